@@ -1,0 +1,48 @@
+# Every command a newcomer needs. `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := .uv/bin/uv
+export UV_PYTHON_DOWNLOADS := never
+
+.PHONY: help setup demo test test-fast check faults bench lock clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(VENV)/.ready ## make .venv/ from the lock
+
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Tokaut needs Python 3.11 or newer; set PYTHON=python3.13, for example."; exit 1; }
+	@$(PYTHON) -m venv .uv && .uv/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
+
+$(VENV)/.ready: requirements.lock pyproject.toml | $(UV)
+	@$(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
+	@$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+demo: setup ## the whole main job on this machine; ONCE=1 stops after the report has arrived, PORT= moves it
+	@$(BIN)/tokaut demo $(if $(ONCE),--once) $(if $(PORT),--port $(PORT))
+
+test: setup ## all tests, against a real Valkey and a real PostgreSQL that the tests start
+	@$(BIN)/pytest -n 4 --dist loadgroup
+
+test-fast: setup ## the pure and table tests only: seconds
+	@$(BIN)/pytest -n 2 -m "not slow"
+
+check: setup ## lint, types, contracts, unused code, undeclared packages
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/deptry . && $(BIN)/vulture
+
+faults: setup ## kill everything, count every report (EXPERIMENT=small by default)
+	@$(BIN)/python -m tests.faults
+
+bench: setup ## speed as ratios to a floor measured in the same run; also var/bench.json
+	@$(BIN)/tokaut bench
+
+lock: $(UV) ## make requirements.lock anew from pyproject.toml
+	@$(UV) pip compile --quiet --python $(PYTHON) --universal --generate-hashes --no-emit-index-url \
+	  --custom-compile-command "make lock" --all-extras --group dev pyproject.toml -o requirements.lock
+
+clean: ## remove what was made here
+	@rm -rf .venv .uv var

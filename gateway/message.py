@@ -1,0 +1,111 @@
+"""What comes in and what goes out, whichever channel it came by. Adapters translate to and from these and do nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+Kind = Literal["ussd", "sms"]
+Event = Literal["new", "resume", "close"]
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """One thing a person typed or sent, authenticated, as the provider gave it: nothing trimmed or corrected."""
+
+    kind: Kind
+    channel: str  # the adapter's file name
+    sender: str  # as it came, at most 128 characters; may be no number at all
+    code: str  # service code (*111#) or short code dialled; "" when the provider did not say
+    text: str  # the reply; where `path` is true, all replies of the session so far, joined by "*"
+    session: str = ""  # the provider's USSD session id; "" for an SMS
+    event: Event = "resume"
+    path: bool = False  # the provider sends the whole path each time (Africa's Talking)
+    id: str = ""  # the provider's message id (SMS), or its number of the turn (USSD); "" when there is none
+    sent_at: int | None = None  # the provider's own time, unix seconds; says only how stale a message is
+    network: str = ""
+    link: str = ""  # what the provider wants back with a reply (Africa's Talking linkId)
+    media: tuple[str, ...] = ()  # content types of attached media; media is never fetched (S-30)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something a provider tells beside the conversation: a session ended, an SMS was delivered, a person opted out."""
+
+    what: Literal["ended", "delivery", "optout"]
+    channel: str
+    sender: str = ""
+    code: str = ""
+    session: str = ""
+    id: str = ""  # of the SMS that a delivery report is about
+    status: str = ""  # normalised: sent, delivered, failed, unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The answer to one inbound. `text` has no prefix of any channel; "" by SMS means: no reply."""
+
+    text: str
+    goes_on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the web server sends back to the provider."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+
+class Unreadable(Exception):
+    """Authenticated, and not to be understood. The message says which rule failed, never what came in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One address of a channel: /hooks/<channel>/[<token>/]<name>."""
+
+    opens: Kind | Literal["notice"]  # what an unreadable body at this door means: SAFE, UNREAD or only a counter
+    reads: Literal["form", "json"] = "form"
+    methods: frozenset[str] = frozenset({"POST"})
+
+
+class Fields(Protocol):
+    """What gateway.form reads out of a body: text fields, doubled keys settled by its rules."""
+
+    def get(self, name: str) -> str: ...
+    def who(self, name: str) -> str: ...
+    def __contains__(self, name: str) -> bool: ...
+
+
+class Channel(Protocol):
+    """A provider's way in. One file a channel; the file's name is the channel's name."""
+
+    name: str
+    token: bool  # its addresses carry a secret
+    doors: Mapping[str, Door]
+    limits: Mapping[Kind, tuple[int, int, int]]  # septets, UCS-2 units, prefix septets of one screen
+    replies_in_answer: Mapping[Kind, bool]  # false: the reply is sent through the provider's API
+
+    def accepts(self, token: str) -> bool:
+        """Whether the secret in the address is ours; constant time."""
+        ...
+
+    def receive(self, door: str, fields: Fields) -> Inbound | Notice:
+        """Raises Unreadable where a field that says who is missing or doubled."""
+        ...
+
+    def answer(self, door: str, turn: Turn | None) -> Answer:
+        """`turn` is None where nothing is to be said."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """What a channel that signs needs to see (Twilio); token channels never do."""
+
+    headers: Mapping[str, str] = field(default_factory=dict)
+    target: str = ""  # path and query as received
+    pairs: tuple[tuple[str, str], ...] = ()
