@@ -1,0 +1,203 @@
+"""The tables. Times are UTC in whole microseconds; ids are UUIDs as text; nothing a person said stands here in clear."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table, UniqueConstraint
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+ID = String(36)  # UUID, lower case
+MICROSECONDS = BigInteger
+
+# One row a report. The answers are in report_body, sealed.
+report = Table(
+    "report",
+    metadata,
+    Column("report_id", ID, primary_key=True),
+    Column("origin_key", LargeBinary(32), nullable=False, unique=True),  # makes a repeated Send harmless
+    Column("created_at", MICROSECONDS, nullable=False),
+    Column("country", String(2), nullable=False),
+    Column("priority", String(2), nullable=False),  # the highest ever reached
+    Column("completeness", String(10), nullable=False),  # complete, incomplete, unread
+    Column("mode", String(8), nullable=False),
+    Column("state", String(12), nullable=False),  # of the report as a whole; a function of its deliveries
+    Column("desk", String(64)),  # the hotline furthest along, for the reporter's state line
+)
+
+# What one hotline of the route may open; fallbacks too, so that a fallback needs no key but its own.
+report_body = Table(
+    "report_body",
+    metadata,
+    Column("report_id", ID, primary_key=True),
+    Column("revision", Integer, primary_key=True),
+    Column("recipient", String(64), primary_key=True),
+    Column("key_id", String(16), nullable=False),
+    Column("wrap", LargeBinary, nullable=False),
+    Column("head", LargeBinary, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+
+# What the routing said when the reporter pressed Send; it is never worked out again.
+route = Table(
+    "route",
+    metadata,
+    Column("report_id", ID, primary_key=True),
+    Column("revision", Integer, primary_key=True),
+    Column("hotline", String(64), primary_key=True),
+    Column("role", String(8), nullable=False),  # primary, also, fallback
+    Column("rank", Integer, nullable=False),
+    Column("why", String(24), nullable=False),
+)
+
+# The outbox: one sending of one report to one hotline. The queue only hurries it along.
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("delivery_id", ID, primary_key=True),  # = webhook-id = Idempotency-Key, the same over all attempts
+    Column("report_id", ID, nullable=False),
+    Column("hotline", String(64), nullable=False),
+    Column("type", String(8), nullable=False),  # created, updated, message, unread
+    Column("revision", Integer, nullable=False),
+    Column("role", String(8), nullable=False),
+    Column("why", String(24), nullable=False),
+    Column("priority", String(2), nullable=False),
+    Column("state", String(9), nullable=False),  # due, delivered, refused, parked, cancelled
+    Column("handling", String(11), nullable=False),  # none, accepted, in_progress, rejected, closed: what people do
+    Column("attempt", Integer, nullable=False),
+    Column("next_at", MICROSECONDS, nullable=False),
+    Column("lease_until", MICROSECONDS),
+    Column("lease_by", String(80)),
+    Column("last_class", String(24)),
+    Column("last_status", Integer),
+    Column("sent_sha256", LargeBinary(32)),
+    Column("created_at", MICROSECONDS, nullable=False),
+    Column("delivered_at", MICROSECONDS),
+    Column("told_at", MICROSECONDS),  # when a person was last told about it
+    UniqueConstraint("report_id", "hotline", "type", "revision"),
+    Index("ix_delivery_due", "state", "next_at"),
+)
+
+# A revision that files itself at due_at: danger = now and the line dropped, words never sent, answers of Add more,
+# a Send after an INCOMPLETE report, an input nobody could read. One row for each hotline that gets it.
+pending = Table(
+    "pending",
+    metadata,
+    Column("origin_key", LargeBinary(32), primary_key=True),
+    Column("recipient", String(64), primary_key=True),
+    Column("report_id", ID, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("kind", String(10), nullable=False),  # rescue, words, update, unread
+    Column("created_at", MICROSECONDS, nullable=False),
+    Column("due_at", MICROSECONDS, nullable=False),
+    Column("country", String(2), nullable=False),
+    Column("mode", String(8), nullable=False),
+    Column("priority", String(2), nullable=False),
+    Column("completeness", String(10), nullable=False),
+    Column("role", String(8), nullable=False),
+    Column("rank", Integer, nullable=False),
+    Column("why", String(24), nullable=False),
+    Column("key_id", String(16), nullable=False),
+    Column("wrap", LargeBinary, nullable=False),
+    Column("head", LargeBinary, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Index("ix_pending_due", "due_at"),
+)
+
+# SMS taken in: the provider's id once, and the words themselves while Redis is away.
+inbound = Table(
+    "inbound",
+    metadata,
+    Column("inbound_key", LargeBinary(32), primary_key=True),
+    Column("seen_at", MICROSECONDS, nullable=False),
+    Column("caller_key", LargeBinary(32), nullable=False),
+    Column("waiting", LargeBinary),  # sealed with web's own key; NULL once it was played
+    Index("ix_inbound_waiting", "seen_at"),
+)
+
+# One SMS to send. Sealed to the worker; dead after expires_at: a reply held back must not arrive at night.
+outgoing = Table(
+    "outgoing",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("channel", String(32), nullable=False),
+    Column("key_id", String(16), nullable=False),
+    Column("wrap", LargeBinary, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("mode", String(8), nullable=False),
+    Column("state", String(9), nullable=False),  # due, sent, failed, expired
+    Column("attempt", Integer, nullable=False),
+    Column("next_at", MICROSECONDS, nullable=False),
+    Column("lease_until", MICROSECONDS),
+    Column("lease_by", String(80)),
+    Column("created_at", MICROSECONDS, nullable=False),
+    Column("expires_at", MICROSECONDS, nullable=False),
+    Column("last_class", String(24)),
+    Column("provider_id", String(80)),  # the provider's id of the message, for its delivery report
+    Column("status", String(12)),  # what the delivery report said: sent, delivered, failed, unknown
+    Index("ix_outgoing_due", "state", "next_at"),
+    Index("ix_outgoing_provider_id", "provider_id"),
+)
+
+# Code and PIN of a report, as keyed hashes only. The key pair is for the hotline's answer: sealed under code and PIN.
+mailbox = Table(
+    "mailbox",
+    metadata,
+    Column("report_id", ID, primary_key=True),
+    Column("code_hmac", LargeBinary(32), nullable=False, index=True),
+    Column("pin_hmac", LargeBinary(32), nullable=False),
+    Column("public_key", LargeBinary, nullable=False),
+    Column("sealed_key", LargeBinary, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("locked_until", MICROSECONDS, nullable=False),
+    Column("created_at", MICROSECONDS, nullable=False),
+)
+
+# Who did what; chained by hashes one second later by the clock.
+audit = Table(
+    "audit",
+    metadata,
+    Column("audit_id", ID, primary_key=True),
+    Column("at", MICROSECONDS, nullable=False),
+    Column("actor", String(80), nullable=False),
+    Column("act", String(24), nullable=False),
+    Column("object_id", String(80), nullable=False),
+    Column("seq", BigInteger, unique=True),
+    Column("prev_hash", LargeBinary(32)),
+    Column("hash", LargeBinary(32)),
+)
+
+# One holder at a time: the clock, the replay of waiting SMS.
+lease = Table(
+    "lease",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("holder", String(80), nullable=False),
+    Column("until", MICROSECONDS, nullable=False),
+)
+
+hotline_state = Table(
+    "hotline_state",
+    metadata,
+    Column("hotline", String(64), primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("open_until", MICROSECONDS, nullable=False),
+    Column("opened_times", Integer, nullable=False),
+    Column("dead_since", MICROSECONDS),  # it answered 410; a successful test revives it
+)
+
+# Numbers (as keyed hashes) that told a carrier STOP: no SMS that they did not ask for.
+optout = Table(
+    "optout",
+    metadata,
+    Column("caller_key", LargeBinary(32), primary_key=True),
+    Column("at", MICROSECONDS, nullable=False),
+)
+
+# For which mode this database was made: live and training never meet.
+made_for = Table("made_for", metadata, Column("mode", String(8), primary_key=True))
