@@ -1,0 +1,73 @@
+"""What every test gets: real servers on request, and no way out of this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from tests.support import guard, ports
+from tests.support.postgres import Postgres, binaries
+from tests.support.valkey import Valkey
+
+STARTS_A_SERVER = {"valkey", "redis_url", "own_valkey", "postgres", "postgres_url"}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: starts servers or processes; left out by `make test-fast`")
+    guard.install()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        started = STARTS_A_SERVER.intersection(getattr(item, "fixturenames", ()))
+        if started and item.get_closest_marker("slow") is None:
+            raise pytest.UsageError(f"{item.nodeid} uses {', '.join(sorted(started))}: mark it @pytest.mark.slow")
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody listens on."""
+    return ports.free_port()
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[Valkey]:
+    """One real Valkey for all tests of this worker. Do not kill it: take `own_valkey` for that."""
+    server = Valkey().start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def redis_url(valkey: Valkey) -> str:
+    """The address of the shared Valkey, empty at the start of the test."""
+    with redis.Redis.from_url(valkey.url) as client:
+        client.flushall()
+    return valkey.url
+
+
+@pytest.fixture
+def own_valkey() -> Iterator[Valkey]:
+    """A real Valkey of this test alone, to kill and freeze."""
+    server = Valkey().start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """One real PostgreSQL for all tests of this worker; skipped where no binaries are installed."""
+    found = binaries()
+    if found is None:
+        pytest.skip("no PostgreSQL binaries: `make setup` brings them, or set TEST_PG_BIN to a folder with initdb")
+    server = Postgres(found).start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def postgres_url(postgres: Postgres) -> str:
+    """The SQLAlchemy address of a new empty database."""
+    return postgres.new_database()

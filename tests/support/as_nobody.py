@@ -1,0 +1,18 @@
+"""Give up root, then become a program on a leash: `python -m tests.support.as_nobody PARENT PROGRAM [ARGUMENT…]`."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import sys
+
+from tokaut import leash
+
+if __name__ == "__main__":
+    nobody = pwd.getpwnam("nobody")
+    os.setgroups([])
+    os.setgid(nobody.pw_gid)
+    os.setuid(nobody.pw_uid)
+    os.umask(0o077)
+    os.chdir("/")
+    leash.run(int(sys.argv[1]), sys.argv[2:])

