@@ -5,78 +5,156 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from sqlite3 import Connection as SQLiteConnection
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, ColumnElement, create_engine, event, func, literal, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy import (
+    URL,
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Engine,
+    Table,
+    cast,
+    create_engine,
+    event,
+    func,
+    literal,
+    make_url,
+)
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-POSTGRESQL = "postgresql+psycopg"
-WRITE = {"write": True}  # marks a connection whose transaction begins IMMEDIATE on SQLite
-
-SQLITE_SETTINGS = {  # set on each connection: the file keeps only the WAL
-    "journal_mode": "WAL",  # first: the others build on it
-    "synchronous": "2",  # FULL: each commit is on the disk before it returns
-    "foreign_keys": "1",
-    "busy_timeout": "1000",
-    "secure_delete": "1",
-    "trusted_schema": "0",
+SQLITE_SETTINGS = {  # set on each connection: the file keeps only the WAL (sqlite.org/pragma.html)
+    "journal_mode": "wal",
+    "synchronous": 2,  # FULL: a commit is on the disk before it returns
+    "foreign_keys": 1,
+    "busy_timeout": 1000,  # milliseconds
+    "secure_delete": 1,
+    "trusted_schema": 0,
 }
-SQLITE_READ_BACK = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "secure_delete": 1, "trusted_schema": 0}
-
 POSTGRESQL_OPTIONS = (
-    "-c synchronous_commit=on -c lock_timeout=1000 -c statement_timeout=2000 -c idle_in_transaction_session_timeout=10000"
+    "-c synchronous_commit=on -c lock_timeout=1000 -c statement_timeout=2000"
+    " -c idle_in_transaction_session_timeout=10000"
 )
 
 
 class Away(Exception):
-    """The database did not say yes: refused, slow, locked, full, or the outcome is unknown. Never says what was sent."""
+    """The database did not say yes: refused, slow, locked, full, or the outcome unknown. Never says what was sent."""
 
 
 class BadAddress(ValueError):
-    """DATABASE_URL is not an address that can be used."""
+    """DATABASE_URL is not an address that can be used; the message says which it can be."""
 
 
 class Database:
-    """`address` is a SQLAlchemy URL; `offset` moves the clock (never in live mode), in seconds."""
+    """`address` is a SQLAlchemy URL; `threads` use it at once; `offset` moves the clock, in seconds (never in live)."""
 
     def __init__(self, address: str, *, threads: int = 8, offset: float = 0) -> None:
-        self.url = _read_address(address)
+        url = _read_address(address)
         self.offset = int(offset * 1_000_000)
-        self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.engine = _sqlite(self.url, threads) if self.is_sqlite else _postgresql(self.url, threads)
+        self.is_sqlite = url.get_backend_name() == "sqlite"
+        self.engine = _engine(url, threads, self.is_sqlite)
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """One short transaction; committed when the block ends. Raises Away where the commit is not certain."""
-        with _away(), self.engine.connect().execution_options(**WRITE) as connection:
-            warnings = _warnings(connection)
+        """One short transaction, committed when the block ends. Raises Away wherever the commit is not certain."""
+        with _away(), self.engine.connect().execution_options(immediate=True) as connection:
+            warnings: list[str] = connection.info.setdefault("warnings", [])
+            warnings.clear()
             with connection.begin():
                 yield connection
-            if warnings:  # "committed locally, but might not have been replicated": a second copy is not certain
+            if warnings:  # "committed locally, but might not have been replicated": no second copy is certain
                 raise Away("the database warned at commit")
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Reads only, each statement by itself: on SQLite it never locks out the writer."""
-        with _away(), self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            yield connection
+        with _away(), self.engine.connect() as connection:
+            yield connection if self.is_sqlite else connection.execution_options(isolation_level="AUTOCOMMIT")
 
     def now(self) -> int:
         """This host's clock in microseconds, moved by the offset."""
         return time.time_ns() // 1000 + self.offset
 
     def now_sql(self) -> ColumnElement[int]:
-        """The clock that leases go by: the database's own, so that hosts' clocks do not matter; on SQLite this host's."""
+        """The clock that leases go by: the database's own, for hosts may differ; on SQLite, this host's."""
         if self.is_sqlite:
-            return literal(self.now())
-        return func.cast(func.extract("epoch", func.clock_timestamp()) * 1_000_000, _bigint()) + self.offset
+            return literal(self.now(), BigInteger)
+        return cast(func.extract("epoch", func.clock_timestamp()) * 1_000_000, BigInteger) + self.offset
+
+    def insert_new(self, table: Table) -> Any:
+        """INSERT that does nothing where the row is there; without a conflict target, so it needs no right to read."""
+        insert = sqlite_insert(table) if self.is_sqlite else postgresql_insert(table)
+        return insert.on_conflict_do_nothing()
+
+    def durability(self) -> dict[str, Any]:
+        """What the database says about its own durability, for `tokaut check` and the start in live mode."""
+        with self.read() as connection:
+            if self.is_sqlite:
+                return {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in SQLITE_SETTINGS}
+            names = ("fsync", "full_page_writes", "synchronous_commit", "server_encoding")
+            return {name: connection.exec_driver_sql(f"SHOW {name}").scalar() for name in names}
 
     def close(self) -> None:
         self.engine.dispose()
 
 
-def _bigint() -> Any:
-    from sqlalchemy import BigInteger
+@contextmanager
+def _away() -> Iterator[None]:
+    try:
+        yield
+    except SQLAlchemyError as error:
+        # Only the class: the message of a driver may hold the values that were sent.
+        raise Away(type(error).__name__) from None
 
-    return BigInteger
+
+def _read_address(address: str) -> URL:
+    try:
+        url = make_url(address)
+        name = url.get_backend_name()
+    except (ArgumentError, SQLAlchemyError):
+        name = ""
+    if name not in ("sqlite", "postgresql"):
+        raise BadAddress("is no address; write sqlite:////folder/tokaut.db or postgresql://name@host/database")
+    return url.set(drivername="postgresql+psycopg") if name == "postgresql" else url
+
+
+def _engine(url: URL, threads: int, is_sqlite: bool) -> Engine:
+    arguments = {"timeout": 1.0} if is_sqlite else {"connect_timeout": 1, "options": POSTGRESQL_OPTIONS}
+    engine = create_engine(
+        url,
+        connect_args=arguments,
+        hide_parameters=True,
+        pool_size=threads + 2,
+        max_overflow=0,
+        pool_timeout=0.5,
+        skip_autocommit_rollback=True,
+    )
+    event.listen(engine, "connect", _prepare_sqlite if is_sqlite else _prepare_postgresql)
+    if is_sqlite:
+        event.listen(engine, "begin", _begin_immediate)
+    return engine
+
+
+def _prepare_sqlite(connection: SQLiteConnection, _record: object) -> None:
+    connection.isolation_level = None  # the driver begins nothing by itself; _begin_immediate does
+    for name, value in SQLITE_SETTINGS.items():
+        connection.execute(f"PRAGMA {name}={value}")
+
+
+def _begin_immediate(connection: Connection) -> None:
+    """Take the write lock first: a transaction that reads and then writes fails under contention otherwise."""
+    if connection.get_execution_options().get("immediate"):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _prepare_postgresql(connection: Any, record: Any) -> None:
+    warnings: list[str] = record.info.setdefault("warnings", [])
+
+    def keep(notice: Any) -> None:
+        if notice.severity_nonlocalized == "WARNING":
+            warnings.append(str(notice.sqlstate))
+
+    connection.add_notice_handler(keep)

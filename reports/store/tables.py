@@ -1,4 +1,4 @@
-"""The tables. Times are UTC in whole microseconds; ids are UUIDs as text; nothing a person said stands here in clear."""
+"""The tables. Times are UTC in whole microseconds; ids are UUIDs as text; nothing a person said is here in clear."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ report = Table(
     Column("country", String(2), nullable=False),
     Column("priority", String(2), nullable=False),  # the highest ever reached
     Column("completeness", String(10), nullable=False),  # complete, incomplete, unread
+    Column("revision", Integer, nullable=False),  # the highest filed
     Column("mode", String(8), nullable=False),
     Column("state", String(12), nullable=False),  # of the report as a whole; a function of its deliveries
     Column("desk", String(64)),  # the hotline furthest along, for the reporter's state line

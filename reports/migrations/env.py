@@ -1,0 +1,12 @@
+"""Alembic's way in: it takes the connection that `upgrade` opened, and knows no address of its own."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from reports.store.tables import metadata
+
+connection = context.config.attributes["connection"]
+context.configure(connection=connection, target_metadata=metadata, render_as_batch=True, transaction_per_migration=True)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,229 @@
+"""What `web` writes: a report on Send, a revision that files itself, an SMS. It never reads a body.
+
+Each function is one transaction, or one read. All raise `Away` where the database did not surely say yes.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from reports.store import tables as t
+from reports.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What one hotline of the route gets. role: primary, also, fallback, or held (stored, routed to nobody)."""
+
+    hotline: str
+    role: str
+    why: str
+    key_id: str
+    wrap: bytes
+    head: bytes
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Filing:
+    """One revision of one report, sealed once for each hotline of its whole route. Times in microseconds."""
+
+    report_id: str
+    origin_key: bytes
+    revision: int
+    created_at: int
+    country: str
+    mode: str
+    priority: str
+    completeness: str
+    parts: tuple[Sealed, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """Hashes of one code and PIN, and the key pair for answers."""
+
+    code_hmac: bytes
+    pin_hmac: bytes
+    public_key: bytes
+    sealed_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """What became of a Send. Where `fresh` is false, the report was there already under this id."""
+
+    report_id: str
+    fresh: bool
+    completeness: str
+    revision: int
+
+
+def file(database: Database, filing: Filing, inbound_key: bytes | None = None) -> Filed:
+    """Report, bodies, route, deliveries, audit row and the end of what was pending: all of it, or nothing."""
+    now = database.now()
+    with database.write() as connection:
+        row = _report_row(filing)
+        if inbound_key is not None:
+            values = {"inbound_key": inbound_key, "seen_at": now, "caller_key": inbound_key, "waiting": None}
+            connection.execute(database.insert_new(t.inbound).values(values))
+        if connection.execute(database.insert_new(t.report).values(row)).rowcount == 0:
+            return _filed_before(connection, filing.origin_key)
+        _insert_bodies(connection, filing)
+        deliveries = [_delivery_row(filing, part, now) for part in filing.parts if part.role in ("primary", "also")]
+        if deliveries:
+            connection.execute(insert(t.delivery), deliveries)
+        connection.execute(insert(t.audit), audit_row("web", "sent", filing.report_id, now))
+        connection.execute(delete(t.pending).where(t.pending.c.origin_key == filing.origin_key))
+    return Filed(filing.report_id, True, filing.completeness, filing.revision)
+
+
+def _filed_before(connection: Connection, origin_key: bytes) -> Filed:
+    r = t.report.c
+    row = connection.execute(select(r.report_id, r.completeness, r.revision).where(r.origin_key == origin_key)).one()
+    return Filed(row.report_id, False, row.completeness, row.revision)
+
+
+def _report_row(filing: Filing) -> dict[str, Any]:
+    names = ("report_id", "origin_key", "revision", "created_at", "country", "mode", "priority", "completeness")
+    somebody = any(part.role != "held" for part in filing.parts)
+    return {name: getattr(filing, name) for name in names} | {
+        "state": "queued" if somebody else "needs_person",
+        "desk": None,
+    }
+
+
+def _insert_bodies(connection: Connection, filing: Filing) -> None:
+    ids = {"report_id": filing.report_id, "revision": filing.revision}
+    bodies = [
+        {**ids, "recipient": p.hotline, "key_id": p.key_id, "wrap": p.wrap, "head": p.head, "sealed": p.sealed}
+        for p in filing.parts
+    ]
+    if bodies:
+        connection.execute(insert(t.report_body), bodies)
+    routed = [
+        {**ids, "hotline": p.hotline, "role": p.role, "rank": rank, "why": p.why}
+        for rank, p in enumerate(filing.parts)
+        if p.role != "held"
+    ]
+    if routed:
+        connection.execute(insert(t.route), routed)
+
+
+def _delivery_row(filing: Filing, part: Sealed, now: int) -> dict[str, Any]:
+    return {
+        "delivery_id": new_id(now),
+        "report_id": filing.report_id,
+        "hotline": part.hotline,
+        "type": "created",
+        "revision": filing.revision,
+        "role": part.role,
+        "why": part.why,
+        "priority": filing.priority,
+        "state": "due",
+        "handling": "none",
+        "attempt": 0,
+        "next_at": now,
+        "created_at": now,
+    }
+
+
+def put_pending(database: Database, filing: Filing, kind: str, due_at: int, replaces: int | None = None) -> bool:
+    """Let this revision file itself at `due_at`, in place of what was pending for this report.
+
+    False, and nothing written, where revision `replaces` was expected and is not pending any more: it was filed in the
+    meantime, and this one needs the next number (which is sealed into it).
+    """
+    same = t.pending.c.origin_key == filing.origin_key
+    with database.write() as connection:
+        gone = connection.execute(delete(t.pending).where(same)).rowcount
+        if replaces is not None and gone == 0:
+            return False
+        shared = asdict(filing)
+        del shared["parts"]
+        connection.execute(
+            insert(t.pending),
+            [
+                {**shared, "kind": kind, "due_at": due_at, "recipient": p.hotline, "role": p.role, "rank": rank}
+                | {"why": p.why, "key_id": p.key_id, "wrap": p.wrap, "head": p.head, "sealed": p.sealed}
+                for rank, p in enumerate(filing.parts)
+            ],
+        )
+    return True
+
+
+def drop_pending(database: Database, origin_key: bytes) -> None:
+    with database.write() as connection:
+        connection.execute(delete(t.pending).where(t.pending.c.origin_key == origin_key))
+
+
+def hurry_pending(database: Database, origin_key: bytes, due_at: int) -> None:
+    """File it now: the reporter said Done, or the network said that the line is gone."""
+    sooner = (t.pending.c.origin_key == origin_key) & (t.pending.c.due_at > due_at)
+    with database.write() as connection:
+        connection.execute(update(t.pending).where(sooner).values(due_at=due_at))
+
+
+def open_mailbox(database: Database, report_id: str, draw: Callable[[int], Mailbox]) -> int:
+    """Keep the mailbox of a code that is about to be shown; returns n of the code that was taken.
+
+    `draw(n)` gives the n-th code of this report: 0 unless another report holds that code already.
+    """
+    m = t.mailbox.c
+    with database.write() as connection:
+        for n in range(16):
+            box = draw(n)
+            holder = connection.execute(select(m.report_id).where(m.code_hmac == box.code_hmac)).scalars().first()
+            if holder in (None, report_id):
+                break
+        row = asdict(box) | {"report_id": report_id, "tries": 0, "locked_until": 0, "created_at": database.now()}
+        connection.execute(database.insert_new(t.mailbox).values(row))
+    return n
+
+
+def find_mailboxes(database: Database, code_hmacs: Sequence[bytes]) -> Sequence[Any]:
+    """Rows (report_id, code_hmac, pin_hmac, tries, locked_until) behind a code; nearly always one or none."""
+    m = t.mailbox.c
+    with database.read() as connection:
+        columns = (m.report_id, m.code_hmac, m.pin_hmac, m.tries, m.locked_until)
+        return connection.execute(select(*columns).where(m.code_hmac.in_(code_hmacs))).all()
+
+
+def count_try(database: Database, report_id: str, tries: int, locked_until: int) -> None:
+    with database.write() as connection:
+        values = {"tries": tries, "locked_until": locked_until}
+        connection.execute(update(t.mailbox).where(t.mailbox.c.report_id == report_id).values(values))
+
+
+def state_of(database: Database, report_id: str) -> Any:
+    """Row (state, desk, country, priority, created_at) for the reporter's state line, or None."""
+    r = t.report.c
+    with database.read() as connection:
+        columns = (r.state, r.desk, r.country, r.priority, r.created_at)
+        return connection.execute(select(*columns).where(r.report_id == report_id)).first()
+
+
+def oldest_due(database: Database) -> Mapping[str, int]:
+    """Priority → when its oldest undelivered delivery was made, in microseconds."""
+    d = t.delivery.c
+    with database.read() as connection:
+        query = select(d.priority, func.min(d.created_at)).where(d.state == "due").group_by(d.priority)
+        return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def audit_row(actor: str, act: str, object_id: str, at: int) -> dict[str, Any]:
+    return {"audit_id": new_id(at), "at": at, "actor": actor, "act": act, "object_id": object_id}
+
+
+def new_id(at: int) -> str:
+    """UUIDv7 (RFC 9562, 5.7): sorts by time; 74 random bits from the system."""
+    milliseconds = at // 1000
+    value = (milliseconds & (1 << 48) - 1) << 80 | uuid.uuid4().int & (1 << 80) - 1
+    value = value & ~(0xF << 76) | 7 << 76
+    value = value & ~(0x3 << 62) | 2 << 62
+    return str(uuid.UUID(int=value))

@@ -1,0 +1,26 @@
+"""One holder at a time, by the database's clock: the leading clock, the process that replays waiting SMS."""
+
+from __future__ import annotations
+
+from sqlalchemy import or_, update
+
+from reports.store import tables as t
+from reports.store.database import Database
+
+
+def take(database: Database, name: str, holder: str, seconds: float) -> bool:
+    """Take or renew the lease for so many seconds; false while somebody else holds it."""
+    c = t.lease.c
+    now = database.now_sql()
+    until = now + int(seconds * 1_000_000)
+    with database.write() as connection:
+        free = update(t.lease).where(c.name == name, or_(c.holder == holder, c.until < now))
+        if connection.execute(free.values(holder=holder, until=until)).rowcount:
+            return True
+        row = {"name": name, "holder": holder, "until": until}
+        return bool(connection.execute(database.insert_new(t.lease).values(row)).rowcount)
+
+
+def give_up(database: Database, name: str, holder: str) -> None:
+    with database.write() as connection:
+        connection.execute(update(t.lease).where(t.lease.c.name == name, t.lease.c.holder == holder).values(until=0))

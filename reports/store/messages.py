@@ -1,0 +1,77 @@
+"""What `web` writes about SMS: each taken in once, words kept while Redis is away, replies to send, opt-outs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import delete, select, update
+
+from reports.store import tables as t
+from reports.store.database import Database
+
+FORWARD = {"": 0, "unknown": 0, "sent": 1, "failed": 2, "delivered": 2}  # a state never goes back
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One SMS to send, sealed to the worker. Times in microseconds."""
+
+    id: str
+    channel: str
+    mode: str
+    key_id: str
+    wrap: bytes
+    sealed: bytes
+    created_at: int
+    expires_at: int
+
+
+def put_outgoing(database: Database, message: Outgoing) -> None:
+    """Once for each id: a repeat of the same inbound SMS sends nothing twice."""
+    row = asdict(message) | {"state": "due", "attempt": 0, "next_at": message.created_at}
+    with database.write() as connection:
+        connection.execute(database.insert_new(t.outgoing).values(row))
+
+
+def note_status(database: Database, provider_id: str, status: str) -> bool:
+    """Keep what a delivery report says; false where no message of ours has that id."""
+    o = t.outgoing.c
+    with database.write() as connection:
+        row = connection.execute(select(o.id, o.status).where(o.provider_id == provider_id)).first()
+        if row is None:
+            return False
+        if FORWARD.get(status, 0) > FORWARD.get(row.status or "", 0):
+            connection.execute(update(t.outgoing).where(o.id == row.id).values(status=status))
+    return True
+
+
+def keep_waiting(database: Database, inbound_key: bytes, caller_key: bytes, sealed: bytes) -> None:
+    """Keep an SMS that cannot be answered just now; the provider is told 200 only after this."""
+    row = {"inbound_key": inbound_key, "seen_at": database.now(), "caller_key": caller_key, "waiting": sealed}
+    with database.write() as connection:
+        connection.execute(database.insert_new(t.inbound).values(row))
+
+
+def waiting(database: Database, at_most: int = 50) -> Sequence[Any]:
+    """Rows (inbound_key, waiting), oldest first."""
+    i = t.inbound.c
+    with database.read() as connection:
+        query = select(i.inbound_key, i.waiting).where(i.waiting.is_not(None)).order_by(i.seen_at).limit(at_most)
+        return connection.execute(query).all()
+
+
+def was_played(database: Database, inbound_key: bytes) -> None:
+    with database.write() as connection:
+        connection.execute(update(t.inbound).where(t.inbound.c.inbound_key == inbound_key).values(waiting=None))
+
+
+def opt_out(database: Database, caller_key: bytes) -> None:
+    with database.write() as connection:
+        connection.execute(database.insert_new(t.optout).values(caller_key=caller_key, at=database.now()))
+
+
+def opt_in(database: Database, caller_key: bytes) -> None:
+    with database.write() as connection:
+        connection.execute(delete(t.optout).where(t.optout.c.caller_key == caller_key))
