@@ -1,0 +1,75 @@
+"""How the web server runs: `gunicorn -c gateway/gunicorn.conf.py 'gateway.app:create_app()'`.
+
+Said here and not on the command line, so that the demo, the tests and a deployment run the same server.
+"""
+
+import contextlib
+import os
+import socket
+import time
+
+from gunicorn.http import wsgi
+from gunicorn.workers.gthread import ThreadWorker
+from prometheus_client import multiprocess
+
+REQUEST_WITHIN = 5  # seconds for a whole request to come in, once its first byte has
+
+
+class Worker(ThreadWorker):
+    """Threads, none of which a sender can hold by sending slowly: gunicorn itself waits for a body as long as it takes.
+
+    Half of a request that has not come in whole is never answered: the reader sees its end and the connection closes.
+    """
+
+    def __init__(self, *arguments, **named):
+        super().__init__(*arguments, **named)
+        self._reading = {}
+
+    def handle(self, connection):
+        self._reading[connection] = time.monotonic()
+        try:
+            return super().handle(connection)
+        finally:
+            del self._reading[connection]
+
+    def murder_pending(self):  # gunicorn calls it each second
+        super().murder_pending()
+        late = time.monotonic() - REQUEST_WITHIN
+        for connection, since in list(self._reading.items()):
+            if since < late:
+                with contextlib.suppress(OSError):
+                    connection.sock.shutdown(socket.SHUT_RD)  # wakes its thread; an answer still gets out
+
+
+class Response(wsgi.Response):
+    """Says nothing about which server this is."""
+
+    def default_headers(self):
+        return [line for line in super().default_headers() if not line.startswith("Server:")]
+
+
+wsgi.Response = Response  # gunicorn has no setting for it
+
+
+def child_exit(server, worker):
+    """A web process that died must not be counted as alive by /metrics."""
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        multiprocess.mark_process_dead(worker.pid)
+
+
+worker_class = Worker
+workers = int(os.environ.get("WEB_CONCURRENCY") or min(8, 2 * (os.cpu_count() or 1)))
+threads = 8
+backlog = 512
+timeout = 15  # seconds after which a process that does not answer the master is replaced
+graceful_timeout = 20  # seconds to finish what is in hand after SIGTERM
+keepalive = 5
+max_requests = 0
+limit_request_line = 8190
+limit_request_fields = 64
+limit_request_field_size = 8190
+umask = 0o077
+accesslog = None  # addresses of webhooks hold a secret, and some a person's words
+errorlog = "-"
+loglevel = "warning"
+control_socket_disable = True  # a socket that can stop the server, in a folder we did not choose

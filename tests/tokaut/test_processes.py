@@ -1,0 +1,105 @@
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.wait import until
+from tokaut.processes import Died, Processes, end_run
+
+pytestmark = pytest.mark.slow
+
+LASTS = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
+DEAF = [
+    sys.executable,
+    "-c",
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)",
+]
+HAS_A_CHILD = [
+    sys.executable,
+    "-c",
+    "import subprocess, sys, time; c = subprocess.Popen(['sleep', '600']); print(c.pid, flush=True); time.sleep(600)",
+]
+
+
+def started(tmp_path: Path, *commands: list[str]) -> Processes:
+    processes = Processes("a-run", tmp_path)
+    for number, command in enumerate(commands):
+        processes.start(str(number), command, os.environ)
+        said_something(tmp_path / f"{number}.log")
+    return processes
+
+
+def said_something(log: Path) -> None:
+    until(lambda: log.exists() and log.read_text() != "", "it does not start")
+
+
+def until_one_has_ended(processes: Processes) -> None:
+    def look() -> bool:
+        processes.look()
+        return False
+
+    until(look, "none of them ends")
+
+
+def is_there(process: int) -> bool:
+    stat = Path(f"/proc/{process}/stat")
+    return stat.exists() and stat.read_text().split()[2] != "Z"
+
+
+def test_a_process_that_ends_is_named_with_the_end_of_its_log(tmp_path: Path) -> None:
+    processes = Processes("a-run", tmp_path)
+    processes.start("web", [sys.executable, "-c", "print('no such setting'); raise SystemExit(3)"], os.environ)
+    with pytest.raises(Died, match=r"web has ended \(exit status 3\)[^$]*no such setting"):
+        until_one_has_ended(processes)
+    processes.stop()
+
+
+def test_a_process_that_is_killed_is_named(tmp_path: Path) -> None:
+    processes = started(tmp_path, [sys.executable, "-c", "import os; print('up', flush=True); os.kill(os.getpid(), 9)"])
+    with pytest.raises(Died, match=r"0 has ended \(killed by SIGKILL\)"):
+        until_one_has_ended(processes)
+    processes.stop()
+
+
+def test_all_are_stopped_with_what_they_started(tmp_path: Path) -> None:
+    processes = started(tmp_path, LASTS, HAS_A_CHILD)
+    grandchild = int((tmp_path / "1.log").read_text())
+    assert is_there(grandchild)
+    processes.stop()
+    assert end_run("a-run") == 0
+    assert not is_there(grandchild)
+
+
+def test_one_that_does_not_listen_is_made_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tokaut.processes.ONE_WITHIN", 0.1)
+    started(tmp_path, LASTS, DEAF).stop()
+    assert end_run("a-run") == 0
+
+
+def test_ctrl_c_in_the_terminal_does_not_reach_them_before_we_do(tmp_path: Path) -> None:
+    processes = started(tmp_path, LASTS)
+    (child,) = processes._children
+    assert os.getpgid(child.process.pid) != os.getpgid(0)
+    processes.stop()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_after_the_starter_was_killed_the_next_start_ends_what_is_left(tmp_path: Path) -> None:
+    starter = f"""
+import os, pathlib, time
+from tokaut.processes import Processes
+Processes("killed-run", pathlib.Path({str(tmp_path)!r})).start("0", {HAS_A_CHILD!r}, os.environ)
+time.sleep(600)
+"""
+    with subprocess.Popen([sys.executable, "-c", starter]) as parent:
+        log = tmp_path / "0.log"
+        said_something(log)
+        grandchild = int(log.read_text())
+        parent.send_signal(signal.SIGKILL)
+    assert is_there(grandchild)  # the leash holds only the child
+    assert end_run("another-run") == 0
+    assert end_run("killed-run") >= 1
+    assert not is_there(grandchild)

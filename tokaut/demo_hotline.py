@@ -1,0 +1,105 @@
+"""A small hotline for the demo: takes signed reports as a real one would, and keeps each once.
+
+Run as `python -m tokaut.demo_hotline PORT SECRETS RECEIVED`: a JSON file of hotline id to secret, and the JSON-lines
+file that gets a line for each delivery.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from standardwebhooks import Webhook, WebhookVerificationError
+
+LARGEST = 4 * 1024 * 1024  # bytes of a body
+
+
+class Received:
+    """What was taken: `add` returns only when the line is on the disk; the same key again adds nothing."""
+
+    def __init__(self, path: Path) -> None:
+        self._lock = Lock()
+        self._file = os.fdopen(os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600), "r+b", buffering=0)
+        lines = self._file.readall().splitlines(keepends=True)
+        whole = [line for line in lines if line.endswith(b"\n")]
+        self._file.truncate(sum(map(len, whole)))  # half a line: we were killed before we said that we have it
+        self._keys = {json.loads(line)["headers"]["webhook-id"] for line in whole}
+
+    def close(self) -> None:
+        self._file.close()
+
+    def add(self, key: str, line: Mapping[str, Any]) -> None:
+        with self._lock:
+            if key not in self._keys:
+                self._file.write(json.dumps(line).encode() + b"\n")
+                os.fsync(self._file.fileno())
+                self._keys.add(key)
+
+
+class Hotline(ThreadingHTTPServer):
+    """`POST /<hotline>`: 204 with a good signature of that hotline, 401 without, 404 for a hotline that is not here."""
+
+    daemon_threads = True
+
+    def __init__(self, port: int, secrets: Mapping[str, str], received: Path) -> None:
+        self.locks = {hotline: Webhook(secret) for hotline, secret in secrets.items()}
+        self.received = Received(received)
+        super().__init__(("127.0.0.1", port), _Door)
+
+
+class _Door(BaseHTTPRequestHandler):
+    server: Hotline
+    protocol_version = "HTTP/1.1"
+    timeout = 10
+
+    def do_POST(self) -> None:
+        lock = self.server.locks.get(self.path.strip("/"))
+        size = self.headers.get("Content-Length", "")
+        if lock is None or not size.isdecimal() or int(size) > LARGEST:
+            self.close_connection = True  # the body is not read
+            self._answer(404 if lock is None else 413)
+            return
+        body = self.rfile.read(int(size))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        content = _verified(lock, body, headers) if len(body) == int(size) else None
+        if content is None:
+            self._answer(401)
+            return
+        line = {"hotline": self.path.strip("/"), "at": time.time(), "headers": headers, "body": content}
+        self.server.received.add(headers["webhook-id"], line | {"raw": body.decode()})
+        self._answer(204)
+
+    def _answer(self, status: int) -> None:
+        self.send_response_only(status)
+        if status != 204:
+            self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Nothing: what came is in the file, and only after its signature was checked."""
+
+
+def _verified(lock: Webhook, body: bytes, headers: dict[str, str]) -> Any:
+    """The JSON of a body signed for this hotline in the last five minutes; else None.
+
+    The library lets ValueError and UnicodeDecodeError through where signature or body are no such thing at all.
+    """
+    try:
+        return lock.verify(body, headers)
+    except (WebhookVerificationError, ValueError):
+        return None
+
+
+def main(port: str, secrets: str, received: str) -> None:
+    Hotline(int(port), json.loads(Path(secrets).read_text()), Path(received)).serve_forever()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

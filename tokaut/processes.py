@@ -1,0 +1,101 @@
+"""The processes of a demo: started together, watched, gone together; and an end to those that an earlier run left."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from tokaut.leash import leashed
+
+STOP_WITHIN = 8.0  # seconds for all of them together: whoever pressed Ctrl-C waits no longer
+ONE_WITHIN = 4.0
+MARK = "STARTED_BY_RUN"  # in the environment of each process of a run, and so of theirs
+LOG_END = 2000  # characters of a log that are shown when its process has died
+
+
+class Died(Exception):
+    """A process ended that should not have. The text names it, says how, and shows the end of its log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+
+class Processes:
+    """`run` is a name that no other run has; `logs` a folder for one log a process."""
+
+    def __init__(self, run: str, logs: Path) -> None:
+        self._run = run
+        self._logs = logs
+        self._children: list[Child] = []
+        logs.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def start(self, name: str, command: list[str], environment: Mapping[str, str]) -> None:
+        """In a process group of its own, so that Ctrl-C reaches us alone and we stop them in our order."""
+        log = self._logs / f"{name}.log"
+        with log.open("ab") as out:
+            process = subprocess.Popen(
+                leashed(command),
+                env={**environment, MARK: self._run},
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
+        self._children.append(Child(name, process, log))
+
+    def look(self) -> None:
+        """Raises Died when one of them has ended."""
+        for child in self._children:
+            if (status := child.process.poll()) is not None:
+                raise Died(f"{child.name} has ended ({_how(status)}). {child.log} ends with:\n{_end_of(child.log)}")
+
+    def stop(self) -> None:
+        """All of them, the last started first; each is asked, then made to. Nothing of their groups is left."""
+        end = time.monotonic() + STOP_WITHIN
+        while self._children:
+            child = self._children.pop()
+            child.process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                child.process.wait(min(ONE_WITHIN, max(0.0, end - time.monotonic())))
+            with suppress(ProcessLookupError):
+                os.killpg(child.process.pid, signal.SIGKILL)
+            child.process.wait()
+
+
+def end_run(run: str) -> int:
+    """Kill what a run left behind whose starter was killed; returns how many. Finds them by the mark, so Linux only."""
+    killed: set[int] = set()
+    while left := _marked(f"{MARK}={run}".encode()):
+        for process in left:
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        killed.update(left)
+        time.sleep(0.02)
+    return len(killed)
+
+
+def _marked(mark: bytes) -> list[int]:
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it ended meanwhile, or is not ours to look at
+            if mark in (folder / "environ").read_bytes().split(b"\0"):
+                found.append(int(folder.name))
+    return found
+
+
+def _how(status: int) -> str:
+    return f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
+
+
+def _end_of(log: Path) -> str:
+    return log.read_text(errors="replace")[-LOG_END:].strip() or "(nothing)"
