@@ -1,0 +1,104 @@
+"""What was answered, and what it says: the facts that triage and routing look at. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """One answer as given. `at`: unix seconds, UTC. `counts`: in force on the last walk, not gone back over."""
+
+    screen: str
+    question: str
+    value: str | None
+    typed: bool
+    at: int
+    counts: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """None and empty = not answered."""
+
+    danger: str | None = None
+    category: str | None = None
+    about: str | None = None
+    missing_kind: str | None = None
+    age_band: str = "unknown"
+    place: str | None = None  # a place's code, or the name of a group of places
+    role: str | None = None
+    extras: Mapping[str, str] = field(default_factory=dict)
+    contact: str = "none"
+    avoid: tuple[str, ...] = ()  # hotlines to leave out
+    after_all: bool = False  # nobody was left, and the reporter chose the child helpline after all
+    incomplete: bool = False
+    words_only: bool = False  # words sent by SMS, and never confirmed
+
+
+# The keys of `extras`: what Add more asks, beside age, place and own words.
+EXTRAS = (
+    "harm_kind", "harm_when", "harm_near", "asked_for", "threat", "meeting", "image_shared", "image_who", "platform",
+    "where_online", "payment_seen", "last_seen", "last_place", "with_whom", "exploit_kind", "can_leave", "traveller",
+    "bully_where", "with_someone", "alone_now", "role", "told",
+)  # fmt: skip
+
+# The one screen "Who is missing?" says whom it is about and what happened.
+ABOUT_MISSING: Mapping[str, tuple[str, str]] = {
+    "my_child": ("my_child", "missing"),
+    "child_i_know": ("child_i_know", "missing"),
+    "sighting": ("other", "sighting"),
+    "self_away": ("me", "self_away"),
+}
+
+
+def in_force(given: Sequence[Given], question: str) -> str | None:
+    """The last value of a question on the last walk; a later skip of the same question takes nothing back.
+
+    What Add more asked is kept even where the reporter went back over it: each answer is stored when given.
+    """
+    said = [g for g in given if g.question == question and g.value is not None]
+    later = [g for g in said if g.screen.startswith("more.")]
+    walked = [g for g in said if g.counts]
+    return (walked or later)[-1].value if walked or later else None
+
+
+def facts_of(given: Sequence[Given]) -> Facts:
+    """What the answers say. Whether anything may be done with it (consent, Send) is not looked at here."""
+    extras = {key: value for key in _asked(given) if (value := in_force(given, key)) is not None}
+    category = in_force(given, "category")
+    about, missing_kind = in_force(given, "about"), None
+    if category == "missing":
+        about, missing_kind = ABOUT_MISSING.get(in_force(given, "about_missing") or "", (None, None))
+    elif category == "self_harm":
+        about = "me"
+    if missing_kind:
+        extras = {"missing_kind": missing_kind, **extras}
+    counted = [g for g in given if g.counts]
+    return Facts(
+        danger=in_force(given, "danger"),
+        category=category,
+        about=about,
+        missing_kind=missing_kind,
+        age_band=in_force(given, "age_band") or "unknown",
+        place=in_force(given, "place"),
+        role=extras.get("role"),
+        extras=extras,
+        contact=in_force(given, "contact") or "none",
+        avoid=tuple(dict.fromkeys(g.value for g in counted if g.question == "avoid" and g.value)),
+        after_all=any(g.value == "after_all" and not g.typed for g in counted),
+    )
+
+
+def _asked(given: Sequence[Given]) -> tuple[str, ...]:
+    """The keys of extras, in the order in which they were first asked."""
+    return tuple(dict.fromkeys(g.question for g in given if g.question in EXTRAS))
+
+
+def role_of(facts: Facts) -> str:
+    if facts.about == "me" and facts.age_band not in ("18+", "unknown"):
+        return "child"
+    if facts.about == "my_child":
+        return "family"
+    return facts.role or "unknown"

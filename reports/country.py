@@ -1,0 +1,234 @@
+"""A country file (countries/<iso>.toml): numbers, places, codes, law and hotlines, each with where it comes from."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import field
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, StrictBool, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from reports.card import SHUT, IsoDate
+from reports.country_check import live_problems, structure_problems
+from reports.hotline import Hotline, Mode, Number
+from reports.kinds import ORDER
+from reports.law import Law
+from reports.screen_words import screen_words
+
+SHIPPED = Path(__file__).parent / "countries"
+
+
+class CountryError(Exception):
+    """One or more faults of country files, one line each: file, key, what is wrong."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self.lines = tuple(lines)
+        super().__init__("\n".join(self.lines))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=SHUT)
+class Place:
+    code: str  # ISO 3166-2; where ISO has none, a key of our own that cannot be taken for one: CK:atiu
+    name: str
+    label: str = Field(max_length=14)  # on screens
+    group: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=SHUT)
+class Code:
+    """What a phone dials (`*111*163#`) or texts (`163`) to reach this country."""
+
+    channel: Literal["ussd", "sms"]
+    code: str = Field(min_length=1)
+    network: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=SHUT)
+class Country:
+    iso: str = Field(pattern=r"^[A-Z]{2}$")
+    mode: Mode
+    name: str
+    as_of: IsoDate
+    calling_code: str
+    time_zone: str
+    languages: tuple[str, ...] = Field(min_length=1)
+    language_word: str = ""  # "language" in the country's other main language
+    language_word_source: str = ""
+    place_before_send: Literal["place", "group", "none"] = "place"
+    incomplete_to: str = ""
+    police_on_danger_now: StrictBool = False
+    duty_to_report: StrictBool | None = None
+    duty_source: str = ""
+    emergency: tuple[Number, ...] = ()
+    codes: tuple[Code, ...] = ()
+    places: tuple[Place, ...] = ()
+    hotlines: Mapping[str, Hotline] = field(default_factory=dict)
+    law: Law = Law()
+
+    @property
+    def file(self) -> str:
+        return f"{self.iso.lower()}.toml"
+
+    @property
+    def label(self) -> str:
+        """The file and its date, as reports name it: `VU 2026-11-01`."""
+        return f"{self.iso} {self.as_of}"
+
+    def place(self, value: str | None) -> Place | None:
+        return next((place for place in self.places if place.code == value), None)
+
+    def codes_in(self, value: str | None) -> frozenset[str]:
+        """The codes of a place or of a group of places; none for what is neither."""
+        return frozenset(place.code for place in self.places if value and value in (place.code, place.group))
+
+    def groups(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(place.group for place in self.places if place.group))
+
+    def helpline(self) -> Hotline | None:
+        """The first child helpline with a number that this mode may show."""
+        return next((h for h in self.hotlines.values() if h.kind == "child_helpline" and self.shows(h)), None)
+
+    def shows(self, hotline: Hotline) -> bool:
+        return hotline.phone is not None and hotline.phone.may_show(self.mode)
+
+    def takers(self, category: str) -> tuple[Hotline, ...]:
+        """The hotlines of the kinds for a category, in the order in which they are asked."""
+        return tuple(h for kind in ORDER[category] for h in self.hotlines.values() if h.kind == kind)
+
+    def fields(self) -> dict[str, str]:
+        """What the placeholders of flows mean here."""
+        return screen_words(
+            numbers=self.emergency,
+            mode=self.mode,
+            helpline=self.helpline(),
+            fallback=self.hotlines.get(self.incomplete_to),
+            service_code=next((code.code for code in self.codes if code.channel == "ussd"), ""),
+            language=self.language_word,
+        )
+
+    def problems(self, mode: Mode) -> list[str]:
+        """What keeps this country from this mode, a sentence each, beginning with the file."""
+        found = structure_problems(
+            emergency=self.emergency,
+            hotlines=self.hotlines,
+            incomplete_to=self.incomplete_to,
+            places=[place.code for place in self.places],
+        )
+        if mode == "live":
+            found += live_problems(emergency=self.emergency, hotlines=self.hotlines, incomplete_to=self.incomplete_to)
+        return [f"{self.file}: {line}" for line in found]
+
+    def overdue(self, today: date) -> list[str]:
+        """What has to be confirmed again. `tokaut check` fails for it; no start does."""
+        return [f"{self.file}: {line}" for h in self.hotlines.values() for line in h.overdue(today)]
+
+
+@dataclass(frozen=True, slots=True)
+class Countries:
+    """The countries that are switched on, in the operator's order."""
+
+    all: tuple[Country, ...]
+
+    def __iter__(self) -> Iterator[Country]:
+        return iter(self.all)
+
+    def get(self, iso: str) -> Country | None:
+        return next((country for country in self.all if country.iso == iso.upper()), None)
+
+    def by_code(self, channel: str, dialled: str | None) -> Country:
+        """The country whose code was dialled; unknown or absent: the first one."""
+        wanted = bare(dialled or "")
+        return next((c for c in self.all if wanted and (channel, wanted) in dialled_codes(c)), self.all[0])
+
+    def problems(self, mode: Mode) -> list[str]:
+        found = [line for country in self.all for line in country.problems(mode)]
+        seen: dict[tuple[str, str], str] = {}
+        for country in self.all:
+            for key in dialled_codes(country):
+                first = seen.setdefault(key, country.file)
+                if first != country.file:
+                    found.append(f"{country.file}: code {key[1]} ({key[0]}) stands in {first} too; keep one of them.")
+        return found
+
+
+def bare(code: str) -> str:
+    """A code without what providers add or leave out: `*111*163#`, `111*163` and `+111*163` are one."""
+    return "".join(c for c in code if c.isdecimal() or c == "*").strip("*")
+
+
+def dialled_codes(country: Country) -> list[tuple[str, str]]:
+    return [(code.channel, bare(code.code)) for code in country.codes]
+
+
+def load(iso: str, text: str, mode: Mode) -> Country:
+    """A country from the text of its file; raises CountryError with every fault of the text."""
+    file = f"{iso.lower()}.toml"
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise CountryError([f"{file}: {error}"]) from error
+    lines = _shape(raw)
+    raw["mode"] = mode
+    try:
+        country = TypeAdapter(Country).validate_python(raw)
+    except ValidationError as error:
+        raise CountryError(f"{file}: {line}" for line in lines + [_line(fault) for fault in error.errors()]) from error
+    if country.iso.lower() != iso.lower():
+        lines.append(f"iso: {country.iso} does not belong in {file}")
+    if lines:
+        raise CountryError(f"{file}: {line}" for line in lines)
+    return country
+
+
+def _shape(raw: dict[str, Any]) -> list[str]:
+    """Turn the tables of the file into the fields of Country, in place; give the faults that only the file can have."""
+    lines = []
+    if (raw.pop("schema", None), raw.pop("version", None)) != ("tokaut-country", 1):
+        lines.append('schema: must be "tokaut-country", version 1')
+    for table, plural in (("code", "codes"), ("place", "places"), ("hotline", "hotlines")):
+        raw[plural] = raw.pop(table, [])
+    hotlines: dict[str, Any] = {}
+    for n, hotline in enumerate(raw["hotlines"], 1):
+        name = str(hotline.get("id", n))
+        if name in hotlines:
+            lines.append(f"hotline.{name}.id: stands twice")
+        hotlines[name] = hotline
+    raw["hotlines"] = hotlines
+    return lines
+
+
+def _line(fault: Any) -> str:
+    singular = {"codes": "code", "places": "place", "hotlines": "hotline"}
+    parts = [singular.get(part, part) if n == 0 else part for n, part in enumerate(fault["loc"])]
+    key = ".".join(str(part + 1) if isinstance(part, int) else part for part in parts)
+    return f"{key}: {fault['msg']}"
+
+
+def load_all(names: Collection[str], mode: Mode, folder: Path | None = None) -> Countries:
+    """The named countries; a file in `folder` replaces the shipped one. Raises CountryError with all faults of all."""
+    countries: list[Country] = []
+    lines: list[str] = []
+    for name in names:
+        try:
+            countries.append(load(name, _text(name, folder), mode))
+        except CountryError as error:
+            lines += error.lines
+    if not names:
+        lines.append("COUNTRIES: names no country; name one, for example vu")
+    if lines:
+        raise CountryError(lines)
+    return Countries(tuple(countries))
+
+
+def _text(name: str, folder: Path | None) -> str:
+    file = f"{name.lower()}.toml"
+    for place in (folder, SHIPPED):
+        if place and name.isalpha() and (place / file).is_file():
+            return (place / file).read_text(encoding="utf-8")
+    shipped = ", ".join(sorted(path.stem for path in SHIPPED.glob("*.toml")))
+    raise CountryError([f"COUNTRIES: there is no country file {file}; shipped are {shipped}"])

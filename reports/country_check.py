@@ -1,0 +1,72 @@
+"""What is wrong with a country, in sentences that name the key and say what to do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from reports.hotline import CONFIRM, SCREEN_NAME, SCREEN_NAME_SEPTETS, Hotline, Number
+from reports.kinds import ORDER
+from reports.screen_words import FOR_DANGER
+
+
+def structure_problems(
+    *, emergency: Sequence[Number], hotlines: Mapping[str, Hotline], incomplete_to: str, places: Sequence[str]
+) -> list[str]:
+    """Faults in any mode."""
+    found = []
+    if not emergency:
+        found.append("emergency: there is no emergency number; the first screen needs one.")
+    for hotline in hotlines.values():
+        found += _names(hotline, hotlines)
+    if incomplete_to and incomplete_to not in hotlines:
+        found.append(f"incomplete_to: there is no hotline {incomplete_to}; name one of this file.")
+    return found + list(_nobody(hotlines, places))
+
+
+def _names(hotline: Hotline, hotlines: Mapping[str, Hotline]) -> Iterator[str]:
+    length = len(hotline.screen_name)
+    if not 0 < length <= SCREEN_NAME_SEPTETS:
+        yield (
+            f"hotline {hotline.id}: screen_name has {length} characters; give it 1 to {SCREEN_NAME_SEPTETS}, or it "
+            "breaks the screens."
+        )
+    if not re.fullmatch(SCREEN_NAME, hotline.screen_name):
+        yield f"hotline {hotline.id}: screen_name has a letter that not every phone has; use A to Z and digits."
+    for key in ("backup", "fallback", "regional"):
+        other = getattr(hotline.card, key)
+        if other and other not in hotlines:
+            yield f"hotline {hotline.id}: card.{key}: there is no hotline {other}; name one of this file."
+
+
+def _nobody(hotlines: Mapping[str, Hotline], places: Sequence[str]) -> Iterator[str]:
+    """Every category and place needs a hotline that takes it."""
+    for category, kinds in ORDER.items():
+        able = [h for h in hotlines.values() if h.kind in kinds and h.takes_category(category)]
+        left = [code for code in places or [""] if not any(h.takes_place(_codes(code)) for h in able)]
+        if left and len(left) == len(places or [""]):
+            yield f"no hotline takes {category}; add one, or add the category to a partner card."
+        elif left:
+            yield f"no hotline takes {category} in {', '.join(left)}; add the places to a partner card."
+
+
+def _codes(code: str) -> frozenset[str]:
+    return frozenset([code] if code else [])
+
+
+def live_problems(*, emergency: Sequence[Number], hotlines: Mapping[str, Hotline], incomplete_to: str) -> list[str]:
+    """Faults that live mode refuses beside those of structure_problems."""
+    found = [
+        f"emergency {number.number} ({number.service}) {why}; {CONFIRM}"
+        for number in emergency
+        if not number.withdrawn and (why := number.unproven())
+    ]
+    if emergency and all(number.withdrawn for number in emergency if number.word in FOR_DANGER):
+        found.append("emergency: no number for police or emergency is left; the first screen needs one.")
+    for hotline in hotlines.values():
+        found += hotline.live_problems()
+    if not incomplete_to:
+        found.append("incomplete_to: it is missing; name the hotline that gets reports which were cut off.")
+    if not any(h.kind == "police" and h.takes_category("missing") for h in hotlines.values()):
+        found.append("no police takes missing; a missing child always goes to police too: add one to the file.")
+    return found

@@ -1,0 +1,148 @@
+"""Numbers and hotlines of a country file: what they are, whether a screen may show them, what is still missing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import field, fields
+from datetime import date, timedelta
+from typing import Literal
+
+from pydantic import Field, StrictBool
+from pydantic.dataclasses import dataclass
+
+from reports.card import SHUT, Card, IsoDate
+
+Mode = Literal["live", "training", "demo"]
+Grade = Literal["official", "secondary", "metadata", "unverified"]
+Kind = Literal["child_helpline", "internet_hotline", "women_family", "police", "missing_children", "regional"]
+# One septet each in GSM-7, and drawn alike on every phone.
+SCREEN_NAME = r"^[A-Za-z0-9 '.,&/+-]*$"
+SCREEN_NAME_SEPTETS = 18
+A_YEAR = timedelta(days=365)
+A_DRILL = timedelta(days=90)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=SHUT)
+class Sourced:
+    """A number that somebody published, and who has confirmed it since. Dates are ISO 8601, empty = none."""
+
+    source: str = ""
+    source_date: str = ""
+    grade: Grade
+    note: str = ""
+    conflict: StrictBool = False  # sources name different numbers for the same service
+    verified_on: IsoDate = ""  # when somebody in the country dialled it
+    verified_by: str = ""  # an organisation, never a person
+    withdrawn: StrictBool = False  # shown nowhere from now on
+
+    def verified(self) -> bool:
+        return bool(self.verified_on and self.verified_by)
+
+    def may_show(self, mode: Mode) -> bool:
+        """Whether a screen of this mode may show the number (S-31)."""
+        if self.withdrawn or self.grade not in ("official", "secondary"):
+            return False
+        return mode != "live" or not self.unproven()
+
+    def unproven(self) -> str:
+        """What keeps the number from live mode, in words; empty when nothing does."""
+        missing = [
+            name for name in ("source", "source_date", "verified_on", "verified_by") if not getattr(self, name).strip()
+        ]
+        if missing:
+            return "has no " + ", no ".join(missing)
+        if self.conflict:
+            return "is in conflict between its sources"
+        return "" if self.grade in ("official", "secondary") else f"has only the grade {self.grade}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=SHUT)
+class Number(Sourced):
+    service: str
+    word: str  # the service in one word, for screens: police, emergency
+    number: str
+
+    def say(self) -> str:
+        return f"{self.word} {self.number}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=SHUT)
+class Show:
+    """What screens may say of a hotline. Empty = not stated anywhere, and so not said."""
+
+    phone: str = ""
+    phone_alt: tuple[str, ...] = ()
+    by_place: Mapping[str, str] = field(default_factory=dict)
+    toll_free: StrictBool = False
+    hours: str = ""  # "24h", or as the hotline states them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=SHUT)
+class Hotline(Sourced):
+    id: str = Field(pattern=r"^[a-z][a-z0-9-]*$", max_length=64)
+    name: str
+    listed_as: str = ""  # the name in the source
+    screen_name: str
+    kind: Kind
+    show: Show = Show()
+    delivery: str
+    wants_links: StrictBool = False
+    card: Card = Card()
+
+    @property
+    def phone(self) -> Number | None:
+        """The number for screens, None where no source has one."""
+        if not self.show.phone:
+            return None
+        same = {f.name: getattr(self, f.name) for f in fields(Sourced)}
+        return Number(service=self.name, word=self.screen_name, number=self.show.phone, **same)
+
+    @property
+    def toll_free(self) -> bool:
+        return self.show.toll_free
+
+    @property
+    def day_and_night(self) -> bool:
+        return self.show.hours == "24h"
+
+    def agreed(self) -> bool:
+        """Whether live mode may give it reports (S-34)."""
+        return not self.card.missing() and self.verified()
+
+    def takes_category(self, category: str) -> bool:
+        return "all" in self.card.categories or category in self.card.categories
+
+    def takes_age(self, band: str) -> bool:
+        return band == "unknown" or "all" in self.card.ages or band in self.card.ages
+
+    def takes_place(self, codes: frozenset[str]) -> bool:
+        """`codes`: the place, or all places of a group; none = the place is not known."""
+        return not codes or "all" in self.card.places or not codes.isdisjoint(self.card.places)
+
+    def live_problems(self) -> list[str]:
+        """What live mode refuses, a sentence each."""
+        found = []
+        if self.show.phone and not self.withdrawn and (why := self.unproven()):
+            found.append(f"hotline {self.id}: the number {self.show.phone} {why}; {CONFIRM}")
+        if missing := self.card.missing():
+            found.append(f"hotline {self.id}: the partner card lacks {', '.join(missing)}; agree on them and fill in.")
+        return found
+
+    def overdue(self, today: date) -> list[str]:
+        """What has to be done again; a date that passes stops nothing and hides nothing."""
+        card = self.card
+        dates = (
+            (self.verified_on, A_YEAR, "its number was last confirmed on {}; have it dialled again."),
+            (card.verified_on, A_YEAR, "its partner card was last checked on {}; check it again."),
+            (card.drill_on, A_DRILL, "its last drill was on {}; hold another one."),
+            (card.agreement_until, timedelta(0), "its agreement ended on {}; sign a new one."),
+        )
+        return [f"hotline {self.id}: {say.format(on)}" for on, within, say in dates if is_old(on, within, today)]
+
+
+CONFIRM = "have it dialled and confirmed in the country, then fill these in."
+
+
+def is_old(on: str, within: timedelta, today: date) -> bool:
+    """Whether more than `within` has passed since the ISO date `on`; no date is not old, it is missing."""
+    return bool(on) and today - date.fromisoformat(on) > within
