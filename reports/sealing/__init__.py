@@ -1,0 +1,32 @@
+"""How what people said is kept from everybody but the hotline it is for. The only place that knows cryptography."""
+
+from reports.sealing.box import (
+    Box,
+    Context,
+    Private,
+    Public,
+    new_mailbox,
+    open_body,
+    open_head,
+    open_mailbox,
+    rewrap,
+    seal,
+)
+from reports.sealing.framing import Poison
+from reports.sealing.vault import Pepper, Vault
+
+__all__ = [
+    "Box",
+    "Context",
+    "Pepper",
+    "Poison",
+    "Private",
+    "Public",
+    "Vault",
+    "new_mailbox",
+    "open_body",
+    "open_head",
+    "open_mailbox",
+    "rewrap",
+    "seal",
+]

@@ -1,0 +1,51 @@
+"""What boxes and vaults share: the one error, and the framing that makes a list of parts unambiguous."""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+
+KEY_BYTES: Final = 32  # the length of every symmetric key here, and the least a secret of ours may have
+NONCE_BYTES: Final = 12
+
+
+class Poison(Exception):
+    """It does not open and trying again will not help: wrong key, wrong context, changed, cut short, unknown suite.
+
+    The message says which, never what was in it.
+    """
+
+
+def framed(*parts: bytes | str, width: int = 2) -> bytes:
+    """Each part with its length before it (`width` bytes), so that no two lists of parts give the same bytes."""
+    raw = [part.encode() if isinstance(part, str) else part for part in parts]
+    return b"".join(len(part).to_bytes(width, "big") + part for part in raw)
+
+
+def expand(key: bytes, info: bytes) -> bytes:
+    """HKDF-Expand (RFC 5869) with SHA-256 to 32 bytes; `key` is uniformly random or already extracted."""
+    return HKDFExpand(hashes.SHA256(), KEY_BYTES, info).derive(key)
+
+
+def lock(key: bytes, data: bytes, aad: bytes) -> bytes:
+    """AES-256-GCM with a random nonce before it: 28 bytes longer than `data`."""
+    nonce = os.urandom(NONCE_BYTES)
+    return nonce + AESGCM(key).encrypt(nonce, data, aad)
+
+
+def unlock(key: bytes, blob: bytes, aad: bytes) -> bytes:
+    """Raises Poison."""
+    return opened(AESGCM(key), blob[:NONCE_BYTES], blob[NONCE_BYTES:], aad)
+
+
+def opened(aes: AESGCM, nonce: bytes, sealed: bytes, aad: bytes) -> bytes:
+    """Raises Poison."""
+    try:
+        return aes.decrypt(nonce, sealed, aad)
+    except (InvalidTag, ValueError):  # ValueError: a nonce cut short
+        raise Poison("it does not open: another key, another place, or changed") from None

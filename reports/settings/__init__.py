@@ -1,0 +1,29 @@
+"""Settings: from the environment, once, into frozen dataclasses; a wrong one stops the start with one plain line."""
+
+from reports.settings.environment import Fault, Mode, Secret, SettingError, Wrong, attempt, env, from_environment, load
+from reports.settings.shared import SHARED, Common, HotlineSettings, Operator, WebSecrets
+from reports.settings.start import Described, Settings, attempt_hotlines, collect, describe, hotlines, load_all
+
+__all__ = [
+    "SHARED",
+    "Common",
+    "Described",
+    "Fault",
+    "HotlineSettings",
+    "Mode",
+    "Operator",
+    "Secret",
+    "SettingError",
+    "Settings",
+    "WebSecrets",
+    "Wrong",
+    "attempt",
+    "attempt_hotlines",
+    "collect",
+    "describe",
+    "env",
+    "from_environment",
+    "hotlines",
+    "load",
+    "load_all",
+]

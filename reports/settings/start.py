@@ -1,0 +1,129 @@
+"""All settings of a process at once: every fault in one go, unknown names, secrets used twice, a list for the docs."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from reports.settings.environment import (
+    Fault,
+    Secret,
+    SettingError,
+    attempt,
+    names_of,
+    settings_of,
+    stands,
+)
+from reports.settings.shared import SHARED, HotlineSettings
+
+T = TypeVar("T")
+
+
+class Settings:
+    """What load_all has filled: settings[Common].mode."""
+
+    __slots__ = ("_filled",)
+
+    def __init__(self, filled: Mapping[type, Any]) -> None:
+        self._filled = filled
+
+    def __getitem__(self, cls: type[T]) -> T:
+        value: T = self._filled[cls]
+        return value
+
+    def __contains__(self, cls: type) -> bool:
+        return cls in self._filled
+
+
+def collect(classes: Iterable[type], environ: Mapping[str, str]) -> tuple[Settings, tuple[Fault, ...]]:
+    """Whatever could be filled, and all faults at once, names nobody knows included."""
+    wanted = tuple(classes)
+    filled: dict[type, Any] = {}
+    faults = list(_unknown(environ, "TOKAUT_", names_of({*SHARED, *wanted})))
+    for cls in wanted:
+        value, found = attempt(cls, environ)
+        faults += found
+        if value is not None:
+            filled[cls] = value
+    return Settings(filled), (*faults, *_used_twice(("", value) for value in filled.values()))
+
+
+def load_all(classes: Iterable[type], environ: Mapping[str, str]) -> Settings:
+    """Raises SettingError."""
+    settings, faults = collect(classes, environ)
+    if faults:
+        raise SettingError(faults)
+    return settings
+
+
+def hotlines(environ: Mapping[str, str], ids: Iterable[str]) -> Mapping[str, HotlineSettings]:
+    """Of each hotline of the kind webhook. Raises SettingError."""
+    found, faults = attempt_hotlines(environ, ids)
+    if faults:
+        raise SettingError(faults)
+    return found
+
+
+def attempt_hotlines(
+    environ: Mapping[str, str], ids: Iterable[str]
+) -> tuple[Mapping[str, HotlineSettings], tuple[Fault, ...]]:
+    prefixes = {hotline: f"HOTLINE_{hotline.upper().replace('-', '_')}_" for hotline in ids}
+    known = set().union(*(names_of([HotlineSettings], prefix) for prefix in prefixes.values()))
+    faults = list(_unknown(environ, "HOTLINE_", known))
+    found = {}
+    for hotline, prefix in prefixes.items():
+        value, wrong = attempt(HotlineSettings, environ, prefix)
+        faults += wrong
+        if value is not None:
+            found[hotline] = value
+    twice = _used_twice((prefixes[hotline], value) for hotline, value in found.items())
+    return found, (*faults, *twice)
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """One line of the documentation and of `tokaut check`."""
+
+    name: str
+    meaning: str
+    default: str | None  # None: it has none
+    secret: bool  # NAME_FILE is read too
+    state: str = ""  # with an environment: "default", "set: live", "set, 43 characters, 12 days old"; never a secret
+
+
+def describe(
+    classes: Iterable[type] = SHARED, environ: Mapping[str, str] | None = None, prefix: str = ""
+) -> tuple[Described, ...]:
+    """Every setting of the classes in their order; with `environ` also how it is set."""
+    settings = [setting for cls in classes for setting in settings_of(cls, prefix).values()]
+    return tuple(
+        Described(s.name, s.meaning, s.shown_default(), s.secret, "" if environ is None else stands(s, environ))
+        for s in settings
+    )
+
+
+def _unknown(environ: Mapping[str, str], prefix: str, known: set[str]) -> Iterator[Fault]:
+    """B-71: a typing error must not fall back to a default in silence."""
+    for name in sorted(name for name in environ if name.startswith(prefix) and name not in known):
+        close = difflib.get_close_matches(name, sorted(known), n=1)
+        yield Fault(name, f"is no setting. {f'Did you mean {close[0]}?' if close else 'Remove it: nothing reads it.'}")
+
+
+def _used_twice(filled: Iterable[tuple[str, Any]]) -> Iterator[Fault]:
+    """The same secret in two places opens both to whoever holds one. Takes (prefix, filled class)."""
+    seen: dict[object, str] = {}
+    for prefix, values in filled:
+        for attribute, setting in settings_of(type(values), prefix).items():
+            for one in _held(getattr(values, attribute)):
+                first = seen.setdefault(one, setting.name)
+                if first != setting.name:
+                    yield Fault(setting.name, f"is the same as {first}; give each its own: tokaut keys secret")
+
+
+def _held(value: object) -> tuple[object, ...]:
+    if not isinstance(value, Secret):
+        return ()
+    held = value.reveal()
+    return held if isinstance(held, tuple) else (held,)
