@@ -1,0 +1,85 @@
+"""The circuit breaker of each hotline: a hotline that is down is asked seldom, and not drowned when it is back.
+
+P1 never waits for it. Each function works within the caller's transaction.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, case, exists, or_, select, update
+
+from reports.store import tables as t
+from reports.store.database import Database
+
+SECOND = 1_000_000
+OPENS_AT = 5  # failures in a row
+FIRST_REST = 30 * SECOND
+LONGEST_REST = 600 * SECOND
+PROBE = 60 * SECOND  # how long the others wait for one that tries
+SPREAD = 60 * SECOND  # over which the backlog of a hotline that is back goes out
+
+
+def lets_through(now: ColumnElement[int]) -> ColumnElement[bool]:
+    """For rows of `delivery`: the hotline is not given up, and rests only where the row can wait."""
+    h, d = t.hotline_state.c, t.delivery.c
+    rests = exists().where(h.hotline == d.hotline, h.open_until > now)
+    dead = exists().where(h.hotline == d.hotline, h.dead_since.is_not(None))
+    return or_(d.priority == "P1", ~rests) & ~dead
+
+
+def send_probe(connection: Connection, hotline: str, now: int) -> None:
+    """One row was leased for a hotline that has rested: let the others wait until it is known how that went."""
+    h = t.hotline_state.c
+    rested = update(t.hotline_state).where(h.hotline == hotline, h.failures >= OPENS_AT, h.open_until <= now)
+    connection.execute(rested.values(open_until=now + PROBE))
+
+
+def count_failure(connection: Connection, database: Database, hotline: str, now: int, probe: bool) -> None:
+    """`probe`: this attempt could only be made because the hotline had rested; else an open breaker stays as it is."""
+    row = _state(connection, database, hotline)
+    failures = row.failures + 1
+    values: dict[str, Any] = {"failures": failures}
+    if failures >= OPENS_AT and (probe or row.open_until <= now):
+        rest = min(LONGEST_REST, FIRST_REST << min(row.opened_times, 8))
+        values |= {"open_until": now + rest, "opened_times": row.opened_times + 1}
+    connection.execute(update(t.hotline_state).where(t.hotline_state.c.hotline == hotline).values(values))
+
+
+def close(connection: Connection, hotline: str, now: int) -> None:
+    """It answered 2xx. Where it had rested, what waits goes out within the next minute: P1 first and at once."""
+    h = t.hotline_state.c
+    row = connection.execute(select(t.hotline_state).where(h.hotline == hotline, h.failures > 0)).first()
+    if row is None:
+        return
+    shut = update(t.hotline_state).where(h.hotline == hotline)
+    connection.execute(shut.values(failures=0, open_until=0, opened_times=0))
+    if row.failures >= OPENS_AT:
+        _spread(connection, hotline, now)
+
+
+def _spread(connection: Connection, hotline: str, now: int) -> None:
+    d = t.delivery.c
+    waiting = (d.hotline == hotline) & (d.state == "due")
+    ids = connection.execute(
+        select(d.delivery_id).where(waiting, d.priority != "P1").order_by(d.priority, d.created_at).limit(5000)
+    ).scalars()
+    places = {delivery_id: place for place, delivery_id in enumerate(ids)}
+    connection.execute(update(t.delivery).where(waiting, d.priority == "P1", d.next_at > now).values(next_at=now))
+    for delivery_id, place in places.items():
+        next_at = now + SPREAD * place // len(places)
+        connection.execute(update(t.delivery).where(d.delivery_id == delivery_id).values(next_at=next_at))
+
+
+def bury(connection: Connection, database: Database, hotline: str, now: int) -> None:
+    """It answered 410: nothing more is tried there until somebody revives it."""
+    _state(connection, database, hotline)
+    since = case((t.hotline_state.c.dead_since.is_(None), now), else_=t.hotline_state.c.dead_since)
+    connection.execute(update(t.hotline_state).where(t.hotline_state.c.hotline == hotline).values(dead_since=since))
+
+
+def _state(connection: Connection, database: Database, hotline: str) -> Any:
+    row = {"hotline": hotline, "failures": 0, "open_until": 0, "opened_times": 0, "dead_since": None}
+    connection.execute(database.insert_new(t.hotline_state).values(row))
+    query = select(t.hotline_state).where(t.hotline_state.c.hotline == hotline)
+    return connection.execute(query.with_for_update()).one()

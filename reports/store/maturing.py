@@ -1,0 +1,143 @@
+"""What files itself when its time has come: danger = now and the line dropped, words never sent, answers of Add more.
+
+The rows of `pending` were sealed and routed by `web`; nothing is routed or opened here. The row is deleted first, in
+the same transaction: a `web` that replaces it at that moment wins whole or loses whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from reports.store import standings
+from reports.store import tables as t
+from reports.store.database import Database
+from reports.store.filing import audit_row, new_id
+
+RAISES = ("unread", "incomplete", "complete")  # a report's completeness only goes up
+ACTS = {"rescue": "rescued", "words": "words_filed", "update": "updated", "unread": "unread_filed"}
+
+
+def mature(database: Database, at_most: int = 50) -> list[str]:
+    """Origin keys (as they are in `pending`) whose time has come, oldest first: give each to `file_pending`."""
+    p = t.pending.c
+    with database.read() as connection:
+        query = select(p.origin_key, p.due_at).where(p.due_at <= database.now_sql()).distinct().order_by(p.due_at)
+        return list(dict.fromkeys(row.origin_key for row in connection.execute(query.limit(at_most * 3))))[:at_most]
+
+
+def file_pending(database: Database, origin_key: bytes) -> list[tuple[str, str]]:
+    """One transaction; returns (delivery_id, priority) of what is now due. Empty: it was replaced, dropped or sent."""
+    p = t.pending.c
+    ripe = (p.origin_key == origin_key) & (p.due_at <= database.now_sql())
+    with database.write() as connection:
+        rows = connection.execute(delete(t.pending).where(ripe).returning(*p)).all()
+        if not rows:
+            return []
+        rows = sorted(rows, key=lambda row: row.rank)
+        now = int(connection.execute(select(database.now_sql())).scalar_one())
+        return _file(connection, database, rows, now)
+
+
+def _file(connection: Connection, database: Database, rows: Sequence[Any], now: int) -> list[tuple[str, str]]:
+    first = rows[0]
+    fresh = _insert_report(connection, database, first)
+    if not fresh and not _raise_report(connection, first):
+        return []
+    _insert_bodies(connection, database, rows)
+    made = _insert_deliveries(connection, database, rows, now)
+    connection.execute(insert(t.audit), audit_row("clock", ACTS[first.kind], first.report_id, now))
+    for delivery_id, _ in made:
+        connection.execute(insert(t.audit), audit_row("clock", "made", delivery_id, now))
+    standings.settle(connection, first.report_id)
+    return made
+
+
+def _insert_report(connection: Connection, database: Database, row: Any) -> bool:
+    r = t.report.c
+    names = ("report_id", "origin_key", "revision", "created_at", "country", "priority", "completeness", "mode")
+    values = {name: getattr(row, name) for name in names} | {"state": "queued", "desk": None}
+    holder = connection.execute(select(r.report_id).where(r.origin_key == row.origin_key)).scalar()
+    if holder is not None and holder != row.report_id:
+        # Two reports under one origin key: cannot happen, and if it does, both are kept and nothing is lost.
+        values["origin_key"] = hashlib.sha256(row.origin_key + row.report_id.encode()).digest()
+    return bool(connection.execute(database.insert_new(t.report).values(values)).rowcount)
+
+
+def _raise_report(connection: Connection, row: Any) -> bool:
+    """The report is there already. False where that revision, or a later one, is filed: then nothing is to be done."""
+    r = t.report.c
+    query = select(r.revision, r.priority, r.completeness).where(r.report_id == row.report_id).with_for_update()
+    there = connection.execute(query).one()
+    if there.revision >= row.revision:
+        return False
+    priority = min(there.priority, row.priority)
+    completeness = max(there.completeness, row.completeness, key=RAISES.index)
+    values = {"revision": row.revision, "priority": priority, "completeness": completeness}
+    connection.execute(update(t.report).where(r.report_id == row.report_id).values(values))
+    d = t.delivery.c
+    slower = (d.report_id == row.report_id) & (d.state == "due") & (d.priority > priority)
+    connection.execute(update(t.delivery).where(slower).values(priority=priority))
+    return True
+
+
+def _insert_bodies(connection: Connection, database: Database, rows: Sequence[Any]) -> None:
+    for row in rows:
+        ids = {"report_id": row.report_id, "revision": row.revision}
+        body = {"key_id": row.key_id, "wrap": row.wrap, "head": row.head, "sealed": row.sealed}
+        connection.execute(database.insert_new(t.report_body).values(ids | {"recipient": row.recipient} | body))
+        if row.role != "held":
+            leg = {"hotline": row.recipient, "role": row.role, "rank": row.rank, "why": row.why}
+            connection.execute(database.insert_new(t.route).values(ids | leg))
+
+
+def _insert_deliveries(
+    connection: Connection, database: Database, rows: Sequence[Any], now: int
+) -> list[tuple[str, str]]:
+    """`updated` to whom the report was made out before; else `created`, to primary and also."""
+    d = t.delivery.c
+    report_id = rows[0].report_id
+    query = select(d.hotline).where(d.report_id == report_id, d.type.in_(("created", "unread")))
+    had = set(connection.execute(query).scalars())
+    priority = connection.execute(select(t.report.c.priority).where(t.report.c.report_id == report_id)).scalar_one()
+    made = []
+    for row in rows:
+        kind = _type(row, row.recipient in had)
+        if kind is not None:
+            values = new_delivery(
+                row.report_id, row.recipient, kind=kind, revision=row.revision, priority=priority, now=now
+            )
+            values |= {"role": row.role, "why": row.why}
+            if connection.execute(database.insert_new(t.delivery).values(values)).rowcount:
+                made.append((str(values["delivery_id"]), priority))
+    return made
+
+
+def _type(row: Any, had: bool) -> str | None:
+    if had:
+        return "updated"
+    if row.role not in ("primary", "also"):
+        return None
+    return "unread" if row.kind == "unread" else "created"
+
+
+def new_delivery(
+    report_id: str, hotline: str, *, kind: str, revision: int, priority: str, now: int
+) -> dict[str, object]:
+    """A row of `delivery` that is due at once; role and why are the caller's."""
+    return {
+        "delivery_id": new_id(now),
+        "report_id": report_id,
+        "hotline": hotline,
+        "type": kind,
+        "revision": revision,
+        "priority": priority,
+        "state": "due",
+        "handling": "none",
+        "attempt": 0,
+        "next_at": now,
+        "created_at": now,
+    }

@@ -1,0 +1,187 @@
+"""The outbox as a worker sees it: lease a row, give the connection back, call out, then say how it went.
+
+Success is not fenced, failure is: whoever saw a 2xx writes `delivered`; a failure is written only by the holder of that
+very attempt, so a worker that was frozen can undo nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, update
+
+from reports.store import breakers, standings
+from reports.store import tables as t
+from reports.store.database import Database
+from reports.store.filing import audit_row
+
+LEASE = 60 * 1_000_000
+LEASED = ("delivery_id", "report_id", "hotline", "type", "revision", "priority", "attempt", "created_at", "last_class")
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What one hotline may open."""
+
+    key_id: str
+    wrap: bytes
+    head: bytes
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Leased:
+    """One row in the hands of one worker. `now` is the clock that the lease went by; times in microseconds."""
+
+    delivery_id: str
+    report_id: str
+    hotline: str
+    type: str
+    revision: int
+    priority: str
+    attempt: int
+    created_at: int
+    last_class: str | None
+    now: int
+    mode: str
+    body: Body | None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The hotline has it: its status, and SHA-256 of what was sent."""
+
+    why: str
+    status: int | None
+    sha256: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """How an attempt failed and when the next one may be; `delay` is None where there is none (refused)."""
+
+    why: str
+    status: int | None
+    delay: int | None
+    counts: bool = False  # against the hotline
+    gone: bool = False  # the hotline takes nothing any more
+
+
+def may_be_taken(now: ColumnElement[int]) -> ColumnElement[bool]:
+    """Rows of `delivery` that nobody holds and whose time has come."""
+    d = t.delivery.c
+    free = or_(d.lease_until.is_(None), d.lease_until < now)
+    return and_(d.state == "due", d.next_at <= now, free, breakers.lets_through(now))
+
+
+def lease(database: Database, delivery_id: str, holder: str) -> Leased | None:
+    """None: somebody else has it, it is done, or it is not its time."""
+    return _lease(database, t.delivery.c.delivery_id == delivery_id, holder)
+
+
+def lease_next(database: Database, priorities: Sequence[str], holder: str) -> Leased | None:
+    """The most urgent of what is due; a row that failed has moved back and blocks nobody."""
+    d = t.delivery.c
+    first = (
+        select(d.delivery_id)
+        .where(d.priority.in_(priorities), may_be_taken(database.now_sql()))
+        .order_by(d.priority, d.next_at)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+        .scalar_subquery()
+    )
+    return _lease(database, d.delivery_id == first, holder)
+
+
+def _lease(database: Database, which: ColumnElement[bool], holder: str) -> Leased | None:
+    d = t.delivery.c
+    now = database.now_sql()
+    taken = (
+        update(t.delivery)
+        .where(which, may_be_taken(now))
+        .values(lease_by=holder, lease_until=now + LEASE, attempt=d.attempt + 1)
+        .returning(*(d[name] for name in LEASED), d.lease_until)
+    )
+    with database.write() as connection:
+        row = connection.execute(taken).first()
+        if row is None:
+            return None
+        if row.priority != "P1":
+            breakers.send_probe(connection, row.hotline, row.lease_until - LEASE)
+        mode, body = _read_body(connection, row)
+    fields = {name: getattr(row, name) for name in LEASED}
+    return Leased(**fields, now=row.lease_until - LEASE, mode=mode, body=body)
+
+
+def _read_body(connection: Connection, row: Any) -> tuple[str, Body | None]:
+    r, b = t.report.c, t.report_body.c
+    same = and_(b.report_id == r.report_id, b.revision == row.revision, b.recipient == row.hotline)
+    query = select(r.mode, b.key_id, b.wrap, b.head, b.sealed).outerjoin_from(t.report, t.report_body, same)
+    found = connection.execute(query.where(r.report_id == row.report_id)).first()
+    if found is None:
+        return "", None
+    mode, *parts = found
+    return mode, Body(*parts) if parts[0] is not None else None
+
+
+def delivered(database: Database, leased: Leased, receipt: Receipt, actor: str) -> bool:
+    """Keep the receipt, whoever saw it; false where it was there already."""
+    d = t.delivery.c
+    values = {"state": "delivered", "delivered_at": database.now_sql(), "sent_sha256": receipt.sha256}
+    values |= {"last_class": receipt.why, "last_status": receipt.status, "lease_by": None, "lease_until": None}
+    with database.write() as connection:
+        fresh = connection.execute(
+            update(t.delivery).where(d.delivery_id == leased.delivery_id, d.state != "delivered").values(values)
+        ).rowcount
+        now = _now(connection, database)
+        breakers.close(connection, leased.hotline, now)
+        if fresh:
+            moved(connection, leased.delivery_id, leased.report_id, act="delivered", actor=actor, now=now)
+    return bool(fresh)
+
+
+def failed(database: Database, leased: Leased, failure: Failure, holder: str, actor: str) -> bool:
+    """Write how this attempt failed; false, and nothing is written, where the lease went to somebody else."""
+    d = t.delivery.c
+    mine = and_(d.state == "due", d.lease_by == holder, d.attempt == leased.attempt)
+    values: dict[str, Any] = {"last_class": failure.why, "last_status": failure.status}
+    values |= {"lease_by": None, "lease_until": None}
+    if failure.delay is None:
+        values |= {"state": "refused", "told_at": None}
+    else:
+        values["next_at"] = database.now_sql() + failure.delay
+    with database.write() as connection:
+        row = update(t.delivery).where(d.delivery_id == leased.delivery_id, mine).values(values)
+        if not connection.execute(row).rowcount:
+            return False
+        now = _now(connection, database)
+        if failure.counts:
+            breakers.count_failure(connection, database, leased.hotline, now, probe=leased.priority != "P1")
+        if failure.gone:
+            breakers.bury(connection, database, leased.hotline, now)
+        if failure.delay is None:
+            moved(connection, leased.delivery_id, leased.report_id, act="refused", actor=actor, now=now)
+    return True
+
+
+def give_up_slot(database: Database, slot: str) -> int:
+    """A worker that starts gives up what the one before it in the same slot held: a kill must not cost a minute."""
+    holders = slot.replace("%", "").replace("_", r"\_") + "/%"
+    count = 0
+    with database.write() as connection:
+        for table in (t.delivery, t.outgoing):
+            held = update(table).where(table.c.state == "due", table.c.lease_by.like(holders, escape="\\"))
+            count += connection.execute(held.values(lease_by=None, lease_until=None)).rowcount
+    return count
+
+
+def moved(connection: Connection, delivery_id: str, report_id: str, *, act: str, actor: str, now: int) -> None:
+    """A delivery changed its state: one audit row, and the report's own state."""
+    connection.execute(insert(t.audit), audit_row(actor, act, delivery_id, now))
+    standings.settle(connection, report_id)
+
+
+def _now(connection: Connection, database: Database) -> int:
+    return int(connection.execute(select(database.now_sql())).scalar_one())

@@ -1,0 +1,24 @@
+"""Keeps `report.state` and `report.desk` in step with its deliveries, within the transaction that moved one."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, select, update
+
+from reports.state import Sending, standing
+from reports.store import tables as t
+
+ROLES = ("primary", "also", "fallback")
+
+
+def settle(connection: Connection, report_id: str) -> None:
+    """Work the state out anew. The report's row is locked first, so that two who settle at once see each other."""
+    r, d = t.report.c, t.delivery.c
+    connection.execute(select(r.report_id).where(r.report_id == report_id).with_for_update())
+    rows = connection.execute(
+        select(d.hotline, d.role, d.state, d.handling)
+        .where(d.report_id == report_id, d.type.in_(("created", "unread")))
+        .order_by(d.created_at, d.delivery_id)
+    )
+    sendings = sorted((Sending(*row) for row in rows), key=lambda s: ROLES.index(s.role))
+    now = standing(sendings)
+    connection.execute(update(t.report).where(r.report_id == report_id).values(state=now.state, desk=now.desk))
