@@ -1,0 +1,223 @@
+"""A report, and its JSON as a hotline receives it: cop-report 1.0 (docs/cop-report-1.0.schema.json). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from reports.answers import Facts, Given, facts_of, role_of
+from reports.bodies import as_typed, envelope, json_bytes, message, rfc3339, unread
+from reports.country import Country
+from reports.crosswalk import Crosswalk, crosswalk
+from reports.routing import Route
+from reports.triage import RULES, Triage, triage
+from reports.words import Unasked, Words, answer_rows, links_in, typed_extras, words_of
+
+__all__ = [
+    "Facts",
+    "Given",
+    "Report",
+    "Setting",
+    "Unasked",
+    "envelope",
+    "facts_of",
+    "from_answers",
+    "head",
+    "message",
+    "to_json",
+    "unread",
+]
+
+# How, and between which hours of the place. Choosing one also says that nobody else sees this phone.
+CONTACT: Mapping[str, tuple[str, str, str]] = {
+    "sms_07_21": ("sms", "07:00", "21:00"),
+    "sms_08_16": ("sms", "08:00", "16:00"),
+    "call_07_21": ("call", "07:00", "21:00"),
+    "call_08_16": ("call", "08:00", "16:00"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What is not an answer. Times: unix seconds, UTC. `first_words`: an SMS that came before any screen."""
+
+    report_id: str
+    revision: int
+    mode: str
+    completeness: str  # complete, incomplete
+    created_at: int
+    updated_at: int
+    sent_at: int | None
+    channel: str  # ussd, sms, simulator
+    language: str
+    country: Country
+    route: Route
+    flow: str = "report"
+    flow_version: int = 1
+    msisdn: str | None = None  # E.164; goes into a report only with consent
+    first_words: str | None = None
+    unasked: tuple[Unasked, ...] = ()
+    attachments: int = 0
+    attachment_types: tuple[str, ...] = ()  # image, video, audio, other
+    repeat_of: int | None = None
+    floor: str | None = None  # the priority already reached
+    words_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    setting: Setting
+    facts: Facts
+    triage: Triage
+    crosswalk: Crosswalk
+    words: Words
+    given: tuple[Given, ...]
+
+    @property
+    def priority(self) -> str:
+        return self.triage.priority
+
+
+def from_answers(given: Sequence[Given], setting: Setting) -> Report:
+    facts = facts_of(given)
+    incomplete = setting.completeness == "incomplete"
+    # Consent is given with Send, and to a number that can be reached.
+    reachable = setting.msisdn is not None and not incomplete
+    facts = replace(
+        facts,
+        contact=facts.contact if facts.contact in CONTACT and reachable else "none",
+        avoid=setting.route.avoid,
+        incomplete=incomplete,
+        words_only=setting.words_only,
+    )
+    return Report(
+        setting=setting,
+        facts=facts,
+        triage=triage(facts, setting.floor),
+        crosswalk=crosswalk(facts),
+        words=words_of(given, setting.first_words, setting.unasked, setting.created_at),
+        given=tuple(given),
+    )
+
+
+def to_json(report: Report, hotline: str) -> bytes:
+    """The `data` object for one hotline. Web addresses only for one that wants them; all else is the same for all."""
+    setting, facts, words = report.setting, report.facts, report.words
+    additions = [report.given[n] for n in words.additions]
+    desk = setting.country.hotlines.get(hotline)
+    return json_bytes(
+        {
+            **_frame(setting),
+            "place": _place(report),
+            "danger": facts.danger,
+            "category": facts.category,
+            "about": facts.about,
+            "reporter_role": role_of(facts),
+            "child": {"age_band": facts.age_band, "count": None},
+            "narrative": _text(words.narrative),
+            "unasked": [{"at": rfc3339(u.at), "screen": u.screen, "text": as_typed(u.text)} for u in words.unasked],
+            "decoded": None,
+            "additions": [{"at": rfc3339(g.at), "text": _text(g.value)} for g in additions],
+            "contact": _contact(report),
+            "extras": typed_extras(facts.extras),
+            "answers": answer_rows(report.given, words),
+            "triage": {
+                "rules": RULES,
+                "priority": report.triage.priority,
+                "reasons": report.triage.reasons,
+                "flags": report.triage.flags,
+            },
+            "routing": _routing(setting),
+            "crosswalk": _crosswalk(report.crosswalk),
+            "repeat_of": setting.repeat_of,
+            "attachments": {
+                "count": setting.attachments,
+                "types": setting.attachment_types,
+                "links": _links(report) if desk and desk.wants_links else [],
+            },
+        }
+    )
+
+
+def _frame(setting: Setting) -> dict[str, Any]:
+    return {
+        "schema": "cop-report",
+        "version": "1.0",
+        "report_id": setting.report_id,
+        "revision": setting.revision,
+        "mode": setting.mode,
+        "completeness": setting.completeness,
+        "created_at": rfc3339(setting.created_at),
+        "updated_at": rfc3339(setting.updated_at),
+        "sent_at": None if setting.sent_at is None else rfc3339(setting.sent_at),
+        "channel": setting.channel,
+        "language": setting.language,
+        "flow": {"id": setting.flow, "version": setting.flow_version},
+        "country": setting.country.iso,
+    }
+
+
+def _text(text: str | None) -> str | None:
+    return None if text is None else as_typed(text)
+
+
+def _place(report: Report) -> dict[str, str | None] | None:
+    """The place; where only a group of places was asked, the group by its name and without a code."""
+    country, value = report.setting.country, report.facts.place
+    if value is None:
+        return None
+    if place := country.place(value):
+        return {"code": place.code, "name": place.name, "group": place.group}
+    return {"code": None, "name": value, "group": value if value in country.groups() else None}
+
+
+def _contact(report: Report) -> dict[str, Any]:
+    """The only place where a number can stand, and only in the branch that consent opens."""
+    if report.facts.contact not in CONTACT:
+        return {"allowed": False, "how": "none", "safe_hours": None}
+    how, begin, end = CONTACT[report.facts.contact]
+    hours = {"from": begin, "to": end, "tz": report.setting.country.time_zone}
+    return {"allowed": True, "how": how, "safe_hours": hours, "msisdn": report.setting.msisdn}
+
+
+def _routing(setting: Setting) -> dict[str, Any]:
+    names = setting.country.hotlines
+    return {
+        "file": setting.country.label,
+        "to": [
+            {"hotline": leg.hotline, "name": names[leg.hotline].name, "role": leg.role, "why": leg.why}
+            for leg in setting.route.legs
+        ],
+        "avoid": setting.route.avoid,
+    }
+
+
+def _crosswalk(found: Crosswalk) -> dict[str, Any]:
+    return {
+        "ncmec": {"type": found.ncmec, "annotations": found.annotations} if found.ncmec else None,
+        "cybertip_ca": found.cybertip_ca,
+        "inhope": found.inhope,
+        "chi": found.chi,
+        "primero": found.primero,
+    }
+
+
+def _links(report: Report) -> list[str]:
+    words = report.words
+    additions = (report.given[n].value for n in words.additions)
+    unasked = (u.text for u in words.unasked)
+    return links_in((words.narrative, *unasked, *additions, report.facts.extras.get("where_online")))
+
+
+def head(report: Report) -> bytes:
+    """The little that a list of reports shows: no words."""
+    return json_bytes(
+        {
+            "category": report.facts.category,
+            "danger": report.facts.danger,
+            "age_band": report.facts.age_band,
+            "place": _place(report),
+            "reasons": report.triage.reasons,
+        }
+    )

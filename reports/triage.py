@@ -1,0 +1,113 @@
+"""How urgent a report is, and why: every rule is tried, the highest priority wins, all that hold are listed. Pure.
+
+Nothing lowers a priority: no count of calls, no suspicion of a hoax, no age, no place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from reports.answers import Facts
+
+RULES = "1.0"
+
+UNDER_6 = ("0-5",)
+UNDER_10 = ("0-5", "6-9")
+UNDER_13 = ("0-5", "6-9", "10-12")
+KNOWN = ("me", "my_child", "child_i_know")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Holds when one of the alternatives does: each maps a question to the answers that it wants."""
+
+    reason: str
+    priority: str
+    when: tuple[Mapping[str, tuple[str, ...]], ...]
+    unless: Mapping[str, tuple[str, ...]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Triage:
+    priority: str
+    reasons: tuple[str, ...]
+    flags: tuple[str, ...]
+
+
+def _rule(reason: str, priority: str, *when: Mapping[str, str | tuple[str, ...]]) -> Rule:
+    return Rule(reason, priority, tuple({q: (v,) if isinstance(v, str) else v for q, v in w.items()} for w in when))
+
+
+RULE_TABLE = (
+    _rule("DANGER_NOW", "P1", {"danger": "now"}),
+    _rule("SELF_HARM_SOON", "P1", {"category": "self_harm", "danger": ("soon", "unsure")}),
+    _rule("MISSING_YOUNG", "P1", {"missing_kind": "missing", "age_band": UNDER_13}),
+    _rule("HARM_72H", "P1", {"harm_kind": ("touch", "both"), "harm_when": "last_3_days"}),
+    _rule("HARM_NEAR", "P1", {"harm_near": "yes"}),
+    _rule("MEETING_SOON", "P1", {"meeting": "today_tomorrow"}),
+    _rule("HELD", "P1", {"can_leave": "no"}),
+    _rule("ALONE_YOUNG", "P1", {"alone_now": "yes", "age_band": UNDER_10}),
+    _rule("DANGER_SOON", "P2", {"danger": "soon"}),
+    _rule("HARM", "P2", {"category": "harm"}),
+    _rule("SELF_HARM", "P2", {"category": "self_harm"}),
+    _rule("EXPLOITATION", "P2", {"category": "exploitation"}),
+    Rule("MISSING", "P2", ({"category": ("missing",)},), unless={"missing_kind": ("sighting",)}),
+    _rule("SIGHTING", "P2", {"missing_kind": "sighting"}),
+    _rule("THREAT", "P2", {"threat": "yes"}),
+    _rule("MEETING_PLANNED", "P2", {"meeting": "later"}),
+    _rule(
+        "IMAGE_OF_KNOWN",
+        "P2",
+        {"category": "images", "about": KNOWN},
+        {"category": "images", "image_who": ("me", "known")},
+    ),
+    _rule("YOUNG_CHILD", "P2", {"age_band": UNDER_6, "category": ("luring", "images", "bullying", "neglect", "other")}),
+    _rule("ALONE", "P2", {"alone_now": "yes"}),
+    _rule("LURING", "P3", {"category": "luring"}),
+    _rule("IMAGES", "P3", {"category": "images"}),
+    _rule("BULLYING", "P3", {"category": "bullying"}),
+    _rule("NEGLECT", "P3", {"category": "neglect"}),
+    _rule("DANGER_UNSURE", "P3", {"danger": "unsure"}),
+    _rule("OTHER", "P4", {"category": "other"}),
+)
+UNMATCHED = Rule("UNMATCHED", "P3", ())
+
+
+def triage(facts: Facts, floor: str | None = None) -> Triage:
+    """`floor`: the priority that the report has already reached; it is never lowered."""
+    answers = {
+        **facts.extras,
+        "danger": facts.danger,
+        "category": facts.category,
+        "about": facts.about,
+        "missing_kind": facts.missing_kind,
+        "age_band": facts.age_band,
+    }
+    holding = [rule for rule in RULE_TABLE if _holds(rule, answers)] or [UNMATCHED]
+    reached = [rule.priority for rule in holding] + ([floor] if floor else [])
+    if facts.words_only:
+        reached.append("P3")
+    return Triage(min(reached), tuple(rule.reason for rule in holding), _flags(facts))
+
+
+def _holds(rule: Rule, answers: Mapping[str, str | None]) -> bool:
+    if rule.unless and _fits(rule.unless, answers):
+        return False
+    return any(_fits(wanted, answers) for wanted in rule.when)
+
+
+def _fits(wanted: Mapping[str, tuple[str, ...]], answers: Mapping[str, str | None]) -> bool:
+    return all(answers.get(question) in values for question, values in wanted.items())
+
+
+def _flags(facts: Facts) -> tuple[str, ...]:
+    """What staff should know beside the reasons; no flag changes a priority. WORD_MATCH is kept for a word list."""
+    flags = (
+        ("INCOMPLETE", facts.incomplete),
+        ("ADULT_NOW", facts.age_band == "18+"),
+        ("NO_CONTACT", facts.contact == "none"),
+        ("AVOID_USED", bool(facts.avoid)),
+        ("WORDS_ONLY", facts.words_only),
+    )
+    return tuple(name for name, holds in flags if holds)
