@@ -1,13 +1,53 @@
-"""What comes in and what goes out, whichever channel it came by. Adapters translate to and from these and do nothing else."""
+"""What comes in and what goes out, whichever channel it came by. Adapters translate to and from these, no more."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 Kind = Literal["ussd", "sms"]
-Event = Literal["new", "resume", "close"]
+Event = Literal["new", "resume"]
+
+LONGEST_NAME = 128  # characters of a field that says who: a number, a session id, a message id
+
+
+class Unreadable(Exception):
+    """Authenticated, and not to be understood. The message says which rule failed, never what came in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """The text fields of one body or query, as `gateway.form` read them. Nothing is trimmed."""
+
+    values: Mapping[str, tuple[str, ...]]  # each key's different values, in the order they came
+    recoded: int = 0  # how many values were not UTF-8
+    no_text: frozenset[str] = frozenset()  # keys of JSON that hold a list, an object, true or false
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.values or name in self.no_text
+
+    def get(self, name: str) -> str:
+        """Different values of one key are all kept, joined by a line feed: words are never thrown away."""
+        if name in self.no_text:
+            raise Unreadable(f"{name}: no text")
+        return "\n".join(self.values.get(name, ()))
+
+    def who(self, name: str) -> str:
+        """A field that says who or which: two different values cannot both be right."""
+        value = self.get(name)
+        if len(self.values.get(name, ())) > 1:
+            raise Unreadable(f"{name}: two different values")
+        if len(value) > LONGEST_NAME:
+            raise Unreadable(f"{name}: longer than {LONGEST_NAME} characters")
+        return value
+
+    def must(self, name: str) -> str:
+        """As `who`, where nothing can be done without it."""
+        value = self.who(name)
+        if not value:
+            raise Unreadable(f"{name}: missing")
+        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +60,7 @@ class Inbound:
     code: str  # service code (*111#) or short code dialled; "" when the provider did not say
     text: str  # the reply; where `path` is true, all replies of the session so far, joined by "*"
     session: str = ""  # the provider's USSD session id; "" for an SMS
-    event: Event = "resume"
+    event: Event = "resume"  # a provider that sends paths says only "resume": the path tells
     path: bool = False  # the provider sends the whole path each time (Africa's Talking)
     id: str = ""  # the provider's message id (SMS), or its number of the turn (USSD); "" when there is none
     sent_at: int | None = None  # the provider's own time, unix seconds; says only how stale a message is
@@ -59,31 +99,23 @@ class Answer:
     body: bytes
 
 
-class Unreadable(Exception):
-    """Authenticated, and not to be understood. The message says which rule failed, never what came in."""
-
-
 @dataclass(frozen=True, slots=True)
 class Door:
-    """One address of a channel: /hooks/<channel>/[<token>/]<name>."""
+    """One address of a channel: /hooks/<channel>[/<token>][/<name>]; the name may be ""."""
 
     opens: Kind | Literal["notice"]  # what an unreadable body at this door means: SAFE, UNREAD or only a counter
     reads: Literal["form", "json"] = "form"
     methods: frozenset[str] = frozenset({"POST"})
 
 
-class Fields(Protocol):
-    """What gateway.form reads out of a body: text fields, doubled keys settled by its rules."""
-
-    def get(self, name: str) -> str: ...
-    def who(self, name: str) -> str: ...
-    def __contains__(self, name: str) -> bool: ...
-
-
 class Channel(Protocol):
-    """A provider's way in. One file a channel; the file's name is the channel's name."""
+    """A provider's way in. One file a channel; the file's name is the channel's name.
+
+    Each file has `Settings`, filled from the environment, and `Channel`, made from them: `Channel(settings)`.
+    """
 
     name: str
+    practice: bool  # for demo and training only: never in live mode, and only for callers on this machine
     token: bool  # its addresses carry a secret
     doors: Mapping[str, Door]
     limits: Mapping[Kind, tuple[int, int, int]]  # septets, UCS-2 units, prefix septets of one screen
@@ -100,12 +132,3 @@ class Channel(Protocol):
     def answer(self, door: str, turn: Turn | None) -> Answer:
         """`turn` is None where nothing is to be said."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Signed:
-    """What a channel that signs needs to see (Twilio); token channels never do."""
-
-    headers: Mapping[str, str] = field(default_factory=dict)
-    target: str = ""  # path and query as received
-    pairs: tuple[tuple[str, str], ...] = ()

@@ -1,0 +1,202 @@
+"""The strict reader: nothing that a provider sent is lost, guessed or inflated, and no body hangs the server."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import urlencode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway import form
+from gateway.message import Unreadable
+
+CAP = 256 * 1024
+
+FORMS = [
+    ("plain", b"text=1*2&sessionId=a", {"text": "1*2", "sessionId": "a"}),
+    ("nothing", b"", {}),
+    ("plus is a blank", b"text=at+home", {"text": "at home"}),
+    ("blanks stay", b"text=%20+1+&x=", {"text": "  1 ", "x": ""}),
+    ("no equals sign", b"text", {"text": ""}),
+    ("first equals sign only", b"text=a=b==", {"text": "a=b=="}),
+    ("semicolon is text", b"text=a;b=c&x=1", {"text": "a;b=c", "x": "1"}),
+    ("empty pieces", b"&&text=1&&", {"text": "1"}),
+    ("key in escapes", b"t%65xt=1", {"text": "1"}),
+    ("broken escapes stay", b"text=100%+%zz+%4", {"text": "100% %zz %4"}),
+    ("NUL, RLO, ZWSP and emoji", b"text=a%00b%E2%80%AEc%E2%80%8B%F0%9F%98%80", {"text": "a\0b\u202ec\u200b\U0001f600"}),
+    ("equal doubles count once", b"text=1&text=1", {"text": "1"}),
+    ("different words are both kept", b"text=one&text=two&text=one", {"text": "one\ntwo"}),
+    ("line ends", b"text=ok%0aERROR%0d%0a", {"text": "ok\nERROR\r\n"}),
+]
+
+
+@pytest.mark.parametrize(("body", "fields"), [row[1:] for row in FORMS], ids=[row[0] for row in FORMS])
+def test_a_form_is_read_as_it_was_typed(body: bytes, fields: dict[str, str]) -> None:
+    read = form.read_form(body)
+    assert {name: read.get(name) for name in read.values} == fields
+    assert read.recoded == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (b"text=caf\xe9", "café"),
+        (b"text=caf%E9", "café"),
+        (b"text=%93don%92t%94+%80", "“don’t” €"),
+        (b"text=%81%8D%8F%90%9D", "\x81\x8d\x8f\x90\x9d"),
+        (b"text=%ED%A0%80", "í\xa0€"),  # an encoded surrogate is no UTF-8
+    ],
+)
+def test_what_is_not_utf8_is_windows_1252_or_latin_1(body: bytes, text: str) -> None:
+    read = form.read_form(body + b"&other=%C4%81")
+    assert (read.get("text"), read.get("other"), read.recoded) == (text, "ā", 1)
+
+
+def test_a_field_that_says_who_cannot_be_two() -> None:
+    read = form.read_form(b"phone=1&phone=2&id=7&id=7&long=" + b"x" * 129)
+    assert read.who("id") == "7"
+    assert read.who("absent") == ""
+    for name, rule in (("phone", "two different"), ("long", "longer than 128")):
+        with pytest.raises(Unreadable, match=rule):
+            read.who(name)
+    with pytest.raises(Unreadable, match="absent: missing"):
+        read.must("absent")
+
+
+def test_two_hundred_fields_and_no_more() -> None:
+    assert len(form.read_form(b"&".join(b"f%d=1" % n for n in range(200))).values) == 200
+    with pytest.raises(Unreadable, match="200"):
+        form.read_form(b"&" * 200)
+
+
+@pytest.mark.parametrize(
+    "content_type", ["", "text/plain", "application/x-www-form-urlencoded; charset=latin-1", "Text/Plain ;x"]
+)
+def test_types_that_are_read_as_a_form(content_type: str) -> None:
+    assert form.read("form", b"a=%C3%A9", content_type=content_type, content_encoding="Identity").get("a") == "é"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "encoding"),
+    [
+        ("application/json", ""),
+        ("multipart/form-data; boundary=x", ""),
+        ("text/plain", "gzip"),
+        ("", "identity, gzip"),
+        ("", "br"),
+    ],
+)
+def test_a_form_of_another_type_or_packed_is_unreadable(content_type: str, encoding: str) -> None:
+    with pytest.raises(Unreadable, match="content"):
+        form.read("form", b"a=1", content_type=content_type, content_encoding=encoding)
+
+
+def test_json_is_read_whatever_the_type_says_but_not_packed() -> None:
+    assert form.read("json", b'{"a":"1"}', content_type="text/html").get("a") == "1"
+    with pytest.raises(Unreadable, match="encoding"):
+        form.read("json", b'{"a":"1"}', content_encoding="deflate")
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        (b'{"text":"1","session":"a"}', {"text": "1", "session": "a"}),
+        (b'\xef\xbb\xbf {"text":"\\u00e9\xc3\xa9"} ', {"text": "éé"}),
+        (
+            b'{"text":1,"turn":12345678901234567890,"phone":6785550101}',
+            {"text": "1", "turn": "12345678901234567890", "phone": "6785550101"},
+        ),
+        (b'{"text":1.50,"x":-1e3}', {"text": "1.50", "x": "-1e3"}),
+        (b'{"text":"a\nb\\u0000"}', {"text": "a\nb\0"}),
+        (b'{"text":"[[[[[[ \\" ]] \\\\"}', {"text": '[[[[[[ " ]] \\'}),
+        (b'{"text":"a","text":"b","x":"1","x":"1"}', {"text": "a\nb", "x": "1"}),
+        (b'{"text":"\\ud83d"}', {"text": "\ud83d"}),
+        (b'{"text":null}', {}),
+        (b"{}", {}),
+    ],
+)
+def test_json_is_read_as_it_was_typed(body: bytes, fields: dict[str, str]) -> None:
+    read = form.read_json(body)
+    assert {name: read.get(name) for name in read.values} == fields
+
+
+def test_json_that_is_not_utf8() -> None:
+    read = form.read_json(b'{"text":"caf\xe9"}')
+    assert (read.get("text"), read.recoded) == ("café", 1)
+
+
+def test_nested_values_hurt_only_who_asks_for_them() -> None:
+    read = form.read_json(b'{"text":"1","more":{"a":[{}]},"yes":true}')
+    assert read.get("text") == "1"
+    assert "more" in read
+    for name in ("more", "yes"):
+        with pytest.raises(Unreadable, match="no text"):
+            read.get(name)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"x",
+        b"[]",
+        b'"a"',
+        b"1",
+        b"null",
+        b'[["text","1"]]',
+        b'{"text":"1"} {}',
+        b'{"text":"1"',
+        b'{"text":NaN}',
+        b'{"text":-Infinity}',
+        b'{"n":123456789012345678901}',
+        b'{"n":-%s}' % (b"9" * 5000),
+        b'{"a":[[[[]]]]}',
+        b'{"a":{"b":{"c":{"d":{}}}}}',
+        b"[" * 20_000,
+        b'{"a":' * 10_000,
+        b'{"a":"' + b"x" * 64 * 1024 + b'"}',
+        '{"text":"1"}'.encode("utf-16"),
+    ],
+    ids=lambda body: repr(body[:16]),
+)
+def test_json_that_is_unreadable(body: bytes) -> None:
+    with pytest.raises(Unreadable) as caught:
+        form.read_json(body)
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None, "a parser's error holds the whole body"
+
+
+@pytest.mark.parametrize("unit", [b"%", b"%4", b"+", b"=", b"%E9", b"\xe9", b"a b ", b"%00", b";"])
+def test_the_largest_form_is_read_whole_and_at_once(unit: bytes) -> None:
+    read = form.read_form(b"text=" + unit * (CAP // len(unit)))
+    assert len(read.get("text")) >= CAP // 3
+
+
+@pytest.mark.parametrize("unit", [b'\\"', b'"\\', b'"', b"\\", b"{", b"}", b'"a":', b"]["])
+@pytest.mark.parametrize("start", [b"", b'{"text":"'])
+def test_no_json_makes_the_reader_slow(start: bytes, unit: bytes) -> None:
+    body = (start + unit * form.MOST_JSON)[: form.MOST_JSON]
+    with pytest.raises(Unreadable):
+        form.read_json(body)
+
+
+@given(
+    st.dictionaries(
+        st.text(st.characters(exclude_categories=["Cs"]), min_size=1), st.text(st.characters(exclude_categories=["Cs"]))
+    )
+)
+def test_what_a_provider_encodes_comes_back(fields: dict[str, str]) -> None:
+    for read in (form.read_form(urlencode(fields).encode()), form.read_json(json.dumps(fields).encode())):
+        assert {name: read.get(name) for name in read.values} == fields
+        assert read.recoded == 0
+
+
+@given(st.binary(max_size=400))
+def test_any_bytes_are_read_or_refused(body: bytes) -> None:
+    for read in (form.read_form, form.read_json):
+        try:
+            read(body)
+        except Unreadable:
+            continue
