@@ -1,0 +1,162 @@
+"""What one inbound means beside the last turn taken: the next reply, a repeat, a new start, or nothing sensible. Pure.
+
+Africa's Talking sends all replies of a session joined by `*`, and a person may type `*` too, so a path is never split
+while the session is known: what follows the part already seen is the reply, whole.
+"""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64encode
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from gateway.message import Inbound
+
+MOST_PARTS = 100  # of a path that is walked again from the start; no session of 180 s has more
+MENU_KEYS = frozenset({"00", "98"})
+
+
+@dataclass(frozen=True, slots=True)
+class Last:
+    """The last turn taken, as the session keeps it: of one size, however long the path has grown."""
+
+    turn: str  # its key; for a path, a digest of the whole of it
+    seen: int = 0  # a path's length in characters; else the provider's number of the turn
+    skip: int = 0  # how many characters at a path's start are the service code and no reply
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """The home screen."""
+
+    skip: int = 0
+    unheard: str = ""  # a reply that came to no session; words in it are still meant to be heard
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A repeat of the last turn: the answer given before, byte for byte."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    text: str  # nothing trimmed
+
+
+@dataclass(frozen=True, slots=True)
+class Odd:
+    """Older than the last turn, or no continuation of it: the current screen again, no step, counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuild:
+    """The session is not known but its whole path is: walk from home, one part a screen, never guessing."""
+
+    parts: tuple[str, ...]
+    skip: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The session is not known, and its path is too long to be walked: as a walk that does not fit."""
+
+
+Meaning = Begin | Again | Reply | Odd | Rebuild | Lost
+
+
+def key_of(inbound: Inbound, version: bytes) -> str:
+    """The key of this turn, 22 characters. Equal keys in one session are one turn.
+
+    `version`: of the session when it was *first* loaded for this request (b"": there was none). Where the provider
+    numbers nothing it stands for the number: who loses a race and loads again finds its own key there, with the answer.
+    """
+    if inbound.path:
+        return _path_key(inbound.text)
+    if inbound.id:
+        return _digest("id", inbound.id)
+    if inbound.kind == "sms" and inbound.sent_at is not None:
+        return _digest("sent", str(inbound.sent_at), inbound.text)
+    return _digest("version", version.hex(), inbound.event, inbound.text)
+
+
+def meaning(inbound: Inbound, last: Last | None, key: str, code: str = "") -> Meaning:
+    """`last` is None when the session is not known; `code` is the country's, for when the provider names none."""
+    if last is not None and last.turn == key:
+        return Again()
+    if inbound.path:
+        codes = tuple(starts(inbound.code or code))
+        return _walked(inbound.text, codes) if last is None else _onward(inbound.text, last, codes)
+    if inbound.event == "new":
+        return Begin()
+    if last is None:
+        return Begin(unheard=inbound.text)
+    if inbound.kind == "ussd" and 0 < _number(inbound.id) < last.seen:
+        return Odd()
+    return Reply(inbound.text)
+
+
+def after(found: Meaning, inbound: Inbound, last: Last | None, key: str) -> Last:
+    """What the session keeps once this turn is taken. For Odd and Again nothing is taken: keep the last."""
+    seen = len(inbound.text) if inbound.path else _number(inbound.id)
+    if isinstance(found, Begin | Rebuild):
+        return Last(key, seen, found.skip)
+    return Last(key, seen, last.skip if last else 0)
+
+
+def starts(code: str) -> Iterator[str]:
+    """The ways in which operators send the dialled code as the first reply, longest first.
+
+    A tail that is also a key of a menu (`*384*1#`) is not taken for one: it would swallow an answer.
+    """
+    body = code.strip("*#")
+    if body:
+        yield from (f"*{body}#", f"*{body}", f"{body}#")
+        yield from (way for way in dict.fromkeys((body, body.rpartition("*")[2])) if _is_code(way))
+
+
+def _is_code(way: str) -> bool:
+    return len(way) > 1 and way not in MENU_KEYS
+
+
+def _walked(text: str, codes: tuple[str, ...]) -> Meaning:
+    skip = _skip(text, codes)
+    if skip == len(text):
+        return Begin(skip)
+    begin = skip + 1 if skip else 0
+    if text.count("*", begin) >= MOST_PARTS:
+        return Lost()
+    return Rebuild(tuple(text[begin:].split("*")), skip)
+
+
+def _onward(text: str, last: Last, codes: tuple[str, ...]) -> Meaning:
+    if len(text) == last.skip and _skip(text, codes) == last.skip:
+        return Begin(last.skip)  # nothing but the start again: a new dial that re-uses the session's id
+    if last.seen == 0:
+        return Reply(text)
+    if text[last.seen : last.seen + 1] == "*" and _path_key(text[: last.seen]) == last.turn:
+        return Reply(text[last.seen + 1 :])
+    return Begin() if not text else Odd()
+
+
+def _skip(text: str, codes: tuple[str, ...]) -> int:
+    """How many characters of a path are the dialled code; 0: it does not begin with one."""
+    return next((len(code) for code in codes if text == code or text.startswith(code + "*")), 0)
+
+
+def _number(id_: str) -> int:
+    """The provider's number of a turn; 0 where it is no number, and then only equality says anything."""
+    return int(id_) if id_.isascii() and id_.isdecimal() and len(id_) <= 18 else 0
+
+
+def _path_key(text: str) -> str:
+    return _digest("path", text)
+
+
+def _digest(*parts: str) -> str:
+    """16 bytes: it only tells turns of one session apart, and is kept sealed with it."""
+    digest = blake2b(digest_size=16)
+    for part in parts:
+        raw = part.encode("utf-8", "surrogatepass")
+        digest.update(len(raw).to_bytes(8, "big") + raw)
+    return urlsafe_b64encode(digest.digest()).rstrip(b"=").decode("ascii")

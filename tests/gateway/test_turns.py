@@ -1,0 +1,209 @@
+"""What an inbound means: never two steps for one turn, never a lost character, never a guess."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway import turns
+from gateway.message import Inbound
+from gateway.turns import Again, Begin, Last, Lost, Meaning, Odd, Rebuild, Reply
+
+CODE = "*384*123#"
+PATH = Inbound(kind="ussd", channel="africastalking", sender="+6785550101", code=CODE, text="", session="a", path=True)
+PLAIN = Inbound(kind="ussd", channel="ussd", sender="+6785550101", code=CODE, text="", session="a")
+SMS = Inbound(kind="sms", channel="africastalking", sender="+6785550101", code="163", text="", id="m1")
+
+
+class Session:
+    """Takes turns as the conversation does, and keeps what the session keeps."""
+
+    def __init__(self) -> None:
+        self.last: Last | None = None
+        self.version = b""
+
+    def take(self, inbound: Inbound, code: str = "") -> Meaning:
+        return self.take_loaded_at(self.version, inbound, code)
+
+    def take_loaded_at(self, version: bytes, inbound: Inbound, code: str = "") -> Meaning:
+        key = turns.key_of(inbound, version)
+        found = turns.meaning(inbound, self.last, key, code)
+        if not isinstance(found, Again | Odd | Lost):
+            self.last = turns.after(found, inbound, self.last, key)
+            self.version = (int.from_bytes(self.version, "big") + 1).to_bytes(8, "big")
+        return found
+
+
+def path(text: str) -> Inbound:
+    return replace(PATH, text=text)
+
+
+PATHS = [
+    ("next turns", [("", Begin()), ("1", Reply("1")), ("1*2", Reply("2")), ("1*2*x y", Reply("x y"))]),
+    ("a repeat", [("", Begin()), ("1", Reply("1")), ("1", Again()), ("1", Again()), ("1*1", Reply("1"))]),
+    ("the start twice, then late", [("", Begin()), ("", Again()), ("1", Reply("1")), ("", Begin())]),
+    ("after a new dial of the same id", [("", Begin()), ("1", Reply("1")), ("", Begin()), ("2", Reply("2"))]),
+    ("stars typed", [("", Begin()), ("1", Reply("1")), ("1*a*b**", Reply("a*b**")), ("1*a*b***", Reply(""))]),
+    ("a star alone", [("", Begin()), ("*", Reply("*")), ("**", Reply("")), ("**1", Odd()), ("***1", Reply("1"))]),
+    ("an empty reply", [("", Begin()), ("1", Reply("1")), ("1*", Reply("")), ("1**2", Reply("2"))]),
+    (
+        "reordered",
+        [("", Begin()), ("1", Reply("1")), ("1*2", Reply("2")), ("1*2*1", Reply("1")), ("1*2", Odd()), ("2", Odd())],
+    ),
+    ("another path of the same length", [("", Begin()), ("1*2", Reply("1*2")), ("1*3", Odd()), ("1*3*1", Odd())]),
+    ("no star between", [("", Begin()), ("1", Reply("1")), ("12", Odd())]),
+    ("a skipped turn is one reply", [("", Begin()), ("1*2*3", Reply("1*2*3"))]),
+    ("not known", [("1*2**x", Rebuild(("1", "2", "", "x"))), ("1*2**x*a*b", Reply("a*b"))]),
+    ("whole code first", [("*384*123#", Begin(9)), ("*384*123#", Again()), ("*384*123#*1*2", Reply("1*2"))]),
+    (
+        "bare code first",
+        [("384*123", Begin(7)), ("384*123*1", Reply("1")), ("384*123", Begin(7)), ("384*123*2", Reply("2"))],
+    ),
+    (
+        "tail first",
+        [("123", Begin(3)), ("123*1", Reply("1")), ("123*1*2", Reply("2")), ("123*1", Odd()), ("", Begin())],
+    ),
+    ("not known, tail first", [("123*1*2", Rebuild(("1", "2"), 3)), ("123*1*2*5", Reply("5")), ("123", Begin(3))]),
+    ("not known, whole code first", [("*384*123#*1", Rebuild(("1",), 9))]),
+    ("the code inside is no code", [("1*123", Rebuild(("1", "123"))), ("1*123*123", Reply("123"))]),
+    ("the code after the start is a reply", [("", Begin()), ("123", Reply("123"))]),
+    ("begins like the code", [("1234*1", Rebuild(("1234", "1")))]),
+]
+
+
+@pytest.mark.parametrize("walk", [row[1] for row in PATHS], ids=[row[0] for row in PATHS])
+def test_a_path(walk: list[tuple[str, Meaning]]) -> None:
+    session = Session()
+    assert [session.take(path(text)) for text, _ in walk] == [found for _, found in walk]
+
+
+@pytest.mark.parametrize(
+    ("code", "ways"),
+    [
+        ("*384*123#", ["*384*123#", "*384*123", "384*123#", "384*123", "123"]),
+        ("*111#", ["*111#", "*111", "111#", "111"]),
+        ("22384", ["*22384#", "*22384", "22384#", "22384"]),
+        ("*384*1#", ["*384*1#", "*384*1", "384*1#", "384*1"]),
+        ("*384*98#", ["*384*98#", "*384*98", "384*98#", "384*98"]),
+        ("", []),
+        ("#", []),
+    ],
+)
+def test_the_ways_a_code_is_sent_as_first_reply(code: str, ways: list[str]) -> None:
+    assert list(turns.starts(code)) == ways
+
+
+def test_the_countrys_code_serves_where_the_provider_names_none() -> None:
+    assert Session().take(replace(PATH, code="", text="123"), code=CODE) == Begin(3)
+    assert Session().take(replace(PATH, code="", text="123")) == Rebuild(("123",))
+
+
+def test_a_path_too_long_to_walk_is_lost_but_a_long_reply_is_not() -> None:
+    stars = "*" * 64 * 1024
+    assert Session().take(path(stars)) == Lost()
+    assert isinstance(Session().take(path("*".join("1" * turns.MOST_PARTS))), Rebuild)
+    session = Session()
+    session.take(path(""))
+    session.take(path("1"))
+    assert session.take(path("1*" + stars)) == Reply(stars)
+    assert session.take(path("1*" + stars + "*2")) == Reply("2")
+    assert session.last is not None
+    assert len(session.last.turn) == 22, "the session does not grow with the path"
+
+
+@given(st.lists(st.text(max_size=12) | st.text("*1", max_size=4), max_size=12), st.data())
+def test_however_a_path_grows_each_reply_comes_out_whole_and_once(replies: list[str], data: st.DataObject) -> None:
+    session = Session()
+    session.take(path(""))
+    sent = ""
+    for reply in filter(None, replies[:1]):
+        sent = reply
+        assert session.take(path(sent)) == Reply(reply)
+    for reply in replies[1:] if sent else []:
+        earlier, sent = sent, f"{sent}*{reply}"
+        assert session.take(path(sent)) == Reply(reply)
+        for _ in range(data.draw(st.integers(0, 2))):
+            assert session.take(path(sent)) == Again()
+        assert session.take(path(earlier)) == Odd()
+
+
+@given(st.text("*12a", max_size=20))
+def test_a_walk_from_the_start_loses_no_character(text: str) -> None:
+    found = Session().take(path(text))
+    if isinstance(found, Rebuild):
+        assert "*".join(found.parts) == text[found.skip + 1 if found.skip else 0 :]
+    else:
+        assert found == Begin()
+        assert text == ""
+
+
+def plain(text: str, event: str = "resume", turn: str = "") -> Inbound:
+    return replace(PLAIN, text=text, event="new" if event == "new" else "resume", id=turn)
+
+
+def test_without_numbers_each_request_is_a_turn() -> None:
+    session = Session()
+    walk = [plain("*384*123#", "new"), plain("1"), plain("1"), plain(" 2*3 "), plain("", "new")]
+    assert [session.take(one) for one in walk] == [Begin(), Reply("1"), Reply("1"), Reply(" 2*3 "), Begin()]
+
+
+def test_without_numbers_the_loser_of_a_race_sees_the_winners_answer() -> None:
+    session = Session()
+    assert session.take_loaded_at(b"", plain("", "new")) == Begin()
+    assert session.take_loaded_at(b"", plain("", "new")) == Again()
+    both_loaded = session.version
+    assert session.take_loaded_at(both_loaded, plain("1")) == Reply("1")
+    assert session.take_loaded_at(both_loaded, plain("1")) == Again()
+    assert session.take_loaded_at(both_loaded, plain("2")) == Reply("2"), "another text is another turn"
+
+
+def test_with_numbers_a_repeat_is_certain_and_an_older_turn_is_odd() -> None:
+    session = Session()
+    walk = [
+        (plain("", "new", "1"), Begin()),
+        (plain("", "new", "1"), Again()),
+        (plain("1", turn="2"), Reply("1")),
+        (plain("1", turn="2"), Again()),
+        (plain("1", turn="3"), Reply("1")),
+        (plain("1", turn="2"), Odd()),
+        (plain("2", turn="10"), Reply("2")),
+        (plain("x"), Reply("x")),
+        (plain("1", turn="a-b"), Reply("1")),
+        (plain("1", turn="a-b"), Again()),
+        (plain("1", turn="9" * 100), Reply("1")),
+        (plain("", "new", "1"), Begin()),
+        (plain("2", turn="2"), Reply("2")),
+    ]
+    assert [session.take(one) for one, _ in walk] == [found for _, found in walk]
+
+
+def test_a_reply_to_a_session_that_is_not_known_begins_and_its_words_are_handed_on() -> None:
+    assert Session().take(plain("my own words")) == Begin(unheard="my own words")
+
+
+def test_texts_are_told_apart_by_their_id() -> None:
+    session = Session()
+    assert session.take(replace(SMS, text="hello there")) == Begin(unheard="hello there")
+    assert session.take(replace(SMS, text="hello there")) == Again()
+    assert session.take(replace(SMS, text="1", id="m2")) == Reply("1")
+    assert session.take(replace(SMS, text="1", id="m3")) == Reply("1")
+
+
+def test_texts_without_id_are_told_apart_by_their_time() -> None:
+    session = Session()
+    first = replace(SMS, text="1", id="", sent_at=1_800_000_000)
+    assert session.take(first) == Begin(unheard="1")
+    assert session.take(first) == Again()
+    assert session.take(replace(first, sent_at=1_800_000_009)) == Reply("1")
+    assert session.take(replace(first, sent_at=None)) == Reply("1")
+    assert session.take(replace(first, sent_at=None)) == Reply("1")
+
+
+@given(st.text(st.characters(), max_size=8), st.text(st.characters(), max_size=8))
+def test_keys_differ_where_turns_do_and_take_any_text(one: str, other: str) -> None:
+    keys = {turns.key_of(path(text), b"") for text in (one, other)}
+    assert len(keys) == len({one, other})
+    assert turns.key_of(plain(one), b"1") != turns.key_of(plain(one), b"2")
