@@ -1,0 +1,83 @@
+"""What an SMS must not set off: a loop with a machine, a step in a menu long gone, a carrier's own word. Pure."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+MOST_REPLIES = 5  # in a row to one sender, without one answer that was accepted
+SILENCE = 60 * 60  # seconds
+STALE = 15 * 60  # seconds
+
+Word = Literal["stop", "start", "help"]
+
+# Carriers answer these in our place, so they act only as the whole message (S-09).
+WORDS: Mapping[str, Word] = {
+    **dict.fromkeys(("stop", "stopall", "unsubscribe", "end", "quit", "revoke", "optout", "cancel"), "stop"),
+    **dict.fromkeys(("start", "yes", "unstop"), "start"),
+    **dict.fromkeys(("help", "info"), "help"),
+}
+
+# A network's free "call me" text is one of these and a number; any further word makes it a person's own words (S-22).
+CALL_ME = frozenset(
+    f"{please}{call}{after}"
+    for please in ("", "please ", "pls ", "plz ")
+    for call in ("call", "call me", "callme", "call back", "call me back")
+    for after in ("", " please", " pls", " on", " at", " now")
+) | {"pcm", "please call me thank you"}
+_NO_LETTER = re.compile(r"[^\w\s]+|[\d_]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """Kept with the conversation: replies that led nowhere, and until when (unix seconds) nothing is said."""
+
+    replies: int = 0
+    silent_until: int = 0
+
+
+def reply_to(loop: Loop, *, freed: bool, now: int) -> tuple[bool, Loop]:
+    """Whether this message may be replied to. `freed`: its answer was accepted, or it is HELP.
+
+    Another machine's "we are closed" would be answered for ever; what comes in meanwhile is still read and kept.
+    """
+    if freed:
+        return True, Loop()
+    if 0 < loop.silent_until - now <= SILENCE:  # further ahead: our clock was set back, and silence must end
+        return False, loop
+    replies = 1 if loop.silent_until else loop.replies + 1
+    return True, Loop(replies, now + SILENCE if replies >= MOST_REPLIES else 0)
+
+
+def is_silenced(loop: Loop) -> bool:
+    """Whether five replies in a row led nowhere: words that nobody sends are not filed for such a sender."""
+    return loop.silent_until > 0
+
+
+def is_stale(sent_at: int | None, now: int) -> bool:
+    """Sent more than 15 minutes ago: it takes no step in a menu that its sender did not see. Words are kept."""
+    return sent_at is not None and now - sent_at > STALE
+
+
+def is_key(text: str) -> bool:
+    """Digits of any script and nothing else: an answer to a menu, no words."""
+    return _plain(text).isdecimal()
+
+
+def word(text: str) -> Word | None:
+    """What the carriers' words ask for; None for all else, so for "stop him" too."""
+    return WORDS.get(_plain(text)) if len(text) <= 64 else None
+
+
+def is_call_me(text: str) -> bool:
+    """A text without a word, or a please-call-me: from someone who cannot write; the home menu has the numbers."""
+    if all(char.isspace() or unicodedata.category(char) in {"Cc", "Cf"} for char in text):
+        return True
+    return len(text) <= 160 and " ".join(_NO_LETTER.sub(" ", _plain(text)).split()) in CALL_ME
+
+
+def _plain(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).strip().casefold()

@@ -1,0 +1,59 @@
+"""Who sent it: one person however the network writes the number, and somebody even where it writes none. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from phonenumbers import (
+    NumberParseException,
+    PhoneNumber,
+    PhoneNumberFormat,
+    ValidationResult,
+    format_number,
+    is_possible_number_with_reason,
+    is_valid_number,
+    parse,
+)
+
+# Only what is written as a number: the library would also read letters ("555MTN1") as the digits of their keys.
+_NUMBER = re.compile(r"\+?[0-9]{1,20}")
+_BETWEEN = str.maketrans("", "", " -().")
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    e164: str | None  # with "+"; None where it is no possible number
+    valid: bool  # only then may a call back be offered; some true numbers are unknown to the library, so no more
+    key: str  # what tells this caller from others: the number, or what came in its place
+
+    @property
+    def answerable(self) -> bool:
+        """False: a name, or digits that are nobody's number. By SMS such a sender gets no reply."""
+        return self.e164 is not None
+
+
+def normalise(sender: str, iso: str) -> Sender:
+    """`sender` as it came; `iso`: the country of the code dialled, whatever country the number is of."""
+    number = _read(sender.translate(_BETWEEN), iso.upper())
+    if number is None:
+        return Sender(None, valid=False, key=sender)
+    e164 = format_number(number, PhoneNumberFormat.E164)
+    return Sender(e164, is_valid_number(number), key=e164)
+
+
+def _read(digits: str, region: str) -> PhoneNumber | None:
+    """As dialled in that country; else as an international number that has lost its + or its 00."""
+    if not _NUMBER.fullmatch(digits):
+        return None
+    ways = [digits] if digits.startswith("+") else [digits, f"+{digits}", f"+{digits.removeprefix('00')}"]
+    return next((number for way in ways if (number := _possible(way, region)) is not None), None)
+
+
+def _possible(digits: str, region: str) -> PhoneNumber | None:
+    """A number that is only possible locally (without its area) cannot be written internationally: none."""
+    try:
+        number = parse(digits, region)
+    except NumberParseException:
+        return None
+    return number if is_possible_number_with_reason(number) == ValidationResult.IS_POSSIBLE else None

@@ -1,0 +1,110 @@
+"""No loop with a machine, no step in a menu long gone, no carrier's word taken for a person's, and nobody refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway import limits
+from gateway.limits import Loop
+
+NOW = 1_800_000_000
+HOUR = 3600
+
+
+def test_a_machine_that_answers_gets_five_replies_an_hour() -> None:
+    loop, replies = Loop(), []
+    for n in range(50):
+        replied, loop = limits.reply_to(loop, freed=False, now=NOW + 2 * n)
+        replies.append(replied)
+    assert replies == [True] * 5 + [False] * 45
+    assert limits.is_silenced(loop)
+
+
+def test_an_accepted_answer_or_help_ends_the_count_and_the_silence() -> None:
+    loop = Loop()
+    for _ in range(4):
+        _, loop = limits.reply_to(loop, freed=False, now=NOW)
+    assert limits.reply_to(loop, freed=True, now=NOW) == (True, Loop())
+    _, silent = limits.reply_to(loop, freed=False, now=NOW)
+    assert limits.is_silenced(silent)
+    assert limits.reply_to(silent, freed=True, now=NOW) == (True, Loop())
+
+
+@pytest.mark.parametrize(
+    ("now", "replied"),
+    [(NOW, False), (NOW + HOUR - 1, False), (NOW + HOUR, True), (NOW + 9 * HOUR, True), (NOW - 1, True)],
+    ids=["at once", "last second", "an hour later", "next day", "clock set back"],
+)
+def test_silence_lasts_an_hour(now: int, replied: bool) -> None:
+    silent = Loop(5, NOW + HOUR)
+    assert limits.reply_to(silent, freed=False, now=now) == (replied, Loop(1) if replied else silent)
+
+
+@pytest.mark.parametrize(
+    ("age", "stale"),
+    [(None, False), (0, False), (900, False), (901, True), (43_200, True), (-600, False), (-(10**9), False)],
+)
+def test_a_text_is_stale_after_a_quarter_of_an_hour(age: int | None, stale: bool) -> None:
+    assert limits.is_stale(None if age is None else NOW - age, NOW) is stale
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [("1", True), (" 00\n", True), ("１", True), ("١", True), ("1.5", False), ("one", False), ("", False)],
+)
+def test_a_menu_key_is_digits_alone(text: str, key: bool) -> None:
+    assert limits.is_key(text) is key
+
+
+STOP = ["STOP", "STOPALL", "UNSUBSCRIBE", "END", "QUIT", "REVOKE", "OPTOUT", "CANCEL"]
+
+
+@pytest.mark.rule("S-09")
+@pytest.mark.parametrize(
+    ("texts", "word"),
+    [
+        (STOP, "stop"),
+        (["START", "YES", "UNSTOP"], "start"),
+        (["HELP", "INFO", "help", " Help ", "ＨＥＬＰ"], "help"),
+        (["STOP PLEASE", "please stop him", "help me", "stop.", "0", "", "REPORT", "stop" * 60_000], None),
+    ],
+)
+def test_carriers_words_act_only_as_the_whole_message(texts: list[str], word: str | None) -> None:
+    for text in texts:
+        assert limits.word(text) == word
+        assert limits.word(f"\t{text.lower()}\r\n") == word
+
+
+@pytest.mark.rule("S-22")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "  \r\n",
+        "\u200b\u2060",
+        "call me",
+        "Please call me!",
+        "PLS CALL ME",
+        "Please call +254 711 000 111",
+        "call me back pls",
+        "pcm",
+    ],
+)
+def test_who_cannot_write_is_heard(text: str) -> None:
+    assert limits.is_call_me(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1",
+        "please call me my uncle is here",
+        "call",
+        "dont call me",
+        "they call me names",
+        "\U0001f622",
+        "call me " * 30_000,
+    ],
+)
+def test_words_are_words(text: str) -> None:
+    assert limits.is_call_me(text) is (text == "call")
