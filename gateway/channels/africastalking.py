@@ -1,0 +1,144 @@
+"""Africa's Talking: USSD, its end event, SMS, delivery reports, opt-outs. It signs nothing: a secret in the address.
+
+Sends the whole path of a USSD session each time. Ignores the answer to an SMS: the reply goes out through its API.
+Repeats an SMS each minute for 12 h until it is answered with 200 (docs.africastalking.com/sms/notifications).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import ClassVar
+
+from gateway.message import Answer, Door, Fields, Inbound, Kind, Notice, Turn
+from gateway.tokens import Tokens
+from reports.settings import Secret, env, from_environment, reading
+
+PLAIN = "text/plain; charset=utf-8"
+
+# AbsentSubscriber is left out on purpose: it may still be delivered later.
+STATUS: Mapping[str, str] = {
+    "Sent": "sent",
+    "Submitted": "sent",
+    "Buffered": "sent",
+    "Success": "delivered",
+    "Rejected": "failed",
+    "Failed": "failed",
+    "Expired": "failed",
+}
+DATES = ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S")  # both seen; UTC
+
+
+@from_environment
+class Settings:
+    tokens: Secret[tuple[str, ...]] = env(
+        "AFRICASTALKING_TOKEN",
+        reading.tokens,
+        secret=True,
+        live=reading.not_the_demos,
+        make=reading.MAKE_KEY,
+        meaning="in the addresses that Africa's Talking calls; two while one is replaced",
+    )
+
+
+class Channel:
+    name = "africastalking"
+    practice = False
+    token = True
+    doors: ClassVar[Mapping[str, Door]] = {
+        "ussd": Door("ussd"),
+        "ussd-end": Door("notice"),
+        "sms": Door("sms"),
+        "delivery": Door("notice"),
+        "optout": Door("notice"),
+    }
+    limits: ClassVar[Mapping[Kind, tuple[int, int, int]]] = {"ussd": (160, 70, 4), "sms": (160, 70, 0)}
+    replies_in_answer: ClassVar[Mapping[Kind, bool]] = {"ussd": True, "sms": False}
+
+    def __init__(self, settings: Settings) -> None:
+        self._tokens = Tokens(settings.tokens)
+
+    def accepts(self, token: str) -> bool:
+        return self._tokens.accept(token)
+
+    def receive(self, door: str, fields: Fields) -> Inbound | Notice:
+        return _RECEIVE[door](fields)
+
+    def answer(self, door: str, turn: Turn | None) -> Answer:
+        """At the USSD door `CON …` or `END …`; elsewhere nothing, for nothing would be read."""
+        if door != "ussd":
+            return Answer(200, PLAIN, b"")
+        said = turn or Turn("", goes_on=False)
+        prefix = "CON " if said.goes_on else "END "
+        return Answer(200, PLAIN, (prefix + said.text).encode("utf-8", "replace"))
+
+
+def _ussd(fields: Fields) -> Inbound:
+    return Inbound(
+        kind="ussd",
+        channel=Channel.name,
+        sender=fields.who("phoneNumber"),
+        code=fields.get("serviceCode"),
+        text=fields.get("text"),
+        session=fields.must("sessionId"),
+        path=True,
+        network=fields.get("networkCode"),
+    )
+
+
+def _ussd_end(fields: Fields) -> Notice:
+    """Takes who and which, and nothing of `input` and `lastAppResponse`, which hold the conversation."""
+    return Notice(
+        "ended",
+        Channel.name,
+        sender=fields.who("phoneNumber"),
+        code=fields.get("serviceCode"),
+        session=fields.must("sessionId"),
+    )
+
+
+def _sms(fields: Fields) -> Inbound:
+    return Inbound(
+        kind="sms",
+        channel=Channel.name,
+        sender=fields.who("from"),
+        code=fields.get("to"),
+        text=fields.get("text"),
+        id=fields.who("id"),
+        sent_at=_sent_at(fields.get("date")),
+        network=fields.get("networkCode"),
+        link=fields.get("linkId"),
+    )
+
+
+def _delivery(fields: Fields) -> Notice:
+    return Notice(
+        "delivery",
+        Channel.name,
+        sender=fields.who("phoneNumber"),
+        id=fields.must("id"),
+        status=STATUS.get(fields.get("status"), "unknown"),
+    )
+
+
+def _optout(fields: Fields) -> Notice:
+    return Notice("optout", Channel.name, sender=fields.must("phoneNumber"), code=fields.get("senderId"))
+
+
+_RECEIVE: Mapping[str, Callable[[Fields], Inbound | Notice]] = {
+    "ussd": _ussd,
+    "ussd-end": _ussd_end,
+    "sms": _sms,
+    "delivery": _delivery,
+    "optout": _optout,
+}
+
+
+def _sent_at(date: str) -> int | None:
+    """Unix seconds; None for a date that is missing or odd, which is no reason to refuse words."""
+    for form in DATES:
+        try:
+            return int(datetime.strptime(date, form).replace(tzinfo=UTC).timestamp())
+        except ValueError:
+            continue
+    return None

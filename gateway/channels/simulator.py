@@ -1,0 +1,49 @@
+"""The phone of demo, training and tests: the neutral JSON form, and `{"sms": …}` for a text. Never in live mode."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from gateway import neutral
+from gateway.message import Answer, Door, Fields, Inbound, Kind, Notice, Turn
+from reports.settings import from_environment
+
+
+@from_environment
+class Settings:
+    """None: it is open to this machine alone."""
+
+
+class Channel:
+    name = "simulator"
+    practice = True
+    token = False
+    doors: ClassVar[Mapping[str, Door]] = {"": Door("ussd", reads="json")}
+    limits: ClassVar[Mapping[Kind, tuple[int, int, int]]] = {"ussd": (160, 70, 4), "sms": (160, 70, 0)}
+    replies_in_answer: ClassVar[Mapping[Kind, bool]] = {"ussd": True, "sms": True}
+
+    def __init__(self, settings: Settings) -> None:
+        del settings
+
+    def accepts(self, token: str) -> bool:
+        del token  # its address has none
+        return True
+
+    def receive(self, door: str, fields: Fields) -> Inbound | Notice:
+        del door  # there is one
+        if "sms" not in fields:
+            return neutral.receive(self.name, fields)
+        return Inbound(
+            kind="sms",
+            channel=self.name,
+            sender=fields.who("phone"),
+            code=fields.get("service_code"),
+            text=fields.get("sms"),
+            id=fields.who("id"),
+            network=fields.get("network"),
+        )
+
+    def answer(self, door: str, turn: Turn | None) -> Answer:
+        del door
+        return neutral.answer(turn)

@@ -1,0 +1,47 @@
+"""A telco or an SMPP bridge that speaks the neutral JSON form: POST /hooks/ussd/<token>."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from gateway import neutral
+from gateway.message import Answer, Door, Fields, Inbound, Kind, Notice, Turn
+from gateway.tokens import Tokens
+from reports.settings import Secret, env, from_environment, reading
+
+
+@from_environment
+class Settings:
+    tokens: Secret[tuple[str, ...]] = env(
+        "USSD_TOKEN",
+        reading.tokens,
+        secret=True,
+        live=reading.not_the_demos,
+        make=reading.MAKE_KEY,
+        meaning="in the address that the telco or the bridge calls; two while one is replaced",
+    )
+
+
+class Channel:
+    name = "ussd"
+    practice = False
+    token = True
+    doors: ClassVar[Mapping[str, Door]] = {"": Door("ussd", reads="json")}
+    # 4 for a prefix, as everywhere: the same screens on every channel, and a bridge may need one of its own
+    limits: ClassVar[Mapping[Kind, tuple[int, int, int]]] = {"ussd": (160, 70, 4)}
+    replies_in_answer: ClassVar[Mapping[Kind, bool]] = {"ussd": True}
+
+    def __init__(self, settings: Settings) -> None:
+        self._tokens = Tokens(settings.tokens)
+
+    def accepts(self, token: str) -> bool:
+        return self._tokens.accept(token)
+
+    def receive(self, door: str, fields: Fields) -> Inbound | Notice:
+        del door  # there is one
+        return neutral.receive(self.name, fields)
+
+    def answer(self, door: str, turn: Turn | None) -> Answer:
+        del door
+        return neutral.answer(turn)

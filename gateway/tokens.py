@@ -1,0 +1,22 @@
+"""The secret in the address of a provider that does not sign."""
+
+from __future__ import annotations
+
+import hmac
+from hashlib import sha256
+
+from reports.settings import Secret
+
+
+class Tokens:
+    """One valid token, or two while one is replaced."""
+
+    __slots__ = ("_digests",)
+
+    def __init__(self, valid: Secret[tuple[str, ...]]) -> None:
+        self._digests = tuple(sha256(token.encode("ascii")).digest() for token in valid.reveal())
+
+    def accept(self, token: str) -> bool:
+        """Every valid token is compared, so that time tells neither which one nor how much of it was right."""
+        digest = sha256(token.encode("utf-8", "surrogatepass")).digest()
+        return sum(hmac.compare_digest(digest, valid) for valid in self._digests) > 0

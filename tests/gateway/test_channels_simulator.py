@@ -1,0 +1,56 @@
+"""The phone of demo and tests: the neutral form, and texts."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from gateway.channels.simulator import Channel, Settings
+from gateway.form import read
+from gateway.message import Answer, Inbound, Notice, Turn, Unreadable
+from reports.settings import load
+
+CHANNEL = Channel(load(Settings, {}))
+
+NUMBER = "+6785550101"
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (
+            {"session": "a", "phone": NUMBER, "service_code": "*111#", "event": "new"},
+            Inbound(kind="ussd", channel="simulator", sender=NUMBER, code="*111#", text="", session="a", event="new"),
+        ),
+        ({"session": "a", "event": "close"}, Notice("ended", "simulator", session="a")),
+        (
+            {"sms": " report ", "phone": NUMBER, "service_code": "163", "id": "m1", "network": "54101"},
+            Inbound(
+                kind="sms", channel="simulator", sender=NUMBER, code="163", text=" report ", id="m1", network="54101"
+            ),
+        ),
+        ({"sms": ""}, Inbound(kind="sms", channel="simulator", sender="", code="", text="")),
+    ],
+)
+def test_received(body: dict[str, str], message: Inbound | Notice) -> None:
+    assert CHANNEL.receive("", read(CHANNEL.doors[""].reads, json.dumps(body).encode())) == message
+
+
+@pytest.mark.parametrize("body", [{}, {"text": "1"}, {"sms": ["a"]}])
+def test_unreadable(body: dict[str, object]) -> None:
+    with pytest.raises(Unreadable):
+        CHANNEL.receive("", read("json", json.dumps(body).encode()))
+
+
+def test_it_replies_in_the_answer() -> None:
+    assert CHANNEL.answer("", Turn("Hello", goes_on=True)) == Answer(
+        200, "application/json", b'{"text":"Hello","continue":true}'
+    )
+    assert all(CHANNEL.replies_in_answer.values())
+
+
+def test_it_is_for_practice_and_has_no_secret() -> None:
+    assert CHANNEL.practice
+    assert not CHANNEL.token
+    assert CHANNEL.accepts("")

@@ -1,0 +1,85 @@
+"""The neutral JSON form of a telco or a bridge."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from gateway.channels.ussd import Channel, Settings
+from gateway.form import read
+from gateway.message import Answer, Fields, Inbound, Notice, Turn, Unreadable
+from reports.settings import SettingError, load
+
+TOKEN = "kX3v9QmT-b_27LwZp0RfYc"
+CHANNEL = Channel(load(Settings, {"USSD_TOKEN": TOKEN}))
+NEW = {"session": "a", "phone": "+6785550101", "service_code": "*111#", "network": "54101", "event": "new", "text": ""}
+
+
+def fields(value: object) -> Fields:
+    return read(CHANNEL.doors[""].reads, json.dumps(value).encode(), content_type="application/json")
+
+
+def inbound(**changes: Any) -> Inbound:
+    was = {"sender": "+6785550101", "code": "*111#", "text": "", "session": "a", "event": "new", "network": "54101"}
+    return Inbound(kind="ussd", channel="ussd", **{**was, **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({}, inbound()),
+        ({"event": "resume", "text": " 1*2 "}, inbound(event="resume", text=" 1*2 ")),
+        ({"event": "resume", "text": 1, "turn": 3}, inbound(event="resume", text="1", id="3")),
+        ({"event": None, "text": None, "network": None}, inbound(event="resume", text="", network="")),
+        ({"phone": ""}, inbound(sender="")),
+        ({"phone": 6785550101}, inbound(sender="6785550101")),
+        ({"more": {"any": ["thing"]}}, inbound()),
+        ({"event": "close"}, Notice("ended", "ussd", "+6785550101", "*111#", "a")),
+    ],
+)
+def test_received(changes: dict[str, object], message: Inbound | Notice) -> None:
+    assert CHANNEL.receive("", fields({**NEW, **changes})) == message
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"session": None},
+        {"session": ""},
+        {"session": ["a"]},
+        {"event": "New"},
+        {"event": True},
+        {"text": {}},
+        {"phone": "1" * 129},
+    ],
+)
+def test_unreadable(changes: dict[str, object]) -> None:
+    with pytest.raises(Unreadable):
+        CHANNEL.receive("", fields({**NEW, **changes}))
+
+
+def test_a_session_named_twice_is_unreadable() -> None:
+    with pytest.raises(Unreadable, match="session"):
+        CHANNEL.receive("", read("json", b'{"session":"a","session":"b","text":"1"}'))
+
+
+@pytest.mark.parametrize(
+    ("turn", "body"),
+    [
+        (Turn("Sent.\n0 Done", goes_on=True), b'{"text":"Sent.\\n0 Done","continue":true}'),
+        (Turn("Goodbye.", goes_on=False), b'{"text":"Goodbye.","continue":false}'),
+        (Turn("\u0101", goes_on=False), b'{"text":"\\u0101","continue":false}'),
+        (None, b'{"text":"","continue":false}'),
+    ],
+)
+def test_answered(turn: Turn | None, body: bytes) -> None:
+    assert CHANNEL.answer("", turn) == Answer(200, "application/json", body)
+
+
+def test_its_address_holds_a_secret() -> None:
+    assert CHANNEL.accepts(TOKEN)
+    assert not CHANNEL.accepts("")
+    with pytest.raises(SettingError, match="USSD_TOKEN"):
+        load(Settings, {"USSD_TOKEN": "changeme"})

@@ -1,0 +1,36 @@
+"""The secret in an address: exact, one or two of them, and the same work for every wrong one."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.tokens import Tokens
+from reports.settings import Secret
+
+ONE = "kX3v9QmT-b_27LwZp0RfYc"
+TWO = "hN8sD1gJ4uE6aKoVxC5iBq"
+
+
+@pytest.mark.parametrize("valid", [(ONE,), (ONE, TWO), (TWO, ONE)])
+def test_a_valid_token_opens(valid: tuple[str, ...]) -> None:
+    assert Tokens(Secret(valid)).accept(ONE)
+    assert Tokens(Secret(valid)).accept(TWO) is (TWO in valid)
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "",
+        ONE[:-1],
+        ONE + "x",
+        ONE.lower(),
+        ONE.upper(),
+        f" {ONE}",
+        f"{ONE},{TWO}",
+        ONE[:-1] + "d",
+        "\ud83d",
+        "é" * 8000,
+    ],
+)
+def test_anything_else_does_not(token: str) -> None:
+    assert not Tokens(Secret((ONE, TWO))).accept(token)
