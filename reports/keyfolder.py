@@ -1,0 +1,195 @@
+"""The hotlines' keys on disk.
+
+    <keys>/public/<hotline>/<key_id>.pub    0444   one line: x25519, the raw key as base64url, when it was made (UTC)
+    <keys>/private/<hotline>/<key_id>.key   0400   PKCS#8; folders 0700; belongs to the account of worker and clock
+
+`web` gets the public half only: copy <keys>/public to its host, or give its account no way into <keys>/private. The
+newest key of a hotline is the current one; older private keys stay until no row names them. `_sender` is no hotline but
+the worker itself: web seals the SMS it wants sent to that key.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import re
+import stat
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from reports.sealing import Poison, Private, Public
+
+SENDER: Final = "_sender"
+_HOTLINE: Final = re.compile(r"_sender|[a-z][a-z0-9]*([-_][a-z0-9]+)*")
+_KEY_ID: Final = re.compile(r"[0-9a-f]{16}")
+_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+
+
+class KeyFault(Exception):
+    """A key is missing, wrong or open to others. One line that names the file and says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A public key as it lies in the folder."""
+
+    hotline: str
+    public: Public
+    made_at: datetime
+    private_here: bool
+
+
+class PrivateKeys:
+    """What one process may open. A key that was not there at start is looked for again when a row names it."""
+
+    __slots__ = ("_folder", "_hotlines", "_keys")
+
+    def __init__(self, keys: Path, hotlines: Collection[str]) -> None:
+        self._folder = keys
+        self._hotlines = frozenset(hotlines)
+        self._keys: dict[tuple[str, str], Private] = {}
+
+    def load(self) -> None:
+        """All that is there. Raises KeyFault where others can read one, or one is no key."""
+        for hotline in sorted(self._hotlines):
+            for path in sorted(_folder(self._folder, "private", hotline).glob("*.key")):
+                self._keys[hotline, path.stem] = _read_private(path)
+
+    def of(self, hotline: str, key_id: str) -> Private:
+        """Raises Poison where the key is not here: a person is told, and the row opens once the key is back."""
+        if (hotline, key_id) not in self._keys:
+            if hotline not in self._hotlines or not _KEY_ID.fullmatch(key_id):
+                raise Poison("not a key of this process")
+            try:
+                key = _read_private(_folder(self._folder, "private", hotline) / f"{key_id}.key")
+            except KeyFault:
+                raise Poison("the private key is not here") from None
+            self._keys[hotline, key_id] = key
+        return self._keys[hotline, key_id]
+
+    def missing(self) -> tuple[str, ...]:
+        """Hotlines whose reports this process could not open: no key at all, or not the current one."""
+        have = {hotline for hotline, _ in self._keys}
+        return tuple(
+            hotline
+            for hotline in sorted(self._hotlines)
+            if hotline not in have or any(not one.private_here for one in listed(self._folder, hotline)[:1])
+        )
+
+
+def load_public(keys: Path, hotlines: Collection[str]) -> Mapping[str, Public]:
+    """The current public key of each hotline. Raises KeyFault."""
+    current = {}
+    for hotline in hotlines:
+        found = listed(keys, hotline)
+        if not found:
+            raise KeyFault(f"No public key for {hotline} under {keys / 'public'}; make one: tokaut keys new {hotline}")
+        current[hotline] = found[0].public
+    return current
+
+
+def load_private(keys: Path, hotlines: Collection[str]) -> PrivateKeys:
+    """For worker and clock: one hotline's key that is missing stops nobody else's reports. Raises KeyFault."""
+    found = PrivateKeys(keys, hotlines)
+    found.load()
+    return found
+
+
+def listed(keys: Path, hotline: str) -> tuple[Listed, ...]:
+    """A hotline's public keys, newest first. Raises KeyFault."""
+    private = _folder(keys, "private", hotline)
+    found = []
+    for path in _folder(keys, "public", hotline).glob("*.pub"):
+        public, made_at = _read_public(path)
+        found.append(Listed(hotline, public, made_at, _is_there(private / f"{public.key_id}.key")))
+    return tuple(sorted(found, key=lambda one: (one.made_at, one.public.key_id), reverse=True))
+
+
+def hotlines_in(keys: Path) -> tuple[str, ...]:
+    """Whoever has a public key here."""
+    return tuple(sorted(path.name for path in (keys / "public").glob("*") if _HOTLINE.fullmatch(path.name)))
+
+
+def readable_private_keys(folder: Path) -> Iterator[Path]:
+    """Private keys anywhere under `folder` that this account can read; web refuses to start where there is one.
+
+    In demo mode everything runs under one account, so web looks at <keys>/public alone; else at <keys>.
+    """
+    for path in sorted(folder.rglob("*")):
+        try:
+            if path.is_file() and (path.suffix == ".key" or b"PRIVATE KEY" in path.read_bytes()[:4096]):
+                path.open("rb").close()
+                yield path
+        except OSError:  # cannot be read: as it should be
+            continue
+
+
+def new_pair(keys: Path, hotline: str, private: Private | None = None) -> Public:
+    """Makes a pair, or files one that came from a recovery sheet; the private half first. Raises KeyFault."""
+    private = private or Private.generate()
+    _write(_folder(keys, "private", hotline) / f"{private.key_id}.key", private.pem(), mode=0o400, folders=0o700)
+    line = f"x25519 {base64.urlsafe_b64encode(private.public.raw).decode()} {datetime.now(UTC).isoformat()}\n"
+    _write(_folder(keys, "public", hotline) / f"{private.key_id}.pub", line.encode(), mode=0o444, folders=0o755)
+    return private.public
+
+
+def _folder(keys: Path, half: str, hotline: str) -> Path:
+    if not _HOTLINE.fullmatch(hotline):
+        raise KeyFault(f"{hotline!r} is no hotline's id: small letters, digits, - and _")
+    return keys / half / hotline
+
+
+def _read_public(path: Path) -> tuple[Public, datetime]:
+    try:
+        kind, raw, made_at = path.read_text("ascii").split()
+        public = Public(base64.b64decode(raw, altchars=b"-_", validate=True))
+        made = datetime.fromisoformat(made_at).astimezone(UTC)
+    except (OSError, ValueError, binascii.Error, Poison):
+        raise KeyFault(f"{path} is no public key that can be read; copy it again from where it was made") from None
+    if kind != "x25519" or public.key_id != path.stem:
+        raise KeyFault(f"{path} holds another key than its name says; copy it again from where it was made")
+    return public, made
+
+
+def _read_private(path: Path) -> Private:
+    try:
+        if path.stat().st_mode & _OTHERS:
+            raise KeyFault(f"{path} can be read by other accounts; chmod 0400 {path}")
+        private = Private.from_pem(path.read_bytes())
+    except OSError as error:
+        raise KeyFault(f"{path} cannot be read ({error.strerror}); give it to the account of the worker") from None
+    except Poison as poison:
+        raise KeyFault(f"{path} is {poison}; put it back from its copy") from None
+    if private.key_id != path.stem:
+        raise KeyFault(f"{path} holds another key than its name says; put it back from its copy")
+    return private
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # no way into the folder: for this account it is not there
+        return False
+
+
+def _write(path: Path, data: bytes, *, mode: int, folders: int) -> None:
+    """A new file that is whole on the disk before anything is sealed to it. Raises KeyFault."""
+    try:
+        for folder, closed in ((path.parents[2], 0o711), (path.parents[1], folders), (path.parent, folders)):
+            if not folder.is_dir():
+                folder.mkdir(parents=True)
+                folder.chmod(closed)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(descriptor, mode)
+            file.write(data)
+            file.flush()
+            os.fsync(descriptor)
+    except OSError as error:
+        raise KeyFault(
+            f"{path} cannot be written ({error.strerror}); run this as the account that owns the keys"
+        ) from None
