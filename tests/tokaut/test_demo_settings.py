@@ -1,0 +1,69 @@
+import json
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.support.ports import free_port as any_free_port
+from tokaut.demo_settings import Addresses, PortTaken, Secrets, addresses, environment, write_secrets
+
+WHERE = Addresses(8000, 8001)
+
+
+def test_each_demo_has_its_own_secrets() -> None:
+    one, two = Secrets.new(["vu-one"]), Secrets.new(["vu-one"])
+    secrets = [
+        one.africastalking,
+        one.ussd,
+        one.hotlines["vu-one"],
+        two.africastalking,
+        two.ussd,
+        two.hotlines["vu-one"],
+    ]
+    assert len(set(secrets)) == 6
+
+
+def test_each_hotline_is_the_demo_hotline_with_a_secret_of_its_own(tmp_path: Path) -> None:
+    secrets = Secrets.new(["vu-one", "vu-two"])
+    settings = environment({}, tmp_path, WHERE, secrets)
+    assert settings["HOTLINE_VU_TWO_URL"] == "http://127.0.0.1:8001/vu-two"
+    assert settings["HOTLINE_VU_TWO_PRIVATE"] == "127.0.0.1:8001"
+    assert settings["HOTLINE_VU_ONE_SECRET"] != settings["HOTLINE_VU_TWO_SECRET"]
+    write_secrets(tmp_path / "secrets.json", secrets)
+    assert json.loads((tmp_path / "secrets.json").read_text())["vu-two"] == settings["HOTLINE_VU_TWO_SECRET"]
+    assert (tmp_path / "secrets.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_nothing_that_is_set_for_real_reaches_the_demo(tmp_path: Path) -> None:
+    outside = {
+        "PATH": "/bin",
+        "COUNTRIES": "vu",
+        "TOKAUT_COUNTRY_DIR": "/countries",
+        "DATABASE_URL_FILE": "/secret/database",
+        "REDIS_URL": "redis://real",
+        "TOKAUT_STORE_KEY_FILE": "/secret/store",
+        "AFRICASTALKING_API_KEY": "real",
+        "HOTLINE_VU_ONE_URL": "https://real.example",
+        "TOKAUT_ON_CALL": "+6785550199",
+    }
+    settings = environment(outside, tmp_path, WHERE, Secrets.new(["vu-one"]))
+    assert [name for name, value in outside.items() if settings.get(name) == value] == [
+        "PATH",
+        "COUNTRIES",
+        "TOKAUT_COUNTRY_DIR",
+    ]
+
+
+def test_the_hotline_takes_the_next_free_port() -> None:
+    port = any_free_port()
+    assert addresses(port).web == f"http://127.0.0.1:{port}"
+    assert addresses(port).hotline_port > port
+
+
+def test_a_port_in_use_is_named_with_what_to_do() -> None:
+    with socket.socket() as line:
+        line.bind(("127.0.0.1", 0))
+        line.listen()
+        port = line.getsockname()[1]
+        with pytest.raises(PortTaken, match=rf"Port {port} is in use\. .*PORT="):
+            addresses(port)

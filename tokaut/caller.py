@@ -1,0 +1,76 @@
+"""A phone for scripts: dials a service code and answers, over real HTTP, as Africa's Talking would pass it on."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from dataclasses import dataclass
+
+import requests
+
+CHOICE = re.compile(r"^(\d{1,2}) (.+)$", re.MULTILINE)  # "2 Soon"; "1 = skip" is one too, labelled "= skip"
+ANSWERS_WITHIN = 10.0  # seconds; what Africa's Talking waits at least
+
+
+class NotAScreen(Exception):
+    """What came back is no USSD answer, or has no such choice. The text shows it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """What the phone shows. `milliseconds` is how long the web process took."""
+
+    text: str
+    goes_on: bool
+    milliseconds: float
+
+    def key_of(self, label: str) -> str:
+        """The digit of the choice with this label. Scripts go by labels, so that a changed number breaks none."""
+        for key, words in CHOICE.findall(self.text):
+            if words == label:
+                return str(key)
+        raise NotAScreen(f"There is no choice {label!r} on this screen:\n{self.text}")
+
+
+class Caller:
+    """One USSD session of one phone."""
+
+    def __init__(self, web: str, token: str, *, phone: str, dials: str) -> None:
+        self.phone = phone
+        self.dials = dials
+        self._address = f"{web}/hooks/africastalking/{token}/ussd"
+        self._http = requests.Session()
+        self._http.trust_env = False
+        self._session = f"ATUid_{uuid.uuid4().hex}"
+        self._path: list[str] = []
+
+    def dial(self) -> Screen:
+        """A new session; the first screen."""
+        self._session = f"ATUid_{uuid.uuid4().hex}"
+        self._path = []
+        return self._ask()
+
+    def reply(self, text: str) -> Screen:
+        """The next screen after a digit or words."""
+        self._path.append(text)
+        return self._ask()
+
+    def close(self) -> None:
+        self._http.close()
+
+    def _ask(self) -> Screen:
+        form = {
+            "sessionId": self._session,
+            "phoneNumber": self.phone,
+            "networkCode": "54101",
+            "serviceCode": self.dials,
+            "text": "*".join(self._path),  # all replies so far, each time
+        }
+        before = time.monotonic()
+        answer = self._http.post(self._address, data=form, timeout=ANSWERS_WITHIN)
+        took = (time.monotonic() - before) * 1000
+        prefix, _, text = answer.text.partition(" ")
+        if answer.status_code != 200 or prefix not in {"CON", "END"}:
+            raise NotAScreen(f"The web process answered {answer.status_code}: {answer.text[:200]!r}")
+        return Screen(text, prefix == "CON", took)

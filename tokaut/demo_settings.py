@@ -1,0 +1,106 @@
+"""The settings of a demo's processes: new secrets for each demo, and nothing of what the operator has set for real."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from reports.settings.reading import new_secret, new_webhook_secret
+from tokaut import valkey
+
+OURS = ("TOKAUT_", "HOTLINE_", "AFRICASTALKING_", "USSD_", "TWILIO_", "KANNEL_")
+ALSO_OURS = {"DATABASE_URL", "REDIS_URL", "REDIS_SENTINELS", "REDIS_MASTER", "PUBLIC_URL", "SMTP_URL"}
+KEPT = {"TOKAUT_COUNTRY_DIR", "TOKAUT_CLOCK_OFFSET"}  # beside CHANNELS and COUNTRIES: they say what to show, not where
+PORTS_TRIED = 100
+
+
+class PortTaken(Exception):
+    """One line: which port, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    web_port: int
+    hotline_port: int
+
+    @property
+    def web(self) -> str:
+        return f"http://127.0.0.1:{self.web_port}"
+
+    @property
+    def hotline(self) -> str:
+        return f"http://127.0.0.1:{self.hotline_port}"
+
+
+def addresses(port: int) -> Addresses:
+    """The web process's port, as wished, and the next free one for the hotline. Raises PortTaken."""
+    if not _is_free(port):
+        raise PortTaken(f"Port {port} is in use. Name another one: PORT={port + 100} make demo")
+    following = range(port + 1, min(port + PORTS_TRIED, 65536))
+    free = next((number for number in following if _is_free(number)), None)
+    if free is None:
+        raise PortTaken(f"No port from {port + 1} to {port + PORTS_TRIED} is free. Name another start: PORT=20000")
+    return Addresses(port, free)
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """Made once for one demo."""
+
+    africastalking: str
+    ussd: str
+    hotlines: Mapping[str, str]
+
+    @classmethod
+    def new(cls, hotlines: Iterable[str]) -> Secrets:
+        made = {hotline: new_webhook_secret(demo=True) for hotline in hotlines}
+        return cls(new_secret(demo=True), new_secret(demo=True), made)
+
+
+def environment(outside: Mapping[str, str], inside: Path, where: Addresses, secrets: Secrets) -> dict[str, str]:
+    """What each process of the demo finds in its environment."""
+    kept = {name: value for name, value in outside.items() if name in KEPT or not _is_ours(name)}
+    ours = {
+        "TOKAUT_MODE": "demo",
+        "TOKAUT_DATA": str(inside),
+        "REDIS_URL": valkey.address(inside),
+        "PUBLIC_URL": where.web,
+        "TOKAUT_SESSION_KEY": new_secret(demo=True),
+        "TOKAUT_STORE_KEY": new_secret(demo=True),
+        "TOKAUT_PHONE_PEPPER_FILE": str(inside / "pepper"),
+        "AFRICASTALKING_TOKEN": secrets.africastalking,
+        "USSD_TOKEN": secrets.ussd,
+        "PROMETHEUS_MULTIPROC_DIR": str(inside / "metrics"),
+    }
+    for hotline, secret in secrets.hotlines.items():
+        name = f"HOTLINE_{hotline.upper().replace('-', '_')}"
+        ours[f"{name}_URL"] = f"{where.hotline}/{hotline}"
+        ours[f"{name}_SECRET"] = secret
+        ours[f"{name}_PRIVATE"] = where.hotline.removeprefix("http://")
+    return kept | ours
+
+
+def write_secrets(path: Path, secrets: Secrets) -> None:
+    """For the demo hotline: which secret signs for whom."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(dict(secrets.hotlines), file)
+
+
+def _is_ours(name: str) -> bool:
+    return name.startswith(OURS) or name.removesuffix("_FILE") in ALSO_OURS
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as line:
+        line.setsockopt(
+            socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+        )  # one that closed a moment ago is free, as for gunicorn
+        try:
+            line.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

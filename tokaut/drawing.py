@@ -1,0 +1,108 @@
+"""The demo as a picture: the phone on the left, what the hotline receives on the right, and a sentence below."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+
+from rich import box
+from rich.align import Align
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from tokaut.caller import Screen
+from tokaut.received import Delivery
+
+PHONE_WIDTH = 36
+SCREEN_LINES = 11
+SMALLEST = (80, 27)  # columns, lines of a terminal that it fits in
+KEYS = ("1 2 3", "4 5 6", "7 8 9", "* 0 #")
+
+
+def fits(console: Console) -> bool:
+    """Whether this is a terminal that can show a moving picture. NO_COLOR asks for none."""
+    return console.is_terminal and not console.no_color and not console.is_dumb_terminal and console.size >= SMALLEST
+
+
+class Drawing:
+    """`pace` is how many seconds a person gets to read a screen."""
+
+    def __init__(self, console: Console, *, dials: str, pace: float) -> None:
+        self._live = Live(console=console, auto_refresh=False)
+        self._dials = dials
+        self._pace = pace
+        self._screen = ""
+        self._typed = ""
+        self._caption = ""
+        self._came: tuple[Delivery, float] | None = None
+
+    def __enter__(self) -> Drawing:
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._live.stop()
+
+    def phone(self, screen: Screen, caption: str) -> None:
+        self._screen, self._typed, self._caption = screen.text, "", caption
+        self._draw()
+        time.sleep(self._pace)
+
+    def reply(self, text: str, label: str) -> None:
+        for end in range(1, len(text) + 1):
+            self._typed = text[:end]
+            self._draw()
+            time.sleep(self._pace / max(4, len(text)))
+
+    def hotline(self, delivery: Delivery, after: float) -> None:
+        self._came = (delivery, after)
+        self._draw()
+        time.sleep(self._pace)
+
+    def say(self, words: str) -> None:
+        self._caption = words
+        self._draw()
+
+    def _draw(self) -> None:
+        sides = Table.grid(padding=(0, 2))
+        sides.add_column(width=PHONE_WIDTH)
+        sides.add_column(ratio=1)
+        sides.add_row(_phone(self._dials, self._screen, self._typed), _desk(self._came))
+        caption = Panel(Text(self._caption), box=box.SIMPLE, height=5)
+        self._live.update(Group(sides, caption), refresh=True)
+
+
+def _phone(dials: str, screen: str, typed: str) -> RenderableType:
+    status = Table.grid(expand=True)
+    status.add_column()
+    status.add_column(justify="right")
+    status.add_row(Text("▂▄▆", "green"), Text(dials, "dim"))
+    shown = _lines(Text(screen), SCREEN_LINES)
+    line = Text.assemble(("> ", "dim"), (typed[-(PHONE_WIDTH - 8) :], "bold yellow"), ("▏", "dim"))
+    keys = Align.center(Text("\n".join(KEYS).replace(" ", "   "), "dim"))
+    return Panel(
+        Group(status, Rule(style="dim"), shown, Rule(style="dim"), line, Rule(style="dim"), keys), box=box.ROUNDED
+    )
+
+
+def _lines(text: Text, count: int) -> RenderableType:
+    return Panel(text, box=box.SIMPLE, height=count + 2, padding=0)
+
+
+def _desk(came: tuple[Delivery, float] | None) -> RenderableType:
+    if came is None:
+        return Panel(Text("Nothing has come yet.", "dim"), title="the hotline", box=box.ROUNDED, height=12)
+    delivery, after = came
+    table = Table.grid(padding=(0, 1))
+    table.add_column(style="dim")
+    table.add_column()
+    for label, words in delivery.lines():
+        table.add_row(label, Text(words, "bold red" if label == "priority" else ""))
+    foot = Text.assemble(
+        ("✓ ", "bold green"), f"signature good, {after:.2f} s after it was sent\n", (delivery.key, "dim")
+    )
+    return Panel(Group(Text(delivery.type, "bold"), table, Text(), foot), title=delivery.hotline, box=box.ROUNDED)

@@ -1,0 +1,71 @@
+"""The demo's story: what the caller answers, screen by screen, and what there is to know about each screen."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from tokaut.caller import Caller, Screen
+from tokaut.show import Show
+
+PHONE = "+6785550101"
+DIALS = "*111*163#"
+WORDS = "Somebody I do not know writes to me every day. I want it to stop."
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """On the screen that is there: `caption`, then the choice with this label, or these words where it is typed."""
+
+    caption: str
+    choice: str = ""
+    words: str = ""
+
+
+TO_SEND = (
+    Step(
+        "A girl of 13 has borrowed her brother's phone. It has no data and no apps; she dials a short code. "
+        "Whatever happens next, the number to call is already there.",
+        "Report",
+    ),
+    Step(
+        "One question a screen. 0 goes back, 00 leaves at once. If the line drops, whoever dials next sees only "
+        "the first screen again.",
+        "Soon",
+    ),
+    Step("Nine things that happen to children, in words that a child would use.", "Asks photos, money"),
+    Step("She is asked only for what the hotline needs in order to act. Nobody asks for her name.", "Me"),
+    Step("A helpline answers a child of 8 and one of 15 in different ways.", "13-15"),
+    Step("Where she is decides who can come. This list is Vanuatu's; it comes from the country's file.", "Shefa"),
+    Step("She says no. So her number will not be in the report at all.", "No"),
+    Step("Before anything goes out she sees who gets it, and that they may have to tell others.", "Send"),
+)
+SENT = (
+    "“Sent” is shown only now that the report is on the disk. It was sealed for that hotline: the process that "
+    "talks to the phone cannot read it any more. With code and PIN she can come back."
+)
+AFTER_SEND = (
+    Step(SENT, "Add your words"),
+    Step("Words come after Send, because a network may cut the line while she types.", words=WORDS),
+)
+LEAVES = "She can add more, or stop here. What she wrote goes to the same hotline as soon as she leaves."
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """`sent_at`: unix seconds when the last answer was pressed."""
+
+    screen: Screen
+    sent_at: float
+
+
+def tell(caller: Caller, show: Show, screen: Screen, steps: tuple[Step, ...]) -> Told:
+    """Plays the steps from the screen that is there. Raises NotAScreen where a choice is not offered."""
+    sent_at = time.time()
+    for step in steps:
+        show.phone(screen, step.caption)
+        text = screen.key_of(step.choice) if step.choice else step.words
+        show.reply(text, step.choice)
+        sent_at = time.time()
+        screen = caller.reply(text)
+    return Told(screen, sent_at)
