@@ -44,6 +44,7 @@ class Caller:
         self._http.trust_env = False
         self._session = f"ATUid_{uuid.uuid4().hex}"
         self._path: list[str] = []
+        self.asked_at = 0.0  # unix seconds of the last reply
 
     def dial(self) -> Screen:
         """A new session; the first screen."""
@@ -67,6 +68,7 @@ class Caller:
             "serviceCode": self.dials,
             "text": "*".join(self._path),  # all replies so far, each time
         }
+        self.asked_at = time.time()
         before = time.monotonic()
         answer = self._http.post(self._address, data=form, timeout=ANSWERS_WITHIN)
         took = (time.monotonic() - before) * 1000

@@ -29,7 +29,7 @@ class DemoFolder:
         self.received = data / "received.jsonl"
         self.run = uuid.uuid4().hex
         self._data = data
-        self._told = data / "demo.json"
+        self.told = data / "demo.json"
         self._lock = -1
 
     def __enter__(self) -> DemoFolder:
@@ -39,15 +39,15 @@ class DemoFolder:
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self._told.unlink(missing_ok=True)
+        self.told.unlink(missing_ok=True)
         os.close(self._lock)
 
     def tell(self, what: Mapping[str, Any]) -> None:
         """For scripts and tests: addresses and this demo's secrets, for this account alone."""
-        beside = self._told.with_suffix(".new")
+        beside = self.told.with_suffix(".new")
         with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             json.dump(what, file, indent=1)
-        beside.replace(self._told)
+        beside.replace(self.told)
 
     def _take(self) -> None:
         """The lock goes with the process that holds it; the file names its run, whose remains are ended here."""
@@ -64,7 +64,7 @@ class DemoFolder:
 
     def _where(self) -> str:
         try:
-            return str(json.loads(self._told.read_text())["web"])
+            return str(json.loads(self.told.read_text())["web"])
         except (OSError, ValueError, KeyError):
             return "just starting"
 
@@ -75,7 +75,7 @@ class DemoFolder:
             if not mark.exists():
                 raise Taken(f"{self.inside} was made by no demo. Set TOKAUT_DATA to another folder.")
             shutil.rmtree(self.inside)
-        self._told.unlink(missing_ok=True)
+        self.told.unlink(missing_ok=True)
         self.received.unlink(missing_ok=True)
         self.inside.mkdir(mode=0o700)
         mark.touch()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from reports.settings.reading import new_secret, new_webhook_secret
 from tokaut import valkey
+from tokaut.demo_folder import DemoFolder
 
 OURS = ("TOKAUT_", "HOTLINE_", "AFRICASTALKING_", "USSD_", "TWILIO_", "KANNEL_")
 ALSO_OURS = {"DATABASE_URL", "REDIS_URL", "REDIS_SENTINELS", "REDIS_MASTER", "PUBLIC_URL", "SMTP_URL"}
@@ -59,6 +60,22 @@ class Secrets:
     def new(cls, hotlines: Iterable[str]) -> Secrets:
         made = {hotline: new_webhook_secret(demo=True) for hotline in hotlines}
         return cls(new_secret(demo=True), new_secret(demo=True), made)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that the processes of one demo are started with."""
+
+    folder: DemoFolder
+    where: Addresses
+    secrets: Secrets
+    settings: Mapping[str, str]
+
+
+def plan(outside: Mapping[str, str], folder: DemoFolder, where: Addresses, hotlines: Iterable[str]) -> Plan:
+    """`outside`: the environment of whoever starts the demo."""
+    secrets = Secrets.new(hotlines)
+    return Plan(folder, where, secrets, environment(outside, folder.inside, where, secrets))
 
 
 def environment(outside: Mapping[str, str], inside: Path, where: Addresses, secrets: Secrets) -> dict[str, str]:

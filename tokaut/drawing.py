@@ -38,7 +38,7 @@ class Drawing:
         self._screen = ""
         self._typed = ""
         self._caption = ""
-        self._came: tuple[Delivery, float] | None = None
+        self._came: tuple[Delivery, float | None] | None = None
 
     def __enter__(self) -> Drawing:
         self._live.start()
@@ -58,14 +58,10 @@ class Drawing:
             self._draw()
             time.sleep(self._pace / max(4, len(text)))
 
-    def hotline(self, delivery: Delivery, after: float) -> None:
+    def hotline(self, delivery: Delivery, after: float | None = None) -> None:
         self._came = (delivery, after)
         self._draw()
         time.sleep(self._pace)
-
-    def say(self, words: str) -> None:
-        self._caption = words
-        self._draw()
 
     def _draw(self) -> None:
         sides = Table.grid(padding=(0, 2))
@@ -93,7 +89,7 @@ def _lines(text: Text, count: int) -> RenderableType:
     return Panel(text, box=box.SIMPLE, height=count + 2, padding=0)
 
 
-def _desk(came: tuple[Delivery, float] | None) -> RenderableType:
+def _desk(came: tuple[Delivery, float | None] | None) -> RenderableType:
     if came is None:
         return Panel(Text("Nothing has come yet.", "dim"), title="the hotline", box=box.ROUNDED, height=12)
     delivery, after = came

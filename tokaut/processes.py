@@ -35,13 +35,13 @@ class Processes:
 
     def __init__(self, run: str, logs: Path) -> None:
         self._run = run
-        self._logs = logs
+        self.logs = logs
         self._children: list[Child] = []
         logs.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def start(self, name: str, command: list[str], environment: Mapping[str, str]) -> None:
         """In a process group of its own, so that Ctrl-C reaches us alone and we stop them in our order."""
-        log = self._logs / f"{name}.log"
+        log = self.logs / f"{name}.log"
         with log.open("ab") as out:
             process = subprocess.Popen(
                 leashed(command),
@@ -70,10 +70,11 @@ class Processes:
             with suppress(ProcessLookupError):
                 os.killpg(child.process.pid, signal.SIGKILL)
             child.process.wait()
+        end_run(self._run)
 
 
 def end_run(run: str) -> int:
-    """Kill what a run left behind whose starter was killed; returns how many. Finds them by the mark, so Linux only."""
+    """Kill what there still is of a run, and wait until it is gone; returns how many. Finds them by the mark: Linux only."""
     killed: set[int] = set()
     while left := _marked(f"{MARK}={run}".encode()):
         for process in left:

@@ -19,41 +19,35 @@ class Show(Protocol):
         """What the person presses or types; `label` is what the digit stands for, or empty."""
         ...
 
-    def hotline(self, delivery: Delivery, after: float) -> None:
+    def hotline(self, delivery: Delivery, after: float | None = None) -> None:
         """Something has come to the hotline, so many seconds after it was sent."""
-        ...
-
-    def say(self, words: str) -> None:
-        """A sentence to whoever watches."""
         ...
 
 
 class PlainLines:
     """One thing after the other, without colours, boxes or moving parts."""
 
-    def __init__(self, write: Callable[[str], None]) -> None:
+    def __init__(self, write: Callable[[str], None], *, dials: str) -> None:
         self._write = write
+        self._dials = dials
 
     def phone(self, screen: Screen, caption: str) -> None:
         self._write("")
-        self._paragraph(caption)
+        for line in textwrap.wrap(caption, 100):
+            self._write(line)
         self._write("")
+        if self._dials:
+            self._write(f"    dials {self._dials}")
+            self._dials = ""
         for line in screen.text.split("\n"):
             self._write(f"    | {line}")
 
     def reply(self, text: str, label: str) -> None:
         self._write(f"    > {text}" + (f"   ({label})" if label else ""))
 
-    def hotline(self, delivery: Delivery, after: float) -> None:
+    def hotline(self, delivery: Delivery, after: float | None = None) -> None:
+        when = "" if after is None else f" {after:.2f} s later"
         self._write("")
-        self._write(f"{delivery.hotline} has {delivery.type} {after:.2f} s later; its signature is good:")
+        self._write(f"{delivery.hotline} has {delivery.type}{when}; its signature is good:")
         for label, words in delivery.lines():
             self._write(f"      {label:9}{words}")
-
-    def say(self, words: str) -> None:
-        self._write("")
-        self._paragraph(words)
-
-    def _paragraph(self, words: str) -> None:
-        for line in textwrap.wrap(words, 100):
-            self._write(line)

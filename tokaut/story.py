@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 from tokaut.caller import Caller, Screen
@@ -40,32 +39,27 @@ TO_SEND = (
     Step("She says no. So her number will not be in the report at all.", "No"),
     Step("Before anything goes out she sees who gets it, and that they may have to tell others.", "Send"),
 )
-SENT = (
+SENT = Step(
     "“Sent” is shown only now that the report is on the disk. It was sealed for that hotline: the process that "
-    "talks to the phone cannot read it any more. With code and PIN she can come back."
+    "talks to the phone cannot read it any more. With code and PIN she can come back.",
+    "Add your words",
 )
-AFTER_SEND = (
-    Step(SENT, "Add your words"),
-    Step("Words come after Send, because a network may cut the line while she types.", words=WORDS),
-)
-LEAVES = "She can add more, or stop here. What she wrote goes to the same hotline as soon as she leaves."
+ADDS = Step("Words come after Send, because a network may cut the line while somebody types.", words=WORDS)
+LEAVES = Step("She could answer more questions. She leaves: the words go to the same hotline.", words="00")
+
+LEFT = "She gives the phone back. It shows nothing of all this, and neither does the next call from it."
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """`sent_at`: unix seconds when the last answer was pressed."""
-
-    screen: Screen
-    sent_at: float
-
-
-def tell(caller: Caller, show: Show, screen: Screen, steps: tuple[Step, ...]) -> Told:
+def tell(caller: Caller, show: Show, screen: Screen, steps: tuple[Step, ...]) -> Screen:
     """Plays the steps from the screen that is there. Raises NotAScreen where a choice is not offered."""
-    sent_at = time.time()
     for step in steps:
         show.phone(screen, step.caption)
-        text = screen.key_of(step.choice) if step.choice else step.words
-        show.reply(text, step.choice)
-        sent_at = time.time()
-        screen = caller.reply(text)
-    return Told(screen, sent_at)
+        screen = answer(caller, show, screen, step)
+    return screen
+
+
+def answer(caller: Caller, show: Show, screen: Screen, step: Step) -> Screen:
+    """The reply alone, for a screen that is shown already."""
+    text = screen.key_of(step.choice) if step.choice else step.words
+    show.reply(text, step.choice)
+    return caller.reply(text)

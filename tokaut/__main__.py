@@ -1,0 +1,27 @@
+"""`tokaut`: the operator's command line."""
+
+from __future__ import annotations
+
+import click
+
+from tokaut.demo import demo
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="tokaut")
+def main() -> None:
+    """A gateway that brings a child's report from any phone to the right hotline.
+
+    \b
+    First:    tokaut demo               watch it work, on this machine alone
+    Then:     tokaut check              what is still missing, and what to do about it
+    Running:  tokaut deliveries list    what has not reached its hotline yet
+
+    Settings come from the environment; docs/operating.md lists them. Each command's --help has an example.
+    """
+
+
+main.add_command(demo)
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""`tokaut demo`: every process on this machine, and one report from a phone to a hotline, watched screen by screen."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+import click
+
+from reports.country import CountryError, load_all
+from reports.settings import Common, SettingError
+from reports.settings import load_all as load_settings
+from tokaut.caller import Caller, NotAScreen
+from tokaut.demo_folder import DemoFolder, Taken
+from tokaut.demo_play import Lost, Watch, play
+from tokaut.demo_settings import Plan, PortTaken, addresses, plan
+from tokaut.demo_start import start
+from tokaut.plain import Plain
+from tokaut.processes import Died, Processes
+from tokaut.received import Received
+from tokaut.show import PlainLines
+from tokaut.story import DIALS, PHONE
+from tokaut.valkey import NoValkey
+
+READING = 1.6  # seconds for a person to read a screen
+STOPPED_BY = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+
+STAYS_UP = """
+The report is at the hotline. Everything stays up; Ctrl-C stops it all.
+
+  web        {web}     also /healthz, /readyz, /metrics
+  hotline    {hotline}
+  received   {received}     what the hotline has taken, a line a delivery
+  secrets    {told}     of this demo, for scripts
+  logs       {inside}/log
+
+Call yourself; go on with "event":"resume" and your answer in "text":
+
+  curl -s {web}/hooks/simulator \\
+    -d '{{"session":"1","phone":"+6785550102","service_code":"*111*163#","event":"new"}}'
+
+See the outbox:  TOKAUT_DATA={inside} tokaut deliveries list
+"""
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Stop when the report has arrived; exit status 0 only if it did.")
+@click.option(
+    "--port",
+    envvar="PORT",
+    default=8000,
+    show_default=True,
+    type=click.IntRange(1, 65000),
+    help="Port of the web process; the hotline takes the next free one.",
+)
+def demo(*, once: bool, port: int) -> None:
+    """Watch a report travel from a feature phone to a hotline.
+
+    Starts everything on this machine alone: Valkey, the database, web, both workers, the clock, and a hotline that
+    checks signatures. A scripted caller dials in over real HTTP. Nothing leaves this machine, and no report is real.
+
+    \b
+    Example:  tokaut demo --once
+              TOKAUT_DATA=/tmp/second PORT=9000 tokaut demo      a second one beside the first
+
+    Without --once it stays up, so that you can call yourself. Next: `tokaut check` says what a real service needs.
+    """
+    try:
+        common = load_settings([Common], os.environ)[Common]
+        if common.mode != "demo":
+            raise Plain(
+                f"TOKAUT_MODE is {common.mode}; a demo is always in demo mode and makes its own settings. Unset it."
+            )
+        with _stoppable():
+            _run(common, once=once, port=port)
+    except (Taken, PortTaken, NoValkey, Died, NotAScreen, Lost, CountryError, SettingError) as error:
+        raise Plain(str(error)) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """SIGTERM, and a terminal that is closed, are as Ctrl-C: what was started is stopped."""
+    before = {number: signal.signal(number, signal.default_int_handler) for number in STOPPED_BY}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _run(common: Common, *, once: bool, port: int) -> None:
+    countries = load_all(common.countries, "demo", common.country_dir)
+    with DemoFolder(common.data) as folder:
+        made = plan(os.environ, folder, addresses(port), [hotline for one in countries for hotline in one.hotlines])
+        processes = Processes(folder.run, folder.inside / "log")
+        try:
+            start(processes, made)
+            folder.tell(_told(made))
+            watch = Watch(processes, Received(folder.received))
+            with closing(Caller(made.where.web, made.secrets.africastalking, phone=PHONE, dials=DIALS)) as caller:
+                play(caller, watch, READING / (4 if once else 1))
+            if not once:
+                _stay(watch, made)
+        finally:
+            for number in STOPPED_BY:
+                signal.signal(number, signal.SIG_IGN)  # pressed again, it would leave some of them running
+            processes.stop()
+
+
+def _stay(watch: Watch, made: Plan) -> None:
+    told = made.folder.told
+    addresses = {"web": made.where.web, "hotline": made.where.hotline}
+    click.echo(STAYS_UP.format(**addresses, received=made.folder.received, told=told, inside=made.folder.inside))
+    try:
+        watch.forever(PlainLines(click.echo, dials=DIALS))
+    except KeyboardInterrupt:
+        click.echo("\nStopping everything that was started here.")
+
+
+def _told(made: Plan) -> dict[str, Any]:
+    """What demo.json says; a key is null until its part exists."""
+    return {
+        "web": made.where.web,
+        "phone": None,
+        "console": None,
+        "console_login": None,
+        "hotline": made.where.hotline,
+        "received": str(made.folder.received.absolute()),
+        "tokens": {"africastalking": made.secrets.africastalking, "kannel": None, "ussd": made.secrets.ussd},
+        "twilio_auth_token": None,
+        "twilio_account_sid": None,
+    }

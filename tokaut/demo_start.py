@@ -1,0 +1,79 @@
+"""Brings up every process of a demo on this machine, in the order in which they need one another."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import requests
+
+import gateway
+from reports.keyfolder import SENDER, new_pair
+from reports.migrations import upgrade
+from reports.pepper import rotate_pepper
+from reports.settings import Common
+from reports.settings import load as load_setting
+from reports.store.database import Database
+from tokaut import valkey
+from tokaut.demo_settings import Plan, write_secrets
+from tokaut.processes import Died, Processes
+
+STARTS_WITHIN = 60.0  # seconds; a machine that is busy with other things
+GUNICORN = str(Path(gateway.__file__).parent / "gunicorn.conf.py")
+SECRETS = "hotlines.json"
+WEB_PROCESSES = "2"  # of eight threads each: more would only make the start slower
+
+
+def start(processes: Processes, plan: Plan) -> None:
+    """Returns when a call can come in. Raises Died when one of them does not start."""
+    inside, where, settings = plan.folder.inside, plan.where, plan.settings
+    processes.start("valkey", valkey.command(inside), settings)
+    _prepare(plan)
+    _until(partial(valkey.answers, inside), processes, "valkey")
+    python = [sys.executable, "-m"]
+    hotline = [str(where.hotline_port), str(inside / SECRETS), str(plan.folder.received)]
+    processes.start("hotline", [*python, "tokaut.demo_hotline", *hotline], settings)
+    for name in ("urgent", "standard", "clock"):
+        processes.start(name, [*python, "workers.run", name], settings)
+    bind = ["--workers", WEB_PROCESSES, "--bind", where.web.removeprefix("http://")]
+    processes.start("web", [*python, "gunicorn", "-c", GUNICORN, *bind, "gateway.app:create_app()"], settings)
+    with requests.Session() as http:
+        http.trust_env = False
+        _until(partial(_is_up, http, f"{where.web}/healthz"), processes, "web")
+        _until(partial(_is_up, http, where.hotline), processes, "hotline")
+
+
+def _prepare(plan: Plan) -> None:
+    """What an operator does once before the first start: the database, the keys, the pepper."""
+    common = load_setting(Common, plan.settings)
+    database = Database(common.database_url)
+    upgrade(database)
+    database.close()
+    for hotline in (*plan.secrets.hotlines, SENDER):
+        new_pair(common.keys, hotline)
+    rotate_pepper(Path(plan.settings["TOKAUT_PHONE_PEPPER_FILE"]))
+    Path(plan.settings["PROMETHEUS_MULTIPROC_DIR"]).mkdir(mode=0o700)
+    write_secrets(plan.folder.inside / SECRETS, plan.secrets)
+    plan.folder.received.touch(mode=0o600)
+
+
+def _until(is_up: Callable[[], bool], processes: Processes, name: str) -> None:
+    end = time.monotonic() + STARTS_WITHIN
+    while not is_up():
+        processes.look()
+        if time.monotonic() > end:
+            raise Died(
+                f"{name} does not answer after {STARTS_WITHIN:.0f} s; its log says why: {processes.logs}/{name}.log"
+            )
+        time.sleep(0.03)
+
+
+def _is_up(http: requests.Session, address: str) -> bool:
+    try:
+        http.get(address, timeout=2)
+    except requests.RequestException:
+        return False
+    return True
