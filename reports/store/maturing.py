@@ -45,8 +45,10 @@ def file_pending(database: Database, origin_key: bytes) -> list[tuple[str, str]]
 def _file(connection: Connection, database: Database, rows: Sequence[Any], now: int) -> list[tuple[str, str]]:
     first = rows[0]
     fresh = _insert_report(connection, database, first)
-    if not fresh and not _raise_report(connection, first):
-        return []
+    if not fresh:
+        if _is_filed(connection, rows):
+            return []
+        _raise_report(connection, first)
     _insert_bodies(connection, database, rows)
     made = _insert_deliveries(connection, database, rows, now)
     connection.execute(insert(t.audit), audit_row("clock", ACTS[first.kind], first.report_id, now))
@@ -67,21 +69,24 @@ def _insert_report(connection: Connection, database: Database, row: Any) -> bool
     return bool(connection.execute(database.insert_new(t.report).values(values)).rowcount)
 
 
-def _raise_report(connection: Connection, row: Any) -> bool:
-    """The report is there already. False where that revision, or a later one, is filed: then nothing is to be done."""
+def _is_filed(connection: Connection, rows: Sequence[Any]) -> bool:
+    b = t.report_body.c
+    same = (b.report_id == rows[0].report_id) & (b.revision == rows[0].revision)
+    query = select(b.recipient).where(same, b.recipient.in_([row.recipient for row in rows]))
+    return connection.execute(query.limit(1)).first() is not None
+
+
+def _raise_report(connection: Connection, row: Any) -> None:
     r = t.report.c
     query = select(r.revision, r.priority, r.completeness).where(r.report_id == row.report_id).with_for_update()
     there = connection.execute(query).one()
-    if there.revision >= row.revision:
-        return False
     priority = min(there.priority, row.priority)
     completeness = max(there.completeness, row.completeness, key=RAISES.index)
-    values = {"revision": row.revision, "priority": priority, "completeness": completeness}
+    values = {"revision": max(there.revision, row.revision), "priority": priority, "completeness": completeness}
     connection.execute(update(t.report).where(r.report_id == row.report_id).values(values))
     d = t.delivery.c
     slower = (d.report_id == row.report_id) & (d.state == "due") & (d.priority > priority)
     connection.execute(update(t.delivery).where(slower).values(priority=priority))
-    return True
 
 
 def _insert_bodies(connection: Connection, database: Database, rows: Sequence[Any]) -> None:

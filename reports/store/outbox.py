@@ -129,7 +129,7 @@ def _read_body(connection: Connection, row: Any) -> tuple[str, Body | None]:
 def delivered(database: Database, leased: Leased, receipt: Receipt, actor: str) -> bool:
     """Keep the receipt, whoever saw it; false where it was there already."""
     d = t.delivery.c
-    values = {"state": "delivered", "delivered_at": database.now_sql(), "sent_sha256": receipt.sha256}
+    values: dict[str, Any] = {"state": "delivered", "delivered_at": database.now_sql(), "sent_sha256": receipt.sha256}
     values |= {"last_class": receipt.why, "last_status": receipt.status, "lease_by": None, "lease_until": None}
     with database.write() as connection:
         fresh = connection.execute(

@@ -1,0 +1,177 @@
+"""Gives reports to their hotlines: lease, open, give the connection back, call, say how it went.
+
+A queued id only hurries a row along. One job drains what else is due for its queue, so that the queue's own cost is
+not paid for each report.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from reports.bodies import envelope
+from reports.sealing import Box, Context, open_body
+from reports.sealing import Poison as DoesNotOpen
+from reports.store import outbox
+from reports.store.database import Away, Database
+from reports.store.outbox import Failure, Leased, Receipt
+from workers import schedule
+from workers.delivery import Delivered, Hotline, Outcome, Parcel, Poison, Refused, Unavailable
+from workers.keyring import KeyRing
+from workers.metrics import Metrics
+
+DRAIN_SECONDS = 15  # no new row after that: one more call still ends within the job's 40 s
+QUEUES: Mapping[str, Sequence[str]] = {"urgent": ("P1", "P2"), "standard": ("P3", "P4")}
+
+log = structlog.get_logger()
+
+
+def _chance() -> float:
+    return random.SystemRandom().uniform(-1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarder:
+    """All that a delivery needs. `holder` is host/slot/boot: whose leases these are."""
+
+    database: Database
+    keys: KeyRing
+    hotlines: Mapping[str, Hotline]
+    mode: str
+    holder: str
+    actor: str  # worker or clock, for the audit
+    metrics: Metrics
+    chance: Callable[[], float] = _chance
+    stopping: Callable[[], bool] = field(default=lambda: False)
+
+    def deliver(self, delivery_id: str) -> bool:
+        """One row, where it is due and free. False: it was not, or the database is away."""
+        try:
+            leased = outbox.lease(self.database, delivery_id, self.holder)
+        except Away:
+            log.warning("database_away")
+            return False
+        if leased is not None:
+            self._forward(leased)
+        return leased is not None
+
+    def drain(self, priorities: Sequence[str], seconds: float = DRAIN_SECONDS) -> int:
+        """What is due, the most urgent first, for so many seconds."""
+        until = time.monotonic() + seconds
+        count = 0
+        while time.monotonic() < until and not self.stopping():
+            try:
+                leased = outbox.lease_next(self.database, priorities, self.holder)
+            except Away:
+                log.warning("database_away")
+                break
+            if leased is None:
+                break
+            self._forward(leased)
+            count += 1
+        return count
+
+    def _forward(self, leased: Leased) -> None:
+        began = time.monotonic()
+        parcel = self._pack(leased)
+        outcome = self._hand_over(parcel, leased.hotline) if isinstance(parcel, Parcel) else parcel
+        body = parcel.body if isinstance(parcel, Parcel) else b""
+        self.metrics.attempts.labels(leased.hotline, outcome.why).inc()
+        try:
+            self._mark(leased, outcome, body)
+        except Away:
+            # Not known to be marked: the lease runs out and it goes again, under the same key.
+            log.warning("database_away", delivery_id=leased.delivery_id)
+        _log(leased, outcome, round((time.monotonic() - began) * 1000))
+
+    def _pack(self, leased: Leased) -> Parcel | Poison:
+        if leased.mode != self.mode:
+            return Poison("wrong_mode")  # training and live never meet (S-40)
+        if leased.body is None:
+            return Poison("no_body")
+        context = Context(leased.mode, leased.report_id, leased.revision, leased.hotline)
+        box = Box(leased.body.key_id, leased.body.wrap, leased.body.head, leased.body.sealed)
+        try:
+            private = self.keys.of(leased.hotline, leased.body.key_id)
+        except DoesNotOpen:
+            return Poison("no_key")
+        try:
+            data = open_body(private, context, box)
+        except DoesNotOpen:
+            return Poison("not_sealed_to_us")
+        # The time of the event, not of the attempt: the same bytes each time.
+        body = envelope(f"report.{leased.type}", leased.created_at // schedule.SECOND, data)
+        return Parcel(leased.delivery_id, leased.type, leased.hotline, body, leased.attempt, leased.priority)
+
+    def _hand_over(self, parcel: Parcel, name: str) -> Outcome:
+        hotline = self.hotlines.get(name)
+        if hotline is None:
+            return Poison("no_hotline")
+        try:
+            return hotline.deliver(parcel)
+        except Exception:  # one parcel that we cannot handle must not stop the others
+            log.exception("job_failed", delivery_id=parcel.delivery_id)
+            return Poison("our_fault")
+
+    def _mark(self, leased: Leased, outcome: Outcome, body: bytes) -> None:
+        if isinstance(outcome, Delivered):
+            receipt = Receipt(outcome.why, outcome.status, hashlib.sha256(body).digest())
+            if outbox.delivered(self.database, leased, receipt, self.actor):
+                waited = self.database.now() - leased.created_at
+                self.metrics.send_to_hotline.observe(max(0, waited) / schedule.SECOND)
+            return
+        if not outbox.failed(self.database, leased, self._failure(leased, outcome), self.holder, self.actor):
+            log.warning("delivery_lease_lost", delivery_id=leased.delivery_id)
+
+    def _failure(self, leased: Leased, outcome: Unavailable | Refused | Poison) -> Failure:
+        if isinstance(outcome, Poison):
+            return Failure(outcome.why, None, schedule.POISON_DELAY)
+        if isinstance(outcome, Unavailable):
+            waited = leased.now - leased.created_at
+            delay = schedule.after_failure(
+                leased.priority, leased.attempt, waited, self.chance(), retry_after=outcome.retry_after
+            )
+            return Failure(outcome.why, outcome.status, delay, counts=True)
+        tries = refusals(leased.last_class) + 1
+        if outcome.at_once or tries >= schedule.REFUSED_TRIES:
+            return Failure(outcome.why, outcome.status, None, gone=outcome.gone)
+        delay = schedule.after_refusal(leased.priority, tries, self.chance())
+        return Failure(f"{outcome.why} {tries}", outcome.status, delay)
+
+
+def refusals(last_class: str | None) -> int:
+    """How often in a row it was refused: `refused 2` → 2."""
+    why, _, count = (last_class or "").partition(" ")
+    return int(count) if why == "refused" and count.isdigit() else 0
+
+
+def deliver(forwarder: Forwarder, queue: str, delivery_id: str) -> None:
+    """The job: this id first, then whatever else is due for the queue."""
+    forwarder.deliver(delivery_id)
+    forwarder.drain(QUEUES[queue])
+
+
+_EVENTS = {
+    Delivered: "delivered",
+    Unavailable: "delivery_unavailable",
+    Refused: "delivery_refused",
+    Poison: "delivery_poison",
+}
+
+
+def _log(leased: Leased, outcome: Outcome, ms: int) -> None:
+    log.info(
+        _EVENTS[type(outcome)],
+        delivery_id=leased.delivery_id,
+        hotline=leased.hotline,
+        priority=leased.priority,
+        attempt=leased.attempt,
+        status=None if isinstance(outcome, Poison) else outcome.status,
+        reason=outcome.why,
+        ms=ms,
+    )

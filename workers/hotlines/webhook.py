@@ -1,0 +1,56 @@
+"""A hotline that takes reports by a signed HTTPS request (Standard Webhooks 1.0.0). Any 2xx is its receipt.
+
+Signature and timestamp are new for each attempt; `webhook-id` never is, so that the hotline knows a repeat. The
+signature's time is the real one even where the clock was moved for a trial: the hotline compares it with its own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from standardwebhooks.webhooks import Webhook as Signer
+
+from workers.addresses import Target
+from workers.delivery import Outcome, Parcel, Unavailable, read_status
+from workers.http import Client, NoAnswer, Reply
+from workers.schedule import SECOND, read_retry_after
+
+
+class Webhook:
+    """`secrets`: as `whsec_…`, newest first; while one is rotated the request carries a signature of each."""
+
+    def __init__(
+        self, target: Target, secrets: Sequence[str], client: Client, now: Callable[[], float] = time.time
+    ) -> None:
+        self._target = target
+        self._signers = [Signer(secret) for secret in secrets]
+        self._client = client
+        self._now = now
+
+    def deliver(self, parcel: Parcel) -> Outcome:
+        try:
+            reply = self._client.post(self._target, parcel.body, self._headers(parcel))
+        except NoAnswer as missing:
+            return Unavailable(missing.why)
+        return self._read(reply, parcel)
+
+    def _headers(self, parcel: Parcel) -> dict[str, str]:
+        moment = datetime.fromtimestamp(int(self._now()), UTC)
+        text = parcel.body.decode()
+        signatures = [signer.sign(parcel.delivery_id, moment, text) for signer in self._signers]
+        return {
+            "Content-Type": "application/json",
+            "webhook-id": parcel.delivery_id,
+            "webhook-timestamp": str(int(moment.timestamp())),
+            "webhook-signature": " ".join(signatures),
+            "Idempotency-Key": parcel.delivery_id,
+        }
+
+    def _read(self, reply: Reply, parcel: Parcel) -> Outcome:
+        return read_status(
+            reply.status,
+            retry_after=read_retry_after(reply.headers.get("Retry-After"), int(self._now()) * SECOND),
+            knows_it=reply.headers.get("webhook-id") == parcel.delivery_id,
+        )

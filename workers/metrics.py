@@ -1,0 +1,32 @@
+"""What workers and the clock count. No label holds anything of a person."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1200, 3600, 14400, 86400)
+
+
+class Metrics:
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.attempts = Counter(
+            "tokaut_delivery_attempts",
+            "Attempts to hand over a report",
+            ["hotline", "class"],
+            registry=registry,
+        )
+        self.send_to_hotline = Histogram(
+            "tokaut_send_to_hotline_seconds", "From the commit to the receipt", registry=registry, buckets=SECONDS
+        )
+        self.sms = Counter("tokaut_sms_sent", "SMS given to a provider", ["channel", "class"], registry=registry)
+        self.told = Counter("tokaut_told", "Times a person was told", ["channel", "ok"], registry=registry)
+        self.leader = Gauge("tokaut_clock_leader", "1 on the clock that leads", registry=registry)
+        self.tick = Gauge("tokaut_clock_tick_timestamp_seconds", "When the clock last ticked", registry=registry)
+        self.jumps = Counter("tokaut_clock_jump", "Times the clock jumped", registry=registry)
+        self.faults = Counter("tokaut_clock_faults", "Duties that failed", ["duty"], registry=registry)
+        self.oldest = Gauge(
+            "tokaut_oldest_undelivered_seconds", "Age of the oldest undelivered", ["priority"], registry=registry
+        )
+        self.unchained = Gauge(
+            "tokaut_audit_unchained_seconds", "Age of the oldest audit row that is not chained", registry=registry
+        )
