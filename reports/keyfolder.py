@@ -65,7 +65,7 @@ class PrivateKeys:
             if hotline not in self._hotlines or not _KEY_ID.fullmatch(key_id):
                 raise Poison("not a key of this process")
             try:
-                key = _read_private(_folder(self._folder, "private", hotline) / f"{key_id}.key")
+                key = private_of(self._folder, hotline, key_id)
             except KeyFault:
                 raise Poison("the private key is not here") from None
             self._keys[hotline, key_id] = key
@@ -128,13 +128,36 @@ def readable_private_keys(folder: Path) -> Iterator[Path]:
             continue
 
 
-def new_pair(keys: Path, hotline: str, private: Private | None = None) -> Public:
-    """Makes a pair, or files one that came from a recovery sheet; the private half first. Raises KeyFault."""
-    private = private or Private.generate()
-    _write(_folder(keys, "private", hotline) / f"{private.key_id}.key", private.pem(), mode=0o400, folders=0o700)
-    line = f"x25519 {base64.urlsafe_b64encode(private.public.raw).decode()} {datetime.now(UTC).isoformat()}\n"
-    _write(_folder(keys, "public", hotline) / f"{private.key_id}.pub", line.encode(), mode=0o444, folders=0o755)
+def new_pair(keys: Path, hotline: str) -> Public:
+    """Makes a pair; from then on it is the current one. Raises KeyFault."""
+    private = Private.generate()
+    _keep_private(keys, hotline, private)
+    _keep_public(keys, hotline, private.public)
     return private.public
+
+
+def put_back(keys: Path, hotline: str, private: Private) -> None:
+    """A private key from its recovery sheet. Current only where the hotline has no other. Raises KeyFault."""
+    others = listed(keys, hotline)
+    _keep_private(keys, hotline, private)
+    if not others:
+        _keep_public(keys, hotline, private.public)
+
+
+def private_of(keys: Path, hotline: str, key_id: str) -> Private:
+    """Raises KeyFault."""
+    return _read_private(_folder(keys, "private", hotline) / f"{key_id}.key")
+
+
+def _keep_private(keys: Path, hotline: str, private: Private) -> None:
+    path = _folder(keys, "private", hotline) / f"{private.key_id}.key"
+    _write(path, private.pem(), mode=0o400, folders=0o700)
+
+
+def _keep_public(keys: Path, hotline: str, public: Public) -> None:
+    path = _folder(keys, "public", hotline) / f"{public.key_id}.pub"
+    line = f"x25519 {base64.urlsafe_b64encode(public.raw).decode()} {datetime.now(UTC).isoformat()}\n"
+    _write(path, line.encode(), mode=0o444, folders=0o755)
 
 
 def _folder(keys: Path, half: str, hotline: str) -> Path:

@@ -23,7 +23,7 @@ class Poison(Exception):
 
 def framed(*parts: bytes | str, width: int = 2) -> bytes:
     """Each part with its length before it (`width` bytes), so that no two lists of parts give the same bytes."""
-    raw = [part.encode() if isinstance(part, str) else part for part in parts]
+    raw = [part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part for part in parts]
     return b"".join(len(part).to_bytes(width, "big") + part for part in raw)
 
 

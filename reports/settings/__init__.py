@@ -1,7 +1,7 @@
 """Settings: from the environment, once, into frozen dataclasses; a wrong one stops the start with one plain line."""
 
 from reports.settings.environment import Fault, Mode, Secret, SettingError, Wrong, attempt, env, from_environment, load
-from reports.settings.shared import SHARED, Common, HotlineSettings, Operator, WebSecrets
+from reports.settings.shared import SHARED, Common, HotlineSettings, Operator, PepperFile, Place, WebSecrets
 from reports.settings.start import Described, Settings, attempt_hotlines, collect, describe, hotlines, load_all
 
 __all__ = [
@@ -12,6 +12,8 @@ __all__ = [
     "HotlineSettings",
     "Mode",
     "Operator",
+    "PepperFile",
+    "Place",
     "Secret",
     "SettingError",
     "Settings",

@@ -23,7 +23,9 @@ def _no_simulator(channels: tuple[str, ...]) -> str | None:
 
 
 @from_environment
-class Common:
+class Place:
+    """What a command needs that looks after keys and rows."""
+
     mode: Mode = env("TOKAUT_MODE", read_mode, default="demo", meaning="demo, training or live")
     data: Path = env(
         "TOKAUT_DATA",
@@ -39,6 +41,37 @@ class Common:
         secret=True,
         meaning="where reports are kept; without it, SQLite under TOKAUT_DATA",
     )
+    keys_folder: Path | None = env(
+        "TOKAUT_KEYS",
+        reading.folder,
+        default=None,
+        meaning="folder of the hotlines' keys; without it, TOKAUT_DATA/keys",
+    )
+    clock_offset: float = env(
+        "TOKAUT_CLOCK_OFFSET",
+        reading.seconds,
+        default="0",
+        live=lambda offset: "moves the clock, which live mode never does; remove it" if offset else None,
+        meaning="seconds by which this process's clock is moved, for trying out what happens in 14 days",
+    )
+
+    @property
+    def database_url(self) -> str:
+        """A SQLAlchemy address; it may hold a password."""
+        return self.database.reveal() if self.database else f"sqlite:///{self.data / 'tokaut.db'}"
+
+    @property
+    def has_database(self) -> bool:
+        """False where the embedded one was never made: a command that only looks must not make an empty one."""
+        return self.database is not None or (self.data / "tokaut.db").exists()
+
+    @property
+    def keys(self) -> Path:
+        return self.keys_folder or self.data / "keys"
+
+
+@from_environment
+class Common(Place):
     redis: Secret[str] | None = env(
         "REDIS_URL",
         reading.redis_address,
@@ -75,36 +108,24 @@ class Common:
         default=None,
         meaning="folder whose country files replace the shipped ones",
     )
-    keys_folder: Path | None = env(
-        "TOKAUT_KEYS",
-        reading.folder,
-        default=None,
-        meaning="folder of the hotlines' keys; without it, TOKAUT_DATA/keys",
-    )
-    clock_offset: float = env(
-        "TOKAUT_CLOCK_OFFSET",
-        reading.seconds,
-        default="0",
-        live=lambda offset: "moves the clock, which live mode never does; remove it" if offset else None,
-        meaning="seconds by which this process's clock is moved, for trying out what happens in 14 days",
-    )
-
-    @property
-    def database_url(self) -> str:
-        """A SQLAlchemy address; it may hold a password."""
-        return self.database.reveal() if self.database else f"sqlite:///{self.data / 'tokaut.db'}"
 
     @property
     def redis_url(self) -> str:
         return self.redis.reveal() if self.redis else f"unix://{self.data / 'valkey.sock'}"
 
-    @property
-    def keys(self) -> Path:
-        return self.keys_folder or self.data / "keys"
+
+@from_environment
+class PepperFile:
+    pepper_file: Path = env(
+        "TOKAUT_PHONE_PEPPER_FILE",
+        reading.folder,
+        make="name a file, then make it: tokaut keys rotate phone-pepper",
+        meaning="this month's and last month's pepper for phone numbers; in no backup",
+    )
 
 
 @from_environment
-class WebSecrets:
+class WebSecrets(PepperFile):
     """For web alone: with these nobody opens a report, but can read running conversations."""
 
     session_key: Secret[tuple[bytes, ...]] = env(
@@ -122,12 +143,6 @@ class WebSecrets:
         live=reading.not_the_demos,
         make=reading.MAKE_KEY,
         meaning="codes, PINs, mailboxes, spool and waiting SMS; no key is dropped while a record names it",
-    )
-    pepper_file: Path = env(
-        "TOKAUT_PHONE_PEPPER_FILE",
-        reading.folder,
-        make="name a file, then make it: tokaut keys rotate phone-pepper",
-        meaning="this month's and last month's pepper for phone numbers; in no backup",
     )
 
 

@@ -1,0 +1,192 @@
+"""`tokaut keys`: the pairs that reports are sealed to, and the secrets that processes keep for themselves."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
+
+import click
+from rich.progress import Progress
+
+from reports.hardening import harden
+from reports.keyfolder import (
+    KeyFault,
+    hotlines_in,
+    listed,
+    load_private,
+    new_pair,
+    private_of,
+    put_back,
+)
+from reports.pepper import rotate_pepper
+from reports.sealing import Public
+from reports.settings import PepperFile, Place, SettingError, load
+from reports.settings.reading import new_secret, new_webhook_secret
+from reports.store.database import Away, BadAddress, Database
+from reports.store.rewrapping import naming, older, rewrap_all
+from tokaut import sheets
+
+PEPPER = "phone-pepper"
+
+
+class Stop(click.ClickException):
+    """One line, exit status 1."""
+
+
+@click.group()
+def keys() -> None:
+    """Keys and secrets: make, list, rotate.
+
+    Each hotline has a pair of keys. web seals reports with the public half and cannot open them again; worker and clock
+    hold the private half. Run these commands under the account of worker and clock, which owns TOKAUT_KEYS.
+    """
+    harden()
+
+
+@keys.command()
+@click.argument("hotline")
+@click.option("--sheet", is_flag=True, help="Also print the recovery sheet, once: for paper, never for a file.")
+def new(hotline: str, sheet: bool) -> None:
+    """Make the first pair of keys of HOTLINE, the id that its country file gives it.
+
+    Without its private key a report cannot be read by anybody, so the hotline keeps a recovery sheet in a sealed
+    envelope, and a drill opens one each year. Copy the public half to web's host, then restart web.
+    """
+    place = _place()
+    try:
+        if listed(place.keys, hotline):
+            raise Stop(f"{hotline} has a key. For a new one that replaces it: tokaut keys rotate {hotline}")
+        public = new_pair(place.keys, hotline)
+        _say_where(place.keys, hotline, public)
+        if sheet:
+            click.echo(sheets.write(hotline, private_of(place.keys, hotline, public.key_id)))
+    except KeyFault as fault:
+        raise Stop(str(fault)) from None
+
+
+@keys.command("list")
+def list_() -> None:
+    """Say which keys there are: newest first, the first of each hotline is the one that web seals to.
+
+    Compare the key ids with the country files: a public key that was exchanged gives another id.
+    """
+    place = _place()
+    try:
+        for hotline in hotlines_in(place.keys):
+            for rank, one in enumerate(listed(place.keys, hotline)):
+                use = "current" if rank == 0 else "older"
+                here = "private key here" if one.private_here else "private key not here"
+                click.echo(f"{hotline:<24} {one.public.key_id}  {one.made_at:%Y-%m-%d}  {use:<7}  {here}")
+    except KeyFault as fault:
+        raise Stop(str(fault)) from None
+
+
+@keys.command()
+@click.argument("what", metavar="HOTLINE|phone-pepper")
+@click.option("--sheet", is_flag=True, help="Also print the recovery sheet of the new key, this once.")
+@click.option("--rewrap-only", is_flag=True, help="No new key: only re-wrap what is still under an older one.")
+def rotate(what: str, sheet: bool, rewrap_only: bool) -> None:
+    """Replace a hotline's keys by new ones, or the pepper of phone numbers.
+
+    HOTLINE: once a year, when somebody leaves who could reach the keys, at once on suspicion. New reports are sealed to
+    the new key as soon as web was restarted with its public half; then run it again with --rewrap-only. The old private
+    key stays until no row names it; destroy it 35 days later, when no backup needs it.
+
+    phone-pepper: once a month, by a timer, under the account of web; then reload web.
+    """
+    if what == PEPPER:
+        _rotate_pepper()
+        return
+    place = _place()
+    try:
+        found = listed(place.keys, what)
+        if not found:
+            raise Stop(f"{what} has no key yet. Make one: tokaut keys new {what}")
+        public = found[0].public if rewrap_only else new_pair(place.keys, what)
+        if not rewrap_only:
+            _say_where(place.keys, what, public)
+            if sheet:
+                click.echo(sheets.write(what, private_of(place.keys, what, public.key_id)))
+        if place.has_database:
+            _rewrap(place, what, public, [one.public.key_id for one in found if one.public.key_id != public.key_id])
+    except KeyFault as fault:
+        raise Stop(str(fault)) from None
+
+
+@keys.command()
+@click.argument("hotline")
+def restore(hotline: str) -> None:
+    """Put a private key back from its recovery sheet: type the groups of the sheet, they are not shown.
+
+    This is also the yearly drill: do it on a machine with an empty TOKAUT_KEYS and compare the key id with the sheet.
+    """
+    place = _place()
+    try:
+        private = sheets.read(click.prompt("Private key and check", hide_input=True))
+        put_back(place.keys, hotline, private)
+    except (KeyFault, sheets.Misread) as fault:
+        raise Stop(str(fault)) from None
+    click.echo(f"{hotline}: the private key {private.key_id} is back.")
+
+
+@keys.command()
+@click.option("--webhook", is_flag=True, help="In the form that HOTLINE_<ID>_SECRET and the hotline itself need.")
+def secret(webhook: bool) -> None:
+    """Print a new secret of 32 random bytes, for TOKAUT_SESSION_KEY, TOKAUT_STORE_KEY or the token of a provider.
+
+    Keep it in a file that only the one account can read, and name the file:
+
+    \b
+        umask 077; tokaut keys secret > /etc/tokaut/session_key
+        TOKAUT_SESSION_KEY_FILE=/etc/tokaut/session_key
+    """
+    click.echo(new_webhook_secret() if webhook else new_secret())
+
+
+def make_demo_keys(folder: Path, hotlines: Iterable[str]) -> None:
+    """A pair for each that has none yet. Raises KeyFault."""
+    for hotline in hotlines:
+        if not listed(folder, hotline):
+            new_pair(folder, hotline)
+
+
+def _place() -> Place:
+    try:
+        return load(Place, os.environ)
+    except SettingError as error:
+        raise Stop(str(error)) from None
+
+
+def _rotate_pepper() -> None:
+    try:
+        path = load(PepperFile, os.environ).pepper_file
+        renewed = rotate_pepper(path)
+    except SettingError as error:
+        raise Stop(str(error)) from None
+    click.echo(f"{path} holds a new pepper{' and last month’s' if renewed else ''}. Reload web.")
+
+
+def _rewrap(place: Place, hotline: str, public: Public, old: Iterable[str]) -> None:
+    try:
+        database = Database(place.database_url, offset=place.clock_offset)
+        with closing(database), Progress(transient=True) as progress:
+            task = progress.add_task("Re-wrapping", total=older(database, hotline, public.key_id))
+            keys = load_private(place.keys, [hotline])
+            result = rewrap_all(database, keys, hotline, public, lambda rows: progress.advance(task, rows))
+            still = {key_id: naming(database, key_id) for key_id in old}
+    except (Away, BadAddress) as error:
+        command = f"tokaut keys rotate {hotline} --rewrap-only"
+        raise Stop(f"The older rows could not be re-wrapped ({error}); they open as before. Later: {command}") from None
+    click.echo(f"{result.done} rows are under the new key now.")
+    for key_id, rows in still.items():
+        click.echo(f"Older key {key_id}: {f'{rows} rows still name it' if rows else 'no row names it any more'}.")
+    if result.unreadable:
+        raise Stop(f"{result.unreadable} rows did not open and keep their old key. Is its private key here?")
+
+
+def _say_where(folder: Path, hotline: str, public: Public) -> None:
+    click.echo(f"{hotline}: key id {public.key_id}")
+    click.echo(f"  public   {folder / 'public' / hotline / public.key_id}.pub   for web: copy it, then restart web")
+    click.echo(f"  private  {folder / 'private' / hotline / public.key_id}.key   for worker and clock only")
