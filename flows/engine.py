@@ -1,0 +1,187 @@
+"""One reply at a time: state and reply in, state out. Pure: time, words and choices that come from data are handed in.
+
+`0`, `00` and `98` mean the same on every screen. A reply is looked up among keys and labels, never made a number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from flows.fit import Limit
+from flows.model import Answer, Book, Choice, Go, Screen, State, Typed, Unasked, World
+from flows.packing import pack, unpack
+from flows.show import TOO_MANY, Laid, Offer, Shown, asked, covers, lay, notice, show
+from flows.words import LONGEST_CHOICE, digits, fold, is_words, kept
+
+__all__ = ["Shown", "Step", "arrive", "begin", "carry", "is_words", "notice", "pack", "show", "step", "unpack"]
+
+WorldOf = Callable[[State], World]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """`effect`: something to be done before `arrive`. `left`: the person went by `00`, or by `0` where there is no way
+    back. `sorry`: the reply was no answer here. `answered`: the answer just given."""
+
+    state: State
+    effect: str | None = None
+    accepted: bool = True
+    left: bool = False
+    sorry: bool = False
+    answered: Answer | None = None
+
+
+def begin(book: Book, at: str = "home.home") -> State:
+    return State(book.screen(at).id)
+
+
+def step(book: Book, state: State, reply: str, world_of: WorldOf, *, limit: Limit, now: int) -> Step:
+    """Takes one reply; `now` is unix seconds. With an effect the state stays on its screen until `arrive`."""
+    return _Turn(book, _undone(state), reply, world_of, limit, now).taken()
+
+
+def arrive(book: Book, state: State, outcome: str, world_of: WorldOf) -> State:
+    """After an effect: where its outcome leads. Raises KeyError for an outcome that the screen does not know."""
+    return _onward(book, state, book.screens[state.screen].outcomes[outcome], world_of)
+
+
+def carry(state: State, earlier: tuple[Answer, ...]) -> State:
+    """The same report taken up again, out of sight: an earlier draft's answers are kept before these, not in force."""
+    shift = len(earlier)
+    trail = tuple((name, index + shift if index >= 0 else index) for name, index in state.trail)
+    return replace(state, trail=trail, answers=earlier + state.answers)
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    book: Book
+    state: State
+    reply: str
+    world_of: WorldOf
+    limit: Limit
+    now: int
+
+    def taken(self) -> Step:
+        screen = self.book.screens[self.state.screen]
+        key = digits(self.reply) if len(self.reply) <= LONGEST_CHOICE else ""
+        key = key if screen.typed else key.strip()
+        if key == "00" or screen.end:
+            return Step(self.state, left=True)
+        if cover := covers(self.book, self.state):
+            return self.uncovered(cover, key)
+        if key == "0":
+            return self.zero(screen)
+        if key == "98" and self.state.page < len(self.laid(screen).pages) - 1:
+            return Step(replace(self.state, page=self.state.page + 1, wrong=0))
+        return self.typed(screen, screen.typed, key) if screen.typed else self.chosen(screen, key)
+
+    def laid(self, screen: Screen) -> Laid:
+        return lay(screen, self.state.values, self.world_of(self.state), self.limit)
+
+    def uncovered(self, cover: Screen, key: str) -> Step:
+        """The notice over a screen: its choice and Back both show that screen again."""
+        if key.strip() == "0" or _find(self.laid(cover), key, 0):
+            return Step(replace(self.state, wrong=0))
+        return self.wrong()
+
+    def zero(self, screen: Screen) -> Step:
+        state = self.state
+        if state.page:
+            return Step(replace(state, page=state.page - 1, wrong=0))
+        if screen.zero:
+            return self.walked(screen.zero, None)
+        if screen.start or not state.trail:
+            return Step(state, left=True)
+        before = state.trail[-1][0]
+        if again := self.book.screens[before].again:
+            return Step(state.at(again))
+        return Step(_forget(self.book, replace(state, trail=state.trail[:-1]).at(before)))
+
+    def typed(self, screen: Screen, typed: Typed, key: str) -> Step:
+        """Whatever is typed is the answer, as it is; only the whole reply "1" skips, where the screen says so."""
+        if not self.reply.strip() or (typed.limit is not None and len(self.reply) > typed.limit):
+            return Step(replace(self.state, wrong=min(self.state.wrong + 1, TOO_MANY)), accepted=False, sorry=True)
+        skipped = typed.skip is not None and key == typed.skip
+        answer = self.answer(screen, None if skipped else kept(self.reply), typed=not skipped)
+        return self.walked(Choice("", screen.words, do=screen.do), answer)
+
+    def chosen(self, screen: Screen, key: str) -> Step:
+        offer = _find(self.laid(screen), key, self.state.page)
+        if offer is None:
+            return self.wrong()
+        return self.walked(offer.choice, self.answer(screen, offer.choice.value, typed=False))
+
+    def answer(self, screen: Screen, value: str | None, *, typed: bool) -> Answer | None:
+        return Answer(screen.id, screen.question, value, typed, self.now) if screen.question else None
+
+    def walked(self, choice: Choice, answer: Answer | None) -> Step:
+        state = self.state
+        answers = (*state.answers, answer) if answer else state.answers
+        trail = (*state.trail, (state.screen, len(state.answers) if answer else -1))
+        state = replace(state, trail=trail, answers=answers, wrong=0)
+        if choice.do:
+            return Step(state, effect=choice.do, answered=answer)
+        go = choice.go or self.book.screens[state.screen].go
+        return Step(_onward(self.book, state, go, self.world_of), answered=answer)
+
+    def wrong(self) -> Step:
+        """Words sent where a choice was asked are kept: they were meant."""
+        state = self.state
+        words = (Unasked(self.now, state.screen, kept(self.reply)),) if is_words(self.reply) else ()
+        state = replace(state, unasked=state.unasked + words, wrong=min(state.wrong + 1, TOO_MANY))
+        return Step(state, accepted=False, sorry=True)
+
+
+def _undone(state: State) -> State:
+    """Without the answer to an effect whose outcome never came: that screen is still open."""
+    if state.trail and state.trail[-1][0] == state.screen:
+        return replace(state, trail=state.trail[:-1])
+    return state
+
+
+def _find(laid: Laid, reply: str, page: int) -> Offer | None:
+    """By key (where numbers start anew on each page, by this page's), else by a label or another word for it."""
+    if not (wanted := fold(reply)):
+        return None
+    if laid.screen.lists:
+        lines = laid.pages[min(page, len(laid.pages) - 1)].lines
+        keys = {line.key: laid.offers[line.choice] for line in lines}
+    else:
+        keys = {offer.key: offer for offer in laid.offers}
+    if wanted in keys:
+        return keys[wanted]
+    return next((offer for offer in laid.offers if wanted in offer.choice.also or _is_label(offer, wanted)), None)
+
+
+def _is_label(offer: Offer, wanted: str) -> bool:
+    labels = {fold(say) for say in offer.say}
+    return wanted in labels or wanted in {f"{offer.key} {label}" for label in labels}
+
+
+def _onward(book: Book, state: State, gos: Sequence[Go], world_of: WorldOf) -> State:
+    """To the first screen on this way that is to be asked."""
+    world, values = world_of(state), state.values
+    while True:
+        target = next(go.to for go in gos if go.when.holds(values, world.facts))
+        screen = book.screens[target]
+        if asked(screen, values, world):
+            return _forget(book, state.at(target))
+        gos = screen.otherwise or screen.go
+
+
+def _forget(book: Book, state: State) -> State:
+    """Without secret answers that are no longer in force, or whose flow the walk has left."""
+    flow, in_force = state.screen.partition(".")[0], state.in_force
+    gone = {
+        index
+        for index, answer in enumerate(state.answers)
+        if (typed := book.screens[answer.screen].typed)
+        and typed.secret
+        and (index not in in_force or not answer.screen.startswith(f"{flow}."))
+    }
+    if not gone:
+        return state
+    stays = [index for index in range(len(state.answers)) if index not in gone]
+    moved = {old: new for new, old in enumerate(stays)}
+    trail = tuple((name, moved.get(index, -1)) for name, index in state.trail)
+    return replace(state, trail=trail, answers=tuple(state.answers[index] for index in stays))

@@ -1,0 +1,144 @@
+"""What fits on a phone: septets (3GPP TS 23.038), UTF-16 units, and pages that break only between choices. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+BASIC = (
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
+    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+EXTENDED = "\f^{}\\[~]|€"  # two septets each
+_GSM = re.compile(f"[{re.escape(BASIC + EXTENDED)}]*")
+_TWO = re.compile(f"[{re.escape(EXTENDED)}]")
+MOST_ON_A_PAGE = 9  # one key press each, where numbers start anew on each page
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Of one screen. `prefix` counts what the channel puts before the text ("CON "); by SMS it is 0."""
+
+    septets: int = 160
+    units: int = 70
+    prefix: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    key: str
+    say: str
+    choice: int = 0  # which choice of the screen this line is
+
+    def __str__(self) -> str:
+        return f"{self.key} {self.say}"
+
+
+@dataclass(frozen=True, slots=True)
+class Menu:
+    """A screen before it is cut into pages."""
+
+    heading: str
+    lines: tuple[Line, ...] = ()
+    tail: tuple[Line, ...] = ()  # repeated on each page
+    renumber: bool = False  # numbers start at 1 on each page
+    below: tuple[str, ...] = ()  # "1 = skip", "0 Back"
+    more: str = "98 More"
+    leave: str = ""  # last line, wherever it still fits
+    foot: str = ""  # under all else, on page 1
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    text: str
+    bare: str  # without the line to leave
+    lines: tuple[Line, ...] = ()
+    more: bool = False
+
+
+def alphabet(text: str) -> Literal["gsm7", "ucs2"]:
+    return "gsm7" if _GSM.fullmatch(text) else "ucs2"
+
+
+def septets(text: str) -> int:
+    """Of a text whose alphabet is gsm7."""
+    return len(text) + len(_TWO.findall(text))
+
+
+def size(text: str) -> int:
+    """In units of the text's own alphabet: septets, or UTF-16 code units."""
+    return septets(text) if _GSM.fullmatch(text) else len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def fits(text: str, limit: Limit) -> bool:
+    most = limit.septets if _GSM.fullmatch(text) else limit.units
+    return size(text) + limit.prefix <= most
+
+
+def pages(menu: Menu, limit: Limit) -> tuple[Page, ...]:
+    """Every page fits. Breaks come between choices; a heading too long for one page breaks between words."""
+    if menu.foot and not fits(_join(menu.heading, (), menu, more=True), limit):
+        menu = replace(menu, heading=f"{menu.heading}\n{menu.foot}", foot="")
+    return tuple(_cut(menu, limit))
+
+
+def _cut(menu: Menu, limit: Limit) -> Iterator[Page]:
+    heading, rest = menu.heading, menu.lines
+    while True:
+        shown = _most(menu, heading, rest, limit)
+        if shown is None and heading:
+            part, heading = _split(menu, heading, limit)
+            yield _page(menu, part, (), limit, more=True)
+        else:
+            lines = shown if shown is not None else (_shorten(menu, rest[0], limit),)
+            taken = len(lines) - len(menu.tail) if shown is not None else 1
+            rest = rest[taken:]
+            yield _page(menu, heading, lines, limit, more=bool(rest))
+            if not rest:
+                return
+        menu = replace(menu, foot="")
+
+
+def _most(menu: Menu, heading: str, rest: tuple[Line, ...], limit: Limit) -> tuple[Line, ...] | None:
+    """As many of the lines as one page holds; None where it holds not even the first."""
+    most = min(len(rest), MOST_ON_A_PAGE - len(menu.tail)) if menu.renumber else len(rest)
+    for count in range(most, 0 if rest else -1, -1):
+        lines = _numbered(menu, rest[:count])
+        if fits(_join(heading, lines, menu, more=count < len(rest)), limit):
+            return lines
+    return None
+
+
+def _numbered(menu: Menu, lines: tuple[Line, ...]) -> tuple[Line, ...]:
+    if not menu.renumber:
+        return lines + menu.tail
+    return tuple(replace(line, key=str(number)) for number, line in enumerate(lines + menu.tail, 1))
+
+
+def _join(heading: str, lines: tuple[Line, ...], menu: Menu, *, more: bool, leave: str = "") -> str:
+    parts = [heading, *map(str, lines), menu.more if more else "", *menu.below, leave, menu.foot]
+    return "\n".join(part for part in parts if part)
+
+
+def _page(menu: Menu, heading: str, lines: tuple[Line, ...], limit: Limit, *, more: bool) -> Page:
+    bare = _join(heading, lines, menu, more=more)
+    full = _join(heading, lines, menu, more=more, leave=menu.leave) if menu.leave else bare
+    return Page(full if fits(full, limit) else bare, bare, lines, more)
+
+
+def _split(menu: Menu, heading: str, limit: Limit) -> tuple[str, str]:
+    """A heading cut at the last blank where the first part fits, else within a word."""
+    blanks = [found.start() for found in re.finditer(r"\s", heading)][::-1]
+    for cut in [*blanks, *range(len(heading) - 1, 1, -1)]:
+        if cut and fits(_join(heading[:cut], (), menu, more=True), limit):
+            return heading[:cut], heading[cut:].lstrip()
+    return heading[:1], heading[1:]
+
+
+def _shorten(menu: Menu, line: Line, limit: Limit) -> Line:
+    """The last resort for one choice that fills more than a page."""
+    while len(line.say) > 1 and not fits(_join("", (line,), menu, more=True), limit):
+        line = replace(line, say=line.say[:-1])
+    return replace(line, key="1") if menu.renumber else line

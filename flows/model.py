@@ -1,0 +1,229 @@
+"""What a flow is once read, and what the engine walks: screens, states, and the world that fills the words. Pure data.
+
+Facts (`World.facts`) are what `when:` may compare beside answers; FACTS lists the values. One not given is null.
+Fields (`World.fields`) are what {placeholders} mean, already words of the language shown:
+
+    emergency         "police 111": the service and its number
+    emergency_sms     "112": where an emergency number takes texts
+    helpline_name     "Pikinini Helpline": as on screens, 18 septets at most; like the next, where has_helpline = yes
+    helpline_number   "163"
+    helpline_named    "Pikinini Helpline 163"
+    helpline_free     "Pikinini Helpline 163, free": ", free" only where that is established
+    helpline_line     "Pikinini Helpline 163, free, day and night": as far as established
+    incomplete_name   who gets what is never sent: the child helpline, else the one that the country names
+    send_to_1, send_to_2   who gets it at once, as the Send screen names them
+    code, pin         "4821 9303", "7350": on the screens that show them once
+    ussd              "*111*163#": where the country has one
+    language_word     "Language / Lanwis": the word in English and in the country's other main language
+    desk              the hotline furthest along with a report
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+YES_NO = frozenset({"yes", "no"})
+FACTS: Mapping[str, frozenset[str]] = {
+    "channel": frozenset({"ussd", "sms"}),
+    "contactable": YES_NO,  # the provider gives a number that is valid
+    "has_helpline": YES_NO,
+    "rescue": frozenset({"yes", "other", "no"}),  # who gets what is never sent: the helpline, somebody else, nobody
+    "duty": frozenset({"may", "no"}),  # no: the country has no duty to report, with a source
+    "send_to": frozenset({"one", "two", "staff", "nobody"}),  # nobody: all who could take it were left out
+    "police_named": YES_NO,  # one of the two named on the Send screen is the police
+    "words_before_send": YES_NO,  # USSD only; by SMS words always come before Send
+    "report_state": frozenset({"needs_person", "closed", "in_progress", "accepted", "overdue", "delivered", "queued"}),
+    "drill": YES_NO,
+}
+ALWAYS_THERE = frozenset({"emergency", "code", "pin", "send_to_1", "send_to_2"})
+MAY_BE_ABSENT = frozenset(  # a line whose field is absent is left out
+    {"helpline_name", "helpline_number", "helpline_named", "helpline_free", "helpline_line", "emergency_sms"}
+    | {"incomplete_name", "ussd", "language_word", "desk"}
+)
+FIELDS = ALWAYS_THERE | MAY_BE_ABSENT
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`value` is the choice's code, the text as typed, or None where it was skipped. `at` is unix seconds, UTC."""
+
+    screen: str
+    question: str
+    value: str | None
+    typed: bool
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unasked:
+    """Words sent where a choice was asked."""
+
+    at: int
+    screen: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where a conversation is. `trail` holds each screen walked with the index of the answer given there (-1: none);
+    Back pops it. `answers` keeps every answer ever given: those on the trail are in force."""
+
+    screen: str
+    trail: tuple[tuple[str, int], ...] = ()
+    answers: tuple[Answer, ...] = ()
+    unasked: tuple[Unasked, ...] = ()
+    page: int = 0
+    wrong: int = 0  # wrong replies in a row; at 3 the notice with the numbers covers the screen
+
+    @property
+    def values(self) -> dict[str, str | None]:
+        """The answers in force by question; of a question answered twice on the trail, the last."""
+        given = self.answers
+        return {given[index].question: given[index].value for _, index in self.trail if index >= 0}
+
+    def many(self, question: str) -> tuple[str, ...]:
+        """All values in force of a question that may be answered more than once, in order."""
+        kept = (self.answers[index] for _, index in self.trail if index >= 0)
+        return tuple(answer.value for answer in kept if answer.question == question and answer.value is not None)
+
+    @property
+    def in_force(self) -> frozenset[int]:
+        """Indices into `answers`."""
+        return frozenset(index for _, index in self.trail if index >= 0)
+
+    def at(self, screen: str) -> State:
+        return replace(self, screen=screen, page=0, wrong=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    value: str | None
+    say: str
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    facts: Mapping[str, str]
+    fields: Mapping[str, str]
+    lists: Mapping[str, tuple[Option, ...]]  # "places", "place_groups", "places_in_group", "who_else"
+    translate: Callable[[str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Any of these, each a set of names with the values they may have; none at all holds always."""
+
+    any_of: tuple[tuple[tuple[str, frozenset[str | None]], ...], ...] = ()
+
+    def holds(self, values: Mapping[str, str | None], facts: Mapping[str, str]) -> bool:
+        if not self.any_of:
+            return True
+        return any(
+            all((facts[name] if name in facts else values.get(name)) in allowed for name, allowed in all_of)
+            for all_of in self.any_of
+        )
+
+
+ALWAYS = Condition()
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    when: Condition
+    says: tuple[str, ...]  # from the longest to the shortest: the first that lets the screen fit on one page
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    variants: tuple[Variant, ...] = ()
+
+    def says(self, values: Mapping[str, str | None], facts: Mapping[str, str]) -> tuple[str, ...]:
+        return next((one.says for one in self.variants if one.when.holds(values, facts)), ("",))
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    when: Condition
+    to: str
+    if_there: bool = False  # a flow that may not be installed
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    key: str
+    say: Text
+    value: str | None = None
+    also: tuple[str, ...] = ()  # other words for it, folded
+    when: Condition = ALWAYS
+    do: str | None = None  # an effect; `outcomes` says where each of its outcomes leads
+    go: tuple[Go, ...] = ()
+    outcomes: Mapping[str, tuple[Go, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    skip: str | None = None
+    limit: int | None = None  # characters; a longer reply is a wrong one
+    secret: bool = False  # forgotten when Back passes it or the walk leaves its flow
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    id: str
+    line: int
+    column: int
+    question: str | None = None
+    when: Condition = ALWAYS
+    words: Text = Text()
+    choices: tuple[Choice, ...] = ()
+    lists: tuple[str, ...] = ()  # choices from data: the first of these that is not empty; then `choices` end each page
+    typed: Typed | None = None
+    zero: Choice | None = None  # what `0` does where it is not Back
+    leave: Text | None = None  # what the `00` line says where it is not "Leave"
+    foot: Text = Text()
+    do: str | None = None  # of a typed answer
+    go: tuple[Go, ...] = ()
+    otherwise: tuple[Go, ...] = ()  # where `when` fails; else `go`
+    outcomes: Mapping[str, tuple[Go, ...]] = field(default_factory=dict)
+    end: bool = False
+    start: bool = False  # a conversation may begin here: `0` leaves
+    called: bool = False  # shown by the program, not by a go
+    again: str | None = None  # shown once: what Back shows in its place
+
+    @property
+    def flow(self) -> str:
+        return self.id.partition(".")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A name that a flow uses, with its place in the file, to be checked when all flows are known."""
+
+    kind: str  # "screen", "name" (of a question or fact), "value" (name=value)
+    name: str
+    screen: str
+    line: int
+    column: int
+    if_there: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    name: str
+    version: int
+    file: str
+    screens: Mapping[str, Screen]
+    uses: tuple[Use, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    flows: Mapping[str, Flow]
+    screens: Mapping[str, Screen]
+
+    def screen(self, name: str) -> Screen:
+        return self.screens[name]
+
+    def version(self, flow: str) -> int:
+        return self.flows[flow].version

@@ -1,0 +1,86 @@
+"""Flow files into a Book. `load` reads the folder it is handed; everything else is pure."""
+
+from __future__ import annotations
+
+from importlib.resources.abc import Traversable
+
+from flows.check import check
+from flows.model import Book, Choice, Flow, Go, Screen
+from flows.parts import Parts
+from flows.reader import FlowError, Place, compose
+
+__all__ = ["FlowError", "load", "read"]
+
+OF_A_SCREEN = (
+    *("ask", "when", "otherwise", "words", "choices", "type", "zero", "leave", "foot", "do", "go"),
+    *("end", "start", "called", "again"),
+)
+
+
+def load(folder: Traversable) -> Book:
+    """All flows of a folder, checked together. Raises FlowError for the first thing that is wrong."""
+    files = sorted((file for file in folder.iterdir() if file.name.endswith(".yaml")), key=lambda file: file.name)
+    return check([read(file.name, file.read_text(encoding="utf-8")) for file in files])
+
+
+def read(name: str, text: str) -> Flow:
+    """One flow; `name` is the file's, for the errors. Where its screens lead is checked by `load`."""
+    top = compose(name, text)
+    found = top.keys(["flow", "version", "screens"])
+    for needed in ("flow", "version", "screens"):
+        if needed not in found:
+            top.wrong(f"`{needed}:` is missing; add it")
+    flow = found["flow"].text()
+    parts = Parts(flow)
+    screens = {}
+    for key, place in found["screens"].pairs():
+        name_of_it = f"{flow}.{key.text()}"
+        screens[name_of_it] = _screen(parts, name_of_it, key, place.of(place.node, name_of_it))
+    return Flow(flow, found["version"].whole(), name, screens, tuple(parts.uses))
+
+
+def _screen(parts: Parts, name: str, key: Place, place: Place) -> Screen:
+    found = place.keys(OF_A_SCREEN)
+    if "words" not in found:
+        place.wrong("it has no words; add `words:`")
+    asks = "ask" in found
+    lists, choices = parts.choices(found["choices"], asks) if "choices" in found else ((), ())
+    if (
+        ("type" in found) + ("choices" in found) > 1
+        or ("type" in found) > asks
+        or asks > ("type" in found or "choices" in found)
+    ):
+        place.wrong("`ask:` needs either `choices:` or `type:`, and `type:` needs `ask:`; put that right")
+    zero = parts.choice(found["zero"], "0", asks=False) if "zero" in found else None
+    do = found["do"].text() if "do" in found else None
+    return Screen(
+        id=name,
+        line=key.line,
+        column=key.column,
+        question=found["ask"].text() if asks else None,
+        when=parts.condition(found.get("when")),
+        words=parts.words(found["words"]),
+        choices=choices,
+        lists=lists,
+        typed=parts.typed(found["type"]) if "type" in found else None,
+        zero=zero,
+        leave=parts.words(found.get("leave"), label=True),
+        foot=parts.words(found.get("foot")),
+        do=do,
+        go=() if do else parts.gos(found.get("go")),
+        otherwise=parts.gos(found.get("otherwise")),
+        outcomes=_outcomes((*choices, *((zero,) if zero else ())))
+        | (parts.outcomes(place, found.get("go")) if do else {}),
+        end=_flag(found, "end"),
+        start=_flag(found, "start"),
+        called=_flag(found, "called"),
+        again=parts.target(found["again"]) if "again" in found else None,
+    )
+
+
+def _flag(found: dict[str, Place], name: str) -> bool:
+    return name in found and found[name].flag()
+
+
+def _outcomes(choices: tuple[Choice, ...]) -> dict[str, tuple[Go, ...]]:
+    return {outcome: gos for choice in choices for outcome, gos in choice.outcomes.items()}

@@ -1,0 +1,153 @@
+"""A screen as words: what holds now, filled and translated, fitted to the phone. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from flows.fit import Limit, Line, Menu, Page, fits, pages
+from flows.model import MAY_BE_ABSENT, Book, Choice, Screen, State, Text, World
+from flows.words import BACK, DRILL, LEAVE, MORE, PLACEHOLDER, SKIP, SORRY
+
+OVERLAY = "home.third_wrong"
+TOO_MANY = 3  # wrong replies in a row
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """`text` has no prefix of any channel. Pages count from 1."""
+
+    text: str
+    goes_on: bool
+    page: int
+    pages: int
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A choice that holds now. `say` are its labels from the longest to the shortest, filled; none: it is not shown."""
+
+    key: str
+    say: tuple[str, ...]
+    choice: Choice
+
+
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """A screen laid out: what it offers, and its pages."""
+
+    screen: Screen
+    offers: tuple[Offer, ...]
+    pages: tuple[Page, ...]
+
+
+def show(book: Book, state: State, world: World, limit: Limit, sorry: bool = False) -> Shown:
+    covered = covers(book, state)
+    laid = lay(covered or book.screens[state.screen], state.values, world, limit)
+    page = laid.pages[0 if covered else min(state.page, len(laid.pages) - 1)]
+    text = _sorry(page, world.translate(SORRY), limit) if sorry and not covered else page.text
+    return Shown(text, not laid.screen.end, laid.pages.index(page) + 1, len(laid.pages))
+
+
+def notice(book: Book, name: str, world: World, limit: Limit) -> Shown:
+    """A screen that needs no conversation: home.not_working, home.busy, home.goodbye, report.not_sent."""
+    return show(book, State(name), world, limit)
+
+
+def covers(book: Book, state: State) -> Screen | None:
+    """The notice with the numbers, after too many wrong replies in a row."""
+    return book.screens.get(OVERLAY) if state.wrong >= TOO_MANY else None
+
+
+def asked(screen: Screen, values: Mapping[str, str | None], world: World) -> bool:
+    """Whether a screen is shown at all, or passed over."""
+    return screen.when.holds(values, world.facts) and (not screen.lists or any(map(world.lists.get, screen.lists)))
+
+
+def lay(screen: Screen, values: Mapping[str, str | None], world: World, limit: Limit) -> Laid:
+    """The longest words that fit on one page; where none do, the shortest on several."""
+    offers = offered(screen, values, world)
+    words = fill_all(screen.words, values, world)
+    foot = fill_all(screen.foot, values, world)
+    most = max(len(words), len(foot), *(len(offer.say) for offer in offers), 1)
+    for level in range(most):
+        menu = replace(_menu(screen, offers, level, world), heading=_at(words, level), foot=_at(foot, level))
+        if len(cut := pages(menu, limit)) == 1:
+            break
+    if world.facts.get("drill") == "yes":
+        cut = _drill(menu, cut, world.translate(DRILL), limit)
+    return Laid(screen, offers, cut)
+
+
+def offered(screen: Screen, values: Mapping[str, str | None], world: World) -> tuple[Offer, ...]:
+    listed = next(filter(None, (world.lists.get(name, ()) for name in screen.lists)), ())
+    offers = [
+        Offer("", (option.say,), Choice("", Text(), option.value, go=screen.go)) for option in listed if screen.lists
+    ]
+    for choice in screen.choices:
+        if choice.when.holds(values, world.facts) and (says := fill_all(choice.say, values, world)) != ("",):
+            offers.append(Offer(choice.key, says, choice))
+    return tuple(offers)
+
+
+def fill_all(text: Text, values: Mapping[str, str | None], world: World) -> tuple[str, ...]:
+    """The texts of the variant that holds; those that are empty for want of a field are left out."""
+    says = tuple(fill(say, world) for say in text.says(values, world.facts))
+    return tuple(filter(None, says)) or ("",)
+
+
+def fill(say: str, world: World) -> str:
+    """Translated, with the fields in. A line is left out where a field that may be absent is."""
+    words = world.translate(say) if say else ""
+    if "{" not in words:
+        return words
+    lines = (_fill_line(line, world.fields) for line in words.split("\n"))
+    return "\n".join(line for line in lines if line is not None)
+
+
+def _fill_line(line: str, fields: Mapping[str, str]) -> str | None:
+    for name in PLACEHOLDER.findall(line):
+        if name in MAY_BE_ABSENT and not fields.get(name):
+            return None
+    return PLACEHOLDER.sub(lambda found: fields[found[1]], line)
+
+
+def _at(says: tuple[str, ...], level: int) -> str:
+    return says[min(level, len(says) - 1)]
+
+
+def _menu(screen: Screen, offers: tuple[Offer, ...], level: int, world: World) -> Menu:
+    lines = tuple(Line(offer.key, _at(offer.say, level), index) for index, offer in enumerate(offers))
+    listed = len(lines) - len(screen.choices) if screen.lists else len(lines)
+    leave = "" if screen.end else f"00 {_own(screen.leave, LEAVE, world)}"
+    return Menu(
+        heading="",
+        lines=lines[:listed],
+        tail=lines[listed:],
+        renumber=bool(screen.lists),
+        below=_below(screen, leave, world),
+        more=f"98 {world.translate(MORE)}",
+        leave="" if screen.start else leave,
+    )
+
+
+def _below(screen: Screen, leave: str, world: World) -> tuple[str, ...]:
+    """Where a conversation begins there is no way back, and the line to leave is always there."""
+    if screen.end:
+        return ()
+    skip = (f"{screen.typed.skip} = {world.translate(SKIP)}",) if screen.typed and screen.typed.skip else ()
+    return (*skip, leave if screen.start else f"0 {_own(screen.zero.say if screen.zero else None, BACK, world)}")
+
+
+def _own(text: Text | None, otherwise: str, world: World) -> str:
+    return fill_all(text, {}, world)[0] if text and text.variants else world.translate(otherwise)
+
+
+def _sorry(page: Page, sorry: str, limit: Limit) -> str:
+    """The first line, where it pushes nothing away but the line to leave."""
+    return next((text for text in (f"{sorry}\n{page.text}", f"{sorry}\n{page.bare}") if fits(text, limit)), page.text)
+
+
+def _drill(menu: Menu, cut: tuple[Page, ...], word: str, limit: Limit) -> tuple[Page, ...]:
+    marked = pages(replace(menu, heading=f"{word} {menu.heading}"), limit)
+    return marked if len(marked) == len(cut) else pages(replace(menu, heading=word), limit)

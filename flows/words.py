@@ -1,0 +1,40 @@
+"""What a person types, made comparable; and the words of the engine itself. Pure."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+BACK, LEAVE, MORE, SKIP, SORRY, DRILL = "Back", "Leave", "More", "skip", "Sorry, try again.", "DRILL"
+OWN_WORDS = (BACK, LEAVE, MORE, SKIP, SORRY, DRILL)
+KEYS = frozenset({"0", "00", "98"})  # the same on every screen and channel: back, leave at once, more
+CARRIER_WORDS = frozenset(
+    {"stop", "stopall", "unsubscribe", "end", "quit", "revoke", "optout", "cancel"}
+    | {"start", "yes", "unstop", "help", "info"}
+)  # the carrier answers these in our place (S-09)
+UNDERSTOOD = frozenset({"yes"})  # no label, but meant as an answer where it is typed
+PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+MEANT = 12  # letters
+LONGEST_CHOICE = 200  # characters; what is longer is words, and is not folded
+
+
+def digits(reply: str) -> str:
+    """Decimal digits of any script as the digits they are."""
+    if reply.isascii():
+        return reply
+    return "".join(str(unicodedata.decimal(one)) if one.isdecimal() else one for one in reply)
+
+
+def fold(words: str) -> str:
+    """For comparing with keys and labels: NFKC, trimmed, no case, blanks as one. Never for keeping."""
+    return digits(" ".join(unicodedata.normalize("NFKC", words).casefold().split()))
+
+
+def kept(typed: str) -> str:
+    """As typed; NUL alone becomes U+FFFD, which a database can hold."""
+    return typed.replace("\0", "\ufffd")
+
+
+def is_words(text: str) -> bool:
+    """Whether a reply that is no choice was meant to be heard."""
+    return sum(map(str.isalpha, text)) >= MEANT

@@ -1,0 +1,149 @@
+"""A phone without a network: it walks the flows by label, in the Vanuatu of the design pages."""
+
+from __future__ import annotations
+
+import functools
+import json
+import pathlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+import flows
+from flows.engine import Step, arrive, begin, notice, pack, show, step, unpack
+from flows.fit import Limit
+from flows.model import Book, Option, State, World
+from flows.parse import load
+
+NOON = 1_795_000_000
+LIMITS = {"ussd": Limit(160, 70, 4), "sms": Limit(160, 70, 0)}
+FIELDS = {
+    "emergency": "police 111",
+    "helpline_name": "Pikinini Helpline",
+    "helpline_number": "163",
+    "helpline_named": "Pikinini Helpline 163",
+    "helpline_free": "Pikinini Helpline 163, free",
+    "helpline_line": "Pikinini Helpline 163, free, day and night",
+    "incomplete_name": "Pikinini Helpline",
+    "send_to_1": "Pikinini Helpline",
+    "send_to_2": "Vanuatu Police",
+    "code": "4821 9303",
+    "pin": "7350",
+    "ussd": "*111*163#",
+    "language_word": "Language / Lanwis",
+    "desk": "Pikinini Helpline",
+}
+FACTS = {
+    "channel": "ussd",
+    "contactable": "yes",
+    "has_helpline": "yes",
+    "rescue": "yes",
+    "duty": "may",
+    "send_to": "one",
+    "police_named": "yes",
+    "words_before_send": "no",
+}
+PLACES = tuple(
+    Option(code, name)
+    for code, name in (
+        ("VU-MAP", "Malampa"),
+        ("VU-PAM", "Penama"),
+        ("VU-SAM", "Sanma"),
+        ("VU-SEE", "Shefa"),
+        ("VU-TAE", "Tafea"),
+        ("VU-TOB", "Torba"),
+    )
+)
+CHAIN = (("vu-pikinini", "Pikinini Helpline"), ("vu-women", "Women's Centre"), ("vu-police", "Vanuatu Police"))
+OUTCOMES = {"send": "sent", "delete": "deleted", "new_code": "made", "open": "open", "added": "stored"}
+
+
+@functools.cache
+def book() -> Book:
+    return load(pathlib.Path(flows.__file__).parent)
+
+
+def world(
+    facts: Mapping[str, str | None] | None = None,
+    fields: Mapping[str, str | None] | None = None,
+    lists: Mapping[str, tuple[Option, ...]] | None = None,
+    translate: Callable[[str], str] = str,
+) -> World:
+    """Vanuatu with changes; None takes one away."""
+    return World(
+        {name: value for name, value in {**FACTS, **(facts or {})}.items() if value is not None},
+        {name: value for name, value in {**FIELDS, **(fields or {})}.items() if value is not None},
+        {"places": PLACES, "who_else": tuple(Option(*one) for one in CHAIN), **(lists or {})},
+        translate,
+    )
+
+
+def routed(state: State, base: World) -> World:
+    """As the gateway does it: who was left out is no longer offered; the police get what is missing, too."""
+    left = [Option(*one) for one in CHAIN if one[0] not in state.many("avoid")]
+    two = state.values.get("category") == "missing" and len(left) > 1 and left[-1].value == "vu-police"
+    facts = {**base.facts, "send_to": "two" if two else "one" if left else "nobody"}
+    fields = {**base.fields, **({"send_to_1": left[0].say} if left else {})}
+    return replace(base, facts=facts, fields=fields, lists={**base.lists, "who_else": tuple(left)})
+
+
+@dataclass
+class Phone:
+    """Every turn goes through the stored form of its state, as it does between two webhooks."""
+
+    world: World = field(default_factory=world)
+    at: str = "home.home"
+    outcomes: dict[str, str] = field(default_factory=lambda: dict(OUTCOMES))
+    flows: Book = field(default_factory=book)
+    now: int = NOON
+
+    def __post_init__(self) -> None:
+        self.state = begin(self.flows, self.at)
+        self.last: Step | None = None
+        self.effects: list[str] = []
+        self.over = False
+        self.text = self._shown()
+
+    @property
+    def limit(self) -> Limit:
+        return LIMITS[self.world.facts["channel"]]
+
+    def world_of(self, state: State) -> World:
+        return routed(state, self.world)
+
+    def types(self, *replies: str) -> str:
+        for reply in replies:
+            self._step(reply)
+        return self.text
+
+    def chooses(self, *labels: str) -> str:
+        """By the number that stands before the label, on this page or a later one."""
+        for label in labels:
+            self.types(self._key_of(label))
+        return self.text
+
+    def _key_of(self, label: str) -> str:
+        while True:
+            keys = {say: key for key, _, say in (line.partition(" ") for line in self.text.split("\n"))}
+            if label in keys:
+                return keys[label]
+            assert "More" in keys, f"{label!r} is not on\n{self.text}"
+            self.types(keys["More"])
+
+    def _step(self, reply: str) -> None:
+        self.now += 1
+        took = step(self.flows, self.state, reply, self.world_of, limit=self.limit, now=self.now)
+        state = took.state
+        if took.effect:
+            self.effects.append(took.effect)
+            state = arrive(self.flows, state, self.outcomes[took.effect], self.world_of)
+        self.last = took
+        self.over = took.left
+        self.state = unpack(json.loads(json.dumps(pack(state))), self.flows)
+        assert self.state == state
+        self.text = notice(self.flows, "home.goodbye", self.world, self.limit).text if took.left else self._shown()
+
+    def _shown(self) -> str:
+        sorry = bool(self.last and self.last.sorry)
+        shown = show(self.flows, self.state, self.world_of(self.state), self.limit, sorry=sorry)
+        self.over = self.over or not shown.goes_on
+        return shown.text
