@@ -79,6 +79,11 @@ class Country:
         """The file and its date, as reports name it: `VU 2026-11-01`."""
         return f"{self.iso} {self.as_of}"
 
+    @property
+    def may_have_to_tell(self) -> bool:
+        """Whether Send says that the hotline may have to tell others: not established reads as it may (S-37)."""
+        return self.duty_to_report is not False or not self.duty_source
+
     def place(self, value: str | None) -> Place | None:
         return next((place for place in self.places if place.code == value), None)
 
@@ -118,6 +123,7 @@ class Country:
             hotlines=self.hotlines,
             incomplete_to=self.incomplete_to,
             places=[place.code for place in self.places],
+            duty_without_source=self.duty_to_report is not None and not self.duty_source,
         )
         if mode == "live":
             found += live_problems(emergency=self.emergency, hotlines=self.hotlines, incomplete_to=self.incomplete_to)

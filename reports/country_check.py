@@ -11,7 +11,12 @@ from reports.screen_words import FOR_DANGER
 
 
 def structure_problems(
-    *, emergency: Sequence[Number], hotlines: Mapping[str, Hotline], incomplete_to: str, places: Sequence[str]
+    *,
+    emergency: Sequence[Number],
+    hotlines: Mapping[str, Hotline],
+    incomplete_to: str,
+    places: Sequence[str],
+    duty_without_source: bool,
 ) -> list[str]:
     """Faults in any mode."""
     found = []
@@ -21,6 +26,8 @@ def structure_problems(
         found += _names(hotline, hotlines)
     if incomplete_to and incomplete_to not in hotlines:
         found.append(f"incomplete_to: there is no hotline {incomplete_to}; name one of this file.")
+    if duty_without_source:
+        found.append("duty_source: it is missing; name the law, or take duty_to_report out: not established.")
     return found + list(_nobody(hotlines, places))
 
 
