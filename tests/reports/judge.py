@@ -1,0 +1,65 @@
+"""Judges what we emit: strict JSON, of the shape that the schema says and no other, with every ref to something."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator, FormatChecker
+
+from reports.report import Given, Setting, from_answers, to_json
+
+SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "cop-report-1.0.schema.json").read_text(encoding="utf-8"))
+FORMATS = FormatChecker(["uuid", "date-time", "json-pointer"])
+
+
+def closed(schema: Any) -> Any:
+    """The schema with every object shut: nothing that it does not name may be in what we emit."""
+    if isinstance(schema, list):
+        return [closed(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    shut = {key: closed(part) for key, part in schema.items()}
+    if shut.get("type") == "object" and "properties" in shut:
+        shut["unevaluatedProperties"] = False
+    return shut
+
+
+OPEN = Draft202012Validator(SCHEMA, format_checker=FORMATS)
+SHUT = Draft202012Validator(closed(SCHEMA), format_checker=FORMATS)
+
+
+def body(answers: Sequence[Given], made: Setting, hotline: str = "vu-pikinini") -> dict[str, Any]:
+    """The parsed body, once it is known to be strict JSON of the right shape in the right order."""
+    raw = to_json(from_answers(answers, made), hotline)
+    found: dict[str, Any] = json.loads(raw.decode(), object_pairs_hook=no_key_twice, parse_constant=refuse)
+    SHUT.validate(found)
+    OPEN.validate(found)
+    assert list(found) == list(SCHEMA["properties"])
+    assert refs_resolve(found)
+    return found
+
+
+def no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    assert len(dict(pairs)) == len(pairs)
+    return dict(pairs)
+
+
+def refuse(constant: str) -> None:
+    raise AssertionError(constant)
+
+
+def pointed(found: Any, pointer: str) -> Any:
+    for part in pointer.split("/")[1:]:
+        found = found[int(part)] if isinstance(found, list) else found[part]
+    return found
+
+
+def refs_resolve(found: dict[str, Any]) -> bool:
+    """Whether every `ref` points to a text in the report."""
+    try:
+        return all(isinstance(pointed(found, row["ref"]), str) for row in found["answers"] if "ref" in row)
+    except (KeyError, IndexError):
+        return False

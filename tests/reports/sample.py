@@ -1,0 +1,89 @@
+"""Answers, settings and countries that the tests of reports start from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from reports.country import Country, load_all
+from reports.report import Given, Setting, facts_of
+from reports.routing import left_out, route
+
+FOLDER = Path(__file__).parent
+REPORT_ID = "01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e"
+MSISDN = "+6785550101"
+NOW = 1_795_593_730  # 2026-11-25T08:02:10Z
+
+COUNTRIES = load_all(["vu", "fj", "ke"], "demo")
+VU, FJ, KE = COUNTRIES
+
+# A walk up to the words, and Send.
+WALK = (
+    ("report.danger", "soon"),
+    ("report.category", "luring"),
+    ("report.about", "me"),
+    ("report.age_me", "13-15"),
+    ("report.place_me", "VU-SEE"),
+)
+SEND = ("report.send", "send")
+
+
+def given(*rows: tuple[str, str | None], at: int = NOW, counts: bool = True) -> list[Given]:
+    """Answers as (screen, value); the question is the last part of the screen, unless QUESTION says otherwise."""
+    made = []
+    for n, (screen, value) in enumerate(rows):
+        question = QUESTION.get(screen, screen.rpartition(".")[2])
+        typed = question in ("narrative", "addition", "where_online", "last_place")
+        made.append(Given(screen, question, value, typed, at + n, counts))
+    return made
+
+
+QUESTION = {
+    "report.words": "narrative",
+    "report.age": "age_band",
+    "report.age_me": "age_band",
+    "report.place_me": "place",
+    "report.who_else": "avoid",
+    "report.nobody": "send",
+    "more.age": "age_band",
+    "more.first_words": "narrative",
+    "more.words": "addition",
+}
+
+
+def setting(
+    answers: Collection[Given] = (),
+    *,
+    country: Country = VU,
+    completeness: str = "complete",
+    live: Collection[str] | None = None,
+    **changes: Any,
+) -> Setting:
+    facts = facts_of(list(answers))
+    ready = set(country.hotlines) if live is None else live
+    made = route(country, facts, live=ready, avoid=left_out(country, facts), completeness=completeness)
+    values: dict[str, Any] = {
+        "report_id": REPORT_ID,
+        "revision": 1,
+        "mode": "demo",
+        "completeness": completeness,
+        "created_at": NOW,
+        "updated_at": NOW + 60,
+        "sent_at": NOW + 60 if completeness == "complete" else None,
+        "channel": "ussd",
+        "language": "en",
+        "country": country,
+        "route": made,
+    }
+    return Setting(**{**values, **changes})
+
+
+def seconds(text: str) -> int:
+    return int(datetime.fromisoformat(text).timestamp())
+
+
+def read(name: str) -> Any:
+    return json.loads((FOLDER / name).read_text(encoding="utf-8"))

@@ -1,0 +1,136 @@
+"""Reading country files: which code means which country, and faults by file and key (B-70)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from reports.country import Countries, Country, CountryError, load, load_all
+from tests.reports.lands import EACH, text_of
+from tests.reports.sample import COUNTRIES, FJ, KE, VU
+
+
+@pytest.mark.parametrize(
+    ("channel", "dialled", "iso"),
+    [
+        ("ussd", "*111*163#", "VU"),
+        ("ussd", "*384*123#", "KE"),
+        ("ussd", "*133#", "FJ"),
+        ("ussd", "*133", "FJ"),
+        ("sms", "163", "VU"),
+        ("sms", "22384", "KE"),
+        ("sms", "+22384", "KE"),
+        ("sms", "133", "FJ"),
+        ("ussd", "163", "VU"),
+        ("sms", "*384*123#", "VU"),
+        ("ussd", "*999#", "VU"),
+        ("ussd", "", "VU"),
+        ("ussd", None, "VU"),
+        ("ussd", "#", "VU"),
+    ],
+)
+def test_the_code_dialled_says_the_country(channel: str, dialled: str | None, iso: str) -> None:
+    assert COUNTRIES.by_code(channel, dialled).iso == iso
+
+
+def test_an_unknown_code_is_the_first_country_of_the_operator() -> None:
+    assert load_all(["ke", "vu"], "demo").by_code("ussd", "*5#").iso == "KE"
+    assert COUNTRIES.get("fj") is FJ
+    assert COUNTRIES.get("WS") is None
+
+
+def test_a_code_used_twice_is_found() -> None:
+    both = Countries((VU, replace(KE, codes=VU.codes)))
+    assert both.problems("demo") == [
+        "ke.toml: code 111*163 (ussd) stands in vu.toml too; keep one of them.",
+        "ke.toml: code 163 (sms) stands in vu.toml too; keep one of them.",
+    ]
+
+
+def broken(old: str, new: str) -> str:
+    text = text_of(VU)
+    assert old in text
+    return text.replace(old, new, 1)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ('kind = "child_helpline"', 'kind = "choir"', "vu.toml: hotline.vu-pikinini.kind: "),
+        ('grade = "secondary"', 'grade = "sure"', "vu.toml: emergency.1.grade: "),
+        ('number = "111"', "number = 111", "vu.toml: emergency.1.number: "),
+        ('time_zone = "Pacific/Efate"', "", "vu.toml: time_zone: "),
+        ('verified_on = ""', 'verified_on = "last week"', "vu.toml: emergency.1.verified_on: "),
+        ("toll_free = true", 'toll_free = "yes"', "vu.toml: hotline.vu-pikinini.show.toll_free: "),
+        ('label = "Malampa"', 'label = "Malampa and all its islands"', "vu.toml: place.1.label: "),
+        ('channel = "ussd"', 'channel = "fax"', "vu.toml: code.1.channel: "),
+        ('iso = "VU"', 'iso = "FJ"', "vu.toml: iso: FJ does not belong"),
+        ('schema = "tokaut-country"', "", "vu.toml: schema: "),
+        ('id = "vu-police"', 'id = "vu-pikinini"', "vu.toml: hotline.vu-pikinini.id: stands twice"),
+        ("police_on_danger_now", "police_on_danger", "vu.toml: police_on_danger: "),
+        ('name = "Vanuatu"', "name = ", "vu.toml: "),
+        ('categories = ["all"]', 'categories = ["weather"]', "vu.toml: hotline.vu-pikinini.card.categories.1: "),
+    ],
+)
+def test_a_fault_of_the_text_names_file_and_key(old: str, new: str, line: str) -> None:
+    with pytest.raises(CountryError) as caught:
+        load("vu", broken(old, new), "demo")
+    assert [found for found in caught.value.lines if found.startswith(line)], caught.value.lines
+    assert "\n" not in caught.value.lines[0]
+
+
+def test_all_faults_of_all_files_are_told_at_once(tmp_path: Path) -> None:
+    two = broken('kind = "child_helpline"', 'kind = "choir"').replace('grade = "official"', 'grade = "sure"', 1)
+    (tmp_path / "vu.toml").write_text(two, encoding="utf-8")
+    (tmp_path / "ke.toml").write_text("schema =", encoding="utf-8")
+    with pytest.raises(CountryError) as caught:
+        load_all(["vu", "ke", "fj", "zz", "../fj"], "demo", tmp_path)
+    found = caught.value.lines
+    assert [line.partition(" ")[0] for line in found] == [
+        "vu.toml:",
+        "vu.toml:",
+        "ke.toml:",
+        "COUNTRIES:",
+        "COUNTRIES:",
+    ]
+    assert str(caught.value) == "\n".join(found)
+    assert "shipped are fj, ke, vu" in found[-1]
+
+
+def test_no_country_is_a_fault() -> None:
+    with pytest.raises(CountryError, match="names no country"):
+        load_all([], "demo")
+
+
+def test_a_file_of_the_operator_replaces_the_shipped_one(tmp_path: Path) -> None:
+    (tmp_path / "vu.toml").write_text(broken('number = "111"', 'number = "555"'), encoding="utf-8")
+    ours = load_all(["vu", "fj"], "demo", tmp_path)
+    assert [country.fields()["emergency"] for country in ours] == ["police 555", "emergency 911"]
+
+
+@EACH
+def test_the_shipped_files_have_no_fault_in_a_demo(country: Country) -> None:
+    assert country.problems("demo") == country.problems("training") == []
+
+
+def test_a_short_file_is_enough() -> None:
+    least = load(
+        "zz",
+        'schema = "tokaut-country"\nversion = 1\niso = "ZZ"\nname = "Z"\nas_of = "2026-11-01"\n'
+        'calling_code = "+1"\ntime_zone = "UTC"\nlanguages = ["en"]\n',
+        "demo",
+    )
+    assert "zz.toml: emergency: there is no emergency number; the first screen needs one." in least.problems("demo")
+    assert "zz.toml: no hotline takes harm; add one, or add the category to a partner card." in least.problems("demo")
+    assert least.label == "ZZ 2026-11-01"
+
+
+@pytest.mark.rule("S-37")
+@pytest.mark.parametrize(
+    ("duty", "source", "may"),
+    [(None, "", True), (True, "a law", True), (False, "a law", False), (False, "", True)],
+)
+def test_only_a_source_lets_the_sentence_on_telling_others_go(duty: bool | None, source: str, may: bool) -> None:
+    assert replace(VU, duty_to_report=duty, duty_source=source).may_have_to_tell is may

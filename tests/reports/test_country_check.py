@@ -1,0 +1,93 @@
+"""What keeps a country from a mode, by name, and what has to be done again."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from reports.country import Country
+from reports.hotline import Mode
+from tests.reports.lands import card, ready, with_helpline
+from tests.reports.sample import COUNTRIES, KE, VU
+
+
+@pytest.mark.parametrize(
+    ("country", "line"),
+    [
+        (replace(VU, emergency=()), "emergency: there is no emergency number"),
+        (replace(VU, duty_to_report=True), "duty_source: it is missing"),
+        (replace(VU, incomplete_to="vu-choir"), "incomplete_to: there is no hotline vu-choir"),
+        (with_helpline(screen_name="The Pikinini Helpline"), "hotline vu-pikinini: screen_name has 21 characters"),
+        (with_helpline(screen_name=""), "hotline vu-pikinini: screen_name has 0 characters"),
+        (with_helpline(screen_name="Pikinini ☎"), "hotline vu-pikinini: screen_name has a letter"),
+        (card(VU, "vu-police", backup="vu-choir"), "hotline vu-police: card.backup: there is no hotline vu-choir"),
+        (card(KE, "ke-child-helpline", categories=("harm",)), "no hotline takes luring; add one"),
+        (card(KE, "ke-child-helpline", places=("KE-28",)), "no hotline takes harm in KE-13, KE-15"),
+    ],
+)
+def test_a_fault_of_the_content_is_named_in_every_mode(country: Country, line: str) -> None:
+    modes: tuple[Mode, ...] = ("demo", "training", "live")
+    for mode in modes:
+        assert [p for p in country.problems(mode) if p.startswith(f"{country.file}: {line}")]
+
+
+@pytest.mark.rule("S-31")
+def test_live_names_every_number_that_nobody_has_confirmed() -> None:
+    for country in COUNTRIES:
+        found = "\n".join(country.problems("live"))
+        for number in country.emergency:
+            assert f"{country.file}: emergency {number.number} " in found
+        for hotline in country.hotlines.values():
+            assert f"{country.file}: hotline {hotline.id}: the number {hotline.show.phone} has no " in found
+            assert f"{country.file}: hotline {hotline.id}: the partner card lacks " in found
+
+
+def test_live_needs_police_for_a_missing_child_and_a_hotline_for_what_was_cut_off() -> None:
+    assert [p for p in KE.problems("live") if p.startswith("ke.toml: no police takes missing")]
+    assert [p for p in replace(VU, incomplete_to="").problems("live") if p.startswith("vu.toml: incomplete_to")]
+    gone = replace(VU, emergency=(replace(VU.emergency[0], withdrawn=True),))
+    assert [p for p in gone.problems("live") if "no number for police or emergency is left" in p]
+
+
+@pytest.mark.rule("S-34")
+def test_a_country_that_is_ready_goes_live_and_each_field_of_a_card_is_needed() -> None:
+    country = ready()
+    assert country.problems("live") == []
+    assert country.fields()["helpline_line"] == VU.fields()["helpline_line"]
+    assert country.hotlines["vu-pikinini"].agreed()
+    needed = VU.hotlines["vu-pikinini"].card.missing()
+    assert len(needed) == 33
+    for field in (*needed, "categories", "ages", "places"):
+        empty = type(getattr(country.hotlines["vu-pikinini"].card, field))()
+        without = card(country, "vu-pikinini", **{field: empty})
+        assert not without.hotlines["vu-pikinini"].agreed()
+        assert [p for p in without.problems("live") if re.search(rf"card lacks .*\b{field}\b", p)], field
+
+
+def test_answer_times_are_agreed_for_all_four_priorities() -> None:
+    country = card(ready(), "vu-police", answers_within={"P1": 15})
+    assert country.problems("live") == [
+        "vu.toml: hotline vu-police: the partner card lacks answers_within; agree on them and fill in."
+    ]
+
+
+@pytest.mark.rule("S-31")
+@pytest.mark.parametrize(
+    ("today", "lines"),
+    [
+        (date(2026, 11, 2), 0),
+        (date(2027, 1, 30), 0),
+        (date(2027, 1, 31), 3),
+        (date(2027, 11, 1), 3),
+        (date(2027, 11, 2), 9),
+        (date(2028, 10, 2), 12),
+    ],
+)
+def test_a_date_that_passes_is_told_and_hides_nothing(today: date, lines: int) -> None:
+    country = ready()
+    assert len(country.overdue(today)) == lines
+    assert country.problems("live") == []
+    assert VU.overdue(today) == []

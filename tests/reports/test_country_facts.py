@@ -1,0 +1,150 @@
+"""The country files say what their sources say, and nothing else."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import unicodedata
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from reports.country import Country
+from reports.hotline import Hotline, Number
+from tests.reports.lands import EACH, text_of
+from tests.reports.sample import COUNTRIES, read
+
+FACTS: dict[str, Any] = read("country_facts.json")
+
+# Numbers that lists still hold, and that must stand in no file: dead, of another service, or without a source.
+NOT_TO_BE_SHIPPED = {"VU": ["112"], "KE": ["0800 722 203", "114"], "FJ": []}
+
+
+def plain(text: str) -> str:
+    """Without accents: ISO writes Vanuatu's provinces the French way."""
+    return "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c))
+
+
+def proof(entry: Hotline | Number) -> tuple[str, str, str, str]:
+    return entry.source, entry.source_date, entry.grade, entry.note
+
+
+def told(fact: dict[str, Any]) -> tuple[str, str, str, str]:
+    return fact["source"], fact["source_date"] or "", fact["grade"], fact.get("note", "")
+
+
+@EACH
+def test_the_frame_is_that_of_the_facts(country: Country) -> None:
+    facts = FACTS[country.iso]
+    assert (country.name, country.calling_code, country.time_zone) == (
+        facts["name"],
+        facts["calling_code"],
+        facts["time_zone"],
+    )
+    assert list(country.languages) == [tag.partition("-")[0] for tag in facts["languages"]]
+
+
+@EACH
+@pytest.mark.rule("S-31")
+def test_emergency_numbers_are_those_of_the_facts(country: Country) -> None:
+    facts = FACTS[country.iso]
+    fit = [fact for fact in facts["emergency"] if fact["grade"] in ("official", "secondary")]
+    assert [(n.number, n.service, *proof(n)) for n in country.emergency] == [
+        (fact["number"], fact["service"], *told(fact)) for fact in fit
+    ]
+    first = facts["first_emergency"]
+    assert (country.emergency[0].number, country.emergency[0].service, country.emergency[0].conflict) == (
+        first["number"],
+        first["service"],
+        first["sources_conflict"],
+    )
+
+
+@EACH
+@pytest.mark.rule("S-31")
+def test_hotlines_are_those_of_the_facts(country: Country) -> None:
+    facts = {fact["name"]: fact for fact in FACTS[country.iso]["helplines"]}
+    for hotline in country.hotlines.values():
+        fact = facts[hotline.listed_as]
+        reach = fact["reach"]
+        assert (hotline.kind, hotline.show.hours) == (fact["kind"], fact["hours"] or "")
+        assert hotline.show.phone == reach.get("phone", "")
+        others = [*hotline.show.phone_alt, *hotline.show.by_place.values()]
+        assert others == reach.get("phone_alt", [])
+        assert proof(hotline) == told(fact)
+        assert set(hotline.show.by_place) <= {place.code for place in country.places}
+        if hotline.toll_free:
+            assert "toll-free" in fact["name"] + fact.get("note", "")
+
+
+@EACH
+def test_places_are_those_of_the_facts(country: Country) -> None:
+    facts = FACTS[country.iso]["places"]
+    assert [(p.code, p.name, p.label, p.group) for p in country.places] == [
+        (f["code"], plain(f["name"]), f["short_label"], f["group"]) for f in facts
+    ]
+    assert len({place.code for place in country.places}) == len(country.places)
+
+
+@EACH
+def test_the_law_is_that_of_the_facts_and_what_is_not_established_stays_none(country: Country) -> None:
+    for key in ("seed_2014", "latest"):
+        fact, reading = FACTS[country.iso]["law"][key], getattr(country.law, key)
+        if fact is None:
+            assert reading is None
+            continue
+        for criterion in ("specific", "defined", "computer", "possession", "isp"):
+            assert getattr(reading, criterion) is fact[criterion]
+        if key == "latest":
+            assert (reading.title, reading.grade, reading.edition) == (fact["title"], fact["grade"], fact["edition"])
+
+
+@EACH
+@pytest.mark.rule("S-32")
+def test_what_must_not_be_shipped_is_in_no_file(country: Country) -> None:
+    shown = set(numbers_in(country))
+    unfit = {f["number"] for f in FACTS[country.iso]["emergency"] if f["grade"] not in ("official", "secondary")}
+    unfit |= {
+        f["reach"]["phone"]
+        for f in FACTS[country.iso]["helplines"]
+        if f["grade"] == "unverified" and "phone" in f["reach"]
+    }
+    assert not shown & (unfit | set(NOT_TO_BE_SHIPPED[country.iso]))
+    assert set(FACTS) == {country.iso for country in COUNTRIES}
+
+
+def numbers_in(country: Country) -> Iterator[str]:
+    yield from (number.number for number in country.emergency)
+    for hotline in country.hotlines.values():
+        yield from (hotline.show.phone, *hotline.show.phone_alt, *hotline.show.by_place.values())
+
+
+@EACH
+def test_nobody_has_confirmed_a_number_or_agreed_to_anything_yet(country: Country) -> None:
+    entries = [*country.emergency, *country.hotlines.values()]
+    assert not any(entry.verified_on or entry.verified_by for entry in entries)
+    assert not any(h.card.agreement_date or h.card.verified_on or h.agreed() for h in country.hotlines.values())
+
+
+@EACH
+@pytest.mark.rule("S-18")
+def test_an_old_term_stands_in_the_title_of_a_law_and_nowhere_else(country: Country) -> None:
+    old = re.compile("child.?" + "porn", re.IGNORECASE)
+    assert not [line for line in text_of(country).splitlines() if old.search(line) and not line.startswith("title = ")]
+
+
+def test_ids_and_their_order() -> None:
+    assert [list(country.hotlines) for country in COUNTRIES] == [
+        ["vu-pikinini", "vu-womens-centre", "vu-police"],
+        ["fj-child-helpline", "fj-online-safety", "fj-domestic-violence", "fj-police-cid"],
+        ["ke-child-helpline"],
+    ]
+    assert {h.delivery for country in COUNTRIES for h in country.hotlines.values()} == {"webhook"}
+
+
+def test_the_files_are_toml_that_says_where_each_number_is_from() -> None:
+    for country in COUNTRIES:
+        raw = tomllib.loads(text_of(country))
+        for entry in (*raw["emergency"], *raw["hotline"]):
+            assert {"source", "source_date", "grade", "verified_on", "verified_by"} <= set(entry)

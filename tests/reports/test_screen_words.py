@@ -1,0 +1,104 @@
+"""What placeholders become, and which numbers a mode may show."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from reports.hotline import Mode
+from tests.reports.lands import VERIFIED, with_helpline
+from tests.reports.sample import FJ, KE, VU
+
+
+def test_the_words_of_vanuatu() -> None:
+    assert VU.fields() == {
+        "emergency": "police 111",
+        "emergency_number": "111",
+        "ussd": "*111*163#",
+        "language_word": "Language / Lanwis",
+        "incomplete_name": "Pikinini Helpline",
+        "helpline": "helpline 163",
+        "helpline_name": "Pikinini Helpline",
+        "helpline_number": "163",
+        "helpline_named": "Pikinini Helpline 163",
+        "helpline_free": "Pikinini Helpline 163, free",
+        "helpline_line": "Pikinini Helpline 163, free, day and night",
+        "helpline_call": "Pikinini Helpline: call 163.",
+        "now": "helpline 163",
+    }
+
+
+def test_the_words_of_fiji_and_kenya() -> None:
+    assert (FJ.fields()["emergency"], FJ.fields()["helpline_line"], FJ.fields()["language_word"]) == (
+        "emergency 911",
+        "Child Helpline 1325, free, day and night",
+        "Language",
+    )
+    assert (KE.fields()["emergency"], KE.fields()["helpline_named"], KE.fields()["language_word"]) == (
+        "emergency 999",
+        "Child Helpline 116",
+        "Language / Lugha",
+    )
+
+
+@pytest.mark.rule("S-32")
+def test_a_missing_helpline_stays_missing() -> None:
+    others = {name: hotline for name, hotline in VU.hotlines.items() if name != "vu-pikinini"}
+    alone = replace(VU, hotlines=others, incomplete_to="")
+    assert alone.helpline() is None
+    words = alone.fields()
+    for key in ("helpline", "helpline_named", "helpline_free", "helpline_line", "now"):
+        assert words[key] == "police 111"
+    assert (words["helpline_call"], words["helpline_name"], words["incomplete_name"]) == ("", "", "")
+
+
+@pytest.mark.rule("S-32")
+def test_free_and_day_and_night_are_said_only_where_they_are_known() -> None:
+    show = VU.hotlines["vu-pikinini"].show
+    said = {
+        with_helpline(show=replace(show, toll_free=free, hours=hours)).fields()["helpline_line"]
+        for free, hours in ((True, "24h"), (True, ""), (False, "24h"), (False, "mon-fri 08:00-16:30"))
+    }
+    assert said == {
+        "Pikinini Helpline 163, free, day and night",
+        "Pikinini Helpline 163, free",
+        "Pikinini Helpline 163, day and night",
+        "Pikinini Helpline 163",
+    }
+    assert with_helpline(show=replace(show, hours="")).fields()["now"] == "police 111"
+
+
+@pytest.mark.rule("S-31")
+@pytest.mark.parametrize(
+    ("changes", "demo", "live"),
+    [
+        ({}, True, False),
+        (VERIFIED, True, True),
+        ({**VERIFIED, "verified_by": ""}, True, False),
+        ({**VERIFIED, "verified_on": ""}, True, False),
+        ({**VERIFIED, "source": ""}, True, False),
+        ({**VERIFIED, "source_date": ""}, True, False),
+        ({**VERIFIED, "conflict": True}, True, False),
+        ({**VERIFIED, "grade": "official"}, True, True),
+        ({**VERIFIED, "grade": "metadata"}, False, False),
+        ({**VERIFIED, "grade": "unverified"}, False, False),
+        ({**VERIFIED, "withdrawn": True}, False, False),
+    ],
+)
+def test_which_numbers_a_mode_may_show(changes: dict[str, Any], demo: bool, live: bool) -> None:
+    modes: tuple[tuple[Mode, bool], ...] = (("demo", demo), ("training", demo), ("live", live))
+    for mode, may in modes:
+        number = replace(VU.emergency[0], **changes)
+        country = replace(with_helpline(**changes), mode=mode, emergency=(number, *VU.emergency[1:]))
+        assert ("111" in country.fields()["emergency"]) is may
+        assert ("163" in country.fields()["helpline"]) is may
+
+
+@pytest.mark.rule("S-32")
+def test_with_the_first_number_withdrawn_no_ambulance_stands_in_for_police() -> None:
+    gone = replace(VU.emergency[0], withdrawn=True)
+    assert replace(VU, emergency=(gone, *VU.emergency[1:])).fields()["emergency"] == "police"
+    gone = replace(FJ.emergency[0], withdrawn=True)
+    assert replace(FJ, emergency=(gone, *FJ.emergency[1:])).fields()["emergency"] == "police 917"
