@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
@@ -54,33 +54,45 @@ class Mailbox:
     sealed_key: bytes
 
 
+Draw = Callable[[int], Mailbox]  # the n-th code of a report, n = 0, 1 … while another report holds the one before
+
+
 @dataclass(frozen=True, slots=True)
 class Filed:
-    """What became of a Send. Where `fresh` is false, the report was there already under this id."""
+    """What became of a Send. Where `fresh` is false, the report was there already under this id.
+
+    `code`: n of the code that was kept, None where none was asked for. `deliveries`: ids to hurry along.
+    """
 
     report_id: str
     fresh: bool
     completeness: str
     revision: int
+    code: int | None = None
+    deliveries: tuple[str, ...] = ()
 
 
-def file(database: Database, filing: Filing, inbound_key: bytes | None = None) -> Filed:
-    """Report, bodies, route, deliveries, audit row and the end of what was pending: all of it, or nothing."""
+def file(database: Database, filing: Filing, draw: Draw | None = None) -> Filed:
+    """Report, bodies, route, deliveries, mailbox, audit row and the end of what was pending: all of it, or nothing."""
     now = database.now()
     with database.write() as connection:
         row = _report_row(filing)
-        if inbound_key is not None:
-            values = {"inbound_key": inbound_key, "seen_at": now, "caller_key": inbound_key, "waiting": None}
-            connection.execute(database.insert_new(t.inbound).values(values))
-        if connection.execute(database.insert_new(t.report).values(row)).rowcount == 0:
-            return _filed_before(connection, filing.origin_key)
-        _insert_bodies(connection, filing)
-        deliveries = [_delivery_row(filing, part, now) for part in filing.parts if part.role in ("primary", "also")]
-        if deliveries:
-            connection.execute(insert(t.delivery), deliveries)
-        connection.execute(insert(t.audit), audit_row("web", "sent", filing.report_id, now))
-        connection.execute(delete(t.pending).where(t.pending.c.origin_key == filing.origin_key))
-    return Filed(filing.report_id, True, filing.completeness, filing.revision)
+        fresh = connection.execute(database.insert_new(t.report).values(row)).rowcount == 1
+        filed = _insert_all(connection, filing, now) if fresh else _filed_before(connection, filing.origin_key)
+        if draw is None:
+            return filed
+        return replace(filed, code=_keep_mailbox(database, connection, filed.report_id, draw))
+
+
+def _insert_all(connection: Connection, filing: Filing, now: int) -> Filed:
+    _insert_bodies(connection, filing)
+    deliveries = [_delivery_row(filing, part, now) for part in filing.parts if part.role in ("primary", "also")]
+    if deliveries:
+        connection.execute(insert(t.delivery), deliveries)
+    connection.execute(insert(t.audit), audit_row("web", "sent", filing.report_id, now))
+    connection.execute(delete(t.pending).where(t.pending.c.origin_key == filing.origin_key))
+    ids = tuple(row["delivery_id"] for row in deliveries)
+    return Filed(filing.report_id, True, filing.completeness, filing.revision, deliveries=ids)
 
 
 def _filed_before(connection: Connection, origin_key: bytes) -> Filed:
@@ -144,17 +156,31 @@ def put_pending(database: Database, filing: Filing, kind: str, due_at: int, repl
         gone = connection.execute(delete(t.pending).where(same)).rowcount
         if replaces is not None and gone == 0:
             return False
-        shared = asdict(filing)
-        del shared["parts"]
-        connection.execute(
-            insert(t.pending),
-            [
-                {**shared, "kind": kind, "due_at": due_at, "recipient": p.hotline, "role": p.role, "rank": rank}
-                | {"why": p.why, "key_id": p.key_id, "wrap": p.wrap, "head": p.head, "sealed": p.sealed}
-                for rank, p in enumerate(filing.parts)
-            ],
-        )
+        _insert_pending(connection, filing, kind, due_at)
     return True
+
+
+def put_late(database: Database, filing: Filing, kind: str, due_at: int) -> None:
+    """From the spool: a later revision holds all that this one does, so it never takes that one's place."""
+    p, r = t.pending.c, t.report.c
+    with database.write() as connection:
+        waits = connection.execute(select(func.max(p.revision)).where(p.origin_key == filing.origin_key)).scalar()
+        filed = connection.execute(select(r.revision).where(r.origin_key == filing.origin_key)).scalar()
+        if filing.revision > max(waits or 0, filed or 0):
+            connection.execute(delete(t.pending).where(p.origin_key == filing.origin_key))
+            _insert_pending(connection, filing, kind, due_at)
+
+
+def _insert_pending(connection: Connection, filing: Filing, kind: str, due_at: int) -> None:
+    shared = asdict(filing)
+    del shared["parts"]
+    rows = [
+        {**shared, "kind": kind, "due_at": due_at, "recipient": p.hotline, "role": p.role, "rank": rank}
+        | {"why": p.why, "key_id": p.key_id, "wrap": p.wrap, "head": p.head, "sealed": p.sealed}
+        for rank, p in enumerate(filing.parts)
+    ]
+    if rows:
+        connection.execute(insert(t.pending), rows)
 
 
 def drop_pending(database: Database, origin_key: bytes) -> None:
@@ -169,20 +195,21 @@ def hurry_pending(database: Database, origin_key: bytes, due_at: int) -> None:
         connection.execute(update(t.pending).where(sooner).values(due_at=due_at))
 
 
-def open_mailbox(database: Database, report_id: str, draw: Callable[[int], Mailbox]) -> int:
-    """Keep the mailbox of a code that is about to be shown; returns n of the code that was taken.
-
-    `draw(n)` gives the n-th code of this report: 0 unless another report holds that code already.
-    """
-    m = t.mailbox.c
+def open_mailbox(database: Database, report_id: str, draw: Draw) -> int:
+    """Keep the mailbox of a code that is about to be shown; returns n of the code."""
     with database.write() as connection:
-        for n in range(16):
-            box = draw(n)
-            holder = connection.execute(select(m.report_id).where(m.code_hmac == box.code_hmac)).scalars().first()
-            if holder in (None, report_id):
-                break
-        row = asdict(box) | {"report_id": report_id, "tries": 0, "locked_until": 0, "created_at": database.now()}
-        connection.execute(database.insert_new(t.mailbox).values(row))
+        return _keep_mailbox(database, connection, report_id, draw)
+
+
+def _keep_mailbox(database: Database, connection: Connection, report_id: str, draw: Draw) -> int:
+    m = t.mailbox.c
+    for n in range(16):
+        box = draw(n)
+        holder = connection.execute(select(m.report_id).where(m.code_hmac == box.code_hmac)).scalars().first()
+        if holder in (None, report_id):
+            break
+    row = asdict(box) | {"report_id": report_id, "tries": 0, "locked_until": 0, "created_at": database.now()}
+    connection.execute(database.insert_new(t.mailbox).values(row))
     return n
 
 

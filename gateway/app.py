@@ -1,0 +1,176 @@
+"""Puts the web process together. The only place that reads the environment; nothing is made when this is imported."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+from flask import Flask, Response, request
+
+from flows import parse
+from gateway import channels as channel_files
+from gateway import sessions
+from gateway.conversation import Conversation
+from gateway.desk import Desk
+from gateway.filer import Filer
+from gateway.health import Health
+from gateway.housekeeping import Housekeeping
+from gateway.message import Channel
+from gateway.metrics import Metrics
+from gateway.replies import Replies
+from gateway.sealer import Sealer
+from gateway.sessions import Sessions
+from gateway.texting import Texting
+from gateway.unread import Unread
+from gateway.waiting import Waiting
+from gateway.walk import Walk
+from gateway.webhooks import METHODS, Webhooks, is_local, not_found
+from reports import country, keyfolder, logs
+from reports.hardening import harden
+from reports.pepper import load_pepper
+from reports.queue import Hurry
+from reports.queue import connect as connect_queue
+from reports.sealing import Public, Vault
+from reports.settings import Common, Fault, SettingError, WebSecrets, load_all
+from reports.spool import Spool
+from reports.store.database import Database
+
+FLOWS = Path(parse.__file__).parent
+QUEUE_SECONDS = 0.05  # after "Sent" nothing is waited for
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Strict-Transport-Security": "max-age=63072000; includeSubDomains",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+    "Cache-Control": "no-store",
+}
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the process is made of; tests look at them, and stop the thread."""
+
+    database: Database
+    spool: Spool
+    sessions: Sessions
+    metrics: Metrics
+    desk: Desk
+    webhooks: Webhooks
+    health: Health
+    housekeeping: Housekeeping
+
+
+def create_app(environ: Mapping[str, str] | None = None) -> Flask:
+    """The web process. Stops with one line for each setting that is wrong."""
+    environ = os.environ if environ is None else environ
+    harden()
+    logs.start("web")
+    logs.hook()
+    logs.adopt(("gunicorn.error",))
+    try:
+        parts = _assemble(environ)
+    except (SettingError, country.CountryError, keyfolder.KeyFault) as error:
+        sys.exit(str(error))
+    app = Flask("gateway", static_folder=None)
+    app.extensions["tokaut"] = parts
+    _route(app, parts)
+    parts.housekeeping.start()
+    log.info("started")
+    return app
+
+
+def _assemble(environ: Mapping[str, str]) -> Parts:
+    settings = load_all((Common, WebSecrets), environ)
+    common, secrets = settings[Common], settings[WebSecrets]
+    countries = country.load_all(common.countries, common.mode, common.country_dir)
+    metrics = Metrics()
+    count = metrics.count
+    keys = _public_keys(common, countries)
+    vault = Vault(secrets.store_key.reveal())
+    database = Database(common.database_url, offset=common.clock_offset)
+    spool = Spool(common.data / "spool", vault)
+    hurry = Hurry(connect_queue(common.redis_url, QUEUE_SECONDS))
+    kept = Sessions(sessions.connect(common.redis_url), Vault(secrets.session_key.reveal()), count)
+    sealer = Sealer(keys, common.mode)
+    filer = Filer(database=database, spool=spool, vault=vault, sealer=sealer, hurry=hurry, count=count)
+    walk = Walk(parse.load(FLOWS), filer, kept.count_report)
+    waiting = Waiting(database, vault, load_pepper(secrets.pepper_file))
+    sender_key = keyfolder.load_public(common.keys, (keyfolder.SENDER,))[keyfolder.SENDER]
+    desk = Desk(
+        countries=countries,
+        conversation=Conversation(kept, walk, Texting(walk, database, vault), count),
+        live=sealer.live,
+        drill=common.mode == "training",
+        database=database,
+        vault=vault,
+        replies=Replies(database, vault, sender_key, hurry, common.mode),
+        waiting=waiting,
+        unread=Unread(database, spool, keys, common.mode),
+        count=count,
+    )
+    channels = _channels(common, environ)
+    return Parts(
+        database=database,
+        spool=spool,
+        sessions=kept,
+        metrics=metrics,
+        desk=desk,
+        webhooks=Webhooks(channels, desk, metrics),
+        health=Health(database, kept, spool, metrics),
+        housekeeping=Housekeeping(
+            database=database, spool=spool, filer=filer, waiting=waiting, desk=desk, channels=channels
+        ),
+    )
+
+
+def _public_keys(common: Common, countries: country.Countries) -> dict[str, Public]:
+    """Of every hotline that has one; whoever has none gets no reports, and `tokaut check` says so."""
+    wanted = [hotline for one in countries for hotline in one.hotlines]
+    there = set(keyfolder.hotlines_in(common.keys))
+    return dict(keyfolder.load_public(common.keys, [hotline for hotline in wanted if hotline in there]))
+
+
+def _channels(common: Common, environ: Mapping[str, str]) -> dict[str, Channel]:
+    """Each name is a file of gateway/channels; its Settings come from the environment."""
+    found: dict[str, Channel] = {}
+    for name in common.channels:
+        try:
+            module = importlib.import_module(f"{channel_files.__name__}.{name}")
+        except ImportError:
+            raise SettingError([Fault("CHANNELS", f"names {name}; gateway/channels has no such file")]) from None
+        found[name] = module.Channel(load_all((module.Settings,), environ)[module.Settings])
+    return found
+
+
+def _route(app: Flask, parts: Parts) -> None:
+    app.url_map.merge_slashes = False  # another address is another address: no redirect
+    app.add_url_rule(
+        "/hooks/<path:rest>",
+        "hooks",
+        lambda rest: parts.webhooks.answer(request, rest),
+        methods=METHODS,
+        provide_automatic_options=False,
+    )
+    app.add_url_rule("/healthz", "healthz", parts.health.up)
+    app.add_url_rule("/readyz", "readyz", lambda: _inside(parts.health.ready))
+    app.add_url_rule("/metrics", "metrics", lambda: _inside(parts.health.figures))
+    app.register_error_handler(404, lambda _: not_found())
+    app.register_error_handler(405, lambda _: Response(status=405))
+    app.after_request(_with_headers)
+
+
+def _inside(answer: Callable[[], Response]) -> Response:
+    return answer() if is_local(request, private=True) else not_found()
+
+
+def _with_headers(response: Response) -> Response:
+    response.headers.update(HEADERS)
+    return response

@@ -1,0 +1,52 @@
+"""Who asks, from where and by what: one request's side of a conversation, and what it has told so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flows.fit import Limit
+from gateway.message import Inbound
+from gateway.record import Record
+from gateway.sealer import Told
+from gateway.senders import Sender
+from gateway.world import Surroundings, given
+from reports.country import Country
+from reports.words import Unasked
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    inbound: Inbound
+    sender: Sender
+    country: Country
+    around: Surroundings
+    limit: Limit
+    practice: bool  # the simulator: never a real phone
+    now: int  # unix seconds
+
+    @property
+    def kind(self) -> str:
+        return self.inbound.kind
+
+    @property
+    def code(self) -> str:
+        """What was dialled, or what this country dials where the provider does not say."""
+        own = (code.code for code in self.country.codes if code.channel == self.kind)
+        return self.inbound.code or next(own, "")
+
+
+def told(caller: Caller, record: Record, flow_version: int) -> Told:
+    """All that a report of this conversation is made from."""
+    return Told(
+        given=given(record.state),
+        unasked=tuple(Unasked(one.at, one.screen, one.text) for one in record.state.unasked),
+        words=record.words,
+        country=caller.country,
+        kind=caller.kind,
+        channel="simulator" if caller.practice else caller.kind,
+        language="en",
+        flow_version=flow_version,
+        msisdn=caller.sender.e164 if caller.sender.valid else None,
+        repeat_of=record.repeat_of,
+        now=caller.now,
+    )

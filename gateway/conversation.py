@@ -1,0 +1,145 @@
+"""One inbound, one turn: load the conversation, take one step, keep it. A repeat gets the same answer, and no step.
+
+While Redis is away the home screen still comes, a session whose provider sends the whole path is walked again from it,
+and an SMS is kept until it can be answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from gateway import turns
+from gateway.caller import Caller
+from gateway.message import Inbound, Notice, Turn
+from gateway.record import Draft, Record, pack_drafts, pack_record, unpack_drafts, unpack_record
+from gateway.senders import Sender
+from gateway.sessions import SMS_SECONDS, USSD_SECONDS, Away, Keys, Loaded, Sessions
+from gateway.texting import Texting
+from gateway.walk import Moved, Walk
+
+TRIES = 3  # two answers of one caller at the same moment; the loser steps on from what the winner left
+SECONDS = {"ussd": USSD_SECONDS, "sms": SMS_SECONDS}
+
+
+class DoesNotFit(Exception):
+    """A path that cannot be walked without guessing."""
+
+
+class Conversation:
+    def __init__(self, sessions: Sessions, walk: Walk, texting: Texting, count: Callable[[str], None]) -> None:
+        self._sessions = sessions
+        self._walk = walk
+        self._texting = texting
+        self._count = count
+
+    def take(self, caller: Caller) -> Turn:
+        """The answer to one inbound. Raises sessions.Away for an SMS that cannot be answered now."""
+        try:
+            return self._take(caller)
+        except Away:
+            self._count("redis_away")
+            if caller.kind == "sms":
+                raise
+            return self._without_redis(caller)
+        except DoesNotFit:
+            self._count("walk_lost")
+            return self._walk.notice(caller, "home.not_working")
+
+    def not_working(self, caller: Caller) -> Turn:
+        """The numbers, and nothing else."""
+        return self._walk.notice(caller, "home.not_working")
+
+    def ended(self, notice: Notice, sender: Sender) -> None:
+        """The network says that the line is gone: what waits for a drop need not wait. It may not be true yet."""
+        key = self._sessions.key("s", notice.channel, notice.code, notice.session, sender.key)
+        try:
+            record = self._unpack(self._sessions.load(Keys(key)))
+        except Away:
+            return  # it files itself in its own time
+        if record and record.begun:
+            self._walk.hurry(record.begun)
+
+    def _take(self, caller: Caller) -> Turn:
+        inbound = caller.inbound
+        keys = self._keys(inbound, caller)
+        key = ""
+        record: Record | None = None
+        for _ in range(TRIES):
+            loaded = self._sessions.load(keys)
+            record = self._unpack(loaded)
+            key = key or turns.key_of(inbound, loaded.version)  # of the first load: who loses a race finds itself
+            found = turns.meaning(inbound, record.last if record else None, key, caller.code)
+            if record and isinstance(found, turns.Again | turns.Odd):
+                return self._same(record, found)
+            if loaded.seen:  # an SMS that was taken before the last one: it was answered then
+                return Turn("", goes_on=True)
+            moved = self._move(caller, record, unpack_drafts(loaded.drafts, self._walk.book), found, key)
+            if self._keep(caller, keys, loaded, moved):
+                return moved.record.answer
+        return record.answer if record else self._walk.notice(caller, "home.not_working")
+
+    def _same(self, record: Record, found: turns.Meaning) -> Turn:
+        self._count("repeated" if isinstance(found, turns.Again) else "odd_turn")
+        return record.answer
+
+    def _move(
+        self, caller: Caller, record: Record | None, drafts: list[Draft], found: turns.Meaning, key: str
+    ) -> Moved:
+        last = turns.after(found, caller.inbound, record.last if record else None, key)
+        if caller.kind == "sms":
+            return self._texting.move(caller, record, drafts, last)
+        if isinstance(found, turns.Rebuild):
+            return self._rebuild(caller, drafts, found.parts, last)
+        if isinstance(found, turns.Lost):
+            raise DoesNotFit
+        if record is None or record.over or isinstance(found, turns.Begin):
+            unheard = found.unheard if isinstance(found, turns.Begin) else ""
+            return Moved(self._walk.begin(caller, last, record, unheard=unheard))
+        reply = found.text if isinstance(found, turns.Reply) else ""
+        return self._walk.step(caller, replace(record, last=last), drafts, reply)
+
+    def _rebuild(self, caller: Caller, drafts: list[Draft], parts: tuple[str, ...], last: turns.Last) -> Moved:
+        """Walk a whole path from home. Once words were typed, a part that is no answer may be a piece of them: stop."""
+        moved = Moved(self._walk.begin(caller, last))
+        typed = False
+        for n, part in enumerate(parts):
+            final = n == len(parts) - 1
+            moved = self._walk.step(caller, moved.record, drafts, part, quiet=not final)
+            if typed and not moved.accepted and not final:
+                raise DoesNotFit
+            answers = moved.record.state.answers
+            typed = typed or bool(answers and answers[-1].typed)
+        if typed and not moved.accepted:
+            raise DoesNotFit
+        return moved
+
+    def _without_redis(self, caller: Caller) -> Turn:
+        inbound = caller.inbound
+        key = turns.key_of(inbound, b"")
+        found = turns.meaning(inbound, None, key, caller.code)
+        if not inbound.path:  # only the last reply is known: never a guess
+            return self._walk.notice(caller, "home.not_working")
+        try:
+            return self._move(caller, None, [], found, key).record.answer
+        except DoesNotFit:
+            return self._walk.notice(caller, "home.not_working")
+
+    def _keep(self, caller: Caller, keys: Keys, loaded: Loaded, moved: Moved) -> bool:
+        drafts: Any = None if moved.drafts is None else pack_drafts(moved.drafts)
+        return self._sessions.keep(keys, loaded.version, pack_record(moved.record), SECONDS[caller.kind], drafts)
+
+    def _unpack(self, loaded: Loaded) -> Record | None:
+        return unpack_record(loaded.session, self._walk.book)
+
+    def _keys(self, inbound: Inbound, caller: Caller) -> Keys:
+        """The number is part of a session's key: ids are unique only per number with some operators."""
+        who = caller.sender.key
+        code = inbound.code
+        seen = inbound.id if caller.kind == "sms" else ""
+        return Keys(
+            self._sessions.key("s", inbound.channel, code, inbound.session, who),
+            self._sessions.key("d", inbound.channel, code, who) if caller.sender.answerable else "",
+            self._sessions.key("l:seen", inbound.channel, seen) if seen else "",
+        )

@@ -1,0 +1,122 @@
+"""Takes what a channel received to the conversation, and its answer back: the same for every channel."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from flows.fit import Limit
+from gateway import sessions
+from gateway.caller import Caller
+from gateway.conversation import Conversation
+from gateway.message import Channel, Inbound, Notice, Turn
+from gateway.replies import Replies
+from gateway.senders import normalise
+from gateway.unread import Unkept, Unread
+from gateway.waiting import Waiting
+from gateway.world import Surroundings
+from reports.country import Countries, Country
+from reports.sealing import Vault
+from reports.store.database import Away, Database
+from reports.store.messages import note_status, opt_out
+
+NOTHING_SAID = Turn("", goes_on=True)
+
+
+class Desk:
+    def __init__(
+        self,
+        *,
+        countries: Countries,
+        conversation: Conversation,
+        live: frozenset[str],
+        drill: bool,
+        database: Database,
+        vault: Vault,
+        replies: Replies,
+        waiting: Waiting,
+        unread: Unread,
+        count: Callable[[str], None],
+    ) -> None:
+        self.countries = countries
+        self._conversation = conversation
+        self._live = live
+        self._drill = drill
+        self._database = database
+        self._vault = vault
+        self._replies = replies
+        self._waiting = waiting
+        self._unread = unread
+        self._count = count
+
+    def take(self, channel: Channel, inbound: Inbound) -> Turn:
+        """What to say at once; nothing where the reply goes another way. Raises Unkept where the words are not safe."""
+        caller = self._caller(channel, inbound)
+        if inbound.kind == "ussd":
+            return self._conversation.take(caller)
+        if not caller.sender.answerable:
+            self.keep_unread(inbound.channel, caller.country, inbound.text.encode("utf-8", "surrogatepass"), "")
+            return NOTHING_SAID
+        try:
+            return self._reply(channel, caller, self._conversation.take(caller))
+        except sessions.Away:
+            return self._wait(inbound, caller)
+        except Away:
+            self._count("reply_not_kept")
+            raise Unkept from None
+
+    def replay(self, channel: Channel, inbound: Inbound) -> None:
+        """An SMS that waited. Raises sessions.Away, and Away."""
+        caller = self._caller(channel, inbound)
+        turn = self._conversation.take(caller)
+        if turn.text and caller.sender.e164:
+            self._replies.send(inbound, caller.sender.e164, turn.text)
+
+    def note(self, notice: Notice) -> None:
+        """An end event, a delivery report, an opt-out. Nothing that it says is needed, so nothing here can fail it."""
+        country = self.country("ussd", notice.code)
+        sender = normalise(notice.sender, country.iso)
+        try:
+            if notice.what == "ended":
+                self._conversation.ended(notice, sender)
+            elif notice.what == "optout":
+                opt_out(self._database, self._vault.mac("optout", sender.key))
+            elif not note_status(self._database, notice.id, notice.status):
+                self._count("unknown_delivery_report")
+        except Away:
+            return
+
+    def keep_unread(self, channel: str, country: Country, raw: bytes, content_type: str) -> None:
+        """Raises Unkept."""
+        self._count("inbound_unread")
+        self._unread.keep(channel, country, raw, content_type)
+
+    def not_working(self, channel: Channel) -> Turn:
+        """The numbers, for a USSD request that nobody could read."""
+        caller = self._caller(channel, Inbound(kind="ussd", channel=channel.name, sender="", code="", text=""))
+        return self._conversation.not_working(caller)
+
+    def country(self, kind: str, code: str) -> Country:
+        return self.countries.by_code(kind, code)
+
+    def _caller(self, channel: Channel, inbound: Inbound) -> Caller:
+        country = self.country(inbound.kind, inbound.code)
+        sender = normalise(inbound.sender, country.iso)
+        around = Surroundings(country, inbound.kind, sender.valid, self._live, self._drill)
+        limit = Limit(*channel.limits[inbound.kind])
+        return Caller(inbound, sender, country, around, limit, channel.practice, int(time.time()))
+
+    def _reply(self, channel: Channel, caller: Caller, turn: Turn) -> Turn:
+        if channel.replies_in_answer["sms"]:
+            return turn
+        if turn.text and caller.sender.e164:
+            self._replies.send(caller.inbound, caller.sender.e164, turn.text)
+        return NOTHING_SAID
+
+    def _wait(self, inbound: Inbound, caller: Caller) -> Turn:
+        try:
+            self._waiting.keep(inbound, caller.sender.key)
+        except Away:
+            raise Unkept from None
+        self._count("waiting")
+        return NOTHING_SAID

@@ -1,0 +1,56 @@
+"""What a conversation causes when a flow says `do:`. An effect names its outcome; the flow says what follows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from gateway.caller import Caller, told
+from gateway.filer import Filer
+from gateway.record import Record
+
+Effect = Callable[[Caller, Record], tuple[str, Record]]
+
+
+class Effects:
+    """Raises NotSent where a report is not safe, Away where something else has to wait for the database."""
+
+    def __init__(self, filer: Filer, flow_version: int, count_report: Callable[[str], int | None]) -> None:
+        self._filer = filer
+        self._flow_version = flow_version
+        self._count_report = count_report
+        self._table: Mapping[str, Effect] = {
+            "send": self._send,
+            "delete": self._delete,
+            "new_code": self._new_code,
+            "open": self._open,
+        }
+
+    def run(self, effect: str, caller: Caller, record: Record) -> tuple[str, Record]:
+        """The outcome, and what is known after it."""
+        return self._table[effect](caller, record)
+
+    def _send(self, caller: Caller, record: Record) -> tuple[str, Record]:
+        if record.begun is None:
+            raise LookupError("Send without a report")  # lint keeps every way to Send behind the category
+        begun = replace(record.begun, legs=caller.around.legs(record.state))
+        if record.repeat_of is None and caller.sender.answerable:
+            record = replace(record, repeat_of=self._count_report(caller.sender.key))
+        story = told(caller, record, self._flow_version)
+        sent = self._filer.send(story, begun, with_code=caller.kind == "ussd")
+        return "sent", replace(record, begun=sent)
+
+    def _delete(self, _caller: Caller, record: Record) -> tuple[str, Record]:
+        if record.begun:
+            self._filer.drop(record.begun)
+        return "deleted", replace(record, begun=None, words=None)
+
+    def _new_code(self, _caller: Caller, record: Record) -> tuple[str, Record]:
+        if record.begun is None:
+            raise LookupError("a code without a report")
+        return "made", replace(record, begun=self._filer.open_mailbox(record.begun))
+
+    def _open(self, _caller: Caller, record: Record) -> tuple[str, Record]:
+        values = record.state.values
+        opened = self._filer.open_report(values.get("code") or "", values.get("pin") or "")
+        return ("open" if opened else "wrong"), replace(record, opened=opened)

@@ -1,0 +1,205 @@
+"""Writes down what was told: in the database, and in the spool while that is away. Only then "Sent"."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from gateway.breaker import Breaker
+from gateway.record import Begun
+from gateway.sealer import Sealer, Told
+from reports import mailbox
+from reports.code import read_code, read_pin
+from reports.queue import DELIVER, Hurry
+from reports.routing import Leg
+from reports.sealing import Vault
+from reports.spool import Entry, NotKept, Spool
+from reports.store import filing as store
+from reports.store.database import Away, Database
+from reports.store.filing import Filed
+
+T = TypeVar("T")
+
+RESCUE_SECONDS = {"ussd": 120, "sms": 600}  # after the last answer; typing an SMS takes that long
+WORDS_SECONDS = 30 * 60
+UPDATE_SECONDS = 120
+
+
+class NotSent(Exception):
+    """Neither the database nor the spool took it. The reporter must be told NOT SENT."""
+
+
+class Filer:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        spool: Spool,
+        vault: Vault,
+        sealer: Sealer,
+        hurry: Hurry,
+        count: Callable[[str], None],
+    ) -> None:
+        self._database = database
+        self._spool = spool
+        self._vault = vault
+        self._sealer = sealer
+        self._hurry = hurry
+        self._count = count
+        self._breaker = Breaker(failures=3, window=30, rest=30)
+
+    def begin(self, now: int, *origin: str) -> Begun:
+        """A new report of this conversation. `origin` makes a repeated Send the same report."""
+        report_id = store.new_id(now * 1_000_000)
+        return Begun(report_id, self._vault.mac("origin", *origin), now)
+
+    # Send
+
+    def send(self, told: Told, begun: Begun, *, with_code: bool) -> Begun:
+        """File it as complete; returns what is now known of it. Raises NotSent."""
+        begun = replace(begun, revision=max(begun.revision, 1))
+        filing = self._sealer.seal(told, begun, begun.legs, "complete")
+        draw = mailbox.drawer(self._vault, begun.origin_key) if with_code else None
+        try:
+            filed = self._write(lambda: store.file(self._database, filing, draw))
+            if not filed.fresh:
+                filed = self._complete(told, begun, filed)
+        except Away:
+            filed = self._spool_sent(told, begun, draw)
+        for delivery_id in filed.deliveries:
+            self._hurry.put(DELIVER, delivery_id, "urgent" if filing.priority in ("P1", "P2") else "standard")
+        return replace(
+            begun,
+            report_id=filed.report_id,
+            revision=filed.revision,
+            pending=False,
+            sent_at=begun.sent_at or told.now,
+            code=filed.code,
+            floor=filing.priority,
+        )
+
+    def _complete(self, told: Told, begun: Begun, filed: Filed) -> Filed:
+        """It is there already: an INCOMPLETE one becomes complete; a repeat of the same Send changes nothing."""
+        if filed.completeness != "incomplete" and not begun.carried:
+            return filed
+        revision = filed.revision + 1
+        again = replace(begun, report_id=filed.report_id, revision=revision)
+        filing = self._sealer.seal(told, again, again.legs, "complete")
+        self._write(lambda: store.put_pending(self._database, filing, "update", self._database.now()))
+        return replace(filed, revision=revision)
+
+    def _spool_sent(self, told: Told, begun: Begun, draw: store.Draw | None) -> Filed:
+        """One revision further on: what files itself meanwhile must not be taken for this one. Raises NotSent."""
+        begun = replace(begun, revision=begun.revision + 1)
+        filing = self._sealer.seal(told, begun, begun.legs, "complete")
+        kind = "again" if begun.carried else "sent"
+        self._keep_in_spool(Entry(filing, kind, due_at=self._database.now(), mailbox=draw(0) if draw else None))
+        return Filed(filing.report_id, True, "complete", begun.revision, 0 if draw else None)
+
+    def code_and_pin(self, begun: Begun) -> tuple[str, str]:
+        """What Sent shows. By SMS the mailbox is opened only now, when it was asked for."""
+        return mailbox.code_and_pin(self._vault, begun.origin_key, begun.code or 0)
+
+    def open_mailbox(self, begun: Begun) -> Begun:
+        """Keep the mailbox of a code that was asked for. Raises Away."""
+        draw = mailbox.drawer(self._vault, begun.origin_key)
+        n = self._write(lambda: store.open_mailbox(self._database, begun.report_id, draw))
+        return replace(begun, code=n)
+
+    # What files itself
+
+    def rescue(self, told: Told, begun: Begun, legs: tuple[Leg, ...]) -> Begun:
+        """danger = now: if nobody comes back, the child helpline hears of it (S-12)."""
+        return self._leave(told, begun, legs, "rescue", RESCUE_SECONDS[told.kind])
+
+    def words(self, told: Told, begun: Begun, legs: tuple[Leg, ...]) -> Begun:
+        """Words that were sent and never confirmed are heard all the same, without the number."""
+        return self._leave(told, begun, legs, "words", WORDS_SECONDS)
+
+    def _leave(self, told: Told, begun: Begun, legs: tuple[Leg, ...], kind: str, seconds: int) -> Begun:
+        revision = begun.revision if begun.pending else begun.revision + 1
+        begun = replace(begun, revision=revision)
+        try:
+            return self._put(told, begun, legs, kind, seconds)
+        except Away:
+            self._count("pending_not_kept")  # the next answer tries again
+            return replace(begun, revision=revision - 1) if not begun.pending else begun
+
+    def update(self, told: Told, begun: Begun) -> Begun:
+        """An answer after Send: the next revision, filed on Done or two minutes after the last. Raises NotSent."""
+        begun = replace(begun, revision=begun.revision if begun.pending else begun.revision + 1)
+        try:
+            return self._put(told, begun, begun.legs, "update", UPDATE_SECONDS)
+        except Away:
+            begun = replace(begun, revision=begun.revision + 1, pending=False)
+            filing = self._sealer.seal(told, begun, begun.legs, "complete")
+            self._keep_in_spool(Entry(filing, "update", due_at=self._database.now()))
+            return replace(begun, floor=filing.priority)
+
+    def _put(self, told: Told, begun: Begun, legs: tuple[Leg, ...], kind: str, seconds: int) -> Begun:
+        filing = self._sealer.seal(told, begun, legs, "complete" if kind == "update" else "incomplete")
+        rose = begun.floor is not None and filing.priority < begun.floor and kind == "update"
+        due_at = self._database.now() + (0 if rose else seconds * 1_000_000)
+        replaces = begun.revision if begun.pending else None
+        if not self._write(lambda: store.put_pending(self._database, filing, kind, due_at, replaces)):
+            again = replace(begun, revision=begun.revision + 1, pending=False)  # it was filed in the meantime
+            return self._put(told, again, legs, kind, seconds)
+        return replace(begun, pending=True, floor=filing.priority)
+
+    def drop(self, begun: Begun) -> Begun:
+        """Delete what would file itself: the reporter said Delete, or left out the hotline it was for."""
+        if begun.pending:
+            try:
+                self._write(lambda: store.drop_pending(self._database, begun.origin_key))
+            except Away:
+                self._count("pending_not_dropped")
+                return begun
+        return replace(begun, pending=False)
+
+    def hurry(self, begun: Begun) -> None:
+        """File now what waits: Done was pressed, or the network said that the line is gone."""
+        if begun.pending:
+            try:
+                self._write(lambda: store.hurry_pending(self._database, begun.origin_key, self._database.now()))
+            except Away:
+                self._count("pending_not_hurried")  # it files itself in its own time
+
+    def open_report(self, code: str, pin: str) -> str | None:
+        """The report that a code and a PIN, as typed, open. Raises Away."""
+        return self._write(lambda: mailbox.open_report(self._database, self._vault, read_code(code), read_pin(pin)))
+
+    def standing(self, report_id: str) -> Any:
+        """The row that the state line is made of; None for a report that is gone. Raises Away."""
+        return self._write(lambda: store.state_of(self._database, report_id))
+
+    def file_late(self, entry: Entry) -> None:
+        """An entry of the spool, when the database is back. Raises Away."""
+        filing, box = entry.filing, entry.mailbox
+        if entry.kind in ("sent", "again"):
+            filed = store.file(self._database, filing, (lambda n: box) if box else None)
+            done = filed.completeness == "complete" and entry.kind == "sent"
+            if filed.fresh or done or filed.revision >= filing.revision:
+                return
+        kind = "update" if entry.kind in ("sent", "again") else entry.kind
+        store.put_late(self._database, filing, kind, entry.due_at)
+
+    # The two places
+
+    def _write(self, write: Callable[[], T]) -> T:
+        """The database, unless it has just failed three times: then callers are not made to wait for it."""
+        if self._breaker.is_open:
+            raise Away("left alone")
+        try:
+            return write()
+        except Away:
+            self._breaker.failed()
+            raise
+
+    def _keep_in_spool(self, entry: Entry) -> None:
+        try:
+            self._spool.put(entry)
+        except NotKept:
+            self._count("not_sent")
+            raise NotSent from None
+        self._count("spooled")

@@ -1,0 +1,65 @@
+"""Is it up, is it well, and the figures: for the operator's monitor, never for the world.
+
+A load balancer asks /healthz. /readyz is for a person: while parts are away callers must still be served.
+"""
+
+from __future__ import annotations
+
+import json
+
+from flask import Response
+
+from gateway.metrics import Metrics
+from gateway.sessions import Sessions
+from reports.spool import Spool
+from reports.store.database import Away, Database
+from reports.store.filing import oldest_due
+
+OLDEST_P1_SECONDS = 600
+
+
+class Health:
+    def __init__(self, database: Database, sessions: Sessions, spool: Spool, metrics: Metrics) -> None:
+        self._database = database
+        self._sessions = sessions
+        self._spool = spool
+        self._metrics = metrics
+
+    def up(self) -> Response:
+        return Response("ok\n", content_type="text/plain; charset=utf-8")
+
+    def ready(self) -> Response:
+        oldest = self._oldest()
+        found = {
+            "database": oldest is not None,
+            "redis": self._sessions.answers(),
+            "spool_entries": len(self._spool.names()),
+            "spool_oldest_seconds": round(self._spool.oldest_seconds()),
+            "spool_bad": self._spool.bad(),
+            "oldest_undelivered_seconds": oldest or {},
+        }
+        well = found["database"] and found["redis"] and (oldest or {}).get("P1", 0) <= OLDEST_P1_SECONDS
+        return Response(json.dumps(found), 200 if well else 503, content_type="application/json")
+
+    def figures(self) -> Response:
+        lines = [
+            f"tokaut_redis_up {int(self._sessions.answers())}",
+            f"tokaut_spool_entries {len(self._spool.names())}",
+            f"tokaut_spool_oldest_seconds {self._spool.oldest_seconds():.0f}",
+            f"tokaut_spool_bad {self._spool.bad()}",
+        ]
+        oldest = self._oldest()
+        lines.append(f"tokaut_database_up {int(oldest is not None)}")
+        lines += [
+            f'tokaut_oldest_undelivered_seconds{{priority="{priority}"}} {seconds}'
+            for priority, seconds in (oldest or {}).items()
+        ]
+        page = self._metrics.page() + "\n".join(lines).encode() + b"\n"
+        return Response(page, content_type="text/plain; version=0.0.4; charset=utf-8")
+
+    def _oldest(self) -> dict[str, int] | None:
+        """Priority → age of its oldest undelivered delivery in seconds; None while the database is away."""
+        try:
+            return {p: max(0, self._database.now() - at) // 1_000_000 for p, at in oldest_due(self._database).items()}
+        except Away:
+            return None

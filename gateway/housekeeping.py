@@ -1,0 +1,76 @@
+"""What `web` does beside answering: empty the spool when the database is back, play waiting SMS when Redis is."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Mapping
+
+import structlog
+
+from gateway import sessions
+from gateway.desk import Desk
+from gateway.filer import Filer
+from gateway.message import Channel, Inbound
+from gateway.waiting import Waiting
+from reports.spool import Spool
+from reports.store import leases
+from reports.store.database import Away, Database
+
+EVERY_SECONDS = 5
+LEASE_SECONDS = 30
+
+log = structlog.get_logger()
+
+
+class Housekeeping:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        spool: Spool,
+        filer: Filer,
+        waiting: Waiting,
+        desk: Desk,
+        channels: Mapping[str, Channel],
+    ) -> None:
+        self._database = database
+        self._spool = spool
+        self._filer = filer
+        self._waiting = waiting
+        self._desk = desk
+        self._channels = channels
+        self._stop = threading.Event()
+        self._name = f"{socket.gethostname()}-{os.getpid()}"[:80]
+        self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def once(self) -> None:
+        """One round. What cannot be done now is done in a later one."""
+        try:
+            if self._spool.names() and (drained := self._spool.drain(self._filer.file_late)):
+                log.info("spool_drained", count=drained)
+            mine = leases.take(self._database, "replay", self._name, LEASE_SECONDS)
+            if mine and (played := self._waiting.play(self._replay)):
+                log.info("inbound_played", count=played)
+        except (Away, sessions.Away, OSError):
+            return
+
+    def _replay(self, inbound: Inbound) -> None:
+        channel = self._channels.get(inbound.channel)
+        if channel is not None:
+            self._desk.replay(channel, inbound)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self.once()
+            except Exception:  # it must go on: what is in the spool is somebody's report
+                log.exception("crashed")
+            self._stop.wait(EVERY_SECONDS)

@@ -1,0 +1,66 @@
+"""What `web` counts. No label holds anything of a person."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
+
+SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+COUNTED: Mapping[str, str] = {
+    "refused": "Requests without the right secret",
+    "inbound_unreadable": "USSD requests that nobody could read, answered with the numbers",
+    "inbound_unread": "SMS that nobody could read, sealed for a person",
+    "inbound_not_utf8": "Values that were not UTF-8",
+    "notice_unreadable": "End events, delivery reports and opt-outs that nobody could read",
+    "failed": "Requests that met a fault of ours",
+    "repeated": "Repeats that got the same answer again",
+    "odd_turn": "Turns older than the last one, or no continuation of it",
+    "lost": "Sessions that were kept and could not be opened",
+    "walk_lost": "Paths that could not be walked without guessing",
+    "redis_away": "Requests that found Redis away",
+    "waiting": "SMS kept until they can be answered",
+    "reply_not_kept": "Replies that could not be kept for the worker",
+    "spooled": "Reports that went to the spool",
+    "not_sent": "Reporters who were told NOT SENT",
+    "pending_not_kept": "Drafts in danger that could not be written",
+    "pending_not_dropped": "Drafts that could not be deleted when asked",
+    "pending_not_hurried": "Drafts that file themselves in their own time",
+    "unknown_delivery_report": "Delivery reports about no message of ours",
+    "over_5s": "Answers that took longer than 5 s",
+}
+
+
+class Metrics:
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._counters = {
+            name: Counter(f"tokaut_{name}", meaning, registry=self._registry) for name, meaning in COUNTED.items()
+        }
+        self._answers = Histogram(
+            "tokaut_answer_seconds",
+            "From the request to its answer",
+            ["channel", "door"],
+            registry=self._registry,
+            buckets=SECONDS,
+        )
+
+    def count(self, name: str) -> None:
+        self._counters[name].inc()
+
+    def answered(self, channel: str, door: str, seconds: float) -> None:
+        self._answers.labels(channel, door).observe(seconds)
+        if seconds > 5:
+            self.count("over_5s")
+
+    def page(self) -> bytes:
+        """All of it in Prometheus' text form; with several processes, of all of them."""
+        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+            return generate_latest(self._registry)
+        registry = CollectorRegistry()
+        collect: Any = multiprocess.MultiProcessCollector  # the library has no types for it
+        collect(registry)
+        return generate_latest(registry)

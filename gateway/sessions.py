@@ -1,0 +1,170 @@
+"""Conversations in Redis: sealed, short-lived, and moved on by one script, so that nobody takes a step twice.
+
+A key is an HMAC: Redis never sees a number. A value is an 8-byte version, then the sealed conversation. The version is
+drawn anew with each write; `keep` writes only over the version that was loaded, and otherwise tells what is there.
+Two round trips a screen: one to load, one to keep.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+from redis import Redis
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from gateway.breaker import Breaker
+from reports.sealing import Poison, Vault
+
+T = TypeVar("T")
+USSD_SECONDS = 15 * 60
+SMS_SECONDS = 24 * 3600
+SEEN_SECONDS = 25 * 3600  # Africa's Talking sends an unanswered SMS again for 12 h
+
+# KEYS: session, draft, seen. ARGV: version that was read, new value, its milliseconds,
+# draft ("" leaves it, "-" deletes it), its milliseconds, seen for so many milliseconds (0: not an SMS).
+# Run twice (a retry after a lost answer), it finds its own version and gives back what it wrote.
+KEEP = """
+local there = redis.call('GET', KEYS[1])
+if (there and string.sub(there, 1, 8) or '') ~= ARGV[1] then return there end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+if ARGV[4] == '-' then redis.call('DEL', KEYS[2])
+elseif ARGV[4] ~= '' then redis.call('SET', KEYS[2], ARGV[4], 'PX', ARGV[5]) end
+if ARGV[6] ~= '0' then redis.call('SET', KEYS[3], '1', 'PX', ARGV[6]) end
+return ARGV[2]
+"""
+
+COUNT = """
+local n = redis.call('INCR', KEYS[1])
+if n == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1] * 1000) end
+return n
+"""
+COUNT_SECONDS = 24 * 3600
+
+
+class Away(Exception):
+    """Redis did not answer, or would not write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Where one conversation is kept. `draft` and `seen` are empty where there is nothing of the kind."""
+
+    session: str
+    draft: str = ""
+    seen: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What was found: JSON-able values as they were kept, or None; `version` is what `keep` must find."""
+
+    version: bytes
+    session: Any
+    drafts: Any
+    seen: bool
+
+
+class Sessions:
+    def __init__(self, redis: Redis, vault: Vault, on_lost: Callable[[str], None] = lambda reason: None) -> None:
+        self._redis = redis
+        self._vault = vault
+        self._keep = redis.register_script(KEEP)
+        self._count = redis.register_script(COUNT)
+        self._on_lost = on_lost
+        self._breaker = Breaker(failures=3, window=10, rest=5)
+
+    def key(self, kind: str, *parts: str) -> str:
+        """A key that tells nothing: kind "s", "d" or "l:seen" and an HMAC of the parts."""
+        return f"{kind}:{self._vault.mac('session', kind, *parts).hex()}"
+
+    def load(self, keys: Keys) -> Loaded:
+        """Session, drafts and whether this SMS was seen, in one round trip. Raises Away."""
+        wanted = [key for key in (keys.session, keys.draft, keys.seen) if key]
+        found = dict(zip(wanted, self._call(lambda: self._get(wanted)), strict=True))
+        session = found[keys.session]
+        return Loaded(
+            version=session[:8] if session else b"",
+            session=self._open(keys.session, session[8:] if session else None),
+            drafts=self._open(keys.draft, found.get(keys.draft)),
+            seen=found.get(keys.seen) is not None,
+        )
+
+    def keep(self, keys: Keys, version: bytes, session: Any, seconds: int, drafts: Any = None) -> bool:
+        """Write over `version` only; false where another was faster. `drafts`: None leaves them, [] deletes them."""
+        value = secrets.token_bytes(8) + self._seal(keys.session, session)
+        draft: bytes | str = ""
+        if drafts is not None and keys.draft:
+            draft = self._seal(keys.draft, drafts) if drafts else "-"
+        arguments: list[bytes | str | int] = [
+            version,
+            value,
+            seconds * 1000,
+            draft,
+            seconds * 1000,
+            SEEN_SECONDS * 1000 if keys.seen else 0,
+        ]
+        names = [keys.session, keys.draft or keys.session, keys.seen or keys.session]
+        return bool(self._call(lambda: self._keep(keys=names, args=arguments)) == value)
+
+    def count_report(self, who: str) -> int | None:
+        """Reports from this caller in the last 24 hours before this one; None while Redis is away. For staff only."""
+        key = self.key("l:count", who)
+        try:
+            return int(str(self._call(lambda: self._count(keys=[key], args=[COUNT_SECONDS])))) - 1
+        except Away:
+            return None
+
+    def answers(self) -> bool:
+        """Whether Redis answers now."""
+        try:
+            self._call(self._redis.ping)
+        except Away:
+            return False
+        return True
+
+    def _get(self, wanted: list[str]) -> list[bytes | None]:
+        pipeline = self._redis.pipeline(transaction=False)
+        for key in wanted:
+            pipeline.get(key)
+        return cast("list[bytes | None]", pipeline.execute())
+
+    def _call(self, ask: Callable[[], T]) -> T:
+        if self._breaker.is_open:
+            raise Away
+        try:
+            return ask()
+        except (RedisError, OSError):
+            self._breaker.failed()
+            raise Away from None
+
+    def _seal(self, key: str, value: Any) -> bytes:
+        # surrogatepass: a lone surrogate that a person sent must come back as it was
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        return self._vault.seal("session", key.encode(), text.encode("utf-8", "surrogatepass"))
+
+    def _open(self, key: str, blob: bytes | None) -> Any:
+        """None where nothing was kept, or it was not ours: the caller begins anew, and the operator sees it."""
+        if blob is None:
+            return None
+        try:
+            return json.loads(self._vault.open("session", key.encode(), blob).decode("utf-8", "surrogatepass"))
+        except (Poison, ValueError):
+            self._on_lost("unreadable")
+            return None
+
+
+def connect(address: str) -> Redis:
+    """Half a second to connect and to answer, one more try: a hung server costs a caller one second, once."""
+    return Redis.from_url(
+        address,
+        socket_timeout=0.5,
+        socket_connect_timeout=0.5,
+        retry=Retry(ExponentialWithJitterBackoff(cap=0.1, base=0.02), 1),
+        max_connections=32,
+    )

@@ -1,0 +1,71 @@
+"""Authenticated, and nobody can read it: sealed to the child helpline, for a person to open. No word is dropped."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+
+from reports.bodies import unread
+from reports.country import Country
+from reports.routing import incomplete_hotline
+from reports.sealing import Context, Public, seal
+from reports.spool import Entry, NotKept, Spool
+from reports.store.database import Away, Database
+from reports.store.filing import Filing, Sealed, new_id, put_pending
+
+
+class Unkept(Exception):
+    """Neither the database nor the spool took it; the provider must keep the message and send it again."""
+
+
+class Unread:
+    def __init__(self, database: Database, spool: Spool, keys: Mapping[str, Public], mode: str) -> None:
+        self._database = database
+        self._spool = spool
+        self._keys = keys
+        self._mode = mode
+
+    def keep(self, channel: str, country: Country, raw: bytes, content_type: str) -> None:
+        """Raises Unkept."""
+        now = self._database.now()
+        report_id = new_id(now)
+        body = unread(
+            report_id=report_id,
+            mode=self._mode,
+            country=country.iso,
+            channel=channel,
+            received_at=now // 1_000_000,
+            content_type=content_type,
+            body=raw,
+        )
+        filing = Filing(
+            report_id=report_id,
+            origin_key=secrets.token_bytes(32),
+            revision=1,
+            created_at=now,
+            country=country.iso,
+            mode=self._mode,
+            priority="P2",
+            completeness="unread",
+            parts=tuple(self._part(*to, report_id, body) for to in self._addressees(country)),
+        )
+        try:
+            put_pending(self._database, filing, "unread", now)
+        except Away:
+            self._spool_it(filing, now)
+
+    def _spool_it(self, filing: Filing, now: int) -> None:
+        try:
+            self._spool.put(Entry(filing, "unread", due_at=now))
+        except NotKept:
+            raise Unkept from None
+
+    def _addressees(self, country: Country) -> list[tuple[str, str, str]]:
+        helpline = incomplete_hotline(country)
+        if helpline in self._keys:
+            return [(str(helpline), "primary", "INCOMPLETE_ONLY")]
+        return [(hotline, "held", "NEEDS_PERSON") for hotline in country.hotlines if hotline in self._keys]
+
+    def _part(self, hotline: str, role: str, why: str, report_id: str, body: bytes) -> Sealed:
+        box = seal(self._keys[hotline], Context(self._mode, report_id, 1, hotline), b"{}", body)
+        return Sealed(hotline, role, why, box.key_id, box.wrap, box.head, box.sealed)

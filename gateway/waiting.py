@@ -1,0 +1,44 @@
+"""SMS that came while Redis was away: kept sealed, and played back in order once it answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from typing import Any
+
+from gateway.message import Inbound
+from reports.sealing import Pepper, Poison, Vault
+from reports.store import messages
+from reports.store.database import Database
+
+
+class Waiting:
+    def __init__(self, database: Database, vault: Vault, pepper: Pepper) -> None:
+        self._database = database
+        self._vault = vault
+        self._pepper = pepper
+
+    def keep(self, inbound: Inbound, sender: str) -> None:
+        """Raises Away: then the provider has to keep it."""
+        key = self._vault.mac("inbound", inbound.channel, inbound.id, inbound.text)
+        sealed = self._vault.seal("inbound", key, json.dumps(asdict(inbound)).encode())
+        messages.keep_waiting(self._database, key, self._pepper.pseudonym(sender), sealed)
+
+    def play(self, take: Callable[[Inbound], None]) -> int:
+        """Give each that waits to `take`, oldest first; what `take` raises stops the playing. Raises Away."""
+        played = 0
+        for row, inbound in self._rows():
+            if inbound is not None:  # unreadable: another key; it stays for the operator to see
+                take(inbound)
+                messages.was_played(self._database, row.inbound_key)
+                played += 1
+        return played
+
+    def _rows(self) -> Iterator[tuple[Any, Inbound | None]]:
+        for row in messages.waiting(self._database):
+            try:
+                fields = json.loads(self._vault.open("inbound", row.inbound_key, row.waiting))
+                yield row, Inbound(**{**fields, "media": tuple(fields["media"])})
+            except (Poison, ValueError, TypeError):
+                yield row, None

@@ -1,0 +1,188 @@
+"""One step of a conversation, with what it causes: a report filed, a draft left to file itself, a mailbox opened.
+
+Everything here happens before the new state is kept, and each of it is harmless when it happens twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from flows import engine
+from flows.model import Book, State, Unasked
+from flows.words import is_words
+from gateway.caller import Caller, told
+from gateway.effects import Effects
+from gateway.filer import Filer, NotSent
+from gateway.message import Turn
+from gateway.record import Begun, Draft, Record, carried, laid_by, take_up
+from gateway.turns import Last
+from gateway.world import Surroundings, heard
+from reports.code import spaced
+from reports.store.database import Away
+
+HOME = {"ussd": "home.home", "sms": "home.home_sms"}
+DRAFT_SECONDS = {"ussd": 15 * 60, "sms": 24 * 3600}
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """After a step. `drafts` is None where this phone's stay as they are; `accepted`: the reply was an answer."""
+
+    record: Record
+    drafts: list[Draft] | None = None
+    accepted: bool = True
+
+
+class Walk:
+    def __init__(self, book: Book, filer: Filer, count_report: Callable[[str], int | None]) -> None:
+        self.book = book
+        self._filer = filer
+        self._flow_version = book.version("report")
+        self._effects = Effects(filer, self._flow_version, count_report)
+
+    def notice(self, caller: Caller, screen: str) -> Turn:
+        """A screen that needs nothing but the country file: shown while parts are away."""
+        world = caller.around(State(HOME[caller.kind]))
+        return Turn(engine.notice(self.book, screen, world, caller.limit).text, goes_on=False)
+
+    def begin(
+        self, caller: Caller, last: Last, before: Record | None = None, screen: str = "", unheard: str = ""
+    ) -> Record:
+        """The home screen, the same for everybody. `unheard`: words that came to no conversation; they are kept."""
+        record = Record(engine.begin(self.book, screen or HOME[caller.kind]), last, Turn("", goes_on=True), caller.now)
+        if is_words(unheard):
+            kept = Unasked(caller.now, record.state.screen, unheard)
+            record = replace(record, state=replace(record.state, unasked=(kept,)))
+        if before:
+            record = replace(record, reports=before.reports, loop=before.loop)
+        return replace(record, answer=self._show(caller, record))
+
+    def keep_words(self, caller: Caller, record: Record, words: str, *, file_itself: bool) -> Record:
+        """A first SMS that was no keyword: what it says will be heard even if nothing follows."""
+        record = replace(record, words=words, begun=self._begin_report(caller, record), reports=record.reports + 1)
+        return replace(record, begun=self._leave_to_file_itself(caller, record)) if file_itself else record
+
+    def step(self, caller: Caller, record: Record, drafts: list[Draft], reply: str, *, quiet: bool = False) -> Moved:
+        """Take `reply`. `quiet`: a step that was taken before and is walked again; it leaves nothing behind."""
+        before, around = record, self._around(caller, record)
+        found = engine.step(self.book, record.state, reply, around, limit=caller.limit, now=caller.now)
+        if found.left:
+            return self._leave(caller, record)
+        record = self._with_report(caller, replace(record, state=found.state), drafts)
+        try:
+            if found.effect:
+                return self._cause(caller, record, drafts, found.effect)
+            if found.accepted and not quiet:
+                record = replace(record, begun=self._write(caller, record, answered=found.answered is not None))
+            return self._shown(caller, record, drafts, sorry=found.sorry, accepted=found.accepted)
+        except (NotSent, Away) as away:
+            # The state before stays, so that the same key does it once the database is back.
+            screen = "report.not_sent" if isinstance(away, NotSent) else "home.not_working"
+            return Moved(replace(before, answer=self.notice(caller, screen), at=caller.now))
+
+    def _cause(self, caller: Caller, record: Record, drafts: list[Draft], effect: str) -> Moved:
+        outcome, after = self._effects.run(effect, caller, record)
+        state = engine.arrive(self.book, after.state, outcome, self._around(caller, after))
+        moved = self._shown(caller, replace(after, state=state), drafts)
+        if effect == "delete" and record.begun:
+            return replace(moved, drafts=[d for d in drafts if d.begun.report_id != record.begun.report_id])
+        return moved
+
+    def discard(self, record: Record) -> Record:
+        """Words never confirmed are not wanted after all; danger = now stays: leaving is like a dropped line."""
+        begun = record.begun
+        if begun is None or begun.sent_at or not begun.pending or _in_danger(record.state):
+            return record
+        return replace(record, begun=self._filer.drop(begun), words=None)
+
+    def hurry(self, begun: Begun) -> None:
+        """What waits for a dropped line need not wait: it is gone."""
+        self._filer.hurry(begun)
+
+    # What follows a step
+
+    def _shown(
+        self, caller: Caller, record: Record, drafts: list[Draft], *, sorry: bool = False, accepted: bool = True
+    ) -> Moved:
+        answer = self._show(caller, record, sorry=sorry)
+        if not answer.goes_on and record.begun and record.begun.sent_at:
+            self._filer.hurry(record.begun)
+        record = replace(record, answer=answer, at=caller.now, over=not answer.goes_on)
+        return Moved(record, self._drafts(caller, record, drafts), accepted)
+
+    def _show(self, caller: Caller, record: Record, *, sorry: bool = False) -> Turn:
+        world = self._around(caller, record)(record.state)
+        shown = engine.show(self.book, record.state, world, caller.limit, sorry=sorry)
+        return Turn(shown.text, shown.goes_on)
+
+    def _around(self, caller: Caller, record: Record) -> Surroundings:
+        """The caller's world, with what only this conversation knows: its code and PIN, the state of its report."""
+        around = caller.around
+        if record.begun and record.begun.code is not None:
+            code, pin = self._filer.code_and_pin(record.begun)
+            around = replace(around, said={"code": spaced(code), "pin": pin})
+        if record.opened:
+            row = self._filer.standing(record.opened)
+            if row:
+                said, told_now = heard(caller.country, row, caller.now * 1_000_000)
+                around = replace(around, said={**around.said, **said}, told=told_now)
+        return around
+
+    def _leave(self, caller: Caller, record: Record) -> Moved:
+        """Leaving withdraws nothing that was said in danger, and by SMS nothing is answered: a phone would sound."""
+        record = self.discard(record)
+        if record.begun and record.begun.sent_at:
+            self._filer.hurry(record.begun)
+        turn = self.notice(caller, "home.goodbye") if caller.kind == "ussd" else Turn("", goes_on=False)
+        return Moved(replace(record, answer=turn, at=caller.now, over=True))
+
+    def _drafts(self, caller: Caller, record: Record, drafts: list[Draft]) -> list[Draft] | None:
+        begun, values = record.begun, record.state.values
+        danger, category = values.get("danger"), values.get("category")
+        if begun is None or not danger or not category:
+            return None
+        if begun.sent_at:  # what comes after Send belongs to this call alone
+            left = [draft for draft in drafts if draft.begun.report_id != begun.report_id]
+            return left if len(left) < len(drafts) else None
+        return laid_by(drafts, Draft(danger, category, record.state, begun, caller.now, record.words))
+
+    # The report
+
+    def _with_report(self, caller: Caller, record: Record, drafts: list[Draft]) -> Record:
+        """From the second answer on there is a report: a new one, or out of sight the one of an earlier walk."""
+        if record.begun or not record.state.values.get("category"):
+            return record
+        draft = take_up(drafts, record.state, caller.now - DRAFT_SECONDS[caller.kind])
+        if draft is None:
+            return replace(record, begun=self._begin_report(caller, record), reports=record.reports + 1)
+        begun = replace(draft.begun, carried=True)
+        return replace(record, state=carried(record.state, draft), begun=begun, words=record.words or draft.words)
+
+    def _begin_report(self, caller: Caller, record: Record) -> Begun:
+        i = caller.inbound
+        conversation = i.session or f"{record.last.turn}"
+        return self._filer.begin(caller.now, i.channel, i.code, conversation, caller.sender.key, str(record.reports))
+
+    def _write(self, caller: Caller, record: Record, *, answered: bool) -> Begun | None:
+        begun = record.begun
+        if begun is None:
+            return None
+        if not begun.sent_at:
+            return self._leave_to_file_itself(caller, record)
+        return self._filer.update(told(caller, record, self._flow_version), begun) if answered else begun
+
+    def _leave_to_file_itself(self, caller: Caller, record: Record) -> Begun | None:
+        begun, state = record.begun, record.state
+        if begun is None:
+            return None
+        legs = caller.around.legs(state, "incomplete")
+        if legs and _in_danger(state):
+            return self._filer.rescue(told(caller, record, self._flow_version), begun, legs)
+        if legs and record.words is not None:
+            return self._filer.words(told(caller, record, self._flow_version), begun, legs)
+        return self._filer.drop(begun)
+
+
+def _in_danger(state: State) -> bool:
+    return state.values.get("danger") == "now" and bool(state.values.get("category"))

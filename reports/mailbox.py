@@ -1,0 +1,60 @@
+"""Code and PIN: how the reporter, and nobody else, finds the report again.
+
+Both are derived from the report's origin key, so a repeat of Send shows the same ones with no session at all, and they
+are kept nowhere: the database holds keyed hashes. A 4-digit PIN is safe against a thief of the database because the key
+is elsewhere; against a thief of both, no hash would be slow enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from reports.code import code, pin
+from reports.sealing import Vault, new_mailbox
+from reports.store.database import Database
+from reports.store.filing import Mailbox, count_try, find_mailboxes
+
+TRIES = 5
+LOCKED_MICROSECONDS = 24 * 3600 * 1_000_000
+NOBODY = "00000000-0000-0000-0000-000000000000"  # a wrong code costs the same work as a wrong PIN
+
+
+def code_and_pin(vault: Vault, origin_key: bytes, n: int) -> tuple[str, str]:
+    """The n-th code of a report, and its PIN."""
+    drawn = vault.mac("code", origin_key, str(n))
+    return code(drawn), pin(vault.mac("pin-digits", origin_key, str(n)))
+
+
+def drawer(vault: Vault, origin_key: bytes) -> Callable[[int], Mailbox]:
+    """What is kept of the n-th code: hashes, and a key pair whose private half opens with code and PIN only."""
+
+    def draw(n: int) -> Mailbox:
+        digits, secret = code_and_pin(vault, origin_key, n)
+        public, sealed = new_mailbox(vault.mac("mailbox", digits, secret))
+        return Mailbox(vault.mac("code-kept", digits), vault.mac("pin", digits, secret), public, sealed)
+
+    return draw
+
+
+def open_report(database: Database, vault: Vault, digits: str | None, secret: str | None) -> str | None:
+    """The report's id for a right code and PIN; None for a wrong code, a wrong PIN, a locked one: all the same.
+
+    `digits` is None where the check digit was wrong: that is no try. Five wrong PINs lock a code for 24 hours.
+    Raises `Away`.
+    """
+    boxes = find_mailboxes(database, vault.macs("code-kept", digits or ""))
+    right = vault.macs("pin", digits or "", secret or "")
+    now = database.now()
+    for box in boxes:
+        if box.pin_hmac in right:
+            open_now = box.tries < TRIES or now >= box.locked_until
+            if box.tries:
+                count_try(database, box.report_id if open_now else NOBODY, 0, 0)
+            return str(box.report_id) if open_now else None
+    box = boxes[0] if boxes else None
+    if box is None or now < box.locked_until:
+        count_try(database, NOBODY, 0, 0)
+    else:
+        tries = 1 if box.tries >= TRIES else box.tries + 1
+        count_try(database, box.report_id, tries, now + LOCKED_MICROSECONDS if tries >= TRIES else 0)
+    return None

@@ -1,0 +1,161 @@
+"""The sealed local spool: where a report goes while the database is away. "Sent" may be said once `put` has returned.
+
+An entry is one file, written whole, synced, renamed, and its folder synced. After an error the same file is never
+synced again: on Linux the second try may succeed with the data gone (PostgreSQL's commit "PANIC on fsync() failure").
+"""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from reports.sealing import Poison, Vault
+from reports.store.filing import Filing, Mailbox, Sealed
+
+ENDING = ".box"
+MOST_ENTRIES = 10_000
+MOST_BYTES = 256 << 20
+LEAST_FREE = 200 << 20  # bytes of disk
+
+
+class NotKept(Exception):
+    """The spool did not take it: full, or the disk refused. The reporter must be told NOT SENT."""
+
+
+class Entry:
+    """A filing, and how it is to be filed: kind "sent" is a Send, the others are revisions that file themselves."""
+
+    def __init__(self, filing: Filing, kind: str, due_at: int = 0, mailbox: Mailbox | None = None) -> None:
+        self.filing = filing
+        self.kind = kind
+        self.due_at = due_at
+        self.mailbox = mailbox
+
+    def encode(self) -> bytes:
+        mailbox = asdict(self.mailbox) if self.mailbox else None
+        rows = {"filing": asdict(self.filing), "kind": self.kind, "due_at": self.due_at, "mailbox": mailbox}
+        return json.dumps(rows, default=_text, sort_keys=True, separators=(",", ":")).encode()
+
+    @classmethod
+    def decode(cls, data: bytes) -> Entry:
+        rows: dict[str, Any] = json.loads(data, object_hook=_bytes)
+        filing = dict(rows["filing"])
+        filing["parts"] = tuple(Sealed(**part) for part in filing["parts"])
+        mailbox = Mailbox(**rows["mailbox"]) if rows["mailbox"] else None
+        return cls(Filing(**filing), rows["kind"], rows["due_at"], mailbox)
+
+
+class Spool:
+    """`folder` is this host's own, mode 0700; `vault` seals each entry under its file name."""
+
+    def __init__(self, folder: Path, vault: Vault, most_entries: int = MOST_ENTRIES) -> None:
+        self.folder = folder
+        self._vault = vault
+        self._most = most_entries
+        for place in (folder, folder / "bad"):
+            place.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def put(self, entry: Entry) -> None:
+        """On the disk when this returns. Raises NotKept."""
+        name = f"{time.time_ns() // 1000:020d}-{entry.filing.report_id}-{entry.filing.revision}{ENDING}"
+        try:
+            self._refuse_when_full()
+            self._write(name, self._vault.seal("spool", name.encode(), entry.encode()))
+        except OSError as error:
+            raise NotKept(error.__class__.__name__) from None
+
+    def _write(self, name: str, data: bytes) -> None:
+        unfinished = self.folder / (name + ".tmp")
+        try:
+            with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.rename(self.folder / name)
+            _sync_folder(self.folder)
+        except OSError:
+            unfinished.unlink(missing_ok=True)
+            (self.folder / name).unlink(missing_ok=True)
+            raise
+
+    def _refuse_when_full(self) -> None:
+        waiting = self.names()
+        if len(waiting) >= self._most or shutil.disk_usage(self.folder).free < LEAST_FREE:
+            raise NotKept("full")
+        if sum(self._size(name) for name in waiting) > MOST_BYTES:
+            raise NotKept("full")
+
+    def _size(self, name: str) -> int:
+        try:
+            return (self.folder / name).stat().st_size
+        except FileNotFoundError:
+            return 0  # drained in the meantime
+
+    def names(self) -> list[str]:
+        """Entries that wait, oldest first."""
+        return sorted(entry.name for entry in os.scandir(self.folder) if entry.name.endswith(ENDING))
+
+    def oldest_seconds(self) -> float:
+        """Age of the oldest entry; 0 when none waits."""
+        names = self.names()
+        return max(0.0, time.time() - int(names[0][:20]) / 1_000_000) if names else 0.0
+
+    def bad(self) -> int:
+        """Entries that could not be read and were put aside for a person."""
+        return sum(1 for entry in os.scandir(self.folder / "bad") if entry.name.endswith(ENDING))
+
+    def drain(self, file: Callable[[Entry], None]) -> int:
+        """Give each entry to `file`, oldest first; returns how many were filed. Stops at the first that `file` refuses.
+
+        One process of the host at a time; the others return 0 at once.
+        """
+        done = 0
+        with self._alone() as alone:
+            for name in self.names() if alone else ():
+                try:
+                    entry = Entry.decode(self._vault.open("spool", name.encode(), (self.folder / name).read_bytes()))
+                except (Poison, ValueError, KeyError, TypeError):
+                    (self.folder / name).rename(self.folder / "bad" / name)  # never deleted: a person looks at it
+                    continue
+                file(entry)
+                (self.folder / name).unlink()
+                _sync_folder(self.folder)
+                done += 1
+        return done
+
+    @contextmanager
+    def _alone(self) -> Iterator[bool]:
+        with os.fdopen(os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600), "wb") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+            yield True
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _text(value: object) -> dict[str, str]:
+    if isinstance(value, bytes):
+        return {"b64": base64.b64encode(value).decode()}
+    raise TypeError
+
+
+def _bytes(value: dict[str, Any]) -> Any:
+    return base64.b64decode(value["b64"]) if value.keys() == {"b64"} else value
