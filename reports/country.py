@@ -85,7 +85,9 @@ class Country:
         return self.duty_to_report is not False or not self.duty_source
 
     def place(self, value: str | None) -> Place | None:
-        return next((place for place in self.places if place.code == value), None)
+        """The place with this code; a group of one place is that place."""
+        codes = self.codes_in(value)
+        return next((place for place in self.places if codes == {place.code}), None)
 
     def codes_in(self, value: str | None) -> frozenset[str]:
         """The codes of a place or of a group of places; none for what is neither."""

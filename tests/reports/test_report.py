@@ -125,6 +125,7 @@ def test_who_reports(rows: tuple[tuple[str, str], ...], role: str) -> None:
         (VU, "VU-SEE", {"code": "VU-SEE", "name": "Shefa", "group": None}),
         (KE, "KE-05", {"code": "KE-05", "name": "Elgeyo/Marakwet", "group": "Rift Valley"}),
         (KE, "Coast", {"code": None, "name": "Coast", "group": "Coast"}),
+        (KE, "Nairobi", {"code": "KE-30", "name": "Nairobi City", "group": "Nairobi"}),
         (VU, "elsewhere", {"code": None, "name": "elsewhere", "group": None}),
     ],
 )
