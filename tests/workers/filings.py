@@ -1,0 +1,101 @@
+"""Reports for the tests, sealed as web seals them and filed as web files them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+
+from reports.keyfolder import new_pair
+from reports.sealing import Context, Public, seal
+from reports.store import filing as web
+from reports.store import tables as t
+from reports.store.database import Database
+from reports.store.filing import Filing, Sealed, new_id
+
+ONE = "vu-one"
+TWO = "vu-two"
+THREE = "vu-three"
+WORDS = "the neighbour's boat is blue"
+SECOND = 1_000_000
+
+
+@dataclass
+class Desk:
+    """A database, the hotlines' keys, and a hand that files."""
+
+    database: Database
+    keys: Path
+    public: Mapping[str, Public] = field(default_factory=dict)
+    opened: list[Database] = field(default_factory=list)
+
+    @classmethod
+    def at(cls, database: Database, keys: Path) -> Desk:
+        return cls(database, keys, {name: new_pair(keys, name) for name in (ONE, TWO, THREE)})
+
+    def sealed(
+        self,
+        legs: Sequence[tuple[str, str]] = ((ONE, "primary"),),
+        *,
+        priority: str = "P1",
+        completeness: str = "complete",
+        revision: int = 1,
+        before: Filing | None = None,
+        mode: str = "demo",
+    ) -> Filing:
+        """A revision for these (hotline, role); `before`: of the same report."""
+        now = self.database.now()
+        report_id = before.report_id if before else new_id(now)
+        parts = []
+        for name, role in legs:
+            data = f'{{"report_id":"{report_id}","revision":{revision},"narrative":"{WORDS}"}}'.encode()
+            box = seal(self.public[name], Context(mode, report_id, revision, name), b"{}", data)
+            why = "CATEGORY_FIRST" if role == "primary" else "CATEGORY"
+            parts.append(Sealed(name, role, why, box.key_id, box.wrap, box.head, box.sealed))
+        return Filing(
+            report_id=report_id,
+            origin_key=before.origin_key if before else report_id.encode()[:32],
+            revision=revision,
+            created_at=now,
+            country="VU",
+            mode=mode,
+            priority=priority,
+            completeness=completeness,
+            parts=tuple(parts),
+        )
+
+    def file(self, legs: Sequence[tuple[str, str]] = ((ONE, "primary"),), **how: Any) -> list[str]:
+        """Send pressed; returns the delivery ids in the order of the legs."""
+        filing = self.sealed(legs, **how)
+        return list(web.file(self.database, filing).deliveries)
+
+    def later(self, **more: float) -> Desk:
+        """The same desk by a clock that is ahead."""
+        seconds = more.get("seconds", 0) + 60 * more.get("minutes", 0) + 3600 * more.get("hours", 0)
+        seconds += 86400 * more.get("days", 0)
+        address = self.database.engine.url.render_as_string(hide_password=False)
+        moved = Database(address, threads=2, offset=self.database.offset / SECOND + seconds)
+        self.opened.append(moved)
+        return replace(self, database=moved)
+
+    def delivery(self, delivery_id: str) -> Any:
+        with self.database.read() as connection:
+            return connection.execute(select(t.delivery).where(t.delivery.c.delivery_id == delivery_id)).one()
+
+    def deliveries(self) -> list[Any]:
+        with self.database.read() as connection:
+            return list(
+                connection.execute(select(t.delivery).order_by(t.delivery.c.created_at, t.delivery.c.delivery_id))
+            )
+
+    def reports(self) -> list[Any]:
+        with self.database.read() as connection:
+            return list(connection.execute(select(t.report).order_by(t.report.c.created_at)))
+
+    def acts(self, object_id: str) -> list[str]:
+        with self.database.read() as connection:
+            query = select(t.audit.c.act).where(t.audit.c.object_id == object_id).order_by(t.audit.c.at)
+            return list(connection.execute(query).scalars())

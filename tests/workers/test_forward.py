@@ -1,0 +1,415 @@
+"""From the outbox to a hotline that really answers, and back: every class of answer, and every way to fail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from prometheus_client import CollectorRegistry
+from sqlalchemy import delete, update
+from standardwebhooks.webhooks import Webhook as Verifier
+
+from reports.store import breakers, outbox
+from reports.store import tables as t
+from reports.store.database import Database
+from tests.workers.filings import ONE, TWO, WORDS, Desk
+from tests.workers.lying_hotline import Answer, LyingHotline
+from workers.addresses import read_target
+from workers.delivery import Delivered, Outcome, Parcel
+from workers.forward import Forwarder
+from workers.forward import deliver as job
+from workers.hotlines.webhook import Webhook
+from workers.http import Client, Limits
+from workers.keyring import KeyRing
+from workers.metrics import Metrics
+from workers.schedule import HOUR, SECOND
+
+pytestmark = pytest.mark.slow
+
+SECRET = "whsec_" + "b2xkc2VjcmV0LW9mLWF0LWxlYXN0LTI0LWJ5dGVz"
+NEWER = "whsec_" + "bmV3c2VjcmV0LW9mLWF0LWxlYXN0LTI0LWJ5dGVz"
+LIMITS = Limits(resolve=0.5, connect=0.5, read=0.5, whole=0.8, rest=0.2)
+
+
+@pytest.fixture
+def hotline() -> Iterator[LyingHotline]:
+    with LyingHotline() as it:
+        yield it
+
+
+def webhook(hotline: LyingHotline, *secrets: str) -> Webhook:
+    target = read_target(hotline.url, [hotline.host_port], live=False)
+    return Webhook(target, secrets or (SECRET,), Client(limits=LIMITS))
+
+
+def forwarder(desk: Desk, hotline: LyingHotline, holder: str = "here/urgent/1", **more: object) -> Forwarder:
+    return Forwarder(
+        database=desk.database,
+        keys=KeyRing(desk.keys),
+        hotlines={ONE: webhook(hotline), TWO: webhook(hotline)} | more,  # type: ignore[arg-type]  # tests put fakes in
+        mode="demo",
+        holder=holder,
+        actor="worker",
+        metrics=Metrics(CollectorRegistry()),
+        chance=lambda: 0.0,
+    )
+
+
+def test_a_report_arrives_signed_and_the_receipt_is_kept(desk: Desk, hotline: LyingHotline) -> None:
+    [delivery] = desk.file()
+    assert forwarder(desk, hotline).deliver(delivery)
+    [taken] = hotline.taken
+    Verifier(SECRET).verify(taken.body, dict(taken.headers))
+    assert taken.headers["content-type"] == "application/json"
+    assert taken.headers["webhook-id"] == taken.headers["idempotency-key"] == delivery
+    assert taken.data["type"] == "report.created"
+    assert taken.data["data"]["narrative"] == WORDS
+    row = desk.delivery(delivery)
+    assert (row.state, row.attempt, row.last_status, row.last_class) == ("delivered", 1, 200, "delivered")
+    assert row.delivered_at is not None
+    assert row.lease_by is None
+    [report] = desk.reports()
+    assert (report.state, report.desk) == ("delivered", ONE)
+    assert desk.acts(delivery) == ["delivered"]
+
+
+def test_while_a_secret_is_rotated_both_signatures_are_there(desk: Desk, hotline: LyingHotline) -> None:
+    [delivery] = desk.file()
+    forwarder(desk, hotline, **{ONE: webhook(hotline, NEWER, SECRET)}).deliver(delivery)
+    [taken] = hotline.taken
+    for secret in (SECRET, NEWER):
+        Verifier(secret).verify(taken.body, dict(taken.headers))
+
+
+def test_the_key_is_the_same_over_all_attempts_and_the_words_too(desk: Desk, hotline: LyingHotline) -> None:
+    hotline.answer(Answer(503), Answer(how="close"), Answer())
+    [delivery] = desk.file()
+    for seconds in (0, 10, 40):
+        forwarder(desk.later(seconds=seconds), hotline).deliver(delivery)
+    assert [taken.headers["webhook-id"] for taken in hotline.taken] == [delivery] * 3
+    assert len({taken.body for taken in hotline.taken}) == 1
+    assert desk.delivery(delivery).state == "delivered"
+
+
+def test_it_is_not_sent_before_its_time_and_not_after_it_arrived(desk: Desk, hotline: LyingHotline) -> None:
+    hotline.answer(Answer(503), Answer())
+    [delivery] = desk.file()
+    assert forwarder(desk, hotline).deliver(delivery)
+    assert not forwarder(desk, hotline).deliver(delivery)
+    assert not forwarder(desk.later(seconds=4), hotline).deliver(delivery)
+    assert forwarder(desk.later(seconds=6), hotline).deliver(delivery)
+    assert not forwarder(desk.later(hours=6), hotline).deliver(delivery)
+    assert len(hotline.taken) == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (Answer(302, {"Location": "/elsewhere"}), "moved"),
+        (Answer(401), "locked_out"),
+        (Answer(404), "not_found"),
+        (Answer(409), "conflict"),
+        (Answer(500), "busy"),
+        (Answer(how="close"), "reset"),
+        (Answer(how="half_head"), "reset"),
+        (Answer(how="head_in_drips"), "timeout"),
+    ],
+)
+def test_unavailable_is_tried_again(desk: Desk, hotline: LyingHotline, answer: Answer, why: str) -> None:
+    hotline.answer(answer)
+    [delivery] = desk.file(priority="P3")
+    forwarder(desk, hotline).deliver(delivery)
+    row = desk.delivery(delivery)
+    assert (row.state, row.last_class) == ("due", why)
+    assert 0 < row.next_at - desk.database.now() <= 30 * SECOND
+    assert desk.acts(delivery) == []
+
+
+@pytest.mark.parametrize("how", ["plainly", "endless", "half_body", "body_in_drips"])
+def test_any_2xx_is_a_receipt(desk: Desk, hotline: LyingHotline, how: str) -> None:  # B-60
+    hotline.answer(Answer(202, how=how))
+    [delivery] = desk.file()
+    forwarder(desk, hotline).deliver(delivery)
+    assert desk.delivery(delivery).state == "delivered"
+
+
+def test_a_conflict_that_names_our_key_is_a_receipt(desk: Desk, hotline: LyingHotline) -> None:
+    hotline.answer(Answer(409, echo_id=True))
+    [delivery] = desk.file()
+    forwarder(desk, hotline).deliver(delivery)
+    assert desk.delivery(delivery).state == "delivered"
+
+
+@pytest.mark.parametrize(("priority", "asked", "waits"), [("P1", "3600", 60), ("P3", "600", 600), ("P3", "x", 30)])
+def test_retry_after_is_heeded_within_reason(
+    desk: Desk, hotline: LyingHotline, priority: str, asked: str, waits: int
+) -> None:
+    hotline.answer(Answer(503, {"Retry-After": asked}))
+    [delivery] = desk.file(priority=priority)
+    before = desk.database.now()
+    forwarder(desk, hotline).deliver(delivery)
+    waited = desk.delivery(delivery).next_at - before
+    assert waits * SECOND <= waited < (waits + 20) * SECOND
+
+
+def test_refused_three_times_is_refused(desk: Desk, hotline: LyingHotline) -> None:
+    hotline.answer(Answer(422))
+    [delivery] = desk.file(priority="P2")
+    seen = []
+    for seconds in (0, 25, 50):
+        forwarder(desk.later(seconds=seconds), hotline).deliver(delivery)
+        row = desk.delivery(delivery)
+        seen.append((row.state, row.last_class))
+    assert seen == [("due", "refused 1"), ("due", "refused 2"), ("refused", "refused")]
+    assert desk.reports()[0].state == "needs_person"
+    assert desk.acts(delivery) == ["refused"]
+
+
+def test_refusals_count_only_in_a_row(desk: Desk, hotline: LyingHotline) -> None:
+    hotline.answer(Answer(422), Answer(503), Answer(422))
+    [delivery] = desk.file(priority="P2")
+    for minutes in (0, 10, 20):
+        forwarder(desk.later(minutes=minutes), hotline).deliver(delivery)
+    assert desk.delivery(delivery).last_class == "refused 1"
+
+
+def test_too_large_is_refused_at_once(desk: Desk, hotline: LyingHotline) -> None:
+    hotline.answer(Answer(413))
+    [delivery] = desk.file()
+    forwarder(desk, hotline).deliver(delivery)
+    assert (desk.delivery(delivery).state, desk.delivery(delivery).last_class) == ("refused", "too_large")
+
+
+def test_gone_buries_the_hotline_and_nobody_calls_there(desk: Desk, hotline: LyingHotline) -> None:
+    hotline.answer(Answer(410))
+    [first], [second] = desk.file(), desk.file()
+    forwarder(desk, hotline).deliver(first)
+    assert desk.delivery(first).last_class == "gone"
+    assert not forwarder(desk.later(hours=1), hotline).deliver(second)
+    assert len(hotline.taken) == 1
+
+
+class Breaks:
+    def deliver(self, parcel: Parcel) -> Outcome:
+        raise RuntimeError(parcel.body)
+
+
+def poison_no_key(desk: Desk) -> str:
+    [delivery] = desk.file()
+    for path in (desk.keys / "private" / ONE).glob("*.key"):
+        path.rename(path.with_suffix(".away"))
+    return delivery
+
+
+def poison_no_body(desk: Desk) -> str:
+    [delivery] = desk.file()
+    with desk.database.write() as connection:
+        connection.execute(delete(t.report_body))
+    return delivery
+
+
+def poison_other_report(desk: Desk) -> str:
+    [delivery] = desk.file()
+    with desk.database.write() as connection:
+        connection.execute(update(t.report_body).values(sealed=b"not what was sealed"))
+    return delivery
+
+
+def poison_mode(desk: Desk) -> str:
+    return desk.file(mode="live")[0]
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (poison_no_key, "no_key"),
+        (poison_no_body, "no_body"),
+        (poison_other_report, "not_sealed_to_us"),
+        pytest.param(poison_mode, "wrong_mode", marks=pytest.mark.rule("S-40")),
+    ],
+)
+def test_poison_waits_an_hour_and_stops_nobody_else(desk: Desk, hotline: LyingHotline, make: object, why: str) -> None:
+    poison = make(desk)  # type: ignore[operator]  # one of the four above
+    [other] = desk.file([(TWO, "primary")])
+    job(forwarder(desk, hotline), "urgent", poison)
+    row = desk.delivery(poison)
+    assert (row.state, row.last_class) == ("due", why)
+    assert row.next_at - desk.database.now() > HOUR - 60 * SECOND
+    assert desk.delivery(other).state == "delivered"
+    with desk.database.read() as connection:
+        assert connection.execute(t.hotline_state.select()).all() == [], "not held against the hotline"
+
+
+def test_a_key_that_is_back_lets_the_report_go(desk: Desk, hotline: LyingHotline) -> None:
+    poison = poison_no_key(desk)
+    forward = forwarder(desk, hotline)
+    forward.deliver(poison)
+    for path in (desk.keys / "private" / ONE).glob("*.away"):
+        path.rename(path.with_suffix(".key"))
+    later = desk.later(hours=2)
+    Forwarder(**{name: getattr(forward, name) for name in Forwarder.__slots__} | {"database": later.database}).deliver(
+        poison
+    )
+    assert desk.delivery(poison).state == "delivered"
+
+
+def test_a_fault_of_ours_and_an_unknown_hotline_are_poison(desk: Desk, hotline: LyingHotline) -> None:
+    [ours], [unknown] = desk.file(), desk.file([("vu-three", "primary")])
+    forward = forwarder(desk, hotline, **{ONE: Breaks()})
+    job(forward, "urgent", ours)
+    assert desk.delivery(ours).last_class == "our_fault"
+    assert desk.delivery(unknown).last_class == "no_hotline"
+
+
+def test_one_job_drains_its_own_queue_only(desk: Desk, hotline: LyingHotline) -> None:
+    urgent = [desk.file(priority=priority)[0] for priority in ("P2", "P1", "P2")]
+    [slow] = desk.file(priority="P3")
+    job(forwarder(desk, hotline), "urgent", urgent[0])
+    assert [desk.delivery(one).state for one in urgent] == ["delivered"] * 3
+    assert [taken.headers["webhook-id"] for taken in hotline.taken] == [urgent[0], urgent[1], urgent[2]]
+    assert desk.delivery(slow).state == "due"
+    job(forwarder(desk, hotline), "standard", slow)
+    assert desk.delivery(slow).state == "delivered"
+
+
+def test_a_worker_that_stops_takes_no_new_row(desk: Desk, hotline: LyingHotline) -> None:
+    first, second = desk.file(), desk.file()
+    forward = forwarder(desk, hotline)
+    stopping = Forwarder(**{name: getattr(forward, name) for name in Forwarder.__slots__} | {"stopping": lambda: True})
+    job(stopping, "urgent", first[0])
+    assert desk.delivery(first[0]).state == "delivered"
+    assert desk.delivery(second[0]).state == "due"
+
+
+class Watches:
+    """A hotline that looks at the database while it is called."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.idle = -1
+
+    def deliver(self, parcel: Parcel) -> Outcome:
+        self.idle = self.database.engine.pool.checkedout()  # type: ignore[attr-defined]  # QueuePool has it
+        return Delivered(204)
+
+
+def test_no_connection_is_held_during_a_call(desk: Desk, hotline: LyingHotline) -> None:
+    watching = Watches(desk.database)
+    [delivery] = desk.file()
+    forwarder(desk, hotline, **{ONE: watching}).deliver(delivery)
+    assert watching.idle == 0
+    assert desk.delivery(delivery).last_status == 204
+
+
+class Freezes:
+    """A call that lasts longer than the lease: meanwhile another worker takes the row and does what it does."""
+
+    def __init__(self, then: object, outcome: Outcome) -> None:
+        self.then, self.outcome = then, outcome
+
+    def deliver(self, parcel: Parcel) -> Outcome:
+        self.then(parcel.delivery_id)  # type: ignore[operator]  # a function
+        return self.outcome
+
+
+def test_a_frozen_worker_cannot_undo_a_success(desk: Desk, hotline: LyingHotline) -> None:
+    from workers.delivery import Unavailable
+
+    [delivery] = desk.file()
+    other = forwarder(desk.later(seconds=90), hotline, holder="there/urgent/1")
+    frozen = forwarder(desk, hotline, **{ONE: Freezes(other.deliver, Unavailable("timeout"))})
+    frozen.deliver(delivery)
+    row = desk.delivery(delivery)
+    assert (row.state, row.last_class, row.attempt) == ("delivered", "delivered", 2)
+
+
+def test_a_frozen_worker_cannot_move_anothers_attempt(desk: Desk, hotline: LyingHotline) -> None:
+    from workers.delivery import Unavailable
+
+    hotline.answer(Answer(500))
+    [delivery] = desk.file()
+    other = forwarder(desk.later(seconds=90), hotline, holder="there/urgent/1")
+    frozen = forwarder(desk, hotline, **{ONE: Freezes(other.deliver, Unavailable("timeout"))})
+    frozen.deliver(delivery)
+    assert desk.delivery(delivery).last_class == "busy"
+
+
+def test_a_frozen_worker_may_still_tell_of_its_success(desk: Desk, hotline: LyingHotline) -> None:
+    hotline.answer(Answer(500))
+    [delivery] = desk.file()
+    other = forwarder(desk.later(seconds=90), hotline, holder="there/urgent/1")
+    frozen = forwarder(desk, hotline, **{ONE: Freezes(other.deliver, Delivered(201))})
+    frozen.deliver(delivery)
+    row = desk.delivery(delivery)
+    assert (row.state, row.last_status) == ("delivered", 201)
+
+
+def test_two_workers_lease_one_row_once(desk: Desk) -> None:
+    [delivery] = desk.file()
+    assert outbox.lease(desk.database, delivery, "a/urgent/1") is not None
+    assert outbox.lease(desk.database, delivery, "b/urgent/1") is None
+    assert outbox.lease(desk.later(seconds=59).database, delivery, "b/urgent/1") is None
+    taken = outbox.lease(desk.later(seconds=61).database, delivery, "b/urgent/1")
+    assert taken is not None
+    assert taken.attempt == 2
+
+
+def test_a_worker_that_starts_gives_up_its_slots_leases(desk: Desk) -> None:
+    mine, others = desk.file(), desk.file()
+    outbox.lease(desk.database, mine[0], "here/urgent_1/boot-a")
+    outbox.lease(desk.database, others[0], "here/urgent-1/boot-a")
+    assert outbox.give_up_slot(desk.database, "here/urgent_1") == 1
+    assert outbox.lease(desk.database, mine[0], "here/urgent_1/boot-b") is not None
+    assert outbox.lease(desk.database, others[0], "here/urgent_1/boot-b") is None
+
+
+def fail(desk: Desk, priority: str = "P3") -> None:
+    """A new report fails at the hotline."""
+    [delivery] = desk.file(priority=priority)
+    leased = outbox.lease(desk.database, delivery, "w/standard/1")
+    assert leased is not None
+    failure = outbox.Failure("timeout", None, 30 * SECOND, counts=True)
+    assert outbox.failed(desk.database, leased, failure, "w/standard/1", "worker")
+
+
+def test_the_breaker_opens_probes_and_closes(desk: Desk, hotline: LyingHotline) -> None:
+    for _ in range(5):
+        fail(desk)
+    [waits], [urgent] = desk.file(priority="P3"), desk.file(priority="P1")
+    assert outbox.lease(desk.database, waits, "w/standard/1") is None, "open: P2 to P4 wait"
+    after = desk.later(seconds=31)
+    [probe] = after.file(priority="P4")
+    assert outbox.lease(after.database, probe, "w/standard/1") is not None, "half open: one goes"
+    assert outbox.lease(after.database, waits, "w/standard/2") is None, "and the others wait for it"
+    assert forwarder(after, hotline).deliver(urgent), "P1 never waits"
+    assert outbox.lease(after.later(seconds=61).database, waits, "w/standard/2") is not None, "closed by the 2xx"
+
+
+def test_each_failed_probe_doubles_the_rest(desk: Desk) -> None:
+    for _ in range(5):
+        fail(desk)
+    rests = []
+    moment = desk
+    for _ in range(7):
+        with moment.database.read() as connection:
+            open_until = connection.execute(t.hotline_state.select()).one().open_until
+        rests.append(round((open_until - moment.database.now()) / SECOND))
+        moment = moment.later(seconds=rests[-1] + 1)
+        fail(moment)
+    assert rests == [30, 60, 120, 240, 480, 600, 600]
+
+
+def test_a_hotline_that_is_back_gets_its_backlog_within_a_minute(desk: Desk, hotline: LyingHotline) -> None:
+    for _ in range(12):
+        [delivery] = desk.file(priority="P3")
+        with desk.database.write() as connection:
+            far = desk.database.now() + 3000 * SECOND
+            connection.execute(update(t.delivery).where(t.delivery.c.delivery_id == delivery).values(next_at=far))
+    for _ in range(5):
+        fail(desk)
+    [urgent] = desk.file(priority="P1")
+    forwarder(desk, hotline).deliver(urgent)
+    waits = sorted(row.next_at - desk.database.now() for row in desk.deliveries() if row.state == "due")
+    assert waits[0] <= 0
+    assert waits[-1] < breakers.SPREAD
+    assert len(set(waits)) == len(waits) == 17

@@ -1,0 +1,100 @@
+"""When is the next try, the fallback, the telling: the table of the schedule, row by row."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workers import schedule
+from workers.schedule import DAY, HOUR, MINUTE, SECOND
+
+DELAYS = {  # after the 1st, 2nd, … failed attempt; then for ever; then from the second day on
+    "P1": ([5, 15, 30, 60, 60, 60], 60, 60),
+    "P2": ([5, 30, 120, 300, 300, 300], 300, 900),
+    "P3": ([30, 120, 600, 1800, 3600, 3600], 3600, 3600),
+    "P4": ([60, 600, 1800, 3600, 7200, 7200], 7200, 7200),
+}
+
+
+@pytest.mark.parametrize("priority", DELAYS)
+def test_delays(priority: str) -> None:
+    first, then, later = DELAYS[priority]
+    assert [schedule.after_failure(priority, n + 1, 0, 0) // SECOND for n in range(6)] == first
+    assert schedule.after_failure(priority, 400, DAY - 1, 0) == then * SECOND
+    assert schedule.after_failure(priority, 400, DAY, 0) == later * SECOND
+
+
+@given(
+    st.sampled_from(list(DELAYS)),
+    st.integers(1, 10_000),
+    st.integers(0, 20 * DAY),
+    st.floats(-1, 1),
+    st.none() | st.integers(0, 10**9),
+)
+def test_jitter_stays_within_its_bounds_and_nothing_waits_three_hours(
+    priority: str, attempt: int, waited: int, chance: float, retry_after: int | None
+) -> None:
+    delay = schedule.after_failure(priority, attempt, waited, chance, retry_after)
+    plain = schedule.after_failure(priority, attempt, waited, 0)
+    part = 0.1 if priority == "P1" else 0.2
+    assert plain * (1 - part) <= delay + 1
+    assert delay < schedule.LONGEST_WAIT
+    if retry_after is None:
+        assert delay <= plain * (1 + part) + 1
+
+
+@pytest.mark.parametrize(
+    ("priority", "asked", "heeded"),
+    [("P1", 3, 5), ("P1", 45, 45), ("P1", 3600, 60), ("P2", 3600, 3600), ("P3", 86400, 3600), ("P4", 10**9, 3600)],
+)
+def test_retry_after_is_a_lower_bound_within_reason(priority: str, asked: int, heeded: int) -> None:
+    assert schedule.after_failure(priority, 1, 0, 0, asked) == heeded * SECOND
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        (None, None),
+        ("", None),
+        ("120", 120),
+        (" 7 ", 7),
+        ("0", 0),
+        ("-5", None),
+        ("soon", None),
+        ("1e3", None),
+        ("٣", None),
+        ("9" * 5000, 999_999_999),
+        ("Wed, 25 Nov 2026 08:10:00 GMT", 600),
+        ("Wed, 25 Nov 2026 07:00:00 GMT", 0),
+        ("Wed, 25 Nov 2036 08:00:00 GMT", 315_619_200),
+        ("Wed, 99 Nov 2026 08:00:00 GMT", None),
+    ],
+)
+def test_retry_after_in_seconds_as_a_date_and_as_nonsense(header: str | None, seconds: int | None) -> None:
+    eight_o_clock = 1_795_593_600 * SECOND  # 2026-11-25T08:00:00Z
+    assert schedule.read_retry_after(header, eight_o_clock) == seconds
+
+
+@pytest.mark.parametrize("priority", DELAYS)
+def test_three_refusals_are_within_a_minute(priority: str) -> None:
+    assert sum(schedule.after_refusal(priority, tries, 1) for tries in (1, 2)) < MINUTE
+
+
+@pytest.mark.parametrize(
+    ("priority", "fallback", "tell", "again"),
+    [
+        ("P1", 30 * SECOND, MINUTE, 15 * MINUTE),
+        ("P2", 15 * MINUTE, 20 * MINUTE, 2 * HOUR),
+        ("P3", 4 * HOUR, 8 * HOUR, DAY),
+        ("P4", DAY, 2 * DAY, DAY),
+    ],
+)
+def test_fallback_and_telling(priority: str, fallback: int, tell: int, again: int) -> None:
+    assert not schedule.fallback_due(priority, fallback - 1)
+    assert schedule.fallback_due(priority, fallback)
+    assert not schedule.tell_due(priority, tell - 1, None)
+    assert schedule.tell_due(priority, tell, None)
+    assert not schedule.tell_due(priority, tell + again, again - 1)
+    assert schedule.tell_due(priority, tell + again, again)
+    assert not schedule.tell_due(priority, tell - 1, again), "told early for its class: not again before its time"
