@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import click
 
+from tokaut.check import check
+from tokaut.deliveries import deliveries
 from tokaut.demo import demo
+from tokaut.keys import keys
+from tokaut.migrate import migrate
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -21,7 +25,8 @@ def main() -> None:
     """
 
 
-main.add_command(demo)
+for command in (demo, check, keys, migrate, deliveries):
+    main.add_command(command)
 
 if __name__ == "__main__":
     main()

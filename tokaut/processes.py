@@ -74,7 +74,7 @@ class Processes:
 
 
 def end_run(run: str) -> int:
-    """Kill what there still is of a run, and wait until it is gone; returns how many. Finds them by the mark: Linux only."""
+    """Kill what is left of a run, and wait until it is gone; returns how many. It looks for the mark: Linux only."""
     killed: set[int] = set()
     while left := _marked(f"{MARK}={run}".encode()):
         for process in left:

@@ -1,0 +1,124 @@
+import os
+import pwd
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy import insert, select
+
+from reports.migrations import upgrade
+from reports.store import tables as t
+from reports.store.database import Database
+from tokaut.__main__ import main
+
+REPORT = str(uuid.UUID(int=7))
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Database:
+    database = Database(f"sqlite:///{tmp_path / 'tokaut.db'}")
+    upgrade(database)
+    return database
+
+
+def put(database: Database, number: int, **values: Any) -> str:
+    """One row of `delivery`, an hour old, tried three times."""
+    now = database.now()
+    row = {
+        "delivery_id": str(uuid.UUID(int=number)),
+        "report_id": REPORT,
+        "hotline": "vu-one",
+        "type": "created",
+        "revision": number,
+        "role": "primary",
+        "why": "CATEGORY_FIRST",
+        "priority": "P2",
+        "state": "due",
+        "handling": "none",
+        "attempt": 3,
+        "next_at": now + 300_000_000,
+        "created_at": now - 3_600_000_000,
+        "last_class": "unavailable",
+        "last_status": 503,
+    }
+    with database.write() as connection:
+        connection.execute(insert(t.delivery).values(row | values))
+    return str(row["delivery_id"])
+
+
+def run(tmp_path: Path, *words: str) -> Result:
+    return CliRunner().invoke(main, ["deliveries", *words], env={"TOKAUT_DATA": str(tmp_path)})
+
+
+def state_of(database: Database, delivery_id: str) -> str:
+    with database.read() as connection:
+        query = select(t.delivery.c.state).where(t.delivery.c.delivery_id == delivery_id)
+        return str(connection.execute(query).scalar_one())
+
+
+def test_the_list_shows_what_waits_and_why(tmp_path: Path, database: Database) -> None:
+    due = put(database, 1)
+    parked = put(database, 2, state="parked", priority="P1", told_at=database.now())
+    put(database, 3, state="delivered")
+    first, second = run(tmp_path, "list").output.splitlines()
+    assert first.startswith(f"{parked}  P1  parked")
+    assert "a person was told" in first
+    assert second.startswith(f"{due}  P2  due")
+    assert "60 min old, 3 tries, last unavailable 503, next in 4 min" in second
+
+
+def test_the_list_can_be_of_one_state(tmp_path: Path, database: Database) -> None:
+    put(database, 1)
+    delivered = put(database, 2, state="delivered")
+    assert run(tmp_path, "list", "--state", "delivered").output.startswith(delivered)
+    assert "None in this state." in run(tmp_path, "list", "--state", "refused").output
+
+
+def test_nothing_waits(tmp_path: Path, database: Database) -> None:
+    assert "Every delivery has reached its hotline" in run(tmp_path, "list").output
+
+
+def test_a_parked_one_is_sent_again(tmp_path: Path, database: Database) -> None:
+    parked = put(database, 1, state="parked")
+    assert run(tmp_path, "retry", parked).exit_code == 0
+    assert state_of(database, parked) == "due"
+
+
+def test_an_order_is_in_the_audit_with_the_account(tmp_path: Path, database: Database) -> None:
+    run(tmp_path, "park", put(database, 1))
+    with database.read() as connection:
+        row = connection.execute(select(t.audit.c.actor, t.audit.c.act)).one()
+    assert tuple(row) == (f"operator:{os.environ.get('LOGNAME') or pwd.getpwuid(os.getuid()).pw_name}", "parked")
+
+
+def test_what_is_not_possible_is_said_and_the_rest_is_done(tmp_path: Path, database: Database) -> None:
+    delivered, due = put(database, 1, state="delivered"), put(database, 2)
+    result = run(tmp_path, "park", delivered, str(uuid.UUID(int=99)), due)
+    assert result.exit_code == 1
+    assert "it is delivered" in result.output
+    assert "there is no such delivery" in result.output
+    assert state_of(database, due) == "parked"
+
+
+def test_the_last_one_alive_of_a_report_is_not_cancelled(tmp_path: Path, database: Database) -> None:
+    one = put(database, 1)
+    assert run(tmp_path, "cancel", "--reason", "double", one).exit_code == 1
+    put(database, 2)
+    assert run(tmp_path, "cancel", "--reason", "double", one).exit_code == 0
+    assert state_of(database, one) == "cancelled"
+
+
+def test_where_there_is_no_database_none_is_made(tmp_path: Path) -> None:
+    result = run(tmp_path, "list")
+    assert result.exit_code == 1
+    assert "There is no database under" in result.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_database_that_is_away_is_said_in_one_line(tmp_path: Path) -> None:
+    environ = {"TOKAUT_DATA": str(tmp_path), "DATABASE_URL": "postgresql://127.0.0.1:1/x"}
+    result = CliRunner().invoke(main, ["deliveries", "list"], env=environ)
+    assert result.exit_code == 1
+    assert len(result.output.splitlines()) == 1

@@ -1,0 +1,87 @@
+"""`tokaut check`: everything that is wrong, at once, each with what to do about it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import click
+
+from reports.hardening import harden
+from reports.settings import WebSecrets, collect
+from tokaut import checks
+
+Found = dict[str, list[str]]  # what was looked at → what is wrong there, a sentence each
+
+
+@click.command()
+@click.option("--country", metavar="ISO", help="Only this country's file, for example vu.")
+def check(country: str | None) -> None:
+    """Say everything that is wrong with this installation, and what to do about each.
+
+    Looks at settings, country files, keys, the database, Redis and the folders, and changes nothing. Run it with the
+    settings of the services, under an account that may read them. Exit status 1 when something has to be mended.
+
+    \b
+    Example:  tokaut check
+              TOKAUT_MODE=live tokaut check      what keeps this installation from going live
+              tokaut check --country vu          one country file alone
+
+    Next: mend from the top, then run it again. When it is content, start the services: the Procfile names them.
+    """
+    harden()
+    mode = checks.mode_of(os.environ)
+    found = look_at_files(os.environ, only=country)
+    if not country:
+        found |= look_at_parts(os.environ)
+    _print(found)
+    if mode != "live":
+        _print_live(found, look_at_files({**os.environ, "TOKAUT_MODE": "live"}, only=country))
+    if wrong := sum(map(len, found.values())):
+        click.echo(f"\n{wrong} to mend for {mode} mode. Then run `tokaut check` again.")
+        raise SystemExit(1)
+    click.echo(f"\nNothing is wrong for {mode} mode. What only people can check: docs/operating.md, going live.")
+
+
+def look_at_files(environ: Mapping[str, str], *, only: str | None = None) -> Found:
+    """Settings and country files, as the mode wants them."""
+    common, mode = checks.common_of(environ), checks.mode_of(environ)
+    countries, unreadable = checks.read_countries(common, mode, only)
+    found: Found = {} if only else {"settings": list(checks.settings(environ))}
+    if countries is None:
+        return found | {"countries": list(unreadable)}
+    if not only:
+        found["hotlines"] = list(checks.hotline_settings(environ, checks.hotlines_of(countries)))
+    return found | {"countries": list(checks.countries(countries, mode, datetime.now(UTC).date()))}
+
+
+def look_at_parts(environ: Mapping[str, str]) -> Found:
+    """What stands on this machine, and what it is connected to."""
+    common = checks.common_of(environ)
+    countries, _ = checks.read_countries(common, "demo")
+    secrets = collect([WebSecrets], environ)[0]
+    return {
+        "keys": list(checks.keys(common.keys, checks.hotlines_of(countries) if countries else ())),
+        "phone pepper": list(checks.pepper(secrets[WebSecrets])) if WebSecrets in secrets else [],
+        "database": list(checks.database(common)),
+        "redis": list(checks.redis(common)),
+        "folders": list(checks.folders(common)),
+    }
+
+
+def _print(found: Found) -> None:
+    for name, lines in found.items():
+        click.echo(f"{name}: {'good' if not lines else ''}".rstrip())
+        for line in lines:
+            click.echo(f"  x {line}")
+
+
+def _print_live(found: Found, live: Found) -> None:
+    """What is no fault in this mode, and would be in live mode."""
+    known = {line for lines in found.values() for line in lines}
+    more = [line for lines in live.values() for line in lines if line not in known]
+    if more:
+        click.echo("\nLive mode would need more:")
+    for line in more:
+        click.echo(f"  - {line}")

@@ -1,0 +1,164 @@
+"""What `tokaut check` looks at. Each look gives sentences: what is wrong, and what to do. None changes anything."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+
+from redis.exceptions import NoPermissionError, RedisError
+
+from reports.country import Countries, CountryError, load_all
+from reports.hotline import Hotline, Mode
+from reports.keyfolder import SENDER, KeyFault, listed, load_private, load_public
+from reports.migrations import is_current
+from reports.pepper import load_pepper
+from reports.queue import connect
+from reports.settings import SHARED, Common, SettingError, WebSecrets, attempt_hotlines, collect, load
+from reports.store.database import SQLITE_SETTINGS, Away, BadAddress, Database
+
+MODES: Final[tuple[Mode, ...]] = ("live", "training", "demo")
+LITTLE_SPACE: Final = 1_000_000_000  # bytes; below it an operator has time to act
+POSTGRESQL_SETTINGS: Final = {
+    "fsync": "on",
+    "full_page_writes": "on",
+    "synchronous_commit": "on",
+    "server_encoding": "UTF8",
+}
+
+
+def common_of(environ: Mapping[str, str]) -> Common:
+    """The shared settings; for each that is wrong or missing the demo's default, so that the rest is looked at too."""
+    as_demo = {**environ, "TOKAUT_MODE": "demo"}
+    wrong = {fault.name for fault in collect([Common], as_demo)[1]}
+    return load(Common, {name: value for name, value in as_demo.items() if name.removesuffix("_FILE") not in wrong})
+
+
+def mode_of(environ: Mapping[str, str]) -> Mode:
+    """What the files are looked at for; the strictest where the mode itself is wrong."""
+    wanted = environ.get("TOKAUT_MODE", "").strip() or "demo"
+    return next((mode for mode in MODES if mode == wanted), "live")
+
+
+def settings(environ: Mapping[str, str]) -> Iterator[str]:
+    """Every setting of every process, and names that nothing reads."""
+    channels = common_of(environ).channels
+    for channel in channels:
+        if not list(_classes_beside(channel)):
+            yield f"CHANNELS names {channel}, and there is no such channel; look into gateway/channels"
+    beside = [cls for channel in channels for cls in _classes_beside(channel)]
+    yield from map(str, collect([*SHARED, *beside], environ)[1])
+
+
+def hotlines_of(found: Countries) -> list[Hotline]:
+    return [hotline for country in found for hotline in country.hotlines.values()]
+
+
+def hotline_settings(environ: Mapping[str, str], hotlines: Iterable[Hotline]) -> Iterator[str]:
+    webhooks = [hotline.id for hotline in hotlines if hotline.delivery == "webhook"]
+    yield from map(str, attempt_hotlines(environ, webhooks)[1])
+
+
+def countries(found: Countries, mode: Mode, today: date) -> Iterator[str]:
+    yield from found.problems(mode)
+    for country in found:
+        yield from country.overdue(today)
+
+
+def read_countries(common: Common, mode: Mode, only: str | None = None) -> tuple[Countries | None, tuple[str, ...]]:
+    """The files, or what keeps them from being read."""
+    try:
+        return load_all([only] if only else common.countries, mode, common.country_dir), ()
+    except CountryError as error:
+        return None, error.lines
+
+
+def keys(folder: Path, hotlines: Iterable[Hotline]) -> Iterator[str]:
+    """Both halves of each hotline's pair and of the sender's, and whether the card names the key that is here."""
+    wanted = {hotline.id: hotline.card.key_id for hotline in hotlines} | {SENDER: ""}
+    for hotline, agreed in wanted.items():
+        try:
+            load_public(folder, [hotline])
+            load_private(folder, [hotline])
+            here = {one.public.key_id for one in listed(folder, hotline)}
+        except KeyFault as fault:
+            yield str(fault)
+            continue
+        if agreed and agreed not in here:
+            yield (
+                f"hotline {hotline}: its card says key {agreed}, and {folder} holds {', '.join(sorted(here))}. Ask the "
+                "hotline for the key id over the phone, then mend whichever is wrong."
+            )
+
+
+def pepper(secrets: WebSecrets) -> Iterator[str]:
+    try:
+        load_pepper(secrets.pepper_file)
+    except SettingError as error:
+        yield str(error)
+
+
+def database(common: Common) -> Iterator[str]:
+    """Reached, at the schema of this release, and durable. An embedded one that was never made is not made here."""
+    if not common.has_database:
+        yield f"There is no database under {common.data} yet. Make it: tokaut migrate"
+        return
+    try:
+        found = Database(common.database_url, threads=1)
+        wanted: Mapping[str, Any] = SQLITE_SETTINGS if found.is_sqlite else POSTGRESQL_SETTINGS
+        for name, value in found.durability().items():
+            if str(value) != str(wanted[name]):
+                yield f"The database says {name} = {value}; a report is safe only with {wanted[name]}. Change it there."
+        if not is_current(found):
+            yield "The database is not at the schema of this release. Bring it there: tokaut migrate"
+        found.close()
+    except BadAddress as error:
+        yield f"DATABASE_URL {error}"
+    except Away as away:
+        yield f"The database does not answer ({away}). Callers are still served, from the spool. Start it."
+
+
+def redis(common: Common) -> Iterator[str]:
+    """Reached, keeps what it is told, throws nothing out."""
+    try:
+        with connect(common.redis_url) as client:
+            client.ping()
+            told = {**client.info("memory"), **client.info("persistence")}
+    except NoPermissionError:
+        return  # an account that may not ask is as it should be
+    except (RedisError, OSError) as error:
+        why = type(error).__name__
+        yield f"Redis does not answer ({why}). Callers get the home screen and little else. Start it, or set REDIS_URL."
+        return
+    if told.get("maxmemory_policy") != "noeviction":
+        yield "Redis may throw out what it holds; set maxmemory-policy noeviction there."
+    if not told.get("aof_enabled"):
+        yield "Redis keeps nothing over a restart: running calls would be cut. Set appendonly yes there."
+
+
+def folders(common: Common) -> Iterator[str]:
+    spool = common.data / "spool"
+    standing = next(path for path in (spool, *spool.parents) if path.exists())
+    if not os.access(standing, os.W_OK | os.X_OK):
+        yield f"{standing} is not writable: without the spool no report is taken while the database is away. chown it."
+    for path in (common.data, spool):
+        if path.is_dir() and path.stat().st_mode & 0o077:
+            yield f"{path} can be entered by other accounts; chmod 0700 {path}"
+    free = shutil.disk_usage(standing).free
+    if free < LITTLE_SPACE:
+        yield f"Only {free // 1_000_000} MB are free at {standing}; below 200 MB no report is taken into the spool."
+
+
+def _classes_beside(channel: str) -> Iterator[type]:
+    """The settings that stand beside a channel's way in and its way out."""
+    for package in ("gateway.channels", "workers.senders"):
+        try:
+            module = importlib.import_module(f"{package}.{channel}")
+        except ModuleNotFoundError:
+            continue
+        if isinstance(found := getattr(module, "Settings", None), type):
+            yield found

@@ -1,0 +1,157 @@
+"""`tokaut deliveries`: what has not reached its hotline, and what a person can do about it. Ids only."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from reports.hardening import harden
+from reports.settings import Place, SettingError, load
+from reports.store import orders
+from reports.store.database import Away, BadAddress, Database
+from tokaut.plain import Plain
+
+STATES = ("due", "refused", "parked", "delivered", "cancelled")
+OPEN = ("due", "refused", "parked")
+
+
+@click.group()
+def deliveries() -> None:
+    """See what has not reached its hotline, and order what happens to it.
+
+    A delivery is one sending of one report to one hotline. due: it is tried again by itself. refused: the hotline said
+    no. parked: two weeks were not enough, or a person took it. Nothing of these is ever deleted.
+
+    \b
+    Example:  tokaut deliveries list
+              tokaut deliveries retry 01a211f9-fa88-7a02-8b44-5f0e9d8c7b6a
+    """
+    harden()
+
+
+@deliveries.command("list")
+@click.option(
+    "--state", "states", multiple=True, type=click.Choice(STATES), help="Only these; may be given more than once."
+)
+def list_(states: tuple[str, ...]) -> None:
+    """List what is on its way, refused or parked, the most urgent first.
+
+    \b
+    Example:  tokaut deliveries list --state parked
+
+    Next: mend what is wrong at the hotline or here, then `tokaut deliveries retry`; or give the report to somebody by
+    hand, then `tokaut deliveries cancel`.
+    """
+    with _opened() as (database, _):
+        rows = orders.listed(database, states or OPEN)
+        now = database.now()
+    for row in rows:
+        click.echo(_line(row, now))
+    if not rows:
+        click.echo("None. Every delivery has reached its hotline." if not states else "None in this state.")
+
+
+@deliveries.command()
+@click.argument("delivery_ids", nargs=-1, required=True, metavar="DELIVERY_ID...")
+def retry(delivery_ids: tuple[str, ...]) -> None:
+    """Send it again, now, with the same key: a hotline that has it already sees that it is the same one.
+
+    \b
+    Example:  tokaut deliveries retry 01a211f9-fa88-7a02-8b44-5f0e9d8c7b6a
+
+    Next: `tokaut deliveries list` shows within seconds whether it got through.
+    """
+    _each(delivery_ids, orders.retry, "is due now; the worker or the clock takes it within a second.")
+
+
+@deliveries.command()
+@click.argument("delivery_ids", nargs=-1, required=True, metavar="DELIVERY_ID...")
+def park(delivery_ids: tuple[str, ...]) -> None:
+    """Stop trying, and keep it: a person takes it from here.
+
+    \b
+    Example:  tokaut deliveries park 01a211f9-fa88-7a02-8b44-5f0e9d8c7b6a
+
+    Next: `tokaut deliveries retry` starts it again, with two weeks before it.
+    """
+    _each(delivery_ids, orders.park, "is parked; it is kept, and tried no more until you retry it.")
+
+
+@deliveries.command()
+@click.argument("delivery_ids", nargs=-1, required=True, metavar="DELIVERY_ID...")
+@click.option("--reason", required=True, help="One word for the audit: mistake, double, handed_over.")
+def cancel(delivery_ids: tuple[str, ...], reason: str) -> None:
+    """Give it up. Refused for the last delivery that is alive of a report: somebody has to have that report.
+
+    \b
+    Example:  tokaut deliveries cancel --reason handed_over 01a211f9-fa88-7a02-8b44-5f0e9d8c7b6a
+    """
+
+    def order(database: Database, delivery_id: str, actor: str) -> None:
+        orders.cancel(database, delivery_id, actor, reason)
+
+    _each(delivery_ids, order, "is cancelled; the audit says by whom and why.")
+
+
+def _each(delivery_ids: tuple[str, ...], order: Callable[[Database, str, str], None], done: str) -> None:
+    """One after the other; what is not possible is said, the rest is done, and the exit status tells."""
+    failed = False
+    with _opened() as (database, actor):
+        for delivery_id in delivery_ids:
+            try:
+                order(database, delivery_id, actor)
+                click.echo(f"{delivery_id} {done}")
+            except orders.NotPossible as why:
+                click.echo(f"{delivery_id}: nothing was done: {why}.", err=True)
+                failed = True
+    if failed:
+        raise SystemExit(1)
+
+
+@contextmanager
+def _opened() -> Iterator[tuple[Database, str]]:
+    """The database, and who is at it, for the audit."""
+    try:
+        place = load(Place, os.environ)
+        if not place.has_database:
+            raise Plain(
+                f"There is no database under {place.data}. Set TOKAUT_DATA or DATABASE_URL as the services have it."
+            )
+        database = Database(place.database_url, threads=1, offset=place.clock_offset)
+        yield database, f"operator:{_account()}"
+        database.close()
+    except (SettingError, BadAddress) as error:
+        raise Plain(str(error)) from None
+    except Away as away:
+        raise Plain(f"The database does not answer ({away}). Is it up, and is `tokaut check` content?") from None
+
+
+def _account() -> str:
+    try:
+        return getpass.getuser()[:64]
+    except (OSError, KeyError):  # an account without a name, as in a container
+        return str(os.getuid())
+
+
+def _line(row: Any, now: int) -> str:
+    tries = f"{row.attempt} {'try' if row.attempt == 1 else 'tries'}"
+    last = f", last {row.last_class}" + (f" {row.last_status}" if row.last_status else "") if row.last_class else ""
+    told = f", a person was told {_ago(now - row.told_at)} ago" if row.told_at else ""
+    following = f", next in {_ago(row.next_at - now)}" if row.state == "due" else ""
+    return (
+        f"{row.delivery_id}  {row.priority}  {row.state:<9}  {row.hotline}  {row.type}  report {row.report_id}  "
+        f"{_ago(now - row.created_at)} old, {tries}{last}{following}{told}"
+    )
+
+
+def _ago(microseconds: int) -> str:
+    seconds = max(0, microseconds // 1_000_000)
+    for size, name in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {name}"
+    return f"{seconds} s"
