@@ -107,8 +107,10 @@ def describe(
 def _unknown(environ: Mapping[str, str], prefix: str, known: set[str]) -> Iterator[Fault]:
     """B-71: a typing error must not fall back to a default in silence."""
     for name in sorted(name for name in environ if name.startswith(prefix) and name not in known):
-        close = difflib.get_close_matches(name, sorted(known), n=1)
-        yield Fault(name, f"is no setting. {f'Did you mean {close[0]}?' if close else 'Remove it: nothing reads it.'}")
+        ends = sorted(one.removeprefix(prefix) for one in known)
+        close = difflib.get_close_matches(name.removeprefix(prefix), ends, n=1)
+        advice = f"Did you mean {prefix}{close[0]}?" if close else "Remove it: nothing reads it."
+        yield Fault(name, f"is no setting. {advice}")
 
 
 def _used_twice(filled: Iterable[tuple[str, Any]]) -> Iterator[Fault]:

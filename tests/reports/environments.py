@@ -1,0 +1,31 @@
+"""An environment in which live mode starts, for the tests of settings to break."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from reports.settings import SHARED, collect, reading
+
+SESSION, STORE, OTHER = (reading.new_secret() for _ in range(3))
+
+
+def live_environment(data: Path) -> dict[str, str]:
+    data.chmod(0o700)
+    return {
+        "TOKAUT_MODE": "live",
+        "TOKAUT_DATA": str(data),
+        "DATABASE_URL": "postgresql://tokaut@127.0.0.1/tokaut",
+        "REDIS_URL": "redis://127.0.0.1:6379/0",
+        "PUBLIC_URL": "https://report.example",
+        "CHANNELS": "africastalking,ussd",
+        "COUNTRIES": "vu",
+        "TOKAUT_SESSION_KEY": SESSION,
+        "TOKAUT_STORE_KEY": STORE,
+        "TOKAUT_PHONE_PEPPER_FILE": str(data / "pepper"),
+        "TOKAUT_ON_CALL": "night@desk.example, +6785550101",
+        "SMTP_URL": "smtps://tokaut:hunter2@mail.example:465",
+    }
+
+
+def faults(environ: dict[str, str]) -> list[str]:
+    return [str(fault) for fault in collect(SHARED, environ)[1]]

@@ -1,0 +1,224 @@
+"""A wrong setting stops the start with one plain line: its name, what is wrong, what to do, never a secret."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from reports.settings import (
+    SHARED,
+    Common,
+    HotlineSettings,
+    Mode,
+    Operator,
+    Secret,
+    SettingError,
+    WebSecrets,
+    describe,
+    env,
+    from_environment,
+    load,
+    load_all,
+    reading,
+)
+from tests.reports.environments import OTHER, SESSION, STORE, faults, live_environment
+
+DEMO = reading.new_secret(demo=True)
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> dict[str, str]:
+    return live_environment(tmp_path)
+
+
+def test_live_starts_when_all_is_set(live: dict[str, str]) -> None:
+    settings = load_all(SHARED, live)
+    assert settings[Common].mode is Mode.LIVE
+    assert settings[Common].countries == ("vu",)
+    assert settings[Operator].on_call == ("night@desk.example", "+6785550101")
+    assert len(settings[WebSecrets].session_key.reveal()[0]) == 32
+
+
+def test_demo_needs_nothing_but_its_keys() -> None:
+    common = load(Common, {})
+    assert (common.mode, common.channels, common.countries) == (
+        Mode.DEMO,
+        ("simulator", "africastalking", "ussd"),
+        ("vu", "fj", "ke"),
+    )
+    assert common.database_url == f"sqlite:///{Path('var').absolute()}/tokaut.db"
+    assert common.redis_url == f"unix://{Path('var').absolute()}/valkey.sock"
+    assert common.keys == Path("var/keys").absolute()
+    assert faults({}) == [
+        "TOKAUT_PHONE_PEPPER_FILE is not set; name a file, then make it: tokaut keys rotate phone-pepper",
+        "TOKAUT_SESSION_KEY is not set; make one: tokaut keys secret",
+        "TOKAUT_STORE_KEY is not set; make one: tokaut keys secret",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "line"),
+    [
+        # B-71
+        ("TOKAUT_MOED", "live", "TOKAUT_MOED is no setting. Did you mean TOKAUT_MODE?"),
+        ("TOKAUT_ORCHID", "x", "TOKAUT_ORCHID is no setting. Remove it: nothing reads it."),
+        ("TOKAUT_MODE", "Live ", "TOKAUT_MODE is 'Live'; it can be demo, training or live"),
+        # B-72
+        ("TOKAUT_SESSION_KEY", "", "TOKAUT_SESSION_KEY is empty; make one: tokaut keys secret"),
+        ("TOKAUT_SESSION_KEY", " ", "TOKAUT_SESSION_KEY is empty; make one: tokaut keys secret"),
+        (
+            "TOKAUT_SESSION_KEY",
+            "changeme",
+            "TOKAUT_SESSION_KEY holds 6 bytes and needs 32; make one: tokaut keys secret",
+        ),
+        ("TOKAUT_SESSION_KEY", "a b!c", "TOKAUT_SESSION_KEY is not written in base64url; make one: tokaut keys secret"),
+        ("TOKAUT_SESSION_KEY", "A" * 43, "TOKAUT_SESSION_KEY is not random; make one: tokaut keys secret"),
+        (
+            "TOKAUT_SESSION_KEY",
+            DEMO,
+            "TOKAUT_SESSION_KEY is one that a demo made; live mode needs its own: tokaut keys secret",
+        ),
+        (
+            "TOKAUT_SESSION_KEY",
+            f"{SESSION},{SESSION}",
+            "TOKAUT_SESSION_KEY holds the same secret twice; make one: tokaut keys secret",
+        ),
+        (
+            "TOKAUT_STORE_KEY",
+            SESSION,
+            "TOKAUT_STORE_KEY is the same as TOKAUT_SESSION_KEY; give each its own: tokaut keys secret",
+        ),
+        (
+            "TOKAUT_STORE_KEY",
+            f"{STORE},{OTHER},{SESSION}",
+            "TOKAUT_STORE_KEY is one secret, or two with a comma while one is rotated, newest first;"
+            " make one: tokaut keys secret",
+        ),
+        # B-73
+        (
+            "DATABASE_URL",
+            "nonsense",
+            "DATABASE_URL is no address of the right kind; write it as postgresql://user@host/name,"
+            " or sqlite:////folder/file.db",
+        ),
+        ("DATABASE_URL", "postgresql://h:99999/x", "DATABASE_URL is no address; look for a wrong port or bracket"),
+        (
+            "REDIS_URL",
+            "http://127.0.0.1",
+            "REDIS_URL is no address of the right kind; write it as redis://host:6379/0,"
+            " rediss://… or unix:///folder/valkey.sock",
+        ),
+        ("REDIS_URL", "", "REDIS_URL is not set; live mode needs a Redis or Valkey server that is kept running"),
+        # the rest of what live refuses
+        ("PUBLIC_URL", "http://report.example", "PUBLIC_URL begins with http://; live mode needs https://"),
+        ("PUBLIC_URL", "report.example", "PUBLIC_URL is no address that begins with https://"),
+        (
+            "PUBLIC_URL",
+            "https://me:secret@report.example",
+            "PUBLIC_URL holds a user, a query or a fragment; give only https://host/path",
+        ),
+        (
+            "CHANNELS",
+            "ussd,simulator",
+            "CHANNELS names the simulator, by which anybody could report as anybody; live mode never has it",
+        ),
+        ("CHANNELS", "ussd,ussd", "CHANNELS names nothing, or one of its names twice"),
+        ("COUNTRIES", "VU", "COUNTRIES holds 'VU'; names are lower case and stand with commas between them"),
+        ("TOKAUT_CLOCK_OFFSET", "3600", "TOKAUT_CLOCK_OFFSET moves the clock, which live mode never does; remove it"),
+        (
+            "TOKAUT_CLOCK_OFFSET",
+            "1 day",
+            "TOKAUT_CLOCK_OFFSET is '1 day'; it is a number of seconds, such as 3600 or -60",
+        ),
+        (
+            "TOKAUT_COUNTRY_DIR",
+            "/nowhere",
+            "TOKAUT_COUNTRY_DIR names /nowhere, which is no folder; correct the path",
+        ),
+        ("TOKAUT_ON_CALL", "", "TOKAUT_ON_CALL is not set; live mode needs somebody who is told"),
+        (
+            "TOKAUT_ON_CALL",
+            "the night desk",
+            "TOKAUT_ON_CALL holds what is neither an e-mail address nor a number with + and the country code",
+        ),
+        ("SMTP_URL", "", "SMTP_URL is not set, and TOKAUT_ON_CALL names an e-mail address; name a mail server"),
+    ],
+)
+def test_b71_b72_b73_each_wrong_value_is_one_line(live: dict[str, str], name: str, value: str, line: str) -> None:
+    assert faults({**live, name: value}) == [line]
+    with pytest.raises(SettingError) as raised:
+        load_all(SHARED, {**live, name: value})
+    assert str(raised.value) == line
+
+
+@pytest.mark.parametrize("name", ["CHANNELS", "COUNTRIES", "TOKAUT_STORE_KEY", "TOKAUT_PHONE_PEPPER_FILE"])
+def test_live_has_no_default_for_what_an_operator_must_decide(live: dict[str, str], name: str) -> None:
+    del live[name]
+    (line,) = faults(live)
+    assert line.startswith(f"{name} is not set; ")
+
+
+def test_all_faults_are_said_at_once(live: dict[str, str]) -> None:
+    wrong = {"TOKAUT_MOED": "live", "TOKAUT_STORE_KEY": "short", "COUNTRIES": "", "DATABASE_URL": "x", "REDIS_URL": ""}
+    assert [line.split()[0] for line in faults({**live, **wrong})] == [
+        "TOKAUT_MOED",
+        "DATABASE_URL",
+        "REDIS_URL",
+        "COUNTRIES",
+        "TOKAUT_STORE_KEY",
+    ]
+
+
+def test_a_database_that_does_not_answer_is_no_wrong_setting(live: dict[str, str]) -> None:
+    """B-73: web starts, and reports go to the spool."""
+    assert faults({**live, "DATABASE_URL": "postgresql://127.0.0.1:1/x"}) == []
+
+
+# Whoever declares settings
+
+
+@from_environment
+class Telegraph:
+    token: Secret[tuple[str, ...]] = env("TELEGRAPH_TOKEN", reading.tokens, secret=True, meaning="in its address")
+    wires: float = env("TELEGRAPH_WIRES", reading.seconds, default="2", meaning="how many wires")
+
+
+def test_a_channel_declares_its_own_class() -> None:
+    telegraph = load(Telegraph, {"TELEGRAPH_TOKEN": OTHER})
+    assert (telegraph.token.reveal(), telegraph.wires) == ((OTHER,), 2.0)
+    with pytest.raises(SettingError, match="TELEGRAPH_TOKEN is too short to be a secret"):
+        load(Telegraph, {"TELEGRAPH_TOKEN": "short"})
+
+
+@pytest.mark.rule("S-27")
+def test_no_repr_and_no_description_shows_a_secret(live: dict[str, str]) -> None:
+    settings = load_all(SHARED, live)
+    shown = repr([settings[cls] for cls in SHARED]) + repr(describe(environ=live))
+    for secret in (SESSION, STORE, "hunter2", "tokaut@127"):
+        assert secret not in shown
+
+
+def test_every_setting_can_be_described(live: dict[str, str]) -> None:
+    lines = {line.name: line for line in describe([*SHARED, Telegraph], live)}
+    assert lines["TOKAUT_MODE"].state == "set: live"
+    assert lines["TOKAUT_SESSION_KEY"].state == "set, 43 characters, better in a file"
+    assert lines["TOKAUT_KEYS"].state == "not set"
+    assert lines["TELEGRAPH_WIRES"].state == "default"
+    assert lines["TELEGRAPH_TOKEN"].state == "not set"
+    assert lines["CHANNELS"].default == "simulator,africastalking,ussd (demo only)"
+    assert all(line.meaning for line in lines.values())
+    assert {line.name for line in describe([HotlineSettings], prefix="HOTLINE_<ID>_")} == {
+        "HOTLINE_<ID>_URL",
+        "HOTLINE_<ID>_SECRET",
+        "HOTLINE_<ID>_PRIVATE",
+    }
+
+
+def test_new_secrets_are_taken_by_their_readers_and_only_the_demos_are_marked() -> None:
+    for _ in range(200):
+        assert reading.not_the_demos(reading.keys(reading.new_secret())) is None
+        assert reading.not_the_demos(reading.webhook_secrets(reading.new_webhook_secret())) is None
+        assert reading.not_the_demos(reading.keys(reading.new_secret(demo=True))) is not None
+        assert reading.not_the_demos(reading.tokens(reading.new_secret(demo=True))) is not None
+        assert reading.not_the_demos(reading.webhook_secrets(reading.new_webhook_secret(demo=True))) is not None

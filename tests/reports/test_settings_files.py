@@ -1,0 +1,145 @@
+"""Secrets in files, the data folder, and the settings of each hotline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from reports.settings import SHARED, SettingError, WebSecrets, hotlines, load, load_all, reading
+from tests.reports.environments import SESSION, faults, live_environment
+
+HOOK, OTHER_HOOK = reading.new_webhook_secret(), reading.new_webhook_secret()
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> dict[str, str]:
+    return live_environment(tmp_path)
+
+
+# Secrets in files
+
+
+def test_a_secret_comes_from_a_file(live: dict[str, str], tmp_path: Path) -> None:
+    del live["TOKAUT_SESSION_KEY"]
+    path = tmp_path / "session_key"
+    path.write_text(f"{SESSION}\n")
+    path.chmod(0o400)
+    settings = load_all(SHARED, {**live, "TOKAUT_SESSION_KEY_FILE": str(path)})
+    assert (
+        settings[WebSecrets].session_key.reveal()
+        == load(WebSecrets, {**live, "TOKAUT_SESSION_KEY": SESSION}).session_key.reveal()
+    )
+
+
+def test_b72_name_and_file_both(live: dict[str, str], tmp_path: Path) -> None:
+    assert faults({**live, "TOKAUT_SESSION_KEY_FILE": str(tmp_path / "key")}) == [
+        "TOKAUT_SESSION_KEY and TOKAUT_SESSION_KEY_FILE are both set; keep one, better the file"
+    ]
+
+
+def test_b72_file_missing(live: dict[str, str], tmp_path: Path) -> None:
+    del live["TOKAUT_SESSION_KEY"]
+    (line,) = faults({**live, "TOKAUT_SESSION_KEY_FILE": str(tmp_path / "key")})
+    assert line == (
+        "TOKAUT_SESSION_KEY is given by TOKAUT_SESSION_KEY_FILE, which cannot be read (No such file or directory);"
+        f" correct the path {tmp_path / 'key'}"
+    )
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604])
+def test_b72_file_that_others_can_read(live: dict[str, str], tmp_path: Path, mode: int) -> None:
+    del live["TOKAUT_SESSION_KEY"]
+    path = tmp_path / "session_key"
+    path.write_text(SESSION)
+    path.chmod(mode)
+    assert faults({**live, "TOKAUT_SESSION_KEY_FILE": str(path)}) == [
+        f"TOKAUT_SESSION_KEY is given by TOKAUT_SESSION_KEY_FILE, a file that others can read; chmod 0400 {path}"
+    ]
+
+
+def test_b72_file_of_bytes(live: dict[str, str], tmp_path: Path) -> None:
+    del live["TOKAUT_SESSION_KEY"]
+    path = tmp_path / "session_key"
+    path.write_bytes(bytes(range(128, 160)))
+    path.chmod(0o400)
+    (line,) = faults({**live, "TOKAUT_SESSION_KEY_FILE": str(path)})
+    assert line.endswith("which is no text; write the value as one line of plain text")
+
+
+# The data folder
+
+
+def test_b75_data_is_a_file(live: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "var").write_text("")
+    for inside in ("var", "var/below"):
+        assert faults({**live, "TOKAUT_DATA": str(tmp_path / inside)}) == [
+            f"TOKAUT_DATA goes through {tmp_path / 'var'}, which is a file; name a folder"
+        ]
+
+
+def test_b75_data_is_not_writable(live: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.access", lambda path, mode: False)  # the tests may run as root
+    (line,) = faults(live)
+    assert line == (
+        f"TOKAUT_DATA is not writable for this account at {tmp_path}; name another folder or change its owner"
+    )
+
+
+def test_live_refuses_a_data_folder_that_others_enter(live: dict[str, str], tmp_path: Path) -> None:
+    tmp_path.chmod(0o750)
+    assert faults(live) == [f"TOKAUT_DATA can be entered by other accounts; chmod 0700 {tmp_path}"]
+
+
+# Hotlines
+
+
+def test_a_hotlines_own_settings(live: dict[str, str]) -> None:
+    environ = {
+        **live,
+        "HOTLINE_VU_PIKININI_URL": "https://hotline.example/reports/",
+        "HOTLINE_VU_PIKININI_SECRET": f"{HOOK},{OTHER_HOOK}",
+        "HOTLINE_VU_PIKININI_PRIVATE": "10.0.0.5:8443, [fd00::1]:443",
+    }
+    found = hotlines(environ, ["vu-pikinini"])["vu-pikinini"]
+    assert found.url == "https://hotline.example/reports"
+    assert found.secret.reveal() == (HOOK, OTHER_HOOK)
+    assert found.private == ("10.0.0.5:8443", "[fd00::1]:443")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "line"),
+    [
+        ("URL", "", "HOTLINE_VU_PIKININI_URL is empty; where this hotline takes reports"),
+        ("URL", "http://hotline.example", "HOTLINE_VU_PIKININI_URL begins with http://; live mode needs https://"),
+        (
+            "SECRET",
+            "whsec_c2hvcnQ=",
+            "HOTLINE_VU_PIKININI_SECRET holds 5 bytes and needs 24; make one: tokaut keys secret --webhook",
+        ),
+        (
+            "SECRET",
+            reading.new_webhook_secret(demo=True),
+            "HOTLINE_VU_PIKININI_SECRET is one that a demo made; live mode needs its own: tokaut keys secret",
+        ),
+        (
+            "PRIVATE",
+            "10.0.0.5",
+            "HOTLINE_VU_PIKININI_PRIVATE is a list of host:port with commas between them, such as 10.0.0.5:8443",
+        ),
+        ("SECERT", HOOK, "HOTLINE_VU_PIKININI_SECERT is no setting. Did you mean HOTLINE_VU_PIKININI_SECRET?"),
+    ],
+)
+def test_b71_b72_a_hotlines_wrong_setting(live: dict[str, str], name: str, value: str, line: str) -> None:
+    right = {"HOTLINE_VU_PIKININI_URL": "https://hotline.example", "HOTLINE_VU_PIKININI_SECRET": HOOK}
+    with pytest.raises(SettingError) as raised:
+        hotlines({**live, **right, f"HOTLINE_VU_PIKININI_{name}": value}, ["vu-pikinini"])
+    assert str(raised.value) == line
+
+
+def test_two_hotlines_never_share_a_secret(live: dict[str, str]) -> None:
+    environ = {f"HOTLINE_{one}_SECRET": HOOK for one in ("A", "B")} | {
+        f"HOTLINE_{one}_URL": "https://hotline.example" for one in ("A", "B")
+    }
+    with pytest.raises(SettingError, match="HOTLINE_B_SECRET is the same as HOTLINE_A_SECRET"):
+        hotlines(live | environ, ["a", "b"])
