@@ -78,9 +78,9 @@ REASONS: Final = frozenset(
 def fits(field: str, value: object) -> bool:
     """Whether `value` may stand in `field`."""
     if field == "event":
-        return value in EVENTS
+        return isinstance(value, str) and value in EVENTS
     if field == "reason":
-        return value in REASONS
+        return isinstance(value, str) and value in REASONS
     shape = FIELDS.get(field)
     if shape is int:
         return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= LARGEST

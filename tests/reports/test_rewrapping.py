@@ -1,0 +1,174 @@
+"""A rotation leaves every row readable: by the new key, and while it runs by the old one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import insert, select
+
+from reports.keyfolder import SENDER, PrivateKeys, load_private, load_public, new_pair
+from reports.sealing import Box, Context, Poison, open_body, open_head, seal
+from reports.store import tables as t
+from reports.store.database import Database
+from reports.store.filing import new_id
+from reports.store.rewrapping import ROWS, Rewrapped, naming, older, rewrap_all
+
+HOTLINE, OTHER = "vu-pikinini", "vu-police"
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    sqlite = f"sqlite:///{tmp_path / 'tokaut.db'}"
+    made = Database(sqlite if request.param == "sqlite" else request.getfixturevalue("postgres_url"))
+    t.metadata.create_all(made.engine)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Path:
+    folder = tmp_path / "keys"
+    for hotline in (HOTLINE, OTHER, SENDER):
+        new_pair(folder, hotline)
+    return folder
+
+
+def sealed(keys: Path, context: Context) -> dict[str, Any]:
+    box = seal(
+        load_public(keys, [context.hotline])[context.hotline], context, b"head", b"body of " + context.hotline.encode()
+    )
+    return {"key_id": box.key_id, "wrap": box.wrap, "head": box.head, "sealed": box.sealed}
+
+
+def put_reports(database: Database, keys: Path, count: int, hotlines: tuple[str, ...] = (HOTLINE, OTHER)) -> None:
+    reports, bodies = [], []
+    for n in range(count):
+        report_id = new_id(n * 1000)
+        common = {"country": "VU", "priority": "P2", "completeness": "complete", "mode": "live", "state": "queued"}
+        key = n.to_bytes(32, "big")
+        reports.append({"report_id": report_id, "origin_key": key, "created_at": 1, "revision": 2, **common})
+        for revision in (1, 2):
+            for hotline in hotlines:
+                box = sealed(keys, Context("live", report_id, revision, hotline))
+                bodies.append({"report_id": report_id, "revision": revision, "recipient": hotline, **box})
+    with database.write() as connection:
+        connection.execute(insert(t.report), reports)
+        connection.execute(insert(t.report_body), bodies)
+
+
+def put_pending(database: Database, keys: Path) -> None:
+    context = Context("live", new_id(1), 3, HOTLINE)
+    row = {
+        "origin_key": bytes(32),
+        "recipient": HOTLINE,
+        "report_id": context.report_id,
+        "revision": context.revision,
+        "kind": "rescue",
+        "created_at": 1,
+        "due_at": 2,
+        "country": "VU",
+        "mode": context.mode,
+        "priority": "P1",
+        "completeness": "incomplete",
+        "role": "primary",
+        "rank": 0,
+        "why": "INCOMPLETE_ONLY",
+    }
+    with database.write() as connection:
+        connection.execute(insert(t.pending), row | sealed(keys, context))
+
+
+def put_outgoing(database: Database, keys: Path) -> None:
+    context = Context("live", new_id(1), 1, SENDER)
+    box = sealed(keys, context)
+    del box["head"]
+    row = {"id": context.report_id, "channel": "africastalking", "mode": "live", "state": "due", "attempt": 0}
+    times = {"next_at": 1, "created_at": 1, "expires_at": 2}
+    with database.write() as connection:
+        connection.execute(insert(t.outgoing), row | times | box)
+
+
+def bodies(database: Database, keys: PrivateKeys) -> set[tuple[str, str, bytes]]:
+    with database.read() as connection:
+        rows = connection.execute(select(t.report_body)).all()
+    found = set()
+    for row in rows:
+        box, context = (
+            Box(row.key_id, row.wrap, row.head, row.sealed),
+            Context("live", row.report_id, row.revision, row.recipient),
+        )
+        private = keys.of(row.recipient, row.key_id)
+        assert open_head(private, context, box) == b"head"
+        found.add((row.recipient, row.key_id, open_body(private, context, box)))
+    return found
+
+
+def test_every_row_of_the_hotline_is_under_the_new_key_and_no_other_row(database: Database, keys: Path) -> None:
+    put_reports(database, keys, 300)
+    before = load_public(keys, [HOTLINE, OTHER])
+    new = new_pair(keys, HOTLINE)
+    told: list[int] = []
+    assert older(database, HOTLINE, new.key_id) == 600
+    private = load_private(keys, [HOTLINE, OTHER])
+    assert rewrap_all(database, private, HOTLINE, new, told.append) == Rewrapped(done=600, unreadable=0)
+    assert told == [ROWS, 600 - ROWS]
+    assert bodies(database, private) == {
+        (HOTLINE, new.key_id, b"body of vu-pikinini"),
+        (OTHER, before[OTHER].key_id, b"body of vu-police"),
+    }
+    assert older(database, HOTLINE, new.key_id) == naming(database, before[HOTLINE].key_id) == 0
+    assert rewrap_all(database, private, HOTLINE, new) == Rewrapped(done=0, unreadable=0)
+
+
+def test_what_is_pending_and_what_is_to_be_sent_are_re_wrapped_too(database: Database, keys: Path) -> None:
+    put_pending(database, keys)
+    put_outgoing(database, keys)
+    for table, hotline in ((t.pending, HOTLINE), (t.outgoing, SENDER)):
+        new = new_pair(keys, hotline)
+        assert rewrap_all(database, load_private(keys, [hotline]), hotline, new).done == 1
+        with database.read() as connection:
+            row = connection.execute(select(table)).one()
+        report_id = row.id if table is t.outgoing else row.report_id
+        context = Context("live", report_id, 1 if table is t.outgoing else 3, hotline)
+        box = Box(row.key_id, row.wrap, b"", row.sealed)
+        assert open_body(load_private(keys, [hotline]).of(hotline, new.key_id), context, box).startswith(b"body of")
+
+
+def test_a_row_that_does_not_open_is_counted_and_stops_no_other(database: Database, keys: Path) -> None:
+    put_reports(database, keys, 3, (HOTLINE,))
+    with database.write() as connection:
+        lost = (
+            connection.execute(select(t.report_body.c.report_id).order_by(t.report_body.c.report_id)).scalars().first()
+        )
+        connection.execute(t.report_body.update().where(t.report_body.c.report_id == lost).values(wrap=bytes(81)))
+    new = new_pair(keys, HOTLINE)
+    assert rewrap_all(database, load_private(keys, [HOTLINE]), HOTLINE, new) == Rewrapped(done=4, unreadable=2)
+
+
+def test_without_the_old_private_key_nothing_is_changed(database: Database, keys: Path) -> None:
+    put_reports(database, keys, 1, (HOTLINE,))
+    old = load_public(keys, [HOTLINE])[HOTLINE].key_id
+    (keys / "private" / HOTLINE / f"{old}.key").unlink()
+    new = new_pair(keys, HOTLINE)
+    assert rewrap_all(database, load_private(keys, [HOTLINE]), HOTLINE, new) == Rewrapped(done=0, unreadable=2)
+    assert naming(database, old) == 2
+
+
+def test_the_destroyed_private_key_opens_no_row_of_before(database: Database, keys: Path) -> None:
+    """What makes an old backup unreadable: its wraps name a key that nobody has any more."""
+    put_reports(database, keys, 1, (HOTLINE,))
+    with database.read() as connection:
+        backup = connection.execute(select(t.report_body)).first()
+    assert backup is not None
+    new = new_pair(keys, HOTLINE)
+    rewrap_all(database, load_private(keys, [HOTLINE]), HOTLINE, new)
+    (keys / "private" / HOTLINE / f"{backup.key_id}.key").unlink()
+    with pytest.raises(Poison):
+        load_private(keys, [HOTLINE]).of(HOTLINE, backup.key_id)
+    context = Context("live", backup.report_id, backup.revision, HOTLINE)
+    with pytest.raises(Poison):
+        box = Box(backup.key_id, backup.wrap, backup.head, backup.sealed)
+        open_body(load_private(keys, [HOTLINE]).of(HOTLINE, new.key_id), context, box)

@@ -1,0 +1,159 @@
+"""`tokaut keys`, as an operator types it."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from reports.keyfolder import load_private, load_public
+from reports.migrations import upgrade
+from reports.pepper import load_pepper
+from reports.sealing import Private
+from reports.settings import reading
+from reports.store.database import Database
+from tokaut import sheets
+from tokaut.keys import keys, make_demo_keys
+
+HOTLINE = "vu-pikinini"
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("TOKAUT_MODE", "TOKAUT_KEYS", "DATABASE_URL", "TOKAUT_PHONE_PEPPER_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TOKAUT_DATA", str(tmp_path))
+    monkeypatch.setattr(os, "umask", lambda _: 0)  # harden() is for a process of its own, and this one goes on
+    monkeypatch.setattr("resource.setrlimit", lambda *_: None)
+    return tmp_path / "keys"
+
+
+def run(*arguments: str, given: str | None = None) -> Result:
+    return CliRunner().invoke(keys, arguments, input=given)
+
+
+def line(result: Result) -> str:
+    assert result.exit_code == 1
+    return result.output.strip().splitlines()[-1].removeprefix("Error: ")
+
+
+def test_new_says_the_key_id_and_where_both_halves_are(here: Path) -> None:
+    result = run("new", HOTLINE)
+    key_id = load_public(here, [HOTLINE])[HOTLINE].key_id
+    assert result.exit_code == 0
+    assert result.output.splitlines()[0] == f"{HOTLINE}: key id {key_id}"
+    assert str(here / "public" / HOTLINE / f"{key_id}.pub") in result.output
+    assert "RECOVERY" not in result.output
+
+
+def test_new_never_replaces_a_key() -> None:
+    run("new", HOTLINE)
+    assert line(run("new", HOTLINE)) == (
+        f"{HOTLINE} has a key. For a new one that replaces it: tokaut keys rotate {HOTLINE}"
+    )
+
+
+def test_a_sheet_brings_the_key_back(here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = run("new", HOTLINE, "--sheet")
+    groups = " ".join(re.findall(r"(?m)^    ((?:[0-9a-f]{4} ?)+)$", result.output))
+    monkeypatch.setenv("TOKAUT_KEYS", str(tmp_path / "drill"))
+    drill = run("restore", HOTLINE, given=f"{groups}\n")
+    key_id = load_public(here, [HOTLINE])[HOTLINE].key_id
+    assert drill.output.splitlines()[-1] == f"{HOTLINE}: the private key {key_id} is back."
+    assert groups not in drill.output
+    assert load_private(tmp_path / "drill", [HOTLINE]).of(HOTLINE, key_id).key_id == key_id
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        ("dead beef", "The sheet has 17 groups of 4"),
+        ("no hex at all", "The sheet has 17 groups of 4"),
+        ("0001 " * 17, "Something was typed wrong"),
+        ("0001 " * 18, "Something was typed wrong"),
+    ],
+)
+def test_a_sheet_typed_wrong(typed: str, says: str) -> None:
+    assert line(run("restore", HOTLINE, given=f"{typed}\n")).startswith(says)
+
+
+def test_each_wrong_digit_of_a_sheet_is_noticed() -> None:
+    private = Private.from_raw(bytes(range(32)))
+    right = "".join(re.findall(r"(?m)^    ([0-9a-f ]+)$", sheets.write(HOTLINE, private))).replace(" ", "")
+    assert sheets.read(right).key_id == private.key_id
+    for at, digit in enumerate(right):
+        wrong = right[:at] + ("0" if digit != "0" else "1") + right[at + 1 :]
+        with pytest.raises(sheets.Misread):
+            sheets.read(wrong)
+
+
+def test_list_shows_the_current_key_first(here: Path) -> None:
+    run("new", HOTLINE)
+    old = load_public(here, [HOTLINE])[HOTLINE].key_id
+    run("rotate", HOTLINE)
+    new = load_public(here, [HOTLINE])[HOTLINE].key_id
+    shown = [row.split() for row in run("list").output.splitlines()]
+    assert [(row[0], row[1], row[3]) for row in shown] == [(HOTLINE, new, "current"), (HOTLINE, old, "older")]
+
+
+def test_rotate_without_a_database_only_makes_the_pair(here: Path, tmp_path: Path) -> None:
+    run("new", HOTLINE)
+    result = run("rotate", HOTLINE)
+    assert result.exit_code == 0
+    assert "rows" not in result.output
+    assert not (tmp_path / "tokaut.db").exists()
+
+
+def test_rotate_says_what_became_of_the_rows(here: Path, tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'tokaut.db'}")
+    upgrade(database)
+    database.close()
+    run("new", HOTLINE)
+    old = load_public(here, [HOTLINE])[HOTLINE].key_id
+    result = run("rotate", HOTLINE)
+    assert "0 rows are under the new key now." in result.output
+    assert f"Older key {old}: no row names it any more." in result.output
+    assert "key id" not in run("rotate", HOTLINE, "--rewrap-only").output
+
+
+def test_rotate_with_the_database_away_keeps_both_keys_and_says_how_to_go_on(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("new", HOTLINE)
+    monkeypatch.setenv("DATABASE_URL", "postgresql://127.0.0.1:1/x")
+    result = run("rotate", HOTLINE)
+    assert line(result).endswith(f"they open as before. Later: tokaut keys rotate {HOTLINE} --rewrap-only")
+    assert len(list((here / "private" / HOTLINE).iterdir())) == 2
+
+
+def test_rotate_needs_a_key() -> None:
+    assert line(run("rotate", HOTLINE)) == f"{HOTLINE} has no key yet. Make one: tokaut keys new {HOTLINE}"
+
+
+def test_the_pepper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert line(run("rotate", "phone-pepper")).startswith("TOKAUT_PHONE_PEPPER_FILE is not set;")
+    monkeypatch.setenv("TOKAUT_PHONE_PEPPER_FILE", str(tmp_path / "pepper"))
+    assert run("rotate", "phone-pepper").output == f"{tmp_path / 'pepper'} holds a new pepper. Reload web.\n"
+    assert "and last month’s" in run("rotate", "phone-pepper").output
+    assert len(load_pepper(tmp_path / "pepper").pseudonyms("+6785550101")) == 2
+
+
+def test_secrets_are_taken_by_the_settings_that_they_are_for() -> None:
+    assert len(reading.keys(run("secret").output.strip()).reveal()[0]) == 32
+    assert reading.webhook_secrets(run("secret", "--webhook").output.strip()).reveal()[0].startswith("whsec_")
+
+
+def test_a_wrong_setting_or_name_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert line(run("new", "../etc")) == "'../etc' is no hotline's id: small letters, digits, - and _"
+    monkeypatch.setenv("TOKAUT_MODE", "Live")
+    assert line(run("new", HOTLINE)) == "TOKAUT_MODE is 'Live'; it can be demo, training or live"
+
+
+def test_the_demo_makes_each_pair_once(here: Path) -> None:
+    make_demo_keys(here, [HOTLINE, "_sender"])
+    made = load_public(here, [HOTLINE, "_sender"])
+    make_demo_keys(here, [HOTLINE, "_sender"])
+    assert {h: p.key_id for h, p in load_public(here, made).items()} == {h: p.key_id for h, p in made.items()}
