@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from flows.fit import Limit
 from flows.model import Answer, Book, Choice, Go, Screen, State, Typed, Unasked, World
 from flows.packing import pack, unpack
-from flows.show import TOO_MANY, Laid, Offer, Shown, asked, covers, lay, notice, show
-from flows.words import LONGEST_CHOICE, digits, fold, is_words, kept
+from flows.show import TOO_MANY, Laid, Offer, Shown, asked, covers, lay, leave_label, notice, show, zero_label
+from flows.words import LONGEST_CHOICE, MORE, digits, fold, is_words, kept
 
 __all__ = ["Shown", "Step", "arrive", "begin", "carry", "is_words", "notice", "pack", "show", "step", "unpack"]
 
@@ -64,7 +64,7 @@ class _Turn:
     def taken(self) -> Step:
         screen = self.book.screens[self.state.screen]
         key = digits(self.reply) if len(self.reply) <= LONGEST_CHOICE else ""
-        key = key if screen.typed else key.strip()
+        key = key if screen.typed else self.meant(screen, key.strip())
         if key == "00" or screen.end:
             return Step(self.state, left=True)
         if cover := covers(self.book, self.state):
@@ -74,6 +74,14 @@ class _Turn:
         if key == "98" and self.state.page < len(self.laid(screen).pages) - 1:
             return Step(replace(self.state, page=self.state.page + 1, wrong=0))
         return self.typed(screen, screen.typed, key) if screen.typed else self.chosen(screen, key)
+
+    def meant(self, screen: Screen, reply: str) -> str:
+        """The key, where the words beside `0`, `00` or `98` were typed. Not on typed screens: there they are words."""
+        if not reply[:1].isalpha():
+            return reply
+        world = self.world_of(self.state)
+        labels = ("00", leave_label(screen, world)), ("0", zero_label(screen, world)), ("98", world.translate(MORE))
+        return next((key for key, label in labels if label and fold(label) == fold(reply)), reply)
 
     def laid(self, screen: Screen) -> Laid:
         return lay(screen, self.state.values, self.world_of(self.state), self.limit)

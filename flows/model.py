@@ -180,7 +180,7 @@ class Screen:
     lists: tuple[str, ...] = ()  # choices from data: the first of these that is not empty; then `choices` end each page
     typed: Typed | None = None
     zero: Choice | None = None  # what `0` does where it is not Back
-    leave: Text | None = None  # what the `00` line says where it is not "Leave"
+    leave: Text = Text()  # what the `00` line says where it is not "Leave"
     foot: Text = Text()
     do: str | None = None  # of a typed answer
     go: tuple[Go, ...] = ()

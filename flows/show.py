@@ -97,8 +97,13 @@ def fill_all(text: Text, values: Mapping[str, str | None], world: World) -> tupl
 
 
 def fill(say: str, world: World) -> str:
-    """Translated, with the fields in. A line is left out where a field that may be absent is."""
+    """Translated, with the fields in. A line is left out where a field that may be absent is.
+
+    A translation with other fields than the English has is none: a number might be missing.
+    """
     words = world.translate(say) if say else ""
+    if words != say and set(PLACEHOLDER.findall(words)) != set(PLACEHOLDER.findall(say)):
+        words = say
     if "{" not in words:
         return words
     lines = (_fill_line(line, world.fields) for line in words.split("\n"))
@@ -119,7 +124,7 @@ def _at(says: tuple[str, ...], level: int) -> str:
 def _menu(screen: Screen, offers: tuple[Offer, ...], level: int, world: World) -> Menu:
     lines = tuple(Line(offer.key, _at(offer.say, level), index) for index, offer in enumerate(offers))
     listed = len(lines) - len(screen.choices) if screen.lists else len(lines)
-    leave = "" if screen.end else f"00 {_own(screen.leave, LEAVE, world)}"
+    leave = "" if screen.end else f"00 {leave_label(screen, world)}"
     return Menu(
         heading="",
         lines=lines[:listed],
@@ -136,11 +141,20 @@ def _below(screen: Screen, leave: str, world: World) -> tuple[str, ...]:
     if screen.end:
         return ()
     skip = (f"{screen.typed.skip} = {world.translate(SKIP)}",) if screen.typed and screen.typed.skip else ()
-    return (*skip, leave if screen.start else f"0 {_own(screen.zero.say if screen.zero else None, BACK, world)}")
+    return (*skip, leave if screen.start else f"0 {zero_label(screen, world)}")
 
 
-def _own(text: Text | None, otherwise: str, world: World) -> str:
-    return fill_all(text, {}, world)[0] if text and text.variants else world.translate(otherwise)
+def leave_label(screen: Screen, world: World) -> str:
+    return _own(screen.leave, LEAVE, world)
+
+
+def zero_label(screen: Screen, world: World) -> str:
+    """ "" where a conversation begins: there is nothing to go back to."""
+    return "" if screen.start else _own(screen.zero.say if screen.zero else Text(), BACK, world)
+
+
+def _own(text: Text, otherwise: str, world: World) -> str:
+    return fill_all(text, {}, world)[0] or world.translate(otherwise)
 
 
 def _sorry(page: Page, sorry: str, limit: Limit) -> str:

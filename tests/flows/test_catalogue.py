@@ -1,0 +1,56 @@
+"""locales/en.po holds every message of the flows, and no other."""
+
+from __future__ import annotations
+
+import pathlib
+
+import polib
+import pytest
+
+import locales
+from flows.engine import notice
+from flows.messages import messages
+from tests.flows.phone import LIMITS, book, world
+
+PO = pathlib.Path(locales.__file__).parent / "en.po"
+
+
+def test_the_english_catalogue_is_the_flows_words() -> None:
+    catalogue = polib.pofile(str(PO))
+    assert {entry.msgid for entry in catalogue} == set(messages(book())), (
+        "put the messages that differ into locales/en.po"
+    )
+    assert all(entry.msgstr == entry.msgid for entry in catalogue)
+    assert catalogue.percent_translated() == 100
+
+
+def test_its_header_says_what_gettext_needs() -> None:
+    header = polib.pofile(str(PO)).metadata
+    assert header["Language"] == "en"
+    assert header["Project-Id-Version"] == "Tokaut"
+    assert header["Content-Type"] == "text/plain; charset=UTF-8"
+    assert header["Plural-Forms"] == "nplurals=2; plural=(n != 1);"
+
+
+def test_messages_of_lines_that_wait_are_there_and_bare_placeholders_are_not() -> None:
+    words = messages(book())
+    assert words["Safety tips"] == ("home.home", "home.home_sms")
+    assert words["Back"] == ()
+    assert "{language_word}" not in words
+
+
+def test_every_word_on_a_screen_goes_through_the_catalogue() -> None:
+    here = world(translate=lambda words: words.upper() if "{" not in words else words)
+    for name in book().screens:
+        text = notice(book(), name, here, LIMITS["ussd"]).text
+        for line in text.split("\n"):
+            if line[:1].isdigit() and line.partition(" ")[2] not in {
+                one.say for all_ in here.lists.values() for one in all_
+            }:
+                assert line == line.upper() or "Pikinini" in line, name
+
+
+@pytest.mark.rule("S-01")
+def test_a_translation_that_lost_a_number_is_not_shown() -> None:
+    here = world(translate=lambda words: words.replace(" {emergency}", ""))
+    assert "police 111" in notice(book(), "home.home", here, LIMITS["ussd"]).text
