@@ -114,15 +114,17 @@ def hotlines_in(keys: Path) -> tuple[str, ...]:
     return tuple(sorted(path.name for path in (keys / "public").glob("*") if _HOTLINE.fullmatch(path.name)))
 
 
-def readable_private_keys(folder: Path) -> Iterator[Path]:
-    """Private keys anywhere under `folder` that this account can read; web refuses to start where there is one.
+def refuse_private_keys(folder: Path) -> None:
+    """For web at start: of <keys>/public in demo mode, where all has one account; else of <keys>. Raises KeyFault."""
+    for path in readable_private_keys(folder):
+        raise KeyFault(f"{path} is a private key, and web can read it; take it away and rotate that hotline's keys")
 
-    In demo mode everything runs under one account, so web looks at <keys>/public alone; else at <keys>.
-    """
+
+def readable_private_keys(folder: Path) -> Iterator[Path]:
+    """Private keys anywhere under `folder` that this account can read, whatever their names."""
     for path in sorted(folder.rglob("*")):
         try:
-            if path.is_file() and (path.suffix == ".key" or b"PRIVATE KEY" in path.read_bytes()[:4096]):
-                path.open("rb").close()
+            if path.is_file() and b"PRIVATE KEY" in path.read_bytes()[:4096]:
                 yield path
         except OSError:  # cannot be read: as it should be
             continue

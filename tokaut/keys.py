@@ -145,13 +145,6 @@ def secret(webhook: bool) -> None:
     click.echo(new_webhook_secret() if webhook else new_secret())
 
 
-def make_demo_keys(folder: Path, hotlines: Iterable[str]) -> None:
-    """A pair for each that has none yet. Raises KeyFault."""
-    for hotline in hotlines:
-        if not listed(folder, hotline):
-            new_pair(folder, hotline)
-
-
 def _place() -> Place:
     try:
         return load(Place, os.environ)

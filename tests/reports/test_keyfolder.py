@@ -18,6 +18,7 @@ from reports.keyfolder import (
     new_pair,
     put_back,
     readable_private_keys,
+    refuse_private_keys,
 )
 from reports.sealing import Context, Poison, Private, Public, open_body, seal
 
@@ -111,11 +112,16 @@ def test_b74_public_key_wrong(keys: Path, line: str) -> None:
 
 def test_b74_a_private_key_that_web_could_read_is_found_wherever_it_lies(keys: Path) -> None:
     public = new_pair(keys, "vu-pikinini")
-    assert list(readable_private_keys(keys / "public")) == []
+    refuse_private_keys(keys / "public")
     assert [path.name for path in readable_private_keys(keys)] == [f"{public.key_id}.key"]
     astray = keys / "public" / "vu-pikinini" / "copy.pub"
     astray.write_bytes(Private.generate().pem())
     assert list(readable_private_keys(keys / "public")) == [astray]
+    with pytest.raises(KeyFault) as raised:
+        refuse_private_keys(keys / "public")
+    assert str(raised.value) == (
+        f"{astray} is a private key, and web can read it; take it away and rotate that hotline's keys"
+    )
 
 
 @pytest.mark.parametrize("mode", [0o440, 0o404, 0o644])

@@ -16,7 +16,7 @@ from reports.sealing import Private
 from reports.settings import reading
 from reports.store.database import Database
 from tokaut import sheets
-from tokaut.keys import keys, make_demo_keys
+from tokaut.keys import keys
 
 HOTLINE = "vu-pikinini"
 
@@ -150,10 +150,3 @@ def test_a_wrong_setting_or_name_is_one_line(monkeypatch: pytest.MonkeyPatch) ->
     assert line(run("new", "../etc")) == "'../etc' is no hotline's id: small letters, digits, - and _"
     monkeypatch.setenv("TOKAUT_MODE", "Live")
     assert line(run("new", HOTLINE)) == "TOKAUT_MODE is 'Live'; it can be demo, training or live"
-
-
-def test_the_demo_makes_each_pair_once(here: Path) -> None:
-    make_demo_keys(here, [HOTLINE, "_sender"])
-    made = load_public(here, [HOTLINE, "_sender"])
-    make_demo_keys(here, [HOTLINE, "_sender"])
-    assert {h: p.key_id for h, p in load_public(here, made).items()} == {h: p.key_id for h, p in made.items()}
