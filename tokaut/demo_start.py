@@ -24,29 +24,39 @@ from tokaut.processes import Died, Processes
 STARTS_WITHIN = 60.0  # seconds; a machine that is busy with other things
 GUNICORN = str(Path(gateway.__file__).parent / "gunicorn.conf.py")
 SECRETS = "hotlines.json"
-WEB_PROCESSES = "2"  # of eight threads each: more would only make the start slower
+WEB_PROCESSES = 2  # of eight threads each: more would only make the start slower
 
 
 def start(processes: Processes, plan: Plan) -> None:
     """Returns when a call can come in. Raises Died when one of them does not start."""
-    inside, where, settings = plan.folder.inside, plan.where, plan.settings
-    processes.start("valkey", valkey.command(inside), settings)
-    _prepare(plan)
+    inside, where = plan.folder.inside, plan.where
+    waiting = commands(plan)
+    processes.start("valkey", waiting.pop("valkey"), plan.settings)
+    prepare(plan)
     _until(partial(valkey.answers, inside), processes, "valkey")
-    python = [sys.executable, "-m"]
-    hotline = [str(where.hotline_port), str(inside / SECRETS), str(plan.folder.received)]
-    processes.start("hotline", [*python, "tokaut.demo_hotline", *hotline], settings)
-    for name in ("urgent", "standard", "clock"):
-        processes.start(name, [*python, "workers.run", name], settings)
-    bind = ["--workers", WEB_PROCESSES, "--bind", where.web.removeprefix("http://")]
-    processes.start("web", [*python, "gunicorn", "-c", GUNICORN, *bind, "gateway.app:create_app()"], settings)
+    for name, command in waiting.items():
+        processes.start(name, command, plan.settings)
     with requests.Session() as http:
         http.trust_env = False
         _until(partial(_is_up, http, f"{where.web}/healthz"), processes, "web")
         _until(partial(_is_up, http, where.hotline), processes, "hotline")
 
 
-def _prepare(plan: Plan) -> None:
+def commands(plan: Plan, web_processes: int = WEB_PROCESSES) -> dict[str, list[str]]:
+    """What is run for each process, in the order in which they are started."""
+    inside, where = plan.folder.inside, plan.where
+    python = [sys.executable, "-m"]
+    hotline = [str(where.hotline_port), str(inside / SECRETS), str(plan.folder.received)]
+    bind = ["--workers", str(web_processes), "--bind", where.web.removeprefix("http://")]
+    return {
+        "valkey": valkey.command(inside),
+        "hotline": [*python, "tokaut.demo_hotline", *hotline],
+        **{name: [*python, "workers.run", name] for name in ("urgent", "standard", "clock")},
+        "web": [*python, "gunicorn", "-c", GUNICORN, *bind, "gateway.app:create_app()"],
+    }
+
+
+def prepare(plan: Plan) -> None:
     """What an operator does once before the first start: the database, the keys, the pepper."""
     common = load_setting(Common, plan.settings)
     database = Database(common.database_url)
