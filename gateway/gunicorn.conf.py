@@ -8,11 +8,15 @@ import os
 import socket
 import time
 
+from gunicorn import util
 from gunicorn.http import wsgi
+from gunicorn.http.errors import ParseException
 from gunicorn.workers.gthread import ThreadWorker
 from prometheus_client import multiprocess
 
 REQUEST_WITHIN = 5  # seconds for a whole request to come in, once its first byte has
+NOT_A_REQUEST = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+FAILED = b"HTTP/1.1 500 Internal Server Error\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 class Worker(ThreadWorker):
@@ -39,6 +43,13 @@ class Worker(ThreadWorker):
             if since < late:
                 with contextlib.suppress(OSError):
                     connection.sock.shutdown(socket.SHUT_RD)  # wakes its thread; an answer still gets out
+
+    def handle_error(self, request, client, address, error):
+        """In place of gunicorn's page and log line, which repeat what was sent, the secret of the address included."""
+        if not isinstance(error, ParseException):
+            self.log.error("request failed", exc_info=error)
+        with contextlib.suppress(OSError):
+            util.write_nonblock(client, NOT_A_REQUEST if isinstance(error, ParseException) else FAILED)
 
 
 class Response(wsgi.Response):

@@ -83,7 +83,11 @@ def keys(folder: Path, hotlines: Iterable[Hotline]) -> Iterator[str]:
     for hotline, agreed in wanted.items():
         try:
             load_public(folder, [hotline])
-            load_private(folder, [hotline])
+            if load_private(folder, [hotline]).missing():
+                yield (
+                    f"The private key of {hotline} is not under {folder / 'private'}: its reports wait. Put it back from "
+                    f"its copy, or from its sheet: tokaut keys restore {hotline}"
+                )
             here = {one.public.key_id for one in listed(folder, hotline)}
         except KeyFault as fault:
             yield str(fault)

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from reports.country import CountryError, load_all
+from reports.hardening import harden
 from reports.settings import Common, SettingError
 from reports.settings import load_all as load_settings
 from tokaut.caller import Caller, NotAScreen
@@ -68,6 +69,7 @@ def demo(*, once: bool, port: int) -> None:
 
     Without --once it stays up, so that you can call yourself. Next: `tokaut check` says what a real service needs.
     """
+    harden()
     try:
         common = load_settings([Common], os.environ)[Common]
         if common.mode != "demo":

@@ -9,6 +9,7 @@ from rich import box
 from rich.align import Align
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.padding import Padding
 from rich.panel import Panel
 from rich.rule import Rule
 from rich.table import Table
@@ -18,14 +19,17 @@ from tokaut.caller import Screen
 from tokaut.received import Delivery
 
 PHONE_WIDTH = 36
-SCREEN_LINES = 11
-SMALLEST = (80, 27)  # columns, lines of a terminal that it fits in
-KEYS = ("1 2 3", "4 5 6", "7 8 9", "* 0 #")
+SCREEN_LINES = 11  # of 32 letters: the longest screen has 10
+CAPTION_LINES = 3
+SMALLEST = (80, 24)  # columns, lines of a terminal that it fits in
+KEYS = ("1   2   3", "4   5   6", "7   8   9", "*   0   #")
 
 
 def fits(console: Console) -> bool:
     """Whether this is a terminal that can show a moving picture. NO_COLOR asks for none."""
-    return console.is_terminal and not console.no_color and not console.is_dumb_terminal and console.size >= SMALLEST
+    width, height = console.size
+    can_move = console.is_terminal and not console.no_color and not console.is_dumb_terminal
+    return can_move and width >= SMALLEST[0] and height >= SMALLEST[1]
 
 
 class Drawing:
@@ -35,9 +39,8 @@ class Drawing:
         self._live = Live(console=console, auto_refresh=False)
         self._dials = dials
         self._pace = pace
-        self._screen = ""
-        self._typed = ""
-        self._caption = ""
+        self._screen = self._typed = self._caption = ""
+        self._trail: list[str] = []
         self._came: tuple[Delivery, float | None] | None = None
 
     def __enter__(self) -> Drawing:
@@ -57,6 +60,7 @@ class Drawing:
             self._typed = text[:end]
             self._draw()
             time.sleep(self._pace / max(4, len(text)))
+        self._trail.append(label or text)
 
     def hotline(self, delivery: Delivery, after: float | None = None) -> None:
         self._came = (delivery, after)
@@ -67,38 +71,34 @@ class Drawing:
         sides = Table.grid(padding=(0, 2))
         sides.add_column(width=PHONE_WIDTH)
         sides.add_column(ratio=1)
-        sides.add_row(_phone(self._dials, self._screen, self._typed), _desk(self._came))
-        caption = Panel(Text(self._caption), box=box.SIMPLE, height=5)
+        sides.add_row(_phone(self._dials, self._screen, self._typed), Group(_desk(self._came), _so_far(self._trail)))
+        caption = Align(Padding(Text(self._caption), (0, 1)), height=CAPTION_LINES)
         self._live.update(Group(sides, caption), refresh=True)
 
 
 def _phone(dials: str, screen: str, typed: str) -> RenderableType:
-    status = Table.grid(expand=True)
-    status.add_column()
-    status.add_column(justify="right")
-    status.add_row(Text("▂▄▆", "green"), Text(dials, "dim"))
-    shown = _lines(Text(screen), SCREEN_LINES)
     line = Text.assemble(("> ", "dim"), (typed[-(PHONE_WIDTH - 8) :], "bold yellow"), ("▏", "dim"))
-    keys = Align.center(Text("\n".join(KEYS).replace(" ", "   "), "dim"))
-    return Panel(
-        Group(status, Rule(style="dim"), shown, Rule(style="dim"), line, Rule(style="dim"), keys), box=box.ROUNDED
-    )
-
-
-def _lines(text: Text, count: int) -> RenderableType:
-    return Panel(text, box=box.SIMPLE, height=count + 2, padding=0)
+    keys = Text("\n".join(KEYS), "dim", justify="center")
+    if len(typed) == 1:
+        keys.highlight_words([typed], "bold black on yellow")
+    parts = (Align(Text(screen), height=SCREEN_LINES), Rule(style="dim"), line, Rule(style="dim"), keys)
+    return Panel(Group(*parts), title=dials, box=box.ROUNDED)
 
 
 def _desk(came: tuple[Delivery, float | None] | None) -> RenderableType:
     if came is None:
-        return Panel(Text("Nothing has come yet.", "dim"), title="the hotline", box=box.ROUNDED, height=12)
+        return Panel(Text("Nothing has come yet.", "dim"), title="At the hotline", box=box.ROUNDED)
     delivery, after = came
     table = Table.grid(padding=(0, 1))
     table.add_column(style="dim")
     table.add_column()
     for label, words in delivery.lines():
         table.add_row(label, Text(words, "bold red" if label == "priority" else ""))
-    foot = Text.assemble(
-        ("✓ ", "bold green"), f"signature good, {after:.2f} s after it was sent\n", (delivery.key, "dim")
-    )
-    return Panel(Group(Text(delivery.type, "bold"), table, Text(), foot), title=delivery.hotline, box=box.ROUNDED)
+    when = "" if after is None else f", {after:.2f} s after it was sent"
+    foot = Text.assemble("\n", ("✓ ", "bold green"), f"signature good{when}\n", (f"key {delivery.key}", "dim"))
+    title = f"{delivery.name} has {delivery.type}"
+    return Panel(Group(table, foot), title=title, box=box.ROUNDED, border_style="green")
+
+
+def _so_far(trail: list[str]) -> RenderableType:
+    return Padding(Text(" · ".join(trail), "dim"), (1, 1))

@@ -19,6 +19,12 @@ class Delivery:
     type: str
     data: Mapping[str, Any]
 
+    @property
+    def name(self) -> str:
+        """The hotline's name, as the report says it."""
+        to = self.data.get("routing", {}).get("to", ())
+        return next((leg["name"] for leg in to if leg["hotline"] == self.hotline), self.hotline)
+
     def lines(self) -> list[tuple[str, str]]:
         """What a person at the hotline looks at first: (label, words)."""
         data = self.data

@@ -48,6 +48,6 @@ class PlainLines:
     def hotline(self, delivery: Delivery, after: float | None = None) -> None:
         when = "" if after is None else f" {after:.2f} s later"
         self._write("")
-        self._write(f"{delivery.hotline} has {delivery.type}{when}; its signature is good:")
+        self._write(f"{delivery.name} has {delivery.type}{when}; its signature is good:")
         for label, words in delivery.lines():
             self._write(f"      {label:9}{words}")

@@ -1,0 +1,142 @@
+"""`tokaut check` says everything at once, and what to do about each."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from reports.keyfolder import SENDER, new_pair
+from reports.migrations import upgrade
+from reports.pepper import rotate_pepper
+from reports.settings.reading import new_secret, new_webhook_secret
+from reports.store.database import Database
+from tests.support.valkey import Valkey
+from tokaut.__main__ import main
+
+HOTLINES = ("vu-pikinini", "vu-womens-centre", "vu-police")
+
+
+def good(folder: Path) -> dict[str, str]:
+    """An installation with nothing wrong, but for Redis: its address has to be added."""
+    database = Database(f"sqlite:///{folder / 'tokaut.db'}")
+    upgrade(database)
+    database.close()
+    folder.chmod(0o700)
+    for hotline in (*HOTLINES, SENDER):
+        new_pair(folder / "keys", hotline)
+    rotate_pepper(folder / "pepper")
+    settings = {
+        "TOKAUT_DATA": str(folder),
+        "COUNTRIES": "vu",
+        "TOKAUT_SESSION_KEY": new_secret(demo=True),
+        "TOKAUT_STORE_KEY": new_secret(demo=True),
+        "TOKAUT_PHONE_PEPPER_FILE": str(folder / "pepper"),
+        "AFRICASTALKING_TOKEN": new_secret(demo=True),
+        "AFRICASTALKING_USERNAME": "sandbox",
+        "AFRICASTALKING_API_KEY": new_secret(demo=True),
+        "USSD_TOKEN": new_secret(demo=True),
+    }
+    for hotline in HOTLINES:
+        name = f"HOTLINE_{hotline.upper().replace('-', '_')}"
+        settings |= {f"{name}_URL": "https://hotline.example", f"{name}_SECRET": new_webhook_secret(demo=True)}
+    return settings
+
+
+def run(environ: Mapping[str, str], *words: str) -> Result:
+    return CliRunner().invoke(main, ["check", *words], env=dict(environ))
+
+
+@pytest.mark.slow
+def test_nothing_is_wrong(tmp_path: Path, redis_url: str) -> None:
+    result = run(good(tmp_path) | {"REDIS_URL": redis_url})
+    assert "x " not in result.output
+    assert "Nothing is wrong for demo mode." in result.output
+    assert result.exit_code == 0
+
+
+def test_all_faults_come_at_once_each_with_what_to_do(tmp_path: Path) -> None:
+    settings = good(tmp_path)
+    del settings["TOKAUT_STORE_KEY"], settings["HOTLINE_VU_POLICE_URL"]
+    (tmp_path / "pepper").chmod(0o644)
+    (tmp_path / "tokaut.db").unlink()
+    for key in (tmp_path / "keys" / "private" / "vu-police").iterdir():
+        key.unlink()
+    result = run(settings | {"TOKAUT_MOED": "live"})
+    assert result.exit_code == 1
+    for said in (
+        "TOKAUT_MOED is no setting. Did you mean TOKAUT_MODE?",
+        "TOKAUT_STORE_KEY is not set; make one: tokaut keys secret",
+        "HOTLINE_VU_POLICE_URL is not set",
+        "The private key of vu-police is not under",
+        "TOKAUT_PHONE_PEPPER_FILE",
+        "There is no database under",
+        "Redis does not answer",
+    ):
+        assert said in result.output
+
+
+def test_it_changes_nothing(tmp_path: Path) -> None:
+    run({"TOKAUT_DATA": str(tmp_path / "var")})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_in_demo_mode_it_says_what_live_mode_would_need(tmp_path: Path) -> None:
+    output = run(good(tmp_path)).output
+    before, _, live = output.partition("Live mode would need more:")
+    assert "verified_on" not in before
+    assert "vu.toml: emergency 111 (police) has no verified_on" in live
+    assert "PUBLIC_URL begins with http://" in live
+    assert "is one that a demo made" in live
+
+
+def test_for_live_mode_these_are_faults(tmp_path: Path) -> None:
+    result = run(good(tmp_path) | {"TOKAUT_MODE": "live"})
+    assert result.exit_code == 1
+    assert "x vu.toml: emergency 111 (police) has no verified_on" in result.output
+    assert "Live mode would need more" not in result.output
+
+
+def test_a_wrong_mode_is_said_and_the_rest_is_looked_at_too(tmp_path: Path) -> None:
+    result = run(good(tmp_path) | {"TOKAUT_MODE": "Live"})
+    assert "TOKAUT_MODE is 'Live'; it can be demo, training or live" in result.output
+    assert "Redis does not answer" in result.output
+
+
+def test_a_channel_and_a_country_that_are_not_there(tmp_path: Path) -> None:
+    result = run(good(tmp_path) | {"CHANNELS": "telepathy", "COUNTRIES": "xx"})
+    assert "CHANNELS names telepathy, and there is no such channel" in result.output
+    assert "COUNTRIES: there is no country file xx.toml; shipped are fj, ke, vu" in result.output
+
+
+def test_one_country_alone(tmp_path: Path) -> None:
+    (tmp_path / "vu.toml").write_text("schema = 1\n")
+    result = run({"TOKAUT_COUNTRY_DIR": str(tmp_path), "TOKAUT_DATA": str(tmp_path)}, "--country", "vu")
+    assert result.exit_code == 1
+    assert 'vu.toml: schema: must be "tokaut-country"' in result.output
+    assert "settings" not in result.output
+
+
+def test_a_secret_is_never_shown(tmp_path: Path) -> None:
+    settings = good(tmp_path)
+    settings["TOKAUT_STORE_KEY"] = settings["TOKAUT_SESSION_KEY"]
+    result = run(settings)
+    assert "TOKAUT_STORE_KEY is the same as TOKAUT_SESSION_KEY" in result.output
+    assert settings["TOKAUT_SESSION_KEY"] not in result.output
+
+
+@pytest.mark.slow
+def test_a_redis_that_may_throw_things_out(tmp_path: Path, own_valkey: Valkey) -> None:
+    import redis
+
+    with redis.Redis.from_url(own_valkey.url) as client:
+        client.config_set("maxmemory-policy", "allkeys-lru")
+    assert "maxmemory-policy noeviction" in run(good(tmp_path) | {"REDIS_URL": own_valkey.url}).output
+
+
+def test_a_data_folder_that_is_a_file(tmp_path: Path) -> None:
+    settings = good(tmp_path)
+    (tmp_path / "file").touch()
+    result = run(settings | {"TOKAUT_DATA": str(tmp_path / "file")})
+    assert result.exit_code == 1
+    assert "TOKAUT_DATA" in result.output
