@@ -90,6 +90,8 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
 def _assemble(environ: Mapping[str, str]) -> Parts:
     settings = load_all((Common, WebSecrets), environ)
     common, secrets = settings[Common], settings[WebSecrets]
+    # In the demo everything runs under one account; elsewhere web's has no way to a private key at all.
+    keyfolder.refuse_private_keys(common.keys / "public" if common.mode == "demo" else common.keys)
     countries = country.load_all(common.countries, common.mode, common.country_dir)
     metrics = Metrics()
     count = metrics.count
