@@ -1,0 +1,376 @@
+"""One reply at a time: what is understood, what goes back, what leaves, what is kept, what is forgotten."""
+
+from __future__ import annotations
+
+import pytest
+
+from flows.engine import arrive, begin, carry, is_words, notice, show, step
+from flows.model import Option, State, World
+from tests.flows.phone import FIELDS, LIMITS, NOON, Phone, book, world
+
+USSD = LIMITS["ussd"]
+
+
+def at(screen: str, page: int = 0, wrong: int = 0) -> State:
+    return State(screen, trail=(("home.home", -1),), page=page, wrong=wrong)
+
+
+def took(screen: str, reply: str, here: World | None = None) -> State:
+    return step(book(), at(screen), reply, lambda _: here or world(), limit=USSD, now=NOON).state
+
+
+# What is understood
+
+
+@pytest.mark.parametrize(
+    "reply", ["1", "1 ", " 1\n", "１", "١", "१", "Hurt, bad touch", " hurt,  BAD touch ", "1 hurt, bad touch"]
+)
+def test_a_choice_is_taken_by_its_key_in_any_script_or_by_its_label(reply: str) -> None:
+    assert took("report.category", reply).values == {"category": "harm"}
+
+
+@pytest.mark.parametrize("reply", ["8", "no care or food", "８"])
+def test_a_category_is_taken_on_either_page(reply: str) -> None:
+    for page in (0, 1):
+        found = step(book(), at("report.category", page=page), reply, lambda _: world(), limit=USSD, now=NOON)
+        assert found.state.values == {"category": "neglect"}
+
+
+@pytest.mark.parametrize(
+    "reply",
+    ["01", "001", "1.5", "1.", "-1", "99", " ", "", "*", "#", "1 1", "9" * 4301, "½", "hurt", "\ud800", "\0"],
+)
+def test_what_is_no_choice_is_not_guessed_at(reply: str) -> None:
+    found = step(book(), at("report.category"), reply, lambda _: world(), limit=USSD, now=NOON)
+    assert found.sorry and not found.accepted and not found.left
+    assert found.state.screen == "report.category" and found.state.answers == ()
+    assert show(book(), found.state, world(), USSD, sorry=True).text.startswith(("Sorry, try again.", "What happened?"))
+
+
+@pytest.mark.rule("S-09")
+def test_a_typed_yes_is_understood_where_the_label_says_it_another_way() -> None:
+    assert took("more.threat", "yes").values == {"threat": "yes"}
+    assert took("more.alone_now", "YES ").values == {"alone_now": "yes"}
+
+
+def test_back_more_done_and_leave_are_understood_as_words_too() -> None:
+    assert took("report.category", "Back").screen == "home.home"
+    assert took("report.category", "more").page == 1
+    assert took("report.sent", "done").screen == "home.goodbye"
+    assert step(book(), at("report.danger"), "leave", lambda _: world(), limit=USSD, now=NOON).left
+    first = step(book(), begin(book(), "home.first_words"), "delete it", lambda _: world(), limit=USSD, now=NOON)
+    assert first.left
+
+
+def test_labels_are_understood_in_the_language_shown() -> None:
+    here = world(translate=lambda words: {"Now": "Naoia"}.get(words, words))
+    assert took("report.danger", "naoia", here).values == {"danger": "now"}
+
+
+def test_ninety_eight_acts_only_where_it_is_shown() -> None:
+    assert took("report.category", "98").page == 1
+    last = step(book(), at("report.category", page=1), "98", lambda _: world(), limit=USSD, now=NOON)
+    assert last.sorry and last.state.page == 1
+    assert step(book(), at("report.danger"), "98", lambda _: world(), limit=USSD, now=NOON).sorry
+
+
+# Typed answers
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *("98", "1 ", " 1", "0 ", "00 ", "01", "at home * at school", "  leading blanks", "help", "STOP"),
+        *("\u202eabc", "\u200b\u200bx", "\U0001f600", "\ud83d", "4111 1111 1111 1111", "a b " * 16384),
+        *("{emergency} %s {0}", "x\r\ny", "9" * 4301),
+    ],
+)
+def test_words_are_kept_as_typed(words: str) -> None:
+    found = step(book(), at("more.narrative"), words, lambda _: world(), limit=USSD, now=NOON)
+    assert found.accepted and found.answered
+    assert found.state.values == {"narrative": words}
+    assert found.answered.typed
+
+
+def test_nul_alone_is_replaced() -> None:
+    assert took("more.narrative", "a\0b").values == {"narrative": "a\ufffdb"}
+
+
+@pytest.mark.parametrize("reply", ["1", "１", "١"])
+def test_one_skips_where_the_screen_says_so(reply: str) -> None:
+    state = took("more.narrative", reply)
+    assert state.values == {"narrative": None}
+    assert not state.answers[0].typed
+
+
+@pytest.mark.parametrize("reply", ["", " ", "\t\n"])
+def test_nothing_typed_shows_the_screen_again_and_is_never_a_skip(reply: str) -> None:
+    found = step(book(), at("more.narrative"), reply, lambda _: world(), limit=USSD, now=NOON)
+    assert found.sorry and found.state.screen == "more.narrative" and found.state.answers == ()
+
+
+def test_zero_and_double_zero_as_the_whole_reply_go_back_and_leave() -> None:
+    assert took("more.narrative", "0").screen == "home.home"
+    assert step(book(), at("more.narrative"), "00", lambda _: world(), limit=USSD, now=NOON).left
+
+
+# Back
+
+
+def test_back_shows_the_screen_before_and_keeps_the_answer_out_of_force() -> None:
+    phone = Phone()
+    phone.chooses("Report", "No", "Missing child", "I saw this child")
+    phone.types("0", "0")
+    assert phone.state.screen == "report.category"
+    assert [one.value for one in phone.state.answers] == ["no", "missing", "sighting"]
+    assert phone.state.values == {"danger": "no"}
+    phone.chooses("Photos online")
+    assert phone.state.screen == "report.about"
+    assert [one.value for one in phone.state.answers] == ["no", "missing", "sighting", "images"]
+    assert phone.state.in_force == {0, 3}
+
+
+def test_back_goes_through_pages_first() -> None:
+    phone = Phone()
+    phone.chooses("Report", "No")
+    phone.types("98")
+    assert "8 No care or food" in phone.text
+    assert "1 Hurt, bad touch" in phone.types("0")
+    assert "Are you or a child in danger?" in phone.types("0")
+
+
+def test_zero_leaves_where_a_conversation_begins() -> None:
+    for screen in ("home.home", "home.home_sms", "home.first_words"):
+        assert step(book(), begin(book(), screen), "0", lambda _: world(), limit=USSD, now=NOON).left
+    phone = Phone()
+    assert phone.types("1", "0", "0") == "Thank you. Goodbye."
+
+
+@pytest.mark.rule("S-07")
+@pytest.mark.parametrize("channel", ["ussd", "sms"])
+def test_code_and_pin_are_not_shown_again_by_back(channel: str) -> None:
+    phone = Phone(world({"channel": channel}), at="home.home" if channel == "ussd" else "home.home_sms")
+    phone.chooses("Report", "No", "Something else", "Skip", "Not sure", "Other / skip")
+    if channel == "sms":
+        phone.types("some words")
+    phone.chooses("No", "Send")
+    if channel == "sms":
+        assert "4821" not in phone.text
+        phone.chooses("Get a code to ask later. It stays in your texts.")
+    assert "4821 9303" in phone.text
+    phone.chooses("Add your words" if channel == "ussd" else "Add more")
+    shown = [phone.types("0") for _ in range(3)]
+    assert not any("4821" in text for text in shown)
+    assert shown[0].startswith("Add more?") if channel == "ussd" else phone.over
+
+
+# Wrong replies
+
+
+def test_the_third_wrong_reply_in_a_row_brings_the_numbers_and_then_the_screen_again() -> None:
+    phone = Phone()
+    phone.chooses("Report")
+    danger = phone.text
+    assert phone.types("7") == f"Sorry, try again.\n{danger}"
+    assert phone.types("7") == f"Sorry, try again.\n{danger}"
+    notice_ = phone.types("7")
+    assert notice_.startswith("In danger? Call police 111. Pikinini Helpline: call 163.\nTo answer,")
+    assert phone.types("x") == notice_
+    assert phone.types("1") == danger
+    assert phone.chooses("Soon").startswith("What happened?")
+
+
+@pytest.mark.parametrize("reply", ["0", "go on", "1"])
+def test_the_notice_never_loses_the_screen_it_covers(reply: str) -> None:
+    phone = Phone()
+    phone.types("1", "x", "x", "x", reply)
+    assert phone.text.startswith("Are you or a child in danger?")
+
+
+def test_an_accepted_answer_sets_the_count_back() -> None:
+    phone = Phone()
+    phone.types("1", "x", "x", "2", "x", "x")
+    assert phone.text.startswith(("Sorry", "What happened?"))
+    assert phone.state.wrong == 2
+
+
+def test_sorry_is_left_out_where_it_would_push_a_choice_away() -> None:
+    phone = Phone()
+    phone.chooses("Report", "No")
+    category = phone.text
+    assert phone.types("x") == category
+
+
+# Words where a choice was asked
+
+
+@pytest.mark.parametrize(
+    ("reply", "meant"), [("abcdefghijkl", True), ("a b c d e f g h i j k l", True), ("abcdefghijk", False)]
+)
+def test_words_of_twelve_letters_are_kept(reply: str, meant: bool) -> None:
+    found = step(book(), at("report.danger"), reply, lambda _: world(), limit=USSD, now=NOON)
+    assert found.sorry
+    assert [one.text for one in found.state.unasked] == ([reply] if meant else [])
+    assert is_words(reply) is meant
+    covered = step(book(), at("report.danger", wrong=3), reply, lambda _: world(), limit=USSD, now=NOON)
+    assert bool(covered.state.unasked) is meant
+    home = step(book(), begin(book(), "home.home_sms"), reply, lambda _: world(), limit=USSD, now=NOON)
+    assert home.sorry and bool(home.state.unasked) is meant
+
+
+def test_digits_and_signs_are_no_letters() -> None:
+    assert not is_words("1234567890 1234567890 !!!!")
+
+
+# Effects
+
+
+def test_an_effect_waits_on_its_screen_until_its_outcome_is_known() -> None:
+    asked = step(book(), at("report.send"), "1", lambda _: world(), limit=USSD, now=NOON)
+    assert (asked.effect, asked.state.screen, asked.state.values["send"]) == ("send", "report.send", "send")
+    assert arrive(book(), asked.state, "sent", lambda _: world()).screen == "report.sent"
+    assert arrive(book(), asked.state, "not_sent", lambda _: world()).screen == "home.not_sent"
+    again = step(book(), asked.state, "1", lambda _: world(), limit=USSD, now=NOON)
+    assert len(again.state.trail) == len(asked.state.trail)
+    assert step(book(), asked.state, "0", lambda _: world(), limit=USSD, now=NOON).state.screen == "home.home"
+
+
+def test_delete_stands_away_from_send_and_ends() -> None:
+    phone = Phone()
+    phone.chooses("Report", "No", "Something else", "Skip", "Not sure", "Other / skip", "No")
+    phone.types("3")
+    assert phone.last and phone.last.sorry
+    assert phone.types("9") == "Deleted."
+    assert phone.effects == ["delete"] and phone.over
+
+
+def test_offices_are_left_out_one_by_one_until_nobody_is_left() -> None:
+    phone = Phone()
+    phone.chooses("Report", "No", "Something else", "Skip", "Not sure", "Other / skip", "No", "Who else")
+    assert phone.chooses("Pikinini Helpline").startswith("Send to Women's Centre without your number?")
+    phone.chooses("Who else", "Women's Centre", "Who else")
+    assert phone.chooses("Vanuatu Police").startswith("No other office can take this here.")
+    assert phone.state.many("avoid") == ("vu-pikinini", "vu-women", "vu-police")
+    phone.chooses("Send it to Pikinini Helpline after all")
+    assert phone.effects == ["send"]
+    assert phone.state.values["send"] == "after_all"
+
+
+def test_back_takes_a_left_out_office_in_again() -> None:
+    phone = Phone()
+    phone.chooses(
+        "Report", "No", "Something else", "Skip", "Not sure", "Other / skip", "No", "Who else", "Pikinini Helpline"
+    )
+    phone.types("0")
+    assert phone.state.many("avoid") == ()
+    assert phone.types("0").startswith("Send to Pikinini Helpline")
+
+
+# Places from data
+
+
+def many(count: int) -> tuple[Option, ...]:
+    return tuple(Option(f"XX-{n:02}", f"Island {n}") for n in range(1, count + 1))
+
+
+def test_places_start_at_one_on_each_page_and_may_be_named_on_any() -> None:
+    phone = Phone(world(lists={"places": many(14)}))
+    phone.chooses("Report", "No", "Something else", "Me", "Rather not say")
+    first = phone.text.split("\n")
+    assert first[1] == "1 Island 1" and first[-3:-1] == ["98 More", "0 Back"]
+    second = phone.types("98").split("\n")
+    assert second[1].startswith("1 Island ") and "Other / skip" in second[-3] + second[-2]
+    name = second[1].partition(" ")[2]
+    phone.types("1")
+    assert phone.state.values["place"] == next(one.value for one in many(14) if one.say == name)
+    phone.types("0", "island 13")
+    assert phone.state.values["place"] == "XX-13"
+
+
+def test_the_last_option_skips_the_place_on_each_page() -> None:
+    for page in (0, 1):
+        phone = Phone(world(lists={"places": many(14)}))
+        phone.chooses("Report", "No", "Something else", "Me", "Rather not say")
+        phone.types(*["98"] * page)
+        key = next(line for line in phone.text.split("\n") if line.endswith("Other / skip")).partition(" ")[0]
+        phone.types(key)
+        assert phone.state.values["place"] is None and phone.state.screen == "report.contact"
+
+
+def test_after_send_the_place_within_the_group_is_asked() -> None:
+    class Groups(Phone):
+        def world_of(self, state: State) -> World:
+            inside = many(3) if state.values.get("place") == "Coast" else ()
+            return world(lists={"places": (), "place_groups": (Option("Coast", "Coast"),), "places_in_group": inside})
+
+    phone = Groups()
+    phone.chooses("Report", "No", "Something else", "Me", "Rather not say", "Coast", "No", "Send", "Add your words")
+    assert phone.types("1").startswith("Where are you?\n1 Island 1")
+    phone.chooses("Island 2")
+    assert phone.state.values["place"] == "XX-02"
+
+
+# My report
+
+
+def test_code_and_pin_are_forgotten_when_the_walk_leaves_them() -> None:
+    phone = Phone(outcomes={**Phone().outcomes, "open": "wrong"})
+    phone.chooses("My report")
+    phone.types("48219303", "7351")
+    assert phone.state.values == {"code": "48219303", "pin": "7351"}
+    phone.chooses("New report")
+    assert phone.state.screen == "report.danger" and phone.state.answers == ()
+    phone.types("0")
+    assert phone.state.screen == "my.wrong"
+    again = Phone()
+    again.chooses("My report")
+    again.types("48219303", "0")
+    assert again.state.screen == "my.code" and again.state.answers == ()
+
+
+def test_a_code_longer_than_any_is_a_wrong_one_and_is_not_kept() -> None:
+    phone = Phone()
+    phone.chooses("My report")
+    assert phone.types("4" * 5000).startswith("Sorry, try again.")
+    assert phone.state.answers == () and phone.state.unasked == ()
+
+
+def test_the_state_of_a_report_is_told_and_nothing_of_the_report() -> None:
+    phone = Phone(world({"report_state": "accepted"}))
+    phone.chooses("My report")
+    phone.types("48219303")
+    assert phone.types("7350").startswith("Read by Pikinini Helpline. In danger? Call police 111.\n0 Back")
+
+
+# A redial
+
+
+@pytest.mark.rule("S-04")
+@pytest.mark.rule("S-06")
+def test_a_walk_carried_on_shows_what_a_fresh_one_shows() -> None:
+    before, fresh, carried = Phone(), Phone(), Phone()
+    labels = ["Report", "Soon", "Bullying, threats", "Another child", "10-12", "Tafea", "No"]
+    before.chooses(*labels[:6])
+    for number, label in enumerate(labels):
+        assert carried.text == fresh.text
+        if number == 3:
+            carried.state = carry(carried.state, before.state.answers)
+        fresh.chooses(label)
+        carried.chooses(label)
+    assert carried.text == fresh.text
+    assert carried.state.values == fresh.state.values
+    assert carried.state.answers[: len(before.state.answers)] == before.state.answers
+    assert carried.state.answers[-1].value == "none"
+
+
+def test_no_choice_and_no_typed_word_comes_back_on_a_later_screen() -> None:
+    phone = Phone(world({"words_before_send": "yes"}))
+    phone.chooses("Report", "Soon", "Hurt, bad touch", "My child", "6-9", "Malampa")
+    later = [phone.types("the blue boat called Wanderer"), phone.chooses("No"), phone.chooses("Send")]
+    for text in later:
+        assert not any(word in text for word in ("Wanderer", "Malampa", "Hurt", "6-9", "My child", "Soon"))
+
+
+@pytest.mark.rule("S-10")
+def test_the_last_screen_after_leaving_is_the_same_for_everybody() -> None:
+    assert notice(book(), "home.goodbye", world(fields=dict.fromkeys(FIELDS)), USSD).text == "Thank you. Goodbye."
