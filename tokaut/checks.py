@@ -85,8 +85,8 @@ def keys(folder: Path, hotlines: Iterable[Hotline]) -> Iterator[str]:
             load_public(folder, [hotline])
             if load_private(folder, [hotline]).missing():
                 yield (
-                    f"The private key of {hotline} is not under {folder / 'private'}: its reports wait. Put it back from "
-                    f"its copy, or from its sheet: tokaut keys restore {hotline}"
+                    f"The private key of {hotline} is not under {folder / 'private'}: its reports wait. Put it back "
+                    f"from its copy, or from its sheet: tokaut keys restore {hotline}"
                 )
             here = {one.public.key_id for one in listed(folder, hotline)}
         except KeyFault as fault:

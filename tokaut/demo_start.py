@@ -27,32 +27,18 @@ SECRETS = "hotlines.json"
 WEB_PROCESSES = 2  # of eight threads each: more would only make the start slower
 
 
-def start(processes: Processes, plan: Plan) -> None:
-    """Returns when a call can come in. Raises Died when one of them does not start."""
-    inside, where = plan.folder.inside, plan.where
-    waiting = commands(plan)
-    processes.start("valkey", waiting.pop("valkey"), plan.settings)
-    prepare(plan)
-    _until(partial(valkey.answers, inside), processes, "valkey")
-    for name, command in waiting.items():
-        processes.start(name, command, plan.settings)
-    with requests.Session() as http:
-        http.trust_env = False
-        _until(partial(_is_up, http, f"{where.web}/healthz"), processes, "web")
-        _until(partial(_is_up, http, where.hotline), processes, "hotline")
-
-
-def commands(plan: Plan, web_processes: int = WEB_PROCESSES) -> dict[str, list[str]]:
-    """What is run for each process, in the order in which they are started."""
+def commands(plan: Plan, *, web_processes: int = WEB_PROCESSES) -> dict[str, list[str]]:
+    """The command line of each process, in the order in which they are started."""
     inside, where = plan.folder.inside, plan.where
     python = [sys.executable, "-m"]
     hotline = [str(where.hotline_port), str(inside / SECRETS), str(plan.folder.received)]
-    bind = ["--workers", str(web_processes), "--bind", where.web.removeprefix("http://")]
+    web = ["--workers", str(web_processes), "--bind", where.web.removeprefix("http://")]
+    workers = {name: [*python, "workers.run", name] for name in ("urgent", "standard", "clock")}
     return {
         "valkey": valkey.command(inside),
         "hotline": [*python, "tokaut.demo_hotline", *hotline],
-        **{name: [*python, "workers.run", name] for name in ("urgent", "standard", "clock")},
-        "web": [*python, "gunicorn", "-c", GUNICORN, *bind, "gateway.app:create_app()"],
+        **workers,
+        "web": [*python, "gunicorn", "-c", GUNICORN, *web, "gateway.app:create_app()"],
     }
 
 
@@ -68,6 +54,20 @@ def prepare(plan: Plan) -> None:
     Path(plan.settings["PROMETHEUS_MULTIPROC_DIR"]).mkdir(mode=0o700)
     write_secrets(plan.folder.inside / SECRETS, plan.secrets)
     plan.folder.received.touch(mode=0o600)
+
+
+def start(processes: Processes, plan: Plan) -> None:
+    """Returns when a call can come in. Raises Died when one of them does not start."""
+    valkey_first, *others = commands(plan).items()
+    processes.start(*valkey_first, plan.settings)
+    prepare(plan)  # while it starts
+    _until(partial(valkey.answers, plan.folder.inside), processes, "valkey")
+    for name, command in others:
+        processes.start(name, command, plan.settings)
+    with requests.Session() as http:
+        http.trust_env = False
+        _until(partial(_is_up, http, f"{plan.where.web}/healthz"), processes, "web")
+        _until(partial(_is_up, http, plan.where.hotline), processes, "hotline")
 
 
 def _until(is_up: Callable[[], bool], processes: Processes, name: str) -> None:

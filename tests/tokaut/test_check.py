@@ -69,7 +69,7 @@ def test_all_faults_come_at_once_each_with_what_to_do(tmp_path: Path) -> None:
         "TOKAUT_STORE_KEY is not set; make one: tokaut keys secret",
         "HOTLINE_VU_POLICE_URL is not set",
         "The private key of vu-police is not under",
-        "TOKAUT_PHONE_PEPPER_FILE",
+        "which others can read; chmod 0400",
         "There is no database under",
         "Redis does not answer",
     ):
