@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import click
 
 from reports.hardening import harden
-from reports.settings import WebSecrets, collect
+from reports.settings import collect
 from tokaut import checks
 
 Found = dict[str, list[str]]  # what was looked at → what is wrong there, a sentence each
@@ -60,10 +60,10 @@ def look_at_parts(environ: Mapping[str, str]) -> Found:
     """What stands on this machine, and what it is connected to."""
     common = checks.common_of(environ)
     countries, _ = checks.read_countries(common, "demo")
-    secrets = collect([WebSecrets], environ)[0]
+    own = collect([PepperFile], environ)[0]
     return {
         "keys": list(checks.keys(common.keys, checks.hotlines_of(countries) if countries else ())),
-        "phone pepper": list(checks.pepper(secrets[WebSecrets])) if WebSecrets in secrets else [],
+        "phone pepper": list(checks.pepper(own[PepperFile])) if PepperFile in own else [],
         "database": list(checks.database(common)),
         "redis": list(checks.redis(common)),
         "folders": list(checks.folders(common)),

@@ -18,7 +18,7 @@ from reports.keyfolder import SENDER, KeyFault, listed, load_private, load_publi
 from reports.migrations import is_current
 from reports.pepper import load_pepper
 from reports.queue import connect
-from reports.settings import SHARED, Common, SettingError, WebSecrets, attempt_hotlines, collect, load
+from reports.settings import SHARED, Common, PepperFile, SettingError, attempt_hotlines, collect, load
 from reports.store.database import SQLITE_SETTINGS, Away, BadAddress, Database
 
 MODES: Final[tuple[Mode, ...]] = ("live", "training", "demo")
@@ -99,9 +99,9 @@ def keys(folder: Path, hotlines: Iterable[Hotline]) -> Iterator[str]:
             )
 
 
-def pepper(secrets: WebSecrets) -> Iterator[str]:
+def pepper(own: PepperFile) -> Iterator[str]:
     try:
-        load_pepper(secrets.pepper_file)
+        load_pepper(own.pepper_file)
     except SettingError as error:
         yield str(error)
 
