@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import click
 
 from reports.hardening import harden
-from reports.settings import collect
+from reports.settings import PepperFile, collect
 from tokaut import checks
 
 Found = dict[str, list[str]]  # what was looked at → what is wrong there, a sentence each
