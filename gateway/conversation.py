@@ -131,7 +131,10 @@ class Conversation:
         return self._sessions.keep(keys, loaded.version, pack_record(moved.record), SECONDS[caller.kind], drafts)
 
     def _unpack(self, loaded: Loaded) -> Record | None:
-        return unpack_record(loaded.session, self._walk.book)
+        record = unpack_record(loaded.session, self._walk.book)
+        if record is None and loaded.session is not None:
+            self._count("lost")
+        return record
 
     def _keys(self, inbound: Inbound, caller: Caller) -> Keys:
         """The number is part of a session's key: ids are unique only per number with some operators."""

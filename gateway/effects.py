@@ -24,6 +24,7 @@ class Effects:
             "delete": self._delete,
             "new_code": self._new_code,
             "open": self._open,
+            "added": self._added,
         }
 
     def run(self, effect: str, caller: Caller, record: Record) -> tuple[str, Record]:
@@ -49,6 +50,12 @@ class Effects:
         if record.begun is None:
             raise LookupError("a code without a report")
         return "made", replace(record, begun=self._filer.open_mailbox(record.begun))
+
+    def _added(self, _caller: Caller, record: Record) -> tuple[str, Record]:
+        """Done: what was added goes now, and not in two minutes."""
+        if record.begun:
+            self._filer.hurry(record.begun)
+        return "stored", record
 
     def _open(self, _caller: Caller, record: Record) -> tuple[str, Record]:
         values = record.state.values

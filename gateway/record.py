@@ -139,18 +139,8 @@ def unpack_drafts(data: Any, book: Book) -> list[Draft]:
 def _pack_begun(b: Begun) -> list[Any]:
     legs = [[leg.hotline, leg.role, leg.why] for leg in b.legs]
     key = base64.b64encode(b.origin_key).decode()
-    return [
-        b.report_id,
-        key,
-        b.created_at,
-        b.revision,
-        int(b.pending),
-        b.sent_at,
-        b.code,
-        b.floor,
-        legs,
-        int(b.carried),
-    ]
+    flags = [int(b.pending), int(b.carried)]
+    return [b.report_id, key, b.created_at, b.revision, flags, b.sent_at, b.code, b.floor, legs]
 
 
 def _unpack_begun(data: list[Any]) -> Begun:

@@ -78,7 +78,7 @@ class Walk:
             return self._shown(caller, record, drafts, sorry=found.sorry, accepted=found.accepted)
         except (NotSent, Away) as away:
             # The state before stays, so that the same key does it once the database is back.
-            screen = "report.not_sent" if isinstance(away, NotSent) else "home.not_working"
+            screen = "home.not_sent" if isinstance(away, NotSent) else "home.not_working"
             return Moved(replace(before, answer=self.notice(caller, screen), at=caller.now))
 
     def _cause(self, caller: Caller, record: Record, drafts: list[Draft], effect: str) -> Moved:
@@ -106,8 +106,6 @@ class Walk:
         self, caller: Caller, record: Record, drafts: list[Draft], *, sorry: bool = False, accepted: bool = True
     ) -> Moved:
         answer = self._show(caller, record, sorry=sorry)
-        if not answer.goes_on and record.begun and record.begun.sent_at:
-            self._filer.hurry(record.begun)
         record = replace(record, answer=answer, at=caller.now, over=not answer.goes_on)
         return Moved(record, self._drafts(caller, record, drafts), accepted)
 

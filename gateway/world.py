@@ -36,7 +36,7 @@ class Surroundings:
             "contactable": _yes(self.contactable),
             "has_helpline": _yes(country.helpline() is not None),
             "rescue": _rescue(country),
-            "duty": "no" if country.duty_to_report is False else "may",
+            "duty": "may" if country.may_have_to_tell else "no",
             "words_before_send": _yes(self.words_before_send),
             "drill": _yes(self.drill),
             **self.told,

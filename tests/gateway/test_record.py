@@ -1,0 +1,85 @@
+"""What is kept between two turns comes back as it was; what is of another shape is no conversation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from flows import parse
+from flows.model import Answer, State, Unasked
+from gateway.limits import Loop
+from gateway.message import Turn
+from gateway.record import (
+    MOST_DRAFTS,
+    Begun,
+    Draft,
+    Record,
+    laid_by,
+    pack_drafts,
+    pack_record,
+    take_up,
+    unpack_drafts,
+    unpack_record,
+)
+from gateway.turns import Last
+from reports.routing import Leg
+
+BOOK = parse.load(Path(parse.__file__).parent)
+STATE = State(
+    "report.about",
+    trail=(("home.home", -1), ("report.danger", 0), ("report.category", 1)),
+    answers=(
+        Answer("report.danger", "danger", "soon", False, 1000),
+        Answer("report.category", "category", "harm", False, 1010),
+    ),
+    unasked=(Unasked(1005, "report.category", "something that was not asked"),),
+)
+BEGUN = Begun(
+    "01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e",
+    bytes(range(32)),
+    1000,
+    revision=3,
+    pending=True,
+    sent_at=1020,
+    code=1,
+    floor="P2",
+    legs=(Leg("vu-pikinini", "primary", "CATEGORY_FIRST"),),
+    carried=True,
+)
+
+
+@pytest.mark.parametrize("begun", [None, BEGUN, Begun("id", b"k" * 32, 5)])
+def test_a_record_comes_back_as_it_was(begun: Begun | None) -> None:
+    record = Record(
+        STATE, Last("turn", 12, 3), Turn("words", True), 1011, begun, 2, "first", Loop(3, 9), True, "opened", 4
+    )
+    assert unpack_record(pack_record(record), BOOK) == record
+
+
+@pytest.mark.parametrize("data", [None, [], {}, "x", 7, [1] * 11, [[["nowhere.x"], 0, 0, 0, [], [], []]] + [0] * 10])
+def test_anything_else_is_no_record(data: object) -> None:
+    assert unpack_record(data, BOOK) is None
+
+
+def draft(report_id: str, at: int, danger: str = "soon") -> Draft:
+    return Draft(danger, "harm", STATE, Begun(report_id, b"k" * 32, at), at)
+
+
+def test_drafts_come_back_and_others_are_none() -> None:
+    drafts = [draft("a", 1), draft("b", 2)]
+    assert unpack_drafts(pack_drafts(drafts), BOOK) == drafts
+    assert unpack_drafts([["x"]], BOOK) == []
+    assert unpack_drafts(None, BOOK) == []
+
+
+def test_a_draft_is_taken_up_by_the_same_first_two_answers_and_in_time() -> None:
+    assert take_up([draft("a", 100, "no"), draft("b", 100)], STATE, 50) == draft("b", 100)
+    assert take_up([draft("b", 100)], STATE, 101) is None
+    assert take_up([draft("a", 100, "no")], STATE, 50) is None
+
+
+def test_one_phone_keeps_a_few_drafts_each_report_once() -> None:
+    drafts = [draft(name, 1) for name in "abcd"]
+    assert laid_by(drafts, draft("c", 2)) == [draft("c", 2), draft("a", 1), draft("b", 1)]
+    assert len(laid_by(drafts, draft("e", 2))) == MOST_DRAFTS

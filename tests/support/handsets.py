@@ -1,0 +1,169 @@
+"""Phones that speak to `web` over real HTTP, each by one channel in its provider's own form."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Protocol
+
+import requests
+
+from tests.support.provider import Provider
+
+COUNTER = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Seen:
+    text: str
+    goes_on: bool
+
+
+class UssdPhone(Protocol):
+    def dial(self) -> Seen: ...
+    def type(self, reply: str) -> Seen: ...
+    def again(self) -> Seen: ...
+    def line_gone(self) -> None: ...
+
+
+@dataclass
+class AfricasTalking:
+    """Sends the whole path each time; the answer begins CON or END."""
+
+    web: str
+    token: str
+    phone: str
+    code: str
+    http: requests.Session = field(default_factory=requests.Session)
+    session: str = ""
+    path: list[str] = field(default_factory=list)
+
+    def dial(self) -> Seen:
+        self.session, self.path = f"ATUid_{next(COUNTER)}_{id(self)}", []
+        return self.again()
+
+    def type(self, reply: str) -> Seen:
+        self.path.append(reply)
+        return self.again()
+
+    def again(self) -> Seen:
+        answer = self.http.post(f"{self.web}/hooks/africastalking/{self.token}/ussd", data=self._form(), timeout=10)
+        assert answer.status_code == 200, answer.status_code
+        answer.encoding = "utf-8"
+        prefix, _, text = answer.text.partition(" ")
+        assert prefix in ("CON", "END"), answer.text
+        return Seen(text, prefix == "CON")
+
+    def line_gone(self) -> None:
+        form = self._form() | {"status": "Incomplete", "input": "*".join(self.path)}
+        answer = self.http.post(f"{self.web}/hooks/africastalking/{self.token}/ussd-end", data=form, timeout=10)
+        assert answer.status_code == 200
+
+    def _form(self) -> dict[str, str]:
+        return {
+            "sessionId": self.session,
+            "phoneNumber": self.phone,
+            "networkCode": "99999",
+            "serviceCode": self.code,
+            "text": "*".join(self.path),
+        }
+
+
+@dataclass
+class Neutral:
+    """The JSON form: each reply by itself, numbered by the sender. Also the simulator's."""
+
+    door: str
+    phone: str
+    code: str
+    http: requests.Session = field(default_factory=requests.Session)
+    session: str = ""
+    turn: int = 0
+    last: str = ""
+
+    def dial(self) -> Seen:
+        self.session, self.turn = f"n{next(COUNTER)}-{id(self)}", 0
+        return self.type("")
+
+    def type(self, reply: str) -> Seen:
+        self.turn += 1
+        self.last = reply
+        return self.again()
+
+    def again(self) -> Seen:
+        event = "new" if self.turn == 1 else "resume"
+        answer = self._post({"event": event, "text": self.last, "turn": self.turn})
+        return Seen(answer["text"], answer["continue"])
+
+    def line_gone(self) -> None:
+        self._post({"event": "close", "text": ""})
+
+    def _post(self, said: dict[str, object]) -> dict[str, object]:
+        body = {"session": self.session, "phone": self.phone, "service_code": self.code, "network": "54101", **said}
+        answer = self.http.post(self.door, data=json.dumps(body), timeout=10)
+        assert answer.status_code == 200, answer.status_code
+        return answer.json()
+
+
+@dataclass
+class Texts:
+    """A phone that texts over Africa's Talking: the reply goes out through the provider's API, in its own time."""
+
+    web: str
+    token: str
+    phone: str
+    code: str
+    provider: Provider
+    http: requests.Session = field(default_factory=requests.Session)
+    last: dict[str, str] = field(default_factory=dict)
+
+    def text(self, words: str) -> None:
+        self.last = {
+            "from": self.phone,
+            "to": self.code,
+            "text": words,
+            "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "id": f"ATXid_{next(COUNTER)}_{id(self)}",
+        }
+        self.again()
+
+    def again(self) -> None:
+        answer = self.http.post(f"{self.web}/hooks/africastalking/{self.token}/sms", data=self.last, timeout=10)
+        assert (answer.status_code, answer.text) == (200, "")
+
+    def replies(self) -> list[str]:
+        """All that this phone has received, oldest first."""
+        return self.provider.to(self.phone)
+
+
+@dataclass
+class SimulatedTexts:
+    """The simulator's texts: the reply is the answer."""
+
+    door: str
+    phone: str
+    code: str
+    http: requests.Session = field(default_factory=requests.Session)
+    last: dict[str, str] = field(default_factory=dict)
+    received: list[str] = field(default_factory=list)
+    repeats: dict[str, str] = field(default_factory=dict)
+
+    def text(self, words: str) -> None:
+        self.last = {"sms": words, "phone": self.phone, "service_code": self.code, "id": f"s{next(COUNTER)}-{id(self)}"}
+        if reply := self._post():
+            self.received.append(reply)
+        self.repeats[self.last["id"]] = reply
+
+    def again(self) -> None:
+        assert self._post() == self.repeats[self.last["id"]]
+
+    def replies(self) -> list[str]:
+        return self.received
+
+    def _post(self) -> str:
+        answer = self.http.post(self.door, data=json.dumps(self.last), timeout=10)
+        assert answer.status_code == 200, answer.status_code
+        reply: str = answer.json()["text"]
+        return reply

@@ -1,0 +1,127 @@
+"""A whole Tokaut on this machine, every process real, with a hotline server and a provider's API beside it.
+
+`kill(name)` and `start(name)` take processes down and up again, as a fault would.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from reports.country import load_all
+from tests.support.handsets import AfricasTalking, Neutral, SimulatedTexts, Texts
+from tests.support.ports import free_port
+from tests.support.provider import Provider
+from tests.support.wait import until
+from tokaut import demo_start, valkey
+from tokaut.demo_folder import DemoFolder
+from tokaut.demo_settings import Addresses, Plan, plan
+from tokaut.leash import leashed
+
+PARTS = ("valkey", "hotline", "urgent", "standard", "clock", "web")
+
+
+class Town:
+    """`settings` are laid over the demo's; `web_processes` gunicorn workers of eight threads."""
+
+    def __init__(self, settings: Mapping[str, str] | None = None, *, web_processes: int = 1) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="tt-"))
+        self.provider = Provider().start()
+        self.web_processes = web_processes
+        countries = load_all(("vu", "fj", "ke"), "demo")
+        hotlines = [hotline for country in countries for hotline in country.hotlines]
+        made = plan({}, DemoFolder(self.folder), Addresses(free_port(), free_port()), hotlines)
+        sending = {
+            "AFRICASTALKING_URL": self.provider.url,
+            "AFRICASTALKING_USERNAME": "sandbox",
+            "AFRICASTALKING_API_KEY": "an-api-key-of-the-tests",
+        }
+        self.plan: Plan = replace(made, settings={**made.settings, **sending, **(settings or {})})
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    @property
+    def web(self) -> str:
+        return self.plan.where.web
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        return self.plan.settings
+
+    def up(self) -> Town:
+        self.start("valkey")
+        demo_start.prepare(self.plan)
+        until(lambda: valkey.answers(self.plan.folder.inside), "Valkey does not start")
+        for name in PARTS[1:]:
+            self.start(name)
+        self.until_web_answers()
+        return self
+
+    def down(self) -> None:
+        for name in reversed(PARTS):
+            if name in self.processes:
+                self.kill(name, signal.SIGTERM if name == "web" else signal.SIGKILL)
+        self.provider.stop()
+        shutil.rmtree(self.folder)
+
+    def start(self, name: str) -> None:
+        command = demo_start.commands(self.plan, web_processes=self.web_processes)[name]
+        with self.log(name).open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                leashed(command),
+                env=dict(self.environment),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def kill(self, name: str, how: signal.Signals = signal.SIGKILL) -> None:
+        process = self.processes.pop(name)
+        process.send_signal(how)
+        process.wait(timeout=30)
+
+    def log(self, name: str) -> Path:
+        return self.folder / f"{name}.log"
+
+    def until_web_answers(self) -> None:
+        def answers() -> bool:
+            try:
+                return requests.get(f"{self.web}/healthz", timeout=2).ok
+            except requests.RequestException:
+                return False
+
+        until(answers, f"web does not start: {self.log('web')}", seconds=60)
+
+    def received(self) -> list[dict[str, Any]]:
+        """What the hotlines have accepted: hotline, headers and body of each delivery."""
+        lines = self.plan.folder.received.read_bytes().splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.endswith(b"\n")]
+
+    def until_received(self, true: Callable[[list[dict[str, Any]]], bool], otherwise: str, seconds: float = 20) -> None:
+        until(lambda: true(self.received()), otherwise, seconds)
+
+    def token(self, channel: str) -> str:
+        secrets = self.plan.secrets
+        return {"africastalking": secrets.africastalking, "ussd": secrets.ussd}[channel]
+
+    def ussd_phone(self, channel: str, phone: str = "+6785550101", code: str = "*111*163#") -> AfricasTalking | Neutral:
+        if channel == "africastalking":
+            return AfricasTalking(self.web, self.token(channel), phone, code)
+        door = (
+            f"{self.web}/hooks/simulator" if channel == "simulator" else f"{self.web}/hooks/ussd/{self.token('ussd')}"
+        )
+        return Neutral(door, phone, code)
+
+    def sms_phone(self, channel: str, phone: str, code: str = "163") -> Texts | SimulatedTexts:
+        if channel == "africastalking":
+            return Texts(self.web, self.token(channel), phone, code, self.provider)
+        return SimulatedTexts(f"{self.web}/hooks/simulator", phone, code)

@@ -1,0 +1,63 @@
+"""Reads a transcript: what the person does, and what is seen."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+VERBS = ("dial", "type", "text", "again", "hang up", "line gone", "hotline", "phone", "code")
+DEFAULT_PHONE = "+6785550101"
+DEFAULT_CODE = {"ussd": "*111*163#", "sms": "163"}
+
+
+@dataclass
+class Step:
+    line: int
+    verb: str
+    said: str = ""
+    seen: list[str] = field(default_factory=list)
+
+    @property
+    def screen(self) -> str:
+        return "\n".join(line for line in self.seen if line != "[ends]")
+
+    @property
+    def ends(self) -> bool:
+        return self.seen[-1:] == ["[ends]"]
+
+
+def read(path: Path) -> list[Step]:
+    steps: list[Step] = []
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        if line.startswith("    "):
+            steps[-1].seen.append(line[4:])
+        elif line.strip() and not line.startswith("#"):
+            steps.append(_step(line, number, path))
+    return steps
+
+
+def _step(line: str, number: int, path: Path) -> Step:
+    verb = next((verb for verb in VERBS if line == verb or line.startswith(verb + " ")), None)
+    if verb is None:
+        raise ValueError(f"{path}:{number}: not one of {', '.join(VERBS)}")
+    said = line[len(verb) + 1 :]
+    return Step(number, verb, json.loads(said) if said.startswith('"') else said)
+
+
+def expected(said: str) -> object:
+    """A value of what a hotline receives: JSON, or else the word itself."""
+    try:
+        return json.loads(said)
+    except ValueError:
+        return said
+
+
+def inside(data: object, path: str) -> object:
+    """`contact.how`, `answers.0.value`; a name that is not there is "absent"."""
+    for name in path.split("."):
+        if isinstance(data, list):
+            data = data[int(name)] if int(name) < len(data) else "absent"
+        elif isinstance(data, dict):
+            data = data.get(name, "absent")
+    return data

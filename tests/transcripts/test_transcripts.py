@@ -1,0 +1,155 @@
+"""Plays each transcript through every channel of its kind, over real HTTP, against the whole of Tokaut."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.handsets import Seen
+from tests.support.town import Town
+from tests.support.wait import until
+from tests.transcripts.script import DEFAULT_CODE, DEFAULT_PHONE, Step, expected, inside, read
+
+FOLDER = Path(__file__).parent
+USSD = sorted((FOLDER / "ussd").glob("*.txt"))
+SMS = sorted((FOLDER / "sms").glob("*.txt"))
+RECORD = os.environ.get("RECORD_TRANSCRIPTS") == "1"  # writes what was seen into the files, to be read and committed
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("town")]
+
+
+@pytest.fixture(scope="module")
+def town() -> Iterator[Town]:
+    town = Town().up()
+    yield town
+    town.down()
+
+
+@pytest.mark.parametrize("channel", ["africastalking", "ussd", "simulator"])
+@pytest.mark.parametrize("path", USSD, ids=lambda path: path.stem)
+def test_ussd(town: Town, path: Path, channel: str) -> None:
+    story = Story(town, path, "ussd")
+    handset = town.ussd_phone(channel, story.phone(channel), story.code)
+    for step in story.steps:
+        if step.verb == "dial":
+            story.saw(step, handset.dial())
+        elif step.verb == "type":
+            story.saw(step, handset.type(step.said))
+        elif step.verb == "again":
+            assert handset.again() == story.last, f"line {step.line}: the repeat was answered differently"
+        elif step.verb == "line gone":
+            handset.line_gone()
+        elif step.verb == "hotline":
+            story.hotline_gets(step)
+    story.ends()
+
+
+@pytest.mark.parametrize("channel", ["africastalking", "simulator"])
+@pytest.mark.parametrize("path", SMS, ids=lambda path: path.stem)
+def test_sms(town: Town, path: Path, channel: str) -> None:
+    story = Story(town, path, "sms")
+    handset = town.sms_phone(channel, story.phone(channel), story.code)
+    for step in story.steps:
+        had = len(handset.replies())
+        if step.verb == "text":
+            handset.text(step.said)
+            if step.seen or RECORD:
+                wait = 1 if RECORD else 20
+                arrived = _arrives(lambda had=had: len(handset.replies()) > had, wait)
+                story.saw(step, Seen(handset.replies()[-1], True) if arrived else Seen("", True))
+        elif step.verb == "again":
+            handset.again()
+        elif step.verb == "hotline":
+            story.hotline_gets(step)
+    story.ends()
+    texts = sum(bool(step.seen) for step in story.steps if step.verb == "text")
+    assert len(handset.replies()) == texts, "more replies came than the transcript shows"
+
+
+def _arrives(true: Any, seconds: float) -> bool:
+    try:
+        until(true, "no reply", seconds)
+    except AssertionError:
+        return False
+    return True
+
+
+class Story:
+    """One transcript being played."""
+
+    def __init__(self, town: Town, path: Path, kind: str) -> None:
+        self.town = town
+        self.path = path
+        steps = read(path)
+        self._phone = next((step.said for step in steps if step.verb == "phone"), DEFAULT_PHONE)
+        self.code = next((step.said for step in steps if step.verb == "code"), DEFAULT_CODE[kind])
+        self.steps = steps
+        self.last = Seen("", True)
+        self.before = {line["headers"]["webhook-id"] for line in town.received()}
+        self.others = {line["body"]["data"]["report_id"] for line in town.received()}
+        self.taken: set[str] = set()
+
+    def phone(self, channel: str) -> str:
+        """Another number for each channel: what one left behind must not be what another sees."""
+        last = {"africastalking": "1", "ussd": "2", "simulator": "3"}[channel]
+        return self._phone[:-1] + last if self._phone == DEFAULT_PHONE else self._phone[:-2] + last + self._phone[-1]
+
+    def saw(self, step: Step, seen: Seen) -> None:
+        self.last = seen
+        if RECORD:
+            lines = re.sub(r"(Code )\d{4} \d{4}", r"\1#### ####", seen.text)
+            lines = re.sub(r"(PIN )\d{4}", r"\1####", lines)
+            step.seen = (lines.split("\n") if lines else []) + ([] if seen.goes_on else ["[ends]"])
+            return
+        pattern = re.escape(step.screen).replace(r"\#\#\#\#", r"\d{4}")
+        assert re.fullmatch(pattern, seen.text), f"line {step.line}:\n{seen.text}\n--- is not ---\n{step.screen}"
+        assert seen.goes_on is not step.ends, f"line {step.line}: the session goes on: {seen.goes_on}"
+
+    def hotline_gets(self, step: Step) -> None:
+        if RECORD:
+            return
+        hotline, _, kind = step.said.partition(" gets ")
+        wanted = {name: expected(said) for name, _, said in (line.partition(" ") for line in step.seen)}
+
+        def came() -> bool:
+            return any(self._is(line, hotline, kind, wanted) for line in self._new())
+
+        until(came, f"line {step.line}: {step.said} never came; came: {self._summary()}", 30)
+        line = next(line for line in self._new() if self._is(line, hotline, kind, wanted))
+        self.taken.add(line["headers"]["webhook-id"])
+
+    def ends(self) -> None:
+        if RECORD:
+            self._write()
+            return
+        left = [line for line in self._new() if line["body"]["data"]["report_id"] not in self.others]
+        assert not left, f"the hotlines got more than the story says: {self._summary()}"
+
+    def _new(self) -> list[dict[str, Any]]:
+        ids = self.before | self.taken
+        return [line for line in self.town.received() if line["headers"]["webhook-id"] not in ids]
+
+    def _is(self, line: dict[str, Any], hotline: str, kind: str, wanted: dict[str, object]) -> bool:
+        body = line["body"]
+        right = line["hotline"] == hotline and body["type"] == kind
+        return right and all(inside(body, name) == value for name, value in wanted.items())
+
+    def _summary(self) -> list[str]:
+        return [f"{line['hotline']} {line['body']['type']}" for line in self._new()]
+
+    def _write(self) -> None:
+        seen = {step.line: step.seen for step in self.steps if step.verb in ("dial", "type", "text")}
+        lines = []
+        for number, line in enumerate(self.path.read_text().splitlines(), 1):
+            inside_seen = line.startswith("    ") and max((n for n in seen if n < number), default=0) > max(
+                (step.line for step in self.steps if step.line < number and step.line not in seen), default=0
+            )
+            if not inside_seen:
+                lines.append(line)
+            lines += [f"    {one}" for one in seen.get(number, ())]
+        self.path.write_text("\n".join(lines) + "\n")
