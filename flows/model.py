@@ -36,10 +36,10 @@ FACTS: Mapping[str, frozenset[str]] = {
     "report_state": frozenset({"needs_person", "closed", "in_progress", "accepted", "overdue", "delivered", "queued"}),
     "drill": YES_NO,
 }
-ALWAYS_THERE = frozenset({"emergency", "code", "pin", "send_to_1", "send_to_2"})
+ALWAYS_THERE = frozenset({"emergency", "send_to_1", "send_to_2"})
 MAY_BE_ABSENT = frozenset(  # a line whose field is absent is left out
     {"helpline_name", "helpline_number", "helpline_named", "helpline_free", "helpline_line", "emergency_sms"}
-    | {"incomplete_name", "ussd", "language_word", "desk"}
+    | {"incomplete_name", "ussd", "language_word", "desk", "code", "pin"}
 )
 FIELDS = ALWAYS_THERE | MAY_BE_ABSENT
 

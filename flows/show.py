@@ -81,9 +81,7 @@ def lay(screen: Screen, values: Mapping[str, str | None], world: World, limit: L
 
 def offered(screen: Screen, values: Mapping[str, str | None], world: World) -> tuple[Offer, ...]:
     listed = next(filter(None, (world.lists.get(name, ()) for name in screen.lists)), ())
-    offers = [
-        Offer("", (option.say,), Choice("", Text(), option.value, go=screen.go)) for option in listed if screen.lists
-    ]
+    offers = [Offer("", (option.say,), Choice("", Text(), option.value)) for option in listed]
     for choice in screen.choices:
         if choice.when.holds(values, world.facts) and (says := fill_all(choice.say, values, world)) != ("",):
             offers.append(Offer(choice.key, says, choice))
@@ -123,7 +121,7 @@ def _at(says: tuple[str, ...], level: int) -> str:
 
 def _menu(screen: Screen, offers: tuple[Offer, ...], level: int, world: World) -> Menu:
     lines = tuple(Line(offer.key, _at(offer.say, level), index) for index, offer in enumerate(offers))
-    listed = len(lines) - len(screen.choices) if screen.lists else len(lines)
+    listed = sum(not offer.key for offer in offers) if screen.lists else len(lines)
     leave = "" if screen.end else f"00 {leave_label(screen, world)}"
     return Menu(
         heading="",

@@ -76,6 +76,7 @@ def test_the_screens_to_send(channel: str) -> None:
     assert count > 100
 
 
+@pytest.mark.rule("S-15")
 @pytest.mark.parametrize(("channel", "most"), [("ussd", 7), ("sms", 8)])
 def test_at_most_eight_screens_to_send(channel: str, most: int) -> None:
     assert max(len(names(state)) for state in walks(world({"channel": channel}))) == most
