@@ -12,7 +12,7 @@ import click
 
 from reports.country import CountryError, load_all
 from reports.hardening import harden
-from reports.settings import Common, SettingError
+from reports.settings import Common, Mode, SettingError
 from reports.settings import load_all as load_settings
 from tokaut.caller import Caller, NotAScreen
 from tokaut.demo_folder import DemoFolder, Taken
@@ -71,11 +71,10 @@ def demo(*, once: bool, port: int) -> None:
     """
     harden()
     try:
+        mode = os.environ.get("TOKAUT_MODE", "").strip()
+        if mode in {Mode.TRAINING, Mode.LIVE}:
+            raise Plain(f"TOKAUT_MODE is {mode}; a demo is always in demo mode and makes its own settings. Unset it.")
         common = load_settings([Common], os.environ)[Common]
-        if common.mode != "demo":
-            raise Plain(
-                f"TOKAUT_MODE is {common.mode}; a demo is always in demo mode and makes its own settings. Unset it."
-            )
         with _stoppable():
             _run(common, once=once, port=port)
     except (Taken, PortTaken, NoValkey, Died, NotAScreen, Lost, CountryError, SettingError) as error:

@@ -9,6 +9,8 @@ from typing import Protocol
 from tokaut.caller import Screen
 from tokaut.received import Delivery
 
+PHONE, PAGE = 36, 100  # letters in a line
+
 
 class Show(Protocol):
     def phone(self, screen: Screen, caption: str) -> None:
@@ -33,14 +35,15 @@ class PlainLines:
 
     def phone(self, screen: Screen, caption: str) -> None:
         self._write("")
-        for line in textwrap.wrap(caption, 100):
+        for line in textwrap.wrap(caption, PAGE):
             self._write(line)
         self._write("")
         if self._dials:
             self._write(f"    dials {self._dials}")
             self._dials = ""
         for line in screen.text.split("\n"):
-            self._write(f"    | {line}")
+            for part in textwrap.wrap(line, PHONE) or [""]:
+                self._write(f"    | {part}")
 
     def reply(self, text: str, label: str) -> None:
         self._write(f"    > {text}" + (f"   ({label})" if label else ""))

@@ -1,0 +1,217 @@
+"""The demo as a person starts it, and as it goes wrong (B-75 to B-77)."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.support.ports import free_port
+from tests.support.wait import until
+from tokaut.processes import MARK
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]  # one at a time: each is six processes
+
+TOKAUT = [sys.executable, "-m", "tokaut"]
+
+
+class Demo:
+    """`tokaut demo` in a folder of its own, its output kept."""
+
+    def __init__(self, folder: Path, *words: str, port: int | None = None) -> None:
+        self.folder, self.port = folder, port or free_port()
+        self.out = folder.with_suffix(f".{self.port}.out")
+        with self.out.open("wb") as out:
+            self.process = subprocess.Popen(
+                [*TOKAUT, "demo", *words],
+                env={**os.environ, "TOKAUT_DATA": str(folder), "PORT": str(self.port)},
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
+
+    @property
+    def output(self) -> str:
+        return self.out.read_text()
+
+    @property
+    def told(self) -> Path:
+        return self.folder / "demo.json"
+
+    def up(self) -> None:
+        until(lambda: "Everything stays up" in self.output or self.process.poll() is not None, "no demo", seconds=90)
+        assert self.process.poll() is None, self.output
+
+    def end(self, how: signal.Signals) -> int:
+        self.process.send_signal(how)
+        return self.process.wait(timeout=30)
+
+    def processes(self) -> list[int]:
+        """What still runs of this demo."""
+        here = f"TOKAUT_DATA={self.folder / 'demo'}".encode()
+        found = []
+        for environ in Path("/proc").glob("[0-9]*/environ"):
+            try:
+                if here in environ.read_bytes().split(b"\0"):
+                    found.append(int(environ.parent.name))
+            except OSError:
+                continue
+        return found
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "var"
+    yield folder
+    left = [path for path in Path("/proc").glob("[0-9]*/environ") if _belongs(path, folder)]
+    for path in left:
+        os.kill(int(path.parent.name), signal.SIGKILL)
+    assert not left, "a test left processes behind"
+
+
+def _belongs(environ: Path, folder: Path) -> bool:
+    try:
+        variables = environ.read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return f"TOKAUT_DATA={folder / 'demo'}".encode() in variables and any(
+        v.startswith(MARK.encode()) for v in variables
+    )
+
+
+def test_once_the_report_arrives_signed_and_whole(folder: Path) -> None:
+    demo = Demo(folder, "--once")
+    assert demo.process.wait(timeout=120) == 0, demo.output
+    assert "\x1b" not in demo.output
+    assert "Pikinini Helpline has report.created" in demo.output
+    created, updated = [json.loads(line) for line in (folder / "received.jsonl").read_text().splitlines()]
+    assert created["body"]["data"]["category"] == "luring"
+    assert created["body"]["data"]["contact"] == {"allowed": False, "how": "none", "safe_hours": None}
+    assert updated["body"]["data"]["narrative"] == "Somebody I do not know writes to me every day. I want it to stop."
+    assert updated["body"]["data"]["report_id"] == created["body"]["data"]["report_id"]
+    assert not demo.told.exists()
+    assert demo.processes() == []
+
+
+@pytest.fixture
+def running(folder: Path) -> Iterator[Demo]:
+    demo = Demo(folder)
+    demo.up()
+    yield demo
+    if demo.process.poll() is None:
+        demo.end(signal.SIGTERM)
+
+
+def test_while_it_is_up_it_tells_where_everything_is(running: Demo) -> None:
+    told = json.loads(running.told.read_text())
+    assert set(told) == {
+        *("web", "phone", "console", "console_login", "hotline", "received", "tokens"),
+        *("twilio_auth_token", "twilio_account_sid"),
+    }
+    assert running.told.stat().st_mode & 0o777 == 0o600
+    assert requests.get(f"{told['web']}/healthz", timeout=5).text == "ok"
+    form = {"sessionId": "one", "phoneNumber": "+6785550102", "serviceCode": "*111*163#", "text": ""}
+    address = f"{told['web']}/hooks/africastalking/{told['tokens']['africastalking']}/ussd"
+    assert requests.post(address, data=form, timeout=5).text.startswith("CON In danger? Call police 111.")
+    assert requests.post(told["hotline"] + "/vu-pikinini", json={}, timeout=5).status_code == 401
+
+
+def test_a_second_one_in_the_folder_stops_and_another_folder_works(running: Demo, tmp_path: Path) -> None:
+    """B-76"""
+    second = Demo(running.folder, "--once")
+    assert second.process.wait(timeout=30) == 1
+    said = f"A demo runs already (http://127.0.0.1:{running.port}). Stop it, or set TOKAUT_DATA and PORT."
+    assert second.output.strip() == said
+    elsewhere = Demo(tmp_path / "elsewhere", "--once")
+    assert elsewhere.process.wait(timeout=120) == 0, elsewhere.output
+    assert running.process.poll() is None
+    assert requests.get(f"http://127.0.0.1:{running.port}/healthz", timeout=5).ok
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_sigterm_leave_nothing_running(running: Demo, how: signal.Signals) -> None:
+    """B-77"""
+    began = time.monotonic()
+    assert running.end(how) == 0
+    assert time.monotonic() - began < 10
+    assert running.processes() == []
+    assert not running.told.exists()
+    with socket.socket() as line:
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        line.bind(("127.0.0.1", running.port))
+
+
+def test_stopped_in_the_middle_it_leaves_nothing_running(folder: Path) -> None:
+    """B-77"""
+    demo = Demo(folder, "--once")
+    until(lambda: len(demo.processes()) > 3, "it does not start", seconds=60)
+    assert demo.end(signal.SIGINT) == 130
+    assert demo.processes() == []
+
+
+def test_after_the_starter_was_killed_the_next_start_cleans_up_and_works(folder: Path) -> None:
+    """B-77"""
+    demo = Demo(folder)
+    demo.up()
+    demo.end(signal.SIGKILL)
+    again = Demo(folder, "--once", port=demo.port)
+    assert again.process.wait(timeout=120) == 0, again.output
+    assert again.processes() == []
+
+
+def test_a_process_that_dies_stops_the_demo_with_a_plain_line(running: Demo) -> None:
+    record = f"{sys.executable}\0-m\0workers.run\0clock\0".encode()
+    clock = next(p for p in running.processes() if Path(f"/proc/{p}/cmdline").read_bytes() == record)
+    os.kill(clock, signal.SIGKILL)
+    assert running.process.wait(timeout=30) == 1
+    assert "clock has ended (killed by SIGKILL)" in running.output
+    assert running.processes() == []
+
+
+def test_a_port_in_use_is_named(folder: Path) -> None:
+    """B-75"""
+    with socket.socket() as line:
+        line.bind(("127.0.0.1", 0))
+        line.listen()
+        port = line.getsockname()[1]
+        demo = Demo(folder, "--once", port=port)
+        assert demo.process.wait(timeout=30) == 1
+    assert demo.output.startswith(f"Port {port} is in use.")
+    assert "PORT=" in demo.output
+    assert len(demo.output.splitlines()) == 1
+
+
+def test_a_data_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
+    """B-75"""
+    (tmp_path / "file").touch()
+    demo = Demo(tmp_path / "file", "--once")
+    assert demo.process.wait(timeout=30) == 1
+    assert demo.output.startswith("TOKAUT_DATA")
+    assert len(demo.output.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("TOKAUT_MOED", "live", "TOKAUT_MOED is no setting. Did you mean TOKAUT_MODE?"),
+        ("TOKAUT_MODE", "Live ", "TOKAUT_MODE is 'Live'; it can be demo, training or live"),
+        ("TOKAUT_MODE", "training", "TOKAUT_MODE is training; a demo is always in demo mode"),
+        ("COUNTRIES", "xx", "COUNTRIES: there is no country file xx.toml"),
+    ],
+)
+def test_a_wrong_setting_is_one_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    """B-71"""
+    monkeypatch.setenv(name, value)
+    demo = Demo(folder, "--once")
+    assert demo.process.wait(timeout=30) == 1
+    assert demo.output.startswith(said)
+    assert len(demo.output.splitlines()) == 1
