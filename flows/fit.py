@@ -73,7 +73,7 @@ def size(text: str) -> int:
 
 
 def fits(text: str, limit: Limit) -> bool:
-    most = limit.septets if _GSM.fullmatch(text) else limit.units
+    most = limit.septets if alphabet(text) == "gsm7" else limit.units
     return size(text) + limit.prefix <= most
 
 

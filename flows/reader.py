@@ -46,10 +46,6 @@ class Place:
     def is_map(self) -> bool:
         return isinstance(self.node, MappingNode)
 
-    @property
-    def is_list(self) -> bool:
-        return isinstance(self.node, SequenceNode)
-
     def text(self) -> str:
         if not isinstance(self.node, ScalarNode):
             self.wrong("words are expected here; write one text")
