@@ -99,10 +99,9 @@ TO_DO: Mapping[str, str] = {
     "not_sealed_to_us": "The report does not open with the key it names. Compare the key ids with the country file.",
     "wrong_mode": "A report of another mode is in this database. Do not mix live and training.",
     "our_fault": "This program failed. Look for the delivery's id in the log.",
+    "not_tried": "No worker has taken it. Look whether worker and clock run, then: tokaut check",
     "parked": "It could not be handed over in 14 days. Give it to them another way, or: tokaut deliveries retry",
-    "needs_person": "No hotline can take this report. Decide who gets it: tokaut deliveries list",
 }
-CALL_THEM = "The hotline does not answer. Call them."
 
 _LOCKED_OUT = {401, 402, 403, 407, 421}
 _REFUSED = {400, 405, 406, 411, 412, 414, 415, 422, 431, 451, 501}

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1200, 3600, 14400, 86400)
+
+LAST: dict[str, Any] = {"multiprocess_mode": "mostrecent"}  # of several processes, whoever said it last
 
 
 class Metrics:
@@ -20,13 +24,14 @@ class Metrics:
         )
         self.sms = Counter("tokaut_sms_sent", "SMS given to a provider", ["channel", "class"], registry=registry)
         self.told = Counter("tokaut_told", "Times a person was told", ["channel", "ok"], registry=registry)
-        self.leader = Gauge("tokaut_clock_leader", "1 on the clock that leads", registry=registry)
-        self.tick = Gauge("tokaut_clock_tick_timestamp_seconds", "When the clock last ticked", registry=registry)
+        self.refused = Counter("tokaut_jobs_refused", "Jobs that are not on the list", registry=registry)
+        self.leader = Gauge("tokaut_clock_leader", "1 on the clock that leads", registry=registry, **LAST)
+        self.tick = Gauge("tokaut_clock_tick_timestamp_seconds", "When the clock ticked", registry=registry, **LAST)
         self.jumps = Counter("tokaut_clock_jump", "Times the clock jumped", registry=registry)
         self.faults = Counter("tokaut_clock_faults", "Duties that failed", ["duty"], registry=registry)
         self.oldest = Gauge(
-            "tokaut_oldest_undelivered_seconds", "Age of the oldest undelivered", ["priority"], registry=registry
+            "tokaut_oldest_undelivered_seconds", "Age of the oldest", ["priority"], registry=registry, **LAST
         )
         self.unchained = Gauge(
-            "tokaut_audit_unchained_seconds", "Age of the oldest audit row that is not chained", registry=registry
+            "tokaut_audit_unchained_seconds", "Age of the oldest audit row not chained", registry=registry, **LAST
         )

@@ -101,14 +101,6 @@ def fallback_due(priority: str, waited: int) -> bool:
     return waited >= PACES[priority].fallback
 
 
-def tell_due(priority: str, waited: int, since_told: int | None) -> bool:
-    """Whether time alone says that a person must be told now; `since_told` is None where nobody was."""
-    pace = PACES[priority]
-    if since_told is None:
-        return waited >= pace.tell
-    return waited >= pace.tell and since_told >= pace.again
-
-
 def read_retry_after(value: str | None, now: int) -> int | None:
     """Seconds from a Retry-After header, given as seconds or as a date; None where it is missing or nonsense."""
     text = (value or "").strip()

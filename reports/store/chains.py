@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, and_, exists, func, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, insert, or_, select
 
 from reports.store import outbox
 from reports.store import tables as t
@@ -34,18 +36,27 @@ class Chain:
     left: tuple[str, ...]
 
 
-def stuck(database: Database, shortest_wait: int, at_most: int = 200) -> list[str]:
-    """Reports that may need a fallback: somebody of the chain has not got it, and there is somebody left to ask."""
+def stuck(database: Database, waits: Mapping[str, int], at_most: int = 200) -> list[str]:
+    """Reports that may need a fallback: nobody of the chain has got it, and there is somebody left to ask.
+
+    `waits`: priority → microseconds without a receipt.
+    """
     d, r = t.delivery.c, t.route.c
     other = t.delivery.alias("other").c
     given = exists().where(other.report_id == d.report_id, other.hotline == r.hotline, other.type == "created")
     left = exists().where(r.report_id == d.report_id, r.role == "fallback", ~given)
     trouble = or_(d.state.in_(("refused", "parked")), d.last_class.like("refused%"), d.handling == "rejected")
-    late = and_(d.state == "due", d.created_at <= database.now_sql() - shortest_wait)
+    now = database.now_sql()
+    late = or_(*(and_(d.priority == priority, d.created_at <= now - wait) for priority, wait in waits.items()))
     in_chain = and_(d.type == "created", d.role.in_(("primary", "fallback")))
-    query = select(d.report_id).where(in_chain, or_(trouble, late), left)
+    has_it = exists().where(other.report_id == d.report_id, other.type == "created", other.role != "also", *_has(other))
+    query = select(d.report_id).where(in_chain, or_(trouble, late), left, ~has_it)
     with database.read() as connection:
         return list(connection.execute(query.distinct().limit(at_most)).scalars())
+
+
+def _has(c: Any) -> tuple[ColumnElement[bool], ...]:
+    return c.state == "delivered", c.handling != "rejected"
 
 
 def chain(database: Database, report_id: str) -> Chain:

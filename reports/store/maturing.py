@@ -21,7 +21,7 @@ RAISES = ("unread", "incomplete", "complete")  # a report's completeness only go
 ACTS = {"rescue": "rescued", "words": "words_filed", "update": "updated", "unread": "unread_filed"}
 
 
-def mature(database: Database, at_most: int = 50) -> list[str]:
+def mature(database: Database, at_most: int = 50) -> list[bytes]:
     """Origin keys (as they are in `pending`) whose time has come, oldest first: give each to `file_pending`."""
     p = t.pending.c
     with database.read() as connection:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import and_, exists, func, insert, or_, select, update
@@ -13,8 +13,17 @@ from reports.store.filing import audit_row
 
 
 @dataclass(frozen=True, slots=True)
+class Rules:
+    """When a person is told: priority → microseconds without a receipt; → until again; class → at which attempt."""
+
+    after: Mapping[str, int]
+    again: Mapping[str, int]
+    at_attempt: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Untold:
-    """A delivery that did not get through. Times in microseconds; `since_told` None: nobody was told."""
+    """A delivery that did not get through, and of which somebody must be told now."""
 
     delivery_id: str
     report_id: str
@@ -22,22 +31,22 @@ class Untold:
     priority: str
     state: str
     last_class: str
-    attempt: int
-    waited: int
-    since_told: int | None
-    report_state: str
 
 
-def untold(database: Database, shortest_wait: int, classes: Sequence[str], at_most: int = 500) -> list[Untold]:
-    """Rows that may have to be told of: late, refused, parked, or with a failure of one of these classes."""
+def untold(database: Database, rules: Rules, at_most: int = 500) -> list[Untold]:
+    """By its class at its attempt, by what it has come to, or by time alone; the most urgent first."""
     d, r = t.delivery.c, t.report.c
     now = database.now_sql()
-    late = or_(d.created_at <= now - shortest_wait, d.last_class.in_(classes))
-    columns = (d.delivery_id, d.report_id, d.hotline, d.priority, d.state, func.coalesce(d.last_class, ""), d.attempt)
+    never = d.told_at.is_(None)
+    again = or_(*(and_(d.priority == priority, d.told_at <= now - wait) for priority, wait in rules.again.items()))
+    late = or_(*(and_(d.priority == priority, d.created_at <= now - wait) for priority, wait in rules.after.items()))
+    wrong = or_(*(and_(d.last_class == why, d.attempt >= least) for why, least in rules.at_attempt.items()))
+    due = and_(d.state == "due", or_(and_(never, or_(late, wrong)), and_(late, again)))
+    ended = and_(d.state.in_(("refused", "parked")), or_(never, and_(r.state == "needs_person", again)))
     query = (
-        select(*columns, now - d.created_at, now - d.told_at, r.state)
+        select(d.delivery_id, d.report_id, d.hotline, d.priority, d.state, func.coalesce(d.last_class, ""))
         .join_from(t.delivery, t.report, r.report_id == d.report_id)
-        .where(or_(and_(d.state == "due", late), d.state.in_(("refused", "parked"))))
+        .where(or_(due, ended))
         .order_by(d.priority, d.created_at)
         .limit(at_most)
     )

@@ -9,10 +9,14 @@ import pytest
 
 from reports.store.database import Database
 from reports.store.tables import metadata
+from tests.support.postgres import binaries
 from tests.workers.filings import Desk
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+KINDS = ["sqlite", *([pytest.param("postgresql", marks=pytest.mark.slow)] if binaries() else [])]
+
+
+@pytest.fixture(params=KINDS)
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     if request.param == "sqlite":
         address = f"sqlite:///{tmp_path / 'tokaut.db'}"

@@ -12,10 +12,17 @@ from datetime import UTC, datetime
 
 from standardwebhooks.webhooks import Webhook as Signer
 
-from workers.addresses import Target
+from reports.settings import HotlineSettings
+from workers.addresses import Target, read_target
 from workers.delivery import Outcome, Parcel, Unavailable, read_status
 from workers.http import Client, NoAnswer, Reply
 from workers.schedule import SECOND, read_retry_after
+
+
+def build(settings: HotlineSettings, *, live: bool) -> Webhook:
+    """Raises BadTarget."""
+    target = read_target(settings.url, settings.private, live=live)
+    return Webhook(target, settings.secret.reveal(), Client())
 
 
 class Webhook:

@@ -1,0 +1,144 @@
+"""Puts a worker or a clock together from its settings. The only place in `workers` that knows all its parts."""
+
+from __future__ import annotations
+
+import importlib
+import secrets
+import socket
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from reports import country
+from reports.queue import Hurry, connect
+from reports.settings import (
+    Common,
+    Fault,
+    HotlineSettings,
+    Mode,
+    Operator,
+    SettingError,
+    attempt_hotlines,
+    load_all,
+)
+from reports.store.database import Database
+from workers.addresses import BadTarget
+from workers.delivery import Hotline
+from workers.duties import Duties
+from workers.forward import Forwarder
+from workers.keyring import KeyRing
+from workers.metrics import Metrics
+from workers.sms import Texter
+from workers.sweep import Clock
+from workers.tell import Teller, read_mail_server
+from workers.telling import Telling
+from workers.text import Sender
+
+WEBHOOK = "webhook"
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a worker is made of."""
+
+    common: Common
+    database: Database
+    forwarder: Forwarder
+    texter: Texter
+    metrics: Metrics
+    slot: str  # host/name: whose leases a restart gives up
+    holder: str  # host/name/boot
+
+
+def assemble(name: str, environ: Mapping[str, str], stopping: Callable[[], bool]) -> Parts:
+    """`name`: urgent-1, standard-1, clock-1. Raises SettingError, CountryError."""
+    common = load_all((Common, Operator), environ)[Common]
+    countries = country.load_all(common.countries, common.mode.value, common.country_dir)
+    database = Database(common.database_url, offset=common.clock_offset)
+    metrics = Metrics(CollectorRegistry())
+    keys = KeyRing(common.keys)
+    slot = f"{socket.gethostname()[:40]}/{name}"
+    holder = f"{slot}/{secrets.token_hex(4)}"
+    forwarder = Forwarder(
+        database=database,
+        keys=keys,
+        hotlines=hotlines(environ, countries, common.mode),
+        mode=common.mode.value,
+        holder=holder,
+        actor="clock" if name.startswith("clock") else "worker",
+        metrics=metrics,
+        stopping=stopping,
+    )
+    texter = Texter(
+        database=database,
+        keys=keys,
+        senders=senders(environ, common.channels, common.mode),
+        mode=common.mode.value,
+        holder=holder,
+        metrics=metrics,
+    )
+    return Parts(common, database, forwarder, texter, metrics, slot, holder)
+
+
+def assemble_clock(parts: Parts, environ: Mapping[str, str]) -> Clock:
+    """Raises SettingError."""
+    operator = load_all((Common, Operator), environ)[Operator]
+    server = read_mail_server(operator.smtp.reveal()) if operator.smtp else None
+    teller = Teller(server, operator.on_call, parts.common.mode.value, parts.metrics)
+    return Clock(
+        database=parts.database,
+        duties=Duties(
+            parts.database, parts.forwarder, parts.texter, Hurry(connect(parts.common.redis_url)), parts.metrics
+        ),
+        telling=Telling(parts.database, teller),
+        metrics=parts.metrics,
+        holder=parts.holder,
+    )
+
+
+def hotlines(environ: Mapping[str, str], countries: Iterable[country.Country], mode: Mode) -> dict[str, Hotline]:
+    """Each kind is a file of workers/hotlines. A hotline that is set up wrongly stops nobody else's reports.
+
+    A name that nobody reads stops the start: it is a typing error, and would be a hotline without its address.
+    """
+    kinds = {one.id: one.delivery for land in countries for one in land.hotlines.values()}
+    found, faults = attempt_hotlines(environ, [one for one, kind in kinds.items() if kind == WEBHOOK])
+    unknown = [fault for fault in faults if _is_unknown(fault, kinds)]
+    if unknown:
+        raise SettingError(unknown)
+    made: dict[str, Hotline] = {}
+    for hotline, settings in found.items():
+        try:
+            made[hotline] = _build(kinds[hotline], settings, live=mode is Mode.LIVE)
+        except BadTarget:
+            log.error("setting_refused", hotline=hotline)
+    for hotline in sorted(set(kinds) - set(found)):
+        log.warning("setting_refused", hotline=hotline)
+    return made
+
+
+def _build(kind: str, settings: HotlineSettings, *, live: bool) -> Hotline:
+    built: Hotline = importlib.import_module(f"workers.hotlines.{kind}").build(settings, live=live)
+    return built
+
+
+def _is_unknown(fault: Fault, ids: Iterable[str]) -> bool:
+    fields = ("URL", "SECRET", "SECRET_FILE", "PRIVATE")
+    return fault.name not in {f"HOTLINE_{one.upper().replace('-', '_')}_{field}" for one in ids for field in fields}
+
+
+def senders(environ: Mapping[str, str], channels: Iterable[str], mode: Mode) -> dict[str, Sender]:
+    """Each channel that sends has a file of its name in workers/senders. Raises SettingError."""
+    made: dict[str, Sender] = {}
+    for name in channels:
+        if find_spec(f"workers.senders.{Path(name).name}") is None:
+            continue  # it answers and never sends
+        module = importlib.import_module(f"workers.senders.{name}")
+        made[name] = module.Sender(load_all((module.Settings,), environ)[module.Settings], mode)
+    return made

@@ -1,0 +1,119 @@
+"""What the clock does, duty by duty. All of it is found in the database, and works with Redis away.
+
+Each duty may be done twice, or by two clocks at once: unique keys, leases and deletions decide, not the clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import structlog
+
+from reports.queue import DELIVER, SEND_SMS, Hurry, Speed
+from reports.store import chains, maturing, sms_out, sweeping
+from reports.store.database import Database
+from workers import schedule
+from workers.fallback import next_fallback
+from workers.forward import QUEUES, Forwarder
+from workers.metrics import Metrics
+from workers.own import Hurrying, Own
+from workers.schedule import HOUR, SECOND
+from workers.sms import Texter
+
+THREADS = {"urgent": 2, "standard": 1}
+KEPT = 48 * HOUR  # what tells a repeated SMS, and what a delivery report may still come for
+
+log = structlog.get_logger()
+
+
+class Duties:
+    def __init__(
+        self, database: Database, forwarder: Forwarder, texter: Texter, hurry: Hurry, metrics: Metrics
+    ) -> None:
+        self._database = database
+        self._forwarder = forwarder
+        self._texter = texter
+        self._hurry = hurry
+        self._metrics = metrics
+        self._hurrying = {name: Hurrying(hurry, DELIVER) for name in QUEUES}
+        self._texts = Hurrying(hurry, SEND_SMS)
+        self._own = {name: Own(threads) for name, threads in THREADS.items()}
+        self._own_texts = Own(1)
+
+    def urgent(self) -> None:
+        """P1 and P2 that are due."""
+        self._due("urgent")
+
+    def standard(self) -> None:
+        """P3 and P4 that are due."""
+        self._due("standard")
+
+    def _due(self, speed: Speed) -> None:
+        rows = sweeping.due(self._database, QUEUES[speed])
+        left = self._hurrying[speed].left_over([delivery_id for delivery_id, _ in rows], speed)
+        for _ in left[: THREADS[speed]]:
+            self._own[speed].do(lambda: self._forwarder.drain(QUEUES[speed]))
+
+    def sms(self) -> None:
+        """SMS that are due; those that are too late are dropped."""
+        expired = sms_out.expire(self._database)
+        if expired:
+            log.info("sms_expired", count=expired)
+        left = self._texts.left_over(sms_out.due(self._database), "urgent")
+        if left:
+            self._own_texts.do(lambda: [self._texter.send(one) for one in left])
+
+    def mature(self) -> None:
+        """What files itself: rescue, words, answers of Add more, what nobody could read."""
+        for origin_key in maturing.mature(self._database):
+            made = maturing.file_pending(self._database, origin_key)
+            self._put(made)
+
+    def fallbacks(self) -> None:
+        """Whoever is next gets a report that the hotline before has not taken."""
+        waits = {priority: pace.fallback for priority, pace in schedule.PACES.items()}
+        for report_id in chains.stuck(self._database, waits):
+            found = next_fallback(chains.chain(self._database, report_id))
+            made = chains.add_fallback(self._database, report_id, *found) if found else None
+            if found and made:
+                log.warning("delivery_fallback", report_id=report_id, hotline=found[0], priority=made[1])
+                self._put([made])
+
+    def bury(self) -> None:
+        """What is due to a hotline that takes nothing any more."""
+        for delivery_id in sweeping.refuse_for_the_dead(self._database):
+            log.warning("delivery_refused", delivery_id=delivery_id, reason="gone")
+
+    def chain(self) -> None:
+        """Audit rows that are new."""
+        sweeping.chain_audit(self._database)
+
+    def tidy(self) -> None:
+        """Times that no schedule sets, and what is not needed any more."""
+        if mended := sweeping.mend_times(self._database, schedule.LONGEST_WAIT):
+            log.warning("swept", count=mended, reason="clock_jump")
+        sweeping.forget_inbound(self._database, KEPT)
+        sweeping.forget_outgoing(self._database, KEPT)
+
+    def park(self) -> None:
+        """14 days: a person takes it from here."""
+        for delivery_id in sweeping.park(self._database, schedule.PARK_AFTER):
+            log.warning("delivery_parked", delivery_id=delivery_id)
+
+    def figures(self) -> None:
+        """For the monitor."""
+        ages = sweeping.oldest(self._database)
+        for priority in schedule.PACES:
+            self._metrics.oldest.labels(priority).set(ages.get(priority, 0) / SECOND)
+        since = sweeping.unchained_since(self._database)
+        age = 0 if since is None else max(0, self._database.now() - since)
+        self._metrics.unchained.set(age / SECOND)
+
+    def _put(self, made: Sequence[tuple[str, str]]) -> None:
+        for delivery_id, priority in made:
+            self._hurry.put(DELIVER, delivery_id, "urgent" if priority in QUEUES["urgent"] else "standard")
+
+    def finish(self) -> None:
+        """What is in hand is finished; nothing new is begun."""
+        for own in (*self._own.values(), self._own_texts):
+            own.finish()

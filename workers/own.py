@@ -1,0 +1,61 @@
+"""The clock's own hands, for when the queue is away, or those who work it are."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from reports.queue import Hurry, Speed
+
+TAKEN_WITHIN = 5  # seconds; an id that nobody took by then is done by the clock itself
+
+
+class Own:
+    """A few threads, and never more work than threads."""
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._pool = ThreadPoolExecutor(threads)
+        self._busy: set[Future[Any]] = set()
+
+    @property
+    def is_busy(self) -> bool:
+        self._busy = {future for future in self._busy if not future.done()}
+        return len(self._busy) >= self._threads
+
+    def do(self, what: Callable[[], Any]) -> bool:
+        """False: all hands are full, and it is not done."""
+        if self.is_busy:
+            return False
+        self._busy.add(self._pool.submit(what))
+        return True
+
+    def finish(self) -> None:
+        self._pool.shutdown(wait=True)
+
+
+class Hurrying:
+    """Puts ids on the queue; what is not taken in time is done by our own hands."""
+
+    def __init__(self, hurry: Hurry, job: str, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._hurry = hurry
+        self._job = job
+        self._monotonic = monotonic
+        self._queued: dict[str, float] = {}
+
+    def left_over(self, ids: Sequence[str], speed: Speed) -> list[str]:
+        """Hurries these along; returns those that the queue did not take, or that nobody took from it."""
+        now = self._monotonic()
+        self._queued = {one: self._queued[one] for one in ids if one in self._queued}
+        left = []
+        away = False
+        for one in ids:
+            if one not in self._queued and not away:
+                away = not self._hurry.put(self._job, one, speed)
+                if not away:
+                    self._queued[one] = now
+            if away or now - self._queued[one] >= TAKEN_WITHIN:
+                left.append(one)
+        return left

@@ -1,0 +1,160 @@
+"""One process of the workers: `python -m workers.run urgent|standard|clock [number]`.
+
+`number` tells apart several of a kind on one host: a worker that starts gives up what its own slot held before.
+RQ's SimpleWorker takes one queue only: with two, a kill loses jobs from every list there is. The times below bring a
+job whose worker was killed back within two minutes; the clock, which reads the database, brings it back sooner.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import FrameType
+from typing import Any
+
+import structlog
+from redis.exceptions import RedisError
+from rq import Queue, SimpleWorker
+from rq.exceptions import StopRequested
+from rq.serializers import JSONSerializer
+
+from reports import logs
+from reports.country import CountryError
+from reports.hardening import harden
+from reports.queue import DELIVER, SEND_SMS, AllowedJob, NotAllowed, connect
+from reports.settings import SettingError
+from reports.store import outbox
+from reports.store.database import Away, BadAddress
+from workers import forward, sms
+from workers.assembly import Parts, assemble, assemble_clock
+from workers.metrics import Metrics
+
+KINDS = ("urgent", "standard", "clock")
+USAGE = "Usage: python -m workers.run urgent|standard|clock [number]"
+
+Handlers = Mapping[str, Callable[[str], None]]
+
+log = structlog.get_logger()
+
+
+class Hired(SimpleWorker):
+    """Comes back soon after Redis does, and tells the job in hand when it is asked to stop."""
+
+    max_connection_wait_time = 2.0
+
+    def __init__(self, *arguments: Any, stopping: threading.Event, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self._stopping = stopping
+
+    def request_stop(self, signum: Any, frame: FrameType | None) -> None:
+        self._stopping.set()
+        super().request_stop(signum, frame)
+
+
+def jobs(handlers: Handlers, metrics: Metrics) -> type[AllowedJob]:
+    """A class of jobs that runs these handlers and nothing else; what is not on the list is counted."""
+
+    class OurJob(AllowedJob):
+        @property
+        def func(self) -> Callable[..., Any]:
+            try:
+                _ = super().func
+                return handlers[self.func_name]
+            except (NotAllowed, KeyError):
+                metrics.refused.inc()
+                log.warning("job_refused")
+                raise NotAllowed from None
+
+    return OurJob
+
+
+def handlers_of(parts: Parts, queue: str) -> Handlers:
+    return {
+        DELIVER: partial(forward.deliver, parts.forwarder, queue),
+        SEND_SMS: partial(sms.send, parts.texter),
+    }
+
+
+def work(parts: Parts, queue: str, stopping: threading.Event) -> None:
+    """Until told to stop. Redis may come and go."""
+    job_class = jobs(handlers_of(parts, queue), parts.metrics)
+    try:
+        while not stopping.is_set():
+            _work_once(parts, queue, job_class, stopping)
+            stopping.wait(1)
+    except StopRequested:  # the signal came between two of RQ's workers
+        stopping.set()
+
+
+def _work_once(parts: Parts, queue: str, job_class: type[AllowedJob], stopping: threading.Event) -> None:
+    try:
+        connection = connect(parts.common.redis_url)
+        own = Queue(queue, connection=connection, serializer=JSONSerializer, job_class=job_class)
+        worker = Hired(
+            [own],
+            name=parts.holder.replace("/", "."),
+            connection=connection,
+            job_class=job_class,
+            serializer=JSONSerializer,
+            maintenance_interval=15,
+            worker_ttl=20,
+            job_monitoring_interval=5,
+            log_job_description=False,
+            stopping=stopping,
+        )
+        worker.work(logging_level="WARNING")
+    except (RedisError, OSError):
+        log.warning("queue_away")
+
+
+def main(arguments: list[str], environ: Mapping[str, str]) -> None:
+    """Raises SystemExit with one line for each setting that is wrong."""
+    if not arguments or arguments[0] not in KINDS or len(arguments) > 2:
+        sys.exit(USAGE)
+    kind, number = arguments[0], arguments[1] if len(arguments) > 1 else "1"
+    if not number.isalnum():
+        sys.exit(USAGE)
+    harden()
+    logs.start(kind if kind == "clock" else "worker")
+    logs.hook()
+    logs.adopt(("rq.worker", "rq.job"))
+    stopping = threading.Event()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, lambda *_: stopping.set())
+    try:
+        parts = assemble(f"{kind}-{number}", environ, stopping.is_set)
+        run(kind, parts, environ, stopping)
+    except (SettingError, CountryError) as error:
+        sys.exit(str(error))
+    except BadAddress as error:
+        sys.exit(f"DATABASE_URL {error}")
+
+
+def run(kind: str, parts: Parts, environ: Mapping[str, str], stopping: threading.Event) -> None:
+    clock = assemble_clock(parts, environ) if kind == "clock" else None
+    log.info("started")
+    _give_up_slot(parts, stopping)
+    if clock is not None:
+        clock.run(stopping)
+    else:
+        work(parts, kind, stopping)
+    parts.database.close()
+    log.info("stopped")
+
+
+def _give_up_slot(parts: Parts, stopping: threading.Event) -> None:
+    while not stopping.is_set():
+        try:
+            outbox.give_up_slot(parts.database, parts.slot)
+            return
+        except Away:
+            log.warning("database_away")
+            stopping.wait(1)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:], os.environ)

@@ -1,0 +1,95 @@
+"""Sends one SMS of `outgoing`. What cannot go within its ten minutes does not go at all."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from reports.keyfolder import SENDER
+from reports.sealing import Box, Context, Poison, open_body
+from reports.store import messages, sms_out
+from reports.store.database import Away, Database
+from reports.store.sms_out import LeasedSms
+from workers import schedule
+from workers.keyring import KeyRing
+from workers.metrics import Metrics
+from workers.text import Accepted, Later, Over, Sender, SmsOutcome, Text
+
+log = structlog.get_logger()
+
+
+def _chance() -> float:
+    return random.SystemRandom().uniform(-1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Texter:
+    """All that sending needs; `senders` by channel."""
+
+    database: Database
+    keys: KeyRing
+    senders: Mapping[str, Sender]
+    mode: str
+    holder: str
+    metrics: Metrics
+    chance: Callable[[], float] = _chance
+
+    def send(self, sms_id: str) -> bool:
+        """False: it was not its time, somebody else has it, it has expired, or the database is away."""
+        try:
+            leased = sms_out.lease(self.database, sms_id, self.holder)
+            if leased is None:
+                return False
+            self._send(leased)
+        except Away:
+            log.warning("database_away")
+            return False
+        return True
+
+    def _send(self, leased: LeasedSms) -> None:
+        outcome, caller = self._hand_over(leased)
+        self.metrics.sms.labels(leased.channel, outcome.why).inc()
+        if isinstance(outcome, Accepted):
+            sms_out.sent(self.database, leased, outcome.provider_id, outcome.why)
+        else:
+            sms_out.failed(self.database, leased, outcome.why, self._delay(leased, outcome), self.holder)
+        if outcome.why == "opt_out" and caller:
+            messages.opt_out(self.database, caller)
+        event = "sms_sent" if isinstance(outcome, Accepted) else "sms_failed"
+        log.info(event, channel=leased.channel, attempt=leased.attempt, reason=outcome.why)
+
+    def _hand_over(self, leased: LeasedSms) -> tuple[SmsOutcome, bytes]:
+        if leased.mode != self.mode:
+            return Over("wrong_mode"), b""  # training and live never meet (S-40)
+        sender = self.senders.get(leased.channel)
+        if sender is None:
+            return Over("provider"), b""
+        try:
+            text, caller = self._open(leased)
+            return sender.send(text), caller
+        except Poison:
+            return Later("no_key"), b""
+        except Exception:  # one SMS that we cannot handle must not stop the others
+            log.exception("job_failed", channel=leased.channel)
+            return Over("our_fault"), b""
+
+    def _open(self, leased: LeasedSms) -> tuple[Text, bytes]:
+        context = Context(leased.mode, leased.id, 1, SENDER)
+        box = Box(leased.key_id, leased.wrap, b"", leased.sealed)
+        body = json.loads(open_body(self.keys.of(SENDER, leased.key_id), context, box))
+        text = Text(to=body["to"], sender=body["from"], words=body["text"], link=body.get("link", ""))
+        return text, bytes.fromhex(body.get("caller", ""))
+
+    def _delay(self, leased: LeasedSms, outcome: Later | Over) -> int | None:
+        if isinstance(outcome, Over) or (outcome.once and leased.attempt > 1):
+            return None
+        return schedule.after_failure("P1", leased.attempt, 0, self.chance())
+
+
+def send(texter: Texter, sms_id: str) -> None:
+    """The job."""
+    texter.send(sms_id)

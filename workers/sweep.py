@@ -1,0 +1,153 @@
+"""The clock: one leads, does its duties each in their time, and steps down when it stops. A second one waits.
+
+It mistrusts the time: where the wall clock moves and the monotonic one does not, nothing is parked for a day.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from reports.store import leases, sweeping
+from reports.store.database import Away, Database
+from workers.alerts import JUMPED, Alert
+from workers.duties import Duties
+from workers.metrics import Metrics
+from workers.schedule import DAY, SECOND
+from workers.telling import Telling
+
+NAME = "clock"
+LEAD_SECONDS = 15
+RENEW_SECONDS = 5
+JUMP = 60 * SECOND
+QUIET = DAY // SECOND  # after a jump
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Duty:
+    """`every` and `next_at` in seconds of the monotonic clock."""
+
+    name: str
+    every: float
+    do: Callable[[], None]
+    next_at: float = 0.0
+
+
+class Clock:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        duties: Duties,
+        telling: Telling,
+        metrics: Metrics,
+        holder: str,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._database = database
+        self._duties = duties
+        self._telling = telling
+        self._metrics = metrics
+        self._holder = holder
+        self._monotonic = monotonic
+        self._renew_at = 0.0
+        self._seen: tuple[int, float] | None = None
+        self._quiet_until = 0.0
+        self.leads = False
+        self._table = [
+            Duty("urgent", 1, duties.urgent),
+            Duty("mature", 1, duties.mature),
+            Duty("chain", 1, duties.chain),
+            Duty("standard", 5, duties.standard),
+            Duty("sms", 5, duties.sms),
+            Duty("bury", 5, duties.bury),
+            Duty("fallbacks", 5, duties.fallbacks),
+            Duty("tell", 5, telling.tell),
+            Duty("figures", 5, duties.figures),
+            Duty("tidy", 60, duties.tidy),
+            Duty("park", 3600, self._park, next_at=monotonic() + 60),
+        ]
+
+    def run(self, stopping: threading.Event) -> None:
+        """Until told to stop; then finishes what is in hand and steps down."""
+        while not stopping.is_set():
+            self.tick()
+            stopping.wait(1)
+        self._duties.finish()
+        self._telling.finish()
+        self._step_down()
+
+    def tick(self) -> None:
+        self._metrics.tick.set_to_current_time()
+        self._look_at_the_time()
+        if not self._lead():
+            return
+        for duty in self._table:
+            now = self._monotonic()
+            if now >= duty.next_at:
+                duty.next_at = now + duty.every
+                self._do(duty)
+
+    def _do(self, duty: Duty) -> None:
+        """One duty that fails keeps none of the others from being done."""
+        try:
+            duty.do()
+        except Away:
+            self._metrics.faults.labels(duty.name).inc()
+            log.warning("database_away")
+        except Exception:
+            self._metrics.faults.labels(duty.name).inc()
+            log.exception("job_failed")
+
+    def _park(self) -> None:
+        if self._monotonic() >= self._quiet_until:
+            self._duties.park()
+
+    def _lead(self) -> bool:
+        now = self._monotonic()
+        if self.leads and now < self._renew_at:
+            return True
+        try:
+            before = None if self.leads else sweeping.led_until(self._database, NAME)
+            leads = leases.take(self._database, NAME, self._holder, LEAD_SECONDS)
+        except Away:
+            log.warning("database_away")
+            leads, before = False, None
+        if leads != self.leads:
+            log.info("clock_leads" if leads else "clock_waits")
+        if leads and before is not None and abs(self._database.now() - before) > JUMP + LEAD_SECONDS * SECOND:
+            self._be_quiet()  # nobody led for long, or the time is not what it was: try all again before giving up any
+        self.leads = leads
+        self._metrics.leader.set(int(leads))
+        self._renew_at = now + RENEW_SECONDS
+        return leads
+
+    def _look_at_the_time(self) -> None:
+        wall, steady = self._database.now(), self._monotonic()
+        if self._seen is not None:
+            drift = (wall - self._seen[0]) - (steady - self._seen[1]) * SECOND
+            if abs(drift) > JUMP:
+                self._metrics.jumps.inc()
+                log.error("clock_jumped", count=round(abs(drift) / SECOND))
+                self._telling.add(Alert("", "clock_jumped", "P2", JUMPED))
+                self._be_quiet()
+        self._seen = (wall, steady)
+
+    def _be_quiet(self) -> None:
+        self._quiet_until = self._monotonic() + QUIET
+        for duty in self._table:
+            if duty.name == "tidy":
+                duty.next_at = 0.0  # times that lie too far ahead are mended now
+
+    def _step_down(self) -> None:
+        if self.leads:
+            try:
+                sweeping.step_down(self._database, NAME, self._holder)
+            except Away:
+                log.warning("database_away")

@@ -1,0 +1,81 @@
+"""Which alerts are due. Each goes out once, in a thread of its own: a slow mail server holds up nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import structlog
+
+from reports.store import sms_out, telling
+from reports.store.database import Away, Database
+from workers import text
+from workers.alerts import NO_HOTLINE, RULES, SMS_TO_DO, Alert, gather
+from workers.own import Own
+from workers.schedule import HOUR, PACES, SECOND
+from workers.tell import Teller
+
+AFTER_FAILURE = 60  # seconds, when nobody could be told
+
+log = structlog.get_logger()
+
+
+class Telling:
+    """Remembers in memory what has no row to mark; after a restart those are told once more."""
+
+    def __init__(self, database: Database, teller: Teller, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._database = database
+        self._teller = teller
+        self._monotonic = monotonic
+        self._own = Own(1)
+        self._not_before = 0.0
+        self._told: dict[tuple[str, str], float] = {}
+        self._waiting: list[Alert] = []
+
+    def add(self, alert: Alert) -> None:
+        """Something that happened once; kept until somebody was told."""
+        self._waiting.append(alert)
+
+    def tell(self) -> None:
+        """Begins to tell what is due now; what fails is due again in a minute."""
+        if self._own.is_busy or self._monotonic() < self._not_before:
+            return
+        alerts = [*self._waiting, *gather(telling.untold(self._database, RULES)), *self._nobody(), *self._sms()]
+        if alerts:
+            self._own.do(lambda: self._tell(alerts))
+
+    def _tell(self, alerts: list[Alert]) -> None:
+        try:
+            for alert in alerts:
+                self._tell_one(alert)
+        except Away:
+            log.warning("database_away")
+
+    def _tell_one(self, alert: Alert) -> None:
+        if not self._teller.tell(alert):
+            self._not_before = self._monotonic() + AFTER_FAILURE
+            return
+        if alert in self._waiting:
+            self._waiting.remove(alert)
+        if alert.deliveries:
+            telling.mark_told(self._database, alert.deliveries)
+        else:
+            self._told[alert.why, alert.reports[0] if alert.reports else alert.about] = self._monotonic()
+
+    def _nobody(self) -> list[Alert]:
+        rows = telling.nobody_for(self._database)
+        due = [row for row in rows if self._is_due("needs_person", row[0], PACES[row[1]].again)]
+        return [Alert("", "needs_person", priority, NO_HOTLINE, (report_id,)) for report_id, priority in due]
+
+    def _sms(self) -> list[Alert]:
+        rows = sms_out.troubled(self._database, text.OPERATORS, self._database.now() - HOUR)
+        found = dict.fromkeys((channel, why) for channel, why, _ in rows)
+        due = [(channel, why) for channel, why in found if self._is_due(why, channel, HOUR)]
+        return [Alert(channel, why, "P2", SMS_TO_DO[why]) for channel, why in due]
+
+    def _is_due(self, why: str, subject: str, again: int) -> bool:
+        told = self._told.get((why, subject))
+        return told is None or self._monotonic() - told >= again / SECOND
+
+    def finish(self) -> None:
+        self._own.finish()

@@ -1,0 +1,53 @@
+"""One SMS and what can come of giving it to a provider. Providers have no key for a repeat, unlike hotlines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """`sender` is the short code the person wrote to; `link` is what the provider wants back with a reply, or ""."""
+
+    to: str = field(repr=False)
+    sender: str
+    words: str = field(repr=False)
+    link: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """`provider_id`: by which the provider's delivery report will call it; None where it gave none."""
+
+    provider_id: str | None = None
+    why: str = "delivered"
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """It was surely not sent, or, where `once`, most likely not: then one more try and no further."""
+
+    why: str
+    once: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """Never again: it cannot be sent, or nobody knows whether it was."""
+
+    why: str
+
+
+SmsOutcome = Accepted | Later | Over
+
+# What only the operator can mend.
+OPERATORS = ("credit", "sender_id", "locked_out")
+
+
+class Sender(Protocol):
+    """One provider's way to send. One file a channel in workers/senders/, by the channel's name."""
+
+    def send(self, text: Text) -> SmsOutcome:
+        """Raises nothing for what the other end does."""
+        ...
