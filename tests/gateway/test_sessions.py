@@ -1,0 +1,130 @@
+"""Sessions on a real Valkey: moved on by whoever read the last version, sealed, and away when it is away."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from gateway.sessions import Away, Keys, Sessions, connect
+from reports.sealing import Vault
+from tests.support.valkey import Valkey
+
+pytestmark = pytest.mark.slow
+
+KEYS = Keys("s:one", "d:one", "l:seen:one")
+WORDS = "something that nobody else may read"
+
+
+@pytest.fixture
+def sessions(redis_url: str) -> Iterator[Sessions]:
+    client = connect(redis_url)
+    yield Sessions(client, Vault([b"k" * 32]), lost.append)
+    client.close()
+
+
+lost: list[str] = []
+
+
+def test_what_was_kept_is_loaded_again(sessions: Sessions) -> None:
+    assert sessions.load(KEYS).session is None
+    assert sessions.keep(KEYS, b"", [WORDS], 60, drafts=[["draft"]])
+    found = sessions.load(KEYS)
+    assert (found.session, found.drafts, found.seen, len(found.version)) == ([WORDS], [["draft"]], True, 8)
+
+
+def test_only_one_writes_over_a_version(sessions: Sessions) -> None:
+    sessions.keep(KEYS, b"", ["first"], 60)
+    version = sessions.load(KEYS).version
+    assert sessions.keep(KEYS, version, ["second"], 60)
+    assert not sessions.keep(KEYS, version, ["third"], 60)
+    assert not sessions.keep(KEYS, b"", ["fourth"], 60)
+    assert sessions.load(KEYS).session == ["second"]
+
+
+def test_of_twenty_at_once_one_writes(sessions: Sessions) -> None:
+    start = threading.Barrier(20)
+    won: list[int] = []
+
+    def write(n: int) -> None:
+        start.wait()
+        if sessions.keep(KEYS, b"", [n], 60):
+            won.append(n)
+
+    threads = [threading.Thread(target=write, args=(n,)) for n in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(won) == 1
+    assert sessions.load(KEYS).session == won
+
+
+def test_drafts_stay_unless_said(sessions: Sessions) -> None:
+    sessions.keep(KEYS, b"", [1], 60, drafts=[["draft"]])
+    sessions.keep(KEYS, sessions.load(KEYS).version, [2], 60)
+    assert sessions.load(KEYS).drafts == [["draft"]]
+    sessions.keep(KEYS, sessions.load(KEYS).version, [3], 60, drafts=[])
+    assert sessions.load(KEYS).drafts is None
+
+
+@pytest.mark.rule("S-27")
+def test_redis_holds_no_word_and_no_number(sessions: Sessions, redis_url: str) -> None:
+    key = sessions.key("s", "africastalking", "*111*163#", "ATUid_1", "+6785550101")
+    sessions.keep(Keys(key), b"", [WORDS], 60)
+    with redis.Redis.from_url(redis_url) as client:
+        assert key.startswith("s:")
+        held = key.encode() + (client.get(key) or b"")
+    for secret in (WORDS.encode(), b"6785550101", b"ATUid_1"):
+        assert secret not in held
+
+
+@pytest.mark.rule("X-12")
+def test_a_value_that_was_changed_or_moved_is_no_session(sessions: Sessions, redis_url: str) -> None:
+    sessions.keep(KEYS, b"", [WORDS], 60)
+    other = Keys("s:two")
+    with redis.Redis.from_url(redis_url) as client:
+        value = client.get("s:one")
+        client.set("s:two", value)
+        client.set("s:one", value[:-1] + bytes([value[-1] ^ 1]))
+    before = len(lost)
+    assert sessions.load(other).session is None
+    assert sessions.load(KEYS).session is None
+    assert len(lost) == before + 2
+    assert sessions.keep(KEYS, sessions.load(KEYS).version, ["anew"], 60)
+
+
+def test_lone_surrogates_come_back(sessions: Sessions) -> None:
+    sessions.keep(KEYS, b"", ["\ud83d alone \udca9"], 60)
+    assert sessions.load(KEYS).session == ["\ud83d alone \udca9"]
+
+
+def test_all_of_it_ends_by_itself(sessions: Sessions, redis_url: str) -> None:
+    sessions.keep(KEYS, b"", [1], 60, drafts=[["draft"]])
+    sessions.count_report("+6785550101")
+    with redis.Redis.from_url(redis_url) as client:
+        assert all(client.pttl(key) > 0 for key in client.scan_iter())
+
+
+def test_reports_of_a_number_are_counted(sessions: Sessions) -> None:
+    assert [sessions.count_report("+6785550101") for _ in range(3)] == [0, 1, 2]
+    assert sessions.count_report("+6785550102") == 0
+
+
+@pytest.mark.parametrize("how", ["killed", "frozen"])
+def test_a_redis_that_is_away_is_away_at_once_after_a_while(own_valkey: Valkey, how: str) -> None:
+    sessions = Sessions(connect(own_valkey.url), Vault([b"k" * 32]), lost.append)
+    sessions.keep(KEYS, b"", [1], 60)
+    own_valkey.kill() if how == "killed" else own_valkey.freeze()
+    for _ in range(3):
+        with pytest.raises(Away):
+            sessions.load(KEYS)
+    asked: list[int] = []
+    sessions._get = lambda wanted: asked.append(1) or []
+    with pytest.raises(Away):
+        sessions.load(KEYS)
+    assert not asked, "the breaker was to keep callers from waiting"
+    assert sessions.count_report("+6785550101") is None
+    assert not sessions.answers()

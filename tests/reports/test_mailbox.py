@@ -1,0 +1,116 @@
+"""Code and PIN: the same for a repeat, kept nowhere, and five wrong tries close one code for a day."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from reports import mailbox
+from reports.sealing import Vault
+from reports.store import tables as t
+from reports.store.database import Database
+from reports.store.filing import open_mailbox
+
+VAULT = Vault([b"k" * 32])
+REPORT = "01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e"
+OTHER = "01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4f"
+ORIGIN = b"o" * 32
+HOUR = 3600
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Database:
+    database = Database(f"sqlite:///{tmp_path}/tokaut.db")
+    with database.write() as connection:
+        t.metadata.create_all(connection)
+    open_mailbox(database, REPORT, mailbox.drawer(VAULT, ORIGIN))
+    return database
+
+
+def code() -> str:
+    return mailbox.code_and_pin(VAULT, ORIGIN, 0)[0]
+
+
+def pin() -> str:
+    return mailbox.code_and_pin(VAULT, ORIGIN, 0)[1]
+
+
+def wrong_pin() -> str:
+    return f"{(int(pin()) + 1) % 10000:04d}"
+
+
+def opens(database: Database, digits: str | None, secret: str | None) -> str | None:
+    return mailbox.open_report(database, VAULT, digits, secret)
+
+
+@pytest.mark.rule("S-07")
+def test_they_are_derived_and_kept_nowhere(database: Database, tmp_path: Path) -> None:
+    assert mailbox.code_and_pin(VAULT, ORIGIN, 0) == (code(), pin())
+    assert mailbox.code_and_pin(VAULT, ORIGIN, 1)[0] != code()
+    stored = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert code().encode() not in stored
+
+
+def test_right_and_wrong(database: Database) -> None:
+    assert opens(database, code(), pin()) == REPORT
+    assert opens(database, code(), wrong_pin()) is None
+    assert opens(database, "00000000", pin()) is None
+    assert opens(database, None, pin()) is None
+    assert opens(database, code(), None) is None
+
+
+@pytest.mark.rule("B-58")
+@pytest.mark.rule("S-35")
+def test_five_wrong_pins_close_the_code_for_a_day(database: Database) -> None:
+    for _ in range(5):
+        assert opens(database, code(), wrong_pin()) is None
+    assert opens(database, code(), pin()) is None
+    database.offset = (24 * HOUR - 60) * 1_000_000
+    assert opens(database, code(), pin()) is None
+    database.offset = (24 * HOUR + 1) * 1_000_000
+    assert opens(database, code(), pin()) == REPORT
+
+
+@pytest.mark.rule("B-57")
+def test_a_wrong_check_digit_is_no_try(database: Database) -> None:
+    for _ in range(9):
+        opens(database, None, pin())
+    assert opens(database, code(), pin()) == REPORT
+
+
+def test_a_right_pin_sets_the_tries_back(database: Database) -> None:
+    for _ in range(3):
+        for _ in range(4):
+            opens(database, code(), wrong_pin())
+        assert opens(database, code(), pin()) == REPORT
+
+
+@pytest.mark.rule("S-35")
+def test_a_wrong_code_costs_the_same_statements_as_a_wrong_pin(database: Database) -> None:
+    def statements(digits: str | None) -> list[str]:
+        seen: list[str] = []
+        from sqlalchemy import event
+
+        def see(_c: object, _cu: object, statement: str, *_: object) -> None:
+            seen.append(statement.split(maxsplit=1)[0])
+
+        event.listen(database.engine, "before_cursor_execute", see)
+        opens(database, digits, wrong_pin())
+        event.remove(database.engine, "before_cursor_execute", see)
+        return seen
+
+    assert statements(code()) == statements("00000000") == statements(None)
+
+
+def test_a_code_that_another_report_holds_is_drawn_again(database: Database) -> None:
+    draw = mailbox.drawer(VAULT, ORIGIN)
+    assert open_mailbox(database, REPORT, draw) == 0
+    assert open_mailbox(database, OTHER, draw) == 1
+    digits, secret = mailbox.code_and_pin(VAULT, ORIGIN, 1)
+    assert opens(database, digits, secret) == OTHER
+
+
+def test_after_a_rotation_old_codes_still_open(database: Database) -> None:
+    rotated = Vault([b"n" * 32, b"k" * 32])
+    assert mailbox.open_report(database, rotated, code(), pin()) == REPORT

@@ -1,0 +1,70 @@
+"""The queue runs two functions with one id, and nothing else, whoever writes to Redis."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import redis
+from rq.job import Job
+
+from reports.queue import DELIVER, AllowedJob, Hurry, NotAllowed, connect, open_queue
+
+pytestmark = pytest.mark.slow
+ID = "01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e"
+
+
+@pytest.mark.rule("X-11")
+@pytest.mark.rule("A-08")
+@pytest.mark.parametrize(
+    ("function", "args", "kwargs"),
+    [
+        ("os.system", ("true",), {}),
+        ("subprocess.run", (ID,), {}),
+        ("workers.forward.deliver.__globals__", (ID,), {}),
+        (DELIVER, (ID, ID), {}),
+        (DELIVER, (), {}),
+        (DELIVER, ("not an id",), {}),
+        (DELIVER, (ID.upper(),), {}),
+        (DELIVER, (ID,), {"more": 1}),
+    ],
+)
+def test_other_jobs_are_refused(redis_url: str, function: str, args: tuple, kwargs: dict) -> None:
+    with connect(redis_url) as client:
+        queue = open_queue("urgent", client)
+        job = queue.enqueue_call(function, args=args, kwargs=kwargs, job_id="planted")
+        with pytest.raises(NotAllowed):
+            _ = AllowedJob.fetch(job.id, connection=client, serializer=queue.serializer).func
+
+
+def test_callbacks_are_never_run(redis_url: str) -> None:
+    with connect(redis_url) as client:
+        queue = open_queue("urgent", client)
+        job = queue.enqueue_call(DELIVER, args=(ID,), job_id="planted")
+        client.hset(
+            f"rq:job:{job.id}", mapping={"success_callback_name": "os.system", "failure_callback_name": "os.system"}
+        )
+        found = AllowedJob.fetch(job.id, connection=client, serializer=queue.serializer)
+        assert (found.success_callback, found.failure_callback, found.stopped_callback) == (None, None, None)
+
+
+@pytest.mark.rule("S-27")
+def test_redis_holds_ids_only(redis_url: str) -> None:
+    with connect(redis_url) as client:
+        assert Hurry(client).put(DELIVER, ID, "urgent")
+        job = Job.fetch(f"deliver-{ID}", connection=client, serializer=open_queue("urgent", client).serializer)
+        assert (job.func_name, list(job.args), job.kwargs, job.description) == (DELIVER, [ID], {}, ID)
+        assert json.loads(json.dumps(job.to_dict(include_result=False), default=str))
+
+
+def test_an_id_stands_on_the_queue_once(redis_url: str) -> None:
+    with connect(redis_url) as client:
+        hurry = Hurry(client)
+        assert hurry.put(DELIVER, ID, "urgent")
+        assert hurry.put(DELIVER, ID, "urgent")
+        assert open_queue("urgent", client).count == 1
+
+
+def test_a_queue_that_is_away_is_no_error() -> None:
+    client = redis.Redis.from_url("unix:///nowhere/at/all.sock")
+    assert not Hurry(client).put(DELIVER, ID, "urgent")

@@ -1,0 +1,113 @@
+"""The spool: on the disk before it says so, read by nobody else, emptied in order, never deleted unread."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from reports.sealing import Vault
+from reports.spool import Entry, NotKept, Spool
+from reports.store.filing import Filing, Mailbox, Sealed
+
+WORDS = b"sealed words of a report"
+VAULT = Vault([b"k" * 32])
+
+
+def filing(n: int = 1) -> Filing:
+    part = Sealed("vu-pikinini", "primary", "CATEGORY_FIRST", "0123456789abcdef", b"wrap", b"head", WORDS)
+    return Filing(
+        f"01a211b9-f7d0-7c31-9d5e-{n:012d}", bytes([n]) * 32, 2, 1000, "VU", "demo", "P2", "complete", (part,)
+    )
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Spool:
+    return Spool(tmp_path / "spool", VAULT)
+
+
+def test_what_was_put_comes_out_whole_and_in_order(spool: Spool) -> None:
+    box = Mailbox(b"c" * 32, b"p" * 32, b"public", b"sealed")
+    for n in (3, 1, 2):
+        spool.put(Entry(filing(n), "sent", due_at=n, mailbox=box if n == 1 else None))
+    out: list[Entry] = []
+    assert spool.drain(out.append) == 3
+    assert [entry.filing for entry in out] == [filing(3), filing(1), filing(2)]
+    assert [entry.mailbox for entry in out] == [None, box, None]
+    assert spool.names() == []
+
+
+def test_it_is_for_this_account_alone_and_says_nothing(spool: Spool) -> None:
+    spool.put(Entry(filing(), "sent"))
+    path = spool.folder / spool.names()[0]
+    assert (path.stat().st_mode & 0o777, spool.folder.stat().st_mode & 0o777) == (0o600, 0o700)
+    assert WORDS not in path.read_bytes()
+
+
+@pytest.mark.rule("S-38")
+def test_file_and_folder_are_synced_before_it_returns(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    fsync, rename = os.fsync, Path.rename
+    monkeypatch.setattr(
+        os, "fsync", lambda fd: (done.append("folder" if Path(f"/proc/self/fd/{fd}").is_dir() else "file"), fsync(fd))
+    )
+    monkeypatch.setattr(Path, "rename", lambda self, to: (done.append("rename"), rename(self, to))[1])
+    spool.put(Entry(filing(), "sent"))
+    assert done == ["file", "rename", "folder"]
+
+
+def test_a_disk_that_refuses_is_said_and_leaves_nothing(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fails)
+    with pytest.raises(NotKept):
+        spool.put(Entry(filing(), "sent"))
+    assert [path.name for path in spool.folder.iterdir()] == ["bad"]
+
+
+def test_a_full_spool_refuses(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool", VAULT, most_entries=2)
+    spool.put(Entry(filing(1), "sent"))
+    spool.put(Entry(filing(2), "sent"))
+    with pytest.raises(NotKept):
+        spool.put(Entry(filing(3), "sent"))
+
+
+@pytest.mark.parametrize("how", ["torn", "flipped", "other_key", "renamed"])
+def test_an_entry_that_cannot_be_read_is_put_aside_and_the_rest_goes_on(spool: Spool, how: str) -> None:
+    if how == "other_key":
+        Spool(spool.folder, Vault([b"o" * 32])).put(Entry(filing(1), "sent"))
+    else:
+        spool.put(Entry(filing(1), "sent"))
+    spool.put(Entry(filing(2), "sent"))
+    path = spool.folder / spool.names()[0]
+    whole = path.read_bytes()
+    if how == "torn":
+        path.write_bytes(whole[: len(whole) // 2])
+    elif how == "flipped":
+        path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    elif how == "renamed":
+        path.rename(spool.folder / f"{'0' * 20}-another-2.box")
+    out: list[Entry] = []
+    assert spool.drain(out.append) == 1
+    assert out[0].filing == filing(2)
+    assert (spool.names(), spool.bad()) == ([], 1)
+
+
+def test_what_could_not_be_filed_stays(spool: Spool) -> None:
+    spool.put(Entry(filing(1), "sent"))
+
+    def away(_: Entry) -> None:
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        spool.drain(away)
+    assert len(spool.names()) == 1
+
+
+def test_two_processes_never_empty_it_at_once(spool: Spool) -> None:
+    spool.put(Entry(filing(1), "sent"))
+    other = Spool(spool.folder, VAULT)
+    assert spool.drain(lambda _: other.drain(lambda _: pytest.fail("filed twice"))) == 1
