@@ -66,6 +66,7 @@ def start(processes: Processes, plan: Plan) -> None:
         processes.start(name, command, plan.settings)
     with requests.Session() as http:
         http.trust_env = False
+        http.headers["Connection"] = "close"  # a kept one would make web's stop wait for it
         _until(partial(_is_up, http, f"{plan.where.web}/healthz"), processes, "web")
         _until(partial(_is_up, http, plan.where.hotline), processes, "hotline")
 

@@ -116,7 +116,7 @@ def test_while_it_is_up_it_tells_where_everything_is(running: Demo) -> None:
         *("twilio_auth_token", "twilio_account_sid"),
     }
     assert running.told.stat().st_mode & 0o777 == 0o600
-    assert requests.get(f"{told['web']}/healthz", timeout=5).text == "ok"
+    assert requests.get(f"{told['web']}/healthz", timeout=5).text == "ok\n"
     form = {"sessionId": "one", "phoneNumber": "+6785550102", "serviceCode": "*111*163#", "text": ""}
     address = f"{told['web']}/hooks/africastalking/{told['tokens']['africastalking']}/ussd"
     assert requests.post(address, data=form, timeout=5).text.startswith("CON In danger? Call police 111.")
