@@ -53,7 +53,12 @@ class Worker(ThreadWorker):
 
 
 class Response(wsgi.Response):
-    """Says nothing about which server this is."""
+    """Says nothing about which server this is, and ends the line where a body was too large to be read to its end."""
+
+    def start_response(self, status, headers, exc_info=None):
+        if status.startswith("413"):
+            self.force_close()
+        return super().start_response(status, headers, exc_info)
 
     def default_headers(self):
         return [line for line in super().default_headers() if not line.startswith("Server:")]

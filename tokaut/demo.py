@@ -29,6 +29,8 @@ from tokaut.valkey import NoValkey
 READING = 1.6  # seconds for a person to read a screen
 STOPPED_BY = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
+STARTING = "Starting Valkey, the database, web, two workers, the clock and a hotline, here."
+STOPPED = "\nThe report reached the hotline. All that was started here is stopped."
 STAYS_UP = """
 The report is at the hotline. Everything stays up; Ctrl-C stops it all.
 
@@ -77,6 +79,7 @@ def demo(*, once: bool, port: int) -> None:
         common = load_settings([Common], os.environ)[Common]
         with _stoppable():
             _run(common, once=once, port=port)
+        click.echo(STOPPED)
     except (Taken, PortTaken, NoValkey, Died, NotAScreen, Lost, CountryError, SettingError) as error:
         raise Plain(str(error)) from None
     except KeyboardInterrupt:
@@ -100,11 +103,12 @@ def _run(common: Common, *, once: bool, port: int) -> None:
         made = plan(os.environ, folder, addresses(port), [hotline for one in countries for hotline in one.hotlines])
         processes = Processes(folder.run, folder.inside / "log")
         try:
+            click.echo(STARTING)
             start(processes, made)
             folder.tell(_told(made))
             watch = Watch(processes, Received(folder.received))
             with closing(Caller(made.where.web, made.secrets.africastalking, phone=PHONE, dials=DIALS)) as caller:
-                play(caller, watch, READING / (4 if once else 1))
+                play(caller, watch, READING / (6 if once else 1))
             if not once:
                 _stay(watch, made)
         finally:
@@ -120,7 +124,7 @@ def _stay(watch: Watch, made: Plan) -> None:
     try:
         watch.forever(PlainLines(click.echo, dials=DIALS))
     except KeyboardInterrupt:
-        click.echo("\nStopping everything that was started here.")
+        click.echo("\nStopping.")
 
 
 def _told(made: Plan) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def prepare(plan: Plan) -> None:
     """What an operator does once before the first start: the database, the keys, the pepper."""
     common = load_setting(Common, plan.settings)
     database = Database(common.database_url)
-    upgrade(database)
+    upgrade(database, common.mode)
     database.close()
     for hotline in (*plan.secrets.hotlines, SENDER):
         new_pair(common.keys, hotline)

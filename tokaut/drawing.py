@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import time
 from types import TracebackType
 
@@ -60,7 +61,7 @@ class Drawing:
             self._typed = text[:end]
             self._draw()
             time.sleep(self._pace / max(4, len(text)))
-        self._trail.append(label or text)
+        self._trail.append(label or textwrap.shorten(text, 20, placeholder="…"))
 
     def hotline(self, delivery: Delivery, after: float | None = None) -> None:
         self._came = (delivery, after)
@@ -68,11 +69,11 @@ class Drawing:
         time.sleep(self._pace)
 
     def _draw(self) -> None:
-        sides = Table.grid(padding=(0, 2))
+        sides = Table.grid(padding=(0, 2), expand=True)
         sides.add_column(width=PHONE_WIDTH)
         sides.add_column(ratio=1)
         sides.add_row(_phone(self._dials, self._screen, self._typed), Group(_desk(self._came), _so_far(self._trail)))
-        caption = Align(Padding(Text(self._caption), (0, 1)), height=CAPTION_LINES)
+        caption = Align(Padding(Text(self._caption), (0, 1)), vertical="top", height=CAPTION_LINES)
         self._live.update(Group(sides, caption), refresh=True)
 
 
@@ -81,7 +82,7 @@ def _phone(dials: str, screen: str, typed: str) -> RenderableType:
     keys = Text("\n".join(KEYS), "dim", justify="center")
     if len(typed) == 1:
         keys.highlight_words([typed], "bold black on yellow")
-    parts = (Align(Text(screen), height=SCREEN_LINES), Rule(style="dim"), line, Rule(style="dim"), keys)
+    parts = (Align(Text(screen), vertical="top", height=SCREEN_LINES), Rule(style="dim"), line, Rule(style="dim"), keys)
     return Panel(Group(*parts), title=dials, box=box.ROUNDED)
 
 
@@ -95,7 +96,7 @@ def _desk(came: tuple[Delivery, float | None] | None) -> RenderableType:
     for label, words in delivery.lines():
         table.add_row(label, Text(words, "bold red" if label == "priority" else ""))
     when = "" if after is None else f", {after:.2f} s after it was sent"
-    foot = Text.assemble("\n", ("✓ ", "bold green"), f"signature good{when}\n", (f"key {delivery.key}", "dim"))
+    foot = Text.assemble("\n", ("✓ ", "bold green"), f"signed{when}\n", (delivery.key, "dim"))
     title = f"{delivery.name} has {delivery.type}"
     return Panel(Group(table, foot), title=title, box=box.ROUNDED, border_style="green")
 

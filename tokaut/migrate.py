@@ -7,7 +7,7 @@ import os
 import click
 
 from reports.hardening import harden
-from reports.migrations import upgrade
+from reports.migrations import WrongDatabase, upgrade
 from reports.settings import Place, SettingError, load
 from reports.store.database import Away, BadAddress, Database
 from tokaut.plain import Plain
@@ -30,9 +30,9 @@ def migrate() -> None:
         place = load(Place, os.environ)
         place.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         database = Database(place.database_url, threads=1, offset=place.clock_offset)
-        upgrade(database)
+        upgrade(database, place.mode)
         database.close()
-    except (SettingError, BadAddress) as error:
+    except (SettingError, BadAddress, WrongDatabase) as error:
         raise Plain(str(error)) from None
     except Away as away:
         raise Plain(f"The database does not answer ({away}). Start it, then run this again.") from None

@@ -38,7 +38,7 @@ class Delivery:
             ("age", data["child"]["age_band"]),
             ("where", place.get("name")),
             ("words", data["narrative"]),
-            ("contact", contact.get("how") if contact.get("allowed") else "no, and the number is not in the report"),
+            ("contact", contact.get("how") if contact.get("allowed") else "no, and no number in it"),
         ]
         return [(label, str(words)) for label, words in rows if words]
 

@@ -20,7 +20,7 @@ HOTLINES = ("vu-pikinini", "vu-womens-centre", "vu-police")
 def good(folder: Path) -> dict[str, str]:
     """An installation with nothing wrong, but for Redis: its address has to be added."""
     database = Database(f"sqlite:///{folder / 'tokaut.db'}")
-    upgrade(database)
+    upgrade(database, "demo")
     database.close()
     folder.chmod(0o700)
     for hotline in (*HOTLINES, SENDER):

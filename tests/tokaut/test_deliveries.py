@@ -19,7 +19,7 @@ REPORT = str(uuid.UUID(int=7))
 @pytest.fixture
 def database(tmp_path: Path) -> Database:
     database = Database(f"sqlite:///{tmp_path / 'tokaut.db'}")
-    upgrade(database)
+    upgrade(database, "demo")
     return database
 
 

@@ -37,12 +37,19 @@ def plain() -> str:
     return "\n".join(lines)
 
 
+LONG = Delivery(
+    "vu-one", "01a211f9-fa88-7a02-8b44-5f0e9d8c7b6a", 1.0, "report.updated", DATA | {"narrative": "w " * 40}
+)
+
+
 def drawn(width: int = 80, height: int = 24) -> list[str]:
     console = Console(file=io.StringIO(), force_terminal=True, width=width, height=height, color_system=None)
     with drawing.Drawing(console, dials="*111*163#", pace=0) as show:
-        show.phone(HOME, "The first screen.")
-        show.reply("1", "Report")
-        show.hotline(DELIVERY, 0.117)
+        for _ in range(10):
+            show.phone(HOME, "The first screen.")
+            show.reply("1", "Report")
+        show.reply("words " * 20, "")
+        show.hotline(LONG, 0.117)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue().split("\x1b[2K")[-1].splitlines()
 
@@ -65,7 +72,7 @@ def test_plain_lines_read_as_a_conversation() -> None:
         "      about    me",
         "      age      13-15",
         "      where    Shefa",
-        "      contact  no, and the number is not in the report",
+        "      contact  no, and no number in it",
     ]
 
 
@@ -76,7 +83,7 @@ def test_plain_lines_hold_nothing_that_moves_or_shines() -> None:
 def test_the_picture_has_the_phone_and_the_hotline_side_by_side() -> None:
     picture = drawn()
     assert any("In danger? Call police 111." in line and "P2  DANGER_SOON LURING" in line for line in picture)
-    assert any("signature good, 0.12 s" in line for line in picture)
+    assert any("signed, 0.12 s after it was sent" in line for line in picture)
     assert any("The first screen." in line for line in picture)
 
 
