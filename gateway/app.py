@@ -32,13 +32,14 @@ from gateway.walk import Walk
 from gateway.webhooks import METHODS, Webhooks, is_local, not_found
 from reports import country, keyfolder, logs
 from reports.hardening import harden
+from reports.migrations import WrongDatabase, refuse_wrong
 from reports.pepper import load_pepper
 from reports.queue import Hurry
 from reports.queue import connect as connect_queue
 from reports.sealing import Public, Vault
 from reports.settings import Common, Fault, SettingError, WebSecrets, load_all
 from reports.spool import Spool
-from reports.store.database import Database
+from reports.store.database import BadAddress, Database
 
 FLOWS = Path(parse.__file__).parent
 QUEUE_SECONDS = 0.05  # after "Sent" nothing is waited for
@@ -77,7 +78,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
     logs.adopt(("gunicorn.error",))
     try:
         parts = _assemble(environ)
-    except (SettingError, country.CountryError, keyfolder.KeyFault) as error:
+    except (SettingError, BadAddress, WrongDatabase, country.CountryError, keyfolder.KeyFault) as error:
         sys.exit(str(error))
     app = Flask("gateway", static_folder=None)
     app.extensions["tokaut"] = parts
@@ -92,12 +93,13 @@ def _assemble(environ: Mapping[str, str]) -> Parts:
     common, secrets = settings[Common], settings[WebSecrets]
     # In the demo everything runs under one account; elsewhere web's has no way to a private key at all.
     keyfolder.refuse_private_keys(common.keys / "public" if common.mode == "demo" else common.keys)
-    countries = country.load_all(common.countries, common.mode, common.country_dir)
+    countries = country.load_all(common.countries, common.mode.value, common.country_dir)
     metrics = Metrics()
     count = metrics.count
     keys = _public_keys(common, countries)
     vault = Vault(secrets.store_key.reveal())
     database = Database(common.database_url, offset=common.clock_offset)
+    refuse_wrong(database, common.mode)
     spool = Spool(common.data / "spool", vault)
     hurry = Hurry(connect_queue(common.redis_url, QUEUE_SECONDS))
     kept = Sessions(sessions.connect(common.redis_url), Vault(secrets.session_key.reveal()), count)

@@ -130,7 +130,6 @@ def _engine(url: URL, threads: int, is_sqlite: bool) -> Engine:
         pool_size=threads + 2,
         max_overflow=0,
         pool_timeout=0.5,
-        skip_autocommit_rollback=True,
     )
     event.listen(engine, "connect", _prepare_sqlite if is_sqlite else _prepare_postgresql)
     if is_sqlite:

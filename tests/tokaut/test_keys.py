@@ -109,7 +109,7 @@ def test_rotate_without_a_database_only_makes_the_pair(here: Path, tmp_path: Pat
 
 def test_rotate_says_what_became_of_the_rows(here: Path, tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'tokaut.db'}")
-    upgrade(database)
+    upgrade(database, "demo")
     database.close()
     run("new", HOTLINE)
     old = load_public(here, [HOTLINE])[HOTLINE].key_id

@@ -1,0 +1,93 @@
+"""One way to the database: durable, one writer at a time, and one error for everything that is "away"."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import insert, select, update
+
+from reports.store import tables as t
+from reports.store.database import Away, BadAddress, Database
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    database = Database(f"sqlite:///{tmp_path}/tokaut.db")
+    with database.write() as connection:
+        t.metadata.create_all(connection)
+        connection.execute(insert(t.lease).values(name="a", holder="x", until=0))
+    yield database
+    database.close()
+
+
+def until(database: Database) -> int:
+    with database.read() as connection:
+        return connection.execute(select(t.lease.c.until)).scalar_one()
+
+
+def add_one(database: Database) -> None:
+    with database.write() as connection:
+        now = connection.execute(select(t.lease.c.until)).scalar_one()
+        connection.execute(update(t.lease).values(until=now + 1))
+
+
+def test_every_connection_is_durable(database: Database) -> None:
+    for _ in range(3):
+        settings = database.durability()
+        assert (settings["journal_mode"], settings["synchronous"], settings["secure_delete"]) == ("wal", 2, 1)
+
+
+def test_what_raised_is_undone_and_the_next_writer_is_free(database: Database) -> None:
+    with pytest.raises(KeyError), database.write() as connection:
+        connection.execute(update(t.lease).values(until=99))
+        raise KeyError
+    assert until(database) == 0
+    add_one(database)
+    other = Database(str(database.engine.url))
+    add_one(other)
+    assert until(database) == 2
+
+
+def test_writers_take_turns(database: Database) -> None:
+    threads = [threading.Thread(target=lambda: [add_one(database) for _ in range(25)]) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert until(database) == 200
+
+
+def test_a_lock_that_stays_is_away_within_the_limit(database: Database) -> None:
+    other = Database(str(database.engine.url))
+    with other.write():
+        with pytest.raises(Away), database.write():
+            pytest.fail("two writers at once")
+        assert until(database) == 0, "a reader is never locked out"
+    add_one(database)
+
+
+def test_away_never_says_what_was_sent(database: Database) -> None:
+    with pytest.raises(Away) as away, database.write() as connection:
+        connection.execute(insert(t.lease).values(name="a", holder="a word that was sent", until=1))
+    assert str(away.value) == "IntegrityError"
+    assert away.value.__cause__ is None
+
+
+@pytest.mark.rule("B-73")
+def test_a_database_that_is_not_there_is_away() -> None:
+    with pytest.raises(Away), Database("postgresql://127.0.0.1:1/x").read():
+        pytest.fail("there is no such database")
+
+
+@pytest.mark.parametrize("address", ["nonsense", "", "mysql://host/x", "postgres", "sqlite"])
+def test_what_is_no_address_is_said(address: str) -> None:
+    with pytest.raises(BadAddress, match="sqlite:////"):
+        Database(address)
+
+
+def test_the_clock_can_be_moved(tmp_path: Path) -> None:
+    here, later = Database(f"sqlite:///{tmp_path}/x.db"), Database(f"sqlite:///{tmp_path}/x.db", offset=3600)
+    assert 3_599_000_000 < later.now() - here.now() < 3_601_000_000

@@ -1,0 +1,54 @@
+"""The schema that is made step by step is the one that the code declares; another mode's database is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+
+from reports.migrations import WrongDatabase, is_current, refuse_wrong, upgrade
+from reports.store.database import Database
+from reports.store.tables import metadata
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Database:
+    return Database(f"sqlite:///{tmp_path}/tokaut.db")
+
+
+def test_the_steps_lead_to_the_declared_tables(database: Database) -> None:
+    upgrade(database, "demo")
+    with database.read() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_upgrading_twice_changes_nothing(database: Database) -> None:
+    upgrade(database, "demo")
+    upgrade(database, "demo")
+    assert is_current(database)
+    refuse_wrong(database, "demo")
+
+
+@pytest.mark.rule("S-40")
+@pytest.mark.rule("X-25")
+@pytest.mark.parametrize(("made", "mode"), [("training", "live"), ("live", "training"), ("demo", "live")])
+def test_modes_never_share_a_database(database: Database, made: str, mode: str) -> None:
+    upgrade(database, made)
+    with pytest.raises(WrongDatabase, match=made):
+        refuse_wrong(database, mode)
+    with pytest.raises(WrongDatabase, match=made):
+        upgrade(database, mode)
+
+
+def test_another_schema_is_refused(database: Database) -> None:
+    with database.write() as connection:
+        metadata.create_all(connection)
+    with pytest.raises(WrongDatabase, match="tokaut migrate"):
+        refuse_wrong(database, "demo")
+
+
+@pytest.mark.rule("B-73")
+def test_a_database_that_is_away_is_no_reason_not_to_start() -> None:
+    refuse_wrong(Database("postgresql://127.0.0.1:1/x"), "live")
