@@ -106,8 +106,9 @@ class Walk:
         self, caller: Caller, record: Record, drafts: list[Draft], *, sorry: bool = False, accepted: bool = True
     ) -> Moved:
         answer = self._show(caller, record, sorry=sorry)
-        record = replace(record, answer=answer, at=caller.now, over=not answer.goes_on)
-        return Moved(record, self._drafts(caller, record, drafts), accepted)
+        left = self._drafts(caller, record, drafts)
+        record = replace(record, answer=answer, at=caller.now)
+        return Moved(record if answer.goes_on else self._emptied(record, caller), left, accepted)
 
     def _show(self, caller: Caller, record: Record, *, sorry: bool = False) -> Turn:
         world = self._around(caller, record)(record.state)
@@ -133,7 +134,11 @@ class Walk:
         if record.begun and record.begun.sent_at:
             self._filer.hurry(record.begun)
         turn = self.notice(caller, "home.goodbye") if caller.kind == "ussd" else Turn("", goes_on=False)
-        return Moved(replace(record, answer=turn, at=caller.now, over=True))
+        return Moved(self._emptied(replace(record, answer=turn, at=caller.now), caller))
+
+    def _emptied(self, record: Record, caller: Caller) -> Record:
+        """Over: what is kept on is the last answer, for a repeat of the last request, and nothing that was said."""
+        return replace(record, state=engine.begin(self.book, HOME[caller.kind]), words=None, opened=None, over=True)
 
     def _drafts(self, caller: Caller, record: Record, drafts: list[Draft]) -> list[Draft] | None:
         begun, values = record.begun, record.state.values
