@@ -120,7 +120,8 @@ def _opened() -> Iterator[tuple[Database, str]]:
         place = load(Place, os.environ)
         if not place.has_database:
             raise Plain(
-                f"There is no database under {place.data}. Set TOKAUT_DATA or DATABASE_URL as the services have it."
+                f"There is no database under {place.data}. Set TOKAUT_DATA or DATABASE_URL as the services have it; "
+                f"a demo's is in TOKAUT_DATA={place.data / 'demo'}"
             )
         database = Database(place.database_url, threads=1, offset=place.clock_offset)
         yield database, f"operator:{_account()}"
