@@ -8,12 +8,12 @@ job whose worker was killed back within two minutes; the clock, which reads the 
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping
 from functools import partial
-from types import FrameType
 from typing import Any
 
 import structlog
@@ -50,9 +50,8 @@ class Hired(SimpleWorker):
         super().__init__(*arguments, **settings)
         self._stopping = stopping
 
-    def request_stop(self, signum: Any, frame: FrameType | None) -> None:
+    def handle_warm_shutdown_request(self) -> None:
         self._stopping.set()
-        super().request_stop(signum, frame)
 
 
 def jobs(handlers: Handlers, metrics: Metrics) -> type[AllowedJob]:
@@ -63,7 +62,7 @@ def jobs(handlers: Handlers, metrics: Metrics) -> type[AllowedJob]:
         def func(self) -> Callable[..., Any]:
             try:
                 _ = super().func
-                return handlers[self.func_name]
+                return handlers[self.func_name or ""]
             except (NotAllowed, KeyError):
                 metrics.refused.inc()
                 log.warning("job_refused")
@@ -96,7 +95,7 @@ def _work_once(parts: Parts, queue: str, job_class: type[AllowedJob], stopping: 
         own = Queue(queue, connection=connection, serializer=JSONSerializer, job_class=job_class)
         worker = Hired(
             [own],
-            name=parts.holder.replace("/", "."),
+            name=f"{parts.holder.replace('/', '.')}.{secrets.token_hex(4)}",  # Redis may still know the last one
             connection=connection,
             job_class=job_class,
             serializer=JSONSerializer,

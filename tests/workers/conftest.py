@@ -12,7 +12,6 @@ from reports.store.tables import metadata
 from tests.support.postgres import binaries
 from tests.workers.filings import Desk
 
-
 KINDS = ["sqlite", *([pytest.param("postgresql", marks=pytest.mark.slow)] if binaries() else [])]
 
 
@@ -22,10 +21,15 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
         address = f"sqlite:///{tmp_path / 'tokaut.db'}"
     else:
         address = request.getfixturevalue("postgres_url")
-    made = Database(address)
-    metadata.create_all(made.engine)
+    made = empty(address)
     yield made
     made.close()
+
+
+def empty(address: str) -> Database:
+    made = Database(address)
+    metadata.create_all(made.engine)
+    return made
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ from reports.store import tables as t
 from reports.store.database import Database
 from reports.store.filing import Filing, Sealed, new_id
 
-ONE = "vu-one"
-TWO = "vu-two"
-THREE = "vu-three"
+ONE = "vu-pikinini"
+TWO = "vu-womens-centre"
+THREE = "vu-police"
 WORDS = "the neighbour's boat is blue"
 SECOND = 1_000_000
 
@@ -43,7 +43,7 @@ class Desk:
         priority: str = "P1",
         completeness: str = "complete",
         revision: int = 1,
-        before: Filing | None = None,
+        before: Any = None,  # a Filing or a row of `report`
         mode: str = "demo",
     ) -> Filing:
         """A revision for these (hotline, role); `before`: of the same report."""

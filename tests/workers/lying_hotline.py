@@ -6,7 +6,6 @@ import json
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -153,12 +152,3 @@ def _read(line: socket.socket) -> Taken | None:
     while len(body) < int(headers.get("content-length", "0")):
         body += line.recv(65536)
     return Taken(first, headers, body)
-
-
-def wait_for(hotline: LyingHotline, count: int) -> list[Taken]:
-    """Until so many requests were taken; the tests that use it send from another thread or process."""
-    end = time.monotonic() + 20
-    while len(hotline.taken) < count and time.monotonic() < end:
-        time.sleep(0.01)
-    assert len(hotline.taken) >= count
-    return hotline.taken

@@ -12,10 +12,10 @@ from standardwebhooks.webhooks import Webhook as Verifier
 from reports.store import breakers, outbox
 from reports.store import tables as t
 from reports.store.database import Database
-from tests.workers.filings import ONE, TWO, WORDS, Desk
+from tests.workers.filings import ONE, THREE, TWO, WORDS, Desk
 from tests.workers.lying_hotline import Answer, LyingHotline
 from workers.addresses import read_target
-from workers.delivery import Delivered, Outcome, Parcel
+from workers.delivery import Delivered, Outcome, Parcel, Unavailable
 from workers.forward import Forwarder
 from workers.forward import deliver as job
 from workers.hotlines.webhook import Webhook
@@ -254,7 +254,7 @@ def test_a_key_that_is_back_lets_the_report_go(desk: Desk, hotline: LyingHotline
 
 
 def test_a_fault_of_ours_and_an_unknown_hotline_are_poison(desk: Desk, hotline: LyingHotline) -> None:
-    [ours], [unknown] = desk.file(), desk.file([("vu-three", "primary")])
+    [ours], [unknown] = desk.file(), desk.file([(THREE, "primary")])
     forward = forwarder(desk, hotline, **{ONE: Breaks()})
     job(forward, "urgent", ours)
     assert desk.delivery(ours).last_class == "our_fault"
@@ -313,8 +313,6 @@ class Freezes:
 
 
 def test_a_frozen_worker_cannot_undo_a_success(desk: Desk, hotline: LyingHotline) -> None:
-    from workers.delivery import Unavailable
-
     [delivery] = desk.file()
     other = forwarder(desk.later(seconds=90), hotline, holder="there/urgent/1")
     frozen = forwarder(desk, hotline, **{ONE: Freezes(other.deliver, Unavailable("timeout"))})
@@ -324,8 +322,6 @@ def test_a_frozen_worker_cannot_undo_a_success(desk: Desk, hotline: LyingHotline
 
 
 def test_a_frozen_worker_cannot_move_anothers_attempt(desk: Desk, hotline: LyingHotline) -> None:
-    from workers.delivery import Unavailable
-
     hotline.answer(Answer(500))
     [delivery] = desk.file()
     other = forwarder(desk.later(seconds=90), hotline, holder="there/urgent/1")

@@ -1,0 +1,68 @@
+"""Workers as they really run: programs of their own, with settings in their environment."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.workers.filings import ONE, Desk
+from tests.workers.lying_hotline import LyingHotline
+
+SECRET = "whsec_" + "b2xkc2VjcmV0LW9mLWF0LWxlYXN0LTI0LWJ5dGVz"
+
+
+def settings(desk: Desk, data: Path, hotline: LyingHotline, redis_url: str, **more: str) -> dict[str, str]:
+    """What a worker for the shipped Vanuatu needs; its child helpline is `hotline`."""
+    name = f"HOTLINE_{ONE.upper().replace('-', '_')}"
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("TOKAUT_", "HOTLINE_"))}
+    return kept | {
+        "TOKAUT_MODE": "demo",
+        "TOKAUT_DATA": str(data),
+        "TOKAUT_KEYS": str(desk.keys),
+        "DATABASE_URL": desk.database.engine.url.render_as_string(hide_password=False),
+        "REDIS_URL": redis_url,
+        "COUNTRIES": "vu",
+        f"{name}_URL": hotline.url,
+        f"{name}_SECRET": SECRET,
+        f"{name}_PRIVATE": hotline.host_port,
+        **more,
+    }
+
+
+class Process:
+    """`with Process("urgent", settings) as it:`; killed at the end where it did not stop."""
+
+    def __init__(self, kind: str, environ: Mapping[str, str], log: Path) -> None:
+        self.log = log
+        with log.open("ab") as out:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "workers.run", kind], env=dict(environ), stdout=out, stderr=out
+            )
+
+    def __enter__(self) -> Process:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait(timeout=20)
+
+    def stop(self) -> int:
+        """SIGTERM, and its exit status."""
+        self._process.send_signal(signal.SIGTERM)
+        return self._process.wait(timeout=40)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait(timeout=20)
+
+    def status(self) -> int:
+        """For one that ends by itself."""
+        return self._process.wait(timeout=40)
+
+    def said(self) -> str:
+        return self.log.read_text()

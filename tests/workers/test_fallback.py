@@ -1,0 +1,172 @@
+"""Who is asked next, and when: the rule by itself, then on the database with a clock that moves."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import update
+
+from reports.store import chains, maturing, outbox, sweeping
+from reports.store import filing as web
+from reports.store import tables as t
+from reports.store.chains import Chain, Tried
+from reports.store.outbox import Failure, Receipt
+from tests.workers.filings import ONE, SECOND, THREE, TWO, Desk
+from workers import schedule
+from workers.fallback import next_fallback
+from workers.schedule import HOUR, MINUTE
+
+CHAIN = ((ONE, "primary"), (THREE, "also"), (TWO, "fallback"))
+LONG = ((ONE, "primary"), (TWO, "fallback"), (THREE, "fallback"))
+WAITS = {priority: pace.fallback for priority, pace in schedule.PACES.items()}
+
+
+def tried(state: str = "due", waited: float = 0, why: str = "", handling: str = "none", gone: bool = False) -> Tried:
+    return Tried("one", state, handling, why, gone, int(waited * SECOND))
+
+
+@pytest.mark.parametrize(
+    ("priority", "last", "why"),
+    [
+        ("P1", tried(waited=29), None),
+        ("P1", tried(waited=30), "NO_RECEIPT"),
+        ("P2", tried(waited=899), None),
+        ("P2", tried(waited=900), "NO_RECEIPT"),
+        ("P3", tried(waited=4 * 3600 - 1), None),
+        ("P3", tried(waited=4 * 3600), "NO_RECEIPT"),
+        ("P4", tried(waited=24 * 3600), "NO_RECEIPT"),
+        ("P1", tried(why="refused 1"), "REFUSED"),
+        ("P2", tried(why="refused 2"), "REFUSED"),
+        ("P2", tried("refused", why="too_large"), "REFUSED"),
+        ("P3", tried(why="refused 1"), None),
+        ("P3", tried("refused", why="refused"), None),
+        ("P3", tried("refused", why="refused", waited=4 * 3600), "NO_RECEIPT"),
+        ("P4", tried("refused", why="gone"), "GONE"),
+        ("P4", tried(gone=True), "GONE"),
+        ("P1", tried("parked", waited=14 * 86400), "NO_RECEIPT"),
+        ("P3", tried("delivered", handling="rejected"), "DECLINED"),
+        ("P1", tried("delivered", waited=3600), None),
+        ("P1", tried("delivered", handling="accepted", waited=3600), None),
+    ],
+)
+def test_the_rule(priority: str, last: Tried, why: str | None) -> None:
+    found = next_fallback(Chain("r", priority, (last,), ("two", "three")))
+    assert found == (("two", why) if why else None)
+
+
+def test_nobody_left_nobody_tried_and_somebody_who_has_it() -> None:
+    late = tried(waited=HOUR)
+    assert next_fallback(Chain("r", "P1", (late,), ())) is None
+    assert next_fallback(Chain("r", "P1", (), ("two",))) is None
+    assert next_fallback(Chain("r", "P1", (tried("delivered"), late), ("two",))) is None
+
+
+def fall_back(desk: Desk) -> list[str]:
+    """As the clock does; whom it was given to."""
+    given = []
+    for report_id in chains.stuck(desk.database, WAITS):
+        found = next_fallback(chains.chain(desk.database, report_id))
+        if found and chains.add_fallback(desk.database, report_id, *found):
+            given.append(found[0])
+    return given
+
+
+def fail(desk: Desk, delivery_id: str, failure: Failure) -> None:
+    leased = outbox.lease(desk.database, delivery_id, "w/urgent/1")
+    assert leased is not None
+    assert outbox.failed(desk.database, leased, failure, "w/urgent/1", "worker")
+
+
+def test_the_next_hotline_gets_it_too_under_a_key_of_its_own(desk: Desk) -> None:
+    first, also = desk.file(CHAIN)
+    assert fall_back(desk.later(seconds=29)) == []
+    later = desk.later(seconds=31)
+    assert fall_back(later) == [TWO]
+    assert fall_back(later) == []
+    rows = {row.hotline: row for row in desk.deliveries()}
+    assert rows[TWO].delivery_id not in (first, also)
+    assert (rows[TWO].role, rows[TWO].why, rows[TWO].type, rows[TWO].state) == (
+        "fallback",
+        "NO_RECEIPT",
+        "created",
+        "due",
+    )
+    assert rows[ONE].state == "due", "the first one goes on"
+    leased = outbox.lease(later.database, rows[TWO].delivery_id, "w/urgent/1")
+    assert leased is not None
+    assert leased.body is not None, "the fallback needs no key but its own"
+    assert desk.acts(rows[TWO].delivery_id) == ["made"]
+
+
+def test_one_after_the_other(desk: Desk) -> None:
+    desk.file(LONG)
+    first = desk.later(seconds=31)
+    assert fall_back(first) == [TWO]
+    assert fall_back(first.later(seconds=29)) == []
+    assert fall_back(first.later(seconds=31)) == [THREE]
+    assert fall_back(first.later(hours=9)) == []
+
+
+def test_a_receipt_needs_no_fallback(desk: Desk) -> None:
+    first, _ = desk.file(CHAIN)
+    leased = outbox.lease(desk.database, first, "w/urgent/1")
+    assert leased is not None
+    outbox.delivered(desk.database, leased, Receipt("delivered", 200, bytes(32)), "worker")
+    assert fall_back(desk.later(hours=1)) == []
+
+
+def test_also_is_nobodys_fallback_and_needs_none(desk: Desk) -> None:
+    """Police has it; the helpline that was asked first has not: the next helpline is asked all the same."""
+    _, also = desk.file(CHAIN)
+    leased = outbox.lease(desk.database, also, "w/urgent/1")
+    assert leased is not None
+    outbox.delivered(desk.database, leased, Receipt("delivered", 200, bytes(32)), "worker")
+    assert fall_back(desk.later(seconds=31)) == [TWO]
+
+
+def test_refused_p2_at_the_first_refusal(desk: Desk) -> None:
+    first, _ = desk.file(CHAIN, priority="P2")
+    fail(desk, first, Failure("refused 1", 422, 20 * SECOND))
+    assert fall_back(desk) == [TWO]
+
+
+def test_gone_at_once_for_all_that_is_open(desk: Desk) -> None:
+    ids = [desk.file(CHAIN, priority=priority)[0] for priority in ("P4", "P3", "P1")]
+    fail(desk, ids[2], Failure("gone", 410, None, gone=True))
+    assert sorted(sweeping.refuse_for_the_dead(desk.database)) == sorted(ids[:2])
+    assert fall_back(desk) == [TWO, TWO, TWO]
+    assert {desk.delivery(one).state for one in ids} == {"refused"}
+
+
+def test_declined_by_people(desk: Desk) -> None:
+    first, _ = desk.file(CHAIN, priority="P4")
+    with desk.database.write() as connection:
+        rejected = {"state": "delivered", "handling": "rejected"}
+        connection.execute(update(t.delivery).where(t.delivery.c.delivery_id == first).values(rejected))
+    assert fall_back(desk) == [TWO]
+
+
+def test_incomplete_goes_to_nobody_else(desk: Desk) -> None:
+    desk.file(completeness="incomplete")
+    assert fall_back(desk.later(days=3)) == []
+
+
+def test_a_fallback_gets_the_newest_words(desk: Desk) -> None:
+    desk.file(CHAIN, priority="P2")
+    [report] = desk.reports()
+    web.put_pending(
+        desk.database, desk.sealed(CHAIN, before=report, revision=2, priority="P2"), "update", desk.database.now()
+    )
+    for key in maturing.mature(desk.database):
+        maturing.file_pending(desk.database, key)
+    assert fall_back(desk.later(seconds=15 * MINUTE / SECOND)) == [TWO]
+    [fallback] = [row for row in desk.deliveries() if row.hotline == TWO]
+    assert (fallback.type, fallback.revision) == ("created", 2)
+
+
+def test_a_hundred_that_only_wait_hide_none_that_is_due(desk: Desk) -> None:
+    for _ in range(5):
+        desk.file(CHAIN, priority="P4")
+    desk.file(CHAIN, priority="P1")
+    later = desk.later(seconds=40)
+    assert len(chains.stuck(later.database, WAITS, at_most=1)) == 1
+    assert fall_back(later) == [TWO]

@@ -1,0 +1,182 @@
+"""What files itself: once, whole, to whom it was sealed for, and never against what the person did in the meantime."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import select
+
+from reports.store import filing as web
+from reports.store import maturing, outbox
+from reports.store import tables as t
+from reports.store.filing import Filing
+from reports.store.outbox import Receipt
+from tests.workers.filings import ONE, SECOND, THREE, TWO, Desk
+
+WHOLE = ((ONE, "primary"), (THREE, "also"), (TWO, "fallback"))
+
+
+def put(desk: Desk, filing: Filing, kind: str, seconds: float = 120) -> None:
+    web.put_pending(desk.database, filing, kind, desk.database.now() + int(seconds * SECOND))
+
+
+def mature(desk: Desk) -> list[tuple[str, str]]:
+    return [made for key in maturing.mature(desk.database) for made in maturing.file_pending(desk.database, key)]
+
+
+def sent(desk: Desk) -> list[tuple[str, str, int, str]]:
+    return sorted((row.hotline, row.type, row.revision, row.priority) for row in desk.deliveries())
+
+
+def pending(desk: Desk) -> Sequence[object]:
+    with desk.database.read() as connection:
+        return connection.execute(select(t.pending.c.recipient)).all()
+
+
+def deliver(desk: Desk, delivery_id: str) -> None:
+    leased = outbox.lease(desk.database, delivery_id, "w/urgent/1")
+    assert leased is not None
+    outbox.delivered(desk.database, leased, Receipt("delivered", 200, bytes(32)), "worker")
+
+
+@pytest.mark.rule("S-12")
+@pytest.mark.parametrize(("kind", "act"), [("rescue", "rescued"), ("words", "words_filed")])
+def test_it_files_itself_when_its_time_has_come_and_not_before(desk: Desk, kind: str, act: str) -> None:
+    filing = desk.sealed(completeness="incomplete", priority="P1")
+    put(desk, filing, kind)
+    assert mature(desk.later(seconds=119)) == []
+    later = desk.later(seconds=121)
+    [(delivery, priority)] = mature(later)
+    assert mature(later) == []
+    assert priority == "P1"
+    assert sent(desk) == [(ONE, "created", 1, "P1")]
+    [report] = desk.reports()
+    assert (report.report_id, report.completeness, report.state) == (filing.report_id, "incomplete", "queued")
+    assert report.desk == ONE
+    assert pending(desk) == []
+    assert desk.acts(filing.report_id) == [act]
+    assert desk.acts(delivery) == ["made"]
+    leased = outbox.lease(later.database, delivery, "w/urgent/1")
+    assert leased is not None
+    assert leased.body is not None
+
+
+@pytest.mark.rule("S-12")
+def test_deleted_before_its_time_is_never_filed(desk: Desk) -> None:
+    filing = desk.sealed(completeness="incomplete")
+    put(desk, filing, "rescue")
+    web.drop_pending(desk.database, filing.origin_key)
+    assert mature(desk.later(hours=1)) == []
+    assert desk.reports() == []
+
+
+def test_sent_before_its_time_is_filed_once(desk: Desk) -> None:
+    rescue = desk.sealed(completeness="incomplete")
+    put(desk, rescue, "rescue")
+    web.file(desk.database, desk.sealed(WHOLE, before=rescue))
+    assert mature(desk.later(hours=1)) == []
+    assert sent(desk) == [(ONE, "created", 1, "P1"), (THREE, "created", 1, "P1")]
+
+
+def test_what_the_clock_holds_is_not_filed_again_where_a_send_overtook_it(desk: Desk) -> None:
+    """The row was still there, for the Send came by the spool; the report is complete."""
+    filing = desk.sealed(completeness="incomplete")
+    web.file(desk.database, desk.sealed(before=filing))
+    put(desk, filing, "rescue")
+    assert mature(desk.later(hours=1)) == []
+    assert desk.reports()[0].completeness == "complete"
+    assert pending(desk) == []
+
+
+def test_a_send_after_the_rescue_reaches_everybody_as_one_report(desk: Desk) -> None:
+    rescue = desk.sealed(completeness="incomplete")
+    put(desk, rescue, "rescue", seconds=0)
+    mature(desk)
+    put(desk, desk.sealed(WHOLE, before=rescue, revision=2, priority="P2"), "update", seconds=0)
+    mature(desk)
+    assert sent(desk) == sorted([(ONE, "created", 1, "P1"), (ONE, "updated", 2, "P1"), (THREE, "created", 2, "P1")])
+    [report] = desk.reports()
+    assert (report.completeness, report.revision, report.priority) == ("complete", 2, "P1")
+    with desk.database.read() as connection:
+        route = connection.execute(
+            select(t.route.c.hotline, t.route.c.role).where(t.route.c.revision == 2).order_by(t.route.c.rank)
+        ).all()
+    assert [tuple(row) for row in route] == list(WHOLE)
+
+
+def test_an_update_goes_to_whom_the_report_was_given(desk: Desk) -> None:
+    [first, _] = desk.file(WHOLE, priority="P3")
+    deliver(desk, first)
+    [before] = desk.reports()
+    put(desk, desk.sealed(WHOLE, revision=2, priority="P3", before=before), "update", seconds=0)
+    mature(desk)
+    assert sent(desk) == sorted(
+        [(ONE, "created", 1, "P3"), (THREE, "created", 1, "P3"), (ONE, "updated", 2, "P3"), (THREE, "updated", 2, "P3")]
+    )
+    assert desk.reports()[0].state == "delivered"
+
+
+def test_a_raised_priority_hurries_what_is_still_due(desk: Desk) -> None:
+    desk.file(priority="P3")
+    [before] = desk.reports()
+    put(desk, desk.sealed(revision=2, priority="P1", before=before), "update", seconds=0)
+    mature(desk)
+    assert sent(desk) == [(ONE, "created", 1, "P1"), (ONE, "updated", 2, "P1")]
+    assert desk.reports()[0].priority == "P1"
+
+
+def test_a_lower_priority_lowers_nothing(desk: Desk) -> None:
+    desk.file(priority="P2")
+    [before] = desk.reports()
+    put(desk, desk.sealed(revision=2, priority="P4", before=before), "update", seconds=0)
+    mature(desk)
+    assert [row[3] for row in sent(desk)] == ["P2", "P2"]
+
+
+def test_what_nobody_could_read_goes_as_unread(desk: Desk) -> None:
+    filing = desk.sealed(completeness="unread", priority="P2")
+    put(desk, filing, "unread", seconds=0)
+    mature(desk)
+    assert sent(desk) == [(ONE, "unread", 1, "P2")]
+    assert desk.reports()[0].state == "queued"
+
+
+def test_two_reports_under_one_origin_are_both_kept(desk: Desk) -> None:
+    """It cannot happen; if it does, nobody's words are lost."""
+    first = desk.sealed(completeness="incomplete")
+    put(desk, first, "rescue", seconds=0)
+    mature(desk)
+    other = desk.sealed(completeness="incomplete")
+    put(desk, replace(other, origin_key=first.origin_key), "rescue", seconds=0)
+    mature(desk)
+    assert len(desk.reports()) == 2
+    assert len(desk.deliveries()) == 2
+
+
+def test_two_clocks_file_it_once(desk: Desk) -> None:
+    filings = [desk.sealed(completeness="incomplete") for _ in range(8)]
+    for filing in filings:
+        put(desk, filing, "rescue", seconds=0)
+    keys = maturing.mature(desk.database)
+    threads = [
+        threading.Thread(target=lambda: [maturing.file_pending(desk.database, key) for key in keys]) for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(desk.deliveries()) == len(desk.reports()) == 8
+
+
+def test_a_row_that_is_replaced_at_that_moment_wins_or_loses_whole(desk: Desk) -> None:
+    """web replaces the row between the clock's look and its deletion: then it is not its time any more."""
+    filing = desk.sealed(completeness="incomplete")
+    put(desk, filing, "rescue", seconds=0)
+    [key] = maturing.mature(desk.database)
+    put(desk, filing, "rescue", seconds=120)
+    assert maturing.file_pending(desk.database, key) == []
+    assert len(pending(desk)) == 1
+    assert desk.reports() == []

@@ -1,0 +1,178 @@
+"""The processes themselves: started, killed, stopped, with Redis and without."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from rq import Queue
+from rq.serializers import JSONSerializer
+
+from reports.queue import DELIVER, Hurry, connect
+from reports.store import outbox
+from reports.store.database import Database
+from tests.support.valkey import Valkey
+from tests.support.wait import until
+from tests.workers.conftest import empty
+from tests.workers.filings import ONE, WORDS, Desk
+from tests.workers.lying_hotline import Answer, LyingHotline
+from tests.workers.processes import Process, settings
+
+pytestmark = pytest.mark.slow
+
+NOWHERE = "redis://127.0.0.1:1/0"
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    """SQLite alone: starting processes takes long, and the SQL is tried on both elsewhere."""
+    made = empty(f"sqlite:///{tmp_path / 'tokaut.db'}")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def hotline() -> Iterator[LyingHotline]:
+    with LyingHotline() as it:
+        yield it
+
+
+def arrives(hotline: LyingHotline, count: int) -> None:
+    until(lambda: len(hotline.taken) >= count, "nothing arrived", seconds=30)
+
+
+def is_delivered(desk: Desk, *ids: str) -> bool:
+    return all(desk.delivery(one).state == "delivered" for one in ids)
+
+
+def test_a_queued_id_goes_out_and_the_log_says_ids_only(
+    desk: Desk, tmp_path: Path, hotline: LyingHotline, redis_url: str
+) -> None:
+    [first], [second] = desk.file(priority="P2"), desk.file(priority="P1")
+    with Process("urgent", settings(desk, tmp_path, hotline, redis_url), tmp_path / "log") as worker:
+        assert Hurry(connect(redis_url)).put(DELIVER, first, "urgent")
+        arrives(hotline, 2)
+        until(lambda: is_delivered(desk, first, second), "not marked")
+        assert worker.stop() == 0
+    said = worker.said()
+    assert '"event":"delivered"' in said
+    assert '"event":"stopped"' in said
+    assert WORDS not in said
+    assert "127.0.0.1" not in said
+
+
+@pytest.mark.rule("X-11")
+def test_a_job_that_is_not_ours_is_refused_and_the_next_one_is_done(
+    desk: Desk, tmp_path: Path, hotline: LyingHotline, redis_url: str
+) -> None:
+    [delivery] = desk.file()
+    planted = tmp_path / "planted"
+    with Redis.from_url(redis_url) as client:
+        queue = Queue("urgent", connection=client, serializer=JSONSerializer)
+        queue.enqueue("os.system", f"touch {planted}")
+        queue.enqueue("subprocess.run", ["touch", str(planted)])
+        queue.enqueue(DELIVER, delivery, delivery)
+        queue.enqueue(DELIVER, "no id at all")
+        queue.enqueue(DELIVER, kwargs={"delivery_id": delivery})
+        queue.enqueue("workers.forward.Forwarder.deliver", delivery)
+        queue.enqueue("workers.run.main", str(uuid.uuid4()))
+    with Process("urgent", settings(desk, tmp_path, hotline, redis_url), tmp_path / "log") as worker:
+        Hurry(connect(redis_url)).put(DELIVER, delivery, "urgent")
+        arrives(hotline, 1)
+        assert worker.stop() == 0
+    assert not planted.exists()
+    assert worker.said().count('"event":"job_refused"') >= 7
+
+
+def test_the_clock_delivers_by_itself_while_redis_is_away(desk: Desk, tmp_path: Path, hotline: LyingHotline) -> None:
+    urgent, slow = desk.file(priority="P1"), desk.file(priority="P4")
+    with Process("clock", settings(desk, tmp_path, hotline, NOWHERE), tmp_path / "log") as clock:
+        until(lambda: is_delivered(desk, *urgent, *slow), "not delivered", seconds=30)
+        assert clock.stop() == 0
+    assert sorted(taken.headers["webhook-id"] for taken in hotline.taken) == sorted(urgent + slow)
+
+
+def test_a_worker_lives_through_redis_and_what_came_meanwhile(
+    desk: Desk, tmp_path: Path, hotline: LyingHotline, own_valkey: Valkey
+) -> None:
+    with Process("urgent", settings(desk, tmp_path, hotline, own_valkey.url), tmp_path / "log") as worker:
+        [before] = desk.file()
+        until(lambda: Hurry(connect(own_valkey.url)).put(DELIVER, before, "urgent"), "not queued")
+        arrives(hotline, 1)
+        own_valkey.kill()
+        [after] = desk.file()
+        assert not Hurry(connect(own_valkey.url)).put(DELIVER, after, "urgent")
+        own_valkey.start()
+        until(lambda: Hurry(connect(own_valkey.url)).put(DELIVER, after, "urgent"), "not queued")
+        arrives(hotline, 2)
+        assert worker.stop() == 0
+
+
+def test_a_killed_workers_lease_is_given_up_by_the_next_in_its_slot(
+    desk: Desk, tmp_path: Path, hotline: LyingHotline, redis_url: str
+) -> None:
+    hotline.answer(Answer(how="never"), Answer())
+    [delivery] = desk.file()
+    environ = settings(desk, tmp_path, hotline, redis_url)
+    hurry = Hurry(connect(redis_url))
+    with Process("urgent", environ, tmp_path / "log") as worker:
+        hurry.put(DELIVER, delivery, "urgent")
+        arrives(hotline, 1)
+        worker.kill()
+    assert outbox.lease(desk.database, delivery, "another/urgent-1/x") is None, "it is still held"
+    with Process("urgent", environ, tmp_path / "log") as worker:
+        until(lambda: desk.delivery(delivery).lease_by is None, "not given up")
+        [other] = desk.file()
+        hurry.put(DELIVER, other, "urgent")
+        until(lambda: is_delivered(desk, delivery, other), "not delivered")
+        assert worker.stop() == 0
+    assert [taken.headers["webhook-id"] for taken in hotline.taken].count(delivery) == 2
+
+
+def test_a_term_lets_the_call_in_hand_finish(desk: Desk, tmp_path: Path, hotline: LyingHotline, redis_url: str) -> None:
+    hotline.answer(Answer(how="body_in_drips"))
+    [delivery] = desk.file()
+    with Process("urgent", settings(desk, tmp_path, hotline, redis_url), tmp_path / "log") as worker:
+        Hurry(connect(redis_url)).put(DELIVER, delivery, "urgent")
+        arrives(hotline, 1)
+        assert worker.stop() == 0
+    assert is_delivered(desk, delivery)
+
+
+@pytest.mark.parametrize(
+    ("more", "line"),
+    [
+        ({"TOKAUT_MOED": "live"}, "TOKAUT_MOED is no setting. Did you mean TOKAUT_MODE?"),
+        ({"HOTLINE_VU_PIKININI_SERCET": "x"}, "HOTLINE_VU_PIKININI_SERCET is no setting."),
+        ({"DATABASE_URL": "nonsense"}, "DATABASE_URL"),
+        ({"SMTP_URL": "", "TOKAUT_ON_CALL": "desk@example.org"}, "SMTP_URL"),
+        ({"COUNTRIES": "zz"}, "zz"),
+    ],
+)
+def test_a_wrong_setting_stops_the_start_with_one_line(  # B-71, B-73
+    desk: Desk, tmp_path: Path, hotline: LyingHotline, more: dict[str, str], line: str
+) -> None:
+    with Process("clock", settings(desk, tmp_path, hotline, NOWHERE, **more), tmp_path / "log") as clock:
+        assert clock.status() == 1
+    assert line in clock.said()
+    assert "Traceback" not in clock.said()
+
+
+@pytest.mark.parametrize("arguments", ["", "fast", "urgent --now"])
+def test_how_it_is_used(desk: Desk, tmp_path: Path, hotline: LyingHotline, arguments: str) -> None:
+    with Process(arguments, settings(desk, tmp_path, hotline, NOWHERE), tmp_path / "log") as worker:
+        assert worker.status() == 1
+    assert "Usage: python -m workers.run" in worker.said()
+
+
+def test_a_hotline_without_its_secret_stops_nobody_else(desk: Desk, tmp_path: Path, hotline: LyingHotline) -> None:
+    [fine], [without] = desk.file(), desk.file([("vu-police", "primary")])
+    with Process("clock", settings(desk, tmp_path, hotline, NOWHERE), tmp_path / "log") as clock:
+        until(lambda: is_delivered(desk, fine), "not delivered", seconds=30)
+        until(lambda: desk.delivery(without).last_class == "no_hotline", "not tried")
+        assert clock.stop() == 0
+    assert '"event":"setting_refused","' in clock.said()
+    assert f'"hotline":"{ONE}"' in clock.said()
