@@ -10,7 +10,7 @@ import time
 
 from gunicorn import util
 from gunicorn.http import wsgi
-from gunicorn.http.errors import ParseException
+from gunicorn.http.errors import NoMoreData, ParseException
 from gunicorn.workers.gthread import ThreadWorker
 from prometheus_client import multiprocess
 
@@ -19,11 +19,32 @@ NOT_A_REQUEST = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Lengt
 FAILED = b"HTTP/1.1 500 Internal Server Error\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
-class Worker(ThreadWorker):
-    """Threads, none of which a sender can hold by sending slowly: gunicorn itself waits for a body as long as it takes.
+class HalfBody(BaseException):
+    """The sender stopped in the middle. No `except Exception` on the way may take the half for the whole."""
 
-    Half of a request that has not come in whole is never answered: the reader sees its end and the connection closes.
-    """
+
+class WholeBody:
+    """In place of gunicorn's reader of a body, which gives what came as if it were all."""
+
+    def __init__(self, reader):
+        self._reader = reader
+
+    def __getattr__(self, name):
+        return getattr(self._reader, name)
+
+    def read(self, size):
+        promised = min(size, getattr(self._reader, "length", 0))  # a chunked body promises nothing
+        try:
+            came = self._reader.read(size)
+        except (NoMoreData, ParseException):
+            raise HalfBody from None
+        if len(came) < promised:
+            raise HalfBody
+        return came
+
+
+class Worker(ThreadWorker):
+    """Threads that no sender can hold by sending slowly: gunicorn itself waits for a body as long as it takes."""
 
     def __init__(self, *arguments, **named):
         super().__init__(*arguments, **named)
@@ -33,8 +54,19 @@ class Worker(ThreadWorker):
         self._reading[connection] = time.monotonic()
         try:
             return super().handle(connection)
+        except HalfBody:  # of a body that was answered without being read
+            return False
         finally:
             del self._reading[connection]
+
+    def handle_request(self, request, connection):
+        request.body.reader = WholeBody(request.body.reader)
+        try:
+            return super().handle_request(request, connection)
+        except HalfBody:
+            with contextlib.suppress(OSError):
+                util.write_nonblock(connection.sock, NOT_A_REQUEST)
+            return False
 
     def murder_pending(self):  # gunicorn calls it each second
         super().murder_pending()

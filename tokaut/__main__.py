@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from tokaut.bench import bench
 from tokaut.check import check
 from tokaut.deliveries import deliveries
 from tokaut.demo import demo
@@ -25,7 +26,7 @@ def main() -> None:
     """
 
 
-for command in (demo, check, keys, migrate, deliveries):
+for command in (demo, check, keys, migrate, deliveries, bench):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -21,7 +21,14 @@ APP = """
 import time
 
 def app(environ, start):
-    body = environ["wsgi.input"].read()
+    if environ["PATH_INFO"] == "/unread":
+        start("413 Too Large", [("Content-Length", "0")])
+        return [b""]
+    try:
+        body = environ["wsgi.input"].read()
+    except Exception as error:
+        body = b"an error"
+    open("bodies", "ab").write(body)
     if environ["PATH_INFO"] == "/slow":
         open("slow-began", "w").close()
         time.sleep(1)
@@ -121,6 +128,56 @@ def test_what_is_no_request_is_refused_and_not_repeated(web: Web, request_: byte
 def test_an_error_of_the_application_does_not_bring_the_address_into_the_log(web: Web) -> None:
     assert web.ask(get("/fails")).startswith(b"HTTP/1.1 500")
     assert b"/fails" not in (web.folder / "log").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "half",
+    [
+        post("Content-Length: 100", body="half"),
+        post("Transfer-Encoding: chunked", body="64\r\nhalf"),
+        post("Transfer-Encoding: chunked", body="4\r\nhalf\r\n"),
+        post("Transfer-Encoding: chunked", body="4\r\nhalfXX0\r\n\r\n"),
+    ],
+)
+def test_half_a_body_never_reaches_the_application(web: Web, half: bytes) -> None:
+    """Its words would be taken as all there are, and the provider's second try as a repeat."""
+    with web.connect() as line:
+        line.sendall(half)
+        line.shutdown(socket.SHUT_WR)
+        assert line.recv(65536).split()[1] == b"400"
+    assert not (web.folder / "bodies").exists()
+    assert (web.folder / "log").read_bytes() == b""
+
+
+def test_half_a_body_that_was_answered_unread_gets_no_second_answer(web: Web) -> None:
+    with web.connect() as line:
+        line.sendall(b"POST /unread HTTP/1.1\r\nHost: here\r\nContent-Length: 100\r\n\r\nhalf")
+        line.shutdown(socket.SHUT_WR)
+        answer = b""
+        while more := line.recv(65536):
+            answer += more
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert answer.count(b"HTTP/1.1") == 1
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        post("Content-Length: 8"),
+        post("Transfer-Encoding: chunked", body="4\r\nluka\r\n4\r\notem\r\n0\r\n\r\n"),
+        post("Content-Length: 8", "Expect: 100-continue"),
+        post("Content-Length: 8").replace(b"HTTP/1.1", b"HTTP/1.0"),
+    ],
+)
+def test_a_whole_body_comes_in_however_it_is_sent(web: Web, whole: bytes) -> None:
+    """B-06"""
+    with web.connect() as line:
+        line.sendall(whole)
+        answer = b""
+        while more := line.recv(65536):
+            answer += more
+    assert b" 200 OK\r\n" in answer
+    assert (web.folder / "bodies").read_bytes() == b"lukaotem"
 
 
 def test_senders_who_send_half_a_body_hold_no_thread(web: Web) -> None:
