@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import platform
 import secrets
-import socket
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -63,7 +63,7 @@ def assemble(name: str, environ: Mapping[str, str], stopping: Callable[[], bool]
     database = Database(common.database_url, offset=common.clock_offset)
     metrics = Metrics(CollectorRegistry())
     keys = KeyRing(common.keys)
-    slot = f"{socket.gethostname()[:40]}/{name}"
+    slot = f"{platform.node()[:40]}/{name}"
     holder = f"{slot}/{secrets.token_hex(4)}"
     forwarder = Forwarder(
         database=database,

@@ -89,7 +89,7 @@ class Client:
             why = "timeout" if line.watchdog.fired else _why(error)
             raise NoAnswer(why, sent=line.opened and why != "tls") from None
         finally:
-            line.watchdog.stop()
+            line.close()
             adapter.close()
 
     def _judged(self, target: Target) -> list[str]:

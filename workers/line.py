@@ -64,11 +64,25 @@ class Line:
     def __init__(self, addresses: list[str], seconds: float, watchdog: Watchdog) -> None:
         self.watchdog = watchdog
         self.opened = False
+        self._connections: list[HTTPConnection] = []
         self._addresses = addresses[:ADDRESSES]
         self._seconds = seconds
 
-    def open(self, port: int) -> socket.socket:
-        """Raises OSError of the last address."""
+    def open(self, connection: HTTPConnection) -> socket.socket:
+        """Raises NewConnectionError."""
+        self._connections.append(connection)
+        try:
+            return self._open(connection.port or 0)
+        except OSError:
+            raise NewConnectionError(connection, "no connection") from None
+
+    def close(self) -> None:
+        """Whatever is left open: a reply that was not read to its end keeps its connection."""
+        self.watchdog.stop()
+        for connection in self._connections:
+            connection.close()
+
+    def _open(self, port: int) -> socket.socket:
         fault: OSError = OSError()
         for address in self._addresses:
             try:
@@ -120,7 +134,7 @@ class _Plain(HTTPConnection):
         self._line = line
 
     def _new_conn(self) -> socket.socket:
-        return _open(self, self._line)
+        return self._line.open(self)
 
 
 class _Secure(HTTPSConnection):
@@ -133,14 +147,7 @@ class _Secure(HTTPSConnection):
         self._line = line
 
     def _new_conn(self) -> socket.socket:
-        return _open(self, self._line)
-
-
-def _open(connection: HTTPConnection, line: Line) -> socket.socket:
-    try:
-        return line.open(connection.port or 0)
-    except OSError:
-        raise NewConnectionError(connection, "no connection") from None
+        return self._line.open(self)
 
 
 class Pinned(HTTPAdapter):

@@ -87,10 +87,11 @@ class Teller:
 
 def _hand_over(server: MailServer, address: str, message: EmailMessage) -> None:
     context = ssl.create_default_context()
+    ours = server.sender.rpartition("@")[2]  # else it would look up this host's own name, which may take long
     if server.tls:
-        line: smtplib.SMTP = smtplib.SMTP_SSL(server.host, server.port, timeout=SECONDS, context=context)
+        line: smtplib.SMTP = smtplib.SMTP_SSL(server.host, server.port, ours, timeout=SECONDS, context=context)
     else:
-        line = smtplib.SMTP(server.host, server.port, timeout=SECONDS)
+        line = smtplib.SMTP(server.host, server.port, ours, timeout=SECONDS)
     with line:
         line.ehlo()
         secured = server.tls

@@ -1,0 +1,180 @@
+"""Africa's Talking as it answers, its errors and its odd content types included: what we ask, what we make of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+
+from reports.settings import Mode, SettingError, load
+from tests.workers.lying_hotline import Answer, LyingHotline
+from workers.http import Client, Limits
+from workers.senders.africastalking import CODES, Sender, Settings
+from workers.text import Accepted, Later, Over, SmsOutcome, Text
+
+pytestmark = pytest.mark.slow
+
+TEXT = Text(to="+6785550101", sender="22384", words="Sent to Pikinini Helpline.\nCode 4821 9303 é €")
+LIMITS = Limits(resolve=0.5, connect=0.5, read=0.5, whole=0.8, rest=0.3)
+
+
+@pytest.fixture
+def api() -> Iterator[LyingHotline]:
+    with LyingHotline() as it:
+        yield it
+
+
+def sender(url: str) -> Sender:
+    settings = load(Settings, {"AFRICASTALKING_API_KEY": "key-1", "AFRICASTALKING_URL": url})
+    return Sender(settings, Mode.DEMO, Client(limits=LIMITS))
+
+
+def said(code: int = 101, message_id: object = "ATXid_1", kind: str = "application/json") -> Answer:
+    one = {"statusCode": code, "number": TEXT.to, "status": "Success", "cost": "KES 0.8000", "messageId": message_id}
+    return answered({"SMSMessageData": {"Message": "Sent to 1/1 Total Cost: KES 0.8000", "Recipients": [one]}}, kind)
+
+
+def answered(body: Any, kind: str = "application/json", status: int = 201) -> Answer:
+    return Answer(status, {"Content-Type": kind}, json.dumps(body).encode())
+
+
+def ask(api: LyingHotline, answer: Answer, text: Text = TEXT) -> SmsOutcome:
+    api.answer(answer)
+    return sender(f"http://{api.host_port}").send(text)
+
+
+def test_what_is_asked(api: LyingHotline) -> None:
+    assert ask(api, said()) == Accepted("ATXid_1")
+    [taken] = api.taken
+    assert taken.head == "POST /version1/messaging HTTP/1.1"
+    assert taken.headers["apikey"] == "key-1"
+    assert taken.headers["accept"] == "application/json"
+    assert parse_qs(taken.body.decode()) == {
+        "username": ["sandbox"],
+        "to": [TEXT.to],
+        "message": [TEXT.words],
+        "bulkSMSMode": ["1"],
+        "from": ["22384"],
+        "enqueue": ["1"],
+    }
+
+
+def test_a_reply_that_needs_a_link_gives_it_back(api: LyingHotline) -> None:
+    assert ask(api, said(), Text(TEXT.to, "22384", "hello", link="link-7")) == Accepted("ATXid_1")
+    fields = parse_qs(api.taken[0].body.decode())
+    assert (fields["linkId"], fields["bulkSMSMode"], fields["from"]) == (["link-7"], ["0"], ["22384"])
+
+
+def test_without_a_short_code_the_account_decides(api: LyingHotline) -> None:
+    ask(api, said(), Text(TEXT.to, "", "hello"))
+    assert "from" not in parse_qs(api.taken[0].body.decode())
+
+
+@pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8", "text/plain", ""])
+def test_the_content_type_changes_nothing(api: LyingHotline, kind: str) -> None:
+    assert ask(api, said(kind=kind)) == Accepted("ATXid_1")
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_each_code_of_a_recipient(api: LyingHotline, code: int) -> None:
+    expected = CODES[code]
+    expected = Accepted("ATXid_1") if isinstance(expected, Accepted) else expected
+    assert ask(api, said(code)) == expected
+
+
+@pytest.mark.parametrize(
+    ("code", "outcome"),
+    [
+        (100, Accepted),
+        (102, Accepted),
+        (401, Later),
+        (402, Over),
+        (403, Over),
+        (404, Over),
+        (405, Later),
+        (406, Over),
+        (407, Over),
+        (409, Later),
+        (500, Later),
+        (501, Later),
+        (502, Over),
+        (999, Over),
+    ],
+)
+def test_what_may_be_tried_again(api: LyingHotline, code: int, outcome: type) -> None:
+    assert isinstance(ask(api, said(code)), outcome)
+
+
+@pytest.mark.parametrize("given", ["None", "", None, 7, "x" * 81])
+def test_an_id_that_is_none(api: LyingHotline, given: object) -> None:
+    assert ask(api, said(message_id=given)) == Accepted(None)
+
+
+@pytest.mark.parametrize(
+    ("message", "outcome"),
+    [
+        ("InvalidSenderId", Over("sender_id")),
+        ("InsufficientBalance", Later("credit")),
+        ("UserInBlacklist", Over("opt_out")),
+        ("Something new", Over("provider")),
+    ],
+)
+def test_no_recipients(api: LyingHotline, message: str, outcome: SmsOutcome) -> None:
+    assert ask(api, answered({"SMSMessageData": {"Message": message, "Recipients": []}})) == outcome
+
+
+@pytest.mark.parametrize("body", [b"", b"ok", b"<html>", b"[]", b"{}", b'{"SMSMessageData": 7}', b"\xff\xfe"])
+def test_taken_with_a_2xx_that_cannot_be_read_is_not_sent_twice(api: LyingHotline, body: bytes) -> None:
+    assert ask(api, Answer(201, {}, body)) == Accepted(None)
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        (400, Over("provider")),
+        (401, Later("locked_out")),
+        (403, Later("locked_out")),
+        (404, Over("provider")),
+        (409, Later("busy")),
+        (429, Later("busy")),
+        (500, Later("busy", once=True)),
+        (502, Later("busy", once=True)),
+        (503, Later("busy")),
+        (302, Over("provider")),
+    ],
+)
+def test_errors_by_their_status(api: LyingHotline, status: int, outcome: SmsOutcome) -> None:
+    answer = Answer(status, {"Location": "http://127.0.0.1:1/"}, b"The supplied authentication is invalid")
+    assert ask(api, answer) == outcome
+    assert api.connections == 1
+
+
+@pytest.mark.parametrize("how", ["never", "close", "reset", "half_head", "head_in_drips"])
+def test_what_may_have_gone_out_is_never_sent_again(api: LyingHotline, how: str) -> None:
+    assert isinstance(ask(api, Answer(201, how=how)), Over)
+
+
+def test_what_surely_did_not_go_out_is(free_port: int) -> None:
+    assert sender(f"http://127.0.0.1:{free_port}").send(TEXT) == Later("not_reached")
+
+
+@pytest.mark.parametrize("to", ["", "+", "+678", "5550101", "MyBank", "+6785550101\n", "+67855501O1", "+" + "9" * 16])
+def test_no_number_no_call(api: LyingHotline, to: str) -> None:
+    assert ask(api, said(), Text(to, "22384", "hello")) == Over("bad_number")
+    assert api.taken == []
+
+
+def test_live_goes_by_https_and_needs_a_key() -> None:
+    with pytest.raises(SettingError) as caught:
+        load(Settings, {"TOKAUT_MODE": "live", "AFRICASTALKING_URL": "http://api.example"})
+    assert {fault.name for fault in caught.value.faults} == {"AFRICASTALKING_API_KEY", "AFRICASTALKING_URL"}
+
+
+def test_the_key_and_the_number_are_in_no_repr() -> None:
+    settings = load(Settings, {"AFRICASTALKING_API_KEY": "key-1"})
+    assert "key-1" not in repr(settings)
+    assert TEXT.to not in repr(TEXT)
+    assert "Pikinini" not in repr(TEXT)

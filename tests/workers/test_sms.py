@@ -1,0 +1,194 @@
+"""One SMS of `outgoing`: sealed, sent once, in time or not at all."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+from sqlalchemy import select
+
+from reports.keyfolder import SENDER, new_pair
+from reports.sealing import Context, seal
+from reports.store import messages, sms_out, sweeping
+from reports.store import tables as t
+from reports.store.messages import Outgoing
+from tests.workers.filings import SECOND, Desk
+from workers.keyring import KeyRing
+from workers.metrics import Metrics
+from workers.sms import Texter, send
+from workers.text import Accepted, Later, Over, SmsOutcome, Text
+
+CALLER = bytes(range(32))
+
+
+@dataclass
+class Says:
+    """A provider that answers as it is told."""
+
+    outcome: SmsOutcome | Exception = field(default_factory=lambda: Accepted("id-1"))
+    texts: list[Text] = field(default_factory=list)
+
+    def send(self, text: Text) -> SmsOutcome:
+        self.texts.append(text)
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return self.outcome
+
+
+class Post:
+    """What web puts out, and a worker that sends it."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.key = new_pair(desk.keys, SENDER)
+        self.provider = Says()
+
+    def put(self, *, mode: str = "demo", lives: float = 600, channel: str = "africastalking", **body: str) -> str:
+        sms_id = str(uuid.uuid4())
+        words = {"to": "+6785550101", "from": "163", "text": "hello", "link": "", "caller": CALLER.hex()} | body
+        box = seal(self.key, Context(mode, sms_id, 1, SENDER), b"", json.dumps(words).encode())
+        now = self.desk.database.now()
+        messages.put_outgoing(
+            self.desk.database,
+            Outgoing(sms_id, channel, mode, box.key_id, box.wrap, box.sealed, now, now + int(lives * SECOND)),
+        )
+        return sms_id
+
+    def texter(self, holder: str = "here/urgent-1/a") -> Texter:
+        return Texter(
+            database=self.desk.database,
+            keys=KeyRing(self.desk.keys),
+            senders={"africastalking": self.provider},
+            mode="demo",
+            holder=holder,
+            metrics=Metrics(CollectorRegistry()),
+            chance=lambda: 0.0,
+        )
+
+    def row(self, sms_id: str) -> Any:
+        with self.desk.database.read() as connection:
+            return connection.execute(select(t.outgoing).where(t.outgoing.c.id == sms_id)).one()
+
+    def pass_time(self, seconds: float) -> None:
+        self.desk.database.offset += int(seconds * SECOND)
+
+
+@pytest.fixture
+def post(desk: Desk) -> Post:
+    return Post(desk)
+
+
+def test_it_is_sent_once_and_the_providers_id_is_kept(post: Post) -> None:
+    sms = post.put(text="a é €", link="link-7")
+    send(post.texter(), sms)
+    send(post.texter(), sms)
+    assert post.provider.texts == [Text("+6785550101", "163", "a é €", "link-7")]
+    row = post.row(sms)
+    assert (row.state, row.provider_id, row.attempt, row.last_class) == ("sent", "id-1", 1, "delivered")
+    assert messages.note_status(post.desk.database, "id-1", "delivered")
+
+
+def test_later_is_tried_again_by_the_schedule(post: Post) -> None:
+    post.provider.outcome = Later("not_reached")
+    sms = post.put()
+    for wait in (0, 4, 2, 15):
+        post.pass_time(wait)
+        post.texter().send(sms)
+    assert len(post.provider.texts) == 3
+    assert (post.row(sms).state, post.row(sms).last_class) == ("due", "not_reached")
+
+
+def test_once_more_and_no_further(post: Post) -> None:
+    post.provider.outcome = Later("busy", once=True)
+    sms = post.put()
+    for _ in range(4):
+        post.texter().send(sms)
+        post.pass_time(70)
+    assert len(post.provider.texts) == 2
+    assert post.row(sms).state == "failed"
+
+
+def test_over_is_over(post: Post) -> None:
+    post.provider.outcome = Over("timeout")
+    sms = post.put()
+    for _ in range(3):
+        post.texter().send(sms)
+        post.pass_time(70)
+    assert len(post.provider.texts) == 1
+    assert (post.row(sms).state, post.row(sms).last_class) == ("failed", "timeout")
+
+
+def test_an_opt_out_at_the_provider_is_recorded(post: Post) -> None:
+    post.provider.outcome = Over("opt_out")
+    post.texter().send(post.put())
+    with post.desk.database.read() as connection:
+        assert list(connection.execute(select(t.optout.c.caller_key)).scalars()) == [CALLER]
+
+
+def test_what_came_too_late_is_dropped(post: Post) -> None:
+    sms = post.put(lives=600)
+    post.pass_time(601)
+    assert not post.texter().send(sms)
+    assert sms_out.due(post.desk.database) == []
+    assert sms_out.expire(post.desk.database) == 1
+    assert post.row(sms).state == "expired"
+    assert post.provider.texts == []
+
+
+def test_two_workers_send_it_once(post: Post) -> None:
+    sms = post.put()
+    assert sms_out.lease(post.desk.database, sms, "a") is not None
+    assert not post.texter("b").send(sms)
+    post.pass_time(61)
+    assert post.texter("b").send(sms), "the lease ran out"
+
+
+def test_a_frozen_worker_cannot_undo_what_another_sent(post: Post) -> None:
+    sms = post.put()
+    frozen = sms_out.lease(post.desk.database, sms, "a")
+    assert frozen is not None
+    post.pass_time(61)
+    post.texter("b").send(sms)
+    assert not sms_out.failed(post.desk.database, frozen, "timeout", None, "a")
+    assert post.row(sms).state == "sent"
+
+
+@pytest.mark.rule("S-40")
+def test_another_modes_sms_is_not_sent(post: Post) -> None:
+    sms = post.put(mode="live")
+    post.texter().send(sms)
+    assert post.provider.texts == []
+    assert (post.row(sms).state, post.row(sms).last_class) == ("failed", "wrong_mode")
+
+
+def test_a_channel_that_cannot_send_a_key_that_is_missing_and_a_fault_of_ours(post: Post) -> None:
+    nowhere, ours, sealed = post.put(channel="nowhere"), post.put(), post.put()
+    post.texter().send(nowhere)
+    post.provider.outcome = RuntimeError("+6785550101")
+    post.texter().send(ours)
+    for path in (post.desk.keys / "private" / SENDER).glob("*.key"):
+        path.unlink()
+    post.texter().send(sealed)
+    found = [(post.row(one).state, post.row(one).last_class) for one in (nowhere, ours, sealed)]
+    assert found == [("failed", "provider"), ("failed", "our_fault"), ("due", "no_key")]
+
+
+def test_what_is_done_is_forgotten_after_two_days(post: Post) -> None:
+    sms = post.put()
+    post.texter().send(sms)
+    assert sweeping.forget_outgoing(post.desk.database, 48 * 3600 * SECOND) == 0
+    post.pass_time(49 * 3600)
+    assert sweeping.forget_outgoing(post.desk.database, 48 * 3600 * SECOND) == 1
+
+
+def test_what_only_the_operator_can_mend_is_found(post: Post) -> None:
+    post.provider.outcome = Later("credit")
+    post.texter().send(post.put())
+    since = post.desk.database.now() - 3600 * SECOND
+    assert [(row[0], row[1]) for row in sms_out.troubled(post.desk.database, ("credit",), since)] == [
+        ("africastalking", "credit")
+    ]

@@ -1,0 +1,155 @@
+"""Telling a person, by a real mail server that takes, refuses or is not there."""
+
+from __future__ import annotations
+
+import email
+from collections.abc import Iterator
+from email.message import Message
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from prometheus_client import CollectorRegistry
+
+from reports.store.telling import Untold
+from tests.support.ports import free_port
+from workers.alerts import MOST, Alert, gather
+from workers.metrics import Metrics
+from workers.tell import MailServer, Teller, read_mail_server
+
+ALERT = Alert("vu-pikinini", "timeout", "P1", "Call them.", ("0192-a", "0192-b"), ("0192-d",))
+
+
+class Inbox:
+    """Keeps what it takes; refuses the addresses it is told to."""
+
+    def __init__(self) -> None:
+        self.refused: set[str] = set()
+        self.mails: list[tuple[str, Message]] = []
+
+    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:  # noqa: N802
+        if address in self.refused:
+            return "550 not here"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+        self.mails.append((envelope.rcpt_tos[0], email.message_from_bytes(envelope.content)))
+        return "250 OK"
+
+
+@pytest.fixture
+def inbox() -> Iterator[Inbox]:
+    kept = Inbox()
+    controller = Controller(kept, hostname="127.0.0.1", port=free_port())
+    controller.start()
+    kept.port = controller.port  # type: ignore[attr-defined]  # for the tests below
+    yield kept
+    controller.stop()
+
+
+def teller(port: int, *contacts: str, mode: str = "live") -> Teller:
+    server = read_mail_server(f"smtp://127.0.0.1:{port}?from=tokaut@example.org")
+    return Teller(server, contacts, mode, Metrics(CollectorRegistry()))
+
+
+@pytest.mark.slow
+def test_a_message_says_ids_and_what_to_do_and_nothing_else(inbox: Any) -> None:
+    assert teller(inbox.port, "duty@example.org").tell(ALERT)
+    [(to, mail)] = inbox.mails
+    assert to == "duty@example.org"
+    assert mail["Subject"] == "Tokaut: P1, 2 reports not delivered, vu-pikinini"
+    assert mail["From"] == "tokaut@example.org"
+    body = mail.get_payload(decode=True).decode()
+    words = "Priority: P1 Who: vu-pikinini What: timeout To do: Call them. Report 0192-a Report 0192-b"
+    assert " ".join(body.split()) == words
+
+
+@pytest.mark.slow
+def test_the_next_contact_is_told_where_the_first_one_cannot_be(inbox: Any) -> None:
+    inbox.refused = {"first@example.org"}
+    assert teller(inbox.port, "first@example.org", "+6785550101", "second@example.org", "third@example.org").tell(ALERT)
+    assert [to for to, _ in inbox.mails] == ["second@example.org"]
+
+
+@pytest.mark.slow
+def test_nobody_told_is_false(inbox: Any, free_port: int) -> None:
+    inbox.refused = {"first@example.org"}
+    assert not teller(inbox.port, "first@example.org").tell(ALERT)
+    assert not teller(free_port, "first@example.org").tell(ALERT)
+    assert not teller(inbox.port, "+6785550101").tell(ALERT)
+    assert not Teller(None, ["first@example.org"], "live", Metrics(CollectorRegistry())).tell(ALERT)
+
+
+@pytest.mark.slow
+@pytest.mark.rule("S-40")
+@pytest.mark.parametrize("mode", ["training", "demo"])
+def test_outside_live_the_subject_says_drill(inbox: Any, mode: str) -> None:
+    assert teller(inbox.port, "duty@example.org", mode=mode).tell(ALERT)
+    assert inbox.mails[0][1]["Subject"].startswith("DRILL Tokaut")
+
+
+@pytest.mark.slow
+def test_a_password_does_not_go_over_a_line_without_tls(inbox: Any) -> None:
+    server = read_mail_server(f"smtp://somebody:a-word@127.0.0.1:{inbox.port}")
+    assert not Teller(server, ["duty@example.org"], "live", Metrics(CollectorRegistry())).tell(ALERT)
+    assert inbox.mails == []
+
+
+@pytest.mark.parametrize(
+    ("address", "server"),
+    [
+        ("smtp://mail.example", MailServer("mail.example", 587, False, None, None, "tokaut@mail.example")),
+        (
+            "smtps://a%40b.example:p%3Aw@mail.example",
+            MailServer("mail.example", 465, True, "a@b.example", "p:w", "a@b.example"),
+        ),
+        (
+            "smtps://u:p@mail.example:2465?from=x@y.example",
+            MailServer("mail.example", 2465, True, "u", "p", "x@y.example"),
+        ),
+    ],
+)
+def test_addresses_of_mail_servers(address: str, server: MailServer) -> None:
+    assert read_mail_server(address) == server
+
+
+def test_a_mail_server_shows_no_password() -> None:
+    assert "p:w" not in repr(read_mail_server("smtps://u:p%3Aw@mail.example"))
+
+
+def row(n: int, hotline: str = "one", why: str = "timeout", priority: str = "P2", state: str = "due") -> Untold:
+    return Untold(f"d{n}", f"r{n}", hotline, priority, state, why)
+
+
+def test_one_alert_for_each_hotline_and_class_the_most_urgent_first() -> None:
+    alerts = gather(
+        [
+            row(1),
+            row(2),
+            row(3, "two", priority="P1"),
+            row(4, why="refused 2"),
+            row(5, why="gone", state="parked"),
+            row(6, why=""),
+        ]
+    )
+    assert [(a.about, a.why, a.priority, len(a.reports)) for a in alerts] == [
+        ("two", "timeout", "P1", 1),
+        ("one", "timeout", "P2", 2),
+        ("one", "refused", "P2", 1),
+        ("one", "parked", "P2", 1),
+        ("one", "not_tried", "P2", 1),
+    ]
+    assert all(alert.todo for alert in alerts)
+
+
+def test_a_long_list_is_cut() -> None:
+    [alert] = gather([row(n) for n in range(MOST + 5)])
+    assert len(alert.deliveries) == MOST + 5
+    assert alert.text().endswith("and 5 more: tokaut deliveries list\n")
+
+
+def test_an_alert_without_reports() -> None:
+    alert = Alert("", "clock_jumped", "P2", "Set it right.")
+    assert alert.subject() == "Tokaut: P2, needs a person"
+    assert "Report" not in alert.text()

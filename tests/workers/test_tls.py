@@ -1,0 +1,100 @@
+"""TLS: whoever cannot prove the name that we called gets nothing, not even the words."""
+
+from __future__ import annotations
+
+import ssl
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from tests.workers.lying_hotline import LyingHotline
+from workers.addresses import read_target
+from workers.http import Client, Limits, NoAnswer
+
+pytestmark = pytest.mark.slow
+
+NAME = "hotline.example"
+NOW = datetime.now(UTC)
+LIMITS = Limits(connect=2, read=2, whole=5, rest=0.3)
+
+
+def certificate(name: str, until: datetime) -> tuple[bytes, bytes]:
+    """A certificate that vouches for itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(NOW - timedelta(days=30))
+        .not_valid_after(until)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return made.public_bytes(serialization.Encoding.PEM), private
+
+
+def server(tmp_path: Path, name: str = NAME, days: int = 30, newest: ssl.TLSVersion | None = None) -> LyingHotline:
+    public, private = certificate(name, NOW + timedelta(days=days))
+    (tmp_path / "ca.pem").write_bytes(public)
+    (tmp_path / "both.pem").write_bytes(public + private)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(tmp_path / "both.pem")
+    if newest:
+        tls.maximum_version = newest
+    return LyingHotline(tls=tls)
+
+
+def call(tmp_path: Path, hotline: LyingHotline, *, trusted: bool = True) -> int:
+    listed = f"{NAME}:{hotline.port}"
+    target = read_target(f"https://{listed}/reports", [listed], live=True)
+    ca_file = str(tmp_path / "ca.pem") if trusted else None
+    client = Client(ca_file=ca_file, resolve=lambda *_: ["127.0.0.1"], limits=LIMITS)
+    return client.post(target, b"the words", {}).status
+
+
+def test_the_names_certificate_is_asked_for_though_the_line_goes_to_an_address(tmp_path: Path) -> None:
+    with server(tmp_path) as hotline:
+        assert call(tmp_path, hotline) == 200
+    assert hotline.taken[0].headers["host"] == f"{NAME}:{hotline.port}"
+
+
+@pytest.mark.parametrize(
+    ("name", "days", "trusted"),
+    [
+        pytest.param(NAME, -1, True, id="expired"),
+        pytest.param("other.example", 30, True, id="another name"),
+        pytest.param(NAME, 30, False, id="nobody vouches for it"),
+    ],
+)
+def test_a_certificate_that_does_not_hold_gets_nothing(tmp_path: Path, name: str, days: int, trusted: bool) -> None:
+    with server(tmp_path, name, days) as hotline:
+        with pytest.raises(NoAnswer) as caught:
+            call(tmp_path, hotline, trusted=trusted)
+        assert hotline.taken == []
+    assert (caught.value.why, caught.value.sent) == ("tls", False)
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated:DeprecationWarning")
+def test_an_old_tls_gets_nothing(tmp_path: Path) -> None:
+    with server(tmp_path, newest=ssl.TLSVersion.TLSv1_1) as hotline, pytest.raises(NoAnswer):
+        call(tmp_path, hotline)
+    assert hotline.taken == []
+
+
+def test_a_plain_server_where_tls_was_meant_gets_nothing(tmp_path: Path) -> None:
+    with server(tmp_path):  # its certificate is the one trusted
+        pass
+    with LyingHotline() as hotline, pytest.raises(NoAnswer):
+        call(tmp_path, hotline)
+    assert hotline.taken == []
