@@ -6,6 +6,7 @@ import json
 import uuid
 
 from gateway.message import Inbound
+from gateway.once import name_of
 from reports.keyfolder import SENDER
 from reports.queue import SEND_SMS, Hurry
 from reports.sealing import Context, Public, Vault, seal
@@ -25,7 +26,7 @@ class Replies:
 
     def send(self, inbound: Inbound, to: str, text: str) -> None:
         """Once for each inbound message, however often it comes. Raises Away."""
-        message_id = str(uuid.UUID(bytes=self._vault.mac("reply", inbound.channel, inbound.id, inbound.text)[:16]))
+        message_id = str(uuid.UUID(bytes=self._vault.mac("reply", *name_of(inbound))[:16]))
         body = {"to": to, "from": inbound.code, "text": text, "link": inbound.link}
         context = Context(self._mode, message_id, 1, SENDER)
         box = seal(self._key, context, b"", json.dumps(body).encode())

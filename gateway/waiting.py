@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from gateway.message import Inbound
+from gateway.once import name_of
 from reports.sealing import Pepper, Poison, Vault
 from reports.store import messages
 from reports.store.database import Database
@@ -21,7 +22,7 @@ class Waiting:
 
     def keep(self, inbound: Inbound, sender: str) -> None:
         """Raises Away: then the provider has to keep it."""
-        key = self._vault.mac("inbound", inbound.channel, inbound.id, inbound.text)
+        key = self._vault.mac("inbound", *name_of(inbound))
         sealed = self._vault.seal("inbound", key, json.dumps(asdict(inbound)).encode())
         messages.keep_waiting(self._database, key, self._pepper.pseudonym(sender), sealed)
 
