@@ -1,0 +1,104 @@
+"""The bench is a tool: it must run and give every figure. What the figures are is for docs/performance.md."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tokaut import bench_machine, bench_walks
+from tokaut.bench_table import rows
+
+SERIES = {"per_second", "p50", "p99", "cpu_ms", "client_cpu"}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[subprocess.CompletedProcess[str], Path]]:
+    folder = tmp_path_factory.mktemp("bench") / "var"
+    folder.mkdir(mode=0o700)
+    command = [sys.executable, "-m", "tokaut", "bench", "--quick"]
+    environment = os.environ | {"TOKAUT_DATA": str(folder)}
+    yield subprocess.run(command, env=environment, capture_output=True, text=True, timeout=180, check=False), folder
+
+
+@pytest.fixture(scope="module")
+def figures(run: tuple[subprocess.CompletedProcess[str], Path]) -> Any:
+    done, folder = run
+    assert done.returncode == 0, done.stderr + done.stdout
+    return json.loads((folder / "bench.json").read_text())
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("demo")  # one at a time: eight processes
+class TestQuickRun:
+    def test_it_says_on_what_the_figures_were_taken(self, figures: Any) -> None:
+        assert figures["machine"]["cores"] >= 1
+        assert len(figures["machine"]["load_before"]) == 3
+        assert {"python", "flask", "gunicorn", "redis"} <= set(figures["versions"])
+        assert figures["settings"]["rounds"] == 1
+        assert figures["settings"]["web_processes"] == 1
+
+    def test_web_and_the_floor_are_compared(self, figures: Any) -> None:
+        screens = figures["screens"]
+        for name in ("web", "floor"):
+            assert set(screens[name]) == SERIES
+            assert screens[name]["per_second"] > 0
+            assert 0 < screens[name]["p50"] <= screens[name]["p99"]
+            assert 0 <= screens[name]["client_cpu"] <= 1
+        assert screens["ratio"]["per_second"] > 0
+        assert len(screens["rounds"]) == 1
+
+    def test_reports_are_committed_and_arrive(self, figures: Any) -> None:
+        assert figures["sending"]["reports_per_second"] >= 0
+        assert figures["sending"]["per_second"] > 0
+        arrival = figures["to_hotline"]
+        assert arrival["reports"] == 3
+        for since in ("from_send", "from_commit", "from_sent"):
+            assert arrival[since]["p50"] <= arrival[since]["p95"]
+        assert arrival["from_sent"]["p50"] <= arrival["from_send"]["p50"]
+
+    def test_sizes_and_round_trips_are_counted_and_within_their_goals(self, figures: Any) -> None:
+        """These are counts, the same on every machine."""
+        kept, trips = figures["session_bytes"], figures["round_trips"]
+        assert 0 < kept["median"] <= kept["largest"] <= kept["goal"]
+        assert 0 < trips["ussd"] <= trips["goal"]["ussd"]
+        assert 0 < trips["sms"] <= trips["goal"]["sms"]
+
+    @pytest.mark.skipif(not bench_machine.PROC.exists(), reason="no /proc on this system: what it tells is null")
+    def test_what_a_process_uses_is_told(self, figures: Any) -> None:
+        memory = figures["memory_mb"]
+        assert 0 < memory["pss"] <= memory["rss"]
+        assert figures["screens"]["web"]["cpu_ms"] >= 0
+
+    def test_the_table_has_every_row(self, run: tuple[subprocess.CompletedProcess[str], Path], figures: Any) -> None:
+        for name, *_ in rows(figures):
+            assert name in run[0].stdout
+
+    def test_it_leaves_nothing_running(self, run: tuple[subprocess.CompletedProcess[str], Path]) -> None:
+        folder = f"TOKAUT_DATA={run[1] / 'bench' / 'demo'}".encode()
+        for environ in Path("/proc").glob("[0-9]*/environ"):
+            try:
+                assert folder not in environ.read_bytes().split(b"\0")
+            except OSError:
+                continue
+
+
+def test_a_path_holds_all_replies_so_far() -> None:
+    assert list(bench_walks.paths(["", "1", "98", "0"])) == ["", "1", "1%2A98", "1%2A98%2A0"]
+
+
+def test_the_callers_phones_are_made_up_numbers() -> None:
+    assert bench_walks.phone(1) == "+6785550001"
+    assert bench_walks.phone(10_001) == "+6785550001"
+
+
+def test_what_proc_does_not_tell_is_not_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(bench_machine, "PROC", tmp_path)
+    assert bench_machine.processes_with("gunicorn") == []
+    assert bench_machine.cpu_seconds([]) is None
+    assert bench_machine.memory([]) == {"rss": None, "pss": None}
+    assert bench_machine.machine()["memory_mb"] is None

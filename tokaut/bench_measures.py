@@ -1,0 +1,204 @@
+"""What `tokaut bench` measures, one function a question. Times in milliseconds unless a name says otherwise."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from tokaut.bench_load import Seen
+from tokaut.bench_machine import cpu_seconds, memory
+from tokaut.bench_town import BenchTown
+from tokaut.bench_walks import SENDING, TEXTS, WALK, WAYS, Step, phone
+from tokaut.processes import Died
+
+ARRIVES_WITHIN = 30.0  # seconds
+QUIET = 0.3  # seconds between two reports on a quiet system
+
+Figures = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is done for the figures. `warm`: seconds of load before those that count."""
+
+    rounds: int
+    seconds: float
+    warm: float
+    callers: int
+    sends: int
+
+
+def screens(town: BenchTown, size: Size) -> Figures:
+    """web and the floor in turn, with the same callers; medians of the rounds, and web as a ratio to the floor."""
+    rounds = [{name: _series(town, name, WALK, size) for name in ("web", "floor")} for _ in range(size.rounds)]
+    found: Figures = {name: _medians([one[name] for one in rounds]) for name in ("web", "floor")}
+    web, floor = found["web"], found["floor"]
+    found["ratio"] = {
+        "per_second": _ratio(web["per_second"], floor["per_second"]),
+        "cpu": _ratio(floor["cpu_ms"], web["cpu_ms"]),
+    }
+    return found | {"goal": 0.8, "rounds": rounds}
+
+
+def sending(town: BenchTown, size: Size) -> Figures:
+    """The same walk with Send at its end: each "Sent" is a report on the disk."""
+    rounds = [_series(town, "web", SENDING, size) for _ in range(size.rounds)]
+    return _medians(rounds) | {"reports_per_second": median(one["walks_per_second"] for one in rounds)}
+
+
+def to_hotline(town: BenchTown, size: Size) -> Figures:
+    """On a quiet system: until the hotline has checked a report's signature, from three moments before."""
+    found = [_send_one(town, number) for number in range(size.sends + 1)][1:]  # the first one warms everybody up
+    figures = {name: {"p50": _at(found, name, 0.5), "p95": _at(found, name, 0.95)} for name in found[0]}
+    return figures | {"reports": size.sends, "goal": {"p50": 250, "p95": 1000}}
+
+
+def session_bytes(town: BenchTown) -> Figures:
+    """What is kept, sealed, of a conversation that stands on the Send screen, and for a redial."""
+    sizes, drafts = [], []
+    for number, way in enumerate(WAYS):
+        town.redis.flushdb()
+        _walk(town, phone(number), [Step(reply, "") for reply in way], last="Send to")
+        sizes += _kept(town, "s:*")
+        drafts += _kept(town, "d:*")
+    town.redis.flushdb()
+    _texts(town)
+    return {
+        "median": int(median(sizes)),
+        "largest": max(sizes),
+        "redial_largest": max(drafts),
+        "sms_with_words": max(_kept(town, "s:*")),
+        "goal": 1024,
+    }
+
+
+def memory_mb(town: BenchTown) -> Figures:
+    """Of the one web process, after the series."""
+    return memory(town.running("web"))
+
+
+def round_trips(town: BenchTown) -> Figures:
+    """As Valkey counts them: each time that it reads what somebody sent. Commands sent together are one trip."""
+
+    def walk() -> int:
+        return _walk(town, phone(0), WALK[1:], last="Send to")
+
+    ussd, ussd_commands = _counted(town, walk)
+    sms, sms_commands = _counted(town, lambda: _texts(town))
+    return {
+        "ussd": ussd,
+        "sms": sms,
+        "ussd_commands": ussd_commands,
+        "sms_commands": sms_commands,
+        "goal": {"ussd": 2, "sms": 4},
+    }
+
+
+# Series of many callers
+
+
+def _series(town: BenchTown, name: str, steps: Sequence[Step], size: Size) -> Figures:
+    town.redis.flushdb()  # or a phone that comes again would carry on its report of the round before
+    running = town.running(name)
+    before = cpu_seconds(running)
+    seen = town.load(name, steps, callers=size.callers, seconds=size.seconds, warm=size.warm)
+    after = cpu_seconds(running)
+    if seen.wrong or not seen.screens:
+        raise Died(f"{name}: {seen.wrong} of {seen.screens} answers were not the screen that was expected")
+    cpu = None if before is None or after is None else round((after - before) * 1000 / seen.answered, 3)
+    return _rates(seen) | {"cpu_ms": cpu}
+
+
+def _rates(seen: Seen) -> Figures:
+    return {
+        "screens": seen.screens,
+        "per_second": round(seen.screens / seen.seconds, 1),
+        "walks_per_second": round(seen.walks / seen.seconds, 1),
+        "p50": seen.p50,
+        "p99": seen.p99,
+        "client_cpu": seen.cpu,
+    }
+
+
+def _medians(rounds: Sequence[Figures]) -> Figures:
+    names = ("per_second", "p50", "p99", "cpu_ms", "client_cpu")
+    return {name: None if rounds[0][name] is None else round(median(r[name] for r in rounds), 3) for name in names}
+
+
+def _ratio(part: float | None, whole: float | None) -> float | None:
+    return round(part / whole, 3) if part and whole else None
+
+
+# One caller
+
+
+def _walk(town: BenchTown, number: str, steps: Sequence[Step], *, last: str) -> int:
+    """How many screens it took. Raises Died where it does not end on the screen that begins with `last`."""
+    with closing(town.caller(number)) as caller:
+        screen = caller.dial()
+        for step in steps:
+            screen = caller.reply(step.reply)
+    if not screen.text.startswith(last):
+        raise Died(f"a walk did not end on {last!r} but on:\n{screen.text}")
+    return len(steps) + 1
+
+
+def _texts(town: BenchTown) -> int:
+    number = phone(uuid.uuid4().int)
+    for count, words in enumerate(TEXTS):
+        town.text(number, words, count)
+    return len(TEXTS)
+
+
+def _kept(town: BenchTown, pattern: str) -> list[int]:
+    return [town.redis.strlen(key) for key in town.redis.scan_iter(pattern)]
+
+
+def _counted(town: BenchTown, act: Callable[[], int]) -> tuple[float, dict[str, float]]:
+    """Round trips and commands for each inbound of `act`, which is played once before: connections are then open."""
+    act()
+    town.redis.flushdb()
+    town.redis.config_resetstat()
+    inbound = act()
+    reads = town.redis.info("stats")["total_reads_processed"] - 1  # our asking is one
+    commands = {
+        name.removeprefix("cmdstat_"): round(figures["calls"] / inbound, 2)
+        for name, figures in town.redis.info("commandstats").items()
+        if name not in ("cmdstat_info", "cmdstat_config|resetstat")
+    }
+    return round(reads / inbound, 2), commands
+
+
+def _send_one(town: BenchTown, number: int) -> dict[str, float]:
+    """Milliseconds until the hotline has it: from pressing Send, from the commit's beginning, from reading "Sent"."""
+    time.sleep(QUIET)
+    with closing(town.caller(phone(number))) as caller:
+        caller.dial()
+        for step in SENDING[1:]:
+            screen = caller.reply(step.reply)
+        sent_at = time.time()
+    if not screen.text.startswith("Sent to"):
+        raise Died(f"a report was not sent:\n{screen.text}")
+    end = time.monotonic() + ARRIVES_WITHIN
+    while time.monotonic() < end:
+        town.processes.look()
+        for delivery in town.received.new():
+            since = {"send": caller.asked_at, "commit": _made_at(delivery.key), "sent": sent_at}
+            return {f"from_{name}": (delivery.at - moment) * 1000 for name, moment in since.items()}
+        time.sleep(0.005)
+    raise Died(f"a report did not come to the hotline within {ARRIVES_WITHIN:.0f} s; see {town.processes.logs}")
+
+
+def _made_at(delivery_id: str) -> float:
+    """Unix seconds: a delivery's id is a UUIDv7 that web makes as it begins to write."""
+    return (uuid.UUID(delivery_id).int >> 80) / 1000
+
+
+def _at(found: Sequence[dict[str, float]], name: str, part: float) -> float:
+    ordered = sorted(one[name] for one in found)
+    return round(ordered[min(len(ordered) - 1, int(len(ordered) * part))], 1)

@@ -1,0 +1,113 @@
+"""What is measured by `tokaut bench`: one web process, the floor beside it on the same server, and what they need."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+
+import requests
+from redis import Redis
+
+from gateway.sessions import connect
+from reports.country import Country, load_all
+from tokaut import bench_floor, valkey
+from tokaut.bench_load import Order, Seen
+from tokaut.bench_machine import processes_with, python
+from tokaut.bench_walks import DIALS, Step
+from tokaut.caller import Caller
+from tokaut.demo_folder import DemoFolder
+from tokaut.demo_settings import Addresses, Plan, plan
+from tokaut.demo_start import GUNICORN, commands, prepare
+from tokaut.processes import Died, Processes
+from tokaut.received import Received
+
+STARTS_WITHIN = 60.0  # seconds
+COUNTRIES = ("vu", "fj", "ke")
+
+
+class BenchTown:
+    """Raises Died where something does not start."""
+
+    def __init__(self, folder: DemoFolder) -> None:
+        self.countries: Sequence[Country] = tuple(load_all(COUNTRIES, "demo"))
+        hotlines = [hotline for country in self.countries for hotline in country.hotlines]
+        self._floor_port = _free_port()
+        self._plan: Plan = plan({}, folder, Addresses(_free_port(), _free_port()), hotlines)
+        self.processes = Processes(folder.run, folder.inside / "log")
+        self.redis: Redis = connect(self._plan.settings["REDIS_URL"])
+        self.received = Received(folder.received)
+
+    def start_web(self) -> None:
+        """Valkey, web and the floor: nothing else is there to disturb them."""
+        self._start("valkey")
+        prepare(self._plan)
+        self._until(lambda: valkey.answers(self._plan.folder.inside), "valkey")
+        self._start("web")
+        floor = python("gunicorn", "-c", GUNICORN, "--workers", "1", "--bind", f"127.0.0.1:{self._floor_port}")
+        app = f"{bench_floor.__name__}:{bench_floor.create_app.__name__}()"
+        self.processes.start("floor", [*floor, app], self._plan.settings)
+        self._until(lambda: _answers(self._plan.where.web), "web")
+        self._until(lambda: _answers(f"http://127.0.0.1:{self._floor_port}"), "the floor")
+
+    def start_workers(self) -> None:
+        for name in ("hotline", "urgent", "standard", "clock"):
+            self._start(name)
+        self._until(lambda: _answers(self._plan.where.hotline), "the hotline")
+
+    @property
+    def ports(self) -> dict[str, int]:
+        return {"web": self._plan.where.web_port, "floor": self._floor_port}
+
+    def running(self, name: str) -> list[int]:
+        """The server's master and its one worker."""
+        return processes_with(f"127.0.0.1:{self.ports[name]}")
+
+    def caller(self, phone: str) -> Caller:
+        return Caller(self._plan.where.web, self._plan.secrets.africastalking, phone=phone, dials=DIALS)
+
+    def text(self, phone: str, words: str, number: int) -> None:
+        """One SMS, as Africa's Talking passes it on. Raises requests.HTTPError."""
+        form = {"from": phone, "to": "163", "text": words, "id": f"ATXid_{phone}_{number}"}
+        requests.post(f"{self._plan.where.web}{self._door('sms')}", data=form, timeout=10).raise_for_status()
+
+    def load(self, name: str, steps: Sequence[Step], *, callers: int, seconds: float, warm: float) -> Seen:
+        """Callers at web, or the same ones at the floor, whose answer is always the same."""
+        shows = [(step.reply, step.shows if name == "web" else "CON ") for step in steps]
+        order = Order(self.ports[name], self._door("ussd"), shows, callers, seconds, warm)
+        done = subprocess.run(
+            python("tokaut.bench_load"), input=json.dumps(asdict(order)), capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise Died(f"the load client has ended:\n{done.stderr[-2000:]}")
+        return Seen(**json.loads(done.stdout))
+
+    def _door(self, name: str) -> str:
+        return f"/hooks/africastalking/{self._plan.secrets.africastalking}/{name}"
+
+    def _start(self, name: str) -> None:
+        self.processes.start(name, commands(self._plan, web_processes=1)[name], self._plan.settings)
+
+    def _until(self, is_up: Callable[[], bool], name: str) -> None:
+        end = time.monotonic() + STARTS_WITHIN
+        while not is_up():
+            self.processes.look()
+            if time.monotonic() > end:
+                raise Died(f"{name} does not answer after {STARTS_WITHIN:.0f} s; see {self.processes.logs}")
+            time.sleep(0.03)
+
+
+def _answers(address: str) -> bool:
+    with suppress(requests.RequestException):
+        return bool(requests.get(address, timeout=STARTS_WITHIN, headers={"Connection": "close"}).status_code)
+    return False
+
+
+def _free_port() -> int:
+    with socket.socket() as line:
+        line.bind(("127.0.0.1", 0))
+        return int(line.getsockname()[1])
