@@ -9,6 +9,7 @@ from flows.fit import Limit
 from gateway import sessions
 from gateway.caller import Caller
 from gateway.conversation import Conversation
+from gateway.early import Early
 from gateway.message import Channel, Inbound, Notice, Turn
 from gateway.replies import Replies
 from gateway.senders import normalise
@@ -48,6 +49,7 @@ class Desk:
         self._waiting = waiting
         self._unread = unread
         self._count = count
+        self._early = Early()
 
     def take(self, channel: Channel, inbound: Inbound) -> Turn:
         """What to say at once; nothing where the reply goes another way. Raises Unkept where the words are not safe."""
@@ -74,17 +76,28 @@ class Desk:
 
     def note(self, notice: Notice) -> None:
         """An end event, a delivery report, an opt-out. Nothing that it says is needed, so nothing here can fail it."""
-        country = self.country("ussd", notice.code)
+        country = self.country("ussd" if notice.what == "ended" else "sms", notice.code)
         sender = normalise(notice.sender, country.iso)
         try:
             if notice.what == "ended":
                 self._conversation.ended(notice, sender)
             elif notice.what == "optout":
                 opt_out(self._database, self._vault.mac("optout", sender.key))
-            elif not note_status(self._database, notice.id, notice.status):
-                self._count("unknown_delivery_report")
+            else:
+                self._note_delivery(notice)
         except Away:
             return
+
+    def note_early(self) -> None:
+        """Delivery reports that came before their message was known. Raises Away."""
+        self._early.try_again(lambda id_, status: note_status(self._database, id_, status))
+
+    def _note_delivery(self, notice: Notice) -> None:
+        if notice.status == "unknown":
+            self._count("unknown_delivery_status")
+        if not note_status(self._database, notice.id, notice.status):
+            self._count("unknown_delivery_report")
+            self._early.keep(notice.id, notice.status)
 
     def keep_unread(self, channel: str, country: Country, raw: bytes, content_type: str) -> None:
         """Raises Unkept."""

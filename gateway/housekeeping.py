@@ -59,6 +59,7 @@ class Housekeeping:
             mine = leases.take(self._database, "replay", self._name, LEASE_SECONDS)
             if mine and (played := self._waiting.play(self._replay)):
                 log.info("inbound_played", count=played)
+            self._desk.note_early()
         except (Away, sessions.Away, OSError):
             return
 

@@ -29,7 +29,8 @@ COUNTED: Mapping[str, str] = {
     "pending_not_kept": "Drafts in danger that could not be written",
     "pending_not_dropped": "Drafts that could not be deleted when asked",
     "pending_not_hurried": "Drafts that file themselves in their own time",
-    "unknown_delivery_report": "Delivery reports about no message of ours",
+    "unknown_delivery_report": "Delivery reports about no message of ours, or of none yet",
+    "unknown_delivery_status": "Delivery reports that say what we do not know",
     "over_5s": "Answers that took longer than 5 s",
 }
 

@@ -1,0 +1,66 @@
+"""A delivery report that is faster than our own send call."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.early import MOST, Early
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.mark.rule("B-54")
+def test_it_is_held_for_ten_minutes_and_looked_at_three_times(clock: Clock) -> None:
+    early, asked = Early(clock), []
+
+    def unknown(id_: str, status: str) -> bool:
+        asked.append((clock.now, id_, status))
+        return False
+
+    early.keep("ATXid_1", "delivered")
+    for clock.now in range(0, 1200, 5):
+        early.try_again(unknown)
+    assert asked == [(5, "ATXid_1", "delivered"), (60, "ATXid_1", "delivered"), (600, "ATXid_1", "delivered")]
+
+
+@pytest.mark.rule("B-54")
+def test_once_it_is_known_it_is_held_no_longer(clock: Clock) -> None:
+    early, asked = Early(clock), []
+    early.keep("ATXid_1", "delivered")
+    for clock.now in range(0, 1200, 5):
+        early.try_again(lambda *report: asked.append(report) is None)
+    assert asked == [("ATXid_1", "delivered")]
+
+
+def test_while_the_database_is_away_it_stays(clock: Clock) -> None:
+    early = Early(clock)
+    early.keep("ATXid_1", "delivered")
+    clock.now = 5
+
+    def away(*_: str) -> bool:
+        raise OSError
+
+    with pytest.raises(OSError):
+        early.try_again(away)
+    asked: list[str] = []
+    early.try_again(lambda id_, _: asked.append(id_) is None)
+    assert asked == ["ATXid_1"]
+
+
+def test_a_flood_of_them_is_not_held(clock: Clock) -> None:
+    early, asked = Early(clock), []
+    for n in range(MOST + 10):
+        early.keep(f"ATXid_{n}", "sent")
+    clock.now = 5
+    early.try_again(lambda id_, _: asked.append(id_) is None)
+    assert len(asked) == MOST
