@@ -1,0 +1,26 @@
+"""One town for all tables; each row gets it through `row`, and pays for it with the check at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.bad_inputs.row import Row
+from tests.support.town import Town
+
+
+@pytest.fixture(scope="session")
+def bad_town() -> Iterator[Town]:
+    town = Town(web_processes=2).up()
+    yield town
+    town.down()
+
+
+@pytest.fixture
+def row(bad_town: Town, request: pytest.FixtureRequest) -> Iterator[Row]:
+    row = Row(bad_town)
+    failed = request.session.testsfailed
+    yield row
+    if request.session.testsfailed == failed:  # a row that failed is told by itself
+        row.check()

@@ -1,0 +1,117 @@
+"""What a town holds, seen by somebody who may open everything: for asking whether it was kept, and what has grown."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import zlib
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from typing import Any
+
+import redis
+import requests
+from sqlalchemy import func, select
+
+from reports.keyfolder import private_of
+from reports.sealing import Box, Context, open_body
+from reports.store import tables as t
+from tests.support.town import PARTS, Town
+
+COUNTED = {
+    table.name: select(func.count()).select_from(table)
+    for table in (t.report, t.report_body, t.delivery, t.pending, t.inbound, t.outgoing, t.mailbox, t.optout, t.audit)
+}
+FILED = "SELECT revision, recipient, key_id, wrap, head, sealed FROM report_body WHERE report_id = ?"
+WAITING = "SELECT revision, recipient, key_id, wrap, head, sealed FROM pending WHERE report_id = ?"
+OURS = ("s:", "d:", "l:")  # what web keeps in Redis; the rest is the queue's
+PROGRAMS = tuple(name for name in PARTS if name not in ("valkey", "hotline"))
+
+
+class Inside:
+    def __init__(self, town: Town) -> None:
+        self._town = town
+        self._folder = town.plan.folder.inside
+        self._redis = redis.Redis.from_url(town.environment["REDIS_URL"])
+
+    def close(self) -> None:
+        self._redis.close()
+
+    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(self._folder / "tokaut.db", timeout=10)) as database, database:
+            return database.execute(query, values).fetchall()
+
+    def counts(self) -> dict[str, int]:
+        """Rows of each table, keys of web in Redis, files in the spool."""
+        counted = {table: self.rows(str(query))[0][0] for table, query in COUNTED.items()}
+        return counted | {"redis": len(self.sessions()), "spool": len(list((self._folder / "spool").glob("*.box")))}
+
+    def sessions(self) -> set[bytes]:
+        return {key for key in self._redis.scan_iter(count=1000) if key.decode("latin-1").startswith(OURS)}
+
+    def forget(self, keys: set[bytes]) -> None:
+        if keys:
+            self._redis.delete(*keys)
+
+    def is_quiet(self) -> bool:
+        """Nothing that a worker would do by itself in the next seconds."""
+        waits = "SELECT count(*) FROM delivery WHERE state = 'due'"
+        ripens = "SELECT count(*) FROM pending WHERE due_at < (unixepoch() + 20) * 1000000"
+        texts = "SELECT count(*) FROM outgoing WHERE state = 'due'"
+        return all(self.rows(query) == [(0,)] for query in (waits, ripens, texts))
+
+    def report_ids(self) -> set[str]:
+        return {row[0] for row in self.rows("SELECT report_id FROM report UNION SELECT report_id FROM pending")}
+
+    def body(self, report_id: str) -> dict[str, Any]:
+        """The newest revision of a report, filed or waiting, as its first hotline will read it."""
+        found = self.rows(WAITING, report_id) + self.rows(FILED, report_id)
+        revision, hotline, key_id, wrap, head, sealed = max(found, key=lambda row: row[0])
+        private = private_of(self._folder / "keys", hotline, key_id)
+        context = Context("demo", report_id, revision, hotline)
+        opened: dict[str, Any] = json.loads(open_body(private, context, Box(key_id, wrap, head, sealed)))
+        return opened
+
+    def figure(self, name: str) -> float:
+        """A counter of /metrics; 0 for one that is not there yet."""
+        for line in self._figures().splitlines():
+            if line.startswith(f"tokaut_{name}_total "):
+                return float(line.split()[1])
+        return 0.0
+
+    def logs(self) -> dict[str, int]:
+        """Where each program's log ends now."""
+        return {name: self._town.log(name).stat().st_size for name in PROGRAMS}
+
+    def logged(self, since: dict[str, int]) -> Iterator[tuple[str, bytes]]:
+        for name in PROGRAMS:
+            with self._town.log(name).open("rb") as log:
+                log.seek(since[name])
+                yield f"the log of {name}", log.read()
+
+    def everywhere(self) -> Iterator[tuple[str, bytes]]:
+        """All places where no word of a person may stand in clear, with what stands there."""
+        yield from self.logged(dict.fromkeys(PROGRAMS, 0))
+        yield "/metrics", self._figures().encode()
+        for path in self._folder.rglob("*"):
+            if path.is_file() and path.name.startswith("tokaut.db"):
+                yield path.name, path.read_bytes()
+            elif path.is_file() and {"spool", "appendonlydir"} & {parent.name for parent in path.parents}:
+                with suppress(FileNotFoundError):  # drained, or rewritten, at this moment
+                    yield path.name, path.read_bytes()
+        yield "Redis", b"\n".join(self._everything_in_redis())
+
+    def _figures(self) -> str:
+        return requests.get(f"{self._town.web}/metrics", timeout=10).text
+
+    def _everything_in_redis(self) -> Iterator[bytes]:
+        keys = list(self._redis.scan_iter(count=1000))
+        yield from keys
+        strings = [key for key in keys if key.startswith((b"s:", b"d:", b"l:"))]
+        yield from (value for value in self._redis.mget(strings) if value is not None) if strings else ()
+        for key in set(keys) - set(strings):
+            if self._redis.type(key) == b"hash":  # a job of the queue
+                for value in self._redis.hgetall(key).values():
+                    yield value
+                    with suppress(zlib.error):
+                        yield zlib.decompress(value)

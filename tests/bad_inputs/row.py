@@ -1,0 +1,193 @@
+"""One row of a table: a phone of its own, the doors, and the check that follows every row."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+import requests
+
+from tests.bad_inputs.inside import Inside
+from tests.support.handsets import AfricasTalking, Neutral, Texts
+from tests.support.town import Town
+from tests.support.wait import until
+
+NUMBERS = itertools.count(5_550_200)  # +678 555 0200 and on: nobody's
+CODE = "*111*163#"
+REPEATS = 200
+HOME = "In danger? Call police 111.\nPikinini Helpline 163, free\n1 Report"
+SAFE = "Not working now. In danger? Call police 111. Pikinini Helpline: call 163. Please dial again in 10 minutes."
+SORRY = "Sorry, try again."
+
+# Labels, and never numbers: a flow that moves a choice breaks no row.
+TO_CATEGORY = ("Report", "No")
+TO_SEND = (*TO_CATEGORY, "Bullying, threats", "Me", "13-15", "Shefa", "No")
+TO_SENT = (*TO_SEND, "Send")
+TO_WORDS = (*TO_SENT, "Add your words")  # by USSD the words come after Send
+TO_WORDS_SMS = ("hi", *TO_SEND[:-1])  # by SMS before it, and the first text gets the home screen
+LABELS = frozenset((*TO_WORDS, "hi", "Now", "Go on", "Done", "Back", "Skip"))
+
+
+class Row:
+    """`expects_fault`: what is planted here makes web fail on purpose."""
+
+    def __init__(self, town: Town) -> None:
+        self.town = town
+        self.inside = Inside(town)
+        self.phone = self.new_phone()
+        self.http = requests.Session()
+        self.secrets: set[str] = {self.phone.removeprefix("+")}
+        self.reports_before = self.inside.report_ids()
+        self._logs = self.inside.logs()
+        self._failed = self.inside.figure("failed")
+
+    def new_phone(self) -> str:
+        return f"+678{next(NUMBERS)}"
+
+    # The doors
+
+    def address(self, path: str) -> str:
+        """`path` as in the tables: T stands for the right token of its channel."""
+        channel, slash, rest = path.partition("/")
+        token = self.town.token(channel) if slash else ""
+        return f"{self.town.web}/hooks/{channel}{slash}{rest.replace('T', token, 1)}"
+
+    def post(self, path: str, body: Any = b"", **headers: str) -> requests.Response:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.http.post(self.address(path), data=body, headers=named, timeout=20)
+
+    def form(self, text: str | None, **changes: str | None) -> dict[str, str]:
+        """Africa's Talking's form; None leaves a field out."""
+        form: dict[str, str | None] = {
+            "sessionId": "ATUid_1",
+            "phoneNumber": self.phone,
+            "networkCode": "99999",
+            "serviceCode": CODE,
+            "text": text,
+        } | changes
+        return {name: value for name, value in form.items() if value is not None}
+
+    def ussd(self, text: str | None, **changes: str | None) -> str:
+        """One request to Africa's Talking's USSD door; its answer with CON or END."""
+        return self.said(self.post("africastalking/T/ussd", self.form(text, **changes)))
+
+    def said(self, answer: requests.Response) -> str:
+        assert answer.status_code == 200, answer.status_code
+        answer.encoding = "utf-8"
+        return answer.text
+
+    def call(self, channel: str = "africastalking", phone: str = "") -> Call:
+        return Call(self, self.town.ussd_phone(channel, phone or self.phone))
+
+    def texts(self) -> Texting:
+        phone = self.town.sms_phone("africastalking", self.phone)
+        assert isinstance(phone, Texts)
+        return Texting(self, phone)
+
+    # What became of it
+
+    def reports(self) -> list[dict[str, Any]]:
+        """The newest revision of each report that this row made, filed or waiting."""
+        return [self.inside.body(one) for one in sorted(self.inside.report_ids() - self.reports_before)]
+
+    def report(self) -> dict[str, Any]:
+        [one] = self.reports()
+        return one
+
+    @contextmanager
+    def nothing_kept(self) -> Iterator[None]:
+        """No row, no key and no file more at the end than there was."""
+        until(self.inside.is_quiet, "the town does not come to rest")
+        before = self.inside.counts()
+        yield
+        assert self.inside.counts() == before
+
+    def is_silent(self, words: str) -> None:
+        """These words are a person's: nobody may find them in clear."""
+        self.secrets.add(words)
+
+    # After every row
+
+    def check(self) -> None:
+        assert self.inside.figure("failed") == self._failed, "web met a fault of its own"
+        for name, process in self.town.processes.items():
+            assert process.poll() is None, f"{name} has ended"
+        next_one = self.ussd("*".join(TO_SENT), sessionId=f"ATUid_n{next(NUMBERS)}", phoneNumber=self.new_phone())
+        assert next_one.startswith("CON Sent to Pikinini Helpline."), "the next caller is not served"
+        for where, text in self.inside.logged(self._logs):
+            for mark in (b"Traceback", b"webhook_failed", b"job_failed", b"crashed"):
+                assert mark not in text, f"{mark!r} in {where}"
+        needles = {needle: secret for secret in self.secrets for needle in _written(secret)}
+        for where, held in self.inside.everywhere():
+            for needle, secret in needles.items():
+                assert needle not in held, f"{secret[:60]!r} stands in {where}"
+        self.http.close()
+        self.inside.close()
+
+
+class Call:
+    """A USSD call in which replies are labels."""
+
+    def __init__(self, row: Row, phone: AfricasTalking | Neutral) -> None:
+        self._row = row
+        self.phone = phone
+        self.screen = ""
+
+    def walk(self, *replies: str) -> str:
+        """Dials, and types each; the last screen."""
+        self.screen = self.phone.dial().text
+        for reply in replies:
+            self.type(reply)
+        return self.screen
+
+    def type(self, reply: str) -> str:
+        if reply not in LABELS and len(reply) >= 8:
+            self._row.is_silent(reply)
+        self.screen = self.phone.type(reply).text
+        return self.screen
+
+
+class Texting:
+    """A phone that texts over Africa's Talking."""
+
+    def __init__(self, row: Row, phone: Texts) -> None:
+        self._row = row
+        self.phone = phone
+
+    def walk(self, *texts: str) -> None:
+        for text in texts:
+            self.send(text)
+
+    def send(self, text: str, **changes: str | None) -> requests.Response:
+        """One text; `changes` to the provider's form, None leaves a field out."""
+        if text not in LABELS and len(text) >= 8:
+            self._row.is_silent(text)
+        self.phone.last = {}
+        form: Mapping[str, str | None] = {**self._form(text), **changes}
+        self.phone.last = {name: value for name, value in form.items() if value is not None}
+        return self._row.post("africastalking/T/sms", self.phone.last)
+
+    def until_replied(self, count: int) -> list[str]:
+        until(lambda: len(self.phone.replies()) >= count, f"{count} replies never came: {self.phone.replies()}")
+        return self.phone.replies()
+
+    def until_at_rest(self) -> list[str]:
+        """All replies, when none is under way any more."""
+        until(self._row.inside.is_quiet, "texts do not go out")
+        return self.phone.replies()
+
+    def _form(self, text: str) -> dict[str, str]:
+        return {"from": self.phone.phone, "to": self.phone.code, "text": text, "id": f"ATXid_b{next(NUMBERS)}"}
+
+
+def _written(secret: str) -> set[bytes]:
+    """The ways in which a program might write it down."""
+    raw = secret.encode("utf-8", "surrogatepass")
+    escaped = json.dumps(secret)[1:-1].encode()
+    utf16 = secret.encode("utf-16-le", "surrogatepass")
+    return {raw, escaped, utf16, base64.b64encode(raw).rstrip(b"="), quote(raw).encode(), quote_plus(raw).encode()}

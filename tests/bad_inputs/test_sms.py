@@ -1,0 +1,217 @@
+"""SMS: repeats, senders that are nobody, carriers' words, machines, strange dates."""
+
+from __future__ import annotations
+
+import base64
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.bad_inputs.row import SORRY, TO_SEND, TO_WORDS_SMS, Row
+from tests.support.wait import until
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("bad_inputs")]
+
+HOME_SMS = "In danger? Call police 111.\n1 Report"
+DANGER = "Are you or a child in danger?"
+CLOSED = "Thank you for your message. We are closed."
+
+
+def said(replies: list[str]) -> str:
+    return replies[-1].replace(f"{SORRY}\n", "")
+
+
+@pytest.mark.rule("B-38")
+def test_the_same_text_for_twelve_hours(row: Row) -> None:
+    texts = row.texts()
+    texts.walk("hi", "Report")
+    for _ in range(720):
+        answer = row.post("africastalking/T/sms", texts.phone.last)
+        assert (answer.status_code, answer.content) == (200, b"")
+    replies = texts.until_at_rest()
+    assert len(replies) == 2
+    assert said(replies).startswith(DANGER)
+    texts.send("No")
+    for _ in range(5):
+        row.post("africastalking/T/sms", {**texts.phone.last, "text": "Report"})  # its words do not matter: the id does
+    assert said(texts.until_replied(3)).startswith("What happened?")
+    assert len(texts.until_at_rest()) == 3
+
+
+@pytest.mark.rule("B-38")
+def test_a_text_that_is_not_the_last_comes_again(row: Row) -> None:
+    texts = row.texts()
+    texts.walk("hi", "Report")
+    old = dict(texts.phone.last)
+    texts.send("No")
+    texts.until_replied(3)
+    row.post("africastalking/T/sms", old)
+    texts.send("Something else")
+    assert said(texts.until_replied(4)).startswith("Who is this about?")
+    assert len(texts.until_at_rest()) == 4
+
+
+@pytest.mark.rule("B-39")
+@pytest.mark.parametrize("sender", ["MTN", "1234", "", "5" * 25, None])
+def test_a_sender_that_is_nobody(row: Row, sender: str | None) -> None:
+    texts, sent = row.texts(), len(row.town.provider.sent)
+    answer = texts.send("these are somebody's words", **{"from": sender})
+    assert (answer.status_code, answer.content) == (200, b"")
+    kept = row.report()
+    assert (kept["schema"], kept["country"]) == ("cop-unread", "VU")
+    assert base64.b64decode(kept["body_base64"]) == b"these are somebody's words"
+    filed = "SELECT hotline, type FROM delivery WHERE report_id = ?"
+    until(lambda: row.inside.rows(filed, kept["report_id"]) == [("vu-pikinini", "unread")], "it is not filed")
+    texts.until_at_rest()
+    assert len(row.town.provider.sent) == sent
+
+
+@pytest.mark.rule("B-39")
+def test_a_text_that_nobody_can_read(row: Row) -> None:
+    row.is_silent("words of somebody")
+    body = b"from=%2B6785550199&from=%2B6785550198&to=163&text=words of somebody"
+    answer = row.post("africastalking/T/sms", body, Content_Type="application/x-www-form-urlencoded")
+    assert (answer.status_code, answer.content) == (200, b"")
+    kept = row.report()
+    assert base64.b64decode(kept["body_base64"]) == body
+    row.town.until_received(
+        lambda lines: any(
+            line["body"]["type"] == "report.unread" and line["body"]["data"]["report_id"] == kept["report_id"]
+            for line in lines
+        ),
+        "what could not be read never came to the hotline",
+    )
+
+
+@pytest.mark.rule("B-40")
+@pytest.mark.parametrize("word", ["stop", " Stop ", "CANCEL", "END"])
+def test_stop_gets_no_reply_and_the_next_answer_goes_on(row: Row, word: str) -> None:
+    texts = row.texts()
+    texts.walk("hi", "Report", word)
+    assert len(texts.until_at_rest()) == 2
+    texts.send("No")
+    assert said(texts.until_replied(3)).startswith("What happened?")
+
+
+@pytest.mark.rule("B-40")
+def test_stop_in_the_middle_of_a_report_in_danger(row: Row) -> None:
+    word = "STOP"
+    texts = row.texts()
+    texts.walk("hi", "Report", "Now", "Go on", "Bullying, threats", "Shefa", "Me")
+    asked = len(texts.until_replied(7))
+    texts.send(word)
+    assert len(texts.until_at_rest()) == asked
+    report_id = row.report()["report_id"]
+    row.inside.rows("UPDATE pending SET due_at = 0 WHERE report_id = ?", report_id)  # ten minutes later
+    filed = "SELECT completeness FROM report WHERE report_id = ?"
+    until(lambda: row.inside.rows(filed, report_id) == [("incomplete",)], "the draft is not filed")
+    texts.send("1")
+    assert said(texts.until_replied(asked + 1)).startswith("May staff contact you")
+    texts.walk("No", "Send")
+    assert said(texts.until_replied(asked + 3)).startswith("Sent to ")
+    report = row.report()
+    assert (report["report_id"], report["completeness"]) == (report_id, "complete")
+
+
+@pytest.mark.rule("B-41")
+@pytest.mark.parametrize("words", ["STOP PLEASE", "please stop him", "help me", "Stop.", "end it", "STOP\nSTOP"])
+def test_a_carriers_word_among_others_is_words(row: Row, words: str) -> None:
+    row.texts().walk(*TO_WORDS_SMS, words, "No", "Send")
+    assert row.report()["narrative"] == words
+
+
+@pytest.mark.rule("B-42")
+@pytest.mark.parametrize("word", ["HELP", "help", " Help ", "INFO"])
+def test_help_in_the_middle(row: Row, word: str) -> None:
+    texts = row.texts()
+    texts.walk(*TO_WORDS_SMS, "somebody waits at the gate")
+    had = len(texts.until_replied(len(TO_WORDS_SMS) + 1))
+    texts.send(word)
+    assert said(texts.until_replied(had + 1)).startswith(HOME_SMS)
+    texts.walk(*TO_SEND[:-1], "1", "No", "Send")
+    assert said(texts.until_replied(had + 1 + len(TO_SEND) + 2)).startswith("Sent to ")
+    assert row.report()["narrative"] == "somebody waits at the gate"
+
+
+@pytest.mark.rule("B-43")
+def test_a_machine_that_answers_every_answer(row: Row) -> None:
+    texts = row.texts()
+    for _ in range(50):
+        assert texts.send(CLOSED).status_code == 200
+    assert len(texts.until_at_rest()) <= 5
+    heard = [report["narrative"] for report in row.reports()]
+    heard += [one["text"] for report in row.reports() for one in report["unasked"]]
+    assert heard.count(CLOSED) >= 1
+    texts.send("HELP")
+    assert said(texts.until_at_rest()).startswith(HOME_SMS)
+
+
+def at(minutes: float = 0, form: str = "%Y-%m-%dT%H:%M:%SZ") -> str:
+    return (datetime.now(UTC) + timedelta(minutes=minutes)).strftime(form)
+
+
+@pytest.mark.rule("B-44")
+@pytest.mark.parametrize(
+    "date",
+    [at(), at(form="%Y-%m-%d %H:%M:%S"), at(10), "2031-01-01T00:00:00Z", "x", None, "", "9" * 400, at(form="%s")],
+    ids=["T", "blank", "ahead", "far ahead", "x", "none", "empty", "long", "unix"],
+)
+def test_dates_that_say_little(row: Row, date: str | None) -> None:
+    texts = row.texts()
+    texts.send("hi", date=date)
+    texts.send("Report", date=date)
+    assert said(texts.until_replied(2)).startswith(DANGER)
+    texts.walk(*TO_SEND[1:-1], "at the market", "No")
+    texts.send("Send", date=date)
+    created = row.report()["created_at"]
+    assert abs(datetime.fromisoformat(created) - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+@pytest.mark.rule("B-44")
+def test_an_old_text_takes_no_step_and_its_words_are_kept(row: Row) -> None:
+    texts = row.texts()
+    texts.walk("hi", "Report")
+    current = said(texts.until_replied(2))
+    texts.send("3", date=at(-20))
+    assert said(texts.until_replied(3)) == current
+    texts.walk(*TO_SEND[1:-1])
+    texts.send("it was on the bus", date=at(-20))
+    texts.walk("No", "Send")
+    assert row.report()["narrative"] == "it was on the bus"
+
+
+@pytest.mark.rule("B-45")
+@pytest.mark.parametrize("words", ["my cousin is in trouble pls", "\U0001f62d my cousin is in trouble"])
+def test_words_come_first(row: Row, words: str) -> None:
+    """They are meant to be heard: they are not sent yet, and go with the report, once."""
+    texts = row.texts()
+    texts.send(words)
+    assert said(texts.until_replied(1)).startswith("Not sent yet. In danger? Call police 111.\n1 Send now")
+    texts.walk("Send now", *TO_SEND[1:-1], "1", "No", "Send")
+    report = row.report()
+    assert (report["completeness"], report["narrative"], report["unasked"]) == ("complete", words, [])
+
+
+@pytest.mark.rule("B-45")
+def test_words_that_are_never_confirmed_are_heard_all_the_same(row: Row) -> None:
+    texts = row.texts()
+    texts.send("my cousin is in trouble pls")
+    texts.until_replied(1)
+    report_id = row.report()["report_id"]
+    row.inside.rows("UPDATE pending SET due_at = 0 WHERE report_id = ?", report_id)  # half an hour later
+    filed = "SELECT completeness, priority FROM report WHERE report_id = ?"
+    until(lambda: row.inside.rows(filed, report_id) == [("incomplete", "P3")], "the words are not filed")
+    report = row.report()
+    assert report["narrative"] == "my cousin is in trouble pls"
+    assert "WORDS_ONLY" in report["triage"]["flags"]
+    assert report["contact"]["allowed"] is False
+
+
+def test_two_who_send_the_same_word_without_an_id_are_both_answered(row: Row) -> None:
+    for _ in range(2):
+        row.phone = row.new_phone()
+        texts = row.texts()
+        texts.send("hi", id=None)
+        assert said(texts.until_replied(1)).startswith(HOME_SMS)
+        texts.send("hi", id=None)
+        texts.until_replied(2)

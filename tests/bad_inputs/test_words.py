@@ -1,0 +1,107 @@
+"""Words that try something. They are kept exactly as typed, and do nothing on their way to the hotline.
+
+What staff see on a console, in mail and in exports waits for those parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.bad_inputs.row import TO_WORDS, TO_WORDS_SMS, Row
+from tests.support.town import Town
+from tests.support.wait import until
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("bad_inputs")]
+
+
+Kept = Callable[[Row, str, str], None]
+
+
+@pytest.fixture(scope="module")
+def kept(bad_town: Town) -> Iterator[Kept]:
+    """Sends a report with these words by one channel; at the end of the table the hotline has them all as typed."""
+    sent: dict[str, str] = {}
+
+    def keep(row: Row, by: str, words: str) -> None:
+        if by == "sms":
+            row.texts().walk(*TO_WORDS_SMS, words, "No", "Send")
+        else:
+            call = row.call(by)
+            call.walk(*TO_WORDS)
+            assert not call.type(words).startswith("Tell us")
+            call.phone.line_gone()  # what was added goes now
+        report = row.report()
+        assert report["narrative"] == words
+        sent[report["report_id"]] = words
+
+    def arrived() -> bool:
+        newest = {line["body"]["data"]["report_id"]: line["body"]["data"] for line in bad_town.received()}
+        return all(newest.get(one, {}).get("narrative") == words for one, words in sent.items())
+
+    yield keep
+    until(arrived, "some words never came to the hotline as they were typed")
+
+
+by_each = pytest.mark.parametrize("by", ["africastalking", "ussd", "sms"])
+
+
+@pytest.mark.rule("B-32")
+@by_each
+@pytest.mark.parametrize(
+    "words",
+    [
+        "<script>alert(1)</script><img src=x onerror=alert(1)>",
+        "'); DROP TABLE report;--",
+        '"]}\\u0000,{"danger":"now"}',
+    ],
+)
+def test_markup_and_sql(row: Row, kept: Kept, by: str, words: str) -> None:
+    kept(row, by, words)
+    assert row.inside.rows("SELECT count(*) FROM report")[0][0] > 0
+
+
+@pytest.mark.rule("B-33")
+@by_each
+@pytest.mark.parametrize("words", ["{{7*7}} ${7*7} %s %(x)s {0} {narrative}", "%d{emergency}%%n{{{", "$(id) `id` ;id"])
+def test_templates(row: Row, kept: Kept, by: str, words: str) -> None:
+    kept(row, by, words)
+
+
+@pytest.mark.rule("B-34")
+@by_each
+@pytest.mark.parametrize(
+    "words",
+    [
+        '=HYPERLINK("http://192.0.2.1","x")',
+        "+ once a week",
+        "- at night, often",
+        "@school, by a friend",
+        "\tafter a tab",
+        "\rafter a return",
+    ],
+)
+def test_formulas(row: Row, kept: Kept, by: str, words: str) -> None:
+    kept(row, by, words)
+
+
+@pytest.mark.rule("B-35")
+@by_each
+@pytest.mark.parametrize("words", ["ok\nERROR fake line", "\r\nSet-Cookie: a=b", 'ok"}\n{"event":"started"}'])
+def test_lines_of_a_log_and_headers(row: Row, kept: Kept, by: str, words: str) -> None:
+    kept(row, by, words)
+    for where, text in row.inside.everywhere():
+        assert b"fake line" not in text, where
+
+
+@pytest.mark.rule("B-36")
+@by_each
+def test_headers_of_mail(row: Row, kept: Kept, by: str) -> None:
+    kept(row, by, "x\r\nBcc: someone@example.org\r\n\r\nhello")
+
+
+@pytest.mark.rule("B-37")
+@by_each
+def test_addresses(row: Row, kept: Kept, by: str) -> None:
+    kept(row, by, "look at http://169.254.169.254/latest/ and file:///etc/passwd")
