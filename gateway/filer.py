@@ -16,6 +16,7 @@ from reports.routing import Leg
 from reports.sealing import Vault
 from reports.spool import Entry, NotKept, Spool
 from reports.store import filing as store
+from reports.store import pending
 from reports.store.database import Away, Database
 from reports.store.filing import Filed
 
@@ -83,11 +84,8 @@ class Filer:
         """It is there already: an INCOMPLETE one becomes complete; a repeat of the same Send changes nothing."""
         if filed.completeness != "incomplete" and not begun.carried:
             return filed
-        revision = filed.revision + 1
-        again = replace(begun, report_id=filed.report_id, revision=revision)
-        filing = self._sealer.seal(told, again, again.legs, "complete")
-        self._write(lambda: store.put_pending(self._database, filing, "update", self._database.now()))
-        return replace(filed, revision=revision)
+        again = replace(begun, report_id=filed.report_id, revision=filed.revision + 1)
+        return replace(filed, revision=self._put(told, again, again.legs, "update", seconds=0).revision)
 
     def _spool_sent(self, told: Told, begun: Begun, draw: store.Draw | None) -> Filed:
         """One revision further on: what files itself meanwhile must not be taken for this one. Raises NotSent."""
@@ -141,9 +139,9 @@ class Filer:
         filing = self._sealer.seal(told, begun, legs, "complete" if kind == "update" else "incomplete")
         rose = begun.floor is not None and filing.priority < begun.floor and kind == "update"
         due_at = self._database.now() + (0 if rose else seconds * 1_000_000)
-        replaces = begun.revision if begun.pending else None
-        if not self._write(lambda: store.put_pending(self._database, filing, kind, due_at, replaces)):
-            again = replace(begun, revision=begun.revision + 1, pending=False)  # it was filed in the meantime
+        known = self._write(lambda: pending.put_pending(self._database, filing, kind, due_at))
+        if known:  # it was filed in the meantime
+            again = replace(begun, report_id=known.report_id, revision=known.revision + 1)
             return self._put(told, again, legs, kind, seconds)
         return replace(begun, pending=True, floor=filing.priority)
 
@@ -151,7 +149,7 @@ class Filer:
         """Delete what would file itself: the reporter said Delete, or left out the hotline it was for."""
         if begun.pending:
             try:
-                self._write(lambda: store.drop_pending(self._database, begun.origin_key))
+                self._write(lambda: pending.drop_pending(self._database, begun.origin_key))
             except Away:
                 self._count("pending_not_dropped")
                 return begun
@@ -161,7 +159,7 @@ class Filer:
         """File now what waits: Done was pressed, or the network said that the line is gone."""
         if begun.pending:
             try:
-                self._write(lambda: store.hurry_pending(self._database, begun.origin_key, self._database.now()))
+                self._write(lambda: pending.hurry_pending(self._database, begun.origin_key, self._database.now()))
             except Away:
                 self._count("pending_not_hurried")  # it files itself in its own time
 
@@ -182,7 +180,7 @@ class Filer:
             if filed.fresh or done or filed.revision >= filing.revision:
                 return
         kind = "update" if entry.kind in ("sent", "again") else entry.kind
-        store.put_late(self._database, filing, kind, entry.due_at)
+        pending.put_late(self._database, filing, kind, entry.due_at)
 
     # The two places
 

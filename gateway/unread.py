@@ -11,7 +11,8 @@ from reports.routing import incomplete_hotline
 from reports.sealing import Context, Public, seal
 from reports.spool import Entry, NotKept, Spool
 from reports.store.database import Away, Database
-from reports.store.filing import Filing, Sealed, new_id, put_pending
+from reports.store.filing import Filing, Sealed, new_id
+from reports.store.pending import put_pending
 
 
 class Unkept(Exception):

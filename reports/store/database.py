@@ -87,7 +87,8 @@ class Database:
     def insert_new(self, table: Table) -> Any:
         """INSERT that does nothing where the row is there; without a conflict target, so it needs no right to read."""
         insert = sqlite_insert(table) if self.is_sqlite else postgresql_insert(table)
-        return insert.on_conflict_do_nothing()
+        # Whether it was there is all that the caller wants to know; SQLAlchemy forgets it for an INSERT otherwise.
+        return insert.on_conflict_do_nothing().execution_options(preserve_rowcount=True)
 
     def durability(self) -> dict[str, Any]:
         """What the database says about its own durability, for `tokaut check` and the start in live mode."""

@@ -145,56 +145,6 @@ def _delivery_row(filing: Filing, part: Sealed, now: int) -> dict[str, Any]:
     }
 
 
-def put_pending(database: Database, filing: Filing, kind: str, due_at: int, replaces: int | None = None) -> bool:
-    """Let this revision file itself at `due_at`, in place of what was pending for this report.
-
-    False, and nothing written, where revision `replaces` was expected and is not pending any more: it was filed in the
-    meantime, and this one needs the next number (which is sealed into it).
-    """
-    same = t.pending.c.origin_key == filing.origin_key
-    with database.write() as connection:
-        gone = connection.execute(delete(t.pending).where(same)).rowcount
-        if replaces is not None and gone == 0:
-            return False
-        _insert_pending(connection, filing, kind, due_at)
-    return True
-
-
-def put_late(database: Database, filing: Filing, kind: str, due_at: int) -> None:
-    """From the spool: a later revision holds all that this one does, so it never takes that one's place."""
-    p, r = t.pending.c, t.report.c
-    with database.write() as connection:
-        waits = connection.execute(select(func.max(p.revision)).where(p.origin_key == filing.origin_key)).scalar()
-        filed = connection.execute(select(r.revision).where(r.origin_key == filing.origin_key)).scalar()
-        if filing.revision > max(waits or 0, filed or 0):
-            connection.execute(delete(t.pending).where(p.origin_key == filing.origin_key))
-            _insert_pending(connection, filing, kind, due_at)
-
-
-def _insert_pending(connection: Connection, filing: Filing, kind: str, due_at: int) -> None:
-    shared = asdict(filing)
-    del shared["parts"]
-    rows = [
-        {**shared, "kind": kind, "due_at": due_at, "recipient": p.hotline, "role": p.role, "rank": rank}
-        | {"why": p.why, "key_id": p.key_id, "wrap": p.wrap, "head": p.head, "sealed": p.sealed}
-        for rank, p in enumerate(filing.parts)
-    ]
-    if rows:
-        connection.execute(insert(t.pending), rows)
-
-
-def drop_pending(database: Database, origin_key: bytes) -> None:
-    with database.write() as connection:
-        connection.execute(delete(t.pending).where(t.pending.c.origin_key == origin_key))
-
-
-def hurry_pending(database: Database, origin_key: bytes, due_at: int) -> None:
-    """File it now: the reporter said Done, or the network said that the line is gone."""
-    sooner = (t.pending.c.origin_key == origin_key) & (t.pending.c.due_at > due_at)
-    with database.write() as connection:
-        connection.execute(update(t.pending).where(sooner).values(due_at=due_at))
-
-
 def open_mailbox(database: Database, report_id: str, draw: Draw) -> int:
     """Keep the mailbox of a code that is about to be shown; returns n of the code."""
     with database.write() as connection:

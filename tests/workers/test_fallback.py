@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import update
 
-from reports.store import chains, maturing, outbox, sweeping
-from reports.store import filing as web
+from reports.store import chains, maturing, outbox, pending, sweeping
 from reports.store import tables as t
 from reports.store.chains import Chain, Tried
 from reports.store.outbox import Failure, Receipt
@@ -153,7 +152,7 @@ def test_incomplete_goes_to_nobody_else(desk: Desk) -> None:
 def test_a_fallback_gets_the_newest_words(desk: Desk) -> None:
     desk.file(CHAIN, priority="P2")
     [report] = desk.reports()
-    web.put_pending(
+    pending.put_pending(
         desk.database, desk.sealed(CHAIN, before=report, revision=2, priority="P2"), "update", desk.database.now()
     )
     for key in maturing.mature(desk.database):

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from reports.store import filing as web
-from reports.store import maturing, outbox
+from reports.store import maturing, outbox, pending
 from reports.store import tables as t
 from reports.store.filing import Filing
 from reports.store.outbox import Receipt
@@ -20,7 +20,7 @@ WHOLE = ((ONE, "primary"), (THREE, "also"), (TWO, "fallback"))
 
 
 def put(desk: Desk, filing: Filing, kind: str, seconds: float = 120) -> None:
-    web.put_pending(desk.database, filing, kind, desk.database.now() + int(seconds * SECOND))
+    pending.put_pending(desk.database, filing, kind, desk.database.now() + int(seconds * SECOND))
 
 
 def mature(desk: Desk) -> list[tuple[str, str]]:
@@ -31,7 +31,7 @@ def sent(desk: Desk) -> list[tuple[str, str, int, str]]:
     return sorted((row.hotline, row.type, row.revision, row.priority) for row in desk.deliveries())
 
 
-def pending(desk: Desk) -> Sequence[object]:
+def waiting(desk: Desk) -> Sequence[object]:
     with desk.database.read() as connection:
         return connection.execute(select(t.pending.c.recipient)).all()
 
@@ -56,7 +56,7 @@ def test_it_files_itself_when_its_time_has_come_and_not_before(desk: Desk, kind:
     [report] = desk.reports()
     assert (report.report_id, report.completeness, report.state) == (filing.report_id, "incomplete", "queued")
     assert report.desk == ONE
-    assert pending(desk) == []
+    assert waiting(desk) == []
     assert desk.acts(filing.report_id) == [act]
     assert desk.acts(delivery) == ["made"]
     leased = outbox.lease(later.database, delivery, "w/urgent/1")
@@ -68,7 +68,7 @@ def test_it_files_itself_when_its_time_has_come_and_not_before(desk: Desk, kind:
 def test_deleted_before_its_time_is_never_filed(desk: Desk) -> None:
     filing = desk.sealed(completeness="incomplete")
     put(desk, filing, "rescue")
-    web.drop_pending(desk.database, filing.origin_key)
+    pending.drop_pending(desk.database, filing.origin_key)
     assert mature(desk.later(hours=1)) == []
     assert desk.reports() == []
 
@@ -88,7 +88,7 @@ def test_what_the_clock_holds_is_not_filed_again_where_a_send_overtook_it(desk: 
     put(desk, filing, "rescue")
     assert mature(desk.later(hours=1)) == []
     assert desk.reports()[0].completeness == "complete"
-    assert pending(desk) == []
+    assert waiting(desk) == []
 
 
 def test_a_send_after_the_rescue_reaches_everybody_as_one_report(desk: Desk) -> None:
@@ -178,5 +178,5 @@ def test_a_row_that_is_replaced_at_that_moment_wins_or_loses_whole(desk: Desk) -
     [key] = maturing.mature(desk.database)
     put(desk, filing, "rescue", seconds=120)
     assert maturing.file_pending(desk.database, key) == []
-    assert len(pending(desk)) == 1
+    assert len(waiting(desk)) == 1
     assert desk.reports() == []

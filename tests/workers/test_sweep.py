@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from reports import audit
 from reports.queue import DELIVER
 from reports.store import filing as web
-from reports.store import messages, outbox, sweeping
+from reports.store import messages, outbox, pending, sweeping
 from reports.store import tables as t
 from reports.store.database import Away, Database
 from reports.store.outbox import Failure
@@ -219,7 +219,7 @@ def test_what_rests_or_is_held_is_not_queued(room: Room) -> None:
 
 def test_rescue_and_fallback_go_on_the_queue(room: Room) -> None:
     rescue = room.desk.sealed(completeness="incomplete")
-    web.put_pending(room.desk.database, rescue, "rescue", room.desk.database.now())
+    pending.put_pending(room.desk.database, rescue, "rescue", room.desk.database.now())
     room.duties.mature()
     room.desk.file([(ONE, "primary"), (TWO, "fallback")])
     room.desk.database.offset += 31 * SECOND
