@@ -149,8 +149,10 @@ def test_two_reports_under_one_origin_are_both_kept(desk: Desk) -> None:
     first = desk.sealed(completeness="incomplete")
     put(desk, first, "rescue", seconds=0)
     mature(desk)
-    other = desk.sealed(completeness="incomplete")
-    put(desk, replace(other, origin_key=first.origin_key), "rescue", seconds=0)
+    other = replace(desk.sealed(revision=2), origin_key=first.origin_key)
+    assert pending.put_pending(desk.database, other, "update", 0) == pending.Known(first.report_id, 1)
+    assert waiting(desk) == []
+    pending.put_late(desk.database, other, "update", desk.database.now())  # from a spool, it cannot be made anew
     mature(desk)
     assert len(desk.reports()) == 2
     assert len(desk.deliveries()) == 2
