@@ -1,0 +1,170 @@
+"""Codes and PINs: typed in many ways, guessed at, and the flood that nobody is turned away by."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+
+from reports.code import read_code
+from tests.bad_inputs.row import HOME, TO_SENT, Row
+from tests.support.wait import until
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("bad_inputs")]
+
+WRONG = (
+    "Code or PIN is not right. If it is locked, try tomorrow. In danger? Call police 111. Pikinini Helpline: call 163."
+)
+TRIES = "SELECT tries, locked_until FROM mailbox WHERE report_id = ?"
+HOUR = 3_600_000_000  # microseconds
+DIALS = 10 if os.environ.get("LONG") == "1" else 2  # of each of 500 numbers
+
+Drawn = tuple[str, str, str]  # code, PIN, report
+
+
+def drawn(row: Row) -> Drawn:
+    """A report of this row and what its Sent screen showed."""
+    before = row.inside.report_ids()
+    sent = row.call(phone=row.new_phone()).walk(*TO_SENT)
+    found = re.search(r"Code (\d{4}) (\d{4})\nPIN (\d{4})", sent)
+    assert found
+    [report_id] = row.inside.report_ids() - before
+    row.is_silent(found[1] + found[2])
+    return found[1] + found[2], found[3], report_id
+
+
+def opened(row: Row, code: str, pin: str, channel: str = "africastalking") -> str:
+    """What My report says; nobody's own phone is needed for it."""
+    return row.call(channel, phone=row.new_phone()).walk("My report", code, pin)
+
+
+def is_open(screen: str) -> bool:
+    return screen.startswith(("Pikinini Helpline has it.", "We have it and are still sending it."))
+
+
+@pytest.mark.rule("B-56")
+@pytest.mark.parametrize("channel", ["africastalking", "ussd"])
+def test_a_right_code_however_it_is_written(row: Row, channel: str) -> None:
+    code, pin, _ = drawn(row)
+    wide = code.translate({ord("0") + n: 0xFF10 + n for n in range(10)})
+    arabic = code.translate({ord("0") + n: 0x0660 + n for n in range(10)})
+    spaced, dashed = f"{code[:4]} {code[4:]}", f"{code[:4]}-{code[4:]}"
+    for written in (code, spaced, dashed, f" {code} ", wide, arabic, f"{code[:4]}\u2013{code[4:]}", " ".join(code)):
+        assert is_open(opened(row, written, pin, channel)), written
+    assert is_open(opened(row, code, f" {pin} ", channel))
+
+
+@pytest.mark.rule("B-56")
+def test_a_right_code_by_sms(row: Row) -> None:
+    code, pin, _ = drawn(row)
+    texts = row.texts()
+    texts.walk("hi", "code", f"{code[:4]} {code[4:]}", pin)
+    assert is_open(texts.until_replied(4)[-1])
+
+
+@pytest.mark.rule("B-57")
+def test_a_code_that_cannot_be_one_is_answered_like_a_wrong_pin_and_is_no_try(row: Row) -> None:
+    code, pin, report_id = drawn(row)
+    wrong_pin = f"{(int(pin) + 1) % 10_000:04}"
+    answer = opened(row, code, wrong_pin)
+    assert answer.startswith(WRONG)
+    assert row.inside.rows(TRIES, report_id) == [(1, 0)]
+    swaps = {code[:n] + code[n + 1] + code[n] + code[n + 2 :] for n in range(7)} - {code}
+    slips = {code[:n] + str((int(code[n]) + 3) % 10) + code[n + 1 :] for n in range(8)}
+    others = {code[:7], code + "0", "", "lukaotem", "0" * 9, code[:4] + "." + code[4:]}
+    assert all(read_code(one) is None for one in swaps | slips | others)
+    for one in sorted(swaps | slips | others - {""}):
+        assert opened(row, one, pin) == answer, one
+    assert row.inside.rows(TRIES, report_id) == [(1, 0)]
+    assert is_open(opened(row, code, pin))
+    assert row.inside.rows(TRIES, report_id) == [(0, 0)]
+
+
+@pytest.mark.rule("B-57")
+def test_a_code_that_nobody_has(row: Row) -> None:
+    code, pin, _ = drawn(row)
+    taken = {row[0] for row in row.inside.rows("SELECT code_hmac FROM mailbox")}
+    other = next(one for n in range(7_130_000, 10**7) if (one := read_code(f"{n}0")) and one != code)
+    answer = opened(row, other, pin)
+    assert answer.startswith(WRONG)
+    assert {row[0] for row in row.inside.rows("SELECT code_hmac FROM mailbox")} == taken
+
+
+@pytest.mark.rule("B-58")
+def test_five_wrong_pins_lock_a_code_for_a_day_and_no_other(row: Row) -> None:
+    code, pin, report_id = drawn(row)
+    other, others_pin, _ = drawn(row)
+    answers = [opened(row, code, f"{(int(pin) + n) % 10_000:04}") for n in (1, 2, 3, 4, 5)]
+    assert set(answers) == {answers[0]}
+    locked = opened(row, code, pin)
+    assert locked == answers[0]
+    assert locked.startswith(WRONG)
+    assert is_open(opened(row, other, others_pin))
+    later = "UPDATE mailbox SET locked_until = locked_until - ? WHERE report_id = ?"
+    row.inside.rows(later, 24 * HOUR - HOUR // 60, report_id)  # 23 h 59 min later
+    assert opened(row, code, pin) == locked
+    row.inside.rows(later, HOUR // 60, report_id)
+    assert is_open(opened(row, code, pin))
+    assert row.inside.rows(TRIES, report_id) == [(0, 0)]
+
+
+@pytest.mark.rule("B-58")
+def test_guessing_goes_on_to_lock_after_a_day(row: Row) -> None:
+    code, pin, report_id = drawn(row)
+    for n in range(1, 6):
+        opened(row, code, f"{(int(pin) + n) % 10_000:04}")
+    row.inside.rows("UPDATE mailbox SET locked_until = 1 WHERE report_id = ?", report_id)
+    assert opened(row, code, f"{(int(pin) + 9) % 10_000:04}").startswith(WRONG)
+    assert row.inside.rows(TRIES, report_id) == [(1, 0)]
+    assert is_open(opened(row, code, pin))
+
+
+@pytest.mark.rule("B-59")
+@pytest.mark.rule("S-36")
+def test_a_flood_of_reports_from_one_number_is_filed_whole(row: Row) -> None:
+    sessions = row.inside.sessions()
+    before = row.inside.report_ids()
+    door, path = row.address("africastalking/T/ussd"), "*".join(TO_SENT)
+
+    def report(n: int) -> str:
+        with requests.Session() as http:
+            form = row.form(path, sessionId=f"ATUid_flood{n}")
+            return row.said(http.post(door, data=form, timeout=20))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(said.startswith("CON Sent to Pikinini") for said in pool.map(report, range(500)))
+    # SQLite takes one writer at a time: what did not get its turn within a second lies in the spool until it does
+    until(lambda: len(row.inside.report_ids() - before) >= 500, "some reports are not filed", seconds=40)
+    made = row.inside.report_ids() - before
+    assert len(made) == 500
+    assert sorted(row.inside.body(one)["repeat_of"] for one in made) == list(range(500))
+    row.inside.forget(row.inside.sessions() - sessions)
+
+
+@pytest.mark.rule("B-59")
+@pytest.mark.rule("S-36")
+def test_a_flood_of_dials_makes_nobody_wait(row: Row) -> None:
+    sessions, slow = row.inside.sessions(), row.inside.figure("over_5s")
+    door, numbers = row.address("africastalking/T/ussd"), [row.new_phone() for _ in range(500)]
+    lines = [requests.Session() for _ in range(8)]
+
+    def dial(n: int) -> str:
+        form = row.form("", sessionId=f"ATUid_dial{n}", phoneNumber=numbers[n % 500])
+        return row.said(lines[n % 8].post(door, data=form, timeout=20))
+
+    with ThreadPoolExecutor(8) as pool:
+        flood = pool.map(dial, range(500 * DIALS))
+        caller = row.call()
+        for screen in itertools.repeat("Are you or a child in danger?", 5):
+            assert caller.walk("Report").startswith(screen)
+            assert caller.type("Now").startswith("Call police 111 now.")
+        assert caller.walk(*TO_SENT).startswith("Sent to Pikinini Helpline.")
+        assert all(said.startswith("CON " + HOME) for said in flood)
+    assert row.inside.figure("over_5s") == slow
+    for line in lines:
+        line.close()
+    row.inside.forget(row.inside.sessions() - sessions)
