@@ -15,7 +15,7 @@ from gateway.replies import Replies
 from gateway.senders import normalise
 from gateway.unread import Unkept, Unread
 from gateway.waiting import Waiting
-from gateway.world import Surroundings
+from gateway.world import Ground, Surroundings
 from reports.country import Countries, Country
 from reports.sealing import Vault
 from reports.store.database import Away, Database
@@ -40,6 +40,7 @@ class Desk:
         count: Callable[[str], None],
     ) -> None:
         self.countries = countries
+        self._grounds = {country.iso: Ground.of(country) for country in countries}
         self._conversation = conversation
         self._live = live
         self._drill = drill
@@ -115,7 +116,7 @@ class Desk:
     def _caller(self, channel: Channel, inbound: Inbound) -> Caller:
         country = self.country(inbound.kind, inbound.code)
         sender = normalise(inbound.sender, country.iso)
-        around = Surroundings(country, inbound.kind, sender.valid, self._live, self._drill)
+        around = Surroundings(self._grounds[country.iso], inbound.kind, sender.valid, self._live, self._drill)
         limit = Limit(*channel.limits[inbound.kind])
         return Caller(inbound, sender, country, around, limit, channel.practice, int(time.time()))
 

@@ -179,11 +179,11 @@ class Walk:
         begun, state = record.begun, record.state
         if begun is None:
             return None
-        legs = caller.around.legs(state, "incomplete")
-        if legs and _in_danger(state):
-            return self._filer.rescue(told(caller, record, self._flow_version), begun, legs)
-        if legs and record.words is not None:
-            return self._filer.words(told(caller, record, self._flow_version), begun, legs)
+        in_danger = _in_danger(state)
+        if in_danger or record.words is not None:
+            leave = self._filer.rescue if in_danger else self._filer.words
+            if legs := caller.around.legs(state, "incomplete"):
+                return leave(told(caller, record, self._flow_version), begun, legs)
         return self._filer.drop(begun)
 
 

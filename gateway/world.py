@@ -15,11 +15,33 @@ AT_ONCE = ("primary", "also")
 READ_WITHIN = {"P1": 15, "P2": 60, "P3": 1440, "P4": 4320}  # minutes until a person has read it
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What holds in a country whoever calls and whatever was answered: worked out once, not at each screen."""
+
+    country: Country
+    facts: Mapping[str, str]
+    fields: Mapping[str, str]
+    lists: Mapping[str, tuple[Option, ...]]
+    inside: Mapping[str, tuple[Option, ...]]  # the places of a group, where it has more than one
+
+    @classmethod
+    def of(cls, country: Country) -> Ground:
+        facts = {
+            "has_helpline": _yes(country.helpline() is not None),
+            "rescue": _rescue(country),
+            "duty": "may" if country.may_have_to_tell else "no",
+        }
+        inside = {group: _places(country, group) for group in country.groups()}
+        several = {group: places for group, places in inside.items() if len(places) > 1}
+        return cls(country, facts, country.fields(), _before_send(country), several)
+
+
+@dataclass(frozen=True, slots=True)
 class Surroundings:
     """One caller's side of the world. Called with a state, it gives the `World` that the flows may look at."""
 
-    country: Country
+    ground: Ground
     kind: str  # ussd or sms
     contactable: bool  # the provider gave a number that can be called
     live: Collection[str]  # hotlines whose delivery is set up
@@ -30,33 +52,32 @@ class Surroundings:
     told: Mapping[str, str] = field(default_factory=dict)  # facts known only now: the state of a report
 
     def __call__(self, state: State) -> World:
-        country = self.country
+        ground, values = self.ground, state.values
         facts = {
+            **ground.facts,
             "channel": self.kind,
             "contactable": _yes(self.contactable),
-            "has_helpline": _yes(country.helpline() is not None),
-            "rescue": _rescue(country),
-            "duty": "may" if country.may_have_to_tell else "no",
             "words_before_send": _yes(self.words_before_send),
             "drill": _yes(self.drill),
             **self.told,
         }
-        fields = {**country.fields(), **self.said}
-        lists = _places(country, state.values)
-        if state.values.get("category") is not None:
+        fields = {**ground.fields, **self.said}
+        lists = {**ground.lists, "places_in_group": ground.inside.get(values.get("place") or "", ())}
+        if values.get("category") is not None:
             legs = self.legs(state)
-            at_once = [country.hotlines[leg.hotline] for leg in legs if leg.role in AT_ONCE]
+            hotlines = ground.country.hotlines
+            at_once = [hotlines[leg.hotline] for leg in legs if leg.role in AT_ONCE]
             facts["send_to"] = _send_to(legs, len(at_once), state)
             facts["police_named"] = _yes(any(hotline.kind == "police" for hotline in at_once))
             fields |= {f"send_to_{n}": hotline.screen_name for n, hotline in enumerate(at_once[:2], 1)}
-            lists["who_else"] = tuple(Option(leg.hotline, country.hotlines[leg.hotline].screen_name) for leg in legs)
+            lists["who_else"] = tuple(Option(leg.hotline, hotlines[leg.hotline].screen_name) for leg in legs)
         return World(facts, fields, lists, self.translate)
 
     def legs(self, state: State, completeness: str = "complete") -> tuple[Leg, ...]:
         """Everybody who can get this report, in order, as the answers stand."""
-        facts = facts_of(given(state))
-        avoid = left_out(self.country, facts)
-        return route(self.country, facts, live=self.live, avoid=avoid, completeness=completeness).legs
+        country, facts = self.ground.country, facts_of(given(state))
+        avoid = left_out(country, facts)
+        return route(country, facts, live=self.live, avoid=avoid, completeness=completeness).legs
 
 
 def _yes(holds: bool) -> str:
@@ -77,15 +98,15 @@ def _send_to(legs: tuple[Leg, ...], at_once: int, state: State) -> str:
     return "one" if at_once == 1 else "two"
 
 
-def _places(country: Country, values: Mapping[str, str | None]) -> dict[str, tuple[Option, ...]]:
-    """Groups before Send where the country uses them; the places of the group that was named, after it."""
+def _before_send(country: Country) -> dict[str, tuple[Option, ...]]:
+    """Groups where the country uses them, else places; the places of the group that was named are asked after Send."""
     groups = country.groups() if country.place_before_send == "group" else ()
-    asked = country.place_before_send != "none"
-    places = tuple(Option(place.code, place.label) for place in country.places) if asked and not groups else ()
-    named = values.get("place")
-    inside = tuple(Option(place.code, place.label) for place in country.places if named and place.group == named)
-    lists = {"places": places, "place_groups": tuple(Option(group, group) for group in groups)}
-    return lists | {"places_in_group": inside if len(inside) > 1 else ()}
+    places = _places(country) if country.place_before_send != "none" and not groups else ()
+    return {"places": places, "place_groups": tuple(Option(group, group) for group in groups)}
+
+
+def _places(country: Country, group: str | None = None) -> tuple[Option, ...]:
+    return tuple(Option(place.code, place.label) for place in country.places if group in (None, place.group))
 
 
 def heard(country: Country, row: Any, now: int) -> tuple[dict[str, str], dict[str, str]]:
