@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -177,6 +178,10 @@ class Filer:
         if entry.kind in ("sent", "again"):
             filed = store.file(self._database, filing, (lambda n: box) if box else None)
             done = filed.completeness == "complete" and entry.kind == "sent"
+            if not (filed.fresh or done) and filed.report_id != filing.report_id:
+                # Taken up again from a draft that Redis kept while another Send of that call was filed without it.
+                own = hashlib.sha256(filing.origin_key + filing.report_id.encode()).digest()
+                filed = store.file(self._database, replace(filing, origin_key=own))
             if filed.fresh or done or filed.revision >= filing.revision:
                 return
         kind = "update" if entry.kind in ("sent", "again") else entry.kind

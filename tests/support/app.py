@@ -1,0 +1,151 @@
+"""The web process inside the test's own process: real Valkey, real SQLite, real keys, no socket between.
+
+For stories that move the clock (time_machine) or look inside. Workers are not started; `pass_time` does what the clock
+would do by then.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import structlog
+from sqlalchemy import Table, func, select
+
+from gateway.app import Parts, create_app
+from reports.country import load_all
+from reports.keyfolder import private_of
+from reports.sealing import Box, Context, open_body
+from reports.store import maturing
+from reports.store import tables as t
+from reports.store.database import Database
+from tests.support.handsets import AfricasTalking, Neutral, SimulatedTexts
+from tokaut import demo_start
+from tokaut.demo_folder import DemoFolder
+from tokaut.demo_settings import Addresses, Plan, plan
+
+NOWHERE = Addresses(1, 2)  # nobody is called: no worker runs
+VANUATU = "*111*163#"
+
+
+class App:
+    """`settings` are laid over the demo's. `parts` are web's own, to break and to look at."""
+
+    def __init__(self, redis_url: str, settings: Mapping[str, str] | None = None) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="ta-"))
+        hotlines = [one for country in load_all(("vu", "fj", "ke"), "demo") for one in country.hotlines]
+        made = plan({}, DemoFolder(self.folder), NOWHERE, hotlines)
+        given = {**made.settings, "REDIS_URL": redis_url, **(settings or {})}
+        self.plan: Plan = replace(made, settings=given)
+        self.plan.folder.inside.mkdir(mode=0o700)
+        demo_start.prepare(self.plan)
+        self._hooks = sys.excepthook, threading.excepthook, sys.unraisablehook
+        self._handlers = list(logging.getLogger().handlers)
+        self.flask = create_app(self.plan.settings)
+        self.parts: Parts = self.flask.extensions["tokaut"]
+        self.parts.housekeeping.stop()  # a test does a round when it wants one
+        self.http = Http(self.flask.test_client())
+        self.database = self.parts.database
+
+    def close(self) -> None:
+        self.database.close()
+        sys.excepthook, threading.excepthook, sys.unraisablehook = self._hooks
+        logging.getLogger().handlers = self._handlers
+        logging.captureWarnings(False)
+        structlog.reset_defaults()
+        shutil.rmtree(self.folder)
+
+    # Phones
+
+    def ussd(self, phone: str, channel: str = "simulator", code: str = VANUATU) -> AfricasTalking | Neutral:
+        secrets = self.plan.secrets
+        if channel == "africastalking":
+            return AfricasTalking("", secrets.africastalking, phone, code, http=self.http)
+        door = "/hooks/simulator" if channel == "simulator" else f"/hooks/ussd/{secrets.ussd}"
+        return Neutral(door, phone, code, http=self.http)
+
+    def sms(self, phone: str, code: str = "163") -> SimulatedTexts:
+        return SimulatedTexts("/hooks/simulator", phone, code, http=self.http)
+
+    # What was kept
+
+    def count(self, table: Table) -> int:
+        with self.database.read() as connection:
+            return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
+
+    def rows(self, table: Table) -> list[Any]:
+        with self.database.read() as connection:
+            return list(connection.execute(select(table)))
+
+    def bodies(self) -> list[Kept]:
+        """Every revision that is filed, as its hotline reads it, oldest first."""
+        return [self._opened(row, row.recipient) for row in self.rows(t.report_body)]
+
+    def waiting(self) -> list[Kept]:
+        """Every revision that will file itself."""
+        return [self._opened(row, row.recipient) for row in self.rows(t.pending)]
+
+    def pass_time(self, seconds: float) -> None:
+        """As if the clock had looked so many seconds from now."""
+        later = Database(self.database.engine.url.render_as_string(hide_password=False), offset=seconds)
+        for origin_key in maturing.mature(later):
+            maturing.file_pending(later, origin_key)
+        later.close()
+
+    def _opened(self, row: Any, hotline: str) -> Kept:
+        private = private_of(self.plan.folder.inside / "keys", hotline, row.key_id)
+        context = Context("demo", row.report_id, row.revision, hotline)
+        data = open_body(private, context, Box(row.key_id, row.wrap, row.head, row.sealed))
+        return Kept(row.report_id, row.revision, hotline, json.loads(data))
+
+
+@dataclass(frozen=True)
+class Kept:
+    report_id: str
+    revision: int
+    hotline: str
+    data: dict[str, Any]
+
+
+@dataclass
+class Said:
+    """One answer, with as much of `requests.Response` as the handsets need."""
+
+    status_code: int
+    content: bytes
+    headers: Mapping[str, str]
+    encoding: str = "utf-8"
+
+    @property
+    def text(self) -> str:
+        return self.content.decode()
+
+    def json(self) -> Any:
+        return json.loads(self.content)
+
+
+class Http:
+    """Posts as `requests` does, to the application beside it."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+
+    def post(self, url: str, data: Any = b"", timeout: float = 0, headers: Mapping[str, str] | None = None) -> Said:
+        del timeout
+        form = isinstance(data, Mapping)
+        body = urlencode(data).encode() if form else data.encode() if isinstance(data, str) else data
+        kind = {"Content-Type": "application/x-www-form-urlencoded"} if form else {}
+        return self.send("POST", url, body, {**kind, **(headers or {})})
+
+    def send(self, method: str, url: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Said:
+        answer = self.client.open(url, method=method, data=body, headers=dict(headers or {}))
+        return Said(answer.status_code, answer.data, answer.headers)
