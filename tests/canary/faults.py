@@ -1,0 +1,261 @@
+"""What is broken while people report. Each fault leaves a trace of its own, and the test looks for it."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import redis
+import requests
+
+from gateway import sessions
+from reports.queue import connect, open_queue
+from reports.sealing import Vault
+from reports.settings.reading import keys
+from tests.canary.drive import IN_DANGER, TO_SEND, end_event, walk
+from tests.canary.planted import ANSWER, ATTACKER, SENTENCE
+from tests.support.handsets import AfricasTalking, Texts
+from tests.support.town import Town
+from tests.support.wait import until
+
+
+class Echo(ThreadingHTTPServer):
+    """A hotline that fails and says everything it was told."""
+
+    daemon_threads = True
+
+    def __init__(self, port: int) -> None:
+        super().__init__(("127.0.0.1", port), _Repeats)
+        self.heard = 0
+
+
+class _Repeats(BaseHTTPRequestHandler):
+    server: Echo
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.heard += 1
+        self.send_response(500, ANSWER)
+        self.send_header("X-Said", SENTENCE.encode("ascii", "replace").decode())
+        self.end_headers()
+        self.wfile.write(body + ANSWER.encode())
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@contextmanager
+def hotline_echoes(town: Town) -> Iterator[Echo]:
+    town.kill("hotline")
+    server = Echo(town.plan.where.hotline_port)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@contextmanager
+def database_locked(town: Town) -> Iterator[None]:
+    with closing(database(town)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+
+
+@contextmanager
+def table_gone(town: Town, table: str) -> Iterator[None]:
+    """Every statement on it fails, with all its values in the driver's hands."""
+    with closing(database(town)) as other:
+        other.execute(f"ALTER TABLE {table} RENAME TO away")
+        yield
+        other.execute(f"ALTER TABLE away RENAME TO {table}")
+
+
+@contextmanager
+def spool_gone(town: Town) -> Iterator[None]:
+    spool = town.plan.folder.inside / "spool"
+    spool.rename(spool.with_name("spool-away"))
+    yield
+    spool.with_name("spool-away").rename(spool)
+
+
+def database(town: Town) -> sqlite3.Connection:
+    return sqlite3.connect(town.plan.folder.inside / "tokaut.db", timeout=10, isolation_level=None)
+
+
+def unreadable(town: Town, phone: Texts) -> None:
+    """Two senders: nobody knows who it was, and the words are kept for a person."""
+    body = {"from": [phone.phone, "+6785550199"], "to": "163", "text": SENTENCE, "id": "x"}
+    answer = requests.post(f"{town.web}/hooks/africastalking/{phone.token}/sms", data=body, timeout=10)
+    assert answer.status_code == 200
+    packed = requests.post(
+        f"{town.web}/hooks/africastalking/{phone.token}/ussd",
+        data=SENTENCE.encode(),
+        headers={"Content-Encoding": "gzip", "Content-Type": SENTENCE.encode("ascii", "replace").decode()},
+        timeout=10,
+    )
+    assert packed.status_code == 200
+
+
+def broken_requests(town: Town) -> None:
+    """What the server itself refuses: its own pages and log lines repeat nothing either."""
+    token, words = town.token("africastalking"), SENTENCE.encode()
+    path = f"/hooks/africastalking/{token}/ussd".encode()
+    for request in (
+        b"GET " + path + b"\0" + words + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"POST " + path + b" HTTP/9.9\r\nHost: x\r\n\r\n" + words,
+        b"POST " + path + b" HTTP/1.1\r\nHost: x\r\nX-Words : " + words + b"\r\n\r\n",
+        b"POST " + path + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n" + words,
+        b"POST " + path + b" HTTP/1.1\r\nHost: x\r\nX: " + words * 300 + b"\r\n\r\n",
+        b"POST " + path + b" HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n" + words,
+    ):
+        say(town, request)
+    half = b"POST " + path + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\n" + words
+    say(town, half, wait=False)
+
+
+def say(town: Town, request: bytes, *, wait: bool = True) -> None:
+    host, port = town.web.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=20) as line:
+        line.sendall(request)
+        if wait:
+            line.recv(65536)
+
+
+def session_of_another_release(town: Town, phone: AfricasTalking) -> str:
+    """A session that opens and makes no sense: the fault inside web has the planted words for its message."""
+    walk(phone, *TO_SEND)
+    secret = keys(town.environment["TOKAUT_SESSION_KEY"]).reveal()
+    with redis.Redis.from_url(town.environment["REDIS_URL"]) as client:
+        kept = sessions.Sessions(client, Vault(secret))
+        where = sessions.Keys(kept.key("s", "africastalking", phone.code, phone.session, phone.phone))
+        loaded = kept.load(where)
+        assert loaded.session is not None
+        spoilt = json.loads(json.dumps(loaded.session).replace('"luring"', json.dumps(SENTENCE)))
+        assert spoilt != loaded.session
+        assert kept.keep(where, loaded.version, spoilt, 900)
+    return phone.type("Send").text
+
+
+def attacker_in_redis(town: Town) -> None:
+    """Jobs that are not ours, with words in every field that RQ may print."""
+    with connect(town.environment["REDIS_URL"]) as client:
+        for name in ("urgent", "standard"):
+            queue = open_queue(name, client)
+            queue.enqueue_call("os.system", args=(ATTACKER,), description=ATTACKER, meta={"said": ATTACKER})
+            queue.enqueue_call(f"workers.{ATTACKER}", args=(ATTACKER,), job_id="murglewhit-was-here")
+            broken = queue.enqueue_call("workers.forward.deliver", args=(ATTACKER,))
+            client.hset(f"rq:job:{broken.id}", "data", ATTACKER.encode())
+
+
+def attacker_in_the_database(town: Town) -> None:
+    """Rows that make worker and clock fail on a value that they read."""
+    with closing(database(town)) as other:
+        rows = other.execute("SELECT delivery_id FROM delivery WHERE state = 'due' LIMIT 2").fetchall()
+        assert rows, "nothing is due that could be spoilt"
+        other.execute("UPDATE delivery SET priority = ? WHERE delivery_id = ?", (ATTACKER, rows[0][0]))
+        other.execute("UPDATE report_body SET sealed = ?", (ATTACKER.encode(),))
+        other.execute("UPDATE delivery SET next_at = 0, lease_until = NULL WHERE state = 'due'")
+
+
+def happened(town: Town, event: str, log: str, seconds: float = 30) -> None:
+    path: Path = town.log(log)
+    wanted = f'"event":"{event}"'
+    until(lambda: wanted in path.read_text(), f"{event} never stood in the log of {log}", seconds)
+
+
+def figure(town: Town, name: str) -> float:
+    page = requests.get(f"{town.web}/metrics", timeout=10).text
+    return next((float(line.split()[1]) for line in page.splitlines() if line.startswith(f"tokaut_{name}_total ")), 0.0)
+
+
+def everything(town: Town) -> None:
+    """One fault after another, with people in the middle of each."""
+    at = town.ussd_phone("africastalking", "+6785550111")
+    texts = town.sms_phone("africastalking", "+6785550112")
+    assert isinstance(at, AfricasTalking) and isinstance(texts, Texts)
+    _provider_fails(town, texts)
+    unreadable(town, texts)
+    broken_requests(town)
+    _fault_inside_web(town, at)
+    _database_away(town, at, texts)
+    _redis_away(town, at, texts)
+    _queue_attacked(town)
+    _hotline_away(town, at)
+
+
+def _provider_fails(town: Town, texts: Texts) -> None:
+    """Each answer to each text is another failure; the sentence goes out again and again."""
+    for status in (500, 401):
+        town.provider.fail_next = [status]
+        texts.text(SENTENCE)
+        until(lambda: not town.provider.fail_next, "the provider was never asked", 30)
+
+
+def _fault_inside_web(town: Town, at: AfricasTalking) -> None:
+    session_of_another_release(town, at)
+    happened(town, "webhook_failed", "web")
+
+
+def _database_away(town: Town, at: AfricasTalking, texts: Texts) -> None:
+    with database_locked(town):
+        walk(at, *IN_DANGER)
+        at.line_gone()
+        assert "Sent to" in walk(at, *TO_SEND, "Send")
+        at.type("Add your words")
+        at.type(SENTENCE)
+        with spool_gone(town):
+            assert "NOT SENT" in walk(at, *TO_SEND, "Send")
+        texts_kept_by_the_provider(town, texts)
+    for table in ("mailbox", "audit", "pending"):
+        with table_gone(town, table):
+            walk(at, *TO_SEND, "Send")
+            at.type("Add your words")
+            at.type(SENTENCE)
+    with table_gone(town, "outgoing"):
+        texts_kept_by_the_provider(town, texts)
+
+
+def texts_kept_by_the_provider(town: Town, texts: Texts) -> None:
+    """No reply can be kept: 503, so that it comes again."""
+    form = {"from": texts.phone, "to": "163", "text": SENTENCE, "id": f"ATXid_{id(town)}_{texts.http.__hash__()}"}
+    requests.post(f"{town.web}/hooks/africastalking/{texts.token}/sms", data=form, timeout=20)
+
+
+def _redis_away(town: Town, at: AfricasTalking, texts: Texts) -> None:
+    walk(at, *TO_SEND[:-1])
+    town.kill("valkey")
+    at.type(TO_SEND[-1])
+    at.type("Send")
+    end_event(town, at)
+    texts.text(SENTENCE)
+    had = len(texts.replies())
+    town.start("valkey")
+    until(lambda: len(texts.replies()) > had, "what waited was never answered", 60)
+
+
+def _queue_attacked(town: Town) -> None:
+    attacker_in_redis(town)
+    for name in ("urgent", "standard"):
+        happened(town, "job_refused", name)
+
+
+def _hotline_away(town: Town, at: AfricasTalking) -> None:
+    with hotline_echoes(town) as hotline:
+        walk(at, *TO_SEND, "Send")
+        until(lambda: hotline.heard > 0, "the hotline that echoes heard nothing", 60)
+        happened(town, "delivery_unavailable", "urgent")
+    walk(at, *TO_SEND, "Send")
+    attacker_in_the_database(town)
+    until(lambda: '"delivery_poison"' in _worker_logs(town), "no worker met a body that does not open", 60)
+    town.start("hotline")
+
+
+def _worker_logs(town: Town) -> str:
+    return "".join(town.log(name).read_text() for name in ("urgent", "standard", "clock"))

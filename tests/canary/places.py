@@ -1,0 +1,118 @@
+"""Everywhere that a process of a town leaves something, with what it left there."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import stat
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import redis
+import requests
+
+from tests.support.town import Town
+
+Found = tuple[str, bytes]
+
+
+def logs(town: Town) -> Iterator[Found]:
+    """Everything that each process said, on either stream."""
+    for path in sorted(town.folder.glob("*.log")):
+        yield path.name, path.read_bytes()
+
+
+def pages(town: Town) -> Iterator[Found]:
+    for name in ("metrics", "healthz", "readyz", "nosuch"):
+        answer = requests.get(f"{town.web}/{name}", timeout=10)
+        yield f"/{name}", answer.content
+        yield f"head of /{name}", "\n".join(f"{key}: {value}" for key, value in answer.headers.items()).encode()
+
+
+def in_redis(town: Town) -> Iterator[Found]:
+    """Keys and values of every type; jobs and results of the queue unpacked too."""
+    with redis.Redis.from_url(town.environment["REDIS_URL"]) as client:
+        for key in client.scan_iter(count=1000):
+            yield "a key of Redis", key
+            for value in _values(client, key):
+                yield f"Redis {key[:40]!r}", value
+                yield from ((f"Redis {key[:40]!r}, unpacked", inner) for inner in _unpacked(value))
+
+
+def _values(client: redis.Redis, key: bytes) -> Iterator[bytes]:
+    kind = client.type(key)
+    if kind == b"string":
+        yield client.get(key) or b""
+    elif kind == b"hash":
+        yield from (part for pair in client.hgetall(key).items() for part in pair)
+    elif kind == b"list":
+        yield from client.lrange(key, 0, -1)
+    elif kind == b"set":
+        yield from client.smembers(key)
+    elif kind == b"zset":
+        yield from client.zrange(key, 0, -1)
+    elif kind == b"stream":
+        for _, fields in client.xrange(key):
+            yield from (part for pair in fields.items() for part in pair)
+    else:
+        assert kind == b"none", f"{key!r} is a {kind!r}: look into it too"  # none: it ended this moment
+
+
+def _unpacked(value: bytes) -> Iterator[bytes]:
+    for unpack in (zlib.decompress, gzip.decompress):
+        with suppress(zlib.error, OSError, EOFError):
+            yield unpack(value)
+
+
+def files(town: Town, temporary: Path) -> Iterator[Found]:
+    """Database with its WAL, spool, append-only files, figures: all but what holds keys, and the hotline's own file."""
+    inside = town.plan.folder.inside
+    permitted = {inside / "keys", inside / "pepper", inside / "hotlines.json", town.plan.folder.received}
+    for folder in (town.folder, temporary):
+        for path in sorted(folder.rglob("*")):
+            if permitted.isdisjoint({path, *path.parents}):
+                yield "a file's name", os.fsencode(path.relative_to(folder))
+                with suppress(FileNotFoundError):  # a temporary file that ended this moment
+                    if path.is_file():
+                        yield str(path.relative_to(folder)), path.read_bytes()
+
+
+def processes(town: Town) -> dict[int, str]:
+    """Every process of the town, children too."""
+    parents = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+    found = {process.pid: name for name, process in town.processes.items()}
+    while more := {pid: found[parent] for pid, parent in parents.items() if parent in found and pid not in found}:
+        found |= more
+    return found
+
+
+def proc(town: Town) -> Iterator[Found]:
+    """Command lines and titles: `ps` shows them to everybody."""
+    for pid, name in processes(town).items():
+        for what in ("cmdline", "comm"):
+            with suppress(OSError):
+                yield f"{what} of {name}", Path(f"/proc/{pid}/{what}").read_bytes()
+
+
+def environments(town: Town) -> Iterator[Found]:
+    """For this account alone. The demo gives its secrets so; live mode is told to give files."""
+    for pid, name in processes(town).items():
+        with suppress(OSError):
+            yield f"environment of {name}", Path(f"/proc/{pid}/environ").read_bytes()
+
+
+def open_files(town: Town) -> Iterator[Found]:
+    """What a process holds open, deleted or not, wherever it lies."""
+    seen = {town.plan.folder.received.stat().st_ino}
+    for pid, name in processes(town).items():
+        for link in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):
+                found = link.stat()
+                if stat.S_ISREG(found.st_mode) and found.st_ino not in seen:
+                    seen.add(found.st_ino)
+                    yield f"{link.readlink()}, open in {name}", link.read_bytes()

@@ -1,0 +1,190 @@
+"""S-27: words, numbers, codes and secrets are in no log, exception, queue, figure, file or title; errors included."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from reports.country import load_all
+from tests.canary import drive, faults, places
+from tests.canary.planted import ANSWER, ATTACKER, PLACE, PLACE_CODE, SENTENCE, WORDS, Needle, Planted
+from tests.support.town import Town
+from tests.support.wait import until
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("canary")]
+
+COUNTRIES = Path(__file__).parents[2] / "reports" / "countries"
+PHONES = {"africastalking": "+6785550121", "ussd": "+6785550122", "simulator": "+6785550123"}
+TEXTS = {"africastalking": "+6785550131", "simulator": "+6785550132"}
+SECRET = re.compile(r"KEY|TOKEN|SECRET")
+
+
+@dataclass
+class Run:
+    town: Town
+    planted: Planted
+    temporary: Path
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """Everything is driven once; the tests look at what is left."""
+    countries, temporary = tmp_path_factory.mktemp("countries"), tmp_path_factory.mktemp("temporary")
+    shipped = (COUNTRIES / "vu.toml").read_text()
+    (countries / "vu.toml").write_text(shipped.replace("Shefa", PLACE).replace("VU-SEE", PLACE_CODE))
+    load_all(["vu"], "demo", countries)
+    town = Town({"TOKAUT_COUNTRY_DIR": str(countries), "TMPDIR": str(temporary)})
+    try:
+        yield Run(town, played(town.up()), temporary)
+    finally:
+        town.down()
+
+
+def played(town: Town) -> Planted:
+    planted = plant(town)
+    for channel, phone in PHONES.items():
+        code, pin = drive.report(town.ussd_phone(channel, phone), planted, channel)
+        drive.my_report(town.ussd_phone(channel, phone), code, pin)
+    for channel, phone in TEXTS.items():
+        drive.report_by_sms(town.sms_phone(channel, phone), planted, f"SMS {channel}")
+    town.until_received(
+        lambda lines: sum(WORDS[0] in line["raw"] for line in lines) >= len(PHONES) + len(TEXTS),
+        "the words never reached the hotline",
+        60,
+    )
+    faults.everything(town)
+    return planted
+
+
+def plant(town: Town) -> Planted:
+    planted = Planted()
+    for n, word in enumerate((SENTENCE, *WORDS)):
+        planted.add(f"words {n}", word)
+    planted.add("place", PLACE)
+    planted.add("place's code", PLACE_CODE)
+    planted.add("hotline's answer", ANSWER)
+    planted.add("attacker's words", ATTACKER)
+    for phone in (*PHONES.values(), *TEXTS.values(), "+6785550111", "+6785550112", "+6785550199"):
+        planted.add(f"number {phone}", phone.removeprefix("+"))
+        planted.add(f"local number {phone}", phone.removeprefix("+678"))
+    for name, value in town.environment.items():
+        if SECRET.search(name) and not name.endswith("_FILE"):
+            planted.add(f"secret {name}", value)
+    pepper = (town.plan.folder.inside / "pepper").read_text()
+    for n, line in enumerate(found for found in re.findall(r"[A-Za-z0-9_-]{40,}", pepper)):
+        planted.add(f"secret pepper {n}", line)
+    for key in (town.plan.folder.inside / "keys").rglob("*.key"):
+        inner = "".join(line for line in key.read_text().splitlines() if not line.startswith("-"))
+        planted.add(f"secret key {key.parent.name}", inner)
+    assert {"secret TOKAUT_STORE_KEY", "secret TOKAUT_SESSION_KEY", "secret pepper 0"} <= planted.texts.keys()
+    return planted
+
+
+def hits(found: Iterable[tuple[str, bytes]], needles: list[Needle]) -> list[str]:
+    looked_at = 0
+    where = []
+    for place, held in found:
+        looked_at += 1
+        where += [f"{needle.name} ({needle.how}) in {place}" for needle in needles if needle.stands_in(held)]
+    assert looked_at, "there was nothing to look at"
+    return where
+
+
+def all_but(*names: str) -> Callable[[str], bool]:
+    return lambda name: not name.startswith(names)
+
+
+@pytest.mark.rule("S-27")
+@pytest.mark.rule("X-23")
+@pytest.mark.rule("A-46")
+def test_the_logs(run: Run) -> None:
+    assert hits(places.logs(run.town), run.planted.needles()) == []
+
+
+@pytest.mark.rule("S-27")
+def test_the_pages_for_the_operator(run: Run) -> None:
+    """Of the figures, the names: a value may be any number. What an attacker made of a priority is one."""
+    found = [(place, re.sub(rb" [0-9.e+-]+$", b"", held, flags=re.MULTILINE)) for place, held in places.pages(run.town)]
+    assert hits(found, run.planted.needles(all_but("attacker's"))) == []
+
+
+@pytest.mark.rule("S-27")
+@pytest.mark.rule("S-14")
+def test_redis(run: Run) -> None:
+    """What an attacker wrote there himself stands there."""
+    assert hits(places.in_redis(run.town), run.planted.needles(all_but("attacker's"))) == []
+
+
+@pytest.mark.rule("S-27")
+@pytest.mark.rule("S-14")
+@pytest.mark.rule("X-09")
+def test_the_files(run: Run) -> None:
+    """Database, write-ahead log, spool, append-only file, figures, logs, temporary files, and the names of all."""
+    looked_at = [place for place, _ in places.files(run.town, run.temporary)]
+    for ending in ("tokaut.db", "tokaut.db-wal", ".aof", "web.log", ".db"):
+        assert any(place.endswith(ending) for place in looked_at), f"{ending} was not looked at"
+    needles = run.planted.needles(all_but("attacker's"))
+    assert hits(places.files(run.town, run.temporary), needles) == []
+
+
+@pytest.mark.rule("S-27")
+@pytest.mark.rule("X-30")
+def test_the_processes(run: Run) -> None:
+    """A secret that was given in the environment is seen there by the same account; words and numbers never are."""
+    assert set(places.processes(run.town).values()) == set(run.town.processes)
+    assert hits(places.proc(run.town), run.planted.needles()) == []
+    assert hits(places.environments(run.town), run.planted.needles(all_but("secret"))) == []
+
+
+@pytest.mark.rule("S-27")
+def test_what_processes_hold_open(run: Run) -> None:
+    assert hits(places.open_files(run.town), run.planted.needles(all_but("attacker's"))) == []
+
+
+def test_no_process_left_its_memory_on_the_disk(run: Run) -> None:
+    folders = (Path.cwd(), run.town.folder, run.town.plan.folder.inside, run.temporary)
+    assert [path for folder in folders for path in folder.glob("core*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("name", ["inbound_unread", "inbound_unreadable", "failed", "spooled", "not_sent", "waiting"])
+def test_each_fault_was_met(run: Run, name: str) -> None:
+    assert faults.figure(run.town, name) > 0
+
+
+def test_the_spool_was_emptied_after_all(run: Run) -> None:
+    spool = run.town.plan.folder.inside / "spool"
+    until(lambda: not list(spool.glob("*.box")), "the spool is still full", 60)
+
+
+# Control: the same search finds what stands there on purpose.
+
+
+@pytest.mark.parametrize("how", ["plain", "percent", "base64", "utf-16", "json", "reversed"])
+def test_a_sentence_in_a_log_is_found(run: Run, how: str) -> None:
+    mine = [needle for needle in run.planted.needles() if needle.name == "words 0" and needle.how == how]
+    for needle in mine:
+        log = run.town.log("control")
+        log.write_bytes(b'{"event":"oops ' + needle.raw + b'"}\n')
+        found = hits(places.logs(run.town), run.planted.needles())
+        log.unlink()
+        assert f"words 0 ({how}) in control.log" in found
+
+
+@pytest.mark.parametrize("name", ["PIN africastalking", "code ussd", "number +6785550121", "secret USSD_TOKEN"])
+def test_a_number_in_a_log_is_found(run: Run, name: str) -> None:
+    text = run.planted.texts[name]
+    for said in (f'{{"event":"oops {text}"}}', f"({text})", base64.b64encode(f"xy {text} z".encode()).decode()):
+        if len(text) > 4 or text in said:
+            assert any(hit.startswith(f"{name} (") for hit in hits([("here", said.encode())], run.planted.needles()))
+
+
+def test_words_in_a_reply_to_a_caller_are_permitted_only_there(run: Run) -> None:
+    """The hotline's file and the provider's list hold what they should: the search is not blind to them."""
+    told = run.town.plan.folder.received.read_bytes()
+    assert hits([("received", told)], run.planted.needles(lambda name: name == "words 1"))
+    assert any("Code " in text for _, text in run.town.provider.sent)
