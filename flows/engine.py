@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from flows.fit import Limit
 from flows.model import Answer, Book, Choice, Go, Screen, State, Typed, Unasked, World
 from flows.packing import pack, unpack
-from flows.show import TOO_MANY, Laid, Offer, Shown, asked, covers, lay, leave_label, notice, show, zero_label
+from flows.show import TOO_MANY, Laid, Offer, Shown, asked, covers, lay, leave_label, notice, offered, show, zero_label
 from flows.words import LONGEST_CHOICE, MORE, digits, fold, is_words, kept
 
 __all__ = ["Shown", "Step", "arrive", "begin", "carry", "is_words", "notice", "pack", "show", "step", "unpack"]
@@ -88,7 +88,7 @@ class _Turn:
 
     def uncovered(self, cover: Screen, key: str) -> Step:
         """The notice over a screen: its choice and Back both show that screen again."""
-        if key.strip() == "0" or _find(self.laid(cover), key, 0):
+        if key.strip() == "0" or self.found(cover, key, 0):
             return Step(replace(self.state, wrong=0))
         return self.wrong()
 
@@ -114,10 +114,25 @@ class _Turn:
         return self.walked(Choice("", screen.words, do=screen.do), answer)
 
     def chosen(self, screen: Screen, key: str) -> Step:
-        offer = _find(self.laid(screen), key, self.state.page)
+        offer = self.found(screen, key, self.state.page)
         if offer is None:
             return self.wrong()
         return self.walked(offer.choice, self.answer(screen, offer.choice.value, typed=False))
+
+    def found(self, screen: Screen, reply: str, page: int) -> Offer | None:
+        """By key (where numbers start anew on each page, by this page's), else by a label or another word for it."""
+        if not (wanted := fold(reply)):
+            return None
+        if screen.lists:
+            laid = self.laid(screen)
+            lines = laid.pages[min(page, len(laid.pages) - 1)].lines
+            offers, keys = laid.offers, {line.key: laid.offers[line.choice] for line in lines}
+        else:
+            offers = offered(screen, self.state.values, self.world_of(self.state))
+            keys = {offer.key: offer for offer in offers}
+        if wanted in keys:
+            return keys[wanted]
+        return next((offer for offer in offers if wanted in offer.choice.also or _is_label(offer, wanted)), None)
 
     def answer(self, screen: Screen, value: str | None, *, typed: bool) -> Answer | None:
         return Answer(screen.id, screen.question, value, typed, self.now) if screen.question else None
@@ -145,20 +160,6 @@ def _undone(state: State) -> State:
     if state.trail and state.trail[-1][0] == state.screen:
         return replace(state, trail=state.trail[:-1])
     return state
-
-
-def _find(laid: Laid, reply: str, page: int) -> Offer | None:
-    """By key (where numbers start anew on each page, by this page's), else by a label or another word for it."""
-    if not (wanted := fold(reply)):
-        return None
-    if laid.screen.lists:
-        lines = laid.pages[min(page, len(laid.pages) - 1)].lines
-        keys = {line.key: laid.offers[line.choice] for line in lines}
-    else:
-        keys = {offer.key: offer for offer in laid.offers}
-    if wanted in keys:
-        return keys[wanted]
-    return next((offer for offer in laid.offers if wanted in offer.choice.also or _is_label(offer, wanted)), None)
 
 
 def _is_label(offer: Offer, wanted: str) -> bool:

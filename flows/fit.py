@@ -32,9 +32,6 @@ class Line:
     say: str
     choice: int = 0  # which choice of the screen this line is
 
-    def __str__(self) -> str:
-        return f"{self.key} {self.say}"
-
 
 @dataclass(frozen=True, slots=True)
 class Menu:
@@ -73,8 +70,11 @@ def size(text: str) -> int:
 
 
 def fits(text: str, limit: Limit) -> bool:
-    most = limit.septets if alphabet(text) == "gsm7" else limit.units
-    return size(text) + limit.prefix <= most
+    if len(text) + limit.prefix > max(limit.septets, limit.units):  # no character takes less than one
+        return False
+    if _GSM.fullmatch(text):
+        return septets(text) + limit.prefix <= limit.septets
+    return size(text) + limit.prefix <= limit.units
 
 
 def pages(menu: Menu, limit: Limit) -> tuple[Page, ...]:
@@ -118,8 +118,9 @@ def _numbered(menu: Menu, lines: tuple[Line, ...]) -> tuple[Line, ...]:
 
 
 def _join(heading: str, lines: tuple[Line, ...], menu: Menu, *, more: bool, leave: str = "") -> str:
-    parts = [heading, *map(str, lines), menu.more if more else "", *menu.below, leave, menu.foot]
-    return "\n".join(part for part in parts if part)
+    says = [f"{line.key} {line.say}" for line in lines]
+    parts = [heading, *says, menu.more if more else "", *menu.below, leave, menu.foot]
+    return "\n".join(filter(None, parts))
 
 
 def _page(menu: Menu, heading: str, lines: tuple[Line, ...], limit: Limit, *, more: bool) -> Page:

@@ -21,7 +21,7 @@ Fields (`World.fields`) are what {placeholders} mean, already words of the langu
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 YES_NO = frozenset({"yes", "no"})
 FACTS: Mapping[str, frozenset[str]] = {
@@ -93,7 +93,7 @@ class State:
         return frozenset(index for _, index in self.trail if index >= 0)
 
     def at(self, screen: str) -> State:
-        return replace(self, screen=screen, page=0, wrong=0)
+        return State(screen, self.trail, self.answers, self.unasked)
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ def lay(screen: Screen, values: Mapping[str, str | None], world: World, limit: L
     foot = fill_all(screen.foot, values, world)
     most = max(len(words), len(foot), *(len(offer.say) for offer in offers), 1)
     for level in range(most):
-        menu = replace(_menu(screen, offers, level, world), heading=_at(words, level), foot=_at(foot, level))
+        menu = _menu(screen, offers, level, world, heading=_at(words, level), foot=_at(foot, level))
         if len(cut := pages(menu, limit)) == 1:
             break
     if world.facts.get("drill") == "yes":
@@ -90,7 +90,7 @@ def offered(screen: Screen, values: Mapping[str, str | None], world: World) -> t
 
 def fill_all(text: Text, values: Mapping[str, str | None], world: World) -> tuple[str, ...]:
     """The texts of the variant that holds; those that are empty for want of a field are left out."""
-    says = tuple(fill(say, world) for say in text.says(values, world.facts))
+    says = [fill(say, world) for say in text.says(values, world.facts)]
     return tuple(filter(None, says)) or ("",)
 
 
@@ -119,18 +119,19 @@ def _at(says: tuple[str, ...], level: int) -> str:
     return says[min(level, len(says) - 1)]
 
 
-def _menu(screen: Screen, offers: tuple[Offer, ...], level: int, world: World) -> Menu:
+def _menu(screen: Screen, offers: tuple[Offer, ...], level: int, world: World, *, heading: str, foot: str) -> Menu:
     lines = tuple(Line(offer.key, _at(offer.say, level), index) for index, offer in enumerate(offers))
     listed = sum(not offer.key for offer in offers) if screen.lists else len(lines)
     leave = "" if screen.end else f"00 {leave_label(screen, world)}"
     return Menu(
-        heading="",
+        heading=heading,
         lines=lines[:listed],
         tail=lines[listed:],
         renumber=bool(screen.lists),
         below=_below(screen, leave, world),
         more=f"98 {world.translate(MORE)}",
         leave="" if screen.start else leave,
+        foot=foot,
     )
 
 

@@ -67,7 +67,8 @@ def read_json(raw: bytes) -> Fields:
 
 
 def _unquote(raw: bytes) -> bytes:
-    return unquote_to_bytes(raw.replace(b"+", b" "))  # a broken escape stays as typed
+    words = raw.replace(b"+", b" ")
+    return unquote_to_bytes(words) if b"%" in words else words  # a broken escape stays as typed
 
 
 def _words(raw: bytes) -> tuple[str, bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import field
@@ -19,6 +20,7 @@ from reports.kinds import ORDER
 from reports.law import Law
 from reports.screen_words import screen_words
 
+_NO_KEY = re.compile(r"[^\d*]+")
 SHIPPED = Path(__file__).parent / "countries"
 
 
@@ -91,7 +93,7 @@ class Country:
 
     def codes_in(self, value: str | None) -> frozenset[str]:
         """The codes of a place or of a group of places; none for what is neither."""
-        return frozenset(place.code for place in self.places if value and value in (place.code, place.group))
+        return frozenset([place.code for place in self.places if value in (place.code, place.group)] if value else ())
 
     def groups(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(place.group for place in self.places if place.group))
@@ -166,7 +168,7 @@ class Countries:
 
 def bare(code: str) -> str:
     """A code without what providers add or leave out: `*111*163#`, `111*163` and `+111*163` are one."""
-    return "".join(c for c in code if c.isdecimal() or c == "*").strip("*")
+    return _NO_KEY.sub("", code).strip("*")
 
 
 def dialled_codes(country: Country) -> list[tuple[str, str]]:

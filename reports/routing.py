@@ -62,8 +62,10 @@ def route(
     avoided = tuple(name for name in country.hotlines if name in avoid)
     if completeness == "incomplete":
         return _incomplete(country, live, avoided)
-    takers = country.takers(facts.category or "other")
-    reasons = {h.id: _passed_over(h, country, facts, live, avoided) for h in takers}
+    takers, places = country.takers(facts.category or "other"), country.codes_in(facts.place)
+    reasons = {
+        h.id: _passed_over(h, facts, places, avoided) if _is_live(h, country, live) else "NOT_LIVE" for h in takers
+    }
     able = [h for h in takers if not reasons[h.id]]
     passed = tuple((name, why) for name, why in reasons.items() if why)
     return Route(tuple(_legs(able, country, facts))[:AT_MOST], passed, avoided)
@@ -84,18 +86,15 @@ def _is_live(hotline: Hotline, country: Country, live: Collection[str]) -> bool:
     return hotline.id in live and (country.mode != "live" or hotline.agreed())
 
 
-def _passed_over(
-    hotline: Hotline, country: Country, facts: Facts, live: Collection[str], avoided: Sequence[str]
-) -> str:
-    """Why this hotline does not get it; empty when it can."""
-    checks = (
-        (_is_live(hotline, country, live), "NOT_LIVE"),
-        (hotline.takes_category(facts.category or "other"), "CATEGORY"),
-        (hotline.takes_place(country.codes_in(facts.place)), "PLACE"),
-        (hotline.takes_age(facts.age_band), "AGE"),
-        (hotline.id not in avoided, "AVOIDED"),
-    )
-    return next((reason for holds, reason in checks if not holds), "")
+def _passed_over(hotline: Hotline, facts: Facts, places: frozenset[str], avoided: Sequence[str]) -> str:
+    """Why this hotline does not get it; empty when it can. `places`: the codes of the place named."""
+    if not hotline.takes_category(facts.category or "other"):
+        return "CATEGORY"
+    if not hotline.takes_place(places):
+        return "PLACE"
+    if not hotline.takes_age(facts.age_band):
+        return "AGE"
+    return "AVOIDED" if hotline.id in avoided else ""
 
 
 def _legs(able: Sequence[Hotline], country: Country, facts: Facts) -> Iterator[Leg]:
