@@ -1,0 +1,56 @@
+"""The project's own files: what git knows, or would add."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PRODUCT = ("gateway", "flows", "locales", "reports", "workers", "tokaut")
+NO_TEXT = (".gz", ".png", ".mo", ".lock")
+
+
+@cache
+def files() -> tuple[Path, ...]:
+    """Relative to the checkout. Where it is no checkout, all files below it."""
+    try:
+        command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+        known = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout.decode()
+        names = [Path(name) for name in known.splitlines()]
+    except (OSError, subprocess.CalledProcessError):
+        names = [
+            path.relative_to(ROOT) for folder in (*PRODUCT, "tests", "docs") for path in (ROOT / folder).rglob("*")
+        ]
+    return tuple(sorted(name for name in names if (ROOT / name).is_file() and "__pycache__" not in name.parts))
+
+
+def texts() -> Iterator[tuple[Path, str]]:
+    for name in files():
+        if name.suffix not in NO_TEXT:
+            yield name, (ROOT / name).read_text(encoding="utf-8")
+
+
+def modules(*folders: str) -> Iterator[tuple[Path, ast.Module]]:
+    for name in files():
+        if name.suffix == ".py" and name.parts[0] in (folders or PRODUCT):
+            yield name, ast.parse((ROOT / name).read_text(encoding="utf-8"))
+
+
+def dotted(node: ast.AST) -> str:
+    """`a.b.c` of a name or an attribute; "" for anything else."""
+    if isinstance(node, ast.Attribute):
+        return f"{dotted(node.value)}.{node.attr}"
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def imports(tree: ast.Module) -> Iterator[str]:
+    """Modules and what is taken from them: `a`, `a.b`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)

@@ -1,0 +1,107 @@
+"""Small files, small functions, and a test beside everything that somebody may add."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import click
+import pytest
+
+from reports.settings import SHARED, HotlineSettings, describe
+from tests.house.files import ROOT, files, imports, modules, texts
+from tokaut.__main__ import main
+
+MOST_LINES = 250
+MOST_OF_A_FUNCTION = 45
+MIGRATIONS = Path("reports/migrations/versions")
+ANYBODY_MAY_ADD = ("gateway/channels", "workers/hotlines", "workers/senders")
+
+
+def code() -> list[tuple[Path, ast.Module]]:
+    return [(name, tree) for name, tree in modules() if MIGRATIONS not in name.parents]
+
+
+def test_no_file_of_the_code_is_long() -> None:
+    lines = {str(name): len((ROOT / name).read_text().splitlines()) for name, _ in code()}
+    assert {name: count for name, count in lines.items() if count > MOST_LINES} == {}
+
+
+def test_no_function_of_the_code_is_long() -> None:
+    found = {
+        f"{name}: {node.name}": (node.end_lineno or 0) - node.lineno + 1
+        for name, tree in code()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    assert {where: count for where, count in found.items() if count > MOST_OF_A_FUNCTION} == {}
+
+
+def test_no_rule_is_switched_off_in_the_code() -> None:
+    marks = re.compile(r"# (noqa|type: ignore|pragma: no cover|nosec)")
+    found = [str(name) for name, text in texts() if name.parts[0] in ("gateway", "workers") and marks.search(text)]
+    assert found == []
+
+
+@cache
+def sources() -> dict[Path, str]:
+    return {name: text for name, text in texts() if name.parts[0] == "tests" and name.suffix == ".py"}
+
+
+def _brought_in() -> set[str]:
+    return {one for _, tree in modules("tests") for one in imports(tree)}
+
+
+def _added() -> Iterator[Path]:
+    for name in files():
+        if str(name.parent) in ANYBODY_MAY_ADD and name.suffix == ".py" and name.name != "__init__.py":
+            yield name
+
+
+@pytest.mark.parametrize("name", list(_added()), ids=str)
+def test_a_channel_a_hotline_kind_a_sender_has_its_test(name: Path) -> None:
+    assert ".".join(name.with_suffix("").parts) in _brought_in()
+
+
+@pytest.mark.parametrize("flow", sorted(name.stem for name in files() if name.match("flows/*.yaml")))
+def test_a_flow_is_walked_in_a_test(flow: str) -> None:
+    first = {"home": "home.home", "more": "more.menu", "my_report": "my.code", "report": "report.danger"}
+    assert flow in first, "say here which screen it begins with"
+    screen = f'"{first[flow]}"'
+    assert any(
+        screen in text for name, text in sources().items() if name.parts[1] == "flows" and name.name[:5] == "test_"
+    )
+
+
+def _settings() -> Iterator[str]:
+    yield from (one.name for one in describe(SHARED))
+    yield from (f"_{one.name}" for one in describe([HotlineSettings]))
+    for name in _added():
+        yield from re.findall(r'env\(\s*"([A-Z_]+)"', (ROOT / name).read_text())
+
+
+@pytest.mark.parametrize("setting", sorted(set(_settings())))
+def test_a_setting_stands_in_a_test(setting: str) -> None:
+    assert any(re.search(rf"{setting}(?![A-Z])", text) for text in sources().values())
+
+
+def _commands(group: click.Group, before: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from _commands(command, (*before, name))
+        else:
+            yield (*before, name)
+
+
+@pytest.mark.parametrize("command", list(_commands(main)), ids=" ".join)
+def test_a_command_stands_in_a_test_of_its_own(command: tuple[str, ...]) -> None:
+    mine = [
+        text
+        for name, text in sources().items()
+        if name.name.startswith(f"test_{command[0]}") and name.parts[1] == "tokaut"
+    ]
+    assert mine, f"there is no tests/tokaut/test_{command[0]}.py"
+    assert len(command) == 1 or any(f'"{command[1]}"' in text or f" {command[1]}" in text for text in mine)

@@ -1,0 +1,37 @@
+"""`tokaut migrate`: the first thing on a new machine, and harmless ever after."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from reports.migrations import is_current
+from reports.store.database import Database
+from tokaut.__main__ import main
+
+
+def migrate(data: Path, **settings: str) -> tuple[int, str]:
+    environ = {"TOKAUT_MODE": "demo", "TOKAUT_DATA": str(data), **settings}
+    done = CliRunner().invoke(main, ["migrate"], env=environ)
+    return done.exit_code, done.output
+
+
+def test_it_makes_the_database_and_does_nothing_the_second_time(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    for _ in range(2):
+        assert migrate(data) == (0, "The database has the schema of this release.\n")
+        made = Database(f"sqlite:///{data / 'tokaut.db'}")
+        assert is_current(made)
+        made.close()
+    assert data.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.rule("X-25")
+@pytest.mark.rule("S-40")
+def test_a_database_that_was_made_for_another_mode_is_refused(tmp_path: Path) -> None:
+    migrate(tmp_path)
+    status, said = migrate(tmp_path, TOKAUT_MODE="training")
+    assert status == 1
+    assert "demo" in said and len(said.splitlines()) == 1
