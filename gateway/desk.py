@@ -12,7 +12,7 @@ from gateway.conversation import Conversation
 from gateway.early import Early
 from gateway.message import Channel, Inbound, Notice, Turn
 from gateway.replies import Replies
-from gateway.senders import normalise
+from gateway.senders import Sender, normalise
 from gateway.unread import Unkept, Unread
 from gateway.waiting import Waiting
 from gateway.world import Ground, Surroundings
@@ -73,7 +73,7 @@ class Desk:
         caller = self._caller(channel, inbound)
         turn = self._conversation.take(caller)
         if turn.text and caller.sender.e164:
-            self._replies.send(inbound, caller.sender.e164, turn.text)
+            self._replies.send(inbound, caller.sender.e164, turn.text, self._optout_key(caller.sender))
 
     def note(self, notice: Notice) -> None:
         """An end event, a delivery report, an opt-out. Nothing that it says is needed, so nothing here can fail it."""
@@ -83,7 +83,7 @@ class Desk:
             if notice.what == "ended":
                 self._conversation.ended(notice, sender)
             elif notice.what == "optout":
-                opt_out(self._database, self._vault.mac("optout", sender.key))
+                opt_out(self._database, self._optout_key(sender))
             else:
                 self._note_delivery(notice)
         except Away:
@@ -124,8 +124,11 @@ class Desk:
         if channel.replies_in_answer["sms"]:
             return turn
         if turn.text and caller.sender.e164:
-            self._replies.send(caller.inbound, caller.sender.e164, turn.text)
+            self._replies.send(caller.inbound, caller.sender.e164, turn.text, self._optout_key(caller.sender))
         return NOTHING_SAID
+
+    def _optout_key(self, sender: Sender) -> bytes:
+        return self._vault.mac("optout", sender.key)
 
     def _wait(self, inbound: Inbound, caller: Caller) -> Turn:
         try:

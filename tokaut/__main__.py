@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import click
 
+from tokaut.audit import audit
 from tokaut.bench import bench
 from tokaut.check import check
 from tokaut.deliveries import deliveries
 from tokaut.demo import demo
+from tokaut.hotline import hotline
 from tokaut.keys import keys
 from tokaut.migrate import migrate
 
@@ -26,7 +28,7 @@ def main() -> None:
     """
 
 
-for command in (demo, check, keys, migrate, deliveries, bench):
+for command in (demo, check, keys, migrate, deliveries, hotline, audit, bench):
     main.add_command(command)
 
 if __name__ == "__main__":

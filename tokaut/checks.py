@@ -8,27 +8,22 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from redis.exceptions import NoPermissionError, RedisError
 
 from reports.country import Countries, CountryError, load_all
 from reports.hotline import Hotline, Mode
 from reports.keyfolder import SENDER, KeyFault, listed, load_private, load_public
-from reports.migrations import is_current
+from reports.migrations import WrongDatabase, refuse_wrong
 from reports.pepper import load_pepper
 from reports.queue import connect
 from reports.settings import SHARED, Common, PepperFile, SettingError, attempt_hotlines, collect, load
-from reports.store.database import SQLITE_SETTINGS, Away, BadAddress, Database
+from reports.store.database import Away, BadAddress, Database
+from tokaut.audit import rows, walked
 
 MODES: Final[tuple[Mode, ...]] = ("live", "training", "demo")
 LITTLE_SPACE: Final = 1_000_000_000  # bytes; below it an operator has time to act
-POSTGRESQL_SETTINGS: Final = {
-    "fsync": "on",
-    "full_page_writes": "on",
-    "synchronous_commit": "on",
-    "server_encoding": "UTF8",
-}
 
 
 def common_of(environ: Mapping[str, str]) -> Common:
@@ -113,13 +108,12 @@ def database(common: Common) -> Iterator[str]:
         return
     try:
         found = Database(common.database_url, threads=1)
-        wanted: Mapping[str, Any] = SQLITE_SETTINGS if found.is_sqlite else POSTGRESQL_SETTINGS
-        for name, value in found.durability().items():
-            if str(value) != str(wanted[name]):
-                yield f"The database says {name} = {value}; a report is safe only with {wanted[name]}. Change it there."
-        if not is_current(found):
-            yield "The database is not at the schema of this release. Bring it there: tokaut migrate"
+        yield from found.not_durable()
+        refuse_wrong(found, common.mode)
+        yield from filter(None, [walked(rows(found))[1]])
         found.close()
+    except WrongDatabase as wrong:
+        yield str(wrong)
     except BadAddress as error:
         yield f"DATABASE_URL {error}"
     except Away as away:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import getpass
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import click
 
 from reports.hardening import harden
-from reports.settings import Place, SettingError, load
 from reports.store import orders
-from reports.store.database import Away, BadAddress, Database
-from tokaut.plain import Plain
+from reports.store.database import Database
+from tokaut.opened import opened
 
 STATES = ("due", "refused", "parked", "delivered", "cancelled")
 OPEN = ("due", "refused", "parked")
@@ -47,7 +43,7 @@ def list_(states: tuple[str, ...]) -> None:
     Next: mend what is wrong at the hotline or here, then `tokaut deliveries retry`; or give the report to somebody by
     hand, then `tokaut deliveries cancel`.
     """
-    with _opened() as (database, _):
+    with opened() as (database, _):
         rows = orders.listed(database, states or OPEN)
         now = database.now()
     for row in rows:
@@ -101,7 +97,7 @@ def cancel(delivery_ids: tuple[str, ...], reason: str) -> None:
 def _each(delivery_ids: tuple[str, ...], order: Callable[[Database, str, str], None], done: str) -> None:
     """One after the other; what is not possible is said, the rest is done, and the exit status tells."""
     failed = False
-    with _opened() as (database, actor):
+    with opened() as (database, actor):
         for delivery_id in delivery_ids:
             try:
                 order(database, delivery_id, actor)
@@ -111,32 +107,6 @@ def _each(delivery_ids: tuple[str, ...], order: Callable[[Database, str, str], N
                 failed = True
     if failed:
         raise SystemExit(1)
-
-
-@contextmanager
-def _opened() -> Iterator[tuple[Database, str]]:
-    """The database, and who is at it, for the audit."""
-    try:
-        place = load(Place, os.environ)
-        if not place.has_database:
-            raise Plain(
-                f"There is no database under {place.data}. Set TOKAUT_DATA or DATABASE_URL as the services have it; "
-                f"a demo's is in TOKAUT_DATA={place.data / 'demo'}"
-            )
-        database = Database(place.database_url, threads=1, offset=place.clock_offset)
-        yield database, f"operator:{_account()}"
-        database.close()
-    except (SettingError, BadAddress) as error:
-        raise Plain(str(error)) from None
-    except Away as away:
-        raise Plain(f"The database does not answer ({away}). Is it up, and is `tokaut check` content?") from None
-
-
-def _account() -> str:
-    try:
-        return getpass.getuser()[:64]
-    except (OSError, KeyError):  # an account without a name, as in a container
-        return str(os.getuid())
 
 
 def _line(row: Any, now: int) -> str:

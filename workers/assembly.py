@@ -14,6 +14,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from reports import country
+from reports.migrations import refuse_wrong
 from reports.queue import Hurry, connect
 from reports.settings import (
     Common,
@@ -61,6 +62,7 @@ def assemble(name: str, environ: Mapping[str, str], stopping: Callable[[], bool]
     common = load_all((Common, Operator), environ)[Common]
     countries = country.load_all(common.countries, common.mode.value, common.country_dir)
     database = Database(common.database_url, offset=common.clock_offset)
+    refuse_wrong(database, common.mode)
     metrics = Metrics(CollectorRegistry())
     keys = KeyRing(common.keys)
     slot = f"{platform.node()[:40]}/{name}"

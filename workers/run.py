@@ -25,6 +25,7 @@ from rq.serializers import JSONSerializer
 from reports import logs
 from reports.country import CountryError
 from reports.hardening import harden
+from reports.migrations import WrongDatabase
 from reports.queue import DELIVER, SEND_SMS, AllowedJob, NotAllowed, connect
 from reports.settings import SettingError
 from reports.store import outbox
@@ -127,7 +128,7 @@ def main(arguments: list[str], environ: Mapping[str, str]) -> None:
     try:
         parts = assemble(f"{kind}-{number}", environ, stopping.is_set)
         run(kind, parts, environ, stopping)
-    except (SettingError, CountryError) as error:
+    except (SettingError, CountryError, WrongDatabase) as error:
         sys.exit(str(error))
     except BadAddress as error:
         sys.exit(f"DATABASE_URL {error}")

@@ -34,6 +34,8 @@ def upgrade(database: Database, mode: str) -> None:
 def refuse_wrong(database: Database, mode: str) -> None:
     """Raises WrongDatabase. A database that is away is no reason not to start: a caller must be heard meanwhile."""
     try:
+        if mode == "live" and (lines := database.not_durable()):
+            raise WrongDatabase("\n".join(lines))
         if not is_current(database):
             raise WrongDatabase(
                 "The database has another schema than this release needs. Bring it there: tokaut migrate"

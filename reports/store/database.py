@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from sqlite3 import Connection as SQLiteConnection
 from typing import Any
@@ -26,13 +26,21 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-SQLITE_SETTINGS = {  # set on each connection: the file keeps only the WAL (sqlite.org/pragma.html)
+SQLITE_SETTINGS: Mapping[
+    str, str | int
+] = {  # set on each connection: the file keeps only the WAL (sqlite.org/pragma.html)
     "journal_mode": "wal",
     "synchronous": 2,  # FULL: a commit is on the disk before it returns
     "foreign_keys": 1,
     "busy_timeout": 1000,  # milliseconds
     "secure_delete": 1,
     "trusted_schema": 0,
+}
+POSTGRESQL_SETTINGS: Mapping[str, str | int] = {
+    "fsync": "on",
+    "full_page_writes": "on",
+    "synchronous_commit": "on",
+    "server_encoding": "UTF8",  # under SQL_ASCII the driver gives bytes for text
 }
 POSTGRESQL_OPTIONS = (
     "-c synchronous_commit=on -c lock_timeout=1000 -c statement_timeout=2000"
@@ -90,13 +98,16 @@ class Database:
         # Whether it was there is all that the caller wants to know; SQLAlchemy forgets it for an INSERT otherwise.
         return insert.on_conflict_do_nothing().execution_options(preserve_rowcount=True)
 
-    def durability(self) -> dict[str, Any]:
-        """What the database says about its own durability, for `tokaut check` and the start in live mode."""
+    def not_durable(self) -> list[str]:
+        """What the database says about itself by which a report could be lost, a sentence each. Raises Away."""
+        wanted, ask = (SQLITE_SETTINGS, "PRAGMA") if self.is_sqlite else (POSTGRESQL_SETTINGS, "SHOW")
         with self.read() as connection:
-            if self.is_sqlite:
-                return {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in SQLITE_SETTINGS}
-            names = ("fsync", "full_page_writes", "synchronous_commit", "server_encoding")
-            return {name: connection.exec_driver_sql(f"SHOW {name}").scalar() for name in names}
+            found = {name: connection.exec_driver_sql(f"{ask} {name}").scalar() for name in wanted}
+        return [
+            f"The database says {name} = {found[name]}; a report is safe only with {wanted[name]}. Change it there."
+            for name in wanted
+            if str(found[name]) != str(wanted[name])
+        ]
 
     def close(self) -> None:
         self.engine.dispose()

@@ -37,8 +37,14 @@ def add_one(database: Database) -> None:
 
 def test_every_connection_is_durable(database: Database) -> None:
     for _ in range(3):
-        settings = database.durability()
-        assert (settings["journal_mode"], settings["synchronous"], settings["secure_delete"]) == ("wal", 2, 1)
+        assert database.not_durable() == []
+
+
+def test_what_is_not_durable_is_said(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reports.store.database.SQLITE_SETTINGS", {"synchronous": 3})
+    assert database.not_durable() == [
+        "The database says synchronous = 2; a report is safe only with 3. Change it there."
+    ]
 
 
 def test_what_raised_is_undone_and_the_next_writer_is_free(database: Database) -> None:

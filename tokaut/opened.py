@@ -1,0 +1,38 @@
+"""The database for a command, and in whose name the command acts."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from reports.settings import Place, SettingError, load
+from reports.store.database import Away, BadAddress, Database
+from tokaut.plain import Plain
+
+
+@contextmanager
+def opened() -> Iterator[tuple[Database, str]]:
+    """The database, and who is at it, for the audit."""
+    try:
+        place = load(Place, os.environ)
+        if not place.has_database:
+            raise Plain(
+                f"There is no database under {place.data}. Set TOKAUT_DATA or DATABASE_URL as the services have it; "
+                f"a demo's is in TOKAUT_DATA={place.data / 'demo'}"
+            )
+        database = Database(place.database_url, threads=1, offset=place.clock_offset)
+        yield database, f"operator:{_account()}"
+        database.close()
+    except (SettingError, BadAddress) as error:
+        raise Plain(str(error)) from None
+    except Away as away:
+        raise Plain(f"The database does not answer ({away}). Is it up, and is `tokaut check` content?") from None
+
+
+def _account() -> str:
+    try:
+        return getpass.getuser()[:64]
+    except (OSError, KeyError):  # an account without a name, as in a container
+        return str(os.getuid())
