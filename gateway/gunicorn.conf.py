@@ -68,6 +68,16 @@ class Worker(ThreadWorker):
                 util.write_nonblock(connection.sock, NOT_A_REQUEST)
             return False
 
+    def is_parent_alive(self):  # gunicorn calls it each second
+        """Without its master it finishes what is in hand, and lets go of the port: a new master needs it at once."""
+        alive = super().is_parent_alive()
+        if not alive:
+            self.alive = False  # answers on kept connections end them
+            self.set_accept_enabled(False)
+            for listener in self.sockets:
+                listener.close()
+        return alive
+
     def murder_pending(self):  # gunicorn calls it each second
         super().murder_pending()
         late = time.monotonic() - REQUEST_WITHIN

@@ -204,3 +204,22 @@ def test_it_opens_no_control_socket(web: Web, tmp_path: Path) -> None:
         sockets = Path("/proc/net/unix").read_text() if sys.platform == "linux" else ""
     assert "gunicorn.ctl" not in sockets
     assert (tmp_path / "log").read_bytes() == b""
+
+
+def test_a_new_master_gets_the_port_though_the_last_ones_worker_is_kept_busy(web: Web) -> None:
+    kept = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"
+    with web.connect() as line:
+        line.sendall(kept)
+        assert line.recv(65536).startswith(b"HTTP/1.1 200")
+        web.process.kill()
+        web.process.wait()
+
+        def ended() -> bool:  # a proxy that keeps its connection, and asks on
+            try:
+                line.sendall(kept)
+                return not line.recv(65536)
+            except ConnectionError:
+                return True
+
+        until(ended, "the worker goes on without its master")
+    until(lambda: not web.is_up(), "the port is still taken")
