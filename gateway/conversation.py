@@ -76,9 +76,26 @@ class Conversation:
             if loaded.seen:  # an SMS that was taken before the last one: it was answered then
                 return Turn("", goes_on=True)
             moved = self._move(caller, record, unpack_drafts(loaded.drafts, self._walk.book), found, key)
-            if self._keep(caller, keys, loaded, moved):
-                return moved.record.answer
+            try:
+                if self._keep(caller, keys, loaded, moved):
+                    return moved.record.answer
+            except Away:
+                return self._unkept(caller, record, moved)
         return record.answer if record else self._walk.notice(caller, "home.not_working")
+
+    def _unkept(self, caller: Caller, before: Record | None, moved: Moved) -> Turn:
+        """The step was taken and cannot be kept. Taken again without its draft it would be another report.
+
+        Raises Away for an SMS: it waits, and once it is played the same report is found.
+        """
+        if caller.kind == "sms":
+            raise Away
+        self._count("redis_away")
+        if caller.inbound.path:
+            return moved.record.answer
+        if _is_sent(moved.record) and not (before and _is_sent(before)):
+            return replace(moved.record.answer, goes_on=False)
+        return self._walk.notice(caller, "home.not_working")
 
     def _same(self, record: Record, found: turns.Meaning) -> Turn:
         self._count("repeated" if isinstance(found, turns.Again) else "odd_turn")
@@ -146,3 +163,7 @@ class Conversation:
             self._sessions.key("d", inbound.channel, code, who) if caller.sender.answerable else "",
             self._sessions.key("l:seen", inbound.channel, seen) if seen else "",
         )
+
+
+def _is_sent(record: Record) -> bool:
+    return record.begun is not None and record.begun.sent_at is not None
