@@ -72,12 +72,15 @@ class Town:
         self.provider.stop()
         shutil.rmtree(self.folder)
 
-    def start(self, name: str) -> None:
-        command = demo_start.commands(self.plan, web_processes=self.web_processes)[name]
+    def command(self, name: str) -> list[str]:
+        return demo_start.commands(self.plan, web_processes=self.web_processes)[name]
+
+    def start(self, name: str, settings: Mapping[str, str] | None = None) -> None:
+        """`settings` are for this process alone."""
         with self.log(name).open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                leashed(command),
-                env=dict(self.environment),
+                leashed(self.command(name)),
+                env={**self.environment, **(settings or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
