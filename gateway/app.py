@@ -13,6 +13,7 @@ import structlog
 from flask import Flask, Response, request
 
 from flows import parse
+from flows.model import Book
 from gateway import channels as channel_files
 from gateway import sessions
 from gateway.conversation import Conversation
@@ -36,12 +37,13 @@ from reports.migrations import WrongDatabase, refuse_wrong
 from reports.pepper import load_pepper
 from reports.queue import Hurry
 from reports.queue import connect as connect_queue
-from reports.sealing import Public, Vault
+from reports.sealing import Pepper, Public, Vault
 from reports.settings import Common, Fault, SettingError, WebSecrets, load_all
 from reports.spool import Spool
 from reports.store.database import BadAddress, Database
 
 FLOWS = Path(parse.__file__).parent
+WRONG = (SettingError, BadAddress, WrongDatabase, country.CountryError, keyfolder.KeyFault, parse.FlowError)
 QUEUE_SECONDS = 0.05  # after "Sent" nothing is waited for
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -69,16 +71,26 @@ class Parts:
     housekeeping: Housekeeping
 
 
+def check(environ: Mapping[str, str]) -> None:
+    """For the server, before its first process: a wrong setting stops it with one line each.
+
+    A process that stops by itself would be started again, and again.
+    """
+    try:
+        _read(environ).database.close()
+    except WRONG as error:
+        sys.exit(str(error))
+
+
 def create_app(environ: Mapping[str, str] | None = None) -> Flask:
     """The web process. Stops with one line for each setting that is wrong."""
-    environ = os.environ if environ is None else environ
     harden()
     logs.start("web")
     logs.hook()
     logs.adopt(("gunicorn.error",))
     try:
-        parts = _assemble(environ)
-    except (SettingError, BadAddress, WrongDatabase, country.CountryError, keyfolder.KeyFault) as error:
+        parts = _assemble(_read(os.environ if environ is None else environ))
+    except WRONG as error:
         sys.exit(str(error))
     app = Flask("gateway", static_folder=None)
     app.extensions["tokaut"] = parts
@@ -88,39 +100,66 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
     return app
 
 
-def _assemble(environ: Mapping[str, str]) -> Parts:
+@dataclass(frozen=True)
+class _Given:
+    """What the operator gave it."""
+
+    common: Common
+    secrets: WebSecrets
+    countries: country.Countries
+    keys: Mapping[str, Public]
+    sender_key: Public
+    channels: Mapping[str, Channel]
+    pepper: Pepper
+    book: Book
+    database: Database
+
+
+def _read(environ: Mapping[str, str]) -> _Given:
     settings = load_all((Common, WebSecrets), environ)
-    common, secrets = settings[Common], settings[WebSecrets]
+    common = settings[Common]
     # In the demo everything runs under one account; elsewhere web's has no way to a private key at all.
     keyfolder.refuse_private_keys(common.keys / "public" if common.mode == "demo" else common.keys)
     countries = country.load_all(common.countries, common.mode.value, common.country_dir)
+    given = _Given(
+        common,
+        settings[WebSecrets],
+        countries,
+        _public_keys(common, countries),
+        keyfolder.load_public(common.keys, (keyfolder.SENDER,))[keyfolder.SENDER],
+        _channels(common, environ),
+        load_pepper(settings[WebSecrets].pepper_file),
+        parse.load(FLOWS),
+        Database(common.database_url, offset=common.clock_offset),
+    )
+    refuse_wrong(given.database, common.mode)
+    return given
+
+
+def _assemble(given: _Given) -> Parts:
+    common, secrets, channels, database = given.common, given.secrets, given.channels, given.database
     metrics = Metrics()
     count = metrics.count
-    keys = _public_keys(common, countries)
     vault = Vault(secrets.store_key.reveal())
-    database = Database(common.database_url, offset=common.clock_offset)
-    refuse_wrong(database, common.mode)
     spool = Spool(common.data / "spool", vault)
     hurry = Hurry(connect_queue(common.redis_url, QUEUE_SECONDS))
     kept = Sessions(sessions.connect(common.redis_url), Vault(secrets.session_key.reveal()), count)
-    sealer = Sealer(keys, common.mode)
+    sealer = Sealer(given.keys, common.mode)
     filer = Filer(database=database, spool=spool, vault=vault, sealer=sealer, hurry=hurry, count=count)
-    walk = Walk(parse.load(FLOWS), filer, kept.count_report)
-    waiting = Waiting(database, vault, load_pepper(secrets.pepper_file))
-    sender_key = keyfolder.load_public(common.keys, (keyfolder.SENDER,))[keyfolder.SENDER]
+    walk = Walk(given.book, filer, kept.count_report)
+    waiting = Waiting(database, vault, given.pepper)
     desk = Desk(
-        countries=countries,
+        countries=given.countries,
         conversation=Conversation(kept, walk, Texting(walk, database, vault), count),
         live=sealer.live,
         drill=common.mode == "training",
         database=database,
         vault=vault,
-        replies=Replies(database, vault, sender_key, hurry, common.mode),
+        replies=Replies(database, vault, given.sender_key, hurry, common.mode),
         waiting=waiting,
-        unread=Unread(database, spool, keys, common.mode),
+        unread=Unread(database, spool, given.keys, common.mode),
         count=count,
     )
-    channels = _channels(common, environ)
     return Parts(
         database=database,
         spool=spool,
