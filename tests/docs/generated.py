@@ -1,0 +1,98 @@
+"""The tables that are made from the code: `python -m tests.docs.generated` writes them into their pages."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator, Mapping
+
+from prometheus_client import CollectorRegistry
+
+import gateway.channels
+import workers.senders
+from gateway.metrics import COUNTED
+from reports.settings import SHARED, Common, Described, HotlineSettings, Operator, WebSecrets, describe
+from tests.docs import rules
+from tests.docs.pages import ROOT, part, read
+from workers.alerts import SMS_TO_DO
+from workers.delivery import TO_DO, TOLD_AT
+from workers.metrics import Metrics
+
+WORKERS = "worker, clock"
+WHO = {Common: "all", WebSecrets: "web", Operator: "clock"}
+NTH = {1: "at once", 2: "at the 2nd try", 3: "at the 3rd try"}
+
+
+def beside(package: object) -> Iterator[type]:
+    """The settings beside each channel or sender."""
+    name, path = package.__name__, package.__path__  # type: ignore[attr-defined]  # a module; its type has neither
+    for found in sorted(one.name for one in pkgutil.iter_modules(path)):
+        yield importlib.import_module(f"{name}.{found}").Settings
+
+
+def settings() -> Iterator[tuple[Described, str]]:
+    for cls in SHARED:
+        yield from ((one, WHO[cls]) for one in describe([cls]))
+    yield from ((one, WORKERS) for one in describe([HotlineSettings], prefix="HOTLINE_<ID>_"))
+    yield from ((one, "web") for one in describe(beside(gateway.channels)))
+    yield from ((one, WORKERS) for one in describe(beside(workers.senders)))
+
+
+def settings_table() -> str:
+    rows = ["| name | meaning | default | read by |", "|---|---|---|---|"]
+    for one, who in settings():
+        name = f"`{one.name}`" + (f", or `{one.name}_FILE`" if one.secret else "")
+        default = "must be set" if one.default is None else f"`{one.default}`"
+        rows.append(f"| {name} | {one.meaning} | {default} | {who} |")
+    return "\n".join(rows) + "\n"
+
+
+def figures_of_web() -> str:
+    rows = ["| figure | counts |", "|---|---|"]
+    rows += [f"| `tokaut_{name}_total` | {meaning} |" for name, meaning in COUNTED.items()]
+    return "\n".join(rows) + "\n"
+
+
+def figures_of_workers() -> str:
+    registry = CollectorRegistry()
+    Metrics(registry)
+    rows = ["| figure | is |", "|---|---|"]
+    for family in registry.collect():
+        name = family.name + ("_total" if family.type == "counter" else "")
+        rows.append(f"| `{name}` | {family.documentation} |")
+    return "\n".join(rows) + "\n"
+
+
+def _when(why: str) -> str:
+    if why in TOLD_AT:
+        return NTH[TOLD_AT[why]]
+    return "when it has come to that" if why in {"refused", "parked"} else "by its time"
+
+
+def classes() -> str:
+    rows = ["| class | a person is told | what to do |", "|---|---|---|"]
+    for why, todo in TO_DO.items():
+        rows.append(f"| `{why}` | {_when(why)} | {todo} |")
+    rows += [f"| `{why}` (SMS) | at once, then hourly | {todo} |" for why, todo in SMS_TO_DO.items()]
+    return "\n".join(rows) + "\n"
+
+
+PARTS: Mapping[tuple[str, str], Callable[[], str]] = {
+    ("docs/operating.md", "settings"): settings_table,
+    ("docs/operating.md", "figures of web"): figures_of_web,
+    ("docs/operating.md", "figures of workers"): figures_of_workers,
+    ("docs/operating.md", "classes"): classes,
+    ("docs/safeguarding.md", "proofs"): rules.table,
+}
+
+
+def main() -> None:
+    for (page, name), make in PARTS.items():
+        old, new = part(page, name), make()
+        if old != new:
+            marked = f"<!-- {name} -->\n"
+            (ROOT / page).write_text(read(page).replace(marked + old, marked + new), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

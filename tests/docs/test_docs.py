@@ -1,0 +1,126 @@
+"""The pages say what is there: each setting, command, channel and figure; and no page names what is not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import click
+import pytest
+from prometheus_client import CollectorRegistry
+
+from gateway.metrics import COUNTED
+from tests.docs import generated
+from tests.docs.pages import ROOT, anchors, files_named, links, named, pages, part, read
+from tokaut.__main__ import main
+from workers.metrics import Metrics
+
+PAGES = [pytest.param(page, id=page.relative_to(ROOT).as_posix()) for page in pages()]
+BY_HEALTH = {"database_up", "redis_up", "spool_entries", "spool_oldest_seconds", "spool_bad"}
+
+
+@pytest.mark.parametrize(("page", "name"), generated.PARTS, ids=str)
+def test_a_table_that_is_made_from_the_code_is_as_the_code_says(page: str, name: str) -> None:
+    assert part(page, name) == generated.PARTS[page, name](), "write it anew: python -m tests.docs.generated"
+
+
+def test_every_command_has_a_line() -> None:
+    told = named(read("docs/operating.md"))
+    assert {f"tokaut {command}" for command in _commands(main)} <= told
+
+
+def test_no_page_names_a_command_that_is_not_there() -> None:
+    there = set(_commands(main))
+    groups = {command.split()[0] for command in there}
+    for page in pages():
+        for found in re.findall(r"`(?:\.venv/bin/)?tokaut ([a-z]+)(?: ([a-z]+))?", page.read_text()):
+            whole = " ".join(found).strip()
+            assert whole in there or found[0] in there or (whole in groups and not found[1]), f"{page}: tokaut {whole}"
+
+
+def _commands(command: click.Command, name: str = "") -> Iterator[str]:
+    if not isinstance(command, click.Group):
+        yield name
+        return
+    for inner_name, inner in command.commands.items():
+        yield from _commands(inner, f"{name} {inner_name}".strip())
+
+
+@pytest.mark.parametrize(
+    ("folder", "ending", "page"),
+    [
+        ("gateway/channels", ".py", "docs/add-a-channel.md"),
+        ("workers/senders", ".py", "docs/add-a-channel.md"),
+        ("workers/hotlines", ".py", "docs/add-a-hotline.md"),
+        ("reports/countries", ".toml", "docs/add-a-country.md"),
+        ("flows", ".yaml", "README.md"),
+        ("locales", ".po", "README.md"),
+    ],
+)
+def test_whatever_is_a_file_has_a_line(folder: str, ending: str, page: str) -> None:
+    there = {path.stem for path in (ROOT / folder).glob(f"*{ending}") if path.stem != "__init__"}
+    assert there
+    assert there <= named(read(page))
+    assert there <= named(read("README.md"))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_names_no_file_that_is_not_there(page: object) -> None:
+    path = ROOT / str(page)
+    text = path.read_text(encoding="utf-8")
+    for name in files_named(text):
+        assert (ROOT / name).exists(), name
+    for link in links(text):
+        target, _, anchor = link.partition("#")
+        there = (path.parent / target).resolve() if target else path
+        assert there.exists(), link
+        assert not anchor or anchor in anchors(there.read_text(encoding="utf-8")), link
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_names_no_figure_that_is_not_there(page: object) -> None:
+    registry = CollectorRegistry()
+    Metrics(registry)
+    there = {f"tokaut_{name}" for name in BY_HEALTH} | {f"tokaut_{name}_total" for name in COUNTED}
+    there |= {family.name + ("_total" if family.type == "counter" else "") for family in registry.collect()}
+    there |= {"tokaut_answer_seconds", "tokaut_answer_seconds_count"}
+    told = re.findall(r"`(tokaut_[a-z0-9_]+)`", (ROOT / str(page)).read_text(encoding="utf-8"))
+    assert set(told) <= there
+
+
+def test_every_decision_has_its_four_parts_in_25_lines() -> None:
+    records = sorted((ROOT / "docs/decisions").glob("*.md"))
+    assert [path.name[:4] for path in records] == [f"{n:04}" for n in range(1, len(records) + 1)]
+    for path in records:
+        text = path.read_text(encoding="utf-8")
+        assert text.count("\n") <= 25, path.name
+        assert re.findall(r"^\*\*(\w+)\.\*\*", text, re.MULTILINE) == ["Context", "Decision", "Why", "Consequences"]
+
+
+def test_the_screens_of_the_picture_are_screens_of_the_transcripts() -> None:
+    shown = _even("\n".join(path.read_text() for path in (ROOT / "tests/transcripts/ussd").glob("*.txt")))
+    picture = read("docs/conversation.svg")
+    for screen in ("home", "sent"):
+        lines = re.findall(rf'class="screen {screen}"[^>]*>([^<]+)<', picture)
+        assert lines and _even(_hidden(lines)) in shown
+
+
+def test_the_screens_of_the_readme_are_screens_of_the_transcripts() -> None:
+    shown = {
+        line.strip()
+        for path in (ROOT / "tests/transcripts/ussd").glob("*.txt")
+        for line in path.read_text().splitlines()
+    }
+    _, _, rest = read("README.md").partition("```text\n")
+    lines = [line.strip() for line in rest.partition("```")[0].splitlines()]
+    said = {line for line in lines if not line.startswith((">", "…"))}
+    questions = {one.strip() for line in lines if line.startswith("…") for one in line.split("…") if one.strip()}
+    assert said | questions <= shown
+
+
+def _hidden(lines: list[str]) -> str:
+    return "\n".join(re.sub(r"\b\d{4}\b", "####", line) for line in lines)
+
+
+def _even(text: str) -> str:
+    return " ".join(text.split())

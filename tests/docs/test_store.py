@@ -1,0 +1,23 @@
+"""docs/store.md has every table and column, no other, and a line of rights for each table."""
+
+from __future__ import annotations
+
+import re
+
+from reports.store.tables import metadata
+from tests.docs.pages import read
+
+
+def test_every_table_and_column_is_described_and_no_other() -> None:
+    tables, _, _ = read("docs/store.md").partition("## Who may do what")
+    sections = re.split(r"^### (\w+)\n", tables, flags=re.MULTILINE)[1:]
+    told = {
+        name: re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
+        for name, text in zip(sections[::2], sections[1::2], strict=True)
+    }
+    assert told == {name: [column.name for column in table.columns] for name, table in metadata.tables.items()}
+
+
+def test_every_table_has_a_line_of_rights() -> None:
+    _, _, rights = read("docs/store.md").partition("## Who may do what")
+    assert set(re.findall(r"^\| `(\w+)` \|", rights, re.MULTILINE)) == set(metadata.tables)
