@@ -56,7 +56,7 @@ def chance(tree: ast.Module) -> Iterator[str]:
 
 
 def sql_from_text(tree: ast.Module) -> Iterator[str]:
-    """Statements are built from the tables, with bound values; what is asked about durability has names that are constants of ours."""
+    """Statements are built from the tables, with bound values; what is asked about durability is named by constants."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and dotted(node.func).removeprefix("sqlalchemy.") in ("text", "literal_column"):
             yield dotted(node.func)

@@ -53,6 +53,9 @@ class App:
         self.flask = create_app(self.plan.settings)
         self.parts: Parts = self.flask.extensions["tokaut"]
         self.parts.housekeeping.stop()  # a test does a round when it wants one
+        for thread in threading.enumerate():
+            if thread.name == "housekeeping":
+                thread.join(10)
         self.http = Http(self.flask.test_client())
         self.database = self.parts.database
 
