@@ -135,6 +135,8 @@ def _read(environ: Mapping[str, str]) -> _Given:
     # In the demo everything runs under one account; elsewhere web's has no way to a private key at all.
     keyfolder.refuse_private_keys(common.keys / "public" if common.mode == "demo" else common.keys)
     countries = country.load_all(common.countries, common.mode.value, common.country_dir)
+    if common.mode == "live" and (lines := countries.problems("live")):
+        raise country.CountryError(lines)  # no number that nobody confirmed, no hotline that has agreed to nothing
     given = _Given(
         common,
         settings[WebSecrets],

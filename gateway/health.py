@@ -12,8 +12,8 @@ from flask import Response
 from gateway.metrics import Metrics
 from gateway.sessions import Sessions
 from reports.spool import Spool
+from reports.store import sweeping
 from reports.store.database import Away, Database
-from reports.store.filing import oldest_due
 
 OLDEST_P1_SECONDS = 600
 
@@ -60,6 +60,6 @@ class Health:
     def _oldest(self) -> dict[str, int] | None:
         """Priority → age of its oldest undelivered delivery in seconds; None while the database is away."""
         try:
-            return {p: max(0, self._database.now() - at) // 1_000_000 for p, at in oldest_due(self._database).items()}
+            return {priority: age // 1_000_000 for priority, age in sweeping.oldest(self._database).items()}
         except Away:
             return None

@@ -102,9 +102,6 @@ class Duties:
 
     def figures(self) -> None:
         """For the monitor."""
-        ages = sweeping.oldest(self._database)
-        for priority in schedule.PACES:
-            self._metrics.oldest.labels(priority).set(ages.get(priority, 0) / SECOND)
         since = sweeping.unchained_since(self._database)
         age = 0 if since is None else max(0, self._database.now() - since)
         self._metrics.unchained.set(age / SECOND)

@@ -6,11 +6,11 @@ Each function is one transaction, or one read. All raise `Away` where the databa
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from reports.store import tables as t
 from reports.store.database import Database
@@ -183,14 +183,6 @@ def state_of(database: Database, report_id: str) -> Any:
     with database.read() as connection:
         columns = (r.state, r.desk, r.country, r.priority, r.created_at)
         return connection.execute(select(*columns).where(r.report_id == report_id)).first()
-
-
-def oldest_due(database: Database) -> Mapping[str, int]:
-    """Priority → when its oldest undelivered delivery was made, in microseconds."""
-    d = t.delivery.c
-    with database.read() as connection:
-        query = select(d.priority, func.min(d.created_at)).where(d.state == "due").group_by(d.priority)
-        return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def audit_row(actor: str, act: str, object_id: str, at: int) -> dict[str, Any]:
