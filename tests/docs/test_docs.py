@@ -16,7 +16,14 @@ from tokaut.__main__ import main
 from workers.metrics import Metrics
 
 PAGES = [pytest.param(page, id=page.relative_to(ROOT).as_posix()) for page in pages()]
-BY_HEALTH = {"database_up", "redis_up", "spool_entries", "spool_oldest_seconds", "spool_bad"}
+BY_HEALTH = {
+    "database_up",
+    "redis_up",
+    "spool_entries",
+    "spool_oldest_seconds",
+    "spool_bad",
+    "oldest_undelivered_seconds",
+}
 
 
 @pytest.mark.parametrize(("page", "name"), generated.PARTS, ids=str)
