@@ -222,6 +222,7 @@ def test_two_files_with_the_same_flow_are_refused() -> None:
         check([read("a.yaml", GOOD), read("b.yaml", GOOD)])
 
 
+@pytest.mark.rule("B-67")
 def test_words_are_the_words_they_look_like() -> None:
     """B-67: no `no` becomes false, no time a number; and `1` and "1" are the same key."""
     found = made(

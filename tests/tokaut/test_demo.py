@@ -123,6 +123,7 @@ def test_while_it_is_up_it_tells_where_everything_is(running: Demo) -> None:
     assert requests.post(told["hotline"] + "/vu-pikinini", json={}, timeout=5).status_code == 401
 
 
+@pytest.mark.rule("B-76")
 def test_a_second_one_in_the_folder_stops_and_another_folder_works(running: Demo, tmp_path: Path) -> None:
     """B-76"""
     second = Demo(running.folder, "--once")
@@ -135,6 +136,7 @@ def test_a_second_one_in_the_folder_stops_and_another_folder_works(running: Demo
     assert requests.get(f"http://127.0.0.1:{running.port}/healthz", timeout=5).ok
 
 
+@pytest.mark.rule("B-77")
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_and_sigterm_leave_nothing_running(running: Demo, how: signal.Signals) -> None:
     """B-77"""
@@ -148,6 +150,7 @@ def test_ctrl_c_and_sigterm_leave_nothing_running(running: Demo, how: signal.Sig
         line.bind(("127.0.0.1", running.port))
 
 
+@pytest.mark.rule("B-77")
 def test_stopped_in_the_middle_it_leaves_nothing_running(folder: Path) -> None:
     """B-77"""
     demo = Demo(folder, "--once")
@@ -156,6 +159,7 @@ def test_stopped_in_the_middle_it_leaves_nothing_running(folder: Path) -> None:
     assert demo.processes() == []
 
 
+@pytest.mark.rule("B-77")
 def test_after_the_starter_was_killed_the_next_start_cleans_up_and_works(folder: Path) -> None:
     """B-77"""
     demo = Demo(folder)
@@ -175,6 +179,7 @@ def test_a_process_that_dies_stops_the_demo_with_a_plain_line(running: Demo) -> 
     assert running.processes() == []
 
 
+@pytest.mark.rule("B-75")
 def test_a_port_in_use_is_named(folder: Path) -> None:
     """B-75"""
     with socket.socket() as line:
@@ -188,6 +193,7 @@ def test_a_port_in_use_is_named(folder: Path) -> None:
     assert len(demo.output.splitlines()) == 1
 
 
+@pytest.mark.rule("B-75")
 def test_a_data_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
     """B-75"""
     (tmp_path / "file").touch()
@@ -197,6 +203,7 @@ def test_a_data_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
     assert len(demo.output.splitlines()) == 1
 
 
+@pytest.mark.rule("B-71")
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [

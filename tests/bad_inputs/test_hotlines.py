@@ -1,0 +1,77 @@
+"""Hotlines that answer without end, a byte at a time, or by sending the report elsewhere. Call-backs wait."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.bad_inputs.row import TO_SENT, Row
+from tests.support.town import Town
+from tests.support.wait import until
+from tests.workers.lying_hotline import Answer, How, LyingHotline
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("bad_inputs")]
+
+DELIVERY = "SELECT state, attempt, last_class, last_status FROM delivery WHERE report_id = ?"
+
+
+@pytest.fixture(scope="module")
+def hotline() -> Iterator[LyingHotline]:
+    with LyingHotline() as hotline:
+        yield hotline
+
+
+@pytest.fixture(scope="module")
+def bad_town(hotline: LyingHotline) -> Iterator[Town]:
+    """A town of its own, whose child helpline is the lying one."""
+    lying = {"HOTLINE_VU_PIKININI_URL": hotline.url, "HOTLINE_VU_PIKININI_PRIVATE": hotline.host_port}
+    town = Town(lying).up()
+    yield town
+    town.down()
+
+
+def sent(row: Row) -> str:
+    row.call().walk(*TO_SENT)
+    report_id: str = row.report()["report_id"]
+    return report_id
+
+
+@pytest.mark.rule("B-60")
+@pytest.mark.parametrize("how", ["endless", "body_in_drips", "half_body", "plainly"])
+def test_a_receipt_is_a_receipt_whatever_follows_it(row: Row, hotline: LyingHotline, how: How) -> None:
+    hotline.answer(Answer(200, how=how), Answer())
+    report_id = sent(row)
+    until(
+        lambda: row.inside.rows(DELIVERY, report_id) == [("delivered", 1, "delivered", 200)],
+        f"{how} is no receipt: {row.inside.rows(DELIVERY, report_id)}",
+    )
+    took = [taken for taken in hotline.taken if taken.data["data"]["report_id"] == report_id]
+    assert len(took) == 1
+
+
+@pytest.mark.rule("B-61")
+@pytest.mark.parametrize(
+    "where", ["http://169.254.169.254/latest/", "http://127.0.0.1/", "/reports", "file:///etc/passwd"]
+)
+def test_nobody_is_sent_elsewhere(row: Row, hotline: LyingHotline, where: str) -> None:
+    hotline.answer(Answer(302, {"Location": where}), Answer(204))
+    connections = hotline.connections
+    report_id = sent(row)
+    until(
+        lambda: row.inside.rows(DELIVERY, report_id) == [("due", 1, "moved", 302)],
+        f"it was followed: {row.inside.rows(DELIVERY, report_id)}",
+    )
+    assert hotline.connections == connections + 1
+
+
+@pytest.mark.rule("B-61")
+def test_after_a_redirect_the_same_address_is_tried_again(row: Row, hotline: LyingHotline) -> None:
+    hotline.answer(Answer(302, {"Location": "/elsewhere"}), Answer(204))
+    report_id = sent(row)
+    until(lambda: row.inside.rows(DELIVERY, report_id)[0][2] == "moved", "it is not tried")
+    row.inside.rows("UPDATE delivery SET next_at = 0 WHERE report_id = ?", report_id)  # half a minute later
+    until(lambda: row.inside.rows(DELIVERY, report_id)[0][0] == "delivered", "it is not tried again")
+    took = [taken for taken in hotline.taken if taken.data["data"]["report_id"] == report_id]
+    assert [taken.head for taken in took] == ["POST /reports HTTP/1.1"] * 2
+    assert took[0].headers["webhook-id"] == took[1].headers["webhook-id"]

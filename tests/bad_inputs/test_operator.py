@@ -1,0 +1,276 @@
+"""What an operator gets wrong: settings, keys, a database that is not there, a full disk. By the real command lines.
+
+More of it, by table: tests/reports/test_settings.py, test_settings_files.py and test_keyfolder.py; for the demo, from
+B-75 to B-77, tests/tokaut/test_demo.py.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+import requests
+
+from reports.settings.reading import new_secret
+from tests.bad_inputs.row import HOME, TO_SEND, TO_SENT, Row
+from tests.reports.environments import live_environment
+from tests.support.handsets import AfricasTalking
+from tests.support.ports import free_port
+from tests.support.town import Town
+from tests.support.wait import until
+from tokaut import demo_start
+from tokaut.leash import leashed
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("bad_inputs")]
+
+WEB = "gateway.app:create_app()"
+
+
+class Web:
+    """A web process beside the town's: its Valkey and its keys, and else what `changes` say."""
+
+    def __init__(self, town: Town, folder: Path, changes: Mapping[str, str], before: tuple[str, ...] = ()) -> None:
+        self.port = free_port()
+        self.town = town
+        inside = town.plan.folder.inside
+        self.log = folder / "web.log"
+        (folder / "metrics").mkdir(exist_ok=True)
+        self.environment = {
+            **town.environment,
+            "TOKAUT_DATA": str(folder),
+            "TOKAUT_KEYS": str(inside / "keys"),
+            "PROMETHEUS_MULTIPROC_DIR": str(folder / "metrics"),
+            **changes,
+        }
+        command = demo_start.commands(town.plan, web_processes=1)["web"]
+        bound = [f"127.0.0.1:{self.port}" if word == town.web.removeprefix("http://") else word for word in command]
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                leashed([*before, *bound]), env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def until_up(self) -> None:
+        def answers() -> bool:
+            try:
+                return requests.get(f"{self.url}/healthz", timeout=5).ok
+            except requests.RequestException:
+                return self.process.poll() is not None
+
+        until(answers, f"web does not start: {self.log}", seconds=60)
+        assert self.process.poll() is None, self.log.read_text()
+
+    def phone(self, number: str) -> AfricasTalking:
+        return AfricasTalking(self.url, self.town.token("africastalking"), number, "*111*163#")
+
+    def ends(self) -> tuple[int, list[str]]:
+        """Its exit code, and what it said."""
+        return self.process.wait(timeout=60), self.log.read_text().splitlines()
+
+    def down(self) -> None:
+        self.process.terminate()
+        self.process.wait(timeout=30)
+
+
+@pytest.mark.rule("B-71")
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"TOKAUT_MOED": "live"}, "TOKAUT_MOED is no setting. Did you mean TOKAUT_MODE?"),
+        ({"TOKAUT_MODE": "Live "}, "TOKAUT_MODE is 'Live'; it can be demo, training or live"),
+    ],
+)
+def test_a_setting_that_is_none(bad_town: Town, tmp_path: Path, changes: Mapping[str, str], line: str) -> None:
+    assert Web(bad_town, tmp_path, changes).ends() == (1, [line])
+
+
+LIVE_KEY = [
+    ("", "is empty"),
+    ("changeme", "holds 6 bytes and needs 32"),
+    (new_secret(demo=True), "is one that a demo made"),
+    ("lukaotem", "holds 6 bytes and needs 32"),
+]
+
+
+@pytest.mark.rule("B-72")
+@pytest.mark.parametrize(("value", "said"), LIVE_KEY, ids=["empty", "a word", "the demo's", "eight characters"])
+def test_live_with_a_key_that_is_none(tmp_path: Path, value: str, said: str) -> None:
+    code, output = checked(live_environment(tmp_path) | {"TOKAUT_SESSION_KEY": value})
+    [line] = [line for line in output.splitlines() if "TOKAUT_SESSION_KEY" in line]
+    assert code == 1
+    assert said in line
+    assert "tokaut keys secret" in line
+    assert not value or value not in output
+
+
+@pytest.mark.rule("B-72")
+@pytest.mark.parametrize("how", ["both", "missing", "open to others"])
+def test_live_with_a_key_in_a_wrong_file(tmp_path: Path, how: str) -> None:
+    environ = live_environment(tmp_path)
+    file = tmp_path / "session_key"
+    if how != "missing":
+        file.write_text(environ["TOKAUT_SESSION_KEY"])
+        file.chmod(0o644 if how == "open to others" else 0o400)
+    if how != "both":
+        del environ["TOKAUT_SESSION_KEY"]
+    code, output = checked(environ | {"TOKAUT_SESSION_KEY_FILE": str(file)})
+    [line] = [line for line in output.splitlines() if "TOKAUT_SESSION_KEY" in line]
+    assert code == 1
+    assert {"both": "keep one", "missing": "cannot be read", "open to others": "chmod 0400"}[how] in line
+
+
+def checked(environ: Mapping[str, str]) -> tuple[int, str]:
+    """`tokaut check` with nothing of this environment but the path."""
+    command = [str(Path(os.sys.executable).parent / "tokaut"), "check"]
+    done = subprocess.run(
+        command, env={"PATH": os.environ["PATH"], **environ}, capture_output=True, text=True, timeout=60, check=False
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.rule("B-73")
+def test_a_database_that_is_not_there(row: Row, tmp_path: Path) -> None:
+    web = Web(row.town, tmp_path, {"DATABASE_URL": "postgresql://127.0.0.1:1/x"})
+    clock = subprocess.Popen(
+        leashed(demo_start.commands(row.town.plan)["clock"]),
+        env=web.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        web.until_up()
+        phone = web.phone(row.phone)
+        assert phone.dial().text.startswith(HOME)
+        for label in TO_SENT:
+            said = phone.type(label)
+        assert said.text.startswith("Sent to Pikinini Helpline.\nCode ")
+        assert len(list((tmp_path / "spool").glob("*.box"))) == 1
+        assert requests.get(f"{web.url}/readyz", timeout=5).status_code == 503
+        assert b"Traceback" not in web.log.read_bytes()
+        assert clock.poll() is None
+    finally:
+        clock.kill()
+        clock.wait(timeout=30)
+        web.down()
+
+
+@pytest.mark.rule("B-73")
+def test_a_database_that_is_none(bad_town: Town, tmp_path: Path) -> None:
+    code, lines = Web(bad_town, tmp_path, {"DATABASE_URL": "nonsense"}).ends()
+    assert code == 1
+    assert lines == [
+        "DATABASE_URL is no address of the right kind; write it as postgresql://user@host/name, "
+        "or sqlite:////folder/file.db"
+    ]
+
+
+@pytest.fixture
+def keys(bad_town: Town, tmp_path: Path) -> Path:
+    """The public keys of the town, in a folder of its own."""
+    folder = tmp_path / "keys"
+    shutil.copytree(bad_town.plan.folder.inside / "keys" / "public", folder / "public")
+    for path in folder.rglob("*.pub"):
+        path.chmod(0o644)
+    return folder
+
+
+@pytest.mark.rule("B-74")
+def test_a_public_key_that_is_missing(bad_town: Town, tmp_path: Path, keys: Path) -> None:
+    """Without the worker's own key web does not start; a hotline without one gets nothing, and `check` says so."""
+    shutil.rmtree(keys / "public" / "_sender")
+    code, lines = Web(bad_town, tmp_path, {"TOKAUT_KEYS": str(keys)}).ends()
+    assert (code, len(lines)) == (1, 1)
+    assert lines[0].endswith("make one: tokaut keys new _sender")
+    shutil.rmtree(keys / "public" / "vu-police")
+    _, output = checked({**bad_town.environment, "TOKAUT_KEYS": str(keys)})
+    assert "vu-police" in output
+
+
+@pytest.mark.rule("B-74")
+def test_a_public_key_that_is_none(bad_town: Town, tmp_path: Path, keys: Path) -> None:
+    [path] = (keys / "public" / "vu-pikinini").iterdir()
+    path.write_text("x25519 c2hvcnQ= 2026-11-01T08:00:00+00:00\n")
+    code, lines = Web(bad_town, tmp_path, {"TOKAUT_KEYS": str(keys)}).ends()
+    assert (code, len(lines)) == (1, 1)
+    assert lines[0].startswith(str(path))
+    assert "copy it again from where it was made" in lines[0]
+
+
+@pytest.mark.rule("B-74")
+def test_a_private_key_where_web_can_read_it(bad_town: Town, tmp_path: Path, keys: Path) -> None:
+    private = next((bad_town.plan.folder.inside / "keys" / "private" / "vu-pikinini").iterdir())
+    shutil.copy(private, keys / "public" / "vu-pikinini" / "copy.pub")
+    code, lines = Web(bad_town, tmp_path, {"TOKAUT_KEYS": str(keys)}).ends()
+    assert (code, len(lines)) == (1, 1)
+    assert "is a private key, and web can read it" in lines[0]
+
+
+@pytest.mark.rule("B-75")
+def test_a_data_folder_that_is_a_file(bad_town: Town, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    code, lines = Web(bad_town, tmp_path, {"TOKAUT_DATA": str(tmp_path / "file")}).ends()
+    assert code == 1
+    assert lines == [f"TOKAUT_DATA goes through {tmp_path / 'file'}, which is a file; name a folder"]
+
+
+IN_A_SMALL_ROOM = 'mount -t tmpfs -o size=4m none "$TOKAUT_DATA" && cp -r "$READY"/. "$TOKAUT_DATA"/ && exec "$@"'
+
+
+@pytest.fixture
+def small(row: Row, tmp_path: Path) -> Iterator[tuple[Web, Path]]:
+    """A web process whose data folder is a disk of 4 MiB that only it sees, and the way to that disk from here."""
+    unshare, shell = shutil.which("unshare"), shutil.which("sh")
+    asked = [unshare or "unshare", "--user", "--map-root-user", "--mount", "true"]
+    if unshare is None or subprocess.run(asked, capture_output=True, check=False).returncode:
+        pytest.skip("this machine lets nobody mount a small disk of their own (unshare --user --mount)")
+    folder, ready = tmp_path / "small", tmp_path / "ready"
+    folder.mkdir()
+    ready.mkdir()
+    database = {"DATABASE_URL": f"sqlite:///{ready / 'tokaut.db'}"}
+    done = subprocess.run(
+        [os.sys.executable, "-m", "tokaut", "migrate"],
+        env={**row.town.environment, "TOKAUT_DATA": str(ready), **database},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    before = (unshare, "--user", "--map-root-user", "--mount", str(shell), "-c", IN_A_SMALL_ROOM, "sh")
+    web = Web(row.town, tmp_path, {"TOKAUT_DATA": str(folder), "READY": str(ready)}, before)
+    try:
+        web.until_up()
+        yield web, Path(f"/proc/{web.process.pid}/root{folder}")
+    finally:
+        web.down()
+
+
+@pytest.mark.rule("B-78")
+def test_a_full_disk(row: Row, small: tuple[Web, Path]) -> None:
+    """Spool and database are on it: whoever sends is told NOT SENT, and one key sends it when there is room again."""
+    web, disk = small
+    phone = web.phone(row.phone)
+    phone.dial()
+    for label in TO_SEND:
+        phone.type(label)
+    fill = disk / "fill"
+    with fill.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(b"x" * 4096)
+        except OSError:
+            pass
+    said = phone.type("Send")
+    assert said.text.startswith("NOT SENT. In danger? Call police 111. Pikinini Helpline: call 163.")
+    assert not said.goes_on
+    fill.unlink()
+    sent = phone.type("Send")
+    assert sent.text.startswith("Sent to Pikinini Helpline.\nCode ")
+    assert b"Traceback" not in web.log.read_bytes()
