@@ -100,8 +100,9 @@ class App:
     def pass_time(self, seconds: float) -> None:
         """As if the clock had looked so many seconds from now."""
         later = Database(self.database.engine.url.render_as_string(hide_password=False), offset=seconds)
-        for origin_key in maturing.mature(later):
-            maturing.file_pending(later, origin_key)
+        while ripe := maturing.mature(later):
+            for origin_key in ripe:
+                maturing.file_pending(later, origin_key)
         later.close()
 
     def _opened(self, row: Any, hotline: str) -> Kept:
