@@ -90,9 +90,16 @@ def _insert_all(connection: Connection, filing: Filing, now: int) -> Filed:
     if deliveries:
         connection.execute(insert(t.delivery), deliveries)
     connection.execute(insert(t.audit), audit_row("web", "sent", filing.report_id, now))
-    connection.execute(delete(t.pending).where(t.pending.c.origin_key == filing.origin_key))
+    _end_what_waited(connection, filing)
     ids = tuple(row["delivery_id"] for row in deliveries)
     return Filed(filing.report_id, True, filing.completeness, filing.revision, deliveries=ids)
+
+
+def _end_what_waited(connection: Connection, filing: Filing) -> None:
+    """But not what was added after Send: from the spool a Send may come later than the words that follow it."""
+    p = t.pending.c
+    added = (p.kind == "update") & (p.revision > filing.revision)
+    connection.execute(delete(t.pending).where(p.origin_key == filing.origin_key, ~added))
 
 
 def _filed_before(connection: Connection, origin_key: bytes) -> Filed:
