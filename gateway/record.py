@@ -14,6 +14,7 @@ from gateway.message import Turn
 from gateway.turns import Last
 from reports.routing import Leg
 
+MOST_CHOICES = 60  # of earlier walks, so that who dials all day carries no endless tail
 MOST_DRAFTS = 3  # brothers and sisters on one phone, within a quarter of an hour
 
 
@@ -74,8 +75,12 @@ def take_up(drafts: Sequence[Draft], state: State, not_before: int) -> Draft | N
 
 
 def carried(state: State, draft: Draft) -> State:
-    """This walk with the earlier one's answers and words before it."""
-    return replace(carry(state, draft.state.answers), unasked=draft.state.unasked + state.unasked)
+    """This walk with the earlier one's answers and words before it: all words, and as many choices as help anybody."""
+    earlier = draft.state.answers
+    choices = [index for index, answer in enumerate(earlier) if not answer.typed]
+    old = set(choices[:-MOST_CHOICES])
+    kept = tuple(answer for index, answer in enumerate(earlier) if index not in old)
+    return replace(carry(state, kept), unasked=draft.state.unasked + state.unasked)
 
 
 def laid_by(drafts: Sequence[Draft], draft: Draft) -> list[Draft]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,12 @@ from flows.model import Answer, State, Unasked
 from gateway.limits import Loop
 from gateway.message import Turn
 from gateway.record import (
+    MOST_CHOICES,
     MOST_DRAFTS,
     Begun,
     Draft,
     Record,
+    carried,
     laid_by,
     pack_drafts,
     pack_record,
@@ -83,3 +86,14 @@ def test_one_phone_keeps_a_few_drafts_each_report_once() -> None:
     drafts = [draft(name, 1) for name in "abcd"]
     assert laid_by(drafts, draft("c", 2)) == [draft("c", 2), draft("a", 1), draft("b", 1)]
     assert len(laid_by(drafts, draft("e", 2))) == MOST_DRAFTS
+
+
+def test_who_dials_all_day_carries_no_endless_tail_and_no_word_is_dropped() -> None:
+    words = Answer("more.words", "addition", "kept", True, 1)
+    state = STATE
+    for _ in range(50):
+        draft = Draft("soon", "harm", replace(state, answers=(*state.answers, words)), BEGUN, 1)
+        state = carried(STATE, draft)
+    assert sum(answer.typed for answer in state.answers) == 50
+    assert sum(not answer.typed for answer in state.answers) == MOST_CHOICES + 2
+    assert state.values == STATE.values
