@@ -83,7 +83,7 @@ class Filer:
 
     def _complete(self, told: Told, begun: Begun, filed: Filed) -> Filed:
         """It is there already: an INCOMPLETE one becomes complete; a repeat of the same Send changes nothing."""
-        if filed.completeness != "incomplete" and not begun.carried:
+        if filed.completeness != "incomplete" and filed.own:
             return filed
         again = replace(begun, report_id=filed.report_id, revision=filed.revision + 1)
         return replace(filed, revision=self._put(told, again, again.legs, "update", seconds=0).revision)
@@ -94,7 +94,7 @@ class Filer:
         filing = self._sealer.seal(told, begun, begun.legs, "complete")
         kind = "again" if begun.carried else "sent"
         self._keep_in_spool(Entry(filing, kind, due_at=self._database.now(), mailbox=draw(0) if draw else None))
-        return Filed(filing.report_id, True, "complete", begun.revision, 0 if draw else None)
+        return Filed(filing.report_id, True, "complete", begun.revision, code=0 if draw else None)
 
     def code_and_pin(self, begun: Begun) -> tuple[str, str]:
         """What Sent shows. By SMS the mailbox is opened only now, when it was asked for."""
@@ -150,7 +150,7 @@ class Filer:
         """Delete what would file itself: the reporter said Delete, or left out the hotline it was for."""
         if begun.pending:
             try:
-                self._write(lambda: pending.drop_pending(self._database, begun.origin_key))
+                self._write(lambda: pending.drop_pending(self._database, begun.origin_key, begun.report_id))
             except Away:
                 self._count("pending_not_dropped")
                 return begun
@@ -160,7 +160,8 @@ class Filer:
         """File now what waits: Done was pressed, or the network said that the line is gone."""
         if begun.pending:
             try:
-                self._write(lambda: pending.hurry_pending(self._database, begun.origin_key, self._database.now()))
+                now = self._database.now()
+                self._write(lambda: pending.hurry_pending(self._database, begun.origin_key, begun.report_id, now))
             except Away:
                 self._count("pending_not_hurried")  # it files itself in its own time
 
@@ -177,7 +178,7 @@ class Filer:
         filing, box = entry.filing, entry.mailbox
         if entry.kind in ("sent", "again"):
             filed = store.file(self._database, filing, (lambda n: box) if box else None)
-            done = filed.completeness == "complete" and entry.kind == "sent"
+            done = filed.completeness == "complete" and (entry.kind == "sent" or filed.own)
             if not (filed.fresh or done) and filed.report_id != filing.report_id:
                 # Taken up again from a draft that Redis kept while another Send of that call was filed without it.
                 own = hashlib.sha256(filing.origin_key + filing.report_id.encode()).digest()

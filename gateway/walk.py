@@ -73,8 +73,10 @@ class Walk:
         try:
             if found.effect:
                 return self._cause(caller, record, drafts, found.effect)
-            if found.accepted and not quiet:
-                record = replace(record, begun=self._write(caller, record, answered=found.answered is not None))
+            heard = found.state.unasked != before.state.unasked  # no answer, and meant to be heard all the same
+            if (found.accepted or heard) and not quiet:
+                answered = heard or found.answered is not None
+                record = replace(record, begun=self._write(caller, record, answered=answered))
             return self._shown(caller, record, drafts, sorry=found.sorry, accepted=found.accepted)
         except (NotSent, Away) as away:
             # The state before stays, so that the same key does it once the database is back.
@@ -156,10 +158,13 @@ class Walk:
         """From the second answer on there is a report: a new one, or out of sight the one of an earlier walk."""
         if record.begun or not record.state.values.get("category"):
             return record
+        begun = self._begin_report(caller, record)
+        record = replace(record, reports=record.reports + 1)
         draft = take_up(drafts, record.state, caller.now - DRAFT_SECONDS[caller.kind])
         if draft is None:
-            return replace(record, begun=self._begin_report(caller, record), reports=record.reports + 1)
-        begun = replace(draft.begun, carried=True)
+            return replace(record, begun=begun)
+        # Under this walk's own key: walked again without Redis, and so without the draft, it finds the same report.
+        begun = replace(draft.begun, origin_key=begun.origin_key, carried=True)
         return replace(record, state=carried(record.state, draft), begun=begun, words=record.words or draft.words)
 
     def _begin_report(self, caller: Caller, record: Record) -> Begun:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, insert, or_, select, update
 
 from reports.store import tables as t
 from reports.store.database import Database
@@ -61,13 +61,15 @@ Draw = Callable[[int], Mailbox]  # the n-th code of a report, n = 0, 1 … while
 class Filed:
     """What became of a Send. Where `fresh` is false, the report was there already under this id.
 
-    `code`: n of the code that was kept, None where none was asked for. `deliveries`: ids to hurry along.
+    `own`: by this very walk, and not by an earlier one that it carries on. `code`: n of the code that was kept, None
+    where none was asked for. `deliveries`: ids to hurry along.
     """
 
     report_id: str
     fresh: bool
     completeness: str
     revision: int
+    own: bool = True
     code: int | None = None
     deliveries: tuple[str, ...] = ()
 
@@ -78,7 +80,7 @@ def file(database: Database, filing: Filing, draw: Draw | None = None) -> Filed:
     with database.write() as connection:
         row = _report_row(filing)
         fresh = connection.execute(database.insert_new(t.report).values(row)).rowcount == 1
-        filed = _insert_all(connection, filing, now) if fresh else _filed_before(connection, filing.origin_key)
+        filed = _insert_all(connection, filing, now) if fresh else _filed_before(connection, filing)
         if draw is None:
             return filed
         return replace(filed, code=_keep_mailbox(database, connection, filed.report_id, draw))
@@ -99,13 +101,25 @@ def _end_what_waited(connection: Connection, filing: Filing) -> None:
     """But not what was added after Send: from the spool a Send may come later than the words that follow it."""
     p = t.pending.c
     added = (p.kind == "update") & (p.revision > filing.revision)
-    connection.execute(delete(t.pending).where(p.origin_key == filing.origin_key, ~added))
+    connection.execute(delete(t.pending).where(same_report(p, filing.origin_key, filing.report_id), ~added))
 
 
-def _filed_before(connection: Connection, origin_key: bytes) -> Filed:
+def same_report(columns: Any, origin_key: bytes, report_id: str) -> ColumnElement[bool]:
+    """By the key of the walk; or by the id, where an earlier walk of the same report had another key."""
+    return or_(columns.origin_key == origin_key, columns.report_id == report_id)
+
+
+def filed_before(connection: Connection, filing: Filing) -> Any:
+    """Row (report_id, completeness, revision, own) of what was filed of this report, by this walk first; or None."""
     r = t.report.c
-    row = connection.execute(select(r.report_id, r.completeness, r.revision).where(r.origin_key == origin_key)).one()
-    return Filed(row.report_id, False, row.completeness, row.revision)
+    own = r.origin_key == filing.origin_key
+    query = select(r.report_id, r.completeness, r.revision, own.label("own")).order_by(own.desc()).limit(1)
+    return connection.execute(query.where(same_report(r, filing.origin_key, filing.report_id))).first()
+
+
+def _filed_before(connection: Connection, filing: Filing) -> Filed:
+    row = filed_before(connection, filing)
+    return Filed(row.report_id, False, row.completeness, row.revision, bool(row.own))
 
 
 def _report_row(filing: Filing) -> dict[str, Any]:
@@ -166,7 +180,10 @@ def _keep_mailbox(database: Database, connection: Connection, report_id: str, dr
         if holder in (None, report_id):
             break
     row = asdict(box) | {"report_id": report_id, "tries": 0, "locked_until": 0, "created_at": database.now()}
-    connection.execute(database.insert_new(t.mailbox).values(row))
+    if not connection.execute(database.insert_new(t.mailbox).values(row)).rowcount:
+        # Of an earlier walk of the same report: what is shown now is what opens it.
+        other = (m.report_id == report_id) & (m.code_hmac != box.code_hmac)
+        connection.execute(update(t.mailbox).where(other).values(asdict(box)))
     return n
 
 

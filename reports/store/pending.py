@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, exists, func, insert, select, update
 
 from reports.store import tables as t
 from reports.store.database import Database
-from reports.store.filing import Filing
+from reports.store.filing import Filing, filed_before, same_report
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,29 +25,32 @@ def put_pending(database: Database, filing: Filing, kind: str, due_at: int) -> K
     Where the report was filed meanwhile, up to this revision or under another id, nothing is written: both are sealed
     into the filing, which has to be made anew as the next revision of what is known.
     """
-    r = t.report.c
-    filed = select(r.report_id, r.revision).where(r.origin_key == filing.origin_key)
     with database.write() as connection:
-        row = connection.execute(filed).first()
+        row = filed_before(connection, filing)
         if row and (row.report_id != filing.report_id or row.revision >= filing.revision):
             return Known(row.report_id, row.revision)
-        connection.execute(delete(t.pending).where(t.pending.c.origin_key == filing.origin_key))
-        _insert_pending(connection, filing, kind, due_at)
+        _replace_pending(connection, filing, kind, due_at)
     return None
 
 
 def put_late(database: Database, filing: Filing, kind: str, due_at: int) -> None:
     """From the spool: a later revision holds all that this one does, so it never takes that one's place."""
-    p, r = t.pending.c, t.report.c
+    p = t.pending.c
+    same = same_report(p, filing.origin_key, filing.report_id)
     with database.write() as connection:
-        waits = connection.execute(select(func.max(p.revision)).where(p.origin_key == filing.origin_key)).scalar()
-        filed = connection.execute(select(r.revision).where(r.origin_key == filing.origin_key)).scalar()
-        if filing.revision > max(waits or 0, filed or 0):
-            connection.execute(delete(t.pending).where(p.origin_key == filing.origin_key))
-            _insert_pending(connection, filing, kind, due_at)
+        waits = connection.execute(select(func.max(p.revision)).where(same)).scalar()
+        filed = filed_before(connection, filing)
+        if filing.revision > max(waits or 0, filed.revision if filed else 0):
+            _replace_pending(connection, filing, kind, due_at)
 
 
-def _insert_pending(connection: Connection, filing: Filing, kind: str, due_at: int) -> None:
+def _replace_pending(connection: Connection, filing: Filing, kind: str, due_at: int) -> None:
+    """What an earlier walk of this report has left goes by the key of this one from now on."""
+    r = t.report.c
+    earlier = (r.report_id == filing.report_id) & (r.origin_key != filing.origin_key)
+    free = ~exists(select(r.report_id).where(r.origin_key == filing.origin_key).correlate(None))
+    connection.execute(update(t.report).where(earlier, free).values(origin_key=filing.origin_key))
+    connection.execute(delete(t.pending).where(same_report(t.pending.c, filing.origin_key, filing.report_id)))
     shared = asdict(filing)
     del shared["parts"]
     rows = [
@@ -59,13 +62,13 @@ def _insert_pending(connection: Connection, filing: Filing, kind: str, due_at: i
         connection.execute(insert(t.pending), rows)
 
 
-def drop_pending(database: Database, origin_key: bytes) -> None:
+def drop_pending(database: Database, origin_key: bytes, report_id: str) -> None:
     with database.write() as connection:
-        connection.execute(delete(t.pending).where(t.pending.c.origin_key == origin_key))
+        connection.execute(delete(t.pending).where(same_report(t.pending.c, origin_key, report_id)))
 
 
-def hurry_pending(database: Database, origin_key: bytes, due_at: int) -> None:
+def hurry_pending(database: Database, origin_key: bytes, report_id: str, due_at: int) -> None:
     """File it now: the reporter said Done, or the network said that the line is gone."""
-    sooner = (t.pending.c.origin_key == origin_key) & (t.pending.c.due_at > due_at)
+    sooner = same_report(t.pending.c, origin_key, report_id) & (t.pending.c.due_at > due_at)
     with database.write() as connection:
         connection.execute(update(t.pending).where(sooner).values(due_at=due_at))

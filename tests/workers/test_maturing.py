@@ -68,7 +68,7 @@ def test_it_files_itself_when_its_time_has_come_and_not_before(desk: Desk, kind:
 def test_deleted_before_its_time_is_never_filed(desk: Desk) -> None:
     filing = desk.sealed(completeness="incomplete")
     put(desk, filing, "rescue")
-    pending.drop_pending(desk.database, filing.origin_key)
+    pending.drop_pending(desk.database, filing.origin_key, filing.report_id)
     assert mature(desk.later(hours=1)) == []
     assert desk.reports() == []
 
