@@ -48,6 +48,11 @@ class App:
         self.plan: Plan = replace(made, settings=given)
         self.plan.folder.inside.mkdir(mode=0o700)
         demo_start.prepare(self.plan)
+        self.keys = self.plan.folder.inside / "keys"  # with the private halves
+        if given["TOKAUT_MODE"] != "demo":
+            self.keys = self.folder / "elsewhere"
+            self.keys.mkdir()
+            (self.plan.folder.inside / "keys" / "private").rename(self.keys / "private")
         self._hooks = sys.excepthook, threading.excepthook, sys.unraisablehook
         self._handlers = list(logging.getLogger().handlers)
         self.flask = create_app(self.plan.settings)
@@ -106,8 +111,8 @@ class App:
         later.close()
 
     def _opened(self, row: Any, hotline: str) -> Kept:
-        private = private_of(self.plan.folder.inside / "keys", hotline, row.key_id)
-        context = Context("demo", row.report_id, row.revision, hotline)
+        private = private_of(self.keys, hotline, row.key_id)
+        context = Context(self.plan.settings["TOKAUT_MODE"], row.report_id, row.revision, hotline)
         data = open_body(private, context, Box(row.key_id, row.wrap, row.head, row.sealed))
         return Kept(row.report_id, row.revision, hotline, json.loads(data))
 

@@ -1,0 +1,155 @@
+"""What everybody sees first, whoever holds the phone, and how one leaves (S-01, S-02, S-04, S-08, S-10)."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+
+from reports.store import tables as t
+from tests.safeguarding.walks import (
+    CHANNELS,
+    COUNTRIES,
+    IN_DANGER,
+    PHONE,
+    TO_SEND,
+    TO_SEND_SMS,
+    TO_SENT,
+    dialled,
+    number,
+    police,
+    thread,
+    walk,
+)
+from tests.support.app import App
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.rule("S-01")
+@pytest.mark.parametrize("iso", COUNTRIES)
+def test_the_emergency_number_is_on_the_first_screen_of_every_call(app: App, iso: str) -> None:
+    country = COUNTRIES[iso]
+    for n, channel in enumerate(CHANNELS):
+        phone = app.ussd(number(n), channel, dialled(country, "ussd"))
+        for way in ((), ("1",), ("1", "2", "1"), ("3", "12345678", "0000"), ("00",)):
+            assert police(country) in walk(phone, *way)[0], way
+
+
+FIRST_TEXTS = ("REPORT", "report", "1", "HELP", "INFO", "TIPS", "LAW", "CODE", "0", "98", "", "call me", "START", "7",
+               "Somebody takes my money every day", "👍", "?")  # fmt: skip
+
+
+@pytest.mark.rule("S-01")
+@pytest.mark.rule("S-05")
+@pytest.mark.parametrize("iso", COUNTRIES)
+def test_the_first_reply_to_any_text_has_the_number_and_says_that_texts_stay(app: App, iso: str) -> None:
+    country = COUNTRIES[iso]
+    for n, text in enumerate(FIRST_TEXTS):
+        [reply] = thread(app.sms(number(n), dialled(country, "sms")), text)
+        assert police(country) in reply, text
+        assert "Texts stay on this phone." in reply, text
+
+
+@pytest.mark.rule("S-05")
+def test_no_question_by_sms_comes_before_the_warning(app: App) -> None:
+    """Whatever is texted in whatever order, the first reply of a conversation is never a question."""
+    question = re.compile(r"\?\n1 (?!Report|Send now|Go on)")
+    for n, text in enumerate(FIRST_TEXTS):
+        for m, more in enumerate(("1", "REPORT", "2")):
+            seen = thread(app.sms(number(n * 10 + m)), text, more, "1")
+            asked = next((at for at, reply in enumerate(seen) if question.search(reply)), None)
+            assert asked is None or any("Texts stay on this phone." in reply for reply in seen[:asked]), (text, more)
+
+
+@pytest.mark.rule("S-05")
+@pytest.mark.rule("S-04")
+def test_after_half_an_hour_of_silence_any_text_gets_the_home_screen(app: App) -> None:
+    """Whoever texts then may be somebody else: no question that was open is shown to them."""
+    for n, text in enumerate(("hi", "1", "Me", "0")):
+        phone = app.sms(number(n))
+        home = thread(phone, "REPORT", "1", "Soon", "Asks photos, money")[0]
+        with time_machine.travel(datetime.now(UTC) + timedelta(minutes=31), tick=True):
+            assert thread(phone, text) == [home], text
+
+
+@pytest.mark.rule("S-02")
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_two_inputs_bring_both_numbers(app: App, channel: str) -> None:
+    """Dial, Report, Now, hang up: the person has seen 111 and 163, and nothing was asked before."""
+    seen = walk(app.ussd(PHONE, channel), "1", "1")
+    assert seen[1].startswith("Are you or a child in danger?")
+    assert "police 111" in seen[2] and "163" in seen[2] and "1 Go on" in seen[2]
+
+
+@pytest.mark.rule("S-04")
+@pytest.mark.rule("X-01")
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_a_redial_shows_everybody_the_same_home_screen(app: App, channel: str) -> None:
+    """New number, a draft at each screen, in danger, sent, added to, left, code locked: byte for byte."""
+    home = walk(app.ussd(number(0), channel))
+    for n in range(len(TO_SENT) + 1):
+        phone = app.ussd(number(10 + n), channel)
+        walk(phone, *TO_SENT[:n])
+        assert walk(phone) == home, f"after {n} answers"
+    for n, way in enumerate(((*IN_DANGER[:5],), (*TO_SENT, "Add your words", "Somebody writes to me"), ("1", "00"))):
+        phone = app.ussd(number(30 + n), channel)
+        walk(phone, *way)
+        assert walk(phone) == home, way
+    thief = app.ussd(number(40), channel)
+    code = "".join(re.findall(r"Code (\d{4}) (\d{4})", walk(thief, *TO_SENT)[-1])[0])
+    for _ in range(6):
+        walk(thief, "My report", code, "0000")
+    assert walk(thief) == home
+
+
+@pytest.mark.rule("S-04")
+@pytest.mark.rule("S-06")
+@pytest.mark.rule("X-01")
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_a_walk_that_carries_on_an_old_one_shows_nothing_of_it(app: App, channel: str) -> None:
+    """The same two answers: the same report, out of sight. Other answers: another report, and the draft stays."""
+    fresh = walk(app.ussd(number(0), channel), *TO_SEND)
+    brother = ("Report", "Soon", "Missing child", "My child", "6-9", "Tafea", "No")
+    fresh_brother = walk(app.ussd(number(1), channel), *brother)
+    phone = app.ussd(PHONE, channel)
+    walk(phone, *TO_SEND[:5])
+    assert walk(phone, *brother) == fresh_brother
+    assert walk(phone, *TO_SEND) == fresh
+    phone.type("Send")
+    walk(phone, *brother, "Send")
+    ages = [kept.data["child"]["age_band"] for kept in app.bodies() if kept.hotline == "vu-pikinini"]
+    assert sorted(ages) == ["13-15", "6-9"]
+    assert app.count(t.report) == 2
+
+
+@pytest.mark.rule("S-08")
+@pytest.mark.rule("S-10")
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_leaving_is_one_answer_on_every_screen_and_the_same_for_everybody(app: App, channel: str) -> None:
+    ways = [TO_SENT[:n] for n in range(len(TO_SENT) + 1)]
+    ways += [IN_DANGER[:n] for n in range(3, 6)]
+    ways += [(*TO_SEND, "Who else"), (*TO_SENT, "Add your words"), (*TO_SENT, "Add your words", "my own words")]
+    ways += [("3",), ("3", "12345678"), ("3", "12345678", "0000"), ("9", "9", "9")]
+    for n, way in enumerate(ways):
+        phone = app.ussd(number(n), channel)
+        walk(phone, *way)
+        seen = phone.type("００" if n % 3 == 2 and "Add your words" not in way else "00")
+        assert (seen.text, seen.goes_on) == ("Thank you. Goodbye.", False), way
+
+
+@pytest.mark.rule("S-08")
+@pytest.mark.rule("S-10")
+def test_leaving_by_sms_makes_no_phone_sound(app: App) -> None:
+    for n in range(len(TO_SEND_SMS) + 2):
+        phone = app.sms(number(n))
+        assert thread(phone, "hello", *(*TO_SEND_SMS, "Send")[:n], "00")[-1] == ""
+
+
+@pytest.mark.rule("S-10")
+def test_stop_in_the_middle_gets_no_reply_and_what_was_said_in_danger_goes(app: App) -> None:
+    phone = app.sms(PHONE)
+    assert thread(phone, "hello", *IN_DANGER[:5], "STOP")[-1] == ""
+    assert [kept.data["completeness"] for kept in app.waiting()] == ["incomplete"]

@@ -1,0 +1,44 @@
+"""Ways through a call that the stories share. Replies are labels, so that a moved choice breaks no story."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reports.country import Country, load_all
+
+COUNTRIES = {country.iso: country for country in load_all(("vu", "fj", "ke"), "demo")}
+CHANNELS = ("africastalking", "ussd", "simulator")
+PHONE = "+6785550101"
+
+TO_SEND = ("Report", "Soon", "Asks photos, money", "Me", "13-15", "Shefa", "No")
+TO_SENT = (*TO_SEND, "Send")
+TO_SEND_SMS = (*TO_SEND[:-1], "It happens on the way home every day", TO_SEND[-1])
+IN_DANGER = ("Report", "Now", "Go on", "Asks photos, money", "Shefa", "Me", "No")
+
+
+def walk(phone: Any, *replies: str) -> list[str]:
+    """Dials and types: every screen that was seen."""
+    return [phone.dial().text, *(phone.type(reply).text for reply in replies)]
+
+
+def thread(phone: Any, *texts: str) -> list[str]:
+    """Texts each; the reply to each, "" where none came."""
+    replies = []
+    for text in texts:
+        had = len(phone.replies())
+        phone.text(text)
+        replies.append(phone.replies()[-1] if len(phone.replies()) > had else "")
+    return replies
+
+
+def dialled(country: Country, kind: str) -> str:
+    return next(code.code for code in country.codes if code.channel == kind)
+
+
+def police(country: Country) -> str:
+    """The first emergency number beside the word for its service."""
+    return country.fields()["emergency"]
+
+
+def number(n: int) -> str:
+    return f"+678555{n:04}"
