@@ -1,18 +1,13 @@
-"""Codes and PINs: typed in many ways, guessed at, and the flood that nobody is turned away by."""
+"""Codes and PINs: typed in many ways, and guessed at."""
 
 from __future__ import annotations
 
-import itertools
-import os
 import re
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-import requests
 
 from reports.code import read_code
-from tests.bad_inputs.row import HOME, TO_SENT, Row
-from tests.support.wait import until
+from tests.bad_inputs.row import TO_SENT, Row
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("bad_inputs")]
 
@@ -21,7 +16,6 @@ WRONG = (
 )
 TRIES = "SELECT tries, locked_until FROM mailbox WHERE report_id = ?"
 HOUR = 3_600_000_000  # microseconds
-DIALS = 10 if os.environ.get("LONG") == "1" else 2  # of each of 500 numbers
 
 Drawn = tuple[str, str, str]  # code, PIN, report
 
@@ -121,50 +115,3 @@ def test_guessing_goes_on_to_lock_after_a_day(row: Row) -> None:
     assert opened(row, code, f"{(int(pin) + 9) % 10_000:04}").startswith(WRONG)
     assert row.inside.rows(TRIES, report_id) == [(1, 0)]
     assert is_open(opened(row, code, pin))
-
-
-@pytest.mark.rule("B-59")
-@pytest.mark.rule("S-36")
-def test_a_flood_of_reports_from_one_number_is_filed_whole(row: Row) -> None:
-    sessions = row.inside.sessions()
-    before = row.inside.report_ids()
-    door, path = row.address("africastalking/T/ussd"), "*".join(TO_SENT)
-
-    def report(n: int) -> str:
-        with requests.Session() as http:
-            form = row.form(path, sessionId=f"ATUid_flood{n}")
-            return row.said(http.post(door, data=form, timeout=20))
-
-    with ThreadPoolExecutor(8) as pool:
-        assert all(said.startswith("CON Sent to Pikinini") for said in pool.map(report, range(500)))
-    # SQLite takes one writer at a time: what did not get its turn within a second lies in the spool until it does
-    until(lambda: len(row.inside.report_ids() - before) >= 500, "some reports are not filed", seconds=40)
-    made = row.inside.report_ids() - before
-    assert len(made) == 500
-    assert sorted(row.inside.body(one)["repeat_of"] for one in made) == list(range(500))
-    row.inside.forget(row.inside.sessions() - sessions)
-
-
-@pytest.mark.rule("B-59")
-@pytest.mark.rule("S-36")
-def test_a_flood_of_dials_makes_nobody_wait(row: Row) -> None:
-    sessions, slow = row.inside.sessions(), row.inside.figure("over_5s")
-    door, numbers = row.address("africastalking/T/ussd"), [row.new_phone() for _ in range(500)]
-    lines = [requests.Session() for _ in range(8)]
-
-    def dial(n: int) -> str:
-        form = row.form("", sessionId=f"ATUid_dial{n}", phoneNumber=numbers[n % 500])
-        return row.said(lines[n % 8].post(door, data=form, timeout=20))
-
-    with ThreadPoolExecutor(8) as pool:
-        flood = pool.map(dial, range(500 * DIALS))
-        caller = row.call()
-        for screen in itertools.repeat("Are you or a child in danger?", 5):
-            assert caller.walk("Report").startswith(screen)
-            assert caller.type("Now").startswith("Call police 111 now.")
-        assert caller.walk(*TO_SENT).startswith("Sent to Pikinini Helpline.")
-        assert all(said.startswith("CON " + HOME) for said in flood)
-    assert row.inside.figure("over_5s") == slow
-    for line in lines:
-        line.close()
-    row.inside.forget(row.inside.sessions() - sessions)

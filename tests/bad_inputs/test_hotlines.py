@@ -11,7 +11,7 @@ from tests.support.town import Town
 from tests.support.wait import until
 from tests.workers.lying_hotline import Answer, How, LyingHotline
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("bad_inputs")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("bad_inputs_apart")]
 
 DELIVERY = "SELECT state, attempt, last_class, last_status FROM delivery WHERE report_id = ?"
 

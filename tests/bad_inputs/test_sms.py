@@ -193,6 +193,15 @@ def test_words_come_first(row: Row, words: str) -> None:
 
 
 @pytest.mark.rule("B-45")
+def test_words_in_two_texts_are_both_heard(row: Row) -> None:
+    texts = row.texts()
+    texts.walk("my cousin is in trouble pls", "he hurts her every single night")
+    report = row.report()
+    assert report["narrative"] == "my cousin is in trouble pls"
+    assert [one["text"] for one in report["unasked"]] == ["he hurts her every single night"]
+
+
+@pytest.mark.rule("B-45")
 def test_words_that_are_never_confirmed_are_heard_all_the_same(row: Row) -> None:
     texts = row.texts()
     texts.send("my cousin is in trouble pls")

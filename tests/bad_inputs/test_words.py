@@ -105,3 +105,35 @@ def test_headers_of_mail(row: Row, kept: Kept, by: str) -> None:
 @by_each
 def test_addresses(row: Row, kept: Kept, by: str) -> None:
     kept(row, by, "look at http://169.254.169.254/latest/ and file:///etc/passwd")
+
+
+def test_the_search_would_find_them(row: Row) -> None:
+    """Control: what must stand there in clear is found in each of the places that are searched."""
+    row.texts().send("hi")
+    held = dict(row.inside.everywhere())
+    assert b'"started"' in held["the log of web"]
+    assert b"tokaut_refused_total" in held["/metrics"]
+    assert b"africastalking" in held["tokaut.db"] + held["tokaut.db-wal"]
+    assert b"s:" in held["Redis"]
+
+
+WORDS = "he is standing at the door now"
+
+
+@pytest.mark.parametrize(
+    ("replies", "screen", "completeness"),
+    [
+        (("Report", "Now", "Go on", "Bullying, threats"), "report.place", "incomplete"),
+        ((*TO_WORDS, "first words"), "more.threat", "complete"),
+    ],
+    ids=["in danger, and the line drops", "after Send"],
+)
+def test_words_where_a_choice_is_asked(row: Row, replies: tuple[str, ...], screen: str, completeness: str) -> None:
+    """They are no answer, and nothing else may come after them: they go with what files itself."""
+    call = row.call()
+    asked = call.walk(*replies)
+    assert call.type(WORDS).endswith(asked)
+    call.phone.line_gone()
+    report = row.report()
+    assert report["completeness"] == completeness
+    assert [(one["screen"], one["text"]) for one in report["unasked"]] == [(screen, WORDS)]

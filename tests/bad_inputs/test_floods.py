@@ -1,0 +1,69 @@
+"""Floods: nobody is turned away, and nobody else waits. In a town of their own, whose workers need not catch up."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+
+from tests.bad_inputs.row import HOME, TO_SENT, Row
+from tests.support.town import Town
+from tests.support.wait import until
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("bad_inputs_apart")]
+
+DIALS = 10 if os.environ.get("LONG") == "1" else 2  # of each of 500 numbers
+
+
+@pytest.fixture(scope="module")
+def bad_town() -> Iterator[Town]:
+    town = Town(web_processes=2).up()
+    yield town
+    town.down()
+
+
+@pytest.mark.rule("B-59")
+@pytest.mark.rule("S-36")
+def test_a_flood_of_reports_from_one_number_is_filed_whole(row: Row) -> None:
+    before = row.inside.report_ids()
+    door, path = row.address("africastalking/T/ussd"), "*".join(TO_SENT)
+
+    def report(n: int) -> str:
+        with requests.Session() as http:
+            form = row.form(path, sessionId=f"ATUid_flood{n}")
+            return row.said(http.post(door, data=form, timeout=20))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(said.startswith("CON Sent to Pikinini") for said in pool.map(report, range(500)))
+    # SQLite takes one writer at a time: what did not get its turn within a second lies in the spool until it does
+    until(lambda: len(row.inside.report_ids() - before) >= 500, "some reports are not filed", seconds=40)
+    made = row.inside.report_ids() - before
+    assert len(made) == 500
+    assert sorted(row.inside.body(one)["repeat_of"] for one in made) == list(range(500))
+
+
+@pytest.mark.rule("B-59")
+@pytest.mark.rule("S-36")
+def test_a_flood_of_dials_makes_nobody_wait(row: Row) -> None:
+    slow = row.inside.figure("over_5s")
+    door, numbers = row.address("africastalking/T/ussd"), [row.new_phone() for _ in range(500)]
+    lines = [requests.Session() for _ in range(8)]
+
+    def dial(n: int) -> str:
+        form = row.form("", sessionId=f"ATUid_dial{n}", phoneNumber=numbers[n % 500])
+        return row.said(lines[n % 8].post(door, data=form, timeout=20))
+
+    with ThreadPoolExecutor(8) as pool:
+        flood = pool.map(dial, range(500 * DIALS))
+        caller = row.call()
+        for _ in range(5):
+            assert caller.walk("Report").startswith("Are you or a child in danger?")
+            assert caller.type("Now").startswith("Call police 111 now.")
+        assert caller.walk(*TO_SENT).startswith("Sent to Pikinini Helpline.")
+        assert all(said.startswith("CON " + HOME) for said in flood)
+    assert row.inside.figure("over_5s") == slow
+    for line in lines:
+        line.close()
