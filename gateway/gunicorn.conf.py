@@ -14,6 +14,8 @@ from gunicorn.http.errors import NoMoreData, ParseException
 from gunicorn.workers.gthread import ThreadWorker
 from prometheus_client import multiprocess
 
+from gateway import app
+
 REQUEST_WITHIN = 5  # seconds for a whole request to come in, once its first byte has
 NOT_A_REQUEST = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 FAILED = b"HTTP/1.1 500 Internal Server Error\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
@@ -107,6 +109,12 @@ class Response(wsgi.Response):
 
 
 wsgi.Response = Response  # gunicorn has no setting for it
+
+
+def on_starting(server):
+    """In the master: gunicorn would start a process that stops over a wrong setting again and again."""
+    if server.app.app_uri.startswith(f"{app.__name__}:"):  # and not a small one of the tests
+        app.check(os.environ)
 
 
 def child_exit(server, worker):

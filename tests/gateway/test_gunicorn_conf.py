@@ -79,6 +79,7 @@ def get(path: str = "/", *headers: str) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode()
 
 
+@pytest.mark.rule("A-43")
 def test_it_says_nothing_of_itself(web: Web) -> None:
     answer = web.ask(get())
     assert answer.startswith(b"HTTP/1.1 200")
@@ -86,6 +87,7 @@ def test_it_says_nothing_of_itself(web: Web) -> None:
     assert b"gunicorn" not in answer
 
 
+@pytest.mark.rule("X-21")
 @pytest.mark.parametrize(
     ("request_", "status"),
     [
@@ -105,6 +107,8 @@ def post(*headers: str, body: str = "lukaotem", end: str = "\r\n") -> bytes:
     return end.join(("POST /lukaotem HTTP/1.1", "Host: here", "Connection: close", *headers, "", body)).encode()
 
 
+@pytest.mark.rule("A-23")
+@pytest.mark.rule("X-21")
 @pytest.mark.parametrize(
     "request_",
     [
@@ -125,6 +129,7 @@ def test_what_is_no_request_is_refused_and_not_repeated(web: Web, request_: byte
     assert (web.folder / "log").read_bytes() == b""
 
 
+@pytest.mark.rule("X-23")
 def test_an_error_of_the_application_does_not_bring_the_address_into_the_log(web: Web) -> None:
     assert web.ask(get("/fails")).startswith(b"HTTP/1.1 500")
     assert b"/fails" not in (web.folder / "log").read_bytes()
