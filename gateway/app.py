@@ -141,7 +141,7 @@ def _read(environ: Mapping[str, str]) -> _Given:
         common,
         settings[WebSecrets],
         countries,
-        _public_keys(common, countries),
+        keyfolder.load_public(common.keys, [hotline for one in countries for hotline in one.hotlines]),
         keyfolder.load_public(common.keys, (keyfolder.SENDER,))[keyfolder.SENDER],
         _channels(common, environ),
         load_pepper(settings[WebSecrets].pepper_file),
@@ -188,13 +188,6 @@ def _assemble(given: _Given) -> Parts:
             database=database, spool=spool, filer=filer, waiting=waiting, desk=desk, channels=channels
         ),
     )
-
-
-def _public_keys(common: Common, countries: country.Countries) -> dict[str, Public]:
-    """Of every hotline that has one; whoever has none gets no reports, and `tokaut check` says so."""
-    wanted = [hotline for one in countries for hotline in one.hotlines]
-    there = set(keyfolder.hotlines_in(common.keys))
-    return dict(keyfolder.load_public(common.keys, [hotline for hotline in wanted if hotline in there]))
 
 
 def _channels(common: Common, environ: Mapping[str, str]) -> dict[str, Channel]:

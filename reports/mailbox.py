@@ -9,10 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import structlog
+
 from reports.code import code, pin
 from reports.sealing import Vault, new_mailbox
 from reports.store.database import Database
 from reports.store.filing import Mailbox, count_try, find_mailboxes
+
+log = structlog.get_logger()
 
 TRIES = 5
 LOCKED_MICROSECONDS = 24 * 3600 * 1_000_000
@@ -57,4 +61,6 @@ def open_report(database: Database, vault: Vault, digits: str | None, secret: st
     else:
         tries = 1 if box.tries >= TRIES else box.tries + 1
         count_try(database, box.report_id, tries, now + LOCKED_MICROSECONDS if tries >= TRIES else 0)
+        if tries >= TRIES:
+            log.warning("mailbox_locked", report_id=box.report_id)  # somebody guesses, or has forgotten the PIN
     return None
