@@ -26,6 +26,7 @@ T = TypeVar("T")
 RESCUE_SECONDS = {"ussd": 120, "sms": 600}  # after the last answer; typing an SMS takes that long
 WORDS_SECONDS = 30 * 60
 UPDATE_SECONDS = 120
+CARRIED_LEAP = 8  # revisions that an earlier walk of the report may have left in the spool
 
 
 class NotSent(Exception):
@@ -52,9 +53,14 @@ class Filer:
         self._breaker = Breaker(failures=3, window=30, rest=30)
 
     def begin(self, now: int, *origin: str) -> Begun:
-        """A new report of this conversation. `origin` makes a repeated Send the same report."""
-        report_id = store.new_id(now * 1_000_000)
-        return Begun(report_id, self._vault.mac("origin", *origin), now)
+        """A new report of this conversation. `origin` makes a repeated Send the same report.
+
+        The id follows from it too, and tells only the hour: walked again with Redis and database both away, what is
+        added goes into the spool under the id of what was sent before.
+        """
+        origin_key = self._vault.mac("origin", *origin)
+        hour = now - now % 3600
+        return Begun(store.new_id(hour * 1_000_000, self._vault.mac("report-id", origin_key)), origin_key, now)
 
     # Send
 
@@ -89,8 +95,8 @@ class Filer:
         return replace(filed, revision=self._put(told, again, again.legs, "update", seconds=0).revision)
 
     def _spool_sent(self, told: Told, begun: Begun, draw: store.Draw | None) -> Filed:
-        """One revision further on: what files itself meanwhile must not be taken for this one. Raises NotSent."""
-        begun = replace(begun, revision=begun.revision + 1)
+        """Further on: what files itself meanwhile, or an earlier walk sent, is not taken for it. Raises NotSent."""
+        begun = replace(begun, revision=begun.revision + (CARRIED_LEAP if begun.carried else 1))
         filing = self._sealer.seal(told, begun, begun.legs, "complete")
         kind = "again" if begun.carried else "sent"
         self._keep_in_spool(Entry(filing, kind, due_at=self._database.now(), mailbox=draw(0) if draw else None))

@@ -213,10 +213,11 @@ def audit_row(actor: str, act: str, object_id: str, at: int) -> dict[str, Any]:
     return {"audit_id": new_id(at), "at": at, "actor": actor, "act": act, "object_id": object_id}
 
 
-def new_id(at: int) -> str:
-    """UUIDv7 (RFC 9562, 5.7): sorts by time; 74 random bits from the system."""
+def new_id(at: int, drawn: bytes | None = None) -> str:
+    """UUIDv7 (RFC 9562, 5.7): sorts by time; 74 bits of `drawn`, else random ones from the system."""
     milliseconds = at // 1000
-    value = (milliseconds & (1 << 48) - 1) << 80 | uuid.uuid4().int & (1 << 80) - 1
+    bits = int.from_bytes(drawn) if drawn else uuid.uuid4().int
+    value = (milliseconds & (1 << 48) - 1) << 80 | bits & (1 << 80) - 1
     value = value & ~(0xF << 76) | 7 << 76
     value = value & ~(0x3 << 62) | 2 << 62
     return str(uuid.UUID(int=value))
