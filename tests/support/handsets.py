@@ -120,6 +120,11 @@ class Texts:
     last: dict[str, str] = field(default_factory=dict)
 
     def text(self, words: str) -> None:
+        self.write(words)
+        self.again()
+
+    def write(self, words: str) -> None:
+        """What the provider is to send on; `post` does."""
         self.last = {
             "from": self.phone,
             "to": self.code,
@@ -127,10 +132,12 @@ class Texts:
             "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "id": f"ATXid_{next(COUNTER)}_{id(self)}",
         }
-        self.again()
+
+    def post(self) -> requests.Response:
+        return self.http.post(f"{self.web}/hooks/africastalking/{self.token}/sms", data=self.last, timeout=10)
 
     def again(self) -> None:
-        answer = self.http.post(f"{self.web}/hooks/africastalking/{self.token}/sms", data=self.last, timeout=10)
+        answer = self.post()
         assert (answer.status_code, answer.text) == (200, "")
 
     def replies(self) -> list[str]:
