@@ -67,6 +67,7 @@ def test_the_first_screens_have_the_countrys_emergency_number(iso: str) -> None:
             assert f"In danger? Call {of.fields()['emergency']}." in text
 
 
+@pytest.mark.rule("S-32")
 @pytest.mark.parametrize("iso", COUNTRIES)
 def test_no_number_on_a_screen_comes_from_elsewhere(iso: str) -> None:
     of = country(iso)

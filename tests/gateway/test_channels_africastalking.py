@@ -118,6 +118,7 @@ def test_a_delivery_report(said: str, status: str) -> None:
     assert told == Notice("delivery", "africastalking", "+6785550101", id="ATXid_1", status=status)
 
 
+@pytest.mark.rule("A-09")
 @pytest.mark.parametrize(
     ("door", "body"),
     [

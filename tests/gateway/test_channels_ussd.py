@@ -43,6 +43,7 @@ def test_received(changes: dict[str, object], message: Inbound | Notice) -> None
     assert CHANNEL.receive("", fields({**NEW, **changes})) == message
 
 
+@pytest.mark.rule("A-09")
 @pytest.mark.parametrize(
     "changes",
     [

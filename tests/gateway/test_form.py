@@ -32,6 +32,7 @@ FORMS = [
 ]
 
 
+@pytest.mark.rule("A-01")
 @pytest.mark.parametrize(("body", "fields"), [row[1:] for row in FORMS], ids=[row[0] for row in FORMS])
 def test_a_form_is_read_as_it_was_typed(body: bytes, fields: dict[str, str]) -> None:
     read = form.read_form(body)
@@ -78,6 +79,7 @@ def test_types_that_are_read_as_a_form(content_type: str) -> None:
     assert form.read("form", b"a=%C3%A9", content_type=content_type, content_encoding="Identity").get("a") == "é"
 
 
+@pytest.mark.rule("X-22")
 @pytest.mark.parametrize(
     ("content_type", "encoding"),
     [
@@ -99,6 +101,7 @@ def test_json_is_read_whatever_the_type_says_but_not_packed() -> None:
         form.read("json", b'{"a":"1"}', content_encoding="deflate")
 
 
+@pytest.mark.rule("A-01")
 @pytest.mark.parametrize(
     ("body", "fields"),
     [
@@ -136,6 +139,7 @@ def test_nested_values_hurt_only_who_asks_for_them() -> None:
             read.get(name)
 
 
+@pytest.mark.rule("X-22")
 @pytest.mark.parametrize(
     "body",
     [
@@ -168,12 +172,14 @@ def test_json_that_is_unreadable(body: bytes) -> None:
     assert caught.value.__context__ is None, "a parser's error holds the whole body"
 
 
+@pytest.mark.rule("X-22")
 @pytest.mark.parametrize("unit", [b"%", b"%4", b"+", b"=", b"%E9", b"\xe9", b"a b ", b"%00", b";"])
 def test_the_largest_form_is_read_whole_and_at_once(unit: bytes) -> None:
     read = form.read_form(b"text=" + unit * (CAP // len(unit)))
     assert len(read.get("text")) >= CAP // 3
 
 
+@pytest.mark.rule("X-22")
 @pytest.mark.parametrize("unit", [b'\\"', b'"\\', b'"', b"\\", b"{", b"}", b'"a":', b"]["])
 @pytest.mark.parametrize("start", [b"", b'{"text":"'])
 def test_no_json_makes_the_reader_slow(start: bytes, unit: bytes) -> None:
@@ -193,6 +199,7 @@ def test_what_a_provider_encodes_comes_back(fields: dict[str, str]) -> None:
         assert read.recoded == 0
 
 
+@pytest.mark.rule("A-09")
 @given(st.binary(max_size=400))
 def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     for read in (form.read_form, form.read_json):

@@ -44,6 +44,7 @@ def test_only_one_writes_over_a_version(sessions: Sessions) -> None:
     assert sessions.load(KEYS).session == ["second"]
 
 
+@pytest.mark.rule("A-12")
 def test_of_twenty_at_once_one_writes(sessions: Sessions) -> None:
     start = threading.Barrier(20)
     won: list[int] = []

@@ -17,6 +17,7 @@ def test_a_valid_token_opens(valid: tuple[str, ...]) -> None:
     assert Tokens(Secret(valid)).accept(TWO) is (TWO in valid)
 
 
+@pytest.mark.rule("X-05")
 @pytest.mark.parametrize(
     "token",
     [

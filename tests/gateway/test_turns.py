@@ -114,6 +114,7 @@ def test_a_path_too_long_to_walk_is_lost_but_a_long_reply_is_not() -> None:
     assert len(session.last.turn) == 22, "the session does not grow with the path"
 
 
+@pytest.mark.rule("A-10")
 @given(st.lists(st.text(max_size=12) | st.text("*1", max_size=4), max_size=12), st.data())
 def test_however_a_path_grows_each_reply_comes_out_whole_and_once(replies: list[str], data: st.DataObject) -> None:
     session = Session()
@@ -160,6 +161,7 @@ def test_without_numbers_the_loser_of_a_race_sees_the_winners_answer() -> None:
     assert session.take_loaded_at(both_loaded, plain("2")) == Reply("2"), "another text is another turn"
 
 
+@pytest.mark.rule("A-10")
 def test_with_numbers_a_repeat_is_certain_and_an_older_turn_is_odd() -> None:
     session = Session()
     walk = [

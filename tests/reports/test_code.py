@@ -85,6 +85,7 @@ def test_the_same_hash_gives_the_same_code_and_pin_for_ever() -> None:
     assert (code(bytes(32)), pin(bytes(32))) == ("00000000", "0000")
 
 
+@pytest.mark.rule("A-30")
 def test_codes_are_spread_evenly() -> None:
     """Of 20,000 codes each first digit has its tenth, within 6 standard deviations."""
     codes = [code(hashlib.sha256(str(n).encode()).digest()) for n in range(20_000)]

@@ -101,6 +101,7 @@ def test_the_law_is_that_of_the_facts_and_what_is_not_established_stays_none(cou
 
 
 @EACH
+@pytest.mark.rule("X-13")
 @pytest.mark.rule("S-32")
 def test_what_must_not_be_shipped_is_in_no_file(country: Country) -> None:
     shown = set(numbers_in(country))

@@ -110,6 +110,7 @@ def test_b74_public_key_wrong(keys: Path, line: str) -> None:
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.rule("X-10")
 def test_b74_a_private_key_that_web_could_read_is_found_wherever_it_lies(keys: Path) -> None:
     public = new_pair(keys, "vu-pikinini")
     refuse_private_keys(keys / "public")

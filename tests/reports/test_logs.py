@@ -91,6 +91,7 @@ def test_what_is_not_listed_is_dropped_in_production_and_fails_a_test_run(log: L
     assert CANARY not in str(raised.value)
 
 
+@pytest.mark.rule("A-46")
 @pytest.mark.rule("S-27")
 def test_an_event_is_a_listed_word(log: Log) -> None:
     structlog.get_logger().warning(CANARY)

@@ -44,6 +44,7 @@ def opens(database: Database, digits: str | None, secret: str | None) -> str | N
     return mailbox.open_report(database, VAULT, digits, secret)
 
 
+@pytest.mark.rule("A-30")
 @pytest.mark.rule("S-07")
 def test_they_are_derived_and_kept_nowhere(database: Database, tmp_path: Path) -> None:
     assert mailbox.code_and_pin(VAULT, ORIGIN, 0) == (code(), pin())
@@ -60,6 +61,8 @@ def test_right_and_wrong(database: Database) -> None:
     assert opens(database, code(), None) is None
 
 
+@pytest.mark.rule("X-02")
+@pytest.mark.rule("X-07")
 @pytest.mark.rule("B-58")
 @pytest.mark.rule("S-35")
 def test_five_wrong_pins_close_the_code_for_a_day(database: Database) -> None:

@@ -191,6 +191,7 @@ def test_a_channel_declares_its_own_class() -> None:
         load(Telegraph, {"TELEGRAPH_TOKEN": "short"})
 
 
+@pytest.mark.rule("X-30")
 @pytest.mark.rule("S-27")
 def test_no_repr_and_no_description_shows_a_secret(live: dict[str, str]) -> None:
     settings = load_all(SHARED, live)

@@ -261,6 +261,7 @@ def test_a_fault_of_ours_and_an_unknown_hotline_are_poison(desk: Desk, hotline: 
     assert desk.delivery(unknown).last_class == "no_hotline"
 
 
+@pytest.mark.rule("X-08")
 def test_one_job_drains_its_own_queue_only(desk: Desk, hotline: LyingHotline) -> None:
     urgent = [desk.file(priority=priority)[0] for priority in ("P2", "P1", "P2")]
     [slow] = desk.file(priority="P3")
@@ -340,6 +341,7 @@ def test_a_frozen_worker_may_still_tell_of_its_success(desk: Desk, hotline: Lyin
     assert (row.state, row.last_status) == ("delivered", 201)
 
 
+@pytest.mark.rule("A-12")
 def test_two_workers_lease_one_row_once(desk: Desk) -> None:
     [delivery] = desk.file()
     assert outbox.lease(desk.database, delivery, "a/urgent/1") is not None

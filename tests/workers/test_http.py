@@ -69,6 +69,7 @@ def test_a_long_head_is_no_answer() -> None:
         post(hotline)
 
 
+@pytest.mark.rule("A-05")
 @pytest.mark.rule("X-18")
 @pytest.mark.parametrize("where", ["http://169.254.169.254/", "/again", "http://127.0.0.1/", "http://[", "\x00\xff"])
 def test_a_redirect_is_an_answer_and_is_not_followed(where: str) -> None:  # B-61
@@ -95,6 +96,7 @@ def test_nobody_listens(free_port: int) -> None:
     assert (caught.value.why, caught.value.sent) == ("not_reached", False)
 
 
+@pytest.mark.rule("A-05")
 @pytest.mark.rule("X-18")
 @pytest.mark.parametrize(
     ("addresses", "why"),

@@ -27,13 +27,13 @@ class Inbox:
         self.refused: set[str] = set()
         self.mails: list[tuple[str, Message]] = []
 
-    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:  # noqa: N802
+    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:
         if address in self.refused:
             return "550 not here"
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
         self.mails.append((envelope.rcpt_tos[0], email.message_from_bytes(envelope.content)))
         return "250 OK"
 
@@ -53,6 +53,7 @@ def teller(port: int, *contacts: str, mode: str = "live") -> Teller:
     return Teller(server, contacts, mode, Metrics(CollectorRegistry()))
 
 
+@pytest.mark.rule("A-07")
 @pytest.mark.slow
 def test_a_message_says_ids_and_what_to_do_and_nothing_else(inbox: Any) -> None:
     assert teller(inbox.port, "duty@example.org").tell(ALERT)

@@ -69,6 +69,8 @@ def test_the_names_certificate_is_asked_for_though_the_line_goes_to_an_address(t
     assert hotline.taken[0].headers["host"] == f"{NAME}:{hotline.port}"
 
 
+@pytest.mark.rule("A-41")
+@pytest.mark.rule("A-05")
 @pytest.mark.parametrize(
     ("name", "days", "trusted"),
     [
@@ -85,6 +87,7 @@ def test_a_certificate_that_does_not_hold_gets_nothing(tmp_path: Path, name: str
     assert (caught.value.why, caught.value.sent) == ("tls", False)
 
 
+@pytest.mark.rule("A-41")
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated:DeprecationWarning")
 def test_an_old_tls_gets_nothing(tmp_path: Path) -> None:
     with server(tmp_path, newest=ssl.TLSVersion.TLSv1_1) as hotline, pytest.raises(NoAnswer):

@@ -1,0 +1,82 @@
+"""The statements of docs/security.md, and which tests show them: `python -m tests.security.statements` writes it there.
+
+The first two columns are written by people; the third is made from the marks and from WAITING.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from tests.docs.pages import ROOT
+from tests.docs.rules import marks
+
+PAGE = ROOT / "docs" / "security.md"
+IDS = (*(f"A-{n:02}" for n in range(1, 48)), *(f"X-{n:02}" for n in range(1, 31)))
+ROW = re.compile(r"^\| ([AX]-\d\d) \| (.+?) \| (.+?) \|$", re.MULTILINE)
+
+CONSOLE = "the console is not there yet"
+
+# What has no test yet, or not for all that it says, each with its reason.
+WAITING: Mapping[str, str] = {
+    "A-02": "pages in HTML come with the console",
+    "A-14": CONSOLE,
+    "A-15": CONSOLE,
+    "A-17": "pages with scripts come with the console",
+    "A-20": "forms come with the console",
+    "A-24": CONSOLE,
+    "A-25": CONSOLE,
+    "A-26": CONSOLE,
+    "A-27": CONSOLE,
+    "A-28": CONSOLE,
+    "A-29": CONSOLE,
+    "A-31": CONSOLE,
+    "A-32": CONSOLE,
+    "A-33": CONSOLE,
+    "A-34": CONSOLE,
+    "A-35": CONSOLE,
+    "A-36": "rows are shown to hotlines in the console alone",
+    "A-39": CONSOLE,
+    "A-42": "database roles and their grants come with the proof on PostgreSQL",
+    "A-45": "the list of parts (SBOM) is made by the release build, which is not there yet",
+    "A-47": "logins and reading come with the console",
+    "X-03": "words by My report are not there yet",
+    "X-06": "Twilio is not there yet",
+    "X-10": "database roles come with the proof on PostgreSQL; web has no private key already",
+    "X-13": "two people and an audit row come with the console",
+    "X-14": CONSOLE,
+    "X-15": CONSOLE,
+    "X-16": CONSOLE,
+    "X-17": CONSOLE,
+    "X-20": "hotlines do not call back yet",
+    "X-23": "the proxy's log comes with the shipped nginx file",
+    "X-27": "there are no statistics yet",
+    "X-28": CONSOLE,
+    "X-29": "no SMS goes out unasked yet",
+}
+
+
+def rows() -> Mapping[str, tuple[str, str]]:
+    """Id → (what it means here, what shows it), as the page has them."""
+    return {found[0]: (found[1], found[2]) for found in ROW.findall(PAGE.read_text(encoding="utf-8"))}
+
+
+def shown_by(statement: str) -> str:
+    """The third column."""
+    return "; ".join(_shown(statement))
+
+
+def _shown(statement: str) -> Iterator[str]:
+    if found := sorted(marks().get(statement, ())):
+        yield ", ".join(f"`{name}`" for name in found)
+    if statement in WAITING:
+        yield f"waits: {WAITING[statement]}"
+
+
+def write() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    PAGE.write_text(ROW.sub(lambda row: f"| {row[1]} | {row[2]} | {shown_by(row[1])} |", text), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write()

@@ -1,0 +1,51 @@
+"""What may not be exchanged unseen: a hotline's key, a number on a screen; and who may cause an SMS."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from reports.keyfolder import SENDER, new_pair
+from tests.house.files import dotted, modules
+from tests.reports.lands import card
+from tests.reports.sample import VU
+from tokaut import checks
+
+
+@pytest.mark.rule("X-13")
+def test_a_key_that_is_not_the_one_agreed_on_is_named(tmp_path: Path) -> None:
+    """The id is read over the phone and stands in the country file; whoever changes the folder changes not that."""
+    agreed = {name: new_pair(tmp_path / "agreed", name).key_id for name in VU.hotlines}
+    country = VU
+    for name, key_id in agreed.items():
+        country = card(country, name, key_id=key_id)
+    new_pair(tmp_path / "agreed", SENDER)
+    assert list(checks.keys(tmp_path / "agreed", country.hotlines.values())) == []
+    for name in (*VU.hotlines, SENDER):
+        new_pair(tmp_path / "swapped", name)
+    said = list(checks.keys(tmp_path / "swapped", country.hotlines.values()))
+    assert len(said) == len(agreed)
+    assert all(any(key_id in line for line in said) for key_id in agreed.values())
+
+
+@pytest.mark.rule("X-29")
+@pytest.mark.rule("S-03")
+def test_an_sms_is_only_ever_a_reply() -> None:
+    """One function keeps one, and it wants the message that is replied to."""
+    callers = {
+        str(name)
+        for name, tree in modules()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and dotted(node.func).rpartition(".")[2] == "put_outgoing"
+    }
+    assert callers == {"gateway/replies.py"}
+    [send] = [
+        node
+        for name, tree in modules("gateway")
+        if str(name) == "gateway/replies.py"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef) and node.name == "send"
+    ]
+    assert [argument.arg for argument in send.args.args][:2] == ["self", "inbound"]
