@@ -66,7 +66,6 @@ class Inbound:
     sent_at: int | None = None  # the provider's own time, unix seconds; says only how stale a message is
     network: str = ""
     link: str = ""  # what the provider wants back with a reply (Africa's Talking linkId)
-    media: tuple[str, ...] = ()  # content types of attached media; media is never fetched (S-30)
 
 
 @dataclass(frozen=True, slots=True)

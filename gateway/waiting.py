@@ -40,6 +40,6 @@ class Waiting:
         for row in messages.waiting(self._database):
             try:
                 fields = json.loads(self._vault.open("inbound", row.inbound_key, row.waiting))
-                yield row, Inbound(**{**fields, "media": tuple(fields["media"])})
+                yield row, Inbound(**fields)
             except (Poison, ValueError, TypeError):
                 yield row, None

@@ -148,6 +148,6 @@ class Clock:
     def _step_down(self) -> None:
         if self.leads:
             try:
-                sweeping.step_down(self._database, NAME, self._holder)
+                leases.give_up(self._database, NAME, self._holder)
             except Away:
                 log.warning("database_away")

@@ -141,11 +141,3 @@ def led_until(database: Database, name: str) -> int | None:
     """Until when the last holder of a lease had it; None where nobody ever had."""
     with database.read() as connection:
         return connection.execute(select(t.lease.c.until).where(t.lease.c.name == name)).scalar()
-
-
-def step_down(database: Database, name: str, holder: str) -> None:
-    """The next one need not wait; the time at which this one went is kept, so that a jump of the clock is seen."""
-    c = t.lease.c
-    with database.write() as connection:
-        mine = update(t.lease).where(c.name == name, c.holder == holder)
-        connection.execute(mine.values(until=database.now_sql()))
