@@ -1,0 +1,139 @@
+"""A Town for faults: a worse hotline, mutants of the product, processes that are frozen, time that moves, counts."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.support.town import Town
+from tests.support.wait import until
+
+OURS = ("urgent", "standard", "clock", "web")
+BY_TIME = ("urgent", "standard", "clock")  # what looks at times that lie ahead
+
+
+class City(Town):
+    """`mutant`: a name of tests/faults/mutants; `seed`: the hotline is the worse one, by this seed."""
+
+    def __init__(
+        self,
+        *,
+        mutant: str = "",
+        seed: int | None = None,
+        web_processes: int = 2,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(settings, web_processes=web_processes)
+        self.mutant = mutant
+        self.seed = seed
+        self.offset = 0
+
+    def command(self, name: str) -> list[str]:
+        command = super().command(name)
+        python, *rest = command
+        if name == "hotline" and self.seed is not None:
+            return [python, "-m", "tests.faults.hotline", str(self.seed), *rest[2:]]
+        if name in OURS and self.mutant:
+            return [python, "-m", "tests.faults.mutants", self.mutant, *rest[1:]]
+        return command
+
+    # Processes
+
+    def pid(self, name: str) -> int:
+        return self.processes[name].pid
+
+    def web_workers(self) -> list[int]:
+        """The processes of gunicorn that answer; none while its master is down."""
+        children = Path(f"/proc/{self.pid('web')}/task/{self.pid('web')}/children")
+        return [int(pid) for pid in children.read_text().split()] if children.exists() else []
+
+    def kill_web_workers(self) -> None:
+        """All of them; their master starts new ones."""
+        for pid in self.web_workers():
+            end(pid)
+
+    @contextmanager
+    def away(self, name: str) -> Iterator[None]:
+        """Killed, and started again at the end."""
+        self.kill(name)
+        try:
+            yield
+        finally:
+            self.start(name)
+
+    @contextmanager
+    def frozen(self, name: str) -> Iterator[None]:
+        os.kill(self.pid(name), signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.pid(name), signal.SIGCONT)
+
+    def move_time(self, seconds: int) -> None:
+        """Clock and workers by so much later than now; never back."""
+        self.offset += seconds
+        for name in BY_TIME:
+            self.kill(name)
+            self.start(name)
+
+    def start(self, name: str, settings: Mapping[str, str] | None = None) -> None:
+        moved = {"TOKAUT_CLOCK_OFFSET": str(self.offset)} if name in BY_TIME and self.offset else {}
+        super().start(name, {**moved, **(settings or {})})
+
+    # The database and the spool, as they lie on the disk
+
+    @property
+    def database(self) -> Path:
+        return self.plan.folder.inside / "tokaut.db"
+
+    def ask(self, query: str) -> list[tuple[object, ...]]:
+        connection = sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=5)
+        try:
+            return connection.execute(query).fetchall()
+        finally:
+            connection.close()
+
+    def count(self, query: str) -> int:
+        return int(str(self.ask(f"SELECT count(*) FROM {query}")[0][0]))
+
+    def spooled(self) -> int:
+        return len(list((self.plan.folder.inside / "spool").glob("*.box")))
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Another process holds the database's write lock."""
+        holder = sqlite3.connect(self.database, isolation_level=None, timeout=20)
+        holder.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        finally:
+            holder.execute("ROLLBACK")
+            holder.close()
+
+    def unfinished(self) -> dict[str, int]:
+        """What has not come to its end: by the clock as it is moved now."""
+        now = time.time_ns() // 1000 + self.offset * 1_000_000
+        return {
+            "spool": self.spooled(),
+            "ripe": self.count(f"pending WHERE due_at <= {now}"),
+            "due": self.count("delivery WHERE state = 'due'"),
+        }
+
+    def until_finished(self, seconds: float = 60) -> None:
+        until(lambda: not any(self.unfinished().values()), f"not finished: {self.unfinished()}", seconds)
+
+
+def end(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def is_alive(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()

@@ -1,0 +1,19 @@
+"""Writes down that the hotline has it, and then calls the hotline."""
+
+from __future__ import annotations
+
+from reports.store.outbox import Leased
+from workers.delivery import Delivered, Parcel
+from workers.forward import Forwarder
+
+
+def apply() -> None:
+    def forward(self: Forwarder, leased: Leased) -> None:
+        parcel = self._pack(leased)
+        if isinstance(parcel, Parcel):
+            self._mark(leased, Delivered(204), parcel.body)
+            self._hand_over(parcel, leased.hotline)
+        else:
+            self._mark(leased, parcel, b"")
+
+    Forwarder._forward = forward  # type: ignore[method-assign]  # that is what a mutant is

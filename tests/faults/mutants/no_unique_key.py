@@ -1,0 +1,27 @@
+"""Draws a report's identity when Send arrives, and lets every answer of a session win: a repeat is another report."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+
+from gateway import sessions
+from gateway.filer import Filer
+from gateway.record import Begun
+from gateway.sealer import Told
+from reports.store.filing import new_id
+
+COMPARES = "if (there and string.sub(there, 1, 8) or '') ~= ARGV[1] then return there end\n"
+
+
+def apply() -> None:
+    file = Filer.send
+
+    def send(self: Filer, told: Told, begun: Begun, *, with_code: bool) -> Begun:
+        anew = replace(begun, report_id=new_id(told.now * 1_000_000), origin_key=secrets.token_bytes(32))
+        return file(self, told, anew, with_code=with_code)
+
+    Filer.send = send  # type: ignore[method-assign]  # that is what a mutant is
+    if COMPARES not in sessions.KEEP:
+        raise LookupError("the script that keeps a session has changed: change this mutant too")
+    sessions.KEEP = sessions.KEEP.replace(COMPARES, "")

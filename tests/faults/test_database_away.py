@@ -1,0 +1,157 @@
+"""The database locked, or its disk full: "Sent" by the spool; where that is full too, NOT SENT and the numbers."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import requests
+
+from tests.faults.city import City
+from tests.faults.walking import NUMBERS_ARE_THERE, TO_SEND, a_phone, comes_once, is_sent, of, say, walk
+from tests.support.handsets import Texts
+from tests.support.wait import until
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
+CHANNELS = ["africastalking", "ussd", "simulator"]
+ROOM_FOR_THE_SPOOL = 40_000  # bytes of one file: less than a transaction needs in the write-ahead log
+ROOM_FOR_NOTHING = 500
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[City]:
+    city = City(web_processes=1).up()
+    yield city
+    city.down()
+
+
+@pytest.fixture
+def city(shared: City) -> City:
+    """With the database back in use: web leaves it alone for half a minute after it failed three times."""
+
+    def is_used() -> bool:
+        before = shared.count("report")
+        return is_sent(walk(shared.ussd_phone("ussd", a_phone()), (*TO_SEND, "1"))) and shared.count("report") > before
+
+    until(is_used, "the database is not used again", 60)
+    shared.until_finished()
+    return shared
+
+
+@contextmanager
+def files_no_larger_than(city: City, size: int) -> Iterator[None]:
+    """As on a full disk: whatever web writes beyond that fails. What it has written is still there."""
+    pids = city.web_workers()
+    for pid in pids:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+    try:
+        yield
+    finally:
+        for pid in pids:
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_sent_by_the_spool_while_the_database_is_locked(city: City, channel: str) -> None:
+    """F17"""
+    phone = city.ussd_phone(channel, a_phone())
+    walk(phone, TO_SEND)
+    with city.locked():
+        seen = say(phone, "1")
+        assert is_sent(seen)
+        assert city.spooled() == 1
+        assert phone.again() == seen
+        assert city.spooled() == 1
+    comes_once(city, phone.phone)
+    assert city.spooled() == 0
+
+
+def test_the_whole_call_while_the_database_is_locked(city: City) -> None:
+    phone = city.ussd_phone("africastalking", a_phone())
+    with city.locked():
+        assert is_sent(walk(phone, (*TO_SEND, "1")))
+        assert say(phone, "0").text == "Thank you. Goodbye."
+    comes_once(city, phone.phone)
+
+
+def test_words_added_while_the_database_is_locked_come_too(city: City) -> None:
+    phone = city.ussd_phone("africastalking", a_phone())
+    with city.locked():
+        assert is_sent(walk(phone, (*TO_SEND, "1")))
+        say(phone, "1")
+        assert say(phone, "at home * at school").text.startswith("Do they make threats?")
+        say(phone, "00")
+    words = [("report.created", None), ("report.updated", "at home * at school")]
+    city.until_received(lambda _: len(of(city, phone.phone)) == 2, "the words never came", 40)
+    assert [(body["type"], body["data"]["narrative"]) for body in of(city, phone.phone)] == words
+
+
+def test_words_added_before_the_spool_was_emptied_come_too(city: City) -> None:
+    """Seen in the experiment: the Send came out of the spool and took the words, which waited, for its rescue."""
+    phone = city.ussd_phone("africastalking", a_phone())
+    walk(phone, TO_SEND)
+    with city.locked():
+        assert is_sent(say(phone, "1"))
+    say(phone, "1")
+    say(phone, "they wait at the gate")
+    city.until_finished()
+    city.move_time(130)
+    city.until_received(lambda _: len(of(city, phone.phone)) == 2, "the words never came", 40)
+    assert of(city, phone.phone)[1]["data"]["narrative"] == "they wait at the gate"
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_sent_by_the_spool_while_the_disk_of_the_database_is_full(city: City, channel: str) -> None:
+    """F18"""
+    phone = city.ussd_phone(channel, a_phone())
+    walk(phone, TO_SEND)
+    with files_no_larger_than(city, ROOM_FOR_THE_SPOOL):
+        assert is_sent(say(phone, "1"))
+        assert city.spooled() == 1
+    comes_once(city, phone.phone)
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+@pytest.mark.rule("S-03")
+def test_neither_takes_it(city: City, channel: str) -> None:
+    """F19, F20: never "Sent"; the numbers; and once there is room one key sends it."""
+    phone = city.ussd_phone(channel, a_phone())
+    walk(phone, TO_SEND)
+    with files_no_larger_than(city, ROOM_FOR_NOTHING):
+        seen = say(phone, "1")
+        assert (seen.text, seen.goes_on) == (
+            f"NOT SENT. {NUMBERS_ARE_THERE} Please dial and try again in 10 minutes.",
+            False,
+        )
+        assert city.spooled() == 0
+        assert not of(city, phone.phone)
+    assert is_sent(say(phone, "1"))
+    comes_once(city, phone.phone)
+
+
+def test_not_sent_and_dialled_again(city: City) -> None:
+    phone = city.ussd_phone("africastalking", a_phone())
+    walk(phone, TO_SEND)
+    with files_no_larger_than(city, ROOM_FOR_NOTHING):
+        assert say(phone, "1").text.startswith("NOT SENT.")
+    assert is_sent(walk(phone, (*TO_SEND, "1")))
+    comes_once(city, phone.phone)
+
+
+def test_a_text_while_nothing_can_be_written_is_left_to_the_provider(city: City) -> None:
+    texter = city.sms_phone("africastalking", a_phone())
+    assert isinstance(texter, Texts)
+    texter.write("hello")
+    with city.locked():
+        assert texter.post().status_code == 503
+    texter.again()
+    until(lambda: bool(texter.replies()), "the text was never answered", 60)
+    assert texter.replies()[0].startswith("In danger? Call police 111.\n1 Report")
+
+
+def test_web_is_up_while_the_database_is_away(city: City) -> None:
+    """For who spreads the load; whether all is well is another question."""
+    with city.locked():
+        assert requests.get(f"{city.web}/healthz", timeout=5).ok

@@ -1,0 +1,107 @@
+"""What files itself when nobody comes back, crossed by moving the time of workers and clock. Each once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.faults.city import City
+from tests.faults.walking import DANGER_NOW, a_phone, is_sent, walk
+from tests.support.handsets import AfricasTalking, Texts
+from tests.support.wait import until
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
+REST = ("4", "3", "2")  # place, about, contact by SMS; the next screen is Send
+MINUTE = 60
+
+
+@pytest.fixture
+def city() -> Iterator[City]:
+    """One for each test: time that was moved does not go back."""
+    city = City(web_processes=1).up()
+    yield city
+    city.down()
+
+
+def dialled(city: City, number: str) -> AfricasTalking:
+    phone = city.ussd_phone("africastalking", number)
+    assert isinstance(phone, AfricasTalking)
+    return phone
+
+
+def new(city: City, before: int, count: int) -> list[dict[str, Any]]:
+    """The `count` bodies that came since there were `before`, and no more."""
+    city.until_received(lambda came: len(came) >= before + count, f"not {count} came", 40)
+    city.until_finished()
+    bodies = [line["body"] for line in city.received()[before:]]
+    assert len(bodies) == count, [(body["type"], body["data"]["report_id"]) for body in bodies]
+    return bodies
+
+
+@pytest.mark.rule("S-12")
+def test_danger_now_and_the_line_dropped(city: City) -> None:
+    """F27: heard after two minutes, once, as what it is; who dials again completes the same report."""
+    before, number = len(city.received()), a_phone()
+    walk(dialled(city, number), DANGER_NOW)
+    city.move_time(100)
+    assert city.count("pending") == 1
+    city.move_time(40)
+    (created,) = new(city, before, 1)
+    data = created["data"]
+    assert (created["type"], data["completeness"], data["triage"]["priority"]) == ("report.created", "incomplete", "P1")
+    assert data["contact"]["allowed"] is False
+    city.move_time(5 * MINUTE)
+    new(city, before, 1)
+
+    assert is_sent(walk(dialled(city, number), (*DANGER_NOW, *REST, "1")))
+    _, updated = new(city, before, 2)
+    assert (updated["type"], updated["data"]["report_id"]) == ("report.updated", data["report_id"])
+    assert (updated["data"]["completeness"], updated["data"]["contact"]["msisdn"]) == ("complete", number)
+
+
+@pytest.mark.rule("S-12")
+def test_danger_now_and_back_before_the_two_minutes(city: City) -> None:
+    """One report, complete, and no other after it."""
+    before, number = len(city.received()), a_phone()
+    walk(dialled(city, number), DANGER_NOW)
+    first = city.ask("SELECT report_id FROM pending")[0][0]
+    assert is_sent(walk(dialled(city, number), (*DANGER_NOW, *REST, "1")))
+    (body,) = new(city, before, 1)
+    city.move_time(10 * MINUTE)
+    assert new(city, before, 1) == [body]
+    assert (body["data"]["report_id"], body["data"]["completeness"]) == (first, "complete")
+    assert city.count("pending") == 0
+
+
+def test_words_that_were_never_sent(city: City) -> None:
+    before = len(city.received())
+    phone = city.sms_phone("africastalking", a_phone())
+    assert isinstance(phone, Texts)
+    phone.text("my cousin is in trouble pls")
+    until(lambda: bool(phone.replies()), "no reply")
+    assert phone.replies()[0].startswith("Not sent yet.")
+    phone.again()
+    city.move_time(25 * MINUTE)
+    assert city.count("pending") == 1
+    city.move_time(6 * MINUTE)
+    (body,) = new(city, before, 1)
+    data = body["data"]
+    assert (body["type"], data["completeness"], data["triage"]["priority"]) == ("report.created", "incomplete", "P3")
+    assert "WORDS_ONLY" in data["triage"]["flags"]
+    assert data["narrative"] == "my cousin is in trouble pls"
+    assert (data["contact"]["allowed"], "msisdn" in data["contact"]) == (False, False)
+    city.move_time(60 * MINUTE)
+    new(city, before, 1)
+
+
+def test_words_that_were_deleted(city: City) -> None:
+    before = len(city.received())
+    phone = city.sms_phone("simulator", a_phone())
+    phone.text("my cousin is in trouble pls")
+    assert city.count("pending") == 1
+    phone.text("00")
+    assert city.count("pending") == 0
+    city.move_time(60 * MINUTE)
+    new(city, before, 0)

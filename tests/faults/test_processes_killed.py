@@ -1,0 +1,176 @@
+"""Processes killed at the one moment that matters: the report is written, and nobody has been told."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+import requests
+
+from tests.faults.city import City, end, is_alive
+from tests.faults.walking import TO_SEND, a_phone, comes_once, is_sent, of, say, walk
+from tests.support.handsets import AfricasTalking, Seen
+from tests.support.wait import until
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
+TRIES = 12  # the window is some milliseconds wide
+
+
+@pytest.fixture(scope="module")
+def city() -> Iterator[City]:
+    city = City(web_processes=1).up()
+    yield city
+    city.down()
+
+
+@pytest.fixture(autouse=True)
+def all_up(city: City) -> None:
+    city.until_web_answers()
+    until(lambda: city.ussd_phone("ussd", a_phone()).dial().goes_on, "Redis is not used again")
+
+
+def when_written(city: City, do: Callable[[], None]) -> threading.Thread:
+    """`do` as soon as one more report is in the database."""
+    before = city.count("report")
+
+    def watch() -> None:
+        stop = time.monotonic() + 10
+        while city.count("report") == before and time.monotonic() < stop:
+            pass
+        do()
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    return thread
+
+
+def post_send(phone: AfricasTalking) -> Seen | None:
+    """None where no answer came."""
+    try:
+        return phone.type("1")
+    except requests.ConnectionError:
+        return None
+
+
+def dialled(city: City, number: str = "") -> AfricasTalking:
+    phone = city.ussd_phone("africastalking", number or a_phone())
+    assert isinstance(phone, AfricasTalking)
+    return phone
+
+
+def test_web_killed_between_the_commit_and_the_answer(city: City) -> None:
+    """F2: the repeat is answered with Sent and the code that the report has."""
+    for _ in range(TRIES):
+        phone = dialled(city)
+        walk(phone, TO_SEND)
+        thread = when_written(city, city.kill_web_workers)
+        seen = post_send(phone)
+        thread.join()
+        city.until_web_answers()
+        if seen is None:
+            break
+    else:
+        pytest.fail(f"web was never killed in time, in {TRIES} tries")
+    sent = phone.again()
+    assert is_sent(sent)
+    assert phone.again() == sent
+    code, pin = [line.partition(" ")[2] for line in sent.text.splitlines()[1:3]]
+    comes_once(city, phone.phone)
+    assert "has" in say_my_report(dialled(city), code, pin)
+
+
+def say_my_report(phone: AfricasTalking, code: str, pin: str) -> str:
+    return walk(phone, ("3", code, pin)).text
+
+
+def test_web_killed_at_that_moment_and_redis_emptied(city: City) -> None:
+    """F2 and F11: even then the path alone finds the report again."""
+    for _ in range(TRIES):
+        phone = dialled(city)
+        walk(phone, TO_SEND)
+        thread = when_written(city, city.kill_web_workers)
+        seen = post_send(phone)
+        thread.join()
+        with city.away("valkey"):
+            (city.plan.folder.inside / "appendonlydir").rename(city.folder / f"emptied-{phone.phone}")
+        city.until_web_answers()
+        if seen is None:
+            break
+    else:
+        pytest.fail(f"web was never killed in time, in {TRIES} tries")
+    until(lambda: is_sent(phone.again()), "the repeat is not answered with Sent")
+    comes_once(city, phone.phone)
+
+
+def test_redis_killed_between_the_commit_and_the_keeping(city: City) -> None:
+    """A report that carries on from a dropped call: walked again without its draft it would be a second one."""
+    for _ in range(TRIES // 2):
+        number = a_phone()
+        walk(dialled(city, number), TO_SEND)
+        phone = dialled(city, number)
+        walk(phone, TO_SEND)
+        thread = when_written(city, lambda: end(city.pid("valkey")))
+        seen = post_send(phone)
+        thread.join()
+        city.processes["valkey"].wait(timeout=20)
+        city.start("valkey")
+        assert seen is not None
+        assert is_sent(seen)
+        comes_once(city, number)
+        until(lambda: city.ussd_phone("ussd", a_phone()).dial().goes_on, "Redis is not used again")
+
+
+def test_the_master_killed_and_started_again_while_a_call_goes_on(city: City) -> None:
+    """F3"""
+    phone = dialled(city)
+    walk(phone, TO_SEND[:3])
+    workers = city.web_workers()
+    city.kill("web")
+    city.start("web")
+    until(lambda: not any(is_alive(pid) for pid in workers), "they go on without a master")
+    city.until_web_answers()
+    assert is_sent(walk(phone, (*TO_SEND[3:], "1"), dial=False))
+    comes_once(city, phone.phone)
+
+
+def test_web_finishes_what_is_in_hand_when_it_is_told_to_stop(city: City) -> None:
+    phone = dialled(city)
+    walk(phone, TO_SEND)
+    thread = when_written(city, lambda: city.processes["web"].send_signal(signal.SIGTERM))
+    assert is_sent(phone.type("1"))
+    thread.join()
+    city.processes["web"].wait(timeout=30)
+    city.start("web")
+    city.until_web_answers()
+    comes_once(city, phone.phone)
+
+
+@pytest.mark.parametrize("name", ["urgent", "standard", "clock"])
+def test_a_report_comes_while_one_of_those_who_bring_it_is_down(city: City, name: str) -> None:
+    """F4, F7: what the queue does not bring, the clock does; what the clock does not, the queue does."""
+    phone = dialled(city)
+    with city.away(name):
+        assert is_sent(walk(phone, (*TO_SEND, "1")))
+        comes_once(city, phone.phone)
+
+
+def test_a_clock_that_was_frozen_finds_another_at_its_work(city: City) -> None:
+    """F7: two clocks, one that leads; what was dropped in danger comes once."""
+    with city.frozen("clock"):
+        frozen = city.processes.pop("clock")
+        city.start("clock")
+        phone = dialled(city)
+        assert is_sent(walk(phone, (*TO_SEND, "1")))
+        say(phone, "1")
+        say(phone, "they wait at the gate")
+        say(phone, "00")
+        city.until_received(lambda _: len(of(city, phone.phone)) == 2, "the words never came", 60)
+        second = city.processes["clock"]
+        city.processes["clock"] = frozen
+    city.until_finished()
+    assert [body["type"] for body in of(city, phone.phone)] == ["report.created", "report.updated"]
+    second.kill()
+    second.wait(timeout=20)

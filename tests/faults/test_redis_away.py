@@ -1,0 +1,185 @@
+"""Valkey killed, emptied, frozen: the numbers always come, a call over Africa's Talking goes on, no text is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import redis
+import requests
+
+from tests.faults.city import City
+from tests.faults.walking import NUMBERS_ARE_THERE, TO_SEND, a_phone, comes_once, is_sent, of, promptly, say, walk
+from tests.support.handsets import AfricasTalking, Neutral, Texts
+from tests.support.wait import until
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[City]:
+    city = City(web_processes=1).up()
+    yield city
+    city.down()
+
+
+@pytest.fixture
+def city(shared: City) -> City:
+    """With Redis back in use: web leaves it alone for five seconds after it failed."""
+    until(lambda: shared.ussd_phone("ussd", a_phone()).dial().goes_on, "Redis is not used again")
+    return shared
+
+
+def dialled(city: City) -> AfricasTalking:
+    phone = city.ussd_phone("africastalking", a_phone())
+    assert isinstance(phone, AfricasTalking)
+    return phone
+
+
+def neutral(city: City) -> Neutral:
+    phone = city.ussd_phone("ussd", a_phone())
+    assert isinstance(phone, Neutral)
+    return phone
+
+
+def texts(city: City) -> Texts:
+    phone = city.sms_phone("africastalking", a_phone())
+    assert isinstance(phone, Texts)
+    return phone
+
+
+@pytest.mark.parametrize("how", ["away", "frozen"])
+def test_the_home_screen_comes_with_its_number(city: City, how: str) -> None:
+    with getattr(city, how)("valkey"):
+        seen = promptly(dialled(city).dial)
+        assert (seen.text.splitlines()[0], seen.goes_on) == ("In danger? Call police 111.", True)
+        seen = promptly(neutral(city).dial)
+        assert (NUMBERS_ARE_THERE in seen.text, seen.goes_on) == (True, False)
+
+
+@pytest.mark.parametrize("how", ["away", "frozen"])
+@pytest.mark.parametrize("begun", [0, 3])
+def test_a_call_that_brings_its_whole_path_goes_on_to_sent(city: City, how: str, begun: int) -> None:
+    """F9, F10; also where the call began while Redis was there."""
+    phone = dialled(city)
+    if begun:
+        walk(phone, TO_SEND[:begun])
+    with getattr(city, how)("valkey"):
+        seen = walk(phone, (*TO_SEND[begun:], "1"), dial=not begun)
+        assert is_sent(seen)
+        assert promptly(phone.again) == seen
+    comes_once(city, phone.phone)
+
+
+@pytest.mark.parametrize("how", ["away", "frozen"])
+def test_a_call_of_which_only_the_last_reply_is_known_ends_with_the_numbers(city: City, how: str) -> None:
+    phone = neutral(city)
+    walk(phone, TO_SEND[:3])
+    with getattr(city, how)("valkey"):
+        seen = say(phone, TO_SEND[3])
+        assert (NUMBERS_ARE_THERE in seen.text, seen.goes_on) == (True, False)
+
+
+@pytest.mark.parametrize("how", ["away", "frozen"])
+def test_a_call_that_carries_on_from_a_dropped_one_is_still_one_report(city: City, how: str) -> None:
+    """Seen in the experiment: without Redis there is no draft, and its Send, walked again, was another report."""
+    first = dialled(city)
+    walk(first, TO_SEND[:4])
+    phone = city.ussd_phone("africastalking", first.phone)
+    sent = walk(phone, (*TO_SEND, "1"))
+    with getattr(city, how)("valkey"):
+        assert promptly(phone.again) == sent
+        say(phone, "1")
+        say(phone, "they wait at the gate")
+        say(phone, "00")
+        city.until_received(lambda _: bool(of(city, first.phone)), "it never came", 40)
+    city.move_time(130)
+    city.until_received(lambda _: len(of(city, first.phone)) == 2, "the words never came", 40)
+    city.until_finished()
+    assert [body["type"] for body in of(city, first.phone)] == ["report.created", "report.updated"]
+
+
+def test_redis_is_away_in_the_middle_and_comes_back(city: City) -> None:
+    """What the session kept is older than the path then: the screens may come again, the report does not."""
+    phone = dialled(city)
+    walk(phone, TO_SEND[:3])
+    with city.away("valkey"):
+        assert is_sent(walk(phone, (*TO_SEND[3:], "1"), dial=False))
+    until(lambda: neutral(city).dial().goes_on, "Redis is not used again")
+    seen = say(phone, "0")
+    for _ in range(8):
+        if not seen.goes_on:
+            break
+        seen = say(phone, "1" if seen.text.startswith("Send to") else "00" if is_sent(seen) else "2")
+    comes_once(city, phone.phone)
+
+
+@pytest.mark.parametrize("how", ["away", "frozen"])
+def test_a_text_is_kept_and_answered_when_redis_is_back(city: City, how: str) -> None:
+    phone = texts(city)
+    with getattr(city, how)("valkey"):
+        phone.text("hello")  # and is answered with 200: the provider need not keep it
+        assert city.count("inbound WHERE waiting IS NOT NULL") == 1
+        phone.again()
+        assert city.count("inbound WHERE waiting IS NOT NULL") == 1
+    until(lambda: bool(phone.replies()), "the text was never answered", 60)
+    until(lambda: city.count("inbound WHERE waiting IS NOT NULL") == 0, "it still waits")
+    assert phone.replies()[0].startswith("In danger? Call police 111.\n1 Report")
+    phone.text("report")
+    until(lambda: len(phone.replies()) > 1, "no reply")
+    assert phone.replies()[1:] == [phone.replies()[-1]]
+    assert phone.replies()[1].startswith("Are you or a child in danger?")
+
+
+def test_redis_and_the_database_away(city: City) -> None:
+    """A text is not taken, so that the provider keeps it; a call still goes to Sent, by the spool."""
+    phone, texter = dialled(city), texts(city)
+    with city.away("valkey"), city.locked():
+        texter.write("hello")
+        assert texter.post().status_code == 503
+        assert is_sent(walk(phone, (*TO_SEND, "1")))
+        assert city.spooled() == 1
+        assert requests.get(f"{city.web}/healthz", timeout=5).ok
+    comes_once(city, phone.phone)
+    assert city.spooled() == 0
+    texter.again()  # a minute later, as the provider does
+    until(lambda: bool(texter.replies()), "the text was never answered", 60)
+
+
+def test_words_added_while_redis_and_the_database_are_away(city: City) -> None:
+    """Seen in the experiment: they went into the spool under an id of their own, and came as a second report."""
+    phone = dialled(city)
+    assert is_sent(walk(phone, (*TO_SEND, "1")))
+    with city.away("valkey"), city.locked():
+        say(phone, "1")
+        say(phone, "they wait at the gate")
+        assert city.spooled() >= 1
+    city.until_received(lambda _: len(of(city, phone.phone)) == 2, "the words never came", 40)
+    city.until_finished()
+    assert [body["type"] for body in of(city, phone.phone)] == ["report.created", "report.updated"]
+    assert of(city, phone.phone)[1]["data"]["narrative"] == "they wait at the gate"
+
+
+@pytest.mark.parametrize("after", range(len(TO_SEND) + 1))
+def test_redis_emptied_in_mid_walk(city: City, after: int) -> None:
+    """F11: a path is walked again, to where it was; another form begins at home, and nothing sent is lost."""
+    phone, other = dialled(city), neutral(city)
+    walk(phone, TO_SEND[:after])
+    walk(other, TO_SEND[:after])
+    with redis.Redis(unix_socket_path=city.environment["REDIS_URL"].removeprefix("unix://")) as client:
+        client.flushall()
+    assert is_sent(walk(phone, (*TO_SEND[after:], "1"), dial=False))
+    seen = say(other, "1")
+    assert (seen.text.splitlines()[0], seen.goes_on) == ("In danger? Call police 111.", True)
+    comes_once(city, phone.phone)
+    assert not of(city, other.phone)
+
+
+def test_redis_emptied_after_sent(city: City) -> None:
+    phone = dialled(city)
+    sent = walk(phone, (*TO_SEND, "1"))
+    with redis.Redis(unix_socket_path=city.environment["REDIS_URL"].removeprefix("unix://")) as client:
+        client.flushall()
+    assert phone.again() == sent
+    assert say(phone, "0").text == "Thank you. Goodbye."
+    comes_once(city, phone.phone)

@@ -1,0 +1,21 @@
+"""The small form: 200 reports, everything killed, nothing lost and nothing twice."""
+
+from __future__ import annotations
+
+import pytest
+from rich.console import Console
+
+from tests.faults import sheet
+from tests.faults.experiment import FORMS, Run
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("faults")
+def test_nothing_is_lost_and_nothing_comes_twice() -> None:
+    """I1 to I4, and each delivery to its end, while web, workers, clock, Valkey and the hotline are killed."""
+    run = Run(FORMS["small"], seed=1)
+    verdict = run.go()
+    Console().print(sheet.table(verdict, run.seed), soft_wrap=True)
+    assert (verdict.lost, verdict.twice, verdict.wrong_codes) == ([], [], [])
+    assert verdict.sent == FORMS["small"].reports
+    assert sum(verdict.kills.values()) >= 14
