@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import socket
-import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
-import redis
 import requests
 
-from gateway import sessions
-from reports.queue import connect, open_queue
-from reports.sealing import Vault
-from reports.settings.reading import keys
+from tests.canary import attacker
 from tests.canary.drive import IN_DANGER, TO_SEND, end_event, walk
-from tests.canary.planted import ANSWER, ATTACKER, SENTENCE
+from tests.canary.planted import ANSWER, SENTENCE
 from tests.support.handsets import AfricasTalking, Texts
 from tests.support.town import Town
 from tests.support.wait import until
+
+WORKERS = ("urgent", "standard", "clock")  # whoever is first
 
 
 class Echo(ThreadingHTTPServer):
@@ -62,7 +57,7 @@ def hotline_echoes(town: Town) -> Iterator[Echo]:
 
 @contextmanager
 def database_locked(town: Town) -> Iterator[None]:
-    with closing(database(town)) as other:
+    with closing(attacker.database(town)) as other:
         other.execute("BEGIN IMMEDIATE")
         yield
         other.execute("ROLLBACK")
@@ -71,7 +66,7 @@ def database_locked(town: Town) -> Iterator[None]:
 @contextmanager
 def table_gone(town: Town, table: str) -> Iterator[None]:
     """Every statement on it fails, with all its values in the driver's hands."""
-    with closing(database(town)) as other:
+    with closing(attacker.database(town)) as other:
         other.execute(f"ALTER TABLE {table} RENAME TO away")
         yield
         other.execute(f"ALTER TABLE away RENAME TO {table}")
@@ -83,10 +78,6 @@ def spool_gone(town: Town) -> Iterator[None]:
     spool.rename(spool.with_name("spool-away"))
     yield
     spool.with_name("spool-away").rename(spool)
-
-
-def database(town: Town) -> sqlite3.Connection:
-    return sqlite3.connect(town.plan.folder.inside / "tokaut.db", timeout=10, isolation_level=None)
 
 
 def unreadable(town: Town, phone: Texts) -> None:
@@ -128,46 +119,10 @@ def say(town: Town, request: bytes, *, wait: bool = True) -> None:
             line.recv(65536)
 
 
-def session_of_another_release(town: Town, phone: AfricasTalking) -> str:
-    """A session that opens and makes no sense: the fault inside web has the planted words for its message."""
-    walk(phone, *TO_SEND)
-    secret = keys(town.environment["TOKAUT_SESSION_KEY"]).reveal()
-    with redis.Redis.from_url(town.environment["REDIS_URL"]) as client:
-        kept = sessions.Sessions(client, Vault(secret))
-        where = sessions.Keys(kept.key("s", "africastalking", phone.code, phone.session, phone.phone))
-        loaded = kept.load(where)
-        assert loaded.session is not None
-        spoilt = json.loads(json.dumps(loaded.session).replace('"luring"', json.dumps(SENTENCE)))
-        assert spoilt != loaded.session
-        assert kept.keep(where, loaded.version, spoilt, 900)
-    return phone.type("Send").text
-
-
-def attacker_in_redis(town: Town) -> None:
-    """Jobs that are not ours, with words in every field that RQ may print."""
-    with connect(town.environment["REDIS_URL"]) as client:
-        for name in ("urgent", "standard"):
-            queue = open_queue(name, client)
-            queue.enqueue_call("os.system", args=(ATTACKER,), description=ATTACKER, meta={"said": ATTACKER})
-            queue.enqueue_call(f"workers.{ATTACKER}", args=(ATTACKER,), job_id="murglewhit-was-here")
-            broken = queue.enqueue_call("workers.forward.deliver", args=(ATTACKER,))
-            client.hset(f"rq:job:{broken.id}", "data", ATTACKER.encode())
-
-
-def attacker_in_the_database(town: Town) -> None:
-    """Rows that make worker and clock fail on a value that they read."""
-    with closing(database(town)) as other:
-        rows = other.execute("SELECT delivery_id FROM delivery WHERE state = 'due' LIMIT 2").fetchall()
-        assert rows, "nothing is due that could be spoilt"
-        other.execute("UPDATE delivery SET priority = ? WHERE delivery_id = ?", (ATTACKER, rows[0][0]))
-        other.execute("UPDATE report_body SET sealed = ?", (ATTACKER.encode(),))
-        other.execute("UPDATE delivery SET next_at = 0, lease_until = NULL WHERE state = 'due'")
-
-
-def happened(town: Town, event: str, log: str, seconds: float = 30) -> None:
-    path: Path = town.log(log)
+def happened(town: Town, event: str, *logs: str) -> None:
+    """In one of these logs."""
     wanted = f'"event":"{event}"'
-    until(lambda: wanted in path.read_text(), f"{event} never stood in the log of {log}", seconds)
+    until(lambda: any(wanted in town.log(name).read_text() for name in logs), f"{event} is in no log of {logs}", 60)
 
 
 def figure(town: Town, name: str) -> float:
@@ -199,7 +154,7 @@ def _provider_fails(town: Town, texts: Texts) -> None:
 
 
 def _fault_inside_web(town: Town, at: AfricasTalking) -> None:
-    session_of_another_release(town, at)
+    attacker.session_of_another_release(town, at)
     happened(town, "webhook_failed", "web")
 
 
@@ -241,7 +196,7 @@ def _redis_away(town: Town, at: AfricasTalking, texts: Texts) -> None:
 
 
 def _queue_attacked(town: Town) -> None:
-    attacker_in_redis(town)
+    attacker.in_redis(town)
     for name in ("urgent", "standard"):
         happened(town, "job_refused", name)
 
@@ -250,12 +205,8 @@ def _hotline_away(town: Town, at: AfricasTalking) -> None:
     with hotline_echoes(town) as hotline:
         walk(at, *TO_SEND, "Send")
         until(lambda: hotline.heard > 0, "the hotline that echoes heard nothing", 60)
-        happened(town, "delivery_unavailable", "urgent")
+        happened(town, "delivery_unavailable", *WORKERS)
     walk(at, *TO_SEND, "Send")
-    attacker_in_the_database(town)
-    until(lambda: '"delivery_poison"' in _worker_logs(town), "no worker met a body that does not open", 60)
+    attacker.in_the_database(town)
+    happened(town, "delivery_poison", *WORKERS)
     town.start("hotline")
-
-
-def _worker_logs(town: Town) -> str:
-    return "".join(town.log(name).read_text() for name in ("urgent", "standard", "clock"))

@@ -1,0 +1,61 @@
+"""What somebody does who can write where we read: to Redis, to the database, to a kept session."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+
+import redis
+
+from gateway import sessions
+from reports.queue import connect, open_queue
+from reports.sealing import Vault
+from reports.settings.reading import keys
+from tests.canary.drive import TO_SEND, walk
+from tests.canary.planted import ATTACKER, SENTENCE
+from tests.support.handsets import AfricasTalking
+from tests.support.town import Town
+from tests.support.wait import until
+
+
+def database(town: Town) -> sqlite3.Connection:
+    return sqlite3.connect(town.plan.folder.inside / "tokaut.db", timeout=10, isolation_level=None)
+
+
+def session_of_another_release(town: Town, phone: AfricasTalking) -> str:
+    """A session that opens and makes no sense: the fault inside web has the planted words for its message."""
+    walk(phone, *TO_SEND)
+    secret = keys(town.environment["TOKAUT_SESSION_KEY"]).reveal()
+    with redis.Redis.from_url(town.environment["REDIS_URL"]) as client:
+        kept = sessions.Sessions(client, Vault(secret))
+        where = sessions.Keys(kept.key("s", "africastalking", phone.code, phone.session, phone.phone))
+        loaded = kept.load(where)
+        assert loaded.session is not None
+        spoilt = json.loads(json.dumps(loaded.session).replace('"luring"', json.dumps(SENTENCE)))
+        assert spoilt != loaded.session
+        assert kept.keep(where, loaded.version, spoilt, 900)
+    return phone.type("Send").text
+
+
+def in_redis(town: Town) -> None:
+    """Jobs that are not ours, with words in every field that RQ may print."""
+    with connect(town.environment["REDIS_URL"]) as client:
+        for name in ("urgent", "standard"):
+            queue = open_queue(name, client)
+            queue.enqueue_call("os.system", args=(ATTACKER,), description=ATTACKER, meta={"said": ATTACKER})
+            queue.enqueue_call(f"workers.{ATTACKER}", args=(ATTACKER,), job_id="murglewhit-was-here")
+            broken = queue.enqueue_call("workers.forward.deliver", args=(ATTACKER,))
+            client.hset(f"rq:job:{broken.id}", "data", ATTACKER.encode())
+
+
+def in_the_database(town: Town) -> None:
+    """Rows that make worker and clock fail on a value that they read."""
+    with closing(database(town)) as other:
+        due = "SELECT delivery_id FROM delivery WHERE state = 'due' LIMIT 2"
+        until(lambda: len(other.execute(due).fetchall()) == 2, "nothing is due that could be spoilt", 60)
+        rows = other.execute(due).fetchall()
+        other.execute("UPDATE hotline_state SET open_until = 0, failures = 0")
+        other.execute("UPDATE delivery SET priority = ? WHERE delivery_id = ?", (ATTACKER, rows[0][0]))
+        other.execute("UPDATE report_body SET sealed = ?", (ATTACKER.encode(),))
+        other.execute("UPDATE delivery SET next_at = 0, lease_until = NULL WHERE state = 'due'")
