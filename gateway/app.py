@@ -162,7 +162,8 @@ def _assemble(given: _Given) -> Parts:
     kept = Sessions(sessions.connect(common.redis_url), Vault(secrets.session_key.reveal()), count)
     sealer = Sealer(given.keys, common.mode)
     filer = Filer(database=database, spool=spool, vault=vault, sealer=sealer, hurry=hurry, count=count)
-    walk = Walk(given.book, filer, kept.count_report)
+    names = {hotline.id: hotline.screen_name for one in given.countries for hotline in one.hotlines.values()}
+    walk = Walk(given.book, filer, names, kept.count_report)
     waiting = Waiting(database, vault, given.pepper)
     desk = Desk(
         countries=given.countries,
@@ -173,7 +174,7 @@ def _assemble(given: _Given) -> Parts:
         vault=vault,
         replies=Replies(database, vault, given.sender_key, hurry, common.mode),
         waiting=waiting,
-        unread=Unread(database, spool, given.keys, common.mode),
+        unread=Unread(database, spool, vault, given.keys, common.mode),
         count=count,
     )
     return Parts(

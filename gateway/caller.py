@@ -23,6 +23,7 @@ class Caller:
     limit: Limit
     practice: bool  # the simulator: never a real phone
     now: int  # unix seconds
+    late: bool = False  # it waited, and meets a screen that its sender may not have seen
 
     @property
     def kind(self) -> str:

@@ -17,14 +17,10 @@ from gateway.record import Draft, Record, pack_drafts, pack_record, unpack_draft
 from gateway.senders import Sender
 from gateway.sessions import SMS_SECONDS, USSD_SECONDS, Away, Keys, Loaded, Sessions
 from gateway.texting import Texting
-from gateway.walk import Moved, Walk
+from gateway.walk import DoesNotFit, Moved, Walk
 
 TRIES = 3  # two answers of one caller at the same moment; the loser steps on from what the winner left
 SECONDS = {"ussd": USSD_SECONDS, "sms": SMS_SECONDS}
-
-
-class DoesNotFit(Exception):
-    """A path that cannot be walked without guessing."""
 
 
 class Conversation:
@@ -47,9 +43,19 @@ class Conversation:
             self._count("walk_lost")
             return self._walk.notice(caller, "home.not_working")
 
-    def not_working(self, caller: Caller) -> Turn:
-        """The numbers, and nothing else."""
-        return self._walk.notice(caller, "home.not_working")
+    def not_working(self, caller: Caller, *, numbers: bool) -> Turn:
+        """The numbers, and nothing else; none where the country is not known: another's would be wrong (S-32)."""
+        return self._walk.notice(caller, "home.not_working" if numbers else "home.not_working_anywhere")
+
+    def opted_out(self, notice: Notice, sender: Sender) -> None:
+        """STOP, by the provider's own door: words that were never confirmed are not wanted after all."""
+        key = self._sessions.key("s", notice.channel, notice.code, "", sender.key)
+        try:
+            record = self._unpack(self._sessions.load(Keys(key)))
+        except Away:
+            return
+        if record:
+            self._walk.discard(record)
 
     def ended(self, notice: Notice, sender: Sender) -> None:
         """The network says that the line is gone: what waits for a drop need not wait. It may not be true yet."""
@@ -81,6 +87,9 @@ class Conversation:
                     return moved.record.answer
             except Away:
                 return self._unkept(caller, record, moved)
+            self._walk.undo(record, moved.record)
+        if caller.kind == "sms":  # many at once: this one waits, and no word of it is lost
+            raise Away
         return record.answer if record else self._walk.notice(caller, "home.not_working")
 
     def _unkept(self, caller: Caller, before: Record | None, moved: Moved) -> Turn:
@@ -118,18 +127,18 @@ class Conversation:
         return self._walk.step(caller, replace(record, last=last), drafts, reply)
 
     def _rebuild(self, caller: Caller, drafts: list[Draft], parts: tuple[str, ...], last: turns.Last) -> Moved:
-        """Walk a whole path from home. Once words were typed, a part that is no answer may be a piece of them: stop."""
+        """Walk a whole path from home. What follows typed words may be a piece of them: all of it is kept as words."""
         moved = Moved(self._walk.begin(caller, last))
-        typed = False
         for n, part in enumerate(parts):
-            final = n == len(parts) - 1
-            moved = self._walk.step(caller, moved.record, drafts, part, quiet=not final)
-            if typed and not moved.accepted and not final:
+            rest = parts[n:]
+            words = self._walk.asks_for_words(moved.record)
+            final = words or len(rest) == 1
+            record = self._walk.unsure(moved.record) if final else moved.record
+            moved = self._walk.step(caller, record, drafts, "*".join(rest) if words else part, quiet=not final)
+            if words and len(rest) > 1:
                 raise DoesNotFit
-            answers = moved.record.state.answers
-            typed = typed or bool(answers and answers[-1].typed)
-        if typed and not moved.accepted:
-            raise DoesNotFit
+            if final:
+                break
         return moved
 
     def _without_redis(self, caller: Caller) -> Turn:

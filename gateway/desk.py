@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from urllib.parse import unquote_to_bytes
 
 from flows.fit import Limit
 from gateway import sessions
 from gateway.caller import Caller
 from gateway.conversation import Conversation
 from gateway.early import Early
+from gateway.filer import NotSent
 from gateway.message import Channel, Inbound, Notice, Turn
 from gateway.replies import Replies
 from gateway.senders import Sender, normalise
@@ -64,13 +67,13 @@ class Desk:
             return self._reply(channel, caller, self._conversation.take(caller))
         except sessions.Away:
             return self._wait(inbound, caller)
-        except Away:
+        except (Away, NotSent):
             self._count("reply_not_kept")
             raise Unkept from None
 
     def replay(self, channel: Channel, inbound: Inbound) -> None:
-        """An SMS that waited. Raises sessions.Away, and Away."""
-        caller = self._caller(channel, inbound)
+        """An SMS that waited. Raises sessions.Away, Away, NotSent."""
+        caller = replace(self._caller(channel, inbound), late=True)
         turn = self._conversation.take(caller)
         if turn.text and caller.sender.e164:
             self._replies.send(inbound, caller.sender.e164, turn.text, self._optout_key(caller.sender))
@@ -84,6 +87,7 @@ class Desk:
                 self._conversation.ended(notice, sender)
             elif notice.what == "optout":
                 opt_out(self._database, self._optout_key(sender))
+                self._conversation.opted_out(notice, sender)
             else:
                 self._note_delivery(notice)
         except Away:
@@ -105,10 +109,12 @@ class Desk:
         self._count("inbound_unread")
         self._unread.keep(channel, country, raw, content_type)
 
-    def not_working(self, channel: Channel) -> Turn:
-        """The numbers, for a USSD request that nobody could read."""
-        caller = self._caller(channel, Inbound(kind="ussd", channel=channel.name, sender="", code="", text=""))
-        return self._conversation.not_working(caller)
+    def not_working(self, channel: Channel, raw: bytes) -> Turn:
+        """For a USSD request that nobody could read: the numbers, where it still tells which country was dialled."""
+        code = dialled(self.countries, raw)
+        caller = self._caller(channel, Inbound("ussd", channel.name, sender="", code=code, text=""))
+        known = code or len(self.countries.all) == 1
+        return self._conversation.not_working(caller, numbers=bool(known))
 
     def country(self, kind: str, code: str) -> Country:
         return self.countries.by_code(kind, code)
@@ -137,3 +143,10 @@ class Desk:
             raise Unkept from None
         self._count("waiting")
         return NOTHING_SAID
+
+
+def dialled(countries: Countries, raw: bytes) -> str:
+    """A service code that stands somewhere in a body, as it is or percent-encoded; "" where none does."""
+    text = unquote_to_bytes(raw)
+    codes = (code.code for country in countries for code in country.codes if code.channel == "ussd")
+    return next((code for code in codes if code.encode() in text), "")

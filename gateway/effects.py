@@ -42,9 +42,9 @@ class Effects:
         return "sent", replace(record, begun=sent)
 
     def _delete(self, _caller: Caller, record: Record) -> tuple[str, Record]:
-        if record.begun:
-            self._filer.drop(record.begun)
-        return "deleted", replace(record, begun=None, words=None)
+        """Deleted, or known to the hotline already: then that is what is said."""
+        gone = record.begun is None or self._filer.drop(record.begun)
+        return "deleted" if gone else "told", replace(record, begun=None, words=None)
 
     def _new_code(self, _caller: Caller, record: Record) -> tuple[str, Record]:
         if record.begun is None:

@@ -59,8 +59,10 @@ class Filer:
         added goes into the spool under the id of what was sent before.
         """
         origin_key = self._vault.mac("origin", *origin)
-        hour = now - now % 3600
-        return Begun(store.new_id(hour * 1_000_000, self._vault.mac("report-id", origin_key)), origin_key, now)
+        return Begun(self._own_id(origin_key, now), origin_key, now)
+
+    def _own_id(self, origin_key: bytes, now: int) -> str:
+        return store.new_id((now - now % 3600) * 1_000_000, self._vault.mac("report-id", origin_key))
 
     # Send
 
@@ -71,7 +73,12 @@ class Filer:
         draw = mailbox.drawer(self._vault, begun.origin_key) if with_code else None
         try:
             filed = self._write(lambda: store.file(self._database, filing, draw))
-            if not filed.fresh:
+            if filed.completeness == "complete" and not filed.own:
+                # The earlier walk's report went out whole; this may be another child: two reports rather than one.
+                begun = replace(begun, report_id=self._own_id(begun.origin_key, told.now), revision=1)
+                filing = self._sealer.seal(told, begun, begun.legs, "complete")
+                filed = self._write(lambda: store.file(self._database, filing, draw))
+            if not filed.fresh and filed.completeness == "incomplete":
                 filed = self._complete(told, begun, filed)
         except Away:
             filed = self._spool_sent(told, begun, draw)
@@ -88,9 +95,7 @@ class Filer:
         )
 
     def _complete(self, told: Told, begun: Begun, filed: Filed) -> Filed:
-        """It is there already: an INCOMPLETE one becomes complete; a repeat of the same Send changes nothing."""
-        if filed.completeness != "incomplete" and filed.own:
-            return filed
+        """It is there already, INCOMPLETE: it becomes complete."""
         again = replace(begun, report_id=filed.report_id, revision=filed.revision + 1)
         return replace(filed, revision=self._put(told, again, again.legs, "update", seconds=0).revision)
 
@@ -123,13 +128,16 @@ class Filer:
         return self._leave(told, begun, legs, "words", WORDS_SECONDS)
 
     def _leave(self, told: Told, begun: Begun, legs: tuple[Leg, ...], kind: str, seconds: int) -> Begun:
-        revision = begun.revision if begun.pending else begun.revision + 1
-        begun = replace(begun, revision=revision)
+        before, begun = begun, replace(begun, revision=max(1, begun.revision if begun.pending else begun.revision + 1))
         try:
             return self._put(told, begun, legs, kind, seconds)
         except Away:
+            if kind == "words":  # it is promised that they will be heard
+                filing = self._sealer.seal(told, begun, legs, "incomplete")
+                self._keep_in_spool(Entry(filing, kind, due_at=self._database.now() + seconds * 1_000_000))
+                return replace(begun, pending=True)
             self._count("pending_not_kept")  # the next answer tries again
-            return replace(begun, revision=revision - 1) if not begun.pending else begun
+            return before
 
     def update(self, told: Told, begun: Begun) -> Begun:
         """An answer after Send: the next revision, filed on Done or two minutes after the last. Raises NotSent."""
@@ -147,20 +155,37 @@ class Filer:
         rose = begun.floor is not None and filing.priority < begun.floor and kind == "update"
         due_at = self._database.now() + (0 if rose else seconds * 1_000_000)
         known = self._write(lambda: pending.put_pending(self._database, filing, kind, due_at))
+        if known and known.complete and kind != "update":  # it was sent: nothing INCOMPLETE may come after that
+            return replace(begun, report_id=known.report_id, revision=known.revision, sent_at=told.now, pending=False)
         if known:  # it was filed in the meantime
             again = replace(begun, report_id=known.report_id, revision=known.revision + 1)
             return self._put(told, again, legs, kind, seconds)
         return replace(begun, pending=True, floor=filing.priority)
 
-    def drop(self, begun: Begun) -> Begun:
-        """Delete what would file itself: the reporter said Delete, or left out the hotline it was for."""
-        if begun.pending:
+    def drop(self, begun: Begun) -> bool:
+        """Delete what would file itself: the reporter said Delete, or left out the hotline it was for.
+
+        False where it was filed already. Raises Away: then nobody may be told that it is deleted.
+        """
+        if not begun.pending:
+            return True
+        self._drop_from_spool(begun)
+        return self._write(lambda: pending.drop_pending(self._database, begun.origin_key, begun.report_id))
+
+    def withdraw(self, begun: Begun) -> None:
+        """As `drop`, for who leaves and can be told nothing: it is done as soon as the database is back."""
+        try:
+            self.drop(begun)
+        except Away:
+            self._drop_from_spool(begun, must=True)
+
+    def _drop_from_spool(self, begun: Begun, *, must: bool = False) -> None:
+        """What waits in the spool would come after the deletion; so the deletion goes behind it."""
+        if must or self._spool.names():
             try:
-                self._write(lambda: pending.drop_pending(self._database, begun.origin_key, begun.report_id))
-            except Away:
+                self._spool.put(Entry(self._sealer.nothing(begun), "drop"))
+            except NotKept:
                 self._count("pending_not_dropped")
-                return begun
-        return replace(begun, pending=False)
 
     def hurry(self, begun: Begun) -> None:
         """File now what waits: Done was pressed, or the network said that the line is gone."""
@@ -182,6 +207,9 @@ class Filer:
     def file_late(self, entry: Entry) -> None:
         """An entry of the spool, when the database is back. Raises Away."""
         filing, box = entry.filing, entry.mailbox
+        if entry.kind == "drop":
+            pending.drop_pending(self._database, filing.origin_key, filing.report_id)
+            return
         if entry.kind in ("sent", "again"):
             filed = store.file(self._database, filing, (lambda n: box) if box else None)
             done = filed.completeness == "complete" and (entry.kind == "sent" or filed.own)

@@ -11,7 +11,7 @@ import structlog
 
 from gateway import sessions
 from gateway.desk import Desk
-from gateway.filer import Filer
+from gateway.filer import Filer, NotSent
 from gateway.message import Channel, Inbound
 from gateway.waiting import Waiting
 from reports.spool import Spool
@@ -60,13 +60,15 @@ class Housekeeping:
             if mine and (played := self._waiting.play(self._replay)):
                 log.info("inbound_played", count=played)
             self._desk.note_early()
-        except (Away, sessions.Away, OSError):
+        except (Away, sessions.Away, NotSent, OSError):
             return
 
-    def _replay(self, inbound: Inbound) -> None:
+    def _replay(self, inbound: Inbound) -> bool:
         channel = self._channels.get(inbound.channel)
-        if channel is not None:
-            self._desk.replay(channel, inbound)
+        if channel is None:
+            return False  # not open any more: it waits until it is
+        self._desk.replay(channel, inbound)
+        return True
 
     def _run(self) -> None:
         while not self._stop.is_set():

@@ -46,15 +46,15 @@ def reply_to(loop: Loop, *, freed: bool, now: int) -> tuple[bool, Loop]:
     """
     if freed:
         return True, Loop()
-    if 0 < loop.silent_until - now <= SILENCE:  # further ahead: our clock was set back, and silence must end
+    if is_silenced(loop, now):  # further ahead: our clock was set back, and silence must end
         return False, loop
     replies = 1 if loop.silent_until else loop.replies + 1
     return True, Loop(replies, now + SILENCE if replies >= MOST_REPLIES else 0)
 
 
-def is_silenced(loop: Loop) -> bool:
-    """Whether five replies in a row led nowhere: words that nobody sends are not filed for such a sender."""
-    return loop.silent_until > 0
+def is_silenced(loop: Loop, now: int) -> bool:
+    """Whether nothing is said to this sender just now: words that nobody confirms are not filed for it either."""
+    return 0 < loop.silent_until - now <= SILENCE
 
 
 def is_stale(sent_at: int | None, now: int) -> bool:

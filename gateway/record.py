@@ -64,6 +64,7 @@ class Record:
     loop: Loop = Loop()
     over: bool = False  # left, or ended: the next SMS begins anew
     opened: str | None = None  # the report whose code and PIN were given
+    seed: str = ""  # tells this conversation from another under the same session id
     repeat_of: int | None = None  # reports from this number in the 24 hours before; for staff only
 
 
@@ -102,6 +103,7 @@ def pack_record(record: Record) -> list[Any]:
         [r.loop.replies, r.loop.silent_until],
         int(r.over),
         r.opened,
+        r.seed,
         r.repeat_of,
     ]
 
@@ -109,7 +111,7 @@ def pack_record(record: Record) -> list[Any]:
 def unpack_record(data: Any, book: Book) -> Record | None:
     """None for what is not of this shape, as after an upgrade: the caller begins anew."""
     try:
-        state, last, answer, at, begun, reports, words, loop, over, opened, repeat_of = data
+        state, last, answer, at, begun, reports, words, loop, over, opened, seed, repeat_of = data
         return Record(
             unpack(state, book),
             Last(*last),
@@ -121,6 +123,7 @@ def unpack_record(data: Any, book: Book) -> Record | None:
             Loop(*loop),
             bool(over),
             opened,
+            seed,
             repeat_of,
         )
     except (ValueError, TypeError, KeyError):

@@ -65,6 +65,20 @@ class Sealer:
             parts=tuple(parts),
         )
 
+    def nothing(self, begun: Begun) -> Filing:
+        """Names a report, and holds nothing of it: for its deletion."""
+        return Filing(
+            report_id=begun.report_id,
+            origin_key=begun.origin_key,
+            revision=begun.revision,
+            created_at=begun.created_at * 1_000_000,
+            country="",
+            mode=self._mode,
+            priority="P4",
+            completeness="incomplete",
+            parts=(),
+        )
+
     def _part(self, to: tuple[str, str, str], report: Report, begun: Begun) -> Sealed:
         context = Context(self._mode, begun.report_id, begun.revision, to[0])
         box = seal(self._keys[to[0]], context, head(report), to_json(report, to[0]))
@@ -79,7 +93,7 @@ def _report(told: Told, begun: Begun, legs: tuple[Leg, ...], completeness: str, 
         revision=begun.revision,
         mode=mode,
         completeness=completeness,
-        created_at=begun.created_at,
+        created_at=min((begun.created_at, *(answer.at for answer in told.given))),
         updated_at=told.now,
         sent_at=begun.sent_at or told.now if complete else None,
         channel=told.channel,

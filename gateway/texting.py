@@ -44,9 +44,13 @@ class Texting:
         if record is None or not going_on or help_wanted:
             if not help_wanted and self._is_heard(text):
                 return self._first_words(caller, record, last)
-            return Moved(self._walk.begin(caller, last, record), accepted=help_wanted)
+            home = self._walk.begin(caller, last, record)
+            if record and going_on:  # asked for help in between: what waits to be heard waits on, and can be deleted
+                home = replace(home, begun=record.begun, words=record.words)
+            return Moved(home, accepted=help_wanted)
         record = replace(record, last=last)
-        if limits.is_stale(caller.inbound.sent_at, caller.now) and limits.is_key(text):
+        late = caller.late or limits.is_stale(caller.inbound.sent_at, caller.now)
+        if late and limits.is_key(text):
             return Moved(record, accepted=False)  # for a menu that its sender did not see
         if record.state.screen == HOME["sms"] and self._is_heard(text):
             return self._first_words(caller, record, last)
@@ -57,7 +61,7 @@ class Texting:
 
     def _first_words(self, caller: Caller, before: Record | None, last: Last) -> Moved:
         record = self._walk.begin(caller, last, before, FIRST_WORDS)
-        machine = limits.is_silenced(record.loop)  # what a machine repeats is not filed each time
+        machine = limits.is_silenced(record.loop, caller.now)  # what a machine repeats is not filed each time
         record = self._walk.keep_words(caller, record, caller.inbound.text, file_itself=not machine)
         return Moved(record, accepted=False)
 

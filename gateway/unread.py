@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
 
 from reports.bodies import unread
 from reports.country import Country
 from reports.routing import incomplete_hotline
-from reports.sealing import Context, Public, seal
+from reports.sealing import Context, Public, Vault, seal
 from reports.spool import Entry, NotKept, Spool
 from reports.store.database import Away, Database
 from reports.store.filing import Filing, Sealed, new_id
@@ -20,8 +19,9 @@ class Unkept(Exception):
 
 
 class Unread:
-    def __init__(self, database: Database, spool: Spool, keys: Mapping[str, Public], mode: str) -> None:
+    def __init__(self, database: Database, spool: Spool, vault: Vault, keys: Mapping[str, Public], mode: str) -> None:
         self._database = database
+        self._vault = vault
         self._spool = spool
         self._keys = keys
         self._mode = mode
@@ -41,7 +41,7 @@ class Unread:
         )
         filing = Filing(
             report_id=report_id,
-            origin_key=secrets.token_bytes(32),
+            origin_key=self._vault.mac("unread", channel, raw),  # the provider sends it again and again
             revision=1,
             created_at=now,
             country=country.iso,

@@ -26,12 +26,12 @@ class Waiting:
         sealed = self._vault.seal("inbound", key, json.dumps(asdict(inbound)).encode())
         messages.keep_waiting(self._database, key, self._pepper.pseudonym(sender), sealed)
 
-    def play(self, take: Callable[[Inbound], None]) -> int:
-        """Give each that waits to `take`, oldest first; what `take` raises stops the playing. Raises Away."""
+    def play(self, take: Callable[[Inbound], bool]) -> int:
+        """Give each that waits to `take`, oldest first; false leaves it there. Raises Away, and what `take` raises."""
         played = 0
         for row, inbound in self._rows():
-            if inbound is not None:  # unreadable: another key; it stays for the operator to see
-                take(inbound)
+            # Unreadable is what another key has sealed; it stays for the operator to see.
+            if inbound is not None and take(inbound):
                 messages.was_played(self._database, row.inbound_key)
                 played += 1
         return played

@@ -5,7 +5,8 @@ Everything here happens before the new state is kept, and each of it is harmless
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import secrets
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from flows import engine
@@ -34,9 +35,18 @@ class Moved:
     accepted: bool = True
 
 
+class DoesNotFit(Exception):
+    """A path that cannot be walked without guessing."""
+
+
 class Walk:
-    def __init__(self, book: Book, filer: Filer, count_report: Callable[[str], int | None]) -> None:
+    """`names`: of every hotline of every country, by id."""
+
+    def __init__(
+        self, book: Book, filer: Filer, names: Mapping[str, str], count_report: Callable[[str], int | None]
+    ) -> None:
         self.book = book
+        self._names = names
         self._filer = filer
         self._flow_version = book.version("report")
         self._effects = Effects(filer, self._flow_version, count_report)
@@ -50,7 +60,8 @@ class Walk:
         self, caller: Caller, last: Last, before: Record | None = None, screen: str = "", unheard: str = ""
     ) -> Record:
         """The home screen, the same for everybody. `unheard`: words that came to no conversation; they are kept."""
-        record = Record(engine.begin(self.book, screen or HOME[caller.kind]), last, Turn("", goes_on=True), caller.now)
+        state = engine.begin(self.book, screen or HOME[caller.kind])
+        record = Record(state, last, Turn("", goes_on=True), caller.now, seed=_seed(caller))
         if is_words(unheard):
             kept = Unasked(caller.now, record.state.screen, unheard)
             record = replace(record, state=replace(record.state, unasked=(kept,)))
@@ -61,16 +72,21 @@ class Walk:
     def keep_words(self, caller: Caller, record: Record, words: str, *, file_itself: bool) -> Record:
         """A first SMS that was no keyword: what it says will be heard even if nothing follows."""
         record = replace(record, words=words, begun=self._begin_report(caller, record), reports=record.reports + 1)
-        return replace(record, begun=self._leave_to_file_itself(caller, record)) if file_itself else record
+        if not file_itself or record.begun is None:
+            return record
+        return replace(record, begun=self._leave_to_file_itself(caller, record, record.begun))
 
     def step(self, caller: Caller, record: Record, drafts: list[Draft], reply: str, *, quiet: bool = False) -> Moved:
         """Take `reply`. `quiet`: a step that was taken before and is walked again; it leaves nothing behind."""
-        before, around = record, self._around(caller, record)
-        found = engine.step(self.book, record.state, reply, around, limit=caller.limit, now=caller.now)
-        if found.left:
-            return self._leave(caller, record)
-        record = self._with_report(caller, replace(record, state=found.state), drafts)
+        before = record
         try:
+            around = self._around(caller, record)
+            found = engine.step(self.book, record.state, reply, around, limit=caller.limit, now=caller.now)
+            if found.left:
+                return self._leave(caller, record)
+            record = self._with_report(caller, replace(record, state=found.state), drafts)
+            if quiet and found.effect == "open":
+                raise DoesNotFit  # each look at a PIN is counted, and a path would count it at every step
             if found.effect:
                 return self._cause(caller, record, drafts, found.effect)
             heard = found.state.unasked != before.state.unasked  # no answer, and meant to be heard all the same
@@ -96,7 +112,26 @@ class Walk:
         begun = record.begun
         if begun is None or begun.sent_at or not begun.pending or _in_danger(record.state):
             return record
-        return replace(record, begun=self._filer.drop(begun), words=None)
+        self._filer.withdraw(begun)
+        return replace(record, begun=replace(begun, pending=False), words=None)
+
+    def undo(self, before: Record | None, after: Record) -> None:
+        """Another message of this caller was faster: what this one has begun is begun anew, and not left behind."""
+        begun = after.begun
+        if begun and begun.pending and not begun.sent_at and (before is None or before.begun is None):
+            self._filer.withdraw(begun)
+
+    def asks_for_words(self, record: Record) -> bool:
+        typed = self.book.screen(record.state.screen).typed
+        return typed is not None and not typed.secret
+
+    def unsure(self, record: Record) -> Record:
+        """Walked again: what danger = now has left to file itself may wait in the database, though nobody remembers."""
+        answers = record.state.answers
+        said = any(answer.question == "danger" and answer.value == "now" for answer in answers)
+        if record.begun is None or not said:
+            return record
+        return replace(record, begun=replace(record.begun, pending=True))
 
     def hurry(self, begun: Begun) -> None:
         """What waits for a dropped line need not wait: it is gone."""
@@ -126,7 +161,7 @@ class Walk:
         if record.opened:
             row = self._filer.standing(record.opened)
             if row:
-                said, told_now = heard(caller.country, row, caller.now * 1_000_000)
+                said, told_now = heard(self._names, row)
                 around = replace(around, said={**around.said, **said}, told=told_now)
         return around
 
@@ -169,27 +204,33 @@ class Walk:
 
     def _begin_report(self, caller: Caller, record: Record) -> Begun:
         i = caller.inbound
-        conversation = i.session or f"{record.last.turn}"
-        return self._filer.begin(caller.now, i.channel, i.code, conversation, caller.sender.key, str(record.reports))
+        conversation = (i.session, record.seed or record.last.turn)
+        return self._filer.begin(caller.now, i.channel, i.code, *conversation, caller.sender.key, str(record.reports))
 
     def _write(self, caller: Caller, record: Record, *, answered: bool) -> Begun | None:
         begun = record.begun
         if begun is None:
             return None
         if not begun.sent_at:
-            return self._leave_to_file_itself(caller, record)
+            begun = self._leave_to_file_itself(caller, record, begun)
+            if not begun.sent_at:
+                return begun
+            begun = replace(begun, legs=caller.around.legs(record.state))  # it was sent, and that was not kept
         return self._filer.update(told(caller, record, self._flow_version), begun) if answered else begun
 
-    def _leave_to_file_itself(self, caller: Caller, record: Record) -> Begun | None:
-        begun, state = record.begun, record.state
-        if begun is None:
-            return None
-        in_danger = _in_danger(state)
+    def _leave_to_file_itself(self, caller: Caller, record: Record, begun: Begun) -> Begun:
+        in_danger = _in_danger(record.state)
         if in_danger or record.words is not None:
             leave = self._filer.rescue if in_danger else self._filer.words
-            if legs := caller.around.legs(state, "incomplete"):
+            if legs := caller.around.legs(record.state, "incomplete"):
                 return leave(told(caller, record, self._flow_version), begun, legs)
-        return self._filer.drop(begun)
+        was_waiting = self._filer.drop(begun)
+        return replace(begun, pending=False, floor=None if was_waiting else begun.floor)
+
+
+def _seed(caller: Caller) -> str:
+    """A path is walked again from the provider's id alone; elsewhere an id may be used again for somebody else."""
+    return secrets.token_hex(8) if caller.kind == "ussd" and not caller.inbound.path else ""
 
 
 def _in_danger(state: State) -> bool:

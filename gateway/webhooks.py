@@ -77,7 +77,7 @@ class Webhooks:
         except Exception:  # a fault of ours must not show a caller an error page, nor lose the words of an SMS
             self._metrics.count("failed")
             log.exception("webhook_failed", channel=channel.name)
-            return self._safe(channel, name, door)
+            return self._safe(channel, name, door, raw)
 
     def _take(self, channel: Channel, name: str, door: Door, raw: bytes, request: Request) -> Answer:
         headers = request.headers
@@ -99,7 +99,7 @@ class Webhooks:
         log.warning("webhook_unreadable", channel=channel.name)
         if door.opens == "ussd":
             self._metrics.count("inbound_unreadable")
-            return channel.answer(name, self._desk.not_working(channel))
+            return channel.answer(name, self._desk.not_working(channel, raw))
         if door.opens == "notice":
             self._metrics.count("notice_unreadable")
             return channel.answer(name, None)
@@ -110,10 +110,10 @@ class Webhooks:
             return _KEEP_IT
         return channel.answer(name, None)
 
-    def _safe(self, channel: Channel, name: str, door: Door) -> Answer:
+    def _safe(self, channel: Channel, name: str, door: Door, raw: bytes) -> Answer:
         if door.opens == "sms":
             return _KEEP_IT
-        return channel.answer(name, self._desk.not_working(channel) if door.opens == "ussd" else None)
+        return channel.answer(name, self._desk.not_working(channel, raw) if door.opens == "ussd" else None)
 
 
 _KEEP_IT = Answer(503, "text/plain; charset=utf-8", b"")

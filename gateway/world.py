@@ -12,7 +12,6 @@ from reports.country import Country
 from reports.routing import Leg, left_out, route
 
 AT_ONCE = ("primary", "also")
-READ_WITHIN = {"P1": 15, "P2": 60, "P3": 1440, "P4": 4320}  # minutes until a person has read it
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,9 @@ class Surroundings:
     def legs(self, state: State, completeness: str = "complete") -> tuple[Leg, ...]:
         """Everybody who can get this report, in order, as the answers stand."""
         country, facts = self.ground.country, facts_of(given(state))
-        avoid = left_out(country, facts)
+        avoid: Collection[str] = left_out(country, facts)
+        if completeness == "incomplete":  # no screen names who gets it, so who was left out on any walk stays out
+            avoid = {answer.value for answer in state.answers if answer.question == "avoid" and answer.value}
         return route(country, facts, live=self.live, avoid=avoid, completeness=completeness).legs
 
 
@@ -109,16 +110,9 @@ def _places(country: Country, group: str | None = None) -> tuple[Option, ...]:
     return tuple(Option(place.code, place.label) for place in country.places if group in (None, place.group))
 
 
-def heard(country: Country, row: Any, now: int) -> tuple[dict[str, str], dict[str, str]]:
-    """Words and facts about a report whose code and PIN were given. `now`: microseconds.
-
-    Not read in the time that was promised is said as it is (S-39).
-    """
-    state = row.state
-    if state == "delivered" and now - row.created_at > READ_WITHIN[row.priority] * 60_000_000:
-        state = "overdue"
-    desk = country.hotlines.get(row.desk or "")
-    return {"desk": desk.screen_name} if desk else {}, {"report_state": state}
+def heard(names: Mapping[str, str], row: Any) -> tuple[dict[str, str], dict[str, str]]:
+    """Words and facts about a report whose code and PIN were given; `names` of every country's hotlines, by id."""
+    return {"desk": names[row.desk]} if row.desk in names else {}, {"report_state": row.state}
 
 
 def given(state: State) -> tuple[Given, ...]:

@@ -81,7 +81,8 @@ def file(database: Database, filing: Filing, draw: Draw | None = None) -> Filed:
         row = _report_row(filing)
         fresh = connection.execute(database.insert_new(t.report).values(row)).rowcount == 1
         filed = _insert_all(connection, filing, now) if fresh else _filed_before(connection, filing)
-        if draw is None:
+        others = filed.completeness == "complete" and not filed.own  # whose code was shown to somebody already
+        if draw is None or others:
             return filed
         return replace(filed, code=_keep_mailbox(database, connection, filed.report_id, draw))
 

@@ -17,6 +17,7 @@ class Known:
 
     report_id: str
     revision: int
+    complete: bool = True
 
 
 def put_pending(database: Database, filing: Filing, kind: str, due_at: int) -> Known | None:
@@ -28,7 +29,7 @@ def put_pending(database: Database, filing: Filing, kind: str, due_at: int) -> K
     with database.write() as connection:
         row = filed_before(connection, filing)
         if row and (row.report_id != filing.report_id or row.revision >= filing.revision):
-            return Known(row.report_id, row.revision)
+            return Known(row.report_id, row.revision, row.completeness == "complete")
         _replace_pending(connection, filing, kind, due_at)
     return None
 
@@ -62,9 +63,13 @@ def _replace_pending(connection: Connection, filing: Filing, kind: str, due_at: 
         connection.execute(insert(t.pending), rows)
 
 
-def drop_pending(database: Database, origin_key: bytes, report_id: str) -> None:
+def drop_pending(database: Database, origin_key: bytes, report_id: str) -> bool:
+    """Delete what waits; false where nothing did, for it was filed already."""
+    same = same_report(t.pending.c, origin_key, report_id)
+    filed = select(t.report.c.report_id).where(same_report(t.report.c, origin_key, report_id))
     with database.write() as connection:
-        connection.execute(delete(t.pending).where(same_report(t.pending.c, origin_key, report_id)))
+        gone = connection.execute(delete(t.pending).where(same)).rowcount
+        return bool(gone) or connection.execute(filed).first() is None
 
 
 def hurry_pending(database: Database, origin_key: bytes, report_id: str, due_at: int) -> None:

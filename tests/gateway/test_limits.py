@@ -17,7 +17,7 @@ def test_a_machine_that_answers_gets_five_replies_an_hour() -> None:
         replied, loop = limits.reply_to(loop, freed=False, now=NOW + 2 * n)
         replies.append(replied)
     assert replies == [True] * 5 + [False] * 45
-    assert limits.is_silenced(loop)
+    assert limits.is_silenced(loop, NOW + 60)
 
 
 def test_an_accepted_answer_or_help_ends_the_count_and_the_silence() -> None:
@@ -26,7 +26,8 @@ def test_an_accepted_answer_or_help_ends_the_count_and_the_silence() -> None:
         _, loop = limits.reply_to(loop, freed=False, now=NOW)
     assert limits.reply_to(loop, freed=True, now=NOW) == (True, Loop())
     _, silent = limits.reply_to(loop, freed=False, now=NOW)
-    assert limits.is_silenced(silent)
+    assert limits.is_silenced(silent, NOW)
+    assert not limits.is_silenced(silent, NOW + HOUR)
     assert limits.reply_to(silent, freed=True, now=NOW) == (True, Loop())
 
 
