@@ -100,10 +100,10 @@ class Conversation:
         if caller.kind == "sms":
             raise Away
         self._count("redis_away")
+        if _is_sent(moved.record) and not (before and _is_sent(before)):
+            return replace(moved.record.answer, goes_on=False)  # what follows would meet the screen before Send
         if caller.inbound.path:
             return moved.record.answer
-        if _is_sent(moved.record) and not (before and _is_sent(before)):
-            return replace(moved.record.answer, goes_on=False)
         return self._walk.notice(caller, "home.not_working")
 
     def _same(self, record: Record, found: turns.Meaning) -> Turn:
@@ -124,6 +124,8 @@ class Conversation:
             unheard = found.unheard if isinstance(found, turns.Begin) else ""
             return Moved(self._walk.begin(caller, last, record, unheard=unheard))
         reply = found.text if isinstance(found, turns.Reply) else ""
+        if caller.inbound.path and self._walk.holds_answers(caller, record, reply):
+            raise DoesNotFit  # answers given while Redis was away; one of them could press Send on a screen not seen
         return self._walk.step(caller, replace(record, last=last), drafts, reply)
 
     def _rebuild(self, caller: Caller, drafts: list[Draft], parts: tuple[str, ...], last: turns.Last) -> Moved:

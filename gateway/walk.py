@@ -121,6 +121,14 @@ class Walk:
         if begun and begun.pending and not begun.sent_at and (before is None or before.begun is None):
             self._filer.withdraw(begun)
 
+    def holds_answers(self, caller: Caller, record: Record, reply: str) -> bool:
+        """Whether a reply at a choice is an answer and more behind it, and not an odd thing that somebody typed."""
+        first, star, _ = reply.partition("*")
+        if not star or self.book.screen(record.state.screen).typed:
+            return False
+        around = self._around(caller, record)
+        return engine.step(self.book, record.state, first, around, limit=caller.limit, now=caller.now).accepted
+
     def asks_for_words(self, record: Record) -> bool:
         typed = self.book.screen(record.state.screen).typed
         return typed is not None and not typed.secret
@@ -204,7 +212,7 @@ class Walk:
 
     def _begin_report(self, caller: Caller, record: Record) -> Begun:
         i = caller.inbound
-        conversation = (i.session, record.seed or record.last.turn)
+        conversation = (i.session, record.seed) if caller.kind == "ussd" else (record.last.turn,)
         return self._filer.begin(caller.now, i.channel, i.code, *conversation, caller.sender.key, str(record.reports))
 
     def _write(self, caller: Caller, record: Record, *, answered: bool) -> Begun | None:

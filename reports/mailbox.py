@@ -14,13 +14,14 @@ import structlog
 from reports.code import code, pin
 from reports.sealing import Vault, new_mailbox
 from reports.store.database import Database
-from reports.store.filing import Mailbox, count_try, find_mailboxes
+from reports.store.filing import Mailbox
+from reports.store.tries import Limit, try_pin
 
 log = structlog.get_logger()
 
 TRIES = 5
 LOCKED_MICROSECONDS = 24 * 3600 * 1_000_000
-NOBODY = "00000000-0000-0000-0000-000000000000"  # a wrong code costs the same work as a wrong PIN
+LIMIT = Limit(TRIES, LOCKED_MICROSECONDS)
 
 
 def code_and_pin(vault: Vault, origin_key: bytes, n: int) -> tuple[str, str]:
@@ -46,21 +47,8 @@ def open_report(database: Database, vault: Vault, digits: str | None, secret: st
     `digits` is None where the check digit was wrong: that is no try. Five wrong PINs lock a code for 24 hours.
     Raises `Away`.
     """
-    boxes = find_mailboxes(database, vault.macs("code-kept", digits or ""))
-    right = vault.macs("pin", digits or "", secret or "")
-    now = database.now()
-    for box in boxes:
-        if box.pin_hmac in right:
-            open_now = box.tries < TRIES or now >= box.locked_until
-            if box.tries:
-                count_try(database, box.report_id if open_now else NOBODY, 0, 0)
-            return str(box.report_id) if open_now else None
-    box = boxes[0] if boxes else None
-    if box is None or now < box.locked_until:
-        count_try(database, NOBODY, 0, 0)
-    else:
-        tries = 1 if box.tries >= TRIES else box.tries + 1
-        count_try(database, box.report_id, tries, now + LOCKED_MICROSECONDS if tries >= TRIES else 0)
-        if tries >= TRIES:
-            log.warning("mailbox_locked", report_id=box.report_id)  # somebody guesses, or has forgotten the PIN
-    return None
+    codes, pins = vault.macs("code-kept", digits or ""), vault.macs("pin", digits or "", secret or "")
+    report_id, locked = try_pin(database, codes, pins, LIMIT)
+    for one in locked:
+        log.warning("mailbox_locked", report_id=one)  # somebody guesses, or has forgotten the PIN
+    return report_id

@@ -12,6 +12,8 @@ from reports.hotline import Hotline
 
 # Everybody who can get a report is named before Send, on one screen (S-11): so many fit, and nobody else ever gets it.
 AT_MOST = 3
+# Send itself has room for two names; whoever gets it at once is one of them (S-11).
+AT_ONCE = 2
 
 Role = Literal["primary", "also", "fallback"]
 
@@ -105,20 +107,23 @@ def _legs(able: Sequence[Hotline], country: Country, facts: Facts) -> Iterator[L
     for kind, why in _also(country, facts):
         also = next((h for h in able if h.kind == kind), None)
         if also and also.id not in taken:
+            if len(taken) < AT_ONCE:
+                yield Leg(also.id, "also", why)
+            else:
+                yield Leg(also.id, "fallback", "NO_RECEIPT")
             taken.add(also.id)
-            yield Leg(also.id, "also", why)
     for hotline in able:
         if hotline.id not in taken:
             yield Leg(hotline.id, "fallback", "NO_RECEIPT")
 
 
 def _also(country: Country, facts: Facts) -> Iterator[tuple[str, str]]:
-    """The kinds that get it at once beside the primary."""
+    """The kinds that get it at once beside the primary; only the first that can take it, the next are asked after."""
     if facts.category == "missing":
         yield "police", "ALSO_POLICE_MISSING"
+    if facts.danger == "now" and country.police_on_danger_now:
+        yield "police", "ALSO_DANGER"
     if facts.category in ("luring", "bullying"):
         yield "internet_hotline", "ALSO_ONLINE"
     if facts.category == "images" and facts.about in ("me", "my_child", "child_i_know"):
         yield "child_helpline", "ALSO_CHILD"
-    if facts.danger == "now" and country.police_on_danger_now:
-        yield "police", "ALSO_DANGER"

@@ -19,12 +19,14 @@ from pathlib import Path
 from typing import Any
 
 from reports.sealing import Poison, Vault
+from reports.store.database import Away
 from reports.store.filing import Filing, Mailbox, Sealed
 
 ENDING = ".box"
 MOST_ENTRIES = 10_000
 MOST_BYTES = 256 << 20
 LEAST_FREE = 200 << 20  # bytes of disk
+MOST_REFUSED = 4  # in one round: what is refused for good blocks nobody, a database that is away costs little
 
 
 class NotKept(Exception):
@@ -61,6 +63,7 @@ class Spool:
         self.folder = folder
         self._vault = vault
         self._most = most_entries
+        self._refused: set[str] = set()  # in an earlier round: the others come before them
         for place in (folder, folder / "bad"):
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
 
@@ -114,22 +117,30 @@ class Spool:
         return sum(1 for entry in os.scandir(self.folder / "bad") if entry.name.endswith(ENDING))
 
     def drain(self, file: Callable[[Entry], None]) -> int:
-        """Give each entry to `file`, oldest first; returns how many were filed. Stops at the first that `file` refuses.
+        """Give each entry to `file`, oldest first; returns how many were filed.
 
+        For which `file` raises Away stays where it is, and comes last in the next round; the fourth ends this one.
         One process of the host at a time; the others return 0 at once.
         """
-        done = 0
+        done, refused = 0, set[str]()
         with self._alone() as alone:
-            for name in self.names() if alone else ():
+            for name in sorted(self.names(), key=lambda name: (name in self._refused, name)) if alone else ():
+                if len(refused) == MOST_REFUSED:
+                    break
                 try:
                     entry = Entry.decode(self._vault.open("spool", name.encode(), (self.folder / name).read_bytes()))
                 except (Poison, ValueError, KeyError, TypeError):
                     (self.folder / name).rename(self.folder / "bad" / name)  # never deleted: a person looks at it
                     continue
-                file(entry)
+                try:
+                    file(entry)
+                except Away:
+                    refused.add(name)
+                    continue
                 (self.folder / name).unlink()
                 _sync_folder(self.folder)
                 done += 1
+            self._refused = self._refused.intersection(self.names()) | refused
         return done
 
     @contextmanager

@@ -21,6 +21,7 @@ from sqlalchemy import (
     func,
     literal,
     make_url,
+    select,
 )
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
@@ -97,6 +98,11 @@ class Database:
         insert = sqlite_insert(table) if self.is_sqlite else postgresql_insert(table)
         # Whether it was there is all that the caller wants to know; SQLAlchemy forgets it for an INSERT otherwise.
         return insert.on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+
+    def take_turns(self, connection: Connection, what: str) -> None:
+        """Within `write`: wait until nobody else is at it. On SQLite there is one writer anyway."""
+        if not self.is_sqlite:
+            connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(what))))
 
     def not_durable(self) -> list[str]:
         """What the database says about itself by which a report could be lost, a sentence each. Raises Away."""

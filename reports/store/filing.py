@@ -188,20 +188,6 @@ def _keep_mailbox(database: Database, connection: Connection, report_id: str, dr
     return n
 
 
-def find_mailboxes(database: Database, code_hmacs: Sequence[bytes]) -> Sequence[Any]:
-    """Rows (report_id, code_hmac, pin_hmac, tries, locked_until) behind a code; nearly always one or none."""
-    m = t.mailbox.c
-    with database.read() as connection:
-        columns = (m.report_id, m.code_hmac, m.pin_hmac, m.tries, m.locked_until)
-        return connection.execute(select(*columns).where(m.code_hmac.in_(code_hmacs))).all()
-
-
-def count_try(database: Database, report_id: str, tries: int, locked_until: int) -> None:
-    with database.write() as connection:
-        values = {"tries": tries, "locked_until": locked_until}
-        connection.execute(update(t.mailbox).where(t.mailbox.c.report_id == report_id).values(values))
-
-
 def state_of(database: Database, report_id: str) -> Any:
     """Row (state, desk, country, priority, created_at) for the reporter's state line, or None."""
     r = t.report.c

@@ -48,7 +48,8 @@ def _file(connection: Connection, database: Database, rows: Sequence[Any], now: 
     if not fresh:
         if _is_filed(connection, rows):
             return []
-        _raise_report(connection, first)
+        if _raise_report(connection, first):
+            _cancel_left_out(connection, rows, now)
     _insert_bodies(connection, database, rows)
     made = _insert_deliveries(connection, database, rows, now)
     connection.execute(insert(t.audit), audit_row("clock", ACTS[first.kind], first.report_id, now))
@@ -76,7 +77,8 @@ def _is_filed(connection: Connection, rows: Sequence[Any]) -> bool:
     return connection.execute(query.limit(1)).first() is not None
 
 
-def _raise_report(connection: Connection, row: Any) -> None:
+def _raise_report(connection: Connection, row: Any) -> bool:
+    """True: the report is complete now, and was not before."""
     r = t.report.c
     query = select(r.revision, r.priority, r.completeness).where(r.report_id == row.report_id).with_for_update()
     there = connection.execute(query).one()
@@ -87,6 +89,17 @@ def _raise_report(connection: Connection, row: Any) -> None:
     d = t.delivery.c
     slower = (d.report_id == row.report_id) & (d.state == "due") & (d.priority > priority)
     connection.execute(update(t.delivery).where(slower).values(priority=priority))
+    return completeness == "complete" != there.completeness
+
+
+def _cancel_left_out(connection: Connection, rows: Sequence[Any], now: int) -> None:
+    """What was never sent may still wait for a hotline that the reporter has left out since (S-26)."""
+    d = t.delivery.c
+    gets_it = [row.recipient for row in rows if row.role != "held"]
+    left_out = (d.report_id == rows[0].report_id) & (d.state == "due") & d.hotline.not_in(gets_it)
+    ended = update(t.delivery).where(left_out).values(state="cancelled", lease_by=None, lease_until=None)
+    for delivery_id in connection.execute(ended.returning(d.delivery_id)).scalars().all():
+        connection.execute(insert(t.audit), audit_row("clock", "cancelled:left_out", delivery_id, now))
 
 
 def _insert_bodies(connection: Connection, database: Database, rows: Sequence[Any]) -> None:

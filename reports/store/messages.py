@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import and_, delete, or_, select, update
 
 from reports.store import tables as t
 from reports.store.database import Database
@@ -54,12 +54,18 @@ def keep_waiting(database: Database, inbound_key: bytes, caller_key: bytes, seal
         connection.execute(database.insert_new(t.inbound).values(row))
 
 
-def waiting(database: Database, at_most: int = 50) -> Sequence[Any]:
-    """Rows (inbound_key, waiting), oldest first."""
+def waiting(database: Database, at_most: int = 50, after: tuple[int, bytes] | None = None) -> Sequence[Any]:
+    """Rows (inbound_key, waiting, seen_at), oldest first; `after`: seen_at and inbound_key of the last one had.
+
+    Without going on after them, as many rows that cannot be opened would hide all that came later.
+    """
     i = t.inbound.c
+    query = select(i.inbound_key, i.waiting, i.seen_at).where(i.waiting.is_not(None))
+    if after is not None:
+        seen_at, key = after
+        query = query.where(or_(i.seen_at > seen_at, and_(i.seen_at == seen_at, i.inbound_key > key)))
     with database.read() as connection:
-        query = select(i.inbound_key, i.waiting).where(i.waiting.is_not(None)).order_by(i.seen_at).limit(at_most)
-        return connection.execute(query).all()
+        return connection.execute(query.order_by(i.seen_at, i.inbound_key).limit(at_most)).all()
 
 
 def was_played(database: Database, inbound_key: bytes) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, func, insert, or_, select, update
 
 from reports.store import breakers, standings
 from reports.store import tables as t
@@ -18,6 +18,10 @@ from reports.store.database import Database
 from reports.store.filing import audit_row
 
 LEASE = 60 * 1_000_000
+# Of one hotline at once. One that hangs holds each call for 20 s, and the hands for what is urgent are three: a worker
+# and the clock's two threads. What is not urgent leaves one free for what is.
+AT_ONCE = 2
+URGENT = ("P1", "P2")
 LEASED = ("delivery_id", "report_id", "hotline", "type", "revision", "priority", "attempt", "created_at", "last_class")
 
 
@@ -73,7 +77,14 @@ def may_be_taken(now: ColumnElement[int]) -> ColumnElement[bool]:
     """Rows of `delivery` that nobody holds and whose time has come."""
     d = t.delivery.c
     free = or_(d.lease_until.is_(None), d.lease_until < now)
-    return and_(d.state == "due", d.next_at <= now, free, breakers.lets_through(now))
+    return and_(d.state == "due", d.next_at <= now, free, breakers.lets_through(now), _has_a_hand_free(now))
+
+
+def _has_a_hand_free(now: ColumnElement[int]) -> ColumnElement[bool]:
+    d, held = t.delivery.c, t.delivery.alias("held").c
+    live = and_(held.state == "due", held.lease_until.is_not(None), held.lease_until >= now)
+    count = select(func.count()).where(held.hotline == d.hotline, live).correlate(t.delivery).scalar_subquery()
+    return count < case((d.priority.in_(URGENT), AT_ONCE), else_=AT_ONCE - 1)
 
 
 def lease(database: Database, delivery_id: str, holder: str) -> Leased | None:
@@ -105,6 +116,7 @@ def _lease(database: Database, which: ColumnElement[bool], holder: str) -> Lease
         .returning(*(d[name] for name in LEASED), d.lease_until)
     )
     with database.write() as connection:
+        database.take_turns(connection, "lease")  # two that count at once would both find a hand free
         row = connection.execute(taken).first()
         if row is None:
             return None

@@ -82,6 +82,7 @@ delivery = Table(
     Column("told_at", MICROSECONDS),  # when a person was last told about it
     UniqueConstraint("report_id", "hotline", "type", "revision"),
     Index("ix_delivery_due", "state", "next_at"),
+    Index("ix_delivery_held", "hotline", "lease_until"),
 )
 
 # A revision that files itself at due_at: danger = now and the line dropped, words never sent, answers of Add more,

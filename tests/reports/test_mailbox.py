@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 
 from reports import mailbox
 from reports.sealing import Vault
 from reports.store import tables as t
-from reports.store.database import Database
+from reports.store.database import Away, Database
 from reports.store.filing import open_mailbox
+from tests.support.postgres import binaries
 
 VAULT = Vault([b"k" * 32])
 REPORT = "01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e"
@@ -93,7 +98,6 @@ def test_a_right_pin_sets_the_tries_back(database: Database) -> None:
 def test_a_wrong_code_costs_the_same_statements_as_a_wrong_pin(database: Database) -> None:
     def statements(digits: str | None) -> list[str]:
         seen: list[str] = []
-        from sqlalchemy import event
 
         def see(_c: object, _cu: object, statement: str, *_: object) -> None:
             seen.append(statement.split(maxsplit=1)[0])
@@ -103,7 +107,11 @@ def test_a_wrong_code_costs_the_same_statements_as_a_wrong_pin(database: Databas
         event.remove(database.engine, "before_cursor_execute", see)
         return seen
 
-    assert statements(code()) == statements("00000000") == statements(None)
+    wrong_pins = statements(code())
+    assert wrong_pins == statements("00000000") == statements(None)
+    for _ in range(4):
+        opens(database, code(), wrong_pin())
+    assert statements(code()) == wrong_pins, "locked"
 
 
 def test_a_code_that_another_report_holds_is_drawn_again(database: Database) -> None:
@@ -117,3 +125,57 @@ def test_a_code_that_another_report_holds_is_drawn_again(database: Database) -> 
 def test_after_a_rotation_old_codes_still_open(database: Database) -> None:
     rotated = Vault([b"n" * 32, b"k" * 32])
     assert mailbox.open_report(database, rotated, code(), pin()) == REPORT
+
+
+class Compared(tuple[bytes, ...]):
+    """What a PIN may be, and how often one was compared with it."""
+
+    seen: list[object] = []
+
+    def __contains__(self, kept: object) -> bool:
+        self.seen.append(kept)
+        return super().__contains__(kept)
+
+
+class Together(Vault):
+    """Lets nobody look at a PIN before all have come."""
+
+    def __init__(self, threads: int) -> None:
+        super().__init__([b"k" * 32])
+        self.all_here = threading.Barrier(threads)
+
+    def macs(self, label: str, *parts: bytes | str) -> tuple[bytes, ...]:
+        found = super().macs(label, *parts)
+        if label != "pin":
+            return found
+        self.all_here.wait(timeout=30)
+        return Compared(found)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)] if binaries() else ["sqlite"])
+def busy(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """A database of each kind that 24 threads may use."""
+    on_file = f"sqlite:///{tmp_path}/busy.db"
+    made = Database(on_file if request.param == "sqlite" else request.getfixturevalue("postgres_url"), threads=24)
+    t.metadata.create_all(made.engine)
+    open_mailbox(made, REPORT, mailbox.drawer(VAULT, ORIGIN))
+    yield made
+    made.close()
+
+
+@pytest.mark.rule("B-58")
+@pytest.mark.rule("S-35")
+def test_guesses_at_the_same_time_each_cost_a_try(busy: Database) -> None:
+    together = Together(24)
+    Compared.seen = []
+
+    def guess(n: int) -> None:
+        with suppress(Away):  # no answer is no hint
+            assert mailbox.open_report(busy, together, code(), f"{(int(pin()) + n) % 10000:04d}") is None
+
+    threads = [threading.Thread(target=guess, args=(n,)) for n in range(1, 25)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert 0 < len(Compared.seen) <= mailbox.TRIES

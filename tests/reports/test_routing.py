@@ -169,3 +169,25 @@ def test_with_nobody_left_the_helpline_may_get_it_after_all() -> None:
     assert left_out(VU, after_all) == ("vu-womens-centre", "vu-police")
     made = route(VU, after_all, live=set(VU.hotlines), avoid=left_out(VU, after_all))
     assert ids(made) == ["vu-pikinini primary CATEGORY_FIRST"]
+
+
+@pytest.mark.rule("S-11")
+@pytest.mark.parametrize("country", [VU, FJ, KE], ids=lambda country: country.iso)
+def test_nobody_gets_it_at_once_whom_the_send_screen_does_not_name(country: Country) -> None:
+    """The screen has room for two names; a third one at once would get it unnamed."""
+    agreed = replace(country, police_on_danger_now=True)
+    for category, about, danger in product(ORDER, ABOUT, (None, "now")):
+        facts = Facts(category=category, about=about, danger=danger)
+        made = route(agreed, facts, live=set(agreed.hotlines), avoid=())
+        assert len(made.at_once) <= 2, facts
+        assert [leg.role for leg in made.legs] == sorted((leg.role for leg in made.legs), key=ROLES.index)
+
+
+def test_who_would_be_the_third_at_once_is_the_first_fallback() -> None:
+    agreed = replace(FJ, police_on_danger_now=True)
+    facts = Facts(category="images", about="me", danger="now")
+    assert ids(route(agreed, facts, live=set(FJ.hotlines), avoid=())) == [
+        "fj-online-safety primary CATEGORY_FIRST",
+        "fj-police-cid also ALSO_DANGER",
+        "fj-child-helpline fallback NO_RECEIPT",
+    ]

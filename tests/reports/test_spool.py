@@ -9,6 +9,7 @@ import pytest
 
 from reports.sealing import Vault
 from reports.spool import Entry, NotKept, Spool
+from reports.store.database import Away
 from reports.store.filing import Filing, Mailbox, Sealed
 
 WORDS = b"sealed words of a report"
@@ -111,3 +112,46 @@ def test_two_processes_never_empty_it_at_once(spool: Spool) -> None:
     spool.put(Entry(filing(1), "sent"))
     other = Spool(spool.folder, VAULT)
     assert spool.drain(lambda _: other.drain(lambda _: pytest.fail("filed twice"))) == 1
+
+
+def test_what_the_database_refuses_for_good_blocks_nobody(spool: Spool) -> None:
+    for n in range(1, 7):
+        spool.put(Entry(filing(n), "sent"))
+    refused = (1, 2, 3)
+
+    def file(entry: Entry) -> None:
+        if int(entry.filing.report_id[-12:]) in refused:
+            raise Away("DataError")
+
+    first = spool.names()[:3]
+    assert spool.drain(file) == 3
+    assert spool.names() == first, "they stay where they are, for nothing is ever deleted unread"
+
+
+def test_four_and_more_that_are_refused_block_nobody_either(spool: Spool) -> None:
+    for n in range(1, 8):
+        spool.put(Entry(filing(n), "sent"))
+    out: list[int] = []
+
+    def file(entry: Entry) -> None:
+        number = int(entry.filing.report_id[-12:])
+        if number <= 5:
+            raise Away("DataError")
+        out.append(number)
+
+    assert [spool.drain(file), spool.drain(file)] == [0, 2]
+    assert (out, len(spool.names())) == ([6, 7], 5)
+
+
+def test_a_database_that_is_away_is_asked_four_times_in_a_round(spool: Spool) -> None:
+    for n in range(1, 9):
+        spool.put(Entry(filing(n), "sent"))
+    asked: list[Entry] = []
+
+    def file(entry: Entry) -> None:
+        asked.append(entry)
+        raise Away("OperationalError")
+
+    assert spool.drain(file) == 0
+    assert len(asked) == 4
+    assert len(spool.names()) == 8

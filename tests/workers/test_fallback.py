@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from sqlalchemy import update
 
@@ -169,3 +171,73 @@ def test_a_hundred_that_only_wait_hide_none_that_is_due(desk: Desk) -> None:
     later = desk.later(seconds=40)
     assert len(chains.stuck(later.database, WAITS, at_most=1)) == 1
     assert fall_back(later) == [TWO]
+
+
+def update_of(desk: Desk, legs: Sequence[tuple[str, str]], revision: int, priority: str) -> None:
+    """The next revision of the one report there is, filed."""
+    [report] = desk.reports()
+    filing = desk.sealed(legs, before=report, revision=revision, priority=priority)
+    pending.put_pending(desk.database, filing, "update", desk.database.now())
+    for key in maturing.mature(desk.database):
+        maturing.file_pending(desk.database, key)
+
+
+def get_through(desk: Desk, *, to: str, revision: int) -> None:
+    [row] = [row for row in desk.deliveries() if (row.hotline, row.revision) == (to, revision)]
+    leased = outbox.lease(desk.database, row.delivery_id, "w/urgent/1")
+    assert leased is not None
+    outbox.delivered(desk.database, leased, Receipt("delivered", 200, bytes(32)), "worker")
+
+
+def test_a_report_that_becomes_urgent_goes_on_where_the_hotline_falls_silent(desk: Desk) -> None:
+    """It has the report as it was, and not what makes it urgent: that is nobody's yet."""
+    desk.file(CHAIN, priority="P3")
+    get_through(desk, to=ONE, revision=1)
+    hour = desk.later(hours=1)
+    update_of(hour, CHAIN, 2, "P1")
+    assert fall_back(hour.later(seconds=29)) == []
+    later = hour.later(seconds=31)
+    assert fall_back(later) == [TWO]
+    assert fall_back(later) == []
+    [fallback] = [row for row in desk.deliveries() if row.hotline == TWO]
+    assert (fallback.type, fallback.revision, fallback.priority) == ("created", 2, "P1")
+    assert (fallback.role, fallback.why) == ("fallback", "NO_RECEIPT")
+
+
+def test_an_urgent_update_that_is_refused_goes_on_at_once(desk: Desk) -> None:
+    desk.file(LONG, priority="P3")
+    get_through(desk, to=ONE, revision=1)
+    update_of(desk, LONG, 2, "P2")
+    [row] = [row for row in desk.deliveries() if row.type == "updated"]
+    fail(desk, row.delivery_id, Failure("refused 1", 422, 20 * SECOND))
+    assert fall_back(desk) == [TWO]
+    assert fall_back(desk.later(minutes=14)) == []
+    assert fall_back(desk.later(minutes=16)) == [THREE], "and the fallback is silent too"
+
+
+def test_an_update_that_is_no_more_urgent_needs_no_fallback(desk: Desk) -> None:
+    desk.file(CHAIN, priority="P3")
+    get_through(desk, to=ONE, revision=1)
+    update_of(desk, CHAIN, 2, "P3")
+    assert fall_back(desk.later(days=2)) == []
+
+
+@pytest.mark.parametrize("revision", [2, 3])
+def test_once_the_urgent_one_is_there_nobody_else_is_asked(desk: Desk, revision: int) -> None:
+    """Revision 3 holds all that 2 does; after 2 the hotline knows how urgent it is."""
+    desk.file(CHAIN, priority="P3")
+    get_through(desk, to=ONE, revision=1)
+    update_of(desk, CHAIN, 2, "P1")
+    update_of(desk, CHAIN, 3, "P1")
+    get_through(desk, to=ONE, revision=revision)
+    assert fall_back(desk.later(hours=1)) == []
+
+
+def test_a_fallback_that_has_the_urgent_one_is_enough(desk: Desk) -> None:
+    desk.file(LONG, priority="P3")
+    get_through(desk, to=ONE, revision=1)
+    update_of(desk, LONG, 2, "P1")
+    later = desk.later(seconds=31)
+    assert fall_back(later) == [TWO]
+    get_through(later, to=TWO, revision=2)
+    assert fall_back(desk.later(hours=1)) == []

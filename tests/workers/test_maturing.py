@@ -182,3 +182,48 @@ def test_a_row_that_is_replaced_at_that_moment_wins_or_loses_whole(desk: Desk) -
     assert maturing.file_pending(desk.database, key) == []
     assert len(waiting(desk)) == 1
     assert desk.reports() == []
+
+
+@pytest.mark.rule("S-26")
+def test_whom_the_reporter_left_out_on_send_is_not_given_the_incomplete_one_any_more(desk: Desk) -> None:
+    rescue = desk.sealed(completeness="incomplete")
+    put(desk, rescue, "rescue", seconds=0)
+    [(first, _)] = mature(desk)
+    put(desk, desk.sealed(((THREE, "primary"),), before=rescue, revision=2), "update", seconds=0)
+    mature(desk)
+    assert {row.hotline: row.state for row in desk.deliveries()} == {ONE: "cancelled", THREE: "due"}
+    assert outbox.lease(desk.database, first, "w/urgent/1") is None
+    assert sorted(desk.acts(first)) == ["cancelled:left_out", "made"]
+    [report] = desk.reports()
+    assert (report.state, report.desk) == ("queued", THREE)
+
+
+@pytest.mark.rule("S-26")
+def test_held_for_a_person_is_no_recipient(desk: Desk) -> None:
+    """Everybody was left out: what waits for a person is sealed to all, and goes to nobody."""
+    rescue = desk.sealed(completeness="incomplete")
+    put(desk, rescue, "rescue", seconds=0)
+    mature(desk)
+    put(desk, desk.sealed(((ONE, "held"), (TWO, "held")), before=rescue, revision=2), "update", seconds=0)
+    mature(desk)
+    assert [row.state for row in desk.deliveries() if row.type == "created"] == ["cancelled"]
+    assert desk.reports()[0].state == "needs_person"
+
+
+def test_only_what_waits_of_an_incomplete_report_is_cancelled(desk: Desk) -> None:
+    other = ((THREE, "primary"),)
+    got = desk.sealed(completeness="incomplete")
+    put(desk, got, "rescue", seconds=0)
+    [(delivery, _)] = mature(desk)
+    deliver(desk, delivery)
+    put(desk, desk.sealed(other, before=got, revision=2), "update", seconds=0)
+    more = desk.sealed(completeness="incomplete")
+    put(desk, more, "rescue", seconds=0)
+    mature(desk)
+    put(desk, desk.sealed(other, before=more, revision=2, completeness="incomplete"), "words", seconds=0)
+    desk.file()
+    whole = desk.reports()[-1]
+    put(desk, desk.sealed(other, before=whole, revision=2), "update", seconds=0)
+    mature(desk)
+    states = sorted((row.hotline, row.state) for row in desk.deliveries())
+    assert states == [(ONE, "delivered")] + [(ONE, "due")] * 2 + [(THREE, "due")] * 3

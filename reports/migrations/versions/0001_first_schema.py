@@ -53,6 +53,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("delivery", schema=None) as batch_op:
         batch_op.create_index("ix_delivery_due", ["state", "next_at"], unique=False)
+        batch_op.create_index("ix_delivery_held", ["hotline", "lease_until"], unique=False)
 
     op.create_table(
         "hotline_state",
@@ -222,6 +223,7 @@ def downgrade() -> None:
     op.drop_table("inbound")
     op.drop_table("hotline_state")
     with op.batch_alter_table("delivery", schema=None) as batch_op:
+        batch_op.drop_index("ix_delivery_held")
         batch_op.drop_index("ix_delivery_due")
 
     op.drop_table("delivery")
