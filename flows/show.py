@@ -70,12 +70,13 @@ def lay(screen: Screen, values: Mapping[str, str | None], world: World, limit: L
     words = fill_all(screen.words, values, world)
     foot = fill_all(screen.foot, values, world)
     most = max(len(words), len(foot), *(len(offer.say) for offer in offers), 1)
+    drill = f"{world.translate(DRILL)} " if world.facts.get("drill") == "yes" else ""
     for level in range(most):
         menu = _menu(screen, offers, level, world, heading=_at(words, level), foot=_at(foot, level))
-        if len(cut := pages(menu, limit)) == 1:
+        if len(cut := pages(replace(menu, heading=drill + menu.heading), limit)) == 1:
             break
-    if world.facts.get("drill") == "yes":
-        cut = _drill(menu, cut, world.translate(DRILL), limit)
+    if drill and len(cut) > len(pages(menu, limit)):  # no choice is pushed away for it
+        cut = pages(replace(menu, heading=drill.strip()), limit)
     return Laid(screen, offers, cut)
 
 
@@ -159,8 +160,3 @@ def _own(text: Text, otherwise: str, world: World) -> str:
 def _sorry(page: Page, sorry: str, limit: Limit) -> str:
     """The first line, where it pushes nothing away but the line to leave."""
     return next((text for text in (f"{sorry}\n{page.text}", f"{sorry}\n{page.bare}") if fits(text, limit)), page.text)
-
-
-def _drill(menu: Menu, cut: tuple[Page, ...], word: str, limit: Limit) -> tuple[Page, ...]:
-    marked = pages(replace(menu, heading=f"{word} {menu.heading}"), limit)
-    return marked if len(marked) == len(cut) else pages(replace(menu, heading=word), limit)

@@ -157,6 +157,18 @@ def test_without_a_helpline_no_screen_names_one() -> None:
         assert "{" not in text
 
 
+NOW = Answer("report.danger", "danger", "now", False, 0)
+
+
+@pytest.mark.rule("S-40")
+@pytest.mark.parametrize("channel", ["ussd", "sms"])
+def test_a_drill_of_danger_shows_the_true_numbers(channel: str) -> None:
+    state = State("report.emergency", trail=(("report.danger", 0),), answers=(NOW,))
+    drill = show(book(), state, world({"drill": "yes", "channel": channel}), LIMITS[channel])
+    assert drill.text.startswith("DRILL Call police 111 now. Or Pikinini Helpline 163")
+    assert drill.pages == 1
+
+
 def test_a_drill_says_so_and_pushes_no_choice_away() -> None:
     for name, screen in book().screens.items():
         plain = notice(book(), name, world(), LIMITS["ussd"])
