@@ -6,7 +6,7 @@ Each function is one transaction, or one read. All raise `Away` where the databa
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 

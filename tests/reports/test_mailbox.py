@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from sqlalchemy import event
@@ -130,7 +131,7 @@ def test_after_a_rotation_old_codes_still_open(database: Database) -> None:
 class Compared(tuple[bytes, ...]):
     """What a PIN may be, and how often one was compared with it."""
 
-    seen: list[object] = []
+    seen: ClassVar[list[object]] = []
 
     def __contains__(self, kept: object) -> bool:
         self.seen.append(kept)
@@ -167,7 +168,7 @@ def busy(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
 @pytest.mark.rule("S-35")
 def test_guesses_at_the_same_time_each_cost_a_try(busy: Database) -> None:
     together = Together(24)
-    Compared.seen = []
+    Compared.seen.clear()
 
     def guess(n: int) -> None:
         with suppress(Away):  # no answer is no hint
