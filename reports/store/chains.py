@@ -16,7 +16,10 @@ from reports.store.maturing import new_delivery
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """One hotline of the chain (primary, then fallbacks) that was given the report; `waited` in microseconds."""
+    """One hotline of the chain (primary, then fallbacks) that was given the report; `waited` in microseconds.
+
+    Where it has the report but not what has made it more urgent since, it is this update that is told of.
+    """
 
     hotline: str
     state: str
@@ -45,18 +48,34 @@ def stuck(database: Database, waits: Mapping[str, int], at_most: int = 200) -> l
     other = t.delivery.alias("other").c
     given = exists().where(other.report_id == d.report_id, other.hotline == r.hotline, other.type == "created")
     left = exists().where(r.report_id == d.report_id, r.role == "fallback", ~given)
-    trouble = or_(d.state.in_(("refused", "parked")), d.last_class.like("refused%"), d.handling == "rejected")
     now = database.now_sql()
-    late = or_(*(and_(d.priority == priority, d.created_at <= now - wait) for priority, wait in waits.items()))
     in_chain = and_(d.type == "created", d.role.in_(("primary", "fallback")))
+    newer = t.delivery.alias("newer").c
+    stands = or_(d.handling == "rejected", _stands_still(d, now, waits))
+    stands |= exists().where(*_lacks(d, newer), _stands_still(newer, now, waits))
     has_it = exists().where(other.report_id == d.report_id, other.type == "created", other.role != "also", *_has(other))
-    query = select(d.report_id).where(in_chain, or_(trouble, late), left, ~has_it)
+    query = select(d.report_id).where(in_chain, stands, left, ~has_it)
     with database.read() as connection:
         return list(connection.execute(query.distinct().limit(at_most)).scalars())
 
 
+def _stands_still(c: Any, now: ColumnElement[int], waits: Mapping[str, int]) -> ColumnElement[bool]:
+    late = (and_(c.priority == priority, c.created_at <= now - wait) for priority, wait in waits.items())
+    return or_(c.state.in_(("refused", "parked")), c.last_class.like("refused%"), *late)
+
+
 def _has(c: Any) -> tuple[ColumnElement[bool], ...]:
-    return c.state == "delivered", c.handling != "rejected"
+    return c.state == "delivered", c.handling != "rejected", ~exists().where(*_lacks(c, t.delivery.alias("lacking").c))
+
+
+def _lacks(c: Any, newer: Any) -> tuple[ColumnElement[bool], ...]:
+    """`newer`: an update of what the hotline of `c` has got, more urgent than anything that it has got so far."""
+    got = t.delivery.alias("got").c
+    same = (got.report_id == newer.report_id, got.hotline == newer.hotline, got.type == "updated")
+    knows = exists().where(*same, got.state == "delivered", got.priority <= newer.priority)
+    of_it = (newer.report_id == c.report_id, newer.hotline == c.hotline, newer.type == "updated")
+    open_still = (newer.state.in_(("due", "refused", "parked")), newer.priority < c.priority)
+    return c.state == "delivered", *of_it, *open_still, ~knows
 
 
 def chain(database: Database, report_id: str) -> Chain:
@@ -75,12 +94,29 @@ def _chain(connection: Connection, database: Database, report_id: str) -> Chain:
         .where(d.report_id == report_id, d.type == "created")
         .order_by(d.created_at, d.delivery_id)
     ).all()
-    tried = tuple(Tried(*row[:6]) for row in rows if row[6] != "also")
+    lacking = _lacking(connection, database, report_id)
+    tried = tuple(Tried(row[0], *lacking.get(row[0], row[1:6])) for row in rows if row[6] != "also")
     given = {row[0] for row in rows}
     latest = select(func.max(r.revision)).where(r.report_id == report_id).scalar_subquery()
     legs = select(r.hotline).where(r.report_id == report_id, r.revision == latest, r.role == "fallback")
     left = [hotline for hotline in connection.execute(legs.order_by(r.rank)).scalars() if hotline not in given]
     return Chain(report_id, priority, tried, tuple(left))
+
+
+def _lacking(connection: Connection, database: Database, report_id: str) -> dict[str, tuple[Any, ...]]:
+    """Hotline → what `Tried` says of the first update that makes the report more urgent and has not got through."""
+    d, h, newer = t.delivery.c, t.hotline_state.c, t.delivery.alias("newer")
+    n = newer.c
+    of_it = and_(*_lacks(d, n))
+    query = (
+        select(d.hotline, n.state, d.handling, func.coalesce(n.last_class, ""), h.dead_since.is_not(None))
+        .add_columns(database.now_sql() - n.created_at)
+        .join_from(t.delivery, newer, of_it)
+        .outerjoin(t.hotline_state, h.hotline == d.hotline)
+        .where(d.report_id == report_id, d.type == "created")
+        .order_by(n.created_at.desc(), n.delivery_id.desc())
+    )
+    return {row[0]: tuple(row[1:]) for row in connection.execute(query)}
 
 
 def add_fallback(database: Database, report_id: str, hotline: str, why: str) -> tuple[str, str] | None:
