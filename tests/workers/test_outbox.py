@@ -1,0 +1,72 @@
+"""Who may hold what, and how many at once: one hotline that hangs must not have all hands."""
+
+from __future__ import annotations
+
+import threading
+
+from reports.store import outbox, sweeping
+from reports.store.outbox import Failure, Leased
+from tests.workers.filings import ONE, TWO, Desk
+
+URGENT = ("P1", "P2")
+STANDARD = ("P3", "P4")
+FAILED = Failure("timeout", None, 0)
+
+
+def take(desk: Desk, priorities: tuple[str, ...] = URGENT) -> Leased | None:
+    return outbox.lease_next(desk.database, priorities, "here/urgent/1")
+
+
+def test_a_hotline_that_hangs_has_two_hands_and_the_next_hotlines_p1_goes_on(desk: Desk) -> None:
+    hung = [desk.file(((ONE, "primary"),))[0] for _ in range(5)]
+    [other] = desk.file(((TWO, "primary"),), priority="P2")
+    assert {one.hotline for one in (take(desk), take(desk)) if one} == {ONE}
+    third = take(desk)
+    assert third is not None
+    assert third.delivery_id == other, "P2 of another hotline before the third P1 of one that hangs"
+    assert take(desk) is None
+    assert all(outbox.lease(desk.database, one, "here/clock/1") is None for one in hung)
+    assert sweeping.due(desk.database, URGENT) == [], "the clock does not hurry what nobody may take"
+
+
+def test_a_hand_that_is_free_again_takes_the_next(desk: Desk) -> None:
+    for _ in range(3):
+        desk.file()
+    first, second = take(desk), take(desk)
+    assert first is not None
+    assert second is not None
+    assert take(desk) is None
+    assert outbox.failed(desk.database, first, FAILED, "here/urgent/1", "worker")
+    assert take(desk) is not None
+    assert take(desk) is None
+    assert take(desk.later(seconds=61)) is not None, "a lease that ran out counts no more"
+
+
+def test_what_is_not_urgent_leaves_one_hand_to_what_is(desk: Desk) -> None:
+    for _ in range(3):
+        desk.file(priority="P3")
+    assert take(desk, STANDARD) is not None
+    assert take(desk, STANDARD) is None
+    [urgent] = desk.file(priority="P1")
+    taken = take(desk)
+    assert taken is not None
+    assert taken.delivery_id == urgent
+
+
+def test_many_at_once_take_no_more_than_two(desk: Desk) -> None:
+    for _ in range(12):
+        desk.file()
+    taken: list[Leased | None] = []
+    together = threading.Barrier(6)
+
+    def work() -> None:
+        together.wait()
+        taken.append(take(desk))
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(taken) == 6
+    assert sum(one is not None for one in taken) == 2
