@@ -1,0 +1,44 @@
+"""SMS that wait: oldest first, a page at a time, so that some that cannot be opened never hide the others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import insert
+
+from reports.store import messages
+from reports.store import tables as t
+from reports.store.database import Database
+
+CALLER = b"c" * 32
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Database:
+    database = Database(f"sqlite:///{tmp_path}/tokaut.db")
+    t.metadata.create_all(database.engine)
+    return database
+
+
+def keep(database: Database, *names: int, at: int = 2) -> None:
+    rows = [{"inbound_key": bytes([n]) * 32, "seen_at": at, "caller_key": CALLER, "waiting": b"sealed"} for n in names]
+    with database.write() as connection:
+        connection.execute(insert(t.inbound), rows)
+
+
+def test_the_next_page_begins_after_the_last_row_of_this_one(database: Database) -> None:
+    keep(database, 3, 1, 2)
+    keep(database, 9, 8, at=1)
+    seen: list[int] = []
+    after = None
+    while page := messages.waiting(database, at_most=2, after=after):
+        seen += [row.inbound_key[0] for row in page]
+        after = (page[-1].seen_at, page[-1].inbound_key)
+    assert seen == [8, 9, 1, 2, 3], "oldest first, and of the same moment by their key"
+
+
+def test_what_was_played_waits_no_more(database: Database) -> None:
+    keep(database, 1, 2)
+    messages.was_played(database, bytes([1]) * 32)
+    assert [row.inbound_key[0] for row in messages.waiting(database)] == [2]
