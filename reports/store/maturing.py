@@ -89,7 +89,7 @@ def _raise_report(connection: Connection, row: Any) -> bool:
     d = t.delivery.c
     slower = (d.report_id == row.report_id) & (d.state == "due") & (d.priority > priority)
     connection.execute(update(t.delivery).where(slower).values(priority=priority))
-    return completeness == "complete" != there.completeness
+    return bool(completeness == "complete" != there.completeness)
 
 
 def _cancel_left_out(connection: Connection, rows: Sequence[Any], now: int) -> None:

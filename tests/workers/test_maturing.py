@@ -150,7 +150,7 @@ def test_two_reports_under_one_origin_are_both_kept(desk: Desk) -> None:
     put(desk, first, "rescue", seconds=0)
     mature(desk)
     other = replace(desk.sealed(revision=2), origin_key=first.origin_key)
-    assert pending.put_pending(desk.database, other, "update", 0) == pending.Known(first.report_id, 1)
+    assert pending.put_pending(desk.database, other, "update", 0) == pending.Known(first.report_id, 1, complete=False)
     assert waiting(desk) == []
     pending.put_late(desk.database, other, "update", desk.database.now())  # from a spool, it cannot be made anew
     mature(desk)
