@@ -18,8 +18,8 @@ from reports.store.database import Database
 from reports.store.filing import audit_row
 
 LEASE = 60 * 1_000_000
-# Of one hotline at once. One that hangs holds each call for 20 s, and the hands for what is urgent are three: a worker
-# and the clock's two threads. What is not urgent leaves one free for what is.
+# Urgent calls to one hotline at once. One that hangs holds each for 20 s, and the hands for what is urgent are three: a
+# worker and the clock's two threads; for what is not they are two, and one call less is made at once.
 AT_ONCE = 2
 URGENT = ("P1", "P2")
 LEASED = ("delivery_id", "report_id", "hotline", "type", "revision", "priority", "attempt", "created_at", "last_class")
@@ -82,9 +82,11 @@ def may_be_taken(now: ColumnElement[int]) -> ColumnElement[bool]:
 
 def _has_a_hand_free(now: ColumnElement[int]) -> ColumnElement[bool]:
     d, held = t.delivery.c, t.delivery.alias("held").c
+    urgent = d.priority.in_(URGENT)
     live = and_(held.state == "due", held.lease_until.is_not(None), held.lease_until >= now)
-    count = select(func.count()).where(held.hotline == d.hotline, live).correlate(t.delivery).scalar_subquery()
-    return count < case((d.priority.in_(URGENT), AT_ONCE), else_=AT_ONCE - 1)
+    alike = and_(held.hotline == d.hotline, held.priority.in_(URGENT) == urgent)
+    count = select(func.count()).where(alike, live).correlate(t.delivery).scalar_subquery()
+    return count < case((urgent, AT_ONCE), else_=AT_ONCE - 1)
 
 
 def lease(database: Database, delivery_id: str, holder: str) -> Leased | None:

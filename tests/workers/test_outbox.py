@@ -42,15 +42,16 @@ def test_a_hand_that_is_free_again_takes_the_next(desk: Desk) -> None:
     assert take(desk.later(seconds=61)) is not None, "a lease that ran out counts no more"
 
 
-def test_what_is_not_urgent_leaves_one_hand_to_what_is(desk: Desk) -> None:
-    for _ in range(3):
-        desk.file(priority="P3")
-    assert take(desk, STANDARD) is not None
-    assert take(desk, STANDARD) is None
-    [urgent] = desk.file(priority="P1")
-    taken = take(desk)
-    assert taken is not None
-    assert taken.delivery_id == urgent
+def test_what_is_not_urgent_and_what_is_keep_nobody_from_the_other(desk: Desk) -> None:
+    [other] = desk.file(((TWO, "primary"),), priority="P4")
+    for priority in ("P3", "P3", "P1", "P2", "P2"):
+        desk.file(priority=priority)
+    slow = [take(desk, STANDARD) for _ in range(3)]
+    assert [one and (one.hotline, one.priority) for one in slow] == [(ONE, "P3"), (TWO, "P4"), None]
+    assert slow[1] is not None
+    assert slow[1].delivery_id == other
+    urgent = [take(desk) for _ in range(3)]
+    assert [one and one.priority for one in urgent] == ["P1", "P2", None]
 
 
 def test_many_at_once_take_no_more_than_two(desk: Desk) -> None:
