@@ -1,0 +1,79 @@
+"""Parts that do not answer for a moment, from within; and what a story reads off a screen."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from unittest.mock import patch
+
+import redis
+import time_machine
+
+from gateway import sessions
+from gateway.breaker import Breaker
+from reports.store.database import Away
+from tests.support.app import App
+
+NUMBERS = "Not working now. In danger? Call police 111. Pikinini Helpline: call 163. Please dial again in 10 minutes."
+_CODE = re.compile(r"Code (\d{4}) (\d{4})\nPIN (\d{4})")
+
+
+@contextmanager
+def database_away(app: App) -> Iterator[None]:
+    """Every statement fails at once. Afterwards nobody leaves it alone any longer: half a minute has gone by."""
+    with (
+        patch.object(app.database, "write", side_effect=Away("away")),
+        patch.object(app.database, "read", side_effect=Away("away")),
+    ):
+        yield
+    app.parts.housekeeping._filer._breaker = Breaker(failures=3, window=30, rest=30)
+
+
+@contextmanager
+def redis_away(app: App) -> Iterator[None]:
+    with patch.object(app.parts.sessions, "_call", side_effect=sessions.Away):
+        yield
+
+
+@contextmanager
+def not_kept(app: App) -> Iterator[None]:
+    """Redis goes away between the step and the moment when it is kept."""
+    with patch.object(app.parts.sessions, "keep", side_effect=sessions.Away):
+        yield
+
+
+@contextmanager
+def overtaken(app: App, *others: Callable[[], object]) -> Iterator[None]:
+    """Just before each of the next steps is kept, one of `others` is taken whole: it is faster."""
+    keep, left = app.parts.sessions.keep, list(others)
+
+    def late(*given: Any, **named: Any) -> bool:
+        if left and not busy:
+            busy.append(True)
+            left.pop(0)()
+            busy.clear()
+        return keep(*given, **named)
+
+    busy: list[bool] = []
+    with patch.object(app.parts.sessions, "keep", late):
+        yield
+    assert not left, "nobody was overtaken"
+
+
+def empty(redis_url: str) -> None:
+    """Redis was started anew, or the time of all that it kept is over."""
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushall()
+
+
+def later(**ahead: float) -> Any:
+    return time_machine.travel(datetime.now(UTC) + timedelta(**ahead), tick=True)
+
+
+def code_and_pin(screen: str) -> tuple[str, str]:
+    found = _CODE.search(screen)
+    assert found, screen
+    return found[1] + found[2], found[3]

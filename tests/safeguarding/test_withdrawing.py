@@ -1,0 +1,147 @@
+"""What was said in danger files itself; who thinks better of it withdraws it, and is told the truth (S-12, S-26)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from reports.store import tables as t
+from tests.safeguarding.away import NUMBERS, database_away, empty
+from tests.safeguarding.walks import CHANNELS, IN_DANGER, PHONE, TO_SEND, thread, walk
+from tests.support.app import App
+
+pytestmark = pytest.mark.slow
+
+LONG_AFTER = 700  # seconds; what files itself is filed by then
+TOLD = "Deleted here. Pikinini Helpline was told before, without your number. In danger? Call police 111."
+WITHDRAWING = {
+    "Delete": (IN_DANGER, "9"),
+    "the helpline left out": (IN_DANGER, "Who else", "Pikinini Helpline"),
+    "back, and no danger": (IN_DANGER[:4], "0", "0", "0", "No"),
+    "back, and only soon": (IN_DANGER, "0", "0", "0", "0", "0", "0", "Soon"),
+}
+
+
+def incomplete(app: App) -> list[tuple[str, str]]:
+    return [(kept.hotline, kept.data["completeness"]) for kept in app.bodies()]
+
+
+@pytest.mark.rule("S-12")
+@pytest.mark.parametrize("way", WITHDRAWING.values(), ids=WITHDRAWING)
+@pytest.mark.parametrize("emptied", [False, True], ids=["kept", "Redis emptied"])
+def test_each_way_back_stops_it_though_nobody_remembers_it(
+    app: App, redis_url: str, way: tuple[Any, ...], emptied: bool
+) -> None:
+    """Walked again from the path alone, the row that waits in the database is found all the same."""
+    said, *back = way
+    phone = app.ussd(PHONE, "africastalking")
+    walk(phone, *said)
+    assert app.count(t.pending) == 1
+    if emptied:
+        empty(redis_url)
+    for reply in back:
+        phone.type(reply)
+    assert app.count(t.pending) == 0
+    app.pass_time(LONG_AFTER)
+    assert app.count(t.report) == 0
+
+
+@pytest.mark.rule("S-12")
+def test_redis_emptied_before_each_key_changes_nothing(app: App, redis_url: str) -> None:
+    """Said, withdrawn and said again: what stands last counts."""
+    phone = app.ussd(PHONE, "africastalking")
+    phone.dial()
+    for reply in (*IN_DANGER[:4], "0", "0", "0", "No", "0", "Now", "Go on", "Asks photos, money"):
+        empty(redis_url)
+        phone.type(reply)
+    assert app.count(t.pending) == 1
+    app.pass_time(LONG_AFTER)
+    assert incomplete(app) == [("vu-pikinini", "incomplete")]
+
+
+@pytest.mark.rule("S-12")
+@pytest.mark.rule("S-26")
+@pytest.mark.parametrize("channel", CHANNELS)
+@pytest.mark.parametrize("answers", [4, 5, 7])
+def test_a_helpline_that_was_left_out_is_not_told_after_a_redial(app: App, channel: str, answers: int) -> None:
+    """The line drops, the same first answers on the next call: whom a person fears stays left out."""
+    walk(app.ussd(PHONE, channel), *IN_DANGER, "Who else", "Pikinini Helpline")
+    assert app.count(t.pending) == 0
+    again = app.ussd(PHONE, channel)
+    walk(again, *IN_DANGER[:answers])
+    again.line_gone()
+    app.pass_time(LONG_AFTER)
+    assert app.count(t.report) == 0
+
+
+@pytest.mark.rule("S-12")
+@pytest.mark.rule("S-38")
+@pytest.mark.parametrize("channel", CHANNELS)
+@pytest.mark.parametrize("again", ["the same call", "a redial"])
+def test_deleted_is_not_said_while_nothing_can_be_deleted(app: App, channel: str, again: str) -> None:
+    """The numbers instead; what was said is still known, so that the same key does it when the database is back."""
+    phone = app.ussd(PHONE, channel)
+    walk(phone, *IN_DANGER)
+    with database_away(app):
+        seen = phone.type("9")
+        assert (seen.text, seen.goes_on) == (NUMBERS, False)
+        assert (phone.again().text, phone.again().goes_on) == (NUMBERS, False)
+    assert app.count(t.pending) == 1
+    if again == "a redial":
+        phone = app.ussd(PHONE, channel)
+        walk(phone, *IN_DANGER)
+    assert phone.type("9").text == "Deleted."
+    app.pass_time(LONG_AFTER)
+    assert app.count(t.report) == 0
+
+
+@pytest.mark.rule("S-12")
+@pytest.mark.rule("S-38")
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_what_could_not_be_deleted_goes_if_nobody_comes_back(app: App, channel: str) -> None:
+    phone = app.ussd(PHONE, channel)
+    walk(phone, *IN_DANGER)
+    with database_away(app):
+        phone.type("9")
+    app.pass_time(LONG_AFTER)
+    assert incomplete(app) == [("vu-pikinini", "incomplete")]
+
+
+@pytest.mark.rule("S-12")
+@pytest.mark.rule("S-38")
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_delete_after_it_went_says_that_the_helpline_was_told(app: App, channel: str) -> None:
+    phone = app.ussd(PHONE, channel)
+    walk(phone, *IN_DANGER)
+    app.pass_time(121)
+    seen = phone.type("9")
+    assert (seen.text, seen.goes_on) == (TOLD, False)
+    app.pass_time(LONG_AFTER)
+    assert incomplete(app) == [("vu-pikinini", "incomplete")]
+
+
+@pytest.mark.rule("S-12")
+@pytest.mark.rule("S-38")
+def test_delete_after_it_went_says_so_by_sms_and_after_redis_was_emptied(app: App, redis_url: str) -> None:
+    texter = app.sms(PHONE)
+    thread(texter, "REPORT", "1", *IN_DANGER[1:-1], "My cousin is in trouble at home", "No")
+    app.pass_time(LONG_AFTER)
+    assert thread(texter, "9") == [TOLD]
+    caller = app.ussd("+6785550102", "africastalking")
+    walk(caller, *IN_DANGER)
+    app.pass_time(121)
+    empty(redis_url)
+    assert caller.type("9").text == TOLD
+    assert incomplete(app) == [("vu-pikinini", "incomplete")] * 2
+
+
+@pytest.mark.rule("S-12")
+@pytest.mark.parametrize("emptied", [False, True], ids=["kept", "Redis emptied"])
+def test_where_nothing_was_left_behind_deleted_is_the_truth(app: App, redis_url: str, emptied: bool) -> None:
+    phone = app.ussd(PHONE, "africastalking")
+    walk(phone, *TO_SEND)
+    if emptied:
+        empty(redis_url)
+    assert phone.type("9").text == "Deleted."
+    assert app.count(t.report) == 0
