@@ -1,0 +1,210 @@
+"""Words by SMS: heard when they were promised to be, gone when they were deleted, and no key on an unseen screen."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+import time_machine
+
+from reports.store import tables as t
+from tests.safeguarding.away import database_away, redis_away
+from tests.safeguarding.walks import PHONE, TO_SEND_SMS, number, thread
+from tests.support.app import App
+from tests.support.handsets import SimulatedTexts
+
+pytestmark = pytest.mark.slow
+
+WORDS = "My cousin is in trouble at home"
+MORE = "My cousin is afraid to go home today"
+PROMISED = "Else Pikinini Helpline gets it in 30 min, without your number."
+HALF_AN_HOUR = 1801  # seconds
+TO_CONTACT = ("hi", *TO_SEND_SMS[:-1])  # the next key is an answer to Contact, the one after it Send
+
+
+def heard(app: App) -> list[tuple[str | None, list[str], str]]:
+    """The words and the completeness of each report that the helpline has, oldest first."""
+    kept = (one.data for one in app.bodies() if one.hotline == "vu-pikinini")
+    return [(one["narrative"], [said["text"] for said in one["unasked"]], one["completeness"]) for one in kept]
+
+
+def door(app: App, name: str, **form: str) -> int:
+    address = f"/hooks/africastalking/{app.plan.secrets.africastalking}/{name}"
+    return app.http.post(address, data=form).status_code
+
+
+def at_text(app: App, text: str, id_: str) -> int:
+    date = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return door(app, "sms", **{"from": PHONE, "to": "163", "text": text, "date": date, "id": id_})
+
+
+def drain(app: App) -> None:
+    app.parts.housekeeping.once()
+    assert app.parts.spool.names() == []
+
+
+# The promise
+
+
+@pytest.mark.rule("S-12")
+def test_words_with_the_database_away_are_filed_as_promised(app: App) -> None:
+    with database_away(app):
+        assert PROMISED in thread(app.sms(PHONE), WORDS)[0]
+        assert len(app.parts.spool.names()) == 1
+    drain(app)
+    app.pass_time(HALF_AN_HOUR - 10)
+    assert heard(app) == [], "there is time to delete it"
+    app.pass_time(HALF_AN_HOUR)
+    assert heard(app) == [(WORDS, [], "incomplete")]
+
+
+@pytest.mark.rule("S-12")
+def test_what_the_provider_sends_again_after_an_outage_is_filed_once(app: App) -> None:
+    """Words are in the spool, the reply could not be kept: 503, and the same SMS comes a minute later."""
+    with database_away(app):
+        assert at_text(app, WORDS, "1") == 503
+    assert at_text(app, WORDS, "1") == 200
+    drain(app)
+    app.pass_time(HALF_AN_HOUR)
+    assert heard(app) == [(WORDS, [], "incomplete")]
+
+
+@pytest.mark.rule("S-12")
+def test_words_an_hour_after_a_loop_was_cut_are_filed(app: App) -> None:
+    """Five replies led nowhere, so a machine may be at the other end; an hour later that is forgotten."""
+    phone = app.sms(PHONE)
+    with time_machine.travel(datetime.now(UTC), tick=False) as clock:
+        assert thread(phone, "hi", "hello", "hey", "who", "u?", "hm")[-1] == ""
+        clock.shift(3700)
+        assert PROMISED in thread(phone, WORDS)[0]
+        app.pass_time(HALF_AN_HOUR)
+    assert heard(app) == [(WORDS, [], "incomplete")]
+
+
+# Taken back
+
+
+@pytest.mark.rule("S-12")
+@pytest.mark.rule("S-08")
+@pytest.mark.parametrize("away", ["when they come", "when they are deleted", "both times"])
+@pytest.mark.parametrize("reply", ["00", "STOP"])
+def test_leaving_takes_words_back_even_out_of_the_spool(app: App, away: str, reply: str) -> None:
+    phone = app.sms(PHONE)
+    if away == "both times":
+        with database_away(app):
+            assert thread(phone, WORDS, reply)[-1] == ""
+    elif away == "when they come":
+        with database_away(app):
+            thread(phone, WORDS)
+        assert thread(phone, reply) == [""]
+    else:
+        thread(phone, WORDS)
+        with database_away(app):
+            assert thread(phone, reply) == [""]
+    drain(app)
+    app.pass_time(HALF_AN_HOUR)
+    assert heard(app) == []
+
+
+@pytest.mark.rule("S-12")
+@pytest.mark.rule("S-09")
+@pytest.mark.parametrize("reply", ["00", "STOP"])
+@pytest.mark.parametrize("between", [(), ("HELP",), ("HELP", "HELP"), ("HELP", "1", "0")], ids=" ".join)
+def test_words_then_help_then_out_leave_nothing(app: App, between: tuple[str, ...], reply: str) -> None:
+    phone = app.sms(PHONE)
+    seen = thread(phone, WORDS, *between, reply)
+    assert seen[-1] == ""
+    assert app.count(t.pending) == 0
+    app.pass_time(HALF_AN_HOUR)
+    assert heard(app) == []
+
+
+@pytest.mark.rule("S-12")
+@pytest.mark.rule("S-09")
+@pytest.mark.parametrize("between", [(), ("HELP",)], ids=" ".join)
+def test_the_providers_own_opt_out_takes_words_back(app: App, between: tuple[str, ...]) -> None:
+    """The carrier answers STOP in our place and tells us only that it did."""
+    for n, text in enumerate((WORDS, *between)):
+        assert at_text(app, text, str(n)) == 200
+    assert app.count(t.pending) == 1
+    assert door(app, "optout", phoneNumber=PHONE, senderId="163") == 200
+    app.pass_time(HALF_AN_HOUR)
+    assert heard(app) == []
+
+
+@pytest.mark.rule("S-12")
+@pytest.mark.parametrize("help_first", [False, True], ids=["at once", "after HELP"])
+@pytest.mark.parametrize("spooled", [False, True], ids=["kept", "from the spool"])
+def test_words_that_become_a_whole_report_are_one_report(app: App, help_first: bool, spooled: bool) -> None:
+    phone = app.sms(PHONE)
+    if spooled:
+        with database_away(app):
+            thread(phone, WORDS)
+    else:
+        thread(phone, WORDS)
+    if help_first:
+        thread(phone, "HELP")
+    answers = ("1", "Soon", "Asks photos, money", "Me", "13-15", "Shefa", "1", "No", "Send")
+    assert thread(phone, *answers)[-1].startswith("Sent to ")
+    drain(app)
+    app.pass_time(HALF_AN_HOUR)
+    assert heard(app) == [(WORDS, [], "complete")]
+    assert app.count(t.pending) == 0
+
+
+# What waits while Redis is away
+
+
+def to_contact(app: App) -> SimulatedTexts:
+    phone = app.sms(PHONE)
+    assert thread(phone, *TO_CONTACT)[-1].startswith("May staff contact you")
+    return phone
+
+
+def waiting(app: App) -> int:
+    return sum(row.waiting is not None for row in app.rows(t.inbound))
+
+
+@pytest.mark.rule("S-11")
+@pytest.mark.parametrize("overtaken", [False, True], ids=["", "overtaken by an answer"])
+@pytest.mark.parametrize("keys", [("1",), ("1", "1"), ("１", "1", "1")], ids=" ".join)
+def test_a_text_that_waited_presses_no_key_on_a_screen_not_seen(
+    app: App, keys: tuple[str, ...], overtaken: bool
+) -> None:
+    phone = to_contact(app)
+    with redis_away(app):
+        assert thread(phone, *keys) == [""] * len(keys)
+    if overtaken:
+        thread(phone, "1")
+    app.parts.housekeeping.once()
+    assert waiting(app) == 0
+    assert app.count(t.report) == 0, "nobody has read to whom it goes"
+    assert ("Send to Pikinini Helpline" if overtaken else "May staff contact you") in thread(phone, "hm")[0]
+
+
+@pytest.mark.rule("S-12")
+def test_words_that_waited_are_heard(app: App) -> None:
+    """Words fit whatever the screen has become meanwhile."""
+    phone = to_contact(app)
+    with redis_away(app):
+        thread(phone, MORE)
+    app.parts.housekeeping.once()
+    assert thread(phone, "No", "Send")[-1].startswith("Sent to ")
+    assert heard(app) == [(TO_SEND_SMS[-2], [MORE], "complete")]
+
+
+@pytest.mark.rule("S-12")
+@pytest.mark.rule("S-36")
+def test_texts_of_a_channel_that_is_closed_wait_until_it_is_open(app: App) -> None:
+    for n in range(3):
+        with redis_away(app):
+            thread(app.sms(number(n)), WORDS)
+    channels = app.parts.housekeeping._channels
+    app.parts.housekeeping._channels = {name: one for name, one in channels.items() if name != "simulator"}
+    app.parts.housekeeping.once()
+    assert (waiting(app), app.count(t.pending)) == (3, 0)
+    app.parts.housekeeping._channels = channels
+    app.parts.housekeeping.once()
+    assert (waiting(app), app.count(t.pending)) == (0, 3)
+    app.pass_time(HALF_AN_HOUR)
+    assert heard(app) == [(WORDS, [], "incomplete")] * 3
