@@ -1,0 +1,179 @@
+"""Two at the same moment, and a process that dies in the wrong one: no word is lost, nothing is told twice."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Sequence
+
+import pytest
+
+from reports.store import tables as t
+from tests.safeguarding.away import NUMBERS, code_and_pin, not_kept, overtaken, redis_away
+from tests.safeguarding.walks import CHANNELS, IN_DANGER, PHONE, TO_SEND, TO_SEND_SMS, TO_SENT, thread, walk
+from tests.support.app import App
+
+pytestmark = pytest.mark.slow
+
+WORDS = "My cousin is in trouble at home"
+SISTER = "and my sister is in trouble there too"
+PARTS = tuple(f"part {word} of what I want to say to you" for word in
+              ("one", "two", "three", "four", "five", "six", "seven", "eight"))  # fmt: skip
+LONG_AFTER = 1801  # seconds
+
+
+def text(app: App, words: str, id_: str) -> str:
+    """One SMS of this phone, by a line of its own."""
+    body = json.dumps({"sms": words, "phone": PHONE, "service_code": "163", "id": id_})
+    answer = app.flask.test_client().post("/hooks/simulator", data=body)
+    assert answer.status_code == 200
+    return str(answer.get_json()["text"])
+
+
+def told(app: App) -> list[set[str]]:
+    """All words of each report that the helpline has, in its last revision."""
+    last = {kept.report_id: kept.data for kept in app.bodies() if kept.hotline == "vu-pikinini"}
+    return [{one["narrative"], *(said["text"] for said in one["unasked"])} - {None} for one in last.values()]
+
+
+# Texts
+
+
+@pytest.mark.rule("S-12")
+def test_two_texts_at_once_leave_one_report_with_the_words_of_both(app: App) -> None:
+    with overtaken(app, lambda: text(app, SISTER, "b")):
+        text(app, WORDS, "a")
+    assert app.count(t.pending) == 1
+    app.pass_time(LONG_AFTER)
+    assert told(app) == [{WORDS, SISTER}]
+
+
+@pytest.mark.rule("S-12")
+@pytest.mark.rule("S-08")
+def test_leaving_after_two_texts_at_once_deletes_both(app: App) -> None:
+    with overtaken(app, lambda: text(app, SISTER, "b")):
+        text(app, WORDS, "a")
+    assert text(app, "00", "c") == ""
+    assert app.count(t.pending) == 0
+    app.pass_time(LONG_AFTER)
+    assert told(app) == []
+
+
+def at_once(app: App, texts: Sequence[str]) -> None:
+    together = threading.Barrier(len(texts))
+
+    def send(n: int) -> None:
+        together.wait(30)
+        text(app, texts[n], f"t{n}")
+
+    threads = [threading.Thread(target=send, args=(n,)) for n in range(len(texts))]
+    for thread_ in threads:
+        thread_.start()
+    for thread_ in threads:
+        thread_.join()
+
+
+@pytest.mark.rule("S-12")
+@pytest.mark.rule("S-36")
+@pytest.mark.parametrize("sent", [False, True], ids=["first words", "after Send"])
+def test_of_eight_texts_at_once_none_is_lost(app: App, sent: bool) -> None:
+    """Whichever comes first: what loses too often waits, and is played when there is room."""
+    if sent:
+        assert thread(app.sms(PHONE), "hi", *TO_SEND_SMS, "Send")[-1].startswith("Sent to ")
+    at_once(app, PARTS)
+    app.parts.housekeeping.once()
+    assert [row for row in app.rows(t.inbound) if row.waiting is not None] == []
+    app.pass_time(LONG_AFTER)
+    [words] = told(app)
+    assert words - {TO_SEND_SMS[-2]} == set(PARTS)
+
+
+@pytest.mark.rule("S-12")
+@pytest.mark.rule("S-36")
+@pytest.mark.parametrize("sent", [False, True], ids=["first words", "after Send"])
+def test_a_text_that_is_overtaken_three_times_waits_and_is_heard(app: App, sent: bool) -> None:
+    if sent:
+        thread(app.sms(PHONE), "hi", *TO_SEND_SMS, "Send")
+    others = [lambda n=n: text(app, PARTS[n], f"o{n}") for n in range(3)]
+    with overtaken(app, *others):
+        assert text(app, WORDS, "w") == ""
+    assert [row.waiting is not None for row in app.rows(t.inbound)] == [True]
+    app.parts.housekeeping.once()
+    app.pass_time(LONG_AFTER)
+    [words] = told(app)
+    assert words - {TO_SEND_SMS[-2]} == {WORDS, *PARTS[:3]}
+    text(app, WORDS, "w")
+    app.parts.housekeeping.once()
+    app.pass_time(2 * LONG_AFTER)
+    assert told(app) == [words], "the provider sent it again"
+
+
+# Between the step and the moment when it is kept
+
+
+@pytest.mark.rule("S-04")
+@pytest.mark.rule("S-07")
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_what_was_sent_and_not_kept_is_not_a_siblings_report(app: App, channel: str) -> None:
+    """The same phone, the same first answers, the line of the first one dead: two reports, and each its own code."""
+    first = app.ussd(PHONE, channel)
+    walk(first, *TO_SEND)
+    with not_kept(app):
+        sent = first.type("Send")
+    assert sent.text.startswith("Sent to Pikinini Helpline.\nCode ")
+    assert not sent.goes_on, "what follows would meet the screen before Send"
+    sibling = walk(app.ussd(PHONE, channel), *TO_SENT)[-1]
+    codes = [code_and_pin(sent.text), code_and_pin(sibling)]
+    assert len(set(codes)) == len({code for code, _ in codes}) == app.count(t.report) == 2
+    for code, pin in codes:
+        opened = walk(app.ussd(PHONE, channel), "My report", code, pin)[-1]
+        assert opened.startswith("We have it and are still sending it.")
+
+
+@pytest.mark.rule("S-12")
+@pytest.mark.rule("S-38")
+@pytest.mark.parametrize("channel", CHANNELS)
+@pytest.mark.parametrize("after", [("1",), ("1", WORDS), (WORDS,), ("0",), ("00",), ("9",), ()], ids=" ".join)
+def test_nothing_incomplete_comes_after_a_send_that_was_not_kept(
+    app: App, channel: str, after: tuple[str, ...]
+) -> None:
+    """In danger, and Sent was shown: whatever is typed into that call, the hotline has one report, and it is whole."""
+    phone = app.ussd(PHONE, channel)
+    walk(phone, *IN_DANGER[:-1], "SMS 7am-9pm")
+    with not_kept(app):
+        sent = phone.type("1")
+    assert sent.text.startswith("Sent to ") and not sent.goes_on
+    for reply in after:
+        phone.type(reply)
+    phone.line_gone()
+    app.pass_time(LONG_AFTER)
+    kept = [one.data for one in app.bodies() if one.hotline == "vu-pikinini"]
+    assert {one["completeness"] for one in kept} == {"complete"}
+    assert all(one["contact"]["allowed"] for one in kept)
+    assert app.count(t.report) == 1
+
+
+@pytest.mark.rule("S-11")
+@pytest.mark.parametrize("missed", [1, 2])
+def test_two_answers_in_one_reply_press_no_key_unseen(app: App, missed: int) -> None:
+    """Redis forgot nothing, it was only away: the path it knows ends before answers that were given meanwhile."""
+    phone = app.ussd(PHONE, "africastalking")
+    walk(phone, *TO_SEND[: -1 - missed])
+    with redis_away(app):
+        for reply in TO_SEND[-1 - missed : -1]:
+            phone.type(reply)
+    seen = phone.type("1")
+    assert (seen.text, seen.goes_on) == (NUMBERS, False)
+    assert phone.type("1").text == NUMBERS
+    assert app.count(t.report) == app.count(t.pending) == 0
+
+
+@pytest.mark.rule("S-12")
+def test_two_answers_in_one_reply_change_nothing_that_was_said_in_danger(app: App) -> None:
+    phone = app.ussd(PHONE, "africastalking")
+    walk(phone, *IN_DANGER[:4])
+    with redis_away(app):
+        phone.type("Shefa")
+    assert phone.type("Me").text == NUMBERS
+    app.pass_time(121)
+    assert [kept.data["completeness"] for kept in app.bodies()] == ["incomplete"]
