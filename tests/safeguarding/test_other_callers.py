@@ -1,0 +1,157 @@
+"""Another person on the same line, another country's code, another try at a PIN: nobody meets what is not theirs."""
+
+from __future__ import annotations
+
+import json
+from unittest.mock import patch
+
+import pytest
+from sqlalchemy import update
+
+from reports.store import standings
+from reports.store import tables as t
+from tests.safeguarding.away import NUMBERS, code_and_pin, database_away, empty, later, redis_away
+from tests.safeguarding.walks import CHANNELS, COUNTRIES, PHONE, TO_SENT, dialled, police, walk
+from tests.support.app import App
+
+pytestmark = pytest.mark.slow
+
+BROTHER = ("Report", "Soon", "Missing child", "My child", "6-9", "Tafea", "No", "Send")
+NO_NUMBER = "Not working now. Please dial again in 10 minutes."
+
+
+# The same session id
+
+
+@pytest.mark.rule("S-04")
+@pytest.mark.rule("S-07")
+@pytest.mark.parametrize("channel", ["ussd", "simulator"])
+@pytest.mark.parametrize("phone", [PHONE, "anonymous"])
+def test_a_session_id_used_again_is_another_report(app: App, redis_url: str, channel: str, phone: str) -> None:
+    """Operators start their numbers anew. Its 15 minutes are over, nobody else's report may be met or shown."""
+    first = app.ussd(phone, channel)
+    said = walk(first, *(reply for reply in TO_SENT if phone == PHONE or reply != "No"))[-1]
+    first.type("0")
+    with later(minutes=16):
+        empty(redis_url)
+        second = app.ussd(phone, channel)
+        second.session = first.session
+        home = second.type("").text
+        assert home == walk(app.ussd("+6785550109", channel))[0]
+        for reply in BROTHER:
+            if phone == PHONE or reply != "No":
+                other = second.type(reply).text
+    assert code_and_pin(said)[0] != code_and_pin(other)[0]
+    assert app.count(t.report) == app.count(t.mailbox) == 2
+    ages = {kept.data["child"]["age_band"] for kept in app.bodies()}
+    assert ages == {"13-15", "6-9"}
+    for screen in (said, other):
+        opened = walk(app.ussd("+6785550109"), "My report", *code_and_pin(screen))[-1]
+        assert opened.startswith("We have it and are still sending it.")
+
+
+# The numbers of the country that was dialled
+
+
+@pytest.mark.rule("S-32")
+@pytest.mark.parametrize("channel", CHANNELS)
+@pytest.mark.parametrize("iso", COUNTRIES)
+def test_while_parts_are_away_the_numbers_are_the_dialled_countrys(app: App, iso: str, channel: str) -> None:
+    """Database, Redis, a fault of ours: no other country's number, whoever calls."""
+    phone = app.ussd(PHONE, channel, dialled(COUNTRIES[iso], "ussd"))
+    with database_away(app):
+        notices = [walk(phone, "My report", "12345678", "0000")[-1]]
+    phone.dial()
+    with patch.object(app.parts.desk._conversation, "take", side_effect=ZeroDivisionError):
+        notices.append(phone.type("1").text)
+    with redis_away(app):
+        notices.append(walk(phone, "My report", "12345678", "0000", "1")[-1])
+    assert all(notice.startswith("Not working now. In danger?") for notice in notices)
+    assert all(only_of(iso, notice) for notice in notices)
+
+
+def only_of(iso: str, notice: str) -> bool:
+    named = [one for one, country in COUNTRIES.items() if police(country) in notice]
+    return named == [iso]
+
+
+def unreadable(app: App, channel: str, code: str) -> str:
+    """What a request is answered that has no session; `code` as the provider writes it."""
+    if channel == "africastalking":
+        form = {"serviceCode": code, "text": "1", "phoneNumber": PHONE}
+        return app.http.post(f"/hooks/africastalking/{app.plan.secrets.africastalking}/ussd", form).text[len("END ") :]
+    address = "/hooks/simulator" if channel == "simulator" else f"/hooks/ussd/{app.plan.secrets.ussd}"
+    answer = app.http.post(address, json.dumps({"event": "bogus", "service_code": code, "phone": PHONE, "text": "1"}))
+    return str(answer.json()["text"])
+
+
+@pytest.mark.rule("S-32")
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_what_nobody_can_read_is_answered_by_the_code_in_it_or_without_a_number(app: App, channel: str) -> None:
+    for iso, country in COUNTRIES.items():
+        notice = unreadable(app, channel, dialled(country, "ussd"))
+        assert notice.startswith("Not working now. In danger?") and only_of(iso, notice)
+    for nowhere in ("", "*999#", "133"):
+        assert unreadable(app, channel, nowhere) == NO_NUMBER
+
+
+@pytest.mark.rule("S-32")
+def test_where_one_country_is_served_it_needs_no_code_to_be_known(redis_url: str) -> None:
+    app = App(redis_url, {"COUNTRIES": "fj"})
+    assert only_of("FJ", unreadable(app, "ussd", ""))
+    app.close()
+
+
+@pytest.mark.rule("S-35")
+@pytest.mark.rule("S-32")
+@pytest.mark.parametrize("arrived", [False, True], ids=["on its way", "arrived"])
+def test_my_report_by_another_countrys_code_has_a_state_and_that_countrys_number(app: App, arrived: bool) -> None:
+    """The desk is named though it is none of that country's; a line that was empty said nothing at all."""
+    code, pin = code_and_pin(walk(app.ussd(PHONE), *TO_SENT)[-1])
+    if arrived:
+        with app.database.write() as connection:
+            connection.execute(update(t.delivery).values(state="delivered", delivered_at=1))
+            standings.settle(connection, app.rows(t.report)[0].report_id)
+    state = "Pikinini Helpline has it." if arrived else "We have it and are still sending it."
+    for country in COUNTRIES.values():
+        phone = app.ussd("+6799123456", "simulator", dialled(country, "ussd"))
+        line, _, choices = walk(phone, "My report", code, pin)[-1].partition("\n")
+        assert line == f"{state} In danger? Call {police(country)}."
+        assert choices.startswith("0 Back")
+
+
+# A PIN
+
+
+def tries(app: App) -> list[int]:
+    return [row.tries for row in app.rows(t.mailbox)]
+
+
+@pytest.mark.rule("S-35")
+def test_without_redis_a_path_through_code_and_pin_counts_one_try(app: App) -> None:
+    """Each request brings the whole path; walked again, one mistake would be counted at every key after it."""
+    code, pin = code_and_pin(walk(app.ussd(PHONE), *TO_SENT)[-1])
+    wrong = f"{(int(pin) + 1) % 10_000:04}"
+    phone = app.ussd(PHONE, "africastalking")
+    phone.dial()
+    with redis_away(app):
+        seen = [phone.type(reply) for reply in ("My report", code, wrong, "1", code, wrong, "1", code, pin)]
+    for screen in seen[3:]:
+        assert (screen.text, screen.goes_on) == (NUMBERS, False)
+    assert tries(app) == [1]
+    assert walk(app.ussd(PHONE), "My report", code, pin)[-1].startswith("We have it")
+
+
+@pytest.mark.rule("S-35")
+def test_redis_emptied_behind_a_pin_counts_nothing_and_opens_nothing(app: App, redis_url: str) -> None:
+    code, pin = code_and_pin(walk(app.ussd(PHONE), *TO_SENT)[-1])
+    phone = app.ussd(PHONE, "africastalking")
+    walk(phone, "My report", code, pin)
+    empty(redis_url)
+    assert phone.type("0").text == NUMBERS
+    wrong = app.ussd(PHONE, "africastalking")
+    walk(wrong, "My report", code, f"{(int(pin) + 1) % 10_000:04}")
+    for reply in ("1", code, pin):
+        empty(redis_url)
+        assert wrong.type(reply).text == NUMBERS
+    assert tries(app) == [1]
