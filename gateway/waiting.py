@@ -37,9 +37,14 @@ class Waiting:
         return played
 
     def _rows(self) -> Iterator[tuple[Any, Inbound | None]]:
-        for row in messages.waiting(self._database):
-            try:
-                fields = json.loads(self._vault.open("inbound", row.inbound_key, row.waiting))
-                yield row, Inbound(**fields)
-            except (Poison, ValueError, TypeError):
-                yield row, None
+        after: tuple[int, bytes] | None = None
+        while page := messages.waiting(self._database, after=after):
+            for row in page:
+                yield row, self._open(row)
+            after = (page[-1].seen_at, page[-1].inbound_key)
+
+    def _open(self, row: Any) -> Inbound | None:
+        try:
+            return Inbound(**json.loads(self._vault.open("inbound", row.inbound_key, row.waiting)))
+        except (Poison, ValueError, TypeError):
+            return None

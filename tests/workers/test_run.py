@@ -11,12 +11,12 @@ from redis import Redis
 from rq import Queue
 from rq.serializers import JSONSerializer
 
+from reports.migrations import upgrade
 from reports.queue import DELIVER, Hurry, connect
 from reports.store import outbox
 from reports.store.database import Database
 from tests.support.valkey import Valkey
 from tests.support.wait import until
-from tests.workers.conftest import empty
 from tests.workers.filings import ONE, WORDS, Desk
 from tests.workers.lying_hotline import Answer, LyingHotline
 from tests.workers.processes import Process, settings
@@ -29,7 +29,8 @@ NOWHERE = "redis://127.0.0.1:1/0"
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
     """SQLite alone: starting processes takes long, and the SQL is tried on both elsewhere."""
-    made = empty(f"sqlite:///{tmp_path / 'tokaut.db'}")
+    made = Database(f"sqlite:///{tmp_path / 'tokaut.db'}")
+    upgrade(made, "demo")
     yield made
     made.close()
 
