@@ -127,7 +127,7 @@ class Call:
         seen = self._take(http, self.line.say(reply), "send" if sends else "")
         if seen.text.startswith(ALREADY_SENT) and not self.is_sent:
             self._saw_sent(seen)
-        if reply == self.story.words and kept_words(before.text, seen.text):
+        if self.is_sent and reply == self.story.words and kept_words(before.text, seen.text):
             self.callers.ledger.add(event="kept", marker=self.story.phone, words=reply, at=time.time())
         return seen
 

@@ -14,8 +14,8 @@ from tests.faults.walking import NUMBERS_ARE_THERE, TO_SEND, a_phone, comes_once
 from tests.support.handsets import Texts
 from tests.support.wait import until
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
-CHANNELS = ["africastalking", "ussd", "simulator"]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults-database")]
+CHANNELS = ["africastalking", "ussd"]
 ROOM_FOR_THE_SPOOL = 40_000  # bytes of one file: less than a transaction needs in the write-ahead log
 ROOM_FOR_NOTHING = 500
 

@@ -58,7 +58,7 @@ def judge(
         if line["completeness"] == "complete" and line["report_id"] in marker_of:
             marker = marker_of[line["report_id"]]
             came[marker] = min(line["at"], came.get(marker, line["at"]))
-    words = {line["words"] for line in hotline if line["words"]}
+    words = "\n".join(line["words"] or "" for line in hotline)  # without Redis they end in what was typed after them
     keys = {line["key"] for line in hotline}
     lost = [f"report {marker}" for marker in sent if marker not in came]
     lost += [f"words {line['words']} of {line['marker']}" for line in events["kept"] if line["words"] not in words]
