@@ -14,6 +14,7 @@ from gateway.conversation import Conversation
 from gateway.early import Early
 from gateway.filer import NotSent
 from gateway.message import Channel, Inbound, Notice, Turn
+from gateway.once import name_of
 from gateway.replies import Replies
 from gateway.senders import Sender, normalise
 from gateway.unread import Unkept, Unread
@@ -61,7 +62,9 @@ class Desk:
         if inbound.kind == "ussd":
             return self._conversation.take(caller)
         if not caller.sender.answerable:
-            self.keep_unread(inbound.channel, caller.country, inbound.text.encode("utf-8", "surrogatepass"), "")
+            self._count("inbound_unread")
+            words = inbound.text.encode("utf-8", "surrogatepass")
+            self._unread.keep(inbound.channel, caller.country, words, "", name_of(inbound))
             return NOTHING_SAID
         try:
             return self._reply(channel, caller, self._conversation.take(caller))

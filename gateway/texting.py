@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from flows.engine import carry
 from flows.words import is_words
 from gateway import limits
 from gateway.caller import Caller
@@ -46,7 +47,8 @@ class Texting:
                 return self._first_words(caller, record, last)
             home = self._walk.begin(caller, last, record)
             if record and going_on:  # asked for help in between: what waits to be heard waits on, and can be deleted
-                home = replace(home, begun=record.begun, words=record.words)
+                state = replace(carry(home.state, record.state.answers), unasked=record.state.unasked)
+                home = replace(home, state=state, begun=record.begun, words=record.words)
             return Moved(home, accepted=help_wanted)
         record = replace(record, last=last)
         late = caller.late or limits.is_stale(caller.inbound.sent_at, caller.now)

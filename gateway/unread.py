@@ -13,6 +13,8 @@ from reports.store.database import Away, Database
 from reports.store.filing import Filing, Sealed, new_id
 from reports.store.pending import put_pending
 
+DAY = 24 * 3600 * 1_000_000
+
 
 class Unkept(Exception):
     """Neither the database nor the spool took it; the provider must keep the message and send it again."""
@@ -26,8 +28,8 @@ class Unread:
         self._keys = keys
         self._mode = mode
 
-    def keep(self, channel: str, country: Country, raw: bytes, content_type: str) -> None:
-        """Raises Unkept."""
+    def keep(self, channel: str, country: Country, raw: bytes, content_type: str, name: tuple[str, ...] = ()) -> None:
+        """Once a day for the same `name` of a message; without one, for the same bytes. Raises Unkept."""
         now = self._database.now()
         report_id = new_id(now)
         body = unread(
@@ -41,7 +43,8 @@ class Unread:
         )
         filing = Filing(
             report_id=report_id,
-            origin_key=self._vault.mac("unread", channel, raw),  # the provider sends it again and again
+            # The provider sends it again and again; but the same words another day are another message.
+            origin_key=self._vault.mac("unread", channel, str(now // DAY), *(name or (raw,))),
             revision=1,
             created_at=now,
             country=country.iso,

@@ -21,6 +21,7 @@ NUMBERS = itertools.count(5_550_200)  # +678 555 0200 and on: nobody's
 CODE = "*111*163#"
 REPEATS = 200
 HOME = "In danger? Call police 111.\nPikinini Helpline 163, free\n1 Report"
+ANYWHERE = "Not working now. Please dial again in 10 minutes."  # nobody knows which country was dialled
 SAFE = "Not working now. In danger? Call police 111. Pikinini Helpline: call 163. Please dial again in 10 minutes."
 SORRY = "Sorry, try again."
 
