@@ -95,6 +95,8 @@ class Run:
             time.sleep(TICK)
         pool.shutdown()
         callers.second.shutdown()
+        for ledger in self._ledgers.values():
+            ledger.close()
         if callers.gave_up:
             raise CannotSay(f"{callers.gave_up} callers never came to Sent; see {KEPT}")
 
