@@ -32,6 +32,7 @@ class City(Town):
         self.mutant = mutant
         self.seed = seed
         self.offset = 0
+        self.moved_at = float("inf")  # by the real time, when the offset was first set
 
     def command(self, name: str) -> list[str]:
         command = super().command(name)
@@ -77,6 +78,7 @@ class City(Town):
     def move_time(self, seconds: int) -> None:
         """Clock and workers by so much later than now; never back."""
         self.offset += seconds
+        self.moved_at = min(self.moved_at, time.time())
         for name in BY_TIME:
             self.kill(name)
             self.start(name)

@@ -107,19 +107,20 @@ class Run:
     def _finish(self) -> None:
         """Until no row is due and the spool is empty; what waits for a later time gets its time."""
         self._tell("finishing")
-        self._wait()
+        self._wait(3)  # a hotline that was away gets its backlog over a minute, and not sooner
         for seconds in LATER:
             if not any(self.city.unfinished().values()) and not self.city.count("pending"):
                 return
             self.city.move_time(seconds)
-            self._wait()
+            self._wait(60)
         if any(self.city.unfinished().values()):
             raise CannotSay(f"not finished after all: {self.city.unfinished()}; see {KEPT}")
 
-    def _wait(self) -> None:
+    def _wait(self, at_most: float) -> None:
         """While something moves: what stays the same for a while waits for a later time."""
         before, since = {}, time.monotonic()
-        while any((now := self.city.unfinished()).values()) and time.monotonic() - since < STILL:
+        end = since + at_most
+        while any((now := self.city.unfinished()).values()) and time.monotonic() < min(end, since + STILL):
             if now != before:
                 before, since = now, time.monotonic()
             self._tell("finishing")
@@ -132,7 +133,7 @@ class Run:
             raise CannotSay(f"{len(faults)} callers failed, the first with {faults[0]}")
         marked = [str(row[0]) for row in self.city.ask("SELECT delivery_id FROM delivery WHERE state = 'delivered'")]
         arrived = lines(self.folder / "every.jsonl")
-        return judge(callers, arrived, lines(self.folder / "kills.jsonl"), marked)
+        return judge(callers, arrived, lines(self.folder / "kills.jsonl"), marked, self.city.moved_at)
 
     # Beside it
 

@@ -32,6 +32,8 @@ def test_one_sent_and_come() -> None:
     assert not verdict.bad
     assert (verdict.sent, verdict.repeats, verdict.unasked, dict(verdict.kills)) == (1, 1, 0, {"web": 1})
     assert verdict.seconds == [pytest.approx(0.4)]
+    late = judge([sent(ONE)], [came("k1")], [], moved_at=10.3)
+    assert (late.seconds, late.late, late.bad) == ([], 1, False)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ class Verdict:
     """`lost`: "Sent" was shown, or words were taken, and no hotline has it; or it was marked and never came.
 
     `twice`: more than one key for what is one thing to its hotline. `wrong_codes`: one report, two codes, or one code
-    for two. `unasked`: at the hotline though nobody saw "Sent". `repeats`: the same key again. Seconds from Send.
+    for two. `unasked`: at the hotline though nobody saw "Sent". `repeats`: the same key again. `seconds`: from Send to
+    the hotline, of what came before the time was moved; `late`: how many came after that.
     """
 
     sent: int
@@ -31,6 +32,7 @@ class Verdict:
     failed: int
     kept: int
     slowest: float
+    late: int = 0
     seconds: Sequence[float] = field(default=())
 
     @property
@@ -45,7 +47,11 @@ class Verdict:
 
 
 def judge(
-    callers: Sequence[Line], hotline: Sequence[Line], kills: Sequence[Line], marked: Collection[str] = ()
+    callers: Sequence[Line],
+    hotline: Sequence[Line],
+    kills: Sequence[Line],
+    marked: Collection[str] = (),
+    moved_at: float = float("inf"),
 ) -> Verdict:
     """`hotline`: every arrival, repeats too; `marked`: the keys that the database says were delivered."""
     events: dict[str, list[Line]] = defaultdict(list)
@@ -76,7 +82,8 @@ def judge(
         failed=sum("failed" in line for line in events["request"]),
         kept=len(events["kept"]),
         slowest=max((line["took"] for line in events["request"] if "failed" not in line), default=0.0),
-        seconds=sorted(came[marker] - line["posted_at"] for marker, line in sent.items() if marker in came),
+        late=sum(came[marker] >= moved_at for marker in sent if marker in came),
+        seconds=sorted(came[m] - line["posted_at"] for m, line in sent.items() if came.get(m, moved_at) < moved_at),
     )
 
 

@@ -59,7 +59,6 @@ class Town:
     def up(self) -> Town:
         self.start("valkey")
         demo_start.prepare(self.plan)
-        until(lambda: valkey.answers(self.plan.folder.inside), "Valkey does not start")
         for name in PARTS[1:]:
             self.start(name)
         self.until_web_answers()
@@ -86,6 +85,8 @@ class Town:
                 stderr=log,
                 start_new_session=True,
             )
+        if name == "valkey":
+            until(lambda: valkey.answers(self.plan.folder.inside), "Valkey does not start")
 
     def kill(self, name: str, how: signal.Signals = signal.SIGKILL) -> None:
         process = self.processes.pop(name)

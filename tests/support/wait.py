@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 
-def until(true: Callable[[], bool], otherwise: str, seconds: float = 20) -> None:
+def until(true: Callable[[], bool], otherwise: str, seconds: float = 60) -> None:
     """Returns as soon as `true()` holds; fails the test with `otherwise` when it still does not after `seconds`."""
     end = time.monotonic() + seconds
     while not true():

@@ -12,7 +12,7 @@ from workers.http import Client, Limits, NoAnswer, Reply
 
 pytestmark = pytest.mark.slow
 
-SHORT = Limits(resolve=0.5, connect=0.5, read=0.5, whole=0.8, rest=0.2)
+SHORT = Limits(resolve=1, connect=1, read=1, whole=2, rest=0.2)
 
 
 def to(hotline: LyingHotline) -> Target:
