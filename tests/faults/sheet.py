@@ -21,7 +21,7 @@ def table(verdict: Verdict, seed: int) -> str:
         f"seed {seed}  reports {verdict.sent:,}  kills {sum(verdict.kills.values())} ({killed})  "
         f"lost {len(verdict.lost)}  twice {len(verdict.twice)}  unasked {verdict.unasked}  repeats {verdict.repeats}",
         f"        Send→hotline p50 {verdict.share(0.5):.2f} s  p95 {verdict.share(0.95):.2f} s  "
-        f"max {max(verdict.seconds, default=0):.1f} s (and {verdict.late} when time was moved on)  "
+        f"max {max(verdict.seconds, default=0):.1f} s (and {verdict.late} when time was moved on)   "
         f"95 % bound on loss: < {bound(verdict.sent):.2%}",
         f"        slowest answer {verdict.slowest:.1f} s; requests failed and repeated {verdict.failed}, "
         f"doubled {verdict.doubled}, of these answered differently {verdict.unequal}; "
