@@ -135,7 +135,7 @@ class LyingHotline:
     def _drip(self, line: socket.socket, data: bytes) -> None:
         for byte in data:
             line.sendall(bytes([byte]))
-            if self.release.wait(0.05):
+            if self.release.wait(0.2):
                 return
 
 
