@@ -32,6 +32,9 @@ def bad_town(hotline: LyingHotline) -> Iterator[Town]:
 
 
 def sent(row: Row) -> str:
+    # What earlier tests left to be tried again would take this test's answers.
+    row.inside.rows("UPDATE delivery SET state = 'parked' WHERE state = 'due'")
+    row.inside.rows("DELETE FROM hotline_state")
     row.call().walk(*TO_SENT)
     report_id: str = row.report()["report_id"]
     return report_id
