@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ HAS_A_CHILD = [
 
 
 def started(tmp_path: Path, *commands: list[str]) -> Processes:
-    processes = Processes("a-run", tmp_path)
+    processes = Processes(f"run-{uuid.uuid4()}", tmp_path)
     for number, command in enumerate(commands):
         processes.start(str(number), command, os.environ)
         said_something(tmp_path / f"{number}.log")
@@ -50,7 +51,7 @@ def is_there(process: int) -> bool:
 
 
 def test_a_process_that_ends_is_named_with_the_end_of_its_log(tmp_path: Path) -> None:
-    processes = Processes("a-run", tmp_path)
+    processes = Processes(f"run-{uuid.uuid4()}", tmp_path)
     processes.start("web", [sys.executable, "-c", "print('no such setting'); raise SystemExit(3)"], os.environ)
     with pytest.raises(Died, match=r"web has ended \(exit status 3\)[^$]*no such setting"):
         until_one_has_ended(processes)
