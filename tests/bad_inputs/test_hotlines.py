@@ -60,13 +60,12 @@ def test_a_receipt_is_a_receipt_whatever_follows_it(row: Row, hotline: LyingHotl
     "where", ["http://169.254.169.254/latest/", "http://127.0.0.1/", "/reports", "file:///etc/passwd"]
 )
 def test_nobody_is_sent_elsewhere(row: Row, hotline: LyingHotline, where: str) -> None:
-    hotline.answer(Answer(302, {"Location": where}), Answer(204))
+    hotline.answer(Answer(302, {"Location": where}))  # to all that ask: what was on its way takes nobody's answer
     connections = hotline.connections
     report_id = sent(row)
     until(
         lambda: row.inside.rows(DELIVERY, report_id) == [("due", 1, "moved", 302)],
-        f"it was followed: {row.inside.rows(DELIVERY, report_id)}",
-        seconds=120,  # a lease that an earlier call still holds ends within a minute
+        "it was followed, or never tried",
     )
     assert hotline.connections == connections + 1
 
