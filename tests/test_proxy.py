@@ -100,7 +100,7 @@ def test_a_reset_cuts_what_there_is_and_takes_new_ones(proxy: Proxy, line: socke
 
 def test_down_is_down_until_it_is_up(proxy: Proxy) -> None:
     proxy.down()
-    with socket.create_connection(("127.0.0.1", proxy.port), timeout=5) as line, pytest.raises(ConnectionResetError):
+    with pytest.raises(ConnectionResetError), socket.create_connection(("127.0.0.1", proxy.port), timeout=5) as line:
         line.recv(100)
     proxy.resume()
     with socket.create_connection(("127.0.0.1", proxy.port), timeout=5) as line:
