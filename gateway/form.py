@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
-from typing import Literal, NoReturn
+from collections.abc import Iterable, Mapping
+from typing import NoReturn
 from urllib.parse import unquote_to_bytes
 
-from gateway.message import Fields, Unreadable
+from gateway.message import Door, Fields, Unreadable, Wire
 
 MOST_FIELDS = 200
 MOST_JSON = 64 * 1024  # bytes
@@ -28,15 +28,28 @@ _WINDOWS = {byte: bytes([byte]).decode("cp1252") for byte in range(0x80, 0xA0) i
 _BRACKETS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 
 
-def read(reads: Literal["form", "json"], raw: bytes, *, content_type: str = "", content_encoding: str = "") -> Fields:
-    """The body of one request at a door that reads forms or JSON. A JSON door takes JSON whatever the type says."""
-    if content_encoding.strip().lower() not in {"", "identity"}:
+def read(door: Door, wire: Wire) -> Fields:
+    """One request, as its door reads. A JSON door takes JSON whatever the type says."""
+    if wire.header("Content-Encoding").strip().lower() not in {"", "identity"}:
         raise Unreadable("content encoding: never inflated")  # a small body could fill the memory
-    if reads == "json":
-        return read_json(raw)
-    if content_type.partition(";")[0].strip().lower() not in _FORM_TYPES:
+    if door.reads == "json":
+        return read_json(wire.body)
+    query = wire.target.partition("?")[2].encode("utf-8", "surrogateescape")
+    if door.reads == "text" and wire.method == "POST":
+        return read_text(query, {field: wire.header(name) for name, field in door.headers.items()}, wire.body)
+    if wire.method == "GET":
+        return read_form(query)
+    if wire.header("Content-Type").partition(";")[0].strip().lower() not in _FORM_TYPES:
         raise Unreadable("content type: no form")
-    return read_form(raw)
+    return read_form(wire.body)
+
+
+def read_text(query: bytes, told: Mapping[str, str], body: bytes) -> Fields:
+    """Words that are the body itself, beside fields of the query and of headers. The body's type is not asked for."""
+    asked = read_form(query)
+    text, odd = _words(body)
+    from_headers = {name: (value,) for name, value in told.items() if value}
+    return Fields({**asked.values, **from_headers, "text": (text,)}, asked.recoded + odd)
 
 
 def read_form(raw: bytes) -> Fields:

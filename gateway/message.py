@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 Kind = Literal["ussd", "sms"]
 Event = Literal["new", "resume"]
+# form: the body, or the query of a GET. json: one object. text: the query, the door's headers, and the body as it is,
+# which becomes the field "text".
+Reads = Literal["form", "json", "text"]
 
 LONGEST_NAME = 128  # characters of a field that says who: a number, a session id, a message id
 
 
 class Unreadable(Exception):
     """Authenticated, and not to be understood. The message says which rule failed, never what came in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """One request as it came, before anybody has read it: what a signature is over."""
+
+    method: str
+    target: str  # path and query, percent-encoding and order as received
+    header: Callable[[str], str]  # by its name in any case; "" where there is none
+    body: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +109,7 @@ class Answer:
     status: int
     content_type: str
     body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)  # what the provider reads beside the body
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +117,9 @@ class Door:
     """One address of a channel: /hooks/<channel>[/<token>][/<name>]; the name may be ""."""
 
     opens: Kind | Literal["notice"]  # what an unreadable body at this door means: SAFE, UNREAD or only a counter
-    reads: Literal["form", "json"] = "form"
+    reads: Reads = "form"
     methods: frozenset[str] = frozenset({"POST"})
+    headers: Mapping[str, str] = field(default_factory=dict)  # at a door that reads "text": header → field
 
 
 class Channel(Protocol):
@@ -115,13 +130,17 @@ class Channel(Protocol):
 
     name: str
     practice: bool  # for demo and training only: never in live mode, and only for callers on this machine
-    token: bool  # its addresses carry a secret
+    token: bool  # its addresses carry a secret; else it signs, or is for this machine alone
     doors: Mapping[str, Door]
     limits: Mapping[Kind, tuple[int, int, int]]  # septets, UCS-2 units, prefix septets of one screen
     replies_in_answer: Mapping[Kind, bool]  # false: the reply is sent through the provider's API
 
     def accepts(self, token: str) -> bool:
         """Whether the secret in the address is ours; constant time."""
+        ...
+
+    def vouches(self, wire: Wire, fields: Fields) -> bool:
+        """Whether the provider's own signature is right. True where the secret in the address has said so already."""
         ...
 
     def receive(self, door: str, fields: Fields) -> Inbound | Notice:

@@ -16,7 +16,7 @@ from werkzeug.exceptions import ClientDisconnected
 
 from gateway import form
 from gateway.desk import Desk
-from gateway.message import Answer, Channel, Door, Inbound, Unreadable
+from gateway.message import Answer, Channel, Door, Fields, Inbound, Unreadable, Wire
 from gateway.metrics import Metrics
 from gateway.unread import Unkept
 
@@ -50,9 +50,9 @@ class Webhooks:
         raw = _body(request)
         if raw is None:
             return Response(status=413)
-        answer = self._answer(channel, name, door, raw, request)
+        answer = self._answer(channel, name, door, _wire(request, raw))
         self._metrics.answered(channel.name, name or "-", time.monotonic() - began)
-        return Response(answer.body, answer.status, content_type=answer.content_type)
+        return Response(answer.body, answer.status, answer.headers, content_type=answer.content_type)
 
     def _find(self, request: Request, rest: str) -> tuple[Channel, str, Door] | None:
         name, _, path = rest.partition("/")
@@ -67,26 +67,23 @@ class Webhooks:
         # An address that ends in a slash is another address.
         return (channel, path, door) if door and not rest.endswith("/") else None
 
-    def _answer(self, channel: Channel, name: str, door: Door, raw: bytes, request: Request) -> Answer:
+    def _answer(self, channel: Channel, name: str, door: Door, wire: Wire) -> Answer:
         try:
-            return self._take(channel, name, door, raw, request)
+            return self._take(channel, name, door, wire)
+        except Forged:
+            self._metrics.count("refused")
+            return _FORGED
         except Unreadable:
-            return self._unreadable(channel, name, door, raw, request)
+            return self._unreadable(channel, name, door, wire)
         except Unkept:
             return _KEEP_IT
         except Exception:  # a fault of ours must not show a caller an error page, nor lose the words of an SMS
             self._metrics.count("failed")
             log.exception("webhook_failed", channel=channel.name)
-            return self._safe(channel, name, door, raw)
+            return self._safe(channel, name, door, wire)
 
-    def _take(self, channel: Channel, name: str, door: Door, raw: bytes, request: Request) -> Answer:
-        headers = request.headers
-        fields = form.read(
-            door.reads,
-            raw,
-            content_type=headers.get("Content-Type", ""),
-            content_encoding=headers.get("Content-Encoding", ""),
-        )
+    def _take(self, channel: Channel, name: str, door: Door, wire: Wire) -> Answer:
+        fields = _fields(channel, door, wire)
         if fields.recoded:
             self._metrics.count("inbound_not_utf8")
         received = channel.receive(name, fields)
@@ -95,28 +92,58 @@ class Webhooks:
         self._desk.note(received)
         return channel.answer(name, None)
 
-    def _unreadable(self, channel: Channel, name: str, door: Door, raw: bytes, request: Request) -> Answer:
+    def _unreadable(self, channel: Channel, name: str, door: Door, wire: Wire) -> Answer:
         log.warning("webhook_unreadable", channel=channel.name)
         if door.opens == "ussd":
             self._metrics.count("inbound_unreadable")
-            return channel.answer(name, self._desk.not_working(channel, raw))
+            return channel.answer(name, self._desk.not_working(channel, _said(wire)))
         if door.opens == "notice":
             self._metrics.count("notice_unreadable")
             return channel.answer(name, None)
         try:
             country = self._desk.country("sms", "")
-            self._desk.keep_unread(channel.name, country, raw, request.headers.get("Content-Type", "")[:200])
+            self._desk.keep_unread(channel.name, country, _said(wire), wire.header("Content-Type")[:200])
         except Unkept:
             return _KEEP_IT
         return channel.answer(name, None)
 
-    def _safe(self, channel: Channel, name: str, door: Door, raw: bytes) -> Answer:
+    def _safe(self, channel: Channel, name: str, door: Door, wire: Wire) -> Answer:
         if door.opens == "sms":
             return _KEEP_IT
-        return channel.answer(name, self._desk.not_working(channel, raw) if door.opens == "ussd" else None)
+        return channel.answer(name, self._desk.not_working(channel, _said(wire)) if door.opens == "ussd" else None)
+
+
+class Forged(Exception):
+    """Not signed by the provider, or not to be read so far that its signature could be checked."""
+
+
+def _fields(channel: Channel, door: Door, wire: Wire) -> Fields:
+    """What the body says. Raises Forged; Unreadable only for a request that is known to be the provider's."""
+    try:
+        fields = form.read(door, wire)
+    except Unreadable:
+        if channel.token or channel.practice:
+            raise
+        raise Forged from None
+    if not channel.vouches(wire, fields):
+        raise Forged
+    return fields
+
+
+def _wire(request: Request, raw: bytes) -> Wire:
+    query = request.query_string.decode("latin-1")
+    target = request.environ.get("RAW_URI") or request.environ.get("REQUEST_URI") or request.path
+    target = target if "?" in target or not query else f"{target}?{query}"
+    return Wire(request.method, target, lambda name: request.headers.get(name, ""), raw)
+
+
+def _said(wire: Wire) -> bytes:
+    """All that may hold words: a GET has them in its query."""
+    return wire.body or wire.target.partition("?")[2].encode("utf-8", "surrogateescape")
 
 
 _KEEP_IT = Answer(503, "text/plain; charset=utf-8", b"")
+_FORGED = Answer(403, "text/plain; charset=utf-8", b"Forbidden\n")
 
 
 def _body(request: Request) -> bytes | None:

@@ -10,6 +10,7 @@ from gateway.channels.simulator import Channel, Settings
 from gateway.form import read
 from gateway.message import Answer, Inbound, Notice, Turn, Unreadable
 from reports.settings import load
+from tests.support.wire import wire
 
 CHANNEL = Channel(load(Settings, {}))
 
@@ -34,13 +35,13 @@ NUMBER = "+6785550101"
     ],
 )
 def test_received(body: dict[str, str], message: Inbound | Notice) -> None:
-    assert CHANNEL.receive("", read(CHANNEL.doors[""].reads, json.dumps(body).encode())) == message
+    assert CHANNEL.receive("", read(CHANNEL.doors[""], wire(json.dumps(body).encode()))) == message
 
 
 @pytest.mark.parametrize("body", [{}, {"text": "1"}, {"sms": ["a"]}])
 def test_unreadable(body: dict[str, object]) -> None:
     with pytest.raises(Unreadable):
-        CHANNEL.receive("", read("json", json.dumps(body).encode()))
+        CHANNEL.receive("", read(CHANNEL.doors[""], wire(json.dumps(body).encode())))
 
 
 def test_it_replies_in_the_answer() -> None:

@@ -11,6 +11,7 @@ from gateway.channels.ussd import Channel, Settings
 from gateway.form import read
 from gateway.message import Answer, Fields, Inbound, Notice, Turn, Unreadable
 from reports.settings import SettingError, load
+from tests.support.wire import wire
 
 TOKEN = "kX3v9QmT-b_27LwZp0RfYc"
 CHANNEL = Channel(load(Settings, {"USSD_TOKEN": TOKEN}))
@@ -18,7 +19,7 @@ NEW = {"session": "a", "phone": "+6785550101", "service_code": "*111#", "network
 
 
 def fields(value: object) -> Fields:
-    return read(CHANNEL.doors[""].reads, json.dumps(value).encode(), content_type="application/json")
+    return read(CHANNEL.doors[""], wire(json.dumps(value).encode(), {"Content-Type": "application/json"}))
 
 
 def inbound(**changes: Any) -> Inbound:
@@ -63,7 +64,7 @@ def test_unreadable(changes: dict[str, object]) -> None:
 
 def test_a_session_named_twice_is_unreadable() -> None:
     with pytest.raises(Unreadable, match="session"):
-        CHANNEL.receive("", read("json", b'{"session":"a","session":"b","text":"1"}'))
+        CHANNEL.receive("", read(CHANNEL.doors[""], wire(b'{"session":"a","session":"b","text":"1"}')))
 
 
 @pytest.mark.parametrize(

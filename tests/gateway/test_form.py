@@ -10,7 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway import form
-from gateway.message import Unreadable
+from gateway.message import Door, Unreadable
+from tests.support.wire import wire
+
+FORM, JSON = Door("sms"), Door("ussd", reads="json")
+TEXT = Door("sms", reads="text", headers={"X-From": "from", "X-To": "to"})
 
 CAP = 256 * 1024
 
@@ -76,7 +80,10 @@ def test_two_hundred_fields_and_no_more() -> None:
     "content_type", ["", "text/plain", "application/x-www-form-urlencoded; charset=latin-1", "Text/Plain ;x"]
 )
 def test_types_that_are_read_as_a_form(content_type: str) -> None:
-    assert form.read("form", b"a=%C3%A9", content_type=content_type, content_encoding="Identity").get("a") == "é"
+    assert (
+        form.read(FORM, wire(b"a=%C3%A9", {"Content-Type": content_type, "Content-Encoding": "Identity"})).get("a")
+        == "é"
+    )
 
 
 @pytest.mark.rule("X-22")
@@ -92,13 +99,27 @@ def test_types_that_are_read_as_a_form(content_type: str) -> None:
 )
 def test_a_form_of_another_type_or_packed_is_unreadable(content_type: str, encoding: str) -> None:
     with pytest.raises(Unreadable, match="content"):
-        form.read("form", b"a=1", content_type=content_type, content_encoding=encoding)
+        form.read(FORM, wire(b"a=1", {"Content-Type": content_type, "Content-Encoding": encoding}))
 
 
 def test_json_is_read_whatever_the_type_says_but_not_packed() -> None:
-    assert form.read("json", b'{"a":"1"}', content_type="text/html").get("a") == "1"
+    assert form.read(JSON, wire(b'{"a":"1"}', {"Content-Type": "text/html"})).get("a") == "1"
     with pytest.raises(Unreadable, match="encoding"):
-        form.read("json", b'{"a":"1"}', content_encoding="deflate")
+        form.read(JSON, wire(b'{"a":"1"}', {"Content-Encoding": "deflate"}))
+
+
+def test_a_get_is_read_from_its_query() -> None:
+    asked = wire(method="GET", target="/hooks/x/sms?id=7&text=a+b%26c&from=%2B678")
+    assert form.read(FORM, asked).get("text") == "a b&c"
+    assert form.read(TEXT, asked).who("from") == "+678"
+
+
+def test_words_that_are_the_body_itself() -> None:
+    headers = {"x-from": "+678", "Content-Type": "application/octet-stream"}
+    sent = wire("T\u0113n\u0101 & a=b".encode(), headers, target="/hooks/x/sms?id=7&text=no")
+    read = form.read(TEXT, sent)
+    assert (read.get("text"), read.who("id"), read.who("from")) == ("T\u0113n\u0101 & a=b", "7", "+678")
+    assert "to" not in read  # a header that is absent is no field
 
 
 @pytest.mark.rule("A-01")

@@ -1,0 +1,14 @@
+"""A request as it comes over the wire, for tests that need no server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gateway.message import Wire
+
+
+def wire(
+    body: bytes = b"", headers: Mapping[str, str] | None = None, *, method: str = "POST", target: str = "/"
+) -> Wire:
+    told = {name.lower(): value for name, value in (headers or {}).items()}
+    return Wire(method, target, lambda name: told.get(name.lower(), ""), body)
