@@ -16,7 +16,7 @@ from flask import Flask, Response, request
 from flows import parse
 from flows.model import Book
 from gateway import channels as channel_files
-from gateway import sessions
+from gateway.apart import Apart
 from gateway.conversation import Conversation
 from gateway.desk import Desk
 from gateway.filer import Filer
@@ -32,12 +32,11 @@ from gateway.unread import Unread
 from gateway.waiting import Waiting
 from gateway.walk import Walk
 from gateway.webhooks import METHODS, Webhooks, is_local, not_found
-from reports import country, keyfolder, logs
+from reports import connections, country, keyfolder, logs
 from reports.hardening import harden
 from reports.migrations import WrongDatabase, refuse_wrong
 from reports.pepper import load_pepper
 from reports.queue import Hurry
-from reports.queue import connect as connect_queue
 from reports.sealing import Pepper, Public, Vault
 from reports.settings import Common, Fault, SettingError, WebSecrets, load_all
 from reports.spool import Spool
@@ -158,12 +157,13 @@ def _assemble(given: _Given) -> Parts:
     count = metrics.count
     vault = Vault(secrets.store_key.reveal())
     spool = Spool(common.data / "spool", vault)
-    hurry = Hurry(connect_queue(common.redis_url, QUEUE_SECONDS))
-    kept = Sessions(sessions.connect(common.redis_url), Vault(secrets.session_key.reveal()), count)
+    hurry = Hurry(connections.for_queue(common.queue_redis, QUEUE_SECONDS))
+    kept = Sessions(connections.for_sessions(common.session_redis), Vault(secrets.session_key.reveal()), count)
     sealer = Sealer(given.keys, common.mode)
     filer = Filer(database=database, spool=spool, vault=vault, sealer=sealer, hurry=hurry, count=count)
     names = {hotline.id: hotline.screen_name for one in given.countries for hotline in one.hotlines.values()}
-    walk = Walk(given.book, filer, names, kept.count_report)
+    unread = Unread(database, spool, vault, given.keys, common.mode)
+    walk = Walk(given.book, filer, Apart(unread, count), names, kept.count_report)
     waiting = Waiting(database, vault, given.pepper)
     desk = Desk(
         countries=given.countries,
@@ -174,7 +174,7 @@ def _assemble(given: _Given) -> Parts:
         vault=vault,
         replies=Replies(database, vault, given.sender_key, hurry, common.mode),
         waiting=waiting,
-        unread=Unread(database, spool, vault, given.keys, common.mode),
+        unread=unread,
         count=count,
     )
     return Parts(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from gateway.apart import has_parted
 from gateway.caller import Caller, told
 from gateway.filer import Filer
 from gateway.record import Record
@@ -44,7 +45,7 @@ class Effects:
     def _delete(self, _caller: Caller, record: Record) -> tuple[str, Record]:
         """Deleted, or known to the hotline already: then that is what is said."""
         gone = record.begun is None or self._filer.drop(record.begun)
-        return "deleted" if gone else "told", replace(record, begun=None, words=None)
+        return "deleted" if gone and not has_parted(record.state) else "told", replace(record, begun=None, words=None)
 
     def _new_code(self, _caller: Caller, record: Record) -> tuple[str, Record]:
         if record.begun is None:

@@ -14,6 +14,7 @@ COUNTED: Mapping[str, str] = {
     "refused": "Requests without the right secret",
     "inbound_unreadable": "USSD requests that nobody could read, answered with the numbers",
     "inbound_unread": "SMS that nobody could read, sealed for a person",
+    "words_apart": "Times that words beyond what a conversation carries were filed apart",
     "inbound_not_utf8": "Values that were not UTF-8",
     "notice_unreadable": "End events, delivery reports and opt-outs that nobody could read",
     "failed": "Requests that met a fault of ours",

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from flows import engine
 from flows.model import Book, State, Unasked
 from flows.words import is_words
+from gateway.apart import Apart
 from gateway.caller import Caller, told
 from gateway.effects import Effects
 from gateway.filer import Filer, NotSent
@@ -43,11 +44,17 @@ class Walk:
     """`names`: of every hotline of every country, by id."""
 
     def __init__(
-        self, book: Book, filer: Filer, names: Mapping[str, str], count_report: Callable[[str], int | None]
+        self,
+        book: Book,
+        filer: Filer,
+        apart: Apart,
+        names: Mapping[str, str],
+        count_report: Callable[[str], int | None],
     ) -> None:
         self.book = book
         self._names = names
         self._filer = filer
+        self._apart = apart
         self._flow_version = book.version("report")
         self._effects = Effects(filer, self._flow_version, count_report)
 
@@ -85,6 +92,7 @@ class Walk:
             if found.left:
                 return self._leave(caller, record)
             record = self._with_report(caller, replace(record, state=found.state), drafts)
+            record = record if quiet else self._apart.lightened(caller, record)
             if quiet and found.effect == "open":
                 raise DoesNotFit  # each look at a PIN is counted, and a path would count it at every step
             if found.effect:
