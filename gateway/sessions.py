@@ -14,9 +14,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from redis import Redis
-from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
 
 from gateway.breaker import Breaker
 from reports.sealing import Poison, Vault
@@ -157,14 +155,3 @@ class Sessions:
         except (Poison, ValueError):
             self._on_lost("unreadable")
             return None
-
-
-def connect(address: str) -> Redis:
-    """Half a second to connect and to answer, one more try: a hung server costs a caller one second, once."""
-    return Redis.from_url(
-        address,
-        socket_timeout=0.5,
-        socket_connect_timeout=0.5,
-        retry=Retry(ExponentialWithJitterBackoff(cap=0.1, base=0.02), 1),
-        max_connections=32,
-    )

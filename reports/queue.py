@@ -11,9 +11,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry as RedisRetry
 from rq import Queue, Retry
 from rq.exceptions import DuplicateJobError
 from rq.job import Job
@@ -55,16 +53,6 @@ class AllowedJob(Job):
     @property
     def stopped_callback(self) -> None:
         return None
-
-
-def connect(address: str, seconds: float = 0.5) -> Redis:
-    """A client that gives up after `seconds` and never retries: pushing an id twice would be two jobs."""
-    return Redis.from_url(
-        address,
-        socket_timeout=seconds,
-        socket_connect_timeout=seconds,
-        retry=RedisRetry(NoBackoff(), 0),
-    )
 
 
 class Hurry:

@@ -10,7 +10,9 @@ import os
 
 from flask import Flask, Response, request
 
-from gateway.sessions import USSD_SECONDS, connect
+from gateway.sessions import USSD_SECONDS
+from reports.connections import for_sessions
+from reports.settings import Reach
 
 KEPT = b"x" * 600
 SCREEN = b"CON " + b"y" * 140
@@ -18,7 +20,7 @@ SCREEN = b"CON " + b"y" * 140
 
 def create_app() -> Flask:
     app = Flask("floor", static_folder=None)
-    redis = connect(os.environ["REDIS_URL"])
+    redis = for_sessions(Reach(os.environ["REDIS_URL"]))
 
     @app.post("/hooks/<path:rest>")
     def screen(rest: str) -> Response:

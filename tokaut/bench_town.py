@@ -13,8 +13,9 @@ from dataclasses import asdict
 import requests
 from redis import Redis
 
-from gateway.sessions import connect
+from reports.connections import for_sessions
 from reports.country import Country, load_all
+from reports.settings import Reach
 from tokaut import bench_floor, valkey
 from tokaut.bench_load import Order, Seen
 from tokaut.bench_machine import processes_with, python
@@ -39,7 +40,7 @@ class BenchTown:
         self._floor_port = _free_port()
         self._plan: Plan = plan({}, folder, Addresses(_free_port(), _free_port()), hotlines)
         self.processes = Processes(folder.run, folder.inside / "log")
-        self.redis: Redis = connect(self._plan.settings["REDIS_URL"])
+        self.redis: Redis = for_sessions(Reach(self._plan.settings["REDIS_URL"]))
         self.received = Received(folder.received)
 
     def start_web(self) -> None:

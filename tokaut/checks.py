@@ -10,14 +10,11 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
-from redis.exceptions import NoPermissionError, RedisError
-
 from reports.country import Countries, CountryError, load_all
 from reports.hotline import Hotline, Mode
 from reports.keyfolder import SENDER, KeyFault, listed, load_private, load_public
 from reports.migrations import WrongDatabase, refuse_wrong
 from reports.pepper import load_pepper
-from reports.queue import connect
 from reports.settings import SHARED, Common, PepperFile, SettingError, attempt_hotlines, collect, load
 from reports.store.database import Away, BadAddress, Database
 from tokaut.audit import rows, walked
@@ -118,24 +115,6 @@ def database(common: Common) -> Iterator[str]:
         yield f"DATABASE_URL {error}"
     except Away as away:
         yield f"The database does not answer ({away}). Callers are still served, from the spool. Start it."
-
-
-def redis(common: Common) -> Iterator[str]:
-    """Reached, keeps what it is told, throws nothing out."""
-    try:
-        with connect(common.redis_url) as client:
-            client.ping()
-            told = {**client.info("memory"), **client.info("persistence")}
-    except NoPermissionError:
-        return  # an account that may not ask is as it should be
-    except (RedisError, OSError) as error:
-        why = type(error).__name__
-        yield f"Redis does not answer ({why}). Callers get the home screen and little else. Start it, or set REDIS_URL."
-        return
-    if told.get("maxmemory_policy") != "noeviction":
-        yield "Redis may throw out what it holds; set maxmemory-policy noeviction there."
-    if not told.get("aof_enabled"):
-        yield "Redis keeps nothing over a restart: running calls would be cut. Set appendonly yes there."
 
 
 def folders(common: Common) -> Iterator[str]:

@@ -14,8 +14,9 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from reports import country
+from reports.connections import for_queue
 from reports.migrations import refuse_wrong
-from reports.queue import Hurry, connect
+from reports.queue import Hurry
 from reports.settings import (
     Common,
     Fault,
@@ -96,7 +97,7 @@ def assemble_clock(parts: Parts, environ: Mapping[str, str]) -> Clock:
     return Clock(
         database=parts.database,
         duties=Duties(
-            parts.database, parts.forwarder, parts.texter, Hurry(connect(parts.common.redis_url)), parts.metrics
+            parts.database, parts.forwarder, parts.texter, Hurry(for_queue(parts.common.queue_redis)), parts.metrics
         ),
         telling=Telling(parts.database, teller),
         metrics=parts.metrics,

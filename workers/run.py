@@ -23,10 +23,11 @@ from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
 
 from reports import logs
+from reports.connections import for_queue
 from reports.country import CountryError
 from reports.hardening import harden
 from reports.migrations import WrongDatabase
-from reports.queue import DELIVER, SEND_SMS, AllowedJob, NotAllowed, connect
+from reports.queue import DELIVER, SEND_SMS, AllowedJob, NotAllowed
 from reports.settings import SettingError
 from reports.store import outbox
 from reports.store.database import Away, BadAddress
@@ -92,7 +93,7 @@ def work(parts: Parts, queue: str, stopping: threading.Event) -> None:
 
 def _work_once(parts: Parts, queue: str, job_class: type[AllowedJob], stopping: threading.Event) -> None:
     try:
-        connection = connect(parts.common.redis_url)
+        connection = for_queue(parts.common.queue_redis)
         own = Queue(queue, connection=connection, serializer=JSONSerializer, job_class=job_class)
         worker = Hired(
             [own],

@@ -1,7 +1,9 @@
 """Settings: from the environment, once, into frozen dataclasses; a wrong one stops the start with one plain line."""
 
 from reports.settings.environment import Fault, Mode, Secret, SettingError, Wrong, attempt, env, from_environment, load
-from reports.settings.shared import SHARED, Common, HotlineSettings, Operator, PepperFile, Place, WebSecrets
+from reports.settings.place import Place
+from reports.settings.redis_server import Reach
+from reports.settings.shared import SHARED, Common, HotlineSettings, Operator, PepperFile, WebSecrets
 from reports.settings.start import Described, Settings, attempt_hotlines, collect, describe, hotlines, load_all
 
 __all__ = [
@@ -14,6 +16,7 @@ __all__ = [
     "Operator",
     "PepperFile",
     "Place",
+    "Reach",
     "Secret",
     "SettingError",
     "Settings",

@@ -7,6 +7,7 @@ import binascii
 import os
 import re
 import secrets
+import ssl
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -97,7 +98,12 @@ def database_address(text: str) -> Secret[str]:
 
 
 def redis_address(text: str) -> Secret[str]:
-    return _address(text, r"redis|rediss|unix", "redis://host:6379/0, rediss://… or unix:///folder/valkey.sock")
+    """Without a query: the library would let it put off our time limits and the check of the certificate."""
+    found = _address(text, r"redis|rediss|unix", "redis://host:6379/0, rediss://… or unix:///folder/valkey.sock")
+    parts = _split(text)
+    if parts.fragment or (parts.query and not (parts.scheme == "unix" and re.fullmatch(r"db=[0-9]+", parts.query))):
+        raise Wrong("holds a query or a fragment; give only the address; in a password write ? as %3F, # as %23")
+    return found
 
 
 def smtp_address(text: str) -> Secret[str]:
@@ -141,6 +147,18 @@ def names(text: str) -> tuple[str, ...]:
     if not found or len(set(found)) < len(found):
         raise Wrong("names nothing, or one of its names twice")
     return found
+
+
+def authorities(text: str) -> Path:
+    """A file of certificates. Read at start: one that cannot be used would look like a server that is away."""
+    path = folder(text)
+    try:
+        ssl.create_default_context(cafile=path)
+    except ssl.SSLError:
+        raise Wrong(f"names {path}, which holds no certificate in PEM form; correct the path") from None
+    except OSError as error:
+        raise Wrong(f"names {path}, which cannot be read ({error.strerror}); correct the path") from None
+    return path
 
 
 def seconds(text: str) -> float:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from reports.settings import reading
-from reports.settings.environment import Fault, Mode, Secret, env, from_environment, read_mode
+from reports.settings.environment import Fault, Mode, Secret, env, from_environment
+from reports.settings.redis_server import RedisServer
 
 
 def _no_simulator(channels: tuple[str, ...]) -> str | None:
@@ -23,65 +24,7 @@ def _no_simulator(channels: tuple[str, ...]) -> str | None:
 
 
 @from_environment
-class Place:
-    """What a command needs that looks after keys and rows."""
-
-    mode: Mode = env("TOKAUT_MODE", read_mode, default="demo", meaning="demo, training or live")
-    data: Path = env(
-        "TOKAUT_DATA",
-        reading.writable_folder,
-        default="var",
-        live=reading.closed_folder,
-        meaning="folder for the embedded database, the spool and sockets",
-    )
-    database: Secret[str] | None = env(
-        "DATABASE_URL",
-        reading.database_address,
-        default=None,
-        secret=True,
-        meaning="where reports are kept; without it, SQLite under TOKAUT_DATA",
-    )
-    keys_folder: Path | None = env(
-        "TOKAUT_KEYS",
-        reading.folder,
-        default=None,
-        meaning="folder of the hotlines' keys; without it, TOKAUT_DATA/keys",
-    )
-    clock_offset: float = env(
-        "TOKAUT_CLOCK_OFFSET",
-        reading.seconds,
-        default="0",
-        live=lambda offset: "moves the clock, which live mode never does; remove it" if offset else None,
-        meaning="seconds by which this process's clock is moved, for trying out what happens in 14 days",
-    )
-
-    @property
-    def database_url(self) -> str:
-        """A SQLAlchemy address; it may hold a password."""
-        return self.database.reveal() if self.database else f"sqlite:///{self.data / 'tokaut.db'}"
-
-    @property
-    def has_database(self) -> bool:
-        """False where the embedded one was never made: a command that only looks must not make an empty one."""
-        return self.database is not None or (self.data / "tokaut.db").exists()
-
-    @property
-    def keys(self) -> Path:
-        return self.keys_folder or self.data / "keys"
-
-
-@from_environment
-class Common(Place):
-    redis: Secret[str] | None = env(
-        "REDIS_URL",
-        reading.redis_address,
-        default=None,
-        secret=True,
-        live=lambda redis: (
-            None if redis else "is not set; live mode needs a Redis or Valkey server that is kept running"
-        ),
-        meaning="redis://, rediss:// or unix://; without it, the embedded Valkey under TOKAUT_DATA (not in live mode)",
-    )
+class Common(RedisServer):
     public_url: str = env(
         "PUBLIC_URL",
         reading.web_address,
@@ -108,10 +51,6 @@ class Common(Place):
         default=None,
         meaning="folder whose country files replace the shipped ones",
     )
-
-    @property
-    def redis_url(self) -> str:
-        return self.redis.reveal() if self.redis else f"unix://{self.data / 'valkey.sock'}"
 
 
 @from_environment

@@ -9,8 +9,10 @@ from contextlib import closing
 import redis
 
 from gateway import sessions
-from reports.queue import connect, open_queue
+from reports.connections import for_queue
+from reports.queue import open_queue
 from reports.sealing import Vault
+from reports.settings import Reach
 from reports.settings.reading import keys
 from tests.canary.drive import TO_SEND, walk
 from tests.canary.planted import ATTACKER, SENTENCE
@@ -40,7 +42,7 @@ def session_of_another_release(town: Town, phone: AfricasTalking) -> str:
 
 def in_redis(town: Town) -> None:
     """Jobs that are not ours, with words in every field that RQ may print."""
-    with connect(town.environment["REDIS_URL"]) as client:
+    with for_queue(Reach(town.environment["REDIS_URL"])) as client:
         for name in ("urgent", "standard"):
             queue = open_queue(name, client)
             queue.enqueue_call("os.system", args=(ATTACKER,), description=ATTACKER, meta={"said": ATTACKER})

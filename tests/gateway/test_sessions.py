@@ -8,8 +8,10 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from gateway.sessions import Away, Keys, Sessions, connect
+from gateway.sessions import Away, Keys, Sessions
+from reports.connections import for_sessions
 from reports.sealing import Vault
+from reports.settings import Reach
 from tests.support.valkey import Valkey
 
 pytestmark = pytest.mark.slow
@@ -20,7 +22,7 @@ WORDS = "something that nobody else may read"
 
 @pytest.fixture
 def sessions(redis_url: str) -> Iterator[Sessions]:
-    client = connect(redis_url)
+    client = for_sessions(Reach(redis_url))
     yield Sessions(client, Vault([b"k" * 32]), lost.append)
     client.close()
 
@@ -116,7 +118,7 @@ def test_reports_of_a_number_are_counted(sessions: Sessions) -> None:
 
 @pytest.mark.parametrize("how", ["killed", "frozen"])
 def test_a_redis_that_is_away_is_away_at_once_after_a_while(own_valkey: Valkey, how: str) -> None:
-    sessions = Sessions(connect(own_valkey.url), Vault([b"k" * 32]), lost.append)
+    sessions = Sessions(for_sessions(Reach(own_valkey.url)), Vault([b"k" * 32]), lost.append)
     sessions.keep(KEYS, b"", [1], 60)
     own_valkey.kill() if how == "killed" else own_valkey.freeze()
     for _ in range(3):

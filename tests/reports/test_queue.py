@@ -8,7 +8,9 @@ import pytest
 import redis
 from rq.job import Job
 
-from reports.queue import DELIVER, AllowedJob, Hurry, NotAllowed, connect, open_queue
+from reports.connections import for_queue
+from reports.queue import DELIVER, AllowedJob, Hurry, NotAllowed, open_queue
+from reports.settings import Reach
 
 pytestmark = pytest.mark.slow
 ID = "01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e"
@@ -30,7 +32,7 @@ ID = "01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e"
     ],
 )
 def test_other_jobs_are_refused(redis_url: str, function: str, args: tuple, kwargs: dict) -> None:
-    with connect(redis_url) as client:
+    with for_queue(Reach(redis_url)) as client:
         queue = open_queue("urgent", client)
         job = queue.enqueue_call(function, args=args, kwargs=kwargs, job_id="planted")
         with pytest.raises(NotAllowed):
@@ -38,7 +40,7 @@ def test_other_jobs_are_refused(redis_url: str, function: str, args: tuple, kwar
 
 
 def test_callbacks_are_never_run(redis_url: str) -> None:
-    with connect(redis_url) as client:
+    with for_queue(Reach(redis_url)) as client:
         queue = open_queue("urgent", client)
         job = queue.enqueue_call(DELIVER, args=(ID,), job_id="planted")
         client.hset(
@@ -50,7 +52,7 @@ def test_callbacks_are_never_run(redis_url: str) -> None:
 
 @pytest.mark.rule("S-27")
 def test_redis_holds_ids_only(redis_url: str) -> None:
-    with connect(redis_url) as client:
+    with for_queue(Reach(redis_url)) as client:
         assert Hurry(client).put(DELIVER, ID, "urgent")
         job = Job.fetch(f"deliver-{ID}", connection=client, serializer=open_queue("urgent", client).serializer)
         assert (job.func_name, list(job.args), job.kwargs, job.description) == (DELIVER, [ID], {}, ID)
@@ -58,7 +60,7 @@ def test_redis_holds_ids_only(redis_url: str) -> None:
 
 
 def test_an_id_stands_on_the_queue_once(redis_url: str) -> None:
-    with connect(redis_url) as client:
+    with for_queue(Reach(redis_url)) as client:
         hurry = Hurry(client)
         assert hurry.put(DELIVER, ID, "urgent")
         assert hurry.put(DELIVER, ID, "urgent")

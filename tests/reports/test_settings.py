@@ -48,7 +48,7 @@ def test_demo_needs_nothing_but_its_keys() -> None:
         ("vu", "fj", "ke"),
     )
     assert common.database_url == f"sqlite:///{Path('var').absolute()}/tokaut.db"
-    assert common.redis_url == f"unix://{Path('var').absolute()}/valkey.sock"
+    assert common.session_redis.url == f"unix://{Path('var').absolute()}/valkey.sock"
     assert common.keys == Path("var/keys").absolute()
     assert faults({}) == [
         "TOKAUT_PHONE_PEPPER_FILE is not set; name a file, then make it: tokaut keys rotate phone-pepper",

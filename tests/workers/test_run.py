@@ -11,8 +11,10 @@ from redis import Redis
 from rq import Queue
 from rq.serializers import JSONSerializer
 
+from reports.connections import for_queue
 from reports.migrations import upgrade
-from reports.queue import DELIVER, Hurry, connect
+from reports.queue import DELIVER, Hurry
+from reports.settings import Reach
 from reports.store import outbox
 from reports.store.database import Database
 from tests.support.valkey import Valkey
@@ -54,7 +56,7 @@ def test_a_queued_id_goes_out_and_the_log_says_ids_only(
 ) -> None:
     [first], [second] = desk.file(priority="P2"), desk.file(priority="P1")
     with Process("urgent", settings(desk, tmp_path, hotline, redis_url), tmp_path / "log") as worker:
-        assert Hurry(connect(redis_url)).put(DELIVER, first, "urgent")
+        assert Hurry(for_queue(Reach(redis_url))).put(DELIVER, first, "urgent")
         arrives(hotline, 2)
         until(lambda: is_delivered(desk, first, second), "not marked")
         assert worker.stop() == 0
@@ -81,7 +83,7 @@ def test_a_job_that_is_not_ours_is_refused_and_the_next_one_is_done(
         queue.enqueue("workers.forward.Forwarder.deliver", delivery)
         queue.enqueue("workers.run.main", str(uuid.uuid4()))
     with Process("urgent", settings(desk, tmp_path, hotline, redis_url), tmp_path / "log") as worker:
-        Hurry(connect(redis_url)).put(DELIVER, delivery, "urgent")
+        Hurry(for_queue(Reach(redis_url))).put(DELIVER, delivery, "urgent")
         arrives(hotline, 1)
         assert worker.stop() == 0
     assert not planted.exists()
@@ -101,13 +103,13 @@ def test_a_worker_lives_through_redis_and_what_came_meanwhile(
 ) -> None:
     with Process("urgent", settings(desk, tmp_path, hotline, own_valkey.url), tmp_path / "log") as worker:
         [before] = desk.file()
-        until(lambda: Hurry(connect(own_valkey.url)).put(DELIVER, before, "urgent"), "not queued")
+        until(lambda: Hurry(for_queue(Reach(own_valkey.url))).put(DELIVER, before, "urgent"), "not queued")
         arrives(hotline, 1)
         own_valkey.kill()
         [after] = desk.file()
-        assert not Hurry(connect(own_valkey.url)).put(DELIVER, after, "urgent")
+        assert not Hurry(for_queue(Reach(own_valkey.url))).put(DELIVER, after, "urgent")
         own_valkey.start()
-        until(lambda: Hurry(connect(own_valkey.url)).put(DELIVER, after, "urgent"), "not queued")
+        until(lambda: Hurry(for_queue(Reach(own_valkey.url))).put(DELIVER, after, "urgent"), "not queued")
         arrives(hotline, 2)
         assert worker.stop() == 0
 
@@ -118,7 +120,7 @@ def test_a_killed_workers_lease_is_given_up_by_the_next_in_its_slot(
     hotline.answer(Answer(how="never"), Answer())
     [delivery] = desk.file()
     environ = settings(desk, tmp_path, hotline, redis_url)
-    hurry = Hurry(connect(redis_url))
+    hurry = Hurry(for_queue(Reach(redis_url)))
     with Process("urgent", environ, tmp_path / "log") as worker:
         hurry.put(DELIVER, delivery, "urgent")
         arrives(hotline, 1)
@@ -137,7 +139,7 @@ def test_a_term_lets_the_call_in_hand_finish(desk: Desk, tmp_path: Path, hotline
     hotline.answer(Answer(how="body_in_drips"))
     [delivery] = desk.file()
     with Process("urgent", settings(desk, tmp_path, hotline, redis_url), tmp_path / "log") as worker:
-        Hurry(connect(redis_url)).put(DELIVER, delivery, "urgent")
+        Hurry(for_queue(Reach(redis_url))).put(DELIVER, delivery, "urgent")
         arrives(hotline, 1)
         assert worker.stop() == 0
     assert is_delivered(desk, delivery)

@@ -1,0 +1,56 @@
+"""Where an installation stands: its mode, its folders, its database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from reports.settings import reading
+from reports.settings.environment import Mode, Secret, env, from_environment, read_mode
+
+
+@from_environment
+class Place:
+    """What a command needs that looks after keys and rows."""
+
+    mode: Mode = env("TOKAUT_MODE", read_mode, default="demo", meaning="demo, training or live")
+    data: Path = env(
+        "TOKAUT_DATA",
+        reading.writable_folder,
+        default="var",
+        live=reading.closed_folder,
+        meaning="folder for the embedded database, the spool and sockets",
+    )
+    database: Secret[str] | None = env(
+        "DATABASE_URL",
+        reading.database_address,
+        default=None,
+        secret=True,
+        meaning="where reports are kept; without it, SQLite under TOKAUT_DATA",
+    )
+    keys_folder: Path | None = env(
+        "TOKAUT_KEYS",
+        reading.folder,
+        default=None,
+        meaning="folder of the hotlines' keys; without it, TOKAUT_DATA/keys",
+    )
+    clock_offset: float = env(
+        "TOKAUT_CLOCK_OFFSET",
+        reading.seconds,
+        default="0",
+        live=lambda offset: "moves the clock, which live mode never does; remove it" if offset else None,
+        meaning="seconds by which this process's clock is moved, for trying out what happens in 14 days",
+    )
+
+    @property
+    def database_url(self) -> str:
+        """A SQLAlchemy address; it may hold a password."""
+        return self.database.reveal() if self.database else f"sqlite:///{self.data / 'tokaut.db'}"
+
+    @property
+    def has_database(self) -> bool:
+        """False where the embedded one was never made: a command that only looks must not make an empty one."""
+        return self.database is not None or (self.data / "tokaut.db").exists()
+
+    @property
+    def keys(self) -> Path:
+        return self.keys_folder or self.data / "keys"

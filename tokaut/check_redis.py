@@ -1,0 +1,63 @@
+"""What `tokaut check` looks at in Redis, under each user that this process has there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import NoPermissionError, RedisError
+
+from reports.connections import for_queue, for_sessions, why
+from reports.settings import Common, Reach
+
+
+class Unseen(str):
+    """A sentence about what could not be looked at: no fault, and not to be taken for good either."""
+
+    __slots__ = ()
+
+
+def redis(common: Common, *, live: bool) -> Iterator[str]:
+    """Reached under each user, keeps what it is told, throws nothing out; in live mode nobody is `default`."""
+    found: Mapping[str, Any] | None = None
+    for name, reach, connect in _users(common):
+        try:
+            found = _ask(connect, reach) or found
+        except (RedisError, OSError) as error:
+            yield (
+                f"Redis does not answer ({why(error)}). Callers get the home screen and little else. "
+                f"Start it, or mend {name}."
+            )
+            return
+        if live and reach.username in {None, "default"}:
+            yield (
+                f"{name} names no user, and Redis lets its user `default` do everything. Give each process a user of "
+                "its own: tokaut redis acl"
+            )
+    if found is None:
+        yield Unseen(
+            "These users may not ask Redis whether it keeps everything. As its administrator look there: "
+            "CONFIG GET maxmemory-policy must say noeviction, CONFIG GET appendonly must say yes."
+        )
+        return
+    if found.get("maxmemory_policy") != "noeviction":
+        yield "Redis may throw out what it holds; set maxmemory-policy noeviction there."
+    if not found.get("aof_enabled"):
+        yield "Redis keeps nothing over a restart: running calls would be cut. Set appendonly yes there."
+
+
+def _users(common: Common) -> Iterator[tuple[str, Reach, Callable[[Reach], Redis]]]:
+    yield "REDIS_URL", common.session_redis, for_sessions
+    if common.queue_redis != common.session_redis:
+        yield "REDIS_QUEUE_URL", common.queue_redis, for_queue
+
+
+def _ask(connect: Callable[[Reach], Redis], reach: Reach) -> Mapping[str, Any] | None:
+    """What the server says of itself; None where this user may not ask, which is as it should be."""
+    with connect(reach) as client:
+        client.ping()
+        try:
+            return {**client.info("memory"), **client.info("persistence")}
+        except NoPermissionError:
+            return None
