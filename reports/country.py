@@ -38,6 +38,7 @@ class Place:
     name: str
     label: str = Field(max_length=14)  # on screens
     group: str | None = None
+    time_zone: str = ""  # where it is not the country's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=SHUT)

@@ -61,6 +61,7 @@ class Number(Sourced):
     service: str
     word: str  # the service in one word, for screens: police, emergency
     number: str
+    takes_sms: StrictBool = False  # a deaf child cannot call
 
     def say(self) -> str:
         return f"{self.word} {self.number}"
@@ -73,6 +74,7 @@ class Show:
     phone: str = ""
     phone_alt: tuple[str, ...] = ()
     by_place: Mapping[str, str] = field(default_factory=dict)
+    sms: str = ""  # a number to text
     toll_free: StrictBool = False
     hours: str = ""  # "24h", or as the hotline states them
 

@@ -12,7 +12,7 @@ import gateway.channels
 import workers.senders
 from gateway.metrics import COUNTED
 from reports.settings import SHARED, Common, Described, HotlineSettings, Operator, WebSecrets, describe
-from tests.docs import rules
+from tests.docs import countries, rules
 from tests.docs.pages import ROOT, part, read
 from workers.alerts import SMS_TO_DO
 from workers.delivery import TO_DO, TOLD_AT
@@ -83,6 +83,7 @@ PARTS: Mapping[tuple[str, str], Callable[[], str]] = {
     ("docs/operating.md", "figures of workers"): figures_of_workers,
     ("docs/operating.md", "classes"): classes,
     ("docs/safeguarding.md", "proofs"): rules.table,
+    ("docs/countries.md", "countries"): countries.table,
 }
 
 

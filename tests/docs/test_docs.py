@@ -59,7 +59,7 @@ def _commands(command: click.Command, name: str = "") -> Iterator[str]:
         ("gateway/channels", ".py", "docs/add-a-channel.md"),
         ("workers/senders", ".py", "docs/add-a-channel.md"),
         ("workers/hotlines", ".py", "docs/add-a-hotline.md"),
-        ("reports/countries", ".toml", "docs/add-a-country.md"),
+        ("reports/countries", ".toml", "docs/countries.md"),
         ("flows", ".yaml", "README.md"),
         ("locales", ".po", "README.md"),
     ],

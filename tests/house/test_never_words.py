@@ -25,6 +25,7 @@ NEVER = (
 LISTS = {Path("tests/house/test_never_words.py"), Path("tests/flows/test_wording.py"), Path("docs/safeguarding.md")}
 OF_OTHERS = {Path("reports/crosswalk.toml"), Path("tests/reports/test_crosswalk.py")}
 FACTS = Path("tests/reports/country_facts.json")
+NAMES = {"title", "name", "listed_as", "source"}  # what laws and bodies call themselves, and addresses
 FOUND = re.compile(rf"\b({'|'.join(map(re.escape, NEVER))})\b", re.IGNORECASE)
 
 
@@ -33,7 +34,7 @@ def readable(name: Path, text: str) -> str:
     if name in LISTS | OF_OTHERS:
         return ""
     if name.match("reports/countries/*.toml"):
-        return "\n".join(line for line in text.splitlines() if not line.startswith("title = "))
+        return "\n".join(line for line in text.splitlines() if line.partition(" = ")[0] not in NAMES)
     if name == FACTS:
         return json.dumps(_untitled(json.loads(text)), ensure_ascii=False)
     return text
@@ -41,7 +42,7 @@ def readable(name: Path, text: str) -> str:
 
 def _untitled(data: object) -> object:
     if isinstance(data, dict):
-        return {key: _untitled(value) for key, value in data.items() if key != "title"}
+        return {key: _untitled(value) for key, value in data.items() if key not in NAMES}
     return [_untitled(one) for one in data] if isinstance(data, list) else data
 
 
