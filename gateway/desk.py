@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import unquote_to_bytes
 
-from flows.fit import Limit
+from flows.fit import Limit, alphabet
 from gateway import sessions
 from gateway.caller import Caller
 from gateway.conversation import Conversation
@@ -58,6 +58,9 @@ class Desk:
 
     def take(self, channel: Channel, inbound: Inbound) -> Turn:
         """What to say at once; nothing where the reply goes another way. Raises Unkept where the words are not safe."""
+        return _addressed(self._take(channel, inbound), inbound.link)
+
+    def _take(self, channel: Channel, inbound: Inbound) -> Turn:
         caller = self._caller(channel, inbound)
         if inbound.kind == "ussd":
             return self._conversation.take(caller)
@@ -117,7 +120,7 @@ class Desk:
         code = dialled(self.countries, raw)
         caller = self._caller(channel, Inbound("ussd", channel.name, sender="", code=code, text=""))
         known = code or len(self.countries.all) == 1
-        return self._conversation.not_working(caller, numbers=bool(known))
+        return _addressed(self._conversation.not_working(caller, numbers=bool(known)))
 
     def country(self, kind: str, code: str) -> Country:
         return self.countries.by_code(kind, code)
@@ -146,6 +149,11 @@ class Desk:
             raise Unkept from None
         self._count("waiting")
         return NOTHING_SAID
+
+
+def _addressed(turn: Turn, link: str = "") -> Turn:
+    """With what a channel has to know beside the words, and has no means to find out."""
+    return replace(turn, ucs2=alphabet(turn.text) == "ucs2", link=link)
 
 
 def dialled(countries: Countries, raw: bytes) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import NoReturn
 from urllib.parse import unquote_to_bytes
 
@@ -19,10 +20,13 @@ MOST_JSON = 64 * 1024  # bytes
 MOST_DEPTH = 4
 MOST_DIGITS = 20
 
-_FORM_TYPES = frozenset({"", "application/x-www-form-urlencoded", "text/plain"})
+FORM = "application/x-www-form-urlencoded"
+_FORM_TYPES = frozenset({"", FORM, "text/plain"})
 
 # Windows-1252 where it says something; its five undefined bytes stay the Latin-1 control characters they are.
 _WINDOWS = {byte: bytes([byte]).decode("cp1252") for byte in range(0x80, 0xA0) if byte not in b"\x81\x8d\x8f\x90\x9d"}
+
+_UNWINDOWS = {ord(character): byte for byte, character in _WINDOWS.items()}
 
 # A string (perhaps never closed) or a bracket outside one. Possessive, so that no text makes it look twice.
 _BRACKETS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
@@ -35,17 +39,19 @@ def read(door: Door, wire: Wire) -> Fields:
     if door.reads == "json":
         return read_json(wire.body)
     query = wire.target.partition("?")[2].encode("utf-8", "surrogateescape")
-    if door.reads == "text" and wire.method == "POST":
-        return read_text(query, {field: wire.header(name) for name, field in door.headers.items()}, wire.body)
     if wire.method == "GET":
         return read_form(query)
-    if wire.header("Content-Type").partition(";")[0].strip().lower() not in _FORM_TYPES:
+    kind = wire.header("Content-Type").partition(";")[0].strip().lower()
+    if door.reads == "text" and kind != FORM:
+        return read_text(query, {field: wire.header(name) for name, field in door.headers.items()}, wire.body)
+    if kind not in _FORM_TYPES:
         raise Unreadable("content type: no form")
-    return read_form(wire.body)
+    fields = read_form(wire.body)
+    return replace(fields, query=read_form(query).values) if query else fields
 
 
 def read_text(query: bytes, told: Mapping[str, str], body: bytes) -> Fields:
-    """Words that are the body itself, beside fields of the query and of headers. The body's type is not asked for."""
+    """Words that are the body itself, beside fields of the query and of headers. Of any type but a form's."""
     asked = read_form(query)
     text, odd = _words(body)
     from_headers = {name: (value,) for name, value in told.items() if value}
@@ -90,6 +96,11 @@ def _words(raw: bytes) -> tuple[str, bool]:
         return raw.decode("utf-8"), False
     except UnicodeDecodeError:
         return raw.decode("latin-1").translate(_WINDOWS), True
+
+
+def bytes_of(text: str, *, recoded: bool) -> bytes:
+    """The bytes that `text` was read from, for a channel that knows better what they mean; `recoded`: were no UTF-8."""
+    return text.translate(_UNWINDOWS).encode("latin-1") if recoded else text.encode("utf-8")
 
 
 def _gather(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:

@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 Kind = Literal["ussd", "sms"]
 Event = Literal["new", "resume"]
+Word = Literal["", "stop", "start", "help"]
 # form: the body, or the query of a GET. json: one object. text: the query, the door's headers, and the body as it is,
 # which becomes the field "text".
 Reads = Literal["form", "json", "text"]
@@ -36,6 +37,7 @@ class Fields:
     values: Mapping[str, tuple[str, ...]]  # each key's different values, in the order they came
     recoded: int = 0  # how many values were not UTF-8
     no_text: frozenset[str] = frozenset()  # keys of JSON that hold a list, an object, true or false
+    query: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of the address, beside a form in the body
 
     def __contains__(self, name: str) -> bool:
         return name in self.values or name in self.no_text
@@ -77,8 +79,10 @@ class Inbound:
     path: bool = False  # the provider sends the whole path each time (Africa's Talking)
     id: str = ""  # the provider's message id (SMS), or its number of the turn (USSD); "" when there is none
     sent_at: int | None = None  # the provider's own time, unix seconds; says only how stale a message is
+    word: Word = ""  # a carrier's word, where the provider says that this is one, in whatever language
+    media: tuple[tuple[str, str], ...] = ()  # content type and address of what came beside the words; never fetched
     network: str = ""
-    link: str = ""  # what the provider wants back with a reply (Africa's Talking linkId)
+    link: str = ""  # what the provider wants back with a reply (Africa's Talking linkId, Kannel's session info)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,8 @@ class Notice:
     session: str = ""
     id: str = ""  # of the SMS that a delivery report is about
     status: str = ""  # normalised: sent, delivered, failed, unknown
+    ours: str = ""  # our own id of that SMS, where the provider gives it back
+    opted_out: bool = False  # it failed because the person wants none
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +106,8 @@ class Turn:
 
     text: str
     goes_on: bool
+    ucs2: bool = False  # holds a character that is not in GSM-7
+    link: str = ""  # of the inbound that it answers
 
 
 @dataclass(frozen=True, slots=True)

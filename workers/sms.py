@@ -81,7 +81,14 @@ class Texter:
         context = Context(leased.mode, leased.id, 1, SENDER)
         box = Box(leased.key_id, leased.wrap, b"", leased.sealed)
         body = json.loads(open_body(self.keys.of(SENDER, leased.key_id), context, box))
-        text = Text(to=body["to"], sender=body["from"], words=body["text"], link=body.get("link", ""))
+        text = Text(
+            to=body["to"],
+            sender=body["from"],
+            words=body["text"],
+            link=body.get("link", ""),
+            id=leased.id,
+            seconds=(leased.expires_at - self.database.now()) // 1_000_000,
+        )
         return text, bytes.fromhex(body.get("caller", ""))
 
     def _delay(self, leased: LeasedSms, outcome: Later | Over) -> int | None:

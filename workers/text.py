@@ -8,12 +8,18 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """`sender` is the short code the person wrote to; `link` is what the provider wants back with a reply, or ""."""
+    """`sender` is the short code the person wrote to; `link` is what the provider wants back with a reply, or "".
+
+    `id` is ours: a provider that gives none back can be asked to name it in its delivery report. `seconds`: for how
+    long it is still worth sending.
+    """
 
     to: str = field(repr=False)
     sender: str
     words: str = field(repr=False)
     link: str = field(default="", repr=False)
+    id: str = ""
+    seconds: int = 600
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,6 +122,18 @@ def test_words_that_are_the_body_itself() -> None:
     assert "to" not in read  # a header that is absent is no field
 
 
+def test_a_form_at_a_door_for_words() -> None:
+    sent = wire(b"id=7&from=%2B678&text=at+home", {"Content-Type": "application/x-www-form-urlencoded"})
+    read = form.read(TEXT, sent)
+    assert (read.get("text"), read.who("id"), read.who("from")) == ("at home", "7", "+678")
+
+
+@pytest.mark.parametrize("words", [bytes(range(256)), "T\u0113n\u0101".encode("utf-16-be"), "n\u0101".encode(), b""])
+def test_words_read_wrongly_are_not_lost(words: bytes) -> None:
+    read = form.read(TEXT, wire(words))
+    assert form.bytes_of(read.get("text"), recoded=bool(read.recoded)) == words
+
+
 @pytest.mark.rule("A-01")
 @pytest.mark.parametrize(
     ("body", "fields"),
