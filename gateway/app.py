@@ -41,6 +41,7 @@ from reports.sealing import Pepper, Public, Vault
 from reports.settings import Common, Fault, SettingError, WebSecrets, load_all
 from reports.spool import Spool
 from reports.store.database import BadAddress, Database
+from reports.store.postgresql import A_CALLER
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -145,7 +146,7 @@ def _read(environ: Mapping[str, str]) -> _Given:
         _channels(common, environ),
         load_pepper(settings[WebSecrets].pepper_file),
         parse.load(FLOWS),
-        Database(common.database_url, offset=common.clock_offset),
+        Database(common.database_url, offset=common.clock_offset, patience=A_CALLER),
     )
     refuse_wrong(given.database, common.mode)
     return given

@@ -58,7 +58,8 @@ class Desk:
 
     def take(self, channel: Channel, inbound: Inbound) -> Turn:
         """What to say at once; nothing where the reply goes another way. Raises Unkept where the words are not safe."""
-        return _addressed(self._take(channel, inbound), inbound.link)
+        with self._database.one_answer():
+            return _addressed(self._take(channel, inbound), inbound.link)
 
     def _take(self, channel: Channel, inbound: Inbound) -> Turn:
         caller = self._caller(channel, inbound)

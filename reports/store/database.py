@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -27,6 +29,9 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+from reports.store import postgresql
+from reports.store.postgresql import NOBODY, Patience
+
 SQLITE_SETTINGS: Mapping[
     str, str | int
 ] = {  # set on each connection: the file keeps only the WAL (sqlite.org/pragma.html)
@@ -37,16 +42,6 @@ SQLITE_SETTINGS: Mapping[
     "secure_delete": 1,
     "trusted_schema": 0,
 }
-POSTGRESQL_SETTINGS: Mapping[str, str | int] = {
-    "fsync": "on",
-    "full_page_writes": "on",
-    "synchronous_commit": "on",
-    "server_encoding": "UTF8",  # under SQL_ASCII the driver gives bytes for text
-}
-POSTGRESQL_OPTIONS = (
-    "-c synchronous_commit=on -c lock_timeout=1000 -c statement_timeout=2000"
-    " -c idle_in_transaction_session_timeout=10000"
-)
 
 
 class Away(Exception):
@@ -58,30 +53,63 @@ class BadAddress(ValueError):
 
 
 class Database:
-    """`address` is a SQLAlchemy URL; `threads` use it at once; `offset` moves the clock, in seconds (never in live)."""
+    """`address` is a SQLAlchemy URL; `threads` use it at once; `offset` moves the clock, in seconds (never in live).
 
-    def __init__(self, address: str, *, threads: int = 8, offset: float = 0) -> None:
+    `patience`: how long PostgreSQL may take. SQLite waits a second for a lock, and for a disk as long as that takes.
+    """
+
+    def __init__(self, address: str, *, threads: int = 8, offset: float = 0, patience: Patience = NOBODY) -> None:
         url = _read_address(address)
         self.offset = int(offset * 1_000_000)
         self.is_sqlite = url.get_backend_name() == "sqlite"
-        self.engine = _engine(url, threads, self.is_sqlite)
+        self.patience = patience
+        self.engine = _sqlite(url, threads) if self.is_sqlite else _postgresql(url, threads, patience)
+        self._answer = threading.local()
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One short transaction, committed when the block ends. Raises Away wherever the commit is not certain."""
-        with _away(), self.engine.connect().execution_options(immediate=True) as connection:
-            warnings: list[str] = connection.info.setdefault("warnings", [])
-            warnings.clear()
-            with connection.begin():
+        with _away(), self._connected() as connection:
+            with connection.execution_options(immediate=True).begin():
                 yield connection
-            if warnings:  # "committed locally, but might not have been replicated": no second copy is certain
+                self._await_commit(connection)
+            if not self.is_sqlite and postgresql.line_of(connection).heard:
+                # "committed locally, but might not have been replicated": no second copy is certain
                 raise Away("the database warned at commit")
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Reads only, each statement by itself: on SQLite it never locks out the writer."""
-        with _away(), self.engine.connect() as connection:
+        with _away(), self._connected() as connection:
             yield connection if self.is_sqlite else connection.execution_options(isolation_level="AUTOCOMMIT")
+
+    @contextmanager
+    def one_answer(self) -> Iterator[None]:
+        """However often this thread uses PostgreSQL meanwhile, all of it together may take as long as one use."""
+        self._answer.until = time.monotonic() + self.patience.whole
+        try:
+            yield
+        finally:
+            self._answer.until = math.inf
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        until = min(time.monotonic() + self.patience.statements, self._answers_until() - self.patience.commit)
+        if until < time.monotonic():
+            raise Away("no time is left")
+        with self.engine.connect() as connection:
+            if not self.is_sqlite:
+                postgresql.line_of(connection).until = until
+            yield connection
+
+    def _await_commit(self, connection: Connection) -> None:
+        if not self.is_sqlite:
+            line = postgresql.line_of(connection)
+            line.heard.clear()
+            line.until = min(time.monotonic() + self.patience.commit, self._answers_until())
+
+    def _answers_until(self) -> float:
+        return getattr(self._answer, "until", math.inf)
 
     def now(self) -> int:
         """This host's clock in microseconds, moved by the offset."""
@@ -106,7 +134,7 @@ class Database:
 
     def not_durable(self) -> list[str]:
         """What the database says about itself by which a report could be lost, a sentence each. Raises Away."""
-        wanted, ask = (SQLITE_SETTINGS, "PRAGMA") if self.is_sqlite else (POSTGRESQL_SETTINGS, "SHOW")
+        wanted, ask = (SQLITE_SETTINGS, "PRAGMA") if self.is_sqlite else (postgresql.SETTINGS, "SHOW")
         with self.read() as connection:
             found = {name: connection.exec_driver_sql(f"{ask} {name}").scalar() for name in wanted}
         return [
@@ -139,20 +167,21 @@ def _read_address(address: str) -> URL:
     return url.set(drivername="postgresql+psycopg") if name == "postgresql" else url
 
 
-def _engine(url: URL, threads: int, is_sqlite: bool) -> Engine:
-    arguments = {"timeout": 1.0} if is_sqlite else {"connect_timeout": 1, "options": POSTGRESQL_OPTIONS}
-    engine = create_engine(
-        url,
-        connect_args=arguments,
-        hide_parameters=True,
-        pool_size=threads + 2,
-        max_overflow=0,
-        pool_timeout=0.5,
-    )
-    event.listen(engine, "connect", _prepare_sqlite if is_sqlite else _prepare_postgresql)
-    if is_sqlite:
-        event.listen(engine, "begin", _begin_immediate)
+def _sqlite(url: URL, threads: int) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": 1.0}, **_pool(threads))
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_immediate)
     return engine
+
+
+def _postgresql(url: URL, threads: int, patience: Patience) -> Engine:
+    engine = create_engine(url, connect_args=postgresql.arguments(patience), use_native_hstore=False, **_pool(threads))
+    postgresql.use(engine, patience)
+    return engine
+
+
+def _pool(threads: int) -> dict[str, Any]:
+    return {"hide_parameters": True, "pool_size": threads + 2, "max_overflow": 0, "pool_timeout": 0.5}
 
 
 def _prepare_sqlite(connection: SQLiteConnection, _record: object) -> None:
@@ -165,13 +194,3 @@ def _begin_immediate(connection: Connection) -> None:
     """Take the write lock first: a transaction that reads and then writes fails under contention otherwise."""
     if connection.get_execution_options().get("immediate"):
         connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _prepare_postgresql(connection: Any, record: Any) -> None:
-    warnings: list[str] = record.info.setdefault("warnings", [])
-
-    def keep(notice: Any) -> None:
-        if notice.severity_nonlocalized == "WARNING":
-            warnings.append(str(notice.sqlstate))
-
-    connection.add_notice_handler(keep)

@@ -54,6 +54,11 @@ class Postgres:
             connection.execute(f"CREATE DATABASE {name}")
         return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{name}"
 
+    @property
+    def administration(self) -> str:
+        """For psycopg, as the superuser."""
+        return f"host=127.0.0.1 port={self.port} user=postgres dbname=postgres connect_timeout=2"
+
     def kill(self) -> None:
         """As a crash of the machine would: the whole group at once."""
         self._end(signal.SIGKILL)
@@ -72,8 +77,7 @@ class Postgres:
         assert done.returncode == 0, done.stderr.decode()
 
     def _connect(self) -> psycopg.Connection:
-        address = f"host=127.0.0.1 port={self.port} user=postgres dbname=postgres connect_timeout=2"
-        return psycopg.connect(address, autocommit=True)
+        return psycopg.connect(self.administration, autocommit=True)
 
     def _answers(self) -> bool:
         try:

@@ -1,0 +1,207 @@
+"""When PostgreSQL has not surely said yes: the network hangs, COMMIT waits for a second copy, a warning comes with it.
+
+Behind a proxy that stalls, each use ends within its time, and whatever is not certain is Away: the spool takes it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+import pytest
+from sqlalchemy import insert, select, text, update
+
+from reports.store import tables as t
+from reports.store.database import Away, Database
+from reports.store.postgresql import A_CALLER
+from tests.support.databases import with_tables
+from tests.support.postgres import Postgres
+from tests.support.proxy import Proxy
+from tests.support.wait import until
+
+pytestmark = pytest.mark.slow
+SLACK = 0.5  # a busy machine is late
+
+
+@pytest.fixture
+def proxy(postgres: Postgres) -> Iterator[Proxy]:
+    proxy = Proxy(postgres.port).start()
+    yield proxy
+    proxy.stop()
+
+
+@pytest.fixture
+def straight(postgres_url: str) -> Iterator[Database]:
+    """Past the proxy: what is really there."""
+    made = with_tables(postgres_url)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def database(straight: Database, postgres_url: str, postgres: Postgres, proxy: Proxy) -> Iterator[Database]:
+    """As web has it."""
+    made = Database(postgres_url.replace(f":{postgres.port}/", f":{proxy.port}/"), patience=A_CALLER)
+    put(made, "first")
+    yield made
+    made.close()
+
+
+def put(database: Database, name: str) -> None:
+    with database.write() as connection:
+        connection.execute(insert(t.lease).values(name=name, holder="x", until=0))
+
+
+def names(database: Database) -> set[str]:
+    with database.read() as connection:
+        return set(connection.execute(select(t.lease.c.name)).scalars())
+
+
+def seconds_until_away(use: Callable[[], object]) -> float:
+    began = time.monotonic()
+    with pytest.raises(Away):
+        use()
+    return time.monotonic() - began
+
+
+def test_each_kind_of_use_ends_in_time_when_the_network_stalls(database: Database, proxy: Proxy) -> None:
+    proxy.stall()
+    assert seconds_until_away(lambda: put(database, "second")) < A_CALLER.statements + SLACK
+    assert seconds_until_away(lambda: names(database)) < A_CALLER.statements + SLACK
+    proxy.resume()
+    assert names(database) == {"first"}
+
+
+def test_a_connection_that_is_not_made_ends_in_time(database: Database, proxy: Proxy) -> None:
+    database.engine.dispose()
+    proxy.stall()
+    assert seconds_until_away(lambda: put(database, "second")) < A_CALLER.connect + SLACK
+
+
+@pytest.mark.rule("B-73")
+def test_a_commit_whose_answer_does_not_come_is_given_up_after_a_second(
+    database: Database, straight: Database, proxy: Proxy
+) -> None:
+    """F15: it was done, and nobody heard so. The same again finds that out."""
+    proxy.drop_replies_after(b"COMMIT")
+    assert A_CALLER.commit <= seconds_until_away(lambda: put(database, "second")) < A_CALLER.whole + SLACK
+    assert "second" in names(straight)
+    proxy.resume()
+    with database.write() as connection:
+        again = database.insert_new(t.lease).values(name="second", holder="x", until=0)
+        assert connection.execute(again).rowcount == 0
+
+
+def test_a_line_that_is_cut_at_commit_is_no_yes(database: Database, proxy: Proxy) -> None:
+    proxy.reset_after(b"COMMIT")
+    with pytest.raises(Away):
+        put(database, "second")
+    put(database, "third")
+
+
+def test_a_slow_network_is_no_longer_than_its_time(database: Database, proxy: Proxy) -> None:
+    proxy.latency(3)
+    assert seconds_until_away(lambda: put(database, "second")) < A_CALLER.whole + SLACK
+
+
+def test_all_uses_of_one_answer_share_its_time(database: Database, proxy: Proxy) -> None:
+    proxy.latency(0.2)
+    began = time.monotonic()
+    with pytest.raises(Away), database.one_answer():
+        for n in range(20):
+            put(database, f"n{n}")
+    assert time.monotonic() - began < A_CALLER.whole + SLACK
+    proxy.resume()
+    put(database, "later")
+
+
+def test_many_that_wait_at_once_all_end_in_time(database: Database, proxy: Proxy) -> None:
+    proxy.stall()
+    began = time.monotonic()
+    with ThreadPoolExecutor(24) as threads:
+        for done in [threads.submit(put, database, f"n{n}") for n in range(24)]:
+            assert isinstance(done.exception(), Away)
+    assert time.monotonic() - began < A_CALLER.whole + SLACK + 0.5  # and 0.5 s for a connection out of the pool
+
+
+def test_a_lock_of_another_ends_after_a_second(database: Database, straight: Database) -> None:
+    with straight.write() as holder:
+        holder.execute(update(t.lease).values(until=1))
+
+        def wait_for_it() -> None:
+            with database.write() as connection:
+                connection.execute(update(t.lease).values(until=2))
+
+        assert 0.9 < seconds_until_away(wait_for_it) < A_CALLER.statements + SLACK
+
+
+def test_who_stops_in_the_middle_of_a_transaction_lets_the_others_go_on(postgres_url: str) -> None:
+    made = with_tables(postgres_url)
+    with made.read() as connection:
+        said = connection.execute(text("SHOW idle_in_transaction_session_timeout")).scalar()
+    assert said == "10s"
+    made.close()
+
+
+def test_a_word_of_warning_at_commit_is_no_yes(straight: Database, database: Database) -> None:
+    with straight.engine.begin() as connection:
+        connection.execute(text(WARNS))
+    with pytest.raises(Away, match="warned"):
+        put(database, "second")
+    assert "second" in names(straight), "that is why it counts as unknown, and the spool keeps the same report"
+
+
+WARNS = """
+CREATE FUNCTION warn() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE WARNING 'no second copy'; RETURN NULL; END $$;
+CREATE CONSTRAINT TRIGGER warns AFTER INSERT ON lease DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION warn()
+"""
+
+
+class TestASecondCopyThatNeverComes:
+    """F16: `synchronous_standby_names` names a standby that is not there; COMMIT waits."""
+
+    @pytest.fixture(autouse=True)
+    def standby(self, postgres: Postgres, database: Database) -> Iterator[None]:
+        self.say(postgres, "nobody_has_that_name")
+        until(lambda: waits_at_commit(postgres, database), "COMMIT does not wait for the standby")
+        yield
+        self.say(postgres, "")
+
+    @staticmethod
+    def say(postgres: Postgres, standby: str) -> None:
+        with psycopg.connect(postgres.administration, autocommit=True) as connection:
+            connection.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{standby}'")  # type: ignore[call-overload]  # our own words
+            connection.execute("SELECT pg_reload_conf()")
+
+    def test_the_client_gives_up_after_a_second_and_the_server_goes_on(
+        self, database: Database, straight: Database
+    ) -> None:
+        assert seconds_until_away(lambda: put(database, "second")) < A_CALLER.whole + SLACK
+        assert "second" not in names(straight), "the server still waits, and the row is not seen"
+        assert 0.9 < seconds_until_away(lambda: put(database, "second")) < A_CALLER.whole + SLACK, "nor can it be put"
+
+    def test_a_wait_that_was_cancelled_commits_with_a_warning_and_counts_as_unknown(
+        self, database: Database, straight: Database, postgres: Postgres
+    ) -> None:
+        with (
+            ThreadPoolExecutor(1) as thread,
+            psycopg.connect(postgres.administration, autocommit=True) as administrator,
+        ):
+            put_it = thread.submit(put, database, "second")
+            while not put_it.done():
+                administrator.execute(
+                    "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+                )
+        with pytest.raises(Away, match="warned"):
+            put_it.result()
+        assert "second" in names(straight)
+
+
+def waits_at_commit(postgres: Postgres, database: Database) -> bool:
+    try:
+        put(database, f"probe{time.monotonic_ns()}"[:32])
+    except Away:
+        return True
+    return False
