@@ -86,7 +86,9 @@ def test_it_is_sent_once_and_the_providers_id_is_kept(post: Post) -> None:
     sms = post.put(text="a é €", link="link-7")
     send(post.texter(), sms)
     send(post.texter(), sms)
-    assert post.provider.texts == [Text("+6785550101", "163", "a é €", "link-7")]
+    [text] = post.provider.texts
+    assert text == Text("+6785550101", "163", "a é €", "link-7", id=sms, seconds=text.seconds)
+    assert 590 < text.seconds <= 600
     row = post.row(sms)
     assert (row.state, row.provider_id, row.attempt, row.last_class) == ("sent", "id-1", 1, "delivered")
     assert messages.note_status(post.desk.database, "id-1", "delivered")
