@@ -100,10 +100,10 @@ class Conversation:
         if caller.kind == "sms":
             raise Away
         self._count("redis_away")
+        if caller.inbound.path:
+            return moved.record.answer  # as the repeat gets it; what follows is walked again, or does not fit
         if _is_sent(moved.record) and not (before and _is_sent(before)):
             return replace(moved.record.answer, goes_on=False)  # what follows would meet the screen before Send
-        if caller.inbound.path:
-            return moved.record.answer
         return self._walk.notice(caller, "home.not_working")
 
     def _same(self, record: Record, found: turns.Meaning) -> Turn:

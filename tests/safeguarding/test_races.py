@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import pytest
 
@@ -121,7 +122,7 @@ def test_what_was_sent_and_not_kept_is_not_a_siblings_report(app: App, channel: 
     with not_kept(app):
         sent = first.type("Send")
     assert sent.text.startswith("Sent to Pikinini Helpline.\nCode ")
-    assert not sent.goes_on, "what follows would meet the screen before Send"
+    assert sent.goes_on == (channel == "africastalking"), "without the path, what follows meets the screen before Send"
     sibling = walk(app.ussd(PHONE, channel), *TO_SENT)[-1]
     codes = [code_and_pin(sent.text), code_and_pin(sibling)]
     assert len(set(codes)) == len({code for code, _ in codes}) == app.count(t.report) == 2
@@ -142,7 +143,7 @@ def test_nothing_incomplete_comes_after_a_send_that_was_not_kept(
     walk(phone, *IN_DANGER[:-1], "SMS 7am-9pm")
     with not_kept(app):
         sent = phone.type("1")
-    assert sent.text.startswith("Sent to ") and not sent.goes_on
+    assert sent.text.startswith("Sent to ") and sent.goes_on == (channel == "africastalking")
     for reply in after:
         phone.type(reply)
     phone.line_gone()
@@ -150,6 +151,18 @@ def test_nothing_incomplete_comes_after_a_send_that_was_not_kept(
     kept = [one.data for one in app.bodies() if one.hotline == "vu-pikinini"]
     assert {one["completeness"] for one in kept} == {"complete"}
     assert all(one["contact"]["allowed"] for one in kept)
+    assert app.count(t.report) == 1
+
+
+@pytest.mark.parametrize("redis_is_back", [False, True])
+def test_a_send_that_was_not_kept_is_answered_alike_again(app: App, redis_is_back: bool) -> None:
+    """The path tells the same, whether Redis is away still, or back with the screen before Send."""
+    phone = app.ussd(PHONE, "africastalking")
+    walk(phone, *TO_SEND)
+    with not_kept(app):
+        sent = phone.type("1")
+    with nullcontext() if redis_is_back else redis_away(app):
+        assert phone.again() == sent
     assert app.count(t.report) == 1
 
 
