@@ -12,6 +12,7 @@ from tokaut.demo import demo
 from tokaut.hotline import hotline
 from tokaut.keys import keys
 from tokaut.migrate import migrate
+from tokaut.redis import redis
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -28,7 +29,7 @@ def main() -> None:
     """
 
 
-for command in (demo, check, keys, migrate, deliveries, hotline, audit, bench):
+for command in (demo, check, keys, migrate, redis, deliveries, hotline, audit, bench):
     main.add_command(command)
 
 if __name__ == "__main__":

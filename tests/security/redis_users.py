@@ -1,0 +1,51 @@
+"""A Valkey whose users `tokaut redis acl` has made, and what each process is then told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from click.testing import CliRunner
+from redis import Redis
+
+from reports.settings import Reach
+from tests.support.redis_servers import Server
+from tokaut.redis import acl
+
+
+class Guarded:
+    """`told(process)` are its settings; `reach(user)` is how a client of one user gets there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.server = Server(f"aclfile {folder / 'users.acl'}")
+        self.make()
+        self.server.start()
+
+    def make(self, *words: str) -> str:
+        where = f"redis://127.0.0.1:{self.server.port}"
+        done = CliRunner().invoke(acl, [str(self.folder), "--at", where, "--admin", *words])
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    def told(self, process: str) -> Mapping[str, str]:
+        files = {"web": {"REDIS_URL_FILE": "web", "REDIS_QUEUE_URL_FILE": "webq"}}
+        told = files.get(process, {"REDIS_URL_FILE": "clock" if process == "clock" else "worker"})
+        return {name: str(self.folder / f"{user}.url") for name, user in told.items()}
+
+    def reach(self, user: str) -> Reach:
+        return Reach((self.folder / f"{user}.url").read_text().strip())
+
+    @contextmanager
+    def asked(self) -> Iterator[Redis]:
+        """By the operator's own user."""
+        password = (self.folder / "admin.password").read_text().strip()
+        with self.server.asked("admin", password) as client:
+            yield client
+
+    def refusals(self) -> list[str]:
+        """What the server has refused to anybody, but the one INFO that RQ can do without."""
+        with self.asked() as admin:
+            found = [f"{one['username']}: {one['reason']} {one['object']}" for one in admin.acl_log()]
+        return [one for one in found if not one.endswith("command info")]

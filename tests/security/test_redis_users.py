@@ -1,0 +1,185 @@
+"""Redis lets each process do what it needs, and nobody what would harm: a whole report, then every way past it."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
+from rq import SimpleWorker
+from rq.serializers import JSONSerializer
+
+from reports.connections import for_queue
+from reports.queue import DELIVER, AllowedJob, Hurry, open_queue
+from tests.security.redis_users import Guarded
+from tests.support.town import Town
+from tests.support.wait import until
+from tokaut import demo_start
+
+pytestmark = pytest.mark.slow
+
+ID = "01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e"
+TO_SEND = ("Report", "Now", "Go on", "Bullying, threats", "Shefa", "Me", "No", "Send")
+USERS = ("web", "webq", "worker", "clock")
+FORBIDDEN = (
+    "FLUSHALL",
+    "FLUSHDB",
+    "KEYS *",
+    "SCAN 0",
+    "RANDOMKEY",
+    "DBSIZE",
+    "CONFIG GET *",
+    "CONFIG SET dir /tmp",
+    "MONITOR",
+    "ACL LIST",
+    "ACL WHOAMI",
+    "ACL SETUSER web +@all",
+    "DEBUG SLEEP 0",
+    "REPLICAOF 127.0.0.1 1",
+    "SLAVEOF NO ONE",
+    "SHUTDOWN NOSAVE",
+    "SAVE",
+    "BGREWRITEAOF",
+    "MODULE LIST",
+    "CLIENT LIST",
+    "CLIENT KILL TYPE normal",
+    "SWAPDB 0 1",
+    "SELECT 1",
+    "FUNCTION LIST",
+    "FUNCTION FLUSH",
+    "SCRIPT FLUSH",
+    "RESTORE rq:x 0 x",
+    "MIGRATE 127.0.0.1 1 rq:x 0 100",
+    "SORT rq:x",
+    "PUBSUB CHANNELS",
+    "PUBLISH elsewhere x",
+)
+ANOTHERS = {
+    "web": ("GET rq:x", "SET rq:x x", "GET other", "DEL rq:queue:urgent"),
+    "webq": ("GET s:x", "GET d:x", "GET l:seen:x", "LRANGE rq:queue:urgent 0 -1", "RPOP rq:queue:urgent"),
+    "worker": ("GET s:x", "SET s:x x", "DEL d:x", "RENAME rq:x s:x", "COPY s:x rq:x", "SUBSCRIBE elsewhere"),
+    "clock": ("GET s:x", "SET l:seen:x 1", "RPOP rq:queue:urgent", "SMEMBERS rq:workers"),
+}
+SCRIPTS = (
+    "return redis.call('GET', 'other')",
+    "return redis.call('FLUSHALL')",
+    "return redis.call('CONFIG', 'GET', '*')",
+    "return redis.call('KEYS', '*')",
+    "return redis.call('ACL', 'WHOAMI')",
+)
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    made = Guarded(tmp_path_factory.mktemp("users"))
+    yield made
+    made.server.remove()
+
+
+@pytest.fixture
+def town(guarded: Guarded) -> Iterator[Town]:
+    """Every process under its own user; the clock is not up: whatever arrives came by the queue."""
+    town = Town()
+    town.plan = replace(town.plan, settings={k: v for k, v in town.plan.settings.items() if k != "REDIS_URL"})
+    town.plan.folder.inside.mkdir(mode=0o700)
+    demo_start.prepare(town.plan)
+    with guarded.asked() as admin:
+        admin.execute_command("ACL LOG RESET")
+    for name in ("hotline", "urgent", "standard", "web"):
+        town.start(name, guarded.told(name))
+    town.until_web_answers()
+    yield town
+    town.down()
+
+
+def send(town: Town, number: str) -> None:
+    phone = town.ussd_phone("ussd", number)
+    phone.dial()
+    assert "Sent to" in [phone.type(reply) for reply in TO_SEND][-1].text
+
+
+@pytest.mark.rule("X-11")
+@pytest.mark.rule("A-42")
+def test_reports_and_texts_go_the_whole_way_and_nothing_is_refused(guarded: Guarded, town: Town) -> None:
+    send(town, "+6785550101")
+    town.until_received(lambda got: len(got) == 1, "the report did not come by the queue")
+    texts = town.sms_phone("africastalking", "+6785550102")
+    texts.text("HELP")
+    until(lambda: len(texts.replies()) == 1, "no SMS was sent by the queue")
+    assert guarded.refusals() == []
+
+    town.kill("web", signal.SIGTERM)
+    stranger = guarded.reach("web").url.replace("web:", "webq:")  # web cannot queue: the clock does
+    town.start("web", {**guarded.told("web"), "REDIS_QUEUE_URL_FILE": "", "REDIS_QUEUE_URL": stranger})
+    town.start("clock", guarded.told("clock"))
+    town.until_web_answers()
+    send(town, "+6785550103")
+    town.until_received(lambda got: len(got) == 2, "the report did not come by the clock")
+    with guarded.asked() as admin:
+        assert "clock" in {one["user"] for one in admin.client_list()}
+    assert {one.split(":")[0] for one in guarded.refusals()} <= {"webq"}
+
+
+def test_what_a_worker_does_now_and_then_is_allowed_too(guarded: Guarded) -> None:
+    """A job whose worker was killed is found again; a worker looks after the others' lists."""
+    with guarded.asked() as admin:
+        admin.execute_command("ACL LOG RESET")
+    for user in ("webq", "clock", "worker"):
+        with for_queue(guarded.reach(user)) as client:
+            assert Hurry(client).put(DELIVER, ID, "standard")
+    with for_queue(guarded.reach("worker")) as client:
+        own = open_queue("standard", client)
+        lost = own.fetch_job(f"deliver-{ID}")
+        assert lost is not None
+        with client.pipeline() as pipeline:
+            own.remove(lost, pipeline=pipeline)
+            pipeline.execute()
+        worker = SimpleWorker([own], connection=client, job_class=AllowedJob, serializer=JSONSerializer)
+        worker.run_maintenance_tasks()
+        worker.register_birth()
+        worker.heartbeat()
+        worker.register_death()
+    assert guarded.refusals() == []
+
+
+@pytest.mark.rule("X-11")
+@pytest.mark.rule("A-42")
+@pytest.mark.parametrize("command", FORBIDDEN)
+@pytest.mark.parametrize("user", USERS)
+def test_nobody_may(guarded: Guarded, user: str, command: str) -> None:
+    with for_queue(guarded.reach(user)) as client, pytest.raises(RedisError, match="permissions|DEBUG command not"):
+        client.execute_command(*command.split())
+
+
+@pytest.mark.rule("X-11")
+@pytest.mark.rule("X-12")
+@pytest.mark.rule("A-42")
+@pytest.mark.parametrize(("user", "command"), [(user, one) for user, table in ANOTHERS.items() for one in table])
+def test_nobody_reaches_what_is_anothers(guarded: Guarded, user: str, command: str) -> None:
+    with for_queue(guarded.reach(user)) as client, pytest.raises(NoPermissionError):
+        client.execute_command(*command.split())
+
+
+@pytest.mark.rule("X-11")
+@pytest.mark.rule("A-42")
+@pytest.mark.parametrize("script", SCRIPTS)
+@pytest.mark.parametrize("user", USERS)
+def test_a_script_may_no_more_than_who_sends_it(guarded: Guarded, user: str, script: str) -> None:
+    with for_queue(guarded.reach(user)) as client, pytest.raises(RedisError, match="ACL failure|permission|not allowed from script"):
+        client.eval(script, 0)
+
+
+@pytest.mark.rule("A-42")
+@pytest.mark.parametrize(("user", "password"), [(None, None), ("default", "x"), ("web", "wrong"), ("console", "x")])
+def test_strangers_get_nothing(guarded: Guarded, user: str | None, password: str | None) -> None:
+    with guarded.server.asked(user, password) as client, pytest.raises(AuthenticationError):
+        client.get("s:x")
+
+
+def test_a_look_that_could_be_refused_is_refused_only_to_them(guarded: Guarded) -> None:
+    """The table above can fail: the operator's own user may do these things."""
+    with guarded.asked() as admin:
+        assert admin.dbsize() >= 0
+        assert admin.eval("return redis.call('GET', 'other')", 0) is None

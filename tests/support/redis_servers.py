@@ -1,0 +1,68 @@
+"""Valkey servers as an operator sets them up: with users, with TLS, as replicas, and the Sentinels that watch them."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import redis
+
+from tests.support.ports import free_port
+from tests.support.wait import until
+from tokaut import valkey
+from tokaut.leash import leashed
+
+
+class Server:
+    """One on 127.0.0.1, started from a configuration file of `lines`; its data comes back after a kill."""
+
+    def __init__(self, *lines: str, sentinel: bool = False, program: Path | None = None) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="tr-"))
+        self.port = free_port()
+        keeps = () if sentinel else ("save ''", "appendonly yes", "maxmemory-policy noeviction")
+        self.file = self.folder / "valkey.conf"
+        self.file.write_text(
+            "\n".join([f"port {self.port}", "bind 127.0.0.1", f"dir {self.folder}", *keeps, *lines]) + "\n"
+        )
+        self._command = [str(program or valkey.program()), str(self.file), *(["--sentinel"] if sentinel else [])]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Server:
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(leashed(self._command), stdout=log, stderr=log, start_new_session=True)
+        until(self._answers, f"Valkey does not start; see {self.folder}/log", seconds=20)
+        return self
+
+    def signal(self, which: signal.Signals) -> None:
+        assert self._process is not None, "this Valkey is not running"
+        self._process.send_signal(which)
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self.signal(signal.SIGKILL)
+            self._process.wait(timeout=20)
+            self._process = None
+
+    def remove(self) -> None:
+        self.kill()
+        shutil.rmtree(self.folder)
+
+    @contextmanager
+    def asked(self, user: str | None = None, password: str | None = None) -> Iterator[redis.Redis]:
+        """A client of the test's own, by the library's own means."""
+        with redis.Redis(port=self.port, username=user, password=password, decode_responses=True) as client:
+            yield client
+
+    def _answers(self) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as line:
+                line.sendall(b"PING\r\n")
+                return line.recv(16).startswith((b"+PONG", b"-NOAUTH"))
+        except OSError:
+            return False

@@ -1,0 +1,65 @@
+"""Who may do what in Redis: one user for each process and purpose, none of whom can read or undo what is another's.
+
+Only hashes of passwords stand in Valkey's file. A script is held to the same rules as whoever sends it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+NOTHING: Final = "resetkeys resetchannels -@all"
+HELLO: Final = "+ping +hello +client|setinfo"
+SCRIPTS: Final = "+eval +evalsha +script|load"
+QUEUEING: Final = (
+    f"~rq:* &rq:pubsub:* {HELLO} {SCRIPTS} +multi +exec +watch +unwatch +discard +hset +hsetnx +hget +hgetall +hmget "
+    "+hdel +hexists +exists +expire +persist +del +lpush +rpush +sadd +zadd +llen +get +set +publish"
+)
+# Beside what is dangerous: no names of another's keys, no count of them, no other database, no stored functions
+WORKING: Final = (
+    f"{QUEUEING} +@read +@write +@connection +@pubsub +time -@dangerous +info "
+    "-keys -scan -randomkey -dbsize -select -function -pubsub"
+)
+
+PROCESSES: Final[Mapping[str, str]] = {
+    "web": f"~s:* ~d:* ~l:* {HELLO} {SCRIPTS} +get +set +del +incr +pexpire",
+    "webq": QUEUEING,
+    "worker": WORKING,
+    "clock": QUEUEING,
+}
+ADMIN: Final[Mapping[str, str]] = {"admin": "~* &* +@all"}
+# What a Sentinel and a replica ask of the server that they watch and follow
+SENTINEL: Final[Mapping[str, str]] = {
+    "sentinel": (
+        f"&__sentinel__:* {HELLO} +client|setname +client|kill +script|kill +info +role +config|rewrite +multi +exec "
+        "+replicaof +slaveof +subscribe +publish"
+    ),
+    "replica": "+psync +replconf +ping",
+}
+
+
+def new_password() -> str:
+    """Of letters, digits, - and _ alone: it stands in an address."""
+    return secrets.token_urlsafe(32)
+
+
+def hashed(password: str) -> str:
+    return hashlib.sha256(password.encode()).hexdigest()
+
+
+def acl_file(rules: Mapping[str, str], hashes: Mapping[str, Iterable[str]]) -> str:
+    """For Valkey's `aclfile`. It may hold no comment."""
+    lines = [f"user default off resetpass {NOTHING}"]
+    for user, allowed in rules.items():
+        passwords = " ".join(f"#{one}" for one in hashes[user])
+        lines.append(f"user {user} on {passwords} {NOTHING} {allowed}")
+    return "\n".join(lines) + "\n"
+
+
+def hashes_in(text: str) -> Mapping[str, list[str]]:
+    """User → its passwords' hashes in such a file, as we or Valkey wrote it."""
+    found = (line.split() for line in text.splitlines() if line.startswith("user "))
+    return {words[1]: [word[1:] for word in words if re.fullmatch(r"#[0-9a-f]{64}", word)] for words in found}
