@@ -49,7 +49,6 @@ WAITING: Mapping[str, str] = {
     "X-16": CONSOLE,
     "X-17": CONSOLE,
     "X-20": "hotlines do not call back yet",
-    "X-23": "the proxy's log comes with the shipped nginx file",
     "X-27": "there are no statistics yet",
     "X-28": CONSOLE,
     "X-29": "no SMS goes out unasked yet",

@@ -1,0 +1,1 @@
+"""What docs/deploy ships, run: the proxy, the units' promises, the accounts."""

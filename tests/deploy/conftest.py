@@ -1,0 +1,57 @@
+"""One town with nginx before it, for all tests of the proxy."""
+
+from __future__ import annotations
+
+import grp
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.deploy.proxy import Proxy, nginx
+from tests.deploy.socket_web import SocketWeb
+from tests.support.handsets import AfricasTalking
+from tests.support.town import Town
+
+
+class Fronted:
+    """A town whose second web process listens on a unix socket, behind nginx: one process of eight threads."""
+
+    def __init__(self) -> None:
+        self.town = Town().up()
+        self.folder = Path(tempfile.mkdtemp(prefix="tx-"))
+        self.folder.chmod(0o711)
+        self.web = SocketWeb(self.folder / "web.sock", self.town.environment, self.folder / "web.log")
+        if os.getuid() == 0:  # nginx drops root, and the socket is as tokaut-web.socket makes it
+            os.chown(self.folder / "web.sock", 0, grp.getgrnam("www-data").gr_gid)
+        (self.folder / "web.sock").chmod(0o660)
+        self.web.start()
+        self.web.until_it_answers()
+        self.proxy = Proxy(self.folder).start()
+
+    def http(self) -> requests.Session:
+        session = requests.Session()
+        session.trust_env = False  # an authority that the environment names would take the place of ours
+        session.verify = str(self.proxy.certificate)
+        return session
+
+    def phone(self, number: str) -> AfricasTalking:
+        return AfricasTalking(self.proxy.url, self.town.token("africastalking"), number, "*111*163#", http=self.http())
+
+    def down(self) -> None:
+        self.proxy.stop()
+        self.web.remove()
+        self.town.down()
+        shutil.rmtree(self.folder)
+
+
+@pytest.fixture(scope="session")
+def fronted() -> Iterator[Fronted]:
+    nginx()
+    place = Fronted()
+    yield place
+    place.down()

@@ -1,0 +1,104 @@
+"""nginx as docs/deploy/nginx.conf has it, on a free port, with a certificate of its own."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.support.ports import free_port
+from tests.support.wait import until
+from tests.workers.test_tls import certificate
+from tokaut.leash import leashed
+
+SHIPPED = Path(__file__).parents[2] / "docs" / "deploy" / "nginx.conf"
+NAME = "localhost"
+
+
+def nginx() -> str:
+    """The program; skips where it is not installed."""
+    found = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
+    if found is None:
+        pytest.skip("nginx is not installed, so the proxy is not tried: apt-get install nginx-light")
+    return found
+
+
+class Proxy:
+    """`folder` may be entered by nginx's account; web's socket is `web.sock` in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.certificate = folder / "fullchain.pem"
+        public, private = certificate(NAME, datetime.now(UTC) + timedelta(days=2))
+        self.certificate.write_bytes(public)
+        (folder / "privkey.pem").write_bytes(private)
+        (folder / "nginx.conf").write_text(self._shipped())
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"https://{NAME}:{self.port}"
+
+    def start(self) -> Proxy:
+        command = [nginx(), "-p", str(self.folder), "-e", str(self.folder / "error.log")]
+        command += ["-c", str(self.folder / "nginx.conf"), "-g", "daemon off;"]
+        with (self.folder / "stderr").open("wb") as log:
+            self._process = subprocess.Popen(leashed(command), stdout=log, stderr=log)
+        until(self._listens, f"nginx does not start: {self.folder}/stderr")
+        return self
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(timeout=10)
+
+    def connect(self) -> ssl.SSLSocket:
+        line = socket.create_connection(("127.0.0.1", self.port), timeout=20)
+        return ssl.create_default_context(cafile=str(self.certificate)).wrap_socket(line, server_hostname=NAME)
+
+    def ask(self, request: bytes) -> bytes:
+        """Until nginx closes."""
+        with self.connect() as line:
+            line.sendall(request)
+            answer = b""
+            while more := line.recv(65536):
+                answer += more
+        return answer
+
+    def logs(self) -> str:
+        return "".join((self.folder / name).read_text() for name in ("access.log", "error.log", "stderr"))
+
+    def _shipped(self) -> str:
+        """The shipped file with this place's names; each must stand in it."""
+        text = SHIPPED.read_text()
+        for old, new in {
+            "/etc/tokaut/tls/": f"{self.folder}/",
+            "/run/tokaut/web.sock": f"{self.folder}/web.sock",
+            "/var/log/nginx/": f"{self.folder}/",
+            "/run/nginx.pid": f"{self.folder}/nginx.pid",
+            "tokaut.example": NAME,
+            "listen 443": f"listen 127.0.0.1:{self.port}",
+            "http {\n": "http {\n" + self._own_folders(),
+        }.items():
+            assert old in text, old
+            text = text.replace(old, new)
+        return re.sub(r"^ *listen \[::\].*\n", "", text, flags=re.MULTILINE)
+
+    def _own_folders(self) -> str:
+        """nginx wants them all, needed or not; Debian's own belong to root."""
+        kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        return "".join(f"{kind}_temp_path {self.folder}/temp-{kind};\n" for kind in kinds)
+
+    def _listens(self) -> bool:
+        try:
+            self.connect().close()
+        except OSError:
+            return False
+        return True

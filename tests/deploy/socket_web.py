@@ -1,0 +1,86 @@
+"""Web behind a socket that somebody else holds, as systemd does: it stays open while web restarts."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.support.wait import until
+from tokaut.demo_start import GUNICORN
+from tokaut.leash import leashed
+
+# As systemd hands a socket over: number 3, and the process it is meant for.
+HAND_OVER = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.execve(sys.argv[2], sys.argv[2:], {**os.environ, "LISTEN_FDS": "1", "LISTEN_PID": str(os.getpid())})
+"""
+
+
+class SocketWeb:
+    """`where`: a path, or an address and a port. `start` and `stop` leave the socket open."""
+
+    def __init__(self, where: Path | tuple[str, int], environment: Mapping[str, str], log: Path, workers: int = 1):
+        is_path = isinstance(where, Path)
+        self.socket = socket.socket(socket.AF_UNIX if is_path else socket.AF_INET)
+        if not is_path:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind(str(where) if is_path else where)
+        self.socket.listen(512)
+        self.where = self.socket.getsockname()
+        self._environment = environment
+        self._log = log
+        self._workers = workers
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        number = self.socket.fileno()
+        web = [sys.executable, "-m", "gunicorn", "-c", GUNICORN, "--workers", str(self._workers)]
+        command = [sys.executable, "-I", "-S", "-c", HAND_OVER, str(number), *web, "gateway.app:create_app()"]
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(
+                leashed(command),
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=(number,),
+                start_new_session=True,
+            )
+
+    def until_it_answers(self) -> None:
+        until(self._answers, f"web does not start: {self._log}", seconds=60)
+
+    def stop(self) -> None:
+        """SIGTERM, as a restart sends it; what is in hand is finished."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.wait(timeout=30) == 0
+        self.process = None
+
+    def remove(self) -> None:
+        if self.process is not None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+        self.socket.close()
+
+    def ask(self, path: str) -> bytes:
+        with socket.socket(self.socket.family) as line:
+            line.settimeout(10)
+            line.connect(self.where)
+            line.sendall(f"GET {path} HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n".encode())
+            answer = b""
+            while more := line.recv(65536):
+                answer += more
+        return answer
+
+    def _answers(self) -> bool:
+        try:
+            return b" 200 " in self.ask("/healthz").split(b"\r\n")[0]
+        except OSError:
+            return False

@@ -1,0 +1,394 @@
+"""The shipped nginx file, tried with the real nginx over TLS: what gets through, what does not, what is logged."""
+
+from __future__ import annotations
+
+import base64
+import json
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+import requests
+
+from tests.deploy.conftest import Fronted
+from tests.faults.walking import TO_SEND, is_sent, walk
+from tests.security.test_answers import HEADERS
+from tests.support.wait import until
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("deploy")]
+
+HOME = "In danger? Call police 111."
+FORM = "application/x-www-form-urlencoded"
+SHUT_BY_NGINX = (b"", b"HTTP/1.1 400 Bad Request")  # an answer of its own, or the line just closed
+
+
+def door(fronted: Fronted) -> str:
+    return f"/hooks/africastalking/{fronted.town.token('africastalking')}/ussd"
+
+
+def dial(text: str = "", phone: str = "+6785550161") -> bytes:
+    return urlencode({"sessionId": "ATUid_n1", "phoneNumber": phone, "serviceCode": "*111*163#", "text": text}).encode()
+
+
+def raw(path: str, *headers: str, body: bytes = b"", version: str = "1.1", end: str = "\r\n") -> bytes:
+    lines = [f"POST {path} HTTP/{version}", "Connection: close", f"Content-Type: {FORM}"]
+    host = [] if any(header.startswith("Host:") for header in headers) else ["Host: localhost"]
+    return end.join([*lines, *host, *headers, "", ""]).encode() + body
+
+
+def test_a_whole_report_over_tls(fronted: Fronted) -> None:
+    number = "+6785550160"
+    phone = fronted.phone(number)
+    assert walk(phone, TO_SEND).text.startswith("Send to Pikinini Helpline")
+    assert is_sent(phone.type("1"))
+    fronted.town.until_received(lambda lines: len(lines) > 0, "the report never came")
+
+
+@pytest.mark.rule("A-16")
+@pytest.mark.rule("A-18")
+@pytest.mark.rule("A-19")
+@pytest.mark.rule("A-44")
+def test_every_answer_has_each_header_once(fronted: Fronted) -> None:
+    """Web's answers, nginx's own, and those to what is no request."""
+    seen = set()
+    for request in (
+        raw(door(fronted), f"Content-Length: {len(dial())}", body=dial()),
+        raw(door(fronted), "Content-Length: 262145"),
+        raw(door(fronted), "Content-Length : 3", body=b"abc"),
+        raw("/nosuch", "Content-Length: 0"),
+        raw("/metrics", "Content-Length: 0"),
+        raw(door(fronted) + "x", "Content-Length: 0"),
+        raw("/" + "a" * 9000, "Content-Length: 0"),
+        b"TRACE / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+    ):
+        head, _, body = fronted.proxy.ask(request).partition(b"\r\n\r\n")
+        status, *lines = head.decode().split("\r\n")
+        found = [line.split(": ", 1) for line in lines]
+        for name, value in HEADERS.items():
+            assert [given for called, given in found if called == name] == [value], (status, name)
+        assert b"<" not in body and b"nginx" not in body
+        seen.add(status.split()[1])
+    assert seen == {"200", "400", "404", "405", "413", "414"}
+
+
+@pytest.mark.rule("A-43")
+@pytest.mark.parametrize("path", ["/metrics", "/readyz", "/%6detrics", "//metrics", "/x/../metrics", "/metrics?x=1"])
+def test_figures_are_for_this_machine_alone(fronted: Fronted, path: str) -> None:
+    unknown = ask(fronted, "/nosuch")
+    for forged in ({}, {"X-Forwarded-For": "127.0.0.1"}, {"Host": "127.0.0.1"}):
+        answer = ask(fronted, path, **forged)
+        if "Host" not in forged:
+            assert as_seen(answer) == as_seen(unknown)
+        assert answer.status_code == 404 or b"tokaut_" not in answer.content
+    assert b" 200 " in fronted.web.ask("/metrics").split(b"\r\n")[0]
+
+
+def ask(fronted: Fronted, path: str, **headers: str) -> requests.Response:
+    """Without tidying the path."""
+    with fronted.http() as http:
+        request = requests.Request("GET", fronted.proxy.url, headers=headers).prepare()
+        request.url = fronted.proxy.url + path
+        return http.send(request, allow_redirects=False, timeout=10, verify=http.verify)
+
+
+def as_seen(answer: requests.Response) -> tuple[int, bytes, dict[str, str]]:
+    return answer.status_code, answer.content, {name: v for name, v in answer.headers.items() if name != "Date"}
+
+
+@pytest.mark.rule("B-01")
+def test_a_wrong_secret_is_like_an_unknown_address(fronted: Fronted) -> None:
+    with fronted.http() as http:
+        unknown = as_seen(http.post(f"{fronted.proxy.url}/nosuch", data=dial()))
+        wrong = as_seen(http.post(f"{fronted.proxy.url}{door(fronted).replace('/ussd', 'x/ussd')}", data=dial()))
+    assert unknown[0] == 404
+    assert wrong == unknown
+
+
+@pytest.mark.rule("A-22")
+def test_what_a_stranger_says_of_himself_is_taken_out(fronted: Fronted) -> None:
+    """The simulator is for this machine alone: it would answer whoever comes without the proxy's mark."""
+    body = json.dumps({"session": "1", "phone": "+6785550101", "event": "new"})
+    for forged in ({}, {"X-Forwarded-For": ""}, {"Forwarded": "for=127.0.0.1"}, {"Connection": "X-Forwarded-For"}):
+        with fronted.http() as http:
+            assert http.post(f"{fronted.proxy.url}/hooks/simulator", data=body, headers=forged).status_code == 404
+            plain = http.post(fronted.proxy.url + door(fronted), data=dial(), headers={"Content-Type": FORM, **forged})
+        assert plain.text.startswith("CON " + HOME)
+
+
+@pytest.mark.rule("A-41")
+def test_another_name_gets_no_certificate(fronted: Fronted) -> None:
+    context = ssl.create_default_context(cafile=str(fronted.proxy.certificate))
+    context.check_hostname = False
+    with fronted.proxy.connect() as line:
+        assert line.version() in ("TLSv1.2", "TLSv1.3")
+    with pytest.raises(ssl.SSLError, match=r"(?i)unrecognized"), ExitStack() as stack:
+        plain = stack.enter_context(socket.create_connection(("127.0.0.1", fronted.proxy.port), timeout=10))
+        context.wrap_socket(plain, server_hostname="elsewhere.example")
+
+
+# Two readings of one message
+
+
+@pytest.mark.rule("A-23")
+@pytest.mark.rule("B-05")
+@pytest.mark.rule("X-21")
+@pytest.mark.parametrize(
+    "headers",
+    [
+        ("Content-Length: 8", "Content-Length: 9"),
+        ("Content-Length: 8", "Content-Length: 8"),
+        ("Content-Length: 8", "Transfer-Encoding: chunked"),
+        ("Transfer-Encoding: lukaotem",),
+        ("Transfer-Encoding: chunked, chunked",),
+        ("Transfer-Encoding: gzip, chunked",),
+        ("Host: localhost", "Host: there", "Content-Length: 8"),
+        ("Content-Length : 8",),
+        ("Content-Length: +8",),
+        ("Content-Length: 8, 8",),
+        ("Content-Length: 8", "X-Folded: 1\r\n lukaotem"),
+        ("Content-Length: 8", "X-Nul: a\0b"),
+    ],
+    ids=ascii,
+)
+def test_a_head_that_could_be_read_two_ways_is_refused(fronted: Fronted, headers: tuple[str, ...]) -> None:
+    answer = fronted.proxy.ask(raw(door(fronted), *headers, body=b"lukaotem"))
+    assert answer.split(b" ")[1] in (b"400", b"501"), answer[:200]
+    assert HOME.encode() not in answer
+
+
+@pytest.mark.rule("B-05")
+def test_a_head_with_bare_line_feeds_is_read_once_and_written_anew(fronted: Fronted) -> None:
+    """nginx takes them, and there is no setting against it. What web gets is nginx's own head, with both letters."""
+    body = dial()
+    smuggled = body + raw("/hooks/simulator", "Content-Length: 0")
+    answer = fronted.proxy.ask(raw(door(fronted), f"Content-Length: {len(body)}", body=smuggled, end="\n"))
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert answer.startswith(b"HTTP/1.1 200") and f"CON {HOME}".encode() in answer
+
+
+@pytest.mark.rule("B-06")
+@pytest.mark.parametrize("way", ["chunked", "1.0", "expect"])
+def test_other_ways_to_send_the_same(fronted: Fronted, way: str) -> None:
+    body = dial()
+    pieces = [body[n : n + 7] for n in range(0, len(body), 7)]
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+    length = f"Content-Length: {len(body)}"
+    request = {
+        "chunked": raw(door(fronted), "Transfer-Encoding: chunked", body=chunks),
+        "1.0": raw(door(fronted), length, body=body, version="1.0"),
+        "expect": raw(door(fronted), length, "Expect: 100-continue", body=body),
+    }[way]
+    assert f"CON {HOME}".encode() in fronted.proxy.ask(request)
+
+
+@pytest.mark.rule("B-09")
+def test_a_header_with_underscores_does_not_reach_web(fronted: Fronted) -> None:
+    """An address beside the right one would stand in for what nginx sets, or for a provider's signature."""
+    echo = Echo(fronted)
+    with echo:
+        seen = echo.ask(b"X_Twilio_Signature: right", b"X_Forwarded_For: 127.0.0.1", b"Content_Length: 3")
+    assert b"_" not in seen.partition(b"\r\n\r\n")[0].replace(b"/hooks/", b"")
+    assert seen.count(b"X-Forwarded-For: 127.0.0.1\r\n") == 1
+    assert b"X-Forwarded-Proto: https\r\n" in seen and b"\r\nConnection: close\r\n" in seen
+
+
+def test_forged_headers_are_replaced(fronted: Fronted) -> None:
+    echo = Echo(fronted)
+    with echo:
+        seen = echo.ask(b"X-Forwarded-For: 10.0.0.1", b"Forwarded: for=10.0.0.1", b"X-Real-IP: 10.0.0.1",
+                        b"X-Forwarded-Host: a.example", b"X-Forwarded-Prefix: /a", b"X-Forwarded-Port: 1")  # fmt: skip
+    assert b"10.0.0.1" not in seen and b"a.example" not in seen and b"Prefix" not in seen and b"Port" not in seen
+
+
+class Echo:
+    """In web's place for one request: gives back what nginx sent."""
+
+    def __init__(self, fronted: Fronted) -> None:
+        self.fronted = fronted
+        self.path = fronted.folder / "web.sock"
+        self.aside = fronted.folder / "aside.sock"
+
+    def __enter__(self) -> Echo:
+        self.path.rename(self.aside)
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(self.path))
+        self.path.chmod(0o666)
+        self.listener.listen()
+        self.listener.settimeout(10)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.listener.close()
+        self.aside.rename(self.path)
+
+    def ask(self, *headers: bytes) -> bytes:
+        with self.fronted.proxy.connect() as line:
+            head = b"\r\n".join(
+                (b"POST /hooks/x HTTP/1.1", b"Host: localhost", *headers, b"Content-Length: 2", b"", b"ab")
+            )
+            line.sendall(head)
+            web, _ = self.listener.accept()
+            with web:
+                web.settimeout(10)
+                got = b""
+                while not got.endswith(b"\r\n\r\nab"):
+                    got += web.recv(65536)
+                web.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        return got
+
+
+# Limits
+
+
+@pytest.mark.rule("B-04")
+def test_the_largest_body_is_read_and_one_more_byte_is_not(fronted: Fronted) -> None:
+    head = dial() + b"&more="
+    with fronted.http() as http:
+        for size, status in ((262_144, 200), (262_145, 413)):
+            body = head + b"a" * (size - len(head))
+            answer = http.post(fronted.proxy.url + door(fronted), data=body, headers={"Content-Type": FORM})
+            assert answer.status_code == status
+            assert answer.content == b"" or status == 200
+    in_chunks = b"%x\r\n%s\r\n0\r\n\r\n" % (262_145, head + b"a" * (262_145 - len(head)))
+    answer = fronted.proxy.ask(raw(door(fronted), "Transfer-Encoding: chunked", body=in_chunks))
+    assert answer.split(b" ")[1] == b"413"
+
+
+def test_no_body_is_written_to_the_disk(fronted: Fronted) -> None:
+    """A chunked body of the largest size: nginx would otherwise put it into a file and tell nobody."""
+    folder = fronted.folder / "temp-client_body"
+    before = folder.stat().st_mtime_ns
+    body = dial() + b"&more=" + b"a" * 200_000
+    in_chunks = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+    answer = fronted.proxy.ask(raw(door(fronted), "Transfer-Encoding: chunked", body=in_chunks))
+    assert f"CON {HOME}".encode() in answer
+    assert folder.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (f"/{'a' * 8150}", "404"),
+        (f"/{'a' * 8200}", "414"),
+    ],
+)
+def test_a_long_line(fronted: Fronted, head: str, status: str) -> None:
+    assert fronted.proxy.ask(raw(head, "Content-Length: 0")).split(b" ")[1] == status.encode()
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ([f"X-{n}: 1" for n in range(50)], "404"),
+        ([f"X-{n}: 1" for n in range(64)], "400"),
+        (["X-Long: " + "a" * 8100], "404"),
+        (["X-Long: " + "a" * 8200], "400"),
+        ([f"X-{n}: " + "a" * 8000 for n in range(5)], "400"),
+    ],
+)
+def test_many_and_long_headers(fronted: Fronted, headers: list[str], status: str) -> None:
+    assert fronted.proxy.ask(raw("/nosuch", "Content-Length: 0", *headers)).split(b" ")[1] == status.encode()
+
+
+def test_a_visitor_is_slowed_and_a_provider_is_not(fronted: Fronted) -> None:
+    with fronted.http() as http:
+        visits = [http.get(f"{fronted.proxy.url}/nosuch").status_code for _ in range(60)]
+        calls = [http.post(fronted.proxy.url + door(fronted), data=dial()).status_code for _ in range(60)]
+    assert set(visits) == {404, 429}
+    assert set(calls) == {200}
+
+
+@pytest.mark.rule("X-22")
+def test_slow_senders_hold_no_thread_of_web(fronted: Fronted) -> None:
+    """40 half heads and 40 half bodies; web has eight threads. Heads and bodies that stop are closed after 10 s."""
+    half_head = f"POST {door(fronted)} HTTP/1.1\r\nHost: localhost\r\nX-Slow: ".encode()
+    half_body = raw(door(fronted), "Content-Length: 200", body=b"sessionId=ATUid_slow&text=")
+    with ExitStack() as stack:
+        slow = [stack.enter_context(fronted.proxy.connect()) for _ in range(80)]
+        began = time.monotonic()
+        for number, line in enumerate(slow):
+            line.sendall(half_head if number % 2 else half_body)
+        phone = fronted.phone("+6785550162")
+        for ask_ in (phone.dial, *(lambda reply=reply: phone.type(reply) for reply in (*TO_SEND, "1"))):
+            at = time.monotonic()
+            seen = ask_()
+            assert time.monotonic() - at < 2, "a slow sender held it up"
+        assert is_sent(seen)
+        for line in (slow[0], slow[1]):
+            while line.recv(4096):
+                pass
+            assert 8 < time.monotonic() - began < 15
+
+
+# Logs
+
+
+@pytest.mark.rule("X-23")
+def test_no_log_holds_a_secret_an_address_or_a_word(fronted: Fronted) -> None:
+    token, wrong = fronted.town.token("africastalking"), "Wrong-Token-Of-A-Stranger-0123456789"
+    words = "Lukaotem"
+    paths = [
+        f"/hooks/africastalking/{token}/ussd?text={words}",
+        f"/hooks/africastalking/{wrong}/ussd",
+        f"/Hooks/africastalking/{token}/ussd",
+        f"//hooks//africastalking/{token}/ussd",
+        f"/x/../hooks/africastalking/{token}/ussd",
+        f"/healthz?{words}={token}",
+        f"/{words}/{token}",
+    ]
+
+    def every_way() -> Iterator[bytes]:
+        for path in paths:
+            yield raw(path, f"Content-Length: {len(dial(words))}", body=dial(words))
+            yield raw(path, "Content-Length: 262145")
+            yield raw(path, "Content-Length: 8", "Content-Length: 9")
+            yield raw(path, "Host: a", "Host: b")
+            yield raw(path, "X-Long: " + "a" * 9000)
+            yield raw(path + "a" * 9000, "Content-Length: 0")
+            yield raw(path, "Content-Length: 50", f"Referer: https://{words}.example/{token}")[:-20]
+
+    def all_of_it() -> None:
+        for request in every_way():
+            with fronted.proxy.connect() as line:
+                line.sendall(request)
+                line.settimeout(0.2)
+                with suppress(TimeoutError):
+                    line.recv(4096)
+
+    all_of_it()
+    away = fronted.folder / "gone.sock"
+    (fronted.folder / "web.sock").rename(away)
+    try:  # web away: nginx complains in its error log
+        all_of_it()
+        assert (
+            fronted.proxy.ask(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")[9:12] == b"502"
+        )
+    finally:
+        away.rename(fronted.folder / "web.sock")
+    until(lambda: "GET /healthz 502" in fronted.proxy.logs(), "the operator learns nothing")
+    found = fronted.proxy.logs()
+    for secret in (token, wrong, words, base64.b64encode(token.encode()).decode(), "hooks", "Hooks", "5550161"):
+        assert secret not in found, secret
+    assert all(len(line.split()) == 7 for line in (fronted.folder / "access.log").read_text().splitlines())
+
+
+# Restart
+
+
+def test_calls_wait_in_the_socket_while_web_restarts(fronted: Fronted) -> None:
+    """No call is refused: systemd holds the socket, and nginx waits."""
+    phone = fronted.phone("+6785550163")
+    assert walk(phone, TO_SEND).text.startswith("Send to Pikinini Helpline")
+    fronted.web.stop()
+    fronted.web.start()
+    assert is_sent(phone.type("1"))
+
+
+def test_the_file_is_one_that_nginx_itself_finds_right(fronted: Fronted) -> None:
+    assert "[warn]" not in (fronted.folder / "stderr").read_text()
+    assert Path(fronted.folder / "error.log").exists()
