@@ -106,9 +106,12 @@ class _Turn:
         return Step(_forget(self.book, replace(state, trail=state.trail[:-1]).at(before)))
 
     def typed(self, screen: Screen, typed: Typed, key: str) -> Step:
-        """Whatever is typed is the answer, as it is; only the whole reply "1" skips, where the screen says so."""
-        if not self.reply.strip() or (typed.limit is not None and len(self.reply) > typed.limit):
-            return Step(replace(self.state, wrong=min(self.state.wrong + 1, TOO_MANY)), accepted=False, sorry=True)
+        """Whatever is typed is the answer, as it is; only the whole reply "1" skips, where the screen says so.
+
+        A secret is digits: words given in its place were meant for somebody."""
+        too_long = typed.limit is not None and len(self.reply) > typed.limit
+        if not self.reply.strip() or too_long or (typed.secret and is_words(self.reply)):
+            return self.wrong()
         skipped = typed.skip is not None and key == typed.skip
         answer = self.answer(screen, None if skipped else kept(self.reply), typed=not skipped)
         return self.walked(Choice("", screen.words, do=screen.do), answer)
@@ -148,7 +151,7 @@ class _Turn:
         return Step(_onward(self.book, state, go, self.world_of), answered=answer)
 
     def wrong(self) -> Step:
-        """Words sent where a choice was asked are kept: they were meant."""
+        """Words sent where a choice or a code was asked are kept: they were meant."""
         state = self.state
         words = (Unasked(self.now, state.screen, kept(self.reply)),) if is_words(self.reply) else ()
         state = replace(state, unasked=state.unasked + words, wrong=min(state.wrong + 1, TOO_MANY))
