@@ -218,7 +218,7 @@ def test_words_of_twelve_letters_are_kept(reply: str, meant: bool) -> None:
     assert home.sorry and bool(home.state.unasked) is meant
 
 
-@pytest.mark.parametrize("screen", ["my_report.code", "my_report.pin"])
+@pytest.mark.parametrize("screen", ["my.code", "my.pin"])
 def test_words_where_a_code_was_asked_are_kept_and_try_no_code(screen: str) -> None:
     """Seen in the fuzz: they were taken for a code, and forgotten as codes are."""
     found = step(book(), at(screen), "he is at the door again", lambda _: world(), limit=USSD, now=NOON)
