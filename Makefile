@@ -26,7 +26,7 @@ demo: setup ## the whole main job on this machine; ONCE=1 stops after the report
 	@$(BIN)/tokaut demo $(if $(ONCE),--once) $(if $(PORT),--port $(PORT))
 
 test: setup ## all tests, against a real Valkey and a real PostgreSQL that the tests start
-	@$(BIN)/pytest -n 2 --dist loadgroup
+	@$(BIN)/pytest -n 2 --dist loadgroup -m "not faults"
 
 test-fast: setup ## the pure and table tests only: seconds
 	@$(BIN)/pytest -n 2 -m "not slow"
@@ -35,6 +35,8 @@ check: setup ## lint, types, contracts, unused code, undeclared packages
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/deptry . && $(BIN)/vulture
 
 faults: setup ## kill everything, count every report (EXPERIMENT=small by default)
+	@$(BIN)/pytest -n 2 --dist loadgroup -m faults
+	@$(BIN)/python -m tests.faults.fuzz
 	@$(BIN)/python -m tests.faults
 
 bench: setup ## speed as ratios to a floor measured in the same run; also var/bench.json

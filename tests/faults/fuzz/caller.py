@@ -1,0 +1,93 @@
+"""One conversation at one door, or one request that is none: all of it follows from the seed and its number."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+
+from tests.faults.fuzz import making
+from tests.faults.fuzz.doors import SMS_CODE, USSD_CODE, Said, Way
+from tests.faults.fuzz.kept import Told
+from tests.faults.fuzz.line import Answer, Line
+from tests.faults.fuzz.tally import Tally
+
+SAFE_KEYS = ("1", "3", "4", "5", "6", "7", "8")  # none of them leaves or deletes
+MOST_TURNS = {"ussd": 9, "sms": 4}  # after five replies that led nowhere a sender counts as a machine
+SENDERS = ("", "anonymous", "MTN", "1234", "f" * 64, "+254711000111", "006785550101", "x" * 129, "\u202e", "+")
+
+
+class Caller:
+    def __init__(self, tally: Tally, ways: Sequence[Way], line: Line, mark: str) -> None:
+        number = tally.next()
+        self._tally = tally
+        self._ways = ways
+        self._line = line
+        self._mark = f"{mark}{number}"
+        self._chance = random.Random(f"fuzz {tally.seed} {number}")
+        self._phone = f"+6785{number % 1_000_000:06d}"
+
+    def call(self) -> None:
+        kind = self._chance.random()
+        if kind < 0.3:
+            self._is_heard()
+        elif kind < 0.7:
+            self._talks(damage=self._chance.choice((0.0, 0.5)))
+        elif kind < 0.97:
+            self._ask(making.noise(self._chance, self._ways, self._mark), "noise", alone=True)
+        else:
+            self._ask(making.garbage(self._chance), "garbage", alone=True)
+
+    def _is_heard(self) -> None:
+        """Rightly written, and never taken back: every word has to be found again."""
+        way = self._chance.choice([way for way in self._ways if way.opens in MOST_TURNS])
+        path: list[str] = []
+        said: list[str] = []
+        told: list[Told] = []
+        for turn in range(self._chance.randint(1, MOST_TURNS[way.opens])):
+            words = self._chance.random() < 0.4
+            text = making.words(self._chance, f"{self._mark}t{turn}") if words else self._chance.choice(SAFE_KEYS)
+            if way.opens == "ussd" and not turn:
+                text = ""
+            said.append(text)
+            path += [text] if turn and way.opens == "ussd" else []
+            answer = self._ask(
+                way.request(self._said(way, self._phone, text, path, turn)).raw(), f"{way.channel} {way.name}"
+            )
+            if words and text and answer.status in (200, 204):
+                told.append(self._told(way, text, said))
+            if way.opens == "ussd" and _is_over(answer):
+                break
+        self._tally.heard(told)
+
+    def _talks(self, *, damage: float) -> None:
+        """Anything at all, from anybody; some of it damaged on the way."""
+        way = self._chance.choice(self._ways)
+        phone = self._phone if self._chance.random() < 0.8 else self._chance.choice(SENDERS)
+        path: list[str] = []
+        for turn in range(self._chance.randint(1, 6)):
+            text = making.reply(self._chance, self._mark) if turn or way.opens == "sms" else ""
+            path += [text] if turn else []
+            request = way.request(self._said(way, phone, text, path, turn))
+            broken = self._chance.random() < damage
+            request = making.damaged(self._chance, request, self._mark) if broken else request
+            self._ask(request.raw(), f"{way.channel} {way.name}", alone=broken)
+
+    def _said(self, way: Way, phone: str, text: str, path: list[str], turn: int) -> Said:
+        id_ = self._mark if way.opens == "ussd" else f"{self._mark}m{turn}"
+        return Said(phone, text, id_, "*".join(path), turn + 1)
+
+    def _told(self, way: Way, words: str, before: list[str]) -> Told:
+        code, session = (USSD_CODE, self._mark) if way.opens == "ussd" else (SMS_CODE, "")
+        return Told(words, way.channel, code, session, self._phone, tuple(before))
+
+    def _ask(self, raw: bytes, what: str, *, alone: bool = False) -> Answer:
+        answer = self._line.ask(raw, alone=alone)
+        self._tally.note(answer, what)
+        return answer
+
+
+def _is_over(answer: Answer) -> bool:
+    if answer.text.startswith("{"):
+        return not json.loads(answer.text)["continue"]
+    return not answer.text.startswith("CON ")

@@ -1,0 +1,88 @@
+"""What was kept of the words that were sent: in the database or in the conversation, opened with all keys."""
+
+from __future__ import annotations
+
+import base64
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+
+from gateway.senders import normalise
+from gateway.sessions import Keys, Sessions
+from reports.keyfolder import private_of
+from reports.sealing import Box, Context, Vault, open_body
+from reports.settings import WebSecrets, load_all
+from tests.support.town import Town
+
+ROWS = "SELECT rowid, report_id, revision, recipient, key_id, wrap, head, sealed FROM {} WHERE rowid > ? ORDER BY rowid"
+OVERLAP = 200  # rows of `pending` go and their numbers are used again
+
+
+@dataclass(frozen=True)
+class Told:
+    """Words, and the conversation that they were sent in."""
+
+    words: str
+    channel: str
+    code: str
+    session: str
+    phone: str
+    before: tuple[str, ...] = ()  # what was said before in it
+
+
+class Kept:
+    def __init__(self, town: Town) -> None:
+        self._folder = town.plan.folder.inside
+        secrets = load_all((WebSecrets,), town.environment)[WebSecrets]
+        self._redis = redis.Redis.from_url(town.environment["REDIS_URL"])
+        self._sessions = Sessions(self._redis, Vault(secrets.session_key.reveal()))
+        self._last = {"report_body": 0, "pending": 0}
+
+    def close(self) -> None:
+        self._redis.close()
+
+    def without(self, told: Iterable[Told], *, everything: bool = False) -> list[Told]:
+        """Those whose words are nowhere. `everything`: looks at rows again that it saw before."""
+        stands = set(self._stored(everything=everything))
+        return [one for one in told if one.words not in stands and one.words not in self._conversation(one)]
+
+    def _conversation(self, told: Told) -> set[str]:
+        who = normalise(told.phone, "vu").key
+        session = self._sessions.key("s", told.channel, told.code, told.session, who)
+        draft = self._sessions.key("d", told.channel, told.code, who)
+        found = self._sessions.load(Keys(session, draft))
+        return set(_strings([found.session, found.drafts]))
+
+    def _stored(self, *, everything: bool) -> Iterator[str]:
+        with closing(sqlite3.connect(self._folder / "tokaut.db", timeout=10)) as database:
+            for table in self._last:
+                after = 0 if everything else max(0, self._last[table] - OVERLAP)
+                seen = set()
+                for rowid, *row in database.execute(ROWS.format(table), (after,)):
+                    self._last[table] = rowid
+                    if (row[0], row[1]) not in seen:  # one of those who get it is enough
+                        seen.add((row[0], row[1]))
+                        yield from _strings(self._opened(*row))
+
+    def _opened(self, report_id: str, revision: int, hotline: str, key_id: str, *sealed: bytes) -> Any:
+        private = private_of(self._folder / "keys", hotline, key_id)
+        body = json.loads(open_body(private, Context("demo", report_id, revision, hotline), Box(key_id, *sealed)))
+        if "body_base64" in body:
+            body["body"] = base64.b64decode(body["body_base64"]).decode("utf-8", "replace").split("\n")
+        return body
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from _strings(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _strings(inner)

@@ -1,0 +1,94 @@
+"""One kept connection on which any bytes can be sent: what a library would refuse to write."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+WITHIN = 12.0  # seconds; an answer after more than five is a fault anyway
+HEAD_ENDS = b"\r\n\r\n"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`status` 0: the line was closed without one. `sent`: the request, for whoever looks into it."""
+
+    status: int
+    body: bytes
+    seconds: float
+    sent: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode("utf-8", "replace")
+
+
+class Line:
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._socket: socket.socket | None = None
+        self._rest = b""
+
+    def ask(self, raw: bytes, *, alone: bool = False) -> Answer:
+        """`alone`: on a line of its own, since what follows on this one might be read as the rest of it."""
+        if alone:
+            self.close()
+        fresh = self._socket is None
+        began = time.monotonic()
+        status, body = self._exchange(raw)
+        if not status and not fresh:  # it was closed while nobody used it
+            began = time.monotonic()
+            status, body = self._exchange(raw)
+        if alone:
+            self.close()
+        return Answer(status, body, time.monotonic() - began, raw)
+
+    def close(self) -> None:
+        if self._socket:
+            self._socket.close()
+        self._socket, self._rest = None, b""
+
+    def _exchange(self, raw: bytes) -> tuple[int, bytes]:
+        try:
+            return self._asked(raw)
+        except (OSError, ValueError):
+            self.close()
+            return 0, b""
+
+    def _asked(self, raw: bytes) -> tuple[int, bytes]:
+        if self._socket is None:
+            self._socket = socket.create_connection(("127.0.0.1", self._port), timeout=WITHIN)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with suppress(BrokenPipeError, ConnectionResetError):  # a body too large is answered before it is read
+            self._socket.sendall(raw)
+        head = self._until(lambda came: HEAD_ENDS in came).partition(HEAD_ENDS)[0]
+        if head.split()[1] == b"100":
+            self._rest = self._rest.partition(HEAD_ENDS)[2]
+            head = self._until(lambda came: HEAD_ENDS in came).partition(HEAD_ENDS)[0]
+        size = 0 if raw.startswith(b"HEAD ") else _length(head)
+        whole = len(head) + len(HEAD_ENDS) + size
+        came = self._until(lambda came: len(came) >= whole)
+        self._rest = came[whole:]
+        if b"connection: close" in head.lower():
+            self.close()
+        return int(head.split()[1]), came[len(head) + len(HEAD_ENDS) : whole]
+
+    def _until(self, enough: Callable[[bytes], bool]) -> bytes:
+        assert self._socket
+        while not enough(self._rest):
+            more = self._socket.recv(65536)
+            if not more:
+                raise OSError("closed")
+            self._rest += more
+        return self._rest
+
+
+def _length(head: bytes) -> int:
+    for line in head.split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length":
+            return int(value)
+    return 0

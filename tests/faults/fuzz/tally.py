@@ -1,0 +1,90 @@
+"""What was asked and answered, and what is wrong with it; told by many threads."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.faults.fuzz.kept import Told
+from tests.faults.fuzz.line import Answer
+from tests.faults.walking import PROMISED
+
+KEPT = Path(__file__).parents[3] / "var" / "faults"
+MOST_FINDINGS = 20
+MEGABYTE = 1 << 20
+
+
+@dataclass
+class Tally:
+    """`memory`: bytes of all web processes, warm and at the end. `findings`: what must not be; none is good."""
+
+    seed: int
+    requests: int = 0
+    statuses: Counter[int] = field(default_factory=Counter)
+    words: int = 0  # that had to be found again, and were
+    callers: int = 0  # honest ones, each walked to Sent
+    slowest: float = 0.0
+    memory: tuple[int, int] = (0, 0)
+    findings: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    waiting: list[Told] = field(default_factory=list)  # words that nobody has looked for yet
+
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()
+        self._numbers = 0
+
+    def next(self) -> int:
+        with self._lock:
+            self._numbers += 1
+            return self._numbers
+
+    def note(self, answer: Answer, what: str) -> None:
+        with self._lock:
+            self.requests += 1
+            self.statuses[answer.status] += 1
+            self.slowest = max(self.slowest, answer.seconds)
+        if answer.status >= 500:
+            self.find(f"{answer.status} to {what}", answer.sent)
+        elif not answer.status and what != "garbage":
+            self.find(f"no answer to {what}", answer.sent)
+        if answer.seconds > PROMISED:
+            self.find(f"{answer.seconds:.1f} s for {what}", answer.sent)
+
+    def heard(self, told: Sequence[Told]) -> None:
+        with self._lock:
+            self.waiting.extend(told)
+
+    def found(self, without: Sequence[Told]) -> None:
+        """Of those that waited, all but these."""
+        self.words += len(self.waiting) - len(without)
+        self.waiting = list(without)
+
+    def find(self, what: str, evidence: bytes = b"") -> None:
+        with self._lock:
+            self.findings.append(what)
+            if len(self.findings) <= MOST_FINDINGS:
+                KEPT.mkdir(parents=True, exist_ok=True)
+                (KEPT / f"fuzz-{self.seed}-{len(self.findings)}.txt").write_bytes(evidence)
+
+    @property
+    def full(self) -> bool:
+        return len(self.findings) >= MOST_FINDINGS
+
+    @property
+    def growth(self) -> float:
+        warm, now = self.memory
+        return now / warm - 1 if warm else 0.0
+
+    def told(self) -> str:
+        statuses = "  ".join(f"{status or 'closed'} {count:,}" for status, count in sorted(self.statuses.items()))
+        warm, now = (size / MEGABYTE for size in self.memory)
+        rate = self.requests / self.seconds if self.seconds else 0.0
+        return (
+            f"seed {self.seed}  {self.requests:,} requests in {self.seconds:.0f} s ({rate:.0f}/s)  "
+            f"answered {statuses}\n"
+            f"words found again {self.words:,}  honest callers sent {self.callers:,}  slowest {self.slowest:.2f} s  "
+            f"memory of web {warm:.0f} -> {now:.0f} MB ({self.growth:+.1%})  findings {len(self.findings)}"
+        )

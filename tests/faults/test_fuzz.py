@@ -1,0 +1,26 @@
+"""A small form of the fuzz; `python -m tests.faults.fuzz` is the large one."""
+
+from __future__ import annotations
+
+import pkgutil
+
+import pytest
+
+import gateway.channels
+from tests.faults.fuzz.doors import WRITTEN
+from tests.faults.fuzz.run import fuzz
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("faults-fuzz")
+def test_random_requests_at_every_door_show_no_fault_and_lose_no_word() -> None:
+    tally = fuzz(500, seed=1)
+    assert tally.findings == []
+    assert tally.requests >= 500
+    assert tally.words > 50
+
+
+def test_every_channel_is_known_here() -> None:
+    """Random bytes alone never get past a channel's first look; so its requests are written as its provider does."""
+    there = {one.name for one in pkgutil.iter_modules(gateway.channels.__path__)}
+    assert {channel for channel, _ in WRITTEN} == there
