@@ -1,0 +1,267 @@
+"""Kannel: queries, words with headers beside them, and SMPP fields in, messages out; a table for each door."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import pytest
+
+from gateway import form
+from gateway.channels.kannel import Channel, Settings
+from gateway.message import Answer, Inbound, Notice, Turn, Unreadable
+from reports.settings import SettingError, load
+from tests.support.wire import wire
+
+TOKEN = "kX3v9QmT-b_27LwZp0RfYc"
+CHANNEL = Channel(load(Settings, {"KANNEL_TOKEN": TOKEN, "TOKAUT_MODE": "demo"}))
+
+# As the real smsbox sends them.
+QUERY = {
+    "id": "20ddbf49-0c9a-4cf8-b2a1-000000000001",
+    "smsc": "OPERATOR",
+    "from": "6785550101",
+    "to": "163",
+    "ts": "1795602250",
+    "coding": "0",
+    "charset": "UTF-8",
+    "text": " Report  flood ",
+    "meta": "",
+}
+HEADERS = {
+    "Content-Type": 'text/plain; charset="UTF-8"',
+    "X-Kannel-From": "6785550101",
+    "X-Kannel-To": "163",
+    "X-Kannel-Time": "2026-11-25 10:24:10",
+    "X-Kannel-SMSC": "OPERATOR",
+    "X-Kannel-Coding": "0",
+    "X-Kannel-Service": "tokaut",
+}
+SMS = Inbound(
+    kind="sms",
+    channel="kannel",
+    sender="6785550101",
+    code="163",
+    text=" Report  flood ",
+    id=QUERY["id"],
+    sent_at=1795602250,
+    network="OPERATOR",
+)
+
+
+def asked(door: str, **changes: str | None) -> Inbound | Notice:
+    """By GET; None leaves a field out."""
+    given = {name: value for name, value in {**QUERY, **changes}.items() if value is not None}
+    return CHANNEL.receive(door, form.read(CHANNEL.doors[door], wire(method="GET", target=f"/x?{urlencode(given)}")))
+
+
+def posted(door: str, words: bytes, query: str = "", **changes: str | None) -> Inbound | Notice:
+    """By POST; None leaves a header out."""
+    named = {name.replace("_", "-"): value for name, value in changes.items()}
+    given = {name: value for name, value in {**HEADERS, **named}.items() if value is not None}
+    target = "/x?" + (query or f"id={QUERY['id']}&ts=1795602250")
+    return CHANNEL.receive(door, form.read(CHANNEL.doors[door], wire(words, given, target=target)))
+
+
+def sms(**changes: Any) -> Inbound:
+    was = {name: getattr(SMS, name) for name in SMS.__slots__}
+    return Inbound(**{**was, **changes})
+
+
+def test_both_ways_say_the_same() -> None:
+    assert asked("sms") == SMS
+    assert posted("sms", b" Report  flood ") == SMS
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"from": "+6785550101"}, sms(sender="+6785550101")),
+        ({"from": "MTN"}, sms(sender="MTN")),
+        ({"from": None}, sms(sender="")),
+        ({"id": None}, sms(id="")),
+        ({"ts": None}, sms(sent_at=None)),
+        ({"ts": "soon"}, sms(sent_at=None)),
+        ({"ts": "9" * 40}, sms(sent_at=None)),
+        ({"text": None}, sms(text="")),
+        ({"text": "Tēnā 😀"}, sms(text="Tēnā 😀")),
+        ({"new": "field"}, SMS),
+    ],
+)
+def test_by_get(changes: dict[str, str | None], message: Inbound) -> None:
+    assert asked("sms", **changes) == message
+
+
+@pytest.mark.parametrize(
+    ("words", "changes", "message"),
+    [
+        ("Tēnā 😀".encode(), {}, sms(text="Tēnā 😀")),
+        (b"from=1&text=2", {}, sms(text="from=1&text=2")),
+        (b"", {}, sms(text="")),
+        (b"caf\xe9", {"Content_Type": "text/plain; charset=WINDOWS-1252"}, sms(text="café")),
+        (b"x", {"Content_Type": None, "X_Kannel_From": None}, sms(text="x", sender="")),
+    ],
+)
+def test_by_post(words: bytes, changes: dict[str, str | None], message: Inbound) -> None:
+    assert posted("sms", words, **changes) == message
+
+
+def test_kannels_own_time_where_the_address_has_none() -> None:
+    assert posted("sms", SMS.text.encode(), f"id={SMS.id}") == SMS
+    odd = posted("sms", SMS.text.encode(), f"id={SMS.id}", X_Kannel_Time="now")
+    assert odd == sms(sent_at=None)
+
+
+@pytest.mark.parametrize("words", ["Tēnā", "plain", "𝄞 and 😀", "ก็", "é" * 67, "쎩", "a\nb"])
+def test_ucs2_that_nobody_recoded_is_read_all_the_same(words: str) -> None:
+    raw = words.encode("utf-16-be")
+    by_post = posted("sms", raw, X_Kannel_Coding="2", Content_Type='text/plain; charset="UTF-16BE"')
+    assert by_post == sms(text=words)
+    pieces = [f"{name}={quote(value)}" for name, value in QUERY.items() if name not in ("text", "coding", "charset")]
+    target = "/x?" + "&".join([*pieces, "coding=2", "charset=UTF-16BE", f"text={quote(raw)}"])
+    by_get = CHANNEL.receive("sms", form.read(CHANNEL.doors["sms"], wire(method="GET", target=target)))
+    assert by_get == sms(text=words)
+
+
+@pytest.mark.parametrize("raw", [b"odd", b"\xd8\x00ab"])
+def test_what_is_no_utf16_after_all_stays_as_it_came(raw: bytes) -> None:
+    read = posted("sms", raw, X_Kannel_Coding="2", Content_Type="text/plain")
+    assert isinstance(read, Inbound)
+    assert read.text == raw.decode("latin-1")
+
+
+def test_recoded_by_kannel_it_is_text() -> None:
+    assert asked("sms", coding="2", charset="UTF-8", text="Tēnā") == sms(text="Tēnā")
+
+
+def test_a_sender_named_twice_is_unreadable() -> None:
+    with pytest.raises(Unreadable):
+        CHANNEL.receive("sms", form.read(CHANNEL.doors["sms"], wire(method="GET", target="/x?from=1&from=2&text=a")))
+
+
+def ussd(**changes: Any) -> Inbound:
+    was = {
+        "kind": "ussd",
+        "channel": "kannel",
+        "sender": "6785550101",
+        "code": "*111*163#",
+        "text": "1",
+        "session": "18",
+        "event": "resume",
+        "id": SMS.id,
+        "network": "OPERATOR",
+        "link": "4608",
+    }
+    return Inbound(**{**was, **changes})
+
+
+CONFIRM = "?smpp?ussd_service_op=%12&its_session_info=%12%00"
+DIALLED = {"text": "*111*163#"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"meta": CONFIRM}, ussd()),
+        ({"meta": f"{CONFIRM}&"}, ussd()),
+        ({"meta": "?smpp?its_session_info=%12%04&ussd_service_op=%12&other=%41"}, ussd(link="4612")),
+        ({"meta": "?smpp?ussd_service_op=%01&its_session_info=%12%00", **DIALLED}, ussd(event="new", **DIALLED)),
+        ({"meta": "?smpp?ussd_service_op=%00&its_session_info=%12%00", **DIALLED}, ussd(event="new", **DIALLED)),
+        ({"meta": "?smpp?ussd_service_op=%12&its_session_info=%20+"}, ussd(session="32", link="8224")),
+        ({"meta": "?smpp?ussd_service_op=%12"}, ussd(session="-", link="")),
+        ({"meta": ""}, ussd(session="-", link="")),
+        ({"meta": "", **DIALLED}, ussd(session="-", link="", event="new", **DIALLED)),
+        ({"meta": "nonsense?=&&=%%"}, ussd(session="-", link="")),
+        ({"meta": "?smpp?its_session_info=" + "%12" * 40}, ussd(session="-", link="")),
+        (
+            {"meta": "?smpp?ussd_service_op=%12&its_session_info=%12%01"},
+            Notice("ended", "kannel", sender="6785550101", code="*111*163#", session="18"),
+        ),
+        (
+            {"meta": "?smpp?ussd_service_op=%01&its_session_info=%12%01", **DIALLED},
+            ussd(event="new", link="4609", **DIALLED),
+        ),
+    ],
+)
+def test_ussd(changes: dict[str, str | None], message: Inbound | Notice) -> None:
+    assert asked("ussd", **{"to": "*111*163#", "text": "1", **changes}) == message
+
+
+def test_ussd_by_post() -> None:
+    assert posted("ussd", b"1", X_Kannel_Meta_Data=CONFIRM, X_Kannel_To="*111*163#") == ussd()
+
+
+def test_ussd_from_nobody_is_unreadable() -> None:
+    with pytest.raises(Unreadable):
+        asked("ussd", **{"from": None})
+
+
+@pytest.mark.parametrize(
+    ("type_", "status"),
+    [
+        ("1", "delivered"),
+        ("2", "failed"),
+        ("4", "sent"),
+        ("8", "sent"),
+        ("16", "failed"),
+        ("3", "unknown"),
+        ("", "unknown"),
+        (None, "unknown"),
+        ("delivered", "unknown"),
+    ],
+)
+def test_delivery_reports(type_: str | None, status: str) -> None:
+    assert asked("dlr", id="m-1", type=type_) == Notice("delivery", "kannel", id="m-1", status=status)
+
+
+def test_a_report_about_nothing_is_unreadable() -> None:
+    with pytest.raises(Unreadable):
+        asked("dlr", id=None)
+
+
+PLAIN = "text/plain; charset=UTF-8"
+TEN_MINUTES = {"X-Kannel-Validity": "10"}
+
+
+@pytest.mark.parametrize(
+    ("door", "turn", "body", "headers"),
+    [
+        ("sms", Turn("In danger?\n1 Report", True), b"In danger?\n1 Report", TEN_MINUTES),
+        ("sms", Turn("Tēnā", True, ucs2=True), "Tēnā".encode(), TEN_MINUTES | {"X-Kannel-Coding": "2"}),
+        ("sms", Turn("", True), b"", {}),
+        ("sms", None, b"", {}),
+        ("dlr", None, b"", {}),
+        ("ussd", None, b"", {}),
+        (
+            "ussd",
+            Turn("1 Report", True, link="4608"),
+            b"1 Report",
+            {"X-Kannel-Meta-Data": "?smpp?ussd_service_op=2&its_session_info=4608"},
+        ),
+        (
+            "ussd",
+            Turn("Sent", False, link="4608"),
+            b"Sent",
+            {"X-Kannel-Meta-Data": "?smpp?ussd_service_op=17&its_session_info=4609"},
+        ),
+        (
+            "ussd",
+            Turn("Sent", True, link="4613"),
+            b"Sent",
+            {"X-Kannel-Meta-Data": "?smpp?ussd_service_op=2&its_session_info=4612"},
+        ),
+        ("ussd", Turn("Not working", False), b"Not working", {"X-Kannel-Meta-Data": "?smpp?ussd_service_op=17"}),
+    ],
+)
+def test_answered(door: str, turn: Turn | None, body: bytes, headers: dict[str, str]) -> None:
+    assert CHANNEL.answer(door, turn) == Answer(200, PLAIN, body, headers)
+
+
+def test_its_address_holds_a_secret() -> None:
+    assert CHANNEL.token
+    assert CHANNEL.accepts(TOKEN)
+    assert not CHANNEL.accepts(TOKEN.lower())
+    with pytest.raises(SettingError, match="KANNEL_TOKEN is not set"):
+        load(Settings, {})
+    with pytest.raises(SettingError, match="KANNEL_TOKEN is one that a demo made"):
+        load(Settings, {"TOKAUT_MODE": "live", "KANNEL_TOKEN": "demo" + TOKEN})

@@ -1,0 +1,129 @@
+"""Kannel's sendsms as it answers, its errors included: what we ask, what we make of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from reports.settings import Mode, SettingError, load
+from tests.workers.lying_hotline import Answer, LyingHotline
+from workers.http import Client, Limits
+from workers.senders.kannel import Sender, Settings
+from workers.text import Accepted, Later, Over, SmsOutcome, Text
+
+pytestmark = pytest.mark.slow
+
+TEXT = Text(
+    to="+6785550101", sender="163", words="Sent to Pikinini Helpline.\nCode 4821 9303 é €", id="m-1", seconds=540
+)
+LIMITS = Limits(resolve=2, connect=2, read=2, whole=4, rest=0.3)  # a busy machine answers late; a hung one never
+ACCEPTED = Answer(202, {"Content-Type": "text/html"}, b"0: Accepted for delivery")
+LIVE = {
+    "TOKAUT_MODE": "live",
+    "KANNEL_SENDSMS_URL": "http://127.0.0.1:13013/cgi-bin/sendsms",
+    "KANNEL_SENDSMS_USER": "tokaut",
+    "KANNEL_SENDSMS_PASSWORD": "a-password-of-the-tests",
+}
+
+
+@pytest.fixture
+def smsbox() -> Iterator[LyingHotline]:
+    with LyingHotline() as it:
+        yield it
+
+
+def sender(smsbox: LyingHotline, mode: Mode = Mode.DEMO, **settings: str) -> Sender:
+    given = {
+        "KANNEL_SENDSMS_URL": f"http://{smsbox.host_port}/cgi-bin/sendsms",
+        "KANNEL_SENDSMS_USER": "tokaut",
+        "KANNEL_SENDSMS_PASSWORD": "sesame",
+    }
+    return Sender(load(Settings, given | settings), mode, Client(limits=LIMITS))
+
+
+def ask(smsbox: LyingHotline, answer: Answer, text: Text = TEXT, **settings: str) -> SmsOutcome:
+    smsbox.answer(answer)
+    return sender(smsbox, **settings).send(text)
+
+
+def test_what_is_asked(smsbox: LyingHotline) -> None:
+    reports = "http://127.0.0.1:8000/hooks/kannel/token-of-a-test/dlr"
+    assert ask(smsbox, ACCEPTED, KANNEL_DLR_URL=reports) == Accepted("m-1")
+    [taken] = smsbox.taken
+    assert taken.head == "POST /cgi-bin/sendsms HTTP/1.1", "the words stand in no address"
+    assert taken.body.decode() == TEXT.words
+    wanted = {
+        "content-type": "text/plain; charset=UTF-8",
+        "x-kannel-username": "tokaut",
+        "x-kannel-password": "sesame",
+        "x-kannel-from": "163",
+        "x-kannel-to": "+6785550101",
+        "x-kannel-validity": "9",
+        "x-kannel-dlr-mask": "31",
+        "x-kannel-dlr-url": f"{reports}?id=m-1&type=%d",
+    }
+    assert {name: taken.headers[name] for name in wanted} == wanted
+    assert "x-kannel-coding" not in taken.headers
+
+
+@pytest.mark.parametrize(("words", "coding"), [("hello é €", None), ("Tēnā", "2"), ("ç", "2"), ("😀", "2")])
+def test_the_alphabet_is_told(smsbox: LyingHotline, words: str, coding: str | None) -> None:
+    ask(smsbox, ACCEPTED, Text(TEXT.to, "163", words))
+    assert smsbox.taken[0].headers.get("x-kannel-coding") == coding
+    assert smsbox.taken[0].body.decode() == words
+
+
+def test_without_an_address_no_report_is_asked_for(smsbox: LyingHotline) -> None:
+    ask(smsbox, ACCEPTED, Text(TEXT.to, "", "hello"))
+    assert not {"x-kannel-dlr-url", "x-kannel-dlr-mask", "x-kannel-from"} & smsbox.taken[0].headers.keys()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "outcome"),
+    [
+        (202, b"3: Queued for later delivery", Accepted("m-1")),
+        (202, b"", Accepted("m-1")),
+        (200, b"Sent.", Accepted("m-1")),
+        (403, b"Authorization failed for sendsms", Later("locked_out")),
+        (404, b"Unknown request.", Later("locked_out")),
+        (400, b"Missing receiver(s) number(s), rejected", Over("bad_number")),
+        (400, b"Number(s) has/have been denied by white- and/or black-lists.", Over("bad_number")),
+        (400, b"Sender missing and no global set, rejected", Over("sender_id")),
+        (400, b"Invalid content-type", Over("provider")),
+        (302, b"", Over("provider")),
+        (503, b"Temporal failure, try again later.", Later("busy")),
+        (500, b"", Later("busy", once=True)),
+    ],
+)
+def test_answers(smsbox: LyingHotline, status: int, body: bytes, outcome: SmsOutcome) -> None:
+    assert ask(smsbox, Answer(status, {}, body)) == outcome
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome"),
+    [
+        (Text("MTN", "163", "x"), Over("bad_number")),
+        (Text("6785550101", "163", "x"), Over("bad_number")),
+        (Text("+6785550101 +6785550102", "163", "x"), Over("bad_number")),
+        (Text("+6785550101", "163\r\nX-Kannel-To: 1", "x"), Over("sender_id")),
+    ],
+)
+def test_what_is_not_even_asked(smsbox: LyingHotline, text: Text, outcome: SmsOutcome) -> None:
+    assert ask(smsbox, ACCEPTED, text) == outcome
+    assert smsbox.taken == []
+
+
+def test_nobody_there(free_port: int) -> None:
+    given = {"KANNEL_SENDSMS_URL": f"http://127.0.0.1:{free_port}", "KANNEL_SENDSMS_USER": "a"}
+    assert Sender(load(Settings, given), Mode.DEMO, Client(limits=LIMITS)).send(TEXT) == Later("not_reached")
+
+
+def test_live_mode_speaks_in_clear_to_this_machine_alone(smsbox: LyingHotline) -> None:
+    smsbox.answer(ACCEPTED)
+    assert sender(smsbox, Mode.LIVE).send(TEXT) == Accepted("m-1")
+    load(Settings, LIVE)
+    load(Settings, LIVE | {"KANNEL_SENDSMS_URL": "https://kannel.example/cgi-bin/sendsms"})
+    for name in ("KANNEL_SENDSMS_URL", "KANNEL_DLR_URL"):
+        with pytest.raises(SettingError, match=f"{name} begins with http://"):
+            load(Settings, LIVE | {name: "http://10.0.0.5:13013/x"})
