@@ -136,7 +136,7 @@ def _told(made: Plan) -> dict[str, Any]:
         "console_login": None,
         "hotline": made.where.hotline,
         "received": str(made.folder.received.absolute()),
-        "tokens": {"africastalking": made.secrets.africastalking, "kannel": None, "ussd": made.secrets.ussd},
+        "tokens": {name: getattr(made.secrets, name) for name in ("africastalking", "kannel", "ussd")},
         "twilio_auth_token": None,
         "twilio_account_sid": None,
     }

@@ -53,13 +53,14 @@ class Secrets:
     """Made once for one demo."""
 
     africastalking: str
+    kannel: str
     ussd: str
     hotlines: Mapping[str, str]
 
     @classmethod
     def new(cls, hotlines: Iterable[str]) -> Secrets:
         made = {hotline: new_webhook_secret(demo=True) for hotline in hotlines}
-        return cls(new_secret(demo=True), new_secret(demo=True), made)
+        return cls(new_secret(demo=True), new_secret(demo=True), new_secret(demo=True), made)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,7 @@ def environment(outside: Mapping[str, str], inside: Path, where: Addresses, secr
         "TOKAUT_STORE_KEY": new_secret(demo=True),
         "TOKAUT_PHONE_PEPPER_FILE": str(inside / "pepper"),
         "AFRICASTALKING_TOKEN": secrets.africastalking,
+        "KANNEL_TOKEN": secrets.kannel,
         "USSD_TOKEN": secrets.ussd,
         "PROMETHEUS_MULTIPROC_DIR": str(inside / "metrics"),
     }

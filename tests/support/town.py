@@ -19,6 +19,7 @@ import requests
 
 from reports.country import load_all
 from tests.support.handsets import AfricasTalking, Neutral, SimulatedTexts, Texts
+from tests.support.handsets_kannel import KannelTexts, KannelUssd
 from tests.support.ports import free_port
 from tests.support.provider import Provider
 from tests.support.wait import until
@@ -115,17 +116,23 @@ class Town:
 
     def token(self, channel: str) -> str:
         secrets = self.plan.secrets
-        return {"africastalking": secrets.africastalking, "ussd": secrets.ussd}[channel]
+        return {"africastalking": secrets.africastalking, "kannel": secrets.kannel, "ussd": secrets.ussd}[channel]
 
-    def ussd_phone(self, channel: str, phone: str = "+6785550101", code: str = "*111*163#") -> AfricasTalking | Neutral:
+    def ussd_phone(
+        self, channel: str, phone: str = "+6785550101", code: str = "*111*163#"
+    ) -> AfricasTalking | KannelUssd | Neutral:
         if channel == "africastalking":
             return AfricasTalking(self.web, self.token(channel), phone, code)
+        if channel == "kannel":
+            return KannelUssd(f"{self.web}/hooks/kannel/{self.token(channel)}/ussd", phone, code)
         door = (
             f"{self.web}/hooks/simulator" if channel == "simulator" else f"{self.web}/hooks/ussd/{self.token('ussd')}"
         )
         return Neutral(door, phone, code)
 
-    def sms_phone(self, channel: str, phone: str, code: str = "163") -> Texts | SimulatedTexts:
+    def sms_phone(self, channel: str, phone: str, code: str = "163") -> Texts | KannelTexts | SimulatedTexts:
         if channel == "africastalking":
             return Texts(self.web, self.token(channel), phone, code, self.provider)
+        if channel == "kannel":
+            return KannelTexts(f"{self.web}/hooks/kannel/{self.token(channel)}/sms", phone, code)
         return SimulatedTexts(f"{self.web}/hooks/simulator", phone, code)

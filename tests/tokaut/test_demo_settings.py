@@ -14,13 +14,15 @@ def test_each_demo_has_its_own_secrets() -> None:
     one, two = Secrets.new(["vu-one"]), Secrets.new(["vu-one"])
     secrets = [
         one.africastalking,
+        one.kannel,
         one.ussd,
         one.hotlines["vu-one"],
         two.africastalking,
+        two.kannel,
         two.ussd,
         two.hotlines["vu-one"],
     ]
-    assert len(set(secrets)) == 6
+    assert len(set(secrets)) == 8
 
 
 def test_each_hotline_is_the_demo_hotline_with_a_secret_of_its_own(tmp_path: Path) -> None:
