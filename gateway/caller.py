@@ -50,4 +50,5 @@ def told(caller: Caller, record: Record, flow_version: int) -> Told:
         msisdn=caller.sender.e164 if caller.sender.valid else None,
         repeat_of=record.repeat_of,
         now=caller.now,
+        media=record.media,
     )

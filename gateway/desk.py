@@ -96,7 +96,7 @@ class Desk:
                 opt_out(self._database, self._optout_key(sender))
                 self._conversation.opted_out(notice, sender)
             else:
-                self._note_delivery(notice)
+                self._note_delivery(notice, sender)
         except Away:
             return
 
@@ -104,10 +104,12 @@ class Desk:
         """Delivery reports that came before their message was known. Raises Away."""
         self._early.try_again(lambda id_, status: note_status(self._database, id_, status))
 
-    def _note_delivery(self, notice: Notice) -> None:
+    def _note_delivery(self, notice: Notice, sender: Sender) -> None:
+        if notice.opted_out:
+            opt_out(self._database, self._optout_key(sender))
         if notice.status == "unknown":
             self._count("unknown_delivery_status")
-        if not note_status(self._database, notice.id, notice.status):
+        if not note_status(self._database, notice.id, notice.status, notice.ours):
             self._count("unknown_delivery_report")
             self._early.keep(notice.id, notice.status)
 

@@ -10,6 +10,8 @@ from typing import Any
 from flows.engine import carry, pack, unpack
 from flows.model import Book, State
 from gateway.limits import Loop
+from gateway.media import MOST as MOST_MEDIA
+from gateway.media import Media
 from gateway.message import Turn
 from gateway.turns import Last
 from reports.routing import Leg
@@ -48,6 +50,7 @@ class Draft:
     begun: Begun
     at: int
     words: str | None = None
+    media: Media = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ class Record:
     opened: str | None = None  # the report whose code and PIN were given
     seed: str = ""  # tells this conversation from another under the same session id
     repeat_of: int | None = None  # reports from this number in the 24 hours before; for staff only
+    media: Media = ()
 
 
 def take_up(drafts: Sequence[Draft], state: State, not_before: int) -> Draft | None:
@@ -75,18 +79,31 @@ def take_up(drafts: Sequence[Draft], state: State, not_before: int) -> Draft | N
     return next(same, None)
 
 
-def carried(state: State, draft: Draft) -> State:
-    """This walk with the earlier one's answers and words before it: all words, and as many choices as help anybody."""
+def carried(record: Record, draft: Draft, origin_key: bytes) -> Record:
+    """This walk with the earlier one's answers and words before it: all words, and as many choices as help anybody.
+
+    Under this walk's own key: walked again without Redis, and so without the draft, it finds the same report.
+    """
     earlier = draft.state.answers
     choices = [index for index, answer in enumerate(earlier) if not answer.typed]
     old = set(choices[:-MOST_CHOICES])
     kept = tuple(answer for index, answer in enumerate(earlier) if index not in old)
-    return replace(carry(state, kept), unasked=draft.state.unasked + state.unasked)
+    state = replace(carry(record.state, kept), unasked=draft.state.unasked + record.state.unasked)
+    begun = replace(draft.begun, origin_key=origin_key, carried=True)
+    media = (draft.media + record.media)[:MOST_MEDIA]
+    return replace(record, state=state, begun=begun, words=record.words or draft.words, media=media)
 
 
-def laid_by(drafts: Sequence[Draft], draft: Draft) -> list[Draft]:
-    """The drafts of this phone with this one in front."""
-    others = [d for d in drafts if d.begun.report_id != draft.begun.report_id]
+def drafts_after(drafts: Sequence[Draft], record: Record) -> list[Draft] | None:
+    """This phone's drafts after a turn, this one in front; None where they stay as they are."""
+    begun, values = record.begun, record.state.values
+    danger, category = values.get("danger"), values.get("category")
+    if begun is None or not danger or not category:
+        return None
+    others = [draft for draft in drafts if draft.begun.report_id != begun.report_id]
+    if begun.sent_at:  # what comes after Send belongs to this call alone
+        return others if len(others) < len(drafts) else None
+    draft = Draft(danger, category, record.state, begun, record.at, record.words, record.media)
     return [draft, *others][:MOST_DRAFTS]
 
 
@@ -105,13 +122,14 @@ def pack_record(record: Record) -> list[Any]:
         r.opened,
         r.seed,
         r.repeat_of,
+        r.media,
     ]
 
 
 def unpack_record(data: Any, book: Book) -> Record | None:
     """None for what is not of this shape, as after an upgrade: the caller begins anew."""
     try:
-        state, last, answer, at, begun, reports, words, loop, over, opened, seed, repeat_of = data
+        state, last, answer, at, begun, reports, words, loop, over, opened, seed, repeat_of, media = data
         return Record(
             unpack(state, book),
             Last(*last),
@@ -125,23 +143,28 @@ def unpack_record(data: Any, book: Book) -> Record | None:
             opened,
             seed,
             repeat_of,
+            _unpack_media(media),
         )
     except (ValueError, TypeError, KeyError):
         return None
 
 
 def pack_drafts(drafts: Sequence[Draft]) -> list[Any]:
-    return [[d.danger, d.category, pack(d.state), _pack_begun(d.begun), d.at, d.words] for d in drafts]
+    return [[d.danger, d.category, pack(d.state), _pack_begun(d.begun), d.at, d.words, d.media] for d in drafts]
 
 
 def unpack_drafts(data: Any, book: Book) -> list[Draft]:
     try:
         return [
-            Draft(danger, category, unpack(state, book), _unpack_begun(begun), at, words)
-            for danger, category, state, begun, at, words in data or ()
+            Draft(danger, category, unpack(state, book), _unpack_begun(begun), at, words, _unpack_media(media))
+            for danger, category, state, begun, at, words, media in data or ()
         ]
     except (ValueError, TypeError, KeyError):
         return []
+
+
+def _unpack_media(data: list[list[str]]) -> Media:
+    return tuple((kind, address) for kind, address in data)
 
 
 def _pack_begun(b: Begun) -> list[Any]:

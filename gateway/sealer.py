@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gateway.media import Media, kinds_of
 from gateway.record import Begun
 from reports.answers import Given, facts_of
 from reports.country import Country
@@ -33,6 +34,7 @@ class Told:
     msisdn: str | None
     repeat_of: int | None
     now: int
+    media: Media = ()
 
 
 class Sealer:
@@ -105,6 +107,8 @@ def _report(told: Told, begun: Begun, legs: tuple[Leg, ...], completeness: str, 
         msisdn=told.msisdn if complete else None,
         first_words=told.words,
         unasked=told.unasked,
+        attachments=len(told.media),
+        attachment_types=kinds_of(told.media),
         repeat_of=told.repeat_of,
         floor=begun.floor,
         words_only=told.words is not None and not complete and not told.given,

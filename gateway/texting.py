@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from flows.engine import carry
-from flows.words import is_words
+from flows.words import fold, is_words
 from gateway import limits
 from gateway.caller import Caller
+from gateway.media import noted
 from gateway.message import Turn
 from gateway.record import Draft, Record
 from gateway.turns import Last
@@ -18,7 +19,9 @@ from reports.store.messages import opt_in, opt_out
 
 SILENT_SECONDS = 30 * 60  # after that any SMS gets the home screen: whoever holds the phone may be somebody else
 FIRST_WORDS = "home.first_words"
+NO_PICTURES = "home.no_pictures"
 SILENCE = Turn("", goes_on=True)
+GO_ON = "98"
 
 
 class Texting:
@@ -28,13 +31,14 @@ class Texting:
         self._vault = vault
 
     def move(self, caller: Caller, record: Record | None, drafts: list[Draft], last: Last) -> Moved:
-        text = caller.inbound.text
-        word = limits.word(text)
+        word = caller.inbound.word or limits.word(caller.inbound.text)
         if word == "stop":
             return self._stop(caller, record, last)
         if word == "start":
             self._note(caller, opted_out=False)
         moved = self._answered(caller, record, drafts, last, help_wanted=word == "help")
+        if caller.inbound.media and moved.record.answer.text:
+            moved = replace(moved, record=replace(moved.record, answer=self._no_pictures(caller)))
         return self._unless_looping(caller, record, moved, help_wanted=word == "help")
 
     def _answered(
@@ -48,15 +52,21 @@ class Texting:
             home = self._walk.begin(caller, last, record)
             if record and going_on:  # asked for help in between: what waits to be heard waits on, and can be deleted
                 state = replace(carry(home.state, record.state.answers), unasked=record.state.unasked)
-                home = replace(home, state=state, begun=record.begun, words=record.words)
+                media = record.media + home.media
+                home = replace(home, state=state, begun=record.begun, words=record.words, media=media)
             return Moved(home, accepted=help_wanted)
-        record = replace(record, last=last)
+        record = replace(record, last=last, media=noted(record.media, caller.inbound.media))
+        if fold(text) == GO_ON and record.answer == self._no_pictures(caller):
+            return Moved(self._walk.again(caller, record))
         late = caller.late or limits.is_stale(caller.inbound.sent_at, caller.now)
         if late and limits.is_key(text):
             return Moved(record, accepted=False)  # for a menu that its sender did not see
         if record.state.screen == HOME["sms"] and self._is_heard(text):
             return self._first_words(caller, record, last)
         return self._walk.step(caller, record, drafts, text)
+
+    def _no_pictures(self, caller: Caller) -> Turn:
+        return replace(self._walk.notice(caller, NO_PICTURES), goes_on=True)
 
     def _is_heard(self, text: str) -> bool:
         return is_words(text) and not limits.is_call_me(text)

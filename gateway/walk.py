@@ -16,8 +16,9 @@ from gateway.apart import Apart
 from gateway.caller import Caller, told
 from gateway.effects import Effects
 from gateway.filer import Filer, NotSent
+from gateway.media import noted
 from gateway.message import Turn
-from gateway.record import Begun, Draft, Record, carried, laid_by, take_up
+from gateway.record import Begun, Draft, Record, carried, drafts_after, take_up
 from gateway.turns import Last
 from gateway.world import Surroundings, heard
 from reports.code import spaced
@@ -68,7 +69,8 @@ class Walk:
     ) -> Record:
         """The home screen, the same for everybody. `unheard`: words that came to no conversation; they are kept."""
         state = engine.begin(self.book, screen or HOME[caller.kind])
-        record = Record(state, last, Turn("", goes_on=True), caller.now, seed=_seed(caller))
+        media = noted((), caller.inbound.media)
+        record = Record(state, last, Turn("", goes_on=True), caller.now, seed=_seed(caller), media=media)
         if is_words(unheard):
             kept = Unasked(caller.now, record.state.screen, unheard)
             record = replace(record, state=replace(record.state, unasked=(kept,)))
@@ -97,7 +99,8 @@ class Walk:
                 raise DoesNotFit  # each look at a PIN is counted, and a path would count it at every step
             if found.effect:
                 return self._cause(caller, record, drafts, found.effect)
-            heard = found.state.unasked != before.state.unasked  # no answer, and meant to be heard all the same
+            # no answer, and meant to be heard all the same
+            heard = found.state.unasked != before.state.unasked or bool(caller.inbound.media)
             if (found.accepted or heard) and not quiet:
                 answered = heard or found.answered is not None
                 record = replace(record, begun=self._write(caller, record, answered=answered))
@@ -114,6 +117,10 @@ class Walk:
         if effect == "delete" and record.begun:
             return replace(moved, drafts=[d for d in drafts if d.begun.report_id != record.begun.report_id])
         return moved
+
+    def again(self, caller: Caller, record: Record) -> Record:
+        """With the screen in place of which something else was shown."""
+        return replace(record, answer=self._show(caller, record))
 
     def discard(self, record: Record) -> Record:
         """Words never confirmed are not wanted after all; danger = now stays: leaving is like a dropped line."""
@@ -159,8 +166,8 @@ class Walk:
         self, caller: Caller, record: Record, drafts: list[Draft], *, sorry: bool = False, accepted: bool = True
     ) -> Moved:
         answer = self._show(caller, record, sorry=sorry)
-        left = self._drafts(caller, record, drafts)
         record = replace(record, answer=answer, at=caller.now)
+        left = drafts_after(drafts, record)
         return Moved(record if answer.goes_on else self._emptied(record, caller), left, accepted)
 
     def _show(self, caller: Caller, record: Record, *, sorry: bool = False) -> Turn:
@@ -191,17 +198,8 @@ class Walk:
 
     def _emptied(self, record: Record, caller: Caller) -> Record:
         """Over: what is kept on is the last answer, for a repeat of the last request, and nothing that was said."""
-        return replace(record, state=engine.begin(self.book, HOME[caller.kind]), words=None, opened=None, over=True)
-
-    def _drafts(self, caller: Caller, record: Record, drafts: list[Draft]) -> list[Draft] | None:
-        begun, values = record.begun, record.state.values
-        danger, category = values.get("danger"), values.get("category")
-        if begun is None or not danger or not category:
-            return None
-        if begun.sent_at:  # what comes after Send belongs to this call alone
-            left = [draft for draft in drafts if draft.begun.report_id != begun.report_id]
-            return left if len(left) < len(drafts) else None
-        return laid_by(drafts, Draft(danger, category, record.state, begun, caller.now, record.words))
+        home = engine.begin(self.book, HOME[caller.kind])
+        return replace(record, state=home, words=None, opened=None, over=True, media=())
 
     # The report
 
@@ -214,9 +212,7 @@ class Walk:
         draft = take_up(drafts, record.state, caller.now - DRAFT_SECONDS[caller.kind])
         if draft is None:
             return replace(record, begun=begun)
-        # Under this walk's own key: walked again without Redis, and so without the draft, it finds the same report.
-        begun = replace(draft.begun, origin_key=begun.origin_key, carried=True)
-        return replace(record, state=carried(record.state, draft), begun=begun, words=record.words or draft.words)
+        return carried(record, draft, begun.origin_key)
 
     def _begin_report(self, caller: Caller, record: Record) -> Begun:
         i = caller.inbound

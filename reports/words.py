@@ -82,10 +82,10 @@ LINK = re.compile(r"(?i)\b(?:https?://|www\.)\S+")
 def links_in(texts: Iterable[str | None]) -> list[str]:
     """The web addresses in the texts, each once, written so that no program makes a link of them."""
     found = (link.rstrip(".,;:!?)]}>\"'") for text in texts if text for link in LINK.findall(as_typed(text)))
-    return list(dict.fromkeys(_defanged(link) for link in found))
+    return list(dict.fromkeys(defanged(link) for link in found))
 
 
-def _defanged(link: str) -> str:
+def defanged(link: str) -> str:
     scheme, slashes, rest = link.partition("://")
     if slashes:
         return f"{scheme.lower().replace('http', 'hxxp')}[:]//{rest}"

@@ -62,6 +62,22 @@ def tokens(text: str) -> Secret[tuple[str, ...]]:
     return Secret(parts)
 
 
+def issued(text: str) -> Secret[tuple[str, ...]]:
+    """A secret that a provider made; two while one is replaced."""
+    return Secret(_one_or_two(text, "copy it from the provider's console"))
+
+
+def shaped(pattern: str, shown: str) -> Callable[[str], str]:
+    """A name that a provider gives. `shown`: where it stands, and what it looks like."""
+
+    def read(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise Wrong(f"is {text!r}; {shown}")
+        return text
+
+    return read
+
+
 def word(text: str) -> Secret[str]:
     """A secret that somebody else made: an API key."""
     return Secret(text)

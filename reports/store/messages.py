@@ -35,11 +35,12 @@ def put_outgoing(database: Database, message: Outgoing) -> None:
         connection.execute(database.insert_new(t.outgoing).values(row))
 
 
-def note_status(database: Database, provider_id: str, status: str) -> bool:
-    """Keep what a delivery report says; false where no message of ours has that id."""
+def note_status(database: Database, provider_id: str, status: str, ours: str = "") -> bool:
+    """Keep what a delivery report says; false where no message of ours has that id, nor is called `ours`."""
     o = t.outgoing.c
     with database.write() as connection:
-        row = connection.execute(select(o.id, o.status).where(o.provider_id == provider_id)).first()
+        named = or_(o.provider_id == provider_id, o.id == ours)
+        row = connection.execute(select(o.id, o.status).where(named)).first()
         if row is None:
             return False
         if FORWARD.get(status, 0) > FORWARD.get(row.status or "", 0):

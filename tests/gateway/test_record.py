@@ -18,7 +18,7 @@ from gateway.record import (
     Draft,
     Record,
     carried,
-    laid_by,
+    drafts_after,
     pack_drafts,
     pack_record,
     take_up,
@@ -38,6 +38,7 @@ STATE = State(
     ),
     unasked=(Unasked(1005, "report.category", "something that was not asked"),),
 )
+MEDIA = (("image", "hxxps[:]//media.example/1"),)
 BEGUN = Begun(
     "01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e",
     bytes(range(32)),
@@ -55,7 +56,19 @@ BEGUN = Begun(
 @pytest.mark.parametrize("begun", [None, BEGUN, Begun("id", b"k" * 32, 5)])
 def test_a_record_comes_back_as_it_was(begun: Begun | None) -> None:
     record = Record(
-        STATE, Last("turn", 12, 3), Turn("words", True), 1011, begun, 2, "first", Loop(3, 9), True, "opened", 4
+        STATE,
+        Last("turn", 12, 3),
+        Turn("words", True),
+        1011,
+        begun,
+        2,
+        "first",
+        Loop(3, 9),
+        True,
+        "opened",
+        "seed",
+        4,
+        MEDIA,
     )
     assert unpack_record(pack_record(record), BOOK) == record
 
@@ -69,8 +82,12 @@ def draft(report_id: str, at: int, danger: str = "soon") -> Draft:
     return Draft(danger, "harm", STATE, Begun(report_id, b"k" * 32, at), at)
 
 
+def record(report_id: str, at: int = 2) -> Record:
+    return Record(STATE, Last("turn"), Turn("", True), at, Begun(report_id, b"k" * 32, at))
+
+
 def test_drafts_come_back_and_others_are_none() -> None:
-    drafts = [draft("a", 1), draft("b", 2)]
+    drafts = [draft("a", 1), replace(draft("b", 2), media=MEDIA)]
     assert unpack_drafts(pack_drafts(drafts), BOOK) == drafts
     assert unpack_drafts([["x"]], BOOK) == []
     assert unpack_drafts(None, BOOK) == []
@@ -84,8 +101,17 @@ def test_a_draft_is_taken_up_by_the_same_first_two_answers_and_in_time() -> None
 
 def test_one_phone_keeps_a_few_drafts_each_report_once() -> None:
     drafts = [draft(name, 1) for name in "abcd"]
-    assert laid_by(drafts, draft("c", 2)) == [draft("c", 2), draft("a", 1), draft("b", 1)]
-    assert len(laid_by(drafts, draft("e", 2))) == MOST_DRAFTS
+    assert drafts_after(drafts, record("c")) == [draft("c", 2), draft("a", 1), draft("b", 1)]
+    assert len(drafts_after(drafts, record("e")) or ()) == MOST_DRAFTS
+
+
+def test_what_was_sent_leaves_no_draft_and_a_walk_without_a_report_none() -> None:
+    sent = record("a")
+    sent = replace(sent, begun=replace(sent.begun, sent_at=2))
+    assert drafts_after([draft("a", 1), draft("b", 1)], sent) == [draft("b", 1)]
+    assert drafts_after([draft("b", 1)], sent) is None
+    assert drafts_after([], replace(sent, begun=None)) is None
+    assert drafts_after([], replace(sent, state=State("home.home"))) is None
 
 
 def test_who_dials_all_day_carries_no_endless_tail_and_no_word_is_dropped() -> None:
@@ -93,7 +119,7 @@ def test_who_dials_all_day_carries_no_endless_tail_and_no_word_is_dropped() -> N
     state = STATE
     for _ in range(50):
         draft = Draft("soon", "harm", replace(state, answers=(*state.answers, words)), BEGUN, 1)
-        state = carried(STATE, draft)
+        state = carried(record("b"), draft, b"k" * 32).state
     assert sum(answer.typed for answer in state.answers) == 50
     assert sum(not answer.typed for answer in state.answers) == MOST_CHOICES + 2
     assert state.values == STATE.values
