@@ -10,7 +10,6 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from dataclasses import replace
 from typing import NoReturn
 from urllib.parse import unquote_to_bytes
 

@@ -9,7 +9,6 @@ from typing import Literal, Protocol
 Kind = Literal["ussd", "sms"]
 Event = Literal["new", "resume"]
 Word = Literal["", "stop", "start", "help"]
-Word = Literal["", "stop", "start", "help"]
 # form: the body, or the query of a GET. json: one object. text: the query, the door's headers, and the body as it is,
 # which becomes the field "text".
 Reads = Literal["form", "json", "text"]
@@ -38,7 +37,6 @@ class Fields:
     values: Mapping[str, tuple[str, ...]]  # each key's different values, in the order they came
     recoded: int = 0  # how many values were not UTF-8
     no_text: frozenset[str] = frozenset()  # keys of JSON that hold a list, an object, true or false
-    query: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of the address, beside a form in the body
     query: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of the address, beside a form in the body
 
     def __contains__(self, name: str) -> bool:
@@ -83,8 +81,6 @@ class Inbound:
     sent_at: int | None = None  # the provider's own time, unix seconds; says only how stale a message is
     word: Word = ""  # a carrier's word, where the provider says that this is one, in whatever language
     media: tuple[tuple[str, str], ...] = ()  # content type and address of what came beside the words; never fetched
-    word: Word = ""  # a carrier's word, where the provider says that this is one, in whatever language
-    media: tuple[tuple[str, str], ...] = ()  # content type and address of what came beside the words; never fetched
     network: str = ""
     link: str = ""  # what the provider wants back with a reply (Africa's Talking linkId, Kannel's session info)
 
@@ -100,8 +96,6 @@ class Notice:
     session: str = ""
     id: str = ""  # of the SMS that a delivery report is about
     status: str = ""  # normalised: sent, delivered, failed, unknown
-    ours: str = ""  # our own id of that SMS, where the provider gives it back
-    opted_out: bool = False  # it failed because the person wants none
     ours: str = ""  # our own id of that SMS, where the provider gives it back
     opted_out: bool = False  # it failed because the person wants none
 
