@@ -43,6 +43,8 @@ SQLITE_SETTINGS: Mapping[
     "trusted_schema": 0,
 }
 
+TURN_SECONDS = 1.0  # as long as SQLite itself waits for its lock
+
 
 class Away(Exception):
     """The database did not say yes: refused, slow, locked, full, or the outcome unknown. Never says what was sent."""
@@ -65,17 +67,32 @@ class Database:
         self.patience = patience
         self.engine = _sqlite(url, threads) if self.is_sqlite else _postgresql(url, threads, patience)
         self._answer = threading.local()
+        self._writing = threading.Lock()
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One short transaction, committed when the block ends. Raises Away wherever the commit is not certain."""
-        with _away(), self._connected() as connection:
+        with _away(), self._turn(), self._connected() as connection:
             with connection.execution_options(immediate=True).begin():
                 yield connection
                 self._await_commit(connection)
             if not self.is_sqlite and postgresql.line_of(connection).heard:
                 # "committed locally, but might not have been replicated": no second copy is certain
                 raise Away("the database warned at commit")
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """SQLite has one writer, and who finds it taken asks again after a while: under load some never get theirs.
+        So the threads of one process queue up here, and only processes meet there."""
+        if not self.is_sqlite:
+            yield
+            return
+        if not self._writing.acquire(timeout=TURN_SECONDS):
+            raise Away("another writes")
+        try:
+            yield
+        finally:
+            self._writing.release()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -73,6 +75,21 @@ def test_writers_take_turns(database: Database) -> None:
     for thread in threads:
         thread.join()
     assert until(database) == len(added) > 100
+
+
+def test_no_thread_waits_in_vain_while_the_others_write(database: Database) -> None:
+    """Seen in the fuzz: with SQLite asking again and again for its lock, some threads never got it within a second."""
+
+    def add() -> int:
+        for _ in range(15):
+            with database.write() as connection:
+                time.sleep(0.003)  # a disk that is not the fastest
+                connection.execute(update(t.lease).values(until=t.lease.c.until + 1))
+        return 15
+
+    with ThreadPoolExecutor(8) as pool:
+        added = sum(one.result() for one in [pool.submit(add) for _ in range(8)])
+    assert until(database) == added
 
 
 def test_a_lock_that_stays_is_away_within_the_limit(database: Database) -> None:
