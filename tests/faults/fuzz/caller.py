@@ -51,11 +51,11 @@ class Caller:
                 text = ""
             said.append(text)
             path += [text] if turn and way.opens == "ussd" else []
-            answer = self._ask(
-                way.request(self._said(way, self._phone, text, path, turn)).raw(), f"{way.channel} {way.name}"
-            )
+            saying = self._said(way, self._phone, text, path, turn)
+            answer = self._ask(way.request(saying).raw(), f"{way.channel} {way.name}")
             if words and text and answer.status in (200, 204):
-                told.append(self._told(way, text, said))
+                code = USSD_CODE if way.opens == "ussd" else SMS_CODE
+                told.append(Told(text, way.channel, code, way.session(saying), self._phone, tuple(said)))
             if way.opens == "ussd" and _is_over(answer):
                 break
         self._tally.heard(told)
@@ -77,10 +77,6 @@ class Caller:
         id_ = self._mark if way.opens == "ussd" else f"{self._mark}m{turn}"
         return Said(phone, text, id_, "*".join(path), turn + 1)
 
-    def _told(self, way: Way, words: str, before: list[str]) -> Told:
-        code, session = (USSD_CODE, self._mark) if way.opens == "ussd" else (SMS_CODE, "")
-        return Told(words, way.channel, code, session, self._phone, tuple(before))
-
     def _ask(self, raw: bytes, what: str, *, alone: bool = False) -> Answer:
         answer = self._line.ask(raw, alone=alone)
         self._tally.note(answer, what)
@@ -88,6 +84,8 @@ class Caller:
 
 
 def _is_over(answer: Answer) -> bool:
+    if b"ussd_service_op=" in answer.head:
+        return b"ussd_service_op=2" not in answer.head
     if answer.text.startswith("{"):
         return not json.loads(answer.text)["continue"]
     return not answer.text.startswith("CON ")

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import importlib
 import json
+import pkgutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from urllib.parse import urlencode
+from dataclasses import dataclass, replace
+from urllib.parse import quote, urlencode
+from zlib import crc32
+
+from twilio.request_validator import RequestValidator
 
 import gateway.channels
-from gateway.message import Channel, Door
-from reports.settings import Common, load_all
+from gateway.form import read_form
+from gateway.message import Channel, Unreadable
+from reports.settings import load_all
 from tests.support.town import Town
 
 USSD_CODE, SMS_CODE = "*111*163#", "163"
 FORM = "application/x-www-form-urlencoded"
+CHANNELS = tuple(sorted(one.name for one in pkgutil.iter_modules(gateway.channels.__path__)))
+ACCOUNT, ACCOUNT_KEY = "AC" + "0" * 32, "0123456789abcdef" * 2
+# All channels there are, whatever the demo opens
+OPEN = {"CHANNELS": ",".join(CHANNELS), "TWILIO_ACCOUNT_SID": ACCOUNT, "TWILIO_AUTH_TOKEN": ACCOUNT_KEY}
 
 
 @dataclass(frozen=True)
@@ -26,6 +35,11 @@ class Said:
     id: str  # of the session, or of the message
     path: str = ""
     turn: int = 1
+
+    @property
+    def number(self) -> int:
+        """The session, where it has to be one byte."""
+        return crc32(self.id.encode()) % 256
 
 
 @dataclass(frozen=True)
@@ -43,40 +57,45 @@ class Request:
         return head + b"".join(b"%s: %s\r\n" % line for line in lines) + b"\r\n" + self.body
 
 
+Write = Callable[[str, Said], Request]
+Seal = Callable[[Request], Request]
+
+
 @dataclass(frozen=True)
 class Way:
     """One door, with the secret in its address where it has one."""
 
     channel: str
     name: str
-    opens: str
+    opens: str  # ussd, sms or notice
     target: str
-    write: Callable[[str, Said], Request]
-    seal: Callable[[Request], Request]  # signs it as the provider would
+    write: Write
+    seal: Seal  # signs it as the provider would
 
     def request(self, said: Said) -> Request:
         return self.seal(self.write(self.target, said))
 
+    def session(self, said: Said) -> str:
+        """As web knows it."""
+        if self.opens == "sms":
+            return ""
+        return str(said.number) if self.channel == "kannel" else said.id
+
 
 def ways(town: Town) -> list[Way]:
-    """Of every channel that this town's web has open."""
-    found = []
-    for name in load_all((Common,), town.environment)[Common].channels:
-        module = importlib.import_module(f"{gateway.channels.__name__}.{name}")
-        channel: Channel = module.Channel(load_all((module.Settings,), town.environment)[module.Settings])
-        for door_name, door in channel.doors.items():
-            found.extend(_ways(town, channel, door_name, door))
-    return found
+    """Of every channel there is."""
+    return [way for name in CHANNELS for way in _of(town, name)]
 
 
-def _ways(town: Town, channel: Channel, name: str, door: Door) -> list[Way]:
-    token = f"/{town.environment[TOKENS[channel.name]]}" if channel.token else ""
-    target = f"/hooks/{channel.name}{token}" + (f"/{name}" if name else "")
-    seal = SIGNED[channel.name](town) if channel.name in SIGNED else _unsigned
+def _of(town: Town, name: str) -> list[Way]:
+    module = importlib.import_module(f"{gateway.channels.__name__}.{name}")
+    channel: Channel = module.Channel(load_all((module.Settings,), town.environment)[module.Settings])
+    token = f"/{town.environment[TOKENS[name]]}" if channel.token else ""
+    seal = SIGNED[name](town.environment["PUBLIC_URL"]) if name in SIGNED else _unsigned
     return [
-        Way(channel.name, name, opens, target, write, seal)
-        for (opens, write) in WRITTEN[channel.name, name]
-        if opens == door.opens or channel.practice
+        Way(name, door, opens, f"/hooks/{name}{token}" + (f"/{door}" if door else ""), write, seal)
+        for door in channel.doors
+        for opens, write in WRITTEN[name, door]
     ]
 
 
@@ -92,6 +111,9 @@ def _form(target: str, fields: Mapping[str, str]) -> Request:
 def _json(target: str, fields: Mapping[str, object]) -> Request:
     kind = ((b"Host", b"here"), (b"Content-Type", b"application/json"))
     return Request("POST", target.encode(), kind, json.dumps(fields).encode())
+
+
+# Africa's Talking
 
 
 def _at_ussd(target: str, said: Said) -> Request:
@@ -116,6 +138,9 @@ def _at_optout(target: str, said: Said) -> Request:
     return _form(target, {"senderId": SMS_CODE, "phoneNumber": said.phone})
 
 
+# The neutral form, and the simulator's
+
+
 def _neutral(target: str, said: Said) -> Request:
     who = {"session": said.id, "phone": said.phone, "service_code": USSD_CODE, "network": "54101"}
     step = {"event": "new" if said.turn == 1 else "resume", "text": said.text, "turn": said.turn}
@@ -126,17 +151,89 @@ def _simulated_sms(target: str, said: Said) -> Request:
     return _json(target, {"sms": said.text, "phone": said.phone, "service_code": SMS_CODE, "id": said.id})
 
 
-# Where the secret of a channel's address stands, and how its provider signs
-TOKENS: Mapping[str, str] = {"africastalking": "AFRICASTALKING_TOKEN", "ussd": "USSD_TOKEN"}
-SIGNED: Mapping[str, Callable[[Town], Callable[[Request], Request]]] = {}
+# Kannel
 
-# A channel that is missing here fails the test beside: random bytes alone would never get past its first check.
-WRITTEN: Mapping[tuple[str, str], tuple[tuple[str, Callable[[str, Said], Request]], ...]] = {
+
+def _kannel(target: str, said: Said, code: str, words: str, meta: str = "") -> Request:
+    about = {"From": said.phone, "To": code, "Coding": "0", "SMSC": "OPERATOR"}
+    told = about | ({"Meta-Data": meta} if meta else {})
+    headers = [(f"X-Kannel-{name}".encode(), value.encode("utf-8", "surrogatepass")) for name, value in told.items()]
+    kind = [(b"Host", b"here"), (b"Content-Type", b'text/plain; charset="UTF-8"')]
+    address = f"{target}?id={quote(said.id + str(said.turn))}"
+    return Request("POST", address.encode(), tuple(kind + headers), words.encode("utf-8", "surrogatepass"))
+
+
+def _kannel_sms(target: str, said: Said) -> Request:
+    return _kannel(target, said, SMS_CODE, said.text)
+
+
+def _kannel_get(target: str, said: Said) -> Request:
+    asked = {"id": said.id, "from": said.phone, "to": SMS_CODE, "coding": "0", "charset": "UTF-8", "text": said.text}
+    address = f"{target}?{urlencode(asked, errors='surrogatepass')}"
+    return Request("GET", address.encode(), ((b"Host", b"here"),), b"")
+
+
+def _kannel_ussd(target: str, said: Said) -> Request:
+    operation = "%01" if said.turn == 1 else "%12"
+    meta = f"?smpp?ussd_service_op={operation}&its_session_info=%{said.number:02x}%00&"
+    return _kannel(target, said, USSD_CODE, USSD_CODE if said.turn == 1 else said.text, meta)
+
+
+def _kannel_report(target: str, said: Said) -> Request:
+    return Request("GET", f"{target}?id={quote(said.id)}&type=1".encode(), ((b"Host", b"here"),), b"")
+
+
+# Twilio
+
+
+def _twilio_sms(target: str, said: Said) -> Request:
+    about = {"AccountSid": ACCOUNT, "MessageSid": said.id, "From": said.phone, "To": SMS_CODE, "NumMedia": "0"}
+    return _form(target, about | {"Body": said.text})
+
+
+def _twilio_status(target: str, said: Said) -> Request:
+    return _form(target, {"AccountSid": ACCOUNT, "MessageSid": said.id, "MessageStatus": "sent", "From": said.phone})
+
+
+def _twilio_signs(public_url: str) -> Seal:
+    validator = RequestValidator(ACCOUNT_KEY)
+
+    def seal(request: Request) -> Request:
+        try:
+            fields = read_form(request.body).values
+        except Unreadable:
+            return request
+        signature = validator.compute_signature(public_url + request.target.decode("latin-1"), _Fields(fields))
+        return replace(request, headers=(*request.headers, (b"X-Twilio-Signature", signature.encode())))
+
+    return seal
+
+
+class _Fields(dict[str, tuple[str, ...]]):
+    def getlist(self, name: str) -> tuple[str, ...]:
+        return self[name]
+
+
+# Where the secret of a channel's address stands, and how its provider signs
+TOKENS: Mapping[str, str] = {
+    "africastalking": "AFRICASTALKING_TOKEN",
+    "kannel": "KANNEL_TOKEN",
+    "ussd": "USSD_TOKEN",
+}
+SIGNED: Mapping[str, Callable[[str], Seal]] = {"twilio": _twilio_signs}
+
+# A channel that is missing here fails the test beside: random bytes alone would never get past its first look.
+WRITTEN: Mapping[tuple[str, str], tuple[tuple[str, Write], ...]] = {
     ("africastalking", "ussd"): (("ussd", _at_ussd),),
     ("africastalking", "ussd-end"): (("notice", _at_end),),
     ("africastalking", "sms"): (("sms", _at_sms),),
     ("africastalking", "delivery"): (("notice", _at_delivery),),
     ("africastalking", "optout"): (("notice", _at_optout),),
-    ("ussd", ""): (("ussd", _neutral),),
+    ("kannel", "sms"): (("sms", _kannel_sms), ("sms", _kannel_get)),
+    ("kannel", "ussd"): (("ussd", _kannel_ussd),),
+    ("kannel", "dlr"): (("notice", _kannel_report),),
     ("simulator", ""): (("ussd", _neutral), ("sms", _simulated_sms)),
+    ("twilio", "sms"): (("sms", _twilio_sms),),
+    ("twilio", "status"): (("notice", _twilio_status),),
+    ("ussd", ""): (("ussd", _neutral),),
 }

@@ -20,6 +20,7 @@ class Answer:
     body: bytes
     seconds: float
     sent: bytes
+    head: bytes = b""
 
     @property
     def text(self) -> str:
@@ -38,27 +39,27 @@ class Line:
             self.close()
         fresh = self._socket is None
         began = time.monotonic()
-        status, body = self._exchange(raw)
-        if not status and not fresh:  # it was closed while nobody used it
+        head, body = self._exchange(raw)
+        if not head and not fresh:  # it was closed while nobody used it
             began = time.monotonic()
-            status, body = self._exchange(raw)
+            head, body = self._exchange(raw)
         if alone:
             self.close()
-        return Answer(status, body, time.monotonic() - began, raw)
+        return Answer(int(head.split()[1]) if head else 0, body, time.monotonic() - began, raw, head)
 
     def close(self) -> None:
         if self._socket:
             self._socket.close()
         self._socket, self._rest = None, b""
 
-    def _exchange(self, raw: bytes) -> tuple[int, bytes]:
+    def _exchange(self, raw: bytes) -> tuple[bytes, bytes]:
         try:
             return self._asked(raw)
         except (OSError, ValueError):
             self.close()
-            return 0, b""
+            return b"", b""
 
-    def _asked(self, raw: bytes) -> tuple[int, bytes]:
+    def _asked(self, raw: bytes) -> tuple[bytes, bytes]:
         if self._socket is None:
             self._socket = socket.create_connection(("127.0.0.1", self._port), timeout=WITHIN)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -74,7 +75,7 @@ class Line:
         self._rest = came[whole:]
         if b"connection: close" in head.lower():
             self.close()
-        return int(head.split()[1]), came[len(head) + len(HEAD_ENDS) : whole]
+        return head, came[len(head) + len(HEAD_ENDS) : whole]
 
     def _until(self, enough: Callable[[bytes], bool]) -> bytes:
         assert self._socket

@@ -12,7 +12,7 @@ import requests
 
 from tests.faults.city import OURS, City
 from tests.faults.fuzz.caller import Caller
-from tests.faults.fuzz.doors import ways
+from tests.faults.fuzz.doors import OPEN, ways
 from tests.faults.fuzz.kept import Kept
 from tests.faults.fuzz.line import Line
 from tests.faults.fuzz.tally import Tally
@@ -28,7 +28,7 @@ LATE = 60.0  # seconds in which what lies in the spool has come out of it
 
 def fuzz(count: int, seed: int, watch: Callable[[Tally], None] = lambda tally: None) -> Tally:
     """`count` requests at every door; ends sooner where too much is wrong."""
-    city = City(web_processes=2).up()
+    city = City(web_processes=2, settings=OPEN).up()
     try:
         run = Run(city, count, Tally(seed), watch)
         run.go()
