@@ -185,7 +185,7 @@ def _assemble(given: _Given) -> Parts:
         metrics=metrics,
         desk=desk,
         webhooks=Webhooks(channels, desk, metrics),
-        health=Health(database, kept, spool, metrics),
+        health=Health(database, kept, spool, metrics, common.data),
         housekeeping=Housekeeping(
             database=database, spool=spool, filer=filer, waiting=waiting, desk=desk, channels=channels
         ),

@@ -6,24 +6,27 @@ A load balancer asks /healthz. /readyz is for a person: while parts are away cal
 from __future__ import annotations
 
 import json
+import math
+from pathlib import Path
 
 from flask import Response
 
 from gateway.metrics import Metrics
 from gateway.sessions import Sessions
 from reports.spool import Spool
-from reports.store import sweeping
+from reports.store import backups, sweeping
 from reports.store.database import Away, Database
 
 OLDEST_P1_SECONDS = 600
 
 
 class Health:
-    def __init__(self, database: Database, sessions: Sessions, spool: Spool, metrics: Metrics) -> None:
+    def __init__(self, database: Database, sessions: Sessions, spool: Spool, metrics: Metrics, data: Path) -> None:
         self._database = database
         self._sessions = sessions
         self._spool = spool
         self._metrics = metrics
+        self._data = data
 
     def up(self) -> Response:
         return Response("ok\n", content_type="text/plain; charset=utf-8")
@@ -47,6 +50,7 @@ class Health:
             f"tokaut_spool_entries {len(self._spool.names())}",
             f"tokaut_spool_oldest_seconds {self._spool.oldest_seconds():.0f}",
             f"tokaut_spool_bad {self._spool.bad()}",
+            f"tokaut_backup_age_seconds {_figure(backups.age_seconds(self._data))}",
         ]
         oldest = self._oldest()
         lines.append(f"tokaut_database_up {int(oldest is not None)}")
@@ -63,3 +67,7 @@ class Health:
             return {priority: age // 1_000_000 for priority, age in sweeping.oldest(self._database).items()}
         except Away:
             return None
+
+
+def _figure(seconds: float) -> str:
+    return "+Inf" if math.isinf(seconds) else f"{seconds:.0f}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from tokaut.audit import audit
+from tokaut.backup import backup
 from tokaut.bench import bench
 from tokaut.check import check
 from tokaut.deliveries import deliveries
@@ -13,6 +14,7 @@ from tokaut.hotline import hotline
 from tokaut.keys import keys
 from tokaut.migrate import migrate
 from tokaut.redis import redis
+from tokaut.restore import restore
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -29,7 +31,7 @@ def main() -> None:
     """
 
 
-for command in (demo, check, keys, migrate, redis, deliveries, hotline, audit, bench):
+for command in (demo, check, keys, migrate, redis, deliveries, hotline, audit, backup, restore, bench):
     main.add_command(command)
 
 if __name__ == "__main__":

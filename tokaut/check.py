@@ -68,6 +68,7 @@ def look_at_parts(environ: Mapping[str, str]) -> Found:
         "database": list(checks.database(common)),
         "redis": list(redis(common, live=checks.mode_of(environ) == "live")),
         "folders": list(checks.folders(common)),
+        "backup": list(checks.backup(common, checks.mode_of(environ))),
     }
 
 

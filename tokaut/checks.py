@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,10 +17,12 @@ from reports.keyfolder import SENDER, KeyFault, listed, load_private, load_publi
 from reports.migrations import WrongDatabase, refuse_wrong
 from reports.pepper import load_pepper
 from reports.settings import SHARED, Common, PepperFile, SettingError, attempt_hotlines, collect, load
+from reports.store.backups import age_seconds
 from reports.store.database import Away, BadAddress, Database
 from tokaut.audit import rows, walked
 
 MODES: Final[tuple[Mode, ...]] = ("live", "training", "demo")
+BACKUP_SECONDS: Final = 3600
 LITTLE_SPACE: Final = 1_000_000_000  # bytes; below it an operator has time to act
 
 
@@ -128,6 +131,16 @@ def folders(common: Common) -> Iterator[str]:
     free = shutil.disk_usage(standing).free
     if free < LITTLE_SPACE:
         yield f"Only {free // 1_000_000} MB are free at {standing}; below 200 MB no report is taken into the spool."
+
+
+def backup(common: Common, mode: Mode) -> Iterator[str]:
+    """A demo needs none."""
+    if mode == "demo" or not common.has_database:
+        return
+    age = age_seconds(common.data)
+    if age > BACKUP_SECONDS:
+        last = "No backup was ever made." if math.isinf(age) else f"The last backup is {age / 3600:.0f} h old."
+        yield f"{last} A dead disk would take what came since with it. Each 15 min: tokaut backup <folder>"
 
 
 def _classes_beside(channel: str) -> Iterator[type]:

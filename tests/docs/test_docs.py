@@ -22,6 +22,7 @@ BY_HEALTH = {
     "spool_entries",
     "spool_oldest_seconds",
     "spool_bad",
+    "backup_age_seconds",
     "oldest_undelivered_seconds",
 }
 

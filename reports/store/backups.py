@@ -1,0 +1,137 @@
+"""Copies of the embedded database while everything runs, and the way back. PostgreSQL has tools of its own for both.
+
+Never `cp`: what was committed last stands in the WAL beside the file, and a copy of one without the other is torn.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import math
+import os
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+DONE = "last-backup"  # a file in TOKAUT_DATA; its age is the backup's
+PAGES = 256  # of 4 KiB, a step: between two of them a progress bar moves
+SHARED = (0x40000002, 510)  # the bytes that SQLite locks while a database in WAL mode is open (its source, os.h)
+BESIDE = ("", "-wal", "-shm", "-journal")  # what SQLite keeps with a database
+
+
+class NoBackup(Exception):
+    """It was not made, or cannot be used. One line that says why and what to do."""
+
+
+def copy(source: Path, target: Path, progress: Callable[[int, int], None]) -> None:
+    """A whole, checked copy of one moment, on the disk when this returns. Raises NoBackup."""
+    part = target.with_name(target.name + ".part")
+    try:
+        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        with closing(_open(source, "ro")) as here, closing(sqlite3.connect(part, isolation_level=None)) as there:
+            with _one_moment(here):
+                here.backup(there, pages=PAGES, progress=lambda _, remaining, total: progress(total - remaining, total))
+            there.execute("PRAGMA journal_mode=DELETE")  # one file, with nothing beside it
+        _sync(part)
+        check(part)
+        part.rename(target)
+        _sync(target.parent)
+    except (OSError, sqlite3.Error) as error:
+        raise NoBackup(f"The copy could not be made ({_why(error)}); nothing of it was kept.") from None
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def check(path: Path) -> str:
+    """The mode for which the database was made. Raises NoBackup where it is none of ours, or is damaged."""
+    try:
+        with closing(_open(path, "ro")) as here:
+            found = [row[0] for row in here.execute("PRAGMA integrity_check(3)")]
+            (mode,) = here.execute("SELECT mode FROM made_for").fetchone()
+    except (OSError, sqlite3.Error, TypeError) as error:
+        raise NoBackup(f"{path} is no whole database of Tokaut ({_why(error)}). Take an older one.") from None
+    if found != ["ok"]:
+        raise NoBackup(f"{path} is damaged ({found[0]}). Take an older one.")
+    return str(mode)
+
+
+def in_use(database: Path) -> bool:
+    """Whether another process has it open. Looks at the locks alone: a broken one must not be touched."""
+    try:
+        with database.open("r+b") as file:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, SHARED[1], SHARED[0])
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def put_back(backup: Path, database: Path) -> Path | None:
+    """In the place of the database, which is put aside whole; returns where. Raises NoBackup.
+
+    An old WAL left beside a new file would be played into it.
+    """
+    part = database.with_name(database.name + ".part")
+    try:
+        part.unlink(missing_ok=True)
+        with backup.open("rb") as here, os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as there:
+            shutil.copyfileobj(here, there, 1 << 20)
+        _sync(part)
+        check(part)
+        aside = _put_aside(database)
+        part.rename(database)
+        _sync(database.parent)
+    except OSError as error:
+        raise NoBackup(f"{database} could not be written ({_why(error)}).") from None
+    return aside
+
+
+def mark_done(data: Path) -> None:
+    (data / DONE).touch(mode=0o600)
+
+
+def age_seconds(data: Path) -> float:
+    """Of the last backup; infinite where there was none."""
+    try:
+        return max(0.0, time.time() - (data / DONE).stat().st_mtime)
+    except OSError:
+        return math.inf
+
+
+def _put_aside(database: Path) -> Path | None:
+    if not database.exists():
+        return None
+    aside = database.with_name(f"{database.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+    for ending in BESIDE:
+        if (old := database.with_name(database.name + ending)).exists():
+            old.rename(aside.with_name(aside.name + ending))
+    return aside
+
+
+@contextmanager
+def _one_moment(connection: sqlite3.Connection) -> Iterator[None]:
+    """Within a read of its own the copy does not begin anew at each commit of others."""
+    connection.execute("BEGIN")
+    connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    yield
+    connection.execute("COMMIT")
+
+
+def _open(path: Path, how: str) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode={how}", uri=True, isolation_level=None, timeout=5)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _why(error: Exception) -> str:
+    return error.strerror or type(error).__name__ if isinstance(error, OSError) else str(error)

@@ -1,0 +1,88 @@
+"""A backup from the middle of a run put back: nothing that was sent is lost, and the hotline sees the same keys."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+
+import pytest
+
+from tests.faults.city import City
+from tests.faults.walking import TO_SEND, a_phone, comes_once, is_sent, of, say, walk
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults-restore")]
+
+STOPPED = ("web", "urgent", "standard", "clock")
+
+
+@pytest.fixture
+def city() -> Iterator[City]:
+    city = City(web_processes=1).up()
+    yield city
+    city.down()
+
+
+def tokaut(city: City, *command: str) -> str:
+    whole = [sys.executable, "-m", "tokaut", *command]
+    done = subprocess.run(whole, env=city.environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def send(city: City) -> str:
+    """The number that asked to be called back at, so that the hotline's copy can be told apart."""
+    number = a_phone()
+    phone = city.ussd_phone("africastalking", number)
+    walk(phone, TO_SEND)
+    assert is_sent(say(phone, "1"))
+    return number
+
+
+def keys(city: City) -> dict[tuple[str, str], set[str]]:
+    """The keys under which each hotline got each report."""
+    found = defaultdict(set)
+    for line in city.received():
+        found[line["hotline"], line["body"]["data"]["report_id"]].add(line["headers"]["webhook-id"])
+    return found
+
+
+def test_restored_from_the_middle_of_a_run(city: City) -> None:
+    medium = city.folder / "medium"
+    before = [send(city) for _ in range(3)]
+    city.until_received(lambda _: all(of(city, number) for number in before), "the first never came")
+    city.until_finished()
+    for name in ("urgent", "standard", "clock"):
+        city.kill(name)
+    under_way = [send(city) for _ in range(3)]
+    tokaut(city, "backup", str(medium))
+    assert city.count("delivery WHERE state = 'due'") == len(under_way)
+
+    for name in ("urgent", "standard", "clock"):
+        city.start(name)
+    city.until_received(lambda _: all(of(city, number) for number in under_way), "the next never came", 40)
+    after = [send(city) for _ in range(3)]
+    city.until_received(lambda _: all(of(city, number) for number in after), "those after it never came")
+    with city.locked():
+        spooled = [send(city) for _ in range(2)]
+        assert city.spooled() == 2
+        for name in STOPPED:
+            city.kill(name)
+    (copy,) = medium.iterdir()
+    said = tokaut(city, "restore", str(copy))
+    assert "is kept as" in said
+    tokaut(city, "migrate")
+    for name in reversed(STOPPED):
+        city.start(name)
+    city.until_web_answers()
+    city.until_received(lambda _: all(of(city, number) for number in spooled), "what was in the spool never came", 40)
+    city.until_finished()
+
+    assert all(of(city, number) for number in (*before, *under_way, *after, *spooled))
+    assert all(len(found) == 1 for found in keys(city).values()), "a report came under a second key"
+    known = {key for found in keys(city).values() for key in found}
+    again = {str(row[0]) for row in city.ask("SELECT delivery_id FROM delivery WHERE state = 'delivered'")}
+    assert len(known) == len((*before, *under_way, *after, *spooled))
+    assert again < known and len(again) == len((*before, *under_way, *spooled)), "what was under way did not go again"
+    comes_once(city, send(city))

@@ -1,0 +1,181 @@
+"""`tokaut backup`: a whole copy of one moment while others write; never beside a key."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from reports.keyfolder import new_pair
+from reports.store import backups
+from tokaut.__main__ import main
+
+
+class Box:
+    """One installation in training mode, and a folder for its backups."""
+
+    def __init__(self, folder: Path) -> None:
+        self.data, self.medium = folder / "data", folder / "medium"
+        self.database = self.data / "tokaut.db"
+        self.settings = {"TOKAUT_MODE": "training", "TOKAUT_DATA": str(self.data), "TOKAUT_KEYS": str(folder / "keys")}
+
+    def run(self, *command: str, **settings: str) -> tuple[int, str]:
+        done = CliRunner().invoke(main, list(command), env={**self.settings, **settings})
+        assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+        return done.exit_code, done.output
+
+    def backups(self) -> list[Path]:
+        return sorted(self.medium.glob("*"))
+
+    def write(self, name: str) -> None:
+        with sqlite3.connect(self.database, timeout=5) as connection:
+            connection.execute("INSERT INTO lease VALUES (?, '', 0)", (name,))
+        connection.close()
+
+    def names(self, database: Path) -> set[str]:
+        connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
+        found = {row[0] for row in connection.execute("SELECT name FROM lease")}
+        connection.close()
+        return found
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Iterator[Box]:
+    box = Box(tmp_path)
+    assert box.run("migrate")[0] == 0
+    yield box
+
+
+def test_a_copy_is_whole_closed_and_stands_alone(box: Box) -> None:
+    box.write("before")
+    status, said = box.run("backup", str(box.medium))
+    assert status == 0, said
+    (copy,) = box.backups()
+    assert copy.name.startswith("training-") and copy.stat().st_mode & 0o777 == 0o600
+    assert box.medium.stat().st_mode & 0o777 == 0o700
+    assert box.names(copy) == {"before"}
+    assert "whole" in said and "Take the copy to another one" in said
+    assert backups.age_seconds(box.data) < 60
+
+
+def test_what_is_in_the_wal_alone_is_in_the_copy(box: Box) -> None:
+    holder = sqlite3.connect(box.database)  # while it is open the WAL stays
+    holder.execute("INSERT INTO lease VALUES ('fresh', '', 0)")
+    holder.commit()
+    assert box.database.with_name("tokaut.db-wal").stat().st_size > 0
+    assert box.run("backup", str(box.medium))[0] == 0
+    holder.close()
+    assert box.names(box.backups()[0]) == {"fresh"}
+
+
+def test_it_ends_though_others_write_all_the_time(box: Box) -> None:
+    """One moment: all that was committed before it began, and nothing of half a transaction."""
+    connection = sqlite3.connect(box.database)
+    connection.execute("CREATE TABLE padding (x)")
+    connection.executemany("INSERT INTO padding VALUES (?)", [(os.urandom(4000),) for _ in range(4000)])
+    connection.execute("CREATE TABLE pair (a, b)")
+    connection.commit()
+    connection.close()
+    stop = threading.Event()
+    written = []
+
+    def write() -> None:
+        line = sqlite3.connect(box.database, timeout=10)
+        while not stop.is_set():
+            number = len(written)
+            with line:
+                line.execute("INSERT INTO pair VALUES (?, NULL)", (number,))
+                line.execute("UPDATE pair SET b = a WHERE a = ?", (number,))
+            written.append(time.monotonic())
+        line.close()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        while len(written) < 50:
+            time.sleep(0.001)
+        before, began = len(written), time.monotonic()
+        assert box.run("backup", str(box.medium))[0] == 0
+        took = time.monotonic() - began
+    finally:
+        stop.set()
+        writer.join()
+    assert sum(at > began for at in written) > 5, "nobody wrote meanwhile"
+    copy = sqlite3.connect(box.backups()[0])
+    rows = copy.execute("SELECT a, b FROM pair").fetchall()
+    copy.close()
+    assert before <= len(rows) <= len(written) and took < 30
+    assert [a for a, _ in rows] == list(range(len(rows))) and all(a == b for a, b in rows)
+
+
+def test_old_copies_go_and_what_is_not_ours_stays(box: Box) -> None:
+    box.run("backup", str(box.medium))
+    ours, theirs, live = box.backups()[0], box.medium / "notes.txt", box.medium / "live-2020.tokaut.db"
+    for path in (theirs, live):
+        path.touch()
+    for path in (ours, theirs, live):
+        os.utime(path, (0, time.time() - 36 * 86_400))
+    status, said = box.run("backup", str(box.medium))
+    assert (status, "1 older than 35 days deleted" in said) == (0, True)
+    assert not ours.exists() and theirs.exists() and live.exists() and len(box.backups()) == 3
+
+
+def test_nothing_is_kept_of_a_copy_that_failed(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    box.database.write_bytes(b"x" * 4096)
+    status, said = box.run("backup", str(box.medium))
+    assert (status, len(said.splitlines())) == (1, 1) and "could not be made" in said
+    assert box.backups() == []
+    assert backups.age_seconds(box.data) == float("inf")
+
+
+def test_a_damaged_database_makes_no_backup(box: Box) -> None:
+    """A copy of a torn page would be found out when it is needed."""
+    connection = sqlite3.connect(box.database)
+    connection.execute("PRAGMA journal_mode=DELETE")
+    connection.executemany("INSERT INTO lease VALUES (?, ?, 0)", [(f"{n}", "x" * 70) for n in range(500)])
+    connection.commit()
+    (root,) = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'lease'").fetchone()
+    connection.close()
+    with box.database.open("r+b") as file:
+        file.seek((root - 1) * 4096)
+        file.write(b"\xff" * 2048)
+    status, said = box.run("backup", str(box.medium))
+    assert (status == 1 and "damaged" in said) or "no whole database" in said
+    assert box.backups() == []
+
+
+@pytest.mark.rule("X-09")
+@pytest.mark.parametrize("where", ["keys", "keys/inside", ".", "data", "beside a key", "beside a secret"])
+def test_never_beside_a_key(box: Box, tmp_path: Path, where: str) -> None:
+    new_pair(tmp_path / "keys", "vu-pikinini")
+    settings = {}
+    folder = tmp_path / where
+    if where == "beside a key":
+        new_pair(folder / "old", "vu-pikinini")
+    if where == "beside a secret":
+        settings["TOKAUT_STORE_KEY_FILE"] = str(folder / "store_key")
+    status, said = box.run("backup", str(folder), **settings)
+    assert status == 1 and len(said.splitlines()) == 1, said
+    assert not list(tmp_path.rglob("*.tokaut.db"))
+    assert backups.age_seconds(box.data) == float("inf")
+
+
+def test_other_reasons_not_to(box: Box, tmp_path: Path) -> None:
+    assert "migrate" in box.run("backup", str(box.medium), TOKAUT_DATA=str(tmp_path / "new"))[1]
+    assert "its own tools" in box.run("backup", str(box.medium), DATABASE_URL="postgresql://db.example/tokaut")[1]
+    (tmp_path / "file").touch()
+    assert box.run("backup", str(tmp_path / "file"))[0] == 1
+
+
+def test_check_says_how_old_it_is(box: Box) -> None:
+    assert "No backup was ever made." in box.run("check")[1]
+    box.run("backup", str(box.medium))
+    assert "backup: good" in box.run("check")[1]
+    os.utime(box.data / backups.DONE, (0, time.time() - 3 * 3600))
+    assert "The last backup is 3 h old." in box.run("check")[1]

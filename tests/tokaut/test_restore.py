@@ -1,0 +1,94 @@
+"""`tokaut restore`: only when nothing runs, only what is whole and of this mode; what was there is put aside."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.tokaut.test_backup import Box, box
+
+__all__ = ["box"]
+
+
+def copied(box: Box) -> Path:
+    box.write("before")
+    assert box.run("backup", str(box.medium))[0] == 0
+    box.write("after")
+    return box.backups()[0]
+
+
+def test_it_is_as_it_was_and_what_was_there_is_kept(box: Box) -> None:
+    copy = copied(box)
+    status, said = box.run("restore", str(copy))
+    assert status == 0, said
+    assert box.names(box.database) == {"before"}
+    assert box.database.stat().st_mode & 0o777 == 0o600
+    (aside,) = box.data.glob("tokaut.db.before-*")
+    assert box.names(aside) == {"before", "after"}
+    assert str(aside) in said and "start clock and workers, then web" in said
+    assert copy.exists()
+
+
+def test_no_old_wal_is_played_into_it(box: Box) -> None:
+    """As after a power cut: the WAL holds what was committed last."""
+    copy = copied(box)
+    holder = sqlite3.connect(box.database)
+    holder.execute("INSERT INTO lease VALUES ('in the WAL', '', 0)")
+    holder.commit()
+    left = {ending: box.database.with_name(f"tokaut.db{ending}").read_bytes() for ending in ("", "-wal")}
+    holder.close()
+    for ending, data in left.items():
+        box.database.with_name(f"tokaut.db{ending}").write_bytes(data)
+    assert box.run("restore", str(copy))[0] == 0
+    assert box.names(box.database) == {"before"}
+    (aside,) = box.data.glob("tokaut.db.before-*Z")
+    assert "in the WAL" in box.names(aside)
+
+
+def test_not_while_a_process_has_it_open(box: Box) -> None:
+    copy = copied(box)
+    opens = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM lease').fetchall()"
+    waits = "; print('open', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", opens + waits, str(box.database)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout and holder.stdout.readline() == b"open\n"
+        status, said = box.run("restore", str(copy))
+        holder.communicate()
+    assert (status, "is in use" in said) == (1, True)
+    assert box.names(box.database) == {"before", "after"}
+
+
+def test_a_broken_database_is_put_aside_with_all_that_belongs_to_it(box: Box) -> None:
+    copy = copied(box)
+    box.database.write_bytes(b"\0" * 5000)
+    box.database.with_name("tokaut.db-wal").write_bytes(b"left")
+    assert box.run("restore", str(copy))[0] == 0
+    assert box.names(box.database) == {"before"}
+    assert len(list(box.data.glob("tokaut.db.before-*"))) == 2
+
+
+def test_where_there_was_none(box: Box, tmp_path: Path) -> None:
+    copy = copied(box)
+    box.settings["TOKAUT_DATA"] = str(tmp_path / "new")
+    assert box.run("restore", str(copy))[0] == 0
+    assert box.names(tmp_path / "new" / "tokaut.db") == {"before"}
+
+
+@pytest.mark.rule("X-25")
+@pytest.mark.parametrize("what", ["none", "no database", "torn", "another mode", "empty"])
+def test_nothing_else_is_taken(box: Box, tmp_path: Path, what: str) -> None:
+    copy = copied(box)
+    if what == "none":
+        copy.unlink()
+    elif what == "torn":
+        copy.write_bytes(copy.read_bytes()[: copy.stat().st_size // 2])
+    elif what != "another mode":
+        copy.write_bytes(b"" if what == "empty" else b"x" * 9000)
+    status, said = box.run("restore", str(copy), **({"TOKAUT_MODE": "live"} if what == "another mode" else {}))
+    assert status == 1 and len(said.splitlines()) == 1, said
+    assert box.names(box.database) == {"before", "after"}
+    assert not list(box.data.glob("*before-*"))

@@ -1,0 +1,102 @@
+"""`tokaut backup`: a copy of the database while everything runs, on another medium than the keys."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from rich.progress import Progress
+
+from reports.hardening import harden
+from reports.keyfolder import readable_private_keys
+from reports.settings import Place, SettingError, load
+from reports.store.backups import NoBackup, copy, mark_done
+from tokaut.plain import Plain
+
+LEAST_FREE = 200 << 20  # bytes that stay free beside the copy
+ENDING = ".tokaut.db"
+SECRET_FILES = ("TOKAUT_STORE_KEY_FILE", "TOKAUT_SESSION_KEY_FILE", "TOKAUT_PHONE_PEPPER_FILE")
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--days", default=35, show_default=True, help="Copies older than this are deleted; 0 keeps them all.")
+def backup(folder: Path, days: int) -> None:
+    """Copy the embedded database into FOLDER, while everything runs.
+
+    The copy is one moment, checked before it gets its name: <mode>-<time>.tokaut.db. Keys are never in it, and FOLDER
+    must be where no key is: who finds both can read every report. Nor is the spool: it belongs to its host's disk.
+    Run it each 15 minutes, then take FOLDER to another disk; tokaut-backup.timer does the first.
+
+    \b
+    Example:  tokaut backup /mnt/backup
+
+    Next: `tokaut check` says how old the last one is. The way back: `tokaut restore <file>`.
+    """
+    harden()
+    try:
+        place = load(Place, os.environ)
+        database = embedded(place)
+        if not database.exists():
+            raise Plain(f"There is no database under {place.data} yet. Make it: tokaut migrate")
+        _refuse_keys(folder.absolute(), place)
+        made = _make(place, database, folder)
+    except (SettingError, NoBackup) as error:
+        raise Plain(str(error)) from None
+    except OSError as error:
+        raise Plain(f"{folder} cannot be used ({error.strerror}). Name a folder that this account may write.") from None
+    mark_done(place.data)
+    click.echo(f"{made}  {made.stat().st_size / 1e6:.1f} MB, whole")
+    if days and (old := _delete_older(folder, place.mode, days)):
+        click.echo(f"{old} older than {days} days deleted.")
+    if folder.stat().st_dev == place.data.stat().st_dev:
+        click.echo("This is the disk of the database itself. Take the copy to another one.")
+
+
+def embedded(place: Place) -> Path:
+    """The file of the embedded database. Raises Plain where it is PostgreSQL."""
+    if place.database is None:
+        return place.data / "tokaut.db"
+    address = place.database.reveal()
+    if address.startswith("sqlite:///"):
+        return Path(address.removeprefix("sqlite:///"))
+    raise Plain("The database is PostgreSQL, which has its own tools: docs/operating/restore.md has the commands.")
+
+
+def _refuse_keys(folder: Path, place: Place) -> None:
+    """Database and keys never on one medium."""
+    keys = place.keys.absolute()
+    if folder == keys or keys in folder.parents or folder in keys.parents or folder == place.data.absolute():
+        raise Plain(f"{folder} and the keys in {keys} are one place. Name a folder on another disk.")
+    for name in SECRET_FILES:
+        secret = os.environ.get(name, "").strip()
+        if secret and folder in Path(secret).absolute().parents:
+            raise Plain(f"{secret} ({name}) lies in {folder}. Keys and backups are never kept together.")
+    if folder.is_dir():
+        for path in readable_private_keys(folder):
+            raise Plain(f"{path} is a private key. Keys and backups are never kept together: take it away.")
+
+
+def _make(place: Place, database: Path, folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if shutil.disk_usage(folder).free < database.stat().st_size + LEAST_FREE:
+        raise Plain(f"{folder} has too little room for the database ({database.stat().st_size // 1_000_000} MB).")
+    target = folder / f"{place.mode.value}-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}{ENDING}"
+    with Progress(transient=True, disable=not sys.stdout.isatty()) as shown:
+        bar = shown.add_task("copying", total=None)
+        copy(database, target, lambda done, total: shown.update(bar, completed=done, total=total))
+    return target
+
+
+def _delete_older(folder: Path, mode: str, days: int) -> int:
+    """Only our own, and only when a new one stands: what was purged is then gone after so many days."""
+    before = time.time() - days * 86_400
+    old = [path for path in folder.glob(f"{mode}-*{ENDING}") if path.stat().st_mtime < before]
+    for path in old:
+        path.unlink()
+    return len(old)

@@ -1,0 +1,50 @@
+"""`tokaut restore`: a backup in the place of the database, which is put aside and never deleted."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from reports.hardening import harden
+from reports.settings import Place, SettingError, load
+from reports.store.backups import NoBackup, check, in_use, put_back
+from tokaut.backup import embedded
+from tokaut.plain import Plain
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+def restore(file: Path) -> None:
+    """Put the backup FILE in the place of the embedded database.
+
+    Stop web, urgent, standard and clock first. The database that is there is put aside whole. What was delivered since
+    the backup goes out again under the same key, and the hotline knows it; reports taken after the backup and not yet
+    delivered are in the spool, or gone.
+
+    \b
+    Example:  tokaut restore /mnt/backup/live-20270102T030405.000000Z.tokaut.db
+
+    Next: `tokaut migrate`, `tokaut check`, then start clock and workers, then web.
+    """
+    harden()
+    try:
+        place = load(Place, os.environ)
+        database = embedded(place)
+        _refuse_other_modes(check(file), place)
+        if in_use(database):
+            raise Plain(f"{database} is in use. Stop web, urgent, standard and clock, then run this again.")
+        database.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        aside = put_back(file, database)
+    except (SettingError, NoBackup) as error:
+        raise Plain(str(error)) from None
+    click.echo(f"{database} is now {file.name}.")
+    if aside:
+        click.echo(f"What was there is kept as {aside}.")
+    click.echo("Next: tokaut migrate, tokaut check, start clock and workers, then web.")
+
+
+def _refuse_other_modes(made_for: str, place: Place) -> None:
+    if made_for != place.mode:
+        raise Plain(f"This is a backup of {made_for} mode, and TOKAUT_MODE is {place.mode}. The two never mix.")
