@@ -91,7 +91,7 @@ _WHY: Final = (
     (NoPermissionError, "its ACL refuses this user what it needs"),
     (ConnectionRefusedError, "nothing listens there"),
     (FileNotFoundError, "its socket is not there"),
-    (TooSlow, "no answer in time"),
+    (TooSlow, "no answer in time; with rediss:// look whether the port is its TLS port"),
 )
 
 

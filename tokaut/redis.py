@@ -21,8 +21,8 @@ GOES_TO = {
     "worker": "worker, as REDIS_URL_FILE",
     "clock": "clock, as REDIS_URL_FILE",
     "admin": "you: `valkey-cli --user admin --askpass`",
-    "sentinel": "each Sentinel: `sentinel auth-user` and `sentinel auth-pass`",
-    "replica": "each server: `primaryuser` and `primaryauth` (Redis: `masteruser`, `masterauth`)",
+    "sentinel": "each Sentinel: `sentinel auth-user NAME sentinel` and `sentinel auth-pass NAME …`",
+    "replica": "each server: `masteruser replica` and `masterauth`",
 }
 
 

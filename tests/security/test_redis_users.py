@@ -22,6 +22,7 @@ pytestmark = pytest.mark.slow
 
 ID = "01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e"
 TO_SEND = ("Report", "Now", "Go on", "Bullying, threats", "Shefa", "Me", "No", "Send")
+REFUSED = r"no permissions|ACL failure|DEBUG command not allowed|not allowed from script"
 USERS = ("web", "webq", "worker", "clock")
 FORBIDDEN = (
     "FLUSHALL",
@@ -149,7 +150,7 @@ def test_what_a_worker_does_now_and_then_is_allowed_too(guarded: Guarded) -> Non
 @pytest.mark.parametrize("command", FORBIDDEN)
 @pytest.mark.parametrize("user", USERS)
 def test_nobody_may(guarded: Guarded, user: str, command: str) -> None:
-    with for_queue(guarded.reach(user)) as client, pytest.raises(RedisError, match="permissions|DEBUG command not"):
+    with for_queue(guarded.reach(user)) as client, pytest.raises(RedisError, match=REFUSED):
         client.execute_command(*command.split())
 
 
@@ -167,7 +168,7 @@ def test_nobody_reaches_what_is_anothers(guarded: Guarded, user: str, command: s
 @pytest.mark.parametrize("script", SCRIPTS)
 @pytest.mark.parametrize("user", USERS)
 def test_a_script_may_no_more_than_who_sends_it(guarded: Guarded, user: str, script: str) -> None:
-    with for_queue(guarded.reach(user)) as client, pytest.raises(RedisError, match="ACL failure|permission|not allowed from script"):
+    with for_queue(guarded.reach(user)) as client, pytest.raises(RedisError, match=REFUSED):
         client.eval(script, 0)
 
 

@@ -1,0 +1,143 @@
+"""The server behind the Sentinels is killed, or hangs: callers are answered in time, nothing is lost, web goes on."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from redis.exceptions import RedisError
+
+from gateway.app import QUEUE_SECONDS
+from reports.connections import for_queue, for_sessions
+from reports.settings import Common, load
+from tests.faults.walking import PROMISED
+from tests.support.handsets import Seen
+from tests.support.sentinels import Watched
+from tests.support.town import Town
+from tests.support.wait import until
+from tokaut import demo_start
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults-sentinel")]
+
+TO_SEND = ("Report", "Now", "Go on", "Bullying, threats", "Shefa", "Me", "No", "Send")
+
+
+@pytest.fixture
+def watched(tmp_path: Path) -> Iterator[Watched]:
+    made = Watched(tmp_path / "redis").start()
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def town(watched: Watched) -> Iterator[Town]:
+    town = Town()
+    town.plan = replace(town.plan, settings={k: v for k, v in town.plan.settings.items() if k != "REDIS_URL"})
+    town.plan.folder.inside.mkdir(mode=0o700)
+    demo_start.prepare(town.plan)
+    for name in ("hotline", "urgent", "standard", "clock", "web"):
+        town.start(name, watched.told(name))
+    town.until_web_answers()
+    yield town
+    town.down()
+
+
+def answered(town: Town, number: int) -> Seen:
+    """A whole call over Africa's Talking, each screen in time; the last one."""
+    phone = town.ussd_phone("africastalking", f"+67855503{number:02}")
+    seen = phone.dial()
+    for reply in TO_SEND:
+        began = time.monotonic()
+        seen = phone.type(choice(seen, reply))
+        assert time.monotonic() - began <= PROMISED
+    return seen
+
+
+def choice(seen: Seen, wanted: str) -> str:
+    return next(line.split(" ")[0] for line in seen.text.splitlines() if line.split(" ", 1)[-1] == wanted)
+
+
+def test_calls_go_on_over_the_death_of_the_primary_and_nothing_is_lost(watched: Watched, town: Town) -> None:
+    assert answered(town, 1).text.startswith("Sent to")
+    begun = town.ussd_phone("ussd", "+6785550201")  # only its last reply is known: without Redis it could not go on
+    seen = begun.dial()
+    for reply in TO_SEND[:4]:
+        seen = begun.type(choice(seen, reply))
+    watched.primary.kill()
+    killed = time.monotonic()
+    sent = 1
+    while not watched.promoted():
+        sent += 1
+        assert answered(town, sent).text.startswith("Sent to")
+        assert time.monotonic() - killed < 30
+    until(lambda: requests.get(f"{town.web}/readyz", timeout=5).json()["redis"], "web does not find the new one", 15)
+    took = time.monotonic() - killed
+    for reply in TO_SEND[4:]:
+        seen = begun.type(choice(seen, reply))
+    assert seen.text.startswith("Sent to")
+    assert answered(town, sent + 1).text.startswith("Sent to")
+    town.until_received(lambda got: len(reports(got)) == sent + 2, "not all came", 30)
+    assert len(reports(town.received())) == len({one["headers"]["webhook-id"] for one in town.received()})
+    with watched.admin(watched.replica) as admin:
+        users = {one["user"] for one in admin.client_list()}
+        refused = [one for one in admin.acl_log() if one["object"] != "info"]
+    assert {"web", "worker"} <= users
+    assert refused == []
+    assert took < 15, f"{took:.1f} s"
+
+
+def reports(got: list[dict[str, Any]]) -> set[str]:
+    return {one["body"]["data"]["report_id"] for one in got}
+
+
+def test_an_old_primary_that_comes_back_takes_no_writes(watched: Watched) -> None:
+    common = load(Common, watched.told("web"))
+    with for_sessions(common.session_redis) as client:
+        client.set("s:before", "1")
+        with watched.admin(watched.replica) as admin:
+            until(lambda: admin.get("s:before") == "1", "the replica does not follow")
+        watched.primary.kill()
+        until(watched.promoted, "the replica was not promoted", 30)
+        watched.primary.start()
+        until(lambda: answers(lambda: client.set("s:after", "1")), "nothing is written after", 20)
+    with watched.admin(watched.replica) as admin:
+        assert admin.mget("s:before", "s:after") == ["1", "1"]
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["a line that was open", "a line to open"])
+@pytest.mark.parametrize("who", ["the primary", "the Sentinels too"])
+def test_whoever_hangs_costs_a_caller_little(watched: Watched, who: str, known: bool) -> None:
+    """One second once, then web leaves Redis alone for five; after "Sent" next to nothing."""
+    common = load(Common, watched.told("web"))
+    hang = [watched.primary, *(watched.sentinels if who == "the Sentinels too" else ())]
+    with for_sessions(common.session_redis) as sessions, for_queue(common.queue_redis, QUEUE_SECONDS) as queue:
+        if known:
+            sessions.get("s:x")
+            queue.get("rq:x")
+        for server in hang:
+            server.signal(signal.SIGSTOP)
+        took = [seconds(lambda: sessions.get("s:x")), seconds(lambda: queue.get("rq:x"))]
+        for server in hang:
+            server.signal(signal.SIGCONT)
+    assert took[0] < 2
+    assert took[1] < 0.6
+
+
+def seconds(ask: Callable[[], object]) -> float:
+    began = time.monotonic()
+    assert not answers(ask)
+    return time.monotonic() - began
+
+
+def answers(ask: Callable[[], object]) -> bool:
+    try:
+        ask()
+    except RedisError:
+        return False
+    return True

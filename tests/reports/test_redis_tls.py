@@ -1,0 +1,189 @@
+"""Redis over TLS: whoever cannot prove the name that we called gets no password, and the operator is told why.
+
+The Valkey of the wheel speaks no TLS, so a door of the tests does it in front of it. A Redis or Valkey of this machine
+that does (Debian's redis-server) is tried too.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from redis.exceptions import RedisError
+
+from reports.connections import for_queue, for_sessions, why
+from reports.queue import DELIVER, Hurry
+from reports.settings import Common, Reach, load
+from tests.support.app import App
+from tests.support.ports import free_port
+from tests.support.redis_servers import Server
+from tests.support.tls import Authority, door
+from tokaut.check_redis import redis
+
+pytestmark = pytest.mark.slow
+
+ID = "01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e"
+TO_SEND = ("Report", "Now", "Go on", "Bullying, threats", "Shefa", "Me", "No", "Send")
+
+Serve = Callable[[Path], int]  # with this certificate → the port where it is now
+
+
+def speaks_tls() -> Path | None:
+    """A server of this machine that does."""
+    for name in (os.environ.get("TEST_REDIS_TLS", ""), "valkey-server", "redis-server"):
+        found = shutil.which(name) if name else None
+        if found:
+            words = [found, "--port", "0", "--tls-port", "1"]
+            if (
+                "No tls-cert-file configured"
+                in subprocess.run(words, capture_output=True, text=True, check=False).stdout
+            ):
+                return Path(found)
+    return None
+
+
+@pytest.fixture(params=["a door before the wheel's Valkey", "a server of this machine"])
+def serve(request: pytest.FixtureRequest) -> Iterator[Serve]:
+    own = request.param == "a server of this machine"
+    program = speaks_tls() if own else None
+    if own and program is None:
+        pytest.skip("the wheel's Valkey has no TLS, and no other is installed: apt-get install redis-server")
+    with ExitStack() as stack:
+
+        def at(certificate: Path) -> int:
+            return own_tls(stack, program, certificate) if program else behind_a_door(stack, certificate)
+
+        yield at
+
+
+def behind_a_door(stack: ExitStack, certificate: Path) -> int:
+    server = Server("requirepass secret")
+    stack.callback(server.remove)
+    return stack.enter_context(door(certificate, server.start().port))
+
+
+def own_tls(stack: ExitStack, program: Path, certificate: Path) -> int:
+    tls = ("tls-auth-clients no", f"tls-cert-file {certificate}", f"tls-key-file {certificate}")
+    port = free_port()
+    server = Server("requirepass secret", f"tls-port {port}", *tls, f"tls-ca-cert-file {certificate}", program=program)
+    stack.callback(server.remove)
+    server.start()
+    return port
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path)
+
+
+def at(port: int, ca: Path | None) -> Reach:
+    return Reach(f"rediss://:secret@localhost:{port}", ca)
+
+
+@pytest.mark.rule("A-41")
+def test_a_good_certificate_and_a_whole_report(serve: Serve, authority: Authority) -> None:
+    port = serve(authority.certificate("localhost"))
+    app = App(f"rediss://:secret@localhost:{port}", {"REDIS_CA_FILE": str(authority.file)})
+    phone = app.ussd("+6785550101")
+    phone.dial()
+    assert [phone.type(reply) for reply in TO_SEND][-1].text.startswith("Sent to")
+    assert app.parts.sessions.answers()
+    with for_queue(at(port, authority.file)) as client:
+        assert Hurry(client).put(DELIVER, ID, "urgent")
+        assert client.keys("s:*")
+    app.close()
+
+
+@pytest.mark.rule("A-41")
+@pytest.mark.parametrize(
+    ("name", "days", "said"),
+    [
+        ("other.example", 30, "its certificate is for another name"),
+        ("127.0.0.1", 30, "its certificate is for another name"),
+        ("localhost", -1, "its certificate has expired"),
+    ],
+)
+def test_a_certificate_that_does_not_hold_gets_nothing(
+    serve: Serve, authority: Authority, name: str, days: int, said: str
+) -> None:
+    nothing_from(serve(authority.certificate(name, days=days)), authority.file, said)
+
+
+@pytest.mark.rule("A-41")
+def test_whom_our_authority_does_not_vouch_for_gets_nothing(serve: Serve, authority: Authority, tmp_path: Path) -> None:
+    port = serve(authority.certificate("localhost"))
+    nothing_from(port, Authority(tmp_path, "Somebody else").file, "nobody known here vouches for its certificate")
+
+
+def nothing_from(port: int, ca: Path, said: str) -> None:
+    for connect in (for_sessions, for_queue):
+        with connect(at(port, ca)) as client, pytest.raises(RedisError) as refused:
+            client.get("s:x")
+        assert why(refused.value).startswith(said)
+    common = load(Common, {"REDIS_URL": f"rediss://:secret@localhost:{port}", "REDIS_CA_FILE": str(ca)})
+    [line] = redis(common, live=False)
+    assert line.startswith(f"Redis does not answer ({said}")
+    assert "secret" not in line
+
+
+def test_without_a_file_the_systems_authorities_decide(serve: Serve, authority: Authority) -> None:
+    port = serve(authority.certificate("localhost"))
+    with for_sessions(at(port, None)) as client, pytest.raises(RedisError) as refused:
+        client.get("s:x")
+    assert why(refused.value).startswith("nobody known here vouches")
+
+
+def test_a_plain_server_where_tls_was_meant_gets_no_password(authority: Authority) -> None:
+    server = Server("requirepass secret").start()
+    with for_sessions(at(server.port, authority.file)) as client, pytest.raises(RedisError) as refused:
+        client.get("s:x")
+    server.remove()
+    assert why(refused.value).startswith("no answer in time; with rediss:// look")
+
+
+@pytest.mark.parametrize(
+    ("reach", "said"),
+    [
+        (Reach("redis://127.0.0.1:1"), "nothing listens there"),
+        (Reach("unix:///nowhere/valkey.sock"), "its socket is not there"),
+        (Reach("redis://tokaut", None, (("127.0.0.1", 1),), "tokaut"), "no Sentinel that answers knows a server"),
+    ],
+)
+def test_what_else_can_be_wrong_is_said(reach: Reach, said: str) -> None:
+    with for_sessions(reach) as client, pytest.raises(RedisError) as refused:
+        client.get("s:x")
+    assert why(refused.value).startswith(said)
+
+
+def test_a_wrong_password_is_said(authority: Authority) -> None:
+    server = Server("requirepass secret").start()
+    with for_queue(Reach(f"redis://:other@127.0.0.1:{server.port}")) as client, pytest.raises(RedisError) as refused:
+        client.get("s:x")
+    server.remove()
+    assert why(refused.value) == "it refuses the user or the password"
+
+
+@pytest.mark.rule("A-41")
+@pytest.mark.parametrize("trusted", [True, False])
+def test_the_sentinels_are_asked_over_tls_too(authority: Authority, tmp_path: Path, trusted: bool) -> None:
+    certificate = authority.certificate("127.0.0.1")
+    with ExitStack() as stack:
+        port = behind_a_door(stack, certificate)
+        # it cannot speak TLS to the server itself: long before it minds, this test is over
+        watches = ("sentinel monitor tokaut 127.0.0.1 {} 1", "sentinel down-after-milliseconds tokaut 600000")
+        sentinel = Server(*(line.format(port) for line in watches), sentinel=True)
+        stack.callback(sentinel.remove)
+        asked = stack.enter_context(door(certificate, sentinel.start().port))
+        ca = authority.file if trusted else Authority(tmp_path, "Somebody else").file
+        reach = Reach("rediss://:secret@tokaut", ca, (("127.0.0.1", asked),), "tokaut")
+        with for_sessions(reach) as client:
+            if trusted:
+                assert client.set("s:x", "1")
+            else:
+                with pytest.raises(RedisError):
+                    client.set("s:x", "1")

@@ -1,0 +1,89 @@
+"""A primary, a replica and three Sentinels, every one with users and passwords, as docs/operating.md sets them up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from click.testing import CliRunner
+from redis import Redis
+from redis.exceptions import RedisError
+
+from tests.support.redis_servers import Server
+from tests.support.wait import until
+from tokaut.redis import acl
+
+NAME = "tokaut"
+PASSWORD = "what-the-sentinels-ask-for"
+
+
+class Watched:
+    """`told(process)` are a process's settings. `primary` is who was the first one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        words = [str(folder), "--at", f"redis://{NAME}", "--admin", "--sentinel"]
+        done = CliRunner().invoke(acl, words)
+        assert done.exit_code == 0, done.output
+        follows = ("masteruser replica", f"masterauth {self._secret('replica.password')}")
+        self.primary = self._server(*follows)
+        self.replica = self._server(*follows, f"replicaof 127.0.0.1 {self.primary.port}")
+        self.sentinels = [self._sentinel() for _ in range(3)]
+
+    def start(self) -> Watched:
+        for server in (self.primary, self.replica, *self.sentinels):
+            server.start()
+        for sentinel in self.sentinels:
+            until(lambda one=sentinel: self._knows_all(one), "the Sentinels do not find one another", seconds=30)
+        return self
+
+    def remove(self) -> None:
+        for server in (*self.sentinels, self.replica, self.primary):
+            server.remove()
+
+    def told(self, process: str) -> Mapping[str, str]:
+        files = {"web": {"REDIS_URL_FILE": "web", "REDIS_QUEUE_URL_FILE": "webq"}}
+        users = files.get(process, {"REDIS_URL_FILE": "clock" if process == "clock" else "worker"})
+        return {
+            **{name: str(self.folder / f"{user}.url") for name, user in users.items()},
+            "REDIS_SENTINELS": ",".join(f"127.0.0.1:{one.port}" for one in self.sentinels),
+            "REDIS_MASTER": NAME,
+            "REDIS_SENTINEL_PASSWORD": PASSWORD,
+        }
+
+    def promoted(self) -> bool:
+        """Whether all Sentinels say that the replica is the one now."""
+        return all(self._asked(one)["port"] == self.replica.port for one in self.sentinels)
+
+    def admin(self, server: Server) -> Redis:
+        return Redis(port=server.port, username="admin", password=self._secret("admin.password"), decode_responses=True)
+
+    def _server(self, *lines: str) -> Server:
+        return Server(f"aclfile {self.folder / 'users.acl'}", *lines)
+
+    def _sentinel(self) -> Server:
+        return Server(
+            f"requirepass {PASSWORD}",
+            f"sentinel sentinel-pass {PASSWORD}",
+            f"sentinel monitor {NAME} 127.0.0.1 {self.primary.port} 2",
+            f"sentinel auth-user {NAME} sentinel",
+            f"sentinel auth-pass {NAME} {self._secret('sentinel.password')}",
+            f"sentinel down-after-milliseconds {NAME} 1000",
+            f"sentinel failover-timeout {NAME} 5000",
+            sentinel=True,
+        )
+
+    def _knows_all(self, sentinel: Server) -> bool:
+        seen = self._asked(sentinel)
+        return (seen["num-slaves"], seen["num-other-sentinels"], seen["flags"]) == (1, 2, "master")
+
+    def _asked(self, sentinel: Server) -> Mapping[str, object]:
+        with Redis(port=sentinel.port, password=PASSWORD, decode_responses=True) as client:
+            try:
+                found: Mapping[str, object] = client.sentinel_masters()[NAME]
+            except RedisError:
+                found = {"port": 0, "num-slaves": 0, "num-other-sentinels": 0, "flags": ""}
+        return found
+
+    def _secret(self, name: str) -> str:
+        return (self.folder / name).read_text().strip()
