@@ -70,7 +70,7 @@ REASONS: Final = frozenset(
         # why something was done without asking
         "redis_away", "database_away", "queue_away", "disk_full", "not_writable", "torn", "poison", "unknown_key",
         "lease_lost", "overdue", "clock_jump", "repeat", "autoresponder", "opt_out", "expired", "signal",
-        "credit", "sender_id", "bad_number", "provider",
+        "credit", "sender_id", "bad_number", "provider", "account",
     }
 )  # fmt: skip
 

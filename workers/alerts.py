@@ -23,6 +23,7 @@ SMS_TO_DO = {
     "credit": "The SMS account has no credit. Top it up; people's replies wait for it.",
     "sender_id": "The SMS provider does not know our sender. Compare the short code with its account page.",
     "locked_out": "The SMS provider does not let us in. Compare the API key with its account page.",
+    "account": "The SMS account may not send there (region, trial, registration, daily limit). Look into its console.",
 }
 
 

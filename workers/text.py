@@ -48,7 +48,7 @@ class Over:
 SmsOutcome = Accepted | Later | Over
 
 # What only the operator can mend.
-OPERATORS = ("credit", "sender_id", "locked_out")
+OPERATORS = ("credit", "sender_id", "locked_out", "account")
 
 
 class Sender(Protocol):

@@ -1,0 +1,274 @@
+"""Twilio's API as it answers, its errors included, over a real socket: what we ask, and what we make of it."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+
+from reports.settings import Mode, SettingError, load
+from tests.workers.lying_hotline import Answer, LyingHotline
+from workers.alerts import SMS_TO_DO
+from workers.http import Client, Limits
+from workers.senders.twilio import CODES, Sender, Settings
+from workers.text import OPERATORS, Accepted, Later, Over, SmsOutcome, Text
+
+pytestmark = pytest.mark.slow
+
+ACCOUNT = "AC" + "0123456789abcdef" * 2
+SERVICE = "MG" + "0123456789abcdef" * 2
+SID = "SM" + "1" * 32
+TEXT = Text(to="+6785550101", sender="+6785550000", words="Sent to Pikinini Helpline.\nCode 4821 9303 é €", id="ours-1")
+LIMITS = Limits(resolve=2, connect=2, read=2, whole=4, rest=0.3)  # a busy machine answers late; a hung one never
+
+
+@pytest.fixture
+def api() -> Iterator[LyingHotline]:
+    with LyingHotline() as it:
+        yield it
+
+
+def settings(url: str = "", **more: str) -> Settings:
+    environ = {
+        "TWILIO_ACCOUNT_SID": ACCOUNT,
+        "TWILIO_AUTH_TOKEN": "newest-token,older-token",
+        "TWILIO_URL": url,
+        "PUBLIC_URL": "https://tokaut.example",
+    }
+    return load(Settings, environ | more)
+
+
+def sender(url: str, **more: str) -> Sender:
+    return Sender(settings(url, **more), Mode.DEMO, Client(limits=LIMITS))
+
+
+def message(**changes: Any) -> dict[str, Any]:
+    """As twilio.com/docs/messaging/api/message-resource shows it."""
+    return {
+        "account_sid": ACCOUNT,
+        "api_version": "2010-04-01",
+        "body": TEXT.words,
+        "date_created": "Wed, 25 Nov 2026 16:28:42 +0000",
+        "date_sent": None,
+        "date_updated": "Wed, 25 Nov 2026 16:28:42 +0000",
+        "direction": "outbound-api",
+        "error_code": None,
+        "error_message": None,
+        "from": TEXT.sender,
+        "messaging_service_sid": None,
+        "num_media": "0",
+        "num_segments": "1",
+        "price": None,
+        "price_unit": "USD",
+        "sid": SID,
+        "status": "queued",
+        "subresource_uris": {"media": f"/2010-04-01/Accounts/{ACCOUNT}/Messages/{SID}/Media.json"},
+        "to": TEXT.to,
+        "uri": f"/2010-04-01/Accounts/{ACCOUNT}/Messages/{SID}.json",
+    } | changes
+
+
+def said(body: Any, status: int = 201) -> Answer:
+    return Answer(status, {"Content-Type": "application/json"}, json.dumps(body).encode())
+
+
+def error(code: int | None, status: int = 400) -> Answer:
+    body = {"message": "No.", "more_info": f"https://www.twilio.com/docs/errors/{code}", "status": status}
+    return said(body if code is None else {"code": code} | body, status)
+
+
+def ask(api: LyingHotline, answer: Answer, text: Text = TEXT, **more: str) -> SmsOutcome:
+    api.answer(answer)
+    return sender(f"http://{api.host_port}", **more).send(text)
+
+
+def test_what_is_asked(api: LyingHotline) -> None:
+    assert ask(api, said(message())) == Accepted(SID)
+    [taken] = api.taken
+    assert taken.head == f"POST /2010-04-01/Accounts/{ACCOUNT}/Messages.json HTTP/1.1"
+    assert taken.headers["authorization"] == "Basic " + base64.b64encode(f"{ACCOUNT}:newest-token".encode()).decode()
+    assert "python" not in str(taken.headers).lower()
+    assert parse_qs(taken.body.decode(), strict_parsing=True) == {
+        "To": [TEXT.to],
+        "From": [TEXT.sender],
+        "Body": [TEXT.words],
+        "ValidityPeriod": ["600"],
+        "StatusCallback": ["https://tokaut.example/hooks/twilio/status?id=ours-1"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("more", "written_to", "named"),
+    [
+        ({}, "163", {"From": ["163"]}),
+        ({"TWILIO_FROM": "+6785550009"}, "163", {"From": ["163"]}),
+        ({"TWILIO_FROM": "+6785550009"}, "", {"From": ["+6785550009"]}),
+        ({"TWILIO_MESSAGING_SERVICE_SID": SERVICE}, "163", {"MessagingServiceSid": [SERVICE]}),
+        ({"TWILIO_MESSAGING_SERVICE_SID": SERVICE, "TWILIO_FROM": "163"}, "", {"MessagingServiceSid": [SERVICE]}),
+    ],
+)
+def test_which_number_it_comes_from(
+    api: LyingHotline, more: dict[str, str], written_to: str, named: dict[str, list[str]]
+) -> None:
+    ask(api, said(message()), Text(TEXT.to, written_to, "hello"), **more)
+    asked = parse_qs(api.taken[0].body.decode())
+    assert {name: asked[name] for name in ("From", "MessagingServiceSid") if name in asked} == named
+
+
+@pytest.mark.parametrize(("left", "period"), [(600, "600"), (31, "31"), (0, "5"), (-9, "5"), (90_000, "36000")])
+def test_how_long_it_may_wait(api: LyingHotline, left: int, period: str) -> None:
+    ask(api, said(message()), Text(TEXT.to, "163", "hello", seconds=left))
+    assert parse_qs(api.taken[0].body.decode())["ValidityPeriod"] == [period]
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_each_code_of_an_error(api: LyingHotline, code: int) -> None:
+    assert ask(api, error(code)) == CODES[code]
+    assert api.connections == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "outcome"),
+    [
+        (21211, Over("bad_number")),
+        (21614, Over("bad_number")),
+        (21612, Over("bad_number")),
+        (30003, Later("provider", once=True)),
+        (30005, Over("bad_number")),
+        (30006, Over("bad_number")),
+        (21610, Over("opt_out")),
+        (30004, Over("provider")),
+        (30007, Over("provider")),
+        (21617, Over("provider")),
+        (20003, Later("locked_out")),
+        (30002, Later("locked_out")),
+        (21606, Over("sender_id")),
+        (21212, Over("sender_id")),
+        (21703, Over("sender_id")),
+        (21408, Over("account")),
+        (21608, Over("account")),
+        (30032, Over("account")),
+        (30034, Over("account")),
+        (63038, Over("account")),
+        (20429, Later("busy")),
+        (20503, Later("busy")),
+        (21611, Later("busy")),
+        (30001, Later("busy")),
+        (14107, Later("busy")),
+        (20500, Later("provider", once=True)),
+        (30008, Later("provider", once=True)),
+        (30410, Later("provider", once=True)),
+        (30500, Later("provider", once=True)),
+        (99999, Over("provider")),
+    ],
+)
+def test_what_is_made_of_a_code(code: int, outcome: SmsOutcome, api: LyingHotline) -> None:
+    assert CODES.get(code, Over("provider")) == outcome
+    if code not in CODES:
+        assert ask(api, error(code)) == outcome
+
+
+@pytest.mark.parametrize("why", OPERATORS)
+def test_what_only_the_operator_can_mend_is_told(why: str) -> None:
+    assert SMS_TO_DO[why].endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        (400, Over("provider")),
+        (401, Later("locked_out")),
+        (403, Later("locked_out")),
+        (404, Over("provider")),
+        (429, Later("busy")),
+        (503, Later("busy")),
+        (500, Later("busy", once=True)),
+        (502, Later("busy", once=True)),
+        (302, Over("provider")),
+    ],
+)
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"7", b"{}", b"\xff", b'{"code": "x"}', b'{"code": []}'])
+def test_errors_without_a_code(api: LyingHotline, status: int, outcome: SmsOutcome, body: bytes) -> None:
+    assert ask(api, Answer(status, {"Location": "http://127.0.0.1:1/"}, body)) == outcome
+    assert api.connections == 1
+
+
+def test_an_error_in_the_newer_form(api: LyingHotline) -> None:
+    body = {"type": "https://www.twilio.com/docs/api/errors/21610", "title": "No", "status": 400, "code": 21610}
+    assert ask(api, said(body, 400)) == Over("opt_out")
+
+
+@pytest.mark.parametrize("body", [b"", b"ok", b"<html>", b"[]", b"7", b"null", b"{}", b"\xff\xfe"])
+def test_taken_with_a_2xx_that_cannot_be_read_is_not_sent_twice(api: LyingHotline, body: bytes) -> None:
+    assert ask(api, Answer(201, {}, body)) == Accepted(None)
+
+
+@pytest.mark.parametrize("sid", [None, "", 7, "x" * 34, "SM1", SID + "\n"])
+def test_an_id_that_is_none(api: LyingHotline, sid: object) -> None:
+    assert ask(api, said(message(sid=sid))) == Accepted(None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "outcome"),
+    [
+        ({"status": "failed", "error_code": 21610}, Over("opt_out")),
+        ({"status": "failed"}, Over("provider")),
+        ({"status": "failed", "error_code": [7]}, Over("provider")),
+        ({"status": "accepted"}, Accepted(SID)),
+        ({"status": "something new"}, Accepted(SID)),
+    ],
+)
+def test_taken_and_failed_at_once(api: LyingHotline, changes: dict[str, Any], outcome: SmsOutcome) -> None:
+    assert ask(api, said(message(**changes))) == outcome
+
+
+@pytest.mark.parametrize("how", ["never", "close", "reset", "half_head", "head_in_drips"])
+def test_what_may_have_gone_out_is_never_sent_again(api: LyingHotline, how: str) -> None:
+    assert isinstance(ask(api, Answer(201, how=how)), Over)
+    assert api.connections == 1
+
+
+def test_what_surely_did_not_go_out_is(free_port: int) -> None:
+    assert sender(f"http://127.0.0.1:{free_port}").send(TEXT) == Later("not_reached")
+
+
+@pytest.mark.parametrize("to", ["", "+", "+678", "5550101", "MyBank", "+6785550101\n", "+67855501O1", "+" + "9" * 16])
+def test_no_number_no_call(api: LyingHotline, to: str) -> None:
+    assert ask(api, said(message()), Text(to, "163", "hello")) == Over("bad_number")
+    assert api.taken == []
+
+
+def test_nothing_of_the_environment_moves_it(api: LyingHotline, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("TWILIO_EDGE", "TWILIO_REGION", "HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "nowhere.example")
+    assert ask(api, said(message())) == Accepted(SID)
+
+
+def test_live_goes_by_https_and_needs_a_number_or_a_service() -> None:
+    live = {"TOKAUT_MODE": "live", "TWILIO_AUTH_TOKEN": "a-true-token", "TWILIO_ACCOUNT_SID": ACCOUNT}
+    with pytest.raises(SettingError) as caught:
+        load(Settings, live | {"TWILIO_URL": "http://api.example", "PUBLIC_URL": "http://tokaut.example"})
+    assert {fault.name for fault in caught.value.faults} == {"TWILIO_URL", "PUBLIC_URL"}
+    right = live | {"PUBLIC_URL": "https://tokaut.example"}
+    with pytest.raises(SettingError, match="TWILIO_FROM"):
+        load(Settings, right)
+    assert load(Settings, right | {"TWILIO_FROM": "+6785550000"}).service is None
+    assert load(Settings, right | {"TWILIO_MESSAGING_SERVICE_SID": SERVICE}).number is None
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [("TWILIO_FROM", "6785550000"), ("TWILIO_FROM", "Tokaut"), ("TWILIO_MESSAGING_SERVICE_SID", ACCOUNT)],
+)
+def test_a_sender_that_is_none(name: str, wrong: str) -> None:
+    with pytest.raises(SettingError, match=name):
+        settings(**{name: wrong})
+
+
+def test_the_token_and_the_number_are_in_no_repr() -> None:
+    assert "newest" not in repr(settings())
+    assert TEXT.to not in repr(TEXT)

@@ -1,0 +1,163 @@
+"""Sends SMS by Twilio: its SDK says what to ask and reads the answer, our own client does the asking.
+
+The SDK's own client waits for ever unless told otherwise, follows the environment's proxies and writes addresses into
+its log. There is no key for a repeat, so what timed out is never sent again; what Twilio has and cannot send within
+ten minutes it throws away itself.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from twilio.base.exceptions import TwilioRestException, TwilioServiceException
+from twilio.http.response import Response
+from twilio.rest import Client as Sdk
+
+from reports.settings import Fault, Mode, Secret, env, from_environment, reading
+from workers.addresses import read_target
+from workers.http import Client, Limits, NoAnswer
+from workers.text import Accepted, Later, Over, SmsOutcome, Text
+
+LIMITS = Limits(rest=10)  # the answer is in the body
+NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
+ID = re.compile(r"[SM]M[0-9a-f]{32}")
+LEAST_SECONDS, MOST_SECONDS = 5, 36_000  # of validity, says Twilio
+
+BAD_NUMBER, REFUSED = Over("bad_number"), Over("provider")
+BUSY, MAYBE_SENT = Later("busy"), Later("provider", once=True)
+
+# twilio.com/docs/api/errors: what each means for this SMS
+CODES: Mapping[int, SmsOutcome] = {
+    **dict.fromkeys((21211, 21612, 21614, 30005, 30006), BAD_NUMBER),  # no number, no route, no mobile, a landline
+    21610: Over("opt_out"),
+    **dict.fromkeys((21617, 30004, 30007), REFUSED),  # too long, blocked, filtered
+    30003: MAYBE_SENT,  # the phone is off
+    **dict.fromkeys((21212, 21606, 21703), Over("sender_id")),  # from a number that is not the account's
+    **dict.fromkeys((21408, 21608, 30032, 30034, 63038), Over("account")),  # region, trial, registration, daily limit
+    **dict.fromkeys((20003, 30002), Later("locked_out")),  # wrong token, suspended
+    **dict.fromkeys((14107, 20429, 20503, 21611, 30001), BUSY),  # too many at once, or its queue is full
+    **dict.fromkeys((20500, 30008, 30410, 30500), MAYBE_SENT),  # it does not know itself
+}
+FAILED = frozenset({"failed", "undelivered", "canceled"})
+
+
+@from_environment
+class Settings:
+    auth_token: Secret[tuple[str, ...]] = env(
+        "TWILIO_AUTH_TOKEN",
+        reading.issued,
+        secret=True,
+        live=reading.not_the_demos,
+        make="copy the account's auth token from Twilio's console",
+        meaning="signs what Twilio sends and lets us send; two while one is replaced, newest first",
+    )
+    account_sid: str = env(
+        "TWILIO_ACCOUNT_SID",
+        reading.shaped(r"AC[0-9a-f]{32}", "Twilio's console shows it: AC and 32 digits or letters from a to f"),
+        meaning="the Twilio account whose messages are taken, and by which SMS are sent",
+    )
+    number: str | None = env(
+        "TWILIO_FROM",
+        reading.shaped(r"\+[0-9]{7,15}|[0-9]{3,8}", "it is a number of the account with +, or its short code"),
+        default=None,
+        meaning="the number that SMS come from where nobody has written to one first",
+    )
+    service: str | None = env(
+        "TWILIO_MESSAGING_SERVICE_SID",
+        reading.shaped(r"MG[0-9a-f]{32}", "Twilio's console shows it: MG and 32 digits or letters from a to f"),
+        default=None,
+        meaning="the Messaging Service that chooses the number; then TWILIO_FROM is not needed",
+    )
+    url: str | None = env(
+        "TWILIO_URL",
+        reading.web_address,
+        default=None,
+        demo="http://127.0.0.1:1",  # a demo never calls the provider by itself
+        live=lambda url: reading.only_https(url) if url else None,
+        meaning="where Twilio's API is; without it, Twilio's own address",
+    )
+    public_url: str = env(
+        "PUBLIC_URL",
+        reading.web_address,
+        default="http://127.0.0.1:8000",
+        live=reading.only_https,
+        meaning="the address that providers call",
+    )
+
+    def faults(self, mode: Mode) -> Iterator[Fault]:
+        if mode is Mode.LIVE and not (self.number or self.service):
+            yield Fault("TWILIO_FROM", "is not set, and TWILIO_MESSAGING_SERVICE_SID is not; set one of them")
+
+
+class Sender:
+    def __init__(self, settings: Settings, mode: Mode, client: Client | None = None) -> None:
+        self._settings = settings
+        own = urlsplit(settings.url).netloc if settings.url and mode is not Mode.LIVE else ""
+        self._sdk = Sdk(
+            settings.account_sid,
+            settings.auth_token.reveal()[0],
+            http_client=_Line(client or Client(limits=LIMITS), own, live=mode is Mode.LIVE),
+            environment={"TWILIO_EDGE": ""},  # nothing that is not one of our settings
+        )
+        if settings.url:
+            self._sdk.api.base_url = settings.url
+
+    def send(self, text: Text) -> SmsOutcome:
+        if not NUMBER.fullmatch(text.to):
+            return BAD_NUMBER  # the person is served all the same; only no SMS can go there
+        try:
+            message = self._sdk.messages.create(**self._asked(text))
+        except NoAnswer as missing:
+            return Over(missing.why) if missing.sent else Later(missing.why)
+        except (TwilioRestException, TwilioServiceException) as error:
+            return _refused(error.code, error.status)
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return Accepted()  # taken with 2xx; an answer that cannot be read is no reason to send it twice
+        if message.error_code or message.status in FAILED:
+            return _refused(message.error_code, 400)
+        return Accepted(message.sid if ID.fullmatch(str(message.sid)) else None)
+
+    def _asked(self, text: Text) -> dict[str, Any]:
+        """A reply comes from the number that was written to, or from the service, which remembers which it was."""
+        service, number = self._settings.service, text.sender or self._settings.number
+        return {
+            "to": text.to,
+            "body": text.words,
+            "validity_period": max(LEAST_SECONDS, min(text.seconds, MOST_SECONDS)),
+            "status_callback": f"{self._settings.public_url}/hooks/twilio/status?{urlencode({'id': text.id})}",
+            **({"messaging_service_sid": service} if service else {"from_": number}),
+        }
+
+
+class _Line:
+    """In place of the SDK's own client. It is given what we do not use: params, timeout, allow_redirects."""
+
+    def __init__(self, client: Client, own: str, *, live: bool) -> None:
+        self._client = client
+        self._own = own
+        self._live = live
+
+    def request(self, method: str, uri: str, *_: Any, **given: Any) -> Response:
+        target = read_target(uri, [self._own], live=self._live)
+        kept = {
+            "Accept": "application/json",
+            "Content-Type": "application/x-www-form-urlencoded; charset=utf-8",
+            "Authorization": "Basic " + base64.b64encode(":".join(given["auth"]).encode()).decode(),
+        }
+        reply = self._client.post(target, urlencode(given["data"]).encode(), kept)
+        return Response(reply.status, reply.body.decode("utf-8", "replace"), reply.headers)
+
+
+def _refused(code: Any, status: int) -> SmsOutcome:
+    """By Twilio's code; where it gives none, by the status."""
+    if isinstance(code, int) and code in CODES:
+        return CODES[code]
+    if status in (401, 403):
+        return Later("locked_out")
+    if status in (409, 429, 503):
+        return BUSY
+    return Later("busy", once=True) if status >= 500 else REFUSED
