@@ -18,6 +18,7 @@ from flows.model import Book
 from gateway import channels as channel_files
 from gateway.apart import Apart
 from gateway.conversation import Conversation
+from gateway.crowd import Crowd
 from gateway.desk import Desk
 from gateway.filer import Filer
 from gateway.health import Health
@@ -73,6 +74,7 @@ class Parts:
     webhooks: Webhooks
     health: Health
     housekeeping: Housekeeping
+    crowd: Crowd
 
 
 class Web(Flask):
@@ -165,6 +167,7 @@ def _assemble(given: _Given) -> Parts:
     names = {hotline.id: hotline.screen_name for one in given.countries for hotline in one.hotlines.values()}
     unread = Unread(database, spool, vault, given.keys, common.mode)
     walk = Walk(given.book, filer, Apart(unread, count), names, kept.count_report)
+    crowd = Crowd()
     waiting = Waiting(database, vault, given.pepper)
     desk = Desk(
         countries=given.countries,
@@ -176,6 +179,7 @@ def _assemble(given: _Given) -> Parts:
         replies=Replies(database, vault, given.sender_key, hurry, common.mode),
         waiting=waiting,
         unread=unread,
+        crowd=crowd,
         count=count,
     )
     return Parts(
@@ -184,11 +188,12 @@ def _assemble(given: _Given) -> Parts:
         sessions=kept,
         metrics=metrics,
         desk=desk,
-        webhooks=Webhooks(channels, desk, metrics),
+        webhooks=Webhooks(channels, desk, metrics, crowd),
         health=Health(database, kept, spool, metrics, common.data),
         housekeeping=Housekeeping(
             database=database, spool=spool, filer=filer, waiting=waiting, desk=desk, channels=channels
         ),
+        crowd=crowd,
     )
 
 

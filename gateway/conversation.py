@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from gateway import turns
+from flows.words import is_words
+from gateway import limits, turns
 from gateway.caller import Caller
 from gateway.message import Inbound, Notice, Turn
 from gateway.record import Draft, Record, pack_drafts, pack_record, unpack_drafts, unpack_record
@@ -21,6 +22,10 @@ from gateway.walk import DoesNotFit, Moved, Walk
 
 TRIES = 3  # two answers of one caller at the same moment; the loser steps on from what the winner left
 SECONDS = {"ussd": USSD_SECONDS, "sms": SMS_SECONDS}
+
+
+class Crowded(Exception):
+    """Something that can wait, while so many are here that it has to. The same key leads on once there is room."""
 
 
 class Conversation:
@@ -39,6 +44,9 @@ class Conversation:
             if caller.kind == "sms":
                 raise
             return self._without_redis(caller)
+        except Crowded:
+            self._count("shed")
+            return self._walk.notice(caller, "home.busy")
         except DoesNotFit:
             self._count("walk_lost")
             return self._walk.notice(caller, "home.not_working")
@@ -81,7 +89,10 @@ class Conversation:
                 return self._same(record, found)
             if loaded.seen:  # an SMS that was taken before the last one: it was answered then
                 return Turn("", goes_on=True)
+            if isinstance(found, turns.Reply) and caller.kind == "ussd":  # by SMS it may ask for something else
+                self._make_room(caller, record)
             moved = self._move(caller, record, unpack_drafts(loaded.drafts, self._walk.book), found, key)
+            self._make_room(caller, moved.record)
             try:
                 if self._keep(caller, keys, loaded, moved):
                     return moved.record.answer
@@ -91,6 +102,11 @@ class Conversation:
         if caller.kind == "sms":  # many at once: this one waits, and no word of it is lost
             raise Away
         return record.answer if record else self._walk.notice(caller, "home.not_working")
+
+    def _make_room(self, caller: Caller, record: Record | None) -> None:
+        """In a crowd, what is not on the way to Send; never words. Raises Crowded, and nothing of it is kept."""
+        if record and caller.crowded and limits.can_wait(record.state.screen) and not is_words(caller.inbound.text):
+            raise Crowded
 
     def _unkept(self, caller: Caller, before: Record | None, moved: Moved) -> Turn:
         """The step was taken and cannot be kept. Taken again without its draft it would be another report.

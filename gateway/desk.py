@@ -11,6 +11,7 @@ from flows.fit import Limit, alphabet
 from gateway import sessions
 from gateway.caller import Caller
 from gateway.conversation import Conversation
+from gateway.crowd import Crowd
 from gateway.early import Early
 from gateway.filer import NotSent
 from gateway.message import Channel, Inbound, Notice, Turn
@@ -41,6 +42,7 @@ class Desk:
         replies: Replies,
         waiting: Waiting,
         unread: Unread,
+        crowd: Crowd,
         count: Callable[[str], None],
     ) -> None:
         self.countries = countries
@@ -53,6 +55,7 @@ class Desk:
         self._replies = replies
         self._waiting = waiting
         self._unread = unread
+        self._crowd = crowd
         self._count = count
         self._early = Early()
 
@@ -133,7 +136,8 @@ class Desk:
         sender = normalise(inbound.sender, country.iso)
         around = Surroundings(self._grounds[country.iso], inbound.kind, sender.valid, self._live, self._drill)
         limit = Limit(*channel.limits[inbound.kind])
-        return Caller(inbound, sender, country, around, limit, channel.practice, int(time.time()))
+        now, crowded = int(time.time()), self._crowd.is_full
+        return Caller(inbound, sender, country, around, limit, channel.practice, now, crowded=crowded)
 
     def _reply(self, channel: Channel, caller: Caller, turn: Turn) -> Turn:
         if channel.replies_in_answer["sms"]:

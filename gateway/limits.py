@@ -1,4 +1,5 @@
-"""What an SMS must not set off: a loop with a machine, a step in a menu long gone, a carrier's own word. Pure."""
+"""What an SMS must not set off (a loop with a machine, a step in a menu long gone, a carrier's own word), and what
+gives way in a crowd. Pure."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from typing import Literal
 MOST_REPLIES = 5  # in a row to one sender, without one answer that was accepted
 SILENCE = 60 * 60  # seconds
 STALE = 15 * 60  # seconds
+ALWAYS_SERVED = frozenset({"home", "report", "more"})  # flows
 
 Word = Literal["stop", "start", "help"]
 
@@ -60,6 +62,11 @@ def is_silenced(loop: Loop, now: int) -> bool:
 def is_stale(sent_at: int | None, now: int) -> bool:
     """Sent more than 15 minutes ago: it takes no step in a menu that its sender did not see. Words are kept."""
     return sent_at is not None and now - sent_at > STALE
+
+
+def can_wait(screen: str) -> bool:
+    """Whether it gives way in a crowd: all but the way to Send, what a child in danger needs, and words after Send."""
+    return screen.partition(".")[0] not in ALWAYS_SERVED
 
 
 def is_key(text: str) -> bool:

@@ -15,6 +15,7 @@ from flask import Request, Response
 from werkzeug.exceptions import ClientDisconnected
 
 from gateway import form
+from gateway.crowd import Crowd
 from gateway.desk import Desk
 from gateway.message import Answer, Channel, Door, Fields, Inbound, Unreadable, Wire
 from gateway.metrics import Metrics
@@ -32,7 +33,8 @@ def not_found() -> Response:
 
 
 class Webhooks:
-    def __init__(self, channels: Mapping[str, Channel], desk: Desk, metrics: Metrics) -> None:
+    def __init__(self, channels: Mapping[str, Channel], desk: Desk, metrics: Metrics, crowd: Crowd) -> None:
+        self._crowd = crowd
         self._channels = channels
         self._desk = desk
         self._metrics = metrics
@@ -50,7 +52,8 @@ class Webhooks:
         raw = _body(request)
         if raw is None:
             return Response(status=413)
-        answer = self._answer(channel, name, door, _wire(request, raw))
+        with self._crowd.one():
+            answer = self._answer(channel, name, door, _wire(request, raw))
         self._metrics.answered(channel.name, name or "-", time.monotonic() - began)
         return Response(answer.body, answer.status, answer.headers, content_type=answer.content_type)
 
