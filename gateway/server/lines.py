@@ -1,0 +1,214 @@
+"""Lines that senders hold open, and the threads that answer. A line has a thread only while its whole request is
+answered: who sends slowly, or nothing, holds none.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Final
+
+from gateway.server.answering import FAILED, GO_ON, NOT_A_REQUEST, answer
+from gateway.server.reading import NoRequest, Reading
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
+
+REQUEST_WITHIN: Final = 5  # seconds for a whole request to come in, once its first byte has
+KEPT: Final = 5  # seconds that a line may say nothing between two requests
+KEPT_AT_THE_END: Final = 2  # while we stop: what was on its way is still answered
+AT_ONCE: Final = 65536  # bytes
+ONE_EVENT: Final = select.EPOLLIN | select.EPOLLONESHOT  # one thread is told, and nobody again until it asks
+
+
+class Line:
+    """One connection. `late_at` is when it is cut, in monotonic seconds; 0 while its request is answered."""
+
+    __slots__ = ("address", "late_at", "reading", "socket", "waits", "was_refused")
+
+    def __init__(self, connection: socket.socket, address: str, most_body: int) -> None:
+        self.socket = connection
+        self.address = address
+        self.reading = Reading(most_body)
+        self.waits = True  # for the first byte of a request
+        self.was_refused = False  # what still comes is thrown away, so that the sender gets to read why
+        self.late_at = time.monotonic() + REQUEST_WITHIN
+
+
+class Server:
+    """`failed` is called with what the application raised, inside the handler."""
+
+    def __init__(
+        self,
+        app: WSGIApplication,
+        listeners: Sequence[socket.socket],
+        *,
+        threads: int,
+        most_body: int,
+        most_lines: int,
+        failed: Callable[[], None],
+    ) -> None:
+        self._app = app
+        self._listeners = {listener.fileno(): listener for listener in listeners}
+        self._threads = threads
+        self._most_body = most_body
+        self._most_lines = most_lines
+        self._failed = failed
+        self._lines: dict[int, Line] = {}
+        self._epoll = select.epoll()
+        self._taking = False
+        self._stopping = False
+        self._date = ""
+        self._fixed: WSGIEnvironment = {
+            "SCRIPT_NAME": "",
+            "SERVER_NAME": "web",
+            "SERVER_PORT": "80",
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "wsgi.errors": sys.stderr,
+            "wsgi.version": (1, 0),
+            "wsgi.url_scheme": "http",
+            "wsgi.multithread": True,
+            "wsgi.multiprocess": True,
+            "wsgi.run_once": False,
+            "wsgi.input_terminated": True,
+        }
+
+    def start(self) -> None:
+        for listener in self._listeners.values():
+            listener.setblocking(False)
+        self.look()
+        for _ in range(self._threads):
+            threading.Thread(target=self._serve, daemon=True).start()
+
+    def look(self) -> None:
+        """Once a second: cuts who is late, and takes no more lines than there may be."""
+        now = time.monotonic()
+        self._date = formatdate(usegmt=True)
+        for line in list(self._lines.values()):
+            if line.late_at and line.late_at < now:
+                with suppress(OSError):  # it is closed meanwhile
+                    line.socket.shutdown(socket.SHUT_RD)  # whoever has the line reads its end; an answer still gets out
+        self._take(not self._stopping and len(self._lines) < self._most_lines)
+
+    def stop(self) -> None:
+        """Lets go of the port. Lines that are kept open get one more answer at most."""
+        self._stopping = True
+        self._take(False)
+        for listener in self._listeners.values():
+            listener.close()
+        latest = time.monotonic() + KEPT_AT_THE_END
+        for line in list(self._lines.values()):
+            line.late_at = line.late_at and min(line.late_at, latest)
+
+    @property
+    def is_busy(self) -> bool:
+        return bool(self._lines)
+
+    def _take(self, taking: bool) -> None:
+        """Whether new lines are taken."""
+        if taking == self._taking:
+            return
+        self._taking = taking
+        for number in self._listeners:
+            if taking:
+                self._epoll.register(number, select.EPOLLIN | select.EPOLLEXCLUSIVE)  # one process is woken, not all
+            else:
+                self._epoll.unregister(number)
+
+    # In each thread
+
+    def _serve(self) -> None:
+        while True:
+            for number, _ in self._epoll.poll(maxevents=1):
+                if line := self._lines.get(number):
+                    self._hear(line)
+                elif listener := self._listeners.get(number):
+                    self._accept(listener)
+
+    def _accept(self, listener: socket.socket) -> None:
+        try:
+            connection, address = listener.accept()
+        except OSError:
+            return  # another thread was faster
+        connection.setblocking(False)
+        if connection.family != socket.AF_UNIX:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        line = Line(connection, address[0] if address else "", self._most_body)
+        self._lines[connection.fileno()] = line
+        self._epoll.register(connection.fileno(), ONE_EVENT)
+
+    def _hear(self, line: Line) -> None:
+        try:
+            if self._read(line):
+                self._epoll.modify(line.socket.fileno(), ONE_EVENT)
+                return
+        except OSError:
+            pass  # the sender is gone
+        self._close(line)
+
+    def _read(self, line: Line) -> bool:
+        """Whether the line stays open."""
+        came = line.socket.recv(AT_ONCE)
+        if line.was_refused:
+            return bool(came)
+        if not came:
+            if not line.waits:  # in the middle of a request
+                self._send(line, NOT_A_REQUEST)
+            return False
+        if line.waits:
+            line.waits, line.late_at = False, time.monotonic() + REQUEST_WITHIN
+        reading = line.reading
+        try:
+            reading.feed(came)
+        except NoRequest:
+            return self._refuse(line)
+        if reading.wants_to_go_on:
+            reading.wants_to_go_on = False
+            self._send(line, GO_ON)
+        return self._answer(line) if reading.whole else True
+
+    def _answer(self, line: Line) -> bool:
+        line.late_at = 0
+        reading = line.reading
+        last = reading.is_last or self._stopping
+        try:
+            environ = reading.environ(self._fixed | {"REMOTE_ADDR": line.address})
+            said = answer(self._app, environ, self._date, last=last)
+        except Exception:
+            self._failed()
+            said, last = FAILED, True
+        self._send(line, said)
+        if reading.unread:
+            return self._hang_up(line)
+        if not last:
+            reading.begin()
+            line.waits, line.late_at = True, time.monotonic() + (KEPT_AT_THE_END if self._stopping else KEPT)
+        return not last
+
+    def _refuse(self, line: Line) -> bool:
+        self._send(line, NOT_A_REQUEST)
+        return self._hang_up(line)
+
+    def _hang_up(self, line: Line) -> bool:
+        """Closed while something is unread, a line would lose its answer on the way."""
+        line.was_refused, line.late_at = True, time.monotonic() + REQUEST_WITHIN
+        line.socket.shutdown(socket.SHUT_WR)
+        return True
+
+    def _send(self, line: Line, data: bytes) -> None:
+        sent = line.socket.send(data)
+        if sent < len(data):  # more than the network takes at once
+            line.socket.settimeout(REQUEST_WITHIN)
+            line.socket.sendall(data[sent:])
+            line.socket.setblocking(False)
+
+    def _close(self, line: Line) -> None:
+        self._lines.pop(line.socket.fileno(), None)
+        line.socket.close()
+        line.reading.end()
