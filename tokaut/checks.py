@@ -21,6 +21,7 @@ from reports.store.backups import age_seconds
 from reports.store.database import Away, BadAddress, Database
 from tokaut.audit import rows, walked
 
+REDIS: Final = "REDIS_"
 MODES: Final[tuple[Mode, ...]] = ("live", "training", "demo")
 BACKUP_SECONDS: Final = 3600
 LITTLE_SPACE: Final = 1_000_000_000  # bytes; below it an operator has time to act
@@ -30,6 +31,8 @@ def common_of(environ: Mapping[str, str]) -> Common:
     """The shared settings; for each that is wrong or missing the demo's default, so that the rest is looked at too."""
     as_demo = {**environ, "TOKAUT_MODE": "demo"}
     wrong = {fault.name for fault in collect([Common], as_demo)[1]}
+    if any(name.startswith(REDIS) for name in wrong):  # they stand and fall together
+        wrong |= {name.removesuffix("_FILE") for name in as_demo if name.startswith(REDIS)}
     return load(Common, {name: value for name, value in as_demo.items() if name.removesuffix("_FILE") not in wrong})
 
 
