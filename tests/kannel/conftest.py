@@ -1,0 +1,58 @@
+"""A town with a Kannel before it; `application` stands between where a test wants to see or to lie."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import pytest
+
+from tests.kannel.application import Application
+from tests.support.kannel import Kannel, missing
+from tests.support.town import Town
+
+# As docs/kannel/kannel.conf but for the seconds between two tries.
+SOON = {"http-queue-delay = 10": "http-queue-delay = 1"}
+# The other way in: everything in the address.
+BY_GET = {
+    'post-url = "{{web}}/hooks/kannel/{{token}}/sms?id=%I&ts=%T"\nsend-sender = true': (
+        'get-url = "{{web}}/hooks/kannel/{{token}}/sms?id=%I&smsc=%i&from=%p&to=%P&ts=%T&coding=%c&charset=%C&text=%b"'
+    )
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    why = missing()
+    for item in items:
+        if why and "/tests/kannel/" in str(item.path):
+            item.add_marker(pytest.mark.skip(reason=why))
+
+
+@pytest.fixture
+def application() -> Iterator[Application]:
+    with Application() as it:
+        yield it
+
+
+@dataclass
+class Served:
+    """A town and the Kannel before it."""
+
+    town: Town
+    kannel: Kannel
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Served]:
+    town = Town()
+    kannel = Kannel(web=town.web, token=town.token("kannel"), changes=SOON)
+    sending = {
+        "KANNEL_SENDSMS_URL": kannel.sendsms,
+        "KANNEL_SENDSMS_USER": "tokaut",
+        "KANNEL_SENDSMS_PASSWORD": "sendsms-of-a-test",
+        "KANNEL_DLR_URL": f"{town.web}/hooks/kannel/{town.token('kannel')}/dlr",
+    }
+    town.plan = replace(town.plan, settings={**town.plan.settings, **sending})
+    with kannel:
+        yield Served(town.up(), kannel)
+    town.down()

@@ -1,0 +1,157 @@
+"""Whole reports from a phone behind the real Kannel to the hotline, and what goes wrong on the way."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from tests.kannel.application import Application, Reply
+from tests.kannel.conftest import BY_GET, SOON, Served
+from tests.support.kannel import Kannel
+from tests.support.town import Town
+from tests.support.wait import until
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kannel")]
+
+NUMBERS = itertools.count(5_550_601)
+CODE = "163"
+WORDS = "Tēnā, they wait at the gate 😀"
+TO_SEND = ("hi", "1", "No", "Bullying, threats", "Me", "13-15", "Shefa", WORDS, "No")
+
+
+@dataclass
+class Phone:
+    """A person: each text is one run of fakesmsc, which stays connected until the reply has come."""
+
+    kannel: Kannel
+    number: str
+
+    def say(self, words: str) -> str:
+        """Replies are ASCII here, so that Kannel's log tells how long the one that is awaited is."""
+        had = len(self.kannel.sent())
+        with self.kannel.phone(self.number, CODE, payload(words)) as phone:
+            until(lambda: len(self.kannel.sent()) > had, f"no reply to {words!r}", 40)
+            until(lambda: [len(text) for text in phone.texts()] == self.kannel.sent()[had:], f"not whole: {words!r}")
+            return phone.texts()[0]
+
+    def walk(self, *replies: str) -> str:
+        screen = ""
+        for reply in replies:
+            screen = self.say(key(screen, reply))
+        return screen
+
+
+def payload(words: str) -> str:
+    return f"text {words}" if words.isascii() else "ucs2 " + quote(words.encode("utf-16-be"))
+
+
+def key(screen: str, label: str) -> str:
+    """The digit beside a label, so that a changed number breaks nothing; else the words themselves."""
+    found = re.search(rf"^(\d+) {re.escape(label)}$", screen, re.MULTILINE)
+    return found[1] if found else label
+
+
+def a_phone(kannel: Kannel) -> Phone:
+    return Phone(kannel, f"678{next(NUMBERS)}")
+
+
+def reports(town: Town, words: str = WORDS) -> list[dict[str, Any]]:
+    return [line for line in town.received() if line["body"]["data"].get("narrative") == words]
+
+
+def test_a_whole_report(served: Served) -> None:
+    phone = a_phone(served.kannel)
+    before = len(reports(served.town))
+    assert phone.walk(*TO_SEND, "Send").startswith("Sent to Pikinini Helpline.")
+    served.town.until_received(lambda _: len(reports(served.town)) == before + 1, "the report never came")
+    data = reports(served.town)[-1]["body"]["data"]
+    assert (data["channel"], data["country"], data["completeness"]) == ("sms", "VU", "complete")
+
+
+def test_by_get_too(served: Served) -> None:
+    """Everything in the address, as in kannel.conf.example of Kannel's own documentation: not what we recommend."""
+    town = served.town
+    with Kannel(web=town.web, token=town.token("kannel"), changes=BY_GET) as kannel:
+        phone = a_phone(kannel)
+        before = len(reports(town))
+        assert phone.walk(*TO_SEND, "Send").startswith("Sent to Pikinini Helpline.")
+        town.until_received(lambda _: len(reports(town)) == before + 1, "the report never came")
+
+
+@pytest.mark.rule("B-46")
+def test_an_answer_that_was_lost_makes_no_second_report(served: Served, application: Application) -> None:
+    """Each text reaches us and is answered, and Kannel is told 503 all the same, twice: it asks again."""
+    town = served.town
+    application.before, application.then = town.web, None
+    with Kannel(web=application.url, token=town.token("kannel"), changes=SOON) as kannel:
+        phone = a_phone(kannel)
+        before = len(reports(town))
+        screen = phone.walk(*TO_SEND)
+        application.calls.clear()
+        application.replies = [Reply(503), Reply(503)]
+        sent = phone.say(key(screen, "Send"))
+        assert sent.startswith("Sent to Pikinini Helpline.")
+        assert len(application.calls) == 3
+        assert len({call.query["id"] for call in application.calls}) == 1
+        phone.say("2")  # one step further, and not three
+        town.until_received(lambda _: len(reports(town)) == before + 1, "the report never came")
+        until(lambda: is_quiet(town), "something is still due")
+        assert len({one["body"]["data"]["report_id"] for one in reports(town)[before:]}) == 1
+
+
+def test_web_away_and_back(served: Served) -> None:
+    """What comes meanwhile waits in smsbox, and is answered once."""
+    phone = a_phone(served.kannel)
+    phone.walk(*TO_SEND[:2])
+    served.town.kill("web")
+    had = len(served.kannel.received())
+    with served.kannel.phone(phone.number, CODE, "text 3") as texting:
+        until(lambda: len(served.kannel.received()) > had, "the text is not with Kannel")
+        served.town.start("web")
+        served.town.until_web_answers()
+        texting.until_received(1, 40)
+        until(lambda: "What happened?" in texting.texts()[0], "another screen")
+        assert len(texting.parts()) == 1
+
+
+def test_a_text_that_met_no_redis_is_answered_by_sendsms(served: Served) -> None:
+    """It is kept, 200 is said, and once Redis answers the reply leaves by the worker; Kannel tells that it arrived."""
+    town = served.town
+    number = a_phone(served.kannel).number
+    town.kill("valkey")
+    with served.kannel.phone(number, CODE, "text hi") as texting:
+        until(lambda: bool(rows(town, "SELECT 1 FROM inbound WHERE waiting IS NOT NULL")), "the text is not kept")
+        assert texting.parts() == []
+        town.start("valkey")
+        texting.until_received(1, 60)
+        assert texting.parts()[0].text.startswith("In danger?")
+        status = "SELECT status FROM outgoing WHERE channel = 'kannel' ORDER BY created_at DESC LIMIT 1"
+        until(lambda: rows(town, status) == [("delivered",)], f"no delivery report: {rows(town, status)}", 30)
+
+
+def test_smsbox_killed(served: Served) -> None:
+    """Whoever writes afterwards is answered as if nothing had been."""
+    phone = a_phone(served.kannel)
+    phone.walk(*TO_SEND[:2])
+    served.kannel.kill("smsbox")
+    with served.kannel.phone(phone.number, CODE, "text 3") as texting:  # bearerbox keeps it meanwhile
+        until(lambda: "1 queued" in served.kannel.status(), "not queued")
+        served.kannel.start("smsbox")
+        texting.until_received(1, 40)
+        until(lambda: "What happened?" in texting.texts()[0], "another screen")
+
+
+def is_quiet(town: Town) -> bool:
+    return rows(town, "SELECT 1 FROM delivery WHERE state = 'due'") == []
+
+
+def rows(town: Town, query: str) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(town.plan.folder.inside / "tokaut.db", timeout=10)) as connection:
+        return connection.execute(query).fetchall()
