@@ -137,6 +137,6 @@ def _told(made: Plan) -> dict[str, Any]:
         "hotline": made.where.hotline,
         "received": str(made.folder.received.absolute()),
         "tokens": {name: getattr(made.secrets, name) for name in ("africastalking", "kannel", "ussd")},
-        "twilio_auth_token": None,
-        "twilio_account_sid": None,
+        "twilio_auth_token": made.secrets.twilio,
+        "twilio_account_sid": made.secrets.twilio_account,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -55,12 +56,15 @@ class Secrets:
     africastalking: str
     kannel: str
     ussd: str
+    twilio: str  # its auth token: the demo's provider signs with it
+    twilio_account: str
     hotlines: Mapping[str, str]
 
     @classmethod
     def new(cls, hotlines: Iterable[str]) -> Secrets:
         made = {hotline: new_webhook_secret(demo=True) for hotline in hotlines}
-        return cls(new_secret(demo=True), new_secret(demo=True), new_secret(demo=True), made)
+        one, two, three, four = (new_secret(demo=True) for _ in range(4))
+        return cls(one, two, three, four, f"AC{secrets.token_hex(16)}", made)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +79,11 @@ class Plan:
 
 def plan(outside: Mapping[str, str], folder: DemoFolder, where: Addresses, hotlines: Iterable[str]) -> Plan:
     """`outside`: the environment of whoever starts the demo."""
-    secrets = Secrets.new(hotlines)
-    return Plan(folder, where, secrets, environment(outside, folder.inside, where, secrets))
+    made = Secrets.new(hotlines)
+    return Plan(folder, where, made, environment(outside, folder.inside, where, made))
 
 
-def environment(outside: Mapping[str, str], inside: Path, where: Addresses, secrets: Secrets) -> dict[str, str]:
+def environment(outside: Mapping[str, str], inside: Path, where: Addresses, made: Secrets) -> dict[str, str]:
     """What each process of the demo finds in its environment."""
     kept = {name: value for name, value in outside.items() if name in KEPT or not _is_ours(name)}
     ours = {
@@ -90,12 +94,14 @@ def environment(outside: Mapping[str, str], inside: Path, where: Addresses, secr
         "TOKAUT_SESSION_KEY": new_secret(demo=True),
         "TOKAUT_STORE_KEY": new_secret(demo=True),
         "TOKAUT_PHONE_PEPPER_FILE": str(inside / "pepper"),
-        "AFRICASTALKING_TOKEN": secrets.africastalking,
-        "KANNEL_TOKEN": secrets.kannel,
-        "USSD_TOKEN": secrets.ussd,
+        "AFRICASTALKING_TOKEN": made.africastalking,
+        "KANNEL_TOKEN": made.kannel,
+        "USSD_TOKEN": made.ussd,
+        "TWILIO_AUTH_TOKEN": made.twilio,
+        "TWILIO_ACCOUNT_SID": made.twilio_account,
         "PROMETHEUS_MULTIPROC_DIR": str(inside / "metrics"),
     }
-    for hotline, secret in secrets.hotlines.items():
+    for hotline, secret in made.hotlines.items():
         name = f"HOTLINE_{hotline.upper().replace('-', '_')}"
         ours[f"{name}_URL"] = f"{where.hotline}/{hotline}"
         ours[f"{name}_SECRET"] = secret
@@ -103,10 +109,10 @@ def environment(outside: Mapping[str, str], inside: Path, where: Addresses, secr
     return kept | ours
 
 
-def write_secrets(path: Path, secrets: Secrets) -> None:
+def write_secrets(path: Path, made: Secrets) -> None:
     """For the demo hotline: which secret signs for whom."""
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump(dict(secrets.hotlines), file)
+        json.dump(dict(made.hotlines), file)
 
 
 def _is_ours(name: str) -> bool:

@@ -35,7 +35,7 @@ class Common(RedisServer):
     channels: tuple[str, ...] = env(
         "CHANNELS",
         reading.names,
-        demo="simulator,africastalking,kannel,ussd",
+        demo="simulator,africastalking,twilio,kannel,ussd",
         live=_no_simulator,
         meaning="name the channels to open, with commas; each is a file of gateway/channels",
     )

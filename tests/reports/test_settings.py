@@ -44,7 +44,7 @@ def test_demo_needs_nothing_but_its_keys() -> None:
     common = load(Common, {})
     assert (common.mode, common.channels, common.countries) == (
         Mode.DEMO,
-        ("simulator", "africastalking", "ussd"),
+        ("simulator", "africastalking", "twilio", "kannel", "ussd"),
         ("vu", "fj", "ke"),
     )
     assert common.database_url == f"sqlite:///{Path('var').absolute()}/tokaut.db"
@@ -207,7 +207,7 @@ def test_every_setting_can_be_described(live: dict[str, str]) -> None:
     assert lines["TOKAUT_KEYS"].state == "not set"
     assert lines["TELEGRAPH_WIRES"].state == "default"
     assert lines["TELEGRAPH_TOKEN"].state == "not set"
-    assert lines["CHANNELS"].default == "simulator,africastalking,ussd (demo only)"
+    assert lines["CHANNELS"].default == "simulator,africastalking,twilio,kannel,ussd (demo only)"
     assert all(line.meaning for line in lines.values())
     assert {line.name for line in describe([HotlineSettings], prefix="HOTLINE_<ID>_")} == {
         "HOTLINE_<ID>_URL",

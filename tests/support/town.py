@@ -20,8 +20,10 @@ import requests
 from reports.country import load_all
 from tests.support.handsets import AfricasTalking, Neutral, SimulatedTexts, Texts
 from tests.support.handsets_kannel import KannelTexts, KannelUssd
+from tests.support.handsets_twilio import TwilioTexts
 from tests.support.ports import free_port
 from tests.support.provider import Provider
+from tests.support.twilio import Account, TwilioApi
 from tests.support.wait import until
 from tokaut import demo_start, valkey
 from tokaut.demo_folder import DemoFolder
@@ -41,7 +43,10 @@ class Town:
         countries = load_all(("vu", "fj", "ke"), "demo")
         hotlines = [hotline for country in countries for hotline in country.hotlines]
         made = plan({}, DemoFolder(self.folder), Addresses(free_port(), free_port()), hotlines)
+        self.account = Account(made.secrets.twilio_account, made.secrets.twilio)
+        self.twilio = TwilioApi(self.account).start()
         sending = {
+            "TWILIO_URL": self.twilio.url,
             "AFRICASTALKING_URL": self.provider.url,
             "AFRICASTALKING_USERNAME": "sandbox",
             "AFRICASTALKING_API_KEY": "an-api-key-of-the-tests",
@@ -70,6 +75,7 @@ class Town:
             if name in self.processes:
                 self.kill(name, signal.SIGTERM if name == "web" else signal.SIGKILL)
         self.provider.stop()
+        self.twilio.stop()
         shutil.rmtree(self.folder)
 
     def command(self, name: str) -> list[str]:
@@ -130,9 +136,13 @@ class Town:
         )
         return Neutral(door, phone, code)
 
-    def sms_phone(self, channel: str, phone: str, code: str = "163") -> Texts | KannelTexts | SimulatedTexts:
+    def sms_phone(
+        self, channel: str, phone: str, code: str = "163"
+    ) -> Texts | KannelTexts | TwilioTexts | SimulatedTexts:
         if channel == "africastalking":
             return Texts(self.web, self.token(channel), phone, code, self.provider)
         if channel == "kannel":
             return KannelTexts(f"{self.web}/hooks/kannel/{self.token(channel)}/sms", phone, code)
+        if channel == "twilio":
+            return TwilioTexts(self.web, self.account, phone, code, self.twilio)
         return SimulatedTexts(f"{self.web}/hooks/simulator", phone, code)

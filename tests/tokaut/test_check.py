@@ -29,6 +29,7 @@ def good(folder: Path) -> dict[str, str]:
     settings = {
         "TOKAUT_DATA": str(folder),
         "COUNTRIES": "vu",
+        "CHANNELS": "simulator,africastalking,ussd",
         "TOKAUT_SESSION_KEY": new_secret(demo=True),
         "TOKAUT_STORE_KEY": new_secret(demo=True),
         "TOKAUT_PHONE_PEPPER_FILE": str(folder / "pepper"),

@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.support.handsets_twilio import TwilioTexts
 from tests.support.ports import free_port
+from tests.support.twilio import Account
 from tests.support.wait import until
 from tokaut.processes import MARK
 
@@ -116,6 +118,10 @@ def test_while_it_is_up_it_tells_where_everything_is(running: Demo) -> None:
         *("twilio_auth_token", "twilio_account_sid"),
     }
     assert running.told.stat().st_mode & 0o777 == 0o600
+    account = Account(told["twilio_account_sid"], told["twilio_auth_token"])
+    texts = TwilioTexts(told["web"], account, "+6785550103", "163")
+    texts.write("hi")
+    assert "1 Report" in texts.receive()
     assert requests.get(f"{told['web']}/healthz", timeout=5).text == "ok\n"
     form = {"sessionId": "one", "phoneNumber": "+6785550102", "serviceCode": "*111*163#", "text": ""}
     address = f"{told['web']}/hooks/africastalking/{told['tokens']['africastalking']}/ussd"

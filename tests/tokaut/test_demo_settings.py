@@ -16,13 +16,17 @@ def test_each_demo_has_its_own_secrets() -> None:
         one.africastalking,
         one.kannel,
         one.ussd,
+        one.twilio,
+        one.twilio_account,
         one.hotlines["vu-one"],
         two.africastalking,
         two.kannel,
         two.ussd,
+        two.twilio,
+        two.twilio_account,
         two.hotlines["vu-one"],
     ]
-    assert len(set(secrets)) == 8
+    assert len(set(secrets)) == 12
 
 
 def test_each_hotline_is_the_demo_hotline_with_a_secret_of_its_own(tmp_path: Path) -> None:
@@ -45,6 +49,7 @@ def test_nothing_that_is_set_for_real_reaches_the_demo(tmp_path: Path) -> None:
         "REDIS_URL": "redis://real",
         "TOKAUT_STORE_KEY_FILE": "/secret/store",
         "AFRICASTALKING_API_KEY": "real",
+        "TWILIO_AUTH_TOKEN_FILE": "/secret/twilio",
         "HOTLINE_VU_ONE_URL": "https://real.example",
         "TOKAUT_ON_CALL": "+6785550199",
     }

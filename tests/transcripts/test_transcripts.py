@@ -49,7 +49,7 @@ def test_ussd(town: Town, path: Path, channel: str) -> None:
     story.ends()
 
 
-@pytest.mark.parametrize("channel", ["africastalking", "simulator", "kannel"])
+@pytest.mark.parametrize("channel", ["africastalking", "simulator", "kannel", "twilio"])
 @pytest.mark.parametrize("path", SMS, ids=lambda path: path.stem)
 def test_sms(town: Town, path: Path, channel: str) -> None:
     story = Story(town, path, "sms")
@@ -96,7 +96,7 @@ class Story:
 
     def phone(self, channel: str) -> str:
         """Another number for each channel: what one left behind must not be what another sees."""
-        last = {"africastalking": "1", "ussd": "2", "simulator": "3", "kannel": "4"}[channel]
+        last = {"africastalking": "1", "ussd": "2", "simulator": "3", "kannel": "4", "twilio": "5"}[channel]
         return self._phone[:-1] + last if self._phone == DEFAULT_PHONE else self._phone[:-2] + last + self._phone[-1]
 
     def saw(self, step: Step, seen: Seen) -> None:

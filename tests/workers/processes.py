@@ -26,6 +26,7 @@ def settings(desk: Desk, data: Path, hotline: LyingHotline, redis_url: str, **mo
         "DATABASE_URL": desk.database.engine.url.render_as_string(hide_password=False),
         "REDIS_URL": redis_url,
         "COUNTRIES": "vu",
+        "CHANNELS": "africastalking",
         f"{name}_URL": hotline.url,
         f"{name}_SECRET": SECRET,
         f"{name}_PRIVATE": hotline.host_port,

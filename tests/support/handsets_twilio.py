@@ -1,0 +1,87 @@
+"""A phone that texts over Twilio: the reply is the answer, in TwiML; what was held back comes through the API."""
+
+from __future__ import annotations
+
+import html
+import itertools
+import re
+from dataclasses import dataclass, field
+
+import requests
+
+from tests.support.twilio import Account, TwilioApi
+
+COUNTER = itertools.count(1)
+TWIML = re.compile(
+    r'<\?xml version="1\.0" encoding="UTF-8"\?><Response(?: />|><Message>(.+)</Message></Response>)', re.DOTALL
+)
+
+
+def said(answer: requests.Response) -> str:
+    """The words of a TwiML answer; "" where it holds none."""
+    assert answer.status_code == 200, answer.status_code
+    assert answer.headers["Content-Type"].startswith("text/xml"), answer.headers["Content-Type"]
+    found = TWIML.fullmatch(answer.content.decode("utf-8"))
+    assert found, answer.content
+    return html.unescape(found[1] or "")
+
+
+@dataclass
+class TwilioTexts:
+    """`public`: PUBLIC_URL, which is what is signed; `web`: where the request really goes."""
+
+    web: str
+    account: Account
+    phone: str
+    code: str
+    api: TwilioApi | None = None
+    public: str = ""
+    http: requests.Session = field(default_factory=requests.Session)
+    last: dict[str, str] = field(default_factory=dict)
+    received: list[str] = field(default_factory=list)
+    repeats: dict[str, str] = field(default_factory=dict)
+
+    def text(self, words: str, **more: str) -> None:
+        self.write(words, **more)
+        self.receive()
+
+    def write(self, words: str, **more: str) -> None:
+        """What the provider is to send on; `post` does. `more`: further fields, as MediaUrl0."""
+        sid = f"SM{next(COUNTER):016x}{id(self):016x}"
+        self.last = {
+            "ToCountry": "VU",
+            "ToState": "",
+            "SmsMessageSid": sid,
+            "NumMedia": "0",
+            "ToCity": "",
+            "SmsSid": sid,
+            "SmsStatus": "received",
+            "Body": words,
+            "FromCountry": "VU",
+            "To": self.code,
+            "NumSegments": "1",
+            "MessageSid": sid,
+            "AccountSid": self.account.sid,
+            "From": self.phone,
+            "ApiVersion": "2010-04-01",
+            **more,
+        }
+
+    def post(self) -> requests.Response:
+        public = f"{self.public or self.web}/hooks/twilio/sms"
+        return self.account.post(self.http, f"{self.web}/hooks/twilio/sms", self.last, public)
+
+    def receive(self) -> str:
+        """Posts what was written; the reply, which the phone now has."""
+        reply = said(self.post())
+        if reply:
+            self.received.append(reply)
+        self.repeats[self.last["MessageSid"]] = reply
+        return reply
+
+    def again(self) -> None:
+        assert said(self.post()) == self.repeats[self.last["MessageSid"]]
+
+    def replies(self) -> list[str]:
+        """All that this phone has received: what came in answers, then what came by the API."""
+        return self.received + (self.api.to(self.phone) if self.api else [])

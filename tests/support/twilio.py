@@ -1,0 +1,132 @@
+"""A small real server that answers as Twilio's messaging API does, signs as Twilio does, and keeps what it was asked.
+
+Its forms are those of twilio.com/docs; it was never compared with a live account.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+import requests
+from twilio.request_validator import RequestValidator
+
+
+@dataclass(frozen=True)
+class Account:
+    sid: str
+    token: str
+
+    def sign(self, url: str, fields: Mapping[str, str]) -> str:
+        return str(RequestValidator(self.token).compute_signature(url, fields))
+
+    def post(self, http: Any, url: str, fields: Mapping[str, str], public: str = "") -> requests.Response:
+        """A webhook. `public`: the address that Twilio was given, where a proxy passes it on to `url`."""
+        headers = {
+            "Content-Type": "application/x-www-form-urlencoded; charset=UTF-8",
+            "X-Twilio-Signature": self.sign(public or url, fields),
+            "User-Agent": "TwilioProxy/1.1",
+            "I-Twilio-Idempotency-Token": "11111111-2222-4333-8444-555555555555",
+        }
+        answer: requests.Response = http.post(url, data=urlencode(fields), headers=headers, timeout=20)
+        return answer
+
+
+class TwilioApi(ThreadingHTTPServer):
+    """`sent`: each message's fields as they were asked for, with its "Sid". `fail_next`: (status, code) to answer with
+    first; `before_answer`: called with each message once it is taken, and before that is said."""
+
+    daemon_threads = True
+
+    def __init__(self, account: Account) -> None:
+        super().__init__(("127.0.0.1", 0), _Api)
+        self.account = account
+        self.sent: list[dict[str, str]] = []
+        self.fail_next: list[tuple[int, int]] = []
+        self.before_answer: list[Any] = []
+        self.lock = threading.Lock()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def start(self) -> TwilioApi:
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        return self
+
+    def stop(self) -> None:
+        self.shutdown()
+        self.server_close()
+
+    def to(self, phone: str) -> list[str]:
+        with self.lock:
+            return [one["Body"] for one in self.sent if one["To"] == phone]
+
+    def report(self, message: Mapping[str, str], status: str, **more: str) -> requests.Response:
+        """The delivery report of a message of `sent`, to the address that it was sent with."""
+        fields = {
+            "AccountSid": self.account.sid,
+            "ApiVersion": "2010-04-01",
+            "From": message.get("From", "+6785550000"),
+            "MessageSid": message["Sid"],
+            "MessageStatus": status,
+            "SmsSid": message["Sid"],
+            "SmsStatus": status,
+            "To": message["To"],
+            **more,
+        }
+        return self.account.post(requests, message["StatusCallback"], fields)
+
+
+class _Api(BaseHTTPRequestHandler):
+    server: TwilioApi
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        raw = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        account = self.server.account
+        basic = base64.b64encode(f"{account.sid}:{account.token}".encode()).decode()
+        if self.path != f"/2010-04-01/Accounts/{account.sid}/Messages.json":
+            self._say(404, {"code": 20404, "message": "Not found", "status": 404})
+        elif self.headers["Authorization"] != f"Basic {basic}":
+            self._say(401, {"code": 20003, "message": "Authenticate", "status": 401})
+        else:
+            self._take(dict(parse_qsl(raw, keep_blank_values=True)))
+
+    def _take(self, asked: dict[str, str]) -> None:
+        with self.server.lock:
+            if self.server.fail_next:
+                status, code = self.server.fail_next.pop(0)
+                return self._say(status, {"code": code, "message": "No.", "status": status})
+            asked["Sid"] = f"SM{len(self.server.sent) + 1:032x}"
+            self.server.sent.append(asked)
+        for do in self.server.before_answer:
+            do(asked)
+        return self._say(
+            201,
+            {
+                "account_sid": self.server.account.sid,
+                "body": asked["Body"],
+                "error_code": None,
+                "sid": asked["Sid"],
+                "status": "queued",
+                "to": asked["To"],
+            },
+        )
+
+    def _say(self, status: int, body: dict[str, Any]) -> None:
+        raw = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(raw)))
+        self.end_headers()
+        self.wfile.write(raw)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
