@@ -11,12 +11,13 @@ import json
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from redis import Redis
 from redis.exceptions import RedisError
 
 from gateway.breaker import Breaker
+from gateway.roundtrip import RoundTrip, Script
 from reports.sealing import Poison, Vault
 
 T = TypeVar("T")
@@ -70,10 +71,10 @@ class Loaded:
 
 class Sessions:
     def __init__(self, redis: Redis, vault: Vault, on_lost: Callable[[str], None] = lambda reason: None) -> None:
-        self._redis = redis
+        self._trip = RoundTrip(redis)
         self._vault = vault
-        self._keep = redis.register_script(KEEP)
-        self._count = redis.register_script(COUNT)
+        self._keep = Script(self._trip, KEEP)
+        self._count = Script(self._trip, COUNT)
         self._on_lost = on_lost
         self._breaker = Breaker(failures=3, window=10, rest=5)
 
@@ -84,7 +85,8 @@ class Sessions:
     def load(self, keys: Keys) -> Loaded:
         """Session, drafts and whether this SMS was seen, in one round trip. Raises Away."""
         wanted = [key for key in (keys.session, keys.draft, keys.seen) if key]
-        found = dict(zip(wanted, self._call(lambda: self._get(wanted)), strict=True))
+        gets = [("GET", key) for key in wanted]
+        found = dict(zip(wanted, self._call(lambda: self._trip.ask(*gets)), strict=True))
         session = found[keys.session]
         return Loaded(
             version=session[:8] if session else b"",
@@ -99,38 +101,25 @@ class Sessions:
         draft: bytes | str = ""
         if drafts is not None and keys.draft:
             draft = self._seal(keys.draft, drafts) if drafts else "-"
-        arguments: list[bytes | str | int] = [
-            version,
-            value,
-            seconds * 1000,
-            draft,
-            seconds * 1000,
-            SEEN_SECONDS * 1000 if keys.seen else 0,
-        ]
-        names = [keys.session, keys.draft or keys.session, keys.seen or keys.session]
-        return bool(self._call(lambda: self._keep(keys=names, args=arguments)) == value)
+        names = (keys.session, keys.draft or keys.session, keys.seen or keys.session)
+        lasts, seen = seconds * 1000, SEEN_SECONDS * 1000 if keys.seen else 0
+        return bool(self._call(lambda: self._keep(*names, version, value, lasts, draft, lasts, seen, keys=3)) == value)
 
     def count_report(self, who: str) -> int | None:
         """Reports from this caller in the last 24 hours before this one; None while Redis is away. For staff only."""
         key = self.key("l:count", who)
         try:
-            return int(str(self._call(lambda: self._count(keys=[key], args=[COUNT_SECONDS])))) - 1
+            return int(self._call(lambda: self._count(key, COUNT_SECONDS, keys=1))) - 1
         except Away:
             return None
 
     def answers(self) -> bool:
         """Whether Redis answers now."""
         try:
-            self._call(self._redis.ping)
+            self._call(lambda: self._trip.ask(("PING",)))
         except Away:
             return False
         return True
-
-    def _get(self, wanted: list[str]) -> list[bytes | None]:
-        pipeline = self._redis.pipeline(transaction=False)
-        for key in wanted:
-            pipeline.get(key)
-        return cast("list[bytes | None]", pipeline.execute())
 
     def _call(self, ask: Callable[[], T]) -> T:
         if self._breaker.is_open:
