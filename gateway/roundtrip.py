@@ -29,6 +29,8 @@ class RoundTrip:
         packed = b"".join(map(_pack, commands))
         connection = self._connection()
         try:
+            if not connection.is_connected:
+                connection.connect()  # asks the Sentinels anew; a command by itself goes to whoever was there
             answers: list[Any] = connection.retry.call_with_retry(
                 lambda: _once(connection, packed, len(commands)), lambda _: connection.disconnect()
             )
