@@ -150,7 +150,7 @@ def _read(environ: Mapping[str, str]) -> _Given:
         parse.load(FLOWS),
         Database(common.database_url, offset=common.clock_offset, patience=A_CALLER),
     )
-    refuse_wrong(given.database, common.mode)
+    refuse_wrong(given.database, common.mode, "web")
     return given
 
 

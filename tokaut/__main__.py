@@ -15,6 +15,7 @@ from tokaut.keys import keys
 from tokaut.migrate import migrate
 from tokaut.redis import redis
 from tokaut.restore import restore
+from tokaut.roles import roles
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -31,7 +32,7 @@ def main() -> None:
     """
 
 
-for command in (demo, check, keys, migrate, redis, deliveries, hotline, audit, backup, restore, bench):
+for command in (demo, check, keys, roles, migrate, redis, deliveries, hotline, audit, backup, restore, bench):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ def look_at_parts(environ: Mapping[str, str]) -> Found:
     return {
         "keys": list(checks.keys(common.keys, checks.hotlines_of(countries) if countries else ())),
         "phone pepper": list(checks.pepper(own[PepperFile])) if PepperFile in own else [],
-        "database": list(checks.database(common)),
+        "database": list(checks.database(common, checks.mode_of(environ))),
         "redis": list(redis(common, live=checks.mode_of(environ) == "live")),
         "folders": list(checks.folders(common)),
         "backup": list(checks.backup(common, checks.mode_of(environ))),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 
 import click
 
@@ -10,6 +11,7 @@ from reports.hardening import harden
 from reports.migrations import WrongDatabase, upgrade
 from reports.settings import Place, SettingError, load
 from reports.store.database import Away, BadAddress, Database
+from reports.store.granted import faults
 from tokaut.plain import Plain
 
 
@@ -18,7 +20,8 @@ def migrate() -> None:
     """Bring the database to the schema of this release; make it where there is none.
 
     Run it before the services of a new release start: release N also runs on the schema of N + 1, so the old ones may
-    go on meanwhile. Take a backup first.
+    go on meanwhile. Take a backup first. In PostgreSQL it also gives each role its rights; `tokaut roles` makes the
+    roles, once.
 
     \b
     Example:  tokaut migrate
@@ -29,11 +32,15 @@ def migrate() -> None:
     try:
         place = load(Place, os.environ)
         place.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        database = Database(place.database_url, threads=1, offset=place.clock_offset)
-        upgrade(database, place.mode)
-        database.close()
+        with closing(Database(place.database_url, threads=1, offset=place.clock_offset)) as database:
+            upgrade(database, place.mode)
+            wanting = faults(database, "owner")
     except (SettingError, BadAddress, WrongDatabase) as error:
         raise Plain(str(error)) from None
     except Away as away:
         raise Plain(f"The database does not answer ({away}). Start it, then run this again.") from None
     click.echo("The database has the schema of this release.")
+    for line in wanting:
+        click.echo(f"  x {line}")
+    if wanting and place.mode in ("live", "training"):
+        raise Plain("With that, no service starts. Mend it, then run this again.")

@@ -63,7 +63,8 @@ def assemble(name: str, environ: Mapping[str, str], stopping: Callable[[], bool]
     common = load_all((Common, Operator), environ)[Common]
     countries = country.load_all(common.countries, common.mode.value, common.country_dir)
     database = Database(common.database_url, offset=common.clock_offset)
-    refuse_wrong(database, common.mode)
+    account = "clock" if name.startswith("clock") else "worker"
+    refuse_wrong(database, common.mode, account)
     metrics = Metrics(CollectorRegistry())
     keys = KeyRing(common.keys)
     slot = f"{platform.node()[:40]}/{name}"
@@ -74,7 +75,7 @@ def assemble(name: str, environ: Mapping[str, str], stopping: Callable[[], bool]
         hotlines=hotlines(environ, countries, common.mode),
         mode=common.mode.value,
         holder=holder,
-        actor="clock" if name.startswith("clock") else "worker",
+        actor=account,
         metrics=metrics,
         stopping=stopping,
     )

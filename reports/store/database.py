@@ -101,6 +101,15 @@ class Database:
             yield connection if self.is_sqlite else connection.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
+    def migrating(self) -> Iterator[Connection]:
+        """A connection that may take as long as it needs, but for no lock longer than others can wait."""
+        with _away(), self.engine.connect().execution_options(immediate=True) as connection:
+            if not self.is_sqlite:
+                connection.exec_driver_sql("SET statement_timeout = 0")
+                connection.commit()
+            yield connection
+
+    @contextmanager
     def one_answer(self) -> Iterator[None]:
         """However often this thread uses PostgreSQL meanwhile, all of it together may take as long as one use."""
         self._answer.until = time.monotonic() + self.patience.whole
@@ -170,7 +179,7 @@ def _away() -> Iterator[None]:
         yield
     except SQLAlchemyError as error:
         # Only the class: the message of a driver may hold the values that were sent.
-        raise Away(type(error).__name__) from None
+        raise Away(type(getattr(error, "orig", None) or error).__name__) from None
 
 
 def _read_address(address: str) -> URL:

@@ -96,7 +96,11 @@ def use(engine: Engine, patience: Patience) -> None:
     def connect(_dialect: object, _record: object, _arguments: object, named: dict[str, Any]) -> Timed:
         return kind.connect(**named)
 
+    def unlimited(line: Timed, _record: object, _proxy: object) -> None:
+        line.until = math.inf  # until somebody says how long it may take; a migration may take what it takes
+
     event.listen(engine, "do_connect", connect)
+    event.listen(engine, "checkout", unlimited)
 
 
 def arguments(patience: Patience) -> dict[str, Any]:

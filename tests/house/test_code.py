@@ -56,14 +56,27 @@ def chance(tree: ast.Module) -> Iterator[str]:
 
 
 def sql_from_text(tree: ast.Module) -> Iterator[str]:
-    """Statements are built from the tables, with bound values; what is asked about durability is named by constants."""
+    """Statements are built from the tables, with bound values. What is asked about durability is named by constants,
+    what is asked about rights is one, and what lays them is made of the table of rights alone."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and dotted(node.func).removeprefix("sqlalchemy.") in ("text", "literal_column"):
             yield dotted(node.func)
         if isinstance(node, ast.Call) and dotted(node.func).endswith(".exec_driver_sql"):
             names = {inner.id for inner in ast.walk(node.args[0]) if isinstance(inner, ast.Name)}
-            if not isinstance(node.args[0], ast.Constant) and not names <= {"ask", "name"}:
+            known = names <= {"ask", "name"} or names == {"of_the_rights"} or all(map(str.isupper, names))
+            if not isinstance(node.args[0], ast.Constant) and not (names and known):
                 yield ast.unparse(node.args[0])
+
+
+def redis_clients(tree: ast.Module) -> Iterator[str]:
+    """reports/connections.py makes them, with time limits and a checked certificate; nobody else calls the class."""
+    if any(isinstance(node, ast.FunctionDef) and node.name == "for_sessions" for node in tree.body):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and re.fullmatch(
+            r"(.*\.)?(Redis|Sentinel|ConnectionPool)(\.from_url)?", dotted(node.func)
+        ):
+            yield dotted(node.func)
 
 
 LINTS: dict[Finder, str] = {
@@ -71,6 +84,7 @@ LINTS: dict[Finder, str] = {
     dangerous_calls: "import subprocess\nsubprocess.run('ls', shell=True)",
     packing: "import pickle",
     chance: "import random\nrandom.random()",
+    redis_clients: "from redis import Redis\nRedis.from_url(address)",
     sql_from_text: "connection.exec_driver_sql(f'SELECT {words}')",
 }
 

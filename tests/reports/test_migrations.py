@@ -28,7 +28,7 @@ def test_upgrading_twice_changes_nothing(database: Database) -> None:
     upgrade(database, "demo")
     upgrade(database, "demo")
     assert is_current(database)
-    refuse_wrong(database, "demo")
+    refuse_wrong(database, "demo", "web")
 
 
 @pytest.mark.rule("S-40")
@@ -37,7 +37,7 @@ def test_upgrading_twice_changes_nothing(database: Database) -> None:
 def test_modes_never_share_a_database(database: Database, made: str, mode: str) -> None:
     upgrade(database, made)
     with pytest.raises(WrongDatabase, match=made):
-        refuse_wrong(database, mode)
+        refuse_wrong(database, mode, "web")
     with pytest.raises(WrongDatabase, match=made):
         upgrade(database, mode)
 
@@ -46,9 +46,9 @@ def test_another_schema_is_refused(database: Database) -> None:
     with database.write() as connection:
         metadata.create_all(connection)
     with pytest.raises(WrongDatabase, match="tokaut migrate"):
-        refuse_wrong(database, "demo")
+        refuse_wrong(database, "demo", "web")
 
 
 @pytest.mark.rule("B-73")
 def test_a_database_that_is_away_is_no_reason_not_to_start() -> None:
-    refuse_wrong(Database("postgresql://127.0.0.1:1/x"), "live")
+    refuse_wrong(Database("postgresql://127.0.0.1:1/x"), "live", "web")

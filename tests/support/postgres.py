@@ -15,6 +15,8 @@ from pathlib import Path
 
 import psycopg
 
+from reports.store.granting import administration
+from reports.store.rights import OWNER, ROLES
 from tests.support.ports import free_port
 from tests.support.wait import until
 from tokaut import leash
@@ -53,6 +55,15 @@ class Postgres:
         with self._connect() as connection:
             connection.execute(f"CREATE DATABASE {name}")
         return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{name}"
+
+    def new_tokaut(self) -> dict[str, str]:
+        """Role → its address of a new database that the owner has still to migrate. As an operator makes it."""
+        name = f"t{next(self._numbers)}"
+        server = f"host=127.0.0.1 port={self.port} user=postgres dbname=postgres"
+        psql = [str(self._binaries / "psql"), server, "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1"]
+        done = subprocess.run(psql, input=administration(name), capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return {role: f"postgresql://{role}@127.0.0.1:{self.port}/{name}" for role in (OWNER, *ROLES)}
 
     @property
     def administration(self) -> str:

@@ -1,0 +1,136 @@
+"""Who may do what in PostgreSQL: the one table of it. SQL, docs/store.md, `tokaut check` and the tests come from here.
+
+`web` faces strangers, so it can write what it must never read. `clock` may all that `worker` may: the operator's
+commands run with the clock's settings. Take a right away one release after the code that needed it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+OWNER = "tokaut_owner"  # migrates, and runs nothing
+WEB, WORKER, CLOCK, CONSOLE = ROLES = ("tokaut_web", "tokaut_worker", "tokaut_clock", "tokaut_console")
+
+VERSION = "alembic_version"  # Alembic's own table
+ROW_OF_AUDIT = "(audit_id, at, actor, act, object_id)"  # its place in the chain is the clock's alone
+BREAKER = "SELECT; INSERT; UPDATE (failures, open_until, opened_times, dead_since)"
+ATTEMPT = "state, attempt, next_at, lease_until, lease_by, last_class"
+
+# table → role → "PRIVILEGE (columns); PRIVILEGE"; without columns: the whole row
+RIGHTS: Mapping[str, Mapping[str, str]] = {
+    "report": {
+        WEB: "INSERT; SELECT (report_id, origin_key, created_at, country, priority, completeness, revision, state, "
+        "desk); UPDATE (origin_key)",
+        WORKER: "SELECT (report_id, mode); UPDATE (state, desk)",
+        CLOCK: "SELECT; INSERT; UPDATE (revision, priority, completeness, state, desk)",
+        CONSOLE: "SELECT",
+    },
+    "report_body": {
+        WEB: "INSERT",
+        WORKER: "SELECT",
+        CLOCK: "SELECT; INSERT; UPDATE (key_id, wrap)",
+        CONSOLE: "SELECT",
+    },
+    "route": {WEB: "INSERT", CLOCK: "SELECT; INSERT", CONSOLE: "SELECT"},
+    "delivery": {
+        WEB: "INSERT; SELECT (priority, state, created_at)",
+        WORKER: f"SELECT; UPDATE ({ATTEMPT}, last_status, sent_sha256, delivered_at, told_at)",
+        CLOCK: f"SELECT; INSERT; UPDATE ({ATTEMPT}, last_status, sent_sha256, delivered_at, told_at, priority, "
+        "created_at)",
+        CONSOLE: "SELECT; UPDATE (handling)",
+    },
+    "pending": {
+        WEB: "INSERT; SELECT (origin_key, report_id, revision, kind, due_at); UPDATE (due_at); DELETE",
+        CLOCK: "SELECT; UPDATE (key_id, wrap); DELETE",
+    },
+    "inbound": {
+        WEB: "INSERT; SELECT (inbound_key, seen_at, waiting); UPDATE (waiting)",
+        CLOCK: "SELECT (seen_at, waiting); DELETE",
+    },
+    "outgoing": {
+        WEB: "INSERT; SELECT (id, provider_id, status); UPDATE (status)",
+        WORKER: f"SELECT; UPDATE ({ATTEMPT}, provider_id)",
+        CLOCK: f"SELECT; UPDATE ({ATTEMPT}, provider_id, key_id, wrap); DELETE",
+    },
+    "mailbox": {
+        WEB: "INSERT; SELECT (report_id, code_hmac, pin_hmac, tries, locked_until); "
+        "UPDATE (code_hmac, pin_hmac, public_key, sealed_key, tries, locked_until)",
+        CONSOLE: "SELECT (report_id, public_key)",
+    },
+    "audit": {
+        WEB: f"INSERT {ROW_OF_AUDIT}",
+        WORKER: f"INSERT {ROW_OF_AUDIT}",
+        CLOCK: f"SELECT; INSERT {ROW_OF_AUDIT}; UPDATE (seq, prev_hash, hash)",
+        CONSOLE: f"SELECT; INSERT {ROW_OF_AUDIT}",
+    },
+    "lease": {
+        WEB: "SELECT; INSERT; UPDATE (holder, until)",
+        CLOCK: "SELECT; INSERT; UPDATE (holder, until)",
+    },
+    "hotline_state": {WORKER: BREAKER, CLOCK: BREAKER},
+    "optout": {WEB: "INSERT; SELECT (caller_key); DELETE", WORKER: "INSERT", CLOCK: "INSERT"},
+    "made_for": dict.fromkeys(ROLES, "SELECT"),
+    VERSION: dict.fromkeys(ROLES, "SELECT"),
+}
+
+# Which rows of those, for roles that do not see all. The console says for whom it asks, in each transaction:
+# SET LOCAL tokaut.hotlines = 'a,b'. Unset or empty: no rows.
+HOTLINES = "string_to_array(current_setting('tokaut.hotlines', true), ',')"
+GIVEN = f"EXISTS (SELECT FROM delivery d WHERE d.report_id = {{0}}.report_id AND d.hotline = ANY ({HOTLINES}))"
+OWN_STAFF = f"starts_with(actor, 'staff:') AND split_part(substr(actor, 7), '/', 1) = ANY ({HOTLINES})"
+NOT_STAFF = "NOT starts_with(actor, 'staff:')"
+ABOUT_THEIRS = (
+    f"EXISTS (SELECT FROM delivery d WHERE d.hotline = ANY ({HOTLINES}) AND object_id IN (d.delivery_id, d.report_id))"
+)
+ALL = "true"
+
+# A wrap is not a right: a body is for its recipient once a delivery to it exists, and not before.
+GIVEN_TO_IT = "EXISTS (SELECT FROM delivery d WHERE d.report_id = {0}.report_id AND d.hotline = {0}.{1})"
+
+
+class Rows(NamedTuple):
+    """`there`: which rows it sees; `made`: which rows it may make of them."""
+
+    there: str
+    made: str = ""
+
+
+ROWS: Mapping[str, Mapping[tuple[str, str], Rows]] = {
+    "report": {(CONSOLE, "SELECT"): Rows(GIVEN.format("report"))},
+    "report_body": {
+        (CONSOLE, "SELECT"): Rows(f"recipient = ANY ({HOTLINES}) AND {GIVEN_TO_IT.format('report_body', 'recipient')}")
+    },
+    "route": {(CONSOLE, "SELECT"): Rows(f"hotline = ANY ({HOTLINES}) AND {GIVEN_TO_IT.format('route', 'hotline')}")},
+    "delivery": {
+        (CONSOLE, "SELECT"): Rows(f"hotline = ANY ({HOTLINES})"),
+        (CONSOLE, "UPDATE"): Rows(f"hotline = ANY ({HOTLINES})"),
+    },
+    "mailbox": {(CONSOLE, "SELECT"): Rows(GIVEN.format("mailbox"))},
+    "audit": {
+        (CLOCK, "UPDATE"): Rows("seq IS NULL", "seq IS NOT NULL"),  # what is chained is never touched again
+        (CONSOLE, "SELECT"): Rows(f"{ABOUT_THEIRS} AND ({NOT_STAFF} OR {OWN_STAFF})"),
+        (CONSOLE, "INSERT"): Rows(OWN_STAFF),
+    },
+    # The clock's lease is none of web's business: whoever holds it stops all that is sent.
+    "lease": {(WEB, privilege): Rows("name = 'replay'") for privilege in ("SELECT", "INSERT", "UPDATE")},
+}
+
+
+class Right(NamedTuple):
+    table: str
+    role: str
+    privilege: str
+    columns: tuple[str, ...] = ()  # none: all
+
+
+def rights() -> Iterator[Right]:
+    for table, by_role in RIGHTS.items():
+        for role, text in by_role.items():
+            for privilege, columns in re.findall(r"([A-Z]+)(?: \(([^)]*)\))?(?:; |$)", text):
+                yield Right(table, role, privilege, tuple(columns.split(", ")) if columns else ())
+
+
+def rows_of(right: Right) -> Rows:
+    return ROWS[right.table].get((right.role, right.privilege), Rows(ALL))

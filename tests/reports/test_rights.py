@@ -1,0 +1,174 @@
+"""What each role may do in PostgreSQL: laid by the owner's migration, read back at each start, and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import psycopg
+import pytest
+
+from reports.migrations import WrongDatabase, refuse_wrong, upgrade
+from reports.store.database import Database
+from reports.store.granted import faults
+from reports.store.rights import CLOCK, OWNER, ROLES, WEB, WORKER, rights
+from reports.store.tables import metadata
+from tests.support.postgres import Postgres
+
+pytestmark = [pytest.mark.slow, pytest.mark.rule("A-42")]
+
+
+@dataclass
+class Site:
+    """A database as an operator makes it, one connection for each role, and the administrator's."""
+
+    addresses: dict[str, str]
+    administrator: psycopg.Connection
+    opened: list[Database] = field(default_factory=list)
+
+    def database(self, role: str) -> Database:
+        self.opened.append(Database(self.addresses[role], threads=1))
+        return self.opened[-1]
+
+    def faults(self, account: str = "web", role: str = WEB) -> list[str]:
+        return faults(self.database(role), account)
+
+    def run(self, sql: str) -> None:
+        self.administrator.execute(sql)  # type: ignore[call-overload]  # our own words
+
+
+@pytest.fixture
+def site(postgres: Postgres) -> Iterator[Site]:
+    addresses = postgres.new_tokaut()
+    as_administrator = addresses[OWNER].replace(f"{OWNER}@", "postgres@")
+    with psycopg.connect(as_administrator, autocommit=True) as administrator:
+        site = Site(addresses, administrator)
+        upgrade(site.database(OWNER), "live")
+        yield site
+        for role in ROLES:
+            site.run(f"ALTER ROLE {role} NOSUPERUSER NOBYPASSRLS; ALTER ROLE {role} RESET ALL")
+        for database in site.opened:
+            database.close()
+
+
+def test_after_a_migration_all_is_as_it_should_be(site: Site) -> None:
+    for account in ("web", "worker", "clock", "console", "owner"):
+        assert site.faults(account, f"tokaut_{account}") == []
+    refuse_wrong(site.database(WEB), "live", "web")
+
+
+def test_migrating_and_making_the_roles_again_changes_nothing(site: Site, postgres: Postgres) -> None:
+    def row() -> object:
+        return site.administrator.execute("SELECT oid, xmin::text FROM pg_class WHERE relname = 'report'").fetchone()
+
+    before = row()
+    upgrade(site.database(OWNER), "live")
+    postgres.new_tokaut()
+    assert row() == before
+    assert site.faults() == []
+
+
+def test_the_table_names_every_table_and_only_columns_there_are() -> None:
+    named = {right.table for right in rights()}
+    assert named == {*metadata.tables, "alembic_version"}
+    for right in rights():
+        if right.table in metadata.tables:
+            assert set(right.columns) <= {column.name for column in metadata.tables[right.table].columns}, right
+
+
+def may(role: str) -> set[tuple[str, str, str]]:
+    """(table, privilege, column), for each column there is."""
+    return {
+        (right.table, right.privilege, column)
+        for right in rights()
+        if right.role == role and right.table in metadata.tables
+        for column in right.columns or metadata.tables[right.table].columns.keys()
+    }
+
+
+def test_the_clock_may_all_that_a_worker_may() -> None:
+    assert may(WORKER) <= may(CLOCK)
+
+
+@pytest.mark.rule("X-10")
+def test_web_may_read_nothing_that_is_sealed() -> None:
+    """But for an SMS that waits: that is sealed with its own key, to itself."""
+    sealed = {"wrap", "head", "sealed", "sealed_key"}
+    assert not {(table, column) for table, what, column in may(WEB) if what == "SELECT" and column in sealed}
+
+
+TAMPERED = [
+    ("GRANT SELECT ON report_body TO tokaut_web", "tokaut_web on report_body .*has besides SELECT"),
+    ("GRANT SELECT (sealed) ON report_body TO tokaut_web", r"has besides SELECT \(sealed\)"),
+    ("GRANT SELECT ON report_body TO PUBLIC", "PUBLIC on report_body"),
+    ("GRANT INSERT ON report_body TO tokaut_web WITH GRANT OPTION", "INSERT to pass on"),
+    ("GRANT TRUNCATE ON report TO tokaut_clock", "has besides TRUNCATE"),
+    ("REVOKE INSERT ON report_body FROM tokaut_web", "tokaut_web on report_body .*lacks INSERT"),
+    ("REVOKE SELECT (desk) ON report FROM tokaut_web", r"lacks SELECT \(desk\)"),
+    ("CREATE VIEW peek AS SELECT * FROM report_body; GRANT SELECT ON peek TO tokaut_web", "tokaut_web on peek"),
+    ("CREATE SCHEMA aside; CREATE TABLE aside.x (a int); GRANT SELECT ON aside.x TO tokaut_web", "on aside.x"),
+    ("CREATE FUNCTION peek() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'", "The function peek runs"),
+    ("ALTER TABLE report NO FORCE ROW LEVEL SECURITY", "Row-level security of report is not"),
+    ("ALTER TABLE delivery DISABLE ROW LEVEL SECURITY", "Row-level security of delivery is not"),
+    ("ALTER POLICY tokaut_console_select ON report USING (true)", "The policy tokaut_console_select of report"),
+    ("DROP POLICY tokaut_console_select ON report_body", "The policy tokaut_console_select of report_body"),
+    ("CREATE POLICY more ON report_body FOR SELECT TO tokaut_console USING (true)", "The policy more of report_body"),
+    ("ALTER TABLE lease OWNER TO tokaut_web", "lease belongs to tokaut_web"),
+    ("GRANT CREATE ON SCHEMA public TO tokaut_web", "The role tokaut_web may make tables"),
+    (
+        "DO $$ BEGIN EXECUTE 'GRANT TEMP ON DATABASE ' || current_database() || ' TO tokaut_web'; END $$",
+        "temporary tables",
+    ),
+    ("ALTER ROLE tokaut_web SUPERUSER", "tokaut_web is a superuser"),
+    ("ALTER ROLE tokaut_console BYPASSRLS", "tokaut_console passes by row-level security"),
+]
+
+
+@pytest.mark.parametrize(("done", "said"), TAMPERED)
+def test_what_was_changed_is_said_and_live_does_not_start(site: Site, done: str, said: str) -> None:
+    site.run(done)
+    with pytest.raises(WrongDatabase, match=said):
+        refuse_wrong(site.database(WEB), "live", "web")
+
+
+@pytest.mark.parametrize("done", [done for done, _ in TAMPERED if not done.startswith(("CREATE", "ALTER ROLE"))])
+def test_migrating_again_mends_what_is_ours(site: Site, done: str) -> None:
+    site.run(done)
+    site.run(f"ALTER TABLE lease OWNER TO {OWNER}")
+    upgrade(site.database(OWNER), "live")
+    assert site.faults() == []
+
+
+def test_a_member_of_another_role_is_said(site: Site) -> None:
+    site.run("GRANT pg_read_all_data TO tokaut_web")
+    assert any("is a member of pg_read_all_data" in line for line in site.faults())
+    site.run("REVOKE pg_read_all_data FROM tokaut_web")
+    assert site.faults() == []
+
+
+@pytest.mark.parametrize(("account", "role"), [("web", CLOCK), ("clock", WEB), ("worker", CLOCK), ("", OWNER)])
+def test_a_process_that_comes_as_another_is_refused(site: Site, account: str, role: str) -> None:
+    with pytest.raises(WrongDatabase, match=f"connects to PostgreSQL as {role}"):
+        refuse_wrong(site.database(role), "live", account)
+
+
+def test_a_database_without_the_roles_is_refused_in_live(site: Site) -> None:
+    site.run("ALTER ROLE tokaut_console RENAME TO away")
+    try:
+        with pytest.raises(WrongDatabase, match="There is no role tokaut_console"):
+            refuse_wrong(site.database(WEB), "live", "web")
+    finally:
+        site.run("ALTER ROLE away RENAME TO tokaut_console")
+
+
+def test_what_is_not_durable_is_refused_in_live(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reports.store.postgresql.SETTINGS", {"fsync": "off"})
+    with pytest.raises(WrongDatabase, match="fsync = on"):
+        refuse_wrong(site.database(WEB), "live", "web")
+
+
+def test_the_settings_of_the_role_do_not_take_durability_away(site: Site) -> None:
+    site.run(
+        "ALTER ROLE tokaut_web SET synchronous_commit = off; ALTER ROLE tokaut_web SET client_min_messages = error"
+    )
+    assert site.database(WEB).not_durable() == []

@@ -1,0 +1,61 @@
+"""The roles of PostgreSQL as an operator makes them: SQL for the administrator, then `tokaut migrate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from reports.store.rights import OWNER, ROLES, WEB
+from tests.support.postgres import Postgres
+from tokaut.__main__ import main
+from tokaut.checks import common_of, database
+
+SECRETS = {"TOKAUT_MODE": "training", "COUNTRIES": "vu"}
+
+
+def run(*words: str, **settings: str) -> Result:
+    return CliRunner(env={**SECRETS, **settings}).invoke(main, list(words))
+
+
+def test_the_sql_names_the_roles_and_the_database_and_no_password() -> None:
+    told = run("roles", "--database", "training")
+    assert told.exit_code == 0
+    for role in (OWNER, *ROLES):
+        assert f"ALTER ROLE {role} LOGIN NOSUPERUSER NOBYPASSRLS" in told.output
+    assert "CREATE DATABASE training OWNER tokaut_owner ENCODING ''UTF8''" in told.output
+    assert "PASSWORD" not in told.output.upper().replace("NO PASSWORD", "")
+
+
+@pytest.mark.parametrize("name", ["Tokaut", "a b", "x;DROP", "x'", ""])
+def test_a_name_that_would_need_quoting_is_refused(name: str) -> None:
+    assert run("roles", "--database", name).exit_code == 2
+
+
+@pytest.mark.slow
+@pytest.mark.rule("A-42")
+def test_from_the_roles_to_a_database_that_all_may_use(postgres: Postgres, tmp_path: Path) -> None:
+    addresses = postgres.new_tokaut()
+    data = str(tmp_path)
+    done = run("migrate", DATABASE_URL=addresses[OWNER], TOKAUT_DATA=data)
+    assert (done.exit_code, done.output) == (0, "The database has the schema of this release.\n")
+    for role in ROLES:
+        common = common_of({**SECRETS, "DATABASE_URL": addresses[role], "TOKAUT_DATA": data})
+        assert list(database(common, "training")) == []
+
+
+@pytest.mark.slow
+def test_migrating_as_another_says_so(postgres: Postgres, postgres_url: str, tmp_path: Path) -> None:
+    postgres.new_tokaut()
+    done = run("migrate", DATABASE_URL=postgres_url, TOKAUT_DATA=str(tmp_path))
+    assert done.exit_code == 1
+    assert "connects to PostgreSQL as postgres, and must as tokaut_owner" in done.output
+
+
+@pytest.mark.slow
+def test_a_service_cannot_migrate(postgres: Postgres, tmp_path: Path) -> None:
+    addresses = postgres.new_tokaut()
+    done = run("migrate", DATABASE_URL=addresses[WEB], TOKAUT_DATA=str(tmp_path))
+    assert done.exit_code == 1
+    assert "InsufficientPrivilege" in done.output

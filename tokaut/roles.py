@@ -1,0 +1,28 @@
+"""`tokaut roles`: what the administrator of PostgreSQL runs once, so that each process has a role of its own."""
+
+from __future__ import annotations
+
+import click
+
+from reports.hardening import harden
+from reports.store.granting import administration
+
+
+@click.command()
+@click.option("--database", default="tokaut", show_default=True, help="The database to make.")
+def roles(database: str) -> None:
+    """Print the SQL that makes the roles of Tokaut in PostgreSQL, and its database.
+
+    Nothing is changed: give it to psql, as the administrator. Five roles: tokaut_owner migrates and runs nothing;
+    tokaut_web, tokaut_worker, tokaut_clock and tokaut_console each may do what docs/store.md says. It sets no password.
+
+    \b
+    Example:  tokaut roles | sudo -u postgres psql --no-psqlrc --set ON_ERROR_STOP=1
+
+    Next: give each a password with \\password in psql, or let it in by the account it runs under (peer). Then, with
+    DATABASE_URL=postgresql://tokaut_owner@…/tokaut, `tokaut migrate`.
+    """
+    harden()
+    if not (database.isascii() and database.isidentifier() and database == database.lower()):
+        raise click.BadParameter("small letters, digits and _ only", param_hint="--database")
+    click.echo(administration(database), nl=False)
