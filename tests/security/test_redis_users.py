@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 ID = "01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e"
 TO_SEND = ("Report", "Now", "Go on", "Bullying, threats", "Shefa", "Me", "No", "Send")
-REFUSED = r"no permissions|ACL failure|DEBUG command not allowed|not allowed from script"
+REFUSED = r"(?i)no permissions|ACL failure|DEBUG command not allowed|not allowed from script"
 USERS = ("web", "webq", "worker", "clock")
 FORBIDDEN = (
     "FLUSHALL",
