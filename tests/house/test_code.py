@@ -79,23 +79,11 @@ def redis_clients(tree: ast.Module) -> Iterator[str]:
             yield dotted(node.func)
 
 
-def redis_clients(tree: ast.Module) -> Iterator[str]:
-    """reports/connections.py makes them, with time limits and a checked certificate; nobody else calls the class."""
-    if any(isinstance(node, ast.FunctionDef) and node.name == "for_sessions" for node in tree.body):
-        return
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and re.fullmatch(
-            r"(.*\.)?(Redis|Sentinel|ConnectionPool)(\.from_url)?", dotted(node.func)
-        ):
-            yield dotted(node.func)
-
-
 LINTS: dict[Finder, str] = {
     readers_of_the_framework: "def view():\n    return request.form['text']",
     dangerous_calls: "import subprocess\nsubprocess.run('ls', shell=True)",
     packing: "import pickle",
     chance: "import random\nrandom.random()",
-    redis_clients: "from redis import Redis\nRedis.from_url(address)",
     redis_clients: "from redis import Redis\nRedis.from_url(address)",
     sql_from_text: "connection.exec_driver_sql(f'SELECT {words}')",
 }
