@@ -21,12 +21,12 @@ OLDEST_P1_SECONDS = 600
 
 
 class Health:
-    def __init__(self, database: Database, sessions: Sessions, spool: Spool, metrics: Metrics, data: Path) -> None:
+    def __init__(self, database: Database, sessions: Sessions, spool: Spool, metrics: Metrics, backup: Path) -> None:
         self._database = database
         self._sessions = sessions
         self._spool = spool
         self._metrics = metrics
-        self._data = data
+        self._backup = backup
 
     def up(self) -> Response:
         return Response("ok\n", content_type="text/plain; charset=utf-8")
@@ -50,7 +50,7 @@ class Health:
             f"tokaut_spool_entries {len(self._spool.names())}",
             f"tokaut_spool_oldest_seconds {self._spool.oldest_seconds():.0f}",
             f"tokaut_spool_bad {self._spool.bad()}",
-            f"tokaut_backup_age_seconds {_figure(backups.age_seconds(self._data))}",
+            f"tokaut_backup_age_seconds {_figure(backups.age_seconds(self._backup))}",
         ]
         oldest = self._oldest()
         lines.append(f"tokaut_database_up {int(oldest is not None)}")

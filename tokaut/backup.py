@@ -15,7 +15,7 @@ from rich.progress import Progress
 from reports.hardening import harden
 from reports.keyfolder import readable_private_keys
 from reports.settings import Place, SettingError, load
-from reports.store.backups import NoBackup, copy, mark_done
+from reports.store.backups import NoBackup, copy, mark, mark_done
 from tokaut.plain import Plain
 
 LEAST_FREE = 200 << 20  # bytes that stay free beside the copy
@@ -46,11 +46,11 @@ def backup(folder: Path, days: int) -> None:
             raise Plain(f"There is no database under {place.data} yet. Make it: tokaut migrate")
         _refuse_keys(folder.absolute(), place)
         made = _make(place, database, folder)
+        mark_done(mark(place.database_url, place.data))
     except (SettingError, NoBackup) as error:
         raise Plain(str(error)) from None
     except OSError as error:
         raise Plain(f"{folder} cannot be used ({error.strerror}). Name a folder that this account may write.") from None
-    mark_done(place.data)
     click.echo(f"{made}  {made.stat().st_size / 1e6:.1f} MB, whole")
     if days and (old := _delete_older(folder, place.mode, days)):
         click.echo(f"{old} older than {days} days deleted.")

@@ -191,7 +191,7 @@ def raw_value(setting: Setting, environ: Mapping[str, str]) -> str | None:
     if path and given is not None:
         raise Wrong(f"and {setting.name}_FILE are both set; keep one, better the file")
     if path:
-        return _secret_file(f"{setting.name}_FILE", Path(path))
+        return _secret_file(f"{setting.name}_FILE", Path(path), environ.get("CREDENTIALS_DIRECTORY", ""))
     return given.strip() if given is not None and (given.strip() or setting.required) else None
 
 
@@ -206,9 +206,11 @@ def _value(setting: Setting, environ: Mapping[str, str], mode: Mode) -> Any:
     return value
 
 
-def _secret_file(name: str, path: Path) -> str:
+def _secret_file(name: str, path: Path, credentials: str) -> str:
+    """systemd's own copies may be seen by one unit alone, and by an ACL that shows as a right of the group."""
+    of_systemd = bool(credentials) and Path(credentials) in path.parents
     try:
-        if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        if path.stat().st_mode & (stat.S_IRWXO if of_systemd else stat.S_IRWXG | stat.S_IRWXO):
             raise Wrong(f"is given by {name}, a file that others can read; chmod 0400 {path}")
         return path.read_bytes()[:_LARGEST_SECRET].decode("ascii").strip()
     except UnicodeDecodeError:

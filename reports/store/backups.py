@@ -16,7 +16,7 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-DONE = "last-backup"  # a file in TOKAUT_DATA; its age is the backup's
+DONE = "last-backup"  # a file whose age is the backup's
 PAGES = 256  # of 4 KiB, a step: between two of them a progress bar moves
 SHARED = (0x40000002, 510)  # the bytes that SQLite locks while a database in WAL mode is open (its source, os.h)
 BESIDE = ("", "-wal", "-shm", "-journal")  # what SQLite keeps with a database
@@ -82,6 +82,7 @@ def put_back(backup: Path, database: Path) -> Path | None:
             shutil.copyfileobj(here, there, 1 << 20)
         _sync(part)
         check(part)
+        _as_before(part, database)
         aside = _put_aside(database)
         part.rename(database)
         _sync(database.parent)
@@ -90,16 +91,31 @@ def put_back(backup: Path, database: Path) -> Path | None:
     return aside
 
 
-def mark_done(data: Path) -> None:
-    (data / DONE).touch(mode=0o600)
+def mark(address: str, data: Path) -> Path:
+    """Beside an embedded database, so that all accounts see it; else in TOKAUT_DATA."""
+    embedded = address.removeprefix("sqlite:///")
+    return (Path(embedded).parent if embedded != address else data) / DONE
 
 
-def age_seconds(data: Path) -> float:
-    """Of the last backup; infinite where there was none."""
+def mark_done(done: Path) -> None:
+    done.unlink(missing_ok=True)  # an older one may belong to another account
+    done.touch(mode=0o600)
+
+
+def age_seconds(done: Path) -> float:
+    """Of the last backup, by its mark; infinite where there was none."""
     try:
-        return max(0.0, time.time() - (data / DONE).stat().st_mtime)
+        return max(0.0, time.time() - done.stat().st_mtime)
     except OSError:
         return math.inf
+
+
+def _as_before(part: Path, database: Path) -> None:
+    """Where accounts share it by a group, whoever restores must not lock them out."""
+    if database.exists():
+        before = database.stat()
+        os.chown(part, before.st_uid if os.getuid() == 0 else -1, before.st_gid)
+        part.chmod(before.st_mode & 0o777)
 
 
 def _put_aside(database: Path) -> Path | None:

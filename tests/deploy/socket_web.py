@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import signal
 import socket
@@ -38,8 +39,15 @@ class SocketWeb:
         self._workers = workers
         self.process: subprocess.Popen[bytes] | None = None
 
+    def another(self) -> SocketWeb:
+        """A second one on the same socket: while one restarts the other answers."""
+        other = copy.copy(self)
+        other.process = None
+        return other
+
     def start(self) -> None:
         number = self.socket.fileno()
+        self._started = self._starts()
         web = [sys.executable, "-m", "gunicorn", "-c", GUNICORN, "--workers", str(self._workers)]
         command = [sys.executable, "-I", "-S", "-c", HAND_OVER, str(number), *web, "gateway.app:create_app()"]
         with self._log.open("ab") as log:
@@ -52,6 +60,13 @@ class SocketWeb:
                 pass_fds=(number,),
                 start_new_session=True,
             )
+
+    def until_started(self) -> None:
+        """This one, whoever else is on the socket."""
+        until(lambda: self._starts() > self._started, f"web does not start: {self._log}")
+
+    def _starts(self) -> int:
+        return self._log.read_bytes().count(b'"started"') if self._log.exists() else 0
 
     def until_it_answers(self) -> None:
         until(self._answers, f"web does not start: {self._log}", seconds=60)

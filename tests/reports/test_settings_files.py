@@ -143,3 +143,18 @@ def test_two_hotlines_never_share_a_secret(live: dict[str, str]) -> None:
     }
     with pytest.raises(SettingError, match="HOTLINE_B_SECRET is the same as HOTLINE_A_SECRET"):
         hotlines(live | environ, ["a", "b"])
+
+
+@pytest.mark.parametrize(("mode", "beside", "taken"), [(0o440, "", True), (0o444, "", False), (0o440, "er", False)])
+def test_a_credential_of_systemd_shows_a_right_of_the_group(
+    live: dict[str, str], tmp_path: Path, mode: int, beside: str, taken: bool
+) -> None:
+    """It is the ACL by which the unit's account reads it; another file beside them is no credential."""
+    folder = tmp_path / f"credential{beside}"
+    folder.mkdir()
+    path = folder / "session_key"
+    path.write_text(SESSION)
+    path.chmod(mode)
+    del live["TOKAUT_SESSION_KEY"]
+    given = {**live, "TOKAUT_SESSION_KEY_FILE": str(path), "CREDENTIALS_DIRECTORY": str(tmp_path / "credential")}
+    assert bool(faults(given)) is not taken

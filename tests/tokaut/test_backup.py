@@ -30,6 +30,9 @@ class Box:
         assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
         return done.exit_code, done.output
 
+    def age(self) -> float:
+        return backups.age_seconds(self.data / backups.DONE)
+
     def backups(self) -> list[Path]:
         return sorted(self.medium.glob("*"))
 
@@ -61,7 +64,7 @@ def test_a_copy_is_whole_closed_and_stands_alone(box: Box) -> None:
     assert box.medium.stat().st_mode & 0o777 == 0o700
     assert box.names(copy) == {"before"}
     assert "whole" in said and "Take the copy to another one" in said
-    assert backups.age_seconds(box.data) < 60
+    assert box.age() < 60
 
 
 def test_what_is_in_the_wal_alone_is_in_the_copy(box: Box) -> None:
@@ -131,7 +134,7 @@ def test_nothing_is_kept_of_a_copy_that_failed(box: Box, monkeypatch: pytest.Mon
     status, said = box.run("backup", str(box.medium))
     assert (status, len(said.splitlines())) == (1, 1) and "could not be made" in said
     assert box.backups() == []
-    assert backups.age_seconds(box.data) == float("inf")
+    assert box.age() == float("inf")
 
 
 def test_a_damaged_database_makes_no_backup(box: Box) -> None:
@@ -163,7 +166,7 @@ def test_never_beside_a_key(box: Box, tmp_path: Path, where: str) -> None:
     status, said = box.run("backup", str(folder), **settings)
     assert status == 1 and len(said.splitlines()) == 1, said
     assert not list(tmp_path.rglob("*.tokaut.db"))
-    assert backups.age_seconds(box.data) == float("inf")
+    assert box.age() == float("inf")
 
 
 def test_other_reasons_not_to(box: Box, tmp_path: Path) -> None:
