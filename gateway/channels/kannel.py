@@ -136,10 +136,15 @@ def _meta(turn: Turn) -> str:
 
 
 def _numbers(meta: str) -> Mapping[str, int]:
-    """`?smpp?ussd_service_op=%01&its_session_info=%12%00`: each value is a field's bytes, escaped as in an address."""
+    """`?smpp?ussd_service_op=%01&its_session_info=%12%00`: the bytes of a field, escaped as in an address.
+
+    Under a vendor's own tags Kannel writes the same in decimals: `1` and `4608`. No operation is a byte that reads so.
+    """
     _, _, pairs = meta.removeprefix("?").partition("?")
     split = (pair.partition("=") for pair in pairs.split("&") if "=" in pair)
     raw = {name: unquote_to_bytes(value.replace("+", " ")) for name, _, value in split}
+    if raw.get(OPERATION, b"").isdigit():
+        return {name: int(value) for name, value in raw.items() if value.isdigit() and len(value) <= 10}
     return {name: int.from_bytes(value, "big") for name, value in raw.items() if 0 < len(value) <= 4}
 
 

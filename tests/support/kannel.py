@@ -47,7 +47,10 @@ def missing() -> str | None:
 
 
 class Kannel:
-    """`name`: the file of docs/kannel. `smsc`: what stands in smsc.conf, else fakesmsc's line. `changes`: old → new."""
+    """`name`: the file of docs/kannel. `smsc`: what stands in smsc.conf, else fakesmsc's line. `changes`: old → new.
+
+    `values`: of placeholders beside those of every file.
+    """
 
     def __init__(
         self,
@@ -57,7 +60,7 @@ class Kannel:
         token: str,
         smsc: str | None = None,
         changes: Mapping[str, str] | None = None,
-        **values: object,
+        values: Mapping[str, object] | None = None,
     ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="tk-"))
         for folder in ("store", "dlr"):
@@ -70,7 +73,7 @@ class Kannel:
             "admin_password": "admin-of-a-test",
             "status_password": "status-of-a-test",
             "sendsms_password": "sendsms-of-a-test",
-            **values,
+            **(values or {}),
         }
         text = (SHIPPED / name).read_text()
         for old, new in (changes or {}).items():
