@@ -8,20 +8,10 @@ from pathlib import Path
 TESTS = Path(__file__).parents[1]
 ROWS = {f"B-{n:02}" for n in range(1, 81)}
 
-TWILIO = "the door of Twilio does not exist yet"
-KANNEL = "the door of Kannel does not exist yet"
 CALL_BACKS = "hotlines cannot call back yet"
 CONSOLE = "there is no console yet"
 
 WAITING = {
-    "B-09": TWILIO,
-    "B-46": KANNEL,
-    "B-47": TWILIO,
-    "B-48": TWILIO,
-    "B-49": TWILIO,
-    "B-50": TWILIO,
-    "B-51": TWILIO,
-    "B-52": TWILIO,
     "B-62": CALL_BACKS,
     "B-63": CALL_BACKS,
     "B-64": CALL_BACKS,
