@@ -2,23 +2,85 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import LiteralString
 
 import pytest
+from sqlalchemy import Connection
 
+from reports.migrations import upgrade
+from reports.store import postgresql
 from reports.store.database import Database
 from reports.store.tables import metadata
-from tests.support.postgres import binaries
+from tests.support.postgres import Postgres, binaries
 
 KINDS = ["sqlite", *([pytest.param("postgresql", marks=pytest.mark.slow)] if binaries() else [])]
 
+# Whose each module of the store is; a function where it differs from its module.
+SET_ROLE: dict[str, LiteralString] = {
+    **dict.fromkeys(("filing", "pending", "messages", "tries", "sweeping.oldest"), "SET ROLE tokaut_web"),
+    **dict.fromkeys(("outbox", "sms_out"), "SET ROLE tokaut_worker"),
+    **dict.fromkeys(
+        (
+            "sweeping",
+            "maturing",
+            "chains",
+            "telling",
+            "leases",
+            "orders",
+            "rewrapping",
+            "sms_out.due",
+            "sms_out.expire",
+        ),
+        "SET ROLE tokaut_clock",
+    ),
+}
 
-def address_of(kind: str, request: pytest.FixtureRequest, folder: Path) -> str:
-    """Of a database with nothing in it."""
-    return f"sqlite:///{folder}/tokaut.db" if kind == "sqlite" else str(request.getfixturevalue("postgres_url"))
+
+class InRoles(Database):
+    """PostgreSQL, where each part of the store has the rights of the process that calls it, and the test has all."""
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        role = _whose()
+        with super()._connected() as connection:
+            line = postgresql.line_of(connection)
+            if role:
+                line.execute(role)
+                line.commit()
+            try:
+                yield connection
+            finally:
+                if role and not line.closed:
+                    line.rollback()
+                    line.execute("RESET ROLE")
+                    line.commit()
+
+
+def _whose() -> LiteralString | None:
+    frame = sys._getframe()
+    while frame := frame.f_back:
+        package, _, module = frame.f_globals.get("__name__", "").rpartition(".")
+        if package == "reports.store" and module not in ("database", "breakers", "standings"):
+            return SET_ROLE.get(f"{module}.{frame.f_code.co_name}", SET_ROLE[module])
+    return None
+
+
+def made(kind: str, request: pytest.FixtureRequest, folder: Path, threads: int = 8) -> Database:
+    """Empty, with all tables; on PostgreSQL with all rights."""
+    if kind == "sqlite":
+        return with_tables(f"sqlite:///{folder}/tokaut.db", threads)
+    postgres: Postgres = request.getfixturevalue("postgres")
+    address = postgres.new_tokaut()["tokaut_owner"].replace("tokaut_owner@", "postgres@")
+    database = InRoles(address, threads=threads)
+    upgrade(database, "demo")
+    return database
 
 
 def with_tables(address: str, threads: int = 8) -> Database:
-    made = Database(address, threads=threads)
-    metadata.create_all(made.engine)
-    return made
+    database = Database(address, threads=threads)
+    metadata.create_all(database.engine)
+    return database

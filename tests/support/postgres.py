@@ -60,10 +60,14 @@ class Postgres:
         """Role → its address of a new database that the owner has still to migrate. As an operator makes it."""
         name = f"t{next(self._numbers)}"
         server = f"host=127.0.0.1 port={self.port} user=postgres dbname=postgres"
-        psql = [str(self._binaries / "psql"), server, "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1"]
+        psql = [*self.tool("psql"), server, "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1"]
         done = subprocess.run(psql, input=administration(name), capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return {role: f"postgresql://{role}@127.0.0.1:{self.port}/{name}" for role in (OWNER, *ROLES)}
+
+    def tool(self, name: str) -> list[str]:
+        """The command of one of PostgreSQL's own programs."""
+        return [str(self._binaries / name)]
 
     @property
     def administration(self) -> str:

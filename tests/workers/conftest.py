@@ -8,28 +8,15 @@ from pathlib import Path
 import pytest
 
 from reports.store.database import Database
-from reports.store.tables import metadata
-from tests.support.postgres import binaries
+from tests.support import databases
 from tests.workers.filings import Desk
 
-KINDS = ["sqlite", *([pytest.param("postgresql", marks=pytest.mark.slow)] if binaries() else [])]
 
-
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=databases.KINDS)
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    if request.param == "sqlite":
-        address = f"sqlite:///{tmp_path / 'tokaut.db'}"
-    else:
-        address = request.getfixturevalue("postgres_url")
-    made = empty(address)
+    made = databases.made(request.param, request, tmp_path)
     yield made
     made.close()
-
-
-def empty(address: str) -> Database:
-    made = Database(address)
-    metadata.create_all(made.engine)
-    return made
 
 
 @pytest.fixture

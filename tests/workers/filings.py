@@ -77,7 +77,7 @@ class Desk:
         seconds = more.get("seconds", 0) + 60 * more.get("minutes", 0) + 3600 * more.get("hours", 0)
         seconds += 86400 * more.get("days", 0)
         address = self.database.engine.url.render_as_string(hide_password=False)
-        moved = Database(address, threads=2, offset=self.database.offset / SECOND + seconds)
+        moved = type(self.database)(address, threads=2, offset=self.database.offset / SECOND + seconds)
         self.opened.append(moved)
         return replace(self, database=moved)
 

@@ -1,0 +1,160 @@
+"""One hotline never reaches another's rows, also by SQL: what the console's role sees is what it says it asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, LiteralString
+
+import psycopg
+import pytest
+
+from reports.migrations import upgrade
+from reports.store import filing
+from reports.store.database import Database
+from reports.store.filing import Filing, Mailbox, Sealed, new_id
+from reports.store.rights import CLOCK, CONSOLE, OWNER, WEB
+from tests.support.postgres import Postgres
+
+pytestmark = [pytest.mark.slow, pytest.mark.rule("A-36")]
+
+A, B, C = "vu-pikinini", "vu-police", "vu-womens-centre"
+SEEN: dict[str, LiteralString] = {
+    "report": "SELECT report_id FROM report",
+    "report_body": "SELECT report_id || recipient FROM report_body",
+    "route": "SELECT report_id || hotline FROM route",
+    "delivery": "SELECT delivery_id FROM delivery",
+    "mailbox": "SELECT report_id FROM mailbox",
+    "audit": "SELECT audit_id FROM audit",
+}
+
+
+@dataclass
+class Desk:
+    """One pooled connection of the console, and what was filed: `of_a` to A with C behind it, `of_both` to A and B."""
+
+    console: psycopg.Connection[Any]
+    clock: psycopg.Connection[Any]
+    of_a: str
+    of_b: str
+    of_both: str
+
+    def sees(self, what: str, hotlines: str | None) -> list[Any]:
+        """In a transaction of its own, as the console does."""
+        with self.console.transaction():
+            if hotlines is not None:
+                self.console.execute("SELECT set_config('tokaut.hotlines', %s, true)", (hotlines,))
+            return [row[0] for row in self.console.execute(SEEN[what])]
+
+
+@pytest.fixture(scope="module")
+def desk(postgres: Postgres) -> Iterator[Desk]:
+    addresses = postgres.new_tokaut()
+    owner = Database(addresses[OWNER], threads=1)
+    upgrade(owner, "live")
+    owner.close()
+    web = Database(addresses[WEB], threads=1)
+    ids = [file(web, n, legs) for n, legs in enumerate((((A, "primary"), (C, "fallback")), ((B, "primary"),), BOTH))]
+    web.close()
+    with psycopg.connect(addresses[CONSOLE]) as console, psycopg.connect(addresses[CLOCK], autocommit=True) as clock:
+        yield Desk(console, clock, *ids)
+
+
+BOTH = ((A, "primary"), (B, "also"))
+
+
+def file(web: Database, n: int, legs: Sequence[tuple[str, str]]) -> str:
+    parts = tuple(Sealed(name, role, "CATEGORY", "k" * 16, b"w", b"h", b"s") for name, role in legs)
+    now = web.now()
+    report = Filing(new_id(now), bytes([n]) * 32, 1, now, "VU", "live", "P2", "complete", parts)
+    filing.file(web, report, lambda _: Mailbox(bytes([n]) * 32, b"p" * 32, b"public", b"sealed"))
+    return report.report_id
+
+
+@pytest.mark.parametrize("hotlines", [None, "", ",", "vu", "vu-pikinin", "*", "%"])
+@pytest.mark.parametrize("what", SEEN)
+def test_who_says_nothing_sees_nothing(desk: Desk, what: str, hotlines: str | None) -> None:
+    assert desk.sees(what, hotlines) == []
+
+
+def test_a_hotline_sees_its_own_and_not_another_s(desk: Desk) -> None:
+    assert set(desk.sees("report", A)) == {desk.of_a, desk.of_both}
+    assert set(desk.sees("report", B)) == {desk.of_b, desk.of_both}
+    assert set(desk.sees("report_body", A)) == {desk.of_a + A, desk.of_both + A}
+    assert set(desk.sees("route", B)) == {desk.of_b + B, desk.of_both + B}
+    assert set(desk.sees("mailbox", B)) == {desk.of_b, desk.of_both}
+    assert set(desk.sees("report", f"{A},{B}")) == {desk.of_a, desk.of_b, desk.of_both}
+
+
+@pytest.mark.parametrize("what", ["report", "report_body", "route", "delivery", "mailbox", "audit"])
+def test_a_fallback_that_was_not_asked_sees_nothing_though_it_has_a_wrap(desk: Desk, what: str) -> None:
+    with desk.clock.transaction():
+        held = desk.clock.execute("SELECT count(*) FROM report_body WHERE recipient = %s", (C,)).fetchone()
+    assert held == (1,)
+    assert desk.sees(what, C) == []
+
+
+def test_two_of_its_staff_on_one_connection_never_meet(desk: Desk) -> None:
+    for _ in range(3):
+        assert desk.of_b not in desk.sees("report", A)
+        assert desk.sees("report", None) == [], "what was said goes with its transaction"
+        assert desk.of_a not in desk.sees("report", B)
+
+
+def test_what_people_did_is_seen_by_whose_it_is(desk: Desk) -> None:
+    def acts(hotline: str) -> set[tuple[str, str]]:
+        with desk.console.transaction():
+            desk.console.execute("SELECT set_config('tokaut.hotlines', %s, true)", (hotline,))
+            return set(desk.console.execute("SELECT actor, object_id FROM audit"))
+
+    assert note(desk, A, f"staff:{A}/mere", desk.of_both)
+    assert (f"staff:{A}/mere", desk.of_both) in acts(A)
+    assert ("web", desk.of_both) in acts(A) & acts(B)
+    assert not [actor for actor, _ in acts(B) if actor.startswith(f"staff:{A}")]
+    assert desk.of_a not in {thing for _, thing in acts(B)}
+
+
+@pytest.mark.parametrize("actor", [f"staff:{B}/x", "staff:", "clock", "web", f"staff:{A}x/y", ""])
+def test_nobody_writes_in_another_s_name(desk: Desk, actor: str) -> None:
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        note(desk, A, actor, desk.of_a)
+
+
+def note(desk: Desk, hotline: str, actor: str, about: str) -> bool:
+    row = "INSERT INTO audit (audit_id, at, actor, act, object_id) VALUES (%s, 1, %s, 'read', %s)"
+    with desk.console.transaction():
+        desk.console.execute("SELECT set_config('tokaut.hotlines', %s, true)", (hotline,))
+        return desk.console.execute(row, (new_id(1), actor, about)).rowcount == 1
+
+
+CHANGES: list[tuple[LiteralString, int | None]] = [
+    ("UPDATE delivery SET handling = 'accepted' WHERE hotline = 'vu-pikinini'", 2),
+    ("UPDATE delivery SET handling = 'accepted'", 2),
+    ("UPDATE delivery SET handling = 'accepted' WHERE hotline = 'vu-police'", 0),
+    ("UPDATE delivery SET state = 'delivered'", None),
+    ("UPDATE delivery SET hotline = 'vu-pikinini'", None),
+    ("UPDATE report SET state = 'closed'", None),
+    ("UPDATE audit SET actor = 'x'", None),
+    ("DELETE FROM report_body", None),
+    ("SELECT pin_hmac FROM mailbox", None),
+    ("SELECT * FROM pending", None),
+    ("SELECT * FROM outgoing", None),
+    ("SELECT * FROM inbound", None),
+]
+
+
+@pytest.mark.parametrize(("change", "rows"), CHANGES)
+def test_what_a_hotline_may_change(desk: Desk, change: LiteralString, rows: int | None) -> None:
+    with desk.console.transaction(force_rollback=True):
+        desk.console.execute("SELECT set_config('tokaut.hotlines', %s, true)", (A,))
+        if rows is None:
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                desk.console.execute(change)
+        else:
+            assert desk.console.execute(change).rowcount == rows
+
+
+def test_the_clock_touches_no_audit_row_that_is_chained(desk: Desk) -> None:
+    chain: LiteralString = "UPDATE audit SET seq = 1, prev_hash = '', hash = '' WHERE actor = 'web' AND object_id = %s"
+    assert desk.clock.execute(chain, (desk.of_b,)).rowcount == 1
+    assert desk.clock.execute(chain, (desk.of_b,)).rowcount == 0
