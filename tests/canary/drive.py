@@ -6,6 +6,7 @@ import re
 
 from tests.canary.planted import PLACE, SENTENCE, Planted
 from tests.support.handsets import AfricasTalking, Neutral, SimulatedTexts, Texts
+from tests.support.handsets_kannel import KannelTexts, KannelUssd
 from tests.support.town import Town
 from tests.support.wait import until
 
@@ -14,14 +15,14 @@ TO_SEND_SMS = (*TO_SEND[:-1], SENTENCE, TO_SEND[-1])  # by SMS the words come be
 IN_DANGER = ("Report", "Now", "Go on", "Asks photos, money", PLACE)
 
 
-def walk(phone: AfricasTalking | Neutral, *replies: str) -> str:
+def walk(phone: AfricasTalking | KannelUssd | Neutral, *replies: str) -> str:
     screen = phone.dial().text
     for reply in replies:
         screen = phone.type(reply).text
     return screen
 
 
-def report(phone: AfricasTalking | Neutral, planted: Planted, name: str) -> tuple[str, str]:
+def report(phone: AfricasTalking | KannelUssd | Neutral, planted: Planted, name: str) -> tuple[str, str]:
     """A whole report with words after Send and a link among them; code and PIN."""
     sent = walk(phone, *TO_SEND, "Send")
     code, pin = code_and_pin(sent, planted, name)
@@ -46,14 +47,14 @@ def code_and_pin(screen: str, planted: Planted, name: str) -> tuple[str, str]:
     return code, pin
 
 
-def my_report(phone: AfricasTalking | Neutral, code: str, pin: str) -> None:
+def my_report(phone: AfricasTalking | KannelUssd | Neutral, code: str, pin: str) -> None:
     """Wrong, then right."""
     wrong = f"{(int(pin) + 1) % 10000:04}"
     assert "not right" in walk(phone, "My report", code, wrong)
     assert "Pikinini Helpline" in walk(phone, "My report", code, pin)
 
 
-def report_by_sms(phone: Texts | SimulatedTexts, planted: Planted, name: str) -> None:
+def report_by_sms(phone: Texts | KannelTexts | SimulatedTexts, planted: Planted, name: str) -> None:
     """Words first, then the whole report, then a code."""
     texted(phone, SENTENCE)
     texted(phone, "1")
@@ -63,7 +64,7 @@ def report_by_sms(phone: Texts | SimulatedTexts, planted: Planted, name: str) ->
     texted(phone, "Done")
 
 
-def texted(phone: Texts | SimulatedTexts, words: str) -> str:
+def texted(phone: Texts | KannelTexts | SimulatedTexts, words: str) -> str:
     had = len(phone.replies())
     phone.text(words)
     until(lambda: len(phone.replies()) > had, f"no reply to {words!r} after {phone.replies()[-1:]}", 30)

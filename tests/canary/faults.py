@@ -92,6 +92,9 @@ def unreadable(town: Town, phone: Texts) -> None:
         timeout=10,
     )
     assert packed.status_code == 200
+    door = f"{town.web}/hooks/kannel/{town.token('kannel')}/sms"
+    asked = [("from", phone.phone), ("from", "+6785550199"), ("to", "163"), ("text", SENTENCE)]
+    assert requests.get(door, params=asked, timeout=10).status_code == 200
 
 
 def broken_requests(town: Town) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -19,8 +19,14 @@ from tests.support.wait import until
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("canary")]
 
 COUNTRIES = Path(__file__).parents[2] / "reports" / "countries"
-PHONES = {"africastalking": "+6785550121", "ussd": "+6785550122", "simulator": "+6785550123"}
-TEXTS = {"africastalking": "+6785550131", "simulator": "+6785550132"}
+PHONES = {
+    "africastalking": "+6785550121",
+    "ussd": "+6785550122",
+    "simulator": "+6785550123",
+    "kannel": "+6785550124",
+}
+TEXTS = {"africastalking": "+6785550131", "simulator": "+6785550132", "kannel": "+6785550133"}
+IN_THE_ADDRESS = "+6785550134"  # Kannel by GET: the words are in the query
 SECRET = re.compile(r"KEY|TOKEN|SECRET")
 
 
@@ -52,8 +58,10 @@ def played(town: Town) -> Planted:
         drive.my_report(town.ussd_phone(channel, phone), code, pin)
     for channel, phone in TEXTS.items():
         drive.report_by_sms(town.sms_phone(channel, phone), planted, f"SMS {channel}")
+    by_get = replace(town.sms_phone("kannel", IN_THE_ADDRESS), by="GET")
+    drive.report_by_sms(by_get, planted, "SMS kannel by GET")
     town.until_received(
-        lambda lines: sum(WORDS[0] in line["raw"] for line in lines) >= len(PHONES) + len(TEXTS),
+        lambda lines: sum(WORDS[0] in line["raw"] for line in lines) >= len(PHONES) + len(TEXTS) + 1,
         "the words never reached the hotline",
         60,
     )
@@ -69,7 +77,7 @@ def plant(town: Town) -> Planted:
     planted.add("place's code", PLACE_CODE)
     planted.add("hotline's answer", ANSWER)
     planted.add("attacker's words", ATTACKER)
-    for phone in (*PHONES.values(), *TEXTS.values(), "+6785550111", "+6785550112", "+6785550199"):
+    for phone in (*PHONES.values(), *TEXTS.values(), IN_THE_ADDRESS, "+6785550111", "+6785550112", "+6785550199"):
         planted.add(f"number {phone}", phone.removeprefix("+"))
         planted.add(f"local number {phone}", phone.removeprefix("+678"))
     for name, value in town.environment.items():
