@@ -72,6 +72,8 @@ class Filer:
         filing = self._sealer.seal(told, begun, begun.legs, "complete")
         draw = mailbox.drawer(self._vault, begun.origin_key) if with_code else None
         try:
+            if self._database.has_a_queue:  # the spool has none
+                raise Away("others wait")
             filed = self._write(lambda: store.file(self._database, filing, draw))
             if filed.completeness == "complete" and not filed.own:
                 # The earlier walk's report went out whole; this may be another child: two reports rather than one.

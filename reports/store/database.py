@@ -44,6 +44,7 @@ SQLITE_SETTINGS: Mapping[
 }
 
 TURN_SECONDS = 1.0  # as long as SQLite itself waits for its lock
+LONG_QUEUE = 3  # threads of one process
 
 
 class Away(Exception):
@@ -68,6 +69,7 @@ class Database:
         self.engine = _sqlite(url, threads) if self.is_sqlite else _postgresql(url, threads, patience)
         self._answer = threading.local()
         self._writing = threading.Lock()
+        self._waiting: list[bool] = []
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -87,12 +89,21 @@ class Database:
         if not self.is_sqlite:
             yield
             return
-        if not self._writing.acquire(timeout=TURN_SECONDS):
-            raise Away("another writes")
+        self._waiting.append(True)  # a list, for appending to one and popping from it need no lock
+        try:
+            if not self._writing.acquire(timeout=TURN_SECONDS):
+                raise Away("another writes")
+        finally:
+            self._waiting.pop()
         try:
             yield
         finally:
             self._writing.release()
+
+    @property
+    def has_a_queue(self) -> bool:
+        """Whether so many wait to write that whoever can do without should not."""
+        return len(self._waiting) >= LONG_QUEUE
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

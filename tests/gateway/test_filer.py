@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
 
+from reports.store.database import LONG_QUEUE
 from tests.support.app import App
 from tests.support.valkey import Valkey
 from tests.support.wait import until
@@ -42,4 +44,21 @@ def test_a_send_without_redis_and_one_from_the_draft_that_redis_kept_are_both_fi
         app.pass_time(1)
         primary = [kept for kept in app.bodies() if kept.hotline == "vu-pikinini"]
         assert [kept.data["contact"]["how"] for kept in primary] == ["none", "sms"]
+    app.close()
+
+
+def test_in_a_crowd_sent_comes_by_the_spool(redis_url: str) -> None:
+    """A thousand callers at once: who waits for SQLite holds a thread, and the spool makes nobody wait."""
+    app = App(redis_url)
+    phone = app.ussd("+6785550101", "africastalking")
+    phone.dial()
+    for reply in (*TO_CONTACT, "No"):
+        phone.type(reply)
+    with app.database.write(), ThreadPoolExecutor(LONG_QUEUE) as others:
+        for _ in range(LONG_QUEUE):
+            others.submit(app.database.write().__enter__)
+        until(lambda: app.database.has_a_queue, "nobody waits")
+        assert phone.type("Send").text.startswith("Sent to Pikinini Helpline.")
+        assert len(app.parts.spool.names()) == 1
+    assert not app.database.has_a_queue
     app.close()

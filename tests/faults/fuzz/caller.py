@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from collections.abc import Sequence
 
 from tests.faults.fuzz import making
 from tests.faults.fuzz.doors import SMS_CODE, USSD_CODE, Said, Way
 from tests.faults.fuzz.kept import Told
 from tests.faults.fuzz.line import Answer, Line
-from tests.faults.fuzz.tally import Tally
+from tests.faults.fuzz.tally import LATER, Tally
 
 SAFE_KEYS = ("1", "3", "4", "5", "6", "7", "8")  # none of them leaves or deletes
 MOST_TURNS = {"ussd": 9, "sms": 4}  # after five replies that led nowhere a sender counts as a machine
+MOST_TRIES = 4
 SENDERS = ("", "anonymous", "MTN", "1234", "f" * 64, "+254711000111", "006785550101", "x" * 129, "\u202e", "+")
 
 
@@ -78,8 +80,14 @@ class Caller:
         return Said(phone, text, id_, "*".join(path), turn + 1)
 
     def _ask(self, raw: bytes, what: str, *, alone: bool = False) -> Answer:
-        answer = self._line.ask(raw, alone=alone)
-        self._tally.note(answer, what)
+        """As a provider does that is told to keep it: again after a while. With all parts up that cannot go on."""
+        for tries in range(MOST_TRIES):
+            time.sleep(tries)
+            answer = self._line.ask(raw, alone=alone)
+            self._tally.note(answer, what)
+            if answer.status != LATER:
+                return answer
+        self._tally.find(f"{answer.status} to {what}, {MOST_TRIES} times", raw)
         return answer
 
 

@@ -18,7 +18,7 @@ from tests.faults.fuzz.line import Line
 from tests.faults.fuzz.tally import Tally
 from tests.faults.walking import TO_SEND, is_sent
 
-AT_A_TIME = 12
+AT_A_TIME = 8
 LOOKED_AT_EACH = 1000
 WARM = 5000  # requests, after which web holds what it always will
 GROWTH = 0.10

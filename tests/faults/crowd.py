@@ -1,0 +1,87 @@
+"""A crowd: callers who all dial at the same moment, each on a line of its own, and walk to Sent."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from urllib.parse import urlencode, urlsplit
+
+from tests.faults.walking import TO_SEND
+from tests.support.town import Town
+
+WITHIN = 60.0  # seconds; more than five is wrong, and this says by how much
+CODE = "*111*163#"
+
+
+@dataclass
+class Crowd:
+    """What they saw. `waits`: of each answer, at which step and for how long."""
+
+    waits: list[tuple[int, float]] = field(default_factory=list)
+    statuses: Counter[int] = field(default_factory=Counter)
+    sent: dict[str, str] = field(default_factory=dict)  # phone → the last screen
+    lasted: float = 0.0
+
+    def slowest(self, share: float = 1.0, step: int | None = None) -> float:
+        ordered = sorted(seconds for at, seconds in self.waits if step in (None, at))
+        return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+    def told(self) -> str:
+        return (
+            f"{len(self.sent):,} callers, {len(self.waits):,} answers in {self.lasted:.1f} s "
+            f"({len(self.waits) / self.lasted:.0f}/s): p50 {self.slowest(0.5):.2f} s, p99 {self.slowest(0.99):.2f} s, "
+            f"slowest {self.slowest():.2f} s, home {self.slowest(step=0):.2f} s, Send {self.slowest(step=8):.2f} s, "
+            f"statuses {dict(self.statuses)}"
+        )
+
+
+def all_at_once(town: Town, phones: list[str]) -> Crowd:
+    crowd = Crowd()
+    began = time.monotonic()
+    asyncio.run(_all(crowd, town, phones))
+    crowd.lasted = time.monotonic() - began
+    return crowd
+
+
+async def _all(crowd: Crowd, town: Town, phones: list[str]) -> None:
+    await asyncio.gather(*(_Caller(crowd, town, phone).walk() for phone in phones))
+
+
+class _Caller:
+    def __init__(self, crowd: Crowd, town: Town, phone: str) -> None:
+        self._crowd = crowd
+        self._phone = phone
+        self._path = f"/hooks/africastalking/{town.token('africastalking')}/ussd"
+        self._port = urlsplit(town.web).port
+
+    async def walk(self) -> None:
+        path: list[str] = []
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        try:
+            for step, reply in enumerate(("", *TO_SEND, "1")):
+                path += [reply] if reply else []
+                began = time.monotonic()
+                status, screen = await self._ask(reader, writer, "*".join(path))
+                self._crowd.waits.append((step, time.monotonic() - began))
+                self._crowd.statuses[status] += 1
+                if status != 200 or not screen.startswith("CON "):
+                    break
+            self._crowd.sent[self._phone] = screen
+        finally:
+            writer.close()
+
+    async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, text: str) -> tuple[int, str]:
+        who = {"sessionId": f"ATUid_{self._phone}", "phoneNumber": self._phone, "networkCode": "54101"}
+        body = urlencode(who | {"serviceCode": CODE, "text": text}).encode()
+        kind = "Content-Type: application/x-www-form-urlencoded"
+        writer.write(
+            f"POST {self._path} HTTP/1.1\r\nHost: here\r\n{kind}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        )
+        writer.write(body)
+        async with asyncio.timeout(WITHIN):
+            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+            size = next(int(line[15:]) for line in head.split("\r\n") if line.lower().startswith("content-length:"))
+            said = await reader.readexactly(size)
+        return int(head.split()[1]), said.decode()
