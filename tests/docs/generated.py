@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry
 
@@ -40,11 +40,22 @@ def settings() -> Iterator[tuple[Described, str]]:
 
 def settings_table() -> str:
     rows = ["| name | meaning | default | read by |", "|---|---|---|---|"]
-    for one, who in settings():
+    for one, who in _once_each(settings()):
         name = f"`{one.name}`" + (f", or `{one.name}_FILE`" if one.secret else "")
         default = "must be set" if one.default is None else f"`{one.default}`"
         rows.append(f"| {name} | {one.meaning} | {default} | {who} |")
     return "\n".join(rows) + "\n"
+
+
+def _once_each(found: Iterable[tuple[Described, str]]) -> Iterator[tuple[Described, str]]:
+    """A setting that several read stands where it came first, with all who read it."""
+    readers: dict[str, list[str]] = {}
+    first: dict[str, Described] = {}
+    for one, who in found:
+        first.setdefault(one.name, one)
+        readers.setdefault(one.name, []).append(who)
+    for name, one in first.items():
+        yield one, "all" if "all" in readers[name] else ", ".join(dict.fromkeys(readers[name]))
 
 
 def figures_of_web() -> str:
