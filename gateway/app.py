@@ -5,10 +5,9 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import structlog
 from flask import Flask, Response, request
@@ -32,7 +31,8 @@ from gateway.texting import Texting
 from gateway.unread import Unread
 from gateway.waiting import Waiting
 from gateway.walk import Walk
-from gateway.webhooks import METHODS, Webhooks, is_local, not_found
+from gateway.web import Web
+from gateway.webhooks import NOT_FOUND, Webhooks, is_local
 from reports import connections, country, keyfolder, logs
 from reports.hardening import harden
 from reports.migrations import WrongDatabase, refuse_wrong
@@ -41,23 +41,13 @@ from reports.queue import Hurry
 from reports.sealing import Pepper, Public, Vault
 from reports.settings import Common, Fault, SettingError, WebSecrets, load_all
 from reports.spool import Spool
+from reports.store import backups
 from reports.store.database import BadAddress, Database
 from reports.store.postgresql import A_CALLER
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 FLOWS = Path(parse.__file__).parent
 WRONG = (SettingError, BadAddress, WrongDatabase, country.CountryError, keyfolder.KeyFault, parse.FlowError)
 QUEUE_SECONDS = 0.05  # after "Sent" nothing is waited for
-HEADERS = [
-    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
-    ("Strict-Transport-Security", "max-age=63072000; includeSubDomains"),
-    ("X-Content-Type-Options", "nosniff"),
-    ("Referrer-Policy", "no-referrer"),
-    ("X-Frame-Options", "DENY"),
-    ("Cache-Control", "no-store"),
-]
 
 log = structlog.get_logger()
 
@@ -75,16 +65,6 @@ class Parts:
     health: Health
     housekeeping: Housekeeping
     crowd: Crowd
-
-
-class Web(Flask):
-    """Its headers are on every answer, laid on as it leaves: the same each time, they need no looking through."""
-
-    def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Callable[[bytes], object]:
-            return start_response(status, headers + HEADERS, *error)
-
-        return super().wsgi_app(environ, start)
 
 
 def check(environ: Mapping[str, str]) -> None:
@@ -109,6 +89,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
     except WRONG as error:
         sys.exit(str(error))
     app = Web("gateway", static_folder=None)
+    app.webhooks = parts.webhooks
     app.extensions["tokaut"] = parts
     _route(app, parts)
     parts.housekeeping.start()
@@ -189,7 +170,7 @@ def _assemble(given: _Given) -> Parts:
         metrics=metrics,
         desk=desk,
         webhooks=Webhooks(channels, desk, metrics, crowd),
-        health=Health(database, kept, spool, metrics, common.data),
+        health=Health(database, kept, spool, metrics, backups.mark(common.database_url, common.data)),
         housekeeping=Housekeeping(
             database=database, spool=spool, filer=filer, waiting=waiting, desk=desk, channels=channels
         ),
@@ -211,20 +192,17 @@ def _channels(common: Common, environ: Mapping[str, str]) -> dict[str, Channel]:
 
 def _route(app: Flask, parts: Parts) -> None:
     app.url_map.merge_slashes = False  # another address is another address: no redirect
-    app.add_url_rule(
-        "/hooks/<path:rest>",
-        "hooks",
-        lambda rest: parts.webhooks.answer(request, rest),
-        methods=METHODS,
-        provide_automatic_options=False,
-    )
     app.add_url_rule("/healthz", "healthz", parts.health.up)
     app.add_url_rule("/readyz", "readyz", lambda: _inside(parts.health.ready))
     app.add_url_rule("/metrics", "metrics", lambda: _inside(parts.health.figures))
-    app.register_error_handler(404, lambda _: not_found())
+    app.register_error_handler(404, lambda _: _not_found())
     app.register_error_handler(405, lambda _: Response(status=405))
     app.register_error_handler(500, lambda _: Response("Failed\n", 500, content_type="text/plain; charset=utf-8"))
 
 
 def _inside(answer: Callable[[], Response]) -> Response:
-    return answer() if is_local(request, private=True) else not_found()
+    return answer() if is_local(request.environ, private=True) else _not_found()
+
+
+def _not_found() -> Response:
+    return Response(NOT_FOUND.body, NOT_FOUND.status, content_type=NOT_FOUND.content_type)

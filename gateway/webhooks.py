@@ -9,10 +9,9 @@ from __future__ import annotations
 import ipaddress
 import time
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import structlog
-from flask import Request, Response
-from werkzeug.exceptions import ClientDisconnected
 
 from gateway import form
 from gateway.crowd import Crowd
@@ -21,15 +20,19 @@ from gateway.message import Answer, Channel, Door, Fields, Inbound, Unreadable, 
 from gateway.metrics import Metrics
 from gateway.unread import Unkept
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
 MOST_BYTES = 256 * 1024  # the longest SMS there is, percent-encoded as UTF-16, has 234,090
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+PLAIN = "text/plain; charset=utf-8"
+NOT_FOUND = Answer(404, PLAIN, b"Not found\n")  # for an unknown address, a wrong token, a channel that is not open
+_OTHER_METHOD = Answer(405, PLAIN, b"")
+_TOO_LARGE = Answer(413, PLAIN, b"")
+_KEEP_IT = Answer(503, PLAIN, b"")
+_FORGED = Answer(403, PLAIN, b"Forbidden\n")
+_FAILED = Answer(500, PLAIN, b"Failed\n")
 
 log = structlog.get_logger()
-
-
-def not_found() -> Response:
-    """The same for an unknown address, a wrong token and a channel that is not open."""
-    return Response("Not found\n", 404, content_type="text/plain; charset=utf-8")
 
 
 class Webhooks:
@@ -39,28 +42,36 @@ class Webhooks:
         self._desk = desk
         self._metrics = metrics
 
-    def answer(self, request: Request, rest: str) -> Response:
+    def answer(self, environ: WSGIEnvironment, rest: str) -> Answer:
         """`rest` is what follows /hooks/ in the address: channel, token where it has one, door."""
-        found = self._find(request, rest)
+        try:
+            return self._opened(environ, rest)
+        except Exception:
+            self._metrics.count("failed")
+            log.exception("webhook_failed", channel="")
+            return _FAILED
+
+    def _opened(self, environ: WSGIEnvironment, rest: str) -> Answer:
+        found = self._find(environ, rest)
         if found is None:
             self._metrics.count("refused")
-            return not_found()
+            return NOT_FOUND
         channel, name, door = found
-        if request.method not in door.methods:
-            return Response(status=405)
+        if environ["REQUEST_METHOD"] not in door.methods:
+            return _OTHER_METHOD
         began = time.monotonic()
-        raw = _body(request)
+        raw = _body(environ)
         if raw is None:
-            return Response(status=413)
+            return _TOO_LARGE
         with self._crowd.one():
-            answer = self._answer(channel, name, door, _wire(request, raw))
+            answer = self._answer(channel, name, door, _wire(environ, raw))
         self._metrics.answered(channel.name, name or "-", time.monotonic() - began)
-        return Response(answer.body, answer.status, answer.headers, content_type=answer.content_type)
+        return answer
 
-    def _find(self, request: Request, rest: str) -> tuple[Channel, str, Door] | None:
+    def _find(self, environ: WSGIEnvironment, rest: str) -> tuple[Channel, str, Door] | None:
         name, _, path = rest.partition("/")
         channel = self._channels.get(name)
-        if channel is None or (channel.practice and not is_local(request)):
+        if channel is None or (channel.practice and not is_local(environ)):
             return None
         if channel.token:
             token, _, path = path.partition("/")
@@ -133,11 +144,15 @@ def _fields(channel: Channel, door: Door, wire: Wire) -> Fields:
     return fields
 
 
-def _wire(request: Request, raw: bytes) -> Wire:
-    query = request.query_string.decode("latin-1")
-    target = request.environ.get("RAW_URI") or request.environ.get("REQUEST_URI") or request.path
-    target = target if "?" in target or not query else f"{target}?{query}"
-    return Wire(request.method, target, lambda name: request.headers.get(name, ""), raw)
+def _wire(environ: WSGIEnvironment, raw: bytes) -> Wire:
+    path, query = environ["PATH_INFO"], environ["QUERY_STRING"]
+    target = environ.get("RAW_URI") or (f"{path}?{query}" if query else path)
+    return Wire(environ["REQUEST_METHOD"], target, lambda name: environ.get(_key(name), ""), raw)
+
+
+def _key(header: str) -> str:
+    """Where the server puts it."""
+    return "CONTENT_TYPE" if header == "Content-Type" else f"HTTP_{header.upper().replace('-', '_')}"
 
 
 def _said(wire: Wire) -> bytes:
@@ -145,26 +160,19 @@ def _said(wire: Wire) -> bytes:
     return wire.body or wire.target.partition("?")[2].encode("utf-8", "surrogateescape")
 
 
-_KEEP_IT = Answer(503, "text/plain; charset=utf-8", b"")
-_FORGED = Answer(403, "text/plain; charset=utf-8", b"Forbidden\n")
-
-
-def _body(request: Request) -> bytes | None:
+def _body(environ: WSGIEnvironment) -> bytes | None:
     """The raw body; None where it is too large, and then it is not read to its end."""
-    if (request.content_length or 0) > MOST_BYTES:
+    if int(environ.get("CONTENT_LENGTH") or 0) > MOST_BYTES:
         return None
-    try:
-        raw = request.stream.read(MOST_BYTES + 1)
-    except ClientDisconnected:
-        return b""
+    raw: bytes = environ["wsgi.input"].read(MOST_BYTES + 1)
     return raw if len(raw) <= MOST_BYTES else None
 
 
-def is_local(request: Request, *, private: bool = False) -> bool:
+def is_local(environ: WSGIEnvironment, *, private: bool = False) -> bool:
     """From this machine (`private`: or its own network), and not passed on by a proxy, which always says so."""
-    if "X-Forwarded-For" in request.headers or "Forwarded" in request.headers:
+    if "HTTP_X_FORWARDED_FOR" in environ or "HTTP_FORWARDED" in environ:
         return False
-    if not request.remote_addr:
+    if not environ.get("REMOTE_ADDR"):
         return True  # a unix socket
-    address = ipaddress.ip_address(request.remote_addr)
+    address = ipaddress.ip_address(environ["REMOTE_ADDR"])
     return address.is_loopback or (private and address.is_private)
