@@ -148,7 +148,7 @@ class Proxy:
     def _pass_on(self, pair: _Pair, way: str) -> None:
         source, sink = (pair.client, pair.server) if way == SENT else (pair.server, pair.client)
         passed, tail = 0, b""
-        with suppress(OSError):
+        try:
             while data := source.recv(CHUNK):
                 tail = self._look(way, tail, data)
                 passed += len(data)
@@ -161,6 +161,8 @@ class Proxy:
                     return
             self._hold(pair, way)  # a goodbye is held up as well
             sink.shutdown(socket.SHUT_WR)
+        except OSError:  # one end was killed, which resets the line: so is the other
+            pair.cut()
 
     def _hold(self, pair: _Pair, way: str) -> None:
         time.sleep(self.delay)
