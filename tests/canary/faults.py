@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import requests
 
-from tests.canary import attacker
+from tests.canary import attacker, twilio
 from tests.canary.drive import IN_DANGER, TO_SEND, end_event, walk
 from tests.canary.planted import ANSWER, SENTENCE
 from tests.support.handsets import AfricasTalking, Texts
@@ -141,6 +141,7 @@ def everything(town: Town) -> None:
     _provider_fails(town, texts)
     unreadable(town, texts)
     broken_requests(town)
+    twilio.pictures_and_forgeries(town)
     _fault_inside_web(town, at)
     _database_away(town, at, texts)
     _redis_away(town, at, texts)
@@ -193,9 +194,11 @@ def _redis_away(town: Town, at: AfricasTalking, texts: Texts) -> None:
     at.type("Send")
     end_event(town, at)
     texts.text(SENTENCE)
+    twilio.one_waits(town)
     had = len(texts.replies())
     town.start("valkey")
     until(lambda: len(texts.replies()) > had, "what waited was never answered", 60)
+    twilio.until_answered(town)
 
 
 def _queue_attacked(town: Town) -> None:

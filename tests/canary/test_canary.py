@@ -12,7 +12,7 @@ import pytest
 
 from reports.country import load_all
 from tests.canary import drive, faults, places
-from tests.canary.planted import ANSWER, ATTACKER, PLACE, PLACE_CODE, SENTENCE, WORDS, Needle, Planted
+from tests.canary.planted import ANSWER, ATTACKER, PICTURE, PLACE, PLACE_CODE, SENTENCE, WORDS, Needle, Planted
 from tests.support.town import Town
 from tests.support.wait import until
 
@@ -25,7 +25,8 @@ PHONES = {
     "simulator": "+6785550123",
     "kannel": "+6785550124",
 }
-TEXTS = {"africastalking": "+6785550131", "simulator": "+6785550132", "kannel": "+6785550133"}
+TEXTS = {"africastalking": "+6785550131", "simulator": "+6785550132", "kannel": "+6785550133", "twilio": "+6785550135"}
+IN_FAULTS = ("+6785550111", "+6785550112", "+6785550113", "+6785550199")
 IN_THE_ADDRESS = "+6785550134"  # Kannel by GET: the words are in the query
 SECRET = re.compile(r"KEY|TOKEN|SECRET")
 
@@ -74,10 +75,11 @@ def plant(town: Town) -> Planted:
     for n, word in enumerate((SENTENCE, *WORDS)):
         planted.add(f"words {n}", word)
     planted.add("place", PLACE)
+    planted.add("picture", PICTURE)
     planted.add("place's code", PLACE_CODE)
     planted.add("hotline's answer", ANSWER)
     planted.add("attacker's words", ATTACKER)
-    for phone in (*PHONES.values(), *TEXTS.values(), IN_THE_ADDRESS, "+6785550111", "+6785550112", "+6785550199"):
+    for phone in (*PHONES.values(), *TEXTS.values(), IN_THE_ADDRESS, *IN_FAULTS):
         planted.add(f"number {phone}", phone.removeprefix("+"))
         planted.add(f"local number {phone}", phone.removeprefix("+678"))
     for name, value in town.environment.items():
@@ -183,7 +185,9 @@ def test_a_sentence_in_a_log_is_found(run: Run, how: str) -> None:
         assert f"words 0 ({how}) in control.log" in found
 
 
-@pytest.mark.parametrize("name", ["PIN africastalking", "code ussd", "number +6785550121", "secret USSD_TOKEN"])
+@pytest.mark.parametrize(
+    "name", ["PIN africastalking", "code ussd", "number +6785550121", "secret USSD_TOKEN", "picture"]
+)
 def test_a_number_in_a_log_is_found(run: Run, name: str) -> None:
     text = run.planted.texts[name]
     for said in (f'{{"event":"oops {text}"}}', f"({text})", base64.b64encode(f"xy {text} z".encode()).decode()):
