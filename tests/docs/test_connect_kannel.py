@@ -1,0 +1,44 @@
+"""The page on Kannel: what it tells to set is what is read, and what it offers to copy is what the tests run."""
+
+from __future__ import annotations
+
+import re
+
+from gateway.channels import kannel as way_in
+from reports.settings import describe, load
+from tests.docs.pages import ROOT, read
+from workers.senders import kannel as way_out
+
+PAGE = "docs/connect-kannel.md"
+FILES = sorted((ROOT / "docs" / "kannel").glob("*.conf"))
+
+
+def test_every_setting_has_its_place() -> None:
+    known = {one.name for one in describe([way_in.Settings, way_out.Settings])}
+    told = set(re.findall(r"\bKANNEL_[A-Z_]+\b", read(PAGE)))
+    assert {name.removesuffix("_FILE") for name in told} == known
+
+
+def test_every_door_is_named() -> None:
+    channel = way_in.Channel(load(way_in.Settings, {"KANNEL_TOKEN": "kX3v9QmT-b_27LwZp0RfYc"}))
+    offered = "".join(path.read_text() for path in FILES) + read(PAGE)
+    doors = re.findall(r"/hooks/kannel/(?:<token>|\{\{token\}\})/(\w+)", offered)
+    assert set(doors) == set(channel.doors)
+
+
+def test_every_file_is_offered_and_every_placeholder_explained() -> None:
+    page = read(PAGE)
+    for path in FILES:
+        assert f"(kannel/{path.name})" in page
+        for placeholder in re.findall(r"\{\{(\w+)\}\}", path.read_text()):
+            kind = placeholder.partition("_")[0]
+            assert f"{{{{{placeholder}}}}}" in page or f"{{{{{kind}_" in page, f"{path.name}: {placeholder}"
+
+
+def test_nothing_that_is_offered_listens_to_the_world() -> None:
+    for path in FILES:
+        text = path.read_text()
+        for name, value in re.findall(r"^(\S+-interface|\S*-allow-ip) = (.*)$", text, re.MULTILINE):
+            assert value.strip('"') == "127.0.0.1", f"{path.name}: {name}"
+        assert "log-level = 2" in text
+        assert not re.search(r"^(global-sender|faked-sender|get-url|smsbox-id) =", text, re.MULTILINE)
