@@ -144,7 +144,7 @@ class _Turn:
         state = self.state
         answers = (*state.answers, answer) if answer else state.answers
         trail = (*state.trail, (state.screen, len(state.answers) if answer else -1))
-        state = replace(state, trail=trail, answers=answers, wrong=0)
+        state = State(state.screen, trail, answers, state.unasked, state.page)
         if choice.do:
             return Step(state, effect=choice.do, answered=answer)
         go = choice.go or self.book.screens[state.screen].go

@@ -117,12 +117,13 @@ class Condition:
     any_of: tuple[tuple[tuple[str, frozenset[str | None]], ...], ...] = ()
 
     def holds(self, values: Mapping[str, str | None], facts: Mapping[str, str]) -> bool:
-        if not self.any_of:
-            return True
-        return any(
-            all((facts[name] if name in facts else values.get(name)) in allowed for name, allowed in all_of)
-            for all_of in self.any_of
-        )
+        for all_of in self.any_of:
+            for name, allowed in all_of:
+                if (facts[name] if name in facts else values.get(name)) not in allowed:
+                    break
+            else:
+                return True
+        return not self.any_of
 
 
 ALWAYS = Condition()
@@ -139,7 +140,10 @@ class Text:
     variants: tuple[Variant, ...] = ()
 
     def says(self, values: Mapping[str, str | None], facts: Mapping[str, str]) -> tuple[str, ...]:
-        return next((one.says for one in self.variants if one.when.holds(values, facts)), ("",))
+        for one in self.variants:
+            if one.when.holds(values, facts):
+                return one.says
+        return ("",)
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,10 +72,11 @@ def lay(screen: Screen, values: Mapping[str, str | None], world: World, limit: L
     most = max(len(words), len(foot), *(len(offer.say) for offer in offers), 1)
     drill = f"{world.translate(DRILL)} " if world.facts.get("drill") == "yes" else ""
     for level in range(most):
-        menu = _menu(screen, offers, level, world, heading=_at(words, level), foot=_at(foot, level))
-        if len(cut := pages(replace(menu, heading=drill + menu.heading), limit)) == 1:
+        heading = _at(words, level)
+        menu = _menu(screen, offers, level, world, heading=drill + heading, foot=_at(foot, level))
+        if len(cut := pages(menu, limit)) == 1:
             break
-    if drill and len(cut) > len(pages(menu, limit)):  # no choice is pushed away for it
+    if drill and len(cut) > len(pages(replace(menu, heading=heading), limit)):  # no choice is pushed away for it
         cut = pages(replace(menu, heading=drill.strip()), limit)
     return Laid(screen, offers, cut)
 
@@ -91,8 +92,8 @@ def offered(screen: Screen, values: Mapping[str, str | None], world: World) -> t
 
 def fill_all(text: Text, values: Mapping[str, str | None], world: World) -> tuple[str, ...]:
     """The texts of the variant that holds; those that are empty for want of a field are left out."""
-    says = [fill(say, world) for say in text.says(values, world.facts)]
-    return tuple(filter(None, says)) or ("",)
+    says = [words for say in text.says(values, world.facts) if (words := fill(say, world))]
+    return tuple(says) or ("",)
 
 
 def fill(say: str, world: World) -> str:

@@ -44,6 +44,7 @@ if n == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1] * 1000) end
 return n
 """
 COUNT_SECONDS = 24 * 3600
+_SHORT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 class Away(Exception):
@@ -132,8 +133,7 @@ class Sessions:
 
     def _seal(self, key: str, value: Any) -> bytes:
         # surrogatepass: a lone surrogate that a person sent must come back as it was
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-        return self._vault.seal("session", key.encode(), text.encode("utf-8", "surrogatepass"))
+        return self._vault.seal("session", key.encode(), _SHORT.encode(value).encode("utf-8", "surrogatepass"))
 
     def _open(self, key: str, blob: bytes | None) -> Any:
         """None where nothing was kept, or it was not ours: the caller begins anew, and the operator sees it."""

@@ -38,7 +38,8 @@ class Ground:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """One caller's side of the world. Called with a state, it gives the `World` that the flows may look at."""
+    """One caller's side of the world. Called with a state, it gives the `World` that the flows may look at: the same
+    one again where nothing was answered since."""
 
     ground: Ground
     kind: str  # ussd or sms
@@ -49,8 +50,18 @@ class Surroundings:
     translate: Callable[[str], str] = str
     said: Mapping[str, str] = field(default_factory=dict)  # words known only now: code, PIN
     told: Mapping[str, str] = field(default_factory=dict)  # facts known only now: the state of a report
+    _made: list[tuple[State, World]] = field(init=False, default_factory=list)
 
     def __call__(self, state: State) -> World:
+        if self._made:
+            before, world = self._made[-1]
+            if before.trail is state.trail and before.answers is state.answers:
+                return world
+        world = self._world(state)
+        self._made[:] = [(state, world)]
+        return world
+
+    def _world(self, state: State) -> World:
         ground, values = self.ground, state.values
         facts = {
             **ground.facts,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 KEY_BYTES: Final = 32  # the length of every symmetric key here, and the least a secret of ours may have
 NONCE_BYTES: Final = 12
@@ -23,13 +22,16 @@ class Poison(Exception):
 
 def framed(*parts: bytes | str, width: int = 2) -> bytes:
     """Each part with its length before it (`width` bytes), so that no two lists of parts give the same bytes."""
-    raw = [part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part for part in parts]
-    return b"".join(len(part).to_bytes(width, "big") + part for part in raw)
+    framed = b""
+    for part in parts:
+        raw = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
+        framed += len(raw).to_bytes(width, "big") + raw
+    return framed
 
 
 def expand(key: bytes, info: bytes) -> bytes:
-    """HKDF-Expand (RFC 5869) with SHA-256 to 32 bytes; `key` is uniformly random or already extracted."""
-    return HKDFExpand(hashes.SHA256(), KEY_BYTES, info).derive(key)
+    """HKDF-Expand (RFC 5869) with SHA-256 to 32 bytes, which is its first block; `key` is random or extracted."""
+    return hmac.digest(key, info + b"\x01", "sha256")
 
 
 def lock(key: bytes, data: bytes, aad: bytes) -> bytes:
