@@ -18,7 +18,7 @@ from reports.keyfolder import SENDER, KeyFault, listed, load_private, load_publi
 from reports.migrations import WrongDatabase, refuse_wrong
 from reports.pepper import load_pepper
 from reports.settings import SHARED, Common, PepperFile, SettingError, attempt_hotlines, collect, load
-from reports.store.backups import age_seconds
+from reports.store.backups import age_seconds, mark
 from reports.store.database import Away, BadAddress, Database
 from tokaut.audit import rows, walked
 
@@ -148,7 +148,7 @@ def backup(common: Common, mode: Mode) -> Iterator[str]:
     """A demo needs none."""
     if mode == "demo" or not common.has_database:
         return
-    age = age_seconds(common.data)
+    age = age_seconds(mark(common.database_url, common.data))
     if age > BACKUP_SECONDS:
         last = "No backup was ever made." if math.isinf(age) else f"The last backup is {age / 3600:.0f} h old."
         yield f"{last} A dead disk would take what came since with it. Each 15 min: tokaut backup <folder>"

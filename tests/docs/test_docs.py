@@ -41,7 +41,7 @@ def test_no_page_names_a_command_that_is_not_there() -> None:
     there = set(_commands(main))
     groups = {command.split()[0] for command in there}
     for page in pages():
-        for found in re.findall(r"`(?:\.venv/bin/)?tokaut ([a-z]+)(?: ([a-z]+))?", page.read_text()):
+        for found in re.findall(r"(?m)(?:`|^)(?:\.venv/bin/)?tokaut ([a-z]+)(?: ([a-z]+))?", page.read_text()):
             whole = " ".join(found).strip()
             assert whole in there or found[0] in there or (whole in groups and not found[1]), f"{page}: tokaut {whole}"
 
@@ -52,6 +52,12 @@ def _commands(command: click.Command, name: str = "") -> Iterator[str]:
         return
     for inner_name, inner in command.commands.items():
         yield from _commands(inner, f"{name} {inner_name}".strip())
+
+
+def test_every_page_for_the_night_is_found_from_the_first() -> None:
+    there = {f"operating/{path.name}" for path in (ROOT / "docs/operating").glob("*.md")}
+    assert len(there) > 12
+    assert there <= set(links(read("docs/operating.md")))
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -13,7 +14,11 @@ import pytest
 from click.testing import CliRunner
 
 from reports.keyfolder import new_pair
+from reports.migrations import refuse_wrong, upgrade
 from reports.store import backups
+from reports.store import tables as t
+from reports.store.database import Database
+from tests.support.postgres import Postgres, binaries
 from tokaut.__main__ import main
 
 
@@ -182,3 +187,27 @@ def test_check_says_how_old_it_is(box: Box) -> None:
     assert "backup: good" in box.run("check")[1]
     os.utime(box.data / backups.DONE, (0, time.time() - 3 * 3600))
     assert "The last backup is 3 h old." in box.run("check")[1]
+
+
+@pytest.mark.slow
+def test_postgresql_by_its_own_tools(postgres: Postgres, tmp_path: Path) -> None:
+    """As docs/operating/restore.md has it: one moment into a file, the file into a new database."""
+    here, there = (postgres.new_database().replace("+psycopg", "") for _ in range(2))
+    database = Database(here)
+    upgrade(database, "demo")
+    with database.write() as connection:
+        connection.execute(t.lease.insert().values(name="before", holder="", until=0))
+    file = tmp_path / "live.dump"
+    programs = found if (found := binaries()) else Path()
+    for command in (
+        ["pg_dump", "--format=custom", "--no-owner", f"--file={file}", here],
+        ["pg_restore", "--no-owner", "--exit-on-error", f"--dbname={there}", str(file)],
+    ):
+        done = subprocess.run([programs / command[0], *command[1:]], capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr.decode()
+    restored = Database(there)
+    refuse_wrong(restored, "demo", "")
+    with restored.read() as connection:
+        assert connection.execute(t.lease.select()).all() == [("before", "", 0)]
+    database.close()
+    restored.close()

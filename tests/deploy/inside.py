@@ -1,0 +1,217 @@
+"""Runs inside the machine, as root: sets Tokaut up as the page says, starts the units, looks at them, reports."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from reports.settings.reading import new_secret, new_webhook_secret
+from tokaut.valkey import program
+
+ETC, DATA = Path("/etc/tokaut"), Path("/var/lib/tokaut")
+HOTLINES = ("vu-pikinini", "vu-womens-centre", "vu-police")
+SERVICES = ("tokaut-web@1", "tokaut-web@2", "tokaut-worker@urgent", "tokaut-worker@standard", "tokaut-clock")
+PORT = 8099
+TO_SENT = ("1", "2", "6", "1", "4", "4", "2", "1")
+SHARED = {
+    "TOKAUT_MODE": "training",
+    "DATABASE_URL": f"sqlite:///{DATA}/tokaut.db",
+    "REDIS_URL": "unix:///run/valkey/valkey.sock",
+    "CHANNELS": "africastalking",
+    "COUNTRIES": "vu",
+}
+WORKERS = {"AFRICASTALKING_USERNAME": "sandbox", "AFRICASTALKING_API_KEY_FILE": f"{ETC}/secrets/worker/at_key"}
+
+
+def run(*command: str, account: str = "", settings: Mapping[str, str] | None = None) -> str:
+    """Its output; ends the trial where it fails."""
+    become = ["setpriv", f"--reuid={account}", "--regid=tokaut", "--init-groups"] if account else []
+    environment = {"PATH": os.environ["PATH"], **SHARED, **(settings or {})}
+    done = subprocess.run([*become, *command], env=environment, capture_output=True, text=True, check=False)
+    sys.stdout.write(f"$ {command}\n{done.stdout}{done.stderr}\n")
+    sys.stdout.flush()
+    if done.returncode != 0:
+        raise SystemExit(f"failed: {command}")
+    return done.stdout
+
+
+def tokaut(*command: str, account: str, **settings: str) -> str:
+    return run(sys.executable, "-m", "tokaut", *command, account=account, settings=settings)
+
+
+def until(true: Callable[[], bool], what: str, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > end:
+            raise SystemExit(f"never: {what}")
+        time.sleep(0.05)
+
+
+def secret(path: Path, value: str, account: str = "root") -> None:
+    path.write_text(value)
+    path.chmod(0o400)
+    os.chown(path, pwd.getpwnam(account).pw_uid, 0)
+
+
+def set_up() -> Mapping[str, str]:
+    """Accounts, folders, secrets, keys, database; returns each hotline's secret."""
+    run("systemd-sysusers")
+    run("systemd-tmpfiles", "--create", "/etc/tmpfiles.d/tokaut.conf")
+    for folder, owner in (
+        ("", "root"),
+        ("secrets", "root"),
+        ("secrets/web", "root"),
+        ("secrets/worker", "tokaut-worker"),
+        ("keys", "tokaut-worker"),
+        ("web-keys", "root"),
+    ):
+        (ETC / folder).mkdir()
+        os.chown(ETC / folder, pwd.getpwnam(owner).pw_uid, 0)
+    (ETC / "secrets" / "web").chmod(0o700)
+    for name in ("session_key", "store_key", "africastalking_token"):
+        secret(ETC / "secrets/web" / name, new_secret())
+    secret(ETC / "secrets/worker/at_key", new_secret(), "tokaut-worker")
+    hotlines = {hotline: new_webhook_secret() for hotline in HOTLINES}
+    settings = dict(WORKERS)
+    for hotline, value in hotlines.items():
+        name = hotline.upper().replace("-", "_")
+        secret(ETC / "secrets/worker" / hotline, value, "tokaut-worker")
+        settings |= {
+            f"HOTLINE_{name}_URL": f"http://127.0.0.1:{PORT}/{hotline}",
+            f"HOTLINE_{name}_SECRET_FILE": str(ETC / "secrets/worker" / hotline),
+            f"HOTLINE_{name}_PRIVATE": f"127.0.0.1:{PORT}",
+        }
+    for file, values in (("tokaut.env", SHARED), ("worker.env", settings)):
+        (ETC / file).write_text("".join(f"{name}={value}\n" for name, value in values.items()))
+    as_worker = {"TOKAUT_DATA": "/tmp/worker", "TOKAUT_KEYS": str(ETC / "keys")}
+    for hotline in (*HOTLINES, "_sender"):
+        tokaut("keys", "new", hotline, account="tokaut-worker", **as_worker)
+    run("cp", "-r", str(ETC / "keys/public"), str(ETC / "web-keys"))
+    tokaut("migrate", account="tokaut-worker", **as_worker)
+    (DATA / "tokaut.db").chmod(0o660)
+    return hotlines
+
+
+def beside(hotlines: Mapping[str, str]) -> None:
+    """What is not Tokaut: Redis, and the hotlines."""
+    Path("/run/valkey").mkdir()
+    options = {"port": "0", "unixsocket": "/run/valkey/valkey.sock", "unixsocketperm": "777", "dir": "/run/valkey"}
+    subprocess.Popen([str(program()), *(word for name, value in options.items() for word in (f"--{name}", value))])
+    Path("/run/hotlines.json").write_text(json.dumps(dict(hotlines)))
+    Path("/run/received").touch()
+    files = ("/run/hotlines.json", "/run/received")
+    subprocess.Popen([sys.executable, "-m", "tokaut.demo_hotline", str(PORT), *files])
+    until(Path("/run/valkey/valkey.sock").exists, "Valkey")
+
+
+def post(text: str, number: str) -> str:
+    token = (ETC / "secrets/web/africastalking_token").read_text()
+    form = {"sessionId": f"ATUid{number}", "phoneNumber": number, "serviceCode": "*111*163#", "text": text}
+    body = urlencode(form).encode()
+    head = f"POST /hooks/africastalking/{token}/ussd HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Forwarded-For: b\r\n"
+    head += f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n\r\n"
+    with socket.socket(socket.AF_UNIX) as line:
+        line.settimeout(30)
+        line.connect("/run/tokaut/web.sock")
+        line.sendall(head.encode() + body)
+        answer = b""
+        while more := line.recv(65536):
+            answer += more
+    return answer.partition(b"\r\n\r\n")[2].decode()
+
+
+def report(number: str) -> str:
+    """The last screen."""
+    for end in range(len(TO_SENT) + 1):
+        screen = post("*".join(TO_SENT[:end]), number)
+    return screen
+
+
+def received() -> int:
+    return Path("/run/received").read_text().count("\n")
+
+
+def of(service: str) -> dict[str, Any]:
+    """What the kernel says of a running service."""
+    shown = run("systemctl", "show", service, "-p", "MainPID,ActiveState")
+    pid = int(next(line for line in shown.splitlines() if line.startswith("MainPID=")).partition("=")[2])
+    status = dict(
+        line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line
+    )
+    limits = next(line for line in Path(f"/proc/{pid}/limits").read_text().splitlines() if line.startswith("Max core"))
+    return {
+        "account": pwd.getpwuid(int(status["Uid"].split()[0])).pw_name,
+        "no_new_privileges": status["NoNewPrivs"].strip(),
+        "capabilities": status["CapEff"].strip() + status["CapBnd"].strip(),
+        "seccomp": status["Seccomp"].strip(),
+        "umask": status["Umask"].strip(),
+        "core": limits.split()[4:6],
+        "reads_private_keys": reads(pid, "/etc/tokaut/keys/private"),
+        "reads_web_secrets": reads(pid, "/etc/tokaut/secrets/web"),
+        "writes": [path for path in ("/etc", "/usr", "/opt/tokaut", "/") if writes(pid, path)],
+    }
+
+
+def within(pid: int, code: str, path: str) -> bool:
+    """Whether `code` succeeds with the account and the files of that process."""
+    account = Path(f"/proc/{pid}").stat()
+    command = ["nsenter", f"--target={pid}", "--mount", f"--setuid={account.st_uid}", f"--setgid={account.st_gid}"]
+    done = subprocess.run([*command, "/bin/sh", "-c", code, "sh", path], capture_output=True, check=False)
+    return done.returncode == 0
+
+
+def reads(pid: int, folder: str) -> bool:
+    return within(pid, 'test -n "$(find "$1" -type f -exec cat {} + 2>/dev/null)"', folder)
+
+
+def writes(pid: int, folder: str) -> bool:
+    return within(pid, 'touch "$1/written" 2>/dev/null', folder)
+
+
+def trial() -> dict[str, Any]:
+    beside(set_up())
+    run("systemctl", "start", "tokaut-pepper.service")
+    run("systemctl", "start", "tokaut.target")
+    until(lambda: all(is_active(service) for service in SERVICES), "all services")
+    found: dict[str, Any] = {"sent": report("+6785550171")}
+    until(lambda: received() > 0, "the report at its hotline", 30)
+    found["services"] = {service: of(service) for service in SERVICES}
+    found["files"] = {path.name: [oct(path.stat().st_mode & 0o777), path.group()] for path in DATA.iterdir()}
+    run("systemctl", "start", "tokaut-backup.service")
+    found["marked"] = (DATA / "last-backup").exists()
+    found["copies"] = len(list(Path("/var/lib/tokaut-backup/copies").glob("*.tokaut.db")))
+    for service in SERVICES[:2]:
+        began = time.monotonic()
+        restarting = subprocess.Popen(["systemctl", "restart", service])
+        found[f"sent while {service} restarts"] = report(f"+67855502{service[-1]}0")
+        assert restarting.wait(timeout=60) == 0
+        found[f"{service} restarted in"] = round(time.monotonic() - began, 1)
+    found["not_running"] = [service for service in SERVICES if not is_active(service)]
+    until(lambda: received() >= 3, "the other reports", 30)
+    run("systemctl", "stop", "tokaut.target")
+    until(lambda: not any(is_active(service) for service in SERVICES), "the end", 40)
+    found["failed"] = run("systemctl", "list-units", "--failed", "--plain", "--no-legend", "tokaut*").split()
+    return found
+
+
+def is_active(service: str) -> bool:
+    done = subprocess.run(["systemctl", "is-active", service], capture_output=True, text=True, check=False)
+    return done.stdout.strip() == "active"
+
+
+if __name__ == "__main__":
+    signal.alarm(290)
+    try:
+        Path("/found.json").write_text(json.dumps(trial()))
+    finally:
+        subprocess.run(["journalctl", "--no-pager", "-n", "80"], check=False)

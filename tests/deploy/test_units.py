@@ -1,0 +1,100 @@
+"""The shipped units: right to systemd, closed by its own measure, run by a real systemd with their own accounts."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.deploy.machine import CHECKOUT, DEPLOY
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("deploy-machine")]
+
+SERVICES = sorted(DEPLOY.glob("*.service"))
+UNITS = sorted(path for path in DEPLOY.glob("tokaut*"))
+EXPOSED = 1.5  # of 10, by `systemd-analyze security`; a service without hardening has 9.6
+
+
+def analyze(*command: str) -> str:
+    program = shutil.which("systemd-analyze")
+    if program is None:
+        pytest.skip("systemd is not installed, so the units are not looked at: apt-get install systemd")
+    done = subprocess.run([program, *command], capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr
+
+
+def test_systemd_finds_nothing_wrong() -> None:
+    said = analyze("verify", *map(str, UNITS)).splitlines()
+    missing = re.compile(r"Command /opt/tokaut/\S+ is not executable: No such file or directory")
+    assert [line for line in said if not missing.search(line)] == []
+
+
+@pytest.mark.parametrize("unit", SERVICES, ids=lambda path: path.name)
+def test_little_is_exposed(unit: Path) -> None:
+    said = analyze("security", "--offline=yes", str(unit))
+    found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", said)
+    assert found, said
+    assert float(found[1]) <= EXPOSED
+
+
+@pytest.fixture(scope="module")
+def found() -> Iterator[dict[str, Any]]:
+    """What was seen inside the machine."""
+    if os.getuid() != 0 or shutil.which("systemd-nspawn") is None:
+        pytest.skip("no root or no systemd-nspawn, so no systemd runs the units: apt-get install systemd-container")
+    folder = Path(tempfile.mkdtemp(prefix="tm-"))
+    command = ["unshare", "--mount", sys.executable, "-m", "tests.deploy.machine", str(folder)]
+    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    said = (folder / "said").read_text() if (folder / "said").exists() else ""
+    if not said:
+        shutil.rmtree(folder)
+        pytest.skip(f"this machine lets no systemd boot in a container: {(done.stdout + done.stderr)[-300:]}")
+    assert (folder / "found.json").exists(), said[-5000:]
+    yield json.loads((folder / "found.json").read_text())
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("when", ["sent", "sent while tokaut-web@1 restarts", "sent while tokaut-web@2 restarts"])
+def test_a_whole_report_is_sent(found: dict[str, Any], when: str) -> None:
+    assert found[when].startswith("CON DRILL Sent to Pikinini Helpline.")
+
+
+@pytest.mark.rule("A-42")
+@pytest.mark.rule("X-10")
+@pytest.mark.rule("X-30")
+def test_each_process_may_do_little(found: dict[str, Any]) -> None:
+    for service, seen in found["services"].items():
+        is_web = service.startswith("tokaut-web")
+        assert seen == {
+            "account": "tokaut-web" if is_web else "tokaut-worker",
+            "no_new_privileges": "1",
+            "capabilities": "0" * 32,
+            "seccomp": "2",
+            "umask": "0077",
+            "core": ["0", "0"],
+            "reads_private_keys": not is_web,
+            "reads_web_secrets": False,
+            "writes": [],
+        }, service
+
+
+def test_the_accounts_share_the_database_and_nobody_else(found: dict[str, Any]) -> None:
+    assert found["files"]["tokaut.db"] == ["0o660", "tokaut"]
+    assert set(map(tuple, found["files"].values())) == {("0o660", "tokaut")}
+
+
+def test_the_backup_is_made_by_an_account_without_keys(found: dict[str, Any]) -> None:
+    assert (found["copies"], found["marked"]) == (1, True)
+
+
+def test_all_runs_and_ends_well(found: dict[str, Any]) -> None:
+    assert (found["not_running"], found["failed"]) == ([], [])

@@ -1,0 +1,38 @@
+"""A release that does not exist: one step more, which only adds, as each step must while old processes run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+from reports import migrations
+
+NEXT = "9001"
+STEP = """
+import sqlalchemy as sa
+from alembic import op
+
+revision = "{revision}"
+down_revision = "{before}"
+
+
+def upgrade():
+    op.add_column("report", sa.Column("added", sa.String(20), nullable=True))
+    op.create_table("added", sa.Column("name", sa.String(20), primary_key=True))
+    {more}
+"""
+
+
+def install(monkeypatch: pytest.MonkeyPatch, folder: Path, more: str = "") -> None:
+    """From now on this process is of that release; others are not."""
+    head = ScriptDirectory(str(migrations.FOLDER)).get_current_head()
+    folder.mkdir(exist_ok=True)
+    (folder / "step.py").write_text(STEP.format(revision=NEXT, before=head, more=more))
+    config = Config()
+    config.set_main_option("script_location", str(migrations.FOLDER))
+    config.set_main_option("path_separator", "newline")
+    config.set_main_option("version_locations", f"{migrations.FOLDER / 'versions'}\n{folder}")
+    monkeypatch.setattr(migrations, "_config", lambda: config)
