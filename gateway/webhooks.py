@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -124,7 +125,10 @@ class Webhooks:
     def _safe(self, channel: Channel, name: str, door: Door, wire: Wire) -> Answer:
         if door.opens == "sms":
             return _KEEP_IT
-        return channel.answer(name, self._desk.not_working(channel, _said(wire)) if door.opens == "ussd" else None)
+        if door.opens == "notice":
+            return channel.answer(name, None)
+        code, link = _line(channel, name, door, wire)
+        return channel.answer(name, replace(self._desk.not_working(channel, code or _said(wire)), link=link))
 
 
 class Forged(Exception):
@@ -142,6 +146,15 @@ def _fields(channel: Channel, door: Door, wire: Wire) -> Fields:
     if not channel.vouches(wire, fields):
         raise Forged
     return fields
+
+
+def _line(channel: Channel, name: str, door: Door, wire: Wire) -> tuple[bytes, str]:
+    """What was dialled, and what the provider wants back, of a request that was read and met a fault of ours."""
+    try:
+        received = channel.receive(name, form.read(door, wire))
+    except Exception:
+        return b"", ""
+    return received.code.encode("utf-8", "replace"), received.link if isinstance(received, Inbound) else ""
 
 
 def _wire(environ: WSGIEnvironment, raw: bytes) -> Wire:

@@ -16,7 +16,7 @@ from tests.support.app import App
 pytestmark = pytest.mark.slow
 
 
-TRAINING = {"TOKAUT_MODE": "training", "CHANNELS": "africastalking,ussd,simulator", "COUNTRIES": "vu,fj,ke"}
+TRAINING = {"TOKAUT_MODE": "training", "CHANNELS": "africastalking,ussd,simulator,kannel", "COUNTRIES": "vu,fj,ke"}
 
 
 @contextmanager

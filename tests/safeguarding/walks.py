@@ -7,7 +7,7 @@ from typing import Any
 from reports.country import Country, load_all
 
 COUNTRIES = {country.iso: country for country in load_all(("vu", "fj", "ke"), "demo")}
-CHANNELS = ("africastalking", "ussd", "simulator")
+CHANNELS = ("africastalking", "ussd", "simulator", "kannel")
 PHONE = "+6785550101"
 
 TO_SEND = ("Report", "Soon", "Asks photos, money", "Me", "13-15", "Shefa", "No")

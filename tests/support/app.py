@@ -29,6 +29,7 @@ from reports.store import maturing
 from reports.store import tables as t
 from reports.store.database import Database
 from tests.support.handsets import AfricasTalking, Neutral, SimulatedTexts
+from tests.support.handsets_kannel import KannelUssd
 from tokaut import demo_start
 from tokaut.demo_folder import DemoFolder
 from tokaut.demo_settings import Addresses, Plan, plan
@@ -74,8 +75,12 @@ class App:
 
     # Phones
 
-    def ussd(self, phone: str, channel: str = "simulator", code: str = VANUATU) -> AfricasTalking | Neutral:
+    def ussd(
+        self, phone: str, channel: str = "simulator", code: str = VANUATU
+    ) -> AfricasTalking | KannelUssd | Neutral:
         secrets = self.plan.secrets
+        if channel == "kannel":
+            return KannelUssd(f"/hooks/kannel/{secrets.kannel}/ussd", phone, code, http=self.http)
         if channel == "africastalking":
             return AfricasTalking("", secrets.africastalking, phone, code, http=self.http)
         door = "/hooks/simulator" if channel == "simulator" else f"/hooks/ussd/{secrets.ussd}"
