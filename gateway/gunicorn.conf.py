@@ -4,6 +4,7 @@ gunicorn keeps the processes; what is read and written in each is gateway.server
 so that the demo, the tests and a deployment run the same server.
 """
 
+import gc
 import os
 import select
 import time
@@ -29,6 +30,7 @@ class Worker(Process):
             most_lines=self.cfg.worker_connections,
             failed=lambda: self.log.error("request failed", exc_info=True),  # names no address: it holds a secret
         )
+        gc.freeze()  # what is there by now stays; the collector would look through it again and again
         server.start()
         while self.alive and self.ppid == os.getppid():
             self.look(server, seconds=1)
