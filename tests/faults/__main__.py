@@ -1,85 +1,116 @@
-"""`python -m tests.faults`: the experiment with a live view, then each mutant. EXPERIMENT=small|short, SEED=n.
+"""`make faults`: everything is killed and every report counted, with a live view. Ends with 1 where anything is wrong.
 
-Ends with 1 where a report was lost or came twice, or where a mutant was not found out.
+`python -m tests.faults [PART…]`: experiment, mutants, rows, fuzz; all of them without a name. EXPERIMENT=short, small,
+full or storm and SEED=n choose the experiment; LONG=1 takes the full one over three seeds, ten minutes of everything at
+once, and what takes long of the rest.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from tests.faults import sheet
-from tests.faults.experiment import FORMS, KEPT, CannotSay, Form, Now, Run
-from tests.faults.kills import TARGETS
+from tests.faults.beside import beside
+from tests.faults.experiment import FORMS, KEPT, CannotSay, Run
 from tests.faults.mutants import MUST_SHOW
+from tests.faults.view import Row, View
 
 MOST_NAMED = 20
+SIDE_BY_SIDE = 2
+# Seconds that each takes on two cores, for "time left"; a measured guess, and nothing hangs on it.
+USUAL = {"small": 75, "short": 150, "full": 900, "storm": 780, "mutant": 60, "rows": 240, "fuzz": 60}
+LONGER = {"rows": 900, "fuzz": 3000}
+
+Work = Callable[[Row], tuple[bool, str]]  # whether it failed, and what to print
 
 
-def main(console: Console) -> int:
-    name, seed = os.environ.get("EXPERIMENT") or "small", os.environ.get("SEED") or "1"
-    if name not in FORMS or not seed.isdecimal():
-        console.print(f"EXPERIMENT is one of {', '.join(FORMS)}; SEED is a whole number")
+@dataclass(frozen=True)
+class Part:
+    """What is worked off in order; those of one part run side by side."""
+
+    name: str
+    works: Sequence[tuple[str, int, Work]]
+
+
+def main(names: Sequence[str], console: Console) -> int:
+    long = os.environ.get("LONG") == "1"
+    form = os.environ.get("EXPERIMENT") or ("full" if long else "short")
+    seed = os.environ.get("SEED") or "1"
+    if form not in FORMS or not seed.isdecimal() or not set(names) <= {"experiment", "mutants", "rows", "fuzz"}:
+        console.print(__doc__)
         return 2
-    failed = _product(console, FORMS[name], int(seed))
-    for mutant in MUST_SHOW:
-        failed |= _mutant(console, mutant)
+    parts = [part for part in _parts(form, int(seed), long=long) if not names or part.name in names]
+    failed = False
+    with View(console, sum(seconds for part in parts for _, seconds, _ in part.works)) as view:
+        for part in parts:
+            failed |= _work_off(part, view, console)
+    console.print("[bold red]Something was lost, doubled or not found out[/]" if failed else "[green]All holds.[/]")
     return int(failed)
 
 
-def _product(console: Console, form: Form, seed: int) -> bool:
+def _parts(form: str, seed: int, *, long: bool) -> list[Part]:
+    mutants = [(f"mutant {name}", USUAL["mutant"], partial(_mutant, name)) for name in MUST_SHOW]
+    rest = LONGER if long else USUAL
+    beside_them = [(name, rest[name], partial(beside, name)) for name in ("rows", "fuzz")]
+    return [
+        *(Part("experiment", [one]) for one in _runs(form, seed, long=long)),
+        *(Part("mutants", mutants[n : n + SIDE_BY_SIDE]) for n in range(0, len(mutants), SIDE_BY_SIDE)),
+        *(Part(one[0], [one]) for one in beside_them),
+    ]
+
+
+def _runs(form: str, seed: int, *, long: bool) -> list[tuple[str, int, Work]]:
+    wanted = [(form, seed, "sqlite"), (form, seed, "postgresql")]
+    if form == "full":
+        seeds = range(seed, seed + 3) if long else (seed,)
+        wanted = [("full", one, "postgresql") for one in seeds] + [("storm", seed, "postgresql")] * long
+    return [
+        (f"{name} {sheet.NAMES[database]} seed {one}", USUAL[name], partial(_product, name, one, database))
+        for name, one, database in wanted
+    ]
+
+
+def _work_off(part: Part, view: View, console: Console) -> bool:
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        started = [(view.row(title, seconds), work) for title, seconds, work in part.works]
+        futures = [pool.submit(work, row) for row, work in started]
+        failed = False
+        for (row, _), future in zip(started, futures, strict=True):
+            bad, said = future.result()
+            view.over(row)
+            console.print(said, highlight=False, soft_wrap=True)
+            failed |= bad
+    return failed
+
+
+def _product(name: str, seed: int, database: str, row: Row) -> tuple[bool, str]:
     try:
-        with _live(console, form, "Tokaut") as watch:
-            verdict = Run(form, seed, watch=watch).go()
+        verdict = Run(FORMS[name], seed, database, watch=row.watch(FORMS[name])).go()
     except CannotSay as why:
-        console.print(f"[bold red]No verdict:[/] {why}")
-        return True
-    console.print(sheet.table(verdict, seed), highlight=False, soft_wrap=True)
-    for what in (*verdict.lost, *verdict.twice, *verdict.wrong_codes)[:MOST_NAMED]:
-        console.print(f"  [red]{what}[/]")
-    if verdict.bad:
-        console.print(f"The ledgers are in {KEPT}")
-    return verdict.bad
+        return True, f"[bold red]No verdict:[/] {why}"
+    said = [sheet.table(verdict, seed, database), *(f"  [red]{what}[/]" for what in verdict.faults[:MOST_NAMED])]
+    return verdict.bad, "\n".join([*said, f"The ledgers are in {KEPT}"] if verdict.bad else said)
 
 
-def _mutant(console: Console, name: str) -> bool:
-    """Whether it was not found out: then the experiment is too weak."""
+def _mutant(name: str, row: Row) -> tuple[bool, str]:
+    """Failed where it was not found out: then the experiment is too weak."""
     form = FORMS["small"]
-    began = time.monotonic()
     try:
-        with _live(console, form, f"mutant {name}") as watch:
-            verdict = Run(form, 1, mutant=name, watch=watch).go()
+        verdict = Run(form, 1, mutant=name, watch=row.watch(form)).go()
         found = bool(verdict.lost if MUST_SHOW[name] == "lost" else verdict.twice)
         seen = f"lost {len(verdict.lost)}  twice {len(verdict.twice)}"
     except CannotSay as why:
         found, seen = False, f"no verdict: {why}"
     mark = "[green]found out[/]" if found else "[bold red]NOT FOUND OUT[/]"
-    console.print(f"mutant {name:20} {mark}  {seen}  ({time.monotonic() - began:.0f} s)", highlight=False)
-    return not found
-
-
-@contextmanager
-def _live(console: Console, form: Form, title: str) -> Iterator[Callable[[Now], None]]:
-    columns = (TextColumn("{task.description:28}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    kills = form.rounds * sum(len(moments) for _, moments, _ in TARGETS)
-    with Progress(*columns, console=console, transient=True) as progress:
-        sent = progress.add_task(title, total=form.reports)
-        came = progress.add_task("  at the hotlines", total=None)
-        killed = progress.add_task("  killed", total=kills)
-
-        def watch(now: Now) -> None:
-            progress.update(sent, completed=now.sent, description=f"{title}: {now.doing}")
-            progress.update(came, completed=now.arrived)
-            progress.update(killed, completed=now.killed)
-
-        yield watch
+    return not found, f"mutant {name:20} {mark}  {seen}"
 
 
 if __name__ == "__main__":
-    sys.exit(main(Console()))
+    sys.exit(main(sys.argv[1:], Console()))

@@ -10,6 +10,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
+
+from tests.support.postgres import Postgres
+from tests.support.proxy import Proxy
 from tests.support.town import Town
 from tests.support.wait import until
 
@@ -18,7 +22,10 @@ BY_TIME = ("urgent", "standard", "clock")  # what looks at times that lie ahead
 
 
 class City(Town):
-    """`mutant`: a name of tests/faults/mutants; `seed`: the hotline is the worse one, by this seed."""
+    """`mutant`: a name of tests/faults/mutants; `seed`: the hotline is the worse one, by this seed.
+
+    `postgres`: the database, which web reaches through `proxy`; it is the city's from now on. SQLite without one.
+    """
 
     def __init__(
         self,
@@ -27,8 +34,12 @@ class City(Town):
         seed: int | None = None,
         web_processes: int = 2,
         settings: Mapping[str, str] | None = None,
+        postgres: Postgres | None = None,
     ) -> None:
-        super().__init__(settings, web_processes=web_processes)
+        self.postgres = postgres
+        self.proxy = Proxy(postgres.port).start() if postgres else None
+        address = {"DATABASE_URL": postgres.new_database()} if postgres else {}
+        super().__init__({**(settings or {}), **address}, web_processes=web_processes)
         self.mutant = mutant
         self.seed = seed
         self.offset = 0
@@ -58,6 +69,45 @@ class City(Town):
         for pid in self.web_workers():
             end(pid)
 
+    def pids(self, target: str) -> list[int]:
+        """Of a process by its name, of "web workers", of "postgres" with all that work for it."""
+        if target == "web workers":
+            return self.web_workers()
+        if target == "postgres":
+            return self._postmaster_and_all() if self.postgres else []
+        return [self.pid(target)]
+
+    def _postmaster_and_all(self) -> list[int]:
+        """Each of those that work for it is a group of its own."""
+        assert self.postgres
+        try:
+            pid = int((self.postgres.data / "postmaster.pid").read_text().split()[0])
+            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        except FileNotFoundError:
+            return []
+        return [pid, *map(int, children)]
+
+    def secrets(self) -> dict[str, str]:
+        """Of each channel whose callers need one."""
+        ours = self.plan.secrets
+        names = ("africastalking", "ussd", "kannel", "twilio", "twilio_account")
+        return {name: getattr(ours, name) for name in names}
+
+    def revive(self, target: str) -> None:
+        """What was killed by its id, once it is gone."""
+        if target == "postgres" and self.postgres:
+            self.postgres.kill()
+            self.postgres.start()
+        else:
+            self.processes[target].wait(timeout=30)
+            self.start(target)
+
+    def down(self) -> None:
+        super().down()
+        if self.postgres and self.proxy:
+            self.proxy.stop()
+            self.postgres.remove()
+
     @contextmanager
     def away(self, name: str) -> Iterator[None]:
         """Killed, and started again at the end."""
@@ -84,8 +134,11 @@ class City(Town):
             self.start(name)
 
     def start(self, name: str, settings: Mapping[str, str] | None = None) -> None:
-        moved = {"TOKAUT_CLOCK_OFFSET": str(self.offset)} if name in BY_TIME and self.offset else {}
-        super().start(name, {**moved, **(settings or {})})
+        its_own = {"TOKAUT_CLOCK_OFFSET": str(self.offset)} if name in BY_TIME and self.offset else {}
+        if name == "web" and self.postgres and self.proxy:
+            direct = self.environment["DATABASE_URL"]
+            its_own["DATABASE_URL"] = direct.replace(f":{self.postgres.port}/", f":{self.proxy.port}/")
+        super().start(name, {**its_own, **(settings or {})})
 
     # The database and the spool, as they lie on the disk
 
@@ -94,6 +147,10 @@ class City(Town):
         return self.plan.folder.inside / "tokaut.db"
 
     def ask(self, query: str) -> list[tuple[object, ...]]:
+        if self.postgres:
+            address = self.environment["DATABASE_URL"].replace("+psycopg", "")
+            with psycopg.connect(address, autocommit=True) as line:
+                return list(line.execute(query.encode()).fetchall())
         connection = sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=5)
         try:
             return connection.execute(query).fetchall()
@@ -125,6 +182,12 @@ class City(Town):
             "ripe": self.count(f"pending WHERE due_at <= {now}"),
             "due": self.count("delivery WHERE state = 'due'"),
         }
+
+    def at_hand(self) -> int:
+        """How much could be done now, and does not wait for a later time."""
+        now = time.time_ns() // 1000 + self.offset * 1_000_000
+        due = self.count(f"delivery WHERE state = 'due' AND (next_at <= {now} OR lease_until > {now})")
+        return due + self.count(f"pending WHERE due_at <= {now}") + self.spooled()
 
     def until_finished(self, seconds: float = 60) -> None:
         until(lambda: not any(self.unfinished().values()), f"not finished: {self.unfinished()}", seconds)

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.faults import kills
-from tests.faults.callers import Callers
+from tests.faults import after, kills
+from tests.faults.aims import Aims
+from tests.faults.callers import Plan
 from tests.faults.city import City
 from tests.faults.kills import Killer
-from tests.faults.ledger import Ledger, lines
+from tests.faults.ledger import Counted, Ledger, lines
 from tests.faults.verdict import Verdict, judge
+from tests.support.ports import free_port
+from tests.support.postgres import Postgres, binaries
+from tokaut.leash import leashed
 
 TICK = 0.02
-STILL = 7.0  # seconds; the clock's own hands take what nobody took within 5
+STILL = 1.5  # seconds without anything at hand: what is left waits for a later time
+AT_MOST = 90  # seconds for what is at hand
 LATER = (200, 900, 4000, 15000, 90000)  # seconds: past every delay of the schedule, one after the other
 CHECKOUT = Path(__file__).parents[2]
 KEPT = CHECKOUT / "var" / "faults"
@@ -24,14 +31,35 @@ KEPT = CHECKOUT / "var" / "faults"
 
 @dataclass(frozen=True)
 class Form:
-    """`rounds`: how often each process is killed at each of its moments."""
+    """`kills`: how often each is killed; PostgreSQL's go to web where there is none.
+
+    `patience`: how long what is at hand may come in its own time, before that is moved on.
+    """
 
     reports: int
-    rounds: int
     at_a_time: int
+    kills: Mapping[str, int]
+    hotline_away: float
+    patience: float
+
+    def counts(self, database: str) -> dict[str, int]:
+        counts = dict(self.kills)
+        if database == "sqlite":
+            counts["web workers"] += counts.pop("postgres")
+        return counts
 
 
-FORMS = {"small": Form(200, 1, 16), "short": Form(2000, 2, 32)}
+def _kills(*counts: int) -> dict[str, int]:
+    return dict(zip((target for target, _, _ in kills.TARGETS), counts, strict=True))
+
+
+# Kills of: web's processes, gunicorn's master, urgent, standard, clock, Valkey, the hotline, PostgreSQL.
+FORMS = {
+    "small": Form(200, 16, _kills(2, 2, 2, 1, 1, 2, 1, 1), 3, 5),
+    "short": Form(2_000, 64, _kills(3, 2, 3, 2, 3, 3, 1, 3), 20, 30),
+    "full": Form(10_000, 64, _kills(8, 6, 7, 6, 6, 9, 1, 7), 20, 120),
+    "storm": Form(12_000, 64, _kills(24, 12, 16, 16, 14, 16, 4, 12), 20, 60),  # everything at once: some ten minutes
+}
 
 
 class CannotSay(Exception):
@@ -50,104 +78,128 @@ class Now:
 
 @dataclass
 class Run:
+    """Made and run in one thread: the processes end with it. `database`: sqlite or postgresql."""
+
     form: Form
     seed: int = 1
+    database: str = "sqlite"
     mutant: str = ""
     watch: Callable[[Now], None] = field(default=lambda now: None)
 
     def __post_init__(self) -> None:
-        self.city = City(mutant=self.mutant, seed=self.seed)
+        self._texts_port = free_port()
+        settings = {"AFRICASTALKING_URL": f"http://127.0.0.1:{self._texts_port}"}
+        self.city = City(mutant=self.mutant, seed=self.seed, settings=settings, postgres=self._postgres())
         self.folder = self.city.folder
-        self._sent = 0
+        self._arrived = Counted(self.folder / "every.jsonl")
+        self._doing, self._sent, self._killed = "starting", 0, 0
+
+    def _postgres(self) -> Postgres | None:
+        if self.database == "sqlite":
+            return None
+        if (found := binaries()) is None:
+            raise CannotSay("there are no PostgreSQL binaries: `make setup` brings them")
+        return Postgres(found).start()
 
     def go(self) -> Verdict:
         """Raises CannotSay. Ledgers and logs are kept in var/faults where the verdict is bad."""
+        is_good = False
         try:
-            self._tell("starting")
+            self._tell()
             self.city.up()
             self._let_call()
             self._finish()
             verdict = self._judge()
+            is_good = not verdict.bad
         finally:
-            kept = self._keep() if self._sent else None
+            if not is_good:
+                self._keep()
             self.city.down()
-        if not verdict.bad and kept:
-            shutil.rmtree(kept)
         return verdict
 
     # The three parts
 
     def _let_call(self) -> None:
-        self._ledgers = {name: Ledger(self.folder / f"{name}.jsonl") for name in ("callers", "kills")}
-        planned = kills.plan(self.seed, self.form.reports, self.form.rounds)
-        self._killer = Killer(self.city, planned, self._ledgers["kills"])
-        callers = Callers(
-            self.city,
-            self._ledgers["callers"],
-            self.seed,
-            posted=lambda marker: self._killer.moment("posted", marker),
-            sent=self._saw_sent,
-        )
-        pool = callers.start(self.form.reports, self.form.at_a_time)
-        while not ((over := callers.count >= self.form.reports) and self._killer.finished):
-            self._killer.look(self._sent, over=over)
-            self._tell("calling")
-            time.sleep(TICK)
-        pool.shutdown()
-        callers.second.shutdown()
-        for ledger in self._ledgers.values():
+        self._doing = "calling"
+        ledger = Ledger(self.folder / "kills.jsonl")
+        counts = self.form.counts(self.database)
+        planned = kills.plan(self.seed, self.form.reports, counts, self.form.hotline_away)
+        killer = Killer(self.city, planned, ledger)
+        aims = Aims(self.city, killer)
+        callers = self._start_callers()
+        assert callers.stdout
+        aims.start(callers.stdout)
+        try:
+            while aims.gave_up is None or not killer.finished:
+                killer.look(aims.sent, over=aims.gave_up is not None)
+                self._sent, self._killed = aims.sent, len(killer.done)
+                self._tell()
+                if callers.poll() is not None:
+                    raise CannotSay(f"the callers ended with {callers.returncode}; see {KEPT}")
+                time.sleep(TICK)
+            self._finish_texts()
+        finally:
+            callers.kill()
+            callers.wait()
+            aims.stop()
             ledger.close()
-        if callers.gave_up:
-            raise CannotSay(f"{callers.gave_up} callers never came to Sent; see {KEPT}")
+        if aims.gave_up:
+            raise CannotSay(f"{aims.gave_up} callers never came to Sent; see {KEPT}")
 
-    def _saw_sent(self, marker: str) -> None:
-        self._sent += 1
-        self._killer.moment("sent", marker)
+    def _start_callers(self) -> subprocess.Popen[bytes]:
+        city, form = self.city, self.form
+        ledger = str(self.folder / "callers.jsonl")
+        plan = Plan(city.web, city.secrets(), self._texts_port, form.reports, form.at_a_time, self.seed, ledger)
+        with city.log("callers").open("ab") as log:
+            command = [sys.executable, "-m", "tests.faults.callers", plan.written()]
+            return subprocess.Popen(leashed(command), stdout=subprocess.PIPE, stderr=log, start_new_session=True)
+
+    def _finish_texts(self) -> None:
+        """What is still to be texted to callers finds somebody there, for a while."""
+        end = time.monotonic() + STILL
+        while self.city.count("outgoing WHERE state = 'due'") and time.monotonic() < end:
+            time.sleep(TICK)
 
     def _finish(self) -> None:
         """Until no row is due and the spool is empty; what waits for a later time gets its time."""
-        self._tell("finishing")
-        self._wait(3)  # a hotline that was away gets its backlog over a minute, and not sooner
+        self._doing = "finishing"
+        self._wait(self.form.patience)
         for seconds in LATER:
             if not any(self.city.unfinished().values()) and not self.city.count("pending"):
                 return
             self.city.move_time(seconds)
-            self._wait(60)
+            self._wait(AT_MOST)
         if any(self.city.unfinished().values()):
             raise CannotSay(f"not finished after all: {self.city.unfinished()}; see {KEPT}")
 
     def _wait(self, at_most: float) -> None:
-        """While something moves: what stays the same for a while waits for a later time."""
-        before, since = {}, time.monotonic()
-        end = since + at_most
-        while any((now := self.city.unfinished()).values()) and time.monotonic() < min(end, since + STILL):
-            if now != before:
-                before, since = now, time.monotonic()
-            self._tell("finishing")
+        """Until nothing has been at hand for a while."""
+        end, still = time.monotonic() + at_most, time.monotonic()
+        while time.monotonic() < min(end, still + STILL):
+            if self.city.at_hand():
+                still = time.monotonic()
+            self._tell()
             time.sleep(0.25)
 
     def _judge(self) -> Verdict:
+        self._doing = "judging"
         callers = lines(self.folder / "callers.jsonl")
         faults = [line["why"] for line in callers if line["event"] == "fault"]
         if faults:
             raise CannotSay(f"{len(faults)} callers failed, the first with {faults[0]}")
         marked = [str(row[0]) for row in self.city.ask("SELECT delivery_id FROM delivery WHERE state = 'delivered'")]
-        arrived = lines(self.folder / "every.jsonl")
-        return judge(callers, arrived, lines(self.folder / "kills.jsonl"), marked, self.city.moved_at)
+        arrived, killed = lines(self.folder / "every.jsonl"), lines(self.folder / "kills.jsonl")
+        return judge(callers, arrived, killed, marked, moved_at=self.city.moved_at, broken=after.broken(self.city))
 
     # Beside it
 
-    def _tell(self, doing: str) -> None:
-        received = self.city.plan.folder.received
-        arrived = received.read_bytes().count(b"\n") if received.exists() else 0
-        killed = len(self._killer.done) if hasattr(self, "_killer") else 0
-        self.watch(Now(self._sent, arrived, killed, doing))
+    def _tell(self) -> None:
+        self.watch(Now(self._sent, self._arrived.look(), self._killed, self._doing))
 
-    def _keep(self) -> Path:
+    def _keep(self) -> None:
         """Ledgers and logs out of the folder that will be deleted."""
-        place = KEPT / f"{self.mutant or 'product'}-seed-{self.seed}"
+        place = KEPT / f"{self.mutant or 'product'}-{self.database}-seed-{self.seed}"
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir(parents=True)
         for path in (*self.folder.glob("*.jsonl"), *self.folder.glob("*.log")):
             shutil.copy(path, place)
-        return place

@@ -1,16 +1,19 @@
 """The demo's hotline, made worse: now and then it takes a report and says nothing, or says that it cannot.
 
 Run as `python -m tests.faults.hotline SEED PORT SECRETS RECEIVED`. Beside RECEIVED, which has each key once, it keeps
-`every.jsonl`: all that it took, repeats too, on the disk before the answer.
+`every.jsonl`: all that it took, repeats too, on the disk before the answer. Who listens at `moments` there is told when
+a delivery begins to come, and when it is about to be answered: what kills are aimed by.
 """
 
 from __future__ import annotations
 
 import json
 import random
+import socket
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from tests.faults.ledger import Ledger
 from tokaut import demo_hotline
 from tokaut.demo_hotline import Hotline
 
+MOMENTS = "moments"
 SILENT, BUSY = 0.03, 0.02  # of all that comes: taken and the line dropped; 503 and nothing taken
 
 
@@ -27,6 +31,12 @@ class Every(demo_hotline.Received):
     def __init__(self, path: Path, ledger: Ledger) -> None:
         super().__init__(path)
         self._ledger = ledger
+        self._told = str(path.with_name(MOMENTS))
+        self._line = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+
+    def tell(self, moment: str) -> None:
+        with suppress(OSError):  # nobody listens
+            self._line.sendto(moment.encode(), self._told)
 
     def add(self, key: str, line: Mapping[str, Any]) -> None:
         body = line["body"]
@@ -43,12 +53,15 @@ class Every(demo_hotline.Received):
             words=data.get("narrative"),
         )
         super().add(key, line)
+        self.tell(f"taken {key}")
 
 
 class WorseDoor(demo_hotline._Door):
     chance: random.Random
+    every: Every
 
     def do_POST(self) -> None:
+        self.every.tell(f"called {self.path.strip('/')}")
         if self.chance.random() < BUSY:
             self.close_connection = True
             self._answer(503)
@@ -66,7 +79,7 @@ def main(seed: str, port: str, secrets: str, received: str) -> None:
     kept = Path(received)
     WorseDoor.chance = random.Random(f"hotline {seed} {time.monotonic_ns() if kept.stat().st_size else 0}")
     server = Hotline(int(port), json.loads(Path(secrets).read_text()), kept)
-    server.received = Every(kept, Ledger(kept.with_name("every.jsonl")))
+    server.received = WorseDoor.every = Every(kept, Ledger(kept.with_name("every.jsonl")))
     server.RequestHandlerClass = WorseDoor
     server.serve_forever()
 

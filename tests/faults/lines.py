@@ -1,29 +1,30 @@
-"""The ways in which a caller's words come to `web`: each makes the provider's request and reads what is answered."""
+"""The ways in which a caller's words come to `web`: each makes the provider's request and reads what is answered.
+
+A class and a line in KINDS for each; `of` tells it where `web` is and what its addresses hold.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import html
 import itertools
 import json
+import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import ClassVar, Protocol
+from urllib.parse import urlencode
 
-import requests
+from twilio.request_validator import RequestValidator
 
-from tests.support.provider import Provider
+from tests.faults.client import JSON, Answer, Request
+from tests.faults.texts import Inbox
 
 USSD_CODE, SMS_CODE = "*111*163#", "163"
 REPLY_WITHIN = 20.0  # seconds for an SMS to come back, over a worker that may just have been killed
 NUMBERS = itertools.count(1)
-
-
-@dataclass(frozen=True)
-class Request:
-    """As the provider sends it, and would send it again."""
-
-    url: str
-    data: dict[str, str] | str
 
 
 @dataclass(frozen=True)
@@ -32,17 +33,41 @@ class Seen:
     goes_on: bool
 
 
+@dataclass(frozen=True)
+class Doors:
+    """`secrets`: what each provider's requests hold or are signed by; `web`: the address that it was given."""
+
+    web: str
+    secrets: Mapping[str, str]
+    inbox: Inbox
+
+
 class Line(Protocol):
+    needs: ClassVar[str]  # the secret without which this road is closed; "": none
+
+    def __init__(self, doors: Doors, phone: str) -> None: ...
     def begin(self) -> Request: ...
     def say(self, reply: str) -> Request: ...
-    def read(self, answer: requests.Response) -> Seen | None: ...  # None: nothing came back to the phone
+    async def hear(self, answer: Answer) -> Seen | None: ...  # None: nothing came back to the phone
+
+
+class AnswersAtOnce:
+    """The reply is the answer, and there is none where the words were put aside."""
+
+    def text_of(self, answer: Answer) -> str:
+        raise NotImplementedError
+
+    async def hear(self, answer: Answer) -> Seen | None:
+        text = self.text_of(answer)
+        return Seen(text, goes_on=not text.startswith("Thank you")) if text else None
 
 
 @dataclass
 class Dialled:
     """USSD over Africa's Talking: the whole path each time."""
 
-    url: str
+    needs: ClassVar[str] = "africastalking"
+    doors: Doors
     phone: str
     path: list[str] = field(default_factory=list)
     session: str = ""
@@ -55,48 +80,83 @@ class Dialled:
         self.path.append(reply)
         return self._request()
 
-    def read(self, answer: requests.Response) -> Seen | None:
-        prefix, _, text = answer.content.decode().partition(" ")
+    async def hear(self, answer: Answer) -> Seen | None:
+        prefix, _, text = answer.body.decode().partition(" ")
         return Seen(text, prefix == "CON")
 
     def _request(self) -> Request:
         form = {"sessionId": self.session, "phoneNumber": self.phone, "serviceCode": USSD_CODE}
-        return Request(self.url, form | {"networkCode": "54101", "text": "*".join(self.path)})
+        body = urlencode(form | {"networkCode": "54101", "text": "*".join(self.path)})
+        return Request(f"/hooks/africastalking/{self.doors.secrets['africastalking']}/ussd", body.encode())
+
+
+@dataclass
+class Numbered:
+    """USSD in the neutral JSON form: each reply by itself, with its number."""
+
+    needs: ClassVar[str] = "ussd"
+    doors: Doors
+    phone: str
+    session: str = ""
+    turn: int = 0
+
+    def begin(self) -> Request:
+        self.session, self.turn = f"n_{self.phone}_{next(NUMBERS)}", 0
+        return self.say("")
+
+    def say(self, reply: str) -> Request:
+        self.turn += 1
+        said = {"event": "new" if self.turn == 1 else "resume", "text": reply, "turn": self.turn}
+        who = {"session": self.session, "phone": self.phone, "service_code": USSD_CODE, "network": "54101"}
+        return Request(self._path(), json.dumps(who | said).encode(), JSON)
+
+    async def hear(self, answer: Answer) -> Seen | None:
+        told = json.loads(answer.body)
+        return Seen(told["text"], bool(told["continue"]))
+
+    def _path(self) -> str:
+        return f"/hooks/ussd/{self.doors.secrets['ussd']}"
+
+
+class SimulatedDial(Numbered):
+    needs: ClassVar[str] = ""
+
+    def _path(self) -> str:
+        return "/hooks/simulator"
 
 
 @dataclass
 class Texted:
     """SMS over Africa's Talking: the reply goes out by the worker and the provider's API."""
 
-    url: str
+    needs: ClassVar[str] = "africastalking"
+    doors: Doors
     phone: str
-    provider: Provider
     had: int = 0
 
     def begin(self) -> Request:
         return self.say("hello")
 
     def say(self, reply: str) -> Request:
-        self.had = len(self.provider.to(self.phone))
+        self.had = len(self.doors.inbox.to(self.phone))
         date = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         form = {"from": self.phone, "to": SMS_CODE, "text": reply, "date": date, "id": f"ATXid_{next(NUMBERS)}"}
-        return Request(self.url, form)
+        return Request(f"/hooks/africastalking/{self.doors.secrets['africastalking']}/sms", urlencode(form).encode())
 
-    def read(self, answer: requests.Response) -> Seen | None:
+    async def hear(self, answer: Answer) -> Seen | None:
         end = time.monotonic() + REPLY_WITHIN
         while time.monotonic() < end:
-            received = self.provider.to(self.phone)
+            received = self.doors.inbox.to(self.phone)
             if len(received) > self.had:
                 return Seen(received[-1], goes_on=not received[-1].startswith("Thank you"))
-            time.sleep(0.05)
+            await asyncio.sleep(0.05)
         return None
 
 
 @dataclass
-class Simulated:
-    """The simulator's SMS: the reply is the answer; it has none where the text was put aside."""
-
-    url: str
+class SimulatedText(AnswersAtOnce):
+    needs: ClassVar[str] = ""
+    doors: Doors
     phone: str
 
     def begin(self) -> Request:
@@ -104,8 +164,58 @@ class Simulated:
 
     def say(self, reply: str) -> Request:
         body = {"sms": reply, "phone": self.phone, "service_code": SMS_CODE, "id": f"s{next(NUMBERS)}"}
-        return Request(self.url, json.dumps(body))
+        return Request("/hooks/simulator", json.dumps(body).encode(), JSON)
 
-    def read(self, answer: requests.Response) -> Seen | None:
-        text = str(answer.json()["text"])
-        return Seen(text, goes_on=not text.startswith("Thank you")) if text else None
+    def text_of(self, answer: Answer) -> str:
+        return str(json.loads(answer.body)["text"])
+
+
+@dataclass
+class Twilio(AnswersAtOnce):
+    """SMS over Twilio: signed, and answered in TwiML."""
+
+    needs: ClassVar[str] = "twilio"
+    doors: Doors
+    phone: str
+
+    def begin(self) -> Request:
+        return self.say("hello")
+
+    def say(self, reply: str) -> Request:
+        account = self.doors.secrets["twilio_account"]
+        form = {"AccountSid": account, "MessageSid": f"SM{next(NUMBERS):032x}", "From": self.phone, "To": SMS_CODE}
+        form |= {"Body": reply, "NumMedia": "0"}
+        signer = RequestValidator(self.doors.secrets["twilio"])
+        signature = signer.compute_signature(f"{self.doors.web}/hooks/twilio/sms", form)
+        return Request("/hooks/twilio/sms", urlencode(form).encode(), headers={"X-Twilio-Signature": signature})
+
+    def text_of(self, answer: Answer) -> str:
+        found = re.search(r"<Message>(.*)</Message>", answer.body.decode(), re.DOTALL)
+        return html.unescape(found[1]) if found else ""
+
+
+@dataclass
+class Kannel(AnswersAtOnce):
+    """SMS by Kannel's POST: the reply is the body."""
+
+    needs: ClassVar[str] = "kannel"
+    doors: Doors
+    phone: str
+
+    def begin(self) -> Request:
+        return self.say("hello")
+
+    def say(self, reply: str) -> Request:
+        headers = {"X-Kannel-From": self.phone, "X-Kannel-To": SMS_CODE, "X-Kannel-Coding": "0"}
+        path = f"/hooks/kannel/{self.doors.secrets['kannel']}/sms?id=k{next(NUMBERS)}"
+        return Request(path, reply.encode(), "text/plain; charset=UTF-8", headers)
+
+    def text_of(self, answer: Answer) -> str:
+        return answer.body.decode()
+
+
+# Of a hundred callers so many come this way.
+KINDS: Mapping[type[Line], int] = {
+    Dialled: 45, Numbered: 22, SimulatedDial: 8, Texted: 9, SimulatedText: 4, Twilio: 6, Kannel: 6
+}  # fmt: skip
+BY_SMS = (Texted, SimulatedText, Twilio, Kannel)

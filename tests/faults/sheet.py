@@ -12,20 +12,23 @@ from tests.faults.experiment import CHECKOUT
 from tests.faults.verdict import Verdict, bound
 from tokaut import valkey
 
-PACKAGES = ("gunicorn", "flask", "redis", "rq", "sqlalchemy")
+NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+PACKAGES = ("gunicorn", "flask", "redis", "rq", "sqlalchemy", "psycopg")
 
 
-def table(verdict: Verdict, seed: int) -> str:
+def table(verdict: Verdict, seed: int, database: str) -> str:
     killed = " ".join(f"{name} {count}" for name, count in sorted(verdict.kills.items()))
     lines = [
-        f"seed {seed}  reports {verdict.sent:,}  kills {sum(verdict.kills.values())} ({killed})  "
+        f"seed {seed}  {NAMES[database]}  reports {verdict.sent:,}  kills {sum(verdict.kills.values())} ({killed})  "
         f"lost {len(verdict.lost)}  twice {len(verdict.twice)}  unasked {verdict.unasked}  repeats {verdict.repeats}",
         f"        Send→hotline p50 {verdict.share(0.5):.2f} s  p95 {verdict.share(0.95):.2f} s  "
         f"max {max(verdict.seconds, default=0):.1f} s (and {verdict.late} when time was moved on)   "
         f"95 % bound on loss: < {bound(verdict.sent):.2%}",
         f"        slowest answer {verdict.slowest:.1f} s; requests failed and repeated {verdict.failed}, "
-        f"doubled {verdict.doubled}, of these answered differently {verdict.unequal}; "
-        f"words added and taken {verdict.kept}; wrong codes {len(verdict.wrong_codes)}",
+        f"doubled {verdict.doubled}, of these answered differently {sum(verdict.unequal.values())}; "
+        f"words added and taken {verdict.kept}; wrong codes {len(verdict.wrong_codes)}; "
+        f"seen of another {len(verdict.foreign)}",
+        *(f"        answered differently: {count} × {why}" for why, count in sorted(verdict.unequal.items())),
         f"        machine {machine()}   versions {versions()}   commit {commit()}",
     ]
     return "\n".join(lines)

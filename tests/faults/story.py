@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
+from tests.faults.lines import BY_SMS, KINDS, Line
+
 ALREADY_SENT = "Sent"
 ENDS = ("Not working now", "NOT SENT", "Busy now", "Thank you", "Deleted")
 SORRY = "Sorry, try again.\n"
@@ -19,7 +21,7 @@ class Story:
     index: int
     phone: str
     words: str
-    sms: bool
+    line: type[Line]
     danger: str
     category: str
     about: str
@@ -27,6 +29,10 @@ class Story:
     place: str
     contact: str
     adds_words: bool  # on USSD, after Send
+
+    @property
+    def sms(self) -> bool:
+        return self.line in BY_SMS
 
     @property
     def in_danger(self) -> bool:
@@ -66,7 +72,7 @@ def tell(seed: int, index: int, attempt: int) -> Story:
         index=index,
         phone=f"+6785{index * 40 + attempt:06d}",
         words=f"note {index:05d} {tail}",
-        sms=chance.random() < 0.15,
+        line=chance.choices(list(KINDS), list(KINDS.values()))[0],
         danger=chance.choices("1234", (20, 30, 35, 15))[0],
         category=chance.choice("123456789"),
         about=chance.choice("12345"),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from tests.faults import kills
+from tests.faults import kills, unequal
+from tests.faults.experiment import FORMS
 from tests.faults.story import kept_words, tell
 from tests.faults.verdict import Verdict, bound, judge
 
@@ -24,7 +26,7 @@ def came(key: str, phone: str | None = ONE, **more: Any) -> dict[str, Any]:
 
 
 def judged(callers: list[dict[str, Any]], hotline: list[Mapping[str, Any]], marked: tuple[str, ...] = ()) -> Verdict:
-    return judge(callers, hotline, [{"process": "web"}], marked)
+    return judge(callers, hotline, [{"event": "killed", "process": "web"}], marked)
 
 
 def test_one_sent_and_come() -> None:
@@ -99,11 +101,62 @@ def test_the_bound_is_the_rule_of_three() -> None:
     assert bound(200) == pytest.approx(0.015)
 
 
-def test_each_process_is_killed_twice_at_least_and_half_of_it_aimed() -> None:
-    planned = kills.plan(1, 200)
-    assert all(sum(kill.target == target for kill in planned) >= 2 for target, _, _ in kills.TARGETS)
-    assert sum(bool(kill.moment) for kill in planned) * 2 >= len(planned) >= 14
-    assert planned == kills.plan(1, 200) != kills.plan(2, 200)
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("name", FORMS)
+def test_half_of_the_kills_are_aimed_and_none_is_forgotten(name: str, database: str) -> None:
+    form = FORMS[name]
+    counts = form.counts(database)
+    planned = kills.plan(1, form.reports, counts, form.hotline_away)
+    assert Counter(kill.target for kill in planned) == counts
+    assert sum(bool(kill.moment) for kill in planned) * 2 >= len(planned) == sum(form.kills.values())
+    assert all(kill.after < form.reports for kill in planned)
+    assert [kill.down for kill in planned if kill.target == "hotline"].count(form.hotline_away) == 1
+    assert planned == kills.plan(1, form.reports, counts, form.hotline_away)
+    assert planned != kills.plan(2, form.reports, counts, form.hotline_away)
+
+
+def test_the_published_forms_are_what_they_are_said_to_be() -> None:
+    said = {name: (form.reports, sum(form.kills.values())) for name, form in FORMS.items()}
+    assert (said["short"], said["full"]) == ((2_000, 20), (10_000, 50))
+    assert all(count >= 5 for target, count in FORMS["full"].kills.items() if target != "hotline")
+
+
+def killed(process: str = "valkey", at: float = 10.0) -> list[dict[str, Any]]:
+    return [{"event": "killed", "process": process, "at": at}, {"event": "back", "process": process, "at": at + 1.5}]
+
+
+def answered(one: str, other: str, *, at: float = 11.0, kind: str = "Dialled") -> dict[str, Any]:
+    return {"event": "twice", "marker": ONE, "equal": False, "codes": [], "began": at - 0.1, "at": at, "kind": kind,
+            "one": one, "other": other}  # fmt: skip
+
+
+SENT_ON = '{"text":"Sent to Pikinini Helpline.","continue":true}'
+SENT_OVER = SENT_ON.replace("true", "false")
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        (answered("END Not working now.", "CON Who?"), unequal.NOT_WORKING),
+        (answered("", "Who?", kind="Kannel"), unequal.PUT_ASIDE),
+        (answered(SENT_OVER, SENT_ON, kind="Numbered"), unequal.ENDED),
+        (answered("END Sent to you", "CON Sent to you"), ""),  # the whole path is there: it must not differ
+        (answered("CON Who?", "CON Where?"), ""),
+        (answered("END Not working now.", "CON Who?", at=40), ""),  # Redis was there
+    ],
+)
+def test_answers_may_differ_only_where_it_is_known_why(line: dict[str, Any], why: str) -> None:
+    assert unequal.cause(line, killed()) == why
+    assert unequal.cause(line, killed("web")) == ""
+    verdict = judge([sent(ONE), line], [came("k1")], killed())
+    assert verdict.bad == (not why)
+    assert sum(verdict.unequal.values()) == 1
+
+
+def test_what_is_anothers_or_broken_fails_the_run() -> None:
+    foreign = {"event": "foreign", "marker": ONE, "found": "note 00002 abcd", "at": 10.0}
+    assert judged([sent(ONE), foreign], [came("k1")]).faults == [f"another's: note 00002 abcd shown to {ONE}"]
+    assert judge([sent(ONE)], [came("k1")], [], broken=["I8: broken"]).faults == ["I8: broken"]
 
 
 def test_no_two_callers_share_a_marker() -> None:

@@ -8,7 +8,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.faults import unequal
+
 Line = Mapping[str, Any]
+UNEXPLAINED = "nobody knows why"
 
 
 @dataclass(frozen=True)
@@ -17,7 +20,9 @@ class Verdict:
 
     `twice`: more than one key for what is one thing to its hotline. `wrong_codes`: one report, two codes, or one code
     for two. `unasked`: at the hotline though nobody saw "Sent". `repeats`: the same key again. `seconds`: from Send to
-    the hotline, of what came before the time was moved; `late`: how many came after that.
+    the hotline, of what came before the time was moved; `late`: how many came after that. `foreign`: another caller's
+    words or number in an answer. `unequal`: why two answers to one request differed, and how often. `broken`: what
+    the database says against an invariant.
     """
 
     sent: int
@@ -27,17 +32,28 @@ class Verdict:
     wrong_codes: Sequence[str]
     unasked: int
     repeats: int
-    unequal: int
+    unequal: Mapping[str, int]
     doubled: int
     failed: int
     kept: int
     slowest: float
+    foreign: Sequence[str] = ()
+    broken: Sequence[str] = ()
     late: int = 0
     seconds: Sequence[float] = field(default=())
 
     @property
+    def faults(self) -> list[str]:
+        """A line for each thing that must not be."""
+        named = {"lost": self.lost, "twice": self.twice, "wrong codes": self.wrong_codes, "another's": self.foreign}
+        found = [f"{what}: {one}" for what, all_of_it in named.items() for one in all_of_it]
+        if count := self.unequal.get(UNEXPLAINED):
+            found.append(f"I3: {count} requests answered differently the second time, {UNEXPLAINED}")
+        return [*found, *self.broken]
+
+    @property
     def bad(self) -> bool:
-        return bool(self.lost or self.twice or self.wrong_codes)
+        return bool(self.faults)
 
     def share(self, part: float) -> float:
         """Of all times from Send to hotline, the one that this part of them stays below."""
@@ -51,7 +67,9 @@ def judge(
     hotline: Sequence[Line],
     kills: Sequence[Line],
     marked: Collection[str] = (),
+    *,
     moved_at: float = float("inf"),
+    broken: Sequence[str] = (),
 ) -> Verdict:
     """`hotline`: every arrival, repeats too; `marked`: the keys that the database says were delivered."""
     events: dict[str, list[Line]] = defaultdict(list)
@@ -71,17 +89,19 @@ def judge(
     lost += [f"delivery {key}" for key in marked if key not in keys]
     return Verdict(
         sent=len(sent),
-        kills=Counter(line["process"] for line in kills),
+        kills=Counter(line["process"] for line in kills if line["event"] == "killed"),
         lost=lost,
         twice=_twice(hotline, marker_of),
         wrong_codes=_wrong_codes(events),
         unasked=len({marker_of.get(line["report_id"], line["report_id"]) for line in hotline} - sent.keys()),
         repeats=len(hotline) - len(keys),
-        unequal=sum(not line["equal"] for line in events["twice"]),
+        unequal=Counter(unequal.cause(line, kills) or UNEXPLAINED for line in events["twice"] if not line["equal"]),
         doubled=len(events["twice"]),
         failed=sum("failed" in line for line in events["request"]),
         kept=len(events["kept"]),
         slowest=max((line["took"] for line in events["request"] if "failed" not in line), default=0.0),
+        foreign=[f"{line['found']} shown to {line['marker']}" for line in events["foreign"]],
+        broken=broken,
         late=sum(came[marker] >= moved_at for marker in sent if marker in came),
         seconds=sorted(came[m] - line["posted_at"] for m, line in sent.items() if came.get(m, moved_at) < moved_at),
     )

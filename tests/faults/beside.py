@@ -1,0 +1,34 @@
+"""What else is part of `make faults` and has its own way to run: the rows of the table of faults, and the fuzz."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import deque
+
+from tests.faults.view import Row
+from tokaut.leash import leashed
+
+COMMANDS = {
+    "rows": ["pytest", "-q", "-n", "2", "--dist", "loadgroup", "-m", "faults", "-p", "no:cacheprovider"],
+    "fuzz": ["tests.faults.fuzz"],
+}
+LAST = 40  # lines, where it fails
+NOTHING = 5  # pytest's word for: no test is marked so
+
+
+def beside(name: str, row: Row) -> tuple[bool, str]:
+    """Whether it failed, and what to print. LONG reaches it by the environment."""
+    command = [sys.executable, "-m", *COMMANDS[name]]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    lines: deque[str] = deque(maxlen=LAST)
+    with subprocess.Popen(
+        leashed(command), env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout
+        for line in process.stdout:
+            lines.append(line.rstrip())
+            row.say(lines[-1][-90:], 0.5)
+    failed = process.returncode not in (0, NOTHING)
+    return failed, f"{name}: " + ("\n".join(lines) if failed else lines[-1] if lines else "nothing to do")

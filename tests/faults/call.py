@@ -1,0 +1,157 @@
+"""One call, from the first screen to "Sent": some requests go twice, some calls drop, a failed request is repeated."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+import re
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tests.faults.client import Answer, Client, NoAnswer, Request
+from tests.faults.lines import Line, Seen
+from tests.faults.story import ALREADY_SENT, OWN_WORDS, Story, kept_words
+
+if TYPE_CHECKING:
+    from tests.faults.callers import Callers
+
+REPEATS_FOR = 30.0  # seconds that a provider repeats a request; then the caller dials anew
+MOST_SCREENS = 45
+TWICE, AT_ONCE, SEND_TWICE = 0.05, 0.01, 0.20  # of the requests: again after the answer, at the same moment; of Sends
+DROPS = 0.02  # of the calls
+MARKERS = re.compile(r"note \d{5} [a-z0-9]{4}|6785\d{6}")
+
+
+class Gone(Exception):
+    """This call came to nothing: no answer, or an end that is not "Sent". `anew`: nobody knows what became of it."""
+
+    def __init__(self, why: str, *, anew: bool) -> None:
+        super().__init__(why)
+        self.anew = anew
+
+
+@dataclass
+class Call:
+    callers: Callers
+    story: Story
+    line: Line
+    chance: random.Random
+    may_drop: bool
+    is_sent: bool = False
+    send_posted_at: float = 0.0
+
+    async def walk(self) -> None:
+        """Raises Gone."""
+        drops = self.may_drop and not self.story.sms and not self.story.in_danger and self.chance.random() < DROPS
+        drops_after = self.chance.randint(2, 6) if drops else MOST_SCREENS
+        self._client = Client(self.callers.plan.web.removeprefix("http://"))
+        try:
+            await self._walk(drops_after)
+        except Gone:
+            if not self.is_sent:
+                raise
+        finally:
+            self._client.close()
+        if not self.is_sent:
+            raise Gone(self._last.text[:30] or "no reply", anew=bool(self.send_posted_at))
+
+    async def _walk(self, drops_after: int) -> None:
+        self._last = await self._take(self.line.begin(), "")
+        for screens in range(MOST_SCREENS):
+            if not self._last.goes_on:
+                return
+            if screens == drops_after:
+                raise Gone("dropped", anew=False)
+            self._last = await self._next(self._last, self._reply(self._last.text))
+
+    def _reply(self, screen: str) -> str:
+        """Until "Sent" what is asked; after it, on USSD, the words that were meant to be added, and then leave."""
+        if not self.is_sent or self.story.sms or screen.startswith((ALREADY_SENT, *OWN_WORDS)):
+            return self.story.reply(screen)
+        return "00"
+
+    async def _next(self, before: Seen, reply: str) -> Seen:
+        sends = before.text.startswith("Send to") and reply == "1"
+        if sends:
+            self.send_posted_at = self.send_posted_at or time.time()
+            self.callers.said("posted", self.story.phone)
+        seen = await self._take(self.line.say(reply), "send" if sends else "")
+        if seen.text.startswith(ALREADY_SENT) and not self.is_sent:
+            self._saw_sent(seen)
+        if self.is_sent and reply == self.story.words and kept_words(before.text, seen.text):
+            self._add(event="kept", words=reply, at=time.time())
+        return seen
+
+    def _saw_sent(self, seen: Seen) -> None:
+        self.is_sent = True
+        self._add(event="sent", code=code_in(seen.text), posted_at=self.send_posted_at, at=time.time())
+        self.callers.ledger.sync()
+        self.callers.said("sent", self.story.phone)
+
+    async def _take(self, request: Request, what: str) -> Seen:
+        """Send it, now and then twice; the phone shows the first answer."""
+        at_once = self.chance.random() < (SEND_TWICE / 2 if what else AT_ONCE)
+        after = not at_once and self.chance.random() < (SEND_TWICE / 2 if what else TWICE)
+        began = time.time()
+        second = asyncio.create_task(self._again(request)) if at_once else None
+        answer = await self._until_answered(request, what)
+        other = await second if second else await self._again(request) if after else None
+        if other is not None and other.status == 200:
+            self._compare(answer, other, at_once, began)
+        seen = await self.line.hear(answer)
+        if seen is None:
+            raise Gone("no reply", anew=True)
+        self._look_for_others(seen.text)
+        return seen
+
+    def _compare(self, one: Answer, other: Answer, at_once: bool, began: float) -> None:
+        texts = [answer.body.decode() for answer in (one, other)]
+        found = {"one": "", "other": ""} if texts[0] == texts[1] else {"one": texts[0], "other": texts[1]}
+        codes = [code_in(text) for text in texts]
+        kind, span = type(self.line).__name__, {"began": began, "at": time.time()}
+        self._add(event="twice", at_once=at_once, equal=texts[0] == texts[1], codes=codes, kind=kind, **span, **found)
+
+    def _look_for_others(self, text: str) -> None:
+        own = (self.story.words, self.story.phone.removeprefix("+"))
+        for marker in MARKERS.findall(text):
+            if marker not in own:
+                self._add(event="foreign", found=marker, at=time.time())
+
+    async def _again(self, request: Request) -> Answer | None:
+        client = Client(self.callers.plan.web.removeprefix("http://"))
+        try:
+            return await client.ask(request)
+        except NoAnswer:
+            return None
+        finally:
+            client.close()
+
+    async def _until_answered(self, request: Request, what: str) -> Answer:
+        end = time.monotonic() + REPEATS_FOR
+        while True:
+            began = time.time()
+            try:
+                answer = await self._client.ask(request)
+                failed = "" if answer.status == 200 else str(answer.status)
+            except NoAnswer as error:
+                failed = str(error)
+            if not failed:
+                self._note(began, what, hash=hashlib.sha256(answer.body).hexdigest()[:16])
+                return answer
+            self._note(began, what, failed=failed)
+            if time.monotonic() > end:
+                raise Gone("no answer", anew=True)
+            await asyncio.sleep(0.2)
+
+    def _note(self, began: float, what: str, **more: str) -> None:
+        self._add(event="request", what=what, at=began, took=time.time() - began, **more)
+
+    def _add(self, *, event: str, **more: object) -> None:
+        self.callers.ledger.write(event=event, marker=self.story.phone, **more)
+
+
+def code_in(text: str) -> str | None:
+    found = re.search(r"Code (\d{4} \d{4})(?:\n|\\n)PIN (\d{4})", text)
+    return " ".join(found.groups()) if found else None

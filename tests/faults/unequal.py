@@ -1,0 +1,52 @@
+"""Why one request was answered in two ways, where that is known and allowed. Codes and PINs never differ. Pure.
+
+Equality cannot be promised where the conversation is kept in Redis alone and Redis was killed around that moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+Line = Mapping[str, Any]
+
+LEFT_ALONE = 7.0  # seconds after it is back: web leaves it alone for five, and then connects anew
+NUMBERED = ("Numbered", "SimulatedDial")
+AWAY = "Not working now"
+NOT_WORKING = "one was told that it does not work now, while Redis was away"
+PUT_ASIDE = "one text was put aside while Redis was away, and is answered later"
+ENDED = "Sent both times; the first ended the call, since Redis could not keep it"
+
+
+def cause(line: Line, kills: Sequence[Line]) -> str:
+    """Of two answers to one request; "" where nobody knows."""
+    if not any(start <= line["at"] and line["began"] <= end for start, end in _away(kills)):
+        return ""
+    one, other = line["one"], line["other"]
+    if AWAY in one or AWAY in other:
+        return NOT_WORKING
+    if _is_empty(one) != _is_empty(other):
+        return PUT_ASIDE
+    if line["kind"] in NUMBERED and _with_end(one) == _with_end(other) and '"Sent to ' in one:
+        return ENDED
+    return ""
+
+
+def _away(kills: Sequence[Line]) -> Iterator[tuple[float, float]]:
+    """From each kill of Valkey to when web uses it again."""
+    start = None
+    for line in kills:
+        if line["process"] == "valkey":
+            if line["event"] == "killed":
+                start = line["at"]
+            elif start is not None:
+                yield start - 0.1, line["at"] + LEFT_ALONE
+                start = None
+
+
+def _is_empty(text: str) -> bool:
+    return not text or '"text":""' in text or "<Response />" in text
+
+
+def _with_end(text: str) -> str:
+    return text.replace('"continue":true', '"continue":false')
