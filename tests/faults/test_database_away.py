@@ -53,6 +53,7 @@ def files_no_larger_than(city: City, size: int) -> Iterator[None]:
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
 
+@pytest.mark.rule("F17")
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_sent_by_the_spool_while_the_database_is_locked(city: City, channel: str) -> None:
     """F17"""
@@ -102,6 +103,7 @@ def test_words_added_before_the_spool_was_emptied_come_too(city: City) -> None:
     assert of(city, phone.phone)[1]["data"]["narrative"] == "they wait at the gate"
 
 
+@pytest.mark.rule("F18")
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_sent_by_the_spool_while_the_disk_of_the_database_is_full(city: City, channel: str) -> None:
     """F18"""
@@ -113,6 +115,8 @@ def test_sent_by_the_spool_while_the_disk_of_the_database_is_full(city: City, ch
     comes_once(city, phone.phone)
 
 
+@pytest.mark.rule("F19")
+@pytest.mark.rule("F20")
 @pytest.mark.parametrize("channel", CHANNELS)
 @pytest.mark.rule("S-03")
 def test_neither_takes_it(city: City, channel: str) -> None:
