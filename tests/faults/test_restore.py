@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections import defaultdict
@@ -67,8 +68,8 @@ def test_restored_from_the_middle_of_a_run(city: City) -> None:
     with city.locked():
         spooled = [send(city) for _ in range(2)]
         assert city.spooled() == 2
-        for name in STOPPED:
-            city.kill(name)
+        for name in STOPPED:  # a web whose master is killed would go on for a moment, and empty the spool
+            city.kill(name, signal.SIGTERM)
     (copy,) = medium.iterdir()
     said = tokaut(city, "restore", str(copy))
     assert "is kept as" in said
@@ -76,7 +77,7 @@ def test_restored_from_the_middle_of_a_run(city: City) -> None:
     for name in reversed(STOPPED):
         city.start(name)
     city.until_web_answers()
-    city.until_received(lambda _: all(of(city, number) for number in spooled), "what was in the spool never came", 40)
+    city.until_received(lambda _: all(of(city, number) for number in spooled), "what was in the spool never came", 90)
     city.until_finished()
 
     assert all(of(city, number) for number in (*before, *under_way, *after, *spooled))
