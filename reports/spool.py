@@ -18,6 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from reports.hands import Hands, TooSlow
 from reports.sealing import Poison, Vault
 from reports.store.database import Away
 from reports.store.filing import Filing, Mailbox, Sealed
@@ -26,6 +27,8 @@ ENDING = ".box"
 MOST_ENTRIES = 10_000
 MOST_BYTES = 256 << 20
 LEAST_FREE = 200 << 20  # bytes of disk
+DISK_SECONDS = 1.0  # a caller waits
+MOST_HANDS = 32  # entries at once; and so many writes that hang in the disk
 MOST_REFUSED = 4  # in one round: what is refused for good blocks nobody, a database that is away costs little
 
 
@@ -63,6 +66,7 @@ class Spool:
         self.folder = folder
         self._vault = vault
         self._most = most_entries
+        self._hands = Hands(MOST_HANDS)
         self._refused: set[str] = set()  # in an earlier round: the others come before them
         for place in (folder, folder / "bad"):
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -70,11 +74,17 @@ class Spool:
     def put(self, entry: Entry) -> None:
         """On the disk when this returns. Raises NotKept."""
         name = f"{time.time_ns() // 1000:020d}-{entry.filing.report_id}-{entry.filing.revision}{ENDING}"
+        data = self._vault.seal("spool", name.encode(), entry.encode())
         try:
-            self._refuse_when_full()
-            self._write(name, self._vault.seal("spool", name.encode(), entry.encode()))
+            self._hands.within(DISK_SECONDS, lambda: self._keep(name, data))
+        except TooSlow:
+            raise NotKept("slow") from None  # it may be kept yet, and come: that is better than not to come
         except OSError as error:
             raise NotKept(error.__class__.__name__) from None
+
+    def _keep(self, name: str, data: bytes) -> None:
+        self._refuse_when_full()
+        self._write(name, data)
 
     def _write(self, name: str, data: bytes) -> None:
         unfinished = self.folder / (name + ".tmp")

@@ -29,8 +29,10 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+from reports.hands import TooSlow
 from reports.store import postgresql
 from reports.store.postgresql import NOBODY, Patience
+from reports.store.sqlite import Writer
 
 SQLITE_SETTINGS: Mapping[
     str, str | int
@@ -42,9 +44,6 @@ SQLITE_SETTINGS: Mapping[
     "secure_delete": 1,
     "trusted_schema": 0,
 }
-
-TURN_SECONDS = 1.0  # as long as SQLite itself waits for its lock
-LONG_QUEUE = 3  # threads of one process
 
 
 class Away(Exception):
@@ -58,7 +57,7 @@ class BadAddress(ValueError):
 class Database:
     """`address` is a SQLAlchemy URL; `threads` use it at once; `offset` moves the clock, in seconds (never in live).
 
-    `patience`: how long PostgreSQL may take. SQLite waits a second for a lock, and for a disk as long as that takes.
+    `patience`: how long PostgreSQL may take. SQLite waits a second for a lock; for a disk, too, where a caller waits.
     """
 
     def __init__(self, address: str, *, threads: int = 8, offset: float = 0, patience: Patience = NOBODY) -> None:
@@ -68,42 +67,28 @@ class Database:
         self.patience = patience
         self.engine = _sqlite(url, threads) if self.is_sqlite else _postgresql(url, threads, patience)
         self._answer = threading.local()
-        self._writing = threading.Lock()
-        self._waiting: list[bool] = []
+        self._writer = Writer(self.engine, patient=patience is NOBODY) if self.is_sqlite else None
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One short transaction, committed when the block ends. Raises Away wherever the commit is not certain."""
-        with _away(), self._turn(), self._connected() as connection:
-            with connection.execution_options(immediate=True).begin():
-                yield connection
-                self._await_commit(connection)
-            if not self.is_sqlite and postgresql.line_of(connection).heard:
-                # "committed locally, but might not have been replicated": no second copy is certain
-                raise Away("the database warned at commit")
+        with _away(), self._writer.write() if self._writer else self._written() as connection:
+            yield connection
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """SQLite has one writer, and who finds it taken asks again after a while: under load some never get theirs.
-        So the threads of one process queue up here, and only processes meet there."""
-        if not self.is_sqlite:
-            yield
-            return
-        self._waiting.append(True)  # a list, for appending to one and popping from it need no lock
-        try:
-            if not self._writing.acquire(timeout=TURN_SECONDS):
-                raise Away("another writes")
-        finally:
-            self._waiting.pop()
-        try:
-            yield
-        finally:
-            self._writing.release()
+    def _written(self) -> Iterator[Connection]:
+        with self._connected() as connection:
+            with connection.begin():
+                yield connection
+                self._await_commit(connection)
+            if postgresql.line_of(connection).heard:
+                # "committed locally, but might not have been replicated": no second copy is certain
+                raise Away("the database warned at commit")
 
     @property
     def has_a_queue(self) -> bool:
         """Whether so many wait to write that whoever can do without should not."""
-        return len(self._waiting) >= LONG_QUEUE
+        return self._writer is not None and self._writer.has_a_queue
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -140,10 +125,9 @@ class Database:
             yield connection
 
     def _await_commit(self, connection: Connection) -> None:
-        if not self.is_sqlite:
-            line = postgresql.line_of(connection)
-            line.heard.clear()
-            line.until = min(time.monotonic() + self.patience.commit, self._answers_until())
+        line = postgresql.line_of(connection)
+        line.heard.clear()
+        line.until = min(time.monotonic() + self.patience.commit, self._answers_until())
 
     def _answers_until(self) -> float:
         return getattr(self._answer, "until", math.inf)
@@ -188,6 +172,8 @@ class Database:
 def _away() -> Iterator[None]:
     try:
         yield
+    except TooSlow:
+        raise Away("too slow") from None
     except SQLAlchemyError as error:
         # Only the class: the message of a driver may hold the values that were sent.
         raise Away(type(getattr(error, "orig", None) or error).__name__) from None

@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from reports.store.database import LONG_QUEUE
+from reports.store.sqlite import LONG_QUEUE
 from tests.support.app import App
 from tests.support.valkey import Valkey
 from tests.support.wait import until

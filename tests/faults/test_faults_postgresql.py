@@ -1,0 +1,189 @@
+"""PostgreSQL killed, slow, or gone at the one moment that matters; web reaches it through a proxy that is told when."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+
+import psycopg
+import pytest
+import requests
+
+from tests.faults.city import City
+from tests.faults.walking import TO_SEND, a_phone, comes_once, is_sent, say, walk
+from tests.support.handsets import AfricasTalking, Seen
+from tests.support.postgres import Postgres, binaries
+from tests.support.proxy import Proxy
+from tests.support.wait import until
+
+pytestmark = [pytest.mark.slow, pytest.mark.faults, pytest.mark.xdist_group("faults-postgresql")]
+FILED = b"INSERT INTO report "
+COMMIT = b"COMMIT"
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[City]:
+    found = binaries()
+    if found is None:
+        pytest.skip("no PostgreSQL binaries: `make setup` brings them")
+    city = City(web_processes=1, postgres=Postgres(found).start()).up()
+    yield city
+    city.down()
+
+
+@pytest.fixture
+def city(shared: City) -> City:
+    """With the database back in use: web leaves it alone for half a minute after it failed three times."""
+
+    def is_used() -> bool:
+        before = shared.count("report")
+        return is_sent(walk(shared.ussd_phone("ussd", a_phone()), (*TO_SEND, "1"))) and shared.count("report") > before
+
+    shared.until_web_answers()
+    until(is_used, "the database is not used again", 90)
+    shared.until_finished()
+    return shared
+
+
+def at_send(city: City) -> AfricasTalking:
+    phone = city.ussd_phone("africastalking", a_phone())
+    assert isinstance(phone, AfricasTalking)
+    walk(phone, TO_SEND)
+    return phone
+
+
+def proxy(city: City) -> Proxy:
+    assert city.proxy
+    return city.proxy
+
+
+def sent_or_nothing(phone: AfricasTalking) -> Seen | None:
+    """None where no answer came."""
+    try:
+        return phone.type("1")
+    except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError):
+        return None
+
+
+@pytest.mark.rule("F1")
+def test_web_killed_before_the_commit(city: City) -> None:
+    phone = at_send(city)
+    before = city.count("report")
+    proxy(city).when_sent(FILED, city.kill_web_workers)
+    assert sent_or_nothing(phone) is None
+    city.until_web_answers()
+    assert city.count("report") == before
+    assert is_sent(phone.again())
+    comes_once(city, phone.phone)
+
+
+@pytest.mark.rule("F2")
+def test_web_killed_between_the_commit_and_the_answer(city: City) -> None:
+    """The repeat shows the code that the report has."""
+    phone = at_send(city)
+    before = city.count("report")
+
+    def when_committed() -> None:
+        proxy(city).when_sent(COMMIT, lambda: proxy(city).when_replied(COMMIT, city.kill_web_workers))
+
+    proxy(city).when_sent(FILED, when_committed)
+    assert sent_or_nothing(phone) is None
+    city.until_web_answers()
+    assert city.count("report") == before + 1
+    sent = phone.again()
+    assert is_sent(sent)
+    assert phone.again() == sent
+    comes_once(city, phone.phone)
+    code, pin = (line.partition(" ")[2] for line in sent.text.splitlines()[1:3])
+    assert "has" in walk(city.ussd_phone("africastalking", a_phone()), ("3", code, pin)).text
+
+
+@pytest.mark.rule("F13")
+@pytest.mark.parametrize("when", ["before Send", "at the report", "at COMMIT"])
+def test_the_postmaster_and_all_killed_at_once(city: City, when: str) -> None:
+    phone = at_send(city)
+    assert city.postgres
+    kill = city.postgres.kill
+    if when == "before Send":
+        kill()
+    else:
+        proxy(city).when_sent(FILED if when == "at the report" else COMMIT, kill)
+    sent = say(phone, "1")
+    assert is_sent(sent)
+    city.postgres.kill()
+    city.postgres.start()
+    assert phone.again() == sent
+    comes_once(city, phone.phone)
+    assert city.spooled() == 0
+
+
+@pytest.mark.rule("F14")
+@pytest.mark.parametrize("seconds", [0.2, 3, 60])
+def test_a_slow_database(city: City, seconds: float) -> None:
+    """The spool takes what would keep a caller waiting."""
+    phone, whole = at_send(city), city.ussd_phone("africastalking", a_phone())
+    proxy(city).latency(seconds)
+    try:
+        assert is_sent(say(phone, "1"))
+        assert is_sent(walk(whole, (*TO_SEND, "1")))
+    finally:
+        proxy(city).resume()
+        proxy(city).reset()
+    comes_once(city, phone.phone)
+    comes_once(city, whole.phone)
+
+
+@pytest.mark.rule("F15")
+@pytest.mark.parametrize("how", ["cut", "never"])
+def test_the_answer_to_a_commit_is_lost(city: City, how: str) -> None:
+    """It is there and nobody knows: the spool's entry finds it, and is dropped."""
+    phone = at_send(city)
+    before = city.count("report")
+    lose = proxy(city).reset_after if how == "cut" else proxy(city).drop_replies_after
+    proxy(city).when_sent(FILED, lambda: lose(COMMIT))
+    sent = say(phone, "1")
+    assert is_sent(sent)
+    assert city.spooled() == 1
+    assert city.count("report") == before + 1
+    proxy(city).resume()
+    proxy(city).reset()
+    until(lambda: city.spooled() == 0, "the spool is not emptied")
+    assert city.count("report") == before + 1
+    assert phone.again() == sent
+    comes_once(city, phone.phone)
+
+
+@pytest.mark.rule("F16")
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_no_second_copy(city: City, cancelled: bool) -> None:
+    """COMMIT waits for a standby that is gone; where somebody ends that wait, it is committed here, with a warning."""
+    phone = at_send(city)
+    ask(city, "ALTER SYSTEM SET synchronous_standby_names = 'gone'")
+    ask(city, "SELECT pg_reload_conf()")
+    until(lambda: ask(city, "SHOW synchronous_standby_names") == [("gone",)], "the server does not read it")
+    waiting = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+    stop = threading.Event()
+    thread = threading.Thread(target=_again, args=(lambda: ask(city, waiting), stop))
+    if cancelled:
+        thread.start()
+    try:
+        assert is_sent(say(phone, "1"))
+        assert city.spooled() == 1
+    finally:
+        stop.set()
+        ask(city, "ALTER SYSTEM RESET synchronous_standby_names")
+        ask(city, "SELECT pg_reload_conf()")
+    comes_once(city, phone.phone)
+
+
+def _again(do: Callable[[], object], stop: threading.Event) -> None:
+    while not stop.wait(0.02):
+        do()
+
+
+def ask(city: City, query: str) -> list[tuple[object, ...]]:
+    assert city.postgres
+    address = f"host=127.0.0.1 port={city.postgres.port} user=postgres dbname=postgres"
+    with psycopg.connect(address, autocommit=True) as line:
+        found = line.execute(query.encode())
+        return list(found.fetchall()) if found.description else []

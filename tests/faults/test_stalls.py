@@ -1,0 +1,157 @@
+"""Redis, database and disk hang, alone and together: every answer within five seconds, and never a false "Sent".
+
+What hangs does so for a minute in the long form, and in the short one for as long as the calls take: none of our waits
+is longer.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any
+
+import pytest
+
+from tests.faults.city import City
+from tests.faults.walking import NUMBERS_ARE_THERE, PROMISED, TO_SEND, a_phone, of, promptly
+from tests.support.handsets import AfricasTalking, Seen, Texts
+from tests.support.postgres import Postgres, binaries
+from tests.support.wait import until
+
+pytestmark = [pytest.mark.slow, pytest.mark.faults]
+SECONDS = 60.0 if os.environ.get("LONG") == "1" else 12.0
+CALLERS = 6  # at a time
+PARTS = ("redis", "database", "disk")
+TOGETHER = [("redis",), ("database",), ("disk",), ("redis", "database"), ("database", "disk"), PARTS]
+
+
+class Stalled(City):
+    def command(self, name: str) -> list[str]:
+        python, *rest = super().command(name)
+        if name == "web":
+            return [python, "-m", "tests.faults.slow_disk", str(self.folder / "stalled"), *rest[1:]]
+        return [python, *rest]
+
+    @contextmanager
+    def disk(self) -> Iterator[None]:
+        file = self.folder / "stalled"
+        file.touch()
+        try:
+            yield
+        finally:
+            file.unlink()
+
+    @contextmanager
+    def line_to_the_database(self) -> Iterator[None]:
+        assert self.proxy
+        self.proxy.stall()
+        try:
+            yield
+        finally:
+            self.proxy.resume()
+            self.proxy.reset()
+
+    def stall(self, part: str) -> AbstractContextManager[None]:
+        database = self.line_to_the_database if self.proxy else self.locked
+        how: Mapping[str, Callable[[], Any]] = {"redis": lambda: self.frozen("valkey"), "database": database}
+        return how.get(part, self.disk)()
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param("sqlite", marks=pytest.mark.xdist_group("stalls-sqlite")),
+        pytest.param("postgresql", marks=pytest.mark.xdist_group("stalls-postgresql")),
+    ],
+)
+def shared(request: pytest.FixtureRequest) -> Iterator[Stalled]:
+    server = None
+    if request.param == "postgresql":
+        found = binaries()
+        if found is None:
+            pytest.skip("no PostgreSQL binaries")
+        server = Postgres(found).start()
+    city = Stalled(web_processes=2, postgres=server).up()
+    yield city
+    city.down()
+
+
+@pytest.fixture
+def city(shared: Stalled) -> Stalled:
+    """With all parts in use again."""
+
+    def is_used() -> bool:
+        before = shared.count("report")
+        seen = _walk(shared, a_phone())
+        return seen.text.startswith("Sent to") and shared.count("report") > before and not shared.spooled()
+
+    until(is_used, "not all parts are used again", 90)
+    return shared
+
+
+def _walk(city: City, number: str) -> Seen:
+    phone = city.ussd_phone("africastalking", number)
+    seen = promptly(phone.dial)
+    for reply in (*TO_SEND, "1"):
+        if not seen.goes_on:
+            break
+        seen = promptly(lambda reply=reply: phone.type(reply))  # type: ignore[misc]  # mypy knows no default of a lambda
+    return seen
+
+
+def _call_on(city: City, end: float) -> list[tuple[str, Seen]]:
+    """One caller after the other, each with a number of its own; the last screen of each."""
+    seen = []
+    while time.monotonic() < end:
+        number = a_phone()
+        seen.append((number, _walk(city, number)))
+    return seen
+
+
+@pytest.mark.rule("S-03")
+@pytest.mark.parametrize("parts", TOGETHER, ids="-".join)
+def test_every_answer_comes_and_none_is_false(city: Stalled, parts: tuple[str, ...]) -> None:
+    with ExitStack() as stalls, ThreadPoolExecutor(CALLERS) as pool:
+        for part in parts:
+            stalls.enter_context(city.stall(part))
+        end = time.monotonic() + SECONDS
+        calls = [call for one in [pool.submit(_call_on, city, end) for _ in range(CALLERS)] for call in one.result()]
+    assert len(calls) >= CALLERS
+    sent = {number for number, seen in calls if seen.text.startswith("Sent to")}
+    for number, seen in calls:
+        assert number in sent or NUMBERS_ARE_THERE in seen.text, seen.text
+        assert number in sent or not seen.goes_on, seen.text
+    if "disk" not in parts:
+        assert len(sent) == len(calls), "one of the two places takes it"
+    city.until_received(lambda _: all(of(city, number) for number in sent), "a report that was Sent never came", 120)
+    assert all(len(of(city, number)) == 1 for number in sent)
+
+
+@pytest.mark.parametrize("parts", [("redis",), ("database",), PARTS], ids="-".join)
+def test_a_text_is_answered_in_time_or_left_to_the_provider(city: Stalled, parts: tuple[str, ...]) -> None:
+    texter = city.sms_phone("africastalking", a_phone())
+    assert isinstance(texter, Texts)
+    texter.write("my cousin is in trouble pls")
+    with ExitStack() as stalls:
+        for part in parts:
+            stalls.enter_context(city.stall(part))
+        began = time.monotonic()
+        status = texter.post().status_code
+        assert time.monotonic() - began <= PROMISED
+        assert status in (200, 503)
+    until(lambda: texter.post().status_code == 200, "it is never taken", 60)
+    until(lambda: bool(texter.replies()), "it is never answered", 60)
+
+
+def test_the_home_screen_comes_within_two_seconds_while_all_hangs(city: Stalled) -> None:
+    phone = city.ussd_phone("africastalking", a_phone())
+    assert isinstance(phone, AfricasTalking)
+    with ExitStack() as stalls:
+        for part in PARTS:
+            stalls.enter_context(city.stall(part))
+        began = time.monotonic()
+        assert phone.dial().text.startswith("In danger? Call police 111.")
+        assert time.monotonic() - began <= 2

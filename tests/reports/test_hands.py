@@ -1,0 +1,47 @@
+"""Who asked goes on in time, whatever the disk does."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from reports.hands import Hands, TooSlow
+from tests.support.wait import until
+
+
+def test_what_is_done_in_time_is_given_back_or_raised() -> None:
+    hands = Hands(1)
+    assert hands.within(5, lambda: 42) == 42
+    with pytest.raises(OSError, match="full"):
+        hands.within(5, _full)
+    with pytest.raises(TimeoutError, match="its own"):
+        hands.within(5, _its_own)
+
+
+def test_what_hangs_is_let_go_and_ends_by_itself() -> None:
+    hands, disk = Hands(1), threading.Event()
+    began = time.monotonic()
+    with pytest.raises(TooSlow):
+        hands.within(0.1, disk.wait)
+    with pytest.raises(TooSlow):
+        hands.within(60, disk.wait)  # there is no other hand
+    assert time.monotonic() - began < 5
+    disk.set()
+    until(lambda: _is_free(hands), "the hand does not come back")
+
+
+def _is_free(hands: Hands) -> bool:
+    try:
+        return hands.within(5, lambda: True)
+    except TooSlow:
+        return False
+
+
+def _full() -> None:
+    raise OSError("full")
+
+
+def _its_own() -> None:
+    raise TimeoutError("its own")
