@@ -40,6 +40,8 @@ def city(shared: City) -> City:
         return is_sent(walk(shared.ussd_phone("ussd", a_phone()), (*TO_SEND, "1"))) and shared.count("report") > before
 
     shared.until_web_answers()
+    proxy(shared).resume()
+    proxy(shared).reset()  # on a new line a statement goes out in words; once it has been prepared, by a name
     until(is_used, "the database is not used again", 90)
     shared.until_finished()
     return shared
@@ -143,7 +145,7 @@ def test_the_answer_to_a_commit_is_lost(city: City, how: str) -> None:
     proxy(city).when_sent(FILED, lambda: lose(COMMIT))
     sent = say(phone, "1")
     assert is_sent(sent)
-    assert city.spooled() == 1
+    assert how == "cut" or city.spooled() == 1
     assert city.count("report") == before + 1
     proxy(city).resume()
     proxy(city).reset()

@@ -62,6 +62,7 @@ def dialled(city: City, number: str = "") -> AfricasTalking:
 
 
 @pytest.mark.rule("F2")
+@pytest.mark.rule("F2")
 def test_web_killed_between_the_commit_and_the_answer(city: City) -> None:
     """F2: the repeat is answered with Sent and the code that the report has."""
     for _ in range(TRIES):
@@ -89,6 +90,8 @@ def say_my_report(phone: AfricasTalking, code: str, pin: str) -> str:
 
 @pytest.mark.rule("F2")
 @pytest.mark.rule("F11")
+@pytest.mark.rule("F2")
+@pytest.mark.rule("F11")
 def test_web_killed_at_that_moment_and_redis_emptied(city: City) -> None:
     """F2 and F11: even then the path alone finds the report again."""
     for _ in range(TRIES):
@@ -108,6 +111,7 @@ def test_web_killed_at_that_moment_and_redis_emptied(city: City) -> None:
     comes_once(city, phone.phone)
 
 
+@pytest.mark.rule("F9")
 def test_redis_killed_between_the_commit_and_the_keeping(city: City) -> None:
     """A report that carries on from a dropped call: walked again without its draft it would be a second one."""
     for _ in range(TRIES // 2):
@@ -127,6 +131,7 @@ def test_redis_killed_between_the_commit_and_the_keeping(city: City) -> None:
 
 
 @pytest.mark.rule("F3")
+@pytest.mark.rule("F3")
 def test_the_master_killed_and_started_again_while_a_call_goes_on(city: City) -> None:
     """F3"""
     phone = dialled(city)
@@ -140,6 +145,7 @@ def test_the_master_killed_and_started_again_while_a_call_goes_on(city: City) ->
     comes_once(city, phone.phone)
 
 
+@pytest.mark.rule("F30")
 def test_web_finishes_what_is_in_hand_when_it_is_told_to_stop(city: City) -> None:
     phone = dialled(city)
     walk(phone, TO_SEND)
@@ -154,6 +160,8 @@ def test_web_finishes_what_is_in_hand_when_it_is_told_to_stop(city: City) -> Non
 
 @pytest.mark.rule("F4")
 @pytest.mark.rule("F7")
+@pytest.mark.rule("F4")
+@pytest.mark.rule("F7")
 @pytest.mark.parametrize("name", ["urgent", "standard", "clock"])
 def test_a_report_comes_while_one_of_those_who_bring_it_is_down(city: City, name: str) -> None:
     """F4, F7: what the queue does not bring, the clock does; what the clock does not, the queue does."""
@@ -163,6 +171,7 @@ def test_a_report_comes_while_one_of_those_who_bring_it_is_down(city: City, name
         comes_once(city, phone.phone)
 
 
+@pytest.mark.rule("F7")
 @pytest.mark.rule("F7")
 def test_a_clock_that_was_frozen_finds_another_at_its_work(city: City) -> None:
     """F7: two clocks, one that leads; what was dropped in danger comes once."""

@@ -58,6 +58,7 @@ def test_file_and_folder_are_synced_before_it_returns(spool: Spool, monkeypatch:
     assert done == ["file", "rename", "folder"]
 
 
+@pytest.mark.rule("F20")
 def test_a_disk_that_refuses_is_said_and_leaves_nothing(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(_: int) -> None:
         raise OSError(5, "Input/output error")
@@ -68,6 +69,7 @@ def test_a_disk_that_refuses_is_said_and_leaves_nothing(spool: Spool, monkeypatc
     assert [path.name for path in spool.folder.iterdir()] == ["bad"]
 
 
+@pytest.mark.rule("F19")
 def test_a_full_spool_refuses(tmp_path: Path) -> None:
     spool = Spool(tmp_path / "spool", VAULT, most_entries=2)
     spool.put(Entry(filing(1), "sent"))
@@ -76,6 +78,7 @@ def test_a_full_spool_refuses(tmp_path: Path) -> None:
         spool.put(Entry(filing(3), "sent"))
 
 
+@pytest.mark.rule("F21")
 @pytest.mark.parametrize("how", ["torn", "flipped", "other_key", "renamed"])
 def test_an_entry_that_cannot_be_read_is_put_aside_and_the_rest_goes_on(spool: Spool, how: str) -> None:
     if how == "other_key":

@@ -11,6 +11,7 @@ LOCKED_OUT = [401, 402, 403, 407, 421]
 ODD = [100, 103, 408, 418, 423, 425, 429, 500, 502, 503, 504, 505, 507, 511, 599, 600, 999]
 
 
+@pytest.mark.rule("F24")
 @pytest.mark.parametrize(
     ("status", "outcome"),
     [

@@ -77,6 +77,7 @@ def fail(desk: Desk, delivery_id: str, failure: Failure) -> None:
     assert outbox.failed(desk.database, leased, failure, "w/urgent/1", "worker")
 
 
+@pytest.mark.rule("F22")
 def test_the_next_hotline_gets_it_too_under_a_key_of_its_own(desk: Desk) -> None:
     first, also = desk.file(CHAIN)
     assert fall_back(desk.later(seconds=29)) == []

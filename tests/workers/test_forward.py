@@ -125,6 +125,7 @@ def test_unavailable_is_tried_again(desk: Desk, hotline: LyingHotline, answer: A
     assert desk.acts(delivery) == []
 
 
+@pytest.mark.rule("F23")
 @pytest.mark.parametrize("how", ["plainly", "endless", "half_body", "body_in_drips"])
 def test_any_2xx_is_a_receipt(desk: Desk, hotline: LyingHotline, how: str) -> None:  # B-60
     hotline.answer(Answer(202, how=how))
@@ -240,6 +241,7 @@ def test_poison_waits_an_hour_and_stops_nobody_else(desk: Desk, hotline: LyingHo
         assert connection.execute(t.hotline_state.select()).all() == [], "not held against the hotline"
 
 
+@pytest.mark.rule("F29")
 def test_a_key_that_is_back_lets_the_report_go(desk: Desk, hotline: LyingHotline) -> None:
     poison = poison_no_key(desk)
     forward = forwarder(desk, hotline)
@@ -313,6 +315,7 @@ class Freezes:
         return self.outcome
 
 
+@pytest.mark.rule("F6")
 def test_a_frozen_worker_cannot_undo_a_success(desk: Desk, hotline: LyingHotline) -> None:
     [delivery] = desk.file()
     other = forwarder(desk.later(seconds=90), hotline, holder="there/urgent/1")
@@ -322,6 +325,7 @@ def test_a_frozen_worker_cannot_undo_a_success(desk: Desk, hotline: LyingHotline
     assert (row.state, row.last_class, row.attempt) == ("delivered", "delivered", 2)
 
 
+@pytest.mark.rule("F6")
 def test_a_frozen_worker_cannot_move_anothers_attempt(desk: Desk, hotline: LyingHotline) -> None:
     hotline.answer(Answer(500))
     [delivery] = desk.file()
@@ -331,6 +335,7 @@ def test_a_frozen_worker_cannot_move_anothers_attempt(desk: Desk, hotline: Lying
     assert desk.delivery(delivery).last_class == "busy"
 
 
+@pytest.mark.rule("F6")
 def test_a_frozen_worker_may_still_tell_of_its_success(desk: Desk, hotline: LyingHotline) -> None:
     hotline.answer(Answer(500))
     [delivery] = desk.file()
@@ -397,6 +402,7 @@ def test_each_failed_probe_doubles_the_rest(desk: Desk) -> None:
     assert rests == [30, 60, 120, 240, 480, 600, 600]
 
 
+@pytest.mark.rule("F22")
 def test_a_hotline_that_is_back_gets_its_backlog_within_a_minute(desk: Desk, hotline: LyingHotline) -> None:
     for _ in range(12):
         [delivery] = desk.file(priority="P3")

@@ -36,6 +36,7 @@ def test_a_reply_is_its_status_and_what_little_of_the_body_came() -> None:
     assert taken.body == b"{}"
 
 
+@pytest.mark.rule("F23")
 @pytest.mark.rule("X-19")
 @pytest.mark.parametrize("how", ["endless", "half_body", "body_in_drips"])
 def test_a_status_stands_however_the_body_goes_on(how: str) -> None:  # B-60
@@ -45,6 +46,7 @@ def test_a_status_stands_however_the_body_goes_on(how: str) -> None:  # B-60
     assert len(reply.body) <= 64 * 1024
 
 
+@pytest.mark.rule("F23")
 @pytest.mark.rule("X-19")
 @pytest.mark.parametrize(
     ("how", "why"),
@@ -89,6 +91,7 @@ def test_no_cookie_is_kept_and_no_proxy_of_the_environment_used(monkeypatch: pyt
     assert len(hotline.taken) == 2
 
 
+@pytest.mark.rule("F22")
 def test_nobody_listens(free_port: int) -> None:
     target = read_target(f"http://127.0.0.1:{free_port}/", [f"127.0.0.1:{free_port}"], live=False)
     with pytest.raises(NoAnswer) as caught:
@@ -96,6 +99,7 @@ def test_nobody_listens(free_port: int) -> None:
     assert (caught.value.why, caught.value.sent) == ("not_reached", False)
 
 
+@pytest.mark.rule("F25")
 @pytest.mark.rule("A-05")
 @pytest.mark.rule("X-18")
 @pytest.mark.parametrize(
@@ -115,6 +119,7 @@ def test_every_address_of_a_name_must_be_public(addresses: list[str], why: str) 
     assert (caught.value.why, caught.value.sent) == (why, False)
 
 
+@pytest.mark.rule("F25")
 def test_a_resolver_that_fails_or_hangs_is_no_answer() -> None:
     def fails(*_: object) -> list[str]:
         raise OSError

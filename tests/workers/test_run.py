@@ -114,6 +114,8 @@ def test_a_worker_lives_through_redis_and_what_came_meanwhile(
         assert worker.stop() == 0
 
 
+@pytest.mark.rule("F4")
+@pytest.mark.rule("F5")
 def test_a_killed_workers_lease_is_given_up_by_the_next_in_its_slot(
     desk: Desk, tmp_path: Path, hotline: LyingHotline, redis_url: str
 ) -> None:

@@ -44,6 +44,7 @@ def test_jitter_stays_within_its_bounds_and_nothing_waits_three_hours(
         assert delay <= plain * (1 + part) + 1
 
 
+@pytest.mark.rule("F24")
 @pytest.mark.parametrize(
     ("priority", "asked", "heeded"),
     [("P1", 3, 5), ("P1", 45, 45), ("P1", 3600, 60), ("P2", 3600, 3600), ("P3", 86400, 3600), ("P4", 10**9, 3600)],
@@ -52,6 +53,7 @@ def test_retry_after_is_a_lower_bound_within_reason(priority: str, asked: int, h
     assert schedule.after_failure(priority, 1, 0, 0, asked) == heeded * SECOND
 
 
+@pytest.mark.rule("F24")
 @pytest.mark.parametrize(
     ("header", "seconds"),
     [

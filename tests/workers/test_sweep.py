@@ -131,6 +131,7 @@ def room(desk: Desk) -> Room:
 # Leading
 
 
+@pytest.mark.rule("F7")
 def test_one_leads_and_the_other_takes_over(desk: Desk) -> None:
     one, two = Room(desk), Room(desk, "there/clock-1/b")
     two.time = two.clock._monotonic = one.time  # type: ignore[assignment]  # both live in the same time
@@ -245,6 +246,7 @@ def test_parked_after_14_days_and_never_before(room: Room) -> None:
     assert room.desk.acts(delivery) == ["parked"]
 
 
+@pytest.mark.rule("F28")
 def test_a_jump_of_15_days_parks_nothing_for_a_day(room: Room) -> None:
     [delivery] = room.desk.file()
     room.clock.tick()
@@ -261,6 +263,7 @@ def test_a_jump_of_15_days_parks_nothing_for_a_day(room: Room) -> None:
     room.duties.finish()
 
 
+@pytest.mark.rule("F28")
 def test_a_clock_that_starts_15_days_later_parks_nothing_for_a_day(desk: Desk) -> None:
     [delivery] = desk.file()
     Room(desk).clock.tick()
@@ -273,6 +276,7 @@ def test_a_clock_that_starts_15_days_later_parks_nothing_for_a_day(desk: Desk) -
     other.duties.finish()
 
 
+@pytest.mark.rule("F28")
 def test_back_an_hour_what_lies_too_far_ahead_is_mended(room: Room) -> None:
     far, held = room.desk.file()[0], room.desk.file()[0]
     room.clock.tick()

@@ -69,6 +69,7 @@ def test_the_names_certificate_is_asked_for_though_the_line_goes_to_an_address(t
     assert hotline.taken[0].headers["host"] == f"{NAME}:{hotline.port}"
 
 
+@pytest.mark.rule("F25")
 @pytest.mark.rule("A-41")
 @pytest.mark.rule("A-05")
 @pytest.mark.parametrize(

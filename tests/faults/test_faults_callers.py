@@ -1,0 +1,180 @@
+"""What providers and callers do: twice, at once, out of order, late; a line dropped at each screen, an id again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+import pytest
+import redis
+
+from tests.faults.city import City
+from tests.faults.walking import DANGER_NOW, NUMBERS_ARE_THERE, TO_SEND, a_phone, comes_once, is_sent, of, say, walk
+from tests.support.handsets import AfricasTalking, Texts
+from tests.support.wait import until
+
+pytestmark = [pytest.mark.slow, pytest.mark.faults, pytest.mark.xdist_group("faults-callers")]
+HOME = "In danger? Call police 111.\nPikinini Helpline 163, free\n1 Report"
+THREE_HOURS = 3 * 3600
+
+
+@pytest.fixture(scope="module")
+def city() -> Iterator[City]:
+    city = City(web_processes=2).up()
+    yield city
+    city.down()
+
+
+def dialled(city: City, number: str = "") -> AfricasTalking:
+    phone = city.ussd_phone("africastalking", number or a_phone())
+    assert isinstance(phone, AfricasTalking)
+    return phone
+
+
+def texts(city: City) -> Texts:
+    phone = city.sms_phone("africastalking", a_phone())
+    assert isinstance(phone, Texts)
+    return phone
+
+
+@pytest.mark.rule("F26")
+def test_every_request_twice_and_send_twenty_times_at_once(city: City) -> None:
+    phone = dialled(city)
+    assert phone.dial() == phone.again()
+    for reply in TO_SEND:
+        assert phone.type(reply) == phone.again()
+    phone.path.append("1")
+    with ThreadPoolExecutor(20) as pool:
+        seen = list(pool.map(lambda _: phone.again(), range(20)))
+    assert is_sent(seen[0])
+    assert set(seen) == {seen[0]}
+    comes_once(city, phone.phone)
+
+
+@pytest.mark.rule("F26")
+def test_requests_in_another_order(city: City) -> None:
+    """An older one gets the screen that is current; the newest goes on."""
+    phone = dialled(city)
+    walk(phone, TO_SEND[:4])
+    current = phone.again()
+    path = list(phone.path)
+    for length in (2, 3, 1):
+        phone.path = path[:length]
+        assert phone.again() == current
+    phone.path = path
+    assert is_sent(walk(phone, (*TO_SEND[4:], "1"), dial=False))
+    comes_once(city, phone.phone)
+
+
+@pytest.mark.rule("F26")
+@pytest.mark.parametrize("forgotten", [False, True])
+def test_send_three_hours_late(city: City, forgotten: bool) -> None:
+    """By then the session is gone; the path alone finds the report again, with the code that was shown."""
+    phone = dialled(city)
+    sent = walk(phone, (*TO_SEND, "1"))
+    comes_once(city, phone.phone)
+    if forgotten:
+        with redis.Redis.from_url(city.environment["REDIS_URL"]) as client:
+            client.flushall()
+    assert phone.again() == sent
+    comes_once(city, phone.phone)
+
+
+@pytest.mark.rule("F26")
+def test_a_text_three_hours_late_presses_no_key_and_its_words_are_kept(city: City) -> None:
+    phone = texts(city)
+    for text in ("hi", *TO_SEND[:2]):
+        had = len(phone.replies())
+        phone.text(text)
+        until(lambda had=had: len(phone.replies()) > had, "no reply")  # type: ignore[misc]
+    had = phone.replies()[-1]
+    late = datetime.fromtimestamp(time.time() - THREE_HOURS, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    phone.write("6")
+    phone.last["date"] = late
+    phone.again()
+    until(lambda: phone.replies()[-1] == had and len(phone.replies()) > len(TO_SEND[:2]) + 1, "another screen came")
+
+
+@pytest.mark.rule("F27")
+@pytest.mark.parametrize("screens", range(len(TO_SEND) + 1))
+def test_dropped_at_each_screen_and_the_id_used_again_by_another_number(city: City, screens: int) -> None:
+    phone = dialled(city)
+    walk(phone, TO_SEND[:screens])
+    phone.line_gone()
+    other = dialled(city)
+    other.session = phone.session
+    seen = other.again()
+    assert seen.text.startswith(HOME)
+    assert walk(dialled(city, phone.phone), ()).text.startswith(HOME)
+    assert is_sent(walk(other, (*TO_SEND, "1"), dial=False))
+    comes_once(city, other.phone)
+    assert of(city, phone.phone) == []
+
+
+@pytest.mark.rule("F27")
+@pytest.mark.rule("S-12")
+def test_danger_now_and_the_network_says_that_the_line_is_gone(city: City) -> None:
+    before = len(city.received())
+    phone = dialled(city)
+    walk(phone, DANGER_NOW)
+    phone.line_gone()
+    phone.line_gone()
+    city.until_received(lambda came: len(came) > before, "it never came", 40)
+    city.until_finished()
+    incomplete = [line["body"]["data"] for line in city.received()[before:]]
+    assert [data["completeness"] for data in incomplete] == ["incomplete"]
+
+
+@pytest.mark.rule("F12")
+def test_redis_is_full(city: City) -> None:
+    """As away: a path goes on, the neutral form gets the numbers, a text is kept."""
+    with redis.Redis.from_url(city.environment["REDIS_URL"]) as client:
+        client.config_set("maxmemory", 1)
+        try:
+            phone, texter = dialled(city), texts(city)
+            assert is_sent(walk(phone, (*TO_SEND, "1")))
+            seen = city.ussd_phone("ussd", a_phone()).dial()
+            assert (NUMBERS_ARE_THERE in seen.text, seen.goes_on) == (True, False)
+            texter.text("hello")
+        finally:
+            client.config_set("maxmemory", 0)
+    until(lambda: city.ussd_phone("ussd", a_phone()).dial().goes_on, "Redis is not used again")
+    comes_once(city, phone.phone)
+    until(lambda: bool(texter.replies()), "the text was never answered", 60)
+
+
+@pytest.mark.rule("F29")
+def test_a_hotlines_key_is_missing_at_the_workers(city: City) -> None:
+    """Told, and others go on; once it is back all arrive, at the latest with the next hourly try."""
+    folder = city.plan.folder.inside / "keys" / "private"
+    (folder / "vu-pikinini").rename(folder.parent / "taken-away")
+    city.move_time(1)  # started anew: what was read before is forgotten
+    phone = dialled(city)
+    assert is_sent(walk(phone, (*TO_SEND, "1")))
+    until(lambda: city.count("delivery WHERE last_class = 'no_key'") > 0, "it is not poison", 40)
+    assert not of(city, phone.phone)
+    (folder.parent / "taken-away").rename(folder / "vu-pikinini")
+    city.move_time(3700)
+    city.until_received(lambda _: bool(of(city, phone.phone)), "it never came", 60)
+
+
+@pytest.mark.rule("F21")
+@pytest.mark.parametrize("how", ["torn", "another byte"])
+def test_an_entry_of_the_spool_that_cannot_be_read(city: City, how: str) -> None:
+    """Put aside and never deleted; the rest comes."""
+    spool = city.plan.folder.inside / "spool"
+    broken, whole = dialled(city), dialled(city)
+    walk(broken, TO_SEND)
+    walk(whole, TO_SEND)
+    bad = len(list((spool / "bad").iterdir()))
+    with city.locked():
+        assert is_sent(say(broken, "1"))
+        (entry,) = spool.glob("*.box")
+        data = entry.read_bytes()
+        entry.write_bytes(data[:-7] if how == "torn" else data[:50] + bytes([data[50] ^ 1]) + data[51:])
+        assert is_sent(say(whole, "1"))
+    comes_once(city, whole.phone)
+    assert len(list((spool / "bad").iterdir())) == bad + 1
+    assert of(city, broken.phone) == []
