@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry
@@ -12,7 +13,8 @@ import gateway.channels
 import workers.senders
 from gateway.metrics import COUNTED
 from reports.settings import SHARED, Common, Described, HotlineSettings, Operator, WebSecrets, describe
-from tests.docs import countries, rules
+from reports.store.rights import HOTLINES, RIGHTS, ROLES, ROWS
+from tests.docs import countries, faults, rules
 from tests.docs.pages import ROOT, part, read
 from workers.alerts import SMS_TO_DO
 from workers.delivery import TO_DO, TOLD_AT
@@ -88,12 +90,34 @@ def classes() -> str:
     return "\n".join(rows) + "\n"
 
 
+def rights_table() -> str:
+    names = [role.removeprefix("tokaut_") for role in ROLES]
+    rows = [f"| table | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
+    for table, by_role in RIGHTS.items():
+        shown = (re.sub(r"\b([a-z_0-9]+)\b", r"`\1`", by_role.get(role, "–")) for role in ROLES)
+        rows.append(f"| `{table}` | {' | '.join(shown)} |")
+    return "\n".join(rows) + "\n"
+
+
+def rows_table() -> str:
+    rows = ["| table | role | may | where |", "|---|---|---|---|"]
+    for table, limited in ROWS.items():
+        for (role, privilege), (there, made) in limited.items():
+            where = f"`{there}`" + (f", to rows of `{made}`" if made else "")
+            where = where.replace(HOTLINES, "the hotlines")
+            rows.append(f"| `{table}` | {role.removeprefix('tokaut_')} | {privilege} | {where} |")
+    return "\n".join(rows) + "\n"
+
+
 PARTS: Mapping[tuple[str, str], Callable[[], str]] = {
     ("docs/operating.md", "settings"): settings_table,
     ("docs/operating.md", "figures of web"): figures_of_web,
     ("docs/operating.md", "figures of workers"): figures_of_workers,
     ("docs/operating.md", "classes"): classes,
+    ("docs/store.md", "rights"): rights_table,
+    ("docs/store.md", "rows"): rows_table,
     ("docs/safeguarding.md", "proofs"): rules.table,
+    ("docs/reliability.md", "faults"): faults.table,
     ("docs/countries.md", "countries"): countries.table,
 }
 

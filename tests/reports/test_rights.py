@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -172,3 +174,27 @@ def test_the_settings_of_the_role_do_not_take_durability_away(site: Site) -> Non
         "ALTER ROLE tokaut_web SET synchronous_commit = off; ALTER ROLE tokaut_web SET client_min_messages = error"
     )
     assert site.database(WEB).not_durable() == []
+
+
+def test_a_copy_is_the_administrators_to_take_and_keeps_the_rights(
+    site: Site, postgres: Postgres, tmp_path: Path
+) -> None:
+    """Nobody's account that Tokaut knows may take one; put back, the owner's migration finds little to lay."""
+
+    def run(tool: str, *words: str) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run([*postgres.tool(tool), *words], capture_output=True, check=False)
+
+    def administrators(address: str) -> str:
+        return address.replace(f"{OWNER}@", "postgres@")
+
+    copy = str(tmp_path / "copy")
+    refused = run("pg_dump", "--format=custom", f"--file={copy}", site.addresses[OWNER])
+    assert b"row-level security" in refused.stderr
+    new = postgres.new_tokaut()
+    assert run("pg_dump", "--format=custom", f"--file={copy}", administrators(site.addresses[OWNER])).returncode == 0
+    back = run("pg_restore", "--exit-on-error", "--dbname", administrators(new[OWNER]), copy)
+    assert back.returncode == 0, back.stderr
+    site.addresses = new
+    assert {line.partition(" may make ")[2] for line in site.faults()} == {"temporary tables. Run: tokaut migrate"}
+    upgrade(site.database(OWNER), "live")
+    assert site.faults() == []
