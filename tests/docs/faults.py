@@ -1,0 +1,53 @@
+"""Which test brings about which fault, read from the marks in the tests' source."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tests.docs.rules import marks
+
+# What a run of the experiment does over and over, beside the tests of the one moment.
+BY_THE_EXPERIMENT = frozenset({"F1", "F2", "F3", "F4", "F5", "F7", "F9", "F13", "F22", "F23", "F26", "F27"})
+FAULTS: Mapping[str, str] = {
+    "F1": "a web process is killed before COMMIT",
+    "F2": "… after COMMIT, before the answer",
+    "F3": "gunicorn's master is killed",
+    "F4": "a worker is killed before the call",
+    "F5": "a worker is killed between the hotline's 2xx and the mark",
+    "F6": "a worker is frozen for longer than its lease",
+    "F7": "the clock is killed; two clocks",
+    "F8": "the console is killed in mid-answer (there is no console yet)",
+    "F9": "Valkey is killed",
+    "F10": "Valkey hangs",
+    "F11": "Valkey is emptied",
+    "F12": "Valkey is full",
+    "F13": "PostgreSQL is killed with all its processes",
+    "F14": "the database is slow, or hangs",
+    "F15": "the reply to COMMIT is lost",
+    "F16": "no second copy at COMMIT; the wait for it is cancelled",
+    "F17": "SQLite is locked by another process",
+    "F18": "the disk is full under the database",
+    "F19": "the spool is full or not writable, and the database away",
+    "F20": "the disk refuses to sync",
+    "F21": "a spool entry is torn, or of another key",
+    "F22": "a hotline is down and comes back",
+    "F23": "a hotline lies: takes and drops, drips, sends half a head",
+    "F24": "a hotline answers with each status there is",
+    "F25": "certificates, names and addresses of a hotline are wrong",
+    "F26": "webhooks come twice, at the same moment, late",
+    "F27": "the caller drops; a session's id is used again by another number",
+    "F28": "clocks jump",
+    "F29": "a hotline's key or secret is missing at the worker",
+    "F30": "a new release while people call",
+}
+
+
+def table() -> str:
+    """Fault → files of tests, as the page shows it."""
+    found = marks()
+    rows = ["| | fault | shown by |", "|---|---|---|"]
+    for name, what in FAULTS.items():
+        files = [f"`{file}`" for file in sorted(found.get(name, ()))]
+        files += ["the experiment"] if name in BY_THE_EXPERIMENT else []
+        rows.append(f"| {name} | {what} | {', '.join(files) or 'no test that is marked so'} |")
+    return "\n".join(rows) + "\n"
