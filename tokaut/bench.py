@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,31 +13,35 @@ from typing import Any
 import click
 from rich.console import Console
 
+from gateway.crowd import THREADS
 from reports.country import CountryError
 from reports.hardening import harden
 from reports.settings import Place, SettingError, load
-from tokaut import bench_machine, bench_measures
+from tokaut import bench_arrivals, bench_machine, bench_measures
 from tokaut.bench_measures import Size
 from tokaut.bench_table import table
 from tokaut.bench_town import BenchTown
-from tokaut.bench_walks import WALK
+from tokaut.bench_walks import SENDING, WALK
 from tokaut.caller import NotAScreen
 from tokaut.demo_folder import DemoFolder, Taken
 from tokaut.plain import Plain
 from tokaut.processes import Died
 from tokaut.valkey import NoValkey
 
-FULL = Size(rounds=5, seconds=4, warm=1, callers=16, sends=40)
-QUICK = Size(rounds=1, seconds=0.3, warm=0.1, callers=4, sends=3)
+Measured = tuple[str, Callable[[dict[str, Any]], Any]]  # a name, and what gives its figures
+
+FULL = Size(rounds=5, seconds=4, warm=1, callers=16, sends=40, urgent=20)
+QUICK = Size(rounds=1, seconds=0.5, warm=0.1, callers=4, sends=3, urgent=1)
 
 
 @click.command()
+@click.option("--postgresql", metavar="ADDRESS", help="Also commit reports to this empty PostgreSQL database.")
 @click.option("--quick", is_flag=True, help="Only show that it works: the figures are worth nothing.")
-def bench(*, quick: bool) -> None:
+def bench(*, postgresql: str | None, quick: bool) -> None:
     """Measure how fast this is on this machine, beside a floor on the same server in the same run.
 
     Starts web, workers, Valkey and a demo hotline on this machine alone, and callers that file made-up reports. Takes
-    about two minutes; the figures are good to compare with one another, and with another run only on a machine at rest.
+    about six minutes; the figures are good to compare with one another, and with another run only on a machine at rest.
 
     \b
     Example:  tokaut bench
@@ -46,7 +51,7 @@ def bench(*, quick: bool) -> None:
     harden()
     try:
         data = load(Place, os.environ).data
-        figures = _figures(data / "bench", QUICK if quick else FULL)
+        figures = _figures(data / "bench", QUICK if quick else FULL, postgresql)
     except (Taken, NoValkey, Died, NotAScreen, CountryError, SettingError) as error:
         raise Plain(str(error)) from None
     except KeyboardInterrupt:
@@ -57,32 +62,59 @@ def bench(*, quick: bool) -> None:
     click.echo(f"All of it: {written}")
 
 
-def _figures(folder: Path, size: Size) -> dict[str, Any]:
-    about = {
+def _figures(folder: Path, size: Size, postgresql: str | None) -> dict[str, Any]:
+    about: dict[str, Any] = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": bench_machine.commit(),
         "machine": bench_machine.machine(),
         "versions": bench_machine.versions(),
-        "settings": asdict(size) | {"web_processes": 1, "screens_of_a_walk": len(WALK)},
+        "settings": asdict(size) | {"web_processes": 1, "threads": THREADS, "screens_of_a_walk": len(WALK)},
     }
-    with DemoFolder(folder) as inside:
-        town = BenchTown(inside)
+    found = _in_a_town(folder, None, lambda town: _measures(town, size))
+    found["sending_postgresql"] = None
+    if postgresql:
+        found |= _in_a_town(folder, {"DATABASE_URL": postgresql}, lambda town: _on_postgresql(town, size))
+    return about | found
+
+
+def _in_a_town(
+    folder: Path, settings: dict[str, str] | None, measures: Callable[[BenchTown], Iterator[Measured]]
+) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    with DemoFolder(folder) as inside, Console(stderr=True).status("…") as status:
+        town = BenchTown(inside, settings)
         try:
-            return about | _measured(town, size)
+            for name, what in measures(town):
+                status.update(f"{name.replace('_', ' ')} …")
+                found[name] = what(found)
         finally:
             town.processes.stop()
+    return found
 
 
-def _measured(town: BenchTown, size: Size) -> dict[str, Any]:
+def _measures(town: BenchTown, size: Size) -> Iterator[Measured]:
+    """In this order: each is given what was found before."""
     town.start_web()
-    found = {
-        "round_trips": bench_measures.round_trips(town),
-        "session_bytes": bench_measures.session_bytes(town),
-        "screens": bench_measures.screens(town, size),
-        "memory_mb": bench_measures.memory_mb(town),
-    }
+    yield "start_seconds", lambda _: town.started_within
+    yield "round_trips", lambda _: bench_measures.round_trips(town)
+    yield "session_bytes", lambda _: bench_measures.session_bytes(town)
+    yield "screens", lambda _: bench_measures.screens(town, size)
+    yield "half_load", lambda found: bench_measures.half_load(town, size, found["screens"]["web"]["per_second"])
+    yield "memory_mb", lambda _: bench_measures.memory_mb(town, size)
     town.start_workers()
-    return found | {
-        "to_hotline": bench_measures.to_hotline(town, size),
-        "sending": bench_measures.sending(town, size),
-    }
+    yield "to_hotline", lambda _: bench_arrivals.to_hotline(town, size)
+    yield "sending", lambda _: bench_measures.sending(town, size)
+    yield (
+        "half_load_sending",
+        lambda found: bench_measures.half_load(town, size, found["sending"]["per_second"], SENDING, goal=50),
+    )
+    yield "deliveries_one", lambda _: bench_arrivals.deliveries(town, size)
+    yield "primary_down", lambda _: bench_arrivals.primary_down(town, size)
+    town.start_second_workers()
+    yield "deliveries_two", lambda _: bench_arrivals.deliveries(town, size)
+
+
+def _on_postgresql(town: BenchTown, size: Size) -> Iterator[Measured]:
+    town.start_web()
+    town.start_workers()
+    yield "sending_postgresql", lambda _: bench_measures.sending(town, size)

@@ -6,6 +6,7 @@ how much. Every answer is looked at.
 
 from __future__ import annotations
 
+import heapq
 import json
 import selectors
 import socket
@@ -32,6 +33,7 @@ class Order:
     callers: int
     seconds: float
     warm: float  # seconds before, not counted
+    rate: float = 0  # screens a second of all callers together, evenly; 0: as fast as the answers come
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,8 @@ class Line:
         self.load = load
         self.socket = socket.create_connection(("127.0.0.1", load.order.port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.asked_at = 0.0
+        self.due = 0.0
+        self.asked_at = 0.0  # or when it should have been asked: a server that is late is not asked less
         self._answer = b""
         self._step = -1
         self._who = b""
@@ -76,7 +79,7 @@ class Line:
             self._who = self.load.next_caller()
         body = self._who + self.load.texts[self._step]
         self._answer = b""
-        self.asked_at = time.perf_counter()
+        self.asked_at = self.due or time.perf_counter()
         self.socket.sendall(b"%s%d\r\n\r\n%s" % (self.load.head, len(body), body))
 
     def whole(self) -> bool:
@@ -87,7 +90,7 @@ class Line:
             raise ConnectionError
         if not found:
             return False
-        length = head[head.index(b"Content-Length: ") + 16 :].partition(b"\r\n")[0]
+        length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
         return len(body) >= int(length)
 
     def tally(self, tally: Tally) -> None:
@@ -103,8 +106,10 @@ class Load:
         self.head = "\r\n".join(head).encode()
         self.texts = [f"&text={path}".encode() for path in paths([reply for reply, _ in order.steps])]
         self.shows = [shows.encode() for _, shows in order.steps]
+        self._later: list[tuple[float, int, Line]] = []  # by when they are due
         self._run = uuid.uuid4().hex
         self._callers = 0
+        self._every = order.callers / order.rate if order.rate else 0.0
 
     def next_caller(self) -> bytes:
         self._callers += 1
@@ -115,9 +120,11 @@ class Load:
     def run(self) -> Seen:
         with selectors.DefaultSelector() as waiting:
             lines = [Line(self) for _ in range(self.order.callers)]
-            for line in lines:
+            began = time.perf_counter()
+            for number, line in enumerate(lines):
                 waiting.register(line.socket, selectors.EVENT_READ, line)
-                line.ask()
+                line.due = self._every and began + self._every * number / len(lines)
+                self._next(line)
             warm, tally = Tally(), Tally()
             self._until(waiting, self.order.warm, warm)
             cpu, began = time.process_time(), time.perf_counter()
@@ -131,16 +138,29 @@ class Load:
 
     def _until(self, waiting: selectors.BaseSelector, seconds: float, tally: Tally) -> None:
         end = time.perf_counter() + seconds
-        while time.perf_counter() < end:
-            for key, _ in waiting.select(timeout=0.1):
+        while (now := time.perf_counter()) < end:
+            first = self._later[0][0] if self._later else end
+            for key, _ in waiting.select(timeout=max(0.0, min(first, end) - now)):
                 line: Line = key.data
                 if line.whole():
                     line.tally(tally)
-                    line.ask()
+                    line.due += self._every
+                    self._next(line)
+            while self._later and self._later[0][0] <= time.perf_counter():
+                heapq.heappop(self._later)[2].ask()
+
+    def _next(self, line: Line) -> None:
+        """At once, or when it is due."""
+        if line.due > time.perf_counter():
+            heapq.heappush(self._later, (line.due, id(line), line))
+        else:
+            line.ask()
 
     def _drain(self, waiting: selectors.BaseSelector) -> None:
         """The answers still on their way, so that the next series finds a server at rest."""
         end = time.perf_counter() + DRAIN
+        for _, _, line in self._later:
+            waiting.unregister(line.socket)
         while waiting.get_map() and time.perf_counter() < end:
             for key, _ in waiting.select(timeout=0.1):
                 if key.data.whole():

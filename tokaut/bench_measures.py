@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -16,8 +15,9 @@ from tokaut.bench_town import BenchTown
 from tokaut.bench_walks import SENDING, TEXTS, WALK, WAYS, Step, phone
 from tokaut.processes import Died
 
-ARRIVES_WITHIN = 30.0  # seconds
-QUIET = 0.3  # seconds between two reports on a quiet system
+COMPARED = ("web", "floor", "gunicorn")
+MANY_SESSIONS = (1_000, 100_000)
+SESSION_BYTES = 700
 
 Figures = dict[str, Any]
 
@@ -31,31 +31,33 @@ class Size:
     warm: float
     callers: int
     sends: int
+    urgent: int
 
 
 def screens(town: BenchTown, size: Size) -> Figures:
-    """web and the floor in turn, with the same callers; medians of the rounds, and web as a ratio to the floor."""
-    rounds = [{name: _series(town, name, WALK, size) for name in ("web", "floor")} for _ in range(size.rounds)]
-    found: Figures = {name: _medians([one[name] for one in rounds]) for name in ("web", "floor")}
-    web, floor = found["web"], found["floor"]
+    """web and both floors in turn, with the same callers; medians of the rounds, and web as a ratio to each floor."""
+    rounds = [{name: series(town, name, WALK, size) for name in COMPARED} for _ in range(size.rounds)]
+    found: Figures = {name: _medians([one[name] for one in rounds]) for name in COMPARED}
     found["ratio"] = {
-        "per_second": _ratio(web["per_second"], floor["per_second"]),
-        "cpu": _ratio(floor["cpu_ms"], web["cpu_ms"]),
+        floor: {
+            "per_second": _ratio(found["web"]["per_second"], found[floor]["per_second"]),
+            "cpu": _ratio(found[floor]["cpu_ms"], found["web"]["cpu_ms"]),
+        }
+        for floor in COMPARED[1:]
     }
-    return found | {"goal": 0.8, "rounds": rounds}
+    return found | {"goal": {"floor": 0.8, "gunicorn": 3.0}, "rounds": rounds}
+
+
+def half_load(town: BenchTown, size: Size, full: float, steps: Sequence[Step] = WALK, goal: int = 20) -> Figures:
+    """Half of the screens a second that web can do, asked for evenly; a late answer counts from when it was due."""
+    rounds = [series(town, "web", steps, size, rate=full / 2) for _ in range(size.rounds)]
+    return _medians(rounds) | {"goal_p99": goal}
 
 
 def sending(town: BenchTown, size: Size) -> Figures:
     """The same walk with Send at its end: each "Sent" is a report on the disk."""
-    rounds = [_series(town, "web", SENDING, size) for _ in range(size.rounds)]
+    rounds = [series(town, "web", SENDING, size) for _ in range(size.rounds)]
     return _medians(rounds) | {"reports_per_second": median(one["walks_per_second"] for one in rounds)}
-
-
-def to_hotline(town: BenchTown, size: Size) -> Figures:
-    """On a quiet system: until the hotline has checked a report's signature, from three moments before."""
-    found = [_send_one(town, number) for number in range(size.sends + 1)][1:]  # the first one warms everybody up
-    figures = {name: {"p50": _at(found, name, 0.5), "p95": _at(found, name, 0.95)} for name in found[0]}
-    return figures | {"reports": size.sends, "goal": {"p50": 250, "p95": 1000}}
 
 
 def session_bytes(town: BenchTown) -> Figures:
@@ -77,9 +79,24 @@ def session_bytes(town: BenchTown) -> Figures:
     }
 
 
-def memory_mb(town: BenchTown) -> Figures:
-    """Of the one web process, after the series."""
-    return memory(town.running("web"))
+def memory_mb(town: BenchTown, size: Size) -> Figures:
+    """Of the one web process: after the series, and once Redis holds so many sessions more."""
+    found: Figures = {"after_load": memory(town.running("web"))}
+    for sessions in MANY_SESSIONS:
+        _fill(town, sessions)
+        series(town, "web", WALK, size, flush=False)
+        found[f"{sessions} sessions"] = memory(town.running("web"))
+    town.redis.flushdb()
+    few, many = (found[f"{sessions} sessions"]["rss"] for sessions in MANY_SESSIONS)
+    return found | {"growth": _ratio(many, few), "goal": {"rss": 90, "growth": 1.1}}
+
+
+def _fill(town: BenchTown, sessions: int) -> None:
+    town.redis.flushdb()
+    pipeline = town.redis.pipeline(transaction=False)
+    for number in range(sessions):
+        pipeline.set(f"s:{number:064x}", b"x" * SESSION_BYTES, ex=3600)
+    pipeline.execute()
 
 
 def round_trips(town: BenchTown) -> Figures:
@@ -102,13 +119,16 @@ def round_trips(town: BenchTown) -> Figures:
 # Series of many callers
 
 
-def _series(town: BenchTown, name: str, steps: Sequence[Step], size: Size) -> Figures:
-    town.redis.flushdb()  # or a phone that comes again would carry on its report of the round before
+def series(
+    town: BenchTown, name: str, steps: Sequence[Step], size: Size, *, rate: float = 0, flush: bool = True
+) -> Figures:
+    if flush:
+        town.redis.flushdb()  # or a phone that comes again would carry on its report of the round before
     running = town.running(name)
     before = cpu_seconds(running)
-    seen = town.load(name, steps, callers=size.callers, seconds=size.seconds, warm=size.warm)
+    seen = town.load(name, steps, callers=size.callers, seconds=size.seconds, warm=size.warm, rate=rate)
     after = cpu_seconds(running)
-    if seen.wrong or not seen.screens:
+    if seen.wrong or not seen.answered:
         raise Died(f"{name}: {seen.wrong} of {seen.screens} answers were not the screen that was expected")
     cpu = None if before is None or after is None else round((after - before) * 1000 / seen.answered, 3)
     return _rates(seen) | {"cpu_ms": cpu}
@@ -172,33 +192,3 @@ def _counted(town: BenchTown, act: Callable[[], int]) -> tuple[float, dict[str, 
         if name not in ("cmdstat_info", "cmdstat_config|resetstat")
     }
     return round(reads / inbound, 2), commands
-
-
-def _send_one(town: BenchTown, number: int) -> dict[str, float]:
-    """Milliseconds until the hotline has it: from pressing Send, from the commit's beginning, from reading "Sent"."""
-    time.sleep(QUIET)
-    with closing(town.caller(phone(number))) as caller:
-        caller.dial()
-        for step in SENDING[1:]:
-            screen = caller.reply(step.reply)
-        sent_at = time.time()
-    if not screen.text.startswith("Sent to"):
-        raise Died(f"a report was not sent:\n{screen.text}")
-    end = time.monotonic() + ARRIVES_WITHIN
-    while time.monotonic() < end:
-        town.processes.look()
-        for delivery in town.received.new():
-            since = {"send": caller.asked_at, "commit": _made_at(delivery.key), "sent": sent_at}
-            return {f"from_{name}": (delivery.at - moment) * 1000 for name, moment in since.items()}
-        time.sleep(0.005)
-    raise Died(f"a report did not come to the hotline within {ARRIVES_WITHIN:.0f} s; see {town.processes.logs}")
-
-
-def _made_at(delivery_id: str) -> float:
-    """Unix seconds: a delivery's id is a UUIDv7 that web makes as it begins to write."""
-    return (uuid.UUID(delivery_id).int >> 80) / 1000
-
-
-def _at(found: Sequence[dict[str, float]], name: str, part: float) -> float:
-    ordered = sorted(one[name] for one in found)
-    return round(ordered[min(len(ordered) - 1, int(len(ordered) * part))], 1)

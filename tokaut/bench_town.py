@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, replace
+from functools import partial
 
 import requests
 from redis import Redis
@@ -29,57 +32,84 @@ from tokaut.received import Received
 
 STARTS_WITHIN = 60.0  # seconds
 COUNTRIES = ("vu", "fj", "ke")
+DOWN = "FJ"
+THREADS = ("--worker-class", "gthread", "--threads", "8", "--no-control-socket", "--log-level", "warning")
+FLOORS = {"floor": ("-c", GUNICORN), "gunicorn": THREADS}  # on web's own server, and on gunicorn's threads
 
 
 class BenchTown:
-    """Raises Died where something does not start."""
+    """Raises Died where something does not start. `settings` are laid over the demo's.
 
-    def __init__(self, folder: DemoFolder) -> None:
+    The child helpline of DOWN is down for good: nothing listens at its address.
+    """
+
+    def __init__(self, folder: DemoFolder, settings: Mapping[str, str] | None = None) -> None:
         self.countries: Sequence[Country] = tuple(load_all(COUNTRIES, "demo"))
         hotlines = [hotline for country in self.countries for hotline in country.hotlines]
-        self._floor_port = _free_port()
-        self._plan: Plan = plan({}, folder, Addresses(_free_port(), _free_port()), hotlines)
+        self._ports = {name: _free_port() for name in FLOORS}
+        made = plan({}, folder, Addresses(_free_port(), _free_port()), hotlines)
+        self._plan: Plan = replace(made, settings={**made.settings, **_down(self.countries), **(settings or {})})
         self.processes = Processes(folder.run, folder.inside / "log")
         self.redis: Redis = for_sessions(Reach(self._plan.settings["REDIS_URL"]))
         self.received = Received(folder.received)
+        self.started_within = 0.0  # seconds from web's start to its first answer
 
     def start_web(self) -> None:
         """Valkey, web and the floor: nothing else is there to disturb them."""
         self._start("valkey")
         prepare(self._plan)
         self._until(lambda: valkey.answers(self._plan.folder.inside), "valkey")
+        began = time.monotonic()
         self._start("web")
-        floor = python("gunicorn", "-c", GUNICORN, "--workers", "1", "--bind", f"127.0.0.1:{self._floor_port}")
-        app = f"{bench_floor.__name__}:{bench_floor.create_app.__name__}()"
-        self.processes.start("floor", [*floor, app], self._plan.settings)
         self._until(lambda: _answers(self._plan.where.web), "web")
-        self._until(lambda: _answers(f"http://127.0.0.1:{self._floor_port}"), "the floor")
+        self.started_within = round(time.monotonic() - began, 2)
+        app = f"{bench_floor.__name__}:{bench_floor.create_app.__name__}()"
+        for name, port in self._ports.items():
+            server = python("gunicorn", *FLOORS[name], "--workers", "1", "--bind", f"127.0.0.1:{port}")
+            self.processes.start(name, [*server, app], self._plan.settings)
+            self._until(partial(_answers, f"http://127.0.0.1:{port}"), name)
 
     def start_workers(self) -> None:
         for name in ("hotline", "urgent", "standard", "clock"):
             self._start(name)
         self._until(lambda: _answers(self._plan.where.hotline), "the hotline")
 
+    def start_second_workers(self) -> None:
+        for name in ("urgent", "standard"):
+            self.processes.start(f"{name} 2", python("workers.run", name, "2"), self._plan.settings)
+
+    @contextmanager
+    def workers_held(self) -> Iterator[None]:
+        """What is reported meanwhile waits for them."""
+        workers = processes_with("workers.run")
+        _signal(workers, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            _signal(workers, signal.SIGCONT)
+
     @property
     def ports(self) -> dict[str, int]:
-        return {"web": self._plan.where.web_port, "floor": self._floor_port}
+        return {"web": self._plan.where.web_port, **self._ports}
 
     def running(self, name: str) -> list[int]:
         """The server's master and its one worker."""
         return processes_with(f"127.0.0.1:{self.ports[name]}")
 
-    def caller(self, phone: str) -> Caller:
-        return Caller(self._plan.where.web, self._plan.secrets.africastalking, phone=phone, dials=DIALS)
+    def caller(self, phone: str, dials: str = DIALS) -> Caller:
+        return Caller(self._plan.where.web, self._plan.secrets.africastalking, phone=phone, dials=dials)
 
     def text(self, phone: str, words: str, number: int) -> None:
         """One SMS, as Africa's Talking passes it on. Raises requests.HTTPError."""
         form = {"from": phone, "to": "163", "text": words, "id": f"ATXid_{phone}_{number}"}
         requests.post(f"{self._plan.where.web}{self._door('sms')}", data=form, timeout=10).raise_for_status()
 
-    def load(self, name: str, steps: Sequence[Step], *, callers: int, seconds: float, warm: float) -> Seen:
+    def load(
+        self, name: str, steps: Sequence[Step], *, callers: int, seconds: float, warm: float, rate: float = 0
+    ) -> Seen:
         """Callers at web, or the same ones at the floor, whose answer is always the same."""
         shows = [(step.reply, step.shows if name == "web" else "CON ") for step in steps]
-        order = Order(self.ports[name], self._door("ussd"), shows, callers, seconds, warm)
+        order = Order(self.ports[name], self._door("ussd"), shows, callers, seconds, warm, rate)
         done = subprocess.run(
             python("tokaut.bench_load"), input=json.dumps(asdict(order)), capture_output=True, text=True, check=False
         )
@@ -106,6 +136,18 @@ def _answers(address: str) -> bool:
     with suppress(requests.RequestException):
         return bool(requests.get(address, timeout=STARTS_WITHIN, headers={"Connection": "close"}).status_code)
     return False
+
+
+def _down(countries: Sequence[Country]) -> dict[str, str]:
+    helpline = next(country.helpline() for country in countries if country.iso == DOWN)
+    name = f"HOTLINE_{helpline.id.upper().replace('-', '_')}" if helpline else ""
+    nobody = f"127.0.0.1:{_free_port()}"
+    return {f"{name}_URL": f"http://{nobody}/", f"{name}_PRIVATE": nobody}
+
+
+def _signal(processes: Sequence[int], number: int) -> None:
+    for process in processes:
+        os.kill(process, number)
 
 
 def _free_port() -> int:

@@ -50,6 +50,15 @@ WAYS = (
 )
 TEXTS = ("report", "2", "2", "1", "4", "4", "1", "My uncle's friend asks for photos and I do not want to send them.")
 
+# Fiji, in danger now, by the labels of choices; "" takes the first one
+DIALS_DOWN = "*133#"
+IN_DANGER = ("Report", "Now", "Go on", "Me", "No", "Send", "")
+
+
+def phone_down(number: int) -> str:
+    """Made up: +679 755 0000 and on."""
+    return f"+679755{number % 10_000:04}"
+
 
 def paths(replies: Sequence[str]) -> Iterator[str]:
     """The field `text` of each request: all replies so far, joined, as a form writes them."""
