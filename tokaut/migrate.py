@@ -8,7 +8,8 @@ from contextlib import closing
 import click
 
 from reports.hardening import harden
-from reports.migrations import WrongDatabase, upgrade
+from reports.migrations import upgrade
+from reports.schema import WrongDatabase
 from reports.settings import Place, SettingError, load
 from reports.store.database import Away, BadAddress, Database
 from reports.store.granted import faults
@@ -38,6 +39,8 @@ def migrate() -> None:
     except (SettingError, BadAddress, WrongDatabase) as error:
         raise Plain(str(error)) from None
     except Away as away:
+        if str(away) == "InsufficientPrivilege":
+            raise Plain("This account may not do that in PostgreSQL. Name tokaut_owner in DATABASE_URL.") from None
         raise Plain(f"The database does not answer ({away}). Start it, then run this again.") from None
     click.echo("The database has the schema of this release.")
     for line in wanting:

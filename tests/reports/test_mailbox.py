@@ -13,10 +13,9 @@ from sqlalchemy import event
 
 from reports import mailbox
 from reports.sealing import Vault
-from reports.store import tables as t
 from reports.store.database import Away, Database
 from reports.store.filing import open_mailbox
-from tests.support.postgres import binaries
+from tests.support import databases
 
 VAULT = Vault([b"k" * 32])
 REPORT = "01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e"
@@ -25,13 +24,12 @@ ORIGIN = b"o" * 32
 HOUR = 3600
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Database:
-    database = Database(f"sqlite:///{tmp_path}/tokaut.db")
-    with database.write() as connection:
-        t.metadata.create_all(connection)
-    open_mailbox(database, REPORT, mailbox.drawer(VAULT, ORIGIN))
-    return database
+@pytest.fixture(params=databases.KINDS)
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    made = databases.made(request.param, request, tmp_path)
+    open_mailbox(made, REPORT, mailbox.drawer(VAULT, ORIGIN))
+    yield made
+    made.close()
 
 
 def code() -> str:
@@ -153,12 +151,10 @@ class Together(Vault):
         return Compared(found)
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)] if binaries() else ["sqlite"])
+@pytest.fixture(params=databases.KINDS)
 def busy(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """A database of each kind that 24 threads may use."""
-    on_file = f"sqlite:///{tmp_path}/busy.db"
-    made = Database(on_file if request.param == "sqlite" else request.getfixturevalue("postgres_url"), threads=24)
-    t.metadata.create_all(made.engine)
+    made = databases.made(request.param, request, tmp_path, threads=24)
     open_mailbox(made, REPORT, mailbox.drawer(VAULT, ORIGIN))
     yield made
     made.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,15 +11,16 @@ from sqlalchemy import insert
 from reports.store import messages
 from reports.store import tables as t
 from reports.store.database import Database
+from tests.support import databases
 
 CALLER = b"c" * 32
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Database:
-    database = Database(f"sqlite:///{tmp_path}/tokaut.db")
-    t.metadata.create_all(database.engine)
-    return database
+@pytest.fixture(params=databases.KINDS)
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    made = databases.made(request.param, request, tmp_path)
+    yield made
+    made.close()
 
 
 def keep(database: Database, *names: int, at: int = 2) -> None:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-from reports.migrations import WrongDatabase, is_current, refuse_wrong, upgrade
+from reports.migrations import upgrade
+from reports.schema import WrongDatabase, is_current, refuse_wrong
 from reports.store.database import Database
 from reports.store.tables import metadata
+from tests.support import databases
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Database:
-    return Database(f"sqlite:///{tmp_path}/tokaut.db")
+@pytest.fixture(params=databases.KINDS)
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    made = databases.empty(request.param, request, tmp_path)
+    yield made
+    made.close()
 
 
 def test_the_steps_lead_to_the_declared_tables(database: Database) -> None:
@@ -28,7 +33,7 @@ def test_upgrading_twice_changes_nothing(database: Database) -> None:
     upgrade(database, "demo")
     upgrade(database, "demo")
     assert is_current(database)
-    refuse_wrong(database, "demo", "web")
+    refuse_wrong(database, "demo", "owner")
 
 
 @pytest.mark.rule("S-40")
@@ -37,7 +42,7 @@ def test_upgrading_twice_changes_nothing(database: Database) -> None:
 def test_modes_never_share_a_database(database: Database, made: str, mode: str) -> None:
     upgrade(database, made)
     with pytest.raises(WrongDatabase, match=made):
-        refuse_wrong(database, mode, "web")
+        refuse_wrong(database, mode, "owner")
     with pytest.raises(WrongDatabase, match=made):
         upgrade(database, mode)
 
@@ -46,7 +51,7 @@ def test_another_schema_is_refused(database: Database) -> None:
     with database.write() as connection:
         metadata.create_all(connection)
     with pytest.raises(WrongDatabase, match="tokaut migrate"):
-        refuse_wrong(database, "demo", "web")
+        refuse_wrong(database, "demo", "owner")
 
 
 @pytest.mark.rule("B-73")

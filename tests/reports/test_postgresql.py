@@ -8,11 +8,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import psycopg
 import pytest
 from sqlalchemy import insert, select, text, update
 
+from gateway.filer import Filer
+from reports.sealing import Vault
 from reports.store import tables as t
 from reports.store.database import Away, Database
 from reports.store.postgresql import A_CALLER
@@ -135,6 +138,16 @@ def test_a_lock_of_another_ends_after_a_second(database: Database, straight: Dat
                 connection.execute(update(t.lease).values(until=2))
 
         assert 0.9 < seconds_until_away(wait_for_it) < A_CALLER.statements + SLACK
+
+
+def test_after_three_unknown_outcomes_web_asks_no_more_for_half_a_minute(database: Database, proxy: Proxy) -> None:
+    nothing: Any = None
+    vault = Vault([b"k" * 32])
+    filer = Filer(database=database, spool=nothing, vault=vault, sealer=nothing, hurry=nothing, count=nothing)
+    proxy.stall()
+    for _ in range(3):
+        assert seconds_until_away(lambda: filer.open_report("48219303", "7350")) > 1
+    assert seconds_until_away(lambda: filer.open_report("48219303", "7350")) < 0.1
 
 
 def test_who_stops_in_the_middle_of_a_transaction_lets_the_others_go_on(postgres_url: str) -> None:

@@ -15,15 +15,14 @@ from reports.store import tables as t
 from reports.store.database import Database
 from reports.store.filing import new_id
 from reports.store.rewrapping import ROWS, Rewrapped, naming, older, rewrap_all
+from tests.support import databases
 
 HOTLINE, OTHER = "vu-pikinini", "vu-police"
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+@pytest.fixture(params=databases.KINDS)
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    sqlite = f"sqlite:///{tmp_path / 'tokaut.db'}"
-    made = Database(sqlite if request.param == "sqlite" else request.getfixturevalue("postgres_url"))
-    t.metadata.create_all(made.engine)
+    made = databases.made(request.param, request, tmp_path)
     yield made
     made.close()
 

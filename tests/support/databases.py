@@ -80,6 +80,14 @@ def made(kind: str, request: pytest.FixtureRequest, folder: Path, threads: int =
     return database
 
 
+def empty(kind: str, request: pytest.FixtureRequest, folder: Path) -> Database:
+    """Without a table; the account that migrates it."""
+    if kind == "sqlite":
+        return Database(f"sqlite:///{folder}/tokaut.db")
+    postgres: Postgres = request.getfixturevalue("postgres")
+    return Database(postgres.new_tokaut()["tokaut_owner"], threads=1)
+
+
 def with_tables(address: str, threads: int = 8) -> Database:
     database = Database(address, threads=threads)
     metadata.create_all(database.engine)

@@ -58,4 +58,4 @@ def test_a_service_cannot_migrate(postgres: Postgres, tmp_path: Path) -> None:
     addresses = postgres.new_tokaut()
     done = run("migrate", DATABASE_URL=addresses[WEB], TOKAUT_DATA=str(tmp_path))
     assert done.exit_code == 1
-    assert "InsufficientPrivilege" in done.output
+    assert "Name tokaut_owner in DATABASE_URL" in done.output

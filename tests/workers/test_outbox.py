@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
+
+import pytest
 
 from reports.store import outbox, sweeping
+from reports.store.database import Away
 from reports.store.outbox import Failure, Leased
+from tests.support import databases
+from tests.support.postgres import binaries
 from tests.workers.filings import ONE, TWO, Desk
 
 URGENT = ("P1", "P2")
@@ -71,3 +77,16 @@ def test_many_at_once_take_no_more_than_two(desk: Desk) -> None:
         thread.join()
     assert len(taken) == 6
     assert sum(one is not None for one in taken) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(binaries() is None, reason="no PostgreSQL binaries")
+def test_on_postgresql_the_store_has_the_rights_of_who_calls(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or all these tests would say nothing about them: with web's, nothing can be leased."""
+    made = databases.made("postgresql", request, tmp_path)
+    monkeypatch.setitem(databases.SET_ROLE, "outbox", "SET ROLE tokaut_web")
+    with pytest.raises(Away, match="InsufficientPrivilege"):
+        outbox.lease_next(made, ("P1",), "me")
+    made.close()
