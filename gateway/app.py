@@ -35,9 +35,9 @@ from gateway.web import Web
 from gateway.webhooks import NOT_FOUND, Webhooks, is_local
 from reports import connections, country, keyfolder, logs
 from reports.hardening import harden
-from reports.migrations import WrongDatabase, refuse_wrong
 from reports.pepper import load_pepper
 from reports.queue import Hurry
+from reports.schema import WrongDatabase, refuse_wrong
 from reports.sealing import Pepper, Public, Vault
 from reports.settings import Common, Fault, SettingError, WebSecrets, load_all
 from reports.spool import Spool

@@ -160,7 +160,7 @@ class Desk:
 
 def _addressed(turn: Turn, link: str = "") -> Turn:
     """With what a channel has to know beside the words, and has no means to find out."""
-    return replace(turn, ucs2=alphabet(turn.text) == "ucs2", link=link)
+    return Turn(turn.text, turn.goes_on, ucs2=alphabet(turn.text) == "ucs2", link=link)
 
 
 def dialled(countries: Countries, raw: bytes) -> str:

@@ -15,8 +15,8 @@ from typing import Final
 from reports.country import Countries, CountryError, load_all
 from reports.hotline import Hotline, Mode
 from reports.keyfolder import SENDER, KeyFault, listed, load_private, load_public
-from reports.migrations import WrongDatabase, refuse_wrong
 from reports.pepper import load_pepper
+from reports.schema import WrongDatabase, refuse_wrong
 from reports.settings import SHARED, Common, PepperFile, SettingError, attempt_hotlines, collect, load
 from reports.store.backups import age_seconds, mark
 from reports.store.database import Away, BadAddress, Database

@@ -15,8 +15,8 @@ from prometheus_client import CollectorRegistry
 
 from reports import country
 from reports.connections import for_queue
-from reports.migrations import refuse_wrong
 from reports.queue import Hurry
+from reports.schema import refuse_wrong
 from reports.settings import (
     Common,
     Fault,

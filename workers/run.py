@@ -26,8 +26,8 @@ from reports import logs
 from reports.connections import for_queue
 from reports.country import CountryError
 from reports.hardening import harden
-from reports.migrations import WrongDatabase
 from reports.queue import DELIVER, SEND_SMS, AllowedJob, NotAllowed
+from reports.schema import WrongDatabase
 from reports.settings import SettingError
 from reports.store import outbox
 from reports.store.database import Away, BadAddress

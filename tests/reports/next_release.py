@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 from alembic.config import Config
-from alembic.script import ScriptDirectory
 
-from reports import migrations
+from reports import migrations, schema
 
 NEXT = "9001"
 STEP = """
@@ -28,7 +27,7 @@ def upgrade():
 
 def install(monkeypatch: pytest.MonkeyPatch, folder: Path, more: str = "") -> None:
     """From now on this process is of that release; others are not."""
-    head = ScriptDirectory(str(migrations.FOLDER)).get_current_head()
+    head = schema.newest()
     folder.mkdir(exist_ok=True)
     (folder / "step.py").write_text(STEP.format(revision=NEXT, before=head, more=more))
     config = Config()
@@ -36,3 +35,4 @@ def install(monkeypatch: pytest.MonkeyPatch, folder: Path, more: str = "") -> No
     config.set_main_option("path_separator", "newline")
     config.set_main_option("version_locations", f"{migrations.FOLDER / 'versions'}\n{folder}")
     monkeypatch.setattr(migrations, "_config", lambda: config)
+    monkeypatch.setattr(schema, "newest", lambda: NEXT)

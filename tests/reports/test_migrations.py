@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
+from reports import migrations
 from reports.migrations import upgrade
-from reports.schema import WrongDatabase, is_current, refuse_wrong
+from reports.schema import WrongDatabase, is_current, newest, refuse_wrong
 from reports.store.database import Database
 from reports.store.tables import metadata
 from tests.support import databases
@@ -57,3 +59,8 @@ def test_another_schema_is_refused(database: Database) -> None:
 @pytest.mark.rule("B-73")
 def test_a_database_that_is_away_is_no_reason_not_to_start() -> None:
     refuse_wrong(Database("postgresql://127.0.0.1:1/x"), "live", "web")
+
+
+def test_the_newest_step_is_where_alembic_would_go() -> None:
+    """A process knows it from the files' names alone."""
+    assert newest() == ScriptDirectory(str(migrations.FOLDER)).get_current_head()

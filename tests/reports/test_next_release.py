@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import inspect
 
-from reports.migrations import WrongDatabase, refuse_wrong, upgrade
+from reports.migrations import upgrade
+from reports.schema import WrongDatabase, refuse_wrong
 from reports.store.database import Away, Database
 from tests.reports.next_release import install
 

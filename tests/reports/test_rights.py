@@ -10,7 +10,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from reports.migrations import WrongDatabase, refuse_wrong, upgrade
+from reports.migrations import upgrade
+from reports.schema import WrongDatabase, refuse_wrong
 from reports.store.database import Database
 from reports.store.granted import faults
 from reports.store.rights import CLOCK, OWNER, ROLES, WEB, WORKER, rights

@@ -14,7 +14,8 @@ import pytest
 from click.testing import CliRunner
 
 from reports.keyfolder import new_pair
-from reports.migrations import refuse_wrong, upgrade
+from reports.migrations import upgrade
+from reports.schema import refuse_wrong
 from reports.store import backups
 from reports.store import tables as t
 from reports.store.database import Database

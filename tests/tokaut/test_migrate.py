@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from reports.migrations import is_current
+from reports.schema import is_current
 from reports.store.database import Database
 from tokaut.__main__ import main
 

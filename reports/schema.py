@@ -1,0 +1,75 @@
+"""Whether a database is the one that a process may work on: its schema, its mode, its account's rights.
+
+Each process looks once, as it starts. What it needs of Alembic is one number, and not 10 MB for as long as it runs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import Connection, String, column, inspect, select, table
+
+from reports.store import granted
+from reports.store.database import Away, Database
+from reports.store.tables import made_for
+
+STEPS = Path(__file__).parent / "migrations" / "versions"
+TAKEN = table("alembic_version", column("version_num", String))
+
+
+class WrongDatabase(Exception):
+    """Not the database of this program: another mode's, or of another release. One line that says what to do."""
+
+
+def refuse_wrong(database: Database, mode: str, account: str) -> None:
+    """Raises WrongDatabase. A database that is away is no reason not to start: a caller must be heard meanwhile.
+
+    `account`: whose process this is, web, worker or clock; "" for any of them.
+    """
+    try:
+        if lines := wrong(database, mode, account):
+            raise WrongDatabase("\n".join(lines))
+        if not is_current(database):
+            raise WrongDatabase("The database has an older schema than this release needs. Next: tokaut migrate")
+        refuse_other_modes(database, mode)
+    except Away:
+        return
+
+
+def wrong(database: Database, mode: str, account: str) -> list[str]:
+    """By which a report could be lost, or somebody read what is not theirs; a sentence each. Raises Away."""
+    lines = database.not_durable() if mode == "live" else []
+    return lines + (granted.faults(database, account) if mode in ("live", "training") else [])
+
+
+def is_current(database: Database) -> bool:
+    """Whether the schema has all that this code needs. Raises Away.
+
+    A later one has: while a release is brought in, processes of the one before start again on its schema.
+    """
+    with database.read() as connection:
+        return has_all(connection)
+
+
+def has_all(connection: Connection) -> bool:
+    """The steps are numbered, one after the other: what is not older has them all."""
+    if not inspect(connection).has_table(TAKEN.name):
+        return False
+    taken = connection.execute(select(TAKEN)).scalars().all()
+    return len(taken) == 1 and taken[0] >= newest()
+
+
+def newest() -> str:
+    """The number of the last step of this release."""
+    return max(step.stem.partition("_")[0] for step in STEPS.glob("[0-9]*_*.py"))
+
+
+def refuse_other_modes(database: Database, mode: str) -> None:
+    """Training and live never meet (S-40)."""
+    with database.read() as connection:
+        made = connection.execute(made_for.select()).scalars().first()
+    if made != mode:
+        raise WrongDatabase(
+            f"This database was made for {made} mode, and TOKAUT_MODE is {mode}. Give each mode a database of its own: "
+            "DATABASE_URL or TOKAUT_DATA"
+        )

@@ -1,0 +1,19 @@
+"""What the web process does without: it is started many times over, and each megabyte is paid for each process."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+NEEDLESS = {"alembic", "mako", "africastalking", "twilio", "standardwebhooks", "requests", "workers", "tokaut"}
+
+
+def test_web_loads_nothing_that_only_others_need() -> None:
+    program = (
+        "import gateway.app, json, sys; print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
+    )
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert not NEEDLESS & set(json.loads(loaded))
