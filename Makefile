@@ -37,8 +37,8 @@ check: setup ## lint, types, contracts, unused code, undeclared packages
 faults: setup ## kill everything, count every report, prove that it would be seen; PART=mutants, EXPERIMENT=, SEED=, LONG=1
 	@$(BIN)/python -m tests.faults $(PART)
 
-bench: setup ## speed as ratios to a floor measured in the same run; also var/bench.json
-	@$(BIN)/tokaut bench
+bench: setup ## speed as ratios to a floor measured in the same run; also var/bench.json and docs/performance.svg
+	@$(BIN)/tokaut bench --draw docs/performance.svg
 
 lock: $(UV) ## make requirements.lock anew from pyproject.toml
 	@$(UV) pip compile --quiet --python $(PYTHON) --universal --generate-hashes --no-emit-index-url \

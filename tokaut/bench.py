@@ -19,6 +19,7 @@ from reports.hardening import harden
 from reports.settings import Place, SettingError, load
 from tokaut import bench_arrivals, bench_machine, bench_measures
 from tokaut.bench_measures import Size
+from tokaut.bench_plot import plot
 from tokaut.bench_table import table
 from tokaut.bench_town import BenchTown
 from tokaut.bench_walks import SENDING, WALK
@@ -36,8 +37,9 @@ QUICK = Size(rounds=1, seconds=0.5, warm=0.1, callers=4, sends=3, urgent=1)
 
 @click.command()
 @click.option("--postgresql", metavar="ADDRESS", help="Also commit reports to this empty PostgreSQL database.")
+@click.option("--draw", type=click.Path(dir_okay=False, path_type=Path), help="Also draw it, as an SVG picture.")
 @click.option("--quick", is_flag=True, help="Only show that it works: the figures are worth nothing.")
-def bench(*, postgresql: str | None, quick: bool) -> None:
+def bench(*, postgresql: str | None, draw: Path | None, quick: bool) -> None:
     """Measure how fast this is on this machine, beside a floor on the same server in the same run.
 
     Starts web, workers, Valkey and a demo hotline on this machine alone, and callers that file made-up reports. Takes
@@ -58,6 +60,8 @@ def bench(*, postgresql: str | None, quick: bool) -> None:
         raise SystemExit(130) from None
     written = data / "bench.json"
     written.write_text(json.dumps(figures, indent=1) + "\n")
+    if draw:
+        draw.write_text(plot(figures))
     Console(width=None if Console().is_terminal else 110).print(table(figures))
     click.echo(f"All of it: {written}")
 

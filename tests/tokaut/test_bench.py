@@ -20,7 +20,7 @@ SERIES = {"per_second", "p50", "p99", "cpu_ms", "client_cpu"}
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[subprocess.CompletedProcess[str], Path]]:
     folder = tmp_path_factory.mktemp("bench") / "var"
     folder.mkdir(mode=0o700)
-    command = [sys.executable, "-m", "tokaut", "bench", "--quick"]
+    command = [sys.executable, "-m", "tokaut", "bench", "--quick", "--draw", str(folder / "drawn.svg")]
     environment = os.environ | {"TOKAUT_DATA": str(folder)}
     yield subprocess.run(command, env=environment, capture_output=True, text=True, timeout=400, check=False), folder
 
@@ -92,6 +92,14 @@ class TestQuickRun:
     def test_the_table_has_every_row(self, run: tuple[subprocess.CompletedProcess[str], Path], figures: Any) -> None:
         for name, *_ in rows(figures):
             assert name.split(",")[0].split(":")[0][:40] in run[0].stdout  # a long one is folded
+
+    def test_the_picture_says_what_was_found(
+        self, run: tuple[subprocess.CompletedProcess[str], Path], figures: Any
+    ) -> None:
+        picture = (run[1] / "drawn.svg").read_text()
+        assert picture.startswith("<svg ") and picture.endswith("</svg>\n")
+        for name in ("web", "floor", "gunicorn"):
+            assert f"({figures['screens'][name]['per_second']:.0f} a second)" in picture
 
     def test_it_leaves_nothing_running(self, run: tuple[subprocess.CompletedProcess[str], Path]) -> None:
         folder = f"TOKAUT_DATA={run[1] / 'bench' / 'demo'}".encode()
