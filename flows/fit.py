@@ -98,7 +98,8 @@ def _cut(menu: Menu, limit: Limit) -> Iterator[Page]:
             yield _page(menu, heading, lines, limit, more=bool(rest))
             if not rest:
                 return
-        menu = replace(menu, foot="")
+        if menu.foot:
+            menu = replace(menu, foot="")
 
 
 def _most(menu: Menu, heading: str, rest: tuple[Line, ...], limit: Limit) -> tuple[Line, ...] | None:
@@ -114,7 +115,7 @@ def _most(menu: Menu, heading: str, rest: tuple[Line, ...], limit: Limit) -> tup
 def _numbered(menu: Menu, lines: tuple[Line, ...]) -> tuple[Line, ...]:
     if not menu.renumber:
         return lines + menu.tail
-    return tuple(replace(line, key=str(number)) for number, line in enumerate(lines + menu.tail, 1))
+    return tuple(Line(str(number), line.say, line.choice) for number, line in enumerate(lines + menu.tail, 1))
 
 
 def _join(heading: str, lines: tuple[Line, ...], menu: Menu, *, more: bool, leave: str = "") -> str:

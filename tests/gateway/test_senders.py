@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+import random
 
-from gateway.senders import Sender, normalise
+import pytest
+from phonenumbers import SUPPORTED_REGIONS, PhoneNumberFormat, PhoneNumberType, example_number_for_type, format_number
+
+from gateway.senders import Sender, by_the_library, mobiles, normalise
+from reports.country import SHIPPED
 
 VU = "+6785550101"
 KE = "+254711000111"
@@ -61,3 +65,41 @@ def test_a_possible_number_is_accepted_and_marked() -> None:
 def test_what_is_no_number_is_still_a_key_and_cannot_be_answered(sender: str, iso: str) -> None:
     assert normalise(sender, iso) == Sender(None, valid=False, key=sender)
     assert not normalise(sender, iso).answerable
+
+
+def nearly(region: str, count: int) -> list[str]:
+    """The library's example of a mobile number there, and others like it: digits changed, added, left out."""
+    draw = random.Random(region)
+    example = example_number_for_type(region, PhoneNumberType.MOBILE)
+    if example is None:
+        return []
+    number = format_number(example, PhoneNumberFormat.E164)
+    calling = len(f"+{example.country_code}")
+    found = [number]
+    for _ in range(count):
+        digits = list(number[calling:])
+        for _ in range(draw.randint(1, 4)):
+            digits[draw.randrange(len(digits))] = draw.choice("0123456789")
+        tail = draw.choice(("", "", "", "0", "7", "99"))
+        found.append(number[:calling] + draw.choice(("", "", "", "0", "1")) + "".join(digits) + tail)
+    return found
+
+
+@pytest.mark.parametrize("region", sorted(SUPPORTED_REGIONS))
+def test_the_short_way_says_what_the_library_says(region: str) -> None:
+    for number in nearly(region, 300):
+        if mobiles(region).fullmatch(number):
+            assert by_the_library(number, region) == Sender(number, valid=True, key=number)
+
+
+SHARED = {"AU"}  # its calling code is also that of two islands
+
+
+@pytest.mark.parametrize("region", sorted({file.stem.upper() for file in SHIPPED.glob("??.toml")} - SHARED))
+def test_the_short_way_is_taken_where_we_are(region: str) -> None:
+    assert mobiles(region).fullmatch(nearly(region, 0)[0])
+
+
+@pytest.mark.parametrize("number", ["+678５550101", "+6785550101\n", "6785550101", "+678 5550101", "+6780550101"])
+def test_the_short_way_is_for_what_is_written_well(number: str) -> None:
+    assert not mobiles("VU").fullmatch(number)
