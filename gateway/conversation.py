@@ -80,9 +80,12 @@ class Conversation:
         keys = self._keys(inbound, caller)
         key = ""
         record: Record | None = None
+        lost: tuple[Record | None, Record] | None = None
         for _ in range(TRIES):
             loaded = self._sessions.load(keys)
             record = self._unpack(loaded)
+            if lost:
+                self._walk.undo(*lost, record)
             key = key or turns.key_of(inbound, loaded.version)  # of the first load: who loses a race finds itself
             found = turns.meaning(inbound, record.last if record else None, key, caller.code)
             if record and isinstance(found, turns.Again | turns.Odd):
@@ -98,7 +101,7 @@ class Conversation:
                     return moved.record.answer
             except Away:
                 return self._unkept(caller, record, moved)
-            self._walk.undo(record, moved.record)
+            lost = record, moved.record
         if caller.kind == "sms":  # many at once: this one waits, and no word of it is lost
             raise Away
         return record.answer if record else self._walk.notice(caller, "home.not_working")

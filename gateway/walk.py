@@ -130,10 +130,11 @@ class Walk:
         self._filer.withdraw(begun)
         return replace(record, begun=replace(begun, pending=False), words=None)
 
-    def undo(self, before: Record | None, after: Record) -> None:
-        """Another message of this caller was faster: what this one has begun is begun anew, and not left behind."""
+    def undo(self, before: Record | None, after: Record, there: Record | None) -> None:
+        """Another message was faster and left `there`: what this one begun goes, unless a repeat has begun the same."""
         begun = after.begun
-        if begun and begun.pending and not begun.sent_at and (before is None or before.begun is None):
+        same = begun and there and there.begun and there.begun.origin_key == begun.origin_key
+        if begun and begun.pending and not begun.sent_at and not same and (before is None or before.begun is None):
             self._filer.withdraw(begun)
 
     def holds_answers(self, caller: Caller, record: Record, reply: str) -> bool:

@@ -13,7 +13,7 @@ from reports.hands import Hands, TooSlow
 TURN_SECONDS = 0.5
 PATIENT_SECONDS = 5.0
 COMMIT_SECONDS = 1.0
-LONG_QUEUE = 3  # threads of one process
+LONG_QUEUE = 2  # threads of one process
 MOST_HANDS = 4  # commits that hang in the disk
 
 

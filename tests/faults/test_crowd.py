@@ -1,10 +1,16 @@
-"""A thousand callers at the same moment: nobody waits too long, nobody is lost."""
+"""A thousand callers at the same moment, and half a day of a provider's repeats: nobody waits too long or is lost."""
 
 from __future__ import annotations
 
+import os
+import random
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import pytest
+import requests
 
 from tests.faults.city import City
 from tests.faults.crowd import all_at_once
@@ -13,6 +19,10 @@ from tests.support.wait import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults, pytest.mark.xdist_group("faults-crowd")]
 CALLERS = 1000
+MESSAGES = 5000 if os.environ.get("LONG") == "1" else 500  # half a day of texts that nobody took
+REPEATS = 3  # as Africa's Talking sends them again
+AT_A_TIME = 8
+HALF_A_DAY = 12 * 3600
 
 
 @pytest.fixture
@@ -36,3 +46,37 @@ def test_a_thousand_callers_at_once_all_come_to_sent(city: City) -> None:
     city.until_finished(180)
     came = {line["body"]["data"]["report_id"] for line in city.received()}
     assert len(came) == CALLERS
+
+
+def test_half_a_day_of_texts_comes_at_once_and_calls_go_on(city: City) -> None:
+    """In any order, each taken once; a call meanwhile is answered as ever."""
+    door = f"{city.web}/hooks/africastalking/{city.token('africastalking')}/sms"
+    now = time.time()
+    forms = [_text(n, now - random.Random(n).uniform(0, HALF_A_DAY)) for n in range(MESSAGES)] * REPEATS
+    random.Random(1).shuffle(forms)
+    lines = [requests.Session() for _ in range(AT_A_TIME)]
+
+    def post(n: int) -> int:
+        for _ in range(5):  # 503: it is to be sent again, as the provider would in a minute
+            status = lines[n % AT_A_TIME].post(door, data=forms[n], timeout=20).status_code
+            if status != 503:
+                break
+        return status
+
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        posted = pool.map(post, range(len(forms)))
+        crowd = all_at_once(city, [f"+67876{n:05d}" for n in range(20)])
+        statuses = set(posted)
+    for line in lines:
+        line.close()
+    assert statuses == {200}
+    assert all(screen.startswith("CON Sent") for screen in crowd.sent.values())
+    assert crowd.slowest(0.99) <= PROMISED, crowd.told()
+    until(lambda: not city.spooled(), "the spool is not emptied", 120)
+    assert city.count("pending WHERE kind = 'words'") == MESSAGES
+
+
+def _text(n: int, sent_at: float) -> dict[str, str]:
+    date = datetime.fromtimestamp(sent_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    words = f"my cousin number {n} is in trouble"
+    return {"from": f"+6787{n:06d}", "to": "163", "text": words, "date": date, "id": f"ATXid_backlog{n}"}

@@ -1,0 +1,35 @@
+"""The same text twice at the same moment: the one that loses takes nothing away from the one that wins."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.support.app import App
+
+pytestmark = pytest.mark.slow
+WORDS = "my cousin is in trouble at home"
+
+
+@pytest.mark.rule("F26")
+def test_words_that_came_twice_at_once_are_still_left_to_file_themselves(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen with 1,500 texts of a backlog: who lost the race withdrew what both had begun."""
+    app = App(redis_url)
+    door = f"/hooks/africastalking/{app.plan.secrets.africastalking}/sms"
+    form = {"from": "+6785550101", "to": "163", "text": WORDS, "id": "ATXid_1"}
+    keep = app.parts.sessions.keep
+
+    def slow_keep(*arguments: Any, **named: Any) -> bool:
+        monkeypatch.setattr(app.parts.sessions, "keep", keep)
+        assert app.http.post(door, data=form).status_code == 200  # the repeat, which is faster
+        return keep(*arguments, **named)
+
+    monkeypatch.setattr(app.parts.sessions, "keep", slow_keep)
+    assert app.http.post(door, data=form).status_code == 200
+    assert [one.data["narrative"] for one in app.waiting()] == [WORDS]
+    app.pass_time(1801)
+    assert [one.data["narrative"] for one in app.bodies()] == [WORDS]
+    app.close()
