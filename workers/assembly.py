@@ -34,7 +34,7 @@ from workers.duties import Duties
 from workers.forward import Forwarder
 from workers.keyring import KeyRing
 from workers.metrics import Metrics
-from workers.sms import Texter
+from workers.sms import Between, Texter
 from workers.sweep import Clock
 from workers.tell import Teller, read_mail_server
 from workers.telling import Telling
@@ -69,6 +69,14 @@ def assemble(name: str, environ: Mapping[str, str], stopping: Callable[[], bool]
     keys = KeyRing(common.keys)
     slot = f"{platform.node()[:40]}/{name}"
     holder = f"{slot}/{secrets.token_hex(4)}"
+    texter = Texter(
+        database=database,
+        keys=keys,
+        senders=senders(environ, common.channels, common.mode),
+        mode=common.mode.value,
+        holder=holder,
+        metrics=metrics,
+    )
     forwarder = Forwarder(
         database=database,
         keys=keys,
@@ -78,16 +86,13 @@ def assemble(name: str, environ: Mapping[str, str], stopping: Callable[[], bool]
         actor=account,
         metrics=metrics,
         stopping=stopping,
-    )
-    texter = Texter(
-        database=database,
-        keys=keys,
-        senders=senders(environ, common.channels, common.mode),
-        mode=common.mode.value,
-        holder=holder,
-        metrics=metrics,
+        between=Between(texter) if name.startswith("urgent") else _nothing,
     )
     return Parts(common, database, forwarder, texter, metrics, slot, holder)
+
+
+def _nothing() -> None:
+    pass
 
 
 def assemble_clock(parts: Parts, environ: Mapping[str, str]) -> Clock:

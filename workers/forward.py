@@ -48,6 +48,7 @@ class Forwarder:
     metrics: Metrics
     chance: Callable[[], float] = _chance
     stopping: Callable[[], bool] = field(default=lambda: False)
+    between: Callable[[], object] = field(default=lambda: None)  # what a backlog of reports must not hold up
 
     def deliver(self, delivery_id: str) -> bool:
         """One row, where it is due and free. False: it was not, or the database is away."""
@@ -65,6 +66,7 @@ class Forwarder:
         until = time.monotonic() + seconds
         count = 0
         while time.monotonic() < until and not self.stopping():
+            self.between()
             try:
                 leased = outbox.lease_next(self.database, priorities, self.holder)
             except Away:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -18,6 +19,8 @@ from workers import schedule
 from workers.keyring import KeyRing
 from workers.metrics import Metrics
 from workers.text import Accepted, Later, Over, Sender, SmsOutcome, Text
+
+SLOW_SECONDS, REST_SECONDS = 1, 30
 
 log = structlog.get_logger()
 
@@ -49,6 +52,16 @@ class Texter:
             log.warning("database_away")
             return False
         return True
+
+    def send_next(self) -> None:
+        """The one that has waited longest, where one is due."""
+        try:
+            due = sms_out.due(self.database, at_most=1)
+        except Away:
+            log.warning("database_away")
+            return
+        for sms_id in due:
+            self.send(sms_id)
 
     def _send(self, leased: LeasedSms) -> None:
         outcome, caller = self._hand_over(leased)
@@ -95,6 +108,26 @@ class Texter:
         if isinstance(outcome, Over) or (outcome.once and leased.attempt > 1):
             return None
         return schedule.after_failure("P1", leased.attempt, 0, self.chance())
+
+
+class Between:
+    """One SMS between two reports of a backlog: somebody waits for it with the phone in the hand.
+
+    Not while the provider is slow, or it would hold up the reports.
+    """
+
+    def __init__(self, texter: Texter, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._texter = texter
+        self._monotonic = monotonic
+        self._not_before = 0.0
+
+    def __call__(self) -> None:
+        began = self._monotonic()
+        if began < self._not_before:
+            return
+        self._texter.send_next()
+        if (now := self._monotonic()) - began > SLOW_SECONDS:
+            self._not_before = now + REST_SECONDS
 
 
 def send(texter: Texter, sms_id: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -273,6 +274,14 @@ def test_one_job_drains_its_own_queue_only(desk: Desk, hotline: LyingHotline) ->
     assert desk.delivery(slow).state == "due"
     job(forwarder(desk, hotline), "standard", slow)
     assert desk.delivery(slow).state == "delivered"
+
+
+def test_a_backlog_of_reports_lets_an_sms_go_between(desk: Desk, hotline: LyingHotline) -> None:
+    urgent = [desk.file(priority="P2")[0] for _ in range(3)]
+    went: list[int] = []
+    between = replace(forwarder(desk, hotline), between=lambda: went.append(len(hotline.taken)))
+    job(between, "urgent", urgent[0])
+    assert went == [1, 2, 3]
 
 
 def test_a_worker_that_stops_takes_no_new_row(desk: Desk, hotline: LyingHotline) -> None:

@@ -19,7 +19,7 @@ from reports.store.messages import Outgoing
 from tests.workers.filings import SECOND, Desk
 from workers.keyring import KeyRing
 from workers.metrics import Metrics
-from workers.sms import Texter, send
+from workers.sms import Between, Texter, send
 from workers.text import Accepted, Later, Over, SmsOutcome, Text
 
 CALLER = bytes(range(32))
@@ -194,3 +194,16 @@ def test_what_only_the_operator_can_mend_is_found(post: Post) -> None:
     assert [(row[0], row[1]) for row in sms_out.troubled(post.desk.database, ("credit",), since)] == [
         ("africastalking", "credit")
     ]
+
+
+def test_the_longest_waiting_goes_between_two_reports_but_not_while_the_provider_is_slow(post: Post) -> None:
+    first, second, third = (post.put() for _ in range(3))
+    took = iter([0.0, 0.2, 1.0, 3.5, 4.0, 33.6, 33.7])
+    between = Between(post.texter(), monotonic=lambda: next(took))
+    between()
+    assert [post.row(one).state for one in (first, second, third)] == ["sent", "due", "due"]
+    between()  # takes 2.5 s
+    between()  # too soon after it
+    assert [post.row(one).state for one in (first, second, third)] == ["sent", "sent", "due"]
+    between()
+    assert post.row(third).state == "sent"
