@@ -62,6 +62,7 @@ class Server:
         self._failed = failed
         self._lines: dict[int, Line] = {}
         self._epoll = select.epoll()
+        self._lock = threading.Lock()
         self._taking = False
         self._stopping = False
         self._date = ""
@@ -87,7 +88,7 @@ class Server:
             threading.Thread(target=self._serve, daemon=True).start()
 
     def look(self) -> None:
-        """Once a second: cuts who is late, and takes no more lines than there may be."""
+        """Once a second: cuts who is late, and takes new lines again where there is room."""
         now = time.monotonic()
         self._date = formatdate(usegmt=True)
         for line in list(self._lines.values()):
@@ -111,15 +112,16 @@ class Server:
         return bool(self._lines)
 
     def _take(self, taking: bool) -> None:
-        """Whether new lines are taken."""
-        if taking == self._taking:
-            return
-        self._taking = taking
-        for number in self._listeners:
-            if taking:
-                self._epoll.register(number, select.EPOLLIN | select.EPOLLEXCLUSIVE)  # one process is woken, not all
-            else:
-                self._epoll.unregister(number)
+        """Whether new lines are taken; until then they wait in the kernel."""
+        with self._lock:
+            if taking == self._taking:
+                return
+            self._taking = taking
+            for number in self._listeners:
+                if taking:
+                    self._epoll.register(number, select.EPOLLIN | select.EPOLLEXCLUSIVE)  # wakes one process, not all
+                else:
+                    self._epoll.unregister(number)
 
     # In each thread
 
@@ -134,13 +136,18 @@ class Server:
     def _accept(self, listener: socket.socket) -> None:
         try:
             connection, address = listener.accept()
-        except OSError:
+        except BlockingIOError:
             return  # another thread was faster
+        except OSError:
+            self._take(False)  # no file is free: asked again and again, it would be refused again and again
+            return
         connection.setblocking(False)
         if connection.family != socket.AF_UNIX:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         line = Line(connection, address[0] if address else "", self._most_body)
         self._lines[connection.fileno()] = line
+        if len(self._lines) >= self._most_lines:
+            self._take(False)
         self._epoll.register(connection.fileno(), ONE_EVENT)
 
     def _hear(self, line: Line) -> None:

@@ -1,5 +1,6 @@
 """The web server as it is run: what it takes in, how it stops, what it says of itself."""
 
+import resource
 import signal
 import socket
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 
 from tests.support.ports import free_port
 from tests.support.wait import until
+from tokaut import bench_machine
 from tokaut.leash import leashed
 
 pytestmark = pytest.mark.slow
@@ -66,6 +68,13 @@ class Web:
         except ConnectionRefusedError:
             return False
         return True
+
+    def worker(self) -> int:
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return int(children.split()[0])
+
+    def cpu_seconds(self) -> float:
+        return bench_machine.cpu_seconds([self.worker()]) or 0.0
 
     def ask(self, request: bytes) -> bytes:
         with self.connect() as line:
@@ -256,6 +265,20 @@ def test_a_line_is_kept_for_the_next_request(web: Web) -> None:
         line.sendall(get())
         last = all_of(line)
         assert b"\r\nConnection: close\r\n" in last and last.endswith(b"\r\n\r\nok")
+
+
+def test_more_lines_than_files_wait_and_are_answered(web: Web) -> None:
+    web.ask(get())  # its process is there then
+    resource.prlimit(web.worker(), resource.RLIMIT_NOFILE, (40, 40))
+    with ExitStack() as lines:
+        waiting = [lines.enter_context(web.connect()) for _ in range(60)]
+        before = web.cpu_seconds()
+        time.sleep(2)  # as long as nothing can be taken it must not spin
+        assert web.cpu_seconds() - before < 1
+        for line in waiting:
+            line.sendall(get("/unread"))  # which needs no file itself
+            line.settimeout(20)
+        assert {all_of(line).split()[1] for line in waiting} == {b"413"}
 
 
 def test_who_does_not_wait_for_the_answer_gets_one(web: Web) -> None:
