@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 PROC = Path("/proc")
-PACKAGES = ("flask", "werkzeug", "gunicorn", "redis", "hiredis", "rq", "sqlalchemy", "cryptography", "phonenumberslite")
+PACKAGES = ("flask", "gunicorn", "httptools", "redis", "hiredis", "rq", "sqlalchemy", "cryptography", "phonenumberslite")
 CHECKOUT = Path(__file__).parents[1]
 
 
