@@ -17,7 +17,17 @@ from pathlib import Path
 from typing import Any
 
 PROC = Path("/proc")
-PACKAGES = ("flask", "gunicorn", "httptools", "redis", "hiredis", "rq", "sqlalchemy", "cryptography", "phonenumberslite")
+PACKAGES = (
+    "flask",
+    "gunicorn",
+    "httptools",
+    "redis",
+    "hiredis",
+    "rq",
+    "sqlalchemy",
+    "cryptography",
+    "phonenumberslite",
+)
 CHECKOUT = Path(__file__).parents[1]
 
 
