@@ -7,7 +7,9 @@ Fields (`World.fields`) are what {placeholders} mean, already words of the langu
     emergency_sms     "112": where an emergency number takes texts
     helpline_name     "Pikinini Helpline": as on screens, 18 septets at most; like the next, where has_helpline = yes
     helpline_number   "163"
+    helpline          "helpline 163"; without a helpline, like helpline_named, the words of `emergency`
     helpline_named    "Pikinini Helpline 163"
+    now               "helpline 163" where it answers day and night, else the words of `emergency`
     helpline_free     "Pikinini Helpline 163, free": ", free" only where that is established
     helpline_line     "Pikinini Helpline 163, free, day and night": as far as established
     incomplete_name   who gets what is never sent: the child helpline, else the one that the country names
@@ -16,6 +18,9 @@ Fields (`World.fields`) are what {placeholders} mean, already words of the langu
     ussd              "*111*163#": where the country has one
     language_word     "Language / Lanwis": the word in English and in the country's other main language
     desk              the hotline furthest along with a report
+    country           "Vanuatu"
+    law_yes           "a law, by phone too": criteria that the law meets; law_yes_2014: that it met in 2014;
+                      law_not: that it did not meet in law_year; law_unknown: that nobody has established
 """
 
 from __future__ import annotations
@@ -35,11 +40,22 @@ FACTS: Mapping[str, frozenset[str]] = {
     "words_before_send": YES_NO,  # USSD only; by SMS words always come before Send
     "report_state": frozenset({"needs_person", "closed", "in_progress", "accepted", "overdue", "delivered", "queued"}),
     "drill": YES_NO,
+    "law": frozenset({"known", "unknown"}),  # whether anything is established
 }
-ALWAYS_THERE = frozenset({"emergency", "send_to_1", "send_to_2"})
+ALWAYS_THERE = frozenset({"emergency", "country", "send_to_1", "send_to_2"})
 MAY_BE_ABSENT = frozenset(  # a line whose field is absent is left out
-    {"helpline_name", "helpline_number", "helpline_named", "helpline_free", "helpline_line", "emergency_sms"}
+    {
+        "helpline",
+        "now",
+        "helpline_name",
+        "helpline_number",
+        "helpline_named",
+        "helpline_free",
+        "helpline_line",
+        "emergency_sms",
+    }
     | {"incomplete_name", "ussd", "language_word", "desk", "code", "pin"}
+    | {"law_yes", "law_yes_2014", "law_not", "law_year", "law_unknown"}
 )
 FIELDS = ALWAYS_THERE | MAY_BE_ABSENT
 
@@ -213,12 +229,34 @@ class Use:
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """Who gives the advice: `grade` docs = the organisation's own page, second-hand = reported by others."""
+
+    by: str
+    grade: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One tip, on one or two screens; `inferred` names what no source says."""
+
+    id: str
+    screens: tuple[str, ...]
+    sources: tuple[str, ...]
+    checked: str  # ISO 8601
+    inferred: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Flow:
     name: str
     version: int
     file: str
     screens: Mapping[str, Screen]
     uses: tuple[Use, ...] = ()
+    topics: tuple[Topic, ...] = ()
+    sources: Mapping[str, Source] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from flows.check import check
 from flows.model import Book, Choice, Flow, Go, Screen
 from flows.parts import Parts
 from flows.reader import FlowError, Place, compose
+from flows.topics import tips_of
 
 __all__ = ["FlowError", "load", "read"]
 
@@ -26,7 +27,7 @@ def load(folder: Traversable) -> Book:
 def read(name: str, text: str) -> Flow:
     """One flow; `name` is the file's, for the errors. Where its screens lead is checked by `load`."""
     top = compose(name, text)
-    found = top.keys(["flow", "version", "screens"])
+    found = top.keys(["flow", "version", "screens", "topics", "sources"])
     for needed in ("flow", "version", "screens"):
         if needed not in found:
             top.wrong(f"`{needed}:` is missing; add it")
@@ -36,7 +37,10 @@ def read(name: str, text: str) -> Flow:
     for key, place in found["screens"].pairs():
         name_of_it = f"{flow}.{key.text()}"
         screens[name_of_it] = _screen(parts, name_of_it, key, place.of(place.node, name_of_it))
-    return Flow(flow, found["version"].whole(), name, screens, tuple(parts.uses))
+    topics, tips, sources = tips_of(parts, top, found.get("topics"), found.get("sources"))
+    if twice := screens.keys() & tips.keys():
+        top.wrong(f"{sorted(twice)[0]} is a screen and a topic; rename one of them")
+    return Flow(flow, found["version"].whole(), name, screens | tips, tuple(parts.uses), topics, sources)
 
 
 def _screen(parts: Parts, name: str, key: Place, place: Place) -> Screen:

@@ -29,6 +29,7 @@ class Ground:
         facts = {
             "has_helpline": _yes(country.helpline() is not None),
             "rescue": _rescue(country),
+            "law": "known" if country.knows_its_law else "unknown",
             "duty": "may" if country.may_have_to_tell else "no",
         }
         inside = {group: _places(country, group) for group in country.groups()}

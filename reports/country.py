@@ -17,7 +17,7 @@ from reports.card import SHUT, IsoDate
 from reports.country_check import live_problems, structure_problems
 from reports.hotline import Hotline, Mode, Number
 from reports.kinds import ORDER
-from reports.law import Law
+from reports.law import Law, is_known, law_words
 from reports.screen_words import screen_words
 
 _NO_KEY = re.compile(r"[^\d*]+")
@@ -99,6 +99,11 @@ class Country:
     def groups(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(place.group for place in self.places if place.group))
 
+    @property
+    def knows_its_law(self) -> bool:
+        """Whether anything about the law is established."""
+        return is_known(self.law)
+
     def helpline(self) -> Hotline | None:
         """The first child helpline with a number that this mode may show."""
         return next((h for h in self.hotlines.values() if h.kind == "child_helpline" and self.shows(h)), None)
@@ -119,7 +124,7 @@ class Country:
             fallback=self.hotlines.get(self.incomplete_to),
             service_code=next((code.code for code in self.codes if code.channel == "ussd"), ""),
             language=self.language_word,
-        )
+        ) | {"country": self.name.partition(" (")[0], **law_words(self.law, str)}
 
     def problems(self, mode: Mode) -> list[str]:
         """What keeps this country from this mode, a sentence each, beginning with the file."""
@@ -130,6 +135,7 @@ class Country:
             places=[place.code for place in self.places],
             duty_without_source=self.duty_to_report is not None and not self.duty_source,
         )
+        found += self.law.problems()
         if mode == "live":
             found += live_problems(emergency=self.emergency, hotlines=self.hotlines, incomplete_to=self.incomplete_to)
         return [f"{self.file}: {line}" for line in found]

@@ -18,6 +18,12 @@ NOON = 1_795_000_000
 LIMITS = {"ussd": Limit(160, 70, 4), "sms": Limit(160, 70, 0)}
 FIELDS = {
     "emergency": "police 111",
+    "country": "Vanuatu",
+    "law_yes": "a law, by phone too",
+    "law_yes_2014": "keeping them, meaning",
+    "law_unknown": "firms report",
+    "helpline": "helpline 163",
+    "now": "helpline 163",
     "helpline_name": "Pikinini Helpline",
     "helpline_number": "163",
     "helpline_named": "Pikinini Helpline 163",
@@ -41,6 +47,7 @@ FACTS = {
     "send_to": "one",
     "police_named": "yes",
     "words_before_send": "no",
+    "law": "known",
 }
 PLACES = tuple(
     Option(code, name)

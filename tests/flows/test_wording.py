@@ -47,6 +47,12 @@ APPROVED = {
     "addition": "Write what you want to add. Please do not send photos.",
     "code": "Type your 8-digit code.",
     "pin": "Type your 4-digit PIN.",
+    # for parents: no answer is kept
+    "five_1": "1 of 5. Do you know what your child likes to do on the phone, and with whom?",
+    "five_2": "2 of 5. If something bad happened online, would your child come to you without fear?",
+    "five_3": "3 of 5. Does the phone have a lock code, and are the accounts private?",
+    "five_4": "4 of 5. Does your child know one more safe adult to tell, if not you?",
+    "five_5": "5 of 5. Do you know which numbers to call for help?",
 }
 NOT_QUESTIONS = {"send"}  # names who gets it: its words are in the table of screens
 NEVER = (
@@ -80,8 +86,18 @@ NEVER = (
 LOOKING = ("proof", "are you sure", "find out", "send us", "search for", "keep talking")
 
 
+# Tips may say what a promise of ours may not, and two of them say to keep what was written.
+IN_TIPS = {"secret": "tips_", "proof": "tips_"}
+
+
 def says(phrase: str) -> list[str]:
-    return [words for words in messages(book()) if re.search(rf"\b{re.escape(phrase)}\b", words, re.IGNORECASE)]
+    found = (
+        (words, screens)
+        for words, screens in messages(book()).items()
+        if re.search(rf"\b{re.escape(phrase)}\b", words, re.IGNORECASE)
+    )
+    spare = IN_TIPS.get(phrase)
+    return [words for words, screens in found if not (spare and all(name.startswith(spare) for name in screens))]
 
 
 @pytest.mark.rule("S-16")

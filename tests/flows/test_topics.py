@@ -1,0 +1,121 @@
+"""Tips: short, with something to do, with somebody who gives the advice, and never without a way to the report."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from flows.engine import show, step
+from flows.fit import alphabet
+from flows.model import State, Topic
+from flows.parse import read
+from flows.reader import FlowError
+from tests.flows.phone import LIMITS, NOON, book, world
+
+TOPICS = [topic for flow in book().flows.values() for topic in flow.topics]
+TIPS = [topic for topic in TOPICS if topic.id.startswith("tips_")]
+EACH = pytest.mark.parametrize("topic", TIPS, ids=lambda topic: topic.id)
+DO = [
+    "tell",
+    "call",
+    "say",
+    "ask",
+    "stop",
+    "keep",
+    "show",
+    "choose",
+    "set",
+    "write",
+    "go",
+    "do",
+    "pick",
+    "stand",
+    "sit",
+    "leave",
+    "log",
+    "lock",
+    "make",
+    "block",
+    "talk",
+    "visit",
+    "teach",
+    "share",
+    "stay",
+    "look",
+    "borrow",
+    "report",
+    "check",
+    "take",
+    "listen",
+    "can",
+]
+FEAR = ("predator", "jail", "forever", "ruin", "you will be safe", "we will save", "should have", "should not have")
+
+
+def text_of(topic: Topic) -> str:
+    return " ".join(show(book(), State(name), world(), LIMITS["sms"]).text.split("\n")[0] for name in topic.screens)
+
+
+@EACH
+def test_a_topic_is_one_or_two_screens_and_leads_to_the_report(topic: Topic) -> None:
+    here = world()
+    state = State(topic.screens[0], trail=(("tips_young.who", -1),))
+    for after in topic.screens[1:]:
+        state = step(book(), state, "98", lambda _: here, limit=LIMITS["ussd"], now=NOON).state
+        assert state.screen == after
+    back = step(book(), state, "0", lambda _: here, limit=LIMITS["ussd"], now=NOON).state
+    assert back.screen == ("tips_young.who" if len(topic.screens) == 1 else topic.screens[-2])
+    onward = step(book(), state, "1", lambda _: here, limit=LIMITS["ussd"], now=NOON).state
+    assert (onward.screen, onward.answers) == ("report.danger", ())
+
+
+@EACH
+@pytest.mark.rule("S-19")
+def test_a_topic_says_something_to_do_and_nothing_to_fear(topic: Topic) -> None:
+    words = text_of(topic)
+    assert alphabet(words) == "gsm7"
+    assert not [phrase for phrase in FEAR if phrase in words.lower()]
+    last = show(book(), State(topic.screens[-1]), world(), LIMITS["sms"]).text.lower()
+    assert re.search(rf"\b({'|'.join(DO)})\b", last)
+    for found in re.finditer(r"(\w+ \w+) fault", words.lower()):
+        assert found[1] in {"not your", "is their", "it's their"}, found[0]
+
+
+@EACH
+def test_a_topic_names_who_gives_the_advice(topic: Topic) -> None:
+    sources = next(flow.sources for flow in book().flows.values() if topic in flow.topics)
+    assert topic.sources
+    assert all(sources[name].at and sources[name].grade for name in topic.sources)
+
+
+@pytest.mark.rule("S-32")
+def test_no_number_is_typed_into_a_tip() -> None:
+    said = [says for flow in book().flows.values() for screen in flow.screens.values() for says in _says(screen)]
+    assert not [words for words in said if re.search(r"\d{3,}", words.replace("2014", ""))]
+
+
+def _says(screen: object) -> list[str]:
+    return [one for variant in screen.words.variants for one in variant.says]  # type: ignore[attr-defined]
+
+
+ALONE = "flow: t\nversion: 1\nscreens:\n  home: {words: Hello, choices: [{say: Go, go: a}]}\n"
+
+
+@pytest.mark.parametrize(
+    ("rest", "says"),
+    [
+        ("topics: {a: {pages: [One], sources: [T1], checked: '2026-11-25'}}", "at the foot of the file"),
+        ("topics: {a: {pages: [One], checked: '2026-11-25'}}\nsources: {}", "`sources:` is missing"),
+        ("topics: {a: {pages: [One], sources: [T2], checked: '2026-11-25'}}\nsources: {T1: {by: b, grade: docs, at: c}}",
+         "T2 is no source"),
+        ("topics: {a: {pages: [One], sources: [T1], checked: soon}}\nsources: {T1: {by: b, grade: docs, at: c}}", "no date"),
+        ("topics: {a: {pages: [1, 2, 3], sources: [T1], checked: '2026-11-25'}}\nsources: {T1: {by: b, grade: docs, at: c}}",
+         "at most 2 pages"),
+        ("topics: {a: {pages: [One], sources: [T1], checked: '2026-11-25'}}\n"
+         "sources: {T1: {by: b, grade: docs, at: c}, T2: {by: b, grade: docs, at: c}}", "no topic names the source T2"),
+    ],
+)  # fmt: skip
+def test_a_topic_without_a_source_or_a_date_does_not_parse(rest: str, says: str) -> None:
+    with pytest.raises(FlowError, match=says):
+        read("t.yaml", ALONE + rest)
