@@ -40,6 +40,7 @@ FACTS: Mapping[str, frozenset[str]] = {
     "words_before_send": YES_NO,  # USSD only; by SMS words always come before Send
     "report_state": frozenset({"needs_person", "closed", "in_progress", "accepted", "overdue", "delivered", "queued"}),
     "drill": YES_NO,
+    "languages": frozenset({"one", "several"}),  # that may be offered here
     "law": frozenset({"known", "unknown"}),  # whether anything is established
 }
 ALWAYS_THERE = frozenset({"emergency", "country", "send_to_1", "send_to_2"})
@@ -122,7 +123,7 @@ class Option:
 class World:
     facts: Mapping[str, str]
     fields: Mapping[str, str]
-    lists: Mapping[str, tuple[Option, ...]]  # "places", "place_groups", "places_in_group", "who_else"
+    lists: Mapping[str, tuple[Option, ...]]  # "places", "place_groups", "places_in_group", "who_else", "languages"
     translate: Callable[[str], str]
 
 

@@ -12,7 +12,10 @@ from pathlib import Path
 import structlog
 from flask import Flask, Response, request
 
-from flows import parse
+import locales
+from flows import catalogues, parse
+from flows.catalogues import Catalogue, offered, safety
+from flows.messages import messages
 from flows.model import Book
 from gateway import channels as channel_files
 from gateway.apart import Apart
@@ -38,6 +41,7 @@ from reports.hardening import harden
 from reports.pepper import load_pepper
 from reports.queue import Hurry
 from reports.schema import WrongDatabase, refuse_wrong
+from reports.screen_words import SAID
 from reports.sealing import Pepper, Public, Vault
 from reports.settings import Common, Fault, SettingError, WebSecrets, load_all
 from reports.spool import Spool
@@ -46,6 +50,7 @@ from reports.store.database import BadAddress, Database
 from reports.store.postgresql import A_CALLER
 
 FLOWS = Path(parse.__file__).parent
+LOCALES = Path(locales.__file__).parent
 WRONG = (SettingError, BadAddress, WrongDatabase, country.CountryError, keyfolder.KeyFault, parse.FlowError)
 QUEUE_SECONDS = 0.05  # after "Sent" nothing is waited for
 
@@ -109,6 +114,7 @@ class _Given:
     channels: Mapping[str, Channel]
     pepper: Pepper
     book: Book
+    catalogues: Mapping[str, Catalogue]
     database: Database
 
 
@@ -129,6 +135,7 @@ def _read(environ: Mapping[str, str]) -> _Given:
         _channels(common, environ),
         load_pepper(settings[WebSecrets].pepper_file),
         parse.load(FLOWS),
+        catalogues.load(LOCALES),
         Database(common.database_url, offset=common.clock_offset, patience=A_CALLER),
     )
     refuse_wrong(given.database, common.mode, "web")
@@ -152,6 +159,7 @@ def _assemble(given: _Given) -> Parts:
     waiting = Waiting(database, vault, given.pepper)
     desk = Desk(
         countries=given.countries,
+        languages={one.iso: _languages(given, one) for one in given.countries},
         conversation=Conversation(kept, walk, Texting(walk, database, vault), count),
         live=sealer.live,
         drill=common.mode == "training",
@@ -176,6 +184,11 @@ def _assemble(given: _Given) -> Parts:
         ),
         crowd=crowd,
     )
+
+
+def _languages(given: _Given, spoken_in: country.Country) -> tuple[Catalogue, ...]:
+    needed = (*safety(messages(given.book)), *SAID)
+    return offered(spoken_in.languages, given.catalogues, needed, given.common.draft_languages)
 
 
 def _channels(common: Common, environ: Mapping[str, str]) -> dict[str, Channel]:

@@ -46,7 +46,7 @@ def told(caller: Caller, record: Record, flow_version: int) -> Told:
         country=caller.country,
         kind=caller.kind,
         channel="simulator" if caller.practice else caller.kind,
-        language="en",
+        language=caller.around.ground_in(record.state).language.tag,
         flow_version=flow_version,
         msisdn=caller.sender.e164 if caller.sender.valid else None,
         repeat_of=record.repeat_of,

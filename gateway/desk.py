@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from urllib.parse import unquote_to_bytes
 
+from flows.catalogues import Catalogue
 from flows.fit import Limit, alphabet
 from gateway import sessions
 from gateway.caller import Caller
@@ -34,6 +35,7 @@ class Desk:
         self,
         *,
         countries: Countries,
+        languages: Mapping[str, Sequence[Catalogue]],  # offered in each country, by its code
         conversation: Conversation,
         live: frozenset[str],
         drill: bool,
@@ -46,7 +48,7 @@ class Desk:
         count: Callable[[str], None],
     ) -> None:
         self.countries = countries
-        self._grounds = {country.iso: Ground.of(country) for country in countries}
+        self._grounds = {one.iso: _grounds(one, languages[one.iso]) for one in countries}
         self._conversation = conversation
         self._live = live
         self._drill = drill
@@ -156,6 +158,10 @@ class Desk:
             raise Unkept from None
         self._count("waiting")
         return NOTHING_SAID
+
+
+def _grounds(country: Country, languages: Sequence[Catalogue]) -> dict[str, Ground]:
+    return {one.tag: Ground.of(country, one, languages) for one in languages}
 
 
 def _addressed(turn: Turn, link: str = "") -> Turn:

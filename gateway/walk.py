@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from flows import engine
-from flows.model import Book, State, Unasked
+from flows.model import Answer, Book, State, Unasked
 from flows.words import is_words
 from gateway.apart import Apart
 from gateway.caller import Caller, told
@@ -25,6 +25,7 @@ from reports.code import spaced
 from reports.store.database import Away
 
 HOME = {"ussd": "home.home", "sms": "home.home_sms"}
+CHOOSE = "language.choose"
 DRAFT_SECONDS = {"ussd": 15 * 60, "sms": 24 * 3600}
 
 
@@ -59,16 +60,16 @@ class Walk:
         self._flow_version = book.version("report")
         self._effects = Effects(filer, self._flow_version, count_report)
 
-    def notice(self, caller: Caller, screen: str) -> Turn:
-        """A screen that needs nothing but the country file: shown while parts are away."""
-        world = caller.around(State(HOME[caller.kind]))
+    def notice(self, caller: Caller, screen: str, state: State | None = None) -> Turn:
+        """A screen that needs nothing but the country file: shown while parts are away. `state`: for its language."""
+        world = caller.around(state or State(HOME[caller.kind]))
         return Turn(engine.notice(self.book, screen, world, caller.limit).text, goes_on=False)
 
     def begin(
         self, caller: Caller, last: Last, before: Record | None = None, screen: str = "", unheard: str = ""
     ) -> Record:
         """The home screen, the same for everybody. `unheard`: words that came to no conversation; they are kept."""
-        state = engine.begin(self.book, screen or HOME[caller.kind])
+        state = self._spoken_to(caller, engine.begin(self.book, screen or HOME[caller.kind]))
         media = noted((), caller.inbound.media)
         record = Record(state, last, Turn("", goes_on=True), caller.now, seed=_seed(caller), media=media)
         if is_words(unheard):
@@ -77,6 +78,14 @@ class Walk:
         if before:
             record = replace(record, reports=before.reports, loop=before.loop)
         return replace(record, answer=self._show(caller, record))
+
+    def _spoken_to(self, caller: Caller, state: State) -> State:
+        """A first text that is a known word of a language picks it."""
+        tag = caller.around.picked(caller.inbound.text) if caller.kind == "sms" else None
+        if tag is None or CHOOSE not in self.book.screens:
+            return state
+        answer = Answer(CHOOSE, "language", tag, typed=False, at=caller.now)
+        return replace(state, trail=((CHOOSE, 0),), answers=(answer,))
 
     def keep_words(self, caller: Caller, record: Record, words: str, *, file_itself: bool) -> Record:
         """A first SMS that was no keyword: what it says will be heard even if nothing follows."""
@@ -108,7 +117,7 @@ class Walk:
         except (NotSent, Away) as away:
             # The state before stays, so that the same key does it once the database is back.
             screen = "home.not_sent" if isinstance(away, NotSent) else "home.not_working"
-            return Moved(replace(before, answer=self.notice(caller, screen), at=caller.now))
+            return Moved(replace(before, answer=self.notice(caller, screen, before.state), at=caller.now))
 
     def _cause(self, caller: Caller, record: Record, drafts: list[Draft], effect: str) -> Moved:
         outcome, after = self._effects.run(effect, caller, record)
@@ -194,7 +203,7 @@ class Walk:
         record = self.discard(record)
         if record.begun and record.begun.sent_at:
             self._filer.hurry(record.begun)
-        turn = self.notice(caller, "home.goodbye") if caller.kind == "ussd" else Turn("", goes_on=False)
+        turn = self.notice(caller, "home.goodbye", record.state) if caller.kind == "ussd" else Turn("", goes_on=False)
         return Moved(self._emptied(replace(record, answer=turn, at=caller.now), caller))
 
     def _emptied(self, record: Record, caller: Caller) -> Record:

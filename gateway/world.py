@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from flows.catalogues import PLAIN, Catalogue, options
 from flows.model import Option, State, World
+from flows.words import LONGEST_CHOICE, fold
 from reports.answers import Given, facts_of
 from reports.country import Country
 from reports.routing import Leg, left_out, route
@@ -23,10 +25,13 @@ class Ground:
     fields: Mapping[str, str]
     lists: Mapping[str, tuple[Option, ...]]
     inside: Mapping[str, tuple[Option, ...]]  # the places of a group, where it has more than one
+    language: Catalogue = PLAIN
 
     @classmethod
-    def of(cls, country: Country) -> Ground:
+    def of(cls, country: Country, language: Catalogue = PLAIN, languages: Sequence[Catalogue] = ()) -> Ground:
+        """`languages`: all that are offered there."""
         facts = {
+            "languages": "several" if len(languages) > 1 else "one",
             "has_helpline": _yes(country.helpline() is not None),
             "rescue": _rescue(country),
             "law": "known" if country.knows_its_law else "unknown",
@@ -34,7 +39,8 @@ class Ground:
         }
         inside = {group: _places(country, group) for group in country.groups()}
         several = {group: places for group, places in inside.items() if len(places) > 1}
-        return cls(country, facts, country.fields(), _before_send(country), several)
+        lists = {**_before_send(country), "languages": options(languages)}
+        return cls(country, facts, country.fields(language.say), lists, several, language)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +48,12 @@ class Surroundings:
     """One caller's side of the world. Called with a state, it gives the `World` that the flows may look at: the same
     one again where nothing was answered since."""
 
-    ground: Ground
+    grounds: Mapping[str, Ground]  # by language; the first is where a call begins
     kind: str  # ussd or sms
     contactable: bool  # the provider gave a number that can be called
     live: Collection[str]  # hotlines whose delivery is set up
     drill: bool = False
     words_before_send: bool = False  # on USSD only where the network's card says so
-    translate: Callable[[str], str] = str
     said: Mapping[str, str] = field(default_factory=dict)  # words known only now: code, PIN
     told: Mapping[str, str] = field(default_factory=dict)  # facts known only now: the state of a report
     _made: list[tuple[State, World]] = field(init=False, default_factory=list)
@@ -63,7 +68,7 @@ class Surroundings:
         return world
 
     def _world(self, state: State) -> World:
-        ground, values = self.ground, state.values
+        ground, values = self.ground_in(state), state.values
         facts = {
             **ground.facts,
             "channel": self.kind,
@@ -82,11 +87,22 @@ class Surroundings:
             facts["police_named"] = _yes(any(hotline.kind == "police" for hotline in at_once))
             fields |= {f"send_to_{n}": hotline.screen_name for n, hotline in enumerate(at_once[:2], 1)}
             lists["who_else"] = tuple(Option(leg.hotline, hotlines[leg.hotline].screen_name) for leg in legs)
-        return World(facts, fields, lists, self.translate)
+        return World(facts, fields, lists, ground.language.say)
+
+    def ground_in(self, state: State) -> Ground:
+        """In the language that was chosen in this call, else in the first."""
+        first = next(iter(self.grounds.values()))
+        return self.grounds.get(state.values.get("language") or "", first)
+
+    def picked(self, text: str) -> str | None:
+        """The language that a first text is a word of, where it is not the first one anyway."""
+        word = fold(text) if len(text) <= LONGEST_CHOICE else ""
+        others = list(self.grounds.items())[1:]
+        return next((tag for tag, ground in others if word in ground.language.greetings), None)
 
     def legs(self, state: State, completeness: str = "complete") -> tuple[Leg, ...]:
         """Everybody who can get this report, in order, as the answers stand."""
-        country, facts = self.ground.country, facts_of(given(state))
+        country, facts = self.ground_in(state).country, facts_of(given(state))
         avoid: Collection[str] = left_out(country, facts)
         if completeness == "incomplete":  # no screen names who gets it, so who was left out on any walk stays out
             avoid = {answer.value for answer in state.answers if answer.question == "avoid" and answer.value}

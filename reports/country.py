@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import field
 from datetime import date
 from pathlib import Path
@@ -115,8 +115,8 @@ class Country:
         """The hotlines of the kinds for a category, in the order in which they are asked."""
         return tuple(h for kind in ORDER[category] for h in self.hotlines.values() if h.kind == kind)
 
-    def fields(self) -> dict[str, str]:
-        """What the placeholders of flows mean here."""
+    def fields(self, say: Callable[[str], str] = str) -> dict[str, str]:
+        """What the placeholders of flows mean here; `say` translates."""
         return screen_words(
             numbers=self.emergency,
             mode=self.mode,
@@ -124,7 +124,8 @@ class Country:
             fallback=self.hotlines.get(self.incomplete_to),
             service_code=next((code.code for code in self.codes if code.channel == "ussd"), ""),
             language=self.language_word,
-        ) | {"country": self.name.partition(" (")[0], **law_words(self.law, str)}
+            say=say,
+        ) | {"country": self.name.partition(" (")[0], **law_words(self.law, say)}
 
     def problems(self, mode: Mode) -> list[str]:
         """What keeps this country from this mode, a sentence each, beginning with the file."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from reports.hotline import Hotline, Mode, Number
 
 # Whom to call in danger. With the first number withdrawn, the next such one stands in; an ambulance never does.
 FOR_DANGER = ("police", "emergency")
+# What is said here beside numbers and names; catalogues hold it too.
+SAID = ("police", "emergency", "ambulance", "fire", "helpline", "free", "day and night", "Language")
 
 
 def screen_words(
@@ -18,6 +20,7 @@ def screen_words(
     fallback: Hotline | None,
     service_code: str,
     language: str,
+    say: Callable[[str], str] = str,
 ) -> dict[str, str]:
     """The placeholders, without braces. No helpline: its words are those of the emergency number, never invented ones.
 
@@ -25,31 +28,35 @@ def screen_words(
     may be shown, its service stands alone: "police".
     """
     first = next((number for number in numbers if number.word in FOR_DANGER and number.may_show(mode)), None)
-    emergency = first.say() if first else (numbers[0].word if numbers else "")
+    emergency = f"{say(first.word)} {first.number}" if first else (say(numbers[0].word) if numbers else "")
     return {
         "emergency": emergency,
         "emergency_number": first.number if first else "",
         "ussd": service_code,
-        "language_word": f"Language / {language}" if language else "Language",
+        "language_word": _both(say("Language"), language),
         "incomplete_name": fallback.screen_name if fallback else "",
-        **_helpline_words(helpline, emergency),
+        **_helpline_words(helpline, emergency, say),
     }
 
 
-def _helpline_words(helpline: Hotline | None, emergency: str) -> dict[str, str]:
+def _both(word: str, other: str) -> str:
+    """In the language shown and in the country's other one, so that who reads only one of them finds it."""
+    return " / ".join(dict.fromkeys(filter(None, (word, other if word != other else "Language"))))
+
+
+def _helpline_words(helpline: Hotline | None, emergency: str, say: Callable[[str], str]) -> dict[str, str]:
     if helpline is None or helpline.phone is None:
         same = ("helpline", "helpline_named", "helpline_free", "helpline_line", "now")
-        return {**dict.fromkeys(same, emergency), "helpline_name": "", "helpline_number": "", "helpline_call": ""}
+        return {**dict.fromkeys(same, emergency), "helpline_name": "", "helpline_number": ""}
     number = helpline.phone.number
     named = f"{helpline.screen_name} {number}"
-    free = f"{named}, free" if helpline.toll_free else named
+    free = f"{named}, {say('free')}" if helpline.toll_free else named
     return {
-        "helpline": f"helpline {number}",
+        "helpline": f"{say('helpline')} {number}",
         "helpline_name": helpline.screen_name,
         "helpline_number": number,
         "helpline_named": named,
         "helpline_free": free,
-        "helpline_line": f"{free}, day and night" if helpline.day_and_night else free,
-        "helpline_call": f"{helpline.screen_name}: call {number}.",
-        "now": f"helpline {number}" if helpline.day_and_night else emergency,
+        "helpline_line": f"{free}, {say('day and night')}" if helpline.day_and_night else free,
+        "now": f"{say('helpline')} {number}" if helpline.day_and_night else emergency,
     }

@@ -45,6 +45,12 @@ class Common(RedisServer):
         demo="vu,fj,ke",
         meaning="name the countries to serve, with commas; each is a file of reports/countries",
     )
+    draft_languages: tuple[str, ...] = env(
+        "TOKAUT_DRAFT_LANGUAGES",
+        reading.names_or_none,
+        default="",
+        meaning="languages to offer, with commas, though nobody has reviewed their words; each is a file of locales",
+    )
     country_dir: Path | None = env(
         "TOKAUT_COUNTRY_DIR",
         reading.standing_folder,

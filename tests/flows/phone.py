@@ -48,6 +48,7 @@ FACTS = {
     "police_named": "yes",
     "words_before_send": "no",
     "law": "known",
+    "languages": "several",
 }
 PLACES = tuple(
     Option(code, name)

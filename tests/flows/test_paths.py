@@ -115,7 +115,7 @@ def test_danger_is_asked_first_and_now_leads_to_the_numbers_at_once() -> None:
     text = show(book(), state, here, LIMITS["ussd"]).text
     assert "police 111" in text and "Pikinini Helpline 163" in text and "1 Go on" in text
     onward = {go.to for choice in book().screen("home.home").choices for go in choice.go}
-    assert {to.partition(".")[0] for to in onward if to != "report.danger"} == {"my", "tips_young", "law"}
+    assert {to.partition(".")[0] for to in onward if to != "report.danger"} == {"my", "tips_young", "law", "language"}
 
 
 @pytest.mark.rule("S-08")

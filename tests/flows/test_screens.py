@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import pathlib
 import re
 
@@ -12,25 +11,17 @@ import flows
 from flows.check import check
 from flows.engine import notice, show
 from flows.fit import fits, septets
-from flows.model import FACTS, Answer, Book, Option, State
+from flows.model import FACTS, Answer, Option, State
 from flows.parse import read
 from tests.flows.phone import LIMITS, NOON, book, world
 
 TABLE = pathlib.Path(__file__).with_name("screens.txt")
 ROWS = [line.split(" | ") for line in TABLE.read_text().replace("| |", "|  |").splitlines() if line and line[0] != "#"]
-INSIDE = {"places_in_group": (Option("KE-14", "Kilifi"), Option("KE-19", "Kwale"))}
+INSIDE = {
+    "places_in_group": (Option("KE-14", "Kilifi"), Option("KE-19", "Kwale")),
+    "languages": (Option("bi", "Bislama"), Option("en", "English"), Option("fr", "Francais")),
+}
 LEAVE = "\n00 Leave"
-
-
-@functools.cache
-def whole_book() -> Book:
-    """With the flows that the home screen already has a line for."""
-    waiting = [
-        read(f"{name}.yaml", f"flow: {name}\nversion: 1\nscreens:\n  menu: {{words: Later, end: true}}")
-        for name in ("language",)
-    ]
-    folder = pathlib.Path(flows.__file__).parent
-    return check([*(read(file.name, file.read_text()) for file in sorted(folder.glob("*.yaml"))), *waiting])
 
 
 def _state(screen: str, page: int, answers: dict[str, str]) -> State:
@@ -47,10 +38,10 @@ def test_a_screen_is_what_the_table_says(screen: str, when: str, count: str, wor
     here = world(facts, lists=INSIDE)
     channel = here.facts["channel"]
     prefix = "" if channel == "sms" else words[:4]
-    shown = show(whole_book(), _state(name, int(page or 1) - 1, answers), here, LIMITS[channel])
+    shown = show(book(), _state(name, int(page or 1) - 1, answers), here, LIMITS[channel])
 
     expected = words.removeprefix(prefix).replace("¶", "\n")
-    assert shown.text.removesuffix("" if whole_book().screen(name).start else LEAVE) == expected
+    assert shown.text.removesuffix("" if book().screen(name).start else LEAVE) == expected
     assert septets(prefix + expected) == int(count)
     assert prefix in ("", "CON " if shown.goes_on else "END ")
     assert shown.page == int(page or 1)
@@ -62,14 +53,22 @@ def test_every_screen_is_in_the_table() -> None:
     assert {row[0].partition("/")[0] for row in ROWS} == set(book().screens)
 
 
-def test_a_line_of_a_flow_that_is_not_installed_is_not_shown_and_the_others_keep_their_numbers() -> None:
-    assert notice(book(), "home.home", world(), LIMITS["ussd"]).text.split("\n")[2:] == [
+def test_one_language_alone_needs_no_line_and_the_others_keep_their_numbers() -> None:
+    assert notice(book(), "home.home", world({"languages": "one"}), LIMITS["ussd"]).text.split("\n")[2:] == [
         "1 Report",
         "2 Safety tips",
         "3 My report",
         "4 Law",
         "00 Leave",
     ]
+
+
+def test_a_line_of_a_flow_that_is_not_installed_is_not_shown() -> None:
+    folder = pathlib.Path(flows.__file__).parent
+    there = [path for path in sorted(folder.glob("*.yaml")) if path.stem not in ("law", "language")]
+    fewer = check([read(path.name, path.read_text()) for path in there])
+    lines = notice(fewer, "home.home", world(), LIMITS["ussd"]).text.split("\n")
+    assert lines[2:] == ["1 Report", "2 Safety tips", "3 My report", "00 Leave"]
 
 
 @pytest.mark.rule("S-01")

@@ -47,6 +47,7 @@ APPROVED = {
     "addition": "Write what you want to add. Please do not send photos.",
     "code": "Type your 8-digit code.",
     "pin": "Type your 4-digit PIN.",
+    "language": "{language_word}",
     # for parents: no answer is kept
     "five_1": "1 of 5. Do you know what your child likes to do on the phone, and with whom?",
     "five_2": "2 of 5. If something bad happened online, would your child come to you without fear?",

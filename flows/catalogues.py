@@ -1,0 +1,87 @@
+"""Catalogues of locales/: the words of a language, and whether people who speak it have read them.
+
+English words are the message ids. A catalogue is a draft until its header names who has reviewed it (S-33).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.resources.abc import Traversable
+
+import polib
+
+from flows.model import Option
+from flows.words import OWN_WORDS, PLACEHOLDER, fold
+
+ENGLISH = "en"
+# Nothing of these may be in another language than the rest: the numbers, danger, and what happens when a line drops.
+SAFETY = ("home.", "report.danger", "report.emergency", "report.category")
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """`name` is the language's own name. `words` holds what is translated. `greetings`: first texts that pick it."""
+
+    tag: str
+    name: str
+    reviewed: str = ""  # who has read it, an organisation, and when
+    words: Mapping[str, str] = field(default_factory=dict)
+    greetings: frozenset[str] = frozenset()
+
+    def say(self, words: str) -> str:
+        return self.words.get(words, words)
+
+    def lacks(self, messages: Iterable[str]) -> tuple[str, ...]:
+        return () if self.tag == ENGLISH else tuple(one for one in messages if one not in self.words)
+
+
+PLAIN = Catalogue(ENGLISH, "English", reviewed="the source")
+
+
+def load(folder: Traversable) -> dict[str, Catalogue]:
+    """By tag; English is always there."""
+    files = [file for file in folder.iterdir() if file.name.endswith(".po")]
+    found = [read(file.name.removesuffix(".po"), file.read_text(encoding="utf-8")) for file in files]
+    return {one.tag: one for one in sorted(found, key=lambda one: one.tag)} | {ENGLISH: PLAIN}
+
+
+def read(tag: str, text: str) -> Catalogue:
+    entries = polib.pofile(text)
+    head = entries.metadata
+    words = {entry.msgid: entry.msgstr for entry in entries if entry.msgstr and _same_fields(entry)}
+    greetings = frozenset(map(fold, filter(None, head.get("X-Greetings", "").split(","))))
+    return Catalogue(tag, head.get("X-Name", tag), head.get("X-Reviewed", ""), words, greetings)
+
+
+def _same_fields(entry: polib.POEntry) -> bool:
+    """A translation with other placeholders than the English is none: a number might be missing."""
+    return sorted(PLACEHOLDER.findall(entry.msgid)) == sorted(PLACEHOLDER.findall(entry.msgstr))
+
+
+def offered(
+    spoken: Sequence[str], catalogues: Mapping[str, Catalogue], needed: Collection[str], drafts: Collection[str]
+) -> tuple[Catalogue, ...]:
+    """The languages of a country that may be offered, the first dial's first: reviewed ones before English.
+
+    `needed`: the messages of safety screens; without all of them a language is not offered. A draft is offered only
+    where the operator names it, and never comes first by itself.
+    """
+    known = [catalogues[tag] for tag in spoken if tag in catalogues and tag != ENGLISH]
+    able = [one for one in known if not one.lacks(needed)]
+    reviewed = [one for one in able if one.reviewed]
+    return (*reviewed, PLAIN, *(one for one in able if not one.reviewed and one.tag in drafts))
+
+
+def safety(messages: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """The messages that no offered language may lack; `messages` as `flows.messages.messages` gives them."""
+    return tuple(
+        words
+        for words, screens in messages.items()
+        if words in OWN_WORDS or any(screen.startswith(SAFETY) for screen in screens)
+    )
+
+
+def options(catalogues: Iterable[Catalogue]) -> tuple[Option, ...]:
+    """By their own names, for the screen where one is chosen."""
+    return tuple(Option(one.tag, one.name) for one in catalogues)

@@ -1,0 +1,75 @@
+"""Languages: what a catalogue says, what it lacks, and which may be offered."""
+
+from __future__ import annotations
+
+import pytest
+
+from flows.catalogues import PLAIN, Catalogue, offered, options, read, safety
+from flows.messages import messages
+from flows.model import Option
+from tests.flows.phone import book
+
+PO = r"""
+msgid ""
+msgstr ""
+"Language: bi\n"
+"X-Name: Bislama\n"
+"X-Greetings: halo, Gud moning\n"
+
+msgid "Report"
+msgstr "Ripot"
+
+msgid "Back"
+msgstr ""
+
+msgid "In danger? Call {emergency}."
+msgstr "Denja? Kolem."
+"""
+WORDS = {"Report": "Ripot", "Back": "Go bak"}
+BI = Catalogue("bi", "Bislama", words=WORDS)
+FR = Catalogue("fr", "Francais", reviewed="an organisation, 2026-11", words=WORDS)
+ALL = {"bi": BI, "fr": FR, "en": PLAIN}
+
+
+def test_a_catalogue_says_what_is_translated_and_what_is_not_stays_english() -> None:
+    found = read("bi", PO)
+    assert (found.tag, found.name, found.reviewed) == ("bi", "Bislama", "")
+    assert (found.say("Report"), found.say("Back")) == ("Ripot", "Back")
+    assert found.greetings == {"halo", "gud moning"}
+
+
+@pytest.mark.rule("S-33")
+def test_a_translation_that_lost_a_placeholder_is_none() -> None:
+    assert read("bi", PO).lacks(["Report", "In danger? Call {emergency}."]) == ("In danger? Call {emergency}.",)
+
+
+@pytest.mark.rule("S-33")
+@pytest.mark.parametrize(
+    ("spoken", "drafts", "found"),
+    [
+        (["bi", "en", "fr"], [], ["fr", "en"]),
+        (["bi", "en", "fr"], ["bi"], ["fr", "en", "bi"]),
+        (["bi", "en"], ["bi"], ["en", "bi"]),
+        (["en"], ["bi"], ["en"]),
+        (["sw"], [], ["en"]),
+    ],
+)
+def test_who_is_offered_and_in_which_order(spoken: list[str], drafts: list[str], found: list[str]) -> None:
+    """A draft only where it is named, and never first by itself; English always."""
+    assert [one.tag for one in offered(spoken, ALL, WORDS, drafts)] == found
+
+
+@pytest.mark.rule("S-33")
+def test_a_language_that_lacks_a_safety_screen_is_not_offered() -> None:
+    needed = (*WORDS, "Call {emergency} now.")
+    assert [one.tag for one in offered(["bi", "fr"], ALL, needed, ["bi"])] == ["en"]
+
+
+def test_the_safety_screens_are_those_with_the_numbers() -> None:
+    needed = safety(messages(book()))
+    assert {"In danger? Call {emergency}.", "Are you or a child in danger?", "Back", "Missing child"} <= set(needed)
+    assert "Where did it happen?" not in needed
+
+
+def test_a_language_is_chosen_by_its_own_name() -> None:
+    assert options([PLAIN, BI]) == (Option("en", "English"), Option("bi", "Bislama"))
