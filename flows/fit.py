@@ -131,8 +131,12 @@ def _page(menu: Menu, heading: str, lines: tuple[Line, ...], limit: Limit, *, mo
 
 
 def _split(menu: Menu, heading: str, limit: Limit) -> tuple[str, str]:
-    """A heading cut at the last blank where the first part fits, else within a word."""
+    """A heading cut at the last blank where the first part fits, else within a word.
+
+    Not before a digit, if it can be: a number stays beside its service.
+    """
     blanks = [found.start() for found in re.finditer(r"\s", heading)][::-1]
+    blanks.sort(key=lambda blank: heading[blank + 1 : blank + 2].isdigit())
     for cut in [*blanks, *range(len(heading) - 1, 1, -1)]:
         if cut and fits(_join(heading[:cut], (), menu, more=True), limit):
             return heading[:cut], heading[cut:].lstrip()

@@ -84,6 +84,14 @@ def test_the_foot_is_on_the_first_page() -> None:
     assert [page.text.endswith("0 Back\nTexts stay.") for page in cut] == [True] + [False] * (len(cut) - 1)
 
 
+@pytest.mark.rule("S-32")
+def test_a_heading_breaks_between_a_number_and_its_service_only_where_nothing_else_is_left() -> None:
+    for words in range(1, 40):
+        heading = " ".join([*["word"] * words, "Call police 999", "or SAFENET 7150 8000", *["word"] * 20])
+        text = [page.text for page in pages(Menu(heading, lines("Go on"), below=NAV), Limit(70))]
+        assert any("police 999" in page for page in text) and any("SAFENET 7150 8000" in page for page in text)
+
+
 def test_a_heading_too_long_breaks_between_words_and_loses_none() -> None:
     heading = " ".join(f"word{n}" for n in range(60))
     cut = pages(Menu(heading, lines("Yes indeed"), below=NAV), Limit())
