@@ -19,6 +19,7 @@ from reports.store.messages import opt_in, opt_out
 
 SILENT_SECONDS = 30 * 60  # after that any SMS gets the home screen: whoever holds the phone may be somebody else
 FIRST_WORDS = "home.first_words"
+TIPS = "tips_young.who_sms"  # a first screen too: it has the numbers, and says that texts stay
 NO_PICTURES = "home.no_pictures"
 SILENCE = Turn("", goes_on=True)
 GO_ON = "98"
@@ -49,7 +50,7 @@ class Texting:
         if record is None or not going_on or help_wanted:
             if not help_wanted and self._is_heard(text):
                 return self._first_words(caller, record, last)
-            home = self._walk.begin(caller, last, record)
+            home = self._walk.begin(caller, last, record, TIPS if fold(text) == "tips" else "")
             if record and going_on:  # asked for help in between: what waits to be heard waits on, and can be deleted
                 state = replace(carry(home.state, record.state.answers), unasked=record.state.unasked)
                 media = record.media + home.media

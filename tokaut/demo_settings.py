@@ -88,6 +88,7 @@ def environment(outside: Mapping[str, str], inside: Path, where: Addresses, made
     kept = {name: value for name, value in outside.items() if name in KEPT or not _is_ours(name)}
     ours = {
         "TOKAUT_MODE": "demo",
+        "TOKAUT_DRAFT_LANGUAGES": "bi,fj,fr,sw",  # of the demo's three countries
         "TOKAUT_DATA": str(inside),
         "REDIS_URL": valkey.address(inside),
         "PUBLIC_URL": where.web,
