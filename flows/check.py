@@ -6,8 +6,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NoReturn
 
-from flows.model import FACTS, Book, Choice, Flow, Go, Screen, Use
+from flows.model import Book, Choice, Flow, Go, Screen, Use
 from flows.reader import FlowError
+from flows.vocabulary import FACTS
 
 Screens = Mapping[str, Screen]
 

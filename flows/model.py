@@ -1,64 +1,9 @@
-"""What a flow is once read, and what the engine walks: screens, states, and the world that fills the words. Pure data.
-
-Facts (`World.facts`) are what `when:` may compare beside answers; FACTS lists the values. One not given is null.
-Fields (`World.fields`) are what {placeholders} mean, already words of the language shown:
-
-    emergency         "police 111": the service and its number
-    emergency_sms     "112": where an emergency number takes texts
-    helpline_name     "Pikinini Helpline": as on screens, 18 septets at most; like the next, where has_helpline = yes
-    helpline_number   "163"
-    helpline          "helpline 163"; without a helpline, like helpline_named, the words of `emergency`
-    helpline_named    "Pikinini Helpline 163"
-    now               "helpline 163" where it answers day and night, else the words of `emergency`
-    helpline_free     "Pikinini Helpline 163, free": ", free" only where that is established
-    helpline_line     "Pikinini Helpline 163, free, day and night": as far as established
-    incomplete_name   who gets what is never sent: the child helpline, else the one that the country names
-    send_to_1, send_to_2   who gets it at once, as the Send screen names them
-    code, pin         "4821 9303", "7350": on the screens that show them once
-    ussd              "*111*163#": where the country has one
-    language_word     "Language / Lanwis": the word in English and in the country's other main language
-    desk              the hotline furthest along with a report
-    country           "Vanuatu"
-    law_yes           "a law, by phone too": criteria that the law meets; law_yes_2014: that it met in 2014;
-                      law_not: that it did not meet in law_year; law_unknown: that nobody has established
-"""
+"""What a flow is once read, and what the engine walks: screens, states, the world that fills the words. Pure data."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-
-YES_NO = frozenset({"yes", "no"})
-FACTS: Mapping[str, frozenset[str]] = {
-    "channel": frozenset({"ussd", "sms"}),
-    "contactable": YES_NO,  # the provider gives a number that is valid
-    "has_helpline": YES_NO,
-    "rescue": frozenset({"yes", "other", "no"}),  # who gets what is never sent: the helpline, somebody else, nobody
-    "duty": frozenset({"may", "no"}),  # no: the country has no duty to report, with a source
-    "send_to": frozenset({"one", "two", "staff", "nobody"}),  # nobody: all who could take it were left out
-    "police_named": YES_NO,  # one of the two named on the Send screen is the police
-    "words_before_send": YES_NO,  # USSD only; by SMS words always come before Send
-    "report_state": frozenset({"needs_person", "closed", "in_progress", "accepted", "overdue", "delivered", "queued"}),
-    "drill": YES_NO,
-    "languages": frozenset({"one", "several"}),  # that may be offered here
-    "law": frozenset({"known", "unknown"}),  # whether anything is established
-}
-ALWAYS_THERE = frozenset({"emergency", "country", "send_to_1", "send_to_2"})
-MAY_BE_ABSENT = frozenset(  # a line whose field is absent is left out
-    {
-        "helpline",
-        "now",
-        "helpline_name",
-        "helpline_number",
-        "helpline_named",
-        "helpline_free",
-        "helpline_line",
-        "emergency_sms",
-    }
-    | {"incomplete_name", "ussd", "language_word", "desk", "code", "pin"}
-    | {"law_yes", "law_yes_2014", "law_not", "law_year", "law_unknown"}
-)
-FIELDS = ALWAYS_THERE | MAY_BE_ABSENT
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from flows.model import ALWAYS, FIELDS, Choice, Condition, Go, Text, Typed, Use, Variant
+from flows.model import ALWAYS, Choice, Condition, Go, Text, Typed, Use, Variant
 from flows.reader import Place
+from flows.vocabulary import FIELDS
 from flows.words import CARRIER_WORDS, KEYS, PLACEHOLDER, UNDERSTOOD, fold
 
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from flows.fit import Limit, Line, Menu, Page, fits, pages
-from flows.model import MAY_BE_ABSENT, Book, Choice, Screen, State, Text, World
+from flows.model import Book, Choice, Screen, State, Text, World
+from flows.vocabulary import MAY_BE_ABSENT
 from flows.words import BACK, DRILL, LEAVE, MORE, PLACEHOLDER, SKIP, SORRY
 
 OVERLAY = "home.third_wrong"

@@ -188,7 +188,7 @@ def _assemble(given: _Given) -> Parts:
 
 def _languages(given: _Given, spoken_in: country.Country) -> tuple[Catalogue, ...]:
     needed = (*safety(messages(given.book)), *SAID)
-    return offered(spoken_in.languages, given.catalogues, needed, given.common.draft_languages)
+    return offered(spoken_in.languages, given.catalogues, needed, given.common.draft_languages or ())
 
 
 def _channels(common: Common, environ: Mapping[str, str]) -> dict[str, Channel]:

@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from flows import engine
-from flows.model import Answer, Book, State, Unasked
+from flows.model import Book, State, Unasked
 from flows.words import is_words
 from gateway.apart import Apart
 from gateway.caller import Caller, told
 from gateway.effects import Effects
 from gateway.filer import Filer, NotSent
+from gateway.languages import begun_by
 from gateway.media import noted
 from gateway.message import Turn
 from gateway.record import Begun, Draft, Record, carried, drafts_after, take_up
@@ -25,8 +26,9 @@ from reports.code import spaced
 from reports.store.database import Away
 
 HOME = {"ussd": "home.home", "sms": "home.home_sms"}
-CHOOSE = "language.choose"
 DRAFT_SECONDS = {"ussd": 15 * 60, "sms": 24 * 3600}
+
+Counted = Callable[[str], int | None]  # of a sender's key: its reports before this one
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +47,7 @@ class DoesNotFit(Exception):
 class Walk:
     """`names`: of every hotline of every country, by id."""
 
-    def __init__(
-        self,
-        book: Book,
-        filer: Filer,
-        apart: Apart,
-        names: Mapping[str, str],
-        count_report: Callable[[str], int | None],
-    ) -> None:
+    def __init__(self, book: Book, filer: Filer, apart: Apart, names: Mapping[str, str], count_report: Counted) -> None:
         self.book = book
         self._names = names
         self._filer = filer
@@ -69,23 +64,15 @@ class Walk:
         self, caller: Caller, last: Last, before: Record | None = None, screen: str = "", unheard: str = ""
     ) -> Record:
         """The home screen, the same for everybody. `unheard`: words that came to no conversation; they are kept."""
-        state = self._spoken_to(caller, engine.begin(self.book, screen or HOME[caller.kind]))
+        state = begun_by(caller, engine.begin(self.book, screen or HOME[caller.kind]))
         media = noted((), caller.inbound.media)
         record = Record(state, last, Turn("", goes_on=True), caller.now, seed=_seed(caller), media=media)
         if is_words(unheard):
-            kept = Unasked(caller.now, record.state.screen, unheard)
-            record = replace(record, state=replace(record.state, unasked=(kept,)))
+            kept = (Unasked(caller.now, state.screen, unheard),)
+            record = replace(record, state=replace(state, unasked=kept))
         if before:
             record = replace(record, reports=before.reports, loop=before.loop)
         return replace(record, answer=self._show(caller, record))
-
-    def _spoken_to(self, caller: Caller, state: State) -> State:
-        """A first text that is a known word of a language picks it."""
-        tag = caller.around.picked(caller.inbound.text) if caller.kind == "sms" else None
-        if tag is None or CHOOSE not in self.book.screens:
-            return state
-        answer = Answer(CHOOSE, "language", tag, typed=False, at=caller.now)
-        return replace(state, trail=((CHOOSE, 0),), answers=(answer,))
 
     def keep_words(self, caller: Caller, record: Record, words: str, *, file_itself: bool) -> Record:
         """A first SMS that was no keyword: what it says will be heard even if nothing follows."""

@@ -11,6 +11,7 @@ from flows.model import Option, State, World
 from flows.words import LONGEST_CHOICE, fold
 from reports.answers import Given, facts_of
 from reports.country import Country
+from reports.law import is_known
 from reports.routing import Leg, left_out, route
 
 AT_ONCE = ("primary", "also")
@@ -34,7 +35,7 @@ class Ground:
             "languages": "several" if len(languages) > 1 else "one",
             "has_helpline": _yes(country.helpline() is not None),
             "rescue": _rescue(country),
-            "law": "known" if country.knows_its_law else "unknown",
+            "law": "known" if is_known(country.law) else "unknown",
             "duty": "may" if country.may_have_to_tell else "no",
         }
         inside = {group: _places(country, group) for group in country.groups()}

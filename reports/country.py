@@ -17,7 +17,7 @@ from reports.card import SHUT, IsoDate
 from reports.country_check import live_problems, structure_problems
 from reports.hotline import Hotline, Mode, Number
 from reports.kinds import ORDER
-from reports.law import Law, is_known, law_words
+from reports.law import Law, law_words
 from reports.screen_words import screen_words
 
 _NO_KEY = re.compile(r"[^\d*]+")
@@ -98,11 +98,6 @@ class Country:
 
     def groups(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(place.group for place in self.places if place.group))
-
-    @property
-    def knows_its_law(self) -> bool:
-        """Whether anything about the law is established."""
-        return is_known(self.law)
 
     def helpline(self) -> Hotline | None:
         """The first child helpline with a number that this mode may show."""

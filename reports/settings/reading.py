@@ -165,11 +165,6 @@ def names(text: str) -> tuple[str, ...]:
     return found
 
 
-def names_or_none(text: str) -> tuple[str, ...]:
-    """As `names`; empty for none."""
-    return names(text) if text.strip() else ()
-
-
 def authorities(text: str) -> Path:
     """A file of certificates. Read at start: one that cannot be used would look like a server that is away."""
     path = folder(text)

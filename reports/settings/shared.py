@@ -45,10 +45,10 @@ class Common(RedisServer):
         demo="vu,fj,ke",
         meaning="name the countries to serve, with commas; each is a file of reports/countries",
     )
-    draft_languages: tuple[str, ...] = env(
+    draft_languages: tuple[str, ...] | None = env(
         "TOKAUT_DRAFT_LANGUAGES",
-        reading.names_or_none,
-        default="",
+        reading.names,
+        default=None,
         meaning="languages to offer, with commas, though nobody has reviewed their words; each is a file of locales",
     )
     country_dir: Path | None = env(

@@ -8,8 +8,9 @@ import pytest
 
 from flows.check import check
 from flows.engine import begin, show, step
-from flows.model import FACTS, FIELDS, Book
+from flows.model import Book
 from flows.parse import FlowError, load, read
+from flows.vocabulary import FACTS, FIELDS
 from flows.words import CARRIER_WORDS
 from tests.flows.phone import LIMITS, NOON, book, world
 

@@ -11,8 +11,9 @@ import flows
 from flows.check import check
 from flows.engine import notice, show
 from flows.fit import fits, septets
-from flows.model import FACTS, Answer, Option, State
+from flows.model import Answer, Option, State
 from flows.parse import read
+from flows.vocabulary import FACTS
 from tests.flows.phone import LIMITS, NOON, book, world
 
 TABLE = pathlib.Path(__file__).with_name("screens.txt")

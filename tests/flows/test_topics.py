@@ -8,7 +8,7 @@ import pytest
 
 from flows.engine import show, step
 from flows.fit import alphabet
-from flows.model import State, Topic
+from flows.model import Option, State, Topic
 from flows.parse import read
 from flows.reader import FlowError
 from tests.flows.phone import LIMITS, NOON, book, world
@@ -89,3 +89,41 @@ GIVEN = "sources: {T1: {by: b, grade: docs, at: c}}"
 def test_a_topic_without_a_source_or_a_date_does_not_parse(topic: str, sources: str, says: str) -> None:
     with pytest.raises(FlowError, match=says):
         read("t.yaml", f"{ALONE}topics: {{a: {{{topic}}}}}\n{sources}")
+
+
+MISSED = [f"five_{n}" for n in (2, 4, 1, 3, 5)]  # whose answer decides first
+
+
+@pytest.mark.parametrize("missed", MISSED)
+def test_the_first_of_five_questions_not_answered_with_yes_gives_the_tip(missed: str) -> None:
+    here, limit = world(), LIMITS["ussd"]
+    state = step(book(), State("tips_parents.menu"), "9", lambda _: here, limit=limit, now=NOON).state
+    state = step(book(), state, "1", lambda _: here, limit=limit, now=NOON).state
+    later = MISSED[MISSED.index(missed) :]
+    while state.screen.startswith("tips_parents.five_"):
+        reply = "2" if state.screen.partition(".")[2] in later else "1"
+        state = step(book(), state, reply, lambda _: here, limit=limit, now=NOON).state
+    shown = step(book(), state, "1", lambda _: here, limit=limit, now=NOON).state
+    tips = {"five_2": "p-talk", "five_4": "p-told", "five_1": "p-talk", "five_3": "p-settings", "five_5": "p-call"}
+    assert (state.screen, shown.screen) == ("tips_parents.step", f"tips_parents.{tips[missed]}")
+
+
+def test_five_times_yes_needs_no_step() -> None:
+    here = world()
+    state = State("tips_parents.five")
+    for _ in range(6):
+        state = step(book(), state, "1", lambda _: here, limit=LIMITS["ussd"], now=NOON).state
+    assert state.screen == "tips_parents.all_well"
+
+
+def test_what_is_unknown_about_the_law_is_explained_before_the_report() -> None:
+    here = world()
+    state = step(book(), State("law.known"), "98", lambda _: here, limit=LIMITS["ussd"], now=NOON).state
+    assert state.screen == "law.known-2"
+    assert step(book(), state, "1", lambda _: here, limit=LIMITS["ussd"], now=NOON).state.screen == "report.danger"
+
+
+def test_a_language_that_is_chosen_leads_home() -> None:
+    here = world(lists={"languages": (Option("en", "English"), Option("bi", "Bislama"))})
+    took = step(book(), State("language.choose"), "Bislama", lambda _: here, limit=LIMITS["ussd"], now=NOON)
+    assert (took.state.screen, took.state.values) == ("home.home", {"language": "bi"})

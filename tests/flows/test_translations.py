@@ -15,8 +15,9 @@ import locales
 from flows.catalogues import ENGLISH, Catalogue, load, safety
 from flows.fit import alphabet, fits
 from flows.messages import messages
-from flows.model import MAY_BE_ABSENT, World
+from flows.model import World
 from flows.show import lay, leave_label, offered, zero_label
+from flows.vocabulary import MAY_BE_ABSENT
 from flows.words import CARRIER_WORDS, KEYS, MORE, OWN_WORDS, PLACEHOLDER, fold
 from reports.country import Country
 from reports.law import CRITERIA

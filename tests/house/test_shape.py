@@ -69,6 +69,8 @@ def test_a_channel_a_hotline_kind_a_sender_has_its_test(name: Path) -> None:
 @pytest.mark.parametrize("flow", sorted(name.stem for name in files() if name.match("flows/*.yaml")))
 def test_a_flow_is_walked_in_a_test(flow: str) -> None:
     first = {"home": "home.home", "more": "more.menu", "my_report": "my.code", "report": "report.danger"}
+    first |= {"tips_young": "tips_young.who", "tips_parents": "tips_parents.menu", "law": "law.known"}
+    first |= {"language": "language.choose"}
     assert flow in first, "say here which screen it begins with"
     screen = f'"{first[flow]}"'
     assert any(
