@@ -46,7 +46,7 @@ class Tally:
         with self._lock:
             self.requests += 1
             self.statuses[answer.status] += 1
-            self.slowest = max(self.slowest, answer.seconds)
+            self.slowest = max(self.slowest, 0.0 if what == "garbage" else answer.seconds)
         if answer.status >= 500 and answer.status != LATER:
             self.find(f"{answer.status} to {what}", answer.sent)
         elif not answer.status and what != "garbage":
