@@ -14,8 +14,11 @@ from prometheus_client import multiprocess
 
 from gateway import app
 from gateway.crowd import THREADS
-from gateway.server import Server
 from gateway.webhooks import MOST_BYTES
+
+IS_LINUX = hasattr(select, "epoll")
+if IS_LINUX:
+    from gateway.server import Server
 
 
 class Worker(Process):
@@ -58,7 +61,7 @@ def child_exit(server, worker):
         multiprocess.mark_process_dead(worker.pid)
 
 
-worker_class = Worker
+worker_class = Worker if IS_LINUX else "gthread"  # for a look at the demo elsewhere: there slow senders hold threads
 workers = int(os.environ.get("WEB_CONCURRENCY") or min(8, 2 * (os.cpu_count() or 1)))
 threads = THREADS
 worker_connections = 1000  # of one process

@@ -12,6 +12,7 @@ from reports.hardening import harden
 from reports.settings import PepperFile, collect
 from tokaut import checks
 from tokaut.check_redis import Unseen, redis
+from tokaut.check_words import words
 
 Found = dict[str, list[str]]  # what was looked at → what is wrong there, a sentence each
 
@@ -53,6 +54,7 @@ def look_at_files(environ: Mapping[str, str], *, only: str | None = None) -> Fou
     if countries is None:
         return found | {"countries": list(unreadable)}
     if not only:
+        found["words"] = list(words(common.draft_languages or (), datetime.now(UTC).date()))
         found["hotlines"] = list(checks.hotline_settings(environ, checks.hotlines_of(countries)))
     return found | {"countries": list(checks.countries(countries, mode, datetime.now(UTC).date()))}
 

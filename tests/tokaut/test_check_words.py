@@ -1,0 +1,29 @@
+"""`tokaut check` on tips and languages."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from tokaut.check_redis import Unseen
+from tokaut.check_words import words
+
+TODAY = date(2026, 11, 25)
+
+
+def test_what_was_looked_at_lately_and_no_draft_is_good() -> None:
+    assert list(words([], TODAY)) == []
+
+
+def test_a_tip_that_nobody_has_looked_at_for_two_years_is_named_with_its_sources() -> None:
+    found = list(words([], date(2029, 1, 1)))
+    assert any("tips_young.a-body was last checked on 2026-11-25" in line and "NSPCC" in line for line in found)
+
+
+def test_a_draft_that_is_offered_is_said_and_is_no_fault() -> None:
+    [line] = words(["bi"], TODAY)
+    assert isinstance(line, Unseen) and line.startswith("Bislama is offered as a draft")
+
+
+def test_a_language_without_a_catalogue_is_a_fault() -> None:
+    [line] = words(["xx"], TODAY)
+    assert not isinstance(line, Unseen) and "xx" in line
