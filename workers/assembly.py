@@ -138,7 +138,7 @@ def _build(kind: str, settings: HotlineSettings, *, live: bool) -> Hotline:
 
 
 def _is_unknown(fault: Fault, ids: Iterable[str]) -> bool:
-    fields = ("URL", "SECRET", "SECRET_FILE", "PRIVATE")
+    fields = ("URL", "SECRET", "SECRET_FILE", "PRIVATE", "CA_FILE")
     return fault.name not in {f"HOTLINE_{one.upper().replace('-', '_')}_{field}" for one in ids for field in fields}
 
 

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import requests
 from urllib3.exceptions import HTTPError, NewConnectionError
@@ -69,7 +70,9 @@ def look_up(host: str, port: int) -> list[str]:
 class Client:
     """Safe to use from several threads: nothing is kept from one call to the next but the TLS settings."""
 
-    def __init__(self, *, ca_file: str | None = None, resolve: Resolve = look_up, limits: Limits | None = None) -> None:
+    def __init__(
+        self, *, ca_file: Path | None = None, resolve: Resolve = look_up, limits: Limits | None = None
+    ) -> None:
         self._tls = ssl.create_default_context(cafile=ca_file)
         self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
         self._resolve = resolve

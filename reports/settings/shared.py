@@ -134,6 +134,12 @@ class HotlineSettings:
         default="",
         meaning="host:port in a private network that this hotline may be reached at",
     )
+    ca_file: Path | None = env(
+        "CA_FILE",
+        reading.authorities,
+        default=None,
+        meaning="file of the authorities that vouch for this hotline; without it, those of the system",
+    )
 
 
 SHARED: Final = (Common, WebSecrets, Operator)

@@ -213,6 +213,7 @@ def test_every_setting_can_be_described(live: dict[str, str]) -> None:
         "HOTLINE_<ID>_URL",
         "HOTLINE_<ID>_SECRET",
         "HOTLINE_<ID>_PRIVATE",
+        "HOTLINE_<ID>_CA_FILE",
     }
 
 

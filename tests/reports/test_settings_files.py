@@ -127,6 +127,12 @@ def test_a_hotlines_own_settings(live: dict[str, str]) -> None:
             "10.0.0.5",
             "HOTLINE_VU_PIKININI_PRIVATE is a list of host:port with commas between them, such as 10.0.0.5:8443",
         ),
+        (
+            "CA_FILE",
+            "/nowhere.pem",
+            "HOTLINE_VU_PIKININI_CA_FILE names /nowhere.pem, which cannot be read (No such file or directory); "
+            "correct the path",
+        ),
         ("SECERT", HOOK, "HOTLINE_VU_PIKININI_SECERT is no setting. Did you mean HOTLINE_VU_PIKININI_SECRET?"),
     ],
 )

@@ -11,8 +11,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from reports.settings import hotlines
 from tests.workers.lying_hotline import LyingHotline
+from tests.workers.processes import SECRET
 from workers.addresses import read_target
+from workers.delivery import Delivered, Parcel, Unavailable
+from workers.hotlines.webhook import build
 from workers.http import Client, Limits, NoAnswer
 
 pytestmark = pytest.mark.slow
@@ -58,7 +62,7 @@ def server(tmp_path: Path, name: str = NAME, days: int = 30, newest: ssl.TLSVers
 def call(tmp_path: Path, hotline: LyingHotline, *, trusted: bool = True) -> int:
     listed = f"{NAME}:{hotline.port}"
     target = read_target(f"https://{listed}/reports", [listed], live=True)
-    ca_file = str(tmp_path / "ca.pem") if trusted else None
+    ca_file = tmp_path / "ca.pem" if trusted else None
     client = Client(ca_file=ca_file, resolve=lambda *_: ["127.0.0.1"], limits=LIMITS)
     return client.post(target, b"the words", {}).status
 
@@ -102,3 +106,14 @@ def test_a_plain_server_where_tls_was_meant_gets_nothing(tmp_path: Path) -> None
     with LyingHotline() as hotline, pytest.raises(NoAnswer):
         call(tmp_path, hotline)
     assert hotline.taken == []
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_hotlines_own_authority_vouches_for_it_alone(tmp_path: Path, own: bool) -> None:
+    with server(tmp_path, "localhost") as hotline:
+        listed = f"localhost:{hotline.port}"
+        environ = {"HOTLINE_X_URL": f"https://{listed}", "HOTLINE_X_SECRET": SECRET, "HOTLINE_X_PRIVATE": listed}
+        environ |= {"HOTLINE_X_CA_FILE": str(tmp_path / "ca.pem")} if own else {}
+        outcome = build(hotlines(environ, ["x"])["x"], live=True).deliver(Parcel("id", "created", "x", b"{}", 1, "P1"))
+        assert len(hotline.taken) == own
+    assert outcome == (Delivered(200) if own else Unavailable("tls"))

@@ -22,7 +22,7 @@ from workers.schedule import SECOND, read_retry_after
 def build(settings: HotlineSettings, *, live: bool) -> Webhook:
     """Raises BadTarget."""
     target = read_target(settings.url, settings.private, live=live)
-    return Webhook(target, settings.secret.reveal(), Client())
+    return Webhook(target, settings.secret.reveal(), Client(ca_file=settings.ca_file))
 
 
 class Webhook:
