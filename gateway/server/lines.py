@@ -128,10 +128,16 @@ class Server:
     def _serve(self) -> None:
         while True:
             for number, _ in self._epoll.poll(maxevents=1):
-                if line := self._lines.get(number):
-                    self._hear(line)
-                elif listener := self._listeners.get(number):
-                    self._accept(listener)
+                try:
+                    self._attend(number)
+                except Exception:  # nobody would miss a thread that ended, nor begin another
+                    self._failed()
+
+    def _attend(self, number: int) -> None:
+        if line := self._lines.get(number):
+            self._hear(line)
+        elif listener := self._listeners.get(number):
+            self._accept(listener)
 
     def _accept(self, listener: socket.socket) -> None:
         try:
@@ -148,7 +154,11 @@ class Server:
         self._lines[connection.fileno()] = line
         if len(self._lines) >= self._most_lines:
             self._take(False)
-        self._epoll.register(connection.fileno(), ONE_EVENT)
+        try:
+            self._epoll.register(connection.fileno(), ONE_EVENT)
+        except OSError:  # as many are watched as one user may
+            self._close(line)
+            self._take(False)
 
     def _hear(self, line: Line) -> None:
         try:
@@ -157,6 +167,8 @@ class Server:
                 return
         except OSError:
             pass  # the sender is gone
+        except Exception:
+            self._failed()
         self._close(line)
 
     def _read(self, line: Line) -> bool:

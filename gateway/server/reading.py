@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MOST_LINE = 8190  # bytes of the address, and of one header
 MOST_HEADERS = 64
-MOST_HEAD = 64 * 1024  # bytes
+MOST_BESIDE = 64 * 1024  # bytes beside the body: the head, the sizes of chunks, what stands behind them
 VERSIONS = ("1.1", "1.0")
 ONCE = frozenset({"HTTP_HOST", "CONTENT_TYPE", "HTTP_TRANSFER_ENCODING", "HTTP_EXPECT"})
 BODY_HEADERS = {"HTTP_CONTENT_TYPE": "CONTENT_TYPE", "HTTP_CONTENT_LENGTH": "CONTENT_LENGTH"}
@@ -34,6 +34,7 @@ class Reading:
     """
 
     __slots__ = (
+        "_fed",
         "_given",
         "_headers",
         "_most",
@@ -59,7 +60,8 @@ class Reading:
         self._headers: dict[str, str] = {}
         self._pieces: list[bytes] = []
         self._given = 0  # headers
-        self._size = 0  # bytes: of the head until it is there, then of the body
+        self._fed = 0  # bytes, of everything
+        self._size = 0  # bytes of the body
         self.method = ""  # known once the head is there
         self.whole = False
         self.unread = False
@@ -78,10 +80,9 @@ class Reading:
             if not self.whole:
                 raise NoRequest from None
             self.is_last = True  # the request is good; what came behind it is not
-        if not self.method:
-            self._size += len(data)
-            if self._size > MOST_HEAD:
-                raise NoRequest
+        self._fed += len(data)
+        if not self.whole and self._fed - self._size > MOST_BESIDE:
+            raise NoRequest
 
     def environ(self, fixed: WSGIEnvironment) -> WSGIEnvironment:
         path, _, query = self._target.partition(b"?")
@@ -132,7 +133,6 @@ class Reading:
             raise NoRequest
         if expected is not None and expected.lower() != "100-continue":
             raise NoRequest
-        self._size = 0
         self.method = self._parser.get_method().decode("latin-1")
         self.is_last = version == "1.0" or not self._parser.should_keep_alive()
         if int(said.get("CONTENT_LENGTH", 0)) > self._most:

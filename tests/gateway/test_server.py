@@ -1,0 +1,80 @@
+"""The server's own parts: what one request may take, and that no thread is lost."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gateway.server import Server
+from gateway.server.reading import MOST_BESIDE, NoRequest, Reading
+from tests.support.wait import until
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+CHUNKED = b"POST /lukaotem HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n"
+ASKED = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"
+PIECE = b"a" * 4096
+
+
+@pytest.mark.rule("X-21")
+@pytest.mark.parametrize(
+    ("begun", "piece"),
+    [
+        (b"1;lukaotem=", PIECE),
+        (b"0\r\nX-Behind: ", PIECE),
+        (b"0\r\n", b"X-Behind: 1\r\n" * 300),
+        (b"", b"1\r\na\r\n" * 600),
+    ],
+)
+def test_what_stands_beside_a_body_is_read_up_to_a_limit(begun: bytes, piece: bytes) -> None:
+    """Without one a header behind the chunks grows, and is copied whole for each piece of it."""
+    reading = Reading(256 * 1024)
+    reading.feed(CHUNKED + begun)
+    with pytest.raises(NoRequest):
+        for _ in range(2 * MOST_BESIDE // len(piece)):
+            reading.feed(piece)
+
+
+def test_a_long_body_in_pieces_is_read_whole() -> None:
+    reading = Reading(256 * 1024)
+    reading.feed(CHUNKED)
+    for _ in range(60):
+        reading.feed(b"1000\r\n" + PIECE + b"\r\n")
+    reading.feed(b"0\r\n\r\n")
+    assert reading.environ({})["wsgi.input"].read() == PIECE * 60
+
+
+def small(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+    start("200 OK", [("Content-Length", "2")])
+    return [b"ok"]
+
+
+def test_a_fault_of_the_server_itself_costs_a_line_and_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    faults: list[str] = []
+    feed = Reading.feed
+
+    def fails(reading: Reading, data: bytes) -> None:
+        if data == b"lukaotem":
+            raise MemoryError
+        feed(reading, data)
+
+    monkeypatch.setattr(Reading, "feed", fails)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = Server(
+            small, [listener], threads=1, most_body=100, most_lines=10, failed=lambda: faults.append("fault")
+        )
+        server.start()
+        for _ in range(2):
+            with socket.create_connection(listener.getsockname(), timeout=5) as line:
+                line.sendall(b"lukaotem")
+                assert line.recv(100) == b""
+        with socket.create_connection(listener.getsockname(), timeout=5) as line:
+            line.sendall(ASKED)
+            assert line.recv(1000).startswith(b"HTTP/1.1 200 OK")
+        until(lambda: not server.is_busy, "a line is never closed")
+        server.stop()
+    assert faults == ["fault"] * 2
