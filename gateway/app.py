@@ -47,7 +47,7 @@ from reports.settings import Common, Fault, SettingError, WebSecrets, load_all
 from reports.spool import Spool
 from reports.store import backups
 from reports.store.database import BadAddress, Database
-from reports.store.postgresql import A_CALLER
+from reports.store.patience import A_CALLER
 
 FLOWS = Path(parse.__file__).parent
 LOCALES = Path(locales.__file__).parent

@@ -31,7 +31,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from reports.hands import TooSlow
 from reports.store import postgresql
-from reports.store.postgresql import NOBODY, Patience
+from reports.store.patience import NOBODY, Patience
 from reports.store.sqlite import Writer
 
 SQLITE_SETTINGS: Mapping[

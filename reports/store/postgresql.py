@@ -6,17 +6,17 @@ that). So each connection has a time by which it must have answered; then it is 
 
 from __future__ import annotations
 
+import importlib
 import math
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
-import psycopg
-from psycopg.abc import PQGen, PQGenConn
 from sqlalchemy import Connection, Engine, event
 
-T = TypeVar("T")
+from reports.store.patience import A_CALLER, Patience
+
+if TYPE_CHECKING:
+    from reports.store.timed import Timed
 
 SETTINGS: Mapping[str, str | int] = {  # what it must say of itself
     "fsync": "on",
@@ -31,67 +31,10 @@ OPTIONS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """Seconds for a new connection, for all statements of one transaction together, and for its COMMIT."""
-
-    connect: float
-    statements: float
-    commit: float
-
-    @property
-    def whole(self) -> float:
-        return self.statements + self.commit
-
-
-A_CALLER = Patience(connect=1, statements=1.5, commit=1)  # getting a connection counts as a statement
-NOBODY = Patience(connect=5, statements=15, commit=5)  # nobody holds a phone meanwhile
-
-
-class Timed(psycopg.Connection[Any]):
-    """Closes itself rather than wait on; `heard` is what the server said beside its answers."""
-
-    connects_within = NOBODY.connect
-    until: float  # monotonic
-
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
-        self.until = time.monotonic() + self.connects_within
-        self.heard: list[str] = []
-        self.add_notice_handler(lambda notice: self.heard.append(str(notice.sqlstate)))
-
-    def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
-        left = max(0.0, min(self.until - time.monotonic(), math.inf if timeout is None else timeout))
-        try:
-            return super().wait(gen, interval, None if left == math.inf else left)
-        except psycopg.Error:
-            if time.monotonic() >= self.until:
-                self.pgconn.finish()  # what it does from now on, nobody is told
-            raise
-
-    @classmethod
-    def _connect_gen(cls, conninfo: str = "") -> PQGenConn[Any]:
-        """The driver's own steps, within our time: its shortest `connect_timeout` is 2 s."""
-        until = time.monotonic() + cls.connects_within
-        steps = super()._connect_gen(conninfo)
-        wanted = next(steps)
-        while time.monotonic() < until:
-            ready = yield wanted
-            try:
-                wanted = steps.send(ready)
-            except StopIteration as connected:
-                return connected.value
-        steps.close()
-        raise psycopg.OperationalError("no connection in time")
-
-
-class ForACaller(Timed):
-    connects_within = A_CALLER.connect
-
-
 def use(engine: Engine, patience: Patience) -> None:
-    """Let the engine make its connections here."""
-    kind = ForACaller if patience is A_CALLER else Timed
+    """Let the engine make its connections here. The driver is loaded now: a process with SQLite does without 10 MB."""
+    timed = importlib.import_module("reports.store.timed")
+    kind: type[Timed] = timed.ForACaller if patience is A_CALLER else timed.Timed
 
     def connect(_dialect: object, _record: object, _arguments: object, named: dict[str, Any]) -> Timed:
         return kind.connect(**named)
@@ -109,4 +52,4 @@ def arguments(patience: Patience) -> dict[str, Any]:
 
 def line_of(connection: Connection) -> Timed:
     """The driver's connection under it."""
-    return cast(Timed, connection.connection.driver_connection)
+    return cast("Timed", connection.connection.driver_connection)

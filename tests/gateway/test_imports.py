@@ -8,7 +8,17 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-NEEDLESS = {"alembic", "mako", "africastalking", "twilio", "standardwebhooks", "requests", "workers", "tokaut"}
+NEEDLESS = {
+    "alembic",
+    "mako",
+    "psycopg",
+    "africastalking",
+    "twilio",
+    "standardwebhooks",
+    "requests",
+    "workers",
+    "tokaut",
+}
 
 
 def test_web_loads_nothing_that_only_others_need() -> None:

@@ -18,7 +18,7 @@ from gateway.filer import Filer
 from reports.sealing import Vault
 from reports.store import tables as t
 from reports.store.database import Away, Database
-from reports.store.postgresql import A_CALLER
+from reports.store.patience import A_CALLER
 from tests.support.databases import with_tables
 from tests.support.postgres import Postgres
 from tests.support.proxy import Proxy
