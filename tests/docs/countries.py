@@ -50,4 +50,8 @@ def _left(of: Country) -> str:
     cards = sum(bool(h.card.missing()) for h in of.hotlines.values())
     who = "" if of.incomplete_to else "; nobody is named for what was cut off"
     dispute = UNSETTLED if of.emergency[0].conflict else ""
-    return f"{dispute}{numbers} numbers nobody has dialled; {cards} partner cards{who}"
+    return f"{dispute}{_some(numbers, 'number')} nobody has dialled; {_some(cards, 'partner card')}{who}"
+
+
+def _some(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
