@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ from reports.store import tables as t
 from reports.store.database import Database
 from tests.workers.filings import ONE, THREE, TWO, WORDS, Desk
 from tests.workers.lying_hotline import Answer, LyingHotline
+from workers import forward
 from workers.addresses import read_target
 from workers.delivery import Delivered, Outcome, Parcel, Unavailable
 from workers.forward import Forwarder
@@ -282,6 +284,29 @@ def test_a_backlog_of_reports_lets_an_sms_go_between(desk: Desk, hotline: LyingH
     between = replace(forwarder(desk, hotline), between=lambda: went.append(len(hotline.taken)))
     job(between, "urgent", urgent[0])
     assert went == [1, 2, 3]
+
+
+class Dawdles:
+    """A hotline, or a provider, that takes its time."""
+
+    def deliver(self, parcel: Parcel) -> Outcome:
+        self()
+        return Delivered(200)
+
+    def __call__(self) -> None:
+        time.sleep(0.3)
+
+
+@pytest.mark.parametrize("slow", ["hotline", "sms"])
+def test_a_job_takes_no_row_that_it_could_not_end_in_its_time(
+    desk: Desk, hotline: LyingHotline, monkeypatch: pytest.MonkeyPatch, slow: str
+) -> None:
+    """Cut off in the middle of a call, the report would wait an hour."""
+    monkeypatch.setattr(forward, "DRAIN_SECONDS", 0.2)
+    first, second = desk.file()[0], desk.file()[0]
+    forwards = forwarder(desk, hotline, **({ONE: Dawdles()} if slow == "hotline" else {}))
+    job(replace(forwards, between=Dawdles()) if slow == "sms" else forwards, "urgent", first)
+    assert [desk.delivery(one).state for one in (first, second)] == ["delivered", "due"]
 
 
 def test_a_worker_that_stops_takes_no_new_row(desk: Desk, hotline: LyingHotline) -> None:
