@@ -21,6 +21,7 @@ from redis.exceptions import RedisError
 from rq import Queue, SimpleWorker
 from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
+from rq.timeouts import UnixSignalDeathPenalty
 
 from reports import logs
 from reports.connections import for_queue
@@ -43,10 +44,20 @@ Handlers = Mapping[str, Callable[[str], None]]
 log = structlog.get_logger()
 
 
+class TimeIsUp(BaseException):
+    """No Exception: taken for a fault in what is in hand, it would put that off for an hour. The lease runs out."""
+
+
+class Alarm(UnixSignalDeathPenalty):
+    def handle_death_penalty(self, *_: object) -> None:
+        raise TimeIsUp
+
+
 class Hired(SimpleWorker):
     """Comes back soon after Redis does, and tells the job in hand when it is asked to stop."""
 
     max_connection_wait_time = 2.0
+    death_penalty_class = Alarm
 
     def __init__(self, *arguments: Any, stopping: threading.Event, **settings: Any) -> None:
         super().__init__(*arguments, **settings)

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 from prometheus_client import CollectorRegistry
+from rq.timeouts import JobTimeoutException
 from sqlalchemy import delete, update
 from standardwebhooks.webhooks import Webhook as Verifier
 
@@ -25,6 +26,7 @@ from workers.hotlines.webhook import Webhook
 from workers.http import Client, Limits
 from workers.keyring import KeyRing
 from workers.metrics import Metrics
+from workers.run import Hired, TimeIsUp
 from workers.schedule import HOUR, SECOND
 
 pytestmark = pytest.mark.slow
@@ -307,6 +309,20 @@ def test_a_job_takes_no_row_that_it_could_not_end_in_its_time(
     forwards = forwarder(desk, hotline, **({ONE: Dawdles()} if slow == "hotline" else {}))
     job(replace(forwards, between=Dawdles()) if slow == "sms" else forwards, "urgent", first)
     assert [desk.delivery(one).state for one in (first, second)] == ["delivered", "due"]
+
+
+class Hangs:
+    def deliver(self, parcel: Parcel) -> Outcome:
+        time.sleep(20)
+        return Delivered(200)
+
+
+def test_a_call_that_the_queue_cuts_off_is_no_fault_of_the_report(desk: Desk, hotline: LyingHotline) -> None:
+    [first] = desk.file()
+    with pytest.raises(TimeIsUp), Hired.death_penalty_class(1, JobTimeoutException):
+        job(forwarder(desk, hotline, **{ONE: Hangs()}), "urgent", first)
+    row = desk.delivery(first)
+    assert (row.state, row.last_class, row.lease_by) == ("due", None, "here/urgent/1")
 
 
 def test_a_worker_that_stops_takes_no_new_row(desk: Desk, hotline: LyingHotline) -> None:
