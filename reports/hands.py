@@ -18,21 +18,29 @@ class TooSlow(Exception):
     """It may be done yet, or be done later."""
 
 
+class NoHand(TooSlow):
+    """It never began, and will not."""
+
+
 class Hands:
     def __init__(self, most: int) -> None:
         self._free = threading.Semaphore(most)
 
     def within(self, seconds: float, do: Callable[[], T]) -> T:
-        """What `do` gives back or raises. Raises TooSlow, at once where all hands are out."""
+        """What `do` gives back or raises. Raises TooSlow; NoHand at once where all are out."""
         if not self._free.acquire(blocking=False):
-            raise TooSlow
+            raise NoHand
         outcome: Future[T] = Future()
-        threading.Thread(target=self._work, args=(outcome, do), name="hand", daemon=True).start()
+        try:
+            threading.Thread(target=self._work, args=(outcome, do), name="hand", daemon=True).start()
+        except RuntimeError:  # the system gives no thread just now
+            self._free.release()
+            raise NoHand from None
         try:
             return outcome.result(seconds)
         except TimeoutError:
             if outcome.done():
-                raise  # its own
+                return outcome.result()  # at the last moment; or the time that ran out was its own
             raise TooSlow from None
 
     def _work(self, outcome: Future[T], do: Callable[[], T]) -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection, Engine, Transaction
 
-from reports.hands import Hands, TooSlow
+from reports.hands import Hands, NoHand, TooSlow
 
 TURN_SECONDS = 0.5
 PATIENT_SECONDS = 5.0
@@ -68,5 +68,9 @@ class Writer:
 
         if self._patient:
             commit()
-        else:
+            return
+        try:
             self._hands.within(COMMIT_SECONDS, commit)
+        except NoHand:
+            connection.close()  # or it would hold SQLite's lock until the garbage is collected
+            raise

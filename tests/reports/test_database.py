@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from sqlalchemy import insert, select, update
 
 from reports.store import tables as t
 from reports.store.database import Away, BadAddress, Database
+from reports.store.patience import A_CALLER
 
 
 @pytest.fixture
@@ -123,3 +125,24 @@ def test_what_is_no_address_is_said(address: str) -> None:
 def test_the_clock_can_be_moved(tmp_path: Path) -> None:
     here, later = Database(f"sqlite:///{tmp_path}/x.db"), Database(f"sqlite:///{tmp_path}/x.db", offset=3600)
     assert 3_599_000_000 < later.now() - here.now() < 3_601_000_000
+
+
+def test_a_commit_that_finds_no_hand_leaves_no_lock_behind(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answering = Database(f"sqlite:///{tmp_path}/tokaut.db", patience=A_CALLER)
+
+    def no_thread(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    gc.disable()
+    try:
+        with monkeypatch.context() as poor:
+            poor.setattr(threading.Thread, "start", no_thread)
+            with pytest.raises(Away):
+                add_one(answering)
+        add_one(answering)
+    finally:
+        gc.enable()
+    assert until(database) == 1
+    answering.close()

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from reports.hands import Hands, TooSlow
+from reports.hands import Hands, NoHand, TooSlow
 from tests.support.wait import until
 
 
@@ -30,6 +30,19 @@ def test_what_hangs_is_let_go_and_ends_by_itself() -> None:
     assert time.monotonic() - began < 5
     disk.set()
     until(lambda: _is_free(hands), "the hand does not come back")
+
+
+def test_where_the_system_gives_no_thread_no_hand_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    hands = Hands(1)
+    with monkeypatch.context() as poor:
+        poor.setattr(threading.Thread, "start", _no_thread)
+        with pytest.raises(NoHand):
+            hands.within(5, lambda: True)
+    assert hands.within(5, lambda: True)
+
+
+def _no_thread(_: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
 
 
 def _is_free(hands: Hands) -> bool:
