@@ -108,7 +108,10 @@ def pepper(own: PepperFile) -> Iterator[str]:
 def database(common: Common, mode: Mode) -> Iterator[str]:
     """Reached, at the schema of this release, and durable. An embedded one that was never made is not made here."""
     if not common.has_database:
-        yield f"There is no database under {common.data} yet. Make it: tokaut migrate"
+        yield (
+            f"There is no database under {common.data}. If there was one, stop all and restore it: tokaut restore "
+            "<file>. If this is a new box: tokaut migrate"
+        )
         return
     try:
         with closing(Database(common.database_url, threads=1)) as found:
@@ -120,7 +123,9 @@ def database(common: Common, mode: Mode) -> Iterator[str]:
     except BadAddress as error:
         yield f"DATABASE_URL {error}"
     except Away as away:
-        yield f"The database does not answer ({away}). Callers are still served, from the spool. Start it."
+        damaged = str(away) == "DatabaseError"
+        todo = "It is damaged: stop all, then tokaut restore <file>" if damaged else "Start it."
+        yield f"The database does not answer ({away}). Callers are still served, from the spool. {todo}"
 
 
 def _chain(database: Database) -> Iterator[str]:
