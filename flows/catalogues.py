@@ -55,8 +55,15 @@ def read(tag: str, text: str) -> Catalogue:
 
 
 def _same_fields(entry: polib.POEntry) -> bool:
-    """A translation with other placeholders than the English is none: a number might be missing."""
-    return sorted(PLACEHOLDER.findall(entry.msgid)) == sorted(PLACEHOLDER.findall(entry.msgstr))
+    """A translation with other placeholders than the English is none: a number might be missing.
+
+    In each line too: one goes away with a field that a country lacks, and with it what else it says.
+    """
+    return _fields_by_line(entry.msgid) == _fields_by_line(entry.msgstr)
+
+
+def _fields_by_line(words: str) -> list[list[str]]:
+    return sorted(filter(None, (sorted(PLACEHOLDER.findall(line)) for line in words.split("\n"))))
 
 
 def offered(

@@ -45,6 +45,22 @@ def test_a_translation_that_lost_a_placeholder_is_none() -> None:
 
 @pytest.mark.rule("S-33")
 @pytest.mark.parametrize(
+    ("words", "is_one"),
+    [
+        (r"Kolem {emergency}.\nSMS {emergency_sms}.", True),
+        (r"SMS {emergency_sms}.\nKolem {emergency}.", True),
+        ("Kolem {emergency}. SMS {emergency_sms}.", False),
+    ],
+)
+def test_a_translation_keeps_a_number_on_a_line_of_its_own(words: str, is_one: bool) -> None:
+    """Where nobody can be texted the line with that number goes; the other number must not go with it."""
+    english = r"Call {emergency} now.\nOr text {emergency_sms}."
+    found = read("bi", f'{PO}\nmsgid "{english}"\nmsgstr "{words}"\n')
+    assert found.lacks([english.replace(r"\n", "\n")]) == (() if is_one else (english.replace(r"\n", "\n"),))
+
+
+@pytest.mark.rule("S-33")
+@pytest.mark.parametrize(
     ("spoken", "drafts", "found"),
     [
         (["bi", "en", "fr"], [], ["fr", "en"]),
