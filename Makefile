@@ -38,7 +38,7 @@ faults: setup ## kill everything, count every report, prove that it would be see
 	@$(BIN)/python -m tests.faults $(PART)
 
 bench: setup ## speed as ratios to a floor measured in the same run; also var/bench.json and docs/performance.svg
-	@$(BIN)/tokaut bench --draw docs/performance.svg
+	@$(BIN)/python -m tests.support.bench --draw docs/performance.svg
 
 lock: $(UV) ## make requirements.lock anew from pyproject.toml
 	@$(UV) pip compile --quiet --python $(PYTHON) --universal --generate-hashes --no-emit-index-url \

@@ -17,7 +17,7 @@ from gateway.crowd import THREADS
 from reports.country import CountryError
 from reports.hardening import harden
 from reports.settings import Place, SettingError, load
-from tokaut import bench_arrivals, bench_machine, bench_measures
+from tokaut import bench_arrivals, bench_machine, bench_measures, bench_stored
 from tokaut.bench_measures import Size
 from tokaut.bench_plot import plot
 from tokaut.bench_table import table
@@ -31,8 +31,8 @@ from tokaut.valkey import NoValkey
 
 Measured = tuple[str, Callable[[dict[str, Any]], Any]]  # a name, and what gives its figures
 
-FULL = Size(rounds=5, seconds=4, warm=1, callers=16, sends=40, urgent=20)
-QUICK = Size(rounds=1, seconds=0.5, warm=0.1, callers=4, sends=3, urgent=1)
+FULL = Size(rounds=5, seconds=4, warm=1, callers=16, sends=40, urgent=20, stored=100_000)
+QUICK = Size(rounds=1, seconds=0.5, warm=0.1, callers=4, sends=3, urgent=1, stored=1_000)
 
 
 @click.command()
@@ -43,7 +43,8 @@ def bench(*, postgresql: str | None, draw: Path | None, quick: bool) -> None:
     """Measure how fast this is on this machine, beside a floor on the same server in the same run.
 
     Starts web, workers, Valkey and a demo hotline on this machine alone, and callers that file made-up reports. Takes
-    about six minutes; the figures are good to compare with one another, and with another run only on a machine at rest.
+    eight minutes at most; the figures are good to compare with one another, and with another run only where the
+    machine is at rest.
 
     \b
     Example:  tokaut bench
@@ -75,6 +76,7 @@ def _figures(folder: Path, size: Size, postgresql: str | None) -> dict[str, Any]
         "settings": asdict(size) | {"web_processes": 1, "threads": THREADS, "screens_of_a_walk": len(WALK)},
     }
     found = _in_a_town(folder, None, lambda town: _measures(town, size))
+    found |= _in_a_town(folder, None, lambda town: _beside_many_reports(town, size))
     found["sending_postgresql"] = None
     if postgresql:
         found |= _in_a_town(folder, {"DATABASE_URL": postgresql}, lambda town: _on_postgresql(town, size))
@@ -116,6 +118,11 @@ def _measures(town: BenchTown, size: Size) -> Iterator[Measured]:
     yield "primary_down", lambda _: bench_arrivals.primary_down(town, size)
     town.start_second_workers()
     yield "deliveries_two", lambda _: bench_arrivals.deliveries(town, size)
+
+
+def _beside_many_reports(town: BenchTown, size: Size) -> Iterator[Measured]:
+    town.start_web()
+    yield "stored_reports_mb", lambda _: bench_stored.stored_reports_mb(town, size)
 
 
 def _on_postgresql(town: BenchTown, size: Size) -> Iterator[Measured]:

@@ -32,6 +32,7 @@ class Size:
     callers: int
     sends: int
     urgent: int
+    stored: int  # reports beside which web's memory is read
 
 
 def screens(town: BenchTown, size: Size) -> Figures:
@@ -40,8 +41,8 @@ def screens(town: BenchTown, size: Size) -> Figures:
     found: Figures = {name: _medians([one[name] for one in rounds]) for name in COMPARED}
     found["ratio"] = {
         floor: {
-            "per_second": _ratio(found["web"]["per_second"], found[floor]["per_second"]),
-            "cpu": _ratio(found[floor]["cpu_ms"], found["web"]["cpu_ms"]),
+            "per_second": ratio(found["web"]["per_second"], found[floor]["per_second"]),
+            "cpu": ratio(found[floor]["cpu_ms"], found["web"]["cpu_ms"]),
         }
         for floor in COMPARED[1:]
     }
@@ -88,7 +89,7 @@ def memory_mb(town: BenchTown, size: Size) -> Figures:
         found[f"{sessions} sessions"] = memory(town.running("web"))
     town.redis.flushdb()
     few, many = (found[f"{sessions} sessions"]["rss"] for sessions in MANY_SESSIONS)
-    return found | {"growth": _ratio(many, few), "goal": {"rss": 90, "growth": 1.1}}
+    return found | {"growth": ratio(many, few), "goal": {"rss": 90, "growth": 1.1}}
 
 
 def _fill(town: BenchTown, sessions: int) -> None:
@@ -150,7 +151,7 @@ def _medians(rounds: Sequence[Figures]) -> Figures:
     return {name: None if rounds[0][name] is None else round(median(r[name] for r in rounds), 3) for name in names}
 
 
-def _ratio(part: float | None, whole: float | None) -> float | None:
+def ratio(part: float | None, whole: float | None) -> float | None:
     return round(part / whole, 3) if part and whole else None
 
 

@@ -39,6 +39,7 @@ def rows(figures: dict[str, Any]) -> Iterator[Row]:
         if isinstance(memory, dict) and "pss" in memory:
             both = f"{_say(memory['rss'])} / {_say(memory['pss'])}"
             yield f"memory of web, {name.replace('_', ' ')}, MB: RSS / PSS", both, "", "≤ 90"
+    yield from _stored(figures["stored_reports_mb"])
     yield "start of web to its first answer, s", _say(figures["start_seconds"]), "", ""
     yield "Redis round trips a USSD screen", _say(trips["ussd"]), "", "≤ 2"
     yield "Redis round trips an SMS", _say(trips["sms"]), "", "≤ 4"
@@ -51,7 +52,14 @@ def _arrivals(figures: dict[str, Any]) -> Iterator[Row]:
         yield f"{words} → hotline p50 / p95, ms", f"{took['p50']} / {took['p95']}", "", "≤ 250 / 1000"
     yield "urgent, first hotline down → somebody, p50 / p99, s", f"{down['p50']} / {down['p99']}", "", "≤ 60"
     for name, words in (("deliveries_one", "one worker"), ("deliveries_two", "two workers")):
-        yield f"deliveries a second, {words} of each kind", _say(figures[name]["per_second"]), "", "≥ 50"
+        how = "TLS" if figures[name]["tls"] else "without TLS"
+        yield f"deliveries a second, {how}, {words} of each kind", _say(figures[name]["per_second"]), "", "≥ 50"
+
+
+def _stored(memory: dict[str, Any]) -> Iterator[Row]:
+    for name in ("before", "after"):
+        both = f"{_say(memory[name]['rss'])} / {_say(memory[name]['pss'])}"
+        yield f"memory of web, {memory[name]['reports']} reports stored, MB: RSS / PSS", both, "", "± 10 %"
 
 
 def _screens(screens: dict[str, Any]) -> Iterator[Row]:

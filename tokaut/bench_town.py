@@ -9,17 +9,20 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, replace
 from functools import partial
+from pathlib import Path
 
 import requests
 from redis import Redis
 
 from reports.connections import for_sessions
 from reports.country import Country, load_all
-from reports.settings import Reach
-from tokaut import bench_floor, valkey
+from reports.settings import Common, Reach, load
+from reports.spool import ENDING
+from reports.store.database import Away, Database
+from tokaut import bench_certificate, bench_floor, valkey
 from tokaut.bench_load import Order, Seen
 from tokaut.bench_machine import processes_with, python
 from tokaut.bench_walks import DIALS, Step
@@ -31,6 +34,7 @@ from tokaut.processes import Died, Processes
 from tokaut.received import Received
 
 STARTS_WITHIN = 60.0  # seconds
+WORKERS = ("urgent", "standard", "clock")
 COUNTRIES = ("vu", "fj", "ke")
 DOWN = "FJ"
 THREADS = ("--worker-class", "gthread", "--threads", "8", "--no-control-socket", "--log-level", "warning")
@@ -48,7 +52,13 @@ class BenchTown:
         hotlines = [hotline for country in self.countries for hotline in country.hotlines]
         self._ports = {name: _free_port() for name in FLOORS}
         made = plan({}, folder, Addresses(_free_port(), _free_port()), hotlines)
-        self._plan: Plan = replace(made, settings={**made.settings, **_down(self.countries), **(settings or {})})
+        self._certificate = bench_certificate.make(folder.inside)
+        self._hotline = made.where.hotline
+        told = {**made.settings, **_down(self.countries), **(settings or {})}
+        if self._certificate:
+            self._hotline = made.where.hotline.replace("http://", "https://")
+            told |= _over_tls(told, made.where.hotline, self._hotline, self._certificate.authority)
+        self._plan: Plan = replace(made, settings=told)
         self.processes = Processes(folder.run, folder.inside / "log")
         self.redis: Redis = for_sessions(Reach(self._plan.settings["REDIS_URL"]))
         self.received = Received(folder.received)
@@ -70,9 +80,11 @@ class BenchTown:
             self._until(partial(_answers, f"http://127.0.0.1:{port}"), name)
 
     def start_workers(self) -> None:
-        for name in ("hotline", "urgent", "standard", "clock"):
+        self._start("hotline", *([str(self._certificate.server)] if self._certificate else []))
+        for name in WORKERS:
             self._start(name)
-        self._until(lambda: _answers(self._plan.where.hotline), "the hotline")
+        trusted = str(self._certificate.authority) if self._certificate else True
+        self._until(lambda: _answers(self._hotline, trusted), "the hotline")
 
     def start_second_workers(self) -> None:
         for name in ("urgent", "standard"):
@@ -80,13 +92,36 @@ class BenchTown:
 
     @contextmanager
     def workers_held(self) -> Iterator[None]:
-        """What is reported meanwhile waits for them."""
-        workers = processes_with("workers.run")
-        _signal(workers, signal.SIGSTOP)
+        """What is reported meanwhile waits for them; nobody waits for a lock that one of them took before."""
+        workers = self.processes.of(name for kind in WORKERS for name in (kind, f"{kind} 2"))
         try:
+            _signal(workers, signal.SIGSTOP)
+            while not self._is_writable():
+                _signal(workers, signal.SIGCONT)
+                time.sleep(0.05)
+                _signal(workers, signal.SIGSTOP)
             yield
         finally:
             _signal(workers, signal.SIGCONT)
+
+    def until_all_is_committed(self) -> None:
+        """What found a long queue before the database is in web's spool at first, and follows within seconds."""
+        spool = load(Common, self._plan.settings).data / "spool"
+        self._until(lambda: not any(spool.glob(f"*{ENDING}")), "web, with reports in its spool,")
+
+    def _is_writable(self) -> bool:
+        with closing(Database(self.database_url, threads=1)) as database, suppress(Away), database.write():
+            return True
+        return False
+
+    @property
+    def is_over_tls(self) -> bool:
+        """Whether the hotline has a certificate; without openssl it has none."""
+        return self._certificate is not None
+
+    @property
+    def database_url(self) -> str:
+        return load(Common, self._plan.settings).database_url
 
     @property
     def ports(self) -> dict[str, int]:
@@ -120,8 +155,8 @@ class BenchTown:
     def _door(self, name: str) -> str:
         return f"/hooks/africastalking/{self._plan.secrets.africastalking}/{name}"
 
-    def _start(self, name: str) -> None:
-        self.processes.start(name, commands(self._plan, web_processes=1)[name], self._plan.settings)
+    def _start(self, name: str, *more: str) -> None:
+        self.processes.start(name, [*commands(self._plan, web_processes=1)[name], *more], self._plan.settings)
 
     def _until(self, is_up: Callable[[], bool], name: str) -> None:
         end = time.monotonic() + STARTS_WITHIN
@@ -132,10 +167,18 @@ class BenchTown:
             time.sleep(0.03)
 
 
-def _answers(address: str) -> bool:
+def _answers(address: str, trusted: str | bool = True) -> bool:
+    closed = {"Connection": "close"}
     with suppress(requests.RequestException):
-        return bool(requests.get(address, timeout=STARTS_WITHIN, headers={"Connection": "close"}).status_code)
+        return bool(requests.get(address, timeout=STARTS_WITHIN, headers=closed, verify=trusted).status_code)
     return False
+
+
+def _over_tls(settings: Mapping[str, str], plain: str, secure: str, authority: Path) -> dict[str, str]:
+    """For each hotline that is up."""
+    up = [name for name, value in settings.items() if name.endswith("_URL") and value.startswith(f"{plain}/")]
+    addresses = {name: settings[name].replace(plain, secure) for name in up}
+    return addresses | {f"{name.removesuffix('_URL')}_CA_FILE": str(authority) for name in up}
 
 
 def _down(countries: Sequence[Country]) -> dict[str, str]:

@@ -1,13 +1,14 @@
 """A small hotline for the demo: takes signed reports as a real one would, and keeps each once.
 
-Run as `python -m tokaut.demo_hotline PORT SECRETS RECEIVED`: a JSON file of hotline id to secret, and the JSON-lines
-file that gets a line for each delivery.
+Run as `python -m tokaut.demo_hotline PORT SECRETS RECEIVED [CERTIFICATE]`: a JSON file of hotline id to secret, the
+JSON-lines file that gets a line for each delivery, and a PEM file of certificate and key where it is to speak TLS.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import ssl
 import sys
 import time
 from collections.abc import Mapping
@@ -48,10 +49,15 @@ class Hotline(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, port: int, secrets: Mapping[str, str], received: Path) -> None:
+    def __init__(self, port: int, secrets: Mapping[str, str], received: Path, certificate: Path | None = None) -> None:
         self.locks = {hotline: Webhook(secret) for hotline, secret in secrets.items()}
         self.received = Received(received)
         super().__init__(("127.0.0.1", port), _Door)
+        if certificate:
+            tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            tls.load_cert_chain(certificate)
+            # the handshake is each caller's own matter, in a thread of its own
+            self.socket = tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
 
 
 class _Door(BaseHTTPRequestHandler):
@@ -97,8 +103,9 @@ def _verified(lock: Webhook, body: bytes, headers: dict[str, str]) -> Any:
         return None
 
 
-def main(port: str, secrets: str, received: str) -> None:
-    Hotline(int(port), json.loads(Path(secrets).read_text()), Path(received)).serve_forever()
+def main(port: str, secrets: str, received: str, *certificate: str) -> None:
+    known = json.loads(Path(secrets).read_text())
+    Hotline(int(port), known, Path(received), *map(Path, certificate)).serve_forever()
 
 
 if __name__ == "__main__":

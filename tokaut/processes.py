@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +52,11 @@ class Processes:
                 start_new_session=True,
             )
         self._children.append(Child(name, process, log))
+
+    def of(self, names: Iterable[str]) -> list[int]:
+        """The ids of the processes with these names, where there are such."""
+        wanted = set(names)
+        return [child.process.pid for child in self._children if child.name in wanted]
 
     def look(self) -> None:
         """Raises Died when one of them has ended."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -64,6 +65,7 @@ class TestQuickRun:
         for workers in ("deliveries_one", "deliveries_two"):
             assert figures[workers]["delivered"] > 1
             assert figures[workers]["per_second"] > 0
+            assert figures[workers]["tls"] == (shutil.which("openssl") is not None)
         assert figures["sending_postgresql"] is None, "nobody has named a database"
 
     def test_somebody_has_an_urgent_report_though_its_first_hotline_is_down(self, figures: Any) -> None:
@@ -87,6 +89,9 @@ class TestQuickRun:
         for found in (memory["after_load"], memory["1000 sessions"], memory["100000 sessions"]):
             assert 0 < found["pss"] <= found["rss"]
         assert memory["growth"] < 1.5
+        stored = figures["stored_reports_mb"]
+        assert (stored["before"]["reports"], stored["after"]["reports"]) == (1, 1001)
+        assert 0 < stored["after"]["rss"] < stored["before"]["rss"] * 1.5
         assert figures["screens"]["web"]["cpu_ms"] >= 0
 
     def test_the_table_has_every_row(self, run: tuple[subprocess.CompletedProcess[str], Path], figures: Any) -> None:
