@@ -7,6 +7,7 @@ import os
 import socket
 import ssl
 import threading
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -25,37 +26,43 @@ class Watchdog:
     def __init__(self, seconds: float) -> None:
         self.fired = False
         self._line: socket.socket | None = None
-        self._lock = threading.Lock()
-        self._timers: list[threading.Timer] = []
-        self.no_longer_than(seconds)
+        self._until = time.monotonic() + seconds
+        self._stopped = False
+        self._changed = threading.Condition()
+        threading.Thread(target=self._watch, daemon=True).start()
 
     def no_longer_than(self, seconds: float) -> None:
         """From now on; where less is left, it stays less."""
-        timer = threading.Timer(seconds, self._fire)
-        timer.daemon = True
-        self._timers.append(timer)
-        timer.start()
+        with self._changed:
+            self._until = min(self._until, time.monotonic() + seconds)
+            self._changed.notify()
 
     def hold(self, line: socket.socket) -> None:
-        with self._lock:
+        with self._changed:
             self._line = socket.socket(fileno=os.dup(line.fileno()))
-        if self.fired:
-            self._fire()
+            if self.fired:
+                self._cut()
 
     def stop(self) -> None:
-        for timer in self._timers:
-            timer.cancel()
-        with self._lock:
+        with self._changed:
+            self._stopped = True
+            self._changed.notify()
             if self._line is not None:
                 self._line.close()
                 self._line = None
 
-    def _fire(self) -> None:
-        with self._lock:
-            self.fired = True
-            if self._line is not None:
-                with suppress(OSError):
-                    self._line.shutdown(socket.SHUT_RDWR)
+    def _watch(self) -> None:
+        with self._changed:
+            while not self._stopped and (left := self._until - time.monotonic()) > 0:
+                self._changed.wait(left)
+            if not self._stopped:
+                self.fired = True
+                self._cut()
+
+    def _cut(self) -> None:
+        if self._line is not None:
+            with suppress(OSError):
+                self._line.shutdown(socket.SHUT_RDWR)
 
 
 class Line:
