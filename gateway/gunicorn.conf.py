@@ -6,6 +6,7 @@ so that the demo, the tests and a deployment run the same server.
 
 import gc
 import os
+import resource
 import select
 import time
 
@@ -20,6 +21,17 @@ IS_LINUX = hasattr(select, "epoll")
 if IS_LINUX:
     from gateway.server import Server
 
+FILES = 2048  # open at once in one process; many systems begin with 1024 and let it ask for more
+OTHER_FILES = 160  # of them that are no lines: connections of each thread, three files for each of SQLite's
+
+
+def most_lines(wanted):
+    """Lines of one process. They leave files to Redis, the database and the spool, or a report could not be kept."""
+    files, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = max(files, FILES if most == resource.RLIM_INFINITY else min(FILES, most))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, most))
+    return max(1, min(wanted, files - OTHER_FILES))
+
 
 class Worker(Process):
     """One process of gunicorn's. It ends with its master: a new master needs the port at once."""
@@ -30,7 +42,7 @@ class Worker(Process):
             self.sockets,
             threads=self.cfg.threads,
             most_body=MOST_BYTES,
-            most_lines=self.cfg.worker_connections,
+            most_lines=most_lines(self.cfg.worker_connections),
             failed=lambda: self.log.error("request failed", exc_info=True),  # names no address: it holds a secret
         )
         gc.freeze()  # what is there by now stays; the collector would look through it again and again

@@ -49,10 +49,11 @@ def app(environ, start):
 
 
 class Web:
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, files: int = 1024) -> None:
         (folder / "small.py").write_text(APP)
         self.folder, self.port = folder, port
         command = [sys.executable, "-m", "gunicorn", "-c", str(CONFIGURATION), "--workers", "1", "--threads", "2"]
+        command = ["/bin/sh", "-c", 'ulimit -n "$0" && exec "$@"', str(files), *command]
         with (folder / "log").open("wb") as log:
             self.process = subprocess.Popen(
                 leashed([*command, "--bind", f"127.0.0.1:{port}", "small:app"]), cwd=folder, stdout=log, stderr=log
@@ -72,6 +73,9 @@ class Web:
     def worker(self) -> int:
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
         return int(children.split()[0])
+
+    def files(self) -> int:
+        return len(list(Path(f"/proc/{self.worker()}/fd").iterdir()))
 
     def cpu_seconds(self) -> float:
         return bench_machine.cpu_seconds([self.worker()]) or 0.0
@@ -279,6 +283,22 @@ def test_more_lines_than_files_wait_and_are_answered(web: Web) -> None:
             line.sendall(get("/unread"))  # which needs no file itself
             line.settimeout(20)
         assert {all_of(line).split()[1] for line in waiting} == {b"413"}
+
+
+def test_lines_leave_files_to_what_keeps_reports(tmp_path: Path) -> None:
+    """Who opens lines and says nothing must not take the spool away from who reports."""
+    web = Web(tmp_path, free_port(), files=200)
+    try:
+        assert web.ask(get()).startswith(b"HTTP/1.1 200")
+        with ExitStack() as lines:
+            for _ in range(120):
+                lines.enter_context(web.connect())
+            until(lambda: web.files() >= 40, "no line is taken")
+            time.sleep(0.5)
+            assert web.files() < 100
+    finally:
+        web.process.kill()
+        web.process.wait()
 
 
 def test_who_does_not_wait_for_the_answer_gets_one(web: Web) -> None:
