@@ -24,6 +24,7 @@ class Caller:
     practice: bool  # the simulator: never a real phone
     now: int  # unix seconds
     late: bool = False  # it waited, and meets a screen that its sender may not have seen
+    spoken: str = ""  # the language chosen so far, where by SMS a conversation goes on from a new beginning
     crowded: bool = False  # so many are answered now that what can wait has to
 
     @property

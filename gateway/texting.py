@@ -47,6 +47,8 @@ class Texting:
     ) -> Moved:
         text = caller.inbound.text
         going_on = record is not None and not record.over and caller.now - record.at <= SILENT_SECONDS
+        if record and going_on:
+            caller = replace(caller, spoken=record.state.values.get("language") or "")
         if record is None or not going_on or help_wanted:
             if not help_wanted and self._is_heard(text):
                 return self._first_words(caller, record, last)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
+import time_machine
 
 from tests.support.app import App
 
@@ -47,6 +49,20 @@ def test_a_first_text_in_a_language_picks_it_and_has_the_number(app: App) -> Non
     other = app.sms("+6785550132")
     other.text("hello")
     assert other.replies()[-1].startswith("In danger? Call police 111.")
+
+
+@pytest.mark.parametrize(
+    ("texts", "answer"),
+    [(["help"], "Long denja?"), (["1", "help"], "Long denja?"), (["somebody is hurting my sister"], "I no go yet.")],
+)
+def test_by_sms_a_language_stays_until_a_long_silence(app: App, texts: list[str], answer: str) -> None:
+    phone = app.sms(PHONE)
+    for text in ("halo", *texts):
+        phone.text(text)
+    assert phone.replies()[-1].startswith(answer)
+    with time_machine.travel(time.time() + 31 * 60):
+        phone.text("help")
+    assert phone.replies()[-1].startswith("In danger?")  # whoever holds the phone may be somebody else
 
 
 def test_the_report_says_in_which_language_it_was_made(app: App) -> None:
