@@ -15,6 +15,7 @@ from reports.law import is_known
 from reports.routing import Leg, left_out, route
 
 AT_ONCE = ("primary", "also")
+UNNAMED = "A hotline"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,8 @@ def _places(country: Country, group: str | None = None) -> tuple[Option, ...]:
 
 def heard(names: Mapping[str, str], row: Any) -> tuple[dict[str, str], dict[str, str]]:
     """Words and facts about a report whose code and PIN were given; `names` of every country's hotlines, by id."""
-    return {"desk": names[row.desk]} if row.desk in names else {}, {"report_state": row.state}
+    desk = names.get(row.desk, UNNAMED)  # taken out of its country file since: the line with the number must not go too
+    return {"desk": desk}, {"report_state": row.state}
 
 
 def given(state: State) -> tuple[Given, ...]:
