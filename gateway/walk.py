@@ -149,7 +149,7 @@ class Walk:
         """Walked again: what danger = now has left to file itself may wait in the database, though nobody remembers."""
         answers = record.state.answers
         said = any(answer.question == "danger" and answer.value == "now" for answer in answers)
-        if record.begun is None or not said:
+        if record.begun is None or record.begun.sent_at or not said:  # what was sent has taken its place
             return record
         return replace(record, begun=replace(record.begun, pending=True))
 

@@ -8,6 +8,8 @@ from contextlib import closing
 
 import pytest
 
+from gateway import sessions
+from reports.store.database import Database
 from reports.store.sqlite import LONG_QUEUE
 from tests.support.app import App
 from tests.support.valkey import Valkey
@@ -61,4 +63,30 @@ def test_in_a_crowd_sent_comes_by_the_spool(redis_url: str) -> None:
         assert phone.type("Send").text.startswith("Sent to Pikinini Helpline.")
         assert len(app.parts.spool.names()) == 1
     assert not app.database.has_a_queue
+    app.close()
+
+
+def test_words_after_a_send_by_the_spool_stay_though_danger_was_said_and_redis_is_away(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The call is walked again for each reply, and the spool is emptied only after the words are in the database."""
+    app = App(redis_url)
+
+    def away(*_: object) -> None:
+        raise sessions.Away
+
+    monkeypatch.setattr(app.parts.sessions, "load", away)
+    phone = app.ussd("+6785550101", "africastalking")
+    phone.dial()
+    for reply in ("Report", "Now", "Go on", "Hurt, bad touch", "Shefa", "Me", "No"):
+        phone.type(reply)
+    monkeypatch.setattr(Database, "has_a_queue", True)
+    assert phone.type("Send").text.startswith("Sent to Pikinini Helpline.")
+    phone.type("Add your words")
+    phone.type("near the market")
+    monkeypatch.setattr(Database, "has_a_queue", False)
+    app.parts.housekeeping.once()
+    app.pass_time(150)
+    [last] = [kept for kept in app.bodies() if kept.hotline == "vu-pikinini"][1:]
+    assert last.data["narrative"] == "near the market"
     app.close()
