@@ -142,6 +142,7 @@ class Run:
             callers.kill()
             callers.wait()
             aims.stop()
+            callers.stdout.close()
             ledger.close()
         if aims.gave_up:
             raise CannotSay(f"{aims.gave_up} callers never came to Sent; see {KEPT}")
