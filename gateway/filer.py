@@ -15,7 +15,7 @@ from reports.code import read_code, read_pin
 from reports.queue import DELIVER, Hurry
 from reports.routing import Leg
 from reports.sealing import Vault
-from reports.spool import Entry, NotKept, Spool
+from reports.spool import SENDS, Entry, NotKept, Spool
 from reports.store import filing as store
 from reports.store import pending
 from reports.store.database import Away, Database
@@ -69,6 +69,8 @@ class Filer:
     def send(self, told: Told, begun: Begun, *, with_code: bool) -> Begun:
         """File it as complete; returns what is now known of it. Raises NotSent."""
         begun = replace(begun, revision=max(begun.revision, 1))
+        if waits := self._spool.sent_by(begun.origin_key):  # the same Send, walked again without Redis
+            begun = replace(begun, report_id=waits[0], revision=max(begun.revision, waits[1]))
         filing = self._sealer.seal(told, begun, begun.legs, "complete")
         draw = mailbox.drawer(self._vault, begun.origin_key) if with_code else None
         try:
@@ -212,7 +214,7 @@ class Filer:
         if entry.kind == "drop":
             pending.drop_pending(self._database, filing.origin_key, filing.report_id)
             return
-        if entry.kind in ("sent", "again"):
+        if entry.kind in SENDS:
             filed = store.file(self._database, filing, (lambda n: box) if box else None)
             done = filed.completeness == "complete" and (entry.kind == "sent" or filed.own)
             if not (filed.fresh or done) and filed.report_id != filing.report_id:
@@ -221,7 +223,7 @@ class Filer:
                 filed = store.file(self._database, replace(filing, origin_key=own))
             if filed.fresh or done or filed.revision >= filing.revision:
                 return
-        kind = "update" if entry.kind in ("sent", "again") else entry.kind
+        kind = "update" if entry.kind in SENDS else entry.kind
         pending.put_late(self._database, filing, kind, entry.due_at)
 
     # The two places

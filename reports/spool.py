@@ -24,6 +24,7 @@ from reports.store.database import Away
 from reports.store.filing import Filing, Mailbox, Sealed
 
 ENDING = ".box"
+SENDS = ("sent", "again")  # "again": it carries on an earlier walk
 MOST_ENTRIES = 10_000
 MOST_BYTES = 256 << 20
 LEAST_FREE = 200 << 20  # bytes of disk
@@ -59,6 +60,15 @@ class Entry:
         return cls(Filing(**filing), rows["kind"], rows["due_at"], mailbox)
 
 
+def _sent_by(filing: Filing, kind: str) -> str:
+    """Of a Send, which walk it came by: who walks the same path again finds it, and needs not open it."""
+    return _walk(filing.origin_key) if kind in SENDS else ""
+
+
+def _walk(origin_key: bytes) -> str:
+    return f"-{origin_key[:8].hex()}"
+
+
 class Spool:
     """`folder` is this host's own, mode 0700; `vault` seals each entry under its file name."""
 
@@ -74,7 +84,10 @@ class Spool:
 
     def put(self, entry: Entry) -> None:
         """On the disk when this returns. Raises NotKept."""
-        name = f"{time.time_ns() // 1000:020d}-{entry.filing.report_id}-{entry.filing.revision}{ENDING}"
+        filing = entry.filing
+        name = (
+            f"{time.time_ns() // 1000:020d}-{filing.report_id}-{filing.revision}{_sent_by(filing, entry.kind)}{ENDING}"
+        )
         data = self._vault.seal("spool", name.encode(), entry.encode())
         try:
             self._hands.within(DISK_SECONDS, lambda: self._keep(name, data))
@@ -125,6 +138,13 @@ class Spool:
     def names(self) -> list[str]:
         """Entries that wait, oldest first."""
         return sorted(entry.name for entry in os.scandir(self.folder) if entry.name.endswith(ENDING))
+
+    def sent_by(self, origin_key: bytes) -> tuple[str, int] | None:
+        """Under which id, and up to which revision, a Send of this walk waits here; None where none does."""
+        mark = f"{_walk(origin_key)}{ENDING}"
+        found = [name.removesuffix(mark) for name in self.names() if name.endswith(mark)]
+        ids = [(name[21:57], int(name[58:])) for name in found]
+        return max(ids, key=lambda one: one[1]) if ids else None
 
     def oldest_seconds(self) -> float:
         """Age of the oldest entry; 0 when none waits."""

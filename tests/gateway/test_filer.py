@@ -90,3 +90,27 @@ def test_words_after_a_send_by_the_spool_stay_though_danger_was_said_and_redis_i
     [last] = [kept for kept in app.bodies() if kept.hotline == "vu-pikinini"][1:]
     assert last.data["narrative"] == "near the market"
     app.close()
+
+
+def test_words_after_a_carried_send_by_the_spool_stay_though_redis_is_gone(
+    own_valkey: Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Walked again without the draft that Redis kept, the same Send would be another report, and the words would go."""
+    app = App(own_valkey.url)
+    phone = app.ussd("+6785550101", "africastalking")
+    for _ in range(2):  # the line drops, and the second walk carries the first one on
+        phone.dial()
+        for reply in (*TO_CONTACT, "No"):
+            phone.type(reply)
+    monkeypatch.setattr(Database, "has_a_queue", True)
+    assert phone.type("Send").text.startswith("Sent to Pikinini Helpline.")
+    own_valkey.kill()
+    phone.type("Add your words")
+    phone.type("near the market")
+    monkeypatch.setattr(Database, "has_a_queue", False)
+    app.parts.housekeeping.once()
+    app.pass_time(150)
+    kept = [one for one in app.bodies() if one.hotline == "vu-pikinini"]
+    assert len({one.report_id for one in kept}) == 1
+    assert kept[-1].data["narrative"] == "near the market"
+    app.close()
