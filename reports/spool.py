@@ -142,7 +142,10 @@ class Spool:
     def sent_by(self, origin_key: bytes) -> tuple[str, int] | None:
         """Under which id, and up to which revision, a Send of this walk waits here; None where none does."""
         mark = f"{_walk(origin_key)}{ENDING}"
-        found = [name.removesuffix(mark) for name in self.names() if name.endswith(mark)]
+        try:
+            found = [name.removesuffix(mark) for name in self.names() if name.endswith(mark)]
+        except OSError:  # the folder is away, and the database need not be
+            return None
         ids = [(name[21:57], int(name[58:])) for name in found]
         return max(ids, key=lambda one: one[1]) if ids else None
 

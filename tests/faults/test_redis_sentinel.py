@@ -69,6 +69,7 @@ def test_calls_go_on_over_the_death_of_the_primary_and_nothing_is_lost(watched: 
     seen = begun.dial()
     for reply in TO_SEND[:4]:
         seen = begun.type(choice(seen, reply))
+    until(watched.is_copied, "the replica does not follow")
     watched.primary.kill()
     killed = time.monotonic()
     sent = 1

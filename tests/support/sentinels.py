@@ -55,6 +55,11 @@ class Watched:
         """Whether all Sentinels say that the replica is the one now."""
         return all(self._asked(one)["port"] == self.replica.port for one in self.sentinels)
 
+    def is_copied(self) -> bool:
+        """Whether the replica has all that the primary has; what it has not is lost with it, which is not the question."""
+        had = self.admin(self.primary).info("replication")["master_repl_offset"]
+        return bool(self.admin(self.replica).info("replication")["slave_repl_offset"] >= had)
+
     def admin(self, server: Server) -> Redis:
         return Redis(port=server.port, username="admin", password=self._secret("admin.password"), decode_responses=True)
 
