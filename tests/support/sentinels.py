@@ -56,7 +56,7 @@ class Watched:
         return all(self._asked(one)["port"] == self.replica.port for one in self.sentinels)
 
     def is_copied(self) -> bool:
-        """Whether the replica has all that the primary has; what it has not is lost with it, which is not the question."""
+        """Whether the replica has all that the primary has: what it has not is lost with it."""
         had = self.admin(self.primary).info("replication")["master_repl_offset"]
         return bool(self.admin(self.replica).info("replication")["slave_repl_offset"] >= had)
 
