@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 from hashlib import sha256
 
+from gateway.message import Fields, Wire
 from reports.settings import Secret
 
 
@@ -20,3 +21,19 @@ class Tokens:
         """Every valid token is compared, so that time tells neither which one nor how much of it was right."""
         digest = sha256(token.encode("utf-8", "surrogatepass")).digest()
         return sum(hmac.compare_digest(digest, valid) for valid in self._digests) > 0
+
+
+class KnownByToken:
+    """What a channel has where the provider signs nothing: the secret in the address says so already."""
+
+    token = True
+
+    def __init__(self, valid: Secret[tuple[str, ...]]) -> None:
+        self._tokens = Tokens(valid)
+
+    def accepts(self, token: str) -> bool:
+        return self._tokens.accept(token)
+
+    def vouches(self, wire: Wire, fields: Fields) -> bool:
+        del wire, fields
+        return True

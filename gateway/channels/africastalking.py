@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import ClassVar
 
-from gateway.message import Answer, Door, Fields, Inbound, Kind, Notice, Turn, Wire
-from gateway.tokens import Tokens
+from gateway.message import Answer, Door, Fields, Inbound, Kind, Notice, Turn
+from gateway.tokens import KnownByToken
 from reports.settings import Secret, env, from_environment, reading
 
 PLAIN = "text/plain; charset=utf-8"
@@ -41,10 +41,9 @@ class Settings:
     )
 
 
-class Channel:
+class Channel(KnownByToken):
     name = "africastalking"
     practice = False
-    token = True
     doors: ClassVar[Mapping[str, Door]] = {
         "ussd": Door("ussd"),
         "ussd-end": Door("notice"),
@@ -56,14 +55,7 @@ class Channel:
     replies_in_answer: ClassVar[Mapping[Kind, bool]] = {"ussd": True, "sms": False}
 
     def __init__(self, settings: Settings) -> None:
-        self._tokens = Tokens(settings.tokens)
-
-    def accepts(self, token: str) -> bool:
-        return self._tokens.accept(token)
-
-    def vouches(self, wire: Wire, fields: Fields) -> bool:
-        del wire, fields  # it signs nothing
-        return True
+        super().__init__(settings.tokens)
 
     def receive(self, door: str, fields: Fields) -> Inbound | Notice:
         return _RECEIVE[door](fields)

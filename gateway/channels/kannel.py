@@ -13,8 +13,8 @@ from typing import ClassVar
 from urllib.parse import unquote_to_bytes
 
 from gateway.form import bytes_of
-from gateway.message import Answer, Door, Event, Fields, Inbound, Kind, Notice, Turn, Wire
-from gateway.tokens import Tokens
+from gateway.message import Answer, Door, Event, Fields, Inbound, Kind, Notice, Turn
+from gateway.tokens import KnownByToken
 from reports.settings import Secret, env, from_environment, reading
 
 PLAIN = "text/plain; charset=UTF-8"  # without a type Kannel takes it for data, without a charset for Latin-1
@@ -54,10 +54,9 @@ class Settings:
     )
 
 
-class Channel:
+class Channel(KnownByToken):
     name = "kannel"
     practice = False
-    token = True
     doors: ClassVar[Mapping[str, Door]] = {
         "sms": Door("sms", reads="text", methods=BOTH, headers=HEADERS),
         "ussd": Door("ussd", reads="text", methods=BOTH, headers=HEADERS),
@@ -67,14 +66,7 @@ class Channel:
     replies_in_answer: ClassVar[Mapping[Kind, bool]] = {"ussd": True, "sms": True}
 
     def __init__(self, settings: Settings) -> None:
-        self._tokens = Tokens(settings.tokens)
-
-    def accepts(self, token: str) -> bool:
-        return self._tokens.accept(token)
-
-    def vouches(self, wire: Wire, fields: Fields) -> bool:
-        del wire, fields  # it signs nothing
-        return True
+        super().__init__(settings.tokens)
 
     def receive(self, door: str, fields: Fields) -> Inbound | Notice:
         if door == "dlr":

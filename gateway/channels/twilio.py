@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from twilio.request_validator import RequestValidator
 
 from gateway.message import Answer, Door, Fields, Inbound, Kind, Notice, Turn, Wire, Word
-from reports.settings import Secret, env, from_environment, reading
+from reports.settings import TwilioAccount, from_environment
 
 TWIML = "text/xml; charset=utf-8"
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>'
@@ -43,27 +43,8 @@ WORDS: Mapping[str, Word] = {"STOP": "stop", "START": "start", "HELP": "help"}
 
 
 @from_environment
-class Settings:
-    auth_token: Secret[tuple[str, ...]] = env(
-        "TWILIO_AUTH_TOKEN",
-        reading.issued,
-        secret=True,
-        live=reading.not_the_demos,
-        make="copy the account's auth token from Twilio's console",
-        meaning="signs what Twilio sends and lets us send; two while one is replaced, newest first",
-    )
-    account_sid: str = env(
-        "TWILIO_ACCOUNT_SID",
-        reading.shaped(r"AC[0-9a-f]{32}", "Twilio's console shows it: AC and 32 digits or letters from a to f"),
-        meaning="the Twilio account whose messages are taken, and by which SMS are sent",
-    )
-    public_url: str = env(
-        "PUBLIC_URL",
-        reading.web_address,
-        default="http://127.0.0.1:8000",
-        live=reading.only_https,
-        meaning="the address that providers call",
-    )
+class Settings(TwilioAccount):
+    """The account, and the address that it signs."""
 
 
 class Channel:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from gateway import neutral
-from gateway.message import Answer, Door, Fields, Inbound, Kind, Notice, Turn, Wire
-from gateway.tokens import Tokens
+from gateway.message import Answer, Door, Fields, Inbound, Kind, Notice, Turn
+from gateway.tokens import KnownByToken
 from reports.settings import Secret, env, from_environment, reading
 
 
@@ -23,24 +23,16 @@ class Settings:
     )
 
 
-class Channel:
+class Channel(KnownByToken):
     name = "ussd"
     practice = False
-    token = True
     doors: ClassVar[Mapping[str, Door]] = {"": Door("ussd", reads="json")}
     # 4 for a prefix, as everywhere: the same screens on every channel, and a bridge may need one of its own
     limits: ClassVar[Mapping[Kind, tuple[int, int, int]]] = {"ussd": (160, 70, 4)}
     replies_in_answer: ClassVar[Mapping[Kind, bool]] = {"ussd": True}
 
     def __init__(self, settings: Settings) -> None:
-        self._tokens = Tokens(settings.tokens)
-
-    def accepts(self, token: str) -> bool:
-        return self._tokens.accept(token)
-
-    def vouches(self, wire: Wire, fields: Fields) -> bool:
-        del wire, fields  # it signs nothing
-        return True
+        super().__init__(settings.tokens)
 
     def receive(self, door: str, fields: Fields) -> Inbound | Notice:
         del door  # there is one

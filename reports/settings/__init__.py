@@ -5,6 +5,7 @@ from reports.settings.place import Place
 from reports.settings.redis_server import Reach
 from reports.settings.shared import SHARED, Common, HotlineSettings, Operator, PepperFile, WebSecrets
 from reports.settings.start import Described, Settings, attempt_hotlines, collect, describe, hotlines, load_all
+from reports.settings.twilio_account import TwilioAccount
 
 __all__ = [
     "SHARED",
@@ -20,6 +21,7 @@ __all__ = [
     "Secret",
     "SettingError",
     "Settings",
+    "TwilioAccount",
     "WebSecrets",
     "Wrong",
     "attempt",

@@ -14,6 +14,7 @@ from typing import Final
 
 from reports.settings import reading
 from reports.settings.environment import Fault, Mode, Secret, env, from_environment
+from reports.settings.public_address import public_address
 from reports.settings.redis_server import RedisServer
 
 
@@ -25,13 +26,7 @@ def _no_simulator(channels: tuple[str, ...]) -> str | None:
 
 @from_environment
 class Common(RedisServer):
-    public_url: str = env(
-        "PUBLIC_URL",
-        reading.web_address,
-        default="http://127.0.0.1:8000",
-        live=reading.only_https,
-        meaning="the address that providers call",
-    )
+    public_url: str = public_address()
     channels: tuple[str, ...] = env(
         "CHANNELS",
         reading.names,

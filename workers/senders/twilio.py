@@ -17,7 +17,7 @@ from twilio.base.exceptions import TwilioRestException, TwilioServiceException
 from twilio.http.response import Response
 from twilio.rest import Client as Sdk
 
-from reports.settings import Fault, Mode, Secret, env, from_environment, reading
+from reports.settings import Fault, Mode, TwilioAccount, env, from_environment, reading
 from workers.addresses import read_target
 from workers.http import Client, Limits, NoAnswer
 from workers.text import Accepted, Later, Over, SmsOutcome, Text
@@ -46,20 +46,7 @@ FAILED = frozenset({"failed", "undelivered", "canceled"})
 
 
 @from_environment
-class Settings:
-    auth_token: Secret[tuple[str, ...]] = env(
-        "TWILIO_AUTH_TOKEN",
-        reading.issued,
-        secret=True,
-        live=reading.not_the_demos,
-        make="copy the account's auth token from Twilio's console",
-        meaning="signs what Twilio sends and lets us send; two while one is replaced, newest first",
-    )
-    account_sid: str = env(
-        "TWILIO_ACCOUNT_SID",
-        reading.shaped(r"AC[0-9a-f]{32}", "Twilio's console shows it: AC and 32 digits or letters from a to f"),
-        meaning="the Twilio account whose messages are taken, and by which SMS are sent",
-    )
+class Settings(TwilioAccount):
     number: str | None = env(
         "TWILIO_FROM",
         reading.shaped(r"\+[0-9]{7,15}|[0-9]{3,8}", "it is a number of the account with +, or its short code"),
@@ -79,13 +66,6 @@ class Settings:
         demo="http://127.0.0.1:1",  # a demo never calls the provider by itself
         live=lambda url: reading.only_https(url) if url else None,
         meaning="where Twilio's API is; without it, Twilio's own address",
-    )
-    public_url: str = env(
-        "PUBLIC_URL",
-        reading.web_address,
-        default="http://127.0.0.1:8000",
-        live=reading.only_https,
-        meaning="the address that providers call",
     )
 
     def faults(self, mode: Mode) -> Iterator[Fault]:
