@@ -111,6 +111,11 @@ class Load:
         self._callers = 0
         self._every = order.callers / order.rate if order.rate else 0.0
 
+    def _offset(self, number: int) -> float:
+        """In steps: callers are spread over the walk as people are, or all would press Send in the same moment."""
+        part = number / self.order.callers
+        return int(part * len(self.texts)) + part
+
     def next_caller(self) -> bytes:
         self._callers += 1
         number, code = quote_plus(phone(self._callers)), quote_plus(DIALS)
@@ -123,7 +128,7 @@ class Load:
             began = time.perf_counter()
             for number, line in enumerate(lines):
                 waiting.register(line.socket, selectors.EVENT_READ, line)
-                line.due = self._every and began + self._every * number / len(lines)
+                line.due = self._every and began + self._every * self._offset(number)
                 self._next(line)
             warm, tally = Tally(), Tally()
             self._until(waiting, self.order.warm, warm)
