@@ -33,7 +33,7 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
         CLOCK: "SELECT; INSERT; UPDATE (key_id, wrap)",
         CONSOLE: "SELECT",
     },
-    "route": {WEB: "INSERT", CLOCK: "SELECT; INSERT", CONSOLE: "SELECT"},
+    "route": {WEB: "INSERT; SELECT (report_id, revision, hotline)", CLOCK: "SELECT; INSERT", CONSOLE: "SELECT"},
     "delivery": {
         WEB: "INSERT; SELECT (priority, state, created_at)",
         WORKER: f"SELECT; UPDATE ({ATTEMPT}, last_status, sent_sha256, delivered_at, told_at)",
@@ -55,9 +55,25 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
         CLOCK: f"SELECT; UPDATE ({ATTEMPT}, provider_id, key_id, wrap); DELETE",
     },
     "mailbox": {
-        WEB: "INSERT; SELECT (report_id, code_hmac, pin_hmac, tries, locked_until); "
+        # the private key is sealed under code and PIN
+        WEB: "INSERT; SELECT (report_id, code_hmac, pin_hmac, sealed_key, tries, locked_until); "
         "UPDATE (code_hmac, pin_hmac, public_key, sealed_key, tries, locked_until)",
+        CLOCK: "SELECT (report_id, public_key)",
         CONSOLE: "SELECT (report_id, public_key)",
+    },
+    "answer": {
+        WEB: "SELECT (answer_id, report_id, created_at, sealed)",  # to nobody but code and PIN
+        CLOCK: "INSERT; SELECT (answer_id, report_id); DELETE",
+    },
+    "message": {
+        WEB: "INSERT",
+        WORKER: "SELECT",
+        CLOCK: "SELECT; UPDATE (number, key_id, wrap)",
+    },
+    "contact": {
+        WEB: "INSERT; SELECT (report_id); UPDATE (allowed, changed_at)",
+        WORKER: "SELECT (report_id, allowed)",
+        CLOCK: "SELECT (report_id, allowed)",
     },
     "audit": {
         WEB: f"INSERT {ROW_OF_AUDIT}",

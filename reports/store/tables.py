@@ -147,6 +147,7 @@ outgoing = Table(
 )
 
 # Code and PIN of a report, as keyed hashes only. The key pair is for the hotline's answer: sealed under code and PIN.
+# Closed by the reporter: both keys empty, and locked for ever.
 mailbox = Table(
     "mailbox",
     metadata,
@@ -158,6 +159,41 @@ mailbox = Table(
     Column("tries", Integer, nullable=False),
     Column("locked_until", MICROSECONDS, nullable=False),
     Column("created_at", MICROSECONDS, nullable=False),
+)
+
+# What a hotline wrote to the reporter: sealed to the mailbox's key, so that only code and PIN open it.
+answer = Table(
+    "answer",
+    metadata,
+    Column("answer_id", ID, primary_key=True),
+    Column("report_id", ID, nullable=False, index=True),
+    Column("hotline", String(64), nullable=False),
+    Column("created_at", MICROSECONDS, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+
+# What the reporter said by My report. One row for each hotline of the route; the clock makes the deliveries.
+message = Table(
+    "message",
+    metadata,
+    Column("message_id", ID, primary_key=True),
+    Column("recipient", String(64), primary_key=True),
+    Column("report_id", ID, nullable=False),
+    Column("number", Integer),  # of this report; the revision of its deliveries. NULL: the clock has not seen it
+    Column("created_at", MICROSECONDS, nullable=False),
+    Column("key_id", String(16), nullable=False),
+    Column("wrap", LargeBinary, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Index("ix_message_number", "number", "report_id"),
+)
+
+# What was last said about contact by My report; without a row, what the report says holds.
+contact = Table(
+    "contact",
+    metadata,
+    Column("report_id", ID, primary_key=True),
+    Column("allowed", Integer, nullable=False),  # 0: no body that goes out from now on holds a number
+    Column("changed_at", MICROSECONDS, nullable=False),
 )
 
 # Who did what; chained by hashes one second later by the clock.

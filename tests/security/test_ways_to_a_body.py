@@ -51,7 +51,9 @@ READING = {
     "a sample": "SELECT sealed FROM report_body TABLESAMPLE SYSTEM (100)",
     "what files itself": "SELECT sealed FROM pending",
     "an SMS to be sent": "SELECT sealed FROM outgoing",
-    "a mailbox's key": "SELECT sealed_key FROM mailbox",
+    "what was said by My report": "SELECT sealed FROM message",
+    "whether it was numbered": "SELECT number FROM message",
+    "a mailbox as one value": "SELECT m FROM mailbox m",
     "row security off": "SET row_security = off; SELECT sealed FROM report_body",
     "as xml": "SELECT query_to_xml('SELECT sealed FROM report_body', true, false, '')",
     "the table as xml": "SELECT table_to_xml('report_body', true, false, '')",
@@ -75,6 +77,10 @@ WRITING = {
     "truncate": "TRUNCATE report_body",
     "the same key again": "INSERT INTO report_body SELECT report_id, 1, 'vu-pikinini', 'k', 'w', 'h', 's' FROM report",
     "a key with nothing in it": f"INSERT INTO report_body VALUES ('{ID}', 1, 'x', NULL, 'w', 'h', 's')",
+    "new hands for what was said": "UPDATE message SET recipient = 'mine'",
+    "a message again": "INSERT INTO message SELECT message_id, 'mine', report_id, 1, 1, key_id, wrap, sealed "
+    "FROM message",
+    "an answer of its own": f"INSERT INTO answer VALUES ('{ID}', '{ID}', 'vu-pikinini', 1, 's')",
     "new hands for what files itself": "UPDATE pending SET recipient = 'mine'",
 }
 BUILDING = {
@@ -143,6 +149,8 @@ ALLOWED = {
     "the catalogue": "SELECT * FROM information_schema.columns WHERE table_name = 'report_body'",
     "analyze": "ANALYZE report_body",  # a warning that it was left out
     "a block that catches": "DO $$ BEGIN PERFORM sealed FROM report_body; EXCEPTION WHEN OTHERS THEN NULL; END $$",
+    "answers of staff": "SELECT sealed FROM answer",  # to code and PIN
+    "a mailbox's key": "SELECT sealed_key FROM mailbox",  # under code and PIN
     "what is known of its own reports": "SELECT report_id, state, desk FROM report",
 }
 REFUSED = {**READING, **WRITING, **BUILDING, **BECOMING, **BEYOND}
