@@ -27,6 +27,7 @@ from gateway.health import Health
 from gateway.housekeeping import Housekeeping
 from gateway.message import Channel
 from gateway.metrics import Metrics
+from gateway.numbers import Numbers
 from gateway.replies import Replies
 from gateway.sealer import Sealer
 from gateway.sessions import Sessions
@@ -69,6 +70,7 @@ class Parts:
     webhooks: Webhooks
     health: Health
     housekeeping: Housekeeping
+    numbers: Numbers
     crowd: Crowd
 
 
@@ -101,6 +103,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
     log.info("started")
     return app
 
+    parts.numbers.start()
 
 @dataclass(frozen=True)
 class _Given:
@@ -185,6 +188,7 @@ def _assemble(given: _Given) -> Parts:
         crowd=crowd,
     )
 
+        numbers=Numbers(given.countries, common.country_dir, desk.renew),
 
 def _languages(given: _Given, spoken_in: country.Country) -> tuple[Catalogue, ...]:
     needed = (*safety(messages(given.book)), *SAID)

@@ -47,8 +47,8 @@ class Desk:
         crowd: Crowd,
         count: Callable[[str], None],
     ) -> None:
-        self.countries = countries
-        self._grounds = {one.iso: _grounds(one, languages[one.iso]) for one in countries}
+        self._languages = languages
+        self.renew(countries)
         self._conversation = conversation
         self._live = live
         self._drill = drill
@@ -60,6 +60,11 @@ class Desk:
         self._crowd = crowd
         self._count = count
         self._early = Early()
+
+    def renew(self, countries: Countries) -> None:
+        """The same countries, of which less may be shown than before."""
+        self._grounds = {one.iso: _grounds(one, self._languages[one.iso]) for one in countries}
+        self.countries = countries
 
     def take(self, channel: Channel, inbound: Inbound) -> Turn:
         """What to say at once; nothing where the reply goes another way. Raises Unkept where the words are not safe."""

@@ -14,7 +14,7 @@ from pydantic import Field, StrictBool, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from reports.card import SHUT, IsoDate
-from reports.country_check import live_problems, structure_problems
+from reports.country_check import live_problems, none_left, structure_problems
 from reports.hotline import Hotline, Mode, Number
 from reports.kinds import ORDER
 from reports.law import Law, law_words
@@ -137,8 +137,9 @@ class Country:
         return [f"{self.file}: {line}" for line in found]
 
     def overdue(self, today: date) -> list[str]:
-        """What has to be confirmed again. `tokaut check` fails for it; no start does."""
-        return [f"{self.file}: {line}" for h in self.hotlines.values() for line in h.overdue(today)]
+        """What has to be confirmed again, or is gone. `tokaut check` fails for it; no start does."""
+        found = [line for h in self.hotlines.values() for line in h.overdue(today)]
+        return [f"{self.file}: {line}" for line in (*none_left(self.emergency), *found)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,12 @@ def _codes(code: str) -> frozenset[str]:
     return frozenset([code] if code else [])
 
 
+def none_left(emergency: Sequence[Number]) -> Iterator[str]:
+    """No fault that stops a start: a wrong number was withdrawn, and callers must still be served."""
+    if emergency and all(number.withdrawn for number in emergency if number.word in FOR_DANGER):
+        yield "emergency: no number for police or emergency is left; the first screen needs one."
+
+
 def live_problems(*, emergency: Sequence[Number], hotlines: Mapping[str, Hotline], incomplete_to: str) -> list[str]:
     """Faults that live mode refuses beside those of structure_problems."""
     found = [
@@ -68,8 +74,6 @@ def live_problems(*, emergency: Sequence[Number], hotlines: Mapping[str, Hotline
         for number in emergency
         if not number.withdrawn and (why := number.unproven())
     ]
-    if emergency and all(number.withdrawn for number in emergency if number.word in FOR_DANGER):
-        found.append("emergency: no number for police or emergency is left; the first screen needs one.")
     for hotline in hotlines.values():
         found += hotline.live_problems()
     if not incomplete_to:

@@ -39,6 +39,7 @@ EVENTS: Final = frozenset(
         "started", "stopping", "stopped", "crashed", "library", "setting_refused",
         # web: what came in
         "webhook_refused", "webhook_unreadable", "webhook_failed", "webhook_busy", "unread_kept", "loop_silenced",
+        "number_withdrawn", "country_unreadable",
         # sessions
         "redis_away", "redis_back", "session_unreadable", "session_lost_race", "session_rebuilt", "walk_unfit",
         # filing

@@ -13,6 +13,7 @@ from tokaut.demo import demo
 from tokaut.hotline import hotline
 from tokaut.keys import keys
 from tokaut.migrate import migrate
+from tokaut.numbers import numbers
 from tokaut.redis import redis
 from tokaut.restore import restore
 from tokaut.roles import roles
@@ -32,7 +33,7 @@ def main() -> None:
     """
 
 
-for command in (demo, check, keys, roles, migrate, redis, deliveries, hotline, audit, backup, restore, bench):
+for command in (demo, check, keys, roles, migrate, redis, deliveries, hotline, numbers, audit, backup, restore, bench):
     main.add_command(command)
 
 if __name__ == "__main__":

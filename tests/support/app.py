@@ -66,6 +66,7 @@ class App:
         self.database = self.parts.database
 
     def close(self) -> None:
+        self.parts.numbers.stop()
         self.database.close()
         sys.excepthook, threading.excepthook, sys.unraisablehook = self._hooks
         logging.getLogger().handlers = self._handlers
