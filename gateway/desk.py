@@ -22,7 +22,7 @@ from gateway.senders import Sender, normalise
 from gateway.unread import Unkept, Unread
 from gateway.waiting import Waiting
 from gateway.world import Ground, Surroundings
-from reports.country import Countries, Country
+from reports.country import Countries, Country, bare
 from reports.sealing import Vault
 from reports.store.database import Away, Database
 from reports.store.messages import note_status, opt_out
@@ -141,7 +141,14 @@ class Desk:
     def _caller(self, channel: Channel, inbound: Inbound) -> Caller:
         country = self.country(inbound.kind, inbound.code)
         sender = normalise(inbound.sender, country.iso)
-        around = Surroundings(self._grounds[country.iso], inbound.kind, sender.valid, self._live, self._drill)
+        around = Surroundings(
+            self._grounds[country.iso],
+            inbound.kind,
+            sender.valid,
+            self._live,
+            self._drill,
+            words_before_send=_waits_for_words(country, inbound),
+        )
         limit = Limit(*channel.limits[inbound.kind])
         now, crowded = int(time.time()), self._crowd.is_full
         return Caller(inbound, sender, country, around, limit, channel.practice, now, crowded=crowded)
@@ -167,6 +174,12 @@ class Desk:
 
 def _grounds(country: Country, languages: Sequence[Catalogue]) -> dict[str, Ground]:
     return {one.tag: Ground.of(country, one, languages) for one in languages}
+
+
+def _waits_for_words(country: Country, inbound: Inbound) -> bool:
+    """Whether this network lets a call wait while words are typed, by its own word; others cut it before Send."""
+    ussd = [code for code in country.codes if code.channel == inbound.kind == "ussd"]
+    return any(code.words_before_send and bare(code.code) == bare(inbound.code) for code in ussd)
 
 
 def _addressed(turn: Turn, link: str = "") -> Turn:

@@ -49,6 +49,7 @@ class Code:
     code: str = Field(min_length=1)
     network: str = ""
     note: str = ""
+    words_before_send: StrictBool = False  # the network lets a call wait as long as typing takes: by its own word
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=SHUT)

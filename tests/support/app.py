@@ -12,7 +12,7 @@ import shutil
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -100,9 +100,12 @@ class App:
         with self.database.read() as connection:
             return list(connection.execute(select(table)))
 
-    def bodies(self) -> list[Kept]:
-        """Every revision that is filed, as its hotline reads it, oldest first."""
-        return [self._opened(row, row.recipient) for row in self.rows(t.report_body)]
+    def bodies(self, of: Collection[str] | None = None) -> list[Kept]:
+        """Every revision that is filed, as its hotline reads it, oldest first; `of` these reports alone."""
+        query = select(t.report_body)
+        with self.database.read() as connection:
+            rows = list(connection.execute(query if of is None else query.where(t.report_body.c.report_id.in_(of))))
+        return [self._opened(row, row.recipient) for row in rows]
 
     def waiting(self) -> list[Kept]:
         """Every revision that will file itself."""
