@@ -25,6 +25,7 @@ from gateway.desk import Desk
 from gateway.filer import Filer
 from gateway.health import Health
 from gateway.housekeeping import Housekeeping
+from gateway.mailroom import Mailroom
 from gateway.message import Channel
 from gateway.metrics import Metrics
 from gateway.numbers import Numbers
@@ -92,18 +93,21 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
     logs.hook()
     logs.adopt(("gunicorn.error",))
     try:
-        parts = _assemble(_read(os.environ if environ is None else environ))
+        given = _read(os.environ if environ is None else environ)
+        parts = _assemble(given)
     except WRONG as error:
         sys.exit(str(error))
     app = Web("gateway", static_folder=None)
     app.webhooks = parts.webhooks
     app.extensions["tokaut"] = parts
     _route(app, parts)
+    if given.common.mode != "live" and "simulator" in given.channels:
+        _show_phone(app, given)
     parts.housekeeping.start()
+    parts.numbers.start()
     log.info("started")
     return app
 
-    parts.numbers.start()
 
 @dataclass(frozen=True)
 class _Given:
@@ -157,7 +161,8 @@ def _assemble(given: _Given) -> Parts:
     filer = Filer(database=database, spool=spool, vault=vault, sealer=sealer, hurry=hurry, count=count)
     names = {hotline.id: hotline.screen_name for one in given.countries for hotline in one.hotlines.values()}
     unread = Unread(database, spool, vault, given.keys, common.mode)
-    walk = Walk(given.book, filer, Apart(unread, count), names, kept.count_report)
+    mailroom = Mailroom(filer, database, vault, sealer, given.countries, names)
+    walk = Walk(given.book, filer, mailroom, Apart(unread, count), kept.count_report)
     crowd = Crowd()
     waiting = Waiting(database, vault, given.pepper)
     desk = Desk(
@@ -185,10 +190,10 @@ def _assemble(given: _Given) -> Parts:
         housekeeping=Housekeeping(
             database=database, spool=spool, filer=filer, waiting=waiting, desk=desk, channels=channels
         ),
+        numbers=Numbers(given.countries, common.country_dir, desk.renew),
         crowd=crowd,
     )
 
-        numbers=Numbers(given.countries, common.country_dir, desk.renew),
 
 def _languages(given: _Given, spoken_in: country.Country) -> tuple[Catalogue, ...]:
     needed = (*safety(messages(given.book)), *SAID)
@@ -215,6 +220,13 @@ def _route(app: Flask, parts: Parts) -> None:
     app.register_error_handler(404, lambda _: _not_found())
     app.register_error_handler(405, lambda _: Response(status=405))
     app.register_error_handler(500, lambda _: Response("Failed\n", 500, content_type="text/plain; charset=utf-8"))
+
+
+def _show_phone(app: Flask, given: _Given) -> None:
+    """The page of demo and training; in live mode its code is not even read."""
+    page = importlib.import_module("gateway.phone.page")
+    languages = {one.iso: _languages(given, one) for one in given.countries}
+    page.attach(app, given.common.mode.value, given.countries, languages)
 
 
 def _inside(answer: Callable[[], Response]) -> Response:

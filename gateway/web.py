@@ -39,6 +39,7 @@ class Web(Flask):
             return [said.body]
 
         def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Callable[[bytes], object]:
-            return start_response(status, headers + HEADERS, *error)
+            own = {name for name, _ in headers}  # the phone's page has a policy of its own: two would both hold
+            return start_response(status, headers + [one for one in HEADERS if one[0] not in own], *error)
 
         return super().wsgi_app(environ, start)

@@ -1,0 +1,75 @@
+"""The phone on a web page, for demo and training: the page, its files, and what its phones may dial.
+
+It asks nothing of this process but what any phone asks, by the simulator's door. `gateway.app` brings it in in no live
+mode, and it answers this machine alone, as that door does.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, Response, abort, request
+from phonenumbers import PhoneNumberFormat, PhoneNumberType, example_number_for_type, format_number
+
+from flows.catalogues import Catalogue
+from gateway.webhooks import is_local
+from reports.country import Country
+
+HERE = Path(__file__).parent
+PAGE, WORLD = "page.html", "world.json"
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml; charset=utf-8",
+}
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+MADE_UP_DIGITS = 4  # the last ones of a number, drawn by the page for each of its phones
+
+
+def attach(app: Flask, mode: str, countries: Iterable[Country], languages: Mapping[str, Sequence[Catalogue]]) -> None:
+    """`languages`: those offered in each country, by its code, the first dial's first."""
+    files = {path.name: path for path in HERE.iterdir() if path.suffix in TYPES}
+    parts = {name: (path.read_bytes(), TYPES[path.suffix]) for name, path in files.items()}
+    parts[WORLD] = json.dumps(world(mode, countries, languages)).encode(), "application/json"
+
+    def part(name: str = PAGE) -> Response:
+        if name not in parts or not is_local(request.environ):
+            abort(404)
+        body, content_type = parts[name]
+        return Response(body, content_type=content_type, headers=HEADERS)
+
+    app.add_url_rule("/phone", "phone", part)
+    app.add_url_rule("/phone/<name>", "phone_part", part)
+
+
+def world(mode: str, countries: Iterable[Country], languages: Mapping[str, Sequence[Catalogue]]) -> dict[str, Any]:
+    """What the page's phones have to know. A country that has no code of its own cannot be reached, so it is not there."""
+    reached = [country for country in countries if country.codes]
+    return {"mode": mode, "countries": [_country(one, languages[one.iso]) for one in reached]}
+
+
+def _country(country: Country, languages: Sequence[Catalogue]) -> dict[str, Any]:
+    codes = {code.channel: code.code for code in reversed(country.codes)}  # the first of each
+    return {
+        "name": country.name,
+        "ussd": codes.get("ussd"),
+        "sms": codes.get("sms"),
+        "number": _made_up(country.iso),
+        "languages": [language.name for language in languages],
+    }
+
+
+def _made_up(iso: str) -> str:
+    """How numbers of its phones begin. From the example that is printed for such numbers: nobody types a real one."""
+    example = example_number_for_type(iso, PhoneNumberType.MOBILE)
+    return str(format_number(example, PhoneNumberFormat.E164))[:-MADE_UP_DIGITS] if example else ""

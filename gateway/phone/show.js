@@ -1,0 +1,99 @@
+// "Show me": plays a thing to try on the first phone, with its own keys, slowly enough to read along.
+
+const PACE = 1_200; // milliseconds between keys
+const ANSWERS = ["1", "2", "2", "1", "4"]; // Report, Soon, Asks photos, Me, 13-15; from there the first of each
+const MOST = 12; // answers
+
+export class Show {
+  constructor(root, [mine, beside]) {
+    this.mine = mine;
+    this.beside = beside;
+    root.addEventListener("click", ({ target }) => {
+      const button = target.closest("[data-show]");
+      if (button) this.#clicked(button);
+    });
+  }
+
+  stop() {
+    this.running?.abort();
+  }
+
+  async #clicked(button) {
+    const again = this.button === button;
+    this.stop();
+    if (again) return;
+    const run = (this.running = new AbortController());
+    const label = button.textContent;
+    this.button = button;
+    button.textContent = "Stop";
+    try {
+      await this[button.dataset.show](run.signal);
+    } catch (fault) {
+      if (!run.signal.aborted) throw fault;
+    } finally {
+      button.textContent = label;
+      if (this.button === button) this.button = null;
+    }
+  }
+
+  async report(signal) {
+    await this.#begin(signal);
+    await this.#answer(signal, MOST);
+  }
+
+  async drop(signal) {
+    await this.#begin(signal);
+    await this.#answer(signal, 3);
+    this.mine.drop();
+    await this.#see(signal);
+    await this.mine.dial();
+  }
+
+  async hand(signal) {
+    const { mine, beside } = this;
+    mine.hangUp();
+    beside.hangUp();
+    await beside.dial();
+    await this.#see(signal);
+    if (mine.holder === mine.people[0]) mine.hand();
+    await this.#see(signal);
+    await mine.dial();
+  }
+
+  async text(signal) {
+    this.mine.hangUp();
+    this.mine.openTexts();
+    await this.#see(signal);
+    await this.mine.text("REPORT");
+  }
+
+  async #begin(signal) {
+    const { mine } = this;
+    mine.hangUp();
+    if (mine.holder !== mine.people[0]) mine.hand();
+    await mine.dial();
+    await this.#see(signal);
+  }
+
+  // Until it says Sent, or so often.
+  async #answer(signal, times) {
+    let sent = false;
+    this.mine.addEventListener("sent", () => (sent = true), { once: true, signal });
+    for (let n = 0; n < times && !sent; n++) {
+      const key = ANSWERS[n] ?? "1";
+      this.mine.press(key);
+      await this.#see(signal, PACE / 3);
+      await this.mine.send();
+      if (!sent) await this.#see(signal);
+    }
+  }
+
+  // Time to read. Rejects when it is stopped.
+  #see(signal, time = PACE) {
+    return new Promise((resolve, reject) => {
+      signal.throwIfAborted();
+      const waits = setTimeout(resolve, time);
+      signal.addEventListener("abort", () => (clearTimeout(waits), reject(signal.reason)), { once: true });
+    });
+  }
+}
