@@ -18,6 +18,8 @@ Fields (`World.fields`) are what {placeholders} mean, already words of the langu
     ussd              "*111*163#": where the country has one
     language_word     "Language / Lanwis": the word in English and in the country's other main language
     desk              the hotline furthest along with a report
+    messages, message "2", "We read it. …": how many staff wrote, and the one that is read now
+    meant             "Report": what a text with a typing error may have meant
     country           "Vanuatu"
     law_yes           "a law, by phone too": criteria that the law meets; law_yes_2014: that it met in 2014;
                       law_not: that it did not meet in law_year; law_unknown: that nobody has established
@@ -38,6 +40,8 @@ FACTS: Mapping[str, frozenset[str]] = {
     "police_named": YES_NO,  # one of the two named on the Send screen is the police
     "words_before_send": YES_NO,  # USSD only; by SMS words always come before Send
     "report_state": frozenset({"needs_person", "closed", "in_progress", "accepted", "overdue", "delivered", "queued"}),
+    "messages": frozenset({"some", "none"}),  # that staff wrote
+    "another": YES_NO,  # an older one than is read now
     "drill": YES_NO,
     "languages": frozenset({"one", "several"}),  # that may be offered here
     "law": frozenset({"known", "unknown"}),  # whether anything is established
@@ -45,7 +49,8 @@ FACTS: Mapping[str, frozenset[str]] = {
 ALWAYS_THERE = frozenset({"emergency", "country", "send_to_1", "send_to_2"})
 MAY_BE_ABSENT = frozenset(  # a line whose field is absent is left out
     {"helpline_name", "helpline_number", "helpline_named", "helpline_free", "helpline_line", "emergency_sms"}
-    | {"helpline", "now", "incomplete_name", "ussd", "language_word", "desk", "code", "pin"}
+    | {"helpline", "now", "incomplete_name", "ussd", "language_word", "desk", "code", "pin", "meant"}
+    | {"messages", "message"}
     | {"law_yes", "law_yes_2014", "law_not", "law_year", "law_unknown"}
 )
 FIELDS = ALWAYS_THERE | MAY_BE_ABSENT

@@ -8,6 +8,7 @@ from dataclasses import replace
 from gateway.apart import has_parted
 from gateway.caller import Caller, told
 from gateway.filer import Filer
+from gateway.mailroom import Mailroom, forgotten
 from gateway.record import Record
 
 Effect = Callable[[Caller, Record], tuple[str, Record]]
@@ -16,8 +17,11 @@ Effect = Callable[[Caller, Record], tuple[str, Record]]
 class Effects:
     """Raises NotSent where a report is not safe, Away where something else has to wait for the database."""
 
-    def __init__(self, filer: Filer, flow_version: int, count_report: Callable[[str], int | None]) -> None:
+    def __init__(
+        self, filer: Filer, mailroom: Mailroom, flow_version: int, count_report: Callable[[str], int | None]
+    ) -> None:
         self._filer = filer
+        self._mailroom = mailroom
         self._flow_version = flow_version
         self._count_report = count_report
         self._table: Mapping[str, Effect] = {
@@ -26,6 +30,9 @@ class Effects:
             "new_code": self._new_code,
             "open": self._open,
             "added": self._added,
+            "write": self._write,
+            "contact": self._contact,
+            "erase": self._erase,
         }
 
     def run(self, effect: str, caller: Caller, record: Record) -> tuple[str, Record]:
@@ -60,5 +67,21 @@ class Effects:
 
     def _open(self, _caller: Caller, record: Record) -> tuple[str, Record]:
         values = record.state.values
-        opened = self._filer.open_report(values.get("code") or "", values.get("pin") or "")
+        opened = self._mailroom.open(values.get("code") or "", values.get("pin") or "")
         return ("open" if opened else "wrong"), replace(record, opened=opened)
+
+    def _write(self, caller: Caller, record: Record) -> tuple[str, Record]:
+        words = record.state.values["my_words"]
+        if words is None:
+            return "skipped", record
+        self._mailroom.add(caller, record, words)
+        return "written", replace(record, state=forgotten(record.state))
+
+    def _contact(self, caller: Caller, record: Record) -> tuple[str, Record]:
+        self._mailroom.agree(caller, record, record.state.values["my_contact"] or "none")
+        return "noted", replace(record, state=forgotten(record.state))
+
+    def _erase(self, caller: Caller, record: Record) -> tuple[str, Record]:
+        """Nothing of it is shown in this call any more, either."""
+        self._mailroom.erase(caller, record)
+        return "erased", replace(record, opened=None)

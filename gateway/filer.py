@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from gateway.breaker import Breaker
 from gateway.record import Begun
 from gateway.sealer import Sealer, Told
 from reports import mailbox
-from reports.code import read_code, read_pin
 from reports.queue import DELIVER, Hurry
 from reports.routing import Leg
 from reports.sealing import Vault
@@ -76,12 +75,12 @@ class Filer:
         try:
             if self._database.has_a_queue:  # the spool has none
                 raise Away("others wait")
-            filed = self._write(lambda: store.file(self._database, filing, draw))
+            filed = self.write(lambda: store.file(self._database, filing, draw))
             if filed.completeness == "complete" and not filed.own:
                 # The earlier walk's report went out whole; this may be another child: two reports rather than one.
                 begun = replace(begun, report_id=self._own_id(begun.origin_key, told.now), revision=1)
                 filing = self._sealer.seal(told, begun, begun.legs, "complete")
-                filed = self._write(lambda: store.file(self._database, filing, draw))
+                filed = self.write(lambda: store.file(self._database, filing, draw))
             if not filed.fresh and filed.completeness == "incomplete":
                 filed = self._complete(told, begun, filed)
         except Away:
@@ -118,7 +117,7 @@ class Filer:
     def open_mailbox(self, begun: Begun) -> Begun:
         """Keep the mailbox of a code that was asked for. Raises Away."""
         draw = mailbox.drawer(self._vault, begun.origin_key)
-        n = self._write(lambda: store.open_mailbox(self._database, begun.report_id, draw))
+        n = self.write(lambda: store.open_mailbox(self._database, begun.report_id, draw))
         return replace(begun, code=n)
 
     # What files itself
@@ -158,7 +157,7 @@ class Filer:
         filing = self._sealer.seal(told, begun, legs, "complete" if kind == "update" else "incomplete")
         rose = begun.floor is not None and filing.priority < begun.floor and kind == "update"
         due_at = self._database.now() + (0 if rose else seconds * 1_000_000)
-        known = self._write(lambda: pending.put_pending(self._database, filing, kind, due_at))
+        known = self.write(lambda: pending.put_pending(self._database, filing, kind, due_at))
         if known and known.complete and kind != "update":  # it was sent: nothing INCOMPLETE may come after that
             return replace(begun, report_id=known.report_id, revision=known.revision, sent_at=told.now, pending=False)
         if known:  # it was filed in the meantime
@@ -174,7 +173,7 @@ class Filer:
         if not begun.pending:
             return True
         self._drop_from_spool(begun)
-        return self._write(lambda: pending.drop_pending(self._database, begun.origin_key, begun.report_id))
+        return self.write(lambda: pending.drop_pending(self._database, begun.origin_key, begun.report_id))
 
     def withdraw(self, begun: Begun) -> None:
         """As `drop`, for who leaves and can be told nothing: it is done as soon as the database is back."""
@@ -196,17 +195,9 @@ class Filer:
         if begun.pending:
             try:
                 now = self._database.now()
-                self._write(lambda: pending.hurry_pending(self._database, begun.origin_key, begun.report_id, now))
+                self.write(lambda: pending.hurry_pending(self._database, begun.origin_key, begun.report_id, now))
             except Away:
                 self._count("pending_not_hurried")  # it files itself in its own time
-
-    def open_report(self, code: str, pin: str) -> str | None:
-        """The report that a code and a PIN, as typed, open. Raises Away."""
-        return self._write(lambda: mailbox.open_report(self._database, self._vault, read_code(code), read_pin(pin)))
-
-    def standing(self, report_id: str) -> Any:
-        """The row that the state line is made of; None for a report that is gone. Raises Away."""
-        return self._write(lambda: store.state_of(self._database, report_id))
 
     def file_late(self, entry: Entry) -> None:
         """An entry of the spool, when the database is back. Raises Away."""
@@ -228,7 +219,7 @@ class Filer:
 
     # The two places
 
-    def _write(self, write: Callable[[], T]) -> T:
+    def write(self, write: Callable[[], T]) -> T:
         """The database, unless it has just failed three times: then callers are not made to wait for it."""
         if self._breaker.is_open:
             raise Away("left alone")

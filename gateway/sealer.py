@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.media import Media, kinds_of
@@ -16,6 +16,7 @@ from reports.report import Report, Setting, from_answers, head, to_json
 from reports.routing import Leg, Route, left_out
 from reports.sealing import Context, Public, seal
 from reports.store.filing import Filing, Sealed
+from reports.store.mailboxes import Letter
 from reports.words import Unasked
 
 
@@ -42,7 +43,7 @@ class Sealer:
 
     def __init__(self, keys: Mapping[str, Public], mode: str) -> None:
         self._keys = keys
-        self._mode = mode
+        self.mode = mode
 
     @property
     def live(self) -> frozenset[str]:
@@ -51,7 +52,7 @@ class Sealer:
 
     def seal(self, told: Told, begun: Begun, legs: tuple[Leg, ...], completeness: str) -> Filing:
         """One body for each of `legs`. Where there are none, a person must decide: held for the country's hotlines."""
-        report = _report(told, begun, legs, completeness, self._mode)
+        report = _report(told, begun, legs, completeness, self.mode)
         routed = [(leg.hotline, leg.role, leg.why) for leg in legs]
         held = [(hotline, "held", "NEEDS_PERSON") for hotline in told.country.hotlines]
         parts = [self._part(to, report, begun) for to in routed or held if to[0] in self._keys]
@@ -61,11 +62,20 @@ class Sealer:
             revision=begun.revision,
             created_at=begun.created_at * 1_000_000,
             country=told.country.iso,
-            mode=self._mode,
+            mode=self.mode,
             priority=report.triage.priority,
             completeness=completeness,
             parts=tuple(parts),
         )
+
+    def letters(self, report_id: str, message_id: str, hotlines: Sequence[str], data: bytes) -> tuple[Letter, ...]:
+        """What was said by My report, for each of these that can read it."""
+        return tuple(self._letter(report_id, message_id, one, data) for one in hotlines if one in self._keys)
+
+    def _letter(self, report_id: str, message_id: str, hotline: str, data: bytes) -> Letter:
+        context = Context.of_message(self.mode, report_id, message_id, hotline)
+        box = seal(self._keys[hotline], context, b"", data)
+        return Letter(hotline, box.key_id, box.wrap, box.sealed)
 
     def nothing(self, begun: Begun) -> Filing:
         """Names a report, and holds nothing of it: for its deletion."""
@@ -75,14 +85,14 @@ class Sealer:
             revision=begun.revision,
             created_at=begun.created_at * 1_000_000,
             country="",
-            mode=self._mode,
+            mode=self.mode,
             priority="P4",
             completeness="incomplete",
             parts=(),
         )
 
     def _part(self, to: tuple[str, str, str], report: Report, begun: Begun) -> Sealed:
-        context = Context(self._mode, begun.report_id, begun.revision, to[0])
+        context = Context(self.mode, begun.report_id, begun.revision, to[0])
         box = seal(self._keys[to[0]], context, head(report), to_json(report, to[0]))
         return Sealed(*to, box.key_id, box.wrap, box.head, box.sealed)
 

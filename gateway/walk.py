@@ -6,7 +6,7 @@ Everything here happens before the new state is kept, and each of it is harmless
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from flows import engine
@@ -17,11 +17,12 @@ from gateway.caller import Caller, told
 from gateway.effects import Effects
 from gateway.filer import Filer, NotSent
 from gateway.languages import begun_by
+from gateway.mailroom import Mailroom
 from gateway.media import noted
 from gateway.message import Turn
 from gateway.record import Begun, Draft, Record, carried, drafts_after, take_up
 from gateway.turns import Last
-from gateway.world import Surroundings, heard
+from gateway.world import Surroundings
 from reports.code import spaced
 from reports.store.database import Away
 
@@ -45,15 +46,13 @@ class DoesNotFit(Exception):
 
 
 class Walk:
-    """`names`: of every hotline of every country, by id."""
-
-    def __init__(self, book: Book, filer: Filer, apart: Apart, names: Mapping[str, str], count_report: Counted) -> None:
+    def __init__(self, book: Book, filer: Filer, mailroom: Mailroom, apart: Apart, count_report: Counted) -> None:
         self.book = book
-        self._names = names
         self._filer = filer
+        self._mailroom = mailroom
         self._apart = apart
         self._flow_version = book.version("report")
-        self._effects = Effects(filer, self._flow_version, count_report)
+        self._effects = Effects(filer, mailroom, self._flow_version, count_report)
 
     def notice(self, caller: Caller, screen: str, state: State | None = None) -> Turn:
         """A screen that needs nothing but the country file: shown while parts are away. `state`: for its language."""
@@ -178,12 +177,7 @@ class Walk:
         if record.begun and record.begun.code is not None:
             code, pin = self._filer.code_and_pin(record.begun)
             around = replace(around, said={"code": spaced(code), "pin": pin})
-        if record.opened:
-            row = self._filer.standing(record.opened)
-            if row:
-                said, told_now = heard(self._names, row)
-                around = replace(around, said={**around.said, **said}, told=told_now)
-        return around
+        return self._mailroom.around(around, record)
 
     def _leave(self, caller: Caller, record: Record) -> Moved:
         """Leaving withdraws nothing that was said in danger, and by SMS nothing is answered: a phone would sound."""

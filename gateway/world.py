@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import takewhile
 
 from flows.catalogues import PLAIN, Catalogue, options
 from flows.model import Option, State, World
@@ -15,7 +15,7 @@ from reports.law import is_known
 from reports.routing import Leg, left_out, route
 
 AT_ONCE = ("primary", "also")
-UNNAMED = "A hotline"
+LETTER = "my.message"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,7 @@ class Surroundings:
     drill: bool = False
     words_before_send: bool = False  # on USSD only where the network's card says so
     said: Mapping[str, str] = field(default_factory=dict)  # words known only now: code, PIN
+    letters: tuple[str, ...] = ()  # what staff wrote, the newest first; read one after the other
     told: Mapping[str, str] = field(default_factory=dict)  # facts known only now: the state of a report
     _made: list[tuple[State, World]] = field(init=False, default_factory=list)
 
@@ -79,6 +80,8 @@ class Surroundings:
             "drill": _yes(self.drill),
             **self.told,
         }
+        if "report_state" in self.told:
+            facts |= self._mail(state, fields)
         fields = {**ground.fields, **self.said}
         lists = {**ground.lists, "places_in_group": ground.inside.get(values.get("place") or "", ())}
         if values.get("category") is not None:
@@ -90,6 +93,13 @@ class Surroundings:
             fields |= {f"send_to_{n}": hotline.screen_name for n, hotline in enumerate(at_once[:2], 1)}
             lists["who_else"] = tuple(Option(leg.hotline, hotlines[leg.hotline].screen_name) for leg in legs)
         return World(facts, fields, lists, ground.language.say)
+    def _mail(self, state: State, fields: dict[str, str]) -> dict[str, str]:
+        """Which of the messages is read now: each that was walked just before was one more."""
+        walked = takewhile(lambda name: name == LETTER, (name for name, _ in reversed(state.trail)))
+        before, there = sum(1 for _ in walked), len(self.letters)
+        fields |= {"messages": str(there), "message": self.letters[min(before, there - 1)] if there else ""}
+        return {"messages": "some" if there else "none", "another": _yes(before + 1 < there)}
+
 
     def ground_in(self, state: State) -> Ground:
         """In the language that was chosen in this call, else in the first."""
@@ -138,12 +148,6 @@ def _before_send(country: Country) -> dict[str, tuple[Option, ...]]:
 
 def _places(country: Country, group: str | None = None) -> tuple[Option, ...]:
     return tuple(Option(place.code, place.label) for place in country.places if group in (None, place.group))
-
-
-def heard(names: Mapping[str, str], row: Any) -> tuple[dict[str, str], dict[str, str]]:
-    """Words and facts about a report whose code and PIN were given; `names` of every country's hotlines, by id."""
-    desk = names.get(row.desk, UNNAMED)  # taken out of its country file since: the line with the number must not go too
-    return {"desk": desk}, {"report_state": row.state}
 
 
 def given(state: State) -> tuple[Given, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,20 +34,45 @@ def envelope(kind: str, timestamp: int, data: bytes) -> bytes:
     return head[:-1] + b',"data":' + data + b"}"
 
 
-def message(*, report_id: str, message_id: str, created_at: int, text: str | None = None, kind: str = "words") -> bytes:
-    """The `data` of a report.message. `kind`: words, contact_given, contact_withdrawn, delete_asked."""
+NO_CONTACT: Mapping[str, Any] = {"allowed": False, "how": "none", "safe_hours": None}
+
+
+def message(
+    *,
+    report_id: str,
+    message_id: str,
+    mode: str,
+    created_at: int,
+    kind: str = "words",
+    text: str | None = None,
+    contact: Mapping[str, Any] | None = None,
+) -> bytes:
+    """The `data` of a report.message. `kind`: words, contact_given, contact_withdrawn, delete_asked.
+
+    `contact`: as in a report, where it was given or withdrawn.
+    """
     return json_bytes(
         {
             "schema": "cop-message",
             "version": "1.0",
             "report_id": report_id,
             "message_id": message_id,
+            "mode": mode,
             "from": "reporter",
             "kind": kind,
             "text": None if text is None else as_typed(text),
+            "contact": contact,
             "created_at": rfc3339(created_at),
         }
     )
+
+
+def without_number(data: bytes) -> bytes:
+    """The `data` of a report or a message, sealed before contact was withdrawn: as if it had never been given."""
+    found = json.loads(data)
+    if found.get("contact"):
+        found["contact"] = NO_CONTACT
+    return json_bytes(found)
 
 
 def unread(

@@ -12,9 +12,10 @@ from collections.abc import Callable
 import structlog
 
 from reports.code import code, pin
-from reports.sealing import Vault, new_mailbox
+from reports.sealing import Poison, Private, Vault, new_mailbox, open_answer, open_mailbox
 from reports.store.database import Database
 from reports.store.filing import Mailbox
+from reports.store.mailboxes import Answer, Opened
 from reports.store.tries import Limit, try_pin
 
 log = structlog.get_logger()
@@ -52,3 +53,29 @@ def open_report(database: Database, vault: Vault, digits: str | None, secret: st
     for one in locked:
         log.warning("mailbox_locked", report_id=one)  # somebody guesses, or has forgotten the PIN
     return report_id
+
+
+def read(vault: Vault, pair: tuple[str, str], mode: str, found: Opened) -> tuple[str, ...]:
+    """What staff wrote, the newest first; `pair`: code and PIN.
+
+    What does not open was for a mailbox that an earlier code had.
+    """
+    private = _private(vault, pair, found.sealed_key)
+    read = [] if private is None else [_opened(private, mode, found.report_id, one) for one in found.answers]
+    return tuple(words for words in read if words is not None)
+
+
+def _private(vault: Vault, pair: tuple[str, str], sealed: bytes) -> Private | None:
+    for under in vault.macs("mailbox", *pair):
+        try:
+            return open_mailbox(under, sealed)
+        except Poison:
+            continue
+    return None
+
+
+def _opened(private: Private, mode: str, report_id: str, one: Answer) -> str | None:
+    try:
+        return open_answer(private, mode, report_id, one.answer_id, one.sealed)
+    except Poison:
+        return None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from reports.answers import Facts, Given, facts_of, role_of
-from reports.bodies import as_typed, envelope, json_bytes, message, rfc3339, unread
+from reports.bodies import NO_CONTACT, as_typed, envelope, json_bytes, message, rfc3339, unread
 from reports.country import Country
 from reports.crosswalk import Crosswalk, crosswalk
 from reports.routing import Route
@@ -172,13 +172,18 @@ def _place(report: Report) -> dict[str, str | None] | None:
     return {"code": None, "name": value, "group": value if value in country.groups() else None}
 
 
-def _contact(report: Report) -> dict[str, Any]:
-    """The only place where a number can stand, and only in the branch that consent opens."""
-    if report.facts.contact not in CONTACT:
-        return {"allowed": False, "how": "none", "safe_hours": None}
-    how, begin, end = CONTACT[report.facts.contact]
-    hours = {"from": begin, "to": end, "tz": report.setting.country.time_zone}
-    return {"allowed": True, "how": how, "safe_hours": hours, "msisdn": report.setting.msisdn}
+def _contact(report: Report) -> Mapping[str, Any]:
+    """The only place of a report where a number can stand."""
+    return contact_of(report.facts.contact, report.setting.country, report.setting.msisdn)
+
+
+def contact_of(chosen: str, country: Country, msisdn: str | None) -> Mapping[str, Any]:
+    """A number stands only in the branch that consent opens."""
+    if chosen not in CONTACT or msisdn is None:
+        return NO_CONTACT
+    how, begin, end = CONTACT[chosen]
+    hours = {"from": begin, "to": end, "tz": country.time_zone}
+    return {"allowed": True, "how": how, "safe_hours": hours, "msisdn": msisdn}
 
 
 def _routing(setting: Setting) -> dict[str, Any]:

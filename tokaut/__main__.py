@@ -12,6 +12,7 @@ from tokaut.deliveries import deliveries
 from tokaut.demo import demo
 from tokaut.hotline import hotline
 from tokaut.keys import keys
+from tokaut.message import message
 from tokaut.migrate import migrate
 from tokaut.numbers import numbers
 from tokaut.redis import redis
@@ -33,7 +34,22 @@ def main() -> None:
     """
 
 
-for command in (demo, check, keys, roles, migrate, redis, deliveries, hotline, numbers, audit, backup, restore, bench):
+for command in (
+    demo,
+    check,
+    keys,
+    roles,
+    migrate,
+    redis,
+    deliveries,
+    hotline,
+    message,
+    numbers,
+    audit,
+    backup,
+    restore,
+    bench,
+):
     main.add_command(command)
 
 if __name__ == "__main__":

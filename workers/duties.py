@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import structlog
 
 from reports.queue import DELIVER, SEND_SMS, Hurry, Speed
-from reports.store import chains, maturing, sms_out, sweeping
+from reports.store import answering, chains, letters, maturing, sms_out, sweeping
 from reports.store.database import Database
 from workers import schedule
 from workers.fallback import next_fallback
@@ -69,6 +69,11 @@ class Duties:
             made = maturing.file_pending(self._database, origin_key)
             self._put(made)
 
+    def messages(self) -> None:
+        """What reporters say by My report, to whoever has the report."""
+        for message_id, report_id in letters.unnumbered(self._database):
+            self._put(letters.make_deliveries(self._database, message_id, report_id))
+
     def fallbacks(self) -> None:
         """Whoever is next gets a report that the hotline before has not taken."""
         waits = {priority: pace.fallback for priority, pace in schedule.PACES.items()}
@@ -94,6 +99,7 @@ class Duties:
             log.warning("swept", count=mended, reason="clock_jump")
         sweeping.forget_inbound(self._database, KEPT)
         sweeping.forget_outgoing(self._database, KEPT)
+        answering.forget_answers(self._database)
 
     def park(self) -> None:
         """14 days: a person takes it from here."""

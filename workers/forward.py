@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from reports.bodies import envelope
+from reports.bodies import envelope, without_number
 from reports.sealing import Box, Context, open_body
 from reports.sealing import Poison as DoesNotOpen
 from reports.store import outbox
@@ -98,17 +98,18 @@ class Forwarder:
             return Poison("wrong_mode")  # training and live never meet (S-40)
         if leased.body is None:
             return Poison("no_body")
-        context = Context(leased.mode, leased.report_id, leased.revision, leased.hotline)
         box = Box(leased.body.key_id, leased.body.wrap, leased.body.head, leased.body.sealed)
         try:
             private = self.keys.of(leased.hotline, leased.body.key_id)
         except DoesNotOpen:
             return Poison("no_key")
         try:
-            data = open_body(private, context, box)
+            data = open_body(private, _context(leased, leased.body.message_id), box)
         except DoesNotOpen:
             return Poison("not_sealed_to_us")
-        # The time of the event, not of the attempt: the same bytes each time.
+        if leased.withdrawn:
+            data = without_number(data)
+        # The time of the event, not of the attempt: the same bytes each time, until a number is withdrawn.
         body = envelope(f"report.{leased.type}", leased.created_at // schedule.SECOND, data)
         return Parcel(leased.delivery_id, leased.type, leased.hotline, body, leased.attempt, leased.priority)
 
@@ -146,6 +147,12 @@ class Forwarder:
             return Failure(outcome.why, outcome.status, None, gone=outcome.gone)
         delay = schedule.after_refusal(leased.priority, tries, self.chance())
         return Failure(f"{outcome.why} {tries}", outcome.status, delay)
+
+
+def _context(leased: Leased, message_id: str) -> Context:
+    if message_id:
+        return Context.of_message(leased.mode, leased.report_id, message_id, leased.hotline)
+    return Context(leased.mode, leased.report_id, leased.revision, leased.hotline)
 
 
 def refusals(last_class: str | None) -> int:

@@ -63,6 +63,7 @@ class Clock:
         self._table = [
             Duty("urgent", 1, duties.urgent),
             Duty("mature", 1, duties.mature),
+            Duty("messages", 1, duties.messages),
             Duty("chain", 1, duties.chain),
             Duty("standard", 5, duties.standard),
             Duty("sms", 5, duties.sms),

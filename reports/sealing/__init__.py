@@ -5,14 +5,13 @@ from reports.sealing.box import (
     Context,
     Private,
     Public,
-    new_mailbox,
     open_body,
     open_head,
-    open_mailbox,
     rewrap,
     seal,
 )
 from reports.sealing.framing import Poison
+from reports.sealing.letterbox import new_mailbox, open_answer, open_mailbox, seal_answer
 from reports.sealing.vault import Pepper, Vault
 
 __all__ = [
@@ -24,9 +23,11 @@ __all__ = [
     "Public",
     "Vault",
     "new_mailbox",
+    "open_answer",
     "open_body",
     "open_head",
     "open_mailbox",
     "rewrap",
     "seal",
+    "seal_answer",
 ]

@@ -13,7 +13,6 @@ wrote a row is known from the rights of the database and from the audit. Vectors
 from __future__ import annotations
 
 import hashlib
-import hmac
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -23,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
-from reports.sealing.framing import KEY_BYTES, Poison, expand, framed, lock, unlock
+from reports.sealing.framing import KEY_BYTES, Poison, framed, lock, unlock
 
 SUITE: Final = b"\x01"
 _HPKE: Final = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
@@ -31,12 +30,19 @@ _HPKE: Final = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a box belongs to. It opens under exactly this and nothing else; `revision` counts from 1."""
+    """What a box belongs to. It opens under exactly this and nothing else; `revision` counts from 1.
+
+    What the reporter says by My report is no revision: `report_id/message_id`, revision 0.
+    """
 
     mode: str
     report_id: str
     revision: int
     hotline: str
+
+    @classmethod
+    def of_message(cls, mode: str, report_id: str, message_id: str, hotline: str) -> Context:
+        return cls(mode, f"{report_id}/{message_id}", 0, hotline)
 
     def info(self, key_id: str) -> bytes:
         return framed("tokaut/wrap/1", self.mode, self.report_id, str(self.revision), self.hotline, key_id)
@@ -71,8 +77,9 @@ class Public:
         self.raw = raw
         self.key_id = hashlib.sha256(raw).hexdigest()[:16]
 
-    def wrap(self, key: bytes, info: bytes) -> bytes:
-        return SUITE + _HPKE.encrypt(key, self._key, info)
+    def seal(self, data: bytes, info: bytes) -> bytes:
+        """Suite byte ‖ HPKE: 49 bytes longer than `data`."""
+        return SUITE + _HPKE.encrypt(data, self._key, info)
 
 
 class Private:
@@ -118,13 +125,18 @@ class Private:
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
 
-    def unwrap(self, wrap: bytes, info: bytes) -> bytes:
-        if wrap[:1] != SUITE:
+    def open(self, sealed: bytes, info: bytes) -> bytes:
+        """Raises Poison."""
+        if sealed[:1] != SUITE:
             raise Poison("a suite that this release does not know")
         try:
-            key = _HPKE.decrypt(wrap[1:], self._key, info)
+            return _HPKE.decrypt(sealed[1:], self._key, info)
         except (InvalidTag, ValueError):
-            raise Poison("the wrap does not open") from None
+            raise Poison("it does not open") from None
+
+    def unwrap(self, wrap: bytes, info: bytes) -> bytes:
+        """Raises Poison."""
+        key = self.open(wrap, info)
         if len(key) != KEY_BYTES:
             raise Poison("the wrap holds no body key")
         return key
@@ -135,7 +147,7 @@ def seal(public: Public, context: Context, head: bytes, body: bytes) -> Box:
     key = AESGCM.generate_key(256)
     return Box(
         key_id=public.key_id,
-        wrap=public.wrap(key, context.info(public.key_id)),
+        wrap=public.seal(key, context.info(public.key_id)),
         head=lock(key, head, context.aad("head")),
         sealed=lock(key, body, context.aad("body")),
     )
@@ -153,29 +165,11 @@ def open_body(private: Private, context: Context, box: Box) -> bytes:
 
 def rewrap(old: Private, new: Public, context: Context, box: Box) -> Box:
     """The same body under a new key: 81 bytes change, no word is opened. Raises Poison."""
-    wrap = new.wrap(_body_key(old, context, box), context.info(new.key_id))
+    wrap = new.seal(_body_key(old, context, box), context.info(new.key_id))
     return replace(box, key_id=new.key_id, wrap=wrap)
-
-
-def new_mailbox(secret: bytes) -> tuple[bytes, bytes]:
-    """A pair for the hotline's answers: (raw public key, private key sealed under `secret`).
-
-    `secret` is the vault's mac("mailbox", code, pin): with neither code nor PIN nobody reads the answers, we included.
-    """
-    pair = Private.generate()
-    return pair.public.raw, lock(_mailbox_key(secret), pair.raw(), framed("tokaut/mailbox/1"))
-
-
-def open_mailbox(secret: bytes, sealed: bytes) -> Private:
-    """Raises Poison."""
-    return Private.from_raw(unlock(_mailbox_key(secret), sealed, framed("tokaut/mailbox/1")))
 
 
 def _body_key(private: Private, context: Context, box: Box) -> bytes:
     if box.key_id != private.key_id:
         raise Poison("sealed to another key")
     return private.unwrap(box.wrap, context.info(box.key_id))
-
-
-def _mailbox_key(secret: bytes) -> bytes:
-    return expand(hmac.digest(b"tokaut/mailbox/1", secret, "sha256"), b"private key")

@@ -8,10 +8,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, exists, func, insert, or_, select
 
-from reports.store import outbox
+from reports.store import letters, outbox
 from reports.store import tables as t
 from reports.store.database import Database
-from reports.store.maturing import new_delivery
+from reports.store.deliveries import new_delivery
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,4 +132,5 @@ def add_fallback(database: Database, report_id: str, hotline: str, why: str) -> 
         row = new_delivery(report_id, hotline, kind="created", revision=revision, priority=before.priority, now=now)
         connection.execute(insert(t.delivery), row | {"role": "fallback", "why": why})
         outbox.moved(connection, str(row["delivery_id"]), report_id, act="made", actor="clock", now=now)
+        letters.give(connection, database, report_id, hotline, now)
         return str(row["delivery_id"]), before.priority

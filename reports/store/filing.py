@@ -188,14 +188,6 @@ def _keep_mailbox(database: Database, connection: Connection, report_id: str, dr
     return n
 
 
-def state_of(database: Database, report_id: str) -> Any:
-    """Row (state, desk, country, priority, created_at) for the reporter's state line, or None."""
-    r = t.report.c
-    with database.read() as connection:
-        columns = (r.state, r.desk, r.country, r.priority, r.created_at)
-        return connection.execute(select(*columns).where(r.report_id == report_id)).first()
-
-
 def audit_row(actor: str, act: str, object_id: str, at: int) -> dict[str, Any]:
     return {"audit_id": new_id(at), "at": at, "actor": actor, "act": act, "object_id": object_id}
 

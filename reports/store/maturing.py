@@ -12,10 +12,11 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from reports.store import standings
+from reports.store import letters, standings
 from reports.store import tables as t
 from reports.store.database import Database
-from reports.store.filing import audit_row, new_id
+from reports.store.deliveries import new_delivery
+from reports.store.filing import audit_row
 
 RAISES = ("unread", "incomplete", "complete")  # a report's completeness only goes up
 ACTS = {"rescue": "rescued", "words": "words_filed", "update": "updated", "unread": "unread_filed"}
@@ -55,6 +56,8 @@ def _file(connection: Connection, database: Database, rows: Sequence[Any], now: 
     connection.execute(insert(t.audit), audit_row("clock", ACTS[first.kind], first.report_id, now))
     for delivery_id, _ in made:
         connection.execute(insert(t.audit), audit_row("clock", "made", delivery_id, now))
+    for row in rows:
+        made += letters.give(connection, database, row.report_id, row.recipient, now)
     standings.settle(connection, first.report_id)
     return made
 
@@ -140,22 +143,3 @@ def _type(row: Any, had: bool) -> str | None:
     if row.role not in ("primary", "also"):
         return None
     return "unread" if row.kind == "unread" else "created"
-
-
-def new_delivery(
-    report_id: str, hotline: str, *, kind: str, revision: int, priority: str, now: int
-) -> dict[str, object]:
-    """A row of `delivery` that is due at once; role and why are the caller's."""
-    return {
-        "delivery_id": new_id(now),
-        "report_id": report_id,
-        "hotline": hotline,
-        "type": kind,
-        "revision": revision,
-        "priority": priority,
-        "state": "due",
-        "handling": "none",
-        "attempt": 0,
-        "next_at": now,
-        "created_at": now,
-    }

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, func, insert, literal, or_, select, update
 
 from reports.store import breakers, standings
 from reports.store import tables as t
@@ -27,17 +27,21 @@ LEASED = ("delivery_id", "report_id", "hotline", "type", "revision", "priority",
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What one hotline may open."""
+    """What one hotline may open. `message_id`: of what was said by My report; a report itself has none."""
 
     key_id: str
     wrap: bytes
     head: bytes
     sealed: bytes
+    message_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Leased:
-    """One row in the hands of one worker. `now` is the clock that the lease went by; times in microseconds."""
+    """One row in the hands of one worker. `now` is the clock that the lease went by; times in microseconds.
+
+    `withdrawn`: the reporter has taken back that a number may be used.
+    """
 
     delivery_id: str
     report_id: str
@@ -50,6 +54,7 @@ class Leased:
     last_class: str | None
     now: int
     mode: str
+    withdrawn: bool
     body: Body | None
 
 
@@ -124,20 +129,28 @@ def _lease(database: Database, which: ColumnElement[bool], holder: str) -> Lease
             return None
         if row.priority != "P1":
             breakers.send_probe(connection, row.hotline, row.lease_until - LEASE)
-        mode, body = _read_body(connection, row)
+        mode, withdrawn = _read_report(connection, row.report_id)
+        body = _read_body(connection, row)
     fields = {name: getattr(row, name) for name in LEASED}
-    return Leased(**fields, now=row.lease_until - LEASE, mode=mode, body=body)
+    return Leased(**fields, now=row.lease_until - LEASE, mode=mode, withdrawn=withdrawn, body=body)
 
 
-def _read_body(connection: Connection, row: Any) -> tuple[str, Body | None]:
-    r, b = t.report.c, t.report_body.c
-    same = and_(b.report_id == r.report_id, b.revision == row.revision, b.recipient == row.hotline)
-    query = select(r.mode, b.key_id, b.wrap, b.head, b.sealed).outerjoin_from(t.report, t.report_body, same)
-    found = connection.execute(query.where(r.report_id == row.report_id)).first()
-    if found is None:
-        return "", None
-    mode, *parts = found
-    return mode, Body(*parts) if parts[0] is not None else None
+def _read_report(connection: Connection, report_id: str) -> tuple[str, bool]:
+    r, c = t.report.c, t.contact.c
+    query = select(r.mode, c.allowed).outerjoin_from(t.report, t.contact, c.report_id == r.report_id)
+    row = connection.execute(query.where(r.report_id == report_id)).first()
+    return (row.mode, row.allowed == 0) if row else ("", False)
+
+
+def _read_body(connection: Connection, row: Any) -> Body | None:
+    b, m = t.report_body.c, t.message.c
+    query = select(b.key_id, b.wrap, b.head, b.sealed).where(b.report_id == row.report_id, b.recipient == row.hotline)
+    query = query.where(b.revision == row.revision)
+    if row.type == "message":
+        query = select(m.key_id, m.wrap, literal(b""), m.sealed, m.message_id).where(m.number == row.revision)
+        query = query.where(m.report_id == row.report_id, m.recipient == row.hotline)
+    found = connection.execute(query).first()
+    return Body(*found) if found else None
 
 
 def delivered(database: Database, leased: Leased, receipt: Receipt, actor: str) -> bool:

@@ -348,7 +348,9 @@ def test_the_state_of_a_report_is_told_and_nothing_of_the_report() -> None:
     phone = Phone(world({"report_state": "accepted"}))
     phone.chooses("My report")
     phone.types("48219303")
-    assert phone.types("7350").startswith("Read by Pikinini Helpline. In danger? Call police 111.\n0 Back")
+    lines = phone.types("7350").split("\n")
+    assert lines[0] == "Read by Pikinini Helpline. In danger? Call police 111."
+    assert lines[1:6] == ["1 Messages (2)", "2 Write", "3 Contact", "4 Delete", "0 Back"]
 
 
 # A redial

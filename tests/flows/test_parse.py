@@ -151,7 +151,7 @@ WRONG = {
     "a condition on nothing": (
         "go: last",
         "go: [{when: {cup: big}, to: last}, {to: last}]",
-        "11:18: tea.first: no screen asks 'cup' and it is no fact; use a question or one of: channel,",
+        "11:18: tea.first: no screen asks 'cup' and it is no fact; use a question or one of: another,",
     ),
     "a condition that never holds": (
         "go: last",

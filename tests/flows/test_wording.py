@@ -47,6 +47,9 @@ APPROVED = {
     "addition": "Write what you want to add. Please do not send photos.",
     "code": "Type your 8-digit code.",
     "pin": "Type your 4-digit PIN.",
+    "my_words": "Write what you want to add. Please do not send photos.",
+    "my_contact": "May staff contact you on this phone? Only if nobody else sees it."
+    "|We do not see the number of this phone. Staff can only be told not to contact you.",
     "language": "{language_word}",
     # for parents: no answer is kept
     "five_1": "1 of 5. Do you know what your child likes to do on the phone, and with whom?",

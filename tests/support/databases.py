@@ -21,13 +21,15 @@ KINDS = ["sqlite", *([pytest.param("postgresql", marks=pytest.mark.slow)] if bin
 
 # Whose each module of the store is; a function where it differs from its module.
 SET_ROLE: dict[str, LiteralString] = {
-    **dict.fromkeys(("filing", "pending", "messages", "tries", "sweeping.oldest"), "SET ROLE tokaut_web"),
+    **dict.fromkeys(("filing", "pending", "messages", "mailboxes", "tries", "sweeping.oldest"), "SET ROLE tokaut_web"),
     **dict.fromkeys(("outbox", "sms_out"), "SET ROLE tokaut_worker"),
     **dict.fromkeys(
         (
             "sweeping",
             "maturing",
             "chains",
+            "letters",
+            "answering",
             "telling",
             "leases",
             "orders",

@@ -1,0 +1,122 @@
+"""What staff may write to a reporter, who reads it on a phone that others use too (S-25). Pure.
+
+Refused: what does not fit one screen, a link, a number that is not the country's, a request for pictures. All else is
+a question to who writes: words can be right that look wrong. The lists are English, and for pictures also of some
+other languages; none of these others was read by somebody who speaks it.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from flows.fit import alphabet, size
+
+SEPTETS, UNITS = 120, 40  # beside the lines below it, on one screen of 160 septets or 70 units
+UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co"})  # control and format characters: a phone shows them as it likes
+
+LINK = re.compile(
+    r"\w://|\bwww\b|\bhxxp|@\w|\[\.\]"
+    r"|[\w-]+\.(?:com|org|net|info|int|gov|edu|app|link|chat|online|site|xyz|[a-z]{2})\b(?!\.)(?:/|\b)",
+    re.IGNORECASE,
+)
+ABBREVIATED = re.compile(r"\b(?:e\.g|i\.e|a\.m|p\.m)\b", re.IGNORECASE)
+TIME = re.compile(r"\b\d{1,2}[.:h]\d{2}\b(?![.:\d])|\b\d{1,2}(?= ?[ap]m\b)", re.IGNORECASE)
+DIGITS = re.compile(r"\d(?:[\d\s()./+-]*\d)?")
+LONGEST_OWN = 2  # digits that are no number to call: "at 4", "in 10 days"
+
+PICTURES = (
+    r"pictures?|photos?|images?|videos?|selfies?|screenshots?|pics?|clips?|"  # English
+    r"vid[ée]os?|clich[ée]s?|fotos?|foto|pija|piksa|poto|piksa|picha|itaba|ata"
+)
+TO_SEND = (
+    r"send|sends|show|upload|share|forward|mms|attach|take|post|"
+    r"envoie[sz]?|envoyez|envoyer|montrez?|sendem|soem|salim|soim|tuma|tutumie|vakauta"
+)
+NOT = re.compile(
+    r"\b(?:not|never|no|don'?t|cannot|can'?t|without|ne|pas|jamais|nogat|noken|usi\w+|kua)\b", re.IGNORECASE
+)
+ASKS_FOR_PICTURES = re.compile(
+    rf"\b(?:{TO_SEND})\b[^.!?\n]*\b(?:{PICTURES})\b|\b(?:{PICTURES})\b[^.!?\n]*\b(?:{TO_SEND})\b", re.IGNORECASE
+)
+SENTENCE = re.compile(r"[^.!?\n]+[.!?]?")
+
+TOPIC_WORDS = frozenset(
+    {"abuse", "abused", "sex", "sexual", "child", "children", "hurt", "police", "report", "reported", "safe", "danger"}
+    | {"help", "hotline", "helpline", "protect", "protection", "case", "violence", "crime", "picture", "pictures"}
+    | {"threat", "threats"}
+)
+PROMISES = re.compile(
+    r"\b(?:help is coming|you are safe now|(?:we|they|police|someone) will (?:come|call|visit|save|rescue|arrest)"
+    r"|nobody (?:can|will)|no one will|secret|anonymous|confidential|promise|guarantee)\b",
+    re.IGNORECASE,
+)
+NOT_ASKED = re.compile(
+    r"\b(?:your (?:full |real )?name|full name|your address|where do you live|which school|name of (?:your|the) school"
+    r"|identity|id number|birth ?date|card number|account number|religion|tribe|ethnic|marks on"
+    r"|what did (?:he|she|they) do|why did|why didn'?t|why have you)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """`refused`: it cannot be sent so. Else whoever writes may say that it is meant."""
+
+    why: str
+    refused: bool
+
+
+def look(words: str, numbers: Collection[str], names: Collection[str] = ()) -> tuple[Objection, ...]:
+    """`numbers`: those that may be shown in the country, as digits; `names`: of its hotlines."""
+    return (
+        *(Objection(why, True) for why in _refused(words, numbers)),
+        *(Objection(w, False) for w in _ask(words, names)),
+    )
+
+
+def _refused(words: str, numbers: Collection[str]) -> Iterator[str]:
+    if not words.strip():
+        yield "there are no words"
+    room = SEPTETS if alphabet(words) == "gsm7" else UNITS
+    if size(words) > room:
+        yield f"it has {size(words)} characters, and one screen has room for {room}; say less, or write two messages"
+    if any(unicodedata.category(one) in UNSEEN and one != "\n" for one in words):
+        yield "it has characters that nobody sees; write it in plain letters"
+    plain = _plain(words)
+    if LINK.search(ABBREVIATED.sub(" ", plain)):
+        yield "it has a link or an address, or no blank after a full stop; nobody can open it safely on that phone"
+    for number in _foreign(plain, numbers):
+        yield f"{number} is no number of this country's file; nobody has dialled it"
+    if any(ASKS_FOR_PICTURES.search(one) and not NOT.search(one) for one in SENTENCE.findall(plain)):
+        yield "it asks for pictures; having one may be a crime even for staff"
+
+
+def _ask(words: str, names: Collection[str]) -> Iterator[str]:
+    plain = _plain(words)
+    first = plain.split("\n", 1)[0].casefold()
+    told = sorted(TOPIC_WORDS & set(re.findall(r"\w+", first)))
+    told += sorted(name for name in names if name.casefold() in first)
+    if told:
+        yield f"its first line says {', '.join(told)}; whoever looks over a shoulder reads that"
+    if found := PROMISES.search(plain):
+        yield f"it promises what is not sure: {found[0]!r}"
+    if found := NOT_ASKED.search(plain):
+        yield f"it asks or says what is never asked: {found[0]!r}"
+
+
+def _plain(words: str) -> str:
+    """Without the marks and shapes by which the same letters look different."""
+    shown = "".join(one for one in unicodedata.normalize("NFKC", words) if unicodedata.category(one) != "Cf")
+    return shown.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
+
+
+def _foreign(words: str, numbers: Collection[str]) -> Iterator[str]:
+    """Runs of digits that are neither a number of the country nor too short for one."""
+    for found in DIGITS.finditer(TIME.sub(" ", words)):
+        run = re.sub(r"\D", "", found[0])
+        rest = "".join(part for part in re.findall(r"\d+", found[0]) if part not in numbers)
+        if run not in numbers and len(rest) > LONGEST_OWN:
+            yield found[0]

@@ -1,0 +1,131 @@
+"""My report: what whoever has code and PIN may read of it, and what they may say there. Pull only.
+
+Nothing here reads a report: the state of it, and what staff wrote, sealed to the mailbox that code and PIN open.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from flows.model import State
+from gateway.caller import Caller
+from gateway.filer import Filer
+from gateway.record import Record
+from gateway.sealer import Sealer
+from gateway.world import Surroundings
+from reports import mailbox
+from reports.bodies import NO_CONTACT, message
+from reports.code import read_code, read_pin
+from reports.country import Countries
+from reports.report import contact_of
+from reports.sealing import Vault
+from reports.store import mailboxes
+from reports.store.database import Away, Database
+
+UNNAMED = "A hotline"
+
+
+@dataclass(frozen=True, slots=True)
+class Mailroom:
+    """`names`: of every hotline of every country, by id. All raise Away where the database did not surely say yes."""
+
+    filer: Filer
+    database: Database
+    vault: Vault
+    sealer: Sealer
+    countries: Countries
+    names: Mapping[str, str]
+
+    def open(self, code: str, pin: str) -> str | None:
+        """The report that a code and a PIN, as typed, open."""
+        digits, secret = read_code(code), read_pin(pin)
+        return self.filer.write(lambda: mailbox.open_report(self.database, self.vault, digits, secret))
+
+    def around(self, around: Surroundings, record: Record) -> Surroundings:
+        """With how the report stands and what staff wrote, where code and PIN were given."""
+        report_id, values = record.opened, record.state.values
+        if report_id is None or not (values.get("code") and values.get("pin")):
+            return around
+        found = self.filer.write(lambda: mailboxes.opened(self.database, report_id))
+        if found is None:
+            return around
+        pair = read_code(values["code"] or "") or "", read_pin(values["pin"] or "") or ""
+        letters = mailbox.read(self.vault, pair, self.sealer.mode, found)
+        # Taken out of its country file since: the line with the number must not go too.
+        desk = self.names.get(found.desk or "", UNNAMED)
+        said, told = {**around.said, "desk": desk}, {**around.told, "report_state": found.state}
+        return replace(around, said=said, told=told, letters=letters)
+
+    def add(self, caller: Caller, record: Record, words: str) -> None:
+        """For staff: whoever has the report, or gets it."""
+        self._say(record, _turn(caller, record), caller.now, "words", text=words)
+
+    def agree(self, caller: Caller, record: Record, chosen: str) -> None:
+        """How this phone may be used, or no more; that holds from now on, for what was sealed before as well."""
+        country = self.countries.get(self._routed(record)[0]) or caller.country
+        number = caller.sender.e164 if caller.sender.valid else None
+        contact = contact_of(chosen, country, number)
+        kind = "contact_given" if contact["allowed"] else "contact_withdrawn"
+        self._say(record, _turn(caller, record), caller.now, kind, contact=contact)
+
+    def erase(self, caller: Caller, record: Record) -> None:
+        """The mailbox is closed, contact withdrawn, and the hotlines are asked to delete their copies."""
+        self._say(record, ("delete",), caller.now, "delete_asked", contact=NO_CONTACT)
+
+    def _say(
+        self,
+        record: Record,
+        turn: tuple[str, ...],
+        now: int,
+        kind: str,
+        *,
+        text: str | None = None,
+        contact: Mapping[str, object] | None = None,
+    ) -> None:
+        report_id = record.opened
+        if report_id is None:
+            raise LookupError("nothing is open")  # lint keeps all this behind code and PIN
+        drawn = self.vault.mac("message", report_id, kind, *turn)
+        message_id = str(uuid.UUID(bytes=drawn[:16], version=4))
+        data = message(
+            report_id=report_id,
+            message_id=message_id,
+            mode=self.sealer.mode,
+            created_at=now,
+            kind=kind,
+            text=text,
+            contact=contact,
+        )
+        letters = self.sealer.letters(report_id, message_id, self._recipients(record), data)
+        if not letters:
+            raise Away("nobody could read it")
+        allowed = None if contact is None else bool(contact["allowed"])
+        close = kind == "delete_asked"
+        self.filer.write(
+            lambda: mailboxes.say(self.database, report_id, message_id, letters, kind, allowed=allowed, close=close)
+        )
+
+    def _recipients(self, record: Record) -> tuple[str, ...]:
+        """As a report that nobody could take, it is held for all hotlines of its country."""
+        iso, hotlines = self._routed(record)
+        country = self.countries.get(iso)
+        return hotlines or (tuple(country.hotlines) if country else ())
+
+    def _routed(self, record: Record) -> tuple[str, tuple[str, ...]]:
+        return self.filer.write(lambda: mailboxes.routed(self.database, record.opened or ""))
+
+
+def _turn(caller: Caller, record: Record) -> tuple[str, ...]:
+    """Of a repeat it is the same: nothing is said twice."""
+    i = caller.inbound
+    return (i.channel, i.code, i.session, record.seed, record.last.turn)
+
+
+def forgotten(state: State) -> State:
+    """Without the answer just given: it was passed on, and no conversation carries it."""
+    if not state.trail or state.trail[-1][1] != len(state.answers) - 1:
+        return state
+    trail = (*state.trail[:-1], (state.trail[-1][0], -1))
+    return replace(state, trail=trail, answers=state.answers[:-1])

@@ -1,0 +1,24 @@
+"""A new row of the outbox."""
+
+from __future__ import annotations
+
+from reports.store.filing import new_id
+
+
+def new_delivery(
+    report_id: str, hotline: str, *, kind: str, revision: int, priority: str, now: int
+) -> dict[str, object]:
+    """A row of `delivery` that is due at once; role and why are the caller's."""
+    return {
+        "delivery_id": new_id(now),
+        "report_id": report_id,
+        "hotline": hotline,
+        "type": kind,
+        "revision": revision,
+        "priority": priority,
+        "state": "due",
+        "handling": "none",
+        "attempt": 0,
+        "next_at": now,
+        "created_at": now,
+    }

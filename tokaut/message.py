@@ -1,0 +1,108 @@
+"""`tokaut message`: what a hotline wants a reporter to read, put where only code and PIN find it."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from flows.staff_words import look
+from reports.country import Country, CountryError, load_all
+from reports.hardening import harden
+from reports.numbers import may_be_said
+from reports.sealing import seal_answer
+from reports.store import answering
+from reports.store.answering import Letterbox
+from reports.store.database import Database
+from reports.store.filing import new_id
+from tokaut import checks
+from tokaut.opened import opened
+from tokaut.plain import Plain
+
+
+@click.group()
+def message() -> None:
+    """Leave words of a hotline for a reporter, who reads them under My report.
+
+    \b
+    Example:  tokaut message put 01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e < words.txt
+    """
+    harden()
+
+
+@message.command()
+@click.argument("report_id", metavar="REPORT_ID")
+@click.option("--from", "hotline", metavar="HOTLINE", help="Whose words they are; else the hotline furthest along.")
+@click.option("--anyway", is_flag=True, help="Put it though it may say more, or promise more, than it should.")
+def put(report_id: str, hotline: str | None, anyway: bool) -> None:
+    """Put what a hotline wrote, from standard input, where the reporter finds it with code and PIN.
+
+    It is sealed to the reporter's mailbox: once it is put, neither you nor the hotline nor this program can read it
+    again. Nothing is sent to the phone. It must fit one screen, and have no link, no number that is not of the
+    country's file, and ask for no picture; what promises or tells too much is asked about, and put with --anyway.
+    Never write it on the command line: others on this machine see that.
+
+    \b
+    Example:  tokaut message put 01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e < words.txt
+
+    Next: the reporter reads it when they next open My report; there is no sign of that here.
+    """
+    report_id = report_id.lower()
+    words = _read()
+    with opened() as (database, actor):
+        box = _box(database, report_id)
+        writer = _writer(box, hotline)
+        _refuse(words, _country(box), anyway=anyway)
+        answer_id = new_id(database.now())
+        sealed = seal_answer(box.public_key or b"", box.mode, report_id, answer_id, words)
+        answering.answer(database, answering.Sealed(answer_id, report_id, writer, sealed), actor)
+    click.echo(f"Put for the reporter of {report_id}, as words of {writer}. Code and PIN open it, and nothing else.")
+
+
+def _read() -> str:
+    if sys.stdin.isatty():
+        click.echo("Write what the reporter is to read, then Ctrl-D on a line of its own:", err=True)
+    try:
+        return sys.stdin.read().strip()
+    except UnicodeDecodeError:
+        raise Plain("The words are not UTF-8; nothing was put. Save the file as UTF-8.") from None
+
+
+def _box(database: Database, report_id: str) -> Letterbox:
+    box = answering.letterbox(database, report_id)
+    if box is None:
+        raise Plain(
+            f"There is no report {report_id}. `tokaut deliveries list --state delivered` names those there are."
+        )
+    if box.public_key is None:
+        raise Plain("No code was ever shown for this report, so nobody could read it; nothing was put.")
+    if not box.public_key:
+        raise Plain("The reporter has deleted it: the mailbox is closed; nothing was put.")
+    return box
+
+
+def _writer(box: Letterbox, hotline: str | None) -> str:
+    if not box.hotlines or (hotline and hotline not in box.hotlines):
+        given = ", ".join(box.hotlines) or "nobody"
+        raise Plain(f"Only who was given the report writes to its reporter: {given}. Nothing was put.")
+    return hotline or box.hotlines[0]
+
+
+def _country(box: Letterbox) -> Country:
+    folder = checks.common_of(os.environ).country_dir
+    try:
+        return load_all([box.country], checks.mode_of(os.environ), folder).all[0]
+    except CountryError as error:
+        raise Plain(f"{error}\nWithout the country's numbers the words cannot be checked; nothing was put.") from None
+
+
+def _refuse(words: str, country: Country, *, anyway: bool) -> None:
+    names = {name for one in country.hotlines.values() for name in (one.name, one.screen_name)}
+    found = look(words, may_be_said(country), names)
+    refused = [one.why for one in found if one.refused]
+    asked = [] if anyway else [one.why for one in found if not one.refused]
+    if refused or asked:
+        lines = [f"Not put: {why}." for why in refused] + [f"Is this meant? {why}." for why in asked]
+        way = "Write it otherwise." if refused else "Write it otherwise, or put it with --anyway."
+        raise Plain("\n".join([*lines, way]))
