@@ -13,7 +13,7 @@ import requests
 
 from tests.bad_inputs.row import HOME, REPEATS, SAFE, Row
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("bad_inputs")]
+pytestmark = pytest.mark.slow
 
 DOORS = ("africastalking/T/ussd", "africastalking/T/ussd-end", "africastalking/T/sms", "africastalking/T/delivery")
 EVERY_DOOR = (*DOORS, "africastalking/T/optout", "ussd/T")

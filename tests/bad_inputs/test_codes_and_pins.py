@@ -9,7 +9,7 @@ import pytest
 from reports.code import read_code
 from tests.bad_inputs.row import TO_SENT, Row
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("bad_inputs")]
+pytestmark = pytest.mark.slow
 
 WRONG = (
     "Code or PIN is not right. If it is locked, try tomorrow. In danger? Call police 111. Pikinini Helpline: call 163."

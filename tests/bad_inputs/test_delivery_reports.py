@@ -9,7 +9,7 @@ import pytest
 from tests.bad_inputs.row import REPEATS, Row
 from tests.support.wait import until
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("bad_inputs")]
+pytestmark = pytest.mark.slow
 
 STATUS = "SELECT status FROM outgoing WHERE provider_id = ?"
 IDS = itertools.count(1)

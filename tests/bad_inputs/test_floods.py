@@ -13,7 +13,7 @@ from tests.bad_inputs.row import HOME, TO_SENT, Row
 from tests.support.town import Town
 from tests.support.wait import until
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("bad_inputs_apart")]
+pytestmark = pytest.mark.slow
 
 DIALS = 10 if os.environ.get("LONG") == "1" else 2  # of each of 500 numbers
 

@@ -11,7 +11,7 @@ from tests.support.town import Town
 from tests.support.wait import until
 from tests.workers.lying_hotline import Answer, How, LyingHotline
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("bad_inputs_apart")]
+pytestmark = pytest.mark.slow
 
 # Urgent: it never waits for a hotline that has just failed others.
 IN_DANGER = ("Report", "Now", "Go on", "Bullying, threats", "Shefa", "Me", "No", "Send")

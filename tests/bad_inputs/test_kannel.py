@@ -13,7 +13,7 @@ from tests.bad_inputs.row import ANYWHERE, CODE, REPEATS, SAFE, SORRY, TO_SEND, 
 from tests.support.handsets_kannel import KannelTexts, KannelUssd, kannel_asks, kannel_says
 from tests.support.wait import until
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("bad_inputs")]
+pytestmark = pytest.mark.slow
 
 IDS = itertools.count(1)
 STATUS = "SELECT status FROM outgoing WHERE provider_id = ?"

@@ -25,7 +25,7 @@ from tests.support.wait import until
 from tokaut import demo_start
 from tokaut.leash import leashed
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("bad_inputs")]
+pytestmark = pytest.mark.slow
 
 WEB = "gateway.app:create_app()"
 

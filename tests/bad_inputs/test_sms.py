@@ -10,7 +10,7 @@ import pytest
 from tests.bad_inputs.row import SORRY, TO_SEND, TO_WORDS_SMS, Row
 from tests.support.wait import until
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("bad_inputs")]
+pytestmark = pytest.mark.slow
 
 HOME_SMS = "In danger? Call police 111.\n1 Report"
 DANGER = "Are you or a child in danger?"

@@ -17,7 +17,7 @@ from tests.support.twilio import Account
 from tests.support.wait import until
 from tests.workers.lying_hotline import LyingHotline
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("bad_inputs")]
+pytestmark = pytest.mark.slow
 
 DOOR = "/hooks/twilio/sms"
 HOME_SMS = "In danger? Call police 111.\n1 Report"

@@ -13,7 +13,7 @@ from tests.bad_inputs.row import ANYWHERE, HOME, SAFE, SORRY, TO_CATEGORY, TO_SE
 from tests.support.handsets import AfricasTalking
 from tests.support.wait import until
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("bad_inputs")]
+pytestmark = pytest.mark.slow
 
 SESSIONS = itertools.count(1)
 CATEGORY = "CON What happened?"

@@ -13,7 +13,7 @@ from tests.bad_inputs.row import TO_WORDS, TO_WORDS_SMS, Row
 from tests.support.town import Town
 from tests.support.wait import until
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("bad_inputs")]
+pytestmark = pytest.mark.slow
 
 
 Kept = Callable[[Row, str, str], None]

@@ -16,7 +16,7 @@ from tests.canary.planted import ANSWER, ATTACKER, PICTURE, PLACE, PLACE_CODE, S
 from tests.support.town import Town
 from tests.support.wait import until
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("canary")]
+pytestmark = pytest.mark.slow
 
 COUNTRIES = Path(__file__).parents[2] / "reports" / "countries"
 PHONES = {

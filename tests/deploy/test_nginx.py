@@ -20,7 +20,7 @@ from tests.faults.walking import TO_SEND, is_sent, walk
 from tests.security.test_answers import HEADERS
 from tests.support.wait import until
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("deploy")]
+pytestmark = pytest.mark.slow
 
 HOME = "In danger? Call police 111."
 FORM = "application/x-www-form-urlencoded"

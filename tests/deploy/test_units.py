@@ -17,7 +17,7 @@ import pytest
 
 from tests.deploy.machine import CHECKOUT, DEPLOY
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("deploy-machine")]
+pytestmark = pytest.mark.slow
 
 SERVICES = sorted(DEPLOY.glob("*.service"))
 UNITS = sorted(path for path in DEPLOY.glob("tokaut*"))

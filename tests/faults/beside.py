@@ -11,7 +11,7 @@ from tests.faults.view import Row
 from tokaut.leash import leashed
 
 COMMANDS = {
-    "rows": ["pytest", "-q", "-n", "2", "--dist", "loadgroup", "-m", "faults", "-p", "no:cacheprovider"],
+    "rows": ["pytest", "-q", "-n", "2", "--dist", "loadfile", "-m", "faults", "-p", "no:cacheprovider"],
     "fuzz": ["tests.faults.fuzz"],
 }
 LAST = 40  # lines, where it fails

@@ -17,7 +17,7 @@ from tests.faults.crowd import all_at_once
 from tests.faults.walking import PROMISED
 from tests.support.wait import until
 
-pytestmark = [pytest.mark.slow, pytest.mark.faults, pytest.mark.xdist_group("faults-crowd")]
+pytestmark = [pytest.mark.slow, pytest.mark.faults]
 CALLERS = 1000
 MESSAGES = 5000 if os.environ.get("LONG") == "1" else 500  # half a day of texts that nobody took
 REPEATS = 3  # as Africa's Talking sends them again

@@ -14,7 +14,7 @@ from tests.faults.walking import NUMBERS_ARE_THERE, TO_SEND, a_phone, comes_once
 from tests.support.handsets import Texts
 from tests.support.wait import until
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults-database")]
+pytestmark = pytest.mark.slow
 CHANNELS = ["africastalking", "ussd"]
 ROOM_FOR_THE_SPOOL = 40_000  # bytes of one file: less than a transaction needs in the write-ahead log
 ROOM_FOR_NOTHING = 500

@@ -9,7 +9,6 @@ from tests.faults.fuzz.run import fuzz
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("faults-fuzz")
 def test_random_requests_at_every_door_show_no_fault_and_lose_no_word() -> None:
     tally = fuzz(500, seed=1)
     assert tally.findings == []

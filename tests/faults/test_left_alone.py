@@ -12,7 +12,7 @@ from tests.faults.walking import DANGER_NOW, a_phone, is_sent, walk
 from tests.support.handsets import AfricasTalking, Texts
 from tests.support.wait import until
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults-alone")]
+pytestmark = pytest.mark.slow
 REST = ("4", "3", "2")  # place, about, contact by SMS; the next screen is Send
 MINUTE = 60
 

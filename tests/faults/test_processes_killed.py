@@ -15,7 +15,7 @@ from tests.faults.walking import TO_SEND, a_phone, comes_once, is_sent, of, say,
 from tests.support.handsets import AfricasTalking, Seen
 from tests.support.wait import until
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults-processes")]
+pytestmark = pytest.mark.slow
 TRIES = 12  # the window is some milliseconds wide
 
 

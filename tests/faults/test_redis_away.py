@@ -13,7 +13,7 @@ from tests.faults.walking import NUMBERS_ARE_THERE, TO_SEND, a_phone, comes_once
 from tests.support.handsets import AfricasTalking, Neutral, Texts
 from tests.support.wait import until
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults-redis")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ from tests.support.town import Town
 from tests.support.wait import until
 from tokaut import demo_start
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults-sentinel")]
+pytestmark = pytest.mark.slow
 
 TO_SEND = ("Report", "Now", "Go on", "Bullying, threats", "Shefa", "Me", "No", "Send")
 

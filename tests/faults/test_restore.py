@@ -13,7 +13,7 @@ import pytest
 from tests.faults.city import City
 from tests.faults.walking import TO_SEND, a_phone, comes_once, is_sent, of, say, walk
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults-restore")]
+pytestmark = pytest.mark.slow
 
 STOPPED = ("web", "urgent", "standard", "clock")
 

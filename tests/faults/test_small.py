@@ -10,7 +10,6 @@ from tests.faults.experiment import FORMS, Run
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("faults-small")
 def test_nothing_is_lost_and_nothing_comes_twice() -> None:
     """I1 to I4, I7 and I8, while web, workers, clock, Valkey and the hotline are killed."""
     run = Run(FORMS["small"], seed=1)

@@ -60,13 +60,7 @@ class Stalled(City):
         return how.get(part, self.disk)()
 
 
-@pytest.fixture(
-    scope="module",
-    params=[
-        pytest.param("sqlite", marks=pytest.mark.xdist_group("stalls-sqlite")),
-        pytest.param("postgresql", marks=pytest.mark.xdist_group("stalls-postgresql")),
-    ],
-)
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def shared(request: pytest.FixtureRequest) -> Iterator[Stalled]:
     server = None
     if request.param == "postgresql":

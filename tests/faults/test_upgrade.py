@@ -24,7 +24,7 @@ from tests.support.handsets import AfricasTalking
 from tests.support.town import Town
 from tests.support.wait import until
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults-upgrade")]
+pytestmark = pytest.mark.slow
 
 CALLERS = 6
 

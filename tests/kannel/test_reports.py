@@ -18,7 +18,7 @@ from tests.support.kannel import Kannel
 from tests.support.town import Town
 from tests.support.wait import until
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kannel")]
+pytestmark = pytest.mark.slow
 
 NUMBERS = itertools.count(5_550_601)
 CODE = "163"

@@ -14,7 +14,7 @@ from tests.support.kannel import Kannel
 from tests.support.ports import free_port
 from tests.support.town import Town
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kannel")]
+pytestmark = pytest.mark.slow
 
 NUMBERS = itertools.count(5_550_801)
 CODE = "*111*163#"

@@ -19,7 +19,7 @@ from workers.senders.kannel import Sender
 from workers.senders.kannel import Settings as SenderSettings
 from workers.text import Accepted, Later, Over, Text
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kannel")]
+pytestmark = pytest.mark.slow
 
 TOKEN = "kX3v9QmT-b_27LwZp0RfYc"
 CHANNEL = Channel(load(Settings, {"KANNEL_TOKEN": TOKEN}))

@@ -34,7 +34,6 @@ def figures(run: tuple[subprocess.CompletedProcess[str], Path]) -> Any:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("demo")  # one at a time: eight processes
 class TestQuickRun:
     def test_it_says_on_what_the_figures_were_taken(self, figures: Any) -> None:
         assert figures["machine"]["cores"] >= 1

@@ -19,7 +19,7 @@ from tests.support.twilio import Account
 from tests.support.wait import until
 from tokaut.processes import MARK
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]  # one at a time: each is six processes
+pytestmark = pytest.mark.slow  # one at a time: each is six processes
 
 TOKAUT = [sys.executable, "-m", "tokaut"]
 

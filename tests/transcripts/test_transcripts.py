@@ -20,7 +20,7 @@ USSD = sorted((FOLDER / "ussd").glob("*.txt"))
 SMS = sorted((FOLDER / "sms").glob("*.txt"))
 RECORD = os.environ.get("RECORD_TRANSCRIPTS") == "1"  # writes what was seen into the files, to be read and committed
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("town")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
