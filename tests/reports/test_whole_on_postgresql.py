@@ -23,7 +23,7 @@ from tests.support.provider import Provider
 from tests.support.town import Town
 from tests.support.wait import until
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("whole-on-postgresql"), pytest.mark.rule("A-42")]
+pytestmark = [pytest.mark.slow, pytest.mark.rule("A-42")]
 
 ROLE_OF = {"urgent": WORKER, "standard": WORKER, "clock": CLOCK, "web": WEB}
 TO_SEND = ("1", "2", "6", "1", "4", "4", "2")  # soon, bullying, me, 13-15, Shefa, SMS; the next screen is Send
