@@ -34,13 +34,14 @@ STOPPED = "\nThe report reached the hotline. All that was started here is stoppe
 STAYS_UP = """
 The report is at the hotline. Everything stays up; Ctrl-C stops it all.
 
+  phone      {phone}     two phones to try, in a browser on this machine
   web        {web}     also /healthz, /readyz, /metrics
   hotline    {hotline}
   received   {received}     what the hotline has taken, a line a delivery
   secrets    {told}     of this demo, for scripts
   logs       {inside}/log
 
-Call yourself; go on with "event":"resume" and your answer in "text":
+Or call by hand; go on with "event":"resume" and your answer in "text":
 
   curl -s {web}/hooks/simulator \\
     -d '{{"session":"1","phone":"+6785550102","service_code":"*111*163#","event":"new"}}'
@@ -105,21 +106,26 @@ def _run(common: Common, *, once: bool, port: int) -> None:
         try:
             click.echo(STARTING)
             start(processes, made)
-            folder.tell(_told(made))
+            folder.tell(_told(made, _phone(made, common)))
             watch = Watch(processes, Received(folder.received))
             with closing(Caller(made.where.web, made.secrets.africastalking, phone=PHONE, dials=DIALS)) as caller:
                 play(caller, watch, READING / (6 if once else 1))
             if not once:
-                _stay(watch, made)
+                _stay(watch, made, _phone(made, common))
         finally:
             for number in STOPPED_BY:
                 signal.signal(number, signal.SIG_IGN)  # pressed again, it would leave some of them running
             processes.stop()
 
 
-def _stay(watch: Watch, made: Plan) -> None:
+def _phone(made: Plan, common: Common) -> str | None:
+    """Where the phone on a web page is; nowhere without the channel by which it talks."""
+    return f"{made.where.web}/phone" if "simulator" in common.channels else None
+
+
+def _stay(watch: Watch, made: Plan, phone: str | None) -> None:
     told = made.folder.told
-    addresses = {"web": made.where.web, "hotline": made.where.hotline}
+    addresses = {"phone": phone or "not here", "web": made.where.web, "hotline": made.where.hotline}
     click.echo(STAYS_UP.format(**addresses, received=made.folder.received, told=told, inside=made.folder.inside))
     try:
         watch.forever(PlainLines(click.echo, dials=DIALS))
@@ -127,11 +133,11 @@ def _stay(watch: Watch, made: Plan) -> None:
         click.echo("\nStopping.")
 
 
-def _told(made: Plan) -> dict[str, Any]:
+def _told(made: Plan, phone: str | None) -> dict[str, Any]:
     """What demo.json says; a key is null until its part exists."""
     return {
         "web": made.where.web,
-        "phone": None,
+        "phone": phone,
         "console": None,
         "console_login": None,
         "hotline": made.where.hotline,

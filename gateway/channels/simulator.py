@@ -1,4 +1,7 @@
-"""The phone of demo, training and tests: the neutral JSON form, and `{"sms": …}` for a text. Never in live mode."""
+"""The phone of demo, training and tests: the neutral JSON form, and `{"sms": …}` for a text. Never in live mode.
+
+The answer to a text rides in the answer to the request. Where it had to wait, the same `id` asked again fetches it.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from typing import ClassVar
 from gateway import neutral
 from gateway.message import Answer, Door, Fields, Inbound, Kind, Notice, Turn, Wire
 from reports.settings import from_environment
+
+FROM_HERE = frozenset({"", "same-origin", "none"})  # no browser, the phone's own page, a person
 
 
 @from_environment
@@ -31,8 +36,9 @@ class Channel:
         return True
 
     def vouches(self, wire: Wire, fields: Fields) -> bool:
-        del wire, fields  # it signs nothing
-        return True
+        """It signs nothing. A page of another site, open in a browser of this machine, is not to report by it."""
+        del fields
+        return wire.header("Sec-Fetch-Site") in FROM_HERE
 
     def receive(self, door: str, fields: Fields) -> Inbound | Notice:
         del door  # there is one

@@ -14,18 +14,17 @@ export class Display {
 
   // A whole new screen.
   show(view, text, line = "") {
-    this.parts.words.replaceChildren(...text.split("\n").map((words) => paragraph(words)));
+    this.parts.words.replaceChildren(...text.split("\n").map((words) => paragraph(words, /^\d+ /.test(words) ? "choice" : "")));
     this.parts.screen.scrollTop = 0;
     this.#begin(view, line);
-    const { used, of } = measure(text);
-    this.parts.meter.textContent = view === "call" || view === "done" ? `Screen: ${used} of ${of} characters` : "";
+    this.parts.meter.textContent = "";
   }
 
-  // Texts that were sent and received, the newest in view.
+  // Texts that were sent and received, the newest in view from its first line.
   showTexts(thread, line) {
     this.parts.words.replaceChildren(...thread.map(({ mine, words }) => bubble(mine, words)));
-    this.parts.screen.scrollTop = this.parts.screen.scrollHeight;
     this.#begin("texts", line);
+    this.parts.screen.scrollTop = this.parts.words.lastChild.offsetTop - this.parts.words.offsetTop;
     this.parts.meter.textContent = "";
   }
 
@@ -57,6 +56,12 @@ export class Display {
     this.parts.holder.textContent = `${holder} has this phone`;
     this.parts.hand.textContent = handing;
     this.parts.drop.disabled = !onLine;
+  }
+
+  // How much of a screen the network's words take.
+  count(text) {
+    const { used, of } = measure(text);
+    this.parts.meter.textContent = `Screen: ${used} of ${of} characters`;
   }
 
   waiting(yes) {

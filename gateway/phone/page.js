@@ -8,7 +8,7 @@ const PEOPLE = [
   ["Lisi", "Her brother"],
   ["Tom", "His sister"],
 ];
-const MADE_UP = 10_000; // the last four digits of a number
+const DIGITS = 3; // the last ones of a number, drawn anew each time
 
 const byId = (id) => document.getElementById(id);
 
@@ -34,11 +34,10 @@ async function open() {
     const drawn = crypto.getRandomValues(new Uint16Array(1))[0];
     show.stop();
     phones.forEach((phone, n) => {
-      const last = String((drawn + n) % MADE_UP).padStart(4, "0");
+      const last = String(drawn + n).slice(-DIGITS).padStart(DIGITS, "0");
       phone.settle(chosen, language.value, chosen.number + last);
     });
     tour.clear();
-    for (const code of document.querySelectorAll(".ussd")) code.textContent = chosen.ussd ?? "(no code)";
   };
   const spoken = () => {
     const { languages } = world.countries[country.selectedIndex];
@@ -49,6 +48,7 @@ async function open() {
   country.addEventListener("change", spoken);
   language.addEventListener("change", settle);
   byId("training").hidden = world.mode !== "training";
+  byId("demo").hidden = world.mode !== "demo";
   spoken();
   document.body.dataset.ready = "yes";
 }

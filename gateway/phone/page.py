@@ -33,7 +33,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
-MADE_UP_DIGITS = 4  # the last ones of a number, drawn by the page for each of its phones
+MADE_UP_DIGITS = 3  # the last ones of a number, drawn by the page for each of its phones
 
 
 def attach(app: Flask, mode: str, countries: Iterable[Country], languages: Mapping[str, Sequence[Catalogue]]) -> None:
@@ -53,7 +53,7 @@ def attach(app: Flask, mode: str, countries: Iterable[Country], languages: Mappi
 
 
 def world(mode: str, countries: Iterable[Country], languages: Mapping[str, Sequence[Catalogue]]) -> dict[str, Any]:
-    """What the page's phones have to know. A country that has no code of its own cannot be reached, so it is not there."""
+    """What the page's phones have to know. A country without a code of its own cannot be reached: it is not there."""
     reached = [country for country in countries if country.codes]
     return {"mode": mode, "countries": [_country(one, languages[one.iso]) for one in reached]}
 

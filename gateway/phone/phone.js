@@ -114,6 +114,7 @@ export class Phone extends EventTarget {
     if (this.call !== call) return ""; // hung up meanwhile
     if (!screen.continue) this.call = null;
     this.#show(screen.continue ? "call" : "done", screen.text);
+    this.display.count(screen.text);
     this.tell(SENT.test(screen.text) ? "sent" : "screen", screen.text);
     return screen.text;
   }

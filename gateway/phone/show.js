@@ -23,15 +23,16 @@ export class Show {
     this.stop();
     if (again) return;
     const run = (this.running = new AbortController());
-    const label = button.textContent;
+    const words = button.firstChild;
     this.button = button;
-    button.textContent = "Stop";
+    words.data = "Stop";
+    this.mine.display.root.scrollIntoView({ block: "nearest" });
     try {
       await this[button.dataset.show](run.signal);
     } catch (fault) {
       if (!run.signal.aborted) throw fault;
     } finally {
-      button.textContent = label;
+      words.data = "Show me";
       if (this.button === button) this.button = null;
     }
   }

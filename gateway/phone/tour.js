@@ -2,7 +2,7 @@
 // here, letter for letter.
 
 const SENT = "Sent is shown only when the report is on the disk. Its hotline gets it now.";
-const TEXTED = "Every answer by text begins with whom to call in danger. The first one says that texts stay.";
+const TEXTED = "The first answer says whom to call in danger, that texts stay, and how to leave none.";
 const SAME = "The same first screen, letter for letter. Nothing shows that a report was begun.";
 const ALIKE = "Letter for letter the screen of the phone beside it";
 const STRANGE = "The two screens differ. They never should: please tell the project.";

@@ -118,6 +118,8 @@ def test_while_it_is_up_it_tells_where_everything_is(running: Demo) -> None:
         *("twilio_auth_token", "twilio_account_sid"),
     }
     assert running.told.stat().st_mode & 0o777 == 0o600
+    assert told["phone"] == f"{told['web']}/phone"
+    assert "phone.css" in requests.get(told["phone"], timeout=5).text
     account = Account(told["twilio_account_sid"], told["twilio_auth_token"])
     texts = TwilioTexts(told["web"], account, "+6785550103", "163")
     texts.write("hi")

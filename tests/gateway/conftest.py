@@ -1,0 +1,44 @@
+"""What a live start is given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from reports import country
+from reports.keyfolder import SENDER, new_pair
+from reports.migrations import upgrade
+from reports.pepper import rotate_pepper
+from reports.settings.reading import new_secret
+from reports.store.database import Database
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> dict[str, str]:
+    """All that live mode asks for, but for what only people in the country can do."""
+    tmp_path.chmod(0o700)
+    database = Database(f"sqlite:///{tmp_path}/tokaut.db")
+    upgrade(database, "live")
+    keys = tmp_path / "keys"
+    for hotline in (*country.load("vu", (country.SHIPPED / "vu.toml").read_text(), "live").hotlines, SENDER):
+        new_pair(keys, hotline)
+    for path in sorted((keys / "private").rglob("*"), reverse=True):
+        path.unlink() if path.is_file() else path.rmdir()
+    rotate_pepper(tmp_path / "pepper")
+    secrets = {}
+    for name in ("TOKAUT_SESSION_KEY", "TOKAUT_STORE_KEY", "AFRICASTALKING_TOKEN"):
+        path = tmp_path / name.lower()
+        path.write_text(new_secret())
+        path.chmod(0o400)
+        secrets[f"{name}_FILE"] = str(path)
+    return {
+        "TOKAUT_MODE": "live",
+        "TOKAUT_DATA": str(tmp_path),
+        "REDIS_URL": "redis://127.0.0.1:1",
+        "PUBLIC_URL": "https://reports.example.org",
+        "CHANNELS": "africastalking",
+        "COUNTRIES": "vu",
+        "TOKAUT_PHONE_PEPPER_FILE": str(tmp_path / "pepper"),
+        **secrets,
+    }

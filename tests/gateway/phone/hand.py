@@ -1,0 +1,66 @@
+"""A person at the phone's page: presses keys, types, reads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+LEFT, RIGHT = "ocean", "clay"
+
+
+class Hand:
+    """`quiet`: the console has to stay empty, as nothing failed."""
+
+    def __init__(self, opened: Any, *, quiet: bool = True) -> None:
+        self.opened = opened
+        self.page = opened.page
+        self.quiet = quiet
+
+    def part(self, name: str, phone: str = LEFT) -> Any:
+        return self.page.locator(f".{phone} .{name}")
+
+    def press(self, keys: str, phone: str = LEFT) -> None:
+        """The phone's own keys, one after the other."""
+        for key in keys:
+            self.page.locator(f'.{phone} [data-key="{key}"]').click()
+
+    def do(self, what: str, phone: str = LEFT) -> None:
+        """left, right (soft keys), call, end (green, red), up, down, drop, hand."""
+        self.page.locator(f".{phone} [data-do={what}]").click()
+
+    def line(self, phone: str = LEFT) -> str:
+        return str(self.page.locator(f".{phone} .line").input_value())
+
+    def screen(self, phone: str = LEFT) -> str:
+        """What stands on the small screen."""
+        return "\n".join(self.part("words p", phone).all_inner_texts())
+
+    def reads(self, words: str, phone: str = LEFT) -> str:
+        """Waits until the screen has these words."""
+        self.part("words", phone).filter(has_text=words).wait_for()
+        return self.screen(phone)
+
+    def answer(self, key: str, then: str, phone: str = LEFT) -> str:
+        self.press(key, phone)
+        self.do("left", phone)
+        return self.reads(then, phone)
+
+    def dial(self, phone: str = LEFT) -> str:
+        self.do("call", phone)
+        return self.reads("00 ", phone)
+
+    def choose(self, name: str, label: str) -> None:
+        self.page.locator(f"#{name}").select_option(label=label)
+
+    def seen(self, step: str) -> str:
+        """What the page says of a thing to try, once it is ticked."""
+        self.page.locator(f"[data-step={step}][data-state=done]").wait_for()
+        return str(self.page.locator(f"[data-step={step}] .seen").inner_text())
+
+    def leave(self, web: str) -> None:
+        kept = self.page.evaluate("[document.cookie, localStorage.length, sessionStorage.length]")
+        assert (kept, self.opened.context.cookies()) == (["", 0, 0], [])
+        assert self.page.evaluate("indexedDB.databases()") == [] and self.page.evaluate("caches.keys()") == []
+        assert self.opened.refusals == []
+        assert not self.quiet or self.opened.said == []
+        assert {address for address in self.opened.asked if not address.startswith(f"{web}/")} == set()
+        self.opened.close()

@@ -1,0 +1,292 @@
+"""The phone on a web page in a real Chromium, as a person uses it; skipped where there is none."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from flows.fit import alphabet, size
+from tests.gateway.phone.hand import LEFT, RIGHT, Hand
+from tests.house.files import ROOT
+from tests.support.town import Town
+
+pytestmark = pytest.mark.slow
+
+Visit = Callable[..., Hand]
+HOME = "In danger? Call police 111."
+SHOWN = ("report", "drop", "hand", "text")
+SIZES = [(360, 740), (768, 1024), (1280, 900)]
+TO_SEND = [  # what is pressed, and a word of the screen that it leads to
+    ("1", "Are you or a child in danger?"),
+    ("2", "What happened?"),
+    ("2", "Who is this about?"),
+    ("1", "How old are you?"),
+    ("4", "Where are you?"),
+    ("1", "May staff contact you"),
+    ("1", "Send to Pikinini Helpline"),
+    ("1", "Sent to Pikinini Helpline."),
+]
+
+
+def test_a_newcomer_is_shown_everything_in_four_presses(visit: Visit, town: Town) -> None:
+    hand = visit()
+    before = len(town.received())
+    said = {}
+    for step in SHOWN:
+        hand.page.locator(f"[data-show={step}]").click()
+        said[step] = hand.seen(step)
+    assert said["report"].startswith("Sent is shown only when the report is on the disk.")
+    assert said["drop"].startswith("The same first screen, letter for letter.")
+    assert said["hand"] == "Letter for letter the screen of the phone beside it, which never reported."
+    town.until_received(lambda lines: len(lines) > before, "the shown report never came to its hotline")
+    if os.environ.get("DRAW_PHONE"):
+        hand.page.locator("[data-show=report]").click()
+        hand.reads("Sent to Pikinini Helpline.")
+        hand.page.screenshot(path=ROOT / "docs" / "phone.png", clip={"x": 0, "y": 0, "width": 1280, "height": 1110})
+
+
+def test_a_whole_report_by_the_keyboard_alone(visit: Visit, town: Town) -> None:
+    hand = visit()
+    keyboard, before = hand.page.keyboard, len(town.received())
+    for key in ("Tab", "Enter", "Tab", "Tab", "Enter"):  # past what there is to try, to the line of the first phone
+        keyboard.press(key)
+    hand.reads(HOME)
+    for key, then in TO_SEND:
+        keyboard.type(key)
+        keyboard.press("Enter")
+        hand.reads(then)
+    keyboard.type("1")
+    keyboard.press("Enter")
+    hand.reads("1 = skip")
+    keyboard.type("Somebody I do not know writes to me.")
+    keyboard.press("Enter")
+    hand.part("words").filter(has_text="1 = skip").wait_for(state="detached")
+    keyboard.press("Escape")
+    hand.reads("Green key")
+    town.until_received(lambda lines: len(lines) >= before + 2, "the report or its words never came")
+    created, updated = (line["body"]["data"] for line in town.received()[before:][:2])
+    assert (created["channel"], created["category"], created["contact"]["allowed"]) == ("simulator", "luring", False)
+    assert updated["narrative"] == "Somebody I do not know writes to me."
+
+
+@pytest.mark.rule("S-04")
+def test_a_redial_after_a_drop_and_another_person_see_what_everybody_sees(visit: Visit) -> None:
+    hand = visit()
+    first = hand.dial()
+    for key, then in TO_SEND[:5]:
+        hand.answer(key, then)
+    hand.do("drop")
+    hand.reads("The line is gone.")
+    hand.do("call")  # closes that screen
+    assert hand.dial() == first
+    assert hand.seen("drop").startswith("The same first screen")
+    for key, then in TO_SEND:
+        hand.answer(key, then)
+    hand.do("end")
+    hand.do("hand")
+    assert hand.part("holder").inner_text() == "Her brother has this phone"
+    assert hand.dial() == hand.dial(RIGHT) == first
+    assert hand.seen("hand").endswith("which never reported.")
+
+
+def test_what_is_said_of_two_screens_was_compared(visit: Visit) -> None:
+    """Planted: the second phone's first screen has another word."""
+    hand = visit()
+    hand.dial()
+    hand.do("end")
+    hand.page.route("**/hooks/simulator", _changed)
+    hand.dial(RIGHT)
+    hand.page.unroute("**/hooks/simulator")
+    hand.do("hand")
+    hand.dial()
+    hand.page.locator("[data-step=hand][data-state=wrong]").wait_for()
+    assert "They never should" in hand.page.locator("[data-step=hand] .seen").inner_text()
+
+
+def _changed(route: object) -> None:
+    answer = route.fetch()  # type: ignore[attr-defined]
+    route.fulfill(response=answer, body=answer.text().replace("Report", "Go on"))  # type: ignore[attr-defined]
+
+
+def test_whoever_picks_it_up_in_mid_call_sees_the_screen_that_is_open(visit: Visit) -> None:
+    hand = visit()
+    hand.dial()
+    open_screen = hand.answer("1", "Are you or a child in danger?")
+    hand.do("hand")
+    assert hand.screen() == open_screen
+    assert "00 or the red key" in hand.part("note").inner_text()
+    hand.press("00")
+    hand.do("left")
+    hand.reads("Thank you. Goodbye.")
+
+
+@pytest.mark.rule("S-05")
+def test_texts_stay_until_they_are_deleted(visit: Visit) -> None:
+    hand = visit()
+    hand.do("left")
+    hand.do("left", RIGHT)
+    untouched = hand.reads("No messages.", RIGHT)
+    hand.press("777733777")  # s, e, r by several touches of a key
+    assert hand.line() == "ser"
+    for _ in range(3):
+        hand.do("right")
+    assert hand.line() == ""
+    hand.part("line").fill("REPORT")
+    hand.do("left")
+    thread = hand.reads("Texts stay on this phone. Delete them after.")
+    assert thread.startswith("Sent:\nREPORT\nReceived:\nIn danger? Call police 111.")
+    hand.do("hand")
+    assert hand.screen() == thread  # so it says before the first question
+    hand.do("right")
+    assert hand.reads("No messages.") == untouched
+
+
+def test_a_text_that_is_answered_while_something_else_is_open_waits_in_the_inbox(visit: Visit) -> None:
+    hand = visit()
+    hand.page.route("**/hooks/simulator", lambda route: (hand.page.wait_for_timeout(300), route.continue_()))
+    hand.do("left")
+    hand.part("line").fill("REPORT")
+    hand.do("left")
+    hand.do("end")
+    assert hand.reads("1 new message").startswith("1 new message")
+    hand.do("left")
+    hand.reads("Texts stay on this phone.")
+    hand.page.unroute_all()
+
+
+def test_letters_digits_and_a_held_key(visit: Visit) -> None:
+    hand = visit()
+    hand.dial()
+    for key, then in TO_SEND:
+        hand.answer(key, then)
+    hand.answer("1", "1 = skip")
+    hand.press("1")  # on an empty line an answer
+    assert (hand.line(), hand.part("mode").inner_text()) == ("1", "# 123")
+    hand.do("right")
+    hand.press("#")
+    hand.press("44335557")
+    assert (hand.line(), hand.part("mode").inner_text()) == ("help", "# abc")
+    hand.press("0")
+    hand.page.locator(f'.{LEFT} [data-key="9"]').click(delay=900)
+    assert hand.line() == "help 9"
+    hand.press("#2")
+    assert hand.line() == "help 9A"
+
+
+def test_country_and_language(visit: Visit) -> None:
+    hand = visit()
+    assert hand.page.locator("#country option").all_inner_texts() == ["Vanuatu", "Fiji", "Kenya"]
+    assert hand.page.locator("#language option").all_inner_texts() == ["English", "Bislama", "Francais"]
+    first = hand.dial()
+    hand.choose("language", "Bislama")
+    hand.do("call")
+    assert hand.reads("Long denja? Kolem") != first
+    hand.choose("country", "Kenya")
+    assert "*384*123#" in hand.screen() and "22384" in hand.screen()
+    assert hand.part("number").inner_text().startswith("+254")
+    hand.choose("language", "Kiswahili")
+    hand.do("call")
+    assert "999" in hand.reads("Uko hatarini? Pigia")
+
+
+def test_the_screen_is_counted_as_networks_count_it(visit: Visit) -> None:
+    hand = visit()
+    for text in ("Hello", HOME, "é" * 9, "ʻofa", "a[b]", "€", "Écrire", "ü" * 160, "\N{GRINNING FACE}a", "õ" * 70):
+        used = hand.page.evaluate("text => import('/phone/network.js').then(({ measure }) => measure(text))", text)
+        assert used == {"used": size(text), "of": 160 if alphabet(text) == "gsm7" else 70}, text
+    hand.dial()
+    assert hand.part("meter").inner_text() == f"Screen: {len(hand.screen())} of 160 characters"
+
+
+def test_an_answer_that_was_lost_is_asked_for_again_and_counts_once(visit: Visit) -> None:
+    hand = visit(quiet=False)
+    hand.dial()
+    lost = []
+
+    def lose_the_first(route: object) -> None:
+        if lost:
+            route.continue_()  # type: ignore[attr-defined]
+        else:
+            lost.append(route.fetch())  # type: ignore[attr-defined]
+            route.abort()  # type: ignore[attr-defined]
+
+    hand.page.route("**/hooks/simulator", lose_the_first)
+    hand.answer("1", "Are you or a child in danger?")
+    assert len(lost) == 1
+    hand.page.unroute_all()
+    hand.answer("2", "What happened?")
+
+
+def test_without_a_network_it_says_so_and_the_next_call_works(visit: Visit) -> None:
+    hand = visit(quiet=False)
+    hand.page.route("**/hooks/simulator", lambda route: route.abort())
+    hand.do("call")
+    hand.reads("No answer from the network. Please call again.")
+    hand.page.unroute_all()
+    hand.do("left")
+    hand.dial()
+
+
+def test_it_calls_the_code_and_nobody_else(visit: Visit) -> None:
+    hand = visit()
+    hand.press("111")
+    hand.do("call")
+    assert hand.reads("No call leaves this page.") == "This phone calls only *111*163#. No call leaves this page."
+    assert not any("hooks" in address for address in hand.opened.asked)
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_axe_finds_nothing_and_nothing_is_cut_off(visit: Visit, width: int, height: int, tmp_path: Path) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    hand = visit(width=width, height=height)
+
+    def looked_at(state: str) -> None:
+        found = axe.run(hand.page).response["violations"]
+        assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == [], state
+        assert hand.page.evaluate("document.documentElement.scrollWidth") <= width
+        hand.page.screenshot(path=tmp_path / f"{state}-{width}.png", full_page=True)
+
+    looked_at("idle")
+    hand.page.locator("[data-show=report]").click()
+    hand.seen("report")
+    looked_at("sent")
+    hand.do("end")
+    hand.do("left")
+    hand.part("line").fill("REPORT")
+    hand.do("left")
+    hand.reads("Texts stay")
+    looked_at("texts")
+    hand.do("hand")
+    hand.dial(RIGHT)
+    hand.do("drop", RIGHT)
+    hand.reads("The line is gone.", RIGHT)
+    looked_at("dropped")
+
+
+def test_axe_finds_what_is_planted(visit: Visit) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    hand = visit()
+    hand.page.evaluate("document.querySelector('.line').removeAttribute('aria-label')")
+    assert [one["id"] for one in axe.run(hand.page).response["violations"]] == ["label"]
+
+
+@pytest.mark.rule("A-17")
+def test_a_script_that_was_put_into_the_page_does_not_run(visit: Visit) -> None:
+    hand = visit(quiet=False)
+    hand.page.evaluate(
+        """() => {
+            const script = document.createElement("script");
+            script.textContent = "window.ran = true";
+            document.body.append(script);
+            const picture = document.createElement("div");
+            picture.innerHTML = '<img src="/phone/icon.svg" onload="window.ran = true" style="width: 1px">';
+            document.body.append(picture);
+        }"""
+    )
+    hand.page.wait_for_function("window.refusals.length >= 3")
+    assert hand.page.evaluate("window.ran") is None
+    assert set(hand.opened.refusals) == {"script-src-elem", "script-src-attr", "style-src-attr"}
+    hand.page.evaluate("window.refusals = []")

@@ -1,0 +1,97 @@
+"""A real Chromium for the phone's page. What it says, asks for and connects to is written down and looked at."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser as Chromium
+from playwright.sync_api import BrowserContext, Page, sync_playwright
+
+PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser")
+WITHOUT = "no Chromium here: Debian's package chromium brings it"
+QUIET = (
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
+)
+# The page's own timers run faster, so that what it shows slowly to a person is not waited for here.
+HURRIED = "const { setTimeout: slow } = window; window.setTimeout = (f, t, ...a) => slow(f, t / 20, ...a);"
+LISTENING = """
+window.refusals = [];
+document.addEventListener("securitypolicyviolation", (event) => window.refusals.push(event.violatedDirective));
+"""
+
+
+class Browser:
+    """One Chromium with a new profile; `open` gives a page in a context of its own."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="tb-"))
+        self._net = self.folder / "net.json"
+        self._playwright = sync_playwright().start()
+        root = ("--no-sandbox",) if os.geteuid() == 0 else ()
+        self.chromium: Chromium = self._playwright.chromium.launch(
+            executable_path=PROGRAM, args=[*QUIET, *root, f"--log-net-log={self._net}"]
+        )
+
+    def open(self, address: str, *, width: int = 1280, height: int = 900, hurried: bool = True) -> Opened:
+        context = self.chromium.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce")
+        context.add_init_script(LISTENING + (HURRIED if hurried else ""))
+        return Opened(context, address)
+
+    def close(self) -> list[str]:
+        """Everything that is no loopback address and was connected to, by TCP, or sent to, by UDP."""
+        self.chromium.close()
+        self._playwright.stop()
+        found = [address for address in _connected(json.loads(self._net.read_text())) if not _is_here(address)]
+        shutil.rmtree(self.folder)
+        return found
+
+
+class Opened:
+    """A page, and all that it said and asked for."""
+
+    def __init__(self, context: BrowserContext, address: str) -> None:
+        self.context = context
+        self.page: Page = context.new_page()
+        self.said: list[str] = []
+        self.asked: list[str] = []
+        self.page.on("console", lambda line: self.said.append(line.text))
+        self.page.on("pageerror", lambda fault: self.said.append(str(fault)))
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.goto(address)
+        self.page.wait_for_selector("body[data-ready]")
+
+    @property
+    def refusals(self) -> list[str]:
+        """What its content security policy has stopped."""
+        found: list[str] = self.page.evaluate("window.refusals")
+        return found
+
+    def close(self) -> None:
+        self.context.close()
+
+
+def _connected(log: dict[str, Any]) -> list[str]:
+    names = {number: name for name, number in log["constants"]["logEventTypes"].items()}
+    attempts = {"TCP_CONNECT_ATTEMPT": "address", "UDP_BYTES_SENT": "address"}
+    found = []
+    for event in log["events"]:
+        key = attempts.get(names[event["type"]])
+        if key and key in event.get("params", {}):
+            found.append(event["params"][key])
+    return found
+
+
+def _is_here(address: str) -> bool:
+    return ipaddress.ip_address(address.rpartition(":")[0].strip("[]")).is_loopback
