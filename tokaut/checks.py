@@ -17,10 +17,11 @@ from reports.hotline import Hotline, Mode
 from reports.keyfolder import SENDER, KeyFault, listed, load_private, load_public
 from reports.pepper import load_pepper
 from reports.schema import WrongDatabase, refuse_wrong
-from reports.settings import SHARED, Common, PepperFile, SettingError, attempt_hotlines, collect, load
+from reports.settings import SHARED, Common, PepperFile, SettingError, collect, load
 from reports.store.backups import age_seconds, mark
 from reports.store.database import Away, BadAddress, Database
 from tokaut.audit import rows, walked
+from workers import kinds
 
 REDIS: Final = "REDIS_"
 MODES: Final[tuple[Mode, ...]] = ("live", "training", "demo")
@@ -58,8 +59,12 @@ def hotlines_of(found: Countries) -> list[Hotline]:
 
 
 def hotline_settings(environ: Mapping[str, str], hotlines: Iterable[Hotline]) -> Iterator[str]:
-    webhooks = [hotline.id for hotline in hotlines if hotline.delivery == "webhook"]
-    yield from map(str, attempt_hotlines(environ, webhooks)[1])
+    listed = tuple(hotlines)
+    for hotline in listed:
+        if hotline.delivery not in kinds.kinds():
+            yield f"hotline {hotline.id}: its delivery is {hotline.delivery}; it can be {', '.join(kinds.kinds())}"
+    found = kinds.settings(environ, listed)
+    yield from map(str, (*found.unknown, *found.faults))
 
 
 def countries(found: Countries, mode: Mode, today: date) -> Iterator[str]:

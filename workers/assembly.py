@@ -10,39 +10,24 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-import structlog
 from prometheus_client import CollectorRegistry
 
 from reports import country
 from reports.connections import for_queue
 from reports.queue import Hurry
 from reports.schema import refuse_wrong
-from reports.settings import (
-    Common,
-    Fault,
-    HotlineSettings,
-    Mode,
-    Operator,
-    SettingError,
-    attempt_hotlines,
-    load_all,
-)
+from reports.settings import Common, Mode, Operator, load_all
 from reports.store.database import Database
-from workers.addresses import BadTarget
-from workers.delivery import Hotline
 from workers.duties import Duties
 from workers.forward import Forwarder
 from workers.keyring import KeyRing
+from workers.kinds import Means, build_all
 from workers.metrics import Metrics
 from workers.sms import Between, Texter
 from workers.sweep import Clock
 from workers.tell import Teller, read_mail_server
 from workers.telling import Telling
 from workers.text import Sender
-
-WEBHOOK = "webhook"
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +47,7 @@ def assemble(name: str, environ: Mapping[str, str], stopping: Callable[[], bool]
     """`name`: urgent-1, standard-1, clock-1. Raises SettingError, CountryError."""
     common = load_all((Common, Operator), environ)[Common]
     countries = country.load_all(common.countries, common.mode.value, common.country_dir)
+    listed = [hotline for land in countries for hotline in land.hotlines.values()]
     database = Database(common.database_url, offset=common.clock_offset)
     account = "clock" if name.startswith("clock") else "worker"
     refuse_wrong(database, common.mode, account)
@@ -80,7 +66,7 @@ def assemble(name: str, environ: Mapping[str, str], stopping: Callable[[], bool]
     forwarder = Forwarder(
         database=database,
         keys=keys,
-        hotlines=hotlines(environ, countries, common.mode),
+        hotlines=build_all(environ, listed, lambda hotline: Means(common.mode, hotline.card)),
         mode=common.mode.value,
         holder=holder,
         actor=account,
@@ -109,37 +95,6 @@ def assemble_clock(parts: Parts, environ: Mapping[str, str]) -> Clock:
         metrics=parts.metrics,
         holder=parts.holder,
     )
-
-
-def hotlines(environ: Mapping[str, str], countries: Iterable[country.Country], mode: Mode) -> dict[str, Hotline]:
-    """Each kind is a file of workers/hotlines. A hotline that is set up wrongly stops nobody else's reports.
-
-    A name that nobody reads stops the start: it is a typing error, and would be a hotline without its address.
-    """
-    kinds = {one.id: one.delivery for land in countries for one in land.hotlines.values()}
-    found, faults = attempt_hotlines(environ, [one for one, kind in kinds.items() if kind == WEBHOOK])
-    unknown = [fault for fault in faults if _is_unknown(fault, kinds)]
-    if unknown:
-        raise SettingError(unknown)
-    made: dict[str, Hotline] = {}
-    for hotline, settings in found.items():
-        try:
-            made[hotline] = _build(kinds[hotline], settings, live=mode is Mode.LIVE)
-        except BadTarget:
-            log.error("setting_refused", hotline=hotline)
-    for hotline in sorted(set(kinds) - set(found)):
-        log.warning("setting_refused", hotline=hotline)
-    return made
-
-
-def _build(kind: str, settings: HotlineSettings, *, live: bool) -> Hotline:
-    built: Hotline = importlib.import_module(f"workers.hotlines.{kind}").build(settings, live=live)
-    return built
-
-
-def _is_unknown(fault: Fault, ids: Iterable[str]) -> bool:
-    fields = ("URL", "SECRET", "SECRET_FILE", "PRIVATE", "CA_FILE")
-    return fault.name not in {f"HOTLINE_{one.upper().replace('-', '_')}_{field}" for one in ids for field in fields}
 
 
 def senders(environ: Mapping[str, str], channels: Iterable[str], mode: Mode) -> dict[str, Sender]:

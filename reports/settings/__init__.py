@@ -3,8 +3,8 @@
 from reports.settings.environment import Fault, Mode, Secret, SettingError, Wrong, attempt, env, from_environment, load
 from reports.settings.place import Place
 from reports.settings.redis_server import Reach
-from reports.settings.shared import SHARED, Common, HotlineSettings, Operator, PepperFile, WebSecrets
-from reports.settings.start import Described, Settings, attempt_hotlines, collect, describe, hotlines, load_all
+from reports.settings.shared import SHARED, Common, Operator, PepperFile, WebSecrets
+from reports.settings.start import Described, HotlineSettings, Settings, attempt_hotlines, collect, describe, load_all
 from reports.settings.twilio_account import TwilioAccount
 
 __all__ = [
@@ -30,7 +30,6 @@ __all__ = [
     "describe",
     "env",
     "from_environment",
-    "hotlines",
     "load",
     "load_all",
 ]

@@ -1,7 +1,7 @@
 """What every process is told from outside. Each loads only the classes whose secrets it may hold.
 
     web             Common, WebSecrets, and the class beside each of its channels
-    worker, clock   Common, Operator, hotlines(…), and the class beside each of its senders
+    worker, clock   Common, Operator, and the class beside each of its senders and kinds of hotlines
 
 No mode makes up a key in silence: `tokaut demo` sets the demo's own, which begin with "demo" and live mode refuses.
 """
@@ -108,33 +108,6 @@ class Operator:
     def faults(self, mode: Mode) -> Iterator[Fault]:
         if self.smtp is None and any("@" in person for person in self.on_call):
             yield Fault("SMTP_URL", "is not set, and TOKAUT_ON_CALL names an e-mail address; name a mail server")
-
-
-@from_environment
-class HotlineSettings:
-    """Of one hotline of the kind webhook; the names begin with HOTLINE_<ID>_, the id in capitals with _ for -."""
-
-    url: str = env("URL", reading.web_address, live=reading.only_https, meaning="where this hotline takes reports")
-    secret: Secret[tuple[str, ...]] = env(
-        "SECRET",
-        reading.webhook_secrets,
-        secret=True,
-        live=reading.not_the_demos,
-        make=reading.MAKE_WEBHOOK,
-        meaning="signs what this hotline gets; two while one is rotated, newest first",
-    )
-    private: tuple[str, ...] = env(
-        "PRIVATE",
-        reading.hosts,
-        default="",
-        meaning="host:port in a private network that this hotline may be reached at",
-    )
-    ca_file: Path | None = env(
-        "CA_FILE",
-        reading.authorities,
-        default=None,
-        meaning="file of the authorities that vouch for this hotline; without it, those of the system",
-    )
 
 
 SHARED: Final = (Common, WebSecrets, Operator)

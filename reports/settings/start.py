@@ -16,7 +16,7 @@ from reports.settings.environment import (
     settings_of,
     stands,
 )
-from reports.settings.shared import SHARED, HotlineSettings
+from reports.settings.shared import SHARED
 
 T = TypeVar("T")
 
@@ -58,28 +58,39 @@ def load_all(classes: Iterable[type], environ: Mapping[str, str]) -> Settings:
     return settings
 
 
-def hotlines(environ: Mapping[str, str], ids: Iterable[str]) -> Mapping[str, HotlineSettings]:
-    """Of each hotline of the kind webhook. Raises SettingError."""
-    found, faults = attempt_hotlines(environ, ids)
-    if faults:
-        raise SettingError(faults)
-    return found
+@dataclass(frozen=True, slots=True)
+class HotlineSettings:
+    """`filled` by hotline. `faults` cost one hotline its reports; `unknown` names, that nothing reads, stop a start."""
+
+    filled: Mapping[str, Any]
+    faults: tuple[Fault, ...]
+    unknown: tuple[Fault, ...]
 
 
-def attempt_hotlines(
-    environ: Mapping[str, str], ids: Iterable[str]
-) -> tuple[Mapping[str, HotlineSettings], tuple[Fault, ...]]:
-    prefixes = {hotline: f"HOTLINE_{hotline.upper().replace('-', '_')}_" for hotline in ids}
-    known = set().union(*(names_of([HotlineSettings], prefix) for prefix in prefixes.values()))
-    faults = list(_unknown(environ, "HOTLINE_", known))
-    found = {}
-    for hotline, prefix in prefixes.items():
-        value, wrong = attempt(HotlineSettings, environ, prefix)
+def attempt_hotlines(environ: Mapping[str, str], kinds: Mapping[str, type | None]) -> HotlineSettings:
+    """Of each hotline the class of its kind, from HOTLINE_<ID>_…, the id in capitals with _ for -.
+
+    None: there is no such kind, and so nobody can say which names are wrong.
+    """
+    filled: dict[str, Any] = {}
+    faults: list[Fault] = []
+    known: set[str] = set()
+    for hotline, cls in kinds.items():
+        prefix = hotline_prefix(hotline)
+        if cls is None:
+            known |= {name for name in environ if name.startswith(prefix)}
+            continue
+        known |= names_of([cls], prefix)
+        value, wrong = attempt(cls, environ, prefix)
         faults += wrong
         if value is not None:
-            found[hotline] = value
-    twice = _used_twice((prefixes[hotline], value) for hotline, value in found.items())
-    return found, (*faults, *twice)
+            filled[hotline] = value
+    faults += _used_twice((hotline_prefix(hotline), value) for hotline, value in filled.items())
+    return HotlineSettings(filled, tuple(faults), tuple(_unknown(environ, "HOTLINE_", known)))
+
+
+def hotline_prefix(hotline: str) -> str:
+    return f"HOTLINE_{hotline.upper().replace('-', '_')}_"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,13 @@ from prometheus_client import CollectorRegistry
 import gateway.channels
 import workers.senders
 from gateway.metrics import COUNTED
-from reports.settings import SHARED, Common, Described, HotlineSettings, Operator, WebSecrets, describe
+from reports.settings import SHARED, Common, Described, Operator, WebSecrets, describe
 from reports.store.rights import HOTLINES, RIGHTS, ROLES, ROWS
 from tests.docs import countries, faults, rules
 from tests.docs.pages import ROOT, part, read
 from workers.alerts import SMS_TO_DO
 from workers.delivery import TO_DO, TOLD_AT
+from workers.kinds import kinds, settings_of
 from workers.metrics import Metrics
 
 WORKERS = "worker, clock"
@@ -35,7 +36,9 @@ def beside(package: object) -> Iterator[type]:
 def settings() -> Iterator[tuple[Described, str]]:
     for cls in SHARED:
         yield from ((one, WHO[cls]) for one in describe([cls]))
-    yield from ((one, WORKERS) for one in describe([HotlineSettings], prefix="HOTLINE_<ID>_"))
+    for kind in kinds():
+        own = [cls for cls in [settings_of(kind)] if cls]
+        yield from ((one, f"{WORKERS}: `{kind}`") for one in describe(own, prefix="HOTLINE_<ID>_"))
     yield from ((one, "web") for one in describe(beside(gateway.channels)))
     yield from ((one, WORKERS) for one in describe(beside(workers.senders)))
 
@@ -51,13 +54,14 @@ def settings_table() -> str:
 
 def _once_each(found: Iterable[tuple[Described, str]]) -> Iterator[tuple[Described, str]]:
     """A setting that several read stands where it came first, with all who read it."""
-    readers: dict[str, list[str]] = {}
-    first: dict[str, Described] = {}
+    readers: dict[tuple[str, str], list[str]] = {}
+    first: dict[tuple[str, str], Described] = {}
     for one, who in found:
-        first.setdefault(one.name, one)
-        readers.setdefault(one.name, []).append(who)
-    for name, one in first.items():
-        yield one, "all" if "all" in readers[name] else ", ".join(dict.fromkeys(readers[name]))
+        which = one.name, one.meaning  # two kinds of hotlines may mean two things by a name
+        first.setdefault(which, one)
+        readers.setdefault(which, []).append(who)
+    for which, one in first.items():
+        yield one, "all" if "all" in readers[which] else ", ".join(dict.fromkeys(readers[which]))
 
 
 def figures_of_web() -> str:

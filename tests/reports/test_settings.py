@@ -9,7 +9,6 @@ import pytest
 from reports.settings import (
     SHARED,
     Common,
-    HotlineSettings,
     Mode,
     Operator,
     Secret,
@@ -209,11 +208,9 @@ def test_every_setting_can_be_described(live: dict[str, str]) -> None:
     assert lines["TELEGRAPH_TOKEN"].state == "not set"
     assert lines["CHANNELS"].default == "simulator,africastalking,twilio,kannel,ussd (demo only)"
     assert all(line.meaning for line in lines.values())
-    assert {line.name for line in describe([HotlineSettings], prefix="HOTLINE_<ID>_")} == {
-        "HOTLINE_<ID>_URL",
-        "HOTLINE_<ID>_SECRET",
-        "HOTLINE_<ID>_PRIVATE",
-        "HOTLINE_<ID>_CA_FILE",
+    assert {line.name for line in describe([Telegraph], prefix="HERE_")} == {
+        "HERE_TELEGRAPH_WIRES",
+        "HERE_TELEGRAPH_TOKEN",
     }
 
 

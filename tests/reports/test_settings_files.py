@@ -6,10 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from reports.settings import SHARED, SettingError, WebSecrets, hotlines, load, load_all, reading
+from reports.settings import SHARED, WebSecrets, load, load_all
 from tests.reports.environments import SESSION, faults, live_environment
-
-HOOK, OTHER_HOOK = reading.new_webhook_secret(), reading.new_webhook_secret()
 
 
 @pytest.fixture
@@ -89,66 +87,6 @@ def test_b75_data_is_not_writable(live: dict[str, str], tmp_path: Path, monkeypa
 def test_live_refuses_a_data_folder_that_others_enter(live: dict[str, str], tmp_path: Path) -> None:
     tmp_path.chmod(0o750)
     assert faults(live) == [f"TOKAUT_DATA can be entered by other accounts; chmod 0700 {tmp_path}"]
-
-
-# Hotlines
-
-
-def test_a_hotlines_own_settings(live: dict[str, str]) -> None:
-    environ = {
-        **live,
-        "HOTLINE_VU_PIKININI_URL": "https://hotline.example/reports/",
-        "HOTLINE_VU_PIKININI_SECRET": f"{HOOK},{OTHER_HOOK}",
-        "HOTLINE_VU_PIKININI_PRIVATE": "10.0.0.5:8443, [fd00::1]:443",
-    }
-    found = hotlines(environ, ["vu-pikinini"])["vu-pikinini"]
-    assert found.url == "https://hotline.example/reports"
-    assert found.secret.reveal() == (HOOK, OTHER_HOOK)
-    assert found.private == ("10.0.0.5:8443", "[fd00::1]:443")
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "line"),
-    [
-        ("URL", "", "HOTLINE_VU_PIKININI_URL is empty; where this hotline takes reports"),
-        ("URL", "http://hotline.example", "HOTLINE_VU_PIKININI_URL begins with http://; live mode needs https://"),
-        (
-            "SECRET",
-            "whsec_c2hvcnQ=",
-            "HOTLINE_VU_PIKININI_SECRET holds 5 bytes and needs 24; make one: tokaut keys secret --webhook",
-        ),
-        (
-            "SECRET",
-            reading.new_webhook_secret(demo=True),
-            "HOTLINE_VU_PIKININI_SECRET is one that a demo made; live mode needs its own: tokaut keys secret",
-        ),
-        (
-            "PRIVATE",
-            "10.0.0.5",
-            "HOTLINE_VU_PIKININI_PRIVATE is a list of host:port with commas between them, such as 10.0.0.5:8443",
-        ),
-        (
-            "CA_FILE",
-            "/nowhere.pem",
-            "HOTLINE_VU_PIKININI_CA_FILE names /nowhere.pem, which cannot be read (No such file or directory); "
-            "correct the path",
-        ),
-        ("SECERT", HOOK, "HOTLINE_VU_PIKININI_SECERT is no setting. Did you mean HOTLINE_VU_PIKININI_SECRET?"),
-    ],
-)
-def test_b71_b72_a_hotlines_wrong_setting(live: dict[str, str], name: str, value: str, line: str) -> None:
-    right = {"HOTLINE_VU_PIKININI_URL": "https://hotline.example", "HOTLINE_VU_PIKININI_SECRET": HOOK}
-    with pytest.raises(SettingError) as raised:
-        hotlines({**live, **right, f"HOTLINE_VU_PIKININI_{name}": value}, ["vu-pikinini"])
-    assert str(raised.value) == line
-
-
-def test_two_hotlines_never_share_a_secret(live: dict[str, str]) -> None:
-    environ = {f"HOTLINE_{one}_SECRET": HOOK for one in ("A", "B")} | {
-        f"HOTLINE_{one}_URL": "https://hotline.example" for one in ("A", "B")
-    }
-    with pytest.raises(SettingError, match="HOTLINE_B_SECRET is the same as HOTLINE_A_SECRET"):
-        hotlines(live | environ, ["a", "b"])
 
 
 @pytest.mark.parametrize(("mode", "beside", "taken"), [(0o440, "", True), (0o444, "", False), (0o440, "er", False)])

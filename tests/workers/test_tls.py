@@ -11,13 +11,15 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from reports.settings import hotlines
+from reports.card import Card
+from reports.settings import Mode, load
 from tests.workers.lying_hotline import LyingHotline
 from tests.workers.processes import SECRET
 from workers.addresses import read_target
 from workers.delivery import Delivered, Parcel, Unavailable
-from workers.hotlines.webhook import build
+from workers.hotlines.webhook import Settings, build
 from workers.http import Client, Limits, NoAnswer
+from workers.kinds import Means
 
 pytestmark = pytest.mark.slow
 
@@ -114,6 +116,8 @@ def test_a_hotlines_own_authority_vouches_for_it_alone(tmp_path: Path, own: bool
         listed = f"localhost:{hotline.port}"
         environ = {"HOTLINE_X_URL": f"https://{listed}", "HOTLINE_X_SECRET": SECRET, "HOTLINE_X_PRIVATE": listed}
         environ |= {"HOTLINE_X_CA_FILE": str(tmp_path / "ca.pem")} if own else {}
-        outcome = build(hotlines(environ, ["x"])["x"], live=True).deliver(Parcel("id", "created", "x", b"{}", 1, "P1"))
+        settings = load(Settings, environ, prefix="HOTLINE_X_")
+        parcel = Parcel("id", "created", "x", b"{}", 1, "P1")
+        outcome = build(settings, Means(Mode.LIVE, Card())).deliver(parcel)
         assert len(hotline.taken) == own
     assert outcome == (Delivered(200) if own else Unavailable("tls"))

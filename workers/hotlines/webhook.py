@@ -9,19 +9,46 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 from standardwebhooks.webhooks import Webhook as Signer
 
-from reports.settings import HotlineSettings
+from reports.settings import Secret, env, from_environment, reading
 from workers.addresses import Target, read_target
 from workers.delivery import Outcome, Parcel, Unavailable, read_status
 from workers.http import Client, NoAnswer, Reply
+from workers.kinds import Means
 from workers.schedule import SECOND, read_retry_after
 
 
-def build(settings: HotlineSettings, *, live: bool) -> Webhook:
+@from_environment
+class Settings:
+    url: str = env("URL", reading.web_address, live=reading.only_https, meaning="where this hotline takes reports")
+    secret: Secret[tuple[str, ...]] = env(
+        "SECRET",
+        reading.webhook_secrets,
+        secret=True,
+        live=reading.not_the_demos,
+        make=reading.MAKE_WEBHOOK,
+        meaning="signs what this hotline gets; two while one is rotated, newest first",
+    )
+    private: tuple[str, ...] = env(
+        "PRIVATE",
+        reading.hosts,
+        default="",
+        meaning="host:port in a private network that this hotline may be reached at",
+    )
+    ca_file: Path | None = env(
+        "CA_FILE",
+        reading.authorities,
+        default=None,
+        meaning="file of the authorities that vouch for this hotline; without it, those of the system",
+    )
+
+
+def build(settings: Settings, means: Means) -> Webhook:
     """Raises BadTarget."""
-    target = read_target(settings.url, settings.private, live=live)
+    target = read_target(settings.url, settings.private, live=means.live)
     return Webhook(target, settings.secret.reveal(), Client(ca_file=settings.ca_file))
 
 

@@ -1,0 +1,76 @@
+"""Which kinds of hotlines there are. Each is a file of workers/hotlines by its name, with `Settings` and `build`."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import structlog
+
+import workers.hotlines
+from reports.card import Card
+from reports.hotline import Hotline as Listed
+from reports.settings import HotlineSettings, Mode, SettingError, attempt_hotlines
+from workers.addresses import BadTarget
+from workers.delivery import Hotline
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a kind may know and use beside its own settings."""
+
+    mode: Mode
+    card: Card
+
+    @property
+    def live(self) -> bool:
+        return self.mode is Mode.LIVE
+
+
+def kinds() -> tuple[str, ...]:
+    return tuple(sorted(found.name for found in pkgutil.iter_modules(workers.hotlines.__path__)))
+
+
+def settings_of(kind: str) -> type | None:
+    """The settings of one hotline of this kind, as HOTLINE_<ID>_<NAME>; None where there is no such kind."""
+    if kind not in kinds():
+        return None
+    found: type = importlib.import_module(f"workers.hotlines.{kind}").Settings
+    return found
+
+
+def settings(environ: Mapping[str, str], listed: Iterable[Listed]) -> HotlineSettings:
+    """What the environment says of these hotlines."""
+    return attempt_hotlines(environ, {hotline.id: settings_of(hotline.delivery) for hotline in listed})
+
+
+def build_all(
+    environ: Mapping[str, str], listed: Iterable[Listed], means: Callable[[Listed], Means]
+) -> dict[str, Hotline]:
+    """A hotline that is set up wrongly stops nobody else's reports.
+
+    A name that nobody reads stops the start: it is a typing error, and would be a hotline without its address.
+    """
+    hotlines = tuple(listed)
+    found = settings(environ, hotlines)
+    if found.unknown:
+        raise SettingError(found.unknown)
+    made: dict[str, Hotline] = {}
+    for hotline in hotlines:
+        if hotline.id in found.filled:
+            try:
+                made[hotline.id] = _build(hotline.delivery, found.filled[hotline.id], means(hotline))
+            except BadTarget:
+                log.error("setting_refused", hotline=hotline.id)
+        else:
+            log.warning("setting_refused", hotline=hotline.id)
+    return made
+
+
+def _build(kind: str, filled: object, means: Means) -> Hotline:
+    built: Hotline = importlib.import_module(f"workers.hotlines.{kind}").build(filled, means)
+    return built
