@@ -57,8 +57,8 @@ class Surroundings:
     drill: bool = False
     words_before_send: bool = False  # on USSD only where the network's card says so
     said: Mapping[str, str] = field(default_factory=dict)  # words known only now: code, PIN
-    letters: tuple[str, ...] = ()  # what staff wrote, the newest first; read one after the other
     told: Mapping[str, str] = field(default_factory=dict)  # facts known only now: the state of a report
+    letters: tuple[str, ...] = ()  # what staff wrote, the newest first; read one after the other
     _made: list[tuple[State, World]] = field(init=False, default_factory=list)
 
     def __call__(self, state: State) -> World:
@@ -80,9 +80,9 @@ class Surroundings:
             "drill": _yes(self.drill),
             **self.told,
         }
+        fields = {**ground.fields, **self.said}
         if "report_state" in self.told:
             facts |= self._mail(state, fields)
-        fields = {**ground.fields, **self.said}
         lists = {**ground.lists, "places_in_group": ground.inside.get(values.get("place") or "", ())}
         if values.get("category") is not None:
             legs = self.legs(state)
@@ -93,13 +93,13 @@ class Surroundings:
             fields |= {f"send_to_{n}": hotline.screen_name for n, hotline in enumerate(at_once[:2], 1)}
             lists["who_else"] = tuple(Option(leg.hotline, hotlines[leg.hotline].screen_name) for leg in legs)
         return World(facts, fields, lists, ground.language.say)
+
     def _mail(self, state: State, fields: dict[str, str]) -> dict[str, str]:
         """Which of the messages is read now: each that was walked just before was one more."""
         walked = takewhile(lambda name: name == LETTER, (name for name, _ in reversed(state.trail)))
         before, there = sum(1 for _ in walked), len(self.letters)
         fields |= {"messages": str(there), "message": self.letters[min(before, there - 1)] if there else ""}
         return {"messages": "some" if there else "none", "another": _yes(before + 1 < there)}
-
 
     def ground_in(self, state: State) -> Ground:
         """In the language that was chosen in this call, else in the first."""

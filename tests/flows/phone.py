@@ -37,9 +37,9 @@ FIELDS = {
     "ussd": "*111*163#",
     "language_word": "Language / Lanwis",
     "desk": "Pikinini Helpline",
-}
     "messages": "2",
     "message": "We have read it. You did well to tell. Can you say when you are at school?",
+}
 FACTS = {
     "channel": "ussd",
     "contactable": "yes",
@@ -65,8 +65,8 @@ PLACES = tuple(
 )
 CHAIN = (("vu-pikinini", "Pikinini Helpline"), ("vu-women", "Women's Centre"), ("vu-police", "Vanuatu Police"))
 OUTCOMES = {"send": "sent", "delete": "deleted", "new_code": "made", "open": "open", "added": "stored"}
-
 OUTCOMES |= {"write": "written", "contact": "noted", "erase": "erased"}
+
 
 @functools.cache
 def book() -> Book:
