@@ -10,6 +10,7 @@ from tokaut.bench import bench
 from tokaut.check import check
 from tokaut.deliveries import deliveries
 from tokaut.demo import demo
+from tokaut.export import export
 from tokaut.hotline import hotline
 from tokaut.keys import keys
 from tokaut.message import message
@@ -43,6 +44,7 @@ for command in (
     redis,
     deliveries,
     hotline,
+    export,
     message,
     numbers,
     audit,

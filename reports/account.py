@@ -1,0 +1,85 @@
+"""A report as plain lines for a person: all that a form of another body has no field for. Pure; takes its JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from reports.reasons import FLAGS, REASONS
+
+CONTROLS = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n"} | {0x7F: 0x2421}
+
+
+def shown(text: str) -> str:
+    """As typed, but nothing that a screen would obey: control characters become their pictures."""
+    return text.translate(CONTROLS)
+
+
+def account(data: Mapping[str, Any]) -> str:
+    """Every answer, every word and what staff must know, of a cop-report."""
+    return "\n".join([*_heading(data), "", *_facts(data), "", *_words(data)])
+
+
+def contact(data: Mapping[str, Any]) -> str:
+    """How the reporter may be reached; the number stands only where it was allowed."""
+    return reach(data["contact"]) or "not to be contacted"
+
+
+def reach(given: Mapping[str, Any]) -> str:
+    """The number never stands without the hours in which the phone is safe; empty where it was not allowed."""
+    if not given["allowed"]:
+        return ""
+    hours = given["safe_hours"]
+    return f"{given['how']} to {given['msisdn']}, only from {hours['from']} to {hours['to']} ({hours['tz']})"
+
+
+def place(data: Mapping[str, Any]) -> str:
+    found = data["place"]
+    return ", ".join(filter(None, (found["name"], found["group"]))) if found else ""
+
+
+def words(data: Mapping[str, Any]) -> str:
+    """All that was typed, the later words with their time; empty where nothing was."""
+    return "\n".join(_words(data))
+
+
+def drill(data: Mapping[str, Any]) -> str:
+    """The mark of whatever is not live; empty for a true report."""
+    return "" if data["mode"] == "live" else "DRILL. Not a real report."
+
+
+def _heading(data: Mapping[str, Any]) -> Iterator[str]:
+    if mark := drill(data):
+        yield mark
+    yield f"Report {data['report_id']}, revision {data['revision']}, told by {data['channel']}"
+    yield f"Told {data['created_at']} to {data['updated_at']}: the time of telling, not of what happened"
+    triage = data["triage"]
+    yield f"Priority {triage['priority']}"
+    for code in (*triage["flags"], *triage["reasons"]):
+        yield f"- {FLAGS.get(code) or REASONS.get(code) or code}"
+
+
+def _facts(data: Mapping[str, Any]) -> Iterator[str]:
+    yield f"Danger: {data['danger']}"
+    yield f"What: {data['category']}"
+    yield f"About: {data['about'] or 'not said'}, told by: {data['reporter_role']}"
+    yield f"Age: {data['child']['age_band']}"
+    yield f"Place: {place(data) or 'not said'}, country {data['country']}"
+    yield f"Language: {data['language']}"
+    yield f"Contact: {contact(data)}"
+    for question, answer in data["extras"].items():
+        yield f"{question}: {shown(answer)}"
+    if data["attachments"]["count"]:
+        yield f"Attachments that nobody opened: {data['attachments']['count']}"
+    yield "Sent to: " + ", ".join(f"{leg['name']} ({leg['role']})" for leg in data["routing"]["to"])
+    if left_out := data["routing"]["avoid"]:
+        yield f"Left out by the reporter, do not pass it on to: {', '.join(left_out)}"
+
+
+def _words(data: Mapping[str, Any]) -> Iterator[str]:
+    if data["narrative"] is not None:
+        yield shown(data["narrative"])
+    for one in data["unasked"]:
+        yield f"[{one['at']}, unasked] {shown(one['text'])}"
+    for one in data["additions"]:
+        yield f"[{one['at']}, added] {shown(one['text'])}"

@@ -1,0 +1,138 @@
+"""Sheets for other bodies' forms: each field in its row, nothing forced, nothing that a spreadsheet would run."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import Any
+
+import pytest
+
+from reports.account import account
+from reports.bodies import without_number
+from reports.crosswalk import ROWS
+from reports.exports import BOM, SHEETS, as_csv, as_text, sheet
+from reports.primero import CONCERNS, case_fields
+from reports.reasons import FLAGS, REASONS
+from reports.triage import RULE_TABLE, UNMATCHED
+from tests.reports.judge import body
+from tests.reports.sample import MSISDN, SEND, WALK, given, read, setting
+
+FORMS = sorted(SHEETS)
+
+
+def data_of(name: str = "complete") -> dict[str, Any]:
+    found: dict[str, Any] = read(f"example_{name}.json")["data"]
+    return found
+
+
+def rows_of(form: str, data: dict[str, Any], added: str = "") -> dict[str, str]:
+    return dict(sheet(form, data, added))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_word_and_every_answer_is_on_the_sheet(form: str) -> None:
+    data = data_of()
+    text = as_text(sheet(form, data))
+    said = [data["narrative"], data["additions"][0]["text"], data["report_id"], "Shefa", "13-15", *data["extras"]]
+    assert [one for one in said if one not in text] == []
+
+
+@pytest.mark.parametrize(
+    ("form", "field", "value"),
+    [
+        ("cybertipline", "incidentSummary.incidentType", "Online Enticement of Children for Sexual Acts"),
+        ("cybertipline", "incidentSummary.reportAnnotations", ""),
+        ("cybertipline", "incidentSummary.escalateToHighPriority", ""),
+        ("cybertipline", "incidentSummary.platform", "facebook"),
+        ("cybertipline", "internetDetails.nonInternetIncident.incidentAddress.country", "VU"),
+        ("cybertipline", "reporter.reportingPerson.phone", MSISDN),
+        ("cybertip_ca", "Type of report", "Luring a Child"),
+        ("cybertip_ca", "Are threats made?", "no"),
+        ("cybertip_ca", "Is a meeting planned?", ""),
+        ("primero", "risk_level", "high"),
+        ("primero", "protection_concerns", "sexually_exploited"),
+        ("primero", "other_agency_id", "01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e"),
+        ("primero", "telephone_current", f"sms to {MSISDN}, only from 08:00 to 16:00 (Pacific/Efate)"),
+    ],
+)
+def test_each_field_has_its_row(form: str, field: str, value: str) -> None:
+    assert rows_of(form, data_of())[field] == value
+
+
+def test_what_is_urgent_says_why_and_what_has_no_type_stays_empty() -> None:
+    rows = rows_of("cybertipline", data_of("incomplete"))
+    assert rows["incidentSummary.escalateToHighPriority"] == "DANGER_NOW, HARM"
+    assert rows["incidentSummary.incidentType"] == ""
+    assert rows_of("cybertip_ca", data_of("incomplete"))["Type of report"] == ""
+    assert "INCOMPLETE: nobody pressed Send." in rows["additionalInfo"]
+    assert "## incidentSummary.incidentType\n-\n" in as_text(sheet("cybertipline", data_of("incomplete")))
+
+
+@pytest.mark.rule("S-13")
+@pytest.mark.parametrize("form", FORMS)
+def test_a_number_that_was_not_allowed_or_was_withdrawn_is_on_no_sheet(form: str) -> None:
+    withdrawn = json.loads(without_number(json.dumps(data_of()).encode()))
+    for data in (data_of("incomplete"), withdrawn):
+        assert MSISDN not in as_csv(sheet(form, data))
+        assert "not to be contacted" in as_text(sheet(form, data))
+
+
+@pytest.mark.rule("S-40")
+@pytest.mark.parametrize("form", FORMS)
+def test_a_drill_says_so_first(form: str) -> None:
+    data = data_of() | {"mode": "training"}
+    assert sheet(form, data)[0] == ("DRILL", "DRILL. Not a real report.")
+    assert account(data).startswith("DRILL")
+    assert "DRILL" not in as_text(sheet(form, data_of()))
+
+
+@pytest.mark.rule("X-17")
+@pytest.mark.parametrize("begin", ["=1+1", "+1", "-1", "@a", "\t=1", "\r=1", "\n=1"])
+@pytest.mark.parametrize("form", FORMS)
+def test_no_cell_is_a_formula(form: str, begin: str) -> None:
+    data = data_of() | {"narrative": begin, "extras": {"where_online": begin, "platform": begin}}
+    text = as_csv(sheet(form, data, added=begin))
+    assert text.startswith(BOM)
+    cells = [cell for row in csv.reader(io.StringIO(text.removeprefix(BOM), newline="")) for cell in row]
+    assert cells[:2] == ["field", "value"]
+    assert [cell for cell in cells if cell[:1] in ("=", "+", "-", "@", "\t", "\r", "\n")] == []
+    assert any(begin.strip() in cell for cell in cells)
+
+
+def test_nothing_that_a_screen_obeys_is_written() -> None:
+    data = data_of() | {"narrative": "one\x1b[2Jtwo\nthree\r\x07"}
+    text = as_text(sheet("cybertipline", data))
+    assert "one\u241b[2Jtwo\nthree\u240d\u2407" in text
+    assert not set(text) & {chr(code) for code in range(0x20) if code != 0x0A}
+
+
+def test_what_was_said_later_has_a_row() -> None:
+    assert rows_of("cybertip_ca", data_of(), "[later] a boat")["Said later by My report"] == "[later] a boat"
+
+
+@pytest.mark.rule("S-18")
+def test_the_old_legal_label_is_on_the_one_sheet_that_takes_no_other() -> None:
+    rows = given(("report.danger", "no"), ("report.category", "images"), SEND)
+    data = body(rows, setting(rows))
+    (label,) = {row["ncmec"] for row in ROWS if row["category"] == "images" and "ncmec" in row}
+    assert [form for form in FORMS if label in as_text(sheet(form, data))] == ["cybertipline"]
+
+
+def test_each_concern_of_the_crosswalk_is_mapped_or_has_none_on_purpose() -> None:
+    named = {one for row in ROWS for one in row.get("primero", ())}
+    assert named - set(CONCERNS) == {"child_marriage", "neglect"}
+    assert set(CONCERNS) <= named
+
+
+def test_what_is_not_known_overwrites_nothing_in_primero() -> None:
+    rows = given(*WALK[:2], SEND)
+    found = case_fields(body(rows, setting(rows)))
+    assert {"address_current", "telephone_current", "urgent_protection_concern"} & set(found) == set()
+    assert found["name_first"] == "DRILL"
+
+
+def test_every_reason_and_flag_has_its_sentence() -> None:
+    assert set(REASONS) == {rule.reason for rule in (*RULE_TABLE, UNMATCHED)}
+    assert all(sentence.endswith((".", "read.")) for sentence in (*REASONS.values(), *FLAGS.values()))

@@ -1,0 +1,131 @@
+"""`tokaut export`: a sheet for a person, behind an audit line, in a file that only this account reads."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy import insert, select
+
+from reports.bodies import json_bytes, message
+from reports.keyfolder import new_pair
+from reports.migrations import upgrade
+from reports.sealing import Context, Public, seal
+from reports.store import filing
+from reports.store import tables as t
+from reports.store.database import Database
+from tests.reports.sample import MSISDN, REPORT_ID, read
+from tokaut.__main__ import main
+
+pytestmark = pytest.mark.slow
+
+ONE, TWO = "vu-pikinini", "vu-womens-centre"
+LATER = "019b0000-0000-7000-8000-00000000000a"
+
+
+class Ground:
+    """A database with one report for ONE, the first of its route; TWO is a fallback that was not given it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.database = Database(f"sqlite:///{folder / 'tokaut.db'}")
+        upgrade(self.database, "demo")
+        self.data = read("example_complete.json")["data"] | {"mode": "demo"}
+        public = {name: new_pair(folder / "keys", name) for name in (ONE, TWO)}
+        parts = tuple(self._part(name, role, public[name]) for name, role in ((ONE, "primary"), (TWO, "fallback")))
+        made = filing.Filing(REPORT_ID, b"o" * 32, 1, self.database.now(), "VU", "demo", "P2", "complete", parts)
+        filing.file(self.database, made)
+        self.public = public[ONE]
+
+    def _part(self, name: str, role: str, public: Public) -> filing.Sealed:
+        box = seal(public, Context("demo", REPORT_ID, 1, name), b"{}", json_bytes(self.data))
+        return filing.Sealed(name, role, "CATEGORY_FIRST", box.key_id, box.wrap, box.head, box.sealed)
+
+    def say_later(self, text: str) -> None:
+        data = message(report_id=REPORT_ID, message_id=LATER, mode="demo", created_at=1_795_600_000, text=text)
+        box = seal(self.public, Context.of_message("demo", REPORT_ID, LATER, ONE), b"", data)
+        row = {"message_id": LATER, "recipient": ONE, "report_id": REPORT_ID, "number": 1, "created_at": 1}
+        with self.database.write() as connection:
+            connection.execute(insert(t.message), row | {"key_id": box.key_id, "wrap": box.wrap, "sealed": box.sealed})
+
+    def withdraw(self) -> None:
+        with self.database.write() as connection:
+            connection.execute(insert(t.contact), {"report_id": REPORT_ID, "allowed": 0, "changed_at": 1})
+
+    def run(self, *words: str) -> Result:
+        return CliRunner().invoke(main, ["export", *words], env={"TOKAUT_DATA": str(self.folder)})
+
+    def acts(self) -> list[Any]:
+        with self.database.read() as connection:
+            rows = connection.execute(select(t.audit.c.act, t.audit.c.object_id).order_by(t.audit.c.audit_id))
+            return [tuple(row) for row in rows if row.act.startswith("exported")]
+
+
+@pytest.fixture
+def ground(tmp_path: Path) -> Ground:
+    return Ground(tmp_path)
+
+
+@pytest.mark.parametrize("form", ["cybertipline", "cybertip_ca", "primero"])
+def test_a_sheet_is_written_for_this_account_alone_and_is_in_the_audit(ground: Ground, form: str) -> None:
+    out = ground.folder / "sheet.txt"
+    result = ground.run(REPORT_ID.upper(), form, "--out", str(out))
+    assert (result.exit_code, "Sent nowhere" in result.output) == (0, True)
+    assert out.stat().st_mode & 0o777 == 0o600
+    text = out.read_text(encoding="utf-8")
+    assert ground.data["narrative"] in text
+    assert text.startswith("## DRILL")
+    assert ground.data["narrative"] not in result.output
+    assert ground.acts() == [(f"exported:{form}", REPORT_ID)]
+
+
+def test_as_a_table_for_a_spreadsheet(ground: Ground) -> None:
+    out = ground.folder / "sheet.csv"
+    assert ground.run(REPORT_ID, "primero", "--csv", "--out", str(out)).exit_code == 0
+    assert '"risk_level","high"' in out.read_text(encoding="utf-8-sig")
+
+
+def test_what_was_said_later_is_on_it(ground: Ground) -> None:
+    ground.say_later("the boat came back")
+    out = ground.folder / "sheet.txt"
+    assert ground.run(REPORT_ID, "cybertip_ca", "--out", str(out)).exit_code == 0
+    assert "## Said later by My report\n[2026-11-25T09:46:40Z, words] the boat came back" in out.read_text()
+
+
+@pytest.mark.rule("S-13")
+def test_a_number_that_was_taken_back_is_not(ground: Ground) -> None:
+    kept, gone = ground.folder / "kept.txt", ground.folder / "gone.txt"
+    ground.run(REPORT_ID, "cybertipline", "--out", str(kept))
+    ground.withdraw()
+    ground.run(REPORT_ID, "cybertipline", "--out", str(gone))
+    assert [MSISDN in path.read_text() for path in (kept, gone)] == [True, False]
+
+
+def test_nothing_is_written_over_and_nothing_without_a_key(ground: Ground) -> None:
+    out = ground.folder / "sheet.txt"
+    out.write_text("mine")
+    refused = ground.run(REPORT_ID, "primero", "--out", str(out))
+    assert (refused.exit_code, out.read_text()) == (1, "mine")
+    for path in (ground.folder / "keys" / "private" / ONE).glob("*.key"):
+        path.unlink()
+    closed = ground.run(REPORT_ID, "primero", "--out", str(ground.folder / "other.txt"))
+    assert (closed.exit_code, "does not open" in closed.output) == (1, True)
+    assert not (ground.folder / "other.txt").exists()
+
+
+def test_who_was_not_given_the_report_has_no_sheet_of_it(ground: Ground) -> None:
+    result = ground.run(REPORT_ID, "primero", "--hotline", TWO, "--out", str(ground.folder / "sheet.txt"))
+    assert (result.exit_code, ONE in result.output) == (1, True)
+    unknown = ground.run(LATER, "primero", "--out", str(ground.folder / "sheet.txt"))
+    assert (unknown.exit_code, "There is no report" in unknown.output) == (1, True)
+    assert ground.acts() == []
+
+
+def test_half_a_sign_is_written_as_an_escape(ground: Ground) -> None:
+    ground.say_later(json.loads('"half \\ud83d"'))
+    out = ground.folder / "sheet.txt"
+    assert ground.run(REPORT_ID, "primero", "--out", str(out)).exit_code == 0
+    assert "half \\ud83d" in out.read_text(encoding="utf-8")

@@ -1,0 +1,97 @@
+"""`tokaut export`: a report as a sheet for another body's form, which a person hands in. Nothing is sent."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reports.bodies import without_number
+from reports.exports import SHEETS, Row, as_csv, as_text, sheet
+from reports.hardening import harden
+from reports.keyfolder import KeyFault, load_private
+from reports.sealing import Box, Context, Poison, open_body
+from reports.settings import Place, load
+from reports.store import answering, orders, reading
+from reports.store.database import Database
+from reports.store.outbox import Body
+from tokaut.opened import opened
+from tokaut.plain import Plain
+
+
+@click.command()
+@click.argument("report_id", metavar="REPORT_ID")
+@click.argument("form", type=click.Choice(sorted(SHEETS)))
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), help="A new file; only this account can read it."
+)
+@click.option("--csv", "table", is_flag=True, help="As a table for a spreadsheet, not as text.")
+@click.option("--hotline", metavar="HOTLINE", help="With whose key; else that of the hotline furthest along.")
+def export(report_id: str, form: str, out: Path, table: bool, hotline: str | None) -> None:
+    """Write REPORT_ID as a sheet for the FORM of another body, with the hotline's private key. It is sent nowhere.
+
+    A person of the hotline copies the sheet into that body's form, where its law allows that. The sheet holds what the
+    reporter typed, and a number only where contact was allowed. That it was made, by whom and for which form, is a
+    line of the audit before the report is opened. Delete the file when it was handed in.
+
+    \b
+    Example:  tokaut export 01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e cybertipline --out /run/tokaut/sheet.txt
+
+    Next: read it, hand it in, delete it. `tokaut audit verify` keeps that you made it.
+    """
+    harden()
+    report_id = report_id.lower()
+    with opened() as (database, actor):
+        name = _hotline(database, report_id, hotline)
+        held = reading.held(database, report_id, name)
+        if held is None:
+            raise Plain(f"What {name} was given of {report_id} is no report with answers; there is no sheet for it.")
+        orders.note(database, f"exported:{form}", report_id, actor)
+    rows = _rows(form, held, report_id, name)
+    _write(out, as_csv(rows) if table else as_text(rows))
+    click.echo(f"{out}: the sheet for {form}, revision {held.revision}. Sent nowhere; delete it once it was handed in.")
+
+
+def _rows(form: str, held: reading.Held, report_id: str, hotline: str) -> list[Row]:
+    data = _opened(held, held.report, Context(held.mode, report_id, held.revision, hotline))
+    said = []
+    for one in held.messages:
+        found = _opened(held, one, Context.of_message(held.mode, report_id, one.message_id, hotline))
+        said.append(f"[{found['created_at']}, {found['kind']}] {found['text'] or ''}".rstrip())
+    return sheet(form, data, "\n".join(said))
+
+
+def _hotline(database: Database, report_id: str, named: str | None) -> str:
+    box = answering.letterbox(database, report_id)
+    if box is None or not box.hotlines:
+        raise Plain(f"There is no report {report_id} that somebody was given. Look: tokaut deliveries list")
+    if named and named not in box.hotlines:
+        raise Plain(f"Only who was given the report may have it opened: {', '.join(box.hotlines)}.")
+    return named or box.hotlines[0]
+
+
+def _opened(held: reading.Held, body: Body, context: Context) -> Mapping[str, Any]:
+    hotline = context.hotline
+    try:
+        keys = load_private(load(Place, os.environ).keys, [hotline])
+        data = open_body(keys.of(hotline, body.key_id), context, Box(body.key_id, body.wrap, body.head, body.sealed))
+    except (KeyFault, Poison) as fault:
+        raise Plain(
+            f"The report does not open: {fault}. Run this under the account of the worker, where {hotline}'s key is."
+        ) from None
+    found: Mapping[str, Any] = json.loads(without_number(data) if held.withdrawn else data)
+    return found
+
+
+def _write(path: Path, text: str) -> None:
+    """Never over another file, and for nobody else from the first moment. What is no text (half a sign) is escaped."""
+    try:
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(file, "wb") as sheet_file:
+            sheet_file.write(text.encode("utf-8", "backslashreplace"))
+    except OSError as error:
+        raise Plain(f"{path} cannot be written ({error.strerror}). Name a new file, in a folder of yours.") from None
