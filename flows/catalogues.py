@@ -49,20 +49,21 @@ def load(folder: Traversable) -> dict[str, Catalogue]:
 def read(tag: str, text: str) -> Catalogue:
     entries = polib.pofile(text)
     head = entries.metadata
-    words = {entry.msgid: entry.msgstr for entry in entries if entry.msgstr and _same_fields(entry)}
+    words = {entry.msgid: entry.msgstr for entry in entries if entry.msgstr and _holds(entry)}
     greetings = frozenset(map(fold, filter(None, head.get("X-Greetings", "").split(","))))
     return Catalogue(tag, head.get("X-Name", tag), head.get("X-Reviewed", ""), words, greetings)
 
 
-def _same_fields(entry: polib.POEntry) -> bool:
-    """A translation with other placeholders than the English is none: a number might be missing.
+def _holds(entry: polib.POEntry) -> bool:
+    """A translation with other placeholders than the English is none: a number might be missing. One that is fuzzy is
+    none either: it says what the English said before.
 
     In each line too: one goes away with a field that a country lacks, and with it what else it says.
     """
-    return _fields_by_line(entry.msgid) == _fields_by_line(entry.msgstr)
+    return not entry.fuzzy and fields_by_line(entry.msgid) == fields_by_line(entry.msgstr)
 
 
-def _fields_by_line(words: str) -> list[list[str]]:
+def fields_by_line(words: str) -> list[list[str]]:
     return sorted(filter(None, (sorted(PLACEHOLDER.findall(line)) for line in words.split("\n"))))
 
 

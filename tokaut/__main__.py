@@ -13,6 +13,7 @@ from tokaut.demo import demo
 from tokaut.export import export
 from tokaut.hotline import hotline
 from tokaut.keys import keys
+from tokaut.locales import locales
 from tokaut.message import message
 from tokaut.migrate import migrate
 from tokaut.numbers import numbers
@@ -47,6 +48,7 @@ for command in (
     export,
     message,
     numbers,
+    locales,
     audit,
     backup,
     restore,

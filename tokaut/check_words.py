@@ -6,26 +6,30 @@ from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
-import locales
 from flows import catalogues, parse
+from flows.messages import messages
 from tokaut.check_redis import Unseen
+from tokaut.coverage import LOCALES, lacking
 
 TWO_YEARS = timedelta(days=730)
 FLOWS = Path(parse.__file__).parent
-LOCALES = Path(locales.__file__).parent
 
 
 def words(drafts: Sequence[str], today: date) -> Iterator[str]:
     """Sentences; `drafts`: the languages that the operator offers by name."""
-    for flow in parse.load(FLOWS).flows.values():
+    book = parse.load(FLOWS)
+    for flow in book.flows.values():
         for topic in flow.topics:
             if today - date.fromisoformat(topic.checked) > TWO_YEARS:
                 by = "; ".join(flow.sources[name].by for name in topic.sources)
                 yield f"the tip {topic.id} was last checked on {topic.checked}; read it beside its sources again: {by}"
     found = catalogues.load(LOCALES)
-    for tag in drafts:
+    reviewed = [tag for tag, one in found.items() if one.reviewed and tag != catalogues.ENGLISH]
+    for tag in dict.fromkeys((*drafts, *reviewed)):
         if tag not in found:
             yield f"TOKAUT_DRAFT_LANGUAGES names {tag}, and there is no such catalogue; look into locales"
+        elif lacks := lacking(found[tag], messages(book)):
+            yield f"{found[tag].name} is on no menu: not translated yet: {', '.join(lacks)}"
         elif not found[tag].reviewed:
             yield Unseen(
                 f"{found[tag].name} is offered as a draft: a speaker and a child-protection worker have to read it"

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
+import pytest
+
+from flows import catalogues
+from tokaut import check_words
 from tokaut.check_redis import Unseen
 from tokaut.check_words import words
 
@@ -27,3 +32,16 @@ def test_a_draft_that_is_offered_is_said_and_is_no_fault() -> None:
 def test_a_language_without_a_catalogue_is_a_fault() -> None:
     [line] = words(["xx"], TODAY)
     assert not isinstance(line, Unseen) and "xx" in line
+
+
+@pytest.mark.rule("S-33")
+@pytest.mark.parametrize(("drafts", "reviewed"), [(["bi"], ""), ([], "an organisation, 2026-11")])
+def test_a_language_that_lacks_a_safety_screen_is_named_with_the_screen(
+    drafts: list[str], reviewed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = catalogues.load(check_words.LOCALES)["bi"]
+    said = {english: own for english, own in whole.words.items() if english != "Are you or a child in danger?"}
+    monkeypatch.setattr(catalogues, "load", lambda _: {"bi": replace(whole, words=said, reviewed=reviewed)})
+    [line] = words(drafts, TODAY)
+    assert line == "Bislama is on no menu: not translated yet: report.danger"
+    assert not isinstance(line, Unseen)

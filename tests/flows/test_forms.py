@@ -1,0 +1,90 @@
+"""Every form of every screen: none is left out, and none is shown that a phone cannot show."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from flows.catalogues import PLAIN
+from flows.check import check
+from flows.fit import fits
+from flows.forms import Form, Phone, forms, reached
+from flows.parse import read
+from reports.country import SHIPPED, load_all
+from tests.flows.phone import LIMITS, book, world
+from tokaut.phones import CHANNELS, phone
+
+COUNTRIES = {one.iso: one for one in load_all(sorted(path.stem for path in SHIPPED.glob("*.toml")), "demo")}
+
+FLOW = """
+flow: t
+version: 1
+screens:
+  home:
+    start: true
+    words: [{when: {channel: sms}, say: By text}, By dialling]
+    choices: [{say: Ask, go: ask}]
+  ask:
+    ask: q
+    words: What?
+    choices: [{say: One, value: one, go: told}, {say: Two, value: two, go: told}]
+  told:
+    words:
+      - {when: {q: one, send_to: two}, say: One of two}
+      - {when: {q: one}, say: One}
+      - Two or none
+    choices:
+      - {say: On, when: {channel: sms}, go: by_text}
+      - {say: Home, go: home}
+  by_text:
+    end: true
+    words: Only by text
+"""
+
+
+def small(channel: str) -> Phone:
+    here = world({"channel": channel, "send_to": None})
+    return Phone(here, LIMITS[channel], {"send_to": ("one", "two")}, ("t.home",))
+
+
+def heads(channel: str) -> list[str]:
+    found = forms(check([read("t.yaml", FLOW)]), small(channel))
+    return [form.text[0].split("\n")[0] for form in found]
+
+
+def test_each_form_stands_once_and_what_does_not_hold_here_is_left_out() -> None:
+    assert sorted(heads("ussd")) == ["By dialling", "One", "One of two", "Two or none", "What?"]
+    assert sorted(heads("sms")) == ["By text", "One", "One of two", "Only by text", "Two or none", "What?"]
+
+
+def test_what_a_phone_cannot_come_to_is_left_out() -> None:
+    vanuatu = COUNTRIES["VU"]
+    ussd, sms = (reached(book(), phone(book(), vanuatu, PLAIN, channel, [PLAIN])) for channel in CHANNELS)
+    assert {"home.home", "home.goodbye", "report.sent"} <= ussd
+    assert not {"home.home_sms", "home.first_words", "home.no_pictures", "tips_young.who_sms"} & ussd
+    assert {"home.home_sms", "home.first_words", "home.no_pictures", "tips_young.who_sms"} <= sms
+    assert not {"home.home", "home.goodbye"} & sms
+
+
+def test_every_screen_is_looked_at_somewhere() -> None:
+    seen = {form.screen.id for iso in ("VU", "TO", "KE", "WS") for channel in CHANNELS for form in of(iso, channel)}
+    assert seen == set(book().screens)
+
+
+def of(iso: str, channel: str) -> list[Form]:
+    return list(forms(book(), phone(book(), COUNTRIES[iso], PLAIN, channel, [PLAIN, replace(PLAIN, tag="bi")])))
+
+
+@pytest.mark.parametrize("iso", sorted(COUNTRIES))
+def test_every_page_in_every_country_fits(iso: str) -> None:
+    for channel in CHANNELS:
+        pages = [page for form in of(iso, channel) for page in form.text]
+        assert len(pages) > 140
+        assert all(fits(page, LIMITS[channel]) for page in pages)
+
+
+def test_the_send_screen_is_seen_in_all_its_words() -> None:
+    texts = {form.text[0].split("\n")[0] for form in of("VU", "ussd") if form.screen.id == "report.send"}
+    assert len(texts) >= 7, texts
+    assert any(text.startswith("Send to Pikinini Helpline and Women's Centre with your number?") for text in texts)

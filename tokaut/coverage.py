@@ -1,0 +1,120 @@
+"""How much of a language is done, who has read it, and which of its screens need more pages than the English ones."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polib
+
+import locales
+from flows.catalogues import ENGLISH, PLAIN, SAFETY, Catalogue, read, safety
+from flows.fit import alphabet
+from flows.forms import Form, Phone, forms
+from flows.messages import messages
+from flows.model import Book
+from reports.country import Country
+from reports.law import CRITERIA
+from reports.screen_words import SAID
+from tokaut.phones import CHANNELS, phone, spoken
+
+LOCALES = Path(locales.__file__).parent
+EVERYWHERE = "the words of every screen"
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Of one language. `old`: translations of an English that has changed since (fuzzy); they are shown to nobody."""
+
+    tag: str
+    name: str
+    alphabet: str  # gsm7 or ucs2: of its words taken together
+    messages: int
+    done: int
+    old: int
+    reviewed_by: str
+    lacking: tuple[str, ...]  # safety screens that keep it off every menu
+
+    @property
+    def reviewed(self) -> int:
+        """A language is read whole or not at all; what came since is not."""
+        return self.done if self.reviewed_by else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    screen: str
+    pages: int
+    english: int
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One language on one channel of one country."""
+
+    language: str
+    country: str
+    channel: str
+    screens: int
+    pages: int
+    unfit: tuple[Unfit, ...]
+
+
+def words_of(tag: str, book: Book) -> Words:
+    text = (LOCALES / f"{tag}.po").read_text(encoding="utf-8")
+    catalogue, entries = read(tag, text), polib.pofile(text)
+    found = messages(book)
+    wanted = (*found, *SAID, *CRITERIA.values())
+    return Words(
+        tag,
+        PLAIN.name if tag == ENGLISH else catalogue.name,
+        max(alphabet(one) for one in catalogue.words.values()),
+        len(set(wanted)),
+        len(set(wanted) & set(catalogue.words)),
+        sum(entry.fuzzy for entry in entries),
+        PLAIN.reviewed if tag == ENGLISH else catalogue.reviewed,
+        lacking(catalogue, found),
+    )
+
+
+def lacking(catalogue: Catalogue, found: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """The safety screens that are not wholly in this language (S-33); `found` as `flows.messages.messages` gives it."""
+    screens = [_safe(found.get(words, ())) for words in catalogue.lacks((*safety(found), *SAID))]
+    return tuple(dict.fromkeys(name for names in screens for name in names or [EVERYWHERE]))
+
+
+def _safe(screens: Sequence[str]) -> list[str]:
+    return [name for name in screens if name.startswith(SAFETY)]
+
+
+def lines(book: Book, countries: Collection[Country], known: Mapping[str, Catalogue]) -> Iterator[Line]:
+    for country in countries:
+        menu = spoken(country, known)
+        for channel in CHANNELS:
+            english = phone(book, country, PLAIN, channel, menu)
+            for language in menu:
+                own = phone(book, country, language, channel, menu)
+                yield _line((language.tag, country.iso, channel), list(forms(book, own)), english)
+
+
+def _line(which: tuple[str, str, str], shown: Sequence[Form], english: Phone) -> Line:
+    screens = len({form.screen.id for form in shown})
+    return Line(*which, screens, sum(len(form.text) for form in shown), tuple(_unfit(shown, english)))
+
+
+def _unfit(shown: Sequence[Form], english: Phone) -> Iterator[Unfit]:
+    """The worst form of each screen that takes more pages than in English, or whose heading is cut in two."""
+    worst: dict[str, Unfit] = {}
+    for form in shown:
+        pages, there = len(form.text), len(english.lay(form).pages)
+        if pages > there or is_cut(form):
+            before = worst.get(form.screen.id)
+            if before is None or pages > before.pages:
+                worst[form.screen.id] = Unfit(form.screen.id, pages, there)
+    yield from worst.values()
+
+
+def is_cut(form: Form) -> bool:
+    """Whether words run on to another page. A menu that goes on between two choices is whole."""
+    return any(page.more and not page.lines for page in form.laid.pages)
