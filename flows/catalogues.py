@@ -21,13 +21,15 @@ SAFETY = ("home.", "report.danger", "report.emergency", "report.category")
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """`name` is the language's own name. `words` holds what is translated. `greetings`: first texts that pick it."""
+    """`name` is the language's own name. `words` holds what is translated. `greetings`: first texts that pick it.
+    `keywords`: other words for what the home screen offers, or HELP, with what each means in English."""
 
     tag: str
     name: str
     reviewed: str = ""  # who has read it, an organisation, and when
     words: Mapping[str, str] = field(default_factory=dict)
     greetings: frozenset[str] = frozenset()
+    keywords: Mapping[str, str] = field(default_factory=dict)
 
     def say(self, words: str) -> str:
         return self.words.get(words, words)
@@ -51,7 +53,9 @@ def read(tag: str, text: str) -> Catalogue:
     head = entries.metadata
     words = {entry.msgid: entry.msgstr for entry in entries if entry.msgstr and _holds(entry)}
     greetings = frozenset(map(fold, filter(None, head.get("X-Greetings", "").split(","))))
-    return Catalogue(tag, head.get("X-Name", tag), head.get("X-Reviewed", ""), words, greetings)
+    keywords = (pair.split("=") for pair in filter(None, head.get("X-Keywords", "").split(",")))  # "help=helpem, …"
+    meant = {fold(word): fold(keyword) for keyword, word in keywords}
+    return Catalogue(tag, head.get("X-Name", tag), head.get("X-Reviewed", ""), words, greetings, meant)
 
 
 def _holds(entry: polib.POEntry) -> bool:

@@ -35,9 +35,12 @@ def begin(book: Book, at: str = "home.home") -> State:
     return State(book.screen(at).id)
 
 
-def step(book: Book, state: State, reply: str, world_of: WorldOf, *, limit: Limit, now: int) -> Step:
-    """Takes one reply; `now` is unix seconds. With an effect the state stays on its screen until `arrive`."""
-    return _Turn(book, _undone(state), reply, world_of, limit, now).taken()
+def step(
+    book: Book, state: State, reply: str, world_of: WorldOf, *, limit: Limit, now: int, more: bool = False
+) -> Step:
+    """Takes one reply; `now` is unix seconds. With an effect the state stays on its screen until `arrive`. `more`: what
+    is no answer goes on from words just sent, and is kept however short."""
+    return _Turn(book, _undone(state), reply, world_of, limit, now, more).taken()
 
 
 def arrive(book: Book, state: State, outcome: str, world_of: WorldOf) -> State:
@@ -60,6 +63,7 @@ class _Turn:
     world_of: WorldOf
     limit: Limit
     now: int
+    more: bool
 
     def taken(self) -> Step:
         screen = self.book.screens[self.state.screen]
@@ -153,9 +157,10 @@ class _Turn:
     def wrong(self) -> Step:
         """Words sent where a choice or a code was asked are kept: they were meant."""
         state = self.state
-        words = (Unasked(self.now, state.screen, kept(self.reply)),) if is_words(self.reply) else ()
-        state = replace(state, unasked=state.unasked + words, wrong=min(state.wrong + 1, TOO_MANY))
-        return Step(state, accepted=False, sorry=True)
+        words = (Unasked(self.now, state.screen, kept(self.reply)),) if self.more or is_words(self.reply) else ()
+        wrong = state.wrong if self.more else min(state.wrong + 1, TOO_MANY)
+        state = replace(state, unasked=state.unasked + words, wrong=wrong)
+        return Step(state, accepted=False, sorry=not self.more)
 
 
 def _undone(state: State) -> State:

@@ -11,9 +11,10 @@ CHOOSE = "language.choose"
 
 
 def begun_by(caller: Caller, state: State) -> State:
-    """A conversation that begins at `state`: a first text that is a known word of a language picks it."""
-    tag = (caller.around.picked(caller.inbound.text) if caller.kind == "sms" else None) or caller.spoken
-    if not tag:
-        return state
-    answer = Answer(CHOOSE, "language", tag, typed=False, at=caller.now)
-    return replace(state, trail=((CHOOSE, 0),), answers=(answer,))
+    """A conversation that begins at `state`, in the language that is known already."""
+    return spoken(state, caller.spoken, caller.now) if caller.spoken else state
+
+
+def spoken(state: State, tag: str, at: int) -> State:
+    """As if that language had been chosen before anything else."""
+    return replace(state, trail=((CHOOSE, 0),), answers=(Answer(CHOOSE, "language", tag, typed=False, at=at),))

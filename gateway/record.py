@@ -72,6 +72,11 @@ class Record:
     media: Media = ()
 
 
+def in_danger(state: State) -> bool:
+    """Said, and with a category: from then on a dropped line is heard (S-12)."""
+    return state.values.get("danger") == "now" and bool(state.values.get("category"))
+
+
 def take_up(drafts: Sequence[Draft], state: State, not_before: int) -> Draft | None:
     """The draft that this walk carries on: the same first two answers, and not too long ago."""
     danger, category = state.values.get("danger"), state.values.get("category")

@@ -1,16 +1,18 @@
-"""What is different by SMS: carriers' words, words that were meant to be heard, silence, machines that answer."""
+"""What is different by SMS: words in place of numbers, words that were meant to be heard, silence, machines."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from flows.engine import carry
-from flows.words import fold, is_words
+from flows.show import TOO_MANY
+from flows.words import UNDERSTOOD, fold, is_words
 from gateway import limits
 from gateway.caller import Caller
+from gateway.keywords import HELP, Keywords, Vocabulary
 from gateway.media import noted
 from gateway.message import Turn
-from gateway.record import Draft, Record
+from gateway.record import Draft, Record, in_danger
 from gateway.turns import Last
 from gateway.walk import HOME, Moved, Walk
 from reports.sealing import Vault
@@ -18,7 +20,9 @@ from reports.store.database import Away, Database
 from reports.store.messages import opt_in, opt_out
 
 SILENT_SECONDS = 30 * 60  # after that any SMS gets the home screen: whoever holds the phone may be somebody else
+PART_SECONDS = 10 * 60  # within which what follows typed words goes on from them: typing takes that long
 FIRST_WORDS = "home.first_words"
+DID_YOU_MEAN = "home.did_you_mean"
 TIPS = "tips_young.who_sms"  # a first screen too: it has the numbers, and says that texts stay
 NO_PICTURES = "home.no_pictures"
 SILENCE = Turn("", goes_on=True)
@@ -30,6 +34,7 @@ class Texting:
         self._walk = walk
         self._database = database
         self._vault = vault
+        self._vocabulary = Vocabulary(walk.book, HOME["sms"])
 
     def move(self, caller: Caller, record: Record | None, drafts: list[Draft], last: Last) -> Moved:
         word = caller.inbound.word or limits.word(caller.inbound.text)
@@ -37,39 +42,106 @@ class Texting:
             return self._stop(caller, record, last)
         if word == "start":
             self._note(caller, opted_out=False)
-        moved = self._answered(caller, record, drafts, last, help_wanted=word == "help")
+        if record is None or record.over or caller.now - record.at > SILENT_SECONDS:
+            moved = self._first(caller, record, last, help_wanted=word == "help")
+        else:
+            moved = self._next(caller, record, drafts, last, help_wanted=word == "help")
         if caller.inbound.media and moved.record.answer.text:
             moved = replace(moved, record=replace(moved.record, answer=self._no_pictures(caller)))
-        return self._unless_looping(caller, record, moved, help_wanted=word == "help")
+        return self._unless_looping(caller, record, moved)
 
-    def _answered(
-        self, caller: Caller, record: Record | None, drafts: list[Draft], last: Last, *, help_wanted: bool
-    ) -> Moved:
+    def _first(self, caller: Caller, before: Record | None, last: Last, *, help_wanted: bool) -> Moved:
+        """The home screen, whatever it says: nobody is asked anything before the number and where texts stay."""
+        text, known = caller.inbound.text, self._keywords(caller)
+        keyword = HELP if help_wanted else known.exact(text)
+        if keyword is None and self._is_heard(text):
+            return self._first_words(caller, before, last)
+        caller = replace(caller, spoken=known.language(text) or "")
+        record = self._walk.begin(caller, last, before, TIPS if keyword == "tips" else "")
+        if keyword is None and (near := known.near(text)):
+            record = self._ask_back(caller, record, near)
+        return Moved(record, accepted=keyword is not None)
+
+    def _next(self, caller: Caller, record: Record, drafts: list[Draft], last: Last, *, help_wanted: bool) -> Moved:
         text = caller.inbound.text
-        going_on = record is not None and not record.over and caller.now - record.at <= SILENT_SECONDS
-        if record and going_on:
-            caller = replace(caller, spoken=record.state.values.get("language") or "")
-        if record is None or not going_on or help_wanted:
-            if not help_wanted and self._is_heard(text):
-                return self._first_words(caller, record, last)
-            home = self._walk.begin(caller, last, record, TIPS if fold(text) == "tips" else "")
-            if record and going_on:  # asked for help in between: what waits to be heard waits on, and can be deleted
-                state = replace(carry(home.state, record.state.answers), unasked=record.state.unasked)
-                media = record.media + home.media
-                home = replace(home, state=state, begun=record.begun, words=record.words, media=media)
-            return Moved(home, accepted=help_wanted)
+        caller = replace(caller, spoken=record.state.values.get("language") or "")
+        if help_wanted:
+            return Moved(self._home_again(caller, record, last))
         record = replace(record, last=last, media=noted(record.media, caller.inbound.media))
         if fold(text) == GO_ON and record.answer == self._no_pictures(caller):
             return Moved(self._walk.again(caller, record))
         late = caller.late or limits.is_stale(caller.inbound.sent_at, caller.now)
         if late and limits.is_key(text):
             return Moved(record, accepted=False)  # for a menu that its sender did not see
-        if record.state.screen == HOME["sms"] and self._is_heard(text):
-            return self._first_words(caller, record, last)
-        return self._walk.step(caller, record, drafts, text)
+        if self._walk.book.screen(record.state.screen).typed:
+            return self._walk.step(caller, record, drafts, text)
+        return self._chosen(caller, record, drafts, text, late=late)
 
-    def _no_pictures(self, caller: Caller) -> Turn:
-        return replace(self._walk.notice(caller, NO_PICTURES), goes_on=True)
+    def _chosen(self, caller: Caller, record: Record, drafts: list[Draft], text: str, *, late: bool) -> Moved:
+        """At a choice: an answer to it; else a keyword; else more of what was being said; else perhaps an error."""
+        text = self._confirmed(caller, record, text)
+        keyword = self._keywords(caller).exact(text)
+        if keyword and not self._walk.takes(caller, record, text):
+            return Moved(record, accepted=False) if late else self._to(keyword, caller, record, drafts)
+        going_on = _goes_on_writing(record, text, caller.now)
+        if going_on or self._walk.takes(caller, record, text):
+            return self._walk.step(replace(caller, more=going_on), record, drafts, text)
+        return self._misread(caller, record, text) or self._walk.step(caller, record, drafts, text)
+
+    def _to(self, keyword: str, caller: Caller, record: Record, drafts: list[Draft]) -> Moved:
+        home = self._home_again(caller, record, record.last)
+        return Moved(home) if keyword == HELP else self._walk.step(caller, home, drafts, keyword)
+
+    def _misread(self, caller: Caller, record: Record, text: str) -> Moved | None:
+        """What is no answer and no keyword: words that want to be heard, or a typing error that is asked about."""
+        near = self._keywords(caller).near(text)
+        if record.state.screen == HOME["sms"]:
+            if self._is_heard(text):
+                return self._first_words(caller, record, record.last)
+            return Moved(self._ask_back(caller, record, near), accepted=False) if near else None
+        if near != HELP:
+            return None
+        covered = replace(record, state=replace(record.state, wrong=TOO_MANY))  # the numbers; the question stays open
+        return Moved(self._walk.again(caller, covered), accepted=False)
+
+    def _home_again(self, caller: Caller, record: Record, last: Last) -> Record:
+        """Asked for in between. What waits to be heard waits on, and can be deleted. What was said in danger is as
+        after a dropped line, and what was sent is sent: whatever is answered from here on changes neither."""
+        home = self._walk.begin(caller, last, record)
+        if in_danger(record.state) or (record.begun and record.begun.sent_at):
+            return home
+        state = replace(carry(home.state, record.state.answers), unasked=record.state.unasked)
+        media = record.media + home.media
+        return replace(home, state=state, begun=record.begun, words=record.words, media=media)
+
+    # Typing errors
+
+    def _ask_back(self, caller: Caller, record: Record, keyword: str) -> Record:
+        """The state is the home screen's: its numbers are the answers, and none of them is a guess."""
+        if turn := self._asked_back(caller, record, keyword):
+            record = replace(record, answer=turn)
+        return record
+
+    def _asked_back(self, caller: Caller, record: Record, keyword: str) -> Turn | None:
+        """None where the home screen offers nothing of the kind, or is what was meant."""
+        labels = self._keywords(caller).labels[caller.around.ground_in(record.state).language.tag]
+        if keyword not in labels:
+            return None
+        around = replace(caller.around, said={**caller.around.said, "meant": labels[keyword]})
+        turn = self._walk.notice(replace(caller, around=around), DID_YOU_MEAN, record.state)
+        return replace(turn, goes_on=True)
+
+    def _confirmed(self, caller: Caller, record: Record, text: str) -> str:
+        """What "yes" means where something was asked back."""
+        if record.state.screen != HOME["sms"] or fold(text) not in UNDERSTOOD:
+            return text
+        keywords = self._keywords(caller).labels["en"]
+        return next((one for one in keywords if self._asked_back(caller, record, one) == record.answer), text)
+
+    def _keywords(self, caller: Caller) -> Keywords:
+        return self._vocabulary.of(caller.country.iso, caller.around)
+
+    # Words
 
     def _is_heard(self, text: str) -> bool:
         return is_words(text) and not limits.is_call_me(text)
@@ -80,15 +152,20 @@ class Texting:
         record = self._walk.keep_words(caller, record, caller.inbound.text, file_itself=not machine)
         return Moved(record, accepted=False)
 
+    def _no_pictures(self, caller: Caller) -> Turn:
+        return replace(self._walk.notice(caller, NO_PICTURES), goes_on=True)
+
+    # Carriers' words, and machines
+
     def _stop(self, caller: Caller, record: Record | None, last: Last) -> Moved:
         """The carrier has answered in our place. What was said in danger still goes, as with a dropped line."""
         self._note(caller, opted_out=True)
         record = self._walk.discard(record) if record else self._walk.begin(caller, last)
         return Moved(replace(record, last=last, answer=SILENCE))
 
-    def _unless_looping(self, caller: Caller, before: Record | None, moved: Moved, *, help_wanted: bool) -> Moved:
+    def _unless_looping(self, caller: Caller, before: Record | None, moved: Moved) -> Moved:
         loop = before.loop if before else limits.Loop()
-        speak, loop = limits.reply_to(loop, freed=moved.accepted or help_wanted, now=caller.now)
+        speak, loop = limits.reply_to(loop, freed=moved.accepted, now=caller.now)
         record = replace(moved.record, loop=loop, answer=moved.record.answer if speak else SILENCE)
         return replace(moved, record=record)
 
@@ -98,3 +175,12 @@ class Texting:
             (opt_out if opted_out else opt_in)(self._database, key)
         except Away:
             return  # nothing unasked is sent without asking the database, so nothing goes wrong meanwhile
+
+
+def _goes_on_writing(record: Record, text: str, now: int) -> bool:
+    """Whether it follows on typed words, as parts of a long text do that the network did not put together."""
+    if now - record.at > PART_SECONDS or not any(map(str.isalpha, text)):
+        return False
+    state = record.state
+    typed = bool(state.trail) and (index := state.trail[-1][1]) >= 0 and state.answers[index].typed
+    return typed or (state.screen == FIRST_WORDS and record.words is not None)

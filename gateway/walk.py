@@ -20,7 +20,7 @@ from gateway.languages import begun_by
 from gateway.mailroom import Mailroom
 from gateway.media import noted
 from gateway.message import Turn
-from gateway.record import Begun, Draft, Record, carried, drafts_after, take_up
+from gateway.record import Begun, Draft, Record, carried, drafts_after, in_danger, take_up
 from gateway.turns import Last
 from gateway.world import Surroundings
 from reports.code import spaced
@@ -85,7 +85,8 @@ class Walk:
         before = record
         try:
             around = self._around(caller, record)
-            found = engine.step(self.book, record.state, reply, around, limit=caller.limit, now=caller.now)
+            limit, now, more = caller.limit, caller.now, caller.more
+            found = engine.step(self.book, record.state, reply, around, limit=limit, now=now, more=more)
             if found.left:
                 return self._leave(caller, record)
             record = self._with_report(caller, replace(record, state=found.state), drafts)
@@ -120,7 +121,7 @@ class Walk:
     def discard(self, record: Record) -> Record:
         """Words never confirmed are not wanted after all; danger = now stays: leaving is like a dropped line."""
         begun = record.begun
-        if begun is None or begun.sent_at or not begun.pending or _in_danger(record.state):
+        if begun is None or begun.sent_at or not begun.pending or in_danger(record.state):
             return record
         self._filer.withdraw(begun)
         return replace(record, begun=replace(begun, pending=False), words=None)
@@ -135,10 +136,14 @@ class Walk:
     def holds_answers(self, caller: Caller, record: Record, reply: str) -> bool:
         """Whether a reply at a choice is an answer and more behind it, and not an odd thing that somebody typed."""
         first, star, _ = reply.partition("*")
-        if not star or self.book.screen(record.state.screen).typed:
+        return bool(star) and self.takes(caller, record, first)
+
+    def takes(self, caller: Caller, record: Record, reply: str) -> bool:
+        """Whether it is an answer to the choice that is open. Nothing is taken."""
+        if self.book.screen(record.state.screen).typed:
             return False
         around = self._around(caller, record)
-        return engine.step(self.book, record.state, first, around, limit=caller.limit, now=caller.now).accepted
+        return engine.step(self.book, record.state, reply, around, limit=caller.limit, now=caller.now).accepted
 
     def asks_for_words(self, record: Record) -> bool:
         typed = self.book.screen(record.state.screen).typed
@@ -222,9 +227,9 @@ class Walk:
         return self._filer.update(told(caller, record, self._flow_version), begun) if answered else begun
 
     def _leave_to_file_itself(self, caller: Caller, record: Record, begun: Begun) -> Begun:
-        in_danger = _in_danger(record.state)
-        if in_danger or record.words is not None:
-            leave = self._filer.rescue if in_danger else self._filer.words
+        danger = in_danger(record.state)
+        if danger or record.words is not None:
+            leave = self._filer.rescue if danger else self._filer.words
             if legs := caller.around.legs(record.state, "incomplete"):
                 return leave(told(caller, record, self._flow_version), begun, legs)
         was_waiting = self._filer.drop(begun)
@@ -234,7 +239,3 @@ class Walk:
 def _seed(caller: Caller) -> str:
     """A path is walked again from the provider's id alone; elsewhere an id may be used again for somebody else."""
     return secrets.token_hex(8) if caller.kind == "ussd" and not caller.inbound.path else ""
-
-
-def _in_danger(state: State) -> bool:
-    return state.values.get("danger") == "now" and bool(state.values.get("category"))

@@ -8,7 +8,6 @@ from itertools import takewhile
 
 from flows.catalogues import PLAIN, Catalogue, options
 from flows.model import Option, State, World
-from flows.words import LONGEST_CHOICE, fold
 from reports.answers import Given, facts_of
 from reports.country import Country
 from reports.law import is_known
@@ -105,12 +104,6 @@ class Surroundings:
         """In the language that was chosen in this call, else in the first."""
         first = next(iter(self.grounds.values()))
         return self.grounds.get(state.values.get("language") or "", first)
-
-    def picked(self, text: str) -> str | None:
-        """The language that a first text is a word of, where it is not the first one anyway."""
-        word = fold(text) if len(text) <= LONGEST_CHOICE else ""
-        others = list(self.grounds.items())[1:]
-        return next((tag for tag, ground in others if word in ground.language.greetings), None)
 
     def legs(self, state: State, completeness: str = "complete") -> tuple[Leg, ...]:
         """Everybody who can get this report, in order, as the answers stand."""

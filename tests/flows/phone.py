@@ -36,6 +36,7 @@ FIELDS = {
     "pin": "7350",
     "ussd": "*111*163#",
     "language_word": "Language / Lanwis",
+    "meant": "Safety tips",
     "desk": "Pikinini Helpline",
     "messages": "2",
     "message": "We have read it. You did well to tell. Can you say when you are at school?",

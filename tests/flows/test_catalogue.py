@@ -35,7 +35,7 @@ def test_its_header_says_what_gettext_needs() -> None:
 
 def test_messages_of_lines_that_wait_are_there_and_bare_placeholders_are_not() -> None:
     words = messages(book())
-    assert words["Safety tips"] == ("home.home", "home.home_sms")
+    assert words["Safety tips"] == ("home.home", "home.home_sms", "home.did_you_mean")
     assert words["skip"] == ()
     assert "{language_word}" not in words
 

@@ -73,7 +73,7 @@ def test_a_line_of_a_flow_that_is_not_installed_is_not_shown() -> None:
 
 
 @pytest.mark.rule("S-01")
-@pytest.mark.parametrize("screen", ["home.home", "home.home_sms", "home.first_words"])
+@pytest.mark.parametrize("screen", ["home.home", "home.home_sms", "home.did_you_mean", "home.first_words"])
 @pytest.mark.parametrize("has_helpline", ["yes", "no"])
 @pytest.mark.parametrize("limit", [*LIMITS.values()], ids=[*LIMITS])
 def test_the_emergency_number_is_on_every_first_screen(screen: str, has_helpline: str, limit: object) -> None:

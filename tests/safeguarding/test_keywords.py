@@ -1,0 +1,266 @@
+"""Words in place of numbers by SMS: in every language of the country, with typing errors, and never as a guess."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Iterator
+
+import pytest
+
+import flows
+import locales
+from flows.catalogues import PLAIN, Catalogue, load
+from flows.parse import load as load_book
+from flows.words import CARRIER_WORDS, KEYS
+from gateway.keywords import HELP, Keywords, Vocabulary
+from gateway.world import Ground, Surroundings
+from reports.country import SHIPPED, Country, load_all
+from reports.store import tables as t
+from tests.safeguarding.walks import IN_DANGER, PHONE, TO_SEND_SMS, number, thread
+from tests.support.app import App
+
+HOME = "In danger? Call police 111.\n1 Report\n2 Safety tips\n3 My report\n4 Law\n5 Language\n00 Leave\n"
+STAY = "Texts stay on this phone. Delete them after."
+BISLAMA = "Long denja? Kolem polis 111.\n1 Ripotem\n"
+OPENS = {
+    "REPORT": "Are you or a child in danger?",
+    "tips": "In danger? Call police 111.\nTips. Who for?",
+    " Law ": "Vanuatu law on",
+    "CODE": "Type your 8-digit code.",
+    "language": "Language / Lanwis\n",
+    "Lanwis": "Language / Lanwis\n",
+    "HELP": HOME,
+    "Report!": "Are you or a child in danger?",
+    "ripotem": "Are you or a child in danger?",
+    "Stap sef": "In danger? Call police 111.\nTips. Who for?",
+    "Ripot blong mi": "Type your 8-digit code.",
+    "Mon signalement": "Type your 8-digit code.",
+    "loa": "Vanuatu law on",
+    "helpem": HOME,
+}
+# What was typed, and what it is asked about.
+ERRORS = {
+    "REPRT": "Report",
+    "Repport": "Report",
+    "reprot": "Report",
+    "riport": "Report",
+    "TIPPS": "Safety tips",
+    "tisp": "Safety tips",
+    "tip": "Safety tips",
+    "coed": "My report",
+    "LANGAUGE": "Language",
+    "laws": "Law",
+    "lanwiss": "Language",
+}
+TO_CONTACT = ("hello", *TO_SEND_SMS[:-1])
+ALL = tuple(load_all(sorted(path.stem for path in SHIPPED.glob("*.toml")), "demo"))
+
+
+@pytest.fixture
+def reviewed(redis_url: str) -> Iterator[App]:
+    """Without the drafts that the demo names."""
+    app = App(redis_url, {"TOKAUT_DRAFT_LANGUAGES": ""})
+    yield app
+    app.close()
+
+
+@pytest.mark.slow
+@pytest.mark.rule("S-33")
+@pytest.mark.parametrize("text", OPENS)
+def test_a_keyword_opens_what_it_names_in_any_language(app: App, text: str) -> None:
+    assert thread(app.sms(PHONE), "hello", text)[1].startswith(OPENS[text])
+
+
+@pytest.mark.slow
+@pytest.mark.rule("S-01")
+@pytest.mark.rule("S-05")
+@pytest.mark.parametrize("text", [one for one in OPENS if OPENS[one] != OPENS["tips"]])
+def test_the_first_text_gets_the_home_screen_whatever_word_it_is(app: App, text: str) -> None:
+    """Nobody is asked anything before having read the number, and that texts stay."""
+    [reply] = thread(app.sms(PHONE), text)
+    stay = ("Texts stay on this phone.", "Teks i stap long fon.", "Les SMS restent ici.")
+    assert "111.\n1 " in reply and any(map(reply.__contains__, stay)), reply
+
+
+@pytest.mark.slow
+@pytest.mark.rule("S-33")
+@pytest.mark.parametrize(
+    "text", ["Halo", "halo!", "BISLAMA", "Ripotem", "Ripot blong mi", "loa", "denja", "polis", "Helpem"]
+)
+def test_a_first_text_in_a_known_word_of_a_language_picks_it(app: App, text: str) -> None:
+    """And it holds while the texts go on, through HELP too."""
+    phone = app.sms(PHONE)
+    first, second, third = thread(phone, text, "REPORT", "HELP")
+    assert first.startswith(BISLAMA)
+    assert second.startswith("Yu o wan pikinini i stap long denja?"), second
+    assert third.startswith(BISLAMA)
+
+
+@pytest.mark.slow
+@pytest.mark.rule("S-33")
+def test_a_word_of_a_language_that_is_not_offered_picks_none(reviewed: App) -> None:
+    for n, text in enumerate(("Halo", "Bonjour", "denja")):
+        assert thread(reviewed.sms(number(n)), text)[0].startswith("In danger? Call police 111.\n1 Report\n"), text
+
+
+@pytest.mark.slow
+@pytest.mark.rule("S-01")
+@pytest.mark.rule("S-05")
+@pytest.mark.parametrize("first", [True, False], ids=["first text", "at the home screen"])
+@pytest.mark.parametrize("text", ERRORS)
+def test_a_typing_error_is_asked_about(app: App, text: str, first: bool) -> None:
+    """With the number to call and all that the home screen offers, under the numbers that it always has."""
+    meant, rest = ERRORS[text], f"{HOME.partition(chr(10))[2]}{STAY}"
+    asked = thread(app.sms(PHONE), *(() if first else ("hello",)), text)[-1]
+    forms = [f"In danger? Call police 111.\n{form}\n{rest}" for form in (f"Did you mean {meant}?", f"{meant}?")]
+    assert asked.replace("Language / Lanwis\n", "Language\n") in forms
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("yes", ["yes", "Yes", "2", "TIPS", "safety tips"])
+def test_what_was_asked_about_is_said_again_or_confirmed(app: App, yes: str) -> None:
+    assert thread(app.sms(PHONE), "hi", "TIPPS", yes)[-1].startswith("In danger? Call police 111.\nTips. Who for?")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("reply", "opens"),
+    [
+        ("1", "Are you or a child"),
+        ("4", "Vanuatu law on"),
+        ("REPORT", "Are you or a child"),
+        ("3", "Type your 8"),
+    ],
+)
+def test_something_else_is_reached_from_there_as_from_the_home_screen(app: App, reply: str, opens: str) -> None:
+    assert thread(app.sms(PHONE), "hi", "TIPPS", reply)[-1].startswith(opens)
+
+
+@pytest.mark.slow
+@pytest.mark.rule("S-10")
+@pytest.mark.parametrize("reply", ["0", "00", "STOP"])
+def test_one_leaves_from_there_in_silence(app: App, reply: str) -> None:
+    assert thread(app.sms(PHONE), "hi", "REPRT", reply)[-1] == ""
+
+
+@pytest.mark.slow
+@pytest.mark.rule("S-38")
+@pytest.mark.parametrize(
+    "typed", ["Snd", "Sned", "Sendd", "SEN", "Delet", "Delte", "Who els", "o", "OO", "O0", "9o", "I"]
+)
+def test_nothing_is_sent_or_deleted_for_a_near_miss(app: App, typed: str) -> None:
+    phone = app.sms(PHONE)
+    send = thread(phone, *TO_CONTACT, "No")[-1]
+    assert send.startswith("Send to Pikinini Helpline")
+    said = thread(phone, typed)[0]
+    assert said.removeprefix("Sorry, try again.\n").startswith("Send to Pikinini Helpline"), said
+    assert app.count(t.report) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.rule("S-12")
+@pytest.mark.parametrize("typed", ["Delet it", "Dlete it", "Leav", "STPO", "stopp", "Snd now", "oo", "REPRT"])
+def test_words_that_wait_are_not_taken_back_by_a_near_miss(app: App, typed: str) -> None:
+    phone = app.sms(PHONE)
+    reply = thread(phone, "my cousin is in trouble pls", typed)[-1]
+    assert "Not sent yet." in reply
+    assert app.count(t.pending) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.rule("S-01")
+@pytest.mark.parametrize("typed", ["HLEP", "hepl", "helpp", "Hlp"])
+def test_help_with_an_error_brings_the_numbers_and_keeps_the_question(app: App, typed: str) -> None:
+    phone = app.sms(PHONE)
+    asked, numbers, again = thread(phone, "hello", "Report", "Soon", typed, "1")[2:]
+    assert numbers.startswith("In danger? Call police 111. Pikinini Helpline: call 163.\n")
+    assert again == asked
+
+
+@pytest.mark.slow
+@pytest.mark.rule("S-12")
+@pytest.mark.parametrize("then", [(), ("Report",), ("Law",), ("tips",), ("0",), ("Report", "Soon", "Photos online")])
+@pytest.mark.parametrize("word", ["HELP", "LAW", "tips"])
+def test_a_word_in_between_takes_nothing_back_that_was_said_in_danger(
+    app: App, word: str, then: tuple[str, ...]
+) -> None:
+    thread(app.sms(PHONE), "hello", *IN_DANGER[:5], word, *then)
+    assert [kept.data["completeness"] for kept in app.waiting()] == ["incomplete"]
+
+
+@pytest.mark.slow
+@pytest.mark.rule("S-12")
+@pytest.mark.parametrize("word", ["HELP", "LAW"])
+def test_the_same_answers_after_a_word_in_between_go_on_with_the_same_report(app: App, word: str) -> None:
+    phone = app.sms(PHONE)
+    thread(phone, "hello", *IN_DANGER[:5], word, "HELP", *IN_DANGER[:-1], "it happened again today", "No", "Send")
+    assert {kept.data["completeness"] for kept in app.bodies()} == {"complete"}
+    assert len({kept.report_id for kept in app.bodies()}) == 1
+    assert app.count(t.pending) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.rule("S-38")
+def test_what_is_answered_after_a_report_was_sent_does_not_change_it(app: App) -> None:
+    """Sent, then HELP: the next one is another report."""
+    phone = app.sms(PHONE)
+    thread(phone, *TO_CONTACT, "No", "Send", "HELP")
+    thread(phone, "Report", "No", "Missing child", "My child", "6-9", "Tafea", "1", "No", "Send")
+    app.pass_time(200)
+    assert sorted(kept.data["category"] for kept in app.bodies() if kept.hotline == "vu-pikinini") == [
+        "luring",
+        "missing",
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.rule("S-22")
+@pytest.mark.parametrize("words", ["report", "TIPS", "law", "helpem", "reprt"])
+def test_where_own_words_are_asked_every_word_is_theirs(app: App, words: str) -> None:
+    phone = app.sms(PHONE)
+    assert thread(phone, *TO_CONTACT[:-1], words)[-1].startswith("May staff contact you")
+    assert thread(phone, "No", "Send")[-1].startswith("Sent to ")
+    assert app.bodies()[0].data["narrative"] == words
+
+
+# Every country, with all its drafts
+
+
+@pytest.fixture(scope="module")
+def catalogues() -> dict[str, Catalogue]:
+    return load(pathlib.Path(locales.__file__).parent)
+
+
+def keywords(country: Country, catalogues: dict[str, Catalogue]) -> Keywords:
+    spoken = [catalogues[tag] for tag in country.languages if tag in catalogues and tag != "en"]
+    languages = (PLAIN, *spoken)
+    grounds = {one.tag: Ground.of(country, one, languages) for one in languages}
+    book = load_book(pathlib.Path(flows.__file__).parent)
+    return Vocabulary(book, "home.home_sms").of(country.iso, Surroundings(grounds, "sms", True, ()))
+
+
+@pytest.mark.rule("S-09")
+@pytest.mark.parametrize("country", ALL, ids=lambda one: one.iso)
+def test_no_keyword_is_a_carriers_word_nor_near_one(country: Country, catalogues: dict[str, Catalogue]) -> None:
+    known = keywords(country, catalogues)
+    for word in (CARRIER_WORDS | KEYS) - {HELP}:
+        assert known.exact(word) is None, word
+        assert known.near(word) in (None, HELP), word
+
+
+@pytest.mark.parametrize("country", ALL, ids=lambda one: one.iso)
+def test_a_word_means_one_thing_in_a_country(country: Country, catalogues: dict[str, Catalogue]) -> None:
+    known = keywords(country, catalogues)
+    for labels in known.labels.values():
+        for keyword, label in labels.items():
+            assert known.exact(keyword) == keyword
+            assert known.exact(label) == keyword, label
+    for word, keyword in known.words.items():
+        assert known.exact(f" {word.upper()}. ") == keyword, word
+
+
+@pytest.mark.parametrize("country", ALL, ids=lambda one: one.iso)
+def test_a_greeting_is_no_typing_error(country: Country, catalogues: dict[str, Catalogue]) -> None:
+    known = keywords(country, catalogues)
+    greetings = {word for tag in country.languages if tag in catalogues for word in catalogues[tag].greetings}
+    assert [word for word in (*greetings, "hello", "hi") if known.near(word)] == []
