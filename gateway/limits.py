@@ -11,6 +11,7 @@ from typing import Literal
 
 MOST_REPLIES = 5  # in a row to one sender, without one answer that was accepted
 SILENCE = 60 * 60  # seconds
+FORGOTTEN = 30 * 60  # seconds; a machine answers sooner
 STALE = 15 * 60  # seconds
 ALWAYS_SERVED = frozenset({"home", "report", "more"})  # flows
 
@@ -52,6 +53,11 @@ def reply_to(loop: Loop, *, freed: bool, now: int) -> tuple[bool, Loop]:
         return False, loop
     replies = 1 if loop.silent_until else loop.replies + 1
     return True, Loop(replies, now + SILENCE if replies >= MOST_REPLIES else 0)
+
+
+def lasting(loop: Loop, *, quiet: int, now: int) -> Loop:
+    """After so many quiet seconds nothing is counted on: another person, a day later, is replied to like anybody."""
+    return loop if quiet <= FORGOTTEN or is_silenced(loop, now) else Loop()
 
 
 def is_silenced(loop: Loop, now: int) -> bool:

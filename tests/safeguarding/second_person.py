@@ -1,0 +1,141 @@
+"""Somebody else has the phone now: dials, texts, reads the inbox. All that they can see, by every channel."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import literal_column, select
+
+from reports.keyfolder import SENDER, private_of
+from reports.sealing import Box, Context, open_body
+from reports.store import tables as t
+from tests.safeguarding.walks import IN_DANGER, TO_SEND, TO_SENT
+from tests.support.app import App
+from tests.support.handsets import COUNTER
+from tests.support.handsets_kannel import KannelTexts
+
+# Each call is dialled anew. The first answers are the ones that a child gives most often, and the next person too.
+CALLS: tuple[tuple[str, ...], ...] = (
+    (*TO_SEND, "Who else", "0", "9"),
+    (*IN_DANGER, "Who else", "0", "9"),
+    ("Report", "Now", "Go on", "Hurt, bad touch", "Tafea", "My child", "No"),
+    ("My report", "48219303", "7350", "Try again", "12345678", "0000", "0"),
+    ("Safety tips", "2", "1", "98", "1", "0", "0"),
+    ("Safety tips", "4", "9", "1", "1", "1", "0"),
+    ("Law", "98", "1"),
+    ("5", "2", "1", "00"),
+    ("hm", "9", "Is there anything on this phone?", "1", "1", "00"),
+    (*TO_SENT, "Add your words", "Nothing at all", "0"),
+    (*TO_SENT, "1", "1", "0", "0", "0", "0"),
+    (*IN_DANGER, "Send", "0"),
+    (),
+)
+NOSY = ("hi", "hm", "eh", "who")  # no answers: a phone that has been silent gets a reply to each
+TEXTS = (
+    *("1", *TO_SEND[1:-1], "Nothing at all", TO_SEND[-1], "Who else", "0", "9"),
+    *("REPORT", "1", *IN_DANGER[1:-1], "1", IN_DANGER[-1], "9"),
+    *("CODE", "3", "48219303", "7350", "0", "HELP", "TIPS", "2", "1", "98", "00"),
+    *("LAW", "4", "1", "0", "00", "Nothing is wrong on this phone at all", "00", "STOP", "hi", "00"),
+)
+_ONLY_NOW = re.compile(r"\d{4}( \d{4})?(?=\n|, |\. )")
+
+
+@dataclass
+class RelayedTexts:
+    """Over Africa's Talking the reply is a sealed row that the worker sends: what is in it is what the phone gets."""
+
+    app: App
+    phone: str
+    code: str = "163"
+    received: list[str] = field(default_factory=list)
+    until: int = 0  # rows that were looked at
+
+    def text(self, words: str) -> None:
+        date = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        form = {"from": self.phone, "to": self.code, "text": words, "date": date, "id": f"ATXid_{next(COUNTER)}"}
+        door = f"/hooks/africastalking/{self.app.plan.secrets.africastalking}/sms"
+        assert self.app.http.post(door, data=form).status_code == 200
+
+    def replies(self) -> list[str]:
+        for row in self._new():
+            body = self._opened(row)
+            if body["to"] == self.phone:
+                self.received.append(body["text"])
+        return self.received
+
+    def _new(self) -> list[Any]:
+        """In the order in which they were written, for other phones' times may be ahead of this one's."""
+        rowid = literal_column("rowid")
+        with self.app.database.read() as connection:
+            rows = list(connection.execute(select(t.outgoing, rowid).where(rowid > self.until).order_by(rowid)))
+        self.until = rows[-1].rowid if rows else self.until
+        return rows
+
+    def _opened(self, row: Any) -> Any:
+        context = Context(self.app.plan.settings["TOKAUT_MODE"], row.id, 1, SENDER)
+        box = Box(row.key_id, row.wrap, b"", row.sealed)
+        return json.loads(open_body(private_of(self.app.keys, SENDER, row.key_id), context, box))
+
+
+@dataclass
+class SharedPhone:
+    """One SIM, whoever holds it. `inbox`: every SMS that ever came."""
+
+    app: App
+    number: str
+    ussd: str = "africastalking"  # how its calls come to us
+    sms: str = "simulator"
+    call: Any = None
+
+    def __post_init__(self) -> None:
+        secret = self.app.plan.secrets.kannel
+        if self.sms == "africastalking":
+            self.thread: Any = RelayedTexts(self.app, self.number)
+        elif self.sms == "kannel":
+            self.thread = KannelTexts(f"/hooks/kannel/{secret}/sms", self.number, "163", http=self.app.http)
+        else:
+            self.thread = self.app.sms(self.number)
+
+    def dial(self, *replies: str) -> list[str]:
+        self.call = self.app.ussd(self.number, self.ussd)
+        return [self.call.dial().text, *self.type(*replies)]
+
+    def type(self, *replies: str) -> list[str]:
+        return [self.call.type(reply).text for reply in replies]
+
+    def texts(self, *texts: str) -> list[str]:
+        """The reply to each; "" where none came."""
+        return [self._text(text) for text in texts]
+
+    def inbox(self) -> list[str]:
+        return list(self.thread.replies())
+
+    def _text(self, text: str) -> str:
+        had = len(self.inbox())
+        self.thread.text(text)
+        new = self.inbox()[had:]
+        assert len(new) <= 1, "more than one reply to one text"
+        return new[0] if new else ""
+
+
+def dials(phone: SharedPhone) -> list[str]:
+    return [_without_code(screen) for screen in _all(phone)]
+
+
+def _all(phone: SharedPhone) -> Iterator[str]:
+    for replies in CALLS:
+        yield from phone.dial(*replies)
+
+
+def texts(phone: SharedPhone, what: Sequence[str] = (*NOSY, *TEXTS)) -> list[str]:
+    return [_without_code(reply) for reply in phone.texts(*what)]
+
+
+def _without_code(screen: str) -> str:
+    """Code and PIN of a report that the second person sends are new ones."""
+    return _ONLY_NOW.sub("####", screen) if "PIN" in screen else screen

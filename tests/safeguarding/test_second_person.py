@@ -1,0 +1,210 @@
+"""The phone is picked up by somebody else. What they dial, text and read is what a phone shows that never reported.
+
+Byte for byte, whatever was done before and however it ended, seconds, minutes and half an hour later. What differs is
+allowed by a rule that is named beside the row.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import pytest
+import redis
+
+from reports.store import maturing
+from tests.safeguarding.away import code_and_pin, later
+from tests.safeguarding.second_person import NOSY, TEXTS, SharedPhone, dials, texts
+from tests.safeguarding.walks import IN_DANGER, TO_SEND, TO_SEND_SMS, TO_SENT
+from tests.support.app import App
+from tests.support.valkey import Valkey
+
+pytestmark = pytest.mark.slow
+
+WORDS = "Zorrovik waits for me behind the shop"
+SOON, MINUTES, LATER = 10, 300, 31 * 60  # seconds: in the next of them what waits for a dropped line has gone
+BY_SMS = ("REPORT", "1", *TO_SEND_SMS[1:])
+DANGER_BY_SMS = ("REPORT", "1", *IN_DANGER[1:-2])
+
+Act = Callable[[SharedPhone], object]
+
+
+def call(*replies: str, gone: bool = False, more: tuple[str, ...] = ()) -> Act:
+    """Dial and type; `gone`: the network says that the line dropped; `more`: another call after it."""
+
+    def act(phone: SharedPhone) -> None:
+        phone.dial(*replies)
+        if gone:
+            phone.call.line_gone()
+        if more:
+            phone.dial(*more)
+
+    return act
+
+
+def sms(*said: str) -> Act:
+    return lambda phone: phone.texts(*said)
+
+
+def both(*acts: Act) -> Act:
+    return lambda phone: [act(phone) for act in acts]
+
+
+def opens_my_report(phone: SharedPhone) -> None:
+    code, pin = code_and_pin(phone.dial(*TO_SENT)[-1])
+    phone.dial("My report", code, pin)
+
+
+# What may differ: until how many seconds later, and by which rule.
+Allowed = Mapping[str, int]
+OPEN_QUESTION: Allowed = {"S-04": 30 * 60}  # "while a conversation is open the current question again"
+SILENCE: Allowed = {"S-36": 3600}  # a machine may be at the other end (R-20): an hour without replies, never a refusal
+THREAD: Allowed = {"S-05": 0}  # what was texted and replied stays in the thread, as the first reply says
+
+
+@dataclass(frozen=True)
+class Row:
+    name: str
+    first: Act
+    texted: bool = False  # the thread is in the inbox, until somebody deletes it (S-05)
+    allowed: Allowed | None = None
+
+
+ROWS = (
+    # Dropped
+    Row("dialled and hung up", call()),
+    Row("dropped at danger", call(*TO_SEND[:1])),
+    Row("dropped at category", call(*TO_SEND[:2])),
+    Row("dropped at about", call(*TO_SEND[:3], gone=True)),
+    Row("dropped at age", call(*TO_SEND[:4])),
+    Row("dropped at place", call(*TO_SEND[:5], gone=True)),
+    Row("dropped at contact", call(*TO_SEND[:6])),
+    Row("dropped at Send", call(*TO_SEND)),
+    Row("dropped at Who else", call(*TO_SEND, "Who else", gone=True)),
+    Row("dropped with an office left out", call(*TO_SEND, "Who else", "Pikinini Helpline")),
+    Row("dropped, dialled again, dropped", call(*TO_SEND[:5], more=TO_SEND[:6])),
+    # In danger
+    Row("danger now, dropped before the category", call(*IN_DANGER[:3], gone=True)),
+    Row("danger now, dropped", call(*IN_DANGER[:4])),
+    Row("danger now, the line gone", call(*IN_DANGER, gone=True)),
+    Row("danger now, left by 00", call(*IN_DANGER, "00")),
+    Row("danger now, another category", call(*IN_DANGER[:3], "Hurt, bad touch", "Tafea", gone=True)),
+    Row("danger now, the helpline left out", call(*IN_DANGER, "Who else", "Pikinini Helpline", gone=True)),
+    Row("danger now, sent", call(*IN_DANGER, "Send")),
+    Row("danger now, deleted", call(*IN_DANGER, "9")),
+    Row("danger now, taken back", call(*IN_DANGER[:4], "0", "0", "0", "No", gone=True)),
+    # Finished
+    Row("sent", call(*TO_SENT)),
+    Row("sent, and Done", call(*TO_SENT, "0")),
+    Row("sent, own words", call(*TO_SENT, "Add your words", WORDS, gone=True)),
+    Row("sent, questions answered", call(*TO_SENT, "Add your words", WORDS, "Money", "They do", "0", "0", "0", "0")),
+    Row("sent twice", call(*TO_SENT, more=TO_SENT)),
+    Row("contact given, sent", call(*TO_SEND[:-1], "SMS 7am-9pm", "Send")),
+    Row("call me, sent", call(*TO_SEND[:-1], "Call 8am-4pm", "Send", "0")),
+    Row("deleted", call(*TO_SEND, "9")),
+    # Left
+    Row("left by 00 at once", call("00")),
+    Row("left by 00 in the middle", call(*TO_SEND[:4], "00")),
+    Row("left by 00 on Sent", call(*TO_SENT, "00")),
+    # No report
+    Row("tips", call("Safety tips", "2", "3", "98")),
+    Row("five questions for parents", call("Safety tips", "4", "9", "1", "2", "3", "1", "1", "1", "1")),
+    Row("from a tip to the report", call("Safety tips", "2", "3", "98", "1", "Soon", "Asks photos, money")),
+    Row("law", call("Law", "98", "1")),
+    Row("my report, a wrong code", call("My report", "48219304", "7350", "1", "48219304", "7351")),
+    Row("my report, opened", opens_my_report),
+    Row("the third wrong answer", call("Report", "x", "x", "x")),
+    Row("nonsense", call("99", "é" * 300, WORDS, "-1", "\u202e0", "🐢" * 90)),
+    Row("a language chosen", call("5", "2", "1", "1")),
+    Row("two languages, then sent", call("5", "2", "5", "3", "1", "2", "2", "1", "4", "4", "1", "1")),
+    # By SMS
+    Row("texted hello", sms("hello"), True, OPEN_QUESTION),
+    Row("texted until Sent", sms(*BY_SMS, "1"), True, OPEN_QUESTION),
+    Row("texted until Done", sms(*BY_SMS, "1", "0"), True),
+    Row("texted and left by 00", sms(*BY_SMS[:-1], "00"), True),
+    Row("texted, code asked for", sms(*BY_SMS, "1", "2"), True, OPEN_QUESTION),
+    Row("texted, deleted", sms(*BY_SMS, "9"), True),
+    Row("texted in danger", sms(*DANGER_BY_SMS), True, OPEN_QUESTION),
+    Row("texted words", sms(WORDS), True, OPEN_QUESTION),
+    Row("texted words, left by 00", sms(WORDS, "00"), True),
+    Row("texted STOP in the middle", sms(*BY_SMS[:5], "STOP"), True, OPEN_QUESTION),
+    Row("texted HELP in the middle", sms(*BY_SMS[:5], "HELP"), True, OPEN_QUESTION),
+    Row("texted for tips", sms("TIPS", "2", "3"), True, OPEN_QUESTION),
+    Row("texted in Bislama", sms("halo", "1", "1"), True, OPEN_QUESTION),
+    Row("texted nonsense three times", sms("hello", "x", "y"), True, OPEN_QUESTION),
+    Row("texted nonsense six times", sms("a", "b", "c", "d", "e", "f"), True, SILENCE),
+    Row("called, then texted", both(call(*TO_SEND[:5]), sms("hello", "00")), True),
+)
+CHANNELS = (("africastalking", "africastalking"), ("ussd", "simulator"), ("kannel", "kannel"))
+
+
+@pytest.fixture(scope="module")
+def web(valkey: Valkey) -> Iterator[App]:
+    with redis.Redis.from_url(valkey.url) as client:
+        client.flushall()
+    app = App(valkey.url)
+    yield app
+    app.close()
+
+
+@functools.cache
+def never_reported(app: App, ussd: str, by: str) -> tuple[list[str], list[str]]:
+    phone = SharedPhone(app, f"+67877{len(ussd):02}{len(by):03}", ussd, by)
+    return dials(phone), texts(phone)
+
+
+@pytest.mark.rule("S-04")
+@pytest.mark.rule("S-06")
+@pytest.mark.rule("S-07")
+@pytest.mark.rule("S-10")
+@pytest.mark.parametrize("seconds", [SOON, MINUTES, LATER])
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_who_picks_up_the_phone_sees_what_everybody_sees(web: App, row: Row, seconds: int) -> None:
+    place = ROWS.index(row) * 3 + (SOON, MINUTES, LATER).index(seconds)
+    ussd, by = CHANNELS[(ROWS.index(row) + place) % 3]
+    fresh_dials, fresh_texts = never_reported(web, ussd, by)
+    phone = SharedPhone(web, f"+678551{place:04}", ussd, by)
+    row.first(phone)
+    thread = phone.inbox()
+    assert bool(thread) is row.texted
+    with later(seconds=seconds):
+        _clock(web)
+        assert phone.inbox() == thread, "a message came that nobody asked for"
+        assert dials(phone) == fresh_dials
+        rules = [rule for rule, until in (row.allowed or {}).items() if seconds < until]
+        if rules == ["S-04"]:
+            _looks_at_the_open_question(phone, thread, fresh_texts)
+        elif rules == ["S-36"]:
+            assert texts(phone) == ["", "", "", "", *fresh_texts[len(NOSY) :]]
+        else:
+            assert texts(phone) == fresh_texts
+
+
+def _looks_at_the_open_question(phone: SharedPhone, thread: list[str], fresh: list[str]) -> None:
+    """Nothing that does not stand in the thread; and whoever leaves it sees what everybody sees."""
+    [again] = phone.texts("hm")
+    assert again.removeprefix("Sorry, try again.\n") in ["", *thread] or again.startswith("In danger? Call police 111.")
+    assert phone.texts("00") == [""]
+    assert texts(phone) == fresh
+
+
+def _clock(app: App) -> None:
+    """What files itself by now is filed."""
+    app.parts.housekeeping.once()
+    while ripe := maturing.mature(app.database):
+        for origin_key in ripe:
+            maturing.file_pending(app.database, origin_key)
+
+
+def test_the_second_person_looks_at_enough(web: App) -> None:
+    """The tours reach what they are meant to; else they would compare nothing with nothing."""
+    seen, replies = never_reported(web, *CHANNELS[0])
+    for start in ("Send to ", "Sent to ", "Who may get it", "Deleted", "Call police 111 now.", "Code or PIN",
+                  "Tips for you", "Vanuatu law", "Long denja?", "1 of 5.", "Thank you."):  # fmt: skip
+        assert any(screen.startswith(start) for screen in seen), start
+    for start in ("Send to ", "Deleted", "Code or PIN", "Tips for you", "Not sent yet.", "In danger?"):
+        assert any(reply.startswith(start) for reply in replies), start
+    assert len(ROWS) >= 30 and len(TEXTS) > 30
+    assert not re.search(r"Zorrovik", "\n".join(seen + replies))
