@@ -6,7 +6,9 @@ import { MODES, MultiTap } from "./multitap.js";
 import { Call, NoAnswer, Text } from "./network.js";
 
 const SENT = /\d{4} \d{4}\n.*\d{4}$/m; // a code and its PIN: in whatever language, this screen says "Sent"
-const ASK_AGAIN = 6_000; // a text without an answer may have had to wait: the same id asks for its answer, no more
+// A text without an answer may have had to wait: the same id asks for its answer, and does nothing else.
+const ASK_AGAIN = 6_000; // milliseconds
+const TIMES = 10;
 const NOBODY = "No answer from the network. Please call again.";
 const LEFT = { idle: "Messages", call: "Send", texts: "Send", done: "OK" };
 
@@ -142,7 +144,7 @@ export class Phone extends EventTarget {
   async text(words) {
     const text = (this.asked = new Text(this.number, this.country.sms, words));
     this.#keep(true, words);
-    for (let tried = 0; tried < 3 && this.asked === text; tried++) {
+    for (let tried = 0; tried < TIMES && this.asked === text; tried++) {
       if (tried) await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN));
       const said = await text.send().catch(() => "");
       if (!said || this.asked !== text) continue;

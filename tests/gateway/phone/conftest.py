@@ -32,8 +32,8 @@ def visit(town: Town, chromium: object) -> Iterator[Callable[..., Hand]]:
     """Opens the page, as large as wished. Afterwards: it said nothing, was refused nothing, and has kept nothing."""
     opened: list[Hand] = []
 
-    def open_it(*, quiet: bool = True, **size: int) -> Hand:
-        hand = Hand(chromium.open(f"{town.web}/phone", **size), quiet=quiet)  # type: ignore[attr-defined]
+    def open_it(*, quiet: bool = True, **how: int) -> Hand:
+        hand = Hand(chromium.open(f"{town.web}/phone", **how), quiet=quiet)  # type: ignore[attr-defined]
         opened.append(hand)
         return hand
 
