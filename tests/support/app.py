@@ -43,7 +43,8 @@ class App:
 
     def __init__(self, redis_url: str, settings: Mapping[str, str] | None = None) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="ta-"))
-        hotlines = [one for country in load_all(("vu", "fj", "ke"), "demo") for one in country.hotlines]
+        names = (settings or {}).get("COUNTRIES", "vu,fj,ke").split(",")
+        hotlines = [one for country in load_all(names, "demo") for one in country.hotlines]
         made = plan({}, DemoFolder(self.folder), NOWHERE, hotlines)
         given = {**made.settings, "REDIS_URL": redis_url, **(settings or {})}
         self.plan: Plan = replace(made, settings=given)

@@ -1,0 +1,190 @@
+"""Two callers at once who type anything at all, in any country, language and channel, and lose the line when it suits.
+
+After each answer: it fits its channel, it shows nobody's words, there is a way on or out, and nothing of ours failed.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from flows.fit import Limit, fits
+from reports.country import Country, load_all
+from reports.store import tables as t
+from tests.safeguarding.walks import CHANNELS, dialled, police
+from tests.support.app import App
+
+NAMES = ("au", "ck", "et", "fj", "fm", "gh", "ke", "ki", "mh", "mw", "ng", "nr", "nz", "pg", "pw", "rw", "sb", "to",
+         "tv", "tz", "ug", "vu", "ws", "za", "zm")  # fmt: skip
+EVERYWHERE = {"COUNTRIES": ",".join(NAMES), "TOKAUT_DRAFT_LANGUAGES": "bi,fj,fr,pis,sm,sw,to,tpi"}
+COUNTRIES = load_all(NAMES, "demo").all
+NUMBERS = itertools.count(1)
+MARK = re.compile(r"qx[ab]\d+")
+KEYS = ("1", "1", "1", "2", "3", "4", "5", "6", "7", "8", "9", "0", "98", "00")
+ODD = ("", " ", "01", "001", "１", "١", "-1", "1.5", "1*1", "*", "#", "99", "1 ", "yes", "STOP", "HELP", "TIPS", "CODE",
+       "back", "Leave", "1 Report", "\0", "\u202e1", "\u200b", "🐢", "é" * 90, "9" * 4301, "48219303", "7350",
+       "%00", "{narrative}", "\r\n1", "halo", "mauri")  # fmt: skip
+
+
+@dataclass
+class Person:
+    """`mark` stands in all that this one types as words."""
+
+    app: App
+    mark: str
+    number: str
+    country: Country
+    channel: str
+    call: Any = None
+    texts: Any = None
+    seen: Any = None  # the last screen of a call that goes on
+    said: str = ""
+    thread: list[str] = field(default_factory=list)
+
+    @property
+    def limit(self) -> Limit:
+        return Limit(*self.app.parts.webhooks._channels[self.channel].limits["ussd"])
+
+
+persons = st.integers(0, 1)
+words = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+
+
+class AnyKeys(RuleBasedStateMachine):
+    """`app` and `count` are set by the test that runs it."""
+
+    app: App
+
+    @initialize(
+        countries=st.lists(st.sampled_from(COUNTRIES), min_size=2, max_size=2),
+        channels=st.lists(st.sampled_from(CHANNELS), min_size=2, max_size=2),
+        language=st.integers(1, 4),
+    )
+    def meet(self, countries: list[Country], channels: list[str], language: int) -> None:
+        n = next(NUMBERS)
+        self.people = [
+            Person(self.app, f"qx{'ab'[who]}{n}", f"+67855{n % 10_000:04}{who}", country, channel)
+            for who, (country, channel) in enumerate(zip(countries, channels, strict=True))
+        ]
+        self.failed = self._failed()
+        for person in self.people:
+            self._dial(person)
+            if language > 1:
+                self._type(person, "5")
+                self._type(person, str(language))
+
+    @rule(who=persons)
+    def dial_again(self, who: int) -> None:
+        self._dial(self.people[who])
+
+    @rule(who=persons, key=st.sampled_from(KEYS))
+    def press(self, who: int, key: str) -> None:
+        self._type(self.people[who], key)
+
+    @rule(who=persons, n=st.integers(0, 8))
+    def choose(self, who: int, n: int) -> None:
+        """One of the keys that the screen offers."""
+        person = self.people[who]
+        keys = re.findall(r"^(\d+) ", person.seen.text if person.seen else "", re.MULTILINE)
+        self._type(person, keys[n % len(keys)] if keys else "1")
+
+    @rule(who=persons, keys=st.lists(st.sampled_from("123"), min_size=3, max_size=8))
+    def press_fast(self, who: int, keys: list[str]) -> None:
+        for key in keys:
+            self._type(self.people[who], key)
+
+    @rule(who=persons, odd=st.sampled_from(ODD))
+    def type_something_odd(self, who: int, odd: str) -> None:
+        self._type(self.people[who], odd)
+
+    @rule(who=persons, more=words)
+    def type_words(self, who: int, more: str) -> None:
+        person = self.people[who]
+        self._type(person, f"{more} these are my words {person.mark} {more}")
+
+    @rule(who=persons)
+    def type_very_long(self, who: int) -> None:
+        person = self.people[who]
+        self._type(person, f"{person.mark} it happens every day, " * 300)
+
+    @precondition(lambda self: any(person.seen for person in self.people))
+    @rule(who=persons)
+    def come_twice(self, who: int) -> None:
+        """The network sends the last request again: the same answer, byte for byte."""
+        person = self.people[who]
+        if person.seen:
+            assert person.call.again().text == person.seen.text
+
+    @rule(who=persons)
+    def lose_the_line(self, who: int) -> None:
+        person = self.people[who]
+        if person.seen:
+            person.call.line_gone()
+            person.seen = None
+
+    @rule(who=persons, said=st.one_of(st.sampled_from((*KEYS, *ODD)), words.map(lambda more: f"{more} my own words")))
+    def text(self, who: int, said: str) -> None:
+        person = self.people[who]
+        said = f"{said} {person.mark}" if said.endswith("words") else said
+        had = len(person.texts.replies()) if person.texts else 0
+        person.texts = person.texts or self.app.sms(person.number, dialled(person.country, "sms"))
+        person.texts.text(said)
+        new = person.texts.replies()[had:]
+        assert len(new) <= 1
+        for reply in new:
+            self._look(person, reply, Limit(160, 70, 0))
+
+    @rule()
+    def the_clock_looks(self) -> None:
+        self.app.pass_time(180)
+
+    def teardown(self) -> None:
+        """Everybody gets out by one key, and nobody's report holds another's words."""
+        for person in getattr(self, "people", ()):
+            if person.seen:
+                left = person.call.type("00")
+                assert not left.goes_on, f"00 does not leave {person.seen.text!r}"
+            home = self.app.ussd(person.number, person.channel, dialled(person.country, "ussd")).dial()
+            assert police(person.country) in home.text
+        self.app.pass_time(1900)
+        for kept in self.app.bodies():
+            marks = set(MARK.findall(json.dumps(kept.data)))
+            assert len(marks) <= 1, f"words of two callers in one report: {marks}"
+        with self.app.database.write() as connection:
+            for table in (t.delivery, t.route, t.report_body, t.pending):
+                connection.execute(table.delete())
+
+    def _dial(self, person: Person) -> None:
+        person.call = self.app.ussd(person.number, person.channel, dialled(person.country, "ussd"))
+        person.seen = person.call.dial()
+        assert police(person.country) in person.seen.text, "the first screen has no number to call in danger"
+        self._look(person, person.seen.text, person.limit)
+
+    def _type(self, person: Person, reply: str) -> None:
+        if person.seen is None:
+            self._dial(person)
+        if person.channel == "africastalking" and reply != "*":
+            reply = reply.replace("*", "+")  # parts of a path; what may come of a star is told elsewhere
+        before = person.seen
+        seen = person.call.type(reply)
+        self._look(person, seen.text, person.limit)
+        assert not seen.text.startswith("Not working now"), (before.text, reply)
+        if seen.goes_on:
+            assert re.search(r"^0 ", seen.text, re.MULTILINE) or "00 " in seen.text, f"no way back from {seen.text!r}"
+        person.seen = seen if seen.goes_on else None
+
+    def _look(self, person: Person, text: str, limit: Limit) -> None:
+        assert fits(text, limit), f"{person.channel}: {text!r}"
+        assert not MARK.search(text), f"somebody's words on a screen: {text!r}"
+        assert "{" not in text, text
+        assert self._failed() == self.failed, "a fault of ours; the log says which"
+
+    def _failed(self) -> float:
+        counters = self.app.parts.metrics._counters
+        return sum(counters[name]._value.get() for name in ("failed", "lost", "walk_lost", "redis_away"))
