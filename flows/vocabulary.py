@@ -4,7 +4,8 @@ Facts (`World.facts`) are what `when:` may compare beside answers; FACTS lists t
 Fields (`World.fields`) are what {placeholders} mean, already words of the language shown:
 
     emergency         "police 111": the service and its number
-    emergency_sms     "112": where an emergency number takes texts
+    emergency_sms     "police 112": whom to text, where an emergency number or a hotline takes texts
+    helpline_sms      "8020": where that is the child helpline
     helpline_name     "Pikinini Helpline": as on screens, 18 septets at most; like the next, where has_helpline = yes
     helpline_number   "163"
     helpline          "helpline 163"; without a helpline, like helpline_named, the words of `emergency`
@@ -34,6 +35,7 @@ FACTS: Mapping[str, frozenset[str]] = {
     "channel": frozenset({"ussd", "sms"}),
     "contactable": YES_NO,  # the provider gives a number that is valid
     "has_helpline": YES_NO,
+    "helpline_texts": YES_NO,  # the child helpline takes SMS, and no emergency number does
     "rescue": frozenset({"yes", "other", "no"}),  # who gets what is never sent: the helpline, somebody else, nobody
     "duty": frozenset({"may", "no"}),  # no: the country has no duty to report, with a source
     "send_to": frozenset({"one", "two", "staff", "nobody"}),  # nobody: all who could take it were left out
@@ -49,7 +51,7 @@ FACTS: Mapping[str, frozenset[str]] = {
 ALWAYS_THERE = frozenset({"emergency", "country", "send_to_1", "send_to_2"})
 MAY_BE_ABSENT = frozenset(  # a line whose field is absent is left out
     {"helpline_name", "helpline_number", "helpline_named", "helpline_free", "helpline_line", "emergency_sms"}
-    | {"helpline", "now", "incomplete_name", "ussd", "language_word", "desk", "code", "pin", "meant"}
+    | {"helpline", "helpline_sms", "now", "incomplete_name", "ussd", "language_word", "desk", "code", "pin", "meant"}
     | {"messages", "message"}
     | {"law_yes", "law_yes_2014", "law_not", "law_year", "law_unknown"}
 )

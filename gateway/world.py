@@ -31,7 +31,9 @@ class Ground:
     @classmethod
     def of(cls, country: Country, language: Catalogue = PLAIN, languages: Sequence[Catalogue] = ()) -> Ground:
         """`languages`: all that are offered there."""
+        fields = country.fields(language.say)
         facts = {
+            "helpline_texts": _yes(bool(fields["helpline_sms"])),
             "languages": "several" if len(languages) > 1 else "one",
             "has_helpline": _yes(country.helpline() is not None),
             "rescue": _rescue(country),
@@ -41,7 +43,7 @@ class Ground:
         inside = {group: _places(country, group) for group in country.groups()}
         several = {group: places for group, places in inside.items() if len(places) > 1}
         lists = {**_before_send(country), "languages": options(languages)}
-        return cls(country, facts, country.fields(language.say), lists, several, language)
+        return cls(country, facts, fields, lists, several, language)
 
 
 @dataclass(frozen=True, slots=True)

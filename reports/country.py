@@ -117,6 +117,7 @@ class Country:
             numbers=self.emergency,
             mode=self.mode,
             helpline=self.helpline(),
+            hotlines=self.hotlines.values(),
             fallback=self.hotlines.get(self.incomplete_to),
             service_code=next((code.code for code in self.codes if code.channel == "ussd"), ""),
             language=self.language_word,

@@ -100,6 +100,11 @@ class Hotline(Sourced):
         return Number(service=self.name, word=self.screen_name, number=self.show.phone, **same)
 
     @property
+    def texts(self) -> str:
+        """The number that takes SMS; none where the hotline itself has said on its card that it takes none."""
+        return "" if self.card.takes_sms is False else self.show.sms
+
+    @property
     def toll_free(self) -> bool:
         return self.show.toll_free
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from reports.hotline import Hotline, Mode, Number
 
 # Whom to call in danger. With the first number withdrawn, the next such one stands in; an ambulance never does.
 FOR_DANGER = ("police", "emergency")
 # What is said here beside numbers and names; catalogues hold it too.
+# Of a text number and whose it is: more would push a choice of the danger screen to page 2.
+LONGEST_TO_TEXT = 18
 SAID = ("police", "emergency", "ambulance", "fire", "helpline", "free", "day and night", "Language")
 
 
@@ -17,6 +19,7 @@ def screen_words(
     numbers: Sequence[Number],
     mode: Mode,
     helpline: Hotline | None,
+    hotlines: Iterable[Hotline],
     fallback: Hotline | None,
     service_code: str,
     language: str,
@@ -32,11 +35,30 @@ def screen_words(
     return {
         "emergency": emergency,
         "emergency_number": first.number if first else "",
+        **_text_words(numbers, mode, helpline, hotlines, say),
         "ussd": service_code,
         "language_word": _both(say("Language"), language),
         "incomplete_name": fallback.screen_name if fallback else "",
         **_helpline_words(helpline, emergency, say),
     }
+
+
+def _text_words(
+    numbers: Sequence[Number],
+    mode: Mode,
+    helpline: Hotline | None,
+    hotlines: Iterable[Hotline],
+    say: Callable[[str], str],
+) -> dict[str, str]:
+    """Whom to text, for who cannot call: an emergency number, else the child helpline, else a hotline for families."""
+    able = (number for number in numbers if number.word in FOR_DANGER and number.takes_sms and number.may_show(mode))
+    if first := next(able, None):
+        return {"emergency_sms": f"{say(first.word)} {first.number}", "helpline_sms": ""}
+    if helpline and helpline.texts:
+        return {"emergency_sms": f"{say('helpline')} {helpline.texts}", "helpline_sms": helpline.texts}
+    others = (one for one in hotlines if one.kind == "women_family" and one.texts and one.may_show(mode))
+    named = (f"{one.screen_name} {one.texts}" for one in others)
+    return {"emergency_sms": next((one for one in named if len(one) <= LONGEST_TO_TEXT), ""), "helpline_sms": ""}
 
 
 def _both(word: str, other: str) -> str:

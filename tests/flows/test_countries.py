@@ -32,8 +32,9 @@ def country(iso: str) -> Country:
 
 def here(of: Country, channel: str, send_to: str) -> World:
     names = sorted((one.screen_name for one in of.hotlines.values()), key=len)
-    helpline = "no" if of.helpline() is None else "yes"
-    facts = {**FACTS, "channel": channel, "has_helpline": helpline, "send_to": send_to, "police_named": "no"}
+    helpline, texts = ("yes" if there else "no" for there in (of.helpline(), of.fields()["helpline_sms"]))
+    known = {"has_helpline": helpline, "helpline_texts": texts}
+    facts = {**FACTS, **known, "channel": channel, "send_to": send_to, "police_named": "no"}
     said = {"code": FIELDS["code"], "pin": FIELDS["pin"], "desk": names[-1]}
     longest = {"send_to_1": names[-1], "send_to_2": names[-2] if len(names) > 1 else names[-1]}
     lists = {
@@ -75,3 +76,32 @@ def test_no_number_on_a_screen_comes_from_elsewhere(iso: str) -> None:
     for name in book().screens:
         text = show(book(), State(name), here(of, "ussd", "one"), LIMITS["ussd"]).text
         assert set(re.findall(r"\d{3,}", text)) <= known, name
+
+
+# Who cannot call: whom to text, where a source says that the number takes texts.
+TO_TEXT = {
+    "TZ": ["Call police 112 now. Or Child Helpline 116.", "Or text police 112."],
+    "GH": ["Call emergency 112 now. Or Helpline of Hope 0800 800 800, text 8020."],
+    "NZ": ["Call emergency 111 now. Or Need to talk 1737, day and night, text 1737."],
+    "ZA": ["Call emergency 112 now. Or Childline 116.", "Or text GBV Centre 31531."],
+}
+
+
+@pytest.mark.rule("S-32")
+@pytest.mark.parametrize("iso", COUNTRIES)
+@pytest.mark.parametrize("channel", LIMITS)
+def test_in_danger_the_screen_says_whom_to_text(iso: str, channel: str) -> None:
+    shown = show(book(), State("report.emergency"), here(country(iso), channel, "one"), LIMITS[channel])
+    lines = shown.text.split("\n")
+    assert ("text" in shown.text) is (iso in TO_TEXT), lines
+    if iso in TO_TEXT:
+        assert lines[: len(TO_TEXT[iso])] == TO_TEXT[iso]
+    assert any("1 Go on" in line for line in lines)
+
+
+@pytest.mark.rule("S-32")
+@pytest.mark.parametrize("iso", ["GH", "NZ"])
+def test_who_thinks_of_hurting_oneself_reads_where_to_text(iso: str) -> None:
+    of = country(iso)
+    text = show(book(), State("report.care"), here(of, "ussd", "one"), LIMITS["ussd"]).text
+    assert f"{of.fields()['helpline_line']}, text {of.fields()['helpline_sms']}." in text

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from reports.card import Card
+from reports.country import Country
 from reports.hotline import Mode
 from tests.reports.lands import VERIFIED, with_helpline
 from tests.reports.sample import FJ, KE, VU
@@ -16,6 +18,8 @@ def test_the_words_of_vanuatu() -> None:
     assert VU.fields() == {
         "emergency": "police 111",
         "emergency_number": "111",
+        "emergency_sms": "",
+        "helpline_sms": "",
         "ussd": "*111*163#",
         "language_word": "Language / Lanwis",
         "incomplete_name": "Pikinini Helpline",
@@ -56,6 +60,40 @@ def test_a_missing_helpline_stays_missing() -> None:
     for key in ("helpline", "helpline_named", "helpline_free", "helpline_line", "now"):
         assert words[key] == "police 111"
     assert (words["helpline_name"], words["incomplete_name"]) == ("", "")
+
+
+def texting(**changes: Any) -> Country:
+    """Vanuatu, where the helpline takes texts."""
+    return with_helpline(**{"show": replace(VU.hotlines["vu-pikinini"].show, sms="6163"), **changes})
+
+
+def whom_to_text(country: Country) -> tuple[str, str]:
+    words = country.fields()
+    return words["emergency_sms"], words["helpline_sms"]
+
+
+@pytest.mark.rule("S-32")
+def test_whom_to_text_is_an_emergency_number_first_and_then_the_helpline() -> None:
+    police = tuple(replace(number, takes_sms=number.number == "111") for number in VU.emergency)
+    assert whom_to_text(VU) == ("", "")
+    assert whom_to_text(texting()) == ("helpline 6163", "6163")
+    assert whom_to_text(replace(texting(), emergency=police)) == ("police 111", "")
+
+
+@pytest.mark.rule("S-32")
+@pytest.mark.parametrize(
+    "country",
+    [
+        texting(withdrawn=True),
+        texting(grade="unverified"),
+        texting(card=Card(takes_sms=False)),
+        replace(texting(), mode="live"),
+        replace(VU, emergency=tuple(replace(number, takes_sms=True, withdrawn=True) for number in VU.emergency)),
+    ],
+    ids=["withdrawn", "unverified", "its card says no", "live, and nobody has dialled it", "the police's withdrawn"],
+)
+def test_nobody_is_told_to_text_a_number_that_may_not_be_shown(country: Country) -> None:
+    assert whom_to_text(country) == ("", "")
 
 
 @pytest.mark.rule("S-32")
