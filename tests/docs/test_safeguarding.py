@@ -20,6 +20,14 @@ def test_every_rule_has_a_test_or_waits_with_a_reason() -> None:
     assert [rule for rule in rules.RULES if rule not in shown and rule not in waiting] == []
 
 
+def test_what_happens_on_a_phone_is_shown_on_a_phone() -> None:
+    """Not by the flows alone: through web, with a real database. Words, figures and live mode aside."""
+    elsewhere = {"S-16", "S-17", "S-18", "S-19", "S-31", "S-34", *rules.CONSOLE}
+    whole = tuple(f"tests/{name}/" for name in ("safeguarding", "bad_inputs", "canary", "drops"))
+    shown = {rule for rule, files in rules.marks().items() if any(name.startswith(whole) for name in files)}
+    assert set(rules.RULES) - elsewhere - shown == set()
+
+
 def test_no_mark_names_a_rule_that_is_not_there() -> None:
     assert {rule for rule in rules.marks() if rule.startswith("S-")} <= set(rules.RULES)
 

@@ -155,7 +155,9 @@ def never_reported(app: App, ussd: str, by: str) -> tuple[list[str], list[str]]:
     return dials(phone), texts(phone)
 
 
+@pytest.mark.rule("S-03")
 @pytest.mark.rule("S-04")
+@pytest.mark.rule("S-05")
 @pytest.mark.rule("S-06")
 @pytest.mark.rule("S-07")
 @pytest.mark.rule("S-10")
