@@ -164,7 +164,7 @@ class Texting:
         return Moved(replace(record, last=last, answer=SILENCE))
 
     def _unless_looping(self, caller: Caller, before: Record | None, moved: Moved) -> Moved:
-        loop = before.loop if before else limits.Loop()
+        loop = limits.lasting(before.loop, quiet=caller.now - before.at, now=caller.now) if before else limits.Loop()
         speak, loop = limits.reply_to(loop, freed=moved.accepted, now=caller.now)
         record = replace(moved.record, loop=loop, answer=moved.record.answer if speak else SILENCE)
         return replace(moved, record=record)
