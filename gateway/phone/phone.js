@@ -5,7 +5,8 @@ import { listen } from "./keys.js";
 import { MODES, MultiTap } from "./multitap.js";
 import { Call, NoAnswer, Text } from "./network.js";
 
-const SENT = /\d{4} \d{4}\n.*\d{4}$/m; // a code and its PIN: in whatever language, this screen says "Sent"
+// A code, and its PIN here or on the next page: in whatever language, this screen says "Sent".
+const SENT = /^\D+ \d{4} \d{4}\n(\D+ \d{4}$|98 )/m;
 // A text without an answer may have had to wait: the same id asks for its answer, and does nothing else.
 const ASK_AGAIN = 6_000; // milliseconds
 const TIMES = 10;
@@ -117,6 +118,7 @@ export class Phone extends EventTarget {
     if (!screen.continue) this.call = null;
     this.#show(screen.continue ? "call" : "done", screen.text);
     this.display.count(screen.text);
+    this.said = screen.text;
     this.tell(SENT.test(screen.text) ? "sent" : "screen", screen.text);
     return screen.text;
   }

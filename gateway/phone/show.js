@@ -3,6 +3,7 @@
 const PACE = 1_200; // milliseconds between keys
 const ANSWERS = ["1", "2", "2", "1", "4"]; // Report, Soon, Asks photos, Me, 13-15; from there the first of each
 const MOST = 12; // answers
+const PAGES = 5; // of one question, where an alphabet leaves little room
 
 export class Show {
   constructor(root, [mine, beside]) {
@@ -82,11 +83,22 @@ export class Show {
     this.mine.addEventListener("sent", () => (sent = true), { once: true, signal });
     for (let n = 0; n < times && !sent; n++) {
       const key = ANSWERS[n] ?? "1";
-      this.mine.press(key);
-      await this.#see(signal, PACE / 3);
-      await this.mine.send();
+      for (let page = 1; page < PAGES && !this.#has(key); page++) await this.#press("98", signal);
+      await this.#press(key, signal);
       if (!sent) await this.#see(signal);
     }
+  }
+
+  // Whether an answer stands on the screen, or on none that follows.
+  #has(key) {
+    const starts = this.mine.said.split("\n").map((line) => line.split(" ")[0]);
+    return starts.includes(key) || !starts.includes("98");
+  }
+
+  async #press(keys, signal) {
+    for (const key of keys) this.mine.press(key);
+    await this.#see(signal, PACE / 3);
+    await this.mine.send();
   }
 
   // Time to read. Rejects when it is stopped.

@@ -7,11 +7,12 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Browser as Chromium
-from playwright.sync_api import BrowserContext, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Page, Route, sync_playwright
 
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser")
 WITHOUT = "no Chromium here: Debian's package chromium brings it"
@@ -44,9 +45,20 @@ class Browser:
             executable_path=PROGRAM, args=[*QUIET, *root, f"--log-net-log={self._net}"]
         )
 
-    def open(self, address: str, *, width: int = 1280, height: int = 900, hurried: bool = True) -> Opened:
+    def open(
+        self,
+        address: str,
+        *,
+        width: int = 1280,
+        height: int = 900,
+        hurried: bool = True,
+        served: Callable[[Route], None] | None = None,
+    ) -> Opened:
+        """`served` answers in place of a server."""
         context = self.chromium.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce")
         context.add_init_script(LISTENING + (HURRIED if hurried else ""))
+        if served:
+            context.route("**/*", served)
         return Opened(context, address)
 
     def close(self) -> list[str]:

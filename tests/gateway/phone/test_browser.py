@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -115,9 +116,9 @@ def test_what_is_said_of_two_screens_was_compared(visit: Visit) -> None:
     assert "They never should" in hand.page.locator("[data-step=hand] .seen").inner_text()
 
 
-def _changed(route: object) -> None:
-    answer = route.fetch()  # type: ignore[attr-defined]
-    route.fulfill(response=answer, body=answer.text().replace("Report", "Go on"))  # type: ignore[attr-defined]
+def _changed(route: Any) -> None:
+    answer = route.fetch()
+    route.fulfill(response=answer, body=answer.text().replace("Report", "Go on"))
 
 
 def test_whoever_picks_it_up_in_mid_call_sees_the_screen_that_is_open(visit: Visit) -> None:
@@ -216,6 +217,21 @@ def test_country_and_language(visit: Visit) -> None:
     assert "999" in hand.reads("Uko hatarini? Pigia")
 
 
+@pytest.mark.rule("S-40")
+@pytest.mark.parametrize("mode", ["demo", "training"])
+def test_training_says_so(visit: Visit, mode: str) -> None:
+    hand = visit()
+    hand.page.route("**/world.json", lambda route: _told(route, mode))
+    hand.page.reload()
+    hand.page.wait_for_selector("body[data-ready]")
+    assert hand.page.get_by_text("Training. No report from here is real").is_visible() is (mode == "training")
+    assert hand.page.get_by_text("have not been dialled by anybody yet").is_visible() is (mode == "demo")
+
+
+def _told(route: Any, mode: str) -> None:
+    route.fulfill(json={**route.fetch().json(), "mode": mode})
+
+
 def test_the_screen_is_counted_as_networks_count_it(visit: Visit) -> None:
     hand = visit()
     for text in ("Hello", HOME, "é" * 9, "ʻofa", "a[b]", "€", "Écrire", "ü" * 160, "\N{GRINNING FACE}a", "õ" * 70):
@@ -230,12 +246,12 @@ def test_an_answer_that_was_lost_is_asked_for_again_and_counts_once(visit: Visit
     hand.dial()
     lost = []
 
-    def lose_the_first(route: object) -> None:
+    def lose_the_first(route: Any) -> None:
         if lost:
-            route.continue_()  # type: ignore[attr-defined]
+            route.continue_()
         else:
-            lost.append(route.fetch())  # type: ignore[attr-defined]
-            route.abort()  # type: ignore[attr-defined]
+            lost.append(route.fetch())
+            route.abort()
 
     hand.page.route("**/hooks/simulator", lose_the_first)
     hand.answer("1", "Are you or a child in danger?")

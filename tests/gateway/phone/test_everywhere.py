@@ -1,0 +1,55 @@
+"""Every country and every draft that ships, on the page: shown a report, each comes to Sent in its own language."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from flows import catalogues
+from gateway.app import LOCALES
+from reports.country import SHIPPED
+from tests.gateway.phone.hand import RIGHT, Hand
+from tests.support.app import App
+
+pytestmark = pytest.mark.slow
+
+NOWHERE = "http://127.0.0.1:1"  # nobody listens there: the application beside the test answers
+COUNTRIES = sorted(path.stem for path in SHIPPED.glob("*.toml"))
+DRAFTS = sorted(set(catalogues.load(LOCALES)) - {"en"})
+
+
+@pytest.fixture(scope="module")
+def app(valkey: Any) -> Iterator[App]:
+    app = App(valkey.url, {"COUNTRIES": ",".join(COUNTRIES), "TOKAUT_DRAFT_LANGUAGES": ",".join(DRAFTS)})
+    yield app
+    app.close()
+
+
+@pytest.fixture(scope="module")
+def hand(app: App, chromium: Any) -> Iterator[Hand]:
+    def served(route: Any) -> None:
+        asked = route.request
+        path = asked.url.removeprefix(NOWHERE)
+        answer = app.http.send(asked.method, path, asked.post_data_buffer or b"", asked.headers)
+        route.fulfill(status=answer.status_code, headers=dict(answer.headers), body=answer.content)
+
+    hand = Hand(chromium.open(f"{NOWHERE}/phone", served=served))
+    yield hand
+    hand.leave(NOWHERE)
+
+
+@pytest.mark.parametrize("at", range(len(COUNTRIES)), ids=COUNTRIES)
+def test_a_report_in_every_language_of_a_country(hand: Hand, at: int) -> None:
+    hand.page.locator("#country").select_option(index=at)
+    homes = set()
+    languages = hand.page.locator("#language option").all_inner_texts()
+    for language in languages:
+        hand.choose("language", language)
+        homes.add(hand.dial(RIGHT))
+        hand.page.locator("[data-show=report]").click()
+        hand.seen("report")
+        text = hand.screen()
+        assert text.startswith("Sent") is (language == "English"), text
+    assert len(homes) == len(languages)
