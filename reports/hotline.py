@@ -31,6 +31,7 @@ class Sourced:
     grade: Grade
     note: str = ""
     conflict: StrictBool = False  # sources name different numbers for the same service
+    settle: str = ""  # with conflict: what people in the country have to find out
     verified_on: IsoDate = ""  # when somebody in the country dialled it
     verified_by: str = ""  # an organisation, never a person
     withdrawn: StrictBool = False  # shown nowhere from now on
@@ -52,7 +53,7 @@ class Sourced:
         if missing:
             return "has no " + ", no ".join(missing)
         if self.conflict:
-            return "is in conflict between its sources"
+            return "is in conflict between its sources" + (f", settle {self.settle}" if self.settle else "")
         return "" if self.grade in ("official", "secondary") else f"has only the grade {self.grade}"
 
 
@@ -131,6 +132,8 @@ class Hotline(Sourced):
         found = []
         if self.show.phone and not self.withdrawn and (why := self.unproven()):
             found.append(f"hotline {self.id}: the number {self.show.phone} {why}; {CONFIRM}")
+        if not self.show.phone and not self.verified():  # such a one would get no report, and nobody would be told
+            found.append(f"hotline {self.id} has no verified_on and verified_by; have it confirmed in the country.")
         if missing := self.card.missing():
             found.append(f"hotline {self.id}: the partner card lacks {', '.join(missing)}; agree on them and fill in.")
         return found

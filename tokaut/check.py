@@ -11,6 +11,7 @@ import click
 from reports.hardening import harden
 from reports.settings import PepperFile, collect
 from tokaut import checks
+from tokaut.check_country import explained
 from tokaut.check_redis import Unseen, redis
 from tokaut.check_words import words
 
@@ -18,7 +19,9 @@ Found = dict[str, list[str]]  # what was looked at → what is wrong there, a se
 
 
 @click.command()
-@click.option("--country", metavar="ISO", help="Only this country's file, for example vu.")
+@click.option(
+    "--country", metavar="ISO", help="Only this country, for example vu: what it needs before it can go live."
+)
 def check(country: str | None) -> None:
     """Say everything that is wrong with this installation, and what to do about each.
 
@@ -28,7 +31,7 @@ def check(country: str | None) -> None:
     \b
     Example:  tokaut check
               TOKAUT_MODE=live tokaut check      what keeps this installation from going live
-              tokaut check --country vu          one country file alone
+              tokaut check --country vu          what Vanuatu needs before it can go live
 
     Next: mend from the top, then run it again. When it is content, start the services: the Procfile names them.
     """
@@ -37,6 +40,8 @@ def check(country: str | None) -> None:
     found = look_at_files(os.environ, only=country)
     if not country:
         found |= look_at_parts(os.environ)
+    elif of := checks.one_country(checks.common_of(os.environ), country):
+        click.echo("\n".join(explained(of, datetime.now(UTC).date())) + "\n")
     _print(found)
     if mode != "live":
         _print_live(found, look_at_files({**os.environ, "TOKAUT_MODE": "live"}, only=country))

@@ -12,16 +12,17 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
-from reports.country import Countries, CountryError, load_all
+from reports.country import Countries, Country, CountryError, load_all
 from reports.hotline import Hotline, Mode
 from reports.keyfolder import SENDER, KeyFault, listed, load_private, load_public
 from reports.pepper import load_pepper
 from reports.schema import WrongDatabase, refuse_wrong
-from reports.settings import SHARED, Common, PepperFile, SettingError, collect, load
+from reports.settings import SHARED, Common, Operator, PepperFile, SettingError, collect, load
 from reports.store.backups import age_seconds, mark
 from reports.store.database import Away, BadAddress, Database
 from tokaut.audit import rows, walked
 from workers import kinds
+from workers.assembly import means
 
 REDIS: Final = "REDIS_"
 MODES: Final[tuple[Mode, ...]] = ("live", "training", "demo")
@@ -65,6 +66,10 @@ def hotline_settings(environ: Mapping[str, str], hotlines: Iterable[Hotline]) ->
             yield f"hotline {hotline.id}: its delivery is {hotline.delivery}; it can be {', '.join(kinds.kinds())}"
     found = kinds.settings(environ, listed)
     yield from map(str, (*found.unknown, *found.faults))
+    operator = collect([Operator], environ)[0]
+    if Operator in operator:
+        mode = common_of(environ).mode
+        yield from kinds.refused(environ, listed, lambda hotline: means(mode, operator[Operator], hotline))
 
 
 def countries(found: Countries, mode: Mode, today: date) -> Iterator[str]:
@@ -79,6 +84,12 @@ def read_countries(common: Common, mode: Mode, only: str | None = None) -> tuple
         return load_all([only] if only else common.countries, mode, common.country_dir), ()
     except CountryError as error:
         return None, error.lines
+
+
+def one_country(common: Common, iso: str) -> Country | None:
+    """As people see it in the demo, where numbers are shown that nobody has confirmed; None where it cannot be read."""
+    found, _ = read_countries(common, "demo", iso)
+    return found.get(iso) if found else None
 
 
 def keys(folder: Path, hotlines: Iterable[Hotline]) -> Iterator[str]:

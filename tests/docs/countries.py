@@ -1,57 +1,97 @@
-"""The table of countries, for people who decide where to begin."""
+"""The tables of countries, for people who decide where to begin, and who have never seen a country file."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Iterable
+from datetime import date
+from pathlib import Path
+
+import locales
+from flows.catalogues import load
 from reports.country import SHIPPED, Country, load_all
+from reports.law import CRITERIA
+from tokaut.going_live import steps
+from tokaut.tongues import called
 
-UNSETTLED = "its sources disagree about the first number; "
-
-
-def table() -> str:
-    rows = [
-        "| file | country | first number | for children | other hotlines | law: specific / defined / by computer / "
-        "possession / providers | languages | places | not yet live, because |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    shipped = load_all(sorted(path.stem for path in SHIPPED.glob("*.toml")), "demo")
-    return "\n".join([*rows, *(_row(country) for country in shipped)]) + "\n"
+LAW = {"yes": "yes", "yes_2014": "yes in 2014", "not": "not in {}", "unknown": "not known"}
 
 
-def _row(of: Country) -> str:
-    helpline = of.helpline()
-    others = [
-        h.screen_name + (f" {h.show.phone}" if of.shows(h) else "") for h in of.hotlines.values() if h != helpline
-    ]
-    first = of.emergency[0]
-    cells = (
-        f"`{of.file.partition('.')[0]}`",
-        of.name,
-        f"{first.say()}, {first.grade}" + (", in dispute" if first.conflict else ""),
-        f"{helpline.screen_name} {helpline.show.phone}" if helpline and helpline.phone else "none found",
-        ", ".join(others) or "none found",
-        _law(of),
-        ", ".join(of.languages),
-        f"{len(of.places)}" + (f" in {len(of.groups())} groups" if of.groups() else ""),
-        _left(of),
+def shown() -> str:
+    """Whom the screens name there."""
+    return _table(
+        ["country", "file", "in danger", "for children", "other offices in the file", "languages of the screens"],
+        lambda of: [
+            of.name,
+            f"`{of.file.partition('.')[0]}`",
+            of.emergency[0].say() + (", **in dispute**" if of.emergency[0].conflict else ""),
+            next((f"{one.screen_name} {one.show.phone}" for one in [of.helpline()] if one), "none found"),
+            ", ".join(_others(of)) or "none found",
+            "; ".join(_languages(of)),
+        ],
     )
-    return "| " + " | ".join(cells) + " |"
 
 
-def _law(of: Country) -> str:
-    latest = of.law.latest
-    if latest is None:
-        return "?"
-    found = (latest.specific, latest.defined, latest.computer, latest.possession, latest.isp)
-    return " / ".join("?" if one is None else "yes" if one else "no" for one in found)
+def _others(of: Country) -> Iterable[str]:
+    first = of.helpline()
+    return (
+        f"{h.screen_name} {h.show.phone if of.shows(h) else ''}".strip() for h in of.hotlines.values() if h != first
+    )
 
 
-def _left(of: Country) -> str:
-    numbers = sum(not n.verified() for n in (*of.emergency, *(h for h in of.hotlines.values() if h.phone)))
-    cards = sum(bool(h.card.missing()) for h in of.hotlines.values())
-    who = "" if of.incomplete_to else "; nobody is named for what was cut off"
-    dispute = UNSETTLED if of.emergency[0].conflict else ""
-    return f"{dispute}{_some(numbers, 'number')} nobody has dialled; {_some(cards, 'partner card')}{who}"
+def _languages(of: Country) -> Iterable[str]:
+    known = load(Path(locales.__file__).parent)
+    read = [tag for tag in of.languages if tag in known and known[tag].reviewed]
+    drafts = [tag for tag in of.languages if tag in known and tag not in read]
+    rest = [tag for tag in of.languages if tag not in known]
+    for title, tags in (("", read), ("draft: ", drafts), ("not translated: ", rest)):
+        if tags:
+            yield title + ", ".join(map(called, tags))
 
 
-def _some(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+def missing() -> str:
+    """What stops each of them, counted."""
+    return _table(
+        ["country", "numbers to confirm", "offices to agree with", "also, before it can go live"],
+        lambda of: [of.name, *map(str, _counts(of)), "; ".join(_also(of)) or "nothing more"],
+    )
+
+
+def _counts(of: Country) -> tuple[int, int]:
+    numbers = sum(not one.verified() for one in (*of.emergency, *(h for h in of.hotlines.values() if h.phone)))
+    return numbers, sum(bool(one.card.missing()) for one in of.hotlines.values())
+
+
+def _also(of: Country) -> Iterable[str]:
+    words = {
+        "dispute": "settle the first number, about which sources disagree",
+        "source": "find out how old the source of some numbers is",
+        "confirmed": "ask whether {} without a number take reports",
+        "grade": "find a better source for some numbers",
+        "cut_off": "name who gets a report when the line drops",
+        "missing_child": "find a police desk for missing children",
+        "fault": "mend the file",
+    }
+    found = Counter(step.key for step in steps(of, [], date.fromisoformat(of.as_of)) if step.stops)
+    silent = sum(not one.show.phone and not one.verified() for one in of.hotlines.values())
+    offices = "1 office" if silent == 1 else f"{silent} offices"
+    line = [words[key].format(offices) for key in words if found[key]]
+    return [one.replace("1 office without a number take ", "1 office without a number takes ") for one in line]
+
+
+def law() -> str:
+    heads = ("there is a law", "it names phones and computers", "keeping them is against it")
+    return _table(
+        ["country", *heads, "it says what counts", "companies have to report them"],
+        lambda of: [of.name, *(_stands(of, criterion) for criterion in CRITERIA)],
+    )
+
+
+def _stands(of: Country, criterion: str) -> str:
+    return LAW[of.law.stands(criterion)].format(of.law.latest.year if of.law.latest else "")
+
+
+def _table(heads: list[str], row: Callable[[Country], list[str]]) -> str:
+    shipped = load_all(sorted(path.stem for path in SHIPPED.glob("*.toml")), "demo")
+    rows = [heads, ["---"] * len(heads), *(row(of) for of in sorted(shipped, key=lambda of: of.name))]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in rows)

@@ -1,0 +1,194 @@
+"""What each of the 25 countries still needs, in plain words: nothing unmet is left out, and each says what to do."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from reports.country import SHIPPED, Country, load_all
+from reports.law import Law
+from tests.reports.lands import ready
+from tokaut.__main__ import main
+from tokaut.check_country import explained
+from tokaut.coverage import Words
+from tokaut.going_live import Step, steps
+from tokaut.tongues import NAMES
+
+TODAY = date(2026, 11, 25)
+ALL = {one.iso: one for one in load_all(sorted(path.stem for path in SHIPPED.glob("*.toml")), "demo")}
+DRAFT = Words("bi", "Bislama", "gsm7", 300, 200, 0, "", ())
+
+# By hand from what was found out, not from the files: what each country lacks beside what all lack.
+EVERY = {"dialled", "card", "code", "duty"}
+FIRST_NUMBER_IN_DISPUTE = {"KI", "PG", "TV", "ZM", "ET"}
+NO_HELPLINE = {"KI", "MH", "FM", "NR", "PW", "TO", "TV", "CK", "ET", "SB", "WS"}
+NOBODY_FOR_WHAT_WAS_CUT_OFF = {"KI", "MH", "FM", "NR", "PW", "TO", "TV", "CK", "ET"}
+NO_POLICE_DESK = {"KE", "UG", "TZ", "MW", "ZM", "ZA"}
+LAW_WHOLLY_UNKNOWN = {"MH", "FM", "WS", "TO", "TV", "CK", "UG", "RW", "ZM", "ZA", "ET"}
+LANGUAGES_WITH_A_DRAFT = {
+    "FJ": ["fj"], "KE": ["sw"], "PG": ["tpi"], "RW": ["fr", "sw"], "SB": ["pis"], "TO": ["to"], "TZ": ["sw"],
+    "UG": ["sw"], "VU": ["bi", "fr"], "WS": ["sm"],
+}  # fmt: skip
+
+each = pytest.mark.parametrize("iso", sorted(ALL))
+
+
+def of(country: Country, *languages: Words) -> tuple[Step, ...]:
+    return steps(country, languages, TODAY)
+
+
+def keys(country: Country, *languages: Words) -> set[str]:
+    return {step.key for step in of(country, *languages)}
+
+
+def text(iso: str) -> str:
+    result = CliRunner().invoke(main, ["check", "--country", iso.lower()])
+    assert result.exit_code == 0, result.output
+    numbered = len(re.findall(r"(?m)^ ?\d+\. ", result.output))
+    assert result.output.count("\n    Next: ") == numbered > 5
+    return " ".join(result.output.split())
+
+
+def test_there_are_25() -> None:
+    assert len(ALL) == 25
+
+
+@each
+@pytest.mark.rule("S-31")
+def test_every_thing_that_is_unmet_is_said(iso: str) -> None:
+    found = keys(ALL[iso])
+    assert found >= EVERY
+    assert ("dispute" in found) == (iso in FIRST_NUMBER_IN_DISPUTE)
+    assert ("helpline" in found) == (iso in NO_HELPLINE)
+    assert ("cut_off" in found) == (iso in NOBODY_FOR_WHAT_WAS_CUT_OFF)
+    assert ("missing_child" in found) == (iso in NO_POLICE_DESK)
+    unknown = next((step.what for step in of(ALL[iso]) if step.key == "law"), "")
+    assert (unknown.count("whether") == 4 and "what counts" in unknown) == (iso in LAW_WHOLLY_UNKNOWN)
+
+
+@each
+@pytest.mark.rule("S-33")
+def test_the_command_says_it_to_people_with_what_to_do_next(iso: str) -> None:
+    said, country = text(iso), ALL[iso]
+    assert said.startswith(f"{country.name} can not go live yet: ")
+    for number in country.emergency:
+        assert f"{number.word} {number.number}" in said.partition("Live mode would need more")[0]
+    for hotline in country.hotlines.values():
+        assert f"There is no agreement with {hotline.name} to take reports" in said
+    for tag in LANGUAGES_WITH_A_DRAFT.get(iso, []):
+        assert f"tokaut locales sheet {tag} --country {iso.lower()}" in said
+    assert ("Nobody who speaks the language has read" in said) == (iso in LANGUAGES_WITH_A_DRAFT)
+    untold = [tag for tag in country.languages if tag not in ("en", *LANGUAGES_WITH_A_DRAFT.get(iso, []))]
+    assert all(NAMES[tag] in said for tag in country.languages if tag in untold)
+
+
+@each
+def test_each_step_is_two_sentences_for_people(iso: str) -> None:
+    for step in of(ALL[iso], DRAFT):
+        assert step.what.endswith(".") and step.what[0].isupper(), step
+        assert re.match(r"(Ask|Have|Meet|Agree|Find|Translate|Mend)\b", step.do), step
+        assert "  " not in step.what + step.do
+
+
+@each
+def test_what_live_mode_refuses_is_what_is_said_to_stop(iso: str) -> None:
+    """No line of the check is without its step, and no step that stops is without a line."""
+    country = ALL[iso]
+    lines = "\n".join(country.problems("live"))
+    stops = {step.key: step for step in of(country) if step.stops}
+    said = {
+        "dialled": "no verified_on", "source": "no source_date", "dispute": "", "grade": "only the grade",
+        "confirmed": "has no verified_on and verified_by", "card": "the partner card lacks",
+        "cut_off": "incomplete_to: it is missing", "missing_child": "no police takes missing",
+    }  # fmt: skip
+    assert set(stops) <= set(said)
+    for key, line in said.items():
+        if line and key != "grade":
+            assert (line in lines) == (key in stops), (key, lines)
+    known = [line for line in said.values() if line]
+    assert all(any(part in line for part in known) for line in lines.splitlines())
+
+
+def test_a_country_that_is_ready_has_nothing_that_stops_it() -> None:
+    country = ready()
+    assert country.problems("live") == []
+    found = of(country, DRAFT)
+    assert [step for step in found if step.stops] == []
+    assert {step.key for step in found} == {"code", "draft", "no_words", "law", "duty"}
+    lines = list(explained(country, TODAY))
+    assert lines[0] == "Vanuatu can go live. 4 things are worth settling."
+
+
+def test_with_all_settled_nothing_is_left() -> None:
+    country = ready()
+    codes = tuple(replace(code, note="") for code in country.codes)
+    law = Law(latest=replace(country.law.latest, possession=True, defined=True, isp=True))  # type: ignore[type-var]
+    whole = replace(country, codes=codes, law=law, duty_to_report=True, duty_source="an act", languages=("bi", "en"))
+    assert of(whole, replace(DRAFT, reviewed_by="an organisation")) == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "key", "said"),
+    [
+        (
+            {"conflict": True, "settle": "two lists differ"},
+            "dispute",
+            "do not agree about police 111. To settle: two",
+        ),
+        ({"verified_on": ""}, "dialled", "confirmed this number: police 111"),
+        ({"source_date": ""}, "source", "how old the source is of this number: police 111"),
+        ({"grade": "metadata"}, "grade", "no screen shows this number: police 111"),
+        ({"withdrawn": True}, "again", "no number for police or emergency is left"),
+    ],
+)
+def test_each_thing_that_a_number_can_lack(changes: dict[str, object], key: str, said: str) -> None:
+    country = ready()
+    first = replace(country.emergency[0], **changes)  # type: ignore[arg-type]
+    found = of(replace(country, emergency=(first, *country.emergency[1:])))
+    [step] = [step for step in found if step.key == key]
+    assert said in step.what
+    assert step.stops == (key != "again"), "a restart must work after a number was withdrawn"
+
+
+def test_other_things_that_a_country_can_lack() -> None:
+    country = ready()
+    card = country.hotlines["vu-police"].card
+    few = replace(country.hotlines["vu-police"], card=replace(card, hours="", drill_on=""))
+    [step] = [one for one in of(replace(country, hotlines={**country.hotlines, "vu-police": few})) if one.key == "card"]
+    assert step.what.endswith("its partner card lacks hours and drill_on.")
+    old = replace(country.hotlines["vu-police"], verified_on="2024-01-01")
+    [step] = [
+        one for one in of(replace(country, hotlines={**country.hotlines, "vu-police": old})) if one.key == "again"
+    ]
+    assert "was last confirmed on 2024-01-01" in step.what and step.do == "Have it dialled again."
+    assert "off_menu" in keys(country, replace(DRAFT, lacking=("report.danger",)))
+    [step] = [one for one in of(replace(country, duty_to_report=True)) if one.key == "fault"]
+    assert step.stops and "duty_source" in step.what
+
+
+@pytest.mark.rule("S-34")
+def test_a_hotline_that_nobody_has_confirmed_keeps_live_mode_from_starting() -> None:
+    """It has no number to dial, and would get no report without anybody being told."""
+    country = ready()
+    silent = replace(country.hotlines["vu-police"], show=type(country.hotlines["vu-police"].show)(), verified_on="")
+    found = replace(country, hotlines={**country.hotlines, "vu-police": silent})
+    assert [line for line in found.problems("live") if "vu-police has no verified_on and verified_by" in line]
+    assert "confirmed" in keys(found)
+
+
+def test_every_language_has_a_name() -> None:
+    assert {tag for country in ALL.values() for tag in country.languages} == set(NAMES)
+
+
+def test_a_country_that_is_not_there_and_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    assert "there is no country file xx.toml" in CliRunner().invoke(main, ["check", "--country", "xx"]).output
+    (tmp_path / "vu.toml").write_text("schema = 1\n")
+    environ = {"TOKAUT_COUNTRY_DIR": str(tmp_path)}
+    result = CliRunner().invoke(main, ["check", "--country", "vu"], env=environ)
+    assert result.exit_code == 1
+    assert "can not go live yet" not in result.output
