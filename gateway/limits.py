@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 MOST_REPLIES = 5  # in a row to one sender, without one answer that was accepted
+MOST_IN_DANGER = 20  # likewise, once Now was answered: no machine does that, and a child may text words for numbers
 SILENCE = 60 * 60  # seconds
 FORGOTTEN = 30 * 60  # seconds; a machine answers sooner
 STALE = 15 * 60  # seconds
@@ -42,7 +43,7 @@ class Loop:
     silent_until: int = 0
 
 
-def reply_to(loop: Loop, *, freed: bool, now: int) -> tuple[bool, Loop]:
+def reply_to(loop: Loop, *, freed: bool, now: int, most: int = MOST_REPLIES) -> tuple[bool, Loop]:
     """Whether this message may be replied to. `freed`: its answer was accepted, or it is HELP.
 
     Another machine's "we are closed" would be answered for ever; what comes in meanwhile is still read and kept.
@@ -52,7 +53,7 @@ def reply_to(loop: Loop, *, freed: bool, now: int) -> tuple[bool, Loop]:
     if is_silenced(loop, now):  # further ahead: our clock was set back, and silence must end
         return False, loop
     replies = 1 if loop.silent_until else loop.replies + 1
-    return True, Loop(replies, now + SILENCE if replies >= MOST_REPLIES else 0)
+    return True, Loop(replies, now + SILENCE if replies >= most else 0)
 
 
 def lasting(loop: Loop, *, quiet: int, now: int) -> Loop:

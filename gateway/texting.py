@@ -165,7 +165,9 @@ class Texting:
 
     def _unless_looping(self, caller: Caller, before: Record | None, moved: Moved) -> Moved:
         loop = limits.lasting(before.loop, quiet=caller.now - before.at, now=caller.now) if before else limits.Loop()
-        speak, loop = limits.reply_to(loop, freed=moved.accepted, now=caller.now)
+        said_now = moved.record.state.values.get("danger") == "now"
+        most = limits.MOST_IN_DANGER if said_now else limits.MOST_REPLIES
+        speak, loop = limits.reply_to(loop, freed=moved.accepted, now=caller.now, most=most)
         record = replace(moved.record, loop=loop, answer=moved.record.answer if speak else SILENCE)
         return replace(moved, record=record)
 

@@ -208,3 +208,20 @@ def test_texts_of_a_channel_that_is_closed_wait_until_it_is_open(app: App) -> No
     assert (waiting(app), app.count(t.pending)) == (0, 3)
     app.pass_time(HALF_AN_HOUR)
     assert heard(app) == [(WORDS, [], "incomplete")] * 3
+
+
+# Silence
+
+
+@pytest.mark.rule("S-36")
+@pytest.mark.rule("S-12")
+def test_who_is_in_danger_and_texts_words_for_numbers_is_not_met_with_silence(app: App) -> None:
+    """Nine texts that are no answer: each has a reply with the number to call, and all the words are kept."""
+    texts = [f"they are at the door number {n} please come" for n in range(9)]
+    replies = thread(app.sms(PHONE), "REPORT", "1", "Now", *texts)[3:]
+    assert all("police 111" in reply for reply in replies)
+    assert thread(app.sms(PHONE), "1", "1", "Hurt, bad touch")[-1].startswith("Where is the child?")
+    [kept] = app.waiting()
+    assert [said["text"] for said in kept.data["unasked"]] == texts
+    others = thread(app.sms(number(1)), "REPORT", "1", *texts)[2:]
+    assert others[:4] != ["", "", "", ""] and others[5:] == ["", "", "", ""]
