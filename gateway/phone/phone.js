@@ -204,7 +204,7 @@ export class Phone extends EventTarget {
     const deeds = {
       left: () => (this.view === "idle" ? this.openTexts() : this.send()),
       right: () => (this.typed ? this.write(this.typed.slice(0, -1)) : this.#delete()),
-      call: () => this.send(),
+      call: () => (this.view === "done" ? this.dial() : this.send()),
       end: () => this.hangUp(),
       up: () => this.display.scroll(-60),
       down: () => this.display.scroll(60),
