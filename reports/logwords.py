@@ -66,6 +66,7 @@ REASONS: Final = frozenset(
         "delivered", "moved", "locked_out", "not_found", "conflict", "busy", "tls", "private_address", "refused",
         "gone", "too_large", "no_key", "no_body", "no_hotline", "not_sealed_to_us", "wrong_mode", "our_fault", "parked",
         "needs_person", "dns", "reset", "timeout", "half_head", "no_route", "closed", "not_reached",
+        "no_tls", "mail_login",
         # why a webhook was turned away or not understood
         "token", "signature", "loopback", "method", "size", "encoding", "doubled", "missing_field", "depth", "fields",
         # why something was done without asking

@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from reports import country
 from reports.connections import for_queue
+from reports.hotline import Hotline as Listed
 from reports.queue import Hurry
 from reports.schema import refuse_wrong
 from reports.settings import Common, Mode, Operator, load_all
@@ -22,10 +23,11 @@ from workers.duties import Duties
 from workers.forward import Forwarder
 from workers.keyring import KeyRing
 from workers.kinds import Means, build_all
+from workers.mail import MailServer, read_mail_server
 from workers.metrics import Metrics
 from workers.sms import Between, Texter
 from workers.sweep import Clock
-from workers.tell import Teller, read_mail_server
+from workers.tell import Teller
 from workers.telling import Telling
 from workers.text import Sender
 
@@ -45,7 +47,8 @@ class Parts:
 
 def assemble(name: str, environ: Mapping[str, str], stopping: Callable[[], bool]) -> Parts:
     """`name`: urgent-1, standard-1, clock-1. Raises SettingError, CountryError."""
-    common = load_all((Common, Operator), environ)[Common]
+    settings = load_all((Common, Operator), environ)
+    common, operator = settings[Common], settings[Operator]
     countries = country.load_all(common.countries, common.mode.value, common.country_dir)
     listed = [hotline for land in countries for hotline in land.hotlines.values()]
     database = Database(common.database_url, offset=common.clock_offset)
@@ -66,7 +69,7 @@ def assemble(name: str, environ: Mapping[str, str], stopping: Callable[[], bool]
     forwarder = Forwarder(
         database=database,
         keys=keys,
-        hotlines=build_all(environ, listed, lambda hotline: Means(common.mode, hotline.card)),
+        hotlines=build_all(environ, listed, lambda hotline: means(common.mode, operator, hotline)),
         mode=common.mode.value,
         holder=holder,
         actor=account,
@@ -84,8 +87,7 @@ def _nothing() -> None:
 def assemble_clock(parts: Parts, environ: Mapping[str, str]) -> Clock:
     """Raises SettingError."""
     operator = load_all((Common, Operator), environ)[Operator]
-    server = read_mail_server(operator.smtp.reveal()) if operator.smtp else None
-    teller = Teller(server, operator.on_call, parts.common.mode.value, parts.metrics)
+    teller = Teller(mail_server(operator), operator.on_call, parts.common.mode.value, parts.metrics)
     return Clock(
         database=parts.database,
         duties=Duties(
@@ -95,6 +97,16 @@ def assemble_clock(parts: Parts, environ: Mapping[str, str]) -> Clock:
         metrics=parts.metrics,
         holder=parts.holder,
     )
+
+
+def means(mode: Mode, operator: Operator, hotline: Listed) -> Means:
+    return Means(mode, hotline, mail_server(operator), operator.console_url)
+
+
+def mail_server(operator: Operator) -> MailServer | None:
+    if operator.smtp is None:
+        return None
+    return read_mail_server(operator.smtp.reveal(), operator.smtp_private, operator.smtp_ca_file)
 
 
 def senders(environ: Mapping[str, str], channels: Iterable[str], mode: Mode) -> dict[str, Sender]:

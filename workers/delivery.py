@@ -17,6 +17,7 @@ class Parcel:
     body: bytes  # the envelope, JSON in UTF-8
     attempt: int  # 1, 2, …
     priority: str
+    report_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,8 @@ TOLD_AT: Mapping[str, int] = {
     "not_found": 3,
     "conflict": 3,
     "tls": 2,
+    "no_tls": 1,
+    "mail_login": 1,
     "private_address": 1,
     "too_large": 1,
     "gone": 1,
@@ -89,6 +92,8 @@ TO_DO: Mapping[str, str] = {
     "not_found": "Nothing is at the hotline's address. Ask them whether a release is under way.",
     "conflict": "The hotline says it has a conflict. Ask them to look up the webhook-id.",
     "tls": "The hotline's certificate does not hold. Ask them to renew it.",
+    "no_tls": "The mail server offers no TLS, and no hotline gets mail without it. Name one that does in SMTP_URL.",
+    "mail_login": "The mail server does not let us in. Compare the user and the password in SMTP_URL with its owner.",
     "private_address": "The hotline's name leads into a private network. Ask them; list it only if that is meant.",
     "refused": "The hotline refuses the report itself. Ask them why, then: tokaut deliveries retry",
     "too_large": "The report is too large for the hotline. Ask them to raise the limit, then: tokaut deliveries retry",

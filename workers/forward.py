@@ -111,7 +111,9 @@ class Forwarder:
             data = without_number(data)
         # The time of the event, not of the attempt: the same bytes each time, until a number is withdrawn.
         body = envelope(f"report.{leased.type}", leased.created_at // schedule.SECOND, data)
-        return Parcel(leased.delivery_id, leased.type, leased.hotline, body, leased.attempt, leased.priority)
+        return Parcel(
+            leased.delivery_id, leased.type, leased.hotline, body, leased.attempt, leased.priority, leased.report_id
+        )
 
     def _hand_over(self, parcel: Parcel, name: str) -> Outcome:
         hotline = self.hotlines.get(name)

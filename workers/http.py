@@ -80,7 +80,8 @@ class Client:
 
     def post(self, target: Target, body: bytes, headers: Mapping[str, str]) -> Reply:
         """Whatever answers with a status is a reply: no redirect is followed, no cookie kept. Raises NoAnswer."""
-        line = Line(self._judged(target), self._limits.connect, Watchdog(self._limits.whole))
+        addresses = judged(target.host, target.port, self._resolve, self._limits.resolve, listed=target.listed)
+        line = Line(addresses, self._limits.connect, Watchdog(self._limits.whole))
         adapter = Pinned(self._tls, line)
         try:
             request = requests.Request("POST", target.url, headers=HEADERS | dict(headers), data=body).prepare()
@@ -95,13 +96,15 @@ class Client:
             line.close()
             adapter.close()
 
-    def _judged(self, target: Target) -> list[str]:
-        found = _within(self._limits.resolve, lambda: list(self._resolve(target.host, target.port)))
-        if not found:
-            raise NoAnswer("dns")
-        if not target.listed and not all(is_public(address) for address in found):
-            raise NoAnswer("private_address")  # one bad address refuses the name
-        return found
+
+def judged(host: str, port: int, resolve: Resolve, seconds: float, *, listed: bool) -> list[str]:
+    """The addresses of a name that we may call; `listed`: whichever there are. Raises NoAnswer."""
+    found = _within(seconds, lambda: list(resolve(host, port)))
+    if not found:
+        raise NoAnswer("dns")
+    if not listed and not all(is_public(address) for address in found):
+        raise NoAnswer("private_address")  # one bad address refuses the name
+    return found
 
 
 def _read(reply: BaseHTTPResponse) -> bytes:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import structlog
 
 import workers.hotlines
-from reports.card import Card
 from reports.hotline import Hotline as Listed
 from reports.settings import HotlineSettings, Mode, SettingError, attempt_hotlines
 from workers.addresses import BadTarget
 from workers.delivery import Hotline
+from workers.mail import MailServer
 
 log = structlog.get_logger()
+
+
+class SetUpWrongly(ValueError):
+    """What a kind lacks, in words that follow "hotline <id>": needs SMTP_URL, a mail server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,9 @@ class Means:
     """What a kind may know and use beside its own settings."""
 
     mode: Mode
-    card: Card
+    hotline: Listed
+    mail: MailServer | None = None
+    console_url: str | None = None
 
     @property
     def live(self) -> bool:
@@ -64,11 +70,25 @@ def build_all(
         if hotline.id in found.filled:
             try:
                 made[hotline.id] = _build(hotline.delivery, found.filled[hotline.id], means(hotline))
-            except BadTarget:
+            except (BadTarget, SetUpWrongly):
                 log.error("setting_refused", hotline=hotline.id)
         else:
             log.warning("setting_refused", hotline=hotline.id)
     return made
+
+
+def refused(environ: Mapping[str, str], listed: Iterable[Listed], means: Callable[[Listed], Means]) -> Iterator[str]:
+    """What keeps a hotline from being set up though each of its settings can be read, a sentence each."""
+    hotlines = tuple(listed)
+    found = settings(environ, hotlines)
+    for hotline in hotlines:
+        if hotline.id in found.filled:
+            try:
+                _build(hotline.delivery, found.filled[hotline.id], means(hotline))
+            except BadTarget as error:
+                yield f"hotline {hotline.id}: its address {error}"
+            except SetUpWrongly as error:
+                yield f"hotline {hotline.id} {error}"
 
 
 def _build(kind: str, filled: object, means: Means) -> Hotline:

@@ -1,4 +1,4 @@
-"""What workers/http.py holds a call by: one line to an address that was judged, and a watchdog that cuts it in time."""
+"""What workers/http.py and workers/mail.py hold a call by: one line to a judged address, and a watchdog."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Line:
         """Raises NewConnectionError."""
         self._connections.append(connection)
         try:
-            return self._open(connection.port or 0)
+            return self.dial(connection.port or 0)
         except OSError:
             raise NewConnectionError(connection, "no connection") from None
 
@@ -89,7 +89,8 @@ class Line:
         for connection in self._connections:
             connection.close()
 
-    def _open(self, port: int) -> socket.socket:
+    def dial(self, port: int) -> socket.socket:
+        """Raises OSError."""
         fault: OSError = OSError()
         for address in self._addresses:
             try:

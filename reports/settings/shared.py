@@ -104,6 +104,25 @@ class Operator:
         secret=True,
         meaning="the mail server: smtps://user:password@host:465",
     )
+    smtp_private: tuple[str, ...] = env(
+        "SMTP_PRIVATE",
+        reading.hosts,
+        default="",
+        meaning="host:port of the mail server where it lies in a private network; no hotline gets mail by another one",
+    )
+    smtp_ca_file: Path | None = env(
+        "SMTP_CA_FILE",
+        reading.authorities,
+        default=None,
+        meaning="file of the authorities that vouch for the mail server; without it, those of the system",
+    )
+    console_url: str | None = env(
+        "CONSOLE_URL",
+        reading.web_address,
+        default=None,
+        live=lambda address: reading.only_https(address) if address else None,
+        meaning="where hotlines' staff read; stands in each mail to a hotline",
+    )
 
     def faults(self, mode: Mode) -> Iterator[Fault]:
         if self.smtp is None and any("@" in person for person in self.on_call):

@@ -22,7 +22,7 @@ from workers.kinds import kinds, settings_of
 from workers.metrics import Metrics
 
 WORKERS = "worker, clock"
-WHO = {Common: "all", WebSecrets: "web", Operator: "clock"}
+WHO = {Common: "all", WebSecrets: "web", Operator: WORKERS}
 NTH = {1: "at once", 2: "at the 2nd try", 3: "at the 3rd try"}
 
 

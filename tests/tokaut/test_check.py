@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from reports.hotline import Hotline
 from reports.keyfolder import SENDER, new_pair
 from reports.migrations import upgrade
 from reports.pepper import rotate_pepper
 from reports.settings.reading import new_secret, new_webhook_secret
 from reports.store.database import Database
 from tests.support.valkey import Valkey
+from tokaut import checks
 from tokaut.__main__ import main
 
 HOTLINES = ("vu-pikinini", "vu-womens-centre", "vu-police")
@@ -141,3 +143,25 @@ def test_a_data_folder_that_is_a_file(tmp_path: Path) -> None:
     result = run(settings | {"TOKAUT_DATA": str(tmp_path / "file")})
     assert result.exit_code == 1
     assert "TOKAUT_DATA" in result.output
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "said"),
+    [
+        ("telex", {}, ["hotline one: its delivery is telex; it can be email, "]),
+        ("email", {}, ["HOTLINE_ONE_TO is not set; "]),
+        ("email", {"HOTLINE_ONE_TO": "desk@one.example"}, ["hotline one is told by e-mail, and SMTP_URL names no"]),
+        ("email", {"HOTLINE_ONE_TO": "desk@one.example", "SMTP_URL": "smtps://mail.example"}, []),
+        ("webhook", {"HOTLINE_ONE_TO": "desk@one.example"}, ["HOTLINE_ONE_TO is no setting.", "HOTLINE_", "HOTLINE_"]),
+        (
+            "webhook",
+            {"HOTLINE_ONE_URL": "https://10.0.0.5", "HOTLINE_ONE_SECRET": new_webhook_secret()},
+            ["hotline one: its address is a bare address; "],
+        ),
+    ],
+)
+def test_each_kind_of_hotline_has_settings_of_its_own(kind: str, settings: dict[str, str], said: list[str]) -> None:
+    one = Hotline(id="one", name="One", screen_name="One", kind="regional", grade="unverified", delivery=kind)
+    found = list(checks.hotline_settings(settings, [one]))
+    assert len(found) == len(said)
+    assert all(line.startswith(wanted) for line, wanted in zip(found, said, strict=True))

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from reports.card import Card
 from reports.hotline import Hotline as Listed
-from reports.settings import HotlineSettings, Mode, SettingError, reading
+from reports.settings import HotlineSettings, Mode, Operator, SettingError, load, reading
 from tests.reports.environments import live_environment
+from tests.workers.test_tls import NOW, certificate, timedelta
 from workers import kinds
+from workers.assembly import means
 from workers.kinds import Means
 
 HOOK, OTHER_HOOK = reading.new_webhook_secret(), reading.new_webhook_secret()
-MEANS = Means(Mode.TRAINING, Card())
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def filled(environ: Mapping[str, str], *ids: str) -> Mapping[str, Any]:
 
 
 def built(environ: Mapping[str, str], *hotlines: Listed) -> set[str]:
-    return set(kinds.build_all(environ, hotlines, lambda _: MEANS))
+    return set(kinds.build_all(environ, hotlines, lambda hotline: Means(Mode.TRAINING, hotline)))
 
 
 def test_a_hotlines_own_settings(live: dict[str, str]) -> None:
@@ -126,3 +126,20 @@ def test_a_hotline_set_up_wrongly_stops_nobody_else(more: dict[str, str], other:
 def test_b71_a_name_that_no_kind_reads_stops_the_start(name: str) -> None:
     with pytest.raises(SettingError, match=f"^{name} is no setting"):
         built(RIGHT | {name: "x"}, listed("one"), listed("two"))
+
+
+def test_what_a_kind_may_use_comes_from_the_operators_settings(live: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_bytes(certificate("mail.example", NOW + timedelta(days=1))[0])
+    more = {
+        "SMTP_URL": "smtps://mail.example?from=tokaut@example.org",
+        "SMTP_PRIVATE": "mail.example:465",
+        "SMTP_CA_FILE": str(tmp_path / "ca.pem"),
+        "CONSOLE_URL": "https://console.example/",
+    }
+    found = means(Mode.LIVE, load(Operator, live | more), listed("one"))
+    assert found.live
+    assert found.console_url == "https://console.example"
+    assert found.mail is not None
+    assert (found.mail.listed, found.mail.ca_file) == (("mail.example:465",), tmp_path / "ca.pem")
+    with pytest.raises(SettingError, match="CONSOLE_URL begins with http"):
+        load(Operator, live | {"CONSOLE_URL": "http://console.example"})

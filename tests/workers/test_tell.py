@@ -2,50 +2,25 @@
 
 from __future__ import annotations
 
-import email
 from collections.abc import Iterator
-from email.message import Message
-from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
 from prometheus_client import CollectorRegistry
 
 from reports.store.telling import Untold
-from tests.support.ports import free_port
+from tests.workers.mailroom import Inbox, Mailroom
 from workers.alerts import MOST, Alert, gather
+from workers.mail import MailServer, read_mail_server
 from workers.metrics import Metrics
-from workers.tell import MailServer, Teller, read_mail_server
+from workers.tell import Teller
 
 ALERT = Alert("vu-pikinini", "timeout", "P1", "Call them.", ("0192-a", "0192-b"), ("0192-d",))
 
 
-class Inbox:
-    """Keeps what it takes; refuses the addresses it is told to."""
-
-    def __init__(self) -> None:
-        self.refused: set[str] = set()
-        self.mails: list[tuple[str, Message]] = []
-
-    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:
-        if address in self.refused:
-            return "550 not here"
-        envelope.rcpt_tos.append(address)
-        return "250 OK"
-
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
-        self.mails.append((envelope.rcpt_tos[0], email.message_from_bytes(envelope.content)))
-        return "250 OK"
-
-
 @pytest.fixture
 def inbox() -> Iterator[Inbox]:
-    kept = Inbox()
-    controller = Controller(kept, hostname="127.0.0.1", port=free_port())
-    controller.start()
-    kept.port = controller.port  # type: ignore[attr-defined]  # for the tests below
-    yield kept
-    controller.stop()
+    with Mailroom() as kept:
+        yield kept
 
 
 def teller(port: int, *contacts: str, mode: str = "live") -> Teller:
@@ -55,26 +30,26 @@ def teller(port: int, *contacts: str, mode: str = "live") -> Teller:
 
 @pytest.mark.rule("A-07")
 @pytest.mark.slow
-def test_a_message_says_ids_and_what_to_do_and_nothing_else(inbox: Any) -> None:
+def test_a_message_says_ids_and_what_to_do_and_nothing_else(inbox: Inbox) -> None:
     assert teller(inbox.port, "duty@example.org").tell(ALERT)
     [(to, mail)] = inbox.mails
     assert to == "duty@example.org"
     assert mail["Subject"] == "Tokaut: P1, 2 reports not delivered, vu-pikinini"
     assert mail["From"] == "tokaut@example.org"
-    body = mail.get_payload(decode=True).decode()
+    body = str(mail.get_payload())
     words = "Priority: P1 Who: vu-pikinini What: timeout To do: Call them. Report 0192-a Report 0192-b"
     assert " ".join(body.split()) == words
 
 
 @pytest.mark.slow
-def test_the_next_contact_is_told_where_the_first_one_cannot_be(inbox: Any) -> None:
+def test_the_next_contact_is_told_where_the_first_one_cannot_be(inbox: Inbox) -> None:
     inbox.refused = {"first@example.org"}
     assert teller(inbox.port, "first@example.org", "+6785550101", "second@example.org", "third@example.org").tell(ALERT)
     assert [to for to, _ in inbox.mails] == ["second@example.org"]
 
 
 @pytest.mark.slow
-def test_nobody_told_is_false(inbox: Any, free_port: int) -> None:
+def test_nobody_told_is_false(inbox: Inbox, free_port: int) -> None:
     inbox.refused = {"first@example.org"}
     assert not teller(inbox.port, "first@example.org").tell(ALERT)
     assert not teller(free_port, "first@example.org").tell(ALERT)
@@ -85,13 +60,13 @@ def test_nobody_told_is_false(inbox: Any, free_port: int) -> None:
 @pytest.mark.slow
 @pytest.mark.rule("S-40")
 @pytest.mark.parametrize("mode", ["training", "demo"])
-def test_outside_live_the_subject_says_drill(inbox: Any, mode: str) -> None:
+def test_outside_live_the_subject_says_drill(inbox: Inbox, mode: str) -> None:
     assert teller(inbox.port, "duty@example.org", mode=mode).tell(ALERT)
     assert inbox.mails[0][1]["Subject"].startswith("DRILL Tokaut")
 
 
 @pytest.mark.slow
-def test_a_password_does_not_go_over_a_line_without_tls(inbox: Any) -> None:
+def test_a_password_does_not_go_over_a_line_without_tls(inbox: Inbox) -> None:
     server = read_mail_server(f"smtp://somebody:a-word@127.0.0.1:{inbox.port}")
     assert not Teller(server, ["duty@example.org"], "live", Metrics(CollectorRegistry())).tell(ALERT)
     assert inbox.mails == []

@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from reports.card import Card
+from reports.hotline import Hotline as Listed
 from reports.settings import Mode, load
 from tests.workers.lying_hotline import LyingHotline
 from tests.workers.processes import SECRET
@@ -26,6 +26,7 @@ pytestmark = pytest.mark.slow
 NAME = "hotline.example"
 NOW = datetime.now(UTC)
 LIMITS = Limits(connect=2, read=2, whole=5, rest=0.3)
+X = Listed(id="x", name="X", screen_name="X", kind="regional", grade="unverified", delivery="webhook")
 
 
 def certificate(name: str, until: datetime) -> tuple[bytes, bytes]:
@@ -118,6 +119,6 @@ def test_a_hotlines_own_authority_vouches_for_it_alone(tmp_path: Path, own: bool
         environ |= {"HOTLINE_X_CA_FILE": str(tmp_path / "ca.pem")} if own else {}
         settings = load(Settings, environ, prefix="HOTLINE_X_")
         parcel = Parcel("id", "created", "x", b"{}", 1, "P1")
-        outcome = build(settings, Means(Mode.LIVE, Card())).deliver(parcel)
+        outcome = build(settings, Means(Mode.LIVE, X)).deliver(parcel)
         assert len(hotline.taken) == own
     assert outcome == (Delivered(200) if own else Unavailable("tls"))

@@ -1,0 +1,133 @@
+"""Mail servers that really listen, and do on cue what mail servers do."""
+
+from __future__ import annotations
+
+import asyncio
+import email
+import socket
+import ssl
+import threading
+from dataclasses import dataclass, field
+from email.message import Message
+from pathlib import Path
+from typing import Any
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult
+
+from tests.support.ports import free_port
+from tests.workers.test_tls import NOW, certificate, timedelta
+
+NAME = "mail.example"
+
+
+@dataclass
+class Inbox:
+    """Keeps what it takes. `rcpt` and `data`: what it says next, `250` when there is nothing left to say."""
+
+    refused: set[str] = field(default_factory=set)
+    rcpt: list[str] = field(default_factory=list)
+    data: list[str] = field(default_factory=list)
+    mails: list[tuple[str, Message]] = field(default_factory=list)
+    port: int = 0
+
+    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:
+        if address in self.refused:
+            return "550 not here"
+        answer = self.rcpt.pop(0) if self.rcpt else "250 OK"
+        if answer.startswith("250"):
+            envelope.rcpt_tos.append(address)
+        return answer
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        answer = self.data.pop(0) if self.data else "250 OK"
+        if answer == "hang":
+            await asyncio.sleep(60)
+        if answer == "fall":
+            server.transport.abort()
+        if answer.startswith("250"):
+            self.mails.append((envelope.rcpt_tos[0], email.message_from_bytes(envelope.content)))
+        return answer
+
+
+def tls(folder: Path, name: str = NAME, days: int = 30) -> ssl.SSLContext:
+    """A server's side; `ca.pem` in the folder vouches for it."""
+    public, private = certificate(name, NOW + timedelta(days=days))
+    (folder / "ca.pem").write_bytes(public)
+    (folder / "both.pem").write_bytes(public + private)
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made.load_cert_chain(folder / "both.pem")
+    return made
+
+
+class Mailroom:
+    """`with Mailroom(starttls=…) as inbox:`; `smtps`: TLS from the first byte; neither: in clear."""
+
+    def __init__(
+        self, *, starttls: ssl.SSLContext | None = None, smtps: ssl.SSLContext | None = None, password: str = ""
+    ) -> None:
+        self.inbox = Inbox(port=free_port())
+        self._controller = Controller(
+            self.inbox,
+            hostname="127.0.0.1",
+            port=self.inbox.port,
+            ssl_context=smtps,
+            tls_context=starttls,
+            require_starttls=starttls is not None,
+            authenticator=self._check if password else None,
+            auth_required=bool(password),
+            auth_require_tls=smtps is None,
+        )
+        self._password = password.encode()
+
+    def _check(self, server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
+        return AuthResult(success=data.password == self._password, handled=False)
+
+    def __enter__(self) -> Inbox:
+        self._controller.start()
+        return self.inbox
+
+    def __exit__(self, *_: object) -> None:
+        self._controller.stop()
+
+
+class Lying:
+    """Takes a line and says this, then nothing more; `closes`: hangs up instead."""
+
+    def __init__(self, says: bytes = b"", *, closes: bool = False, drips: bool = False) -> None:
+        self._says = says
+        self._closes = closes
+        self._drips = drips
+        self._over = threading.Event()
+        self._listens = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listens.getsockname()[1]
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+
+    def __enter__(self) -> Lying:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join(10)
+        self._listens.close()
+
+    def _serve(self) -> None:
+        self._listens.settimeout(10)
+        line, _ = self._listens.accept()
+        with line:
+            if self._drips:
+                self._drip(line)
+            elif self._says:
+                line.sendall(self._says)
+            if not self._closes:
+                self._over.wait(30)
+
+    def _drip(self, line: socket.socket) -> None:
+        for byte in self._says:
+            try:
+                line.sendall(bytes([byte]))
+            except OSError:
+                return
+            if self._over.wait(0.1):
+                return

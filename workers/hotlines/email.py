@@ -1,0 +1,40 @@
+"""A hotline that is told by e-mail that a report waits, and reads it elsewhere. The mail holds no words of it.
+
+A server's 250 to the whole mail is the receipt; that somebody read it is not said by it. TLS or nothing.
+"""
+
+from __future__ import annotations
+
+from reports.settings import env, from_environment, reading
+from workers.delivery import Outcome, Parcel
+from workers.kinds import Means, SetUpWrongly
+from workers.mail import Post
+from workers.notice import send
+
+NO_SERVER = "is told by e-mail, and SMTP_URL names no mail server"
+
+
+@from_environment
+class Settings:
+    to: str = env(
+        "TO",
+        reading.shaped(r"[!-+\--:=?A-~]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", "one address, such as desk@hotline.example"),
+        meaning="e-mail address at which this hotline is told that a report waits",
+    )
+
+
+def build(settings: Settings, means: Means) -> Email:
+    """Raises SetUpWrongly."""
+    if means.mail is None:
+        raise SetUpWrongly(NO_SERVER)
+    return Email(settings.to, Post(means.mail, strict=True), means)
+
+
+class Email:
+    def __init__(self, to: str, post: Post, means: Means) -> None:
+        self._to = to
+        self._post = post
+        self._means = means
+
+    def deliver(self, parcel: Parcel) -> Outcome:
+        return send(self._post, parcel, self._means, self._to)
