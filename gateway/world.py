@@ -14,7 +14,7 @@ from reports.law import is_known
 from reports.routing import Leg, left_out, route
 
 AT_ONCE = ("primary", "also")
-LETTER = "my.message"
+LETTERS = ("my.message", "my.next")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class Surroundings:
 
     def _mail(self, state: State, fields: dict[str, str]) -> dict[str, str]:
         """Which of the messages is read now: each that was walked just before was one more."""
-        walked = takewhile(lambda name: name == LETTER, (name for name, _ in reversed(state.trail)))
+        walked = takewhile(lambda name: name in LETTERS, (name for name, _ in reversed(state.trail)))
         before, there = sum(1 for _ in walked), len(self.letters)
         fields |= {"messages": str(there), "message": self.letters[min(before, there - 1)] if there else ""}
         return {"messages": "some" if there else "none", "another": _yes(before + 1 < there)}

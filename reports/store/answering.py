@@ -57,7 +57,7 @@ def answer(database: Database, one: Sealed, actor: str) -> None:
 def forget_answers(database: Database) -> int:
     """What was answered to reporters who have closed their mailbox; nobody can read it any more."""
     m, a = t.mailbox.c, t.answer.c
-    closed = exists().where(m.report_id == a.report_id, m.public_key == b"")
+    closed = exists(select(m.report_id).where(m.report_id == a.report_id, m.public_key == b"").correlate(t.answer))
     with database.read() as connection:
         if connection.execute(select(a.answer_id).where(closed).limit(1)).first() is None:
             return 0

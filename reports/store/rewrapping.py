@@ -36,7 +36,7 @@ def naming(database: Database, key_id: str) -> int:
     with database.read() as connection:
         counts = (
             select(func.count()).select_from(table).where(table.c.key_id == key_id)
-            for table in (t.report_body, t.pending, t.outgoing)
+            for table in (t.report_body, t.pending, t.message, t.outgoing)
         )
         return sum(connection.execute(count).scalar_one() for count in counts)
 
@@ -60,7 +60,7 @@ def rewrap_all(
 
 def _sealed(hotline: str, current: str) -> tuple[tuple[Table, Select[Any]], ...]:
     """The tables that hold this hotline's boxes, and their rows under older keys with all that a Context needs."""
-    body, p, outgoing = t.report_body.c, t.pending.c, t.outgoing.c
+    body, p, m, outgoing = t.report_body.c, t.pending.c, t.message.c, t.outgoing.c
     if hotline == SENDER:
         named = (outgoing.id.label("report_id"), literal(1).label("revision"), literal(SENDER).label("recipient"))
         query = select(outgoing.id, *named, outgoing.mode, outgoing.key_id, outgoing.wrap)
@@ -73,7 +73,13 @@ def _sealed(hotline: str, current: str) -> tuple[tuple[Table, Select[Any]], ...]
     waiting = select(p.origin_key, p.report_id, p.revision, p.recipient, p.mode, p.key_id, p.wrap).where(
         p.recipient == hotline, p.key_id != current
     )
-    return ((t.report_body, bodies), (t.pending, waiting))
+    named = (m.report_id + "/" + m.message_id).label("report_id"), literal(0).label("revision")
+    said = (
+        select(m.message_id, *named, m.recipient, t.report.c.mode, m.key_id, m.wrap)
+        .join_from(t.message, t.report, m.report_id == t.report.c.report_id)
+        .where(m.recipient == hotline, m.key_id != current)
+    )
+    return ((t.report_body, bodies), (t.pending, waiting), (t.message, said))
 
 
 def _batches(database: Database, table: Table, query: Select[Any]) -> Iterator[Sequence[Row[Any]]]:

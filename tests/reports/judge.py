@@ -11,7 +11,8 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from reports.report import Given, Setting, from_answers, to_json
 
-SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "cop-report-1.0.schema.json").read_text(encoding="utf-8"))
+DOCS = Path(__file__).parents[2] / "docs"
+SCHEMA = json.loads((DOCS / "cop-report-1.0.schema.json").read_text(encoding="utf-8"))
 FORMATS = FormatChecker(["uuid", "date-time", "json-pointer"])
 
 
@@ -29,6 +30,9 @@ def closed(schema: Any) -> Any:
 
 OPEN = Draft202012Validator(SCHEMA, format_checker=FORMATS)
 SHUT = Draft202012Validator(closed(SCHEMA), format_checker=FORMATS)
+MESSAGE = Draft202012Validator(
+    closed(json.loads((DOCS / "cop-message-1.0.schema.json").read_text(encoding="utf-8"))), format_checker=FORMATS
+)
 
 
 def body(answers: Sequence[Given], made: Setting, hotline: str = "vu-pikinini") -> dict[str, Any]:

@@ -117,7 +117,7 @@ def test_my_report_by_another_countrys_code_has_a_state_and_that_countrys_number
         phone = app.ussd("+6799123456", "simulator", dialled(country, "ussd"))
         line, _, choices = walk(phone, "My report", code, pin)[-1].partition("\n")
         assert line == f"{state} In danger? Call {police(country)}."
-        assert choices.startswith("0 Back")
+        assert choices.startswith("1 Messages (0)")
 
 
 # A PIN

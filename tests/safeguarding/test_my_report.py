@@ -1,0 +1,403 @@
+"""My report, whole: staff's words are read, words go to them, contact is given and taken back, all is deleted."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from redis.connection import AbstractConnection
+from sqlalchemy import event
+
+from gateway.sealer import Sealer
+from reports.code import check_digit
+from reports.keyfolder import private_of
+from reports.sealing import Box, Context, open_body
+from reports.store import answering, letters, mailboxes
+from reports.store import tables as t
+from reports.store.database import Away
+from tests.safeguarding.walks import COUNTRIES, PHONE, TO_SEND, number, thread, walk
+from tests.support.app import App
+from tokaut.__main__ import main
+
+pytestmark = pytest.mark.slow
+
+CODE = re.compile(r"Code (\d{4}) (\d{4}),?\s+PIN (\d{4})")
+WORDS = "The boat leaves before the school bell rings"
+READ = "We have read it. You did well to tell.\nWhen can you talk?"
+
+
+@dataclass
+class Told:
+    """A report that was sent, and what its Sent screen showed."""
+
+    app: App
+    code: str
+    pin: str
+    report_id: str
+
+    def opened(self, *replies: str, phone: str = number(71), pin: str = "", channel: str = "simulator") -> list[str]:
+        """My report from another phone: nobody's own is needed for it. The screens from the state on."""
+        self.phone = self.app.ussd(phone, channel)
+        return walk(self.phone, "My report", self.code, pin or self.pin, *replies)[3:]
+
+    def put(self, words: str, *more: str) -> Result:
+        """As an operator does."""
+        settings = dict(self.app.plan.settings)
+        return CliRunner().invoke(main, ["message", "put", self.report_id, *more], input=words, env=settings)
+
+    def messages(self) -> list[dict[str, Any]]:
+        """Each as its hotlines read it, in the order said; the same for all of them."""
+        found: dict[str, dict[str, Any]] = {}
+        rows = sorted(self.app.rows(t.message), key=lambda row: (row.created_at, row.message_id))
+        for row in (row for row in rows if row.report_id == self.report_id):
+            private = private_of(self.app.keys, row.recipient, row.key_id)
+            context = Context.of_message("demo", row.report_id, row.message_id, row.recipient)
+            data = json.loads(open_body(private, context, Box(row.key_id, row.wrap, b"", row.sealed)))
+            assert found.setdefault(row.message_id, data) == data
+        return list(found.values())
+
+
+@pytest.fixture
+def told(app: App) -> Iterator[Told]:
+    yield sent(app)
+
+
+def sent(app: App, phone: str = PHONE, contact: str = "No") -> Told:
+    before = {row.report_id for row in app.rows(t.report)}
+    screen = walk(app.ussd(phone), *TO_SEND[:-1], contact, "Send")[-1]
+    found = CODE.search(screen)
+    assert found, screen
+    [report_id] = {row.report_id for row in app.rows(t.report)} - before
+    return Told(app, found[1] + found[2], found[3], report_id)
+
+
+# What staff wrote
+
+
+@pytest.mark.rule("S-25")
+@pytest.mark.rule("S-35")
+@pytest.mark.parametrize("channel", ["africastalking", "ussd", "simulator", "kannel"])
+def test_what_staff_wrote_is_read_as_often_as_it_is_asked_for(app: App, channel: str) -> None:
+    told = sent(app)
+    assert "1 Messages (0)" in told.opened(channel=channel)[0]
+    none = told.phone.type("1").text
+    assert none.startswith("No messages yet. In danger? Call police 111.\n0 Back")
+    assert told.put(READ).exit_code == 0
+    assert told.put("Take care of yourself.").exit_code == 0
+    for _ in range(2):
+        opened, newest, older, last, before, back = told.opened("1", "2", "2", "0", "0", channel=channel)
+        assert "1 Messages (2)" in opened
+        assert newest.startswith("Take care of yourself.\n1 Write\n2 Next\n0 Back")
+        assert older.startswith(f"{READ}\n1 Write\n0 Back")
+        assert last == f"Sorry, try again.\n{older}"
+        assert (before, back) == (newest, opened)
+
+
+@pytest.mark.rule("S-35")
+def test_by_sms_it_comes_when_it_is_asked_for_and_not_before(app: App) -> None:
+    told = sent(app)
+    texts = app.sms(number(72))
+    thread(texts, "hi")
+    assert told.put(READ).exit_code == 0
+    assert len(texts.replies()) == 1
+    replies = thread(texts, "code", told.code, told.pin, "1", "0", "1", "2", WORDS, "0", "0")
+    assert replies[2].startswith("We have it and are still sending it.")
+    assert replies[3] == replies[5] == f"{READ}\n1 Write\n0 Back\n00 Leave"
+    assert WORDS not in "".join(replies)
+
+
+@pytest.mark.rule("S-07")
+def test_only_code_and_pin_open_what_staff_wrote(told: Told) -> None:
+    """Not the database, with all keys that its files hold; and not another report's code."""
+    told.put(READ)
+    [row] = told.app.rows(t.answer)
+    assert READ.encode() not in row.sealed
+    other = sent(told.app, number(73))
+    assert "1 Messages (0)" in other.opened()[0]
+    with told.app.database.write() as connection:
+        connection.execute(t.answer.update().values(report_id=other.report_id))  # moved by whoever has the database
+    assert "1 Messages (0)" in other.opened()[0]
+
+
+@pytest.mark.rule("S-04")
+def test_a_message_that_waits_changes_nothing_that_anybody_sees_before_code_and_pin(told: Told) -> None:
+    phone = told.app.ussd(PHONE)
+    before = walk(phone, "My report", told.code)
+    told.put(READ)
+    assert walk(phone, "My report", told.code) == before
+
+
+# Words for staff
+
+
+@pytest.mark.rule("S-06")
+@pytest.mark.rule("X-03")
+def test_words_go_to_every_hotline_of_the_report_and_close_nothing(told: Told) -> None:
+    state_, asks, added, more, again, after = told.opened("2", "all is well now", "1", WORDS, "0")
+    assert asks.startswith("Write what you want to add. Please do not send photos.")
+    assert added == again
+    assert added.startswith("Added. Staff will see it. In danger? Call police 111.\n1 Write more\n0 Back")
+    assert (more, after) == (asks, state_)
+    assert [one["text"] for one in told.messages()] == ["all is well now", WORDS]
+    assert {row.recipient for row in told.app.rows(t.message)} == {row.hotline for row in told.app.rows(t.route)}
+    assert [row.state for row in told.app.rows(t.report)] == ["queued"]
+    assert WORDS not in "".join(told.opened("2"))
+
+
+def test_words_are_as_typed_and_one_means_none(told: Told) -> None:
+    odd = "  \u202e 4111 1111 1111 1111 <b>"
+    assert told.opened("2", "1")[-1].startswith("We have it")
+    told.opened("2", odd)
+    assert [one["text"] for one in told.messages()] == [odd]
+
+
+@pytest.mark.parametrize("channel", ["africastalking", "ussd", "simulator", "kannel"])
+def test_a_repeat_says_nothing_twice_and_the_same_words_again_are_said_again(app: App, channel: str) -> None:
+    told = sent(app)
+    told.opened("2", WORDS, channel=channel)
+    told.phone.again()
+    told.phone.type("1")
+    told.phone.type(WORDS)
+    assert len(told.messages()) == 2
+    assert len({row.message_id for row in app.rows(t.message)}) == 2
+
+
+@pytest.mark.rule("S-26")
+def test_who_was_left_out_of_the_report_reads_nothing_of_what_is_added(app: App) -> None:
+    screen = walk(app.ussd(PHONE), *TO_SEND, "Who else", "Pikinini Helpline", "Send")[-1]
+    found = CODE.search(screen)
+    assert found, screen
+    told = Told(app, found[1] + found[2], found[3], app.rows(t.report)[0].report_id)
+    told.opened("2", WORDS, "0", "4", "1")
+    assert len(told.messages()) == 2
+    assert "vu-pikinini" not in {row.recipient for row in app.rows(t.message)}
+
+
+def test_the_clock_numbers_them_and_makes_one_delivery_for_each_who_was_given_the_report(told: Told) -> None:
+    told.opened("2", WORDS, "1", "and this")
+    made = deliveries(told)
+    assert [(row.hotline, row.type, row.revision, row.priority) for row in made] == [
+        ("vu-pikinini", "message", 1, "P2"),
+        ("vu-pikinini", "message", 2, "P2"),
+    ]
+    assert deliveries(told) == made
+
+
+def deliveries(told: Told) -> list[Any]:
+    """As the clock makes them."""
+    for message_id, report_id in letters.unnumbered(told.app.database):
+        letters.make_deliveries(told.app.database, message_id, report_id)
+    rows = [row for row in told.app.rows(t.delivery) if row.type == "message"]
+    return sorted(rows, key=lambda row: (row.hotline, row.revision))
+
+
+# Contact
+
+
+@pytest.mark.rule("S-13")
+@pytest.mark.parametrize(
+    ("label", "how", "hours"),
+    [
+        ("SMS 7am-9pm", "sms", "07:00"),
+        ("SMS 8am-4pm", "sms", "08:00"),
+        ("Call 7am-9pm", "call", "07:00"),
+        ("Call 8am-4pm", "call", "08:00"),
+    ],
+)
+def test_contact_is_given_for_the_phone_that_says_so(told: Told, label: str, how: str, hours: str) -> None:
+    screens = told.opened("3", label, "0")
+    assert screens[1].startswith("May staff contact you on this phone? Only if nobody else sees it.\n1 No\n")
+    assert screens[2].startswith("Done. Staff are told. In danger? Call police 111.\n0 Back")
+    assert screens[3] == screens[0]
+    [message] = told.messages()
+    assert message["kind"] == "contact_given"
+    assert message["contact"]["msisdn"] == number(71)
+    assert (message["contact"]["how"], message["contact"]["safe_hours"]["from"]) == (how, hours)
+    assert [(row.report_id, row.allowed) for row in told.app.rows(t.contact)] == [(told.report_id, 1)]
+
+
+@pytest.mark.rule("S-13")
+@pytest.mark.rule("S-06")
+def test_no_looks_the_same_and_withdraws(app: App) -> None:
+    told = sent(app, contact="SMS 8am-4pm")
+    given, withdrawn = told.opened("3", "SMS 7am-9pm"), told.opened("3", "No")
+    assert given == withdrawn
+    assert [one["kind"] for one in told.messages()] == ["contact_given", "contact_withdrawn"]
+    assert told.messages()[1]["contact"] == {"allowed": False, "how": "none", "safe_hours": None}
+    assert [row.allowed for row in app.rows(t.contact)] == [0]
+
+
+@pytest.mark.rule("S-13")
+def test_a_phone_that_hides_its_number_can_only_end_contact(told: Told) -> None:
+    screens = told.opened("3", "1", phone="")
+    assert screens[1].startswith("We do not see the number of this phone.")
+    assert "SMS" not in screens[1]
+    assert [one["kind"] for one in told.messages()] == ["contact_withdrawn"]
+
+
+# Delete
+
+
+@pytest.mark.rule("S-35")
+def test_delete_asks_once_and_after_it_nothing_is_there(told: Told) -> None:
+    told.put(READ)
+    wrong = told.opened(pin=wrong_pin(told))
+    kept = told.opened("4", "Keep")
+    assert kept[0] == kept[2]
+    opened, asks, done = told.opened("4", "Delete")
+    assert asks.startswith("Delete your report here? Staff are asked to delete their copy; the law there decides.")
+    assert done == "Deleted here. In danger? Call police 111."
+    assert told.opened() == wrong
+    [message] = told.messages()
+    assert message["kind"] == "delete_asked"
+    assert [row.allowed for row in told.app.rows(t.contact)] == [0]
+    [box] = told.app.rows(t.mailbox)
+    assert box.public_key == box.sealed_key == b""
+    assert opened.startswith("We have it")
+
+
+def test_what_was_answered_goes_with_it_and_nothing_more_can_be_put_there(told: Told) -> None:
+    other = sent(told.app, number(73))
+    for one in (told, other):
+        one.put(READ)
+    told.opened("4", "1")
+    assert answering.forget_answers(told.app.database) == 1
+    assert answering.forget_answers(told.app.database) == 0
+    refused = told.put(READ)
+    assert refused.exit_code == 1
+    assert "the mailbox is closed" in refused.output
+    assert [row.report_id for row in told.app.rows(t.answer)] == [other.report_id]
+    assert "1 Messages (1)" in other.opened()[0]
+
+
+def test_by_sms_it_says_how_to_delete_the_texts(told: Told) -> None:
+    replies = thread(told.app.sms(number(72)), "hi", "code", told.code, told.pin, "4", "1", "hello")
+    assert replies[5].startswith("Deleted here. Now delete these texts: open this thread")
+    assert replies[6].startswith("In danger? Call police 111.\n1 Report")
+
+
+def test_deleting_twice_at_once_asks_once(told: Told) -> None:
+    one, two = (told.app.ussd(number(n)) for n in (71, 72))
+    for phone in (one, two):
+        walk(phone, "My report", told.code, told.pin, "4")
+    assert one.type("1").text == two.type("1").text
+    assert len(told.messages()) == 1
+
+
+# Every wrong answer is the same
+
+
+def wrong_pin(told: Told) -> str:
+    return f"{(int(told.pin) + 1) % 10_000:04}"
+
+
+def lock(told: Told) -> None:
+    for _ in range(5):
+        told.opened(pin=wrong_pin(told))
+
+
+@pytest.mark.rule("S-35")
+@pytest.mark.rule("X-07")
+def test_a_wrong_code_a_wrong_pin_a_locked_one_and_a_closed_one_are_answered_alike(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same bytes, the same statements of the database, and the same commands of Redis, in the same order."""
+    closed, locked, told = (sent(app, number(n)) for n in (61, 62, 63))
+    closed.opened("4", "1")
+    lock(locked)
+    nobody = next(f"{n:07}" for n in range(7_130_000, 10**7) if f"{n:07}" != told.code[:7])
+    told_apart = {
+        "wrong code": (nobody + check_digit(nobody), told.pin),
+        "wrong check digit": (told.code[:7] + str((int(told.code[7]) + 1) % 10), told.pin),
+        "wrong PIN": (told.code, wrong_pin(told)),
+        "locked, right PIN": (locked.code, locked.pin),
+        "closed, right PIN": (closed.code, closed.pin),
+    }
+    seen = {name: trips(app, monkeypatch, *pair) for name, pair in told_apart.items()}
+    [alike] = set(seen.values())
+    assert alike[0].startswith("Code or PIN is not right. If it is locked, try tomorrow. In danger? Call police 111.")
+    assert alike[1]
+    assert alike[2] > 0
+    assert trips(app, monkeypatch, told.code, told.pin) != alike
+
+
+def trips(app: App, monkeypatch: pytest.MonkeyPatch, code: str, pin: str) -> tuple[str, tuple[str, ...], int]:
+    """What the PIN's answer is, and what was asked for it of database and Redis."""
+    phone = app.ussd(number(64))
+    walk(phone, "My report", code)
+    statements: list[str] = []
+    commands: list[object] = []
+    send = AbstractConnection.send_packed_command
+
+    def see(_c: object, _cu: object, statement: str, *_: object) -> None:
+        statements.append(statement)
+
+    def count(self: AbstractConnection, *arguments: object, **named: object) -> object:
+        commands.append(arguments)
+        return send(self, *arguments, **named)
+
+    event.listen(app.database.engine, "before_cursor_execute", see)
+    monkeypatch.setattr(AbstractConnection, "send_packed_command", count)
+    text = phone.type(pin).text
+    monkeypatch.undo()
+    event.remove(app.database.engine, "before_cursor_execute", see)
+    return text, tuple(statements), len(commands)
+
+
+@pytest.mark.rule("S-35")
+def test_three_wrong_tries_show_the_numbers_and_five_lock_for_a_day(told: Told) -> None:
+    screens = [told.opened(pin=wrong_pin(told)) for _ in range(5)]
+    assert len({screen for [screen] in screens}) == 1
+    assert told.opened() == screens[0]
+    assert "Pikinini Helpline: call 163." in screens[0][0]
+    assert "2 New report" in screens[0][0]
+
+
+@pytest.mark.rule("S-35")
+@pytest.mark.rule("S-01")
+def test_the_number_to_call_is_on_every_screen_of_it_that_keeps_somebody_waiting(told: Told) -> None:
+    for way in ((), ("1",), ("2", WORDS), ("3", "1"), ("4", "1")):
+        assert "police 111" in told.opened(*way)[-1], way
+    assert "police 111" in told.opened()[-1]
+
+
+# Parts are away
+
+
+def test_with_the_database_away_nothing_is_said_to_be_added_and_the_same_key_adds_it(
+    told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told.opened("2")
+    away = Away("refused")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise away
+
+    monkeypatch.setattr(mailboxes, "say", refuse)
+    assert told.phone.type(WORDS).text.startswith("Not working now. In danger? Call police 111.")
+    monkeypatch.undo()
+    assert told.messages() == []
+    told.opened("2", WORDS)
+    assert [one["text"] for one in told.messages()] == [WORDS]
+
+
+def test_with_no_hotline_that_could_read_it_nothing_is_said_to_be_added(
+    told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told.opened("2")
+    monkeypatch.setattr(Sealer, "letters", lambda *_: ())
+    assert told.phone.type(WORDS).text.startswith("Not working now. In danger? Call police 111.")
+
+
+def test_a_report_that_nobody_could_take_is_added_to_for_all_hotlines_of_its_country(told: Told) -> None:
+    with told.app.database.write() as connection:
+        connection.execute(t.route.delete())
+        connection.execute(t.delivery.delete())
+    told.opened("2", WORDS)
+    assert {row.recipient for row in told.app.rows(t.message)} == set(COUNTRIES["VU"].hotlines)
+    assert deliveries(told) == []
