@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-import click
+import os
+from collections.abc import Sequence
 
+import click
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from reports.country import Country, CountryError
+from reports.country import load_all as countries_of
 from reports.hardening import harden
+from reports.settings import Common, Operator, Place, SettingError, load, load_all
 from reports.store import orders
 from tokaut.opened import opened
+from tokaut.plain import Plain
+from tokaut.trial import Drills, Row, tried
+from workers.assembly import means
+from workers.delivery import Hotline
+from workers.kinds import build_all
 
 
 @click.group()
@@ -34,3 +48,68 @@ def revive(hotline_id: str) -> None:
     with opened() as (database, actor):
         count = orders.revive(database, hotline_id, actor)
     click.echo(f"{hotline_id} gets reports again; {count} that it had refused are due now.")
+
+
+@hotline.command()
+@click.argument("hotline_id", metavar="HOTLINE")
+def test(hotline_id: str) -> None:
+    """Send drills to a hotline and show what it takes and what it refuses; exit status 1 where something is wrong.
+
+    A drill is a made-up report of mode training that says DRILL. It is filed nowhere and counted nowhere; the hotline
+    sees it, marked, and puts it aside. Tell them before, and ask them afterwards: they must have seen one report with
+    one revision, and nothing of what is to be refused. A signed webhook is tried in full, another kind by handing a
+    drill over twice. Run it with the worker's settings.
+
+    A hotline that passes and had answered "gone" (410) gets reports again.
+
+    \b
+    Example:  tokaut hotline test vu-pikinini
+
+    Next: note the day as `tested_on` in the hotline's card.
+    """
+    country, door = _door(hotline_id)
+    drills = Drills.now(country, hotline_id)
+    rows = list(track(tried(door, drills), "Trying", console=Console(stderr=True), transient=True))
+    Console(width=110).print(_table(hotline_id, rows))
+    wrong = [row for row in rows if not row.ok]
+    click.echo(f"Report {drills.report_id}: {len(rows) - len(wrong)} of {len(rows)} as they must be.")
+    _note(hotline_id, passed=not wrong)
+    if wrong:
+        raise SystemExit(1)
+
+
+def _door(hotline_id: str) -> tuple[Country, Hotline]:
+    """The hotline as the worker calls it. Raises Plain."""
+    try:
+        loaded = load_all((Common, Operator), os.environ)
+        common, operator = loaded[Common], loaded[Operator]
+        countries = countries_of(common.countries, common.mode.value, common.country_dir)
+        home = next((land for land in countries if hotline_id in land.hotlines), None)
+        if home is None:
+            raise Plain(f"No country of COUNTRIES has a hotline {hotline_id}.")
+        listed = [one for land in countries for one in land.hotlines.values()]
+        built = build_all(os.environ, listed, lambda one: means(common.mode, operator, one))
+    except (SettingError, CountryError) as error:
+        raise Plain(str(error)) from None
+    if hotline_id not in built:
+        raise Plain(f"{hotline_id} is not set up here: HOTLINE_<ID>_… are missing or wrong. `tokaut check` names them.")
+    return home, built[hotline_id]
+
+
+def _table(hotline_id: str, rows: Sequence[Row]) -> Table:
+    table = Table(title=f"{hotline_id}, tried with drills", title_justify="left")
+    for name in ("it", "", "what came"):
+        table.add_column(name)
+    for row in rows:
+        table.add_row(row.name, "ok" if row.ok else "WRONG", row.seen)
+    return table
+
+
+def _note(hotline_id: str, *, passed: bool) -> None:
+    """A line in the audit, and the end of being taken for gone; where there is a database."""
+    if not load(Place, os.environ).has_database:
+        return
+    with opened() as (database, actor):
+        orders.note(database, "tested:ok" if passed else "tested:wrong", hotline_id, actor)
+        if passed and (count := orders.revive(database, hotline_id, actor)):
+            click.echo(f"It had answered that it takes nothing; {count} that it had refused are due now.")

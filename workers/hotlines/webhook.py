@@ -7,7 +7,7 @@ signature's time is the real one even where the clock was moved for a trial: the
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -52,6 +52,18 @@ def build(settings: Settings, means: Means) -> Webhook:
     return Webhook(target, settings.secret.reveal(), Client(ca_file=settings.ca_file))
 
 
+def signed(signers: Iterable[Signer], key: str, body: bytes, at: int) -> dict[str, str]:
+    """The headers of one attempt. `at` in unix seconds."""
+    moment, text = datetime.fromtimestamp(at, UTC), body.decode()
+    return {
+        "Content-Type": "application/json",
+        "webhook-id": key,
+        "webhook-timestamp": str(at),
+        "webhook-signature": " ".join(signer.sign(key, moment, text) for signer in signers),
+        "Idempotency-Key": key,
+    }
+
+
 class Webhook:
     """`secrets`: as `whsec_…`, newest first; while one is rotated the request carries a signature of each."""
 
@@ -65,22 +77,18 @@ class Webhook:
 
     def deliver(self, parcel: Parcel) -> Outcome:
         try:
-            reply = self._client.post(self._target, parcel.body, self._headers(parcel))
+            reply = self.send(parcel.body, self.headers(parcel.delivery_id, parcel.body))
         except NoAnswer as missing:
             return Unavailable(missing.why)
         return self._read(reply, parcel)
 
-    def _headers(self, parcel: Parcel) -> dict[str, str]:
-        moment = datetime.fromtimestamp(int(self._now()), UTC)
-        text = parcel.body.decode()
-        signatures = [signer.sign(parcel.delivery_id, moment, text) for signer in self._signers]
-        return {
-            "Content-Type": "application/json",
-            "webhook-id": parcel.delivery_id,
-            "webhook-timestamp": str(int(moment.timestamp())),
-            "webhook-signature": " ".join(signatures),
-            "Idempotency-Key": parcel.delivery_id,
-        }
+    def send(self, body: bytes, headers: Mapping[str, str]) -> Reply:
+        """Raises NoAnswer."""
+        return self._client.post(self._target, body, headers)
+
+    def headers(self, key: str, body: bytes, *, ahead: float = 0) -> dict[str, str]:
+        """Signed for now; `ahead` in seconds, below zero for the past, where a trial wants them refused."""
+        return signed(self._signers, key, body, int(self._now() + ahead))
 
     def _read(self, reply: Reply, parcel: Parcel) -> Outcome:
         return read_status(

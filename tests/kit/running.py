@@ -1,0 +1,72 @@
+"""The kit's receiver as a developer starts it: a process of its own, in a folder of its own."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.kit.made import KIT
+from tests.support.ports import free_port
+from tests.support.wait import until
+
+
+@dataclass(frozen=True)
+class Receiver:
+    folder: Path
+    port: int
+
+    @property
+    def host_port(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host_port}/reports"
+
+    def received(self) -> list[tuple[str, str, bytes]]:
+        """(webhook-id, mode, body) in the order of arrival."""
+        if not (self.folder / "received.db").exists():
+            return []
+        with closing(sqlite3.connect(self.folder / "received.db")) as database:
+            return [tuple(row) for row in database.execute("SELECT id, mode, body FROM received ORDER BY at")]
+
+
+@contextmanager
+def receiver(folder: Path, *secrets: str) -> Iterator[Receiver]:
+    port = free_port()
+    environ = {"PATH": os.environ["PATH"], "HOTLINE_SECRET": ",".join(secrets)}
+    command = [sys.executable, str(KIT / "receiver.py"), str(port)]
+    with subprocess.Popen(command, cwd=folder, env=environ) as process:
+        try:
+            made = Receiver(folder, port)
+            until(lambda: _listens(port), "the receiver does not listen")
+            yield made
+        finally:
+            process.terminate()
+
+
+def _listens(port: int) -> bool:
+    with closing(socket.socket()) as line:
+        return line.connect_ex(("127.0.0.1", port)) == 0
+
+
+def as_module(secret: str) -> Any:
+    """receiver.py, imported with this secret: its parts one by one."""
+    os.environ["HOTLINE_SECRET"] = secret
+    try:
+        spec = importlib.util.spec_from_file_location("receiver", KIT / "receiver.py")
+        assert spec and spec.loader
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    finally:
+        del os.environ["HOTLINE_SECRET"]
+    return module

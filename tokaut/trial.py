@@ -1,0 +1,157 @@
+"""Tries a hotline's door with drills: what it must take, and for a signed webhook what it must refuse."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from standardwebhooks.webhooks import Webhook as Signer
+
+from reports import drill
+from reports.bodies import envelope
+from reports.country import Country
+from reports.settings.reading import new_webhook_secret
+from reports.store.filing import new_id
+from workers.delivery import TO_DO, Delivered, Hotline, Outcome, Parcel, Poison, Unavailable, read_status
+from workers.hotlines.webhook import Webhook, signed
+from workers.http import NoAnswer
+
+TEN_MINUTES = 600
+NO_STATUS = {
+    "dns": "Its name leads nowhere. Compare HOTLINE_<ID>_URL with them.",
+    "not_reached": "Nothing listens there. Ask them whether the server runs, and what a firewall lets through.",
+    "timeout": "No whole answer within 20 s. It must answer first and work afterwards.",
+    "reset": "The line broke before an answer. Ask them to look into their server's log.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One thing that was tried. `seen`: what came, and where it is wrong what to do."""
+
+    name: str
+    ok: bool
+    seen: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drills:
+    """The bodies of one trial, all of one made-up report. `report_id` is what the hotline can look up."""
+
+    country: Country
+    hotline: str
+    report_id: str
+    at: int  # unix seconds
+
+    @classmethod
+    def now(cls, country: Country, hotline: str) -> Drills:
+        return cls(country, hotline, fresh(), int(time.time()))
+
+    def created(self) -> bytes:
+        return self._in("created", drill.created(self.country, self.hotline, self.report_id, self.at))
+
+    def updated(self) -> bytes:
+        return self._in("updated", drill.created(self.country, self.hotline, self.report_id, self.at, revision=2))
+
+    def later(self) -> bytes:
+        data = json.loads(drill.created(self.country, self.hotline, self.report_id, self.at, revision=3))
+        return self._in("updated", drill.of_a_later_version(data))
+
+    def message(self) -> bytes:
+        return self._in("message", drill.said_later(self.report_id, fresh(), self.at))
+
+    def unread(self) -> bytes:
+        return self._in("unread", drill.unreadable(self.country, fresh(), self.at))
+
+    def _in(self, kind: str, data: bytes) -> bytes:
+        return envelope(f"report.{kind}", self.at, data)
+
+
+def fresh() -> str:
+    return new_id(time.time_ns() // 1000)
+
+
+def tried(hotline: Hotline, drills: Drills) -> Iterator[Row]:
+    """Row after row, as they come out."""
+    parcel = Parcel(fresh(), "created", drills.hotline, drills.created(), attempt=1, priority="P4")
+    yield _taken("takes a report", hotline.deliver, parcel)
+    yield _taken("takes the same one again", hotline.deliver, replace(parcel, attempt=2))
+    if isinstance(hotline, Webhook):
+        yield from _takes(hotline, drills)
+        yield from _refuses(hotline, drills)
+
+
+def _taken(name: str, hand_over: Callable[..., Outcome], *what: Any) -> Row:
+    began = time.monotonic()
+    outcome = hand_over(*what)
+    took = f"in {round((time.monotonic() - began) * 1000)} ms"
+    if isinstance(outcome, Delivered):
+        return Row(name, True, f"{outcome.status or 'taken'} {took}")
+    status = "" if isinstance(outcome, Poison) or outcome.status is None else f"{outcome.status}: "
+    return Row(name, False, status + _what_to_do(outcome.why))
+
+
+def _what_to_do(why: str) -> str:
+    return NO_STATUS.get(why) or TO_DO.get(why) or "It did not take it. Ask them to look into their server's log."
+
+
+def _takes(door: Webhook, drills: Drills) -> Iterator[Row]:
+    others = {
+        "takes a newer revision": drills.updated(),
+        "takes words said later": drills.message(),
+        "takes what nobody could read": drills.unread(),
+        "takes fields of a later version": drills.later(),
+    }
+    for name, body in others.items():
+        key = fresh()
+        yield _taken(name, _sent, door, body, door.headers(key, body))
+    key, body = fresh(), drills.created()
+    right, wrong = door.headers(key, body), _by_another(key, body, drills)
+    both = " ".join((wrong["webhook-signature"], right["webhook-signature"]))
+    yield _taken("takes one of two signatures", _sent, door, body, right | {"webhook-signature": both})
+
+
+def _sent(door: Webhook, body: bytes, headers: dict[str, str]) -> Outcome:
+    try:
+        reply = door.send(body, headers)
+    except NoAnswer as missing:
+        return Unavailable(missing.why)
+    return read_status(reply.status, knows_it=reply.headers.get("webhook-id") == headers["webhook-id"])
+
+
+def _by_another(key: str, body: bytes, drills: Drills) -> dict[str, str]:
+    return signed([Signer(new_webhook_secret())], key, body, drills.at)
+
+
+def _refuses(door: Webhook, drills: Drills) -> Iterator[Row]:
+    """Each of a key of its own, so that none passes for a repeat of another."""
+    body = drills.created()
+    keys = iter([fresh() for _ in range(6)])
+    key = next(keys)
+    yield _refused("refuses another's signature", door, body, _by_another(key, body, drills))
+    unsigned = {name: value for name, value in door.headers(next(keys), body).items() if "signature" not in name}
+    yield _refused("refuses no signature", door, body, unsigned)
+    yield _refused(
+        "refuses nonsense as a signature", door, body, door.headers(next(keys), body) | {"webhook-signature": "v1"}
+    )
+    changed = body.replace(b'"danger":"no"', b'"danger":"now"')
+    yield _refused("refuses a body that was changed", door, changed, door.headers(next(keys), body))
+    yield _refused("refuses one of ten minutes ago", door, body, door.headers(next(keys), body, ahead=-TEN_MINUTES))
+    yield _refused("refuses one of ten minutes ahead", door, body, door.headers(next(keys), body, ahead=TEN_MINUTES))
+
+
+def _refused(name: str, door: Webhook, body: bytes, headers: dict[str, str]) -> Row:
+    try:
+        status = door.send(body, headers).status
+    except NoAnswer as missing:
+        return Row(name, False, f"{_what_to_do(missing.why)} It must answer 401.")
+    if 400 <= status < 500:
+        return Row(name, True, str(status))
+    if 200 <= status < 300:
+        return Row(
+            name, False, f"{status}: it took it. Whoever finds the address can send reports. It must answer 401."
+        )
+    return Row(name, False, f"{status}: it must answer 401 and not fall over.")
