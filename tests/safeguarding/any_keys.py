@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from flows.fit import Limit, fits
 from reports.country import Country, load_all
@@ -25,6 +25,7 @@ NAMES = ("au", "ck", "et", "fj", "fm", "gh", "ke", "ki", "mh", "mw", "ng", "nr",
 EVERYWHERE = {"COUNTRIES": ",".join(NAMES), "TOKAUT_DRAFT_LANGUAGES": "bi,fj,fr,pis,sm,sw,to,tpi"}
 COUNTRIES = load_all(NAMES, "demo").all
 NUMBERS = itertools.count(1)
+FAULTS = ("failed", "lost", "walk_lost", "redis_away")  # counters of web
 MARK = re.compile(r"qx[ab]\d+")
 KEYS = ("1", "1", "1", "2", "3", "4", "5", "6", "7", "8", "9", "0", "98", "00")
 ODD = ("", " ", "01", "001", "１", "١", "-1", "1.5", "1*1", "*", "#", "99", "1 ", "yes", "STOP", "HELP", "TIPS", "CODE",
@@ -62,15 +63,15 @@ class AnyKeys(RuleBasedStateMachine):
     app: App
 
     @initialize(
-        countries=st.lists(st.sampled_from(COUNTRIES), min_size=2, max_size=2),
+        places=st.lists(st.sampled_from(range(len(COUNTRIES))), min_size=2, max_size=2),
         channels=st.lists(st.sampled_from(CHANNELS), min_size=2, max_size=2),
         language=st.integers(1, 4),
     )
-    def meet(self, countries: list[Country], channels: list[str], language: int) -> None:
+    def meet(self, places: list[int], channels: list[str], language: int) -> None:
         n = next(NUMBERS)
         self.people = [
-            Person(self.app, f"qx{'ab'[who]}{n}", f"+67855{n % 10_000:04}{who}", country, channel)
-            for who, (country, channel) in enumerate(zip(countries, channels, strict=True))
+            Person(self.app, f"qx{'ab'[who]}{n}", f"+67855{n % 10_000:04}{who}", COUNTRIES[place], channel)
+            for who, (place, channel) in enumerate(zip(places, channels, strict=True))
         ]
         self.failed = self._failed()
         for person in self.people:
@@ -111,9 +112,8 @@ class AnyKeys(RuleBasedStateMachine):
     @rule(who=persons)
     def type_very_long(self, who: int) -> None:
         person = self.people[who]
-        self._type(person, f"{person.mark} it happens every day, " * 300)
+        self._type(person, f"{person.mark} it happens every day, " * 40)  # of each request on its path
 
-    @precondition(lambda self: any(person.seen for person in self.people))
     @rule(who=persons)
     def come_twice(self, who: int) -> None:
         """The network sends the last request again: the same answer, byte for byte."""
@@ -185,6 +185,6 @@ class AnyKeys(RuleBasedStateMachine):
         assert "{" not in text, text
         assert self._failed() == self.failed, "a fault of ours; the log says which"
 
-    def _failed(self) -> float:
+    def _failed(self) -> dict[str, float]:
         counters = self.app.parts.metrics._counters
-        return sum(counters[name]._value.get() for name in ("failed", "lost", "walk_lost", "redis_away"))
+        return {name: counters[name]._value.get() for name in FAULTS}

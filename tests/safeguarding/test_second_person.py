@@ -61,7 +61,6 @@ def opens_my_report(phone: SharedPhone) -> None:
 Allowed = Mapping[str, int]
 OPEN_QUESTION: Allowed = {"S-04": 30 * 60}  # "while a conversation is open the current question again"
 SILENCE: Allowed = {"S-36": 3600}  # a machine may be at the other end: an hour without replies, never a refusal
-THREAD: Allowed = {"S-05": 0}  # what was texted and replied stays in the thread, as the first reply says
 
 
 @dataclass(frozen=True)
