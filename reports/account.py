@@ -7,6 +7,7 @@ from typing import Any
 
 from reports.reasons import FLAGS, REASONS
 
+CONTACT, ONLY_FROM = "Contact: ", "only from "  # by which a number of ours is known again
 CONTROLS = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n"} | {0x7F: 0x2421}
 
 
@@ -30,7 +31,7 @@ def reach(given: Mapping[str, Any]) -> str:
     if not given["allowed"]:
         return ""
     hours = given["safe_hours"]
-    return f"{given['how']} to {given['msisdn']}, only from {hours['from']} to {hours['to']} ({hours['tz']})"
+    return f"{given['how']} to {given['msisdn']}, {ONLY_FROM}{hours['from']} to {hours['to']} ({hours['tz']})"
 
 
 def place(data: Mapping[str, Any]) -> str:
@@ -66,7 +67,7 @@ def _facts(data: Mapping[str, Any]) -> Iterator[str]:
     yield f"Age: {data['child']['age_band']}"
     yield f"Place: {place(data) or 'not said'}, country {data['country']}"
     yield f"Language: {data['language']}"
-    yield f"Contact: {contact(data)}"
+    yield CONTACT + contact(data)
     for question, answer in data["extras"].items():
         yield f"{question}: {shown(answer)}"
     if data["attachments"]["count"]:

@@ -65,7 +65,7 @@ REASONS: Final = frozenset(
         # why a delivery came out as it did (workers/delivery.py)
         "delivered", "moved", "locked_out", "not_found", "conflict", "busy", "tls", "private_address", "refused",
         "gone", "too_large", "no_key", "no_body", "no_hotline", "not_sealed_to_us", "wrong_mode", "our_fault", "parked",
-        "needs_person", "dns", "reset", "timeout", "half_head", "no_route", "closed", "not_reached",
+        "needs_person", "dns", "reset", "timeout", "half_head", "no_route", "closed", "not_reached", "not_kept",
         "no_tls", "mail_login",
         # why a webhook was turned away or not understood
         "token", "signature", "loopback", "method", "size", "encoding", "doubled", "missing_field", "depth", "fields",

@@ -7,11 +7,16 @@ and lists, so all that was said also stands in one note, and a value that a list
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from reports.account import account, drill, place, reach
+from reports.account import CONTACT, ONLY_FROM, account, place, reach
 
+MODULE = "primeromodule-cp"
+US = "Tokaut"
+_NUMBER = re.compile(rf"^{CONTACT}.*{ONLY_FROM}.*$", re.MULTILINE)
+RISING = ("low", "medium", "high")
 RISK: Mapping[str, str] = {"P1": "high", "P2": "high", "P3": "medium", "P4": "low"}
 
 # What the crosswalk calls it → lookup-protection-concerns as shipped. No entry: that list has no such value.
@@ -30,26 +35,47 @@ CONCERNS: Mapping[str, str] = {
 def case_fields(data: Mapping[str, Any]) -> dict[str, Any]:
     """What has a field of its own; what is not known is left out, so that it overwrites nothing that staff wrote."""
     found: dict[str, Any] = {
-        "module_id": "primeromodule-cp",
+        "module_id": MODULE,
         "other_agency_id": data["report_id"],
-        "other_agency_name": "Tokaut",
+        "other_agency_name": US,
         "registration_date": data["created_at"][:10],
         "risk_level": RISK[data["triage"]["priority"]],
         "urgent_protection_concern": "true" if data["triage"]["priority"] == "P1" else None,
         "protection_concerns": _concerns(data["crosswalk"]["primero"]),
         "address_current": ", ".join(filter(None, (place(data), data["country"]))) if data["place"] else None,
         "telephone_current": reach(data["contact"]),
-        "name_first": "DRILL" if drill(data) else None,
+        **_mark(data),
     }
     return {name: value for name, value in found.items() if value}
 
 
-def said_fields(data: Mapping[str, Any]) -> dict[str, Any]:
-    """What a message changes beside its note: a number that was given, or taken back."""
-    if data["kind"] == "contact_withdrawn":
-        return {"telephone_current": None}
-    given = data["contact"] or {}
-    return {"telephone_current": reach(given)} if given.get("allowed") else {}
+def fields_of(kind: str, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Beside its note, of a created or updated report, a message, or an unread input."""
+    if kind == "message":
+        given = data["contact"] or {"allowed": False}
+        return {"telephone_current": reach(given)} if given["allowed"] else {}
+    if kind == "unread":
+        named = {"module_id": MODULE, "other_agency_id": data["report_id"], "other_agency_name": US}
+        return named | {"registration_date": data["received_at"][:10], "risk_level": RISK["P2"]} | _mark(data)
+    return case_fields(data)
+
+
+def changes(fields: Mapping[str, Any], there: Mapping[str, Any], *, withdrawn: bool) -> dict[str, Any]:
+    """What of the fields a case that is there lacks. What staff wrote stays, but a risk only rises by us.
+
+    `withdrawn`: the reporter took the number back; ours goes, one that staff found elsewhere is theirs.
+    """
+    found = {name: value for name, value in fields.items() if not there.get(name) and name != "module_id"}
+    ours, theirs = fields.get("risk_level"), there.get("risk_level")
+    if ours in RISING and theirs in RISING and RISING.index(ours) > RISING.index(theirs):
+        found["risk_level"] = ours
+    if withdrawn and ONLY_FROM in str(there.get("telephone_current") or ""):
+        found["telephone_current"] = None
+    return found
+
+
+def _mark(data: Mapping[str, Any]) -> dict[str, str]:
+    return {} if data["mode"] == "live" else {"name_first": "DRILL"}
 
 
 def _concerns(named: list[str]) -> list[str]:
@@ -65,8 +91,27 @@ def note(kind: str, at: str, data: Mapping[str, Any], key: str) -> dict[str, str
 
 def _said(kind: str, data: Mapping[str, Any]) -> tuple[str, str]:
     if kind == "message":
-        return f"Said by the reporter: {data['kind']}", data["text"] or ""
+        return f"Said by the reporter: {data['kind']}", _words(data)
     if kind == "unread":
         text = f"Nobody could read this. {data['content_type']}, as base64:\n{data['body_base64']}"
         return "Something came that no program could read", text
     return f"Report {data['triage']['priority']}, revision {data['revision']}", account(data)
+
+
+def _words(data: Mapping[str, Any]) -> str:
+    if data["kind"] == "contact_withdrawn":
+        return "The reporter took the number back. Do not use it any more."
+    if data["kind"] == "delete_asked":
+        return "The reporter deleted the report here, and asks you to delete your copy. Your law decides."
+    given = data["contact"] or {"allowed": False}
+    return "\n".join(filter(None, (data["text"], CONTACT + reach(given) if given["allowed"] else "")))
+
+
+def without_numbers(notes: Any) -> list[dict[str, str]]:
+    """Those notes of ours that name a number, as they are once it was taken back."""
+    found = []
+    for one in notes if isinstance(notes, list) else ():
+        text = one.get("note_text") if isinstance(one, dict) else None
+        if isinstance(text, str) and (clean := _NUMBER.sub(CONTACT + "taken back", text)) != text:
+            found.append({"unique_id": one["unique_id"], "note_text": clean})
+    return found

@@ -55,7 +55,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The body is cut at 64 KiB and empty where it broke off; it is never logged."""
+    """The body is cut at 64 KiB, or where the caller says, and empty where it broke off; it is never logged."""
 
     status: int
     headers: Mapping[str, str]
@@ -79,16 +79,22 @@ class Client:
         self._limits = limits or Limits()
 
     def post(self, target: Target, body: bytes, headers: Mapping[str, str]) -> Reply:
+        """Raises NoAnswer."""
+        return self.call("POST", target, body, headers)
+
+    def call(
+        self, method: str, target: Target, body: bytes, headers: Mapping[str, str], *, largest: int = LARGEST_REPLY
+    ) -> Reply:
         """Whatever answers with a status is a reply: no redirect is followed, no cookie kept. Raises NoAnswer."""
         addresses = judged(target.host, target.port, self._resolve, self._limits.resolve, listed=target.listed)
         line = Line(addresses, self._limits.connect, Watchdog(self._limits.whole))
         adapter = Pinned(self._tls, line)
         try:
-            request = requests.Request("POST", target.url, headers=HEADERS | dict(headers), data=body).prepare()
+            request = requests.Request(method, target.url, headers=HEADERS | dict(headers), data=body).prepare()
             limits = (self._limits.connect, self._limits.read)
             response = adapter.send(request, stream=True, timeout=limits, verify=True)
             line.watchdog.no_longer_than(self._limits.rest)
-            return Reply(response.status_code, response.headers, _read(response.raw))
+            return Reply(response.status_code, response.headers, _read(response.raw, largest))
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             why = "timeout" if line.watchdog.fired else _why(error)
             raise NoAnswer(why, sent=line.opened and why != "tls") from None
@@ -107,9 +113,9 @@ def judged(host: str, port: int, resolve: Resolve, seconds: float, *, listed: bo
     return found
 
 
-def _read(reply: BaseHTTPResponse) -> bytes:
+def _read(reply: BaseHTTPResponse, largest: int) -> bytes:
     try:
-        return reply.read(LARGEST_REPLY, decode_content=False)
+        return reply.read(largest, decode_content=False)
     except (HTTPError, OSError, ValueError):
         return b""
 

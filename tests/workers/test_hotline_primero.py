@@ -1,0 +1,332 @@
+"""The kind primero: what becomes a case, what becomes a note, and that nothing comes twice or is said to have come."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from prometheus_client import CollectorRegistry
+
+from reports.bodies import NO_CONTACT, envelope, json_bytes, message, unread
+from reports.country import SHIPPED
+from reports.primero import CONCERNS as OURS
+from reports.settings import Mode, Secret
+from reports.store import orders
+from tests.kit.made import IDS, complete, incomplete
+from tests.reports.sample import MSISDN, NOW, read
+from tests.reports.sample import REPORT_ID as SAMPLE
+from tests.tokaut.test_export import ONE, Ground
+from tests.workers.primero import CONCERNS, PASSWORD, USER, PrimeroServer
+from tokaut.__main__ import main
+from workers.addresses import read_target
+from workers.delivery import Delivered, Outcome, Parcel, Poison, Refused, Unavailable
+from workers.forward import Forwarder
+from workers.hotlines import primero
+from workers.hotlines.primero import Primero
+from workers.http import Client, Limits
+from workers.keyring import KeyRing
+from workers.kinds import Means
+from workers.metrics import Metrics
+
+pytestmark = pytest.mark.slow
+
+LIMITS = Limits(resolve=2, connect=2, read=1, whole=2, rest=0.5)
+REPORT = IDS[0]
+
+
+@pytest.fixture
+def server() -> Iterator[PrimeroServer]:
+    with PrimeroServer() as running:
+        yield running
+
+
+def hotline(server: PrimeroServer, password: str = PASSWORD, whole: float = 15) -> Primero:
+    target = read_target(server.url, [server.host_port], live=False)
+    return Primero(target, USER, password, Client(limits=LIMITS), whole)
+
+
+def parcel(body: bytes, key: str = IDS[7], attempt: int = 1) -> Parcel:
+    kind = json.loads(body)["type"].removeprefix("report.")
+    return Parcel(key, kind, "vu-pikinini", body, attempt, "P2")
+
+
+def created(**changes: Any) -> bytes:
+    data = json.loads(complete())["data"] | {"revision": 1} | changes
+    return envelope("report.created", NOW, json_bytes(data))
+
+
+def said(kind: str, text: str | None = None, contact: Any = None) -> bytes:
+    data = message(
+        report_id=REPORT, message_id=IDS[8], mode="live", created_at=NOW, kind=kind, text=text, contact=contact
+    )
+    return envelope("report.message", NOW, data)
+
+
+def outcome(server: PrimeroServer, body: bytes, key: str = IDS[7]) -> Outcome:
+    return hotline(server).deliver(parcel(body, key))
+
+
+def methods(server: PrimeroServer) -> list[str]:
+    return [method for method, _, _ in server.state.requests]
+
+
+def test_a_report_becomes_a_case_with_one_note_that_says_all(server: PrimeroServer) -> None:
+    assert outcome(server, created(mode="live")) == Delivered(204)
+    case = server.state.cases[REPORT]
+    assert {name: value for name, value in case.items() if name != "notes_section"} == {
+        "module_id": "primeromodule-cp",
+        "other_agency_id": REPORT,
+        "other_agency_name": "Tokaut",
+        "registration_date": "2026-11-25",
+        "risk_level": "medium",
+        "protection_concerns": ["physically_or_mentally_abused"],
+        "address_current": "Shefa, VU",
+        "telephone_current": f"sms to {MSISDN}, only from 08:00 to 16:00 (Pacific/Efate)",
+    }
+    [note] = server.state.notes(REPORT)
+    assert (note["unique_id"], note["note_subject"]) == (IDS[7], "Report P3, revision 1")
+    assert "They write to me each evening. I want it to stop." in note["note_text"]
+    assert methods(server) == ["POST", "GET"]
+
+
+@pytest.mark.rule("S-40")
+def test_a_drill_is_marked_where_a_list_shows_it(server: PrimeroServer) -> None:
+    assert outcome(server, incomplete()) == Delivered(204)
+    case = server.state.cases[IDS[1]]
+    assert case["name_first"] == "DRILL"
+    assert case["risk_level"] == "high"
+    assert server.state.notes(IDS[1])[0]["note_subject"].startswith("DRILL ")
+
+
+@pytest.mark.rule("S-13")
+def test_without_consent_there_is_no_number_in_any_request(server: PrimeroServer) -> None:
+    outcome(server, created(contact=NO_CONTACT))
+    assert MSISDN not in json.dumps(server.state.requests)
+    assert "telephone_current" not in server.state.cases[REPORT]
+
+
+def test_words_that_nobody_could_read_become_a_case_too(server: PrimeroServer) -> None:
+    data = unread(
+        report_id=REPORT, mode="live", country="VU", channel="sms", received_at=NOW, content_type="x/y", body=b"\xff"
+    )
+    assert outcome(server, envelope("report.unread", NOW, data)) == Delivered(204)
+    assert "/w==" in server.state.notes(REPORT)[0]["note_text"]
+    assert server.state.cases[REPORT]["risk_level"] == "high"
+
+
+@pytest.mark.parametrize("cue", ["lose", "half"])
+def test_an_answer_that_was_lost_makes_no_second_case_and_no_second_note(server: PrimeroServer, cue: str) -> None:
+    server.state.cues = [cue]
+    assert outcome(server, created()) == Unavailable("reset")
+    assert outcome(server, created()) == Delivered(200)
+    assert outcome(server, created()) == Delivered(200)
+    assert len(server.state.cases) == len(server.state.notes(REPORT)) == 1
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_a_line_that_breaks_at_any_call_loses_nothing_and_doubles_nothing(server: PrimeroServer, at: int) -> None:
+    outcome(server, created())
+    server.state.cues = ["well"] * (at - 1) + ["lose"]
+    update = envelope("report.updated", NOW, json_bytes(json.loads(complete())["data"]))
+    outcome(server, update, IDS[8])
+    assert isinstance(outcome(server, update, IDS[8]), Delivered)
+    assert [note["unique_id"] for note in server.state.notes(REPORT)] == [IDS[7], IDS[8]]
+
+
+def test_an_update_adds_a_note_and_leaves_to_staff_what_is_theirs(server: PrimeroServer) -> None:
+    outcome(server, created(mode="live"))
+    server.state.cases[REPORT] |= {"address_current": "with an aunt", "risk_level": "high"}
+    update = envelope("report.updated", NOW, json_bytes(json.loads(complete())["data"] | {"mode": "live"}))
+    assert outcome(server, update, IDS[8]) == Delivered(200)
+    case = server.state.cases[REPORT]
+    assert (case["address_current"], case["risk_level"]) == ("with an aunt", "high")
+    assert len(server.state.notes(REPORT)) == 2
+
+
+def test_a_risk_that_rose_rises_there(server: PrimeroServer) -> None:
+    outcome(server, created())
+    data = json.loads(complete())["data"]
+    raised = data | {"triage": data["triage"] | {"priority": "P1"}}
+    outcome(server, envelope("report.updated", NOW, json_bytes(raised)), IDS[8])
+    assert server.state.cases[REPORT]["risk_level"] == "high"
+    assert server.state.cases[REPORT]["urgent_protection_concern"] == "true"
+
+
+def test_an_update_that_overtook_its_report_makes_the_case_and_the_report_adds_its_note(server: PrimeroServer) -> None:
+    assert outcome(server, complete(), IDS[8]) == Delivered(204)
+    assert outcome(server, created()) == Delivered(200)
+    assert [note["unique_id"] for note in server.state.notes(REPORT)] == [IDS[8], IDS[7]]
+
+
+def test_a_message_is_a_note_and_waits_for_its_case(server: PrimeroServer) -> None:
+    assert outcome(server, said("words", "The boat came back."), IDS[8]) == Unavailable("not_found", 404)
+    outcome(server, created())
+    assert outcome(server, said("words", "The boat came back."), IDS[8]) == Delivered(200)
+    note = server.state.notes(REPORT)[1]
+    assert (note["note_subject"], note["note_text"]) == ("Said by the reporter: words", "The boat came back.")
+
+
+@pytest.mark.rule("S-13")
+def test_a_number_that_is_taken_back_goes_and_one_that_staff_found_stays(server: PrimeroServer) -> None:
+    outcome(server, created())
+    assert outcome(server, said("contact_withdrawn"), IDS[8]) == Delivered(200)
+    assert server.state.cases[REPORT]["telephone_current"] is None
+    assert MSISDN not in json.dumps(server.state.cases)
+    assert "Contact: taken back" in server.state.notes(REPORT)[0]["note_text"]
+    assert "They write to me each evening." in server.state.notes(REPORT)[0]["note_text"]
+    server.state.cases[REPORT]["telephone_current"] = "5550199, the aunt"
+    outcome(server, said("contact_withdrawn"), IDS[9])
+    assert server.state.cases[REPORT]["telephone_current"] == "5550199, the aunt"
+
+
+def test_a_number_that_is_given_later_comes_with_its_hours(server: PrimeroServer) -> None:
+    outcome(server, created(contact=NO_CONTACT))
+    outcome(server, said("contact_given", contact=json.loads(complete())["data"]["contact"]), IDS[8])
+    assert server.state.cases[REPORT]["telephone_current"].startswith(f"sms to {MSISDN}, only from 08:00")
+    assert MSISDN in server.state.notes(REPORT)[1]["note_text"]
+
+
+def test_an_asking_to_delete_is_said_in_words(server: PrimeroServer) -> None:
+    outcome(server, created())
+    assert outcome(server, said("delete_asked"), IDS[8]) == Delivered(200)
+    assert "asks you to delete your copy" in server.state.notes(REPORT)[1]["note_text"]
+
+
+def test_what_this_primero_has_no_value_for_is_left_out_and_stands_in_the_note(server: PrimeroServer) -> None:
+    server.state.checks["protection_concerns"] = lambda value: value in (None, ["of_their_own"])
+    server.state.checks["risk_level"] = lambda value: value is None
+    assert outcome(server, created()) == Delivered(204)
+    case = server.state.cases[REPORT]
+    assert not {"protection_concerns", "risk_level"} & set(case)
+    assert "Priority P3" in server.state.notes(REPORT)[0]["note_text"]
+    assert methods(server) == ["POST", "POST", "GET"]
+
+
+def test_a_note_that_it_does_not_take_is_a_refusal(server: PrimeroServer) -> None:
+    server.state.checks["notes_section"] = lambda _: False
+    assert outcome(server, created()) == Refused("refused", 422)
+    assert server.state.cases == {}
+    assert methods(server) == ["POST"]
+
+
+def test_a_role_without_the_form_drops_the_words_and_that_is_no_receipt(server: PrimeroServer) -> None:
+    server.state.may_write.remove("notes_section")
+    assert outcome(server, created()) == Unavailable("not_kept", 204)
+    server.state.may_write.add("notes_section")
+    assert outcome(server, created()) == Delivered(200)
+    assert len(server.state.cases) == len(server.state.notes(REPORT)) == 1
+
+
+def test_a_role_that_may_not_read_proves_nothing(server: PrimeroServer) -> None:
+    server.state.may_read = False
+    assert outcome(server, created()) == Unavailable("locked_out", 403)
+
+
+@pytest.mark.parametrize(
+    ("cue", "expected"),
+    [
+        ((401, {}), Unavailable("locked_out", 401)),
+        ((403, {}), Unavailable("locked_out", 403)),
+        ((302, {"Location": "/elsewhere"}), Unavailable("moved", 302)),
+        ((404, {}), Unavailable("not_found", 404)),
+        ((413, {}), Refused("too_large", 413, at_once=True)),
+        ((422, {}), Refused("refused", 422)),
+        ((429, {"Retry-After": "30"}), Unavailable("busy", 429, 30)),
+        ((500, {}), Unavailable("busy", 500)),
+        ((503, {"Retry-After": "60"}), Unavailable("busy", 503, 60)),
+        ("hang", Unavailable("timeout")),
+        ("lose", Unavailable("reset")),
+        ("half", Unavailable("reset")),
+    ],
+    ids=str,
+)
+def test_each_fault_has_its_class(server: PrimeroServer, cue: Any, expected: Outcome) -> None:
+    server.state.cues = [cue]
+    assert outcome(server, created()) == expected
+
+
+@pytest.mark.parametrize("status", [200, 201, 204])
+def test_a_yes_that_kept_nothing_is_no_receipt(server: PrimeroServer, status: int) -> None:
+    server.state.cues = [(status, {})]
+    assert outcome(server, created()) == Unavailable("not_found", 404)
+    assert outcome(server, created()) == Delivered(204)
+
+
+def test_a_conflict_over_a_case_that_is_not_shown_to_us_is_no_receipt(server: PrimeroServer) -> None:
+    server.state.cues = [(409, {})]
+    assert outcome(server, created()) == Unavailable("not_found", 404)
+
+
+def test_a_wrong_password_is_told_and_writes_nothing(server: PrimeroServer) -> None:
+    assert hotline(server, "wrong").deliver(parcel(created())) == Unavailable("locked_out", 401)
+    assert server.state.cases == {}
+
+
+def test_a_slow_primero_gets_no_further_call_in_this_attempt(server: PrimeroServer) -> None:
+    assert hotline(server, whole=-1).deliver(parcel(created())) == Unavailable("timeout")
+    assert server.state.requests == []
+
+
+def test_what_it_answers_beside_json_is_read_as_nothing(server: PrimeroServer) -> None:
+    assert primero._json(primero.Reply(200, {}, b"[" * 100_000)) == {}
+
+
+def test_it_is_built_from_its_settings(server: PrimeroServer) -> None:
+    settings = primero.Settings(
+        url=server.url, user=USER, password=Secret(PASSWORD), private=(server.host_port,), ca_file=None
+    )
+    built = primero.build(settings, Means(Mode.TRAINING, hotline=None))  # type: ignore[arg-type]  # it asks for none
+    assert built.deliver(parcel(created())) == Delivered(204)
+    assert not isinstance(built.deliver(parcel(created())), Poison)
+
+
+def test_every_concern_that_we_name_is_in_the_list_that_primero_ships() -> None:
+    assert set(OURS.values()) <= CONCERNS
+    assert read("example_complete.json")["data"]["crosswalk"]["primero"] == ["sexual_exploitation"]
+
+
+def test_the_real_worker_hands_a_sealed_report_over_and_a_lost_answer_doubles_nothing(
+    server: PrimeroServer, tmp_path: Path
+) -> None:
+    ground = Ground(tmp_path)
+    worker = Forwarder(
+        database=ground.database,
+        keys=KeyRing(tmp_path / "keys"),
+        hotlines={ONE: hotline(server)},
+        mode="demo",
+        holder="here/urgent/1",
+        actor="worker",
+        metrics=Metrics(CollectorRegistry()),
+    )
+    [delivery] = [row.delivery_id for row in orders.listed(ground.database)]
+    server.state.cues = ["lose"]
+    assert worker.deliver(delivery)
+    orders.retry(ground.database, delivery, "operator")
+    assert worker.deliver(delivery)
+    [row] = orders.listed(ground.database, ("delivered",))
+    assert (row.delivery_id, row.attempt) == (delivery, 2)
+    [note] = server.state.notes(SAMPLE)
+    assert (note["unique_id"], ground.data["narrative"] in note["note_text"]) == (delivery, True)
+
+
+def test_the_operators_trial_takes_it_as_a_hotline_of_its_kind(server: PrimeroServer, tmp_path: Path) -> None:
+    shipped = (SHIPPED / "vu.toml").read_text(encoding="utf-8")
+    (tmp_path / "vu.toml").write_text(shipped.replace('delivery = "webhook"', 'delivery = "primero"'), encoding="utf-8")
+    environ = {
+        "TOKAUT_DATA": str(tmp_path),
+        "TOKAUT_COUNTRY_DIR": str(tmp_path),
+        "COUNTRIES": "vu",
+        "CHANNELS": "simulator",
+        "HOTLINE_VU_PIKININI_URL": server.url,
+        "HOTLINE_VU_PIKININI_USER": USER,
+        "HOTLINE_VU_PIKININI_PASSWORD": PASSWORD,
+        "HOTLINE_VU_PIKININI_PRIVATE": server.host_port,
+    }
+    result = CliRunner().invoke(main, ["hotline", "test", ONE], env=environ)
+    assert (result.exit_code, "2 of 2 as they must be" in result.output) == (0, True), result.output
+    [case] = server.state.cases.values()
+    assert (case["name_first"], len(case["notes_section"])) == ("DRILL", 1)
