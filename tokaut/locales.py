@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib import metadata
 from pathlib import Path
 
 import click
@@ -15,11 +17,14 @@ from rich.table import Table
 from flows import parse
 from flows.catalogue_lint import all_faults
 from flows.catalogues import ENGLISH, Catalogue, load
-from reports.country import SHIPPED, Countries, load_all
+from reports.country import SHIPPED, Countries, Country, load_all
 from reports.hardening import harden
 from tokaut.coverage import LOCALES, Line, Words, words_of
 from tokaut.coverage import lines as lines_of
 from tokaut.plain import Plain
+from tokaut.reading import Reading, fields_of, readings, small_words, version
+from tokaut.sheet import page
+from tokaut.tongues import called
 
 FLOWS = Path(parse.__file__).parent
 WIDTH = 118  # where it is no terminal that shows it
@@ -32,7 +37,7 @@ def locales() -> None:
 
     \b
     Example:  tokaut locales coverage
-              tokaut locales coverage to
+              tokaut locales sheet bi
     """
     harden()
 
@@ -71,6 +76,66 @@ def coverage(tags: tuple[str, ...], as_json: bool) -> None:
     if wrong := [line for line in _faults() if line.startswith(tuple(f"locales/{tag}.po:" for tag in wanted))]:
         click.echo("\n".join(["", "To mend:", *(f"  x {line}" for line in wrong)]))
         raise SystemExit(1)
+
+
+@locales.command()
+@click.argument("tag")
+@click.option("--country", metavar="ISO", help="In which country; without it, the first that speaks the language.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The file to write; sheet-bi-vu.html.")
+def sheet(tag: str, country: str | None, out: Path | None) -> None:
+    """Write every screen with English beside it, as one page to print, to correct and to sign.
+
+    It is for the two people without whom no language goes live: one who grew up with it, one who works in the
+    protection of children. The page has no script and asks for nothing on the network.
+
+    \b
+    Example:  tokaut locales sheet bi
+              tokaut locales sheet sw --country ke --out swahili.html
+
+    Next: open it in a browser, print it, and send it to them. docs/add-a-language.md says what to do with what comes
+    back.
+    """
+    book, known = parse.load(FLOWS), load(LOCALES)
+    [tag] = _wanted((tag,), known)
+    of, language, name = _where(tag, country), known[tag], called(tag)
+    shown = readings(book, of, language)
+    path = out or Path(f"sheet-{tag}-{of.iso.lower()}.html")
+    text = page(
+        of=of,
+        language=language,
+        name=name,
+        facts=_facts(words_of(tag, book), of, shown),
+        readings=shown,
+        words=small_words(language),
+        fields=fields_of(book, of, language),
+        version=version(tag),
+    )
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise Plain(f"{path} can not be written ({error.strerror}).") from None
+    click.echo(f"{path}: {len(shown)} screens in {name} as {of.name} shows them. Open it in a browser and print it.")
+
+
+def _where(tag: str, country: str | None) -> Country:
+    countries = load_all(sorted(file.stem for file in SHIPPED.glob("*.toml")), "demo")
+    speaking = [one for one in countries if tag in one.languages]
+    found = [one for one in speaking if country is None or one.iso == country.upper()]
+    if not found:
+        spoken = ", ".join(one.iso.lower() for one in speaking)
+        raise Plain(f"{called(tag)} is not among the languages of {country}; it is in {spoken or 'none'}.")
+    return found[0]
+
+
+def _facts(words: Words, of: Country, shown: Sequence[Reading]) -> list[tuple[str, str]]:
+    return [
+        ("Language", f"{', '.join(dict.fromkeys((called(words.tag), words.name)))} ({words.tag})"),
+        ("Country", f"{of.name}, its file of {of.as_of}"),
+        ("Printed on", datetime.now(UTC).date().isoformat()),
+        ("Version of the words", f"{version(words.tag)}, Tokaut {metadata.version('tokaut')}"),
+        ("Translated", f"{words.done} of {words.messages} messages; {len(shown)} screens below"),
+        ("Read by", words.reviewed_by or "nobody yet"),
+    ]
 
 
 def _faults() -> list[str]:

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import json
 import pathlib
+import re
 import shutil
 from collections.abc import Callable
+from html.parser import HTMLParser
 
 import pytest
 from click.testing import CliRunner, Result
 
 import locales
+from flows import parse
+from flows.catalogues import PLAIN, load
+from flows.forms import forms
+from flows.messages import messages
+from flows.words import PLACEHOLDER
+from reports.country import load_all
 from tokaut import coverage as figures
 from tokaut import locales as command
+from tokaut import reading
 from tokaut.__main__ import main
+from tokaut.phones import CHANNELS, phone, spoken
+from tokaut.reading import MEANS
 
 SHIPPED = pathlib.Path(locales.__file__).parent
 
@@ -25,6 +36,7 @@ def planted(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Callable
         shutil.copy(path, tmp_path)
     monkeypatch.setattr(figures, "LOCALES", tmp_path)
     monkeypatch.setattr(command, "LOCALES", tmp_path)
+    monkeypatch.setattr(reading, "LOCALES", tmp_path)
 
     def plant(tag: str, old: str, new: str) -> None:
         text = (tmp_path / f"{tag}.po").read_text(encoding="utf-8")
@@ -104,3 +116,120 @@ def test_a_language_that_is_not_there() -> None:
     result = run("coverage", "xx")
     assert result.exit_code == 1
     assert "There is no catalogue for xx; there are bi, en, fj" in result.output
+
+
+# The sheet
+
+
+@pytest.fixture
+def folder(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+class Sheet(HTMLParser):
+    """Its rows as text, and whatever could fetch or run something."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.outside: list[str] = []
+        self.phones: list[str] = []
+        self._inside = False
+        self.source = path.read_text(encoding="utf-8")
+        self.feed(self.source)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.outside += [f"{name}={value}" for name, value in attrs if name in ("src", "href", "data", "action")]
+        self.outside += [name for name, _ in attrs if name.startswith("on")]
+        if ("class", "phone") in attrs:
+            self.phones.append("")
+            self._inside = True
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = self._inside and tag != "p"
+
+    def handle_data(self, data: str) -> None:
+        if self._inside:
+            self.phones[-1] += data
+
+
+@pytest.mark.parametrize(("tag", "iso"), [("bi", "vu"), ("sw", "ke"), ("to", "to"), ("fr", "rw")])
+def test_the_sheet_has_every_screen_with_english_beside_it(folder: pathlib.Path, tag: str, iso: str) -> None:
+    result = run("sheet", tag, "--country", iso)
+    assert result.exit_code == 0, result.output
+    found = Sheet(folder / f"sheet-{tag}-{iso}.html")
+    book, known = parse.load(command.FLOWS), load(SHIPPED)
+    country = next(iter(load_all([iso], "demo")))
+    for channel in CHANNELS:
+        for form in forms(book, phone(book, country, known[tag], channel, spoken(country, {tag: known[tag]}))):
+            assert f"{form.screen.id} &middot;" in found.source
+            if form.screen.id.startswith(("home.", "report.")):
+                assert all(text in found.phones for text in form.text), form.text
+        for form in forms(book, phone(book, country, PLAIN, channel, spoken(country, {tag: known[tag]}))):
+            assert all(text in found.phones for text in form.text), form.text
+
+
+def test_the_sheet_asks_nobody_for_anything_and_runs_nothing(folder: pathlib.Path) -> None:
+    run("sheet", "bi")
+    found = Sheet(folder / "sheet-bi-vu.html")
+    assert found.outside == []
+    assert not {"script", "link", "img", "iframe", "object", "form"} & set(found.tags)
+    assert "url(" not in found.source and "@import" not in found.source and "http" not in found.source
+
+
+def test_the_sheet_says_what_it_is_and_has_room_to_sign(folder: pathlib.Path) -> None:
+    run("sheet", "bi", "--out", "one.html")
+    source = (folder / "one.html").read_text(encoding="utf-8")
+    for words in (
+        "Bislama for Vanuatu: to read and to sign",
+        "A draft, made by a machine. Nobody may be shown it before you have signed.",
+        "grew up with the language",
+        "works in the protection of children",
+        "signature",
+        "<code>{emergency}</code></td><td>whom to call in danger: the service and its number</td><td>polis 111",
+        "of 156 septets",
+        "of 160 septets",
+        '<span class="safety">safety</span> &middot; report.danger',
+        "Not, or not wholly, translated yet",
+    ):
+        assert words in source, words
+    assert re.search(r"Version of the words</th><td>[0-9a-f]{12}, Tokaut \d", source)
+
+
+def test_another_word_is_another_version(planted: Callable[[str, str, str], None], folder: pathlib.Path) -> None:
+    run("sheet", "bi", "--out", "before.html")
+    planted("bi", '"Ripotem"', '"Talemaot"')
+    run("sheet", "bi", "--out", "after.html")
+    texts = [(folder / name).read_text(encoding="utf-8") for name in ("before.html", "after.html")]
+    versions = [re.search(r"words</th><td>([0-9a-f]{12})", text) for text in texts]
+    assert versions[0] and versions[1] and versions[0][1] != versions[1][1]
+
+
+def test_words_of_a_catalogue_are_words_and_no_html(
+    planted: Callable[[str, str, str], None], folder: pathlib.Path
+) -> None:
+    planted("bi", '"Ripotem"', '"<b>Ripotem</b>"')
+    run("sheet", "bi")
+    source = (folder / "sheet-bi-vu.html").read_text(encoding="utf-8")
+    assert "&lt;b&gt;Ripotem" in source and "<b>Ripotem" not in source
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["xx"], "There is no catalogue for xx"),
+        (["bi", "--country", "ke"], "Bislama is not among the languages of ke; it is in vu."),
+        (["bi", "--out", "no/such/folder/sheet.html"], "can not be written"),
+    ],
+)
+def test_a_sheet_that_cannot_be_made(folder: pathlib.Path, words: list[str], said: str) -> None:
+    result = run("sheet", *words)
+    assert (result.exit_code, list(folder.iterdir())) == (1, [])
+    assert said in result.output
+
+
+def test_every_placeholder_is_explained() -> None:
+    used = {name for words in messages(parse.load(command.FLOWS)) for name in PLACEHOLDER.findall(words)}
+    assert used <= set(MEANS)

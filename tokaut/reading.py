@@ -1,0 +1,133 @@
+"""What reviewers of a language read: every form of every screen, as phones of a country show it, English beside it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from flows.catalogues import PLAIN, SAFETY, Catalogue
+from flows.fit import Limit, alphabet, size
+from flows.forms import Form, Phone, forms
+from flows.messages import messages
+from flows.model import Book, Text
+from flows.words import OWN_WORDS, PLACEHOLDER
+from reports.country import Country
+from reports.law import CRITERIA
+from reports.screen_words import SAID
+from tokaut.coverage import LOCALES
+from tokaut.phones import CHANNELS, phone, spoken
+
+# What stands in a translation in {braces}, for people who see a number or a name in its place.
+MEANS = {
+    "emergency": "whom to call in danger: the service and its number",
+    "emergency_sms": "a number of the emergency services that takes texts",
+    "helpline": "the word for helpline, and the number",
+    "helpline_sms": "a number of the helpline that takes texts",
+    "helpline_name": "the name of the helpline for children",
+    "helpline_number": "its number",
+    "helpline_named": "its name and its number",
+    "helpline_free": "the same, and that it is free",
+    "helpline_line": "the same, and that it answers day and night",
+    "now": "the helpline where it answers day and night, else whom to call in danger",
+    "incomplete_name": "who gets a report when the line drops before Send",
+    "send_to_1": "who gets the report",
+    "send_to_2": "who else gets it",
+    "desk": "the office that has the report",
+    "code": "the code of the report",
+    "pin": "its PIN",
+    "ussd": "what to dial",
+    "language_word": "the word for language, in two languages",
+    "country": "the country",
+    "law_yes": "what the law says",
+    "law_yes_2014": "what it said in 2014",
+    "law_not": "what it did not say",
+    "law_year": "in which year",
+    "law_unknown": "what is not known",
+    "meant": "the keyword that was probably meant",
+    "messages": "how many messages",
+    "message": "the words of staff",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`room`: what the channel leaves for it, in septets (gsm7) or units (ucs2)."""
+
+    text: str
+    size: int
+    room: int
+    alphabet: str
+
+
+@dataclass(slots=True)
+class Reading:
+    """One form of one screen."""
+
+    screen: str
+    safety: bool
+    translated: bool
+    english: tuple[Page, ...]
+    own: tuple[Page, ...]
+    channels: list[str] = field(default_factory=list)
+
+
+def readings(book: Book, of: Country, language: Catalogue) -> list[Reading]:
+    """In the order of the flows. What looks alike by USSD and SMS stands once."""
+    menu = spoken(of, {language.tag: language})
+    found: dict[tuple[str, ...], Reading] = {}
+    for channel in CHANNELS:
+        own, english = (phone(book, of, one, channel, menu) for one in (language, PLAIN))
+        for form in forms(book, own):
+            reading = _reading(form, own, english, language)
+            key = (form.screen.id, *(page.text for page in (*reading.english, *reading.own)))
+            found.setdefault(key, reading).channels.append(channel)
+    order = {name: n for n, name in enumerate(book.screens)}
+    return sorted(found.values(), key=lambda one: order[one.screen])
+
+
+def _reading(form: Form, own: Phone, english: Phone, language: Catalogue) -> Reading:
+    beside = [page.text for page in english.lay(form).pages]
+    return Reading(
+        form.screen.id,
+        form.screen.id.startswith(SAFETY),
+        not language.lacks(_said(form)),
+        tuple(_page(text, english.limit) for text in beside),
+        tuple(_page(text, own.limit) for text in form.text),
+    )
+
+
+def _page(text: str, limit: Limit) -> Page:
+    letters = alphabet(text)
+    return Page(text, size(text), (limit.septets if letters == "gsm7" else limit.units) - limit.prefix, letters)
+
+
+def _said(form: Form) -> Iterator[str]:
+    """The messages of the words of this form: what else stands on the screen is on many."""
+    says = form.screen.words.says(form.values, form.facts)
+    labels = [choice.say for choice in form.screen.choices if choice.when.holds(form.values, form.facts)]
+    for words in (*says, *_of(labels, form)):
+        if PLACEHOLDER.sub("", words).strip():
+            yield words
+
+
+def _of(labels: Sequence[Text], form: Form) -> Iterator[str]:
+    for label in labels:
+        yield from label.says(form.values, form.facts)
+
+
+def small_words(language: Catalogue) -> list[tuple[str, str]]:
+    """Those that stand on every screen, beside numbers, and in the law."""
+    return [(words, language.words.get(words, "")) for words in (*OWN_WORDS, *SAID, *CRITERIA.values())]
+
+
+def fields_of(book: Book, of: Country, language: Catalogue) -> list[tuple[str, str, str]]:
+    """Each {placeholder} of the catalogue: its name, what it means, what stands there in this country."""
+    here = phone(book, of, language, "sms", spoken(of, {language.tag: language})).world.fields
+    used = {name for words in messages(book) for name in PLACEHOLDER.findall(words)}
+    return [(name, meaning, here.get(name, "")) for name, meaning in MEANS.items() if name in used]
+
+
+def version(tag: str) -> str:
+    """Which words were read: it changes with any letter of the file."""
+    return hashlib.sha256((LOCALES / f"{tag}.po").read_bytes()).hexdigest()[:12]
