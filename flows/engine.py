@@ -68,7 +68,10 @@ class _Turn:
     def taken(self) -> Step:
         screen = self.book.screens[self.state.screen]
         key = digits(self.reply) if len(self.reply) <= LONGEST_CHOICE else ""
-        key = key if screen.typed else self.meant(screen, key.strip())
+        if screen.typed is None:
+            key = self.meant(screen, key.strip())
+        elif screen.typed.secret:
+            key = key.strip()
         if key == "00" or screen.end:
             return Step(self.state, left=True)
         if cover := covers(self.book, self.state):

@@ -69,6 +69,21 @@ def size(text: str) -> int:
     return septets(text) if _GSM.fullmatch(text) else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
+def segments(text: str) -> int:
+    """How many SMS the network makes of a text; a character is never cut in two."""
+    gsm = _GSM.fullmatch(text)
+    alone, each = (160, 153) if gsm else (70, 67)
+    if size(text) <= alone:
+        return 1
+    count, used = 1, 0
+    for char in text:
+        takes = 2 if (char in EXTENDED if gsm else ord(char) > 0xFFFF) else 1
+        if used + takes > each:
+            count, used = count + 1, 0
+        used += takes
+    return count
+
+
 def fits(text: str, limit: Limit) -> bool:
     if len(text) + limit.prefix > max(limit.septets, limit.units):  # no character takes less than one
         return False

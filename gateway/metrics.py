@@ -9,6 +9,9 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
 
+from flows.fit import segments
+
+SEGMENTS = "Parts of SMS given to a provider: what it charges for"
 SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 COUNTED: Mapping[str, str] = {
@@ -52,6 +55,7 @@ class Metrics:
             buckets=SECONDS,
         )
         self._answers_at = cache(answers.labels)  # the library looks a door up under a lock, each time
+        self._segments = Counter("tokaut_sms_segments", SEGMENTS, ["channel"], registry=self._registry)
 
     def count(self, name: str) -> None:
         self._counters[name].inc()
@@ -60,6 +64,10 @@ class Metrics:
         self._answers_at(channel, door).observe(seconds)
         if seconds > 5:
             self.count("over_5s")
+
+    def replied(self, channel: str, text: str) -> None:
+        """An SMS that rides in the answer to the provider."""
+        self._segments.labels(channel).inc(segments(text))
 
     def page(self) -> bytes:
         """All of it in Prometheus' text form; with several processes, of all of them."""

@@ -25,6 +25,7 @@ FIRST_WORDS = "home.first_words"
 DID_YOU_MEAN = "home.did_you_mean"
 TIPS = "tips_young.who_sms"  # a first screen too: it has the numbers, and says that texts stay
 NO_PICTURES = "home.no_pictures"
+ASIDE = frozenset({"tips_young", "tips_parents", "law", "language"})  # flows where no question of a report is open
 SILENCE = Turn("", goes_on=True)
 GO_ON = "98"
 
@@ -99,6 +100,9 @@ class Texting:
             if self._is_heard(text):
                 return self._first_words(caller, record, record.last)
             return Moved(self._ask_back(caller, record, near), accepted=False) if near else None
+        if near and near != HELP and record.state.screen.partition(".")[0] in ASIDE:
+            home = self._home_again(caller, record, record.last)
+            return Moved(self._ask_back(caller, home, near), accepted=False)
         if near != HELP:
             return None
         covered = replace(record, state=replace(record.state, wrong=TOO_MANY))  # the numbers; the question stays open

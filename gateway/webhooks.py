@@ -103,7 +103,10 @@ class Webhooks:
             self._metrics.count("inbound_not_utf8")
         received = channel.receive(name, fields)
         if isinstance(received, Inbound):
-            return channel.answer(name, self._desk.take(channel, received))
+            turn = self._desk.take(channel, received)
+            if received.kind == "sms" and turn.text:
+                self._metrics.replied(channel.name, turn.text)
+            return channel.answer(name, turn)
         self._desk.note(received)
         return channel.answer(name, None)
 

@@ -23,6 +23,12 @@ class Metrics:
             "tokaut_send_to_hotline_seconds", "From the commit to the receipt", registry=registry, buckets=SECONDS
         )
         self.sms = Counter("tokaut_sms_sent", "SMS given to a provider", ["channel", "class"], registry=registry)
+        self.segments = Counter(
+            "tokaut_sms_segments",
+            "Parts of SMS given to a provider: what it charges for",
+            ["channel"],
+            registry=registry,
+        )
         self.told = Counter("tokaut_told", "Times a person was told", ["channel", "ok"], registry=registry)
         self.refused = Counter("tokaut_jobs_refused", "Jobs that are not on the list", registry=registry)
         self.leader = Gauge("tokaut_clock_leader", "1 on the clock that leads", registry=registry, **LAST)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from flows.fit import segments
 from reports.keyfolder import SENDER
 from reports.sealing import Box, Context, Poison, open_body
 from reports.store import messages, sms_out
@@ -83,7 +84,10 @@ class Texter:
             return Over("provider"), b""
         try:
             text, caller = self._open(leased)
-            return sender.send(text), caller
+            outcome = sender.send(text)
+            if isinstance(outcome, Accepted):
+                self.metrics.segments.labels(leased.channel).inc(segments(text.words))
+            return outcome, caller
         except Poison:
             return Later("no_key"), b""
         except Exception:  # one SMS that we cannot handle must not stop the others

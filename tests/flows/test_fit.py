@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.fit import BASIC, EXTENDED, Limit, Line, Menu, alphabet, fits, pages, septets, size
+from flows.fit import BASIC, EXTENDED, Limit, Line, Menu, alphabet, fits, pages, segments, septets, size
 
 CODEC = gsm0338.Codec()
 NAV = ("0 Back",)
@@ -35,6 +35,30 @@ def test_other_characters_make_a_text_ucs2(character: str) -> None:
 )
 def test_size_is_in_the_units_of_the_texts_own_alphabet(text: str, units: int) -> None:
     assert size(text) == units
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("", 1),
+        ("a" * 160, 1),
+        ("a" * 161, 2),
+        ("a" * 306, 2),
+        ("a" * 307, 3),
+        ("a" * 158 + "€", 1),
+        ("a" * 159 + "€", 2),
+        ("a" * 152 + "€" + "a" * 152, 3),  # € takes two places and is not cut in two
+        ("ā" * 70, 1),
+        ("ā" * 71, 2),
+        ("ā" * 134, 2),
+        ("ā" * 135, 3),
+        ("\U0001f600" * 35, 1),
+        ("\U0001f600" * 36, 2),
+        ("ā" * 66 + "\U0001f600" + "ā" * 66, 3),
+    ],
+)
+def test_a_long_text_is_as_many_sms_as_the_network_makes_of_it(text: str, parts: int) -> None:
+    assert segments(text) == parts
 
 
 @pytest.mark.parametrize(

@@ -137,6 +137,14 @@ def test_something_else_is_reached_from_there_as_from_the_home_screen(app: App, 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("aside", ["LAW", "TIPS", "LANGUAGE"])
+def test_where_no_question_of_a_report_is_open_an_error_is_asked_about_too(app: App, aside: str) -> None:
+    asked, danger = thread(app.sms(PHONE), "hi", aside, "repport", "yes")[2:]
+    assert "\nDid you mean Report?\n1 Report\n" in asked
+    assert danger.startswith("Are you or a child in danger?")
+
+
+@pytest.mark.slow
 @pytest.mark.rule("S-10")
 @pytest.mark.parametrize("reply", ["0", "00", "STOP"])
 def test_one_leaves_from_there_in_silence(app: App, reply: str) -> None:

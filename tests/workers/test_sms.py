@@ -94,6 +94,15 @@ def test_it_is_sent_once_and_the_providers_id_is_kept(post: Post) -> None:
     assert messages.note_status(post.desk.database, "id-1", "delivered")
 
 
+def test_the_parts_that_are_paid_for_are_counted(post: Post) -> None:
+    """Once for each SMS that the provider took, however often it was tried."""
+    texter = post.texter()
+    for text, outcome in (("a" * 161, Accepted("1")), ("\u0101" * 71, Later("busy")), ("\u0101" * 71, Accepted("2"))):
+        post.provider.outcome = outcome
+        texter.send(post.put(text=text))
+    assert texter.metrics.segments.labels("africastalking")._value.get() == 4
+
+
 def test_later_is_tried_again_by_the_schedule(post: Post) -> None:
     post.provider.outcome = Later("not_reached")
     sms = post.put()

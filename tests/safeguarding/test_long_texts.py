@@ -1,0 +1,75 @@
+"""Long answers by SMS: whole where the network puts them together, and in order where it does not."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+
+from tests.safeguarding.walks import PHONE, TO_SEND_SMS, number, thread
+from tests.support.app import App
+
+pytestmark = pytest.mark.slow
+
+TO_WORDS = ("hello", *TO_SEND_SMS[:-2])
+ASKED = "May staff contact you on this phone?"
+LONG = " ".join(f"{n} and then it happened once more," for n in range(40)) + "\nat night \U0001f62d"
+# As a network without concatenation hands them on: each of 153, the last one short.
+PARTS = (LONG[:153], LONG[153:306], "at home.", "OK", "no way", "and then he")
+
+
+def heard(app: App) -> list[str | None]:
+    [body] = [kept.data for kept in app.bodies() if kept.hotline == "vu-pikinini"]
+    assert all(one["screen"] in ("report.contact", "home.first_words") for one in body["unasked"])
+    return [body["narrative"], *(one["text"] for one in body["unasked"])]
+
+
+@pytest.mark.rule("S-06")
+def test_a_text_that_came_in_one_piece_is_kept_as_it_came(app: App) -> None:
+    phone = app.sms(PHONE)
+    assert thread(phone, *TO_WORDS, LONG)[-1].startswith(ASKED)
+    assert thread(phone, "No", "Send")[-1].startswith("Sent to ")
+    assert heard(app) == [LONG]
+
+
+@pytest.mark.rule("S-06")
+@pytest.mark.parametrize("count", range(2, len(PARTS) + 1))
+def test_parts_that_come_one_by_one_are_all_kept_in_their_order(app: App, count: int) -> None:
+    """However short: and none of them is a wrong key, nor an answer to what is asked meanwhile."""
+    phone = app.sms(PHONE)
+    replies = thread(phone, *TO_WORDS, *PARTS[:count])[len(TO_WORDS) :]
+    assert all(reply.startswith(ASKED) for reply in replies[:5])
+    assert thread(phone, "No", "Send")[-1].startswith("Sent to ")
+    assert heard(app) == list(PARTS[:count])
+
+
+@pytest.mark.rule("S-12")
+def test_first_words_in_parts_are_all_heard_though_nothing_follows(app: App) -> None:
+    phone = app.sms(PHONE)
+    for reply in thread(phone, LONG[:153], LONG[153:160], "he is ba", "ck"):
+        assert reply.startswith("Not sent yet. In danger? Call police 111."), reply
+    app.pass_time(31 * 60)
+    assert heard(app) == [LONG[:153], LONG[153:160], "he is ba", "ck"]
+
+
+@pytest.mark.rule("S-38")
+def test_a_key_after_a_part_is_a_key(app: App) -> None:
+    """Digits and labels are answers, whatever came before them."""
+    for n, key in enumerate(("1", "No", " no ", "１")):
+        phone = app.sms(number(n))
+        assert thread(phone, *TO_WORDS, PARTS[0], "at home.", key)[-1].startswith("Send to Pikinini Helpline"), key
+
+
+def test_long_after_it_was_written_a_short_text_is_an_odd_answer(app: App) -> None:
+    phone = app.sms(PHONE)
+    thread(phone, *TO_WORDS, PARTS[0])
+    with time_machine.travel(datetime.now(UTC) + timedelta(minutes=11), tick=True):
+        assert thread(phone, "perhaps")[0].startswith("Sorry, try again.\n" + ASKED)
+
+
+def test_a_machine_behind_the_words_is_not_answered_for_ever(app: App) -> None:
+    """Each of its texts seems to go on from the last one."""
+    phone = app.sms(PHONE)
+    replies = thread(phone, *TO_WORDS, PARTS[0], *["We are closed"] * 20)
+    assert sum(bool(reply) for reply in replies) <= len(TO_WORDS) + 1 + 5
