@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +43,15 @@ def test_ussd(town: Town, path: Path, channel: str) -> None:
         if step.verb == "dial":
             story.saw(step, handset.dial())
         elif step.verb == "type":
-            story.saw(step, handset.type(step.said))
+            story.saw(step, handset.type(story.filled(step.said)))
         elif step.verb == "again":
             assert handset.again() == story.last, f"line {step.line}: the repeat was answered differently"
         elif step.verb == "line gone":
             handset.line_gone()
         elif step.verb == "hotline":
             story.hotline_gets(step)
+        elif step.verb == "staff":
+            story.staff_write(step)
     story.ends()
 
 
@@ -57,7 +63,7 @@ def test_sms(town: Town, path: Path, channel: str) -> None:
     for step in story.steps:
         had = len(handset.replies())
         if step.verb == "text":
-            handset.text(step.said)
+            handset.text(story.filled(step.said))
             if step.seen or RECORD:
                 wait = 1 if RECORD else 20
                 arrived = _arrives(lambda had=had: len(handset.replies()) > had, wait)
@@ -66,6 +72,8 @@ def test_sms(town: Town, path: Path, channel: str) -> None:
             handset.again()
         elif step.verb == "hotline":
             story.hotline_gets(step)
+        elif step.verb == "staff":
+            story.staff_write(step)
     story.ends()
     texts = sum(bool(step.seen) for step in story.steps if step.verb == "text")
     assert len(handset.replies()) == texts, "more replies came than the transcript shows"
@@ -93,16 +101,24 @@ class Story:
         self.before = {line["headers"]["webhook-id"] for line in town.received()}
         self.others = {line["body"]["data"]["report_id"] for line in town.received()}
         self.taken: set[str] = set()
+        self.shown = {"code": "", "pin": "", "wrong pin": ""}
 
     def phone(self, channel: str) -> str:
         """Another number for each channel: what one left behind must not be what another sees."""
         last = {"africastalking": "1", "ussd": "2", "simulator": "3", "kannel": "4", "twilio": "5"}[channel]
         return self._phone[:-1] + last if self._phone == DEFAULT_PHONE else self._phone[:-2] + last + self._phone[-1]
 
+    def filled(self, said: str) -> str:
+        """With the code and the PIN that this story was shown, where they stand in braces."""
+        return said.format(**self.shown) if said in ("{code}", "{pin}", "{wrong pin}") else said
+
     def saw(self, step: Step, seen: Seen) -> None:
         self.last = seen
+        if found := re.search(r"(?:Code|Kod) (\d{4} \d{4}),?\s+PIN (\d{4})", seen.text):
+            wrong = f"{(int(found[2]) + 1) % 10_000:04}"
+            self.shown = {"code": found[1], "pin": found[2], "wrong pin": wrong}
         if RECORD:
-            lines = re.sub(r"(Code )\d{4} \d{4}", r"\1#### ####", seen.text)
+            lines = re.sub(r"((?:Code|Kod) )\d{4} \d{4}", r"\1#### ####", seen.text)
             lines = re.sub(r"(PIN )\d{4}", r"\1####", lines)
             step.seen = (lines.split("\n") if lines else []) + ([] if seen.goes_on else ["[ends]"])
             return
@@ -122,6 +138,26 @@ class Story:
         until(came, f"line {step.line}: {step.said} never came; came: {self._summary()}", 30)
         line = next(line for line in self._new() if self._is(line, hotline, kind, wanted))
         self.taken.add(line["headers"]["webhook-id"])
+        until(lambda: self._is_marked(line["headers"]["webhook-id"]), f"line {step.line}: the receipt is not kept", 30)
+
+    def _is_marked(self, key: str) -> bool:
+        """The hotline has it before the worker knows; what My report says follows from what the worker knows."""
+        database = self.town.plan.folder.inside / "tokaut.db"
+        with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as kept:
+            return kept.execute("SELECT state FROM delivery WHERE delivery_id = ?", (key,)).fetchone() == ("delivered",)
+
+    def staff_write(self, step: Step) -> None:
+        """The operator puts words of the hotline there, as `tokaut message put` does."""
+        until(lambda: bool(self._mine()), f"line {step.line}: no hotline has the report", 30)
+        command = [sys.executable, "-m", "tokaut", "message", "put", self._mine()[-1]]
+        words = step.said.encode()
+        done = subprocess.run(command, input=words, env=self.town.environment, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+    def _mine(self) -> list[str]:
+        """Reports of this story that a hotline has, the newest last."""
+        ids = (line["body"]["data"]["report_id"] for line in self.town.received())
+        return [one for one in ids if one not in self.others]
 
     def ends(self) -> None:
         if RECORD:
