@@ -80,7 +80,7 @@ def _installed(screen: Screen, names: Collection[str]) -> Screen:
 
 def _ways(flow: Flow, screens: Screens) -> None:
     """Each screen of the flow is reached, has a way out, and is not passed over in a circle."""
-    reached = _reachable([screen.id for screen in screens.values() if screen.start or screen.called], screens)
+    reached = reachable([screen.id for screen in screens.values() if screen.start or screen.called], screens)
     for screen in flow.screens.values():
 
         def wrong(message: str, at: Screen = screen) -> NoReturn:
@@ -93,14 +93,15 @@ def _ways(flow: Flow, screens: Screens) -> None:
             wrong("a choice leads nowhere; give it or the screen a `go:`")
         if (mine.typed or mine.lists) and not (mine.go or mine.outcomes):
             wrong("its answer leads nowhere; give the screen a `go:`")
-        if not any(not _onward(screens[name]) for name in _reachable([screen.id], screens)):
+        if not any(not leads_to(screens[name]) for name in reachable([screen.id], screens)):
             wrong("from here one walks in a circle without a way out; lead it to a screen with `end: true`")
-        if screen.id in _reachable(_passed_on(mine), screens, _passed_on):
+        if screen.id in reachable(_passed_on(mine), screens, _passed_on):
             wrong("it may be passed over in a circle; lead its `otherwise:` to a screen that is always asked")
 
 
-def _reachable(begin: Iterable[str], screens: Screens, onward: Callable[[Screen], list[str]] | None = None) -> set[str]:
-    onward = onward or _onward
+def reachable(begin: Iterable[str], screens: Screens, onward: Callable[[Screen], list[str]] | None = None) -> set[str]:
+    """The screens that one may come to from these, themselves among them."""
+    onward = onward or leads_to
     seen: set[str] = set()
     waiting = list(begin)
     while waiting:
@@ -110,7 +111,8 @@ def _reachable(begin: Iterable[str], screens: Screens, onward: Callable[[Screen]
     return seen
 
 
-def _onward(screen: Screen) -> list[str]:
+def leads_to(screen: Screen) -> list[str]:
+    """Where any answer, outcome or passing over may lead, whatever was answered before."""
     gos: list[Go] = [*screen.go, *screen.otherwise]
     for choice in (*screen.choices, *((screen.zero,) if screen.zero else ())):
         gos += choice.go

@@ -95,6 +95,7 @@ ALWAYS = Condition()
 class Variant:
     when: Condition
     says: tuple[str, ...]  # from the longest to the shortest: the first that lets the screen fit on one page
+    at: tuple[int, int] = field(default=(0, 0), compare=False)  # line and column in its file
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,7 @@ class Choice:
     do: str | None = None  # an effect; `outcomes` says where each of its outcomes leads
     go: tuple[Go, ...] = ()
     outcomes: Mapping[str, tuple[Go, ...]] = field(default_factory=dict)
+    at: tuple[int, int] = field(default=(0, 0), compare=False)  # line and column in its file
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,12 +34,12 @@ class Parts:
 
     def variant(self, place: Place, label: bool) -> Variant:
         if not place.is_map:
-            return Variant(ALWAYS, (self.say(place, label),))
+            return Variant(ALWAYS, (self.say(place, label),), place.at)
         parts = place.keys(["when", "say", "fits_first"])
         if ("say" in parts) == ("fits_first" in parts):
             place.wrong("either `say:` or `fits_first:` is needed; write one of them")
         says = parts["fits_first"].items() if "fits_first" in parts else [parts["say"]]
-        return Variant(self.condition(parts.get("when")), tuple(self.say(one, label) for one in says))
+        return Variant(self.condition(parts.get("when")), tuple(self.say(one, label) for one in says), place.at)
 
     def say(self, place: Place, label: bool) -> str:
         words = place.text()
@@ -144,6 +144,7 @@ class Parts:
             do=do,
             go=() if do else self.gos(parts.get("go")),
             outcomes=self.outcomes(place, parts.get("go")) if do else {},
+            at=place.at,
         )
 
     def typed(self, place: Place) -> Typed:

@@ -36,6 +36,10 @@ class Place:
     def column(self) -> int:
         return int(self.node.start_mark.column) + 1
 
+    @property
+    def at(self) -> tuple[int, int]:
+        return self.line, self.column
+
     def wrong(self, message: str) -> NoReturn:
         raise FlowError(self.file, self.line, self.column, self.screen, message)
 

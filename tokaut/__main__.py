@@ -11,12 +11,14 @@ from tokaut.check import check
 from tokaut.deliveries import deliveries
 from tokaut.demo import demo
 from tokaut.export import export
+from tokaut.flows import flows
 from tokaut.hotline import hotline
 from tokaut.keys import keys
 from tokaut.locales import locales
 from tokaut.message import message
 from tokaut.migrate import migrate
 from tokaut.numbers import numbers
+from tokaut.phone import phone
 from tokaut.redis import redis
 from tokaut.restore import restore
 from tokaut.roles import roles
@@ -31,6 +33,7 @@ def main() -> None:
     First:    tokaut demo               watch it work, on this machine alone
     Then:     tokaut check              what is still missing, and what to do about it
     Running:  tokaut deliveries list    what has not reached its hotline yet
+    Writing:  tokaut flows play         walk through a conversation, without any server
 
     Settings come from the environment; docs/operating.md lists them. Each command's --help has an example.
     """
@@ -46,8 +49,10 @@ for command in (
     deliveries,
     hotline,
     export,
+    flows,
     message,
     numbers,
+    phone,
     locales,
     audit,
     backup,

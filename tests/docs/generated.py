@@ -16,6 +16,8 @@ from reports.settings import SHARED, Common, Described, Operator, WebSecrets, de
 from reports.store.rights import HOTLINES, RIGHTS, ROLES, ROWS
 from tests.docs import countries, faults, rules
 from tests.docs.pages import ROOT, part, read
+from tests.flows.phone import book
+from tokaut.flows_graph import files, graphs
 from workers.alerts import SMS_TO_DO
 from workers.delivery import TO_DO, TOLD_AT
 from workers.kinds import kinds, settings_of
@@ -134,6 +136,8 @@ def main() -> None:
         if old != new:
             marked = f"<!-- {name} -->\n"
             (ROOT / page).write_text(read(page).replace(marked + old, marked + new), encoding="utf-8")
+    for name, words in files(graphs(book())).items():
+        (ROOT / "docs/flows" / name).write_text(words, encoding="utf-8")
 
 
 if __name__ == "__main__":

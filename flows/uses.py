@@ -1,0 +1,89 @@
+"""What a screen looks at: the questions, facts, fields and lists that its words, choices and ways depend on. Pure.
+
+Two walks that come to one screen with the same of what is looked at from there on are one walk, for the lint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from flows.check import reachable
+from flows.model import Book, Condition, Screen, Text
+from flows.vocabulary import FACTS
+from flows.words import PLACEHOLDER
+
+Names = frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Uses:
+    """`shown`: what the words and choices of each screen look at. `own`: that, and what its ways look at. `later`: that
+    of all that may follow, too.
+    `values`: the sets of values that conditions compare each name with."""
+
+    shown: Mapping[str, Names]
+    own: Mapping[str, Names]
+    later: Mapping[str, Names]
+    values: Mapping[str, tuple[frozenset[str | None], ...]]
+
+
+def uses(book: Book) -> Uses:
+    screens = book.screens
+    shown = {name: frozenset(_shown(screen)) for name, screen in screens.items()}
+    own = {name: shown[name] | frozenset(_compared(_leading(screen))) for name, screen in screens.items()}
+    later = {name: Names().union(*(own[one] for one in reachable([name], screens))) for name in screens}
+    values: dict[str, dict[frozenset[str | None], None]] = {}
+    for screen in screens.values():
+        for name, allowed in _clauses([*_conditions(screen), *_leading(screen)]):
+            values.setdefault(name, {})[allowed] = None
+    return Uses(shown, own, later, {name: tuple(sets) for name, sets in values.items()})
+
+
+def untold(names: Collection[str], facts: Collection[str]) -> list[str]:
+    """The facts among these names that only an effect can tell."""
+    return sorted(name for name in names if name in FACTS and name not in facts)
+
+
+def _texts(screen: Screen) -> Iterator[Text]:
+    yield from (screen.words, screen.leave, screen.foot)
+    for choice in screen.choices:
+        yield choice.say
+    if screen.zero:
+        yield screen.zero.say
+
+
+def _shown(screen: Screen) -> Iterator[str]:
+    yield from screen.lists
+    yield from _compared(_conditions(screen))
+    for text in _texts(screen):
+        for variant in text.variants:
+            for say in variant.says:
+                yield from PLACEHOLDER.findall(say)
+
+
+def _conditions(screen: Screen) -> Iterator[Condition]:
+    for text in _texts(screen):
+        for variant in text.variants:
+            yield variant.when
+    for choice in screen.choices:
+        yield choice.when
+
+
+def _leading(screen: Screen) -> list[Condition]:
+    gos = [*screen.go, *screen.otherwise]
+    for targets in screen.outcomes.values():
+        gos += targets
+    for choice in (*screen.choices, *((screen.zero,) if screen.zero else ())):
+        gos += choice.go
+    return [screen.when, *(go.when for go in gos)]
+
+
+def _clauses(conditions: Iterable[Condition]) -> Iterator[tuple[str, frozenset[str | None]]]:
+    for condition in conditions:
+        for all_of in condition.any_of:
+            yield from all_of
+
+
+def _compared(conditions: Iterable[Condition]) -> Iterator[str]:
+    yield from (name for name, _ in _clauses(conditions))

@@ -1,0 +1,160 @@
+"""Every way through the shipped flows, in every country, language and channel; and that no way is lost by looking at
+walks as states."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import random
+
+import pytest
+
+from flows.lint import Report
+from flows.model import Answer, State
+from flows.timing import MOST_SCREENS, to_send
+from flows.uses import uses
+from flows.walking import walk
+from flows.ways import NOON, Ways
+from tests.flows.phone import book
+from tests.flows.test_countries import COUNTRIES, country
+from tokaut.flows import every_country, linted
+from tokaut.lines import DEPENDS, LIMITS, LINES, ROUTED, catalogues, line, lines, spoken
+
+
+@functools.cache
+def report() -> Report:
+    return linted(book(), every_country(), whole=True, quiet=True)
+
+
+@functools.cache
+def ways(channel: str) -> Ways:
+    known = catalogues()
+    of = country("VU")
+    return walk(book(), uses(book()), line(book(), of, known["en"], channel, spoken(of, known)))
+
+
+@pytest.mark.rule("S-01")
+@pytest.mark.rule("S-02")
+@pytest.mark.rule("S-08")
+@pytest.mark.rule("S-15")
+def test_no_flow_has_a_fault_anywhere() -> None:
+    found = report()
+    assert [f"{one} {places}" for one, places in found.findings.items()] == []
+
+
+def test_every_country_language_and_channel_was_walked() -> None:
+    found, known = report(), catalogues()
+    assert found.lines == len(LIMITS) * sum(len(spoken(one, known)) for one in every_country())
+    assert found.pages > len(book().screens) * found.lines
+    assert found.replies > found.spots > 50_000
+
+
+@pytest.mark.rule("S-15")
+def test_at_most_eight_screens_to_send_and_a_session_of_three_minutes_is_enough_without_words() -> None:
+    found = report().sequences.values()
+    assert max(len(one.screens) for one in found) == MOST_SCREENS
+    without_words = [one for one in found if not any(name.startswith("report.words") for name in one.screens)]
+    assert len(without_words) > 10 and all(one.seconds < 180 for one in without_words)
+    assert not any(one.seconds <= 60 for one in found)  # a network that waits so short needs nobody to read slowly
+
+
+BEFORE_SEND = {
+    # channel, danger = now, category: the screens from danger to Send
+    ("ussd", False, "harm"): "danger category about age place contact send",
+    ("ussd", True, "harm"): "danger emergency category place about contact send",
+    ("ussd", False, "self_harm"): "danger category care age place contact send",
+    ("ussd", True, "self_harm"): "danger emergency category place contact send",
+    ("ussd", False, "missing"): "danger category about_missing age place contact send",
+    ("ussd", True, "missing"): "danger emergency category place about_missing contact send",
+    ("sms", False, "harm"): "danger category about age place words contact send",
+    ("sms", True, "harm"): "danger emergency category place about words contact send",
+    ("sms", False, "self_harm"): "danger category care age place words contact send",
+    ("sms", True, "self_harm"): "danger emergency category place words contact send",
+    ("sms", False, "missing"): "danger category about_missing age place words_missing contact send",
+    ("sms", True, "missing"): "danger emergency category place about_missing words_missing contact send",
+}
+ONE_OF = {"age_me": "age", "place_me": "place", "place_seen": "place"}
+
+
+@pytest.mark.parametrize("channel", ["ussd", "sms"])
+def test_the_screens_to_send(channel: str) -> None:
+    wanted = {tuple(names.split()) for (kind, *_), names in BEFORE_SEND.items() if kind == channel}
+    found = {tuple(ONE_OF.get(name, name) for name in _bare(one.screens)) for one in to_send(ways(channel))}
+    if channel == "ussd":  # a network whose card asks for words first, and a provider that gives no number
+        wanted |= {tuple(names.split()) for (kind, *_), names in BEFORE_SEND.items() if kind == "sms"}
+        wanted |= {tuple(one for one in names if one != "contact") for names in wanted if not _has_words(names)}
+    assert found == wanted
+
+
+def _bare(screens: tuple[str, ...]) -> list[str]:
+    return [name.removeprefix("report.") for name in screens]
+
+
+def _has_words(names: tuple[str, ...]) -> bool:
+    return any(name.startswith("words") for name in names)
+
+
+@pytest.mark.parametrize("channel", ["ussd", "sms"])
+def test_every_screen_of_the_flows_is_walked_to_or_shown_as_a_notice(channel: str) -> None:
+    shown = {view.state.screen for view in ways(channel).views.values()}
+    other = {"ussd": "sms", "sms": "ussd"}[channel]
+    assert set(book().screens) - shown <= set(book().screens) - {
+        view.state.screen for view in ways(other).views.values()
+    } | {screen for screen in book().screens if screen not in shown}
+    assert {"more.told", "more.words", "more.added", "my.state", "report.nobody"} <= shown
+
+
+VALUES = {
+    "danger": ("now", "no"),
+    "category": ("harm", "luring", "images", "missing", "exploitation", "bullying", "self_harm", "neglect", "other"),
+    "about": ("me", "my_child", "child_i_know", "other", None),
+    "about_missing": ("my_child", "sighting", "self_away", None),
+    "age_band": ("0-5", "13-15", "18+", "unknown"),
+    "send": ("send", "after_all"),
+}
+
+
+@pytest.mark.parametrize("iso", COUNTRIES)
+def test_what_is_taken_for_one_state_is_one_to_the_world(iso: str) -> None:
+    """The lint trusts `DEPENDS` and `alike`: over drawn answers, worlds that are called alike look alike to a flow."""
+    of, known = country(iso), catalogues()
+    where = line(book(), of, known["en"], "ussd", spoken(of, known))
+    drawn = random.Random(iso)
+    places = [None, *(place.code for place in of.places), *of.groups()]
+    seen: dict[tuple[object, ...], tuple[object, ...]] = {}
+    still: set[tuple[object, ...]] = set()
+    for _ in range(300):
+        given = {name: drawn.choice(values) for name, values in VALUES.items()} | {"place": drawn.choice(places)}
+        avoid = drawn.sample(sorted(of.hotlines), drawn.choice([0, 0, 1]))
+        state = _state(given, avoid)
+        world = where.world_of(state)
+        key = tuple(where.alike(name, state.values.get(name), state) for name in sorted(ROUTED))
+        shape = (
+            *(world.facts.get(name) for name in DEPENDS),
+            *(name in world.fields for name in DEPENDS),
+            len(world.lists.get("who_else", ())),
+            bool(world.lists.get("places_in_group")),
+        )
+        assert seen.setdefault(key, shape) == shape
+        still.add(
+            (
+                *sorted((name, value) for name, value in world.facts.items() if name not in DEPENDS),
+                *sorted((name, value) for name, value in world.fields.items() if name not in DEPENDS),
+                *sorted((name, str(value)) for name, value in world.lists.items() if name not in DEPENDS),
+            )
+        )
+    assert len(still) == 1
+
+
+def _state(given: dict[str, str | None], avoid: list[str]) -> State:
+    said = [*given.items(), *(("avoid", name) for name in avoid)]
+    answers = tuple(Answer(f"report.{name}", name, value, typed=False, at=NOON) for name, value in said)
+    return State("report.send", tuple((one.screen, number) for number, one in enumerate(answers)), answers)
+
+
+def test_the_lines_of_a_channel_differ_in_what_flows_may_compare() -> None:
+    names = {name for lines_ in LINES.values() for facts in lines_ for name, _ in facts}
+    assert names == {"contactable", "words_before_send"}
+    first = next(lines(book(), [country("VU")], catalogues()))
+    assert names <= set(first.world_of(first.begin[0]).facts)
+    assert len(set(itertools.chain.from_iterable(LINES["ussd"]))) == 4

@@ -1,0 +1,157 @@
+"""`tokaut flows lint`, `graph`, `play`: what an author types, and what comes back."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import re
+import shutil
+
+import pytest
+from click.testing import CliRunner, Result
+
+import flows
+from tests.docs.pages import ROOT
+from tests.flows.phone import book
+from tests.flows.test_ways import report
+from tokaut.__main__ import main
+from tokaut.flows import _in_words, _told
+from tokaut.flows_graph import files, graphs
+
+FOLDER = pathlib.Path(flows.__file__).parent
+
+
+def tokaut(*words: str, typed: str | None = None) -> Result:
+    return CliRunner().invoke(main, ["flows", *words], input=typed, catch_exceptions=False)
+
+
+# lint
+
+
+def test_lint_tells_the_ways_that_fit_a_session_and_the_pages_that_were_measured() -> None:
+    done = tokaut("lint", "--country", "vu")
+    assert done.exit_code == 0, done.output
+    assert re.search(r"ways fit into a session of 180 s\.", done.stdout)
+    assert re.search(r"[\d,]+ pages \(screen × language × country × channel\) measured", done.stdout)
+    assert re.search(r"^ +\d+ +cut +cut +\+\d+  8: danger category about", done.stdout, re.MULTILINE)
+
+
+def test_lint_as_json_says_the_same_to_programs() -> None:
+    done = tokaut("lint", "--country", "vu", "--json")
+    told = json.loads(done.stdout)
+    assert done.exit_code == 0 and told["findings"] == []
+    assert told["to_send"][0].keys() == {"screens", "seconds", "margins"}
+    assert told["pages"] > 1000
+
+
+@pytest.fixture
+def mine(tmp_path: pathlib.Path) -> pathlib.Path:
+    for path in FOLDER.glob("*.yaml"):
+        shutil.copy(path, tmp_path)
+    return tmp_path
+
+
+def test_lint_of_a_folder_of_ones_own_names_file_line_and_column(mine: pathlib.Path) -> None:
+    report_yaml = mine / "report.yaml"
+    text = report_yaml.read_text().replace("words: Who is missing?", f"words: {'Who is missing? ' * 12}Tell")
+    report_yaml.write_text(text)
+    line = next(n for n, one in enumerate(text.split("\n"), 1) if "Tell" in one and "Who is missing" in one)
+    done = tokaut("lint", "--flow-dir", str(mine), "--country", "fm")
+    assert done.exit_code == 1
+    assert f"report.yaml:{line}:12: report.about_missing: its words do not fit on one page" in done.stdout
+    assert "[FM en ussd, FM en sms]" in done.stdout and "1 to mend." in done.stdout
+
+
+def test_a_file_that_does_not_parse_is_one_line_and_exit_status_1(mine: pathlib.Path) -> None:
+    (mine / "law.yaml").write_text("flow: law\nversion: 1\nscreens: {a: {words: Hm, go: b}}\n")
+    done = tokaut("lint", "--flow-dir", str(mine))
+    assert done.exit_code == 1 and re.match(r"law\.yaml:3:\d+: law\.a: ", done.stderr)
+
+
+def test_the_whole_report_can_be_said_in_words_and_as_json() -> None:
+    assert f"{report().pages:,} pages" in _in_words(report())
+    assert json.loads(json.dumps(_told(report())))["lines"] == report().lines
+
+
+# graph
+
+
+def test_the_pictures_in_the_docs_are_those_of_the_flows() -> None:
+    made = files(graphs(book()))
+    assert len(made) == 2 * len(book().flows)
+    for name, words in made.items():
+        there = ROOT / "docs/flows" / name
+        assert there.is_file() and there.read_text() == words, "draw them anew: python -m tests.docs.generated"
+
+
+def test_a_picture_has_every_screen_and_the_keys_that_lead_on() -> None:
+    drawn = tokaut("graph", "report")
+    assert drawn.exit_code == 0 and drawn.stdout.startswith("<svg ")
+    names = {name.partition(".")[2] for name in book().flows["report"].screens}
+    assert names <= set(re.findall(r'class="name"[^>]*>([^<]+)<', drawn.stdout))
+    assert {"2-4", "1-3, 5, 6, 8, 9", "any"} <= set(re.findall(r'class="key"[^>]*>([^<]+)<', drawn.stdout))
+
+
+def test_mermaid_names_the_same_screens() -> None:
+    drawn = tokaut("graph", "language", "--mermaid")
+    assert drawn.stdout == (ROOT / "docs/flows/language.mmd").read_text()
+    assert drawn.stdout.startswith("flowchart TD\n") and "<b>choose</b>" in drawn.stdout
+
+
+def test_no_phone_of_a_picture_stands_on_another() -> None:
+    for name, words in files(graphs(book())).items():
+        places = [
+            (int(x), int(y)) for x, y in re.findall(r'<g class="\w+" transform="translate\((\d+) (\d+)\)">', words)
+        ]
+        for number, (x, y) in enumerate(places):
+            assert not [one for one in places[:number] if abs(one[0] - x) < 176 and abs(one[1] - y) < 112], name
+
+
+@pytest.mark.parametrize(("words", "said"), [((), "Name a flow"), (("tea",), "There is no flow tea")])
+def test_graph_says_which_flows_there_are(words: tuple[str, ...], said: str) -> None:
+    done = tokaut("graph", *words)
+    assert done.exit_code == 1 and said in done.stderr and "report" in done.stderr
+
+
+# play
+
+
+def test_play_shows_each_screen_with_its_id_and_its_septets() -> None:
+    done = tokaut("play", "--keys", "1,2,98,0,7")
+    assert "home.home: 129 of 160 septets" in done.stdout
+    assert "report.category, page 2 of 2: 69 of 160 septets" in done.stdout
+    assert "report.care: 112 of 160 septets" in done.stdout
+
+
+def test_play_asks_until_the_conversation_is_over() -> None:
+    done = tokaut("play", "--channel", "sms", typed="1\n00\nnever asked\n")
+    assert done.stdout.count("report.danger") == 1
+    assert "(nothing is sent: a phone would make a sound)" in done.stdout
+    assert "never" not in done.stdout
+
+
+def test_play_goes_through_send_in_another_language_and_country() -> None:
+    done = tokaut("play", "--country", "to", "--language", "to", "--keys", "1,1,1,9,1,5,1,1")
+    assert re.search(r"report\.sent, page 1 of \d: \d+ of 70 units, after send", done.stdout), done.stdout
+
+
+def test_play_begins_anywhere_as_if_something_were_so() -> None:
+    done = tokaut("play", "--at", "report.send", "--fact", "send_to=two", "--keys", "")
+    assert "| Send to Pikinini Helpline and Women's Centre" in done.stdout.replace("Vanuatu Police", "Women's Centre")
+    done = tokaut("play", "--at", "my.state", "--fact", "report_state=overdue", "--keys", "")
+    assert "| Not read yet. We are asking again." in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--country", "xx"), "there is no country file xx.toml"),
+        (("--language", "xx"), "There is no catalogue xx."),
+        (("--at", "report.nowhere"), "There is no screen report.nowhere. Its flow has: report.danger"),
+        (("--fact", "tea=green"), "tea is no fact. There are: another, channel"),
+        (("--fact", "send_to=you"), "send_to is never 'you'. It may be: nobody, one"),
+    ],
+)
+def test_play_says_what_there_is(words: tuple[str, ...], said: str) -> None:
+    done = tokaut("play", *words)
+    assert done.exit_code == 1 and said in done.stderr

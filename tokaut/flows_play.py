@@ -1,0 +1,177 @@
+"""`tokaut flows play`: a conversation in the terminal, without a server, with what an author wants to know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import click
+
+from flows import parse
+from flows.engine import Step, arrive, begin, notice, show, step
+from flows.fit import alphabet, size
+from flows.model import Book, State, World
+from flows.reader import FlowError
+from flows.vocabulary import FACTS
+from flows.ways import NOON, Where
+from gateway.walk import HOME
+from reports.country import CountryError, load_all
+from tokaut.lines import LIMITS, catalogues, line, spoken
+from tokaut.plain import Plain
+
+# What a conversation learns on its way, where nothing else is said.
+TOLD = {"report_state": "delivered", "messages": "some", "another": "no"}
+BETTER = ("sent", "deleted", "made", "open", "stored")  # of an effect's outcomes, the one that is played
+
+
+@dataclass(slots=True)
+class Playing:
+    """One phone. `facts` stand in for what the country or an effect would say."""
+
+    book: Book
+    where: Where
+    facts: Mapping[str, str]
+    state: State
+    took: Step | None = None
+
+    def world_of(self, state: State) -> World:
+        world = self.where.world_of(state)
+        fields = {**self.where.longest, **world.fields}
+        return replace(world, facts={**TOLD, **world.facts, **self.facts}, fields=fields)
+
+    def take(self, reply: str) -> None:
+        took = step(self.book, self.state, reply, self.world_of, limit=self.where.limit, now=NOON)
+        state = took.state
+        if took.effect:
+            outcomes = self.book.screens[state.screen].outcomes
+            outcome = next((one for one in BETTER if one in outcomes), next(iter(outcomes)))
+            state = arrive(self.book, state, outcome, self.world_of)
+        self.took, self.state = took, state
+
+    @property
+    def left(self) -> bool:
+        return bool(self.took and self.took.left)
+
+    def lines(self) -> Iterator[str]:
+        """The screen, and below it what the phone does not show."""
+        world, limit = self.world_of(self.state), self.where.limit
+        if self.left and self.where.channel == "sms":
+            yield "    (nothing is sent: a phone would make a sound)"
+            return
+        sorry = bool(self.took and self.took.sorry)
+        shown = (
+            notice(self.book, "home.goodbye", world, limit)
+            if self.left
+            else show(self.book, self.state, world, limit, sorry=sorry)
+        )
+        for words in shown.text.split("\n"):
+            yield f"    | {words}"
+        gsm = alphabet(shown.text) == "gsm7"
+        room, unit = (limit.septets, "septets") if gsm else (limit.units, "units")
+        page = f", page {shown.page} of {shown.pages}" if shown.pages > 1 else ""
+        effect = f", after {self.took.effect}" if self.took and self.took.effect else ""
+        name = "home.goodbye" if self.left else self.state.screen
+        yield f"    {name}{page}: {size(shown.text) + limit.prefix} of {room} {unit}{effect}"
+
+    @property
+    def over(self) -> bool:
+        return self.left or self.book.screens[self.state.screen].end
+
+
+@click.command()
+@click.option("--country", default="vu", show_default=True, metavar="ISO", help="Whose numbers and places.")
+@click.option("--language", default="en", show_default=True, metavar="TAG", help="A catalogue of locales/.")
+@click.option("--channel", default="ussd", show_default=True, type=click.Choice(sorted(LIMITS)))
+@click.option("--keys", metavar="1,2,…", help="What is pressed, without being asked; ends after the last one.")
+@click.option("--at", "screen", metavar="SCREEN", help="Begin at this screen, for example report.send.")
+@click.option("--fact", multiple=True, metavar="NAME=VALUE", help="As if this were so, for example has_helpline=no.")
+@click.option(
+    "--flow-dir", type=click.Path(exists=True, file_okay=False, path_type=Path), help="A folder of flows of your own."
+)
+def play(  # one for each of its options
+    *, country: str, language: str, channel: str, keys: str | None, screen: str | None, fact: tuple[str, ...],
+    flow_dir: Path | None,
+) -> None:  # fmt: skip
+    """Walk through a conversation here, screen by screen, without any server.
+
+    Below each screen stands its id, its length and what it caused. Nothing is sent or kept. Ctrl-D ends it.
+
+    \b
+    Example:  tokaut flows play
+              tokaut flows play --country to --language to --channel sms
+              tokaut flows play --keys 1,1,1,1          danger = now, as far as the place
+              tokaut flows play --at report.send --fact send_to=two
+              tokaut flows play --at my.state --fact report_state=overdue
+
+    Next: `tokaut flows lint` walks all the ways that you did not.
+    """
+    where, book = _line(flow_dir, country, language, channel)
+    playing = _begun(book, where, screen, _facts(fact))
+    _echo(playing)
+    for reply in keys.split(",") if keys is not None else _asked():
+        if keys is not None:
+            click.echo(f"  > {reply}")
+        playing.take(reply)
+        _echo(playing)
+        if playing.over:
+            return
+
+
+def _asked() -> Iterator[str]:
+    while True:
+        try:
+            yield click.prompt("", prompt_suffix="  > ", default="", show_default=False)
+        except click.Abort:
+            click.echo()
+            return
+
+
+def _echo(playing: Playing) -> None:
+    for words in playing.lines():
+        click.echo(words)
+    click.echo()
+
+
+def _facts(given: tuple[str, ...]) -> dict[str, str]:
+    facts = {}
+    for one in given:
+        name, _, value = one.partition("=")
+        if name not in FACTS:
+            raise Plain(f"{name} is no fact. There are: {', '.join(sorted(FACTS))}")
+        if value not in FACTS[name]:
+            raise Plain(f"{name} is never {value!r}. It may be: {', '.join(sorted(FACTS[name]))}")
+        facts[name] = value
+    return facts
+
+
+def _line(folder: Path | None, iso: str, tag: str, channel: str) -> tuple[Where, Book]:
+    known = catalogues()
+    try:
+        book = parse.load(folder or Path(parse.__file__).parent)
+        country = next(iter(load_all([iso], "demo")))
+    except (FlowError, CountryError) as error:
+        raise Plain(str(error)) from None
+    if tag not in known:
+        raise Plain(f"There is no catalogue {tag}. There are: {', '.join(sorted(known))}")
+    return line(book, country, known[tag], channel, spoken(country, known)), book
+
+
+def _begun(book: Book, where: Where, screen: str | None, facts: Mapping[str, str]) -> Playing:
+    home = HOME[where.channel]
+    name = screen or home
+    if name not in book.screens:
+        raise Plain(f"There is no screen {name}. Its flow has: {', '.join(_of_flow(book, name))}")
+    if screen and not book.screens[screen].start:
+        return Playing(book, where, _with_somebody(facts), replace(begin(book, screen), trail=((home, -1),)))
+    return Playing(book, where, facts, begin(book, name))
+
+
+def _with_somebody(facts: Mapping[str, str]) -> dict[str, str]:
+    """Begun in the middle, no answer says who would get it."""
+    return {"send_to": "one", "police_named": "no", **facts}
+
+
+def _of_flow(book: Book, name: str) -> list[str]:
+    flow = name.partition(".")[0]
+    return [one for one in book.screens if one.startswith(f"{flow}.")] or sorted(book.flows)

@@ -1,0 +1,172 @@
+"""Every line that a person may be on: country, language, channel. What the lint of the flows walks, and `play`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import polib
+
+import locales
+from flows.catalogues import ENGLISH, PLAIN, Catalogue, load
+from flows.engine import begin
+from flows.fit import Limit
+from flows.model import Book, State
+from flows.show import OVERLAY
+from flows.ways import Facts, Where
+from gateway.channels.simulator import Channel
+from gateway.texting import DID_YOU_MEAN, FIRST_WORDS, NO_PICTURES, TIPS
+from gateway.walk import HOME
+from gateway.world import Ground, Surroundings
+from reports.country import Country
+
+LOCALES = Path(locales.__file__).parent
+# What a screen needs that a conversation learns on its way, as long as it can be.
+SAID = {"code": "4821 9303", "pin": "7350", "messages": "12", "message": "Please come. " * 9 + "Please."}
+# Screens of one channel alone, among those that no other screen leads to.
+ONLY = {
+    "ussd": frozenset({HOME["ussd"]}),
+    "sms": frozenset({HOME["sms"], FIRST_WORDS, DID_YOU_MEAN, TIPS, NO_PICTURES, "home.how_to_delete"}),
+}
+DECIDING = ("danger", "category", "about", "about_missing", "age_band", "place", "send")
+ROUTED = frozenset({*DECIDING, "avoid"})
+# What changes with answers in the world of a call: `gateway.world` makes it.
+DEPENDS: Mapping[str, frozenset[str]] = {
+    **dict.fromkeys(("send_to", "police_named", "send_to_1", "send_to_2", "who_else"), ROUTED),
+    "places_in_group": frozenset({"place"}),
+}
+
+
+LIMITS = {str(kind): Limit(*limit) for kind, limit in Channel.limits.items()}
+# What differs from line to line: whether the network's card asks for words before Send, whether a number is seen.
+LINES: Mapping[str, tuple[Facts, ...]] = {
+    "ussd": (
+        (("contactable", "yes"), ("words_before_send", "no")),
+        (("contactable", "yes"), ("words_before_send", "yes")),
+        (("contactable", "no"), ("words_before_send", "no")),
+    ),
+    "sms": ((),),
+}
+
+
+def catalogues() -> dict[str, Catalogue]:
+    return load(LOCALES)
+
+
+def spoken(country: Country, known: Mapping[str, Catalogue]) -> tuple[Catalogue, ...]:
+    """English, and each language of the country that has a catalogue, a draft too: it may be offered by name."""
+    return (PLAIN, *(known[tag] for tag in country.languages if tag in known and tag != ENGLISH))
+
+
+def lines(
+    book: Book, countries: Collection[Country], known: Mapping[str, Catalogue], channels: Collection[str] = tuple(ONLY)
+) -> Iterator[Where]:
+    for country in countries:
+        languages = spoken(country, known)
+        for language in languages:
+            yield from (line(book, country, language, channel, languages) for channel in channels)
+
+
+def line(book: Book, country: Country, language: Catalogue, channel: str, languages: Collection[Catalogue]) -> Where:
+    """All hotlines of the country are set up, and named as they would be."""
+    ground = Ground.of(country, language, tuple(languages))
+    around = Surroundings({language.tag: ground}, channel, True, country.hotlines, said=_said(country, language))
+    return Where(
+        country=country.iso,
+        language=language.tag,
+        channel=channel,
+        limit=LIMITS[channel],
+        world_of=around,
+        begin=tuple(begin(book, name) for name in _first(book, channel)),
+        notices=tuple(_notices(book, channel)),
+        depends=DEPENDS,
+        alike=_Alike(country, around),
+        lines=LINES[channel],
+        longest={name: _long(country, place) for place, name in enumerate(("send_to_1", "send_to_2"))},
+        source_of=_Sources(language.tag),
+    )
+
+
+def _said(country: Country, language: Catalogue) -> dict[str, str]:
+    return {**SAID, "desk": _long(country), "meant": language.say("Safety tips")}
+
+
+def _long(country: Country, place: int = 0) -> str:
+    """The longest name of a hotline on screens; of a country with one hotline also the second longest."""
+    names = sorted((one.screen_name for one in country.hotlines.values()), key=len, reverse=True)
+    return names[min(place, len(names) - 1)] if names else ""
+
+
+def _first(book: Book, channel: str) -> Iterator[str]:
+    """Where a conversation may begin."""
+    for name in _apart(book, channel):
+        if not (book.screens[name].end or name == OVERLAY):
+            yield name
+
+
+def _notices(book: Book, channel: str) -> Iterator[str]:
+    yield from (name for name in _apart(book, channel) if book.screens[name].end or name == OVERLAY)
+
+
+def _apart(book: Book, channel: str) -> Iterator[str]:
+    others = frozenset[str]().union(*(names for kind, names in ONLY.items() if kind != channel))
+    yield from (one.id for one in book.screens.values() if (one.start or one.called) and one.id not in others)
+
+
+class _Alike:
+    """Answers that lead to the same hotlines are one answer to the world; groups of places are, where all have some.
+    Of who was left out it matters how many, and in which roles those are who stay."""
+
+    def __init__(self, country: Country, around: Surroundings) -> None:
+        self._country, self._around = country, around
+        self._known: dict[tuple[str, str | None], Hashable] = {}
+        self._roles: dict[Hashable, Hashable] = {}
+
+    def __call__(self, question: str, value: str | None, state: State) -> Hashable:
+        if question == "avoid":
+            return self._left_out(state) if value else None
+        if question == "about" and state.values.get("category") != "images":
+            return None
+        asked = question, value
+        if asked not in self._known:
+            self._known[asked] = self._of(question, value)
+        return self._known[asked]
+
+    def _left_out(self, state: State) -> Hashable:
+        values = state.values
+        avoided = frozenset(state.many("avoid"))
+        known = (avoided, *(values.get(name) for name in DECIDING))
+        if known not in self._roles:
+            kinds, legs = self._country.hotlines, self._around.legs(state)
+            self._roles[known] = len(avoided), tuple((leg.role, kinds[leg.hotline].kind == "police") for leg in legs)
+        return self._roles[known]
+
+    def _of(self, question: str, value: str | None) -> Hashable:
+        hotlines = self._country.hotlines.values()
+        if question == "age_band":
+            return frozenset(one.id for one in hotlines if one.takes_age(value or "unknown"))
+        if question == "place":
+            inside = next(iter(self._around.grounds.values())).inside
+            codes = self._country.codes_in(value)
+            return frozenset(one.id for one in hotlines if one.takes_place(codes)), (value or "") in inside
+        if question == "danger":
+            return self._country.police_on_danger_now and value == "now"
+        if question == "about":
+            return value in ("me", "my_child", "child_i_know")
+        if question == "send":
+            return value == "after_all"
+        return value if question == "category" else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Sources:
+    """Where a message's translation stands; English stands in the flow itself."""
+
+    tag: str
+
+    def __call__(self, message: str) -> tuple[str, int] | None:
+        if self.tag == ENGLISH:
+            return None
+        found = polib.pofile(str(LOCALES / f"{self.tag}.po")).find(message)
+        return (f"locales/{self.tag}.po", found.linenum) if found and found.msgstr else None
