@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from reports.country import SHIPPED
 from reports.hotline import Hotline
 from reports.keyfolder import SENDER, new_pair
 from reports.migrations import upgrade
@@ -118,6 +119,18 @@ def test_one_country_alone(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert 'vu.toml: schema: must be "tokaut-country"' in result.output
     assert "settings" not in result.output
+
+
+def test_a_code_of_two_countries_is_a_fault(tmp_path: Path) -> None:
+    """Whoever dials it could be sent to the other country's police."""
+    own = tmp_path / "own"
+    own.mkdir()
+    kenya = (SHIPPED / "ke.toml").read_text(encoding="utf-8")
+    assert "*384*123#" in kenya
+    (own / "ke.toml").write_text(kenya.replace("*384*123#", "*111*163#"), encoding="utf-8")
+    result = run(good(tmp_path) | {"COUNTRIES": "vu,ke", "TOKAUT_COUNTRY_DIR": str(own)})
+    assert result.exit_code == 1
+    assert "x ke.toml: code 111*163 (ussd) stands in vu.toml too; keep one of them." in result.output
 
 
 def test_a_secret_is_never_shown(tmp_path: Path) -> None:
