@@ -1,0 +1,101 @@
+"""What staff write to a reporter: sent, asked about, or refused with the reason (S-25)."""
+
+from __future__ import annotations
+
+import itertools
+from importlib.resources import files
+
+import pytest
+
+import locales
+from flows.catalogues import load
+from flows.engine import notice
+from flows.fit import alphabet, septets
+from flows.staff_words import SEPTETS, UNITS, look
+from tests.flows.phone import LIMITS, book, world
+
+LANGUAGES = load(files(locales))
+NUMBERS = frozenset({"111", "163", "25764"})
+NAMES = ("Pikinini Helpline", "Women's Centre")
+SENT, ASKED, REFUSED = "", "asked", "refused"
+
+MESSAGES = [
+    # what it is, words, what comes of them, a piece of the reason
+    ("plain", "We have read it. You did well to tell. When can you talk?", SENT, ""),
+    ("two lines", "We have read it.\nYou can write more here, as often as you like.", SENT, ""),
+    ("a number of the country", "You can also call 163, day and night.", SENT, ""),
+    ("with blanks in it", "You can also call 2 57 64 in the morning.", SENT, ""),
+    ("two numbers", "Call 111 or 163.", SENT, ""),
+    ("a time", "We read this at 7:30 each morning, and at 4 pm.", SENT, ""),
+    ("another time", "Write again before 16.00 if you can.", SENT, ""),
+    ("days", "We look again in 3 days.", SENT, ""),
+    ("a number before a count", "Call 163 7 days a week.", SENT, ""),
+    ("an abbreviation", "Somebody is here all day, e.g. at noon.", SENT, ""),
+    ("not to send pictures", "Please do not send photos. Tell it in words.", SENT, ""),
+    ("a picture that was told of", "Who has the photo now?", SENT, ""),
+    ("Bislama", "Mifala i ridim finis. Plis yu no sendem foto.", SENT, ""),
+    ("no words", "", REFUSED, "no words"),
+    ("blanks", " \n ", REFUSED, "no words"),
+    ("too long", "We have read it. " * 8, REFUSED, "room for 120"),
+    ("too long in other letters", "\u02bbOku mau ma\u02bbu ho\u02bbo lipooti mo e ngaahi lea.", REFUSED, "room for 40"),
+    ("a link", "Read https://example.org now", REFUSED, "link"),
+    ("a link without its scheme", "Look at www.example.org", REFUSED, "link"),
+    ("a name of a page", "Look at example.com", REFUSED, "link"),
+    ("a short one", "See bit.ly/x1", REFUSED, "link"),
+    ("one that was made harmless", "See hxxp example[.]org", REFUSED, "link"),
+    ("an address", "Write to desk@example", REFUSED, "link"),
+    ("no blank after a full stop", "We have read it.It is good.", REFUSED, "no blank"),
+    ("a number of nobody", "Call me on 555 0101", REFUSED, "555 0101 is no number"),
+    ("another country's", "Call 116 now", REFUSED, "116 is no number"),
+    ("in small pieces", "My phone: 55 50 10 1", REFUSED, "no number of this country"),
+    ("in full-width digits", "Call \uff15\uff15\uff15\uff10\uff11\uff10\uff11", REFUSED, "no number"),
+    ("with the country's code", "+678 555 0101", REFUSED, "no number"),
+    ("a picture", "Can you send a photo of the messages?", REFUSED, "pictures"),
+    ("a picture, the other way round", "The picture that you have, please forward it.", REFUSED, "pictures"),
+    ("a screenshot", "Take a screenshot and keep it.", REFUSED, "pictures"),
+    ("a picture in Bislama", "Plis yu sendem foto long mifala.", REFUSED, "pictures"),
+    ("a picture in French", "Envoie la photo, merci.", REFUSED, "pictures"),
+    ("a picture in Swahili", "Tuma picha hiyo hapa.", REFUSED, "pictures"),
+    ("letters that nobody sees", "We have\u202e read it", REFUSED, "nobody sees"),
+    ("a topic on the first line", "About the abuse that you told of.\nWe have read it.", ASKED, "abuse"),
+    ("a topic on the second", "We have read it.\nThe police know.", SENT, ""),
+    ("the hotline's name first", "Pikinini Helpline here.", ASKED, "Pikinini Helpline"),
+    ("a promise", "We have read it.\nHelp is coming.", ASKED, "promises"),
+    ("another promise", "Hello.\nSomeone will come to you today.", ASKED, "promises"),
+    ("secrecy", "Hello.\nThis stays confidential.", ASKED, "promises"),
+    ("a name", "Hello.\nWhat is your name?", ASKED, "never asked"),
+    ("where", "Hello.\nWhere do you live?", ASKED, "never asked"),
+    ("why", "Hello.\nWhy did you wait?", ASKED, "never asked"),
+]
+
+
+@pytest.mark.rule("S-25")
+@pytest.mark.rule("S-30")
+@pytest.mark.parametrize(
+    ("words", "outcome", "reason"), [row[1:] for row in MESSAGES], ids=[row[0] for row in MESSAGES]
+)
+def test_what_comes_of_words(words: str, outcome: str, reason: str) -> None:
+    found = look(words, NUMBERS, NAMES)
+    came = REFUSED if any(one.refused for one in found) else ASKED if found else SENT
+    assert (came, [one.why for one in found]) == (outcome, [one.why for one in found])
+    assert reason in " ".join(one.why for one in found)
+
+
+def test_enough_of_each_is_tried() -> None:
+    assert len(MESSAGES) >= 30
+    assert sum(row[2] == REFUSED for row in MESSAGES) >= 10
+
+
+@pytest.mark.rule("S-25")
+@pytest.mark.parametrize("tag", sorted(LANGUAGES))
+def test_the_longest_that_may_be_sent_fits_one_screen_in_every_language(tag: str) -> None:
+    """With the lines that lead on beneath it; where those lines are in other letters, as many as there is room for."""
+    say = LANGUAGES[tag].say
+    gsm = all(alphabet(say(label)) == "gsm7" for label in ("Write", "Next", "Back"))
+    longest = ("We read it. " * 20)[: SEPTETS if gsm else UNITS - 1] + ("" if gsm else "\u02bb")
+    assert not any(one.refused for one in look(longest, NUMBERS))
+    for (channel, limit), another in itertools.product(LIMITS.items(), ("yes", "no")):
+        here = world({"channel": channel, "another": another}, {"message": longest}, translate=say)
+        shown = notice(book(), "my.message", here, limit)
+        assert (shown.pages, longest in shown.text) == (1, True), shown.text
+    assert septets(longest) <= SEPTETS
