@@ -22,6 +22,7 @@ from gateway.apart import Apart
 from gateway.conversation import Conversation
 from gateway.crowd import Crowd
 from gateway.desk import Desk
+from gateway.duty import Duty
 from gateway.filer import Filer
 from gateway.health import Health
 from gateway.housekeeping import Housekeeping
@@ -176,6 +177,7 @@ def _assemble(given: _Given) -> Parts:
         replies=Replies(database, vault, given.sender_key, hurry, common.mode),
         waiting=waiting,
         unread=unread,
+        duty=Duty(given.countries, database, vault),
         crowd=crowd,
         count=count,
     )

@@ -13,6 +13,7 @@ from gateway import sessions
 from gateway.caller import Caller
 from gateway.conversation import Conversation
 from gateway.crowd import Crowd
+from gateway.duty import Duty
 from gateway.early import Early
 from gateway.filer import NotSent
 from gateway.message import Channel, Inbound, Notice, Turn
@@ -44,6 +45,7 @@ class Desk:
         replies: Replies,
         waiting: Waiting,
         unread: Unread,
+        duty: Duty,
         crowd: Crowd,
         count: Callable[[str], None],
     ) -> None:
@@ -57,6 +59,7 @@ class Desk:
         self._replies = replies
         self._waiting = waiting
         self._unread = unread
+        self._duty = duty
         self._crowd = crowd
         self._count = count
         self._early = Early()
@@ -81,6 +84,8 @@ class Desk:
             self._unread.keep(inbound.channel, caller.country, words, "", name_of(inbound))
             return NOTHING_SAID
         try:
+            if self._duty.takes(caller):
+                return NOTHING_SAID
             return self._reply(channel, caller, self._conversation.take(caller))
         except sessions.Away:
             return self._wait(inbound, caller)

@@ -50,6 +50,7 @@ EVENTS: Final = frozenset(
         # deliveries
         "delivered", "delivery_unavailable", "delivery_refused", "delivery_poison", "delivery_parked",
         "delivery_fallback", "delivery_lease_lost", "hotline_open", "hotline_closed", "hotline_dead", "hotline_revived",
+        "acknowledged",
         # SMS
         "sms_sent", "sms_failed", "sms_expired", "sms_opted_out",
         # the clock
@@ -66,7 +67,7 @@ REASONS: Final = frozenset(
         "delivered", "moved", "locked_out", "not_found", "conflict", "busy", "tls", "private_address", "refused",
         "gone", "too_large", "no_key", "no_body", "no_hotline", "not_sealed_to_us", "wrong_mode", "our_fault", "parked",
         "needs_person", "dns", "reset", "timeout", "half_head", "no_route", "closed", "not_reached", "not_kept",
-        "no_tls", "mail_login",
+        "no_tls", "mail_login", "sms_waits", "sms_failed",
         # why a webhook was turned away or not understood
         "token", "signature", "loopback", "method", "size", "encoding", "doubled", "missing_field", "depth", "fields",
         # why something was done without asking

@@ -68,8 +68,8 @@ def hotline_settings(environ: Mapping[str, str], hotlines: Iterable[Hotline]) ->
     yield from map(str, (*found.unknown, *found.faults))
     operator = collect([Operator], environ)[0]
     if Operator in operator:
-        mode = common_of(environ).mode
-        yield from kinds.refused(environ, listed, lambda hotline: means(mode, operator[Operator], hotline))
+        common = common_of(environ)
+        yield from kinds.refused(environ, listed, lambda hotline: means(common, operator[Operator], hotline))
 
 
 def countries(found: Countries, mode: Mode, today: date) -> Iterator[str]:

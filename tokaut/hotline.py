@@ -88,7 +88,7 @@ def _door(hotline_id: str) -> tuple[Country, Hotline]:
         if home is None:
             raise Plain(f"No country of COUNTRIES has a hotline {hotline_id}.")
         listed = [one for land in countries for one in land.hotlines.values()]
-        built = build_all(os.environ, listed, lambda one: means(common.mode, operator, one))
+        built = build_all(os.environ, listed, lambda one: means(common, operator, one))
     except (SettingError, CountryError) as error:
         raise Plain(str(error)) from None
     if hotline_id not in built:

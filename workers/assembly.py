@@ -6,7 +6,7 @@ import importlib
 import platform
 import secrets
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from workers.keyring import KeyRing
 from workers.kinds import Means, build_all
 from workers.mail import MailServer, read_mail_server
 from workers.metrics import Metrics
+from workers.pager import Pager
 from workers.sms import Between, Texter
 from workers.sweep import Clock
 from workers.tell import Teller
@@ -40,6 +41,7 @@ class Parts:
     database: Database
     forwarder: Forwarder
     texter: Texter
+    pager: Pager
     metrics: Metrics
     slot: str  # host/name: whose leases a restart gives up
     holder: str  # host/name/boot
@@ -66,10 +68,11 @@ def assemble(name: str, environ: Mapping[str, str], stopping: Callable[[], bool]
         holder=holder,
         metrics=metrics,
     )
+    pager = Pager(database, texter, common.keys, common.mode.value)
     forwarder = Forwarder(
         database=database,
         keys=keys,
-        hotlines=build_all(environ, listed, lambda hotline: means(common.mode, operator, hotline)),
+        hotlines=build_all(environ, listed, lambda one: replace(means(common, operator, one), enlist=pager.enlist)),
         mode=common.mode.value,
         holder=holder,
         actor=account,
@@ -77,7 +80,7 @@ def assemble(name: str, environ: Mapping[str, str], stopping: Callable[[], bool]
         stopping=stopping,
         between=Between(texter) if name.startswith("urgent") else _nothing,
     )
-    return Parts(common, database, forwarder, texter, metrics, slot, holder)
+    return Parts(common, database, forwarder, texter, pager, metrics, slot, holder)
 
 
 def _nothing() -> None:
@@ -91,7 +94,11 @@ def assemble_clock(parts: Parts, environ: Mapping[str, str]) -> Clock:
     return Clock(
         database=parts.database,
         duties=Duties(
-            parts.database, parts.forwarder, parts.texter, Hurry(for_queue(parts.common.queue_redis)), parts.metrics
+            database=parts.database,
+            forwarder=parts.forwarder,
+            pager=parts.pager,
+            hurry=Hurry(for_queue(parts.common.queue_redis)),
+            metrics=parts.metrics,
         ),
         telling=Telling(parts.database, teller),
         metrics=parts.metrics,
@@ -99,8 +106,9 @@ def assemble_clock(parts: Parts, environ: Mapping[str, str]) -> Clock:
     )
 
 
-def means(mode: Mode, operator: Operator, hotline: Listed) -> Means:
-    return Means(mode, hotline, mail_server(operator), operator.console_url)
+def means(common: Common, operator: Operator, hotline: Listed) -> Means:
+    channels = tuple(name for name in common.channels if sends(name))
+    return Means(common.mode, hotline, mail_server(operator), operator.console_url, channels)
 
 
 def mail_server(operator: Operator) -> MailServer | None:
@@ -113,8 +121,13 @@ def senders(environ: Mapping[str, str], channels: Iterable[str], mode: Mode) -> 
     """Each channel that sends has a file of its name in workers/senders. Raises SettingError."""
     made: dict[str, Sender] = {}
     for name in channels:
-        if find_spec(f"workers.senders.{Path(name).name}") is None:
-            continue  # it answers and never sends
+        if not sends(name):
+            continue
         module = importlib.import_module(f"workers.senders.{name}")
         made[name] = module.Sender(load_all((module.Settings,), environ)[module.Settings], mode)
     return made
+
+
+def sends(channel: str) -> bool:
+    """Or it answers and never sends."""
+    return find_spec(f"workers.senders.{Path(channel).name}") is not None

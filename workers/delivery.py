@@ -95,6 +95,8 @@ TO_DO: Mapping[str, str] = {
     "tls": "The hotline's certificate does not hold. Ask them to renew it.",
     "no_tls": "The mail server offers no TLS, and no hotline gets mail without it. Name one that does in SMTP_URL.",
     "mail_login": "The mail server does not let us in. Compare the user and the password in SMTP_URL with its owner.",
+    "sms_waits": "The SMS provider does not answer, and no duty phone was texted. Call the hotline.",
+    "sms_failed": "No duty phone could be texted. Call the hotline, and look for sms_failed in the log.",
     "private_address": "The hotline's name leads into a private network. Ask them; list it only if that is meant.",
     "refused": "The hotline refuses the report itself. Ask them why, then: tokaut deliveries retry",
     "too_large": "The report is too large for the hotline. Ask them to raise the limit, then: tokaut deliveries retry",

@@ -10,15 +10,15 @@ from collections.abc import Sequence
 import structlog
 
 from reports.queue import DELIVER, SEND_SMS, Hurry, Speed
-from reports.store import answering, chains, letters, maturing, sms_out, sweeping
+from reports.store import answering, chains, letters, maturing, paging, sms_out, sweeping
 from reports.store.database import Database
 from workers import schedule
 from workers.fallback import next_fallback
 from workers.forward import QUEUES, Forwarder
 from workers.metrics import Metrics
 from workers.own import Hurrying, Own
+from workers.pager import Pager
 from workers.schedule import HOUR, SECOND
-from workers.sms import Texter
 
 THREADS = {"urgent": 2, "standard": 1}
 KEPT = 48 * HOUR  # what tells a repeated SMS, and what a delivery report may still come for
@@ -28,17 +28,19 @@ log = structlog.get_logger()
 
 class Duties:
     def __init__(
-        self, database: Database, forwarder: Forwarder, texter: Texter, hurry: Hurry, metrics: Metrics
+        self, *, database: Database, forwarder: Forwarder, pager: Pager, hurry: Hurry, metrics: Metrics
     ) -> None:
         self._database = database
         self._forwarder = forwarder
-        self._texter = texter
+        self._texter = pager.texter
+        self._pager = pager
         self._hurry = hurry
         self._metrics = metrics
         self._hurrying = {name: Hurrying(hurry, DELIVER) for name in QUEUES}
         self._texts = Hurrying(hurry, SEND_SMS)
         self._own = {name: Own(threads) for name, threads in THREADS.items()}
         self._own_texts = Own(1)
+        self._own_pages = Own(1)
 
     def urgent(self) -> None:
         """P1 and P2 that are due."""
@@ -62,6 +64,12 @@ class Duties:
         left = self._texts.left_over(sms_out.due(self._database), "urgent")
         if left:
             self._own_texts.do(lambda: [self._texter.send(one) for one in left])
+
+    def pages(self) -> None:
+        """What duty phones have answered; then the next number, where none has in time."""
+        for report_id, hotline in paging.believe(self._database):
+            log.info("acknowledged", report_id=report_id, hotline=hotline)
+        self._own_pages.do(self._pager.go_on)
 
     def mature(self) -> None:
         """What files itself: rescue, words, answers of Add more, what nobody could read."""
@@ -100,6 +108,7 @@ class Duties:
         sweeping.forget_inbound(self._database, KEPT)
         sweeping.forget_outgoing(self._database, KEPT)
         answering.forget_answers(self._database)
+        paging.forget(self._database, schedule.PARK_AFTER, KEPT)
 
     def park(self) -> None:
         """14 days: a person takes it from here."""
@@ -118,5 +127,5 @@ class Duties:
 
     def finish(self) -> None:
         """What is in hand is finished; nothing new is begun."""
-        for own in (*self._own.values(), self._own_texts):
+        for own in (*self._own.values(), self._own_texts, self._own_pages):
             own.finish()

@@ -13,7 +13,7 @@ import workers.hotlines
 from reports.hotline import Hotline as Listed
 from reports.settings import HotlineSettings, Mode, SettingError, attempt_hotlines
 from workers.addresses import BadTarget
-from workers.delivery import Hotline
+from workers.delivery import Hotline, Outcome, Parcel, Poison
 from workers.mail import MailServer
 
 log = structlog.get_logger()
@@ -24,13 +24,35 @@ class SetUpWrongly(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class Phones:
+    """`numbers` in the order in which they are tried; by which of our channels, and from which number of ours."""
+
+    numbers: tuple[str, ...]
+    channel: str
+    sender: str
+
+
+Tell = Callable[[Parcel], Outcome]
+
+
+def nowhere(_hotline: str, _phones: Phones) -> Tell:
+    """Where settings are looked at and nothing is sent."""
+    return lambda _: Poison("our_fault")
+
+
+@dataclass(frozen=True, slots=True)
 class Means:
-    """What a kind may know and use beside its own settings."""
+    """What a kind may know and use beside its own settings.
+
+    `channels`: those that send; `enlist`: has a hotline's phones told, and says how.
+    """
 
     mode: Mode
     hotline: Listed
     mail: MailServer | None = None
     console_url: str | None = None
+    channels: tuple[str, ...] = ()
+    enlist: Callable[[str, Phones], Tell] = nowhere
 
     @property
     def live(self) -> bool:

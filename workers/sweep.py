@@ -67,6 +67,7 @@ class Clock:
             Duty("chain", 1, duties.chain),
             Duty("standard", 5, duties.standard),
             Duty("sms", 5, duties.sms),
+            Duty("pages", 5, duties.pages),
             Duty("bury", 5, duties.bury),
             Duty("fallbacks", 5, duties.fallbacks),
             Duty("tell", 5, telling.tell),

@@ -63,7 +63,8 @@ def _once_each(found: Iterable[tuple[Described, str]]) -> Iterator[tuple[Describ
         first.setdefault(which, one)
         readers.setdefault(which, []).append(who)
     for which, one in first.items():
-        yield one, "all" if "all" in readers[which] else ", ".join(dict.fromkeys(readers[which]))
+        read_by = ", ".join(dict.fromkeys(readers[which])).replace(f", {WORKERS}: ", ", ")
+        yield one, "all" if "all" in readers[which] else read_by
 
 
 def figures_of_web() -> str:

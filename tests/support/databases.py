@@ -21,8 +21,11 @@ KINDS = ["sqlite", *([pytest.param("postgresql", marks=pytest.mark.slow)] if bin
 
 # Whose each module of the store is; a function where it differs from its module.
 SET_ROLE: dict[str, LiteralString] = {
-    **dict.fromkeys(("filing", "pending", "messages", "mailboxes", "tries", "sweeping.oldest"), "SET ROLE tokaut_web"),
-    **dict.fromkeys(("outbox", "sms_out"), "SET ROLE tokaut_worker"),
+    **dict.fromkeys(
+        ("filing", "pending", "messages", "mailboxes", "tries", "sweeping.oldest", "paging.note_word"),
+        "SET ROLE tokaut_web",
+    ),
+    **dict.fromkeys(("outbox", "sms_out", "paging"), "SET ROLE tokaut_worker"),
     **dict.fromkeys(
         (
             "sweeping",
@@ -36,6 +39,9 @@ SET_ROLE: dict[str, LiteralString] = {
             "rewrapping",
             "sms_out.due",
             "sms_out.expire",
+            "paging.silent",
+            "paging.believe",
+            "paging.forget",
         ),
         "SET ROLE tokaut_clock",
     ),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from reports.hotline import Hotline as Listed
-from reports.settings import HotlineSettings, Mode, Operator, SettingError, load, reading
+from reports.settings import Common, HotlineSettings, Mode, Operator, SettingError, load, reading
 from tests.reports.environments import live_environment
 from tests.workers.test_tls import NOW, certificate, timedelta
 from workers import kinds
@@ -136,8 +136,9 @@ def test_what_a_kind_may_use_comes_from_the_operators_settings(live: dict[str, s
         "SMTP_CA_FILE": str(tmp_path / "ca.pem"),
         "CONSOLE_URL": "https://console.example/",
     }
-    found = means(Mode.LIVE, load(Operator, live | more), listed("one"))
+    found = means(load(Common, live), load(Operator, live | more), listed("one"))
     assert found.live
+    assert found.channels == ("africastalking",)
     assert found.console_url == "https://console.example"
     assert found.mail is not None
     assert (found.mail.listed, found.mail.ca_file) == (("mail.example:465",), tmp_path / "ca.pem")

@@ -25,6 +25,7 @@ from workers.forward import Forwarder
 from workers.keyring import KeyRing
 from workers.metrics import Metrics
 from workers.own import Hurrying
+from workers.pager import Pager
 from workers.schedule import DAY, HOUR
 from workers.sms import Texter
 from workers.sweep import Clock
@@ -97,8 +98,14 @@ class Room:
             metrics=self.metrics,
         )
         texter = Texter(database, KeyRing(desk.keys), {}, "demo", holder, self.metrics)
-        hurry = self.hurry
-        self.duties = Duties(database, forwarder, texter, hurry, self.metrics)  # type: ignore[arg-type]  # a fake
+        hurry, pager = self.hurry, Pager(database, texter, desk.keys, "demo")
+        self.duties = Duties(
+            database=database,
+            forwarder=forwarder,
+            pager=pager,
+            hurry=hurry,  # type: ignore[arg-type]  # a fake
+            metrics=self.metrics,
+        )
         self.telling = Telling(database, self.teller, self.time)  # type: ignore[arg-type]  # a fake
         self.clock = Clock(
             database=database,

@@ -1,0 +1,141 @@
+"""Texts to duty phones, and what they answer. A word of six digits joins the two; no phone number is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
+
+from sqlalchemy import Connection, and_, case, delete, func, insert, literal, or_, select, update
+
+from reports.store import standings
+from reports.store import tables as t
+from reports.store.database import Database
+from reports.store.filing import audit_row
+from reports.store.messages import Outgoing
+
+HOUR = 3600 * 1_000_000
+MOST_WRONG = 10  # words of a hotline in an hour; after that even a right one is not believed
+THE_REPORT = ("created", "unread")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One text. `state` as of `outgoing`, "expired" once it is forgotten there; `status` by the delivery report."""
+
+    sms_id: str
+    state: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A delivery of which a duty phone is told; `count` texts went out so far."""
+
+    delivery_id: str
+    report_id: str
+    hotline: str
+    type: str
+    priority: str
+    count: int
+
+
+def pages(database: Database, delivery_id: str) -> list[Page]:
+    """In the order in which they went."""
+    p, o = t.page.c, t.outgoing.c
+    query = select(p.sms_id, func.coalesce(o.state, "expired"), func.coalesce(o.status, ""))
+    query = query.select_from(t.page.outerjoin(t.outgoing, o.id == p.sms_id))
+    with database.read() as connection:
+        rows = connection.execute(query.where(p.delivery_id == delivery_id).order_by(p.rank))
+        return [Page(*row) for row in rows]
+
+
+def add(database: Database, sms: Outgoing, about: Told, word: str) -> bool:
+    """The text and what it is for, together. False where another process was first: then there is no second one."""
+    page = {"sms_id": sms.id, "delivery_id": about.delivery_id, "hotline": about.hotline, "rank": about.count}
+    page |= {"word": word, "created_at": sms.created_at}
+    row = asdict(sms) | {"state": "due", "attempt": 0, "next_at": sms.created_at}
+    with database.write() as connection:
+        if not connection.execute(database.insert_new(t.page).values(page)).rowcount:
+            return False
+        connection.execute(insert(t.outgoing).values(row))
+    return True
+
+
+def silent(database: Database, patience: Mapping[str, int], at_most: int = 100) -> list[Told]:
+    """Delivered as a text and not answered within `patience`, or not arrived by the provider's own report."""
+    p, o, d = t.page.c, t.outgoing.c, t.delivery.c
+    last = select(p.delivery_id, func.max(p.rank).label("rank")).group_by(p.delivery_id).subquery()
+    waits = case({name: literal(time) for name, time in patience.items()}, value=d.priority, else_=0)
+    lost = or_(o.status == "failed", o.state.in_(("failed", "expired")))
+    query = (
+        select(d.delivery_id, d.report_id, d.hotline, d.type, d.priority, p.rank + 1)
+        .select_from(t.delivery.join(last, last.c.delivery_id == d.delivery_id))
+        .join(t.page, and_(p.delivery_id == d.delivery_id, p.rank == last.c.rank))
+        .outerjoin(t.outgoing, o.id == p.sms_id)
+        .where(d.type.in_(THE_REPORT), d.state == "delivered", d.handling == "none")
+        .where(or_(lost, p.created_at + waits <= database.now_sql()))
+        .order_by(d.priority, p.created_at)
+    )
+    with database.read() as connection:
+        return [Told(*row) for row in connection.execute(query.limit(at_most))]
+
+
+def note_word(database: Database, answer_id: str, hotlines: Collection[str], word: str) -> None:
+    """What a listed number has texted, for each hotline that lists it; once, however often it comes. Web's work."""
+    row = {"answer_id": answer_id, "word": word, "at": database.now(), "wrong": 0}
+    with database.write() as connection:
+        for hotline in hotlines:
+            connection.execute(database.insert_new(t.phone_answer).values(row | {"hotline": hotline}))
+
+
+def believe(database: Database, at_most: int = 100) -> list[tuple[str, str]]:
+    """(report_id, hotline) of what duty phones have taken on since. The clock's work."""
+    a = t.phone_answer.c
+    query = select(a.answer_id, a.hotline, a.word, a.at).where(a.wrong == 0).order_by(a.at).limit(at_most)
+    with database.read() as connection:
+        rows = connection.execute(query).all()
+    taken = []
+    for row in rows:
+        with database.write() as connection:
+            report_id = _believe(connection, row.hotline, row.word, row.at)
+            mine = and_(a.answer_id == row.answer_id, a.hotline == row.hotline)
+            if report_id is None:
+                connection.execute(update(t.phone_answer).where(mine).values(wrong=1))
+                continue
+            connection.execute(delete(t.phone_answer).where(mine))
+            taken.append((report_id, row.hotline))
+    return taken
+
+
+def _believe(connection: Connection, hotline: str, word: str, at: int) -> str | None:
+    a, p, d = t.phone_answer.c, t.page.c, t.delivery.c
+    guesses = select(func.count()).where(a.hotline == hotline, a.wrong == 1, a.at > at - HOUR)
+    if (connection.execute(guesses).scalar() or 0) >= MOST_WRONG:
+        return None
+    paged = select(p.delivery_id, d.report_id).join(t.delivery, d.delivery_id == p.delivery_id)
+    found = connection.execute(paged.where(p.hotline == hotline, p.word == word)).first()
+    if found is None:
+        return None
+    _accept(connection, found.report_id, hotline, at)
+    return str(found.report_id)
+
+
+def _accept(connection: Connection, report_id: str, hotline: str, at: int) -> None:
+    """The report itself, whichever text was answered. An answer that comes before the receipt is one."""
+    d = t.delivery.c
+    theirs = and_(d.report_id == report_id, d.hotline == hotline, d.type.in_(THE_REPORT), d.handling == "none")
+    for delivery_id in connection.execute(select(d.delivery_id).where(theirs)).scalars().all():
+        one = update(t.delivery).where(d.delivery_id == delivery_id)
+        connection.execute(one.values(handling="accepted"))
+        there = {"state": "delivered", "delivered_at": at, "last_class": "delivered"}
+        free = {"lease_by": None, "lease_until": None}
+        connection.execute(one.where(d.state == "due").values(there | free))
+        connection.execute(insert(t.audit).values(audit_row(f"phone:{hotline}", "accepted", delivery_id, at)))
+    standings.settle(connection, report_id)
+
+
+def forget(database: Database, pages_older: int, answers_older: int) -> None:
+    now = database.now_sql()
+    with database.write() as connection:
+        connection.execute(delete(t.page).where(t.page.c.created_at < now - pages_older))
+        connection.execute(delete(t.phone_answer).where(t.phone_answer.c.at < now - answers_older))

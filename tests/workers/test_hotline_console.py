@@ -1,0 +1,100 @@
+"""The kind console: the report stays in the store, and somebody on duty is told, by mail or by SMS."""
+
+from __future__ import annotations
+
+import pytest
+
+from reports.card import Card
+from reports.hotline import Hotline as Listed
+from reports.settings import Mode, load
+from tests.workers.mailroom import Mailroom
+from workers.delivery import Delivered, Outcome, Parcel, Unavailable
+from workers.hotlines.console import Console, Settings, build
+from workers.kinds import Means, Phones, SetUpWrongly, Tell
+from workers.mail import read_mail_server
+
+LINE = {"X_CHANNEL": "kannel", "X_FROM": "163"}
+MAIL, OTHER, NUMBER = "desk@hotline.example", "night@hotline.example", "+6785550101"
+SERVER = read_mail_server("smtps://mail.example")
+
+
+def parcel(attempt: int = 1) -> Parcel:
+    return Parcel("d-1", "created", "one", b"{}", attempt, "P1", "r-1")
+
+
+def made(*duty: str, mail: bool = True, line: bool = True) -> tuple[Console, dict[str, Phones]]:
+    enlisted: dict[str, Phones] = {}
+
+    def enlist(hotline: str, phones: Phones) -> Tell:
+        enlisted[hotline] = phones
+        return lambda _: Delivered(why="delivered")
+
+    one = Listed(
+        id="one",
+        name="One",
+        screen_name="One",
+        kind="regional",
+        grade="unverified",
+        delivery="console",
+        card=Card(duty_officer=duty),
+    )
+    means = Means(Mode.LIVE, one, SERVER if mail else None, None, ("kannel",), enlist)
+    return build(load(Settings, LINE if line else {}, "X_"), means), enlisted
+
+
+def test_phones_are_told_as_of_the_kind_sms_alert() -> None:
+    console, enlisted = made(NUMBER)
+    assert enlisted == {"one": Phones((NUMBER,), "kannel", "163")}
+    assert console.deliver(parcel()) == Delivered()
+
+
+def test_mails_alone_need_no_line_for_sms() -> None:
+    assert made(MAIL, line=False)[1] == {}
+
+
+@pytest.mark.parametrize(
+    ("duty", "mail", "line", "lacks"),
+    [
+        ((), True, True, "has nobody to be told among duty_officer"),
+        (("Duty desk",), True, True, "has nobody to be told among duty_officer"),
+        ((MAIL,), False, True, "SMTP_URL names no mail server"),
+        ((MAIL, NUMBER), True, False, "no channel in HOTLINE_<ID>_CHANNEL"),
+    ],
+)
+def test_what_it_lacks(duty: tuple[str, ...], mail: bool, line: bool, lacks: str) -> None:
+    with pytest.raises(SetUpWrongly, match=lacks):
+        made(*duty, mail=mail, line=line)
+
+
+def test_each_attempt_takes_the_next_way_and_one_that_fails_is_no_receipt() -> None:
+    asked: list[str] = []
+
+    def way(name: str, outcome: Outcome) -> Tell:
+        def tell(_: Parcel) -> Outcome:
+            asked.append(name)
+            return outcome
+
+        return tell
+
+    console = Console([way("mail", Unavailable("timeout")), way("other", Unavailable("tls")), way("sms", Delivered())])
+    outcomes = [console.deliver(parcel(attempt)) for attempt in (1, 2, 3, 4)]
+    assert asked == ["mail", "other", "sms", "mail"]
+    assert outcomes == [Unavailable("timeout"), Unavailable("tls"), Delivered(), Unavailable("timeout")]
+
+
+@pytest.mark.slow
+def test_a_mail_to_whoever_is_on_duty() -> None:
+    with Mailroom() as inbox:
+        server = read_mail_server(f"smtp://127.0.0.1:{inbox.port}", (f"127.0.0.1:{inbox.port}",))
+        one = Listed(
+            id="one",
+            name="One",
+            screen_name="One",
+            kind="regional",
+            grade="unverified",
+            delivery="console",
+            card=Card(duty_officer=(MAIL, OTHER)),
+        )
+        console = build(load(Settings, {}, "X_"), Means(Mode.LIVE, one, server))
+        assert console.deliver(parcel()) == Unavailable("no_tls"), "a mail of a hotline goes over TLS here too"
+    assert inbox.mails == []

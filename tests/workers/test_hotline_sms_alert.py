@@ -1,0 +1,340 @@
+"""The kind sms_alert: a text to a duty phone says that one waits; `OK` and its word says that a person has it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+from sqlalchemy import func, select
+
+from flows.fit import alphabet
+from flows.staff_words import TOPIC_WORDS
+from reports.card import Card
+from reports.hotline import Hotline as Listed
+from reports.keyfolder import SENDER, new_pair
+from reports.settings import Mode, load
+from reports.store import messages, outbox, paging
+from reports.store import tables as t
+from tests.workers.filings import ONE, SECOND, TWO, WORDS, Desk
+from tests.workers.test_sms import Says
+from workers.delivery import Delivered, Outcome, Parcel, Poison, Unavailable
+from workers.forward import Forwarder
+from workers.hotlines.sms_alert import Settings, build
+from workers.keyring import KeyRing
+from workers.kinds import Means, Phones, SetUpWrongly
+from workers.metrics import Metrics
+from workers.pager import PATIENCE, Pager, words
+from workers.sms import Texter
+from workers.text import Accepted, Later, Over, SmsOutcome, Text
+
+FIRST, SECOND_ONE, THIRD = NUMBERS = ("+6785550101", "+6785550102", "+6785550103")
+MAIL = "desk@hotline.example"
+
+
+def listed(*duty: str) -> Listed:
+    card = Card(duty_officer=duty)
+    return Listed(
+        id=ONE, name="One", screen_name="One", kind="regional", grade="unverified", delivery="sms_alert", card=card
+    )
+
+
+class Phone:
+    """A hotline of the kind, its provider, and the hand that answers."""
+
+    def __init__(self, desk: Desk, mode: str = "demo") -> None:
+        new_pair(desk.keys, SENDER)
+        self.desk = desk
+        self.provider = Says()
+        metrics = Metrics(CollectorRegistry())
+        keys = KeyRing(desk.keys)
+        texter = Texter(
+            desk.database, keys, {"africastalking": self.provider}, mode, "here/urgent-1/a", metrics, lambda: 0.0
+        )
+        self.words = iter(range(100_001, 200_000))
+        self.pager = Pager(desk.database, texter, desk.keys, mode, lambda: next(self.words))
+        means = Means(Mode(mode), listed(MAIL, *NUMBERS), channels=("africastalking",), enlist=self.pager.enlist)
+        settings = load(Settings, {"HOTLINE_X_CHANNEL": "africastalking", "HOTLINE_X_FROM": "163"}, "HOTLINE_X_")
+        self.forwarder = Forwarder(
+            desk.database, keys, {ONE: build(settings, means)}, mode, "here/urgent-1/a", "worker", metrics, lambda: 0.0
+        )
+
+    @property
+    def texts(self) -> list[Text]:
+        return self.provider.texts
+
+    @property
+    def told(self) -> list[str]:
+        return [text.to for text in self.texts]
+
+    def word(self, nth: int = -1) -> str:
+        return self.texts[nth].words.split()[-1]
+
+    def deliver(self, delivery_id: str) -> Any:
+        self.forwarder.deliver(delivery_id)
+        return self.desk.delivery(delivery_id)
+
+    def wait(self, seconds: float) -> None:
+        self.desk.database.offset += int(seconds * SECOND)
+
+    def say(self, word: str, *hotlines: str, answer_id: str = "a-1") -> list[tuple[str, str]]:
+        paging.note_word(self.desk.database, answer_id, hotlines or (ONE,), word)
+        return paging.believe(self.desk.database)
+
+
+@pytest.fixture
+def phone(desk: Desk) -> Phone:
+    return Phone(desk)
+
+
+def count(desk: Desk, table: Any) -> int:
+    with desk.database.read() as connection:
+        return connection.execute(select(func.count()).select_from(table)).scalar() or 0
+
+
+@pytest.mark.rule("S-27")
+def test_the_text_says_that_one_waits_and_nothing_of_it(phone: Phone) -> None:
+    [delivery] = phone.desk.file()
+    row = phone.deliver(delivery)
+    assert (row.state, row.last_class) == ("delivered", "delivered")
+    [text] = phone.texts
+    end = row.report_id[-6:]
+    assert (text.to, text.sender) == (FIRST, "163")
+    assert text.words == f"DRILL {end}, P1, waits. Please open your desk. You have it? Answer OK 100001"
+    assert WORDS not in text.words
+
+
+@pytest.mark.parametrize("kind", ["created", "updated", "message", "unread"])
+@pytest.mark.parametrize("drill", [True, False])
+def test_every_text_is_one_sms(kind: str, drill: bool) -> None:
+    said = words(kind, "0192f3c1-7d5e-7c3a-9d53-1c2b3a7f3a2c", "P1", "000042", drill=drill)
+    assert alphabet(said) == "gsm7"
+    assert len(said) <= 160
+    assert said.startswith("DRILL ") is drill
+    assert not TOPIC_WORDS & set(re.findall(r"\w+", said.lower()))
+    assert said.endswith("Answer OK 000042")
+
+
+@pytest.mark.rule("S-27")
+def test_no_number_and_no_word_of_a_text_stands_in_clear_in_outgoing(phone: Phone) -> None:
+    phone.deliver(phone.desk.file()[0])
+    with phone.desk.database.read() as connection:
+        rows = [*connection.execute(select(t.outgoing)), *connection.execute(select(t.page))]
+    assert FIRST not in repr(rows)
+    assert b"desk" not in rows[0].sealed
+
+
+@pytest.mark.parametrize(
+    ("outcome", "why", "then"),
+    [
+        pytest.param(Over("bad_number"), "sms_failed", [FIRST, SECOND_ONE], id="it fails: the next number"),
+        pytest.param(Over("timeout"), "sms_failed", [FIRST, SECOND_ONE], id="nobody knows: the next number"),
+        pytest.param(Later("not_reached"), "sms_waits", [FIRST, FIRST], id="nobody is there: it waits, once"),
+        pytest.param(Later("credit"), "sms_waits", [FIRST, FIRST], id="no credit: another number helps nobody"),
+        pytest.param(RuntimeError("planted"), "sms_failed", [FIRST, SECOND_ONE], id="a fault of ours"),
+    ],
+)
+def test_what_no_provider_took_is_no_receipt(
+    phone: Phone, outcome: SmsOutcome | Exception, why: str, then: list[str]
+) -> None:
+    phone.provider.outcome = outcome
+    [delivery] = phone.desk.file()
+    row = phone.deliver(delivery)
+    assert (row.state, row.last_class) == ("due", why)
+    phone.provider.outcome = Accepted("id-2")
+    phone.wait(6)
+    if why == "sms_waits":
+        phone.pager.texter.send_next()
+    assert phone.deliver(delivery).state == "delivered"
+    assert phone.told == then
+
+
+def test_all_fail_and_it_begins_again_with_the_first(phone: Phone) -> None:
+    phone.provider.outcome = Over("bad_number")
+    [delivery] = phone.desk.file()
+    for _ in range(4):
+        assert phone.deliver(delivery).state == "due"
+        phone.wait(70)
+    assert phone.told == [*NUMBERS, FIRST]
+    assert len({text.words for text in phone.texts}) == 4, "a word is for one text"
+
+
+def test_two_workers_at_once_text_once(phone: Phone) -> None:
+    [delivery] = phone.desk.file()
+    row = phone.desk.delivery(delivery)
+    parcel = Parcel(delivery, "created", ONE, b"{}", 1, "P1", row.report_id)
+    assert phone.pager.page(parcel) == phone.pager.page(parcel) == Delivered()
+    assert phone.told == [FIRST]
+
+
+def test_a_key_that_is_missing(phone: Phone) -> None:
+    for path in (phone.desk.keys / "public" / SENDER).glob("*"):
+        path.unlink()
+    [delivery] = phone.desk.file()
+    parcel = Parcel(delivery, "created", ONE, b"{}", 1, "P1", "r")
+    assert phone.pager.page(parcel) == Poison("no_key")
+
+
+# Answers
+
+
+def test_ok_and_the_word_is_a_person_who_has_it(phone: Phone) -> None:
+    [delivery] = phone.desk.file()
+    report_id = phone.deliver(delivery).report_id
+    assert phone.say(phone.word()) == [(report_id, ONE)]
+    assert phone.desk.delivery(delivery).handling == "accepted"
+    [report] = phone.desk.reports()
+    assert (report.state, report.desk) == ("accepted", ONE)
+    assert phone.desk.acts(delivery)[-1] == "accepted"
+    assert count(phone.desk, t.phone_answer) == 0
+
+
+@pytest.mark.parametrize(
+    ("word", "hotline"),
+    [
+        pytest.param("999999", ONE, id="a word that is none"),
+        pytest.param("100001", TWO, id="the word of another hotline's text"),
+        pytest.param("", ONE, id="none"),
+    ],
+)
+def test_what_is_not_believed(phone: Phone, word: str, hotline: str) -> None:
+    [delivery] = phone.desk.file()
+    phone.deliver(delivery)
+    assert phone.say(word, hotline) == []
+    assert phone.desk.delivery(delivery).handling == "none"
+    assert phone.say(phone.word(), answer_id="a-2") != [], "a right one that follows is"
+
+
+def test_a_number_that_two_hotlines_list(phone: Phone) -> None:
+    [delivery] = phone.desk.file()
+    report_id = phone.deliver(delivery).report_id
+    assert phone.say(phone.word(), TWO, ONE) == [(report_id, ONE)]
+
+
+def test_after_ten_wrong_words_in_an_hour_none_is_believed(phone: Phone) -> None:
+    [delivery] = phone.desk.file()
+    phone.deliver(delivery)
+    for n in range(paging.MOST_WRONG):
+        phone.say("999999", answer_id=f"a-{n}")
+    assert phone.say(phone.word(), answer_id="right") == []
+    phone.wait(3601)
+    assert phone.say(phone.word(), answer_id="later") != []
+
+
+def test_the_same_sms_again_changes_nothing(phone: Phone) -> None:
+    [delivery] = phone.desk.file()
+    phone.deliver(delivery)
+    phone.say(phone.word())
+    phone.say(phone.word())
+    assert phone.desk.acts(delivery).count("accepted") == 1
+
+
+def test_an_answer_that_comes_before_the_receipt_is_one(phone: Phone) -> None:
+    """The provider lost its own answer, and the text arrived all the same."""
+    phone.provider.outcome = Over("timeout")
+    [delivery] = phone.desk.file()
+    phone.deliver(delivery)
+    phone.say(phone.word())
+    row = phone.desk.delivery(delivery)
+    assert (row.state, row.handling, row.lease_by) == ("delivered", "accepted", None)
+    assert row.delivered_at is not None
+    assert outbox.lease(phone.desk.later(hours=1).database, delivery, "b") is None
+
+
+def test_the_word_of_an_earlier_text_still_holds(phone: Phone) -> None:
+    [delivery] = phone.desk.file()
+    phone.deliver(delivery)
+    phone.wait(301)
+    phone.pager.go_on()
+    assert phone.say(phone.word(0)) != []
+
+
+# The next number
+
+
+@pytest.mark.parametrize("priority", ["P1", "P2", "P3", "P4"])
+def test_nobody_answers_and_each_number_is_texted_once_in_its_turn(phone: Phone, priority: str) -> None:
+    [delivery] = phone.desk.file(priority=priority)
+    phone.deliver(delivery)
+    patience = PATIENCE[priority] / SECOND
+    for told in (1, 2, 3, 3):
+        assert len(phone.told) == told
+        phone.wait(patience - 2)
+        phone.pager.go_on()
+        assert len(phone.told) == told, "not before its time"
+        phone.wait(3)
+        phone.pager.go_on()
+    assert phone.told == list(NUMBERS)
+
+
+@pytest.mark.parametrize(("status", "told"), [("failed", 2), ("delivered", 1), ("sent", 1), ("unknown", 1)])
+def test_a_delivery_report_counts(phone: Phone, status: str, told: int) -> None:
+    [delivery] = phone.desk.file()
+    phone.deliver(delivery)
+    messages.note_status(phone.desk.database, "id-1", status)
+    phone.pager.go_on()
+    assert phone.told == list(NUMBERS[:told])
+
+
+def test_whoever_answered_is_not_followed_by_another(phone: Phone) -> None:
+    [delivery] = phone.desk.file()
+    phone.deliver(delivery)
+    phone.say(phone.word())
+    phone.wait(301)
+    phone.pager.go_on()
+    assert phone.told == [FIRST]
+
+
+def test_a_hotline_that_is_no_longer_set_up_is_passed_over(phone: Phone) -> None:
+    phone.deliver(phone.desk.file()[0])
+    phone.wait(301)
+    phone.pager.enlisted.clear()
+    phone.pager.go_on()
+    assert phone.told == [FIRST]
+
+
+def test_what_is_old_is_forgotten(phone: Phone) -> None:
+    phone.deliver(phone.desk.file()[0])
+    phone.say("999999")
+    paging.forget(phone.desk.database, 60 * SECOND, 60 * SECOND)
+    assert (count(phone.desk, t.page), count(phone.desk, t.phone_answer)) == (1, 1)
+    phone.wait(61)
+    paging.forget(phone.desk.database, 60 * SECOND, 60 * SECOND)
+    assert (count(phone.desk, t.page), count(phone.desk, t.phone_answer)) == (0, 0)
+
+
+# Settings
+
+
+@pytest.mark.parametrize(
+    ("duty", "more", "lacks"),
+    [
+        ((), {}, "has no number with + among duty_officer of its card"),
+        ((MAIL,), {}, "has no number with + among duty_officer of its card"),
+        (NUMBERS, {"CHANNEL": ""}, "has no channel in HOTLINE_<ID>_CHANNEL; these send: africastalking"),
+        (NUMBERS, {"CHANNEL": "ussd"}, "has ussd in HOTLINE_<ID>_CHANNEL; these send: africastalking"),
+        (NUMBERS, {"FROM": ""}, "has no number in HOTLINE_<ID>_FROM to be texted from"),
+    ],
+)
+def test_what_it_lacks(duty: tuple[str, ...], more: dict[str, str], lacks: str) -> None:
+    given = {f"X_{name}": value for name, value in ({"CHANNEL": "africastalking", "FROM": "163"} | more).items()}
+    with pytest.raises(SetUpWrongly, match=f"^{re.escape(lacks)}$"):
+        build(load(Settings, given, "X_"), Means(Mode.LIVE, listed(*duty), channels=("africastalking",)))
+
+
+def test_where_nothing_is_sent_it_says_so() -> None:
+    means = Means(Mode.LIVE, listed(*NUMBERS), channels=("africastalking",))
+    settings = load(Settings, {"X_CHANNEL": "africastalking", "X_FROM": "163"}, "X_")
+    assert build(settings, means).deliver(Parcel("d", "created", ONE, b"{}", 1, "P1")) == Poison("our_fault")
+    enlisted: dict[str, Phones] = {}
+
+    def enlist(hotline: str, phones: Phones) -> Any:
+        enlisted[hotline] = phones
+        return lambda _: Unavailable("sms_waits")
+
+    outcome: Outcome = build(settings, replace(means, enlist=enlist)).deliver(
+        Parcel("d", "created", ONE, b"{}", 1, "P1")
+    )
+    assert (outcome, enlisted) == (Unavailable("sms_waits"), {ONE: Phones(NUMBERS, "africastalking", "163")})

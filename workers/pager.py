@@ -1,0 +1,105 @@
+"""Texts the duty phones of a hotline, one after another, until a provider has taken it and somebody has answered.
+
+A text says that one waits, the end of its id, and a word of six digits; `OK <word>` from a listed number says that a
+person has it. The id is no proof: it stands in mails and logs. The word is made for one text and stands nowhere else.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+
+from reports.keyfolder import SENDER, KeyFault, load_public
+from reports.sealing import Context, seal
+from reports.store import paging
+from reports.store.database import Away, Database
+from reports.store.messages import Outgoing
+from reports.store.paging import Page, Told
+from workers.delivery import Delivered, Outcome, Parcel, Poison, Unavailable
+from workers.kinds import Phones, Tell
+from workers.schedule import HOUR, MINUTE, SECOND
+from workers.sms import Texter
+
+LIVES = 600 * SECOND
+# Without an answer by then, the next number is texted: when the clocks of a report turn to the same desk again.
+PATIENCE: Mapping[str, int] = {"P1": 5 * MINUTE, "P2": 30 * MINUTE, "P3": 12 * HOUR, "P4": 48 * HOUR}
+WAITS: Mapping[str, str] = {
+    "created": "waits",
+    "updated": "has more",
+    "message": "has a message",
+    "unread": "waits and nobody could read it",
+}
+
+log = structlog.get_logger()
+
+
+def words(kind: str, report_id: str, priority: str, word: str, *, drill: bool) -> str:
+    """At most one SMS of GSM-7, and not a word about what a report is about."""
+    said = f"{report_id[-6:]}, {priority}, {WAITS[kind]}. Please open your desk. You have it? Answer OK {word}"
+    return f"DRILL {said}" if drill else said
+
+
+@dataclass(slots=True)
+class Pager:
+    database: Database
+    texter: Texter
+    keys: Path
+    mode: str
+    draw: Callable[[], int] = field(default=lambda: secrets.randbelow(1_000_000))
+    enlisted: dict[str, Phones] = field(default_factory=dict)
+
+    def enlist(self, hotline: str, phones: Phones) -> Tell:
+        """How a parcel is told to these phones."""
+        self.enlisted[hotline] = phones
+        return self.page
+
+    def page(self, parcel: Parcel) -> Outcome:
+        """One text at most. What a provider has taken is a receipt; the next attempt texts the next number."""
+        try:
+            pages = paging.pages(self.database, parcel.delivery_id)
+            if not pages or pages[-1].state not in ("due", "sent") or pages[-1].status == "failed":
+                self._text(_about(parcel, len(pages)))
+                pages = paging.pages(self.database, parcel.delivery_id)
+        except KeyFault:
+            return Poison("no_key")
+        except Away:
+            log.warning("database_away")
+            return Unavailable("sms_waits")
+        return _outcome(pages[-1])
+
+    def go_on(self) -> None:
+        """The next number, each once, where nobody answers in time or the text did not arrive. Raises Away."""
+        for about in paging.silent(self.database, PATIENCE):
+            phones = self.enlisted.get(about.hotline)
+            if phones is not None and about.count < len(phones.numbers):
+                self._text(about)
+
+    def _text(self, about: Told) -> None:
+        phones = self.enlisted[about.hotline]
+        word = f"{self.draw():06d}"
+        said = words(about.type, about.report_id, about.priority, word, drill=self.mode != "live")
+        sms = self._sealed(phones, phones.numbers[about.count % len(phones.numbers)], said)
+        if paging.add(self.database, sms, about, word):
+            self.texter.send(sms.id)
+
+    def _sealed(self, phones: Phones, to: str, said: str) -> Outgoing:
+        sms_id, now = str(uuid.uuid4()), self.database.now()
+        body = json.dumps({"to": to, "from": phones.sender, "text": said}).encode()
+        box = seal(load_public(self.keys, [SENDER])[SENDER], Context(self.mode, sms_id, 1, SENDER), b"", body)
+        return Outgoing(sms_id, phones.channel, self.mode, box.key_id, box.wrap, box.sealed, now, now + LIVES)
+
+
+def _about(parcel: Parcel, count: int) -> Told:
+    return Told(parcel.delivery_id, parcel.report_id, parcel.hotline, parcel.type, parcel.priority, count)
+
+
+def _outcome(page: Page) -> Outcome:
+    if page.state == "sent":
+        return Delivered()
+    return Unavailable("sms_waits" if page.state == "due" else "sms_failed")
