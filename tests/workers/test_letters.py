@@ -1,0 +1,205 @@
+"""What a reporter says by My report reaches whoever has the report, once each; and a number that was withdrawn is in
+nothing that goes out from then on, whatever was sealed before."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from standardwebhooks.webhooks import Webhook as Verifier
+
+from reports.bodies import NO_CONTACT, message
+from reports.keyfolder import load_private, new_pair
+from reports.sealing import Context, seal
+from reports.store import chains, letters, mailboxes, rewrapping
+from reports.store import filing as web
+from reports.store import tables as t
+from reports.store.filing import Filing, Mailbox, Sealed, new_id
+from reports.store.mailboxes import Letter
+from tests.workers.filings import ONE, THREE, TWO, Desk
+from tests.workers.lying_hotline import Answer, LyingHotline
+from tests.workers.test_forward import SECRET, forwarder
+
+pytestmark = pytest.mark.slow
+
+NUMBER = "+6785550101"
+GIVEN = {"allowed": True, "how": "sms", "safe_hours": {"from": "07:00", "to": "21:00", "tz": "UTC"}, "msisdn": NUMBER}
+ROUTE = ((ONE, "primary"), (TWO, "fallback"))
+
+
+@pytest.fixture
+def hotline() -> Iterator[LyingHotline]:
+    with LyingHotline() as it:
+        yield it
+
+
+def say(
+    desk: Desk, report_id: str, kind: str = "words", text: str | None = "more", to: tuple[str, ...] = (ONE, TWO)
+) -> str:
+    """As web does; the id of the message."""
+    message_id = new_id(desk.database.now())
+    contact = {"contact_given": GIVEN, "contact_withdrawn": NO_CONTACT, "delete_asked": NO_CONTACT}.get(kind)
+    data = message(
+        report_id=report_id, message_id=message_id, mode="demo", created_at=1, kind=kind, text=text, contact=contact
+    )
+    made = []
+    for name in to:
+        box = seal(desk.public[name], Context.of_message("demo", report_id, message_id, name), b"", data)
+        made.append(Letter(name, box.key_id, box.wrap, box.sealed))
+    allowed = None if contact is None else bool(contact["allowed"])
+    for _ in range(2):  # a repeat of the same turn
+        mailboxes.say(desk.database, report_id, message_id, made, kind, allowed=allowed, close=kind == "delete_asked")
+    return message_id
+
+
+def tick(desk: Desk) -> list[tuple[str, str]]:
+    """As the clock does."""
+    return [
+        made
+        for message_id, report_id in letters.unnumbered(desk.database)
+        for made in letters.make_deliveries(desk.database, message_id, report_id)
+    ]
+
+
+def sent_report(desk: Desk, contact: dict[str, Any] | None = None) -> tuple[str, str]:
+    """(its id, its delivery to ONE)"""
+    now = desk.database.now()
+    report_id = new_id(now)
+    data = json.dumps({"report_id": report_id, "contact": contact or NO_CONTACT, "narrative": "\\ud83d"}).encode()
+    parts = []
+    for name, role in ROUTE:
+        box = seal(desk.public[name], Context("demo", report_id, 1, name), b"{}", data)
+        parts.append(Sealed(name, role, "CATEGORY", box.key_id, box.wrap, box.head, box.sealed))
+    filing = Filing(report_id, report_id.encode()[:32], 1, now, "VU", "demo", "P2", "complete", tuple(parts))
+    box_of = Mailbox(report_id.encode()[:32], b"p" * 32, b"public", b"sealed")
+    [delivery] = web.file(desk.database, filing, lambda _: box_of).deliveries
+    return report_id, delivery
+
+
+def messages(desk: Desk) -> list[tuple[str, int, str]]:
+    return [(row.hotline, row.revision, row.state) for row in desk.deliveries() if row.type == "message"]
+
+
+def test_it_arrives_once_signed_with_a_key_of_its_own(desk: Desk, hotline: LyingHotline) -> None:
+    report_id, delivery = sent_report(desk)
+    hotline.answer(Answer(), Answer(503), Answer())
+    forwarder(desk, hotline).deliver(delivery)
+    said = say(desk, report_id, text=" as typed")
+    [(made, priority)] = tick(desk)
+    assert (tick(desk), priority) == ([], "P2")
+    assert forwarder(desk, hotline).deliver(made)
+    assert forwarder(desk.later(minutes=10), hotline).deliver(made)
+    _, failed, taken = hotline.taken
+    assert failed.headers["webhook-id"] == taken.headers["webhook-id"] == made != delivery
+    Verifier(SECRET).verify(taken.body, dict(taken.headers))
+    assert taken.data["type"] == "report.message"
+    assert taken.data["data"] == {
+        "schema": "cop-message",
+        "version": "1.0",
+        "report_id": report_id,
+        "message_id": said,
+        "mode": "demo",
+        "from": "reporter",
+        "kind": "words",
+        "text": " as typed",
+        "contact": None,
+        "created_at": "1970-01-01T00:00:01Z",
+    }
+    assert desk.acts(made) == ["made", "delivered"]
+    assert desk.acts(report_id) == ["sent", "words"]
+
+
+def test_who_gets_the_report_later_gets_what_was_said_before_and_after(desk: Desk) -> None:
+    report_id, _ = sent_report(desk)
+    say(desk, report_id)
+    tick(desk)
+    assert messages(desk) == [(ONE, 1, "due")]
+    assert chains.add_fallback(desk.database, report_id, TWO, "NO_RECEIPT")
+    assert messages(desk) == [(ONE, 1, "due"), (TWO, 1, "due")]
+    say(desk, report_id)
+    tick(desk)
+    assert sorted(messages(desk)) == [(ONE, 1, "due"), (ONE, 2, "due"), (TWO, 1, "due"), (TWO, 2, "due")]
+
+
+def test_who_handed_the_report_back_is_told_nothing_more(desk: Desk) -> None:
+    report_id, _ = sent_report(desk)
+    with desk.database.write() as connection:
+        connection.execute(t.delivery.update().values(handling="rejected"))
+    say(desk, report_id)
+    assert tick(desk) == []
+
+
+def test_a_hotline_that_is_no_part_of_the_route_gets_nothing(desk: Desk) -> None:
+    report_id, _ = sent_report(desk)
+    say(desk, report_id, to=(THREE,))
+    assert tick(desk) == []
+
+
+@pytest.mark.rule("S-13")
+def test_after_a_withdrawal_no_body_holds_the_number(desk: Desk, hotline: LyingHotline) -> None:
+    """The report was sealed with it, could not be delivered, and goes out now; so does the message that gave it."""
+    report_id, delivery = sent_report(desk, GIVEN)
+    hotline.answer(Answer(503))
+    forwarder(desk, hotline).deliver(delivery)
+    assert NUMBER.encode() in hotline.taken[0].body
+    say(desk, report_id, "contact_given", None)
+    say(desk, report_id, "contact_withdrawn", None)
+    tick(desk)
+    chains.add_fallback(desk.database, report_id, TWO, "NO_RECEIPT")
+    later = desk.later(hours=1)
+    forwarder(later, hotline).drain(["P2"])
+    bodies = [taken.body for taken in hotline.taken[1:]]
+    assert len(bodies) == 6  # the report, two messages; to each of the two
+    assert not any(NUMBER.encode() in body for body in bodies)
+    assert all(taken.data["data"]["contact"] == NO_CONTACT for taken in hotline.taken[1:])
+
+
+@pytest.mark.rule("S-13")
+def test_given_again_it_may_be_used_again(desk: Desk, hotline: LyingHotline) -> None:
+    report_id, delivery = sent_report(desk, GIVEN)
+    say(desk, report_id, "contact_withdrawn", None)
+    say(desk, report_id, "contact_given", None)
+    forwarder(desk, hotline).deliver(delivery)
+    assert hotline.taken[0].data["data"]["contact"] == GIVEN
+
+
+def test_after_deletion_the_report_goes_on_without_the_number(desk: Desk, hotline: LyingHotline) -> None:
+    """What was sent is delivered all the same: the hotline's law decides about its copy."""
+    report_id, delivery = sent_report(desk, GIVEN)
+    say(desk, report_id, "delete_asked", None)
+    tick(desk)
+    forwarder(desk, hotline).drain(["P2"])
+    types = sorted(taken.data["type"] for taken in hotline.taken)
+    assert types == ["report.created", "report.message"]
+    assert not any(NUMBER.encode() in taken.body for taken in hotline.taken)
+    assert desk.acts(report_id) == ["sent", "delete_asked"]
+    assert desk.delivery(delivery).state == "delivered"
+
+
+def test_a_message_opens_nowhere_but_in_its_place(desk: Desk, hotline: LyingHotline) -> None:
+    """Moved to another report by whoever has the database."""
+    one, _ = sent_report(desk)
+    two, _ = sent_report(desk)
+    say(desk, one)
+    with desk.database.write() as connection:
+        connection.execute(t.message.update().values(report_id=two))
+    [(made, _)] = tick(desk)
+    forwarder(desk, hotline).deliver(made)
+    assert desk.delivery(made).last_class == "not_sealed_to_us"
+    assert hotline.taken == []
+
+
+def test_a_rotated_key_opens_what_was_said_before(desk: Desk, hotline: LyingHotline) -> None:
+    report_id, _ = sent_report(desk)
+    say(desk, report_id)
+    [(made, _)] = tick(desk)
+    old = desk.public[ONE]
+    new = new_pair(desk.keys, ONE)
+    assert rewrapping.naming(desk.database, old.key_id) == 2
+    done = rewrapping.rewrap_all(desk.database, load_private(desk.keys, [ONE]), ONE, new)
+    assert (done.done, done.unreadable) == (2, 0)
+    assert rewrapping.naming(desk.database, old.key_id) == 0
+    forwarder(desk, hotline).deliver(made)
+    assert [taken.data["data"]["text"] for taken in hotline.taken] == ["more"]
