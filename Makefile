@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV := .uv/bin/uv
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help setup demo test test-fast check faults bench lock clean
+.PHONY: help setup demo test test-fast check faults bench drops lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -39,6 +39,9 @@ faults: setup ## kill everything, count every report, prove that it would be see
 
 bench: setup ## speed as ratios to a floor measured in the same run; also var/bench.json and docs/performance.svg
 	@$(BIN)/python -m tests.support.bench --draw docs/performance.svg
+
+drops: setup ## 10,000 callers whose lines drop, and how many are heard; CALLERS=, SEED=
+	@$(BIN)/python -m tests.drops
 
 lock: $(UV) ## make requirements.lock anew from pyproject.toml
 	@$(UV) pip compile --quiet --python $(PYTHON) --universal --generate-hashes --no-emit-index-url \

@@ -1,0 +1,1 @@
+"""Calls that drop: how many reports arrive all the same."""

@@ -1,0 +1,88 @@
+"""`make drops`: thousands of callers whose lines drop, and how many are heard. Ends with 1 where the goal is missed.
+
+CALLERS=n and SEED=n choose others; the whole run writes its tables into docs/drops.md and README.md.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress, TimeRemainingColumn
+
+from tests.drops.caller import Outcome, Way
+from tests.drops.street import Figures, figures, on_a_street_of_its_own
+from tests.drops.table import WAYS, callers_of, table, tables
+
+ROOT = Path(__file__).parents[2]
+CALLERS, SEED = 10_000, 1
+ON_ONE_STREET = 250
+GOAL = 95  # of 100 callers sent, where each screen drops with a chance of 5 in 100
+
+
+def main(environ: Mapping[str, str], console: Console) -> int:
+    callers, seed = int(environ.get("CALLERS") or CALLERS), int(environ.get("SEED") or SEED)
+    found: dict[Way, list[Outcome]] = {way: [] for way in WAYS}
+    with Progress(*Progress.get_default_columns()[:-1], TimeRemainingColumn(), console=console) as progress:
+        bars = {way: progress.add_task(_title(way), total=callers_of(way, callers)) for way in WAYS}
+        for way, outcomes in _all(callers, seed):
+            found[way] += outcomes
+            progress.advance(bars[way], len(outcomes))
+    shown = {way: figures(outcomes) for way, outcomes in found.items()}
+    console.print(tables(shown, seed), highlight=False, soft_wrap=True)
+    if (callers, seed) == (CALLERS, SEED):
+        _write("docs/drops.md", "figures", tables(shown, seed))
+        _write("README.md", "drops", table(shown, None))
+    return int(_missed(shown, console))
+
+
+def _all(callers: int, seed: int) -> Iterator[tuple[Way, list[Outcome]]]:
+    with ProcessPoolExecutor(os.cpu_count(), initializer=_quiet) as pool:
+        started = {
+            pool.submit(on_a_street_of_its_own, way, seed, street): way
+            for way in WAYS
+            for street in _streets(callers_of(way, callers))
+        }
+        for future in as_completed(started):
+            yield started[future], future.result()
+
+
+def _streets(callers: int) -> list[range]:
+    return [range(first, min(first + ON_ONE_STREET, callers)) for first in range(0, callers, ON_ONE_STREET)]
+
+
+def _missed(shown: Mapping[Way, Figures], console: Console) -> bool:
+    as_built = shown[WAYS[0]]
+    wrong = [way for way, one in shown.items() if one.false_sent or one.foreign]
+    for way in wrong:
+        console.print(f"[bold red]{_title(way)}: Sent without a report, or another's words in it[/]")
+    if as_built.sent < GOAL:
+        console.print(f"[bold red]{as_built.sent:.1f} % are sent; the goal is {GOAL} %[/]")
+    return bool(wrong) or as_built.sent < GOAL
+
+
+def _title(way: Way) -> str:
+    words = "before" if way.words_before else "after"
+    return f"{way.chance:.0%}, words {words} Send" + (", network's limits" if way.limit else "")
+
+
+def _write(page: str, name: str, made: str) -> None:
+    path = ROOT / page
+    inside = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+    path.write_text(inside.sub(lambda found: f"{found[1]}{made}{found[2]}", path.read_text("utf-8")), "utf-8")
+
+
+def _quiet() -> None:
+    """Web's log would run through the bars; what goes wrong comes back as an error."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+
+
+if __name__ == "__main__":
+    sys.exit(main(os.environ, Console()))

@@ -1,0 +1,158 @@
+"""One caller from the first dial until the report is sent, or until nobody dials again; then what the store holds."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+import time_machine
+from sqlalchemy import select
+
+from reports.store import maturing
+from reports.store import tables as t
+from tests.drops.person import OWN_WORDS, SENT, Person, seconds_to_read, seconds_to_type
+from tests.support.app import App
+
+CHANNELS = ("africastalking", "ussd", "kannel")
+CALLS = 4  # the first, and three more
+NEXT_CALL = (10, 60)  # seconds until the same person dials again
+TOLD = 0.5  # of the drops, the network tells us that the line is gone
+LONG_AFTER = 40 * 60  # seconds: by then everything that files itself has, and nothing of a conversation is left
+
+
+@dataclass(frozen=True)
+class Limit:
+    """How many seconds a network waits for a reply, and for the end of a call."""
+
+    reply: float
+    call: float
+
+
+@dataclass(frozen=True)
+class Way:
+    """How lines are: `chance` of a drop at each screen; `limit`, where the network has one."""
+
+    chance: float
+    words_before: bool
+    limit: Limit | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    in_danger: bool
+    sent: int  # reports of this caller that are filed complete
+    saw_sent: bool
+    rescued: bool  # filed INCOMPLETE, and never sent
+    words: bool  # with what was typed
+    foreign: bool  # with anything that another caller typed
+    dropped: int  # calls
+    screens: int  # until Sent was read, over all calls
+    seconds: float  # likewise, with the time between the calls
+
+
+class Dropped(Exception):
+    pass
+
+
+class Caller:
+    def __init__(self, app: App, person: Person, way: Way, chance: random.Random, clock: Clock) -> None:
+        self._app, self._person, self._way, self._chance, self._clock = app, person, way, chance, clock
+        self._phone = app.ussd(person.phone, chance.choice(CHANNELS))
+        self._screens = self._dropped = 0
+        self._saw_sent = False
+        self._told = (0, 0.0)  # screens and seconds until Sent was read
+
+    def call(self) -> None:
+        """Redials until Sent was read; a caller who has read it does not dial again to add words."""
+        self._began = self._clock.now
+        for n in range(CALLS):
+            if n:
+                self._clock.wait(self._chance.uniform(*NEXT_CALL))
+            try:
+                self._one_call()
+            except Dropped:
+                self._dropped += 1
+                if self._chance.random() < TOLD:
+                    self._phone.line_gone()
+            if self._saw_sent:
+                return
+
+    def _one_call(self) -> None:
+        self._dialled = self._clock.now
+        screen = self._receive(self._phone.dial().text)
+        while True:
+            reply = self._person.reply(screen)
+            typed_words, was_sent = screen.startswith(OWN_WORDS), self._saw_sent
+            self._take(seconds_to_type(screen, reply))
+            screen = self._receive(self._phone.type(reply).text)
+            if self._saw_sent and (self._way.words_before or (was_sent and typed_words)):
+                return
+
+    def _receive(self, screen: str) -> str:
+        """Half of the drops come before the screen does, half while it is read."""
+        drops = self._chance.random() < self._way.chance
+        if drops and self._chance.random() < 0.5:
+            raise Dropped
+        self._screens += 1
+        self._shown = self._clock.now
+        if screen.startswith(SENT) and not self._saw_sent:
+            self._saw_sent = True
+            self._told = self._screens, self._clock.now - self._began
+        if drops:
+            raise Dropped
+        self._take(seconds_to_read(screen))
+        return screen
+
+    def _take(self, seconds: float) -> None:
+        """Time with a screen open: the network may end the call meanwhile."""
+        limit = self._way.limit
+        if limit is not None:
+            left = min(self._shown + limit.reply, self._dialled + limit.call) - self._clock.now
+            if left < seconds:
+                self._clock.wait(max(left, 0))
+                raise Dropped
+        self._clock.wait(seconds)
+
+    def outcome(self) -> Outcome:
+        """What the hotlines have of this caller, long after."""
+        self._clock.wait(LONG_AFTER)
+        with redis.Redis.from_url(self._app.plan.settings["REDIS_URL"]) as client:
+            client.flushall()  # Redis goes by its own clock: by now all of it has ended
+        while ripe := maturing.mature(self._app.database):
+            for origin_key in ripe:
+                maturing.file_pending(self._app.database, origin_key)
+        reports = self._reports()
+        told = [json.dumps(kept.data) for kept in self._app.bodies([row.report_id for row in reports])]
+        sent = sum(row.completeness == "complete" for row in reports)
+        screens, seconds = self._told
+        return Outcome(
+            in_danger=self._person.danger == "Now",
+            sent=sent,
+            saw_sent=self._saw_sent,
+            rescued=bool(reports) and not sent,
+            words=any(self._person.words in body for body in told),
+            foreign=any("It happens" in body and self._person.words not in body for body in told),
+            dropped=self._dropped,
+            screens=screens,
+            seconds=seconds,
+        )
+
+    def _reports(self) -> list[Any]:
+        since = int(self._began * 1_000_000)
+        with self._app.database.read() as connection:
+            return list(connection.execute(select(t.report).where(t.report.c.created_at >= since)))
+
+
+class Clock:
+    """The app's time, which stands until somebody waits."""
+
+    def __init__(self, traveller: time_machine.Traveller, now: float) -> None:
+        self._traveller, self.now = traveller, now
+        self.wait(0)
+
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+        self._traveller.move_to(self.now, tick=False)

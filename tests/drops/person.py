@@ -1,0 +1,63 @@
+"""One caller: what is answered to each screen, and how long reading and typing take."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+OWN_WORDS = ("Tell us in your own words", "Who, where and when last seen")
+SENT = "Sent"
+WORDS_A_MINUTE = 200  # read
+SECONDS_A_KEY = 6  # to find and press one key of a menu
+SECONDS_A_WORD = 6  # to type one, on a keypad
+WORDS = (3, 15)  # of their own that callers have to say; beside the one that nobody else types
+SAYING = "It happens on the way home nearly every day after school with people there"
+DANGER = {"Now": 20, "Soon": 30, "No": 35, "Not sure": 15}  # of 100 callers
+CATEGORIES = ("Hurt, bad touch", "Asks photos, money", "Photos online", "Missing child", "Forced or sold",
+              "Bullying, threats", "Hurting myself", "No care or food", "Something else")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Person:
+    """Answers the same on every call. `words` hold what no other caller types."""
+
+    phone: str
+    words: str
+    danger: str
+    category: str
+    number: int  # which of the choices, where the screen tells only then what there is to choose
+
+    def reply(self, screen: str) -> str:
+        if screen.startswith(OWN_WORDS):
+            return self.words
+        if screen.startswith("Are you or a child in danger?"):
+            return self.danger
+        if screen.startswith("What happened?"):
+            return self.category
+        if screen.startswith(("How old", "Who is", "Where ", "May staff")):
+            return str(1 + self.number % _choices(screen))
+        return "1"  # Report, Go on, Send, Add your words
+
+
+def meet(seed: int, index: int) -> Person:
+    chance = random.Random(f"person {seed} {index}")
+    mark = "".join(chance.choices("abcdefghkmnprstuvwxyz", k=6))
+    return Person(
+        phone=f"+6785{index:06d}",
+        words=f"{' '.join(SAYING.split()[: chance.randint(*WORDS) - 1])} {mark}{index}",
+        danger=chance.choices(list(DANGER), list(DANGER.values()))[0],
+        category=chance.choice(CATEGORIES),
+        number=chance.randrange(60),
+    )
+
+
+def seconds_to_read(screen: str) -> float:
+    return len(screen.split()) * 60 / WORDS_A_MINUTE
+
+
+def seconds_to_type(screen: str, reply: str) -> float:
+    return len(reply.split()) * SECONDS_A_WORD if screen.startswith(OWN_WORDS) else SECONDS_A_KEY
+
+
+def _choices(screen: str) -> int:
+    return sum(line[:2].strip().isdecimal() and line[0] != "0" for line in screen.split("\n")[1:])

@@ -1,0 +1,99 @@
+"""Callers one after the other, on the whole of web with a real Valkey and a real database; and the figures of all."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import statistics
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import time_machine
+
+from reports import country
+from tests.drops.caller import Caller, Clock, Outcome, Way
+from tests.drops.person import meet
+from tests.support.app import App
+from tests.support.valkey import Valkey
+
+BEGAN = 1_795_000_000  # unix seconds
+CODE = 'code = "*111*163#"\n'
+
+
+@dataclass(frozen=True)
+class Figures:
+    callers: int
+    dropped: float  # calls that dropped, a caller
+    sent: float  # all shares are of 100
+    saw_sent: float
+    words: float
+    in_danger: int
+    rescued: float  # of those in danger
+    unheard: float  # nothing of them arrived
+    twice: float  # more than one report of theirs is filed
+    screens: float  # median, of those who read Sent
+    seconds: float  # likewise
+    false_sent: int  # callers who read Sent, and no report is there
+    foreign: int  # callers whose report has another's words
+
+
+def figures(outcomes: Sequence[Outcome]) -> Figures:
+    done = [one for one in outcomes if one.saw_sent]
+    in_danger = [one for one in outcomes if one.in_danger]
+    return Figures(
+        callers=len(outcomes),
+        dropped=sum(one.dropped for one in outcomes) / len(outcomes),
+        sent=_share([one.sent > 0 for one in outcomes]),
+        saw_sent=_share([one.saw_sent for one in outcomes]),
+        words=_share([one.words for one in outcomes]),
+        in_danger=len(in_danger),
+        rescued=_share([one.rescued for one in in_danger]),
+        unheard=_share([not one.sent and not one.rescued for one in outcomes]),
+        twice=_share([one.sent > 1 for one in outcomes]),
+        screens=statistics.median([one.screens for one in done] or [0]),
+        seconds=statistics.median([one.seconds for one in done] or [0]),
+        false_sent=sum(one.saw_sent and not one.sent for one in outcomes),
+        foreign=sum(one.foreign for one in outcomes),
+    )
+
+
+def call_all(redis_url: str, way: Way, seed: int, indices: Sequence[int]) -> list[Outcome]:
+    """The same callers and the same luck for the same seed, whoever calls before them."""
+    with _web(redis_url, words_before=way.words_before) as app, time_machine.travel(BEGAN, tick=False) as traveller:
+        clock = Clock(traveller, BEGAN)
+        outcomes = []
+        for index in indices:
+            caller = Caller(app, meet(seed, index), way, random.Random(f"luck {seed} {index}"), clock)
+            caller.call()
+            outcomes.append(caller.outcome())
+        assert app.parts.spool.names() == [], "the database was away; these figures would say nothing"
+    return outcomes
+
+
+def on_a_street_of_its_own(way: Way, seed: int, indices: Sequence[int]) -> list[Outcome]:
+    """With a Valkey for these callers alone."""
+    valkey = Valkey().start()
+    try:
+        return call_all(valkey.url, way, seed, indices)
+    finally:
+        valkey.remove()
+
+
+@contextmanager
+def _web(redis_url: str, *, words_before: bool) -> Iterator[App]:
+    folder = Path(tempfile.mkdtemp(prefix="tc-"))
+    shipped = (country.SHIPPED / "vu.toml").read_text(encoding="utf-8")
+    told = shipped.replace(CODE, f"{CODE}words_before_send = true\n") if words_before else shipped
+    assert (told != shipped) is words_before
+    (folder / "vu.toml").write_text(told, encoding="utf-8")
+    app = App(redis_url, {"TOKAUT_COUNTRY_DIR": str(folder), "COUNTRIES": "vu"})
+    yield app
+    app.close()
+    shutil.rmtree(folder)
+
+
+def _share(of: Sequence[bool]) -> float:
+    return 100 * sum(of) / len(of) if of else 0.0

@@ -1,0 +1,48 @@
+"""The figures as a table of Markdown, the same on the terminal and on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tests.drops.caller import Limit, Way
+from tests.drops.street import Figures
+
+NETWORK = Limit(reply=60, call=180)
+WAYS = tuple(
+    Way(chance, words_before, limit)
+    for limit in (None, NETWORK)
+    for chance in (0.05, 0.10)
+    for words_before in (False, True)
+)
+FEWER = 5  # a fifth of the callers meets the network that does not wait
+HEAD = (
+    "| a screen drops | own words | sent | with words | of those in danger: rescued | nothing arrived | twice "
+    "| screens | seconds |",
+    "|---|---|---|---|---|---|---|---|---|",
+)
+
+
+def callers_of(way: Way, callers: int) -> int:
+    return callers if way.limit is None else max(callers // FEWER, 1)
+
+
+def table(found: Mapping[Way, Figures], limit: Limit | None) -> str:
+    rows = [_row(way, figures) for way, figures in found.items() if way.limit == limit]
+    return "\n".join((*HEAD, *rows)) + "\n"
+
+
+def tables(found: Mapping[Way, Figures], seed: int) -> str:
+    said = [f"{one.callers:,} callers for each row" for one in (found[WAYS[0]], found[WAYS[-1]])]
+    return (
+        f"{said[0]}, seed {seed}. A line that drops, and nothing else:\n\n"
+        f"{table(found, None)}\n"
+        f"And on a network that waits {NETWORK.reply:.0f} s for a reply and ends a call after {NETWORK.call:.0f} s, "
+        f"{said[1]}:\n\n"
+        f"{table(found, NETWORK)}"
+    )
+
+
+def _row(way: Way, f: Figures) -> str:
+    words = "before Send" if way.words_before else "after Send"
+    shares = f"{f.sent:.1f} % | {f.words:.1f} % | {f.rescued:.1f} % | {f.unheard:.1f} % | {f.twice:.1f} %"
+    return f"| {100 * way.chance:.0f} % | {words} | {shares} | {f.screens:.0f} | {f.seconds:.0f} |"

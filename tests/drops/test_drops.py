@@ -1,0 +1,64 @@
+"""The small form of `make drops`: 300 callers, seeded. The figures of 10,000 are on docs/drops.md."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from tests.docs.pages import part
+from tests.drops.__main__ import CALLERS, GOAL, SEED
+from tests.drops.caller import Way
+from tests.drops.person import OWN_WORDS, meet, seconds_to_read, seconds_to_type
+from tests.drops.street import call_all, figures
+from tests.drops.table import HEAD, NETWORK, WAYS
+
+SMALL = 300
+
+
+@pytest.mark.slow
+@pytest.mark.rule("S-12")
+@pytest.mark.rule("S-38")
+def test_a_line_that_drops_at_one_screen_in_twenty_keeps_hardly_anybody_from_being_heard(redis_url: str) -> None:
+    """The report is sent though half of the callers lose the line; nobody reads Sent for nothing."""
+    found = figures(call_all(redis_url, WAYS[0], 1, range(SMALL)))
+    assert found.dropped > 0.4, "the lines did not drop"
+    assert found.sent >= GOAL
+    assert (found.false_sent, found.foreign) == (0, 0)
+    assert found.words > 80
+
+
+@pytest.mark.slow
+def test_with_lines_that_hold_everybody_is_heard_with_all_words(redis_url: str) -> None:
+    found = figures(call_all(redis_url, Way(chance=0, words_before=True), 1, range(20)))
+    assert (found.sent, found.words, found.unheard, found.twice, found.dropped) == (100, 100, 0, 0, 0)
+
+
+@pytest.mark.slow
+def test_who_drops_always_is_heard_only_in_danger_and_never_as_sent(redis_url: str) -> None:
+    found = figures(call_all(redis_url, Way(chance=0.6, words_before=False), 1, range(60)))
+    assert found.sent < 10 and found.rescued > 0 and found.unheard > 50
+    assert found.false_sent == 0
+
+
+@pytest.mark.slow
+@pytest.mark.rule("S-15")
+def test_asking_for_words_before_send_loses_reports_where_the_network_does_not_wait(redis_url: str) -> None:
+    """Why they are asked after Send unless the network's card says that it waits."""
+    after, before = (figures(call_all(redis_url, Way(0.05, words, NETWORK), 1, range(60))) for words in (False, True))
+    assert after.sent >= GOAL > 70 > before.sent
+
+
+def test_callers_and_their_time_are_the_same_for_the_same_seed() -> None:
+    assert meet(1, 7) == meet(1, 7) != meet(2, 7)
+    assert len({meet(1, n).words for n in range(500)}) == 500
+    assert seconds_to_read("one two three four five six seven eight nine ten") == 3
+    assert (seconds_to_type("Send to", "1"), seconds_to_type(OWN_WORDS[0], "three words here")) == (6, 18)
+    assert random.Random("luck 1 1").random() == random.Random("luck 1 1").random()
+
+
+def test_the_pages_have_the_figures_of_the_whole_run() -> None:
+    shown = part("docs/drops.md", "figures")
+    assert f"{CALLERS:,} callers for each row, seed {SEED}." in shown
+    assert shown.count(HEAD[0]) == 2 and shown.count("\n| 5 % |") == shown.count("\n| 10 % |") == 4
+    assert part("README.md", "drops") in shown
