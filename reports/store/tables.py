@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table, UniqueConstraint
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, Table, UniqueConstraint
 
-metadata = MetaData(
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_name)s",
-        "ix": "ix_%(table_name)s_%(column_0_name)s",
-    }
-)
+from reports.store.columns import ID, MICROSECONDS, metadata
+from reports.store.duty_tables import page, phone_answer
 
-ID = String(36)  # UUID, lower case
-MICROSECONDS = BigInteger
+__all__ = ["metadata", "page", "phone_answer"]  # whoever takes these from here; what is made here needs no mention
 
 # One row a report. The answers are in report_body, sealed.
 report = Table(
@@ -144,31 +138,6 @@ outgoing = Table(
     Column("status", String(12)),  # what the delivery report said: sent, delivered, failed, unknown
     Index("ix_outgoing_due", "state", "next_at"),
     Index("ix_outgoing_provider_id", "provider_id"),
-)
-
-# A text to a duty phone of a hotline: for which delivery, the how-manieth, and the word that says "I have it".
-page = Table(
-    "page",
-    metadata,
-    Column("sms_id", ID, primary_key=True),  # of outgoing
-    Column("delivery_id", ID, nullable=False),
-    Column("hotline", String(64), nullable=False),
-    Column("rank", Integer, nullable=False),
-    Column("word", String(6), nullable=False),
-    Column("created_at", MICROSECONDS, nullable=False),
-    UniqueConstraint("delivery_id", "rank"),
-    Index("ix_page_word", "hotline", "word"),
-)
-
-# A word that came from a number that the hotline lists. web writes it and knows of no text; the clock compares.
-phone_answer = Table(
-    "phone_answer",
-    metadata,
-    Column("answer_id", ID, primary_key=True),
-    Column("hotline", String(64), primary_key=True),
-    Column("word", String(6), nullable=False),
-    Column("at", MICROSECONDS, nullable=False),
-    Column("wrong", Integer, nullable=False),  # 1: no text of this hotline has the word
 )
 
 # Code and PIN of a report, as keyed hashes only. The key pair is for the hotline's answer: sealed under code and PIN.

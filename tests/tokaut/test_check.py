@@ -161,7 +161,7 @@ def test_a_data_folder_that_is_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "settings", "said"),
     [
-        ("telex", {}, ["hotline one: its delivery is telex; it can be email, "]),
+        ("telex", {}, ["hotline one: its delivery is telex; it can be "]),
         ("email", {}, ["HOTLINE_ONE_TO is not set; "]),
         ("email", {"HOTLINE_ONE_TO": "desk@one.example"}, ["hotline one is told by e-mail, and SMTP_URL names no"]),
         ("email", {"HOTLINE_ONE_TO": "desk@one.example", "SMTP_URL": "smtps://mail.example"}, []),

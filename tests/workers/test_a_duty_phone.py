@@ -1,0 +1,76 @@
+"""Every process real: a report is filed on a phone, a duty phone is texted and answers, the reporter reads so."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from reports.country import SHIPPED
+from tests.support.handsets import Texts
+from tests.support.town import Town
+from tests.support.wait import until
+
+pytestmark = pytest.mark.slow
+
+FIRST, SECOND = "+6785550181", "+6785550182"
+WORDS = "the neighbour's boat is painted blue again"
+IN_DANGER = ("Report", "Now", "Go on", "Bullying, threats", "Shefa", "Me", "No", "Send")
+CODE = re.compile(r"Code (\d{4}) (\d{4}),?\s+PIN (\d{4})")
+TEXT = re.compile(r"DRILL [0-9a-f]{6}, P1, waits\. Please open your desk\. You have it\? Answer OK (\d{6})")
+
+
+@pytest.fixture
+def town(tmp_path: Path) -> Iterator[Town]:
+    """Its child helpline has two duty phones and no server."""
+    first, *rest = (SHIPPED / "vu.toml").read_text().split('delivery = "webhook"', 1)
+    card = rest[0].replace("duty_officer = []", f'duty_officer = ["{FIRST}", "{SECOND}"]', 1)
+    (tmp_path / "vu.toml").write_text(f'{first}delivery = "sms_alert"{card}')
+    made = Town()
+    settings = {name: value for name, value in made.environment.items() if "HOTLINE_VU_PIKININI_" not in name}
+    settings |= {"COUNTRIES": "vu", "TOKAUT_COUNTRY_DIR": str(tmp_path)}
+    settings = {name: value for name, value in settings.items() if not re.match("HOTLINE_(FJ|KE)_", name)}
+    settings |= {"HOTLINE_VU_PIKININI_CHANNEL": "africastalking", "HOTLINE_VU_PIKININI_FROM": "163"}
+    made.plan = replace(made.plan, settings=settings)
+    yield made.up()
+    made.down()
+
+
+@pytest.mark.rule("S-27")
+def test_a_report_a_text_an_answer_and_the_state(town: Town) -> None:
+    phone = town.ussd_phone("africastalking", "+6785550111")
+    screen = phone.dial().text
+    for reply in IN_DANGER:
+        screen = phone.type(reply).text
+    code = CODE.search(screen)
+    assert code, screen
+    phone.type("Add your words")
+    phone.type(WORDS)
+    until(lambda: len(town.provider.to(FIRST)) > 0, "no duty phone was texted", seconds=60)
+    word = TEXT.fullmatch(town.provider.to(FIRST)[0])
+    assert word, town.provider.to(FIRST)
+    assert state(town, code) == "Pikinini Helpline has it. In danger? Call police 111."
+    desk = town.sms_phone("africastalking", FIRST)
+    assert isinstance(desk, Texts)
+    desk.text(f"Ok {word[1]}")
+    until(lambda: state(town, code).startswith("Read by Pikinini Helpline."), "it is not taken on", seconds=60)
+    assert town.provider.to(SECOND) == []
+    said = [text for _, text in town.provider.sent]
+    logs = "".join(town.log(name).read_text() for name in town.processes)
+    for secret in (WORDS, "boat", "+6785550111", *code.groups()[2:]):
+        assert secret not in " ".join(said)
+        assert f'"{secret}"' not in logs
+    assert FIRST not in logs
+    assert WORDS not in logs
+
+
+def state(town: Town, code: re.Match[str]) -> str:
+    """As My report says it, first line."""
+    phone = town.ussd_phone("africastalking", "+6785550112")
+    phone.dial()
+    phone.type("My report")
+    phone.type(code[1] + code[2])
+    return phone.type(code[3]).text.split("\n")[0]
