@@ -28,6 +28,10 @@ class Crowded(Exception):
     """Something that can wait, while so many are here that it has to. The same key leads on once there is room."""
 
 
+class Slowed(Crowded):
+    """One caller alone has read so many tips that they have to wait, for ten minutes at most."""
+
+
 class Conversation:
     def __init__(self, sessions: Sessions, walk: Walk, texting: Texting, count: Callable[[str], None]) -> None:
         self._sessions = sessions
@@ -44,8 +48,8 @@ class Conversation:
             if caller.kind == "sms":
                 raise
             return self._without_redis(caller)
-        except Crowded:
-            self._count("shed")
+        except Crowded as why:
+            self._count("slowed" if isinstance(why, Slowed) else "shed")
             return self._walk.notice(caller, "home.busy")
         except DoesNotFit:
             self._count("walk_lost")
@@ -96,6 +100,7 @@ class Conversation:
                 self._make_room(caller, record)
             moved = self._move(caller, record, unpack_drafts(loaded.drafts, self._walk.book), found, key)
             self._make_room(caller, moved.record)
+            self._slow_down(caller, loaded.read, moved.record)
             try:
                 if self._keep(caller, keys, loaded, moved):
                     return moved.record.answer
@@ -110,6 +115,11 @@ class Conversation:
         """In a crowd, what is not on the way to Send; never words. Raises Crowded, and nothing of it is kept."""
         if record and caller.crowded and limits.can_wait(record.state.screen) and not is_words(caller.inbound.text):
             raise Crowded
+
+    def _slow_down(self, caller: Caller, read: int, record: Record) -> None:
+        """Who has read very many tips; never words. Raises Slowed, and nothing of it is kept."""
+        if read >= limits.MOST_READ and limits.is_to_read(record.state.screen) and not is_words(caller.inbound.text):
+            raise Slowed
 
     def _unkept(self, caller: Caller, before: Record | None, moved: Moved) -> Turn:
         """The step was taken and cannot be kept. Taken again without its draft it would be another report.
@@ -175,7 +185,9 @@ class Conversation:
 
     def _keep(self, caller: Caller, keys: Keys, loaded: Loaded, moved: Moved) -> bool:
         drafts: Any = None if moved.drafts is None else pack_drafts(moved.drafts)
-        return self._sessions.keep(keys, loaded.version, pack_record(moved.record), SECONDS[caller.kind], drafts)
+        record, seconds = moved.record, SECONDS[caller.kind]
+        read = limits.is_to_read(record.state.screen)
+        return self._sessions.keep(keys, loaded.version, pack_record(record), seconds, drafts, read=read)
 
     def _unpack(self, loaded: Loaded) -> Record | None:
         record = unpack_record(loaded.session, self._walk.book)
@@ -192,6 +204,7 @@ class Conversation:
             self._sessions.key("s", inbound.channel, code, inbound.session, who),
             self._sessions.key("d", inbound.channel, code, who) if caller.sender.answerable else "",
             self._sessions.key("l:seen", inbound.channel, seen) if seen else "",
+            self._sessions.key("l:count", "read", who) if caller.sender.answerable else "",
         )
 
 

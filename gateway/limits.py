@@ -15,6 +15,8 @@ SILENCE = 60 * 60  # seconds
 FORGOTTEN = 30 * 60  # seconds; a machine answers sooner
 STALE = 15 * 60  # seconds
 ALWAYS_SERVED = frozenset({"home", "report", "more"})  # flows
+TO_READ = ("tips", "law")  # how the names of flows begin that only tell
+MOST_READ = 60  # screens of them in 10 minutes, by one caller: more than anybody reads
 
 Word = Literal["stop", "start", "help"]
 
@@ -74,6 +76,11 @@ def is_stale(sent_at: int | None, now: int) -> bool:
 def can_wait(screen: str) -> bool:
     """Whether it gives way in a crowd: all but the way to Send, what a child in danger needs, and words after Send."""
     return screen.partition(".")[0] not in ALWAYS_SERVED
+
+
+def is_to_read(screen: str) -> bool:
+    """Whether it is a tip or the law: slowed for who asks for very many (S-36), and nothing else is."""
+    return screen.startswith(TO_READ)
 
 
 def is_key(text: str) -> bool:

@@ -36,6 +36,7 @@ COUNTED: Mapping[str, str] = {
     "pending_not_hurried": "Drafts that file themselves in their own time",
     "unknown_delivery_report": "Delivery reports about no message of ours, or of none yet",
     "unknown_delivery_status": "Delivery reports that say what we do not know",
+    "slowed": "Callers who had read so many tips that the next ones have to wait",
     "shed": "Callers who were told that it is busy, so that reports get through",
     "over_5s": "Answers that took longer than 5 s",
 }

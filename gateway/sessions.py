@@ -23,10 +23,12 @@ from reports.sealing import Poison, Vault
 T = TypeVar("T")
 USSD_SECONDS = 15 * 60
 SMS_SECONDS = 24 * 3600
+READ_SECONDS = 10 * 60
 SEEN_SECONDS = 25 * 3600  # Africa's Talking sends an unanswered SMS again for 12 h
 
-# KEYS: session, draft, seen. ARGV: version that was read, new value, its milliseconds,
-# draft ("" leaves it, "-" deletes it), its milliseconds, seen for so many milliseconds (0: not an SMS).
+# KEYS: session, draft, seen, read. ARGV: version that was read, new value, its milliseconds,
+# draft ("" leaves it, "-" deletes it), its milliseconds, seen for so many milliseconds (0: not an SMS), count what is
+# read for so many milliseconds (0: nothing was).
 # Run twice (a retry after a lost answer), it finds its own version and gives back what it wrote.
 KEEP = """
 local there = redis.call('GET', KEYS[1])
@@ -35,6 +37,7 @@ redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 if ARGV[4] == '-' then redis.call('DEL', KEYS[2])
 elseif ARGV[4] ~= '' then redis.call('SET', KEYS[2], ARGV[4], 'PX', ARGV[5]) end
 if ARGV[6] ~= '0' then redis.call('SET', KEYS[3], '1', 'PX', ARGV[6]) end
+if ARGV[7] ~= '0' and redis.call('INCR', KEYS[4]) == 1 then redis.call('PEXPIRE', KEYS[4], ARGV[7]) end
 return ARGV[2]
 """
 
@@ -53,11 +56,15 @@ class Away(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Where one conversation is kept. `draft` and `seen` are empty where there is nothing of the kind."""
+    """Where one conversation is kept. The others are empty where there is nothing of the kind.
+
+    `read`: how many screens this caller has read lately that can wait.
+    """
 
     session: str
     draft: str = ""
     seen: str = ""
+    read: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,7 @@ class Loaded:
     session: Any
     drafts: Any
     seen: bool
+    read: int = 0
 
 
 class Sessions:
@@ -85,7 +93,7 @@ class Sessions:
 
     def load(self, keys: Keys) -> Loaded:
         """Session, drafts and whether this SMS was seen, in one round trip. Raises Away."""
-        wanted = [key for key in (keys.session, keys.draft, keys.seen) if key]
+        wanted = [key for key in (keys.session, keys.draft, keys.seen, keys.read) if key]
         gets = [("GET", key) for key in wanted]
         found = dict(zip(wanted, self._call(lambda: self._trip.ask(*gets)), strict=True))
         session = found[keys.session]
@@ -94,17 +102,24 @@ class Sessions:
             session=self._open(keys.session, session[8:] if session else None),
             drafts=self._open(keys.draft, found.get(keys.draft)),
             seen=found.get(keys.seen) is not None,
+            read=int(found.get(keys.read) or 0),
         )
 
-    def keep(self, keys: Keys, version: bytes, session: Any, seconds: int, drafts: Any = None) -> bool:
-        """Write over `version` only; false where another was faster. `drafts`: None leaves them, [] deletes them."""
+    def keep(
+        self, keys: Keys, version: bytes, session: Any, seconds: int, drafts: Any = None, *, read: bool = False
+    ) -> bool:
+        """Write over `version` only; false where another was faster. `drafts`: None leaves them, [] deletes them.
+
+        `read`: count one more screen that was read.
+        """
         value = secrets.token_bytes(8) + self._seal(keys.session, session)
         draft: bytes | str = ""
         if drafts is not None and keys.draft:
             draft = self._seal(keys.draft, drafts) if drafts else "-"
-        names = (keys.session, keys.draft or keys.session, keys.seen or keys.session)
+        names = [name or keys.session for name in (keys.session, keys.draft, keys.seen, keys.read)]
         lasts, seen = seconds * 1000, SEEN_SECONDS * 1000 if keys.seen else 0
-        return bool(self._call(lambda: self._keep(*names, version, value, lasts, draft, lasts, seen, keys=3)) == value)
+        said = (version, value, lasts, draft, lasts, seen, READ_SECONDS * 1000 if read and keys.read else 0)
+        return bool(self._call(lambda: self._keep(*names, *said, keys=4)) == value)
 
     def count_report(self, who: str) -> int | None:
         """Reports from this caller in the last 24 hours before this one; None while Redis is away. For staff only."""

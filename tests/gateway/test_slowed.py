@@ -1,0 +1,84 @@
+"""Who reads very many tips waits for the next ones; nothing else of that phone does, and no other phone (S-36)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from gateway.limits import MOST_READ, is_to_read
+from gateway.sessions import READ_SECONDS
+from tests.support.app import App
+from tests.support.handsets import Neutral
+
+BUSY = "Busy now. In danger? Call police 111. Pikinini Helpline: call 163. Please dial again in 10 minutes."
+TO_SENT = ("Report", "Now", "Go on", "Bullying, threats", "Shefa", "Me", "No", "Send")
+
+
+@pytest.mark.parametrize(
+    ("screen", "slowed"),
+    [
+        ("tips_young.a", True),
+        ("tips_parents.list", True),
+        ("law.law", True),
+        ("home.home", False),
+        ("report.danger", False),
+        ("my.code", False),
+        ("language.language", False),
+    ],
+)
+def test_what_is_slowed(screen: str, slowed: bool) -> None:
+    assert is_to_read(screen) is slowed
+
+
+@pytest.fixture
+def app(redis_url: str) -> Iterator[App]:
+    app = App(redis_url)
+    yield app
+    app.close()
+
+
+def reads_on(phone: Neutral) -> int:
+    """Screens of tips until one is refused; the last one seen is BUSY."""
+    phone.dial()
+    seen, count = phone.type("Safety tips"), 0
+    while seen.text != BUSY and count < 2 * MOST_READ:
+        count += 1
+        seen = phone.type("1" if count % 2 else "0")
+    return count
+
+
+@pytest.mark.slow
+@pytest.mark.rule("S-36")
+def test_tips_are_slowed_and_nothing_else(app: App) -> None:
+    phone = app.ussd("+6785550101", "ussd")
+    assert reads_on(phone) == MOST_READ
+    phone.dial()
+    assert phone.type("Safety tips").text == BUSY
+    phone.dial()
+    assert phone.type("My report").text.startswith("Type your 8-digit code.")
+    phone.dial()
+    for reply in TO_SENT:
+        seen = phone.type(reply)
+    assert seen.text.startswith("Sent to Pikinini Helpline.")
+    other = app.ussd("+6785550102", "ussd")
+    other.dial()
+    assert other.type("Safety tips").goes_on
+
+
+@pytest.mark.slow
+def test_it_ends_after_ten_minutes(app: App, redis_url: str) -> None:
+    reads_on(app.ussd("+6785550101", "ussd"))
+    with redis.Redis.from_url(redis_url) as there:
+        counted = list(there.scan_iter("l:count:*"))
+        assert [there.get(key) for key in counted] == [str(MOST_READ).encode()]
+        assert 0 < there.ttl(counted[0]) <= READ_SECONDS
+
+
+@pytest.mark.slow
+@pytest.mark.rule("S-36")
+def test_words_are_kept_however_much_was_read(app: App) -> None:
+    phone = app.ussd("+6785550101", "ussd")
+    reads_on(phone)
+    assert phone.type("there is something I want to say").text != BUSY
