@@ -64,8 +64,9 @@ class Numbers:
         stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
         if self._seen.get(country.file) == stamp:
             return frozenset()
-        self._seen[country.file] = stamp
-        return withdrawn(load(country.iso, path.read_text(encoding="utf-8"), country.mode))
+        gone = withdrawn(load(country.iso, path.read_text(encoding="utf-8"), country.mode))
+        self._seen[country.file] = stamp  # read, and not only tried: rights that are put right change no stamp
+        return gone
 
     def _run(self) -> None:
         while not self._stop.is_set():

@@ -168,6 +168,22 @@ def test_a_file_that_can_not_be_read_changes_nothing(web: App, own: Path, text: 
 
 
 @pytest.mark.slow
+@pytest.mark.rule("S-31")
+def test_a_file_that_could_not_be_read_is_tried_again(web: App, own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rights of a file are put right: neither its time nor its size is another then."""
+    run(own, "vu", "163")
+
+    def refused(*_: object, **__: object) -> str:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "read_text", refused)
+    web.parts.numbers.look()
+    monkeypatch.undo()
+    web.parts.numbers.look()
+    assert "163" not in web.ussd(PHONE).dial().text
+
+
+@pytest.mark.slow
 def test_a_running_web_takes_over_nothing_else(web: App, own: Path) -> None:
     """A number that somebody put in, or gave back, waits for the next start and its check."""
     text = (SHIPPED / "vu.toml").read_text()
