@@ -73,7 +73,7 @@ def lint(*, as_json: bool, flow_dir: Path, country: Sequence[str]) -> None:
     Next: `tokaut flows play` shows a screen that it names.
     """
     report = linted(read(flow_dir), every_country(country), whole=not country, quiet=as_json)
-    click.echo(json.dumps(_told(report), indent=2) if as_json else _in_words(report))
+    click.echo(json.dumps(as_told(report), indent=2) if as_json else in_words(report))
     if report.findings:
         raise SystemExit(1)
 
@@ -93,7 +93,7 @@ def linted(book: Book, countries: Countries, *, whole: bool, quiet: bool) -> Rep
     return lint.end()
 
 
-def _in_words(report: Report) -> str:
+def in_words(report: Report) -> str:
     return "\n".join([*_faults(report), *_times(report), *_late(report), _total(report)])
 
 
@@ -136,7 +136,7 @@ def _total(report: Report) -> str:
     )
 
 
-def _told(report: Report) -> dict[str, object]:
+def as_told(report: Report) -> dict[str, object]:
     found = [
         {"file": one.file, "line": one.line, "column": one.column, "screen": one.screen, "message": one.message}
         | {"where": places}

@@ -109,7 +109,7 @@ def play(  # one for each of its options
     where, book = _line(flow_dir, country, language, channel)
     playing = _begun(book, where, screen, _facts(fact))
     _echo(playing)
-    for reply in keys.split(",") if keys is not None else _asked():
+    for reply in filter(None, keys.split(",")) if keys is not None else _asked():
         if keys is not None:
             click.echo(f"  > {reply}")
         playing.take(reply)

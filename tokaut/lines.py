@@ -23,7 +23,7 @@ from reports.country import Country
 
 LOCALES = Path(locales.__file__).parent
 # What a screen needs that a conversation learns on its way, as long as it can be.
-SAID = {"code": "4821 9303", "pin": "7350", "messages": "12", "message": "Please come. " * 9 + "Please."}
+SAID = {"code": "4821 9303", "pin": "7350", "messages": "9", "message": "Please come. " * 9 + "OK."}
 # Screens of one channel alone, among those that no other screen leads to.
 ONLY = {
     "ussd": frozenset({HOME["ussd"]}),
@@ -71,7 +71,7 @@ def lines(
 def line(book: Book, country: Country, language: Catalogue, channel: str, languages: Collection[Catalogue]) -> Where:
     """All hotlines of the country are set up, and named as they would be."""
     ground = Ground.of(country, language, tuple(languages))
-    around = Surroundings({language.tag: ground}, channel, True, country.hotlines, said=_said(country, language))
+    around = Surroundings({language.tag: ground}, channel, True, country.hotlines, said=said(country, language))
     return Where(
         country=country.iso,
         language=language.tag,
@@ -83,16 +83,16 @@ def line(book: Book, country: Country, language: Catalogue, channel: str, langua
         depends=DEPENDS,
         alike=_Alike(country, around),
         lines=LINES[channel],
-        longest={name: _long(country, place) for place, name in enumerate(("send_to_1", "send_to_2"))},
+        longest={name: long_name(country, place) for place, name in enumerate(("send_to_1", "send_to_2"))},
         source_of=_Sources(language.tag),
     )
 
 
-def _said(country: Country, language: Catalogue) -> dict[str, str]:
-    return {**SAID, "desk": _long(country), "meant": language.say("Safety tips")}
+def said(country: Country, language: Catalogue) -> dict[str, str]:
+    return {**SAID, "desk": long_name(country), "meant": language.say("Safety tips")}
 
 
-def _long(country: Country, place: int = 0) -> str:
+def long_name(country: Country, place: int = 0) -> str:
     """The longest name of a hotline on screens; of a country with one hotline also the second longest."""
     names = sorted((one.screen_name for one in country.hotlines.values()), key=len, reverse=True)
     return names[min(place, len(names) - 1)] if names else ""
@@ -100,16 +100,16 @@ def _long(country: Country, place: int = 0) -> str:
 
 def _first(book: Book, channel: str) -> Iterator[str]:
     """Where a conversation may begin."""
-    for name in _apart(book, channel):
+    for name in apart(book, channel):
         if not (book.screens[name].end or name == OVERLAY):
             yield name
 
 
 def _notices(book: Book, channel: str) -> Iterator[str]:
-    yield from (name for name in _apart(book, channel) if book.screens[name].end or name == OVERLAY)
+    yield from (name for name in apart(book, channel) if book.screens[name].end or name == OVERLAY)
 
 
-def _apart(book: Book, channel: str) -> Iterator[str]:
+def apart(book: Book, channel: str) -> Iterator[str]:
     others = frozenset[str]().union(*(names for kind, names in ONLY.items() if kind != channel))
     yield from (one.id for one in book.screens.values() if (one.start or one.called) and one.id not in others)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import functools
 import itertools
+import json
 import random
+from collections.abc import Callable
 
 import pytest
 
@@ -17,7 +19,7 @@ from flows.walking import walk
 from flows.ways import NOON, Ways
 from tests.flows.phone import book
 from tests.flows.test_countries import COUNTRIES, country
-from tokaut.flows import every_country, linted
+from tokaut.flows import as_told, every_country, in_words, linted
 from tokaut.lines import DEPENDS, LIMITS, LINES, ROUTED, catalogues, line, lines, spoken
 
 
@@ -37,9 +39,15 @@ def ways(channel: str) -> Ways:
 @pytest.mark.rule("S-02")
 @pytest.mark.rule("S-08")
 @pytest.mark.rule("S-15")
-def test_no_flow_has_a_fault_anywhere() -> None:
+def test_no_flow_has_a_fault_anywhere(record_property: Callable[[str, object], None]) -> None:
     found = report()
+    record_property("printed", in_words(found).rpartition("\n")[2])
     assert [f"{one} {places}" for one, places in found.findings.items()] == []
+
+
+def test_the_whole_of_it_can_be_said_in_words_and_to_programs() -> None:
+    assert f"{report().pages:,} pages" in in_words(report())
+    assert json.loads(json.dumps(as_told(report())))["lines"] == report().lines
 
 
 def test_every_country_language_and_channel_was_walked() -> None:
