@@ -16,7 +16,7 @@ from reports.country import Country
 from reports.law import CRITERIA
 from reports.screen_words import SAID
 from tokaut.coverage import LOCALES
-from tokaut.phones import CHANNELS, phone, spoken
+from tokaut.phones import CHANNELS, phone, readable, spoken
 
 # What stands in a translation in {braces}, for people who see a number or a name in its place.
 MEANS = {
@@ -77,7 +77,7 @@ def readings(book: Book, of: Country, language: Catalogue) -> list[Reading]:
     menu = spoken(of, {language.tag: language})
     found: dict[tuple[str, ...], Reading] = {}
     for channel in CHANNELS:
-        own, english = (phone(book, of, one, channel, menu) for one in (language, PLAIN))
+        own, english = (readable(phone(book, of, one, channel, menu)) for one in (language, PLAIN))
         for form in forms(book, own):
             reading = _reading(form, own, english, language)
             key = (form.screen.id, *(page.text for page in (*reading.english, *reading.own)))

@@ -23,7 +23,7 @@ from tokaut import coverage as figures
 from tokaut import locales as command
 from tokaut import reading
 from tokaut.__main__ import main
-from tokaut.phones import CHANNELS, phone, spoken
+from tokaut.phones import CHANNELS, phone, readable, spoken
 from tokaut.reading import MEANS
 
 SHIPPED = pathlib.Path(locales.__file__).parent
@@ -163,11 +163,13 @@ def test_the_sheet_has_every_screen_with_english_beside_it(folder: pathlib.Path,
     book, known = parse.load(command.FLOWS), load(SHIPPED)
     country = next(iter(load_all([iso], "demo")))
     for channel in CHANNELS:
-        for form in forms(book, phone(book, country, known[tag], channel, spoken(country, {tag: known[tag]}))):
+        for form in forms(
+            book, readable(phone(book, country, known[tag], channel, spoken(country, {tag: known[tag]})))
+        ):
             assert f"{form.screen.id} &middot;" in found.source
             if form.screen.id.startswith(("home.", "report.")):
                 assert all(text in found.phones for text in form.text), form.text
-        for form in forms(book, phone(book, country, PLAIN, channel, spoken(country, {tag: known[tag]}))):
+        for form in forms(book, readable(phone(book, country, PLAIN, channel, spoken(country, {tag: known[tag]})))):
             assert all(text in found.phones for text in form.text), form.text
 
 
