@@ -63,14 +63,15 @@ def fields_of(kind: str, data: Mapping[str, Any]) -> dict[str, Any]:
 def changes(fields: Mapping[str, Any], there: Mapping[str, Any], *, withdrawn: bool) -> dict[str, Any]:
     """What of the fields a case that is there lacks. What staff wrote stays, but a risk only rises by us.
 
-    `withdrawn`: the reporter took the number back; ours goes, one that staff found elsewhere is theirs.
+    `withdrawn`: the reporter took the number back; ours goes, one that staff found elsewhere is theirs. Of two of ours
+    the last holds: it may be another phone, or fewer hours.
     """
     found = {name: value for name, value in fields.items() if not there.get(name) and name != "module_id"}
     ours, theirs = fields.get("risk_level"), there.get("risk_level")
     if ours in RISING and theirs in RISING and RISING.index(ours) > RISING.index(theirs):
         found["risk_level"] = ours
-    if withdrawn and ONLY_FROM in str(there.get("telephone_current") or ""):
-        found["telephone_current"] = None
+    if (withdrawn or "telephone_current" in fields) and ONLY_FROM in str(there.get("telephone_current") or ""):
+        found["telephone_current"] = fields.get("telephone_current")
     return found
 
 
@@ -102,7 +103,10 @@ def _words(data: Mapping[str, Any]) -> str:
     if data["kind"] == "contact_withdrawn":
         return "The reporter took the number back. Do not use it any more."
     if data["kind"] == "delete_asked":
-        return "The reporter deleted the report here, and asks you to delete your copy. Your law decides."
+        return (
+            "The reporter deleted the report here, and asks you to delete your copy. Your law decides. "
+            "The number is taken back: do not use it any more."
+        )
     given = data["contact"] or {"allowed": False}
     return "\n".join(filter(None, (data["text"], CONTACT + reach(given) if given["allowed"] else "")))
 

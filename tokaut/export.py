@@ -61,6 +61,7 @@ def _rows(form: str, held: reading.Held, report_id: str, hotline: str) -> list[R
     said = []
     for one in held.messages:
         found = _opened(held, one, Context.of_message(held.mode, report_id, one.message_id, hotline))
+        data = {**data, "contact": found["contact"] or data["contact"]}  # what was said last holds
         said.append(f"[{found['created_at']}, {found['kind']}] {found['text'] or ''}".rstrip())
     return sheet(form, data, "\n".join(said))
 

@@ -40,7 +40,7 @@ class Body:
 class Leased:
     """One row in the hands of one worker. `now` is the clock that the lease went by; times in microseconds.
 
-    `withdrawn`: the reporter has taken back that a number may be used.
+    `withdrawn`: the reporter has taken back that the number in it may be used, or has given another.
     """
 
     delivery_id: str
@@ -129,17 +129,20 @@ def _lease(database: Database, which: ColumnElement[bool], holder: str) -> Lease
             return None
         if row.priority != "P1":
             breakers.send_probe(connection, row.hotline, row.lease_until - LEASE)
-        mode, withdrawn = _read_report(connection, row.report_id)
+        mode, withdrawn = _read_report(connection, row)
         body = _read_body(connection, row)
     fields = {name: getattr(row, name) for name in LEASED}
     return Leased(**fields, now=row.lease_until - LEASE, mode=mode, withdrawn=withdrawn, body=body)
 
 
-def _read_report(connection: Connection, report_id: str) -> tuple[str, bool]:
+def _read_report(connection: Connection, leased: Any) -> tuple[str, bool]:
+    """What was given by My report is in its message; then no report says anything else, however late it goes out."""
     r, c = t.report.c, t.contact.c
     query = select(r.mode, c.allowed).outerjoin_from(t.report, t.contact, c.report_id == r.report_id)
-    row = connection.execute(query.where(r.report_id == report_id)).first()
-    return (row.mode, row.allowed == 0) if row else ("", False)
+    row = connection.execute(query.where(r.report_id == leased.report_id)).first()
+    if row is None:
+        return "", False
+    return row.mode, row.allowed == 0 or (row.allowed == 1 and leased.type != "message")
 
 
 def _read_body(connection: Connection, row: Any) -> Body | None:

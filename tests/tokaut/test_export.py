@@ -44,8 +44,8 @@ class Ground:
         box = seal(public, Context("demo", REPORT_ID, 1, name), b"{}", json_bytes(self.data))
         return filing.Sealed(name, role, "CATEGORY_FIRST", box.key_id, box.wrap, box.head, box.sealed)
 
-    def say_later(self, text: str) -> None:
-        data = message(report_id=REPORT_ID, message_id=LATER, mode="demo", created_at=1_795_600_000, text=text)
+    def say_later(self, text: str | None, **more: Any) -> None:
+        data = message(report_id=REPORT_ID, message_id=LATER, mode="demo", created_at=1_795_600_000, text=text, **more)
         box = seal(self.public, Context.of_message("demo", REPORT_ID, LATER, ONE), b"", data)
         row = {"message_id": LATER, "recipient": ONE, "report_id": REPORT_ID, "number": 1, "created_at": 1}
         with self.database.write() as connection:
@@ -102,6 +102,15 @@ def test_a_number_that_was_taken_back_is_not(ground: Ground) -> None:
     ground.withdraw()
     ground.run(REPORT_ID, "cybertipline", "--out", str(gone))
     assert [MSISDN in path.read_text() for path in (kept, gone)] == [True, False]
+
+
+@pytest.mark.rule("S-13")
+def test_of_two_numbers_the_one_that_was_given_last_is(ground: Ground) -> None:
+    given = ground.data["contact"] | {"msisdn": "+6785550199"}
+    ground.say_later(None, kind="contact_given", contact=given)
+    out = ground.folder / "sheet.txt"
+    ground.run(REPORT_ID, "cybertipline", "--out", str(out))
+    assert [number in out.read_text() for number in ("+6785550199", MSISDN)] == [True, False]
 
 
 def test_nothing_is_written_over_and_nothing_without_a_key(ground: Ground) -> None:

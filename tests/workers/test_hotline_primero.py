@@ -173,13 +173,13 @@ def test_a_message_is_a_note_and_waits_for_its_case(server: PrimeroServer) -> No
 @pytest.mark.rule("S-13")
 def test_a_number_that_is_taken_back_goes_and_one_that_staff_found_stays(server: PrimeroServer) -> None:
     outcome(server, created())
-    assert outcome(server, said("contact_withdrawn"), IDS[8]) == Delivered(200)
+    assert outcome(server, said("contact_withdrawn", contact=NO_CONTACT), IDS[8]) == Delivered(200)
     assert server.state.cases[REPORT]["telephone_current"] is None
     assert MSISDN not in json.dumps(server.state.cases)
     assert "Contact: taken back" in server.state.notes(REPORT)[0]["note_text"]
     assert "They write to me each evening." in server.state.notes(REPORT)[0]["note_text"]
     server.state.cases[REPORT]["telephone_current"] = "5550199, the aunt"
-    outcome(server, said("contact_withdrawn"), IDS[9])
+    outcome(server, said("contact_withdrawn", contact=NO_CONTACT), IDS[9])
     assert server.state.cases[REPORT]["telephone_current"] == "5550199, the aunt"
 
 
@@ -190,10 +190,22 @@ def test_a_number_that_is_given_later_comes_with_its_hours(server: PrimeroServer
     assert MSISDN in server.state.notes(REPORT)[1]["note_text"]
 
 
-def test_an_asking_to_delete_is_said_in_words(server: PrimeroServer) -> None:
+@pytest.mark.rule("S-13")
+def test_of_two_numbers_of_ours_the_one_that_was_given_last_stands(server: PrimeroServer) -> None:
+    """Its hours too: outside of them somebody else may hold the phone."""
     outcome(server, created())
-    assert outcome(server, said("delete_asked"), IDS[8]) == Delivered(200)
+    given = json.loads(complete())["data"]["contact"] | {"msisdn": "+6785550199"}
+    outcome(server, said("contact_given", contact=given), IDS[8])
+    assert server.state.cases[REPORT]["telephone_current"].startswith("sms to +6785550199, only from 08:00")
+
+
+@pytest.mark.rule("S-13")
+def test_an_asking_to_delete_is_said_in_words_and_takes_the_number_back(server: PrimeroServer) -> None:
+    outcome(server, created())
+    assert outcome(server, said("delete_asked", contact=NO_CONTACT), IDS[8]) == Delivered(200)
     assert "asks you to delete your copy" in server.state.notes(REPORT)[1]["note_text"]
+    assert server.state.cases[REPORT]["telephone_current"] is None
+    assert MSISDN not in json.dumps(server.state.cases)
 
 
 def test_what_this_primero_has_no_value_for_is_left_out_and_stands_in_the_note(server: PrimeroServer) -> None:

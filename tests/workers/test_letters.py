@@ -157,12 +157,16 @@ def test_after_a_withdrawal_no_body_holds_the_number(desk: Desk, hotline: LyingH
 
 
 @pytest.mark.rule("S-13")
-def test_given_again_it_may_be_used_again(desk: Desk, hotline: LyingHotline) -> None:
-    report_id, delivery = sent_report(desk, GIVEN)
+def test_given_again_only_what_was_given_last_may_be_used(desk: Desk, hotline: LyingHotline) -> None:
+    """It may be another phone, or fewer hours: what the report said before goes out no more."""
+    before = GIVEN | {"msisdn": "+6785550199"}
+    report_id, delivery = sent_report(desk, before)
     say(desk, report_id, "contact_withdrawn", None)
     say(desk, report_id, "contact_given", None)
     forwarder(desk, hotline).deliver(delivery)
-    assert hotline.taken[0].data["data"]["contact"] == GIVEN
+    for made, _ in tick(desk):
+        forwarder(desk, hotline).deliver(made)
+    assert [taken.data["data"]["contact"] for taken in hotline.taken] == [NO_CONTACT, NO_CONTACT, GIVEN]
 
 
 def test_after_deletion_the_report_goes_on_without_the_number(desk: Desk, hotline: LyingHotline) -> None:

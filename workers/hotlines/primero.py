@@ -81,8 +81,9 @@ class Told:
         sent = json.loads(parcel.body)
         data = sent["data"]
         said = note(parcel.type, sent["timestamp"], data, parcel.delivery_id)
-        withdrawn = data.get("kind") == "contact_withdrawn"
-        return cls(parcel.type, data["report_id"], fields_of(parcel.type, data), said, withdrawn)
+        contact = data.get("contact")  # of a message: only where it was given or taken back
+        taken_back = parcel.type == "message" and contact is not None and not contact["allowed"]
+        return cls(parcel.type, data["report_id"], fields_of(parcel.type, data), said, taken_back)
 
 
 class Primero:
