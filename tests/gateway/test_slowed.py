@@ -10,8 +10,10 @@ import redis
 from gateway.limits import MOST_READ, is_to_read
 from gateway.sessions import READ_SECONDS
 from tests.support.app import App
-from tests.support.handsets import Neutral
+from tests.support.handsets import AfricasTalking, Neutral
+from tests.support.handsets_kannel import KannelUssd
 
+Handset = AfricasTalking | KannelUssd | Neutral
 BUSY = "Busy now. In danger? Call police 111. Pikinini Helpline: call 163. Please dial again in 10 minutes."
 TO_SENT = ("Report", "Now", "Go on", "Bullying, threats", "Shefa", "Me", "No", "Send")
 
@@ -39,7 +41,7 @@ def app(redis_url: str) -> Iterator[App]:
     app.close()
 
 
-def reads_on(phone: Neutral) -> int:
+def reads_on(phone: Handset) -> int:
     """Screens of tips until one is refused; the last one seen is BUSY."""
     phone.dial()
     seen, count = phone.type("Safety tips"), 0
