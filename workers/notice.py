@@ -12,15 +12,17 @@ from workers.mail import NotTaken, Post
 
 URGENT = ("P1", "P2")
 WAITS: Mapping[str, str] = {
-    "created": "one {} waits",
-    "updated": "one {} has more",
-    "message": "one {} has a message",
-    "unread": "one message waits that nobody could read",
+    "created": "waits",
+    "updated": "has more",
+    "message": "has a message",
 }
 
 
 def what(parcel: Parcel) -> str:
-    return WAITS[parcel.type].format("urgent report" if parcel.priority in URGENT else "report")
+    if parcel.type == "unread":
+        return "one message waits that nobody could read"
+    report = "urgent report" if parcel.priority in URGENT else "report"
+    return f"one {report} {WAITS[parcel.type]}"
 
 
 def mail(parcel: Parcel, means: Means, sender: str, to: str) -> EmailMessage:
