@@ -73,9 +73,9 @@ def _sealed(hotline: str, current: str) -> tuple[tuple[Table, Select[Any]], ...]
     waiting = select(p.origin_key, p.report_id, p.revision, p.recipient, p.mode, p.key_id, p.wrap).where(
         p.recipient == hotline, p.key_id != current
     )
-    named = (m.report_id + "/" + m.message_id).label("report_id"), literal(0).label("revision")
+    context = (m.report_id + "/" + m.message_id).label("report_id"), literal(0).label("revision")
     said = (
-        select(m.message_id, *named, m.recipient, t.report.c.mode, m.key_id, m.wrap)
+        select(m.message_id, *context, m.recipient, t.report.c.mode, m.key_id, m.wrap)
         .join_from(t.message, t.report, m.report_id == t.report.c.report_id)
         .where(m.recipient == hotline, m.key_id != current)
     )
