@@ -38,7 +38,6 @@ WAITING: Mapping[str, str] = {
     "A-39": CONSOLE,
     "A-45": "the list of parts (SBOM) is made by the release build, which is not there yet",
     "A-47": "logins and reading come with the console",
-    "X-03": "words by My report are not there yet",
     "X-13": "two people and an audit row come with the console",
     "X-14": CONSOLE,
     "X-15": CONSOLE,
