@@ -327,7 +327,7 @@ def test_a_wrong_code_a_wrong_pin_a_locked_one_and_a_closed_one_are_answered_ali
 
 
 def trips(app: App, monkeypatch: pytest.MonkeyPatch, code: str, pin: str) -> tuple[str, tuple[str, ...], int]:
-    """What the PIN's answer is, and what was asked for it of database and Redis."""
+    """What the PIN's answer is, and what database and Redis were asked for that."""
     phone = app.ussd(number(64))
     walk(phone, "My report", code)
     statements: list[str] = []
