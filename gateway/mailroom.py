@@ -25,6 +25,7 @@ from reports.store import mailboxes
 from reports.store.database import Away, Database
 
 UNNAMED = "A hotline"
+WRITTEN = "my.written"  # the screen after words for staff
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +47,11 @@ class Mailroom:
     def around(self, around: Surroundings, record: Record) -> Surroundings:
         """With how the report stands and what staff wrote, where code and PIN were given."""
         report_id, values = record.opened, record.state.values
-        if report_id is None or not (values.get("code") and values.get("pin")):
+        if report_id is None or not is_open(record):
             return around
         found = self.filer.write(lambda: mailboxes.opened(self.database, report_id))
         if found is None:
-            return around
+            raise Away("it is gone")
         pair = read_code(values["code"] or "") or "", read_pin(values["pin"] or "") or ""
         letters = mailbox.read(self.vault, pair, self.sealer.mode, found)
         # Taken out of its country file since: the line with the number must not go too.
@@ -115,6 +116,12 @@ class Mailroom:
 
     def _routed(self, record: Record) -> tuple[str, tuple[str, ...]]:
         return self.filer.write(lambda: mailboxes.routed(self.database, record.opened or ""))
+
+
+def is_open(record: Record) -> bool:
+    """Code and PIN were given, and the walk has not gone back behind them."""
+    values = record.state.values
+    return record.opened is not None and bool(values.get("code") and values.get("pin"))
 
 
 def _turn(caller: Caller, record: Record) -> tuple[str, ...]:

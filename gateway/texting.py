@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from flows.engine import carry
+from flows.model import Answer
 from flows.show import TOO_MANY
 from flows.words import UNDERSTOOD, fold, is_words
 from gateway import limits
 from gateway.caller import Caller
 from gateway.keywords import HELP, Keywords, Vocabulary
+from gateway.mailroom import WRITTEN, is_open
 from gateway.media import noted
 from gateway.message import Turn
 from gateway.record import Draft, Record, in_danger
@@ -74,7 +76,8 @@ class Texting:
         late = caller.late or limits.is_stale(caller.inbound.sent_at, caller.now)
         if late and limits.is_key(text):
             return Moved(record, accepted=False)  # for a menu that its sender did not see
-        if self._walk.book.screen(record.state.screen).typed:
+        typed = self._walk.book.screen(record.state.screen).typed
+        if typed and not (typed.secret and is_words(text)):
             return self._walk.step(caller, record, drafts, text)
         return self._chosen(caller, record, drafts, text, late=late)
 
@@ -84,7 +87,7 @@ class Texting:
         keyword = self._keywords(caller).exact(text)
         if keyword and not self._walk.takes(caller, record, text):
             return Moved(record, accepted=False) if late else self._to(keyword, caller, record, drafts)
-        going_on = _goes_on_writing(record, text, caller.now)
+        going_on = self._goes_on_writing(record, text, caller.now)
         if going_on or self._walk.takes(caller, record, text):
             return self._walk.step(replace(caller, more=going_on), record, drafts, text)
         return self._misread(caller, record, text) or self._walk.step(caller, record, drafts, text)
@@ -96,9 +99,9 @@ class Texting:
     def _misread(self, caller: Caller, record: Record, text: str) -> Moved | None:
         """What is no answer and no keyword: words that want to be heard, or a typing error that is asked about."""
         near = self._keywords(caller).near(text)
+        if self._is_heard(text) and self._nobody_hears(record):
+            return self._first_words(caller, record, record.last)
         if record.state.screen == HOME["sms"]:
-            if self._is_heard(text):
-                return self._first_words(caller, record, record.last)
             return Moved(self._ask_back(caller, record, near), accepted=False) if near else None
         if near and near != HELP and record.state.screen.partition(".")[0] in ASIDE:
             home = self._home_again(caller, record, record.last)
@@ -114,9 +117,14 @@ class Texting:
         home = self._walk.begin(caller, last, record)
         if in_danger(record.state) or (record.begun and record.begun.sent_at):
             return home
-        state = replace(carry(home.state, record.state.answers), unasked=record.state.unasked)
+        answers = tuple(one for one in record.state.answers if not self._is_secret(one))
+        state = replace(carry(home.state, answers), unasked=record.state.unasked)
         media = record.media + home.media
         return replace(home, state=state, begun=record.begun, words=record.words, media=media)
+
+    def _is_secret(self, answer: Answer) -> bool:
+        typed = self._walk.book.screen(answer.screen).typed
+        return typed is not None and typed.secret
 
     # Typing errors
 
@@ -150,6 +158,13 @@ class Texting:
     def _is_heard(self, text: str) -> bool:
         return is_words(text) and not limits.is_call_me(text)
 
+    def _nobody_hears(self, record: Record) -> bool:
+        """Whether words that are no answer here would go nowhere: no report is begun, and none is open."""
+        if record.state.screen == HOME["sms"]:
+            return True
+        flow = record.state.screen.partition(".")[0]
+        return record.begun is None and (flow in ASIDE or (flow == "my" and not is_open(record)))
+
     def _first_words(self, caller: Caller, before: Record | None, last: Last) -> Moved:
         record = self._walk.begin(caller, last, before, FIRST_WORDS)
         machine = limits.is_silenced(record.loop, caller.now)  # what a machine repeats is not filed each time
@@ -158,6 +173,16 @@ class Texting:
 
     def _no_pictures(self, caller: Caller) -> Turn:
         return replace(self._walk.notice(caller, NO_PICTURES), goes_on=True)
+
+    def _goes_on_writing(self, record: Record, text: str, now: int) -> bool:
+        """Whether it follows on typed words, as parts of a long text do that the network did not put together."""
+        if now - record.at > PART_SECONDS or not any(map(str.isalpha, text)):
+            return False
+        state = record.state
+        name, index = state.trail[-1] if state.trail else ("", -1)
+        asked = self._walk.book.screen(name).typed if index >= 0 and state.answers[index].typed else None
+        of_words = asked is not None and not asked.secret
+        return of_words or state.screen == WRITTEN or (state.screen == FIRST_WORDS and record.words is not None)
 
     # Carriers' words, and machines
 
@@ -181,12 +206,3 @@ class Texting:
             (opt_out if opted_out else opt_in)(self._database, key)
         except Away:
             return  # nothing unasked is sent without asking the database, so nothing goes wrong meanwhile
-
-
-def _goes_on_writing(record: Record, text: str, now: int) -> bool:
-    """Whether it follows on typed words, as parts of a long text do that the network did not put together."""
-    if now - record.at > PART_SECONDS or not any(map(str.isalpha, text)):
-        return False
-    state = record.state
-    typed = bool(state.trail) and (index := state.trail[-1][1]) >= 0 and state.answers[index].typed
-    return typed or (state.screen == FIRST_WORDS and record.words is not None)

@@ -17,7 +17,7 @@ from gateway.caller import Caller, told
 from gateway.effects import Effects
 from gateway.filer import Filer, NotSent
 from gateway.languages import begun_by
-from gateway.mailroom import Mailroom
+from gateway.mailroom import WRITTEN, Mailroom, is_open
 from gateway.media import noted
 from gateway.message import Turn
 from gateway.record import Begun, Draft, Record, carried, drafts_after, in_danger, take_up
@@ -89,6 +89,8 @@ class Walk:
             found = engine.step(self.book, record.state, reply, around, limit=limit, now=now, more=more)
             if found.left:
                 return self._leave(caller, record)
+            if is_open(record) and found.state.unasked != before.state.unasked:
+                return self._add(caller, record, drafts, found.state.unasked[-1].text)
             record = self._with_report(caller, replace(record, state=found.state), drafts)
             record = record if quiet else self._apart.lightened(caller, record)
             if quiet and found.effect == "open":
@@ -113,6 +115,11 @@ class Walk:
         if effect == "delete" and record.begun:
             return replace(moved, drafts=[d for d in drafts if d.begun.report_id != record.begun.report_id])
         return moved
+
+    def _add(self, caller: Caller, record: Record, drafts: list[Draft], words: str) -> Moved:
+        """Words where My report asked for a key: for staff, as if Write had been chosen. No report takes them along."""
+        self._mailroom.add(caller, record, words)
+        return self._shown(caller, replace(record, state=record.state.at(WRITTEN)), drafts, accepted=False)
 
     def again(self, caller: Caller, record: Record) -> Record:
         """With the screen in place of which something else was shown."""
@@ -142,7 +149,10 @@ class Walk:
         """Whether it is an answer to the choice that is open. Nothing is taken."""
         if self.book.screen(record.state.screen).typed:
             return False
-        around = self._around(caller, record)
+        try:
+            around = self._around(caller, record)
+        except Away:
+            return True  # and the step itself says that nothing works
         return engine.step(self.book, record.state, reply, around, limit=caller.limit, now=caller.now).accepted
 
     def asks_for_words(self, record: Record) -> bool:
@@ -168,8 +178,8 @@ class Walk:
     ) -> Moved:
         answer = self._show(caller, record, sorry=sorry)
         record = replace(record, answer=answer, at=caller.now)
-        left = drafts_after(drafts, record)
-        return Moved(record if answer.goes_on else self._emptied(record, caller), left, accepted)
+        ended = record if answer.goes_on else self._emptied(record, caller)
+        return Moved(ended, drafts_after(drafts, record), accepted)
 
     def _show(self, caller: Caller, record: Record, *, sorry: bool = False) -> Turn:
         world = self._around(caller, record)(record.state)
@@ -206,9 +216,7 @@ class Walk:
         begun = self._begin_report(caller, record)
         record = replace(record, reports=record.reports + 1)
         draft = take_up(drafts, record.state, caller.now - DRAFT_SECONDS[caller.kind])
-        if draft is None:
-            return replace(record, begun=begun)
-        return carried(record, draft, begun.origin_key)
+        return carried(record, draft, begun.origin_key) if draft else replace(record, begun=begun)
 
     def _begin_report(self, caller: Caller, record: Record) -> Begun:
         i = caller.inbound

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select, update
 
 from reports.store import tables as t
-from reports.store.database import Database
+from reports.store.database import Away, Database
 from reports.store.filing import audit_row
 
 FOR_EVER = 2**62  # microseconds
@@ -78,10 +78,15 @@ def say(
     allowed: bool | None = None,
     close: bool = False,
 ) -> None:
-    """Keep a message for the hotlines; `allowed`: whether a number may be used from now on. Once for each id."""
+    """Keep a message for the hotlines; `allowed`: whether a number may be used from now on. Once for each id.
+
+    Raises Away where it was deleted meanwhile, on another phone: then contact has ended, and nobody gives it again.
+    """
     now = database.now()
     rows = [asdict(one) | {"message_id": message_id, "report_id": report_id, "created_at": now} for one in letters]
     with database.write() as connection:
+        if not close and _is_closed(connection, report_id):
+            raise Away("closed")
         fresh = connection.execute(database.insert_new(t.message).values(rows)).rowcount
         if not fresh:
             return
@@ -90,6 +95,11 @@ def say(
         if close:
             _close(connection, report_id)
         connection.execute(insert(t.audit), audit_row("web", kind, report_id, now))
+
+
+def _is_closed(connection: Connection, report_id: str) -> bool:
+    m = t.mailbox.c
+    return bool(connection.execute(select(m.sealed_key).where(m.report_id == report_id)).scalar() == EMPTY)
 
 
 def _note_contact(connection: Connection, database: Database, report_id: str, *, allowed: bool, now: int) -> None:

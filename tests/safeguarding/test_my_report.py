@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from redis.connection import AbstractConnection
 from sqlalchemy import event
 
+from gateway import conversation
 from gateway.sealer import Sealer
 from reports.code import check_digit
 from reports.keyfolder import private_of
@@ -167,6 +168,44 @@ def test_a_repeat_says_nothing_twice_and_the_same_words_again_are_said_again(app
     assert len({row.message_id for row in app.rows(t.message)}) == 2
 
 
+@pytest.mark.parametrize("way", [(), ("1",), ("2", "more"), ("3",), ("4",)])
+def test_words_by_sms_where_a_key_is_asked_go_to_staff_too(told: Told, way: tuple[str, ...]) -> None:
+    """Who reads a message answers it, and does not look for the key of Write first."""
+    told.put(READ)
+    replies = thread(told.app.sms(number(72)), "hi", "code", told.code, told.pin, *way, WORDS, "and ever")
+    assert [one["text"] for one in told.messages()] == [*way[1:], WORDS, "and ever"]
+    assert replies[-2].startswith("Added. Staff will see it. In danger? Call police 111.\n1 Write more")
+    assert replies[-1] == replies[-2]
+
+
+@pytest.mark.parametrize("way", [("code",), ("code", "48219303"), ("tips",), ("law",), ("language",)])
+def test_words_by_sms_where_nobody_would_hear_them_are_words_not_sent_yet(app: App, way: tuple[str, ...]) -> None:
+    asked = thread(app.sms(number(72)), "hi", *way, WORDS)[-1]
+    assert asked.startswith("Not sent yet. In danger? Call police 111.\n1 Send now")
+    [waiting] = app.waiting()
+    assert waiting.data["narrative"] == WORDS
+
+
+@pytest.mark.rule("S-07")
+@pytest.mark.parametrize("word", ["help", "tips"])
+def test_a_word_in_between_leaves_no_code_and_pin_behind(
+    told: Told, word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[Any] = []
+    pack = conversation.pack_record
+    monkeypatch.setattr(conversation, "pack_record", lambda record: kept.append(pack(record)) or kept[-1])
+    thread(told.app.sms(number(72)), "hi", "code", told.code, told.pin)
+    assert told.pin in str(kept[-1])
+    thread(told.app.sms(number(72)), word)
+    assert told.pin not in str(kept[-1])
+    assert told.code not in str(kept[-1])
+
+
+def test_a_typing_error_by_sms_is_not_for_staff(told: Told) -> None:
+    thread(told.app.sms(number(72)), "hi", "code", told.code, told.pin, "mesages")
+    assert told.messages() == []
+
+
 @pytest.mark.rule("S-26")
 def test_who_was_left_out_of_the_report_reads_nothing_of_what_is_added(app: App) -> None:
     screen = walk(app.ussd(PHONE), *TO_SEND, "Who else", "Pikinini Helpline", "Send")[-1]
@@ -281,6 +320,22 @@ def test_by_sms_it_says_how_to_delete_the_texts(told: Told) -> None:
     assert replies[6].startswith("In danger? Call police 111.\n1 Report")
 
 
+@pytest.mark.rule("S-13")
+@pytest.mark.parametrize("more", [("2", WORDS), ("3", "2")])
+def test_after_deletion_another_phone_that_is_in_it_can_do_nothing(app: App, more: tuple[str, ...]) -> None:
+    told = sent(app, contact="SMS 8am-4pm")
+    one, two = (app.ussd(number(n)) for n in (71, 72))
+    for phone in (one, two):
+        walk(phone, "My report", told.code, told.pin)
+    for key in more[:-1]:
+        two.type(key)
+    one.type("4")
+    one.type("1")
+    assert two.type(more[-1]).text.startswith("Not working now. In danger? Call police 111.")
+    assert [one["kind"] for one in told.messages()] == ["delete_asked"]
+    assert [row.allowed for row in app.rows(t.contact)] == [0]
+
+
 def test_deleting_twice_at_once_asks_once(told: Told) -> None:
     one, two = (told.app.ussd(number(n)) for n in (71, 72))
     for phone in (one, two):
@@ -384,6 +439,19 @@ def test_with_the_database_away_nothing_is_said_to_be_added_and_the_same_key_add
     assert told.messages() == []
     told.opened("2", WORDS)
     assert [one["text"] for one in told.messages()] == [WORDS]
+
+
+def test_by_sms_too_the_numbers_come_with_the_database_away(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = told.app.sms(number(72))
+    thread(texts, "hi", "code", told.code, told.pin)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise Away("refused")
+
+    monkeypatch.setattr(mailboxes, "opened", refuse)
+    assert thread(texts, "1")[0].startswith("Not working now. In danger? Call police 111.")
+    monkeypatch.undo()
+    assert thread(texts, "1")[0].startswith("No messages yet.")
 
 
 def test_with_no_hotline_that_could_read_it_nothing_is_said_to_be_added(
