@@ -21,6 +21,7 @@ class Node:
 
     name: str
     words: str
+    choices: tuple[str, ...]  # "1 Report"
     only: str
     end: bool
     start: bool
@@ -83,7 +84,9 @@ def _node(book: Book, spot: Spot, labels: dict[tuple[str, str], str]) -> Node:
     exits = tuple(f"{label} → {to}" for label, to in sorted(others))
     first = spot.laid.pages[0]
     said = [line for line in first.text.split("\n") if line not in _choices(spot)]
-    return Node(_bare(screen.id), " ".join(said), only(screen.when), screen.end, screen.start or screen.called, exits)
+    choices = tuple(f"{line.key} {line.say}" for page in spot.laid.pages for line in page.lines)
+    name, start = _bare(screen.id), screen.start or screen.called
+    return Node(name, " ".join(said), tuple(dict.fromkeys(choices)), only(screen.when), screen.end, start, exits)
 
 
 def _choices(spot: Spot) -> set[str]:

@@ -10,7 +10,8 @@ from html import escape
 from flows.graph import Graph, Node
 from flows.layout import Layout, layout
 
-WIDE, HIGH = 176, 112  # of a phone, in pixels
+WIDE = 176  # of a phone, in pixels
+BAR, ROW = 27, 12.6  # of its height: the name, and each line
 LETTERS, LINES = 26, 4  # of its words
 GAP = 26  # between two phones beside one another
 BETWEEN = 74  # between two layers: room for arrows and keys
@@ -22,7 +23,7 @@ STYLE = """
   .phone{fill:#fff;stroke:#3b5b66;stroke-width:1.4}
   .bar{fill:#1f6f8b}.end .bar{fill:#7a6a53}.start .bar{fill:#14505f}
   .name{fill:#fff;font-weight:bold}
-  .words{fill:#16262b}.only{fill:#8a4b08;font-style:italic}.exit{fill:#1f6f8b}
+  .words{fill:#16262b}.only{fill:#8a4b08;font-style:italic}.exit{fill:#1f6f8b}.choice{fill:#16262b}
   .way{fill:none;stroke:#5d7a84;stroke-width:1.3}.back{stroke-dasharray:5 4;stroke:#a08a63}
   .title{fill:#14303a;font-size:17px;font-weight:bold}
   .key{fill:#14303a;font-weight:bold}.keyback{fill:#fdfcf8}
@@ -38,6 +39,8 @@ class _Picture:
         self._graph = graph
         self._edges = {(edge.at, edge.to): edge.label for edge in graph.edges}
         names = [node.name for node in graph.nodes]
+        self._rows = {node.name: list(_rows(node)) for node in graph.nodes}
+        self._high = round(BAR + ROW * max(map(len, self._rows.values()), default=1))
         self._laid = layout(names, [pair for pair in self._edges if pair[0] != pair[1]])
         self._down = max(_beside(self._laid), default=1) <= MOST_BESIDE
         self._taken: list[tuple[float, float, float]] = []  # where keys stand already: x, y, half their width
@@ -49,9 +52,9 @@ class _Picture:
         high: float
         broad = max([broad, *(place + 1 for bends in self._laid.bends.values() for _, place in bends)])
         if self._down:
-            wide, high = broad * (WIDE + GAP), deep * (HIGH + BETWEEN) - BETWEEN
+            wide, high = broad * (WIDE + GAP), deep * (self._high + BETWEEN) - BETWEEN
         else:
-            wide, high = deep * (WIDE + BETWEEN) - BETWEEN, broad * (HIGH + GAP)
+            wide, high = deep * (WIDE + BETWEEN) - BETWEEN, broad * (self._high + GAP)
         wide, high = wide + 2 * MARGIN + 20, high + TOP + MARGIN
         title = f"{self._graph.flow}, version {self._graph.version}"
         ways = [self._way(pair, label) for pair, label in self._edges.items()]
@@ -77,25 +80,19 @@ class _Picture:
 
     def _middle(self, layer: float, place: float) -> tuple[float, float]:
         if self._down:
-            return MARGIN + place * (WIDE + GAP) + WIDE / 2, TOP + layer * (HIGH + BETWEEN) + HIGH / 2
-        return MARGIN + layer * (WIDE + BETWEEN) + WIDE / 2, TOP + place * (HIGH + GAP) + HIGH / 2
+            return MARGIN + place * (WIDE + GAP) + WIDE / 2, TOP + layer * (self._high + BETWEEN) + self._high / 2
+        return MARGIN + layer * (WIDE + BETWEEN) + WIDE / 2, TOP + place * (self._high + GAP) + self._high / 2
 
     def _phone(self, node: Node) -> Iterator[str]:
         x, y = self._middle(self._laid.layer[node.name], self._laid.place[node.name])
-        x, y = x - WIDE / 2, y - HIGH / 2
+        x, y = x - WIDE / 2, y - self._high / 2
         kind = "end" if node.end else "start" if node.start else "asked"
         yield f'<g class="{kind}" transform="translate({x:.0f} {y:.0f})">'
-        yield f'<rect class="phone" width="{WIDE}" height="{HIGH}" rx="9"/>'
+        yield f'<rect class="phone" width="{WIDE}" height="{self._high}" rx="9"/>'
         yield f'<path class="bar" d="M0 18V9a9 9 0 0 1 9-9h{WIDE - 18}a9 9 0 0 1 9 9v9z"/>'
         yield f'<text class="name" x="9" y="13">{escape(node.name)}</text>'
-        rows = [("words", line) for line in textwrap.wrap(node.words, LETTERS, max_lines=LINES, placeholder=" …")]
-        if node.only:
-            rows += [
-                ("only", one) for one in textwrap.wrap(f"if {node.only}", LETTERS + 2, max_lines=2, placeholder=" …")
-            ]
-        rows += [("exit", one) for one in node.exits]
-        for number, (kind, line) in enumerate(_fitted(rows)):
-            yield f'<text class="{kind}" x="9" y="{32 + number * 12.6:.1f}">{escape(line)}</text>'
+        for number, (kind, line) in enumerate(self._rows[node.name]):
+            yield f'<text class="{kind}" x="9" y="{32 + number * ROW:.1f}">{escape(line)}</text>'
         yield "</g>"
 
     def _way(self, pair: tuple[str, str], label: str) -> tuple[str, str]:
@@ -123,7 +120,7 @@ class _Picture:
     def _points(self, pair: tuple[str, str]) -> list[tuple[float, float]]:
         laid = self._laid
         ends = [self._middle(laid.layer[name], laid.place[name]) for name in pair]
-        half = HIGH / 2 if self._down else WIDE / 2
+        half = self._high / 2 if self._down else WIDE / 2
         spread = self._spread(pair)
         if self._down:
             first, last = (ends[0][0] + spread[0], ends[0][1] + half), (ends[1][0] + spread[1], ends[1][1] - half)
@@ -141,7 +138,7 @@ class _Picture:
         for end in (0, 1):
             mine = [one for one in self._laid.bends if one[end] == pair[end]]
             mine.sort(key=lambda one, end=end: self._next(one, end))  # type: ignore[misc]  # a default binds the loop's own
-            room = (WIDE if self._down else HIGH) * 0.72 / max(len(mine), 2)
+            room = (WIDE if self._down else self._high) * 0.72 / max(len(mine), 2)
             found.append((mine.index(pair) - (len(mine) - 1) / 2) * room)
         return found[0], found[1]
 
@@ -161,7 +158,7 @@ class _Picture:
                 (x0 + 13, y0 - 4),
             )
         else:
-            y0, y1 = y0 + HIGH / 2, y1 + HIGH / 2
+            y0, y1 = y0 + self._high / 2, y1 + self._high / 2
             out = max(y0, y1) + 26
             path, at = f"M{x0:.0f} {y0:.0f}C{x0:.0f} {out:.0f} {x1:.0f} {out:.0f} {x1:.0f} {y1:.0f}", (x0, y0 + 10)
         return f'<path class="way back" d="{path}" marker-end="url(#tip)"/>', self._key(*at, label)
@@ -188,9 +185,10 @@ def _beside(laid: Layout) -> list[int]:
     return [layers.count(one) for one in set(layers)]
 
 
-def _fitted(rows: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """What there is room for: words give way to conditions and ways out."""
-    room = int((HIGH - 24) // 12.6)
-    words = [row for row in rows if row[0] == "words"]
-    others = [row for row in rows if row[0] != "words"][: room - 1]
-    return [*words[: max(1, room - len(others))], *others]
+def _rows(node: Node) -> Iterator[tuple[str, str]]:
+    """What a phone shows, a line each, with its kind."""
+    yield from (("words", line) for line in textwrap.wrap(node.words, LETTERS, max_lines=LINES, placeholder=" …"))
+    yield from (("choice", textwrap.shorten(one, LETTERS + 2, placeholder=" …")) for one in node.choices)
+    when = textwrap.wrap(f"if {node.only}", LETTERS + 2, max_lines=2, placeholder=" …") if node.only else []
+    yield from (("only", line) for line in when)
+    yield from (("exit", one) for one in node.exits)
