@@ -19,6 +19,7 @@ from reports import mailbox
 from reports.bodies import NO_CONTACT, message
 from reports.code import read_code, read_pin
 from reports.country import Countries
+from reports.numbers import without_withdrawn
 from reports.report import contact_of
 from reports.sealing import Vault
 from reports.store import mailboxes
@@ -54,6 +55,9 @@ class Mailroom:
             raise Away("it is gone")
         pair = read_code(values["code"] or "") or "", read_pin(values["pin"] or "") or ""
         letters = mailbox.read(self.vault, pair, self.sealer.mode, found)
+        country = around.ground_in(record.state).country  # as it is now, and not as at the start
+        if country.iso == found.country:
+            letters = tuple(without_withdrawn(one, country) for one in letters)
         # Taken out of its country file since: the line with the number must not go too.
         desk = self.names.get(found.desk or "", UNNAMED)
         said, told = {**around.said, "desk": desk}, {**around.told, "report_state": found.state}

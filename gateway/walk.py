@@ -84,9 +84,8 @@ class Walk:
         """Take `reply`. `quiet`: a step that was taken before and is walked again; it leaves nothing behind."""
         before = record
         try:
-            around = self._around(caller, record)
-            limit, now, more = caller.limit, caller.now, caller.more
-            found = engine.step(self.book, record.state, reply, around, limit=limit, now=now, more=more)
+            around, limit = self._around(caller, record), caller.limit
+            found = engine.step(self.book, record.state, reply, around, limit=limit, now=caller.now, more=caller.more)
             if found.left:
                 return self._leave(caller, record)
             if is_open(record) and found.state.unasked != before.state.unasked:
@@ -104,6 +103,8 @@ class Walk:
                 record = replace(record, begun=self._write(caller, record, answered=answered))
             return self._shown(caller, record, drafts, sorry=found.sorry, accepted=found.accepted)
         except (NotSent, Away) as away:
+            if reply.strip() == "00":
+                return self._leave(caller, before)
             # The state before stays, so that the same key does it once the database is back.
             screen = "home.not_sent" if isinstance(away, NotSent) else "home.not_working"
             return Moved(replace(before, answer=self.notice(caller, screen, before.state), at=caller.now))

@@ -33,6 +33,7 @@ class Opened:
     desk: str | None
     sealed_key: bytes
     answers: tuple[Answer, ...]
+    country: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +50,16 @@ def opened(database: Database, report_id: str) -> Opened | None:
     """None for a report that is gone."""
     r, m, a = t.report.c, t.mailbox.c, t.answer.c
     with database.read() as connection:
-        query = select(r.state, r.desk, m.sealed_key).join_from(t.report, t.mailbox, m.report_id == r.report_id)
+        query = select(r.country, r.state, r.desk, m.sealed_key).join_from(
+            t.report, t.mailbox, m.report_id == r.report_id
+        )
         row = connection.execute(query.where(r.report_id == report_id)).first()
         if row is None:
             return None
         answers = select(a.answer_id, a.sealed).where(a.report_id == report_id)
         found = connection.execute(answers.order_by(a.created_at.desc(), a.answer_id.desc()))
-        return Opened(report_id, row.state, row.desk, row.sealed_key, tuple(Answer(*one) for one in found))
+        letters = tuple(Answer(*one) for one in found)
+        return Opened(report_id, row.state, row.desk, row.sealed_key, letters, row.country)
 
 
 def routed(database: Database, report_id: str) -> tuple[str, tuple[str, ...]]:

@@ -16,11 +16,13 @@ from sqlalchemy import event
 from gateway import conversation
 from gateway.sealer import Sealer
 from reports.code import check_digit
+from reports.country import Countries
 from reports.keyfolder import private_of
 from reports.sealing import Box, Context, open_body
 from reports.store import answering, letters, mailboxes
 from reports.store import tables as t
 from reports.store.database import Away
+from reports.withdrawing import without
 from tests.safeguarding.walks import COUNTRIES, PHONE, TO_SEND, number, thread, walk
 from tests.support.app import App
 from tokaut.__main__ import main
@@ -131,6 +133,14 @@ def test_a_message_that_waits_changes_nothing_that_anybody_sees_before_code_and_
     before = walk(phone, "My report", told.code)
     told.put(READ)
     assert walk(phone, "My report", told.code) == before
+
+
+@pytest.mark.rule("S-32")
+def test_a_number_that_is_withdrawn_goes_from_what_staff_wrote_before(told: Told) -> None:
+    told.put("Call 163 or 1-6-3 at 16:30, or 111. Dial *111*163#")
+    vanuatu = without(COUNTRIES["VU"], {"vu-pikinini"})
+    told.app.parts.desk.renew(Countries((vanuatu, *(one for one in COUNTRIES.values() if one.iso != "VU"))))
+    assert told.opened("1")[-1].startswith("Call ... or ... at 16:30, or 111. Dial *111*163#\n1 Write")
 
 
 # Words for staff
@@ -452,6 +462,21 @@ def test_by_sms_too_the_numbers_come_with_the_database_away(told: Told, monkeypa
     assert thread(texts, "1")[0].startswith("Not working now. In danger? Call police 111.")
     monkeypatch.undo()
     assert thread(texts, "1")[0].startswith("No messages yet.")
+
+
+@pytest.mark.rule("S-08")
+@pytest.mark.rule("S-10")
+def test_one_leaves_with_the_database_away(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = told.app.sms(number(72))
+    thread(texts, "hi", "code", told.code, told.pin)
+    told.opened()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise Away("refused")
+
+    monkeypatch.setattr(mailboxes, "opened", refuse)
+    assert thread(texts, "00") == [""]
+    assert told.phone.type("00").text == "Thank you. Goodbye."
 
 
 def test_with_no_hotline_that_could_read_it_nothing_is_said_to_be_added(
