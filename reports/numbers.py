@@ -18,7 +18,7 @@ def may_be_said(country: Country) -> frozenset[str]:
 
 
 def without_withdrawn(words: str, country: Country) -> str:
-    """What staff wrote before a number was withdrawn, without it, however it is written there; what is dialled stays."""
+    """What staff wrote before a number was withdrawn, without it, however it stands there; what is dialled stays."""
     gone = [number.number for number in country.emergency if number.withdrawn]
     gone += [number for hotline in country.hotlines.values() if hotline.withdrawn for number in _of(hotline)]
     for digits in sorted(set(filter(None, map(bare, gone))) - _shown(country), key=len, reverse=True):
