@@ -99,7 +99,8 @@ class Conversation:
             if isinstance(found, turns.Reply) and caller.kind == "ussd":  # by SMS it may ask for something else
                 self._make_room(caller, record)
             moved = self._move(caller, record, unpack_drafts(loaded.drafts, self._walk.book), found, key)
-            self._make_room(caller, moved.record)
+            if not (caller.kind == "sms" and limits.has_begun(record and record.state.screen)):
+                self._make_room(caller, moved.record)
             self._slow_down(caller, loaded.read, moved.record)
             try:
                 if self._keep(caller, keys, loaded, moved):

@@ -78,6 +78,11 @@ def can_wait(screen: str) -> bool:
     return screen.partition(".")[0] not in ALWAYS_SERVED
 
 
+def has_begun(screen: str | None) -> bool:
+    """Whether My report is open: by SMS what a step does there is done before anybody could be told that it is busy."""
+    return (screen or "").startswith("my.")
+
+
 def is_to_read(screen: str) -> bool:
     """Whether it is a tip or the law: slowed for who asks for very many (S-36), and nothing else is."""
     return screen.startswith(TO_READ)

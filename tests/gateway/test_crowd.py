@@ -91,6 +91,18 @@ def test_who_is_in_there_already_gives_way_and_no_try_is_counted(app: App) -> No
 
 
 @pytest.mark.slow
+def test_by_sms_what_was_done_there_is_never_called_busy(app: App) -> None:
+    phone = app.sms("+6785550101")
+    for text in ("hello", "CODE", "4821 9303"):
+        phone.text(text)
+    with ExitStack() as many:
+        for _ in range(6):
+            many.enter_context(app.parts.crowd.one())
+        phone.text("1234")
+    assert phone.replies()[-1].startswith("Code or PIN is not right.")
+
+
+@pytest.mark.slow
 def test_words_are_never_put_off(crowded: App) -> None:
     phone = crowded.ussd("+6785550101", "ussd")
     phone.dial()
