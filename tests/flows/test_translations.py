@@ -28,6 +28,7 @@ PLAIN_LETTERS = ("bi", "fj", "fr", "pis", "sm", "sw", "tpi")
 # Whoever marks a language reviewed writes it here too: a native speaker and a child-protection worker have read it.
 REVIEWED: frozenset[str] = frozenset()
 TRANSLATED = ("home.", "report.", "language.", "my.", "law.")
+TIPS_TOO = ("fr",)  # the others show the tips in English
 ONE_PAGE = ("home.", "report.danger", "report.emergency", "report.care", "report.send", "report.sent", "my.")
 BOTH = {"emergency", "helpline_named", "helpline", "code", "pin"}
 
@@ -98,6 +99,16 @@ def test_every_screen_fits_and_its_numbers_stay_whole(tag: str) -> None:
             assert any(number in page for page in form.text), (form.screen.id, number, form.text)
         if tag in PLAIN_LETTERS and form.screen.id.startswith((*ONE_PAGE, "report.category")):
             assert len(form.text) <= len(english.lay(form).pages), (form.screen.id, form.text)
+
+
+@pytest.mark.parametrize("tag", TIPS_TOO)
+def test_tips_are_complete_and_take_no_more_screens_than_in_english(tag: str) -> None:
+    found = messages(book())
+    assert catalogues()[tag].lacks(tuple(found)) == ()
+    for _, own, english in phones(tag):
+        for form in forms(book(), own):
+            if form.screen.id.startswith("tips_"):
+                assert len(form.text) <= len(english.lay(form).pages), (form.screen.id, form.text)
 
 
 def _numbers(form: Form, own: Phone) -> set[str]:
