@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 VERBS = ("dial", "type", "text", "again", "hang up", "line gone", "hotline", "staff", "phone", "code")
-DEFAULT_PHONE = "+6785550101"
 DEFAULT_CODE = {"ussd": "*111*163#", "sms": "163"}
 
 

@@ -17,7 +17,7 @@ import pytest
 from tests.support.handsets import Seen
 from tests.support.town import Town
 from tests.support.wait import until
-from tests.transcripts.script import DEFAULT_CODE, DEFAULT_PHONE, Step, expected, inside, read
+from tests.transcripts.script import DEFAULT_CODE, Step, expected, inside, read
 
 FOLDER = Path(__file__).parent
 USSD = sorted((FOLDER / "ussd").glob("*.txt"))
@@ -94,7 +94,8 @@ class Story:
         self.town = town
         self.path = path
         steps = read(path)
-        self._phone = next((step.said for step in steps if step.verb == "phone"), DEFAULT_PHONE)
+        own = f"+6785550{500 + [*USSD, *SMS].index(path)}"
+        self._phone = next((step.said for step in steps if step.verb == "phone"), own)
         self.code = next((step.said for step in steps if step.verb == "code"), DEFAULT_CODE[kind])
         self.steps = steps
         self.last = Seen("", True)
@@ -104,9 +105,9 @@ class Story:
         self.shown = {"code": "", "pin": "", "wrong pin": ""}
 
     def phone(self, channel: str) -> str:
-        """Another number for each channel: what one left behind must not be what another sees."""
-        last = {"africastalking": "1", "ussd": "2", "simulator": "3", "kannel": "4", "twilio": "5"}[channel]
-        return self._phone[:-1] + last if self._phone == DEFAULT_PHONE else self._phone[:-2] + last + self._phone[-1]
+        """Another number for each story and channel: what one left behind must not be what another sees."""
+        number = {"africastalking": "1", "ussd": "2", "simulator": "3", "kannel": "4", "twilio": "5"}[channel]
+        return self._phone[:-4] + number + self._phone[-3:]
 
     def filled(self, said: str) -> str:
         """With the code and the PIN that this story was shown, where they stand in braces."""
