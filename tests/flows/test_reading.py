@@ -22,11 +22,11 @@ LONG_ENOUGH = 8  # words; of fewer no grade says anything
 def screens() -> list[tuple[str, str]]:
     """Each text that stands above choices, with the screen that it is on."""
     return [
-        (screen.id, fill(say, PLAIN))
+        (screen.id, said)
         for screen in book().screens.values()
         for variant in screen.words.variants
         for say in variant.says
-        if len(say.split()) >= LONG_ENOUGH
+        if len(say.split()) >= LONG_ENOUGH and (said := fill(say, PLAIN))
     ]
 
 
