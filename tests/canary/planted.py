@@ -32,7 +32,7 @@ class Planted:
 
     def needles(self, names: Callable[[str], bool] = lambda name: True) -> list[Needle]:
         return [
-            Needle(name, how, raw, alone=_is_short(text))
+            Needle(name, how, raw, alone=_is_short(text), number=text.isdecimal())
             for name, text in self.texts.items()
             if names(name)
             for how, encode in ENCODINGS.items()
@@ -47,12 +47,15 @@ class Needle:
     how: str
     raw: bytes
     alone: bool = False  # only as a word of its own
+    number: bool = False  # not within a longer one: eight digits occur by chance in a time or a hash
 
     def stands_in(self, held: bytes) -> bool:
         if self.raw not in held:
             return False
-        word = rb"(?<![0-9A-Za-z.$:*+-])" + re.escape(self.raw) + rb"(?![0-9A-Za-z.])"
-        return not self.alone or re.search(word, held) is not None
+        before, after = rb"(?<![0-9A-Fa-f])", rb"(?![0-9A-Fa-f])"
+        if self.alone:
+            before, after = rb"(?<![0-9A-Za-z.$:*+-])", rb"(?![0-9A-Za-z.])"
+        return not self.number or re.search(before + re.escape(self.raw) + after, held) is not None
 
 
 def _is_short(text: str) -> bool:
