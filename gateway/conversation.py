@@ -99,7 +99,7 @@ class Conversation:
             if isinstance(found, turns.Reply) and caller.kind == "ussd":  # by SMS it may ask for something else
                 self._make_room(caller, record)
             moved = self._move(caller, record, unpack_drafts(loaded.drafts, self._walk.book), found, key)
-            if not (caller.kind == "sms" and limits.has_begun(record and record.state.screen)):
+            if not (caller.kind == "sms" and limits.has_begun(record.state.screen if record else "")):
                 self._make_room(caller, moved.record)
             self._slow_down(caller, loaded.read, moved.record)
             try:

@@ -78,9 +78,9 @@ def can_wait(screen: str) -> bool:
     return screen.partition(".")[0] not in ALWAYS_SERVED
 
 
-def has_begun(screen: str | None) -> bool:
+def has_begun(screen: str) -> bool:
     """Whether My report is open: by SMS what a step does there is done before anybody could be told that it is busy."""
-    return (screen or "").startswith("my.")
+    return screen.startswith("my.")
 
 
 def is_to_read(screen: str) -> bool:
