@@ -121,7 +121,8 @@ def test_every_answer_comes_and_none_is_false(city: Stalled, parts: tuple[str, .
         assert number in sent or not seen.goes_on, seen.text
     if "disk" not in parts:
         assert len(sent) == len(calls), "one of the two places takes it"
-    city.until_received(lambda _: all(of(city, number) for number in sent), "a report that was Sent never came", DRAINED)
+    never = "a report that was Sent never came"
+    city.until_received(lambda _: all(of(city, number) for number in sent), never, DRAINED)
     assert all(len(of(city, number)) == 1 for number in sent)
 
 
