@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 from alembic import command
@@ -13,6 +14,7 @@ from reports.store.database import Away, Database
 from reports.store.tables import made_for
 
 FOLDER = Path(__file__).parent
+ONE = threading.Lock()  # Alembic keeps in its module what it is working on
 TRIES = 10  # a second each, while somebody else holds a lock
 
 
@@ -39,7 +41,8 @@ def _take_steps(database: Database) -> None:
     with database.migrating() as connection:
         config.attributes["connection"] = connection
         if not has_all(connection):  # of a later release: there is nothing that this one could do
-            command.upgrade(config, "head")
+            with ONE:
+                command.upgrade(config, "head")
         if not database.is_sqlite and granted.is_to_be_laid(connection):
             granting.lay(connection)
         connection.commit()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -64,3 +65,15 @@ def test_a_database_that_is_away_is_no_reason_not_to_start() -> None:
 def test_the_newest_step_is_where_alembic_would_go() -> None:
     """A process knows it from the files' names alone."""
     assert newest() == ScriptDirectory(str(migrations.FOLDER)).get_current_head()
+
+
+@pytest.mark.slow
+def test_many_databases_at_once_in_one_process(tmp_path: Path) -> None:
+    """Alembic's own module knows one at a time."""
+
+    def made(number: int) -> bool:
+        upgrade(Database(f"sqlite:///{tmp_path}/{number}.db", threads=1), "demo")
+        return True
+
+    with ThreadPoolExecutor(6) as pool:
+        assert all(pool.map(made, range(12)))
