@@ -31,7 +31,7 @@ SHORT = settings(
     database=None,
     suppress_health_check=list(HealthCheck),
 )
-LONG = settings(SHORT, max_examples=600, stateful_step_count=60, derandomize=False)
+LONG = settings(SHORT, max_examples=120, stateful_step_count=60, derandomize=False)
 
 
 @pytest.fixture(scope="module")
