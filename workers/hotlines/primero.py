@@ -14,7 +14,6 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from reports.bodies import json_bytes
@@ -24,6 +23,7 @@ from workers.addresses import Target, read_target
 from workers.delivery import Delivered, Outcome, Parcel, Unavailable, read_status
 from workers.http import Client, NoAnswer, Reply
 from workers.kinds import Means
+from workers.reached import Reached
 from workers.schedule import SECOND, read_retry_after
 
 CASES = "/api/v2/cases"
@@ -34,7 +34,7 @@ LARGEST_CASE = 4 * 1024 * 1024  # with all its notes
 
 
 @from_environment
-class Settings:
+class Settings(Reached):
     url: str = env("URL", reading.web_address, live=reading.only_https, meaning="where this hotline's Primero is")
     user: str = env(
         "USER", reading.shaped(r"[!-9;-~]+", "a user name without a colon"), meaning="of Primero's account for us"
@@ -45,18 +45,6 @@ class Settings:
         secret=True,
         make="have it made in Primero for an account of its own",
         meaning="of Primero's account for us; six wrong ones lock it for half an hour",
-    )
-    private: tuple[str, ...] = env(
-        "PRIVATE",
-        reading.hosts,
-        default="",
-        meaning="host:port in a private network that this hotline may be reached at",
-    )
-    ca_file: Path | None = env(
-        "CA_FILE",
-        reading.authorities,
-        default=None,
-        meaning="file of the authorities that vouch for this hotline; without it, those of the system",
     )
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 from standardwebhooks.webhooks import Webhook as Signer
 
@@ -18,11 +17,12 @@ from workers.addresses import Target, read_target
 from workers.delivery import Outcome, Parcel, Unavailable, read_status
 from workers.http import Client, NoAnswer, Reply
 from workers.kinds import Means
+from workers.reached import Reached
 from workers.schedule import SECOND, read_retry_after
 
 
 @from_environment
-class Settings:
+class Settings(Reached):
     url: str = env("URL", reading.web_address, live=reading.only_https, meaning="where this hotline takes reports")
     secret: Secret[tuple[str, ...]] = env(
         "SECRET",
@@ -31,18 +31,6 @@ class Settings:
         live=reading.not_the_demos,
         make=reading.MAKE_WEBHOOK,
         meaning="signs what this hotline gets; two while one is rotated, newest first",
-    )
-    private: tuple[str, ...] = env(
-        "PRIVATE",
-        reading.hosts,
-        default="",
-        meaning="host:port in a private network that this hotline may be reached at",
-    )
-    ca_file: Path | None = env(
-        "CA_FILE",
-        reading.authorities,
-        default=None,
-        meaning="file of the authorities that vouch for this hotline; without it, those of the system",
     )
 
 
