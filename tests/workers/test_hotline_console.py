@@ -22,14 +22,8 @@ def parcel(attempt: int = 1) -> Parcel:
     return Parcel("d-1", "created", "one", b"{}", attempt, "P1", "r-1")
 
 
-def made(*duty: str, mail: bool = True, line: bool = True) -> tuple[Console, dict[str, Phones]]:
-    enlisted: dict[str, Phones] = {}
-
-    def enlist(hotline: str, phones: Phones) -> Tell:
-        enlisted[hotline] = phones
-        return lambda _: Delivered(why="delivered")
-
-    one = Listed(
+def listed(*duty: str) -> Listed:
+    return Listed(
         id="one",
         name="One",
         screen_name="One",
@@ -38,7 +32,16 @@ def made(*duty: str, mail: bool = True, line: bool = True) -> tuple[Console, dic
         delivery="console",
         card=Card(duty_officer=duty),
     )
-    means = Means(Mode.LIVE, one, SERVER if mail else None, None, ("kannel",), enlist)
+
+
+def made(*duty: str, mail: bool = True, line: bool = True) -> tuple[Console, dict[str, Phones]]:
+    enlisted: dict[str, Phones] = {}
+
+    def enlist(hotline: str, phones: Phones) -> Tell:
+        enlisted[hotline] = phones
+        return lambda _: Delivered(why="delivered")
+
+    means = Means(Mode.LIVE, listed(*duty), SERVER if mail else None, None, ("kannel",), enlist)
     return build(load(Settings, LINE if line else {}, "X_"), means), enlisted
 
 
@@ -86,15 +89,6 @@ def test_each_attempt_takes_the_next_way_and_one_that_fails_is_no_receipt() -> N
 def test_a_mail_to_whoever_is_on_duty() -> None:
     with Mailroom() as inbox:
         server = read_mail_server(f"smtp://127.0.0.1:{inbox.port}", (f"127.0.0.1:{inbox.port}",))
-        one = Listed(
-            id="one",
-            name="One",
-            screen_name="One",
-            kind="regional",
-            grade="unverified",
-            delivery="console",
-            card=Card(duty_officer=(MAIL, OTHER)),
-        )
-        console = build(load(Settings, {}, "X_"), Means(Mode.LIVE, one, server))
+        console = build(load(Settings, {}, "X_"), Means(Mode.LIVE, listed(MAIL, OTHER), server))
         assert console.deliver(parcel()) == Unavailable("no_tls"), "a mail of a hotline goes over TLS here too"
     assert inbox.mails == []
