@@ -32,7 +32,7 @@ class Planted:
 
     def needles(self, names: Callable[[str], bool] = lambda name: True) -> list[Needle]:
         return [
-            Needle(name, how, raw, alone=_is_short(text), number=text.isdecimal())
+            Needle(name, how, raw, alone=_is_short(text), number=raw.isdigit())
             for name, text in self.texts.items()
             if names(name)
             for how, encode in ENCODINGS.items()

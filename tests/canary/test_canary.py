@@ -195,6 +195,14 @@ def test_a_number_in_a_log_is_found(run: Run, name: str) -> None:
             assert any(hit.startswith(f"{name} (") for hit in hits([("here", said.encode())], run.planted.needles()))
 
 
+@pytest.mark.parametrize("before", ["", "x", "xy", "5", "a1", "e9f"])
+def test_a_code_is_found_in_base64_whatever_stands_around_it(before: str) -> None:
+    """What is written around it changes the letters beside it, and these may look like digits of a longer number."""
+    for code in range(100_000_000, 1_000_000_000, 1_234_567):
+        said = base64.b64encode(f"{before}{code} z".encode())
+        assert "code (base64) in here" in hits([("here", said)], Planted({"code": str(code)}).needles()), code
+
+
 def test_words_in_a_reply_to_a_caller_are_permitted_only_there(run: Run) -> None:
     """The hotline's file and the provider's list hold what they should: the search is not blind to them."""
     told = run.town.plan.folder.received.read_bytes()
