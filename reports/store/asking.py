@@ -1,0 +1,36 @@
+"""For whom the console asks: each use of the database says it, and PostgreSQL shows and takes no other rows.
+
+The rows are those of `rights.ROWS`. SQLite knows no rights, so every statement names the hotlines itself, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, func, select
+
+from reports.store.database import Database
+
+SETTING = "tokaut.hotlines"
+
+
+@contextmanager
+def writing_as(database: Database, *hotlines: str) -> Iterator[Connection]:
+    """One transaction, committed when the block ends. Raises Away as `Database.write` does."""
+    with database.write() as connection:
+        _say(database, connection, hotlines)
+        yield connection
+
+
+@contextmanager
+def looking_as(database: Database, *hotlines: str) -> Iterator[Connection]:
+    """Reads only. What is said ends with a transaction, so PostgreSQL needs one; SQLite must not have one."""
+    with database.read() if database.is_sqlite else database.write() as connection:
+        _say(database, connection, hotlines)
+        yield connection
+
+
+def _say(database: Database, connection: Connection, hotlines: tuple[str, ...]) -> None:
+    if not database.is_sqlite:
+        connection.execute(select(func.set_config(SETTING, ",".join(hotlines), True)))  # True: until its end
