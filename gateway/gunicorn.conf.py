@@ -1,16 +1,12 @@
 """How the web server runs: `gunicorn -c gateway/gunicorn.conf.py 'gateway.app:create_app()'`.
 
-gunicorn keeps the processes; what is read and written in each is gateway.server. Said here and not on the command line,
+gunicorn keeps the processes; what is read and written in each is `serving`. Said here and not on the command line,
 so that the demo, the tests and a deployment run the same server.
 """
 
-import gc
 import os
-import resource
 import select
-import time
 
-from gunicorn.workers.base import Worker as Process
 from prometheus_client import multiprocess
 
 from gateway import app
@@ -19,46 +15,12 @@ from gateway.webhooks import MOST_BYTES
 
 IS_LINUX = hasattr(select, "epoll")
 if IS_LINUX:
-    from gateway.server import Server
+    from serving.process import Process
 
-FILES = 2048  # open at once in one process; many systems begin with 1024 and let it ask for more
-OTHER_FILES = 160  # of them that are no lines: connections of each thread, three files for each of SQLite's
+    class Worker(Process):
+        """What providers call."""
 
-
-def most_lines(wanted):
-    """Lines of one process. They leave files to Redis, the database and the spool, or a report could not be kept."""
-    files, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    files = max(files, FILES if most == resource.RLIM_INFINITY else min(FILES, most))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (files, most))
-    return max(1, min(wanted, files - OTHER_FILES))
-
-
-class Worker(Process):
-    """One process of gunicorn's. It ends with its master: a new master needs the port at once."""
-
-    def run(self):
-        server = Server(
-            self.wsgi,
-            self.sockets,
-            threads=self.cfg.threads,
-            most_body=MOST_BYTES,
-            most_lines=most_lines(self.cfg.worker_connections),
-            failed=lambda: self.log.error("request failed", exc_info=True),  # names no address: it holds a secret
-        )
-        gc.freeze()  # what is there by now stays; the collector would look through it again and again
-        server.start()
-        while self.alive and self.ppid == os.getppid():
-            self.look(server, seconds=1)
-        server.stop()
-        end = time.monotonic() + self.cfg.graceful_timeout
-        while server.is_busy and time.monotonic() < end:
-            self.look(server, seconds=0.05)
-
-    def look(self, server, seconds):
-        self.notify()  # or the master takes this process for stuck
-        server.look()
-        if select.select([self.PIPE[0]], [], [], seconds)[0]:
-            os.read(self.PIPE[0], 64)  # a signal has written into it
+        most_body = MOST_BYTES
 
 
 def on_starting(server):

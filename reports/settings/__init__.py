@@ -1,5 +1,6 @@
 """Settings: from the environment, once, into frozen dataclasses; a wrong one stops the start with one plain line."""
 
+from reports.settings.console_side import ConsoleSide
 from reports.settings.environment import Fault, Mode, Secret, SettingError, Wrong, attempt, env, from_environment, load
 from reports.settings.place import Place
 from reports.settings.redis_server import Reach
@@ -10,6 +11,7 @@ from reports.settings.twilio_account import TwilioAccount
 __all__ = [
     "SHARED",
     "Common",
+    "ConsoleSide",
     "Described",
     "Fault",
     "HotlineSettings",

@@ -2,6 +2,7 @@
 
     web             Common, WebSecrets, and the class beside each of its channels
     worker, clock   Common, Operator, and the class beside each of its senders and kinds of hotlines
+    console         ConsoleSide, and what each hotline signs its call-backs with
 
 No mode makes up a key in silence: `tokaut demo` sets the demo's own, which begin with "demo" and live mode refuses.
 """
@@ -13,7 +14,9 @@ from pathlib import Path
 from typing import Final
 
 from reports.settings import reading
+from reports.settings.console_side import ConsoleSide
 from reports.settings.environment import Fault, Mode, Secret, env, from_environment
+from reports.settings.lands import folder_of_own, served
 from reports.settings.public_address import public_address
 from reports.settings.redis_server import RedisServer
 
@@ -34,24 +37,14 @@ class Common(RedisServer):
         live=_no_simulator,
         meaning="name the channels to open, with commas; each is a file of gateway/channels",
     )
-    countries: tuple[str, ...] = env(
-        "COUNTRIES",
-        reading.names,
-        demo="vu,fj,ke",
-        meaning="name the countries to serve, with commas; each is a file of reports/countries",
-    )
+    countries: tuple[str, ...] = served()
     draft_languages: tuple[str, ...] | None = env(
         "TOKAUT_DRAFT_LANGUAGES",
         reading.names,
         default=None,
         meaning="languages to offer, with commas, though nobody has reviewed their words; each is a file of locales",
     )
-    country_dir: Path | None = env(
-        "TOKAUT_COUNTRY_DIR",
-        reading.standing_folder,
-        default=None,
-        meaning="folder whose country files replace the shipped ones",
-    )
+    country_dir: Path | None = folder_of_own()
 
 
 @from_environment
@@ -129,4 +122,4 @@ class Operator:
             yield Fault("SMTP_URL", "is not set, and TOKAUT_ON_CALL names an e-mail address; name a mail server")
 
 
-SHARED: Final = (Common, WebSecrets, Operator)
+SHARED: Final = (Common, WebSecrets, Operator, ConsoleSide)

@@ -47,7 +47,8 @@ def collect(classes: Iterable[type], environ: Mapping[str, str]) -> tuple[Settin
         faults += found
         if value is not None:
             filled[cls] = value
-    return Settings(filled), (*faults, *_used_twice(("", value) for value in filled.values()))
+    faults += _used_twice(("", value) for value in filled.values())
+    return Settings(filled), tuple(dict.fromkeys(faults))  # what two classes read is wrong once
 
 
 def load_all(classes: Iterable[type], environ: Mapping[str, str]) -> Settings:

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 import gateway.channels
 import workers.senders
 from gateway.metrics import COUNTED
-from reports.settings import SHARED, Common, Described, Operator, WebSecrets, describe
+from reports.settings import SHARED, Common, ConsoleSide, Described, Operator, WebSecrets, describe
 from reports.store.rights import HOTLINES, RIGHTS, ROLES, ROWS
 from tests.docs import countries, faults, rules
 from tests.docs.pages import ROOT, part, read
@@ -24,7 +24,7 @@ from workers.kinds import kinds, settings_of
 from workers.metrics import Metrics
 
 WORKERS = "worker, clock"
-WHO = {Common: "all", WebSecrets: "web", Operator: WORKERS}
+WHO = {Common: "all", WebSecrets: "web", Operator: WORKERS, ConsoleSide: "console"}
 NTH = {1: "at once", 2: "at the 2nd try", 3: "at the 3rd try"}
 
 

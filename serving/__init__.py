@@ -3,6 +3,6 @@
 It knows nothing of Tokaut: what it serves is any WSGI application that reads its body whole.
 """
 
-from gateway.server.lines import Server
+from serving.lines import Server
 
 __all__ = ["Server"]

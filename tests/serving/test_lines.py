@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gateway.server import Server
-from gateway.server.reading import MOST_BESIDE, NoRequest, Reading
+from serving import Server
+from serving.reading import MOST_BESIDE, NoRequest, Reading
 from tests.support.wait import until
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from contextlib import suppress
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Final
 
-from gateway.server.answering import FAILED, GO_ON, NOT_A_REQUEST, answer
-from gateway.server.reading import NoRequest, Reading
+from serving.answering import FAILED, GO_ON, NOT_A_REQUEST, answer
+from serving.reading import NoRequest, Reading
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment

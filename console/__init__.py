@@ -1,0 +1,1 @@
+"""The process on the hotlines' side: what their systems call back, and what their staff read and answer."""

@@ -1,0 +1,56 @@
+"""Puts the console process together. The only place that reads its environment; importing this makes nothing."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+
+import structlog
+from flask import Flask
+
+from console import web
+from console.parts import Parts
+from reports import country, keyfolder, logs
+from reports.hardening import harden
+from reports.schema import WrongDatabase, refuse_wrong
+from reports.settings import ConsoleSide, SettingError, load_all
+from reports.store.database import BadAddress, Database
+from reports.store.patience import A_CALLER
+
+WRONG = (SettingError, BadAddress, WrongDatabase, country.CountryError, keyfolder.KeyFault)
+
+log = structlog.get_logger()
+
+
+def check(environ: Mapping[str, str]) -> None:
+    """For the server, before its first process: a wrong setting stops it with one line each."""
+    try:
+        _read(environ).database.close()
+    except WRONG as error:
+        sys.exit(str(error))
+
+
+def create_app(environ: Mapping[str, str] | None = None) -> Flask:
+    """The console process. Stops with one line for each setting that is wrong."""
+    harden()
+    logs.start("console")
+    logs.hook()
+    logs.adopt(("gunicorn.error",))
+    try:
+        parts = _read(os.environ if environ is None else environ)
+    except WRONG as error:
+        sys.exit(str(error))
+    app = web.make()
+    app.extensions["tokaut"] = parts
+    log.info("started")
+    return app
+
+
+def _read(environ: Mapping[str, str]) -> Parts:
+    settings = load_all((ConsoleSide,), environ)[ConsoleSide]
+    countries = country.load_all(settings.countries, settings.mode.value, settings.country_dir)
+    keys = keyfolder.load_public(settings.keys, [hotline for one in countries for hotline in one.hotlines])
+    database = Database(settings.database_url, offset=settings.clock_offset, patience=A_CALLER)
+    refuse_wrong(database, settings.mode, "console")
+    return Parts(settings, countries, keys, database)

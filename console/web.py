@@ -1,0 +1,36 @@
+"""The Flask application of the console at its edge: the headers of all answers, and errors that say nothing."""
+
+from __future__ import annotations
+
+from flask import Flask, Response
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Strict-Transport-Security": "max-age=63072000; includeSubDomains",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+    "Cache-Control": "no-store",
+}
+PLAIN = "text/plain; charset=utf-8"
+
+
+def make() -> Flask:
+    app = Flask("console", static_folder=None)
+    app.url_map.merge_slashes = False  # another address is another address: no redirect
+    app.add_url_rule("/healthz", "healthz", _up)
+    app.register_error_handler(404, lambda _: Response("Not found\n", 404, content_type=PLAIN))
+    app.register_error_handler(405, lambda _: Response(status=405, content_type=PLAIN))
+    app.register_error_handler(500, lambda _: Response("Failed\n", 500, content_type=PLAIN))
+    app.after_request(_lay)
+    return app
+
+
+def _up() -> Response:
+    return Response("ok\n", content_type=PLAIN)
+
+
+def _lay(response: Response) -> Response:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response

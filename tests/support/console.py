@@ -1,0 +1,30 @@
+"""The console inside the test's own process, on whatever a demo's settings name: no socket between, no Redis."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from collections.abc import Mapping
+
+import structlog
+
+from console.app import create_app
+from console.parts import Parts
+from tests.support.app import Http
+
+
+class Console:
+    def __init__(self, settings: Mapping[str, str]) -> None:
+        self._hooks = sys.excepthook, threading.excepthook, sys.unraisablehook
+        self._handlers = list(logging.getLogger().handlers)
+        self.flask = create_app(settings)
+        self.parts: Parts = self.flask.extensions["tokaut"]
+        self.http = Http(self.flask.test_client())
+
+    def close(self) -> None:
+        self.parts.database.close()
+        sys.excepthook, threading.excepthook, sys.unraisablehook = self._hooks
+        logging.getLogger().handlers = self._handlers
+        logging.captureWarnings(False)
+        structlog.reset_defaults()
