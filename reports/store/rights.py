@@ -88,6 +88,14 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
         WEB: "SELECT; INSERT; UPDATE (holder, until)",
         CLOCK: "SELECT; INSERT; UPDATE (holder, until)",
     },
+    # Accounts are the console's alone: nobody else could say who may read.
+    "staff": {
+        CONSOLE: "SELECT; INSERT; UPDATE (role, password, totp, totp_step, wrong, ended_at)",
+    },
+    "staff_session": {CONSOLE: "SELECT; INSERT; UPDATE (session_hash, seen_at, checked_at); DELETE"},
+    "invitation": {CONSOLE: "SELECT; INSERT; DELETE"},
+    "recovery": {CONSOLE: "SELECT; INSERT; DELETE"},
+    "staff_try": {CONSOLE: "SELECT; INSERT; UPDATE (tries, since, locks, locked_until); DELETE"},
     "hotline_state": {WORKER: BREAKER, CLOCK: BREAKER},
     "optout": {WEB: "INSERT; SELECT (caller_key); DELETE", WORKER: "INSERT", CLOCK: "INSERT"},
     "made_for": dict.fromkeys(ROLES, "SELECT"),
@@ -129,7 +137,7 @@ ROWS: Mapping[str, Mapping[tuple[str, str], Rows]] = {
     "mailbox": {(CONSOLE, "SELECT"): Rows(GIVEN.format("mailbox"))},
     "audit": {
         (CLOCK, "UPDATE"): Rows("seq IS NULL", "seq IS NOT NULL"),  # what is chained is never touched again
-        (CONSOLE, "SELECT"): Rows(f"{ABOUT_THEIRS} AND ({NOT_STAFF} OR {OWN_STAFF})"),
+        (CONSOLE, "SELECT"): Rows(f"{OWN_STAFF} OR {NOT_STAFF} AND {ABOUT_THEIRS}"),
         (CONSOLE, "INSERT"): Rows(OWN_STAFF),
     },
     # The clock's lease is none of web's business: whoever holds it stops all that is sent.

@@ -6,8 +6,10 @@ from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, 
 
 from reports.store.columns import ID, MICROSECONDS, metadata
 from reports.store.duty_tables import page, phone_answer
+from reports.store.staff_tables import invitation, recovery, staff, staff_session, staff_try
 
 __all__ = ["metadata", "page", "phone_answer"]  # whoever takes these from here; what is made here needs no mention
+__all__ += ["invitation", "recovery", "staff", "staff_session", "staff_try"]
 
 # One row a report. The answers are in report_body, sealed.
 report = Table(

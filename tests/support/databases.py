@@ -26,6 +26,7 @@ SET_ROLE: dict[str, LiteralString] = {
         "SET ROLE tokaut_web",
     ),
     **dict.fromkeys(("outbox", "sms_out", "paging"), "SET ROLE tokaut_worker"),
+    **dict.fromkeys(("accounts", "desk_sessions", "knocking"), "SET ROLE tokaut_console"),
     **dict.fromkeys(
         (
             "sweeping",
@@ -72,7 +73,7 @@ def _whose() -> LiteralString | None:
     frame = sys._getframe()
     while frame := frame.f_back:
         package, _, module = frame.f_globals.get("__name__", "").rpartition(".")
-        if package == "reports.store" and module not in ("database", "breakers", "standings"):
+        if package == "reports.store" and module not in ("database", "asking", "breakers", "standings"):
             return SET_ROLE.get(f"{module}.{frame.f_code.co_name}", SET_ROLE[module])
     return None
 

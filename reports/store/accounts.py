@@ -1,0 +1,217 @@
+"""Who works at the hotlines: invitations, accounts, and ways back into one. Every change is in the audit with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, delete, insert, select, update
+
+from reports.store import staff_tables as s
+from reports.store import tables as t
+from reports.store.asking import looking_as, writing_as
+from reports.store.database import Database
+from reports.store.filing import audit_row, new_id
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    staff_id: str
+    name: str
+    hotline: str
+    role: str  # staff, lead, auditor, operator
+    password: str
+    totp: bytes
+    totp_step: int
+    wrong: int
+    created_at: int
+    ended_at: int | None
+
+    @property
+    def actor(self) -> str:
+        """In the audit."""
+        return actor(self.hotline, self.name)
+
+
+def actor(hotline: str, name: str) -> str:
+    return f"staff:{hotline}/{name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """`staff_id`: whose account it gives back; None: it makes one."""
+
+    invitation_hash: bytes
+    name: str
+    hotline: str
+    role: str
+    staff_id: str | None
+    made_by: str
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a person has chosen: `password` as Argon2id writes it, `totp` sealed under the account's id."""
+
+    password: str
+    totp: bytes
+    totp_step: int
+
+
+def named(database: Database, name: str) -> Account | None:
+    return _one(database, select(s.staff).where(s.staff.c.name == name))
+
+
+def of_id(database: Database, staff_id: str) -> Account | None:
+    return _one(database, select(s.staff).where(s.staff.c.staff_id == staff_id))
+
+
+def people(database: Database, hotline: str) -> tuple[Account, ...]:
+    """Of one hotline, those who have left too."""
+    query = select(s.staff).where(s.staff.c.hotline == hotline).order_by(s.staff.c.name)
+    with database.read() as connection:
+        return tuple(of_row(row._mapping) for row in connection.execute(query))
+
+
+def invite(database: Database, one: Invitation) -> bool:
+    """False where the name is taken."""
+    taken = select(s.staff.c.staff_id).where(s.staff.c.name == one.name, s.staff.c.staff_id != (one.staff_id or ""))
+    now = database.now()
+    with writing_as(database, _hotline_of(one.made_by)) as connection:
+        if connection.execute(taken).first() is not None:
+            return False
+        connection.execute(delete(s.invitation).where(s.invitation.c.name == one.name))  # the newest link holds
+        connection.execute(insert(s.invitation), asdict(one))
+        _note(connection, one.made_by, "invited", f"{one.hotline}/{one.name}"[:80], now)
+    return True
+
+
+def invited(database: Database, invitation_hash: bytes) -> Invitation | None:
+    """None where there is none, or no more."""
+    i = s.invitation.c
+    query = select(s.invitation).where(i.invitation_hash == invitation_hash, i.until > database.now())
+    with database.read() as connection:
+        row = connection.execute(query).first()
+    return Invitation(**row._mapping) if row else None
+
+
+def join(database: Database, one: Invitation, staff_id: str, chosen: Credentials) -> bool:
+    """Use an invitation up. False where somebody was faster. Whoever had the account is logged out everywhere."""
+    now = database.now()
+    i = s.invitation.c
+    with writing_as(database, one.hotline) as connection:
+        used = delete(s.invitation).where(i.invitation_hash == one.invitation_hash, i.until > now)
+        if connection.execute(used).rowcount != 1:
+            return False
+        values = asdict(chosen) | {"wrong": 0}
+        if one.staff_id is None:
+            row = {"staff_id": staff_id, "name": one.name, "hotline": one.hotline, "role": one.role, "created_at": now}
+            made = connection.execute(database.insert_new(s.staff).values(row | values)).rowcount == 1
+            if not made:
+                return False
+        else:
+            connection.execute(update(s.staff).where(s.staff.c.staff_id == one.staff_id).values(values))
+            connection.execute(delete(s.staff_session).where(s.staff_session.c.staff_id == one.staff_id))
+        _note(connection, actor(one.hotline, one.name), "joined", one.staff_id or staff_id, now)
+    return True
+
+
+def take_code(database: Database, account: Account, step: int) -> bool:
+    """A one-time code works once, also for two who come at the same moment; and none that is older than the last."""
+    code = update(s.staff).where(s.staff.c.staff_id == account.staff_id, s.staff.c.totp_step < step)
+    with database.write() as connection:
+        return connection.execute(code.values(totp_step=step)).rowcount == 1
+
+
+def rehash(database: Database, account: Account, password: str) -> None:
+    """The same password under newer parameters."""
+    with database.write() as connection:
+        connection.execute(update(s.staff).where(s.staff.c.staff_id == account.staff_id).values(password=password))
+
+
+def set_password(database: Database, account: Account, password: str) -> None:
+    """Everywhere else, whoever knew the old one is logged out."""
+    _change(database, account, account.actor, "password_changed", {"password": password})
+
+
+def set_role(database: Database, account: Account, role: str, by: str) -> None:
+    _change(database, account, by, f"role_{role}", {"role": role})
+
+
+def end(database: Database, account: Account, by: str) -> None:
+    """They have left: no login from now on, and no session."""
+    _change(database, account, by, "staff_ended", {"ended_at": database.now()})
+
+
+def ask_recovery(database: Database, account: Account, lead: Account) -> str:
+    """asked: another lead has to confirm it; confirmed: this is the other one; again: the same one twice."""
+    r, now = s.recovery.c, database.now()
+    with writing_as(database, lead.hotline) as connection:
+        row = {"staff_id": account.staff_id, "asked_by": lead.staff_id, "asked_at": now}
+        connection.execute(delete(s.recovery).where(r.staff_id == account.staff_id, r.asked_at < now - A_DAY))
+        if connection.execute(database.insert_new(s.recovery).values(row)).rowcount == 1:
+            _note(connection, lead.actor, "recovery_asked", account.staff_id, now)
+            return "asked"
+        other = delete(s.recovery).where(r.staff_id == account.staff_id, r.asked_by != lead.staff_id)
+        if connection.execute(other).rowcount != 1:
+            return "again"
+        _note(connection, lead.actor, "recovery_confirmed", account.staff_id, now)
+        return "confirmed"
+
+
+def recoveries(database: Database, hotline: str) -> dict[str, str]:
+    """Account → who asked."""
+    r = s.recovery.c
+    query = select(r.staff_id, r.asked_by).join(s.staff, s.staff.c.staff_id == r.staff_id)
+    query = query.where(s.staff.c.hotline == hotline, r.asked_at >= database.now() - A_DAY)
+    with database.read() as connection:
+        return {row.staff_id: row.asked_by for row in connection.execute(query)}
+
+
+A_DAY = 24 * 3600 * 1_000_000
+
+
+def note(database: Database, account: Account, act: str, about: str) -> None:
+    """A line of the audit by itself; it is committed when this returns."""
+    with writing_as(database, account.hotline) as connection:
+        _note(connection, account.actor, act, about, database.now())
+
+
+def acts_of(database: Database, hotline: str, most: int) -> list[Row[Any]]:
+    """The newest that the staff of a hotline did: at, actor, act, object_id."""
+    a = t.audit.c
+    query = select(a.at, a.actor, a.act, a.object_id).where(a.actor.startswith(f"staff:{hotline}/", autoescape=True))
+    with looking_as(database, hotline) as connection:
+        return list(connection.execute(query.order_by(a.at.desc(), a.audit_id.desc()).limit(most)))
+
+
+def _change(database: Database, account: Account, by: str, act: str, values: dict[str, object]) -> None:
+    now = database.now()
+    with writing_as(database, _hotline_of(by)) as connection:
+        connection.execute(update(s.staff).where(s.staff.c.staff_id == account.staff_id).values(values))
+        connection.execute(delete(s.staff_session).where(s.staff_session.c.staff_id == account.staff_id))
+        _note(connection, by, act, account.staff_id, now)
+
+
+def _hotline_of(actor: str) -> str:
+    return actor.removeprefix("staff:").partition("/")[0]
+
+
+def _note(connection: Connection, by: str, act: str, about: str, now: int) -> None:
+    connection.execute(insert(t.audit), audit_row(by, act, about, now))
+
+
+def _one(database: Database, query: Select[Any]) -> Account | None:
+    with database.read() as connection:
+        row = connection.execute(query).first()
+    return of_row(row._mapping) if row else None
+
+
+def of_row(row: Mapping[Any, Any]) -> Account:
+    return Account(**row)
+
+
+def new_staff_id(database: Database) -> str:
+    return new_id(database.now())

@@ -1,0 +1,93 @@
+"""Who is logged in where. The cookie's hash finds the session; what is deleted here has ended at once."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from sqlalchemy import delete, insert, select, update
+
+from reports.store import staff_tables as s
+from reports.store import tables as t
+from reports.store.accounts import Account, of_row
+from reports.store.asking import writing_as
+from reports.store.database import Database
+from reports.store.filing import audit_row
+
+MOST = 2  # at once; the oldest ends
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Times in microseconds. `checked_at`: when password and code were last given."""
+
+    session_hash: bytes
+    staff_id: str
+    browser: str
+    created_at: int
+    seen_at: int
+    checked_at: int
+    until: int
+
+
+def begin(database: Database, account: Account, one: Session) -> None:
+    """After a login: it is in the audit, the wrong tries before it were shown, and what has run out is swept away."""
+    c, now = s.staff_session.c, database.now()
+    newest = select(c.session_hash).where(c.staff_id == account.staff_id).order_by(c.created_at.desc()).limit(MOST - 1)
+    with writing_as(database, account.hotline) as connection:
+        kept = list(connection.execute(newest).scalars())
+        surplus = (c.staff_id == account.staff_id) & c.session_hash.not_in(kept)
+        connection.execute(delete(s.staff_session).where(surplus | (c.until <= now)))
+        connection.execute(delete(s.invitation).where(s.invitation.c.until <= now))
+        connection.execute(insert(s.staff_session), asdict(one))
+        connection.execute(update(s.staff).where(s.staff.c.staff_id == account.staff_id).values(wrong=0))
+        connection.execute(insert(t.audit), audit_row(account.actor, "logged_in", account.staff_id, now))
+
+
+def find(database: Database, session_hash: bytes) -> tuple[Session, Account] | None:
+    """None where it is over, or its account."""
+    c = s.staff_session.c
+    query = select(s.staff_session, *(column.label(f"of_{column.name}") for column in s.staff.c))
+    query = query.join(s.staff, s.staff.c.staff_id == c.staff_id)
+    query = query.where(c.session_hash == session_hash, c.until > database.now(), s.staff.c.ended_at.is_(None))
+    with database.read() as connection:
+        row = connection.execute(query).first()
+    if row is None:
+        return None
+    found = row._mapping
+    account = of_row({name.removeprefix("of_"): found[name] for name in found if name.startswith("of_")})
+    return Session(**{column.name: found[column.name] for column in c}), account
+
+
+def seen(database: Database, session_hash: bytes) -> None:
+    _change(database, session_hash, {"seen_at": database.now()})
+
+
+def renew(database: Database, session_hash: bytes, new_hash: bytes, *, checked: bool) -> None:
+    """The same session under a new id, from now on in use; `checked`: code and password were given anew."""
+    now = database.now()
+    values: dict[str, object] = {"session_hash": new_hash, "seen_at": now}
+    _change(database, session_hash, values | ({"checked_at": now} if checked else {}))
+
+
+def of(database: Database, staff_id: str) -> tuple[Session, ...]:
+    c = s.staff_session.c
+    query = select(s.staff_session).where(c.staff_id == staff_id, c.until > database.now()).order_by(c.created_at)
+    with database.read() as connection:
+        return tuple(Session(**row._mapping) for row in connection.execute(query))
+
+
+def end(database: Database, account: Account, session_hash: bytes | None = None) -> None:
+    """One, or all of them."""
+    c = s.staff_session.c
+    which = delete(s.staff_session).where(c.staff_id == account.staff_id)
+    if session_hash is not None:
+        which = which.where(c.session_hash == session_hash)
+    with writing_as(database, account.hotline) as connection:
+        connection.execute(which)
+        act = "logged_out" if session_hash else "logged_out_everywhere"
+        connection.execute(insert(t.audit), audit_row(account.actor, act, account.staff_id, database.now()))
+
+
+def _change(database: Database, session_hash: bytes, values: dict[str, object]) -> None:
+    with database.write() as connection:
+        connection.execute(update(s.staff_session).where(s.staff_session.c.session_hash == session_hash).values(values))

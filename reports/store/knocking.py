@@ -1,0 +1,89 @@
+"""Tries to log in. Each is counted before a password is looked at, so that guesses at the same time cost one each."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection, case, delete, insert, select, update
+
+from reports.store import staff_tables as s
+from reports.store import tables as t
+from reports.store.accounts import Account
+from reports.store.asking import writing_as
+from reports.store.database import Database
+from reports.store.filing import audit_row
+
+SECOND = 1_000_000
+FORGOTTEN = 48 * 3600 * SECOND  # after so long without a try
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """So many tries within so many seconds are let in; then none for `locked` seconds, twice as long each time."""
+
+    tries: int
+    within: int
+    locked: int
+    most_locked: int
+
+
+@dataclass(frozen=True, slots=True)
+class Knock:
+    bucket: bytes
+    limit: Limit
+
+
+def knock(database: Database, knocks: Collection[Knock]) -> bool:
+    """Count one try in each bucket. False where one of them is locked, or is locked by this try."""
+    now = database.now()
+    with database.write() as connection:
+        connection.execute(delete(s.staff_try).where(_idle(now)))
+        counted = [_count(database, connection, one, now) for one in knocks]
+    return all(counted)  # each counts, also after one said no
+
+
+def forgive(database: Database, buckets: Collection[bytes]) -> None:
+    """It was somebody who may."""
+    with database.write() as connection:
+        connection.execute(delete(s.staff_try).where(s.staff_try.c.bucket.in_(buckets)))
+
+
+def wrong(database: Database, account: Account | None) -> None:
+    """Of a real account: its owner is told at the next login, and the audit has it. For no account, the same work."""
+    staff_id = account.staff_id if account else ""
+    with writing_as(database, account.hotline if account else "") as connection:
+        count = update(s.staff).where(s.staff.c.staff_id == staff_id).values(wrong=s.staff.c.wrong + 1)
+        connection.execute(count)
+        if account:
+            row = audit_row(account.actor, "login_refused", account.staff_id, database.now())
+            connection.execute(insert(t.audit), row)
+
+
+def _idle(now: int) -> ColumnElement[bool]:
+    c = s.staff_try.c
+    return (c.since < now - FORGOTTEN) & (c.locked_until < now - FORGOTTEN)
+
+
+def _count(database: Database, connection: Connection, one: Knock, now: int) -> bool:
+    c, limit = s.staff_try.c, one.limit
+    fresh = {"bucket": one.bucket, "tries": 0, "since": now, "locks": 0, "locked_until": 0}
+    connection.execute(database.insert_new(s.staff_try).values(fresh))
+    own = s.staff_try.c.bucket == one.bucket
+    over = c.since < now - limit.within * SECOND
+    counted = case((over, 1), else_=c.tries + 1)
+    values = {"tries": counted, "since": case((over, now), else_=c.since)}
+    # The row is locked by its update: who comes at the same moment waits, and counts after it.
+    free = update(s.staff_try).where(own, c.locked_until <= now).values(values)
+    if connection.execute(free).rowcount == 0:
+        return False
+    row = connection.execute(select(c.tries, c.locks).where(own)).one()
+    if row.tries > limit.tries:
+        connection.execute(update(s.staff_try).where(own).values(_locked(row.locks, limit, now)))
+        return False
+    return True
+
+
+def _locked(locks: int, limit: Limit, now: int) -> dict[str, int]:
+    seconds = min(limit.locked * 2 ** min(locks, 16), limit.most_locked)
+    return {"tries": 0, "since": now, "locks": locks + 1, "locked_until": now + seconds * SECOND}
