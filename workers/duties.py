@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import structlog
 
+from reports.clocks import HOUR, SECOND
 from reports.queue import DELIVER, SEND_SMS, Hurry, Speed
 from reports.store import answering, chains, letters, maturing, paging, sms_out, sweeping
 from reports.store.database import Database
@@ -18,7 +19,6 @@ from workers.forward import QUEUES, Forwarder
 from workers.metrics import Metrics
 from workers.own import Hurrying, Own
 from workers.pager import Pager
-from workers.schedule import HOUR, SECOND
 
 THREADS = {"urgent": 2, "standard": 1}
 KEPT = 48 * HOUR  # what tells a repeated SMS, and what a delivery report may still come for

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from reports.bodies import envelope, without_number
+from reports.clocks import SECOND
 from reports.sealing import Box, Context, open_body
 from reports.sealing import Poison as DoesNotOpen
 from reports.store import outbox
@@ -110,7 +111,7 @@ class Forwarder:
         if leased.withdrawn:
             data = without_number(data)
         # The time of the event, not of the attempt: the same bytes each time, until a number is withdrawn.
-        body = envelope(f"report.{leased.type}", leased.created_at // schedule.SECOND, data)
+        body = envelope(f"report.{leased.type}", leased.created_at // SECOND, data)
         return Parcel(
             leased.delivery_id, leased.type, leased.hotline, body, leased.attempt, leased.priority, leased.report_id
         )
@@ -130,7 +131,7 @@ class Forwarder:
             receipt = Receipt(outcome.why, outcome.status, hashlib.sha256(body).digest())
             if outbox.delivered(self.database, leased, receipt, self.actor):
                 waited = self.database.now() - leased.created_at
-                self.metrics.send_to_hotline.observe(max(0, waited) / schedule.SECOND)
+                self.metrics.send_to_hotline.observe(max(0, waited) / SECOND)
             return
         if not outbox.failed(self.database, leased, self._failure(leased, outcome), self.holder, self.actor):
             log.warning("delivery_lease_lost", delivery_id=leased.delivery_id)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import structlog
 
+from reports.clocks import CLOCKS, SECOND
 from reports.keyfolder import SENDER, KeyFault, load_public
 from reports.sealing import Context, seal
 from reports.store import paging
@@ -23,12 +24,11 @@ from reports.store.messages import Outgoing
 from reports.store.paging import Page, Told
 from workers.delivery import Delivered, Outcome, Parcel, Poison, Unavailable
 from workers.kinds import Phones, Tell
-from workers.schedule import HOUR, MINUTE, SECOND
 from workers.sms import Texter
 
 LIVES = 600 * SECOND
 # Without an answer by then, the next number is texted: when the clocks of a report turn to the same desk again.
-PATIENCE: Mapping[str, int] = {"P1": 5 * MINUTE, "P2": 30 * MINUTE, "P3": 12 * HOUR, "P4": 48 * HOUR}
+PATIENCE: Mapping[str, int] = {priority: clock.desk for priority, clock in CLOCKS.items()}
 WAITS: Mapping[str, str] = {
     "created": "waits",
     "updated": "has more",

@@ -10,10 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
-SECOND = 1_000_000
-MINUTE = 60 * SECOND
-HOUR = 60 * MINUTE
-DAY = 24 * HOUR
+from reports.clocks import CLOCKS, DAY, HOUR, MINUTE, SECOND
 
 PARK_AFTER = 14 * DAY
 LONGEST_WAIT = 3 * HOUR  # no time in the outbox lies further ahead, unless a clock jumped
@@ -43,8 +40,8 @@ PACES: Mapping[str, Pace] = {
         then=60 * SECOND,
         later=60 * SECOND,
         jitter=0.1,
-        fallback=30 * SECOND,
-        tell=60 * SECOND,
+        fallback=CLOCKS["P1"].fallback,
+        tell=CLOCKS["P1"].received,
         again=15 * MINUTE,
         heed=60 * SECOND,
     ),
@@ -53,8 +50,8 @@ PACES: Mapping[str, Pace] = {
         then=5 * MINUTE,
         later=15 * MINUTE,
         jitter=0.2,
-        fallback=15 * MINUTE,
-        tell=20 * MINUTE,
+        fallback=CLOCKS["P2"].fallback,
+        tell=CLOCKS["P2"].received,
         again=2 * HOUR,
         heed=HOUR,
     ),
@@ -63,8 +60,8 @@ PACES: Mapping[str, Pace] = {
         then=HOUR,
         later=HOUR,
         jitter=0.2,
-        fallback=4 * HOUR,
-        tell=8 * HOUR,
+        fallback=CLOCKS["P3"].fallback,
+        tell=CLOCKS["P3"].received,
         again=DAY,
         heed=HOUR,
     ),
@@ -73,8 +70,8 @@ PACES: Mapping[str, Pace] = {
         then=2 * HOUR,
         later=2 * HOUR,
         jitter=0.2,
-        fallback=24 * HOUR,
-        tell=48 * HOUR,
+        fallback=CLOCKS["P4"].fallback,
+        tell=CLOCKS["P4"].received,
         again=DAY,
         heed=HOUR,
     ),

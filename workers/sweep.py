@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 import structlog
 
+from reports.clocks import DAY, SECOND
 from reports.store import leases, sweeping
 from reports.store.database import Away, Database
 from workers.alerts import JUMPED, Alert
 from workers.duties import Duties
 from workers.metrics import Metrics
-from workers.schedule import DAY, SECOND
 from workers.telling import Telling
 
 NAME = "clock"

@@ -7,12 +7,13 @@ from collections.abc import Callable
 
 import structlog
 
+from reports.clocks import HOUR, SECOND
 from reports.store import sms_out, telling
 from reports.store.database import Away, Database
 from workers import text
 from workers.alerts import NO_HOTLINE, RULES, SMS_TO_DO, Alert, gather
 from workers.own import Own
-from workers.schedule import HOUR, PACES, SECOND
+from workers.schedule import PACES
 from workers.tell import Teller
 
 AFTER_FAILURE = 60  # seconds, when nobody could be told

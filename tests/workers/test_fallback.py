@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 from sqlalchemy import update
 
+from reports.clocks import HOUR, MINUTE
 from reports.store import chains, maturing, outbox, pending, sweeping
 from reports.store import tables as t
 from reports.store.chains import Chain, Tried
@@ -14,7 +15,6 @@ from reports.store.outbox import Failure, Receipt
 from tests.workers.filings import ONE, SECOND, THREE, TWO, Desk
 from workers import schedule
 from workers.fallback import next_fallback
-from workers.schedule import HOUR, MINUTE
 
 CHAIN = ((ONE, "primary"), (THREE, "also"), (TWO, "fallback"))
 LONG = ((ONE, "primary"), (TWO, "fallback"), (THREE, "fallback"))

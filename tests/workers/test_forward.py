@@ -12,6 +12,7 @@ from rq.timeouts import JobTimeoutException
 from sqlalchemy import delete, update
 from standardwebhooks.webhooks import Webhook as Verifier
 
+from reports.clocks import HOUR, SECOND
 from reports.store import breakers, outbox
 from reports.store import tables as t
 from reports.store.database import Database
@@ -27,7 +28,6 @@ from workers.http import Client, Limits
 from workers.keyring import KeyRing
 from workers.metrics import Metrics
 from workers.run import Hired, TimeIsUp
-from workers.schedule import HOUR, SECOND
 
 pytestmark = pytest.mark.slow
 

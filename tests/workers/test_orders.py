@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import update
 
+from reports.clocks import DAY
 from reports.store import orders, outbox
 from reports.store import tables as t
 from reports.store.orders import NotPossible
 from reports.store.outbox import Failure
 from tests.workers.filings import ONE, SECOND, TWO, Desk
-from workers.schedule import DAY
 
 STATES = ["due", "delivered", "refused", "parked", "cancelled"]
 

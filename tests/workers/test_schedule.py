@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reports.clocks import DAY, HOUR, MINUTE, SECOND
 from workers import schedule
-from workers.schedule import DAY, HOUR, MINUTE, SECOND
 
 DELAYS = {  # after the 1st, 2nd, … failed attempt; then for ever; then from the second day on
     "P1": ([5, 15, 30, 60, 60, 60], 60, 60),

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import select, update
 
 from reports import audit
+from reports.clocks import DAY, HOUR
 from reports.queue import DELIVER
 from reports.store import filing as web
 from reports.store import messages, outbox, pending, sweeping
@@ -26,7 +27,6 @@ from workers.keyring import KeyRing
 from workers.metrics import Metrics
 from workers.own import Hurrying
 from workers.pager import Pager
-from workers.schedule import DAY, HOUR
 from workers.sms import Texter
 from workers.sweep import Clock
 from workers.telling import Telling

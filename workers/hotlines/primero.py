@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from reports.bodies import json_bytes
+from reports.clocks import SECOND
 from reports.primero import changes, fields_of, note, without_numbers
 from reports.settings import Secret, env, from_environment, reading
 from workers.addresses import Target, read_target
@@ -24,7 +25,7 @@ from workers.delivery import Delivered, Outcome, Parcel, Unavailable, read_statu
 from workers.http import Client, NoAnswer, Reply
 from workers.kinds import Means
 from workers.reached import Reached
-from workers.schedule import SECOND, read_retry_after
+from workers.schedule import read_retry_after
 
 CASES = "/api/v2/cases"
 NOTES = "notes_section"

@@ -12,13 +12,14 @@ from datetime import UTC, datetime
 
 from standardwebhooks.webhooks import Webhook as Signer
 
+from reports.clocks import SECOND
 from reports.settings import Secret, env, from_environment, reading
 from workers.addresses import Target, read_target
 from workers.delivery import Outcome, Parcel, Unavailable, read_status
 from workers.http import Client, NoAnswer, Reply
 from workers.kinds import Means
 from workers.reached import Reached
-from workers.schedule import SECOND, read_retry_after
+from workers.schedule import read_retry_after
 
 
 @from_environment

@@ -1,0 +1,172 @@
+"""Opening hours, holidays and rota: as written in a card, by the wall clock of the desk."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from reports.hours import SECOND, Desk, Unreadable, on_duty, read_holidays, read_hours, read_zone
+
+
+def at(text: str, zone: str = "UTC") -> int:
+    """A moment by the wall clock of a zone."""
+    there = datetime.fromisoformat(text)
+    there = there if there.tzinfo else there.replace(tzinfo=read_zone(zone))
+    return int(there.timestamp()) * SECOND
+
+
+def said(moment: int | None, zone: str = "UTC") -> str | None:
+    if moment is None:
+        return None
+    return datetime.fromtimestamp(moment / SECOND, UTC).astimezone(read_zone(zone)).isoformat()[:16]
+
+
+def desk(hours: str, holidays: str = "none", zone: str = "Pacific/Efate") -> Desk:
+    return Desk(read_zone(zone), read_hours(hours), read_holidays(holidays))
+
+
+OFFICE, NIGHTS = "mon-fri 08:00-16:30, sat 09:00-12:00", "daily 18:00-02:00"
+
+
+@pytest.mark.parametrize(
+    ("hours", "moment", "is_open", "opens"),
+    [  # 2026-11-27 is a Friday
+        ("24h", "2026-11-29T03:00", True, "2026-11-29T03:00"),
+        (OFFICE, "2026-11-27T07:59", False, "2026-11-27T08:00"),
+        (OFFICE, "2026-11-27T08:00", True, "2026-11-27T08:00"),
+        (OFFICE, "2026-11-27T16:29", True, "2026-11-27T16:29"),
+        (OFFICE, "2026-11-27T16:30", False, "2026-11-28T09:00"),
+        (OFFICE, "2026-11-28T12:00", False, "2026-11-30T08:00"),
+        (NIGHTS, "2026-11-27T17:59", False, "2026-11-27T18:00"),
+        (NIGHTS, "2026-11-27T23:59", True, "2026-11-27T23:59"),
+        (NIGHTS, "2026-11-28T01:59", True, "2026-11-28T01:59"),
+        (NIGHTS, "2026-11-28T02:00", False, "2026-11-28T18:00"),
+        ("fri 22:00-06:00", "2026-11-28T05:59", True, "2026-11-28T05:59"),
+        ("fri 22:00-06:00", "2026-11-27T05:59", False, "2026-11-27T22:00"),
+        ("sat-mon 08:00-24:00", "2026-11-30T23:59", True, "2026-11-30T23:59"),
+        ("sat-mon 08:00-24:00", "2026-12-01T00:00", False, "2026-12-05T08:00"),
+        ("08:00-12:00", "2026-11-29T11:59", True, "2026-11-29T11:59"),
+    ],
+)
+def test_open_and_when_it_opens(hours: str, moment: str, is_open: bool, opens: str) -> None:
+    one = desk(hours)
+    assert one.is_open(at(moment, "Pacific/Efate")) is is_open
+    assert said(one.opens(at(moment, "Pacific/Efate")), "Pacific/Efate") == opens
+
+
+@pytest.mark.parametrize(
+    ("holidays", "moment", "opens"),
+    [
+        ("none", "2026-12-25T09:00", "2026-12-25T09:00"),
+        ("2026-12-25", "2026-12-25T09:00", "2026-12-26T09:00"),
+        ("12-25, 12-26", "2027-12-25T09:00", "2027-12-27T08:00"),
+        ("2026-12-24..2027-01-03", "2026-12-24T07:00", "2027-01-04T08:00"),
+        ("02-29", "2027-03-01T09:00", "2027-03-02T08:00"),
+    ],
+)
+def test_a_holiday_is_closed_all_day(holidays: str, moment: str, opens: str) -> None:
+    assert said(desk(OFFICE, holidays).opens(at(moment, "Pacific/Efate")), "Pacific/Efate") == opens
+
+
+def test_a_night_that_began_before_a_holiday_is_read_to_its_end() -> None:
+    one = desk(NIGHTS, "2026-12-25")
+    assert one.is_open(at("2026-12-25T01:00", "Pacific/Efate"))
+    assert not one.is_open(at("2026-12-25T19:00", "Pacific/Efate"))
+    assert not one.is_open(at("2026-12-26T01:00", "Pacific/Efate"))
+
+
+def test_a_desk_that_never_opens() -> None:
+    assert desk("mon 08:00-09:00", "2026-01-01..2029-12-31").opens(at("2026-11-27T08:00")) is None
+
+
+def test_the_two_zones_of_papua_new_guinea() -> None:
+    moment = at("2026-11-27T07:30", "Pacific/Port_Moresby")
+    assert not desk(OFFICE, zone="Pacific/Port_Moresby").is_open(moment)
+    assert desk(OFFICE, zone="Pacific/Bougainville").is_open(moment), "an hour ahead: 08:30"
+
+
+@pytest.mark.parametrize(
+    ("moment", "is_open", "opens"),
+    [
+        ("2026-10-03T15:59:00+00:00", False, "2026-10-03T16:15"),  # 01:59; the next minute is 03:00, and 02:15 is none
+        ("2026-10-03T16:00:00+00:00", True, "2026-10-03T16:00"),
+        ("2026-04-04T15:14:00+00:00", False, "2026-04-04T15:15"),
+        ("2026-04-04T15:20:00+00:00", True, "2026-04-04T15:20"),
+    ],
+)
+def test_a_clock_that_is_put_forward_and_back(moment: str, is_open: bool, opens: str) -> None:
+    """Sydney: forward on the first Sunday of October, back on the first of April."""
+    night = desk("daily 02:15-05:00", zone="Australia/Sydney")
+    assert night.is_open(at(moment)) is is_open
+    assert said(night.opens(at(moment))) == opens
+
+
+@pytest.mark.parametrize(
+    ("hours", "moment", "told"),
+    [
+        ("24h", "2026-11-27T19:59", "2026-11-27T19:59"),
+        ("24h", "2026-11-27T20:00", "2026-11-28T07:00"),
+        ("24h", "2026-11-28T06:59", "2026-11-28T07:00"),
+        ("24h", "2026-11-28T07:00", "2026-11-28T07:00"),
+        (OFFICE, "2026-11-27T16:30", "2026-11-28T09:00"),
+        (OFFICE, "2026-11-28T12:00", "2026-11-30T08:00"),
+        (NIGHTS, "2026-11-27T17:00", "2026-11-27T18:00"),
+        (NIGHTS, "2026-11-27T20:00", "2026-11-28T18:00"),
+        ("daily 21:00-06:00", "2026-11-27T12:00", "2026-11-27T12:00"),  # never both: told rather than never
+    ],
+)
+def test_nobody_is_told_at_night_nor_while_closed(hours: str, moment: str, told: str) -> None:
+    assert said(desk(hours).may_tell(at(moment, "Pacific/Efate")), "Pacific/Efate") == told
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "'' is no opening time"),
+        ("agreed", "'agreed' is no opening time"),
+        ("mon-fri 8:00-16:30", "is no opening time"),
+        ("mon-fri 08:00-16:30 sat 09:00-12:00", "is no opening time"),
+        ("mon-fry 08:00-16:30", "'fry' is no day; the days are mon"),
+        ("mon 08:00-25:00", "25:00 is no time of the day"),
+        ("mon 08:00-08:00", "write 24h for day and night"),
+        ("Mon 08:00-09:00", "is no opening time"),
+        ("daily-fri 08:00-09:00", "'daily' is no day"),
+    ],
+)
+def test_hours_that_cannot_be_read(text: str, complaint: str) -> None:
+    with pytest.raises(Unreadable) as fault:
+        read_hours(text)
+    assert complaint in str(fault.value)
+
+
+@pytest.mark.parametrize("text", ["agreed", "2026-13-01", "25-12", "2027-01-02..2026-12-29", "12-29..01-02", "02-30"])
+def test_holidays_that_cannot_be_read(text: str) -> None:
+    with pytest.raises(Unreadable):
+        read_holidays(text)
+
+
+@pytest.mark.parametrize("name", ["Efate", "", "../etc/passwd", "Pacific", "Pacific/Efate\0"])
+def test_zones_that_are_none(name: str) -> None:
+    with pytest.raises(Unreadable):
+        read_zone(name)
+
+
+ROTA = {
+    "mon-fri 08:00-17:00": ("day@example.org",),
+    "daily 17:00-08:00": ("+6785550101", "+6785550102"),
+    "sat-sun 08:00-17:00": ("+6785550103",),
+}
+
+
+@pytest.mark.parametrize(
+    ("moment", "who"),
+    [
+        ("2026-11-27T09:00", ("day@example.org",)),
+        ("2026-11-27T17:00", ("+6785550101", "+6785550102")),
+        ("2026-11-28T07:59", ("+6785550101", "+6785550102")),
+        ("2026-11-28T08:00", ("+6785550103",)),
+    ],
+)
+def test_who_is_on_duty(moment: str, who: tuple[str, ...]) -> None:
+    assert on_duty(ROTA, read_zone("Pacific/Efate"), at(moment, "Pacific/Efate")) == who
