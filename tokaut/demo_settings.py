@@ -94,6 +94,7 @@ def environment(outside: Mapping[str, str], inside: Path, where: Addresses, made
         "PUBLIC_URL": where.web,
         "TOKAUT_SESSION_KEY": new_secret(demo=True),
         "TOKAUT_STORE_KEY": new_secret(demo=True),
+        "TOKAUT_CONSOLE_KEY": new_secret(demo=True),
         "TOKAUT_PHONE_PEPPER_FILE": str(inside / "pepper"),
         "AFRICASTALKING_TOKEN": made.africastalking,
         "KANNEL_TOKEN": made.kannel,

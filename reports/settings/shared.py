@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from reports.settings import reading
+from reports.settings.console_address import console_address
 from reports.settings.console_side import ConsoleSide
 from reports.settings.environment import Fault, Mode, Secret, env, from_environment
 from reports.settings.lands import folder_of_own, served
@@ -109,13 +110,7 @@ class Operator:
         default=None,
         meaning="file of the authorities that vouch for the mail server; without it, those of the system",
     )
-    console_url: str | None = env(
-        "CONSOLE_URL",
-        reading.web_address,
-        default=None,
-        live=lambda address: reading.only_https(address) if address else None,
-        meaning="where hotlines' staff read; stands in each mail to a hotline",
-    )
+    console_url: str | None = console_address()
 
     def faults(self, mode: Mode) -> Iterator[Fault]:
         if self.smtp is None and any("@" in person for person in self.on_call):
