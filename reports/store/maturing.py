@@ -58,7 +58,7 @@ def _file(connection: Connection, database: Database, rows: Sequence[Any], now: 
         connection.execute(insert(t.audit), audit_row("clock", "made", delivery_id, now))
     for row in rows:
         made += letters.give(connection, database, row.report_id, row.recipient, now)
-    standings.settle(connection, first.report_id)
+    standings.settle(connection, first.report_id, now)
     return made
 
 

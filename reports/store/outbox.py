@@ -210,7 +210,7 @@ def give_up_slot(database: Database, slot: str) -> int:
 def moved(connection: Connection, delivery_id: str, report_id: str, *, act: str, actor: str, now: int) -> None:
     """A delivery changed its state: one audit row, and the report's own state."""
     connection.execute(insert(t.audit), audit_row(actor, act, delivery_id, now))
-    standings.settle(connection, report_id)
+    standings.settle(connection, report_id, now)
 
 
 def _now(connection: Connection, database: Database) -> int:

@@ -131,7 +131,7 @@ def _accept(connection: Connection, report_id: str, hotline: str, at: int) -> No
         free = {"lease_by": None, "lease_until": None}
         connection.execute(one.where(d.state == "due").values(there | free))
         connection.execute(insert(t.audit).values(audit_row(f"phone:{hotline}", "accepted", delivery_id, at)))
-    standings.settle(connection, report_id)
+    standings.settle(connection, report_id, at)
 
 
 def forget(database: Database, pages_older: int, answers_older: int) -> None:

@@ -23,22 +23,22 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
     "report": {
         WEB: "INSERT; SELECT (report_id, origin_key, created_at, country, priority, completeness, revision, state, "
         "desk); UPDATE (origin_key)",
-        WORKER: "SELECT (report_id, mode); UPDATE (state, desk)",
-        CLOCK: "SELECT; INSERT; UPDATE (revision, priority, completeness, state, desk)",
+        WORKER: "SELECT (report_id, mode, closed_at); UPDATE (state, desk, changed_at, closed_at)",
+        CLOCK: "SELECT; INSERT; UPDATE (revision, priority, completeness, state, desk, changed_at, closed_at); DELETE",
         CONSOLE: "SELECT",
     },
     "report_body": {
         WEB: "INSERT",
         WORKER: "SELECT",
-        CLOCK: "SELECT; INSERT; UPDATE (key_id, wrap)",
+        CLOCK: "SELECT; INSERT; UPDATE (key_id, wrap); DELETE",
         CONSOLE: "SELECT",
     },
-    "route": {WEB: "INSERT; SELECT (report_id, revision, hotline)", CLOCK: "SELECT; INSERT", CONSOLE: "SELECT"},
+    "route": {WEB: "INSERT; SELECT (report_id, revision, hotline)", CLOCK: "SELECT; INSERT; DELETE", CONSOLE: "SELECT"},
     "delivery": {
         WEB: "INSERT; SELECT (priority, state, created_at)",
         WORKER: f"SELECT; UPDATE ({ATTEMPT}, last_status, sent_sha256, delivered_at, told_at)",
         CLOCK: f"SELECT; INSERT; UPDATE ({ATTEMPT}, last_status, sent_sha256, delivered_at, told_at, priority, "
-        "created_at, handling)",
+        "created_at, handling); DELETE",
         CONSOLE: "SELECT; UPDATE (handling)",
     },
     "pending": {
@@ -61,7 +61,7 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
         # the private key is sealed under code and PIN
         WEB: "INSERT; SELECT (report_id, code_hmac, pin_hmac, sealed_key, tries, locked_until); "
         "UPDATE (code_hmac, pin_hmac, public_key, sealed_key, tries, locked_until)",
-        CLOCK: "SELECT (report_id, public_key)",
+        CLOCK: "SELECT (report_id, public_key); DELETE",
         CONSOLE: "SELECT (report_id, public_key)",
     },
     "answer": {
@@ -71,19 +71,23 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
     "message": {
         WEB: "INSERT",
         WORKER: "SELECT",
-        CLOCK: "SELECT; UPDATE (number, key_id, wrap)",
+        CLOCK: "SELECT; UPDATE (number, key_id, wrap); DELETE",
     },
     "contact": {
         WEB: "INSERT; SELECT (report_id); UPDATE (allowed, changed_at)",
         WORKER: "SELECT (report_id, allowed)",
-        CLOCK: "SELECT (report_id, allowed)",
+        CLOCK: "SELECT (report_id, allowed); DELETE",
     },
     "audit": {
         WEB: f"INSERT {ROW_OF_AUDIT}",
         WORKER: f"INSERT {ROW_OF_AUDIT}",
-        CLOCK: f"SELECT; INSERT {ROW_OF_AUDIT}; UPDATE (seq, prev_hash, hash)",
+        CLOCK: f"SELECT; INSERT {ROW_OF_AUDIT}; UPDATE (seq, prev_hash, hash); DELETE",
         CONSOLE: f"SELECT; INSERT {ROW_OF_AUDIT}",
     },
+    "hold": {CLOCK: "SELECT; INSERT; UPDATE (placed_by, reason, reference, placed_at, until); DELETE"},
+    "purged": {CLOCK: "SELECT; INSERT"},
+    "receipt": {CLOCK: "SELECT; INSERT; DELETE"},
+    "checkpoint": {CLOCK: "SELECT; INSERT; DELETE", CONSOLE: "SELECT"},
     "lease": {
         WEB: "SELECT; INSERT; UPDATE (holder, until)",
         CLOCK: "SELECT; INSERT; UPDATE (holder, until)",
@@ -112,6 +116,11 @@ ABOUT_THEIRS = (
     f"EXISTS (SELECT FROM delivery d WHERE d.hotline = ANY ({HOTLINES}) AND object_id IN (d.delivery_id, d.report_id))"
 )
 ALL = "true"
+# Three years of the audit, but where all is training; by the database's own clock, which no setting moves.
+OLD_ENOUGH = (
+    "at < (extract(epoch from clock_timestamp() - interval '1095 days') * 1000000)::bigint "
+    "OR EXISTS (SELECT FROM made_for WHERE mode <> 'live')"
+)
 
 # A wrap is not a right: a body is for its recipient once a delivery to it exists, and not before.
 GIVEN_TO_IT = "EXISTS (SELECT FROM delivery d WHERE d.report_id = {0}.report_id AND d.hotline = {0}.{1})"
@@ -137,6 +146,7 @@ ROWS: Mapping[str, Mapping[tuple[str, str], Rows]] = {
     "mailbox": {(CONSOLE, "SELECT"): Rows(GIVEN.format("mailbox"))},
     "audit": {
         (CLOCK, "UPDATE"): Rows("seq IS NULL", "seq IS NOT NULL"),  # what is chained is never touched again
+        (CLOCK, "DELETE"): Rows(f"seq IS NOT NULL AND ({OLD_ENOUGH})"),
         (CONSOLE, "SELECT"): Rows(f"{OWN_STAFF} OR {NOT_STAFF} AND {ABOUT_THEIRS}"),
         (CONSOLE, "INSERT"): Rows(OWN_STAFF),
     },

@@ -6,10 +6,12 @@ from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, 
 
 from reports.store.columns import ID, MICROSECONDS, metadata
 from reports.store.duty_tables import page, phone_answer
+from reports.store.kept_tables import checkpoint, hold, purged, receipt
 from reports.store.staff_tables import invitation, recovery, staff, staff_session, staff_try
 
 __all__ = ["metadata", "page", "phone_answer"]  # whoever takes these from here; what is made here needs no mention
 __all__ += ["invitation", "recovery", "staff", "staff_session", "staff_try"]
+__all__ += ["checkpoint", "hold", "purged", "receipt"]
 
 # One row a report. The answers are in report_body, sealed.
 report = Table(
@@ -25,6 +27,8 @@ report = Table(
     Column("mode", String(8), nullable=False),
     Column("state", String(12), nullable=False),  # of the report as a whole; a function of its deliveries
     Column("desk", String(64)),  # the hotline furthest along, for the reporter's state line
+    Column("changed_at", MICROSECONDS),  # when its state was last worked out; NULL: not since it was filed
+    Column("closed_at", MICROSECONDS),  # since when it is closed; NULL: it is not
 )
 
 # What one hotline of the route may open; fallbacks too, so that a fallback needs no key but its own.
@@ -181,6 +185,7 @@ message = Table(
     Column("wrap", LargeBinary, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
     Index("ix_message_number", "number", "report_id"),
+    Index("ix_message_report_id", "report_id"),
 )
 
 # What was last said about contact by My report; without a row, what the report says holds.
