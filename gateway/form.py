@@ -6,19 +6,15 @@ Raises Unreadable; its message names the rule that failed and holds nothing of w
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import NoReturn
 from urllib.parse import unquote_to_bytes
 
 from gateway.message import Door, Fields, Unreadable, Wire
+from serving import strict_json
 
 MOST_FIELDS = 200
 MOST_JSON = 64 * 1024  # bytes
-MOST_DEPTH = 4
-MOST_DIGITS = 20
 
 FORM = "application/x-www-form-urlencoded"
 _FORM_TYPES = frozenset({"", FORM, "text/plain"})
@@ -27,9 +23,6 @@ _FORM_TYPES = frozenset({"", FORM, "text/plain"})
 _WINDOWS = {byte: bytes([byte]).decode("cp1252") for byte in range(0x80, 0xA0) if byte not in b"\x81\x8d\x8f\x90\x9d"}
 
 _UNWINDOWS = {ord(character): byte for byte, character in _WINDOWS.items()}
-
-# A string (perhaps never closed) or a bracket outside one. Possessive, so that no text makes it look twice.
-_BRACKETS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 
 
 def read(door: Door, wire: Wire) -> Fields:
@@ -78,10 +71,12 @@ def read_json(raw: bytes) -> Fields:
     if len(raw) > MOST_JSON:
         raise Unreadable(f"json: longer than {MOST_JSON} bytes")
     text, odd = _words(raw)
-    _refuse_depth(text)
-    pairs = _object(text.removeprefix("\ufeff"))
-    words = [(key, value) for key, value in pairs if isinstance(value, str)]
-    no_text = frozenset(key for key, value in pairs if not isinstance(value, str | None))
+    try:
+        found = strict_json.pairs(text.removeprefix("\ufeff"))
+    except strict_json.NotStrict as wrong:
+        raise Unreadable(f"json: {wrong}") from None
+    words = [(key, value) for key, value in found if isinstance(value, str)]
+    no_text = frozenset(key for key, value in found if not isinstance(value, str | None))
     return Fields(_gather(words), int(odd), no_text)
 
 
@@ -109,36 +104,3 @@ def _gather(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
     for key, value in pairs:
         found.setdefault(key, {})[value] = None
     return {key: tuple(values) for key, values in found.items()}
-
-
-def _refuse_depth(text: str) -> None:
-    """Before the parser sees it, whose recursion a long row of brackets would exhaust."""
-    depth = 0
-    for match in _BRACKETS.finditer(text):
-        first = text[match.start()]
-        depth += (first in "[{") - (first in "]}")
-        if depth > MOST_DEPTH:
-            raise Unreadable(f"json: deeper than {MOST_DEPTH}")
-
-
-def _object(text: str) -> tuple[tuple[str, object], ...]:
-    try:
-        # strict=False: a raw line feed inside a person's words is no reason to lose them
-        found = json.loads(
-            text, strict=False, object_pairs_hook=tuple, parse_int=_digits, parse_float=str, parse_constant=_refuse
-        )
-    except ValueError:  # its own attributes hold the body: it must not become the cause of ours
-        found = None
-    if not isinstance(found, tuple):
-        raise Unreadable("json: not one object")
-    return found
-
-
-def _digits(literal: str) -> str:
-    if len(literal.lstrip("-")) > MOST_DIGITS:
-        raise Unreadable(f"json: integer of more than {MOST_DIGITS} digits")
-    return literal
-
-
-def _refuse(_: str) -> NoReturn:
-    raise Unreadable("json: NaN or Infinity")
