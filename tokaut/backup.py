@@ -20,7 +20,12 @@ from tokaut.plain import Plain
 
 LEAST_FREE = 200 << 20  # bytes that stay free beside the copy
 ENDING = ".tokaut.db"
-SECRET_FILES = ("TOKAUT_STORE_KEY_FILE", "TOKAUT_SESSION_KEY_FILE", "TOKAUT_PHONE_PEPPER_FILE")
+SECRET_FILES = (
+    "TOKAUT_STORE_KEY_FILE",
+    "TOKAUT_CONSOLE_KEY_FILE",
+    "TOKAUT_SESSION_KEY_FILE",
+    "TOKAUT_PHONE_PEPPER_FILE",
+)
 
 
 @click.command()

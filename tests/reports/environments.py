@@ -6,7 +6,7 @@ from pathlib import Path
 
 from reports.settings import SHARED, collect, reading
 
-SESSION, STORE, OTHER = (reading.new_secret() for _ in range(3))
+SESSION, STORE, OTHER, CONSOLE = (reading.new_secret() for _ in range(4))
 
 
 def live_environment(data: Path) -> dict[str, str]:
@@ -21,6 +21,7 @@ def live_environment(data: Path) -> dict[str, str]:
         "COUNTRIES": "vu",
         "TOKAUT_SESSION_KEY": SESSION,
         "TOKAUT_STORE_KEY": STORE,
+        "TOKAUT_CONSOLE_KEY": CONSOLE,
         "TOKAUT_PHONE_PEPPER_FILE": str(data / "pepper"),
         "TOKAUT_ON_CALL": "night@desk.example, +6785550101",
         "SMTP_URL": "smtps://tokaut:hunter2@mail.example:465",

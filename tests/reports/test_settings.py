@@ -53,6 +53,7 @@ def test_demo_needs_nothing_but_its_keys() -> None:
         "TOKAUT_PHONE_PEPPER_FILE is not set; name a file, then make it: tokaut keys rotate phone-pepper",
         "TOKAUT_SESSION_KEY is not set; make one: tokaut keys secret",
         "TOKAUT_STORE_KEY is not set; make one: tokaut keys secret",
+        "TOKAUT_CONSOLE_KEY is not set; make one: tokaut keys secret",
     ]
 
 
@@ -151,7 +152,9 @@ def test_b71_b72_b73_each_wrong_value_is_one_line(live: dict[str, str], name: st
     assert str(raised.value) == line
 
 
-@pytest.mark.parametrize("name", ["CHANNELS", "COUNTRIES", "TOKAUT_STORE_KEY", "TOKAUT_PHONE_PEPPER_FILE"])
+@pytest.mark.parametrize(
+    "name", ["CHANNELS", "COUNTRIES", "TOKAUT_STORE_KEY", "TOKAUT_CONSOLE_KEY", "TOKAUT_PHONE_PEPPER_FILE"]
+)
 def test_live_has_no_default_for_what_an_operator_must_decide(live: dict[str, str], name: str) -> None:
     del live[name]
     (line,) = faults(live)

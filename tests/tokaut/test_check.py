@@ -35,6 +35,7 @@ def good(folder: Path) -> dict[str, str]:
         "CHANNELS": "simulator,africastalking,ussd",
         "TOKAUT_SESSION_KEY": new_secret(demo=True),
         "TOKAUT_STORE_KEY": new_secret(demo=True),
+        "TOKAUT_CONSOLE_KEY": new_secret(demo=True),
         "TOKAUT_PHONE_PEPPER_FILE": str(folder / "pepper"),
         "AFRICASTALKING_TOKEN": new_secret(demo=True),
         "AFRICASTALKING_USERNAME": "sandbox",
