@@ -17,6 +17,10 @@ AgeBand = Literal["0-5", "6-9", "10-12", "13-15", "16-17", "18+", "all"]
 Priority = Literal["P1", "P2", "P3", "P4"]
 
 SHUT = ConfigDict(extra="forbid")
+# What live mode does not ask for.
+SPARE = frozenset(
+    {"duty_to_report", "drills_to", "missing_children", "regional", "operator_contact", "takes_sms", "takes_relay"}
+)
 
 
 def iso_date(text: str) -> str:
@@ -50,6 +54,7 @@ class Card:
     duty_officer: tuple[str, ...] = ()
     backup: str = ""
     supervisor: tuple[str, ...] = ()
+    drills_to: tuple[str, ...] = ()  # outside live mode in the place of duty officer and supervisor
     fallback: str = ""
     duty_to_report: StrictBool | None = None  # None = not established
     duty_law: str = ""
@@ -79,8 +84,7 @@ class Card:
 
     def missing(self) -> tuple[str, ...]:
         """The fields without which live mode gives this hotline no report."""
-        spare = ("duty_to_report", "missing_children", "regional", "operator_contact", "takes_sms", "takes_relay")
-        empty = [f.name for f in fields(self) if f.name not in spare and not getattr(self, f.name)]
+        empty = [f.name for f in fields(self) if f.name not in SPARE and not getattr(self, f.name)]
         if set(self.answers_within) != {"P1", "P2", "P3", "P4"} and "answers_within" not in empty:
             empty.append("answers_within")
         return tuple(empty)

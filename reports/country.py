@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, StrictBool, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
+from reports import wall
 from reports.card import SHUT, IsoDate
 from reports.country_check import live_problems, none_left, structure_problems
+from reports.country_text import line_of, shape
 from reports.hotline import Hotline, Mode, Number
 from reports.kinds import ORDER
 from reports.law import Law, law_words
@@ -188,12 +190,14 @@ def load(iso: str, text: str, mode: Mode) -> Country:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise CountryError([f"{file}: {error}"]) from error
-    lines = _shape(raw)
+    lines = shape(raw)
     raw["mode"] = mode
     try:
         country = TypeAdapter(Country).validate_python(raw)
     except ValidationError as error:
-        raise CountryError(f"{file}: {line}" for line in lines + [_line(fault) for fault in error.errors()]) from error
+        raise CountryError(
+            f"{file}: {line}" for line in lines + [line_of(fault) for fault in error.errors()]
+        ) from error
     if country.iso.lower() != iso.lower():
         lines.append(f"iso: {country.iso} does not belong in {file}")
     if lines:
@@ -201,32 +205,11 @@ def load(iso: str, text: str, mode: Mode) -> Country:
     return country
 
 
-def _shape(raw: dict[str, Any]) -> list[str]:
-    """Turn the tables of the file into the fields of Country, in place; give the faults that only the file can have."""
-    lines = []
-    if (raw.pop("schema", None), raw.pop("version", None)) != ("tokaut-country", 1):
-        lines.append('schema: must be "tokaut-country", version 1')
-    for table, plural in (("code", "codes"), ("place", "places"), ("hotline", "hotlines")):
-        raw[plural] = raw.pop(table, [])
-    hotlines: dict[str, Any] = {}
-    for n, hotline in enumerate(raw["hotlines"], 1):
-        name = str(hotline.get("id", n))
-        if name in hotlines:
-            lines.append(f"hotline.{name}.id: stands twice")
-        hotlines[name] = hotline
-    raw["hotlines"] = hotlines
-    return lines
+def load_all(names: Collection[str], mode: Mode, folder: Path | None = None, *, as_written: bool = False) -> Countries:
+    """The named countries; a file in `folder` replaces the shipped one. Raises CountryError with all faults of all.
 
-
-def _line(fault: Any) -> str:
-    singular = {"codes": "code", "places": "place", "hotlines": "hotline"}
-    parts = [singular.get(part, part) if n == 0 else part for n, part in enumerate(fault["loc"])]
-    key = ".".join(str(part + 1) if isinstance(part, int) else part for part in parts)
-    return f"{key}: {fault['msg']}"
-
-
-def load_all(names: Collection[str], mode: Mode, folder: Path | None = None) -> Countries:
-    """The named countries; a file in `folder` replaces the shipped one. Raises CountryError with all faults of all."""
+    Outside live mode no address of the live service is in them, but `as_written`, for whoever only looks at the file.
+    """
     countries: list[Country] = []
     lines: list[str] = []
     for name in names:
@@ -236,9 +219,12 @@ def load_all(names: Collection[str], mode: Mode, folder: Path | None = None) -> 
             lines += error.lines
     if not names:
         lines.append("COUNTRIES: names no country; name one, for example vu")
+    lines += wall.faults(countries)
     if lines:
         raise CountryError(lines)
-    return Countries(tuple(countries))
+    if as_written:
+        return Countries(tuple(countries))
+    return Countries(tuple(replace(country, hotlines=wall.of_mode(country.hotlines, mode)) for country in countries))
 
 
 def _text(name: str, folder: Path | None) -> str:

@@ -78,17 +78,19 @@ def countries(found: Countries, mode: Mode, today: date) -> Iterator[str]:
         yield from country.overdue(today)
 
 
-def read_countries(common: Common, mode: Mode, only: str | None = None) -> tuple[Countries | None, tuple[str, ...]]:
+def read_countries(
+    common: Common, mode: Mode, only: str | None = None, *, as_written: bool = False
+) -> tuple[Countries | None, tuple[str, ...]]:
     """The files, or what keeps them from being read."""
     try:
-        return load_all([only] if only else common.countries, mode, common.country_dir), ()
+        return load_all([only] if only else common.countries, mode, common.country_dir, as_written=as_written), ()
     except CountryError as error:
         return None, error.lines
 
 
 def one_country(common: Common, iso: str) -> Country | None:
     """As people see it in the demo, where numbers are shown that nobody has confirmed; None where it cannot be read."""
-    found, _ = read_countries(common, "demo", iso)
+    found, _ = read_countries(common, "demo", iso, as_written=True)
     return found.get(iso) if found else None
 
 

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from reports.wall import SAY, is_a_drills
+
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _NEVER = tuple(
     ipaddress.ip_network(network)
@@ -34,21 +36,33 @@ class Target:
 
 
 def read_target(url: str, listed: Iterable[str] = (), *, live: bool) -> Target:
-    """Raises BadTarget. `listed`: exact host:port, in private networks or on a port other than 443."""
+    """Raises BadTarget. `listed`: exact host:port, in private networks or on a port other than 443.
+
+    `live`: none that is a drill's; else none but a drill's, or one of this very machine (S-40).
+    """
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or PORTS.get(parts.scheme, 0)
     if parts.scheme not in PORTS or not host:
         raise BadTarget("is no https address")
     if parts.username is not None or parts.password is not None or parts.fragment:
         raise BadTarget("has a user name, a password or a #part; leave them out")
-    is_listed = f"{host}:{port}" in set(listed)
+    is_listed = (f"[{host}]:{port}" if ":" in host else f"{host}:{port}") in set(listed)
     if parts.scheme == "http" and (live or not is_listed):
         raise BadTarget("is plain http; that goes only to a listed private host:port, and never in live mode")
     if not is_listed and port != PORTS["https"]:
         raise BadTarget("has a port other than 443; list host:port where that is meant")
     if not is_listed and _is_literal(host):
         raise BadTarget("is a bare address; use the host's name, or list host:port")
+    _keep_apart(host, live=live)
     return Target(url, parts.scheme, host, port, is_listed)
+
+
+def _keep_apart(host: str, *, live: bool) -> None:
+    is_for_drills = is_a_drills(host) or _is_this_machine(host)
+    if live and is_for_drills:
+        raise BadTarget("is for drills; no report of the live service goes there")
+    if not live and not is_for_drills:
+        raise BadTarget(f"is not one of drills; outside live mode use a host with {SAY}")
 
 
 def is_public(address: str) -> bool:
@@ -87,3 +101,11 @@ def _is_literal(host: str) -> bool:
         # "2130706433" and "0x7f.1" are addresses to some resolvers.
         return host.rpartition(".")[2][:1].isdigit()
     return True
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        found = ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    return (getattr(found, "ipv4_mapped", None) or found).is_loopback

@@ -58,6 +58,11 @@ class Means:
     def live(self) -> bool:
         return self.mode is Mode.LIVE
 
+    @property
+    def on_duty(self) -> str:
+        """Which lines of the card name who is told: outside live mode no others are known (reports/wall.py)."""
+        return "duty_officer" if self.live else "drills_to"
+
 
 def kinds() -> tuple[str, ...]:
     return tuple(sorted(found.name for found in pkgutil.iter_modules(workers.hotlines.__path__)))

@@ -36,7 +36,7 @@ def phones(line: SmsLine, means: Means) -> Phones:
     """Raises SetUpWrongly."""
     numbers = duty_numbers(means)
     if not numbers:
-        raise SetUpWrongly("has no number with + among duty_officer of its card")
+        raise SetUpWrongly(f"has no number with + among {means.on_duty} of its card")
     if line.channel not in means.channels:
         can = ", ".join(means.channels) or "none of CHANNELS"
         raise SetUpWrongly(f"has {line.channel or 'no channel'} in HOTLINE_<ID>_CHANNEL; these send: {can}")

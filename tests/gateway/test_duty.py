@@ -13,7 +13,7 @@ from reports.store import tables as t
 from tests.support.app import App
 from tests.support.valkey import Valkey
 
-DUTY, SHARED, MAIL = "+6785550171", "+6785550172", "desk@hotline.example"
+DUTY, SHARED, MAIL = "+6785550171", "+6785550172", "drills@hotline.example"
 
 
 @pytest.mark.parametrize(
@@ -44,9 +44,9 @@ def lands(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Vanuatu, where the first two hotlines have people on duty."""
     folder = tmp_path_factory.mktemp("lands")
     first, second, third, *rest = (country.SHIPPED / "vu.toml").read_text().split("[hotline.card]")
-    duty = [f'\nduty_officer = ["{MAIL}", "{DUTY}", "{SHARED}"]', f'\nduty_officer = ["{SHARED}"]']
+    duty = [f'\ndrills_to = ["{MAIL}", "{DUTY}", "{SHARED}"]', f'\ndrills_to = ["{SHARED}"]']
     cards = [
-        f"{line}\n" + "\n".join(part for part in card.splitlines()[1:] if not part.startswith("duty_officer"))
+        f"{line}\n" + "\n".join(part for part in card.splitlines()[1:] if not part.startswith("drills_to"))
         for line, card in zip(duty, (second, third), strict=True)
     ]
     (folder / "vu.toml").write_text("[hotline.card]".join([first, *(f"{card}\n" for card in cards), *rest]))

@@ -44,7 +44,7 @@ def good(folder: Path) -> dict[str, str]:
     }
     for hotline in HOTLINES:
         name = f"HOTLINE_{hotline.upper().replace('-', '_')}"
-        settings |= {f"{name}_URL": "https://hotline.example", f"{name}_SECRET": new_webhook_secret(demo=True)}
+        settings |= {f"{name}_URL": "https://drill.hotline.example", f"{name}_SECRET": new_webhook_secret(demo=True)}
     return settings
 
 
@@ -165,7 +165,7 @@ def test_a_data_folder_that_is_a_file(tmp_path: Path) -> None:
         ("telex", {}, ["hotline one: its delivery is telex; it can be "]),
         ("email", {}, ["HOTLINE_ONE_TO is not set; "]),
         ("email", {"HOTLINE_ONE_TO": "desk@one.example"}, ["hotline one is told by e-mail, and SMTP_URL names no"]),
-        ("email", {"HOTLINE_ONE_TO": "desk@one.example", "SMTP_URL": "smtps://mail.example"}, []),
+        ("email", {"HOTLINE_ONE_TO": "drills@one.example", "SMTP_URL": "smtps://mail.example"}, []),
         ("webhook", {"HOTLINE_ONE_TO": "desk@one.example"}, ["HOTLINE_ONE_TO is no setting.", "HOTLINE_", "HOTLINE_"]),
         (
             "webhook",

@@ -27,7 +27,7 @@ TEXT = re.compile(r"DRILL [0-9a-f]{6}, P1, waits\. Please open your desk\. You h
 def town(tmp_path: Path) -> Iterator[Town]:
     """Its child helpline has two duty phones and no server."""
     first, *rest = (SHIPPED / "vu.toml").read_text().split('delivery = "webhook"', 1)
-    card = rest[0].replace("duty_officer = []", f'duty_officer = ["{FIRST}", "{SECOND}"]', 1)
+    card = rest[0].replace("drills_to = []", f'drills_to = ["{FIRST}", "{SECOND}"]', 1)
     (tmp_path / "vu.toml").write_text(f'{first}delivery = "sms_alert"{card}')
     made = Town()
     settings = {name: value for name, value in made.environment.items() if "HOTLINE_VU_PIKININI_" not in name}

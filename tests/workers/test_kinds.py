@@ -98,7 +98,7 @@ def test_two_hotlines_never_share_a_secret(live: dict[str, str]) -> None:
     assert str(fault).startswith("HOTLINE_B_SECRET is the same as HOTLINE_A_SECRET")
 
 
-RIGHT = {"HOTLINE_ONE_URL": "https://hotline.example", "HOTLINE_ONE_SECRET": HOOK}
+RIGHT = {"HOTLINE_ONE_URL": "https://drill.hotline.example", "HOTLINE_ONE_SECRET": HOOK}
 
 
 def test_every_kind_has_settings_of_its_own() -> None:
@@ -111,7 +111,7 @@ def test_every_kind_has_settings_of_its_own() -> None:
     ("more", "other"),
     [
         pytest.param({}, listed("two"), id="nothing is set"),
-        pytest.param({"HOTLINE_TWO_URL": "https://two.example"}, listed("two"), id="half is set"),
+        pytest.param({"HOTLINE_TWO_URL": "https://drill.two.example"}, listed("two"), id="half is set"),
         pytest.param(
             {"HOTLINE_TWO_URL": "https://10.0.0.5", "HOTLINE_TWO_SECRET": OTHER_HOOK}, listed("two"), id="refused"
         ),

@@ -119,6 +119,6 @@ def test_a_hotlines_own_authority_vouches_for_it_alone(tmp_path: Path, own: bool
         environ |= {"HOTLINE_X_CA_FILE": str(tmp_path / "ca.pem")} if own else {}
         settings = load(Settings, environ, prefix="HOTLINE_X_")
         parcel = Parcel("id", "created", "x", b"{}", 1, "P1")
-        outcome = build(settings, Means(Mode.LIVE, X)).deliver(parcel)
+        outcome = build(settings, Means(Mode.TRAINING, X)).deliver(parcel)
         assert len(hotline.taken) == own
     assert outcome == (Delivered(200) if own else Unavailable("tls"))

@@ -31,7 +31,7 @@ def build(settings: Settings, means: Means) -> Console:
     if duty_numbers(means):
         tells.append(means.enlist(means.hotline.id, phones(settings, means)))
     if not tells:
-        raise SetUpWrongly("has nobody to be told among duty_officer of its card")
+        raise SetUpWrongly(f"has nobody to be told among {means.on_duty} of its card")
     return Console(tells)
 
 

@@ -6,6 +6,7 @@ A server's 250 to the whole mail is the receipt; that somebody read it is not sa
 from __future__ import annotations
 
 from reports.settings import env, from_environment, reading
+from reports.wall import SAY, is_a_drills
 from workers.delivery import Outcome, Parcel
 from workers.kinds import Means, SetUpWrongly
 from workers.mail import Post
@@ -27,6 +28,10 @@ def build(settings: Settings, means: Means) -> Email:
     """Raises SetUpWrongly."""
     if means.mail is None:
         raise SetUpWrongly(NO_SERVER)
+    if means.live and is_a_drills(settings.to):
+        raise SetUpWrongly("has a mailbox of drills in HOTLINE_<ID>_TO; no report of the live service goes there")
+    if not means.live and not is_a_drills(settings.to):
+        raise SetUpWrongly(f"has no mailbox of drills in HOTLINE_<ID>_TO; outside live mode use one with {SAY}")
     return Email(settings.to, Post(means.mail, strict=True), means)
 
 
