@@ -121,16 +121,21 @@ def _lacking(connection: Connection, database: Database, report_id: str) -> dict
 
 def add_fallback(database: Database, report_id: str, hotline: str, why: str) -> tuple[str, str] | None:
     """A new row with a key of its own; the rows before it go on. None where it was made in the meantime."""
+    with database.write() as connection:
+        return give(connection, database, report_id, hotline, why)
+
+
+def give(connection: Connection, database: Database, report_id: str, hotline: str, why: str) -> tuple[str, str] | None:
+    """The same within a transaction of the caller's."""
     b = t.report_body.c
     newest = select(func.max(b.revision)).where(b.report_id == report_id, b.recipient == hotline)
-    with database.write() as connection:
-        before = _chain(connection, database, report_id)
-        revision = connection.execute(newest).scalar()
-        if hotline not in before.left or revision is None:
-            return None
-        now = int(connection.execute(select(database.now_sql())).scalar_one())
-        row = new_delivery(report_id, hotline, kind="created", revision=revision, priority=before.priority, now=now)
-        connection.execute(insert(t.delivery), row | {"role": "fallback", "why": why})
-        outbox.moved(connection, str(row["delivery_id"]), report_id, act="made", actor="clock", now=now)
-        letters.give(connection, database, report_id, hotline, now)
-        return str(row["delivery_id"]), before.priority
+    before = _chain(connection, database, report_id)
+    revision = connection.execute(newest).scalar()
+    if hotline not in before.left or revision is None:
+        return None
+    now = int(connection.execute(select(database.now_sql())).scalar_one())
+    row = new_delivery(report_id, hotline, kind="created", revision=revision, priority=before.priority, now=now)
+    connection.execute(insert(t.delivery), row | {"role": "fallback", "why": why})
+    outbox.moved(connection, str(row["delivery_id"]), report_id, act="made", actor="clock", now=now)
+    letters.give(connection, database, report_id, hotline, now)
+    return str(row["delivery_id"]), before.priority

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from reports.store import letters, standings
+from reports.store import letters, standings, steps
 from reports.store import tables as t
 from reports.store.database import Database
 from reports.store.deliveries import new_delivery
@@ -49,7 +49,7 @@ def _file(connection: Connection, database: Database, rows: Sequence[Any], now: 
     if not fresh:
         if _is_filed(connection, rows):
             return []
-        if _raise_report(connection, first):
+        if _raise_report(connection, database, first, now):
             _cancel_left_out(connection, rows, now)
     _insert_bodies(connection, database, rows)
     made = _insert_deliveries(connection, database, rows, now)
@@ -80,7 +80,7 @@ def _is_filed(connection: Connection, rows: Sequence[Any]) -> bool:
     return connection.execute(query.limit(1)).first() is not None
 
 
-def _raise_report(connection: Connection, row: Any) -> bool:
+def _raise_report(connection: Connection, database: Database, row: Any, now: int) -> bool:
     """True: the report is complete now, and was not before."""
     r = t.report.c
     query = select(r.revision, r.priority, r.completeness).where(r.report_id == row.report_id).with_for_update()
@@ -89,6 +89,8 @@ def _raise_report(connection: Connection, row: Any) -> bool:
     completeness = max(there.completeness, row.completeness, key=RAISES.index)
     values = {"revision": max(there.revision, row.revision), "priority": priority, "completeness": completeness}
     connection.execute(update(t.report).where(r.report_id == row.report_id).values(values))
+    if priority < there.priority:
+        steps.raised(connection, database, row.report_id, priority, now)
     d = t.delivery.c
     slower = (d.report_id == row.report_id) & (d.state == "due") & (d.priority > priority)
     connection.execute(update(t.delivery).where(slower).values(priority=priority))

@@ -57,11 +57,16 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
     # whoever reads the words could say that a person has a report, but for the phone it takes
     "page": {WORKER: "SELECT; INSERT", CLOCK: "SELECT; INSERT; DELETE"},
     "phone_answer": {WEB: "INSERT", CLOCK: "SELECT; UPDATE (wrong); DELETE"},
+    "step": {
+        WEB: "SELECT (report_id, priority, step, due_at)",  # whether anybody has read it in time
+        CLOCK: "SELECT; INSERT; UPDATE (not_before, done_at, came_to); DELETE",
+        CONSOLE: "SELECT",
+    },
     "mailbox": {
         # the private key is sealed under code and PIN
         WEB: "INSERT; SELECT (report_id, code_hmac, pin_hmac, sealed_key, tries, locked_until); "
         "UPDATE (code_hmac, pin_hmac, public_key, sealed_key, tries, locked_until)",
-        CLOCK: "SELECT (report_id, public_key); DELETE",
+        CLOCK: "SELECT (report_id, public_key, locked_until); DELETE",
         CONSOLE: "SELECT (report_id, public_key)",
     },
     "answer": {
@@ -143,6 +148,7 @@ ROWS: Mapping[str, Mapping[tuple[str, str], Rows]] = {
         (CONSOLE, "SELECT"): Rows(f"hotline = ANY ({HOTLINES})"),
         (CONSOLE, "UPDATE"): Rows(f"hotline = ANY ({HOTLINES})"),
     },
+    "step": {(CONSOLE, "SELECT"): Rows(GIVEN.format("step"))},
     "mailbox": {(CONSOLE, "SELECT"): Rows(GIVEN.format("mailbox"))},
     "audit": {
         (CLOCK, "UPDATE"): Rows("seq IS NULL", "seq IS NOT NULL"),  # what is chained is never touched again

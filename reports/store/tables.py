@@ -7,9 +7,11 @@ from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, 
 from reports.store.columns import ID, MICROSECONDS, metadata
 from reports.store.duty_tables import page, phone_answer
 from reports.store.kept_tables import checkpoint, hold, purged, receipt
+from reports.store.ladder_tables import step
 from reports.store.staff_tables import invitation, recovery, staff, staff_session, staff_try
 
 __all__ = ["metadata", "page", "phone_answer"]  # whoever takes these from here; what is made here needs no mention
+__all__ += ["step"]
 __all__ += ["invitation", "recovery", "staff", "staff_session", "staff_try"]
 __all__ += ["checkpoint", "hold", "purged", "receipt"]
 

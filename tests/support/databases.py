@@ -34,6 +34,7 @@ SET_ROLE: dict[str, LiteralString] = {
             "chains",
             "letters",
             "answering",
+            "steps",
             "telling",
             "leases",
             "orders",

@@ -1,0 +1,196 @@
+"""The ladder in the store: when each step of a report is due, and that it is done once. What decides is pure.
+
+A step is claimed before anybody is told, so that two clocks tell once; one whose clock was killed is free again after
+a while. What gives the report to another hotline is done in the transaction that makes its delivery.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, insert, or_, select, update
+
+from reports.clocks import BEGIN, GIVES, Clock
+from reports.store import chains
+from reports.store import tables as t
+from reports.store.database import Database
+from reports.store.filing import audit_row
+
+TAKEN_ON = ("accepted", "in_progress", "closed")  # a person has it: no step is done any more
+THE_REPORT = ("created", "unread")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    report_id: str
+    priority: str
+    step: str
+    round: int
+    due_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A hotline that was given the report, and is still on its latest route."""
+
+    hotline: str
+    state: str
+    handling: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How a report waits. `since`: its clock started; `given` in the order given, `left`: fallbacks that may get it."""
+
+    report_id: str
+    priority: str
+    country: str
+    since: int
+    given: tuple[Given, ...]
+    left: tuple[str, ...]
+
+
+def _taken_on(report_id: Any) -> ColumnElement[bool]:
+    d = t.delivery.alias("taken").c
+    return exists().where(d.report_id == report_id, d.type.in_(THE_REPORT), d.handling.in_(TAKEN_ON))
+
+
+def _given(report_id: Any) -> ColumnElement[bool]:
+    d = t.delivery.alias("given").c
+    return exists().where(d.report_id == report_id, d.type.in_(THE_REPORT))
+
+
+def unclocked(database: Database, at_most: int = 200) -> list[tuple[str, str, str]]:
+    """(report_id, priority, country) of what nobody has taken on, and no step is due of as urgent as it is now."""
+    r, s = t.report.c, t.step.c
+    open_ = exists().where(s.report_id == r.report_id, s.priority == r.priority, s.done_at.is_(None), s.step != BEGIN)
+    waits = r.state.in_(("queued", "delivered", "needs_person"))
+    query = select(r.report_id, r.priority, r.country).where(waits, ~open_, _given(r.report_id))
+    query = query.where(~_taken_on(r.report_id)).order_by(r.priority).limit(at_most)
+    with database.read() as connection:
+        return [(row[0], row[1], row[2]) for row in connection.execute(query)]
+
+
+def raised(connection: Connection, database: Database, report_id: str, priority: str, now: int) -> None:
+    """From this moment a more urgent clock runs; the clock makes its steps."""
+    row = {"report_id": report_id, "priority": priority, "step": BEGIN, "round": 0, "due_at": now, "not_before": now}
+    connection.execute(database.insert_new(t.step).values(row))
+
+
+def begin(database: Database, report_id: str, priority: str, clock: Clock) -> None:
+    """Make the steps of a clock, once; a ladder that was stopped goes on where it stood."""
+    s, d = t.step.c, t.delivery.c
+    mine = and_(s.report_id == report_id, s.priority == priority)
+    first = select(func.min(d.created_at)).where(d.report_id == report_id, d.type.in_(THE_REPORT))
+    with database.write() as connection:
+        now = int(connection.execute(select(database.now_sql())).scalar_one())
+        raised(connection, database, report_id, priority, int(connection.execute(first).scalar() or now))
+        start = int(connection.execute(select(s.due_at).where(mine, s.step == BEGIN)).scalar_one())
+        less = update(t.step).where(s.report_id == report_id, s.priority > priority, s.done_at.is_(None))
+        connection.execute(less.values(done_at=now, came_to="raised"))
+        stopped = update(t.step).where(mine, s.came_to == "stopped").values(done_at=None, came_to=None, not_before=now)
+        connection.execute(stopped)
+        for name, after in clock.steps(priority):
+            row = {"report_id": report_id, "priority": priority, "step": name, "round": 0}
+            row |= {"due_at": start + after, "not_before": now}
+            connection.execute(database.insert_new(t.step).values(row))
+        connection.execute(update(t.step).where(mine, s.step == BEGIN).values(done_at=now, came_to="passed"))
+
+
+def stop(database: Database, at_most: int = 200) -> list[str]:
+    """Reports that a person has taken on since: nothing of their ladder is done any more."""
+    s = t.step.c
+    over = and_(s.done_at.is_(None), _taken_on(s.report_id))
+    with database.read() as connection:
+        found = list(connection.execute(select(s.report_id).where(over).distinct().limit(at_most)).scalars())
+    if found:
+        with database.write() as connection:
+            ended = update(t.step).where(s.report_id.in_(found), over)
+            connection.execute(ended.values(done_at=database.now_sql(), came_to="stopped"))
+    return found
+
+
+def due(database: Database, at_most: int = 50) -> list[Step]:
+    """What is to be done now, the most urgent first. An INCOMPLETE report goes to no other hotline."""
+    r, s = t.report.c, t.step.c
+    now = database.now_sql()
+    query = (
+        select(s.report_id, s.priority, s.step, s.round, s.due_at)
+        .join_from(t.step, t.report, and_(r.report_id == s.report_id, r.priority == s.priority))
+        .where(s.done_at.is_(None), s.due_at <= now, s.not_before <= now, s.step != BEGIN, ~_taken_on(s.report_id))
+        .where(or_(s.step.not_in(GIVES), r.completeness == "complete"))
+        .order_by(s.priority, s.due_at, s.report_id, s.step)
+    )
+    with database.read() as connection:
+        return [Step(*row) for row in connection.execute(query.limit(at_most))]
+
+
+def waiting(database: Database, report_id: str) -> Waiting:
+    r, s, d, w = t.report.c, t.step.c, t.delivery.c, t.route.c
+    latest = select(func.max(w.revision)).where(w.report_id == report_id).scalar_subquery()
+    shown = select(w.hotline).where(w.report_id == report_id, w.revision == latest)
+    given = select(d.hotline, d.state, d.handling).where(d.report_id == report_id, d.type.in_(THE_REPORT))
+    given = given.where(d.hotline.in_(shown)).order_by(d.created_at, _rank(d), d.delivery_id)
+    with database.read() as connection:
+        report = connection.execute(select(r.priority, r.country).where(r.report_id == report_id)).one()
+        began = (s.report_id == report_id, s.priority == report.priority, s.step == BEGIN)
+        since = connection.execute(select(s.due_at).where(*began)).scalar() or database.now()
+        there = tuple(Given(*row) for row in connection.execute(given))
+    left = chains.chain(database, report_id).left
+    return Waiting(report_id, report.priority, report.country, since, there, left)
+
+
+def _rank(d: Any) -> ColumnElement[int]:
+    return case({"primary": 0, "also": 1}, value=d.role, else_=2)
+
+
+def claim(database: Database, step: Step, seconds: int) -> bool:
+    """For so long nobody else does it. False: somebody is at it, has done it, or a person has taken the report on."""
+    now = database.now_sql()
+    free = and_(_same(step), t.step.c.not_before <= now, ~_taken_on(step.report_id))
+    with database.write() as connection:
+        held = update(t.step).where(free).values(not_before=now + seconds * 1_000_000)
+        return bool(connection.execute(held).rowcount)
+
+
+def put_off(database: Database, step: Step, until: int) -> None:
+    with database.write() as connection:
+        connection.execute(update(t.step).where(_same(step)).values(not_before=until))
+
+
+def done(database: Database, step: Step, came_to: str, again: int | None = None) -> None:
+    """`again`: when it is due once more."""
+    with database.write() as connection:
+        now = int(connection.execute(select(database.now_sql())).scalar_one())
+        _done(connection, database, step, came_to, now)
+        if again is not None:
+            following = replace(step, round=step.round + 1, due_at=again)
+            row = {name: getattr(following, name) for name in Step.__slots__} | {"not_before": now}
+            connection.execute(database.insert_new(t.step).values(row))
+
+
+def give(database: Database, step: Step, hotline: str, why: str) -> tuple[str, str] | None:
+    """(delivery_id, priority) of the report for one more hotline of its route. None: done already, or it has it."""
+    with database.write() as connection:
+        now = int(connection.execute(select(database.now_sql())).scalar_one())
+        taken = connection.execute(select(_taken_on(step.report_id))).scalar_one()
+        if taken or not _done(connection, database, step, "given", now):
+            return None
+        return chains.give(connection, database, step.report_id, hotline, why)
+
+
+def _done(connection: Connection, database: Database, step: Step, came_to: str, now: int) -> bool:
+    ended = update(t.step).where(_same(step)).values(done_at=now, came_to=came_to)
+    if not connection.execute(ended).rowcount:
+        return False
+    if came_to in ("told", "given"):
+        act = f"{came_to}:{step.step}"
+        connection.execute(insert(t.audit), audit_row("clock", act, step.report_id, now))
+    return True
+
+
+def _same(step: Step) -> ColumnElement[bool]:
+    s = t.step.c
+    same = and_(s.report_id == step.report_id, s.priority == step.priority, s.step == step.step)
+    return and_(same, s.round == step.round, s.done_at.is_(None))

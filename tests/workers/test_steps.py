@@ -1,0 +1,178 @@
+"""The ladder in the store: begun once, each step once, and ended by a person."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import select, update
+
+from reports.clocks import CLOCKS, MINUTE
+from reports.store import maturing, outbox, pending, steps
+from reports.store import tables as t
+from reports.store.outbox import Receipt
+from reports.store.steps import Step
+from tests.workers.filings import ONE, THREE, TWO, Desk
+
+LEGS = ((ONE, "primary"), (TWO, "fallback"), (THREE, "fallback"))
+
+
+def begun(desk: Desk, **how: str) -> str:
+    """A report whose ladder has begun; its id."""
+    desk.file(LEGS, **how)
+    begin(desk)
+    return str(desk.reports()[-1].report_id)
+
+
+def begin(desk: Desk) -> list[str]:
+    found = steps.unclocked(desk.database)
+    for report_id, priority, _ in found:
+        steps.begin(desk.database, report_id, priority, CLOCKS[priority])
+    return [priority for _, priority, _ in found]
+
+
+def ladder(desk: Desk) -> dict[str, tuple[int, str | None]]:
+    """Step → (minute at which it is due, what it came to)."""
+    s = t.step.c
+    with desk.database.read() as connection:
+        rows = connection.execute(select(t.step).order_by(s.priority, s.due_at)).all()
+    first = {row.priority: row.due_at for row in rows if row.step == "begin"}
+    return {
+        f"{row.priority} {row.step} {row.round}": ((row.due_at - first[row.priority]) // MINUTE, row.came_to)
+        for row in rows
+    }
+
+
+def due(desk: Desk) -> list[str]:
+    return [one.step for one in steps.due(desk.database)]
+
+
+def handle(desk: Desk, hotline: str, handling: str) -> None:
+    d = t.delivery.c
+    with desk.database.write() as connection:
+        theirs = (d.hotline == hotline) & (d.type == "created")
+        connection.execute(update(t.delivery).where(theirs).values(handling=handling))
+
+
+def get_through(desk: Desk, hotline: str) -> None:
+    [row] = [row for row in desk.deliveries() if row.hotline == hotline and row.type == "created"]
+    leased = outbox.lease(desk.database, row.delivery_id, "w/urgent/1")
+    assert leased is not None
+    outbox.delivered(desk.database, leased, Receipt("delivered", 200, bytes(32)), "worker")
+
+
+def test_begun_once_and_each_step_at_its_minute(desk: Desk) -> None:
+    begun(desk)
+    assert begin(desk) == []
+    assert ladder(desk) == {
+        "P1 begin 0": (0, "passed"),
+        "P1 closed 0": (0, None),
+        "P1 desk 0": (5, None),
+        "P1 backup 0": (15, None),
+        "P1 overdue 0": (15, None),
+        "P1 supervisor 0": (30, None),
+        "P1 regional 0": (60, None),
+        "P1 operator 0": (60, None),
+    }
+    assert due(desk) == ["closed"]
+    assert due(desk.later(minutes=4)) == ["closed"]
+    assert due(desk.later(minutes=15)) == ["closed", "desk", "backup", "overdue"]
+
+
+def test_claimed_by_one_and_free_again_when_it_was_killed(desk: Desk) -> None:
+    begun(desk)
+    [step] = steps.due(desk.database)
+    assert steps.claim(desk.database, step, 120)
+    assert not steps.claim(desk.database, step, 120)
+    assert due(desk) == []
+    assert steps.claim(desk.later(seconds=121).database, step, 120)
+    steps.done(desk.database, step, "nobody")
+    assert not steps.claim(desk.later(seconds=300).database, step, 120)
+
+
+def test_what_repeats_has_a_row_for_each_time(desk: Desk) -> None:
+    begun(desk)
+    later = desk.later(minutes=31)
+    [step] = [one for one in steps.due(later.database) if one.step == "supervisor"]
+    steps.done(later.database, step, "told", again=step.due_at + 15 * MINUTE)
+    steps.done(later.database, step, "told", again=step.due_at + 15 * MINUTE)
+    assert ladder(desk)["P1 supervisor 0"] == (30, "told")
+    assert ladder(desk)["P1 supervisor 1"] == (45, None)
+    assert desk.acts(step.report_id) == ["sent", "told:supervisor"]
+
+
+def test_given_once_and_only_to_who_is_left(desk: Desk) -> None:
+    report_id = begun(desk)
+    later = desk.later(minutes=15)
+    [step] = [one for one in steps.due(later.database) if one.step == "backup"]
+    made = steps.give(later.database, step, TWO, "NO_ACK")
+    assert made is not None
+    row = later.delivery(made[0])
+    assert (row.hotline, row.role, row.why, row.state) == (TWO, "fallback", "NO_ACK", "due")
+    assert steps.give(later.database, step, THREE, "NO_ACK") is None
+    assert [one.hotline for one in steps.waiting(desk.database, report_id).given] == [ONE, TWO]
+    assert steps.waiting(desk.database, report_id).left == (THREE,)
+
+
+@pytest.mark.parametrize("handling", ["accepted", "in_progress", "closed"])
+def test_a_person_stops_all_steps(desk: Desk, handling: str) -> None:
+    begun(desk)
+    later = desk.later(minutes=61)
+    handle(desk, ONE, handling)
+    assert due(later) == []
+    step = Step(desk.reports()[0].report_id, "P1", "backup", 0, 0)
+    assert not steps.claim(later.database, step, 60)
+    assert steps.give(later.database, step, TWO, "NO_ACK") is None
+    assert len(steps.stop(later.database)) == 1
+    assert steps.stop(later.database) == []
+    assert {came for name, (_, came) in ladder(desk).items() if "begin" not in name} == {"stopped"}
+    assert begin(later) == []
+
+
+def test_handed_back_by_people_the_ladder_goes_on(desk: Desk) -> None:
+    begun(desk)
+    handle(desk, ONE, "accepted")
+    steps.stop(desk.database)
+    handle(desk, ONE, "rejected")
+    assert begin(desk) == ["P1"]
+    assert due(desk.later(minutes=5)) == ["closed", "desk"]
+
+
+def test_one_that_declined_stops_nothing(desk: Desk) -> None:
+    begun(desk)
+    handle(desk, ONE, "rejected")
+    assert steps.stop(desk.database) == []
+    assert due(desk.later(minutes=5)) == ["closed", "desk"]
+
+
+def test_a_rise_begins_a_quicker_clock_at_the_time_of_the_revision(desk: Desk) -> None:
+    begun(desk, priority="P3")
+    hours = desk.later(hours=13)
+    [report] = desk.reports()
+    update_ = hours.sealed(LEGS, before=report, revision=2, priority="P1")
+    pending.put_pending(hours.database, update_, "update", hours.database.now())
+    for key in maturing.mature(hours.database):
+        maturing.file_pending(hours.database, key)
+    assert begin(hours.later(minutes=3)) == ["P1"], "the clock was away for three minutes"
+    rows = ladder(desk)
+    assert {came for name, (_, came) in rows.items() if name.startswith("P3") and "begin" not in name} == {"raised"}
+    assert rows["P1 desk 0"] == (5, None)
+    assert due(hours.later(minutes=4)) == ["closed"]
+    assert due(hours.later(minutes=5, seconds=1)) == ["closed", "desk"]
+
+
+def test_an_incomplete_report_goes_to_nobody_else(desk: Desk) -> None:
+    desk.file(((ONE, "primary"),), completeness="incomplete")
+    begin(desk)
+    assert due(desk.later(minutes=60)) == ["desk", "overdue", "supervisor", "operator"]
+
+
+def test_a_report_that_nobody_was_given_has_no_ladder(desk: Desk) -> None:
+    desk.file(((ONE, "held"),))
+    assert begin(desk) == []
+
+
+def test_the_most_urgent_begins_first(desk: Desk) -> None:
+    for _ in range(5):
+        desk.file(LEGS, priority="P4")
+    desk.file(LEGS)
+    assert steps.unclocked(desk.database, at_most=1)[0][1] == "P1"
+    assert len(begin(desk)) == 6
