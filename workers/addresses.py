@@ -36,33 +36,32 @@ class Target:
 
 
 def read_target(url: str, listed: Iterable[str] = (), *, live: bool) -> Target:
-    """Raises BadTarget. `listed`: exact host:port, in private networks or on a port other than 443.
-
-    `live`: none that is a drill's; else none but a drill's, or one of this very machine (S-40).
-    """
+    """Raises BadTarget. `listed`: exact host:port, in private networks or on a port other than 443."""
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or PORTS.get(parts.scheme, 0)
     if parts.scheme not in PORTS or not host:
         raise BadTarget("is no https address")
     if parts.username is not None or parts.password is not None or parts.fragment:
         raise BadTarget("has a user name, a password or a #part; leave them out")
-    is_listed = (f"[{host}]:{port}" if ":" in host else f"{host}:{port}") in set(listed)
+    is_listed = not {f"{host}:{port}", f"[{host}]:{port}"}.isdisjoint(listed)  # of IPv6 with brackets
     if parts.scheme == "http" and (live or not is_listed):
         raise BadTarget("is plain http; that goes only to a listed private host:port, and never in live mode")
     if not is_listed and port != PORTS["https"]:
         raise BadTarget("has a port other than 443; list host:port where that is meant")
     if not is_listed and _is_literal(host):
         raise BadTarget("is a bare address; use the host's name, or list host:port")
-    _keep_apart(host, live=live)
     return Target(url, parts.scheme, host, port, is_listed)
 
 
-def _keep_apart(host: str, *, live: bool) -> None:
-    is_for_drills = is_a_drills(host) or _is_this_machine(host)
+def read_hotlines(url: str, listed: Iterable[str] = (), *, live: bool) -> Target:
+    """The same for where a hotline is: in live mode never for drills, else for drills or on this machine (S-40)."""
+    target = read_target(url, listed, live=live)
+    is_for_drills = is_a_drills(target.host) or _is_this_machine(target.host)
     if live and is_for_drills:
         raise BadTarget("is for drills; no report of the live service goes there")
     if not live and not is_for_drills:
         raise BadTarget(f"is not one of drills; outside live mode use a host with {SAY}")
+    return target
 
 
 def is_public(address: str) -> bool:

@@ -14,6 +14,7 @@ from reports.settings import Mode
 from reports.settings.reading import new_webhook_secret
 from reports.wall import is_a_drills
 from workers import kinds
+from workers.addresses import read_target
 from workers.delivery import Poison
 from workers.kinds import Means, Phones
 from workers.mail import read_mail_server
@@ -180,6 +181,11 @@ def test_a_number_of_one_country_is_no_drills_of_another(tmp_path: Path) -> None
     (tmp_path / "fj.toml").write_text(fiji.replace("drills_to = []", f'drills_to = ["{LIVE}"]', 1), encoding="utf-8")
     with pytest.raises(CountryError, match=r"fj\.toml: .* is duty_officer of vu-pikinini too"):
         load_all(["vu", "fj"], "training", tmp_path)
+
+
+def test_a_provider_is_no_hotline_and_serves_both() -> None:
+    for live in (True, False):
+        assert read_target("https://kannel.example/cgi-bin/sendsms", live=live).host == "kannel.example"
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from reports.bodies import json_bytes
 from reports.clocks import SECOND
 from reports.primero import changes, fields_of, note, without_numbers
 from reports.settings import Secret, env, from_environment, reading
-from workers.addresses import Target, read_target
+from workers.addresses import Target, read_hotlines
 from workers.delivery import Delivered, Outcome, Parcel, Unavailable, read_status
 from workers.http import Client, NoAnswer, Reply
 from workers.kinds import Means
@@ -51,7 +51,7 @@ class Settings(Reached):
 
 def build(settings: Settings, means: Means) -> Primero:
     """Raises BadTarget."""
-    target = read_target(settings.url, settings.private, live=means.live)
+    target = read_hotlines(settings.url, settings.private, live=means.live)
     return Primero(target, settings.user, settings.password.reveal(), Client(ca_file=settings.ca_file))
 
 

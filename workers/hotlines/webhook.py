@@ -14,7 +14,7 @@ from standardwebhooks.webhooks import Webhook as Signer
 
 from reports.clocks import SECOND
 from reports.settings import Secret, env, from_environment, reading
-from workers.addresses import Target, read_target
+from workers.addresses import Target, read_hotlines
 from workers.delivery import Outcome, Parcel, Unavailable, read_status
 from workers.http import Client, NoAnswer, Reply
 from workers.kinds import Means
@@ -37,7 +37,7 @@ class Settings(Reached):
 
 def build(settings: Settings, means: Means) -> Webhook:
     """Raises BadTarget."""
-    target = read_target(settings.url, settings.private, live=means.live)
+    target = read_hotlines(settings.url, settings.private, live=means.live)
     return Webhook(target, settings.secret.reveal(), Client(ca_file=settings.ca_file))
 
 
