@@ -216,7 +216,7 @@ def _links(report: Report) -> list[str]:
 
 
 def head(report: Report) -> bytes:
-    """The little that a list of reports shows: no words."""
+    """The little that a list of reports shows and statistics count: no words."""
     return json_bytes(
         {
             "category": report.facts.category,
@@ -224,5 +224,8 @@ def head(report: Report) -> bytes:
             "age_band": report.facts.age_band,
             "place": _place(report),
             "reasons": report.triage.reasons,
+            "channel": report.setting.channel,
+            "language": report.setting.language,
+            "payment_seen": report.facts.extras.get("payment_seen"),
         }
     )

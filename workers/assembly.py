@@ -19,6 +19,7 @@ from reports.queue import Hurry
 from reports.schema import refuse_wrong
 from reports.settings import Common, Mode, Operator, load_all
 from reports.store.database import Database
+from workers.counting import Counted, Counting
 from workers.duties import Duties
 from workers.forward import Forwarder
 from workers.keyring import KeyRing
@@ -103,7 +104,15 @@ def assemble_clock(parts: Parts, environ: Mapping[str, str]) -> Clock:
         telling=Telling(parts.database, teller),
         metrics=parts.metrics,
         holder=parts.holder,
+        counting=_counting(parts),
     )
+
+
+def _counting(parts: Parts) -> Counting:
+    common = parts.common
+    countries = country.load_all(common.countries, common.mode.value, common.country_dir)
+    of = Counted(countries, common.mode.value, common.draft_languages or ())
+    return Counting(parts.database, KeyRing(common.keys), of, parts.metrics)
 
 
 def means(common: Common, operator: Operator, hotline: Listed) -> Means:

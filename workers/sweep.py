@@ -16,6 +16,7 @@ from reports.clocks import DAY, SECOND
 from reports.store import leases, sweeping
 from reports.store.database import Away, Database
 from workers.alerts import JUMPED, Alert
+from workers.counting import Counting
 from workers.duties import Duties
 from workers.metrics import Metrics
 from workers.telling import Telling
@@ -48,6 +49,7 @@ class Clock:
         telling: Telling,
         metrics: Metrics,
         holder: str,
+        counting: Counting | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
@@ -55,6 +57,7 @@ class Clock:
         self._telling = telling
         self._metrics = metrics
         self._holder = holder
+        self._counting = counting
         self._monotonic = monotonic
         self._renew_at = 0.0
         self._seen: tuple[int, float] | None = None
@@ -75,6 +78,8 @@ class Clock:
             Duty("tidy", 60, duties.tidy),
             Duty("park", 3600, self._park, next_at=monotonic() + 60),
         ]
+        if counting:
+            self._table.append(Duty("statistics", DAY // SECOND, counting.start, next_at=monotonic() + 600))
 
     def run(self, stopping: threading.Event) -> None:
         """Until told to stop; then finishes what is in hand and steps down."""
@@ -83,6 +88,8 @@ class Clock:
             stopping.wait(1)
         self._duties.finish()
         self._telling.finish()
+        if self._counting:
+            self._counting.finish()
         self._step_down()
 
     def tick(self) -> None:

@@ -107,6 +107,11 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
     "staff_try": {CONSOLE: "SELECT; INSERT; UPDATE (tries, since, locks, locked_until); DELETE"},
     "hotline_state": {WORKER: BREAKER, CLOCK: BREAKER},
     "optout": {WEB: "INSERT; SELECT (caller_key); DELETE", WORKER: "INSERT", CLOCK: "INSERT"},
+    # counters, of which nobody but the clock sees those that may not be shown
+    "tally": {CLOCK: "SELECT; INSERT; UPDATE (number); DELETE"},
+    "tallied": {CLOCK: "SELECT; INSERT; UPDATE (until, settled)"},
+    "screen_tally": {WEB: "INSERT", CLOCK: "SELECT; DELETE"},
+    "figure": {CLOCK: "SELECT; INSERT", CONSOLE: "SELECT"},
     "made_for": dict.fromkeys(ROLES, "SELECT"),
     VERSION: dict.fromkeys(ROLES, "SELECT"),
 }

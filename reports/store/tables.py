@@ -9,11 +9,13 @@ from reports.store.duty_tables import page, phone_answer
 from reports.store.kept_tables import checkpoint, hold, purged, receipt
 from reports.store.ladder_tables import step
 from reports.store.staff_tables import invitation, recovery, staff, staff_session, staff_try
+from reports.store.statistic_tables import figure, screen_tally, tallied, tally
 
 __all__ = ["metadata", "page", "phone_answer"]  # whoever takes these from here; what is made here needs no mention
 __all__ += ["step"]
 __all__ += ["invitation", "recovery", "staff", "staff_session", "staff_try"]
 __all__ += ["checkpoint", "hold", "purged", "receipt"]
+__all__ += ["figure", "screen_tally", "tallied", "tally"]
 
 # One row a report. The answers are in report_body, sealed.
 report = Table(

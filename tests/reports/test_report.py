@@ -208,6 +208,9 @@ def test_the_head_holds_what_a_list_shows_and_no_words() -> None:
         "age_band": "13-15",
         "place": {"code": "VU-SEE", "name": "Shefa", "group": None},
         "reasons": ["DANGER_SOON", "LURING"],
+        "channel": "ussd",
+        "language": "en",
+        "payment_seen": None,
     }
 
 

@@ -26,7 +26,7 @@ SET_ROLE: dict[str, LiteralString] = {
         "SET ROLE tokaut_web",
     ),
     **dict.fromkeys(("outbox", "sms_out", "paging"), "SET ROLE tokaut_worker"),
-    **dict.fromkeys(("accounts", "desk_sessions", "knocking"), "SET ROLE tokaut_console"),
+    **dict.fromkeys(("accounts", "desk_sessions", "knocking", "figures"), "SET ROLE tokaut_console"),
     **dict.fromkeys(
         (
             "sweeping",
@@ -39,6 +39,7 @@ SET_ROLE: dict[str, LiteralString] = {
             "leases",
             "orders",
             "rewrapping",
+            "tallying",
             "sms_out.due",
             "sms_out.expire",
             "paging.silent",

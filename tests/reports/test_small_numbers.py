@@ -1,0 +1,86 @@
+"""S-29 and X-27: what is shown gives no number under 5 away, neither to arithmetic nor to whoever knows the rule."""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+
+import pytest
+
+from reports.small_numbers import K, Shown, share, shown, shown_total
+
+pytestmark = [pytest.mark.rule("S-29"), pytest.mark.rule("X-27")]
+
+Rule = Callable[[Mapping[str, int]], Shown]
+ROOM = 15  # totals tried; a hidden cell of a larger one has more values open to it, not fewer
+
+
+def small_ones_only(cells: Mapping[str, int]) -> Shown:
+    return {name: shown_total(count) for name, count in cells.items()}
+
+
+def two_at_least(cells: Mapping[str, int]) -> Shown:
+    """The usual rule: a second cell beside one that is small, the smallest; 5 in all."""
+    hidden = {name for name, count in cells.items() if count < K}
+    for name in sorted(cells, key=lambda one: cells[one]):
+        if not hidden or (len(hidden) > 1 and sum(cells[one] for one in hidden) >= K):
+            break
+        hidden.add(name)
+    return {name: None if name in hidden else count for name, count in cells.items()}
+
+
+def tables(size: int) -> Iterator[dict[str, int]]:
+    for counts in itertools.product(range(ROOM + 1), repeat=size):
+        if sum(counts) <= ROOM:
+            yield {str(n): count for n, count in enumerate(counts)}
+
+
+def fewest_left(rule: Rule, size: int) -> int:
+    """How many values are left for the cell of which most is known, to who knows the total, the table and the rule."""
+    open_to: dict[object, list[set[int]]] = defaultdict(lambda: [set() for _ in range(size)])
+    for cells in tables(size):
+        said = tuple(rule(cells).values())
+        for values, count in zip(open_to[shown_total(sum(cells.values())), said], cells.values(), strict=True):
+            values.add(count)
+    return min(
+        len(values)
+        for (_, said), cells in open_to.items()  # type: ignore[misc]  # the key is the pair made above
+        for cell, values in zip(said, cells, strict=True)
+        if cell is None
+    )
+
+
+@pytest.mark.parametrize("size", [2, 3, 4])
+def test_who_knows_the_rule_is_left_with_five_values_at_least(size: int) -> None:
+    assert fewest_left(shown, size) >= K
+
+
+@pytest.mark.parametrize("naive", [small_ones_only, two_at_least])
+def test_the_same_attack_breaks_what_is_usually_done(naive: Rule) -> None:
+    assert fewest_left(naive, 3) == 1
+
+
+@pytest.mark.parametrize(
+    ("cells", "seen"),
+    [
+        ([30, 20, 10], [30, 20, 10]),
+        ([30, 20, 4], [30, None, None]),
+        ([30, 20, 0], [30, None, None]),  # none is a number under 5 too
+        ([30, 4, 20, 10], [30, None, 20, None]),
+        ([30, 4, 4, 12], [30, None, None, None]),  # two that add up to 8 would both be 4
+        ([30, 20, 5, 4], [30, None, None, None]),  # 5 and 4: not 10 yet
+        ([4, 0, 0], [None, None, None]),
+        ([0, 0, 0], [None, None, None]),
+        ([7, 0], [None, None]),
+        ([12], [12]),
+    ],
+)
+def test_what_is_seen_of_a_table(cells: list[int], seen: list[int | None]) -> None:
+    found = shown({str(n): count for n, count in enumerate(cells)})
+    assert list(found.values()) == seen
+
+
+@pytest.mark.parametrize(("part", "whole", "seen"), [(31, 50, 60), (0, 50, 0), (49, 49, None), (10, 0, None)])
+def test_a_share_is_in_tenths_of_a_whole_that_is_large_enough(part: int, whole: int, seen: int | None) -> None:
+    assert share(part, whole) == seen

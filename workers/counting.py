@@ -1,0 +1,150 @@
+"""The clock's duty for the statistics: count what is new, and bring a quarter out once it is over.
+
+It opens heads, never bodies: no word that anybody typed is decrypted here.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+import locales
+from flows import catalogues
+from reports import statistics
+from reports.country import Countries, Country
+from reports.sealing import Box, Context, Poison, open_head
+from reports.small_numbers import K
+from reports.statistics import HOUR, SETTLED_AFTER, outcome_cells
+from reports.store import tallying
+from reports.store.database import Away, Database
+from reports.store.tallying import Filed, Head, Reached
+from workers.keyring import KeyRing
+from workers.metrics import Metrics
+from workers.own import Own
+
+ON_FILE = HOUR  # by then everything that was being written at the time is there
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """`drafts`: languages that are offered though nobody has reviewed them."""
+
+    countries: Countries
+    mode: str
+    drafts: Sequence[str] = ()
+
+
+class Counting:
+    """Outside live mode nothing waits for others: what is counted there is of nobody, and is gone after a week."""
+
+    def __init__(self, database: Database, keys: KeyRing, of: Counted, metrics: Metrics) -> None:
+        self._database = database
+        self._keys = keys
+        self._countries = of.countries
+        self._least = K if of.mode == "live" else 1
+        self._channels = ("ussd", "sms") if of.mode == "live" else ("simulator", "ussd", "sms")
+        known = catalogues.load(Path(locales.__file__).parent)
+        self._languages = {one.iso: _spoken(one, known, of.drafts) for one in of.countries}
+        self._metrics = metrics
+        self._own = Own(1)
+        self._stopping = threading.Event()
+
+    def start(self) -> None:
+        """Beside the clock's other duties: a whole year would keep it from what is urgent."""
+        self._own.do(self._try)
+
+    def finish(self) -> None:
+        self._stopping.set()
+        self._own.finish()
+
+    def _try(self) -> None:
+        try:
+            self.count()
+        except Away:
+            self._metrics.faults.labels("statistics").inc()
+            log.warning("database_away")
+        except Exception:
+            self._metrics.faults.labels("statistics").inc()
+            log.exception("job_failed")
+
+    def count(self) -> None:
+        now = self._database.now() - ON_FILE
+        reached = tallying.reached(self._database)
+        reached |= {one.iso: Reached() for one in self._countries if one.iso not in reached}
+        oldest = min(min(reached[one.iso].until, reached[one.iso].settled) for one in self._countries)
+        filed = tallying.filed(self._database, oldest, now)
+        for country in self._countries:
+            there = [one for one in filed if one.country == country.iso]
+            self._count(country, reached[country.iso].until, there, now)
+            self._settle(country, reached[country.iso].settled, there, now - SETTLED_AFTER)
+            for quarter in tallying.quarters(self._database, country.iso):
+                if now >= statistics.ends(quarter) + SETTLED_AFTER:
+                    self._bring_out(country, quarter)
+
+    def _count(self, country: Country, since: int, there: Sequence[Filed], now: int) -> None:
+        """Batch by batch: one for each quarter that is over, and one for what is new of this one."""
+        waiting = [one for one in there if one.at > since]
+        while not self._stopping.is_set() and (step := self._next(waiting, now)):
+            counts = self._cells(country, waiting[: step.count])
+            if not tallying.add(self._database, country.iso, "until", (since, step.until), counts):
+                return
+            log.info("statistics_counted", country=country.iso, count=step.count)
+            since, waiting = step.until, [one for one in waiting if one.at > step.until]
+
+    def _next(self, waiting: Sequence[Filed], now: int) -> statistics.Batch | None:
+        return statistics.batch([one.at for one in waiting], now, self._least)
+
+    def _settle(self, country: Country, since: int, there: Sequence[Filed], until: int) -> None:
+        """What became of each, when it has had its time. It stands in clear columns: none waits for others."""
+        ready = [one for one in there if since < one.at <= until]
+        if ready:
+            became = zip(ready, tallying.outcomes(self._database, ready), strict=True)
+            counts = Counter(
+                (statistics.quarter_of(one.at), *cell) for one, took in became for cell in outcome_cells(took)
+            )
+            tallying.add(self._database, country.iso, "settled", (since, ready[-1].at), counts)
+
+    def _cells(self, country: Country, reports: Sequence[Filed]) -> Mapping[tuple[str, str, str], int]:
+        heads: dict[str, list[Head]] = {}
+        for one in tallying.heads(self._database, [one.report_id for one in reports]):
+            heads.setdefault(one.report_id, []).append(one)
+        counts: Counter[tuple[str, str, str]] = Counter()
+        for report in reports:
+            head = self._opened(heads.get(report.report_id, ()))
+            quarter = statistics.quarter_of(report.at)
+            counts.update((quarter, *cell) for cell in statistics.cells_of(head, country, report.at))
+        return counts
+
+    def _opened(self, heads: Iterable[Head]) -> Mapping[str, Any]:
+        """By whichever hotline's key is here; empty where none is, or nobody could read what came."""
+        for one in heads:
+            try:
+                private = self._keys.of(one.recipient, one.key_id)
+                context = Context(one.mode, one.report_id, one.revision, one.recipient)
+                found = json.loads(open_head(private, context, Box(one.key_id, one.wrap, one.head, b"")))
+            except (Poison, ValueError):
+                continue
+            return found if isinstance(found, dict) else {}
+        return {}
+
+    def _bring_out(self, country: Country, quarter: str) -> None:
+        counted = tallying.counted(self._database, country.iso, quarter)
+        tables = statistics.layout(country, quarter, self._languages[country.iso], self._channels)
+        figures = list(statistics.figures(counted, tables))
+        if tallying.bring_out(self._database, country.iso, quarter, figures):
+            log.info("statistics_out", country=country.iso, count=len(figures))
+
+
+def _spoken(country: Country, known: Mapping[str, catalogues.Catalogue], drafts: Sequence[str]) -> list[str]:
+    """English is last: it is what everybody gets for whom there is nothing else."""
+    tags = [one.tag for one in catalogues.offered(country.languages, known, (), drafts)]
+    return sorted(tags, key=lambda tag: tag == "en")
