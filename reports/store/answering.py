@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import delete, exists, insert, select
+from sqlalchemy import Connection, delete, exists, insert, select
 
 from reports.store import tables as t
 from reports.store.database import Database
@@ -15,7 +15,7 @@ from reports.store.filing import audit_row
 class Letterbox:
     """Where an answer to a report goes. `public_key`: None where no code was shown, empty where it is closed.
 
-    `hotlines` were given the report, the one furthest along first.
+    `hotlines` were given the report, the one furthest along first; of those that whoever asks may see.
     """
 
     country: str
@@ -26,17 +26,21 @@ class Letterbox:
 
 def letterbox(database: Database, report_id: str) -> Letterbox | None:
     """None where there is no such report."""
-    r, m, d = t.report.c, t.mailbox.c, t.delivery.c
     with database.read() as connection:
-        query = select(r.country, r.mode, r.desk, m.public_key)
-        query = query.outerjoin_from(t.report, t.mailbox, m.report_id == r.report_id).where(r.report_id == report_id)
-        row = connection.execute(query).first()
-        if row is None:
-            return None
-        given = select(d.hotline).where(d.report_id == report_id, d.type.in_(("created", "unread")))
-        rest = connection.execute(given.order_by(d.created_at, d.delivery_id)).scalars()
-        hotlines = tuple(dict.fromkeys([row.desk, *rest] if row.desk else rest))
-        return Letterbox(row.country, row.mode, row.public_key, hotlines)
+        return find_letterbox(connection, report_id)
+
+
+def find_letterbox(connection: Connection, report_id: str) -> Letterbox | None:
+    r, m, d = t.report.c, t.mailbox.c, t.delivery.c
+    query = select(r.country, r.mode, r.desk, m.public_key)
+    query = query.outerjoin_from(t.report, t.mailbox, m.report_id == r.report_id).where(r.report_id == report_id)
+    row = connection.execute(query).first()
+    if row is None:
+        return None
+    given = select(d.hotline).where(d.report_id == report_id, d.type.in_(("created", "unread")))
+    rest = connection.execute(given.order_by(d.created_at, d.delivery_id)).scalars()
+    hotlines = tuple(dict.fromkeys([row.desk, *rest] if row.desk else rest))
+    return Letterbox(row.country, row.mode, row.public_key, hotlines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +52,13 @@ class Sealed:
 
 
 def answer(database: Database, one: Sealed, actor: str) -> None:
-    now = database.now()
     with database.write() as connection:
-        connection.execute(insert(t.answer), asdict(one) | {"created_at": now})
-        connection.execute(insert(t.audit), audit_row(actor, "answered", one.report_id, now))
+        keep_answer(connection, one, actor, database.now())
+
+
+def keep_answer(connection: Connection, one: Sealed, actor: str, now: int) -> None:
+    connection.execute(insert(t.answer), asdict(one) | {"created_at": now})
+    connection.execute(insert(t.audit), audit_row(actor, "answered", one.report_id, now))
 
 
 def forget_answers(database: Database) -> int:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, func, select
 from reports.store.database import Database
 
 SETTING = "tokaut.hotlines"
+ONE_REPORT = "tokaut.report"
 
 
 @contextmanager
@@ -34,3 +35,11 @@ def looking_as(database: Database, *hotlines: str) -> Iterator[Connection]:
 def _say(database: Database, connection: Connection, hotlines: tuple[str, ...]) -> None:
     if not database.is_sqlite:
         connection.execute(select(func.set_config(SETTING, ",".join(hotlines), True)))  # True: until its end
+
+
+def see_whole(database: Database, connection: Connection, report_id: str) -> None:
+    """From here on this transaction sees to whom else this report was given, and what they do: the state of the report
+    is worked out from all of them. Say it only once it is known that the report was given to who asks.
+    """
+    if not database.is_sqlite:
+        connection.execute(select(func.set_config(ONE_REPORT, report_id, True)))

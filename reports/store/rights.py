@@ -25,7 +25,7 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
         "desk); UPDATE (origin_key)",
         WORKER: "SELECT (report_id, mode, closed_at); UPDATE (state, desk, changed_at, closed_at)",
         CLOCK: "SELECT; INSERT; UPDATE (revision, priority, completeness, state, desk, changed_at, closed_at); DELETE",
-        CONSOLE: "SELECT",
+        CONSOLE: "SELECT; UPDATE (state, desk, changed_at, closed_at)",
     },
     "report_body": {
         WEB: "INSERT",
@@ -72,7 +72,11 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
     "answer": {
         WEB: "SELECT (answer_id, report_id, created_at, sealed)",  # to nobody but code and PIN
         CLOCK: "INSERT; SELECT (answer_id, report_id); DELETE",
+        CONSOLE: "INSERT",
     },
+    "callback": {CONSOLE: "INSERT; SELECT (call_key)", CLOCK: "SELECT (at); DELETE"},
+    "note": {CONSOLE: "SELECT; INSERT", CLOCK: "SELECT; UPDATE (key_id, wrap); DELETE"},
+    "nudge": {CLOCK: "SELECT; INSERT; UPDATE (due_at, sent_at); DELETE"},
     "message": {
         WEB: "INSERT",
         WORKER: "SELECT",
@@ -81,7 +85,7 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
     "contact": {
         WEB: "INSERT; SELECT (report_id); UPDATE (allowed, changed_at)",
         WORKER: "SELECT (report_id, allowed)",
-        CLOCK: "SELECT (report_id, allowed); DELETE",
+        CLOCK: "SELECT (report_id, allowed, changed_at); DELETE",
     },
     "audit": {
         WEB: f"INSERT {ROW_OF_AUDIT}",
@@ -117,8 +121,9 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
 }
 
 # Which rows of those, for roles that do not see all. The console says for whom it asks, in each transaction:
-# SET LOCAL tokaut.hotlines = 'a,b'. Unset or empty: no rows.
+# SET LOCAL tokaut.hotlines = 'a,b'. Unset or empty: no rows. And of one report, to whom else it was given.
 HOTLINES = "string_to_array(current_setting('tokaut.hotlines', true), ',')"
+ONE_REPORT = "current_setting('tokaut.report', true)"
 GIVEN = f"EXISTS (SELECT FROM delivery d WHERE d.report_id = {{0}}.report_id AND d.hotline = ANY ({HOTLINES}))"
 OWN_STAFF = f"starts_with(actor, 'staff:') AND split_part(substr(actor, 7), '/', 1) = ANY ({HOTLINES})"
 NOT_STAFF = "NOT starts_with(actor, 'staff:')"
@@ -144,16 +149,21 @@ class Rows(NamedTuple):
 
 
 ROWS: Mapping[str, Mapping[tuple[str, str], Rows]] = {
-    "report": {(CONSOLE, "SELECT"): Rows(GIVEN.format("report"))},
+    "report": dict.fromkeys([(CONSOLE, "SELECT"), (CONSOLE, "UPDATE")], Rows(GIVEN.format("report"))),
     "report_body": {
         (CONSOLE, "SELECT"): Rows(f"recipient = ANY ({HOTLINES}) AND {GIVEN_TO_IT.format('report_body', 'recipient')}")
     },
     "route": {(CONSOLE, "SELECT"): Rows(f"hotline = ANY ({HOTLINES}) AND {GIVEN_TO_IT.format('route', 'hotline')}")},
     "delivery": {
-        (CONSOLE, "SELECT"): Rows(f"hotline = ANY ({HOTLINES})"),
+        (CONSOLE, "SELECT"): Rows(f"hotline = ANY ({HOTLINES}) OR report_id = {ONE_REPORT}"),
         (CONSOLE, "UPDATE"): Rows(f"hotline = ANY ({HOTLINES})"),
     },
     "step": {(CONSOLE, "SELECT"): Rows(GIVEN.format("step"))},
+    "answer": {(CONSOLE, "INSERT"): Rows(f"hotline = ANY ({HOTLINES}) AND {GIVEN.format('answer')}")},
+    "note": dict.fromkeys(
+        [(CONSOLE, "SELECT"), (CONSOLE, "INSERT")],
+        Rows(f"recipient = ANY ({HOTLINES}) AND {GIVEN_TO_IT.format('note', 'recipient')}"),
+    ),
     "mailbox": {(CONSOLE, "SELECT"): Rows(GIVEN.format("mailbox"))},
     "audit": {
         (CLOCK, "UPDATE"): Rows("seq IS NULL", "seq IS NOT NULL"),  # what is chained is never touched again

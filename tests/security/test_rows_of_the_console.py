@@ -133,7 +133,12 @@ CHANGES: list[tuple[LiteralString, int | None]] = [
     ("UPDATE delivery SET handling = 'accepted' WHERE hotline = 'vu-police'", 0),
     ("UPDATE delivery SET state = 'delivered'", None),
     ("UPDATE delivery SET hotline = 'vu-pikinini'", None),
-    ("UPDATE report SET state = 'closed'", None),
+    ("UPDATE report SET state = 'closed'", 2),  # worked out from all of its deliveries; never by hand
+    ("UPDATE report SET priority = 'P4'", None),
+    ("INSERT INTO delivery (delivery_id) VALUES ('x')", None),
+    ("SELECT sealed FROM answer", None),  # to nobody but code and PIN
+    ("UPDATE note SET kind = 'x'", None),
+    ("SELECT * FROM nudge", None),
     ("UPDATE audit SET actor = 'x'", None),
     ("DELETE FROM report_body", None),
     ("SELECT pin_hmac FROM mailbox", None),
@@ -152,6 +157,40 @@ def test_what_a_hotline_may_change(desk: Desk, change: LiteralString, rows: int 
                 desk.console.execute(change)
         else:
             assert desk.console.execute(change).rowcount == rows
+
+
+@pytest.mark.parametrize(("hotline", "of", "may"), [(A, "of_a", True), (A, "of_b", False), (B, "of_a", False)])
+def test_who_writes_to_a_reporter(desk: Desk, hotline: str, of: str, may: bool) -> None:
+    """In its own name, about a report that was given to it; and what it keeps for itself goes by the same rule."""
+    row: LiteralString = (
+        "INSERT INTO answer (answer_id, report_id, hotline, created_at, sealed) VALUES (%s, %s, %s, 1, '')"
+    )
+    note: LiteralString = (
+        "INSERT INTO note (note_id, report_id, recipient, kind, actor, created_at, key_id, wrap, sealed) "
+        "VALUES (%s, %s, %s, 'reason', 'x', 1, 'k', '', '')"
+    )
+    for one in (row, note):
+        with desk.console.transaction(force_rollback=True):
+            desk.console.execute("SELECT set_config('tokaut.hotlines', %s, true)", (hotline,))
+            if may:
+                assert desk.console.execute(one, (new_id(1), getattr(desk, of), hotline)).rowcount == 1
+                continue
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                desk.console.execute(one, (new_id(1), getattr(desk, of), hotline))
+
+
+def test_who_works_a_state_out_sees_to_whom_else_that_one_report_was_given(desk: Desk) -> None:
+    """And changes nothing there, nor sees anything of another report."""
+    with desk.console.transaction(force_rollback=True):
+        desk.console.execute("SELECT set_config('tokaut.hotlines', %s, true)", (A,))
+        desk.console.execute("SELECT set_config('tokaut.report', %s, true)", (desk.of_both,))
+        seen = desk.console.execute("SELECT hotline FROM delivery WHERE report_id = %s", (desk.of_both,))
+        assert {row[0] for row in seen} == {A, B}
+        assert desk.console.execute("SELECT 1 FROM delivery WHERE report_id = %s", (desk.of_b,)).fetchall() == []
+        for_b = "UPDATE delivery SET handling = 'closed' WHERE hotline = 'vu-police'"
+        assert desk.console.execute(for_b).rowcount == 0
+        seen = desk.console.execute("SELECT recipient FROM report_body WHERE report_id = %s", (desk.of_both,))
+        assert {row[0] for row in seen} == {A}
 
 
 def test_the_clock_touches_no_audit_row_that_is_chained(desk: Desk) -> None:

@@ -1,0 +1,138 @@
+"""What a hotline does with a report that it was given: takes it on, hands it back, closes it, writes to the reporter.
+
+It asks for itself alone: a report that was not given to it is as one that there is not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Select, and_, delete, insert, or_, select, update
+
+from reports.handling import STATES, may_follow
+from reports.store import asking, outbox
+from reports.store import tables as t
+from reports.store.answering import Letterbox, Sealed, find_letterbox, keep_answer
+from reports.store.database import Database
+
+THE_REPORT = ("created", "unread")
+
+
+class NotGiven(Exception):
+    """This hotline has no such report."""
+
+
+class NotAllowed(Exception):
+    """What people did before allows no such step; `before` says what it was."""
+
+    def __init__(self, before: str) -> None:
+        super().__init__(before)
+        self.before = before
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """For the hotline's own staff, sealed to it. `kind`: reason, answer, note."""
+
+    note_id: str
+    report_id: str
+    recipient: str
+    kind: str
+    key_id: str
+    wrap: bytes
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """`call_key`: of a call-back, so that the same one has no second effect."""
+
+    hotline: str
+    report_id: str
+    to: str
+    actor: str
+    answer: Sealed | None = None
+    notes: tuple[Note, ...] = ()
+    call_key: bytes | None = None
+
+
+def look(database: Database, hotline: str, report_id: str, call_key: bytes) -> tuple[Letterbox, str, bool]:
+    """Where an answer would go, what is done with the report, and whether this call has come before.
+
+    Raises NotGiven.
+    """
+    with asking.looking_as(database, hotline) as connection:
+        rows = connection.execute(_given(hotline, report_id)).all()
+        box = find_letterbox(connection, report_id) if rows else None
+        if box is None:
+            raise NotGiven
+        seen = select(t.callback.c.call_key).where(t.callback.c.call_key == call_key)
+        return box, rows[-1].handling, connection.execute(seen).first() is not None
+
+
+def take(database: Database, step: Step) -> str:
+    """All of it or nothing; returns what is done with the report now. Raises NotGiven, NotAllowed."""
+    now = database.now()
+    with asking.writing_as(database, step.hotline) as connection:
+        rows = connection.execute(_given(step.hotline, step.report_id).with_for_update()).all()
+        if not rows:
+            raise NotGiven
+        if step.call_key is not None and not _is_new(connection, database, step.call_key, now):
+            return str(rows[-1].handling)
+        if not may_follow(rows[-1].handling, step.to):
+            raise NotAllowed(rows[-1].handling)
+        asking.see_whole(database, connection, step.report_id)
+        for row in rows:
+            _move(connection, row, step, now)
+        if step.notes:
+            kept = {"actor": step.actor, "created_at": now}
+            connection.execute(insert(t.note), [asdict(note) | kept for note in step.notes])
+        if step.answer:
+            keep_answer(connection, step.answer, step.actor, now)
+    return step.to
+
+
+def _given(hotline: str, report_id: str) -> Select[Any]:
+    d = t.delivery.c
+    theirs = and_(d.report_id == report_id, d.hotline == hotline, d.type.in_(THE_REPORT), d.state != "cancelled")
+    return select(d.delivery_id, d.report_id, d.handling).where(theirs).order_by(d.created_at, d.delivery_id)
+
+
+def _is_new(connection: Connection, database: Database, call_key: bytes, now: int) -> bool:
+    row = database.insert_new(t.callback).values(call_key=call_key, at=now)
+    return bool(connection.execute(row).rowcount)
+
+
+def _move(connection: Connection, row: Any, step: Step, now: int) -> None:
+    if row.handling == step.to:
+        return
+    mine = t.delivery.c.delivery_id == row.delivery_id
+    connection.execute(update(t.delivery).where(mine).values(handling=step.to))
+    outbox.moved(connection, row.delivery_id, row.report_id, act=step.to, actor=step.actor, now=now)
+
+
+def count_as_receipts(database: Database, at_most: int = 200) -> int:
+    """Whoever does something with a report has it, though no receipt came. The clock's work."""
+    d = t.delivery.c
+    free = or_(d.lease_until.is_(None), d.lease_until < database.now_sql())
+    there = and_(d.type.in_(THE_REPORT), d.handling.in_(STATES), d.state.in_(("due", "refused", "parked")), free)
+    query = select(d.delivery_id, d.report_id).where(there).limit(at_most)
+    with database.read() as connection:
+        found = connection.execute(query).all()
+    values = {"state": "delivered", "delivered_at": database.now_sql(), "last_class": "delivered"}
+    count = 0
+    for row in found:
+        with database.write() as connection:
+            one = update(t.delivery).where(d.delivery_id == row.delivery_id, there).values(values)
+            if connection.execute(one).rowcount:
+                now = database.now()
+                outbox.moved(connection, row.delivery_id, row.report_id, act="delivered", actor="clock", now=now)
+                count += 1
+    return count
+
+
+def forget_calls(database: Database, older: int) -> int:
+    """`older` in microseconds: a call whose signature is as old as that is refused for its age."""
+    with database.write() as connection:
+        return connection.execute(delete(t.callback).where(t.callback.c.at < database.now_sql() - older)).rowcount
