@@ -76,7 +76,7 @@ def fresh() -> str:
 
 def tried(hotline: Hotline, drills: Drills) -> Iterator[Row]:
     """Row after row, as they come out."""
-    parcel = Parcel(fresh(), "created", drills.hotline, drills.created(), attempt=1, priority="P4")
+    parcel = Parcel(fresh(), "created", drills.hotline, drills.created(), 1, "P4", drills.report_id, drill=True)
     yield _taken("takes a report", hotline.deliver, parcel)
     yield _taken("takes the same one again", hotline.deliver, replace(parcel, attempt=2))
     if isinstance(hotline, Webhook):

@@ -18,6 +18,7 @@ class Parcel:
     attempt: int  # 1, 2, …
     priority: str
     report_id: str = ""
+    drill: bool = False  # made up by the operator's trial, which goes to the true address
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ def what(parcel: Parcel) -> str:
 def mail(parcel: Parcel, means: Means, sender: str, to: str) -> EmailMessage:
     """The same Message-ID at each attempt: a mail that came twice can be known for one."""
     message = EmailMessage()
-    message["Subject"] = ("" if means.live else "DRILL ") + f"Tokaut: {what(parcel)}"
+    message["Subject"] = ("DRILL " if _is_drill(parcel, means) else "") + f"Tokaut: {what(parcel)}"
     message["From"], message["To"] = sender, to
     message["Date"] = formatdate()
     message["Message-ID"] = f"<{parcel.delivery_id}@{sender.rpartition('@')[2]}>"
@@ -37,8 +37,12 @@ def mail(parcel: Parcel, means: Means, sender: str, to: str) -> EmailMessage:
     return message
 
 
+def _is_drill(parcel: Parcel, means: Means) -> bool:
+    return parcel.drill or not means.live
+
+
 def _lines(parcel: Parcel, means: Means) -> list[str]:
-    drill = [] if means.live else ["DRILL. Not a real report."]
+    drill = ["DRILL. Not a real report."] if _is_drill(parcel, means) else []
     read = f"Read it here: {means.console_url}" if means.console_url else "Read it at your desk."
     return [
         *drill,

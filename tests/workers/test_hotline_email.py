@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from email.message import Message
 from pathlib import Path
 
 import pytest
 
 from reports.hotline import Hotline as Listed
 from reports.settings import Mode, SettingError, load
+from tests.reports.sample import VU
 from tests.workers.mailroom import NAME, Lying, Mailroom, tls
+from tokaut.trial import Drills, tried
 from workers.delivery import TO_DO, Delivered, Outcome, Parcel, Refused, Unavailable
 from workers.hotlines.email import Email, Settings, build
 from workers.http import Limits
@@ -90,8 +93,20 @@ def test_what_waits(tmp_path: Path, kind: str, priority: str, subject: str) -> N
 def test_outside_live_it_says_drill(tmp_path: Path, mode: Mode) -> None:
     with Mailroom(starttls=tls(tmp_path)) as inbox:
         hotline(inbox.port, tmp_path, mode=mode).deliver(PARCEL)
-    mail = inbox.mails[0][1]
-    assert mail["Subject"] == "DRILL Tokaut: one urgent report waits"
+    assert_drill(inbox.mails[0][1])
+
+
+@pytest.mark.rule("S-40")
+def test_the_operators_trial_says_drill_at_the_live_desk(tmp_path: Path) -> None:
+    with Mailroom(starttls=tls(tmp_path)) as inbox:
+        rows = list(tried(hotline(inbox.port, tmp_path), Drills.now(VU, "vu-pikinini")))
+    assert [row.ok for row in rows] == [True, True]
+    for _, mail in inbox.mails:
+        assert_drill(mail, "one report waits")
+
+
+def assert_drill(mail: Message, what: str = "one urgent report waits") -> None:
+    assert mail["Subject"] == f"DRILL Tokaut: {what}"
     assert str(mail.get_payload()).startswith("DRILL. Not a real report.")
 
 

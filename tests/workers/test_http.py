@@ -147,15 +147,15 @@ def test_the_line_goes_to_the_address_that_was_judged() -> None:
         return ["127.0.0.1"] if len(asked) == 1 else ["127.0.0.2"]
 
     with LyingHotline() as hotline:
-        url = f"http://moving-drill.example:{hotline.port}/reports"
-        target = read_target(url, [f"moving-drill.example:{hotline.port}"], live=False)
+        url = f"http://moving.example:{hotline.port}/reports"
+        target = read_target(url, [f"moving.example:{hotline.port}"], live=False)
         assert Client(resolve=first_then_other, limits=SHORT).post(target, b"{}", {}).status == 200
-    assert asked == ["moving-drill.example"]
-    assert hotline.taken[0].headers["host"] == f"moving-drill.example:{hotline.port}"
+    assert asked == ["moving.example"]
+    assert hotline.taken[0].headers["host"] == f"moving.example:{hotline.port}"
 
 
 def test_the_next_address_is_tried_where_one_does_not_answer() -> None:
     with LyingHotline() as hotline:
-        target = read_target(f"http://two-drill.example:{hotline.port}/", [f"two-drill.example:{hotline.port}"], live=False)
+        target = read_target(f"http://two.example:{hotline.port}/", [f"two.example:{hotline.port}"], live=False)
         client = Client(resolve=lambda *_: ["127.0.0.9", "127.0.0.1"], limits=SHORT)
         assert client.post(target, b"{}", {}).status == 200
