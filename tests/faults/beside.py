@@ -1,4 +1,7 @@
-"""What else is part of `make faults` and has its own way to run: the rows of the table of faults, and the fuzz."""
+"""What else is part of `make faults` and has its own way to run: the crowd, the rows of the table of faults, the fuzz.
+
+The crowd asks how fast all is and so runs alone. Of the rows those of one city stay with one process.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,11 @@ from collections import deque
 from tests.faults.view import Row
 from tokaut.leash import leashed
 
+CROWD = "tests/faults/test_crowd.py"
+PYTEST = ["pytest", "-q", "-m", "faults", "-p", "no:cacheprovider"]
 COMMANDS = {
-    "rows": ["pytest", "-q", "-n", "2", "--dist", "loadfile", "-m", "faults", "-p", "no:cacheprovider"],
+    "crowd": [*PYTEST, CROWD],
+    "rows": [*PYTEST, "-n", "2", "--dist", "loadgroup", "--ignore", CROWD],
     "fuzz": ["tests.faults.fuzz"],
 }
 LAST = 40  # lines, where it fails

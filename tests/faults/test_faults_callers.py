@@ -15,7 +15,7 @@ from tests.faults.walking import DANGER_NOW, NUMBERS_ARE_THERE, TO_SEND, a_phone
 from tests.support.handsets import AfricasTalking, Texts
 from tests.support.wait import until
 
-pytestmark = [pytest.mark.slow, pytest.mark.faults]
+pytestmark = [pytest.mark.slow, pytest.mark.faults, pytest.mark.xdist_group("callers")]
 HOME = "In danger? Call police 111.\nPikinini Helpline 163, free\n1 Report"
 THREE_HOURS = 3 * 3600
 

@@ -17,7 +17,7 @@ from tests.support.postgres import Postgres, binaries
 from tests.support.proxy import Proxy
 from tests.support.wait import until
 
-pytestmark = [pytest.mark.slow, pytest.mark.faults]
+pytestmark = [pytest.mark.slow, pytest.mark.faults, pytest.mark.xdist_group("postgresql")]
 FILED = b"INSERT INTO report "
 COMMIT = b"COMMIT"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -31,7 +32,8 @@ SHORT = settings(
     database=None,
     suppress_health_check=list(HealthCheck),
 )
-LONG = settings(SHORT, max_examples=120, stateful_step_count=60, derandomize=False)
+EXAMPLES = 600 if os.environ.get("LONG") == "1" else 40
+LONG = settings(SHORT, max_examples=EXAMPLES, stateful_step_count=60, derandomize=False)
 
 
 @pytest.fixture(scope="module")
