@@ -7,7 +7,7 @@ from dataclasses import field, fields
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, ConfigDict, StrictBool
+from pydantic import AfterValidator, ConfigDict, Field, StrictBool
 from pydantic.dataclasses import dataclass
 
 Category = Literal[
@@ -18,9 +18,8 @@ Priority = Literal["P1", "P2", "P3", "P4"]
 
 SHUT = ConfigDict(extra="forbid")
 # What live mode does not ask for.
-SPARE = frozenset(
-    {"duty_to_report", "drills_to", "missing_children", "regional", "operator_contact", "takes_sms", "takes_relay"}
-)
+SPARE = frozenset({"duty_to_report", "drills_to", "missing_children", "regional", "operator_contact", "retention_days"})
+SPARE |= {"takes_sms", "takes_relay"}
 
 
 def iso_date(text: str) -> str:
@@ -81,6 +80,7 @@ class Card:
     operator_contact: str = ""
     takes_sms: StrictBool | None = None
     takes_relay: StrictBool | None = None
+    retention_days: int | None = Field(default=None, ge=1, le=3660)  # of what its staff read here, once it is closed
 
     def missing(self) -> tuple[str, ...]:
         """The fields without which live mode gives this hotline no report."""

@@ -20,6 +20,7 @@ from reports.country_text import line_of, shape
 from reports.hotline import Hotline, Mode, Number
 from reports.kinds import ORDER
 from reports.law import Law, law_words
+from reports.retention import Periods
 from reports.screen_words import screen_words
 
 _NO_KEY = re.compile(r"[^\d*]+")
@@ -75,6 +76,7 @@ class Country:
     places: tuple[Place, ...] = ()
     hotlines: Mapping[str, Hotline] = field(default_factory=dict)
     law: Law = Law()
+    retention: Periods = Periods()
 
     @property
     def file(self) -> str:
@@ -136,6 +138,7 @@ class Country:
             duty_without_source=self.duty_to_report is not None and not self.duty_source,
         )
         found += self.law.problems()
+        found += self.retention.problems()
         if mode == "live":
             found += live_problems(emergency=self.emergency, hotlines=self.hotlines, incomplete_to=self.incomplete_to)
         return [f"{self.file}: {line}" for line in found]

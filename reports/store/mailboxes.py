@@ -84,7 +84,8 @@ def say(
 ) -> None:
     """Keep a message for the hotlines; `allowed`: whether a number may be used from now on. Once for each id.
 
-    Raises Away where it was deleted meanwhile, on another phone: then contact has ended, and nobody gives it again.
+    Raises Away where it was deleted meanwhile, on another phone: then contact has ended, and nobody gives it again; or
+    where it was purged: nobody would hear it.
     """
     now = database.now()
     rows = [asdict(one) | {"message_id": message_id, "report_id": report_id, "created_at": now} for one in letters]
@@ -102,8 +103,10 @@ def say(
 
 
 def _is_closed(connection: Connection, report_id: str) -> bool:
+    """Or gone. A purge takes the mailbox first, and waits for who holds it here."""
     m = t.mailbox.c
-    return bool(connection.execute(select(m.sealed_key).where(m.report_id == report_id)).scalar() == EMPTY)
+    found = select(m.sealed_key).where(m.report_id == report_id).with_for_update(read=True, key_share=True)
+    return connection.execute(found).scalar() in (EMPTY, None)
 
 
 def _note_contact(connection: Connection, database: Database, report_id: str, *, allowed: bool, now: int) -> None:

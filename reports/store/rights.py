@@ -71,7 +71,7 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
     },
     "answer": {
         WEB: "SELECT (answer_id, report_id, created_at, sealed)",  # to nobody but code and PIN
-        CLOCK: "INSERT; SELECT (answer_id, report_id); DELETE",
+        CLOCK: "INSERT; SELECT (answer_id, report_id, created_at); DELETE",
         CONSOLE: "INSERT",
     },
     "callback": {CONSOLE: "INSERT; SELECT (call_key)", CLOCK: "SELECT (at); DELETE"},

@@ -38,6 +38,10 @@ SET_ROLE: dict[str, LiteralString] = {
             "telling",
             "leases",
             "orders",
+            "purging",
+            "holding",
+            "checkpoints",
+            "exporting",
             "rewrapping",
             "tallying",
             "sms_out.due",
@@ -75,7 +79,7 @@ def _whose() -> LiteralString | None:
     frame = sys._getframe()
     while frame := frame.f_back:
         package, _, module = frame.f_globals.get("__name__", "").rpartition(".")
-        if package == "reports.store" and module not in ("database", "asking", "breakers", "standings"):
+        if package == "reports.store" and module not in ("database", "asking", "breakers", "standings", "ripeness"):
             return SET_ROLE.get(f"{module}.{frame.f_code.co_name}", SET_ROLE[module])
     return None
 

@@ -1,0 +1,135 @@
+"""How long what is kept for, and why. Pure; `reports/store/purging.py` says the same in SQL, and a test compares them.
+
+Nothing that is undelivered, parked or waits for a person is ever purged, in any mode; nor what a person holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass as checked
+
+if TYPE_CHECKING:
+    from reports.country import Country
+
+DAY: Final = 86_400 * 1_000_000  # microseconds
+WARN_BEFORE: Final = 30  # days, of what nobody ever closed
+HOLD_WARN_BEFORE: Final = 14
+LONGEST_HOLD: Final = 731
+READ_HERE: Final = frozenset({"console", "email", "sms_alert"})  # kinds whose staff read the copy that lies here
+LEAVES: Final = frozenset({"webhook", "primero"})  # kinds that keep a copy of their own
+
+
+class Rule(NamedTuple):
+    name: str
+    what: str
+    days: int
+    since: str
+    why: str
+
+
+CLOSED = Rule(
+    "closed",
+    "a report that was closed: bodies, answers, additions, mailbox, code and PIN",
+    90,
+    "it was closed, or the reporter last wrote",
+    "the hotline has its own copy; who reported can still read the answer and write again for a while",
+)
+HERE = Rule(
+    "here",
+    "the same, where a hotline reads here and this is its only copy (kinds console, email, sms_alert)",
+    365,
+    "it was closed, or the reporter last wrote",
+    "the hotline's own rule of keeping files: `retention_days` of its partner card, else this",
+)
+SILENT = Rule(
+    "silent",
+    "a report that nobody ever closed",
+    400,
+    "the last thing that happened to it",
+    "over a year for somebody to close it; the operator is told 30 days before",
+)
+REHEARSED = Rule("rehearsed", "training and demo, everything", 7, "it was begun", "no real child is in it")
+RECEIPT = Rule(
+    "receipt",
+    "that a hotline took something: ids, times, status, SHA-256",
+    400,
+    "the delivery, and at least until the report goes",
+    "for when a hotline says that it never got it",
+)
+AUDIT = Rule("audit", "a line of the audit", 1095, "it was written", "three years in which a wrong may come to light")
+RULES: Final = (CLOSED, HERE, SILENT, REHEARSED, RECEIPT, AUDIT)
+
+
+@checked(frozen=True, slots=True, kw_only=True, config={"extra": "forbid"})
+class Periods:
+    """What a country's law says, where it says something else than `RULES`. `law` names it."""
+
+    closed_days: int = Field(default=CLOSED.days, ge=1, le=3660)
+    silent_days: int = Field(default=SILENT.days, ge=31, le=3660)
+    law: str = ""
+
+    def problems(self) -> Iterator[str]:
+        if (self.closed_days, self.silent_days) != (CLOSED.days, SILENT.days) and not self.law:
+            yield "retention.law: it is missing; name the law that sets other days, or take the days out."
+        if self.silent_days < self.closed_days:
+            yield "retention: silent_days is less than closed_days; what nobody closed would go first."
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """`here`: hotline → days, of those who read the copy that lies here."""
+
+    periods: Mapping[str, Periods] = field(default_factory=dict)
+    here: Mapping[str, int] = field(default_factory=dict)
+
+    def of(self, country: str) -> Periods:
+        return self.periods.get(country, Periods())
+
+
+def policy(countries: Iterable[Country]) -> Policy:
+    """Of the countries that are switched on; for another one the rules hold as they stand."""
+    lands = tuple(countries)
+    here = {
+        hotline.id: hotline.card.retention_days or HERE.days
+        for land in lands
+        for hotline in land.hotlines.values()
+        if hotline.delivery in READ_HERE
+    }
+    return Policy({land.iso: land.retention for land in lands}, here)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Of one report. `given`: hotlines that have got it and have not handed it back."""
+
+    mode: str
+    country: str
+    created_at: int
+    happened_at: int  # the last thing of any kind
+    said_at: int  # what the reporter last wrote by My report; 0: nothing
+    closed_at: int | None
+    given: tuple[str, ...]
+    waits: bool  # something of it is undelivered, parked, refused, not filed yet, or it needs a person
+    held: bool
+
+
+def rule_for(facts: Facts, policy: Policy, now: int) -> str | None:
+    """By which rule the report goes now; None where it stays."""
+    if facts.waits or facts.held:
+        return None
+    if facts.mode != "live":
+        return _if(REHEARSED.name, facts.created_at + REHEARSED.days * DAY <= now)
+    periods = policy.of(facts.country)
+    if facts.closed_at is None:
+        return _if(SILENT.name, facts.happened_at + periods.silent_days * DAY <= now)
+    days = max((policy.here.get(one, periods.closed_days) for one in facts.given), default=periods.closed_days)
+    name = CLOSED.name if days == periods.closed_days else HERE.name
+    return _if(name, max(facts.closed_at, facts.said_at) + days * DAY <= now)
+
+
+def _if(name: str, holds: bool) -> str | None:
+    return name if holds else None

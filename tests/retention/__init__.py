@@ -1,0 +1,1 @@
+"""Truly gone after its time, and never while somebody still has to hear it."""

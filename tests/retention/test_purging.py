@@ -1,0 +1,180 @@
+"""A purge takes every row of a report and leaves one line; it can be stopped, repeated, and done by two at once."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import Table, insert, select, update
+
+from reports.retention import DAY, Policy
+from reports.store import mailboxes, purging
+from reports.store import tables as t
+from reports.store.database import Away, Database
+from reports.store.mailboxes import Letter
+from reports.store.purging import OF_A_DELIVERY, OF_A_REPORT, STAYS, Purge
+from tests.retention.made import CONSOLE, DESK, Fate, Leg, make, write
+
+pytestmark = [pytest.mark.rule("S-28")]
+
+POLICY = Policy(here={CONSOLE: 365})
+OLD = Fate(399, closed=91, said=92, answered=95)
+
+
+def purge(database: Database, policy: Policy = POLICY, days: float = 0) -> Purge:
+    return Purge(database, policy, purging.moment(database) + round(days * DAY), "clock")
+
+
+def count(database: Database, table: Table) -> int:
+    with database.read() as connection:
+        return len(connection.execute(select(*table.primary_key.columns)).all())
+
+
+def test_every_table_that_names_a_report_is_on_the_list() -> None:
+    """Whoever adds a table with a report_id says here what a purge does with it."""
+    named = {table.name for table in t.metadata.tables.values() if "report_id" in table.columns}
+    assert named == {table.name for table in (*OF_A_REPORT, *STAYS)}
+    by_delivery = {table.name for table in t.metadata.tables.values() if "delivery_id" in table.columns}
+    assert by_delivery == {*(table.name for table in OF_A_DELIVERY), "delivery", "receipt"}
+    assert OF_A_REPORT[-1] is t.report
+
+
+def test_all_its_rows_go_and_one_line_stays(database: Database) -> None:
+    now = purging.moment(database)
+    gone, stays = make(OLD, now), make(Fate(399, closed=1, said=2, answered=3), now)
+    write(database, [gone, stays])
+    assert purge(database).step() == {"closed": 1}
+    for table in (*OF_A_REPORT, *OF_A_DELIVERY):
+        assert count(database, table) == len(stays.rows[table]), table.name
+    with database.read() as connection:
+        (line,) = connection.execute(select(t.purged)).all()
+        (receipt,) = connection.execute(select(t.receipt.c.report_id, t.receipt.c.hotline)).all()
+        acts = select(t.audit.c.actor, t.audit.c.act).where(t.audit.c.object_id == gone.report_id)
+        (_, act) = connection.execute(acts.order_by(t.audit.c.at)).all()
+    filed = datetime.fromtimestamp(gone.facts.created_at / 1e6, UTC)
+    assert tuple(line) == (gone.report_id, "VU", f"{filed:%Y-%m}", f"{datetime.now(UTC):%Y-%m}", "closed")
+    assert tuple(receipt) == (gone.report_id, DESK)
+    assert tuple(act) == ("clock", "purged:closed")
+
+
+def test_again_changes_nothing(database: Database) -> None:
+    write(database, [make(OLD, purging.moment(database))])
+    purge(database).step()
+    assert purge(database).step() == {}
+    assert (count(database, t.purged), count(database, t.report)) == (1, 0)
+
+
+def test_a_step_is_500_at_most_and_stopped_between_two_all_are_whole(database: Database) -> None:
+    now = purging.moment(database)
+    write(database, [make(OLD, now) for _ in range(520)])
+    assert sum(purge(database).step(10_000).values()) == 500
+    for table in (t.report_body, t.route, t.delivery, t.mailbox, t.message, t.answer, t.contact, t.page, t.report):
+        assert count(database, table) == 20, table.name
+    assert sum(purge(database).step().values()) == 20
+
+
+def test_two_clocks_at_once_purge_each_report_once(database: Database) -> None:
+    now = purging.moment(database)
+    write(database, [make(OLD, now) for _ in range(60)])
+    counts: list[int] = []
+
+    def work() -> None:
+        while True:
+            try:
+                done = sum(purge(database).step(7).values())
+            except Away:  # the other one was at it
+                continue
+            if not done:
+                return
+            counts.append(done)
+
+    both = [threading.Thread(target=work) for _ in range(2)]
+    for one in both:
+        one.start()
+    for one in both:
+        one.join(60)
+    assert (count(database, t.report), count(database, t.purged), sum(counts)) == (0, 60, 60)
+
+
+def test_what_happens_between_the_look_and_the_step_is_seen(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Held, reopened or written to at the last moment: that one stays, the others go."""
+    now = purging.moment(database)
+    held, reopened, other = (make(OLD, now) for _ in range(3))
+    write(database, [held, reopened, other])
+    looked = Purge.ripe
+
+    def late(self: Purge, at_most: int) -> list[tuple[str, str]]:
+        found = looked(self, at_most)
+        with database.write() as connection:
+            hold = {"report_id": held.report_id, "placed_by": "operator:ann", "reason": "court", "reference": ""}
+            connection.execute(insert(t.hold), hold | {"placed_at": now, "until": now + DAY})
+            mine = t.report.c.report_id == reopened.report_id
+            connection.execute(update(t.report).where(mine).values(closed_at=None, changed_at=now))
+        return found
+
+    monkeypatch.setattr(Purge, "ripe", late)
+    assert purge(database).step() == {"closed": 1}
+    with database.read() as connection:
+        left = set(connection.execute(select(t.report.c.report_id)).scalars())
+        boxes = set(connection.execute(select(t.mailbox.c.report_id)).scalars())
+    assert left == boxes == {held.report_id, reopened.report_id}
+
+
+def test_who_writes_to_a_report_that_is_gone_is_not_told_that_it_was_sent(database: Database) -> None:
+    gone = make(OLD, purging.moment(database))
+    write(database, [gone])
+    purge(database).step()
+    with pytest.raises(Away):
+        mailboxes.say(database, gone.report_id, "m1", [Letter(DESK, "0" * 16, b"w", b"s")], "words")
+    assert count(database, t.message) == 0
+
+
+def test_where_one_reads_here_what_is_sealed_to_the_others_goes_first(database: Database) -> None:
+    now = purging.moment(database)
+    both = make(Fate(399, closed=91, said=92, legs=(Leg(), Leg(CONSOLE))), now)
+    young = make(Fate(399, closed=89, legs=(Leg(), Leg(CONSOLE))), now)
+    parked = make(Fate(399, closed=91, legs=(Leg(state="parked"), Leg(CONSOLE))), now)
+    write(database, [both, young, parked])
+    assert purge(database).step() == {}
+    assert purge(database).thin() == 2
+    assert purge(database).thin() == 0
+    with database.read() as connection:
+        b = t.report_body.c
+        left = connection.execute(select(b.report_id, b.recipient).order_by(b.recipient)).all()
+    assert {tuple(row) for row in left} == {
+        (both.report_id, CONSOLE),
+        *((one.report_id, name) for one in (young, parked) for name in (DESK, CONSOLE)),
+    }
+    assert purge(database, days=276).step() == {"here": 2}
+
+
+def test_receipts_are_kept_400_days_after_the_delivery(database: Database) -> None:
+    now = purging.moment(database)
+    write(database, [make(Fate(399, closed=91), now), make(Fate(450, closed=91), now)])
+    purge(database).step()
+    assert count(database, t.receipt) == 1
+    assert purge(database).forget_receipts() == 0
+    assert purge(database, days=2).forget_receipts() == 1
+    assert count(database, t.receipt) == 0
+
+
+def test_the_operator_hears_a_month_before_what_nobody_closed_goes(database: Database) -> None:
+    now = purging.moment(database)
+    soon = make(Fate(371), now)
+    write(database, [soon, make(Fate(369), now), make(Fate(371, mode="demo"), now), make(Fate(371, closed=50), now)])
+    write(database, [make(Fate(371, held=5), now), make(Fate(371, state="needs_person", legs=()), now)])
+    assert purge(database).warned() == [soon.report_id]
+
+
+def test_a_clock_that_runs_ahead_purges_nothing(database: Database) -> None:
+    """The earlier of two clocks holds: on PostgreSQL the host's own, where it is behind the database's, and back."""
+    ahead = type(database)(database.engine.url.render_as_string(hide_password=False), threads=1)
+    ahead.now = lambda: 2**60  # type: ignore[method-assign]  # a host that is decades ahead
+    if ahead.is_sqlite:  # there is one clock only: the sweeper's own mistrust of jumps stands before it
+        assert purging.moment(ahead) == 2**60
+    else:
+        assert purging.moment(ahead) < 2**60
+    ahead.close()

@@ -1,0 +1,91 @@
+"""What the database purges is what the rules say, and never what somebody still has to hear."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+from sqlalchemy import select
+
+from reports.retention import Periods, Policy, rule_for
+from reports.store import purging
+from reports.store import tables as t
+from reports.store.database import Database
+from reports.store.purging import Purge
+from tests.retention.made import CONSOLE, DESK, Fate, Leg, fate, make, write
+
+pytestmark = [pytest.mark.rule("S-28")]
+
+USUAL = Policy(here={CONSOLE: 365})
+KENYA = Policy({"KE": Periods(closed_days=180, silent_days=390, law="made up for this test")}, {CONSOLE: 30})
+DUE = (Leg(state="due"),)
+HANDED_BACK = Leg(CONSOLE, handling="rejected")
+
+# what happened, days ago · the rule by which it goes now; None: it stays
+CASES = {
+    "closed 90 days ago": (Fate(200, closed=90), "closed"),
+    "closed a moment less ago": (Fate(200, closed=89.999), None),
+    "closed, and the reporter has written since": (Fate(200, closed=100, said=89), None),
+    "closed, and the reporter wrote long ago": (Fate(200, closed=100, said=91), "closed"),
+    "closed and reopened": (Fate(399, changed=95), None),
+    "nobody closed it in 400 days": (Fate(400), "silent"),
+    "nobody closed it in 399 days": (Fate(399), None),
+    "nobody closed it, and it was accepted late": (Fate(500, changed=399), None),
+    "nobody closed it, and it was answered late": (Fate(500, changed=450, answered=399), None),
+    "nobody closed it, and the reporter wrote late": (Fate(500, changed=450, said=399), None),
+    "closed, read here": (Fate(400, closed=364, legs=(Leg(CONSOLE),)), None),
+    "closed, read here, a year ago": (Fate(400, closed=365, legs=(Leg(CONSOLE),)), "here"),
+    "closed, handed back by who reads here": (Fate(400, closed=90, legs=(Leg(), HANDED_BACK)), "closed"),
+    "closed, read here and elsewhere": (Fate(400, closed=91, legs=(Leg(), Leg(CONSOLE))), None),
+    "training": (Fate(7, mode="training"), "rehearsed"),
+    "demo, closed": (Fate(7, closed=1, mode="demo"), "rehearsed"),
+    "training, six days": (Fate(6.9, mode="training"), None),
+    "due": (Fate(500, closed=450, legs=(Leg(), Leg("vu-police", "due"))), None),
+    "refused": (Fate(500, closed=450, legs=(Leg(), Leg("vu-police", "refused"))), None),
+    "parked": (Fate(500, closed=450, legs=(Leg(), Leg("vu-police", "parked"))), None),
+    "parked in training": (Fate(500, mode="training", legs=(Leg(state="parked"),)), None),
+    "cancelled beside one that arrived": (Fate(500, closed=90, legs=(Leg(), Leg("vu-police", "cancelled"))), "closed"),
+    "needs a person": (Fate(500, state="needs_person", legs=(Leg(handling="rejected"),)), None),
+    "needs a person, given to nobody": (Fate(500, state="needs_person", legs=()), None),
+    "still queued": (Fate(500, state="queued", legs=DUE), None),
+    "words that wait to be numbered": (Fate(500, closed=450, said=449, unnumbered=True), None),
+    "a revision that has yet to file itself": (Fate(500, closed=450, pending=True), None),
+    "held": (Fate(500, closed=450, held=1), None),
+    "held until yesterday": (Fate(500, closed=450, held=-1), "closed"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_each_rule_by_itself(name: str, database: Database) -> None:
+    case, rule = CASES[name]
+    now = purging.moment(database)
+    made = make(case, now)
+    write(database, [made])
+    assert rule_for(made.facts, USUAL, now) == rule
+    assert Purge(database, USUAL, now, "clock").ripe() == ([(made.report_id, rule)] if rule else [])
+
+
+@pytest.mark.parametrize("policy", [USUAL, KENYA, Policy()], ids=["usual", "by a law", "nobody reads here"])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_sql_and_the_pure_rules_agree_on_anything(policy: Policy, seed: int, database: Database) -> None:
+    random = Random(seed)
+    now = purging.moment(database)
+    made = [make(fate(random), now) for _ in range(1_500)]
+    write(database, made)
+    expected = {one.report_id: rule for one in made if (rule := rule_for(one.facts, policy, now))}
+    found = dict(Purge(database, policy, now, "clock").ripe(10_000))
+    assert found == expected
+    assert {*expected.values()} >= {"closed", "silent", "rehearsed"}
+    assert sum(Purge(database, policy, now, "clock").counted().values()) == len(expected)
+
+
+@pytest.mark.parametrize("state", ["due", "refused", "parked", "needs_person", "queued"])
+def test_with_no_period_at_all_what_waits_stays(state: str, database: Database) -> None:
+    """I6: the invariant itself, with nothing else between the row and the purge."""
+    now = purging.moment(database) + 4000 * 86_400 * 1_000_000
+    legs = (Leg(state=state),) if state in ("due", "refused", "parked") else ()
+    report = make(Fate(1, closed=1, state=state if not legs else "closed", legs=legs), now)
+    write(database, [report, make(Fate(4000, closed=3000), now)])
+    Purge(database, Policy(here={DESK: 1}), now, "clock").step()
+    with database.read() as connection:
+        assert connection.execute(select(t.report.c.report_id)).scalars().all() == [report.report_id]
