@@ -5,7 +5,8 @@ Each duty may be done twice, or by two clocks at once: unique keys, leases and d
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -28,7 +29,14 @@ log = structlog.get_logger()
 
 class Duties:
     def __init__(
-        self, *, database: Database, forwarder: Forwarder, pager: Pager, hurry: Hurry, metrics: Metrics
+        self,
+        *,
+        database: Database,
+        forwarder: Forwarder,
+        pager: Pager,
+        hurry: Hurry,
+        metrics: Metrics,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
         self._forwarder = forwarder
@@ -36,8 +44,8 @@ class Duties:
         self._pager = pager
         self._hurry = hurry
         self._metrics = metrics
-        self._hurrying = {name: Hurrying(hurry, DELIVER) for name in QUEUES}
-        self._texts = Hurrying(hurry, SEND_SMS)
+        self._hurrying = {name: Hurrying(hurry, DELIVER, monotonic) for name in QUEUES}
+        self._texts = Hurrying(hurry, SEND_SMS, monotonic)
         self._own = {name: Own(threads) for name, threads in THREADS.items()}
         self._own_texts = Own(1)
         self._own_pages = Own(1)

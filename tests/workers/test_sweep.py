@@ -105,6 +105,7 @@ class Room:
             pager=pager,
             hurry=hurry,  # type: ignore[arg-type]  # a fake
             metrics=self.metrics,
+            monotonic=Time(),  # it stands: what is queued is in good hands, however slow this machine is
         )
         self.telling = Telling(database, self.teller, self.time)  # type: ignore[arg-type]  # a fake
         self.clock = Clock(
