@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import structlog
 from flask import Flask
 
-from console import web
+from console import staff_side, web
 from console.parts import Parts
 from reports import country, keyfolder, logs
 from reports.hardening import harden
@@ -43,6 +43,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
         sys.exit(str(error))
     app = web.make()
     app.extensions["tokaut"] = parts
+    staff_side.attach(app, parts)
     log.info("started")
     return app
 

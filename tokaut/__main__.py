@@ -22,6 +22,7 @@ from tokaut.phone import phone
 from tokaut.redis import redis
 from tokaut.restore import restore
 from tokaut.roles import roles
+from tokaut.staff import staff
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -53,6 +54,7 @@ for command in (
     message,
     numbers,
     phone,
+    staff,
     locales,
     audit,
     backup,

@@ -131,6 +131,12 @@ def rehash(database: Database, account: Account, password: str) -> None:
         connection.execute(update(s.staff).where(s.staff.c.staff_id == account.staff_id).values(password=password))
 
 
+def forget_refused(database: Database, account: Account) -> None:
+    """Its owner has seen how many there were."""
+    with database.write() as connection:
+        connection.execute(update(s.staff).where(s.staff.c.staff_id == account.staff_id).values(wrong=0))
+
+
 def set_password(database: Database, account: Account, password: str) -> None:
     """Everywhere else, whoever knew the old one is logged out."""
     _change(database, account, account.actor, "password_changed", {"password": password})

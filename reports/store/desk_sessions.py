@@ -30,7 +30,7 @@ class Session:
 
 
 def begin(database: Database, account: Account, one: Session) -> None:
-    """After a login: it is in the audit, the wrong tries before it were shown, and what has run out is swept away."""
+    """After a login: it is in the audit, and what has run out is swept away."""
     c, now = s.staff_session.c, database.now()
     newest = select(c.session_hash).where(c.staff_id == account.staff_id).order_by(c.created_at.desc()).limit(MOST - 1)
     with writing_as(database, account.hotline) as connection:
@@ -39,7 +39,6 @@ def begin(database: Database, account: Account, one: Session) -> None:
         connection.execute(delete(s.staff_session).where(surplus | (c.until <= now)))
         connection.execute(delete(s.invitation).where(s.invitation.c.until <= now))
         connection.execute(insert(s.staff_session), asdict(one))
-        connection.execute(update(s.staff).where(s.staff.c.staff_id == account.staff_id).values(wrong=0))
         connection.execute(insert(t.audit), audit_row(account.actor, "logged_in", account.staff_id, now))
 
 
@@ -60,6 +59,11 @@ def find(database: Database, session_hash: bytes) -> tuple[Session, Account] | N
 
 def seen(database: Database, session_hash: bytes) -> None:
     _change(database, session_hash, {"seen_at": database.now()})
+
+
+def lock(database: Database, session_hash: bytes, idle: int) -> None:
+    """As if nobody had done anything for `idle` microseconds."""
+    _change(database, session_hash, {"seen_at": database.now() - idle})
 
 
 def renew(database: Database, session_hash: bytes, new_hash: bytes, *, checked: bool) -> None:

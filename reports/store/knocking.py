@@ -34,13 +34,12 @@ class Knock:
     limit: Limit
 
 
-def knock(database: Database, knocks: Collection[Knock]) -> bool:
-    """Count one try in each bucket. False where one of them is locked, or is locked by this try."""
+def knock(database: Database, *knocks: Knock) -> tuple[bool, ...]:
+    """Count one try in each bucket. False for one that is locked, or is locked by this try."""
     now = database.now()
     with database.write() as connection:
         connection.execute(delete(s.staff_try).where(_idle(now)))
-        counted = [_count(database, connection, one, now) for one in knocks]
-    return all(counted)  # each counts, also after one said no
+        return tuple(_count(database, connection, one, now) for one in knocks)
 
 
 def forgive(database: Database, buckets: Collection[bytes]) -> None:

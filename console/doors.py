@@ -1,0 +1,138 @@
+"""The doors of the pages: which roles may pass, and what each request has to bring. A page without a door is none.
+
+A POST brings a form whose token only a page of ours could have had, from our own address (A-20). Whoever is not let in
+gets what an address that does not exist gives. Who has been idle for 15 minutes gets the locked page.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from urllib.parse import quote, urlsplit
+
+from flask import Flask, Request, Response, abort, request
+from werkzeug.exceptions import BadRequest, HTTPException
+
+from console import answers, cookies
+from console.forms import Unreadable, read_form
+from reports.sealing import Vault
+from reports.store import desk_sessions
+from reports.store.accounts import Account
+from reports.store.database import Database
+from reports.store.desk_sessions import Session
+
+MINUTE = 60 * 1_000_000
+IDLE = 15 * MINUTE
+FRESH = 5 * MINUTE  # after password and code were given, for what must not be done by a browser left alone
+TOUCHED = MINUTE // 2  # a session is not written anew for each request
+
+STAFF, LEAD, AUDITOR, OPERATOR = ROLES = ("staff", "lead", "auditor", "operator")
+READERS = frozenset({STAFF, LEAD})  # of reports
+EVERYBODY = frozenset(ROLES)
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Somebody who is logged in, and what their forms carry."""
+
+    account: Account
+    session: Session
+    token: str
+    form: Mapping[str, str] = field(default_factory=dict)
+    is_fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """`roles`: None where nobody needs to be logged in. `fresh`: password and code were given a moment ago.
+    `quiet`: a script's request, by which nobody shows that they are there."""
+
+    rule: str
+    roles: frozenset[str] | None
+    post: bool = False
+    fresh: bool = False
+    quiet: bool = False
+    back: str = ""  # of a form: the page where it stands
+
+
+View = Callable[..., Response]
+
+
+class Doors:
+    def __init__(self, app: Flask, database: Database, vault: Vault) -> None:
+        self._app = app
+        self.database = database
+        self.vault = vault
+        self.all: dict[str, Door] = {}  # by endpoint
+
+    def add(self, door: Door, view: View) -> None:
+        """`view` takes the visitor first where there are roles, and else the form."""
+        endpoint = f"{'post' if door.post else 'get'} {door.rule}"
+        self.all[endpoint] = door
+        passing = partial(self._pass, door, view)
+        self._app.add_url_rule(door.rule, endpoint, passing, methods=["POST"] if door.post else ["GET"])
+
+    def _pass(self, door: Door, view: View, **words: str) -> Response:
+        if door.roles is None:
+            form = self._form(self.page_token(cookies.Browser.of(request))) if door.post else {}
+            return view(form, **words)
+        found = self.found()
+        if found is None:
+            return answers.to("/login")
+        session, account = found
+        form = self._form(self.token_of(session)) if door.post else {}
+        now = self.database.now()
+        if now - session.seen_at >= IDLE:
+            return answers.to("/locked")
+        if account.role not in door.roles:
+            abort(404)
+        visitor = Visitor(account, session, self.token_of(session), form, now - session.checked_at < FRESH)
+        if door.fresh and not visitor.is_fresh:
+            return answers.to(f"/check?then={quote(door.back or request.path, safe='/')}")
+        if not door.quiet and now - session.seen_at > TOUCHED:
+            desk_sessions.seen(self.database, session.session_hash)
+        return view(visitor, **words)
+
+    def found(self) -> tuple[Session, Account] | None:
+        """Whose request it is; also where they have been idle."""
+        token = cookies.read(request, cookies.SESSION)
+        return desk_sessions.find(self.database, cookies.hash_of(token)) if token else None
+
+    def token_of(self, session: Session) -> str:
+        """What each form of this session carries."""
+        return self.vault.mac("form", session.session_hash).hex()
+
+    def page_token(self, browser: cookies.Browser) -> str:
+        """What a form carries that anybody may fill in; bound to the session where there is one all the same."""
+        found = self.found()
+        return self.token_of(found[0]) if found else self.vault.mac("form", browser.nonce).hex()
+
+    def page_at(self, path: str) -> str:
+        """The same path where it is a page of ours; else the first page. Nobody is led elsewhere."""
+        try:
+            endpoint, _ = self._app.url_map.bind("").match(path, method="GET")
+        except HTTPException:
+            return "/"
+        return path if endpoint in self.all and path.startswith("/") else "/"
+
+    def _form(self, token: str) -> Mapping[str, str]:
+        if not is_ours(request):
+            raise BadRequest
+        try:
+            form = dict(read_form(request))
+        except Unreadable:
+            raise BadRequest from None
+        if not hmac.compare_digest(form.pop("token", "").encode(), token.encode()):
+            raise BadRequest
+        return form
+
+
+def is_ours(of: Request) -> bool:
+    """Sent by a page of this address: browsers say so in one of two ways. Where neither is said, the token decides."""
+    if site := of.headers.get("Sec-Fetch-Site"):
+        return site == "same-origin"
+    if origin := of.headers.get("Origin"):
+        return urlsplit(origin).netloc == of.host
+    return True

@@ -1,0 +1,107 @@
+"""Logging in, by name, password and one-time code together; and out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from flask import Response, request
+
+from console import codes, cookies, guessing, passwords
+from console.answers import page, to
+from console.doors import EVERYBODY, Door, Doors, Visitor
+from reports.sealing import Poison
+from reports.store import accounts, desk_sessions, knocking
+from reports.store.accounts import Account
+from reports.store.desk_sessions import Session
+
+HOURS = 10 * 3600 * 1_000_000
+BROWSERS = {"Edg/": "Edge", "Firefox/": "Firefox", "Chrome/": "Chrome", "Safari/": "Safari"}  # the first that is there
+SYSTEMS = ("Android", "iPhone", "iPad", "Windows", "Mac OS", "Linux")
+NOT_RIGHT = "Name, password or code is not right, or there were too many tries. Wait a while and try again."
+
+
+def attach(doors: Doors) -> None:
+    doors.add(Door("/login", None), partial(_login_page, doors))
+    doors.add(Door("/login", None, post=True), partial(_login, doors))
+    doors.add(Door("/logout", EVERYBODY, post=True), partial(_logout, doors))
+
+
+def _login_page(doors: Doors, _: Mapping[str, str], refused: bool = False) -> Response:
+    browser = cookies.Browser.of(request)
+    words = {"token": doors.page_token(browser), "refused": NOT_RIGHT if refused else ""}
+    response = page("login.html", 403 if refused else 200, **words)
+    browser.keep(response)
+    if cookies.read(request, cookies.SESSION):
+        found = desk_sessions.find(doors.database, cookies.hash_of(cookies.read(request, cookies.SESSION)))
+        if found is None:
+            cookies.drop(response, cookies.SESSION)
+        else:
+            return to("/")
+    return response
+
+
+def _login(doors: Doors, form: Mapping[str, str]) -> Response:
+    database, vault, browser = doors.database, doors.vault, cookies.Browser.of(request)
+    name = form.get("name", "").strip().lower()[:64]
+    knocks = [guessing.at_the_name(vault, browser, name)]
+    if not browser.knows(vault, name):
+        knocks.append(guessing.from_the_address(vault, request))
+    may_name, *may_address = knocking.knock(database, *knocks)
+    if not all(may_address):
+        return _login_page(doors, form, refused=True)  # whoever tries so much gets no more work done
+    account = accounts.named(database, name)
+    if not shows(doors, account, form, may=may_name) or account is None:
+        return _login_page(doors, form, refused=True)
+    knocking.forgive(database, [one.bucket for one in knocks])
+    if passwords.is_outdated(account.password):
+        accounts.rehash(database, account, passwords.hashed(form["password"]))
+    response = to("/")
+    _begin(doors, account, response)
+    browser.having(vault, name).keep(response)
+    return response
+
+
+def shows(doors: Doors, account: Account | None, form: Mapping[str, str], *, may: bool) -> bool:
+    """Password and code are right, and this code was never used. As much work whatever is wrong with them."""
+    right = passwords.is_right(form.get("password", ""), account.password if account else None)
+    step = _step(doors, account, form.get("code", ""))
+    allowed = may and right and account is not None and account.ended_at is None and step is not None
+    if allowed and account and step is not None and accounts.take_code(doors.database, account, step):
+        return True
+    if may:  # what is locked is counted already, and would only fill the audit
+        knocking.wrong(doors.database, account)
+    return False
+
+
+def _step(doors: Doors, account: Account | None, code: str) -> int | None:
+    try:
+        secret = codes.opened(doors.vault, account.staff_id, account.totp) if account else b"\0" * codes.SECRET_BYTES
+    except Poison:
+        return None
+    step = codes.step_of(secret, code, doors.database.now() / 1_000_000)
+    return step if account else None
+
+
+def _begin(doors: Doors, account: Account, response: Response) -> None:
+    token, now = cookies.new_session(), doors.database.now()
+    kind = browser_kind(request.headers.get("User-Agent", ""))
+    session = Session(cookies.hash_of(token), account.staff_id, kind, now, now, now, now + HOURS)
+    desk_sessions.begin(doors.database, account, session)
+    cookies.put(response, cookies.SESSION, token)
+
+
+def browser_kind(said: str) -> str:
+    """Enough to tell two of one's own apart in a list."""
+    browser = next((name for mark, name in BROWSERS.items() if mark in said), "browser")
+    system = next((name for name in SYSTEMS if name in said), "computer")
+    return f"{browser}, {system}"
+
+
+def _logout(doors: Doors, me: Visitor) -> Response:
+    """The cookie of the browser stays: by it strangers cannot lock this person out here."""
+    desk_sessions.end(doors.database, me.account, me.session.session_hash)
+    response = to("/login")
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'
+    cookies.drop(response, cookies.SESSION)
+    return response

@@ -1,0 +1,69 @@
+"""The frame of all pages: what templates can say, the style and the script, and faults as pages that say nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from flask import Flask, Response, abort, request
+from jinja2 import StrictUndefined
+
+from console.answers import HEADERS, page
+from console.languages import chosen
+from console.passwords import Busy
+from flows.catalogues import Catalogue
+from reports.country import Countries
+from reports.store.database import Away
+
+STATIC = Path(__file__).parent / "static"
+MACHINES = ("/hotlines/", "/healthz")  # what no person opens
+TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+
+
+def attach(app: Flask, mode: str, countries: Countries, languages: Mapping[str, Catalogue]) -> None:
+    app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    files = {one.name: (one.read_bytes(), TYPES[one.suffix]) for one in STATIC.iterdir() if one.suffix in TYPES}
+    names = {hotline.id: hotline.name for country in countries for hotline in country.hotlines.values()}
+    zones = {id_: ZoneInfo(country.time_zone) for country in countries for id_ in country.hotlines}
+
+    def words() -> dict[str, object]:
+        catalogue = chosen(request, languages)
+        return {
+            "_": catalogue.say,
+            "language": catalogue.tag,
+            "languages": languages.values(),
+            "mode": mode,
+            "name_of": lambda hotline: names.get(hotline, hotline),
+            "at": lambda when, hotline: when_said(when, zones.get(hotline)),
+        }
+
+    def static(name: str) -> Response:
+        if name not in files:
+            abort(404)
+        body, kind = files[name]
+        return Response(body, content_type=kind, headers=HEADERS)
+
+    app.context_processor(words)
+    app.add_url_rule("/static/<name>", "static", static)
+    for code in (400, 404, 405, 413, 500):
+        app.register_error_handler(code, _refused)
+    for fault in (Away, Busy):
+        app.register_error_handler(fault, lambda _: page("fault.html", 503, kind=503))
+
+
+def when_said(microseconds: int, zone: ZoneInfo | None) -> str:
+    """On the hotline's own clock; without one, UTC and said so."""
+    moment = datetime.fromtimestamp(microseconds / 1_000_000, zone or ZoneInfo("UTC"))
+    return f"{moment:%Y-%m-%d %H:%M}" + ("" if zone else " UTC")
+
+
+def _refused(fault: Exception) -> Response:
+    """One page for an address that is none, for one that is another's, and for what a role may not. Systems that call
+    get a word."""
+    code = getattr(fault, "code", None) or 500
+    if request.path.startswith(MACHINES):
+        return Response("Not found\n" if code == 404 else "Failed\n", code, content_type="text/plain; charset=utf-8")
+    return page("fault.html", code, kind=code)

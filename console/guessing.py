@@ -1,0 +1,48 @@
+"""How often a password may be tried. Nobody can lock a colleague out: a browser that a person has logged in with before
+is counted by itself, so that strangers who try a name lock strangers only.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+
+from flask import Request
+
+from console.cookies import Browser
+from reports.sealing import Vault
+from reports.store.knocking import Knock, Limit
+
+MINUTE, DAY = 60, 24 * 3600
+OF_A_NAME = Limit(tries=5, within=DAY, locked=15 * MINUTE, most_locked=DAY)
+OF_AN_ADDRESS = Limit(tries=20, within=10 * MINUTE, locked=10 * MINUTE, most_locked=60 * MINUTE)
+
+
+def at_the_name(vault: Vault, browser: Browser, name: str) -> Knock:
+    """What is counted when somebody asks for this name."""
+    if browser.knows(vault, name):
+        return Knock(vault.mac("tries", "browser", browser.nonce, name), OF_A_NAME)
+    return Knock(vault.mac("tries", "name", name), OF_A_NAME)
+
+
+def from_the_address(vault: Vault, request: Request) -> Knock:
+    return Knock(vault.mac("tries", "address", address_of(request)), OF_AN_ADDRESS)
+
+
+def within(vault: Vault, session_hash: bytes) -> Knock:
+    """A locked page, or a re-check: whoever sits there tries it for one session."""
+    return Knock(vault.mac("tries", "session", session_hash), OF_A_NAME)
+
+
+def address_of(request: Request) -> str:
+    """Of the browser. What a proxy says counts only where the proxy is this machine's; a network's is taken as one."""
+    peer = request.environ.get("REMOTE_ADDR", "")
+    told = request.headers.get("X-Forwarded-For", "")
+    try:
+        if told and (not peer or ipaddress.ip_address(peer).is_loopback):
+            peer = told.rpartition(",")[2].strip()
+        address = ipaddress.ip_address(peer)
+    except ValueError:
+        return "unknown"
+    if isinstance(address, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((address, 64), strict=False))
+    return str(address)

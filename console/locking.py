@@ -1,0 +1,98 @@
+"""The locked page of an idle desk, and showing again who it is before what must not go wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from flask import Response, request
+from werkzeug.exceptions import BadRequest
+
+from console import cookies, guessing, passwords
+from console.answers import page, to
+from console.doors import EVERYBODY, IDLE, Door, Doors, Visitor
+from console.entry import NOT_RIGHT, shows
+from console.forms import Unreadable, read_query
+from reports.store import desk_sessions, knocking, waiting_list
+from reports.store.accounts import Account
+from reports.store.desk_sessions import Session
+
+
+def attach(doors: Doors) -> None:
+    doors.add(Door("/locked", None), partial(_locked_page, doors))
+    doors.add(Door("/locked", None, post=True), partial(_unlock, doors))
+    doors.add(Door("/lock", EVERYBODY, post=True), partial(_lock, doors))
+    doors.add(Door("/alive", EVERYBODY, post=True), lambda _: Response(status=204))
+    doors.add(Door("/check", EVERYBODY), partial(_check_page, doors))
+    doors.add(Door("/check", EVERYBODY, post=True), partial(_check, doors))
+
+
+def _idle(doors: Doors) -> tuple[Session, Account] | None:
+    """A session that is locked; None where there is none, or it is open."""
+    found = doors.found()
+    return found if found and doors.database.now() - found[0].seen_at >= IDLE else None
+
+
+def _locked_page(doors: Doors, _: Mapping[str, str], refused: bool = False) -> Response:
+    """Nothing of any report but how many urgent ones wait (R-72)."""
+    found = _idle(doors)
+    if found is None:
+        return to("/")
+    session, account = found
+    waiting = waiting_list.urgent(doors.database, account.hotline)
+    status = 403 if refused else 200
+    return page("locked.html", status, token=doors.token_of(session), waiting=waiting, refused=refused)
+
+
+def _unlock(doors: Doors, form: Mapping[str, str]) -> Response:
+    """The password alone, in this browser and within the ten hours. Too many wrong ones end the session."""
+    found = _idle(doors)
+    if found is None:
+        return to("/")
+    session, account = found
+    knock = guessing.within(doors.vault, session.session_hash)
+    if knocking.knock(doors.database, knock) != (True,):
+        desk_sessions.end(doors.database, account, session.session_hash)
+        return to("/login")
+    if not passwords.is_right(form.get("password", ""), account.password):
+        knocking.wrong(doors.database, account)
+        return _locked_page(doors, form, refused=True)
+    knocking.forgive(doors.database, [knock.bucket])
+    return _renewed(doors, session, checked=False, then="/")
+
+
+def _renewed(doors: Doors, session: Session, *, checked: bool, then: str) -> Response:
+    token, response = cookies.new_session(), to(then)
+    desk_sessions.renew(doors.database, session.session_hash, cookies.hash_of(token), checked=checked)
+    cookies.put(response, cookies.SESSION, token)
+    return response
+
+
+def _check_page(doors: Doors, me: Visitor, refused: bool = False, then: str = "") -> Response:
+    then = doors.page_at(then or _asked_then())
+    return page("check.html", 403 if refused else 200, me=me, then=then, refused=NOT_RIGHT if refused else "")
+
+
+def _asked_then() -> str:
+    try:
+        return read_query(request).get("then", "")
+    except Unreadable:
+        raise BadRequest from None
+
+
+def _check(doors: Doors, me: Visitor) -> Response:
+    then = doors.page_at(me.form.get("then", ""))
+    knock = guessing.within(doors.vault, me.session.session_hash)
+    if knocking.knock(doors.database, knock) != (True,):
+        desk_sessions.end(doors.database, me.account, me.session.session_hash)
+        return to("/login")
+    if not shows(doors, me.account, me.form, may=True):
+        return _check_page(doors, me, refused=True, then=then)
+    knocking.forgive(doors.database, [knock.bucket])
+    return _renewed(doors, me.session, checked=True, then=then)
+
+
+def _lock(doors: Doors, me: Visitor) -> Response:
+    """At once, as if it had been idle."""
+    desk_sessions.lock(doors.database, me.session.session_hash, IDLE)
+    return to("/locked")

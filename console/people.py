@@ -1,0 +1,89 @@
+"""Who works at the hotline: a lead invites, changes roles, ends accounts; two leads let somebody back in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from flask import Response, abort
+
+from console.answers import page, to
+from console.doors import AUDITOR, LEAD, STAFF, Door, Doors, Visitor
+from console.inviting import Place, invite, is_name
+from reports.store import accounts
+from reports.store.accounts import Account
+
+LEADS = frozenset({LEAD})
+CAN_BE = (STAFF, LEAD, AUDITOR)  # an operator comes by the command line
+NO_NAME = "A name has 2 to 24 small letters and digits; dots and hyphens may stand between them."
+TAKEN = "Somebody has this name, or had it once. Take another one."
+NOT_YOURSELF = "You cannot do this to your own account; another lead can."
+AGAIN = "You have asked for this already. Another lead has to confirm it, within a day."
+ASKED = "Asked. Another lead has to confirm it, within a day."
+
+
+def attach(doors: Doors, address: str) -> None:
+    """`address`: of the console, for links."""
+
+    def add(rule: str, view: Callable[..., Response]) -> None:
+        doors.add(Door(rule, LEADS, post=True, fresh=True, back="/people"), view)
+
+    doors.add(Door("/people", LEADS, fresh=True), partial(_page, doors))
+    add("/people/invite", partial(_invite, doors, address))
+    add("/people/<staff_id>/role", partial(_role, doors))
+    add("/people/<staff_id>/end", partial(_end, doors))
+    add("/people/<staff_id>/recover", partial(_recover, doors, address))
+
+
+def _page(doors: Doors, me: Visitor, wrong: str = "", said: str = "", link: str = "") -> Response:
+    people = accounts.people(doors.database, me.account.hotline)
+    asked = accounts.recoveries(doors.database, me.account.hotline)
+    words = {"people": people, "asked": asked, "roles": CAN_BE, "wrong": wrong, "said": said, "link": link}
+    return page("people.html", 400 if wrong else 200, me=me, **words)
+
+
+def _invite(doors: Doors, address: str, me: Visitor) -> Response:
+    place = Place(me.form.get("name", "").strip().lower(), me.account.hotline, me.form.get("role", ""))
+    if place.role not in CAN_BE or not is_name(place.name):
+        return _page(doors, me, NO_NAME)
+    link = invite(doors.database, address, place, me.account.actor)
+    return _page(doors, me, link=link) if link else _page(doors, me, TAKEN)
+
+
+def _role(doors: Doors, me: Visitor, staff_id: str) -> Response:
+    one, role = _colleague(doors, me, staff_id), me.form.get("role", "")
+    if one.staff_id == me.account.staff_id:
+        return _page(doors, me, NOT_YOURSELF)
+    if role not in CAN_BE:
+        abort(400)
+    accounts.set_role(doors.database, one, role, me.account.actor)
+    return to("/people")
+
+
+def _end(doors: Doors, me: Visitor, staff_id: str) -> Response:
+    one = _colleague(doors, me, staff_id)
+    if one.staff_id == me.account.staff_id:
+        return _page(doors, me, NOT_YOURSELF)
+    accounts.end(doors.database, one, me.account.actor)
+    return to("/people")
+
+
+def _recover(doors: Doors, address: str, me: Visitor, staff_id: str) -> Response:
+    """A lead asks, another one confirms and gets the link to hand over: nobody alone can take over an account."""
+    one = _colleague(doors, me, staff_id)
+    if one.staff_id == me.account.staff_id:
+        return _page(doors, me, NOT_YOURSELF)
+    became = accounts.ask_recovery(doors.database, one, me.account)
+    if became == "confirmed":
+        place = Place(one.name, one.hotline, one.role)
+        link = invite(doors.database, address, place, me.account.actor, one.staff_id)
+        return _page(doors, me, link=link)
+    return _page(doors, me, AGAIN) if became == "again" else _page(doors, me, said=ASKED)
+
+
+def _colleague(doors: Doors, me: Visitor, staff_id: str) -> Account:
+    """Of the same hotline, and still there: else there is no such person."""
+    found = accounts.of_id(doors.database, staff_id)
+    if found is None or found.hotline != me.account.hotline or found.ended_at is not None:
+        abort(404)
+    return found

@@ -1,0 +1,111 @@
+"""`tokaut staff`: the first lead of a hotline, the operator's own people, and who has an account."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from console.inviting import OPERATORS, Place, invite, is_name
+from reports.country import CountryError, load_all
+from reports.hardening import harden
+from reports.settings import ConsoleSide, SettingError, load
+from reports.store import accounts
+from tokaut.opened import opened
+from tokaut.plain import Plain
+
+
+@click.group()
+def staff() -> None:
+    """See who reads at a hotline, and invite its first lead.
+
+    These run under the account of the console, with its settings: no other account may look at staff.
+
+    \b
+    Example:  tokaut staff invite mere --hotline vu-pikinini --role lead
+    """
+    harden()
+
+
+@staff.command("invite")
+@click.argument("name")
+@click.option("--hotline", metavar="HOTLINE", help="The id that its country file gives it; not for an operator.")
+@click.option("--role", type=click.Choice(["lead", "operator"]), default="lead", show_default=True)
+def invite_(name: str, hotline: str | None, role: str) -> None:
+    """Make a link by which NAME makes an account: a lead of a hotline, or one of the operator's people.
+
+    The link works once, within a day. Hand it over by voice or on paper, to the person themselves.
+
+    \b
+    Example:  tokaut staff invite mere --hotline vu-pikinini
+
+    Next: they open it, choose a password, and take the picture with an authenticator. Then they invite their colleagues
+    in the console; have two leads at each hotline, or nobody can let the one back in.
+    """
+    settings = _settings()
+    if not is_name(name):
+        raise Plain("NAME has 2 to 24 small letters and digits; dots and hyphens may stand between them.")
+    if (role == "operator") == (hotline is not None):
+        raise Plain("A lead belongs to a hotline, and an operator to none: --hotline HOTLINE, or --role operator.")
+    if hotline:
+        _refuse_unknown(settings, hotline)
+    with opened() as (database, who):
+        by = accounts.actor(OPERATORS, who.removeprefix("operator:"))
+        link = invite(database, settings.console_url or "", Place(name, hotline or OPERATORS, role), by)
+    if not link:
+        raise Plain(f"Somebody has the name {name}, or had it once. Take another one.")
+    click.echo(f"For {name}, {role} of {hotline or 'the operator'}. Works once, within a day:\n{link}")
+    if not settings.console_url:
+        click.echo("Put the console's address before it; with CONSOLE_URL set it stands there.", err=True)
+
+
+@staff.command("list")
+@click.argument("hotline")
+def list_(hotline: str) -> None:
+    """List who has an account at HOTLINE, or of the operator's people (_operator).
+
+    \b
+    Example:  tokaut staff list vu-pikinini
+
+    Next: an account that nobody uses any more is ended by a lead, in the console; a last lead's by `tokaut staff end`.
+    """
+    with opened() as (database, _):
+        people = accounts.people(database, hotline)
+    for one in people:
+        click.echo(f"{one.name:<24} {one.role:<9} {'has left' if one.ended_at else ''}".rstrip())
+    if not people:
+        click.echo("Nobody.")
+
+
+@staff.command()
+@click.argument("name")
+def end(name: str) -> None:
+    """End the account of NAME at once: no login, and no session.
+
+    \b
+    Example:  tokaut staff end mere
+
+    Next: keys are rotated where somebody leaves who could reach them: `tokaut keys rotate HOTLINE`.
+    """
+    with opened() as (database, who):
+        account = accounts.named(database, name)
+        if account is None or account.ended_at is not None:
+            raise Plain(f"Nobody has the name {name}. `tokaut staff list HOTLINE` names those there are.")
+        accounts.end(database, account, accounts.actor(OPERATORS, who.removeprefix("operator:")))
+    click.echo(f"{name} has no access any more.")
+
+
+def _settings() -> ConsoleSide:
+    try:
+        return load(ConsoleSide, os.environ)
+    except SettingError as error:
+        raise Plain(str(error)) from None
+
+
+def _refuse_unknown(settings: ConsoleSide, hotline: str) -> None:
+    try:
+        countries = load_all(settings.countries, settings.mode.value, settings.country_dir)
+    except CountryError as error:
+        raise Plain(str(error)) from None
+    if not any(hotline in country.hotlines for country in countries):
+        raise Plain(f"No country file has a hotline {hotline}. `tokaut hotline test` lists those there are.")
