@@ -10,7 +10,7 @@ from flask import Request
 from console import cookies
 from flows.catalogues import ENGLISH, Catalogue, load
 
-FOLDER = Path(__file__).parent / "words"
+FOLDER = Path(__file__).parent / "locales"
 
 
 def loaded() -> Mapping[str, Catalogue]:
