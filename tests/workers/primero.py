@@ -10,6 +10,7 @@ import base64
 import json
 import re
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -91,10 +92,12 @@ class State:
 
 
 class PrimeroServer:
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.state = State()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (_Api,), {"state": self.state}))
         self._server.daemon_threads = True
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self.host_port = f"127.0.0.1:{self._server.server_port}"
         self.url = f"http://{self.host_port}"
 
