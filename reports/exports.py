@@ -9,18 +9,14 @@ primero       reports/primero.py
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from reports import spreadsheet
 from reports.account import account, contact, drill, place, shown, words
 from reports.primero import case_fields
 
 Row = tuple[str, str]  # a field of the form, and what to put there
-
-BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"  # by which spreadsheets know UTF-8
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def _cybertipline(data: Mapping[str, Any]) -> list[Row]:
@@ -89,9 +85,4 @@ def as_text(rows: list[Row]) -> str:
 
 def as_csv(rows: list[Row]) -> str:
     """Two columns. No cell is ever a formula: one that would begin like one begins with an apostrophe."""
-    file = io.StringIO(newline="")
-    writer = csv.writer(file, quoting=csv.QUOTE_ALL)
-    writer.writerow(("field", "value"))
-    for field, value in rows:
-        writer.writerow((field, "'" + value if value.startswith(FORMULA) else value))
-    return BOM + file.getvalue()
+    return spreadsheet.as_csv(("field", "value"), rows)

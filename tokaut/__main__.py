@@ -22,6 +22,7 @@ from tokaut.phone import phone
 from tokaut.redis import redis
 from tokaut.restore import restore
 from tokaut.roles import roles
+from tokaut.statistics import statistics
 from tokaut.staff import staff
 
 
@@ -57,6 +58,7 @@ for command in (
     staff,
     locales,
     audit,
+    statistics,
     backup,
     restore,
     bench,

@@ -12,7 +12,8 @@ import pytest
 from reports.account import account
 from reports.bodies import without_number
 from reports.crosswalk import ROWS
-from reports.exports import BOM, SHEETS, as_csv, as_text, sheet
+from reports.exports import SHEETS, as_csv, as_text, sheet
+from reports.spreadsheet import BOM
 from reports.primero import CONCERNS, case_fields
 from reports.reasons import FLAGS, REASONS
 from reports.triage import RULE_TABLE, UNMATCHED

@@ -13,6 +13,7 @@ from reports.small_numbers import K, Shown, share, shown, shown_total
 pytestmark = [pytest.mark.rule("S-29"), pytest.mark.rule("X-27")]
 
 Rule = Callable[[Mapping[str, int]], Shown]
+Said = tuple[int | None, tuple[int | None, ...]]  # a total and its cells, as shown
 ROOM = 15  # totals tried; a hidden cell of a larger one has more values open to it, not fewer
 
 
@@ -38,14 +39,14 @@ def tables(size: int) -> Iterator[dict[str, int]]:
 
 def fewest_left(rule: Rule, size: int) -> int:
     """How many values are left for the cell of which most is known, to who knows the total, the table and the rule."""
-    open_to: dict[object, list[set[int]]] = defaultdict(lambda: [set() for _ in range(size)])
+    open_to: dict[Said, list[set[int]]] = defaultdict(lambda: [set() for _ in range(size)])
     for cells in tables(size):
         said = tuple(rule(cells).values())
         for values, count in zip(open_to[shown_total(sum(cells.values())), said], cells.values(), strict=True):
             values.add(count)
     return min(
         len(values)
-        for (_, said), cells in open_to.items()  # type: ignore[misc]  # the key is the pair made above
+        for (_, said), cells in open_to.items()
         for cell, values in zip(said, cells, strict=True)
         if cell is None
     )

@@ -43,7 +43,6 @@ WAITING: Mapping[str, str] = {
     "X-15": CONSOLE,
     "X-16": CONSOLE,
     "X-20": "hotlines do not call back yet",
-    "X-27": "there are no statistics yet",
     "X-28": CONSOLE,
     "X-29": "no SMS goes out unasked yet",
 }

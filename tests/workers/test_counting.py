@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -9,13 +10,13 @@ from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from reports import country
 from reports.bodies import json_bytes
 from reports.country import Countries
 from reports.sealing import Context, seal
-from reports.store import figures, filing
+from reports.store import figures, filing, tallying
 from reports.store import tables as t
 from tests.workers.filings import ONE, Desk
 from workers.counting import Counted, Counting
@@ -34,6 +35,7 @@ class Year:
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
         self.database = desk.database
+        self.clock: Counting | None = None
 
     def at(self, day: float) -> Year:
         self.database.offset = 0
@@ -51,9 +53,19 @@ class Year:
             made += filing.file(self.database, replace(one, parts=(part,))).deliveries
         return made
 
-    def count(self, mode: str = "live", countries: Countries = VU) -> None:
+    def counting(self, mode: str = "live", countries: Countries = VU) -> Counting:
         metrics = Metrics(CollectorRegistry())
-        Counting(self.database, KeyRing(self.desk.keys), Counted(countries, mode), metrics).count()
+        return Counting(self.database, KeyRing(self.desk.keys), Counted(countries, mode), metrics)
+
+    def count(self) -> None:
+        self.clock = self.clock or self.counting()
+        self.clock.count()
+
+    def take_on(self, deliveries: list[str]) -> None:
+        """A person has read them."""
+        with self.database.write() as connection:
+            rows = [filing.audit_row("phone:x", "accepted", one, self.database.now()) for one in deliveries]
+            connection.execute(insert(t.audit), rows)
 
     def tally(self) -> dict[tuple[str, str], int]:
         with self.database.read() as connection:
@@ -84,3 +96,93 @@ def test_a_quarter_comes_out_two_weeks_after_it_is_over(year: Year) -> None:
     assert (found["category", "harm"], found["category", "luring"], found["category", "images"]) == (12, None, None)
     assert found["place", "Shefa"] == 12
     assert year.tally() == {}
+
+
+def test_cells_grow_by_five_reports_or_more_at_a_time(year: Year) -> None:
+    """Whoever holds two copies of the database, a day apart, finds no report beside what was added for it."""
+    seen = [0]
+    for day in range(1, 30):
+        year.at(day).file(1)
+        year.at(day + 0.5).count()
+        if (there := year.tally().get(("category", "harm"), 0)) != seen[-1]:
+            seen.append(there)
+    assert seen == [0, 5, 10, 15, 20]
+    year.at(105).count()
+    assert year.figures()["total", "reports"] == 29
+
+
+def test_fewer_than_five_in_a_quarter_leave_no_counter_of_what_they_say(year: Year) -> None:
+    year.at(3).file(4, category="self_harm")
+    year.at(95).count()
+    assert {sheet for sheet, _ in year.tally()} <= {"delivered", "read", "closed", "answered"}
+    year.at(105).count()
+    assert year.figures() == {("total", "reports"): None}
+
+
+def test_two_clocks_count_nothing_twice(year: Year) -> None:
+    year.at(3).file(30)
+    year.at(5)
+    slow = year.counting()
+    there = tallying.filed(year.database, 0, year.database.now())
+    year.count()
+    slow._count(VU.all[0], 0, there, year.database.now())  # it had read them before the other one counted
+    assert year.tally()["category", "harm"] == 25
+    year.at(105).count()
+    year.count()
+    assert year.figures()["total", "reports"] == 30
+
+
+def test_what_is_filed_between_two_readings_is_counted_in_the_next(year: Year) -> None:
+    year.at(3).file(10)
+    year.at(4).count()
+    year.file(10)
+    year.count()
+    assert year.tally()["month", "2027-01"] == 5  # what may still be in the writing waits for the next time
+    year.at(5).count()
+    assert year.tally()["month", "2027-01"] == 15
+
+
+def test_what_became_of_them_is_counted_two_weeks_later(year: Year) -> None:
+    quick = year.at(3).file(10, priority="P2")
+    late = year.file(10, priority="P2")
+    for seconds, ids in ((600, quick), (7200, late)):
+        year.at(3 + seconds / DAY).take_on(ids)
+    year.at(16).count()
+    assert ("answered", "P2 in time") not in year.tally()
+    year.at(18).count()
+    found = {cell: count for (sheet, cell), count in year.tally().items() if sheet in ("answered", "read")}
+    assert found == {"P2 in time": 10, "P2 late": 10, "15 min": 10, "1 day": 10}
+
+
+@pytest.mark.parametrize(
+    ("head", "cell"),
+    [
+        ({"place": {"code": "VU-SEE", "name": "Shefa", "group": None}}, "Shefa"),
+        ({"place": {"code": None, "name": "the blue boat", "group": None}}, "not_told"),
+        ({"place": {"code": None, "name": "the blue boat", "group": "the blue boat"}}, "not_told"),
+        ({"place": None}, "not_told"),
+    ],
+)
+def test_no_typed_word_is_ever_a_cell(year: Year, head: dict[str, Any], cell: str) -> None:
+    year.at(3).file(10, **head)
+    year.at(5).count()
+    assert [name for sheet, name in year.tally() if sheet == "place"] == [cell]
+
+
+def test_a_report_whose_key_is_away_is_counted_without_what_it_says(year: Year) -> None:
+    year.at(3).file(10, category="images")
+    shutil.rmtree(year.desk.keys)
+    year.at(5).count()
+    assert year.tally() == {**year.tally(), ("month", "2027-01"): 5, ("category", "other"): 5}
+
+
+def test_no_counter_holds_an_id_or_a_time(year: Year) -> None:
+    year.at(3).file(20)
+    year.at(5).count()
+    year.at(105).count()
+    with year.database.read() as connection:
+        for table in (t.tally, t.tallied, t.figure, t.screen_tally):
+            assert not [column.name for column in table.columns if column.name.endswith(("_id", "_at"))]
+            kept = [str(value) for row in connection.execute(select(table)) for value in row]
+            ids = list(connection.execute(select(t.report.c.report_id)).scalars())
+            assert not [one for one in kept for report_id in ids if report_id in one]

@@ -1,0 +1,161 @@
+"""X-27 and S-29: whoever keeps every export of two years still finds no number under 5.
+
+Made-up reports of three countries go through the true tables and the true rule. The attacker comes each fortnight,
+keeps all that is out, subtracts within each table, and solves all sums that were ever shown at once, exactly.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from reports import country, statistics
+from reports.small_numbers import K, Shown, shown_total
+from reports.statistics import DAY, Outcome, begins, ends, figures, layout, quarter_of
+
+pytestmark = [pytest.mark.rule("S-29"), pytest.mark.rule("X-27")]
+
+LANDS = country.load_all(["vu", "ke", "fj"], "live")
+QUARTERS = [f"{year}-Q{number}" for year in (2027, 2028) for number in (1, 2, 3, 4)]
+CHANNELS = ("ussd", "sms")
+NONE = Fraction(0)
+Cell = tuple[str, str, str, str]  # quarter, country, table, cell
+
+
+def reports(chance: random.Random, size: int) -> list[tuple[str, int, dict[str, Any], Outcome]]:
+    """Country, when, head and what became of it; some countries have many, some hardly any."""
+    made = []
+    for at, land in enumerate(LANDS):
+        for _ in range(size // (1 + 4 * at)):
+            when = chance.randrange(begins(QUARTERS[0]), ends(QUARTERS[-1]))
+            place = chance.choice(land.places)
+            head: dict[str, Any] = {
+                "category": chance.choices(statistics.CATEGORIES, (30, 12, 5, 3, 2, 2, 1, 1, 4))[0],
+                "place": {"code": place.code} if chance.random() < 0.7 else None,
+                "age_band": chance.choice((*statistics.AGES, "")),
+                "channel": chance.choice(CHANNELS),
+                "language": "en",
+                "payment_seen": chance.choices((*statistics.PAYMENTS, ""), (2, 1, 1, 1, 3, 20))[0],
+            }
+            read = round(chance.lognormvariate(0, 2) * statistics.HOUR)
+            outcome = Outcome(chance.choice(("P1", "P2", "P3", "P4")), read // 60, read, None)
+            made.append((land.iso, when, head, outcome))
+    return made
+
+
+def counted(made: Iterable[tuple[str, int, dict[str, Any], Outcome]]) -> dict[Cell, int]:
+    """Every cell as it truly is."""
+    cells: Counter[Cell] = Counter()
+    lands = {land.iso: land for land in LANDS}
+    for iso, when, head, outcome in made:
+        for table, cell in (*statistics.cells_of(head, lands[iso], when), *statistics.outcome_cells(outcome)):
+            cells[quarter_of(when), iso, table, cell] += 1
+    return cells
+
+
+def exported(truth: Mapping[Cell, int], until: int) -> dict[Cell, int | None]:
+    """All that is out at a time."""
+    out: dict[Cell, int | None] = {}
+    for land in LANDS:
+        for quarter in QUARTERS:
+            if until < ends(quarter) + statistics.SETTLED_AFTER:
+                continue
+            sheets: dict[str, dict[str, int]] = {}
+            for (of, iso, table, cell), count in truth.items():
+                if (of, iso) == (quarter, land.iso):
+                    sheets.setdefault(table, {})[cell] = count
+            for table, cell, number in figures(sheets, layout(land, quarter, ["en"], CHANNELS)):
+                out[quarter, land.iso, table, cell] = number
+    return out
+
+
+def attack(kept: Mapping[Cell, int | None]) -> list[str]:
+    """What can be worked out: an unknown that the sums fix, or a group of unknowns of which the sum is under 5."""
+    found = []
+    tables: dict[tuple[str, str, str], list[Cell]] = {}
+    for cell in kept:
+        tables.setdefault(cell[:3], []).append(cell)
+    for (quarter, iso, table), cells in tables.items():
+        if table == "total":
+            continue
+        total = kept[quarter, iso, *statistics.TOTAL]
+        hidden = [cell for cell in cells if kept[cell] is None]
+        if hidden and total is not None:
+            left = total - sum(kept[cell] or 0 for cell in cells)
+            if len(hidden) == 1 or left < K:
+                found.append(f"{quarter} {iso} {table}: {len(hidden)} hidden add up to {left}")
+    found += [f"{cell}: {number} is shown" for cell, number in kept.items() if number is not None and number < K]
+    return found + _solved(kept)
+
+
+def _solved(kept: Mapping[Cell, int | None]) -> list[str]:
+    """All sums that could have been meant at once, over months, tables and quarters: Gauss on what is unknown."""
+    unknown = [cell for cell, number in kept.items() if number is None]
+    place = {cell: at for at, cell in enumerate(unknown)}
+    rows: list[tuple[dict[int, Fraction], Fraction]] = []
+    totals = {cell for cell in kept if cell[2] == "total"}
+    for quarter, iso, _, _ in totals:
+        for table in {cell[2] for cell in kept if cell[:2] == (quarter, iso)} - {"total"}:
+            row: dict[int, Fraction] = {}
+            right = NONE
+            for cell in (*(c for c in kept if c[:3] == (quarter, iso, table)), (quarter, iso, *statistics.TOTAL)):
+                sign = -1 if cell[2] == "total" else 1
+                number = kept[cell]
+                if number is None:
+                    row[place[cell]] = row.get(place[cell], NONE) + sign
+                else:
+                    right -= sign * number
+            rows.append((row, right))
+    return [f"{unknown[at]} is {value}" for at, value in _fixed(rows).items()]
+
+
+def _fixed(rows: list[tuple[dict[int, Fraction], Fraction]]) -> dict[int, Fraction]:
+    """Unknowns with one value, by reducing the rows to echelon form."""
+    done: list[tuple[int, dict[int, Fraction], Fraction]] = []
+    for first, sum_of_it in rows:
+        row, right = first, sum_of_it
+        for pivot, other, known in done:
+            if factor := row.get(pivot):
+                row, right = _minus(row, other, factor), right - factor * known
+        if row:
+            pivot, factor = next(iter(row.items()))
+            unit, value = {at: part / factor for at, part in row.items()}, right / factor
+            done = [(p, _minus(o, unit, o.get(pivot, NONE)), k - o.get(pivot, NONE) * value) for p, o, k in done]
+            done.append((pivot, unit, value))
+    return {pivot: right for pivot, row, right in done if len(row) == 1}
+
+
+def _minus(one: dict[int, Fraction], other: dict[int, Fraction], factor: Fraction) -> dict[int, Fraction]:
+    left = {at: one.get(at, NONE) - factor * other.get(at, NONE) for at in one.keys() | other.keys()}
+    return {at: value for at, value in left.items() if value}
+
+
+def _all_exports(truth: Mapping[Cell, int]) -> dict[Cell, int | None]:
+    """What one has who came each fortnight; a number that was ever different is a find of its own."""
+    kept: dict[Cell, int | None] = {}
+    for at in range(begins(QUARTERS[0]), ends(QUARTERS[-1]) + 30 * DAY, 14 * DAY):
+        for cell, number in exported(truth, at).items():
+            assert kept.setdefault(cell, number) == number
+    return kept
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("size", [150, 900])
+def test_nothing_is_found_in_two_years_of_exports(seed: int, size: int) -> None:
+    kept = _all_exports(counted(reports(random.Random(seed), size)))
+    assert attack(kept) == []
+    assert any(number for number in kept.values()) and None in kept.values()
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_attack_finds_what_a_naive_rule_leaves(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def naive(cells: Mapping[str, int]) -> Shown:
+        return {name: shown_total(count) for name, count in cells.items()}
+
+    monkeypatch.setattr(statistics, "shown", naive)
+    assert attack(_all_exports(counted(reports(random.Random(seed), 900))))

@@ -1,0 +1,106 @@
+"""`tokaut statistics`: the page, the tables and the terminal say the same, and give away nothing but what is out."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy import insert, select
+
+from reports import spreadsheet
+from reports.migrations import upgrade
+from reports.store import tables as t
+from reports.store.database import Database
+from tokaut.__main__ import main
+
+pytestmark = pytest.mark.slow
+
+ROWS = [
+    ("2026-Q4", "VU", "total", "reports", 41),
+    ("2026-Q4", "VU", "category", "harm", 30),
+    ("2026-Q4", "VU", "category", "images", None),
+    ("2026-Q4", "VU", "category", "other", None),
+    ("2026-Q4", "VU", "month", "2026-10", 20),
+    ("2026-Q4", "VU", "month", "2026-11", 21),
+    ("2026-Q4", "VU", "payment", "mobile_money", 7),
+    ("2026-Q4", "VU", "payment", "not_told", 34),
+    ("2026-Q4", "VU", "place", "=Shefa & <Tafea>", 21),
+    ("2026-Q4", "VU", "place", "not_told", 20),
+    ("2026-Q3", "VU", "total", "reports", None),
+]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    database = Database(f"sqlite:///{tmp_path / 'tokaut.db'}")
+    upgrade(database, "demo")
+    names = ("quarter", "country", "sheet", "cell", "number")
+    with database.write() as connection:
+        connection.execute(insert(t.figure), [dict(zip(names, row, strict=True)) for row in ROWS])
+    database.close()
+    return tmp_path
+
+
+def run(folder: Path, *words: str) -> Result:
+    return CliRunner().invoke(main, ["statistics", *words], env={"TOKAUT_DATA": str(folder)})
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8").removeprefix(spreadsheet.BOM))))
+
+
+def test_the_terminal_says_what_is_out_and_what_is_not_shown(folder: Path) -> None:
+    said = run(folder, "show").output
+    assert re.findall(r"^VU .*$", said, re.MULTILINE) == ["VU 2026-Q4: 41 reports", "VU 2026-Q3: fewer than 5 reports"]
+    assert re.search(r"Hurt, or touched +30\n +Photos shared or threatened +not shown\n", said)
+    assert "No quarter is out yet" in run(folder, "show", "--country", "ke").output
+
+
+@pytest.mark.rule("B-34")
+def test_the_files_hold_the_same_and_no_formula(folder: Path) -> None:
+    out = folder / "out"
+    assert run(folder, "export", str(out)).exit_code == 0
+    found = {(row["quarter"], row["table"], row["cell"]): row["reports"] for row in rows(out / "reports.csv")}
+    assert found["2026-Q4", "category", "images"] == found["2026-Q3", "total", "reports"] == "not shown"
+    assert found["2026-Q4", "place", "'=Shefa & <Tafea>"] == "21"
+    assert len(found) == len(ROWS)
+    assert [(row["payment"], row["reports"]) for row in rows(out / "payments.csv")] == [
+        ("mobile_money", "7"),
+        ("not_told", "34"),
+    ]
+
+
+def test_an_export_is_in_the_audit_and_an_example_is_not(folder: Path) -> None:
+    run(folder, "export", str(folder / "a"), "--example")
+    run(folder, "export", str(folder / "b"))
+    with Database(f"sqlite:///{folder / 'tokaut.db'}").read() as connection:
+        assert list(connection.execute(select(t.audit.c.act, t.audit.c.object_id))) == [
+            ("exported:statistics", "figures")
+        ]
+
+
+def test_an_example_says_on_top_that_it_is_made_up(folder: Path) -> None:
+    run(folder, "export", str(folder / "a"), "--example")
+    text = (folder / "a" / "index.html").read_text(encoding="utf-8")
+    assert text.index("EXAMPLE. Every number on this page is made up.") < text.index("<h1>")
+    run(folder, "export", str(folder / "b"))
+    assert "EXAMPLE" not in (folder / "b" / "index.html").read_text(encoding="utf-8")
+
+
+def test_the_page_stands_by_itself_and_every_chart_says_in_words_what_it_draws(folder: Path) -> None:
+    run(folder, "export", str(folder / "out"))
+    text = (folder / "out" / "index.html").read_text(encoding="utf-8")
+    assert not re.search(r"<script|<img|<link|https?://(?!www\.w3\.org/2000/svg)|\son\w+=| style=", text)
+    drawn = [ElementTree.fromstring(one) for one in re.findall(r"<svg.*?</svg>", text, re.DOTALL)]  # noqa: S314  # ours
+    said = {one.findtext("{*}title"): one.findtext("{*}desc") for one in drawn}
+    assert said["What the reports were about"] == (
+        "Hurt, or touched: 30; Photos shared or threatened: not shown; Something else, or not known: not shown"
+    )
+    names = [one.get("id") for chart in drawn for one in chart.iter() if one.get("id")]
+    assert len(names) == len(set(names))
+    assert "=Shefa &amp; &lt;Tafea&gt;" in text

@@ -1,0 +1,138 @@
+"""`tokaut statistics`: what may be shown of how it is going, in the terminal or as files to give away."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from reports import country, spreadsheet
+from reports.country import SHIPPED, Countries
+from reports.statistics_sheets import Quarter, quarters
+from reports.statistics_words import CELLS
+from reports.store import figures, orders
+from reports.store.figures import Out
+from tokaut.opened import opened
+from tokaut.plain import Plain
+from tokaut.statistics_example import example
+from tokaut.statistics_page import page
+from tokaut.tongues import NAMES
+
+EXAMPLE = "EXAMPLE. Every number on this page is made up."
+OF_COUNTRY = click.option(
+    "--country", "isos", multiple=True, metavar="vu", help="Of this country alone; may be repeated."
+)
+MADE_UP = click.option("--example", "made_up", is_flag=True, help="Made-up figures, to see what it would look like.")
+
+
+@click.group()
+def statistics() -> None:
+    """How many reports, about what, from where, and how soon they were read: only what may be shown.
+
+    No number under 5 is shown or can be worked out. A quarter comes out once, two weeks after it is over, and never
+    changes. docs/statistics.md says what is counted, and what never is.
+    """
+
+
+@statistics.command()
+@OF_COUNTRY
+@MADE_UP
+def show(isos: Sequence[str], made_up: bool) -> None:
+    """Print the figures that are out, the newest quarter of each country first.
+
+    \b
+    Example:  tokaut statistics show --country vu
+
+    Next: `tokaut statistics export` writes the same as a page and as tables.
+    """
+    if made_up:
+        click.echo(EXAMPLE)
+    there = quarters(_figures(isos, made_up, ""), NAMES)
+    for one in there:
+        click.echo(_as_text(one))
+    if not there:
+        click.echo("No quarter is out yet. The clock brings one out two weeks after it is over.")
+
+
+@statistics.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@OF_COUNTRY
+@MADE_UP
+def export(folder: Path, isos: Sequence[str], made_up: bool) -> None:
+    """Write index.html, reports.csv and payments.csv into FOLDER: for a ministry, for the public, for the press.
+
+    The page stands by itself: it can be put on any web server, mailed or printed. payments.csv counts what kinds of
+    payment were seen, for coalitions of banks; it holds no card and no account. That it was written is in the audit.
+
+    \b
+    Example:  tokaut statistics export /srv/www/tokaut
+
+    Next: look at index.html, and read the lines at its top before you give it away.
+    """
+    found = _figures(isos, made_up, "exported:statistics")
+    there = quarters(found, NAMES)
+    made_on = f"Made on {time.strftime('%Y-%m-%d', time.gmtime())} by Tokaut"
+    files = {
+        "index.html": page(there, _names(), made_on=made_on, mark=EXAMPLE if made_up else ""),
+        "reports.csv": _csv(there),
+        "payments.csv": _payments(there),
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            (folder / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise Plain(f"{folder} cannot be written ({error.strerror}). Name a folder of yours.") from None
+    click.echo(f"{folder}: {', '.join(files)}, of {len(there)} quarters.")
+
+
+def _figures(isos: Sequence[str], made_up: bool, act: str) -> list[Out]:
+    wanted = [iso.upper() for iso in isos]
+    if made_up:
+        return example(country.load_all(wanted or ["vu", "ke"], "demo").all)
+    with opened() as (database, actor):
+        if act:
+            orders.note(database, act, "figures", actor)
+        return figures.out(database, wanted)
+
+
+def _names() -> dict[str, str]:
+    shipped: Countries = country.load_all(sorted(path.stem for path in SHIPPED.glob("*.toml")), "demo")
+    return {one.iso: one.name for one in shipped}
+
+
+def _as_text(quarter: Quarter) -> str:
+    total = "fewer than 5" if quarter.total is None else str(quarter.total)
+    lines = [f"\n{quarter.country} {quarter.name}: {total} reports"]
+    for sheet in quarter.sheets:
+        lines += ["", f"  {sheet.title}"]
+        lines += [f"    {label:<34} {'not shown' if number is None else number:>9}" for label, number in sheet.rows]
+    return "\n".join(lines)
+
+
+def _csv(there: Sequence[Quarter]) -> str:
+    head = ("country", "quarter", "table", "cell", "words", "reports")
+    rows = [
+        (one.country, one.name, sheet.name, cell, label, _number(number))
+        for one in there
+        for sheet in one.sheets
+        for cell, (label, number) in zip(sheet.cells, sheet.rows, strict=True)
+    ]
+    totals = [(one.country, one.name, "total", "reports", "All reports", _number(one.total)) for one in there]
+    return spreadsheet.as_csv(head, sorted([*totals, *rows], key=lambda row: (row[0], row[1])))
+
+
+def _payments(there: Sequence[Quarter]) -> str:
+    rows = [
+        (one.country, one.name, cell, CELLS[cell], _number(number))
+        for one in there
+        if (sheet := one.sheet("payment"))
+        for cell, (_, number) in zip(sheet.cells, sheet.rows, strict=True)
+    ]
+    return spreadsheet.as_csv(("country", "quarter", "payment", "words", "reports"), rows)
+
+
+def _number(number: int | None) -> str:
+    return "not shown" if number is None else str(number)

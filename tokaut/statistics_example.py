@@ -1,0 +1,52 @@
+"""Made-up figures, through the same rule as true ones: for the demo, and to show what a ministry would get."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from reports import statistics
+from reports.country import Country
+from reports.statistics import Outcome
+from reports.store.figures import Out
+
+QUARTERS = ("2026-Q2", "2026-Q3", "2026-Q4")
+SEED = 2014
+LOUD = 20  # how many times as many reports the largest country has as the smallest
+
+
+def example(countries: Sequence[Country]) -> list[Out]:
+    chance = random.Random(SEED)  # noqa: S311  # figures that are nobody's
+    found = []
+    for of in countries:
+        size = 15 + chance.randrange(LOUD * 15)
+        for at, quarter in enumerate(QUARTERS):
+            found += _quarter(of, quarter, round(size * (1 + at / 3)), chance)
+    return found
+
+
+def _quarter(of: Country, quarter: str, size: int, chance: random.Random) -> Iterator[Out]:
+    tables = statistics.layout(of, quarter, ["en"], ("ussd", "sms"))
+    counts: dict[str, Counter[str]] = {name: Counter() for name in tables}
+    for _ in range(size):
+        for name in ("month", "category", "place", "age", "channel", "language", "payment"):
+            counts[name][_one_of(tables[name], chance, name == "payment")] += 1
+        for table, cell in statistics.outcome_cells(_outcome(chance)):
+            counts[table][cell] += 1
+    for table, cell, number in statistics.figures(counts, tables):
+        yield Out(quarter, of.iso, table, cell, number)
+
+
+def _one_of(cells: Sequence[str], chance: random.Random, mostly_last: bool) -> str:
+    if mostly_last and chance.random() < 0.8:
+        return cells[-1]
+    weights = [1 / (1 + at) for at in range(len(cells))]
+    return chance.choices(cells, weights)[0]
+
+
+def _outcome(chance: random.Random) -> Outcome:
+    priority = chance.choices(list(statistics.IN_TIME), (3, 4, 4, 1))[0]
+    read = round(statistics.IN_TIME[priority] * chance.lognormvariate(-1, 1))
+    closed = None if chance.random() < 0.1 else read + round(statistics.DAY * chance.lognormvariate(0.5, 1))
+    return Outcome(priority, round(statistics.SECOND * chance.lognormvariate(1, 2)), read, closed)
