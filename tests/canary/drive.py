@@ -26,15 +26,20 @@ def report(phone: AfricasTalking | KannelUssd | Neutral, planted: Planted, name:
     """A whole report with words after Send and a link among them; code and PIN."""
     sent = walk(phone, *TO_SEND, "Send")
     code, pin = code_and_pin(sent, planted, name)
+    add_words(phone, f"{SENTENCE} http://{name}.example/?q=1")
+    return code, pin
+
+
+def add_words(phone: AfricasTalking | KannelUssd | Neutral, words: str) -> None:
+    """After Send; the questions are skipped, and at the end there are more words."""
     phone.type("Add your words")
-    phone.type(f"{SENTENCE} http://{name}.example/?q=1")
+    phone.type(words)
     for _ in range(20):
         if not phone.type("Skip").goes_on or "Done" in phone.again().text:
             break
         if "own words" in phone.again().text or "want to add" in phone.again().text:
             phone.type(SENTENCE)
     phone.type("Done")
-    return code, pin
 
 
 def code_and_pin(screen: str, planted: Planted, name: str) -> tuple[str, str]:

@@ -167,6 +167,11 @@ class KindsTown:
         [(count,)] = self.rows("SELECT count(*) FROM delivery WHERE hotline = ? AND state != 'delivered'", kind.hotline)
         return int(count)
 
+    def has(self, kind: Kind, what: str) -> bool:
+        """Whether this kind's hotline was given all there is, an event of this type among it."""
+        asked = "SELECT type FROM delivery WHERE hotline = ? AND state = 'delivered'"
+        return (what,) in self.rows(asked, kind.hotline) and not self.due(kind)
+
     def why_not(self, kind: Kind) -> set[str]:
         """The classes of all failures that worker and clock met at this kind's hotline."""
         lines = [line for name in ("urgent", "clock") for line in self.town.log(name).read_text().splitlines()]
