@@ -18,7 +18,9 @@ Priority = Literal["P1", "P2", "P3", "P4"]
 
 SHUT = ConfigDict(extra="forbid")
 # What live mode does not ask for.
-SPARE = frozenset({"duty_to_report", "drills_to", "missing_children", "regional", "operator_contact", "retention_days"})
+SPARE = frozenset(
+    {"duty_to_report", "drills_to", "missing_children", "regional", "operator_contact", "retention_days", "rota"}
+)
 SPARE |= {"takes_sms", "takes_relay"}
 
 
@@ -51,6 +53,7 @@ class Card:
     key_id: str = ""
     tested_on: IsoDate = ""
     duty_officer: tuple[str, ...] = ()
+    rota: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # hours → duty officers who are told first then
     backup: str = ""
     supervisor: tuple[str, ...] = ()
     drills_to: tuple[str, ...] = ()  # outside live mode in the place of duty officer and supervisor

@@ -5,7 +5,7 @@ All times run from the commit of the report, or of the revision that made it mor
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -162,9 +162,9 @@ def _out_of_order(clock: Clock) -> Iterator[str]:
             yield f"{after}: it comes before {before}; give the steps in their order: {', '.join(IN_ORDER)}."
 
 
-def slower(answers_within: Mapping[str, int]) -> Iterator[str]:
+def slower(answers_within: Iterable[tuple[str, int]]) -> Iterator[str]:
     """Where a partner card promises less than the clocks ask for."""
-    for priority, minutes in sorted(answers_within.items()):
+    for priority, minutes in sorted(answers_within):
         most = CLOCKS[priority].acknowledged // MINUTE
         if minutes > most:
             yield f"{priority} in {minutes} min is later than {most}"

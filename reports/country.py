@@ -8,21 +8,23 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import field, replace
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, StrictBool, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, StrictBool, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from reports import wall
 from reports.card import SHUT, IsoDate
-from reports.country_check import live_problems, none_left, structure_problems
+from reports.country_check import clock_problems, live_problems, none_left, structure_problems
 from reports.country_text import line_of, shape
 from reports.hotline import Hotline, Mode, Number
+from reports.hours import read_zone
 from reports.kinds import ORDER
 from reports.law import Law, law_words
 from reports.retention import Periods
 from reports.screen_words import screen_words
 
+Zone = Annotated[str, AfterValidator(lambda name: read_zone(name).key)]
 _NO_KEY = re.compile(r"[^\d*]+")
 SHIPPED = Path(__file__).parent / "countries"
 
@@ -62,7 +64,7 @@ class Country:
     name: str
     as_of: IsoDate
     calling_code: str
-    time_zone: str
+    time_zone: Zone
     languages: tuple[str, ...] = Field(min_length=1)
     language_word: str = ""  # "language" in the country's other main language
     language_word_source: str = ""
@@ -77,6 +79,7 @@ class Country:
     hotlines: Mapping[str, Hotline] = field(default_factory=dict)
     law: Law = Law()
     retention: Periods = Periods()
+    clocks: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # priority → time → minutes
 
     @property
     def file(self) -> str:
@@ -139,6 +142,7 @@ class Country:
         )
         found += self.law.problems()
         found += self.retention.problems()
+        found += clock_problems(self.hotlines, self.clocks)
         if mode == "live":
             found += live_problems(emergency=self.emergency, hotlines=self.hotlines, incomplete_to=self.incomplete_to)
         return [f"{self.file}: {line}" for line in found]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from reports import clocks, desks
 from reports.hotline import CONFIRM, SCREEN_NAME, SCREEN_NAME_SEPTETS, Hotline, Number
 from reports.kinds import ORDER
 from reports.screen_words import FOR_DANGER
@@ -44,6 +45,13 @@ def _names(hotline: Hotline, hotlines: Mapping[str, Hotline]) -> Iterator[str]:
         other = getattr(hotline.card, key)
         if other and other not in hotlines:
             yield f"hotline {hotline.id}: card.{key}: there is no hotline {other}; name one of this file."
+
+
+def clock_problems(hotlines: Mapping[str, Hotline], wanted: clocks.Minutes) -> Iterator[str]:
+    """Hours, rota and times that cannot be read or must not be: in any mode."""
+    for hotline in hotlines.values():
+        yield from (f"hotline {hotline.id}: card.{fault}" for fault in desks.faults(hotline.card))
+    yield from (f"clocks.{fault}" for fault in clocks.faults(wanted))
 
 
 def _nobody(hotlines: Mapping[str, Hotline], places: Sequence[str]) -> Iterator[str]:

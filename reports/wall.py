@@ -38,7 +38,7 @@ def of_mode(hotlines: Mapping[str, Hotline], mode: Mode) -> Mapping[str, Hotline
 def _card_of(card: Card, mode: Mode) -> Card:
     if mode == "live":
         return replace(card, drills_to=())
-    return replace(card, duty_officer=card.drills_to, supervisor=card.drills_to)
+    return replace(card, duty_officer=card.drills_to, supervisor=card.drills_to, rota={})
 
 
 class Land(Protocol):

@@ -16,15 +16,35 @@ RULES = Rules(
     again={priority: pace.again for priority, pace in PACES.items()},
     at_attempt=TOLD_AT,
 )
+NEXT = "Next: tokaut watch"
 CALL_THEM = "The hotline does not answer. Call them."
 NO_HOTLINE = "No hotline can take it. Decide who gets it, then: tokaut deliveries list"
 JUMPED = "This host's time jumped by more than a minute. Set it right; nothing is parked for 24 h."
+OTHERS = {
+    "not_told": "Nobody at the desk could be told that a report waits. Call them; mend the addresses in their card.",
+    "pin_guessed": "Five wrong PINs for the code of a report: locked for a day. Once is a mistake; often, a guesser.",
+}
 SMS_TO_DO = {
     "credit": "The SMS account has no credit. Top it up; people's replies wait for it.",
     "sender_id": "The SMS provider does not know our sender. Compare the short code with its account page.",
     "locked_out": "The SMS provider does not let us in. Compare the API key with its account page.",
     "account": "The SMS account may not send there (region, trial, registration, daily limit). Look into its console.",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What one person is told: as a mail, or as one SMS of GSM-7. `about`: a hotline, a channel, or "".
+
+    Neither holds a word of what a report is about.
+    """
+
+    subject: str
+    text: str
+    sms: str
+    priority: str
+    about: str = ""
+    count: int = 0  # reports
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +57,21 @@ class Alert:
     todo: str
     reports: tuple[str, ...] = ()
     deliveries: tuple[str, ...] = ()
+    what: str = "not delivered"
+
+    def said(self) -> Said:
+        return Said(self.subject(), self.text(), self.sms(), self.priority, self.about, len(self.reports))
+
+    def sms(self) -> str:
+        """Without the hotline's name: a name can say what a report is about."""
+        return f"Tokaut: {self.priority}, {self._what()}{f' ({self.reports[0][-6:]})' if self.reports else ''}. {NEXT}"
+
+    def _what(self) -> str:
+        count = len(self.reports)
+        return f"{count} report{'s' if count != 1 else ''} {self.what}" if count else "needs a person"
 
     def subject(self) -> str:
-        count = len(self.reports)
-        what = f"{count} report{'s' if count != 1 else ''} not delivered" if count else "needs a person"
+        what = self._what()
         return f"Tokaut: {self.priority}, {what}{f', {self.about}' if self.about else ''}"
 
     def text(self) -> str:

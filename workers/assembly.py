@@ -17,21 +17,23 @@ from reports.connections import for_queue
 from reports.hotline import Hotline as Listed
 from reports.queue import Hurry
 from reports.schema import refuse_wrong
-from reports.settings import Common, Mode, Operator, load_all
+from reports.settings import Common, Fault, Mode, Operator, SettingError, load_all
 from reports.store.database import Database
 from workers.counting import Counted, Counting
 from workers.duties import Duties
 from workers.forward import Forwarder
 from workers.keyring import KeyRing
 from workers.kinds import Means, build_all
+from workers.ladder import Ladder
 from workers.mail import MailServer, read_mail_server
 from workers.metrics import Metrics
 from workers.pager import Pager
 from workers.sms import Between, Texter
 from workers.sweep import Clock
-from workers.tell import Teller
+from workers.tell import SendText, Teller
 from workers.telling import Telling
 from workers.text import Sender
+from workers.texts import Line, Texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,17 +93,30 @@ def _nothing() -> None:
 def assemble_clock(parts: Parts, environ: Mapping[str, str]) -> Clock:
     """Raises SettingError."""
     operator = load_all((Common, Operator), environ)[Operator]
-    teller = Teller(mail_server(operator), operator.on_call, parts.common.mode.value, parts.metrics)
+    duties = Duties(
+        database=parts.database,
+        forwarder=parts.forwarder,
+        pager=parts.pager,
+        hurry=Hurry(for_queue(parts.common.queue_redis)),
+        metrics=parts.metrics,
+    )
+    mode = parts.common.mode
+    teller = Teller(mail_server(operator), operator.on_call, mode.value, parts.metrics, _texts(parts, operator))
+    telling = Telling(parts.database, teller)
+    ladder = Ladder(
+        database=parts.database,
+        countries=country.load_all(parts.common.countries, mode.value, parts.common.country_dir),
+        teller=teller,
+        pager=parts.pager,
+        metrics=parts.metrics,
+        worry=telling.add_once,
+        put=duties.put,
+    )
     return Clock(
         database=parts.database,
-        duties=Duties(
-            database=parts.database,
-            forwarder=parts.forwarder,
-            pager=parts.pager,
-            hurry=Hurry(for_queue(parts.common.queue_redis)),
-            metrics=parts.metrics,
-        ),
-        telling=Telling(parts.database, teller),
+        duties=duties,
+        telling=telling,
+        ladder=ladder,
         metrics=parts.metrics,
         holder=parts.holder,
         counting=_counting(parts),
@@ -113,6 +128,15 @@ def _counting(parts: Parts) -> Counting:
     countries = country.load_all(common.countries, common.mode.value, common.country_dir)
     of = Counted(countries, common.mode.value, common.draft_languages or ())
     return Counting(parts.database, KeyRing(common.keys), of, parts.metrics)
+
+
+def _texts(parts: Parts, operator: Operator) -> SendText | None:
+    if not operator.alert_channel:
+        return None
+    if operator.alert_channel not in parts.common.channels or not sends(operator.alert_channel):
+        raise SettingError([Fault("TOKAUT_ALERT_CHANNEL", "is none of CHANNELS that sends SMS; name one that does")])
+    line = Line(operator.alert_channel, operator.alert_from)
+    return Texts(parts.database, parts.texter, parts.common.keys, parts.common.mode.value, line).send
 
 
 def means(common: Common, operator: Operator, hotline: Listed) -> Means:

@@ -6,7 +6,7 @@ Each duty may be done twice, or by two clocks at once: unique keys, leases and d
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 
 import structlog
 
@@ -83,12 +83,12 @@ class Duties:
         """What files itself: rescue, words, answers of Add more, what nobody could read."""
         for origin_key in maturing.mature(self._database):
             made = maturing.file_pending(self._database, origin_key)
-            self._put(made)
+            self.put(made)
 
     def messages(self) -> None:
         """What reporters say by My report, to whoever has the report."""
         for message_id, report_id in letters.unnumbered(self._database):
-            self._put(letters.make_deliveries(self._database, message_id, report_id))
+            self.put(letters.make_deliveries(self._database, message_id, report_id))
 
     def fallbacks(self) -> None:
         """Whoever is next gets a report that the hotline before has not taken."""
@@ -98,7 +98,7 @@ class Duties:
             made = chains.add_fallback(self._database, report_id, *found) if found else None
             if found and made:
                 log.warning("delivery_fallback", report_id=report_id, hotline=found[0], priority=made[1])
-                self._put([made])
+                self.put([made])
 
     def bury(self) -> None:
         """What is due to a hotline that takes nothing any more."""
@@ -129,7 +129,8 @@ class Duties:
         age = 0 if since is None else max(0, self._database.now() - since)
         self._metrics.unchained.set(age / SECOND)
 
-    def _put(self, made: Sequence[tuple[str, str]]) -> None:
+    def put(self, made: Iterable[tuple[str, str]]) -> None:
+        """Hurries along what was made: (delivery_id, priority)."""
         for delivery_id, priority in made:
             self._hurry.put(DELIVER, delivery_id, "urgent" if priority in QUEUES["urgent"] else "standard")
 

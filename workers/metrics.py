@@ -30,6 +30,18 @@ class Metrics:
             registry=registry,
         )
         self.told = Counter("tokaut_told", "Times a person was told", ["channel", "ok"], registry=registry)
+        self.steps = Counter(
+            "tokaut_steps",
+            "Steps of the ladder that were done, and what they came to",
+            ["step", "came_to"],
+            registry=registry,
+        )
+        self.overdue = Gauge(
+            "tokaut_overdue", "Reports that nobody has taken on in time", ["priority"], registry=registry, **LAST
+        )
+        self.late = Gauge(
+            "tokaut_steps_late", "Steps of the ladder that nobody could be told of in time", registry=registry, **LAST
+        )
         self.refused = Counter("tokaut_jobs_refused", "Jobs that are not on the list", registry=registry)
         self.leader = Gauge("tokaut_clock_leader", "1 on the clock that leads", registry=registry, **LAST)
         self.tick = Gauge("tokaut_clock_tick_timestamp_seconds", "When the clock ticked", registry=registry, **LAST)

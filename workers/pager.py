@@ -6,9 +6,7 @@ person has it. The id is no proof: it stands in mails and logs. The word is made
 
 from __future__ import annotations
 
-import json
 import secrets
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,19 +14,18 @@ from pathlib import Path
 import structlog
 
 from reports.clocks import CLOCKS, SECOND
-from reports.keyfolder import SENDER, KeyFault, load_public
-from reports.sealing import Context, seal
+from reports.keyfolder import KeyFault
 from reports.store import paging
 from reports.store.database import Away, Database
-from reports.store.messages import Outgoing
 from reports.store.paging import Page, Told
 from workers.delivery import Delivered, Outcome, Parcel, Poison, Unavailable
 from workers.kinds import Phones, Tell
 from workers.sms import Texter
+from workers.texts import Line, sealed
 
-LIVES = 600 * SECOND
 # Without an answer by then, the next number is texted: when the clocks of a report turn to the same desk again.
 PATIENCE: Mapping[str, int] = {priority: clock.desk for priority, clock in CLOCKS.items()}
+JUST_NOW = 60 * SECOND
 WAITS: Mapping[str, str] = {
     "created": "waits",
     "updated": "has more",
@@ -80,19 +77,30 @@ class Pager:
             if phones is not None and about.count < len(phones.numbers):
                 self._text(about)
 
+    def again(self, report_id: str, hotline: str) -> bool:
+        """A text more, to the next number, from the first one on again. True: a provider has taken one just now.
+
+        Raises Away.
+        """
+        about = paging.told_of(self.database, report_id, hotline)
+        if about is None:
+            return False
+        try:
+            if not paging.is_fresh(self.database, about.delivery_id, JUST_NOW):
+                self._text(about)
+        except KeyFault:
+            log.error("key_missing")
+        pages = paging.pages(self.database, about.delivery_id)
+        return bool(pages) and pages[-1].state == "sent"
+
     def _text(self, about: Told) -> None:
         phones = self.enlisted[about.hotline]
         word = f"{self.draw():06d}"
         said = words(about.type, about.report_id, about.priority, word, drill=self.mode != "live")
-        sms = self._sealed(phones, phones.numbers[about.count % len(phones.numbers)], said)
+        to, line = phones.numbers[about.count % len(phones.numbers)], Line(phones.channel, phones.sender)
+        sms = sealed(self.database, self.keys, line, to, said=said, mode=self.mode)
         if paging.add(self.database, sms, about, word):
             self.texter.send(sms.id)
-
-    def _sealed(self, phones: Phones, to: str, said: str) -> Outgoing:
-        sms_id, now = str(uuid.uuid4()), self.database.now()
-        body = json.dumps({"to": to, "from": phones.sender, "text": said}).encode()
-        box = seal(load_public(self.keys, [SENDER])[SENDER], Context(self.mode, sms_id, 1, SENDER), b"", body)
-        return Outgoing(sms_id, phones.channel, self.mode, box.key_id, box.wrap, box.sealed, now, now + LIVES)
 
 
 def _about(parcel: Parcel, count: int) -> Told:

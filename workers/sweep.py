@@ -18,6 +18,7 @@ from reports.store.database import Away, Database
 from workers.alerts import JUMPED, Alert
 from workers.counting import Counting
 from workers.duties import Duties
+from workers.ladder import Ladder
 from workers.metrics import Metrics
 from workers.telling import Telling
 
@@ -47,6 +48,7 @@ class Clock:
         database: Database,
         duties: Duties,
         telling: Telling,
+        ladder: Ladder,
         metrics: Metrics,
         holder: str,
         counting: Counting | None = None,
@@ -55,6 +57,7 @@ class Clock:
         self._database = database
         self._duties = duties
         self._telling = telling
+        self._ladder = ladder
         self._metrics = metrics
         self._holder = holder
         self._counting = counting
@@ -73,8 +76,10 @@ class Clock:
             Duty("pages", 5, duties.pages),
             Duty("bury", 5, duties.bury),
             Duty("fallbacks", 5, duties.fallbacks),
+            Duty("ladder", 5, ladder.climb),
             Duty("tell", 5, telling.tell),
             Duty("figures", 5, duties.figures),
+            Duty("waits", 15, ladder.figures),
             Duty("tidy", 60, duties.tidy),
             Duty("park", 3600, self._park, next_at=monotonic() + 60),
         ]
@@ -87,6 +92,7 @@ class Clock:
             self.tick()
             stopping.wait(1)
         self._duties.finish()
+        self._ladder.finish()
         self._telling.finish()
         if self._counting:
             self._counting.finish()

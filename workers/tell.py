@@ -1,58 +1,89 @@
-"""Tells a person of the operator, by e-mail, the addresses in their order until a server has taken it for one.
+"""Tells people, by e-mail or SMS, in their order until so many of them could be told.
 
 Nothing of a report is said but its id.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 
 import structlog
 
-from workers.alerts import Alert
+from workers.alerts import Alert, Said
 from workers.mail import MailServer, NotTaken, Post
 from workers.metrics import Metrics
+
+SLEEPS = ("P3", "P4")  # what wakes nobody: mail first
+SendText = Callable[[str, str], bool]  # to, words; True once a provider has taken it
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Teller:
-    """`contacts`: addresses in order; numbers among them are left to the SMS senders of a later release."""
+    """`contacts`: who is on call, in order; `text`: None where no channel sends our SMS."""
 
     server: MailServer | None
     contacts: Sequence[str]
     mode: str
     metrics: Metrics
+    text: SendText | None = None
 
     def tell(self, alert: Alert) -> bool:
-        """True only when a server has accepted it for one of them."""
-        addresses = [contact for contact in self.contacts if "@" in contact]
-        if self.server is None or not addresses:
-            log.warning("telling_failed", hotline=alert.about or None, priority=alert.priority)
-            return False
-        return any(self._send(self.server, address, alert) for address in addresses)
+        """True only when it was taken for one of those on call."""
+        return self.say(self._in_turn(alert.priority), alert.said()) > 0
 
-    def _send(self, server: MailServer, address: str, alert: Alert) -> bool:
-        try:
-            Post(server, strict=False).send(address, self._message(server, address, alert))
-        except NotTaken as missing:
-            self.metrics.told.labels("email", "no").inc()
-            log.warning("telling_failed", reason=missing.why, status=missing.code, hotline=alert.about or None)
+    def _in_turn(self, priority: str) -> Sequence[str]:
+        return sorted(self.contacts, key=_is_phone) if priority in SLEEPS else self.contacts
+
+    def say(self, contacts: Sequence[str], said: Said, most: int = 1) -> int:
+        """How many were told: a mail server, or a provider of SMS, has taken it for them."""
+        told = 0
+        for contact in contacts:
+            told += self._say(contact, said)
+            if told >= most:
+                break
+        if not told:
+            log.warning("telling_failed", hotline=said.about or None, priority=said.priority)
+        return told
+
+    def _say(self, contact: str, said: Said) -> bool:
+        way = "sms" if _is_phone(contact) else "email"
+        done = self._send_text(contact, said) if _is_phone(contact) else self._send_mail(contact, said)
+        self.metrics.told.labels(way, "yes" if done else "no").inc()
+        if done:
+            log.info("told", hotline=said.about or None, priority=said.priority, count=said.count)
+        return done
+
+    def _send_text(self, number: str, said: Said) -> bool:
+        return self.text is not None and self.text(number, self._drill + said.sms)
+
+    def _send_mail(self, address: str, said: Said) -> bool:
+        if self.server is None:
             return False
-        self.metrics.told.labels("email", "yes").inc()
-        log.info("told", hotline=alert.about or None, priority=alert.priority, count=len(alert.reports))
+        try:
+            Post(self.server, strict=False).send(address, self._message(self.server, address, said))
+        except NotTaken as missing:
+            log.warning("telling_failed", reason=missing.why, status=missing.code, hotline=said.about or None)
+            return False
         return True
 
-    def _message(self, server: MailServer, address: str, alert: Alert) -> EmailMessage:
+    def _message(self, server: MailServer, address: str, said: Said) -> EmailMessage:
         message = EmailMessage()
-        drill = "" if self.mode == "live" else "DRILL "
-        message["Subject"] = drill + alert.subject()
+        message["Subject"] = self._drill + said.subject
         message["From"], message["To"] = server.sender, address
         message["Date"], message["Message-ID"] = formatdate(), make_msgid(domain=server.host)
         message["Auto-Submitted"] = "auto-generated"
-        message.set_content(alert.text())
+        message.set_content(said.text)
         return message
+
+    @property
+    def _drill(self) -> str:
+        return "" if self.mode == "live" else "DRILL "
+
+
+def _is_phone(contact: str) -> bool:
+    return contact.startswith("+")

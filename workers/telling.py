@@ -37,6 +37,11 @@ class Telling:
         """Something that happened once; kept until somebody was told."""
         self._waiting.append(alert)
 
+    def add_once(self, alert: Alert) -> None:
+        """What goes on: once an hour."""
+        if alert not in self._waiting and self._is_due(alert.why, alert.about, HOUR):
+            self.add(alert)
+
     def tell(self) -> None:
         """Begins to tell what is due now; what fails is due again in a minute."""
         if self._own.is_busy or self._monotonic() < self._not_before:

@@ -91,6 +91,18 @@ class Operator:
         live=lambda people: None if people else "is not set; live mode needs somebody who is told",
         meaning="e-mail addresses and phone numbers with +, in the order in which they are told",
     )
+    alert_channel: str = env(
+        "TOKAUT_ALERT_CHANNEL",
+        reading.shaped(r"[a-z_]*", "the name of a channel that sends SMS, such as kannel"),
+        default="",
+        meaning="channel by which people on call, duty officers and supervisors are texted; one of CHANNELS that sends",
+    )
+    alert_from: str = env(
+        "TOKAUT_ALERT_FROM",
+        reading.shaped(r"[0-9A-Za-z+]{0,15}", "a short code or a number"),
+        default="",
+        meaning="number that those texts come from",
+    )
     smtp: Secret[str] | None = env(
         "SMTP_URL",
         reading.smtp_address,
@@ -115,6 +127,10 @@ class Operator:
     def faults(self, mode: Mode) -> Iterator[Fault]:
         if self.smtp is None and any("@" in person for person in self.on_call):
             yield Fault("SMTP_URL", "is not set, and TOKAUT_ON_CALL names an e-mail address; name a mail server")
+        if not self.alert_channel and any(person.startswith("+") for person in self.on_call):
+            yield Fault("TOKAUT_ALERT_CHANNEL", "is not set, and TOKAUT_ON_CALL names a phone; name a channel")
+        if self.alert_channel and not self.alert_from:
+            yield Fault("TOKAUT_ALERT_FROM", "is not set, and TOKAUT_ALERT_CHANNEL is; name the number to text from")
 
 
 SHARED: Final = (Common, WebSecrets, Operator, ConsoleSide)

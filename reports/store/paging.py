@@ -80,6 +80,25 @@ def silent(database: Database, patience: Mapping[str, int], at_most: int = 100) 
         return [Told(*row) for row in connection.execute(query.limit(at_most))]
 
 
+def told_of(database: Database, report_id: str, hotline: str) -> Told | None:
+    """The report itself at this hotline, where it is there and nobody has taken it on."""
+    p, d = t.page.c, t.delivery.c
+    texts = select(func.count()).where(p.delivery_id == d.delivery_id).scalar_subquery()
+    query = select(d.delivery_id, d.report_id, d.hotline, d.type, d.priority, texts)
+    query = query.where(d.report_id == report_id, d.hotline == hotline, d.type.in_(THE_REPORT))
+    with database.read() as connection:
+        row = connection.execute(query.where(d.state == "delivered", d.handling == "none")).first()
+        return Told(*row) if row else None
+
+
+def is_fresh(database: Database, delivery_id: str, age: int) -> bool:
+    """Whether a text of it went out within so many microseconds."""
+    p = t.page.c
+    young = select(p.sms_id).where(p.delivery_id == delivery_id, p.created_at > database.now_sql() - age)
+    with database.read() as connection:
+        return connection.execute(young.limit(1)).first() is not None
+
+
 def note_word(database: Database, answer_id: str, hotlines: Collection[str], word: str) -> None:
     """What a listed number has texted, for each hotline that lists it; once, however often it comes. Web's work."""
     row = {"answer_id": answer_id, "word": word, "at": database.now(), "wrong": 0}

@@ -42,6 +42,12 @@ def due(database: Database, at_most: int = 500) -> list[str]:
         return list(connection.execute(query).scalars())
 
 
+def state(database: Database, sms_id: str) -> str | None:
+    """due, sent, failed, expired; None where it is forgotten."""
+    with database.read() as connection:
+        return connection.execute(select(t.outgoing.c.state).where(t.outgoing.c.id == sms_id)).scalar()
+
+
 def lease(database: Database, sms_id: str, holder: str) -> LeasedSms | None:
     """None: somebody else has it, it is done, it is too late, or it is not its time."""
     o = t.outgoing.c

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, insert, or_, select, update
 
-from reports.clocks import BEGIN, GIVES, Clock
+from reports.clocks import BEGIN, GIVES, OVERDUE, TELLS, Clock
 from reports.store import chains
 from reports.store import tables as t
 from reports.store.database import Database
@@ -124,6 +124,26 @@ def due(database: Database, at_most: int = 50) -> list[Step]:
     )
     with database.read() as connection:
         return [Step(*row) for row in connection.execute(query.limit(at_most))]
+
+
+def overdue(database: Database) -> dict[str, int]:
+    """Priority → how many reports nobody has taken on in time."""
+    r, s = t.report.c, t.step.c
+    query = select(r.priority, func.count()).join_from(
+        t.step, t.report, and_(r.report_id == s.report_id, r.priority == s.priority)
+    )
+    query = query.where(s.step == OVERDUE, s.due_at <= database.now_sql(), ~_taken_on(s.report_id))
+    waits = r.state.in_(("queued", "delivered", "needs_person"))
+    with database.read() as connection:
+        return {row[0]: row[1] for row in connection.execute(query.where(waits).group_by(r.priority))}
+
+
+def late(database: Database, age: int) -> int:
+    """How many steps have been due for so long and are tried again and again; not those that wait for a morning."""
+    s, now = t.step.c, database.now_sql()
+    tried = and_(s.done_at.is_(None), s.due_at <= now - age, s.not_before <= now + age, s.step.in_(TELLS))
+    with database.read() as connection:
+        return int(connection.execute(select(func.count()).where(tried, ~_taken_on(s.report_id))).scalar_one())
 
 
 def waiting(database: Database, report_id: str) -> Waiting:

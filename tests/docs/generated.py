@@ -14,11 +14,11 @@ import workers.senders
 from gateway.metrics import COUNTED
 from reports.settings import SHARED, Common, ConsoleSide, Described, Operator, WebSecrets, describe
 from reports.store.rights import HOTLINES, RIGHTS, ROLES, ROWS
-from tests.docs import countries, faults, rules
+from tests.docs import countries, faults, nights, rules
 from tests.docs.pages import ROOT, part, read
 from tests.flows.phone import book
 from tokaut.flows_graph import files, graphs
-from workers.alerts import SMS_TO_DO
+from workers.alerts import OTHERS, SMS_TO_DO
 from workers.delivery import TO_DO, TOLD_AT
 from workers.kinds import kinds, settings_of
 from workers.metrics import Metrics
@@ -93,6 +93,7 @@ def classes() -> str:
     rows = ["| class | a person is told | what to do |", "|---|---|---|"]
     for why, todo in TO_DO.items():
         rows.append(f"| `{why}` | {_when(why)} | {todo} |")
+    rows += [f"| `{why}` | when it happens, then hourly | {todo} |" for why, todo in OTHERS.items()]
     rows += [f"| `{why}` (SMS) | at once, then hourly | {todo} |" for why, todo in SMS_TO_DO.items()]
     return "\n".join(rows) + "\n"
 
@@ -125,6 +126,8 @@ PARTS: Mapping[tuple[str, str], Callable[[], str]] = {
     ("docs/store.md", "rows"): rows_table,
     ("docs/safeguarding.md", "proofs"): rules.table,
     ("docs/reliability.md", "faults"): faults.table,
+    ("docs/clocks.md", "clocks"): nights.times,
+    ("docs/clocks.md", "night"): nights.night,
     ("docs/countries.md", "shown"): countries.shown,
     ("docs/countries.md", "missing"): countries.missing,
     ("docs/countries.md", "law"): countries.law,

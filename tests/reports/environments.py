@@ -24,6 +24,8 @@ def live_environment(data: Path) -> dict[str, str]:
         "TOKAUT_CONSOLE_KEY": CONSOLE,
         "TOKAUT_PHONE_PEPPER_FILE": str(data / "pepper"),
         "TOKAUT_ON_CALL": "night@desk.example, +6785550101",
+        "TOKAUT_ALERT_CHANNEL": "africastalking",
+        "TOKAUT_ALERT_FROM": "22384",
         "SMTP_URL": "smtps://tokaut:hunter2@mail.example:465",
     }
 

@@ -41,6 +41,9 @@ AGREED: dict[str, Any] = {
     "duty_officer": ("duty@example.org",),
     "supervisor": ("lead@example.org",),
     "languages": ("en",),
+    "hours": "24h",
+    "time_zone": "Pacific/Efate",
+    "holidays": "none",
     "backup": "vu-womens-centre",
     "fallback": "vu-womens-centre",
 }

@@ -142,6 +142,16 @@ def test_demo_needs_nothing_but_its_keys() -> None:
             "the night desk",
             "TOKAUT_ON_CALL holds what is neither an e-mail address nor a number with + and the country code",
         ),
+        (
+            "TOKAUT_ALERT_CHANNEL",
+            "",
+            "TOKAUT_ALERT_CHANNEL is not set, and TOKAUT_ON_CALL names a phone; name a channel",
+        ),
+        (
+            "TOKAUT_ALERT_FROM",
+            "",
+            "TOKAUT_ALERT_FROM is not set, and TOKAUT_ALERT_CHANNEL is; name the number to text from",
+        ),
         ("SMTP_URL", "", "SMTP_URL is not set, and TOKAUT_ON_CALL names an e-mail address; name a mail server"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -55,6 +56,60 @@ def test_nobody_told_is_false(inbox: Inbox, free_port: int) -> None:
     assert not teller(free_port, "first@example.org").tell(ALERT)
     assert not teller(inbox.port, "+6785550101").tell(ALERT)
     assert not Teller(None, ["first@example.org"], "live", Metrics(CollectorRegistry())).tell(ALERT)
+
+
+@dataclass
+class Phones:
+    """A provider of SMS that takes some."""
+
+    dead: tuple[str, ...] = ()
+    texts: list[tuple[str, str]] = field(default_factory=list)
+
+    def send(self, to: str, words: str) -> bool:
+        if to not in self.dead:
+            self.texts.append((to, words))
+        return to not in self.dead
+
+
+def by_phone(phones: Phones, *contacts: str, mode: str = "live") -> Teller:
+    return Teller(None, contacts, mode, Metrics(CollectorRegistry()), phones.send)
+
+
+def test_a_phone_is_texted_ids_and_what_is_next_and_no_name(capsys: pytest.CaptureFixture[str]) -> None:
+    phones = Phones()
+    assert by_phone(phones, "+6785550101").tell(ALERT)
+    assert phones.texts == [
+        ("+6785550101", "Tokaut: P1, 2 reports not delivered (0192-a). Next: tokaut watch"),
+    ]
+    assert by_phone(phones, "+6785550101", mode="training").tell(ALERT)
+    assert phones.texts[1][1].startswith("DRILL Tokaut: P1")
+    assert "+678" not in capsys.readouterr().out
+
+
+@pytest.mark.rule("S-39")
+def test_a_phone_that_is_dead_and_the_next_one() -> None:
+    phones = Phones(dead=("+6785550101",))
+    assert by_phone(phones, "+6785550101", "+6785550102").tell(ALERT)
+    assert [to for to, _ in phones.texts] == ["+6785550102"]
+    assert not by_phone(phones, "+6785550101").tell(ALERT)
+
+
+@pytest.mark.slow
+def test_what_can_wait_is_mailed_first(inbox: Inbox) -> None:
+    phones = Phones()
+    server = read_mail_server(f"smtp://127.0.0.1:{inbox.port}?from=tokaut@example.org")
+    both = Teller(server, ("+6785550101", "duty@example.org"), "live", Metrics(CollectorRegistry()), phones.send)
+    assert both.tell(replace(ALERT, priority="P3"))
+    assert (len(inbox.mails), phones.texts) == (1, [])
+    assert both.tell(ALERT)
+    assert (len(inbox.mails), len(phones.texts)) == (1, 1)
+
+
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_as_many_as_are_to_be_told(most: int) -> None:
+    phones = Phones(dead=("+6785550102",))
+    listed = ("+6785550101", "+6785550102", "+6785550103")
+    assert by_phone(phones, *listed).say(listed, ALERT.said(), most) == min(most, 2)
 
 
 @pytest.mark.slow

@@ -1,0 +1,90 @@
+"""The times of the clocks as a table, and a night of each priority as the tests' clock walks through it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+
+import structlog
+
+from reports.clocks import CLOCKS, DAY, HOUR, MINUTE, SECOND
+from tests.support.databases import with_tables
+from tests.workers.filings import THREE, TWO, Desk
+from tests.workers.night import CARDS, CHAIN, LEAD, OFFICER, ON_CALL, SECOND_ON_CALL, Night, land
+
+ROWS = (
+    ("no receipt: the next hotline gets it too", "fallback"),
+    ("received by somebody, or a person is told", "received"),
+    ("**taken on by a person**, or `overdue`", "acknowledged"),
+    ("`desk`", "desk"),
+    ("`backup`", "backup"),
+    ("`supervisor`", "supervisor"),
+    ("`regional`, `operator`", "regional"),
+    ("`supervisor` and `operator` again, each", "repeat"),
+)
+UNITS = ((DAY, "days"), (HOUR, "h"), (MINUTE, "min"), (SECOND, "s"))
+WHO = {
+    f"→ {TWO}": "the second hotline gets the report",
+    f"→ {THREE}": "the third hotline gets the report",
+    OFFICER: "duty officer",
+    LEAD: "supervisor",
+    "lead@two.example": "supervisor of the second",
+    "lead@three.example": "supervisor of the third",
+    ON_CALL: "on call",
+    SECOND_ON_CALL: "second on call",
+}
+# priority: hour of the day at which it is sent, for how long it is followed, how often the clock looks (minutes)
+FOLLOWED = {"P1": (23, 91, 1), "P2": (23, 8 * 60 + 1, 5), "P3": (20, 5 * 24 * 60, 60), "P4": (9, 15 * 24 * 60, 120)}
+
+
+def times() -> str:
+    rows = ["| | P1 | P2 | P3 | P4 |", "|---|---|---|---|---|"]
+    for words, name in ROWS:
+        cells = [_said(getattr(clock, name)) for clock in CLOCKS.values()]
+        rows.append(f"| {words} | {' | '.join(cells)} |")
+    quiet = ["20:00–07:00 and closed hours" if clock.quiet else "none" for clock in CLOCKS.values()]
+    rows.append(f"| nobody is told in | {' | '.join(quiet)} |")
+    return "\n".join(rows) + "\n"
+
+
+def _said(time: int) -> str:
+    """In the largest unit that says it whole; two of the next one rather than one."""
+    unit, name = next((unit, name) for unit, name in UNITS if time % unit == 0 and (time >= 4 * unit or unit < HOUR))
+    return f"{time // unit} {name}"
+
+
+def walked(priority: str, folder: Path) -> list[tuple[int, str]]:
+    """(minute, who is told or given it) of one report that nobody takes on. All desks are open day and night."""
+    hour, until, tick = FOLLOWED[priority]
+    desk = Desk.at(with_tables(f"sqlite:///{folder}/{priority}.db"), folder / f"keys-{priority}")
+    there = (desk.database.now() + 11 * HOUR) % DAY
+    desk.database.offset += (hour * HOUR - there) % DAY
+    desk.file(CHAIN, priority=priority)
+    night = Night(desk, land({name: {**card, "hours": "24h"} for name, card in CARDS.items()}))
+    night.until(until, tick)
+    desk.database.close()
+    return night.happened()
+
+
+def nights() -> dict[str, list[tuple[int, str]]]:
+    with tempfile.TemporaryDirectory() as folder, structlog.testing.capture_logs():
+        return {priority: walked(priority, Path(folder)) for priority in CLOCKS}
+
+
+def night() -> str:
+    rows = ["| | after | |", "|---|---|---|"]
+    for priority, happened in nights().items():
+        rows += [f"| {_when(priority, n)} | {after} | {who} |" for n, (after, who) in enumerate(_lines(happened))]
+    return "\n".join(rows) + "\n"
+
+
+def _when(priority: str, number: int) -> str:
+    return f"**{priority}**, sent at {FOLLOWED[priority][0]}:00" if number == 0 else ""
+
+
+def _lines(happened: list[tuple[int, str]]) -> list[tuple[str, str]]:
+    at: dict[int, list[str]] = defaultdict(list)
+    for minute, who in happened:
+        at[minute].append(WHO[who])
+    return [(_said(minute * MINUTE), ", ".join(sorted(who))) for minute, who in at.items()]

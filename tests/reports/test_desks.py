@@ -1,0 +1,63 @@
+"""The desk of a card: hours as agreed, and open where nothing was; who is told first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from reports import desks, wall
+from reports.card import Card
+from reports.hours import Unreadable
+from tests.reports.sample import VU
+from tests.reports.test_hours import at
+
+DAY, NIGHT, LEAD = "day@example.org", "+6785550101", "+6785550102"
+ROTA = {"mon-fri 08:00-17:00": (DAY,), "daily 17:00-08:00": (NIGHT, "+6785550199")}
+OFFICERS = (LEAD, NIGHT, DAY)
+NOON, MIDNIGHT = at("2026-11-27T12:00", "Pacific/Efate"), at("2026-11-27T00:00", "Pacific/Efate")
+
+
+@pytest.mark.parametrize(
+    ("card", "open_at_noon", "open_at_midnight"),
+    [
+        (Card(), True, True),
+        (Card(hours="24h"), True, True),
+        (Card(hours="mon-fri 08:00-16:30"), True, False),
+        (Card(hours="mon-fri 08:00-16:30", holidays="11-27"), False, False),
+        (Card(hours="agreed"), True, True),
+        (Card(hours="mon-fri 08:00-16:30", time_zone="agreed"), True, False),
+        (Card(hours="mon-fri 08:00-16:30", time_zone="Africa/Nairobi"), False, True),  # 04:00 there, and 16:00
+    ],
+)
+def test_when_somebody_reads(card: Card, open_at_noon: bool, open_at_midnight: bool) -> None:
+    desk = desks.desk(card, "Pacific/Efate")
+    assert (desk.is_open(NOON), desk.is_open(MIDNIGHT)) == (open_at_noon, open_at_midnight)
+
+
+def test_a_country_without_a_zone_is_a_fault() -> None:
+    with pytest.raises(Unreadable):
+        desks.desk(Card(), "Efate")
+
+
+@pytest.mark.parametrize(
+    ("moment", "who"),
+    [(NOON, (DAY, LEAD, NIGHT)), (MIDNIGHT, (NIGHT, LEAD, DAY))],
+)
+def test_who_is_told_first_and_then_the_rest(moment: int, who: tuple[str, ...]) -> None:
+    """Only whom the card names as duty officers: web takes an OK from nobody else."""
+    card = Card(duty_officer=OFFICERS, rota=ROTA)
+    assert desks.duty(card, "Pacific/Efate", moment) == who
+
+
+def test_a_rota_that_cannot_be_read_changes_nothing() -> None:
+    card = Card(duty_officer=OFFICERS, rota={"nights": (NIGHT,)})
+    assert desks.duty(card, "Pacific/Efate", NOON) == OFFICERS
+
+
+@pytest.mark.rule("S-40")
+def test_a_drill_knows_no_rota_of_the_live_service() -> None:
+    full = Card(duty_officer=OFFICERS, rota=ROTA, drills_to=("drill@example.org",))
+    helpline = replace(VU.hotlines["vu-pikinini"], card=full)
+    kept = wall.of_mode({helpline.id: helpline}, "training")[helpline.id]
+    assert desks.duty(kept.card, "Pacific/Efate", NOON) == ("drill@example.org",)

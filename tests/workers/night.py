@@ -1,0 +1,128 @@
+"""A night with a moved clock: what waits on the ladder, who is asked, and at which minute. Nothing sleeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+from sqlalchemy import update
+
+from reports.clocks import MINUTE
+from reports.country import Countries, Country
+from reports.store import outbox
+from reports.store import tables as t
+from reports.store.outbox import Receipt
+from tests.reports.sample import VU
+from tests.workers.filings import ONE, THREE, TWO, Desk
+from workers.alerts import Alert, Said
+from workers.keyring import KeyRing
+from workers.ladder import Ladder
+from workers.metrics import Metrics
+from workers.own import Own
+from workers.pager import Pager
+from workers.sms import Texter
+from workers.tell import Teller
+
+CHAIN = ((ONE, "primary"), (TWO, "fallback"), (THREE, "fallback"))
+OFFICER, LEAD, ON_CALL, SECOND_ON_CALL = "+6785550181", "lead@desk.example", "+6785550191", "second@operator.example"
+CARDS: Mapping[str, Mapping[str, Any]] = {
+    ONE: {"duty_officer": (OFFICER,), "supervisor": (LEAD,), "backup": TWO, "regional": THREE},
+    TWO: {"duty_officer": ("desk@two.example",), "supervisor": ("lead@two.example",)},
+    THREE: {"duty_officer": ("desk@three.example",), "supervisor": ("lead@three.example",)},
+}
+
+
+def land(cards: Mapping[str, Mapping[str, Any]] = CARDS, **changes: Any) -> Country:
+    """Vanuatu, with these lines in its hotlines' cards."""
+    hotlines = {name: replace(one, card=replace(one.card, **cards.get(name, {}))) for name, one in VU.hotlines.items()}
+    return replace(VU, hotlines=hotlines, **changes)
+
+
+class AtOnce(Own):
+    """No thread: what is to be done is done before the clock goes on."""
+
+    def do(self, what: Callable[[], Any]) -> bool:
+        what()
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    minute: int
+    who: str
+    said: Said
+
+
+class Night:
+    """One clock, a report or more, and a country whose cards say who is told. `minute` counts from its beginning."""
+
+    def __init__(self, desk: Desk, country: Country | None = None, on_call: Sequence[str] = (ON_CALL, SECOND_ON_CALL)):
+        self.desk = desk
+        self.began = desk.database.now()
+        self.dead: set[str] = set()
+        self.told: list[Told] = []
+        self.given: list[tuple[int, str, str]] = []
+        self.worries: list[Alert] = []
+        database = desk.database
+        self.metrics = metrics = Metrics(CollectorRegistry())
+        self.teller = Heard(None, on_call, "live", metrics, night=self)
+        texter = Texter(database, KeyRing(desk.keys), {}, "demo", "here/clock/a", metrics)
+        self.ladder = Ladder(
+            database=database,
+            countries=Countries((country or land(),)),
+            teller=self.teller,
+            pager=Pager(database, texter, desk.keys, "demo"),
+            metrics=metrics,
+            worry=self.worries.append,
+            put=self._put,
+            own=AtOnce(1),
+        )
+
+    @property
+    def minute(self) -> int:
+        return (self.desk.database.now() - self.began) // MINUTE
+
+    def _put(self, made: Any) -> None:
+        for delivery_id, _ in made:
+            row = self.desk.delivery(delivery_id)
+            self.given.append((self.minute, row.hotline, row.why))
+
+    def until(self, minute: int, step: int = 1, *, delivers: bool = True) -> None:
+        """The clock ticks each `step` minutes; `delivers`: what is due gets through."""
+        while True:
+            if delivers:
+                self.deliver()
+            self.ladder.climb()
+            if self.minute >= minute:
+                return
+            self.desk.database.offset += min(step, minute - self.minute) * MINUTE
+
+    def deliver(self) -> None:
+        for row in self.desk.deliveries():
+            if row.state == "due" and (leased := outbox.lease(self.desk.database, row.delivery_id, "w/urgent/1")):
+                outbox.delivered(self.desk.database, leased, Receipt("delivered", 200, bytes(32)), "worker")
+
+    def handle(self, hotline: str, handling: str) -> None:
+        d = t.delivery.c
+        with self.desk.database.write() as connection:
+            connection.execute(update(t.delivery).where(d.hotline == hotline).values(handling=handling))
+
+    def happened(self) -> list[tuple[int, str]]:
+        """(minute, who was told or given it), in order."""
+        told = [(one.minute, one.who) for one in self.told]
+        return sorted([*told, *((minute, f"→ {hotline}") for minute, hotline, _ in self.given)], key=lambda one: one[0])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard(Teller):
+    """No mail server and no provider: who would have been told, and when."""
+
+    night: Night
+
+    def _say(self, contact: str, said: Said) -> bool:
+        if contact in self.night.dead:
+            return False
+        self.night.told.append(Told(self.night.minute, contact, said))
+        return True

@@ -1,0 +1,315 @@
+"""The ladder by a clock that moves: each step of each priority once, at its minute, and who is asked.
+
+`→ two` is the report itself; all else is an alert. In the order of the night, at one minute by name.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from reports.clocks import MINUTE
+from reports.store import maturing, pending, steps
+from reports.store import tables as t
+from tests.workers.filings import ONE, THREE, TWO, Desk
+from tests.workers.night import CARDS, CHAIN, LEAD, OFFICER, ON_CALL, SECOND_ON_CALL, Night, land
+
+NAMES = {
+    f"→ {TWO}": "→ two",
+    f"→ {THREE}": "→ three",
+    OFFICER: "duty officer",
+    LEAD: "supervisor",
+    "lead@two.example": "supervisor of two",
+    "lead@three.example": "supervisor of three",
+    ON_CALL: "on call",
+    SECOND_ON_CALL: "second on call",
+    "desk@two.example": "duty officer of two",
+    "desk@three.example": "duty officer of three",
+}
+ALL_DAY = {name: {**card, "hours": "24h"} for name, card in CARDS.items()}
+
+
+def story(night: Night, unit: int = 1) -> str:
+    found = sorted((minute // unit, NAMES[who]) for minute, who in night.happened())
+    minutes: dict[int, list[str]] = {}
+    for minute, who in found:
+        minutes.setdefault(minute, []).append(who)
+    return "; ".join(f"{minute} {', '.join(who)}" for minute, who in minutes.items())
+
+
+def at(desk: Desk, hour: int, zone: int = 11) -> None:
+    """The clock stands at this hour of the day in Vanuatu, the next time that it comes."""
+    day = 24 * 60 * MINUTE
+    now = desk.database.now()
+    there = (now + zone * 60 * MINUTE) % day
+    desk.database.offset += (hour * 60 * MINUTE - there) % day
+
+
+@pytest.mark.rule("S-39")
+def test_a_night_of_p1(desk: Desk) -> None:
+    at(desk, 23)
+    desk.file(CHAIN)
+    night = Night(desk)
+    night.until(91)
+    assert story(night) == (
+        "5 duty officer; "
+        "15 → two; "
+        "30 supervisor, supervisor of two; "
+        "45 supervisor, supervisor of two; "
+        "60 on call, supervisor, supervisor of two, → three; "
+        "75 on call, second on call, supervisor, supervisor of three, supervisor of two; "
+        "90 on call, second on call, supervisor, supervisor of three, supervisor of two"
+    )
+
+
+@pytest.mark.rule("S-39")
+def test_a_night_of_p2(desk: Desk) -> None:
+    at(desk, 23)
+    desk.file(CHAIN, priority="P2")
+    night = Night(desk)
+    night.until(8 * 60 + 1, step=5)
+    assert story(night) == (
+        "30 duty officer; "
+        "60 → two; "
+        "120 supervisor, supervisor of two; "
+        "240 on call, supervisor, supervisor of two, → three; "
+        "360 on call, second on call, supervisor, supervisor of three, supervisor of two; "
+        "480 on call, second on call, supervisor, supervisor of three, supervisor of two"
+    )
+
+
+@pytest.mark.rule("S-39")
+def test_five_days_of_p3_in_hours(desk: Desk) -> None:
+    """Filed at 8 in the evening: 12 h later is 8 in the morning, and what falls into a night waits for 7."""
+    at(desk, 20)
+    desk.file(CHAIN, priority="P3")
+    night = Night(desk, land(ALL_DAY))
+    night.until(5 * 24 * 60, step=60)
+    assert story(night, 60) == (
+        "12 duty officer; "
+        "24 → two; "
+        "36 supervisor, supervisor of two; "
+        "60 supervisor, supervisor of two; "
+        "72 → three; "
+        "83 on call; "  # 72 h are at 20:00: at night nobody is woken for what can wait
+        "84 supervisor, supervisor of three, supervisor of two; "
+        "107 on call, second on call; "
+        "108 supervisor, supervisor of three, supervisor of two"
+    )
+
+
+@pytest.mark.rule("S-39")
+def test_two_weeks_of_p4_in_hours(desk: Desk) -> None:
+    at(desk, 9)
+    desk.file(CHAIN, priority="P4")
+    night = Night(desk, land(ALL_DAY))
+    night.until(15 * 24 * 60, step=120)
+    assert story(night, 60) == (
+        "48 duty officer; "
+        "96 → two; "
+        "120 supervisor, supervisor of two; "
+        "168 on call, → three; "
+        "288 supervisor, supervisor of three, supervisor of two; "
+        "336 on call, second on call"
+    )
+
+
+@pytest.mark.parametrize("handling", ["accepted", "in_progress", "closed"])
+def test_a_person_ends_it_for_all_desks(desk: Desk, handling: str) -> None:
+    desk.file(CHAIN)
+    night = Night(desk)
+    night.until(20)
+    night.handle(TWO, handling)
+    night.until(300, step=5)
+    assert story(night) == "5 duty officer; 15 → two"
+    with desk.database.read() as connection:
+        assert connection.execute(select(t.step).where(t.step.c.done_at.is_(None))).first() is None
+
+
+def test_two_clocks_do_each_step_once(desk: Desk) -> None:
+    desk.file(CHAIN)
+    one, two = Night(desk), Night(desk)
+    for minute in range(92):
+        one.until(minute)
+        two.until(minute)
+    both = sorted([*one.happened(), *two.happened()])
+    alone = Night(desk)
+    alone.given, alone.told = [*one.given, *two.given], [*one.told, *two.told]
+    assert len(both) == len(set(both))
+    assert story(alone).startswith("5 duty officer; 15 → two; 30 supervisor, supervisor of two; 45 supervisor")
+
+
+def test_a_clock_that_was_away_does_what_it_missed_once(desk: Desk) -> None:
+    desk.file(CHAIN)
+    night = Night(desk)
+    night.until(0)
+    desk.database.offset += 200 * MINUTE
+    night.until(226)
+    assert story(night).startswith("200 duty officer, on call, supervisor, → three, → two; 210 on call, second on call")
+    assert "225 on call, second on call" in story(night)
+
+
+def test_one_that_declines_is_asked_no_more_and_the_others_are(desk: Desk) -> None:
+    desk.file(CHAIN)
+    night = Night(desk)
+    night.until(16)
+    night.handle(ONE, "rejected")
+    night.until(31)
+    assert story(night) == "5 duty officer; 15 → two; 30 supervisor of two"
+
+
+def test_an_incomplete_report_goes_to_no_second_hotline(desk: Desk) -> None:
+    desk.file(((ONE, "primary"),), completeness="incomplete")
+    night = Night(desk)
+    night.until(61)
+    assert story(night) == "5 duty officer; 30 supervisor; 45 supervisor; 60 on call, supervisor"
+
+
+@pytest.mark.rule("S-26")
+def test_who_was_left_out_is_asked_at_no_step(desk: Desk) -> None:
+    """The reporter saw two and left one of them out: its card is the first one's backup all the same."""
+    desk.file(((ONE, "primary"), (THREE, "fallback")))
+    night = Night(desk)
+    night.until(120)
+    assert {hotline for _, hotline, _ in night.given} == {THREE}
+    assert "two" not in story(night)
+
+
+def test_a_rise_begins_the_quicker_clock(desk: Desk) -> None:
+    at(desk, 9)
+    desk.file(CHAIN, priority="P3")
+    night = Night(desk)
+    night.until(60, step=10)
+    [report] = desk.reports()
+    pending.put_pending(
+        desk.database, desk.sealed(CHAIN, before=report, revision=2, priority="P1"), "update", desk.database.now()
+    )
+    for key in maturing.mature(desk.database):
+        maturing.file_pending(desk.database, key)
+    night.until(91)
+    assert story(night) == "65 duty officer; 75 → two; 90 supervisor, supervisor of two"
+
+
+def closed(*names: str, **more: Any) -> dict[str, dict[str, Any]]:
+    """These desks read on no day of this century's first half."""
+    never = {"hours": "daily 08:00-17:00", "holidays": "2001-01-01..2050-12-31"}
+    return {name: {**card, **(never if name in names else {}), **more} for name, card in CARDS.items()}
+
+
+@pytest.mark.parametrize(
+    ("shut", "priority", "given"),
+    [
+        ((ONE,), "P1", [(0, TWO, "CLOSED_NOW")]),
+        ((ONE,), "P2", [(0, TWO, "CLOSED_NOW")]),
+        ((ONE,), "P3", []),
+        ((ONE, TWO), "P1", [(0, THREE, "CLOSED_NOW")]),
+        ((ONE, TWO, THREE), "P1", []),
+        ((TWO,), "P1", []),
+    ],
+)
+def test_a_desk_that_is_closed_and_who_is_open(
+    desk: Desk, shut: tuple[str, ...], priority: str, given: list[tuple[int, str, str]]
+) -> None:
+    desk.file(CHAIN, priority=priority)
+    night = Night(desk, land(closed(*shut)))
+    night.until(4)
+    assert night.given == given
+
+
+def test_what_is_urgent_goes_to_the_backup_that_is_awake(desk: Desk) -> None:
+    desk.file(CHAIN)
+    night = Night(desk, land(closed(TWO)))
+    night.until(16)
+    assert night.given == [(15, THREE, "NO_ACK")]
+
+
+def test_p1_rings_a_closed_desk_all_the_same(desk: Desk) -> None:
+    at(desk, 2)
+    desk.file(CHAIN)
+    night = Night(desk, land(closed(ONE, TWO, THREE)))
+    night.until(5)
+    assert story(night) == "5 duty officer"
+
+
+@pytest.mark.parametrize(("zone", "told"), [("Pacific/Port_Moresby", 12 * 60), ("Pacific/Bougainville", 23 * 60)])
+def test_the_night_is_the_desks_own(desk: Desk, zone: str, told: int) -> None:
+    """Filed at 07:00 in Port Moresby: twelve hours later it is 19:00 there, and 20:00 in Bougainville."""
+    at(desk, 7, zone=10)
+    desk.file(CHAIN, priority="P3")
+    cards = {name: {**card, "time_zone": zone} for name, card in CARDS.items()}
+    night = Night(desk, land(cards))
+    night.until(26 * 60, step=30)
+    assert [minute for minute, who in night.happened() if who == OFFICER] == [told]
+
+
+def test_what_can_wait_waits_for_the_desk_to_open(desk: Desk) -> None:
+    at(desk, 15)
+    desk.file(CHAIN, priority="P3")
+    night = Night(desk, land({**CARDS, ONE: {**CARDS[ONE], "hours": "daily 08:00-16:30"}}))
+    night.until(18 * 60, step=30)
+    assert story(night, 60) == "17 duty officer", "due at 3 in the morning, and it opens at 8"
+
+
+def test_a_countrys_own_times(desk: Desk) -> None:
+    desk.file(CHAIN)
+    night = Night(desk, land(clocks={"P1": {"desk": 2, "backup": 4, "acknowledged": 4}}))
+    night.until(16)
+    assert story(night) == "2 duty officer; 4 → two"
+
+
+@pytest.mark.rule("S-39")
+def test_a_dead_number_is_tried_again_and_the_operator_hears_of_it(desk: Desk) -> None:
+    desk.file(CHAIN)
+    night = Night(desk)
+    night.dead = {OFFICER}
+    night.until(8)
+    assert story(night) == ""
+    assert [(alert.about, alert.why) for alert in night.worries] == [(ONE, "not_told")] * 4
+    night.dead.clear()
+    night.until(9)
+    assert story(night) == "9 duty officer"
+
+
+@pytest.mark.rule("S-39")
+def test_the_first_on_call_cannot_be_reached_and_the_second_is(desk: Desk) -> None:
+    desk.file(CHAIN)
+    night = Night(desk)
+    night.dead = {ON_CALL, LEAD, "lead@two.example", "lead@three.example"}
+    night.until(61)
+    assert "60 second on call" in story(night)
+
+
+def test_a_desk_that_has_not_got_it_is_not_asked_to_open(desk: Desk) -> None:
+    desk.file(CHAIN)
+    night = Night(desk)
+    night.until(6, delivers=False)
+    assert story(night) == ""
+
+
+def test_the_words_of_an_alert(desk: Desk) -> None:
+    at(desk, 10)
+    desk.file(CHAIN)
+    [report] = desk.reports()
+    night = Night(desk)
+    night.until(61)
+    said = {one.who: one.said for one in night.told}
+    end = report.report_id[-6:]
+    assert said[OFFICER].sms == f"Report {end}, P1, waits since 10:00. Please open your desk."
+    assert said[LEAD].text.startswith(said[OFFICER].sms)
+    assert said[ON_CALL].sms == (f"Report {end}, P1, waits since 10:00. Nobody has taken it on. Next: tokaut watch")
+    assert "Given to: vu-pikinini (delivered), vu-womens-centre (delivered)" in said[ON_CALL].text
+    assert all(len(one.sms) <= 154 for one in said.values()), "with DRILL before it, one SMS"
+
+
+def test_a_step_that_is_taken_on_meanwhile_tells_nobody(desk: Desk) -> None:
+    """Between the look and the claim a person has it."""
+    desk.file(CHAIN)
+    night = Night(desk)
+    night.until(4)
+    desk.database.offset += MINUTE
+    [due] = [one for one in steps.due(desk.database) if one.step == "desk"]
+    night.handle(ONE, "accepted")
+    night.ladder._tell(due)
+    assert story(night) == ""

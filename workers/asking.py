@@ -1,0 +1,72 @@
+"""Whom a step of the ladder asks: pure, on how a report waits and what its country file says.
+
+Only hotlines that the reporter saw before Send are in `left`, and none that was left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reports import desks
+from reports.clocks import BACKUP, CLOSED, DESK, URGENT
+from reports.country import Country
+from reports.hotline import Hotline
+from reports.store.steps import Waiting
+
+PASSED, NOBODY = "passed", "nobody"
+WHY = {CLOSED: "CLOSED_NOW"}
+
+
+def next_hotline(step: str, waiting: Waiting, country: Country, now: int) -> tuple[str, str]:
+    """(the hotline that gets it too, why); or ("", what the step came to) where none does."""
+    if step == CLOSED:
+        return _open_one(waiting, country, now)
+    if not waiting.left:
+        return "", NOBODY
+    for hotline in _preferred(step, waiting, country, now):
+        if hotline in waiting.left:
+            return hotline, "NO_ACK"
+    return waiting.left[0], "NO_ACK"
+
+
+def _open_one(waiting: Waiting, country: Country, now: int) -> tuple[str, str]:
+    """Nobody waits for the morning: with all closed that have it, the first that is open gets it too."""
+    if any(is_open(country, one.hotline, now) for one in waiting.given if one.handling != "rejected"):
+        return "", PASSED
+    found = next((hotline for hotline in waiting.left if is_open(country, hotline, now)), "")
+    return (found, WHY[CLOSED]) if found else ("", NOBODY)
+
+
+def _preferred(step: str, waiting: Waiting, country: Country, now: int) -> Iterator[str]:
+    """Whom the card of the first desk names; what is urgent rather goes to who is awake."""
+    card = country.hotlines[waiting.given[0].hotline].card if _known(waiting, country) else None
+    named = "" if card is None else (card.backup if step == BACKUP else card.regional)
+    if waiting.priority not in URGENT:
+        yield named
+        return
+    awake = [hotline for hotline in waiting.left if is_open(country, hotline, now)]
+    if named in awake:
+        yield named
+    yield from awake
+    yield named
+
+
+def _known(waiting: Waiting, country: Country) -> bool:
+    return bool(waiting.given) and waiting.given[0].hotline in country.hotlines
+
+
+def is_open(country: Country, hotline: str, now: int) -> bool:
+    found = country.hotlines.get(hotline)
+    return found is not None and desks.desk(found.card, country.time_zone).is_open(now)
+
+
+def silent(waiting: Waiting, country: Country) -> list[Hotline]:
+    """The desks that have it and have said nothing."""
+    there = (one.hotline for one in waiting.given if one.state == "delivered" and one.handling == "none")
+    return [country.hotlines[hotline] for hotline in there if hotline in country.hotlines]
+
+
+def people(step: str, hotline: Hotline, country: Country, now: int) -> tuple[str, ...]:
+    if step == DESK:
+        return desks.duty(hotline.card, country.time_zone, now)
+    return hotline.card.supervisor

@@ -1,0 +1,156 @@
+"""Climbs the ladder of each report that nobody takes on: asks the same desk again, then others, then wakes people.
+
+What gives a report to another hotline is done in the clock's own thread; people are told in another one, each step
+claimed before, so that a slow mail server holds up nothing and two clocks tell once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+import structlog
+
+from reports.clocks import CLOCKS, DESK, GIVES, MINUTE, OPERATOR, TELLS, Clock, clocks
+from reports.country import Countries, Country
+from reports.desks import desk
+from reports.hours import Desk, read_zone
+from reports.store import steps
+from reports.store.database import Away, Database
+from reports.store.steps import Step, Waiting
+from workers import asking, reminders
+from workers.alerts import OTHERS, Alert
+from workers.metrics import Metrics
+from workers.own import Own
+from workers.pager import Pager
+from workers.tell import Teller
+
+HELD = 120  # seconds for telling everybody of one step; then it is free again
+AFTER_FAILURE = MINUTE
+LATE = 2 * MINUTE
+NOT_THERE, NOBODY, PASSED, TOLD = "not_there", asking.NOBODY, asking.PASSED, "told"
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Ladder:
+    """`worry`: what the operator is told of; `put`: hurries deliveries along."""
+
+    database: Database
+    countries: Countries
+    teller: Teller
+    pager: Pager
+    metrics: Metrics
+    worry: Callable[[Alert], None]
+    put: Callable[[Iterable[tuple[str, str]]], None]
+    own: Own = field(default_factory=lambda: Own(1))
+
+    def climb(self) -> None:
+        """All that is due. Raises Away."""
+        for report_id, priority, iso in steps.unclocked(self.database):
+            steps.begin(self.database, report_id, priority, self._clocks(iso)[priority])
+        steps.stop(self.database)
+        due = steps.due(self.database)
+        for step in due:
+            if step.step in GIVES:
+                self._give(step)
+            elif step.step not in TELLS:
+                self._done(step, PASSED)
+        told = [step for step in due if step.step in TELLS]
+        if told:
+            self.own.do(lambda: self._tell_all(told))
+
+    def figures(self) -> None:
+        """For the monitor. Raises Away."""
+        overdue = steps.overdue(self.database)
+        for priority in CLOCKS:
+            self.metrics.overdue.labels(priority).set(overdue.get(priority, 0))
+        self.metrics.late.set(steps.late(self.database, LATE))
+
+    def finish(self) -> None:
+        self.own.finish()
+
+    def _clocks(self, iso: str) -> Mapping[str, Clock]:
+        country = self.countries.get(iso)
+        return clocks(country.clocks) if country else CLOCKS
+
+    def _give(self, step: Step) -> None:
+        waiting, country = self._found(step)
+        hotline, why = ("", NOBODY) if country is None else self._next(step, waiting, country)
+        if not hotline:
+            self._done(step, why)
+            return
+        made = steps.give(self.database, step, hotline, why)
+        if made:
+            self.metrics.steps.labels(step.step, "given").inc()
+            log.warning("step_given", report_id=step.report_id, hotline=hotline, priority=step.priority)
+            self.put([made])
+
+    def _done(self, step: Step, came_to: str, again: int | None = None) -> None:
+        steps.done(self.database, step, came_to, again)
+        self.metrics.steps.labels(step.step, came_to).inc()
+
+    def _next(self, step: Step, waiting: Waiting, country: Country) -> tuple[str, str]:
+        return asking.next_hotline(step.step, waiting, country, self.database.now())
+
+    def _found(self, step: Step) -> tuple[Waiting, Country | None]:
+        waiting = steps.waiting(self.database, step.report_id)
+        return waiting, self.countries.get(waiting.country)
+
+    def _tell_all(self, due: list[Step]) -> None:
+        try:
+            for step in due:
+                self._tell(step)
+        except Away:
+            log.warning("database_away")
+
+    def _tell(self, step: Step) -> None:
+        waiting, country = self._found(step)
+        now = self.database.now()
+        until = self._asleep_until(step, waiting, country, now)
+        if until > now:
+            steps.put_off(self.database, step, until)
+        elif steps.claim(self.database, step, HELD):
+            came_to = self._say(step, waiting, country, now)
+            if came_to:
+                again = self._clocks(waiting.country)[step.priority].again(step.step, step.due_at, now)
+                self._done(step, came_to, again)
+            else:
+                steps.put_off(self.database, step, now + AFTER_FAILURE)
+
+    def _asleep_until(self, step: Step, waiting: Waiting, country: Country | None, now: int) -> int:
+        """What can wait wakes nobody: by the clock of the first desk, or of the country for who is on call."""
+        if country is None or not CLOCKS[step.priority].quiet:
+            return now
+        silent = asking.silent(waiting, country)
+        if step.step == OPERATOR or not silent:
+            return Desk(read_zone(country.time_zone)).may_tell(now)
+        return desk(silent[0].card, country.time_zone).may_tell(now)
+
+    def _say(self, step: Step, waiting: Waiting, country: Country | None, now: int) -> str:
+        """What the step came to; empty where somebody was to be told and nobody could be."""
+        if step.step == OPERATOR or country is None:
+            said = reminders.to_operator(waiting, country, now)
+            most = step.round + 1  # each time one more of those on call
+            return TOLD if self.teller.say(self.teller.contacts, said, most) else ""
+        silent = asking.silent(waiting, country)
+        if not silent:
+            return NOT_THERE
+        came = {self._say_at(step, waiting, country, hotline.id, now) for hotline in silent}
+        return next((one for one in (TOLD, "", NOBODY) if one in came), NOBODY)
+
+    def _say_at(self, step: Step, waiting: Waiting, country: Country, hotline: str, now: int) -> str:
+        listed = country.hotlines[hotline]
+        people = asking.people(step.step, listed, country, now)
+        if step.step == DESK and hotline in self.pager.enlisted:
+            if self.pager.again(step.report_id, hotline):
+                return TOLD
+            people = tuple(one for one in people if "@" in one)
+        if not people:
+            return NOBODY
+        said = reminders.to_desk(waiting, listed, country, now)
+        if self.teller.say(people, said, step.round + 1):
+            return TOLD
+        self.worry(Alert(hotline, "not_told", step.priority, OTHERS["not_told"]))
+        return ""

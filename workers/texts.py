@@ -1,0 +1,58 @@
+"""One SMS of ours that nobody has asked for: to a duty phone, to who is on call. Sealed and sent as any other."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from reports.clocks import SECOND
+from reports.keyfolder import SENDER, KeyFault, load_public
+from reports.sealing import Context, seal
+from reports.store import messages, sms_out
+from reports.store.database import Database
+from reports.store.messages import Outgoing
+from workers.sms import Texter
+
+LIVES = 600 * SECOND
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """By which of our channels, and from which number of ours."""
+
+    channel: str
+    sender: str
+
+
+def sealed(database: Database, keys: Path, line: Line, to: str, *, said: str, mode: str) -> Outgoing:
+    """Raises KeyFault."""
+    sms_id, now = str(uuid.uuid4()), database.now()
+    body = json.dumps({"to": to, "from": line.sender, "text": said}).encode()
+    box = seal(load_public(keys, [SENDER])[SENDER], Context(mode, sms_id, 1, SENDER), b"", body)
+    return Outgoing(sms_id, line.channel, mode, box.key_id, box.wrap, box.sealed, now, now + LIVES)
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    database: Database
+    texter: Texter
+    keys: Path
+    mode: str
+    line: Line
+
+    def send(self, to: str, said: str) -> bool:
+        """True once a provider has taken it. What it may take later goes out all the same. Raises Away."""
+        try:
+            sms = sealed(self.database, self.keys, self.line, to, said=said, mode=self.mode)
+        except KeyFault:
+            log.error("key_missing")
+            return False
+        messages.put_outgoing(self.database, sms)
+        self.texter.send(sms.id)
+        return sms_out.state(self.database, sms.id) == "sent"
