@@ -22,8 +22,9 @@ from tokaut.phone import phone
 from tokaut.redis import redis
 from tokaut.restore import restore
 from tokaut.roles import roles
-from tokaut.statistics import statistics
 from tokaut.staff import staff
+from tokaut.statistics import statistics
+from tokaut.watch import watch
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -34,7 +35,7 @@ def main() -> None:
     \b
     First:    tokaut demo               watch it work, on this machine alone
     Then:     tokaut check              what is still missing, and what to do about it
-    Running:  tokaut deliveries list    what has not reached its hotline yet
+    Running:  tokaut watch              what nobody has taken on, and the one thing to do next
     Writing:  tokaut flows play         walk through a conversation, without any server
 
     Settings come from the environment; docs/operating.md lists them. Each command's --help has an example.
@@ -48,6 +49,7 @@ for command in (
     roles,
     migrate,
     redis,
+    watch,
     deliveries,
     hotline,
     export,

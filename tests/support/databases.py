@@ -35,6 +35,7 @@ SET_ROLE: dict[str, LiteralString] = {
             "letters",
             "answering",
             "steps",
+            "watching",
             "telling",
             "leases",
             "orders",

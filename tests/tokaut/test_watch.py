@@ -1,0 +1,195 @@
+"""`tokaut watch`: what waits, what its clock has left, and the one thing to do next."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from rich.console import Console
+from sqlalchemy import update
+
+from reports.clocks import CLOCKS, DAY, HOUR, MINUTE, SECOND
+from reports.store import leases, outbox, steps
+from reports.store import tables as t
+from reports.store.database import Away
+from reports.store.outbox import Failure
+from reports.store.watching import Sending, Watched
+from tests.support.databases import with_tables
+from tests.workers.filings import ONE, TWO, WORDS, Desk
+from tokaut import watch
+from tokaut.__main__ import main
+from tokaut.watched import ALL_IN_TIME, NO_CLOCK, NOTHING, ago, line, todo
+
+NOW = 1_800_000_000 * SECOND
+LEGS = ((ONE, "primary"), (TWO, "fallback"))
+
+
+def waits(
+    *sendings: Sending, priority: str = "P1", age: int = 3 * MINUTE, step: str = "desk", complete: bool = True
+) -> Watched:
+    since = NOW - age
+    by = since + CLOCKS[priority].acknowledged
+    given = sendings or (Sending(ONE, "delivered", "none", "delivered"),)
+    report_id = "01a21511-203d-76f0-8a35-c1ee502b02e4"
+    return Watched(report_id, priority, complete, since, by, step, since + CLOCKS[priority].desk, given)
+
+
+@pytest.mark.parametrize(
+    ("one", "said"),
+    [
+        (waits(), "P1 3 min | vu-pikinini has it | 12 min left | same desk again in 2 min | good"),
+        (waits(age=12 * MINUTE), "P1 12 min | vu-pikinini has it | 3 min left | same desk again now | soon"),
+        (waits(age=20 * MINUTE), "P1 20 min | vu-pikinini has it | 5 min over | same desk again now | late"),
+        (
+            waits(age=HOUR, priority="P3"),
+            "P3 60 min | vu-pikinini has it | 23 h left | same desk again in 11 h | good",
+        ),
+        (
+            waits(Sending(ONE, "refused", "none", "refused"), Sending(TWO, "delivered", "rejected", "delivered")),
+            "P1 3 min | vu-pikinini refused, vu-womens-centre declined | 12 min left | same desk again in 2 min | good",
+        ),
+    ],
+)
+def test_a_line(one: Watched, said: str) -> None:
+    found = line(one, NOW)
+    how = "late" if found.late else "soon" if found.soon else "good"
+    assert f"{found.priority} {found.waits} | {found.desks} | {found.left} | {found.following} | {how}" == said
+
+
+def test_an_incomplete_one_says_so() -> None:
+    assert line(waits(complete=False), NOW).report.endswith("02e4 INCOMPLETE")
+
+
+@pytest.mark.parametrize(
+    ("waiting", "led", "said"),
+    [
+        ([], NOW, NOTHING),
+        ([], None, NO_CLOCK),
+        ([waits()], NOW - 61 * SECOND, NO_CLOCK),
+        ([waits()], NOW - 59 * SECOND, ALL_IN_TIME),
+        ([waits(age=20 * MINUTE)], NOW, "02e4: call vu-pikinini. Nobody has taken it on for 20 min."),
+        (
+            [waits(Sending(ONE, "due", "none", "locked_out"))],
+            NOW,
+            "02e4: call vu-pikinini, it has not got it. The hotline does not let us in.",
+        ),
+        ([waits(Sending(ONE, "due", "none", "timeout"), age=59 * SECOND)], NOW, ALL_IN_TIME),
+        ([waits(Sending(ONE, "due", "none", "timeout"))], NOW, "it has not got it. It does not answer."),
+        ([waits(Sending(ONE, "parked", "none", "parked"))], NOW, "02e4: no hotline can take it."),
+        ([waits(Sending(ONE, "delivered", "rejected", ""))], NOW, "02e4: no hotline can take it."),
+        ([waits(), waits(age=16 * MINUTE)], NOW, "Nobody has taken it on for 16 min."),
+    ],
+)
+def test_the_one_thing_to_do(waiting: list[Watched], led: int | None, said: str) -> None:
+    assert said in todo(waiting, NOW, led)
+
+
+@pytest.mark.parametrize(
+    ("time", "said"),
+    [
+        (0, "0 s"),
+        (59 * SECOND, "59 s"),
+        (60 * SECOND, "1 min"),
+        (119 * MINUTE, "119 min"),
+        (2 * HOUR, "2 h"),
+        (3 * DAY, "3 d"),
+    ],
+)
+def test_how_long(time: int, said: str) -> None:
+    assert ago(time) == said
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    made = Desk.at(with_tables(f"sqlite:///{tmp_path / 'tokaut.db'}"), tmp_path / "keys")
+    yield made
+    made.database.close()
+
+
+def begin(desk: Desk) -> None:
+    leases.take(desk.database, "clock", "here/clock-1/a", 15)
+    for report_id, priority, _ in steps.unclocked(desk.database):
+        steps.begin(desk.database, report_id, priority, CLOCKS[priority])
+
+
+def once(tmp_path: Path, *, later: int = 0) -> str:
+    env = {"TOKAUT_DATA": str(tmp_path), "TOKAUT_CLOCK_OFFSET": str(later)}
+    result = CliRunner().invoke(main, ["watch", "--once"], env=env)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.mark.rule("S-27")
+def test_once_the_most_urgent_first_and_not_a_word(desk: Desk, tmp_path: Path) -> None:
+    for priority in ("P4", "P1", "P2", "P1"):
+        desk.file(LEGS, priority=priority)
+    begin(desk)
+    said = once(tmp_path)
+    assert re.findall(r"^ ?(P\d)", said, re.MULTILINE) == ["P1", "P1", "P2", "P4"]
+    assert said.count("vu-pikinini due") == 4
+    for report in desk.reports():
+        assert report.report_id in said
+    assert WORDS not in said
+    assert "\x1b" not in said, "plain text"
+
+
+def test_what_a_person_has_waits_no_more(desk: Desk, tmp_path: Path) -> None:
+    desk.file(LEGS)
+    begin(desk)
+    with desk.database.write() as connection:
+        connection.execute(update(t.delivery).values(state="delivered", handling="accepted"))
+    assert once(tmp_path).strip() == NOTHING
+
+
+def test_no_clock_is_said_first(desk: Desk, tmp_path: Path) -> None:
+    desk.file(LEGS)
+    assert once(tmp_path).startswith(NO_CLOCK)
+
+
+def test_a_hotline_that_lets_nobody_in(desk: Desk, tmp_path: Path) -> None:
+    [first] = desk.file(LEGS)
+    begin(desk)
+    leased = outbox.lease(desk.database, first, "w/urgent/1")
+    assert leased is not None
+    outbox.failed(desk.database, leased, Failure("locked_out", 401, 5 * SECOND), "w/urgent/1", "worker")
+    with desk.database.write() as connection:
+        connection.execute(update(t.lease).values(until=t.lease.c.until + HOUR))
+    assert "call vu-pikinini, it has not got it. The hotline does not let us in." in once(tmp_path, later=90)
+
+
+def test_many_wait_and_as_many_are_shown_as_fit(desk: Desk) -> None:
+    for _ in range(4):
+        desk.file(LEGS)
+    begin(desk)
+    sight = watch.look(desk.database, at_most=3)
+    assert (len(sight.lines), sight.hidden) == (3, 1)
+    console = Console(width=160, record=True)
+    console.print(watch._drawn(sight))
+    assert "and 1 more" in console.export_text()
+
+
+def test_a_database_that_goes_away_is_looked_for_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = watch._looks(desk.database, Console(width=120, height=40))
+    with monkeypatch.context() as gone:
+        gone.setattr(watch.watching, "waiting", _away)
+        console = Console(record=True, width=120)
+        console.print(next(looks))
+        assert "The database does not answer (refused)." in console.export_text()
+    console.print(next(looks))
+    assert NO_CLOCK in console.export_text()
+
+
+def _away(*_: object) -> None:
+    raise Away("refused")
+
+
+def test_ctrl_c_ends_it(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(watch.time, "sleep", stop)
+    result = CliRunner().invoke(main, ["watch"], env={"TOKAUT_DATA": str(tmp_path)})
+    assert result.exit_code == 0, result.output

@@ -1,0 +1,95 @@
+"""`tokaut watch`: what waits for a person, what its clock has left, and the one thing to do next. Ids only."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+import click
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from reports.hardening import harden
+from reports.store import sweeping, watching
+from reports.store.database import Away, Database
+from tokaut.opened import opened
+from tokaut.watched import Line, line, todo
+
+COLUMNS = ("", "report", "waits", "hotlines", "to be taken on", "next")
+ONCE_WIDTH = 160
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """One look. `hidden`: how many more wait than are shown."""
+
+    lines: tuple[Line, ...]
+    todo: str
+    hidden: int = 0
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="One look as plain text, for a script or a narrow line, then stop.")
+@click.option("--every", default=5, show_default=True, type=click.IntRange(1, 600), help="Seconds between two looks.")
+def watch(once: bool, every: int) -> None:
+    """Show what nobody has taken on, the most urgent and then the oldest first, and the one thing to do next.
+
+    Each line: how urgent, the report's id, since when it waits, which hotlines have it, how long until a person must
+    have taken it on, and what happens next by itself. Never a word of a report. Ctrl-C ends it.
+
+    \b
+    Example:  tokaut watch
+              tokaut watch --once
+    """
+    harden()
+    with opened() as (database, _):
+        if once:
+            sight = look(database, at_most=200)
+            Console(width=ONCE_WIDTH, no_color=True, highlight=False, force_terminal=False).print(_drawn(sight))
+            return
+        with suppress(KeyboardInterrupt):
+            _watch(database, every)
+
+
+def _watch(database: Database, every: int) -> None:
+    with Live(screen=True, auto_refresh=False) as live:
+        for drawn in _looks(database, live.console):
+            live.update(drawn, refresh=True)
+            time.sleep(every)
+
+
+def _looks(database: Database, console: Console) -> Iterator[RenderableType]:
+    """A database that is away is said, and looked for again."""
+    while True:
+        try:
+            yield _drawn(look(database, at_most=max(1, console.size.height - 6)))
+        except Away as away:
+            yield Text(
+                f"The database does not answer ({away}). Callers are served from the spool. Start it.", "bold red"
+            )
+
+
+def look(database: Database, at_most: int) -> Sight:
+    """Raises Away."""
+    waiting, count = watching.waiting(database, at_most)
+    now = database.now()
+    said = todo(waiting, now, sweeping.led_until(database, "clock"))
+    return Sight(tuple(line(one, now) for one in waiting), said, count - len(waiting))
+
+
+def _drawn(sight: Sight) -> RenderableType:
+    parts: list[RenderableType] = [Text(sight.todo, "bold")]
+    if sight.lines:
+        table = Table(*COLUMNS, box=box.SIMPLE, pad_edge=False)
+        for one in sight.lines:
+            cells = (one.priority, one.report, one.waits, one.desks, one.left, one.following)
+            table.add_row(*map(Text, cells), style="bold red" if one.late else "yellow" if one.soon else "")
+        parts.append(table)
+    if sight.hidden:
+        parts.append(Text(f"and {sight.hidden} more"))
+    return Group(*parts)
