@@ -9,7 +9,8 @@ from collections.abc import Mapping
 import structlog
 from flask import Flask
 
-from console import staff_side, web
+from console import call_back, staff_side, web
+from console.callers import callers
 from console.parts import Parts
 from reports import country, keyfolder, logs
 from reports.hardening import harden
@@ -37,12 +38,15 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
     logs.start("console")
     logs.hook()
     logs.adopt(("gunicorn.error",))
+    given = os.environ if environ is None else environ
     try:
-        parts = _read(os.environ if environ is None else environ)
+        parts = _read(given)
     except WRONG as error:
         sys.exit(str(error))
     app = web.make()
     app.extensions["tokaut"] = parts
+    listed = [hotline for one in parts.countries for hotline in one.hotlines.values()]
+    call_back.attach(app, parts, callers(given, listed))
     staff_side.attach(app, parts)
     log.info("started")
     return app

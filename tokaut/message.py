@@ -7,15 +7,12 @@ import sys
 
 import click
 
-from flows.staff_words import look
+from console import words as writing
 from reports.country import Country, CountryError, load_all
 from reports.hardening import harden
-from reports.numbers import may_be_said
-from reports.sealing import seal_answer
 from reports.store import answering
 from reports.store.answering import Letterbox
 from reports.store.database import Database
-from reports.store.filing import new_id
 from tokaut import checks
 from tokaut.opened import opened
 from tokaut.plain import Plain
@@ -54,9 +51,7 @@ def put(report_id: str, hotline: str | None, anyway: bool) -> None:
         box = _box(database, report_id)
         writer = _writer(box, hotline)
         _refuse(words, _country(box), anyway=anyway)
-        answer_id = new_id(database.now())
-        sealed = seal_answer(box.public_key or b"", box.mode, report_id, answer_id, words)
-        answering.answer(database, answering.Sealed(answer_id, report_id, writer, sealed), actor)
+        answering.answer(database, writing.sealed_answer(box, report_id, writer, words, database.now()), actor)
     click.echo(f"Put for the reporter of {report_id}, as words of {writer}. Code and PIN open it, and nothing else.")
 
 
@@ -75,10 +70,8 @@ def _box(database: Database, report_id: str) -> Letterbox:
         raise Plain(
             f"There is no report {report_id}. `tokaut deliveries list --state delivered` names those there are."
         )
-    if box.public_key is None:
-        raise Plain("No code was ever shown for this report, so nobody could read it; nothing was put.")
-    if not box.public_key:
-        raise Plain("The reporter has deleted it: the mailbox is closed; nothing was put.")
+    if why := writing.unreachable(box):
+        raise Plain(f"{why[0].upper()}{why[1:]}; nothing was put.")
     return box
 
 
@@ -98,11 +91,9 @@ def _country(box: Letterbox) -> Country:
 
 
 def _refuse(words: str, country: Country, *, anyway: bool) -> None:
-    names = {name for one in country.hotlines.values() for name in (one.name, one.screen_name)}
-    found = look(words, may_be_said(country), names)
-    refused = [one.why for one in found if one.refused]
-    asked = [] if anyway else [one.why for one in found if not one.refused]
-    if refused or asked:
-        lines = [f"Not put: {why}." for why in refused] + [f"Is this meant? {why}." for why in asked]
-        way = "Write it otherwise." if refused else "Write it otherwise, or put it with --anyway."
+    found = writing.check(words, country)
+    asked = () if anyway else found.asked
+    if found.refused or asked:
+        lines = [f"Not put: {why}." for why in found.refused] + [f"Is this meant? {why}." for why in asked]
+        way = "Write it otherwise." if found.refused else "Write it otherwise, or put it with --anyway."
         raise Plain("\n".join([*lines, way]))

@@ -8,14 +8,9 @@ from pathlib import Path
 TESTS = Path(__file__).parents[1]
 ROWS = {f"B-{n:02}" for n in range(1, 81)}
 
-CALL_BACKS = "hotlines cannot call back yet"
 CONSOLE = "there is no console yet"
 
 WAITING = {
-    "B-62": CALL_BACKS,
-    "B-63": CALL_BACKS,
-    "B-64": CALL_BACKS,
-    "B-65": CALL_BACKS,
     "B-69": "there is one language yet; the lint of catalogues comes with the second",
     "B-79": CONSOLE,
     "B-80": CONSOLE,

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from reports.store.database import Database
 from tests.support.console import Console
+from tests.support.desks import Desk, given, in_process
 from tokaut import demo_start
 from tokaut.demo_folder import DemoFolder
 from tokaut.demo_settings import Addresses, Plan, plan
 
-HOTLINES = ("vu-pikinini", "vu-womens-centre", "vu-police")
+HOTLINES = HOTLINE, OTHER, THIRD = ("vu-pikinini", "vu-womens-centre", "vu-police")
 
 
 @pytest.fixture
@@ -27,3 +29,18 @@ def console(made: Plan) -> Iterator[Console]:
     one = Console({**made.settings, "COUNTRIES": "vu"})
     yield one
     one.close()
+
+
+@pytest.fixture
+def database(console: Console) -> Database:
+    return console.parts.database
+
+
+@pytest.fixture
+def desk(made: Plan, console: Console) -> Desk:
+    return in_process(HOTLINE, made.secrets.hotlines[HOTLINE], console.http)
+
+
+@pytest.fixture
+def report(made: Plan, database: Database) -> str:
+    return given(database, made.folder.inside / "keys", [(HOTLINE, "primary"), (OTHER, "also"), (THIRD, "fallback")])

@@ -42,7 +42,6 @@ WAITING: Mapping[str, str] = {
     "X-14": CONSOLE,
     "X-15": CONSOLE,
     "X-16": CONSOLE,
-    "X-20": "hotlines do not call back yet",
     "X-28": CONSOLE,
     "X-29": "no SMS goes out unasked yet",
 }

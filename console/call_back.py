@@ -1,0 +1,115 @@
+"""`POST /hotlines/<hotline>/reports/<report_id>`: what a hotline's own system says about a report that it was given.
+
+Signature, size and age first; then the body; then the report, which has to be its own. All that follows happens
+together or not at all, once for each `webhook-id`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Any
+
+from flask import Flask, Response, request
+
+from console import words
+from console.callers import Callers
+from console.parts import Parts
+from console.said import NoJson, NotUnderstood, Said, read
+from console.words import Desk
+from reports.bodies import json_bytes
+from reports.country import Country
+from reports.handling import NEXT
+from reports.store import taking
+from reports.store.answering import Letterbox, Sealed
+from reports.store.database import Away
+from reports.store.taking import NotAllowed, NotGiven, Step
+
+MOST_BYTES = 64 * 1024
+ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+PLAIN = "text/plain; charset=utf-8"
+
+
+def attach(app: Flask, parts: Parts, callers: Callers) -> None:
+    door = Door(parts, callers)
+    app.add_url_rule(
+        "/hotlines/<hotline>/reports/<report_id>",
+        "call_back",
+        door.answer,
+        methods=["POST"],
+        provide_automatic_options=False,
+    )
+
+
+class Door:
+    def __init__(self, parts: Parts, callers: Callers) -> None:
+        self._parts = parts
+        self._callers = callers
+
+    def answer(self, hotline: str, report_id: str) -> Response:
+        body = _body()
+        if body is None:
+            return Response(status=413, content_type=PLAIN)
+        if not self._callers.vouch(hotline, dict(request.headers), body):
+            return Response("Not signed\n", 401, content_type=PLAIN)
+        try:
+            return self._take(hotline, report_id.lower(), read(body))
+        except NotGiven:
+            return Response("Not found\n", 404, content_type=PLAIN)
+        except Away:
+            return Response("Not now\n", 503, {"Retry-After": "10"}, content_type=PLAIN)
+        except (NotUnderstood, NotAllowed) as why:
+            return _refused(why)
+
+    def _take(self, hotline: str, report_id: str, said: Said) -> Response:
+        if not ID.fullmatch(report_id):
+            raise NotGiven
+        key = hashlib.sha256(f"{hotline}\0{request.headers['webhook-id']}".encode()).digest()
+        box, handling, has_come = taking.look(self._parts.database, hotline, report_id, key)
+        if has_come:
+            return _json(200, {"state": handling, "repeat": True})
+        desk = Desk(hotline, report_id, box, self._parts.keys[hotline], self._parts.database.now())
+        told, answer = self._written(desk, said.message)
+        kept = {"reason": said.reason, "answer": said.message if answer else None}
+        notes = tuple(desk.note(kind, text) for kind, text in kept.items() if text)
+        step = Step(hotline, report_id, said.state, f"staff:{hotline}/call-back", answer, notes, key)
+        return _json(200, {"state": taking.take(self._parts.database, step), **told})
+
+    def _written(self, desk: Desk, message: str | None) -> tuple[dict[str, Any], Sealed | None]:
+        """What the hotline is told about its message, and the message sealed. Raises NotUnderstood.
+
+        What may be right and looks wrong goes: a machine cannot be asked whether it is meant. It is told.
+        """
+        if message is None:
+            return {}, None
+        found = words.check(message.strip(), self._country(desk.box))
+        if found.refused:
+            raise NotUnderstood(" ".join(f"Nothing was kept, for the message: {why}." for why in found.refused))
+        if why := words.unreachable(desk.box):
+            return {"message": why}, None
+        return {"message": "sealed for the reporter", "remarks": found.asked}, desk.answer(message.strip())
+
+    def _country(self, box: Letterbox) -> Country:
+        found = next((one for one in self._parts.countries if one.iso == box.country), None)
+        if found is None:
+            raise NotUnderstood("The report's country is served here no more; send the state without a message.")
+        return found
+
+
+def _body() -> bytes | None:
+    """The raw body; None where it is too large, and then it is not read to its end."""
+    if (request.content_length or 0) > MOST_BYTES:
+        return None
+    raw: bytes = request.environ["wsgi.input"].read(MOST_BYTES + 1)
+    return raw if len(raw) <= MOST_BYTES else None
+
+
+def _refused(why: NotUnderstood | NotAllowed) -> Response:
+    """So that whoever builds the hotline's system sees what to do otherwise."""
+    if isinstance(why, NotAllowed):
+        return _json(409, {"error": "That cannot follow.", "state": why.before, "allowed": NEXT[why.before]})
+    return _json(400 if isinstance(why, NoJson) else 422, {"error": str(why)})
+
+
+def _json(status: int, what: dict[str, Any]) -> Response:
+    return Response(json_bytes(what) + b"\n", status, content_type="application/json")

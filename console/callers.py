@@ -1,0 +1,60 @@
+"""Which hotlines call back, and whether a call is theirs: Standard Webhooks, with the secret that signs what they get.
+
+Two secrets are valid while one is rotated. The time in a signature is compared with this host's own clock, by five
+minutes both ways, even where the clock was moved for a trial: the hotline signs by its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import structlog
+from standardwebhooks.webhooks import Webhook
+
+from reports.hotline import Hotline
+from reports.settings import Secret, attempt_hotlines, env, from_environment, reading
+
+WEBHOOK = "webhook"  # the kind of hotlines that have a secret with us
+
+log = structlog.get_logger()
+
+
+@from_environment
+class CallBack:
+    secret: Secret[tuple[str, ...]] = env(
+        "SECRET",
+        reading.webhook_secrets,
+        secret=True,
+        live=reading.not_the_demos,
+        make=reading.MAKE_WEBHOOK,
+        meaning="signs what this hotline gets; two while one is rotated, newest first",
+    )
+
+
+class Callers:
+    def __init__(self, secrets: Mapping[str, tuple[str, ...]]) -> None:
+        self._signers = {hotline: [Webhook(secret) for secret in given] for hotline, given in secrets.items()}
+
+    def vouch(self, hotline: str, headers: Mapping[str, str], body: bytes) -> bool:
+        """Whether this hotline signed it, now. Nothing of the body is read before that is known."""
+        return any(_verified(signer, headers, body) for signer in self._signers.get(hotline, ()))
+
+
+def callers(environ: Mapping[str, str], listed: Iterable[Hotline]) -> Callers:
+    """One that is set up wrongly cannot call back, and stops nobody else. Unknown names are for the worker to refuse:
+    it is the one that reads them.
+    """
+    known = [hotline.id for hotline in listed if hotline.delivery == WEBHOOK]
+    found = attempt_hotlines(environ, dict.fromkeys(known, CallBack))
+    for hotline in sorted(set(known) - set(found.filled)):
+        log.warning("setting_refused", hotline=hotline)
+    return Callers({hotline: settings.secret.reveal() for hotline, settings in found.filled.items()})
+
+
+def _verified(signer: Webhook, headers: Mapping[str, str], body: bytes) -> bool:
+    """The library lets ValueError, UnicodeDecodeError and others through where a header is no such thing at all."""
+    try:
+        signer.verify(body, dict(headers), json_parse=False)
+    except Exception:  # whatever it is, it is no proof
+        return False
+    return True

@@ -1,0 +1,66 @@
+"""The body of a call-back, read strictly: one object of three texts. What is not understood is refused, never guessed:
+a name that is typed wrongly would be a message that no reporter reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from reports.handling import STATES
+from serving import strict_json
+
+FIELDS = ("state", "reason", "message")
+LONGEST = 1000  # characters of a reason; what a message may have, its own check says
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    state: str
+    reason: str | None
+    message: str | None
+
+
+class NotUnderstood(ValueError):
+    """A line for the hotline's developer, about names and rules alone."""
+
+
+class NoJson(NotUnderstood):
+    pass
+
+
+def read(body: bytes) -> Said:
+    """Raises NotUnderstood."""
+    try:
+        found = strict_json.pairs(body.decode().removeprefix("\ufeff"))
+    except (UnicodeDecodeError, strict_json.NotStrict):
+        raise NoJson(
+            "The body is one JSON object in UTF-8, not deep, with state, and perhaps reason and message."
+        ) from None
+    if lines := list(_wrong_names(found)):
+        raise NotUnderstood(" ".join(lines))
+    fields = {name: value for name, value in found if isinstance(value, str)}
+    said = Said(fields.get("state", ""), fields.get("reason"), fields.get("message"))
+    if lines := list(_wrong_values(said)):
+        raise NotUnderstood(" ".join(lines))
+    return said
+
+
+def _wrong_names(found: Iterable[tuple[str, object]]) -> Iterator[str]:
+    names = [name for name, _ in found]
+    if set(names) - set(FIELDS):
+        yield f"It may have {', '.join(FIELDS)}, and nothing else."
+    if len(set(names)) < len(names):
+        yield "No name may stand there twice."
+    for name, value in found:
+        if name in FIELDS and not isinstance(value, str | None):
+            yield f"{name} is a text."
+
+
+def _wrong_values(said: Said) -> Iterator[str]:
+    if said.state not in STATES:
+        yield f"state is one of {', '.join(STATES)}."
+    if said.state == "rejected" and not (said.reason or "").strip():
+        yield "rejected needs a reason: others get the report, and your own staff should know why."
+    if said.reason is not None and len(said.reason) > LONGEST:
+        yield f"reason has at most {LONGEST} characters."

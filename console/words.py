@@ -1,0 +1,70 @@
+"""What a hotline writes to a reporter: looked at before anybody may send it, then sealed so that only code and PIN open
+it. One way for the call-back, for staff's pages and for the command line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flows.staff_words import look
+from reports.bodies import json_bytes
+from reports.country import Country
+from reports.numbers import may_be_said
+from reports.sealing import Context, Public, seal, seal_answer
+from reports.store.answering import Letterbox, Sealed
+from reports.store.filing import new_id
+from reports.store.taking import Note
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """`refused`: why it cannot be sent so. `asked`: what may be right and looks wrong; whoever writes may mean it."""
+
+    refused: tuple[str, ...]
+    asked: tuple[str, ...]
+
+
+def check(words: str, country: Country) -> Found:
+    names = {name for one in country.hotlines.values() for name in (one.name, one.screen_name)}
+    found = look(words, may_be_said(country), names)
+    return Found(
+        tuple(one.why for one in found if one.refused),
+        tuple(one.why for one in found if not one.refused),
+    )
+
+
+def unreachable(box: Letterbox) -> str | None:
+    """Why nobody could read an answer; None where somebody can."""
+    if box.public_key is None:
+        return "no code was ever shown for this report, so nobody could read it"
+    if not box.public_key:
+        return "the reporter has deleted it: the mailbox is closed"
+    return None
+
+
+def sealed_answer(box: Letterbox, report_id: str, hotline: str, words: str, now: int) -> Sealed:
+    """For a box that can be reached. Once sealed, neither the hotline nor this program reads it again."""
+    answer_id = new_id(now)
+    sealed = seal_answer(box.public_key or b"", box.mode, report_id, answer_id, words)
+    return Sealed(answer_id, report_id, hotline, sealed)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """A hotline that writes about one report; `key` is its own public one. `now` in microseconds."""
+
+    hotline: str
+    report_id: str
+    box: Letterbox
+    key: Public
+    now: int
+
+    def answer(self, words: str) -> Sealed:
+        return sealed_answer(self.box, self.report_id, self.hotline, words, self.now)
+
+    def note(self, kind: str, text: str) -> Note:
+        """For the hotline's own staff, sealed to them. `kind`: reason, answer, note."""
+        note_id = new_id(self.now)
+        context = Context.of_message(self.box.mode, self.report_id, note_id, self.hotline)
+        box = seal(self.key, context, b"", json_bytes({"kind": kind, "text": text}))
+        return Note(note_id, self.report_id, self.hotline, kind, box.key_id, box.wrap, box.sealed)

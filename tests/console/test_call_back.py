@@ -1,0 +1,173 @@
+"""What a hotline's own system may say about a report, and what comes of it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from sqlalchemy import update
+
+from reports.handling import NEXT, STATES
+from reports.keyfolder import private_of
+from reports.sealing import Box, Context, open_body
+from reports.store import tables as t
+from reports.store.database import Database
+from tests.console.conftest import HOTLINE, OTHER
+from tests.support.console import Console
+from tests.support.desks import Desk, given, in_process, of, opened, rows
+from tokaut.demo_settings import Plan
+
+SEEN = "We have read it. We are here at 4, too."
+
+
+def has(database: Database, report_id: str, handling: str) -> None:
+    """As the time before would have left it."""
+    mine = (t.delivery.c.report_id == report_id, t.delivery.c.hotline == HOTLINE)
+    with database.write() as connection:
+        connection.execute(update(t.delivery).where(*mine).values(handling=handling))
+
+
+def test_a_report_is_accepted(desk: Desk, database: Database, report: str) -> None:
+    said = desk.call(report, "accepted")
+    assert (said.status_code, said.json()) == (200, {"state": "accepted"})
+    assert of(database, report, HOTLINE).handling == "accepted"
+    assert of(database, report, OTHER).handling == "none"
+    whole = rows(database, t.report)[0]
+    assert (whole.state, whole.desk) == ("accepted", HOTLINE)
+    audit = [(row.actor, row.act, row.object_id) for row in rows(database, t.audit) if row.actor.startswith("staff")]
+    assert audit == [(f"staff:{HOTLINE}/call-back", "accepted", of(database, report, HOTLINE).delivery_id)]
+
+
+@pytest.mark.parametrize("before", ["none", *STATES])
+@pytest.mark.parametrize("to", STATES)
+def test_every_pair(desk: Desk, database: Database, report: str, before: str, to: str) -> None:
+    """The same again: 200, nothing changes. What cannot follow: 409 with what can, nothing changes."""
+    has(database, report, before)
+    count = len(rows(database, t.audit))
+    said = desk.call(report, to, reason="not ours")
+    if to == before or to in NEXT[before]:
+        assert (said.status_code, said.json()) == (200, {"state": to})
+        assert of(database, report, HOTLINE).handling == to
+        assert len(rows(database, t.audit)) == count + (to != before)
+    else:
+        assert said.status_code == 409
+        assert (said.json()["state"], said.json()["allowed"]) == (before, list(NEXT[before]))
+        assert of(database, report, HOTLINE).handling == before
+        assert (len(rows(database, t.audit)), rows(database, t.callback), rows(database, t.note)) == (count, [], [])
+
+
+@pytest.mark.rule("B-65")
+def test_accepted_after_closed(desk: Desk, report: str) -> None:
+    assert desk.call(report, "closed").status_code == 200
+    said = desk.call(report, "accepted")
+    assert (said.status_code, said.json()["allowed"]) == (409, ["in_progress"])
+
+
+@pytest.mark.rule("B-63")
+@pytest.mark.rule("X-20")
+def test_the_same_call_again_has_no_second_effect(desk: Desk, database: Database, report: str) -> None:
+    """Also where others came between, and where it says something else by now."""
+    assert desk.call(report, "accepted", key="one", message=SEEN).status_code == 200
+    assert desk.call(report, "closed").status_code == 200
+    before = [rows(database, table) for table in (t.delivery, t.answer, t.audit, t.note)]
+    for state in ("accepted", "in_progress"):
+        said = desk.call(report, state, key="one", message=SEEN)
+        assert (said.status_code, said.json()) == (200, {"state": "closed", "repeat": True})
+    assert [rows(database, table) for table in (t.delivery, t.answer, t.audit, t.note)] == before
+    assert len(rows(database, t.answer)) == 1
+
+
+def test_a_call_that_changed_nothing_may_come_again(desk: Desk, database: Database, report: str) -> None:
+    """409 and 422 leave no trace of its id."""
+    has(database, report, "rejected")
+    assert desk.call(report, "accepted", key="one").status_code == 409
+    has(database, report, "none")
+    assert desk.call(report, "accepted", key="one", message="see www.example.org").status_code == 422
+    assert desk.call(report, "accepted", key="one").status_code == 200
+
+
+def test_an_id_is_one_for_each_hotline(made: Plan, console: Console, desk: Desk, report: str) -> None:
+    other = in_process(OTHER, made.secrets.hotlines[OTHER], console.http)
+    assert desk.call(report, "accepted", key="one").json() == {"state": "accepted"}
+    assert other.call(report, "accepted", key="one").json() == {"state": "accepted"}
+
+
+def test_the_reporter_reads_the_message_and_nobody_else(
+    made: Plan, desk: Desk, database: Database, report: str
+) -> None:
+    said = desk.call(report, "in_progress", message=f"  {SEEN}\n")
+    assert said.json() == {"state": "in_progress", "message": "sealed for the reporter", "remarks": []}
+    (row,), (box,) = rows(database, t.answer), rows(database, t.mailbox)
+    assert row.hotline == HOTLINE
+    assert opened("demo", report, row.answer_id, row.sealed, box.sealed_key) == SEEN
+    (kept,) = rows(database, t.note)  # for the hotline's own staff
+    key = private_of(made.folder.inside / "keys", HOTLINE, kept.key_id)
+    context = Context.of_message("demo", report, kept.note_id, HOTLINE)
+    read = json.loads(open_body(key, context, Box(kept.key_id, kept.wrap, b"", kept.sealed)))
+    assert read["kind"] == "answer"
+    assert read["text"].strip() == SEEN
+    assert {(row.act, row.object_id) for row in rows(database, t.audit)} >= {("answered", report)}
+
+
+def test_a_message_alone_goes_with_the_same_state(desk: Desk, database: Database, report: str) -> None:
+    assert desk.call(report, "accepted").status_code == 200
+    assert desk.call(report, "accepted", message=SEEN).status_code == 200
+    assert desk.call(report, "accepted", message=SEEN).status_code == 200
+    assert len(rows(database, t.answer)) == 2
+
+
+@pytest.mark.rule("B-65")
+@pytest.mark.parametrize(
+    ("message", "why"),
+    [
+        ("x" * 10_000, "one screen has room for 120"),
+        ("Look at www.example.org", "a link or an address"),
+        ("Call 555 0199 today", "no number of this country's file"),
+        ("Please send us a photo of it", "asks for pictures"),
+        ("   ", "there are no words"),
+        ("", "there are no words"),
+        ("a\u202eb", "characters that nobody sees"),
+        ("a\ud800b", "characters that nobody sees"),
+        ("ب" * 41, "room for 40"),
+    ],
+)
+def test_words_that_no_phone_may_show(desk: Desk, database: Database, report: str, message: str, why: str) -> None:
+    """422 says what is wrong, and the state is as it was, too: the two came together."""
+    said = desk.call(report, "accepted", message=message)
+    assert said.status_code == 422
+    assert why in said.json()["error"]
+    assert of(database, report, HOTLINE).handling == "none"
+    assert rows(database, t.answer) == []
+
+
+def test_what_may_be_meant_goes_and_is_remarked(desk: Desk, database: Database, report: str) -> None:
+    said = desk.call(report, "accepted", message="Help is coming.")
+    assert said.status_code == 200
+    assert any("promises" in remark for remark in said.json()["remarks"])
+    assert len(rows(database, t.answer)) == 1
+
+
+@pytest.mark.parametrize(("code", "why"), [(False, "no code was ever shown"), (True, "has deleted it")])
+def test_where_nobody_could_read_it_the_state_counts_all_the_same(
+    made: Plan, desk: Desk, database: Database, code: bool, why: str
+) -> None:
+    report = given(database, made.folder.inside / "keys", [(HOTLINE, "primary")], code=code)
+    if code:
+        with database.write() as connection:
+            connection.execute(update(t.mailbox).values(public_key=b"", sealed_key=b""))
+    said = desk.call(report, "accepted", message=SEEN)
+    assert said.status_code == 200
+    assert why in said.json()["message"]
+    assert of(database, report, HOTLINE).handling == "accepted"
+    assert rows(database, t.answer) == []
+
+
+def test_a_report_that_is_handed_back_says_why(made: Plan, desk: Desk, database: Database, report: str) -> None:
+    assert desk.call(report, "rejected").status_code == 422
+    assert desk.call(report, "rejected", reason=" \n").status_code == 422
+    assert desk.call(report, "rejected", reason="x" * 1001).status_code == 422
+    assert desk.call(report, "rejected", reason="Another island's. \ud800\0").status_code == 200
+    assert rows(database, t.report)[0].state == "queued"  # the other one's
+    (kept,) = rows(database, t.note)
+    assert (kept.kind, kept.recipient) == ("reason", HOTLINE)
+    assert b"island" not in kept.sealed

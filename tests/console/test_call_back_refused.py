@@ -1,0 +1,159 @@
+"""Calls that are not a hotline's own, or say what cannot be understood: nothing is done, and nothing is learned."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import update
+
+from reports.store import tables as t
+from reports.store.database import Database
+from tests.console.conftest import HOTLINE, OTHER, THIRD
+from tests.support.console import Console
+from tests.support.desks import Desk, given, in_process, of, rows
+from tokaut.demo_settings import Plan
+
+SEEN = "We have read it."
+
+
+@pytest.mark.rule("B-64")
+@pytest.mark.rule("X-14")
+def test_another_s_report_is_as_one_that_there_is_not(made: Plan, desk: Desk, database: Database, report: str) -> None:
+    """A fallback that was not asked yet has no report either, though it could open the body."""
+    keys = made.folder.inside / "keys"
+    ids = {
+        "another's": given(database, keys, [(OTHER, "primary")]),
+        "a fallback's": given(database, keys, [(OTHER, "primary"), (HOTLINE, "fallback")]),
+        "none": "01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e",
+        "no id": "x" * 4000,
+        "a row of a table": "%00",
+    }
+    found = {name: desk.call(report_id, "accepted", message=SEEN) for name, report_id in ids.items()}
+    assert {said.status_code for said in found.values()} == {404}
+    assert {(said.content, said.headers["Content-Type"]) for said in found.values()} == {
+        (b"Not found\n", "text/plain; charset=utf-8")
+    }
+    assert not [row for row in rows(database, t.delivery) if row.handling != "none"]
+    third = in_process(THIRD, made.secrets.hotlines[THIRD], desk.http)
+    assert third.call(report, "accepted").status_code == 404
+    with database.write() as connection:
+        connection.execute(update(t.delivery).where(t.delivery.c.hotline == HOTLINE).values(state="cancelled"))
+    assert desk.call(report, "accepted").status_code == 404
+
+
+FORGED: dict[str, Callable[[dict[str, str]], dict[str, str]]] = {
+    "none": lambda signed: {name: value for name, value in signed.items() if not name.startswith("webhook")},
+    "no signature": lambda signed: {n: v for n, v in signed.items() if n != "webhook-signature"},
+    "no id": lambda signed: {n: v for n, v in signed.items() if n != "webhook-id"},
+    "no time": lambda signed: {n: v for n, v in signed.items() if n != "webhook-timestamp"},
+    "another id": lambda signed: signed | {"webhook-id": "another"},
+    "another time": lambda signed: signed | {"webhook-timestamp": str(int(time.time()) - 7)},
+    "time is no time": lambda signed: signed | {"webhook-timestamp": "soon"},
+    "time is none": lambda signed: signed | {"webhook-timestamp": "nan"},
+    "garbage": lambda signed: signed | {"webhook-signature": "garbage"},
+    "v1": lambda signed: signed | {"webhook-signature": "v1"},
+    "three parts": lambda signed: signed | {"webhook-signature": "v1,A,B"},
+    "no base64": lambda signed: signed | {"webhook-signature": "v1,ä"},
+    "another version": lambda signed: signed | {"webhook-signature": signed["webhook-signature"].replace("v1", "v2")},
+    "empty": lambda signed: signed | {"webhook-signature": ""},
+}
+
+
+@pytest.mark.rule("B-62")
+@pytest.mark.parametrize("name", FORGED)
+def test_what_is_not_signed(desk: Desk, database: Database, report: str, name: str) -> None:
+    body = b'{"state":"accepted"}'
+    said = desk.raw(report, body, FORGED[name](desk.headers(body)))
+    assert (said.status_code, said.content) == (401, b"Not signed\n")
+    assert (of(database, report, HOTLINE).handling, rows(database, t.callback)) == ("none", [])
+
+
+@pytest.mark.rule("B-62")
+@pytest.mark.rule("X-20")
+@pytest.mark.parametrize("ahead", [-7200, -360, 360, 7200])
+def test_old_and_early_calls(desk: Desk, database: Database, report: str, ahead: float) -> None:
+    assert desk.post(report, b'{"state":"accepted"}', ahead=ahead).status_code == 401
+    assert of(database, report, HOTLINE).handling == "none"
+
+
+@pytest.mark.parametrize("ahead", [-280, 280])
+def test_a_clock_may_be_some_minutes_off(desk: Desk, report: str, ahead: float) -> None:
+    assert desk.post(report, b'{"state":"accepted"}', ahead=ahead).status_code == 200
+
+
+@pytest.mark.rule("B-62")
+@pytest.mark.rule("X-14")
+def test_another_hotline_s_signature(made: Plan, console: Console, database: Database, report: str) -> None:
+    """Even where the other one was given the report, too; and where it names a hotline that there is not."""
+    for hotline in (HOTLINE, "vu-nobody", "_sender"):
+        forger = in_process(hotline, made.secrets.hotlines[OTHER], console.http)
+        assert forger.call(report).status_code == 401
+    assert of(database, report, HOTLINE).handling == "none"
+
+
+def test_a_changed_body_and_one_that_is_no_text(desk: Desk, report: str) -> None:
+    headers = desk.headers(b'{"state":"accepted"}')
+    assert desk.raw(report, b'{"state":"rejected"}', headers).status_code == 401
+    assert desk.raw(report, b"\xff\xfe", desk.headers(b"\xff\xfe")).status_code == 401
+
+
+@pytest.mark.rule("B-65")
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (400, b""),
+        (400, b"null"),
+        (400, b'["accepted"]'),
+        (400, b'{"state":"accepted"'),
+        (400, b'{"state":NaN}'),
+        (400, b"[" * 60_000),
+        (400, b'{"state":"accepted","message":' + b"[" * 40_000 + b"]" * 20_000 + b"}"),
+        (400, b'{"state":' + b"9" * 60_000 + b"}"),
+        (422, b"{}"),
+        (422, b'{"state":null}'),
+        (422, b'{"state":1}'),
+        (422, b'{"state":"Accepted"}'),
+        (422, b'{"state":"none"}'),
+        (422, b'{"state":"acknowledged"}'),
+        (422, b'{"state":"accepted","state":"closed"}'),
+        (422, b'{"state":"accepted","mesage":"lukaotem"}'),
+        (422, b'{"state":"accepted","message":["lukaotem"]}'),
+        (422, b'{"state":"accepted","reason":{}}'),
+    ],
+    ids=lambda given: repr(given)[:40],
+)
+def test_a_body_that_is_not_understood(desk: Desk, database: Database, report: str, status: int, body: bytes) -> None:
+    said = desk.post(report, body)
+    assert said.status_code == status
+    assert said.json()["error"]
+    assert "lukaotem" not in said.text
+    assert of(database, report, HOTLINE).handling == "none"
+
+
+def test_null_is_as_if_it_were_not_there(desk: Desk, report: str) -> None:
+    assert desk.call(report, "accepted", message=None, reason=None).json() == {"state": "accepted"}
+
+
+def test_too_much_is_not_read(desk: Desk, report: str) -> None:
+    assert desk.post(report, b'{"state":"accepted"}' + b" " * 64 * 1024).status_code == 413
+
+
+def test_other_methods(console: Console, report: str) -> None:
+    for method in ("GET", "PUT", "DELETE", "OPTIONS", "PATCH"):
+        said = console.http.send(method, f"/hotlines/{HOTLINE}/reports/{report}")
+        assert said.status_code == 405
+
+
+def test_two_secrets_while_one_is_rotated(made: Plan, report: str) -> None:
+    old, new = made.secrets.hotlines[HOTLINE], made.secrets.hotlines[OTHER]
+    settings = {**made.settings, "COUNTRIES": "vu", "HOTLINE_VU_PIKININI_SECRET": f"{new},{old}"}
+    del settings["HOTLINE_VU_WOMENS_CENTRE_SECRET"]  # it cannot call back, and stops nobody
+    console = Console(settings)
+    try:
+        for secret in (new, old):
+            assert in_process(HOTLINE, secret, console.http).call(report).status_code == 200
+        assert in_process(OTHER, new, console.http).call(report).status_code == 401
+    finally:
+        console.close()
