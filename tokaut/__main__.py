@@ -19,6 +19,7 @@ from tokaut.message import message
 from tokaut.migrate import migrate
 from tokaut.numbers import numbers
 from tokaut.phone import phone
+from tokaut.readiness import readiness
 from tokaut.redis import redis
 from tokaut.restore import restore
 from tokaut.roles import roles
@@ -61,6 +62,7 @@ for command in (
     locales,
     audit,
     statistics,
+    readiness,
     backup,
     restore,
     bench,

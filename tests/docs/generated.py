@@ -14,7 +14,7 @@ import workers.senders
 from gateway.metrics import COUNTED
 from reports.settings import SHARED, Common, ConsoleSide, Described, Operator, WebSecrets, describe
 from reports.store.rights import HOTLINES, RIGHTS, ROLES, ROWS
-from tests.docs import countries, faults, nights, rules
+from tests.docs import countries, faults, nights, readiness, rules
 from tests.docs.pages import ROOT, part, read
 from tests.flows.phone import book
 from tokaut.flows_graph import files, graphs
@@ -131,6 +131,8 @@ PARTS: Mapping[tuple[str, str], Callable[[], str]] = {
     ("docs/countries.md", "shown"): countries.shown,
     ("docs/countries.md", "missing"): countries.missing,
     ("docs/countries.md", "law"): countries.law,
+    ("docs/readiness.md", "pillars"): readiness.table,
+    ("docs/readiness.md", "missing"): readiness.missing,
 }
 
 

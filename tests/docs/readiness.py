@@ -1,0 +1,41 @@
+"""docs/readiness.md: how each country stands, and what is missing, as `tokaut readiness` says it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+
+from tokaut.pillars import PILLARS, TITLES
+from tokaut.readiness import sheets
+from tokaut.readiness_page import rows
+
+ALIKE = (
+    "to find out: ",
+    "not in the law: ",
+    "to confirm, it was so in 2014: ",
+    "an agreement with ",
+    "a translation into ",
+)
+
+
+def table() -> str:
+    heads = ["country", *(TITLES[name] for name in PILLARS)]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in (heads, ["---"] * len(heads), *rows(sheets())))
+
+
+def missing() -> str:
+    """Of the numbers one by one, `tokaut readiness --out` tells."""
+    lines = []
+    for of, pillars in sheets():
+        lines.append(f"**{of.name}**\n")
+        for one in pillars:
+            if one.missing and one.name != "numbers":
+                lines.append(f"* {one.title}: {'; '.join(_together(one.missing))}")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _together(missing: Iterable[str]) -> Iterator[str]:
+    """What begins alike is said once."""
+    for start, several in groupby(missing, key=lambda one: next((same for same in ALIKE if one.startswith(same)), "")):
+        yield start + ", ".join(one.removeprefix(start) for one in several)

@@ -1,0 +1,65 @@
+"""`tokaut readiness`: what stands in each country and what is missing, for people who decide where to begin."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from flows import catalogues
+from flows.catalogues import ENGLISH
+from reports import country
+from reports.country import SHIPPED, Country, CountryError
+from tokaut.coverage import LOCALES
+from tokaut.pillars import MARKS, pillars
+from tokaut.plain import Plain
+from tokaut.readiness_page import Sheet, page
+
+
+@click.command()
+@click.option("--country", "isos", multiple=True, metavar="vu", help="This one; may be repeated. Else all.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write a page to print there.")
+def readiness(isos: Sequence[str], out: Path | None) -> None:
+    """Law, reporting, hotline, police, languages, numbers: what stands in each country, and what is missing.
+
+    By the country files, with their sources. The page is for a meeting: a table over all countries, a sheet for each.
+
+    \b
+    Example:  tokaut readiness --country vu --out vanuatu.html
+
+    Next: `tokaut check --country vu` says what to do first, step by step.
+    """
+    try:
+        found = sheets(isos)
+    except CountryError as error:
+        raise Plain(str(error)) from None
+    if out is None:
+        for of, stand in found:
+            click.echo(of.name)
+            for one in stand:
+                click.echo(f"  {MARKS[one.stand]} {one.title:<28}{one.short}")
+        return
+    try:
+        out.write_text(page(found, f"Made on {time.strftime('%Y-%m-%d', time.gmtime())}"), encoding="utf-8")
+    except OSError as error:
+        raise Plain(f"{out} cannot be written ({error.strerror}). Name a file in a folder of yours.") from None
+    click.echo(
+        f"{out}: {len(found)} {'country' if len(found) == 1 else 'countries'}. Open it in a browser, or print it."
+    )
+
+
+def sheets(isos: Sequence[str] = ()) -> list[Sheet]:
+    """By name. Raises CountryError."""
+    names = isos or sorted(path.stem for path in SHIPPED.glob("*.toml"))
+    known = catalogues.load(LOCALES)
+    loaded = sorted(country.load_all(names, "demo"), key=lambda one: one.name)
+    return [(one, pillars(one, *_tongues(one, known))) for one in loaded]
+
+
+def _tongues(of: Country, known: dict[str, catalogues.Catalogue]) -> tuple[list[str], list[str]]:
+    """Reviewed ones, and drafts. English is the words that everything is written in."""
+    there = [tag for tag in of.languages if tag == ENGLISH or tag in known]
+    read = [tag for tag in there if tag == ENGLISH or known[tag].reviewed]
+    return read, [tag for tag in there if tag not in read]
