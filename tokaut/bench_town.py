@@ -51,7 +51,7 @@ class BenchTown:
         self.countries: Sequence[Country] = tuple(load_all(COUNTRIES, "demo"))
         hotlines = [hotline for country in self.countries for hotline in country.hotlines]
         self._ports = {name: _free_port() for name in FLOORS}
-        made = plan({}, folder, Addresses(_free_port(), _free_port()), hotlines)
+        made = plan({}, folder, Addresses(_free_port(), _free_port(), _free_port()), hotlines)
         self._certificate = bench_certificate.make(folder.inside)
         self._hotline = made.where.hotline
         told = {**made.settings, **_down(self.countries), **(settings or {})}

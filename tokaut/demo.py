@@ -15,6 +15,7 @@ from reports.hardening import harden
 from reports.settings import Common, Mode, SettingError
 from reports.settings import load_all as load_settings
 from tokaut.caller import Caller, NotAScreen
+from tokaut.demo_call_back import call_back
 from tokaut.demo_folder import DemoFolder, Taken
 from tokaut.demo_play import Lost, Watch, play
 from tokaut.demo_settings import Plan, PortTaken, addresses, plan
@@ -29,13 +30,14 @@ from tokaut.valkey import NoValkey
 READING = 1.6  # seconds for a person to read a screen
 STOPPED_BY = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
-STARTING = "Starting Valkey, the database, web, two workers, the clock and a hotline, here."
+STARTING = "Starting Valkey, the database, web, two workers, the clock, the console and a hotline, here."
 STOPPED = "\nThe report reached the hotline. All that was started here is stopped."
 STAYS_UP = """
 The report is at the hotline. Everything stays up; Ctrl-C stops it all.
 
   phone      {phone}     two phones to try, in a browser on this machine
   web        {web}     also /healthz, /readyz, /metrics
+  console    {console}     hotlines call back here
   hotline    {hotline}
   received   {received}     what the hotline has taken, a line a delivery
   secrets    {told}     of this demo, for scripts
@@ -58,13 +60,14 @@ See the outbox:  TOKAUT_DATA={inside} tokaut deliveries list
     default=8000,
     show_default=True,
     type=click.IntRange(1, 65000),
-    help="Port of the web process; the hotline takes the next free one.",
+    help="Port of the web process; hotline and console take the next free ones.",
 )
 def demo(*, once: bool, port: int) -> None:
     """Watch a report travel from a feature phone to a hotline.
 
-    Starts everything on this machine alone: Valkey, the database, web, both workers, the clock, and a hotline that
-    checks signatures. A scripted caller dials in over real HTTP. Nothing leaves this machine, and no report is real.
+    Starts everything on this machine alone: Valkey, the database, web, both workers, the clock, the console, and a
+    hotline that checks signatures and calls back. A scripted caller dials in over real HTTP. Nothing leaves this
+    machine, and no report is real.
 
     \b
     Example:  tokaut demo --once
@@ -109,7 +112,8 @@ def _run(common: Common, *, once: bool, port: int) -> None:
             folder.tell(_told(made, _phone(made, common)))
             watch = Watch(processes, Received(folder.received))
             with closing(Caller(made.where.web, made.secrets.africastalking, phone=PHONE, dials=DIALS)) as caller:
-                play(caller, watch, READING / (6 if once else 1))
+                created = play(caller, watch, READING / (6 if once else 1))
+            call_back(made, created)
             if not once:
                 _stay(watch, made, _phone(made, common))
         finally:
@@ -125,7 +129,8 @@ def _phone(made: Plan, common: Common) -> str | None:
 
 def _stay(watch: Watch, made: Plan, phone: str | None) -> None:
     told = made.folder.told
-    addresses = {"phone": phone or "not here", "web": made.where.web, "hotline": made.where.hotline}
+    where = made.where
+    addresses = {"phone": phone or "not here", "web": where.web, "console": where.console, "hotline": where.hotline}
     click.echo(STAYS_UP.format(**addresses, received=made.folder.received, told=told, inside=made.folder.inside))
     try:
         watch.forever(PlainLines(click.echo, dials=DIALS))
@@ -138,7 +143,7 @@ def _told(made: Plan, phone: str | None) -> dict[str, Any]:
     return {
         "web": made.where.web,
         "phone": phone,
-        "console": None,
+        "console": made.where.console,
         "console_login": None,
         "hotline": made.where.hotline,
         "received": str(made.folder.received.absolute()),

@@ -12,7 +12,7 @@ from rich.console import Console
 from tokaut import drawing
 from tokaut.caller import Caller
 from tokaut.processes import Processes
-from tokaut.received import Received
+from tokaut.received import Delivery, Received
 from tokaut.show import PlainLines, Show
 from tokaut.story import ADDS, DIALS, LEAVES, LEFT, SENT, TO_SEND, answer, tell
 
@@ -30,15 +30,15 @@ class Watch:
     processes: Processes
     received: Received
 
-    def arrival(self, kind: str, show: Show, sent_at: float) -> None:
-        """Shows what comes until one of this type has come. Raises Lost."""
+    def arrival(self, kind: str, show: Show, sent_at: float) -> Delivery:
+        """Shows what comes until one of this type has come, and returns that. Raises Lost."""
         end = time.monotonic() + ARRIVES_WITHIN
         while time.monotonic() < end:
             self.processes.look()
             for delivery in self.received.new():
                 show.hotline(delivery, delivery.at - sent_at)
                 if delivery.type == kind:
-                    return
+                    return delivery
             time.sleep(0.02)
         logs = self.processes.logs
         raise Lost(
@@ -54,16 +54,20 @@ class Watch:
             time.sleep(0.2)
 
 
-def play(caller: Caller, watch: Watch, pace: float) -> None:
-    """One report. Raises NotAScreen, Lost, Died; `pace` is how many seconds each screen stays in the picture."""
+def play(caller: Caller, watch: Watch, pace: float) -> Delivery:
+    """One report, as it came to its hotline. `pace` is how many seconds each screen stays in the picture.
+
+    Raises NotAScreen, Lost, Died.
+    """
     with _show(pace) as show:
         screen = tell(caller, show, caller.dial(), TO_SEND)
         show.phone(screen, SENT.caption)
-        watch.arrival("report.created", show, caller.asked_at)
+        created = watch.arrival("report.created", show, caller.asked_at)
         screen = answer(caller, show, screen, SENT)
         screen = tell(caller, show, screen, (ADDS, LEAVES))
         show.phone(screen, LEFT)
         watch.arrival("report.updated", show, caller.asked_at)
+        return created
 
 
 def _show(pace: float) -> AbstractContextManager[Show]:

@@ -8,6 +8,7 @@ import secrets
 import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from reports.settings.reading import new_secret, new_webhook_secret
@@ -28,6 +29,7 @@ class PortTaken(Exception):
 class Addresses:
     web_port: int
     hotline_port: int
+    console_port: int
 
     @property
     def web(self) -> str:
@@ -37,16 +39,20 @@ class Addresses:
     def hotline(self) -> str:
         return f"http://127.0.0.1:{self.hotline_port}"
 
+    @property
+    def console(self) -> str:
+        return f"http://127.0.0.1:{self.console_port}"
+
 
 def addresses(port: int) -> Addresses:
-    """The web process's port, as wished, and the next free one for the hotline. Raises PortTaken."""
+    """The web process's port, as wished, and the next free ones for hotline and console. Raises PortTaken."""
     if not _is_free(port):
         raise PortTaken(f"Port {port} is in use. Name another one: PORT={port + 100} make demo")
     following = range(port + 1, min(port + PORTS_TRIED, 65536))
-    free = next((number for number in following if _is_free(number)), None)
-    if free is None:
-        raise PortTaken(f"No port from {port + 1} to {port + PORTS_TRIED} is free. Name another start: PORT=20000")
-    return Addresses(port, free)
+    free = list(islice(filter(_is_free, following), 2))
+    if len(free) < 2:
+        raise PortTaken(f"No two ports from {port + 1} to {port + PORTS_TRIED} are free. Name another: PORT=20000")
+    return Addresses(port, *free)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +101,7 @@ def environment(outside: Mapping[str, str], inside: Path, where: Addresses, made
         "TOKAUT_SESSION_KEY": new_secret(demo=True),
         "TOKAUT_STORE_KEY": new_secret(demo=True),
         "TOKAUT_CONSOLE_KEY": new_secret(demo=True),
+        "CONSOLE_URL": where.console,
         "TOKAUT_PHONE_PEPPER_FILE": str(inside / "pepper"),
         "AFRICASTALKING_TOKEN": made.africastalking,
         "KANNEL_TOKEN": made.kannel,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import requests
 
+import console
 import gateway
 from reports.keyfolder import SENDER, new_pair
 from reports.migrations import upgrade
@@ -23,6 +24,7 @@ from tokaut.processes import Died, Processes
 
 STARTS_WITHIN = 60.0  # seconds; a machine that is busy with other things
 GUNICORN = str(Path(gateway.__file__).parent / "gunicorn.conf.py")
+OF_CONSOLE = str(Path(console.__file__).parent / "gunicorn.conf.py")
 SECRETS = "hotlines.json"
 WEB_PROCESSES = 2  # of eight threads each: more would only make the start slower
 
@@ -33,11 +35,13 @@ def commands(plan: Plan, *, web_processes: int = WEB_PROCESSES) -> dict[str, lis
     python = [sys.executable, "-m"]
     hotline = [str(where.hotline_port), str(inside / SECRETS), str(plan.folder.received)]
     web = ["--workers", str(web_processes), "--bind", where.web.removeprefix("http://")]
+    desk = ["--workers", "1", "--bind", where.console.removeprefix("http://")]
     workers = {name: [*python, "workers.run", name] for name in ("urgent", "standard", "clock")}
     return {
         "valkey": valkey.command(inside),
         "hotline": [*python, "tokaut.demo_hotline", *hotline],
         **workers,
+        "console": [*python, "gunicorn", "-c", OF_CONSOLE, *desk, "console.app:create_app()"],
         "web": [*python, "gunicorn", "-c", GUNICORN, *web, "gateway.app:create_app()"],
     }
 
@@ -69,6 +73,7 @@ def start(processes: Processes, plan: Plan) -> None:
         http.headers["Connection"] = "close"  # a kept one would make web's stop wait for it
         _until(partial(_is_up, http, f"{plan.where.web}/healthz"), processes, "web")
         _until(partial(_is_up, http, plan.where.hotline), processes, "hotline")
+        _until(partial(_is_up, http, f"{plan.where.console}/healthz"), processes, "console")
 
 
 def _until(is_up: Callable[[], bool], processes: Processes, name: str) -> None:

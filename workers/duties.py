@@ -12,7 +12,7 @@ import structlog
 
 from reports.clocks import HOUR, SECOND
 from reports.queue import DELIVER, SEND_SMS, Hurry, Speed
-from reports.store import answering, chains, letters, maturing, paging, sms_out, sweeping
+from reports.store import answering, chains, letters, maturing, paging, sms_out, sweeping, taking
 from reports.store.database import Database
 from workers import schedule
 from workers.fallback import next_fallback
@@ -22,6 +22,7 @@ from workers.own import Hurrying, Own
 from workers.pager import Pager
 
 THREADS = {"urgent": 2, "standard": 1}
+CALLS_KEPT = 30 * 24 * HOUR  # ids of call-backs, against repeats; their signatures are good for minutes
 KEPT = 48 * HOUR  # what tells a repeated SMS, and what a delivery report may still come for
 
 log = structlog.get_logger()
@@ -90,6 +91,11 @@ class Duties:
         for message_id, report_id in letters.unnumbered(self._database):
             self.put(letters.make_deliveries(self._database, message_id, report_id))
 
+    def receipts(self) -> None:
+        """Whoever does something with a report has it, though no receipt came."""
+        if count := taking.count_as_receipts(self._database):
+            log.info("acknowledged", count=count)
+
     def fallbacks(self) -> None:
         """Whoever is next gets a report that the hotline before has not taken."""
         waits = {priority: pace.fallback for priority, pace in schedule.PACES.items()}
@@ -116,6 +122,7 @@ class Duties:
         sweeping.forget_inbound(self._database, KEPT)
         sweeping.forget_outgoing(self._database, KEPT)
         answering.forget_answers(self._database)
+        taking.forget_calls(self._database, CALLS_KEPT)
         paging.forget(self._database, schedule.PARK_AFTER, KEPT)
 
     def park(self) -> None:

@@ -75,6 +75,7 @@ class Clock:
             Duty("sms", 5, duties.sms),
             Duty("pages", 5, duties.pages),
             Duty("bury", 5, duties.bury),
+            Duty("receipts", 5, duties.receipts),
             Duty("fallbacks", 5, duties.fallbacks),
             Duty("ladder", 5, ladder.climb),
             Duty("tell", 5, telling.tell),

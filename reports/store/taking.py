@@ -134,5 +134,9 @@ def count_as_receipts(database: Database, at_most: int = 200) -> int:
 
 def forget_calls(database: Database, older: int) -> int:
     """`older` in microseconds: a call whose signature is as old as that is refused for its age."""
+    old = t.callback.c.at < database.now_sql() - older
+    with database.read() as connection:
+        if connection.execute(select(t.callback.c.at).where(old).limit(1)).first() is None:
+            return 0
     with database.write() as connection:
-        return connection.execute(delete(t.callback).where(t.callback.c.at < database.now_sql() - older)).rowcount
+        return connection.execute(delete(t.callback).where(old)).rowcount

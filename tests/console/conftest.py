@@ -18,7 +18,7 @@ HOTLINES = HOTLINE, OTHER, THIRD = ("vu-pikinini", "vu-womens-centre", "vu-polic
 @pytest.fixture
 def made(tmp_path: Path) -> Plan:
     """A demo's settings, its database and its keys; nothing runs."""
-    found = plan({}, DemoFolder(tmp_path), Addresses(1, 2), HOTLINES)
+    found = plan({}, DemoFolder(tmp_path), Addresses(1, 2, 3), HOTLINES)
     found.folder.inside.mkdir(mode=0o700)
     demo_start.prepare(found)
     return found

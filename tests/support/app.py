@@ -34,7 +34,7 @@ from tokaut import demo_start
 from tokaut.demo_folder import DemoFolder
 from tokaut.demo_settings import Addresses, Plan, plan
 
-NOWHERE = Addresses(1, 2)  # nobody is called: no worker runs
+NOWHERE = Addresses(1, 2, 3)  # nobody is called: no worker runs
 VANUATU = "*111*163#"
 
 

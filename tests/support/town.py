@@ -18,6 +18,7 @@ from typing import Any
 import requests
 
 from reports.country import load_all
+from tests.support.desks import Desk
 from tests.support.handsets import AfricasTalking, Neutral, SimulatedTexts, Texts
 from tests.support.handsets_kannel import KannelTexts, KannelUssd
 from tests.support.handsets_twilio import TwilioTexts
@@ -31,6 +32,7 @@ from tokaut.demo_settings import Addresses, Plan, plan
 from tokaut.leash import leashed
 
 PARTS = ("valkey", "hotline", "urgent", "standard", "clock", "web")
+BESIDE = ("console",)  # started where a test wants it
 
 
 class Town:
@@ -42,7 +44,7 @@ class Town:
         self.web_processes = web_processes
         countries = load_all(("vu", "fj", "ke"), "demo")
         hotlines = [hotline for country in countries for hotline in country.hotlines]
-        made = plan({}, DemoFolder(self.folder), Addresses(free_port(), free_port()), hotlines)
+        made = plan({}, DemoFolder(self.folder), Addresses(free_port(), free_port(), free_port()), hotlines)
         self.account = Account(made.secrets.twilio_account, made.secrets.twilio)
         self.twilio = TwilioApi(self.account).start()
         sending = {
@@ -71,9 +73,9 @@ class Town:
         return self
 
     def down(self) -> None:
-        for name in reversed(PARTS):
+        for name in reversed((*PARTS, *BESIDE)):
             if name in self.processes:
-                self.kill(name, signal.SIGTERM if name == "web" else signal.SIGKILL)
+                self.kill(name, signal.SIGTERM if name in ("web", "console") else signal.SIGKILL)
         self.provider.stop()
         self.twilio.stop()
         shutil.rmtree(self.folder)
@@ -104,13 +106,24 @@ class Town:
         return self.folder / f"{name}.log"
 
     def until_web_answers(self) -> None:
+        self._until_answers("web", self.web)
+
+    def start_console(self) -> None:
+        self.start("console")
+        self._until_answers("console", self.plan.where.console)
+
+    def _until_answers(self, name: str, address: str) -> None:
         def answers() -> bool:
             try:
-                return requests.get(f"{self.web}/healthz", timeout=2).ok
+                return requests.get(f"{address}/healthz", timeout=2).ok
             except requests.RequestException:
                 return False
 
-        until(answers, f"web does not start: {self.log('web')}", seconds=60)
+        until(answers, f"{name} does not start: {self.log(name)}", seconds=60)
+
+    def desk(self, hotline: str) -> Desk:
+        """The hotline's own system, as far as it calls back."""
+        return Desk(hotline, self.plan.secrets.hotlines[hotline], requests, self.plan.where.console)
 
     def received(self) -> list[dict[str, Any]]:
         """What the hotlines have accepted: hotline, headers and body of each delivery."""

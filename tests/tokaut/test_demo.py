@@ -93,6 +93,7 @@ def test_once_the_report_arrives_signed_and_whole(folder: Path) -> None:
     assert demo.process.wait(timeout=120) == 0, demo.output
     assert "\x1b" not in demo.output
     assert "Pikinini Helpline has report.created" in demo.output
+    assert "Pikinini Helpline has called back: accepted, and a message." in demo.output
     created, updated = [json.loads(line) for line in (folder / "received.jsonl").read_text().splitlines()]
     assert created["body"]["data"]["category"] == "luring"
     assert created["body"]["data"]["contact"] == {"allowed": False, "how": "none", "safe_hours": None}
@@ -124,7 +125,8 @@ def test_while_it_is_up_it_tells_where_everything_is(running: Demo) -> None:
     texts = TwilioTexts(told["web"], account, "+6785550103", "163")
     texts.write("hi")
     assert "1 Report" in texts.receive()
-    assert requests.get(f"{told['web']}/healthz", timeout=5).text == "ok\n"
+    for name in ("web", "console"):
+        assert requests.get(f"{told[name]}/healthz", timeout=5).text == "ok\n"
     form = {"sessionId": "one", "phoneNumber": "+6785550102", "serviceCode": "*111*163#", "text": ""}
     address = f"{told['web']}/hooks/africastalking/{told['tokens']['africastalking']}/ussd"
     assert requests.post(address, data=form, timeout=5).text.startswith("CON In danger? Call police 111.")

@@ -7,7 +7,7 @@ import pytest
 from tests.support.ports import free_port as any_free_port
 from tokaut.demo_settings import Addresses, PortTaken, Secrets, addresses, environment, write_secrets
 
-WHERE = Addresses(8000, 8001)
+WHERE = Addresses(8000, 8001, 8002)
 
 
 def test_each_demo_has_its_own_secrets() -> None:
@@ -65,6 +65,7 @@ def test_the_hotline_takes_the_next_free_port() -> None:
     port = any_free_port()
     assert addresses(port).web == f"http://127.0.0.1:{port}"
     assert addresses(port).hotline_port > port
+    assert addresses(port).console_port > addresses(port).hotline_port
 
 
 def test_a_port_in_use_is_named_with_what_to_do() -> None:

@@ -19,7 +19,7 @@ from tokaut.demo_settings import Addresses, plan
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Mapping[str, str]:
-    made = plan({}, DemoFolder(tmp_path), Addresses(1, 2), ("vu-pikinini", "vu-womens-centre", "vu-police"))
+    made = plan({}, DemoFolder(tmp_path), Addresses(1, 2, 3), ("vu-pikinini", "vu-womens-centre", "vu-police"))
     made.folder.inside.mkdir(mode=0o700)
     demo_start.prepare(made)
     return {**made.settings, "COUNTRIES": "vu", "CONSOLE_URL": "https://desk.example"}
