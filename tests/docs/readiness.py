@@ -38,4 +38,4 @@ def missing() -> str:
 def _together(missing: Iterable[str]) -> Iterator[str]:
     """What begins alike is said once."""
     for start, several in groupby(missing, key=lambda one: next((same for same in ALIKE if one.startswith(same)), "")):
-        yield start + ", ".join(one.removeprefix(start) for one in several)
+        yield start + (", " if start else "; ").join(one.removeprefix(start) for one in several)
