@@ -54,8 +54,7 @@ class Sealer:
         """One body for each of `legs`. Where there are none, a person must decide: held for the country's hotlines."""
         report = _report(told, begun, legs, completeness, self.mode)
         routed = [(leg.hotline, leg.role, leg.why) for leg in legs]
-        held = [(hotline, "held", "NEEDS_PERSON") for hotline in told.country.hotlines]
-        parts = [self._part(to, report, begun) for to in routed or held if to[0] in self._keys]
+        parts = [self._part(to, report, begun) for to in routed or self._held(told) if to[0] in self._keys]
         return Filing(
             report_id=begun.report_id,
             origin_key=begun.origin_key,
@@ -67,6 +66,13 @@ class Sealer:
             completeness=completeness,
             parts=tuple(parts),
         )
+
+    def _held(self, told: Told) -> list[tuple[str, str, str]]:
+        """Not for who was left out (S-26), unless that is everybody: a report is never lost."""
+        able = [one for one in told.country.hotlines if one in self._keys]
+        avoid = left_out(told.country, facts_of(told.given))
+        kept = [one for one in able if one not in avoid]
+        return [(hotline, "held", "NEEDS_PERSON") for hotline in kept or able]
 
     def letters(self, report_id: str, message_id: str, hotlines: Sequence[str], data: bytes) -> tuple[Letter, ...]:
         """What was said by My report, for each of these that can read it."""

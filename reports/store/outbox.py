@@ -136,13 +136,19 @@ def _lease(database: Database, which: ColumnElement[bool], holder: str) -> Lease
 
 
 def _read_report(connection: Connection, leased: Any) -> tuple[str, bool]:
-    """What was given by My report is in its message; then no report says anything else, however late it goes out."""
-    r, c = t.report.c, t.contact.c
-    query = select(r.mode, c.allowed).outerjoin_from(t.report, t.contact, c.report_id == r.report_id)
+    """Of all that was said about contact the last holds, however late the rest goes out.
+
+    A message that is not that last one holds no number any more, nor does a report: it may be another phone's.
+    """
+    r, c, m = t.report.c, t.contact.c, t.message.c
+    query = select(r.mode, c.allowed, c.changed_at).outerjoin_from(t.report, t.contact, c.report_id == r.report_id)
     row = connection.execute(query.where(r.report_id == leased.report_id)).first()
     if row is None:
         return "", False
-    return row.mode, row.allowed == 0 or (row.allowed == 1 and leased.type != "message")
+    if leased.type != "message" or row.allowed != 1:
+        return row.mode, row.allowed is not None
+    said = select(m.created_at).where(m.report_id == leased.report_id, m.number == leased.revision).limit(1)
+    return row.mode, connection.execute(said).scalar() != row.changed_at
 
 
 def _read_body(connection: Connection, row: Any) -> Body | None:

@@ -84,7 +84,7 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
     },
     "contact": {
         WEB: "INSERT; SELECT (report_id); UPDATE (allowed, changed_at)",
-        WORKER: "SELECT (report_id, allowed)",
+        WORKER: "SELECT (report_id, allowed, changed_at)",
         CLOCK: "SELECT (report_id, allowed, changed_at); DELETE",
     },
     "audit": {

@@ -4,7 +4,7 @@ nothing that goes out from then on, whatever was sealed before."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -36,11 +36,18 @@ def hotline() -> Iterator[LyingHotline]:
 
 
 def say(
-    desk: Desk, report_id: str, kind: str = "words", text: str | None = "more", to: tuple[str, ...] = (ONE, TWO)
+    desk: Desk,
+    report_id: str,
+    kind: str = "words",
+    text: str | None = "more",
+    contact: Mapping[str, Any] | None = None,
+    *,
+    to: tuple[str, ...] = (ONE, TWO),
 ) -> str:
-    """As web does; the id of the message."""
+    """As web does; the id of the message. `contact`: another than GIVEN."""
     message_id = new_id(desk.database.now())
-    contact = {"contact_given": GIVEN, "contact_withdrawn": NO_CONTACT, "delete_asked": NO_CONTACT}.get(kind)
+    usual = {"contact_given": GIVEN, "contact_withdrawn": NO_CONTACT, "delete_asked": NO_CONTACT}.get(kind)
+    contact = contact or usual
     data = message(
         report_id=report_id, message_id=message_id, mode="demo", created_at=1, kind=kind, text=text, contact=contact
     )

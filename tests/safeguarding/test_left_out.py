@@ -1,0 +1,92 @@
+"""Whom the reporter left out gets nothing of the report, by no road: there is nothing sealed to them to be given."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.record import Begun
+from gateway.sealer import Sealer, Told
+from reports.answers import Given
+from reports.keyfolder import new_pair
+from reports.store import chains, letters
+from reports.store import tables as t
+from tests.safeguarding.walks import COUNTRIES, IN_DANGER, PHONE, TO_SEND, walk
+from tests.support.app import App
+
+pytestmark = [pytest.mark.slow, pytest.mark.rule("S-26")]
+
+VU = COUNTRIES["VU"]
+CODE = re.compile(r"Code (\d{4}) (\d{4})\s+PIN (\d{4})")
+LEFT_OUT = pytest.mark.parametrize("left_out", list(VU.hotlines))
+
+
+def sent(app: App, left_out: str, *, in_danger: bool) -> tuple[Any, re.Match[str]]:
+    """A phone whose report went to the others, and its code and PIN."""
+    phone = app.ussd(PHONE)
+    walk(phone, *(IN_DANGER if in_danger else TO_SEND), "Who else")
+    screen = phone.type(VU.hotlines[left_out].screen_name).text
+    assert VU.hotlines[left_out].screen_name not in screen
+    found = CODE.search(phone.type("Send").text)
+    assert found
+    return phone, found
+
+
+@LEFT_OUT
+@pytest.mark.parametrize("in_danger", [False, True])
+def test_on_every_road_after_send(app: App, left_out: str, in_danger: bool) -> None:
+    """Primary, also and fallback; rescue; words added; what My report says; a step of the clock; a hand over."""
+    phone, found = sent(app, left_out, in_danger=in_danger)
+    for reply in ("Add your words", "the boat is blue", "Done"):
+        phone.type(reply)
+    app.pass_time(3600)
+    walk(app.ussd(PHONE), "My report", found[1] + found[2], found[3], "2", "and green")
+    for message_id, report_id in letters.unnumbered(app.database):
+        letters.make_deliveries(app.database, message_id, report_id)
+    [report] = app.rows(t.report)
+    given = {row.hotline for row in app.rows(t.delivery)}
+    for hotline in VU.hotlines:  # whoever decides that it is to go on, to whomever
+        if hotline not in given:
+            made = chains.add_fallback(app.database, report.report_id, hotline, "NO_ACK")
+            assert (made is None) is (hotline == left_out)
+    app.pass_time(3600)
+    assert holding(app) == set(VU.hotlines) - {left_out}
+    assert app.count(t.pending) == 0
+    assert all(left_out in kept.data["routing"]["avoid"] for kept in app.bodies())
+
+
+@pytest.fixture
+def sealer(tmp_path: Path) -> Sealer:
+    return Sealer({name: new_pair(tmp_path, name) for name in VU.hotlines}, "demo")
+
+
+def holding(app: App) -> set[str]:
+    """Whoever is named in any row beside the report."""
+    rows = [app.rows(table) for table in (t.route, t.delivery, t.report_body, t.message, t.pending)]
+    return {getattr(row, "hotline", None) or row.recipient for table in rows for row in table}
+
+
+@pytest.mark.parametrize("left_out", [*pairwise(VU.hotlines), *((one,) for one in VU.hotlines)])
+def test_held_for_a_person_because_nobody_could_take_it(sealer: Sealer, left_out: tuple[str, ...]) -> None:
+    filing = sealer.seal(told(left_out), BEGUN, (), "complete")
+    assert {part.hotline for part in filing.parts} == set(VU.hotlines) - set(left_out)
+    assert {part.role for part in filing.parts} == {"held"}
+
+
+def test_where_everybody_was_left_out_it_is_held_for_all_rather_than_lost(sealer: Sealer) -> None:
+    filing = sealer.seal(told(tuple(VU.hotlines)), BEGUN, (), "complete")
+    assert {part.hotline for part in filing.parts} == set(VU.hotlines)
+
+
+BEGUN = Begun("01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e", b"o" * 32, 1_795_593_730)
+
+
+def told(left_out: tuple[str, ...]) -> Told:
+    answers = [("report.danger", "danger", "no"), ("report.category", "category", "harm")]
+    answers += [("report.who_else", "avoid", one) for one in left_out]
+    given = tuple(Given(screen, question, value, False, 1_795_593_730, True) for screen, question, value in answers)
+    return Told(given, (), None, VU, "ussd", "ussd", "en", 1, None, None, 1_795_593_740)

@@ -1,0 +1,173 @@
+"""A number travels only where the reporter said yes, and as long as the yes holds: each combination, by each kind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from itertools import product
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from reports.bodies import NO_CONTACT as NO
+from reports.bodies import envelope
+from reports.crosswalk import ROWS
+from reports.hotline import Hotline as Listed
+from reports.report import CONTACT, from_answers, head, to_json
+from reports.settings import Mode
+from reports.store import chains, letters
+from tests.reports.sample import MSISDN, REPORT_ID, SEND, given, setting
+from tests.workers.filings import ONE, TWO, Desk
+from tests.workers.test_letters import GIVEN, say, sent_report
+from workers import kinds
+from workers.delivery import Delivered, Outcome, Parcel
+from workers.forward import Forwarder
+from workers.hotlines.primero import Told
+from workers.keyring import KeyRing
+from workers.kinds import Means
+from workers.metrics import Metrics
+from workers.notice import mail
+from workers.pager import words
+
+pytestmark = pytest.mark.rule("S-13")
+
+LISTED = Listed(id=ONE, name="One", screen_name="One", kind="child_helpline", grade="unverified", delivery="webhook")
+CATEGORIES = sorted({row["category"] for row in ROWS})
+ANSWERS = (None, "none", *CONTACT)
+WITH_WORDS = ("webhook", "primero")  # the kinds whose wire holds what was said
+
+
+def wires(parcel: Parcel) -> dict[str, bytes]:
+    """What goes out by each kind."""
+    told = Told.by(parcel)
+    notice = mail(parcel, Means(Mode.TRAINING, LISTED), "tokaut@example.org", "drills@desk.example").as_bytes()
+    text = words(parcel.type, parcel.report_id, parcel.priority, "482193", drill=True).encode()
+    return {
+        "webhook": parcel.body,
+        "primero": json.dumps([told.fields, told.note]).encode(),
+        "email": notice,
+        "console": notice + text,
+        "sms_alert": text,
+    }
+
+
+def has_number(wire: bytes, number: str) -> bool:
+    """In any of the ways in which it is written down."""
+    bare = number.removeprefix("+")
+    return any(one.encode() in wire for one in (bare, bare.removeprefix("678"), bare[::-1]))
+
+
+def test_every_kind_is_looked_at() -> None:
+    assert set(wires(Parcel("d", "unread", ONE, _unread(), 1, "P1", REPORT_ID))) == set(kinds.kinds())
+
+
+def _unread() -> bytes:
+    data = {"report_id": REPORT_ID, "mode": "demo", "received_at": "2026-11-25T08:00:00Z"}
+    return envelope("report.unread", 1, json.dumps(data | {"content_type": "text/plain", "body_base64": ""}).encode())
+
+
+@pytest.mark.parametrize("category", CATEGORIES)
+def test_of_a_report(category: str) -> None:
+    """contact asked or not and what was answered × Send or not × a number known or not × created or updated."""
+    tried = 0
+    for answer, completeness, msisdn, kind in product(
+        ANSWERS, ("complete", "incomplete"), (MSISDN, None), ("created", "updated")
+    ):
+        rows = [("report.danger", "now"), ("report.category", category)]
+        rows += [("report.contact", answer)] if answer else []
+        answers = given(*rows, *([SEND] if completeness == "complete" else []))
+        made = from_answers(answers, setting(answers, completeness=completeness, msisdn=msisdn, revision=2))
+        allowed = answer in CONTACT and completeness == "complete" and msisdn is not None
+        parcel = Parcel("d", kind, ONE, envelope(f"report.{kind}", 1, to_json(made, ONE)), 1, "P1", REPORT_ID)
+        for name, wire in wires(parcel).items():
+            assert has_number(wire, MSISDN) is (allowed and name in WITH_WORDS), (answer, completeness, msisdn, name)
+        assert not has_number(head(made), MSISDN)
+        tried += 1
+    assert tried == len(ANSWERS) * 8
+
+
+class Keeps:
+    """A hotline that keeps the parcels that it was given."""
+
+    def __init__(self) -> None:
+        self.parcels: list[Parcel] = []
+
+    def deliver(self, parcel: Parcel) -> Outcome:
+        self.parcels.append(parcel)
+        return Delivered(200)
+
+
+class Story:
+    """A report with a fallback that gets it late. What is said by My report happens before anything goes out."""
+
+    def __init__(self, desk: Desk, contact: Mapping[str, Any], *said: tuple[str, str]) -> None:
+        report_id, _ = sent_report(desk, dict(contact))
+        for number, kind in said:
+            given = {**GIVEN, "msisdn": number} if kind == "contact_given" else None
+            say(desk, report_id, kind, "more" if kind == "words" else None, given)
+        for message_id, of in letters.unnumbered(desk.database):
+            letters.make_deliveries(desk.database, message_id, of)
+        assert chains.add_fallback(desk.database, report_id, TWO, "NO_RECEIPT")
+        keeps = Keeps()
+        worker = Forwarder(
+            database=desk.database,
+            keys=KeyRing(desk.keys),
+            hotlines={ONE: keeps, TWO: keeps},
+            mode="demo",
+            holder="here/urgent/1",
+            actor="worker",
+            metrics=Metrics(CollectorRegistry()),
+        )
+        worker.drain(["P1", "P2", "P3", "P4"])
+        self.parcels = keeps.parcels
+
+    def with_number(self, number: str) -> Iterator[tuple[str, str, str]]:
+        """(hotline, event, kind) of whatever went out with this number in it."""
+        for parcel in self.parcels:
+            data = json.loads(parcel.body)["data"]
+            event = data.get("kind", parcel.type)
+            if parcel.type != "message":  # a body of the tests' is no whole report: its wire is the webhook's
+                if has_number(parcel.body, number):
+                    yield parcel.hotline, event, "webhook"
+                continue
+            yield from (
+                (parcel.hotline, event, name) for name, wire in wires(parcel).items() if has_number(wire, number)
+            )
+
+
+BOTH = (ONE, TWO)
+FIRST, SECOND, THIRD = "+6785550101", "+6785550199", "+6785550177"
+YES = GIVEN | {"msisdn": FIRST}  # what the report itself said
+GIVE_SECOND, GIVE_THIRD = (SECOND, "contact_given"), (THIRD, "contact_given")
+TAKE_BACK, DELETE, SAY = ("", "contact_withdrawn"), ("", "delete_asked"), ("", "words")
+# contact of the report · what My report said since → the number that may still go out, and in which event
+STORIES: dict[str, tuple[Mapping[str, Any], tuple[tuple[str, str], ...], tuple[str, str] | None]] = {
+    "never": (NO, (), None),
+    "allowed": (YES, (), (FIRST, "created")),
+    "allowed, and words": (YES, (SAY,), (FIRST, "created")),
+    "allowed, withdrawn": (YES, (TAKE_BACK,), None),
+    "allowed, deleted": (YES, (DELETE,), None),
+    "never, given later": (NO, (GIVE_SECOND,), GIVE_SECOND),
+    "never, given later, words": (NO, (GIVE_SECOND, SAY), GIVE_SECOND),
+    "never, given later, withdrawn": (NO, (GIVE_SECOND, TAKE_BACK), None),
+    "allowed, another given": (YES, (GIVE_SECOND,), GIVE_SECOND),
+    "allowed, withdrawn, another given": (YES, (TAKE_BACK, GIVE_SECOND), GIVE_SECOND),
+    "allowed, another given, deleted": (YES, (GIVE_SECOND, DELETE), None),
+    "given, another given": (NO, (GIVE_SECOND, GIVE_THIRD), GIVE_THIRD),
+    "given, withdrawn, another given": (NO, (GIVE_SECOND, TAKE_BACK, GIVE_THIRD), GIVE_THIRD),
+    "given, withdrawn, the same given": (NO, (GIVE_SECOND, TAKE_BACK, GIVE_SECOND), GIVE_SECOND),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("story", STORIES)
+def test_after_what_was_said_since_by_each_event_to_each_who_gets_it(desk: Desk, story: str) -> None:
+    contact, said, allowed = STORIES[story]
+    told = Story(desk, contact, *said)
+    assert len(told.parcels) == 2 * (1 + len(said)), "created and each message, to the primary and to the fallback"
+    for number in (FIRST, SECOND, THIRD):
+        event = allowed[1] if allowed and allowed[0] == number else None
+        kinds_of_it = {None: (), "created": ("webhook",)}.get(event, WITH_WORDS)
+        assert set(told.with_number(number)) == {(hotline, event, kind) for hotline in BOTH for kind in kinds_of_it}
+        assert len(list(told.with_number(number))) == 2 * len(kinds_of_it), "once to each"
