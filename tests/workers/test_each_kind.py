@@ -25,7 +25,9 @@ EACH = pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KindsTown]:
     made = KindsTown(tmp_path_factory.mktemp("kinds"))
     try:
-        yield made.up()
+        made.up()
+        made.town.start_console()
+        yield made
     finally:
         made.down()
 
@@ -62,6 +64,18 @@ def test_a_report_is_received_answered_and_the_answer_read_on_the_phone(town: Ki
     assert put.exit_code == 0, put.output
     assert "1 Messages (1)" in my_report(town, code, pin)
     assert my_report(town, code, pin, "1").startswith(ANSWER)
+
+
+def test_a_call_back_is_the_acknowledgement_and_the_answer_of_a_server(town: KindsTown) -> None:
+    kind = KINDS["webhook"]
+    code, pin = file(town, kind)
+    until(lambda: my_report(town, code, pin).startswith(f"{kind.screen} has it."), "no receipt", seconds=40)
+    desk, report_id = town.town.desk(kind.hotline), town.reports(kind)[-1]
+    assert desk.call(report_id, "accepted", message=ANSWER).status_code == 200
+    assert my_report(town, code, pin).startswith(f"Read by {kind.screen}.")
+    assert my_report(town, code, pin, "1").startswith(ANSWER)
+    assert desk.call(report_id, "closed").status_code == 200
+    assert my_report(town, code, pin).startswith(f"Closed by {kind.screen}.")
 
 
 def test_ok_and_the_word_of_a_text_is_the_acknowledgement(town: KindsTown) -> None:
