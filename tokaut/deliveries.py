@@ -8,9 +8,11 @@ from typing import Any
 import click
 
 from reports.hardening import harden
-from reports.store import orders
+from reports.store import handing, orders
 from reports.store.database import Database
 from tokaut.opened import opened
+from tokaut.plain import Plain
+from tokaut.way import lines
 
 STATES = ("due", "refused", "parked", "delivered", "cancelled")
 OPEN = ("due", "refused", "parked")
@@ -92,6 +94,46 @@ def cancel(delivery_ids: tuple[str, ...], reason: str) -> None:
         orders.cancel(database, delivery_id, actor, reason)
 
     _each(delivery_ids, order, "is cancelled; the audit says by whom and why.")
+
+
+@deliveries.command()
+@click.argument("report_id", metavar="REPORT_ID")
+def show(report_id: str) -> None:
+    """Show the way of one report: whom its route names, what was sent to whom, who did what. No word of it.
+
+    \b
+    Example:  tokaut deliveries show 01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e
+    """
+    with opened() as (database, _):
+        way = handing.way(database, report_id.lower())
+    if way is None:
+        raise Plain(f"There is no report {report_id}; it may have been purged.")
+    for line in lines(way):
+        click.echo(line)
+
+
+@deliveries.command("hand-over")
+@click.argument("report_id", metavar="REPORT_ID")
+@click.option("--from", "giver", required=True, metavar="HOTLINE", help="Who has it and gives it away.")
+@click.option("--to", "taker", required=True, metavar="HOTLINE", help="Who gets it.")
+def hand_over(report_id: str, giver: str, taker: str) -> None:
+    """Give a report from one hotline to another that the reporter was shown before Send.
+
+    The one that gives it away is asked nothing more; the clock runs on until the other one takes it. What was said by
+    My report goes with it. To anybody else a report cannot go: nobody has sealed it to them, and the reporter has not
+    agreed to them. A person who must tell them does so by phone, from the desk that has it.
+
+    \b
+    Example:  tokaut deliveries hand-over 01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e --from vu-pikinini --to vu-police
+
+    Next: `tokaut deliveries show` shows the way it went.
+    """
+    with opened() as (database, actor):
+        try:
+            made, _ = handing.hand_over(database, report_id.lower(), giver, taker, actor)
+        except orders.NotPossible as why:
+            raise Plain(f"Nothing was done: {why}.") from None
+    click.echo(f"{taker} gets it, as {made}; the worker or the clock sends it within a second.")
 
 
 def _each(delivery_ids: tuple[str, ...], order: Callable[[Database, str, str], None], done: str) -> None:

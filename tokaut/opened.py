@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from reports.settings import Place, SettingError, load
 from reports.store.database import Away, BadAddress, Database
@@ -22,9 +22,8 @@ def opened() -> Iterator[tuple[Database, str]]:
                 f"There is no database under {place.data}. Set TOKAUT_DATA or DATABASE_URL as the services have it; "
                 f"a demo's is in TOKAUT_DATA={place.data / 'demo'}"
             )
-        database = Database(place.database_url, threads=1, offset=place.clock_offset)
-        yield database, f"operator:{_account()}"
-        database.close()
+        with closing(Database(place.database_url, threads=1, offset=place.clock_offset)) as database:
+            yield database, f"operator:{_account()}"
     except (SettingError, BadAddress) as error:
         raise Plain(str(error)) from None
     except Away as away:

@@ -125,8 +125,15 @@ def add_fallback(database: Database, report_id: str, hotline: str, why: str) -> 
         return give(connection, database, report_id, hotline, why)
 
 
-def give(connection: Connection, database: Database, report_id: str, hotline: str, why: str) -> tuple[str, str] | None:
-    """The same within a transaction of the caller's."""
+def left(connection: Connection, database: Database, report_id: str) -> tuple[str, ...]:
+    """Within a transaction of the caller's: who can get the report and was not given it, in order."""
+    return _chain(connection, database, report_id).left
+
+
+def give(
+    connection: Connection, database: Database, report_id: str, hotline: str, why: str, *, actor: str = "clock"
+) -> tuple[str, str] | None:
+    """As `add_fallback`, within a transaction of the caller's."""
     b = t.report_body.c
     newest = select(func.max(b.revision)).where(b.report_id == report_id, b.recipient == hotline)
     before = _chain(connection, database, report_id)
@@ -136,6 +143,6 @@ def give(connection: Connection, database: Database, report_id: str, hotline: st
     now = int(connection.execute(select(database.now_sql())).scalar_one())
     row = new_delivery(report_id, hotline, kind="created", revision=revision, priority=before.priority, now=now)
     connection.execute(insert(t.delivery), row | {"role": "fallback", "why": why})
-    outbox.moved(connection, str(row["delivery_id"]), report_id, act="made", actor="clock", now=now)
+    outbox.moved(connection, str(row["delivery_id"]), report_id, act="made", actor=actor, now=now)
     letters.give(connection, database, report_id, hotline, now)
     return str(row["delivery_id"]), before.priority

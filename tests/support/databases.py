@@ -22,11 +22,11 @@ KINDS = ["sqlite", *([pytest.param("postgresql", marks=pytest.mark.slow)] if bin
 # Whose each module of the store is; a function where it differs from its module.
 SET_ROLE: dict[str, LiteralString] = {
     **dict.fromkeys(
-        ("filing", "pending", "messages", "mailboxes", "tries", "sweeping.oldest", "paging.note_word"),
+        ("filing", "pending", "messages", "mailboxes", "tries", "screens", "sweeping.oldest", "paging.note_word"),
         "SET ROLE tokaut_web",
     ),
     **dict.fromkeys(("outbox", "sms_out", "paging"), "SET ROLE tokaut_worker"),
-    **dict.fromkeys(("accounts", "desk_sessions", "knocking", "figures"), "SET ROLE tokaut_console"),
+    **dict.fromkeys(("accounts", "desk_sessions", "knocking", "figures", "taking"), "SET ROLE tokaut_console"),
     **dict.fromkeys(
         (
             "sweeping",
@@ -39,6 +39,10 @@ SET_ROLE: dict[str, LiteralString] = {
             "telling",
             "leases",
             "orders",
+            "handing",
+            "nudging",
+            "taking.count_as_receipts",
+            "taking.forget_calls",
             "purging",
             "holding",
             "checkpoints",

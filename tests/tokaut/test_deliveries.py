@@ -11,6 +11,8 @@ from sqlalchemy import insert, select
 from reports.migrations import upgrade
 from reports.store import tables as t
 from reports.store.database import Database
+from tests.workers.filings import ONE, TWO, Desk
+from tests.workers.test_letters import sent_report
 from tokaut.__main__ import main
 
 REPORT = str(uuid.UUID(int=7))
@@ -122,3 +124,22 @@ def test_a_database_that_is_away_is_said_in_one_line(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["deliveries", "list"], env=environ)
     assert result.exit_code == 1
     assert len(list(filter(None, result.output.splitlines()))) == 1
+
+
+def test_the_way_of_a_report_is_seen_and_it_goes_to_another_hotline(tmp_path: Path, database: Database) -> None:
+    desk = Desk.at(database, tmp_path / "keys")
+    report_id, given = sent_report(desk)
+    order = run(tmp_path, "hand-over", report_id, "--from", ONE, "--to", TWO)
+    assert order.exit_code == 0, order.output
+    shown = run(tmp_path, "show", report_id.upper())
+    assert shown.exit_code == 0, shown.output
+    assert f"report {report_id}  VU  P2  complete  queued, {TWO}" in shown.output
+    assert f"route   {ONE} (primary, CATEGORY), {TWO} (fallback, CATEGORY)" in shown.output
+    assert f"created 1 to {ONE}  primary, CATEGORY  due, rejected" in shown.output
+    assert f"created 1 to {TWO}  fallback, HANDED_ON  due, none" in shown.output
+    assert f"handed_on  created 1 to {ONE}" in shown.output
+    again = run(tmp_path, "hand-over", report_id, "--from", ONE, "--to", TWO)
+    assert (again.exit_code, again.output.startswith("Nothing was done: it is rejected")) == (1, True)
+    assert given not in again.output
+    gone = run(tmp_path, "show", "01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e")
+    assert (gone.exit_code, "There is no report" in gone.output) == (1, True)

@@ -1,0 +1,105 @@
+"""A report goes from one hotline to another: only to who was shown before Send, with all that was said, and the clock
+runs on."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from sqlalchemy import update
+
+from reports.store import chains, handing, steps
+from reports.store import tables as t
+from reports.store.orders import NotPossible
+from tests.workers.filings import ONE, THREE, TWO, Desk
+from tests.workers.test_letters import messages, say, sent_report, tick
+from workers.fallback import next_fallback
+
+pytestmark = pytest.mark.slow
+
+WHO = "operator:mere"
+
+
+def has(desk: Desk, delivery_id: str, handling: str, state: str = "delivered") -> None:
+    mine = t.delivery.c.delivery_id == delivery_id
+    with desk.database.write() as connection:
+        connection.execute(update(t.delivery).where(mine).values(handling=handling, state=state))
+
+
+@pytest.mark.rule("S-24")
+@pytest.mark.parametrize("before", ["none", "accepted", "in_progress"])
+def test_it_goes_on_with_all_that_was_said(desk: Desk, before: str) -> None:
+    report_id, given = sent_report(desk)
+    has(desk, given, before)
+    say(desk, report_id)
+    assert len(tick(desk)) == 1
+    made, priority = handing.hand_over(desk.database, report_id, ONE, TWO, WHO)
+    row = desk.delivery(made)
+    assert (row.hotline, row.role, row.why, row.state, row.handling) == (TWO, "fallback", "HANDED_ON", "due", "none")
+    assert priority == row.priority == "P2"
+    assert desk.delivery(given).handling == "rejected"
+    assert messages(desk) == [(ONE, 1, "due"), (TWO, 1, "due")]
+    assert desk.acts(given)[-1:] == ["handed_on"]
+    assert desk.acts(made) == ["made"]
+    [report] = desk.reports()
+    assert (report.state, report.desk) == ("queued", TWO)
+    assert next_fallback(chains.chain(desk.database, report_id)) is None  # the next one has it; nobody else is asked
+
+
+def test_the_ladder_goes_on_where_it_stood(desk: Desk) -> None:
+    report_id, given = sent_report(desk)
+    has(desk, given, "accepted")
+    assert not steps.unclocked(desk.database)
+    handing.hand_over(desk.database, report_id, ONE, TWO, WHO)
+    assert [row[0] for row in steps.unclocked(desk.database)] == [report_id]
+
+
+@pytest.mark.parametrize(
+    ("giver", "taker", "why"),
+    [
+        (ONE, THREE, f"{THREE} has it already, or was not shown to the reporter before Send; it can go to {TWO}"),
+        (ONE, ONE, f"{ONE} has it already"),
+        (ONE, "vu-nobody", "was not shown to the reporter"),
+        (TWO, ONE, f"{TWO} was not given this report"),
+        (THREE, TWO, f"{THREE} was not given this report"),
+    ],
+)
+@pytest.mark.rule("S-26")
+def test_to_nobody_else(desk: Desk, giver: str, taker: str, why: str) -> None:
+    """Who was left out of the report is in no route: nobody has sealed it to them."""
+    report_id, given = sent_report(desk)
+    with pytest.raises(NotPossible, match=why):
+        handing.hand_over(desk.database, report_id, giver, taker, WHO)
+    assert [(row.delivery_id, row.handling) for row in desk.deliveries()] == [(given, "none")]
+
+
+@pytest.mark.parametrize("handling", ["rejected", "closed"])
+def test_what_is_done_with_is_not_handed_on(desk: Desk, handling: str) -> None:
+    report_id, given = sent_report(desk)
+    has(desk, given, handling)
+    with pytest.raises(NotPossible, match=f"it is {handling} at {ONE}"):
+        handing.hand_over(desk.database, report_id, ONE, TWO, WHO)
+
+
+def test_an_unknown_report(desk: Desk) -> None:
+    with pytest.raises(NotPossible):
+        handing.hand_over(desk.database, "01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e", ONE, TWO, WHO)
+
+
+def test_two_at_once_hand_it_on_once(desk: Desk) -> None:
+    report_id, _ = sent_report(desk)
+    came: list[str] = []
+
+    def hand() -> None:
+        try:
+            came.append(handing.hand_over(desk.database, report_id, ONE, TWO, WHO)[0])
+        except NotPossible:
+            came.append("")
+
+    threads = [threading.Thread(target=hand) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert sorted(map(bool, came)) == [False, True]
+    assert len([row for row in desk.deliveries() if row.hotline == TWO]) == 1

@@ -1,0 +1,128 @@
+"""What hotlines do with reports, on each kind of database, with the rights of the process that does it."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from reports.store import tables as t
+from reports.store import taking
+from reports.store.answering import Sealed
+from reports.store.taking import NotAllowed, Note, NotGiven, Step
+from tests.workers.filings import ONE, THREE, TWO, Desk
+
+pytestmark = pytest.mark.slow
+
+ROUTE = ((ONE, "primary"), (TWO, "also"), (THREE, "fallback"))
+KEY = b"k" * 32
+
+
+@pytest.fixture
+def report(desk: Desk) -> str:
+    desk.file(ROUTE)
+    return str(desk.reports()[0].report_id)
+
+
+def step(report: str, to: str, hotline: str = ONE, **more: Any) -> Step:
+    return Step(hotline, report, to, f"staff:{hotline}/call-back", **more)
+
+
+def rows(desk: Desk, table: Any) -> list[Any]:
+    with desk.database.read() as connection:
+        return list(connection.execute(select(table)))
+
+
+def test_the_state_is_worked_out_of_all_deliveries(desk: Desk, report: str) -> None:
+    """Also of those that the hotline itself does not see."""
+    with desk.database.write() as connection:
+        connection.execute(update(t.delivery).values(state="delivered"))
+    seen = []
+    for hotline, to in (
+        (ONE, "accepted"),
+        (TWO, "in_progress"),
+        (ONE, "closed"),
+        (TWO, "closed"),
+        (TWO, "in_progress"),
+    ):
+        assert taking.take(desk.database, step(report, to, hotline)) == to
+        [found] = desk.reports()
+        seen.append((found.state, found.desk))
+    assert seen == [
+        ("accepted", ONE),
+        ("in_progress", TWO),
+        ("in_progress", TWO),
+        ("closed", ONE),
+        ("in_progress", TWO),
+    ]
+
+
+def test_all_of_it_or_nothing(desk: Desk, report: str) -> None:
+    answer = Sealed("a" * 36, report, ONE, b"sealed")
+    note = Note("n" * 36, report, ONE, "reason", "k" * 16, b"w", b"s")
+    taking.take(desk.database, step(report, "rejected", answer=answer, notes=(note,), call_key=KEY))
+    assert [row.hotline for row in rows(desk, t.answer)] == [ONE]
+    assert [(row.kind, row.actor) for row in rows(desk, t.note)] == [("reason", f"staff:{ONE}/call-back")]
+    with pytest.raises(NotAllowed):
+        taking.take(desk.database, step(report, "closed", answer=answer, call_key=b"x" * 32))
+    assert [row.call_key for row in rows(desk, t.callback)] == [KEY]
+
+
+def test_what_was_not_given_is_not_there(desk: Desk, report: str) -> None:
+    """A fallback that nobody has asked yet, and a hotline that there is not."""
+    for hotline in (THREE, "vu-nobody"):
+        with pytest.raises(NotGiven):
+            taking.take(desk.database, step(report, "accepted", hotline))
+        with pytest.raises(NotGiven):
+            taking.look(desk.database, hotline, report, KEY)
+    box, handling, seen = taking.look(desk.database, ONE, report, KEY)
+    assert (box.country, box.mode, box.public_key, handling, seen) == ("VU", "demo", None, "none", False)
+
+
+def test_the_same_call_many_times_at_once(desk: Desk, report: str) -> None:
+    came: list[str] = []
+
+    def call() -> None:
+        came.append(taking.take(desk.database, step(report, "accepted", call_key=KEY)))
+
+    threads = [threading.Thread(target=call) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert came == ["accepted"] * 4
+    [mine] = [row for row in desk.deliveries() if row.hotline == ONE]
+    assert desk.acts(mine.delivery_id) == ["accepted"]
+    assert taking.look(desk.database, ONE, report, KEY)[1:] == ("accepted", True)
+
+
+@pytest.mark.parametrize("state", ["due", "refused", "parked"])
+@pytest.mark.parametrize("handling", ["accepted", "in_progress", "rejected", "closed"])
+def test_whoever_does_something_with_it_has_it(desk: Desk, report: str, state: str, handling: str) -> None:
+    [mine] = [row.delivery_id for row in desk.deliveries() if row.hotline == ONE]
+    with desk.database.write() as connection:
+        connection.execute(update(t.delivery).where(t.delivery.c.delivery_id == mine).values(state=state))
+    taking.take(desk.database, step(report, handling))
+    assert taking.count_as_receipts(desk.database) == 1
+    assert taking.count_as_receipts(desk.database) == 0
+    row = desk.delivery(mine)
+    assert (row.state, row.delivered_at is not None) == ("delivered", True)
+    assert desk.acts(mine) == [handling, "delivered"]
+
+
+def test_a_receipt_is_left_to_whoever_waits_for_it_just_now(desk: Desk, report: str) -> None:
+    taking.take(desk.database, step(report, "accepted"))
+    with desk.database.write() as connection:
+        connection.execute(update(t.delivery).values(lease_until=desk.database.now() + 60_000_000))
+    assert taking.count_as_receipts(desk.database) == 0
+    assert taking.count_as_receipts(desk.later(minutes=2).database) == 1
+
+
+def test_calls_are_forgotten_after_their_time(desk: Desk, report: str) -> None:
+    month = 30 * 86400 * 1_000_000
+    taking.take(desk.database, step(report, "accepted", call_key=KEY))
+    assert taking.forget_calls(desk.later(days=29).database, month) == 0
+    assert taking.forget_calls(desk.later(days=31).database, month) == 1
+    assert rows(desk, t.callback) == []
