@@ -36,7 +36,8 @@ def fault(password: str, own: Iterable[str]) -> str:
         return "Take at least 12 characters; four words that have nothing to do with each other are good."
     if len(password) > LONGEST:
         return "Take at most 128 characters."
-    words = [part for one in (*own, *OURS) for part in one.replace("-", " ").split()]
+    whole = (*own, *OURS)
+    words = [*whole, *(part for one in whole for part in one.replace("-", " ").split())]
     if zxcvbn(_plain(password)[:LOOKED_AT], user_inputs=words)["score"] < STRONG:
         return "This is easy to guess. Take four words that have nothing to do with each other, nor with your work."
     return ""

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 
+from console import passwords
 from reports.store.database import Database
 from tests.support.console import Console
 from tests.support.desks import Desk, given, in_process
@@ -44,3 +46,13 @@ def desk(made: Plan, console: Console) -> Desk:
 @pytest.fixture
 def report(made: Plan, database: Database) -> str:
     return given(database, made.folder.inside / "keys", [(HOTLINE, "primary"), (OTHER, "also"), (THIRD, "fallback")])
+
+
+@pytest.fixture(autouse=True)
+def hurried(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords cost little here; a test that looks at what they cost says so."""
+    if request.node.get_closest_marker("rule") and "argon2id" in request.node.name:
+        return
+    cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr(passwords, "_HASHER", cheap)
+    monkeypatch.setattr(passwords, "_NOBODYS", cheap.hash("nobody"))

@@ -1,11 +1,21 @@
-"""Coming to the hotline, logging in, going: as a person does it, page by page."""
+"""Coming to the hotline, logging in, being let back in: as a person does it, page by page."""
 
 from __future__ import annotations
 
-import pytest
+from typing import Any
 
+import pytest
+from sqlalchemy import select
+
+from console import passwords
+from console.inviting import Place, invite
+from reports.store import accounts
+from reports.store import staff_tables as s
+from reports.store import tables as t
 from tests.support.console import Console
-from tests.support.staff import Person, joined
+from tests.support.staff import PASSWORD, Person, joined, pass_time
+
+A_DAY = 24 * 3600
 
 
 @pytest.fixture
@@ -13,7 +23,216 @@ def mere(console: Console) -> Person:
     return joined(console.flask, console.parts.database, "mere")
 
 
+@pytest.fixture
+def leads(console: Console) -> tuple[Person, Person]:
+    both = tuple(joined(console.flask, console.parts.database, name, "lead") for name in ("ana", "ben"))
+    for one in both:
+        one.log_in()
+    return both  # type: ignore[return-value]  # two
+
+
+def rows(console: Console, table: Any) -> list[Any]:
+    with console.parts.database.read() as connection:
+        return list(connection.execute(select(table)))
+
+
+def link_for(console: Console, name: str, role: str = "staff") -> str:
+    return invite(console.parts.database, "", Place(name, "vu-pikinini", role), "staff:vu-pikinini/ana")
+
+
+@pytest.mark.rule("A-26")
+def test_after_the_installation_nobody_has_an_account(console: Console) -> None:
+    assert rows(console, s.staff) == rows(console, s.invitation) == []
+
+
 def test_by_invitation_to_the_first_page(mere: Person) -> None:
     assert mere.get("/").leads_to == "/login"
     assert mere.log_in().leads_to == "/"
-    assert "Reports" in mere.get("/").text
+    assert "Reports · Pikinini" in mere.get("/").text
+
+
+@pytest.mark.rule("A-28")
+def test_an_invitation_works_once(console: Console) -> None:
+    link = link_for(console, "mere")
+    first = Person(console.flask, console.parts.database, "mere")
+    assert first.join(link).status == 200
+    second = Person(console.flask, console.parts.database, "mere")
+    assert second.get(link).status == 404
+    form = {"password": PASSWORD, "again": PASSWORD, "code": "000000"}
+    assert second.post(link, form, at="/login").status == 404
+
+
+@pytest.mark.rule("A-28")
+def test_an_invitation_ends_after_a_day_and_with_a_newer_one(console: Console) -> None:
+    late, older = link_for(console, "mere"), link_for(console, "luk")
+    newer = link_for(console, "luk")
+    person = Person(console.flask, console.parts.database, "luk")
+    assert (person.get(older).status, person.get(newer).status) == (404, 200)
+    pass_time(console.parts.database, A_DAY - 5)
+    assert person.get(late).status == 200
+    pass_time(console.parts.database, 10)
+    assert person.get(late).status == 404
+
+
+@pytest.mark.rule("A-28")
+def test_what_an_invitation_holds_is_random_and_kept_as_a_hash(console: Console) -> None:
+    words = {link_for(console, f"p{n}").rpartition("/")[2] for n in range(20)}
+    assert len(words) == 20 and all(len(word) == 43 for word in words)
+    assert not any(word.encode() in row.invitation_hash for row in rows(console, s.invitation) for word in words)
+
+
+def test_two_who_open_one_link_make_one_account(console: Console) -> None:
+    link = link_for(console, "mere")
+    found = accounts.invited(console.parts.database, rows(console, s.invitation)[0].invitation_hash)
+    assert found
+    chosen = accounts.Credentials("x", b"x", 1)
+    assert [accounts.join(console.parts.database, found, f"id{n}", chosen) for n in range(2)] == [True, False]
+    assert len(rows(console, s.staff)) == 1 and link
+
+
+@pytest.mark.rule("A-24")
+@pytest.mark.parametrize(
+    ("password", "said"),
+    [
+        ("short pass", "at least 12"),
+        ("password1234", "easy to guess"),
+        ("qwertyuiop123", "easy to guess"),
+        ("Passw0rd!2026", "easy to guess"),
+        ("aaaaaaaaaaaaaaaaaaaaaaaa", "easy to guess"),
+        ("123456123456123456", "easy to guess"),
+        ("mere mere mere", "easy to guess"),
+        ("vu-pikinini 2026", "easy to guess"),
+        ("Pikinini Helpline", "easy to guess"),
+        ("tokauttokaut", "easy to guess"),
+        ("summer2026!!", "easy to guess"),
+        ("x7" * 65, "at most 128"),
+        ("reef canoe seven lamp", ""),
+        ("ëñ ʻōlelo nasara kakae", ""),
+        ("  blanks at both ends stay  ", ""),
+        ("T7$kz!pQ2w9#", ""),
+        ("a long sentence about a boat that nobody ever painted, " * 2, ""),
+    ],
+)
+def test_which_passwords_are_taken(password: str, said: str) -> None:
+    wrong = passwords.fault(password, ("mere", "vu-pikinini"))
+    assert (said in wrong and bool(wrong)) if said else wrong == ""
+
+
+def test_a_wrong_start_says_what_is_wrong_and_the_link_stays(console: Console) -> None:
+    link = link_for(console, "mere")
+    person = Person(console.flask, console.parts.database, "mere", "password1234")
+    assert "easy to guess" in person.join(link).text
+    person.password = PASSWORD
+    page = person.get(link)
+    right = {"password": PASSWORD, "again": PASSWORD, "token": page.token}
+    assert "not the same" in person.post(link, {**right, "again": "another", "code": person.code()}).text
+    assert "This code is not of this picture" in person.post(link, {**right, "code": "000000"}).text
+    assert person.join(link).status == 200
+
+
+@pytest.mark.rule("A-39")
+def test_passwords_are_kept_with_argon2id_and_made_stronger_at_the_next_login(console: Console, mere: Person) -> None:
+    (row,) = rows(console, s.staff)
+    assert row.password.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+    from argon2 import PasswordHasher
+
+    weak = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+    with console.parts.database.write() as connection:
+        connection.execute(s.staff.update().values(password=weak))
+    assert mere.log_in().leads_to == "/"
+    assert rows(console, s.staff)[0].password.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+
+
+@pytest.mark.rule("A-27")
+@pytest.mark.parametrize("wrong", [{"code": ""}, {"code": "000000"}, {"password": f"{PASSWORD}s"}, {"name": "meri"}])
+def test_name_password_and_code_together_or_nothing(mere: Person, wrong: dict[str, str]) -> None:
+    page = mere.log_in(**wrong)
+    assert page.status == 403
+    assert "Name, password or code is not right" in page.text
+    assert mere.get("/").leads_to == "/login"
+
+
+@pytest.mark.rule("A-29")
+def test_a_code_works_once_and_none_older_than_the_last(mere: Person) -> None:
+    code = mere.code()
+    assert mere.log_in(code=code).leads_to == "/"
+    assert mere.another_browser().log_in(code=code).status == 403
+    pass_time(mere.database, 30)
+    assert mere.another_browser().log_in(code=code).status == 403
+    assert mere.another_browser().log_in().leads_to == "/"
+
+
+@pytest.mark.rule("A-29")
+@pytest.mark.parametrize(("seconds", "taken"), [(-61, False), (-29, True), (0, True), (29, True), (61, False)])
+def test_a_clock_may_be_off_by_one_step(seconds: int, taken: bool) -> None:
+    import pyotp
+
+    from console.codes import step_of
+
+    secret = b"12345678901234567890"
+    code = pyotp.TOTP("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ").at(1_000_000_020 + seconds)
+    assert (step_of(secret, f" {code[:3]} {code[3:]} ", 1_000_000_020) is not None) is taken
+
+
+def test_the_secret_of_the_codes_is_sealed_and_another_account_s_does_not_open(console: Console) -> None:
+    for name in ("mere", "luk"):
+        joined(console.flask, console.parts.database, name)
+    one, other = rows(console, s.staff)
+    with console.parts.database.write() as connection:
+        connection.execute(s.staff.update().where(s.staff.c.staff_id == other.staff_id).values(totp=one.totp))
+    luk = Person(console.flask, console.parts.database, other.name)
+    luk.secret = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
+    assert luk.log_in().status == 403
+
+
+def test_two_leads_let_a_colleague_back_in(console: Console, mere: Person, leads: tuple[Person, Person]) -> None:
+    ana, ben = leads
+    mere.log_in()
+    staff_id = next(row.staff_id for row in rows(console, s.staff) if row.name == "mere")
+    path = f"/people/{staff_id}/recover"
+    assert "Another lead has to confirm it" in ana.post(path, at="/people").text
+    assert "Another lead has to confirm it" in ana.post(path, at="/people").text, "nobody confirms themselves"
+    assert mere.get("/").status == 200
+    page = ben.post(path, at="/people")
+    link = page.html[page.html.index("/join/") :].partition("<")[0]
+    again = Person(console.flask, console.parts.database, "mere", "another long pass phrase here")
+    assert again.join(link).status == 200
+    assert mere.get("/").leads_to == "/login", "whoever was logged in with the old password is not any more"
+    assert mere.another_browser().log_in().status == 403
+    assert again.log_in().leads_to == "/"
+    acts = [(row.actor, row.act) for row in accounts.acts_of(console.parts.database, "vu-pikinini", 99)]
+    assert ("staff:vu-pikinini/ana", "recovery_asked") in acts
+    assert ("staff:vu-pikinini/ben", "recovery_confirmed") in acts
+
+
+def test_what_was_asked_a_day_ago_is_not_confirmed(
+    console: Console, mere: Person, leads: tuple[Person, Person]
+) -> None:
+    ana, ben = leads
+    del mere
+    staff_id = next(row.staff_id for row in rows(console, s.staff) if row.name == "mere")
+    ana.post(f"/people/{staff_id}/recover", at="/people")
+    pass_time(console.parts.database, A_DAY + 60)
+    ben.log_in()
+    assert "Another lead has to confirm it" in ben.post(f"/people/{staff_id}/recover", at="/people").text
+
+
+@pytest.mark.rule("A-47")
+def test_all_of_it_is_in_the_audit(console: Console, mere: Person, leads: tuple[Person, Person]) -> None:
+    ana, _ = leads
+    mere.log_in()
+    mere.another_browser().log_in(password="not this one at all")
+    staff_id = next(row.staff_id for row in rows(console, s.staff) if row.name == "mere")
+    ana.post("/people/invite", {"name": "luk", "role": "staff"}, at="/people")
+    ana.post(f"/people/{staff_id}/role", {"role": "auditor"}, at="/people")
+    ana.post(f"/people/{staff_id}/end", at="/people")
+    acts = {(row.actor.partition("/")[2], row.act) for row in rows(console, t.audit)}
+    assert acts >= {
+        ("mere", "joined"),
+        ("mere", "logged_in"),
+        ("mere", "login_refused"),
+        ("ana", "invited"),
+        ("ana", "role_auditor"),
+        ("ana", "staff_ended"),
+    }
+    assert "login refused" in ana.get("/audit").text

@@ -103,7 +103,7 @@ def test_what_the_reporter_writes_back_comes_to_the_hotline(town: Town) -> None:
     assert WORDS.encode() not in kept
     assert b"lukaotem" not in kept
     logs = b"".join(town.log(name).read_bytes() for name in town.processes)
-    assert b"\"delivered\"" in logs  # they say what happened
+    assert b'"delivered"' in logs  # they say what happened
     for word in (WORDS.encode(), b"lukaotem", code.encode(), b"luring", town.desk(HOTLINE).secret.encode()):
         assert word not in logs
 

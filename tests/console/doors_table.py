@@ -1,0 +1,45 @@
+"""Who may what: written by people, compared with the URL map. A new address without a row here fails."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+STAFF, LEAD, AUDITOR, OPERATOR = "staff", "lead", "auditor", "operator"
+EVERYBODY = (STAFF, LEAD, AUDITOR, OPERATOR)
+READERS = (STAFF, LEAD)
+
+ROWS: Mapping[str, tuple[str, ...]] = {
+    "GET /": EVERYBODY,
+    "GET /help": EVERYBODY,
+    "POST /seen": EVERYBODY,
+    "POST /lock": EVERYBODY,
+    "POST /alive": EVERYBODY,
+    "GET /check": EVERYBODY,
+    "POST /check": EVERYBODY,
+    "POST /logout": EVERYBODY,
+    "GET /me": EVERYBODY,
+    "POST /me/end": EVERYBODY,
+    "POST /me/end-all": EVERYBODY,
+    "POST /me/password": EVERYBODY,
+    "GET /audit": (LEAD, AUDITOR),
+    "GET /people": (LEAD,),
+    "POST /people/invite": (LEAD,),
+    "POST /people/<staff_id>/role": (LEAD,),
+    "POST /people/<staff_id>/end": (LEAD,),
+    "POST /people/<staff_id>/recover": (LEAD,),
+}
+
+# Without a login: nothing of any report is there.
+OPEN = (
+    "GET /login",
+    "POST /login",
+    "GET /locked",
+    "POST /locked",
+    "GET /join/<word>",
+    "POST /join/<word>",
+    "POST /language",
+    "GET /static/<name>",
+)
+
+# What systems call, each with its own proof of who they are.
+SYSTEMS = ("GET /healthz",)

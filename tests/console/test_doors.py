@@ -1,0 +1,225 @@
+"""Every page has a door: who passes it, what a form has to bring, and what everybody else gets. From the URL map."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+import pytest
+
+from console.doors import Door
+from tests.console.doors_table import OPEN, ROWS, SYSTEMS
+from tests.support.console import Console
+from tests.support.staff import Page, Person, joined, pass_time
+
+ROLES = ("staff", "lead", "auditor", "operator")
+NOBODY = "01a211f9-fa88-7a02-8b44-5f0e9d8c7b6a"
+HEADERS = {
+    "Strict-Transport-Security": "max-age=63072000; includeSubDomains",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+@pytest.fixture
+def people(console: Console) -> Mapping[str, Person]:
+    places = {"operator": "_operator"}
+    found = {}
+    for role in ROLES:
+        found[role] = joined(console.flask, console.parts.database, role, role, places.get(role, "vu-pikinini"))
+    for one in found.values():
+        one.log_in()
+    return found
+
+
+def doors(console: Console) -> Mapping[str, Door]:
+    return {("POST " if one.post else "GET ") + one.rule: one for one in console.flask.extensions["doors"].all.values()}
+
+
+def filled(rule: str) -> str:
+    """With ids that are nobody's."""
+    return re.sub(r"<[^>]+>", NOBODY, rule)
+
+
+def test_every_address_has_a_row_and_every_row_an_address(console: Console) -> None:
+    there = {
+        f"{method} {rule}"
+        for rule in console.flask.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    assert there == set(ROWS) | set(OPEN) | set(SYSTEMS)
+    assert set(doors(console)) == set(ROWS) | (set(OPEN) - {"GET /static/<name>"})
+
+
+@pytest.mark.rule("A-27")
+def test_without_a_login_every_page_leads_to_it(console: Console) -> None:
+    stranger = Person(console.flask, console.parts.database, "stranger")
+    for row in ROWS:
+        method, _, rule = row.partition(" ")
+        page = stranger.get(filled(rule)) if method == "GET" else stranger.post(filled(rule))
+        assert (page.status, page.leads_to) == (303, "/login"), row
+
+
+@pytest.mark.rule("A-35")
+@pytest.mark.parametrize("role", ROLES)
+def test_what_a_role_may_not_is_as_if_it_were_not_there(
+    console: Console, people: Mapping[str, Person], role: str
+) -> None:
+    one = people[role]
+    nowhere = one.get("/nowhere/at/all")
+    assert nowhere.status == 404
+    for row, roles in ROWS.items():
+        if role in roles:
+            continue
+        page = asked(one, row)
+        assert (page.status, page.html) == (404, nowhere.html), row
+
+
+@pytest.mark.rule("A-35")
+@pytest.mark.parametrize("role", ROLES)
+def test_what_a_role_may_answers(console: Console, people: Mapping[str, Person], role: str) -> None:
+    for row, roles in ROWS.items():
+        if role not in roles or "<" in row or row in ("POST /logout", "POST /me/end-all", "POST /lock"):
+            continue
+        page = asked(people[role], row)
+        assert page.status in (200, 204, 303, 400, 403), row
+        assert page.leads_to not in ("/login", "/locked"), row
+
+
+@pytest.mark.rule("A-34")
+def test_what_is_sensitive_is_behind_a_re_check(console: Console) -> None:
+    fresh = {row for row, door in doors(console).items() if door.fresh}
+    assert {row for row in ROWS if "/people" in row or "export" in row or row == "POST /me/password"} == fresh
+
+
+def asked(one: Person, row: str) -> Page:
+    method, _, rule = row.partition(" ")
+    return one.get(filled(rule)) if method == "GET" else one.post(filled(rule), at="/me")
+
+
+@pytest.mark.rule("A-20")
+def test_a_form_without_its_token_or_from_elsewhere_does_nothing(people: Mapping[str, Person]) -> None:
+    lead, staff = people["lead"], people["staff"]
+    for row in (*ROWS, "POST /login", "POST /locked", "POST /language"):
+        if not row.startswith("POST"):
+            continue
+        path = filled(row.removeprefix("POST "))
+        own, others = lead.get("/me").token, staff.get("/me").token
+        for form, headers in refused_ways(own, others):
+            assert lead.post(path, form, **headers).status == 400, (row, form, headers)
+    assert lead.get("/").status == 200, "nobody was logged out by any of it"
+
+
+def refused_ways(own: str, others: str) -> Iterator[tuple[dict[str, str], dict[str, str]]]:
+    yield {}, {}
+    yield {"token": ""}, {}
+    yield {"token": others}, {}
+    yield {"token": own[:-1]}, {}
+    yield {"token": own}, {"Sec_Fetch_Site": "cross-site"}
+    yield {"token": own}, {"Sec_Fetch_Site": "same-site"}
+    yield {"token": own}, {"Sec_Fetch_Site": "none"}
+    yield {"token": own}, {"Origin": "https://elsewhere.example"}
+    yield {"token": own}, {"Origin": "null"}
+
+
+@pytest.mark.rule("A-20")
+def test_from_our_own_page_it_is_taken(people: Mapping[str, Person]) -> None:
+    own = people["staff"].get("/me").token
+    for headers in ({"Sec_Fetch_Site": "same-origin"}, {"Origin": "https://desk.example"}, {}):
+        assert people["staff"].post("/alive", {"token": own}, **headers).status == 204
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b"token=%s&token=%s", "application/x-www-form-urlencoded"),
+        (b"token=%s&name=%%ff", "application/x-www-form-urlencoded"),
+        (b"token=%s&name=\xff", "application/x-www-form-urlencoded"),
+        (b"token=%s&name=a%%00b", "application/x-www-form-urlencoded"),
+        (b"token=%s" + b"&a=1" * 200, "application/x-www-form-urlencoded"),
+        (b'{"token": "%s"}', "application/json"),
+        (b"token=%s", "text/plain"),
+    ],
+)
+def test_what_is_no_form_of_ours_does_nothing(people: Mapping[str, Person], body: bytes, kind: str) -> None:
+    token = people["staff"].get("/me").token.encode()
+    sent = body.replace(b"%s", token).replace(b"%%", b"%")
+    answer = people["staff"].client.post("/alive", data=sent, content_type=kind, base_url="https://desk.example")
+    assert answer.status_code == 400
+
+
+@pytest.mark.rule("A-20")
+def test_a_get_changes_nothing(console: Console, people: Mapping[str, Person]) -> None:
+    from sqlalchemy import select
+
+    from reports.store import tables as t
+
+    def state() -> list[object]:
+        with console.parts.database.read() as connection:
+            return [list(connection.execute(select(table))) for table in t.metadata.sorted_tables]
+
+    before = state()
+    for one in people.values():
+        for row in (*ROWS, *OPEN):
+            if row.startswith("GET") and row not in READING:
+                one.get(filled(row.removeprefix("GET ")))
+    assert state() == before
+
+
+READING = ()  # of a report is written down, and is no change of anything else
+
+
+@pytest.mark.rule("A-16")
+@pytest.mark.rule("A-17")
+@pytest.mark.rule("A-18")
+@pytest.mark.rule("A-19")
+@pytest.mark.rule("A-44")
+def test_every_page_has_all_headers(console: Console, people: Mapping[str, Person]) -> None:
+    for row in (*ROWS, *OPEN):
+        if not row.startswith("GET"):
+            continue
+        page = people["lead"].get(filled(row.removeprefix("GET ")).replace(f"static/{NOBODY}", "static/console.js"))
+        assert {name: page.headers.get(name) for name in HEADERS} == HEADERS, row
+        policy = page.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy and "frame-ancestors 'none'" in policy, row
+        assert not re.search(r"unsafe|\*|https?:|data:", policy), row
+        assert "charset=utf-8" in page.headers["Content-Type"], row
+        assert not re.search(r"<script(?![^>]*src=)|\son\w+=|\sstyle=|<style|javascript:", page.html), row
+
+
+@pytest.mark.rule("A-47")
+def test_a_failure_inside_says_nothing_and_does_nothing(
+    console: Console, people: Mapping[str, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from reports.store import desk_sessions
+    from reports.store.database import Away
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("a secret sentence")
+
+    def away(*_: object) -> None:
+        raise Away("OperationalError")
+
+    console.flask.config["PROPAGATE_EXCEPTIONS"] = False
+    for failing, status in ((broken, 500), (away, 503)):
+        monkeypatch.setattr(desk_sessions, "find", failing)
+        for row in ROWS:
+            page = asked_blind(people["lead"], row)
+            assert page.status == status, row
+            assert "secret" not in page.html and "Traceback" not in page.html, row
+
+
+def asked_blind(one: Person, row: str) -> Page:
+    method, _, rule = row.partition(" ")
+    return one.get(filled(rule)) if method == "GET" else one.post(filled(rule))
+
+
+def test_time_goes_on(console: Console, people: Mapping[str, Person]) -> None:
+    pass_time(console.parts.database, 16 * 60)
+    for row in ROWS:
+        page = asked_blind(people["lead"], row)
+        assert page.leads_to == "/locked" or page.status == 400, row

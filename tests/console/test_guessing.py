@@ -1,0 +1,148 @@
+"""Guessing a password: slow for strangers, and no way to lock out whoever it belongs to."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.console import Console
+from tests.support.staff import Person, joined, pass_time
+
+MINUTE = 60
+
+
+@pytest.fixture
+def mere(console: Console) -> Person:
+    return joined(console.flask, console.parts.database, "mere")
+
+
+def stranger(console: Console, name: str, ip: str = "192.0.2.1") -> Person:
+    one = Person(console.flask, console.parts.database, name, "not this pass phrase")
+    one.ip, one.secret = ip, "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
+    return one
+
+
+@pytest.mark.rule("A-13")
+@pytest.mark.rule("A-25")
+def test_five_wrong_ones_lock_a_name_for_strangers_twice_as_long_each_time(console: Console, mere: Person) -> None:
+    for minutes in (15, 30, 60):
+        for n in range(6):
+            assert stranger(console, "mere", f"192.0.2.{n}").log_in().status == 403
+        elsewhere = mere.another_browser()
+        assert elsewhere.log_in().status == 403, "locked: also for the right password"
+        pass_time(console.parts.database, minutes * MINUTE - 40)
+        assert mere.another_browser().log_in().status == 403
+        pass_time(console.parts.database, 80)
+    assert mere.another_browser().log_in().leads_to == "/"
+
+
+@pytest.mark.rule("A-25")
+def test_whom_it_belongs_to_gets_in_where_they_have_logged_in_before(console: Console, mere: Person) -> None:
+    """From 30 addresses, over a week: the browser that knows its person counts for itself."""
+    mere.log_in()
+    mere.post("/logout", at="/me")
+    for n in range(30):
+        stranger(console, "mere", f"198.51.100.{n}").log_in(code="000000")
+        pass_time(console.parts.database, 5 * 3600)
+    for n in range(6):
+        stranger(console, "mere", f"192.0.2.{n}").log_in(code="000000")
+    assert mere.another_browser().log_in().status == 403
+    assert mere.log_in().leads_to == "/"
+
+
+@pytest.mark.rule("A-25")
+def test_its_owner_is_told(console: Console, mere: Person) -> None:
+    for _ in range(3):
+        stranger(console, "mere").log_in()
+    mere.log_in()
+    page = mere.get("/")
+    assert "Somebody tried to log in with your name and was refused, so often: 3" in page.text
+    mere.post("/seen", at="/")
+    assert "Somebody tried" not in mere.get("/").text
+
+
+@pytest.mark.rule("A-25")
+def test_a_browser_where_somebody_logged_in_once_is_no_way_around(console: Console, mere: Person) -> None:
+    """Whoever sits at it has five tries at that name like everybody else, and strangers' tries for other names."""
+    joined(console.flask, console.parts.database, "luk")
+    mere.log_in()
+    mere.post("/logout", at="/me")
+    for _ in range(6):
+        mere.log_in(password="not this pass phrase", code="000000")
+    assert mere.log_in().status == 403
+    for _ in range(6):
+        mere.log_in(name="luk", code="000000")
+    luk = Person(console.flask, console.parts.database, "luk")
+    luk.secret = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
+    assert luk.log_in().status == 403
+
+
+@pytest.mark.rule("A-13")
+def test_an_address_that_tries_many_names_is_answered_without_work(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worked = []
+    monkeypatch.setattr("console.passwords.is_right", lambda *_: bool(worked.append(1)))
+    for n in range(30):
+        assert stranger(console, f"name{n}").log_in().status == 403
+    assert len(worked) == 20
+    assert stranger(console, "another", "192.0.2.77").log_in().status == 403
+    assert len(worked) == 21
+
+
+@pytest.mark.rule("X-28")
+def test_a_proxy_tells_whose_address_it_is_and_a_stranger_tells_nothing(console: Console) -> None:
+    from flask import Request
+
+    from console.guessing import address_of
+
+    def seen(peer: str, told: str = "") -> str:
+        around = {"REMOTE_ADDR": peer, **({"HTTP_X_FORWARDED_FOR": told} if told else {})}
+        return address_of(Request(around))
+
+    assert seen("127.0.0.1", "203.0.113.9, 192.0.2.5") == "192.0.2.5"
+    assert seen("", "192.0.2.5") == "192.0.2.5"
+    assert seen("198.51.100.7", "192.0.2.5") == "198.51.100.7"
+    assert seen("2001:db8:1:2:3::9") == seen("2001:db8:1:2:ffff::1") == "2001:db8:1:2::/64"
+    assert seen("127.0.0.1", "no address") == "unknown"
+    del console
+
+
+def test_an_unknown_name_gets_the_same_answer_for_the_same_work(
+    console: Console, mere: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import re
+
+    from console import entry
+
+    work: list[str] = []
+    for module, name in ((entry.passwords, "is_right"), (entry.codes, "step_of"), (entry.knocking, "wrong")):
+        real = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *given, real=real, name=name: (work.append(name), real(*given))[1])
+
+    def asked(name: str) -> tuple[int, str, list[str]]:
+        work.clear()
+        page = stranger(console, name).log_in(code="123456")
+        return page.status, re.sub(r'value="[0-9a-f]+"', "", page.html), list(work)
+
+    del mere
+    assert asked("mere") == asked("nobody") == asked("") == asked("x" * 300)
+
+
+def test_guesses_at_the_same_moment_cost_one_each(console: Console, mere: Person) -> None:
+    import threading
+
+    from console.guessing import OF_A_NAME
+    from reports.store.knocking import Knock, knock
+
+    del mere
+    let_in: list[bool] = []
+
+    def try_it() -> None:
+        let_in.extend(knock(console.parts.database, Knock(b"k" * 32, OF_A_NAME)))
+
+    threads = [threading.Thread(target=try_it) for _ in range(8)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert sorted(let_in) == [False] * 3 + [True] * 5
