@@ -42,4 +42,4 @@ OPEN = (
 )
 
 # What systems call, each with its own proof of who they are.
-SYSTEMS = ("GET /healthz",)
+SYSTEMS = ("GET /healthz", "POST /hotlines/<hotline>/reports/<report_id>")
