@@ -104,7 +104,7 @@ class Texter:
             words=body["text"],
             link=body.get("link", ""),
             id=leased.id,
-            seconds=(leased.expires_at - self.database.now()) // 1_000_000,
+            seconds=leased.lives // 1_000_000,
         )
         return text, bytes.fromhex(body.get("caller", ""))
 

@@ -142,6 +142,10 @@ class Database:
             return literal(self.now(), BigInteger)
         return cast(func.extract("epoch", func.clock_timestamp()) * 1_000_000, BigInteger) + self.offset
 
+    def by_its_clock(self, moment: int) -> ColumnElement[int]:
+        """This host's `moment` as that clock has it: what is due now is due at once, however wrong a host's time is."""
+        return literal(moment, BigInteger) if self.is_sqlite else self.now_sql() + (moment - self.now())
+
     def insert_new(self, table: Table) -> Any:
         """INSERT that does nothing where the row is there; without a conflict target, so it needs no right to read."""
         insert = sqlite_insert(table) if self.is_sqlite else postgresql_insert(table)

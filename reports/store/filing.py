@@ -80,18 +80,19 @@ def file(database: Database, filing: Filing, draw: Draw | None = None) -> Filed:
     with database.write() as connection:
         row = _report_row(filing)
         fresh = connection.execute(database.insert_new(t.report).values(row)).rowcount == 1
-        filed = _insert_all(connection, filing, now) if fresh else _filed_before(connection, filing)
+        filed = _insert_all(database, connection, filing, now) if fresh else _filed_before(connection, filing)
         others = filed.completeness == "complete" and not filed.own  # whose code was shown to somebody already
         if draw is None or others:
             return filed
         return replace(filed, code=_keep_mailbox(database, connection, filed.report_id, draw))
 
 
-def _insert_all(connection: Connection, filing: Filing, now: int) -> Filed:
+def _insert_all(database: Database, connection: Connection, filing: Filing, now: int) -> Filed:
     _insert_bodies(connection, filing)
     deliveries = [_delivery_row(filing, part, now) for part in filing.parts if part.role in ("primary", "also")]
     if deliveries:
-        connection.execute(insert(t.delivery), deliveries)
+        at_once = database.by_its_clock(now)
+        connection.execute(insert(t.delivery).values(next_at=at_once, created_at=at_once), deliveries)
     connection.execute(insert(t.audit), audit_row("web", "sent", filing.report_id, now))
     _end_what_waited(connection, filing)
     ids = tuple(row["delivery_id"] for row in deliveries)
@@ -150,6 +151,7 @@ def _insert_bodies(connection: Connection, filing: Filing) -> None:
 
 
 def _delivery_row(filing: Filing, part: Sealed, now: int) -> dict[str, Any]:
+    """Without its times."""
     return {
         "delivery_id": new_id(now),
         "report_id": filing.report_id,
@@ -162,8 +164,6 @@ def _delivery_row(filing: Filing, part: Sealed, now: int) -> dict[str, Any]:
         "state": "due",
         "handling": "none",
         "attempt": 0,
-        "next_at": now,
-        "created_at": now,
     }
 
 

@@ -30,9 +30,15 @@ class Outgoing:
 
 def put_outgoing(database: Database, message: Outgoing) -> None:
     """Once for each id: a repeat of the same inbound SMS sends nothing twice."""
-    row = asdict(message) | {"state": "due", "attempt": 0, "next_at": message.created_at}
     with database.write() as connection:
-        connection.execute(database.insert_new(t.outgoing).values(row))
+        connection.execute(database.insert_new(t.outgoing).values(outgoing_row(database, message)))
+
+
+def outgoing_row(database: Database, message: Outgoing) -> dict[str, Any]:
+    """Due at once."""
+    by = database.by_its_clock
+    times = {"created_at": by(message.created_at), "expires_at": by(message.expires_at)}
+    return asdict(message) | times | {"state": "due", "attempt": 0, "next_at": times["created_at"]}
 
 
 def note_status(database: Database, provider_id: str, status: str, ours: str = "") -> bool:

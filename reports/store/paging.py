@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from sqlalchemy import Connection, and_, case, delete, func, insert, literal, or_, select, update
 
@@ -11,7 +11,7 @@ from reports.store import standings
 from reports.store import tables as t
 from reports.store.database import Database
 from reports.store.filing import audit_row
-from reports.store.messages import Outgoing
+from reports.store.messages import Outgoing, outgoing_row
 
 HOUR = 3600 * 1_000_000
 MOST_WRONG = 10  # words of a hotline in an hour; after that even a right one is not believed
@@ -52,12 +52,11 @@ def pages(database: Database, delivery_id: str) -> list[Page]:
 def add(database: Database, sms: Outgoing, about: Told, word: str) -> bool:
     """The text and what it is for, together. False where another process was first: then there is no second one."""
     page = {"sms_id": sms.id, "delivery_id": about.delivery_id, "hotline": about.hotline, "rank": about.count}
-    page |= {"word": word, "created_at": sms.created_at}
-    row = asdict(sms) | {"state": "due", "attempt": 0, "next_at": sms.created_at}
+    page |= {"word": word, "created_at": database.by_its_clock(sms.created_at)}
     with database.write() as connection:
         if not connection.execute(database.insert_new(t.page).values(page)).rowcount:
             return False
-        connection.execute(insert(t.outgoing).values(row))
+        connection.execute(insert(t.outgoing).values(outgoing_row(database, sms)))
     return True
 
 

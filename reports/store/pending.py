@@ -30,7 +30,7 @@ def put_pending(database: Database, filing: Filing, kind: str, due_at: int) -> K
         row = filed_before(connection, filing)
         if row and (row.report_id != filing.report_id or row.revision >= filing.revision):
             return Known(row.report_id, row.revision, row.completeness == "complete")
-        _replace_pending(connection, filing, kind, due_at)
+        _replace_pending(database, connection, filing, kind, due_at)
     return None
 
 
@@ -42,10 +42,10 @@ def put_late(database: Database, filing: Filing, kind: str, due_at: int) -> None
         waits = connection.execute(select(func.max(p.revision)).where(same)).scalar()
         filed = filed_before(connection, filing)
         if filing.revision > max(waits or 0, filed.revision if filed else 0):
-            _replace_pending(connection, filing, kind, due_at)
+            _replace_pending(database, connection, filing, kind, due_at)
 
 
-def _replace_pending(connection: Connection, filing: Filing, kind: str, due_at: int) -> None:
+def _replace_pending(database: Database, connection: Connection, filing: Filing, kind: str, due_at: int) -> None:
     """What an earlier walk of this report has left goes by the key of this one from now on."""
     r = t.report.c
     earlier = (r.report_id == filing.report_id) & (r.origin_key != filing.origin_key)
@@ -55,12 +55,12 @@ def _replace_pending(connection: Connection, filing: Filing, kind: str, due_at: 
     shared = asdict(filing)
     del shared["parts"]
     rows = [
-        {**shared, "kind": kind, "due_at": due_at, "recipient": p.hotline, "role": p.role, "rank": rank}
+        {**shared, "kind": kind, "recipient": p.hotline, "role": p.role, "rank": rank}
         | {"why": p.why, "key_id": p.key_id, "wrap": p.wrap, "head": p.head, "sealed": p.sealed}
         for rank, p in enumerate(filing.parts)
     ]
     if rows:
-        connection.execute(insert(t.pending), rows)
+        connection.execute(insert(t.pending).values(due_at=database.by_its_clock(due_at)), rows)
 
 
 def drop_pending(database: Database, origin_key: bytes, report_id: str) -> bool:
@@ -74,6 +74,7 @@ def drop_pending(database: Database, origin_key: bytes, report_id: str) -> bool:
 
 def hurry_pending(database: Database, origin_key: bytes, report_id: str, due_at: int) -> None:
     """File it now: the reporter said Done, or the network said that the line is gone."""
-    sooner = same_report(t.pending.c, origin_key, report_id) & (t.pending.c.due_at > due_at)
+    due = database.by_its_clock(due_at)
+    sooner = same_report(t.pending.c, origin_key, report_id) & (t.pending.c.due_at > due)
     with database.write() as connection:
-        connection.execute(update(t.pending).where(sooner).values(due_at=due_at))
+        connection.execute(update(t.pending).where(sooner).values(due_at=due))

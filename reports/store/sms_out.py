@@ -10,12 +10,12 @@ from reports.store import tables as t
 from reports.store.database import Database
 
 LEASE = 60 * 1_000_000
-LEASED = ("id", "channel", "key_id", "wrap", "sealed", "mode", "attempt", "created_at", "expires_at")
+LEASED = ("id", "channel", "key_id", "wrap", "sealed", "mode", "attempt", "created_at", "expires_at", "lease_until")
 
 
 @dataclass(frozen=True, slots=True)
 class LeasedSms:
-    """One row in the hands of one worker. Times in microseconds."""
+    """One row in the hands of one worker. Times in microseconds, by the clock that leases go by."""
 
     id: str
     channel: str
@@ -26,6 +26,12 @@ class LeasedSms:
     attempt: int
     created_at: int
     expires_at: int
+    lease_until: int
+
+    @property
+    def lives(self) -> int:
+        """How much longer it may arrive, from when it was taken."""
+        return self.expires_at - (self.lease_until - LEASE)
 
 
 def _may_be_taken(now: ColumnElement[int]) -> ColumnElement[bool]:
