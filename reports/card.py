@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import field, fields
 from datetime import date
 from typing import Annotated, Literal
@@ -17,6 +18,8 @@ AgeBand = Literal["0-5", "6-9", "10-12", "13-15", "16-17", "18+", "all"]
 Priority = Literal["P1", "P2", "P3", "P4"]
 
 SHUT = ConfigDict(extra="forbid")
+AGREED_MONTHS = 24
+REACHED = re.compile(r"[^@\s]+@[^@\s]+|\+[1-9][0-9]{6,14}")
 # What live mode does not ask for.
 SPARE = frozenset(
     {"duty_to_report", "drills_to", "missing_children", "regional", "operator_contact", "retention_days", "rota"}
@@ -75,6 +78,7 @@ class Card:
     keeps_keys: str = ""
     media: str = ""
     drill_on: IsoDate = ""
+    drill_minutes: int = Field(default=0, ge=0)  # until somebody had acknowledged it
     verified_by: str = ""
     verified_on: IsoDate = ""
     # not needed for live mode
@@ -87,7 +91,28 @@ class Card:
 
     def missing(self) -> tuple[str, ...]:
         """The fields without which live mode gives this hotline no report."""
-        empty = [f.name for f in fields(self) if f.name not in SPARE and not getattr(self, f.name)]
+        empty = [f.name for f in fields(self) if f.name not in SPARE and _is_empty(getattr(self, f.name))]
         if set(self.answers_within) != {"P1", "P2", "P3", "P4"} and "answers_within" not in empty:
             empty.append("answers_within")
         return tuple(empty)
+
+    def problems(self) -> Iterator[str]:
+        """What cannot be meant so, in words that follow `card.`; nothing that a passing day changes."""
+        for name in ("duty_officer", "supervisor", "drills_to"):
+            for one in getattr(self, name):
+                if not REACHED.fullmatch(one):
+                    yield f"{name}: {one!r} is neither a mailbox nor a number with + and the country's code."
+        if self.agreement_date and self.agreement_until:
+            begin, end = map(date.fromisoformat, (self.agreement_date, self.agreement_until))
+            months = (end.year - begin.year) * 12 + end.month - begin.month
+            if end < begin:
+                yield "agreement_until: it ends before it begins; compare both dates with the agreement."
+            elif (months, end.day) > (AGREED_MONTHS, begin.day):
+                yield f"agreement_until: it is more than {AGREED_MONTHS} months after it was signed; agree on less."
+
+
+def _is_empty(value: object) -> bool:
+    """Blanks are nothing that anybody agreed to."""
+    if isinstance(value, str):
+        return not value.strip()
+    return not value or (isinstance(value, tuple) and not all(one.strip() for one in value))

@@ -45,6 +45,9 @@ def _names(hotline: Hotline, hotlines: Mapping[str, Hotline]) -> Iterator[str]:
         other = getattr(hotline.card, key)
         if other and other not in hotlines:
             yield f"hotline {hotline.id}: card.{key}: there is no hotline {other}; name one of this file."
+        if other == hotline.id:
+            yield f"hotline {hotline.id}: card.{key}: it names itself; name another hotline of this file."
+    yield from (f"hotline {hotline.id}: card.{fault}" for fault in hotline.card.problems())
 
 
 def clock_problems(hotlines: Mapping[str, Hotline], wanted: clocks.Minutes) -> Iterator[str]:

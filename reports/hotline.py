@@ -147,7 +147,10 @@ class Hotline(Sourced):
             (card.drill_on, A_DRILL, "its last drill was on {}; hold another one."),
             (card.agreement_until, timedelta(0), "its agreement ended on {}; sign a new one."),
         )
-        return [f"hotline {self.id}: {say.format(on)}" for on, within, say in dates if is_old(on, within, today)]
+        found = [f"hotline {self.id}: {say.format(on)}" for on, within, say in dates if is_old(on, within, today)]
+        if (took := card.drill_minutes) > (agreed := card.answers_within.get("P1", took)):
+            found.append(f"hotline {self.id}: its last drill waited {took} min, agreed are {agreed}; hold another one.")
+        return found
 
 
 CONFIRM = "have it dialled and confirmed in the country, then fill these in."

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 from reports.country import Country
-from reports.hotline import Hotline, Number, Sourced
+from reports.hotline import Hotline, Number, Sourced, is_old
 from tokaut.coverage import Words
 from tokaut.tongues import called
 
 EXAMPLE = "an example"  # so the shipped files mark a code that no network has given
+A_TEST = timedelta(days=7)
 FEW = 4  # fields of a card that are named one by one
 SHOWN = ("official", "secondary")
 ASKED = {
@@ -134,6 +135,14 @@ def _dates(of: Country, today: date) -> Iterator[Step]:
     for line in of.overdue(today):
         what, _, do = line.removeprefix(f"{of.file}: ").partition("; ")
         yield Step("again", what[:1].upper() + what[1:].rstrip(".") + ".", do[:1].upper() + do[1:], stops=False)
+    for one in of.hotlines.values():
+        if is_old(one.card.tested_on, A_TEST, today):
+            yield Step(
+                "tested",
+                f"The last test delivery to {one.name} was on {one.card.tested_on}.",
+                f"Within the week before the first day: tokaut hotline test {one.id}, and note the day as `tested_on`.",
+                stops=False,
+            )
 
 
 def _codes(of: Country) -> Iterator[Step]:

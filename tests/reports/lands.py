@@ -35,8 +35,9 @@ AGREED: dict[str, Any] = {
     "answers_within": {"P1": 15, "P2": 60, "P3": 1440, "P4": 4320},
     "agreement_date": "2026-10-01",
     "agreement_until": "2028-10-01",
-    "tested_on": "2026-11-01",
+    "tested_on": "2026-11-24",
     "drill_on": "2026-11-01",
+    "drill_minutes": 5,
     "verified_on": "2026-11-01",
     "duty_officer": ("duty@example.org",),
     "supervisor": ("lead@example.org",),
@@ -54,7 +55,8 @@ def ready() -> Country:
     hotlines = {}
     for name, hotline in VU.hotlines.items():
         blank = {field: "agreed" for field in hotline.card.missing() if field not in AGREED}
-        full = replace(hotline.card, **{**blank, **AGREED})
+        other = "vu-pikinini" if name == AGREED["backup"] else AGREED["backup"]
+        full = replace(hotline.card, **{**blank, **AGREED, "backup": other, "fallback": other})
         hotlines[name] = replace(hotline, card=full, **VERIFIED, source_date="2026-10-01")
     emergency = tuple(replace(number, **VERIFIED, source_date="2026-10-01") for number in VU.emergency)
     return replace(VU, mode="live", hotlines=hotlines, emergency=emergency)

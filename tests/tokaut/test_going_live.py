@@ -192,3 +192,14 @@ def test_a_country_that_is_not_there_and_a_file_that_cannot_be_read(tmp_path: Pa
     result = CliRunner().invoke(main, ["check", "--country", "vu"], env=environ)
     assert result.exit_code == 1
     assert "can not go live yet" not in result.output
+
+
+@pytest.mark.rule("S-34")
+def test_a_test_delivery_of_more_than_a_week_ago_is_named_before_the_first_day_and_stops_no_restart() -> None:
+    country = ready()
+    police = country.hotlines["vu-police"]
+    for tested_on, named in (("2026-11-18", False), ("2026-11-17", True)):
+        old = replace(police, card=replace(police.card, tested_on=tested_on))
+        found = of(replace(country, hotlines={**country.hotlines, "vu-police": old}))
+        steps = [step for step in found if step.key == "tested"]
+        assert [("vu-police" in step.do, step.stops) for step in steps] == ([(True, False)] if named else [])
