@@ -13,14 +13,19 @@ from reports.account import account
 from reports.bodies import without_number
 from reports.crosswalk import ROWS
 from reports.exports import SHEETS, as_csv, as_text, sheet
-from reports.spreadsheet import BOM
-from reports.primero import CONCERNS, case_fields
+from reports.primero import CONCERNS, case_fields, note
 from reports.reasons import FLAGS, REASONS
+from reports.spreadsheet import BOM
 from reports.triage import RULE_TABLE, UNMATCHED
 from tests.reports.judge import body
 from tests.reports.sample import MSISDN, SEND, WALK, given, read, setting
 
 FORMS = sorted(SHEETS)
+# The CyberTipline's own labels that are old legal terms, read from the one table that may hold them.
+[MATERIAL] = {row["ncmec"] for row in ROWS if row["category"] == "images" and "ncmec" in row}
+[TRAVELLER] = {row["ncmec"] for row in ROWS if "traveller" in row.get("when", {}) and "ncmec" in row}
+OLD = (MATERIAL, TRAVELLER)
+NOT_AGREED = "Non-Consensual Distribution of Intimate Images"
 
 
 def data_of(name: str = "complete") -> dict[str, Any]:
@@ -119,6 +124,69 @@ def test_the_old_legal_label_is_on_the_one_sheet_that_takes_no_other() -> None:
     data = body(rows, setting(rows))
     (label,) = {row["ncmec"] for row in ROWS if row["category"] == "images" and "ncmec" in row}
     assert [form for form in FORMS if label in as_text(sheet(form, data))] == ["cybertipline"]
+
+
+# category and answers → what stands in the type's row of the CyberTipline, of Cybertip.ca, of Primero; "" = none
+TYPES: list[tuple[str, dict[str, str], str, str, str]] = [
+    ("harm", {}, "", "", ""),
+    ("harm", {"harm_kind": "hurt"}, "", "", "physically_or_mentally_abused"),
+    ("harm", {"harm_kind": "touch"}, "Child Sexual Molestation", "", "physically_or_mentally_abused"),
+    ("harm", {"harm_kind": "both"}, "Child Sexual Molestation", "", "physically_or_mentally_abused"),
+    ("luring", {}, "Online Enticement of Children for Sexual Acts", "Luring a Child", "sexually_exploited"),
+    ("images", {}, MATERIAL, "Child Sexual Abuse Material", "sexually_exploited"),
+    ("images", {"image_who": "me"}, MATERIAL, NOT_AGREED, "sexually_exploited"),
+    ("images", {"image_who": "known"}, MATERIAL, NOT_AGREED, "sexually_exploited"),
+    ("images", {"image_who": "not_known"}, MATERIAL, "Child Sexual Abuse Material", "sexually_exploited"),
+    ("missing", {}, "", "", ""),
+    ("exploitation", {}, "", "", "trafficked_smuggled"),
+    ("exploitation", {"exploit_kind": "work"}, "", "", "worst_forms_of_child_labor"),
+    ("exploitation", {"exploit_kind": "marriage"}, "", "", ""),
+    ("exploitation", {"exploit_kind": "sale", "traveller": "yes"}, "", "", "trafficked_smuggled"),
+    ("exploitation", {"exploit_kind": "sexual"}, "Child Sex Trafficking", "", "sexually_exploited"),
+    ("exploitation", {"exploit_kind": "sexual", "traveller": "yes"}, TRAVELLER, "", "sexually_exploited"),
+    ("bullying", {}, "", "", "physically_or_mentally_abused"),
+    ("self_harm", {}, "", "", "mentally_distressed"),
+    ("neglect", {}, "", "", ""),
+    ("other", {}, "", "", "other"),
+]
+ROW = {
+    "cybertipline": "incidentSummary.incidentType",
+    "cybertip_ca": "Type of report",
+    "primero": "protection_concerns",
+}
+
+
+def told(category: str, extras: dict[str, str]) -> dict[str, Any]:
+    more = [(f"more.{key}", value) for key, value in extras.items()]
+    rows = given(("report.danger", "no"), ("report.category", category), SEND, *more)
+    return body(rows, setting(rows))
+
+
+@pytest.mark.parametrize(("category", "extras", "ncmec", "ca", "primero"), TYPES)
+def test_what_another_body_has_no_type_for_stays_empty(
+    category: str, extras: dict[str, str], ncmec: str, ca: str, primero: str
+) -> None:
+    data = told(category, extras)
+    for form, wanted in (("cybertipline", ncmec), ("cybertip_ca", ca), ("primero", primero)):
+        rows = sheet(form, data)
+        assert dict(rows).get(ROW[form], "") == wanted, form
+        if ROW[form] in dict(rows):
+            assert f"## {ROW[form]}\n{wanted or '-'}\n" in as_text(rows)
+            assert [ROW[form], wanted] in list(csv.reader(io.StringIO(as_csv(rows).removeprefix(BOM), newline="")))
+
+
+@pytest.mark.rule("S-18")
+@pytest.mark.parametrize(("category", "extras"), [row[:2] for row in TYPES])
+def test_an_old_legal_term_is_on_no_sheet_but_the_one_that_takes_no_other(
+    category: str, extras: dict[str, str]
+) -> None:
+    """Nor in what a Primero is told, which is the same account."""
+    data = told(category, extras)
+    said = {form: as_text(sheet(form, data)) + as_csv(sheet(form, data)) for form in FORMS}
+    said["a case"] = str(case_fields(data)) + str(note("created", data["created_at"], data, "k"))
+    holding = {form for form, text in said.items() if any(old in text for old in OLD)}
+    named = (data["crosswalk"]["ncmec"] or {}).get("type")
+    assert holding == ({"cybertipline"} if named in OLD else set())
 
 
 def test_each_concern_of_the_crosswalk_is_mapped_or_has_none_on_purpose() -> None:
