@@ -146,6 +146,29 @@ def put_back(keys: Path, hotline: str, private: Private) -> None:
         _keep_public(keys, hotline, private.public)
 
 
+def destroy(keys: Path, hotline: str, key_id: str) -> None:
+    """An older private key, for good: what only it opens opens to nobody from now on. Raises KeyFault."""
+    if key_id in [one.public.key_id for one in listed(keys, hotline)[:1]]:
+        raise KeyFault(f"{key_id} is {hotline}'s current key; make a new one first: tokaut keys rotate {hotline}")
+    path = _folder(keys, "private", hotline) / f"{_key_id(key_id)}.key"
+    try:
+        size = path.stat().st_size
+        path.chmod(0o600)
+        with path.open("r+b") as file:
+            file.write(bytes(size))  # some disks write in place
+            file.flush()
+            os.fsync(file.fileno())
+        path.unlink()
+    except OSError as error:
+        raise KeyFault(f"{path} cannot be destroyed ({error.strerror}); is it here, and this its account?") from None
+
+
+def _key_id(key_id: str) -> str:
+    if not _KEY_ID.fullmatch(key_id):
+        raise KeyFault(f"{key_id!r} is no key id: 16 hexadecimal digits; tokaut keys list has them")
+    return key_id
+
+
 def private_of(keys: Path, hotline: str, key_id: str) -> Private:
     """Raises KeyFault."""
     return _read_private(_folder(keys, "private", hotline) / f"{key_id}.key")

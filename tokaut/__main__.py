@@ -12,6 +12,7 @@ from tokaut.deliveries import deliveries
 from tokaut.demo import demo
 from tokaut.export import export
 from tokaut.flows import flows
+from tokaut.hold import hold
 from tokaut.hotline import hotline
 from tokaut.keys import keys
 from tokaut.locales import locales
@@ -19,6 +20,7 @@ from tokaut.message import message
 from tokaut.migrate import migrate
 from tokaut.numbers import numbers
 from tokaut.phone import phone
+from tokaut.purge import purge
 from tokaut.readiness import readiness
 from tokaut.redis import redis
 from tokaut.restore import restore
@@ -63,6 +65,8 @@ for command in (
     audit,
     statistics,
     readiness,
+    purge,
+    hold,
     backup,
     restore,
     bench,

@@ -20,13 +20,16 @@ from reports.keyfolder import (
     private_of,
     put_back,
 )
+from reports.keyfolder import destroy as destroy_key
 from reports.pepper import rotate_pepper
 from reports.sealing import Public
 from reports.settings import PepperFile, Place, SettingError, load
 from reports.settings.reading import new_secret, new_webhook_secret
+from reports.store import orders
 from reports.store.database import Away, BadAddress, Database
 from reports.store.rewrapping import naming, older, rewrap_all
 from tokaut import sheets
+from tokaut.opened import opened
 
 PEPPER = "phone-pepper"
 
@@ -129,6 +132,30 @@ def restore(hotline: str) -> None:
     except (KeyFault, sheets.Misread) as fault:
         raise Stop(str(fault)) from None
     click.echo(f"{hotline}: the private key {private.key_id} is back.")
+
+
+@keys.command()
+@click.argument("hotline")
+@click.argument("key_id")
+def destroy(hotline: str, key_id: str) -> None:
+    """Destroy an older private key of HOTLINE that no row names any more.
+
+    From then on no older backup opens, of anything that was sealed to it. Do it 35 days after no row names it, or at
+    once where what backups hold must be gone at once. The recovery sheet is a copy: burn it too.
+
+    \b
+    Example:  tokaut keys destroy vu-pikinini 0123456789abcdef
+    """
+    place = _place()
+    try:
+        with opened() as (database, actor):
+            if rows := naming(database, key_id):
+                raise Stop(f"{rows} rows still name {key_id}. First: tokaut keys rotate {hotline} --rewrap-only")
+            destroy_key(place.keys, hotline, key_id)
+            orders.note(database, "key_destroyed", f"{hotline}/{key_id}", actor)
+    except KeyFault as fault:
+        raise Stop(str(fault)) from None
+    click.echo(f"{hotline}: the private key {key_id} is destroyed. Burn its recovery sheet, and any other copy.")
 
 
 @keys.command()

@@ -19,7 +19,7 @@ RULES = Rules(
 NEXT = "Next: tokaut watch"
 CALL_THEM = "The hotline does not answer. Call them."
 NO_HOTLINE = "No hotline can take it. Decide who gets it, then: tokaut deliveries list"
-JUMPED = "This host's time jumped by more than a minute. Set it right; nothing is parked for 24 h."
+JUMPED = "This host's time jumped by more than a minute. Set it right; nothing is parked or purged for 24 h."
 OTHERS = {
     "not_told": "Nobody at the desk could be told that a report waits. Call them; mend the addresses in their card.",
     "pin_guessed": "Five wrong PINs for the code of a report: locked for a day. Once is a mistake; often, a guesser.",

@@ -16,12 +16,14 @@ from reports import country
 from reports.connections import for_queue
 from reports.hotline import Hotline as Listed
 from reports.queue import Hurry
+from reports.retention import policy
 from reports.schema import refuse_wrong
 from reports.settings import Common, Fault, Mode, Operator, SettingError, load_all
 from reports.store.database import Database
 from workers.counting import Counted, Counting
 from workers.duties import Duties
 from workers.forward import Forwarder
+from workers.keeping import Keeping
 from workers.keyring import KeyRing
 from workers.kinds import Means, build_all
 from workers.ladder import Ladder
@@ -54,7 +56,7 @@ def assemble(name: str, environ: Mapping[str, str], stopping: Callable[[], bool]
     """`name`: urgent-1, standard-1, clock-1. Raises SettingError, CountryError."""
     settings = load_all((Common, Operator), environ)
     common, operator = settings[Common], settings[Operator]
-    countries = country.load_all(common.countries, common.mode.value, common.country_dir)
+    countries = _countries(common)
     listed = [hotline for land in countries for hotline in land.hotlines.values()]
     database = Database(common.database_url, offset=common.clock_offset)
     account = "clock" if name.startswith("clock") else "worker"
@@ -105,7 +107,7 @@ def assemble_clock(parts: Parts, environ: Mapping[str, str]) -> Clock:
     telling = Telling(parts.database, teller)
     ladder = Ladder(
         database=parts.database,
-        countries=country.load_all(parts.common.countries, mode.value, parts.common.country_dir),
+        countries=_countries(parts.common),
         teller=teller,
         pager=parts.pager,
         metrics=parts.metrics,
@@ -120,13 +122,13 @@ def assemble_clock(parts: Parts, environ: Mapping[str, str]) -> Clock:
         metrics=parts.metrics,
         holder=parts.holder,
         counting=_counting(parts),
+        keeping=Keeping(parts.database, policy(_countries(parts.common)), telling, parts.metrics),
     )
 
 
 def _counting(parts: Parts) -> Counting:
     common = parts.common
-    countries = country.load_all(common.countries, common.mode.value, common.country_dir)
-    of = Counted(countries, common.mode.value, common.draft_languages or ())
+    of = Counted(_countries(common), common.mode.value, common.draft_languages or ())
     return Counting(parts.database, KeyRing(common.keys), of, parts.metrics)
 
 
@@ -164,3 +166,7 @@ def senders(environ: Mapping[str, str], channels: Iterable[str], mode: Mode) -> 
 def sends(channel: str) -> bool:
     """Or it answers and never sends."""
     return find_spec(f"workers.senders.{Path(channel).name}") is not None
+
+
+def _countries(common: Common) -> country.Countries:
+    return country.load_all(common.countries, common.mode.value, common.country_dir)

@@ -47,6 +47,10 @@ class Metrics:
         self.tick = Gauge("tokaut_clock_tick_timestamp_seconds", "When the clock ticked", registry=registry, **LAST)
         self.jumps = Counter("tokaut_clock_jump", "Times the clock jumped", registry=registry)
         self.faults = Counter("tokaut_clock_faults", "Duties that failed", ["duty"], registry=registry)
+        self.purged = Counter("tokaut_purged", "Reports deleted after their time", ["rule"], registry=registry)
+        self.purge_ran = Gauge(
+            "tokaut_purge_timestamp_seconds", "When the clock last looked for what is over", registry=registry, **LAST
+        )
         self.unchained = Gauge(
             "tokaut_audit_unchained_seconds", "Age of the oldest audit row not chained", registry=registry, **LAST
         )

@@ -1,13 +1,13 @@
 """The clock: one leads, does its duties each in their time, and steps down when it stops. A second one waits.
 
-It mistrusts the time: where the wall clock moves and the monotonic one does not, nothing is parked for a day.
+It mistrusts the time: where the wall clock moves and the monotonic one does not, nothing is parked or purged for a day.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import structlog
@@ -18,6 +18,7 @@ from reports.store.database import Away, Database
 from workers.alerts import JUMPED, Alert
 from workers.counting import Counting
 from workers.duties import Duties
+from workers.keeping import Keeping
 from workers.ladder import Ladder
 from workers.metrics import Metrics
 from workers.telling import Telling
@@ -52,6 +53,7 @@ class Clock:
         metrics: Metrics,
         holder: str,
         counting: Counting | None = None,
+        keeping: Keeping | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
@@ -61,6 +63,7 @@ class Clock:
         self._metrics = metrics
         self._holder = holder
         self._counting = counting
+        self._keeping = keeping
         self._monotonic = monotonic
         self._renew_at = 0.0
         self._seen: tuple[int, float] | None = None
@@ -82,10 +85,14 @@ class Clock:
             Duty("figures", 5, duties.figures),
             Duty("waits", 15, ladder.figures),
             Duty("tidy", 60, duties.tidy),
-            Duty("park", 3600, self._park, next_at=monotonic() + 60),
+            *self._rare(monotonic()),
         ]
-        if counting:
-            self._table.append(Duty("statistics", DAY // SECOND, counting.start, next_at=monotonic() + 600))
+
+    def _rare(self, now: float) -> Iterator[Duty]:
+        yield Duty("park", 3600, self._park, next_at=now + 60)
+        yield Duty("purge", 3600, self._purge, next_at=now + 300)
+        if self._counting:
+            yield Duty("statistics", DAY // SECOND, self._counting.start, next_at=now + 600)
 
     def run(self, stopping: threading.Event) -> None:
         """Until told to stop; then finishes what is in hand and steps down."""
@@ -95,8 +102,9 @@ class Clock:
         self._duties.finish()
         self._ladder.finish()
         self._telling.finish()
-        if self._counting:
-            self._counting.finish()
+        for aside in (self._counting, self._keeping):
+            if aside:
+                aside.finish()
         self._step_down()
 
     def tick(self) -> None:
@@ -124,6 +132,10 @@ class Clock:
     def _park(self) -> None:
         if self._monotonic() >= self._quiet_until:
             self._duties.park()
+
+    def _purge(self) -> None:
+        if self._keeping and self._monotonic() >= self._quiet_until:
+            self._keeping.start()
 
     def _lead(self) -> bool:
         now = self._monotonic()

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 import gateway.channels
 import workers.senders
 from gateway.metrics import COUNTED
+from reports.retention import RULES
 from reports.settings import SHARED, Common, ConsoleSide, Described, Operator, WebSecrets, describe
 from reports.store.rights import HOTLINES, RIGHTS, ROLES, ROWS
 from tests.docs import countries, faults, nights, readiness, rules
@@ -117,11 +118,18 @@ def rows_table() -> str:
     return "\n".join(rows) + "\n"
 
 
+def retention_table() -> str:
+    rows = ["| rule | what | kept | since | why |", "|---|---|---|---|---|"]
+    rows += [f"| `{one.name}` | {one.what} | {one.days} days | {one.since} | {one.why} |" for one in RULES]
+    return "\n".join(rows) + "\n"
+
+
 PARTS: Mapping[tuple[str, str], Callable[[], str]] = {
     ("docs/operating.md", "settings"): settings_table,
     ("docs/operating.md", "figures of web"): figures_of_web,
     ("docs/operating.md", "figures of workers"): figures_of_workers,
     ("docs/operating.md", "classes"): classes,
+    ("docs/retention.md", "rules"): retention_table,
     ("docs/store.md", "rights"): rights_table,
     ("docs/store.md", "rows"): rows_table,
     ("docs/safeguarding.md", "proofs"): rules.table,

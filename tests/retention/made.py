@@ -117,9 +117,9 @@ def _delivery(leg: Leg, report_id: str, at: int) -> dict[str, Any]:
 def _words(fate: Fate, now: int, report_id: str, rows: dict[Table, list[dict[str, Any]]], sealed: bytes) -> None:
     if fate.said is not None:
         at = now - round(fate.said * DAY)
-        said: dict[str, Any] = {"message_id": new_id(at), "recipient": DESK, "report_id": report_id, "created_at": at}
-        said |= {"number": None if fate.unnumbered else 1, "key_id": "0" * 16, "wrap": sealed, "sealed": sealed}
-        rows[t.message].append(said)
+        said: dict[str, Any] = {"message_id": new_id(at), "report_id": report_id, "created_at": at, "wrap": sealed}
+        said |= {"number": None if fate.unnumbered else 1, "key_id": "0" * 16, "sealed": sealed}
+        rows[t.message] += [said | {"recipient": one.hotline} for one in fate.legs or (Leg(),)]
     if fate.answered is not None:
         at = now - round(fate.answered * DAY)
         rows[t.answer].append(

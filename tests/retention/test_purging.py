@@ -139,7 +139,7 @@ def test_where_one_reads_here_what_is_sealed_to_the_others_goes_first(database: 
     parked = make(Fate(399, closed=91, legs=(Leg(state="parked"), Leg(CONSOLE))), now)
     write(database, [both, young, parked])
     assert purge(database).step() == {}
-    assert purge(database).thin() == 2
+    assert purge(database).thin() == 2  # body and message
     assert purge(database).thin() == 0
     with database.read() as connection:
         b = t.report_body.c

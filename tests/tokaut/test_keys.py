@@ -150,3 +150,9 @@ def test_a_wrong_setting_or_name_is_one_line(monkeypatch: pytest.MonkeyPatch) ->
     assert line(run("new", "../etc")) == "'../etc' is no hotline's id: small letters, digits, - and _"
     monkeypatch.setenv("TOKAUT_MODE", "Live")
     assert line(run("new", HOTLINE)) == "TOKAUT_MODE is 'Live'; it can be demo, training or live"
+
+
+def test_a_key_that_is_not_there_can_not_be_destroyed(tmp_path: Path) -> None:
+    """What destroying is for, and what it does to backups: tests/retention/test_keys.py."""
+    result = CliRunner().invoke(keys, ["destroy", "vu-pikinini", "0" * 16], env={"TOKAUT_DATA": str(tmp_path)})
+    assert result.exit_code == 1

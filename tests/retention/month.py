@@ -1,0 +1,177 @@
+"""A month of purges with a moved clock: `python -m tests.retention.month [--reports 100000] [--on sqlite,postgresql]`.
+
+Reports of 500 days lie there, never purged. Each day for 30 days all that the clock does is done; after each, what is
+left is compared with what the pure rules say of every single report.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from random import Random
+
+from rich.progress import Progress
+from sqlalchemy import func, select, text
+
+from reports.migrations import upgrade
+from reports.retention import DAY, Facts, Policy, rule_for
+from reports.store import compacting, purging
+from reports.store import tables as t
+from reports.store.database import Database
+from reports.store.purging import STEP, Purge
+from tests.retention.made import CONSOLE, POLICE, Fate, Leg, Made, make, write
+from tests.support.postgres import Postgres, binaries
+
+POLICY = Policy(here={CONSOLE: 365})
+DAYS = 30
+SEED = 11
+
+
+@dataclass
+class Month:
+    """What was seen. Seconds of wall time; sizes in bytes of all files of the database."""
+
+    on: str
+    reports: int
+    purged: int = 0
+    first_day: int = 0
+    seconds: float = 0.0
+    longest_step: float = 0.0
+    longest_compaction: float = 0.0
+    before: int = 0
+    after: int = 0
+    waiting: int = 0  # reports that wait for somebody, or are held; all of them were there at the end
+
+    def said(self) -> str:
+        return (
+            f"{self.on}: {self.reports} reports, {self.purged} purged in {DAYS} days, {self.first_day} on the first; "
+            f"{self.seconds:.1f} s in all; longest step {self.longest_step * 1000:.0f} ms, longest compaction "
+            f"{self.longest_compaction:.1f} s; {self.before / 1e6:.0f} MB before, {self.after / 1e6:.0f} MB after; "
+            f"{self.waiting} undelivered, in need of a person or held: all there"
+        )
+
+
+def fates(count: int) -> Iterator[Fate]:
+    random = Random(SEED)
+    for _ in range(count):
+        filed = random.uniform(0, 500)
+        closed = max(0.0, filed - random.expovariate(1 / 12)) if random.random() < 0.7 else None
+        legs = (Leg(CONSOLE if random.random() < 0.2 else "vu-desk", handling="closed" if closed else "none"),)
+        state = "closed" if closed is not None else "delivered"
+        odds = random.random()
+        if odds < 0.02:  # at every age: most of them far older than any period
+            legs = (Leg(POLICE, random.choice(("due", "refused", "parked"))), *legs)
+        elif odds < 0.025:
+            state, legs = "needs_person", (Leg(state="cancelled"),)
+        held = random.uniform(31, 400) if random.random() < 0.005 else None
+        said = random.uniform(0, filed) if random.random() < 0.2 else None
+        changed = closed if closed is not None else random.uniform(filed * 0.7, filed)
+        yield Fate(filed, changed=changed, closed=closed, said=said, legs=legs, state=state, held=held)
+
+
+def live(database: Database, on: str, reports: int, size: Callable[[], int], tell: Callable[[int], None]) -> Month:
+    """`tell` hears how many reports were written, then each day. Raises AssertionError where a report fares wrongly."""
+    now = purging.moment(database)
+    known: dict[str, Facts] = {}
+
+    def remembered() -> Iterator[Made]:
+        for one in (make(fate, now) for fate in fates(reports)):
+            known[one.report_id] = one.facts
+            tell(1)
+            yield one
+
+    write(database, remembered())
+    month = Month(on, reports, before=size(), waiting=sum(one.waits or one.held for one in known.values()))
+    for day in range(1, DAYS + 1):
+        at = now + day * DAY
+        _day(Purge(database, POLICY, at, "clock"), month, day)
+        for report_id in [one for one, facts in known.items() if rule_for(facts, POLICY, at)]:
+            del known[report_id]
+            month.purged += 1
+        with database.read() as connection:
+            assert set(connection.execute(select(t.report.c.report_id)).scalars()) == known.keys(), f"day {day}"
+        month.first_day = month.first_day or month.purged
+        tell(reports // DAYS)
+    with database.read() as connection:
+        assert connection.execute(select(func.count()).select_from(t.purged)).scalar() == month.purged
+    assert sum(one.waits or one.held for one in known.values()) == month.waiting
+    month.after = size()
+    return month
+
+
+def _day(purge: Purge, month: Month, day: int) -> None:
+    began = time.monotonic()
+    done = True
+    while done:
+        step = time.monotonic()
+        done = bool(purge.step(STEP).total() or purge.thin(STEP))
+        month.longest_step = max(month.longest_step, time.monotonic() - step)
+    purge.forget_receipts()
+    compaction = time.monotonic()
+    compacting.compact(purge.database)
+    month.longest_compaction = max(month.longest_compaction, time.monotonic() - compaction)
+    month.seconds += time.monotonic() - began
+
+
+def on_sqlite(folder: Path, reports: int, tell: Callable[[int], None]) -> Month:
+    database = Database(f"sqlite:///{folder}/tokaut.db")
+    upgrade(database, "live")
+    try:
+        return live(database, "SQLite", reports, lambda: sum(one.stat().st_size for one in folder.iterdir()), tell)
+    finally:
+        database.close()
+
+
+def on_postgresql(postgres: Postgres, reports: int, tell: Callable[[int], None]) -> Month:
+    """With the rights of the administrator; the tests have those of the clock."""
+    address = postgres.new_tokaut()["tokaut_owner"].replace("tokaut_owner@", "postgres@")
+    database = Database(address)
+    upgrade(database, "live")
+
+    def size() -> int:
+        with database.migrating() as connection:
+            alone = connection.execution_options(isolation_level="AUTOCOMMIT")
+            alone.execute(text("VACUUM FULL"))
+            return int(alone.execute(text("SELECT pg_database_size(current_database())")).scalar_one())
+
+    try:
+        return live(database, "PostgreSQL", reports, size, tell)
+    finally:
+        database.close()
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--reports", type=int, default=100_000)
+    arguments.add_argument("--on", default="sqlite,postgresql")
+    asked = arguments.parse_args()
+    with Progress() as shown:
+        for on in asked.on.split(","):
+            bar = shown.add_task(on, total=2 * asked.reports)
+            shown.console.print(_one(on, asked.reports, partial(shown.advance, bar)).said())
+
+
+def _one(on: str, reports: int, tell: Callable[[int], None]) -> Month:
+    if on == "sqlite":
+        folder = Path(tempfile.mkdtemp(prefix="tokaut-month-"))
+        try:
+            return on_sqlite(folder, reports, tell)
+        finally:
+            shutil.rmtree(folder)
+    found = binaries()
+    assert found, "There is no PostgreSQL here; TEST_PG_BIN names its folder."
+    postgres = Postgres(found).start()
+    try:
+        return on_postgresql(postgres, reports, tell)
+    finally:
+        postgres.remove()
+
+
+if __name__ == "__main__":
+    main()

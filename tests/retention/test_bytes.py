@@ -1,0 +1,97 @@
+"""Nothing of a purged report is in any file of the embedded database once its files were written anew."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from reports.migrations import upgrade
+from reports.retention import Policy
+from reports.store import compacting, purging
+from reports.store.backups import copy
+from reports.store.database import Database
+from reports.store.purging import Purge
+from tests.retention.made import Fate, make, write
+
+pytestmark = [pytest.mark.rule("S-28")]
+
+PLANTED, KEPT = b"planted-words-0518", b"kept-words-of-0519"
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def holding(folder: Path, marker: bytes) -> set[str]:
+    return {name for name, data in files(folder).items() if marker in data}
+
+
+@pytest.fixture
+def filled(tmp_path: Path) -> Database:
+    """Reports of all sizes, half of them over, side by side on the same pages."""
+    random = Random(5)
+    folder = tmp_path / "data"
+    folder.mkdir()
+    database = Database(f"sqlite:///{folder}/tokaut.db")
+    upgrade(database, "demo")
+    now = purging.moment(database)
+    for _ in range(4):
+        fates = (_fate(random) for _ in range(250))
+        write(database, [make(fate, now) for fate in fates])
+    return database
+
+
+def _fate(random: Random) -> Fate:
+    over = random.random() < 0.5
+    marker = (PLANTED if over else KEPT) + os.urandom(random.randrange(300))
+    said = random.choice((None, 95))
+    return Fate(399, closed=91 if over else 3, said=said, answered=96, marker=marker)
+
+
+def purge(database: Database) -> None:
+    one = Purge(database, Policy(), purging.moment(database), "clock")
+    while one.step(100):
+        pass
+
+
+def test_what_was_purged_is_in_no_file(filled: Database, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    assert holding(folder, PLANTED) >= {"tokaut.db"}
+    before = sum(map(len, files(folder).values()))
+    purge(filled)
+    assert compacting.compact(filled)
+    assert holding(folder, PLANTED) == set()
+    assert holding(folder, KEPT) == {"tokaut.db"}
+    assert sum(map(len, files(folder).values())) < 0.7 * before
+    filled.close()
+
+
+def test_a_backup_made_after_it_holds_nothing_of_it(filled: Database, tmp_path: Path) -> None:
+    copy(tmp_path / "data" / "tokaut.db", tmp_path / "before.db", lambda *_: None)
+    purge(filled)
+    compacting.compact(filled)
+    copy(tmp_path / "data" / "tokaut.db", tmp_path / "after.db", lambda *_: None)
+    assert PLANTED in (tmp_path / "before.db").read_bytes(), "older backups do hold it: they go after 35 days"
+    assert PLANTED not in (tmp_path / "after.db").read_bytes()
+    filled.close()
+
+
+def test_a_reader_in_the_way_is_waited_for_until_the_next_time(filled: Database, tmp_path: Path) -> None:
+    purge(filled)
+    with filled.read() as reading:
+        reading.exec_driver_sql("BEGIN")
+        reading.exec_driver_sql("SELECT count(*) FROM report").fetchone()
+        assert not compacting.compact(filled)
+        reading.exec_driver_sql("COMMIT")
+    assert compacting.compact(filled)
+    assert holding(tmp_path / "data", PLANTED) == set()
+    filled.close()
+
+
+def test_a_disk_without_room_for_a_copy_is_left_alone(filled: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 10})())
+    assert not compacting.compact(filled)
+    filled.close()

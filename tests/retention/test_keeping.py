@@ -1,0 +1,154 @@
+"""The clock purges by itself: each hour, never after a jump of the time, and it stops when it is told to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from prometheus_client import CollectorRegistry
+from sqlalchemy import select
+
+from reports.retention import DAY, Policy
+from reports.store import holding, purging
+from reports.store import tables as t
+from reports.store.database import Database
+from reports.store.holding import Hold
+from tests.retention.made import Fate, Leg, make, write
+from tests.workers.test_sweep import Time
+from workers.alerts import Alert
+from workers.keeping import Keeping
+from workers.metrics import Metrics
+from workers.sweep import Clock
+
+pytestmark = [pytest.mark.rule("S-28")]
+
+OVER = Fate(399, closed=91)
+
+
+class Heard:
+    """A person who is told."""
+
+    def __init__(self) -> None:
+        self.alerts: list[Alert] = []
+
+    def add(self, alert: Alert) -> None:
+        self.alerts.append(alert)
+
+
+class Idle:
+    """Duties and telling that are not looked at here."""
+
+    def __getattr__(self, name: str) -> object:
+        return lambda *_: None
+
+
+class Room:
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.metrics = Metrics(CollectorRegistry())
+        self.heard = Heard()
+        self.time = Time()
+        self.clock = self.new_clock()
+
+    def new_clock(self) -> Clock:
+        keeping = Keeping(self.database, Policy(), self.heard, self.metrics)  # type: ignore[arg-type]  # a fake
+        self.keeping = keeping
+        return Clock(
+            database=self.database,
+            duties=Idle(),  # type: ignore[arg-type]  # a fake
+            telling=Idle(),  # type: ignore[arg-type]  # a fake
+            ladder=Idle(),  # type: ignore[arg-type]  # a fake
+            metrics=self.metrics,
+            holder="here/clock-1/a",
+            keeping=keeping,
+            monotonic=self.time,
+        )
+
+    def pass_time(self, seconds: float) -> None:
+        self.time.now += seconds
+        self.database.offset += round(seconds * 1_000_000)
+        self.clock.tick()
+        self.keeping._own.finish()
+        self.keeping._own.__init__(1)  # type: ignore[misc]  # new hands, for the next hour
+
+    def left(self) -> int:
+        with self.database.read() as connection:
+            return len(connection.execute(select(t.report.c.report_id)).all())
+
+
+@pytest.fixture
+def room(database: Database) -> Iterator[Room]:
+    made = Room(database)
+    made.clock.tick()
+    yield made
+    made.keeping.finish()
+
+
+def test_what_is_over_goes_within_the_hour_and_is_counted(room: Room) -> None:
+    now = purging.moment(room.database)
+    write(room.database, [make(OVER, now) for _ in range(205)])
+    write(room.database, [make(Fate(399, closed=5), now), make(Fate(499, closed=91, legs=(Leg(state="parked"),)), now)])
+    room.pass_time(301)
+    assert room.left() == 2
+    assert room.metrics.purged.labels("closed")._value.get() == 205
+    assert room.metrics.purge_ran._value.get() > 0
+
+
+def test_after_a_jump_of_the_time_nothing_goes_for_a_day(room: Room) -> None:
+    now = purging.moment(room.database)
+    write(room.database, [make(Fate(399, closed=60), now)])
+    room.database.offset += 40 * DAY  # the host's time, and no second of it has passed
+    room.pass_time(3700)
+    room.pass_time(3700)
+    assert room.left() == 1
+    room.database.offset -= 40 * DAY  # somebody has set it right
+    room.pass_time(86_500)
+    assert room.left() == 1
+
+
+def test_a_hold_ends_by_itself_and_the_report_goes_then(room: Room) -> None:
+    now = purging.moment(room.database)
+    held = make(OVER, now)
+    write(room.database, [held])
+    assert holding.put(room.database, Hold(held.report_id, "operator:ann", "court", "17/2028", now, now + DAY))
+    room.pass_time(301)
+    assert room.left() == 1
+    for _ in range(25):
+        room.pass_time(3600)
+    assert room.left() == 0
+    with room.database.read() as connection:
+        acts = select(t.audit.c.actor, t.audit.c.act).where(t.audit.c.object_id == held.report_id)
+        found = {tuple(row) for row in connection.execute(acts)}
+    assert found >= {("operator:ann", "held:court"), ("clock", "hold_ended"), ("clock", "purged:closed")}
+
+
+def test_a_person_hears_once_a_week_what_goes_soon_and_which_hold_ends(room: Room) -> None:
+    now = purging.moment(room.database)
+    soon, held = make(Fate(375), now), make(OVER, now)
+    write(room.database, [soon, held])
+    holding.put(room.database, Hold(held.report_id, "operator:ann", "court", "", now, now + 10 * DAY))
+    room.pass_time(301)
+    room.pass_time(3600)
+    assert [(one.why, one.reports) for one in room.heard.alerts] == [
+        ("not_closed", (soon.report_id,)),
+        ("hold_ends", (held.report_id,)),
+    ]
+    assert all("tokaut hold put" in one.todo for one in room.heard.alerts)
+
+
+def test_told_to_stop_it_ends_after_the_step_in_hand(room: Room) -> None:
+    now = purging.moment(room.database)
+    write(room.database, [make(OVER, now) for _ in range(350)])
+    steps = 0
+
+    def stop(self: purging.Purge, at_most: int = 500) -> object:
+        nonlocal steps
+        steps += 1
+        room.keeping._stopping.set()
+        return original(self, at_most)
+
+    original = purging.Purge.step
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(purging.Purge, "step", stop)
+        room.pass_time(301)
+    assert (steps, room.left()) == (1, 250)

@@ -1,0 +1,87 @@
+"""What a purge promises of backups: they hold wrap and body, until they go or the key that opens them is destroyed."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from reports.keyfolder import KeyFault, load_private, new_pair
+from reports.migrations import upgrade
+from reports.sealing import Box, Context, Poison, open_body
+from reports.store import filing
+from reports.store.backups import copy
+from reports.store.database import Database
+from tests.workers.filings import ONE, WORDS, Desk
+from tokaut.__main__ import main
+
+pytestmark = [pytest.mark.rule("S-28")]
+
+
+@dataclass
+class Site:
+    folder: Path
+    desk: Desk
+    key_id: str
+
+    def run(self, *arguments: str) -> Result:
+        return CliRunner().invoke(main, ["keys", *arguments], env={"TOKAUT_DATA": str(self.folder)})
+
+    def backup(self) -> Path:
+        copy(self.folder / "tokaut.db", path := self.folder / "a-backup.db", lambda *_: None)
+        return path
+
+    def opened(self, database: Path) -> bytes:
+        """What somebody reads who has this file and every key of this folder. Raises Poison, KeyFault."""
+        with closing(sqlite3.connect(database)) as rows:
+            query = "SELECT report_id, revision, recipient, key_id, wrap, head, sealed FROM report_body"
+            report_id, revision, hotline, *box = rows.execute(query).fetchone()
+        keys = load_private(self.folder / "keys", [hotline])
+        return open_body(keys.of(hotline, box[0]), Context("demo", report_id, revision, hotline), Box(*box))
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    database = Database(f"sqlite:///{tmp_path}/tokaut.db")
+    upgrade(database, "demo")
+    desk = Desk.at(database, tmp_path / "keys")
+    filing.file(database, desk.sealed())
+    yield Site(tmp_path, desk, desk.public[ONE].key_id)
+    database.close()
+
+
+def test_a_backup_opens_until_the_rotated_key_is_destroyed(site: Site) -> None:
+    backup = site.backup()
+    assert site.run("rotate", ONE).exit_code == 0
+    assert WORDS.encode() in site.opened(backup), "a rotation alone changes nothing for older backups"
+    assert site.run("destroy", ONE, site.key_id).exit_code == 0
+    with pytest.raises(Poison):
+        site.opened(backup)
+    assert WORDS.encode() in site.opened(site.folder / "tokaut.db"), "what is not purged is read as before"
+    assert not any(site.key_id in path.name for path in (site.folder / "keys" / "private").rglob("*"))
+
+
+def test_a_key_that_is_current_or_named_by_a_row_is_not_destroyed(site: Site) -> None:
+    assert "rows still name" in site.run("destroy", ONE, site.key_id).output
+    new_pair(site.folder / "keys", "vu-other")
+    current = next((site.folder / "keys" / "public" / "vu-other").glob("*.pub")).stem
+    assert "current key" in site.run("destroy", "vu-other", current).output
+    assert WORDS.encode() in site.opened(site.folder / "tokaut.db")
+
+
+@pytest.mark.parametrize("key_id", ["0" * 16, "../../x", ""])
+def test_what_is_no_key_of_this_folder_is_said_so(site: Site, key_id: str) -> None:
+    result = site.run("destroy", ONE, key_id)
+    assert result.exit_code == 1
+    assert result.exception is None or isinstance(result.exception, SystemExit | KeyFault)
+
+
+def test_that_it_was_destroyed_is_in_the_audit(site: Site) -> None:
+    site.run("rotate", ONE)
+    site.run("destroy", ONE, site.key_id)
+    assert site.desk.acts(f"{ONE}/{site.key_id}") == ["key_destroyed"]

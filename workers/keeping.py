@@ -1,0 +1,96 @@
+"""The clock's duty for what is kept too long: purges it, in a thread of its own and a step at a time.
+
+Between two steps the others get their turn at the database. What is stopped is gone on with an hour later.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+
+import structlog
+
+from reports.retention import Policy
+from reports.store import compacting, holding, purging
+from reports.store.database import Away, Database
+from reports.store.purging import Purge
+from workers.alerts import Alert
+from workers.metrics import Metrics
+from workers.own import Own
+from workers.telling import Telling
+
+STEP = 100  # reports of one transaction: some 50 ms in which nobody else writes
+REST = 2  # times as long as a step took
+DAY = 86_400  # seconds
+WEEK = 7 * DAY
+NOT_CLOSED = "Nobody has closed these; they are deleted within 30 days. Ask their hotlines; or: tokaut hold put"
+HOLD_ENDS = "These are held, and the hold ends within 14 days. Longer: tokaut hold put"
+
+log = structlog.get_logger()
+
+
+class Keeping:
+    def __init__(self, database: Database, policy: Policy, telling: Telling, metrics: Metrics) -> None:
+        self._database = database
+        self._policy = policy
+        self._telling = telling
+        self._metrics = metrics
+        self._own = Own(1)
+        self._stopping = threading.Event()
+        self._compacted: float = -DAY
+        self._warned: float = -WEEK
+        self._to_compact = False
+
+    def start(self) -> None:
+        self._own.do(self._keep)
+
+    def _keep(self) -> None:
+        try:
+            purge = Purge(self._database, self._policy, purging.moment(self._database), "clock")
+            if ended := holding.end(self._database, purge.now):
+                log.info("hold_ended", count=ended)
+            self._purge(purge)
+            self._warn(purge)
+            self._metrics.purge_ran.set_to_current_time()
+        except Away:
+            log.warning("database_away")
+        except Exception:
+            log.exception("job_failed")
+
+    def _purge(self, purge: Purge) -> None:
+        gone: Counter[str] = Counter()
+        while not self._stopping.is_set():
+            began = time.monotonic()
+            done = purge.step(STEP)
+            for rule, count in done.items():
+                self._metrics.purged.labels(rule).inc(count)
+            gone += done
+            if not done and not purge.thin(STEP):
+                break
+            self._to_compact = True
+            self._stopping.wait(REST * (time.monotonic() - began))
+        purge.forget_receipts()
+        if gone:
+            log.info("purged", count=gone.total())
+        if self._to_compact and time.monotonic() - self._compacted >= DAY:
+            self._compact()
+
+    def _compact(self) -> None:
+        self._compacted = time.monotonic()
+        self._to_compact = not compacting.compact(self._database) and self._database.is_sqlite
+
+    def _warn(self, purge: Purge) -> None:
+        """Once a week, and once more after a restart."""
+        if time.monotonic() - self._warned < WEEK:
+            return
+        self._warned = time.monotonic()
+        ending = holding.ending(holding.listed(self._database), purge.now)
+        for why, todo, ids in (("not_closed", NOT_CLOSED, purge.warned()), ("hold_ends", HOLD_ENDS, ending)):
+            if ids:
+                self._telling.add(Alert("", why, "P4", todo, tuple(ids)))
+
+    def finish(self) -> None:
+        """The step in hand is finished; nothing new is begun."""
+        self._stopping.set()
+        self._own.finish()
