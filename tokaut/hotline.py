@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 
 import click
 from rich.console import Console
@@ -17,8 +18,8 @@ from reports.settings import Common, Operator, Place, SettingError, load, load_a
 from reports.store import orders
 from tokaut.opened import opened
 from tokaut.plain import Plain
-from tokaut.trial import Drills, Row, tried
-from workers.assembly import means
+from tokaut.trial import Drills, Row, texting, tried
+from workers.assembly import means, senders
 from workers.delivery import Hotline
 from workers.kinds import build_all
 
@@ -58,7 +59,7 @@ def test(hotline_id: str) -> None:
     A drill is a made-up report of mode training that says DRILL. It is filed nowhere and counted nowhere; the hotline
     sees it, marked, and puts it aside. Tell them before, and ask them afterwards: they must have seen one report with
     one revision, and nothing of what is to be refused. A signed webhook is tried in full, another kind by handing a
-    drill over twice. Run it with the worker's settings.
+    drill over twice; each duty phone gets one text. Run it with the worker's settings.
 
     A hotline that passes and had answered "gone" (410) gets reports again.
 
@@ -88,7 +89,8 @@ def _door(hotline_id: str) -> tuple[Country, Hotline]:
         if home is None:
             raise Plain(f"No country of COUNTRIES has a hotline {hotline_id}.")
         listed = [one for land in countries for one in land.hotlines.values()]
-        built = build_all(os.environ, listed, lambda one: means(common, operator, one))
+        by_phone = texting(senders(os.environ, common.channels, common.mode))
+        built = build_all(os.environ, listed, lambda one: replace(means(common, operator, one), enlist=by_phone))
     except (SettingError, CountryError) as error:
         raise Plain(str(error)) from None
     if hotline_id not in built:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,10 +16,14 @@ from reports.country import Country
 from reports.settings.reading import new_webhook_secret
 from reports.store.filing import new_id
 from workers.delivery import TO_DO, Delivered, Hotline, Outcome, Parcel, Poison, Unavailable, read_status
+from workers.hotlines.console import Console
 from workers.hotlines.webhook import Webhook, signed
 from workers.http import NoAnswer
+from workers.kinds import Phones, Tell
+from workers.text import Accepted, Sender, Text
 
 TEN_MINUTES = 600
+TEXT = "Only a test of this phone. Nothing waits and nothing is to be done."
 NO_STATUS = {
     "dns": "Its name leads nowhere. Compare HOTLINE_<ID>_URL with them.",
     "not_reached": "Nothing listens there. Ask them whether the server runs, and what a firewall lets through.",
@@ -79,9 +83,30 @@ def tried(hotline: Hotline, drills: Drills) -> Iterator[Row]:
     parcel = Parcel(fresh(), "created", drills.hotline, drills.created(), 1, "P4", drills.report_id, drill=True)
     yield _taken("takes a report", hotline.deliver, parcel)
     yield _taken("takes the same one again", hotline.deliver, replace(parcel, attempt=2))
+    for attempt in range(3, hotline.ways + 1 if isinstance(hotline, Console) else 0):
+        yield _taken(f"is told in way {attempt}", hotline.deliver, replace(parcel, attempt=attempt))
     if isinstance(hotline, Webhook):
         yield from _takes(hotline, drills)
         yield from _refuses(hotline, drills)
+
+
+def texting(senders: Mapping[str, Sender]) -> Callable[[str, Phones], Tell]:
+    """For duty phones: each gets one text, and none that is to be answered, for nothing waits in the store."""
+
+    def enlist(_hotline: str, phones: Phones) -> Tell:
+        left = list(phones.numbers)
+
+        def tell(parcel: Parcel) -> Outcome:
+            while left:
+                text = Text(left[0], phones.sender, f"DRILL {parcel.report_id[-6:]}. {TEXT}", id=parcel.delivery_id)
+                if not isinstance(senders[phones.channel].send(text), Accepted):
+                    return Unavailable("sms_failed")
+                left.pop(0)
+            return Delivered()
+
+        return tell
+
+    return enlist
 
 
 def _taken(name: str, hand_over: Callable[..., Outcome], *what: Any) -> Row:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qs
 
+import pytest
 from click.testing import CliRunner
 from sqlalchemy import insert, select
 
+from reports.country import SHIPPED
 from reports.migrations import upgrade
 from reports.store import tables as t
 from reports.store.database import Database
 from tests.tokaut.test_deliveries import put, state_of
+from tests.workers.lying_hotline import Answer, LyingHotline
+from tests.workers.test_senders_africastalking import said
 from tokaut.__main__ import main
 
 
@@ -27,3 +33,41 @@ def test_a_hotline_that_was_gone_gets_reports_again(tmp_path: Path) -> None:
     assert (state_of(database, gone), state_of(database, refused)) == ("due", "refused")
     with database.read() as connection:
         assert connection.execute(select(t.hotline_state.c.dead_since)).scalar_one() is None
+
+
+PHONES = ("+6785550191", "+6785550192", "+6785550193")
+
+
+@pytest.fixture
+def aggregator() -> Iterator[LyingHotline]:
+    with LyingHotline([said()]) as it:
+        yield it
+
+
+@pytest.mark.slow
+@pytest.mark.rule("S-40")
+@pytest.mark.parametrize("kind", ["sms_alert", "console"])
+def test_each_duty_phone_gets_one_text_that_asks_for_nothing(
+    tmp_path: Path, aggregator: LyingHotline, kind: str
+) -> None:
+    text = (SHIPPED / "vu.toml").read_text(encoding="utf-8").replace('delivery = "webhook"', f'delivery = "{kind}"', 1)
+    people = ", ".join(f'"{one}"' for one in PHONES)
+    (tmp_path / "vu.toml").write_text(text.replace("drills_to = []", f"drills_to = [{people}]", 1), encoding="utf-8")
+    environ = {
+        "TOKAUT_DATA": str(tmp_path),
+        "TOKAUT_COUNTRY_DIR": str(tmp_path),
+        "COUNTRIES": "vu",
+        "CHANNELS": "africastalking",
+        "AFRICASTALKING_URL": f"http://{aggregator.host_port}",
+        "AFRICASTALKING_API_KEY": "a-key",
+        "HOTLINE_VU_PIKININI_CHANNEL": "africastalking",
+        "HOTLINE_VU_PIKININI_FROM": "163",
+    }
+    result = CliRunner().invoke(main, ["hotline", "test", "vu-pikinini"], env=environ)
+    assert (result.exit_code, "2 of 2 as they must be" in result.output) == (0, True), result.output
+    forms = [parse_qs(taken.body.decode()) for taken in aggregator.taken]
+    assert [form["to"][0] for form in forms] == list(PHONES)
+    assert all(form["message"][0].startswith("DRILL ") and "OK" not in form["message"][0] for form in forms)
+    aggregator.answer(Answer(400))
+    result = CliRunner().invoke(main, ["hotline", "test", "vu-pikinini"], env=environ)
+    assert (result.exit_code, "No duty phone could be texted" in result.output) == (1, True), result.output

@@ -45,5 +45,9 @@ class Console:
     def __init__(self, tells: Sequence[Tell]) -> None:
         self._tells = tells
 
+    @property
+    def ways(self) -> int:
+        return len(self._tells)
+
     def deliver(self, parcel: Parcel) -> Outcome:
         return self._tells[(parcel.attempt - 1) % len(self._tells)](parcel)
