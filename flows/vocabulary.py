@@ -41,7 +41,9 @@ FACTS: Mapping[str, frozenset[str]] = {
     "send_to": frozenset({"one", "two", "staff", "nobody"}),  # nobody: all who could take it were left out
     "police_named": YES_NO,  # one of the two named on the Send screen is the police
     "words_before_send": YES_NO,  # USSD only; by SMS words always come before Send
-    "report_state": frozenset({"needs_person", "closed", "in_progress", "accepted", "overdue", "delivered", "queued"}),
+    "report_state": frozenset(
+        {"needs_person", "closed", "in_progress", "accepted", "overdue", "opens", "delivered", "queued"}
+    ),
     "messages": frozenset({"some", "none"}),  # that staff wrote
     "another": YES_NO,  # an older one than is read now
     "drill": YES_NO,
@@ -52,7 +54,7 @@ ALWAYS_THERE = frozenset({"emergency", "country", "send_to_1", "send_to_2"})
 MAY_BE_ABSENT = frozenset(  # a line whose field is absent is left out
     {"helpline_name", "helpline_number", "helpline_named", "helpline_free", "helpline_line", "emergency_sms"}
     | {"helpline", "helpline_sms", "now", "incomplete_name", "ussd", "language_word", "desk", "code", "pin", "meant"}
-    | {"messages", "message"}
+    | {"messages", "message", "opens"}
     | {"law_yes", "law_yes_2014", "law_not", "law_year", "law_unknown"}
 )
 FIELDS = ALWAYS_THERE | MAY_BE_ABSENT

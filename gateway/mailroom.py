@@ -17,15 +17,20 @@ from gateway.sealer import Sealer
 from gateway.world import Surroundings
 from reports import mailbox
 from reports.bodies import NO_CONTACT, message
+from reports.clocks import URGENT
 from reports.code import read_code, read_pin
 from reports.country import Countries
+from reports.desks import opens_first
+from reports.hotline import Hotline
 from reports.numbers import without_withdrawn
 from reports.report import contact_of
 from reports.sealing import Vault
 from reports.store import mailboxes
 from reports.store.database import Away, Database
+from reports.store.mailboxes import Opened
 
 UNNAMED = "A hotline"
+UNREAD = ("delivered", "overdue")
 WRITTEN = "my.written"  # the screen after words for staff
 
 
@@ -61,7 +66,23 @@ class Mailroom:
         # Taken out of its country file since: the line with the number must not go too.
         desk = self.names.get(found.desk or "", UNNAMED)
         said, told = {**around.said, "desk": desk}, {**around.told, "report_state": found.state}
+        if opens := self._opens(found):
+            said |= {"desk": opens[0].screen_name, "opens": opens[1]}
+            told |= {"report_state": "opens"}
         return replace(around, said=said, told=told, letters=letters)
+
+    def _opens(self, found: Opened) -> tuple[Hotline, str] | None:
+        """Who reads first and when, where nobody has read it and nobody reads now."""
+        country = self.countries.get(found.country)
+        if country is None or found.state not in UNREAD:
+            return None
+        # What is urgent went to an open one too, where there was one: then they are all closed, or it is read.
+        asked = self._asked(found) if found.priority in URGENT else (found.desk or "",)
+        hotlines = [country.hotlines[one] for one in asked if one in country.hotlines]
+        return opens_first(hotlines, country.time_zone, self.database.now())
+
+    def _asked(self, found: Opened) -> tuple[str, ...]:
+        return self.filer.write(lambda: mailboxes.routed(self.database, found.report_id))[1]
 
     def add(self, caller: Caller, record: Record, words: str) -> None:
         """For staff: whoever has the report, or gets it."""

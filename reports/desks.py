@@ -5,11 +5,12 @@ What cannot be read keeps nothing from anybody: `tokaut check` complains of it, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 
 from reports.card import Card
 from reports.clocks import slower
+from reports.hotline import Hotline
 from reports.hours import Desk, Unreadable, on_duty, read_holidays, read_hours, read_zone
 
 READERS: Mapping[str, Callable[[str], object]] = {
@@ -27,6 +28,21 @@ def desk(card: Card, zone: str) -> Desk:
     with suppress(Unreadable):
         return Desk(found, read_hours(card.hours or "24h"), read_holidays(card.holidays))
     return Desk(found)
+
+
+def opens_first(hotlines: Iterable[Hotline], zone: str, at: int) -> tuple[Hotline, str] | None:
+    """Where all of them are closed: the one that opens first, and when by its own clock; `30/11` where not today.
+
+    None where one is open, or none ever opens.
+    """
+    found = [(one, desk(one.card, zone)) for one in hotlines]
+    moments = [(moment, there, one) for one, there in found if (moment := there.opens(at)) is not None]
+    if not moments:
+        return None
+    moment, there, first = min(moments, key=lambda opening: opening[0])
+    opens = there.local(moment)
+    today = opens.date() == there.local(at).date()
+    return None if moment <= at else (first, f"{opens:%H:%M}" if today else f"{opens:%d/%m %H:%M}")
 
 
 def duty(card: Card, zone: str, at: int) -> tuple[str, ...]:

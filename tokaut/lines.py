@@ -24,6 +24,7 @@ from reports.country import Country
 LOCALES = Path(locales.__file__).parent
 # What a screen needs that a conversation learns on its way, as long as it can be.
 SAID = {"code": "4821 9303", "pin": "7350", "messages": "9", "message": "Please come. " * 9 + "OK."}
+SAID |= {"opens": "30/11 08:00"}
 # Screens of one channel alone, among those that no other screen leads to.
 ONLY = {
     "ussd": frozenset({HOME["ussd"]}),

@@ -34,6 +34,7 @@ MEANS = {
     "send_to_1": "who gets the report",
     "send_to_2": "who else gets it",
     "desk": "the office that has the report",
+    "opens": "when somebody is there again",
     "code": "the code of the report",
     "pin": "its PIN",
     "ussd": "what to dial",

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, exists, func, insert, select, update
 
+from reports.clocks import OVERDUE
 from reports.store import tables as t
 from reports.store.database import Away, Database
 from reports.store.filing import audit_row
@@ -26,7 +27,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """How a report stands, and what there is for who has its code and PIN; the newest answer first."""
+    """How a report stands, and what there is for who has its code and PIN; the newest answer first.
+
+    `state`: as it is stored, or overdue.
+    """
 
     report_id: str
     state: str
@@ -34,6 +38,7 @@ class Opened:
     sealed_key: bytes
     answers: tuple[Answer, ...]
     country: str = ""
+    priority: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +55,23 @@ def opened(database: Database, report_id: str) -> Opened | None:
     """None for a report that is gone."""
     r, m, a = t.report.c, t.mailbox.c, t.answer.c
     with database.read() as connection:
-        query = select(r.country, r.state, r.desk, m.sealed_key).join_from(
-            t.report, t.mailbox, m.report_id == r.report_id
-        )
+        query = select(r.country, r.priority, r.state, r.desk, m.sealed_key, _overdue(database).label("overdue"))
+        query = query.join_from(t.report, t.mailbox, m.report_id == r.report_id)
         row = connection.execute(query.where(r.report_id == report_id)).first()
         if row is None:
             return None
         answers = select(a.answer_id, a.sealed).where(a.report_id == report_id)
         found = connection.execute(answers.order_by(a.created_at.desc(), a.answer_id.desc()))
         letters = tuple(Answer(*one) for one in found)
-        return Opened(report_id, row.state, row.desk, row.sealed_key, letters, row.country)
+        state = "overdue" if row.state == "delivered" and row.overdue else row.state
+        return Opened(report_id, state, row.desk, row.sealed_key, letters, row.country, row.priority)
+
+
+def _overdue(database: Database) -> ColumnElement[bool]:
+    """Whether the time has passed in which a person was to take the report on, as urgent as it is now."""
+    r, s = t.report.c, t.step.c
+    mine = (s.report_id == r.report_id, s.priority == r.priority, s.step == OVERDUE)
+    return exists(select(s.report_id).where(*mine, s.due_at <= database.now_sql()).correlate(t.report))
 
 
 def routed(database: Database, report_id: str) -> tuple[str, tuple[str, ...]]:

@@ -38,6 +38,7 @@ FIELDS = {
     "language_word": "Language / Lanwis",
     "meant": "Safety tips",
     "desk": "Pikinini Helpline",
+    "opens": "30/11 08:00",
     "messages": "2",
     "message": "We have read it. You did well to tell. Can you say when you are at school?",
 }

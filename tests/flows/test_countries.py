@@ -25,7 +25,7 @@ def here(of: Country, channel: str, send_to: str) -> World:
     helpline, texts = ("yes" if there else "no" for there in (of.helpline(), of.fields()["helpline_sms"]))
     known = {"has_helpline": helpline, "helpline_texts": texts}
     facts = {**FACTS, **known, "channel": channel, "send_to": send_to, "police_named": "no"}
-    said = {"code": FIELDS["code"], "pin": FIELDS["pin"], "desk": names[-1]}
+    said = {"code": FIELDS["code"], "pin": FIELDS["pin"], "desk": names[-1], "opens": FIELDS["opens"]}
     longest = {"send_to_1": names[-1], "send_to_2": names[-2] if len(names) > 1 else names[-1]}
     lists = {
         "places": tuple(Option(place.code, place.label) for place in of.places),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from flows.model import Answer, State, World
-from flows.show import fill
+from flows.show import fill, fill_all
 from gateway.mailroom import Mailroom
 from gateway.message import Turn
 from gateway.record import Record
@@ -17,6 +18,8 @@ from reports.country import Countries
 from reports.sealing import Vault
 from reports.store import mailboxes
 from reports.store.mailboxes import Opened
+from tests.flows.phone import book
+from tests.reports.sample import COUNTRIES as FILES
 from tests.safeguarding.walks import COUNTRIES
 
 REPORT = "01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e"
@@ -48,3 +51,44 @@ def test_a_hotline_that_is_listed_no_more_takes_no_number_away(
     world = World({}, {"emergency": "police 111", **around.said}, {}, str)
     assert fill(STATE, world) == f"Read by {named}. In danger? Call police 111."
     assert "desk" not in room.around(AROUND, Record(WALKED, Last("t"), Turn("", goes_on=True), 1)).said
+
+
+FRIDAY_EVENING = 1_795_759_200_000_000  # 2026-11-27 17:00 in Vanuatu
+OFFICE = "mon-fri 08:00-16:30"
+ALL = ("vu-pikinini", "vu-womens-centre", "vu-police")
+
+
+@pytest.mark.rule("S-39")
+@pytest.mark.parametrize(
+    ("priority", "state", "shut", "said"),
+    [
+        ("P1", "delivered", ALL, "Not read yet. Pikinini Helpline opens 30/11 08:00."),
+        ("P1", "overdue", ALL, "Not read yet. Pikinini Helpline opens 30/11 08:00."),
+        ("P1", "delivered", ALL[:2], "Pikinini Helpline has it. Not read yet."),  # the third one is open, and got it
+        ("P3", "delivered", ALL[:1], "Not read yet. Pikinini Helpline opens 30/11 08:00."),
+        ("P3", "delivered", ALL[1:], "Pikinini Helpline has it. Not read yet."),
+        ("P1", "accepted", ALL, "Read by Pikinini Helpline."),
+        ("P1", "queued", ALL, "We have it and are still sending it."),
+    ],
+)
+def test_while_all_desks_are_closed_it_says_when_one_opens(
+    priority: str, state: str, shut: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vanuatu = FILES.get("VU")
+    assert vanuatu is not None
+    hotlines = {
+        name: replace(one, card=replace(one.card, hours=OFFICE if name in shut else "24h"))
+        for name, one in vanuatu.hotlines.items()
+    }
+    land = replace(vanuatu, hotlines=hotlines)
+    monkeypatch.setattr(mailboxes, "opened", lambda *_: Opened(REPORT, state, ALL[0], b"", (), "VU", priority))
+    monkeypatch.setattr(mailboxes, "routed", lambda *_: ("VU", ALL))
+    nothing: Any = type("Nothing", (), {"mode": "demo", "now": lambda *_: FRIDAY_EVENING})()
+    at_once: Any = AtOnce()
+    names = {name: one.screen_name for name, one in hotlines.items()}
+    room = Mailroom(at_once, nothing, Vault([b"k" * 32]), nothing, Countries((land,)), names)
+    around = room.around(AROUND, Record(WALKED, Last("t"), Turn("", goes_on=True), 1, opened=REPORT))
+    facts = {"report_state": around.told["report_state"], "has_helpline": "yes"}
+    fields = {"emergency": "police 111", "helpline_number": "163", **around.said}
+    said_all = fill_all(book().screen("my.state").words, {}, World(facts, fields, {}, str))
+    assert said_all[0].startswith(said)

@@ -55,6 +55,30 @@ def test_a_rota_that_cannot_be_read_changes_nothing() -> None:
     assert desks.duty(card, "Pacific/Efate", NOON) == OFFICERS
 
 
+OFFICE, LATER = {"hours": "mon-fri 08:00-16:30"}, {"hours": "daily 10:00-20:00"}
+
+
+@pytest.mark.parametrize(
+    ("cards", "moment", "who", "opens"),
+    [
+        ((OFFICE,), "2026-11-27T07:00", 0, "08:00"),
+        ((OFFICE,), "2026-11-27T17:00", 0, "30/11 08:00"),
+        ((OFFICE, LATER), "2026-11-27T06:00", 0, "08:00"),
+        ((OFFICE, LATER), "2026-11-28T06:00", 1, "10:00"),
+        ((OFFICE, LATER), "2026-11-27T17:00", None, None),  # the other one reads
+        ((OFFICE, {}), "2026-11-27T05:00", None, None),  # day and night, or nothing agreed
+        ((OFFICE | {"holidays": "2026-01-01..2030-12-31"},), "2026-11-27T05:00", None, None),
+        ((), "2026-11-27T05:00", None, None),
+    ],
+)
+def test_who_reads_first(cards: tuple[dict[str, str], ...], moment: str, who: int | None, opens: str | None) -> None:
+    hotlines = [
+        replace(one, card=replace(one.card, **card)) for one, card in zip(VU.hotlines.values(), cards, strict=False)
+    ]
+    found = desks.opens_first(hotlines, "Pacific/Efate", at(moment, "Pacific/Efate"))
+    assert found == (None if who is None else (hotlines[who], opens))
+
+
 @pytest.mark.rule("S-40")
 def test_a_drill_knows_no_rota_of_the_live_service() -> None:
     full = Card(duty_officer=OFFICERS, rota=ROTA, drills_to=("drill@example.org",))

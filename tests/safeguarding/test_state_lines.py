@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 LINES = {
     "queued": "We have it and are still sending it. In danger? Call police 111.",
-    "delivered": "Pikinini Helpline has it. In danger? Call police 111.",
+    "delivered": "Pikinini Helpline has it. Not read yet. In danger? Call police 111.",
     "overdue": "Not read yet. We are asking again. If it is not safe to wait, call police 111 or helpline 163.",
     "accepted": "Read by Pikinini Helpline. In danger? Call police 111.",
     "in_progress": "Being looked at by Pikinini Helpline. In danger? Call police 111.",

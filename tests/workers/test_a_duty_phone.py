@@ -52,7 +52,7 @@ def test_a_report_a_text_an_answer_and_the_state(town: Town) -> None:
     until(lambda: len(town.provider.to(FIRST)) > 0, "no duty phone was texted", seconds=60)
     word = TEXT.fullmatch(town.provider.to(FIRST)[0])
     assert word, town.provider.to(FIRST)
-    assert state(town, code) == "Pikinini Helpline has it. In danger? Call police 111."
+    assert state(town, code) == "Pikinini Helpline has it. Not read yet. In danger? Call police 111."
     desk = town.sms_phone("africastalking", FIRST)
     assert isinstance(desk, Texts)
     desk.text(f"Ok {word[1]}")
