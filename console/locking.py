@@ -39,7 +39,7 @@ def _locked_page(doors: Doors, _: Mapping[str, str], refused: bool = False) -> R
     if found is None:
         return to("/")
     session, account = found
-    waiting = waiting_list.urgent(doors.database, account.hotline)
+    waiting = waiting_list.urgent(doors.database, account)
     status = 403 if refused else 200
     return page("locked.html", status, token=doors.token_of(session), waiting=waiting, refused=refused)
 

@@ -81,11 +81,13 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
         WEB: "INSERT",
         WORKER: "SELECT",
         CLOCK: "SELECT; UPDATE (number, key_id, wrap); DELETE",
+        CONSOLE: "SELECT",
     },
     "contact": {
         WEB: "INSERT; SELECT (report_id); UPDATE (allowed, changed_at)",
         WORKER: "SELECT (report_id, allowed, changed_at)",
         CLOCK: "SELECT (report_id, allowed, changed_at); DELETE",
+        CONSOLE: "SELECT (report_id, allowed, changed_at)",
     },
     "audit": {
         WEB: f"INSERT {ROW_OF_AUDIT}",
@@ -108,6 +110,11 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
     "staff_session": {CONSOLE: "SELECT; INSERT; UPDATE (session_hash, seen_at, checked_at); DELETE"},
     "invitation": {CONSOLE: "SELECT; INSERT; DELETE"},
     "recovery": {CONSOLE: "SELECT; INSERT; DELETE"},
+    "holding": {
+        CONSOLE: "SELECT; INSERT (report_id, hotline); UPDATE (holder, outcome, hoax_by, read_at)",
+        CLOCK: "SELECT (report_id); DELETE",
+    },
+    "kept_away": {CONSOLE: "SELECT; INSERT; DELETE", CLOCK: "SELECT (report_id); DELETE"},
     "staff_try": {CONSOLE: "SELECT; INSERT; UPDATE (tries, since, locks, locked_until); DELETE"},
     "hotline_state": {WORKER: BREAKER, CLOCK: BREAKER},
     "optout": {WEB: "INSERT; SELECT (caller_key); DELETE", WORKER: "INSERT", CLOCK: "INSERT"},
@@ -165,6 +172,17 @@ ROWS: Mapping[str, Mapping[tuple[str, str], Rows]] = {
         Rows(f"recipient = ANY ({HOTLINES}) AND {GIVEN_TO_IT.format('note', 'recipient')}"),
     ),
     "mailbox": {(CONSOLE, "SELECT"): Rows(GIVEN.format("mailbox"))},
+    "message": {
+        (CONSOLE, "SELECT"): Rows(f"recipient = ANY ({HOTLINES}) AND {GIVEN_TO_IT.format('message', 'recipient')}")
+    },
+    "contact": {(CONSOLE, "SELECT"): Rows(GIVEN.format("contact"))},
+    "holding": dict.fromkeys(
+        [(CONSOLE, "SELECT"), (CONSOLE, "INSERT"), (CONSOLE, "UPDATE")],
+        Rows(f"hotline = ANY ({HOTLINES}) AND {GIVEN_TO_IT.format('holding', 'hotline')}"),
+    ),
+    "kept_away": dict.fromkeys(
+        [(CONSOLE, "SELECT"), (CONSOLE, "INSERT"), (CONSOLE, "DELETE")], Rows(GIVEN.format("kept_away"))
+    ),
     "audit": {
         (CLOCK, "UPDATE"): Rows("seq IS NULL", "seq IS NOT NULL"),  # what is chained is never touched again
         (CLOCK, "DELETE"): Rows(f"seq IS NOT NULL AND ({OLD_ENOUGH})"),

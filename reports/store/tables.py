@@ -7,15 +7,15 @@ from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, 
 from reports.store.columns import ID, MICROSECONDS, metadata
 from reports.store.desk_tables import callback, note, nudge
 from reports.store.duty_tables import page, phone_answer
+from reports.store.holding_tables import holding, kept_away
 from reports.store.kept_tables import checkpoint, hold, purged, receipt
 from reports.store.ladder_tables import step
 from reports.store.staff_tables import invitation, recovery, staff, staff_session, staff_try
 from reports.store.statistic_tables import figure, screen_tally, tallied, tally
 
 __all__ = ["metadata", "page", "phone_answer"]  # whoever takes these from here; what is made here needs no mention
-__all__ += ["callback", "note", "nudge"]
-__all__ += ["step"]
-__all__ += ["invitation", "recovery", "staff", "staff_session", "staff_try"]
+__all__ += ["callback", "note", "nudge", "step"]
+__all__ += ["holding", "invitation", "kept_away", "recovery", "staff", "staff_session", "staff_try"]
 __all__ += ["checkpoint", "hold", "purged", "receipt"]
 __all__ += ["figure", "screen_tally", "tallied", "tally"]
 
@@ -89,6 +89,7 @@ delivery = Table(
     UniqueConstraint("report_id", "hotline", "type", "revision"),
     Index("ix_delivery_due", "state", "next_at"),
     Index("ix_delivery_held", "hotline", "lease_until"),
+    Index("ix_delivery_desk", "hotline", "handling", "priority", "created_at"),
 )
 
 # A revision that files itself at due_at: danger = now and the line dropped, words never sent, answers of Add more,
@@ -215,6 +216,7 @@ audit = Table(
     Column("seq", BigInteger, unique=True),
     Column("prev_hash", LargeBinary(32)),
     Column("hash", LargeBinary(32)),
+    Index("ix_audit_actor", "actor", "at"),
 )
 
 # One holder at a time: the clock, the replay of waiting SMS.

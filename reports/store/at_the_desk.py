@@ -1,0 +1,125 @@
+"""One report as the staff of a hotline have it before them, and what they keep beside its handling."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, insert, or_, select, update
+
+from reports.store import reading
+from reports.store import tables as t
+from reports.store.accounts import Account
+from reports.store.asking import looking_as, see_whole, writing_as
+from reports.store.database import Database
+from reports.store.filing import audit_row
+from reports.store.reading import Held
+from reports.store.taking import Note
+from reports.store.waiting_list import REPORTS
+
+AN_HOUR = 3600 * 1_000_000
+MANY = 60  # reports that one person reads in an hour; more, and their leads are told (X-15)
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """`held`: None for what nobody could read. `others`: every hotline that was given it, with what it does."""
+
+    handling: str
+    created_at: int
+    others: tuple[Any, ...]
+    holding: Mapping[str, Any]
+    notes: tuple[Any, ...]
+    done: tuple[Any, ...]
+    held: Held | None
+
+
+def opened(database: Database, account: Account, report_id: str) -> Before:
+    """Everything, once it is written down that this person reads it: where that fails, nothing is given (S-23)."""
+    _write_down(database, account, report_id)
+    with looking_as(database, account.hotline) as connection:
+        held = reading.held_in(connection, report_id, account.hotline)
+        holding = _holding(connection, account.hotline, report_id)
+        n = t.note.c
+        notes = select(t.note).where(n.report_id == report_id, n.recipient == account.hotline)
+        kept = tuple(connection.execute(notes.order_by(n.created_at, n.note_id)))
+        done = _done(connection, account.hotline, report_id)
+        see_whole(database, connection, report_id)
+        d = t.delivery.c
+        sent = select(d.hotline, d.role, d.why, d.state, d.handling, d.created_at)
+        sent = sent.where(d.report_id == report_id, d.type.in_(REPORTS), d.state != "cancelled")
+        others = tuple(connection.execute(sent.order_by(d.created_at, d.delivery_id)))
+    own = [one for one in others if one.hotline == account.hotline]
+    return Before(own[-1].handling, own[0].created_at, others, holding, kept, done, held)
+
+
+def _write_down(database: Database, account: Account, report_id: str) -> None:
+    now, a = database.now(), t.audit.c
+    read = select(func.count(func.distinct(a.object_id)))
+    read = read.where(a.actor == account.actor, a.act == "read", a.at > now - AN_HOUR)
+    told = select(a.audit_id).where(a.actor == account.actor, a.act == "read_many", a.at > now - AN_HOUR).limit(1)
+    with writing_as(database, account.hotline) as connection:
+        connection.execute(insert(t.audit), audit_row(account.actor, "read", report_id, now))
+        if connection.execute(read).scalar_one() > MANY and connection.execute(told).first() is None:
+            connection.execute(insert(t.audit), audit_row(account.actor, "read_many", account.staff_id, now))
+        _keep(database, connection, account.hotline, report_id, {"read_at": now})
+
+
+def _holding(connection: Connection, hotline: str, report_id: str) -> Mapping[str, Any]:
+    h = t.holding.c
+    row = connection.execute(select(t.holding).where(h.report_id == report_id, h.hotline == hotline)).first()
+    return dict(row._mapping) if row else {"holder": None, "outcome": None, "hoax_by": None}
+
+
+def _done(connection: Connection, hotline: str, report_id: str) -> tuple[Any, ...]:
+    """Who did what with it, as far as this hotline may see it."""
+    a, d = t.audit.c, t.delivery.c
+    its = select(d.delivery_id).where(d.report_id == report_id, d.hotline == hotline)
+    query = select(a.at, a.actor, a.act).where(or_(a.object_id == report_id, a.object_id.in_(its)))
+    return tuple(connection.execute(query.order_by(a.at, a.audit_id)))
+
+
+def keep(database: Database, account: Account, report_id: str, act: str, **values: object) -> None:
+    """Whose it is, how it was closed, who takes it for a hoax; `act` is what the audit calls it."""
+    with writing_as(database, account.hotline) as connection:
+        _keep(database, connection, account.hotline, report_id, values)
+        connection.execute(insert(t.audit), audit_row(account.actor, act, report_id, database.now()))
+
+
+def _keep(
+    database: Database, connection: Connection, hotline: str, report_id: str, values: Mapping[str, object]
+) -> None:
+    connection.execute(database.insert_new(t.holding).values(report_id=report_id, hotline=hotline))
+    mine = update(t.holding).where(t.holding.c.report_id == report_id, t.holding.c.hotline == hotline)
+    connection.execute(mine.values(**values))
+
+
+def holding(database: Database, account: Account, report_id: str) -> Mapping[str, Any]:
+    with looking_as(database, account.hotline) as connection:
+        return _holding(connection, account.hotline, report_id)
+
+
+def write_note(database: Database, account: Account, note: Note) -> None:
+    """For colleagues; nothing else changes."""
+    now = database.now()
+    with writing_as(database, account.hotline) as connection:
+        connection.execute(insert(t.note), asdict(note) | {"actor": account.actor, "created_at": now})
+        connection.execute(insert(t.audit), audit_row(account.actor, "noted", note.report_id, now))
+
+
+def keep_away(database: Database, lead: Account, report_id: str, staff_id: str, *, away: bool) -> None:
+    k, now = t.kept_away.c, database.now()
+    with writing_as(database, lead.hotline) as connection:
+        if away:
+            connection.execute(database.insert_new(t.kept_away).values(report_id=report_id, staff_id=staff_id))
+        else:
+            connection.execute(delete(t.kept_away).where(k.report_id == report_id, k.staff_id == staff_id))
+        act = "kept_away" if away else "let_near"
+        connection.execute(insert(t.audit), audit_row(lead.actor, act, report_id, now))
+
+
+def away_from(database: Database, report_id: str) -> frozenset[str]:
+    with database.read() as connection:
+        query = select(t.kept_away.c.staff_id).where(t.kept_away.c.report_id == report_id)
+        return frozenset(connection.execute(query).scalars())
