@@ -12,6 +12,8 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
+import locales
+from flows import catalogues
 from reports import country
 from reports.connections import for_queue
 from reports.hotline import Hotline as Listed
@@ -29,6 +31,7 @@ from workers.kinds import Means, build_all
 from workers.ladder import Ladder
 from workers.mail import MailServer, read_mail_server
 from workers.metrics import Metrics
+from workers.nudger import Nudger
 from workers.pager import Pager
 from workers.sms import Between, Texter
 from workers.sweep import Clock
@@ -101,6 +104,7 @@ def assemble_clock(parts: Parts, environ: Mapping[str, str]) -> Clock:
         pager=parts.pager,
         hurry=Hurry(for_queue(parts.common.queue_redis)),
         metrics=parts.metrics,
+        nudger=_nudger(parts),
     )
     mode = parts.common.mode
     teller = Teller(mail_server(operator), operator.on_call, mode.value, parts.metrics, _texts(parts, operator))
@@ -124,6 +128,13 @@ def assemble_clock(parts: Parts, environ: Mapping[str, str]) -> Clock:
         counting=_counting(parts),
         keeping=Keeping(parts.database, policy(_countries(parts.common)), telling, parts.metrics),
     )
+
+
+def _nudger(parts: Parts) -> Nudger:
+    common = parts.common
+    countries = country.load_all(common.countries, common.mode.value, common.country_dir)
+    words = catalogues.load(Path(locales.__file__).parent)
+    return Nudger(parts.database, KeyRing(common.keys), common.keys, countries, words, parts.texter)
 
 
 def _counting(parts: Parts) -> Counting:

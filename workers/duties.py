@@ -18,6 +18,7 @@ from workers import schedule
 from workers.fallback import next_fallback
 from workers.forward import QUEUES, Forwarder
 from workers.metrics import Metrics
+from workers.nudger import Nudger
 from workers.own import Hurrying, Own
 from workers.pager import Pager
 
@@ -37,6 +38,7 @@ class Duties:
         pager: Pager,
         hurry: Hurry,
         metrics: Metrics,
+        nudger: Nudger | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
@@ -50,6 +52,8 @@ class Duties:
         self._own = {name: Own(threads) for name, threads in THREADS.items()}
         self._own_texts = Own(1)
         self._own_pages = Own(1)
+        self._nudger = nudger
+        self._own_nudges = Own(1)
 
     def urgent(self) -> None:
         """P1 and P2 that are due."""
@@ -79,6 +83,11 @@ class Duties:
         for report_id, hotline in paging.believe(self._database):
             log.info("acknowledged", report_id=report_id, hotline=hotline)
         self._own_pages.do(self._pager.go_on)
+
+    def nudges(self) -> None:
+        """Reporters who may be texted that there is an answer."""
+        if self._nudger is not None:
+            self._own_nudges.do(self._nudger.go_on)
 
     def mature(self) -> None:
         """What files itself: rescue, words, answers of Add more, what nobody could read."""
@@ -143,5 +152,5 @@ class Duties:
 
     def finish(self) -> None:
         """What is in hand is finished; nothing new is begun."""
-        for own in (*self._own.values(), self._own_texts, self._own_pages):
+        for own in (*self._own.values(), self._own_texts, self._own_pages, self._own_nudges):
             own.finish()

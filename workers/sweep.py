@@ -77,6 +77,7 @@ class Clock:
             Duty("standard", 5, duties.standard),
             Duty("sms", 5, duties.sms),
             Duty("pages", 5, duties.pages),
+            Duty("nudges", 15, duties.nudges),
             Duty("bury", 5, duties.bury),
             Duty("receipts", 5, duties.receipts),
             Duty("fallbacks", 5, duties.fallbacks),

@@ -30,9 +30,9 @@ class Line:
     sender: str
 
 
-def sealed(database: Database, keys: Path, line: Line, to: str, *, said: str, mode: str) -> Outgoing:
-    """Raises KeyFault."""
-    sms_id, now = str(uuid.uuid4()), database.now()
+def sealed(database: Database, keys: Path, line: Line, to: str, *, said: str, mode: str, sms_id: str = "") -> Outgoing:
+    """`sms_id`: of what it is about, where that has one of its own. Raises KeyFault."""
+    sms_id, now = sms_id or str(uuid.uuid4()), database.now()
     body = json.dumps({"to": to, "from": line.sender, "text": said}).encode()
     box = seal(load_public(keys, [SENDER])[SENDER], Context(mode, sms_id, 1, SENDER), b"", body)
     return Outgoing(sms_id, line.channel, mode, box.key_id, box.wrap, box.sealed, now, now + LIVES)

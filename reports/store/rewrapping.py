@@ -36,7 +36,7 @@ def naming(database: Database, key_id: str) -> int:
     with database.read() as connection:
         counts = (
             select(func.count()).select_from(table).where(table.c.key_id == key_id)
-            for table in (t.report_body, t.pending, t.message, t.outgoing)
+            for table in (t.report_body, t.pending, t.message, t.note, t.outgoing)
         )
         return sum(connection.execute(count).scalar_one() for count in counts)
 
@@ -60,7 +60,7 @@ def rewrap_all(
 
 def _sealed(hotline: str, current: str) -> tuple[tuple[Table, Select[Any]], ...]:
     """The tables that hold this hotline's boxes, and their rows under older keys with all that a Context needs."""
-    body, p, m, outgoing = t.report_body.c, t.pending.c, t.message.c, t.outgoing.c
+    body, p, m, n, outgoing = t.report_body.c, t.pending.c, t.message.c, t.note.c, t.outgoing.c
     if hotline == SENDER:
         named = (outgoing.id.label("report_id"), literal(1).label("revision"), literal(SENDER).label("recipient"))
         query = select(outgoing.id, *named, outgoing.mode, outgoing.key_id, outgoing.wrap)
@@ -74,12 +74,18 @@ def _sealed(hotline: str, current: str) -> tuple[tuple[Table, Select[Any]], ...]
         p.recipient == hotline, p.key_id != current
     )
     context = (m.report_id + "/" + m.message_id).label("report_id"), literal(0).label("revision")
+    of_note = (n.report_id + "/" + n.note_id).label("report_id"), literal(0).label("revision")
     said = (
         select(m.message_id, *context, m.recipient, t.report.c.mode, m.key_id, m.wrap)
         .join_from(t.message, t.report, m.report_id == t.report.c.report_id)
         .where(m.recipient == hotline, m.key_id != current)
     )
-    return ((t.report_body, bodies), (t.pending, waiting), (t.message, said))
+    kept = (
+        select(n.note_id, *of_note, n.recipient, t.report.c.mode, n.key_id, n.wrap)
+        .join_from(t.note, t.report, n.report_id == t.report.c.report_id)
+        .where(n.recipient == hotline, n.key_id != current)
+    )
+    return ((t.report_body, bodies), (t.pending, waiting), (t.message, said), (t.note, kept))
 
 
 def _batches(database: Database, table: Table, query: Select[Any]) -> Iterator[Sequence[Row[Any]]]:

@@ -136,6 +136,26 @@ def test_what_is_pending_and_what_is_to_be_sent_are_re_wrapped_too(database: Dat
         assert open_body(load_private(keys, [hotline]).of(hotline, new.key_id), context, box).startswith(b"body of")
 
 
+def test_what_a_hotline_keeps_for_itself_is_re_wrapped_too(database: Database, keys: Path) -> None:
+    put_reports(database, keys, 1, (OTHER,))
+    with database.read() as connection:
+        report_id = str(connection.execute(select(t.report.c.report_id)).scalar_one())
+    note_id = new_id(1)
+    context = Context.of_message("live", report_id, note_id, HOTLINE)
+    box = sealed(keys, context)
+    row = {"note_id": note_id, "report_id": report_id, "recipient": HOTLINE, "kind": "reason", "actor": "x"}
+    row |= {"created_at": 1, "key_id": box["key_id"], "wrap": box["wrap"], "sealed": box["sealed"]}
+    with database.write() as connection:
+        connection.execute(insert(t.note), row)
+    new = new_pair(keys, HOTLINE)
+    assert rewrap_all(database, load_private(keys, [HOTLINE]), HOTLINE, new) == Rewrapped(1, 0)
+    assert naming(database, box["key_id"]) == 0
+    with database.read() as connection:
+        kept = connection.execute(select(t.note)).one()
+    private = load_private(keys, [HOTLINE]).of(HOTLINE, new.key_id)
+    assert open_body(private, context, Box(kept.key_id, kept.wrap, b"", kept.sealed)) == b"body of vu-pikinini"
+
+
 def test_a_row_that_does_not_open_is_counted_and_stops_no_other(database: Database, keys: Path) -> None:
     put_reports(database, keys, 3, (HOTLINE,))
     with database.write() as connection:

@@ -28,7 +28,6 @@ WAITING: Mapping[str, str] = {
     "X-14": CONSOLE,
     "X-15": CONSOLE,
     "X-16": CONSOLE,
-    "X-29": "no SMS goes out unasked yet",
 }
 
 

@@ -41,6 +41,7 @@ SET_ROLE: dict[str, LiteralString] = {
             "orders",
             "handing",
             "nudging",
+            "reading",
             "taking.count_as_receipts",
             "taking.forget_calls",
             "purging",

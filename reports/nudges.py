@@ -1,0 +1,65 @@
+"""When a reporter may be texted that there is an answer: only where they called this phone safe, only then, rarely.
+
+An SMS that nobody asked for is the one thing here that can betray a child (S-03). It is one fixed sentence without a
+topic; what staff wrote never goes out by SMS. Pure; times in microseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from reports.clocks import DAY, MINUTE, SECOND
+
+SENTENCE: Final = "Hello. Please dial {ussd} when you have time."  # a message of the catalogues
+MOST: Final = 3  # for a report
+APART: Final = DAY
+ENDS: Final = 30 * DAY  # a yes is not for ever
+BEFORE_THE_END: Final = 10 * MINUTE  # of the safe hours: a text may be so long on its way
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """A yes to SMS on this phone, in these hours of a day at that place, said at `since`."""
+
+    number: str
+    begin: time
+    end: time
+    zone: ZoneInfo
+    since: int
+
+
+def permission(contact: Mapping[str, Any] | None, since: int) -> Permission | None:
+    """`contact`: as in a report or a message. None: no SMS, whatever else was allowed."""
+    if not contact or not contact.get("allowed") or contact.get("how") != "sms":
+        return None
+    try:
+        hours, number = contact["safe_hours"], contact["msisdn"]
+        begin, end = time.fromisoformat(hours["from"]), time.fromisoformat(hours["to"])
+        zone = ZoneInfo(hours["tz"])
+    except (KeyError, TypeError, ValueError, OSError):
+        return None
+    return Permission(number, begin, end, zone, since) if number and begin < end else None
+
+
+def due_at(said: Permission | None, sent: Sequence[int], now: int) -> int | None:
+    """When the next text may go, now or later; None: none may, ever, on this yes. `sent`: those of this report."""
+    if said is None or len(sent) >= MOST:
+        return None
+    earliest = max(now, max(sent) + APART) if sent else now
+    moment = datetime.fromtimestamp(earliest / SECOND, UTC).astimezone(said.zone)
+    for ahead in range(2):
+        day = moment.date() + timedelta(days=ahead)
+        begin = _at(datetime.combine(day, said.begin, said.zone))
+        end = _at(datetime.combine(day, said.end, said.zone)) - BEFORE_THE_END
+        found = max(earliest, begin)
+        if found < end:
+            return found if found <= said.since + ENDS else None
+    return None
+
+
+def _at(moment: datetime) -> int:
+    return int(moment.timestamp()) * SECOND

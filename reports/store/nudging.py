@@ -1,0 +1,82 @@
+"""Which answers a reporter may be texted about, and that each text goes once. The clock's work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import and_, exists, func, insert, select, update
+
+from reports.store import tables as t
+from reports.store.database import Database
+from reports.store.filing import audit_row
+from reports.store.messages import Outgoing, outgoing_row
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """`since`: when contact was last spoken of. `sent`: texts so far. `refused`: a provider would not send one."""
+
+    mode: str
+    country: str
+    state: str
+    hotlines: tuple[str, ...]
+    since: int
+    sent: tuple[int, ...]
+    refused: bool
+
+
+def undecided(database: Database, at_most: int = 100) -> list[tuple[str, str]]:
+    """(answer_id, report_id) of answers that nobody has looked at for this yet."""
+    a, n = t.answer.c, t.nudge.c
+    query = select(a.answer_id, a.report_id).where(~exists().where(n.answer_id == a.answer_id))
+    with database.read() as connection:
+        return [(row[0], row[1]) for row in connection.execute(query.order_by(a.answer_id).limit(at_most))]
+
+
+def due(database: Database, at_most: int = 100) -> list[tuple[str, str]]:
+    n = t.nudge.c
+    query = select(n.answer_id, n.report_id).where(n.due_at <= database.now(), n.sent_at.is_(None))
+    with database.read() as connection:
+        return [(row[0], row[1]) for row in connection.execute(query.order_by(n.due_at).limit(at_most))]
+
+
+def facts(database: Database, report_id: str) -> Facts | None:
+    """None where the report is gone."""
+    r, c, d, n, o = t.report.c, t.contact.c, t.delivery.c, t.nudge.c, t.outgoing.c
+    report = select(r.mode, r.country, r.state, func.coalesce(c.changed_at, r.created_at).label("since"))
+    report = report.outerjoin_from(t.report, t.contact, c.report_id == r.report_id).where(r.report_id == report_id)
+    given = select(d.hotline).where(d.report_id == report_id, d.type.in_(("created", "unread")))
+    sent = select(n.sent_at).where(n.report_id == report_id, n.sent_at.is_not(None))
+    failed = select(o.id).where(o.id.in_(select(n.answer_id).where(n.report_id == report_id)), o.state == "failed")
+    with database.read() as connection:
+        row = connection.execute(report).first()
+        if row is None:
+            return None
+        hotlines = tuple(dict.fromkeys(connection.execute(given.order_by(d.created_at)).scalars()))
+        times = tuple(connection.execute(sent).scalars())
+        refused = connection.execute(failed.limit(1)).first() is not None
+    return Facts(row.mode, row.country, row.state, hotlines, row.since, times, refused)
+
+
+def decide(database: Database, answer_id: str, report_id: str, due_at: int | None) -> None:
+    """Once for each answer; later decisions about it change the time alone."""
+    row = {"answer_id": answer_id, "report_id": report_id, "due_at": due_at}
+    with database.write() as connection:
+        if not connection.execute(database.insert_new(t.nudge).values(row)).rowcount:
+            waits = and_(t.nudge.c.answer_id == answer_id, t.nudge.c.sent_at.is_(None))
+            connection.execute(update(t.nudge).where(waits).values(due_at=due_at))
+
+
+def send(database: Database, answer_id: str, report_id: str, sms: Outgoing) -> bool:
+    """The text and that it went, together; every other answer that waits is told by it, too. False: it went before."""
+    n = t.nudge.c
+    with database.write() as connection:
+        now = database.now()
+        mine = update(t.nudge).where(n.answer_id == answer_id, n.sent_at.is_(None)).values(sent_at=now)
+        if not connection.execute(mine).rowcount:
+            return False
+        others = and_(n.report_id == report_id, n.sent_at.is_(None))
+        connection.execute(update(t.nudge).where(others).values(due_at=None))
+        connection.execute(insert(t.outgoing).values(outgoing_row(database, sms)))
+        connection.execute(insert(t.audit), audit_row("clock", "nudged", report_id, now))
+    return True

@@ -1,0 +1,161 @@
+"""A text goes to who said yes, once, in their hours, and never on what was true an hour ago."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+from sqlalchemy import insert, select, update
+
+from flows.catalogues import PLAIN
+from reports.country import load_all
+from reports.keyfolder import SENDER, new_pair, private_of
+from reports.sealing import Box, Context, open_body
+from reports.store import mailboxes, nudging
+from reports.store import tables as t
+from reports.store.filing import new_id
+from tests.workers.filings import ONE, Desk
+from tests.workers.test_letters import GIVEN, NUMBER, say, sent_report, tick
+from workers.keyring import KeyRing
+from workers.metrics import Metrics
+from workers.nudger import Nudger
+from workers.sms import Texter
+
+pytestmark = [pytest.mark.slow, pytest.mark.rule("S-03")]
+
+ALWAYS = GIVEN | {"safe_hours": {"from": "00:00", "to": "23:59", "tz": "UTC"}}
+
+
+class Silent(Texter):
+    def send(self, sms_id: str) -> bool:
+        return bool(sms_id)
+
+
+@pytest.fixture
+def nudger(desk: Desk) -> Iterator[Nudger]:
+    new_pair(desk.keys, SENDER)
+    yield made(desk)
+
+
+def made(desk: Desk) -> Nudger:
+    """No provider takes anything: what would go stands in `outgoing`."""
+    metrics, keys = Metrics(CollectorRegistry()), KeyRing(desk.keys)
+    senders: Any = {"africastalking": None}  # it is never asked
+    texter = Silent(database=desk.database, keys=keys, senders=senders, mode="demo", holder="h", metrics=metrics)
+    return Nudger(desk.database, keys, desk.keys, load_all(("vu",), "demo"), {"en": PLAIN}, texter)
+
+
+def answer(desk: Desk, report_id: str) -> str:
+    answer_id = new_id(desk.database.now())
+    row = {"answer_id": answer_id, "report_id": report_id, "hotline": ONE, "created_at": 1, "sealed": b"x"}
+    with desk.database.write() as connection:
+        connection.execute(insert(t.answer).values(row))
+    return answer_id
+
+
+def texts(desk: Desk) -> list[dict[str, Any]]:
+    with desk.database.read() as connection:
+        rows = connection.execute(select(t.outgoing)).all()
+    return [
+        json.loads(
+            open_body(
+                private_of(desk.keys, SENDER, row.key_id),
+                Context("demo", row.id, 1, SENDER),
+                Box(row.key_id, row.wrap, b"", row.sealed),
+            )
+        )
+        for row in rows
+    ]
+
+
+def delivered(desk: Desk) -> None:
+    with desk.database.write() as connection:
+        connection.execute(update(t.delivery).values(state="delivered"))
+
+
+def test_who_said_yes_is_told_to_dial_and_nothing_else(desk: Desk, nudger: Nudger) -> None:
+    report_id, _ = sent_report(desk, ALWAYS)
+    answer(desk, report_id)
+    nudger.go_on()
+    nudger.go_on()
+    assert texts(desk) == [{"to": NUMBER, "from": "163", "text": "Hello. Please dial *111*163# when you have time."}]
+    assert desk.acts(report_id)[-1] == "nudged"
+
+
+def test_who_said_nothing_is_not(desk: Desk, nudger: Nudger) -> None:
+    report_id, _ = sent_report(desk)
+    answer(desk, report_id)
+    nudger.go_on()
+    made(desk.later(days=3)).go_on()
+    assert texts(desk) == []
+
+
+def test_one_text_for_all_that_was_written_in_a_day_and_three_for_a_report(desk: Desk, nudger: Nudger) -> None:
+    report_id, _ = sent_report(desk, ALWAYS)
+    for day in range(6):
+        later = desk.later(days=day, minutes=day)
+        answer(desk, report_id)
+        answer(desk, report_id)
+        one = made(later)
+        one.go_on()
+        one.go_on()
+    assert len(texts(desk)) == 3
+
+
+def test_a_yes_by_my_report_counts_and_a_no_does_at_once(desk: Desk, nudger: Nudger) -> None:
+    report_id, _ = sent_report(desk)
+    delivered(desk)
+    say(desk, report_id, "contact_given", contact=ALWAYS)
+    tick(desk)
+    answer(desk, report_id)
+    nudger.go_on()
+    assert len(texts(desk)) == 1
+    answer(desk, report_id)
+    nudger.go_on()  # decided: in a day
+    say(desk, report_id, "contact_withdrawn")
+    tick(desk)
+    made(desk.later(days=2)).go_on()
+    assert len(texts(desk)) == 1
+
+
+@pytest.mark.parametrize("how", ["closed", "refused"])
+def test_nothing_after_closing_nor_where_a_provider_would_not(desk: Desk, nudger: Nudger, how: str) -> None:
+    report_id, _ = sent_report(desk, ALWAYS)
+    if how == "closed":
+        with desk.database.write() as connection:
+            connection.execute(update(t.report).values(state="closed"))
+        answer(desk, report_id)
+        nudger.go_on()
+        assert texts(desk) == []
+        return
+    answer(desk, report_id)
+    nudger.go_on()
+    with desk.database.write() as connection:
+        connection.execute(update(t.outgoing).values(state="failed"))
+    answer(desk, report_id)
+    made(desk.later(days=2)).go_on()
+    assert len(texts(desk)) == 1
+
+
+def test_where_the_body_does_not_open_nothing_goes(desk: Desk, nudger: Nudger, tmp_path: Path) -> None:
+    report_id, _ = sent_report(desk, ALWAYS)
+    for key in (desk.keys / "private" / ONE).iterdir():
+        key.unlink()
+    answer(desk, report_id)
+    nudger.go_on()
+    assert texts(desk) == []
+
+
+def test_two_clocks_send_it_once(desk: Desk, nudger: Nudger) -> None:
+    report_id, _ = sent_report(desk, ALWAYS)
+    one = answer(desk, report_id)
+    nudging.decide(desk.database, one, report_id, 1)
+    nudging.decide(desk.database, one, report_id, 1)
+    for clock in (nudger, made(desk)):
+        clock.go_on()
+    assert len(texts(desk)) == 1
+    assert mailboxes.opened(desk.database, report_id) is not None

@@ -1,0 +1,120 @@
+"""Texts a reporter to dial, after a hotline has answered: looked at again in the moment before it goes.
+
+Only clock and worker can: the number stands in sealed bodies alone, and theirs are the keys. A body is opened for the
+number and for nothing else; it is kept nowhere.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from flows.catalogues import PLAIN, Catalogue
+from reports.country import Countries, Country
+from reports.keyfolder import KeyFault
+from reports.nudges import SENTENCE, due_at, permission
+from reports.sealing import Box, Context, Poison, open_body
+from reports.store import nudging, reading
+from reports.store.database import Database
+from reports.store.outbox import Body
+from workers.keyring import KeyRing
+from workers.sms import Texter
+from workers.texts import Line, sealed
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What would go, and from when on it may."""
+
+    due_at: int
+    number: str
+    line: Line
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class Nudger:
+    database: Database
+    keys: KeyRing
+    folder: Path
+    countries: Countries
+    catalogues: Mapping[str, Catalogue]
+    texter: Texter
+
+    def go_on(self) -> None:
+        """Raises Away."""
+        for answer_id, report_id in nudging.undecided(self.database):
+            text = self._text(report_id)
+            nudging.decide(self.database, answer_id, report_id, text.due_at if text else None)
+        for answer_id, report_id in nudging.due(self.database):
+            text = self._text(report_id)
+            if text is None or text.due_at > self.database.now():
+                nudging.decide(self.database, answer_id, report_id, text.due_at if text else None)
+            else:
+                self._send(answer_id, report_id, text)
+
+    def _send(self, answer_id: str, report_id: str, text: Text) -> None:
+        mode = self.texter.mode
+        try:
+            sms = sealed(
+                self.database, self.folder, text.line, text.number, said=text.said, mode=mode, sms_id=answer_id
+            )
+        except KeyFault:
+            log.error("key_missing")
+            return
+        if nudging.send(self.database, answer_id, report_id, sms):
+            self.texter.send(answer_id)
+
+    def _text(self, report_id: str) -> Text | None:
+        """None: nothing may go out for this report on what is known now."""
+        facts = nudging.facts(self.database, report_id)
+        country = self.countries.get(facts.country) if facts else None
+        if facts is None or country is None or facts.refused or facts.state == "closed":
+            return None
+        for hotline in facts.hotlines:
+            found = self._opened(report_id, hotline)
+            if found is not None:
+                report, contact = found
+                said = permission(contact, facts.since)
+                when = due_at(said, facts.sent, self.database.now())
+                line = self._line(country)
+                words = self._words(report, country)
+                return Text(when, said.number, line, words) if said and when is not None and line and words else None
+        return None
+
+    def _opened(self, report_id: str, hotline: str) -> tuple[Mapping[str, Any], Mapping[str, Any] | None] | None:
+        """The report, and what was last said about contact; None where this process cannot open it."""
+        held = reading.held(self.database, report_id, hotline)
+        if held is None:
+            return None
+        try:
+            report = self._open(held.report, Context(held.mode, report_id, held.revision, hotline))
+            of = [(one, Context.of_message(held.mode, report_id, one.message_id, hotline)) for one in held.messages]
+            later = [self._open(body, context).get("contact") for body, context in of]
+        except Poison:
+            return None
+        contact = next((one for one in reversed(later) if one), report.get("contact"))
+        return report, None if held.withdrawn else contact
+
+    def _open(self, body: Body, context: Context) -> Mapping[str, Any]:
+        box = Box(body.key_id, body.wrap, body.head, body.sealed)
+        found: Mapping[str, Any] = json.loads(open_body(self.keys.of(context.hotline, body.key_id), context, box))
+        return found
+
+    def _line(self, country: Country) -> Line | None:
+        """The first of CHANNELS that sends, from the number that people text there: a body names no provider."""
+        sender = next((code.code for code in country.codes if code.channel == "sms"), "")
+        return next((Line(channel, sender) for channel in self.texter.senders), None)
+
+    def _words(self, report: Mapping[str, Any], country: Country) -> str:
+        """Empty where the country has no code to dial."""
+        code = next((code.code for code in country.codes if code.channel == "ussd"), "")
+        catalogue = self.catalogues.get(str(report.get("language", "")), PLAIN)
+        return catalogue.say(SENTENCE).format(ussd=code) if code else ""
