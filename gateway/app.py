@@ -21,6 +21,7 @@ from gateway import channels as channel_files
 from gateway.apart import Apart
 from gateway.conversation import Conversation
 from gateway.crowd import Crowd
+from gateway.days import Days
 from gateway.desk import Desk
 from gateway.duty import Duty
 from gateway.filer import Filer
@@ -165,7 +166,7 @@ def _assemble(given: _Given) -> Parts:
     mailroom = Mailroom(filer, database, vault, sealer, given.countries, names)
     walk = Walk(given.book, filer, mailroom, Apart(unread, count), kept.count_report)
     crowd = Crowd()
-    waiting = Waiting(database, vault, given.pepper)
+    waiting, days = Waiting(database, vault, given.pepper), Days(kept, database)
     desk = Desk(
         countries=given.countries,
         languages={one.iso: _languages(given, one) for one in given.countries},
@@ -190,7 +191,7 @@ def _assemble(given: _Given) -> Parts:
         webhooks=Webhooks(channels, desk, metrics, crowd),
         health=Health(database, kept, spool, metrics, backups.mark(common.database_url, common.data)),
         housekeeping=Housekeeping(
-            database=database, spool=spool, filer=filer, waiting=waiting, desk=desk, channels=channels
+            database=database, spool=spool, filer=filer, waiting=waiting, desk=desk, channels=channels, days=days
         ),
         numbers=Numbers(given.countries, common.country_dir, desk.renew),
         crowd=crowd,

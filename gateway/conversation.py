@@ -13,6 +13,7 @@ from typing import Any
 from flows.words import is_words
 from gateway import limits, turns
 from gateway.caller import Caller
+from gateway.counted import tally
 from gateway.message import Inbound, Notice, Turn
 from gateway.record import Draft, Record, pack_drafts, pack_record, unpack_drafts, unpack_record
 from gateway.senders import Sender
@@ -103,7 +104,7 @@ class Conversation:
                 self._make_room(caller, moved.record)
             self._slow_down(caller, loaded.read, moved.record)
             try:
-                if self._keep(caller, keys, loaded, moved):
+                if self._keep(caller, keys, loaded, (record, moved)):
                     return moved.record.answer
             except Away:
                 return self._unkept(caller, record, moved)
@@ -184,11 +185,13 @@ class Conversation:
         except DoesNotFit:
             return self._walk.notice(caller, "home.not_working")
 
-    def _keep(self, caller: Caller, keys: Keys, loaded: Loaded, moved: Moved) -> bool:
+    def _keep(self, caller: Caller, keys: Keys, loaded: Loaded, step: tuple[Record | None, Moved]) -> bool:
+        before, moved = step
         drafts: Any = None if moved.drafts is None else pack_drafts(moved.drafts)
         record, seconds = moved.record, SECONDS[caller.kind]
         read = limits.is_to_read(record.state.screen)
-        return self._sessions.keep(keys, loaded.version, pack_record(record), seconds, drafts, read=read)
+        counts = tally(caller.country.iso, caller.kind, before, record, caller.now)
+        return self._sessions.keep(keys, loaded.version, pack_record(record), seconds, drafts, read=read, tally=counts)
 
     def _unpack(self, loaded: Loaded) -> Record | None:
         record = unpack_record(loaded.session, self._walk.book)

@@ -1,4 +1,7 @@
-"""What `web` does beside answering: empty the spool when the database is back, play waiting SMS when Redis is."""
+"""What `web` does beside answering: empty the spool when the database is back, play waiting SMS when Redis is.
+
+And once a day it brings what was counted the day before into the database.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from collections.abc import Mapping
 import structlog
 
 from gateway import sessions
+from gateway.days import Days
 from gateway.desk import Desk
 from gateway.filer import Filer, NotSent
 from gateway.message import Channel, Inbound
@@ -34,6 +38,7 @@ class Housekeeping:
         waiting: Waiting,
         desk: Desk,
         channels: Mapping[str, Channel],
+        days: Days,
     ) -> None:
         self._database = database
         self._spool = spool
@@ -41,6 +46,7 @@ class Housekeeping:
         self._waiting = waiting
         self._desk = desk
         self._channels = channels
+        self._days = days
         self._stop = threading.Event()
         self._name = f"{socket.gethostname()}-{os.getpid()}"[:80]
         self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
@@ -60,6 +66,8 @@ class Housekeeping:
             if mine and (played := self._waiting.play(self._replay)):
                 log.info("inbound_played", count=played)
             self._desk.note_early()
+            if mine:
+                self._days.move()
         except (Away, sessions.Away, NotSent, OSError):
             return
 

@@ -17,6 +17,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from gateway.breaker import Breaker
+from gateway.counted import NOTHING, Tally
 from gateway.roundtrip import RoundTrip, Script
 from reports.sealing import Poison, Vault
 
@@ -24,11 +25,13 @@ T = TypeVar("T")
 USSD_SECONDS = 15 * 60
 SMS_SECONDS = 24 * 3600
 READ_SECONDS = 10 * 60
+DAY_SECONDS = 9 * 86400  # a week that the database may be away, and the day itself
 SEEN_SECONDS = 25 * 3600  # Africa's Talking sends an unanswered SMS again for 12 h
 
-# KEYS: session, draft, seen, read. ARGV: version that was read, new value, its milliseconds,
+# KEYS: session, draft, seen, read, day. ARGV: version that was read, new value, its milliseconds,
 # draft ("" leaves it, "-" deletes it), its milliseconds, seen for so many milliseconds (0: not an SMS), count what is
-# read for so many milliseconds (0: nothing was).
+# read for so many milliseconds (0: nothing was), keep the day's counts so many milliseconds; then what is added to
+# them, name after name with its number. A server that refuses to count refuses nobody a screen.
 # Run twice (a retry after a lost answer), it finds its own version and gives back what it wrote.
 KEEP = """
 local there = redis.call('GET', KEYS[1])
@@ -38,6 +41,8 @@ if ARGV[4] == '-' then redis.call('DEL', KEYS[2])
 elseif ARGV[4] ~= '' then redis.call('SET', KEYS[2], ARGV[4], 'PX', ARGV[5]) end
 if ARGV[6] ~= '0' then redis.call('SET', KEYS[3], '1', 'PX', ARGV[6]) end
 if ARGV[7] ~= '0' and redis.call('INCR', KEYS[4]) == 1 then redis.call('PEXPIRE', KEYS[4], ARGV[7]) end
+for i = 9, #ARGV, 2 do redis.pcall('HINCRBY', KEYS[5], ARGV[i], ARGV[i + 1]) end
+if #ARGV > 8 then redis.pcall('PEXPIRE', KEYS[5], ARGV[8]) end
 return ARGV[2]
 """
 
@@ -106,20 +111,30 @@ class Sessions:
         )
 
     def keep(
-        self, keys: Keys, version: bytes, session: Any, seconds: int, drafts: Any = None, *, read: bool = False
+        self,
+        keys: Keys,
+        version: bytes,
+        session: Any,
+        seconds: int,
+        drafts: Any = None,
+        *,
+        read: bool = False,
+        tally: Tally = NOTHING,
     ) -> bool:
         """Write over `version` only; false where another was faster. `drafts`: None leaves them, [] deletes them.
 
-        `read`: count one more screen that was read.
+        `read`: count one more screen that was read. `tally`: what is counted for the statistics.
         """
         value = secrets.token_bytes(8) + self._seal(keys.session, session)
         draft: bytes | str = ""
         if drafts is not None and keys.draft:
             draft = self._seal(keys.draft, drafts) if drafts else "-"
-        names = [name or keys.session for name in (keys.session, keys.draft, keys.seen, keys.read)]
+        day = _day_key(tally.day) if tally.counts else keys.session
+        names = [*(name or keys.session for name in (keys.session, keys.draft, keys.seen, keys.read)), day]
         lasts, seen = seconds * 1000, SEEN_SECONDS * 1000 if keys.seen else 0
         said = (version, value, lasts, draft, lasts, seen, READ_SECONDS * 1000 if read and keys.read else 0)
-        return bool(self._call(lambda: self._keep(*names, *said, keys=4)) == value)
+        counts = (part for pair in tally.counts.items() for part in pair)
+        return bool(self._call(lambda: self._keep(*names, *said, DAY_SECONDS * 1000, *counts, keys=5)) == value)
 
     def count_report(self, who: str) -> int | None:
         """Reports from this caller in the last 24 hours before this one; None while Redis is away. For staff only."""
@@ -128,6 +143,15 @@ class Sessions:
             return int(self._call(lambda: self._count(key, COUNT_SECONDS, keys=1))) - 1
         except Away:
             return None
+
+    def counted(self, day: str) -> dict[str, int]:
+        """What was counted on a day. Raises Away."""
+        found = self._call(lambda: self._trip.ask(("HGETALL", _day_key(day))))[0]
+        return {name.decode(): int(number) for name, number in found.items()}
+
+    def forget(self, day: str) -> None:
+        """Raises Away."""
+        self._call(lambda: self._trip.ask(("DEL", _day_key(day))))
 
     def answers(self) -> bool:
         """Whether Redis answers now."""
@@ -159,3 +183,7 @@ class Sessions:
         except (Poison, ValueError):
             self._on_lost("unreadable")
             return None
+
+
+def _day_key(day: str) -> str:
+    return f"l:day:{day}"

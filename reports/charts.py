@@ -24,12 +24,16 @@ HATCH = (
 
 def said(rows: Iterable[Row]) -> str:
     """The chart in words."""
-    return "; ".join(f"{label}: {NOT_SHOWN if number is None else f'{number:,}'}" for label, number in rows)
+    return "; ".join(f"{label}: {figure(number)}" for label, number in rows)
 
 
-def bars(name: str, title: str, rows: Sequence[Row]) -> str:
-    """One bar a row. `name`: of letters, digits and dashes, once on a page."""
-    longest = max((number or 0 for _, number in rows), default=0) or 1
+def figure(number: int | None) -> str:
+    return NOT_SHOWN if number is None else f"{number:,}"
+
+
+def bars(name: str, title: str, rows: Sequence[Row], whole: int = 0) -> str:
+    """One bar a row. `name`: of letters, digits and dashes, once on a page. `whole`: what the longest would be."""
+    longest = whole or max((number or 0 for _, number in rows), default=0) or 1
     high = STEP * len(rows) + 6
     drawn = [_bar(name, at * STEP + 3, row, longest) for at, row in enumerate(rows)]
     rule = f'<path d="M{LEFT - 0.5} 0V{high}" stroke="{RULE}"/>'
@@ -41,11 +45,11 @@ def _bar(name: str, top: int, row: Row, longest: int) -> str:
     middle = top + 15
     words = f'<text x="{LEFT - 10}" y="{middle}" text-anchor="end" fill="{INK}">{escape(label)}</text>'
     if number is None:
-        end, fill, said_as, ink = 44.0, f"url(#{name}-held)", NOT_SHOWN, SOFT
+        end, fill, ink = 44.0, f"url(#{name}-held)", SOFT
     else:
-        end, fill, said_as, ink = max(2.0, WIDE * number / longest), BAR, f"{number:,}", INK
+        end, fill, ink = max(2.0, WIDE * number / longest), BAR, INK
     bar = f'<rect x="{LEFT}" y="{top + 2}" width="{end:.1f}" height="{BAR_HIGH}" rx="2" fill="{fill}"/>'
-    return f'{words}{bar}<text x="{LEFT + end + 8:.1f}" y="{middle}" fill="{ink}">{said_as}</text>'
+    return f'{words}{bar}<text x="{LEFT + end + 8:.1f}" y="{middle}" fill="{ink}">{figure(number)}</text>'
 
 
 def columns(name: str, title: str, rows: Sequence[Row]) -> str:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from reports.country import Country
-from reports.small_numbers import K, shown, shown_total
+from reports.small_numbers import K, share, shown, shown_total
 
 SECOND = 1_000_000
 MINUTE, HOUR, DAY = 60 * SECOND, 3600 * SECOND, 86400 * SECOND
@@ -31,6 +31,9 @@ STEPS: Mapping[str, tuple[tuple[str, int], ...]] = {
     "closed": (("1 day", DAY), ("1 week", 7 * DAY), ("2 weeks", 14 * DAY)),
 }
 LATER = "later or not yet"
+WAY = ("danger", "category", "place", "contact", "send")  # steps to Send that everybody is shown
+USES = ("home", "danger", "tips_young", "tips_parents", "law", "my_report", "sms_parts")
+ON = "+"  # behind a step: somebody went on from it
 
 Cells = Mapping[str, int]
 Figure = tuple[str, str, int | None]  # table, cell, and the number; None: not shown
@@ -58,6 +61,11 @@ def quarter_of(at: int) -> str:
     """`2026-Q4`"""
     day = datetime.fromtimestamp(at // SECOND, UTC)
     return f"{day.year}-Q{(day.month + 2) // 3}"
+
+
+def quarter_of_day(day: str) -> str:
+    """Of an ISO date."""
+    return f"{day[:4]}-Q{(int(day[5:7]) + 2) // 3}"
 
 
 def month_of(at: int) -> str:
@@ -165,3 +173,19 @@ def figures(counted: Mapping[str, Cells], tables: Mapping[str, Sequence[str]]) -
         cells[names[-1]] += total - sum(cells.values())
         if total >= K:
             yield from ((table, name, count) for name, count in shown(cells).items())
+
+
+def screen_figures(counts: Cells) -> Iterator[Figure]:
+    """How much was used, and at which step on the way to Send people leave, in tenths of those who saw it.
+
+    These are no tables: nothing adds up to anything. How many have sent is said as a share alone: the number itself
+    would give away how many reports came without Send.
+    """
+    if not counts:
+        return
+    yield from (("use", name, shown_total(counts.get(name, 0))) for name in USES)
+    for step in WAY:
+        seen = counts.get(step, 0)
+        yield "left", step, share(max(0, seen - counts.get(step + ON, 0)), seen)
+    begun = counts.get(WAY[0], 0)
+    yield "sent", "sent", share(min(begun, counts.get("sent", 0)), begun)

@@ -8,14 +8,15 @@ from html import escape
 
 from reports import charts
 from reports.charts import Row
-from reports.statistics import AGES, CATEGORIES, IN_TIME, LATER, NOT_TOLD, PAYMENTS, TOTAL
-from reports.statistics_words import BY, NOTES, TABLES, cell_said
+from reports.statistics import AGES, CATEGORIES, IN_TIME, LATER, NOT_TOLD, PAYMENTS, TOTAL, USES, WAY
+from reports.statistics_words import BY, NOTES, PER_CENT, TABLES, cell_said
 from reports.store.figures import Out
 
 LAST = (*CATEGORIES[-1:], LATER, NOT_TOLD)
 ANSWERED = tuple(f"{priority} {how}" for priority in IN_TIME for how in ("in time", "late"))
 FIRST = (*CATEGORIES[:-1], *AGES, "ussd", "sms", "simulator", *BY, *PAYMENTS, *ANSWERED)
-ORDER = {cell: at for at, cell in enumerate((*FIRST, *LAST))}
+STEPS_SHOWN = (*USES[:2], *WAY[1:], *USES[2:])
+ORDER = {cell: at for at, cell in enumerate((*FIRST, *STEPS_SHOWN, *LAST))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +79,22 @@ def months(of: Sequence[Quarter]) -> list[Row]:
 
 def figure(sheet: Sheet) -> str:
     """Chart, note and table; the table is folded away on a screen and read out like any other."""
-    drawn = charts.columns if sheet.name == "month" else charts.bars
     note = f"<p>{escape(NOTES[sheet.name])}</p>" if sheet.name in NOTES else ""
     return (
         f'<figure id="{sheet.id}"><figcaption>{escape(sheet.title)}</figcaption>\n'
-        f"{drawn(sheet.id, sheet.title, sheet.rows)}\n{note}{table(sheet.title, sheet.rows)}</figure>"
+        f"{_drawn(sheet)}\n{note}{table(sheet.title, sheet.rows)}</figure>"
     )
+
+
+def _drawn(sheet: Sheet) -> str:
+    if sheet.name == "month":
+        return charts.columns(sheet.id, sheet.title, sheet.rows)
+    return charts.bars(sheet.id, sheet.title, sheet.rows, whole=100 if sheet.name in PER_CENT else 0)
 
 
 def table(title: str, rows: Iterable[Row]) -> str:
     lines = "".join(
-        f'<tr><th scope="row">{escape(label)}</th><td>{charts.NOT_SHOWN if number is None else f"{number:,}"}</td></tr>'
-        for label, number in rows
+        f'<tr><th scope="row">{escape(label)}</th><td>{charts.figure(number)}</td></tr>' for label, number in rows
     )
     return (
         f"<details><summary>The numbers as a table</summary><table><caption>{escape(title)}</caption>"

@@ -19,7 +19,11 @@ TABLES: Mapping[str, str] = {
     "answered": "Read in the time that was promised",
     "closed": "How soon they were closed",
     "payment": "Payments that were seen",
+    "use": "What was used",
+    "left": "Where people leave, per cent of those who saw the step",
+    "sent": "How many press Send, per cent of those who began",
 }
+PER_CENT = ("left", "sent")
 NOTES: Mapping[str, str] = {
     "month": "Months are those of UTC.",
     "place": "Groups of places where the country has them. The question may be left open.",
@@ -27,6 +31,9 @@ NOTES: Mapping[str, str] = {
     "answered": "P1 within 15 minutes, P2 within an hour, P3 within a day, P4 within three days, at night too.",
     "closed": "Counted two weeks after a report came.",
     "read": "A person has opened it, or has said that it was taken on. Counted two weeks after a report came.",
+    "use": "Times, not people, in all calls, whether they became reports or not. Providers charge for parts of SMS.",
+    "left": "In tenths, and only of 50 and more. Who goes back home has left too.",
+    "sent": "In tenths, and only of 50 and more.",
     "payment": "Asked only about pictures, luring and exploitation. No card or account number is ever taken.",
 }
 CELLS: Mapping[str, str] = {
@@ -49,6 +56,18 @@ CELLS: Mapping[str, str] = {
     "unsure": "Not sure",
     "none": "No payment",
     "18+": "18 and over",
+    "home": "First screen",
+    "danger": "A report begun: is there danger?",
+    "category": "What happened?",
+    "place": "Where?",
+    "contact": "May somebody answer?",
+    "send": "Send?",
+    "sent": "Sent",
+    "tips_young": "Tips for young people",
+    "tips_parents": "Tips for parents",
+    "law": "The law",
+    "my_report": "Came back to a report",
+    "sms_parts": "Parts of SMS to reporters",
 }
 BY = ("1 min", "10 min", "15 min", "1 h", "1 day", "3 days", "1 week", "2 weeks")  # the ends of steps of time
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

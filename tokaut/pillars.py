@@ -86,7 +86,7 @@ def _mechanism(of: Country) -> Pillar:
     takers = [one for one in of.hotlines.values() if one.kind != "police"]
     agreed = [one for one in takers if one.agreed()]
     codes = [code.code for code in of.codes if code.note != EXAMPLE]
-    missing = [f"an agreement with {one.name}" for one in takers if one not in agreed]
+    missing = [f"an agreement with {one.screen_name}" for one in takers if one not in agreed]
     missing += [] if codes else ["a code from a telephone company, free to call and on no bill"]
     stand: Stand = "there" if agreed and codes else "part" if takers else "none"
     missing += [] if takers else ["an office that takes reports"]
@@ -101,11 +101,11 @@ def _hotline(of: Country) -> Pillar:
     missing = []
     for one in there:
         if not one.show.phone:
-            missing.append(f"the number of {one.name}")
+            missing.append(f"the number of {one.screen_name}")
         elif not one.verified():
-            missing.append(f"somebody in {of.name} who has dialled {one.name} {one.show.phone}")
-        missing += [] if one.show.hours else [f"the hours of {one.name}"]
-        missing += [] if one.toll_free else [f"whether calling {one.name} is free"]
+            missing.append(f"somebody in {of.name} who has dialled {one.screen_name} {one.show.phone}")
+        missing += [] if one.show.hours else [f"the hours of {one.screen_name}"]
+        missing += [] if one.toll_free else [f"whether calling {one.screen_name} is free"]
     if not there:
         missing.append("a helpline for children; never a number from another country")
     whole = any(one.verified() and one.day_and_night and one.toll_free for one in shown)
@@ -120,8 +120,8 @@ def _police(of: Country) -> Pillar:
     desks = [one for one in of.hotlines.values() if one.kind == "police"]
     units = [one for one in desks if UNIT.search(one.name)]
     missing = [] if units else ["a unit of the police for children, or for what is done online"]
-    missing += [f"the number of {one.name}" for one in desks if not one.show.phone]
-    missing += [f"an agreement with {one.name}" for one in desks if not one.agreed()]
+    missing += [f"the number of {one.screen_name}" for one in desks if not one.show.phone]
+    missing += [f"an agreement with {one.screen_name}" for one in desks if not one.agreed()]
     if not any(one.takes_category("missing") for one in desks):
         missing.append("a desk that takes reports of missing children")
     stand: Stand = "there" if any(one.agreed() for one in units) else "part" if desks else "none"

@@ -12,12 +12,11 @@ from reports.statistics import Outcome
 from reports.store.figures import Out
 
 QUARTERS = ("2026-Q2", "2026-Q3", "2026-Q4")
-SEED = 2014
 LOUD = 20  # how many times as many reports the largest country has as the smallest
 
 
 def example(countries: Sequence[Country]) -> list[Out]:
-    chance = random.Random(SEED)  # noqa: S311  # figures that are nobody's
+    chance = random.SystemRandom()
     found = []
     for of in countries:
         size = 15 + chance.randrange(LOUD * 15)
@@ -26,7 +25,7 @@ def example(countries: Sequence[Country]) -> list[Out]:
     return found
 
 
-def _quarter(of: Country, quarter: str, size: int, chance: random.Random) -> Iterator[Out]:
+def _quarter(of: Country, quarter: str, size: int, chance: random.SystemRandom) -> Iterator[Out]:
     tables = statistics.layout(of, quarter, ["en"], ("ussd", "sms"))
     counts: dict[str, Counter[str]] = {name: Counter() for name in tables}
     for _ in range(size):
@@ -34,19 +33,31 @@ def _quarter(of: Country, quarter: str, size: int, chance: random.Random) -> Ite
             counts[name][_one_of(tables[name], chance, name == "payment")] += 1
         for table, cell in statistics.outcome_cells(_outcome(chance)):
             counts[table][cell] += 1
-    for table, cell, number in statistics.figures(counts, tables):
+    figures = [*statistics.figures(counts, tables), *statistics.screen_figures(_screens(size, chance))]
+    for table, cell, number in figures:
         yield Out(quarter, of.iso, table, cell, number)
 
 
-def _one_of(cells: Sequence[str], chance: random.Random, mostly_last: bool) -> str:
+def _one_of(cells: Sequence[str], chance: random.SystemRandom, mostly_last: bool) -> str:
     if mostly_last and chance.random() < 0.8:
         return cells[-1]
     weights = [1 / (1 + at) for at in range(len(cells))]
     return chance.choices(cells, weights)[0]
 
 
-def _outcome(chance: random.Random) -> Outcome:
+def _outcome(chance: random.SystemRandom) -> Outcome:
     priority = chance.choices(list(statistics.IN_TIME), (3, 4, 4, 1))[0]
     read = round(statistics.IN_TIME[priority] * chance.lognormvariate(-1, 1))
     closed = None if chance.random() < 0.1 else read + round(statistics.DAY * chance.lognormvariate(0.5, 1))
     return Outcome(priority, round(statistics.SECOND * chance.lognormvariate(1, 2)), read, closed)
+
+
+def _screens(reports: int, chance: random.SystemRandom) -> dict[str, int]:
+    """As many as send, and at each step before it some who leave."""
+    counts, seen = {"sent": reports}, reports
+    for step in reversed(statistics.WAY):
+        counts[step + statistics.ON] = seen
+        seen = round(seen * (1 + chance.random() / 3))
+        counts[step] = seen
+    used = dict(zip(statistics.USES, (9, 0, 4, 3, 1, 1, 12), strict=True))
+    return counts | {name: seen * times // 3 for name, times in used.items() if times}

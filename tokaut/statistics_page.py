@@ -72,5 +72,9 @@ def _title(quarter: Quarter) -> str:
 
 def _quarter(quarter: Quarter) -> Iterator[str]:
     yield '<div class="sheets">'
-    yield from (figure(sheet) for sheet in quarter.sheets if sheet.name != "month" and len(sheet.rows) > 1)
+    yield from (
+        figure(sheet)
+        for sheet in quarter.sheets
+        if sheet.name == "sent" or (sheet.name != "month" and len(sheet.rows) > 1)
+    )
     yield "</div>"

@@ -140,6 +140,7 @@ class Counting:
         counted = tallying.counted(self._database, country.iso, quarter)
         tables = statistics.layout(country, quarter, self._languages[country.iso], self._channels)
         figures = list(statistics.figures(counted, tables))
+        figures += statistics.screen_figures(tallying.screens(self._database, country.iso, quarter))
         if tallying.bring_out(self._database, country.iso, quarter, figures):
             log.info("statistics_out", country=country.iso, count=len(figures))
 

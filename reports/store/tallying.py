@@ -11,9 +11,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import Connection, and_, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
 
-from reports.statistics import Figure, Outcome
+from reports.statistics import Figure, Outcome, months_of, quarter_of_day
 from reports.store import tables as t
 from reports.store.database import Database
 
@@ -88,7 +88,7 @@ def add(
 ) -> bool:
     """Count one batch. `moved`: from when to when all are counted. False where another clock was faster."""
     cells = list(counts.items())
-    random.shuffle(cells)  # no order of rows that would say which cells belong together
+    random.SystemRandom().shuffle(cells)  # no order of rows that would say which cells belong together
     with database.write() as connection:
         connection.execute(database.insert_new(t.tallied).values(country=country, until=0, settled=0))
         if not _move(connection, country, what, moved):
@@ -110,9 +110,25 @@ def _move(connection: Connection, country: str, what: str, moved: tuple[int, int
 
 def quarters(database: Database, country: str) -> list[str]:
     """Those of which something is counted and not out yet."""
-    q = t.tally.c
+    q, s = t.tally.c, t.screen_tally.c
     with database.read() as connection:
-        return list(connection.execute(select(q.quarter).where(q.country == country).distinct()).scalars())
+        found = set(connection.execute(select(q.quarter).where(q.country == country).distinct()).scalars())
+        days = connection.execute(select(s.day).where(s.country == country).distinct()).scalars()
+        return sorted(found | {quarter_of_day(day) for day in days})
+
+
+def screens(database: Database, country: str, quarter: str) -> dict[str, int]:
+    """What web has shown, over all days of the quarter."""
+    s = t.screen_tally.c
+    query = select(s.what, func.sum(s.number)).where(*_of(country, quarter)).group_by(s.what)
+    with database.read() as connection:
+        return {what: int(number) for what, number in connection.execute(query)}
+
+
+def _of(country: str, quarter: str) -> tuple[ColumnElement[bool], ...]:
+    s = t.screen_tally.c
+    first, last = months_of(quarter)[0], months_of(quarter)[-1]
+    return s.country == country, s.day >= f"{first}-01", s.day <= f"{last}-31"
 
 
 def counted(database: Database, country: str, quarter: str) -> dict[str, dict[str, int]]:
@@ -164,6 +180,7 @@ def bring_out(database: Database, country: str, quarter: str, shown: Collection[
         if not is_out and rows:
             connection.execute(insert(t.figure), rows)
         connection.execute(delete(t.tally).where(q.quarter == quarter, q.country == country))
+        connection.execute(delete(t.screen_tally).where(*_of(country, quarter)))
         return not is_out
 
 

@@ -18,6 +18,7 @@ from reports.country import Countries
 from reports.sealing import Context, seal
 from reports.store import figures, filing, tallying
 from reports.store import tables as t
+from reports.store.screens import keep_day
 from tests.workers.filings import ONE, Desk
 from workers.counting import Counted, Counting
 from workers.keyring import KeyRing
@@ -186,3 +187,18 @@ def test_no_counter_holds_an_id_or_a_time(year: Year) -> None:
             kept = [str(value) for row in connection.execute(select(table)) for value in row]
             ids = list(connection.execute(select(t.report.c.report_id)).scalars())
             assert not [one for one in kept for report_id in ids if report_id in one]
+
+
+def test_what_web_has_shown_comes_out_with_the_quarter_and_is_then_gone(year: Year) -> None:
+    shown = {"danger": 60, "danger+": 31, "category": 31, "tips_young": 4, "home": 100, "sent": 20}
+    for day in ("2027-01-03", "2027-03-31"):
+        keep_day(year.database, day, {("VU", what): number for what, number in shown.items()})
+    keep_day(year.database, "2027-01-03", {("VU", "home"): 900})  # the same day once more
+    year.at(105).count()
+    found = year.figures()
+    assert (found["use", "home"], found["use", "danger"], found["use", "law"]) == (200, 120, None)
+    assert (found["use", "tips_young"], found["left", "danger"], found["left", "category"]) == (8, 50, 100)
+    assert (found["left", "place"], found["sent", "sent"]) == (None, 30)
+    assert (found["total", "reports"], ("category", "harm") in found) == (None, False)
+    with year.database.read() as connection:
+        assert list(connection.execute(select(t.screen_tally))) == []
