@@ -22,7 +22,7 @@ from reports.store.backups import age_seconds, mark
 from reports.store.database import Away, BadAddress, Database
 from tokaut.audit import rows, walked
 from workers import kinds
-from workers.assembly import means
+from workers.assembly import means, no_way_to_text
 
 REDIS: Final = "REDIS_"
 MODES: Final[tuple[Mode, ...]] = ("live", "training", "demo")
@@ -69,6 +69,7 @@ def hotline_settings(environ: Mapping[str, str], hotlines: Iterable[Hotline]) ->
     operator = collect([Operator], environ)[0]
     if Operator in operator:
         common = common_of(environ)
+        yield from map(str, no_way_to_text(common, operator[Operator]))
         yield from kinds.refused(environ, listed, lambda hotline: means(common, operator[Operator], hotline))
 
 

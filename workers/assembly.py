@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import platform
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +16,7 @@ import locales
 from flows import catalogues
 from reports import country
 from reports.connections import for_queue
+from reports.desks import duty
 from reports.hotline import Hotline as Listed
 from reports.queue import Hurry
 from reports.retention import policy
@@ -76,7 +77,7 @@ def assemble(name: str, environ: Mapping[str, str], stopping: Callable[[], bool]
         holder=holder,
         metrics=metrics,
     )
-    pager = Pager(database, texter, common.keys, common.mode.value)
+    pager = Pager(database, texter, common.keys, common.mode.value, in_turn=_in_turn(countries, database))
     forwarder = Forwarder(
         database=database,
         keys=keys,
@@ -89,6 +90,12 @@ def assemble(name: str, environ: Mapping[str, str], stopping: Callable[[], bool]
         between=Between(texter) if name.startswith("urgent") else _nothing,
     )
     return Parts(common, database, forwarder, texter, pager, metrics, slot, holder)
+
+
+def _in_turn(countries: Iterable[country.Country], database: Database) -> Callable[[str], Sequence[str]]:
+    """Who is on duty at a hotline just now, first; a hotline of no country has nobody."""
+    cards = {one.id: (one.card, land.time_zone) for land in countries for one in land.hotlines.values()}
+    return lambda hotline: duty(*cards[hotline], database.now()) if hotline in cards else ()
 
 
 def _nothing() -> None:
@@ -146,10 +153,16 @@ def _counting(parts: Parts) -> Counting:
 def _texts(parts: Parts, operator: Operator) -> SendText | None:
     if not operator.alert_channel:
         return None
-    if operator.alert_channel not in parts.common.channels or not sends(operator.alert_channel):
-        raise SettingError([Fault("TOKAUT_ALERT_CHANNEL", "is none of CHANNELS that sends SMS; name one that does")])
+    if faults := list(no_way_to_text(parts.common, operator)):
+        raise SettingError(faults)
     line = Line(operator.alert_channel, operator.alert_from)
     return Texts(parts.database, parts.texter, parts.common.keys, parts.common.mode.value, line).send
+
+
+def no_way_to_text(common: Common, operator: Operator) -> Iterator[Fault]:
+    """Whether people are to be texted by a channel that does not send."""
+    if operator.alert_channel and not (operator.alert_channel in common.channels and sends(operator.alert_channel)):
+        yield Fault("TOKAUT_ALERT_CHANNEL", "is none of CHANNELS that sends SMS; name one that does")
 
 
 def means(common: Common, operator: Operator, hotline: Listed) -> Means:

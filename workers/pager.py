@@ -7,7 +7,7 @@ person has it. The id is no proof: it stands in mails and logs. The word is made
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,6 +49,7 @@ class Pager:
     keys: Path
     mode: str
     draw: Callable[[], int] = field(default=lambda: secrets.randbelow(1_000_000))
+    in_turn: Callable[[str], Sequence[str]] = field(default=lambda _: ())  # hotline → who is on duty first just now
     enlisted: dict[str, Phones] = field(default_factory=dict)
 
     def enlist(self, hotline: str, phones: Phones) -> Tell:
@@ -97,7 +98,8 @@ class Pager:
         phones = self.enlisted[about.hotline]
         word = f"{self.draw():06d}"
         said = words(about.type, about.report_id, about.priority, word, drill=self.mode != "live")
-        to, line = phones.numbers[about.count % len(phones.numbers)], Line(phones.channel, phones.sender)
+        numbers = [one for one in self.in_turn(about.hotline) if one in phones.numbers] or phones.numbers
+        to, line = numbers[about.count % len(numbers)], Line(phones.channel, phones.sender)
         sms = sealed(self.database, self.keys, line, to, said=said, mode=self.mode)
         if paging.add(self.database, sms, about, word):
             self.texter.send(sms.id)

@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import structlog
 
-from reports.clocks import HOUR, SECOND
+from reports.clocks import DAY, HOUR, SECOND
 from reports.store import sms_out, telling
 from reports.store.database import Away, Database
 from workers import text
-from workers.alerts import NO_HOTLINE, RULES, SMS_TO_DO, Alert, gather
+from workers.alerts import NO_HOTLINE, OTHERS, RULES, SMS_TO_DO, Alert, gather
 from workers.own import Own
 from workers.schedule import PACES
 from workers.tell import Teller
@@ -46,7 +46,8 @@ class Telling:
         """Begins to tell what is due now; what fails is due again in a minute."""
         if self._own.is_busy or self._monotonic() < self._not_before:
             return
-        alerts = [*self._waiting, *gather(telling.untold(self._database, RULES)), *self._nobody(), *self._sms()]
+        alerts = [*self._waiting, *gather(telling.untold(self._database, RULES)), *self._nobody()]
+        alerts += [*self._guessed(), *self._sms()]
         if alerts:
             self._own.do(lambda: self._tell(alerts))
 
@@ -72,6 +73,11 @@ class Telling:
         rows = telling.nobody_for(self._database)
         due = [row for row in rows if self._is_due("needs_person", row[0], PACES[row[1]].again)]
         return [Alert("", "needs_person", priority, NO_HOTLINE, (report_id,)) for report_id, priority in due]
+
+    def _guessed(self) -> list[Alert]:
+        """Somebody guesses at a PIN, or has forgotten it: once for each lock, which lasts a day."""
+        found = [one for one in telling.guessed_at(self._database) if self._is_due("pin_guessed", one, DAY)]
+        return [Alert("", "pin_guessed", "P3", OTHERS["pin_guessed"], (one,), what="locked") for one in found]
 
     def _sms(self) -> list[Alert]:
         rows = sms_out.troubled(self._database, text.OPERATORS, self._database.now() - HOUR)

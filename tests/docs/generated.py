@@ -94,7 +94,7 @@ def classes() -> str:
     rows = ["| class | a person is told | what to do |", "|---|---|---|"]
     for why, todo in TO_DO.items():
         rows.append(f"| `{why}` | {_when(why)} | {todo} |")
-    rows += [f"| `{why}` | when it happens, then hourly | {todo} |" for why, todo in OTHERS.items()]
+    rows += [f"| `{why}` | when it happens, and again while it goes on | {todo} |" for why, todo in OTHERS.items()]
     rows += [f"| `{why}` (SMS) | at once, then hourly | {todo} |" for why, todo in SMS_TO_DO.items()]
     return "\n".join(rows) + "\n"
 

@@ -338,3 +338,29 @@ def test_where_nothing_is_sent_it_says_so() -> None:
         Parcel("d", "created", ONE, b"{}", 1, "P1")
     )
     assert (outcome, enlisted) == (Unavailable("sms_waits"), {ONE: Phones(NUMBERS, "africastalking", "163")})
+
+
+def test_who_is_on_duty_by_the_rota_is_texted_first(phone: Phone) -> None:
+    phone.pager.in_turn = lambda _: (NUMBERS[1], MAIL, NUMBERS[0], "+6785550199")
+    [delivery] = phone.desk.file()
+    phone.deliver(delivery)
+    phone.wait(301)
+    phone.pager.go_on()
+    assert phone.told == [NUMBERS[1], NUMBERS[0]], "and nobody whom the card does not name"
+
+
+def test_the_ladder_texts_a_desk_once_more_and_never_right_after_a_text(phone: Phone) -> None:
+    """Every number has been texted once; the same desk again begins with the first one."""
+    [delivery] = phone.desk.file()
+    report_id = phone.deliver(delivery).report_id
+    assert phone.pager.again(report_id, ONE), "a text of this minute counts"
+    assert phone.told == [FIRST]
+    for _ in NUMBERS[1:]:
+        phone.wait(301)
+        phone.pager.go_on()
+    phone.wait(61)
+    assert phone.pager.again(report_id, ONE)
+    assert phone.told == [*NUMBERS, FIRST]
+    assert phone.say(phone.word()) == [(report_id, ONE)]
+    phone.wait(61)
+    assert not phone.pager.again(report_id, ONE), "a person has it"

@@ -154,6 +154,7 @@ def test_a_term_lets_the_call_in_hand_finish(desk: Desk, tmp_path: Path, hotline
         ({"HOTLINE_VU_PIKININI_SERCET": "x"}, "HOTLINE_VU_PIKININI_SERCET is no setting."),
         ({"DATABASE_URL": "nonsense"}, "DATABASE_URL"),
         ({"SMTP_URL": "", "TOKAUT_ON_CALL": "desk@example.org"}, "SMTP_URL"),
+        ({"TOKAUT_ALERT_CHANNEL": "ussd", "TOKAUT_ALERT_FROM": "163"}, "TOKAUT_ALERT_CHANNEL is none of CHANNELS that"),
         ({"COUNTRIES": "zz"}, "zz"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -13,9 +14,10 @@ from reports import audit
 from reports.clocks import DAY, HOUR
 from reports.queue import DELIVER
 from reports.store import filing as web
-from reports.store import messages, outbox, pending, sweeping
+from reports.store import mailboxes, messages, outbox, pending, sweeping
 from reports.store import tables as t
 from reports.store.database import Away, Database
+from reports.store.filing import Mailbox
 from reports.store.outbox import Failure
 from tests.workers.filings import ONE, SECOND, TWO, Desk
 from workers import schedule
@@ -455,6 +457,27 @@ def test_a_report_that_no_hotline_can_take_is_told_at_once_and_again(room: Room)
     room.telling.finish()
     [alert] = room.teller.alerts
     assert (alert.why, alert.reports) == ("needs_person", (held.report_id,))
+
+
+@pytest.mark.rule("B-58")
+def test_five_wrong_pins_are_told_by_id_once_for_a_lock(room: Room) -> None:
+    filed = [web.file(room.desk.database, room.desk.sealed(), _box(n)).report_id for n in range(3)]
+    locked, closed = filed[:2]
+    m = t.mailbox.c
+    with room.desk.database.write() as connection:
+        until = room.desk.database.now() + DAY
+        connection.execute(update(t.mailbox).where(m.report_id == locked).values(locked_until=until))
+        connection.execute(update(t.mailbox).where(m.report_id == closed).values(locked_until=mailboxes.FOR_EVER))
+    [alert] = room.tell()
+    assert (alert.why, alert.reports, alert.priority) == ("pin_guessed", (locked,), "P3")
+    assert alert.subject() == "Tokaut: P3, 1 report locked"
+    assert alert.sms() == f"Tokaut: P3, 1 report locked ({locked[-6:]}). Next: tokaut watch"
+    room.pass_time(DAY / SECOND + 1)
+    assert [one.why for one in room.tell() if one.why == "pin_guessed"] == []
+
+
+def _box(n: int) -> Callable[[int], Mailbox]:
+    return lambda _: Mailbox(bytes([n]) * 32, bytes(32), b"public", b"sealed")
 
 
 def test_delivered_is_not_told(room: Room) -> None:
