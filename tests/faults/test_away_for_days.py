@@ -1,0 +1,99 @@
+"""F22: a hotline is away for three days. Others have what is urgent in time, people are told, and all of it arrives."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reports.clocks import CLOCKS, DAY, SECOND
+from tests.faults.city import City
+from tests.faults.walking import TO_SEND, a_phone, is_sent, of, walk
+from tests.support.ports import free_port
+from tests.support.wait import until
+from tokaut.demo_hotline import Hotline
+from workers import schedule
+
+pytestmark = [pytest.mark.slow, pytest.mark.faults]
+DAYS = 3 if os.environ.get("LONG") == "1" else 1
+ON_CALL = "+6785550190"
+FIRST = "vu-pikinini"
+OTHERS = ("vu-womens-centre", "vu-police")
+DANGER_NOW = ("1", "1", "1", "6", "4", "1", "2", "1")  # now, Go on, bullying, Shefa, me, SMS; Send
+LONGEST = schedule.PACES["P2"].later * (1 + schedule.PACES["P2"].jitter)  # microseconds between two tries
+
+
+class TwoDesks(City):
+    """The first hotline's server can be taken away; those of the others stand beside it in this process."""
+
+    def __init__(self) -> None:
+        self.door = free_port()
+        beside = {f"HOTLINE_{name.upper().replace('-', '_')}": f"127.0.0.1:{self.door}" for name in OTHERS}
+        addresses = {f"{name}_URL": f"http://{at}/{of}" for (name, at), of in zip(beside.items(), OTHERS, strict=True)}
+        private = {f"{name}_PRIVATE": at for name, at in beside.items()}
+        told = {"TOKAUT_ON_CALL": ON_CALL, "TOKAUT_ALERT_CHANNEL": "africastalking", "TOKAUT_ALERT_FROM": "163"}
+        super().__init__(settings={**addresses, **private, **told})
+        self.beside = self.folder / "beside.jsonl"
+        self.others = Hotline(self.door, self.plan.secrets.hotlines, self.beside)
+        threading.Thread(target=self.others.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+
+    def down(self) -> None:
+        self.others.shutdown()
+        self.others.server_close()
+        self.others.received.close()
+        super().down()
+
+    def at_the_others(self, number: str) -> list[dict[str, Any]]:
+        return [line for line in lines(self.beside) if line["body"]["data"]["contact"].get("msisdn") == number]
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_bytes().splitlines()]
+
+
+@pytest.fixture
+def city() -> Iterator[TwoDesks]:
+    city = TwoDesks()
+    city.up()
+    yield city
+    city.down()
+
+
+def attempts(city: City) -> int:
+    return int(str(city.ask(f"SELECT sum(attempt) FROM delivery WHERE hotline = '{FIRST}'")[0][0]))
+
+
+def goes_on(city: City, tried: int, told: int) -> bool:
+    """It is tried again, and a person told again."""
+    return attempts(city) > tried and len(city.provider.to(ON_CALL)) > told
+
+
+@pytest.mark.rule("F22")
+def test_a_hotline_that_is_away_for_days(city: TwoDesks) -> None:
+    danger, soon = a_phone(), a_phone()
+    with city.away("hotline"):
+        assert is_sent(walk(city.ussd_phone("africastalking", danger), DANGER_NOW))
+        assert is_sent(walk(city.ussd_phone("africastalking", soon), (*TO_SEND, "1")))
+        in_time = CLOCKS["P1"].received // SECOND
+        until(lambda: bool(city.at_the_others(danger)), "nobody has it", in_time)
+        for _ in range(DAYS):
+            before = attempts(city), len(city.provider.to(ON_CALL))
+            city.move_time(DAY // SECOND)
+            until(partial(goes_on, city, *before), "not tried, or nobody was told", 90)
+        states = city.ask(f"SELECT state, count(*) FROM delivery WHERE hotline = '{FIRST}' GROUP BY state")
+        assert states == [("due", 2)]
+    city.move_time(int(LONGEST // SECOND) + 1)
+    city.until_finished(120)
+    assert [len(of(city, number)) for number in (danger, soon)] == [1, 1]
+    keys = Counter(
+        (line["hotline"], line["body"]["data"]["report_id"]) for line in (*city.received(), *lines(city.beside))
+    )
+    assert set(keys.values()) == {1}
+    assert city.count("delivery WHERE state != 'delivered'") == 0
