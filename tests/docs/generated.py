@@ -150,6 +150,7 @@ def main() -> None:
         if old != new:
             marked = f"<!-- {name} -->\n"
             (ROOT / page).write_text(read(page).replace(marked + old, marked + new), encoding="utf-8")
+    (ROOT / "docs/clocks.svg").write_text(nights.picture(), encoding="utf-8")
     for name, words in files(graphs(book())).items():
         (ROOT / "docs/flows" / name).write_text(words, encoding="utf-8")
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import tempfile
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 import structlog
 
 from reports.clocks import CLOCKS, DAY, HOUR, MINUTE, SECOND
+from tests.docs.timeline import drawn
 from tests.support.databases import with_tables
 from tests.workers.filings import THREE, TWO, Desk
 from tests.workers.night import CARDS, CHAIN, LEAD, OFFICER, ON_CALL, SECOND_ON_CALL, Night, land
@@ -35,7 +37,7 @@ WHO = {
     SECOND_ON_CALL: "second on call",
 }
 # priority: hour of the day at which it is sent, for how long it is followed, how often the clock looks (minutes)
-FOLLOWED = {"P1": (23, 91, 1), "P2": (23, 8 * 60 + 1, 5), "P3": (20, 5 * 24 * 60, 60), "P4": (9, 15 * 24 * 60, 120)}
+FOLLOWED = {"P1": (23, 91, 1), "P2": (23, 6 * 60 + 1, 5), "P3": (20, 5 * 24 * 60, 60), "P4": (9, 15 * 24 * 60, 120)}
 
 
 def times() -> str:
@@ -67,9 +69,24 @@ def walked(priority: str, folder: Path) -> list[tuple[int, str]]:
     return night.happened()
 
 
+@cache
 def nights() -> dict[str, list[tuple[int, str]]]:
     with tempfile.TemporaryDirectory() as folder, structlog.testing.capture_logs():
         return {priority: walked(priority, Path(folder)) for priority in CLOCKS}
+
+
+SHORT = {
+    f"→ {TWO}": "2nd hotline",
+    f"→ {THREE}": "3rd hotline",
+    OFFICER: "duty officer",
+    ON_CALL: "on call",
+    SECOND_ON_CALL: "2nd on call",
+}
+
+
+def picture() -> str:
+    names = {who: SHORT.get(who, "supervisors") for happened in nights().values() for _, who in happened}
+    return drawn(nights(), names, lambda minute: _said(minute * MINUTE))
 
 
 def night() -> str:

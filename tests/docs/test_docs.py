@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from gateway.metrics import COUNTED
 from reports.store.rights import OWNER, ROLES
-from tests.docs import generated
+from tests.docs import generated, nights
 from tests.docs.pages import ROOT, anchors, files_named, links, named, pages, part, read
 from tokaut.__main__ import main
 from workers.metrics import Metrics
@@ -102,6 +102,10 @@ def test_a_page_names_no_figure_that_is_not_there(page: object) -> None:
     there |= {OWNER, *ROLES}  # of PostgreSQL, and no figures
     told = re.findall(r"`(tokaut_[a-z0-9_]+)`", (ROOT / str(page)).read_text(encoding="utf-8"))
     assert set(told) <= there
+
+
+def test_the_picture_of_the_clocks_is_of_the_nights_that_are_walked() -> None:
+    assert read("docs/clocks.svg") == nights.picture(), "draw it anew: python -m tests.docs.generated"
 
 
 def test_every_decision_has_its_four_parts_in_25_lines() -> None:
