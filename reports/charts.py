@@ -12,8 +12,8 @@ from html import escape
 Row = tuple[str, int | None]
 
 INK, SOFT, BAR, RULE, HELD = "#1d2b33", "#5a6b75", "#1f6f8b", "#d5dde1", "#b9c4ca"
-LEFT, WIDE, RIGHT = 236, 330, 74  # pixels: of the names, of the longest bar, of its number
-STEP, BAR_HIGH = 26, 16
+LEFT, WIDE, RIGHT = 256, 224, 70  # pixels: of the names, of the longest bar, of its number
+STEP, BAR_HIGH = 28, 17
 COLUMN_HIGH, COLUMN, FOOT, HEAD = 132, 44, 40, 24
 NOT_SHOWN = "not shown"
 HATCH = (
@@ -42,7 +42,7 @@ def bars(name: str, title: str, rows: Sequence[Row], whole: int = 0) -> str:
 
 def _bar(name: str, top: int, row: Row, longest: int) -> str:
     label, number = row
-    middle = top + 15
+    middle = top + 16
     words = f'<text x="{LEFT - 10}" y="{middle}" text-anchor="end" fill="{INK}">{escape(label)}</text>'
     if number is None:
         end, fill, ink = 44.0, f"url(#{name}-held)", SOFT
@@ -83,7 +83,7 @@ def _svg(name: str, title: str, rows: Sequence[Row], size: tuple[int, int], draw
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {high}" width="{wide}" height="{high}" '
             f'role="img" aria-labelledby="{name}-title {name}-desc" font-family="system-ui, sans-serif" '
-            'font-size="13">',
+            'font-size="14">',
             f'<title id="{name}-title">{escape(title)}</title>',
             f'<desc id="{name}-desc">{escape(said(rows))}</desc>',
             HATCH.format(name),

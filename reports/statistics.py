@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from reports.clocks import CLOCKS, DAY, HOUR, MINUTE, SECOND
 from reports.country import Country
 from reports.small_numbers import K, share, shown, shown_total
 
-SECOND = 1_000_000
-MINUTE, HOUR, DAY = 60 * SECOND, 3600 * SECOND, 86400 * SECOND
 SETTLED_AFTER = 14 * DAY  # then it is counted what became of a report; a quarter comes out when that of its last one is
 
 CATEGORIES = ("harm", "luring", "images", "missing", "exploitation", "bullying", "self_harm", "neglect", "other")
@@ -24,7 +23,7 @@ PAYMENTS = ("mobile_money", "card_bank", "gift_airtime", "unsure", "none")
 NOT_TOLD = "not_told"
 TOTAL = ("total", "reports")
 
-IN_TIME = {"P1": 15 * MINUTE, "P2": HOUR, "P3": 24 * HOUR, "P4": 72 * HOUR}  # read by a person
+IN_TIME = {priority: clock.acknowledged for priority, clock in CLOCKS.items()}  # taken on by a person
 STEPS: Mapping[str, tuple[tuple[str, int], ...]] = {
     "delivered": (("1 min", MINUTE), ("10 min", 10 * MINUTE), ("1 h", HOUR), ("1 day", DAY)),
     "read": (("15 min", 15 * MINUTE), ("1 h", HOUR), ("1 day", DAY), ("3 days", 3 * DAY)),

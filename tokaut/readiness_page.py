@@ -16,9 +16,9 @@ PAGE = """<!doctype html>
 <style>
 {style}
 </style></head>
-<body>
+<body><main>
 {body}
-</body></html>
+</main></body></html>
 """
 INTRO = (
     "<p>What public pages say, read by program from the country files. <b>Nobody has dialled a number for this page, "
@@ -59,7 +59,8 @@ def _overview(sheets: Sequence[Sheet]) -> str:
         for of, pillars in sheets
     )
     head = f'<thead><tr><th scope="col">Country</th>{heads}</tr></thead>'
-    return f'<div class="wide"><table class="all">{head}<tbody>{rows}</tbody></table></div>'
+    frame = '<div class="wide" role="region" aria-label="All countries" tabindex="0">'
+    return f'{frame}<table class="all">{head}<tbody>{rows}</tbody></table></div>'
 
 
 def _sheet(of: Country, pillars: Sequence[Pillar]) -> str:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from reports import statistics
+from reports.clocks import DAY, SECOND
 from reports.country import Country
 from reports.statistics import Outcome
 from reports.store.figures import Out
@@ -17,7 +18,7 @@ LOUD = 20  # how many times as many reports the largest country has as the small
 
 def example(countries: Sequence[Country]) -> list[Out]:
     chance = random.SystemRandom()
-    found = []
+    found: list[Out] = []
     for of in countries:
         size = 15 + chance.randrange(LOUD * 15)
         for at, quarter in enumerate(QUARTERS):
@@ -48,8 +49,8 @@ def _one_of(cells: Sequence[str], chance: random.SystemRandom, mostly_last: bool
 def _outcome(chance: random.SystemRandom) -> Outcome:
     priority = chance.choices(list(statistics.IN_TIME), (3, 4, 4, 1))[0]
     read = round(statistics.IN_TIME[priority] * chance.lognormvariate(-1, 1))
-    closed = None if chance.random() < 0.1 else read + round(statistics.DAY * chance.lognormvariate(0.5, 1))
-    return Outcome(priority, round(statistics.SECOND * chance.lognormvariate(1, 2)), read, closed)
+    closed = None if chance.random() < 0.1 else read + round(DAY * chance.lognormvariate(0.5, 1))
+    return Outcome(priority, round(SECOND * chance.lognormvariate(1, 2)), read, closed)
 
 
 def _screens(reports: int, chance: random.SystemRandom) -> dict[str, int]:

@@ -19,9 +19,9 @@ PAGE = """<!doctype html>
 <style>
 {style}
 </style></head>
-<body>
+<body><main>
 {body}
-</body></html>
+</main></body></html>
 """
 RULES = (
     f"<p><b>No number under {K} is shown, and none can be worked out.</b> Where one is small, one more is held back "

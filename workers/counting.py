@@ -18,10 +18,11 @@ import structlog
 import locales
 from flows import catalogues
 from reports import statistics
+from reports.clocks import HOUR
 from reports.country import Countries, Country
 from reports.sealing import Box, Context, Poison, open_head
 from reports.small_numbers import K
-from reports.statistics import HOUR, SETTLED_AFTER, outcome_cells
+from reports.statistics import SETTLED_AFTER, outcome_cells
 from reports.store import tallying
 from reports.store.database import Away, Database
 from reports.store.tallying import Filed, Head, Reached

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from reports import country, statistics
+from reports.clocks import DAY, HOUR
 from reports.small_numbers import K, Shown, shown_total
-from reports.statistics import DAY, Outcome, begins, ends, figures, layout, quarter_of
+from reports.statistics import Outcome, begins, ends, figures, layout, quarter_of
 
 pytestmark = [pytest.mark.rule("S-29"), pytest.mark.rule("X-27")]
 
@@ -42,7 +43,7 @@ def reports(chance: random.Random, size: int) -> list[tuple[str, int, dict[str, 
                 "language": "en",
                 "payment_seen": chance.choices((*statistics.PAYMENTS, ""), (2, 1, 1, 1, 3, 20))[0],
             }
-            read = round(chance.lognormvariate(0, 2) * statistics.HOUR)
+            read = round(chance.lognormvariate(0, 2) * HOUR)
             outcome = Outcome(chance.choice(("P1", "P2", "P3", "P4")), read // 60, read, None)
             made.append((land.iso, when, head, outcome))
     return made

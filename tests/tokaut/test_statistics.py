@@ -13,13 +13,17 @@ from click.testing import CliRunner, Result
 from sqlalchemy import insert, select
 
 from reports import spreadsheet
+from reports.country import load_all
 from reports.migrations import upgrade
+from reports.statistics import places_of
+from reports.statistics_words import CELLS
 from reports.store import tables as t
 from reports.store.database import Database
 from tokaut.__main__ import main
 
 pytestmark = pytest.mark.slow
 
+MOST_LETTERS = 32
 ROWS = [
     ("2026-Q4", "VU", "total", "reports", 41),
     ("2026-Q4", "VU", "category", "harm", 30),
@@ -104,3 +108,8 @@ def test_the_page_stands_by_itself_and_every_chart_says_in_words_what_it_draws(f
     names = [one.get("id") for chart in drawn for one in chart.iter() if one.get("id")]
     assert len(names) == len(set(names))
     assert "=Shefa &amp; &lt;Tafea&gt;" in text
+
+
+def test_every_word_beside_a_bar_has_room() -> None:
+    words = [*CELLS.values(), *(place for land in load_all(["vu", "ke", "ng"], "demo") for place in places_of(land))]
+    assert [one for one in words if len(one) > MOST_LETTERS] == []
