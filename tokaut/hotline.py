@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import chain
 
 import click
 from rich.console import Console
@@ -14,13 +15,15 @@ from rich.table import Table
 from reports.country import Country, CountryError
 from reports.country import load_all as countries_of
 from reports.hardening import harden
-from reports.settings import Common, Operator, Place, SettingError, load, load_all
+from reports.settings import Common, Mode, Operator, Place, SettingError, load, load_all
 from reports.store import orders
 from tokaut.opened import opened
 from tokaut.plain import Plain
 from tokaut.trial import Drills, Row, texting, tried
+from tokaut.trial_call_back import called_back
 from workers.assembly import means, senders
 from workers.delivery import Hotline
+from workers.hotlines.webhook import Webhook
 from workers.kinds import build_all
 
 
@@ -61,6 +64,9 @@ def test(hotline_id: str) -> None:
     one revision, and nothing of what is to be refused. A signed webhook is tried in full, another kind by handing a
     drill over twice; each duty phone gets one text. Run it with the worker's settings.
 
+    Where CONSOLE_URL is set, the door for a webhook's call-backs is tried, too: that it knows this hotline's secret.
+    Whether their system calls back they see for themselves: with any id, 404 says that the signature is right.
+
     A hotline that passes and had answered "gone" (410) gets reports again.
 
     \b
@@ -70,7 +76,8 @@ def test(hotline_id: str) -> None:
     """
     country, door = _door(hotline_id)
     drills = Drills.now(country, hotline_id)
-    rows = list(track(tried(door, drills), "Trying", console=Console(stderr=True), transient=True))
+    all_of_it = chain(tried(door, drills), _called_back(door, hotline_id))
+    rows = list(track(all_of_it, "Trying", console=Console(stderr=True), transient=True))
     Console(width=110).print(_table(hotline_id, rows))
     wrong = [row for row in rows if not row.ok]
     click.echo(f"Report {drills.report_id}: {len(rows) - len(wrong)} of {len(rows)} as they must be.")
@@ -96,6 +103,13 @@ def _door(hotline_id: str) -> tuple[Country, Hotline]:
     if hotline_id not in built:
         raise Plain(f"{hotline_id} is not set up here: HOTLINE_<ID>_… are missing or wrong. `tokaut check` names them.")
     return home, built[hotline_id]
+
+
+def _called_back(door: Hotline, hotline_id: str) -> Iterable[Row]:
+    """Where we know the console's address, and the hotline has a secret to sign with."""
+    console = load(Operator, os.environ).console_url
+    live = load(Place, os.environ).mode == Mode.LIVE
+    return called_back(door, hotline_id, console, live=live) if console and isinstance(door, Webhook) else ()
 
 
 def _table(hotline_id: str, rows: Sequence[Row]) -> Table:

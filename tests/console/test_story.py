@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
-import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -13,6 +15,7 @@ from sqlalchemy import update
 from reports.store import tables as t
 from reports.store.database import Database
 from reports.store.filing import new_id
+from tests.kit.made import KIT
 from tests.support.desks import of, rows
 from tests.support.town import Town
 from tests.support.wait import until
@@ -143,8 +146,25 @@ def test_a_console_killed_in_mid_call_does_it_once_or_not_at_all(
     desk, key = town.desk(HOTLINE), new_id(database.now())
     if answered:  # and the answer was lost on the way
         assert desk.call(report, "accepted", key, message=WORDS).status_code == 200
-    town.kill("console", signal.SIGKILL)
+    town.kill_console()
     town.start_console()
     assert desk.call(report, "accepted", key, message=WORDS).status_code == 200
     assert [row.report_id for row in rows(database, t.answer)].count(report) == 1
     assert my_report(town, code, pin).startswith("Read by Pikinini Helpline.")
+
+
+def test_the_script_of_the_kit_calls_back(town: Town) -> None:
+    report, code, pin = filed(town, "+6785550107")
+    desk = town.desk(HOTLINE)
+    script = [sys.executable, str(KIT / "call_back.py"), f"{desk.base}/hotlines/{HOTLINE}", report]
+    for state, words, said in (("accepted", WORDS, "200"), ("accepted", "see www.example.org", "422")):
+        done = subprocess.run(
+            [*script, state],
+            input=words,
+            env={"PATH": os.environ["PATH"], "HOTLINE_SECRET": desk.secret},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.stdout.startswith(said), done.stdout + done.stderr[-600:]
+    assert my_report(town, code, pin, "1").startswith(WORDS)

@@ -18,6 +18,12 @@ from workers.hotlines.webhook import signed
 KIT = Path(__file__).parents[2] / "docs" / "hotline-kit"
 IDS = [f"01a211b9-f7d0-7c31-9d5e-0000000000{n:02}" for n in range(10)]
 HOTLINE = "vu-pikinini"
+CALLS: tuple[tuple[str, dict[str, str]], ...] = (
+    ("a person has it", {"state": "accepted"}),
+    ("and writes", {"state": "in_progress", "message": "We have read it. You can write to us here each day."}),
+    ("others are to take it", {"state": "rejected", "reason": "Another island’s."}),
+    ("done", {"state": "closed"}),
+)
 
 
 def complete() -> bytes:
@@ -121,9 +127,19 @@ def pretty(body: bytes) -> str:
     return json.dumps(json.loads(body), ensure_ascii=False, indent=1) + "\n"
 
 
+def calls() -> Iterator[dict[str, Any]]:
+    """What a hotline signs, as the console takes it."""
+    for number, (name, said) in enumerate(CALLS):
+        body = json_bytes(said).decode()
+        headers = signed([Signer(OURS)], IDS[number], body.encode(), NOW)
+        kept = {one: headers[one] for one in ("webhook-id", "webhook-timestamp", "webhook-signature")}
+        yield {"name": name, "secret": OURS, "headers": kept, "body": body}
+
+
 def files() -> dict[Path, str]:
     made = {KIT / "samples" / name: pretty(make()) for name, make in SAMPLES.items()}
-    return made | {KIT / "signatures.json": pretty(json_bytes(list(vectors())))}
+    vectors_of = {"signatures.json": vectors(), "call_backs.json": calls()}
+    return made | {KIT / name: pretty(json_bytes(list(found))) for name, found in vectors_of.items()}
 
 
 if __name__ == "__main__":

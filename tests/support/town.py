@@ -112,14 +112,13 @@ class Town:
         self.start("console")
         self._until_answers("console", self.plan.where.console)
 
-    def _until_answers(self, name: str, address: str) -> None:
-        def answers() -> bool:
-            try:
-                return requests.get(f"{address}/healthz", timeout=2).ok
-            except requests.RequestException:
-                return False
+    def kill_console(self) -> None:
+        """Until nobody answers any more: a process outlives its killed master by up to a second."""
+        self.kill("console")
+        until(lambda: not _answers(self.plan.where.console), "somebody still answers for the console")
 
-        until(answers, f"{name} does not start: {self.log(name)}", seconds=60)
+    def _until_answers(self, name: str, address: str) -> None:
+        until(lambda: _answers(address), f"{name} does not start: {self.log(name)}", seconds=60)
 
     def desk(self, hotline: str) -> Desk:
         """The hotline's own system, as far as it calls back."""
@@ -159,3 +158,10 @@ class Town:
         if channel == "twilio":
             return TwilioTexts(self.web, self.account, phone, code, self.twilio)
         return SimulatedTexts(f"{self.web}/hooks/simulator", phone, code)
+
+
+def _answers(address: str) -> bool:
+    try:
+        return requests.get(f"{address}/healthz", timeout=2).ok
+    except requests.RequestException:
+        return False

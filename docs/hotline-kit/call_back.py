@@ -1,0 +1,46 @@
+"""Tells Tokaut what your people do with a report, and writes to the reporter. Python 3.11 and nothing else.
+
+HOTLINE_SECRET=whsec_… python call_back.py https://console.example/hotlines/<your id> REPORT_ID accepted < words.txt
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import sys
+import time
+import urllib.error
+import urllib.request
+import uuid
+
+SECRET = base64.b64decode(os.environ["HOTLINE_SECRET"].split(",")[0].removeprefix("whsec_"))
+
+
+def signed(key, at, body):
+    """The headers of one call; `at` in unix seconds. A call that is tried again keeps its key and gets a new time."""
+    mac = hmac.digest(SECRET, f"{key}.{at}.".encode() + body, hashlib.sha256)
+    return {
+        "Content-Type": "application/json",
+        "webhook-id": key,
+        "webhook-timestamp": str(at),
+        "webhook-signature": "v1," + base64.b64encode(mac).decode(),
+    }
+
+
+def call(door, report_id, said, key):
+    """Status and answer. 200: done, now or before. 409, 422: the answer says what else would do. 503: call again."""
+    body = json.dumps(said).encode()
+    request = urllib.request.Request(f"{door}/reports/{report_id}", body, signed(key, int(time.time()), body))
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+if __name__ == "__main__":
+    _, door, report_id, state, *reason = sys.argv
+    words = sys.stdin.read().strip()
+    said = {"state": state} | ({"reason": reason[0]} if reason else {}) | ({"message": words} if words else {})
+    print(*call(door, report_id, said, str(uuid.uuid4())))

@@ -1,0 +1,70 @@
+"""`tokaut hotline test` tries the door by which a hotline calls back, at a real console."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+from wsgiref.simple_server import WSGIRequestHandler, make_server
+
+import pytest
+
+from reports.settings.reading import new_webhook_secret
+from tests.support.console import Console
+from tokaut import demo_start
+from tokaut.demo_folder import DemoFolder
+from tokaut.demo_settings import Addresses, Plan, plan
+from tokaut.trial_call_back import called_back
+from workers.addresses import read_target
+from workers.hotlines.webhook import Webhook
+from workers.http import Client
+
+HOTLINE = "vu-pikinini"
+
+
+class Silent(WSGIRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Plan:
+    found = plan({}, DemoFolder(tmp_path), Addresses(1, 2, 3), (HOTLINE, "vu-womens-centre", "vu-police"))
+    found.folder.inside.mkdir(mode=0o700)
+    demo_start.prepare(found)
+    return found
+
+
+@pytest.fixture
+def address(made: Plan) -> Iterator[str]:
+    console = Console({**made.settings, "COUNTRIES": "vu"})
+    with make_server("127.0.0.1", 0, console.flask, handler_class=Silent) as server:
+        thread = Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join(10)
+    console.close()
+
+
+def tried(secret: str, console: str) -> list[tuple[str, bool, str]]:
+    door = Webhook(read_target("http://127.0.0.1:9/", ("127.0.0.1:9",), live=False), [secret], Client())
+    return [(row.name, row.ok, row.seen) for row in called_back(door, HOTLINE, console, live=False)]
+
+
+def test_a_door_that_knows_the_secret(made: Plan, address: str) -> None:
+    rows = tried(made.secrets.hotlines[HOTLINE], address)
+    assert rows == [("may call back", True, "404"), ("nobody else may", True, "401")]
+
+
+def test_a_door_that_was_given_another_secret(address: str) -> None:
+    [(_, ok, seen), (_, others, _)] = tried(new_webhook_secret(), address)
+    assert (ok, others) == (False, True)
+    assert seen.startswith("401 and not 404.")
+    assert "CONSOLE_URL" in seen
+
+
+def test_no_console_there() -> None:
+    rows = tried(new_webhook_secret(), "http://127.0.0.1:9")
+    assert [ok for _, ok, _ in rows] == [False, False]
+    assert "does not answer (not_reached)" in rows[0][2]

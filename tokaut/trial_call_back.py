@@ -1,0 +1,41 @@
+"""Tries the door by which a hotline calls back: that it is there, and knows the secret that this hotline signs with.
+
+The calls are about a report that there is not, so they change nothing: whoever signs well is told 404.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from standardwebhooks.webhooks import Webhook as Signer
+
+from reports.settings.reading import new_webhook_secret
+from tokaut.trial import Row, fresh
+from workers.addresses import PORTS, BadTarget, read_target
+from workers.hotlines.webhook import Webhook, signed
+from workers.http import Client, NoAnswer
+
+BODY = b'{"state":"accepted"}'
+LOOK = "Look at CONSOLE_URL, and whether the console runs and has this hotline's secret."
+
+
+def called_back(door: Webhook, hotline: str, console: str, *, live: bool) -> Iterator[Row]:
+    key = fresh()
+    known, strange = door.headers(key, BODY), signed([Signer(new_webhook_secret())], key, BODY, int(time.time()))
+    yield _row("may call back", console, hotline, known, 404, live=live)
+    yield _row("nobody else may", console, hotline, strange, 401, live=live)
+
+
+def _row(name: str, console: str, hotline: str, headers: dict[str, str], wanted: int, *, live: bool) -> Row:
+    url = f"{console}/hotlines/{hotline}/reports/{fresh()}"
+    parts = urlsplit(console)
+    here = f"{parts.hostname}:{parts.port or PORTS.get(parts.scheme, 0)}"  # our own console lies where we say
+    try:
+        status = Client().post(read_target(url, (here,), live=live), BODY, headers).status
+    except BadTarget as wrong:
+        return Row(name, False, f"CONSOLE_URL {wrong}")
+    except NoAnswer as missing:
+        return Row(name, False, f"The console does not answer ({missing.why}). {LOOK}")
+    return Row(name, status == wanted, str(status) if status == wanted else f"{status} and not {wanted}. {LOOK}")
