@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Response, render_template
 
 CSP = (
@@ -17,7 +19,7 @@ HEADERS = {
 HTML = "text/html; charset=utf-8"
 
 
-def page(template: str, status: int = 200, **words: object) -> Response:
+def page(template: str, status: int = 200, **words: Any) -> Response:
     return Response(render_template(template, **words), status, HEADERS, content_type=HTML)
 
 

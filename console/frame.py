@@ -13,11 +13,19 @@ from jinja2 import StrictUndefined
 from console.answers import HEADERS, page
 from console.languages import chosen
 from console.passwords import Busy
+from console.telling import dead
 from flows.catalogues import Catalogue
 from reports.country import Countries
 from reports.store.database import Away
 
 STATIC = Path(__file__).parent / "static"
+HANDLING = {
+    "none": "nobody has it yet",
+    "accepted": "somebody has it",
+    "in_progress": "being worked on",
+    "rejected": "handed on",
+    "closed": "closed",
+}
 MACHINES = ("/hotlines/", "/healthz")  # what no person opens
 TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 
@@ -38,6 +46,9 @@ def attach(app: Flask, mode: str, countries: Countries, languages: Mapping[str, 
             "mode": mode,
             "name_of": lambda hotline: names.get(hotline, hotline),
             "at": lambda when, hotline: when_said(when, zones.get(hotline)),
+            "lasting": lasting,
+            "dead": dead,
+            "handling_said": HANDLING,
         }
 
     def static(name: str) -> Response:
@@ -52,6 +63,12 @@ def attach(app: Flask, mode: str, countries: Countries, languages: Mapping[str, 
         app.register_error_handler(code, _refused)
     for fault in (Away, Busy):
         app.register_error_handler(fault, lambda _: page("fault.html", 503, kind=503))
+
+
+def lasting(minutes: int) -> str:
+    hours, rest = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h" if days else f"{hours} h {rest:02} min" if hours else f"{rest} min"
 
 
 def when_said(microseconds: int, zone: ZoneInfo | None) -> str:

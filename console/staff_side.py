@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from flask import Flask
 
-from console import entry, first, frame, joining, languages, locking, mine, people, watching
+from console import acts, entry, frame, joining, languages, locking, mine, people, watching
 from console.doors import Doors
+from console.opening import Opener
 from console.parts import Parts
+from console.queue import Queue
+from console.report_page import Desk
+from console.telling import Labels
+from flows import parse
+from reports import keyfolder
 from reports.sealing import Vault
+
+FLOWS = Path(parse.__file__).parent
 
 
 def attach(app: Flask, parts: Parts) -> None:
@@ -19,6 +29,9 @@ def attach(app: Flask, parts: Parts) -> None:
     locking.attach(doors)
     joining.attach(doors)
     mine.attach(doors, words)
-    first.attach(doors)
     watching.attach(doors)
     people.attach(doors, settings.console_url or "")
+    labels = Labels(parse.load(FLOWS))
+    opener = Opener(keyfolder.load_private(settings.keys, tuple(parts.keys)), settings.mode.value)
+    Queue(doors, opener, labels)
+    acts.attach(doors, Desk(doors, parts, opener, labels))

@@ -8,6 +8,8 @@ STAFF, LEAD, AUDITOR, OPERATOR = "staff", "lead", "auditor", "operator"
 EVERYBODY = (STAFF, LEAD, AUDITOR, OPERATOR)
 READERS = (STAFF, LEAD)
 
+ACTS = ("take", "work", "message", "pass", "decline", "close", "note")
+
 ROWS: Mapping[str, tuple[str, ...]] = {
     "GET /": EVERYBODY,
     "GET /help": EVERYBODY,
@@ -21,6 +23,11 @@ ROWS: Mapping[str, tuple[str, ...]] = {
     "POST /me/end": EVERYBODY,
     "POST /me/end-all": EVERYBODY,
     "POST /me/password": EVERYBODY,
+    "GET /rows": READERS,
+    "GET /reports/<report_id>": READERS,
+    "GET /reports/<report_id>/export": (LEAD,),
+    **{f"POST /reports/<report_id>/{act}": READERS for act in ACTS},
+    "POST /reports/<report_id>/away": (LEAD,),
     "GET /audit": (LEAD, AUDITOR),
     "GET /people": (LEAD,),
     "POST /people/invite": (LEAD,),

@@ -1,0 +1,158 @@
+"""What staff do with a report: have it, write to its reporter, hand it on, close it, note something for colleagues."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from flask import Response, abort
+
+from console import words
+from console.answers import to
+from console.doors import LEAD, READERS, Door, Doors, Visitor
+from console.report_page import OUTCOMES, Desk, Draft, Said
+from console.words import Desk as Writing
+from reports.country import Country
+from reports.store import accounts, at_the_desk, taking
+from reports.store.answering import Sealed
+from reports.store.taking import NotAllowed, Note, NotGiven, Step
+
+LONGEST_NOTE = 4000  # characters
+NO_WORDS = "Nothing was written."
+NO_REASON = "Say why: whoever gets it next should know."
+NOT_NOW = "That cannot follow what was done before. This is how it stands now."
+TWO = "Noted. A second person has to say so, too; until then it stays open."
+SAME = "You have said so already. Somebody else has to say so, too."
+
+Act = Callable[[Desk, Visitor, str], Response]
+
+
+def attach(doors: Doors, desk: Desk) -> None:
+    acts: tuple[tuple[str, Act], ...] = (
+        ("take", _take),
+        ("work", _work),
+        ("message", _message),
+        ("pass", _pass),
+        ("decline", _decline),
+        ("close", _close),
+        ("note", _note),
+    )
+    for name, act in acts:
+        doors.add(Door(f"/reports/<report_id>/{name}", READERS, post=True), partial(_acting, desk, act))
+    doors.add(Door("/reports/<report_id>/away", frozenset({LEAD}), post=True), partial(_acting, desk, _away))
+
+
+def _acting(desk: Desk, act: Act, me: Visitor, report_id: str) -> Response:
+    """Raises nothing: what does not go is said on the page, as the report stands by then."""
+    desk.theirs(me, report_id)
+    try:
+        return act(desk, me, report_id)
+    except NotGiven:
+        abort(404)
+    except NotAllowed:
+        return desk.page(me, report_id, Said(wrong=NOT_NOW))
+
+
+def _step(
+    desk: Desk, me: Visitor, report_id: str, to_: str, *, answer: Sealed | None = None, notes: tuple[Note, ...] = ()
+) -> None:
+    step = Step(me.account.hotline, report_id, to_, me.account.actor, answer, notes)
+    taking.take(desk.database, step)
+
+
+def _take(desk: Desk, me: Visitor, report_id: str) -> Response:
+    """I have it. Also from a colleague, who sees it in the history."""
+    if desk.box(me, report_id)[1] == "none":
+        _step(desk, me, report_id, "accepted")
+    at_the_desk.keep(desk.database, me.account, report_id, "holds", holder=me.account.name)
+    return to(f"/reports/{report_id}")
+
+
+def _work(desk: Desk, me: Visitor, report_id: str) -> Response:
+    """It is being worked on; one that was closed is open again."""
+    _step(desk, me, report_id, "in_progress")
+    at_the_desk.keep(desk.database, me.account, report_id, "holds", holder=me.account.name, outcome=None, hoax_by=None)
+    return to(f"/reports/{report_id}")
+
+
+def _message(desk: Desk, me: Visitor, report_id: str) -> Response:
+    """Looked at first, as it will stand on the phone; then sent. Whoever writes has the report."""
+    text, (box, handling) = me.form.get("words", "").strip(), desk.box(me, report_id)
+    if why := words.unreachable(box):
+        return desk.page(me, report_id, Said(wrong=why))
+    found = words.check(text, _country(desk, box.country))
+    asked = () if me.form.get("anyway") else found.asked
+    if me.form.get("do") != "send" or found.refused or asked:
+        return desk.page(me, report_id, Said(draft=Draft(text, found.refused, found.asked, shown=True)))
+    writing = _writing(desk, me, report_id)
+    next_ = "accepted" if handling == "none" else handling
+    _step(desk, me, report_id, next_, answer=writing.answer(text), notes=(writing.note("answer", text),))
+    if handling == "none":
+        at_the_desk.keep(desk.database, me.account, report_id, "holds", holder=me.account.name)
+    return to(f"/reports/{report_id}#conversation")
+
+
+def _pass(desk: Desk, me: Visitor, report_id: str) -> Response:
+    """To a colleague, or back to whoever comes: the clock of who has taken it on is not set back by it."""
+    name = me.form.get("to", "")
+    people = {one.name for one in accounts.people(desk.database, me.account.hotline) if one.ended_at is None}
+    if name and name not in people:
+        abort(400)
+    at_the_desk.keep(desk.database, me.account, report_id, "passed_on", holder=name or None)
+    return to(f"/reports/{report_id}")
+
+
+def _decline(desk: Desk, me: Visitor, report_id: str) -> Response:
+    """To the next hotline that the reporter was shown before Send; the clock runs on for it."""
+    reason = me.form.get("reason", "").strip()[:LONGEST_NOTE]
+    if not reason:
+        return desk.page(me, report_id, Said(wrong=NO_REASON))
+    _step(desk, me, report_id, "rejected", notes=(_writing(desk, me, report_id).note("reason", reason),))
+    return to("/")
+
+
+def _close(desk: Desk, me: Visitor, report_id: str) -> Response:
+    outcome = me.form.get("outcome", "")
+    if outcome not in OUTCOMES:
+        abort(400)
+    if outcome == "hoax":
+        said_by = at_the_desk.holding(desk.database, me.account, report_id)["hoax_by"]
+        if said_by is None:
+            at_the_desk.keep(desk.database, me.account, report_id, "hoax_said", hoax_by=me.account.staff_id)
+            return desk.page(me, report_id, Said(done=TWO))
+        if said_by == me.account.staff_id:
+            return desk.page(me, report_id, Said(wrong=SAME))
+    _step(desk, me, report_id, "closed")
+    at_the_desk.keep(desk.database, me.account, report_id, f"closed:{outcome}"[:24], outcome=outcome)
+    return to("/")
+
+
+def _note(desk: Desk, me: Visitor, report_id: str) -> Response:
+    text = me.form.get("words", "").strip()[:LONGEST_NOTE]
+    if not text:
+        return desk.page(me, report_id, Said(wrong=NO_WORDS))
+    at_the_desk.write_note(desk.database, me.account, _writing(desk, me, report_id).note("note", text))
+    return to(f"/reports/{report_id}#notes")
+
+
+def _away(desk: Desk, me: Visitor, report_id: str) -> Response:
+    """A lead keeps somebody out of one report: who is named in it, or knows the family (S-26)."""
+    staff_id = me.form.get("who", "")
+    people = {one.staff_id for one in accounts.people(desk.database, me.account.hotline)}
+    if staff_id not in people or staff_id == me.account.staff_id:
+        abort(400)
+    away = me.form.get("do") != "back"
+    at_the_desk.keep_away(desk.database, me.account, report_id, staff_id, away=away)
+    return to(f"/reports/{report_id}")
+
+
+def _writing(desk: Desk, me: Visitor, report_id: str) -> Writing:
+    hotline = me.account.hotline
+    return Writing(hotline, report_id, desk.box(me, report_id)[0], desk.parts.keys[hotline], desk.database.now())
+
+
+def _country(desk: Desk, iso: str) -> Country:
+    found = next((one for one in desk.parts.countries if one.iso == iso), None)
+    if found is None:
+        abort(400)
+    return found

@@ -1,0 +1,83 @@
+"""Opens what is sealed to a hotline, with its private key, for a person of its staff."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from reports.bodies import without_number
+from reports.keyfolder import PrivateKeys
+from reports.sealing import Box, Context, Poison, open_body, open_head
+from reports.store.at_the_desk import Before
+from reports.store.outbox import Body
+from reports.store.waiting_list import Row
+
+HEADS_KEPT = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """`report`: its JSON; None where it cannot be opened, or is no report. `said`: what came by My report, oldest
+    first. `notes`: the hotline's own, with what was answered to the reporter."""
+
+    report: Mapping[str, Any] | None
+    said: tuple[Mapping[str, Any], ...]
+    notes: tuple[Mapping[str, Any], ...]
+
+
+class Opener:
+    def __init__(self, keys: PrivateKeys, mode: str) -> None:
+        self._keys = keys
+        self._mode = mode
+        self._head = lru_cache(HEADS_KEPT)(self._open_head)
+
+    def head(self, row: Row, hotline: str) -> Mapping[str, Any]:
+        """What the list shows of a report; empty where there is none or it does not open."""
+        if not row.head:
+            return {}
+        return self._head(hotline, row.mode, row.report_id, row.revision, row.key_id, row.wrap, row.head)
+
+    def _open_head(self, hotline: str, mode: str, report_id: str, revision: int, *box: Any) -> Mapping[str, Any]:
+        key_id, wrap, head = box
+        try:
+            context = Context(mode, report_id, revision, hotline)
+            found: Mapping[str, Any] = json.loads(
+                open_head(self._keys.of(hotline, key_id), context, Box(key_id, wrap, head, b""))
+            )
+        except (Poison, ValueError):
+            return {}
+        return found
+
+    def all(self, before: Before, report_id: str, hotline: str) -> Opened:
+        notes = tuple(self._note(one, report_id, hotline) for one in before.notes)
+        held = before.held
+        if held is None:
+            return Opened(None, (), notes)
+        report = self._body(held.report, Context(held.mode, report_id, held.revision, hotline), held.withdrawn)
+        said = []
+        for one in held.messages:
+            context = Context.of_message(held.mode, report_id, one.message_id, hotline)
+            found = self._body(one, context, held.withdrawn)
+            if found is not None:
+                said.append(found)
+                if report is not None and found["contact"]:
+                    report = {**report, "contact": found["contact"]}  # what was said last holds
+        return Opened(report, tuple(said), notes)
+
+    def _body(self, body: Body, context: Context, withdrawn: bool) -> Mapping[str, Any] | None:
+        try:
+            key = self._keys.of(context.hotline, body.key_id)
+            data = open_body(key, context, Box(body.key_id, body.wrap, body.head, body.sealed))
+        except Poison:
+            return None
+        found: Mapping[str, Any] = json.loads(without_number(data) if withdrawn else data)
+        return found
+
+    def _note(self, row: Any, report_id: str, hotline: str) -> Mapping[str, Any]:
+        context = Context.of_message(self._mode, report_id, row.note_id, hotline)
+        found = self._body(Body(row.key_id, row.wrap, b"", row.sealed, row.note_id), context, False)
+        text = found["text"] if found else "(does not open with the keys that are here)"
+        return {"kind": row.kind, "by": row.actor.rpartition("/")[2], "at": row.created_at, "text": text}

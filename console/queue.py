@@ -1,0 +1,131 @@
+"""The list of reports: the most urgent first, then the oldest. No words of anybody stand on it (S-24)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+
+from flask import Response, request
+from werkzeug.exceptions import BadRequest
+
+from console.answers import page, to
+from console.doors import AUDITOR, EVERYBODY, OPERATOR, READERS, Door, Doors, Visitor
+from console.forms import Unreadable, read_query
+from console.opening import Opener
+from console.telling import Labels
+from reports.store import accounts, waiting_list
+from reports.store.waiting_list import OPEN, PAGE, Row, Wanted
+
+MINUTE = 60 * 1_000_000
+HANDLING: Mapping[str, tuple[str, ...]] = {
+    "open": OPEN,
+    "new": ("none",),
+    "taken": ("accepted", "in_progress"),
+    "closed": ("closed", "rejected"),
+}
+PRIORITIES = ("P1", "P2", "P3", "P4")
+LOOKED_THROUGH = 2000  # rows whose heads are opened to find a category or a place
+LAST_PAGE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the form above the list says."""
+
+    state: str = "open"
+    priority: str = ""
+    category: str = ""
+    place: str = ""
+    mine: str = ""
+    page: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One row as it is shown. `left`: minutes until somebody should have it; negative: since."""
+
+    row: Row
+    title: str
+    place: str
+    left: int
+
+
+class Queue:
+    def __init__(self, doors: Doors, opener: Opener, labels: Labels) -> None:
+        self._doors, self._opener, self._labels = doors, opener, labels
+        doors.add(Door("/", EVERYBODY), self._page)
+        doors.add(Door("/rows", READERS, quiet=True), self._rows)
+        doors.add(Door("/help", EVERYBODY), lambda me: page("help.html", me=me))
+        doors.add(Door("/seen", EVERYBODY, post=True), partial(_seen, doors))
+
+    def _page(self, me: Visitor) -> Response:
+        if me.account.role == AUDITOR:
+            return to("/audit")
+        if me.account.role == OPERATOR:
+            return page("operator.html", me=me)
+        asked = _asked()
+        categories = [(code, self._labels.of("category", code)) for code in self._labels.values("category")]
+        return page("queue.html", me=me, asked=asked, categories=categories, **self._found(me, asked))
+
+    def _rows(self, me: Visitor) -> Response:
+        asked = _asked()
+        return page("rows.html", me=me, asked=asked, **self._found(me, asked))
+
+    def _found(self, me: Visitor, asked: Asked) -> dict[str, object]:
+        now, wanted = self._doors.database.now(), _wanted(asked)
+        by_head = bool(asked.category or asked.place)
+        if by_head:
+            wanted = replace(wanted, after=0)
+        rows, more = waiting_list.listed(self._doors.database, me.account, wanted, LOOKED_THROUGH if by_head else PAGE)
+        lines = [self._line(row, me, now) for row in rows]
+        if by_head:
+            lines = [one for one in lines if self._fits(one, asked, me)]
+            more = len(lines) > (asked.page + 1) * PAGE
+            lines = lines[asked.page * PAGE : (asked.page + 1) * PAGE]
+        return {"lines": lines, "more": more, "query": request.query_string.decode("ascii", "replace")}
+
+    def _line(self, row: Row, me: Visitor, now: int) -> Line:
+        head = self._opener.head(row, me.account.hotline)
+        place = head.get("place") or {}
+        title = self._labels.of("category", head["category"]) if head.get("category") else ""
+        return Line(row, title, place.get("name", ""), (row.overdue_at - now) // MINUTE)
+
+    def _fits(self, line: Line, asked: Asked, me: Visitor) -> bool:
+        head = self._opener.head(line.row, me.account.hotline)
+        if asked.category and head.get("category") != asked.category:
+            return False
+        return asked.place.casefold() in line.place.casefold()
+
+
+def _asked() -> Asked:
+    try:
+        query = read_query(request)
+    except Unreadable:
+        raise BadRequest from None
+
+    def field(name: str) -> str:
+        return query.get(name, "")[:64].strip()
+
+    number = field("page")
+    at = int(number) if number.isascii() and number.isdigit() and len(number) < 4 else 0
+    return Asked(
+        field("state") or "open",
+        field("priority"),
+        field("category"),
+        field("place"),
+        field("mine"),
+        min(at, LAST_PAGE),
+    )
+
+
+def _wanted(asked: Asked) -> Wanted:
+    priority = asked.priority if asked.priority in PRIORITIES else ""
+    handling = HANDLING.get(asked.state, OPEN)
+    return Wanted(handling, priority, bool(asked.mine), asked.page * PAGE)
+
+
+def _seen(doors: Doors, me: Visitor) -> Response:
+    """The refused logins that were shown."""
+    accounts.forget_refused(doors.database, me.account)
+    return to("/")

@@ -1,0 +1,119 @@
+"""One report on one screen: opened for its reader, and only after it was written down that they read it (S-23)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import Response, abort
+
+from console import words
+from console.answers import page
+from console.doors import LEAD, READERS, Door, Doors, Visitor
+from console.opening import Opened, Opener
+from console.parts import Parts
+from console.telling import Labels, told
+from flows.fit import alphabet, size
+from flows.staff_words import SEPTETS, UNITS
+from reports.bodies import json_bytes
+from reports.handling import NEXT
+from reports.store import accounts, at_the_desk, taking, waiting_list
+from reports.store.answering import Letterbox
+from reports.store.at_the_desk import Before
+
+ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+OUTCOMES = {
+    "helped": "helped",
+    "handed_on": "handed on",
+    "could_not_reach": "could not reach",
+    "none_came": "more needed, none came",
+    "no_child_in_need": "no child in need",
+    "hoax": "hoax (a second person has to say so, too)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """Words that somebody is writing to the reporter, and what was found about them."""
+
+    text: str = ""
+    refused: tuple[str, ...] = ()
+    asked: tuple[str, ...] = ()
+    shown: bool = False
+
+    @property
+    def size(self) -> int:
+        return size(self.text)
+
+    @property
+    def room(self) -> int:
+        return SEPTETS if alphabet(self.text) == "gsm7" else UNITS
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What an action came to, for the page after it."""
+
+    wrong: str = ""
+    done: str = ""
+    draft: Draft = field(default_factory=Draft)
+
+
+class Desk:
+    """Opens reports for the staff of a hotline."""
+
+    def __init__(self, doors: Doors, parts: Parts, opener: Opener, labels: Labels) -> None:
+        self.doors, self.parts, self._opener, self._labels = doors, parts, opener, labels
+        self.database = parts.database
+        doors.add(Door("/reports/<report_id>", READERS), self.page)
+        doors.add(Door("/reports/<report_id>/export", frozenset({LEAD}), fresh=True), self._export)
+
+    def theirs(self, me: Visitor, report_id: str) -> str:
+        """The id, where this person may see it; else there is no such page."""
+        if not ID.fullmatch(report_id) or not waiting_list.may_see(self.database, me.account, report_id):
+            abort(404)
+        return report_id
+
+    def page(self, me: Visitor, report_id: str, said: Said | None = None) -> Response:
+        before, opened = self._open(me, self.theirs(me, report_id))
+        box, _ = self.box(me, report_id)
+        people = [one for one in accounts.people(self.database, me.account.hotline) if one.ended_at is None]
+        found: dict[str, Any] = {
+            "report_id": report_id,
+            "before": before,
+            "opened": opened,
+            "told": told(opened.report, self._labels) if opened.report else None,
+            "may": NEXT[before.handling],
+            "unreachable": words.unreachable(box),
+            "people": people,
+            "away": at_the_desk.away_from(self.database, report_id),
+            "outcomes": OUTCOMES,
+            "now": self.database.now(),
+        }
+        said = said or Said()
+        return page("report.html", 400 if said.wrong else 200, me=me, said=said, **found)
+
+    def _open(self, me: Visitor, report_id: str) -> tuple[Before, Opened]:
+        before = at_the_desk.opened(self.database, me.account, report_id)
+        return before, self._opener.all(before, report_id, me.account.hotline)
+
+    def box(self, me: Visitor, report_id: str) -> tuple[Letterbox, str]:
+        """Where an answer would go, and what was last done with it. Raises NotGiven."""
+        box, handling, _ = taking.look(self.database, me.account.hotline, report_id, b"")
+        return box, handling
+
+    def _export(self, me: Visitor, report_id: str) -> Response:
+        """The report as its JSON, to keep elsewhere: a line of the audit, a name from us."""
+        accounts.note(self.database, me.account, "exported:json", self.theirs(me, report_id))
+        _, opened = self._open(me, report_id)
+        if opened.report is None:
+            abort(404)
+        said = [{"from": "reporter", **one} for one in opened.said]
+        body = json_bytes({"report": opened.report, "said": said, "notes": list(opened.notes)})
+        response = Response(body + b"\n", content_type="application/json; charset=utf-8")
+        response.headers["Content-Disposition"] = f'attachment; filename="report-{report_id}.json"'
+        response.headers["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'"
+        response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
+        response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+        return response

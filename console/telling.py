@@ -1,0 +1,154 @@
+"""A report as staff read it: its codes as the words that the reporter saw, from the flows, in English. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flows.model import Book, Screen, Text
+from reports import account
+from reports.reasons import FLAGS, REASONS
+
+PLACEHOLDER = re.compile(r"\{[a-z_]+\}")
+SCHEME = re.compile(r"\b(https?|ftp)://", re.IGNORECASE)
+CARD = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
+ROLES = {"child": "a child", "family": "family", "professional": "works with children", "community": "community"}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    question: str
+    answer: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """`may_not`: what is not to be done with it. `facts`: (what, answer), the most needed first. `why`: reasons in
+    sentences. `words`: (what they are, when, text), as typed but that card numbers are masked and nothing can be
+    opened."""
+
+    title: str
+    priority: str
+    flags: tuple[str, ...]
+    may_not: tuple[str, ...]
+    facts: tuple[tuple[str, str], ...]
+    why: tuple[str, ...]
+    words: tuple[tuple[str, str, str], ...]
+    asked: tuple[Asked, ...]
+
+
+class Labels:
+    """The first words of each choice of each question."""
+
+    def __init__(self, book: Book) -> None:
+        self._screens = book.screens
+        self._of: dict[tuple[str, str], str] = {}
+        for screen in book.screens.values():
+            for choice in screen.choices:
+                if screen.question and choice.value is not None:
+                    self._of.setdefault((screen.question, choice.value), _first(choice.say))
+
+    def of(self, question: str, value: str | None) -> str:
+        if value is None:
+            return ""
+        return self._of.get((question, value), value.replace("_", " "))
+
+    def values(self, question: str) -> tuple[str, ...]:
+        return tuple(value for asked, value in self._of if asked == question)
+
+    def question(self, screen: str, otherwise: str) -> str:
+        found = self._screens.get(screen)
+        return (_first(found.words) if isinstance(found, Screen) else "") or otherwise.replace("_", " ")
+
+
+def _first(text: Text) -> str:
+    for variant in text.variants:
+        for words in variant.says:
+            return PLACEHOLDER.sub("…", words.split("\n")[-1]).strip()
+    return ""
+
+
+def told(data: Mapping[str, Any], labels: Labels) -> Told:
+    """`data`: a cop-report."""
+    triage = data["triage"]
+    return Told(
+        title=labels.of("category", data["category"]),
+        priority=triage["priority"],
+        flags=tuple(FLAGS.get(code, code) for code in triage["flags"]),
+        may_not=tuple(_may_not(data)),
+        facts=tuple((what, masked(answer)) for what, answer in _facts(data, labels) if answer),
+        why=tuple(REASONS.get(code, code) for code in triage["reasons"]),
+        words=tuple((what, at, dead(text)) for what, at, text in _words(data)),
+        asked=tuple(_asked(data, labels)),
+    )
+
+
+def _may_not(data: Mapping[str, Any]) -> Iterator[str]:
+    contact = data["contact"]
+    if not contact["allowed"]:
+        yield "Do not contact the reporter. A message under My report is the only way."
+    elif contact["safe_hours"]:
+        hours = contact["safe_hours"]
+        yield f"Only from {hours['from']} to {hours['to']} ({hours['tz']}): at other times others may see the phone."
+    if data["routing"]["avoid"]:
+        yield f"The reporter left out {', '.join(data['routing']['avoid'])}: do not pass it on to them."
+
+
+def _facts(data: Mapping[str, Any], labels: Labels) -> Iterator[tuple[str, str]]:
+    yield "Danger", labels.of("danger", data["danger"])
+    yield "Place", account.place(data) or "not said"
+    yield "About", labels.of("about", data["about"]) or "not said"
+    yield "Age", data["child"]["age_band"]
+    yield "Told by", ROLES.get(data["reporter_role"], "not said")
+    yield "Contact", account.reach(data["contact"]) or "not allowed"
+    yield "Language", data["language"]
+    yield "By", {"ussd": "a call to a short code", "sms": "text messages"}.get(data["channel"], data["channel"])
+    if data["repeat_of"]:
+        yield "From the same phone in 24 hours", str(data["repeat_of"])
+    for key, value in data["extras"].items():
+        yield labels.of("", key).capitalize(), labels.of(key, value) if isinstance(value, str) else str(value)
+    count = data["attachments"]["count"]
+    if count:
+        yield "Pictures or files that nobody opened", str(count)
+    if data["attachments"]["links"]:
+        yield "Links, written so that nothing opens them", " ".join(data["attachments"]["links"])
+
+
+def _words(data: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    if data["narrative"] is not None:
+        yield "Their own words", "", data["narrative"]
+    for one in data["unasked"]:
+        yield "Without being asked", one["at"], one["text"]
+    for one in data["additions"]:
+        yield "Added later", one["at"], one["text"]
+
+
+def _asked(data: Mapping[str, Any], labels: Labels) -> Iterator[Asked]:
+    for row in data["answers"]:
+        question = labels.question(row["screen"], row["question"])
+        if "ref" in row:
+            yield Asked(question, "(see their own words)", row["at"])
+        else:
+            answer = labels.of(row["question"], row["value"]) if row["value"] is not None else "(skipped)"
+            yield Asked(question, dead(answer), row["at"])
+
+
+def dead(text: str) -> str:
+    """As typed, but nothing in it opens, calls or moves: card numbers are masked, and an address is no link."""
+    return SCHEME.sub(lambda found: f"{found[1].replace('t', 'x')}://", masked(account.shown(text)))
+
+
+def masked(text: str) -> str:
+    """Without digits that look like a payment card's: nobody at a desk needs them (S-16). What is sealed has them."""
+    return CARD.sub(lambda found: _mask(found[0]), text)
+
+
+def _mask(run: str) -> str:
+    digits = [int(one) for one in run if one.isdigit()]
+    doubled = [digit if n % 2 == 0 else sum(divmod(2 * digit, 10)) for n, digit in enumerate(reversed(digits))]
+    if sum(doubled) % 10:
+        return run
+    return f"[{len(digits)} digits that look like a card, ending {''.join(map(str, digits[-2:]))}]"

@@ -1,0 +1,245 @@
+"""The console in a real Chromium: a whole report with a keyboard and eyes, in three sizes, and without a script."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyotp
+import pytest
+import requests
+
+from console.inviting import Place, invite
+from reports.store.database import Database
+from tests.house.files import ROOT
+from tests.support.ports import free_port
+from tests.support.staff import PASSWORD
+from tests.support.town import Town
+from tests.support.wait import until
+from tokaut.leash import leashed
+
+pytestmark = pytest.mark.slow
+
+SIZES = [(360, 740), (768, 1024), (1280, 900)]
+PLANTED = "<script>document.title='ran'</script><img src=x onerror=\"document.title='ran'\">"
+MESSAGE = "Hello. We have read it. When can you talk?"
+SENTENCE = "Somebody I do not know writes to me."
+REPLIES = ("1", "2", "2", "1", "4", "1", "1", "1")
+
+
+class House:
+    """A town, its console as a process of its own, and people with their authenticators."""
+
+    def __init__(self, town: Town) -> None:
+        self.town = town
+        self.port = free_port()
+        self.address = f"http://127.0.0.1:{self.port}"
+        environment = {**town.environment, "CONSOLE_URL": self.address}
+        command = [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "console" / "gunicorn.conf.py")]
+        command += ["--workers", "1", "--bind", f"127.0.0.1:{self.port}", "console.app:create_app()"]
+        with (town.folder / "desk.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                leashed(command), env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=ROOT
+            )
+        until(self.answers, f"the console does not start: {town.folder / 'desk.log'}", seconds=60)
+        self.secrets: dict[str, str] = {}
+        self.steps: dict[str, int] = {}
+
+    def answers(self) -> bool:
+        try:
+            return requests.get(f"{self.address}/healthz", timeout=2).ok
+        except requests.RequestException:
+            return False
+
+    def down(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(30)
+
+    def link(self, name: str, role: str = "staff") -> str:
+        database = Database(f"sqlite:///{self.town.environment['TOKAUT_DATA']}/tokaut.db")
+        made = invite(database, self.address, Place(name, "vu-pikinini", role), "staff:vu-pikinini/ana")
+        database.close()
+        return made
+
+    def code(self, name: str) -> str:
+        """One that was not used before; a person would wait for it, too."""
+        import time
+
+        until(lambda: int(time.time()) // 30 + 1 > self.steps.get(name, 0), "no new code", seconds=70)
+        self.steps[name] = max(self.steps.get(name, 0) + 1, int(time.time()) // 30)
+        return pyotp.TOTP(self.secrets[name]).at(self.steps[name] * 30)
+
+    def file(self, phone: str) -> list[str]:
+        """A report with words; every screen that was seen."""
+        handset = self.town.ussd_phone("simulator", phone)
+        screens = [handset.dial().text]
+        screens += [handset.type(reply).text for reply in (*REPLIES, "1", SENTENCE)]
+        return screens
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    browser = pytest.importorskip("tests.support.browser", reason="no browser driver")
+    if browser.PROGRAM is None:
+        pytest.skip(browser.WITHOUT)
+    one = browser.Browser()
+    yield one
+    assert one.close() == []  # all that it connected to in these tests was this machine
+
+
+@pytest.fixture(scope="module")
+def house() -> Iterator[House]:
+    town = Town().up()
+    house = House(town)
+    yield house
+    house.down()
+    town.down()
+
+
+@pytest.fixture
+def opened(chromium: Any) -> Iterator[Callable[..., Any]]:
+    found: list[Any] = []
+
+    def open_it(address: str, **how: Any) -> Any:
+        one = chromium.open(address, hurried=False, **how)
+        found.append(one)
+        return one
+
+    yield open_it
+    for one in found:
+        assert one.refusals == [], "nothing was stopped by the policy, for nothing tried"
+        one.close()
+
+
+def join(house: House, page: Any, name: str, role: str = "staff") -> None:
+    page.goto(house.link(name, role))
+    house.secrets[name] = page.locator("code.letters").inner_text().replace(" ", "")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_label("The same once more").fill(PASSWORD)
+    page.get_by_label("The code that it shows now").fill(house.code(name))
+    page.get_by_role("button", name="Make my account").click()
+    page.get_by_role("heading", name="Done").wait_for()
+
+
+def log_in(house: House, page: Any, name: str) -> None:
+    page.goto(f"{house.address}/login")
+    page.get_by_label("Name", exact=True).fill(name)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_label("Code of your authenticator").fill(house.code(name))
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("heading", name=re.compile("Reports")).wait_for()
+
+
+def looked_at(page: Any, name: str, width: int, folder: Path) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    found = axe.run(page).response["violations"]
+    assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == [], name
+    assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+    page.screenshot(path=folder / f"{name}-{width}.png", full_page=True)
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_from_the_invitation_to_the_answer_on_the_phone(
+    house: House, opened: Callable[..., Any], width: int, height: int, tmp_path: Path
+) -> None:
+    folder = Path(os.environ.get("DRAW_CONSOLE") or tmp_path)
+    name, phone = f"mere{width}", f"+67855501{width % 100:02}"
+    page = opened(f"{house.address}/login", width=width, height=height).page
+    looked_at(page, "login", width, folder)
+    page.goto(house.link(f"x{width}"))
+    looked_at(page, "join", width, folder)
+    join(house, page, name)
+    log_in(house, page, name)
+    screens = house.file(phone)
+    code = re.search(r"Code (\d{4}) (\d{4})\s+PIN (\d{4})", "\n".join(screens))
+    assert code, screens[-2:]
+    line = page.locator("li.report", has_text="nobody").or_(page.locator("li.report", has_text="time left")).last
+    line.wait_for(timeout=30_000)  # by itself: nobody loads the page again
+    looked_at(page, "queue", width, folder)
+    page.locator("li.report a").last.click()
+    page.get_by_text(SENTENCE).wait_for(timeout=15_000)
+    page.get_by_role("button", name="I have it").click()
+    page.get_by_text(f"somebody has it: {name}").wait_for()
+    page.get_by_label("A message that the reporter reads").fill(MESSAGE)
+    assert page.locator("#preview").inner_text() == MESSAGE
+    page.get_by_role("button", name="Look at it first").click()
+    page.get_by_text("42 / 120").wait_for()
+    looked_at(page, "report", width, folder)
+    page.get_by_role("button", name="Leave this message").click()
+    page.locator(".talk .ours", has_text=MESSAGE).wait_for()
+    handset = house.town.ussd_phone("simulator", phone)
+    handset.dial()
+    for reply in ("3", code[1] + code[2], code[3], "1"):
+        screen = handset.type(reply).text
+    assert "When can you talk?" in screen
+    page.get_by_label("Close it; it came out so:").select_option("helped")
+    page.get_by_role("button", name="Close", exact=True).click()
+    page.get_by_role("heading", name=re.compile("Reports")).wait_for()
+    for path, what in (("/me", "me"), ("/help", "help"), ("/nowhere", "fault")):
+        page.goto(house.address + path)
+        looked_at(page, what, width, folder)
+
+
+def test_esc_twice_blanks_the_page_and_the_password_brings_it_back(house: House, opened: Callable[..., Any]) -> None:
+    page = opened(f"{house.address}/login").page
+    join(house, page, "luk")
+    log_in(house, page, "luk")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    page.get_by_role("heading", name="Locked").wait_for()
+    assert "urgent wait" in page.locator("main").inner_text()
+    page.go_back()
+    page.get_by_role("heading", name="Locked").wait_for()
+    page.get_by_label("Password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name=re.compile("Reports")).wait_for()
+
+
+def test_by_the_keyboard_alone_and_without_a_script(house: House, chromium: Any) -> None:
+    house.file("+6785550177")
+    context = chromium.chromium.new_context(java_script_enabled=False)
+    page = context.new_page()
+    join(house, page, "eti")
+    page.goto(f"{house.address}/login")
+    page.locator("#name").focus()
+    for text in ("eti", PASSWORD, house.code("eti")):
+        page.keyboard.type(text)
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name=re.compile("Reports")).wait_for()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if "/reports/" in (page.locator(":focus").get_attribute("href") or ""):
+            break
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="I have it").wait_for()
+    assert SENTENCE in page.locator("main").inner_text()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.locator(":focus").inner_text() == "I have it":
+            break
+    page.keyboard.press("Enter")
+    page.get_by_text("somebody has it: eti").wait_for()
+    context.close()
+
+
+@pytest.mark.rule("A-17")
+@pytest.mark.rule("X-16")
+def test_a_planted_script_does_not_run(house: House, chromium: Any) -> None:
+    """The policy holds where escaping would fail: a script in the page itself is stopped."""
+
+    def planted(route: Any) -> None:
+        answer = route.fetch()
+        body = answer.text().replace("</main>", f"{PLANTED}</main>")
+        route.fulfill(response=answer, body=body)
+
+    one = chromium.open(f"{house.address}/login", hurried=False, served=planted)
+    assert one.page.title() != "ran"
+    assert one.refusals
+    one.close()

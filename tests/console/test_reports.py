@@ -1,0 +1,360 @@
+"""A report at the desk: on the list, opened, taken on, answered, handed on, closed; and its reporter's phone."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html.parser import HTMLParser
+
+import pytest
+from sqlalchemy import select
+
+from reports.store import tables as t
+from tests.safeguarding.walks import PHONE, TO_SENT, number, walk
+from tests.support.app import App
+from tests.support.console import Console
+from tests.support.staff import Person, joined, pass_time
+
+pytestmark = pytest.mark.slow
+
+CODE = re.compile(r"Code (\d{4}) (\d{4}),?\s+PIN (\d{4})")
+WORDS = "The boat leaves before the school bell rings"
+MESSAGE = "Hello. We have read it.\nWhen can you talk?"
+
+
+class Tags(HTMLParser):
+    """What a browser would make of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+        self.attributes: set[str] = set()
+        self.addresses: list[str] = []
+        self.scripts: list[str | None] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.names.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+        self.addresses += [value or "" for name, value in attrs if name in ("href", "src", "action", "formaction")]
+        if tag == "script":
+            self.scripts.append(dict(attrs).get("src"))
+
+
+@dataclass
+class Desk:
+    app: App
+    console: Console
+    mere: Person
+    ana: Person  # a lead
+
+    def file(self, phone: str = PHONE, *more: str) -> str:
+        """The id of the report."""
+        before = {row.report_id for row in self.app.rows(t.report)}
+        self.screens = walk(self.app.ussd(phone), *TO_SENT, *more)
+        (made,) = {row.report_id for row in self.app.rows(t.report)} - before
+        return str(made)
+
+    def acts(self) -> list[tuple[str, str, str]]:
+        with self.console.parts.database.read() as connection:
+            rows = connection.execute(select(t.audit).order_by(t.audit.c.at, t.audit.c.audit_id))
+            return [(row.actor.rpartition("/")[2], row.act, row.object_id) for row in rows]
+
+    def handling(self, report_id: str) -> str:
+        rows = [row for row in self.app.rows(t.delivery) if row.report_id == report_id and row.type == "created"]
+        return str(rows[0].handling)
+
+    def someone(self, name: str, hotline: str = "vu-pikinini", role: str = "staff") -> Person:
+        one = joined(self.console.flask, self.console.parts.database, name, role, hotline)
+        one.log_in()
+        return one
+
+
+@pytest.fixture
+def desk(redis_url: str) -> Iterator[Desk]:
+    app = App(redis_url)
+    console = Console(app.plan.settings)
+    people = [
+        joined(console.flask, console.parts.database, name, role) for name, role in (("mere", "staff"), ("ana", "lead"))
+    ]
+    for one in people:
+        one.log_in()
+    yield Desk(app, console, *people)
+    console.close()
+    app.close()
+
+
+def path(report_id: str, act: str = "") -> str:
+    return f"/reports/{report_id}" + (f"/{act}" if act else "")
+
+
+@pytest.mark.rule("S-24")
+def test_the_list_holds_no_words_and_opening_is_another_step(desk: Desk) -> None:
+    report_id = desk.file(PHONE, "Add your words", WORDS, "Done")
+    desk.app.pass_time(300)
+    page = desk.mere.get("/")
+    assert "P2 Asks photos, money" in page.text and "Shefa" in page.text and "time left:" in page.text
+    assert WORDS not in page.html and "13-15" not in page.html
+    assert not [act for _, act, _ in desk.acts() if act == "read"]
+    opened = desk.mere.get(path(report_id))
+    assert WORDS in opened.text
+    for said in (
+        "Do not contact the reporter",
+        "Somebody asks a child for photos, money or a meeting.",
+        "13-15",
+        "Shefa",
+        "Are you or a child in danger?",
+        "How old are you?",
+    ):
+        assert said in opened.text, said
+
+
+@pytest.mark.rule("S-23")
+@pytest.mark.rule("X-15")
+def test_each_reading_leaves_a_line_before_anything_is_shown(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    report_id = desk.file()
+    for _ in range(2):
+        assert desk.mere.get(path(report_id)).status == 200
+    assert [(who, about) for who, act, about in desk.acts() if act == "read"] == [("mere", report_id)] * 2
+    from reports.store import at_the_desk
+    from reports.store.database import Away
+
+    def broken(*_: object) -> None:
+        raise Away("OperationalError")
+
+    monkeypatch.setattr(at_the_desk, "_write_down", broken)
+    page = desk.mere.get(path(report_id))
+    assert page.status == 503 and "Shefa" not in page.text
+
+
+@pytest.mark.rule("X-15")
+def test_who_reads_very_many_is_told_of(desk: Desk) -> None:
+    from reports.store import at_the_desk
+
+    ids = [desk.file(number(n)) for n in range(4)]
+    at_the_desk.MANY = 3
+    try:
+        for one in ids:
+            desk.mere.get(path(one))
+    finally:
+        at_the_desk.MANY = 60
+    assert [who for who, act, _ in desk.acts() if act == "read_many"] == ["mere"]
+    assert "read many" in desk.ana.get("/audit").text
+
+
+@pytest.mark.rule("S-23")
+@pytest.mark.rule("A-35")
+@pytest.mark.rule("X-14")
+def test_another_hotline_s_report_is_as_one_that_there_is_not(desk: Desk) -> None:
+    report_id = desk.file()
+    eti = desk.someone("eti", "vu-police", "lead")
+    unknown = "01a211f9-fa88-7a02-8b44-5f0e9d8c7b6a"
+    nowhere = eti.get(path(unknown))
+    assert nowhere.status == 404
+    for one in (report_id, unknown, "x", f"{report_id}x", report_id.upper()):
+        assert (eti.get(path(one)).status, eti.get(path(one)).html) == (404, nowhere.html), one
+        assert eti.get(path(one, "export")).html == nowhere.html
+        for act in ("take", "work", "message", "pass", "decline", "close", "note", "away"):
+            page = eti.post(path(one, act), {"words": "x", "outcome": "helped", "reason": "x"}, at="/me")
+            assert (page.status, page.html) == (404, nowhere.html), (one, act)
+    assert "Nothing waits." in eti.get("/").text
+    assert not [who for who, act, about in desk.acts() if who == "eti" and about == report_id]
+    assert desk.handling(report_id) == "none"
+
+
+def test_a_whole_day_of_a_report(desk: Desk) -> None:
+    """I have it; a message, looked at, then left; the reporter reads it and answers; closed."""
+    report_id = desk.file()
+    code, digits, pin = CODE.search(desk.screens[-1]).groups()  # type: ignore[union-attr]  # the Sent screen
+    assert desk.mere.post(path(report_id, "take"), at=path(report_id)).leads_to == path(report_id)
+    assert (desk.handling(report_id), "somebody has it: mere" in desk.mere.get("/").text) == ("accepted", True)
+    looked = desk.mere.post(path(report_id, "message"), {"words": MESSAGE, "do": "look"}, at=path(report_id))
+    assert "42 / 120" in looked.text and desk.app.count(t.answer) == 0
+    assert (
+        desk.mere.post(path(report_id, "message"), {"words": MESSAGE, "do": "send"}, at=path(report_id)).status == 303
+    )
+    phone = desk.app.ussd(PHONE)
+    screens = walk(phone, "My report", code + digits, pin, "Messages (1)")
+    assert "When can you talk?" in screens[-1]
+    assert "When can you talk?" in desk.mere.get(path(report_id)).text, "and the desk knows what it has said"
+    walk(desk.app.ussd(PHONE), "My report", code + digits, pin, "Write", "After four")
+    desk.app.pass_time(300)
+    assert desk.mere.post(path(report_id, "work"), at=path(report_id)).status == 303
+    assert desk.mere.post(path(report_id, "close"), {"outcome": "helped"}, at=path(report_id)).leads_to == "/"
+    assert desk.handling(report_id) == "closed"
+    assert report_id not in desk.mere.get("/").html
+    assert "closed : helped" in desk.mere.get(path(report_id)).text.replace("closed: helped", "closed : helped")
+    acts = [act for who, act, about in desk.acts() if who == "mere"]
+    assert [act for act in acts if act != "read"][2:] == [
+        *("accepted", "holds", "answered", "in_progress", "holds", "closed", "closed:helped")
+    ]
+
+
+@pytest.mark.rule("S-25")
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("Send us a picture of it", "asks for pictures"),
+        ("See www.example.org", "a link"),
+        ("Call 5550199", "no number of this country"),
+        ("x" * 130, "one screen has room for 120"),
+        ("", "there are no words"),
+        ("The police will come", "it promises"),
+    ],
+)
+def test_what_may_not_be_sent_is_not_sent(desk: Desk, words: str, said: str) -> None:
+    report_id = desk.file()
+    page = desk.mere.post(path(report_id, "message"), {"words": words, "do": "send"}, at=path(report_id))
+    assert said in page.text and desk.app.count(t.answer) == 0
+    assert desk.handling(report_id) == "none"
+
+
+def test_what_only_looks_wrong_is_sent_when_it_is_meant(desk: Desk) -> None:
+    report_id = desk.file()
+    form = {"words": "You are safe now", "do": "send"}
+    assert "Is this meant?" in desk.mere.post(path(report_id, "message"), form, at=path(report_id)).text
+    assert desk.mere.post(path(report_id, "message"), {**form, "anyway": "1"}, at=path(report_id)).status == 303
+    assert desk.app.count(t.answer) == 1 and desk.handling(report_id) == "accepted"
+
+
+@pytest.mark.rule("S-36")
+def test_a_hoax_needs_a_second_person_and_changes_nothing_for_the_next(desk: Desk) -> None:
+    report_id = desk.file()
+    form = {"outcome": "hoax"}
+    assert "A second person" in desk.mere.post(path(report_id, "close"), form, at=path(report_id)).text
+    assert "You have said so already" in desk.mere.post(path(report_id, "close"), form, at=path(report_id)).text
+    assert desk.handling(report_id) == "none"
+    assert "A colleague takes it for a hoax" in desk.ana.get(path(report_id)).text
+    assert desk.ana.post(path(report_id, "close"), form, at=path(report_id)).leads_to == "/"
+    assert desk.handling(report_id) == "closed"
+    again = desk.file(PHONE)
+    assert again in desk.mere.get("/").html
+
+
+def test_notes_are_for_colleagues_and_sealed(desk: Desk) -> None:
+    report_id = desk.file()
+    sentence = "Ask for the aunt when you call"
+    assert desk.mere.post(path(report_id, "note"), {"words": sentence}, at=path(report_id)).status == 303
+    assert sentence in desk.ana.get(path(report_id)).text
+    kept = desk.app.rows(t.note)
+    assert len(kept) == 1 and sentence.encode() not in kept[0].sealed
+
+
+def test_handed_to_a_colleague_in_two_steps_and_to_another_hotline_with_a_reason(desk: Desk) -> None:
+    report_id = desk.file()
+    desk.mere.post(path(report_id, "take"), at=path(report_id))
+    assert desk.mere.post(path(report_id, "pass"), {"to": "ana"}, at=path(report_id)).status == 303
+    assert report_id in desk.ana.get("/?mine=1").html and report_id not in desk.mere.get("/?mine=1").html
+    assert desk.mere.post(path(report_id, "pass"), {"to": "nobody"}, at=path(report_id)).status == 400
+    assert "Say why" in desk.ana.post(path(report_id, "decline"), {"reason": " "}, at=path(report_id)).text
+    assert desk.ana.post(path(report_id, "decline"), {"reason": "Not for us"}, at=path(report_id)).leads_to == "/"
+    assert desk.handling(report_id) == "rejected"
+    page = desk.mere.post(path(report_id, "close"), {"outcome": "helped"}, at=path(report_id))
+    assert page.status == 400 and "cannot follow" in page.text
+
+
+@pytest.mark.rule("S-26")
+def test_who_is_kept_out_of_a_report_sees_no_trace_of_it(desk: Desk) -> None:
+    report_id = desk.file()
+    who = next(row.staff_id for row in desk.app.rows(t.staff) if row.name == "mere")
+    assert desk.ana.post(path(report_id, "away"), {"who": who}, at=path(report_id)).status == 303
+    nowhere = desk.mere.get(path("01a211f9-fa88-7a02-8b44-5f0e9d8c7b6a"))
+    assert desk.mere.get(path(report_id)).html == nowhere.html
+    assert "Nothing waits." in desk.mere.get("/").text
+    desk.mere.post("/lock", at="/me")
+    assert "0 urgent wait" in desk.mere.get("/locked").text
+    assert desk.ana.post(path(report_id, "away"), {"who": who, "do": "back"}, at=path(report_id)).status == 303
+    desk.mere.post("/locked", {"password": desk.mere.password}, at="/locked")
+    assert desk.mere.get(path(report_id)).status == 200
+
+
+@pytest.mark.rule("X-16")
+@pytest.mark.rule("A-02")
+@pytest.mark.rule("A-06")
+@pytest.mark.parametrize(
+    "words",
+    [
+        "<script>alert(1)</script>",
+        "'\"><img src=x onerror=alert(1)>",
+        "</textarea></blockquote><svg/onload=alert(1)>",
+        "javascript:alert(1)",
+        "https://example.org/a?b=1",
+        "{{7*7}} ${7*7} %s {0.__class__}",
+        "\u202eevil\u202c \u200b",
+        "&lt;b&gt; &amp;",
+        "4111 1111 1111 1111",
+    ],
+)
+def test_words_are_words(desk: Desk, words: str) -> None:
+    report_id = desk.file(PHONE, "Add your words", words, "Done")
+    desk.app.pass_time(300)
+    desk.mere.post(path(report_id, "note"), {"words": words}, at=path(report_id))
+    page = desk.mere.get(path(report_id))
+    tags = Tags()
+    tags.feed(page.html)
+    assert tags.scripts == ["/static/console.js"] and not {"img", "svg", "b", "iframe"} & tags.names
+    assert not [name for name in tags.attributes if name.startswith("on") or name == "style"]
+    assert all(address.startswith(("/", "#")) for address in tags.addresses)
+    assert "49" not in page.text.partition("In their own words")[2][:200] or "7*7" not in words
+    if words.startswith("4111"):
+        assert "4111 1111" not in page.text and "16 digits that look like a card, ending 11" in page.text
+    elif words.startswith("https"):
+        assert "hxxps://example.org/a?b=1" in page.text
+    else:
+        assert " ".join(words.split()) in page.text
+
+
+@pytest.mark.rule("A-34")
+def test_an_export_is_a_lead_s_is_asked_again_and_is_written_down(desk: Desk) -> None:
+    report_id = desk.file()
+    assert desk.mere.get(path(report_id, "export")).status == 404
+    pass_time(desk.console.parts.database, 360)
+    assert desk.ana.get(path(report_id, "export")).leads_to == f"/check?then={path(report_id, 'export')}"
+    form = {"password": desk.ana.password, "code": desk.ana.code(), "then": path(report_id, "export")}
+    desk.ana.post("/check", form, at="/check")
+    page = desk.ana.get(path(report_id, "export"))
+    found = json.loads(page.html)
+    assert found["report"]["report_id"] == report_id
+    assert page.headers["Content-Disposition"] == f'attachment; filename="report-{report_id}.json"'
+    assert ("ana", "exported:json", report_id) in desk.acts()
+
+
+def test_filters(desk: Desk) -> None:
+    one = desk.file(number(1))
+    other = desk.file(number(2))
+    desk.mere.post(path(other, "take"), at=path(other))
+
+    def shown(query: str) -> list[bool]:
+        html = desk.mere.get(f"/?{query}").html
+        return [one in html, other in html]
+
+    assert shown("state=new") == [True, False]
+    assert shown("state=taken") == shown("mine=1") == [False, True]
+    assert (
+        shown("state=closed")
+        == shown("priority=P1")
+        == shown("category=bullying")
+        == shown("place=Tanna")
+        == [False] * 2
+    )
+    assert (
+        shown("priority=P2") == shown("category=luring") == shown("place=shef") == shown("state=nonsense") == [True] * 2
+    )
+    assert shown("page=999999") == shown("page=-1") == shown("") == [True] * 2
+    assert desk.mere.get("/?a=%ff").status == 400
+    rows = desk.mere.get("/rows?state=new").html
+    assert one in rows and other not in rows and "<html" not in rows
+
+
+def test_urgent_first_then_the_oldest(desk: Desk) -> None:
+    from tests.safeguarding.walks import IN_DANGER
+
+    older, newer = desk.file(number(1)), desk.file(number(2))
+    walk(desk.app.ussd(number(3)), *IN_DANGER, "Send")
+    html = desk.mere.get("/").html
+    urgent = next(row.report_id for row in desk.app.rows(t.report) if row.priority == "P1")
+    found = [html.index(one) for one in (urgent, older, newer)]
+    assert found == sorted(found)
+    desk.mere.post("/lock", at="/me")
+    assert "3 urgent wait" in desk.mere.get("/locked").text
