@@ -129,13 +129,12 @@ def due(database: Database, at_most: int = 50) -> list[Step]:
 def overdue(database: Database) -> dict[str, int]:
     """Priority → how many reports nobody has taken on in time."""
     r, s = t.report.c, t.step.c
-    query = select(r.priority, func.count()).join_from(
-        t.step, t.report, and_(r.report_id == s.report_id, r.priority == s.priority)
-    )
-    query = query.where(s.step == OVERDUE, s.due_at <= database.now_sql(), ~_taken_on(s.report_id))
+    mine = (s.report_id == r.report_id, s.priority == r.priority, s.step == OVERDUE)
+    passed = exists().where(*mine, s.due_at <= database.now_sql())
     waits = r.state.in_(("queued", "delivered", "needs_person"))
+    query = select(r.priority, func.count()).where(waits, passed, ~_taken_on(r.report_id)).group_by(r.priority)
     with database.read() as connection:
-        return {row[0]: row[1] for row in connection.execute(query.where(waits).group_by(r.priority))}
+        return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def late(database: Database, age: int) -> int:

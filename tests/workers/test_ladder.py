@@ -313,3 +313,20 @@ def test_a_step_that_is_taken_on_meanwhile_tells_nobody(desk: Desk) -> None:
     night.handle(ONE, "accepted")
     night.ladder._tell(due)
     assert story(night) == ""
+
+
+def test_the_figures_of_a_monitor(desk: Desk) -> None:
+    desk.file(CHAIN)
+    desk.file(CHAIN, priority="P2")
+    night = Night(desk)
+    night.dead = {OFFICER, "desk@two.example"}
+    night.until(16)
+    night.ladder.figures()
+    figures = night.metrics
+    assert [figures.overdue.labels(priority)._value.get() for priority in ("P1", "P2", "P3")] == [1, 0, 0]
+    assert figures.late._value.get() == 1, "the duty officer of the P1, whom nobody reaches"
+    assert figures.steps.labels("backup", "given")._value.get() == 1
+    night.handle(ONE, "accepted")
+    night.handle(TWO, "accepted")
+    night.ladder.figures()
+    assert (figures.overdue.labels("P1")._value.get(), figures.late._value.get()) == (0, 0)
