@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 BEGINNING = bytes(32)  # what the first row is chained to
@@ -30,18 +30,22 @@ class Link:
     hash: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Break:
-    """The first row that does not fit what is before it."""
-
-    seq: int
-    audit_id: str
-    why: str  # seq, prev_hash or hash
-
-
 def link(entry: Entry, seq: int, prev_hash: bytes) -> Link:
-    """hash = SHA-256(prev_hash, then the row as JSON with sorted keys and no blanks)."""
-    row = {
+    """hash = SHA-256(prev_hash, then the digest of the row): who has only digests of others' rows can follow it too."""
+    return Link(seq, prev_hash, follow(prev_hash, digest(entry, seq)))
+
+
+def follow(prev_hash: bytes, row: bytes) -> bytes:
+    return hashlib.sha256(prev_hash + row).digest()
+
+
+def digest(entry: Entry, seq: int) -> bytes:
+    """SHA-256 of the row as JSON with sorted keys and no blanks."""
+    return hashlib.sha256(_canonical(_row(entry, seq))).digest()
+
+
+def _row(entry: Entry, seq: int) -> dict[str, object]:
+    return {
         "act": entry.act,
         "actor": entry.actor,
         "at": entry.at,
@@ -49,8 +53,10 @@ def link(entry: Entry, seq: int, prev_hash: bytes) -> Link:
         "object_id": entry.object_id,
         "seq": seq,
     }
-    canonical = json.dumps(row, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
-    return Link(seq, prev_hash, hashlib.sha256(prev_hash + canonical).digest())
+
+
+def _canonical(row: Mapping[str, object]) -> bytes:
+    return json.dumps(row, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
 
 
 def extend(last: Link | None, entries: Iterable[Entry]) -> list[tuple[Entry, Link]]:
@@ -61,16 +67,3 @@ def extend(last: Link | None, entries: Iterable[Entry]) -> list[tuple[Entry, Lin
         last = link(entry, seq, prev_hash)
         chained.append((entry, last))
     return chained
-
-
-def first_break(rows: Iterable[tuple[Entry, Link]], anchor: Link | None = None) -> Break | None:
-    """Walk rows in order of `seq`, from the beginning or from the anchor that a purge left; None where all is whole."""
-    last = anchor
-    for entry, found in rows:
-        seq, prev_hash = (last.seq + 1, last.hash) if last else (1, BEGINNING)
-        expected = link(entry, seq, prev_hash)
-        for name in ("seq", "prev_hash", "hash"):
-            if getattr(found, name) != getattr(expected, name):
-                return Break(found.seq, entry.audit_id, name)
-        last = found
-    return None

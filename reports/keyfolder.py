@@ -176,13 +176,13 @@ def private_of(keys: Path, hotline: str, key_id: str) -> Private:
 
 def _keep_private(keys: Path, hotline: str, private: Private) -> None:
     path = _folder(keys, "private", hotline) / f"{private.key_id}.key"
-    _write(path, private.pem(), mode=0o400, folders=0o700)
+    keep_file(path, private.pem(), mode=0o400, folders=0o700)
 
 
 def _keep_public(keys: Path, hotline: str, public: Public) -> None:
     path = _folder(keys, "public", hotline) / f"{public.key_id}.pub"
     line = f"x25519 {base64.urlsafe_b64encode(public.raw).decode()} {datetime.now(UTC).isoformat()}\n"
-    _write(path, line.encode(), mode=0o444, folders=0o755)
+    keep_file(path, line.encode(), mode=0o444, folders=0o755)
 
 
 def _folder(keys: Path, half: str, hotline: str) -> Path:
@@ -205,16 +205,22 @@ def _read_public(path: Path) -> tuple[Public, datetime]:
 
 def _read_private(path: Path) -> Private:
     try:
-        if path.stat().st_mode & _OTHERS:
-            raise KeyFault(f"{path} can be read by other accounts; chmod 0400 {path}")
-        private = Private.from_pem(path.read_bytes())
-    except OSError as error:
-        raise KeyFault(f"{path} cannot be read ({error.strerror}); give it to the account of the worker") from None
+        private = Private.from_pem(read_closed(path))
     except Poison as poison:
         raise KeyFault(f"{path} is {poison}; put it back from its copy") from None
     if private.key_id != path.stem:
         raise KeyFault(f"{path} holds another key than its name says; put it back from its copy")
     return private
+
+
+def read_closed(path: Path) -> bytes:
+    """A private key that nobody else can read. Raises KeyFault."""
+    try:
+        if path.stat().st_mode & _OTHERS:
+            raise KeyFault(f"{path} can be read by other accounts; chmod 0400 {path}")
+        return path.read_bytes()
+    except OSError as error:
+        raise KeyFault(f"{path} cannot be read ({error.strerror}); give it to the account of the worker") from None
 
 
 def _is_there(path: Path) -> bool:
@@ -224,7 +230,7 @@ def _is_there(path: Path) -> bool:
         return False
 
 
-def _write(path: Path, data: bytes, *, mode: int, folders: int) -> None:
+def keep_file(path: Path, data: bytes, *, mode: int, folders: int) -> None:
     """A new file that is whole on the disk before anything is sealed to it. Raises KeyFault."""
     try:
         for folder, closed in ((path.parents[2], 0o711), (path.parents[1], folders), (path.parent, folders)):

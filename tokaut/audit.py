@@ -1,19 +1,29 @@
-"""`tokaut audit`: whether anybody changed, dropped, added or moved a line of who did what."""
+"""`tokaut audit`: whether anybody changed, dropped, added or moved a line of who did what; a hotline's own lines."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Iterator
+from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.progress import track
 
-from reports.audit import Entry, Link, first_break
+from reports import auditkeys, proof
+from reports.audit import Entry, Link
 from reports.hardening import harden
-from reports.store import sweeping
+from reports.keyfolder import KeyFault
+from reports.proof import Proof
+from reports.retention import DAY
+from reports.settings import Place, load
+from reports.store import checkpoints, exporting, sweeping
 from reports.store.database import Database
+from tokaut import audit_file
 from tokaut.opened import opened
 from tokaut.plain import Plain
+
+LATE = 2 * DAY
 
 
 @click.group()
@@ -22,26 +32,82 @@ def audit() -> None:
 
     \b
     Example:  tokaut audit verify
+              tokaut audit export vu-pikinini --out lines.jsonl
     """
     harden()
 
 
 @audit.command()
-def verify() -> None:
-    """Walk the whole chain and name the first line that does not fit the one before it.
+@click.option("--file", "path", type=click.Path(path_type=Path, exists=True), help="An export, and no database.")
+@click.option("--key", "trusted", multiple=True, help="With --file: ids of the keys that you were told by another way.")
+def verify(path: Path | None, trusted: tuple[str, ...]) -> None:
+    """Walk the whole chain and its signed checkpoints, and name the first line that does not fit.
 
-    What it shows: no line was changed, dropped, added or moved by somebody who could not make the whole chain anew.
-    The last second is not chained yet.
+    What it shows: up to the newest checkpoint no line was changed, dropped, added or moved, unless by somebody who has
+    the key that signs. docs/audit.md says what it does not show.
 
     \b
     Example:  tokaut audit verify
+              tokaut audit verify --file lines.jsonl --key 0123456789abcdef
     """
+    if path:
+        _say(audit_file.proved(path, trusted), "compare it with the last export that you have.")
+        return
     with opened() as (database, _):
-        shown = track(rows(database), "Walking the chain", console=Console(stderr=True), transient=True)
-        count, broken = walked(shown)
-    if broken:
-        raise Plain(f"{broken} Keep this database as it is, and compare it with the last backup before that line.")
-    click.echo(f"The chain is whole: {count} lines.")
+        found = proved(database)
+        now = database.now()
+    _say(found, "compare this database with the last backup before that line.")
+    if found.lines and now - found.newest > LATE:
+        click.echo("The newest checkpoint is older than two days, or there is none. Is there a key? tokaut keys list")
+
+
+@audit.command()
+@click.argument("hotline")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="A new file, for the hotline.")
+def export(hotline: str, out: Path) -> None:
+    """Write the lines of the audit that are HOTLINE's, with all checkpoints: it can verify them without us.
+
+    Of lines that are not its own the file has the digest alone. Send it each month: a checkpoint that somebody else has
+    kept is what nobody here can take back.
+
+    \b
+    Example:  tokaut audit export vu-pikinini --out lines.jsonl
+
+    Next: they run `tokaut audit verify --file lines.jsonl --key <id>`, or the recipe of docs/audit.md.
+    """
+    try:
+        keys = auditkeys.verifiers(load(Place, os.environ).keys)
+        with opened() as (database, actor), out.open("x", encoding="ascii") as file:
+            ids = exporting.ids_of(database, hotline)
+            head = audit_file.Head(hotline, checkpoints.mode_of(database), keys, checkpoints.listed(database))
+            file.writelines(audit_file.lines(head, rows(database), lambda one: exporting.is_of(one, hotline, ids)))
+            sweeping.note(database, "audit_exported", hotline, actor)
+    except KeyFault as fault:
+        raise Plain(str(fault)) from None
+    except OSError as error:
+        raise Plain(f"{out} cannot be written ({error.strerror}). Name a new file.") from None
+    click.echo(f"{out}: signed by {', '.join(keys) or 'nobody yet'}. Tell them the id of the key by another way.")
+
+
+def _say(found: Proof, todo: str) -> None:
+    if found.fault:
+        raise Plain(f"{found.fault} Keep all as it is, and {todo}")
+    click.echo(f"The chain is whole: {found.lines} lines, signed up to line {found.signed}.")
+
+
+def proved(database: Database) -> Proof:
+    """Raises Away. A key that is not here has signed nothing that can be believed."""
+    try:
+        keys = auditkeys.verifiers(load(Place, os.environ).keys)
+    except KeyFault as fault:
+        raise Plain(str(fault)) from None
+
+    def holds(key_id: str, signature: bytes, data: bytes) -> bool:
+        return key_id in keys and keys[key_id].holds(signature, data)
+
+    shown = track(rows(database), "Walking the chain", console=Console(stderr=True), transient=True)
+    mode = checkpoints.mode_of(database)
+    return proof.prove(proof.steps(shown), checkpoints.listed(database), mode, holds, database.now())
 
 
 def rows(database: Database) -> Iterator[tuple[Entry, Link]]:
@@ -50,20 +116,3 @@ def rows(database: Database) -> Iterator[tuple[Entry, Link]]:
     while page := sweeping.audited(database, after):
         yield from page
         after = page[-1][1].seq
-
-
-def walked(chain: Iterable[tuple[Entry, Link]]) -> tuple[int, str]:
-    """How many lines there are, and a sentence about the first that does not fit; empty where all do."""
-    count = 0
-
-    def counted() -> Iterator[tuple[Entry, Link]]:
-        nonlocal count
-        for row in chain:
-            count += 1
-            yield row
-
-    found = first_break(counted())
-    return (
-        count,
-        f"Line {found.seq} of the audit ({found.audit_id}) does not fit: its {found.why} is wrong." if found else "",
-    )

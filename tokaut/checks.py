@@ -20,7 +20,7 @@ from reports.schema import WrongDatabase, refuse_wrong
 from reports.settings import SHARED, Common, Operator, PepperFile, SettingError, collect, load
 from reports.store.backups import age_seconds, mark
 from reports.store.database import Away, BadAddress, Database
-from tokaut.audit import rows, walked
+from tokaut.audit import proved
 from workers import kinds
 from workers.assembly import means, no_way_to_text
 
@@ -149,7 +149,7 @@ def database(common: Common, mode: Mode) -> Iterator[str]:
 
 def _chain(database: Database) -> Iterator[str]:
     try:
-        yield from filter(None, [walked(rows(database))[1]])
+        yield from filter(None, [proved(database).fault])
     except Away as away:
         if str(away) != "InsufficientPrivilege":  # web's account writes the audit and cannot read it
             raise

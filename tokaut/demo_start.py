@@ -12,6 +12,7 @@ import requests
 
 import console
 import gateway
+from reports.auditkeys import new_signer
 from reports.keyfolder import SENDER, new_pair
 from reports.migrations import upgrade
 from reports.pepper import rotate_pepper
@@ -54,6 +55,7 @@ def prepare(plan: Plan) -> None:
     database.close()
     for hotline in (*plan.secrets.hotlines, SENDER):
         new_pair(common.keys, hotline)
+    new_signer(common.keys)
     rotate_pepper(Path(plan.settings["TOKAUT_PHONE_PEPPER_FILE"]))
     Path(plan.settings["PROMETHEUS_MULTIPROC_DIR"]).mkdir(mode=0o700)
     write_secrets(plan.folder.inside / SECRETS, plan.secrets)

@@ -10,6 +10,8 @@ from pathlib import Path
 import click
 from rich.progress import Progress
 
+from reports import auditkeys
+from reports.auditkeys import AUDIT
 from reports.hardening import harden
 from reports.keyfolder import (
     KeyFault,
@@ -59,6 +61,9 @@ def new(hotline: str, sheet: bool) -> None:
     """
     place = _place()
     try:
+        if hotline == AUDIT:
+            _new_signer(place.keys, first=True)
+            return
         if listed(place.keys, hotline):
             raise Stop(f"{hotline} has a key. For a new one that replaces it: tokaut keys rotate {hotline}")
         public = new_pair(place.keys, hotline)
@@ -82,12 +87,14 @@ def list_() -> None:
                 use = "current" if rank == 0 else "older"
                 here = "private key here" if one.private_here else "private key not here"
                 click.echo(f"{hotline:<24} {one.public.key_id}  {one.made_at:%Y-%m-%d}  {use:<7}  {here}")
+        for key_id in auditkeys.verifiers(place.keys):
+            click.echo(f"{AUDIT:<24} {key_id}  signs the audit's checkpoints")
     except KeyFault as fault:
         raise Stop(str(fault)) from None
 
 
 @keys.command()
-@click.argument("what", metavar="HOTLINE|phone-pepper")
+@click.argument("what", metavar="HOTLINE|phone-pepper|_audit")
 @click.option("--sheet", is_flag=True, help="Also print the recovery sheet of the new key, this once.")
 @click.option("--rewrap-only", is_flag=True, help="No new key: only re-wrap what is still under an older one.")
 def rotate(what: str, sheet: bool, rewrap_only: bool) -> None:
@@ -104,6 +111,9 @@ def rotate(what: str, sheet: bool, rewrap_only: bool) -> None:
         return
     place = _place()
     try:
+        if what == AUDIT:
+            _new_signer(place.keys, first=False)
+            return
         found = listed(place.keys, what)
         if not found:
             raise Stop(f"{what} has no key yet. Make one: tokaut keys new {what}")
@@ -170,6 +180,14 @@ def secret(webhook: bool) -> None:
         TOKAUT_SESSION_KEY_FILE=/etc/tokaut/session_key
     """
     click.echo(new_webhook_secret() if webhook else new_secret())
+
+
+def _new_signer(folder: Path, *, first: bool) -> None:
+    """Raises KeyFault."""
+    if first and auditkeys.verifiers(folder):
+        raise Stop(f"{AUDIT} has a key. For a new one that replaces it: tokaut keys rotate {AUDIT}")
+    public = auditkeys.new_signer(folder)
+    click.echo(f"{AUDIT}: key id {public.key_id}. Tell it to each hotline, by another way than the exports.")
 
 
 def _place() -> Place:

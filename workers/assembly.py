@@ -133,7 +133,7 @@ def assemble_clock(parts: Parts, environ: Mapping[str, str]) -> Clock:
         metrics=parts.metrics,
         holder=parts.holder,
         counting=_counting(parts),
-        keeping=Keeping(parts.database, policy(_countries(parts.common)), telling, parts.metrics),
+        keeping=Keeping(parts.database, policy(_countries(parts.common)), parts.common.keys, telling, parts.metrics),
     )
 
 

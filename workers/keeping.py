@@ -8,11 +8,14 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
+from pathlib import Path
 
 import structlog
 
+from reports import auditkeys
+from reports.keyfolder import KeyFault
 from reports.retention import Policy
-from reports.store import compacting, holding, purging
+from reports.store import checkpoints, compacting, holding, purging
 from reports.store.database import Away, Database
 from reports.store.purging import Purge
 from workers.alerts import Alert
@@ -31,9 +34,10 @@ log = structlog.get_logger()
 
 
 class Keeping:
-    def __init__(self, database: Database, policy: Policy, telling: Telling, metrics: Metrics) -> None:
+    def __init__(self, database: Database, policy: Policy, keys: Path, telling: Telling, metrics: Metrics) -> None:
         self._database = database
         self._policy = policy
+        self._keys = keys
         self._telling = telling
         self._metrics = metrics
         self._own = Own(1)
@@ -50,6 +54,7 @@ class Keeping:
             purge = Purge(self._database, self._policy, purging.moment(self._database), "clock")
             if ended := holding.end(self._database, purge.now):
                 log.info("hold_ended", count=ended)
+            self._sign(purge.now)
             self._purge(purge)
             self._warn(purge)
             self._metrics.purge_ran.set_to_current_time()
@@ -57,6 +62,18 @@ class Keeping:
             log.warning("database_away")
         except Exception:
             log.exception("job_failed")
+
+    def _sign(self, now: int) -> None:
+        """Once a day; before lines of the audit go, for they go up to a checkpoint."""
+        try:
+            signer = auditkeys.signer(self._keys)
+        except KeyFault:
+            signer = None
+        if signer is None:
+            log.warning("key_missing")
+            return
+        if checkpoints.add(self._database, now, signer.public.key_id, signer.sign):
+            self._metrics.checkpoint.set_to_current_time()
 
     def _purge(self, purge: Purge) -> None:
         gone: Counter[str] = Counter()
@@ -71,6 +88,8 @@ class Keeping:
             self._to_compact = True
             self._stopping.wait(REST * (time.monotonic() - began))
         purge.forget_receipts()
+        while not self._stopping.is_set() and checkpoints.purge_lines(self._database, purge.now):
+            self._to_compact = True
         if gone:
             log.info("purged", count=gone.total())
         if self._to_compact and time.monotonic() - self._compacted >= DAY:

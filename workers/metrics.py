@@ -51,6 +51,9 @@ class Metrics:
         self.purge_ran = Gauge(
             "tokaut_purge_timestamp_seconds", "When the clock last looked for what is over", registry=registry, **LAST
         )
+        self.checkpoint = Gauge(
+            "tokaut_audit_checkpoint_timestamp_seconds", "When the audit was last signed", registry=registry, **LAST
+        )
         self.unchained = Gauge(
             "tokaut_audit_unchained_seconds", "Age of the oldest audit row not chained", registry=registry, **LAST
         )

@@ -12,6 +12,7 @@ from reports.sealing.box import (
 )
 from reports.sealing.framing import Poison
 from reports.sealing.letterbox import new_mailbox, open_answer, open_mailbox, seal_answer
+from reports.sealing.signing import Signer, Verifier
 from reports.sealing.vault import Pepper, Vault
 
 __all__ = [
@@ -21,7 +22,9 @@ __all__ = [
     "Poison",
     "Private",
     "Public",
+    "Signer",
     "Vault",
+    "Verifier",
     "new_mailbox",
     "open_answer",
     "open_body",

@@ -121,10 +121,10 @@ def audited(database: Database, after: int = 0, at_most: int = 1000) -> list[tup
     return [(audit.Entry(*row[:5]), audit.Link(*row[5:])) for row in rows]
 
 
-def note(database: Database, act: str, object_id: str) -> None:
-    """One audit row of the clock's own, for what is no delivery."""
+def note(database: Database, act: str, object_id: str, actor: str = "clock") -> None:
+    """One audit row, for what is no delivery."""
     with database.write() as connection:
-        connection.execute(insert(t.audit), audit_row("clock", act, object_id, database.now()))
+        connection.execute(insert(t.audit), audit_row(actor, act, object_id, database.now()))
 
 
 def oldest(database: Database) -> dict[str, int]:

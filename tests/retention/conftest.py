@@ -8,11 +8,15 @@ from pathlib import Path
 import pytest
 
 from reports.store.database import Database
+from reports.store.tables import made_for
 from tests.support import databases
 
 
 @pytest.fixture(params=databases.KINDS)
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     made = databases.made(request.param, request, tmp_path)
+    if made.is_sqlite:
+        with made.write() as connection:
+            connection.execute(made_for.insert().values(mode="demo"))
     yield made
     made.close()

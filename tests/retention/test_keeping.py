@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
+from reports.auditkeys import new_signer
+from reports.proof import prove, steps
 from reports.retention import DAY, Policy
-from reports.store import holding, purging
+from reports.store import checkpoints, holding, purging, sweeping
 from reports.store import tables as t
 from reports.store.database import Database
+from reports.store.filing import audit_row
 from reports.store.holding import Hold
 from tests.retention.made import Fate, Leg, make, write
 from tests.workers.test_sweep import Time
@@ -51,7 +55,7 @@ class Room:
         self.clock = self.new_clock()
 
     def new_clock(self) -> Clock:
-        keeping = Keeping(self.database, Policy(), self.heard, self.metrics)  # type: ignore[arg-type]  # a fake
+        keeping = Keeping(self.database, Policy(), Path("/nowhere"), self.heard, self.metrics)  # type: ignore[arg-type]  # a fake
         self.keeping = keeping
         return Clock(
             database=self.database,
@@ -134,6 +138,39 @@ def test_a_person_hears_once_a_week_what_goes_soon_and_which_hold_ends(room: Roo
         ("hold_ends", (held.report_id,)),
     ]
     assert all("tokaut hold put" in one.todo for one in room.heard.alerts)
+
+
+@pytest.mark.rule("X-24")
+def test_the_audit_is_signed_each_day_and_its_oldest_lines_go_up_to_a_checkpoint(
+    room: Room, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room.keeping, "_keys", tmp_path / "keys")
+    key = new_signer(tmp_path / "keys")
+    for _ in range(10):
+        with room.database.write() as connection:
+            connection.execute(insert(t.audit), audit_row("web", "sent", "r", room.database.now()))
+        sweeping.chain_audit(room.database)
+        for _ in range(2):
+            room.pass_time(DAY / 2_000_000)
+    signed = checkpoints.listed(room.database)
+    assert {one.key_id for one in signed} == {key.key_id}
+    assert signed[-1].number == 10
+    first, _ = sweeping.audited(room.database)[0]
+    assert room.database.now() - first.at <= 9 * DAY
+    proof = prove(
+        steps(sweeping.audited(room.database)),
+        signed,
+        "demo",
+        lambda _, signature, data: key.holds(signature, data),
+        room.database.now(),
+    )
+    assert (proof.fault, proof.signed) == ("", 10)
+
+
+def test_without_a_key_nothing_is_signed_and_the_rest_is_done(room: Room) -> None:
+    write(room.database, [make(OVER, purging.moment(room.database))])
+    room.pass_time(301)
+    assert (room.left(), checkpoints.listed(room.database)) == (0, [])
 
 
 def test_told_to_stop_it_ends_after_the_step_in_hand(room: Room) -> None:

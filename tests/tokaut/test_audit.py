@@ -1,57 +1,199 @@
-"""`tokaut audit verify`: whoever changes, drops, adds or moves a line is found, and the line is named."""
+"""`tokaut audit`: who changes, drops, adds or moves a line is found, here and by a hotline from its export alone."""
 
 from __future__ import annotations
 
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from sqlalchemy import delete, insert, update
+from sqlalchemy import delete, insert, select, update
 
+from reports.auditkeys import new_signer, signer
 from reports.migrations import upgrade
-from reports.store import sweeping
+from reports.retention import DAY
+from reports.store import checkpoints, sweeping
 from reports.store import tables as t
 from reports.store.database import Database
 from reports.store.filing import audit_row
+from tests.docs.pages import read
+from tests.retention.made import DESK, Fate, make, write
 from tokaut.__main__ import main
 
 pytestmark = pytest.mark.rule("X-24")
 
 
+@dataclass
+class Site:
+    """Eight lines: five signed, three that are younger than the checkpoint. The first is about a report of DESK."""
+
+    folder: Path
+    database: Database
+    key_id: str
+    report_id: str
+
+    def lines(self, count: int) -> None:
+        now = self.database.now()
+        with self.database.write() as connection:
+            for n in range(count):
+                connection.execute(insert(t.audit), audit_row("web", "sent", f"report-{n}", now + n))
+        sweeping.chain_audit(self.database)
+
+    def sign(self, days: float = 0) -> None:
+        key = signer(self.folder / "keys")
+        assert key
+        assert checkpoints.add(self.database, self.database.now() + round(days * DAY), key.public.key_id, key.sign)
+
+    def audit(self, *arguments: str) -> Result:
+        return CliRunner().invoke(main, ["audit", *arguments], env={"TOKAUT_DATA": str(self.folder)})
+
+    def export(self) -> Path:
+        out = self.folder / "lines.jsonl"
+        assert self.audit("export", DESK, "--out", str(out)).exit_code == 0
+        return out
+
+
 @pytest.fixture
-def database(tmp_path: Path) -> Database:
+def site(tmp_path: Path) -> Site:
     database = Database(f"sqlite:///{tmp_path / 'tokaut.db'}")
     upgrade(database, "demo")
-    with database.write() as connection:
-        for n in range(5):
-            connection.execute(insert(t.audit), audit_row("web", "sent", f"report-{n}", database.now() + n))
-    sweeping.chain_audit(database)
-    return database
+    key_id = new_signer(tmp_path / "keys").key_id
+    made = make(Fate(3), database.now())
+    write(database, [made])
+    found = Site(tmp_path, database, key_id, made.report_id)
+    found.lines(4)
+    found.sign()
+    found.lines(3)
+    return found
 
 
-def verify(tmp_path: Path) -> Result:
-    return CliRunner().invoke(main, ["audit", "verify"], env={"TOKAUT_DATA": str(tmp_path)})
+def test_a_whole_chain_is_said_to_be_whole_and_how_far_it_is_signed(site: Site) -> None:
+    result = site.audit("verify")
+    assert result.exit_code == 0
+    assert "The chain is whole: 8 lines, signed up to line 5.\n" in result.output
 
 
-def test_a_whole_chain_is_said_to_be_whole(tmp_path: Path, database: Database) -> None:
-    result = verify(tmp_path)
-    assert (result.exit_code, "5 lines" in result.output) == (0, True)
+A = t.audit.c
+HARM = {
+    "changed": (update(t.audit).where(A.seq == 3).values(actor="nobody"), "Line 3 "),
+    "dropped": (delete(t.audit).where(A.seq == 3), "Line 4 "),
+    "added": (update(t.audit).where(A.seq == 8).values(seq=9), "Line 9 "),
+    "tail cut to before the checkpoint": (delete(t.audit).where(A.seq > 3), "Lines 4 to 5 "),
+    "head cut": (delete(t.audit).where(A.seq < 3), "Line 3 of the audit is the first"),
+    "all gone": (delete(t.audit), "Lines 1 to 5 "),
+    "checkpoint changed": (update(t.checkpoint).values(seq=4), "Checkpoint 1 is not signed"),
+    "checkpoint by another key": (update(t.checkpoint).values(key_id="0" * 16), "Checkpoint 1 is not signed"),
+}
 
 
-@pytest.mark.parametrize("how", ["changed", "dropped", "moved", "added"])
-def test_the_first_line_that_does_not_fit_is_named(tmp_path: Path, database: Database, how: str) -> None:
-    a = t.audit.c
-    with database.write() as connection:
-        if how == "changed":
-            connection.execute(update(t.audit).where(a.seq == 3).values(actor="nobody"))
-        elif how == "dropped":
-            connection.execute(delete(t.audit).where(a.seq == 3))
-        elif how == "moved":
-            connection.execute(update(t.audit).where(a.seq == 3).values(seq=99))
-            connection.execute(update(t.audit).where(a.seq == 4).values(seq=3))
-        else:
-            row = audit_row("web", "read", "report-9", 1) | {"seq": 6, "prev_hash": bytes(32), "hash": bytes(32)}
-            connection.execute(insert(t.audit).values(row))
-    result = verify(tmp_path)
+@pytest.mark.parametrize("how", HARM)
+def test_what_was_done_to_it_is_said(site: Site, how: str) -> None:
+    harm, said = HARM[how]
+    with site.database.write() as connection:
+        connection.execute(harm)
+    result = site.audit("verify")
     assert result.exit_code == 1
-    assert f"Line {'6' if how == 'added' else '4' if how == 'dropped' else '3'} of the audit" in result.output
+    assert said in result.output
+
+
+def test_two_lines_that_changed_places_are_found(site: Site) -> None:
+    with site.database.write() as connection:
+        for old, new in ((3, 99), (4, 3), (99, 4)):
+            connection.execute(update(t.audit).where(A.seq == old).values(seq=new))
+    assert "Line 3 " in site.audit("verify").output
+
+
+def rechained(site: Site) -> None:
+    """By somebody who can write the database, and all hashes anew."""
+    with site.database.write() as connection:
+        connection.execute(update(t.audit).where(A.seq == 2).values(actor="nobody"))
+        connection.execute(update(t.audit).values(seq=None, prev_hash=None, hash=None))
+    sweeping.chain_audit(site.database)
+
+
+def test_a_chain_made_anew_is_not_the_one_that_was_signed(site: Site) -> None:
+    rechained(site)
+    assert "is not the one that checkpoint 1 has signed" in site.audit("verify").output
+    with site.database.write() as connection:
+        connection.execute(delete(t.checkpoint))
+    result = site.audit("verify")
+    assert result.exit_code == 0, "with the checkpoints gone too, the chain alone shows nothing"
+    assert "The newest checkpoint is older than two days, or there is none" in result.output
+
+
+def test_a_checkpoint_that_is_missing_among_others_is_seen(site: Site) -> None:
+    site.sign(days=1)
+    site.sign(days=2)
+    with site.database.write() as connection:
+        connection.execute(delete(t.checkpoint).where(t.checkpoint.c.number == 2))
+    assert "Checkpoint 2 is missing." in site.audit("verify").output
+
+
+def test_one_checkpoint_a_day(site: Site) -> None:
+    key = signer(site.folder / "keys")
+    assert key
+    now = site.database.now()
+    assert checkpoints.add(site.database, now + DAY // 2, key.public.key_id, key.sign) is None
+    assert checkpoints.add(site.database, now + DAY, key.public.key_id, key.sign)
+
+
+def test_after_a_key_was_rotated_what_the_older_one_signed_still_holds(site: Site) -> None:
+    assert CliRunner().invoke(main, ["keys", "rotate", "_audit"], env={"TOKAUT_DATA": str(site.folder)}).exit_code == 0
+    site.sign(days=1)
+    assert "signed up to line 8" in site.audit("verify").output
+
+
+def test_lines_that_are_purged_leave_a_chain_that_begins_at_a_checkpoint(site: Site) -> None:
+    site.database.offset = 8 * DAY  # a demo keeps them a week
+    assert checkpoints.purge_lines(site.database, site.database.now()) == 5
+    assert checkpoints.purge_lines(site.database, site.database.now()) == 0
+    moved = {"TOKAUT_DATA": str(site.folder), "TOKAUT_CLOCK_OFFSET": str(8 * 86_400)}
+    result = CliRunner().invoke(main, ["audit", "verify"], env=moved)
+    assert "The chain is whole: 3 lines" in result.output
+    with site.database.read() as connection:
+        assert connection.execute(select(A.seq).order_by(A.seq)).scalars().all() == [6, 7, 8]
+
+
+def test_an_export_holds_a_hotlines_lines_and_of_the_others_a_digest(site: Site) -> None:
+    text = site.export().read_text()
+    found = [json.loads(line) for line in text.splitlines()]
+    assert [one["line"]["object_id"] for one in found if "line" in one] == [site.report_id]
+    assert sum("digest" in one for one in found) == 7
+    assert "report-1" not in text
+
+
+def verify_file(site: Site, path: Path) -> str:
+    return site.audit("verify", "--file", str(path), "--key", site.key_id).output
+
+
+def recipe(site: Site, path: Path) -> str:
+    """The program of docs/audit.md, as a hotline's developer copies it."""
+    (program,) = re.findall(r"```python\n(.*?)```", read("docs/audit.md"), re.DOTALL)
+    (site.folder / "recipe.py").write_text(program)
+    command = [sys.executable, str(site.folder / "recipe.py"), str(path), site.key_id]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("verified", [verify_file, recipe])
+def test_a_hotline_verifies_it_without_us(site: Site, verified: Callable[[Site, Path], str]) -> None:
+    path = site.export()
+    assert "whole: 8 lines, signed up to line 5" in verified(site, path)
+    whole = path.read_text()
+    for old, new in (('"web"', '"wed"'), (site.key_id, "0" * 16), ('"seq":2,', '"seq":3,')):
+        path.write_text(whole.replace(old, new, 1))
+        assert "whole" not in verified(site, path), old
+    path.write_text("".join(line for line in whole.splitlines(keepends=True) if '"seq":4,' not in line))
+    assert "whole" not in verified(site, path)
+
+
+def test_a_file_signed_by_another_key_than_the_one_that_was_told_is_refused(site: Site) -> None:
+    path = site.export()
+    assert "not signed by a key of ours" in site.audit("verify", "--file", str(path), "--key", "0" * 16).output
+    path.write_text("no json\n")
+    assert "is no export of the audit" in site.audit("verify", "--file", str(path)).output

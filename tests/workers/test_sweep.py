@@ -10,8 +10,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import select, update
 
-from reports import audit
 from reports.clocks import DAY, HOUR
+from reports.proof import prove, steps
 from reports.queue import DELIVER
 from reports.store import filing as web
 from reports.store import mailboxes, messages, outbox, pending, sweeping
@@ -334,13 +334,12 @@ def test_the_audit_is_chained_in_order_and_goes_on(room: Room) -> None:
         room.duties.chain()
     rows = sweeping.audited(room.desk.database)
     assert [link.seq for _, link in rows] == [1, 2, 3]
-    assert audit.first_break(rows) is None
+    assert prove(steps(rows), (), "demo", lambda *_: False, 0).fault == ""
     assert sweeping.unchained_since(room.desk.database) is None
     with room.desk.database.write() as connection:
         connection.execute(update(t.audit).where(t.audit.c.seq == 2).values(act="nothing"))
-    broken = audit.first_break(sweeping.audited(room.desk.database))
-    assert broken is not None
-    assert broken.seq == 2
+    broken = prove(steps(sweeping.audited(room.desk.database)), (), "demo", lambda *_: False, 0)
+    assert broken.fault.startswith("Line 2 ")
 
 
 # Tidying

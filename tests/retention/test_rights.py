@@ -1,0 +1,33 @@
+"""In live mode even the clock's own role deletes no line of the audit that is younger than three years."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+
+from reports.migrations import upgrade
+from reports.retention import AUDIT, DAY
+from reports.store.database import Database
+from reports.store.rights import CLOCK, OWNER
+from tests.support.postgres import Postgres
+
+pytestmark = [pytest.mark.slow, pytest.mark.rule("X-24")]
+LINE = "INSERT INTO audit (audit_id, at, actor, act, object_id) VALUES (%s, %s, 'clock', 'made', 'x')"
+
+
+@pytest.mark.parametrize(("mode", "left"), [("live", ["unchained", "young"]), ("training", ["unchained"])])
+def test_what_the_clock_deletes_of_the_audit(postgres: Postgres, mode: str, left: list[str]) -> None:
+    addresses = postgres.new_tokaut()
+    owner = Database(addresses[OWNER], threads=1)
+    upgrade(owner, mode)
+    now = owner.now()
+    owner.close()
+    with psycopg.connect(addresses[CLOCK], autocommit=True) as clock:
+        ages = {"old": (AUDIT.days + 1) * DAY, "young": (AUDIT.days - 1) * DAY, "unchained": 0}
+        for seq, (name, age) in enumerate(ages.items(), 1):
+            clock.execute(LINE, (name, now - age))
+            if name != "unchained":
+                clock.execute("UPDATE audit SET seq = %s WHERE audit_id = %s", (seq, name))
+        clock.execute("DELETE FROM audit")
+        found = [row[0] for row in clock.execute("SELECT audit_id FROM audit ORDER BY audit_id")]
+    assert found == left
