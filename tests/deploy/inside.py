@@ -11,17 +11,29 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
+
+import requests
+from standardwebhooks.webhooks import Webhook
 
 from reports.settings.reading import new_secret, new_webhook_secret
 from tokaut.valkey import program
 
 ETC, DATA = Path("/etc/tokaut"), Path("/var/lib/tokaut")
 HOTLINES = ("vu-pikinini", "vu-womens-centre", "vu-police")
-SERVICES = ("tokaut-web@1", "tokaut-web@2", "tokaut-worker@urgent", "tokaut-worker@standard", "tokaut-clock")
+SERVICES = (
+    "tokaut-web@1",
+    "tokaut-web@2",
+    "tokaut-worker@urgent",
+    "tokaut-worker@standard",
+    "tokaut-clock",
+    "tokaut-console",
+)
 PORT = 8099
+CONSOLE = "http://127.0.0.1:8100"
 TO_SENT = ("1", "2", "6", "1", "4", "4", "2", "1")
 SHARED = {
     "TOKAUT_MODE": "training",
@@ -72,8 +84,10 @@ def set_up() -> Mapping[str, str]:
         ("secrets", "root"),
         ("secrets/web", "root"),
         ("secrets/worker", "tokaut-worker"),
+        ("secrets/console", "tokaut-console"),
         ("keys", "tokaut-worker"),
         ("web-keys", "root"),
+        ("console-keys", "tokaut-console"),
     ):
         (ETC / folder).mkdir()
         os.chown(ETC / folder, pwd.getpwnam(owner).pw_uid, 0)
@@ -91,12 +105,18 @@ def set_up() -> Mapping[str, str]:
             f"HOTLINE_{name}_SECRET_FILE": str(ETC / "secrets/worker" / hotline),
             f"HOTLINE_{name}_PRIVATE": f"127.0.0.1:{PORT}",
         }
-    for file, values in (("tokaut.env", SHARED), ("worker.env", settings)):
+    secret(ETC / "secrets/console/console_key", new_secret(), "tokaut-console")
+    desk = {"TOKAUT_CONSOLE_KEY_FILE": str(ETC / "secrets/console/console_key"), "CONSOLE_URL": CONSOLE}
+    for hotline, value in hotlines.items():
+        secret(ETC / "secrets/console" / hotline, value, "tokaut-console")
+        desk[f"HOTLINE_{hotline.upper().replace('-', '_')}_SECRET_FILE"] = str(ETC / "secrets/console" / hotline)
+    for file, values in (("tokaut.env", SHARED), ("worker.env", settings), ("console.env", desk)):
         (ETC / file).write_text("".join(f"{name}={value}\n" for name, value in values.items()))
     as_worker = {"TOKAUT_DATA": "/tmp/worker", "TOKAUT_KEYS": str(ETC / "keys")}
     for hotline in (*HOTLINES, "_sender"):
         tokaut("keys", "new", hotline, account="tokaut-worker", **as_worker)
-    run("cp", "-r", str(ETC / "keys/public"), str(ETC / "web-keys"))
+    for others in ("web-keys", "console-keys"):
+        run("cp", "-r", str(ETC / "keys/public"), str(ETC / others))
     tokaut("migrate", account="tokaut-worker", **as_worker)
     (DATA / "tokaut.db").chmod(0o660)
     return hotlines
@@ -139,6 +159,23 @@ def report(number: str) -> str:
 
 def received() -> int:
     return Path("/run/received").read_text().count("\n")
+
+
+def called_back() -> int:
+    """The status of what the hotline of the first report says about it; 0 where nobody answers."""
+    line = json.loads(Path("/run/received").read_text().splitlines()[0])
+    secret = (ETC / "secrets/console" / line["hotline"]).read_text()
+    said, at = b'{"state":"accepted"}', int(time.time())
+    headers = {
+        "webhook-id": "one",
+        "webhook-timestamp": str(at),
+        "webhook-signature": Webhook(secret).sign("one", datetime.fromtimestamp(at, UTC), said.decode()),
+    }
+    url = f"{CONSOLE}/hotlines/{line['hotline']}/reports/{line['body']['data']['report_id']}"
+    try:
+        return requests.post(url, said, headers=headers, timeout=10).status_code
+    except requests.ConnectionError:
+        return 0
 
 
 def of(service: str) -> dict[str, Any]:
@@ -185,6 +222,8 @@ def trial() -> dict[str, Any]:
     until(lambda: all(is_active(service) for service in SERVICES), "all services")
     found: dict[str, Any] = {"sent": report("+6785550171")}
     until(lambda: received() > 0, "the report at its hotline", 30)
+    until(lambda: bool(called_back()), "the console")
+    found["called_back"] = called_back()
     found["services"] = {service: of(service) for service in SERVICES}
     found["files"] = {path.name: [oct(path.stat().st_mode & 0o777), path.group()] for path in DATA.iterdir()}
     run("systemctl", "start", "tokaut-backup.service")

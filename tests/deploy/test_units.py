@@ -75,18 +75,22 @@ def test_a_whole_report_is_sent(found: dict[str, Any], when: str) -> None:
 @pytest.mark.rule("X-30")
 def test_each_process_may_do_little(found: dict[str, Any]) -> None:
     for service, seen in found["services"].items():
-        is_web = service.startswith("tokaut-web")
+        account = re.split("@|-clock", service)[0] + ("-worker" if service == "tokaut-clock" else "")
         assert seen == {
-            "account": "tokaut-web" if is_web else "tokaut-worker",
+            "account": account,
             "no_new_privileges": "1",
             "capabilities": "0" * 32,
             "seccomp": "2",
             "umask": "0077",
             "core": ["0", "0"],
-            "reads_private_keys": not is_web,
+            "reads_private_keys": account == "tokaut-worker",
             "reads_web_secrets": False,
             "writes": [],
         }, service
+
+
+def test_a_hotline_calls_back(found: dict[str, Any]) -> None:
+    assert found["called_back"] == 200
 
 
 def test_the_accounts_share_the_database_and_nobody_else(found: dict[str, Any]) -> None:
