@@ -16,7 +16,7 @@ FAULTS: Mapping[str, str] = {
     "F5": "a worker is killed between the hotline's 2xx and the mark",
     "F6": "a worker is frozen for longer than its lease",
     "F7": "the clock is killed; two clocks",
-    "F8": "the console is killed in mid-answer (there is no console yet)",
+    "F8": "the console is killed in mid-answer",
     "F9": "Valkey is killed",
     "F10": "Valkey hangs",
     "F11": "Valkey is emptied",

@@ -24,7 +24,7 @@ BY_TIME = ("urgent", "standard", "clock")  # what looks at times that lie ahead
 class City(Town):
     """`mutant`: a name of tests/faults/mutants; `seed`: the hotline is the worse one, by this seed.
 
-    `postgres`: the database, which web reaches through `proxy`; it is the city's from now on. SQLite without one.
+    `postgres`: the database, the city's from now on; web and console reach it through `proxy`. SQLite without one.
     """
 
     def __init__(
@@ -61,12 +61,20 @@ class City(Town):
 
     def web_workers(self) -> list[int]:
         """The processes of gunicorn that answer; none while its master is down."""
-        children = Path(f"/proc/{self.pid('web')}/task/{self.pid('web')}/children")
+        return self._children("web")
+
+    def _children(self, name: str) -> list[int]:
+        children = Path(f"/proc/{self.pid(name)}/task/{self.pid(name)}/children")
         return [int(pid) for pid in children.read_text().split()] if children.exists() else []
 
     def kill_web_workers(self) -> None:
         """All of them; their master starts new ones."""
         for pid in self.web_workers():
+            end(pid)
+
+    def kill_console(self) -> None:
+        """At one moment, master and all."""
+        for pid in (*self._children("console"), self.pid("console")):
             end(pid)
 
     def pids(self, target: str) -> list[int]:
@@ -135,7 +143,7 @@ class City(Town):
 
     def start(self, name: str, settings: Mapping[str, str] | None = None) -> None:
         its_own = {"TOKAUT_CLOCK_OFFSET": str(self.offset)} if name in BY_TIME and self.offset else {}
-        if name == "web" and self.postgres and self.proxy:
+        if name in ("web", "console") and self.postgres and self.proxy:
             direct = self.environment["DATABASE_URL"]
             its_own["DATABASE_URL"] = direct.replace(f":{self.postgres.port}/", f":{self.proxy.port}/")
         super().start(name, {**its_own, **(settings or {})})

@@ -1,0 +1,61 @@
+"""F8: the console is killed while it writes what a hotline's system says: all of it is kept, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+import requests
+
+from tests.faults.city import City
+from tests.faults.walking import TO_SEND, a_phone, comes_once, is_sent, walk
+from tests.support.postgres import Postgres, binaries
+from tests.support.proxy import Proxy
+
+pytestmark = [pytest.mark.slow, pytest.mark.faults]
+HOTLINE = "vu-pikinini"
+KEY = "msg_of-one-call"
+WORDS = "We have read it and we are here."
+When = Callable[[Proxy, Callable[[], None]], None]
+
+
+@pytest.fixture
+def city() -> Iterator[City]:
+    found = binaries()
+    if found is None:
+        pytest.skip("no PostgreSQL binaries: `make setup` brings them")
+    city = City(web_processes=1, postgres=Postgres(found).start()).up()
+    city.start_console()
+    yield city
+    city.down()
+
+
+def in_the_middle(line: Proxy, do: Callable[[], None]) -> None:
+    line.when_sent(b"INSERT INTO answer", do)
+
+
+def after_the_commit(line: Proxy, do: Callable[[], None]) -> None:
+    line.when_sent(b"INSERT INTO answer", lambda: line.when_replied(b"COMMIT", do))
+
+
+def kept(city: City) -> tuple[int, ...]:
+    taken_on = city.count(f"delivery WHERE hotline = '{HOTLINE}' AND handling = 'accepted'")
+    return (taken_on, *(city.count(f"{table}") for table in ("answer", "note", "callback")))
+
+
+@pytest.mark.rule("F8")
+@pytest.mark.parametrize(("when", "left"), [(in_the_middle, (0, 0, 0, 0)), (after_the_commit, (1, 1, 1, 1))])
+def test_what_a_hotline_says_is_whole_or_absent(city: City, when: When, left: tuple[int, ...]) -> None:
+    number = a_phone()
+    assert is_sent(walk(city.ussd_phone("africastalking", number), (*TO_SEND, "1")))
+    report = comes_once(city, number)["report_id"]
+    assert city.proxy
+    when(city.proxy, city.kill_console)
+    with pytest.raises(requests.ConnectionError):
+        city.desk(HOTLINE).call(report, "accepted", KEY, message=WORDS)
+    city.processes["console"].wait(timeout=30)
+    assert kept(city) == left
+    city.start_console()
+    again = city.desk(HOTLINE).call(report, "accepted", KEY, message=WORDS)
+    assert (again.status_code, again.json().get("repeat", False)) == (200, bool(left[0]))
+    assert kept(city) == (1, 1, 1, 1)
