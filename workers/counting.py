@@ -18,7 +18,7 @@ import structlog
 import locales
 from flows import catalogues
 from reports import statistics
-from reports.clocks import HOUR
+from reports.clocks import DAY, HOUR
 from reports.country import Countries, Country
 from reports.sealing import Box, Context, Poison, open_head
 from reports.small_numbers import K
@@ -30,6 +30,7 @@ from workers.keyring import KeyRing
 from workers.metrics import Metrics
 from workers.own import Own
 
+DRILL_SETTLED_AFTER = 6 * DAY  # a day before it is deleted
 ON_FILE = HOUR  # by then everything that was being written at the time is there
 
 log = structlog.get_logger()
@@ -51,7 +52,7 @@ class Counting:
         self._database = database
         self._keys = keys
         self._countries = of.countries
-        self._least = K if of.mode == "live" else 1
+        self._least, self._settled_after = (K, SETTLED_AFTER) if of.mode == "live" else (1, DRILL_SETTLED_AFTER)
         self._channels = ("ussd", "sms") if of.mode == "live" else ("simulator", "ussd", "sms")
         known = catalogues.load(Path(locales.__file__).parent)
         self._languages = {one.iso: _spoken(one, known, of.drafts) for one in of.countries}
@@ -86,7 +87,7 @@ class Counting:
         for country in self._countries:
             there = [one for one in filed if one.country == country.iso]
             self._count(country, reached[country.iso].until, there, now)
-            self._settle(country, reached[country.iso].settled, there, now - SETTLED_AFTER)
+            self._settle(country, reached[country.iso].settled, there, now - self._settled_after)
             for quarter in tallying.quarters(self._database, country.iso):
                 if now >= statistics.ends(quarter) + SETTLED_AFTER:
                     self._bring_out(country, quarter)

@@ -202,3 +202,14 @@ def test_what_web_has_shown_comes_out_with_the_quarter_and_is_then_gone(year: Ye
     assert (found["total", "reports"], ("category", "harm") in found) == (None, False)
     with year.database.read() as connection:
         assert list(connection.execute(select(t.screen_tally))) == []
+
+
+def test_drills_wait_for_nobody_and_are_counted_before_they_are_deleted(year: Year) -> None:
+    clock = year.at(3).counting("training")
+    year.file(3)
+    year.at(5)
+    clock.count()
+    assert year.tally()["category", "harm"] == 3
+    year.at(9.5)
+    clock.count()
+    assert year.tally()["answered", "P1 late"] == 3
