@@ -112,7 +112,7 @@ def show(report_id: str) -> None:
         click.echo(line)
 
 
-@deliveries.command("hand-over")
+@deliveries.command("handover")
 @click.argument("report_id", metavar="REPORT_ID")
 @click.option("--from", "giver", required=True, metavar="HOTLINE", help="Who has it and gives it away.")
 @click.option("--to", "taker", required=True, metavar="HOTLINE", help="Who gets it.")
@@ -124,7 +124,7 @@ def hand_over(report_id: str, giver: str, taker: str) -> None:
     agreed to them. A person who must tell them does so by phone, from the desk that has it.
 
     \b
-    Example:  tokaut deliveries hand-over 01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e --from vu-pikinini --to vu-police
+    Example:  tokaut deliveries handover 01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e --from vu-pikinini --to vu-police
 
     Next: `tokaut deliveries show` shows the way it went.
     """

@@ -129,7 +129,7 @@ def test_a_database_that_is_away_is_said_in_one_line(tmp_path: Path) -> None:
 def test_the_way_of_a_report_is_seen_and_it_goes_to_another_hotline(tmp_path: Path, database: Database) -> None:
     desk = Desk.at(database, tmp_path / "keys")
     report_id, given = sent_report(desk)
-    order = run(tmp_path, "hand-over", report_id, "--from", ONE, "--to", TWO)
+    order = run(tmp_path, "handover", report_id, "--from", ONE, "--to", TWO)
     assert order.exit_code == 0, order.output
     shown = run(tmp_path, "show", report_id.upper())
     assert shown.exit_code == 0, shown.output
@@ -138,7 +138,7 @@ def test_the_way_of_a_report_is_seen_and_it_goes_to_another_hotline(tmp_path: Pa
     assert f"created 1 to {ONE}  primary, CATEGORY  due, rejected" in shown.output
     assert f"created 1 to {TWO}  fallback, HANDED_ON  due, none" in shown.output
     assert f"handed_on  created 1 to {ONE}" in shown.output
-    again = run(tmp_path, "hand-over", report_id, "--from", ONE, "--to", TWO)
+    again = run(tmp_path, "handover", report_id, "--from", ONE, "--to", TWO)
     assert (again.exit_code, again.output.startswith("Nothing was done: it is rejected")) == (1, True)
     assert given not in again.output
     gone = run(tmp_path, "show", "01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e")
