@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from reports.store import chains, maturing, outbox, paging, pending, sms_out
+from reports.store import chains, leases, maturing, outbox, paging, pending, sms_out, sweeping
 from reports.store import filing as web
 from reports.store.database import Database
 from reports.store.messages import Outgoing, put_outgoing
 from tests.support import databases
 from tests.workers.filings import ONE, SECOND, TWO, Desk
 from workers import schedule
+from workers.sweep import LEAD_SECONDS, NAME
 
 pytestmark = [pytest.mark.slow, pytest.mark.rule("F28")]
 TEN_MINUTES = 600 * SECOND
@@ -30,11 +31,11 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
 
 @pytest.fixture(params=[TEN_MINUTES, -TEN_MINUTES], ids=["ahead", "behind"])
 def host(request: pytest.FixtureRequest, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    """Another host, by whose clock it is ten minutes later, or earlier."""
-    other = desk.later()
+    """Another host, by whose clock it is ten minutes later, or earlier; `later` is of this host, too."""
     true = Database.now
-    monkeypatch.setattr(other.database, "now", lambda: true(other.database) + request.param)
-    return other
+    here = desk.database
+    monkeypatch.setattr(Database, "now", lambda self: true(self) + (0 if self is here else request.param))
+    return desk.later()
 
 
 def test_what_one_host_files_another_takes_at_once(host: Desk, desk: Desk) -> None:
@@ -43,6 +44,31 @@ def test_what_one_host_files_another_takes_at_once(host: Desk, desk: Desk) -> No
     assert outbox.lease(desk.database, delivery, "there/urgent/1") is not None
     assert chains.stuck(desk.later(seconds=31).database, WAITS) != [], "now it has"
     assert abs(desk.delivery(delivery).created_at - desk.database.now()) < 60 * SECOND
+
+
+def test_a_lease_holds_by_whichever_clock(host: Desk, desk: Desk) -> None:
+    for one, other in ((desk, host), (host, desk)):
+        [delivery] = one.file()
+        assert outbox.lease(one.database, delivery, "a/urgent/1") is not None
+        assert outbox.lease(other.database, delivery, "b/urgent/1") is None
+        assert outbox.lease(other.later(seconds=55).database, delivery, "b/urgent/1") is None
+        assert outbox.lease(other.later(seconds=61).database, delivery, "b/urgent/1") is not None
+
+
+def test_one_clock_leads_and_the_other_takes_over_in_time(host: Desk, desk: Desk) -> None:
+    for one, other in ((desk, host), (host, desk)):
+        assert leases.take(one.database, NAME, "one", LEAD_SECONDS)
+        assert not leases.take(other.database, NAME, "other", LEAD_SECONDS)
+        assert leases.take(other.later(seconds=LEAD_SECONDS + 1).database, NAME, "other", LEAD_SECONDS)
+        leases.give_up(other.database, NAME, "other")
+
+
+def test_neither_gives_up_too_soon(host: Desk, desk: Desk) -> None:
+    [delivery] = host.file()
+    almost = schedule.PARK_AFTER // SECOND - 60
+    for one in (desk, host):
+        assert sweeping.park(one.later(seconds=almost).database, schedule.PARK_AFTER) == []
+    assert sweeping.park(host.later(seconds=almost + 120).database, schedule.PARK_AFTER) == [delivery]
 
 
 def test_what_files_itself_does_so_in_its_time(host: Desk, desk: Desk) -> None:
