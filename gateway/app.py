@@ -158,7 +158,8 @@ def _assemble(given: _Given) -> Parts:
     vault = Vault(secrets.store_key.reveal())
     spool = Spool(common.data / "spool", vault)
     hurry = Hurry(connections.for_queue(common.queue_redis, QUEUE_SECONDS))
-    kept = Sessions(connections.for_sessions(common.session_redis), Vault(secrets.session_key.reveal()), count)
+    sealed = Vault(secrets.session_key.reveal())
+    kept = Sessions(connections.for_sessions(common.session_redis), sealed, count, mode=common.mode)
     sealer = Sealer(given.keys, common.mode)
     filer = Filer(database=database, spool=spool, vault=vault, sealer=sealer, hurry=hurry, count=count)
     names = {hotline.id: hotline.screen_name for one in given.countries for hotline in one.hotlines.values()}

@@ -84,17 +84,20 @@ class Loaded:
 
 
 class Sessions:
-    def __init__(self, redis: Redis, vault: Vault, on_lost: Callable[[str], None] = lambda reason: None) -> None:
+    def __init__(
+        self, redis: Redis, vault: Vault, on_lost: Callable[[str], None] = lambda reason: None, *, mode: str = "demo"
+    ) -> None:
         self._trip = RoundTrip(redis)
         self._vault = vault
         self._keep = Script(self._trip, KEEP)
         self._count = Script(self._trip, COUNT)
         self._on_lost = on_lost
+        self._label = f"session {mode}"  # so that no conversation of a drill goes on in the live service
         self._breaker = Breaker(failures=3, window=10, rest=5)
 
     def key(self, kind: str, *parts: str) -> str:
         """A key that tells nothing: kind "s", "d" or "l:seen" and an HMAC of the parts."""
-        return f"{kind}:{self._vault.mac('session', kind, *parts).hex()}"
+        return f"{kind}:{self._vault.mac(self._label, kind, *parts).hex()}"
 
     def load(self, keys: Keys) -> Loaded:
         """Session, drafts and whether this SMS was seen, in one round trip. Raises Away."""

@@ -37,6 +37,19 @@ def test_what_was_kept_is_loaded_again(sessions: Sessions) -> None:
     assert (found.session, found.drafts, found.seen, len(found.version)) == ([WORDS], [["draft"]], True, 8)
 
 
+@pytest.mark.rule("S-40")
+def test_two_modes_that_share_a_redis_and_a_key_find_nothing_of_one_another(redis_url: str) -> None:
+    client = for_sessions(Reach(redis_url))
+    live, training = (Sessions(client, Vault([b"k" * 32]), mode=mode) for mode in ("live", "training"))
+    where = {mode.key("s", "ussd", "*111#", "one", "+6785550101") for mode in (live, training)}
+    assert len(where) == 2
+    mine = Keys(training.key("s", "ussd", "*111#", "one", "+6785550101"), training.key("d", "+6785550101"))
+    assert training.keep(mine, b"", [WORDS], 60)
+    theirs = Keys(live.key("s", "ussd", "*111#", "one", "+6785550101"), live.key("d", "+6785550101"))
+    assert live.load(theirs).session is None
+    client.close()
+
+
 def test_only_one_writes_over_a_version(sessions: Sessions) -> None:
     sessions.keep(KEYS, b"", ["first"], 60)
     version = sessions.load(KEYS).version
