@@ -171,7 +171,7 @@ def _moments(connection: Connection, ids: Sequence[str]) -> Iterable[tuple[str, 
 def bring_out(database: Database, country: str, quarter: str, shown: Collection[Figure]) -> bool:
     """Once and for all. What it was made of is deleted in the same step. False where it was out already."""
     key = {"quarter": quarter, "country": country}
-    rows = [key | {"sheet": sheet, "cell": cell, "number": count} for sheet, cell, count in shown]
+    rows = [{**key, "sheet": sheet, "cell": cell, "number": count} for sheet, cell, count in shown]
     f, q = t.figure.c, t.tally.c
     with database.write() as connection:
         database.take_turns(connection, f"figures {quarter} {country}")
