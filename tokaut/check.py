@@ -22,7 +22,8 @@ Found = dict[str, list[str]]  # what was looked at → what is wrong there, a se
 @click.option(
     "--country", metavar="ISO", help="Only this country, for example vu: what it needs before it can go live."
 )
-def check(country: str | None) -> None:
+@click.option("--worker", is_flag=True, help="Only what worker and clock read: no secrets of web or console.")
+def check(country: str | None, worker: bool) -> None:
     """Say everything that is wrong with this installation, and what to do about each.
 
     Looks at settings, country files, keys, the database, Redis and the folders, and changes nothing. Run it with the
@@ -32,30 +33,32 @@ def check(country: str | None) -> None:
     Example:  tokaut check
               TOKAUT_MODE=live tokaut check      what keeps this installation from going live
               tokaut check --country vu          what Vanuatu needs before it can go live
+              tokaut check --worker              as the account of worker and clock, which has no others' secrets
 
     Next: mend from the top, then run it again. When it is content, start the services: the Procfile names them.
     """
     harden()
     mode = checks.mode_of(os.environ)
-    found = look_at_files(os.environ, only=country)
+    found = look_at_files(os.environ, only=country, of_worker=worker)
     if not country:
-        found |= look_at_parts(os.environ)
+        found |= look_at_parts(os.environ, of_worker=worker)
     elif of := checks.one_country(checks.common_of(os.environ), country):
         click.echo("\n".join(explained(of, datetime.now(UTC).date())) + "\n")
     _print(found)
     if mode != "live":
-        _print_live(found, look_at_files({**os.environ, "TOKAUT_MODE": "live"}, only=country))
+        live = {**os.environ, "TOKAUT_MODE": "live"}
+        _print_live(found, look_at_files(live, only=country, of_worker=worker))
     if wrong := sum(_is_fault(line) for lines in found.values() for line in lines):
         click.echo(f"\n{wrong} to mend for {mode} mode. Then run `tokaut check` again.")
         raise SystemExit(1)
     click.echo(f"\nNothing is wrong for {mode} mode. What only people can check: docs/operating.md, going live.")
 
 
-def look_at_files(environ: Mapping[str, str], *, only: str | None = None) -> Found:
+def look_at_files(environ: Mapping[str, str], *, only: str | None = None, of_worker: bool = False) -> Found:
     """Settings and country files, as the mode wants them."""
     common, mode = checks.common_of(environ), checks.mode_of(environ)
     countries, unreadable = checks.read_countries(common, mode, only)
-    found: Found = {} if only else {"settings": list(checks.settings(environ))}
+    found: Found = {} if only else {"settings": list(checks.settings(environ, of_worker=of_worker))}
     if countries is None:
         return found | {"countries": list(unreadable)}
     if not only:
@@ -64,14 +67,15 @@ def look_at_files(environ: Mapping[str, str], *, only: str | None = None) -> Fou
     return found | {"countries": list(checks.countries(countries, mode, datetime.now(UTC).date()))}
 
 
-def look_at_parts(environ: Mapping[str, str]) -> Found:
+def look_at_parts(environ: Mapping[str, str], *, of_worker: bool = False) -> Found:
     """What stands on this machine, and what it is connected to."""
     common = checks.common_of(environ)
     countries, _ = checks.read_countries(common, "demo")
     own = collect([PepperFile], environ)[0]
+    of_web = {"phone pepper": list(checks.pepper(own[PepperFile])) if PepperFile in own else []}
     return {
         "keys": list(checks.keys(common.keys, checks.hotlines_of(countries) if countries else ())),
-        "phone pepper": list(checks.pepper(own[PepperFile])) if PepperFile in own else [],
+        **({} if of_worker else of_web),
         "database": list(checks.database(common, checks.mode_of(environ))),
         "redis": list(redis(common, live=checks.mode_of(environ) == "live")),
         "folders": list(checks.folders(common)),

@@ -6,7 +6,7 @@ import importlib
 import math
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import date
 from pathlib import Path
@@ -25,6 +25,8 @@ from workers import kinds
 from workers.assembly import means, no_way_to_text
 
 REDIS: Final = "REDIS_"
+IN: Final = ("gateway.channels",)
+OUT: Final = ("workers.senders",)
 MODES: Final[tuple[Mode, ...]] = ("live", "training", "demo")
 BACKUP_SECONDS: Final = 3600
 LITTLE_SPACE: Final = 1_000_000_000  # bytes; below it an operator has time to act
@@ -45,14 +47,15 @@ def mode_of(environ: Mapping[str, str]) -> Mode:
     return next((mode for mode in MODES if mode == wanted), "live")
 
 
-def settings(environ: Mapping[str, str]) -> Iterator[str]:
-    """Every setting of every process, and names that nothing reads."""
+def settings(environ: Mapping[str, str], *, of_worker: bool = False) -> Iterator[str]:
+    """Every setting of every process, or of worker and clock alone; and names that nothing reads."""
     channels = common_of(environ).channels
     for channel in channels:
         if not list(_classes_beside(channel)):
             yield f"CHANNELS names {channel}, and there is no such channel; look into gateway/channels"
-    beside = [cls for channel in channels for cls in _classes_beside(channel)]
-    yield from map(str, collect([*SHARED, *beside], environ)[1])
+    packages, shared = (OUT, (Common, Operator)) if of_worker else ((*IN, *OUT), SHARED)
+    beside = [cls for channel in channels for cls in _classes_beside(channel, packages)]
+    yield from map(str, collect([*shared, *beside], environ)[1])
 
 
 def hotlines_of(found: Countries) -> list[Hotline]:
@@ -178,9 +181,9 @@ def backup(common: Common, mode: Mode) -> Iterator[str]:
         yield f"{last} A dead disk would take what came since with it. Each 15 min: tokaut backup <folder>"
 
 
-def _classes_beside(channel: str) -> Iterator[type]:
+def _classes_beside(channel: str, packages: Sequence[str] = (*IN, *OUT)) -> Iterator[type]:
     """The settings that stand beside a channel's way in and its way out."""
-    for package in ("gateway.channels", "workers.senders"):
+    for package in packages:
         try:
             module = importlib.import_module(f"{package}.{channel}")
         except ModuleNotFoundError:

@@ -60,6 +60,20 @@ def test_nothing_is_wrong(tmp_path: Path, redis_url: str) -> None:
     assert result.exit_code == 0
 
 
+@pytest.mark.slow
+def test_as_worker_no_secret_of_another_is_asked_for(tmp_path: Path, redis_url: str) -> None:
+    others = ("_SESSION_KEY", "_STORE_KEY", "_CONSOLE_KEY", "_PEPPER_FILE", "_TOKEN")
+    settings = {name: value for name, value in good(tmp_path).items() if not name.endswith(others)}
+    (tmp_path / "pepper").unlink()
+    result = run(settings | {"REDIS_URL": redis_url}, "--worker")
+    assert "x " not in result.output
+    assert result.exit_code == 0
+    assert "TOKAUT_STORE_KEY is not set" in run(settings | {"REDIS_URL": redis_url}).output
+    for needed in ("AFRICASTALKING_API_KEY", "HOTLINE_VU_POLICE_SECRET"):
+        without = {name: value for name, value in settings.items() if name != needed}
+        assert f"{needed} is not set" in run(without, "--worker").output
+
+
 def test_all_faults_come_at_once_each_with_what_to_do(tmp_path: Path) -> None:
     settings = good(tmp_path)
     del settings["TOKAUT_STORE_KEY"], settings["HOTLINE_VU_POLICE_URL"]
