@@ -155,11 +155,10 @@ def _assemble(given: _Given) -> Parts:
     common, secrets, channels, database = given.common, given.secrets, given.channels, given.database
     metrics = Metrics()
     count = metrics.count
-    vault = Vault(secrets.store_key.reveal())
+    vault, brief = Vault(secrets.store_key.reveal()), Vault(secrets.session_key.reveal())
     spool = Spool(common.data / "spool", vault)
     hurry = Hurry(connections.for_queue(common.queue_redis, QUEUE_SECONDS))
-    sealed = Vault(secrets.session_key.reveal())
-    kept = Sessions(connections.for_sessions(common.session_redis), sealed, count, mode=common.mode)
+    kept = Sessions(connections.for_sessions(common.session_redis), brief, count, mode=common.mode)
     sealer = Sealer(given.keys, common.mode)
     filer = Filer(database=database, spool=spool, vault=vault, sealer=sealer, hurry=hurry, count=count)
     names = {hotline.id: hotline.screen_name for one in given.countries for hotline in one.hotlines.values()}
