@@ -117,4 +117,4 @@ class Nudger:
         """Empty where the country has no code to dial."""
         code = next((code.code for code in country.codes if code.channel == "ussd"), "")
         catalogue = self.catalogues.get(str(report.get("language", "")), PLAIN)
-        return catalogue.say(SENTENCE).format(ussd=code) if code else ""
+        return catalogue.say(SENTENCE).replace("{ussd}", code) if code else ""

@@ -35,7 +35,7 @@ def test_a_report_is_accepted(desk: Desk, database: Database, report: str) -> No
     whole = rows(database, t.report)[0]
     assert (whole.state, whole.desk) == ("accepted", HOTLINE)
     audit = [(row.actor, row.act, row.object_id) for row in rows(database, t.audit) if row.actor.startswith("staff")]
-    assert audit == [(f"staff:{HOTLINE}/call-back", "accepted", of(database, report, HOTLINE).delivery_id)]
+    assert audit == [(f"staff:{HOTLINE}/call_back", "accepted", of(database, report, HOTLINE).delivery_id)]
 
 
 @pytest.mark.parametrize("before", ["none", *STATES])

@@ -27,7 +27,7 @@ def report(desk: Desk) -> str:
 
 
 def step(report: str, to: str, hotline: str = ONE, **more: Any) -> Step:
-    return Step(hotline, report, to, f"staff:{hotline}/call-back", **more)
+    return Step(hotline, report, to, f"staff:{hotline}/call_back", **more)
 
 
 def rows(desk: Desk, table: Any) -> list[Any]:
@@ -64,7 +64,7 @@ def test_all_of_it_or_nothing(desk: Desk, report: str) -> None:
     note = Note("n" * 36, report, ONE, "reason", "k" * 16, b"w", b"s")
     taking.take(desk.database, step(report, "rejected", answer=answer, notes=(note,), call_key=KEY))
     assert [row.hotline for row in rows(desk, t.answer)] == [ONE]
-    assert [(row.kind, row.actor) for row in rows(desk, t.note)] == [("reason", f"staff:{ONE}/call-back")]
+    assert [(row.kind, row.actor) for row in rows(desk, t.note)] == [("reason", f"staff:{ONE}/call_back")]
     with pytest.raises(NotAllowed):
         taking.take(desk.database, step(report, "closed", answer=answer, call_key=b"x" * 32))
     assert [row.call_key for row in rows(desk, t.callback)] == [KEY]
