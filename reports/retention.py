@@ -1,4 +1,4 @@
-"""How long what is kept for, and why. Pure; `reports/store/purging.py` says the same in SQL, and a test compares them.
+"""How long what is kept for, and why. `reports/store/ripeness.py` says it in SQL; a test compares it with Python.
 
 Nothing that is undelivered, parked or waits for a person is ever purged, in any mode; nor what a person holds.
 """
@@ -20,7 +20,6 @@ WARN_BEFORE: Final = 30  # days, of what nobody ever closed
 HOLD_WARN_BEFORE: Final = 14
 LONGEST_HOLD: Final = 731
 READ_HERE: Final = frozenset({"console", "email", "sms_alert"})  # kinds whose staff read the copy that lies here
-LEAVES: Final = frozenset({"webhook", "primero"})  # kinds that keep a copy of their own
 
 
 class Rule(NamedTuple):
@@ -100,36 +99,3 @@ def policy(countries: Iterable[Country]) -> Policy:
         if hotline.delivery in READ_HERE
     }
     return Policy({land.iso: land.retention for land in lands}, here)
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """Of one report. `given`: hotlines that have got it and have not handed it back."""
-
-    mode: str
-    country: str
-    created_at: int
-    happened_at: int  # the last thing of any kind
-    said_at: int  # what the reporter last wrote by My report; 0: nothing
-    closed_at: int | None
-    given: tuple[str, ...]
-    waits: bool  # something of it is undelivered, parked, refused, not filed yet, or it needs a person
-    held: bool
-
-
-def rule_for(facts: Facts, policy: Policy, now: int) -> str | None:
-    """By which rule the report goes now; None where it stays."""
-    if facts.waits or facts.held:
-        return None
-    if facts.mode != "live":
-        return _if(REHEARSED.name, facts.created_at + REHEARSED.days * DAY <= now)
-    periods = policy.of(facts.country)
-    if facts.closed_at is None:
-        return _if(SILENT.name, facts.happened_at + periods.silent_days * DAY <= now)
-    days = max((policy.here.get(one, periods.closed_days) for one in facts.given), default=periods.closed_days)
-    name = CLOSED.name if days == periods.closed_days else HERE.name
-    return _if(name, max(facts.closed_at, facts.said_at) + days * DAY <= now)
-
-
-def _if(name: str, holds: bool) -> str | None:
-    return name if holds else None

@@ -26,7 +26,6 @@ OF_A_REPORT: Final[tuple[Table, ...]] = (
     *(t.route, t.report_body, t.delivery, t.report),
 )
 OF_A_DELIVERY: Final[tuple[Table, ...]] = (t.page,)  # they name its delivery alone
-STAYS: Final[tuple[Table, ...]] = (t.purged, t.receipt)  # what a purge leaves
 
 Rules = Mapping[str, str]  # report_id → rule
 

@@ -11,10 +11,11 @@ from typing import Any
 
 from sqlalchemy import Table, insert
 
-from reports.retention import DAY, Facts
+from reports.retention import DAY
 from reports.store import tables as t
 from reports.store.database import Database
 from reports.store.filing import new_id
+from tests.retention.rules import Facts
 
 DESK, CONSOLE, POLICE = "vu-desk", "vu-console", "vu-police"
 TOGETHER = 2_000  # reports of one transaction

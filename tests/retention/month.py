@@ -20,12 +20,13 @@ from rich.progress import Progress
 from sqlalchemy import func, select, text
 
 from reports.migrations import upgrade
-from reports.retention import DAY, Facts, Policy, rule_for
+from reports.retention import DAY, Policy
 from reports.store import compacting, purging
 from reports.store import tables as t
 from reports.store.database import Database
 from reports.store.purging import STEP, Purge
 from tests.retention.made import CONSOLE, POLICE, Fate, Leg, Made, make, write
+from tests.retention.rules import Facts, rule_for
 from tests.support.postgres import Postgres, binaries
 
 POLICY = Policy(here={CONSOLE: 365})

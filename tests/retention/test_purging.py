@@ -13,12 +13,13 @@ from reports.store import mailboxes, purging
 from reports.store import tables as t
 from reports.store.database import Away, Database
 from reports.store.mailboxes import Letter
-from reports.store.purging import OF_A_DELIVERY, OF_A_REPORT, STAYS, Purge
+from reports.store.purging import OF_A_DELIVERY, OF_A_REPORT, Purge
 from tests.retention.made import CONSOLE, DESK, Fate, Leg, make, write
 
 pytestmark = [pytest.mark.rule("S-28")]
 
 POLICY = Policy(here={CONSOLE: 365})
+STAYS = (t.purged, t.receipt)  # what a purge leaves
 OLD = Fate(399, closed=91, said=92, answered=95)
 
 

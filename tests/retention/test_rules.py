@@ -7,12 +7,14 @@ from random import Random
 import pytest
 from sqlalchemy import select
 
-from reports.retention import Periods, Policy, rule_for
+from reports.retention import READ_HERE, Periods, Policy
 from reports.store import purging
 from reports.store import tables as t
 from reports.store.database import Database
 from reports.store.purging import Purge
 from tests.retention.made import CONSOLE, DESK, Fate, Leg, fate, make, write
+from tests.retention.rules import rule_for
+from workers.kinds import kinds
 
 pytestmark = [pytest.mark.rule("S-28")]
 
@@ -89,3 +91,9 @@ def test_with_no_period_at_all_what_waits_stays(state: str, database: Database) 
     Purge(database, Policy(here={DESK: 1}), now, "clock").step()
     with database.read() as connection:
         assert connection.execute(select(t.report.c.report_id)).scalars().all() == [report.report_id]
+
+
+def test_each_kind_of_hotline_reads_here_or_has_a_copy_of_its_own() -> None:
+    """A new kind says which: what nobody else has is kept for as long as its staff need it."""
+    has_its_own = {"webhook", "primero"}
+    assert READ_HERE | has_its_own == set(kinds())

@@ -1,0 +1,40 @@
+"""The rules once more, in Python, one report at a time: what SQL finds ripe is compared with this."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reports.retention import CLOSED, DAY, HERE, REHEARSED, SILENT, Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Of one report. `given`: hotlines that have got it and have not handed it back."""
+
+    mode: str
+    country: str
+    created_at: int
+    happened_at: int  # the last thing of any kind
+    said_at: int  # what the reporter last wrote by My report; 0: nothing
+    closed_at: int | None
+    given: tuple[str, ...]
+    waits: bool  # something of it is undelivered, parked, refused, not filed yet, or it needs a person
+    held: bool
+
+
+def rule_for(facts: Facts, policy: Policy, now: int) -> str | None:
+    """By which rule the report goes now; None where it stays."""
+    if facts.waits or facts.held:
+        return None
+    if facts.mode != "live":
+        return _if(REHEARSED.name, facts.created_at + REHEARSED.days * DAY <= now)
+    periods = policy.of(facts.country)
+    if facts.closed_at is None:
+        return _if(SILENT.name, facts.happened_at + periods.silent_days * DAY <= now)
+    days = max((policy.here.get(one, periods.closed_days) for one in facts.given), default=periods.closed_days)
+    name = CLOSED.name if days == periods.closed_days else HERE.name
+    return _if(name, max(facts.closed_at, facts.said_at) + days * DAY <= now)
+
+
+def _if(name: str, holds: bool) -> str | None:
+    return name if holds else None
