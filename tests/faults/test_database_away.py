@@ -54,7 +54,6 @@ def files_no_larger_than(city: City, size: int) -> Iterator[None]:
 
 
 @pytest.mark.rule("F17")
-@pytest.mark.rule("F17")
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_sent_by_the_spool_while_the_database_is_locked(city: City, channel: str) -> None:
     """F17"""
@@ -105,7 +104,6 @@ def test_words_added_before_the_spool_was_emptied_come_too(city: City) -> None:
 
 
 @pytest.mark.rule("F18")
-@pytest.mark.rule("F18")
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_sent_by_the_spool_while_the_disk_of_the_database_is_full(city: City, channel: str) -> None:
     """F18"""
@@ -117,8 +115,6 @@ def test_sent_by_the_spool_while_the_disk_of_the_database_is_full(city: City, ch
     comes_once(city, phone.phone)
 
 
-@pytest.mark.rule("F19")
-@pytest.mark.rule("F20")
 @pytest.mark.rule("F19")
 @pytest.mark.rule("F20")
 @pytest.mark.parametrize("channel", CHANNELS)

@@ -41,7 +41,6 @@ def new(city: City, before: int, count: int) -> list[dict[str, Any]]:
 
 
 @pytest.mark.rule("F27")
-@pytest.mark.rule("F27")
 @pytest.mark.rule("S-12")
 def test_danger_now_and_the_line_dropped(city: City) -> None:
     """F27: heard after two minutes, once, as what it is; who dials again completes the same report."""

@@ -62,7 +62,6 @@ def dialled(city: City, number: str = "") -> AfricasTalking:
 
 
 @pytest.mark.rule("F2")
-@pytest.mark.rule("F2")
 def test_web_killed_between_the_commit_and_the_answer(city: City) -> None:
     """F2: the repeat is answered with Sent and the code that the report has."""
     for _ in range(TRIES):
@@ -88,8 +87,6 @@ def say_my_report(phone: AfricasTalking, code: str, pin: str) -> str:
     return walk(phone, ("3", code, pin)).text
 
 
-@pytest.mark.rule("F2")
-@pytest.mark.rule("F11")
 @pytest.mark.rule("F2")
 @pytest.mark.rule("F11")
 def test_web_killed_at_that_moment_and_redis_emptied(city: City) -> None:
@@ -131,7 +128,6 @@ def test_redis_killed_between_the_commit_and_the_keeping(city: City) -> None:
 
 
 @pytest.mark.rule("F3")
-@pytest.mark.rule("F3")
 def test_the_master_killed_and_started_again_while_a_call_goes_on(city: City) -> None:
     """F3"""
     phone = dialled(city)
@@ -160,8 +156,6 @@ def test_web_finishes_what_is_in_hand_when_it_is_told_to_stop(city: City) -> Non
 
 @pytest.mark.rule("F4")
 @pytest.mark.rule("F7")
-@pytest.mark.rule("F4")
-@pytest.mark.rule("F7")
 @pytest.mark.parametrize("name", ["urgent", "standard", "clock"])
 def test_a_report_comes_while_one_of_those_who_bring_it_is_down(city: City, name: str) -> None:
     """F4, F7: what the queue does not bring, the clock does; what the clock does not, the queue does."""
@@ -171,7 +165,6 @@ def test_a_report_comes_while_one_of_those_who_bring_it_is_down(city: City, name
         comes_once(city, phone.phone)
 
 
-@pytest.mark.rule("F7")
 @pytest.mark.rule("F7")
 def test_a_clock_that_was_frozen_finds_another_at_its_work(city: City) -> None:
     """F7: two clocks, one that leads; what was dropped in danger comes once."""

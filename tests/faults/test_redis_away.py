@@ -59,8 +59,6 @@ def test_the_home_screen_comes_with_its_number(city: City, how: str) -> None:
 
 @pytest.mark.rule("F9")
 @pytest.mark.rule("F10")
-@pytest.mark.rule("F9")
-@pytest.mark.rule("F10")
 @pytest.mark.parametrize("how", ["away", "frozen"])
 @pytest.mark.parametrize("begun", [0, 3])
 def test_a_call_that_brings_its_whole_path_goes_on_to_sent(city: City, how: str, begun: int) -> None:
@@ -165,7 +163,6 @@ def test_words_added_while_redis_and_the_database_are_away(city: City) -> None:
     assert of(city, phone.phone)[1]["data"]["narrative"] == "they wait at the gate"
 
 
-@pytest.mark.rule("F11")
 @pytest.mark.rule("F11")
 @pytest.mark.parametrize("after", [0, 3, len(TO_SEND)])
 def test_redis_emptied_in_mid_walk(city: City, after: int) -> None:
