@@ -16,6 +16,7 @@ LAST = (*CATEGORIES[-1:], LATER, NOT_TOLD)
 ANSWERED = tuple(f"{priority} {how}" for priority in IN_TIME for how in ("in time", "late"))
 FIRST = (*CATEGORIES[:-1], *AGES, "ussd", "sms", "simulator", *BY, *PAYMENTS, *ANSWERED)
 STEPS_SHOWN = (*USES[:2], *WAY[1:], *USES[2:])
+ORDINALS = ("First", "Second", "Third", "Fourth")
 ORDER = {cell: at for at, cell in enumerate((*FIRST, *STEPS_SHOWN, *LAST))}
 
 
@@ -44,6 +45,19 @@ class Quarter:
 
     def sheet(self, name: str) -> Sheet | None:
         return next((one for one in self.sheets if one.name == name), None)
+
+    @property
+    def year(self) -> str:
+        return self.name.partition("-Q")[0]
+
+    @property
+    def ordinal(self) -> str:
+        return ORDINALS[int(self.name.partition("-Q")[2]) - 1]
+
+    @property
+    def shown(self) -> tuple[Sheet, ...]:
+        """What stands under the quarter: the months stand above all of them, and one cell alone says nothing."""
+        return tuple(one for one in self.sheets if one.name == "sent" or (one.name != "month" and len(one.rows) > 1))
 
 
 def quarters(figures: Iterable[Out], languages: Mapping[str, str]) -> list[Quarter]:
@@ -82,11 +96,12 @@ def figure(sheet: Sheet) -> str:
     note = f"<p>{escape(NOTES[sheet.name])}</p>" if sheet.name in NOTES else ""
     return (
         f'<figure id="{sheet.id}"><figcaption>{escape(sheet.title)}</figcaption>\n'
-        f"{_drawn(sheet)}\n{note}{table(sheet.title, sheet.rows)}</figure>"
+        f"{drawn(sheet)}\n{note}{table(sheet.title, sheet.rows)}</figure>"
     )
 
 
-def _drawn(sheet: Sheet) -> str:
+def drawn(sheet: Sheet) -> str:
+    """Its chart."""
     if sheet.name == "month":
         return charts.columns(sheet.id, sheet.title, sheet.rows)
     return charts.bars(sheet.id, sheet.title, sheet.rows, whole=100 if sheet.name in PER_CENT else 0)

@@ -11,8 +11,8 @@ from datetime import date, timedelta
 
 from reports.country import Country
 from reports.hotline import Hotline, Number, Sourced, is_old
+from reports.tongues import called
 from tokaut.coverage import Words
-from tokaut.tongues import called
 
 EXAMPLE = "an example"  # so the shipped files mark a code that no network has given
 A_TEST = timedelta(days=7)

@@ -19,12 +19,12 @@ from flows.catalogue_lint import all_faults
 from flows.catalogues import ENGLISH, Catalogue, load
 from reports.country import SHIPPED, Countries, Country, load_all
 from reports.hardening import harden
+from reports.tongues import called
 from tokaut.coverage import LOCALES, Line, Words, words_of
 from tokaut.coverage import lines as lines_of
 from tokaut.plain import Plain
 from tokaut.reading import Reading, fields_of, readings, small_words, version
 from tokaut.sheet import page
-from tokaut.tongues import called
 
 FLOWS = Path(parse.__file__).parent
 WIDTH = 118  # where it is no terminal that shows it

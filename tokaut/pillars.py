@@ -14,8 +14,8 @@ from typing import Literal
 from reports.country import Country
 from reports.hotline import Hotline, Sourced
 from reports.law import CRITERIA
+from reports.tongues import called
 from tokaut.going_live import EXAMPLE
-from tokaut.tongues import called
 
 Stand = Literal["there", "part", "none", "unknown"]
 STANDS: Mapping[Stand, str] = {"there": "there", "part": "in part", "none": "not there", "unknown": "not known"}

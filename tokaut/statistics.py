@@ -8,17 +8,17 @@ from pathlib import Path
 
 import click
 
-from reports import country, spreadsheet
+from reports import country
 from reports.country import SHIPPED, Countries
+from reports.statistics_csv import payments_csv, reports_csv
 from reports.statistics_sheets import Quarter, quarters
-from reports.statistics_words import CELLS
 from reports.store import figures, orders
 from reports.store.figures import Out
+from reports.tongues import NAMES
 from tokaut.opened import opened
 from tokaut.plain import Plain
 from tokaut.statistics_example import example
 from tokaut.statistics_page import page
-from tokaut.tongues import NAMES
 
 EXAMPLE = "EXAMPLE. Every number on this page is made up."
 OF_COUNTRY = click.option(
@@ -76,8 +76,8 @@ def export(folder: Path, isos: Sequence[str], made_up: bool) -> None:
     made_on = f"Made on {time.strftime('%Y-%m-%d', time.gmtime())} by Tokaut"
     files = {
         "index.html": page(there, _names(), made_on=made_on, mark=EXAMPLE if made_up else ""),
-        "reports.csv": _csv(there),
-        "payments.csv": _payments(there),
+        "reports.csv": reports_csv(there),
+        "payments.csv": payments_csv(there),
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -110,29 +110,3 @@ def _as_text(quarter: Quarter) -> str:
         lines += ["", f"  {sheet.title}"]
         lines += [f"    {label:<34} {'not shown' if number is None else number:>9}" for label, number in sheet.rows]
     return "\n".join(lines)
-
-
-def _csv(there: Sequence[Quarter]) -> str:
-    head = ("country", "quarter", "table", "cell", "words", "reports")
-    rows = [
-        (one.country, one.name, sheet.name, cell, label, _number(number))
-        for one in there
-        for sheet in one.sheets
-        for cell, (label, number) in zip(sheet.cells, sheet.rows, strict=True)
-    ]
-    totals = [(one.country, one.name, "total", "reports", "All reports", _number(one.total)) for one in there]
-    return spreadsheet.as_csv(head, sorted([*totals, *rows], key=lambda row: (row[0], row[1])))
-
-
-def _payments(there: Sequence[Quarter]) -> str:
-    rows = [
-        (one.country, one.name, cell, CELLS[cell], _number(number))
-        for one in there
-        if (sheet := one.sheet("payment"))
-        for cell, (_, number) in zip(sheet.cells, sheet.rows, strict=True)
-    ]
-    return spreadsheet.as_csv(("country", "quarter", "payment", "words", "reports"), rows)
-
-
-def _number(number: int | None) -> str:
-    return "not shown" if number is None else str(number)

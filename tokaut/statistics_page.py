@@ -12,7 +12,6 @@ from reports.small_numbers import K
 from reports.statistics_sheets import Quarter, figure, months, table
 
 CSS = Path(__file__).with_name("statistics.css")
-ORDINAL = ("", "first", "second", "third", "fourth")
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="referrer" content="no-referrer"><title>{title}</title>
@@ -65,16 +64,11 @@ def _country(name: str, quarters: Sequence[Quarter]) -> Iterator[str]:
 
 
 def _title(quarter: Quarter) -> str:
-    year, number = quarter.name.split("-Q")
     total = f"fewer than {K} reports" if quarter.total is None else f"{quarter.total:,} reports"
-    return f"{ORDINAL[int(number)].capitalize()} quarter of {year}: {total}"
+    return f"{quarter.ordinal} quarter of {quarter.year}: {total}"
 
 
 def _quarter(quarter: Quarter) -> Iterator[str]:
     yield '<div class="sheets">'
-    yield from (
-        figure(sheet)
-        for sheet in quarter.sheets
-        if sheet.name == "sent" or (sheet.name != "month" and len(sheet.rows) > 1)
-    )
+    yield from map(figure, quarter.shown)
     yield "</div>"

@@ -29,6 +29,8 @@ ROWS: Mapping[str, tuple[str, ...]] = {
     **{f"POST /reports/<report_id>/{act}": READERS for act in ACTS},
     "POST /reports/<report_id>/away": (LEAD,),
     "GET /audit": (LEAD, AUDITOR),
+    "GET /statistics": (LEAD, AUDITOR),
+    "POST /statistics/export": (LEAD, AUDITOR),
     "GET /people": (LEAD,),
     "POST /people/invite": (LEAD,),
     "POST /people/<staff_id>/role": (LEAD,),

@@ -11,8 +11,8 @@ import locales
 from flows.catalogues import load
 from reports.country import SHIPPED, Country, load_all
 from reports.law import CRITERIA
+from reports.tongues import called
 from tokaut.going_live import steps
-from tokaut.tongues import called
 
 LAW = {"yes": "yes", "yes_2014": "yes in 2014", "not": "not in {}", "unknown": "not known"}
 

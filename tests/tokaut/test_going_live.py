@@ -12,12 +12,12 @@ from click.testing import CliRunner
 
 from reports.country import SHIPPED, Country, load_all
 from reports.law import Law
+from reports.tongues import NAMES
 from tests.reports.lands import ready
 from tokaut.__main__ import main
 from tokaut.check_country import explained
 from tokaut.coverage import Words
 from tokaut.going_live import Step, steps
-from tokaut.tongues import NAMES
 
 TODAY = date(2026, 11, 25)
 ALL = {one.iso: one for one in load_all(sorted(path.stem for path in SHIPPED.glob("*.toml")), "demo")}
