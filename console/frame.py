@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -26,6 +27,7 @@ HANDLING = {
     "rejected": "handed on",
     "closed": "closed",
 }
+BRACES = re.compile(r"\{([a-z]+)\}")
 MACHINES = ("/hotlines/", "/healthz")  # what no person opens
 TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 
@@ -48,6 +50,7 @@ def attach(app: Flask, mode: str, countries: Countries, languages: Mapping[str, 
             "at": lambda when, hotline: when_said(when, zones.get(hotline)),
             "lasting": lasting,
             "dead": dead,
+            "filled": filled,
             "handling_said": HANDLING,
         }
 
@@ -63,6 +66,11 @@ def attach(app: Flask, mode: str, countries: Countries, languages: Mapping[str, 
         app.register_error_handler(code, _refused)
     for fault in (Away, Busy):
         app.register_error_handler(fault, lambda _: page("fault.html", 503, kind=503))
+
+
+def filled(words: str, fields: Mapping[str, str]) -> str:
+    """By name, from a fixed set; what fills them is never looked into."""
+    return BRACES.sub(lambda found: fields.get(found[1], found[0]), words)
 
 
 def lasting(minutes: int) -> str:

@@ -11,6 +11,7 @@ from werkzeug.exceptions import BadRequest
 from console import cookies, passwords
 from console.answers import page, to
 from console.doors import EVERYBODY, Door, Doors, Visitor
+from console.joining import NOT_THE_SAME
 from reports.store import accounts, desk_sessions
 
 
@@ -51,7 +52,7 @@ def _password(doors: Doors, me: Visitor) -> Response:
     password = me.form.get("password", "")
     wrong = passwords.fault(password, (me.account.name, me.account.hotline))
     if not wrong and password != me.form.get("again"):
-        wrong = "The two passwords are not the same."
+        wrong = NOT_THE_SAME
     if wrong:
         return _page(doors, me, wrong)
     accounts.set_password(doors.database, me.account, passwords.hashed(password))

@@ -13,6 +13,10 @@ from zxcvbn import zxcvbn
 
 SHORTEST, LONGEST = 12, 128
 LOOKED_AT = 72  # characters that are compared with common words; the check takes long over more
+TOO_SHORT = "Take at least 12 characters; four words that have nothing to do with each other are good."
+TOO_LONG = "Take at most 128 characters."
+EASY = "This is easy to guess. Take four words that have nothing to do with each other, nor with your work."
+FAULTS = (TOO_SHORT, TOO_LONG, EASY)
 STRONG = 4  # of 4, as zxcvbn counts: more than 10,000,000,000 guesses by somebody who knows what people choose
 AT_ONCE = 2  # each takes 64 MiB
 
@@ -33,13 +37,13 @@ _NOBODYS = _HASHER.hash("of nobody: so that an unknown name takes as long as a k
 def fault(password: str, own: Iterable[str]) -> str:
     """Why it cannot be taken, as a sentence of the catalogue; empty where it can. `own`: words that belong to it."""
     if len(password) < SHORTEST:
-        return "Take at least 12 characters; four words that have nothing to do with each other are good."
+        return TOO_SHORT
     if len(password) > LONGEST:
-        return "Take at most 128 characters."
+        return TOO_LONG
     whole = (*own, *OURS)
     words = [*whole, *(part for one in whole for part in one.replace("-", " ").split())]
     if zxcvbn(_plain(password)[:LOOKED_AT], user_inputs=words)["score"] < STRONG:
-        return "This is easy to guess. Take four words that have nothing to do with each other, nor with your work."
+        return EASY
     return ""
 
 

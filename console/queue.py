@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from flask import Response, request
 from werkzeug.exceptions import BadRequest
@@ -23,6 +24,12 @@ HANDLING: Mapping[str, tuple[str, ...]] = {
     "new": ("none",),
     "taken": ("accepted", "in_progress"),
     "closed": ("closed", "rejected"),
+}
+STATES = {
+    "open": "open",
+    "new": "nobody has it yet",
+    "taken": "somebody has it",
+    "closed": "closed or handed on",
 }
 PRIORITIES = ("P1", "P2", "P3", "P4")
 LOOKED_THROUGH = 2000  # rows whose heads are opened to find a category or a place
@@ -66,13 +73,13 @@ class Queue:
             return page("operator.html", me=me)
         asked = _asked()
         categories = [(code, self._labels.of("category", code)) for code in self._labels.values("category")]
-        return page("queue.html", me=me, asked=asked, categories=categories, **self._found(me, asked))
+        return page("queue.html", me=me, asked=asked, categories=categories, states=STATES, **self._found(me, asked))
 
     def _rows(self, me: Visitor) -> Response:
         asked = _asked()
         return page("rows.html", me=me, asked=asked, **self._found(me, asked))
 
-    def _found(self, me: Visitor, asked: Asked) -> dict[str, object]:
+    def _found(self, me: Visitor, asked: Asked) -> dict[str, Any]:
         now, wanted = self._doors.database.now(), _wanted(asked)
         by_head = bool(asked.category or asked.place)
         if by_head:

@@ -29,7 +29,7 @@ OUTCOMES = {
     "could_not_reach": "could not reach",
     "none_came": "more needed, none came",
     "no_child_in_need": "no child in need",
-    "hoax": "hoax (a second person has to say so, too)",
+    "hoax": "hoax (needs a second person)",
 }
 
 

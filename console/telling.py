@@ -14,6 +14,17 @@ from reports.reasons import FLAGS, REASONS
 PLACEHOLDER = re.compile(r"\{[a-z_]+\}")
 SCHEME = re.compile(r"\b(https?|ftp)://", re.IGNORECASE)
 CARD = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
+NO_CONTACT = "Do not contact the reporter. A message under My report is the only way."
+ONLY = "Only from {from} to {to} ({zone}): at other times others may see the phone."
+LEFT_OUT = "The reporter left out {who}: do not pass it on to them."
+FACTS = ("Danger", "Place", "About", "Age", "Told by", "Contact", "Language", "By")
+MORE = (
+    "From the same phone in 24 hours",
+    "Pictures or files that nobody opened",
+    "Links, written so that nothing opens them",
+    *("Their own words", "Without being asked", "Added later"),
+)
+SENTENCES = (NO_CONTACT, ONLY, LEFT_OUT, *FACTS, *MORE)
 ROLES = {"child": "a child", "family": "family", "professional": "works with children", "community": "community"}
 
 
@@ -26,14 +37,14 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """`may_not`: what is not to be done with it. `facts`: (what, answer), the most needed first. `why`: reasons in
-    sentences. `words`: (what they are, when, text), as typed but that card numbers are masked and nothing can be
-    opened."""
+    """`may_not`: what is not to be done with it, each with what fills its braces. `facts`: (what, answer), the most
+    needed first. `why`: reasons in sentences. `words`: (what they are, when, text), as typed but that nothing in them
+    can be opened."""
 
     title: str
     priority: str
     flags: tuple[str, ...]
-    may_not: tuple[str, ...]
+    may_not: tuple[tuple[str, Mapping[str, str]], ...]
     facts: tuple[tuple[str, str], ...]
     why: tuple[str, ...]
     words: tuple[tuple[str, str, str], ...]
@@ -86,15 +97,15 @@ def told(data: Mapping[str, Any], labels: Labels) -> Told:
     )
 
 
-def _may_not(data: Mapping[str, Any]) -> Iterator[str]:
+def _may_not(data: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, str]]]:
     contact = data["contact"]
     if not contact["allowed"]:
-        yield "Do not contact the reporter. A message under My report is the only way."
+        yield NO_CONTACT, {}
     elif contact["safe_hours"]:
         hours = contact["safe_hours"]
-        yield f"Only from {hours['from']} to {hours['to']} ({hours['tz']}): at other times others may see the phone."
+        yield ONLY, {"from": hours["from"], "to": hours["to"], "zone": hours["tz"]}
     if data["routing"]["avoid"]:
-        yield f"The reporter left out {', '.join(data['routing']['avoid'])}: do not pass it on to them."
+        yield LEFT_OUT, {"who": ", ".join(data["routing"]["avoid"])}
 
 
 def _facts(data: Mapping[str, Any], labels: Labels) -> Iterator[tuple[str, str]]:

@@ -14,6 +14,7 @@ from reports.country import CountryError, load_all
 from reports.hardening import harden
 from reports.settings import Common, Mode, SettingError
 from reports.settings import load_all as load_settings
+from tokaut import demo_staff
 from tokaut.caller import Caller, NotAScreen
 from tokaut.demo_call_back import call_back
 from tokaut.demo_folder import DemoFolder, Taken
@@ -37,7 +38,7 @@ The report is at the hotline. Everything stays up; Ctrl-C stops it all.
 
   phone      {phone}     two phones to try, in a browser on this machine
   web        {web}     also /healthz, /readyz, /metrics
-  console    {console}     hotlines call back here
+  console    {console}     staff read and answer here, and hotlines call back; console_login is in the secrets
   hotline    {hotline}
   received   {received}     what the hotline has taken, a line a delivery
   secrets    {told}     of this demo, for scripts
@@ -109,7 +110,7 @@ def _run(common: Common, *, once: bool, port: int) -> None:
         try:
             click.echo(STARTING)
             start(processes, made)
-            folder.tell(_told(made, _phone(made, common)))
+            folder.tell(_told(made, _phone(made, common), demo_staff.make(made.settings)))
             watch = Watch(processes, Received(folder.received))
             with closing(Caller(made.where.web, made.secrets.africastalking, phone=PHONE, dials=DIALS)) as caller:
                 created = play(caller, watch, READING / (6 if once else 1))
@@ -138,13 +139,13 @@ def _stay(watch: Watch, made: Plan, phone: str | None) -> None:
         click.echo("\nStopping.")
 
 
-def _told(made: Plan, phone: str | None) -> dict[str, Any]:
+def _told(made: Plan, phone: str | None, login: dict[str, str] | None) -> dict[str, Any]:
     """What demo.json says; a key is null until its part exists."""
     return {
         "web": made.where.web,
         "phone": phone,
         "console": made.where.console,
-        "console_login": None,
+        "console_login": login,
         "hotline": made.where.hotline,
         "received": str(made.folder.received.absolute()),
         "tokens": {name: getattr(made.secrets, name) for name in ("africastalking", "kannel", "ussd")},

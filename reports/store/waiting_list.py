@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, select
+from sqlalchemy import ColumnElement, Select, Subquery, and_, exists, func, select
 
 from reports.clocks import CLOCKS, OVERDUE
 from reports.store import tables as t
@@ -62,13 +62,15 @@ def urgent(database: Database, account: Account) -> int:
 
 def listed(database: Database, account: Account, wanted: Wanted, most: int = PAGE) -> tuple[list[Row], bool]:
     """The most urgent first, then the oldest; and whether there are more."""
-    d = t.delivery.c
-    query = _rows(account).where(d.handling.in_(wanted.handling))
+    d, h = t.delivery.c, t.holding.c
+    page = select(d.delivery_id).where(_given(account), d.handling.in_(wanted.handling))
     if wanted.priority:
-        query = query.where(d.priority == wanted.priority)
+        page = page.where(d.priority == wanted.priority)
     if wanted.mine:
-        query = query.where(t.holding.c.holder == account.name)
-    query = query.order_by(d.priority, d.created_at, d.delivery_id).offset(wanted.after).limit(most + 1)
+        page = page.where(exists().where(h.report_id == d.report_id, h.hotline == d.hotline, h.holder == account.name))
+    # First which rows, by the index alone; then all that is said of these few.
+    page = page.order_by(d.priority, d.created_at, d.delivery_id).offset(wanted.after).limit(most + 1)
+    query = _rows(page.subquery()).order_by(d.priority, d.created_at, d.delivery_id)
     with looking_as(database, account.hotline) as connection:
         rows = [_row(one) for one in connection.execute(query)]
     return rows[:most], len(rows) > most
@@ -81,7 +83,7 @@ def _given(account: Account) -> ColumnElement[bool]:
     return and_(d.hotline == account.hotline, d.type.in_(REPORTS), d.state != "cancelled", ~away)
 
 
-def _rows(account: Account) -> Select[Any]:
+def _rows(page: Subquery) -> Select[Any]:
     d, r, h, b = t.delivery.c, t.report.c, t.holding.c, t.report_body.c
     later = t.delivery.alias("later").c
     news = exists().where(
@@ -100,7 +102,7 @@ def _rows(account: Account) -> Select[Any]:
     query = query.join_from(t.delivery, t.report, r.report_id == d.report_id)
     query = query.outerjoin(t.holding, and_(h.report_id == d.report_id, h.hotline == d.hotline))
     body = and_(b.report_id == d.report_id, b.recipient == d.hotline, b.revision == d.revision)
-    return query.outerjoin(t.report_body, body).where(_given(account))
+    return query.outerjoin(t.report_body, body).join(page, page.c.delivery_id == d.delivery_id)
 
 
 def _row(one: Any) -> Row:

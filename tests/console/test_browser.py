@@ -80,6 +80,7 @@ class House:
         handset = self.town.ussd_phone("simulator", phone)
         screens = [handset.dial().text]
         screens += [handset.type(reply).text for reply in (*REPLIES, "1", SENTENCE)]
+        handset.line_gone()
         return screens
 
 
@@ -136,6 +137,11 @@ def log_in(house: House, page: Any, name: str) -> None:
     page.get_by_role("heading", name=re.compile("Reports")).wait_for()
 
 
+def load(page: Any) -> str:
+    page.reload()
+    return str(page.locator("main").inner_text())
+
+
 def looked_at(page: Any, name: str, width: int, folder: Path) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     found = axe.run(page).response["violations"]
@@ -163,7 +169,8 @@ def test_from_the_invitation_to_the_answer_on_the_phone(
     line.wait_for(timeout=30_000)  # by itself: nobody loads the page again
     looked_at(page, "queue", width, folder)
     page.locator("li.report a").last.click()
-    page.get_by_text(SENTENCE).wait_for(timeout=15_000)
+    page.wait_for_url("**/reports/*")
+    until(lambda: SENTENCE in load(page), "the words never came", seconds=40)
     page.get_by_role("button", name="I have it").click()
     page.get_by_text(f"somebody has it: {name}").wait_for()
     page.get_by_label("A message that the reporter reads").fill(MESSAGE)
@@ -219,7 +226,7 @@ def test_by_the_keyboard_alone_and_without_a_script(house: House, chromium: Any)
             break
     page.keyboard.press("Enter")
     page.get_by_role("button", name="I have it").wait_for()
-    assert SENTENCE in page.locator("main").inner_text()
+    until(lambda: SENTENCE in load(page), "the words never came", seconds=40)
     for _ in range(60):
         page.keyboard.press("Tab")
         if page.locator(":focus").inner_text() == "I have it":

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from reports.keyfolder import load_public
 from reports.migrations import upgrade
+from reports.sealing import Context, new_mailbox, seal
+from reports.store import accounts, filing
 from reports.store.database import Database
-from reports.store.rights import CONSOLE, OWNER
+from reports.store.filing import Filing, Mailbox, Sealed, new_id
+from reports.store.rights import CONSOLE, OWNER, WEB
+from tests.house.files import ROOT
 from tests.support.console import Console
 from tests.support.postgres import Postgres
 from tests.support.staff import Person, joined, pass_time
@@ -53,3 +60,60 @@ def test_all_that_people_do_with_accounts(console: Console) -> None:
     pass_time(database, 16 * 60)
     assert again.post("/locked", {"password": again.password}, at="/locked").leads_to == "/"
     assert again.post("/logout", at="/me").leads_to == "/login"
+
+
+SAMPLE = ROOT / "docs" / "hotline-kit" / "samples" / "report-complete.json"
+
+
+NARRATIVE = json.loads(SAMPLE.read_text())["data"]["narrative"]
+
+
+def given(web: Database, keys: Path) -> str:
+    """The kit's complete report, for the helpline; the police stand behind it."""
+    now = web.now()
+    report_id = new_id(now)
+    body = json.dumps({**json.loads(SAMPLE.read_text())["data"], "report_id": report_id}).encode()
+    parts = []
+    for hotline, role in (("vu-pikinini", "primary"), ("vu-police", "fallback")):
+        public = load_public(keys, [hotline])[hotline]
+        box = seal(public, Context("demo", report_id, 1, hotline), b'{"category":"luring"}', body)
+        parts.append(Sealed(hotline, role, "CATEGORY_FIRST", box.key_id, box.wrap, box.head, box.sealed))
+    one = Filing(report_id, report_id.encode()[:32], 1, now, "VU", "demo", "P2", "complete", tuple(parts))
+    public_key, sealed_key = new_mailbox(b"secret")
+    filing.file(web, one, lambda _: Mailbox(report_id.encode()[-32:], b"p" * 32, public_key, sealed_key))
+    return report_id
+
+
+@pytest.mark.rule("S-23")
+@pytest.mark.rule("A-36")
+def test_all_that_people_do_with_a_report(console: Console, made: Plan) -> None:
+    database = console.parts.database
+    web = Database(str(database.engine.url.set(username=WEB)), threads=1)
+    report_id = given(web, made.folder.inside / "keys")
+    web.close()
+    ana = joined(console.flask, database, "ana", "lead")
+    mere, eti = joined(console.flask, database, "mere"), joined(console.flask, database, "eti", "lead", "vu-police")
+    for one in (ana, mere, eti):
+        one.log_in()
+    path = f"/reports/{report_id}"
+    assert report_id in mere.get("/").html and report_id not in eti.get("/").html
+    assert eti.get(path).status == eti.post(f"{path}/take", at="/me").status == 404
+    assert NARRATIVE in mere.get(path).text
+    for act, form in (
+        ("take", {}),
+        ("message", {"words": "Hello. We have read it.", "do": "send"}),
+        ("note", {"words": "Called the aunt"}),
+        ("pass", {"to": "ana"}),
+        ("work", {}),
+        ("close", {"outcome": "helped"}),
+        ("work", {}),
+        ("decline", {"reason": "Not for us"}),
+    ):
+        page = mere.post(f"{path}/{act}", form, at=path)
+        assert page.status == 303, (act, page.text)
+    page = ana.get(path)
+    assert "Called the aunt" in page.text and "Hello. We have read it." in page.text and "Not for us" in page.text
+    assert ana.get(f"{path}/export").status == 200
+    who = next(one.staff_id for one in accounts.people(database, "vu-pikinini") if one.name == "mere")
+    assert ana.post(f"{path}/away", {"who": who}, at=path).status == 303
+    assert mere.get(path).status == 404

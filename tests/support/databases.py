@@ -26,7 +26,10 @@ SET_ROLE: dict[str, LiteralString] = {
         "SET ROLE tokaut_web",
     ),
     **dict.fromkeys(("outbox", "sms_out", "paging"), "SET ROLE tokaut_worker"),
-    **dict.fromkeys(("accounts", "desk_sessions", "knocking", "figures", "taking"), "SET ROLE tokaut_console"),
+    **dict.fromkeys(
+        ("accounts", "at_the_desk", "waiting_list", "desk_sessions", "knocking", "figures", "taking"),
+        "SET ROLE tokaut_console",
+    ),
     **dict.fromkeys(
         (
             "sweeping",

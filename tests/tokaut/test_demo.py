@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -10,6 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyotp
 import pytest
 import requests
 
@@ -131,6 +133,23 @@ def test_while_it_is_up_it_tells_where_everything_is(running: Demo) -> None:
     address = f"{told['web']}/hooks/africastalking/{told['tokens']['africastalking']}/ussd"
     assert requests.post(address, data=form, timeout=5).text.startswith("CON In danger? Call police 111.")
     assert requests.post(told["hotline"] + "/vu-pikinini", json={}, timeout=5).status_code == 401
+    assert "Reports · Pikinini" in _desk(told["console_login"])
+
+
+def _desk(login: dict[str, str]) -> str:
+    """The first page of whoever logs in with what the demo tells. Browsers keep such cookies on this machine, too."""
+    first = requests.get(login["url"], timeout=5)
+    token = re.search(r'name="token" value="([0-9a-f]+)"', first.text)
+    assert token
+    form = {"token": token[1], "name": login["name"], "password": login["password"]}
+    form["code"] = pyotp.TOTP(login["totp_secret"]).now()
+    done = requests.post(login["url"], form, headers=_cookies(first), allow_redirects=False, timeout=20)
+    assert done.headers["Location"] == "/", done.text
+    return requests.get(login["url"].removesuffix("login"), headers=_cookies(done), timeout=5).text
+
+
+def _cookies(answer: requests.Response) -> dict[str, str]:
+    return {"Cookie": "; ".join(line.partition(";")[0] for line in answer.raw.headers.getlist("Set-Cookie"))}
 
 
 @pytest.mark.rule("B-76")

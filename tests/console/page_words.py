@@ -1,0 +1,37 @@
+"""Every sentence that the pages say in English, wherever it stands: what a catalogue of console/locales has to hold."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from console import acts, doors, entry, frame, joining, passwords, people, queue, report_page, telling
+from reports.reasons import FLAGS, REASONS
+
+TEMPLATES = Path(frame.__file__).parent / "templates"
+SAID = re.compile(r"""\b_\(\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)')\s*\)""")
+
+
+def messages() -> frozenset[str]:
+    return frozenset((*_in_templates(), *_in_code()))
+
+
+def _in_templates() -> Iterator[str]:
+    for path in TEMPLATES.glob("*.html"):
+        for double, single in SAID.findall(path.read_text(encoding="utf-8")):
+            yield double or single
+
+
+def _in_code() -> Iterator[str]:
+    yield from doors.ROLES
+    yield from frame.HANDLING.values()
+    yield from report_page.OUTCOMES.values()
+    yield from queue.STATES.values()
+    yield from telling.SENTENCES
+    yield from (*REASONS.values(), *FLAGS.values())
+    yield from passwords.FAULTS
+    yield entry.NOT_RIGHT
+    yield from (joining.NOT_THE_SAME, joining.NO_CODE)
+    yield from (people.NO_NAME, people.TAKEN, people.NOT_YOURSELF, people.AGAIN, people.ASKED)
+    yield from (acts.NO_WORDS, acts.NO_REASON, acts.NOT_NOW, acts.TWO, acts.SAME)

@@ -1,0 +1,28 @@
+"""The pages in another language: nothing is left in English, and nothing is translated that no page says."""
+
+from __future__ import annotations
+
+import pytest
+
+from console.languages import loaded
+from tests.console.page_words import messages
+from tests.support.console import Console
+from tests.support.staff import Person, joined
+
+
+@pytest.mark.parametrize("tag", sorted(set(loaded()) - {"en"}))
+def test_a_language_has_every_sentence_and_no_other(tag: str) -> None:
+    assert set(loaded()[tag].words) == messages()
+
+
+def test_what_somebody_chose_holds_in_that_browser(console: Console) -> None:
+    mere = joined(console.flask, console.parts.database, "mere")
+    assert "Log in" in mere.get("/login").text
+    assert "Se connecter" in mere.get("/login", Accept_Language="fr-FR,fr;q=0.9,en;q=0.5").text
+    mere.post("/language", {"language": "fr"}, at="/login")
+    page = mere.get("/login", Accept_Language="en")
+    assert '<html lang="fr">' in page.html and "Code de votre authentificateur" in page.text
+    mere.log_in()
+    assert "Signalements" in mere.get("/").text and "écoutant" in mere.get("/me").text
+    assert mere.post("/language", {"language": "../en"}, at="/me").status == 400
+    assert "Log in" in Person(console.flask, console.parts.database, "x").get("/login", Accept_Language="tlh").text

@@ -1,0 +1,42 @@
+"""Somebody who reads at the demo's hotline: an account with a password and an authenticator of this demo alone."""
+
+from __future__ import annotations
+
+import secrets
+from base64 import b32encode
+from collections.abc import Mapping
+
+from console import codes, passwords
+from console.inviting import Place, hash_of, invite
+from reports.sealing import Vault
+from reports.settings import ConsoleSide, load
+from reports.store import accounts
+from reports.store.accounts import Credentials
+from reports.store.database import Database
+
+NAME, HOTLINE = "demo", "vu-pikinini"
+
+
+def make(settings: Mapping[str, str]) -> dict[str, str] | None:
+    """A lead of the hotline that the demo's caller reports to; None where that country is not served. `totp_secret`
+    goes into any authenticator."""
+    own = load(ConsoleSide, settings)
+    if "vu" not in own.countries:
+        return None
+    database, vault = Database(own.database_url, threads=1), Vault(own.console_key.reveal())
+    secret, password = secrets.token_bytes(codes.SECRET_BYTES), f"demo {secrets.token_urlsafe(12)}"
+    link = invite(database, "", Place(NAME, HOTLINE, "lead"), accounts.actor(HOTLINE, NAME))
+    invitation = accounts.invited(database, hash_of(link.rpartition("/")[2]))
+    if invitation is None:
+        return None
+    staff_id = accounts.new_staff_id(database)
+    chosen = Credentials(passwords.hashed(password), codes.sealed(vault, staff_id, secret), 0)
+    accounts.join(database, invitation, staff_id, chosen)
+    database.close()
+    return {
+        "url": f"{own.console_url}/login",
+        "hotline": HOTLINE,
+        "name": NAME,
+        "password": password,
+        "totp_secret": b32encode(secret).decode(),
+    }
