@@ -6,7 +6,7 @@ from pathlib import Path
 
 from flask import Flask
 
-from console import acts, entry, figures, frame, joining, languages, locking, mine, people, watching
+from console import acts, entry, figures, frame, joining, languages, locking, mine, people, readiness, watching
 from console.doors import Doors
 from console.opening import Opener
 from console.parts import Parts
@@ -31,6 +31,7 @@ def attach(app: Flask, parts: Parts) -> None:
     mine.attach(doors, words)
     watching.attach(doors)
     figures.attach(doors, parts.countries)
+    readiness.attach(doors, parts.countries)
     people.attach(doors, settings.console_url or "")
     labels = Labels(parse.load(FLOWS))
     opener = Opener(keyfolder.load_private(settings.keys, tuple(parts.keys)), settings.mode.value)

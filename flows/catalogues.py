@@ -48,6 +48,13 @@ def load(folder: Traversable) -> dict[str, Catalogue]:
     return {one.tag: one for one in sorted(found, key=lambda one: one.tag)} | {ENGLISH: PLAIN}
 
 
+def read_and_drafts(tags: Iterable[str], known: Mapping[str, Catalogue]) -> tuple[list[str], list[str]]:
+    """Of these languages, which people have read, and which are drafts. English is what all is written in."""
+    there = [tag for tag in tags if tag == ENGLISH or tag in known]
+    read = [tag for tag in there if tag == ENGLISH or known[tag].reviewed]
+    return read, [tag for tag in there if tag not in read]
+
+
 def read(tag: str, text: str) -> Catalogue:
     entries = polib.pofile(text)
     head = entries.metadata

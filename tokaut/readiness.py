@@ -9,11 +9,10 @@ from pathlib import Path
 import click
 
 from flows import catalogues
-from flows.catalogues import ENGLISH
 from reports import country
-from reports.country import SHIPPED, Country, CountryError
+from reports.country import SHIPPED, CountryError
+from reports.pillars import MARKS, pillars
 from tokaut.coverage import LOCALES
-from tokaut.pillars import MARKS, pillars
 from tokaut.plain import Plain
 from tokaut.readiness_page import Sheet, page
 
@@ -55,11 +54,4 @@ def sheets(isos: Sequence[str] = ()) -> list[Sheet]:
     names = isos or sorted(path.stem for path in SHIPPED.glob("*.toml"))
     known = catalogues.load(LOCALES)
     loaded = sorted(country.load_all(names, "demo"), key=lambda one: one.name)
-    return [(one, pillars(one, *_tongues(one, known))) for one in loaded]
-
-
-def _tongues(of: Country, known: dict[str, catalogues.Catalogue]) -> tuple[list[str], list[str]]:
-    """Reviewed ones, and drafts. English is the words that everything is written in."""
-    there = [tag for tag in of.languages if tag == ENGLISH or tag in known]
-    read = [tag for tag in there if tag == ENGLISH or known[tag].reviewed]
-    return read, [tag for tag in there if tag not in read]
+    return [(one, pillars(one, *catalogues.read_and_drafts(one.languages, known))) for one in loaded]

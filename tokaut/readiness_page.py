@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 
 from reports.country import Country
-from tokaut.pillars import MARKS, PILLARS, STANDS, TITLES, Pillar, Stand
+from reports.pillars import MARKS, PILLARS, STANDS, TITLES, Pillar, Stand
 
 CSS = Path(__file__).with_name("readiness.css")
 PAGE = """<!doctype html>

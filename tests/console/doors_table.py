@@ -31,6 +31,7 @@ ROWS: Mapping[str, tuple[str, ...]] = {
     "GET /audit": (LEAD, AUDITOR),
     "GET /statistics": (LEAD, AUDITOR),
     "POST /statistics/export": (LEAD, AUDITOR),
+    "GET /readiness": (LEAD, AUDITOR, OPERATOR),
     "GET /people": (LEAD,),
     "POST /people/invite": (LEAD,),
     "POST /people/<staff_id>/role": (LEAD,),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
-from tokaut.pillars import PILLARS, TITLES
+from reports.pillars import PILLARS, TITLES
 from tokaut.readiness import sheets
 from tokaut.readiness_page import rows
 

@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from reports import country
+from reports.pillars import PILLARS, STANDS, Pillar, pillars
 from tokaut.__main__ import main
-from tokaut.pillars import PILLARS, STANDS, Pillar, pillars
 from tokaut.readiness import sheets
 
 

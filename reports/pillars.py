@@ -15,7 +15,6 @@ from reports.country import Country
 from reports.hotline import Hotline, Sourced
 from reports.law import CRITERIA
 from reports.tongues import called
-from tokaut.going_live import EXAMPLE
 
 Stand = Literal["there", "part", "none", "unknown"]
 STANDS: Mapping[Stand, str] = {"there": "there", "part": "in part", "none": "not there", "unknown": "not known"}
@@ -85,7 +84,7 @@ def _mechanism(of: Country) -> Pillar:
     """Where anybody can tell what was seen: an office that has agreed to take reports, and a code to reach it by."""
     takers = [one for one in of.hotlines.values() if one.kind != "police"]
     agreed = [one for one in takers if one.agreed()]
-    codes = [code.code for code in of.codes if code.note != EXAMPLE]
+    codes = [code.code for code in of.codes if code.given]
     missing = [f"an agreement with {one.screen_name}" for one in takers if one not in agreed]
     missing += [] if codes else ["a code from a telephone company, free to call and on no bill"]
     stand: Stand = "there" if agreed and codes else "part" if takers else "none"

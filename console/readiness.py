@@ -1,0 +1,33 @@
+"""What stands in each country that is served here, pillar by pillar, and what is missing: as `tokaut readiness` says it.
+
+All of it is from public pages, by the country files; nothing of any report. It is printed like any page.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from flask import Response
+
+import locales
+from console.answers import page
+from console.doors import AUDITOR, LEAD, OPERATOR, Door, Doors, Visitor
+from flows import catalogues
+from reports.country import Countries, Country
+from reports.pillars import MARKS, PILLARS, STANDS, TITLES, Pillar, pillars
+
+THEY = frozenset({LEAD, AUDITOR, OPERATOR})
+Stand = tuple[Country, tuple[Pillar, ...]]
+
+
+def attach(doors: Doors, countries: Countries) -> None:
+    known = catalogues.load(Path(locales.__file__).parent)
+    by_name = sorted(countries, key=lambda one: one.name)
+    found = [(one, pillars(one, *catalogues.read_and_drafts(one.languages, known))) for one in by_name]
+    doors.add(Door("/readiness", THEY), partial(_page, found))
+
+
+def _page(found: list[Stand], me: Visitor) -> Response:
+    titles = [TITLES[name] for name in PILLARS]
+    return page("readiness.html", me=me, found=found, titles=titles, marks=MARKS, stands=STANDS)
