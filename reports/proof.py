@@ -81,6 +81,10 @@ def _unsigned(checkpoints: Sequence[Checkpoint], mode: str, holds: Holds) -> Ite
     for before, one in zip((None, *checkpoints), checkpoints, strict=False):
         if before and one.number != before.number + 1:
             yield f"Checkpoint {before.number + 1} is missing."
+        if before and one.seq < before.seq:
+            yield f"Checkpoint {one.number} ends at line {one.seq}, before the one that was signed earlier."
+        if before and one.seq == before.seq and one.hash != before.hash:
+            yield f"Checkpoints {before.number} and {one.number} have signed line {one.seq}, and not the same one."
         if not holds(one.key_id, one.signature, one.text(mode)):
             yield f"Checkpoint {one.number} is not signed by a key of ours ({one.key_id})."
 

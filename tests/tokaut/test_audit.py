@@ -108,10 +108,10 @@ def test_two_lines_that_changed_places_are_found(site: Site) -> None:
     assert "Line 3 " in site.audit("verify").output
 
 
-def rechained(site: Site) -> None:
+def rechained(site: Site, line: int = 2) -> None:
     """By somebody who can write the database, and all hashes anew."""
     with site.database.write() as connection:
-        connection.execute(update(t.audit).where(A.seq == 2).values(actor="nobody"))
+        connection.execute(update(t.audit).where(A.seq == line).values(actor="nobody"))
         connection.execute(update(t.audit).values(seq=None, prev_hash=None, hash=None))
     sweeping.chain_audit(site.database)
 
@@ -124,6 +124,20 @@ def test_a_chain_made_anew_is_not_the_one_that_was_signed(site: Site) -> None:
     result = site.audit("verify")
     assert result.exit_code == 0, "with the checkpoints gone too, the chain alone shows nothing"
     assert "The newest checkpoint is older than two days, or there is none" in result.output
+
+
+def signed_over(site: Site) -> None:
+    """Nothing was written all day; who made the end of the chain anew meanwhile has it signed by the clock itself."""
+    site.sign(days=1)
+    rechained(site, line=7)
+    site.sign(days=2)
+
+
+def test_a_later_checkpoint_of_the_same_line_does_not_hide_the_first(site: Site) -> None:
+    signed_over(site)
+    result = site.audit("verify")
+    assert result.exit_code == 1
+    assert "Checkpoints 2 and 3 have signed line 8, and not the same one." in result.output
 
 
 def test_a_checkpoint_that_is_missing_among_others_is_seen(site: Site) -> None:
@@ -197,3 +211,11 @@ def test_a_file_signed_by_another_key_than_the_one_that_was_told_is_refused(site
     assert "not signed by a key of ours" in site.audit("verify", "--file", str(path), "--key", "0" * 16).output
     path.write_text("no json\n")
     assert "is no export of the audit" in site.audit("verify", "--file", str(path)).output
+
+
+@pytest.mark.parametrize(
+    ("verified", "said"), [(verify_file, "have signed line 8"), (recipe, "line 8 was signed twice")]
+)
+def test_a_hotline_sees_what_was_signed_over(site: Site, verified: Callable[[Site, Path], str], said: str) -> None:
+    signed_over(site)
+    assert said in verified(site, site.export())
