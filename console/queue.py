@@ -70,7 +70,7 @@ class Queue:
         if me.account.role == AUDITOR:
             return to("/audit")
         if me.account.role == OPERATOR:
-            return page("operator.html", me=me)
+            return to("/operator")
         asked = _asked()
         categories = [(code, self._labels.of("category", code)) for code in self._labels.values("category")]
         return page("queue.html", me=me, asked=asked, categories=categories, states=STATES, **self._found(me, asked))

@@ -1,4 +1,4 @@
-"""What stands in each country that is served here, pillar by pillar, and what is missing: as `tokaut readiness` says it.
+"""What stands in each country that is served here, by pillars, and what is missing: as `tokaut readiness` says it.
 
 All of it is from public pages, by the country files; nothing of any report. It is printed like any page.
 """

@@ -6,7 +6,20 @@ from pathlib import Path
 
 from flask import Flask
 
-from console import acts, entry, figures, frame, joining, languages, locking, mine, people, readiness, watching
+from console import (
+    acts,
+    entry,
+    figures,
+    frame,
+    joining,
+    languages,
+    locking,
+    mine,
+    operating,
+    people,
+    readiness,
+    watching,
+)
 from console.doors import Doors
 from console.opening import Opener
 from console.parts import Parts
@@ -32,6 +45,7 @@ def attach(app: Flask, parts: Parts) -> None:
     watching.attach(doors)
     figures.attach(doors, parts.countries)
     readiness.attach(doors, parts.countries)
+    operating.attach(doors, parts)
     people.attach(doors, settings.console_url or "")
     labels = Labels(parse.load(FLOWS))
     opener = Opener(keyfolder.load_private(settings.keys, tuple(parts.keys)), settings.mode.value)

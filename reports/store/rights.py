@@ -116,7 +116,7 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
     },
     "kept_away": {CONSOLE: "SELECT; INSERT; DELETE", CLOCK: "SELECT (report_id); DELETE"},
     "staff_try": {CONSOLE: "SELECT; INSERT; UPDATE (tries, since, locks, locked_until); DELETE"},
-    "hotline_state": {WORKER: BREAKER, CLOCK: BREAKER},
+    "hotline_state": {WORKER: BREAKER, CLOCK: BREAKER, CONSOLE: "SELECT"},
     "optout": {WEB: "INSERT; SELECT (caller_key); DELETE", WORKER: "INSERT", CLOCK: "INSERT"},
     # counters, of which nobody but the clock sees those that may not be shown
     "tally": {CLOCK: "SELECT; INSERT; UPDATE (number); DELETE"},

@@ -128,21 +128,29 @@ def due(database: Database, at_most: int = 50) -> list[Step]:
 
 def overdue(database: Database) -> dict[str, int]:
     """Priority → how many reports nobody has taken on in time."""
+    with database.read() as connection:
+        return overdue_in(connection, database)
+
+
+def overdue_in(connection: Connection, database: Database) -> dict[str, int]:
     r, s = t.report.c, t.step.c
     mine = (s.report_id == r.report_id, s.priority == r.priority, s.step == OVERDUE)
     passed = exists().where(*mine, s.due_at <= database.now_sql())
     waits = r.state.in_(("queued", "delivered", "needs_person"))
     query = select(r.priority, func.count()).where(waits, passed, ~_taken_on(r.report_id)).group_by(r.priority)
-    with database.read() as connection:
-        return {row[0]: row[1] for row in connection.execute(query)}
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def late(database: Database, age: int) -> int:
     """How many steps have been due for so long and are tried again and again; not those that wait for a morning."""
+    with database.read() as connection:
+        return late_in(connection, database, age)
+
+
+def late_in(connection: Connection, database: Database, age: int) -> int:
     s, now = t.step.c, database.now_sql()
     tried = and_(s.done_at.is_(None), s.due_at <= now - age, s.not_before <= now + age, s.step.in_(TELLS))
-    with database.read() as connection:
-        return int(connection.execute(select(func.count()).where(tried, ~_taken_on(s.report_id))).scalar_one())
+    return int(connection.execute(select(func.count()).where(tried, ~_taken_on(s.report_id))).scalar_one())
 
 
 def waiting(database: Database, report_id: str) -> Waiting:

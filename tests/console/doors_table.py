@@ -32,6 +32,7 @@ ROWS: Mapping[str, tuple[str, ...]] = {
     "GET /statistics": (LEAD, AUDITOR),
     "POST /statistics/export": (LEAD, AUDITOR),
     "GET /readiness": (LEAD, AUDITOR, OPERATOR),
+    "GET /operator": (OPERATOR,),
     "GET /people": (LEAD,),
     "POST /people/invite": (LEAD,),
     "POST /people/<staff_id>/role": (LEAD,),

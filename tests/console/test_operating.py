@@ -1,0 +1,104 @@
+"""How it is going, as the operator's people see it: the numbers are those of the database, and no report is there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import pytest
+from sqlalchemy import insert, update
+
+from reports.clocks import DESK, OVERDUE
+from reports.store import tables as t
+from reports.store.backups import DONE
+from reports.store.database import Database
+from tests.console.conftest import HOTLINE, OTHER, THIRD
+from tests.support.console import Console
+from tests.support.desks import given
+from tests.support.staff import Person, joined
+from tokaut.demo_settings import Plan
+
+MINUTE = 60_000_000
+HOUR = 60 * MINUTE
+
+
+@pytest.fixture
+def operator(console: Console) -> Person:
+    one = joined(console.flask, console.parts.database, "oto", "operator", "_operator")
+    one.log_in()
+    return one
+
+
+def table(html: str, after: str) -> Mapping[str, list[str]]:
+    """First cell of a row → the others."""
+    part = html.partition(f"<h2>{after}</h2>")[2].partition("</table>")[0]
+    rows = re.findall(r"<tr><th scope=\"row\">(.*?)</th>(.*?)</tr>", part)
+    return {
+        name: [re.sub("<.*?>", "", cell) for cell in re.findall(r"<td.*?>(.*?)</td>", cells)] for name, cells in rows
+    }
+
+
+def test_the_first_page_of_an_operator_leads_there(operator: Person) -> None:
+    assert operator.get("/").leads_to == "/operator"
+
+
+def test_what_is_not_delivered_is_counted_by_priority_and_by_hotline(
+    made: Plan, database: Database, operator: Person
+) -> None:
+    keys = made.folder.inside / "keys"
+    first = given(database, keys, [(HOTLINE, "primary"), (OTHER, "also")], priority="P1")
+    given(database, keys, [(OTHER, "primary")], priority="P3")
+    d = t.delivery.c
+    with database.write() as connection:
+        earlier = {"created_at": d.created_at - 2 * HOUR - 5 * MINUTE}
+        connection.execute(update(t.delivery).where(d.report_id == first).values(earlier))
+        connection.execute(update(t.delivery).where(d.report_id == first, d.hotline == HOTLINE).values(state="refused"))
+    page = operator.get("/operator")
+    assert page.status == 200
+    found = table(page.html, "Not delivered yet")
+    assert found["P1"][:3] == ["2", "1", "2 h 05 min"]
+    assert found["P2"][:3] == ["0", "0", "–"]
+    assert found["P3"][:3] == ["1", "0", "0 min"]
+    lines = {row[2] for row in table(page.html, "Hotlines").values()}
+    assert lines == {"0", "1", "2"}, "one waits at the first, two at the second, none at the others"
+    assert first not in page.html and "made up" not in page.html
+
+
+def test_what_nobody_took_on_in_time_and_late_steps(made: Plan, database: Database, operator: Person) -> None:
+    report = given(database, made.folder.inside / "keys", [(HOTLINE, "primary")], priority="P1")
+    assert table(operator.get("/operator").html, "Not delivered yet")["P1"][3] == "0"
+    row = {"report_id": report, "priority": "P1", "round": 0, "not_before": 0, "due_at": database.now() - HOUR}
+    with database.write() as connection:
+        for step in (OVERDUE, DESK):
+            connection.execute(insert(t.step), {**row, "step": step})
+    page = operator.get("/operator")
+    assert table(page.html, "Not delivered yet")["P1"][3] == "1"
+    assert "Steps of the ladder that are late 1" in page.text
+
+
+def test_the_way_to_each_hotline(database: Database, operator: Person, console: Console) -> None:
+    now = database.now()
+    states = [(HOTLINE, 0, 0, now - HOUR), (OTHER, 7, now + HOUR, None), (THIRD, 2, 0, None), ("no-longer", 9, 0, None)]
+    names = ("hotline", "failures", "open_until", "dead_since")
+    with database.write() as connection:
+        for state in states:
+            connection.execute(insert(t.hotline_state), {**dict(zip(names, state, strict=True)), "opened_times": 0})
+    page = operator.get("/operator")
+    found = sorted(cells[0].split(" 2")[0] for cells in table(page.html, "Hotlines").values())
+    rest = len(console.parts.keys) - 3
+    assert found == sorted(["given up since", "rests until", "fails", *["no failure"] * rest])
+    assert "no-longer" not in page.html
+
+
+def test_spool_backup_and_keys(made: Plan, operator: Person, console: Console) -> None:
+    before = operator.get("/operator").text
+    assert "In the spool of this host not known here" in before and "Last backup never" in before
+    spool = console.parts.settings.data / "spool"
+    spool.mkdir()
+    for name in ("a.box", "b.box", "c.part"):
+        (spool / name).touch()
+    (made.folder.inside / DONE).touch()
+    page = operator.get("/operator")
+    assert "In the spool of this host 2" in page.text and "Last backup 0 min ago" in page.text
+    keys = table(page.html, "Keys")
+    assert len(keys) == len(console.parts.keys) and {cells[1] for cells in keys.values()} == {"0"}

@@ -1,0 +1,55 @@
+"""An operator's page on PostgreSQL: the console's account sees what it counts, and not a row more than it asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from reports.migrations import upgrade
+from reports.store import operating
+from reports.store.database import Database
+from reports.store.rights import CONSOLE, OWNER, WEB
+from tests.console.conftest import HOTLINE, OTHER
+from tests.console.test_operating import table
+from tests.support.console import Console
+from tests.support.desks import given
+from tests.support.postgres import Postgres
+from tests.support.staff import joined
+from tokaut.demo_settings import Plan
+
+pytestmark = [pytest.mark.slow, pytest.mark.rule("A-42")]
+
+
+@pytest.fixture
+def addresses(postgres: Postgres) -> dict[str, str]:
+    found = postgres.new_tokaut()
+    with closing(Database(found[OWNER], threads=1)) as owner:
+        upgrade(owner, "demo")
+    return found
+
+
+@pytest.fixture
+def console(made: Plan, addresses: dict[str, str]) -> Iterator[Console]:
+    one = Console({**made.settings, "COUNTRIES": "vu", "DATABASE_URL": addresses[CONSOLE]})
+    yield one
+    one.close()
+
+
+def test_counts_of_all_hotlines_and_of_those_that_are_asked_for(
+    console: Console, made: Plan, addresses: dict[str, str]
+) -> None:
+    with closing(Database(addresses[WEB], threads=1)) as web:
+        for hotline, priority in ((HOTLINE, "P1"), (OTHER, "P1"), (OTHER, "P3")):
+            given(web, made.folder.inside / "keys", [(hotline, "primary")], priority=priority)
+    one = joined(console.flask, console.parts.database, "oto", "operator", "_operator")
+    one.log_in()
+    page = one.get("/operator")
+    assert page.status == 200
+    found = table(page.html, "Not delivered yet")
+    assert [found[priority][0] for priority in ("P1", "P2", "P3", "P4")] == ["2", "0", "1", "0"]
+    assert "ask who looks after PostgreSQL" in page.text
+    asked = operating.standing(console.parts.database, [HOTLINE], late_after=0)
+    assert asked.by_priority["P1"].count == 1 and asked.by_priority["P3"].count == 0
+    assert operating.standing(console.parts.database, [], late_after=0).by_priority["P1"].count == 0
