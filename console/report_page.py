@@ -70,8 +70,11 @@ class Desk:
         doors.add(Door("/reports/<report_id>/export", frozenset({LEAD}), fresh=True), self._export)
 
     def theirs(self, me: Visitor, report_id: str) -> str:
-        """The id, where this person may see it; else there is no such page."""
-        if not ID.fullmatch(report_id) or not waiting_list.may_see(self.database, me.account, report_id):
+        """The id, where this person may see it; else there is no such page, and the audit says who asked."""
+        if not ID.fullmatch(report_id):
+            abort(404)
+        if not waiting_list.may_see(self.database, me.account, report_id):
+            accounts.note(self.database, me.account, "not_given", report_id)
             abort(404)
         return report_id
 

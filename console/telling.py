@@ -24,6 +24,7 @@ MORE = (
     "Links, written so that nothing opens them",
     *("Their own words", "Without being asked", "Added later"),
 )
+SAID_OTHERWISE = ("NO_CONTACT", "AVOID_USED")  # by what may not be done
 SENTENCES = (NO_CONTACT, ONLY, LEFT_OUT, *FACTS, *MORE)
 ROLES = {"child": "a child", "family": "family", "professional": "works with children", "community": "community"}
 
@@ -88,7 +89,7 @@ def told(data: Mapping[str, Any], labels: Labels) -> Told:
     return Told(
         title=labels.of("category", data["category"]),
         priority=triage["priority"],
-        flags=tuple(FLAGS.get(code, code) for code in triage["flags"]),
+        flags=tuple(FLAGS.get(code, code) for code in triage["flags"] if code not in SAID_OTHERWISE),
         may_not=tuple(_may_not(data)),
         facts=tuple((what, masked(answer)) for what, answer in _facts(data, labels) if answer),
         why=tuple(REASONS.get(code, code) for code in triage["reasons"]),

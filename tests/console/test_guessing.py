@@ -23,6 +23,7 @@ def stranger(console: Console, name: str, ip: str = "192.0.2.1") -> Person:
 
 @pytest.mark.rule("A-13")
 @pytest.mark.rule("A-25")
+@pytest.mark.rule("B-79")
 def test_five_wrong_ones_lock_a_name_for_strangers_twice_as_long_each_time(console: Console, mere: Person) -> None:
     for minutes in (15, 30, 60):
         for n in range(6):

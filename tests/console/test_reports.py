@@ -146,20 +146,21 @@ def test_who_reads_very_many_is_told_of(desk: Desk) -> None:
 @pytest.mark.rule("S-23")
 @pytest.mark.rule("A-35")
 @pytest.mark.rule("X-14")
+@pytest.mark.rule("B-80")
 def test_another_hotline_s_report_is_as_one_that_there_is_not(desk: Desk) -> None:
     report_id = desk.file()
     eti = desk.someone("eti", "vu-police", "lead")
     unknown = "01a211f9-fa88-7a02-8b44-5f0e9d8c7b6a"
     nowhere = eti.get(path(unknown))
     assert nowhere.status == 404
-    for one in (report_id, unknown, "x", f"{report_id}x", report_id.upper()):
+    for one in (report_id, unknown, "x", "0", "..%2f1", "9" * 5000, f"{report_id}x", report_id.upper()):
         assert (eti.get(path(one)).status, eti.get(path(one)).html) == (404, nowhere.html), one
         assert eti.get(path(one, "export")).html == nowhere.html
         for act in ("take", "work", "message", "pass", "decline", "close", "note", "away"):
             page = eti.post(path(one, act), {"words": "x", "outcome": "helped", "reason": "x"}, at="/me")
             assert (page.status, page.html) == (404, nowhere.html), (one, act)
     assert "Nothing waits." in eti.get("/").text
-    assert not [who for who, act, about in desk.acts() if who == "eti" and about == report_id]
+    assert {act for who, act, about in desk.acts() if who == "eti" and about == report_id} == {"not_given"}
     assert desk.handling(report_id) == "none"
 
 
