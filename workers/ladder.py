@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from reports.clocks import CLOCKS, DESK, GIVES, MINUTE, OPERATOR, TELLS, Clock, clocks
+from reports.clocks import CLOCKS, DESK, GIVES, MINUTE, OPERATOR, OVERDUE, TELLS, Clock, clocks
 from reports.country import Countries, Country
 from reports.desks import desk
 from reports.hours import Desk, read_zone
@@ -28,6 +28,7 @@ from workers.tell import Teller
 HELD = 120  # seconds for telling everybody of one step; then it is free again
 AFTER_FAILURE = MINUTE
 LATE = 2 * MINUTE
+HERE = (*GIVES, OVERDUE)  # done by the clock itself
 NOT_THERE, NOBODY, PASSED, TOLD = "not_there", asking.NOBODY, asking.PASSED, "told"
 
 log = structlog.get_logger()
@@ -51,14 +52,13 @@ class Ladder:
         for report_id, priority, iso in steps.unclocked(self.database):
             steps.begin(self.database, report_id, priority, self._clocks(iso)[priority])
         steps.stop(self.database)
-        due = steps.due(self.database)
-        for step in due:
+        for step in steps.due(self.database, HERE):
             if step.step in GIVES:
                 self._give(step)
-            elif step.step not in TELLS:
+            else:
                 self._done(step, PASSED)
-        told = [step for step in due if step.step in TELLS]
-        if told:
+        # asked for apart: however many people cannot be told, no report waits behind them for its next hotline
+        if told := steps.due(self.database, TELLS):
             self.own.do(lambda: self._tell_all(told))
 
     def figures(self) -> None:

@@ -6,12 +6,13 @@ a while. What gives the report to another hotline is done in the transaction tha
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, insert, or_, select, update
 
-from reports.clocks import BEGIN, GIVES, OVERDUE, TELLS, Clock
+from reports.clocks import BEGIN, GIVES, OVERDUE, STEPS, TELLS, Clock
 from reports.store import chains
 from reports.store import tables as t
 from reports.store.database import Database
@@ -111,16 +112,18 @@ def stop(database: Database, at_most: int = 200) -> list[str]:
     return found
 
 
-def due(database: Database, at_most: int = 50) -> list[Step]:
-    """What is to be done now, the most urgent first. An INCOMPLETE report goes to no other hotline."""
+def due(database: Database, which: Collection[str] = STEPS, at_most: int = 50) -> list[Step]:
+    """What of `which` is to be done now, the most urgent first, and of those what was not tried yet. An INCOMPLETE
+    report goes to no other hotline.
+    """
     r, s = t.report.c, t.step.c
     now = database.now_sql()
     query = (
         select(s.report_id, s.priority, s.step, s.round, s.due_at)
         .join_from(t.step, t.report, and_(r.report_id == s.report_id, r.priority == s.priority))
         .where(s.done_at.is_(None), s.due_at <= now, s.not_before <= now, s.step != BEGIN, ~_taken_on(s.report_id))
-        .where(or_(s.step.not_in(GIVES), r.completeness == "complete"))
-        .order_by(s.priority, s.due_at, s.report_id, s.step)
+        .where(s.step.in_(which), or_(s.step.not_in(GIVES), r.completeness == "complete"))
+        .order_by(s.priority, s.not_before, s.due_at, s.report_id, s.step)
     )
     with database.read() as connection:
         return [Step(*row) for row in connection.execute(query.limit(at_most))]
