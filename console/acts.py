@@ -7,7 +7,7 @@ from functools import partial
 
 from flask import Response, abort
 
-from console import words
+from console import handing_over, words
 from console.answers import to
 from console.doors import LEAD, READERS, Door, Doors, Visitor
 from console.report_page import OUTCOMES, Desk, Draft, Said
@@ -40,6 +40,7 @@ def attach(doors: Doors, desk: Desk) -> None:
     for name, act in acts:
         doors.add(Door(f"/reports/<report_id>/{name}", READERS, post=True), partial(_acting, desk, act))
     doors.add(Door("/reports/<report_id>/away", frozenset({LEAD}), post=True), partial(_acting, desk, _away))
+    handing_over.attach(doors, desk)
 
 
 def _acting(desk: Desk, act: Act, me: Visitor, report_id: str) -> Response:

@@ -18,7 +18,7 @@ from flows.fit import alphabet, size
 from flows.staff_words import SEPTETS, UNITS
 from reports.bodies import json_bytes
 from reports.handling import NEXT
-from reports.store import accounts, at_the_desk, taking, waiting_list
+from reports.store import accounts, at_the_desk, handovers, taking, waiting_list
 from reports.store.answering import Letterbox
 from reports.store.at_the_desk import Before
 
@@ -88,6 +88,7 @@ class Desk:
             "opened": opened,
             "told": told(opened.report, self._labels) if opened.report else None,
             "may": NEXT[before.handling],
+            "hand": handovers.hand(self.database, me.account, report_id),
             "unreachable": words.unreachable(box),
             "people": people,
             "away": at_the_desk.away_from(self.database, report_id),

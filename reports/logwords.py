@@ -50,7 +50,7 @@ EVENTS: Final = frozenset(
         # deliveries
         "delivered", "delivery_unavailable", "delivery_refused", "delivery_poison", "delivery_parked",
         "delivery_fallback", "delivery_lease_lost", "hotline_open", "hotline_closed", "hotline_dead", "hotline_revived",
-        "acknowledged", "step_given",
+        "acknowledged", "step_given", "handed_on",
         # SMS
         "sms_sent", "sms_failed", "sms_expired", "sms_opted_out",
         # the clock

@@ -12,7 +12,7 @@ import structlog
 
 from reports.clocks import HOUR, SECOND
 from reports.queue import DELIVER, SEND_SMS, Hurry, Speed
-from reports.store import answering, chains, letters, maturing, paging, sms_out, sweeping, taking
+from reports.store import answering, chains, handing, letters, maturing, paging, sms_out, sweeping, taking
 from reports.store.database import Database
 from workers import schedule
 from workers.fallback import next_fallback
@@ -100,6 +100,13 @@ class Duties:
         for message_id, report_id in letters.unnumbered(self._database):
             self.put(letters.make_deliveries(self._database, message_id, report_id))
 
+    def handovers(self) -> None:
+        """Reports that staff of one hotline want another one to have."""
+        for one in handing.asked(self._database):
+            if made := handing.carry_out(self._database, one):
+                log.info("handed_on", report_id=one.report_id, hotline=one.taker, priority=made[1])
+                self.put([made])
+
     def receipts(self) -> None:
         """Whoever does something with a report has it, though no receipt came."""
         if count := taking.count_as_receipts(self._database):
@@ -126,7 +133,9 @@ class Duties:
 
     def tidy(self) -> None:
         """Times that no schedule sets, and what is not needed any more."""
-        if mended := sweeping.mend_times(self._database, schedule.LONGEST_WAIT):
+        mended = sweeping.mend_times(self._database, schedule.LONGEST_WAIT)
+        mended += sweeping.mend_steps(self._database, schedule.LONGEST_STEP)
+        if mended:
             log.warning("swept", count=mended, reason="clock_jump")
         sweeping.forget_inbound(self._database, KEPT)
         sweeping.forget_outgoing(self._database, KEPT)

@@ -73,6 +73,7 @@ class Clock:
             Duty("urgent", 1, duties.urgent),
             Duty("mature", 1, duties.mature),
             Duty("messages", 1, duties.messages),
+            Duty("handovers", 1, duties.handovers),
             Duty("chain", 1, duties.chain),
             Duty("standard", 5, duties.standard),
             Duty("sms", 5, duties.sms),

@@ -1,20 +1,29 @@
-"""A report goes from one hotline to another, and the way it has gone."""
+"""A report goes from one hotline to another, by an operator's word or by its staff's, and the way it has gone."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, or_, select, update
+from sqlalchemy import Connection, and_, func, insert, or_, select, update
 
 from reports.handling import may_follow
 from reports.store import chains, outbox
 from reports.store import tables as t
 from reports.store.database import Database
+from reports.store.filing import audit_row
 from reports.store.orders import NotPossible
 
 HANDED_ON = "HANDED_ON"
 THE_REPORT = ("created", "unread")
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    report_id: str
+    giver: str
+    taker: str
+    actor: str
 
 
 def hand_over(database: Database, report_id: str, giver: str, taker: str, actor: str) -> tuple[str, str]:
@@ -25,21 +34,52 @@ def hand_over(database: Database, report_id: str, giver: str, taker: str, actor:
     not on that list.
     """
     with database.write() as connection:
-        connection.execute(select(t.report.c.report_id).where(t.report.c.report_id == report_id).with_for_update())
-        rows = _held(connection, report_id, giver)
-        if not rows:
-            raise NotPossible(f"{giver} was not given this report")
-        if not may_follow(rows[-1].handling, "rejected") or rows[-1].handling == "rejected":
-            raise NotPossible(f"it is {rows[-1].handling} at {giver}; nothing is handed over from there")
-        made = chains.give(connection, database, report_id, taker, HANDED_ON, actor=actor)
-        if made is None:
-            raise NotPossible(_who_may(taker, chains.left(connection, database, report_id)))
-        for row in rows:
-            connection.execute(
-                update(t.delivery).where(t.delivery.c.delivery_id == row.delivery_id).values(handling="rejected")
-            )
-            outbox.moved(connection, row.delivery_id, report_id, act="handed_on", actor=actor, now=database.now())
-        return made
+        return _hand_over(connection, database, Handover(report_id, giver, taker, actor))
+
+
+def asked(database: Database, at_most: int = 50) -> list[Handover]:
+    """What staff asked for and nobody has done yet, the oldest first."""
+    h = t.handover.c
+    query = select(h.report_id, h.giver, h.taker, h.actor).where(h.outcome.is_(None))
+    with database.read() as connection:
+        return [Handover(*row) for row in connection.execute(query.order_by(h.asked_at).limit(at_most))]
+
+
+def carry_out(database: Database, one: Handover) -> tuple[str, str] | None:
+    """As `hand_over`, once for what was asked. None: it cannot be, and the row says so; or another clock was faster."""
+    try:
+        with database.write() as connection:
+            return _hand_over(connection, database, one) if _settle(connection, one, "done") else None
+    except NotPossible:
+        with database.write() as connection:
+            if _settle(connection, one, "refused"):
+                row = audit_row("clock", "hand_over_refused", one.report_id, database.now())
+                connection.execute(insert(t.audit), row)
+        return None
+
+
+def _settle(connection: Connection, one: Handover, outcome: str) -> bool:
+    h = t.handover.c
+    open_still = and_(h.report_id == one.report_id, h.giver == one.giver, h.taker == one.taker, h.outcome.is_(None))
+    return bool(connection.execute(update(t.handover).where(open_still).values(outcome=outcome)).rowcount)
+
+
+def _hand_over(connection: Connection, database: Database, one: Handover) -> tuple[str, str]:
+    report_id, giver = one.report_id, one.giver
+    connection.execute(select(t.report.c.report_id).where(t.report.c.report_id == report_id).with_for_update())
+    rows = _held(connection, report_id, giver)
+    if not rows:
+        raise NotPossible(f"{giver} was not given this report")
+    if not may_follow(rows[-1].handling, "rejected") or rows[-1].handling == "rejected":
+        raise NotPossible(f"it is {rows[-1].handling} at {giver}; nothing is handed over from there")
+    made = chains.give(connection, database, report_id, one.taker, HANDED_ON, actor=one.actor)
+    if made is None:
+        raise NotPossible(_who_may(one.taker, chains.left(connection, database, report_id)))
+    for row in rows:
+        mine = update(t.delivery).where(t.delivery.c.delivery_id == row.delivery_id)
+        connection.execute(mine.values(handling="rejected"))
+        outbox.moved(connection, row.delivery_id, report_id, act="handed_on", actor=one.actor, now=database.now())
+    return made
 
 
 def _held(connection: Connection, report_id: str, hotline: str) -> list[Any]:

@@ -1,8 +1,8 @@
-"""The tables of who at a hotline has a report in hand. All others are in reports/store/tables.py."""
+"""The tables of who at a hotline has a report in hand, or wants it elsewhere. All others: reports/store/tables.py."""
 
 from __future__ import annotations
 
-from sqlalchemy import Column, String, Table
+from sqlalchemy import Column, Index, String, Table
 
 from reports.store.columns import ID, MICROSECONDS, metadata
 
@@ -24,4 +24,17 @@ kept_away = Table(
     metadata,
     Column("report_id", ID, primary_key=True),
     Column("staff_id", ID, primary_key=True),
+)
+
+# What staff ask of the clock, since they can make no delivery: that another hotline gets a report instead of theirs.
+handover = Table(
+    "handover",
+    metadata,
+    Column("report_id", ID, primary_key=True),
+    Column("giver", String(64), primary_key=True),
+    Column("taker", String(64), nullable=False),
+    Column("actor", String(80), nullable=False),  # who asked
+    Column("asked_at", MICROSECONDS, nullable=False),
+    Column("outcome", String(8)),  # NULL: the clock has still to do it; done, refused
+    Index("ix_handover_outcome", "outcome", "asked_at"),
 )

@@ -114,6 +114,11 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
         CONSOLE: "SELECT; INSERT (report_id, hotline); UPDATE (holder, outcome, hoax_by, read_at)",
         CLOCK: "SELECT (report_id); DELETE",
     },
+    # the console asks, the clock does it: nobody who only reads can make a delivery
+    "handover": {
+        CONSOLE: "SELECT; INSERT (report_id, giver, taker, actor, asked_at); UPDATE (taker, actor, asked_at, outcome)",
+        CLOCK: "SELECT; UPDATE (outcome); DELETE",
+    },
     "kept_away": {CONSOLE: "SELECT; INSERT; DELETE", CLOCK: "SELECT (report_id); DELETE"},
     "staff_try": {CONSOLE: "SELECT; INSERT; UPDATE (tries, since, locks, locked_until); DELETE"},
     "hotline_state": {WORKER: BREAKER, CLOCK: BREAKER, CONSOLE: "SELECT"},
@@ -146,6 +151,8 @@ OLD_ENOUGH = (
 
 # A wrap is not a right: a body is for its recipient once a delivery to it exists, and not before.
 GIVEN_TO_IT = "EXISTS (SELECT FROM delivery d WHERE d.report_id = {0}.report_id AND d.hotline = {0}.{1})"
+OWN_HANDOVER = f"giver = ANY ({HOTLINES}) AND {GIVEN_TO_IT.format('handover', 'giver')}"
+BY_GIVER = "starts_with(actor, 'staff:' || giver || '/')"  # it is their name that the audit will have
 
 
 class Rows(NamedTuple):
@@ -160,7 +167,12 @@ ROWS: Mapping[str, Mapping[tuple[str, str], Rows]] = {
     "report_body": {
         (CONSOLE, "SELECT"): Rows(f"recipient = ANY ({HOTLINES}) AND {GIVEN_TO_IT.format('report_body', 'recipient')}")
     },
-    "route": {(CONSOLE, "SELECT"): Rows(f"hotline = ANY ({HOTLINES}) AND {GIVEN_TO_IT.format('route', 'hotline')}")},
+    "route": {
+        (CONSOLE, "SELECT"): Rows(
+            f"hotline = ANY ({HOTLINES}) AND {GIVEN_TO_IT.format('route', 'hotline')} "
+            f"OR report_id = {ONE_REPORT} AND {GIVEN.format('route')}"  # to whom it can be handed over
+        )
+    },
     "delivery": {
         (CONSOLE, "SELECT"): Rows(f"hotline = ANY ({HOTLINES}) OR report_id = {ONE_REPORT}"),
         (CONSOLE, "UPDATE"): Rows(f"hotline = ANY ({HOTLINES})"),
@@ -180,6 +192,12 @@ ROWS: Mapping[str, Mapping[tuple[str, str], Rows]] = {
         [(CONSOLE, "SELECT"), (CONSOLE, "INSERT"), (CONSOLE, "UPDATE")],
         Rows(f"hotline = ANY ({HOTLINES}) AND {GIVEN_TO_IT.format('holding', 'hotline')}"),
     ),
+    "handover": {
+        (CONSOLE, "SELECT"): Rows(OWN_HANDOVER),
+        **dict.fromkeys(
+            [(CONSOLE, "INSERT"), (CONSOLE, "UPDATE")], Rows(OWN_HANDOVER, f"{OWN_HANDOVER} AND {BY_GIVER}")
+        ),
+    },
     "kept_away": dict.fromkeys(
         [(CONSOLE, "SELECT"), (CONSOLE, "INSERT"), (CONSOLE, "DELETE")], Rows(GIVEN.format("kept_away"))
     ),

@@ -8,7 +8,7 @@ STAFF, LEAD, AUDITOR, OPERATOR = "staff", "lead", "auditor", "operator"
 EVERYBODY = (STAFF, LEAD, AUDITOR, OPERATOR)
 READERS = (STAFF, LEAD)
 
-ACTS = ("take", "work", "message", "pass", "decline", "close", "note")
+ACTS = ("take", "work", "message", "pass", "decline", "close", "note", "hand-over")
 
 ROWS: Mapping[str, tuple[str, ...]] = {
     "GET /": EVERYBODY,

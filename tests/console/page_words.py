@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from console import acts, doors, entry, frame, joining, passwords, people, queue, report_page, telling
+from console import acts, doors, entry, frame, handing_over, joining, passwords, people, queue, report_page, telling
 from reports.reasons import FLAGS, REASONS
 
 TEMPLATES = Path(frame.__file__).parent / "templates"
@@ -35,3 +35,4 @@ def _in_code() -> Iterator[str]:
     yield from (joining.NOT_THE_SAME, joining.NO_CODE)
     yield from (people.NO_NAME, people.TAKEN, people.NOT_YOURSELF, people.AGAIN, people.ASKED)
     yield from (acts.NO_WORDS, acts.NO_REASON, acts.NOT_NOW, acts.TWO, acts.SAME)
+    yield from (handing_over.NO_REASON, handing_over.NOT_THERE, handing_over.NOT_NOW, handing_over.TWICE)

@@ -27,7 +27,7 @@ SET_ROLE: dict[str, LiteralString] = {
     ),
     **dict.fromkeys(("outbox", "sms_out", "paging"), "SET ROLE tokaut_worker"),
     **dict.fromkeys(
-        ("accounts", "at_the_desk", "waiting_list", "desk_sessions", "knocking", "figures", "taking"),
+        ("accounts", "at_the_desk", "waiting_list", "desk_sessions", "knocking", "figures", "taking", "handovers"),
         "SET ROLE tokaut_console",
     ),
     **dict.fromkeys(

@@ -56,7 +56,13 @@ class Desk:
 
 
 def given(
-    database: Database, keys: Any, hotlines: Sequence[tuple[str, str]], *, priority: str = "P2", code: bool = True
+    database: Database,
+    keys: Any,
+    hotlines: Sequence[tuple[str, str]],
+    *,
+    priority: str = "P2",
+    code: bool = True,
+    body: bytes = b'{"narrative":"made up"}',
 ) -> str:
     """A report in Vanuatu for these (hotline, role); the first ones are due. Returns its id."""
     now = database.now()
@@ -64,7 +70,7 @@ def given(
     publics = load_public(keys, [hotline for hotline, _ in hotlines])
     parts = []
     for hotline, role in hotlines:
-        box = seal(publics[hotline], Context("demo", report_id, 1, hotline), b"{}", b'{"narrative":"made up"}')
+        box = seal(publics[hotline], Context("demo", report_id, 1, hotline), b"{}", body)
         parts.append(Sealed(hotline, role, "CATEGORY_FIRST", box.key_id, box.wrap, box.head, box.sealed))
     one = Filing(report_id, report_id.encode()[:32], 1, now, "VU", "demo", priority, "complete", tuple(parts))
     public, sealed = new_mailbox(SECRET)

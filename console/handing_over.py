@@ -1,0 +1,52 @@
+"""Staff give a report to a hotline of their choice among those that the reporter was shown before Send.
+
+They ask; the clock does it within seconds. Until then it is theirs, and the page says so.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from flask import Response, abort
+
+from console import words
+from console.answers import to
+from console.doors import READERS, Door, Doors, Visitor
+from console.report_page import Desk, Said
+from reports.handling import NEXT
+from reports.store import handovers
+from reports.store.taking import NotGiven
+
+LONGEST = 4000  # characters of a reason
+NO_REASON = "Say why; your colleagues will ask."
+NOT_THERE = "It cannot go there: they have it already, or the reporter was not shown them before Send."
+NOT_NOW = "It is closed or was handed on; nothing goes on from here. This is how it stands now."
+TWICE = "That was asked already. This is how it stands now."
+
+
+def attach(doors: Doors, desk: Desk) -> None:
+    doors.add(Door("/reports/<report_id>/hand-over", READERS, post=True), partial(_hand_over, desk))
+
+
+def _hand_over(desk: Desk, me: Visitor, report_id: str) -> Response:
+    desk.theirs(me, report_id)
+    taker, reason = me.form.get("to", ""), me.form.get("reason", "").strip()[:LONGEST]
+    try:
+        box, handling = desk.box(me, report_id)
+    except NotGiven:
+        abort(404)
+    if wrong := _wrong(desk, me, report_id, handling) or ("" if reason else NO_REASON):
+        return desk.page(me, report_id, Said(wrong=wrong))
+    hotline = me.account.hotline
+    writing = words.Desk(hotline, report_id, box, desk.parts.keys[hotline], desk.database.now())
+    if not handovers.ask(desk.database, me.account, report_id, taker, writing.note("reason", reason)):
+        return desk.page(me, report_id, Said(wrong=TWICE))
+    return to(f"/reports/{report_id}#hand-over")
+
+
+def _wrong(desk: Desk, me: Visitor, report_id: str, handling: str) -> str:
+    """Looked at again by the clock, which decides."""
+    if "rejected" not in NEXT[handling]:
+        return NOT_NOW
+    left = handovers.hand(desk.database, me.account, report_id).left
+    return "" if me.form.get("to", "") in left else NOT_THERE

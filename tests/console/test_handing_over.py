@@ -1,0 +1,226 @@
+"""Staff give a report to another hotline by the pages: they ask, the clock does it, and each step is told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import pytest
+from sqlalchemy import Table, select, text
+
+from reports.migrations import upgrade
+from reports.store import chains, handing, taking
+from reports.store import tables as t
+from reports.store.database import Away, Database
+from reports.store.rights import CLOCK, CONSOLE, OWNER, WEB
+from reports.store.taking import Step
+from tests.console.conftest import HOTLINE, OTHER, THIRD
+from tests.console.test_on_postgresql import SAMPLE
+from tests.support.console import Console
+from tests.support.databases import KINDS
+from tests.support.desks import given
+from tests.support.postgres import Postgres
+from tests.support.staff import Page, Person, joined
+from tokaut.demo_settings import Plan
+
+pytestmark = pytest.mark.slow
+
+WHY = "We cannot drive out there"
+
+
+@dataclass
+class Place:
+    """On PostgreSQL each has the rights of its own role; `report`: given to a hotline, with one that it can go to."""
+
+    console: Console
+    clock: Database
+    all: Database
+    report: str
+    mere: Person
+
+    def path(self, act: str = "") -> str:
+        return f"/reports/{self.report}" + act
+
+    def ask(self, to: str = THIRD, reason: str = WHY, who: Person | None = None) -> Page:
+        return (who or self.mere).post(self.path("/hand-over"), {"to": to, "reason": reason}, at="/me")
+
+    def page(self) -> str:
+        return self.mere.get(self.path()).text
+
+    def do(self) -> list[tuple[str, str] | None]:
+        self.clock.offset = self.console.parts.database.offset  # one time for both
+        return [handing.carry_out(self.clock, one) for one in handing.asked(self.clock)]
+
+    def rows(self, table: Table) -> list[Mapping[str, object]]:
+        with self.all.read() as connection:
+            return [dict(row) for row in connection.execute(select(table)).mappings()]
+
+    def given(self) -> dict[object, object]:
+        return {row["hotline"]: row["handling"] for row in self.rows(t.delivery)}
+
+    def acts(self) -> list[tuple[object, object]]:
+        rows = sorted(self.rows(t.audit), key=lambda row: (row["at"], row["audit_id"]))
+        return [(row["actor"], row["act"]) for row in rows if "hand" in str(row["act"])]
+
+
+@pytest.fixture(params=KINDS)
+def place(request: pytest.FixtureRequest, made: Plan) -> Iterator[Place]:
+    settings, opened = {**made.settings, "COUNTRIES": "vu"}, []
+    if request.param == "postgresql":
+        postgres: Postgres = request.getfixturevalue("postgres")
+        addresses = postgres.new_tokaut()
+        owner = Database(addresses[OWNER], threads=1)
+        upgrade(owner, "demo")
+        settings["DATABASE_URL"] = addresses[CONSOLE]
+        of_all = addresses[OWNER].replace(f"{OWNER}@", "postgres@")
+        opened = [owner, *(Database(one, threads=2) for one in (addresses[CLOCK], addresses[WEB], of_all))]
+    console = Console(settings)
+    clock, web, of_all_ = opened[1:] if opened else [console.parts.database] * 3
+    hotlines = [(HOTLINE, "primary"), (OTHER, "also"), (THIRD, "fallback")]
+    body = json.dumps(json.loads(SAMPLE.read_text())["data"]).encode()
+    report = given(web, made.folder.inside / "keys", hotlines, body=body)
+    mere = joined(console.flask, console.parts.database, "mere")
+    mere.log_in()
+    yield Place(console, clock, of_all_, report, mere)
+    console.close()
+    for one in opened:
+        one.close()
+
+
+def test_they_ask_and_the_clock_does_it(place: Place) -> None:
+    before = place.page()
+    assert "To another hotline" in before and "Vanuatu Police" in before
+    assert "Women's Centre" not in before.partition("To another hotline")[2].partition("because")[0]
+    assert place.ask().leads_to == place.path("#hand-over")
+    waiting = place.page()
+    assert "Asked for: " in waiting and "until then it is yours" in waiting and "Give it to them" not in waiting
+    assert WHY in waiting
+    assert place.given() == {HOTLINE: "none", OTHER: "none"}
+    ((delivery, priority),) = filter(None, place.do())
+    (made,) = [row for row in place.rows(t.delivery) if row["hotline"] == THIRD]
+    assert (made["delivery_id"], made["why"], made["state"], priority) == (delivery, "HANDED_ON", "due", "P2")
+    assert place.given() == {HOTLINE: "rejected", OTHER: "none", THIRD: "none"}
+    after = place.page()
+    assert "It went on to" in after and "They answer for it now." in after and "Give it to them" not in after
+    staff = f"staff:{HOTLINE}/mere"
+    assert place.acts() == [(staff, "hand_over_asked"), (staff, "handed_on")]
+    assert place.do() == []
+
+
+def test_a_reason_is_sealed_to_their_own_hotline(place: Place) -> None:
+    place.ask()
+    (note,) = place.rows(t.note)
+    assert (note["recipient"], note["kind"], note["actor"]) == (HOTLINE, "reason", f"staff:{HOTLINE}/mere")
+    assert WHY.encode() not in bytes(note["sealed"])  # type: ignore[call-overload]  # bytes, as the table has it
+
+
+@pytest.mark.rule("S-26")
+@pytest.mark.parametrize(
+    ("to", "reason", "told"),
+    [
+        (OTHER, WHY, "they have it already"),
+        (HOTLINE, WHY, "they have it already"),
+        ("vu-nobody", WHY, "the reporter was not shown them"),
+        ("", WHY, "the reporter was not shown them"),
+        (THIRD, " ", "Say why"),
+    ],
+)
+def test_what_cannot_be_is_told_at_once(place: Place, to: str, reason: str, told: str) -> None:
+    page = place.ask(to, reason)
+    assert page.status == 400 and told in page.text
+    assert place.rows(t.handover) == place.rows(t.note) == [] and place.acts() == []
+
+
+def test_asked_twice_it_is_asked_once(place: Place) -> None:
+    place.ask()
+    page = place.ask()
+    assert page.status == 400 and "asked already" in page.text
+    assert len(place.rows(t.note)) == 1
+    assert len(list(filter(None, place.do()))) == 1
+
+
+def close(place: Place) -> None:
+    taking.take(place.console.parts.database, Step(HOTLINE, place.report, "closed", f"staff:{HOTLINE}/ana"))
+
+
+def others_have_it(place: Place) -> None:
+    assert chains.add_fallback(place.clock, place.report, THIRD, "NO_RECEIPT")
+
+
+@pytest.mark.parametrize("meanwhile", [close, others_have_it])
+def test_what_comes_in_between_is_told_and_changes_nothing(place: Place, meanwhile: Callable[[Place], None]) -> None:
+    place.ask()
+    meanwhile(place)
+    stood = place.given()
+    assert place.do() == [None]
+    assert place.given() == stood
+    assert [row["outcome"] for row in place.rows(t.handover)] == ["refused"]
+    assert place.acts()[-1] == ("clock", "hand_over_refused")
+    if meanwhile is others_have_it:
+        assert "It did not go to" in place.page() and "No other hotline can get it" in place.page()
+    else:
+        assert "closed" in place.ask().text
+
+
+def test_after_a_refusal_it_can_be_asked_again(place: Place) -> None:
+    place.ask()
+    close(place)
+    place.do()
+    taking.take(place.console.parts.database, Step(HOTLINE, place.report, "in_progress", f"staff:{HOTLINE}/ana"))
+    assert "It did not go to" in place.page()
+    assert place.ask().status == 303
+    assert len(list(filter(None, place.do()))) == 1
+
+
+def test_another_hotlines_staff_neither_see_nor_ask(place: Place) -> None:
+    stranger = joined(place.console.flask, place.console.parts.database, "eti", "lead", THIRD)
+    stranger.log_in()
+    assert place.ask(OTHER, who=stranger).status == 404
+    place.ask()
+    place.do()
+    page = stranger.get(place.path())
+    assert page.status == 200 and WHY not in page.text
+    assert place.ask(HOTLINE, who=stranger).status == 400
+
+
+def test_two_clocks_do_it_once(place: Place) -> None:
+    place.ask()
+    (one,) = handing.asked(place.clock)
+    assert [bool(handing.carry_out(place.clock, one)) for _ in range(2)] == [True, False]
+    assert [row["outcome"] for row in place.rows(t.handover)] == ["done"]
+
+
+@pytest.mark.rule("A-36")
+@pytest.mark.parametrize("place", KINDS[1:], indirect=True)
+def test_the_database_lets_nobody_ask_in_anothers_name(place: Place) -> None:
+    """Whoever has the console's account has its rights: not those of a clock, and not another hotline's name."""
+    ask = "INSERT INTO handover (report_id, giver, taker, actor, asked_at) VALUES (:r, :g, :t, :a, 1)"
+    own, others = f"staff:{HOTLINE}/eti", f"staff:{THIRD}/eti"
+    for hotlines, giver, actor in (
+        (HOTLINE, HOTLINE, others),
+        (HOTLINE, HOTLINE, "clock"),
+        (HOTLINE, THIRD, own),
+        (THIRD, THIRD, others),
+        (THIRD, HOTLINE, own),
+        ("", HOTLINE, own),
+    ):
+        words = {"r": place.report, "g": giver, "t": THIRD, "a": actor}
+        with pytest.raises(Away, match="InsufficientPrivilege"), place.console.parts.database.write() as connection:
+            connection.execute(text("SELECT set_config('tokaut.hotlines', :h, true)"), {"h": hotlines})
+            connection.execute(text(ask), words)
+    with pytest.raises(Away, match="InsufficientPrivilege"), place.console.parts.database.write() as connection:
+        connection.execute(text("INSERT INTO delivery (delivery_id) VALUES ('made')"))
+    assert place.rows(t.handover) == []
+
+
+@pytest.mark.rule("A-36")
+@pytest.mark.parametrize("place", KINDS[1:], indirect=True)
+def test_a_route_is_seen_by_whom_it_was_given_to_alone(place: Place) -> None:
+    seen = {}
+    for hotlines in (HOTLINE, THIRD, ""):
+        with place.console.parts.database.write() as connection:
+            connection.execute(text("SELECT set_config('tokaut.hotlines', :h, true)"), {"h": hotlines})
+            connection.execute(text("SELECT set_config('tokaut.report', :r, true)"), {"r": place.report})
+            seen[hotlines] = len(connection.execute(select(t.route.c.hotline)).all())
+    assert seen == {HOTLINE: 3, THIRD: 0, "": 0}
