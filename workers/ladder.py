@@ -92,7 +92,7 @@ class Ladder:
         self.metrics.steps.labels(step.step, came_to).inc()
 
     def _next(self, step: Step, waiting: Waiting, country: Country) -> tuple[str, str]:
-        return asking.next_hotline(step.step, waiting, country, self.database.now())
+        return asking.next_hotline(step.step, waiting, country, steps.moment(self.database))
 
     def _found(self, step: Step) -> tuple[Waiting, Country | None]:
         waiting = steps.waiting(self.database, step.report_id)
@@ -107,7 +107,7 @@ class Ladder:
 
     def _tell(self, step: Step) -> None:
         waiting, country = self._found(step)
-        now = self.database.now()
+        now = steps.moment(self.database)
         until = self._asleep_until(step, waiting, country, now)
         if until > now:
             steps.put_off(self.database, step, until)

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import and_, delete, func, insert, or_, select, update
 
 from reports import audit
+from reports.clocks import CLOCKS, URGENT
 from reports.store import outbox
 from reports.store import tables as t
 from reports.store.database import Database
@@ -67,6 +68,25 @@ def mend_times(database: Database, furthest: int) -> int:
         h = t.hotline_state.c
         rests = update(t.hotline_state).where(h.open_until > now + furthest).values(open_until=now)
         mended += connection.execute(rests).rowcount
+    return mended
+
+
+def mend_steps(database: Database, held: int) -> int:
+    """No step of what is urgent lies further ahead than its ladder is long, nor is put off for longer than `held`,
+    unless a clock jumped: then it is now. What can wait may have been put off until a morning.
+    """
+    s, mended = t.step.c, 0
+    with database.write() as connection:
+        now = int(connection.execute(select(database.now_sql())).scalar_one())
+        for priority in URGENT:
+            mine, clock = and_(s.priority == priority, s.done_at.is_(None)), CLOCKS[priority]
+            far = and_(mine, s.due_at > now + max(clock.regional, clock.repeat))
+            rows = [dict(row) | {"due_at": now} for row in connection.execute(select(t.step).where(far)).mappings()]
+            if rows:
+                connection.execute(delete(t.step).where(far))
+                connection.execute(insert(t.step), rows)
+            late = update(t.step).where(mine, s.not_before > now + held).values(not_before=now)
+            mended += len(rows) + connection.execute(late).rowcount
     return mended
 
 

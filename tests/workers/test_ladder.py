@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from reports.clocks import MINUTE
-from reports.store import maturing, pending, steps
+from reports.clocks import DAY, MINUTE
+from reports.store import maturing, pending, steps, sweeping
 from reports.store import tables as t
 from tests.workers.filings import ONE, THREE, TWO, Desk
 from tests.workers.night import CARDS, CHAIN, LEAD, OFFICER, ON_CALL, SECOND_ON_CALL, AtOnce, Night, land
+from workers.schedule import LONGEST_STEP, LONGEST_WAIT
 
 NAMES = {
     f"→ {TWO}": "→ two",
@@ -358,3 +359,51 @@ def test_those_who_cannot_be_told_keep_nobody_from_being_told(desk: Desk) -> Non
     night.until(30, 5)
     night.ladder.climb()
     assert len([who for _, who in night.happened() if who == LEAD]) == 51
+
+
+def test_a_day_ahead_for_a_moment_silences_no_night(desk: Desk) -> None:
+    desk.file(CHAIN)
+    night = Night(desk)
+    night.until(4)
+    night.dead = {OFFICER, LEAD}
+    desk.database.offset += DAY
+    night.ladder.climb()
+    desk.file(CHAIN)
+    night.ladder.climb()
+    desk.database.offset -= DAY
+    night.dead = set()
+    began = len(night.told)
+    sweeping.mend_times(desk.database, LONGEST_WAIT)
+    sweeping.mend_steps(desk.database, LONGEST_STEP)
+    night.until(31)
+    told = {(one.who, one.said.sms[:13]) for one in night.told[began:]}  # "Report 02e4f1"
+    assert {who for who, _ in told} >= {OFFICER, LEAD}
+    assert len([one for who, one in told if who == OFFICER]) == 2, "of both reports"
+    assert sweeping.mend_steps(desk.database, LONGEST_STEP) == 0
+
+
+def test_what_can_wait_for_a_morning_is_not_mended(desk: Desk) -> None:
+    at(desk, 20)
+    desk.file(CHAIN, priority="P3")
+    night = Night(desk, land({name: {**card, "hours": "mon 09:00-10:00"} for name, card in CARDS.items()}))
+    night.until(13 * 60, 60)
+    assert sweeping.mend_steps(desk.database, LONGEST_STEP) == 0
+    assert night.told == []
+
+
+def test_a_host_whose_time_is_wrong_puts_nothing_off(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    if desk.database.is_sqlite:
+        pytest.skip("there the host's clock is the database's")
+    desk.file(CHAIN)
+    night = Night(desk)
+    night.until(29)
+    right = desk.database.now
+    monkeypatch.setattr(desk.database, "now", lambda: right() + DAY)
+    night.dead = {LEAD, "lead@two.example"}
+    desk.database.offset += MINUTE
+    night.ladder.climb()
+    night.dead = set()
+    for minutes, times in ((1, 1), (14, 2)):
+        desk.database.offset += minutes * MINUTE
+        night.ladder.climb()
+        assert [one.who for one in night.told].count(LEAD) == times
