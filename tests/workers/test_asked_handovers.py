@@ -1,0 +1,50 @@
+"""What a hotline's staff ask for is done by the clock, within its second, and the queue hears of it."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import insert, select
+
+from reports.store import tables as t
+from tests.workers.filings import ONE, TWO, Desk
+from tests.workers.test_letters import sent_report
+from tests.workers.test_sweep import Room
+
+pytestmark = pytest.mark.slow
+
+
+def test_the_clock_does_it_in_its_second(desk: Desk) -> None:
+    report_id, _ = sent_report(desk)
+    room = Room(desk)
+    room.clock.tick()
+    row = {"report_id": report_id, "giver": ONE, "taker": TWO, "actor": f"staff:{ONE}/mere", "asked_at": 1}
+    with desk.database.write() as connection:
+        connection.execute(insert(t.handover), row)
+    room.pass_time(1)
+    room.clock.tick()
+    given = {one.hotline: (one.delivery_id, one.handling) for one in desk.deliveries()}
+    assert {hotline: handling for hotline, (_, handling) in given.items()} == {ONE: "rejected", TWO: "none"}
+    assert given[TWO][0] in room.hurry.ids
+    with desk.database.read() as connection:
+        assert list(connection.execute(select(t.handover.c.outcome)).scalars()) == ["done"]
+    room.pass_time(1)
+    room.clock.tick()
+    assert len(desk.deliveries()) == 2
+    room.duties.finish()
+
+
+def test_one_that_cannot_be_holds_up_no_other(desk: Desk) -> None:
+    refused, wanted = (sent_report(desk)[0] for _ in range(2))
+    room = Room(desk)
+    rows = [
+        {"report_id": one, "giver": ONE, "taker": taker, "actor": f"staff:{ONE}/mere", "asked_at": at}
+        for at, (one, taker) in enumerate(((refused, ONE), (wanted, TWO)))
+    ]
+    with desk.database.write() as connection:
+        connection.execute(insert(t.handover), rows)
+    room.clock.tick()
+    with desk.database.read() as connection:
+        rows_now = connection.execute(select(t.handover.c.report_id, t.handover.c.outcome)).all()
+    found = {row.report_id: row.outcome for row in rows_now}
+    assert found == {refused: "refused", wanted: "done"}
+    room.duties.finish()
