@@ -80,10 +80,13 @@ class Periods:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """`here`: hotline → days, of those who read the copy that lies here."""
+    """`here`: hotline → days, of those who read the copy that lies here. `elsewhere`: those who have one of their own;
+    None: all others. A hotline that stands in no file any more may have read here, and its copy may be the only one.
+    """
 
     periods: Mapping[str, Periods] = field(default_factory=dict)
     here: Mapping[str, int] = field(default_factory=dict)
+    elsewhere: frozenset[str] | None = None
 
     def of(self, country: str) -> Periods:
         return self.periods.get(country, Periods())
@@ -98,4 +101,5 @@ def policy(countries: Iterable[Country]) -> Policy:
         for hotline in land.hotlines.values()
         if hotline.delivery in READ_HERE
     }
-    return Policy({land.iso: land.retention for land in lands}, here)
+    known = {name for land in lands for name in land.hotlines}
+    return Policy({land.iso: land.retention for land in lands}, here, frozenset(known - here.keys()))

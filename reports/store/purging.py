@@ -119,7 +119,7 @@ class Purge:
         over = ripeness.closed_since(ripeness.before(self.now, ripeness.closed_days(self.policy)))
         gone = 0
         for table in (t.report_body, t.message):
-            others = table.c.recipient.not_in(self.policy.here)
+            others = ripeness.read_elsewhere(self.policy, table.c.recipient)
             rows = select(*table.primary_key.columns).join_from(table, t.report, r.report_id == table.c.report_id)
             rows = rows.where(r.mode == "live", others, over, ripeness.free(self.now)).limit(at_most)
             key = [column.name for column in table.primary_key.columns]

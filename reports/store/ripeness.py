@@ -71,11 +71,21 @@ def _days(policy: Policy) -> ColumnElement[int]:
     """The longest that one of those who have the report keeps it here."""
     r, d = t.report.c, t.delivery.c
     closed = closed_days(policy)
-    if not policy.here:
+    if not policy.here and policy.elsewhere is None:
         return closed
-    own = case({name: literal(days) for name, days in policy.here.items()}, value=d.hotline, else_=closed)
+    own = case(
+        *((d.hotline == name, literal(days)) for name, days in policy.here.items()),
+        (read_elsewhere(policy, d.hotline), closed),
+        (closed > HERE.days, closed),
+        else_=literal(HERE.days),
+    )
     given = and_(d.report_id == r.report_id, d.type.in_(THE_REPORT), d.state == "delivered", d.handling != "rejected")
     return func.coalesce(select(func.max(own)).where(given).correlate(t.report).scalar_subquery(), closed)
+
+
+def read_elsewhere(policy: Policy, hotline: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether this hotline has a copy of its own."""
+    return hotline.not_in(policy.here) if policy.elsewhere is None else hotline.in_(policy.elsewhere)
 
 
 def _by_country(policy: Policy, name: str) -> ColumnElement[int]:

@@ -31,9 +31,15 @@ def rule_for(facts: Facts, policy: Policy, now: int) -> str | None:
     periods = policy.of(facts.country)
     if facts.closed_at is None:
         return _if(SILENT.name, facts.happened_at + periods.silent_days * DAY <= now)
-    days = max((policy.here.get(one, periods.closed_days) for one in facts.given), default=periods.closed_days)
+    days = max((_days(policy, one, periods.closed_days) for one in facts.given), default=periods.closed_days)
     name = CLOSED.name if days == periods.closed_days else HERE.name
     return _if(name, max(facts.closed_at, facts.said_at) + days * DAY <= now)
+
+
+def _days(policy: Policy, hotline: str, closed: int) -> int:
+    if hotline in policy.here:
+        return policy.here[hotline]
+    return closed if policy.elsewhere is None or hotline in policy.elsewhere else max(HERE.days, closed)
 
 
 def _if(name: str, holds: bool) -> str | None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 import pytest
 from sqlalchemy import select
 
-from reports.retention import READ_HERE, Periods, Policy
+from reports.retention import READ_HERE, Periods, Policy, policy
 from reports.store import purging
 from reports.store import tables as t
 from reports.store.database import Database
 from reports.store.purging import Purge
+from tests.reports.sample import VU
 from tests.retention.made import CONSOLE, DESK, Fate, Leg, fate, make, write
 from tests.retention.rules import rule_for
 from workers.kinds import kinds
@@ -67,7 +69,11 @@ def test_each_rule_by_itself(name: str, database: Database) -> None:
     assert Purge(database, USUAL, now, "clock").ripe() == ([(made.report_id, rule)] if rule else [])
 
 
-@pytest.mark.parametrize("policy", [USUAL, KENYA, Policy()], ids=["usual", "by a law", "nobody reads here"])
+@pytest.mark.parametrize(
+    "policy",
+    [USUAL, KENYA, Policy(), Policy(elsewhere=frozenset({DESK}))],
+    ids=["usual", "by a law", "nobody reads here", "in no file any more"],
+)
 @pytest.mark.parametrize("seed", [1, 2])
 def test_sql_and_the_pure_rules_agree_on_anything(policy: Policy, seed: int, database: Database) -> None:
     random = Random(seed)
@@ -79,6 +85,20 @@ def test_sql_and_the_pure_rules_agree_on_anything(policy: Policy, seed: int, dat
     assert found == expected
     assert {*expected.values()} >= {"closed", "silent", "rehearsed"}
     assert sum(Purge(database, policy, now, "clock").counted().values()) == len(expected)
+
+
+def test_the_only_copy_stays_though_its_hotline_left_the_country_file(database: Database) -> None:
+    """A country switched off for an hour must not cost what a desk reads here: its kind is known to no file then."""
+    now = purging.moment(database)
+    gone = make(Fate(400, closed=300, legs=(Leg(CONSOLE), Leg(DESK))), now)
+    a_year = make(Fate(400, closed=366, legs=(Leg(CONSOLE),)), now)
+    write(database, [gone, a_year])
+    purge = Purge(database, policy([replace(VU, hotlines={DESK: VU.hotlines["vu-police"]})]), now, "clock")
+    assert purge.ripe() == [(a_year.report_id, "here")]
+    purge.step()
+    purge.thin()
+    with database.read() as connection:
+        assert connection.execute(select(t.report_body.c.recipient)).scalars().all() == [CONSOLE]
 
 
 @pytest.mark.parametrize("state", ["due", "refused", "parked", "needs_person", "queued"])
