@@ -32,11 +32,13 @@ def nginx() -> str:
 class Proxy:
     """`folder` may be entered by nginx's account; web's socket is `web.sock` in it."""
 
+    name = NAME
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.port = free_port()
         self.certificate = folder / "fullchain.pem"
-        public, private = certificate(NAME, datetime.now(UTC) + timedelta(days=2))
+        public, private = certificate(self.name, datetime.now(UTC) + timedelta(days=2))
         self.certificate.write_bytes(public)
         (folder / "privkey.pem").write_bytes(private)
         (folder / "nginx.conf").write_text(self._shipped())
@@ -44,7 +46,7 @@ class Proxy:
 
     @property
     def url(self) -> str:
-        return f"https://{NAME}:{self.port}"
+        return f"https://{self.name}:{self.port}"
 
     def start(self) -> Proxy:
         command = [nginx(), "-p", str(self.folder), "-e", str(self.folder / "error.log")]
@@ -61,7 +63,7 @@ class Proxy:
 
     def connect(self) -> ssl.SSLSocket:
         line = socket.create_connection(("127.0.0.1", self.port), timeout=20)
-        return ssl.create_default_context(cafile=str(self.certificate)).wrap_socket(line, server_hostname=NAME)
+        return ssl.create_default_context(cafile=str(self.certificate)).wrap_socket(line, server_hostname=self.name)
 
     def ask(self, request: bytes) -> bytes:
         """Until nginx closes."""

@@ -1,0 +1,95 @@
+"""nginx with the shipped file of the console included, before a console of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.deploy.proxy import SHIPPED, Proxy
+from tests.support.ports import free_port
+from tests.support.wait import until
+from tokaut import demo_start
+from tokaut.demo_folder import DemoFolder
+from tokaut.demo_settings import Addresses, Plan, plan
+from tokaut.leash import leashed
+
+OF_CONSOLE = SHIPPED.with_name("nginx-console.conf")
+OPEN = "    # include /etc/nginx/tokaut-console.conf;"
+HOTLINE = "vu-pikinini"
+
+
+class DeskProxy(Proxy):
+    """TLS for the console's name; `port_of_console`: where it is."""
+
+    name = "desk.localhost"
+
+    def __init__(self, folder: Path, port_of_console: int) -> None:
+        self._console = port_of_console
+        super().__init__(folder)
+
+    def _shipped(self) -> str:
+        text = super()._shipped()
+        assert OPEN in text
+        included = OF_CONSOLE.read_text()
+        for old, new in {
+            "/etc/tokaut/tls/console-": f"{self.folder}/",
+            "127.0.0.1:8100": f"127.0.0.1:{self._console}",
+            "desk.example": self.name,
+            "listen 443": f"listen 127.0.0.1:{self.port}",
+        }.items():
+            assert old in included, old
+            included = included.replace(old, new)
+        (self.folder / "console.conf").write_text(re.sub(r"^ *listen \[::\].*\n", "", included, flags=re.MULTILINE))
+        return text.replace(OPEN, f"    include {self.folder}/console.conf;")
+
+
+class DeskTown:
+    """A console as its unit starts it, and nginx before it."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="tx-"))
+        self.folder.chmod(0o711)
+        self.port = free_port()
+        of_demo = DemoFolder(self.folder / "demo")
+        (self.folder / "demo").mkdir(mode=0o700)
+        self.plan: Plan = plan({}, of_demo, Addresses(1, 2, 3), (HOTLINE, "vu-womens-centre", "vu-police"))
+        self.plan.folder.inside.mkdir(mode=0o700)
+        demo_start.prepare(self.plan)
+        self.proxy = DeskProxy(self.folder, self.port)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def up(self) -> DeskTown:
+        self.start_console()
+        self.proxy.start()
+        until(lambda: self.get("/healthz").endswith(b"ok\n"), f"the console does not start: {self.folder}", seconds=60)
+        return self
+
+    def start_console(self) -> None:
+        server = [sys.executable, "-m", "gunicorn", "-c", demo_start.OF_CONSOLE, "--workers", "1"]
+        server += ["--bind", f"127.0.0.1:{self.port}", "console.app:create_app()"]
+        with (self.folder / "console.log").open("ab") as log:
+            around = {**os.environ, **self.plan.settings, "COUNTRIES": "vu"}
+            self._process = subprocess.Popen(
+                leashed(server), env=around, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def stop_console(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(timeout=30)
+            self._process = None
+
+    def get(self, path: str, *headers: str, method: str = "GET", body: bytes = b"") -> bytes:
+        """The whole answer."""
+        lines = [f"{method} {path} HTTP/1.1", f"Host: {self.proxy.name}", "Connection: close", *headers, "", ""]
+        return self.proxy.ask("\r\n".join(lines).encode() + body)
+
+    def down(self) -> None:
+        self.proxy.stop()
+        self.stop_console()
+        shutil.rmtree(self.folder)

@@ -1,0 +1,129 @@
+"""The shipped nginx file of the console, tried with the real nginx over TLS before a real console."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import Iterator
+
+import pytest
+
+from console.answers import CSP
+from reports.settings import ConsoleSide, load_all
+from reports.store.database import Database
+from tests.console.test_doors import HEADERS
+from tests.deploy.desk_proxy import HOTLINE, DeskTown
+from tests.deploy.proxy import nginx
+from tests.support.desks import Desk, given, of
+from tests.support.wait import until
+
+pytestmark = pytest.mark.slow
+
+FORM = "Content-Type: application/x-www-form-urlencoded"
+REPORT = "01a211f9-fa88-7a02-8b44-5f0e9d8c7b6a"
+NOTHING = "default-src 'none'; frame-ancestors 'none'"
+EVERYWHERE = {name: value for name, value in HEADERS.items() if not name.startswith("Cross-Origin")}
+
+
+@pytest.fixture(scope="module")
+def town() -> Iterator[DeskTown]:
+    nginx()
+    place = DeskTown().up()
+    yield place
+    place.down()
+
+
+def read(answer: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+    head, _, body = answer.partition(b"\r\n\r\n")
+    status, *lines = head.decode().split("\r\n")
+    found = [(line.split(": ", 1)[0], line.split(": ", 1)[1]) for line in lines]
+    return int(status.split()[1]), found, body
+
+
+@pytest.mark.rule("A-16")
+@pytest.mark.rule("A-18")
+@pytest.mark.rule("A-19")
+@pytest.mark.rule("A-44")
+def test_every_answer_has_each_header_once(town: DeskTown) -> None:
+    """Pages, what they load, call-backs, and nginx's own."""
+    path = f"/hotlines/{HOTLINE}/reports/{REPORT}"
+    asked = {
+        "page": (town.get("/login"), 200, CSP),
+        "style": (town.get("/static/console.css"), 200, CSP),
+        "elsewhere": (town.get("/nosuch"), 404, CSP),
+        "unsigned": (town.get(path, "Content-Length: 2", method="POST", body=b"{}"), 401, NOTHING),
+        "too large": (town.get(path, "Content-Length: 65537", method="POST"), 413, NOTHING),
+        "two lengths": (town.get(path, "Content-Length: 1", "Content-Length: 2", method="POST"), 400, NOTHING),
+        "long": (town.get("/" + "a" * 9000), 414, NOTHING),
+    }
+    for what, (answer, status, policy) in asked.items():
+        code, headers, body = read(answer)
+        assert code == status, (what, answer[:200])
+        for name, value in {**EVERYWHERE, "Content-Security-Policy": policy}.items():
+            assert [given_ for called, given_ in headers if called == name] == [value], (what, name)
+        assert b"nginx" not in body, what
+
+
+def test_a_call_back_comes_through_and_acts(town: DeskTown) -> None:
+    database = Database(load_all((ConsoleSide,), town.plan.settings)[ConsoleSide].database_url)
+    report = given(database, town.plan.folder.inside / "keys", [(HOTLINE, "primary"), ("vu-police", "fallback")])
+    body = json.dumps({"state": "accepted"}).encode()
+    desk = Desk(HOTLINE, town.plan.secrets.hotlines[HOTLINE], None)
+    headers = [f"{name}: {value}" for name, value in desk.headers(body).items()]
+    path = f"/hotlines/{HOTLINE}/reports/{report}"
+    answer = town.get(path, *headers, f"Content-Length: {len(body)}", method="POST", body=body)
+    assert read(answer)[0] == 200, answer
+    assert of(database, report, HOTLINE).handling == "accepted"
+    database.close()
+
+
+def test_the_largest_form_is_read_and_one_more_byte_is_not(town: DeskTown) -> None:
+    for size, status in ((65_536, 400), (65_537, 413)):
+        body = b"name=" + b"a" * (size - 5)
+        answer = town.get("/login", FORM, f"Content-Length: {size}", method="POST", body=body)
+        assert read(answer)[0] == status, size  # 400: without a token it is no form of ours
+
+
+@pytest.mark.rule("A-41")
+def test_only_over_tls_and_by_its_own_name(town: DeskTown) -> None:
+    with town.proxy.connect() as line:
+        assert line.version() in ("TLSv1.2", "TLSv1.3")
+    town.proxy.name, own = "elsewhere.example", town.proxy.name
+    try:
+        with pytest.raises(ssl.SSLError, match=r"(?i)unrecognized"):
+            town.proxy.connect()
+    finally:
+        town.proxy.name = own
+
+
+def test_web_is_no_way_to_the_console(town: DeskTown) -> None:
+    """A-21: by web's name, whose own server stands in the same nginx, there is no console."""
+    text = (town.folder / "nginx.conf").read_text()
+    assert text.count("server_name") == 1 and "http://console" not in text
+
+
+def test_staff_are_slowed_and_call_backs_are_not(town: DeskTown) -> None:
+    path = f"/hotlines/{HOTLINE}/reports/{REPORT}"
+    calls = {read(town.get(path, "Content-Length: 2", method="POST", body=b"{}"))[0] for _ in range(90)}
+    visits = {read(town.get("/static/icon.svg"))[0] for _ in range(150)}
+    assert calls == {401}
+    assert visits == {200, 429}
+
+
+@pytest.mark.rule("X-23")
+def test_no_log_names_a_report_a_link_or_a_word(town: DeskTown) -> None:
+    words = "Lukaotem"
+    for path in (f"/reports/{REPORT}?{words}", f"/join/{words}", f"/hotlines/{HOTLINE}/reports/{REPORT}"):
+        town.get(path)
+        town.get(path, "Content-Length: 65537", method="POST")
+        town.get(path + "a" * 9000)
+        town.get(path, f"Referer: https://{words}.example/", f"Cookie: tokaut={words}")
+    town.stop_console()
+    try:
+        assert read(town.get(f"/reports/{REPORT}"))[0] == 502
+    finally:
+        town.start_console()
+    until(lambda: " 502 " in town.proxy.logs(), "the operator learns nothing")
+    found = town.proxy.logs()
+    for secret in (REPORT, words, HOTLINE, "reports", "join"):
+        assert secret not in found, secret
