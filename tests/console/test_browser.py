@@ -61,9 +61,9 @@ class House:
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(30)
 
-    def link(self, name: str, role: str = "staff") -> str:
+    def link(self, name: str, role: str = "staff", hotline: str = "vu-pikinini") -> str:
         database = Database(f"sqlite:///{self.town.environment['TOKAUT_DATA']}/tokaut.db")
-        made = invite(database, self.address, Place(name, "vu-pikinini", role), "staff:vu-pikinini/ana")
+        made = invite(database, self.address, Place(name, hotline, role), "staff:vu-pikinini/ana")
         database.close()
         return made
 
@@ -118,8 +118,8 @@ def opened(chromium: Any) -> Iterator[Callable[..., Any]]:
         one.close()
 
 
-def join(house: House, page: Any, name: str, role: str = "staff") -> None:
-    page.goto(house.link(name, role))
+def join(house: House, page: Any, name: str, role: str = "staff", hotline: str = "vu-pikinini") -> None:
+    page.goto(house.link(name, role, hotline))
     house.secrets[name] = page.locator("code.letters").inner_text().replace(" ", "")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_label("The same once more").fill(PASSWORD)

@@ -1,0 +1,86 @@
+"""The pages about how it is going in a real Chromium: on a phone and on a desk, with axe, and a table taken away."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import insert
+
+from console.inviting import OPERATORS
+from reports import country
+from reports.store import tables as t
+from reports.store.database import Database
+from tests.console.test_browser import House, chromium, house, join, looked_at, opened
+from tests.support.staff import PASSWORD
+from tokaut.statistics_example import example
+
+pytestmark = pytest.mark.slow
+
+__all__ = ["chromium", "house", "opened"]
+
+SIZES = [(360, 740), (1280, 900)]
+
+
+@pytest.fixture(scope="module")
+def filled(house: House) -> Iterator[House]:
+    """With made-up quarters, which went through the same rule as true ones."""
+    with closing(database(house)) as there, there.write() as connection:
+        names = ("quarter", "country", "sheet", "cell", "number")
+        rows = [{name: getattr(one, name) for name in names} for one in example(country.load_all(["vu"], "demo").all)]
+        connection.execute(insert(t.figure), rows)
+    yield house
+
+
+def database(house: House) -> Database:
+    return Database(f"sqlite:///{house.town.environment['TOKAUT_DATA']}/tokaut.db")
+
+
+def come(house: House, page: Any, name: str, role: str, hotline: str) -> None:
+    """With an account made for it, logged in."""
+    join(house, page, name, role, hotline)
+    page.goto(f"{house.address}/login")
+    page.get_by_label("Name", exact=True).fill(name)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_label("Code of your authenticator").fill(house.code(name))
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("heading", name=re.compile("Reports|How it is going")).first.wait_for()
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_a_lead_looks_at_the_quarters_and_takes_a_table_away(
+    filled: House, opened: Callable[..., Any], width: int, height: int, tmp_path: Path
+) -> None:
+    folder = Path(os.environ.get("DRAW_CONSOLE") or tmp_path)
+    page = opened(f"{filled.address}/login", width=width, height=height).page
+    come(filled, page, f"lea{width}", "lead", "vu-pikinini")
+    page.get_by_role("link", name="Statistics").click()
+    page.get_by_role("heading", name="Is it working?").wait_for()
+    looked_at(page, "statistics", width, folder)
+    page.locator("details.numbers summary").first.click()
+    assert page.locator("details.numbers td").first.is_visible()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="All tables (CSV)").click()
+    assert download.value.suggested_filename == "statistics-reports.csv"
+    assert "Vanuatu" not in Path(download.value.path()).read_text(encoding="utf-8-sig").splitlines()[0]
+    page.get_by_role("link", name="Readiness").click()
+    page.get_by_role("heading", name="Ready for reports?").wait_for()
+    looked_at(page, "readiness", width, folder)
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_an_operator_sees_how_it_is_going(
+    filled: House, opened: Callable[..., Any], width: int, height: int, tmp_path: Path
+) -> None:
+    folder = Path(os.environ.get("DRAW_CONSOLE") or tmp_path)
+    page = opened(f"{filled.address}/login", width=width, height=height).page
+    come(filled, page, f"oto{width}", "operator", OPERATORS)
+    assert page.locator("tbody th").last.evaluate("cell => cell.offsetHeight") < 120, (
+        "cells are rows, not columns of letters"
+    )
+    looked_at(page, "operator", width, folder)

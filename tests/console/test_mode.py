@@ -1,0 +1,26 @@
+"""Which mode a console is of stands on top of every page, without a login too, and nobody can miss training."""
+
+from __future__ import annotations
+
+import pytest
+
+from console import frame, languages, web
+from reports.country import Countries
+
+SAID = {"training": "TRAINING.", "demo": "DEMO.", "live": ""}
+
+
+@pytest.mark.parametrize("mode", sorted(SAID))
+def test_the_mode_is_said_on_every_page(mode: str) -> None:
+    app = web.make()
+    frame.attach(app, mode, Countries(()), languages.loaded())
+    page = app.test_client().get("/nowhere").get_data(as_text=True)
+    assert [words for words in SAID.values() if words and words in page] == ([SAID[mode]] if SAID[mode] else [])
+    assert ("No report here is real." in page) == (mode != "live")
+
+
+def test_the_bar_of_training_stays_in_sight_and_is_printed() -> None:
+    style = (frame.STATIC / "console.css").read_text(encoding="utf-8")
+    rule = style.partition(".mode.training {")[2].partition("}")[0]
+    assert "position: sticky" in rule and "top: 0" in rule
+    assert ".mode:not(.training)" in style, "paper says it, too"
