@@ -79,7 +79,7 @@ class Nudger:
         if facts is None or country is None or facts.refused or facts.state == "closed":
             return None
         for hotline in facts.hotlines:
-            found = self._opened(report_id, hotline)
+            found = self._opened(report_id, hotline, facts.revision)
             if found is not None:
                 report, contact = found
                 said = permission(contact, facts.since)
@@ -89,10 +89,14 @@ class Nudger:
                 return Text(when, said.number, line, words) if said and when is not None and line and words else None
         return None
 
-    def _opened(self, report_id: str, hotline: str) -> tuple[Mapping[str, Any], Mapping[str, Any] | None] | None:
-        """The report, and what was last said about contact; None where this process cannot open it."""
+    def _opened(
+        self, report_id: str, hotline: str, revision: int
+    ) -> tuple[Mapping[str, Any], Mapping[str, Any] | None] | None:
+        """The report, and what was last said about contact; None where this process cannot open it, or where the
+        hotline has an older one: it was left out since, and the yes in it may be a no by now.
+        """
         held = reading.held(self.database, report_id, hotline)
-        if held is None:
+        if held is None or held.revision < revision:
             return None
         try:
             report = self._open(held.report, Context(held.mode, report_id, held.revision, hotline))

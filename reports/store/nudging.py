@@ -14,9 +14,12 @@ from reports.store.messages import Outgoing, outgoing_row
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """`since`: when contact was last spoken of. `sent`: texts so far. `refused`: a provider would not send one."""
+    """`since`: when contact was last spoken of. `sent`: texts so far. `refused`: a provider would not send one.
+    `revision`: the newest; only who has it knows what the reporter says now.
+    """
 
     mode: str
+    revision: int
     country: str
     state: str
     hotlines: tuple[str, ...]
@@ -43,7 +46,7 @@ def due(database: Database, at_most: int = 100) -> list[tuple[str, str]]:
 def facts(database: Database, report_id: str) -> Facts | None:
     """None where the report is gone."""
     r, c, d, n, o = t.report.c, t.contact.c, t.delivery.c, t.nudge.c, t.outgoing.c
-    report = select(r.mode, r.country, r.state, func.coalesce(c.changed_at, r.created_at).label("since"))
+    report = select(r.mode, r.revision, r.country, r.state, func.coalesce(c.changed_at, r.created_at).label("since"))
     report = report.outerjoin_from(t.report, t.contact, c.report_id == r.report_id).where(r.report_id == report_id)
     given = select(d.hotline).where(d.report_id == report_id, d.type.in_(("created", "unread")))
     sent = select(n.sent_at).where(n.report_id == report_id, n.sent_at.is_not(None))
@@ -55,7 +58,7 @@ def facts(database: Database, report_id: str) -> Facts | None:
         hotlines = tuple(dict.fromkeys(connection.execute(given.order_by(d.created_at)).scalars()))
         times = tuple(connection.execute(sent).scalars())
         refused = connection.execute(failed.limit(1)).first() is not None
-    return Facts(row.mode, row.country, row.state, hotlines, row.since, times, refused)
+    return Facts(row.mode, row.revision, row.country, row.state, hotlines, row.since, times, refused)
 
 
 def decide(database: Database, answer_id: str, report_id: str, due_at: int | None) -> None:

@@ -15,10 +15,10 @@ from flows.catalogues import PLAIN
 from reports.country import load_all
 from reports.keyfolder import SENDER, new_pair, private_of
 from reports.sealing import Box, Context, open_body
-from reports.store import mailboxes, nudging
+from reports.store import mailboxes, maturing, nudging, pending
 from reports.store import tables as t
 from reports.store.filing import new_id
-from tests.workers.filings import ONE, Desk
+from tests.workers.filings import ONE, TWO, Desk
 from tests.workers.test_letters import GIVEN, NUMBER, say, sent_report, tick
 from workers.keyring import KeyRing
 from workers.metrics import Metrics
@@ -120,6 +120,22 @@ def test_a_yes_by_my_report_counts_and_a_no_does_at_once(desk: Desk, nudger: Nud
     tick(desk)
     made(desk.later(days=2)).go_on()
     assert len(texts(desk)) == 1
+
+
+def test_what_an_office_has_that_was_left_out_since_counts_no_more(desk: Desk, nudger: Nudger) -> None:
+    """Walked again, with No to contact and without ONE: what ONE still holds says Yes."""
+    report_id, _ = sent_report(desk, ALWAYS)
+    delivered(desk)
+    [report] = desk.reports()
+    second = desk.sealed(((TWO, "primary"),), before=report, revision=2, priority="P2")
+    pending.put_pending(desk.database, second, "update", desk.database.now())
+    for key in maturing.mature(desk.database):
+        maturing.file_pending(desk.database, key)
+    assert [row.hotline for row in desk.deliveries()] == [ONE, TWO]
+    answer(desk, report_id)
+    nudger.go_on()
+    nudger.go_on()
+    assert texts(desk) == []
 
 
 @pytest.mark.parametrize("how", ["closed", "refused"])
