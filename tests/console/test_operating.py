@@ -56,9 +56,9 @@ def test_what_is_not_delivered_is_counted_by_priority_and_by_hotline(
     page = operator.get("/operator")
     assert page.status == 200
     found = table(page.html, "Not delivered yet")
-    assert found["P1"][:3] == ["2", "1", "2 h 05 min"]
-    assert found["P2"][:3] == ["0", "0", "–"]
-    assert found["P3"][:3] == ["1", "0", "0 min"]
+    assert found["P1"][:3] == ["2", "2 h 05 min", "1"]
+    assert found["P2"][:3] == ["0", "–", "0"]
+    assert found["P3"][:3] == ["1", "0 min", "0"]
     lines = {row[2] for row in table(page.html, "Hotlines").values()}
     assert lines == {"0", "1", "2"}, "one waits at the first, two at the second, none at the others"
     assert first not in page.html and "made up" not in page.html
