@@ -52,14 +52,10 @@ class Ladder:
         for report_id, priority, iso in steps.unclocked(self.database):
             steps.begin(self.database, report_id, priority, self._clocks(iso)[priority])
         steps.stop(self.database)
-        for step in steps.due(self.database, HERE):
-            if step.step in GIVES:
-                self._give(step)
-            else:
-                self._done(step, PASSED)
+        _each(steps.due(self.database, HERE), self._climb)
         # asked for apart: however many people cannot be told, no report waits behind them for its next hotline
         if told := steps.due(self.database, TELLS):
-            self.own.do(lambda: self._tell_all(told))
+            self.own.do(lambda: _each(told, self._tell))
 
     def figures(self) -> None:
         """For the monitor. Raises Away."""
@@ -74,6 +70,12 @@ class Ladder:
     def _clocks(self, iso: str) -> Mapping[str, Clock]:
         country = self.countries.get(iso)
         return clocks(country.clocks) if country else CLOCKS
+
+    def _climb(self, step: Step) -> None:
+        if step.step in GIVES:
+            self._give(step)
+        else:
+            self._done(step, PASSED)
 
     def _give(self, step: Step) -> None:
         waiting, country = self._found(step)
@@ -97,13 +99,6 @@ class Ladder:
     def _found(self, step: Step) -> tuple[Waiting, Country | None]:
         waiting = steps.waiting(self.database, step.report_id)
         return waiting, self.countries.get(waiting.country)
-
-    def _tell_all(self, due: list[Step]) -> None:
-        try:
-            for step in due:
-                self._tell(step)
-        except Away:
-            log.warning("database_away")
 
     def _tell(self, step: Step) -> None:
         waiting, country = self._found(step)
@@ -154,3 +149,14 @@ class Ladder:
             return TOLD
         self.worry(Alert(hotline, "not_told", step.priority, OTHERS["not_told"]))
         return ""
+
+
+def _each(due: Iterable[Step], do: Callable[[Step], None]) -> None:
+    """One that fails keeps none of the others from being done. Raises Away."""
+    for step in due:
+        try:
+            do(step)
+        except Away:
+            raise
+        except Exception:
+            log.exception("job_failed")

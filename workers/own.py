@@ -7,13 +7,18 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+import structlog
+
 from reports.queue import Hurry, Speed
+from reports.store.database import Away
 
 TAKEN_WITHIN = 5  # seconds; an id that nobody took by then is done by the clock itself
 
+log = structlog.get_logger()
+
 
 class Own:
-    """A few threads, and never more work than threads."""
+    """A few threads, and never more work than threads. Nobody waits for what comes of it: a fault is logged."""
 
     def __init__(self, threads: int) -> None:
         self._threads = threads
@@ -29,11 +34,20 @@ class Own:
         """False: all hands are full, and it is not done."""
         if self.is_busy:
             return False
-        self._busy.add(self._pool.submit(what))
+        self._busy.add(self._pool.submit(_logged, what))
         return True
 
     def finish(self) -> None:
         self._pool.shutdown(wait=True)
+
+
+def _logged(what: Callable[[], Any]) -> None:
+    try:
+        what()
+    except Away:
+        log.warning("database_away")
+    except Exception:
+        log.exception("job_failed")
 
 
 class Hurrying:

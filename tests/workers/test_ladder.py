@@ -14,8 +14,11 @@ from sqlalchemy import select
 from reports.clocks import DAY, MINUTE
 from reports.store import maturing, pending, steps, sweeping
 from reports.store import tables as t
+from reports.store.steps import Waiting
 from tests.workers.filings import ONE, THREE, TWO, Desk
 from tests.workers.night import CARDS, CHAIN, LEAD, OFFICER, ON_CALL, SECOND_ON_CALL, AtOnce, Night, land
+from workers import reminders
+from workers.alerts import Said
 from workers.schedule import LONGEST_STEP, LONGEST_WAIT
 
 NAMES = {
@@ -407,3 +410,21 @@ def test_a_host_whose_time_is_wrong_puts_nothing_off(desk: Desk, monkeypatch: py
         desk.database.offset += minutes * MINUTE
         night.ladder.climb()
         assert [one.who for one in night.told].count(LEAD) == times
+
+
+def test_one_report_that_cannot_be_told_of_silences_no_other(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(2):
+        desk.file(CHAIN)
+    first, second = (row.report_id for row in desk.reports())
+    night, say = Night(desk), reminders.to_desk
+
+    def broken() -> Said:
+        raise ValueError
+
+    def fails(waiting: Waiting, *rest: Any) -> Said:
+        return say(waiting, *rest) if waiting.report_id == second else broken()
+
+    monkeypatch.setattr(reminders, "to_desk", fails)
+    night.until(5)
+    assert [one.said.sms[7:13] for one in night.told] == [second[-6:]]
+    assert first != second

@@ -1,0 +1,28 @@
+"""The clock's own hands: what fails in them is said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from structlog.testing import capture_logs
+
+from reports.store.database import Away
+from workers.own import Own
+
+
+def fault() -> None:
+    raise ValueError
+
+
+def away() -> None:
+    raise Away("gone")
+
+
+@pytest.mark.parametrize(("what", "event"), [(fault, "job_failed"), (away, "database_away")])
+def test_what_fails_in_a_thread_is_logged(what: Callable[[], None], event: str) -> None:
+    own = Own(1)
+    with capture_logs() as logs:
+        assert own.do(what)
+        own.finish()
+    assert [line["event"] for line in logs] == [event]
