@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, delete, exists, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, func, insert, select
 
 from reports.retention import DAY, RECEIPT, WARN_BEFORE, Policy
 from reports.store import ripeness
@@ -115,25 +115,34 @@ class Purge:
 
     def thin(self, at_most: int = STEP) -> int:
         """Of reports that stay for who reads here: what is sealed to the others, whose time is over. Rows gone."""
-        r = t.report.c
-        over = ripeness.closed_since(ripeness.before(self.now, ripeness.closed_days(self.policy)))
-        gone = 0
-        for table in (t.report_body, t.message):
-            others = ripeness.read_elsewhere(self.policy, table.c.recipient)
-            rows = select(*table.primary_key.columns).join_from(table, t.report, r.report_id == table.c.report_id)
-            rows = rows.where(r.mode == "live", others, over, ripeness.free(self.now)).limit(at_most)
-            key = [column.name for column in table.primary_key.columns]
-            gone += self._delete_rows(table, key, rows)
-        return gone
+        return sum(self._thin(table, at_most) for table in (t.report_body, t.message))
 
-    def _delete_rows(self, table: Table, key: Sequence[str], rows: Any) -> int:
+    def _thin(self, table: Table, at_most: int) -> int:
+        """Looks again once it holds the reports, as a purge does."""
+        r, found = t.report.c, self._others(table, at_most)
+        if not found:
+            return 0
+        theirs = r.report_id.in_({one["report_id"] for one in found})
+        with self.database.write() as connection:
+            connection.execute(select(r.report_id).where(theirs).order_by(r.report_id).with_for_update())
+            still = set(connection.execute(select(r.report_id).where(theirs, self._over())).scalars())
+            gone = [one for one in found if one["report_id"] in still]
+            for one in gone:
+                connection.execute(delete(table).where(*(table.c[name] == value for name, value in one.items())))
+        return len(gone)
+
+    def _others(self, table: Table, at_most: int) -> list[dict[str, Any]]:
+        """Report and key of each row."""
+        columns = (table.c[name] for name in dict.fromkeys(["report_id", *table.primary_key.columns.keys()]))
+        rows = select(*columns).join_from(table, t.report, t.report.c.report_id == table.c.report_id)
+        rows = rows.where(self._over(), ripeness.read_elsewhere(self.policy, table.c.recipient)).limit(at_most)
         with self.database.read() as connection:
-            found = [dict(row) for row in connection.execute(rows).mappings()]
-        if found:
-            with self.database.write() as connection:
-                for one in found:
-                    connection.execute(delete(table).where(*(table.c[name] == one[name] for name in key)))
-        return len(found)
+            return [dict(row) for row in connection.execute(rows).mappings()]
+
+    def _over(self) -> ColumnElement[bool]:
+        """Closed so long ago that whoever has a copy of its own needs none here."""
+        closed = ripeness.closed_since(ripeness.before(self.now, ripeness.closed_days(self.policy)))
+        return and_(t.report.c.mode == "live", closed, ripeness.free(self.now))
 
     def forget_receipts(self) -> int:
         old = delete(t.receipt).where(t.receipt.c.delivered_at <= self.now - RECEIPT.days * DAY)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from sqlalchemy import Table, insert, select, update
 
 from reports.retention import DAY, Policy
-from reports.store import mailboxes, purging
+from reports.store import holding, mailboxes, purging
 from reports.store import tables as t
 from reports.store.database import Away, Database
 from reports.store.mailboxes import Letter
@@ -150,6 +151,27 @@ def test_where_one_reads_here_what_is_sealed_to_the_others_goes_first(database: 
         *((one.report_id, name) for one in (young, parked) for name in (DESK, CONSOLE)),
     }
     assert purge(database, days=276).step() == {"here": 2}
+
+
+def test_what_is_held_between_the_look_and_the_deletion_keeps_all(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = purging.moment(database)
+    held, other = (make(Fate(399, closed=91, legs=(Leg(), Leg(CONSOLE))), now) for _ in range(2))
+    write(database, [held, other])
+    looked = Purge._others
+
+    def late(self: Purge, table: Table, at_most: int) -> list[dict[str, Any]]:
+        found = looked(self, table, at_most)
+        holding.put(database, holding.Hold(held.report_id, "operator:ann", "court", "", now, now + DAY))
+        return found
+
+    monkeypatch.setattr(Purge, "_others", late)
+    assert purge(database).thin() == 1
+    with database.read() as connection:
+        b = t.report_body.c
+        theirs = connection.execute(select(b.report_id).where(b.recipient == DESK)).scalars().all()
+    assert theirs == [held.report_id]
 
 
 def test_receipts_are_kept_400_days_after_the_delivery(database: Database) -> None:
