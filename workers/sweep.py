@@ -86,11 +86,11 @@ class Clock:
             Duty("tell", 5, telling.tell),
             Duty("figures", 5, duties.figures),
             Duty("waits", 15, ladder.figures),
-            Duty("tidy", 60, duties.tidy),
             *self._rare(monotonic()),
         ]
 
     def _rare(self, now: float) -> Iterator[Duty]:
+        yield Duty("tidy", 60, self._duties.tidy)
         yield Duty("park", 3600, self._park, next_at=now + 60)
         yield Duty("purge", 3600, self._purge, next_at=now + 300)
         if self._counting:
