@@ -82,7 +82,8 @@ def invite(database: Database, one: Invitation) -> bool:
     with writing_as(database, _hotline_of(one.made_by)) as connection:
         if connection.execute(taken).first() is not None:
             return False
-        connection.execute(delete(s.invitation).where(s.invitation.c.name == one.name))  # the newest link holds
+        older = (s.invitation.c.name == one.name) & (s.invitation.c.hotline == one.hotline)
+        connection.execute(delete(s.invitation).where(older))  # the newest link holds; another hotline's is theirs
         connection.execute(insert(s.invitation), asdict(one))
         _note(connection, one.made_by, "invited", f"{one.hotline}/{one.name}"[:80], now)
     return True
@@ -143,12 +144,12 @@ def set_password(database: Database, account: Account, password: str) -> None:
 
 
 def set_role(database: Database, account: Account, role: str, by: str) -> None:
-    _change(database, account, by, f"role_{role}", {"role": role})
+    _change(database, account, by, f"role_{role}", {"role": role}, leaves=True)
 
 
 def end(database: Database, account: Account, by: str) -> None:
-    """They have left: no login from now on, and no session."""
-    _change(database, account, by, "staff_ended", {"ended_at": database.now()})
+    """They have left: no login from now on, no session, and no link that they made."""
+    _change(database, account, by, "staff_ended", {"ended_at": database.now()}, leaves=True)
 
 
 def ask_recovery(database: Database, account: Account, lead: Account) -> str:
@@ -193,11 +194,17 @@ def acts_of(database: Database, hotline: str, most: int) -> list[Row[Any]]:
         return list(connection.execute(query.order_by(a.at.desc(), a.audit_id.desc()).limit(most)))
 
 
-def _change(database: Database, account: Account, by: str, act: str, values: dict[str, object]) -> None:
+def _change(
+    database: Database, account: Account, by: str, act: str, values: dict[str, object], *, leaves: bool = False
+) -> None:
+    """`leaves`: what they began as who they were goes with it, or they could come back by a link of their own."""
     now = database.now()
     with writing_as(database, _hotline_of(by)) as connection:
         connection.execute(update(s.staff).where(s.staff.c.staff_id == account.staff_id).values(values))
         connection.execute(delete(s.staff_session).where(s.staff_session.c.staff_id == account.staff_id))
+        if leaves:
+            connection.execute(delete(s.invitation).where(s.invitation.c.made_by == account.actor))
+            connection.execute(delete(s.recovery).where(s.recovery.c.asked_by == account.staff_id))
         _note(connection, by, act, account.staff_id, now)
 
 

@@ -1,0 +1,62 @@
+"""What a reviewer tried at the doors: who leaves with a link in hand, a shared desk at night, an old browser."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from sqlalchemy import func, select
+
+from console import cookies
+from console.doors import IDLE
+from reports.store import desk_sessions
+from reports.store import staff_tables as s
+from tests.support.console import Console
+from tests.support.staff import PASSWORD, Person, joined, pass_time
+
+IDLE_SECONDS = 16 * 60
+
+
+def lead(console: Console, name: str) -> Person:
+    one = joined(console.flask, console.parts.database, name, "lead")
+    one.log_in()
+    return one
+
+
+def id_of(console: Console, name: str) -> str:
+    with console.parts.database.read() as connection:
+        return str(connection.execute(select(s.staff.c.staff_id).where(s.staff.c.name == name)).scalar_one())
+
+
+def link_on(html: str) -> str:
+    return html[html.index("/join/") :].partition("<")[0]
+
+
+@pytest.mark.rule("A-33")
+@pytest.mark.parametrize(("what", "form"), [("end", {}), ("role", {"role": "staff"})])
+def test_who_leaves_takes_no_invitation_along(console: Console, what: str, form: dict[str, str]) -> None:
+    """Else a lead who has to go invites a second self the day before."""
+    ana, ben = lead(console, "ana"), lead(console, "ben")
+    link = link_on(ben.post("/people/invite", {"name": "benny", "role": "lead"}, at="/people").html)
+    other = link_on(ana.post("/people/invite", {"name": "luk", "role": "staff"}, at="/people").html)
+    ana.post(f"/people/{id_of(console, 'ben')}/{what}", form, at="/people")
+    stranger = Person(console.flask, console.parts.database, "benny")
+    assert (stranger.get(link).status, stranger.get(other).status) == (404, 200)
+
+
+def test_who_leaves_is_no_second_lead_of_a_recovery(console: Console) -> None:
+    ana, ben = lead(console, "ana"), lead(console, "ben")
+    joined(console.flask, console.parts.database, "mere")
+    path = f"/people/{id_of(console, 'mere')}/recover"
+    ben.post(path, at="/people")
+    ana.post(f"/people/{id_of(console, 'ben')}/end", at="/people")
+    page = ana.post(path, at="/people")
+    assert "/join/" not in page.html and "Another lead has to confirm it" in page.text
+
+
+def test_a_lead_elsewhere_cancels_no_invitation_by_asking_for_its_name(console: Console) -> None:
+    link = link_on(lead(console, "ana").post("/people/invite", {"name": "luk", "role": "staff"}, at="/people").html)
+    other = joined(console.flask, console.parts.database, "eve", "lead", "vu-womens-centre")
+    other.log_in()
+    other.post("/people/invite", {"name": "luk", "role": "staff"}, at="/people")
+    assert Person(console.flask, console.parts.database, "luk").join(link).status == 200
