@@ -18,9 +18,10 @@ QUIET = 4  # units of white around a QR code
 EARLIER_OR_LATER = (0, -1, 1)  # steps: a phone's clock may be off
 
 
-def drawn_for(vault: Vault, invitation: str) -> bytes:
-    """The secret that goes with an invitation: it is the same however often the page is opened, and kept nowhere."""
-    return vault.mac("one-time codes", invitation)[:SECRET_BYTES]
+def drawn_for(vault: Vault, invitation: str, browser: str) -> bytes:
+    """The secret that goes with an invitation in one browser: it is the same however often the page is opened there,
+    and kept nowhere. In another browser it is another one: who saw the link on its way learns no codes by it."""
+    return vault.mac("one-time codes", invitation, browser)[:SECRET_BYTES]
 
 
 def sealed(vault: Vault, staff_id: str, secret: bytes) -> bytes:

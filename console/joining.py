@@ -32,8 +32,8 @@ def _invitation(doors: Doors, word: str) -> Invitation:
 
 def _page(doors: Doors, _: Mapping[str, str], word: str, wrong: str = "") -> Response:
     one = _invitation(doors, word)
-    secret = codes.drawn_for(doors.vault, word)
     browser = cookies.Browser.of(request)
+    secret = codes.drawn_for(doors.vault, word, browser.nonce)
     response = page(
         "join.html",
         400 if wrong else 200,
@@ -48,8 +48,8 @@ def _page(doors: Doors, _: Mapping[str, str], word: str, wrong: str = "") -> Res
 
 
 def _join(doors: Doors, form: Mapping[str, str], word: str) -> Response:
-    one = _invitation(doors, word)
-    secret, password = codes.drawn_for(doors.vault, word), form.get("password", "")
+    one, browser = _invitation(doors, word), cookies.Browser.of(request)
+    secret, password = codes.drawn_for(doors.vault, word, browser.nonce), form.get("password", "")
     step = codes.step_of(secret, form.get("code", ""), doors.database.now() / 1_000_000)
     wrong = passwords.fault(password, (one.name, one.hotline))
     if not wrong and password != form.get("again", ""):
@@ -61,5 +61,5 @@ def _join(doors: Doors, form: Mapping[str, str], word: str) -> Response:
     if not accounts.join(doors.database, one, staff_id, chosen):
         abort(404)
     response = page("joined.html", name=one.name)
-    cookies.Browser.of(request).having(doors.vault, one.name).keep(response)
+    browser.having(doors.vault, one.name).keep(response)
     return response

@@ -54,6 +54,16 @@ def test_who_leaves_is_no_second_lead_of_a_recovery(console: Console) -> None:
     assert "/join/" not in page.html and "Another lead has to confirm it" in page.text
 
 
+def test_the_picture_is_another_one_in_another_browser(console: Console) -> None:
+    """Whoever made the link, or saw it on its way, could else look first and know the codes of a colleague for good."""
+    link = link_on(lead(console, "ana").post("/people/invite", {"name": "luk", "role": "staff"}, at="/people").html)
+    people = [Person(console.flask, console.parts.database, "luk") for _ in range(2)]
+    looked = [re.search(r'class="letters">([A-Z2-7 ]+)<', one.get(link).html) for one in (*people, people[0])]
+    letters = [one[1] for one in looked if one]
+    assert letters[0] != letters[1] and letters[0] == letters[2]
+    assert people[1].join(link).status == 200 and people[1].log_in().leads_to == "/"
+
+
 def test_a_lead_elsewhere_cancels_no_invitation_by_asking_for_its_name(console: Console) -> None:
     link = link_on(lead(console, "ana").post("/people/invite", {"name": "luk", "role": "staff"}, at="/people").html)
     other = joined(console.flask, console.parts.database, "eve", "lead", "vu-womens-centre")
