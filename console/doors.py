@@ -92,7 +92,7 @@ class Doors:
         if door.fresh and not visitor.is_fresh:
             return answers.to(f"/check?then={quote(door.back or request.path, safe='/')}")
         if not door.quiet and now - session.seen_at > TOUCHED:
-            desk_sessions.seen(self.database, session.session_hash)
+            desk_sessions.seen(self.database, session.session_hash, IDLE)
         return view(visitor, **words)
 
     def found(self) -> tuple[Session, Account] | None:

@@ -57,8 +57,13 @@ def find(database: Database, session_hash: bytes) -> tuple[Session, Account] | N
     return Session(**{column.name: found[column.name] for column in c}), account
 
 
-def seen(database: Database, session_hash: bytes) -> None:
-    _change(database, session_hash, {"seen_at": database.now()})
+def seen(database: Database, session_hash: bytes, idle: int) -> None:
+    """Its person has done something. What was locked since it was looked at stays locked: Esc twice is itself a touch,
+    and the script's word of it may come last."""
+    c, now = s.staff_session.c, database.now()
+    open_ = update(s.staff_session).where(c.session_hash == session_hash, c.seen_at > now - idle)
+    with database.write() as connection:
+        connection.execute(open_.values(seen_at=now))
 
 
 def lock(database: Database, session_hash: bytes, idle: int) -> None:

@@ -70,3 +70,15 @@ def test_a_lead_elsewhere_cancels_no_invitation_by_asking_for_its_name(console: 
     other.log_in()
     other.post("/people/invite", {"name": "luk", "role": "staff"}, at="/people")
     assert Person(console.flask, console.parts.database, "luk").join(link).status == 200
+
+
+@pytest.mark.rule("A-32")
+def test_what_was_hidden_stays_hidden_though_a_touch_comes_in_after_it(console: Console) -> None:
+    """Esc twice: the first one may send that somebody is there, and it may come in last."""
+    mere = joined(console.flask, console.parts.database, "mere")
+    mere.log_in()
+    cookie = mere.client.get_cookie(cookies.SESSION, domain="desk.example")
+    assert cookie
+    mere.post("/lock", at="/me")
+    desk_sessions.seen(console.parts.database, cookies.hash_of(cookie.value), IDLE)
+    assert mere.get("/").leads_to == "/locked"
