@@ -130,9 +130,12 @@ class Doors:
 
 
 def is_ours(of: Request) -> bool:
-    """Sent by a page of this address: browsers say so in one of two ways. Where neither is said, the token decides."""
+    """Sent by a page of this address: browsers say so in one of two ways. Where neither is said, the token decides.
+
+    Older browsers have the second way alone, and of a page whose address is told nobody it says null, of ours too.
+    """
     if site := of.headers.get("Sec-Fetch-Site"):
         return site == "same-origin"
-    if origin := of.headers.get("Origin"):
+    if (origin := of.headers.get("Origin", "null")) != "null":
         return urlsplit(origin).netloc == of.host
     return True

@@ -123,13 +123,14 @@ def refused_ways(own: str, others: str) -> Iterator[tuple[dict[str, str], dict[s
     yield {"token": own}, {"Sec_Fetch_Site": "same-site"}
     yield {"token": own}, {"Sec_Fetch_Site": "none"}
     yield {"token": own}, {"Origin": "https://elsewhere.example"}
-    yield {"token": own}, {"Origin": "null"}
+    yield {"token": own}, {"Sec_Fetch_Site": "cross-site", "Origin": "null"}
+    yield {"token": "0" * 64}, {"Origin": "null"}
 
 
 @pytest.mark.rule("A-20")
 def test_from_our_own_page_it_is_taken(people: Mapping[str, Person]) -> None:
     own = people["staff"].get("/me").token
-    for headers in ({"Sec_Fetch_Site": "same-origin"}, {"Origin": "https://desk.example"}, {}):
+    for headers in ({"Sec_Fetch_Site": "same-origin"}, {"Origin": "https://desk.example"}, {"Origin": "null"}, {}):
         assert people["staff"].post("/alive", {"token": own}, **headers).status == 204
 
 

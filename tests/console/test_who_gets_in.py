@@ -82,3 +82,12 @@ def test_what_was_hidden_stays_hidden_though_a_touch_comes_in_after_it(console: 
     mere.post("/lock", at="/me")
     desk_sessions.seen(console.parts.database, cookies.hash_of(cookie.value), IDLE)
     assert mere.get("/").leads_to == "/locked"
+
+
+@pytest.mark.rule("A-20")
+def test_a_browser_that_says_nothing_but_null_gets_in(console: Console) -> None:
+    """Under `no-referrer` each form is sent with `Origin: null`; browsers of before 2023 say nothing else of it."""
+    mere = joined(console.flask, console.parts.database, "mere")
+    form = {"name": "mere", "password": PASSWORD, "code": mere.code()}
+    assert mere.post("/login", {**form, "token": "0" * 64}, Origin="null").status == 400
+    assert mere.post("/login", form, at="/login", Origin="null").leads_to == "/"
