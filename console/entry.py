@@ -44,12 +44,11 @@ def _login_page(doors: Doors, _: Mapping[str, str], refused: bool = False) -> Re
 def _login(doors: Doors, form: Mapping[str, str]) -> Response:
     database, vault, browser = doors.database, doors.vault, cookies.Browser.of(request)
     name = form.get("name", "").strip().lower()[:64]
-    knocks = [guessing.at_the_name(vault, browser, name)]
-    if not browser.knows(vault, name):
-        knocks.append(guessing.from_the_address(vault, request))
-    may_name, *may_address = knocking.knock(database, *knocks)
-    if not all(may_address):
-        return _login_page(doors, form, refused=True)  # whoever tries so much gets no more work done
+    knocks = [] if browser.knows(vault, name) else [guessing.from_the_address(vault, request)]
+    if not all(knocking.knock(database, *knocks)):
+        return _login_page(doors, form, refused=True)  # whoever tries so much gets no more work done, nor a row kept
+    knocks.append(guessing.at_the_name(vault, browser, name))
+    (may_name,) = knocking.knock(database, knocks[-1])
     account = accounts.named(database, name)
     if not shows(doors, account, form, may=may_name) or account is None:
         return _login_page(doors, form, refused=True)

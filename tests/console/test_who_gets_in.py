@@ -91,3 +91,14 @@ def test_a_browser_that_says_nothing_but_null_gets_in(console: Console) -> None:
     form = {"name": "mere", "password": PASSWORD, "code": mere.code()}
     assert mere.post("/login", {**form, "token": "0" * 64}, Origin="null").status == 400
     assert mere.post("/login", form, at="/login", Origin="null").leads_to == "/"
+
+
+@pytest.mark.rule("A-25")
+def test_an_address_that_is_refused_leaves_nothing_behind_for_each_name(console: Console) -> None:
+    stranger = Person(console.flask, console.parts.database, "x")
+    token = stranger.get("/login").token
+    for n in range(40):
+        stranger.post("/login", {"name": f"name{n}", "password": "x", "code": "1", "token": token})
+    with console.parts.database.read() as connection:
+        kept = connection.execute(select(func.count()).select_from(s.staff_try)).scalar_one()
+    assert kept <= 21
