@@ -9,7 +9,7 @@ from flask import Response, request
 
 from console import codes, cookies, guessing, passwords
 from console.answers import page, to
-from console.doors import EVERYBODY, Door, Doors, Visitor
+from console.doors import EVERYBODY, IDLE, Door, Doors, Visitor
 from reports.sealing import Poison
 from reports.store import accounts, desk_sessions, knocking
 from reports.store.accounts import Account
@@ -33,11 +33,11 @@ def _login_page(doors: Doors, _: Mapping[str, str], refused: bool = False) -> Re
     response = page("login.html", 403 if refused else 200, **words)
     browser.keep(response)
     if cookies.read(request, cookies.SESSION):
-        found = desk_sessions.find(doors.database, cookies.hash_of(cookies.read(request, cookies.SESSION)))
+        found = doors.found()
         if found is None:
             cookies.drop(response, cookies.SESSION)
-        else:
-            return to("/")
+        elif doors.database.now() - found[0].seen_at < IDLE:
+            return to("/")  # and not from a locked desk: whoever comes next logs in without its last one's password
     return response
 
 
@@ -84,6 +84,8 @@ def _step(doors: Doors, account: Account | None, code: str) -> int | None:
 
 def _begin(doors: Doors, account: Account, response: Response) -> None:
     token, now = cookies.new_session(), doors.database.now()
+    if before := doors.found():  # a locked desk that the next one takes over
+        desk_sessions.end(doors.database, before[1], before[0].session_hash)
     kind = browser_kind(request.headers.get("User-Agent", ""))
     session = Session(cookies.hash_of(token), account.staff_id, kind, now, now, now, now + HOURS)
     desk_sessions.begin(doors.database, account, session)

@@ -84,6 +84,22 @@ def test_what_was_hidden_stays_hidden_though_a_touch_comes_in_after_it(console: 
     assert mere.get("/").leads_to == "/locked"
 
 
+def test_at_a_locked_desk_the_next_one_logs_in(console: Console) -> None:
+    """At 3 a.m. whoever had it has gone home, and two urgent reports wait."""
+    mere = joined(console.flask, console.parts.database, "mere")
+    luk = joined(console.flask, console.parts.database, "luk")
+    mere.log_in()
+    luk.client, left = mere.client, mere.client.get_cookie(cookies.SESSION, domain="desk.example")
+    assert left
+    pass_time(console.parts.database, IDLE_SECONDS)
+    assert 'href="/login"' in luk.get("/locked").html
+    assert luk.get("/login").status == 200
+    assert luk.log_in(password="not this one at all").status == 403
+    assert luk.log_in().leads_to == "/"
+    assert "luk" in luk.get("/me").text
+    assert desk_sessions.find(console.parts.database, cookies.hash_of(left.value)) is None, "what was there has ended"
+
+
 @pytest.mark.rule("A-20")
 def test_a_browser_that_says_nothing_but_null_gets_in(console: Console) -> None:
     """Under `no-referrer` each form is sent with `Origin: null`; browsers of before 2023 say nothing else of it."""
