@@ -1,0 +1,43 @@
+"""What of a report is covered at the desk, and what must never be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from console.staff_side import FLOWS
+from console.telling import Labels, told
+from flows import parse
+
+CARD = "4111 1111 1111 1111"
+TO_BE_CALLED = "+2348000000001"  # 13 digits, and they add up as those of a card do
+
+
+def data(**more: Any) -> dict[str, Any]:
+    hours = {"from": "16:00", "to": "18:00", "tz": "Africa/Lagos"}
+    return {
+        "triage": {"priority": "P2", "flags": [], "reasons": []},
+        "contact": {"allowed": True, "how": "call", "msisdn": TO_BE_CALLED, "safe_hours": hours},
+        "routing": {"avoid": [], "to": []},
+        "place": {"name": CARD, "group": None},
+        "child": {"age_band": "10-12"},
+        "attachments": {"count": 0, "links": []},
+        **dict.fromkeys(("about", "reporter_role", "narrative"), None),
+        **dict.fromkeys(("unasked", "additions", "answers"), ()),
+        "category": "hurt",
+        "danger": "no",
+        "language": "en",
+        "channel": "sms",
+        "repeat_of": 0,
+        "extras": {},
+        **more,
+    }
+
+
+@pytest.mark.rule("S-16")
+def test_a_card_is_covered_and_the_number_to_call_never() -> None:
+    """A number of Nigeria has as many digits as a card may have, and one in ten passes for one."""
+    facts = dict(told(data(), Labels(parse.load(FLOWS))).facts)
+    assert facts["Place"] == "[16 digits that look like a card, ending 11]"
+    assert TO_BE_CALLED in facts["Contact"] and "16:00 to 18:00" in facts["Contact"]
