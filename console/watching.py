@@ -18,5 +18,5 @@ def attach(doors: Doors) -> None:
 
 
 def _page(doors: Doors, me: Visitor) -> Response:
-    rows = accounts.acts_of(doors.database, me.account.hotline, MOST)
+    rows = accounts.acts_of(doors.database, me.account.hotline, MOST, me.account.staff_id)
     return page("audit.html", me=me, rows=rows)

@@ -186,10 +186,14 @@ def note(database: Database, account: Account, act: str, about: str) -> None:
         _note(connection, account.actor, act, about, database.now())
 
 
-def acts_of(database: Database, hotline: str, most: int) -> list[Row[Any]]:
-    """The newest that the staff of a hotline did: at, actor, act, object_id."""
-    a = t.audit.c
+def acts_of(database: Database, hotline: str, most: int, reader: str = "") -> list[Row[Any]]:
+    """The newest that the staff of a hotline did: at, actor, act, object_id. Nothing of what `reader`, an account, is
+    kept out of (S-26)."""
+    a, d = t.audit.c, t.delivery.c
+    away = select(t.kept_away.c.report_id).where(t.kept_away.c.staff_id == reader)
+    sent = select(d.delivery_id).where(d.report_id.in_(away), d.hotline == hotline)
     query = select(a.at, a.actor, a.act, a.object_id).where(a.actor.startswith(f"staff:{hotline}/", autoescape=True))
+    query = query.where(a.object_id.not_in(away), a.object_id.not_in(sent))
     with looking_as(database, hotline) as connection:
         return list(connection.execute(query.order_by(a.at.desc(), a.audit_id.desc()).limit(most)))
 
