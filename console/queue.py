@@ -85,12 +85,17 @@ class Queue:
         if by_head:
             wanted = replace(wanted, after=0)
         rows, more = waiting_list.listed(self._doors.database, me.account, wanted, LOOKED_THROUGH if by_head else PAGE)
-        lines = [self._line(row, me, now) for row in rows]
+        lines, beyond = [self._line(row, me, now) for row in rows], by_head and more
         if by_head:
             lines = [one for one in lines if self._fits(one, asked, me)]
             more = len(lines) > (asked.page + 1) * PAGE
             lines = lines[asked.page * PAGE : (asked.page + 1) * PAGE]
-        return {"lines": lines, "more": more, "query": request.query_string.decode("ascii", "replace")}
+        return {
+            "lines": lines,
+            "more": more,
+            "beyond": beyond,
+            "query": request.query_string.decode("ascii", "replace"),
+        }
 
     def _line(self, row: Row, me: Visitor, now: int) -> Line:
         head = self._opener.head(row, me.account.hotline)

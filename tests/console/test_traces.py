@@ -1,0 +1,59 @@
+"""Whoever is kept out of a report finds no trace of it; and a list that was not looked through whole says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from console import queue
+from reports.store import accounts
+from tests.console.conftest import HOTLINE
+from tests.support.console import Console
+from tests.support.desks import Desk, given
+from tests.support.staff import Person, joined
+from tokaut.demo_settings import Plan
+
+
+@pytest.fixture
+def leads(console: Console) -> tuple[Person, Person]:
+    both = (
+        joined(console.flask, console.parts.database, "ana", "lead"),
+        joined(console.flask, console.parts.database, "ben", "lead"),
+    )
+    for one in both:
+        one.log_in()
+    return both
+
+
+@pytest.mark.rule("S-26")
+def test_a_lead_who_is_kept_out_does_not_find_it_in_who_read_what(
+    console: Console, desk: Desk, report: str, leads: tuple[Person, Person]
+) -> None:
+    """In a small place that somebody works on a report that one may not see says enough."""
+    ana, ben = leads
+    path = f"/reports/{report}"
+    who = next(one.staff_id for one in accounts.people(console.parts.database, HOTLINE) if one.name == "ben")
+    assert ana.post(f"{path}/take", at="/me").status == 303
+    before = ben.get("/audit").text
+    assert report in before and "accepted" in before
+    assert ana.post(f"{path}/away", {"who": who}, at="/me").status == 303
+    after = ben.get("/audit").text
+    assert report not in after and "accepted" not in after and "kept away" not in after
+    assert "joined" in after, "all else is there"
+    assert report in ana.get("/audit").text
+
+
+def test_a_list_that_was_not_looked_through_whole_says_so(
+    console: Console, made: Plan, report: str, leads: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a place where a child waits has none that waits."""
+    keys: Path = made.folder.inside / "keys"
+    given(console.parts.database, keys, [(HOTLINE, "primary")])
+    ana, _ = leads
+    assert "looked through" not in ana.get("/?category=luring").text
+    monkeypatch.setattr(queue, "LOOKED_THROUGH", 1)
+    for page in (ana.get("/?category=luring"), ana.get("/rows?place=nowhere")):
+        assert "were looked through" in page.text and "Nothing waits" not in page.text
+    assert "looked through" not in ana.get("/").text
+    assert report
