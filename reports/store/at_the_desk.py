@@ -63,7 +63,8 @@ def _write_down(database: Database, account: Account, report_id: str) -> None:
         connection.execute(insert(t.audit), audit_row(account.actor, "read", report_id, now))
         if connection.execute(read).scalar_one() > MANY and connection.execute(told).first() is None:
             connection.execute(insert(t.audit), audit_row(account.actor, "read_many", account.staff_id, now))
-        _keep(database, connection, account.hotline, report_id, {"read_at": now})
+        # By the clock that what its reporter says next is given: by another one it could pass for read.
+        _keep(database, connection, account.hotline, report_id, {"read_at": database.now_sql()})
 
 
 def _holding(connection: Connection, hotline: str, report_id: str) -> Mapping[str, Any]:

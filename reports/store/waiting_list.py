@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Subquery, and_, exists, func, select
+from sqlalchemy import ColumnElement, Select, Subquery, and_, exists, func, or_, select
 
 from reports.clocks import CLOCKS, OVERDUE
 from reports.store import tables as t
@@ -63,7 +63,10 @@ def urgent(database: Database, account: Account) -> int:
 def listed(database: Database, account: Account, wanted: Wanted, most: int = PAGE) -> tuple[list[Row], bool]:
     """The most urgent first, then the oldest; and whether there are more."""
     d, h = t.delivery.c, t.holding.c
-    page = select(d.delivery_id).where(_given(account), d.handling.in_(wanted.handling))
+    wanted_now = d.handling.in_(wanted.handling)
+    if wanted.handling == OPEN:  # who wrote more after it was closed waits like anybody, until somebody has read it
+        wanted_now = or_(wanted_now, and_(d.handling == "closed", _written_since()))
+    page = select(d.delivery_id).where(_given(account), wanted_now)
     if wanted.priority:
         page = page.where(d.priority == wanted.priority)
     if wanted.mine:
@@ -83,20 +86,21 @@ def _given(account: Account) -> ColumnElement[bool]:
     return and_(d.hotline == account.hotline, d.type.in_(REPORTS), d.state != "cancelled", ~away)
 
 
+def _written_since() -> ColumnElement[bool]:
+    """The reporter has said something since this hotline read it."""
+    d, h, later = t.delivery.c, t.holding.c, t.delivery.alias("since").c
+    read = select(h.read_at).where(h.report_id == d.report_id, h.hotline == d.hotline).scalar_subquery()
+    theirs = (later.report_id == d.report_id, later.hotline == d.hotline)
+    return exists().where(*theirs, later.type.in_(LATER), later.created_at > func.coalesce(read, 0))
+
+
 def _rows(page: Subquery) -> Select[Any]:
     d, r, h, b = t.delivery.c, t.report.c, t.holding.c, t.report_body.c
-    later = t.delivery.alias("later").c
-    news = exists().where(
-        later.report_id == d.report_id,
-        later.hotline == d.hotline,
-        later.type.in_(LATER),
-        later.created_at > func.coalesce(h.read_at, 0),
-    )
     last = func.max(t.step.c.due_at).filter(t.step.c.step == OVERDUE)
     due = select(last).where(t.step.c.report_id == d.report_id, t.step.c.priority == d.priority).scalar_subquery()
     query = select(
         *(d.report_id, d.priority, d.created_at, d.handling, d.type, d.role, d.why),
-        *(r.completeness, r.mode, h.holder, news.label("news"), due.label("due_at")),
+        *(r.completeness, r.mode, h.holder, _written_since().label("news"), due.label("due_at")),
         *(b.revision, b.key_id, b.wrap, b.head),
     )
     query = query.join_from(t.delivery, t.report, r.report_id == d.report_id)

@@ -11,6 +11,7 @@ from html.parser import HTMLParser
 import pytest
 from sqlalchemy import select
 
+from reports.store import letters
 from reports.store import tables as t
 from tests.safeguarding.walks import PHONE, TO_SENT, number, walk
 from tests.support.app import App
@@ -359,3 +360,19 @@ def test_urgent_first_then_the_oldest(desk: Desk) -> None:
     assert found == sorted(found)
     desk.mere.post("/lock", at="/me")
     assert "3 urgent wait" in desk.mere.get("/locked").text
+
+
+def test_who_writes_again_after_it_was_closed_stands_on_the_list_until_somebody_reads_it(desk: Desk) -> None:
+    """The phone said "You can write more": nobody looks through what is closed to find who did."""
+    desk.console.parts.database.offset = 0  # that of the phone's side
+    report_id = desk.file()
+    code, digits, pin = CODE.search(desk.screens[-1]).groups()  # type: ignore[union-attr]  # the Sent screen
+    assert desk.mere.post(path(report_id, "close"), {"outcome": "helped"}, at=path(report_id)).leads_to == "/"
+    assert report_id not in desk.mere.get("/").html
+    walk(desk.app.ussd(PHONE), "My report", code + digits, pin, "Write", "It is worse now")
+    for message_id, about in letters.unnumbered(desk.app.database):
+        letters.make_deliveries(desk.app.database, message_id, about)
+    page = desk.ana.get("/")
+    assert report_id in page.html and "the reporter wrote more" in page.text
+    assert "It is worse now" in desk.ana.get(path(report_id)).text
+    assert report_id not in desk.ana.get("/").html, "read, and still closed"
