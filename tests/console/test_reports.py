@@ -183,6 +183,9 @@ def test_a_whole_day_of_a_report(desk: Desk) -> None:
     walk(desk.app.ussd(PHONE), "My report", code + digits, pin, "Write", "After four")
     desk.app.pass_time(300)
     assert desk.mere.post(path(report_id, "work"), at=path(report_id)).status == 303
+    choices = desk.mere.get(path(report_id)).html.partition('name="outcome"')[2]
+    assert choices.startswith(' required><option value="">'), "one touch too many closes nothing as helped"
+    assert desk.mere.post(path(report_id, "close"), {"outcome": ""}, at=path(report_id)).status == 400
     assert desk.mere.post(path(report_id, "close"), {"outcome": "helped"}, at=path(report_id)).leads_to == "/"
     assert desk.handling(report_id) == "closed"
     assert report_id not in desk.mere.get("/").html
