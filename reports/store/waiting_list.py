@@ -63,7 +63,7 @@ def urgent(database: Database, account: Account) -> int:
 def listed(database: Database, account: Account, wanted: Wanted, most: int = PAGE) -> tuple[list[Row], bool]:
     """The most urgent first, then the oldest; and whether there are more."""
     d, h = t.delivery.c, t.holding.c
-    wanted_now = d.handling.in_(wanted.handling)
+    wanted_now: ColumnElement[bool] = d.handling.in_(wanted.handling)
     if wanted.handling == OPEN:  # who wrote more after it was closed waits like anybody, until somebody has read it
         wanted_now = or_(wanted_now, and_(d.handling == "closed", _written_since()))
     page = select(d.delivery_id).where(_given(account), wanted_now)
