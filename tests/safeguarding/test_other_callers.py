@@ -112,7 +112,7 @@ def test_my_report_by_another_countrys_code_has_a_state_and_that_countrys_number
         with app.database.write() as connection:
             connection.execute(update(t.delivery).values(state="delivered", delivered_at=1))
             standings.settle(connection, app.rows(t.report)[0].report_id, app.database.now())
-    state = "Pikinini Helpline has it." if arrived else "We have it and are still sending it."
+    state = "Pikinini Helpline has it. Not read yet." if arrived else "We have it and are still sending it."
     for country in COUNTRIES.values():
         phone = app.ussd("+6799123456", "simulator", dialled(country, "ussd"))
         line, _, choices = walk(phone, "My report", code, pin)[-1].partition("\n")

