@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import atexit
 import ipaddress
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Browser as Chromium
-from playwright.sync_api import BrowserContext, Page, Playwright, Route, sync_playwright
+from playwright.sync_api import BrowserContext, Page, Route, sync_playwright
 
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser")
 WITHOUT = "no Chromium here: Debian's package chromium brings it"
@@ -35,22 +33,15 @@ document.addEventListener("securitypolicyviolation", (event) => window.refusals.
 """
 
 
-@cache
-def _driver() -> Playwright:
-    """One a process: a second one cannot be started beside it."""
-    started = sync_playwright().start()
-    atexit.register(started.stop)
-    return started
-
-
 class Browser:
     """One Chromium with a new profile; `open` gives a page in a context of its own."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="tb-"))
         self._net = self.folder / "net.json"
+        self._playwright = sync_playwright().start()
         root = ("--no-sandbox",) if os.geteuid() == 0 else ()
-        self.chromium: Chromium = _driver().chromium.launch(
+        self.chromium: Chromium = self._playwright.chromium.launch(
             executable_path=PROGRAM, args=[*QUIET, *root, f"--log-net-log={self._net}"]
         )
 
@@ -73,6 +64,7 @@ class Browser:
     def close(self) -> list[str]:
         """Everything that is no loopback address and was connected to, by TCP, or sent to, by UDP."""
         self.chromium.close()
+        self._playwright.stop()
         found = [address for address in _connected(json.loads(self._net.read_text())) if not _is_here(address)]
         shutil.rmtree(self.folder)
         return found

@@ -1,4 +1,7 @@
-"""A whole town with the phone's page, and a Chromium that leaves this machine for nothing."""
+"""A whole town with the phone's page, and a Chromium that leaves this machine for nothing.
+
+Both end with their file: while a browser is driven, nothing else in this process may run a loop of its own.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from tests.gateway.phone.hand import Hand
 from tests.support.town import Town
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[object]:
     browser = pytest.importorskip("tests.support.browser", reason="no browser driver")
     if browser.PROGRAM is None:
@@ -20,7 +23,7 @@ def chromium() -> Iterator[object]:
     assert one.close() == []  # all that it connected to in these tests was this machine
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def town() -> Iterator[Town]:
     town = Town().up()
     yield town
