@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from reports.clocks import DAY, MINUTE
-from reports.store import maturing, pending, standings, steps, sweeping
+from reports.store import maturing, pending, steps, sweeping
 from reports.store import tables as t
 from reports.store.steps import Waiting
 from tests.workers.filings import ONE, THREE, TWO, Desk
@@ -180,35 +180,6 @@ def test_who_was_left_out_is_asked_at_no_step(desk: Desk) -> None:
     night.until(120)
     assert {hotline for _, hotline, _ in night.given} == {THREE}
     assert "two" not in story(night)
-
-
-@pytest.mark.rule("S-26")
-def test_who_was_left_out_and_has_it_stops_no_clock_of_the_others(desk: Desk) -> None:
-    """The line dropped and the first one took the INCOMPLETE report on; then the child sent it, and left them out."""
-    desk.file(((ONE, "primary"),), completeness="incomplete")
-    night = Night(desk)
-    night.until(0)
-    night.handle(ONE, "accepted")
-    assert standing(desk) == ("accepted", ONE)
-    [report] = desk.reports()
-    whole = desk.sealed(((TWO, "primary"),), before=report, revision=2)
-    pending.put_pending(desk.database, whole, "update", desk.database.now())
-    for key in maturing.mature(desk.database):
-        maturing.file_pending(desk.database, key)
-    assert standing(desk)[1] == TWO
-    night.until(61)
-    assert "supervisor of two" in story(night)
-    night.handle(TWO, "accepted")
-    assert standing(desk) == ("accepted", TWO)
-
-
-def standing(desk: Desk) -> tuple[str, str | None]:
-    """As whoever moves a delivery works it out."""
-    [report] = desk.reports()
-    with desk.database.write() as connection:
-        standings.settle(connection, report.report_id, desk.database.now())
-        state, hotline = connection.execute(select(t.report.c.state, t.report.c.desk)).one()
-    return state, hotline
 
 
 def test_a_rise_begins_the_quicker_clock(desk: Desk) -> None:
