@@ -125,6 +125,8 @@ class Row:
                 assert mark not in text, f"{mark!r} in {where}"
         needles = {needle: secret for secret in self.secrets for needle in _written(secret)}
         for where, held in self.inside.everywhere():
+            if where.endswith("-shm"):  # SQLite's list of pages: 49, 50, 51 … in two bytes each are "123" in UTF-16
+                continue
             for needle, secret in needles.items():
                 assert needle not in held, f"{secret[:60]!r} stands in {where}"
         self.http.close()
