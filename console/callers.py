@@ -12,7 +12,8 @@ import structlog
 from standardwebhooks.webhooks import Webhook
 
 from reports.hotline import Hotline
-from reports.settings import Secret, attempt_hotlines, env, from_environment, reading
+from reports.settings import Secret, attempt_hotlines, from_environment
+from reports.settings.webhook_secret import webhook_secret
 
 WEBHOOK = "webhook"  # the kind of hotlines that have a secret with us
 
@@ -21,14 +22,7 @@ log = structlog.get_logger()
 
 @from_environment
 class CallBack:
-    secret: Secret[tuple[str, ...]] = env(
-        "SECRET",
-        reading.webhook_secrets,
-        secret=True,
-        live=reading.not_the_demos,
-        make=reading.MAKE_WEBHOOK,
-        meaning="signs what this hotline gets; two while one is rotated, newest first",
-    )
+    secret: Secret[tuple[str, ...]] = webhook_secret()
 
 
 class Callers:

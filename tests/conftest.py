@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import redis
@@ -70,6 +71,19 @@ def postgres() -> Iterator[Postgres]:
     server = Postgres(found).start()
     yield server
     server.remove()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """A Chromium that leaves this machine for nothing. It ends with its file: while a browser is driven, no other test
+    of this process may run a loop of its own.
+    """
+    browser = pytest.importorskip("tests.support.browser", reason="no browser driver")
+    if browser.PROGRAM is None:
+        pytest.skip(browser.WITHOUT)
+    one = browser.Browser()
+    yield one
+    assert one.close() == []  # all that it connected to in these tests was this machine
 
 
 @pytest.fixture

@@ -8,18 +8,9 @@ from pathlib import Path
 
 from reports.country import Country
 from reports.pillars import MARKS, PILLARS, STANDS, TITLES, Pillar, Stand
+from tokaut.html_page import framed
 
 CSS = Path(__file__).with_name("readiness.css")
-PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="referrer" content="no-referrer"><title>{title}</title>
-<style>
-{style}
-</style></head>
-<body><main>
-{body}
-</main></body></html>
-"""
 INTRO = (
     "<p>What public pages say, read by program from the country files. <b>Nobody has dialled a number for this page, "
     "and no office was asked.</b> <i>Not known</i> never means that something is allowed, and <i>none found</i> never "
@@ -34,7 +25,7 @@ def page(sheets: Sequence[Sheet], made_on: str) -> str:
     if len(sheets) > 1:
         body.append(_overview(sheets))
     body += [_sheet(of, pillars) for of, pillars in sheets]
-    return PAGE.format(title=escape(title), style=CSS.read_text(encoding="utf-8"), body="\n".join(body))
+    return framed(title, CSS.read_text(encoding="utf-8"), "\n".join(["<main>", *body, "</main>"]))
 
 
 def _key() -> str:

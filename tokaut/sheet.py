@@ -9,6 +9,7 @@ from pathlib import Path
 
 from flows.catalogues import Catalogue
 from reports.country import Country
+from tokaut.html_page import framed
 from tokaut.reading import Page, Reading
 
 CSS = Path(__file__).with_name("sheet.css")
@@ -32,15 +33,6 @@ RULES = (
     "Under each screen stands how much room it takes. More is possible: it then goes on to another page, and fewer "
     "people read that.",
 )
-PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
-<style>
-{style}
-</style></head>
-<body>
-{body}
-</body></html>
-"""
 BOX = '<i class="box"></i>'
 LINE = '<div class="line"></div>'
 TICKS = f'<p class="ticks"><span>{BOX}good</span><span>{BOX}change</span></p>'
@@ -71,7 +63,7 @@ def page(
     for flow, several in itertools.groupby(readings, key=lambda one: one.screen.partition(".")[0]):
         body += _flow(FLOWS.get(flow, flow), list(several), numbers, name, language.tag)
     body += [*_fields(fields), *_sign(name, language)]
-    return PAGE.format(title=escape(title), style=_style(f"{title}; {version}"), body="\n".join(body))
+    return framed(title, _style(f"{title}; {version}"), "\n".join(body))
 
 
 def _style(foot: str) -> str:

@@ -10,18 +10,9 @@ from pathlib import Path
 from reports import charts
 from reports.small_numbers import K
 from reports.statistics_sheets import Quarter, figure, months, table
+from tokaut.html_page import framed
 
 CSS = Path(__file__).with_name("statistics.css")
-PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="referrer" content="no-referrer"><title>{title}</title>
-<style>
-{style}
-</style></head>
-<body><main>
-{body}
-</main></body></html>
-"""
 RULES = (
     f"<p><b>No number under {K} is shown, and none can be worked out.</b> Where one is small, one more is held back "
     "beside it: <i>not shown</i> may stand for nothing, for few or for many. Do not add up rows where one is not "
@@ -39,7 +30,7 @@ def page(quarters: Sequence[Quarter], countries: Mapping[str, str], *, made_on: 
         body += _country(countries.get(iso, iso), list(several))
     if not quarters:
         body.append("<p>No quarter is out yet.</p>")
-    return PAGE.format(title=escape(title), style=CSS.read_text(encoding="utf-8"), body="\n".join(body))
+    return framed(title, CSS.read_text(encoding="utf-8"), "\n".join(["<main>", *body, "</main>"]))
 
 
 def _head(title: str, made_on: str, mark: str) -> Iterator[str]:

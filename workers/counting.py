@@ -24,7 +24,7 @@ from reports.sealing import Box, Context, Poison, open_head
 from reports.small_numbers import K
 from reports.statistics import SETTLED_AFTER, outcome_cells
 from reports.store import tallying
-from reports.store.database import Away, Database
+from reports.store.database import Database
 from reports.store.tallying import Filed, Head, Reached
 from workers.keyring import KeyRing
 from workers.metrics import Metrics
@@ -71,12 +71,9 @@ class Counting:
     def _try(self) -> None:
         try:
             self.count()
-        except Away:
-            self._metrics.faults.labels("statistics").inc()
-            log.warning("database_away")
         except Exception:
             self._metrics.faults.labels("statistics").inc()
-            log.exception("job_failed")
+            raise  # to who does it, who says so in the log
 
     def count(self) -> None:
         now = self._database.now() - ON_FILE

@@ -16,7 +16,7 @@ from reports import auditkeys
 from reports.keyfolder import KeyFault
 from reports.retention import Policy
 from reports.store import checkpoints, compacting, holding, purging
-from reports.store.database import Away, Database
+from reports.store.database import Database
 from reports.store.purging import Purge
 from workers.alerts import Alert
 from workers.metrics import Metrics
@@ -50,18 +50,13 @@ class Keeping:
         self._own.do(self._keep)
 
     def _keep(self) -> None:
-        try:
-            purge = Purge(self._database, self._policy, purging.moment(self._database), "clock")
-            if ended := holding.end(self._database, purge.now):
-                log.info("hold_ended", count=ended)
-            self._sign(purge.now)
-            self._purge(purge)
-            self._warn(purge)
-            self._metrics.purge_ran.set_to_current_time()
-        except Away:
-            log.warning("database_away")
-        except Exception:
-            log.exception("job_failed")
+        purge = Purge(self._database, self._policy, purging.moment(self._database), "clock")
+        if ended := holding.end(self._database, purge.now):
+            log.info("hold_ended", count=ended)
+        self._sign(purge.now)
+        self._purge(purge)
+        self._warn(purge)
+        self._metrics.purge_ran.set_to_current_time()
 
     def _sign(self, now: int) -> None:
         """Once a day; before lines of the audit go, for they go up to a checkpoint."""

@@ -85,16 +85,6 @@ class House:
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    browser = pytest.importorskip("tests.support.browser", reason="no browser driver")
-    if browser.PROGRAM is None:
-        pytest.skip(browser.WITHOUT)
-    one = browser.Browser()
-    yield one
-    assert one.close() == []  # all that it connected to in these tests was this machine
-
-
-@pytest.fixture(scope="module")
 def house() -> Iterator[House]:
     town = Town().up()
     house = House(town)

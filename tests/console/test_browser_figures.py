@@ -16,13 +16,13 @@ from console.inviting import OPERATORS
 from reports import country
 from reports.store import tables as t
 from reports.store.database import Database
-from tests.console.test_browser import House, chromium, house, join, looked_at, opened
+from tests.console.test_browser import House, house, join, looked_at, opened
 from tests.support.staff import PASSWORD
 from tokaut.statistics_example import example
 
 pytestmark = pytest.mark.slow
 
-__all__ = ["chromium", "house", "opened"]
+__all__ = ["house", "opened"]
 
 SIZES = [(360, 740), (1280, 900)]
 

@@ -14,6 +14,7 @@ from standardwebhooks.webhooks import Webhook as Signer
 
 from reports.clocks import SECOND
 from reports.settings import Secret, env, from_environment, reading
+from reports.settings.webhook_secret import webhook_secret
 from workers.addresses import Target, read_hotlines
 from workers.delivery import Outcome, Parcel, Unavailable, read_status
 from workers.http import Client, NoAnswer, Reply
@@ -25,14 +26,7 @@ from workers.schedule import read_retry_after
 @from_environment
 class Settings(Reached):
     url: str = env("URL", reading.web_address, live=reading.only_https, meaning="where this hotline takes reports")
-    secret: Secret[tuple[str, ...]] = env(
-        "SECRET",
-        reading.webhook_secrets,
-        secret=True,
-        live=reading.not_the_demos,
-        make=reading.MAKE_WEBHOOK,
-        meaning="signs what this hotline gets; two while one is rotated, newest first",
-    )
+    secret: Secret[tuple[str, ...]] = webhook_secret()
 
 
 def build(settings: Settings, means: Means) -> Webhook:

@@ -1,7 +1,4 @@
-"""A whole town with the phone's page, and a Chromium that leaves this machine for nothing.
-
-Both end with their file: while a browser is driven, nothing else in this process may run a loop of its own.
-"""
+"""A whole town with the phone's page."""
 
 from __future__ import annotations
 
@@ -11,16 +8,6 @@ import pytest
 
 from tests.gateway.phone.hand import Hand
 from tests.support.town import Town
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[object]:
-    browser = pytest.importorskip("tests.support.browser", reason="no browser driver")
-    if browser.PROGRAM is None:
-        pytest.skip(browser.WITHOUT)
-    one = browser.Browser()
-    yield one
-    assert one.close() == []  # all that it connected to in these tests was this machine
 
 
 @pytest.fixture(scope="module")
