@@ -33,7 +33,12 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
         CLOCK: "SELECT; INSERT; UPDATE (key_id, wrap); DELETE",
         CONSOLE: "SELECT",
     },
-    "route": {WEB: "INSERT; SELECT (report_id, revision, hotline)", CLOCK: "SELECT; INSERT; DELETE", CONSOLE: "SELECT"},
+    "route": {
+        WEB: "INSERT; SELECT (report_id, revision, hotline)",
+        WORKER: "SELECT (report_id, revision, hotline)",
+        CLOCK: "SELECT; INSERT; DELETE",
+        CONSOLE: "SELECT",
+    },
     "delivery": {
         WEB: "INSERT; SELECT (priority, state, created_at)",
         WORKER: f"SELECT; UPDATE ({ATTEMPT}, last_status, sent_sha256, delivered_at, told_at)",

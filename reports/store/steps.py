@@ -17,8 +17,9 @@ from reports.store import chains
 from reports.store import tables as t
 from reports.store.database import Database
 from reports.store.filing import audit_row
+from reports.store.routed import counts
 
-TAKEN_ON = ("accepted", "in_progress", "closed")  # a person has it: no step is done any more
+TAKEN_ON = ("accepted", "in_progress", "closed")  # a person of the route has it: no step is done any more
 THE_REPORT = ("created", "unread")
 
 
@@ -54,7 +55,7 @@ class Waiting:
 
 def _taken_on(report_id: Any) -> ColumnElement[bool]:
     d = t.delivery.alias("taken").c
-    return exists().where(d.report_id == report_id, d.type.in_(THE_REPORT), d.handling.in_(TAKEN_ON))
+    return exists().where(d.report_id == report_id, d.type.in_(THE_REPORT), d.handling.in_(TAKEN_ON), counts(d))
 
 
 def _given(report_id: Any) -> ColumnElement[bool]:
@@ -167,11 +168,9 @@ def _now(connection: Connection, database: Database) -> int:
 
 
 def waiting(database: Database, report_id: str) -> Waiting:
-    r, s, d, w = t.report.c, t.step.c, t.delivery.c, t.route.c
-    latest = select(func.max(w.revision)).where(w.report_id == report_id).scalar_subquery()
-    shown = select(w.hotline).where(w.report_id == report_id, w.revision == latest)
-    given = select(d.hotline, d.state, d.handling).where(d.report_id == report_id, d.type.in_(THE_REPORT))
-    given = given.where(d.hotline.in_(shown)).order_by(d.created_at, _rank(d), d.delivery_id)
+    r, s, d = t.report.c, t.step.c, t.delivery.c
+    given = select(d.hotline, d.state, d.handling).where(d.report_id == report_id, d.type.in_(THE_REPORT), counts(d))
+    given = given.order_by(d.created_at, _rank(d), d.delivery_id)
     with database.read() as connection:
         report = connection.execute(select(r.priority, r.country).where(r.report_id == report_id)).one()
         began = (s.report_id == report_id, s.priority == report.priority, s.step == BEGIN)

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from reports.clocks import DAY, MINUTE
-from reports.store import maturing, pending, steps, sweeping
+from reports.store import maturing, pending, standings, steps, sweeping
 from reports.store import tables as t
 from reports.store.steps import Waiting
 from tests.workers.filings import ONE, THREE, TWO, Desk
@@ -180,6 +180,50 @@ def test_who_was_left_out_is_asked_at_no_step(desk: Desk) -> None:
     night.until(120)
     assert {hotline for _, hotline, _ in night.given} == {THREE}
     assert "two" not in story(night)
+
+
+@pytest.mark.rule("S-26")
+def test_who_was_left_out_and_has_it_stops_no_clock_of_the_others(desk: Desk) -> None:
+    """The line dropped and the first one took the INCOMPLETE report on; then the child sent it, and left them out."""
+    desk.file(((ONE, "primary"),), completeness="incomplete")
+    night = Night(desk)
+    night.until(0)
+    night.handle(ONE, "accepted")
+    assert standing(desk) == ("accepted", ONE)
+    [report] = desk.reports()
+    whole = desk.sealed(((TWO, "primary"),), before=report, revision=2)
+    pending.put_pending(desk.database, whole, "update", desk.database.now())
+    for key in maturing.mature(desk.database):
+        maturing.file_pending(desk.database, key)
+    assert standing(desk)[1] == TWO
+    night.until(61)
+    assert "supervisor of two" in story(night)
+    night.handle(TWO, "accepted")
+    assert standing(desk) == ("accepted", TWO)
+
+
+def test_what_is_added_to_one_report_leaves_nobody_out_of_another(desk: Desk) -> None:
+    desk.file(CHAIN)
+    desk.file(CHAIN)
+    night = Night(desk)
+    night.until(0)
+    more = desk.sealed(CHAIN, before=desk.reports()[1], revision=2)
+    pending.put_pending(desk.database, more, "update", desk.database.now())
+    for key in maturing.mature(desk.database):
+        maturing.file_pending(desk.database, key)
+    night.handle(ONE, "accepted")
+    assert [standing(desk, which) for which in (0, 1)] == [("accepted", ONE), ("accepted", ONE)]
+    night.until(61)
+    assert story(night) == ""
+
+
+def standing(desk: Desk, which: int = 0) -> tuple[str, str | None]:
+    """As whoever moves a delivery works it out."""
+    report_id = desk.reports()[which].report_id
+    with desk.database.write() as connection:
+        standings.settle(connection, report_id, desk.database.now())
+    report = desk.reports()[which]
+    return report.state, report.desk
 
 
 def test_a_rise_begins_the_quicker_clock(desk: Desk) -> None:
