@@ -24,7 +24,8 @@ from tokaut.leash import leashed
 TICK = 0.02
 STILL = 1.5  # seconds without anything at hand: what is left waits for a later time
 AT_MOST = 90  # seconds for what is at hand
-LATER = (200, 900, 4000, 15000, 90000)  # seconds: past every delay of the schedule, one after the other
+# Seconds: past every delay of the schedule, one after the other; then past those of what the ladder asks for at last.
+LATER = (200, 900, 4000, 15000, 90000, 200, 900, 4000)
 CHECKOUT = Path(__file__).parents[2]
 KEPT = CHECKOUT / "var" / "faults"
 
