@@ -100,8 +100,13 @@ def browser_kind(said: str) -> str:
 
 
 def _logout(doors: Doors, me: Visitor) -> Response:
-    """The cookie of the browser stays: by it strangers cannot lock this person out here."""
     desk_sessions.end(doors.database, me.account, me.session.session_hash)
+    return out()
+
+
+def out() -> Response:
+    """To the login; nothing of the pages stays in this browser, but the cookie of the browser itself: by it strangers
+    cannot lock this person out here."""
     response = to("/login")
     response.headers["Clear-Site-Data"] = '"cache", "storage"'
     cookies.drop(response, cookies.SESSION)

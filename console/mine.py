@@ -11,6 +11,7 @@ from werkzeug.exceptions import BadRequest
 from console import cookies, passwords
 from console.answers import page, to
 from console.doors import EVERYBODY, Door, Doors, Visitor
+from console.entry import out
 from console.joining import NOT_THE_SAME
 from reports.store import accounts, desk_sessions
 
@@ -42,9 +43,7 @@ def _end_one(doors: Doors, me: Visitor) -> Response:
 
 def _end_all(doors: Doors, me: Visitor) -> Response:
     desk_sessions.end(doors.database, me.account)
-    response = to("/login")
-    cookies.drop(response, cookies.SESSION)
-    return response
+    return out()
 
 
 def _password(doors: Doors, me: Visitor) -> Response:
@@ -56,7 +55,7 @@ def _password(doors: Doors, me: Visitor) -> Response:
     if wrong:
         return _page(doors, me, wrong)
     accounts.set_password(doors.database, me.account, passwords.hashed(password))
-    return to("/login")
+    return out()
 
 
 def _language(languages: Mapping[str, object], form: Mapping[str, str]) -> Response:

@@ -12,6 +12,7 @@ from tests.support.staff import Person, joined, pass_time
 
 MINUTE, HOUR = 60, 3600
 SESSION = "__Host-tokaut"
+CLEARED = '"cache", "storage"'
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ def test_a_stolen_cookie_is_worth_nothing_after_the_log_out(console: Console, me
     stolen = cookie(mere)
     assert thief(console, stolen).get("/").status == 200
     said = mere.post("/logout", at="/me")
-    assert said.headers["Clear-Site-Data"] == '"cache", "storage"'
+    assert said.headers["Clear-Site-Data"] == CLEARED
     assert thief(console, stolen).get("/").leads_to == "/login"
 
 
@@ -150,7 +151,7 @@ def test_one_s_own_sessions_one_by_one_and_everywhere(mere: Person) -> None:
     assert found
     second.post("/me/end", {"session": found[1]}, at="/me")
     assert (mere.get("/").leads_to, second.get("/").status) == ("/login", 200)
-    second.post("/me/end-all", at="/me")
+    assert second.post("/me/end-all", at="/me").headers["Clear-Site-Data"] == CLEARED
     assert second.get("/").leads_to == "/login"
 
 
@@ -173,7 +174,8 @@ def test_a_new_password_ends_whatever_the_old_one_began(mere: Person) -> None:
     elsewhere.log_in()
     new = {"password": "four other words entirely", "again": "four other words entirely"}
     assert elsewhere.post("/me/password", {**new, "again": "no"}, at="/me").status == 400
-    assert elsewhere.post("/me/password", new, at="/me").leads_to == "/login"
+    page = elsewhere.post("/me/password", new, at="/me")
+    assert (page.leads_to, page.headers["Clear-Site-Data"]) == ("/login", CLEARED)
     assert [one.get("/").leads_to for one in (mere, elsewhere)] == ["/login", "/login"]
     elsewhere.password = new["password"]
     assert elsewhere.log_in().leads_to == "/"
