@@ -63,7 +63,7 @@ class Opener:
             found = self._body(one, context, held.withdrawn)
             if found is not None:
                 said.append(found)
-                if report is not None and found["contact"]:
+                if report is not None and found.get("contact"):
                     report = {**report, "contact": found["contact"]}  # what was said last holds
         return Opened(report, tuple(said), notes)
 
@@ -73,11 +73,14 @@ class Opener:
             data = open_body(key, context, Box(body.key_id, body.wrap, body.head, body.sealed))
         except Poison:
             return None
-        found: Mapping[str, Any] = json.loads(without_number(data) if withdrawn else data)
-        return found
+        try:
+            found = json.loads(without_number(data) if withdrawn else data)
+        except ValueError:
+            return None
+        return found if isinstance(found, dict) else None
 
     def _note(self, row: Any, report_id: str, hotline: str) -> Mapping[str, Any]:
         context = Context.of_message(self._mode, report_id, row.note_id, hotline)
         found = self._body(Body(row.key_id, row.wrap, b"", row.sealed, row.note_id), context, False)
-        text = found["text"] if found else "(does not open with the keys that are here)"
+        text = found.get("text", "") if found else "(does not open with the keys that are here)"
         return {"kind": row.kind, "by": row.actor.rpartition("/")[2], "at": row.created_at, "text": text}

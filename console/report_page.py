@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Response, abort
 
-from console import words
+from console import older, words
 from console.answers import page
 from console.doors import LEAD, READERS, Door, Doors, Visitor
 from console.opening import Opened, Opener
@@ -86,7 +86,8 @@ class Desk:
             "report_id": report_id,
             "before": before,
             "opened": opened,
-            "told": told(opened.report, self._labels) if opened.report else None,
+            "told": None if opened.report is None else told(opened.report, self._labels),
+            "talk": [older.message(one) for one in opened.said],
             "may": NEXT[before.handling],
             "hand": handovers.hand(self.database, me.account, report_id),
             "unreachable": words.unreachable(box),

@@ -7,12 +7,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from console import older
 from flows.model import Book, Screen, Text
 from reports import account
 from reports.reasons import FLAGS, REASONS
 
 PLACEHOLDER = re.compile(r"\{[a-z_]+\}")
 SCHEME = re.compile(r"\b(https?|ftp)://", re.IGNORECASE)
+NO_SCHEME = str.maketrans("tT", "xX")
 CARD = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
 NO_CONTACT = "Do not contact the reporter. A message under My report is the only way."
 ONLY = "Only from {from} to {to} ({zone}): at other times others may see the phone."
@@ -68,6 +70,10 @@ class Labels:
             return ""
         return self._of.get((question, value), value.replace("_", " "))
 
+    def typed(self, question: str, value: str) -> str:
+        """Where words can stand in the place of a choice: they stay as they are, with each stroke."""
+        return self._of.get((question, value), value)
+
     def values(self, question: str) -> tuple[str, ...]:
         return tuple(value for asked, value in self._of if asked == question)
 
@@ -83,8 +89,9 @@ def _first(text: Text) -> str:
     return ""
 
 
-def told(data: Mapping[str, Any], labels: Labels) -> Told:
-    """`data`: a cop-report."""
+def told(found: Mapping[str, Any], labels: Labels) -> Told:
+    """`found`: a cop-report, of this version or an earlier one."""
+    data = older.report(found)
     triage = data["triage"]
     return Told(
         title=labels.of("category", data["category"]),
@@ -93,7 +100,9 @@ def told(data: Mapping[str, Any], labels: Labels) -> Told:
         may_not=tuple(_may_not(data)),
         # A number to call is never covered: some are as long as a card's, and one in ten of those passes for one.
         facts=tuple(
-            (what, answer if what == "Contact" else masked(answer)) for what, answer in _facts(data, labels) if answer
+            (what, account.shown(answer) if what == "Contact" else dead(answer))
+            for what, answer in _facts(data, labels)
+            if answer
         ),
         why=tuple(REASONS.get(code, code) for code in triage["reasons"]),
         words=tuple((what, at, dead(text)) for what, at, text in _words(data)),
@@ -117,14 +126,14 @@ def _facts(data: Mapping[str, Any], labels: Labels) -> Iterator[tuple[str, str]]
     yield "Place", account.place(data) or "not said"
     yield "About", labels.of("about", data["about"]) or "not said"
     yield "Age", data["child"]["age_band"]
-    yield "Told by", ROLES.get(data["reporter_role"], "not said")
+    yield "Told by", ROLES.get(data["reporter_role"] or "", "not said")
     yield "Contact", account.reach(data["contact"]) or "not allowed"
     yield "Language", data["language"]
     yield "By", {"ussd": "a call to a short code", "sms": "text messages"}.get(data["channel"], data["channel"])
     if data["repeat_of"]:
         yield "From the same phone in 24 hours", str(data["repeat_of"])
     for key, value in data["extras"].items():
-        yield labels.of("", key).capitalize(), labels.of(key, value) if isinstance(value, str) else str(value)
+        yield labels.of("", key).capitalize(), labels.typed(key, value) if isinstance(value, str) else str(value)
     count = data["attachments"]["count"]
     if count:
         yield "Pictures or files that nobody opened", str(count)
@@ -153,7 +162,7 @@ def _asked(data: Mapping[str, Any], labels: Labels) -> Iterator[Asked]:
 
 def dead(text: str) -> str:
     """As typed, but nothing in it opens, calls or moves: card numbers are masked, and an address is no link."""
-    return SCHEME.sub(lambda found: f"{found[1].replace('t', 'x')}://", masked(account.shown(text)))
+    return SCHEME.sub(lambda found: f"{found[1].translate(NO_SCHEME)}://", masked(account.shown(text)))
 
 
 def masked(text: str) -> str:

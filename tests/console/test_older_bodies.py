@@ -1,0 +1,85 @@
+"""A report that an earlier version sealed opens, whatever it lacks: what is not there was not said."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from sqlalchemy import insert
+
+from console.staff_side import FLOWS
+from console.telling import NO_CONTACT, Labels, told
+from flows import parse
+from reports.keyfolder import load_public
+from reports.sealing import Context, seal
+from reports.store import tables as t
+from reports.store.filing import new_id
+from tests.console.test_on_postgresql import SAMPLE
+from tests.support.console import Console
+from tests.support.staff import joined
+from tokaut.demo_settings import Plan
+
+WHOLE: dict[str, Any] = json.loads(SAMPLE.read_text())["data"]
+LABELS = Labels(parse.load(FLOWS))
+
+
+def parts(found: Any, at: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    """The ways to every field of it, however deep."""
+    inner = found.items() if isinstance(found, dict) else enumerate(found) if isinstance(found, list) else ()
+    return [way for key, value in inner for way in ((*at, key), *parts(value, (*at, key)))]
+
+
+def without(way: tuple[str | int, ...], put: Any = ...) -> dict[str, Any]:
+    copy = json.loads(json.dumps(WHOLE))
+    holder = copy
+    for key in way[:-1]:
+        holder = holder[key]
+    if put is ...:
+        del holder[way[-1]]
+    else:
+        holder[way[-1]] = put
+    return copy
+
+
+@pytest.mark.parametrize("put", [..., None], ids=["missing", "null"])
+def test_any_one_field_may_be_missing(put: Any) -> None:
+    for way in parts(WHOLE):
+        assert told(without(way, put), LABELS).facts, way
+
+
+def test_where_nothing_is_there_nothing_was_said() -> None:
+    found = told({}, LABELS)
+    assert (found.title, found.priority, found.flags, found.why, found.words, found.asked) == ("", "", (), (), (), ())
+    assert dict(found.facts) == {
+        **dict.fromkeys(("Place", "About", "Told by"), "not said"),
+        "Contact": "not allowed",
+    }
+
+
+@pytest.mark.rule("S-03")
+@pytest.mark.parametrize("way", ["how", "msisdn", "safe_hours", "allowed"])
+def test_a_number_without_its_terms_is_not_shown(way: str) -> None:
+    number = WHOLE["contact"]["msisdn"]
+    assert number in dict(told(WHOLE, LABELS).facts)["Contact"]
+    found = told(without(("contact", way)), LABELS)
+    assert dict(found.facts)["Contact"] == "not allowed"
+    assert found.may_not[0] == (NO_CONTACT, {})
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"kind":"words"}', b'{"text":"It is worse now"}', b"{}", b"[]", b"7", b"no JSON at all"]
+)
+def test_the_page_opens(console: Console, made: Plan, report: str, body: bytes) -> None:
+    """Its report has nothing but words; what was said by My report may lack all."""
+    mere = joined(console.flask, console.parts.database, "mere")
+    mere.log_in()
+    message_id, hotline = new_id(console.parts.database.now()), "vu-pikinini"
+    public = load_public(made.folder.inside / "keys", [hotline])[hotline]
+    box = seal(public, Context.of_message("demo", report, message_id, hotline), b"", body)
+    row = {"message_id": message_id, "recipient": hotline, "report_id": report, "number": 1, "created_at": 1}
+    with console.parts.database.write() as connection:
+        connection.execute(insert(t.message), row | {"key_id": box.key_id, "wrap": box.wrap, "sealed": box.sealed})
+    page = mere.get(f"/reports/{report}")
+    assert page.status == 200 and "made up" in page.text and NO_CONTACT in page.text
+    assert ("It is worse now" in page.text) is (b"worse" in body)
