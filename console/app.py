@@ -12,7 +12,7 @@ from flask import Flask
 from console import call_back, staff_side, web
 from console.callers import callers
 from console.parts import Parts
-from reports import country, keyfolder, logs
+from reports import country, keyfolder, logs, modes
 from reports.hardening import harden
 from reports.schema import WrongDatabase, refuse_wrong
 from reports.settings import ConsoleSide, SettingError, load_all
@@ -54,6 +54,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
 
 def _read(environ: Mapping[str, str]) -> Parts:
     settings = load_all((ConsoleSide,), environ)[ConsoleSide]
+    modes.refuse_keys(settings.keys, settings.mode)
     countries = country.load_all(settings.countries, settings.mode.value, settings.country_dir)
     keys = keyfolder.load_public(settings.keys, [hotline for one in countries for hotline in one.hotlines])
     database = Database(settings.database_url, offset=settings.clock_offset, patience=A_CALLER)

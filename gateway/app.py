@@ -40,7 +40,7 @@ from gateway.waiting import Waiting
 from gateway.walk import Walk
 from gateway.web import Web
 from gateway.webhooks import NOT_FOUND, Webhooks, is_local
-from reports import connections, country, keyfolder, logs
+from reports import connections, country, keyfolder, logs, modes
 from reports.hardening import harden
 from reports.pepper import load_pepper
 from reports.queue import Hurry
@@ -132,6 +132,7 @@ def _read(environ: Mapping[str, str]) -> _Given:
     common = settings[Common]
     # In the demo everything runs under one account; elsewhere web's has no way to a private key at all.
     keyfolder.refuse_private_keys(common.keys / "public" if common.mode == "demo" else common.keys)
+    modes.refuse_shared(common.keys, connections.for_queue(common.queue_redis), common.mode)
     countries = country.load_all(common.countries, common.mode.value, common.country_dir)
     if common.mode == "live" and (lines := countries.problems("live")):
         raise country.CountryError(lines)  # no number that nobody confirmed, no hotline that has agreed to nothing

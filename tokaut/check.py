@@ -71,10 +71,11 @@ def look_at_parts(environ: Mapping[str, str], *, of_worker: bool = False) -> Fou
     """What stands on this machine, and what it is connected to."""
     common = checks.common_of(environ)
     countries, _ = checks.read_countries(common, "demo")
+    listed = checks.hotlines_of(countries) if countries else ()
     own = collect([PepperFile], environ)[0]
     of_web = {"phone pepper": list(checks.pepper(own[PepperFile])) if PepperFile in own else []}
     return {
-        "keys": list(checks.keys(common.keys, checks.hotlines_of(countries) if countries else ())),
+        "keys": list(checks.keys(common.keys, checks.mode_of(environ), listed)),
         **({} if of_worker else of_web),
         "database": list(checks.database(common, checks.mode_of(environ))),
         "redis": list(redis(common, live=checks.mode_of(environ) == "live")),

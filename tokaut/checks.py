@@ -12,9 +12,11 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
+from reports.auditkeys import AUDIT, verifiers
 from reports.country import Countries, Country, CountryError, load_all
 from reports.hotline import Hotline, Mode
 from reports.keyfolder import SENDER, KeyFault, listed, load_private, load_public
+from reports.modes import refuse_keys
 from reports.pepper import load_pepper
 from reports.schema import WrongDatabase, refuse_wrong
 from reports.settings import SHARED, Common, Operator, PepperFile, SettingError, collect, load
@@ -98,8 +100,9 @@ def one_country(common: Common, iso: str) -> Country | None:
     return found.get(iso) if found else None
 
 
-def keys(folder: Path, hotlines: Iterable[Hotline]) -> Iterator[str]:
+def keys(folder: Path, mode: Mode, hotlines: Iterable[Hotline]) -> Iterator[str]:
     """Both halves of each hotline's pair and of the sender's, and whether the card names the key that is here."""
+    yield from _marks(folder, mode)
     wanted = {hotline.id: hotline.card.key_id for hotline in hotlines} | {SENDER: ""}
     for hotline, agreed in wanted.items():
         try:
@@ -118,6 +121,17 @@ def keys(folder: Path, hotlines: Iterable[Hotline]) -> Iterator[str]:
                 f"hotline {hotline}: its card says key {agreed}, and {folder} holds {', '.join(sorted(here))}. Ask the "
                 "hotline for the key id over the phone, then mend whichever is wrong."
             )
+
+
+def _marks(folder: Path, mode: Mode) -> Iterator[str]:
+    try:
+        refuse_keys(folder, mode)
+        if mode == "live" and not verifiers(folder):
+            yield "No key signs the audit's checkpoints, so nobody can show later that nothing was left out of it. " + (
+                f"Make one: tokaut keys new {AUDIT}"
+            )
+    except (SettingError, KeyFault) as fault:
+        yield str(fault)
 
 
 def pepper(own: PepperFile) -> Iterator[str]:

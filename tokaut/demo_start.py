@@ -15,6 +15,7 @@ import gateway
 from reports.auditkeys import new_signer
 from reports.keyfolder import SENDER, new_pair
 from reports.migrations import upgrade
+from reports.modes import mark_keys
 from reports.pepper import rotate_pepper
 from reports.settings import Common
 from reports.settings import load as load_setting
@@ -55,6 +56,7 @@ def prepare(plan: Plan) -> None:
     database.close()
     for hotline in (*plan.secrets.hotlines, SENDER):
         new_pair(common.keys, hotline)
+    mark_keys(common.keys, common.mode)
     new_signer(common.keys)
     rotate_pepper(Path(plan.settings["TOKAUT_PHONE_PEPPER_FILE"]))
     Path(plan.settings["PROMETHEUS_MULTIPROC_DIR"]).mkdir(mode=0o700)

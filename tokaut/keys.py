@@ -23,6 +23,7 @@ from reports.keyfolder import (
     put_back,
 )
 from reports.keyfolder import destroy as destroy_key
+from reports.modes import mark_keys, refuse_keys
 from reports.pepper import rotate_pepper
 from reports.sealing import Public
 from reports.settings import PepperFile, Place, SettingError, load
@@ -66,11 +67,11 @@ def new(hotline: str, sheet: bool) -> None:
             return
         if listed(place.keys, hotline):
             raise Stop(f"{hotline} has a key. For a new one that replaces it: tokaut keys rotate {hotline}")
-        public = new_pair(place.keys, hotline)
+        public = _new_pair(place, hotline)
         _say_where(place.keys, hotline, public)
         if sheet:
             click.echo(sheets.write(hotline, private_of(place.keys, hotline, public.key_id)))
-    except KeyFault as fault:
+    except (KeyFault, SettingError) as fault:
         raise Stop(str(fault)) from None
 
 
@@ -117,14 +118,14 @@ def rotate(what: str, sheet: bool, rewrap_only: bool) -> None:
         found = listed(place.keys, what)
         if not found:
             raise Stop(f"{what} has no key yet. Make one: tokaut keys new {what}")
-        public = found[0].public if rewrap_only else new_pair(place.keys, what)
+        public = found[0].public if rewrap_only else _new_pair(place, what)
         if not rewrap_only:
             _say_where(place.keys, what, public)
             if sheet:
                 click.echo(sheets.write(what, private_of(place.keys, what, public.key_id)))
         if place.has_database:
             _rewrap(place, what, public, [one.public.key_id for one in found if one.public.key_id != public.key_id])
-    except KeyFault as fault:
+    except (KeyFault, SettingError) as fault:
         raise Stop(str(fault)) from None
 
 
@@ -138,8 +139,10 @@ def restore(hotline: str) -> None:
     place = _place()
     try:
         private = sheets.read(click.prompt("Private key and check", hide_input=True))
+        refuse_keys(place.keys, place.mode)
         put_back(place.keys, hotline, private)
-    except (KeyFault, sheets.Misread) as fault:
+        mark_keys(place.keys, place.mode)
+    except (KeyFault, SettingError, sheets.Misread) as fault:
         raise Stop(str(fault)) from None
     click.echo(f"{hotline}: the private key {private.key_id} is back.")
 
@@ -188,6 +191,14 @@ def _new_signer(folder: Path, *, first: bool) -> None:
         raise Stop(f"{AUDIT} has a key. For a new one that replaces it: tokaut keys rotate {AUDIT}")
     public = auditkeys.new_signer(folder)
     click.echo(f"{AUDIT}: key id {public.key_id}. Tell it to each hotline, by another way than the exports.")
+
+
+def _new_pair(place: Place, hotline: str) -> Public:
+    """Raises KeyFault, SettingError."""
+    refuse_keys(place.keys, place.mode)
+    public = new_pair(place.keys, hotline)
+    mark_keys(place.keys, place.mode)
+    return public
 
 
 def _place() -> Place:

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 
 import locales
 from flows import catalogues
-from reports import country
+from reports import country, modes
 from reports.connections import for_queue
 from reports.desks import duty
 from reports.hotline import Hotline as Listed
@@ -65,6 +65,7 @@ def assemble(name: str, environ: Mapping[str, str], stopping: Callable[[], bool]
     database = Database(common.database_url, offset=common.clock_offset)
     account = "clock" if name.startswith("clock") else "worker"
     refuse_wrong(database, common.mode, account)
+    modes.refuse_shared(common.keys, for_queue(common.queue_redis), common.mode)
     metrics = Metrics(CollectorRegistry())
     keys = KeyRing(common.keys)
     slot = f"{platform.node()[:40]}/{name}"
