@@ -23,6 +23,7 @@ from gateway.conversation import Conversation
 from gateway.crowd import Crowd
 from gateway.days import Days
 from gateway.desk import Desk
+from gateway.drills import Drills
 from gateway.duty import Duty
 from gateway.filer import Filer
 from gateway.health import Health
@@ -166,8 +167,7 @@ def _assemble(given: _Given) -> Parts:
     unread = Unread(database, spool, vault, given.keys, common.mode)
     mailroom = Mailroom(filer, database, vault, sealer, given.countries, names)
     walk = Walk(given.book, filer, mailroom, Apart(unread, count), kept.count_report)
-    crowd = Crowd()
-    waiting, days = Waiting(database, vault, given.pepper), Days(kept, database)
+    waiting, crowd = Waiting(database, vault, given.pepper), Crowd()
     desk = Desk(
         countries=given.countries,
         languages={one.iso: _languages(given, one) for one in given.countries},
@@ -183,6 +183,7 @@ def _assemble(given: _Given) -> Parts:
         crowd=crowd,
         count=count,
     )
+    chores = Days(kept, database).move, Drills(database, desk, walk, filer, common.mode).hold
     return Parts(
         database=database,
         spool=spool,
@@ -192,7 +193,7 @@ def _assemble(given: _Given) -> Parts:
         webhooks=Webhooks(channels, desk, metrics, crowd),
         health=Health(database, kept, spool, metrics, backups.mark(common.database_url, common.data)),
         housekeeping=Housekeeping(
-            database=database, spool=spool, filer=filer, waiting=waiting, desk=desk, channels=channels, days=days
+            database=database, spool=spool, filer=filer, waiting=waiting, desk=desk, channels=channels, chores=chores
         ),
         numbers=Numbers(given.countries, common.country_dir, desk.renew),
         crowd=crowd,

@@ -16,7 +16,7 @@ from gateway.crowd import Crowd
 from gateway.duty import Duty
 from gateway.early import Early
 from gateway.filer import NotSent
-from gateway.message import Channel, Inbound, Notice, Turn
+from gateway.message import Channel, Inbound, Kind, Notice, Turn
 from gateway.once import name_of
 from gateway.replies import Replies
 from gateway.senders import Sender, normalise
@@ -146,17 +146,16 @@ class Desk:
     def _caller(self, channel: Channel, inbound: Inbound) -> Caller:
         country = self.country(inbound.kind, inbound.code)
         sender = normalise(inbound.sender, country.iso)
-        around = Surroundings(
-            self._grounds[country.iso],
-            inbound.kind,
-            sender.valid,
-            self._live,
-            self._drill,
-            words_before_send=_waits_for_words(country, inbound),
-        )
+        waits = _waits_for_words(country, inbound)
+        around = self.around(country, inbound.kind, contactable=sender.valid, words_before_send=waits)
         limit = Limit(*channel.limits[inbound.kind])
         now, crowded = int(time.time()), self._crowd.is_full
         return Caller(inbound, sender, country, around, limit, channel.practice, now, crowded=crowded)
+
+    def around(self, country: Country, kind: Kind, *, contactable: bool, words_before_send: bool) -> Surroundings:
+        """What a caller there may be shown."""
+        grounds = self._grounds[country.iso]
+        return Surroundings(grounds, kind, contactable, self._live, self._drill, words_before_send=words_before_send)
 
     def _reply(self, channel: Channel, caller: Caller, turn: Turn) -> Turn:
         if channel.replies_in_answer["sms"]:

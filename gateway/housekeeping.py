@@ -1,6 +1,6 @@
 """What `web` does beside answering: empty the spool when the database is back, play waiting SMS when Redis is.
 
-And once a day it brings what was counted the day before into the database.
+And once a day it brings what was counted the day before into the database. In training it is the reporter of drills.
 """
 
 from __future__ import annotations
@@ -8,12 +8,11 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
 from gateway import sessions
-from gateway.days import Days
 from gateway.desk import Desk
 from gateway.filer import Filer, NotSent
 from gateway.message import Channel, Inbound
@@ -38,15 +37,16 @@ class Housekeeping:
         waiting: Waiting,
         desk: Desk,
         channels: Mapping[str, Channel],
-        days: Days,
+        chores: Sequence[Callable[[], object]],
     ) -> None:
+        """`chores`: of one process at a time."""
         self._database = database
         self._spool = spool
         self._filer = filer
         self._waiting = waiting
         self._desk = desk
         self._channels = channels
-        self._days = days
+        self._chores = chores
         self._stop = threading.Event()
         self._name = f"{socket.gethostname()}-{os.getpid()}"[:80]
         self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
@@ -66,8 +66,8 @@ class Housekeeping:
             if mine and (played := self._waiting.play(self._replay)):
                 log.info("inbound_played", count=played)
             self._desk.note_early()
-            if mine:
-                self._days.move()
+            for chore in self._chores if mine else ():
+                chore()
         except (Away, sessions.Away, NotSent, OSError):
             return
 

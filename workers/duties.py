@@ -12,7 +12,7 @@ import structlog
 
 from reports.clocks import HOUR, SECOND
 from reports.queue import DELIVER, SEND_SMS, Hurry, Speed
-from reports.store import answering, chains, handing, letters, maturing, paging, sms_out, sweeping, taking
+from reports.store import answering, chains, drilling, handing, letters, maturing, paging, sms_out, sweeping, taking
 from reports.store.database import Database
 from workers import schedule
 from workers.fallback import next_fallback
@@ -142,6 +142,7 @@ class Duties:
         answering.forget_answers(self._database)
         taking.forget_calls(self._database, CALLS_KEPT)
         paging.forget(self._database, schedule.PARK_AFTER, KEPT)
+        drilling.forget(self._database)
 
     def park(self) -> None:
         """14 days: a person takes it from here."""

@@ -125,6 +125,12 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
         CLOCK: "SELECT; UPDATE (outcome); DELETE",
     },
     "kept_away": {CONSOLE: "SELECT; INSERT; DELETE", CLOCK: "SELECT (report_id); DELETE"},
+    # the console asks, web is the reporter
+    "drill": {
+        WEB: "SELECT (drill_id, hotline, script, at, due_at, report_id); UPDATE (due_at, report_id)",
+        CLOCK: "SELECT (drill_id, at, report_id); DELETE",
+        CONSOLE: "SELECT; INSERT (drill_id, hotline, script, actor, asked_at, at, due_at); DELETE",
+    },
     "staff_try": {CONSOLE: "SELECT; INSERT; UPDATE (tries, since, locks, locked_until); DELETE"},
     "hotline_state": {WORKER: BREAKER, CLOCK: BREAKER, CONSOLE: "SELECT"},
     "optout": {WEB: "INSERT; SELECT (caller_key); DELETE", WORKER: "INSERT", CLOCK: "INSERT"},
@@ -157,6 +163,10 @@ OLD_ENOUGH = (
 # A wrap is not a right: a body is for its recipient once a delivery to it exists, and not before.
 GIVEN_TO_IT = "EXISTS (SELECT FROM delivery d WHERE d.report_id = {0}.report_id AND d.hotline = {0}.{1})"
 OWN_HANDOVER = f"giver = ANY ({HOTLINES}) AND {GIVEN_TO_IT.format('handover', 'giver')}"
+OWN_DRILL = f"hotline = ANY ({HOTLINES})"
+A_NEW_ONE = (  # only where nothing is real
+    "starts_with(actor, 'staff:' || hotline || '/') AND EXISTS (SELECT FROM made_for WHERE mode = 'training')"
+)
 BY_GIVER = "starts_with(actor, 'staff:' || giver || '/')"  # it is their name that the audit will have
 
 
@@ -206,6 +216,11 @@ ROWS: Mapping[str, Mapping[tuple[str, str], Rows]] = {
     "kept_away": dict.fromkeys(
         [(CONSOLE, "SELECT"), (CONSOLE, "INSERT"), (CONSOLE, "DELETE")], Rows(GIVEN.format("kept_away"))
     ),
+    "drill": {
+        (CONSOLE, "SELECT"): Rows(OWN_DRILL),
+        (CONSOLE, "INSERT"): Rows(OWN_DRILL, f"{OWN_DRILL} AND {A_NEW_ONE}"),
+        (CONSOLE, "DELETE"): Rows(f"{OWN_DRILL} AND report_id IS NULL"),
+    },
     "audit": {
         (CLOCK, "UPDATE"): Rows("seq IS NULL", "seq IS NOT NULL"),  # what is chained is never touched again
         (CLOCK, "DELETE"): Rows(f"seq IS NOT NULL AND ({OLD_ENOUGH})"),

@@ -6,6 +6,7 @@ from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, 
 
 from reports.store.columns import ID, MICROSECONDS, metadata
 from reports.store.desk_tables import callback, note, nudge
+from reports.store.drill_tables import drill
 from reports.store.duty_tables import page, phone_answer
 from reports.store.holding_tables import handover, holding, kept_away
 from reports.store.kept_tables import checkpoint, hold, purged, receipt
@@ -14,10 +15,9 @@ from reports.store.staff_tables import invitation, recovery, staff, staff_sessio
 from reports.store.statistic_tables import figure, screen_tally, tallied, tally
 
 __all__ = ["metadata", "page", "phone_answer"]  # whoever takes these from here; what is made here needs no mention
-__all__ += ["callback", "note", "nudge", "step"]
+__all__ += ["callback", "drill", "note", "nudge", "step"]
 __all__ += ["handover", "holding", "invitation", "kept_away", "recovery", "staff", "staff_session", "staff_try"]
-__all__ += ["checkpoint", "hold", "purged", "receipt"]
-__all__ += ["figure", "screen_tally", "tallied", "tally"]
+__all__ += ["checkpoint", "figure", "hold", "purged", "receipt", "screen_tally", "tallied", "tally"]
 
 # One row a report. The answers are in report_body, sealed.
 report = Table(

@@ -11,7 +11,7 @@ import time_machine
 
 from flows import parse
 from gateway.counted import ON, SMS, STEPS
-from gateway.days import LATE
+from gateway.days import LATE, Days
 from reports import statistics
 from reports.store import tables as t
 from tests.support.app import App
@@ -99,7 +99,6 @@ def test_two_categories_leave_the_same_counts(app: App) -> None:
 
 def test_a_day_that_is_over_goes_into_the_database_once(app: App) -> None:
     report(app, 9)
-    days = app.parts.housekeeping._days
     app.parts.housekeeping.once()
     assert app.rows(t.screen_tally) == []
     with time_machine.travel(f"{DAY}T23:59:00+00:00", tick=False) as clock:
@@ -109,7 +108,7 @@ def test_a_day_that_is_over_goes_into_the_database_once(app: App) -> None:
         assert rows[DAY, "VU", "sent"] == 1
         assert counted(app) == {}
         clock.shift(timedelta(hours=2))
-        assert days.move() == 0
+        assert Days(app.parts.sessions, app.database).move() == 0
         assert len(app.rows(t.screen_tally)) == len(rows)
 
 

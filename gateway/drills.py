@@ -1,0 +1,106 @@
+"""The reporter of a drill with a script: walks the flows as a phone would, so that all behind it is as for any report.
+
+Each step is keyed by the drill alone and leaves one report and one message, however often it is walked: whoever is
+killed in between is followed by the next round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import structlog
+
+from flows.fit import Limit
+from flows.model import Screen
+from flows.show import lay
+from gateway.caller import Caller
+from gateway.desk import Desk
+from gateway.filer import Filer
+from gateway.mailroom import WRITTEN
+from gateway.message import Inbound
+from gateway.record import Begun, Record
+from gateway.senders import Sender
+from gateway.turns import Last
+from gateway.walk import Walk
+from reports.clocks import MINUTE, SECOND
+from reports.country import Country
+from reports.drill_scripts import SCRIPTS, Script, answers
+from reports.store import drilling
+from reports.store.database import Database
+from reports.store.drilling import Due
+
+MOST_STEPS = 40
+BEGIN, MY_REPORT = "report.danger", "my.code"
+
+log = structlog.get_logger()
+
+
+class Drills:
+    def __init__(self, database: Database, desk: Desk, walk: Walk, filer: Filer, mode: str) -> None:
+        self._is_training = mode == "training"
+        self._database = database
+        self._desk = desk
+        self._walk = walk
+        self._filer = filer
+
+    def hold(self) -> None:
+        """All that is due. What does not come through is walked again in the next round. Raises Away."""
+        for one in drilling.due(self._database) if self._is_training else ():
+            country = next((land for land in self._desk.countries if one.hotline in land.hotlines), None)
+            script = SCRIPTS.get(one.script)
+            if country is None or script is None:
+                continue  # of an earlier release
+            if begun := self._held(one, country, script):
+                more = one.at + script.more.after * MINUTE if script.more and one.report_id is None else None
+                drilling.done(self._database, one, begun.report_id, more)
+                log.info("drill_held", report_id=begun.report_id, hotline=one.hotline)
+
+    def _held(self, one: Due, country: Country, script: Script) -> Begun | None:
+        caller = self._caller(one, country, one.at)
+        begun = self._told(caller, answers(script, country, one.hotline), script)
+        if begun is None or one.report_id is None or script.more is None:
+            return begun
+        return begun if self._wrote(self._caller(one, country, one.due_at), begun, script.more.words) else None
+
+    def _caller(self, one: Due, country: Country, at: int) -> Caller:
+        """Nobody's phone, and one that waits while words are typed. `at`: microseconds, the same on each walk."""
+        inbound = Inbound("ussd", "drill", sender="", code="", text="", session=one.drill_id, path=True)
+        around = self._desk.around(country, "ussd", contactable=False, words_before_send=True)
+        nobody = Sender(None, valid=False, key="")
+        return Caller(inbound, nobody, country, around, Limit(), practice=True, now=at // SECOND)
+
+    def _told(self, caller: Caller, said: Mapping[str, str], script: Script) -> Begun | None:
+        """The report, once it is sent, or left to file itself by a line that is cut."""
+        record = self._walk.begin(caller, Last("0"), screen=BEGIN)
+        for turn in range(1, MOST_STEPS):
+            screen = self._walk.book.screen(record.state.screen)
+            if script.cut_at and screen.question == script.cut_at:
+                return record.begun if record.begun and record.begun.pending else None
+            last = not script.cut_at and screen.question == "send"
+            reply = _reply(caller, record, screen, said)
+            record = self._walk.step(
+                caller, replace(record, last=Last(str(turn))), [], reply, quiet=not (last or script.cut_at)
+            ).record
+            if last:
+                return record.begun if record.begun and record.begun.sent_at else None
+        raise LookupError("a script that does not come to its end")
+
+    def _wrote(self, caller: Caller, begun: Begun, words: str) -> bool:
+        """By My report, with the code and PIN that Sent has shown."""
+        record = self._walk.begin(caller, Last("0"), screen=MY_REPORT)
+        for reply in (*self._filer.code_and_pin(begun), words):
+            record = self._walk.step(caller, replace(record, last=Last(reply[:1])), [], reply).record
+        return record.state.screen == WRITTEN
+
+
+def _reply(caller: Caller, record: Record, screen: Screen, said: Mapping[str, str]) -> str:
+    """The key of the answer that the script gives, else of the first one; where it is on a later page, More."""
+    wanted = said.get(screen.question or "")
+    if screen.typed:
+        return wanted or screen.typed.skip or ""
+    laid = lay(screen, record.state.values, caller.around(record.state), caller.limit)
+    values = [offer.choice.value for offer in laid.offers]
+    choice = values.index(wanted) if wanted in values else 0
+    page = laid.pages[record.state.page]
+    return next((line.key for line in page.lines if line.choice == choice), "98")

@@ -1,0 +1,159 @@
+"""Drills with a script: a lead plans one, web is its reporter, and the audit says what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, select, update
+
+from reports.clocks import DAY, HOUR
+from reports.store import tables as t
+from reports.store.accounts import Account
+from reports.store.asking import looking_as, writing_as
+from reports.store.database import Database
+from reports.store.filing import audit_row, new_id
+
+TOO_LATE = HOUR  # web was not there: nobody is woken by it at a time that no lead has named
+FORGOTTEN = 7 * DAY
+OF_A_DELIVERY = {
+    "accepted": "taken",
+    "in_progress": "taken",
+    "closed": "taken",
+}  # a person's word, whoever passes it on
+OF_A_REPORT = {"read": "opened", "answered": "answered"}
+
+Moments = Mapping[str, int]  # arrived, delivered, opened, taken, answered, closed; those that there were
+
+
+@dataclass(frozen=True, slots=True)
+class Drill:
+    """`report_id`: None where it was not held. `missed`: and will not be. `priority`: "" while nothing has arrived."""
+
+    drill_id: str
+    script: str
+    actor: str
+    at: int
+    report_id: str | None
+    missed: bool = False
+    priority: str = ""
+    moments: Moments = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What web has to do for one: the report, or what its reporter writes after it. `at`: when it is to arrive."""
+
+    drill_id: str
+    hotline: str
+    script: str
+    at: int
+    due_at: int
+    report_id: str | None
+
+
+def plan(database: Database, account: Account, script: str, at: int) -> bool:
+    """False where one is planned already: two in one night are one too many, and a button may be pressed twice."""
+    d, now = t.drill.c, database.now()
+    waits = select(d.drill_id).where(d.hotline == account.hotline, d.report_id.is_(None), d.at > now - TOO_LATE)
+    row = {"drill_id": new_id(now), "hotline": account.hotline, "script": script, "actor": account.actor}
+    with writing_as(database, account.hotline) as connection:
+        database.take_turns(connection, "drill")
+        if connection.execute(waits.limit(1)).first() is not None:
+            return False
+        connection.execute(insert(t.drill), row | {"asked_at": now, "at": at, "due_at": at})
+        connection.execute(insert(t.audit), audit_row(account.actor, "drill_planned", row["drill_id"], now))
+    return True
+
+
+def call_off(database: Database, account: Account, drill_id: str) -> bool:
+    """False where it has begun, or there is none. One that was missed goes from the list."""
+    d, now = t.drill.c, database.now()
+    free = or_(d.at > now, d.at <= now - TOO_LATE)  # in between, web may be at it
+    mine = delete(t.drill).where(d.drill_id == drill_id, d.hotline == account.hotline, d.report_id.is_(None), free)
+    with writing_as(database, account.hotline) as connection:
+        gone = connection.execute(mine).rowcount == 1
+        if gone:
+            connection.execute(insert(t.audit), audit_row(account.actor, "drill_called_off", drill_id, now))
+    return gone
+
+
+def listed(database: Database, hotline: str) -> list[Drill]:
+    """The newest first, each with what became of it at this hotline."""
+    d, now = t.drill.c, database.now()
+    query = select(d.drill_id, d.script, d.actor, d.at, d.report_id).where(d.hotline == hotline)
+    with looking_as(database, hotline) as connection:
+        rows = connection.execute(query.order_by(d.at.desc(), d.drill_id.desc())).all()
+        found = _became(connection, hotline, {row.report_id for row in rows if row.report_id})
+    return [
+        Drill(*row, missed=row.report_id is None and row.at <= now - TOO_LATE, **found.get(row.report_id, {}))
+        for row in rows
+    ]
+
+
+def _became(connection: Connection, hotline: str, reports: Collection[str]) -> dict[str, dict[str, Any]]:
+    """By report: `priority` and `moments`; the first of each kind."""
+    d = t.delivery.c
+    query = select(d.delivery_id, d.report_id, d.priority, d.created_at, d.delivered_at)
+    sent = connection.execute(
+        query.where(d.report_id.in_(reports), d.hotline == hotline, d.type == "created", d.state != "cancelled")
+    ).all()
+    of_delivery = {row.delivery_id: row.report_id for row in sent}
+    found: dict[str, dict[str, Any]] = {}
+    for row in sent:
+        found[row.report_id] = {"priority": row.priority, "moments": {"arrived": row.created_at}}
+        if row.delivered_at:
+            found[row.report_id]["moments"]["delivered"] = row.delivered_at
+    for act in _acts(connection, hotline, of_delivery, found):
+        moments = found[of_delivery.get(act.object_id, act.object_id)]["moments"]
+        for name in _names(act.act):
+            moments.setdefault(name, act.at)
+    return found
+
+
+def _acts(connection: Connection, hotline: str, deliveries: Iterable[str], reports: Iterable[str]) -> list[Any]:
+    """Of this hotline alone, the oldest first: SQLite would show what another one did with the same report."""
+    a = t.audit.c
+    theirs: ColumnElement[bool] = a.actor.startswith(f"staff:{hotline}/", autoescape=True)
+    query = select(a.at, a.act, a.object_id).where(
+        or_(
+            and_(a.object_id.in_(list(deliveries)), a.act.in_(OF_A_DELIVERY)),
+            and_(a.object_id.in_(list(reports)), a.act.in_(OF_A_REPORT), theirs),
+        )
+    )
+    return list(connection.execute(query.order_by(a.at, a.audit_id)))
+
+
+def _names(act: str) -> Iterator[str]:
+    yield {**OF_A_DELIVERY, **OF_A_REPORT}[act]
+    if act == "closed":
+        yield act
+
+
+def due(database: Database) -> list[Due]:
+    """What web has to do now, the oldest first."""
+    d, now = t.drill.c, database.now_sql()
+    query = select(d.drill_id, d.hotline, d.script, d.at, d.due_at, d.report_id)
+    query = query.where(d.due_at <= now, d.due_at > now - TOO_LATE).order_by(d.due_at, d.drill_id)
+    with database.read() as connection:
+        return [Due(*row) for row in connection.execute(query)]
+
+
+def done(database: Database, one: Due, report_id: str, due_at: int | None) -> None:
+    """`due_at`: when there is more to do for it."""
+    d = t.drill.c
+    same = update(t.drill).where(d.drill_id == one.drill_id, d.due_at == one.due_at)
+    with database.write() as connection:
+        connection.execute(same.values(report_id=report_id, due_at=due_at))
+
+
+def forget(database: Database) -> int:
+    """Those that were missed; the others go with their reports."""
+    d = t.drill.c
+    old = and_(d.report_id.is_(None), d.at < database.now_sql() - FORGOTTEN)
+    with database.read() as connection:
+        if connection.execute(select(d.drill_id).where(old).limit(1)).first() is None:
+            return 0
+    with database.write() as connection:
+        return connection.execute(delete(t.drill).where(old)).rowcount

@@ -1,0 +1,190 @@
+"""Drills with a script, as web holds them: one report each, by the flows themselves, whoever is killed in between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import insert, update
+
+from reports.clocks import MINUTE
+from reports.country import SHIPPED
+from reports.drill_scripts import SCRIPTS, goes_to, priority
+from reports.store import drilling
+from reports.store import tables as t
+from reports.store.database import Away, Database
+from reports.store.filing import new_id
+from tests.safeguarding.test_nothing_promised import TRAINING
+from tests.support.app import App
+from tests.support.staff import pass_time
+
+pytestmark = pytest.mark.slow
+
+HOTLINE, POLICE = "vu-pikinini", "vu-police"
+
+
+@pytest.fixture
+def app(redis_url: str) -> Iterator[App]:
+    app = App(redis_url, TRAINING)
+    yield app
+    app.close()
+
+
+def planned(database: Database, script: str, hotline: str = HOTLINE, after: int = 0) -> str:
+    """As a lead's form leaves it; `after` minutes from now."""
+    now = database.now()
+    row = {"drill_id": new_id(now), "hotline": hotline, "script": script, "actor": f"staff:{hotline}/ana"}
+    at = now + after * MINUTE
+    with database.write() as connection:
+        connection.execute(insert(t.drill), row | {"asked_at": now, "at": at, "due_at": at})
+    return str(row["drill_id"])
+
+
+def of(app: App, drill_id: str) -> tuple[str | None, int | None]:
+    row = next(row for row in app.rows(t.drill) if row.drill_id == drill_id)
+    return row.report_id, row.due_at
+
+
+def hold(app: App) -> None:
+    app.parts.housekeeping.once()
+
+
+@pytest.mark.rule("S-40")
+@pytest.mark.parametrize("script", [name for name, one in SCRIPTS.items() if not one.cut_at])
+def test_a_script_becomes_a_report_like_any_other(app: App, script: str) -> None:
+    drill_id = planned(app.database, script)
+    hold(app)
+    kept = app.bodies()
+    data = kept[0].data
+    said = SCRIPTS[script].answers
+    assert {one.data["mode"] for one in kept} == {"training"}
+    assert data["narrative"] == said["narrative"] and data["narrative"].startswith("DRILL.")
+    assert (data["danger"], data["category"], data["completeness"]) == (said["danger"], said["category"], "complete")
+    assert (data["contact"]["allowed"], data["channel"], data["place"]["code"]) == (False, "simulator", "VU-MAP")
+    country = next(one for one in app.parts.desk.countries if one.iso == "VU")
+    assert data["triage"]["priority"] == priority(SCRIPTS[script], country, HOTLINE)
+    legs = goes_to(SCRIPTS[script], country, HOTLINE, country.hotlines)
+    assert [one["hotline"] for one in data["routing"]["to"]] == [leg.hotline for leg in legs]
+    assert of(app, drill_id)[0] == data["report_id"]
+    assert app.count(t.mailbox) == 1, "there is a code, as after any Send"
+
+
+@pytest.mark.rule("S-40")
+def test_a_line_that_is_cut_is_heard_two_minutes_later(app: App) -> None:
+    drill_id = planned(app.database, "cut_off")
+    hold(app)
+    report_id, due_at = of(app, drill_id)
+    assert report_id and due_at is None and not app.bodies()
+    app.pass_time(119)
+    assert not app.bodies()
+    app.pass_time(121)
+    (kept,) = app.bodies()
+    assert (kept.report_id, kept.hotline, kept.data["completeness"]) == (report_id, HOTLINE, "incomplete")
+    assert (kept.data["danger"], kept.data["place"]["code"], kept.data["about"]) == ("now", "VU-MAP", None)
+
+
+def test_who_writes_more_does_so_by_my_report(app: App) -> None:
+    drill_id = planned(app.database, "writes_more")
+    hold(app)
+    report_id, due_at = of(app, drill_id)
+    at = next(row.at for row in app.rows(t.drill))
+    assert due_at == at + 10 * MINUTE
+    pass_time(app.database, 9 * 60)
+    hold(app)
+    assert app.count(t.message) == 0
+    pass_time(app.database, 61)
+    hold(app)
+    assert {row.report_id for row in app.rows(t.message)} == {report_id}
+    assert of(app, drill_id) == (report_id, None)
+    assert (app.count(t.report), app.count(t.pending)) == (1, 0), "nothing was told a second time"
+    assert [row.act for row in app.rows(t.audit)].count("words") == 1
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_whoever_is_killed_in_between_has_told_it_once(app: App, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the report is filed, and before that is noted; then again with what is written later."""
+    noted, failing = drilling.done, [True]
+
+    def killed(*values: object) -> None:
+        if failing:
+            raise Away("killed")
+        noted(*values)  # type: ignore[arg-type]  # as they came
+
+    monkeypatch.setattr(drilling, "done", killed)
+    drill_id = planned(app.database, script)
+    for _ in range(3):
+        hold(app)
+    failing.clear()
+    hold(app)
+    report_id, due_at = of(app, drill_id)
+    assert report_id
+    if due_at:
+        failing.append(True)
+        pass_time(app.database, 10 * 60 + 1)
+        for _ in range(2):
+            hold(app)
+        failing.clear()
+        hold(app)
+        assert len({row.message_id for row in app.rows(t.message)}) == 1
+    app.pass_time(3600)
+    assert {(row.report_id, row.revision) for row in app.rows(t.report)} == {(report_id, 1)}
+    created = [row.hotline for row in app.rows(t.delivery) if row.type == "created"]
+    assert len(created) == len(set(created)) and HOTLINE in created
+
+
+def test_two_processes_at_once_tell_it_once(app: App) -> None:
+    """A lease decides who holds drills; where it has failed, the report decides."""
+    drill_id = planned(app.database, "danger_now")
+    (one,) = drilling.due(app.database)
+    hold(app)
+    before = of(app, drill_id)
+    with app.database.write() as connection:  # as the slower one still sees it
+        connection.execute(update(t.drill).values(due_at=one.due_at, report_id=None))
+    hold(app)
+    assert of(app, drill_id) == before and app.count(t.report) == 1
+
+
+def test_it_is_held_at_its_time_and_not_an_hour_later(app: App) -> None:
+    later, missed = planned(app.database, "danger_now", after=5), planned(app.database, "no_contact", after=-61)
+    hold(app)
+    assert app.count(t.report) == 0
+    pass_time(app.database, 5 * 60 + 1)
+    hold(app)
+    assert of(app, later)[0] and of(app, missed)[0] is None
+    assert app.count(t.report) == 1
+
+
+def test_what_no_release_knows_stops_no_other_drill(app: App) -> None:
+    for script, hotline in (("of_an_earlier_release", HOTLINE), ("danger_now", "zz-nobody")):
+        planned(app.database, script, hotline)
+    known = planned(app.database, "danger_now")
+    hold(app)
+    assert of(app, known)[0] and app.count(t.report) == 1
+
+
+def test_outside_training_web_holds_none(redis_url: str) -> None:
+    app = App(redis_url)
+    planned(app.database, "danger_now")
+    hold(app)
+    assert app.count(t.report) == 0
+    app.close()
+
+
+def test_every_script_comes_to_its_end_in_every_country(redis_url: str) -> None:
+    lands = ",".join(sorted(path.stem for path in SHIPPED.glob("*.toml")))
+    app = App(redis_url, {**TRAINING, "COUNTRIES": lands})
+    wanted = 0
+    for country in app.parts.desk.countries:
+        for name, script in SCRIPTS.items():
+            for hotline in country.hotlines:
+                legs = goes_to(script, country, hotline, country.hotlines)
+                if any(leg.hotline == hotline and leg.role != "fallback" for leg in legs):
+                    planned(app.database, name, hotline)
+                    wanted += 1
+    hold(app)
+    app.pass_time(200)
+    held = {row.report_id: row for row in app.rows(t.drill)}
+    assert None not in held and len(held) == wanted > 100
+    given = {(row.report_id, row.hotline) for row in app.rows(t.delivery)}
+    assert {(report_id, row.hotline) for report_id, row in held.items()} <= given
+    app.close()
