@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from flask import Response, abort
 
@@ -13,9 +14,9 @@ from console.doors import LEAD, READERS, Door, Doors, Visitor
 from console.report_page import OUTCOMES, Desk, Draft, Said
 from console.words import Desk as Writing
 from reports.country import Country
-from reports.store import accounts, at_the_desk, taking
-from reports.store.answering import Sealed
-from reports.store.taking import NotAllowed, Note, NotGiven, Step
+from reports.store import accounts, at_the_desk, once, taking
+from reports.store.in_hand import Kept
+from reports.store.taking import NotAllowed, NotGiven, Step
 
 LONGEST_NOTE = 4000  # characters
 NO_WORDS = "Nothing was written."
@@ -44,8 +45,11 @@ def attach(doors: Doors, desk: Desk) -> None:
 
 
 def _acting(desk: Desk, act: Act, me: Visitor, report_id: str) -> Response:
-    """Raises nothing: what does not go is said on the page, as the report stands by then."""
+    """Raises nothing: what does not go is said on the page, as the report stands by then. What was pressed twice has
+    been done, and is not done again."""
     desk.theirs(me, report_id)
+    if once.has_come(desk.database, me.once):
+        return to(f"/reports/{report_id}")
     try:
         return act(desk, me, report_id)
     except NotGiven:
@@ -54,25 +58,32 @@ def _acting(desk: Desk, act: Act, me: Visitor, report_id: str) -> Response:
         return desk.page(me, report_id, Said(wrong=NOT_NOW))
 
 
-def _step(
-    desk: Desk, me: Visitor, report_id: str, to_: str, *, answer: Sealed | None = None, notes: tuple[Note, ...] = ()
-) -> None:
-    step = Step(me.account.hotline, report_id, to_, me.account.actor, answer, notes)
+def _step(desk: Desk, me: Visitor, report_id: str, to_: str, **more: Any) -> None:
+    """`more`: of Step. Together or not at all."""
+    step = Step(me.account.hotline, report_id, to_, me.account.actor, once=me.once, **more)
     taking.take(desk.database, step)
+
+
+def _keep(desk: Desk, me: Visitor, report_id: str, kept: Kept) -> None:
+    at_the_desk.keep(desk.database, me.account, report_id, kept, me.once)
+
+
+def _holds(me: Visitor, **also: object) -> Kept:
+    return Kept("holds", {"holder": me.account.name, **also})
 
 
 def _take(desk: Desk, me: Visitor, report_id: str) -> Response:
     """I have it. Also from a colleague, who sees it in the history."""
     if desk.box(me, report_id)[1] == "none":
-        _step(desk, me, report_id, "accepted")
-    at_the_desk.keep(desk.database, me.account, report_id, "holds", holder=me.account.name)
+        _step(desk, me, report_id, "accepted", kept=_holds(me))
+    else:
+        _keep(desk, me, report_id, _holds(me))
     return to(f"/reports/{report_id}")
 
 
 def _work(desk: Desk, me: Visitor, report_id: str) -> Response:
     """It is being worked on; one that was closed is open again."""
-    _step(desk, me, report_id, "in_progress")
-    at_the_desk.keep(desk.database, me.account, report_id, "holds", holder=me.account.name, outcome=None, hoax_by=None)
+    _step(desk, me, report_id, "in_progress", kept=_holds(me, outcome=None, hoax_by=None))
     return to(f"/reports/{report_id}")
 
 
@@ -86,10 +97,11 @@ def _message(desk: Desk, me: Visitor, report_id: str) -> Response:
     if me.form.get("do") != "send" or found.refused or asked:
         return desk.page(me, report_id, Said(draft=Draft(text, found.refused, found.asked, shown=True)))
     writing = _writing(desk, me, report_id)
-    next_ = "accepted" if handling == "none" else handling
-    _step(desk, me, report_id, next_, answer=writing.answer(text), notes=(writing.note("answer", text),))
+    said: dict[str, Any] = {"answer": writing.answer(text), "notes": (writing.note("answer", text),)}
     if handling == "none":
-        at_the_desk.keep(desk.database, me.account, report_id, "holds", holder=me.account.name)
+        _step(desk, me, report_id, "accepted", kept=_holds(me), **said)
+    else:
+        _step(desk, me, report_id, handling, **said)
     return to(f"/reports/{report_id}#conversation")
 
 
@@ -99,7 +111,7 @@ def _pass(desk: Desk, me: Visitor, report_id: str) -> Response:
     people = {one.name for one in accounts.people(desk.database, me.account.hotline) if one.ended_at is None}
     if name and name not in people:
         abort(400)
-    at_the_desk.keep(desk.database, me.account, report_id, "passed_on", holder=name or None)
+    _keep(desk, me, report_id, Kept("passed_on", {"holder": name or None}))
     return to(f"/reports/{report_id}")
 
 
@@ -119,12 +131,11 @@ def _close(desk: Desk, me: Visitor, report_id: str) -> Response:
     if outcome == "hoax":
         said_by = at_the_desk.holding(desk.database, me.account, report_id)["hoax_by"]
         if said_by is None:
-            at_the_desk.keep(desk.database, me.account, report_id, "hoax_said", hoax_by=me.account.staff_id)
+            _keep(desk, me, report_id, Kept("hoax_said", {"hoax_by": me.account.staff_id}))
             return desk.page(me, report_id, Said(done=TWO))
         if said_by == me.account.staff_id:
             return desk.page(me, report_id, Said(wrong=SAME))
-    _step(desk, me, report_id, "closed")
-    at_the_desk.keep(desk.database, me.account, report_id, f"closed:{outcome}"[:24], outcome=outcome)
+    _step(desk, me, report_id, "closed", kept=Kept(f"closed:{outcome}"[:24], {"outcome": outcome}))
     return to("/")
 
 
@@ -132,7 +143,7 @@ def _note(desk: Desk, me: Visitor, report_id: str) -> Response:
     text = me.form.get("words", "").strip()[:LONGEST_NOTE]
     if not text:
         return desk.page(me, report_id, Said(wrong=NO_WORDS))
-    at_the_desk.write_note(desk.database, me.account, _writing(desk, me, report_id).note("note", text))
+    at_the_desk.write_note(desk.database, me.account, _writing(desk, me, report_id).note("note", text), me.once)
     return to(f"/reports/{report_id}#notes")
 
 

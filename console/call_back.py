@@ -72,7 +72,7 @@ class Door:
         told, answer = self._written(desk, said.message)
         kept = {"reason": said.reason, "answer": said.message if answer else None}
         notes = tuple(desk.note(kind, text) for kind, text in kept.items() if text)
-        step = Step(hotline, report_id, said.state, f"staff:{hotline}/call_back", answer, notes, key)
+        step = Step(hotline, report_id, said.state, f"staff:{hotline}/call_back", answer, notes, once=key)
         return _json(200, {"state": taking.take(self._parts.database, step), **told})
 
     def _written(self, desk: Desk, message: str | None) -> tuple[dict[str, Any], Sealed | None]:

@@ -6,6 +6,7 @@ gets what an address that does not exist gives. Who has been idle for 15 minutes
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -35,13 +36,14 @@ EVERYBODY = frozenset(ROLES)
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Somebody who is logged in, and what their forms carry."""
+    """Somebody who is logged in, and what their forms carry. `once`: the key of this form, where it has one."""
 
     account: Account
     session: Session
     token: str
     form: Mapping[str, str] = field(default_factory=dict)
     is_fresh: bool = False
+    once: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,8 @@ class Doors:
             return answers.to("/locked")
         if account.role not in door.roles:
             abort(404)
-        visitor = Visitor(account, session, self.token_of(session), form, now - session.checked_at < FRESH)
+        is_fresh = now - session.checked_at < FRESH
+        visitor = Visitor(account, session, self.token_of(session), form, is_fresh, _key(account, form))
         if door.fresh and not visitor.is_fresh:
             return answers.to(f"/check?then={quote(door.back or request.path, safe='/')}")
         if not door.quiet and now - session.seen_at > TOUCHED:
@@ -127,6 +130,15 @@ class Doors:
         if not hmac.compare_digest(form.pop("token", "").encode(), token.encode()):
             raise BadRequest
         return form
+
+
+def _key(account: Account, form: Mapping[str, str]) -> bytes | None:
+    """Of a form that carries a word of its page, by all that it says: pressed twice it is the same one, and with other
+    words, from a page that a browser had kept, another one."""
+    if not form.get("once"):
+        return None
+    said = "\0".join((account.staff_id, request.path, repr(sorted(form.items()))))
+    return hashlib.sha256(said.encode()).digest()
 
 
 def is_ours(of: Request) -> bool:

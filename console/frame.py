@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -45,6 +46,7 @@ def attach(app: Flask, mode: str, countries: Countries, languages: Mapping[str, 
             "_": catalogue.say,
             "language": catalogue.tag,
             "languages": languages.values(),
+            "once": secrets.token_urlsafe(16),  # of this page; with it a form has one effect
             "mode": mode,
             "name_of": lambda hotline: names.get(hotline, hotline),
             "at": lambda when, hotline: when_said(when, zones.get(hotline)),

@@ -14,7 +14,7 @@ from console.answers import to
 from console.doors import READERS, Door, Doors, Visitor
 from console.report_page import Desk, Said
 from reports.handling import NEXT
-from reports.store import handovers
+from reports.store import handovers, once
 from reports.store.taking import NotGiven
 
 LONGEST = 4000  # characters of a reason
@@ -30,6 +30,8 @@ def attach(doors: Doors, desk: Desk) -> None:
 
 def _hand_over(desk: Desk, me: Visitor, report_id: str) -> Response:
     desk.theirs(me, report_id)
+    if once.has_come(desk.database, me.once):
+        return to(f"/reports/{report_id}#hand-over")
     taker, reason = me.form.get("to", ""), me.form.get("reason", "").strip()[:LONGEST]
     try:
         box, handling = desk.box(me, report_id)
@@ -39,7 +41,7 @@ def _hand_over(desk: Desk, me: Visitor, report_id: str) -> Response:
         return desk.page(me, report_id, Said(wrong=wrong))
     hotline = me.account.hotline
     writing = words.Desk(hotline, report_id, box, desk.parts.keys[hotline], desk.database.now())
-    if not handovers.ask(desk.database, me.account, report_id, taker, writing.note("reason", reason)):
+    if not handovers.ask(desk.database, me.account, report_id, taker, writing.note("reason", reason), key=me.once):
         return desk.page(me, report_id, Said(wrong=TWICE))
     return to(f"/reports/{report_id}#hand-over")
 

@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, delete, func, insert, or_, select
 
-from reports.store import reading
+from reports.store import in_hand, once, reading
 from reports.store import tables as t
 from reports.store.accounts import Account
 from reports.store.asking import looking_as, see_whole, writing_as
 from reports.store.database import Database
 from reports.store.filing import audit_row
+from reports.store.in_hand import Kept, Whose
 from reports.store.reading import Held
 from reports.store.taking import Note
 from reports.store.waiting_list import REPORTS
@@ -64,7 +65,7 @@ def _write_down(database: Database, account: Account, report_id: str) -> None:
         if connection.execute(read).scalar_one() > MANY and connection.execute(told).first() is None:
             connection.execute(insert(t.audit), audit_row(account.actor, "read_many", account.staff_id, now))
         # By the clock that what its reporter says next is given: by another one it could pass for read.
-        _keep(database, connection, account.hotline, report_id, {"read_at": database.now_sql()})
+        in_hand.put(connection, database, account.hotline, report_id, {"read_at": database.now_sql()})
 
 
 def _holding(connection: Connection, hotline: str, report_id: str) -> Mapping[str, Any]:
@@ -81,19 +82,11 @@ def _done(connection: Connection, hotline: str, report_id: str) -> tuple[Any, ..
     return tuple(connection.execute(query.order_by(a.at, a.audit_id)))
 
 
-def keep(database: Database, account: Account, report_id: str, act: str, **values: object) -> None:
-    """Whose it is, how it was closed, who takes it for a hoax; `act` is what the audit calls it."""
+def keep(database: Database, account: Account, report_id: str, kept: Kept, key: bytes | None = None) -> None:
+    """Nothing changes for anybody else; `key`: of the form that says so, which has no second effect."""
     with writing_as(database, account.hotline) as connection:
-        _keep(database, connection, account.hotline, report_id, values)
-        connection.execute(insert(t.audit), audit_row(account.actor, act, report_id, database.now()))
-
-
-def _keep(
-    database: Database, connection: Connection, hotline: str, report_id: str, values: Mapping[str, object]
-) -> None:
-    connection.execute(database.insert_new(t.holding).values(report_id=report_id, hotline=hotline))
-    mine = update(t.holding).where(t.holding.c.report_id == report_id, t.holding.c.hotline == hotline)
-    connection.execute(mine.values(**values))
+        if once.is_first(connection, database, key):
+            in_hand.keep(connection, database, Whose(account.hotline, report_id, account.actor), kept)
 
 
 def holding(database: Database, account: Account, report_id: str) -> Mapping[str, Any]:
@@ -101,10 +94,12 @@ def holding(database: Database, account: Account, report_id: str) -> Mapping[str
         return _holding(connection, account.hotline, report_id)
 
 
-def write_note(database: Database, account: Account, note: Note) -> None:
-    """For colleagues; nothing else changes."""
+def write_note(database: Database, account: Account, note: Note, key: bytes | None = None) -> None:
+    """For colleagues; nothing else changes. `key`: as in `keep`."""
     now = database.now()
     with writing_as(database, account.hotline) as connection:
+        if not once.is_first(connection, database, key):
+            return
         connection.execute(insert(t.note), asdict(note) | {"actor": account.actor, "created_at": now})
         connection.execute(insert(t.audit), audit_row(account.actor, "noted", note.report_id, now))
 

@@ -6,7 +6,7 @@ from sqlalchemy import Column, Index, LargeBinary, String, Table
 
 from reports.store.columns import ID, MICROSECONDS, metadata
 
-# A call-back that had its effect, by SHA-256 of hotline and webhook-id: the same one again has none.
+# A call-back that had its effect, by SHA-256 of hotline and webhook-id, or a form of staff: it has none again.
 callback = Table(
     "callback",
     metadata,

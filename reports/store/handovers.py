@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, func, insert, select, update
 
+from reports.store import once
 from reports.store import tables as t
 from reports.store.accounts import Account
 from reports.store.asking import looking_as, see_whole, writing_as
@@ -35,13 +36,15 @@ def hand(database: Database, account: Account, report_id: str) -> Hand:
         return Hand(_left(connection, report_id), row)
 
 
-def ask(database: Database, account: Account, report_id: str, taker: str, why: Note) -> bool:
-    """With the reason, for colleagues. False: it is asked already, or done."""
+def ask(database: Database, account: Account, report_id: str, taker: str, why: Note, *, key: bytes | None) -> bool:
+    """With the reason, for colleagues. False: it is asked already, or done. `key`: of the form, which asks once."""
     now, hotline = database.now(), account.hotline
     wanted = {"taker": taker, "actor": account.actor, "asked_at": now}
     new = database.insert_new(t.handover).values(report_id=report_id, giver=hotline, **wanted)
     again = update(t.handover).where(_mine(hotline, report_id), t.handover.c.outcome == "refused")
     with writing_as(database, hotline) as connection:
+        if not once.is_first(connection, database, key):
+            return True
         made = connection.execute(new).rowcount or connection.execute(again.values(outcome=None, **wanted)).rowcount
         if made:
             connection.execute(insert(t.note), asdict(why) | {"actor": account.actor, "created_at": now})

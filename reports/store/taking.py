@@ -11,10 +11,11 @@ from typing import Any
 from sqlalchemy import Connection, Select, and_, delete, insert, or_, select, update
 
 from reports.handling import STATES, may_follow
-from reports.store import asking, outbox
+from reports.store import asking, in_hand, once, outbox
 from reports.store import tables as t
 from reports.store.answering import Letterbox, Sealed, find_letterbox, keep_answer
 from reports.store.database import Database
+from reports.store.in_hand import Kept, Whose
 
 THE_REPORT = ("created", "unread")
 
@@ -46,7 +47,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`call_key`: of a call-back, so that the same one has no second effect."""
+    """`once`: the key of a call-back or a form: the same one has no second effect. `kept`: beside its handling."""
 
     hotline: str
     report_id: str
@@ -54,7 +55,8 @@ class Step:
     actor: str
     answer: Sealed | None = None
     notes: tuple[Note, ...] = ()
-    call_key: bytes | None = None
+    once: bytes | None = None
+    kept: Kept | None = None
 
 
 def look(database: Database, hotline: str, report_id: str, call_key: bytes) -> tuple[Letterbox, str, bool]:
@@ -67,8 +69,7 @@ def look(database: Database, hotline: str, report_id: str, call_key: bytes) -> t
         box = find_letterbox(connection, report_id) if rows else None
         if box is None:
             raise NotGiven
-        seen = select(t.callback.c.call_key).where(t.callback.c.call_key == call_key)
-        return box, rows[-1].handling, connection.execute(seen).first() is not None
+        return box, rows[-1].handling, once.came(connection, call_key)
 
 
 def take(database: Database, step: Step) -> str:
@@ -78,7 +79,7 @@ def take(database: Database, step: Step) -> str:
         rows = connection.execute(_given(step.hotline, step.report_id).with_for_update()).all()
         if not rows:
             raise NotGiven
-        if step.call_key is not None and not _is_new(connection, database, step.call_key, now):
+        if not once.is_first(connection, database, step.once):
             return str(rows[-1].handling)
         if not may_follow(rows[-1].handling, step.to):
             raise NotAllowed(rows[-1].handling)
@@ -86,10 +87,12 @@ def take(database: Database, step: Step) -> str:
         for row in rows:
             _move(connection, row, step, now)
         if step.notes:
-            kept = {"actor": step.actor, "created_at": now}
-            connection.execute(insert(t.note), [asdict(note) | kept for note in step.notes])
+            by = {"actor": step.actor, "created_at": now}
+            connection.execute(insert(t.note), [asdict(note) | by for note in step.notes])
         if step.answer:
             keep_answer(connection, step.answer, step.actor, now)
+        if step.kept:
+            in_hand.keep(connection, database, Whose(step.hotline, step.report_id, step.actor), step.kept)
     return step.to
 
 
@@ -97,11 +100,6 @@ def _given(hotline: str, report_id: str) -> Select[Any]:
     d = t.delivery.c
     theirs = and_(d.report_id == report_id, d.hotline == hotline, d.type.in_(THE_REPORT), d.state != "cancelled")
     return select(d.delivery_id, d.report_id, d.handling).where(theirs).order_by(d.created_at, d.delivery_id)
-
-
-def _is_new(connection: Connection, database: Database, call_key: bytes, now: int) -> bool:
-    row = database.insert_new(t.callback).values(call_key=call_key, at=now)
-    return bool(connection.execute(row).rowcount)
 
 
 def _move(connection: Connection, row: Any, step: Step, now: int) -> None:

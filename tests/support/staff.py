@@ -39,6 +39,12 @@ class Page:
         found = re.search(r'name="token" value="([0-9a-f]+)"', self.html)
         return found[1] if found else ""
 
+    @property
+    def marks(self) -> dict[str, str]:
+        """What a form of a report carries beside what somebody fills in."""
+        found = re.search(r'name="once" value="([\w-]+)"', self.html)
+        return {"token": self.token, "once": found[1] if found else ""}
+
 
 class Person:
     """`ip`: where their requests come from."""

@@ -62,11 +62,11 @@ def test_the_state_is_worked_out_of_all_deliveries(desk: Desk, report: str) -> N
 def test_all_of_it_or_nothing(desk: Desk, report: str) -> None:
     answer = Sealed("a" * 36, report, ONE, b"sealed")
     note = Note("n" * 36, report, ONE, "reason", "k" * 16, b"w", b"s")
-    taking.take(desk.database, step(report, "rejected", answer=answer, notes=(note,), call_key=KEY))
+    taking.take(desk.database, step(report, "rejected", answer=answer, notes=(note,), once=KEY))
     assert [row.hotline for row in rows(desk, t.answer)] == [ONE]
     assert [(row.kind, row.actor) for row in rows(desk, t.note)] == [("reason", f"staff:{ONE}/call_back")]
     with pytest.raises(NotAllowed):
-        taking.take(desk.database, step(report, "closed", answer=answer, call_key=b"x" * 32))
+        taking.take(desk.database, step(report, "closed", answer=answer, once=b"x" * 32))
     assert [row.call_key for row in rows(desk, t.callback)] == [KEY]
 
 
@@ -85,7 +85,7 @@ def test_the_same_call_many_times_at_once(desk: Desk, report: str) -> None:
     came: list[str] = []
 
     def call() -> None:
-        came.append(taking.take(desk.database, step(report, "accepted", call_key=KEY)))
+        came.append(taking.take(desk.database, step(report, "accepted", once=KEY)))
 
     threads = [threading.Thread(target=call) for _ in range(4)]
     for thread in threads:
@@ -122,7 +122,7 @@ def test_a_receipt_is_left_to_whoever_waits_for_it_just_now(desk: Desk, report: 
 
 def test_calls_are_forgotten_after_their_time(desk: Desk, report: str) -> None:
     month = 30 * 86400 * 1_000_000
-    taking.take(desk.database, step(report, "accepted", call_key=KEY))
+    taking.take(desk.database, step(report, "accepted", once=KEY))
     assert taking.forget_calls(desk.later(days=29).database, month) == 0
     assert taking.forget_calls(desk.later(days=31).database, month) == 1
     assert rows(desk, t.callback) == []

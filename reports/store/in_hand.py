@@ -1,0 +1,42 @@
+"""What staff keep of a report beside its handling: whose it is, how it came out, who takes it for a hoax."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, insert, update
+
+from reports.store import tables as t
+from reports.store.database import Database
+from reports.store.filing import audit_row
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """`act` is what the audit calls it; `values` by the columns of `holding`."""
+
+    act: str
+    values: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """The report of a hotline, and who does something with it."""
+
+    hotline: str
+    report_id: str
+    actor: str
+
+
+def keep(connection: Connection, database: Database, whose: Whose, kept: Kept) -> None:
+    """With its line of the audit, in the transaction that is there."""
+    put(connection, database, whose.hotline, whose.report_id, kept.values)
+    row = audit_row(whose.actor, kept.act, whose.report_id, database.now())
+    connection.execute(insert(t.audit), row)
+
+
+def put(connection: Connection, database: Database, hotline: str, report_id: str, values: Mapping[str, object]) -> None:
+    connection.execute(database.insert_new(t.holding).values(report_id=report_id, hotline=hotline))
+    mine = update(t.holding).where(t.holding.c.report_id == report_id, t.holding.c.hotline == hotline)
+    connection.execute(mine.values(**values))
