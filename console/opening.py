@@ -13,7 +13,7 @@ from reports.keyfolder import PrivateKeys
 from reports.sealing import Box, Context, Poison, open_body, open_head
 from reports.store.at_the_desk import Before
 from reports.store.outbox import Body
-from reports.store.waiting_list import Row
+from reports.store.waiting_list import Head, Row
 
 HEADS_KEPT = 20_000
 
@@ -34,7 +34,7 @@ class Opener:
         self._mode = mode
         self._head = lru_cache(HEADS_KEPT)(self._open_head)
 
-    def head(self, row: Row, hotline: str) -> Mapping[str, Any]:
+    def head(self, row: Row | Head, hotline: str) -> Mapping[str, Any]:
         """What the list shows of a report; empty where there is none or it does not open."""
         if not row.head:
             return {}

@@ -80,22 +80,25 @@ class Queue:
         return page("rows.html", me=me, asked=asked, **self._found(me, asked))
 
     def _found(self, me: Visitor, asked: Asked) -> dict[str, Any]:
-        now, wanted = self._doors.database.now(), _wanted(asked)
-        by_head = bool(asked.category or asked.place)
-        if by_head:
-            wanted = replace(wanted, after=0)
-        rows, more = waiting_list.listed(self._doors.database, me.account, wanted, LOOKED_THROUGH if by_head else PAGE)
-        lines, beyond = [self._line(row, me, now) for row in rows], by_head and more
-        if by_head:
-            lines = [one for one in lines if self._fits(one, asked, me)]
-            more = len(lines) > (asked.page + 1) * PAGE
-            lines = lines[asked.page * PAGE : (asked.page + 1) * PAGE]
+        now, wanted, beyond = self._doors.database.now(), _wanted(asked), False
+        if asked.category or asked.place:
+            rows, more, beyond = self._by_head(me, asked, wanted)
+        else:
+            rows, more = waiting_list.listed(self._doors.database, me.account, wanted)
         return {
-            "lines": lines,
+            "lines": [self._line(row, me, now) for row in rows],
             "more": more,
             "beyond": beyond,
             "query": request.query_string.decode("ascii", "replace"),
         }
+
+    def _by_head(self, me: Visitor, asked: Asked, wanted: Wanted) -> tuple[list[Row], bool, bool]:
+        """One page of those that fit; whether there are more; and whether not all were looked through."""
+        database, first = self._doors.database, wanted.after
+        heads, beyond = waiting_list.heads(database, me.account, replace(wanted, after=0), LOOKED_THROUGH)
+        fitting = [one.delivery_id for one in heads if _fits(self._opener.head(one, me.account.hotline), asked)]
+        rows = waiting_list.these(database, me.account, fitting[first : first + PAGE])
+        return rows, len(fitting) > first + PAGE, beyond
 
     def _line(self, row: Row, me: Visitor, now: int) -> Line:
         head = self._opener.head(row, me.account.hotline)
@@ -103,11 +106,11 @@ class Queue:
         title = self._labels.of("category", head["category"]) if head.get("category") else ""
         return Line(row, title, place.get("name", ""), (row.overdue_at - now) // MINUTE)
 
-    def _fits(self, line: Line, asked: Asked, me: Visitor) -> bool:
-        head = self._opener.head(line.row, me.account.hotline)
-        if asked.category and head.get("category") != asked.category:
-            return False
-        return asked.place.casefold() in line.place.casefold()
+
+def _fits(head: Mapping[str, Any], asked: Asked) -> bool:
+    if asked.category and head.get("category") != asked.category:
+        return False
+    return asked.place.casefold() in ((head.get("place") or {}).get("name") or "").casefold()
 
 
 def _asked() -> Asked:

@@ -48,6 +48,7 @@ class Seen:
     wrong: int
     seconds: float
     p50: float
+    p95: float
     p99: float
     cpu: float
     answered: int
@@ -184,6 +185,7 @@ def _seen(tally: Tally, seconds: float, cpu: float, *, answered: int) -> Seen:
         wrong=tally.wrong,
         seconds=round(seconds, 3),
         p50=at(0.5),
+        p95=at(0.95),
         p99=at(0.99),
         cpu=round(cpu / seconds, 3),
         answered=answered,

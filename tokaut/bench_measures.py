@@ -141,6 +141,7 @@ def _rates(seen: Seen) -> Figures:
         "per_second": round(seen.screens / seen.seconds, 1),
         "walks_per_second": round(seen.walks / seen.seconds, 1),
         "p50": seen.p50,
+        "p95": seen.p95,
         "p99": seen.p99,
         "client_cpu": seen.cpu,
     }

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Subquery, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, func, select, union_all
 
 from reports.clocks import CLOCKS, OVERDUE
 from reports.store import tables as t
@@ -52,6 +53,19 @@ class Row:
     head: bytes = b""
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What of a row is sealed for the list."""
+
+    delivery_id: str
+    report_id: str
+    mode: str
+    revision: int
+    key_id: str
+    wrap: bytes
+    head: bytes
+
+
 def urgent(database: Database, account: Account) -> int:
     """How many that are urgent nobody has taken on."""
     d = t.delivery.c
@@ -62,21 +76,51 @@ def urgent(database: Database, account: Account) -> int:
 
 def listed(database: Database, account: Account, wanted: Wanted, most: int = PAGE) -> tuple[list[Row], bool]:
     """The most urgent first, then the oldest; and whether there are more."""
-    d, h = t.delivery.c, t.holding.c
-    wanted_now: ColumnElement[bool] = d.handling.in_(wanted.handling)
-    if wanted.handling == OPEN:  # who wrote more after it was closed waits like anybody, until somebody has read it
-        wanted_now = or_(wanted_now, and_(d.handling == "closed", _written_since()))
-    page = select(d.delivery_id).where(_given(account), wanted_now)
-    if wanted.priority:
-        page = page.where(d.priority == wanted.priority)
-    if wanted.mine:
-        page = page.where(exists().where(h.report_id == d.report_id, h.hotline == d.hotline, h.holder == account.name))
-    # First which rows, by the index alone; then all that is said of these few.
-    page = page.order_by(d.priority, d.created_at, d.delivery_id).offset(wanted.after).limit(most + 1)
-    query = _rows(page.subquery()).order_by(d.priority, d.created_at, d.delivery_id)
     with looking_as(database, account.hotline) as connection:
-        rows = [_row(one) for one in connection.execute(query)]
+        rows = [_row(one) for one in connection.execute(_rows(_page(account, wanted, most + 1)))]
     return rows[:most], len(rows) > most
+
+
+def heads(database: Database, account: Account, wanted: Wanted, most: int) -> tuple[list[Head], bool]:
+    """In the same order, and no more of each than has to be opened to look through very many."""
+    d, r, b = t.delivery.c, t.report.c, t.report_body.c
+    query = select(d.delivery_id, d.report_id, r.mode, b.revision, b.key_id, b.wrap, b.head)
+    query = _of(query, _page(account, wanted, most + 1))
+    with looking_as(database, account.hotline) as connection:
+        found = [Head(*one) for one in connection.execute(query)]
+    return [one for one in found[:most] if one.head], len(found) > most
+
+
+def these(database: Database, account: Account, delivery_ids: Sequence[str]) -> list[Row]:
+    """Of the list, in its order."""
+    d = t.delivery.c
+    with looking_as(database, account.hotline) as connection:
+        page = select(d.delivery_id).where(_given(account), d.delivery_id.in_(delivery_ids))
+        return [_row(one) for one in connection.execute(_rows(page))]
+
+
+def _page(account: Account, wanted: Wanted, most: int) -> Select[Any]:
+    """Which rows: of each state the first ones, which the index has in this order, and then of these."""
+    d = t.delivery.c
+    states = [d.handling == one for one in wanted.handling]
+    if wanted.handling == OPEN:  # who wrote more after it was closed waits like anybody, until somebody has read it
+        states.append(and_(d.handling == "closed", _written_since()))
+    first = [_first(account, wanted, one, wanted.after + most) for one in states]
+    every = union_all(*(select(one.subquery()) for one in first)).subquery().c
+    page = select(every.delivery_id).order_by(every.priority, every.created_at, every.delivery_id)
+    return page.offset(wanted.after).limit(most)
+
+
+def _first(account: Account, wanted: Wanted, state: ColumnElement[bool], most: int) -> Select[Any]:
+    d, h = t.delivery.c, t.holding.c
+    query = select(d.delivery_id, d.priority, d.created_at).where(_given(account), state)
+    if wanted.priority:
+        query = query.where(d.priority == wanted.priority)
+    if wanted.mine:
+        query = query.where(
+            exists().where(h.report_id == d.report_id, h.hotline == d.hotline, h.holder == account.name)
+        )
+    return query.order_by(d.priority, d.created_at, d.delivery_id).limit(most)
 
 
 def _given(account: Account) -> ColumnElement[bool]:
@@ -94,7 +138,7 @@ def _written_since() -> ColumnElement[bool]:
     return exists().where(*theirs, later.type.in_(LATER), later.created_at > func.coalesce(read, 0))
 
 
-def _rows(page: Subquery) -> Select[Any]:
+def _rows(page: Select[Any]) -> Select[Any]:
     d, r, h, b = t.delivery.c, t.report.c, t.holding.c, t.report_body.c
     last = func.max(t.step.c.due_at).filter(t.step.c.step == OVERDUE)
     due = select(last).where(t.step.c.report_id == d.report_id, t.step.c.priority == d.priority).scalar_subquery()
@@ -103,10 +147,17 @@ def _rows(page: Subquery) -> Select[Any]:
         *(r.completeness, r.mode, h.holder, _written_since().label("news"), due.label("due_at")),
         *(b.revision, b.key_id, b.wrap, b.head),
     )
-    query = query.join_from(t.delivery, t.report, r.report_id == d.report_id)
-    query = query.outerjoin(t.holding, and_(h.report_id == d.report_id, h.hotline == d.hotline))
+    held = and_(h.report_id == d.report_id, h.hotline == d.hotline)
+    return _of(query, page).outerjoin(t.holding, held)
+
+
+def _of(query: Select[Any], page: Select[Any]) -> Select[Any]:
+    """Of the deliveries on this page, with their reports and what is sealed to their hotline; in the list's order."""
+    d, b, those = t.delivery.c, t.report_body.c, page.subquery()
+    query = query.join_from(t.delivery, those, those.c.delivery_id == d.delivery_id)
+    query = query.join(t.report, t.report.c.report_id == d.report_id)
     body = and_(b.report_id == d.report_id, b.recipient == d.hotline, b.revision == d.revision)
-    return query.outerjoin(t.report_body, body).join(page, page.c.delivery_id == d.delivery_id)
+    return query.outerjoin(t.report_body, body).order_by(d.priority, d.created_at, d.delivery_id)
 
 
 def _row(one: Any) -> Row:

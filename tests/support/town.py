@@ -108,8 +108,8 @@ class Town:
     def until_web_answers(self) -> None:
         self._until_answers("web", self.web)
 
-    def start_console(self) -> None:
-        self.start("console")
+    def start_console(self, settings: Mapping[str, str] | None = None) -> None:
+        self.start("console", settings)
         self._until_answers("console", self.plan.where.console)
 
     def kill_console(self) -> None:

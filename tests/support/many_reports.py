@@ -1,0 +1,52 @@
+"""Very many open reports at some hotlines, each with a head that its hotline can open; the words are nobody's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import insert
+
+from reports.clocks import CLOCKS, OVERDUE
+from reports.sealing import Context, Public, seal
+from reports.store import tables as t
+from reports.store.database import Database
+from reports.store.filing import new_id
+
+CATEGORIES = ("luring", "harm", "bullying", "missing", "neglect", "other")
+PLACES = ("Tanna", "Shefa", "Malampa", "Sanma")
+A_SECOND = 1_000_000
+ALSO = 3  # every third one goes to all of them, the others to the first alone
+
+Rows = dict[str, list[dict[str, Any]]]
+
+
+def fill(database: Database, hotlines: Sequence[str], publics: Mapping[str, Public], reports: int) -> None:
+    """So many delivered demo reports of Vanuatu that nobody has, a second apart, each priority as often as any."""
+    tables = {"report": t.report, "report_body": t.report_body, "delivery": t.delivery, "step": t.step}
+    made: Rows = {name: [] for name in tables}
+    began = database.now() - reports * A_SECOND
+    for n in range(reports):
+        _one(made, began + n * A_SECOND, n, {one: publics[one] for one in hotlines[: None if n % ALSO == 0 else 1]})
+    with database.write() as connection:
+        for name, table in tables.items():
+            connection.execute(insert(table), made[name])
+
+
+def _one(made: Rows, now: int, n: int, recipients: Mapping[str, Public]) -> None:
+    priority = f"P{1 + n % 4}"
+    ids = {"report_id": new_id(now), "revision": 1}
+    head = json.dumps({"category": CATEGORIES[n % len(CATEGORIES)], "place": {"name": PLACES[n % len(PLACES)]}})
+    said = {"country": "VU", "priority": priority, "completeness": "complete", "mode": "demo", "state": "delivered"}
+    made["report"].append(ids | {"origin_key": n.to_bytes(32), "created_at": now} | said)
+    due = now + CLOCKS[priority].acknowledged
+    step = {"report_id": ids["report_id"], "priority": priority, "step": OVERDUE, "round": 0}
+    made["step"].append(step | {"due_at": due, "not_before": due})
+    for hotline, public in recipients.items():
+        box = seal(public, Context("demo", ids["report_id"], 1, hotline), head.encode(), b"{}")
+        sealed = {"key_id": box.key_id, "wrap": box.wrap, "head": box.head, "sealed": box.sealed}
+        made["report_body"].append(ids | {"recipient": hotline} | sealed)
+        sent = {"delivery_id": new_id(now), "hotline": hotline, "type": "created", "role": "primary"}
+        state = {"why": "CATEGORY_FIRST", "priority": priority, "state": "delivered", "handling": "none"}
+        made["delivery"].append(ids | sent | state | {"attempt": 1, "next_at": now, "created_at": now})
