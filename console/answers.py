@@ -20,7 +20,9 @@ HTML = "text/html; charset=utf-8"
 
 
 def page(template: str, status: int = 200, **words: Any) -> Response:
-    return Response(render_template(template, **words), status, HEADERS, content_type=HTML)
+    """Half a letter in what somebody typed, which UTF-8 cannot hold, costs no more than itself."""
+    body = render_template(template, **words).encode("utf-8", "replace")
+    return Response(body, status, HEADERS, content_type=HTML)
 
 
 def to(address: str) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -9,11 +10,17 @@ from reports.reasons import FLAGS, REASONS
 
 CONTACT, ONLY_FROM = "Contact: ", "only from "  # by which a number of ours is known again
 CONTROLS = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n"} | {0x7F: 0x2421}
+# What turns or hides its neighbours; and half a letter, which no page can hold.
+UNSEEN = re.compile(
+    "[\x80-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb"
+    "\U000e0000-\U000e007f]"
+)
 
 
 def shown(text: str) -> str:
-    """As typed, but nothing that a screen would obey: control characters become their pictures."""
-    return text.translate(CONTROLS)
+    """As typed, but nothing that a screen would obey: control characters become their pictures, and what would turn or
+    hide other words, a visible mark."""
+    return UNSEEN.sub(lambda found: f"[U+{ord(found[0]):04X}]", text.translate(CONTROLS))
 
 
 def account(data: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Sequence
 
 BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"  # by which spreadsheets know UTF-8
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # wide letters, as some spreadsheets read them
 
 
 def as_csv(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -1,6 +1,6 @@
 """Words that try something. They are kept exactly as typed, and do nothing on their way to the hotline.
 
-What staff see on a console, in mail and in exports waits for those parts.
+What staff see of them: tests/console/test_words_stay_words.py.
 """
 
 from __future__ import annotations

@@ -63,6 +63,7 @@ def given(
     priority: str = "P2",
     code: bool = True,
     body: bytes = b'{"narrative":"made up"}',
+    head: bytes = b"{}",
 ) -> str:
     """A report in Vanuatu for these (hotline, role); the first ones are due. Returns its id."""
     now = database.now()
@@ -70,7 +71,7 @@ def given(
     publics = load_public(keys, [hotline for hotline, _ in hotlines])
     parts = []
     for hotline, role in hotlines:
-        box = seal(publics[hotline], Context("demo", report_id, 1, hotline), b"{}", body)
+        box = seal(publics[hotline], Context("demo", report_id, 1, hotline), head, body)
         parts.append(Sealed(hotline, role, "CATEGORY_FIRST", box.key_id, box.wrap, box.head, box.sealed))
     one = Filing(report_id, report_id.encode()[:32], 1, now, "VU", "demo", priority, "complete", tuple(parts))
     public, sealed = new_mailbox(SECRET)

@@ -1,0 +1,304 @@
+"""Whatever somebody types, wherever it comes to a page of the console: it is read there, and does nothing.
+
+A page with such words has the tags and attributes that it has with plain ones, and no others.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from urllib.parse import quote_plus
+
+import pytest
+from sqlalchemy import insert, select
+
+from console.acts import NO_REASON
+from console.telling import dead
+from reports import bodies
+from reports.account import shown
+from reports.exports import SHEETS, as_csv, sheet
+from reports.keyfolder import load_public
+from reports.sealing import Context, seal
+from reports.spreadsheet import BOM
+from reports.store import tables as t
+from reports.store.filing import new_id
+from tests.console.conftest import HOTLINE, OTHER, THIRD
+from tests.console.hostile import PLAIN, STRINGS, Skeleton, body, head
+from tests.support.console import Console
+from tests.support.desks import given, in_process
+from tests.support.logged_in import logged_in
+from tests.support.staff import HERE, Page, Person
+from tokaut import demo_start
+from tokaut.demo_folder import DemoFolder
+from tokaut.demo_settings import Addresses, Plan, plan
+
+NAMED = ("Vanuatu", "Pikinini Helpline", "Vanuatu Women's Centre", "Vanuatu Police, not urgent")
+BY_ROLE = {"lead": HOTLINE, "auditor": HOTLINE, "operator": "_operator"}
+PAGES = {
+    "lead": (
+        "/",
+        "/rows",
+        "/?state=closed",
+        "/people",
+        "/audit",
+        "/me",
+        "/statistics",
+        "/readiness",
+        "/help",
+        "/check",
+    ),
+    "auditor": ("/audit", "/statistics", "/readiness", "/me"),
+    "operator": ("/operator", "/readiness", "/me", "/help"),
+}
+QUERIES = ("state", "priority", "category", "place", "mine", "page", "more")
+FORMULA = "=+-@\t\r\n＝＋－＠"
+NUMBERS = count()  # names are taken once
+by_each = pytest.mark.parametrize("words", STRINGS.values(), ids=STRINGS.keys())
+
+
+class Room:
+    """A console, three people, and as many reports as a test files."""
+
+    def __init__(self, made: Plan, settings: dict[str, str]) -> None:
+        self.keys = made.folder.inside / "keys"
+        self.console = Console({**made.settings, "COUNTRIES": "vu", **settings})
+        self.database = self.console.parts.database
+        self.people = {role: self.someone(f"{role}{next(NUMBERS)}", role) for role in BY_ROLE}
+        self.lead = self.people["lead"]
+
+    def someone(self, name: str, role: str = "staff") -> Person:
+        person = Person(self.console.flask, self.database, name)
+        token = logged_in(self.database, name, role, BY_ROLE.get(role, HOTLINE))
+        person.client.set_cookie("__Host-tokaut", token, domain=HERE.partition("//")[2], secure=True)
+        return person
+
+    def report(self, words: str) -> str:
+        """With these words in each of its texts, and said once more by My report."""
+        to = [(HOTLINE, "primary"), (OTHER, "also"), (THIRD, "fallback")]
+        id_ = given(self.database, self.keys, to, body=bodies.json_bytes(body(words)), head=head(words))
+        now = self.database.now()
+        message_id = new_id(now)
+        said = bodies.message(
+            report_id=id_, message_id=message_id, mode="demo", created_at=now // 1_000_000, text=words
+        )
+        box = seal(
+            load_public(self.keys, [HOTLINE])[HOTLINE], Context.of_message("demo", id_, message_id, HOTLINE), b"", said
+        )
+        row = {"message_id": message_id, "recipient": HOTLINE, "report_id": id_, "number": 1, "created_at": now}
+        with self.database.write() as connection:
+            connection.execute(insert(t.message), row | {"key_id": box.key_id, "wrap": box.wrap, "sealed": box.sealed})
+        return id_
+
+    def close(self) -> None:
+        self.console.close()
+
+
+@pytest.fixture(scope="module")
+def plan_of_it(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    found = plan({}, DemoFolder(tmp_path_factory.mktemp("hostile")), Addresses(1, 2, 3), (HOTLINE, OTHER, THIRD))
+    found.folder.inside.mkdir(mode=0o700)
+    demo_start.prepare(found)
+    return found
+
+
+@pytest.fixture(scope="module")
+def room(plan_of_it: Plan) -> Iterator[Room]:
+    one = Room(plan_of_it, {})
+    yield one
+    one.close()
+
+
+@pytest.fixture(scope="module")
+def plain(room: Room) -> str:
+    """The report that says nothing bad, to compare with."""
+    return room.report(PLAIN)
+
+
+def skeleton(page: Page) -> Skeleton:
+    found = Skeleton(page.html)
+    assert [one for one in found.addresses if not one.startswith(("/", "#")) or one.startswith("//")] == []
+    return found
+
+
+def same(page: Page, other: Page) -> None:
+    assert (page.status, page.leads_to == "") == (other.status, other.leads_to == "")
+    assert skeleton(page).tags == skeleton(other).tags
+    assert set(page.headers.keys()) == set(other.headers.keys())
+
+
+@pytest.mark.rule("B-24")
+@pytest.mark.rule("B-32")
+@pytest.mark.rule("B-33")
+@pytest.mark.rule("B-37")
+@by_each
+def test_in_a_report(room: Room, words: str) -> None:
+    id_ = room.report(words)
+    page = room.lead.get(f"/reports/{id_}")
+    same(page, room.lead.get(f"/reports/{room.report(PLAIN)}"))
+    text = skeleton(page).text
+    assert text.count(dead(words)) >= 8, "in each of its places, whole"
+    exported = room.lead.get(f"/reports/{id_}/export")
+    assert exported.headers["Content-Type"].startswith("application/json")
+    assert json.loads(exported.html)["report"]["narrative"] == json.loads(bodies.json_bytes(words))
+    assert exported.headers["Content-Disposition"] == f'attachment; filename="report-{id_}.json"'
+
+
+@by_each
+def test_on_the_list(room: Room, plain: str, words: str) -> None:
+    room.report(words)
+    found = room.lead.get("/rows").html.split('<li class="report')
+    lines = [Skeleton(one.partition("</li>")[0]) for one in found[1:]]
+    assert len({tuple(one.tags) for one in lines}) == 1, "each line has the tags of the others"
+    assert len(lines) > 1
+
+
+@by_each
+def test_what_staff_write(room: Room, words: str) -> None:
+    """A message that is looked at, one that cannot be sent, a note, a reason, a name to invite, a password."""
+    ids = [room.report(PLAIN) for _ in range(2)]
+    for act, field, more in (
+        ("message", "words", {"do": "look"}),
+        ("note", "words", {}),
+        ("hand-over", "to", {"reason": "x"}),
+        ("decline", "reason", {}),
+    ):
+        answers = []
+        for id_, said in zip(ids, (words, PLAIN), strict=True):
+            at = f"/reports/{id_}"
+            done = room.lead.post(f"{at}/{act}", {field: said.encode("utf-8", "replace").decode(), **more}, at=at)
+            answers.append(done if done.status == 200 else room.lead.get(at))
+            assert done.status in (200, 303, 400) and not done.leads_to.startswith(("//", "http"))
+        if act != "message":  # what is found about words has a line for each, and one may have more to say
+            same(*answers)
+        else:
+            assert set(skeleton(answers[0]).tags) <= set(skeleton(answers[1]).tags) | REMARKS
+    for path, at, form in (
+        ("/people/invite", "/people", {"name": words, "role": words}),
+        ("/me/password", "/me", {"password": words, "again": "another"}),
+    ):
+        clean = {name: one.encode("utf-8", "replace").decode() for name, one in form.items()}
+        same(room.lead.post(path, clean, at=at), room.lead.post(path, dict.fromkeys(form, "plain"), at=at))
+
+
+@by_each
+def test_where_somebody_shows_who_they_are(room: Room, words: str) -> None:
+    clean = words.encode("utf-8", "replace").decode()
+    one = room.someone(f"one{next(NUMBERS)}")
+    form = {"password": clean, "code": clean, "then": clean}
+    same(one.post("/check", form, at="/check"), one.post("/check", dict.fromkeys(form, PLAIN), at="/check"))
+    stranger = Person(room.console.flask, room.database, "nobody")
+    form = {"name": clean, "password": clean, "code": clean}
+    same(stranger.post("/login", form, at="/login"), stranger.post("/login", dict.fromkeys(form, PLAIN), at="/login"))
+
+
+REMARKS = {
+    ("p", "class", "role"),
+    ("label", "class"),
+    ("input", "type", "name", "value"),
+}
+
+
+@pytest.mark.parametrize("path", ["/", "/rows", "/check", "/login", "/help"])
+@by_each
+def test_in_an_address(room: Room, plain: str, path: str, words: str) -> None:
+    """What the list was asked for stands in its form and in the addresses of its other pages."""
+    names = ("then",) if path == "/check" else QUERIES
+    person = Person(room.console.flask, room.database, "nobody") if path == "/login" else room.lead
+    page, other = (
+        person.get(f"{path}?" + "&".join(f"{name}={quote_plus(said, errors='replace')}" for name in names))
+        for said in (words, PLAIN)
+    )
+    same(page, other)
+    assert page.status == 200
+
+
+def test_where_the_list_goes_on(room: Room, plain: str) -> None:
+    """The addresses of its other pages ask for the same, and for nothing that somebody put into one of the fields."""
+    asked = "&".join(f"{name}={quote_plus('x&mine=1&page=7')}" for name in ("state", "category", "place"))
+    addresses = [one for one in skeleton(room.lead.get(f"/?page=1&{asked}")).addresses if "page=" in one]
+    assert addresses and all(one.count("page=") == 1 and one.count("mine=") == 1 for one in addresses)
+
+
+@pytest.mark.rule("B-35")
+@by_each
+def test_in_what_a_browser_says_of_itself(room: Room, words: str) -> None:
+    said = words.replace("\r", " ").replace("\n", " ").encode("latin-1", "replace").decode("latin-1")
+    for name in ("User_Agent", "Accept_Language", "Referer"):
+        same(room.lead.get("/me", **{name: said}), room.lead.get("/me"))
+
+
+def named(plan_of_it: Plan, folder: Path, words: str) -> Room:
+    """Where a country's file has such words for its name, its hotlines and a note of each."""
+    text = (Path(demo_start.__file__).parents[1] / "reports" / "countries" / "vu.toml").read_text()
+    for name in NAMED:
+        text = text.replace(f'\nname = "{name}"\n', f"\nname = {json.dumps(words, ensure_ascii=False)}\n", 1)
+    (folder / "vu.toml").write_text(text)
+    assert text.count(json.dumps(words, ensure_ascii=False)) == 4
+    return Room(plan_of_it, {"TOKAUT_COUNTRY_DIR": str(folder)})
+
+
+def test_names_of_a_country_s_file(plan_of_it: Plan, tmp_path: Path) -> None:
+    """On all pages of all roles, where the country and its hotlines are called so."""
+    pages = []
+    for number, words in enumerate((PLAIN, STRINGS["a script and a picture"] + STRINGS["out of an attribute"])):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        room = named(plan_of_it, folder, words)
+        paths = {**PAGES, "lead": (f"/reports/{room.report(PLAIN)}", *PAGES["lead"])}
+        pages.append([room.people[role].get(path) for role, several in paths.items() for path in several])
+        assert any(words in skeleton(one).text for one in pages[-1])
+        room.close()
+    for one, other in zip(*pages, strict=True):
+        assert one.status == other.status == 200
+        assert set(skeleton(one).tags) == set(skeleton(other).tags)  # each room has more people than the one before
+
+
+@pytest.mark.rule("B-34")
+@pytest.mark.parametrize("form", sorted(SHEETS))
+@by_each
+def test_in_a_table_for_another_body(form: str, words: str) -> None:
+    rows = list(csv.reader(io.StringIO(as_csv(sheet(form, body(words), words)).removeprefix(BOM))))
+    cells = [cell for row in rows for cell in row]
+    assert [one for one in cells if one.startswith(tuple(FORMULA))] == []
+    assert any(shown(words) in one for one in cells)
+
+
+@pytest.mark.rule("B-34")
+@by_each
+def test_in_the_tables_of_statistics(room: Room, words: str) -> None:
+    if "\ud83d" in words:
+        pytest.skip("no such text is in a database")
+    f = t.figure
+    rows = [("VU", "2026-Q3", "total", "reports", 60), ("VU", "2026-Q3", "place", words[:60], 30)]
+    with room.database.write() as connection:
+        connection.execute(f.delete())
+        names = ("country", "quarter", "sheet", "cell", "number")
+        connection.execute(insert(f), [dict(zip(names, row, strict=True)) for row in rows])
+    page = room.lead.get("/statistics")
+    assert page.status == 200 and {one for one, *_ in skeleton(page).tags} & {"script", "img", "iframe", "base"} == {
+        "script"
+    }
+    for table in ("reports", "payments"):
+        given = room.lead.post("/statistics/export", {"table": table}, at="/statistics")
+        cells = [cell for row in csv.reader(io.StringIO(given.html.removeprefix(BOM))) for cell in row]
+        assert cells and [one for one in cells if one.startswith(tuple(FORMULA))] == []
+
+
+def test_what_a_hotline_s_own_system_says(room: Room, plan_of_it: Plan) -> None:
+    """A reason and a message by call-back stand among the notes and in the conversation."""
+    desk = in_process(HOTLINE, plan_of_it.secrets.hotlines[HOTLINE], room.console.http)
+    words = STRINGS["a script and a picture"]
+    id_ = room.report(PLAIN)
+    assert desk.call(id_, "rejected", reason=words).status_code == 200
+    page = room.lead.get(f"/reports/{id_}")
+    assert words in skeleton(page).text and "<img" not in page.html
+
+
+def test_no_word_of_it_is_in_the_audit(room: Room) -> None:
+    with room.database.read() as connection:
+        said = [f"{row.actor} {row.act} {row.object_id}" for row in connection.execute(select(t.audit))]
+    assert said and not [one for one in said if "<" in one or "alert" in one or NO_REASON in one]
