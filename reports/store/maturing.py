@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+from reports.clocks import URGENT
 from reports.store import letters, standings, steps
 from reports.store import tables as t
 from reports.store.database import Database
@@ -91,10 +92,21 @@ def _raise_report(connection: Connection, database: Database, row: Any, now: int
     connection.execute(update(t.report).where(r.report_id == row.report_id).values(values))
     if priority < there.priority:
         steps.raised(connection, database, row.report_id, priority, now)
+        if priority in URGENT:
+            _nobody_has_it(connection, row.report_id, now)
     d = t.delivery.c
     slower = (d.report_id == row.report_id) & (d.state == "due") & (d.priority > priority)
     connection.execute(update(t.delivery).where(slower).values(priority=priority))
     return bool(completeness == "complete" != there.completeness)
+
+
+def _nobody_has_it(connection: Connection, report_id: str, now: int) -> None:
+    """Whoever took it on took on less: until a person says so again, the urgent clock runs (docs/clocks.md)."""
+    d = t.delivery.c
+    had = (d.report_id == report_id) & d.type.in_(steps.THE_REPORT) & d.handling.in_(steps.TAKEN_ON)
+    given_back = update(t.delivery).where(had).values(handling="none").returning(d.delivery_id)
+    for delivery_id in connection.execute(given_back).scalars().all():
+        connection.execute(insert(t.audit), audit_row("clock", "raised", delivery_id, now))
 
 
 def _cancel_left_out(connection: Connection, rows: Sequence[Any], now: int) -> None:

@@ -241,6 +241,41 @@ def test_a_rise_begins_the_quicker_clock(desk: Desk) -> None:
     assert story(night) == "65 duty officer; 75 → two; 90 supervisor, supervisor of two"
 
 
+@pytest.mark.rule("S-39")
+@pytest.mark.parametrize("handling", ["accepted", "in_progress", "closed"])
+def test_who_has_it_in_hand_is_asked_again_when_it_becomes_urgent(desk: Desk, handling: str) -> None:
+    """Taken on by day as one that can wait; in the night the child adds that there is danger."""
+    at(desk, 9)
+    desk.file(CHAIN, priority="P3")
+    night = Night(desk)
+    night.until(10, step=5)
+    night.handle(ONE, handling)
+    night.until(60, step=10)
+    more = desk.sealed(CHAIN, before=desk.reports()[0], revision=2, priority="P1")
+    pending.put_pending(desk.database, more, "update", desk.database.now())
+    for key in maturing.mature(desk.database):
+        maturing.file_pending(desk.database, key)
+    assert standing(desk) == ("delivered", ONE)
+    night.until(76)
+    night.handle(ONE, "accepted")
+    night.until(200, step=10)
+    assert story(night) == "65 duty officer; 75 → two"
+    assert standing(desk) == ("accepted", ONE)
+
+
+def test_one_that_is_a_little_more_urgent_stays_in_hand(desk: Desk) -> None:
+    at(desk, 9)
+    desk.file(CHAIN, priority="P4")
+    night = Night(desk)
+    night.until(10, step=5)
+    night.handle(ONE, "accepted")
+    more = desk.sealed(CHAIN, before=desk.reports()[0], revision=2, priority="P3")
+    pending.put_pending(desk.database, more, "update", desk.database.now())
+    for key in maturing.mature(desk.database):
+        maturing.file_pending(desk.database, key)
+    assert standing(desk) == ("accepted", ONE)
+
+
 def closed(*names: str, **more: Any) -> dict[str, dict[str, Any]]:
     """These desks read on no day of this century's first half."""
     never = {"hours": "daily 08:00-17:00", "holidays": "2001-01-01..2050-12-31"}
