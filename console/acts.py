@@ -23,6 +23,7 @@ NO_WORDS = "Nothing was written."
 NO_REASON = "Say why: whoever gets it next should know."
 NOT_NOW = "That cannot follow what was done before. This is how it stands now."
 TWO = "Noted. A second person has to say so, too; until then it stays open."
+TOO_NEW = "Your account is newer than this report. Two people who were here before it have to say so."
 SAME = "You have said so already. Somebody else has to say so, too."
 
 Act = Callable[[Desk, Visitor, str], Response]
@@ -129,6 +130,8 @@ def _close(desk: Desk, me: Visitor, report_id: str) -> Response:
     if outcome not in OUTCOMES:
         abort(400)
     if outcome == "hoax":
+        if not at_the_desk.was_there(desk.database, me.account, report_id):
+            return desk.page(me, report_id, Said(wrong=TOO_NEW))
         said_by = at_the_desk.holding(desk.database, me.account, report_id)["hoax_by"]
         if said_by is None:
             _keep(desk, me, report_id, Kept("hoax_said", {"hoax_by": me.account.staff_id}))

@@ -1,8 +1,11 @@
-"""Who works at the hotline: a lead invites, changes roles, ends accounts; two leads let somebody back in."""
+"""Who works at the hotline: a lead invites, changes roles, ends accounts. Two leads let somebody back in, and make one
+more lead: whoever alone could make another one could be two by themself.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from flask import Response, abort
@@ -10,7 +13,7 @@ from flask import Response, abort
 from console.answers import page, to
 from console.doors import AUDITOR, LEAD, STAFF, Door, Doors, Visitor
 from console.inviting import Place, invite, is_name
-from reports.store import accounts
+from reports.store import accounts, two_leads
 from reports.store.accounts import Account
 
 LEADS = frozenset({LEAD})
@@ -20,6 +23,18 @@ TAKEN = "Somebody has this name, or had it once. Take another one."
 NOT_YOURSELF = "You cannot do this to your own account; another lead can."
 AGAIN = "You have asked for this already. Another lead has to confirm it, within a day."
 ASKED = "Asked. Another lead has to confirm it, within a day."
+ALONE = "There is no other lead who could confirm it. The operator can invite one, by tokaut staff invite."
+SAYS = {two_leads.ASKED: {"said": ASKED}, two_leads.AGAIN: {"wrong": AGAIN}, two_leads.ALONE: {"wrong": ALONE}}
+
+
+@dataclass(frozen=True, slots=True)
+class ToBe:
+    """Who is to become a lead, once another lead confirms it. `staff_id`: empty where there is no account yet."""
+
+    name: str
+    staff_id: str
+    asked_by: str
+    asked_at: int
 
 
 def attach(doors: Doors, address: str) -> None:
@@ -37,15 +52,33 @@ def attach(doors: Doors, address: str) -> None:
 
 def _page(doors: Doors, me: Visitor, wrong: str = "", said: str = "", link: str = "") -> Response:
     people = accounts.people(doors.database, me.account.hotline)
-    asked = accounts.recoveries(doors.database, me.account.hotline)
+    asked = two_leads.let_back_asked(doors.database, me.account.hotline)
     words = {"people": people, "asked": asked, "roles": CAN_BE, "wrong": wrong, "said": said, "link": link}
-    return page("people.html", 400 if wrong else 200, me=me, **words)
+    return page("people.html", 400 if wrong else 200, me=me, leads_to_be=_leads_to_be(doors, me, people), **words)
+
+
+def _leads_to_be(doors: Doors, me: Visitor, people: Sequence[Account]) -> list[ToBe]:
+    names = {one.staff_id: one.name for one in people}
+    return [
+        ToBe(
+            names.get(one.about, one.about),
+            one.about if one.about in names else "",
+            names.get(one.asked_by, ""),
+            one.asked_at,
+        )
+        for one in two_leads.make_lead_asked(doors.database, me.account.hotline)
+    ]
 
 
 def _invite(doors: Doors, address: str, me: Visitor) -> Response:
     place = Place(me.form.get("name", "").strip().lower(), me.account.hotline, me.form.get("role", ""))
     if place.role not in CAN_BE or not is_name(place.name):
         return _page(doors, me, NO_NAME)
+    if place.role == LEAD:
+        if accounts.named(doors.database, place.name):
+            return _page(doors, me, TAKEN)
+        if unconfirmed := _unconfirmed(doors, me, place.name, place.name):
+            return unconfirmed
     link = invite(doors.database, address, place, me.account.actor)
     return _page(doors, me, link=link) if link else _page(doors, me, TAKEN)
 
@@ -56,8 +89,16 @@ def _role(doors: Doors, me: Visitor, staff_id: str) -> Response:
         return _page(doors, me, NOT_YOURSELF)
     if role not in CAN_BE:
         abort(400)
+    if role == LEAD != one.role and (unconfirmed := _unconfirmed(doors, me, one.staff_id, one.name)):
+        return unconfirmed
     accounts.set_role(doors.database, one, role, me.account.actor)
     return to("/people")
+
+
+def _unconfirmed(doors: Doors, me: Visitor, about: str, name: str) -> Response | None:
+    """What is said of a lead to be; None: another lead has asked for the same, and so it is confirmed."""
+    became = two_leads.make_lead(doors.database, about, name, me.account)
+    return None if became == two_leads.CONFIRMED else _page(doors, me, **SAYS[became])
 
 
 def _end(doors: Doors, me: Visitor, staff_id: str) -> Response:
@@ -73,12 +114,12 @@ def _recover(doors: Doors, address: str, me: Visitor, staff_id: str) -> Response
     one = _colleague(doors, me, staff_id)
     if one.staff_id == me.account.staff_id:
         return _page(doors, me, NOT_YOURSELF)
-    became = accounts.ask_recovery(doors.database, one, me.account)
-    if became == "confirmed":
+    became = two_leads.let_back(doors.database, one, me.account)
+    if became == two_leads.CONFIRMED:
         place = Place(one.name, one.hotline, one.role)
         link = invite(doors.database, address, place, me.account.actor, one.staff_id)
         return _page(doors, me, link=link)
-    return _page(doors, me, AGAIN) if became == "again" else _page(doors, me, said=ASKED)
+    return _page(doors, me, **SAYS[became])
 
 
 def _colleague(doors: Doors, me: Visitor, staff_id: str) -> Account:

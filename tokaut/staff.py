@@ -40,7 +40,7 @@ def invite_(name: str, hotline: str | None, role: str) -> None:
     Example:  tokaut staff invite mere --hotline vu-pikinini
 
     Next: they open it, choose a password, and take the picture with an authenticator. Then they invite their colleagues
-    in the console; have two leads at each hotline, or nobody can let the one back in.
+    in the console; have two leads at each hotline, or nobody can let the one back in, nor confirm a third.
     """
     settings = _settings()
     if not is_name(name):

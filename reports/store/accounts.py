@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, insert, select, update
+from sqlalchemy import Connection, Row, Select, delete, insert, or_, select, update
 
 from reports.store import staff_tables as s
 from reports.store import tables as t
@@ -152,34 +152,6 @@ def end(database: Database, account: Account, by: str) -> None:
     _change(database, account, by, "staff_ended", {"ended_at": database.now()}, leaves=True)
 
 
-def ask_recovery(database: Database, account: Account, lead: Account) -> str:
-    """asked: another lead has to confirm it; confirmed: this is the other one; again: the same one twice."""
-    r, now = s.recovery.c, database.now()
-    with writing_as(database, lead.hotline) as connection:
-        row = {"staff_id": account.staff_id, "asked_by": lead.staff_id, "asked_at": now}
-        connection.execute(delete(s.recovery).where(r.staff_id == account.staff_id, r.asked_at < now - A_DAY))
-        if connection.execute(database.insert_new(s.recovery).values(row)).rowcount == 1:
-            _note(connection, lead.actor, "recovery_asked", account.staff_id, now)
-            return "asked"
-        other = delete(s.recovery).where(r.staff_id == account.staff_id, r.asked_by != lead.staff_id)
-        if connection.execute(other).rowcount != 1:
-            return "again"
-        _note(connection, lead.actor, "recovery_confirmed", account.staff_id, now)
-        return "confirmed"
-
-
-def recoveries(database: Database, hotline: str) -> dict[str, str]:
-    """Account → who asked."""
-    r = s.recovery.c
-    query = select(r.staff_id, r.asked_by).join(s.staff, s.staff.c.staff_id == r.staff_id)
-    query = query.where(s.staff.c.hotline == hotline, r.asked_at >= database.now() - A_DAY)
-    with database.read() as connection:
-        return {row.staff_id: row.asked_by for row in connection.execute(query)}
-
-
-A_DAY = 24 * 3600 * 1_000_000
-
-
 def note(database: Database, account: Account, act: str, about: str) -> None:
     """A line of the audit by itself; it is committed when this returns."""
     with writing_as(database, account.hotline) as connection:
@@ -209,6 +181,8 @@ def _change(
         if leaves:
             connection.execute(delete(s.invitation).where(s.invitation.c.made_by == account.actor))
             connection.execute(delete(s.recovery).where(s.recovery.c.asked_by == account.staff_id))
+            r, who = s.raising.c, account.staff_id
+            connection.execute(delete(s.raising).where(or_(r.asked_by == who, r.about == who)))
         _note(connection, by, act, account.staff_id, now)
 
 

@@ -94,6 +94,14 @@ def holding(database: Database, account: Account, report_id: str) -> Mapping[str
         return _holding(connection, account.hotline, report_id)
 
 
+def was_there(database: Database, account: Account, report_id: str) -> bool:
+    """Whether this person had their account before the report was begun."""
+    query = select(t.report.c.created_at).where(t.report.c.report_id == report_id)
+    with looking_as(database, account.hotline) as connection:
+        begun = connection.execute(query).scalar()
+    return begun is not None and account.created_at < begun
+
+
 def write_note(database: Database, account: Account, note: Note, key: bytes | None = None) -> None:
     """For colleagues; nothing else changes. `key`: as in `keep`."""
     now = database.now()

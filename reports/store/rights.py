@@ -113,8 +113,7 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
         CONSOLE: "SELECT; INSERT; UPDATE (role, password, totp, totp_step, wrong, ended_at)",
     },
     "staff_session": {CONSOLE: "SELECT; INSERT; UPDATE (session_hash, seen_at, checked_at); DELETE"},
-    "invitation": {CONSOLE: "SELECT; INSERT; DELETE"},
-    "recovery": {CONSOLE: "SELECT; INSERT; DELETE"},
+    **{table: {CONSOLE: "SELECT; INSERT; DELETE"} for table in ("invitation", "recovery", "raising")},
     "holding": {
         CONSOLE: "SELECT; INSERT (report_id, hotline); UPDATE (holder, outcome, hoax_by, read_at)",
         CLOCK: "SELECT (report_id); DELETE",

@@ -58,6 +58,16 @@ recovery = Table(
     Column("asked_at", MICROSECONDS, nullable=False),
 )
 
+# One lead wants somebody to be a lead. Another one has to say so too, or a lead could be two by themself.
+raising = Table(
+    "raising",
+    metadata,
+    Column("hotline", String(64), primary_key=True),
+    Column("about", ID, primary_key=True),  # an account, or the name of somebody who has none yet
+    Column("asked_by", ID, nullable=False),
+    Column("asked_at", MICROSECONDS, nullable=False),
+)
+
 # Wrong passwords, by a keyed hash of who is asked for, of the browser or of the address.
 staff_try = Table(
     "staff_try",

@@ -11,11 +11,11 @@ from reports.store.duty_tables import page, phone_answer
 from reports.store.holding_tables import handover, holding, kept_away
 from reports.store.kept_tables import checkpoint, hold, purged, receipt
 from reports.store.ladder_tables import step
-from reports.store.staff_tables import invitation, recovery, staff, staff_session, staff_try
+from reports.store.staff_tables import invitation, raising, recovery, staff, staff_session, staff_try
 from reports.store.statistic_tables import figure, screen_tally, tallied, tally
 
 __all__ = ["metadata", "page", "phone_answer"]  # whoever takes these from here; what is made here needs no mention
-__all__ += ["callback", "drill", "note", "nudge", "step"]
+__all__ += ["callback", "drill", "note", "nudge", "raising", "step"]
 __all__ += ["handover", "holding", "invitation", "kept_away", "recovery", "staff", "staff_session", "staff_try"]
 __all__ += ["checkpoint", "figure", "hold", "purged", "receipt", "screen_tally", "tallied", "tally"]
 

@@ -33,6 +33,6 @@ def _in_code() -> Iterator[str]:
     yield from passwords.FAULTS
     yield entry.NOT_RIGHT
     yield from (joining.NOT_THE_SAME, joining.NO_CODE)
-    yield from (people.NO_NAME, people.TAKEN, people.NOT_YOURSELF, people.AGAIN, people.ASKED)
-    yield from (acts.NO_WORDS, acts.NO_REASON, acts.NOT_NOW, acts.TWO, acts.SAME)
+    yield from (people.NO_NAME, people.TAKEN, people.NOT_YOURSELF, people.AGAIN, people.ASKED, people.ALONE)
+    yield from (acts.NO_WORDS, acts.NO_REASON, acts.NOT_NOW, acts.TWO, acts.SAME, acts.TOO_NEW)
     yield from (handing_over.NO_REASON, handing_over.NOT_THERE, handing_over.NOT_NOW, handing_over.TWICE)

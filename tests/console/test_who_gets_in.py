@@ -37,7 +37,7 @@ def link_on(html: str) -> str:
 def test_who_leaves_takes_no_invitation_along(console: Console, what: str, form: dict[str, str]) -> None:
     """Else a lead who has to go invites a second self the day before."""
     ana, ben = lead(console, "ana"), lead(console, "ben")
-    link = link_on(ben.post("/people/invite", {"name": "benny", "role": "lead"}, at="/people").html)
+    link = link_on(ben.post("/people/invite", {"name": "benny", "role": "staff"}, at="/people").html)
     other = link_on(ana.post("/people/invite", {"name": "luk", "role": "staff"}, at="/people").html)
     ana.post(f"/people/{id_of(console, 'ben')}/{what}", form, at="/people")
     stranger = Person(console.flask, console.parts.database, "benny")

@@ -31,6 +31,7 @@ SET_ROLE: dict[str, LiteralString] = {
         (
             "drilling",
             "accounts",
+            "two_leads",
             "at_the_desk",
             "waiting_list",
             "desk_sessions",

@@ -1,0 +1,144 @@
+"""One lead alone makes no second one, and so is never two: not for a recovery, not for a hoax."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from console.inviting import Place, invite
+from reports.store import accounts, two_leads
+from reports.store.accounts import Account
+from tests.console.test_on_postgresql import SAMPLE
+from tests.support.console import Console
+from tests.support.desks import given, of
+from tests.support.staff import Page, Person, joined, pass_time
+from tokaut.demo_settings import Plan
+
+HOTLINE = "vu-pikinini"
+WAITS = "Another lead has to confirm it"
+A_DAY = 24 * 3600
+
+
+def someone(console: Console, name: str, role: str = "lead", hotline: str = HOTLINE) -> Person:
+    one = joined(console.flask, console.parts.database, name, role, hotline)
+    one.log_in()
+    return one
+
+
+@pytest.fixture
+def ana(console: Console) -> Person:
+    return someone(console, "ana")
+
+
+@pytest.fixture
+def ben(console: Console) -> Person:
+    return someone(console, "ben")
+
+
+def account(console: Console, name: str) -> Account:
+    found = accounts.named(console.parts.database, name)
+    assert found
+    return found
+
+
+def invited(lead: Person, name: str, role: str = "lead") -> Page:
+    return lead.post("/people/invite", {"name": name, "role": role}, at="/people")
+
+
+def raised(console: Console, lead: Person, name: str, role: str = "lead") -> Page:
+    return lead.post(f"/people/{account(console, name).staff_id}/role", {"role": role}, at="/people")
+
+
+def link_on(page: Page) -> str:
+    found = re.search(r"/join/[\w-]+", page.html)
+    return found[0] if found else ""
+
+
+def test_an_invitation_as_lead_is_confirmed_by_another_who_gets_the_link(
+    console: Console, ana: Person, ben: Person
+) -> None:
+    page = invited(ana, "luk")
+    assert (page.status, link_on(page)) == (200, "") and WAITS in page.text
+    assert "To become a lead luk · asked by ana" in ben.get("/people").text
+    assert "Confirm: is to be a lead" not in ana.get("/people").text
+    assert not link_on(invited(ana, "luk")), "nobody confirms themselves"
+    page = invited(ben, "luk")
+    luk = Person(console.flask, console.parts.database, "luk")
+    assert luk.join(link_on(page)).status == 200 and luk.log_in().leads_to == "/"
+    assert luk.get("/people").status == 200
+    assert "To become a lead" not in ana.get("/people").text
+    acts = [(one.actor.rpartition("/")[2], one.act) for one in accounts.acts_of(console.parts.database, HOTLINE, 99)]
+    assert {("ana", "lead_asked"), ("ben", "lead_confirmed"), ("ben", "invited")} <= set(acts)
+
+
+def test_so_is_the_role_of_a_lead_and_no_other_role(console: Console, ana: Person, ben: Person) -> None:
+    mere = someone(console, "mere", "staff")
+    assert WAITS in raised(console, ana, "mere").text and mere.get("/people").status == 404
+    assert WAITS in raised(console, ana, "mere").text and account(console, "mere").role == "staff"
+    assert raised(console, ana, "mere", "auditor").leads_to == "/people"
+    assert raised(console, ben, "mere", "lead").status == 200, "another role ended what was asked before it"
+    assert raised(console, ana, "mere", "lead").leads_to == "/people"
+    assert account(console, "mere").role == "lead"
+    assert link_on(invited(ana, "luk", "staff")) and link_on(invited(ana, "eti", "auditor"))
+
+
+def test_where_there_is_one_lead_the_operator_invites_another(console: Console, ana: Person) -> None:
+    someone(console, "mere", "staff")
+    someone(console, "eve", "lead", "vu-police")
+    for page in (invited(ana, "luk"), raised(console, ana, "mere")):
+        assert page.status == 400 and "The operator can invite one" in page.text
+    assert two_leads.make_lead_asked(console.parts.database, HOTLINE) == []
+    link = invite(console.parts.database, "", Place("luk", HOTLINE, "lead"), "staff:_operator/tino")
+    assert Person(console.flask, console.parts.database, "luk").join(link).status == 200
+
+
+def test_a_lead_elsewhere_or_who_has_left_confirms_nothing(console: Console, ana: Person, ben: Person) -> None:
+    invited(ana, "luk")
+    eve = someone(console, "eve", "lead", "vu-police")
+    assert not link_on(invited(eve, "luk")) and "luk" not in eve.get("/people").text
+    ben.post(f"/people/{account(console, 'ana').staff_id}/end", at="/people")
+    assert not link_on(invited(ben, "luk")), "what a leaver asked is gone with them"
+
+
+def test_what_was_asked_ends_after_a_day(console: Console, ana: Person, ben: Person) -> None:
+    invited(ana, "luk")
+    pass_time(console.parts.database, A_DAY + 60)
+    ben.log_in()
+    assert "To become a lead" not in ben.get("/people").text
+    page = invited(ben, "luk")
+    assert WAITS in page.text and not link_on(page)
+
+
+def test_an_account_of_that_name_is_not_who_was_meant(console: Console, ana: Person, ben: Person) -> None:
+    """The other lead knows Luk and hands the link to him; ana makes a luk of her own in between."""
+    invited(ana, "luk")
+    Person(console.flask, console.parts.database, "luk").join(link_on(invited(ana, "luk", "staff")))
+    page = invited(ben, "luk")
+    assert page.status == 400 and "Take another one" in page.text and account(console, "luk").role == "staff"
+
+
+def test_one_lead_is_not_two_who_let_somebody_back_in(console: Console, ana: Person) -> None:
+    someone(console, "mere", "staff")
+    luk = Person(console.flask, console.parts.database, "luk")
+    assert luk.join(link_on(invited(ana, "luk", "staff"))).status == 200
+    raised(console, ana, "luk")
+    luk.log_in()
+    ana.post(f"/people/{account(console, 'mere').staff_id}/recover", at="/people")
+    assert luk.post(f"/people/{account(console, 'mere').staff_id}/recover", at="/me").status == 404
+
+
+@pytest.mark.rule("S-36")
+def test_no_account_that_is_newer_than_a_report_calls_it_a_hoax(made: Plan, console: Console, ana: Person) -> None:
+    mere = someone(console, "mere", "staff")
+    pass_time(console.parts.database, 1)
+    keys, database = made.folder.inside / "keys", console.parts.database
+    report = given(database, keys, [(HOTLINE, "primary")], body=SAMPLE.read_bytes())
+    luk = someone(console, "luk", "staff")
+    path, form = f"/reports/{report}", {"outcome": "hoax"}
+    assert "newer than this report" in luk.post(f"{path}/close", form, at=path).text, "neither as the first"
+    assert "A second person" in ana.post(f"{path}/close", form, at=path).text
+    assert "newer than this report" in luk.post(f"{path}/close", form, at=path).text, "nor as the second"
+    assert of(database, report, HOTLINE).handling == "none"
+    assert mere.post(f"{path}/close", form, at=path).leads_to == "/"
+    assert of(database, report, HOTLINE).handling == "closed"
