@@ -202,7 +202,7 @@ def done(database: Database, step: Step, came_to: str, again: int | None = None)
     """`again`: when it is due once more."""
     with database.write() as connection:
         now = _now(connection, database)
-        _done(connection, database, step, came_to, now)
+        _done(connection, step, came_to, now)
         if again is not None:
             following = replace(step, round=step.round + 1, due_at=again)
             row = {name: getattr(following, name) for name in Step.__slots__} | {"not_before": now}
@@ -214,19 +214,19 @@ def give(database: Database, step: Step, hotline: str, why: str) -> tuple[str, s
     with database.write() as connection:
         now = _now(connection, database)
         taken = connection.execute(select(_taken_on(step.report_id))).scalar_one()
-        if taken or not _done(connection, database, step, "given", now):
+        waits = select(t.step.c.step).where(_same(step)).with_for_update()
+        if taken or connection.execute(waits).first() is None:
             return None
-        return chains.give(connection, database, step.report_id, hotline, why)
+        made = chains.give(connection, database, step.report_id, hotline, why)
+        _done(connection, step, "given" if made else "nobody", now)
+        return made
 
 
-def _done(connection: Connection, database: Database, step: Step, came_to: str, now: int) -> bool:
+def _done(connection: Connection, step: Step, came_to: str, now: int) -> None:
     ended = update(t.step).where(_same(step)).values(done_at=now, came_to=came_to)
-    if not connection.execute(ended).rowcount:
-        return False
-    if came_to in ("told", "given"):
+    if connection.execute(ended).rowcount and came_to in ("told", "given"):
         act = f"{came_to}:{step.step}"
         connection.execute(insert(t.audit), audit_row("clock", act, step.report_id, now))
-    return True
 
 
 def _same(step: Step) -> ColumnElement[bool]:

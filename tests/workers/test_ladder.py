@@ -146,6 +146,19 @@ def test_two_clocks_do_each_step_once(desk: Desk) -> None:
     assert story(alone).startswith("5 duty officer; 15 → two; 30 supervisor, supervisor of two; 45 supervisor")
 
 
+def test_nothing_is_said_to_be_given_that_was_not(desk: Desk) -> None:
+    """The hotline that was chosen was given the report by hand in that moment."""
+    desk.file(CHAIN)
+    night = Night(desk)
+    night.until(14)
+    desk.database.offset += 2 * MINUTE
+    [backup] = steps.due(desk.database, ["backup"])
+    assert steps.give(desk.database, backup, "nobody-of-the-route", "NO_ACK") is None
+    with desk.database.read() as connection:
+        came_to = connection.execute(select(t.step.c.came_to).where(t.step.c.step == "backup")).scalar_one()
+    assert came_to == "nobody"
+
+
 def test_a_clock_that_was_away_does_what_it_missed_once(desk: Desk) -> None:
     desk.file(CHAIN)
     night = Night(desk)
