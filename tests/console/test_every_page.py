@@ -1,0 +1,397 @@
+"""Every page of the console in a real Chromium: axe, a narrow and a magnified screen, the keyboard, and no script.
+
+One console with its database, reports made for it, and people who are logged in already.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyotp
+import pytest
+import requests
+from sqlalchemy import insert, update
+
+from console.inviting import OPERATORS, Place, invite
+from reports import country
+from reports.bodies import json_bytes
+from reports.store import tables as t
+from reports.store.database import Database
+from tests.console.conftest import HOTLINE, OTHER, THIRD
+from tests.console.hostile import PLAIN, STRINGS, body, head
+from tests.reports import sample
+from tests.support.desks import given
+from tests.support.logged_in import logged_in
+from tests.support.ports import free_port
+from tests.support.staff import PASSWORD
+from tests.support.wait import until
+from tokaut import demo_start
+from tokaut.demo_folder import DemoFolder
+from tokaut.demo_settings import Addresses, plan
+from tokaut.leash import leashed
+from tokaut.statistics_example import example
+
+pytestmark = pytest.mark.slow
+
+WHO = {"mere": "staff", "ana": "lead", "ben": "auditor", "oto": "operator", "sia": "staff", "luk": "staff"}
+LONG = "Sheislocked" * 30  # one word, wider than any screen
+MESSAGE = "Hello. We have read it. When can you talk?"
+FREE = "select, textarea, summary, a[href], button, input:not([type=hidden]), [tabindex='0']"
+
+
+class Desk:
+    """A console in a process of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        where = Addresses(1, 2, free_port())
+        made = plan({}, DemoFolder(folder), where, (HOTLINE, OTHER, THIRD))
+        made.folder.inside.mkdir(mode=0o700)
+        demo_start.prepare(made)
+        self.address, self.keys = where.console, made.folder.inside / "keys"
+        self.database = Database(f"sqlite:///{made.settings['TOKAUT_DATA']}/tokaut.db")
+        settings = {**made.settings, "COUNTRIES": "vu", "CONSOLE_URL": self.address}
+        command = leashed(demo_start.commands(made)["console"])
+        with (folder / "log").open("wb") as log:
+            self.process = subprocess.Popen(command, env=settings, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self.cookies = {
+            name: logged_in(self.database, name, role, OPERATORS if role == "operator" else HOTLINE)
+            for name, role in WHO.items()
+        }
+        until(self.answers, f"the console does not start: {folder / 'log'}")
+
+    def answers(self) -> bool:
+        try:
+            return requests.get(f"{self.address}/healthz", timeout=2).ok
+        except requests.RequestException:
+            return False
+
+    def report(self, data: dict[str, Any], top: bytes, priority: str = "P2") -> str:
+        to = [(HOTLINE, "primary"), (OTHER, "also"), (THIRD, "fallback")]
+        return given(self.database, self.keys, to, body=json_bytes(data), head=top, priority=priority)
+
+    def change(self, statement: Any) -> None:
+        with self.database.write() as connection:
+            connection.execute(statement)
+
+    def context(self, chromium: Any, name: str, **how: Any) -> Any:
+        """A browser where this person is logged in."""
+        context = chromium.chromium.new_context(reduced_motion="reduce", **how)
+        if name:
+            self.log_in(context, name)
+        return context
+
+    def log_in(self, context: Any, name: str) -> None:
+        """By the cookie that the login would have given; no driver may put in one of this kind by itself."""
+        cookie = f"__Host-tokaut={self.cookies[name]}; Path=/; Secure; HttpOnly; SameSite=Strict"
+        page = context.new_page()
+        page.route("**/logged-in", lambda route: route.fulfill(headers={"Set-Cookie": cookie}, body=""))
+        page.goto(f"{self.address}/logged-in")
+        page.close()
+
+    def down(self) -> None:
+        self.database.close()
+        self.process.terminate()
+        self.process.wait(30)
+
+
+def told(**more: Any) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads((Path(sample.__file__).parent / "example_complete.json").read_text())["data"]
+    return data | {"mode": "demo"} | more
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    one = Desk(tmp_path_factory.mktemp("desk"))
+    names = ("quarter", "country", "sheet", "cell", "number")
+    rows = [{name: getattr(it, name) for name in names} for it in example(country.load_all(["vu"], "demo").all)]
+    one.change(insert(t.figure).values(rows))
+    yield one
+    one.down()
+
+
+@pytest.fixture(scope="module")
+def reports(desk: Desk) -> dict[str, str]:
+    top = b'{"category":"luring","place":{"name":"Shefa"}}'
+    long = told(narrative=LONG, extras={"where_online": LONG, "platform": LONG})
+    no = told(contact={"allowed": False, "how": "none", "safe_hours": None}, narrative=None, additions=[])
+    return {
+        "new": desk.report(told(), top, "P1"),
+        "long": desk.report(long, json_bytes({"category": LONG, "place": {"name": LONG}})),
+        "no contact": desk.report(no, top, "P3"),
+        "unopened": desk.report(told(), top, "P4"),
+        "closed": desk.report(told(), top),
+    }
+
+
+@dataclass(frozen=True)
+class Sight:
+    """A page, and what somebody does there before it is looked at."""
+
+    name: str
+    who: str
+    path: str
+    act: Callable[[Any], None] = lambda page: None
+
+
+def _refused(page: Any) -> None:
+    page.get_by_label("A message that the reporter reads").fill("Call 7712345 or see http://example.org")
+    page.get_by_role("button", name="Leave this message").click()
+    page.get_by_text("It cannot be sent so").first.wait_for()
+
+
+def _worked_on(page: Any) -> None:
+    page.get_by_role("button", name="I have it").click()
+    page.get_by_label("A message that the reporter reads").fill(MESSAGE)
+    page.get_by_role("button", name="Leave this message").click()
+    page.get_by_label("A note; only your hotline").fill("Called twice.")
+    page.get_by_role("button", name="Keep the note").click()
+    page.get_by_label("To another hotline").select_option(index=1)
+    page.locator("#why").fill("They are nearer.")
+    page.get_by_role("button", name="Give it to them").click()
+    page.get_by_text("Asked for:").wait_for()
+
+
+def _closed(page: Any) -> None:
+    address = page.url
+    page.get_by_role("button", name="I have it").click()
+    page.get_by_label("Close it; it came out so:").select_option("hoax")
+    page.get_by_role("button", name="Close", exact=True).click()
+    page.get_by_text("A second person has to say so").wait_for()
+    page.get_by_label("Close it; it came out so:").select_option("helped")
+    page.get_by_role("button", name="Close", exact=True).click()
+    page.wait_for_url("**/")
+    page.goto(address)
+
+
+def _wrong_password(page: Any) -> None:
+    for label in ("Name", "Password", "Code of your authenticator"):
+        page.get_by_label(label, exact=True).fill("nobody")
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("alert").wait_for()
+
+
+def _invited(page: Any) -> None:
+    page.get_by_label("Name to log in with").fill("new-one")
+    page.get_by_role("button", name="Make a link").click()
+    page.get_by_text("Hand this link over yourself").wait_for()
+
+
+def _joined(page: Any) -> None:
+    secret = page.locator("code.letters").inner_text().replace(" ", "")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_label("The same once more").fill(PASSWORD)
+    page.get_by_label("The code that it shows now").fill(pyotp.TOTP(secret).now())
+    page.get_by_role("button", name="Make my account").click()
+    page.get_by_role("heading", name="Done").wait_for()
+
+
+def sights(desk: Desk, reports: dict[str, str]) -> Iterator[Sight]:
+    """In this order: what is done on one is there on the next."""
+    of = {name: f"/reports/{id_}" for name, id_ in reports.items()}
+    ways = [invite(desk.database, "", Place(name, HOTLINE, "staff"), f"staff:{HOTLINE}/ana") for name in ("eti", "tom")]
+    yield Sight("login", "", "/login")
+    yield Sight("login, refused", "", "/login", _wrong_password)
+    yield Sight("join", "", ways[0])
+    yield Sight("joined", "", ways[1], _joined)
+    yield Sight("list", "mere", "/")
+    yield Sight("list, filtered", "mere", "/?category=luring&place=she&page=1")
+    yield Sight("list, nothing", "mere", "/?state=taken&mine=1")
+    yield Sight("report", "mere", of["new"])
+    yield Sight("report, long words", "mere", of["long"])
+    yield Sight("report, no contact", "mere", of["no contact"])
+    yield Sight("report, refused", "mere", of["new"], _refused)
+    yield Sight("report, handing over", "mere", of["new"], _worked_on)
+    yield Sight("report, closed", "mere", of["closed"], _closed)
+    yield Sight("me", "mere", "/me")
+    yield Sight("check", "mere", "/check?then=/me")
+    yield Sight("help", "mere", "/help")
+    yield Sight("fault", "mere", "/nowhere")
+    yield Sight("locked", "sia", "/locked")
+    yield Sight("list of a lead", "ana", "/")
+    yield Sight("report, a lead's", "ana", of["new"])
+    yield Sight("people", "ana", "/people", _invited)
+    yield Sight("audit", "ana", "/audit")
+    yield Sight("statistics", "ana", "/statistics")
+    yield Sight("readiness", "ana", "/readiness")
+    yield Sight("operator", "oto", "/operator")
+
+
+# What stands beyond the edge, but in a table or a chart that scrolls by itself; and what is cut.
+CUT = """() => {
+  const wide = document.documentElement.clientWidth;
+  const found = [];
+  for (const one of document.body.querySelectorAll("*")) {
+    if (one.closest(".wide, .chart, .unseen, .skip, svg, option") || !one.getClientRects().length) continue;
+    const style = getComputedStyle(one), box = one.getBoundingClientRect();
+    const cut = ["hidden", "clip"].includes(style.overflowX) && one.scrollWidth > one.clientWidth + 1;
+    if (box.right > wide + 1 || box.left < -1 || cut) found.push(one.outerHTML.slice(0, 120));
+  }
+  const whole = document.documentElement.scrollWidth;
+  if (whole > wide) found.push(`the page itself, ${whole}`);
+  return found;
+}"""
+
+# Where the keyboard is: which of all that can be reached, whether it shows, and whether its place is seen.
+AT = """(free) => {
+  const all = [...document.querySelectorAll(free)].filter((one) => one.getClientRects().length && !one.disabled);
+  const here = document.activeElement, style = getComputedStyle(here), box = here.getBoundingClientRect();
+  const shows = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
+  const seen = box.width > 1 && box.bottom > 0 && box.top < innerHeight;
+  return [all.indexOf(here), shows && seen, all.length, here.outerHTML.slice(0, 100)];
+}"""
+
+SMALL = """(free) => [...document.querySelectorAll(free)]
+  .filter((one) => one.matches("button, select, summary, input, textarea") && one.getClientRects().length)
+  .filter((one) => !one.matches("[type=checkbox]") && one.getBoundingClientRect().height < 24)
+  .map((one) => one.outerHTML.slice(0, 100))"""
+
+
+def looked_at(page: Any, name: str, axe: str) -> list[str]:
+    """What is wrong with it, at each size."""
+    found = []
+    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    page.evaluate(axe)
+    for width, height, scheme in ((360, 740, "light"), (1280, 900, "dark")):
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme=scheme)
+        wrong = page.evaluate("axe.run({resultTypes: ['violations']}).then((found) => found.violations)")
+        found += [f"{name}, {width}, {scheme}: {one['id']}: {at['html']}" for one in wrong for at in one["nodes"]]
+    page.emulate_media(color_scheme="light")
+    for width, size in ((320, "100%"), (640, "200%")):  # 1280 pixels magnified four times; and text alone, twice
+        page.set_viewport_size({"width": width, "height": 600})
+        page.evaluate("(size) => { document.documentElement.style.fontSize = size; }", size)
+        found += [f"{name}, {width}, text of {size}: {one}" for one in page.evaluate(CUT)]
+        found += [f"{name}, {width}, hard to touch: {one}" for one in page.evaluate(SMALL, FREE)]
+    page.evaluate("document.documentElement.style.fontSize = ''")
+    page.set_viewport_size({"width": 1280, "height": 900})
+    return found
+
+
+def tabbed_through(page: Any, name: str) -> list[str]:
+    """From the top, by Tab: each that can be reached, in the order in which it is read, and one sees where one is."""
+    found, number = [], -1
+    page.evaluate("document.activeElement.blur(); getSelection().removeAllRanges(); scrollTo(0, 0)")
+    page.evaluate("document.body.tabIndex = -1; document.body.focus(); document.body.removeAttribute('tabindex')")
+    while True:
+        page.keyboard.press("Tab")
+        at, shows, many, what = page.evaluate(AT, FREE)
+        number += 1
+        if at != number or not shows:
+            found.append(f"{name}: Tab {number} came to {at} of {many}, {'seen' if shows else 'not seen'}: {what}")
+        if number == many - 1 or at < 0 or found:
+            return found
+
+
+def test_every_page_can_be_read_by_everybody(desk: Desk, reports: dict[str, str], chromium: Any) -> None:
+    axe = pytest.importorskip("axe_playwright_python.base").AXE_SCRIPT
+    desk.change(update(t.staff).where(t.staff.c.name == "ana").values(wrong=3))
+    old = {"seen_at": desk.database.now() - 16 * 60 * 10**6}
+    sia = t.staff.select().with_only_columns(t.staff.c.staff_id).where(t.staff.c.name == "sia").scalar_subquery()
+    desk.change(update(t.staff_session).where(t.staff_session.c.staff_id == sia).values(old))
+    contexts: dict[str, Any] = {}
+    found: list[str] = []
+    for sight in sights(desk, reports):
+        if sight.who not in contexts:
+            contexts[sight.who] = desk.context(chromium, sight.who, viewport={"width": 1280, "height": 900})
+        page = contexts[sight.who].new_page()
+        page.goto(desk.address + sight.path)
+        sight.act(page)
+        found += looked_at(page, sight.name, axe)
+        found += tabbed_through(page, sight.name)
+        page.close()
+    for one in contexts.values():
+        one.close()
+    assert found == []
+
+
+def test_what_is_wrong_would_be_seen(desk: Desk, chromium: Any) -> None:
+    """Control: a picture without words, a box beyond the edge, a small button, one out of reach, one that hides that
+    the keyboard is there."""
+    axe = pytest.importorskip("axe_playwright_python.base").AXE_SCRIPT
+    planted = "<img src=/static/icon.svg><div class=planted>x</div><button id=small>x</button>"
+    style = ".planted { width: 50rem } #small { padding: 0; border: 0; line-height: 1; height: 9px; outline: 0 }"
+    with closing(desk.context(chromium, "mere", bypass_csp=True)) as context:
+        page = context.new_page()
+        page.goto(f"{desk.address}/help")
+        page.evaluate("(html) => { document.querySelector('main').innerHTML += html; }", planted)
+        page.add_style_tag(content=style)
+        found = looked_at(page, "help", axe) + tabbed_through(page, "help")
+        page.evaluate("document.getElementById('small').tabIndex = -1")
+        found += tabbed_through(page, "help")
+        page.close()
+    for wrong in (
+        "image-alt",
+        "the page itself",
+        'class="planted"',
+        "hard to touch",
+        "not seen: <button id",
+    ):
+        assert any(wrong in one for one in found), wrong
+    assert sum(": Tab " in one for one in found) == 2
+
+
+def test_the_skip_link_leads_past_the_head(desk: Desk, chromium: Any) -> None:
+    with closing(desk.context(chromium, "mere")) as context:
+        page = context.new_page()
+        page.goto(f"{desk.address}/help")
+        page.keyboard.press("Tab")
+        assert page.locator(":focus").inner_text() == "Skip to the page itself"
+        page.keyboard.press("Enter")
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.closest('header') === null")
+
+
+def test_without_a_script_a_report_is_read_taken_answered_and_closed(
+    desk: Desk, reports: dict[str, str], chromium: Any
+) -> None:
+    with closing(desk.context(chromium, "luk", java_script_enabled=False)) as context:
+        page = context.new_page()
+        page.goto(desk.address)
+        page.locator(f"a[href='/reports/{reports['unopened']}']").click()
+        assert page.get_by_text("I want it to stop").first.is_visible()
+        page.get_by_role("button", name="I have it").click()
+        page.get_by_text("somebody has it: luk").wait_for()
+        page.get_by_label("A message that the reporter reads").fill(MESSAGE)
+        page.get_by_role("button", name="Look at it first").click()
+        page.locator("#preview", has_text=MESSAGE).wait_for()
+        page.get_by_role("button", name="Leave this message").click()
+        page.locator(".talk .ours", has_text=MESSAGE).wait_for()
+        page.get_by_label("Close it; it came out so:").select_option("helped")
+        page.get_by_role("button", name="Close", exact=True).click()
+        page.get_by_role("heading", name="Reports").wait_for()
+        assert page.locator(f"a[href='/reports/{reports['unopened']}']").count() == 0
+
+
+@pytest.mark.rule("B-32")
+@pytest.mark.rule("X-16")
+def test_words_that_try_something_do_nothing_in_a_browser(desk: Desk, chromium: Any) -> None:
+    """No dialog, no fault, nothing that the policy had to stop, nothing asked for but pages of the console."""
+    words = " ".join(STRINGS.values())
+    path = f"/reports/{desk.report(body(words), head(words))}"
+    one = chromium.open(f"{desk.address}/login", hurried=False)
+    desk.log_in(one.context, "ana")
+    dialogs: list[str] = []
+    one.page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    asked = ("state", "priority", "category", "place", "mine")
+    query = "&".join(f"{name}={requests.utils.quote(STRINGS['out of an attribute'])}" for name in asked)
+    for at in (path, "/", f"/?{query}", "/audit", "/people"):
+        one.page.goto(desk.address + at)
+        one.page.wait_for_selector("body[data-ready]")
+        assert one.refusals == []
+    one.page.goto(desk.address + path)
+    one.page.locator("#note").fill(words)
+    one.page.get_by_role("button", name="Keep the note").click()
+    one.page.wait_for_url("**#notes")
+    one.page.locator("#words").fill(words[:600])
+    one.page.get_by_role("button", name="Look at it first").click()
+    one.page.get_by_text("It cannot be sent so").first.wait_for()
+    assert PLAIN not in one.page.title() and one.page.title().endswith("· Tokaut")
+    assert (one.refusals, dialogs, one.said) == ([], [], [])
+    assert {address.split("/", 3)[2] for address in one.asked} == {desk.address.partition("//")[2]}
+    one.close()
