@@ -8,6 +8,7 @@ from flask import Flask
 
 from console import (
     acts,
+    drilling,
     entry,
     figures,
     frame,
@@ -46,6 +47,7 @@ def attach(app: Flask, parts: Parts) -> None:
     figures.attach(doors, parts.countries)
     readiness.attach(doors, parts.countries)
     operating.attach(doors, parts)
+    drilling.attach(doors, parts)
     people.attach(doors, settings.console_url or "")
     labels = Labels(parse.load(FLOWS))
     opener = Opener(keyfolder.load_private(settings.keys, tuple(parts.keys)), settings.mode.value)

@@ -79,10 +79,12 @@ def call_off(database: Database, account: Account, drill_id: str) -> bool:
     return gone
 
 
-def listed(database: Database, hotline: str) -> list[Drill]:
-    """The newest first, each with what became of it at this hotline."""
-    d, now = t.drill.c, database.now()
+def listed(database: Database, account: Account) -> list[Drill]:
+    """The newest first, each with what became of it at this hotline; none whose report this person is kept out of."""
+    d, now, hotline = t.drill.c, database.now(), account.hotline
+    away = select(t.kept_away.c.report_id).where(t.kept_away.c.staff_id == account.staff_id)
     query = select(d.drill_id, d.script, d.actor, d.at, d.report_id).where(d.hotline == hotline)
+    query = query.where(or_(d.report_id.is_(None), d.report_id.not_in(away)))
     with looking_as(database, hotline) as connection:
         rows = connection.execute(query.order_by(d.at.desc(), d.drill_id.desc())).all()
         found = _became(connection, hotline, {row.report_id for row in rows if row.report_id})

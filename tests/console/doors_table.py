@@ -40,6 +40,13 @@ ROWS: Mapping[str, tuple[str, ...]] = {
     "POST /people/<staff_id>/recover": (LEAD,),
 }
 
+# In training alone.
+DRILLS: Mapping[str, tuple[str, ...]] = {
+    "GET /drills": (LEAD, AUDITOR),
+    "POST /drills": (LEAD,),
+    "POST /drills/<drill_id>/off": (LEAD,),
+}
+
 # Without a login: nothing of any report is there.
 OPEN = (
     "GET /login",

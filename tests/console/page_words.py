@@ -6,7 +6,20 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from console import acts, doors, entry, frame, handing_over, joining, passwords, people, queue, report_page, telling
+from console import (
+    acts,
+    doors,
+    drilling,
+    entry,
+    frame,
+    handing_over,
+    joining,
+    passwords,
+    people,
+    queue,
+    report_page,
+    telling,
+)
 from reports.reasons import FLAGS, REASONS
 
 TEMPLATES = Path(frame.__file__).parent / "templates"
@@ -35,4 +48,6 @@ def _in_code() -> Iterator[str]:
     yield from (joining.NOT_THE_SAME, joining.NO_CODE)
     yield from (people.NO_NAME, people.TAKEN, people.NOT_YOURSELF, people.AGAIN, people.ASKED, people.ALONE)
     yield from (acts.NO_WORDS, acts.NO_REASON, acts.NOT_NOW, acts.TWO, acts.SAME, acts.TOO_NEW)
+    yield from (*drilling.NAMES.values(), *drilling.CAME.values(), drilling.IN_TIME, drilling.LATE, drilling.NOT_YET)
+    yield from (drilling.NO_TIME, drilling.ONE, drilling.BEGUN)
     yield from (handing_over.NO_REASON, handing_over.NOT_THERE, handing_over.NOT_NOW, handing_over.TWICE)

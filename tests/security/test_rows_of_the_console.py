@@ -145,6 +145,12 @@ CHANGES: list[tuple[LiteralString, int | None]] = [
     ("SELECT * FROM pending", None),
     ("SELECT * FROM outgoing", None),
     ("SELECT * FROM inbound", None),
+    (
+        "INSERT INTO drill (drill_id, hotline, script, actor, asked_at, at, due_at) "
+        "VALUES ('x', 'vu-pikinini', 'x', 'staff:vu-pikinini/x', 1, 1, 1)",
+        None,  # in training alone
+    ),
+    ("UPDATE drill SET report_id = 'x'", None),
 ]
 
 

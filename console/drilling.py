@@ -1,0 +1,172 @@
+"""Drills with a script, in training alone: a lead plans one, and leads and auditors see what came of it, in minutes.
+
+Nobody else has this page: whoever knows the hour is not tried by it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from flask import Response, abort
+
+from console.answers import page, to
+from console.doors import AUDITOR, LEAD, Door, Doors, Visitor
+from console.parts import Parts
+from reports.clocks import MINUTE, SECOND, Clock, clocks
+from reports.country import Country
+from reports.drill_scripts import SCRIPTS, goes_to, priority
+from reports.store import drilling
+from reports.store.drilling import Drill
+
+NAMES: Mapping[str, str] = {
+    "danger_now": "Danger now",
+    "asked_for_pictures": "Asked for pictures and money",
+    "missing": "A child did not come home",
+    "cut_off": "Danger now, and the line is cut",
+    "no_contact": "Do not call this phone",
+    "writes_more": "Writes more after ten minutes",
+}
+CAME = {"delivered": "Delivered", "opened": "Opened", "taken": "Taken on", "answered": "Answered", "closed": "Closed"}
+LIMITS = {"delivered": "received", "taken": "acknowledged"}  # what the clocks of a country set a time for
+IN_TIME, LATE, NOT_YET = "in time", "late", "not yet"
+NO_TIME = "Say when, as 02:10."
+ONE = "One is planned already. Call it off first."
+BEGUN = "It has begun, or it is not there any more."
+TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A script that comes to this hotline at once. `limit`: minutes until a person has to have taken it on."""
+
+    name: str
+    title: str
+    priority: str
+    limit: int
+    at_once: tuple[str, ...]
+    then: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """`minutes` after it arrived; None: it has not come to that. `verdict`: where there is a time for it."""
+
+    minutes: int | None
+    verdict: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    drill: Drill
+    title: str
+    cells: tuple[Cell, ...]
+
+
+def attach(doors: Doors, parts: Parts) -> None:
+    if parts.settings.mode.value != "training":
+        return
+    doors.add(Door("/drills", frozenset({LEAD, AUDITOR})), partial(_page, doors, parts))
+    doors.add(Door("/drills", frozenset({LEAD}), post=True), partial(_plan, doors, parts))
+    doors.add(Door("/drills/<drill_id>/off", frozenset({LEAD}), post=True), partial(_call_off, doors, parts))
+
+
+def _page(doors: Doors, parts: Parts, me: Visitor, wrong: str = "") -> Response:
+    hotline, now = me.account.hotline, doors.database.now()
+    country = _country(parts, me)
+    drills = drilling.listed(doors.database, me.account)
+    lines = [line(one, clocks(country.clocks)[one.priority], now) for one in drills if one.priority]
+    words: dict[str, Any] = {
+        "offers": offers(country, hotline, parts) if me.account.role == LEAD else (),
+        "told": len(country.hotlines[hotline].card.duty_officer),
+        "waiting": [one for one in drills if not one.priority] if me.account.role == LEAD else (),
+        "lines": lines,
+        "names": NAMES,
+        "came": CAME,
+        "card": _for_the_card(lines, ZoneInfo(country.time_zone)),
+    }
+    return page("drills.html", 400 if wrong else 200, me=me, wrong=wrong, **words)
+
+
+def _plan(doors: Doors, parts: Parts, me: Visitor) -> Response:
+    script, country = me.form.get("script", ""), _country(parts, me)
+    if script not in {one.name for one in offers(country, me.account.hotline, parts)}:
+        abort(400)
+    now = doors.database.now()
+    at: int | None = now
+    if me.form.get("when") != "now":
+        at = next_at(me.form.get("clock", ""), ZoneInfo(country.time_zone), now)
+    if at is None:
+        return _page(doors, parts, me, NO_TIME)
+    return to("/drills") if drilling.plan(doors.database, me.account, script, at) else _page(doors, parts, me, ONE)
+
+
+def _call_off(doors: Doors, parts: Parts, me: Visitor, drill_id: str) -> Response:
+    if drilling.call_off(doors.database, me.account, drill_id):
+        return to("/drills")
+    return _page(doors, parts, me, BEGUN)
+
+
+def _country(parts: Parts, me: Visitor) -> Country:
+    """Whoever works at a hotline that is served no more has no drills either."""
+    found = next((one for one in parts.countries if me.account.hotline in one.hotlines), None)
+    return found or abort(404)
+
+
+def offers(country: Country, hotline: str, parts: Parts) -> tuple[Offer, ...]:
+    found = []
+    for name, script in SCRIPTS.items():
+        legs = goes_to(script, country, hotline, parts.keys)
+        at_once = tuple(leg.hotline for leg in legs if leg.role != "fallback")
+        if hotline in at_once:
+            urgent = priority(script, country, hotline)
+            limit = clocks(country.clocks)[urgent].acknowledged // MINUTE
+            then = tuple(leg.hotline for leg in legs if leg.role == "fallback")
+            found.append(Offer(name, NAMES[name], urgent, limit, at_once, then))
+    return tuple(found)
+
+
+def line(drill: Drill, clock: Clock, now: int) -> Line:
+    return Line(drill, NAMES.get(drill.script, drill.script), tuple(_cell(drill, name, clock, now) for name in CAME))
+
+
+def _cell(drill: Drill, name: str, clock: Clock, now: int) -> Cell:
+    arrived, at = drill.moments["arrived"], drill.moments.get(name)
+    limit = getattr(clock, LIMITS[name]) if name in LIMITS else None
+    if limit is None:
+        return Cell(minutes(arrived, at))
+    if at is None:
+        return Cell(None, LATE if now - arrived > limit else NOT_YET)
+    return Cell(minutes(arrived, at), LATE if at - arrived > limit else IN_TIME)
+
+
+def minutes(arrived: int, at: int | None) -> int | None:
+    """Begun minutes count as whole ones, so that no card promises more than was seen."""
+    return None if at is None else max(1, -((arrived - at) // MINUTE))
+
+
+def _for_the_card(lines: list[Line], zone: ZoneInfo) -> tuple[str, int] | None:
+    """(drill_on, drill_minutes) of the last one of P1 that a person took on: a card is held against its P1."""
+    for one in lines:
+        taken = minutes(one.drill.moments["arrived"], one.drill.moments.get("taken"))
+        if one.drill.priority == "P1" and taken is not None:
+            day = datetime.fromtimestamp(one.drill.moments["arrived"] / SECOND, zone)
+            return f"{day:%Y-%m-%d}", taken
+    return None
+
+
+def next_at(clock: str, zone: ZoneInfo, now: int) -> int | None:
+    """When it is so late next by the hotline's own clock, in microseconds; None: that is no time."""
+    found = TIME.fullmatch(clock)
+    if found is None:
+        return None
+    here = datetime.fromtimestamp(now / SECOND, zone)
+    there = here.replace(hour=int(found[1]), minute=int(found[2]), second=0, microsecond=0)
+    if there.timestamp() * SECOND <= now:
+        there += timedelta(days=1)
+    return int(there.timestamp()) * SECOND

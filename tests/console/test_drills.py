@@ -1,0 +1,365 @@
+"""Drills with a script: a lead plans one, web tells it at its time, staff take it on, and the page says in how long.
+
+On PostgreSQL each has the rights of its own role. The time is moved for all of them at once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import select
+
+from console.drilling import LIMITS, NAMES, line, minutes, next_at
+from reports.clocks import CLOCKS, MINUTE, SECOND
+from reports.drill_scripts import SCRIPTS
+from reports.migrations import upgrade
+from reports.store import accounts, drilling, letters, maturing, outbox
+from reports.store import tables as t
+from reports.store.database import Database
+from reports.store.drilling import Drill
+from reports.store.outbox import Receipt
+from reports.store.rights import CLOCK, CONSOLE, OWNER, WEB, WORKER
+from tests.console.doors_table import DRILLS, OPEN, ROWS, SYSTEMS
+from tests.safeguarding.test_nothing_promised import TRAINING
+from tests.support.app import App
+from tests.support.console import Console
+from tests.support.databases import KINDS
+from tests.support.postgres import Postgres
+from tests.support.staff import Page, Person, joined
+from tokaut import demo_start
+
+pytestmark = pytest.mark.slow
+
+HOTLINE, POLICE = "vu-pikinini", "vu-police"
+EFATE = ZoneInfo("Pacific/Efate")
+
+
+@dataclass
+class House:
+    """Web and console of one training site; `clock` and `worker` do by hand what their processes would."""
+
+    app: App
+    console: Console
+    clock: Database
+    worker: Database
+
+    def __post_init__(self) -> None:
+        self.people = {
+            name: joined(self.console.flask, self.desk, name, role, hotline)
+            for name, role, hotline in (
+                ("ana", "lead", HOTLINE),
+                ("mere", "staff", HOTLINE),
+                ("aud", "auditor", HOTLINE),
+                ("eti", "lead", POLICE),
+            )
+        }
+
+    @property
+    def desk(self) -> Database:
+        return self.console.parts.database
+
+    def __getitem__(self, name: str) -> Person:
+        """Logged in: however late it is, they have come back."""
+        one = self.people[name]
+        if one.get("/me").status != 200:
+            one.log_in()
+        return one
+
+    def plan(self, script: str, clock: str = "", who: str = "ana") -> Page:
+        form = {"script": script, "when": "at" if clock else "now", "clock": clock}
+        return self[who].post("/drills", form, at="/drills")
+
+    def pass_time(self, seconds: float) -> None:
+        self.desk.offset += int(seconds * SECOND)
+        for one in (self.app.database, self.clock, self.worker):
+            one.offset = self.desk.offset
+
+    def go_on(self) -> None:
+        """What all processes do within some seconds."""
+        self.pass_time(0)
+        self.app.parts.housekeeping.once()
+        for key in maturing.mature(self.clock):
+            maturing.file_pending(self.clock, key)
+        for message, report in letters.unnumbered(self.clock):
+            letters.make_deliveries(self.clock, message, report)
+        while leased := outbox.lease_next(self.worker, ("P1", "P2", "P3", "P4"), "here/urgent-1/boot"):
+            outbox.delivered(self.worker, leased, Receipt("delivered", 200, b"s" * 32), "worker")
+
+    def reports(self) -> list[tuple[str, str]]:
+        with self.clock.read() as connection:
+            return [(row[0], row[1]) for row in connection.execute(select(t.report.c.report_id, t.report.c.mode))]
+
+    def drills(self, name: str = "ana") -> list[Drill]:
+        account = accounts.named(self.desk, name)
+        assert account
+        return drilling.listed(self.desk, account)
+
+
+@pytest.fixture(params=KINDS)
+def house(request: pytest.FixtureRequest, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+    addresses: dict[str, str] = {}
+    settings = dict(TRAINING)
+    if request.param == "postgresql":
+        postgres: Postgres = request.getfixturevalue("postgres")
+        addresses = postgres.new_tokaut()
+        with closing(Database(addresses[OWNER], threads=1)) as owner:
+            upgrade(owner, "training")
+        monkeypatch.setattr(demo_start, "upgrade", lambda *_: None)
+        settings["DATABASE_URL"] = addresses[WEB]
+    app = App(redis_url, settings)
+    keys = app.plan.folder.inside / "keys"
+    (app.keys / "private").rename(keys / "private")  # web has started; the console's account holds them
+    app.keys = keys
+    address = app.database.engine.url.render_as_string(hide_password=False)
+    console = Console({**app.plan.settings, "DATABASE_URL": addresses.get(CONSOLE, address)})
+    with (
+        closing(Database(addresses.get(CLOCK, address), threads=2)) as clock,
+        closing(Database(addresses.get(WORKER, address), threads=2)) as worker,
+    ):
+        yield House(app, console, clock, worker)
+    console.close()
+    app.close()
+
+
+def row_of(page: Page) -> list[str]:
+    """The cells of the first drill that has arrived."""
+    row = page.html.partition("<tbody>")[2].partition("</tr>")[0]
+    return [
+        " ".join(re.sub(r"<[^>]*>", " ", cell).split()) for cell in re.findall(r"<t[dh][^>]*>(.*?)</t", row, re.DOTALL)
+    ]
+
+
+@pytest.mark.rule("S-34")
+@pytest.mark.rule("S-40")
+def test_a_report_arrives_at_ten_past_two(house: House) -> None:
+    page = house["ana"].get("/drills")
+    assert "What will happen" in page.text and "Phones really ring" in page.text
+    assert "P1 · to be taken on within 15 min · goes to Pikinini Helpline" in page.text
+    assert house.plan("danger_now", "02:10").leads_to == "/drills"
+    (drill,) = house.drills()
+    local = datetime.fromtimestamp(drill.at / SECOND, EFATE)
+    assert f"{local:%H:%M:%S}" == "02:10:00" and 0 < drill.at - house.desk.now() <= 24 * 60 * MINUTE
+    assert f"Danger now , {local:%Y-%m-%d} 02:10 (ana)" in house["ana"].get("/drills").text
+    nothing_is_known(house, f"{local:%Y-%m-%d} 02:10")
+
+    house.pass_time((drill.at - house.desk.now()) / SECOND - 60)
+    house.go_on()
+    assert "No drill has arrived yet." in house["ana"].get("/drills").text
+    house.pass_time((drill.at - house.desk.now()) / SECOND + 2)
+    house.go_on()
+    (drill,) = house.drills()
+    assert drill.report_id and drill.priority == "P1"
+    assert house.reports() == [(drill.report_id, "training")]
+    assert row_of(house["aud"].get("/drills"))[3:] == ["1 min in time", "–", "not yet", "–", "–"]
+
+    answer(house, drill.report_id)
+    cells = row_of(house["ana"].get("/drills"))
+    assert cells[0] == "Danger now · P1" and cells[1].endswith("02:10") and cells[2].endswith("02:10")
+    assert cells[3:] == ["1 min in time", "3 min", "7 min in time", "9 min", "20 min"]
+    for_the_card = house["aud"].get("/drills").text
+    assert f'drill_on = "{local:%Y-%m-%d}"' in for_the_card and "drill_minutes = 7" in for_the_card
+
+
+def nothing_is_known(house: House, hour: str) -> None:
+    """Of what is planned: neither at the desk, nor to an auditor, nor elsewhere."""
+    assert house["mere"].get("/drills").status == 404
+    for path in ("/", "/help", "/me"):
+        page = house["mere"].get(path)
+        assert "/drills" not in page.html and hour not in page.text
+    for name in ("aud", "eti"):
+        assert "Planned" not in house[name].get("/drills").text
+        assert house.drills(name)[:1] == ([] if name == "eti" else house.drills()[:1])
+    assert "Hold a drill" not in house["aud"].get("/drills").text
+
+
+def answer(house: House, report_id: str) -> None:
+    """Read after 3 minutes, taken on after 7, answered after 9, closed after 20; each a little before it is over."""
+    path = f"/reports/{report_id}"
+
+    def later(minutes: int) -> None:
+        arrived = house.drills()[0].moments["arrived"]
+        house.pass_time((arrived + minutes * MINUTE - house.desk.now()) / SECOND - 5)
+
+    mere = house["mere"]
+    later(3)
+    assert "DRILL. I cannot go home tonight." in mere.get(path).text
+    later(7)
+    assert mere.post(f"{path}/take", at=path).status == 303
+    later(9)
+    written = mere.post(f"{path}/message", {"words": "We have read it. We are here.", "do": "send"}, at=path)
+    assert written.status == 303, written.text
+    later(20)
+    assert mere.post(f"{path}/close", {"outcome": "helped"}, at=path).status == 303
+
+
+def test_nobody_takes_it_on(house: House) -> None:
+    assert house.plan("cut_off").leads_to == "/drills"
+    house.go_on()
+    assert "It has begun, and is not here yet." in house["ana"].get("/drills").text
+    house.pass_time(125)
+    house.go_on()
+    house.pass_time(15 * 60 + 5)
+    page = house["ana"].get("/drills")
+    assert row_of(page)[0] == "Danger now, and the line is cut · P1"
+    assert row_of(page)[3:] == ["1 min in time", "–", "late", "–", "–"]
+    assert "drill_on" not in page.text
+    assert house["ana"].post(f"/drills/{house.drills()[0].drill_id}/off", at="/drills").status == 400
+
+
+def test_what_is_written_later_comes_to_the_desk(house: House) -> None:
+    house.plan("writes_more")
+    house.go_on()
+    house.pass_time(10 * 60 + 5)
+    house.go_on()
+    report_id = house.drills()[0].report_id
+    page = house["mere"].get(f"/reports/{report_id}").text
+    assert SCRIPTS["writes_more"].answers["narrative"] in page
+    assert SCRIPTS["writes_more"].more and SCRIPTS["writes_more"].more.words in page
+
+
+def test_it_is_called_off(house: House) -> None:
+    house.plan("missing", "02:10")
+    (drill,) = house.drills()
+    off = f"/drills/{drill.drill_id}/off"
+    assert house["eti"].post(off, at="/drills").status == 400
+    assert house["mere"].post(off, at="/me").status == house["aud"].post(off, at="/drills").status == 404
+    again = house.plan("missing", "03:10")
+    assert again.status == 400 and "One is planned already." in again.text
+    assert house["ana"].post(off, at="/drills").leads_to == "/drills"
+    assert house.drills() == []
+    house.pass_time(25 * 3600)
+    house.go_on()
+    assert house.reports() == []
+    acts = house["ana"].get("/audit").text
+    assert "drill planned" in acts and "drill called off" in acts
+
+
+def test_one_that_web_missed_says_so_and_can_be_taken_from_the_list(house: House) -> None:
+    house.plan("danger_now")
+    house.pass_time(61 * 60)
+    house.go_on()
+    page = house["ana"].get("/drills")
+    assert "It was not held" in page.text and house.reports() == []
+    assert house.plan("no_contact").leads_to == "/drills", "it keeps no other one away"
+    missed = next(one for one in house.drills() if one.missed)
+    assert house["ana"].post(f"/drills/{missed.drill_id}/off", at="/drills").leads_to == "/drills"
+    house.plan("danger_now")
+    house.pass_time(8 * 24 * 3600)
+    drilling.forget(house.clock)
+    assert house.drills() == []
+
+
+@pytest.mark.rule("S-26")
+def test_who_is_kept_out_of_its_report_finds_no_row(house: House) -> None:
+    house.plan("danger_now")
+    house.go_on()
+    (drill,) = house.drills()
+    ben = joined(house.console.flask, house.desk, "ben", "lead", HOTLINE)
+    ben.log_in()
+    with house.desk.read() as connection:
+        staff_id = connection.execute(select(t.staff.c.staff_id).where(t.staff.c.name == "ben")).scalar_one()
+    path = f"/reports/{drill.report_id}"
+    assert house["ana"].post(f"{path}/away", {"who": staff_id}, at=path).status == 303
+    assert "No drill has arrived yet." in ben.get("/drills").text
+
+
+@pytest.mark.parametrize(
+    ("form", "says"),
+    [
+        ({"script": "danger_now", "when": "at", "clock": ""}, "Say when"),
+        ({"script": "danger_now", "when": "at", "clock": "24:10"}, "Say when"),
+        ({"script": "danger_now", "when": "at", "clock": "2:10"}, "Say when"),
+        ({"script": "of_nobody", "when": "now"}, ""),
+        ({"when": "now"}, ""),
+    ],
+)
+def test_what_cannot_be_planned(house: House, form: dict[str, str], says: str) -> None:
+    page = house["ana"].post("/drills", form, at="/drills")
+    assert page.status == 400 and says in page.text
+    assert house.drills() == []
+
+
+def test_a_hotline_holds_only_what_comes_to_it_at_once(house: House) -> None:
+    """A missing child goes to police, too; the rest comes to them when others do not answer."""
+    page = house["eti"].get("/drills")
+    assert re.findall(r'name="script" value="(\w+)"', page.html) == ["missing"]
+    assert house.plan("danger_now", who="eti").status == 400
+    assert house.plan("missing", who="eti").leads_to == "/drills"
+    house.go_on()
+    assert house.drills("eti")[0].priority == "P2" and house.drills() == []
+
+
+def test_every_door_of_it_has_a_row_and_is_there_in_training_alone(house: House) -> None:
+    there = {
+        f"{method} {rule}"
+        for rule in house.console.flask.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    assert there == {*ROWS, *DRILLS, *OPEN, *SYSTEMS}
+    op = joined(house.console.flask, house.desk, "op", "operator", "_operator")
+    op.log_in()
+    nowhere = op.get("/nowhere").html
+    for row, roles in DRILLS.items():
+        method, _, rule = row.partition(" ")
+        for role, name in (("lead", "ana"), ("staff", "mere"), ("auditor", "aud"), ("operator", "op")):
+            one = op if name == "op" else house[name]
+            path = rule.replace("<drill_id>", "nobodys")
+            page = one.get(path) if method == "GET" else one.post(path, at="/me")
+            assert (page.status != 404) == (role in roles), (row, role)
+            assert role in roles or page.html == nowhere
+
+
+def test_outside_training_there_is_no_such_page(console: Console) -> None:
+    ana = joined(console.flask, console.parts.database, "ana", "lead")
+    ana.log_in()
+    assert ana.get("/drills").status == ana.post("/drills", at="/me").status == 404
+    assert "/drills" not in ana.get("/").html
+    assert {row.partition(" ")[2] for row in DRILLS}.isdisjoint(str(one) for one in console.flask.url_map.iter_rules())
+
+
+def test_every_script_has_a_name() -> None:
+    assert set(NAMES) == set(SCRIPTS)
+
+
+@pytest.mark.parametrize(
+    ("now", "clock", "then"),
+    [
+        ("2026-11-27 01:00", "02:10", "2026-11-27 02:10"),
+        ("2026-11-27 02:10", "02:10", "2026-11-28 02:10"),
+        ("2026-11-27 23:59", "00:00", "2026-11-28 00:00"),
+        ("2026-12-31 12:00", "02:10", "2027-01-01 02:10"),
+    ],
+)
+def test_the_next_time_that_it_is_so_late(now: str, clock: str, then: str) -> None:
+    for zone in (EFATE, ZoneInfo("Africa/Nairobi"), ZoneInfo("Pacific/Auckland")):
+        moment = datetime.fromisoformat(now).replace(tzinfo=zone)
+        found = next_at(clock, zone, int(moment.timestamp()) * SECOND)
+        assert found and f"{datetime.fromtimestamp(found / SECOND, zone):%Y-%m-%d %H:%M}" == then
+
+
+@pytest.mark.parametrize("priority", CLOCKS)
+@pytest.mark.parametrize("name", LIMITS)
+def test_in_time_is_what_the_clocks_say(priority: str, name: str) -> None:
+    clock = CLOCKS[priority]
+    limit = getattr(clock, LIMITS[name])
+
+    def verdict(after: int | None, now: int) -> str:
+        moments = {"arrived": 0} | ({} if after is None else {name: after})
+        cells = line(
+            Drill("x", "danger_now", "staff:x/y", 0, "r", priority=priority, moments=moments), clock, now
+        ).cells
+        return cells[["delivered", "opened", "taken"].index(name)].verdict
+
+    assert [verdict(limit, limit), verdict(limit + 1, limit + 1)] == ["in time", "late"]
+    assert [verdict(None, limit), verdict(None, limit + 1)] == ["not yet", "late"]
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(0, 1), (1, 1), (60, 1), (61, 2), (420, 7), (421, 8)])
+def test_a_minute_that_has_begun_counts(seconds: int, said: int) -> None:
+    assert minutes(5, 5 + seconds * SECOND) == said
