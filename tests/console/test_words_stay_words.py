@@ -134,6 +134,7 @@ def same(page: Page, other: Page) -> None:
 @pytest.mark.rule("B-32")
 @pytest.mark.rule("B-33")
 @pytest.mark.rule("B-37")
+@pytest.mark.rule("X-16")
 @by_each
 def test_in_a_report(room: Room, words: str) -> None:
     id_ = room.report(words)
