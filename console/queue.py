@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -15,6 +15,7 @@ from console.doors import AUDITOR, EVERYBODY, OPERATOR, READERS, Door, Doors, Vi
 from console.forms import Unreadable, read_query
 from console.opening import Opener
 from console.telling import Labels
+from reports.clocks import CLOCKS
 from reports.store import accounts, waiting_list
 from reports.store.waiting_list import OPEN, PAGE, Row, Wanted
 
@@ -30,6 +31,15 @@ STATES = {
     "new": "nobody has it yet",
     "taken": "somebody has it",
     "closed": "closed or handed on",
+}
+RECEIVED, TAKEN = ("to reach a hotline,", "to be taken on,")
+TAKEN_ON = ("accepted", "in_progress")  # by whomever
+NOT_ALLOWED = "no contact"
+ALLOWED_LATER = "contact allowed since: how and when is in it"
+NOT_KNOWN = "contact: see in it"
+ALLOWED = {
+    "sms": "may be texted from {from} to {to} ({zone})",
+    "call": "may be called from {from} to {to} ({zone})",
 }
 PRIORITIES = ("P1", "P2", "P3", "P4")
 LOOKED_THROUGH = 2000  # rows whose heads are opened to find a category or a place
@@ -50,12 +60,14 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One row as it is shown. `left`: minutes until somebody should have it; negative: since."""
+    """One row as it is shown. `contact`: what was allowed, with what fills its braces. `clocks`: (what has to happen,
+    minutes left; negative: since then) of each that runs."""
 
     row: Row
     title: str
     place: str
-    left: int
+    contact: tuple[str, Mapping[str, str]]
+    clocks: tuple[tuple[str, int], ...]
 
 
 class Queue:
@@ -104,7 +116,29 @@ class Queue:
         head = self._opener.head(row, me.account.hotline)
         place = head.get("place") or {}
         title = self._labels.of("category", head["category"]) if head.get("category") else ""
-        return Line(row, title, place.get("name", ""), (row.overdue_at - now) // MINUTE)
+        clocks = tuple((what, (due - now) // MINUTE) for what, due in _clocks(row))
+        return Line(row, title, place.get("name", ""), _contact(row, head), clocks)
+
+
+def _clocks(row: Row) -> Iterator[tuple[str, int]]:
+    """(what has to happen, by when). There is none for an answer: nobody is told that one is late."""
+    if row.state == "queued":
+        yield RECEIVED, row.created_at + CLOCKS[row.priority].received
+    if row.handling == "none" and row.state not in TAKEN_ON:
+        yield TAKEN, row.overdue_at
+
+
+def _contact(row: Row, head: Mapping[str, Any]) -> tuple[str, Mapping[str, str]]:
+    """What the reporter allowed, and no number. What was said last by My report is sealed; its yes or no is not."""
+    if row.contact is not None:
+        return (ALLOWED_LATER if row.contact else NOT_ALLOWED), {}
+    said = head.get("contact")
+    if said is None:
+        return (NOT_KNOWN if head else ""), {}
+    hours = said.get("safe_hours")
+    if said.get("how") not in ALLOWED or not hours:
+        return NOT_ALLOWED, {}
+    return ALLOWED[said["how"]], {"from": hours["from"], "to": hours["to"], "zone": hours["tz"]}
 
 
 def _fits(head: Mapping[str, Any], asked: Asked) -> bool:

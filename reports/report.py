@@ -216,7 +216,8 @@ def _links(report: Report) -> list[str]:
 
 
 def head(report: Report) -> bytes:
-    """The little that a list of reports shows and statistics count: no words."""
+    """The little that a list of reports shows and statistics count: no words, and no number."""
+    contact = _contact(report)
     return json_bytes(
         {
             "category": report.facts.category,
@@ -227,5 +228,6 @@ def head(report: Report) -> bytes:
             "channel": report.setting.channel,
             "language": report.setting.language,
             "payment_seen": report.facts.extras.get("payment_seen"),
+            "contact": {"how": contact["how"], "safe_hours": contact["safe_hours"]},
         }
     )

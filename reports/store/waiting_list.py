@@ -15,6 +15,7 @@ from reports.store.asking import looking_as
 from reports.store.database import Database
 
 REPORTS = ("created", "unread")  # kinds of deliveries that bring a report
+WHOLE = ("created", "updated")  # what brings a body
 LATER = ("updated", "message")  # and what its reporter said afterwards
 OPEN = ("none", "accepted", "in_progress")
 PAGE = 50
@@ -32,8 +33,9 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`overdue_at`: by when somebody should have taken it on. `news`: the reporter has said something since it was
-    read. `head`: sealed to the hotline; empty where nobody could read what came in."""
+    """`state`: of the report at all its hotlines. `contact`: what was last said of it by My report, 0 no, 1 yes; None:
+    what the report says holds. `overdue_at`: by when somebody should have taken it on. `news`: the reporter has said
+    something since it was read. `head`: sealed to the hotline; empty where nobody could read what came in."""
 
     report_id: str
     priority: str
@@ -45,6 +47,8 @@ class Row:
     completeness: str
     revision: int
     mode: str
+    state: str
+    contact: int | None
     holder: str | None
     news: bool
     overdue_at: int
@@ -139,32 +143,36 @@ def _written_since() -> ColumnElement[bool]:
 
 
 def _rows(page: Select[Any]) -> Select[Any]:
-    d, r, h, b = t.delivery.c, t.report.c, t.holding.c, t.report_body.c
+    d, r, h, b, c = t.delivery.c, t.report.c, t.holding.c, t.report_body.c, t.contact.c
     last = func.max(t.step.c.due_at).filter(t.step.c.step == OVERDUE)
     due = select(last).where(t.step.c.report_id == d.report_id, t.step.c.priority == d.priority).scalar_subquery()
     query = select(
         *(d.report_id, d.priority, d.created_at, d.handling, d.type, d.role, d.why),
-        *(r.completeness, r.mode, h.holder, _written_since().label("news"), due.label("due_at")),
+        *(r.completeness, r.mode, r.state, c.allowed, h.holder, _written_since().label("news"), due.label("due_at")),
         *(b.revision, b.key_id, b.wrap, b.head),
     )
     held = and_(h.report_id == d.report_id, h.hotline == d.hotline)
-    return _of(query, page).outerjoin(t.holding, held)
+    return _of(query, page).outerjoin(t.holding, held).outerjoin(t.contact, c.report_id == d.report_id)
 
 
 def _of(query: Select[Any], page: Select[Any]) -> Select[Any]:
-    """Of the deliveries on this page, with their reports and what is sealed to their hotline; in the list's order."""
-    d, b, those = t.delivery.c, t.report_body.c, page.subquery()
+    """Of the deliveries on this page, with their reports and what is sealed to their hotline; in the list's order. Of
+    several revisions it is the newest that the hotline was given: another contact may stand there."""
+    d, b, those, given = t.delivery.c, t.report_body.c, page.subquery(), t.delivery.alias("given").c
+    theirs = (given.report_id == d.report_id, given.hotline == d.hotline, given.type.in_(WHOLE))
+    newest = select(func.max(given.revision)).where(*theirs).scalar_subquery()
     query = query.join_from(t.delivery, those, those.c.delivery_id == d.delivery_id)
     query = query.join(t.report, t.report.c.report_id == d.report_id)
-    body = and_(b.report_id == d.report_id, b.recipient == d.hotline, b.revision == d.revision)
+    body = and_(b.report_id == d.report_id, b.recipient == d.hotline, b.revision == newest)
     return query.outerjoin(t.report_body, body).order_by(d.priority, d.created_at, d.delivery_id)
 
 
 def _row(one: Any) -> Row:
     overdue = one.due_at or one.created_at + CLOCKS[one.priority].acknowledged
     head = (one.key_id or "", one.wrap or b"", one.head or b"")
-    who = (one.role, one.why, one.completeness, one.revision or 0, one.mode, one.holder, bool(one.news))
-    return Row(one.report_id, one.priority, one.created_at, one.handling, one.type, *who, overdue, *head)
+    what = (one.report_id, one.priority, one.created_at, one.handling, one.type, one.role, one.why)
+    stands = (one.completeness, one.revision or 0, one.mode, one.state, one.allowed, one.holder, bool(one.news))
+    return Row(*what, *stands, overdue, *head)
 
 
 def may_see(database: Database, account: Account, report_id: str) -> bool:

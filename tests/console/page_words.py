@@ -41,6 +41,8 @@ def _in_code() -> Iterator[str]:
     yield from frame.HANDLING.values()
     yield from report_page.OUTCOMES.values()
     yield from queue.STATES.values()
+    yield from (queue.RECEIVED, queue.TAKEN, queue.NOT_ALLOWED, queue.ALLOWED_LATER, queue.NOT_KNOWN)
+    yield from queue.ALLOWED.values()
     yield from telling.SENTENCES
     yield from (*REASONS.values(), *FLAGS.values())
     yield from passwords.FAULTS

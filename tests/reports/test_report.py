@@ -211,7 +211,16 @@ def test_the_head_holds_what_a_list_shows_and_no_words() -> None:
         "channel": "ussd",
         "language": "en",
         "payment_seen": None,
+        "contact": {"how": "none", "safe_hours": None},
     }
+
+
+def test_the_head_says_how_and_when_and_never_the_number() -> None:
+    rows = given(*WALK, ("report.contact", "call_08_16"), SEND)
+    raw = head(from_answers(rows, setting(rows, msisdn="+6785550101")))
+    hours = {"from": "08:00", "to": "16:00", "tz": "Pacific/Efate"}
+    assert json.loads(raw)["contact"] == {"how": "call", "safe_hours": hours}
+    assert b"678" not in raw and b"msisdn" not in raw
 
 
 def test_facts_are_the_same_before_send_and_in_the_report() -> None:

@@ -1,0 +1,111 @@
+"""What the list says of each report beside what it is: what its reporter allowed, and what still runs. No words."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from sqlalchemy import insert, update
+
+from reports.keyfolder import load_public
+from reports.sealing import Context, seal
+from reports.store import tables as t
+from reports.store.filing import new_id
+from tests.console.conftest import HOTLINE, OTHER
+from tests.console.test_on_postgresql import SAMPLE
+from tests.support.console import Console
+from tests.support.desks import given
+from tests.support.staff import Person, joined, pass_time
+from tokaut.demo_settings import Plan
+
+HOURS = {"from": "08:00", "to": "16:00", "tz": "Pacific/Efate"}
+TEXT = "may be texted from 08:00 to 16:00 (Pacific/Efate)"
+WORDS: str = json.loads(SAMPLE.read_text())["data"]["narrative"]
+MINUTE = 60
+
+
+@pytest.fixture
+def mere(console: Console) -> Person:
+    one = joined(console.flask, console.parts.database, "mere")
+    one.log_in()
+    return one
+
+
+class Filed:
+    """One report of priority P2 for two hotlines; `head`: of its first revision."""
+
+    def __init__(self, console: Console, made: Plan, head: dict[str, Any] | None) -> None:
+        self.database, self.keys = console.parts.database, made.folder.inside / "keys"
+        where = [(HOTLINE, "primary"), (OTHER, "also")]
+        sealed = json.dumps({"category": "luring", **(head or {})}).encode()
+        self.id = given(self.database, self.keys, where, body=SAMPLE.read_bytes(), head=sealed)
+
+    def is_now(self, table: Any, **values: object) -> None:
+        with self.database.write() as connection:
+            connection.execute(update(table).where(table.c.report_id == self.id).values(values))
+
+    def revised(self, head: dict[str, Any]) -> None:
+        public = load_public(self.keys, [HOTLINE])[HOTLINE]
+        box = seal(public, Context("demo", self.id, 2, HOTLINE), json.dumps(head).encode(), SAMPLE.read_bytes())
+        row = {"report_id": self.id, "revision": 2, "recipient": HOTLINE, "key_id": box.key_id, "wrap": box.wrap}
+        now = self.database.now()
+        sent = {"delivery_id": new_id(now), "report_id": self.id, "hotline": HOTLINE, "type": "updated", "revision": 2}
+        sent |= {"role": "primary", "why": "CATEGORY_FIRST", "priority": "P2", "state": "due", "handling": "none"}
+        with self.database.write() as connection:
+            connection.execute(insert(t.report_body), row | {"head": box.head, "sealed": box.sealed})
+            connection.execute(insert(t.delivery), sent | {"attempt": 0, "next_at": now, "created_at": now})
+
+
+@pytest.mark.rule("S-03")
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ({"how": "sms", "safe_hours": HOURS}, TEXT),
+        ({"how": "call", "safe_hours": HOURS}, "may be called from 08:00 to 16:00 (Pacific/Efate)"),
+        ({"how": "none", "safe_hours": None}, "no contact"),
+        ({"how": "sms", "safe_hours": None}, "no contact"),
+        ({"how": "carrier pigeon", "safe_hours": HOURS}, "no contact"),
+        (None, "contact: see in it"),
+    ],
+)
+@pytest.mark.rule("S-24")
+def test_what_was_allowed(console: Console, made: Plan, mere: Person, said: dict[str, Any] | None, shown: str) -> None:
+    """An older version's head has nothing of it. The number and the words stand on no list."""
+    Filed(console, made, {"contact": said} if said else {})
+    page = mere.get("/").text
+    assert f"{shown} ·" in page
+    assert "+678" not in page and WORDS not in page
+
+
+@pytest.mark.rule("S-03")
+def test_what_was_said_last_holds(console: Console, made: Plan, mere: Person) -> None:
+    """By walking the path again with another answer, and by My report."""
+    one = Filed(console, made, {"contact": {"how": "sms", "safe_hours": HOURS}})
+    assert TEXT in mere.get("/").text
+    one.revised({"category": "luring", "contact": {"how": "none", "safe_hours": None}})
+    assert TEXT not in mere.get("/").text and "no contact ·" in mere.get("/").text
+    with console.parts.database.write() as connection:
+        connection.execute(insert(t.contact), {"report_id": one.id, "allowed": 1, "changed_at": 1})
+    assert "contact allowed since: how and when is in it ·" in mere.get("/").text
+    one.is_now(t.contact, allowed=0)
+    assert "no contact ·" in mere.get("/").text
+
+
+def test_each_clock_that_runs_and_no_other(console: Console, made: Plan, mere: Person) -> None:
+    """P2: by somebody's server within 20 minutes, by a person within an hour."""
+    one = Filed(console, made, None)
+    pass_time(console.parts.database, MINUTE + 5)
+    page = mere.get("/").text
+    assert "to reach a hotline, time left: 18 min · to be taken on, time left: 58 min" in page
+    pass_time(console.parts.database, 24 * MINUTE)
+    mere.post("/locked", {"password": mere.password}, at="/locked")
+    assert "to reach a hotline, late by 6 min · to be taken on, time left: 34 min" in mere.get("/").text
+    one.is_now(t.report, state="delivered")
+    assert "to reach a hotline" not in mere.get("/").text and "to be taken on" in mere.get("/").text
+    one.is_now(t.report, state="in_progress")
+    page = mere.get("/").text
+    assert "another hotline has it" in page and "to be taken on" not in page and "time left" not in page
+    mere.post(f"/reports/{one.id}/take", at=f"/reports/{one.id}")
+    page = mere.get("/").text
+    assert "somebody has it: mere" in page and "time left" not in page and "another hotline" not in page
