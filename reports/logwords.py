@@ -55,7 +55,7 @@ EVENTS: Final = frozenset(
         "sms_sent", "sms_failed", "sms_expired", "sms_opted_out",
         # the clock
         "clock_leads", "clock_waits", "clock_jumped", "rescued", "words_filed", "update_filed", "swept", "purged",
-        "hold_ended", "inbound_played", "drill_held", "statistics_counted", "statistics_out",
+        "hold_ended", "inbound_played", "drill_held", "facts_changed", "statistics_counted", "statistics_out",
         # people and keys
         "told", "telling_failed", "key_missing", "key_made", "rewrapped", "rewrap_unreadable",
     }

@@ -22,6 +22,8 @@ NO_HOTLINE = "No hotline can take it. Decide who gets it, then: tokaut deliverie
 JUMPED = "This host's time jumped by more than a minute. Set it right; nothing is parked or purged for 24 h."
 OTHERS = {
     "not_told": "Nobody at the desk could be told that a report waits. Call them; mend the addresses in their card.",
+    "facts_changed": "A number to call, an address or a key is not what it was. If none of you changed it, compare the "
+    "country files and TOKAUT_KEYS with your copies: tokaut check; tokaut keys list",
     "pin_guessed": "Five wrong PINs for the code of a report: locked for a day. Once is a mistake; often, a guesser.",
 }
 SMS_TO_DO = {

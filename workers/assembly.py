@@ -35,6 +35,7 @@ from workers.metrics import Metrics
 from workers.nudger import Nudger
 from workers.pager import Pager
 from workers.sms import Between, Texter
+from workers.swaps import Swaps
 from workers.sweep import Clock
 from workers.tell import SendText, Teller
 from workers.telling import Telling
@@ -135,6 +136,7 @@ def assemble_clock(parts: Parts, environ: Mapping[str, str]) -> Clock:
         holder=parts.holder,
         counting=_counting(parts),
         keeping=Keeping(parts.database, policy(_countries(parts.common)), parts.common.keys, telling, parts.metrics),
+        swaps=Swaps(parts.database, _countries(parts.common), parts.common.keys, telling),
     )
 
 

@@ -21,6 +21,7 @@ from workers.duties import Duties
 from workers.keeping import Keeping
 from workers.ladder import Ladder
 from workers.metrics import Metrics
+from workers.swaps import Swaps
 from workers.telling import Telling
 
 NAME = "clock"
@@ -54,6 +55,7 @@ class Clock:
         holder: str,
         counting: Counting | None = None,
         keeping: Keeping | None = None,
+        swaps: Swaps | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
@@ -64,6 +66,7 @@ class Clock:
         self._holder = holder
         self._counting = counting
         self._keeping = keeping
+        self._swaps = swaps
         self._monotonic = monotonic
         self._renew_at = 0.0
         self._seen: tuple[int, float] | None = None
@@ -93,6 +96,8 @@ class Clock:
         yield Duty("tidy", 60, self._duties.tidy)
         yield Duty("park", 3600, self._park, next_at=now + 60)
         yield Duty("purge", 3600, self._purge, next_at=now + 300)
+        if self._swaps:
+            yield Duty("swaps", DAY // SECOND, self._swaps.look)
         if self._counting:
             yield Duty("statistics", DAY // SECOND, self._counting.start, next_at=now + 600)
 

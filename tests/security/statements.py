@@ -18,7 +18,6 @@ ROW = re.compile(r"^\| ([AX]-\d\d) \| (.+?) \| (.+?) \|$", re.MULTILINE)
 # What has no test yet, or not for all that it says, each with its reason.
 WAITING: Mapping[str, str] = {
     "A-45": "the list of parts (SBOM) is made by the release build, which is not there yet",
-    "X-13": "two people and an audit row come with the console",
 }
 
 

@@ -22,10 +22,10 @@ def test_a_key_that_is_not_the_one_agreed_on_is_named(tmp_path: Path) -> None:
     for name, key_id in agreed.items():
         country = card(country, name, key_id=key_id)
     new_pair(tmp_path / "agreed", SENDER)
-    assert list(checks.keys(tmp_path / "agreed", country.hotlines.values())) == []
+    assert list(checks.keys(tmp_path / "agreed", "demo", country.hotlines.values())) == []
     for name in (*VU.hotlines, SENDER):
         new_pair(tmp_path / "swapped", name)
-    said = list(checks.keys(tmp_path / "swapped", country.hotlines.values()))
+    said = list(checks.keys(tmp_path / "swapped", "demo", country.hotlines.values()))
     assert len(said) == len(agreed)
     assert all(any(key_id in line for line in said) for key_id in agreed.values())
 

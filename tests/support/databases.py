@@ -75,6 +75,7 @@ SET_ROLE: dict[str, LiteralString] = {
             "paging.believe",
             "paging.forget",
             "drilling.forget",
+            "fingerprints",
         ),
         "SET ROLE tokaut_clock",
     ),
