@@ -6,10 +6,11 @@ Nobody else has this page: whoever knows the hour is not tried by it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import takewhile
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -55,10 +56,12 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """`minutes` after it arrived; None: it has not come to that. `verdict`: where there is a time for it."""
+    """`minutes` after it arrived; None: it has not come to that. `verdict`: where there is a time for it. `others`: who
+    has done so, too."""
 
     minutes: int | None
     verdict: str = ""
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,7 @@ def _page(doors: Doors, parts: Parts, me: Visitor, wrong: str = "") -> Response:
         "lines": lines,
         "names": NAMES,
         "came": CAME,
+        "in_a_row": in_a_row(lines),
         "card": _for_the_card(lines, ZoneInfo(country.time_zone)),
     }
     return page("drills.html", 400 if wrong else 200, me=me, wrong=wrong, **words)
@@ -140,9 +144,16 @@ def _cell(drill: Drill, name: str, clock: Clock, now: int) -> Cell:
     limit = getattr(clock, LIMITS[name]) if name in LIMITS else None
     if limit is None:
         return Cell(minutes(arrived, at))
+    others = drill.others if name == "taken" else ()
     if at is None:
-        return Cell(None, LATE if now - arrived > limit else NOT_YET)
-    return Cell(minutes(arrived, at), LATE if at - arrived > limit else IN_TIME)
+        return Cell(None, LATE if now - arrived > limit else NOT_YET, others)
+    return Cell(minutes(arrived, at), LATE if at - arrived > limit else IN_TIME, others)
+
+
+def in_a_row(lines: Sequence[Line]) -> int:
+    """How many were taken on in time since the last one that was not; what still waits is neither."""
+    verdicts = (line.cells[list(CAME).index("taken")].verdict for line in lines)
+    return sum(verdict == IN_TIME for verdict in takewhile(lambda verdict: verdict != LATE, verdicts))
 
 
 def minutes(arrived: int, at: int | None) -> int | None:
@@ -150,7 +161,7 @@ def minutes(arrived: int, at: int | None) -> int | None:
     return None if at is None else max(1, -((arrived - at) // MINUTE))
 
 
-def _for_the_card(lines: list[Line], zone: ZoneInfo) -> tuple[str, int] | None:
+def _for_the_card(lines: Sequence[Line], zone: ZoneInfo) -> tuple[str, int] | None:
     """(drill_on, drill_minutes) of the last one of P1 that a person took on: a card is held against its P1."""
     for one in lines:
         taken = minutes(one.drill.moments["arrived"], one.drill.moments.get("taken"))

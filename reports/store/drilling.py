@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, sel
 from reports.clocks import DAY, HOUR
 from reports.store import tables as t
 from reports.store.accounts import Account
-from reports.store.asking import looking_as, writing_as
+from reports.store.asking import looking_as, see_whole, writing_as
 from reports.store.database import Database
 from reports.store.filing import audit_row, new_id
 
@@ -29,7 +29,8 @@ Moments = Mapping[str, int]  # arrived, delivered, opened, taken, answered, clos
 
 @dataclass(frozen=True, slots=True)
 class Drill:
-    """`report_id`: None where it was not held. `missed`: and will not be. `priority`: "" while nothing has arrived."""
+    """`report_id`: None where it was not held. `missed`: and will not be. `priority`: "" while nothing has arrived.
+    `others`: hotlines that have taken it on beside this one, or in its place."""
 
     drill_id: str
     script: str
@@ -39,6 +40,7 @@ class Drill:
     missed: bool = False
     priority: str = ""
     moments: Moments = field(default_factory=dict)
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,9 @@ def listed(database: Database, account: Account) -> list[Drill]:
     with looking_as(database, hotline) as connection:
         rows = connection.execute(query.order_by(d.at.desc(), d.drill_id.desc())).all()
         found = _became(connection, hotline, {row.report_id for row in rows if row.report_id})
+        for report_id, became in found.items():
+            see_whole(database, connection, report_id)
+            became["others"] = _others(connection, hotline, report_id)
     return [
         Drill(*row, missed=row.report_id is None and row.at <= now - TOO_LATE, **found.get(row.report_id, {}))
         for row in rows
@@ -95,7 +100,7 @@ def listed(database: Database, account: Account) -> list[Drill]:
 
 
 def _became(connection: Connection, hotline: str, reports: Collection[str]) -> dict[str, dict[str, Any]]:
-    """By report: `priority` and `moments`; the first of each kind."""
+    """By report: `priority` and `moments`, the first of each kind."""
     d = t.delivery.c
     query = select(d.delivery_id, d.report_id, d.priority, d.created_at, d.delivered_at)
     sent = connection.execute(
@@ -125,6 +130,12 @@ def _acts(connection: Connection, hotline: str, deliveries: Iterable[str], repor
         )
     )
     return list(connection.execute(query.order_by(a.at, a.audit_id)))
+
+
+def _others(connection: Connection, hotline: str, report_id: str) -> tuple[str, ...]:
+    d = t.delivery.c
+    taken = (d.report_id == report_id, d.hotline != hotline, d.type == "created", d.handling.in_(OF_A_DELIVERY))
+    return tuple(connection.execute(select(d.hotline).where(*taken).order_by(d.created_at)).scalars())
 
 
 def _names(act: str) -> Iterator[str]:

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import select
 
-from console.drilling import LIMITS, NAMES, line, minutes, next_at
+from console.drilling import LIMITS, NAMES, in_a_row, line, minutes, next_at
 from reports.clocks import CLOCKS, MINUTE, SECOND
 from reports.drill_scripts import SCRIPTS
 from reports.migrations import upgrade
@@ -292,7 +292,12 @@ def test_a_hotline_holds_only_what_comes_to_it_at_once(house: House) -> None:
     assert house.plan("danger_now", who="eti").status == 400
     assert house.plan("missing", who="eti").leads_to == "/drills"
     house.go_on()
-    assert house.drills("eti")[0].priority == "P2" and house.drills() == []
+    (drill,) = house.drills("eti")
+    assert drill.priority == "P2" and house.drills() == []
+    path = f"/reports/{drill.report_id}"
+    assert house["mere"].post(f"{path}/take", at=path).status == 303
+    cells = row_of(house["eti"].get("/drills"))
+    assert cells[5] == "not yet · taken on by Pikinini Helpline"
 
 
 def test_every_door_of_it_has_a_row_and_is_there_in_training_alone(house: House) -> None:
@@ -358,6 +363,21 @@ def test_in_time_is_what_the_clocks_say(priority: str, name: str) -> None:
 
     assert [verdict(limit, limit), verdict(limit + 1, limit + 1)] == ["in time", "late"]
     assert [verdict(None, limit), verdict(None, limit + 1)] == ["not yet", "late"]
+
+
+@pytest.mark.parametrize(
+    ("taken", "in_a_row_"),  # minutes, the newest first; none: nobody yet, and it is late
+    [([], 0), ([1, 15], 2), ([1, 16, 2], 1), ([16, 1], 0), ([None, 1], 0)],
+)
+def test_how_many_were_taken_on_in_time_in_a_row(taken: list[int | None], in_a_row_: int) -> None:
+    lines = []
+    for after in taken:
+        moments = {"arrived": 0} | ({"taken": after * MINUTE} if after else {})
+        drill = Drill("x", "danger_now", "staff:x/y", 0, "r", priority="P1", moments=moments)
+        lines.append(line(drill, CLOCKS["P1"], 99 * MINUTE))
+    assert in_a_row(lines) == in_a_row_
+    waits = line(Drill("x", "missing", "staff:x/y", 0, "r", priority="P1", moments={"arrived": 0}), CLOCKS["P1"], 1)
+    assert in_a_row([waits, *lines]) == in_a_row_
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(0, 1), (1, 1), (60, 1), (61, 2), (420, 7), (421, 8)])
