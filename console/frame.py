@@ -50,6 +50,8 @@ def attach(app: Flask, mode: str, countries: Countries, languages: Mapping[str, 
             "mode": mode,
             "name_of": lambda hotline: names.get(hotline, hotline),
             "at": lambda when, hotline: when_said(when, zones.get(hotline)),
+            "lately": lambda when, hotline: lately(when, zones.get(hotline)),
+            "told_at": lambda text, hotline: told_at(text, zones.get(hotline)),
             "lasting": lasting,
             "dead": dead,
             "filled": filled,
@@ -85,6 +87,21 @@ def when_said(microseconds: int, zone: ZoneInfo | None) -> str:
     """On the hotline's own clock; without one, UTC and said so."""
     moment = datetime.fromtimestamp(microseconds / 1_000_000, zone or ZoneInfo("UTC"))
     return f"{moment:%Y-%m-%d %H:%M}" + ("" if zone else " UTC")
+
+
+def lately(microseconds: int, zone: ZoneInfo | None) -> str:
+    """Without the date while it is today's: less to read at night."""
+    said, today = when_said(microseconds, zone), datetime.now(zone or ZoneInfo("UTC")).date().isoformat()
+    return said.removeprefix(f"{today} ")
+
+
+def told_at(text: str, zone: ZoneInfo | None) -> str:
+    """A report's own time, on the hotline's clock; as it stands where it is none."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return when_said(int(moment.timestamp() * 1_000_000), zone)
 
 
 def _refused(fault: Exception) -> Response:

@@ -11,6 +11,7 @@ from console import older
 from flows.model import Book, Screen, Text
 from reports import account
 from reports.reasons import FLAGS, REASONS
+from reports.tongues import NAMES
 
 PLACEHOLDER = re.compile(r"\{[a-z_]+\}")
 SCHEME = re.compile(r"\b(https?|ftp)://", re.IGNORECASE)
@@ -26,8 +27,22 @@ MORE = (
     "Links, written so that nothing opens them",
     *("Their own words", "Without being asked", "Added later"),
 )
+EXTRAS = {
+    "asked_for": "What do they ask for?",
+    "image_shared": "Do they have a photo of the child?",
+    "image_who": "Who is in the photo?",
+    "last_place": "Last seen",
+    "meeting": "Is a meeting planned?",
+    "missing_kind": "What happened",
+    "payment_seen": "Money asked or paid",
+    "platform": "Where did it happen?",
+    "role": "Who tells it",
+    "threat": "Do they make threats?",
+    "told": "Who has been told?",
+    "where_online": "Page or account",
+}
 SAID_OTHERWISE = ("NO_CONTACT", "AVOID_USED")  # by what may not be done
-SENTENCES = (NO_CONTACT, ONLY, LEFT_OUT, *FACTS, *MORE)
+SENTENCES = (NO_CONTACT, ONLY, LEFT_OUT, *FACTS, *MORE, *EXTRAS.values())
 ROLES = {"child": "a child", "family": "family", "professional": "works with children", "community": "community"}
 
 
@@ -128,12 +143,13 @@ def _facts(data: Mapping[str, Any], labels: Labels) -> Iterator[tuple[str, str]]
     yield "Age", data["child"]["age_band"]
     yield "Told by", ROLES.get(data["reporter_role"] or "", "not said")
     yield "Contact", account.reach(data["contact"]) or "not allowed"
-    yield "Language", data["language"]
+    yield "Language", NAMES.get(data["language"], data["language"])
     yield "By", {"ussd": "a call to a short code", "sms": "text messages"}.get(data["channel"], data["channel"])
     if data["repeat_of"]:
         yield "From the same phone in 24 hours", str(data["repeat_of"])
     for key, value in data["extras"].items():
-        yield labels.of("", key).capitalize(), labels.typed(key, value) if isinstance(value, str) else str(value)
+        what = EXTRAS.get(key, labels.of("", key).capitalize())
+        yield what, labels.typed(key, value) if isinstance(value, str) else str(value)
     count = data["attachments"]["count"]
     if count:
         yield "Pictures or files that nobody opened", str(count)

@@ -307,7 +307,7 @@ def test_every_page_can_be_read_by_everybody(desk: Desk, reports: dict[str, str]
         page.close()
     for one in contexts.values():
         one.close()
-    assert found == []
+    assert found == [], "\n".join(found)
 
 
 def test_what_is_wrong_would_be_seen(desk: Desk, chromium: Any) -> None:

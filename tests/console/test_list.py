@@ -74,7 +74,7 @@ def test_what_was_allowed(console: Console, made: Plan, mere: Person, said: dict
     """An older version's head has nothing of it. The number and the words stand on no list."""
     Filed(console, made, {"contact": said} if said else {})
     page = mere.get("/").text
-    assert f"{shown} ·" in page
+    assert f"· {shown}" in page
     assert "+678" not in page and WORDS not in page
 
 
@@ -84,12 +84,12 @@ def test_what_was_said_last_holds(console: Console, made: Plan, mere: Person) ->
     one = Filed(console, made, {"contact": {"how": "sms", "safe_hours": HOURS}})
     assert TEXT in mere.get("/").text
     one.revised({"category": "luring", "contact": {"how": "none", "safe_hours": None}})
-    assert TEXT not in mere.get("/").text and "no contact ·" in mere.get("/").text
+    assert TEXT not in mere.get("/").text and "· no contact" in mere.get("/").text
     with console.parts.database.write() as connection:
         connection.execute(insert(t.contact), {"report_id": one.id, "allowed": 1, "changed_at": 1})
-    assert "contact allowed since: how and when is in it ·" in mere.get("/").text
+    assert "· contact allowed since: how and when is in it" in mere.get("/").text
     one.is_now(t.contact, allowed=0)
-    assert "no contact ·" in mere.get("/").text
+    assert "· no contact" in mere.get("/").text
 
 
 def test_each_clock_that_runs_and_no_other(console: Console, made: Plan, mere: Person) -> None:
