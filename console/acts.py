@@ -13,7 +13,6 @@ from console.answers import to
 from console.doors import LEAD, READERS, Door, Doors, Visitor
 from console.report_page import OUTCOMES, Desk, Draft, Said
 from console.words import Desk as Writing
-from reports.country import Country
 from reports.store import accounts, at_the_desk, once, taking
 from reports.store.in_hand import Kept
 from reports.store.taking import NotAllowed, NotGiven, Step
@@ -93,7 +92,9 @@ def _message(desk: Desk, me: Visitor, report_id: str) -> Response:
     text, (box, handling) = me.form.get("words", "").strip(), desk.box(me, report_id)
     if why := words.unreachable(box):
         return desk.page(me, report_id, Said(wrong=why))
-    found = words.check(text, _country(desk, box.country))
+    if me.form.get("do") == "put":
+        return desk.page(me, report_id, Said(draft=Draft(text, shown=True, ready=me.form.get("ready", ""))))
+    found = words.check(text, desk.country(box.country))
     asked = () if me.form.get("anyway") else found.asked
     if me.form.get("do") != "send" or found.refused or asked:
         return desk.page(me, report_id, Said(draft=Draft(text, found.refused, found.asked, shown=True)))
@@ -164,10 +165,3 @@ def _away(desk: Desk, me: Visitor, report_id: str) -> Response:
 def _writing(desk: Desk, me: Visitor, report_id: str) -> Writing:
     hotline = me.account.hotline
     return Writing(hotline, report_id, desk.box(me, report_id)[0], desk.parts.keys[hotline], desk.database.now())
-
-
-def _country(desk: Desk, iso: str) -> Country:
-    found = next((one for one in desk.parts.countries if one.iso == iso), None)
-    if found is None:
-        abort(400)
-    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -16,7 +17,7 @@ from console.answers import HEADERS, page
 from console.languages import chosen
 from console.passwords import Busy
 from console.telling import dead
-from flows.catalogues import Catalogue
+from flows.catalogues import ENGLISH, PLAIN, Catalogue
 from reports.country import Countries
 from reports.store.database import Away
 
@@ -28,12 +29,22 @@ HANDLING = {
     "rejected": "handed on",
     "closed": "closed",
 }
+Spoken = Mapping[str, Catalogue]
 BRACES = re.compile(r"\{([a-z]+)\}")
 MACHINES = ("/hotlines/", "/healthz")  # what no person opens
 TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 
 
-def attach(app: Flask, mode: str, countries: Countries, languages: Mapping[str, Catalogue]) -> None:
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Of the phones' screens. `tag`: of their language; empty where it is the page's."""
+
+    text: str
+    tag: str
+
+
+def attach(app: Flask, mode: str, countries: Countries, languages: Spoken, screens: Spoken) -> None:
+    """`languages`: of the pages; `screens`: of the phones."""
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     files = {one.name: (one.read_bytes(), TYPES[one.suffix]) for one in STATIC.iterdir() if one.suffix in TYPES}
@@ -47,6 +58,7 @@ def attach(app: Flask, mode: str, countries: Countries, languages: Mapping[str, 
             "language": catalogue.tag,
             "languages": languages.values(),
             "once": secrets.token_urlsafe(16),  # of this page; with it a form has one effect
+            "screen": lambda words: of_screen(words, catalogue.tag, screens),
             "mode": mode,
             "name_of": lambda hotline: names.get(hotline, hotline),
             "at": lambda when, hotline: when_said(when, zones.get(hotline)),
@@ -70,6 +82,12 @@ def attach(app: Flask, mode: str, countries: Countries, languages: Mapping[str, 
         app.register_error_handler(code, _refused)
     for fault in (Away, Busy):
         app.register_error_handler(fault, lambda _: page("fault.html", 503, kind=503))
+
+
+def of_screen(words: str, tag: str, screens: Spoken) -> Words:
+    """In the language of the page where the screens have it, else in English, and so marked."""
+    found = screens.get(tag, PLAIN).words.get(words)
+    return Words(found, "") if found else Words(words, "" if tag == ENGLISH else ENGLISH)
 
 
 def filled(words: str, fields: Mapping[str, str]) -> str:

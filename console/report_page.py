@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 
 from flask import Response, abort
 
@@ -14,15 +15,20 @@ from console.doors import LEAD, READERS, Door, Doors, Visitor
 from console.opening import Opened, Opener
 from console.parts import Parts
 from console.telling import Labels, told
+from flows.catalogues import PLAIN, Catalogue
 from flows.fit import alphabet, size
 from flows.staff_words import SEPTETS, UNITS
+from flows.to_reporters import READY
 from reports.bodies import json_bytes
+from reports.country import Country
 from reports.handling import NEXT
 from reports.store import accounts, at_the_desk, handovers, taking, waiting_list
 from reports.store.answering import Letterbox
 from reports.store.at_the_desk import Before
 
+Spoken = Mapping[str, Catalogue]  # of the phones' screens, by tag
 ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+READY_BY_NUMBER: Final = {str(number): words for number, words in enumerate(READY, 1)}
 OUTCOMES = {
     "helped": "helped",
     "handed_on": "handed on",
@@ -41,6 +47,7 @@ class Draft:
     refused: tuple[str, ...] = ()
     asked: tuple[str, ...] = ()
     shown: bool = False
+    ready: str = ""  # which ready sentence is to stand below them
 
     @property
     def size(self) -> int:
@@ -63,8 +70,8 @@ class Said:
 class Desk:
     """Opens reports for the staff of a hotline."""
 
-    def __init__(self, doors: Doors, parts: Parts, opener: Opener, labels: Labels) -> None:
-        self.doors, self.parts, self._opener, self._labels = doors, parts, opener, labels
+    def __init__(self, doors: Doors, parts: Parts, opener: Opener, labels: Labels, spoken: Spoken) -> None:
+        self.doors, self.parts, self._opener, self._labels, self._spoken = doors, parts, opener, labels, spoken
         self.database = parts.database
         doors.add(Door("/reports/<report_id>", READERS), self.page)
         doors.add(Door("/reports/<report_id>/export", frozenset({LEAD}), fresh=True), self._export)
@@ -95,9 +102,30 @@ class Desk:
             "away": at_the_desk.away_from(self.database, report_id),
             "outcomes": OUTCOMES,
             "now": self.database.now(),
+            "ready": READY_BY_NUMBER,
+            "tongue": self._tongue(opened),
         }
-        said = said or Said()
+        said = self._with_ready(said or Said(), box, found["tongue"])
         return page("report.html", 400 if said.wrong else 200, me=me, said=said, **found)
+
+    def _tongue(self, opened: Opened) -> Catalogue:
+        """The language that the reporter was shown, where it has the ready sentences; else English."""
+        found = self._spoken.get((opened.report or {}).get("language", ""), PLAIN)
+        return PLAIN if found.lacks(READY) else found
+
+    def _with_ready(self, said: Said, box: Letterbox, tongue: Catalogue) -> Said:
+        if said.draft.ready not in READY_BY_NUMBER:
+            return said
+        text = "\n".join(filter(None, (said.draft.text, tongue.say(READY_BY_NUMBER[said.draft.ready]))))
+        found = words.check(text, self.country(box.country))
+        return replace(said, draft=replace(said.draft, text=text, refused=found.refused, asked=found.asked))
+
+    def country(self, iso: str) -> Country:
+        """Of a report; there is no such page where it is served no more."""
+        found = next((one for one in self.parts.countries if one.iso == iso), None)
+        if found is None:
+            abort(400)
+        return found
 
     def _open(self, me: Visitor, report_id: str) -> tuple[Before, Opened]:
         before = at_the_desk.opened(self.database, me.account, report_id)

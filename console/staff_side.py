@@ -6,6 +6,7 @@ from pathlib import Path
 
 from flask import Flask
 
+import locales
 from console import (
     acts,
     drilling,
@@ -27,7 +28,7 @@ from console.parts import Parts
 from console.queue import Queue
 from console.report_page import Desk
 from console.telling import Labels
-from flows import parse
+from flows import catalogues, parse
 from reports import keyfolder
 from reports.sealing import Vault
 
@@ -36,7 +37,8 @@ FLOWS = Path(parse.__file__).parent
 
 def attach(app: Flask, parts: Parts) -> None:
     settings, words = parts.settings, languages.loaded()
-    frame.attach(app, settings.mode.value, parts.countries, words)
+    spoken = catalogues.load(Path(locales.__file__).parent)
+    frame.attach(app, settings.mode.value, parts.countries, words, spoken)
     doors = Doors(app, parts.database, Vault(settings.console_key.reveal()))
     app.extensions["doors"] = doors
     entry.attach(doors)
@@ -52,4 +54,4 @@ def attach(app: Flask, parts: Parts) -> None:
     labels = Labels(parse.load(FLOWS))
     opener = Opener(keyfolder.load_private(settings.keys, tuple(parts.keys)), settings.mode.value)
     Queue(doors, opener, labels)
-    acts.attach(doors, Desk(doors, parts, opener, labels))
+    acts.attach(doors, Desk(doors, parts, opener, labels, spoken))

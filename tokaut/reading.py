@@ -11,6 +11,7 @@ from flows.fit import Limit, alphabet, size
 from flows.forms import Form, Phone, forms
 from flows.messages import messages
 from flows.model import Book, Text
+from flows.to_reporters import READY
 from flows.words import OWN_WORDS, PLACEHOLDER
 from reports.country import Country
 from reports.law import CRITERIA
@@ -118,8 +119,8 @@ def _of(labels: Sequence[Text], form: Form) -> Iterator[str]:
 
 
 def small_words(language: Catalogue) -> list[tuple[str, str]]:
-    """Those that stand on every screen, beside numbers, and in the law."""
-    return [(words, language.words.get(words, "")) for words in (*OWN_WORDS, *SAID, *CRITERIA.values())]
+    """Those that stand on every screen, beside numbers, in the law, and ready for staff to leave."""
+    return [(words, language.words.get(words, "")) for words in (*OWN_WORDS, *SAID, *CRITERIA.values(), *READY)]
 
 
 def fields_of(book: Book, of: Country, language: Catalogue) -> list[tuple[str, str, str]]:

@@ -1,0 +1,62 @@
+"""The ready sentences for a reporter: each passes the check of staff's words, in every language that has it (S-25)."""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+
+import pytest
+
+import locales
+from console.words import check
+from flows.catalogues import Catalogue, load
+from flows.fit import alphabet, septets
+from flows.staff_words import SEPTETS
+from flows.to_reporters import READY
+from reports.country import SHIPPED, load_all
+from tests.flows.reading import grade
+from tests.flows.test_wording import LOOKING, NEVER
+
+COUNTRIES = load_all(sorted(path.stem for path in SHIPPED.glob("*.toml")), "demo")
+LANGUAGES = load(files(locales))
+HAVE_THEM = ("bi", "en", "fr", "pis", "sw", "tpi")
+
+
+def test_which_languages_have_them_and_all_of_them() -> None:
+    having = {tag for tag, one in LANGUAGES.items() if any(words in one.words for words in READY)} | {"en"}
+    assert having == set(HAVE_THEM)
+    assert not [tag for tag in HAVE_THEM if LANGUAGES[tag].lacks(READY)]
+
+
+@pytest.mark.rule("S-25")
+@pytest.mark.parametrize("language", [LANGUAGES[tag] for tag in HAVE_THEM], ids=lambda one: one.tag)
+def test_each_can_be_left_as_it_is(language: Catalogue) -> None:
+    for country in COUNTRIES:
+        for words in READY:
+            found = check(language.say(words), country)
+            assert (found.refused, found.asked) == ((), ()), (country.iso, language.say(words))
+
+
+@pytest.mark.parametrize("language", [LANGUAGES[tag] for tag in HAVE_THEM], ids=lambda one: one.tag)
+def test_each_is_in_letters_that_every_phone_has(language: Catalogue) -> None:
+    said = [language.say(words) for words in READY]
+    assert len(set(said)) == len(said)
+    assert all(alphabet(one) == "gsm7" and septets(one) <= SEPTETS for one in said)
+
+
+@pytest.mark.rule("S-16")
+@pytest.mark.rule("S-17")
+@pytest.mark.rule("S-18")
+@pytest.mark.parametrize("phrase", [*NEVER, *LOOKING, "why"])
+def test_none_has_a_word_that_is_never_used(phrase: str) -> None:
+    assert not [one for one in READY if re.search(rf"\b{re.escape(phrase)}\b", one, re.IGNORECASE)]
+
+
+@pytest.mark.rule("S-19")
+def test_they_are_easy_to_read() -> None:
+    assert max(map(grade, READY)) <= 6
+
+
+def test_the_check_finds_a_planted_one() -> None:
+    found = check("Tell us about the abuse. We promise to come.", next(iter(COUNTRIES)))
+    assert len(found.asked) == 2
