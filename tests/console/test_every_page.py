@@ -347,6 +347,18 @@ def test_the_skip_link_leads_past_the_head(desk: Desk, chromium: Any) -> None:
         assert page.evaluate("document.activeElement.closest('header') === null")
 
 
+def test_what_is_printed(desk: Desk, reports: dict[str, str], chromium: Any) -> None:
+    """Who printed it and when, all that is folded away on the screen, and nothing to press."""
+    with closing(desk.context(chromium, "ana")) as context:
+        page = context.new_page()
+        page.goto(f"{desk.address}/reports/{reports['no contact']}")
+        page.emulate_media(media="print")
+        assert page.locator(".printed").inner_text().startswith("ana · 20")
+        assert page.locator("form:visible, button:visible, select:visible, nav:visible").count() == 0
+        assert page.get_by_text("Are you or a child in danger?").is_visible()
+        assert page.get_by_text("· ana · read").first.is_visible()
+
+
 def test_without_a_script_a_report_is_read_taken_answered_and_closed(
     desk: Desk, reports: dict[str, str], chromium: Any
 ) -> None:

@@ -36,6 +36,8 @@ from tokaut import demo_start
 from tokaut.demo_folder import DemoFolder
 from tokaut.demo_settings import Addresses, Plan, plan
 
+pytestmark = pytest.mark.slow
+
 NAMED = ("Vanuatu", "Pikinini Helpline", "Vanuatu Women's Centre", "Vanuatu Police, not urgent")
 BY_ROLE = {"lead": HOTLINE, "auditor": HOTLINE, "operator": "_operator"}
 PAGES = {
