@@ -58,7 +58,7 @@ def attach(app: Flask, mode: str, countries: Countries, languages: Spoken, scree
             "language": catalogue.tag,
             "languages": languages.values(),
             "once": secrets.token_urlsafe(16),  # of this page; with it a form has one effect
-            "screen": lambda words: of_screen(words, catalogue.tag, screens),
+            "screen": lambda words: of_screen(words, catalogue, screens),
             "mode": mode,
             "name_of": lambda hotline: names.get(hotline, hotline),
             "at": lambda when, hotline: when_said(when, zones.get(hotline)),
@@ -84,10 +84,13 @@ def attach(app: Flask, mode: str, countries: Countries, languages: Spoken, scree
         app.register_error_handler(fault, lambda _: page("fault.html", 503, kind=503))
 
 
-def of_screen(words: str, tag: str, screens: Spoken) -> Words:
-    """In the language of the page where the screens have it, else in English, and so marked."""
-    found = screens.get(tag, PLAIN).words.get(words)
-    return Words(found, "") if found else Words(words, "" if tag == ENGLISH else ENGLISH)
+def of_screen(words: str, page: Catalogue, screens: Spoken) -> Words:
+    """In the language of the page where that or the screens have it. Else in English, and so marked; what is in no
+    catalogue is a name, or somebody's own words, and is left as it is."""
+    if found := page.words.get(words) or screens.get(page.tag, PLAIN).words.get(words):
+        return Words(found, "")
+    known = page.tag != ENGLISH and any(words in one.words for one in screens.values())
+    return Words(words, ENGLISH if known else "")
 
 
 def filled(words: str, fields: Mapping[str, str]) -> str:

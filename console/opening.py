@@ -82,5 +82,5 @@ class Opener:
     def _note(self, row: Any, report_id: str, hotline: str) -> Mapping[str, Any]:
         context = Context.of_message(self._mode, report_id, row.note_id, hotline)
         found = self._body(Body(row.key_id, row.wrap, b"", row.sealed, row.note_id), context, False)
-        text = found.get("text", "") if found else "(does not open with the keys that are here)"
+        text = found.get("text", "") if found else None
         return {"kind": row.kind, "by": row.actor.rpartition("/")[2], "at": row.created_at, "text": text}

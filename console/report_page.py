@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from flask import Response, abort
 
-from console import older, words
+from console import older, telling, words
 from console.answers import page
 from console.doors import LEAD, READERS, Door, Doors, Visitor
 from console.opening import Opened, Opener
@@ -104,6 +104,7 @@ class Desk:
             "now": self.database.now(),
             "ready": READY_BY_NUMBER,
             "tongue": self._tongue(opened),
+            "english": telling.ENGLISH,
         }
         said = self._with_ready(said or Said(), box, found["tongue"])
         return page("report.html", 400 if said.wrong else 200, me=me, said=said, **found)

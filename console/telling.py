@@ -20,6 +20,8 @@ CARD = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
 NO_CONTACT = "Do not contact the reporter. A message under My report is the only way."
 ONLY = "Only from {from} to {to} ({zone}): at other times others may see the phone."
 LEFT_OUT = "The reporter left out {who}: do not pass it on to them."
+NOT_SAID, NOT_ALLOWED, SEE_WORDS, SKIPPED = "not said", "not allowed", "(see their own words)", "(skipped)"
+CHANNELS = {"ussd": "a call to a short code", "sms": "text messages"}
 FACTS = ("Danger", "Place", "About", "Age", "Told by", "Contact", "Language", "By")
 MORE = (
     "From the same phone in 24 hours",
@@ -42,7 +44,9 @@ EXTRAS = {
     "where_online": "Page or account",
 }
 SAID_OTHERWISE = ("NO_CONTACT", "AVOID_USED")  # by what may not be done
-SENTENCES = (NO_CONTACT, ONLY, LEFT_OUT, *FACTS, *MORE, *EXTRAS.values())
+ENGLISH = ("Contact", "Language")  # what is written out in it
+ANSWERS = (NOT_SAID, NOT_ALLOWED, SEE_WORDS, SKIPPED, *CHANNELS.values())
+SENTENCES = (NO_CONTACT, ONLY, LEFT_OUT, *ANSWERS, *FACTS, *MORE, *EXTRAS.values())
 ROLES = {"child": "a child", "family": "family", "professional": "works with children", "community": "community"}
 
 
@@ -138,13 +142,13 @@ def _may_not(data: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, str]]]
 
 def _facts(data: Mapping[str, Any], labels: Labels) -> Iterator[tuple[str, str]]:
     yield "Danger", labels.of("danger", data["danger"])
-    yield "Place", account.place(data) or "not said"
-    yield "About", labels.of("about", data["about"]) or "not said"
+    yield "Place", account.place(data) or NOT_SAID
+    yield "About", labels.of("about", data["about"]) or NOT_SAID
     yield "Age", data["child"]["age_band"]
-    yield "Told by", ROLES.get(data["reporter_role"] or "", "not said")
-    yield "Contact", account.reach(data["contact"]) or "not allowed"
+    yield "Told by", ROLES.get(data["reporter_role"] or "", NOT_SAID)
+    yield "Contact", account.reach(data["contact"]) or NOT_ALLOWED
     yield "Language", NAMES.get(data["language"], data["language"])
-    yield "By", {"ussd": "a call to a short code", "sms": "text messages"}.get(data["channel"], data["channel"])
+    yield "By", CHANNELS.get(data["channel"], data["channel"])
     if data["repeat_of"]:
         yield "From the same phone in 24 hours", str(data["repeat_of"])
     for key, value in data["extras"].items():
@@ -170,9 +174,9 @@ def _asked(data: Mapping[str, Any], labels: Labels) -> Iterator[Asked]:
     for row in data["answers"]:
         question = labels.question(row["screen"], row["question"])
         if "ref" in row:
-            yield Asked(question, "(see their own words)", row["at"])
+            yield Asked(question, SEE_WORDS, row["at"])
         else:
-            answer = labels.of(row["question"], row["value"]) if row["value"] is not None else "(skipped)"
+            answer = labels.of(row["question"], row["value"]) if row["value"] is not None else SKIPPED
             yield Asked(question, dead(answer), row["at"])
 
 

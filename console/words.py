@@ -24,6 +24,10 @@ class Found:
     asked: tuple[str, ...]
 
 
+NO_CODE = "no code was ever shown for this report, so nobody could read it"
+CLOSED = "the reporter has deleted it: the mailbox is closed"
+
+
 def check(words: str, country: Country) -> Found:
     names = {name for one in country.hotlines.values() for name in (one.name, one.screen_name)}
     found = look(words, may_be_said(country), names)
@@ -36,9 +40,9 @@ def check(words: str, country: Country) -> Found:
 def unreachable(box: Letterbox) -> str | None:
     """Why nobody could read an answer; None where somebody can."""
     if box.public_key is None:
-        return "no code was ever shown for this report, so nobody could read it"
+        return NO_CODE
     if not box.public_key:
-        return "the reporter has deleted it: the mailbox is closed"
+        return CLOSED
     return None
 
 

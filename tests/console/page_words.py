@@ -19,6 +19,7 @@ from console import (
     queue,
     report_page,
     telling,
+    words,
 )
 from reports.reasons import FLAGS, REASONS
 
@@ -43,7 +44,8 @@ def _in_code() -> Iterator[str]:
     yield from queue.STATES.values()
     yield from (queue.RECEIVED, queue.TAKEN, queue.NOT_ALLOWED, queue.ALLOWED_LATER, queue.NOT_KNOWN)
     yield from queue.ALLOWED.values()
-    yield from telling.SENTENCES
+    yield from (*telling.SENTENCES, *telling.ROLES.values())
+    yield from (words.NO_CODE, words.CLOSED)
     yield from (*REASONS.values(), *FLAGS.values())
     yield from passwords.FAULTS
     yield entry.NOT_RIGHT

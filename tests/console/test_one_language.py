@@ -1,0 +1,165 @@
+"""In a page of another language every word is in that language, or marked as English, or somebody's own.
+
+The language is made up: each sentence of the catalogue in brackets. What stands outside them was never translatable.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+
+import pytest
+
+from console import languages
+from flows.catalogues import PLAIN, Catalogue
+from tests.console.page_words import messages
+from tests.console.test_words_stay_words import PAGES, Room, plan_of_it
+from tests.support.desks import given
+from tests.support.staff import Page, Person
+from tokaut.demo_settings import Plan
+
+__all__ = ["plan_of_it"]  # a fixture
+MADE_UP = Catalogue("qq", "Qq", words={words: f"⟦{words}⟧" for words in messages()})
+SOMEBODYS = ("blockquote", "textarea", "code", "script", "style")  # what stands there is what somebody wrote
+READ_ALOUD = ("aria-label", "title", "alt", "placeholder")
+OWN = re.compile(  # of nobody's language: names, ids, units, priorities and what a program is called
+    r"\b(?:Tokaut|Qq|English|Pikinini|Helpline|Vanuatu|Women|Centre|Police|urgent|not|Shefa|Bislama|Chrome|Linux"
+    r"|tokaut|web|UTC|CSV|JSON|SMS|DRILL|P[1-4]|min|d|h|[a-z]+\d+|[0-9a-f-]{6,}|Pacific/Efate)\b"
+)
+
+
+class Words(HTMLParser):
+    """What is read of a page that is not marked as English."""
+
+    def __init__(self, page: Page) -> None:
+        super().__init__()
+        self.tongues: list[tuple[str, str]] = [("", "qq")]
+        self.found: list[str] = []
+        self.feed(page.html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        of = dict(attrs)
+        if tag in ("meta", "link", "input", "br", "img", "path"):
+            tongue = of.get("lang") or self.tongues[-1][1]
+        else:
+            own = tag in SOMEBODYS or of.get("id") == "preview"
+            tongue = "" if own else of.get("lang") or self.tongues[-1][1]
+            self.tongues.append((tag, tongue))
+        if tongue == "qq":
+            self.found += [value for name, value in attrs if name in READ_ALOUD and value]
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        self.handle_endtag(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if any(tag == name for name, _ in self.tongues):
+            while self.tongues.pop()[0] != tag:
+                pass
+
+    def handle_data(self, data: str) -> None:
+        if self.tongues[-1][1] == "qq":
+            self.found.append(data)
+
+
+def untranslated(page: Page) -> list[str]:
+    left = (OWN.sub(" ", re.sub(r"⟦[^⟧]*⟧", " ", one)) for one in Words(page).found)
+    return sorted({" ".join(one.split()) for one in left if re.search(r"[^\W\d_]{2}", one)})
+
+
+@pytest.fixture(scope="module")
+def room(plan_of_it: Plan) -> Iterator[Room]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(languages, "loaded", lambda: {"qq": MADE_UP, "en": PLAIN})
+        one = Room(plan_of_it, {})
+    yield one
+    one.close()
+
+
+@pytest.fixture(scope="module")
+def report(room: Room, plan_of_it: Plan) -> str:
+    """The path of one that much was done with; its own words are digits."""
+    lead, path = room.lead, f"/reports/{room.report('12345')}"
+    for act, form in (
+        ("take", {}),
+        ("message", {"words": "12", "do": "send"}),
+        ("note", {"words": "1234"}),
+        ("work", {}),
+        ("close", {"outcome": "helped"}),
+        ("work", {}),
+    ):
+        assert lead.post(f"{path}/{act}", form, at=path).status == 303, act
+    return path
+
+
+def look(room: Room, who: str, path: str) -> Page:
+    return room.people[who].get(path, Accept_Language="qq")
+
+
+@pytest.mark.parametrize(("who", "path"), [(who, path) for who, paths in PAGES.items() for path in paths])
+def test_every_page(room: Room, report: str, who: str, path: str) -> None:
+    page = look(room, who, path)
+    assert page.status == 200 and ('<html lang="qq">' in page.html or path == "/rows")
+    assert untranslated(page) == []
+
+
+def test_a_report(room: Room, report: str) -> None:
+    assert untranslated(look(room, "lead", report)) == []
+
+
+@pytest.mark.parametrize(
+    ("act", "form"),
+    [
+        ("message", {"words": "12", "do": "look"}),
+        ("message", {"words": "", "do": "put", "ready": "3"}),
+        ("message", {"words": "555 123 4567", "do": "send"}),
+        ("message", {"words": "abuse", "do": "send"}),
+        ("note", {"words": ""}),
+        ("decline", {"reason": ""}),
+        ("hand-over", {"to": "nobody", "reason": "1"}),
+        ("close", {"outcome": "hoax"}),
+    ],
+)
+def test_what_is_said_after_an_act(room: Room, report: str, act: str, form: dict[str, str]) -> None:
+    page = room.lead.post(f"{report}/{act}", form, at=report, Accept_Language="qq")
+    assert page.status in (200, 400) and untranslated(page) == []
+
+
+def test_a_report_that_nobody_can_answer_or_open(room: Room, plan_of_it: Plan) -> None:
+    to = [("vu-pikinini", "primary"), ("vu-police", "fallback")]
+    keys = plan_of_it.folder.inside / "keys"
+    for id_ in (given(room.database, keys, to, code=False), given(room.database, keys, to, body=b"[]")):
+        assert untranslated(look(room, "lead", f"/reports/{id_}")) == []
+
+
+@pytest.mark.parametrize("form", [{"name": "x!"}, {"name": "luk1", "role": "staff"}, {"name": "luk2", "role": "lead"}])
+def test_people(room: Room, form: dict[str, str]) -> None:
+    page = room.lead.post("/people/invite", form, at="/people", Accept_Language="qq")
+    assert untranslated(page) == []
+    if link := re.search(r"/join/[\w-]+", page.html):
+        luk = Person(room.console.flask, room.database, "luk1")
+        joining = luk.get(link[0], Accept_Language="qq")
+        assert "⟦Your account⟧" in joining.text and untranslated(joining) == []
+        refused = luk.post(link[0], {"token": joining.token, "password": "x"}, Accept_Language="qq")
+        assert refused.status == 400 and untranslated(refused) == []
+
+
+@pytest.mark.parametrize("path", ["/login", "/nowhere", "/?a=%ff"])
+def test_at_the_door(room: Room, path: str) -> None:
+    assert untranslated(look(room, "lead", path)) == []
+    stranger = Person(room.console.flask, room.database, "stranger")
+    page = stranger.post("/login", {"name": "a"}, at="/login", Accept_Language="qq")
+    assert page.status == 403 and untranslated(page) == []
+
+
+def test_the_locked_page(room: Room) -> None:
+    late = room.someone("late", "staff")
+    late.post("/lock", at="/me")
+    assert untranslated(late.get("/locked", Accept_Language="qq")) == []
+
+
+def test_what_is_planted_is_found(room: Room) -> None:
+    page = look(room, "lead", "/help")
+    page.html = page.html.replace("</main>", "<p>Left as it was</p><p lang='en'>Marked</p></main>")
+    assert untranslated(page) == ["Left as it was"]
