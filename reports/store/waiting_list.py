@@ -137,9 +137,10 @@ def _given(account: Account) -> ColumnElement[bool]:
 def _written_since() -> ColumnElement[bool]:
     """The reporter has said something since this hotline read it."""
     d, h, later = t.delivery.c, t.holding.c, t.delivery.alias("since").c
-    read = select(h.read_at).where(h.report_id == d.report_id, h.hotline == d.hotline).scalar_subquery()
+    read = select(h.read_at).where(h.report_id == d.report_id, h.hotline == d.hotline)
+    read_at = read.correlate(t.delivery).scalar_subquery()  # of this one: two levels deep, nobody sees to it but us
     theirs = (later.report_id == d.report_id, later.hotline == d.hotline)
-    return exists().where(*theirs, later.type.in_(LATER), later.created_at > func.coalesce(read, 0))
+    return exists().where(*theirs, later.type.in_(LATER), later.created_at > func.coalesce(read_at, 0))
 
 
 def _rows(page: Select[Any]) -> Select[Any]:

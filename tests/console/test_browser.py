@@ -164,7 +164,7 @@ def test_from_the_invitation_to_the_answer_on_the_phone(
     page.get_by_role("button", name="I have it").click()
     page.get_by_text(f"somebody has it: {name}").wait_for()
     page.get_by_label("A message that the reporter reads").fill(MESSAGE)
-    assert page.locator("#preview").inner_text() == MESSAGE
+    page.locator("#preview", has_text=MESSAGE).wait_for()
     page.get_by_role("button", name="Look at it first").click()
     page.get_by_text("42 / 120").wait_for()
     looked_at(page, "report", width, folder)

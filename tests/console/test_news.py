@@ -1,0 +1,65 @@
+"""Which reports say that their reporter wrote more: each by when it was read itself, on both databases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import insert, select, update
+
+from reports.keyfolder import load_public, new_pair
+from reports.store import tables as t
+from reports.store import waiting_list
+from reports.store.accounts import Account
+from reports.store.database import Database
+from reports.store.filing import new_id
+from reports.store.waiting_list import Wanted
+from tests.support.databases import KINDS, made
+from tests.support.many_reports import A_SECOND, fill
+
+pytestmark = pytest.mark.slow
+
+HOTLINE = "vu-pikinini"
+MERE = Account("id-of-mere", "mere", HOTLINE, "staff", "", b"", 0, 0, 0, None)
+
+
+def wrote_more(database: Database, report_id: str, when: int) -> None:
+    d = t.delivery
+    with database.write() as connection:
+        given = connection.execute(select(d).where(d.c.report_id == report_id)).one()._asdict()
+        later = {"delivery_id": new_id(when), "type": "updated", "revision": 2, "created_at": when, "handling": "none"}
+        connection.execute(insert(d), given | later)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_report_is_new_by_its_own_reading(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    database = made(kind, request, tmp_path)
+    new_pair(tmp_path / "keys", HOTLINE)
+    fill(database, [HOTLINE], load_public(tmp_path / "keys", [HOTLINE]), 6)
+    now, d = database.now(), t.delivery.c
+    with database.read() as connection:
+        ids = list(connection.execute(select(d.report_id).order_by(d.created_at)).scalars())
+    read, new, closed, closed_again, never, silent = ids
+    hour = 3600 * A_SECOND
+    for report_id, at in (
+        (read, now - 2 * hour),
+        (new, now),
+        (closed, now - 2 * hour),
+        (closed_again, now),
+        (never, now),
+    ):
+        wrote_more(database, report_id, at)
+    with database.write() as connection:
+        rows = [{"report_id": one, "hotline": HOTLINE, "read_at": now - hour} for one in ids if one != never]
+        connection.execute(insert(t.holding), rows)
+        over = d.report_id.in_((closed, closed_again)) & (d.type == "created")
+        connection.execute(update(t.delivery).where(over).values(handling="closed"))
+    found, _ = waiting_list.listed(database, MERE, Wanted())
+    assert {row.report_id: row.news for row in found} == {
+        read: False,
+        new: True,
+        closed_again: True,
+        never: True,
+        silent: False,
+    }
+    database.close()
