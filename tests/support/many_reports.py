@@ -17,6 +17,7 @@ from reports.store.filing import new_id
 CATEGORIES = ("luring", "harm", "bullying", "missing", "neglect", "other")
 PLACES = ("Tanna", "Shefa", "Malampa", "Sanma")
 A_SECOND = 1_000_000
+MORE = 5  # every fifth one has had words added
 ALSO = 3  # every third one goes to all of them, the others to the first alone
 
 Rows = dict[str, list[dict[str, Any]]]
@@ -35,18 +36,30 @@ def fill(database: Database, hotlines: Sequence[str], publics: Mapping[str, Publ
 
 
 def _one(made: Rows, now: int, n: int, recipients: Mapping[str, Public]) -> None:
-    priority = f"P{1 + n % 4}"
-    ids = {"report_id": new_id(now), "revision": 1}
-    head = json.dumps({"category": CATEGORIES[n % len(CATEGORIES)], "place": {"name": PLACES[n % len(PLACES)]}})
+    priority, report_id = f"P{1 + n % 4}", new_id(now)
+    revisions = {1: "created", 2: "updated"} if n % MORE == 0 else {1: "created"}
     said = {"country": "VU", "priority": priority, "completeness": "complete", "mode": "demo", "state": "delivered"}
-    made["report"].append(ids | {"origin_key": n.to_bytes(32), "created_at": now} | said)
+    ids = {"report_id": report_id, "origin_key": n.to_bytes(32), "created_at": now, "revision": max(revisions)}
+    made["report"].append(ids | said)
     due = now + CLOCKS[priority].acknowledged
-    step = {"report_id": ids["report_id"], "priority": priority, "step": OVERDUE, "round": 0}
+    step = {"report_id": report_id, "priority": priority, "step": OVERDUE, "round": 0}
     made["step"].append(step | {"due_at": due, "not_before": due})
     for hotline, public in recipients.items():
-        box = seal(public, Context("demo", ids["report_id"], 1, hotline), head.encode(), b"{}")
-        sealed = {"key_id": box.key_id, "wrap": box.wrap, "head": box.head, "sealed": box.sealed}
-        made["report_body"].append(ids | {"recipient": hotline} | sealed)
-        sent = {"delivery_id": new_id(now), "hotline": hotline, "type": "created", "role": "primary"}
-        state = {"why": "CATEGORY_FIRST", "priority": priority, "state": "delivered", "handling": "none"}
-        made["delivery"].append(ids | sent | state | {"attempt": 1, "next_at": now, "created_at": now})
+        for revision, kind in revisions.items():
+            ids = {"report_id": report_id, "revision": revision}
+            made["report_body"].append(ids | _body(n, Context("demo", report_id, revision, hotline), public))
+            sent = {"delivery_id": new_id(now), "hotline": hotline, "type": kind, "role": "primary", "created_at": now}
+            state = {"why": "CATEGORY_FIRST", "priority": priority, "state": "delivered", "handling": "none"}
+            made["delivery"].append(ids | sent | state | {"attempt": 1, "next_at": now})
+
+
+def _body(n: int, context: Context, public: Public) -> dict[str, Any]:
+    head = {"category": CATEGORIES[n % len(CATEGORIES)], "place": {"name": PLACES[n % len(PLACES)]}}
+    box = seal(public, context, json.dumps(head).encode(), b"{}")
+    return {
+        "recipient": context.hotline,
+        "key_id": box.key_id,
+        "wrap": box.wrap,
+        "head": box.head,
+        "sealed": box.sealed,
+    }
