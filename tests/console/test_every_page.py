@@ -6,6 +6,7 @@ One console with its database, reports made for it, and people who are logged in
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -407,3 +408,38 @@ def test_words_that_try_something_do_nothing_in_a_browser(desk: Desk, chromium: 
     assert (one.refusals, dialogs, one.said) == ([], [], [])
     assert {address.split("/", 3)[2] for address in one.asked} == {desk.address.partition("//")[2]}
     one.close()
+
+
+@pytest.mark.skipif(
+    "DRAW_CONSOLE" not in os.environ, reason="draws the pictures of docs/console.md, when it is asked to"
+)
+def test_pictures_of_a_list_and_a_report(tmp_path: Path, chromium: Any) -> None:
+    """With made-up reports, some of them late."""
+    desk, folder, minutes = Desk(tmp_path), Path(os.environ["DRAW_CONSOLE"]), 60 * 10**6
+    no, made = {"allowed": False, "how": "none", "safe_hours": None}, dict[str, str]()
+    for category, place, priority, ago, contact in (
+        ("harm", "Sanma", "P1", 23, no),
+        ("neglect", "Torba", "P1", 4, no),
+        ("luring", "Shefa", "P2", 12, told()["contact"]),
+        ("bullying", "Tafea", "P3", 95, no),
+        ("other", "Malampa", "P4", 600, no),
+    ):
+        allowed = {name: contact[name] for name in no}
+        top = json_bytes({"category": category, "place": {"name": place}, "contact": allowed})
+        id_ = desk.report(told(contact=contact), top, priority)
+        when = desk.database.now() - ago * minutes
+        there = {"created_at": when, "delivered_at": when, "state": "delivered"}
+        desk.change(update(t.delivery).where(t.delivery.c.report_id == id_).values(there))
+        desk.change(update(t.report).where(t.report.c.report_id == id_).values(state="delivered"))
+        made[category] = id_
+    with closing(desk.context(chromium, "mere", viewport={"width": 768, "height": 400})) as context:
+        page = context.new_page()
+        page.goto(desk.address)
+        page.screenshot(path=folder / "console-list.png", full_page=True)
+        page.set_viewport_size({"width": 360, "height": 400})
+        page.goto(f"{desk.address}/reports/{made['luring']}")
+        page.get_by_label("A message that the reporter reads").fill(MESSAGE)
+        page.get_by_role("button", name="Look at it first").click()
+        page.locator("#preview", has_text=MESSAGE).wait_for()
+        page.screenshot(path=folder / "console-report.png", full_page=True)
+    desk.down()
