@@ -133,8 +133,8 @@ def test_who_was_not_given_the_report_has_no_sheet_of_it(ground: Ground) -> None
     assert ground.acts() == []
 
 
-def test_half_a_sign_is_written_as_an_escape(ground: Ground) -> None:
+def test_half_a_sign_is_written_as_a_mark(ground: Ground) -> None:
     ground.say_later(json.loads('"half \\ud83d"'))
     out = ground.folder / "sheet.txt"
     assert ground.run(REPORT_ID, "primero", "--out", str(out)).exit_code == 0
-    assert "half \\ud83d" in out.read_text(encoding="utf-8")
+    assert "half [U+D83D]" in out.read_text(encoding="utf-8")
