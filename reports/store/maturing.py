@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, and_, delete, insert, or_, select, update
 
 from reports.clocks import URGENT
 from reports.store import letters, standings, steps
@@ -18,9 +19,18 @@ from reports.store import tables as t
 from reports.store.database import Database
 from reports.store.deliveries import new_delivery
 from reports.store.filing import audit_row
+from reports.store.routed import counts
 
 RAISES = ("unread", "incomplete", "complete")  # a report's completeness only goes up
 ACTS = {"rescue": "rescued", "words": "words_filed", "update": "updated", "unread": "unread_filed"}
+
+
+@dataclass(frozen=True, slots=True)
+class Risen:
+    """What a revision made of a report: complete, which it was not before; P1 or P2, and so more urgent."""
+
+    complete: bool = False
+    urgent: bool = False
 
 
 def mature(database: Database, at_most: int = 50) -> list[bytes]:
@@ -46,13 +56,16 @@ def file_pending(database: Database, origin_key: bytes) -> list[tuple[str, str]]
 
 def _file(connection: Connection, database: Database, rows: Sequence[Any], now: int) -> list[tuple[str, str]]:
     first = rows[0]
-    fresh = _insert_report(connection, database, first)
+    fresh, risen = _insert_report(connection, database, first), Risen()
     if not fresh:
         if _is_filed(connection, rows):
             return []
-        if _raise_report(connection, database, first, now):
+        risen = _raise_report(connection, database, first, now)
+        if risen.complete:
             _cancel_left_out(connection, rows, now)
     _insert_bodies(connection, database, rows)
+    if risen.urgent:
+        _nobody_has_it(connection, first.report_id, now)
     made = _insert_deliveries(connection, database, rows, now)
     connection.execute(insert(t.audit), audit_row("clock", ACTS[first.kind], first.report_id, now))
     for delivery_id, _ in made:
@@ -81,8 +94,7 @@ def _is_filed(connection: Connection, rows: Sequence[Any]) -> bool:
     return connection.execute(query.limit(1)).first() is not None
 
 
-def _raise_report(connection: Connection, database: Database, row: Any, now: int) -> bool:
-    """True: the report is complete now, and was not before."""
+def _raise_report(connection: Connection, database: Database, row: Any, now: int) -> Risen:
     r = t.report.c
     query = select(r.revision, r.priority, r.completeness).where(r.report_id == row.report_id).with_for_update()
     there = connection.execute(query).one()
@@ -92,21 +104,25 @@ def _raise_report(connection: Connection, database: Database, row: Any, now: int
     connection.execute(update(t.report).where(r.report_id == row.report_id).values(values))
     if priority < there.priority:
         steps.raised(connection, database, row.report_id, priority, now)
-        if priority in URGENT:
-            _nobody_has_it(connection, row.report_id, now)
     d = t.delivery.c
-    slower = (d.report_id == row.report_id) & (d.state == "due") & (d.priority > priority)
+    shown = or_(d.state == "due", d.type.in_(steps.THE_REPORT))  # staff find it by its own delivery, once it is there
+    slower = and_(d.report_id == row.report_id, shown, d.priority > priority)
     connection.execute(update(t.delivery).where(slower).values(priority=priority))
-    return bool(completeness == "complete" != there.completeness)
+    is_urgent = priority in URGENT and priority < there.priority
+    return Risen(completeness == "complete" != there.completeness, is_urgent)
 
 
 def _nobody_has_it(connection: Connection, report_id: str, now: int) -> None:
-    """Whoever took it on took on less: until a person says so again, the urgent clock runs (docs/clocks.md)."""
-    d = t.delivery.c
-    had = (d.report_id == report_id) & d.type.in_(steps.THE_REPORT) & d.handling.in_(steps.TAKEN_ON)
-    given_back = update(t.delivery).where(had).values(handling="none").returning(d.delivery_id)
-    for delivery_id in connection.execute(given_back).scalars().all():
-        connection.execute(insert(t.audit), audit_row("clock", "raised", delivery_id, now))
+    """Whoever took it on took on less: until a person says so again, the urgent clock runs (docs/clocks.md). What they
+    found of it before, a hoax too, was of what it was before.
+    """
+    d, h = t.delivery.c, t.holding.c
+    had = and_(d.report_id == report_id, d.type.in_(steps.THE_REPORT), d.handling.in_(steps.TAKEN_ON), counts(d))
+    given_back = update(t.delivery).where(had).values(handling="none").returning(d.delivery_id, d.hotline)
+    for row in connection.execute(given_back).all():
+        theirs = and_(h.report_id == report_id, h.hotline == row.hotline)
+        connection.execute(update(t.holding).where(theirs).values(holder=None, outcome=None, hoax_by=None))
+        connection.execute(insert(t.audit), audit_row("clock", "raised", row.delivery_id, now))
 
 
 def _cancel_left_out(connection: Connection, rows: Sequence[Any], now: int) -> None:

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from reports.clocks import DAY, MINUTE
-from reports.store import maturing, pending, standings, steps, sweeping
+from reports.store import in_hand, maturing, pending, standings, steps, sweeping
 from reports.store import tables as t
 from reports.store.steps import Waiting
 from tests.workers.filings import ONE, THREE, TWO, Desk
@@ -264,16 +264,38 @@ def test_who_has_it_in_hand_is_asked_again_when_it_becomes_urgent(desk: Desk, ha
     night.until(10, step=5)
     night.handle(ONE, handling)
     night.until(60, step=10)
+    [report] = desk.reports()
+    found = {"holder": "mere", "outcome": "hoax", "hoax_by": report.report_id}
+    with desk.database.write() as connection:
+        in_hand.put(connection, desk.database, ONE, report.report_id, found)
     more = desk.sealed(CHAIN, before=desk.reports()[0], revision=2, priority="P1")
     pending.put_pending(desk.database, more, "update", desk.database.now())
     for key in maturing.mature(desk.database):
         maturing.file_pending(desk.database, key)
     assert standing(desk) == ("delivered", ONE)
+    with desk.database.read() as connection:
+        assert connection.execute(select(t.holding.c["holder", "outcome", "hoax_by"])).one() == (None, None, None)
+        assert set(connection.execute(select(t.delivery.c.priority)).scalars()) == {"P1"}, "staff find it as what it is"
     night.until(76)
     night.handle(ONE, "accepted")
     night.until(200, step=10)
     assert story(night) == "65 duty officer; 75 → two"
     assert standing(desk) == ("accepted", ONE)
+
+
+@pytest.mark.rule("S-26")
+def test_who_was_left_out_is_not_asked_again(desk: Desk) -> None:
+    desk.file(((ONE, "primary"),), priority="P3", completeness="incomplete")
+    night = Night(desk)
+    night.until(0)
+    night.handle(ONE, "accepted")
+    whole = desk.sealed(((TWO, "primary"),), before=desk.reports()[0], revision=2, priority="P1")
+    pending.put_pending(desk.database, whole, "update", desk.database.now())
+    for key in maturing.mature(desk.database):
+        maturing.file_pending(desk.database, key)
+    with desk.database.read() as connection:
+        query = select(t.delivery.c.handling).where(t.delivery.c.hotline == ONE)
+        assert connection.execute(query).scalars().all() == ["accepted"]
 
 
 def test_one_that_is_a_little_more_urgent_stays_in_hand(desk: Desk) -> None:
