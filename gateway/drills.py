@@ -1,7 +1,7 @@
 """The reporter of a drill with a script: walks the flows as a phone would, so that all behind it is as for any report.
 
-Each step is keyed by the drill alone and leaves one report and one message, however often it is walked: whoever is
-killed in between is followed by the next round.
+The drill's row says which report it becomes before anything is told, and what is there already is not told again: one
+report and one message, whoever is killed in between.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from reports.clocks import MINUTE, SECOND
 from reports.country import Country
 from reports.drill_scripts import SCRIPTS, Script, answers
 from reports.store import drilling
-from reports.store.database import Database
+from reports.store.database import Away, Database
 from reports.store.drilling import Due
 
 MOST_STEPS = 40
@@ -45,23 +45,45 @@ class Drills:
         self._filer = filer
 
     def hold(self) -> None:
-        """All that is due. What does not come through is walked again in the next round. Raises Away."""
+        """All that is due, each on its own. What does not come through is walked again in the next round. Raises Away:
+        what is away for one is away for all."""
         for one in drilling.due(self._database) if self._is_training else ():
             country = next((land for land in self._desk.countries if one.hotline in land.hotlines), None)
             script = SCRIPTS.get(one.script)
             if country is None or script is None:
                 continue  # of an earlier release
-            if begun := self._held(one, country, script):
-                more = one.at + script.more.after * MINUTE if script.more and one.report_id is None else None
-                drilling.done(self._database, one, begun.report_id, more)
-                log.info("drill_held", report_id=begun.report_id, hotline=one.hotline)
+            try:
+                self._hold(one, country, script)
+            except Away:
+                raise
+            except Exception:  # the others are due all the same
+                log.exception("drill_failed", drill_id=one.drill_id)
 
-    def _held(self, one: Due, country: Country, script: Script) -> Begun | None:
+    def _hold(self, one: Due, country: Country, script: Script) -> None:
+        report_id = self._wrote_more(one, country, script) if one.wants_more else self._filed(one, country, script)
+        if report_id:
+            more = one.at + script.more.after * MINUTE if script.more and not one.wants_more else None
+            drilling.done(self._database, one, report_id, more)
+            log.info("drill_held", report_id=report_id, hotline=one.hotline)
+
+    def _filed(self, one: Due, country: Country, script: Script) -> str | None:
+        """The report; None where it does not come through, or was called off meanwhile."""
         caller = self._caller(one, country, one.at)
+        report_id = self._walk.begin_report(caller, self._walk.begin(caller, Last("0"), screen=BEGIN)).report_id
+        if not drilling.begun(self._database, one, report_id):
+            return None
+        if drilling.is_there(self._database, report_id, waiting=bool(script.cut_at)):
+            return report_id
         begun = self._told(caller, answers(script, country, one.hotline), script)
-        if begun is None or one.report_id is None or script.more is None:
-            return begun
-        return begun if self._wrote(self._caller(one, country, one.due_at), begun, script.more.words) else None
+        return begun.report_id if begun else None
+
+    def _wrote_more(self, one: Due, country: Country, script: Script) -> str | None:
+        """Told once more, which leaves nothing, for its code and PIN."""
+        begun = self._told(self._caller(one, country, one.at), answers(script, country, one.hotline), script)
+        if begun is None or script.more is None:
+            return None
+        came = self._wrote(self._caller(one, country, one.due_at), begun, script.more.words)
+        return begun.report_id if came else None
 
     def _caller(self, one: Due, country: Country, at: int) -> Caller:
         """Nobody's phone, and one that waits while words are typed. `at`: microseconds, the same on each walk."""

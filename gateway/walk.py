@@ -75,7 +75,7 @@ class Walk:
 
     def keep_words(self, caller: Caller, record: Record, words: str, *, file_itself: bool) -> Record:
         """A first SMS that was no keyword: what it says will be heard even if nothing follows."""
-        record = replace(record, words=words, begun=self._begin_report(caller, record), reports=record.reports + 1)
+        record = replace(record, words=words, begun=self.begin_report(caller, record), reports=record.reports + 1)
         if not file_itself or record.begun is None:
             return record
         return replace(record, begun=self._leave_to_file_itself(caller, record, record.begun))
@@ -214,12 +214,13 @@ class Walk:
         """From the second answer on there is a report: a new one, or out of sight the one of an earlier walk."""
         if record.begun or not record.state.values.get("category"):
             return record
-        begun = self._begin_report(caller, record)
+        begun = self.begin_report(caller, record)
         record = replace(record, reports=record.reports + 1)
         draft = take_up(drafts, record.state, caller.now - DRAFT_SECONDS[caller.kind])
         return carried(record, draft, begun.origin_key) if draft else replace(record, begun=begun)
 
-    def _begin_report(self, caller: Caller, record: Record) -> Begun:
+    def begin_report(self, caller: Caller, record: Record) -> Begun:
+        """What the next report of this conversation is called, before anything is left of it."""
         i = caller.inbound
         conversation = (i.session, record.seed) if caller.kind == "ussd" else (record.last.turn,)
         return self._filer.begin(caller.now, i.channel, i.code, *conversation, caller.sender.key, str(record.reports))

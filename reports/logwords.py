@@ -19,6 +19,7 @@ _WHERE = re.compile(r"[a-z_/.]+\.py:[0-9]+( > [a-z_/.]+\.py:[0-9]+){0,15}")
 FIELDS: Final[Mapping[str, re.Pattern[str] | type[int]]] = {
     "report_id": _ID,
     "delivery_id": _ID,
+    "drill_id": _ID,
     "hotline": _NAME,
     "channel": _NAME,
     "country": re.compile(r"[A-Za-z]{2}"),
@@ -55,7 +56,8 @@ EVENTS: Final = frozenset(
         "sms_sent", "sms_failed", "sms_expired", "sms_opted_out",
         # the clock
         "clock_leads", "clock_waits", "clock_jumped", "rescued", "words_filed", "update_filed", "swept", "purged",
-        "hold_ended", "inbound_played", "drill_held", "facts_changed", "statistics_counted", "statistics_out",
+        "hold_ended", "inbound_played", "drill_held", "drill_failed", "facts_changed", "statistics_counted",
+        "statistics_out",
         # people and keys
         "told", "telling_failed", "key_missing", "key_made", "rewrapped", "rewrap_unreadable",
     }

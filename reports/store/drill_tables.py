@@ -17,7 +17,7 @@ drill = Table(
     Column("asked_at", MICROSECONDS, nullable=False),
     Column("at", MICROSECONDS, nullable=False),  # when it is to arrive
     Column("due_at", MICROSECONDS),  # when web has something to do for it; NULL: nothing any more
-    Column("report_id", ID),  # NULL: it has not been held
+    Column("report_id", ID),  # NULL: it was not begun
     Index("ix_drill_hotline", "hotline", "at"),
     Index("ix_drill_due", "due_at"),
     Index("ix_drill_report_id", "report_id"),

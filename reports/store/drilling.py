@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, exists, insert, or_, select, update
 
 from reports.clocks import DAY, HOUR
 from reports.store import tables as t
@@ -29,8 +29,8 @@ Moments = Mapping[str, int]  # arrived, delivered, opened, taken, answered, clos
 
 @dataclass(frozen=True, slots=True)
 class Drill:
-    """`report_id`: None where it was not held. `missed`: and will not be. `priority`: "" while nothing has arrived.
-    `others`: hotlines that have taken it on beside this one, or in its place."""
+    """`report_id`: None where it was not begun. `missed`: nothing has arrived, and nothing will. `priority`: "" while
+    nothing has. `others`: hotlines that have taken it on beside this one, or in its place."""
 
     drill_id: str
     script: str
@@ -53,6 +53,11 @@ class Due:
     at: int
     due_at: int
     report_id: str | None
+
+    @property
+    def wants_more(self) -> bool:
+        """Its report is told already."""
+        return self.due_at > self.at
 
 
 def plan(database: Database, account: Account, script: str, at: int) -> bool:
@@ -94,7 +99,7 @@ def listed(database: Database, account: Account) -> list[Drill]:
             see_whole(database, connection, report_id)
             became["others"] = _others(connection, hotline, report_id)
     return [
-        Drill(*row, missed=row.report_id is None and row.at <= now - TOO_LATE, **found.get(row.report_id, {}))
+        Drill(*row, missed=row.report_id not in found and row.at <= now - TOO_LATE, **found.get(row.report_id, {}))
         for row in rows
     ]
 
@@ -153,6 +158,25 @@ def due(database: Database) -> list[Due]:
         return [Due(*row) for row in connection.execute(query)]
 
 
+def begun(database: Database, one: Due, report_id: str) -> bool:
+    """What it is about to become: from here on nobody calls it off, and what arrives is its own though whoever tells it
+    is killed. False where it is not there any more."""
+    d = t.drill.c
+    same = update(t.drill).where(d.drill_id == one.drill_id, d.due_at == one.due_at)
+    with database.write() as connection:
+        return connection.execute(same.values(report_id=report_id)).rowcount == 1
+
+
+def is_there(database: Database, report_id: str, *, waiting: bool) -> bool:
+    """Whether such a report is filed; `waiting`: or is left to file itself."""
+    r, p = t.report.c.report_id, t.pending.c.report_id
+    with database.read() as connection:
+        for column in (r, p) if waiting else (r,):
+            if connection.execute(select(column).where(column == report_id).limit(1)).first() is not None:
+                return True
+    return False
+
+
 def done(database: Database, one: Due, report_id: str, due_at: int | None) -> None:
     """`due_at`: when there is more to do for it."""
     d = t.drill.c
@@ -163,8 +187,9 @@ def done(database: Database, one: Due, report_id: str, due_at: int | None) -> No
 
 def forget(database: Database) -> int:
     """Those that were missed; the others go with their reports."""
-    d = t.drill.c
-    old = and_(d.report_id.is_(None), d.at < database.now_sql() - FORGOTTEN)
+    d, r = t.drill.c, t.report.c.report_id
+    none = or_(d.report_id.is_(None), ~exists(select(r).where(r == d.report_id)))
+    old = and_(none, d.at < database.now_sql() - FORGOTTEN)
     with database.read() as connection:
         if connection.execute(select(d.drill_id).where(old).limit(1)).first() is None:
             return 0

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 from sqlalchemy import insert, update
 
+from gateway.caller import Caller
+from gateway.drills import Drills
+from gateway.record import Begun
 from reports.clocks import MINUTE
 from reports.country import SHIPPED
-from reports.drill_scripts import SCRIPTS, goes_to, priority
+from reports.drill_scripts import SCRIPTS, Script, goes_to, priority
 from reports.store import drilling
 from reports.store import tables as t
+from reports.store.accounts import Account
 from reports.store.database import Away, Database
 from reports.store.filing import new_id
 from tests.safeguarding.test_nothing_promised import TRAINING
@@ -130,6 +134,71 @@ def test_whoever_is_killed_in_between_has_told_it_once(app: App, script: str, mo
     assert {(row.report_id, row.revision) for row in app.rows(t.report)} == {(report_id, 1)}
     created = [row.hotline for row in app.rows(t.delivery) if row.type == "created"]
     assert len(created) == len(set(created)) and HOTLINE in created
+
+
+def test_a_line_that_is_cut_is_noted_late_and_heard_once(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever told it was killed before that was noted, and the next round comes after it has filed itself."""
+    planned(app.database, "cut_off")
+    with monkeypatch.context() as killed:
+        killed.setattr(drilling, "done", lambda *_: None)
+        hold(app)
+        app.pass_time(121)
+        hold(app)
+    assert app.count(t.pending) == 0
+    hold(app)
+    app.pass_time(600)
+    assert [(row.hotline, row.type, row.revision) for row in app.rows(t.delivery)] == [(HOTLINE, "created", 1)]
+    assert [row.due_at for row in app.rows(t.drill)] == [None]
+
+
+@pytest.mark.parametrize("script", ["danger_now", "cut_off"])
+def test_what_was_filed_and_not_noted_for_an_hour_is_not_missed(
+    app: App, script: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drill_id = planned(app.database, script)
+    with monkeypatch.context() as killed:
+        killed.setattr(drilling, "done", lambda *_: None)
+        hold(app)
+    app.pass_time(121)
+    pass_time(app.database, 3601)
+    hold(app)
+    ana = Account("1", "ana", HOTLINE, "lead", "", b"", 0, 0, 0, None)
+    (drill,) = drilling.listed(app.database, ana)
+    (report,) = app.rows(t.report)
+    assert (drill.report_id, drill.missed, drill.priority) == (report.report_id, False, "P1")
+    assert not drilling.call_off(app.database, ana, drill_id)
+    pass_time(app.database, 7 * 86_400)
+    assert drilling.forget(app.database) == 0, "it goes with its report"
+
+
+def test_what_was_begun_and_never_filed_is_missed_and_goes(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    planned(app.database, "danger_now")
+    monkeypatch.setattr(Drills, "_told", lambda *_: None)
+    hold(app)
+    ana = Account("1", "ana", HOTLINE, "lead", "", b"", 0, 0, 0, None)
+    assert [one.missed for one in drilling.listed(app.database, ana)] == [False]
+    pass_time(app.database, 3601)
+    assert [one.missed for one in drilling.listed(app.database, ana)] == [True]
+    pass_time(app.database, 7 * 86_400)
+    assert drilling.forget(app.database) == 1
+
+
+def test_one_that_fails_holds_up_no_other(
+    app: App, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    bad, good = planned(app.database, "missing", after=-2), planned(app.database, "danger_now", after=-1)
+    tell = Drills._told
+
+    def told(self: Drills, caller: Caller, said: Mapping[str, str], script: Script) -> Begun | None:
+        if said["category"] == "missing":
+            raise LookupError("a script that does not come to its end")
+        return tell(self, caller, said, script)
+
+    monkeypatch.setattr(Drills, "_told", told)
+    hold(app)
+    assert of(app, good)[1] is None and app.count(t.report) == 1
+    (line,) = [one.getMessage() for one in caplog.records if "drill_failed" in one.getMessage()]
+    assert bad in line and "LookupError" in line
 
 
 def test_two_processes_at_once_tell_it_once(app: App) -> None:
