@@ -7,6 +7,7 @@ import platform
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -134,9 +135,11 @@ def assemble_clock(parts: Parts, environ: Mapping[str, str]) -> Clock:
         ladder=ladder,
         metrics=parts.metrics,
         holder=parts.holder,
-        counting=_counting(parts),
-        keeping=Keeping(parts.database, policy(_countries(parts.common)), parts.common.keys, telling, parts.metrics),
-        swaps=Swaps(parts.database, _countries(parts.common), parts.common.keys, telling),
+        aside=(
+            _counting(parts),
+            Keeping(parts.database, policy(_countries(parts.common)), parts.common.keys, telling, parts.metrics),
+            Swaps(parts.database, partial(_countries, parts.common), parts.common.keys, teller),
+        ),
     )
 
 

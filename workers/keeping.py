@@ -34,6 +34,8 @@ log = structlog.get_logger()
 
 
 class Keeping:
+    name, every, after, trusts_the_time = "purge", 3600, 300, True
+
     def __init__(self, database: Database, policy: Policy, keys: Path, telling: Telling, metrics: Metrics) -> None:
         self._database = database
         self._policy = policy

@@ -1,57 +1,87 @@
 """Whether a number, an address or a key was exchanged: a line of the audit for each time, and whoever is on call hears.
 
-Nothing is stopped by it: who may change a country file may have good reason. It cannot happen unseen, that is all.
+Nothing is stopped by it: who may change a country file may have good reason. The files and keys are read anew each
+time, as web does; what was changed and changed back between two looks is not seen.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import structlog
 
-from reports.country import Countries, Country
+from reports.country import Countries, Country, CountryError
 from reports.keyfolder import KeyFault, listed
 from reports.store import fingerprints
 from reports.store.database import Database
 from workers.alerts import OTHERS, Alert
-from workers.telling import Telling
+from workers.own import Own
+from workers.tell import Teller
+
+WHY = "facts_changed"
 
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
 class Swaps:
-    database: Database
-    countries: Countries
-    keys: Path
-    telling: Telling
+    name, every, after, trusts_the_time = "swaps", 3600, 0, False
+
+    def __init__(self, database: Database, read: Callable[[], Countries], keys: Path, teller: Teller) -> None:
+        self._database = database
+        self._read = read
+        self._keys = keys
+        self._teller = teller
+        self._own = Own(1)
+
+    def start(self) -> None:
+        self._own.do(self.look)
+
+    def finish(self) -> None:
+        self._own.finish()
 
     def look(self) -> None:
-        """Raises Away."""
-        for country in self.countries:
-            if fingerprints.changed(self.database, country.iso, digest(country, self.keys)):
-                log.warning("facts_changed", country=country.iso)
-                self.telling.add(Alert(country.iso, "facts_changed", "P4", OTHERS["facts_changed"]))
+        """Noted once somebody was told, so that a mail server that is away silences nothing. Raises Away."""
+        try:
+            countries = self._read()
+        except CountryError:
+            log.warning("country_unreadable")
+            return
+        for country in countries:
+            before, now = fingerprints.last(self._database, country.iso), digest(country, self._keys)
+            if before != now and (not before or self._is_told(country)):
+                fingerprints.note(self._database, country.iso, now)
+
+    def _is_told(self, country: Country) -> bool:
+        log.warning(WHY, country=country.iso)
+        people = self._teller.contacts
+        return not people or bool(self._teller.say(people, Alert(country.iso, WHY, "P4", OTHERS[WHY]).said()))
 
 
 def digest(country: Country, keys: Path) -> str:
     """Of what is dialled, texted and told, and of the keys that are sealed to."""
-    said = json.dumps([*_facts(country, keys)], ensure_ascii=True)
+    said = json.dumps([*_facts(country, keys)], sort_keys=True)
     return hashlib.sha256(said.encode()).hexdigest()[:32]
 
 
-def _facts(country: Country, keys: Path) -> Iterator[tuple[str, ...]]:
+def _facts(country: Country, keys: Path) -> Iterator[Mapping[str, Any]]:
     for number in country.emergency:
-        yield "emergency", number.service, number.number, str(number.withdrawn)
+        yield {"service": number.service, "number": number.number, "withdrawn": number.withdrawn}
     for one in country.hotlines.values():
         show, card = one.show, one.card
-        yield "hotline", one.id, show.phone, *show.phone_alt, *show.by_place.values(), show.sms, str(one.withdrawn)
-        yield "card", one.id, card.key_id, *card.duty_officer, *card.supervisor, card.backup
-        yield "key", one.id, _sealed_to(keys, one.id)
+        yield {
+            "hotline": one.id,
+            "numbers": [show.phone, *show.phone_alt, show.sms],
+            "by_place": dict(show.by_place),
+            "withdrawn": one.withdrawn,
+            "kind": one.kind,
+            "people": [list(card.duty_officer), list(card.supervisor), card.backup, card.regional],
+            "agreed_on": card.key_id,
+            "sealed_to": _sealed_to(keys, one.id),
+        }
 
 
 def _sealed_to(keys: Path, hotline: str) -> str:

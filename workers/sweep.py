@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 
@@ -16,12 +17,9 @@ from reports.clocks import DAY, SECOND
 from reports.store import leases, sweeping
 from reports.store.database import Away, Database
 from workers.alerts import JUMPED, Alert
-from workers.counting import Counting
 from workers.duties import Duties
-from workers.keeping import Keeping
 from workers.ladder import Ladder
 from workers.metrics import Metrics
-from workers.swaps import Swaps
 from workers.telling import Telling
 
 NAME = "clock"
@@ -43,6 +41,19 @@ class Duty:
     next_at: float = 0.0
 
 
+class Aside(Protocol):
+    """What takes long: done in a thread of its own, from `start` on, until it is told to finish what is in hand."""
+
+    name: str
+    every: int  # seconds
+    after: int  # seconds from the clock's start
+    trusts_the_time: bool  # and so is not done where that has jumped
+
+    def start(self) -> None: ...
+
+    def finish(self) -> None: ...
+
+
 class Clock:
     def __init__(
         self,
@@ -53,9 +64,7 @@ class Clock:
         ladder: Ladder,
         metrics: Metrics,
         holder: str,
-        counting: Counting | None = None,
-        keeping: Keeping | None = None,
-        swaps: Swaps | None = None,
+        aside: Sequence[Aside] = (),
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
@@ -64,9 +73,7 @@ class Clock:
         self._ladder = ladder
         self._metrics = metrics
         self._holder = holder
-        self._counting = counting
-        self._keeping = keeping
-        self._swaps = swaps
+        self._aside = aside
         self._monotonic = monotonic
         self._renew_at = 0.0
         self._seen: tuple[int, float] | None = None
@@ -94,12 +101,10 @@ class Clock:
 
     def _rare(self, now: float) -> Iterator[Duty]:
         yield Duty("tidy", 60, self._duties.tidy)
-        yield Duty("park", 3600, self._park, next_at=now + 60)
-        yield Duty("purge", 3600, self._purge, next_at=now + 300)
-        if self._swaps:
-            yield Duty("swaps", DAY // SECOND, self._swaps.look)
-        if self._counting:
-            yield Duty("statistics", DAY // SECOND, self._counting.start, next_at=now + 600)
+        yield Duty("park", 3600, self._unless_quiet(self._duties.park), next_at=now + 60)
+        for one in self._aside:
+            start = self._unless_quiet(one.start) if one.trusts_the_time else one.start
+            yield Duty(one.name, one.every, start, next_at=now + one.after)
 
     def run(self, stopping: threading.Event) -> None:
         """Until told to stop; then finishes what is in hand and steps down."""
@@ -109,9 +114,8 @@ class Clock:
         self._duties.finish()
         self._ladder.finish()
         self._telling.finish()
-        for aside in (self._counting, self._keeping):
-            if aside:
-                aside.finish()
+        for one in self._aside:
+            one.finish()
         self._step_down()
 
     def tick(self) -> None:
@@ -136,13 +140,12 @@ class Clock:
             self._metrics.faults.labels(duty.name).inc()
             log.exception("job_failed")
 
-    def _park(self) -> None:
-        if self._monotonic() >= self._quiet_until:
-            self._duties.park()
+    def _unless_quiet(self, start: Callable[[], None]) -> Callable[[], None]:
+        def do() -> None:
+            if self._monotonic() >= self._quiet_until:
+                start()
 
-    def _purge(self) -> None:
-        if self._keeping and self._monotonic() >= self._quiet_until:
-            self._keeping.start()
+        return do
 
     def _lead(self) -> bool:
         now = self._monotonic()

@@ -11,13 +11,15 @@ from reports.store.filing import audit_row
 ACT = "facts"
 
 
-def changed(database: Database, country: str, digest: str) -> bool:
-    """Adds a line where the last one says something else, and where there is none: that is no change."""
-    a, name = t.audit.c, f"{country}:{digest}"
+def last(database: Database, country: str) -> str:
+    """The digest of the newest line; empty where there is none."""
+    a = t.audit.c
     query = select(a.object_id).where(a.act == ACT, a.object_id.startswith(f"{country}:"))
+    with database.read() as connection:
+        found = connection.execute(query.order_by(a.at.desc(), a.audit_id.desc()).limit(1)).scalar()
+    return str(found).partition(":")[2] if found else ""
+
+
+def note(database: Database, country: str, digest: str) -> None:
     with database.write() as connection:
-        last = connection.execute(query.order_by(a.at.desc(), a.audit_id.desc()).limit(1)).scalar()
-        if last == name:
-            return False
-        connection.execute(insert(t.audit), audit_row("clock", ACT, name, database.now()))
-    return last is not None
+        connection.execute(insert(t.audit), audit_row("clock", ACT, f"{country}:{digest}", database.now()))

@@ -64,7 +64,7 @@ class Room:
             ladder=Idle(),  # type: ignore[arg-type]  # a fake
             metrics=self.metrics,
             holder="here/clock-1/a",
-            keeping=keeping,
+            aside=(keeping,),
             monotonic=self.time,
         )
 
