@@ -1,7 +1,7 @@
 """Training and live never meet (S-40): the keys and the queue of a mode are its own, as its database is (`schema`).
 
-Each process looks as it starts. Both marks are made by who comes first: `tokaut keys new`, and any process at a queue
-that nobody has used.
+Each process looks as it starts. Who comes first marks: the first `tokaut keys new` of a folder, any process at a queue.
+A mark that others made keeps no live service from starting: live takes the queue over, and the others are refused.
 """
 
 from __future__ import annotations
@@ -12,17 +12,22 @@ from typing import Final
 from redis import Redis
 from redis.exceptions import RedisError
 
+from reports.keyfolder import hotlines_in
 from reports.settings import Fault, SettingError
 
 QUEUE_MARK: Final = "rq:mode"  # under the names that every user of the queue may touch
 
 
+def is_new(keys: Path) -> bool:
+    """Whether no pair was made there yet. Pairs without a mark may be of any mode, and stay without."""
+    return not hotlines_in(keys)
+
+
 def mark_keys(keys: Path, mode: str) -> None:
-    """Where keys have been made: they are of `mode`. The mark goes to web with the public halves."""
+    """Where the first pair was made: all are of `mode`. The mark goes to web with the public halves."""
     path = _mark(keys)
-    if not path.exists():
-        path.write_text(f"{mode}\n", "ascii")
-        path.chmod(0o444)
+    path.write_text(f"{mode}\n", "ascii")
+    path.chmod(0o444)
 
 
 def refuse_shared(keys: Path, queue: Redis, mode: str) -> None:
@@ -32,21 +37,26 @@ def refuse_shared(keys: Path, queue: Redis, mode: str) -> None:
 
 
 def refuse_keys(keys: Path, mode: str) -> None:
-    """Keys without a mark are of a release before it. Raises SettingError."""
+    """Raises SettingError."""
     try:
         made = _mark(keys).read_text("ascii").strip()
     except (OSError, ValueError):
         return
-    if made != mode:
-        why = f"holds the keys of {made} mode, and TOKAUT_MODE is {mode}; give each mode keys of its own"
+    if made and made != mode:
+        why = (
+            f"holds the keys of {made} mode, and TOKAUT_MODE is {mode}; give each mode keys of its own, or, if these "
+            f"are of {mode} mode after all, remove {_mark(keys)}"
+        )
         raise SettingError([Fault("TOKAUT_KEYS", why)])
 
 
 def refuse_queue(redis: Redis, mode: str) -> None:
-    """A Redis that is away is no reason not to start. Raises SettingError."""
+    """A Redis that is away, or takes no writes, is no reason not to start. Raises SettingError."""
     try:
-        redis.set(QUEUE_MARK, mode, nx=True)
         made = redis.get(QUEUE_MARK)
+        if made is None or mode == "live":
+            redis.set(QUEUE_MARK, mode, nx=mode != "live")
+            return
     except (RedisError, OSError):
         return
     if isinstance(made, bytes) and made != mode.encode():

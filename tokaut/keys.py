@@ -23,7 +23,7 @@ from reports.keyfolder import (
     put_back,
 )
 from reports.keyfolder import destroy as destroy_key
-from reports.modes import mark_keys, refuse_keys
+from reports.modes import is_new, mark_keys, refuse_keys
 from reports.pepper import rotate_pepper
 from reports.sealing import Public
 from reports.settings import PepperFile, Place, SettingError, load
@@ -141,7 +141,6 @@ def restore(hotline: str) -> None:
         private = sheets.read(click.prompt("Private key and check", hide_input=True))
         refuse_keys(place.keys, place.mode)
         put_back(place.keys, hotline, private)
-        mark_keys(place.keys, place.mode)
     except (KeyFault, SettingError, sheets.Misread) as fault:
         raise Stop(str(fault)) from None
     click.echo(f"{hotline}: the private key {private.key_id} is back.")
@@ -196,8 +195,10 @@ def _new_signer(folder: Path, *, first: bool) -> None:
 def _new_pair(place: Place, hotline: str) -> Public:
     """Raises KeyFault, SettingError."""
     refuse_keys(place.keys, place.mode)
+    first = is_new(place.keys)
     public = new_pair(place.keys, hotline)
-    mark_keys(place.keys, place.mode)
+    if first:
+        mark_keys(place.keys, place.mode)
     return public
 
 

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 from redis import Redis
 
+from reports.keyfolder import new_pair
 from reports.modes import refuse_keys, refuse_queue
 from reports.settings import SettingError
 from tests.support.app import App
@@ -36,13 +37,31 @@ def test_keys_without_a_mark_are_of_an_earlier_release(tmp_path: Path) -> None:
     refuse_keys(tmp_path, "live")
 
 
-@pytest.mark.parametrize(("made", "mode"), OTHERS)
+@pytest.mark.parametrize(("made", "mode"), [*OTHERS[1:2], ("demo", "training"), ("training", "demo")])
 def test_a_queue_that_one_mode_uses_is_refused_to_another(redis_url: str, made: str, mode: str) -> None:
     with Redis.from_url(redis_url) as redis:
         refuse_queue(redis, made)
         refuse_queue(redis, made)
         with pytest.raises(SettingError, match=f"queue of {made} mode, and TOKAUT_MODE is {mode}"):
             refuse_queue(redis, mode)
+
+
+@pytest.mark.parametrize("made", ["training", "demo"])
+def test_no_mark_of_others_keeps_live_from_starting(redis_url: str, made: str) -> None:
+    """One that was set up wrongly came first, after Redis was emptied."""
+    with Redis.from_url(redis_url) as redis:
+        refuse_queue(redis, made)
+        refuse_queue(redis, "live")
+        with pytest.raises(SettingError, match="queue of live mode"):
+            refuse_queue(redis, made)
+
+
+def test_a_command_in_the_wrong_mode_marks_no_keys_of_others(tmp_path: Path) -> None:
+    new_pair(tmp_path, "vu-pikinini")  # of an earlier release: live's
+    environ = {"TOKAUT_KEYS": str(tmp_path), "TOKAUT_DATA": str(tmp_path), "TOKAUT_MODE": "training"}
+    tmp_path.chmod(0o700)
+    assert CliRunner().invoke(main, ["keys", "new", "vu-police"], env=environ).exit_code == 0
+    refuse_keys(tmp_path, "live")
 
 
 def test_a_redis_that_is_away_is_no_reason_not_to_start() -> None:
