@@ -70,6 +70,10 @@ class Line:
     title: str
     cells: tuple[Cell, ...]
 
+    @property
+    def taken(self) -> Cell:
+        return self.cells[list(CAME).index("taken")]
+
 
 def attach(doors: Doors, parts: Parts) -> None:
     if parts.settings.mode.value != "training":
@@ -92,7 +96,7 @@ def _page(doors: Doors, parts: Parts, me: Visitor, wrong: str = "") -> Response:
         "names": NAMES,
         "came": CAME,
         "in_a_row": in_a_row(lines),
-        "card": _for_the_card(lines, ZoneInfo(country.time_zone)),
+        "card": for_the_card(lines, ZoneInfo(country.time_zone)),
     }
     return page("drills.html", 400 if wrong else 200, me=me, wrong=wrong, **words)
 
@@ -152,7 +156,7 @@ def _cell(drill: Drill, name: str, clock: Clock, now: int) -> Cell:
 
 def in_a_row(lines: Sequence[Line]) -> int:
     """How many were taken on in time since the last one that was not; what still waits is neither."""
-    verdicts = (line.cells[list(CAME).index("taken")].verdict for line in lines)
+    verdicts = (line.taken.verdict for line in lines)
     return sum(verdict == IN_TIME for verdict in takewhile(lambda verdict: verdict != LATE, verdicts))
 
 
@@ -161,14 +165,14 @@ def minutes(arrived: int, at: int | None) -> int | None:
     return None if at is None else max(1, -((arrived - at) // MINUTE))
 
 
-def _for_the_card(lines: Sequence[Line], zone: ZoneInfo) -> tuple[str, int] | None:
-    """(drill_on, drill_minutes) of the last one of P1 that a person took on: a card is held against its P1."""
-    for one in lines:
-        taken = minutes(one.drill.moments["arrived"], one.drill.moments.get("taken"))
-        if one.drill.priority == "P1" and taken is not None:
-            day = datetime.fromtimestamp(one.drill.moments["arrived"] / SECOND, zone)
-            return f"{day:%Y-%m-%d}", taken
-    return None
+def for_the_card(lines: Sequence[Line], zone: ZoneInfo) -> tuple[str, int] | None:
+    """(drill_on, drill_minutes) of the last one of P1: a card is held against its P1. None where nobody took that one
+    on in time or later; one that still waits says nothing yet."""
+    said = [one for one in lines if one.drill.priority == "P1" and one.taken.verdict != NOT_YET]
+    if not said or said[0].taken.minutes is None:
+        return None
+    day = datetime.fromtimestamp(said[0].drill.moments["arrived"] / SECOND, zone)
+    return f"{day:%Y-%m-%d}", said[0].taken.minutes
 
 
 def next_at(clock: str, zone: ZoneInfo, now: int) -> int | None:

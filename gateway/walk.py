@@ -220,7 +220,6 @@ class Walk:
         return carried(record, draft, begun.origin_key) if draft else replace(record, begun=begun)
 
     def begin_report(self, caller: Caller, record: Record) -> Begun:
-        """What the next report of this conversation is called, before anything is left of it."""
         i = caller.inbound
         conversation = (i.session, record.seed) if caller.kind == "ussd" else (record.last.turn,)
         return self._filer.begin(caller.now, i.channel, i.code, *conversation, caller.sender.key, str(record.reports))

@@ -15,7 +15,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import select
 
-from console.drilling import LIMITS, NAMES, in_a_row, line, minutes, next_at
+from console import languages
+from console.drilling import LIMITS, NAMES, for_the_card, in_a_row, line, minutes, next_at
+from flows.catalogues import PLAIN
 from reports.clocks import CLOCKS, MINUTE, SECOND
 from reports.drill_scripts import SCRIPTS
 from reports.migrations import upgrade
@@ -26,6 +28,7 @@ from reports.store.drilling import Drill
 from reports.store.outbox import Receipt
 from reports.store.rights import CLOCK, CONSOLE, OWNER, WEB, WORKER
 from tests.console.doors_table import DRILLS, OPEN, ROWS, SYSTEMS
+from tests.console.test_one_language import MADE_UP, untranslated
 from tests.safeguarding.test_nothing_promised import TRAINING
 from tests.support.app import App
 from tests.support.console import Console
@@ -38,6 +41,12 @@ pytestmark = pytest.mark.slow
 
 HOTLINE, POLICE = "vu-pikinini", "vu-police"
 EFATE = ZoneInfo("Pacific/Efate")
+
+
+@pytest.fixture
+def made_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Consoles that are made from here on speak it."""
+    monkeypatch.setattr(languages, "loaded", lambda: {"qq": MADE_UP, "en": PLAIN})
 
 
 @dataclass
@@ -208,7 +217,7 @@ def test_nobody_takes_it_on(house: House) -> None:
     page = house["ana"].get("/drills")
     assert row_of(page)[0] == "Danger now, and the line is cut · P1"
     assert row_of(page)[3:] == ["1 min in time", "–", "late", "–", "–"]
-    assert "drill_on" not in page.text
+    assert "drill_on" not in page.text and "Nobody has taken on the last drill of P1" in page.text
     assert house["ana"].post(f"/drills/{house.drills()[0].drill_id}/off", at="/drills").status == 400
 
 
@@ -378,6 +387,54 @@ def test_how_many_were_taken_on_in_time_in_a_row(taken: list[int | None], in_a_r
     assert in_a_row(lines) == in_a_row_
     waits = line(Drill("x", "missing", "staff:x/y", 0, "r", priority="P1", moments={"arrived": 0}), CLOCKS["P1"], 1)
     assert in_a_row([waits, *lines]) == in_a_row_
+
+
+@pytest.mark.parametrize(
+    ("drills", "said"),  # priority, and after how many minutes it was taken on; the newest first, at 20 minutes past
+    [
+        ([("P1", 7), ("P1", 3)], 7),
+        ([("P1", None), ("P1", 3)], None),
+        ([("P3", None), ("P1", 16)], 16),
+        ([("P3", 1)], None),
+        ([], None),
+    ],
+)
+def test_a_card_is_told_of_the_last_p1(drills: list[tuple[str, int | None]], said: int | None) -> None:
+    lines = []
+    for priority, after in drills:
+        moments = {"arrived": 0} | ({"taken": after * MINUTE} if after else {})
+        drill = Drill("x", "danger_now", "staff:x/y", 0, "r", priority=priority, moments=moments)
+        lines.append(line(drill, CLOCKS[priority], 20 * MINUTE))
+    assert for_the_card(lines, EFATE) == (("1970-01-01", said) if said else None)
+    waits = line(Drill("x", "missing", "staff:x/y", 0, "r", priority="P1", moments={"arrived": 0}), CLOCKS["P1"], 1)
+    assert for_the_card([waits, *lines], EFATE) == for_the_card(lines, EFATE)
+
+
+def test_its_words_are_in_the_language_of_the_page(made_up: None, house: House) -> None:
+    def english(page: Page) -> list[str]:
+        return [one for one in untranslated(page) if one != "ana"]  # who planned it
+
+    def look(name: str = "ana") -> Page:
+        return house[name].get("/drills", Accept_Language="qq")
+
+    def refused(script: str, when: str) -> Page:
+        form = {"script": script, "when": when}
+        return house["ana"].post("/drills", form, at="/drills", Accept_Language="qq")
+
+    for page in (look(), refused("danger_now", "at")):
+        assert english(page) == []
+    house.plan("danger_now", "02:10")
+    for page in (look(), refused("missing", "now")):
+        assert english(page) == []
+    house.pass_time((house.drills()[0].at - house.desk.now()) / SECOND + 2)
+    house.go_on()
+    assert house.drills()[0].priority and english(look()) == english(look("aud")) == []
+    arrived = house.drills()[0]
+    assert house["mere"].post(f"/reports/{arrived.report_id}/take", at="/me").status == 303
+    assert "drill_on" in look().text and english(look()) == english(look("aud")) == []
+    house.plan("missing")
+    house.pass_time(61 * 60)
+    assert house.drills()[0].missed and english(look()) == []
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(0, 1), (1, 1), (60, 1), (61, 2), (420, 7), (421, 8)])
