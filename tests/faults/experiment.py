@@ -24,8 +24,9 @@ from tokaut.leash import leashed
 TICK = 0.02
 STILL = 1.5  # seconds without anything at hand: what is left waits for a later time
 AT_MOST = 90  # seconds for what is at hand
-# Seconds: past every delay of the schedule, one after the other; then past those of what the ladder asks for at last.
-LATER = (200, 900, 4000, 15000, 90000, 200, 900, 4000)
+# Seconds: past every delay of the schedule, one after the other; then past the first tries again of what the ladder
+# gives to others at last.
+LATER = (200, 900, 4000, 15000, 90000, 200, 200, 200, 200, 200)
 CHECKOUT = Path(__file__).parents[2]
 KEPT = CHECKOUT / "var" / "faults"
 
