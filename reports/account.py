@@ -10,10 +10,14 @@ from reports.reasons import FLAGS, REASONS
 
 CONTACT, ONLY_FROM = "Contact: ", "only from "  # by which a number of ours is known again
 CONTROLS = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n"} | {0x7F: 0x2421}
-# What turns or hides its neighbours; and half a letter, which no page can hold.
+# What turns or hides its neighbours, or is drawn as nothing: controls, Default_Ignorable_Code_Point of Unicode and the
+# empty Braille cell; and half a letter, which no page can hold.
 UNSEEN = re.compile(
-    "[\x80-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb"
-    "\U000e0000-\U000e007f]"
+    "(?:(?<![\u203c\u2049\u2122\u2139\u2194-\u21aa\u231a-\u27bf\u2934\u2935\u2b05-\u2b55\u3030\u303d\u3297\u3299"
+    "\U0001f000-\U0001faff])[\ufe0e\ufe0f]"  # directly after a picture: whether it has colours
+    "|[\x80-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164"
+    "\ud800-\udfff\ufe00-\ufe0d\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e0fff])"
 )
 
 

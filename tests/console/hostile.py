@@ -34,6 +34,7 @@ STRINGS: Mapping[str, str] = {
     "addresses": "see http://169.254.169.254/latest/ HTTPS://192.0.2.1 file:///etc/passwd javascript:alert(1)",
     "another direction": "abc\u202edcba\u2066x\u2069",
     "what nobody sees": "a\u200bb\ufeffc\u00add\x07e\x85f",
+    "letters drawn as nothing": "a\u3164b\u2800c\u034fd\U000e0101e\ufe0ff",
     "half a letter": "x\ud83dy",
     "a name with strokes": "cool_boy_99",
     "a face": "\U0001f600 ok",
