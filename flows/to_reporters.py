@@ -17,5 +17,5 @@ READY: Final = (
     "You need not answer now. Wait until nobody else sees this phone.",
     "Somebody is looking at it now. You can write more here.",
     "We have asked others who can do more. Please look here again when you can.",
-    "We close this now. You can still write here, and we read it.",
+    "We close this now. As long as your code works, you can write here.",
 )
