@@ -84,6 +84,9 @@ def figures_of_workers() -> str:
     return "\n".join(rows) + "\n"
 
 
+AGAIN = {"not_told": ", and again while it goes on", "pin_guessed": ", once for each lock"}  # of OTHERS
+
+
 def _when(why: str) -> str:
     if why in TOLD_AT:
         return NTH[TOLD_AT[why]]
@@ -94,7 +97,7 @@ def classes() -> str:
     rows = ["| class | a person is told | what to do |", "|---|---|---|"]
     for why, todo in TO_DO.items():
         rows.append(f"| `{why}` | {_when(why)} | {todo} |")
-    rows += [f"| `{why}` | when it happens, and again while it goes on | {todo} |" for why, todo in OTHERS.items()]
+    rows += [f"| `{why}` | when it happens{AGAIN.get(why, '')} | {todo} |" for why, todo in OTHERS.items()]
     rows += [f"| `{why}` (SMS) | at once, then hourly | {todo} |" for why, todo in SMS_TO_DO.items()]
     return "\n".join(rows) + "\n"
 
