@@ -10,12 +10,13 @@ from flask import Response, request
 from console import codes, cookies, guessing, passwords
 from console.answers import page, to
 from console.doors import EVERYBODY, IDLE, Door, Doors, Visitor
+from reports.clocks import HOUR
 from reports.sealing import Poison
 from reports.store import accounts, desk_sessions, knocking
 from reports.store.accounts import Account
 from reports.store.desk_sessions import Session
 
-HOURS = 10 * 3600 * 1_000_000
+HOURS = 10 * HOUR
 BROWSERS = {"Edg/": "Edge", "Firefox/": "Firefox", "Chrome/": "Chrome", "Safari/": "Safari"}  # the first that is there
 SYSTEMS = ("Android", "iPhone", "iPad", "Windows", "Mac OS", "Linux")
 NOT_RIGHT = "Name, password or code is not right, or there were too many tries. Wait a while and try again."

@@ -7,11 +7,11 @@ import re
 import secrets
 from dataclasses import dataclass
 
+from reports.clocks import DAY
 from reports.store import accounts
 from reports.store.accounts import Invitation
 from reports.store.database import Database
 
-A_DAY = 24 * 3600 * 1_000_000
 LONGEST_NAME = 24
 NAME = re.compile(r"[a-z][a-z0-9]*(?:[.-][a-z0-9]+)*")
 OPERATORS = "_operator"  # stands for a hotline in the accounts of the operator's people
@@ -37,6 +37,6 @@ def hash_of(word: str) -> bytes:
 def invite(database: Database, address: str, place: Place, by: str, staff_id: str | None = None) -> str:
     """The link; empty where the name is taken. `staff_id`: whose account it gives back."""
     word = secrets.token_urlsafe(32)
-    until = database.now() + A_DAY
+    until = database.now() + DAY
     one = Invitation(hash_of(word), place.name, place.hotline, place.role, staff_id, by, until)
     return f"{address}/join/{word}" if accounts.invite(database, one) else ""

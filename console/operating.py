@@ -19,12 +19,11 @@ from console.answers import page
 from console.doors import OPERATOR, Door, Doors, Visitor
 from console.parts import Parts
 from reports import keyfolder
+from reports.clocks import MINUTE, SECOND
 from reports.spool import ENDING
 from reports.store import backups, operating
 
-SECOND = 1_000_000
 LATE = 120 * SECOND  # as the clock counts for its figures
-MINUTES = 60 * SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ def _page(parts: Parts, me: Visitor) -> Response:
         "keys": _keys(parts, hotlines),
         "spool": _spool(parts.settings.data / "spool"),
     }
-    return page("operator.html", me=me, minutes=lambda age: age // MINUTES, backup=_backup(parts), **words)
+    return page("operator.html", me=me, minutes=lambda age: age // MINUTE, backup=_backup(parts), **words)
 
 
 def _keys(parts: Parts, hotlines: list[str]) -> list[Key]:

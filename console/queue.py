@@ -15,11 +15,10 @@ from console.doors import AUDITOR, EVERYBODY, OPERATOR, READERS, Door, Doors, Vi
 from console.forms import Unreadable, read_query
 from console.opening import Opener
 from console.telling import Labels
-from reports.clocks import CLOCKS
+from reports.clocks import CLOCKS, MINUTE
 from reports.store import accounts, waiting_list
 from reports.store.waiting_list import OPEN, PAGE, Row, Wanted
 
-MINUTE = 60 * 1_000_000
 HANDLING: Mapping[str, tuple[str, ...]] = {
     "open": OPEN,
     "new": ("none",),

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, or_, select
 
+from reports.clocks import HOUR
 from reports.store import in_hand, once, reading
 from reports.store import tables as t
 from reports.store.accounts import Account
@@ -19,7 +20,6 @@ from reports.store.reading import Held
 from reports.store.taking import Note
 from reports.store.waiting_list import REPORTS
 
-AN_HOUR = 3600 * 1_000_000
 MANY = 60  # reports that one person reads in an hour; more, and their leads are told
 
 
@@ -58,8 +58,8 @@ def opened(database: Database, account: Account, report_id: str) -> Before:
 def _write_down(database: Database, account: Account, report_id: str) -> None:
     now, a = database.now(), t.audit.c
     read = select(func.count(func.distinct(a.object_id)))
-    read = read.where(a.actor == account.actor, a.act == "read", a.at > now - AN_HOUR)
-    told = select(a.audit_id).where(a.actor == account.actor, a.act == "read_many", a.at > now - AN_HOUR).limit(1)
+    read = read.where(a.actor == account.actor, a.act == "read", a.at > now - HOUR)
+    told = select(a.audit_id).where(a.actor == account.actor, a.act == "read_many", a.at > now - HOUR).limit(1)
     with writing_as(database, account.hotline) as connection:
         connection.execute(insert(t.audit), audit_row(account.actor, "read", report_id, now))
         if connection.execute(read).scalar_one() > MANY and connection.execute(told).first() is None:

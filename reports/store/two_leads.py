@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Table, and_, delete, insert, select
 
+from reports.clocks import DAY
 from reports.store import staff_tables as s
 from reports.store import tables as t
 from reports.store.accounts import Account
@@ -14,7 +15,6 @@ from reports.store.asking import writing_as
 from reports.store.database import Database
 from reports.store.filing import audit_row
 
-A_DAY = 24 * 3600 * 1_000_000
 ASKED, CONFIRMED, AGAIN, ALONE = "asked", "confirmed", "again", "alone"
 
 
@@ -35,7 +35,7 @@ def let_back_asked(database: Database, hotline: str) -> dict[str, str]:
     """Account → who asked."""
     r = s.recovery.c
     query = select(r.staff_id, r.asked_by).join(s.staff, s.staff.c.staff_id == r.staff_id)
-    query = query.where(s.staff.c.hotline == hotline, r.asked_at >= database.now() - A_DAY)
+    query = query.where(s.staff.c.hotline == hotline, r.asked_at >= database.now() - DAY)
     with database.read() as connection:
         return {row.staff_id: row.asked_by for row in connection.execute(query)}
 
@@ -43,7 +43,7 @@ def let_back_asked(database: Database, hotline: str) -> dict[str, str]:
 def make_lead_asked(database: Database, hotline: str) -> list[Row[Any]]:
     """about, asked_by, asked_at; the oldest first."""
     r = s.raising.c
-    query = select(r.about, r.asked_by, r.asked_at).where(r.hotline == hotline, r.asked_at >= database.now() - A_DAY)
+    query = select(r.about, r.asked_by, r.asked_at).where(r.hotline == hotline, r.asked_at >= database.now() - DAY)
     with database.read() as connection:
         return list(connection.execute(query.order_by(r.asked_at)))
 
@@ -68,7 +68,7 @@ def _say(database: Database, table: Table, key: Mapping[str, str], lead: Account
 
 def _became(connection: Connection, database: Database, table: Table, key: Mapping[str, str], who: str) -> str:
     now, mine = database.now(), and_(*(table.c[name] == value for name, value in key.items()))
-    connection.execute(delete(table).where(mine, table.c.asked_at < now - A_DAY))
+    connection.execute(delete(table).where(mine, table.c.asked_at < now - DAY))
     row = {**key, "asked_by": who, "asked_at": now}
     if connection.execute(database.insert_new(table).values(row)).rowcount == 1:
         return ASKED
