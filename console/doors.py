@@ -87,7 +87,7 @@ class Doors:
         form = self._form(self.token_of(session)) if door.post else {}
         now = self.database.now()
         if now - session.seen_at >= IDLE:
-            return answers.to(self.locked("" if door.post or door.quiet else request.path))
+            return answers.to("/locked")
         if account.role not in door.roles:
             abort(404)
         is_fresh = now - session.checked_at < FRESH
@@ -118,13 +118,7 @@ class Doors:
             endpoint, _ = self._app.url_map.bind("").match(path, method="GET")
         except HTTPException:
             return "/"
-        door = self.all.get(endpoint)
-        return path if door and door.roles and not door.quiet and path.startswith("/") else "/"
-
-    def locked(self, path: str) -> str:
-        """The locked page, from which the password leads back to this path where it is a page of ours."""
-        back = self.page_at(path)
-        return "/locked" if back == "/" else f"/locked?then={quote(back, safe='/')}"
+        return path if endpoint in self.all and path.startswith("/") else "/"
 
     def _form(self, token: str) -> Mapping[str, str]:
         if not is_ours(request):
