@@ -11,11 +11,11 @@ from flask import Response, abort
 from console import handing_over, words
 from console.answers import to
 from console.doors import LEAD, READERS, Door, Doors, Visitor
-from console.report_page import OUTCOMES, Desk, Draft, Said
+from console.report_page import OUTCOMES, WROTE_MORE, Desk, Draft, Said
 from console.words import Desk as Writing
 from reports.store import accounts, at_the_desk, once, taking
 from reports.store.in_hand import Kept
-from reports.store.taking import NotAllowed, NotGiven, Step
+from reports.store.taking import NotAllowed, NotGiven, Outdated, Step
 
 LONGEST_NOTE = 4000  # characters
 NO_WORDS = "Nothing was written."
@@ -56,6 +56,8 @@ def _acting(desk: Desk, act: Act, me: Visitor, report_id: str) -> Response:
         abort(404)
     except NotAllowed:
         return desk.page(me, report_id, Said(wrong=NOT_NOW))
+    except Outdated:
+        return desk.page(me, report_id, Said(wrong=WROTE_MORE))
 
 
 def _step(desk: Desk, me: Visitor, report_id: str, to_: str, **more: Any) -> None:
@@ -65,6 +67,7 @@ def _step(desk: Desk, me: Visitor, report_id: str, to_: str, **more: Any) -> Non
 
 
 def _keep(desk: Desk, me: Visitor, report_id: str, kept: Kept) -> None:
+    desk.refuse_older(me, report_id)
     at_the_desk.keep(desk.database, me.account, report_id, kept, me.once)
 
 
@@ -74,16 +77,13 @@ def _holds(me: Visitor, **also: object) -> Kept:
 
 def _take(desk: Desk, me: Visitor, report_id: str) -> Response:
     """I have it. Also from a colleague, who sees it in the history."""
-    if desk.box(me, report_id)[1] == "none":
-        _step(desk, me, report_id, "accepted", kept=_holds(me))
-    else:
-        _keep(desk, me, report_id, _holds(me))
+    _step(desk, me, report_id, "accepted", kept=_holds(me), seen=me.seen, stays=True)
     return to(f"/reports/{report_id}")
 
 
 def _work(desk: Desk, me: Visitor, report_id: str) -> Response:
     """It is being worked on; one that was closed is open again."""
-    _step(desk, me, report_id, "in_progress", kept=_holds(me, outcome=None, hoax_by=None))
+    _step(desk, me, report_id, "in_progress", kept=_holds(me, outcome=None, hoax_by=None), seen=me.seen)
     return to(f"/reports/{report_id}")
 
 
@@ -122,7 +122,8 @@ def _decline(desk: Desk, me: Visitor, report_id: str) -> Response:
     reason = me.form.get("reason", "").strip()[:LONGEST_NOTE]
     if not reason:
         return desk.page(me, report_id, Said(wrong=NO_REASON))
-    _step(desk, me, report_id, "rejected", notes=(_writing(desk, me, report_id).note("reason", reason),))
+    notes = (_writing(desk, me, report_id).note("reason", reason),)
+    _step(desk, me, report_id, "rejected", notes=notes, seen=me.seen)
     return to("/")
 
 
@@ -139,7 +140,7 @@ def _close(desk: Desk, me: Visitor, report_id: str) -> Response:
             return desk.page(me, report_id, Said(done=TWO))
         if said_by == me.account.staff_id:
             return desk.page(me, report_id, Said(wrong=SAME))
-    _step(desk, me, report_id, "closed", kept=Kept(f"closed:{outcome}"[:24], {"outcome": outcome}))
+    _step(desk, me, report_id, "closed", kept=Kept(f"closed:{outcome}"[:24], {"outcome": outcome}), seen=me.seen)
     return to("/")
 
 

@@ -45,6 +45,12 @@ class Visitor:
     is_fresh: bool = False
     once: bytes | None = None
 
+    @property
+    def seen(self) -> int | None:
+        """The revision of the report that stood beside this form."""
+        said = self.form.get("revision", "")
+        return int(said[:9]) if said.isascii() and said.isdigit() else None
+
 
 @dataclass(frozen=True, slots=True)
 class Door:

@@ -12,10 +12,10 @@ from flask import Response, abort
 from console import words
 from console.answers import to
 from console.doors import READERS, Door, Doors, Visitor
-from console.report_page import Desk, Said
+from console.report_page import WROTE_MORE, Desk, Said
 from reports.handling import NEXT
 from reports.store import handovers, once
-from reports.store.taking import NotGiven
+from reports.store.taking import NotGiven, Outdated
 
 LONGEST = 4000  # characters of a reason
 NO_REASON = "Say why; your colleagues will ask."
@@ -35,8 +35,11 @@ def _hand_over(desk: Desk, me: Visitor, report_id: str) -> Response:
     taker, reason = me.form.get("to", ""), me.form.get("reason", "").strip()[:LONGEST]
     try:
         box, handling = desk.box(me, report_id)
+        desk.refuse_older(me, report_id)
     except NotGiven:
         abort(404)
+    except Outdated:
+        return desk.page(me, report_id, Said(wrong=WROTE_MORE))
     if wrong := _wrong(desk, me, report_id, handling) or ("" if reason else NO_REASON):
         return desk.page(me, report_id, Said(wrong=wrong))
     hotline = me.account.hotline

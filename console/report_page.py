@@ -25,8 +25,10 @@ from reports.handling import NEXT
 from reports.store import accounts, at_the_desk, handovers, taking, waiting_list
 from reports.store.answering import Letterbox
 from reports.store.at_the_desk import Before
+from reports.store.taking import Outdated
 
 Spoken = Mapping[str, Catalogue]  # of the phones' screens, by tag
+WROTE_MORE = "The reporter wrote more meanwhile. Look again."
 ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 READY_BY_NUMBER: Final = {str(number): words for number, words in enumerate(READY, 1)}
 OUTCOMES = {
@@ -86,11 +88,13 @@ class Desk:
         return report_id
 
     def page(self, me: Visitor, report_id: str, said: Said | None = None) -> Response:
-        before, opened = self._open(me, self.theirs(me, report_id))
+        revision = taking.newest(self.database, me.account.hotline, self.theirs(me, report_id))  # before it is opened
+        before, opened = self._open(me, report_id)
         box, _ = self.box(me, report_id)
         people = [one for one in accounts.people(self.database, me.account.hotline) if one.ended_at is None]
         found: dict[str, Any] = {
             "report_id": report_id,
+            "revision": revision,
             "before": before,
             "opened": opened,
             "told": None if opened.report is None else told(opened.report, self._labels),
@@ -120,6 +124,11 @@ class Desk:
         text = "\n".join(filter(None, (said.draft.text, tongue.say(READY_BY_NUMBER[said.draft.ready]))))
         found = words.check(text, self.country(box.country))
         return replace(said, draft=replace(said.draft, text=text, refused=found.refused, asked=found.asked))
+
+    def refuse_older(self, me: Visitor, report_id: str) -> None:
+        """Raises Outdated where the page of this form stood before what its reporter wrote since."""
+        if me.seen is not None and me.seen < taking.newest(self.database, me.account.hotline, report_id):
+            raise Outdated
 
     def country(self, iso: str) -> Country:
         """Of a report; there is no such page where it is served no more."""

@@ -5,10 +5,10 @@ It asks for itself alone: a report that was not given to it is as one that there
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, delete, insert, or_, select, update
+from sqlalchemy import Connection, Select, and_, delete, func, insert, or_, select, update
 
 from reports.handling import STATES, may_follow
 from reports.store import asking, in_hand, once, outbox
@@ -32,6 +32,10 @@ class NotAllowed(Exception):
         self.before = before
 
 
+class Outdated(Exception):
+    """The reporter wrote more than whoever does this had before them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Note:
     """For the hotline's own staff, sealed to it. `kind`: reason, answer, note."""
@@ -47,7 +51,8 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`once`: the key of a call-back or a form: the same one has no second effect. `kept`: beside its handling."""
+    """`once`: the key of a call-back or a form: the same one has no second effect. `kept`: beside its handling. `seen`:
+    the revision that was read before; None: it is not asked. `stays`: what somebody has done is left as it is."""
 
     hotline: str
     report_id: str
@@ -57,6 +62,8 @@ class Step:
     notes: tuple[Note, ...] = ()
     once: bytes | None = None
     kept: Kept | None = None
+    seen: int | None = None
+    stays: bool = False
 
 
 def look(database: Database, hotline: str, report_id: str, call_key: bytes) -> tuple[Letterbox, str, bool]:
@@ -73,14 +80,19 @@ def look(database: Database, hotline: str, report_id: str, call_key: bytes) -> t
 
 
 def take(database: Database, step: Step) -> str:
-    """All of it or nothing; returns what is done with the report now. Raises NotGiven, NotAllowed."""
+    """All of it or nothing; returns what is done with the report now. Raises NotGiven, NotAllowed, Outdated."""
     now = database.now()
     with asking.writing_as(database, step.hotline) as connection:
+        _lock(connection, step.report_id)
         rows = connection.execute(_given(step.hotline, step.report_id).with_for_update()).all()
         if not rows:
             raise NotGiven
         if not once.is_first(connection, database, step.once):
             return str(rows[-1].handling)
+        if step.seen is not None and step.seen < _newest(connection, step.hotline, step.report_id):
+            raise Outdated
+        if step.stays and rows[-1].handling != "none":
+            step = replace(step, to=rows[-1].handling)
         if not may_follow(rows[-1].handling, step.to):
             raise NotAllowed(rows[-1].handling)
         asking.see_whole(database, connection, step.report_id)
@@ -94,6 +106,23 @@ def take(database: Database, step: Step) -> str:
         if step.kept:
             in_hand.keep(connection, database, Whose(step.hotline, step.report_id, step.actor), step.kept)
     return step.to
+
+
+def newest(database: Database, hotline: str, report_id: str) -> int:
+    """The latest revision of a report that this hotline was given."""
+    with asking.looking_as(database, hotline) as connection:
+        return _newest(connection, hotline, report_id)
+
+
+def _newest(connection: Connection, hotline: str, report_id: str) -> int:
+    d = t.delivery.c
+    theirs = and_(d.report_id == report_id, d.hotline == hotline, d.type.in_((*THE_REPORT, "updated")))
+    return connection.execute(select(func.max(d.revision)).where(theirs)).scalar() or 0
+
+
+def _lock(connection: Connection, report_id: str) -> None:
+    """The report before its deliveries, as whoever raises it or hands it over does: else two wait for each other."""
+    connection.execute(select(t.report.c.report_id).where(t.report.c.report_id == report_id).with_for_update())
 
 
 def _given(hotline: str, report_id: str) -> Select[Any]:

@@ -6,7 +6,7 @@ import threading
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 
 from reports.store import tables as t
 from reports.store import taking
@@ -57,6 +57,16 @@ def test_the_state_is_worked_out_of_all_deliveries(desk: Desk, report: str) -> N
         ("closed", ONE),
         ("in_progress", TWO),
     ]
+
+
+def test_the_report_is_held_before_its_deliveries(desk: Desk, report: str) -> None:
+    """As by whoever raises it: of two that hold them in another order each would wait for the other."""
+    said: list[str] = []
+    event.listen(desk.database.engine, "before_cursor_execute", lambda *of: said.append(" ".join(of[2].split())))
+    taking.take(desk.database, step(report, "accepted"))
+    read = [one for one in said if one.startswith("SELECT") and " FROM " in one][:2]
+    assert [one.partition(" FROM ")[2].split()[0] for one in read] == ["report", "delivery"]
+    assert desk.database.is_sqlite or all("FOR UPDATE" in one for one in read)
 
 
 def test_all_of_it_or_nothing(desk: Desk, report: str) -> None:

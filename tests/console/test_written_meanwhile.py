@@ -1,0 +1,123 @@
+"""Whoever presses a button does it to the report that they read: what its reporter wrote since is read first."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from console.acts import WROTE_MORE
+from reports.keyfolder import load_public
+from reports.sealing import Context, seal
+from reports.store import maturing, pending, taking
+from reports.store import tables as t
+from reports.store.filing import Filing, Sealed
+from tests.console.conftest import HOTLINE
+from tests.console.test_on_postgresql import SAMPLE
+from tests.support.console import Console
+from tests.support.desks import given, of
+from tests.support.staff import Page, Person, joined
+from tokaut.demo_settings import Plan
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def report_id(made: Plan, console: Console) -> str:
+    to = [(HOTLINE, "primary"), ("vu-police", "fallback")]
+    return given(console.parts.database, made.folder.inside / "keys", to, body=SAMPLE.read_bytes(), priority="P3")
+
+
+@pytest.fixture
+def mere(console: Console) -> Person:
+    one = joined(console.flask, console.parts.database, "mere")
+    one.log_in()
+    with console.parts.database.write() as connection:
+        connection.execute(update(t.staff).values(created_at=0))
+    return one
+
+
+def more(made: Plan, console: Console, report_id: str, priority: str = "P1") -> None:
+    """The next revision, as the clock files it."""
+    database = console.parts.database
+    with database.read() as connection:
+        row = connection.execute(t.report.select().where(t.report.c.report_id == report_id)).one()
+    public = load_public(made.folder.inside / "keys", [HOTLINE])[HOTLINE]
+    revision = row.revision + 1
+    box = seal(public, Context("demo", report_id, revision, HOTLINE), b"{}", SAMPLE.read_bytes())
+    sealed = Sealed(HOTLINE, "primary", "CATEGORY_FIRST", box.key_id, box.wrap, box.head, box.sealed)
+    filing = Filing(report_id, row.origin_key, revision, row.created_at, "VU", "demo", priority, "complete", (sealed,))
+    pending.put_pending(database, filing, "update", database.now())
+    for key in maturing.mature(database):
+        maturing.file_pending(database, key)
+
+
+def shown_before(page: Page) -> dict[str, str]:
+    """What the forms of this page carry, each time as one that was not pressed."""
+    found = re.search(r'name="revision" value="(\d+)"', page.html)
+    assert found
+    return {**page.marks, "revision": found[1]}
+
+
+@pytest.mark.parametrize(
+    "pressed",
+    [
+        ("take", {}),
+        ("work", {}),
+        ("close", {"outcome": "helped"}),
+        ("close", {"outcome": "hoax"}),
+        ("pass", {"to": ""}),
+        ("decline", {"reason": "12"}),
+        ("hand-over", {"to": "vu-police", "reason": "12"}),
+    ],
+)
+def test_what_was_written_meanwhile_is_read_first(
+    made: Plan, console: Console, mere: Person, report_id: str, pressed: tuple[str, dict[str, str]]
+) -> None:
+    (act, form), path = pressed, f"/reports/{report_id}"
+    marks = shown_before(mere.get(path))
+    more(made, console, report_id)
+    page = mere.post(f"{path}/{act}", {**form, **marks})
+    assert page.status == 400 and WROTE_MORE in page.text
+    assert of(console.parts.database, report_id, HOTLINE).handling == "none"
+    assert WROTE_MORE not in mere.post(f"{path}/{act}", {**form, **shown_before(page)}).text
+
+
+def test_a_message_and_a_note_need_no_second_look(made: Plan, console: Console, mere: Person, report_id: str) -> None:
+    path = f"/reports/{report_id}"
+    marks = shown_before(mere.get(path))
+    more(made, console, report_id, "P3")
+    for act, form in (("note", {"words": "12"}), ("message", {"words": "12", "do": "send"})):
+        assert mere.post(f"{path}/{act}", {**form, **marks}).status == 303
+
+
+@pytest.mark.parametrize("revision", ["", "x", "²", "-1", "9" * 40])
+def test_a_form_of_no_revision_is_taken_as_it_stands(mere: Person, report_id: str, revision: str) -> None:
+    path = f"/reports/{report_id}"
+    form = {**shown_before(mere.get(path)), "revision": revision}
+    assert mere.post(f"{path}/take", form).status == 303
+
+
+def test_i_have_it_holds_though_it_was_given_back_in_between(
+    console: Console, mere: Person, report_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A colleague had it as the form came; a moment later the report was raised and nobody has it."""
+    database, path = console.parts.database, f"/reports/{report_id}"
+    ana = joined(console.flask, database, "ana")
+    ana.log_in()
+    assert ana.post(f"{path}/take", at=path).status == 303
+    delivery = update(t.delivery).where(t.delivery.c.report_id == report_id, t.delivery.c.hotline == HOTLINE)
+    write = taking.asking.writing_as
+
+    def late(*who: Any) -> Any:
+        with database.write() as connection:
+            connection.execute(delivery.values(handling="none"))
+        return write(*who)
+
+    token = mere.get(path).token
+    monkeypatch.setattr("reports.store.taking.asking.writing_as", late)
+    monkeypatch.setattr("reports.store.at_the_desk.writing_as", late)
+    assert mere.post(f"{path}/take", {"token": token}).status == 303
+    assert of(database, report_id, HOTLINE).handling == "accepted"
