@@ -41,6 +41,7 @@ def _in_code() -> Iterator[str]:
     yield from doors.ROLES
     yield from frame.HANDLING.values()
     yield from report_page.OUTCOMES.values()
+    yield report_page.WROTE_MORE
     yield from queue.STATES.values()
     yield from (queue.RECEIVED, queue.TAKEN, queue.NOT_ALLOWED, queue.ALLOWED_LATER, queue.NOT_KNOWN)
     yield from queue.ALLOWED.values()
