@@ -18,4 +18,5 @@ READY: Final = (
     "Somebody is looking at it now. You can write more here.",
     "We have asked others who can do more. Please look here again when you can.",
     "We close this now. As long as your code works, you can write here.",
+    "Cannot wait? Go now to a grown-up you trust, or call the number on the first screen.",
 )
