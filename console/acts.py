@@ -9,12 +9,12 @@ from typing import Any
 from flask import Response, abort
 
 from console import handing_over, words
-from console.answers import to
+from console.done import to
 from console.doors import LEAD, READERS, Door, Doors, Visitor
 from console.report_page import OUTCOMES, WROTE_MORE, Desk, Draft, Said
 from console.words import Desk as Writing
 from reports.store import accounts, at_the_desk, once, taking
-from reports.store.in_hand import Kept
+from reports.store.in_hand import NOBODY, Kept
 from reports.store.taking import NotAllowed, NotGiven, Outdated, Step
 
 LONGEST_NOTE = 4000  # characters
@@ -49,7 +49,7 @@ def _acting(desk: Desk, act: Act, me: Visitor, report_id: str) -> Response:
     been done, and is not done again."""
     desk.theirs(me, report_id)
     if once.has_come(desk.database, me.once):
-        return to(f"/reports/{report_id}")
+        return to(f"/reports/{report_id}", "before")
     try:
         return act(desk, me, report_id)
     except NotGiven:
@@ -78,20 +78,20 @@ def _holds(me: Visitor, **also: object) -> Kept:
 def _take(desk: Desk, me: Visitor, report_id: str) -> Response:
     """I have it. Also from a colleague, who sees it in the history."""
     _step(desk, me, report_id, "accepted", kept=_holds(me), seen=me.seen, stays=True)
-    return to(f"/reports/{report_id}")
+    return to(f"/reports/{report_id}", "taken")
 
 
 def _work(desk: Desk, me: Visitor, report_id: str) -> Response:
     """It is being worked on; one that was closed is open again."""
     _step(desk, me, report_id, "in_progress", kept=_holds(me, outcome=None, hoax_by=None), seen=me.seen)
-    return to(f"/reports/{report_id}")
+    return to(f"/reports/{report_id}", "working")
 
 
 def _message(desk: Desk, me: Visitor, report_id: str) -> Response:
     """Looked at first, as it will stand on the phone; then sent. Whoever writes has the report."""
     text, (box, handling) = me.form.get("words", "").strip(), desk.box(me, report_id)
     if why := words.unreachable(box):
-        return desk.page(me, report_id, Said(wrong=why))
+        return desk.page(me, report_id, Said(wrong=why, at="message"))
     if me.form.get("do") == "put":
         return desk.page(me, report_id, Said(draft=Draft(text, shown=True, ready=me.form.get("ready", ""))))
     found = words.check(text, desk.country(box.country))
@@ -104,7 +104,7 @@ def _message(desk: Desk, me: Visitor, report_id: str) -> Response:
         _step(desk, me, report_id, "accepted", kept=_holds(me), **said)
     else:
         _step(desk, me, report_id, handling, **said)
-    return to(f"/reports/{report_id}#conversation")
+    return to(f"/reports/{report_id}", "left")
 
 
 def _pass(desk: Desk, me: Visitor, report_id: str) -> Response:
@@ -113,18 +113,18 @@ def _pass(desk: Desk, me: Visitor, report_id: str) -> Response:
     people = {one.name for one in accounts.people(desk.database, me.account.hotline) if one.ended_at is None}
     if name and name not in people:
         abort(400)
-    _keep(desk, me, report_id, Kept("passed_on", {"holder": name or None}))
-    return to(f"/reports/{report_id}")
+    _keep(desk, me, report_id, Kept("passed_on", {"holder": name or NOBODY}))
+    return to(f"/reports/{report_id}", "passed")
 
 
 def _decline(desk: Desk, me: Visitor, report_id: str) -> Response:
     """To the next hotline that the reporter was shown before Send; the clock runs on for it."""
     reason = me.form.get("reason", "").strip()[:LONGEST_NOTE]
     if not reason:
-        return desk.page(me, report_id, Said(wrong=NO_REASON))
+        return desk.page(me, report_id, Said(wrong=NO_REASON, at="decline"))
     notes = (_writing(desk, me, report_id).note("reason", reason),)
     _step(desk, me, report_id, "rejected", notes=notes, seen=me.seen)
-    return to("/")
+    return to("/", "declined")
 
 
 def _close(desk: Desk, me: Visitor, report_id: str) -> Response:
@@ -133,23 +133,23 @@ def _close(desk: Desk, me: Visitor, report_id: str) -> Response:
         abort(400)
     if outcome == "hoax":
         if not at_the_desk.was_there(desk.database, me.account, report_id):
-            return desk.page(me, report_id, Said(wrong=TOO_NEW))
+            return desk.page(me, report_id, Said(wrong=TOO_NEW, at="close"))
         said_by = at_the_desk.holding(desk.database, me.account, report_id)["hoax_by"]
         if said_by is None:
             _keep(desk, me, report_id, Kept("hoax_said", {"hoax_by": me.account.staff_id}))
-            return desk.page(me, report_id, Said(done=TWO))
+            return desk.page(me, report_id, Said(done=TWO, at="close"))
         if said_by == me.account.staff_id:
-            return desk.page(me, report_id, Said(wrong=SAME))
+            return desk.page(me, report_id, Said(wrong=SAME, at="close"))
     _step(desk, me, report_id, "closed", kept=Kept(f"closed:{outcome}"[:24], {"outcome": outcome}), seen=me.seen)
-    return to("/")
+    return to("/", "closed")
 
 
 def _note(desk: Desk, me: Visitor, report_id: str) -> Response:
     text = me.form.get("words", "").strip()[:LONGEST_NOTE]
     if not text:
-        return desk.page(me, report_id, Said(wrong=NO_WORDS))
+        return desk.page(me, report_id, Said(wrong=NO_WORDS, at="note"))
     at_the_desk.write_note(desk.database, me.account, _writing(desk, me, report_id).note("note", text), me.once)
-    return to(f"/reports/{report_id}#notes")
+    return to(f"/reports/{report_id}", "noted")
 
 
 def _away(desk: Desk, me: Visitor, report_id: str) -> Response:
@@ -160,7 +160,7 @@ def _away(desk: Desk, me: Visitor, report_id: str) -> Response:
         abort(400)
     away = me.form.get("do") != "back"
     at_the_desk.keep_away(desk.database, me.account, report_id, staff_id, away=away)
-    return to(f"/reports/{report_id}")
+    return to(f"/reports/{report_id}", "away")
 
 
 def _writing(desk: Desk, me: Visitor, report_id: str) -> Writing:

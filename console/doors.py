@@ -93,7 +93,7 @@ class Doors:
         form = self._form(self.token_of(session)) if door.post else {}
         now = self.database.now()
         if now - session.seen_at >= IDLE:
-            return answers.to("/locked")
+            return answers.to(self.locked("" if door.post or door.quiet else request.path))
         if account.role not in door.roles:
             abort(404)
         is_fresh = now - session.checked_at < FRESH
@@ -124,7 +124,13 @@ class Doors:
             endpoint, _ = self._app.url_map.bind("").match(path, method="GET")
         except HTTPException:
             return "/"
-        return path if endpoint in self.all and path.startswith("/") else "/"
+        door = self.all.get(endpoint)
+        return path if door and door.roles and not door.quiet and path.startswith("/") else "/"
+
+    def locked(self, path: str) -> str:
+        """The locked page, from which the password leads back to this path where it is a page of ours."""
+        back = self.page_at(path)
+        return "/locked" if back == "/" else f"/locked?then={quote(back, safe='/')}"
 
     def _form(self, token: str) -> Mapping[str, str]:
         if not is_ours(request):

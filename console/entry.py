@@ -19,7 +19,10 @@ from reports.store.desk_sessions import Session
 HOURS = 10 * HOUR
 BROWSERS = {"Edg/": "Edge", "Firefox/": "Firefox", "Chrome/": "Chrome", "Safari/": "Safari"}  # the first that is there
 SYSTEMS = ("Android", "iPhone", "iPad", "Windows", "Mac OS", "Linux")
-NOT_RIGHT = "Name, password or code is not right, or there were too many tries. Wait a while and try again."
+NOT_RIGHT = (
+    "Name, password or code is not right, or there were too many tries. If the code was used already, wait for the "
+    "next one; else wait a while and try again."
+)
 
 
 def attach(doors: Doors) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
-from flask import Request
+from flask import Request, request
+from werkzeug.exceptions import BadRequest
 
 MOST_FIELDS = 100
 FORM = "application/x-www-form-urlencoded"
@@ -25,6 +26,14 @@ def read_form(request: Request) -> Mapping[str, str]:
 def read_query(request: Request) -> Mapping[str, str]:
     """Raises Unreadable."""
     return _read(request.query_string)
+
+
+def query() -> Mapping[str, str]:
+    """Of the address that is asked for; what cannot be read is refused."""
+    try:
+        return read_query(request)
+    except Unreadable:
+        raise BadRequest from None
 
 
 def _read(raw: bytes) -> Mapping[str, str]:

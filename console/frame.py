@@ -60,6 +60,7 @@ def attach(app: Flask, mode: str, countries: Countries, languages: Spoken, scree
             "once": secrets.token_urlsafe(16),  # of this page; with it a form has one effect
             "screen": lambda words: of_screen(words, catalogue, screens),
             "mode": mode,
+            "here_at": here_at(),
             "name_of": lambda hotline: names.get(hotline, hotline),
             "at": lambda when, hotline: when_said(when, zones.get(hotline)),
             "lately": lambda when, hotline: lately(when, zones.get(hotline)),
@@ -82,6 +83,12 @@ def attach(app: Flask, mode: str, countries: Countries, languages: Spoken, scree
         app.register_error_handler(code, _refused)
     for fault in (Away, Busy):
         app.register_error_handler(fault, lambda _: page("fault.html", 503, kind=503))
+
+
+def here_at() -> str:
+    """The page that somebody is on; of the answer to a form, the page where it stands. Whoever uses it asks whether
+    there is one."""
+    return request.path if request.method == "GET" else request.path.rpartition("/")[0] or "/"
 
 
 def of_screen(words: str, page: Catalogue, screens: Spoken) -> Words:

@@ -10,7 +10,7 @@ from functools import partial
 from flask import Response, abort
 
 from console import words
-from console.answers import to
+from console.done import to
 from console.doors import READERS, Door, Doors, Visitor
 from console.report_page import WROTE_MORE, Desk, Said
 from reports.handling import NEXT
@@ -31,7 +31,7 @@ def attach(doors: Doors, desk: Desk) -> None:
 def _hand_over(desk: Desk, me: Visitor, report_id: str) -> Response:
     desk.theirs(me, report_id)
     if once.has_come(desk.database, me.once):
-        return to(f"/reports/{report_id}#hand-over")
+        return to(f"/reports/{report_id}", "asked", "hand-over")
     taker, reason = me.form.get("to", ""), me.form.get("reason", "").strip()[:LONGEST]
     try:
         box, handling = desk.box(me, report_id)
@@ -41,12 +41,12 @@ def _hand_over(desk: Desk, me: Visitor, report_id: str) -> Response:
     except Outdated:
         return desk.page(me, report_id, Said(wrong=WROTE_MORE))
     if wrong := _wrong(desk, me, report_id, handling) or ("" if reason else NO_REASON):
-        return desk.page(me, report_id, Said(wrong=wrong))
+        return desk.page(me, report_id, Said(wrong=wrong, at="hand-over"))
     hotline = me.account.hotline
     writing = words.Desk(hotline, report_id, box, desk.parts.keys[hotline], desk.database.now())
     if not handovers.ask(desk.database, me.account, report_id, taker, writing.note("reason", reason), key=me.once):
-        return desk.page(me, report_id, Said(wrong=TWICE))
-    return to(f"/reports/{report_id}#hand-over")
+        return desk.page(me, report_id, Said(wrong=TWICE, at="hand-over"))
+    return to(f"/reports/{report_id}", "asked", "hand-over")
 
 
 def _wrong(desk: Desk, me: Visitor, report_id: str, handling: str) -> str:

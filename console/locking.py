@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-from flask import Response, request
-from werkzeug.exceptions import BadRequest
+from flask import Response
 
 from console import cookies, guessing, passwords
 from console.answers import page, to
 from console.doors import EVERYBODY, IDLE, Door, Doors, Visitor
 from console.entry import NOT_RIGHT, shows
-from console.forms import Unreadable, read_query
+from console.forms import query
 from reports.store import desk_sessions, knocking, waiting_list
 from reports.store.accounts import Account
 from reports.store.desk_sessions import Session
@@ -33,15 +32,15 @@ def _idle(doors: Doors) -> tuple[Session, Account] | None:
     return found if found and doors.database.now() - found[0].seen_at >= IDLE else None
 
 
-def _locked_page(doors: Doors, _: Mapping[str, str], refused: bool = False) -> Response:
+def _locked_page(doors: Doors, form: Mapping[str, str], refused: bool = False) -> Response:
     """Nothing of any report but how many urgent ones wait (R-72)."""
     found = _idle(doors)
     if found is None:
         return to("/")
     session, account = found
     waiting = waiting_list.urgent(doors.database, account)
-    status = 403 if refused else 200
-    return page("locked.html", status, token=doors.token_of(session), waiting=waiting, refused=refused)
+    status, then = 403 if refused else 200, doors.page_at(form.get("then") or query().get("then", ""))
+    return page("locked.html", status, token=doors.token_of(session), waiting=waiting, refused=refused, then=then)
 
 
 def _unlock(doors: Doors, form: Mapping[str, str]) -> Response:
@@ -55,10 +54,10 @@ def _unlock(doors: Doors, form: Mapping[str, str]) -> Response:
         desk_sessions.end(doors.database, account, session.session_hash)
         return to("/login")
     if not passwords.is_right(form.get("password", ""), account.password):
-        knocking.wrong(doors.database, account)
+        knocking.wrong(doors.database, account, told=False)
         return _locked_page(doors, form, refused=True)
     knocking.forgive(doors.database, [knock.bucket])
-    return _renewed(doors, session, checked=False, then="/")
+    return _renewed(doors, session, checked=False, then=doors.page_at(form.get("then", "")))
 
 
 def _renewed(doors: Doors, session: Session, *, checked: bool, then: str) -> Response:
@@ -69,15 +68,8 @@ def _renewed(doors: Doors, session: Session, *, checked: bool, then: str) -> Res
 
 
 def _check_page(doors: Doors, me: Visitor, refused: bool = False, then: str = "") -> Response:
-    then = doors.page_at(then or _asked_then())
+    then = doors.page_at(then or query().get("then", ""))
     return page("check.html", 403 if refused else 200, me=me, then=then, refused=NOT_RIGHT if refused else "")
-
-
-def _asked_then() -> str:
-    try:
-        return read_query(request).get("then", "")
-    except Unreadable:
-        raise BadRequest from None
 
 
 def _check(doors: Doors, me: Visitor) -> Response:
@@ -93,6 +85,6 @@ def _check(doors: Doors, me: Visitor) -> Response:
 
 
 def _lock(doors: Doors, me: Visitor) -> Response:
-    """At once, as if it had been idle."""
+    """At once, as if it had been idle. What was half typed is gone; the page is found again."""
     desk_sessions.lock(doors.database, me.session.session_hash, IDLE)
-    return to("/locked")
+    return to(doors.locked(me.form.get("then", "")))

@@ -10,19 +10,21 @@ from typing import Any
 from flask import Response, request
 from werkzeug.exceptions import BadRequest
 
+from console import done
 from console.answers import page, to
 from console.doors import AUDITOR, EVERYBODY, OPERATOR, READERS, Door, Doors, Visitor
 from console.forms import Unreadable, read_query
 from console.opening import Opener
+from console.report_page import OUTCOMES
 from console.telling import Labels
 from reports.clocks import CLOCKS, MINUTE
 from reports.store import accounts, waiting_list
-from reports.store.waiting_list import OPEN, PAGE, Row, Wanted
+from reports.store.waiting_list import HELD, NEW, OPEN, PAGE, Row, Wanted
 
 HANDLING: Mapping[str, tuple[str, ...]] = {
     "open": OPEN,
-    "new": ("none",),
-    "taken": ("accepted", "in_progress"),
+    "new": NEW,
+    "taken": HELD,
     "closed": ("closed", "rejected"),
 }
 STATES = {
@@ -32,7 +34,6 @@ STATES = {
     "closed": "closed or handed on",
 }
 RECEIVED, TAKEN = ("to reach a hotline,", "to be taken on,")
-TAKEN_ON = ("accepted", "in_progress")  # by whomever
 NOT_ALLOWED = "no contact"
 ALLOWED_LATER = "contact allowed since: how and when is in it"
 NOT_KNOWN = "contact: see in it"
@@ -84,11 +85,24 @@ class Queue:
             return to("/operator")
         asked = _asked()
         categories = [(code, self._labels.of("category", code)) for code in self._labels.values("category")]
-        return page("queue.html", me=me, asked=asked, categories=categories, states=STATES, **self._found(me, asked))
+        return page(
+            "queue.html",
+            me=me,
+            asked=asked,
+            categories=categories,
+            outcomes=OUTCOMES,
+            states=STATES,
+            **self._said(me),
+            **self._found(me, asked),
+        )
+
+    def _said(self, me: Visitor) -> dict[str, Any]:
+        sentence, _ = done.DONE.get(done.here() or "", ("", ""))
+        return {"done": sentence, "nobody": waiting_list.nobody_has(self._doors.database, me.account)}
 
     def _rows(self, me: Visitor) -> Response:
         asked = _asked()
-        return page("rows.html", me=me, asked=asked, **self._found(me, asked))
+        return page("rows.html", me=me, asked=asked, outcomes=OUTCOMES, **self._found(me, asked))
 
     def _found(self, me: Visitor, asked: Asked) -> dict[str, Any]:
         now, wanted, beyond = self._doors.database.now(), _wanted(asked), False
@@ -123,7 +137,7 @@ def _clocks(row: Row) -> Iterator[tuple[str, int]]:
     """(what has to happen, by when). There is none for an answer: nobody is told that one is late."""
     if row.state == "queued":
         yield RECEIVED, row.created_at + CLOCKS[row.priority].received
-    if row.handling == "none" and row.state not in TAKEN_ON:
+    if row.handling == "none" and row.state not in HELD:
         yield TAKEN, row.overdue_at
 
 

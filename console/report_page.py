@@ -9,9 +9,10 @@ from typing import Any, Final
 
 from flask import Response, abort
 
-from console import older, telling, words
+from console import conversation, done, telling, words
 from console.answers import page
 from console.doors import LEAD, READERS, Door, Doors, Visitor
+from console.forms import query
 from console.opening import Opened, Opener
 from console.parts import Parts
 from console.telling import Labels, told
@@ -22,7 +23,7 @@ from flows.to_reporters import READY
 from reports.bodies import json_bytes
 from reports.country import Country
 from reports.handling import NEXT
-from reports.store import accounts, at_the_desk, handovers, taking, waiting_list
+from reports.store import accounts, at_the_desk, handovers, news, taking, waiting_list
 from reports.store.answering import Letterbox
 from reports.store.at_the_desk import Before
 from reports.store.taking import Outdated
@@ -66,6 +67,7 @@ class Said:
 
     wrong: str = ""
     done: str = ""
+    at: str = ""  # the form where it is said; empty: above all
     draft: Draft = field(default_factory=Draft)
 
 
@@ -75,7 +77,8 @@ class Desk:
     def __init__(self, doors: Doors, parts: Parts, opener: Opener, labels: Labels, spoken: Spoken) -> None:
         self.doors, self.parts, self._opener, self._labels, self._spoken = doors, parts, opener, labels, spoken
         self.database = parts.database
-        doors.add(Door("/reports/<report_id>", READERS), self.page)
+        doors.add(Door("/reports/<report_id>", READERS), self._asked_for)
+        doors.add(Door("/reports/<report_id>/news", READERS, quiet=True), self._news)
         doors.add(Door("/reports/<report_id>/export", frozenset({LEAD}), fresh=True), self._export)
 
     def theirs(self, me: Visitor, report_id: str) -> str:
@@ -87,9 +90,23 @@ class Desk:
             abort(404)
         return report_id
 
-    def page(self, me: Visitor, report_id: str, said: Said | None = None) -> Response:
+    def _asked_for(self, me: Visitor, report_id: str) -> Response:
+        if (what := done.here()) is None:
+            return self.page(me, report_id, is_read=True)
+        sentence, at = done.DONE.get(what, ("", ""))
+        return self.page(me, report_id, Said(done=sentence, at=at))
+
+    def _news(self, me: Visitor, report_id: str) -> Response:
+        """For a page that is open: whether its reporter said more than stands there. Nothing of what."""
+        since = query().get("since", "")
+        if not (since.isascii() and since.isdigit()):
+            abort(400)
+        is_any = news.is_any(self.database, me.account, self.theirs(me, report_id), int(since[:18]))
+        return page("news.html", report_id=report_id, is_any=is_any)
+
+    def page(self, me: Visitor, report_id: str, said: Said | None = None, *, is_read: bool = False) -> Response:
         revision = taking.newest(self.database, me.account.hotline, self.theirs(me, report_id))  # before it is opened
-        before, opened = self._open(me, report_id)
+        before, opened = self._open(me, report_id, is_read=is_read)
         box, _ = self.box(me, report_id)
         people = [one for one in accounts.people(self.database, me.account.hotline) if one.ended_at is None]
         found: dict[str, Any] = {
@@ -98,7 +115,9 @@ class Desk:
             "before": before,
             "opened": opened,
             "told": None if opened.report is None else told(opened.report, self._labels),
-            "talk": [older.message(one) for one in opened.said],
+            "talk": conversation.turns(opened.said, opened.notes, before.news.messages),
+            "handed_by": _handed_by(before, me.account.hotline),
+            "is_new": lambda text: conversation.is_since(text, before.news.revised),
             "may": NEXT[before.handling],
             "hand": handovers.hand(self.database, me.account, report_id),
             "unreachable": words.unreachable(box),
@@ -137,8 +156,8 @@ class Desk:
             abort(400)
         return found
 
-    def _open(self, me: Visitor, report_id: str) -> tuple[Before, Opened]:
-        before = at_the_desk.opened(self.database, me.account, report_id)
+    def _open(self, me: Visitor, report_id: str, *, is_read: bool) -> tuple[Before, Opened]:
+        before = at_the_desk.opened(self.database, me.account, report_id, is_read=is_read)
         return before, self._opener.all(before, report_id, me.account.hotline)
 
     def box(self, me: Visitor, report_id: str) -> tuple[Letterbox, str]:
@@ -149,7 +168,7 @@ class Desk:
     def _export(self, me: Visitor, report_id: str) -> Response:
         """The report as its JSON, to keep elsewhere: a line of the audit, a name from us."""
         accounts.note(self.database, me.account, "exported:json", self.theirs(me, report_id))
-        _, opened = self._open(me, report_id)
+        _, opened = self._open(me, report_id, is_read=False)
         if opened.report is None:
             abort(404)
         said = [{"from": "reporter", **one} for one in opened.said]
@@ -160,3 +179,10 @@ class Desk:
         response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
         response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
         return response
+
+
+def _handed_by(before: Before, hotline: str) -> str:
+    """Who gave it to a colleague, or to whoever comes next, since when nobody has said that they have it."""
+    own = accounts.actor(hotline, "")
+    acts = [one for one in before.done if one.act in ("holds", "passed_on") and one.actor.startswith(own)]
+    return acts[-1].actor.rpartition("/")[2] if acts and acts[-1].act == "passed_on" else ""

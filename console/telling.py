@@ -13,7 +13,7 @@ from reports import account
 from reports.reasons import FLAGS, REASONS
 from reports.tongues import NAMES
 
-PLACEHOLDER = re.compile(r"\{[a-z_]+\}")
+PLACEHOLDER = re.compile(r"\{[a-z0-9_]+\}")
 SCHEME = re.compile(r"\b(https?|ftp)://", re.IGNORECASE)
 NO_SCHEME = str.maketrans("tT", "xX")
 CARD = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
@@ -177,6 +177,8 @@ def _asked(data: Mapping[str, Any], labels: Labels) -> Iterator[Asked]:
             yield Asked(question, SEE_WORDS, row["at"])
         else:
             answer = labels.of(row["question"], row["value"]) if row["value"] is not None else SKIPPED
+            if row["question"] == "place" and row["value"] == data["place"].get("code"):
+                answer = data["place"]["name"] or answer
             yield Asked(question, dead(answer), row["at"])
 
 

@@ -10,6 +10,8 @@ let lastTouch = Date.now();
 let lastWord = Date.now();
 let lastEscape = 0;
 
+const tabs = "BroadcastChannel" in window ? new BroadcastChannel("tokaut") : null; // of this console, in this browser
+
 const say = (address) =>
   fetch(address, {
     method: "POST",
@@ -19,11 +21,21 @@ const say = (address) =>
     body: new URLSearchParams({ token }),
   });
 
-async function hide() {
+function blank() {
   document.documentElement.hidden = true;
   document.title = "…";
+}
+
+function leave() {
+  blank();
+  location.replace(`/locked?then=${encodeURIComponent(document.body.dataset.here)}`);
+}
+
+async function hide() {
+  blank();
+  tabs?.postMessage("blank");
   await say("/lock").catch(() => {});
-  location.replace("/locked");
+  leave();
 }
 
 function touched() {
@@ -42,10 +54,10 @@ async function renew(list) {
   if (document.hidden || list.contains(document.activeElement)) return; // nobody loses their place by it
   try {
     const answer = await fetch(list.dataset.live, { redirect: "manual" });
-    if (answer.type === "opaqueredirect") return location.replace("/locked");
+    if (answer.type === "opaqueredirect" || answer.status === 404) return leave(); // not theirs any more
     if (!answer.ok) throw new Error();
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-    list.replaceChildren(...document.importNode(fresh.body, true).childNodes);
+    if (fresh.body.innerHTML !== list.innerHTML) list.replaceChildren(...document.importNode(fresh.body, true).childNodes);
     list.removeAttribute("data-stale");
   } catch {
     list.dataset.stale = ""; // the page says that it is not new
@@ -71,7 +83,15 @@ if (token) {
   });
   addEventListener("pageshow", (event) => event.persisted && location.reload());
   setInterval(look, 5000);
-  for (const list of document.querySelectorAll("[data-live]")) setInterval(renew, POLL, list);
+  const lists = document.querySelectorAll("[data-live]");
+  for (const list of lists) setInterval(renew, POLL, list);
+  addEventListener("visibilitychange", () => lists.forEach(renew)); // who comes back to a tab sees what holds now
+  for (const form of document.querySelectorAll("form[data-ends]")) {
+    form.addEventListener("submit", () => tabs?.postMessage("blank"));
+  }
+  // Other tabs are blank at once; where they belong they go when the page that follows is there, and the server knows.
+  tabs?.addEventListener("message", ({ data }) => (data === "over" ? leave() : blank()));
   for (const area of document.querySelectorAll("textarea[data-shown]")) measure(area);
 }
+if ("over" in document.body.dataset) tabs?.postMessage("over");
 document.body.dataset.ready = "";

@@ -9,13 +9,14 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, or_, select
 
 from reports.clocks import HOUR
-from reports.store import in_hand, once, reading
+from reports.store import in_hand, news, once, reading
 from reports.store import tables as t
 from reports.store.accounts import Account
 from reports.store.asking import looking_as, see_whole, writing_as
 from reports.store.database import Database
 from reports.store.filing import audit_row
 from reports.store.in_hand import Kept, Whose
+from reports.store.news import News
 from reports.store.reading import Held
 from reports.store.taking import Note
 from reports.store.waiting_list import REPORTS
@@ -25,7 +26,8 @@ MANY = 60  # reports that one person reads in an hour; more, and their leads are
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """`held`: None for what nobody could read. `others`: every hotline that was given it, with what it does."""
+    """`held`: None for what nobody could read. `others`: every hotline that was given it, with what it does. `news`:
+    since somebody of this hotline read it last; `shown_at`: all that was given until then is here."""
 
     handling: str
     created_at: int
@@ -34,12 +36,17 @@ class Before:
     notes: tuple[Any, ...]
     done: tuple[Any, ...]
     held: Held | None
+    news: News
+    shown_at: int
 
 
-def opened(database: Database, account: Account, report_id: str) -> Before:
-    """Everything, once it is written down that this person reads it: where that fails, nothing is given (S-23)."""
-    _write_down(database, account, report_id)
+def opened(database: Database, account: Account, report_id: str, *, is_read: bool) -> Before:
+    """Everything, once it is written down that this person reads it: where that fails, nothing is given (S-23).
+    `is_read`: the page was asked for; the answer to a form of an older one shows nothing new to anybody."""
+    read_at = _write_down(database, account, report_id, is_read)
     with looking_as(database, account.hotline) as connection:
+        shown_at = int(connection.execute(select(database.now_sql())).scalar_one())
+        new = news.since(connection, account.hotline, report_id, read_at)
         held = reading.held_in(connection, report_id, account.hotline)
         holding = _holding(connection, account.hotline, report_id)
         n = t.note.c
@@ -52,11 +59,13 @@ def opened(database: Database, account: Account, report_id: str) -> Before:
         sent = sent.where(d.report_id == report_id, d.type.in_(REPORTS), d.state != "cancelled")
         others = tuple(connection.execute(sent.order_by(d.created_at, d.delivery_id)))
     own = [one for one in others if one.hotline == account.hotline]
-    return Before(own[-1].handling, own[0].created_at, others, holding, kept, done, held)
+    return Before(own[-1].handling, own[0].created_at, others, holding, kept, done, held, new, shown_at)
 
 
-def _write_down(database: Database, account: Account, report_id: str) -> None:
-    now, a = database.now(), t.audit.c
+def _write_down(database: Database, account: Account, report_id: str, is_read: bool) -> int:
+    """When it was read before; 0: never."""
+    now, a, h = database.now(), t.audit.c, t.holding.c
+    before = select(h.read_at).where(h.report_id == report_id, h.hotline == account.hotline)
     read = select(func.count(func.distinct(a.object_id)))
     read = read.where(a.actor == account.actor, a.act == "read", a.at > now - HOUR)
     told = select(a.audit_id).where(a.actor == account.actor, a.act == "read_many", a.at > now - HOUR).limit(1)
@@ -64,8 +73,10 @@ def _write_down(database: Database, account: Account, report_id: str) -> None:
         connection.execute(insert(t.audit), audit_row(account.actor, "read", report_id, now))
         if connection.execute(read).scalar_one() > MANY and connection.execute(told).first() is None:
             connection.execute(insert(t.audit), audit_row(account.actor, "read_many", account.staff_id, now))
-        # By the clock that what its reporter says next is given: by another one it could pass for read.
-        in_hand.put(connection, database, account.hotline, report_id, {"read_at": database.now_sql()})
+        read_at = connection.execute(before).scalar() or 0
+        if is_read:  # by the clock that what its reporter says next is given: by another one it could pass for read
+            in_hand.put(connection, database, account.hotline, report_id, {"read_at": database.now_sql()})
+    return read_at
 
 
 def _holding(connection: Connection, hotline: str, report_id: str) -> Mapping[str, Any]:

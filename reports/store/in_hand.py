@@ -11,6 +11,8 @@ from reports.store import tables as t
 from reports.store.database import Database
 from reports.store.filing import audit_row
 
+NOBODY = ""  # the holder of what was handed to whoever comes next; NULL: no person said whose it is
+
 
 @dataclass(frozen=True, slots=True)
 class Kept:

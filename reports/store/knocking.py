@@ -48,11 +48,12 @@ def forgive(database: Database, buckets: Collection[bytes]) -> None:
         connection.execute(delete(s.staff_try).where(s.staff_try.c.bucket.in_(buckets)))
 
 
-def wrong(database: Database, account: Account | None) -> None:
-    """Of a real account: its owner is told at the next login, and the audit has it. For no account, the same work."""
+def wrong(database: Database, account: Account | None, *, told: bool = True) -> None:
+    """Of a real account: its owner is told at the next login, and the audit has it. For no account, the same work.
+    `told`: not of a slip at their own desk, which is counted by itself."""
     staff_id = account.staff_id if account else ""
     with writing_as(database, account.hotline if account else "") as connection:
-        count = update(s.staff).where(s.staff.c.staff_id == staff_id).values(wrong=s.staff.c.wrong + 1)
+        count = update(s.staff).where(s.staff.c.staff_id == staff_id).values(wrong=s.staff.c.wrong + told)
         connection.execute(count)
         if account:
             row = audit_row(account.actor, "login_refused", account.staff_id, database.now())

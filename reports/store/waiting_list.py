@@ -6,17 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, select, union_all
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, union_all
 
-from reports.clocks import CLOCKS, OVERDUE
+from reports.clocks import CLOCKS, OVERDUE, URGENT
 from reports.store import tables as t
 from reports.store.accounts import Account
 from reports.store.asking import looking_as
 from reports.store.database import Database
+from reports.store.in_hand import NOBODY
 
 REPORTS = ("created", "unread")  # kinds of deliveries that bring a report
 WHOLE = ("created", "updated")  # what brings a body
 LATER = ("updated", "message")  # and what its reporter said afterwards
+NEW = ("none",)
+HELD = ("accepted", "in_progress")  # somebody has taken it on and not closed it
 OPEN = ("none", "accepted", "in_progress")
 PAGE = 50
 
@@ -34,8 +37,9 @@ class Wanted:
 @dataclass(frozen=True, slots=True)
 class Row:
     """`state`: of the report at all its hotlines. `contact`: what was last said of it by My report, 0 no, 1 yes; None:
-    what the report says holds. `overdue_at`: by when somebody should have taken it on. `news`: the reporter has said
-    something since it was read. `head`: sealed to the hotline; empty where nobody could read what came in."""
+    what the report says holds. `holder`: NOBODY where it waits for whoever comes next. `overdue_at`: by when somebody
+    should have taken it on. `news`: the reporter has said something since it was read. `head`: sealed to the hotline;
+    empty where nobody could read what came in."""
 
     report_id: str
     priority: str
@@ -50,6 +54,7 @@ class Row:
     state: str
     contact: int | None
     holder: str | None
+    outcome: str | None
     news: bool
     overdue_at: int
     key_id: str = ""
@@ -72,10 +77,16 @@ class Head:
 
 def urgent(database: Database, account: Account) -> int:
     """How many that are urgent nobody has taken on."""
+    return nobody_has(database, account, t.delivery.c.priority.in_(URGENT))
+
+
+def nobody_has(database: Database, account: Account, *which: ColumnElement[bool]) -> int:
+    """How many nobody has taken on, or somebody had and handed to whoever comes next."""
     d = t.delivery.c
-    query = select(func.count(func.distinct(d.report_id))).where(_given(account), d.handling == "none")
+    query = select(func.count(func.distinct(d.report_id)))
+    query = query.where(_given(account), or_(d.handling == "none", _laid_down()), *which)
     with looking_as(database, account.hotline) as connection:
-        return int(connection.execute(query.where(d.priority.in_(("P1", "P2")))).scalar_one())
+        return int(connection.execute(query).scalar_one())
 
 
 def listed(database: Database, account: Account, wanted: Wanted, most: int = PAGE) -> tuple[list[Row], bool]:
@@ -107,6 +118,8 @@ def _page(account: Account, wanted: Wanted, most: int) -> Select[Any]:
     """Which rows: of each state the first ones, which the index has in this order, and then of these."""
     d = t.delivery.c
     states = [d.handling == one for one in wanted.handling]
+    if wanted.handling == NEW:
+        states.append(_laid_down())
     if wanted.handling == OPEN:  # who wrote more after it was closed waits like anybody, until somebody has read it
         states.append(and_(d.handling == "closed", _written_since()))
     first = [_first(account, wanted, one, wanted.after + most) for one in states]
@@ -134,6 +147,13 @@ def _given(account: Account) -> ColumnElement[bool]:
     return and_(d.hotline == account.hotline, d.type.in_(REPORTS), d.state != "cancelled", ~away)
 
 
+def _laid_down() -> ColumnElement[bool]:
+    """Taken on once, and handed to whoever comes next."""
+    d, h = t.delivery.c, t.holding.c
+    nobody = exists().where(h.report_id == d.report_id, h.hotline == d.hotline, h.holder == NOBODY)
+    return and_(d.handling.in_(HELD), nobody)
+
+
 def _written_since() -> ColumnElement[bool]:
     """The reporter has said something since this hotline read it."""
     d, h, later = t.delivery.c, t.holding.c, t.delivery.alias("since").c
@@ -149,7 +169,8 @@ def _rows(page: Select[Any]) -> Select[Any]:
     due = select(last).where(t.step.c.report_id == d.report_id, t.step.c.priority == d.priority).scalar_subquery()
     query = select(
         *(d.report_id, d.priority, d.created_at, d.handling, d.type, d.role, d.why),
-        *(r.completeness, r.mode, r.state, c.allowed, h.holder, _written_since().label("news"), due.label("due_at")),
+        *(r.completeness, r.mode, r.state, c.allowed, h.holder, h.outcome),
+        *(_written_since().label("news"), due.label("due_at")),
         *(b.revision, b.key_id, b.wrap, b.head),
     )
     held = and_(h.report_id == d.report_id, h.hotline == d.hotline)
@@ -172,8 +193,8 @@ def _row(one: Any) -> Row:
     overdue = one.due_at or one.created_at + CLOCKS[one.priority].acknowledged
     head = (one.key_id or "", one.wrap or b"", one.head or b"")
     what = (one.report_id, one.priority, one.created_at, one.handling, one.type, one.role, one.why)
-    stands = (one.completeness, one.revision or 0, one.mode, one.state, one.allowed, one.holder, bool(one.news))
-    return Row(*what, *stands, overdue, *head)
+    held = (one.holder, one.outcome, bool(one.news))
+    return Row(*what, one.completeness, one.revision or 0, one.mode, one.state, one.allowed, *held, overdue, *head)
 
 
 def may_see(database: Database, account: Account, report_id: str) -> bool:

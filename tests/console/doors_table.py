@@ -25,6 +25,7 @@ ROWS: Mapping[str, tuple[str, ...]] = {
     "POST /me/password": EVERYBODY,
     "GET /rows": READERS,
     "GET /reports/<report_id>": READERS,
+    "GET /reports/<report_id>/news": READERS,
     "GET /reports/<report_id>/export": (LEAD,),
     **{f"POST /reports/<report_id>/{act}": READERS for act in ACTS},
     "POST /reports/<report_id>/away": (LEAD,),

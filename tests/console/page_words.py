@@ -8,6 +8,7 @@ from pathlib import Path
 
 from console import (
     acts,
+    done,
     doors,
     drilling,
     entry,
@@ -39,6 +40,7 @@ def _in_templates() -> Iterator[str]:
 
 def _in_code() -> Iterator[str]:
     yield from doors.ROLES
+    yield from (sentence for sentence, _ in done.DONE.values() if sentence)
     yield from frame.HANDLING.values()
     yield from report_page.OUTCOMES.values()
     yield report_page.WROTE_MORE

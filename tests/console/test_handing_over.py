@@ -92,7 +92,7 @@ def test_they_ask_and_the_clock_does_it(place: Place) -> None:
     before = place.page()
     assert "To another hotline" in before and "Vanuatu Police" in before
     assert "Women's Centre" not in before.partition("To another hotline")[2].partition("because")[0]
-    assert place.ask().leads_to == place.path("#hand-over")
+    assert place.ask().leads_to == place.path("?said=asked#hand-over")
     waiting = place.page()
     assert "Asked for: " in waiting and "until then it is yours" in waiting and "Give it to them" not in waiting
     assert WHY in waiting

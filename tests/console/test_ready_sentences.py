@@ -29,9 +29,7 @@ def filed(console: Console, made: Plan) -> Filed:
     def make(language: str | None) -> str:
         body = {**json.loads(SAMPLE.read_text())["data"], "language": language}
         keys = made.folder.inside / "keys"
-        return "/reports/" + given(
-            console.parts.database, keys, [(HOTLINE, "primary")], body=json.dumps(body).encode()
-        )
+        return "/reports/" + given(console.parts.database, keys, [(HOTLINE, "primary")], body=json.dumps(body).encode())
 
     return make
 
@@ -54,9 +52,7 @@ def written(page: Page) -> str:
 
 
 @pytest.mark.rule("S-25")
-def test_it_is_put_into_the_message_as_the_phone_will_show_it(
-    console: Console, mere: Person, filed: Filed
-) -> None:
+def test_it_is_put_into_the_message_as_the_phone_will_show_it(console: Console, mere: Person, filed: Filed) -> None:
     path = filed("bi")
     page = put(mere, path)
     assert (page.status, written(page)) == (200, BISLAMA)

@@ -140,5 +140,5 @@ def test_no_account_that_is_newer_than_a_report_calls_it_a_hoax(made: Plan, cons
     assert "A second person" in ana.post(f"{path}/close", form, at=path).text
     assert "newer than this report" in luk.post(f"{path}/close", form, at=path).text, "nor as the second"
     assert of(database, report, HOTLINE).handling == "none"
-    assert mere.post(f"{path}/close", form, at=path).leads_to == "/"
+    assert mere.post(f"{path}/close", form, at=path).leads_to == "/?said=closed#said"
     assert of(database, report, HOTLINE).handling == "closed"

@@ -1,0 +1,179 @@
+"""What somebody tired may take for something else: what is new, what was sent, whose it is, and where one is."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from sqlalchemy import select
+
+from console.conversation import is_since, turns
+from console.staff_side import FLOWS
+from console.telling import Labels, told
+from flows import parse
+from reports.clocks import SECOND
+from reports.store import tables as t
+from tests.console.test_list import Filed
+from tests.console.test_on_postgresql import SAMPLE
+from tests.support.console import Console
+from tests.support.staff import Page, Person, joined
+from tokaut.demo_settings import Plan
+
+MORE = "the reporter wrote more"
+
+
+@pytest.fixture
+def filed(console: Console, made: Plan) -> Filed:
+    return Filed(console, made, None)
+
+
+@pytest.fixture
+def people(console: Console) -> tuple[Person, Person]:
+    found = [joined(console.flask, console.parts.database, name) for name in ("mere", "nia")]
+    for one in found:
+        one.log_in()
+    return found[0], found[1]
+
+
+def after(one: Person, path: str, form: dict[str, str]) -> Page:
+    """The page that a browser shows after it."""
+    page = one.post(path, form, at="/me")
+    return one.get(page.leads_to.partition("#")[0]) if page.leads_to else page
+
+
+@pytest.mark.rule("S-23")
+def test_what_is_done_from_an_older_page_does_not_count_as_reading(filed: Filed, people: tuple[Person, Person]) -> None:
+    mere, path = people[0], f"/reports/{filed.id}"
+    before = mere.get(path)
+    asks = re.search(r'data-live="([^"]+)"', before.html)
+    assert asks and "New words" not in before.text and "Look." not in mere.get(asks[1]).text
+    filed.revised({"category": "luring"})
+    assert "The reporter wrote more. Look." in mere.get(asks[1]).text, "the open page says so itself"
+    noted = after(mere, f"{path}/note", {"words": "Ask for the aunt"})
+    assert "The note is kept." in noted.text and "New words from the reporter:" in noted.text
+    assert MORE in mere.get("/").text
+    read = mere.get(path)
+    assert "New words from the reporter:" in read.text and 'id="new"' in read.html
+    assert MORE not in mere.get("/").text and "New words" not in mere.get(path).text
+
+
+def test_who_asks_what_is_new_says_since_when(filed: Filed, people: tuple[Person, Person]) -> None:
+    assert [people[0].get(f"/reports/{filed.id}/news{said}").status for said in ("", "?since=x", "?since=-1")] == [
+        400
+    ] * 3
+
+
+@pytest.mark.parametrize(
+    ("act", "form", "said"),
+    [
+        ("message", {"words": "x" * 130, "do": "send"}, "It cannot be sent so:"),
+        ("message", {"words": "Hello", "do": "look"}, "Not sent yet. 5 / 120"),
+        ("message", {"words": "", "ready": "1", "do": "put"}, "Not sent yet."),
+        ("note", {"words": " "}, "Nothing was written."),
+        ("decline", {"reason": " "}, "Say why: whoever gets it next should know."),
+        ("hand-over", {"to": "vu-nobody", "reason": "x"}, "It cannot go there"),
+        ("close", {"outcome": "hoax"}, "Your account is newer than this report."),
+    ],
+)
+def test_what_became_of_a_form_is_said_at_it(
+    filed: Filed, people: tuple[Person, Person], act: str, form: dict[str, str], said: str
+) -> None:
+    path = f"/reports/{filed.id}"
+    html = people[0].post(f"{path}/{act}", form, at="/me").html
+    (box,) = re.finditer(r'<(\w+)[^>]*id="said"[^>]*>.*?</\1>', html, re.DOTALL)
+    assert said in Page.text.fget(type("It", (), {"html": box[0]})), act  # type: ignore[attr-defined]  # of a part
+    assert 'tabindex="-1"' in box[0] and re.search('role="(alert|status)"', box[0])
+    if act != "hand-over":  # there is nobody left whom it could go to
+        assert abs(html.index(f"{path}/{act}#said") - box.start()) < 2500, "a screen away nobody sees it"
+
+
+def test_a_conversation_stands_in_the_order_of_time() -> None:
+    def minute(n: int) -> int:
+        return (1_800_000_000 + 60 * n) * SECOND
+
+    said = [{"kind": "words", "text": "2", "created_at": "2027-01-15T08:01:00Z", "message_id": "m"}, {"kind": "words"}]
+    notes = [{"kind": "answer", "by": "nia", "at": minute(n), "text": str(n)} for n in (3, 0)] + [{"kind": "note"}]
+    found = turns(said, notes, {"m"})
+    assert [(one.at, one.by, one.text, one.is_new) for one in found] == [
+        (0, "", None, False),
+        (minute(0), "nia", "0", False),
+        (minute(1), "", "2", True),
+        (minute(3), "nia", "3", False),
+    ]
+
+
+def test_words_of_a_revision_are_new_by_when_they_were_typed() -> None:
+    revised = 1_800_000_000 * SECOND + 7
+    assert is_since("2027-01-15T08:00:00Z", revised) and not is_since("2027-01-15T07:59:59Z", revised)
+    assert not is_since("2027-01-15T08:00:00Z", 0) and not is_since("", revised)
+
+
+def test_what_was_handed_over_is_nobody_s_until_somebody_takes_it(filed: Filed, people: tuple[Person, Person]) -> None:
+    mere, nia = people
+    path = f"/reports/{filed.id}"
+    assert "<title>(1) Reports" in mere.get("/").html
+    assert "You have it." in after(nia, f"{path}/take", {}).text
+    assert "<title>Reports" in mere.get("/").html and "0 urgent wait" in locked(mere)
+    assert "Handed over." in after(nia, f"{path}/pass", {"to": ""}).text
+    assert "waits for somebody; handed over by: nia" in mere.get(path).text and "I have it" in mere.get(path).text
+    assert "handed over; waits for somebody" in mere.get("/?state=new").text
+    assert "<title>(1) Reports" in mere.get("/").html and "1 urgent wait" in locked(mere)
+    after(nia, f"{path}/pass", {"to": "mere"})
+    assert "handed over, not yet taken; to: mere" in nia.get(path).text
+    assert '<button class="main">I have it' in mere.get(path).html, "who is to have it has not said so"
+    after(mere, f"{path}/take", {})
+    assert "somebody has it: mere" in nia.get(path).text and "<title>Reports" in nia.get("/").html
+
+
+def locked(one: Person) -> str:
+    one.post("/lock", at="/me")
+    said = one.get("/locked").text
+    one.post("/locked", {"password": one.password}, at="/locked")
+    return said
+
+
+def test_a_closed_one_says_how_and_offers_no_handing_over(filed: Filed, people: tuple[Person, Person]) -> None:
+    mere, path = people[0], f"/reports/{filed.id}"
+    assert f"{path}/pass" in mere.get(path).html
+    assert "Closed." in after(mere, f"{path}/close", {"outcome": "could_not_reach"}).text
+    assert f"{path}/pass" not in mere.get(path).html
+    assert "closed: could not reach" in mere.get("/?state=closed").text
+
+
+def test_what_cannot_be_undone_asks_once_more(filed: Filed, people: tuple[Person, Person]) -> None:
+    html = people[0].get(f"/reports/{filed.id}").html
+    one_way = re.findall(r'class="entry one-way">(.*?)</form>', html, re.DOTALL)
+    assert one_way and all("no way back" in one and 'name="sure" value="1" required' in one for one in one_way)
+
+
+def test_the_password_brings_back_to_the_page_that_was_hidden(filed: Filed, people: tuple[Person, Person]) -> None:
+    mere, path = people[0], f"/reports/{filed.id}"
+    there = f"/locked?then={path}"
+    assert mere.post("/lock", {"then": path}, at=path).leads_to == there
+    assert mere.get(path).leads_to == there and mere.get("/rows").leads_to == "/locked"
+    form = {"password": mere.password, "then": path}
+    assert f'name="then" value="{path}"' in mere.get(there).html
+    assert mere.post("/locked", {**form, "password": "no"}, at="/locked").status == 403
+    assert mere.post("/locked", form, at="/locked").leads_to == path
+    assert "wrong password" not in mere.get("/").text, "a slip at one's own desk is nobody else's try"
+    for elsewhere in ("//evil.example", "https://evil.example", "/rows", "/logout", "/static/console.js", "/login"):
+        assert mere.post("/lock", {"then": elsewhere}, at="/me").leads_to == "/locked"
+        assert mere.post("/locked", {**form, "then": elsewhere}, at="/locked").leads_to == "/"
+
+
+def test_every_question_is_in_words() -> None:
+    data = json.loads(SAMPLE.read_text())["data"]
+    asked = {one.question: one.answer for one in told(data, Labels(parse.load(FLOWS))).asked}
+    assert "Shefa" in asked.values() and "VU-SEE" not in asked.values()
+    assert not [one for one in asked if "{" in one]
+
+
+def test_one_way_of_counting_what_is_read(filed: Filed, people: tuple[Person, Person]) -> None:
+    """Each showing is written down, of an older page, too."""
+    mere, path = people[0], f"/reports/{filed.id}"
+    after(mere, f"{path}/note", {"words": "x"})
+    mere.get(path)
+    with filed.database.read() as connection:
+        acts = list(connection.execute(select(t.audit.c.act).where(t.audit.c.object_id == filed.id)).scalars())
+    assert acts.count("read") == 2
