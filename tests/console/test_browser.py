@@ -242,3 +242,22 @@ def test_a_planted_script_does_not_run(house: House, chromium: Any) -> None:
     assert one.page.title() != "ran"
     assert one.refusals
     one.close()
+
+
+def test_what_one_tab_ends_is_gone_from_the_others(house: House, opened: Callable[..., Any]) -> None:
+    one = opened(f"{house.address}/login").page
+    join(house, one, "tom")
+    log_in(house, one, "tom")
+    other = one.context.new_page()
+    for end in ("Hide", "Log out"):
+        other.goto(f"{house.address}/help")
+        other.get_by_role("heading", name="Help").wait_for()
+        one.get_by_role("button", name=end, exact=True).click()
+        other.get_by_label("Password").wait_for()
+        assert other.get_by_role("heading", name="Help").count() == 0
+        if end == "Hide":
+            assert other.url.endswith("/locked?then=%2Fhelp"), "and the password brings it back"
+            one.get_by_label("Password").fill(PASSWORD)
+            one.keyboard.press("Enter")
+            one.get_by_role("heading", name=re.compile("Reports")).wait_for()
+    other.close()
