@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -43,8 +43,10 @@ class Words:
     tag: str
 
 
-def attach(app: Flask, mode: str, countries: Countries, languages: Spoken, screens: Spoken) -> None:
-    """`languages`: of the pages; `screens`: of the phones."""
+def attach(
+    app: Flask, mode: str, countries: Countries, languages: Spoken, screens: Spoken, *, now: Callable[[], int]
+) -> None:
+    """`languages`: of the pages; `screens`: of the phones. `now`: the database's clock, by which all times are kept."""
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     files = {one.name: (one.read_bytes(), TYPES[one.suffix]) for one in STATIC.iterdir() if one.suffix in TYPES}
@@ -63,7 +65,7 @@ def attach(app: Flask, mode: str, countries: Countries, languages: Spoken, scree
             "here_at": here_at(),
             "name_of": lambda hotline: names.get(hotline, hotline),
             "at": lambda when, hotline: when_said(when, zones.get(hotline)),
-            "lately": lambda when, hotline: lately(when, zones.get(hotline)),
+            "lately": lambda when, hotline: lately(when, now(), zones.get(hotline)),
             "told_at": lambda text, hotline: told_at(text, zones.get(hotline)),
             "lasting": lasting,
             "dead": dead,
@@ -117,10 +119,10 @@ def when_said(microseconds: int, zone: ZoneInfo | None) -> str:
     return f"{moment:%Y-%m-%d %H:%M}" + ("" if zone else " UTC")
 
 
-def lately(microseconds: int, zone: ZoneInfo | None) -> str:
+def lately(microseconds: int, now: int, zone: ZoneInfo | None) -> str:
     """Without the date while it is today's: less to read at night."""
-    said, today = when_said(microseconds, zone), datetime.now(zone or ZoneInfo("UTC")).date().isoformat()
-    return said.removeprefix(f"{today} ")
+    today, _, _ = when_said(now, zone).partition(" ")
+    return when_said(microseconds, zone).removeprefix(f"{today} ")
 
 
 def told_at(text: str, zone: ZoneInfo | None) -> str:

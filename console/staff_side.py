@@ -38,7 +38,7 @@ FLOWS = Path(parse.__file__).parent
 def attach(app: Flask, parts: Parts) -> None:
     settings, words = parts.settings, languages.loaded()
     spoken = catalogues.load(Path(locales.__file__).parent)
-    frame.attach(app, settings.mode.value, parts.countries, words, spoken)
+    frame.attach(app, settings.mode.value, parts.countries, words, spoken, now=parts.database.now)
     doors = Doors(app, parts.database, Vault(settings.console_key.reveal()))
     app.extensions["doors"] = doors
     entry.attach(doors)
