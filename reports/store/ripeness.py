@@ -79,8 +79,10 @@ def _days(policy: Policy) -> ColumnElement[int]:
         (closed > HERE.days, closed),
         else_=literal(HERE.days),
     )
-    given = and_(d.report_id == r.report_id, d.type.in_(THE_REPORT), d.state == "delivered", d.handling != "rejected")
-    return func.coalesce(select(func.max(own)).where(given).correlate(t.report).scalar_subquery(), closed)
+    # not a condition of the row: SQLite would take the index of states, and read all that was ever delivered for each
+    has_it = case((and_(d.state == "delivered", d.handling != "rejected"), own))
+    given = and_(d.report_id == r.report_id, d.type.in_(THE_REPORT))
+    return func.coalesce(select(func.max(has_it)).where(given).correlate(t.report).scalar_subquery(), closed)
 
 
 def read_elsewhere(policy: Policy, hotline: ColumnElement[str]) -> ColumnElement[bool]:
