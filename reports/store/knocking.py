@@ -53,7 +53,7 @@ def wrong(database: Database, account: Account | None, *, told: bool = True) -> 
     `told`: not of a slip at their own desk, which is counted by itself."""
     staff_id = account.staff_id if account else ""
     with writing_as(database, account.hotline if account else "") as connection:
-        count = update(s.staff).where(s.staff.c.staff_id == staff_id).values(wrong=s.staff.c.wrong + told)
+        count = update(s.staff).where(s.staff.c.staff_id == staff_id).values(wrong=s.staff.c.wrong + int(told))
         connection.execute(count)
         if account:
             row = audit_row(account.actor, "login_refused", account.staff_id, database.now())
