@@ -154,6 +154,7 @@ def _worked_on(page: Any) -> None:
     page.get_by_role("button", name="Keep the note").click()
     page.get_by_label("To another hotline").select_option(index=1)
     page.locator("#why").fill("They are nearer.")
+    page.locator("form[action*=hand-over]").get_by_role("checkbox").check()
     page.get_by_role("button", name="Give it to them").click()
     page.get_by_text("Asked for:").wait_for()
 
@@ -166,7 +167,7 @@ def _closed(page: Any) -> None:
     page.get_by_text("A second person has to say so").wait_for()
     page.get_by_label("Close it; it came out so:").select_option("helped")
     page.get_by_role("button", name="Close", exact=True).click()
-    page.wait_for_url("**/")
+    page.wait_for_url("**said=closed#said")
     page.goto(address)
 
 
@@ -400,7 +401,7 @@ def test_words_that_try_something_do_nothing_in_a_browser(desk: Desk, chromium: 
     one.page.goto(desk.address + path)
     one.page.locator("#note").fill(words)
     one.page.get_by_role("button", name="Keep the note").click()
-    one.page.wait_for_url("**#notes")
+    one.page.wait_for_url("**said=noted#said")
     one.page.locator("#words").fill(words[:600])
     one.page.get_by_role("button", name="Look at it first").click()
     one.page.get_by_text("It cannot be sent so").first.wait_for()
