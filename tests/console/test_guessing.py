@@ -56,9 +56,9 @@ def test_its_owner_is_told(console: Console, mere: Person) -> None:
         stranger(console, "mere").log_in()
     mere.log_in()
     page = mere.get("/")
-    assert "Somebody tried to log in with your name and was refused, so often: 3" in page.text
+    assert "a wrong password or code was given, and nobody was let in. So often: 3" in page.text
     mere.post("/seen", at="/")
-    assert "Somebody tried" not in mere.get("/").text
+    assert "a wrong password" not in mere.get("/").text
 
 
 @pytest.mark.rule("A-25")
