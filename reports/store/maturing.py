@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, insert, or_, select, update
+from sqlalchemy import Connection, and_, delete, insert, select, update
 
 from reports.clocks import URGENT
 from reports.store import letters, standings, steps
@@ -105,8 +105,7 @@ def _raise_report(connection: Connection, database: Database, row: Any, now: int
     if priority < there.priority:
         steps.raised(connection, database, row.report_id, priority, now)
     d = t.delivery.c
-    shown = or_(d.state == "due", d.type.in_(steps.THE_REPORT))  # staff find it by its own delivery, once it is there
-    slower = and_(d.report_id == row.report_id, shown, d.priority > priority)
+    slower = and_(d.report_id == row.report_id, d.state == "due", d.priority > priority)
     connection.execute(update(t.delivery).where(slower).values(priority=priority))
     is_urgent = priority in URGENT and priority < there.priority
     return Risen(completeness == "complete" != there.completeness, is_urgent)

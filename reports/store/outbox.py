@@ -174,8 +174,20 @@ def delivered(database: Database, leased: Leased, receipt: Receipt, actor: str) 
         now = _now(connection, database)
         breakers.close(connection, leased.hotline, now)
         if fresh:
+            _lift(connection, leased)
             moved(connection, leased.delivery_id, leased.report_id, act="delivered", actor=actor, now=now)
     return bool(fresh)
+
+
+def _lift(connection: Connection, leased: Leased) -> None:
+    """Staff find a report by the delivery of it. What came to them is as urgent as the update that came after it; until
+    one has come, the chain asks others (`chains`).
+    """
+    if leased.type == "updated":
+        d = t.delivery.c
+        same = and_(d.report_id == leased.report_id, d.hotline == leased.hotline, d.type.in_(("created", "unread")))
+        slower = and_(same, d.priority > leased.priority)
+        connection.execute(update(t.delivery).where(slower).values(priority=leased.priority))
 
 
 def failed(database: Database, leased: Leased, failure: Failure, holder: str, actor: str) -> bool:

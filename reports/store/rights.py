@@ -41,7 +41,7 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
     },
     "delivery": {
         WEB: "INSERT; SELECT (priority, state, created_at)",
-        WORKER: f"SELECT; UPDATE ({ATTEMPT}, last_status, sent_sha256, delivered_at, told_at)",
+        WORKER: f"SELECT; UPDATE ({ATTEMPT}, last_status, sent_sha256, delivered_at, told_at, priority)",
         CLOCK: f"SELECT; INSERT; UPDATE ({ATTEMPT}, last_status, sent_sha256, delivered_at, told_at, priority, "
         "created_at, handling); DELETE",
         CONSOLE: "SELECT; UPDATE (handling)",

@@ -443,4 +443,7 @@ def test_pictures_of_a_list_and_a_report(tmp_path: Path, chromium: Any) -> None:
         page.get_by_role("button", name="Look at it first").click()
         page.locator("#preview", has_text=MESSAGE).wait_for()
         page.screenshot(path=folder / "console-report.png", full_page=True)
+        page.set_viewport_size({"width": 1280, "height": 900})
+        page.goto(f"{desk.address}/reports/{made['harm']}")
+        page.screenshot(path=folder / "console-wide.png")
     desk.down()

@@ -91,6 +91,9 @@ OUTCOMES = {
     "new_code": ["made"],
     "open": ["open", "wrong"],
     "added": ["stored"],
+    "write": ["written", "skipped"],
+    "contact": ["noted"],
+    "erase": ["erased"],
 }
 
 

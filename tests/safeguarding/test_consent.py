@@ -146,8 +146,8 @@ def test_of_any_other_draft_nothing_is_left_after_its_time(app: App, redis_url: 
     }  # fmt: skip
     assert app.parts.spool.names() == []
     with redis.Redis.from_url(redis_url) as client:
-        # The day's counts hold nothing of anybody.
-        kept = [key for key in client.scan_iter() if not key.startswith(b"l:day:")]
+        # The day's counts and the mark of the mode hold nothing of anybody.
+        kept = [key for key in client.scan_iter() if not key.startswith((b"l:day:", b"rq:mode"))]
         lives = [client.pttl(key) / 1000 for key in kept]
     longest = 25 * 3600 if channel == "simulator" else 900
     assert lives and all(0 < seconds <= longest for seconds in lives)

@@ -275,8 +275,10 @@ def test_who_has_it_in_hand_is_asked_again_when_it_becomes_urgent(desk: Desk, ha
     assert standing(desk) == ("delivered", ONE)
     with desk.database.read() as connection:
         assert connection.execute(select(t.holding.c["holder", "outcome", "hoax_by"])).one() == (None, None, None)
-        assert set(connection.execute(select(t.delivery.c.priority)).scalars()) == {"P1"}, "staff find it as what it is"
     night.until(76)
+    with desk.database.read() as connection:
+        theirs = select(t.delivery.c.priority).where(t.delivery.c.hotline == ONE)
+        assert set(connection.execute(theirs).scalars()) == {"P1"}, "staff find it as what it is"
     night.handle(ONE, "accepted")
     night.until(200, step=10)
     assert story(night) == "65 duty officer; 75 → two"
