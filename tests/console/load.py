@@ -34,7 +34,7 @@ from tokaut import bench_load, bench_machine, demo_start
 from tokaut.bench_walks import SENDING, WALK
 
 HOTLINES = ("vu-pikinini", "vu-womens-centre", "vu-police")
-FILTERS = ("", "", "", "", "", "", "", "category=luring", "category=harm", "place=tanna")  # of every ten people
+FILTERS = ("", "", "", "", "", "", "", "category=luring", "category=missing", "place=tanna")  # of every ten people
 WALKS = {"screens": WALK, "screens_with_send": SENDING}
 GOAL_RATIO, GOAL_LIST = 1.1, 200  # of web's p95; milliseconds of a list's p95
 TOGETHER = 20  # looks a second, before any counts
