@@ -37,11 +37,11 @@ def attach(doors: Doors, desk: Desk) -> None:
         ("decline", _decline),
         ("close", _close),
         ("note", _note),
+        ("hand-over", handing_over.hand_over),
     )
     for name, act in acts:
         doors.add(Door(f"/reports/<report_id>/{name}", READERS, post=True), partial(_acting, desk, act))
     doors.add(Door("/reports/<report_id>/away", frozenset({LEAD}), post=True), partial(_acting, desk, _away))
-    handing_over.attach(doors, desk)
 
 
 def _acting(desk: Desk, act: Act, me: Visitor, report_id: str) -> Response:
@@ -120,8 +120,8 @@ def _pass(desk: Desk, me: Visitor, report_id: str) -> Response:
 def _decline(desk: Desk, me: Visitor, report_id: str) -> Response:
     """To the next hotline that the reporter was shown before Send; the clock runs on for it."""
     reason = me.form.get("reason", "").strip()[:LONGEST_NOTE]
-    if not reason:
-        return desk.page(me, report_id, Said(wrong=NO_REASON, at="decline"))
+    if wrong := ("" if reason else NO_REASON) or handing_over.not_sure(me):
+        return desk.page(me, report_id, Said(wrong=wrong, at="decline"))
     notes = (_writing(desk, me, report_id).note("reason", reason),)
     _step(desk, me, report_id, "rejected", notes=notes, seen=me.seen)
     return to("/", "declined")

@@ -5,48 +5,40 @@ They ask; the clock does it within seconds. Until then it is theirs, and the pag
 
 from __future__ import annotations
 
-from functools import partial
-
-from flask import Response, abort
+from flask import Response
 
 from console import words
 from console.done import to
-from console.doors import READERS, Door, Doors, Visitor
-from console.report_page import WROTE_MORE, Desk, Said
+from console.doors import Visitor
+from console.report_page import Desk, Said
 from reports.handling import NEXT
-from reports.store import handovers, once
-from reports.store.taking import NotGiven, Outdated
+from reports.store import handovers
 
 LONGEST = 4000  # characters of a reason
 NO_REASON = "Say why; your colleagues will ask."
+NOT_SURE = "Tick that you know that we do not get it back."
 NOT_THERE = "It cannot go there: they have it already, or the reporter was not shown them before Send."
 NOT_NOW = "It is closed or was handed on; nothing goes on from here. This is how it stands now."
 TWICE = "That was asked already. This is how it stands now."
 
 
-def attach(doors: Doors, desk: Desk) -> None:
-    doors.add(Door("/reports/<report_id>/hand-over", READERS, post=True), partial(_hand_over, desk))
-
-
-def _hand_over(desk: Desk, me: Visitor, report_id: str) -> Response:
-    desk.theirs(me, report_id)
-    if once.has_come(desk.database, me.once):
-        return to(f"/reports/{report_id}", "asked", "hand-over")
+def hand_over(desk: Desk, me: Visitor, report_id: str) -> Response:
     taker, reason = me.form.get("to", ""), me.form.get("reason", "").strip()[:LONGEST]
-    try:
-        box, handling = desk.box(me, report_id)
-        desk.refuse_older(me, report_id)
-    except NotGiven:
-        abort(404)
-    except Outdated:
-        return desk.page(me, report_id, Said(wrong=WROTE_MORE))
-    if wrong := _wrong(desk, me, report_id, handling) or ("" if reason else NO_REASON):
+    box, handling = desk.box(me, report_id)
+    desk.refuse_older(me, report_id)
+    wrong = _wrong(desk, me, report_id, handling) or ("" if reason else NO_REASON) or not_sure(me)
+    if wrong:
         return desk.page(me, report_id, Said(wrong=wrong, at="hand-over"))
     hotline = me.account.hotline
     writing = words.Desk(hotline, report_id, box, desk.parts.keys[hotline], desk.database.now())
     if not handovers.ask(desk.database, me.account, report_id, taker, writing.note("reason", reason), key=me.once):
         return desk.page(me, report_id, Said(wrong=TWICE, at="hand-over"))
     return to(f"/reports/{report_id}", "asked", "hand-over")
+
+
+def not_sure(me: Visitor) -> str:
+    """What has no way back is ticked, also where no browser asks for it."""
+    return "" if me.form.get("sure") else NOT_SURE
 
 
 def _wrong(desk: Desk, me: Visitor, report_id: str, handling: str) -> str:

@@ -57,4 +57,10 @@ def _in_code() -> Iterator[str]:
     yield from (acts.NO_WORDS, acts.NO_REASON, acts.NOT_NOW, acts.TWO, acts.SAME, acts.TOO_NEW)
     yield from (*drilling.NAMES.values(), *drilling.CAME.values(), drilling.IN_TIME, drilling.LATE, drilling.NOT_YET)
     yield from (drilling.NO_TIME, drilling.ONE, drilling.BEGUN)
-    yield from (handing_over.NO_REASON, handing_over.NOT_THERE, handing_over.NOT_NOW, handing_over.TWICE)
+    yield from (
+        handing_over.NO_REASON,
+        handing_over.NOT_SURE,
+        handing_over.NOT_THERE,
+        handing_over.NOT_NOW,
+        handing_over.TWICE,
+    )

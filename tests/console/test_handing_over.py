@@ -43,7 +43,7 @@ class Place:
         return f"/reports/{self.report}" + act
 
     def ask(self, to: str = THIRD, reason: str = WHY, who: Person | None = None) -> Page:
-        return (who or self.mere).post(self.path("/hand-over"), {"to": to, "reason": reason}, at="/me")
+        return (who or self.mere).post(self.path("/hand-over"), {"to": to, "reason": reason, "sure": "1"}, at="/me")
 
     def page(self) -> str:
         return self.mere.get(self.path()).text

@@ -111,7 +111,7 @@ def test_all_that_people_do_with_a_report(console: Console, made: Plan) -> None:
         ("work", {}),
         ("close", {"outcome": "helped"}),
         ("work", {}),
-        ("decline", {"reason": "Not for us"}),
+        ("decline", {"reason": "Not for us", "sure": "1"}),
     ):
         full = {**form, **mere.get(path).marks}
         for _ in range(2):  # pressed twice

@@ -26,8 +26,8 @@ KEPT: dict[str, tuple[dict[str, str], Table, int]] = {
     "message": (MESSAGE, t.answer, 1),
     "note": ({"words": "Called the aunt"}, t.note, 1),
     "pass": ({"to": ""}, t.holding, 1),
-    "decline": ({"reason": "Not for us"}, t.note, 1),
-    "hand-over": ({"to": "vu-police", "reason": "They are nearer"}, t.note, 1),
+    "decline": ({"reason": "Not for us", "sure": "1"}, t.note, 1),
+    "hand-over": ({"to": "vu-police", "reason": "They are nearer", "sure": "1"}, t.note, 1),
     "close": ({"outcome": "helped"}, t.holding, 1),
 }
 

@@ -167,7 +167,7 @@ def test_what_staff_write(room: Room, words: str) -> None:
         ("message", "words", {"do": "look"}),
         ("note", "words", {}),
         ("hand-over", "to", {"reason": "x"}),
-        ("decline", "reason", {}),
+        ("decline", "reason", {"sure": "1"}),
     ):
         answers = []
         for id_, said in zip(ids, (words, PLAIN), strict=True):

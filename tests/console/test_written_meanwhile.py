@@ -69,8 +69,8 @@ def shown_before(page: Page) -> dict[str, str]:
         ("close", {"outcome": "helped"}),
         ("close", {"outcome": "hoax"}),
         ("pass", {"to": ""}),
-        ("decline", {"reason": "12"}),
-        ("hand-over", {"to": "vu-police", "reason": "12"}),
+        ("decline", {"reason": "12", "sure": "1"}),
+        ("hand-over", {"to": "vu-police", "reason": "12", "sure": "1"}),
     ],
 )
 def test_what_was_written_meanwhile_is_read_first(
