@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from sqlalchemy import select
 
 from reports.store import in_hand, maturing, pending, standings
 from reports.store import tables as t
+from reports.store.filing import Filing
 from tests.workers.filings import ONE, TWO, Desk
 from tests.workers.night import CHAIN, Night
 from tests.workers.test_ladder import at, story
 
 
-def filed_later(desk: Desk, sealed: Any) -> None:
+def filed_later(desk: Desk, sealed: Filing) -> None:
     pending.put_pending(desk.database, sealed, "update", desk.database.now())
     for key in maturing.mature(desk.database):
         maturing.file_pending(desk.database, key)
