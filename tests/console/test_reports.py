@@ -292,7 +292,7 @@ def test_who_is_kept_out_of_a_report_sees_no_trace_of_it(desk: Desk) -> None:
         "</textarea></blockquote><svg/onload=alert(1)>",
         "javascript:alert(1)",
         "https://example.org/a?b=1",
-        "{{7*7}} ${7*7} %s {0.__class__}",
+        "{{9*9999}} ${9*9999} %s {0.__class__}",
         "\u202eevil\u202c \u200b",
         "&lt;b&gt; &amp;",
         "4111 1111 1111 1111",
@@ -308,7 +308,7 @@ def test_words_are_words(desk: Desk, words: str) -> None:
     assert tags.scripts == ["/static/console.js"] and not {"img", "svg", "b", "iframe"} & tags.names
     assert not [name for name in tags.attributes if name.startswith("on") or name == "style"]
     assert all(address.startswith(("/", "#")) for address in tags.addresses)
-    assert "49" not in page.text.partition("In their own words")[2][:200] or "7*7" not in words
+    assert "89991" not in page.text
     if words.startswith("4111"):
         assert "4111 1111" not in page.text and "16 digits that look like a card, ending 11" in page.text
     elif words.startswith("https"):
