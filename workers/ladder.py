@@ -28,6 +28,7 @@ from workers.tell import Teller
 HELD = 120  # seconds for telling everybody of one step; then it is free again
 AFTER_FAILURE = MINUTE
 LATE = 2 * MINUTE
+NEW, PAGE = 200, 50  # reports and steps of one look
 HERE = (*GIVES, OVERDUE)  # done by the clock itself
 NOT_THERE, NOBODY, PASSED, TOLD = "not_there", asking.NOBODY, asking.PASSED, "told"
 
@@ -47,15 +48,29 @@ class Ladder:
     put: Callable[[Iterable[tuple[str, str]]], None]
     own: Own = field(default_factory=lambda: Own(1))
 
-    def climb(self) -> None:
-        """All that is due. Raises Away."""
-        for report_id, priority, iso in steps.unclocked(self.database):
+    def climb(self) -> bool:
+        """A page of all that is due, and whether there may be more of it. Raises Away."""
+        new = steps.unclocked(self.database, NEW)
+        for report_id, priority, iso in new:
             steps.begin(self.database, report_id, priority, self._clocks(iso)[priority])
         steps.stop(self.database)
-        _each(steps.due(self.database, HERE), self._climb)
+        due = steps.due(self.database, HERE, PAGE)
+        self._each(due, self._climb)
         # asked for apart: however many people cannot be told, no report waits behind them for its next hotline
         if told := steps.due(self.database, TELLS):
-            self.own.do(lambda: _each(told, self._tell))
+            self.own.do(lambda: self._each(told, self._tell))
+        return len(new) == NEW or len(due) == PAGE
+
+    def _each(self, due: Iterable[Step], do: Callable[[Step], None]) -> None:
+        """One that fails keeps none of the others from being done, and is tried again later. Raises Away."""
+        for step in due:
+            try:
+                do(step)
+            except Away:
+                raise
+            except Exception:
+                log.exception("job_failed")
+                steps.put_off(self.database, step, steps.moment(self.database) + AFTER_FAILURE)
 
     def figures(self) -> None:
         """For the monitor. Raises Away."""
@@ -149,14 +164,3 @@ class Ladder:
             return TOLD
         self.worry(Alert(hotline, "not_told", step.priority, OTHERS["not_told"]))
         return ""
-
-
-def _each(due: Iterable[Step], do: Callable[[Step], None]) -> None:
-    """One that fails keeps none of the others from being done. Raises Away."""
-    for step in due:
-        try:
-            do(step)
-        except Away:
-            raise
-        except Exception:
-            log.exception("job_failed")

@@ -65,22 +65,25 @@ def _parts(form: str, seed: int, *, long: bool) -> list[Part]:
     rest = LONGER if long else USUAL
     crowd, *others = [(name, rest[name], partial(beside, name)) for name in ("crowd", "rows", "fuzz")]
     return [
-        *(Part("experiment", [one]) for one in _runs(form, seed, long=long)),
+        *(Part("experiment", runs) for runs in _runs(form, seed, long=long)),
         *(Part("mutants", mutants[n : n + SIDE_BY_SIDE]) for n in range(0, len(mutants), SIDE_BY_SIDE)),
         Part("crowd", [crowd]),
         Part("others", others),
     ]
 
 
-def _runs(form: str, seed: int, *, long: bool) -> list[tuple[str, int, Work]]:
-    wanted = [(form, seed, "sqlite"), (form, seed, "postgresql")]
-    if form == "full":
-        seeds = range(seed, seed + 3) if long else (seed,)
-        wanted = [("full", one, "postgresql") for one in seeds] + [("storm", seed, "postgresql")] * long
-    return [
-        (f"{name} {sheet.NAMES[database]} seed {one}", USUAL[name], partial(_product, name, one, database))
-        for name, one, database in wanted
-    ]
+def _runs(form: str, seed: int, *, long: bool) -> list[list[tuple[str, int, Work]]]:
+    """The small ones of both databases side by side, the others one after the other."""
+
+    def run(name: str, one: int, database: str) -> tuple[str, int, Work]:
+        return f"{name} {sheet.NAMES[database]} seed {one}", USUAL[name], partial(_product, name, one, database)
+
+    if form in ("small", "short"):
+        return [[run(form, seed, "sqlite"), run(form, seed, "postgresql")]]
+    seeds = range(seed, seed + 3) if long else (seed,)
+    full = [[run("full", one, "postgresql")] for one in seeds]
+    storm = [[run("storm", seed, "postgresql")]]
+    return [*full, *storm] if form == "full" and long else full if form == "full" else storm
 
 
 def _work_off(part: Part, view: View, console: Console) -> bool:

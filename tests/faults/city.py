@@ -204,6 +204,15 @@ class City(Town):
         due += self.count(GIVES.format(now=now))
         return due + self.count(f"pending WHERE due_at <= {now}") + self.spooled()
 
+    def lies_ahead(self) -> int:
+        """Seconds until all that waits now for a later time has come to it."""
+        [[last]] = self.ask(
+            "SELECT max(at) FROM (SELECT max(next_at) AS at FROM delivery WHERE state = 'due' "
+            "UNION ALL SELECT max(due_at) FROM pending) AS waits"
+        )
+        now = time.time_ns() // 1000 + self.offset * 1_000_000
+        return max(0, int(str(last or 0)) - now) // 1_000_000 + 1
+
     def until_finished(self, seconds: float = 60) -> None:
         with suppress(AssertionError):
             until(lambda: not any(self.unfinished().values()), "not finished", seconds)

@@ -24,9 +24,7 @@ from tokaut.leash import leashed
 TICK = 0.02
 STILL = 1.5  # seconds without anything at hand: what is left waits for a later time
 AT_MOST = 90  # seconds for what is at hand
-# Seconds: past every delay of the schedule, one after the other; then past the first tries again of what the ladder
-# gives to others at last.
-LATER = (200, 900, 4000, 15000, 90000, 200, 200, 200, 200, 200)
+MOVES = 15  # of the time, each past what waits then: one that a hotline fails a few times waits a few times
 CHECKOUT = Path(__file__).parents[2]
 KEPT = CHECKOUT / "var" / "faults"
 
@@ -167,10 +165,10 @@ class Run:
         """Until no row is due and the spool is empty; what waits for a later time gets its time."""
         self._doing = "finishing"
         self._wait(self.form.patience)
-        for seconds in LATER:
+        for _ in range(MOVES):
             if not any(self.city.unfinished().values()) and not self.city.count("pending"):
                 return
-            self.city.move_time(seconds)
+            self.city.move_time(self.city.lies_ahead())
             self._wait(AT_MOST)
         if any(self.city.unfinished().values()):
             raise CannotSay(f"not finished after all: {self.city.unfinished()}; see {KEPT}")

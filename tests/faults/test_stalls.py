@@ -24,6 +24,7 @@ from tests.support.wait import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults]
 SECONDS, CALLERS = (60.0, 6) if os.environ.get("LONG") == "1" else (8.0, 4)  # callers: at a time
+BETWEEN = 0.5  # seconds that a caller rests: how all is answered is asked here, not how much is taken
 DRAINED = 10 * SECONDS  # by when all is delivered that was sent meanwhile: the longer the stall, the more calls
 PARTS = ("redis", "database", "disk")
 TOGETHER = [("redis",), ("database",), ("disk",), ("redis", "database"), ("database", "disk"), PARTS]
@@ -113,6 +114,7 @@ def _call_on(city: City, end: float) -> list[tuple[str, Seen]]:
     while time.monotonic() < end:
         number = a_phone()
         seen.append((number, _walk(city, number)))
+        time.sleep(BETWEEN)
     return seen
 
 

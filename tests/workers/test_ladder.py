@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
+from structlog.testing import capture_logs
 
 from reports.clocks import DAY, MINUTE
 from reports.store import steps, sweeping
@@ -17,8 +18,9 @@ from reports.store import tables as t
 from reports.store.steps import Waiting
 from tests.workers.filings import ONE, THREE, TWO, Desk
 from tests.workers.night import CARDS, CHAIN, LEAD, OFFICER, ON_CALL, SECOND_ON_CALL, AtOnce, Night, land
-from workers import reminders
+from workers import asking, reminders
 from workers.alerts import Said
+from workers.ladder import PAGE
 from workers.schedule import LONGEST_STEP, LONGEST_WAIT
 
 NAMES = {
@@ -426,3 +428,31 @@ def test_one_report_that_cannot_be_told_of_silences_no_other(desk: Desk, monkeyp
     night.until(5)
     assert [one.said.sms[7:13] for one in night.told] == [second[-6:]]
     assert first != second
+
+
+def test_reports_that_cannot_be_given_on_keep_no_other_from_its_next_hotline(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(PAGE):
+        desk.file(CHAIN)
+    broken = {row.report_id for row in desk.reports()}
+    desk.file(CHAIN)
+    night, give = Night(desk), asking.next_hotline
+
+    def fails(step: str, waiting: Waiting, *rest: Any) -> tuple[str, str]:
+        if waiting.report_id in broken:
+            raise ValueError
+        return give(step, waiting, *rest)
+
+    monkeypatch.setattr(asking, "next_hotline", fails)
+    desk.database.offset += 15 * MINUTE
+    with capture_logs() as said:
+        looks = [night.ladder.climb() for _ in range(4)]
+    assert looks == [True, True, True, False], "three steps of each: as long as there may be more"
+    assert len([one for one in said if one["event"] == "job_failed"]) == 2 * PAGE
+    assert [hotline for _, hotline, _ in night.given] == [TWO]
+    monkeypatch.setattr(asking, "next_hotline", give)
+    desk.database.offset += MINUTE
+    while night.ladder.climb():
+        pass
+    assert len(night.given) == PAGE + 1, "what could not be done is tried again"

@@ -1,0 +1,136 @@
+"""One clock with all its parts, by a time that is moved; the queue, the hotline and the mail server are fakes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from prometheus_client import CollectorRegistry
+
+from tests.workers.filings import ONE, SECOND, TWO, Desk
+from workers.alerts import Alert
+from workers.delivery import Delivered, Hotline, Outcome, Parcel
+from workers.duties import Duties
+from workers.forward import Forwarder
+from workers.keyring import KeyRing
+from workers.metrics import Metrics
+from workers.pager import Pager
+from workers.sms import Texter
+from workers.sweep import Clock
+from workers.telling import Telling
+
+
+@dataclass
+class Time:
+    """A monotonic clock that stands until it is moved."""
+
+    now: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class FakeHurry:
+    """A queue that is there or away; takes ids and gives them to nobody."""
+
+    away: bool = False
+    ids: list[str] = field(default_factory=list)
+
+    def put(self, job: str, item: str, speed: str) -> bool:
+        if not self.away:
+            self.ids.append(item)
+        return not self.away
+
+
+@dataclass
+class Takes:
+    """A hotline that takes everything."""
+
+    parcels: list[Parcel] = field(default_factory=list)
+
+    def deliver(self, parcel: Parcel) -> Outcome:
+        self.parcels.append(parcel)
+        return Delivered(200)
+
+
+@dataclass
+class FakeTeller:
+    ok: bool = True
+    alerts: list[Alert] = field(default_factory=list)
+
+    def tell(self, alert: Alert) -> bool:
+        self.alerts.append(alert)
+        return self.ok
+
+
+class NoLadder:
+    """What it does is tried by itself. `pages`: how many times it has more to do at once."""
+
+    def __init__(self) -> None:
+        self.looks = self.pages = 0
+
+    def climb(self) -> bool:
+        self.looks += 1
+        return self.looks <= self.pages
+
+    def finish(self) -> None:
+        pass
+
+    figures = finish
+
+
+class Room:
+    """One clock with all its parts; the queue, the hotline and the mail server are fakes."""
+
+    def __init__(self, desk: Desk, holder: str = "here/clock-1/a") -> None:
+        self.desk = desk
+        self.time = Time()
+        self.hurry = FakeHurry()
+        self.hotline = Takes()
+        self.teller = FakeTeller()
+        self.metrics = Metrics(CollectorRegistry())
+        database = desk.database
+        hotlines: dict[str, Hotline] = {ONE: self.hotline, TWO: self.hotline}
+        forwarder = Forwarder(
+            database=database,
+            keys=KeyRing(desk.keys),
+            hotlines=hotlines,
+            mode="demo",
+            holder=holder,
+            actor="clock",
+            metrics=self.metrics,
+        )
+        texter = Texter(database, KeyRing(desk.keys), {}, "demo", holder, self.metrics)
+        hurry, pager = self.hurry, Pager(database, texter, desk.keys, "demo")
+        self.duties = Duties(
+            database=database,
+            forwarder=forwarder,
+            pager=pager,
+            hurry=hurry,  # type: ignore[arg-type]  # a fake
+            metrics=self.metrics,
+            monotonic=Time(),  # it stands: what is queued is in good hands, however slow this machine is
+        )
+        self.telling = Telling(database, self.teller, self.time)  # type: ignore[arg-type]  # a fake
+        self.ladder = NoLadder()
+        self.clock = Clock(
+            database=database,
+            duties=self.duties,
+            telling=self.telling,
+            ladder=self.ladder,  # type: ignore[arg-type]  # a fake
+            metrics=self.metrics,
+            holder=holder,
+            monotonic=self.time,
+        )
+
+    def pass_time(self, seconds: float) -> None:
+        """Both clocks go on together."""
+        self.time.now += seconds
+        self.desk.database.offset += int(seconds * SECOND)
+
+    def tell(self) -> list[Alert]:
+        """What is told now."""
+        before = len(self.teller.alerts)
+        self.telling.tell()
+        self.telling.finish()
+        self.telling = Telling(self.desk.database, self.teller, self.time)  # type: ignore[arg-type]  # a fake
+        return self.teller.alerts[before:]
