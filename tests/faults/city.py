@@ -12,10 +12,12 @@ from pathlib import Path
 
 import psycopg
 
+from reports.clocks import SECOND
 from tests.support.postgres import Postgres
 from tests.support.proxy import Proxy
 from tests.support.town import Town
 from tests.support.wait import until
+from workers.schedule import LEASE
 
 OURS = ("urgent", "standard", "clock", "web")
 BY_TIME = ("urgent", "standard", "clock")  # what looks at times that lie ahead
@@ -213,7 +215,8 @@ class City(Town):
         now = time.time_ns() // 1000 + self.offset * 1_000_000
         return max(0, int(str(last or 0)) - now) // 1_000_000 + 1
 
-    def until_finished(self, seconds: float = 60) -> None:
+    def until_finished(self, seconds: float = LEASE / SECOND + 40) -> None:
+        """By then what a worker could not mark is free again, and has gone once more."""
         with suppress(AssertionError):
             until(lambda: not any(self.unfinished().values()), "not finished", seconds)
         assert not any(self.unfinished().values()), f"not finished: {self.unfinished()}"

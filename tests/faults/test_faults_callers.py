@@ -145,21 +145,6 @@ def test_redis_is_full(city: City) -> None:
     until(lambda: bool(texter.replies()), "the text was never answered", 60)
 
 
-@pytest.mark.rule("F29")
-def test_a_hotlines_key_is_missing_at_the_workers(city: City) -> None:
-    """Told, and others go on; once it is back all arrive, at the latest with the next hourly try."""
-    folder = city.plan.folder.inside / "keys" / "private"
-    (folder / "vu-pikinini").rename(folder.parent / "taken-away")
-    city.move_time(1)  # started anew: what was read before is forgotten
-    phone = dialled(city)
-    assert is_sent(walk(phone, (*TO_SEND, "1")))
-    until(lambda: city.count("delivery WHERE last_class = 'no_key'") > 0, "it is not poison", 40)
-    assert not of(city, phone.phone)
-    (folder.parent / "taken-away").rename(folder / "vu-pikinini")
-    city.move_time(3700)
-    city.until_received(lambda _: bool(of(city, phone.phone)), "it never came", 60)
-
-
 @pytest.mark.rule("F21")
 @pytest.mark.parametrize("how", ["torn", "another byte"])
 def test_an_entry_of_the_spool_that_cannot_be_read(city: City, how: str) -> None:

@@ -1,0 +1,35 @@
+"""A hotline's key is missing at the workers. A city of its own: time is moved, and other reports would wait long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.faults.city import City
+from tests.faults.walking import TO_SEND, a_phone, is_sent, of, walk
+from tests.support.wait import until
+
+pytestmark = [pytest.mark.slow, pytest.mark.faults]
+
+
+@pytest.fixture
+def city() -> Iterator[City]:
+    city = City().up()
+    yield city
+    city.down()
+
+
+@pytest.mark.rule("F29")
+def test_a_hotlines_key_is_missing_at_the_workers(city: City) -> None:
+    """Told, and others go on; once it is back all arrive, at the latest with the next hourly try."""
+    folder = city.plan.folder.inside / "keys" / "private"
+    (folder / "vu-pikinini").rename(folder.parent / "taken-away")
+    city.move_time(1)  # started anew: what was read before is forgotten
+    phone = city.ussd_phone("africastalking", a_phone())
+    assert is_sent(walk(phone, (*TO_SEND, "1")))
+    until(lambda: city.count("delivery WHERE last_class = 'no_key'") > 0, "it is not poison", 40)
+    assert not of(city, phone.phone)
+    (folder.parent / "taken-away").rename(folder / "vu-pikinini")
+    city.move_time(3700)
+    city.until_received(lambda _: bool(of(city, phone.phone)), "it never came", 60)
