@@ -1,4 +1,4 @@
-"""A database of each kind, empty, and keys."""
+"""A database of each kind, empty, and keys; a clock of its own."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from reports.store.database import Database
 from tests.support import databases
 from tests.workers.filings import Desk
+from tests.workers.room import Room
 
 
 @pytest.fixture(params=databases.KINDS)
@@ -25,3 +26,8 @@ def desk(database: Database, tmp_path: Path) -> Iterator[Desk]:
     yield made
     for moved in made.opened:
         moved.close()
+
+
+@pytest.fixture
+def room(desk: Desk) -> Room:
+    return Room(desk)

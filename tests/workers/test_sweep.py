@@ -18,12 +18,6 @@ from tests.workers.room import FakeHurry, Room, Time
 from workers import schedule
 from workers.own import Hurrying
 
-
-@pytest.fixture
-def room(desk: Desk) -> Room:
-    return Room(desk)
-
-
 # Leading
 
 

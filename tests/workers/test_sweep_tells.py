@@ -16,12 +16,6 @@ from reports.store.outbox import Failure
 from tests.workers.filings import ONE, SECOND, Desk
 from tests.workers.room import Room
 
-
-@pytest.fixture
-def room(desk: Desk) -> Room:
-    return Room(desk)
-
-
 SLOW = 40  # seconds that this machine may take to get there
 
 
