@@ -72,7 +72,7 @@ def _keep(desk: Desk, me: Visitor, report_id: str, kept: Kept) -> None:
 
 
 def _holds(me: Visitor, **also: object) -> Kept:
-    return Kept("holds", {"holder": me.account.name, **also})
+    return Kept("holds", {"holder": me.account.name, "handed_by": None, **also})
 
 
 def _take(desk: Desk, me: Visitor, report_id: str) -> Response:
@@ -113,7 +113,7 @@ def _pass(desk: Desk, me: Visitor, report_id: str) -> Response:
     people = {one.name for one in accounts.people(desk.database, me.account.hotline) if one.ended_at is None}
     if name and name not in people:
         abort(400)
-    _keep(desk, me, report_id, Kept("passed_on", {"holder": name or NOBODY}))
+    _keep(desk, me, report_id, Kept("passed_on", {"holder": name or NOBODY, "handed_by": me.account.name}))
     return to(f"/reports/{report_id}", "passed")
 
 

@@ -116,7 +116,6 @@ class Desk:
             "opened": opened,
             "told": None if opened.report is None else told(opened.report, self._labels),
             "talk": conversation.turns(opened.said, opened.notes, before.news.messages),
-            "handed_by": _handed_by(before, me.account.hotline),
             "is_new": lambda text: conversation.is_since(text, before.news.revised),
             "may": NEXT[before.handling],
             "hand": handovers.hand(self.database, me.account, report_id),
@@ -179,10 +178,3 @@ class Desk:
         response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
         response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
         return response
-
-
-def _handed_by(before: Before, hotline: str) -> str:
-    """Who gave it to a colleague, or to whoever comes next, since when nobody has said that they have it."""
-    own = accounts.actor(hotline, "")
-    acts = [one for one in before.done if one.act in ("holds", "passed_on") and one.actor.startswith(own)]
-    return acts[-1].actor.rpartition("/")[2] if acts and acts[-1].act == "passed_on" else ""

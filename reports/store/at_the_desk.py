@@ -82,7 +82,7 @@ def _write_down(database: Database, account: Account, report_id: str, is_read: b
 def _holding(connection: Connection, hotline: str, report_id: str) -> Mapping[str, Any]:
     h = t.holding.c
     row = connection.execute(select(t.holding).where(h.report_id == report_id, h.hotline == hotline)).first()
-    return dict(row._mapping) if row else {"holder": None, "outcome": None, "hoax_by": None}
+    return dict(row._mapping) if row else dict.fromkeys(("holder", "handed_by", "outcome", "hoax_by"))
 
 
 def _done(connection: Connection, hotline: str, report_id: str) -> tuple[Any, ...]:

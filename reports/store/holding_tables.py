@@ -13,6 +13,7 @@ holding = Table(
     Column("report_id", ID, primary_key=True),
     Column("hotline", String(64), primary_key=True),
     Column("holder", String(24)),  # the name of whoever has it
+    Column("handed_by", String(24)),  # who gave it to the holder, since when nobody has said that they have it
     Column("outcome", String(16)),  # how it was closed
     Column("hoax_by", ID),  # who takes it for a hoax: a second person has to say so, too
     Column("read_at", MICROSECONDS),  # when anybody last opened it

@@ -120,7 +120,8 @@ def _nobody_has_it(connection: Connection, report_id: str, now: int) -> None:
     given_back = update(t.delivery).where(had).values(handling="none").returning(d.delivery_id, d.hotline)
     for row in connection.execute(given_back).all():
         theirs = and_(h.report_id == report_id, h.hotline == row.hotline)
-        connection.execute(update(t.holding).where(theirs).values(holder=None, outcome=None, hoax_by=None))
+        nothing = dict.fromkeys(("holder", "handed_by", "outcome", "hoax_by"))
+        connection.execute(update(t.holding).where(theirs).values(nothing))
         connection.execute(insert(t.audit), audit_row("clock", "raised", row.delivery_id, now))
 
 

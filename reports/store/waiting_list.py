@@ -13,7 +13,6 @@ from reports.store import tables as t
 from reports.store.accounts import Account
 from reports.store.asking import looking_as
 from reports.store.database import Database
-from reports.store.in_hand import NOBODY
 
 REPORTS = ("created", "unread")  # kinds of deliveries that bring a report
 WHOLE = ("created", "updated")  # what brings a body
@@ -37,9 +36,10 @@ class Wanted:
 @dataclass(frozen=True, slots=True)
 class Row:
     """`state`: of the report at all its hotlines. `contact`: what was last said of it by My report, 0 no, 1 yes; None:
-    what the report says holds. `holder`: NOBODY where it waits for whoever comes next. `overdue_at`: by when somebody
-    should have taken it on. `news`: the reporter has said something since it was read. `head`: sealed to the hotline;
-    empty where nobody could read what came in."""
+    what the report says holds. `holder`: NOBODY where it waits for whoever comes next. `handed_by`: who gave it to the
+    holder, until somebody says that they have it. `overdue_at`: by when somebody should have taken it on. `news`: the
+    reporter has said something since it was read. `head`: sealed to the hotline; empty where nobody could read what
+    came in."""
 
     report_id: str
     priority: str
@@ -54,6 +54,7 @@ class Row:
     state: str
     contact: int | None
     holder: str | None
+    handed_by: str | None
     outcome: str | None
     news: bool
     overdue_at: int
@@ -81,7 +82,7 @@ def urgent(database: Database, account: Account) -> int:
 
 
 def nobody_has(database: Database, account: Account, *which: ColumnElement[bool]) -> int:
-    """How many nobody has taken on, or somebody had and handed to whoever comes next."""
+    """How many nobody has taken on, or somebody had and handed over, and nobody has taken on since."""
     d = t.delivery.c
     query = select(func.count(func.distinct(d.report_id)))
     query = query.where(_given(account), or_(d.handling == "none", _laid_down()), *which)
@@ -148,10 +149,10 @@ def _given(account: Account) -> ColumnElement[bool]:
 
 
 def _laid_down() -> ColumnElement[bool]:
-    """Taken on once, and handed to whoever comes next."""
+    """Taken on once, and handed to somebody, or to whoever comes next, who has not said yet that they have it."""
     d, h = t.delivery.c, t.holding.c
-    nobody = exists().where(h.report_id == d.report_id, h.hotline == d.hotline, h.holder == NOBODY)
-    return and_(d.handling.in_(HELD), nobody)
+    handed = exists().where(h.report_id == d.report_id, h.hotline == d.hotline, h.handed_by.is_not(None))
+    return and_(d.handling.in_(HELD), handed)
 
 
 def _written_since() -> ColumnElement[bool]:
@@ -169,7 +170,7 @@ def _rows(page: Select[Any]) -> Select[Any]:
     due = select(last).where(t.step.c.report_id == d.report_id, t.step.c.priority == d.priority).scalar_subquery()
     query = select(
         *(d.report_id, d.priority, d.created_at, d.handling, d.type, d.role, d.why),
-        *(r.completeness, r.mode, r.state, c.allowed, h.holder, h.outcome),
+        *(r.completeness, r.mode, r.state, c.allowed, h.holder, h.handed_by, h.outcome),
         *(_written_since().label("news"), due.label("due_at")),
         *(b.revision, b.key_id, b.wrap, b.head),
     )
@@ -193,7 +194,7 @@ def _row(one: Any) -> Row:
     overdue = one.due_at or one.created_at + CLOCKS[one.priority].acknowledged
     head = (one.key_id or "", one.wrap or b"", one.head or b"")
     what = (one.report_id, one.priority, one.created_at, one.handling, one.type, one.role, one.why)
-    held = (one.holder, one.outcome, bool(one.news))
+    held = (one.holder, one.handed_by, one.outcome, bool(one.news))
     return Row(*what, one.completeness, one.revision or 0, one.mode, one.state, one.allowed, *held, overdue, *head)
 
 

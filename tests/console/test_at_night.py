@@ -121,6 +121,8 @@ def test_what_was_handed_over_is_nobody_s_until_somebody_takes_it(filed: Filed, 
     assert "<title>(1) Reports" in mere.get("/").html and "1 urgent wait" in locked(mere)
     after(nia, f"{path}/pass", {"to": "mere"})
     assert "handed over, not yet taken; to: mere" in nia.get(path).text
+    assert "handed over, not yet taken; to: mere" in nia.get("/?state=new").text, "mere may be asleep"
+    assert "<title>(1) Reports" in nia.get("/").html and "1 urgent wait" in locked(nia)
     assert '<button class="main">I have it' in mere.get(path).html, "who is to have it has not said so"
     after(mere, f"{path}/take", {})
     assert "somebody has it: mere" in nia.get(path).text and "<title>Reports" in nia.get("/").html
