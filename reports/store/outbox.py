@@ -96,29 +96,11 @@ def _has_a_hand_free(now: ColumnElement[int]) -> ColumnElement[bool]:
 
 def lease(database: Database, delivery_id: str, holder: str) -> Leased | None:
     """None: somebody else has it, it is done, or it is not its time."""
-    return _lease(database, t.delivery.c.delivery_id == delivery_id, holder)
-
-
-def lease_next(database: Database, priorities: Sequence[str], holder: str) -> Leased | None:
-    """The most urgent of what is due; a row that failed has moved back and blocks nobody."""
-    d = t.delivery.c
-    first = (
-        select(d.delivery_id)
-        .where(d.priority.in_(priorities), may_be_taken(database.now_sql()))
-        .order_by(d.priority, d.next_at)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-        .scalar_subquery()
-    )
-    return _lease(database, d.delivery_id == first, holder)
-
-
-def _lease(database: Database, which: ColumnElement[bool], holder: str) -> Leased | None:
     d = t.delivery.c
     now = database.now_sql()
     taken = (
         update(t.delivery)
-        .where(which, may_be_taken(now))
+        .where(d.delivery_id == delivery_id, may_be_taken(now))
         .values(lease_by=holder, lease_until=now + LEASE, attempt=d.attempt + 1)
         .returning(*(d[name] for name in LEASED), d.lease_until)
     )
@@ -133,6 +115,25 @@ def _lease(database: Database, which: ColumnElement[bool], holder: str) -> Lease
         body = _read_body(connection, row)
     fields = {name: getattr(row, name) for name in LEASED}
     return Leased(**fields, now=row.lease_until - LEASE, mode=mode, withdrawn=withdrawn, body=body)
+
+
+def lease_next(database: Database, priorities: Sequence[str], holder: str) -> Leased | None:
+    """The most urgent of what is due; a row that failed has moved back and blocks nobody.
+
+    Looked for before anything is locked: where thousands wait for a hotline whose hands are full, all are looked at.
+    """
+    while (found := _first(database, priorities)) is not None:
+        if leased := lease(database, found, holder):  # else somebody was faster, and it is not found again
+            return leased
+    return None
+
+
+def _first(database: Database, priorities: Sequence[str]) -> str | None:
+    d = t.delivery.c
+    free = select(d.delivery_id).where(may_be_taken(database.now_sql())).order_by(d.next_at).limit(1)
+    with database.read() as connection:
+        each = (connection.execute(free.where(d.priority == one)).scalar() for one in sorted(priorities))
+        return next((found for found in each if found is not None), None)
 
 
 def _read_report(connection: Connection, leased: Any) -> tuple[str, bool]:

@@ -23,7 +23,6 @@ from tests.faults.mutants import MUST_SHOW
 from tests.faults.view import Row, View
 
 MOST_NAMED = 20
-SIDE_BY_SIDE = 2
 # Seconds that each takes on two cores, for "time left"; a measured guess, and nothing hangs on it.
 USUAL = {"small": 75, "short": 150, "full": 900, "storm": 780, "mutant": 60, "crowd": 30, "rows": 210, "fuzz": 90}
 LONGER = {"crowd": 90, "rows": 2400, "fuzz": 3600}
@@ -66,7 +65,7 @@ def _parts(form: str, seed: int, *, long: bool) -> list[Part]:
     crowd, *others = [(name, rest[name], partial(beside, name)) for name in ("crowd", "rows", "fuzz")]
     return [
         *(Part("experiment", runs) for runs in _runs(form, seed, long=long)),
-        *(Part("mutants", mutants[n : n + SIDE_BY_SIDE]) for n in range(0, len(mutants), SIDE_BY_SIDE)),
+        Part("mutants", mutants),
         Part("crowd", [crowd]),
         Part("others", others),
     ]
@@ -87,7 +86,7 @@ def _runs(form: str, seed: int, *, long: bool) -> list[list[tuple[str, int, Work
 
 
 def _work_off(part: Part, view: View, console: Console) -> bool:
-    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+    with ThreadPoolExecutor(max(1, len(part.works))) as pool:
         started = [(view.row(title, seconds), work) for title, seconds, work in part.works]
         futures = [pool.submit(work, row) for row, work in started]
         failed = False

@@ -1,7 +1,7 @@
 """What else is part of `make faults` and has its own way to run: the crowd, the rows of the table of faults, the fuzz.
 
 The crowd asks how fast all is and so runs alone. Of the rows those of one city stay with one process; most of what the
-three do is wait.
+four do is wait.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ CROWD = "tests/faults/test_crowd.py"
 PYTEST = ["pytest", "-q", "-m", "faults", "-p", "no:cacheprovider"]
 COMMANDS = {
     "crowd": [*PYTEST, CROWD],
-    "rows": [*PYTEST, "-n", "3", "--dist", "loadgroup", "--ignore", CROWD],
+    "rows": [*PYTEST, "-n", "4", "--dist", "loadgroup", "--ignore", CROWD],
     "fuzz": ["tests.faults.fuzz"],
 }
 LAST = 40  # lines, where it fails

@@ -68,7 +68,7 @@ class Tally:
             self.findings.append(what)
             if len(self.findings) <= MOST_FINDINGS:
                 KEPT.mkdir(parents=True, exist_ok=True)
-                (KEPT / f"fuzz-{self.seed}-{len(self.findings)}.txt").write_bytes(evidence)
+                (KEPT / f"fuzz-{self.seed}-{len(self.findings)}.txt").write_bytes(what.encode() + b"\n\n" + evidence)
 
     @property
     def full(self) -> bool:

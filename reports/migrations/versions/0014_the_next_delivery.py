@@ -1,0 +1,15 @@
+"""That the most urgent delivery is found at once among thousands that wait"""
+
+from __future__ import annotations
+
+from alembic import op
+
+revision = "0014"
+down_revision = "0013"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.drop_index("ix_delivery_due", table_name="delivery")
+    op.create_index("ix_delivery_due", "delivery", ["state", "priority", "next_at"], unique=False)
