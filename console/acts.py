@@ -72,7 +72,7 @@ def _keep(desk: Desk, me: Visitor, report_id: str, kept: Kept) -> None:
 
 
 def _holds(me: Visitor, **also: object) -> Kept:
-    return Kept("holds", {"holder": me.account.name, "handed_by": None, **also})
+    return Kept("holds", {"holder": me.account.name, **also})
 
 
 def _take(desk: Desk, me: Visitor, report_id: str) -> Response:
@@ -100,10 +100,9 @@ def _message(desk: Desk, me: Visitor, report_id: str) -> Response:
         return desk.page(me, report_id, Said(draft=Draft(text, found.refused, found.asked, shown=True)))
     writing = _writing(desk, me, report_id)
     said: dict[str, Any] = {"answer": writing.answer(text), "notes": (writing.note("answer", text),)}
-    if handling == "none":
-        _step(desk, me, report_id, "accepted", kept=_holds(me), **said)
-    else:
-        _step(desk, me, report_id, handling, **said)
+    handed = at_the_desk.holding(desk.database, me.account, report_id)["handed_by"] is not None
+    kept = _holds(me) if handling == "none" or handed else None
+    _step(desk, me, report_id, "accepted" if handling == "none" else handling, kept=kept, **said)
     return to(f"/reports/{report_id}", "left")
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from reports.clocks import CLOCKS, DESK, GIVES, MINUTE, OPERATOR, OVERDUE, TELLS, Clock, clocks
+from reports.clocks import CLOCKS, DESK, GIVES, MINUTE, OPERATOR, OVERDUE, SECOND, TELLS, Clock, clocks
 from reports.country import Countries, Country
 from reports.desks import desk
 from reports.hours import Desk, read_zone
@@ -58,10 +58,10 @@ class Ladder:
         self._each(due, self._climb)
         # asked for apart: however many people cannot be told, no report waits behind them for its next hotline
         if told := steps.due(self.database, TELLS):
-            self.own.do(lambda: self._each(told, self._tell))
+            self.own.do(lambda: self._each(told, self._tell, HELD * SECOND))  # some of them may have been told
         return len(new) == NEW or len(due) == PAGE
 
-    def _each(self, due: Iterable[Step], do: Callable[[Step], None]) -> None:
+    def _each(self, due: Iterable[Step], do: Callable[[Step], None], again: int = AFTER_FAILURE) -> None:
         """One that fails keeps none of the others from being done, and is tried again later. Raises Away."""
         for step in due:
             try:
@@ -70,7 +70,7 @@ class Ladder:
                 raise
             except Exception:
                 log.exception("job_failed")
-                steps.put_off(self.database, step, steps.moment(self.database) + AFTER_FAILURE)
+                steps.put_off(self.database, step, steps.moment(self.database) + again)
 
     def figures(self) -> None:
         """For the monitor. Raises Away."""

@@ -38,6 +38,13 @@ def keep(connection: Connection, database: Database, whose: Whose, kept: Kept) -
     connection.execute(insert(t.audit), row)
 
 
+def waits_no_more(connection: Connection, hotline: str, report_id: str) -> None:
+    """Somebody there does something with it: it waits no more for whom it was handed to."""
+    h = t.holding.c
+    handed = update(t.holding).where(h.report_id == report_id, h.hotline == hotline, h.handed_by.is_not(None))
+    connection.execute(handed.values(holder=None, handed_by=None))
+
+
 def put(connection: Connection, database: Database, hotline: str, report_id: str, values: Mapping[str, object]) -> None:
     connection.execute(database.insert_new(t.holding).values(report_id=report_id, hotline=hotline))
     mine = update(t.holding).where(t.holding.c.report_id == report_id, t.holding.c.hotline == hotline)

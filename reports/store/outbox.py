@@ -98,9 +98,10 @@ def lease(database: Database, delivery_id: str, holder: str) -> Leased | None:
     """None: somebody else has it, it is done, or it is not its time."""
     d = t.delivery.c
     now = database.now_sql()
+    its = select(d.delivery_id).where(d.delivery_id == delivery_id).with_for_update(skip_locked=True).scalar_subquery()
     taken = (
         update(t.delivery)
-        .where(d.delivery_id == delivery_id, may_be_taken(now))
+        .where(d.delivery_id == its, may_be_taken(now))
         .values(lease_by=holder, lease_until=now + LEASE, attempt=d.attempt + 1)
         .returning(*(d[name] for name in LEASED), d.lease_until)
     )
@@ -122,15 +123,18 @@ def lease_next(database: Database, priorities: Sequence[str], holder: str) -> Le
 
     Looked for before anything is locked: where thousands wait for a hotline whose hands are full, all are looked at.
     """
-    while (found := _first(database, priorities)) is not None:
-        if leased := lease(database, found, holder):  # else somebody was faster, and it is not found again
+    tried: list[str] = []  # somebody was faster, or has the row locked
+    while (found := _first(database, priorities, tried)) is not None:
+        if leased := lease(database, found, holder):
             return leased
+        tried.append(found)
     return None
 
 
-def _first(database: Database, priorities: Sequence[str]) -> str | None:
+def _first(database: Database, priorities: Sequence[str], tried: Sequence[str]) -> str | None:
     d = t.delivery.c
-    free = select(d.delivery_id).where(may_be_taken(database.now_sql())).order_by(d.next_at).limit(1)
+    free = select(d.delivery_id).where(may_be_taken(database.now_sql()), d.delivery_id.not_in(tried))
+    free = free.order_by(d.next_at).limit(1)
     with database.read() as connection:
         each = (connection.execute(free.where(d.priority == one)).scalar() for one in sorted(priorities))
         return next((found for found in each if found is not None), None)

@@ -116,7 +116,7 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
     **{table: {CONSOLE: "SELECT; INSERT; DELETE"} for table in ("invitation", "recovery", "raising")},
     "holding": {
         CONSOLE: "SELECT; INSERT (report_id, hotline); UPDATE (holder, handed_by, outcome, hoax_by, read_at)",
-        CLOCK: "SELECT (report_id, hotline); UPDATE (holder, handed_by, outcome, hoax_by); DELETE",
+        CLOCK: "SELECT (report_id, hotline, handed_by); UPDATE (holder, handed_by, outcome, hoax_by); DELETE",
     },
     # the console asks, the clock does it: nobody who only reads can make a delivery
     "handover": {

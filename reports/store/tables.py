@@ -87,7 +87,7 @@ delivery = Table(
     Column("delivered_at", MICROSECONDS),
     Column("told_at", MICROSECONDS),  # when a person was last told about it
     UniqueConstraint("report_id", "hotline", "type", "revision"),
-    Index("ix_delivery_due", "state", "priority", "next_at"),
+    Index("ix_delivery_next", "state", "priority", "next_at"),
     Index("ix_delivery_held", "hotline", "lease_until"),
     Index("ix_delivery_desk", "hotline", "handling", "priority", "created_at"),
 )

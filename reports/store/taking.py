@@ -103,6 +103,7 @@ def take(database: Database, step: Step) -> str:
             connection.execute(insert(t.note), [asdict(note) | by for note in step.notes])
         if step.answer:
             keep_answer(connection, step.answer, step.actor, now)
+        in_hand.waits_no_more(connection, step.hotline, step.report_id)
         if step.kept:
             in_hand.keep(connection, database, Whose(step.hotline, step.report_id, step.actor), step.kept)
     return step.to

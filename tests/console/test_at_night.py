@@ -14,7 +14,8 @@ from console.telling import Labels, told
 from flows import parse
 from reports.clocks import SECOND
 from reports.store import tables as t
-from tests.console.test_list import Filed
+from reports.store import taking
+from tests.console.test_list import HOTLINE, Filed
 from tests.console.test_on_postgresql import SAMPLE
 from tests.support.console import Console
 from tests.support.staff import Page, Person, joined
@@ -179,3 +180,23 @@ def test_one_way_of_counting_what_is_read(filed: Filed, people: tuple[Person, Pe
     with filed.database.read() as connection:
         acts = list(connection.execute(select(t.audit.c.act).where(t.audit.c.object_id == filed.id)).scalars())
     assert acts.count("read") == 2
+
+
+@pytest.mark.parametrize("way", ["take", "work", "message", "call back", "close"])
+def test_whoever_does_something_with_it_has_it(filed: Filed, people: tuple[Person, Person], way: str) -> None:
+    mere, nia = people
+    path = f"/reports/{filed.id}"
+    after(nia, f"{path}/take", {})
+    after(nia, f"{path}/pass", {"to": "mere"})
+    assert "<title>(1) Reports" in nia.get("/").html
+    if way == "call back":
+        taking.take(filed.database, taking.Step(HOTLINE, filed.id, "in_progress", f"staff:{HOTLINE}/call_back"))
+    else:
+        form = {"message": {"words": "We have read it.", "do": "send"}, "close": {"outcome": "helped"}}
+        after(mere, f"{path}/{way}", form.get(way, {}))
+    assert "<title>Reports" in nia.get("/").html and "not yet taken" not in nia.get(path).text
+    if way == "close":
+        after(nia, f"{path}/work", {})
+        assert "being worked on: nia" in nia.get(path).text
+    elif way != "call back":
+        assert ": mere" in nia.get("/").text

@@ -51,7 +51,7 @@ def test_they_see_the_quarters_of_their_country_alone(console: Console, figures:
     assert "Third quarter of 2026: 61 reports" in page.text
     assert "Asked for photos, money, secrets 41" in page.text, "as a table, beside the chart"
     assert "Hurt, or touched not shown" in page.text
-    assert "777" not in page.text and "Kenya" not in page.text  # tags hold random keys
+    assert "777" not in page.html.replace(page.token, "") and "Kenya" not in page.text
     assert page.html.count("<svg") == 4, "months, what about, where, payments"
     assert page.html.count("<desc") == 4, "each says what it draws"
 

@@ -24,6 +24,7 @@ from tokaut.leash import leashed
 TICK = 0.02
 STILL = 1.5  # seconds without anything at hand: what is left waits for a later time
 AT_MOST = 90  # seconds for what is at hand
+LONGEST = 31 * 3600  # seconds: past every delay that there is
 MOVES = 15  # of the time, each past what waits then: one that a hotline fails a few times waits a few times
 CHECKOUT = Path(__file__).parents[2]
 KEPT = CHECKOUT / "var" / "faults"
@@ -166,12 +167,14 @@ class Run:
         self._doing = "finishing"
         self._wait(self.form.patience)
         for _ in range(MOVES):
-            if not any(self.city.unfinished().values()) and not self.city.count("pending"):
+            left = self.city.unfinished() | {"pending": self.city.count("pending")}
+            if not any(left.values()):
                 return
+            if self.city.offset + self.city.lies_ahead() > LONGEST:
+                raise CannotSay(f"something waits for longer than {LONGEST} s: {left}; see {KEPT}")
             self.city.move_time(self.city.lies_ahead())
             self._wait(AT_MOST)
-        if any(self.city.unfinished().values()):
-            raise CannotSay(f"not finished after all: {self.city.unfinished()}; see {KEPT}")
+        raise CannotSay(f"not finished after all: {left}; see {KEPT}")
 
     def _wait(self, at_most: float) -> None:
         """Until nothing has been at hand for a while."""

@@ -45,12 +45,7 @@ def test_upgrading_twice_changes_nothing(database: Database) -> None:
 
 def test_reports_of_before_the_ladder_begin_their_clocks_at_the_upgrade(database: Database) -> None:
     """Else all of them were late at once, in the night of the upgrade."""
-    with database.migrating() as connection:
-        config = Config()
-        config.set_main_option("script_location", str(migrations.FOLDER))
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0005")
-        connection.commit()
+    _upgraded(database, "0005")
     with database.write() as connection:
         columns = {"report_id": "old", "origin_key": b"o", "created_at": 1, "country": "vu", "priority": "P2"}
         columns |= {"completeness": "complete", "revision": 1, "mode": "demo", "state": "delivered", "changed_at": 1}
@@ -67,6 +62,38 @@ def test_reports_of_before_the_ladder_begin_their_clocks_at_the_upgrade(database
         [step] = connection.execute(select(metadata.tables["step"]))
     assert (step.report_id, step.priority, step.step, step.done_at) == ("old", "P2", "begin", None)
     assert before <= step.due_at == step.not_before <= database.now()
+
+
+def test_what_was_handed_over_before_is_not_taken_after_the_upgrade(database: Database) -> None:
+    _upgraded(database, "0012")
+    acts = (("a", "nia", "holds"), ("a", "nia", "passed_on"), ("b", "nia", "passed_on"), ("b", "mere", "holds"))
+    with database.write() as connection:
+        for report in "abc":
+            row = {"report_id": report, "hotline": "one", "holder": "mere"}
+            connection.execute(insert(metadata.tables["holding"]).values(row))
+        for at, (report, name, act) in enumerate(acts):
+            row = {"audit_id": str(at), "at": at, "actor": f"staff:one/{name}", "act": act, "object_id": report}
+            connection.execute(insert(metadata.tables["audit"]).values(row))
+        if not database.is_sqlite:  # as an earlier release left it
+            for table in ("audit", "holding"):
+                connection.exec_driver_sql(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
+                connection.exec_driver_sql(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
+    upgrade(database, "demo")
+    with database.migrating() as connection:
+        if not database.is_sqlite:
+            connection.exec_driver_sql("ALTER TABLE holding NO FORCE ROW LEVEL SECURITY")
+        h = metadata.tables["holding"].c
+        handed = {row.report_id: row.handed_by for row in connection.execute(select(h.report_id, h.handed_by))}
+    assert handed == {"a": "nia", "b": None, "c": None}
+
+
+def _upgraded(database: Database, revision: str) -> None:
+    with database.migrating() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(migrations.FOLDER))
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+        connection.commit()
 
 
 @pytest.mark.rule("S-40")

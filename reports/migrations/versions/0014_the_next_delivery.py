@@ -11,5 +11,6 @@ depends_on = None
 
 
 def upgrade() -> None:
+    # made first: that shuts out who writes and nobody who reads
+    op.create_index("ix_delivery_next", "delivery", ["state", "priority", "next_at"], unique=False)
     op.drop_index("ix_delivery_due", table_name="delivery")
-    op.create_index("ix_delivery_due", "delivery", ["state", "priority", "next_at"], unique=False)
