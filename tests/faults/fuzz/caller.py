@@ -15,7 +15,7 @@ from tests.faults.fuzz.tally import LATER, Tally
 
 SAFE_KEYS = ("1", "3", "4", "5", "6", "7", "8")  # none of them leaves or deletes
 MOST_TURNS = {"ussd": 9, "sms": 4}  # after five replies that led nowhere a sender counts as a machine
-MOST_TRIES = 4
+MOST_TRIES = 6  # within some twenty seconds
 SENDERS = ("", "anonymous", "MTN", "1234", "f" * 64, "+254711000111", "006785550101", "x" * 129, "\u202e", "+")
 
 
