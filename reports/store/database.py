@@ -41,6 +41,7 @@ SQLITE_SETTINGS: Mapping[
     "synchronous": 2,  # FULL: a commit is on the disk before it returns
     "foreign_keys": 1,
     "busy_timeout": 1000,  # milliseconds
+    "cache_size": -512,  # KiB of each connection; web holds ten, and the kernel has the pages anyway
     "secure_delete": 1,
     "trusted_schema": 0,
 }
