@@ -16,7 +16,7 @@ from reports.card import Card
 from reports.hotline import Hotline as Listed
 from reports.keyfolder import SENDER, new_pair
 from reports.settings import Mode, load
-from reports.store import messages, outbox, paging
+from reports.store import in_hand, messages, outbox, paging
 from reports.store import tables as t
 from tests.workers.filings import ONE, SECOND, TWO, WORDS, Desk
 from tests.workers.test_sms import Says
@@ -189,6 +189,17 @@ def test_ok_and_the_word_is_a_person_who_has_it(phone: Phone) -> None:
     assert (report.state, report.desk) == ("accepted", ONE)
     assert phone.desk.acts(delivery)[-1] == "accepted"
     assert count(phone.desk, t.phone_answer) == 0
+
+
+def test_what_was_handed_over_waits_no_more_for_that_colleague(phone: Phone) -> None:
+    [delivery] = phone.desk.file()
+    row, database = phone.deliver(delivery), phone.desk.database
+    with database.write() as connection:
+        in_hand.put(connection, database, ONE, row.report_id, {"holder": "mere", "handed_by": "nia"})
+    phone.say(phone.word())
+    with database.read() as connection:
+        [kept] = connection.execute(select(t.holding.c.holder, t.holding.c.handed_by))
+    assert tuple(kept) == (None, None), "whoever answered has it"
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,10 @@ import threading
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from reports.store import outbox, sweeping
+from reports.store import tables as t
 from reports.store.database import Away
 from reports.store.outbox import Failure, Leased
 from tests.support import databases
@@ -46,6 +48,23 @@ def test_a_hand_that_is_free_again_takes_the_next(desk: Desk) -> None:
     assert take(desk) is not None
     assert take(desk) is None
     assert take(desk.later(seconds=61)) is not None, "a lease that ran out counts no more"
+
+
+def test_a_delivery_that_somebody_has_locked_holds_up_no_other(desk: Desk) -> None:
+    if desk.database.is_sqlite:
+        pytest.skip("no rows are locked there")
+    [locked] = desk.file(priority="P1")
+    [other] = desk.file(((TWO, "primary"),), priority="P2")
+    d = t.delivery.c
+    with desk.database.write() as connection:
+        connection.execute(select(d.delivery_id).where(d.delivery_id == locked).with_for_update())
+        got = take(desk)
+        assert got is not None
+        assert got.delivery_id == other
+        assert take(desk) is None
+    got = take(desk)
+    assert got is not None
+    assert got.delivery_id == locked
 
 
 def test_what_is_not_urgent_and_what_is_keep_nobody_from_the_other(desk: Desk) -> None:
