@@ -12,7 +12,7 @@ import click
 import pytest
 
 from reports.settings import SHARED, describe
-from tests.house.files import ROOT, files, imports, modules, texts
+from tests.house.files import PRODUCT, ROOT, files, imports, modules, texts
 from tokaut.__main__ import main
 
 MOST_LINES = 250
@@ -38,6 +38,26 @@ def test_no_function_of_the_code_is_long() -> None:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
     assert {where: count for where, count in found.items() if count > MOST_OF_A_FUNCTION} == {}
+
+
+def _is_a_program(name: Path) -> bool:
+    """It is started, or loaded by its name, and imported by nobody."""
+    started = ".".join(name.with_suffix("").parts)
+    return name.name in ("__init__.py", "__main__.py", "gunicorn.conf.py", "env.py") or any(
+        re.search(rf"\b{re.escape(started)}\b", text)
+        for other, text in texts()
+        if other != name and (other.name == "Procfile" or (other.parts[0] in PRODUCT and other.suffix == ".py"))
+    )
+
+
+def test_every_module_has_somebody_who_imports_it() -> None:
+    taken = {one for _, tree in modules() for one in imports(tree)}
+    alone = [
+        name
+        for name, _ in code()
+        if ".".join(name.with_suffix("").parts) not in taken and str(name.parent) not in ANYBODY_MAY_ADD
+    ]
+    assert [str(name) for name in alone if not _is_a_program(name)] == []
 
 
 def test_no_rule_is_switched_off_in_the_code() -> None:
