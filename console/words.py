@@ -12,7 +12,7 @@ from reports.country import Country
 from reports.numbers import may_be_said
 from reports.sealing import Context, Public, seal, seal_answer
 from reports.store.answering import Letterbox, Sealed
-from reports.store.filing import new_id
+from reports.store.ids import new_id
 from reports.store.taking import Note
 
 

@@ -19,6 +19,7 @@ from reports.store import filing as store
 from reports.store import pending
 from reports.store.database import Away, Database
 from reports.store.filing import Filed
+from reports.store.ids import new_id
 
 T = TypeVar("T")
 
@@ -61,7 +62,7 @@ class Filer:
         return Begun(self._own_id(origin_key, now), origin_key, now)
 
     def _own_id(self, origin_key: bytes, now: int) -> str:
-        return store.new_id((now - now % 3600) * 1_000_000, self._vault.mac("report-id", origin_key))
+        return new_id((now - now % 3600) * 1_000_000, self._vault.mac("report-id", origin_key))
 
     # Send
 

@@ -10,7 +10,8 @@ from reports.routing import incomplete_hotline
 from reports.sealing import Context, Public, Vault, seal
 from reports.spool import Entry, NotKept, Spool
 from reports.store.database import Away, Database
-from reports.store.filing import Filing, Sealed, new_id
+from reports.store.filing import Filing, Sealed
+from reports.store.ids import new_id
 from reports.store.pending import put_pending
 
 DAY = 24 * 3600 * 1_000_000

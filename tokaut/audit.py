@@ -17,7 +17,7 @@ from reports.keyfolder import KeyFault
 from reports.proof import Proof
 from reports.retention import DAY
 from reports.settings import Place, load
-from reports.store import checkpoints, exporting, sweeping
+from reports.store import checkpoints, exporting, orders, sweeping
 from reports.store.database import Database
 from tokaut import audit_file
 from tokaut.opened import opened
@@ -81,7 +81,7 @@ def export(hotline: str, out: Path) -> None:
             ids = exporting.ids_of(database, hotline)
             head = audit_file.Head(hotline, checkpoints.mode_of(database), keys, checkpoints.listed(database))
             file.writelines(audit_file.lines(head, rows(database), lambda one: exporting.is_of(one, hotline, ids)))
-            sweeping.note(database, "audit_exported", hotline, actor)
+            orders.note(database, "audit_exported", hotline, actor)
     except KeyFault as fault:
         raise Plain(str(fault)) from None
     except OSError as error:

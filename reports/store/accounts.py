@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, insert, or_, select, update
+from sqlalchemy import Row, Select, delete, insert, or_, select, update
 
+from reports.store import auditing
 from reports.store import staff_tables as s
 from reports.store import tables as t
 from reports.store.asking import looking_as, writing_as
 from reports.store.database import Database
-from reports.store.filing import audit_row, new_id
+from reports.store.ids import new_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ def invite(database: Database, one: Invitation) -> bool:
         older = (s.invitation.c.name == one.name) & (s.invitation.c.hotline == one.hotline)
         connection.execute(delete(s.invitation).where(older))  # the newest link holds; another hotline's is theirs
         connection.execute(insert(s.invitation), asdict(one))
-        _note(connection, one.made_by, "invited", f"{one.hotline}/{one.name}"[:80], now)
+        auditing.note(connection, one.made_by, "invited", f"{one.hotline}/{one.name}"[:80], now)
     return True
 
 
@@ -115,7 +116,7 @@ def join(database: Database, one: Invitation, staff_id: str, chosen: Credentials
         else:
             connection.execute(update(s.staff).where(s.staff.c.staff_id == one.staff_id).values(values))
             connection.execute(delete(s.staff_session).where(s.staff_session.c.staff_id == one.staff_id))
-        _note(connection, actor(one.hotline, one.name), "joined", one.staff_id or staff_id, now)
+        auditing.note(connection, actor(one.hotline, one.name), "joined", one.staff_id or staff_id, now)
     return True
 
 
@@ -155,7 +156,7 @@ def end(database: Database, account: Account, by: str) -> None:
 def note(database: Database, account: Account, act: str, about: str) -> None:
     """A line of the audit by itself; it is committed when this returns."""
     with writing_as(database, account.hotline) as connection:
-        _note(connection, account.actor, act, about, database.now())
+        auditing.note(connection, account.actor, act, about, database.now())
 
 
 def acts_of(database: Database, hotline: str, most: int, reader: str = "") -> list[Row[Any]]:
@@ -183,15 +184,11 @@ def _change(
             connection.execute(delete(s.recovery).where(s.recovery.c.asked_by == account.staff_id))
             r, who = s.raising.c, account.staff_id
             connection.execute(delete(s.raising).where(or_(r.asked_by == who, r.about == who)))
-        _note(connection, by, act, account.staff_id, now)
+        auditing.note(connection, by, act, account.staff_id, now)
 
 
 def _hotline_of(actor: str) -> str:
     return actor.removeprefix("staff:").partition("/")[0]
-
-
-def _note(connection: Connection, by: str, act: str, about: str, now: int) -> None:
-    connection.execute(insert(t.audit), audit_row(by, act, about, now))
 
 
 def _one(database: Database, query: Select[Any]) -> Account | None:

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 
 from sqlalchemy import Connection, delete, exists, insert, select
 
+from reports.store import auditing
 from reports.store import tables as t
 from reports.store.database import Database
-from reports.store.filing import audit_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def answer(database: Database, one: Sealed, actor: str) -> None:
 
 def keep_answer(connection: Connection, one: Sealed, actor: str, now: int) -> None:
     connection.execute(insert(t.answer), asdict(one) | {"created_at": now})
-    connection.execute(insert(t.audit), audit_row(actor, "answered", one.report_id, now))
+    auditing.note(connection, actor, "answered", one.report_id, now)
 
 
 def forget_answers(database: Database) -> int:

@@ -9,12 +9,11 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, or_, select
 
 from reports.clocks import HOUR
-from reports.store import in_hand, news, once, reading
+from reports.store import auditing, in_hand, news, once, reading
 from reports.store import tables as t
 from reports.store.accounts import Account
 from reports.store.asking import looking_as, see_whole, writing_as
 from reports.store.database import Database
-from reports.store.filing import audit_row
 from reports.store.in_hand import Kept, Whose
 from reports.store.news import News
 from reports.store.reading import Held
@@ -70,9 +69,9 @@ def _write_down(database: Database, account: Account, report_id: str, is_read: b
     read = read.where(a.actor == account.actor, a.act == "read", a.at > now - HOUR)
     told = select(a.audit_id).where(a.actor == account.actor, a.act == "read_many", a.at > now - HOUR).limit(1)
     with writing_as(database, account.hotline) as connection:
-        connection.execute(insert(t.audit), audit_row(account.actor, "read", report_id, now))
+        auditing.note(connection, account.actor, "read", report_id, now)
         if connection.execute(read).scalar_one() > MANY and connection.execute(told).first() is None:
-            connection.execute(insert(t.audit), audit_row(account.actor, "read_many", account.staff_id, now))
+            auditing.note(connection, account.actor, "read_many", account.staff_id, now)
         read_at = connection.execute(before).scalar() or 0
         if is_read:  # by the clock that what its reporter says next is given: by another one it could pass for read
             in_hand.put(connection, database, account.hotline, report_id, {"read_at": database.now_sql()})
@@ -120,7 +119,7 @@ def write_note(database: Database, account: Account, note: Note, key: bytes | No
         if not once.is_first(connection, database, key):
             return
         connection.execute(insert(t.note), asdict(note) | {"actor": account.actor, "created_at": now})
-        connection.execute(insert(t.audit), audit_row(account.actor, "noted", note.report_id, now))
+        auditing.note(connection, account.actor, "noted", note.report_id, now)
 
 
 def keep_away(database: Database, lead: Account, report_id: str, staff_id: str, *, away: bool) -> None:
@@ -131,7 +130,7 @@ def keep_away(database: Database, lead: Account, report_id: str, staff_id: str, 
         else:
             connection.execute(delete(t.kept_away).where(k.report_id == report_id, k.staff_id == staff_id))
         act = "kept_away" if away else "let_near"
-        connection.execute(insert(t.audit), audit_row(lead.actor, act, report_id, now))
+        auditing.note(connection, lead.actor, act, report_id, now)
 
 
 def away_from(database: Database, report_id: str) -> frozenset[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reports.store.filing import new_id
+from reports.store.ids import new_id
 
 
 def new_delivery(

@@ -6,12 +6,11 @@ from dataclasses import asdict, dataclass
 
 from sqlalchemy import delete, insert, select, update
 
+from reports.store import auditing
 from reports.store import staff_tables as s
-from reports.store import tables as t
 from reports.store.accounts import Account, of_row
 from reports.store.asking import writing_as
 from reports.store.database import Database
-from reports.store.filing import audit_row
 
 MOST = 2  # at once; the oldest ends
 
@@ -39,7 +38,7 @@ def begin(database: Database, account: Account, one: Session) -> None:
         connection.execute(delete(s.staff_session).where(surplus | (c.until <= now)))
         connection.execute(delete(s.invitation).where(s.invitation.c.until <= now))
         connection.execute(insert(s.staff_session), asdict(one))
-        connection.execute(insert(t.audit), audit_row(account.actor, "logged_in", account.staff_id, now))
+        auditing.note(connection, account.actor, "logged_in", account.staff_id, now)
 
 
 def find(database: Database, session_hash: bytes) -> tuple[Session, Account] | None:
@@ -94,7 +93,7 @@ def end(database: Database, account: Account, session_hash: bytes | None = None)
     with writing_as(database, account.hotline) as connection:
         connection.execute(which)
         act = "logged_out" if session_hash else "logged_out_everywhere"
-        connection.execute(insert(t.audit), audit_row(account.actor, act, account.staff_id, database.now()))
+        auditing.note(connection, account.actor, act, account.staff_id, database.now())
 
 
 def _change(database: Database, session_hash: bytes, values: dict[str, object]) -> None:

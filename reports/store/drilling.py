@@ -9,11 +9,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, delete, exists, insert, or_, select, update
 
 from reports.clocks import DAY, HOUR
+from reports.store import auditing
 from reports.store import tables as t
 from reports.store.accounts import Account
 from reports.store.asking import looking_as, see_whole, writing_as
 from reports.store.database import Database
-from reports.store.filing import audit_row, new_id
+from reports.store.ids import new_id
 
 TOO_LATE = HOUR  # web was not there: nobody is woken by it at a time that no lead has named
 FORGOTTEN = 7 * DAY
@@ -70,7 +71,7 @@ def plan(database: Database, account: Account, script: str, at: int) -> bool:
         if connection.execute(waits.limit(1)).first() is not None:
             return False
         connection.execute(insert(t.drill), row | {"asked_at": now, "at": at, "due_at": at})
-        connection.execute(insert(t.audit), audit_row(account.actor, "drill_planned", row["drill_id"], now))
+        auditing.note(connection, account.actor, "drill_planned", row["drill_id"], now)
     return True
 
 
@@ -82,7 +83,7 @@ def call_off(database: Database, account: Account, drill_id: str) -> bool:
     with writing_as(database, account.hotline) as connection:
         gone = connection.execute(mine).rowcount == 1
         if gone:
-            connection.execute(insert(t.audit), audit_row(account.actor, "drill_called_off", drill_id, now))
+            auditing.note(connection, account.actor, "drill_called_off", drill_id, now)
     return gone
 
 

@@ -5,15 +5,16 @@ Each function is one transaction, or one read. All raise `Away` where the databa
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, delete, insert, or_, select, update
 
+from reports.store import auditing
 from reports.store import tables as t
 from reports.store.database import Database
+from reports.store.deliveries import new_delivery
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ def _insert_all(database: Database, connection: Connection, filing: Filing, now:
     if deliveries:
         at_once = database.by_its_clock(now)
         connection.execute(insert(t.delivery).values(next_at=at_once, created_at=at_once), deliveries)
-    connection.execute(insert(t.audit), audit_row("web", "sent", filing.report_id, now))
+    auditing.note(connection, "web", "sent", filing.report_id, now)
     _end_what_waited(connection, filing)
     ids = tuple(row["delivery_id"] for row in deliveries)
     return Filed(filing.report_id, True, filing.completeness, filing.revision, deliveries=ids)
@@ -151,20 +152,11 @@ def _insert_bodies(connection: Connection, filing: Filing) -> None:
 
 
 def _delivery_row(filing: Filing, part: Sealed, now: int) -> dict[str, Any]:
-    """Without its times."""
-    return {
-        "delivery_id": new_id(now),
-        "report_id": filing.report_id,
-        "hotline": part.hotline,
-        "type": "created",
-        "revision": filing.revision,
-        "role": part.role,
-        "why": part.why,
-        "priority": filing.priority,
-        "state": "due",
-        "handling": "none",
-        "attempt": 0,
-    }
+    """Without its times: those are the database's."""
+    about = (filing.report_id, part.hotline)
+    row = new_delivery(*about, kind="created", revision=filing.revision, priority=filing.priority, now=now)
+    times = ("next_at", "created_at")
+    return {name: row[name] for name in row if name not in times} | {"role": part.role, "why": part.why}
 
 
 def open_mailbox(database: Database, report_id: str, draw: Draw) -> int:
@@ -186,17 +178,3 @@ def _keep_mailbox(database: Database, connection: Connection, report_id: str, dr
         other = (m.report_id == report_id) & (m.code_hmac != box.code_hmac)
         connection.execute(update(t.mailbox).where(other).values(asdict(box)))
     return n
-
-
-def audit_row(actor: str, act: str, object_id: str, at: int) -> dict[str, Any]:
-    return {"audit_id": new_id(at), "at": at, "actor": actor, "act": act, "object_id": object_id}
-
-
-def new_id(at: int, drawn: bytes | None = None) -> str:
-    """UUIDv7 (RFC 9562, 5.7): sorts by time; 74 bits of `drawn`, else random ones from the system."""
-    milliseconds = at // 1000
-    bits = int.from_bytes(drawn) if drawn else uuid.uuid4().int
-    value = (milliseconds & (1 << 48) - 1) << 80 | bits & (1 << 80) - 1
-    value = value & ~(0xF << 76) | 7 << 76
-    value = value & ~(0x3 << 62) | 2 << 62
-    return str(uuid.UUID(int=value))

@@ -10,7 +10,7 @@ from sqlalchemy import Table, insert
 
 from reports.store import tables as t
 from reports.store.database import Database
-from reports.store.filing import new_id
+from reports.store.ids import new_id
 
 TOGETHER = 5_000  # reports of one transaction
 HOTLINE = "made-up"

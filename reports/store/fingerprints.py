@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
+from reports.store import auditing
 from reports.store import tables as t
 from reports.store.database import Database
-from reports.store.filing import audit_row
 
 ACT = "facts"
 
@@ -22,4 +22,4 @@ def last(database: Database, country: str) -> str:
 
 def note(database: Database, country: str, digest: str) -> None:
     with database.write() as connection:
-        connection.execute(insert(t.audit), audit_row("clock", ACT, f"{country}:{digest}", database.now()))
+        auditing.note(connection, "clock", ACT, f"{country}:{digest}", database.now())

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, func, or_, select, update
 
 from reports.handling import may_follow
-from reports.store import chains, outbox
+from reports.store import auditing, chains, outbox
 from reports.store import tables as t
 from reports.store.database import Database
-from reports.store.filing import audit_row
 from reports.store.orders import NotPossible
 
 HANDED_ON = "HANDED_ON"
@@ -53,8 +52,7 @@ def carry_out(database: Database, one: Handover) -> tuple[str, str] | None:
     except NotPossible:
         with database.write() as connection:
             if _settle(connection, one, "refused"):
-                row = audit_row("clock", "hand_over_refused", one.report_id, database.now())
-                connection.execute(insert(t.audit), row)
+                auditing.note(connection, "clock", "hand_over_refused", one.report_id, database.now())
         return None
 
 

@@ -7,12 +7,11 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, func, insert, select, update
 
-from reports.store import once
+from reports.store import auditing, once
 from reports.store import tables as t
 from reports.store.accounts import Account
 from reports.store.asking import looking_as, see_whole, writing_as
 from reports.store.database import Database
-from reports.store.filing import audit_row
 from reports.store.taking import Note
 
 
@@ -48,7 +47,7 @@ def ask(database: Database, account: Account, report_id: str, taker: str, why: N
         made = connection.execute(new).rowcount or connection.execute(again.values(outcome=None, **wanted)).rowcount
         if made:
             connection.execute(insert(t.note), asdict(why) | {"actor": account.actor, "created_at": now})
-            connection.execute(insert(t.audit), audit_row(account.actor, "hand_over_asked", report_id, now))
+            auditing.note(connection, account.actor, "hand_over_asked", report_id, now)
         return bool(made)
 
 

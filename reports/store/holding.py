@@ -9,9 +9,9 @@ from typing import Final
 from sqlalchemy import delete, insert, select, update
 
 from reports.retention import DAY, HOLD_WARN_BEFORE
+from reports.store import auditing
 from reports.store import tables as t
 from reports.store.database import Database
-from reports.store.filing import audit_row
 
 REASONS: Final = ("court", "police", "child_protection", "complaint", "inquiry")  # nothing of what was said
 
@@ -39,7 +39,7 @@ def put(database: Database, hold: Hold) -> bool:
         if not connection.execute(update(t.hold).where(h.report_id == hold.report_id).values(changed)).rowcount:
             connection.execute(insert(t.hold), row)
         act = f"held:{hold.reason}"
-        connection.execute(insert(t.audit), audit_row(hold.placed_by, act, hold.report_id, hold.placed_at))
+        auditing.note(connection, hold.placed_by, act, hold.report_id, hold.placed_at)
     return True
 
 
@@ -48,7 +48,7 @@ def lift(database: Database, report_id: str, actor: str) -> bool:
     with database.write() as connection:
         gone = connection.execute(delete(t.hold).where(t.hold.c.report_id == report_id)).rowcount
         if gone:
-            connection.execute(insert(t.audit), audit_row(actor, "hold_lifted", report_id, database.now()))
+            auditing.note(connection, actor, "hold_lifted", report_id, database.now())
     return bool(gone)
 
 
@@ -66,7 +66,7 @@ def end(database: Database, now: int) -> int:
     with database.write() as connection:
         over = connection.execute(delete(t.hold).where(h.until <= now).returning(h.report_id)).scalars().all()
         for report_id in over:
-            connection.execute(insert(t.audit), audit_row("clock", "hold_ended", report_id, database.now()))
+            auditing.note(connection, "clock", "hold_ended", report_id, database.now())
     return len(over)
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, update
 
+from reports.store import auditing
 from reports.store import tables as t
 from reports.store.database import Database
-from reports.store.filing import audit_row
 
 NOBODY = ""  # the holder of what was handed to whoever comes next; NULL: no person said whose it is
 
@@ -34,8 +34,7 @@ class Whose:
 def keep(connection: Connection, database: Database, whose: Whose, kept: Kept) -> None:
     """With its line of the audit, in the transaction that is there."""
     put(connection, database, whose.hotline, whose.report_id, kept.values)
-    row = audit_row(whose.actor, kept.act, whose.report_id, database.now())
-    connection.execute(insert(t.audit), row)
+    auditing.note(connection, whose.actor, kept.act, whose.report_id, database.now())
 
 
 def waits_no_more(connection: Connection, hotline: str, report_id: str) -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, case, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, case, delete, select, update
 
+from reports.store import auditing
 from reports.store import staff_tables as s
-from reports.store import tables as t
 from reports.store.accounts import Account
 from reports.store.asking import writing_as
 from reports.store.database import Database
-from reports.store.filing import audit_row
 
 SECOND = 1_000_000
 FORGOTTEN = 48 * 3600 * SECOND  # after so long without a try
@@ -56,8 +55,7 @@ def wrong(database: Database, account: Account | None, *, told: bool = True) -> 
         count = update(s.staff).where(s.staff.c.staff_id == staff_id).values(wrong=s.staff.c.wrong + int(told))
         connection.execute(count)
         if account:
-            row = audit_row(account.actor, "login_refused", account.staff_id, database.now())
-            connection.execute(insert(t.audit), row)
+            auditing.note(connection, account.actor, "login_refused", account.staff_id, database.now())
 
 
 def _idle(now: int) -> ColumnElement[bool]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, exists, func, insert, select, update
+from sqlalchemy import Connection, exists, func, select, update
 
+from reports.store import auditing
 from reports.store import tables as t
 from reports.store.database import Database
 from reports.store.deliveries import new_delivery
-from reports.store.filing import audit_row
 
 Made = list[tuple[str, str]]  # delivery_id, priority
 
@@ -53,7 +53,7 @@ def give(connection: Connection, database: Database, report_id: str, hotline: st
         row = new_delivery(report_id, hotline, kind="message", revision=number, priority=leg.priority, now=now)
         row |= {"role": leg.role, "why": leg.why}
         if connection.execute(database.insert_new(t.delivery).values(row)).rowcount:
-            connection.execute(insert(t.audit), audit_row("clock", "made", str(row["delivery_id"]), now))
+            auditing.note(connection, "clock", "made", str(row["delivery_id"]), now)
             made.append((str(row["delivery_id"]), str(leg.priority)))
     return made
 

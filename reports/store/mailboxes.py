@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, exists, func, select, update
 
 from reports.clocks import OVERDUE
+from reports.store import auditing
 from reports.store import tables as t
 from reports.store.database import Away, Database
-from reports.store.filing import audit_row
 
 FOR_EVER = 2**62  # microseconds
 EMPTY = b""
@@ -111,7 +111,7 @@ def say(
             _note_contact(connection, database, report_id, allowed=allowed, now=now)
         if close:
             _close(connection, report_id)
-        connection.execute(insert(t.audit), audit_row("web", kind, report_id, now))
+        auditing.note(connection, "web", kind, report_id, now)
 
 
 def _is_closed(connection: Connection, report_id: str) -> bool:

@@ -11,14 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, insert, select, update
+from sqlalchemy import Connection, and_, delete, select, update
 
 from reports.clocks import URGENT
-from reports.store import letters, standings, steps
+from reports.store import auditing, letters, standings, steps
 from reports.store import tables as t
 from reports.store.database import Database
 from reports.store.deliveries import new_delivery
-from reports.store.filing import audit_row
 from reports.store.routed import counts
 
 RAISES = ("unread", "incomplete", "complete")  # a report's completeness only goes up
@@ -67,9 +66,9 @@ def _file(connection: Connection, database: Database, rows: Sequence[Any], now: 
     if risen.urgent:
         _nobody_has_it(connection, first.report_id, now)
     made = _insert_deliveries(connection, database, rows, now)
-    connection.execute(insert(t.audit), audit_row("clock", ACTS[first.kind], first.report_id, now))
+    auditing.note(connection, "clock", ACTS[first.kind], first.report_id, now)
     for delivery_id, _ in made:
-        connection.execute(insert(t.audit), audit_row("clock", "made", delivery_id, now))
+        auditing.note(connection, "clock", "made", delivery_id, now)
     for row in rows:
         made += letters.give(connection, database, row.report_id, row.recipient, now)
     standings.settle(connection, first.report_id, now)
@@ -122,7 +121,7 @@ def _nobody_has_it(connection: Connection, report_id: str, now: int) -> None:
         theirs = and_(h.report_id == report_id, h.hotline == row.hotline)
         nothing = dict.fromkeys(("holder", "handed_by", "outcome", "hoax_by"))
         connection.execute(update(t.holding).where(theirs).values(nothing))
-        connection.execute(insert(t.audit), audit_row("clock", "raised", row.delivery_id, now))
+        auditing.note(connection, "clock", "raised", row.delivery_id, now)
 
 
 def _cancel_left_out(connection: Connection, rows: Sequence[Any], now: int) -> None:
@@ -132,7 +131,7 @@ def _cancel_left_out(connection: Connection, rows: Sequence[Any], now: int) -> N
     left_out = (d.report_id == rows[0].report_id) & (d.state == "due") & d.hotline.not_in(gets_it)
     ended = update(t.delivery).where(left_out).values(state="cancelled", lease_by=None, lease_until=None)
     for delivery_id in connection.execute(ended.returning(d.delivery_id)).scalars().all():
-        connection.execute(insert(t.audit), audit_row("clock", "cancelled:left_out", delivery_id, now))
+        auditing.note(connection, "clock", "cancelled:left_out", delivery_id, now)
 
 
 def _insert_bodies(connection: Connection, database: Database, rows: Sequence[Any]) -> None:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import and_, exists, func, insert, select, update
 
+from reports.store import auditing
 from reports.store import tables as t
 from reports.store.database import Database
-from reports.store.filing import audit_row
 from reports.store.messages import Outgoing, outgoing_row
 
 
@@ -81,5 +81,5 @@ def send(database: Database, answer_id: str, report_id: str, sms: Outgoing) -> b
         others = and_(n.report_id == report_id, n.sent_at.is_(None))
         connection.execute(update(t.nudge).where(others).values(due_at=None))
         connection.execute(insert(t.outgoing).values(outgoing_row(database, sms)))
-        connection.execute(insert(t.audit), audit_row("clock", "nudged", report_id, now))
+        auditing.note(connection, "clock", "nudged", report_id, now)
     return True

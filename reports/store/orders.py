@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, insert, or_, select, update
+from sqlalchemy import Connection, and_, or_, select, update
 
-from reports.store import outbox
+from reports.store import auditing, outbox
 from reports.store import tables as t
 from reports.store.database import Database
-from reports.store.filing import audit_row
 
 LISTED = (
     *("delivery_id", "report_id", "hotline", "type", "priority", "state", "handling", "attempt", "next_at"),
@@ -55,7 +54,7 @@ def cancel(database: Database, delivery_id: str, actor: str, reason: str) -> Non
 def note(database: Database, act: str, object_id: str, actor: str) -> None:
     """What was ordered elsewhere, for the audit."""
     with database.write() as connection:
-        connection.execute(insert(t.audit), audit_row(actor, act, object_id, database.now()))
+        auditing.note(connection, actor, act, object_id, database.now())
 
 
 def _order(database: Database, delivery_id: str, to: str, states: Sequence[str], *, act: str, actor: str) -> None:

@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, or_, select, update
 
-from reports.store import breakers, standings
+from reports.store import auditing, breakers, standings
 from reports.store import tables as t
 from reports.store.database import Database
-from reports.store.filing import audit_row
 
 LEASE = 60 * 1_000_000
 # Urgent calls to one hotline at once. One that hangs holds each for 20 s, and the hands for what is urgent are three: a
@@ -232,7 +231,7 @@ def give_up_slot(database: Database, slot: str) -> int:
 
 def moved(connection: Connection, delivery_id: str, report_id: str, *, act: str, actor: str, now: int) -> None:
     """A delivery changed its state: one audit row, and the report's own state."""
-    connection.execute(insert(t.audit), audit_row(actor, act, delivery_id, now))
+    auditing.note(connection, actor, act, delivery_id, now)
     standings.settle(connection, report_id, now)
 
 

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, and_, case, delete, func, insert, literal, or_, select, update
 
-from reports.store import in_hand, standings
+from reports.store import auditing, in_hand, standings
 from reports.store import tables as t
 from reports.store.database import Database
-from reports.store.filing import audit_row
 from reports.store.messages import Outgoing, outgoing_row
 
 HOUR = 3600 * 1_000_000
@@ -148,7 +147,7 @@ def _accept(connection: Connection, report_id: str, hotline: str, at: int) -> No
         there = {"state": "delivered", "delivered_at": at, "last_class": "delivered"}
         free = {"lease_by": None, "lease_until": None}
         connection.execute(one.where(d.state == "due").values(there | free))
-        connection.execute(insert(t.audit).values(audit_row(f"phone:{hotline}", "accepted", delivery_id, at)))
+        auditing.note(connection, f"phone:{hotline}", "accepted", delivery_id, at)
     in_hand.waits_no_more(connection, hotline, report_id)
     standings.settle(connection, report_id, at)
 

@@ -16,8 +16,8 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, f
 from reports.retention import DAY, RECEIPT, WARN_BEFORE, Policy
 from reports.store import ripeness
 from reports.store import tables as t
+from reports.store.auditing import audit_row
 from reports.store.database import Database
-from reports.store.filing import audit_row
 
 STEP: Final = 500  # reports of one transaction, at most
 # Every table that names a report, in the order in which its rows go; a test finds one that is missing here.

@@ -10,13 +10,12 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, or_, select, update
 
 from reports.clocks import BEGIN, GIVES, OVERDUE, STEPS, TELLS, Clock
-from reports.store import chains
+from reports.store import auditing, chains
 from reports.store import tables as t
 from reports.store.database import Database
-from reports.store.filing import audit_row
 from reports.store.routed import counts
 
 TAKEN_ON = ("accepted", "in_progress", "closed")  # a person of the route has it: no step is done any more
@@ -226,7 +225,7 @@ def _done(connection: Connection, step: Step, came_to: str, now: int) -> None:
     ended = update(t.step).where(_same(step)).values(done_at=now, came_to=came_to)
     if connection.execute(ended).rowcount and came_to in ("told", "given"):
         act = f"{came_to}:{step.step}"
-        connection.execute(insert(t.audit), audit_row("clock", act, step.report_id, now))
+        auditing.note(connection, "clock", act, step.report_id, now)
 
 
 def _same(step: Step) -> ColumnElement[bool]:

@@ -12,7 +12,6 @@ from reports.clocks import CLOCKS, URGENT
 from reports.store import outbox
 from reports.store import tables as t
 from reports.store.database import Database
-from reports.store.filing import audit_row
 
 
 def due(database: Database, priorities: Sequence[str], at_most: int = 500) -> list[tuple[str, str]]:
@@ -139,12 +138,6 @@ def audited(database: Database, after: int = 0, at_most: int = 1000) -> list[tup
     with database.read() as connection:
         rows = connection.execute(select(*columns).where(a.seq > after).order_by(a.seq).limit(at_most)).all()
     return [(audit.Entry(*row[:5]), audit.Link(*row[5:])) for row in rows]
-
-
-def note(database: Database, act: str, object_id: str, actor: str = "clock") -> None:
-    """One audit row, for what is no delivery."""
-    with database.write() as connection:
-        connection.execute(insert(t.audit), audit_row(actor, act, object_id, database.now()))
 
 
 def oldest(database: Database) -> dict[str, int]:

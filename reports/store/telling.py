@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from sqlalchemy import and_, exists, func, insert, or_, select, update
 
 from reports.store import tables as t
+from reports.store.auditing import audit_row
 from reports.store.database import Database
-from reports.store.filing import audit_row
 from reports.store.mailboxes import FOR_EVER
 
 

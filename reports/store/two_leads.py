@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, and_, delete, insert, select
+from sqlalchemy import Connection, Row, Table, and_, delete, select
 
 from reports.clocks import DAY
+from reports.store import auditing
 from reports.store import staff_tables as s
-from reports.store import tables as t
 from reports.store.accounts import Account
 from reports.store.asking import writing_as
 from reports.store.database import Database
-from reports.store.filing import audit_row
 
 ASKED, CONFIRMED, AGAIN, ALONE = "asked", "confirmed", "again", "alone"
 
@@ -61,8 +60,7 @@ def _say(database: Database, table: Table, key: Mapping[str, str], lead: Account
     with writing_as(database, lead.hotline) as connection:
         became = _became(connection, database, table, key, lead.staff_id)
         if became != AGAIN:
-            row = audit_row(lead.actor, f"{told[0]}_{became}", told[1], now)
-            connection.execute(insert(t.audit), row)
+            auditing.note(connection, lead.actor, f"{told[0]}_{became}", told[1], now)
     return became
 
 

@@ -12,7 +12,7 @@ from reports.store import tables as t
 from reports.store import waiting_list
 from reports.store.accounts import Account
 from reports.store.database import Database
-from reports.store.filing import new_id
+from reports.store.ids import new_id
 from reports.store.waiting_list import Wanted
 from tests.support.databases import KINDS, made
 from tests.support.many_reports import A_SECOND, fill

@@ -14,7 +14,7 @@ from flows import parse
 from reports.keyfolder import load_public
 from reports.sealing import Context, seal
 from reports.store import tables as t
-from reports.store.filing import new_id
+from reports.store.ids import new_id
 from tests.console.test_on_postgresql import SAMPLE
 from tests.support.console import Console
 from tests.support.staff import joined

@@ -13,7 +13,8 @@ from reports.migrations import upgrade
 from reports.sealing import Context, new_mailbox, seal
 from reports.store import accounts, filing
 from reports.store.database import Database
-from reports.store.filing import Filing, Mailbox, Sealed, new_id
+from reports.store.filing import Filing, Mailbox, Sealed
+from reports.store.ids import new_id
 from reports.store.rights import CONSOLE, OWNER, WEB
 from tests.house.files import ROOT
 from tests.support.console import Console

@@ -14,7 +14,7 @@ from sqlalchemy import update
 
 from reports.store import tables as t
 from reports.store.database import Database
-from reports.store.filing import new_id
+from reports.store.ids import new_id
 from tests.kit.made import KIT
 from tests.support.desks import of, rows
 from tests.support.town import Town

@@ -25,7 +25,7 @@ from reports.keyfolder import load_public
 from reports.sealing import Context, seal
 from reports.spreadsheet import BOM
 from reports.store import tables as t
-from reports.store.filing import new_id
+from reports.store.ids import new_id
 from tests.console.conftest import HOTLINE, OTHER, THIRD
 from tests.console.hostile import PLAIN, STRINGS, Skeleton, body, head
 from tests.support.console import Console

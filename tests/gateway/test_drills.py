@@ -17,7 +17,7 @@ from reports.store import drilling
 from reports.store import tables as t
 from reports.store.accounts import Account
 from reports.store.database import Away, Database
-from reports.store.filing import new_id
+from reports.store.ids import new_id
 from tests.safeguarding.test_nothing_promised import TRAINING
 from tests.support.app import App
 from tests.support.staff import pass_time

@@ -13,7 +13,7 @@ from reports.keyfolder import SENDER, PrivateKeys, load_private, load_public, ne
 from reports.sealing import Box, Context, Poison, open_body, open_head, seal
 from reports.store import tables as t
 from reports.store.database import Database
-from reports.store.filing import new_id
+from reports.store.ids import new_id
 from reports.store.rewrapping import ROWS, Rewrapped, naming, older, rewrap_all
 from tests.support import databases
 

@@ -14,7 +14,7 @@ from sqlalchemy import Table, insert
 from reports.retention import DAY
 from reports.store import tables as t
 from reports.store.database import Database
-from reports.store.filing import new_id
+from reports.store.ids import new_id
 from tests.retention.rules import Facts
 
 DESK, CONSOLE, POLICE = "vu-desk", "vu-console", "vu-police"

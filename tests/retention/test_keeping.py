@@ -14,8 +14,8 @@ from reports.proof import prove, steps
 from reports.retention import DAY, Policy
 from reports.store import checkpoints, holding, purging, sweeping
 from reports.store import tables as t
+from reports.store.auditing import audit_row
 from reports.store.database import Database
-from reports.store.filing import audit_row
 from reports.store.holding import Hold
 from tests.retention.made import Fate, Leg, make, write
 from tests.workers.test_sweep import Time

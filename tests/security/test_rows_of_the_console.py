@@ -12,7 +12,8 @@ import pytest
 from reports.migrations import upgrade
 from reports.store import filing
 from reports.store.database import Database
-from reports.store.filing import Filing, Mailbox, Sealed, new_id
+from reports.store.filing import Filing, Mailbox, Sealed
+from reports.store.ids import new_id
 from reports.store.rights import CLOCK, CONSOLE, OWNER, WEB
 from tests.support.postgres import Postgres
 

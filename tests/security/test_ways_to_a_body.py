@@ -18,7 +18,8 @@ from psycopg import sql
 from reports.migrations import upgrade
 from reports.store import filing, pending
 from reports.store.database import Database
-from reports.store.filing import Filing, Sealed, new_id
+from reports.store.filing import Filing, Sealed
+from reports.store.ids import new_id
 from reports.store.rights import OWNER, WEB
 from tests.support.postgres import Postgres
 

@@ -17,7 +17,8 @@ from reports.sealing import Context, new_mailbox, open_answer, open_mailbox, sea
 from reports.store import filing
 from reports.store import tables as t
 from reports.store.database import Database
-from reports.store.filing import Filing, Mailbox, Sealed, new_id
+from reports.store.filing import Filing, Mailbox, Sealed
+from reports.store.ids import new_id
 from tests.support.app import Http, Said
 
 SECRET = b"what code and PIN make of each other"

@@ -19,8 +19,8 @@ from reports.migrations import upgrade
 from reports.retention import DAY
 from reports.store import checkpoints, sweeping
 from reports.store import tables as t
+from reports.store.auditing import audit_row
 from reports.store.database import Database
-from reports.store.filing import audit_row
 from tests.docs.pages import read
 from tests.retention.made import DESK, Fate, make, write
 from tokaut.__main__ import main

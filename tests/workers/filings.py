@@ -14,7 +14,8 @@ from reports.sealing import Context, Public, seal
 from reports.store import filing as web
 from reports.store import tables as t
 from reports.store.database import Database
-from reports.store.filing import Filing, Sealed, new_id
+from reports.store.filing import Filing, Sealed
+from reports.store.ids import new_id
 
 ONE = "vu-pikinini"
 TWO = "vu-womens-centre"

@@ -18,6 +18,7 @@ from reports.country import Countries
 from reports.sealing import Context, seal
 from reports.store import figures, filing, tallying
 from reports.store import tables as t
+from reports.store.auditing import audit_row
 from reports.store.screens import keep_day
 from tests.workers.filings import ONE, Desk
 from workers.counting import Counted, Counting
@@ -65,7 +66,7 @@ class Year:
     def take_on(self, deliveries: list[str]) -> None:
         """A person has read them."""
         with self.database.write() as connection:
-            rows = [filing.audit_row("phone:x", "accepted", one, self.database.now()) for one in deliveries]
+            rows = [audit_row("phone:x", "accepted", one, self.database.now()) for one in deliveries]
             connection.execute(insert(t.audit), rows)
 
     def tally(self) -> dict[tuple[str, str], int]:

@@ -16,7 +16,8 @@ from reports.sealing import Context, seal
 from reports.store import chains, letters, mailboxes, rewrapping
 from reports.store import filing as web
 from reports.store import tables as t
-from reports.store.filing import Filing, Mailbox, Sealed, new_id
+from reports.store.filing import Filing, Mailbox, Sealed
+from reports.store.ids import new_id
 from reports.store.mailboxes import Letter
 from tests.workers.filings import ONE, THREE, TWO, Desk
 from tests.workers.lying_hotline import Answer, LyingHotline

@@ -17,7 +17,7 @@ from reports.keyfolder import SENDER, new_pair, private_of
 from reports.sealing import Box, Context, open_body
 from reports.store import mailboxes, maturing, nudging, pending
 from reports.store import tables as t
-from reports.store.filing import new_id
+from reports.store.ids import new_id
 from tests.workers.filings import ONE, TWO, Desk
 from tests.workers.test_letters import GIVEN, NUMBER, say, sent_report, tick
 from workers.keyring import KeyRing

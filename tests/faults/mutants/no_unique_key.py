@@ -9,7 +9,7 @@ from gateway import sessions
 from gateway.filer import Filer
 from gateway.record import Begun
 from gateway.sealer import Told
-from reports.store.filing import new_id
+from reports.store.ids import new_id
 
 COMPARES = "if (there and string.sub(there, 1, 8) or '') ~= ARGV[1] then return there end\n"
 

@@ -1,0 +1,15 @@
+"""The ids of what the store keeps."""
+
+from __future__ import annotations
+
+import uuid
+
+
+def new_id(at: int, drawn: bytes | None = None) -> str:
+    """UUIDv7 (RFC 9562, 5.7): sorts by time; 74 bits of `drawn`, else random ones from the system."""
+    milliseconds = at // 1000
+    bits = int.from_bytes(drawn) if drawn else uuid.uuid4().int
+    value = (milliseconds & (1 << 48) - 1) << 80 | bits & (1 << 80) - 1
+    value = value & ~(0xF << 76) | 7 << 76
+    value = value & ~(0x3 << 62) | 2 << 62
+    return str(uuid.UUID(int=value))
