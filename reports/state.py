@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+NOBODY_HAS_IT = ("queued", "delivered", "needs_person")  # states of a report that no person has taken on
 FURTHEST = ("in_progress", "accepted", "none", "closed")  # whose name the reporter is told, first that holds
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, delete, exists, insert, select
 from reports.store import auditing
 from reports.store import tables as t
 from reports.store.database import Database
+from reports.store.deliveries import THE_REPORT
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ def find_letterbox(connection: Connection, report_id: str) -> Letterbox | None:
     row = connection.execute(query).first()
     if row is None:
         return None
-    given = select(d.hotline).where(d.report_id == report_id, d.type.in_(("created", "unread")))
+    given = select(d.hotline).where(d.report_id == report_id, d.type.in_(THE_REPORT))
     rest = connection.execute(given.order_by(d.created_at, d.delivery_id)).scalars()
     hotlines = tuple(dict.fromkeys([row.desk, *rest] if row.desk else rest))
     return Letterbox(row.country, row.mode, row.public_key, hotlines)

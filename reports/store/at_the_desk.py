@@ -14,11 +14,11 @@ from reports.store import tables as t
 from reports.store.accounts import Account
 from reports.store.asking import looking_as, see_whole, writing_as
 from reports.store.database import Database
+from reports.store.deliveries import THE_REPORT
 from reports.store.in_hand import Kept, Whose
 from reports.store.news import News
 from reports.store.reading import Held
 from reports.store.taking import Note
-from reports.store.waiting_list import REPORTS
 
 MANY = 60  # reports that one person reads in an hour; more, and their leads are told
 
@@ -55,7 +55,7 @@ def opened(database: Database, account: Account, report_id: str, *, is_read: boo
         see_whole(database, connection, report_id)
         d = t.delivery.c
         sent = select(d.hotline, d.role, d.why, d.state, d.handling, d.created_at)
-        sent = sent.where(d.report_id == report_id, d.type.in_(REPORTS), d.state != "cancelled")
+        sent = sent.where(d.report_id == report_id, d.type.in_(THE_REPORT), d.state != "cancelled")
         others = tuple(connection.execute(sent.order_by(d.created_at, d.delivery_id)))
     own = [one for one in others if one.hotline == account.hotline]
     return Before(own[-1].handling, own[0].created_at, others, holding, kept, done, held, new, shown_at)

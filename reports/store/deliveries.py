@@ -1,8 +1,11 @@
-"""A new row of the outbox."""
+"""What a delivery is, and a new row of the outbox."""
 
 from __future__ import annotations
 
 from reports.store.ids import new_id
+
+THE_REPORT = ("created", "unread")  # types that bring a hotline the report; the others bring what follows it
+UNDELIVERED = ("due", "refused", "parked")  # states in which the hotline does not have it and it is not cancelled
 
 
 def new_delivery(

@@ -11,10 +11,10 @@ from reports.handling import may_follow
 from reports.store import auditing, chains, outbox
 from reports.store import tables as t
 from reports.store.database import Database
+from reports.store.deliveries import THE_REPORT
 from reports.store.orders import NotPossible
 
 HANDED_ON = "HANDED_ON"
-THE_REPORT = ("created", "unread")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, exists, func, select, update
 from reports.store import auditing
 from reports.store import tables as t
 from reports.store.database import Database
-from reports.store.deliveries import new_delivery
+from reports.store.deliveries import THE_REPORT, new_delivery
 
 Made = list[tuple[str, str]]  # delivery_id, priority
 
@@ -27,7 +27,7 @@ def make_deliveries(database: Database, message_id: str, report_id: str) -> Made
     """Number the message, once, and send it to each of its hotlines that was given the report."""
     m, d = t.message.c, t.delivery.c
     highest = select(func.coalesce(func.max(m.number), 0)).where(m.report_id == report_id, m.number.is_not(None))
-    given = select(d.hotline).where(d.report_id == report_id, d.type.in_(("created", "unread")))
+    given = select(d.hotline).where(d.report_id == report_id, d.type.in_(THE_REPORT))
     with database.write() as connection:
         connection.execute(select(t.report.c.report_id).where(t.report.c.report_id == report_id).with_for_update())
         number = connection.execute(highest).scalar_one() + 1
@@ -61,7 +61,7 @@ def give(connection: Connection, database: Database, report_id: str, hotline: st
 def _leg(connection: Connection, report_id: str, hotline: str) -> Any:
     """Why this hotline has the report; None where it does not, or has handed it back."""
     d, r = t.delivery.c, t.report.c
-    has = (d.report_id == report_id, d.hotline == hotline, d.type.in_(("created", "unread")))
+    has = (d.report_id == report_id, d.hotline == hotline, d.type.in_(THE_REPORT))
     alive = (d.state != "cancelled", d.handling != "rejected")
     query = select(d.role, d.why, r.priority).join_from(t.delivery, t.report, r.report_id == d.report_id)
     return connection.execute(query.where(*has, *alive).limit(1)).first()

@@ -17,7 +17,7 @@ from reports.clocks import URGENT
 from reports.store import auditing, letters, standings, steps
 from reports.store import tables as t
 from reports.store.database import Database
-from reports.store.deliveries import new_delivery
+from reports.store.deliveries import THE_REPORT, new_delivery
 from reports.store.routed import counts
 
 RAISES = ("unread", "incomplete", "complete")  # a report's completeness only goes up
@@ -115,7 +115,7 @@ def _nobody_has_it(connection: Connection, report_id: str, now: int) -> None:
     found of it before, a hoax too, was of what it was before.
     """
     d, h = t.delivery.c, t.holding.c
-    had = and_(d.report_id == report_id, d.type.in_(steps.THE_REPORT), d.handling.in_(steps.TAKEN_ON), counts(d))
+    had = and_(d.report_id == report_id, d.type.in_(THE_REPORT), d.handling.in_(steps.TAKEN_ON), counts(d))
     given_back = update(t.delivery).where(had).values(handling="none").returning(d.delivery_id, d.hotline)
     for row in connection.execute(given_back).all():
         theirs = and_(h.report_id == report_id, h.hotline == row.hotline)
@@ -150,7 +150,7 @@ def _insert_deliveries(
     """`updated` to whom the report was made out before; else `created`, to primary and also."""
     d = t.delivery.c
     report_id = rows[0].report_id
-    query = select(d.hotline).where(d.report_id == report_id, d.type.in_(("created", "unread")))
+    query = select(d.hotline).where(d.report_id == report_id, d.type.in_(THE_REPORT))
     had = set(connection.execute(query).scalars())
     priority = connection.execute(select(t.report.c.priority).where(t.report.c.report_id == report_id)).scalar_one()
     made = []

@@ -9,6 +9,7 @@ from sqlalchemy import and_, exists, func, insert, select, update
 from reports.store import auditing
 from reports.store import tables as t
 from reports.store.database import Database
+from reports.store.deliveries import THE_REPORT
 from reports.store.messages import Outgoing, outgoing_row
 
 
@@ -48,7 +49,7 @@ def facts(database: Database, report_id: str) -> Facts | None:
     r, c, d, n, o = t.report.c, t.contact.c, t.delivery.c, t.nudge.c, t.outgoing.c
     report = select(r.mode, r.revision, r.country, r.state, func.coalesce(c.changed_at, r.created_at).label("since"))
     report = report.outerjoin_from(t.report, t.contact, c.report_id == r.report_id).where(r.report_id == report_id)
-    given = select(d.hotline).where(d.report_id == report_id, d.type.in_(("created", "unread")))
+    given = select(d.hotline).where(d.report_id == report_id, d.type.in_(THE_REPORT))
     sent = select(n.sent_at).where(n.report_id == report_id, n.sent_at.is_not(None))
     failed = select(o.id).where(o.id.in_(select(n.answer_id).where(n.report_id == report_id)), o.state == "failed")
     with database.read() as connection:

@@ -15,6 +15,7 @@ from reports.store import steps
 from reports.store import tables as t
 from reports.store.asking import looking_as
 from reports.store.database import Database
+from reports.store.deliveries import UNDELIVERED
 
 PRIORITIES = ("P1", "P2", "P3", "P4")
 
@@ -67,7 +68,7 @@ def _by(connection: Connection, hotlines: Sequence[str], now: int, column: str) 
     d = t.delivery.c
     stuck = func.sum(case((d.state == "due", 0), else_=1))
     query = select(d[column], func.count(), now - func.min(d.created_at), stuck)
-    query = query.where(d.state.in_(("due", "refused", "parked")), d.hotline.in_(hotlines)).group_by(d[column])
+    query = query.where(d.state.in_(UNDELIVERED), d.hotline.in_(hotlines)).group_by(d[column])
     return {key: Waiting(count, max(0, age), parked) for key, count, age, parked in connection.execute(query)}
 
 

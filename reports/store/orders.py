@@ -10,6 +10,7 @@ from sqlalchemy import Connection, and_, or_, select, update
 from reports.store import auditing, outbox
 from reports.store import tables as t
 from reports.store.database import Database
+from reports.store.deliveries import THE_REPORT, UNDELIVERED
 
 LISTED = (
     *("delivery_id", "report_id", "hotline", "type", "priority", "state", "handling", "attempt", "next_at"),
@@ -21,7 +22,7 @@ class NotPossible(Exception):
     """The order does not fit the state of the delivery; says why, in one line."""
 
 
-def listed(database: Database, states: Sequence[str] = ("due", "refused", "parked"), at_most: int = 200) -> list[Any]:
+def listed(database: Database, states: Sequence[str] = UNDELIVERED, at_most: int = 200) -> list[Any]:
     """Rows of `delivery` in these states, the most urgent and oldest first: ids, times and classes only."""
     d = t.delivery.c
     query = (
@@ -36,7 +37,7 @@ def listed(database: Database, states: Sequence[str] = ("due", "refused", "parke
 
 def retry(database: Database, delivery_id: str, actor: str) -> None:
     """Send it again, now, with the same key: refused and parked become due; what is due waits no longer."""
-    _order(database, delivery_id, "due", ("due", "refused", "parked"), act="retried", actor=actor)
+    _order(database, delivery_id, "due", UNDELIVERED, act="retried", actor=actor)
 
 
 def park(database: Database, delivery_id: str, actor: str) -> None:
@@ -48,7 +49,7 @@ def cancel(database: Database, delivery_id: str, actor: str, reason: str) -> Non
     """`reason` is one word for the audit: mistake, double, handed_over. Never the last one alive of a report."""
     if not (reason.isascii() and reason.replace("_", "").isalpha() and len(reason) <= 12):
         raise NotPossible("give the reason as one word of at most 12 letters")
-    _order(database, delivery_id, "cancelled", ("due", "refused", "parked"), act=f"cancelled:{reason}", actor=actor)
+    _order(database, delivery_id, "cancelled", UNDELIVERED, act=f"cancelled:{reason}", actor=actor)
 
 
 def note(database: Database, act: str, object_id: str, actor: str) -> None:
@@ -84,7 +85,7 @@ def _again(database: Database, state: str) -> dict[str, Any]:
 def _another_alive(connection: Connection, delivery_id: str, report_id: str) -> bool:
     d = t.delivery.c
     alive = and_(d.report_id == report_id, d.delivery_id != delivery_id, d.state.in_(("due", "delivered")))
-    query = select(d.delivery_id).where(alive, d.handling != "rejected", d.type.in_(("created", "unread")))
+    query = select(d.delivery_id).where(alive, d.handling != "rejected", d.type.in_(THE_REPORT))
     return connection.execute(query.limit(1)).first() is not None
 
 

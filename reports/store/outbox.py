@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, or_
 from reports.store import auditing, breakers, standings
 from reports.store import tables as t
 from reports.store.database import Database
+from reports.store.deliveries import THE_REPORT
 
 LEASE = 60 * 1_000_000
 # Urgent calls to one hotline at once. One that hangs holds each for 20 s, and the hands for what is urgent are three: a
@@ -189,7 +190,7 @@ def _lift(connection: Connection, leased: Leased) -> None:
     """
     if leased.type == "updated":
         d = t.delivery.c
-        same = and_(d.report_id == leased.report_id, d.hotline == leased.hotline, d.type.in_(("created", "unread")))
+        same = and_(d.report_id == leased.report_id, d.hotline == leased.hotline, d.type.in_(THE_REPORT))
         slower = and_(same, d.priority > leased.priority)
         connection.execute(update(t.delivery).where(slower).values(priority=leased.priority))
 

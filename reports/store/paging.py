@@ -10,11 +10,11 @@ from sqlalchemy import Connection, and_, case, delete, func, insert, literal, or
 from reports.store import auditing, in_hand, standings
 from reports.store import tables as t
 from reports.store.database import Database
+from reports.store.deliveries import THE_REPORT
 from reports.store.messages import Outgoing, outgoing_row
 
 HOUR = 3600 * 1_000_000
 MOST_WRONG = 10  # words of a hotline in an hour; after that even a right one is not believed
-THE_REPORT = ("created", "unread")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,7 @@ from sqlalchemy import BigInteger, ColumnElement, and_, case, exists, func, lite
 
 from reports.retention import CLOSED, DAY, HERE, REHEARSED, SILENT, Periods, Policy
 from reports.store import tables as t
-
-WAITS = ("due", "refused", "parked")
-THE_REPORT = ("created", "unread")
+from reports.store.deliveries import THE_REPORT, UNDELIVERED
 
 
 def rule(policy: Policy, now: int) -> ColumnElement[str | None]:
@@ -34,7 +32,7 @@ def free(now: int) -> ColumnElement[bool]:
     m = t.message.alias("waiting").c
     waits = or_(
         r.state.in_(("needs_person", "queued")),
-        exists().where(d.report_id == r.report_id, d.state.in_(WAITS)),
+        exists().where(d.report_id == r.report_id, d.state.in_(UNDELIVERED)),
         exists().where(m.report_id == r.report_id, m.number.is_(None)),
         exists().where(p.report_id == r.report_id),
     )

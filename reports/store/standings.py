@@ -6,6 +6,7 @@ from sqlalchemy import Connection, func, select, update
 
 from reports.state import Sending, standing
 from reports.store import tables as t
+from reports.store.deliveries import THE_REPORT
 from reports.store.routed import counts
 
 ROLES = ("primary", "also", "fallback")
@@ -20,7 +21,7 @@ def settle(connection: Connection, report_id: str, now: int) -> None:
     connection.execute(select(r.report_id).where(r.report_id == report_id).with_for_update())
     rows = connection.execute(
         select(d.hotline, d.role, d.state, d.handling)
-        .where(d.report_id == report_id, d.type.in_(("created", "unread")), counts(d))
+        .where(d.report_id == report_id, d.type.in_(THE_REPORT), counts(d))
         .order_by(d.created_at, d.delivery_id)
     )
     sendings = sorted((Sending(*row) for row in rows), key=lambda s: ROLES.index(s.role))

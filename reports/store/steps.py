@@ -13,13 +13,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, or_, select, update
 
 from reports.clocks import BEGIN, GIVES, OVERDUE, STEPS, TELLS, Clock
+from reports.state import NOBODY_HAS_IT
 from reports.store import auditing, chains
 from reports.store import tables as t
 from reports.store.database import Database
+from reports.store.deliveries import THE_REPORT
 from reports.store.routed import counts
 
 TAKEN_ON = ("accepted", "in_progress", "closed")  # a person of the route has it: no step is done any more
-THE_REPORT = ("created", "unread")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def unclocked(database: Database, at_most: int = 200) -> list[tuple[str, str, st
     """(report_id, priority, country) of what nobody has taken on, and no step is due of as urgent as it is now."""
     r, s = t.report.c, t.step.c
     open_ = exists().where(s.report_id == r.report_id, s.priority == r.priority, s.done_at.is_(None), s.step != BEGIN)
-    waits = r.state.in_(("queued", "delivered", "needs_person"))
+    waits = r.state.in_(NOBODY_HAS_IT)
     query = select(r.report_id, r.priority, r.country).where(waits, ~open_, _given(r.report_id))
     query = query.where(~_taken_on(r.report_id)).order_by(r.priority).limit(at_most)
     with database.read() as connection:
@@ -139,7 +140,7 @@ def overdue_in(connection: Connection, database: Database) -> dict[str, int]:
     r, s = t.report.c, t.step.c
     mine = (s.report_id == r.report_id, s.priority == r.priority, s.step == OVERDUE)
     passed = exists().where(*mine, s.due_at <= database.now_sql())
-    waits = r.state.in_(("queued", "delivered", "needs_person"))
+    waits = r.state.in_(NOBODY_HAS_IT)
     query = select(r.priority, func.count()).where(waits, passed, ~_taken_on(r.report_id)).group_by(r.priority)
     return {row[0]: row[1] for row in connection.execute(query)}
 

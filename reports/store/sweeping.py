@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import and_, delete, func, insert, or_, select, update
+from sqlalchemy import and_, delete, func, insert, select, update
 
 from reports import audit
 from reports.clocks import CLOCKS, URGENT
 from reports.store import outbox
 from reports.store import tables as t
 from reports.store.database import Database
+from reports.store.deliveries import UNDELIVERED
 
 
 def due(database: Database, priorities: Sequence[str], at_most: int = 500) -> list[tuple[str, str]]:
@@ -143,10 +144,9 @@ def audited(database: Database, after: int = 0, at_most: int = 1000) -> list[tup
 def oldest(database: Database) -> dict[str, int]:
     """Priority → age in microseconds of its oldest undelivered delivery, refused and parked ones too."""
     d = t.delivery.c
-    waiting = or_(d.state == "due", d.state == "refused", d.state == "parked")
     age = database.now_sql() - func.min(d.created_at)
     with database.read() as connection:
-        rows = connection.execute(select(d.priority, age).where(waiting).group_by(d.priority))
+        rows = connection.execute(select(d.priority, age).where(d.state.in_(UNDELIVERED)).group_by(d.priority))
         return {row[0]: row[1] for row in rows}
 
 

@@ -15,9 +15,8 @@ from reports.store import asking, in_hand, once, outbox
 from reports.store import tables as t
 from reports.store.answering import Letterbox, Sealed, find_letterbox, keep_answer
 from reports.store.database import Database
+from reports.store.deliveries import THE_REPORT, UNDELIVERED
 from reports.store.in_hand import Kept, Whose
-
-THE_REPORT = ("created", "unread")
 
 
 class NotGiven(Exception):
@@ -144,7 +143,7 @@ def count_as_receipts(database: Database, at_most: int = 200) -> int:
     """Whoever does something with a report has it, though no receipt came. The clock's work."""
     d = t.delivery.c
     free = or_(d.lease_until.is_(None), d.lease_until < database.now_sql())
-    there = and_(d.type.in_(THE_REPORT), d.handling.in_(STATES), d.state.in_(("due", "refused", "parked")), free)
+    there = and_(d.type.in_(THE_REPORT), d.handling.in_(STATES), d.state.in_(UNDELIVERED), free)
     query = select(d.delivery_id, d.report_id).where(there).limit(at_most)
     with database.read() as connection:
         found = connection.execute(query).all()

@@ -13,8 +13,8 @@ from reports.store import tables as t
 from reports.store.accounts import Account
 from reports.store.asking import looking_as
 from reports.store.database import Database
+from reports.store.deliveries import THE_REPORT
 
-REPORTS = ("created", "unread")  # kinds of deliveries that bring a report
 WHOLE = ("created", "updated")  # what brings a body
 LATER = ("updated", "message")  # and what its reporter said afterwards
 NEW = ("none",)
@@ -145,7 +145,7 @@ def _given(account: Account) -> ColumnElement[bool]:
     """Given to the hotline, and not kept away from this person."""
     d, k = t.delivery.c, t.kept_away.c
     away = exists().where(k.report_id == d.report_id, k.staff_id == account.staff_id)
-    return and_(d.hotline == account.hotline, d.type.in_(REPORTS), d.state != "cancelled", ~away)
+    return and_(d.hotline == account.hotline, d.type.in_(THE_REPORT), d.state != "cancelled", ~away)
 
 
 def _laid_down() -> ColumnElement[bool]:

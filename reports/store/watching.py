@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, exists, func, select
 
 from reports.clocks import BEGIN, GIVES, OVERDUE
+from reports.state import NOBODY_HAS_IT
 from reports.store import tables as t
 from reports.store.database import Database
-from reports.store.steps import TAKEN_ON, THE_REPORT
+from reports.store.deliveries import THE_REPORT
+from reports.store.steps import TAKEN_ON
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ def waiting(database: Database, at_most: int = 200) -> tuple[list[Watched], int]
     """The most urgent first, the oldest of them first; and how many there are in all."""
     r, d = t.report.c, t.delivery.alias("taken").c
     taken = exists().where(d.report_id == r.report_id, d.type.in_(THE_REPORT), d.handling.in_(TAKEN_ON))
-    waits = (r.state.in_(("queued", "delivered", "needs_person")), ~taken)
+    waits = (r.state.in_(NOBODY_HAS_IT), ~taken)
     query = select(r.report_id, r.priority, r.completeness, r.created_at).where(*waits)
     with database.read() as connection:
         count = int(connection.execute(select(func.count()).select_from(t.report).where(*waits)).scalar_one())
