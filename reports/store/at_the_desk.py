@@ -44,7 +44,7 @@ def opened(database: Database, account: Account, report_id: str, *, is_read: boo
     `is_read`: the page was asked for; the answer to a form of an older one shows nothing new to anybody."""
     read_at = _write_down(database, account, report_id, is_read)
     with looking_as(database, account.hotline) as connection:
-        shown_at = int(connection.execute(select(database.now_sql())).scalar_one())
+        shown_at = database.moment(connection)
         new = news.since(connection, account.hotline, report_id, read_at)
         held = reading.held_in(connection, report_id, account.hotline)
         holding = _holding(connection, account.hotline, report_id)

@@ -143,6 +143,10 @@ class Database:
             return literal(self.now(), BigInteger)
         return cast(func.extract("epoch", func.clock_timestamp()) * 1_000_000, BigInteger) + self.offset
 
+    def moment(self, connection: Connection) -> int:
+        """Now, by that clock."""
+        return int(connection.execute(select(self.now_sql())).scalar_one())
+
     def by_its_clock(self, moment: int) -> ColumnElement[int]:
         """This host's `moment` as that clock has it: what is due now is due at once, however wrong a host's time is."""
         return literal(moment, BigInteger) if self.is_sqlite else self.now_sql() + (moment - self.now())

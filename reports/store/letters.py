@@ -35,7 +35,7 @@ def make_deliveries(database: Database, message_id: str, report_id: str) -> Made
         if not connection.execute(new).rowcount:
             return []
         hotlines = connection.execute(given.order_by(d.created_at, d.delivery_id)).scalars().all()
-        now = int(connection.execute(select(database.now_sql())).scalar_one())
+        now = database.moment(connection)
         return [made for one in dict.fromkeys(hotlines) for made in give(connection, database, report_id, one, now)]
 
 

@@ -49,7 +49,7 @@ def file_pending(database: Database, origin_key: bytes) -> list[tuple[str, str]]
         if not rows:
             return []
         rows = sorted(rows, key=lambda row: row.rank)
-        now = int(connection.execute(select(database.now_sql())).scalar_one())
+        now = database.moment(connection)
         return _file(connection, database, rows, now)
 
 

@@ -52,7 +52,7 @@ class Standing:
 
 def standing(database: Database, hotlines: Sequence[str], late_after: int) -> Standing:
     with looking_as(database, *hotlines) as connection:
-        now = int(connection.execute(select(database.now_sql())).scalar_one())
+        now = database.moment(connection)
         overdue = steps.overdue_in(connection, database)
         return Standing(
             now,

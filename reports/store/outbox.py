@@ -176,7 +176,7 @@ def delivered(database: Database, leased: Leased, receipt: Receipt, actor: str) 
         fresh = connection.execute(
             update(t.delivery).where(d.delivery_id == leased.delivery_id, d.state != "delivered").values(values)
         ).rowcount
-        now = _now(connection, database)
+        now = database.moment(connection)
         breakers.close(connection, leased.hotline, now)
         if fresh:
             _lift(connection, leased)
@@ -209,7 +209,7 @@ def failed(database: Database, leased: Leased, failure: Failure, holder: str, ac
         row = update(t.delivery).where(d.delivery_id == leased.delivery_id, mine).values(values)
         if not connection.execute(row).rowcount:
             return False
-        now = _now(connection, database)
+        now = database.moment(connection)
         if failure.counts:
             breakers.count_failure(connection, database, leased.hotline, now, probe=leased.priority != "P1")
         if failure.gone:
@@ -234,7 +234,3 @@ def moved(connection: Connection, delivery_id: str, report_id: str, *, act: str,
     """A delivery changed its state: one audit row, and the report's own state."""
     auditing.note(connection, actor, act, delivery_id, now)
     standings.settle(connection, report_id, now)
-
-
-def _now(connection: Connection, database: Database) -> int:
-    return int(connection.execute(select(database.now_sql())).scalar_one())

@@ -38,7 +38,7 @@ class _Changed(Exception):
 def moment(database: Database) -> int:
     """The earlier of this host's clock and the database's: one that runs ahead purges nothing."""
     with database.read() as connection:
-        return min(database.now(), int(connection.execute(select(database.now_sql())).scalar_one()))
+        return min(database.now(), database.moment(connection))
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,7 @@ def begin(database: Database, report_id: str, priority: str, clock: Clock) -> No
     mine = and_(s.report_id == report_id, s.priority == priority)
     first = select(func.min(d.created_at)).where(d.report_id == report_id, d.type.in_(THE_REPORT))
     with database.write() as connection:
-        now = _now(connection, database)
+        now = database.moment(connection)
         raised(connection, database, report_id, priority, int(connection.execute(first).scalar() or now))
         start = int(connection.execute(select(s.due_at).where(mine, s.step == BEGIN)).scalar_one())
         less = update(t.step).where(s.report_id == report_id, s.priority > priority, s.done_at.is_(None))
@@ -160,11 +160,7 @@ def late_in(connection: Connection, database: Database, age: int) -> int:
 def moment(database: Database) -> int:
     """Now, by the clock that steps go by."""
     with database.read() as connection:
-        return _now(connection, database)
-
-
-def _now(connection: Connection, database: Database) -> int:
-    return int(connection.execute(select(database.now_sql())).scalar_one())
+        return database.moment(connection)
 
 
 def waiting(database: Database, report_id: str) -> Waiting:
@@ -201,7 +197,7 @@ def put_off(database: Database, step: Step, until: int) -> None:
 def done(database: Database, step: Step, came_to: str, again: int | None = None) -> None:
     """`again`: when it is due once more."""
     with database.write() as connection:
-        now = _now(connection, database)
+        now = database.moment(connection)
         _done(connection, step, came_to, now)
         if again is not None:
             following = replace(step, round=step.round + 1, due_at=again)
@@ -212,7 +208,7 @@ def done(database: Database, step: Step, came_to: str, again: int | None = None)
 def give(database: Database, step: Step, hotline: str, why: str) -> tuple[str, str] | None:
     """(delivery_id, priority) of the report for one more hotline of its route. None: done already, or it has it."""
     with database.write() as connection:
-        now = _now(connection, database)
+        now = database.moment(connection)
         taken = connection.execute(select(_taken_on(step.report_id))).scalar_one()
         waits = select(t.step.c.step).where(_same(step)).with_for_update()
         if taken or connection.execute(waits).first() is None:

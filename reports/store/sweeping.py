@@ -49,7 +49,7 @@ def _end(database: Database, row: Any, state: str, why: str, still: Any) -> bool
         ended = update(t.delivery).where(t.delivery.c.delivery_id == row.delivery_id, still).values(values)
         if not connection.execute(ended).rowcount:
             return False
-        now = int(connection.execute(select(database.now_sql())).scalar_one())
+        now = database.moment(connection)
         outbox.moved(connection, row.delivery_id, row.report_id, act=state, actor="clock", now=now)
     return True
 
@@ -77,7 +77,7 @@ def mend_steps(database: Database, held: int) -> int:
     """
     s, mended = t.step.c, 0
     with database.write() as connection:
-        now = int(connection.execute(select(database.now_sql())).scalar_one())
+        now = database.moment(connection)
         for priority in URGENT:
             mine, clock = and_(s.priority == priority, s.done_at.is_(None)), CLOCKS[priority]
             far = and_(mine, s.due_at > now + max(clock.regional, clock.repeat))
