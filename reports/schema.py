@@ -13,6 +13,11 @@ from reports.store import granted
 from reports.store.database import Away, Database
 from reports.store.tables import made_for
 
+EMPTY = (
+    "The database is empty. If there was one before, it is lost: stop all and restore it. If this is a new box: tokaut "
+    "migrate"
+)
+OLDER = "The database has an older schema than this release needs. Next: tokaut migrate"
 STEPS = Path(__file__).parent / "migrations" / "versions"
 TAKEN = table("alembic_version", column("version_num", String))
 
@@ -30,7 +35,7 @@ def refuse_wrong(database: Database, mode: str, account: str) -> None:
         if lines := wrong(database, mode, account):
             raise WrongDatabase("\n".join(lines))
         if not is_current(database):
-            raise WrongDatabase("The database has an older schema than this release needs. Next: tokaut migrate")
+            raise WrongDatabase(OLDER if _was_made(database) else EMPTY)
         refuse_other_modes(database, mode)
     except Away:
         return
@@ -49,6 +54,11 @@ def is_current(database: Database) -> bool:
     """
     with database.read() as connection:
         return has_all(connection)
+
+
+def _was_made(database: Database) -> bool:
+    with database.read() as connection:
+        return inspect(connection).has_table(TAKEN.name)
 
 
 def has_all(connection: Connection) -> bool:

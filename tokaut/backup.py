@@ -20,6 +20,7 @@ from tokaut.plain import Plain
 
 LEAST_FREE = 200 << 20  # bytes that stay free beside the copy
 ENDING = ".tokaut.db"
+ROOM = "Take older copies to another disk, or name a larger one."
 SECRET_FILES = (
     "TOKAUT_STORE_KEY_FILE",
     "TOKAUT_CONSOLE_KEY_FILE",
@@ -48,7 +49,7 @@ def backup(folder: Path, days: int) -> None:
         place = load(Place, os.environ)
         database = embedded(place)
         if not database.exists():
-            raise Plain(f"There is no database under {place.data} yet. Make it: tokaut migrate")
+            raise Plain(f"There is no database {database}, so nothing was copied. `tokaut check` says what to do.")
         _refuse_keys(folder.absolute(), place)
         made = _make(place, database, folder)
         mark_done(mark(place.database_url, place.data))
@@ -65,11 +66,8 @@ def backup(folder: Path, days: int) -> None:
 
 def embedded(place: Place) -> Path:
     """The file of the embedded database. Raises Plain where it is PostgreSQL."""
-    if place.database is None:
-        return place.data / "tokaut.db"
-    address = place.database.reveal()
-    if address.startswith("sqlite:///"):
-        return Path(address.removeprefix("sqlite:///"))
+    if found := place.database_file:
+        return found
     raise Plain("The database is PostgreSQL, which has its own tools: docs/operating/restore.md has the commands.")
 
 
@@ -90,7 +88,8 @@ def _refuse_keys(folder: Path, place: Place) -> None:
 def _make(place: Place, database: Path, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if shutil.disk_usage(folder).free < database.stat().st_size + LEAST_FREE:
-        raise Plain(f"{folder} has too little room for the database ({database.stat().st_size // 1_000_000} MB).")
+        megabytes = database.stat().st_size // 1_000_000
+        raise Plain(f"{folder} has too little room for the database ({megabytes} MB). {ROOM}")
     target = folder / f"{place.mode.value}-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}{ENDING}"
     with Progress(transient=True, disable=not sys.stdout.isatty()) as shown:
         bar = shown.add_task("copying", total=None)

@@ -142,10 +142,10 @@ def pepper(own: PepperFile) -> Iterator[str]:
 
 
 def database(common: Common, mode: Mode) -> Iterator[str]:
-    """Reached, at the schema of this release, and durable. An embedded one that was never made is not made here."""
+    """Reached, at the schema of this release, and durable. An embedded one that is not there is not made here."""
     if not common.has_database:
         yield (
-            f"There is no database under {common.data}. If there was one, stop all and restore it: tokaut restore "
+            f"There is no database {common.database_file}. If there was one, stop all and restore it: tokaut restore "
             "<file>. If this is a new box: tokaut migrate"
         )
         return

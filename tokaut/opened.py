@@ -19,8 +19,8 @@ def opened() -> Iterator[tuple[Database, str]]:
         place = load(Place, os.environ)
         if not place.has_database:
             raise Plain(
-                f"There is no database under {place.data}. Set TOKAUT_DATA or DATABASE_URL as the services have it; "
-                f"a demo's is in TOKAUT_DATA={place.data / 'demo'}"
+                f"There is no database {place.database_file}. Set TOKAUT_DATA or DATABASE_URL as the services have it; "
+                f"a demo's is in TOKAUT_DATA={place.data / 'demo'}. If it is lost: tokaut restore <file>"
             )
         with closing(Database(place.database_url, threads=1, offset=place.clock_offset)) as database:
             yield database, f"operator:{_account()}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -13,20 +14,22 @@ from reports.store.backups import NoBackup, check, in_use, put_back
 from tokaut.backup import embedded
 from tokaut.plain import Plain
 
+PROCESSES: Final = "web, urgent, standard, clock and console"
+
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 def restore(file: Path) -> None:
     """Put the backup FILE in the place of the embedded database.
 
-    Stop web, urgent, standard and clock first. The database that is there is put aside whole. What was delivered since
+    Stop all five processes first. The database that is there is put aside whole. What was delivered since
     the backup goes out again under the same key, and the hotline knows it; reports taken after the backup and not yet
     delivered are in the spool, or gone.
 
     \b
     Example:  tokaut restore /mnt/backup/live-20270102T030405.000000Z.tokaut.db
 
-    Next: `tokaut migrate`, `tokaut check`, then start clock and workers, then web.
+    Next: `tokaut migrate`, `tokaut check`, then start clock and workers, then console and web.
     """
     harden()
     try:
@@ -34,7 +37,7 @@ def restore(file: Path) -> None:
         database = embedded(place)
         _refuse_other_modes(check(file), place)
         if in_use(database):
-            raise Plain(f"{database} is in use. Stop web, urgent, standard and clock, then run this again.")
+            raise Plain(f"{database} is in use. Stop {PROCESSES}, then run this again.")
         database.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         aside = put_back(file, database)
     except (SettingError, NoBackup) as error:
@@ -42,7 +45,7 @@ def restore(file: Path) -> None:
     click.echo(f"{database} is now {file.name}.")
     if aside:
         click.echo(f"What was there is kept as {aside}.")
-    click.echo("Next: tokaut migrate, tokaut check, start clock and workers, then web.")
+    click.echo("Next: tokaut migrate, tokaut check, start clock and workers, then console and web.")
 
 
 def _refuse_other_modes(made_for: str, place: Place) -> None:

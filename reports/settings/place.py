@@ -47,10 +47,24 @@ class Place:
         return self.database.reveal() if self.database else f"sqlite:///{self.data / 'tokaut.db'}"
 
     @property
+    def database_file(self) -> Path | None:
+        """Of an embedded database; None where it is PostgreSQL."""
+        return sqlite_file(self.database_url)
+
+    @property
     def has_database(self) -> bool:
-        """False where the embedded one was never made: a command that only looks must not make an empty one."""
-        return self.database is not None or (self.data / "tokaut.db").exists()
+        """False where the file of an embedded one is not there: a command that only looks must not make one."""
+        try:
+            return self.database_file is None or self.database_file.exists()
+        except OSError:  # no way into its folder: nothing is known of the file
+            return True
 
     @property
     def keys(self) -> Path:
         return self.keys_folder or self.data / "keys"
+
+
+def sqlite_file(address: str) -> Path | None:
+    """Of a SQLAlchemy address; None where it is PostgreSQL's."""
+    scheme, _, path = address.partition(":///")
+    return Path(path.partition("?")[0]) if scheme.partition("+")[0] == "sqlite" else None

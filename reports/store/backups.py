@@ -16,6 +16,8 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from reports.settings.place import sqlite_file
+
 DONE = "last-backup"  # a file whose age is the backup's
 PAGES = 256  # of 4 KiB, a step: between two of them a progress bar moves
 SHARED = (0x40000002, 510)  # the bytes that SQLite locks while a database in WAL mode is open (its source, os.h)
@@ -46,7 +48,12 @@ def copy(source: Path, target: Path, progress: Callable[[int, int], None]) -> No
 
 
 def check(path: Path) -> str:
-    """The mode for which the database was made. Raises NoBackup where it is none of ours, or is damaged."""
+    """The mode for which the database was made. Raises NoBackup where it cannot be read, is none of ours or damaged."""
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        hint = "nothing is known of what is in it. Correct the path, or give this account a copy that it may read."
+        raise NoBackup(f"{path} cannot be read ({_why(error)}): {hint}") from None
     try:
         with closing(_open(path, "ro")) as here:
             found = [row[0] for row in here.execute("PRAGMA integrity_check(3)")]
@@ -93,8 +100,8 @@ def put_back(backup: Path, database: Path) -> Path | None:
 
 def mark(address: str, data: Path) -> Path:
     """Beside an embedded database, so that all accounts see it; else in TOKAUT_DATA."""
-    embedded = address.removeprefix("sqlite:///")
-    return (Path(embedded).parent if embedded != address else data) / DONE
+    embedded = sqlite_file(address)
+    return (embedded.parent if embedded else data) / DONE
 
 
 def mark_done(done: Path) -> None:

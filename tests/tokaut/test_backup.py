@@ -176,7 +176,7 @@ def test_never_beside_a_key(box: Box, tmp_path: Path, where: str) -> None:
 
 
 def test_other_reasons_not_to(box: Box, tmp_path: Path) -> None:
-    assert "migrate" in box.run("backup", str(box.medium), TOKAUT_DATA=str(tmp_path / "new"))[1]
+    assert "tokaut check" in box.run("backup", str(box.medium), TOKAUT_DATA=str(tmp_path / "new"))[1]
     assert "its own tools" in box.run("backup", str(box.medium), DATABASE_URL="postgresql://db.example/tokaut")[1]
     (tmp_path / "file").touch()
     assert box.run("backup", str(tmp_path / "file"))[0] == 1

@@ -89,7 +89,7 @@ def test_all_faults_come_at_once_each_with_what_to_do(tmp_path: Path) -> None:
         "HOTLINE_VU_POLICE_URL is not set",
         "The private key of vu-police is not under",
         "which others can read; chmod 0400",
-        "There is no database under",
+        f"There is no database {tmp_path}/tokaut.db",
         "Redis does not answer",
     ):
         assert said in result.output
@@ -98,6 +98,23 @@ def test_all_faults_come_at_once_each_with_what_to_do(tmp_path: Path) -> None:
 def test_it_changes_nothing(tmp_path: Path) -> None:
     run({"TOKAUT_DATA": str(tmp_path / "var")})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_database_that_is_lost_is_not_made_anew(tmp_path: Path) -> None:
+    settings = good(tmp_path) | {"DATABASE_URL": f"sqlite:///{tmp_path}/tokaut.db"}
+    (tmp_path / "tokaut.db").unlink()
+    for command in (["check"], ["watch", "--once"], ["deliveries", "list"]):
+        said = CliRunner().invoke(main, command, env=settings).output
+        assert f"There is no database {tmp_path}/tokaut.db" in said, command
+        assert "tokaut restore <file>" in said
+        assert not (tmp_path / "tokaut.db").exists()
+
+
+def test_a_database_that_a_service_made_anew_is_called_empty(tmp_path: Path) -> None:
+    settings = good(tmp_path)
+    (tmp_path / "tokaut.db").unlink()
+    (tmp_path / "tokaut.db").touch()
+    assert "The database is empty. If there was one before, it is lost" in run(settings).output
 
 
 def test_in_demo_mode_it_says_what_live_mode_would_need(tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def test_the_last_one_alive_of_a_report_is_not_cancelled(tmp_path: Path, databas
 def test_where_there_is_no_database_none_is_made(tmp_path: Path) -> None:
     result = run(tmp_path, "list")
     assert result.exit_code == 1
-    assert "There is no database under" in result.output
+    assert "There is no database " in result.output
     assert list(tmp_path.iterdir()) == []
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -9,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs.pages import ROOT
 from tests.tokaut.test_backup import Box, box
 
 __all__ = ["box"]
@@ -29,7 +32,7 @@ def test_it_is_as_it_was_and_what_was_there_is_kept(box: Box) -> None:
     assert box.database.stat().st_mode & 0o777 == 0o600
     (aside,) = box.data.glob("tokaut.db.before-*")
     assert box.names(aside) == {"before", "after"}
-    assert str(aside) in said and "start clock and workers, then web" in said
+    assert str(aside) in said and "start clock and workers, then console and web" in said
     assert copy.exists()
 
 
@@ -59,6 +62,8 @@ def test_not_while_a_process_has_it_open(box: Box) -> None:
         status, said = box.run("restore", str(copy))
         holder.communicate()
     assert (status, "is in use" in said) == (1, True)
+    for line in (ROOT / "Procfile").read_text().splitlines():  # any one of them that runs on holds the file
+        assert re.search(rf"\b{line.partition(':')[0]}\b", said.partition("Stop")[2]), said
     assert box.names(box.database) == {"before", "after"}
 
 
@@ -76,6 +81,20 @@ def test_where_there_was_none(box: Box, tmp_path: Path) -> None:
     box.settings["TOKAUT_DATA"] = str(tmp_path / "new")
     assert box.run("restore", str(copy))[0] == 0
     assert box.names(tmp_path / "new" / "tokaut.db") == {"before"}
+
+
+def test_a_copy_that_this_account_cannot_read_is_not_called_damaged(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = copied(box)
+    as_root = Path.open
+
+    def refused(path: Path, *how: str) -> object:
+        if path == copy:
+            raise PermissionError(13, os.strerror(13), str(path))
+        return as_root(path, *how)
+
+    monkeypatch.setattr(Path, "open", refused)
+    status, said = box.run("restore", str(copy))
+    assert (status, "cannot be read (Permission denied)" in said, "older one" in said) == (1, True, False), said
 
 
 @pytest.mark.rule("X-25")
