@@ -154,10 +154,8 @@ def database(common: Common, mode: Mode) -> Iterator[str]:
             yield from found.not_durable()
             refuse_wrong(found, mode, "")
             yield from _chain(found)
-    except WrongDatabase as wrong:
+    except (BadAddress, WrongDatabase) as wrong:
         yield str(wrong)
-    except BadAddress as error:
-        yield f"DATABASE_URL {error}"
     except Away as away:
         damaged = str(away) == "DatabaseError"
         todo = "It is damaged: stop all, then tokaut restore <file>" if damaged else "Start it."

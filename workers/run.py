@@ -140,10 +140,8 @@ def main(arguments: list[str], environ: Mapping[str, str]) -> None:
     try:
         parts = assemble(f"{kind}-{number}", environ, stopping.is_set)
         run(kind, parts, environ, stopping)
-    except (SettingError, CountryError, WrongDatabase) as error:
+    except (SettingError, BadAddress, CountryError, WrongDatabase) as error:
         sys.exit(str(error))
-    except BadAddress as error:
-        sys.exit(f"DATABASE_URL {error}")
 
 
 def run(kind: str, parts: Parts, environ: Mapping[str, str], stopping: threading.Event) -> None:

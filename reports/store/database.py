@@ -195,7 +195,9 @@ def _read_address(address: str) -> URL:
     except (ArgumentError, SQLAlchemyError):
         name = ""
     if name not in ("sqlite", "postgresql"):
-        raise BadAddress("is no address; write sqlite:////folder/tokaut.db or postgresql://name@host/database")
+        raise BadAddress(
+            "DATABASE_URL is no address; write sqlite:////folder/tokaut.db or postgresql://name@host/database"
+        )
     return url.set(drivername="postgresql+psycopg") if name == "postgresql" else url
 
 

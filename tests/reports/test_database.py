@@ -118,7 +118,7 @@ def test_a_database_that_is_not_there_is_away() -> None:
 
 @pytest.mark.parametrize("address", ["nonsense", "", "mysql://host/x", "postgres", "sqlite"])
 def test_what_is_no_address_is_said(address: str) -> None:
-    with pytest.raises(BadAddress, match="sqlite:////"):
+    with pytest.raises(BadAddress, match=r"^DATABASE_URL is no address; write sqlite:////"):
         Database(address)
 
 
