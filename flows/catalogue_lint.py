@@ -35,7 +35,7 @@ def faults(tag: str, text: str, english: str) -> Iterator[str]:
     try:
         po = polib.pofile(text, check_for_duplicates=True)
     except (ValueError, OSError) as error:
-        yield f"locales/{tag}.po: it can not be read: {error}"
+        yield f"locales/{tag}.po: it cannot be read: {error}"
         return
     yield from (f"locales/{tag}.po: {line}" for line in _header(tag, po))
     if tag == ENGLISH:

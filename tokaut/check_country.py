@@ -39,7 +39,7 @@ def _head(of: Country, stops: int, others: int) -> str:
     if not stops:
         return f"{of.name} can go live." + (f" {_things(others)} worth settling." if others else "")
     also = f", and {others} more {'is' if others == 1 else 'are'} worth settling" if others else ""
-    return f"{of.name} can not go live yet: {_things(stops)} to do first{also}."
+    return f"{of.name} cannot go live yet: {_things(stops)} to do first{also}."
 
 
 def _things(count: int) -> str:

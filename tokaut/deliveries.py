@@ -10,12 +10,12 @@ import click
 from reports.hardening import harden
 from reports.store import handing, orders
 from reports.store.database import Database
+from reports.store.deliveries import UNDELIVERED
 from tokaut.opened import opened
 from tokaut.plain import Plain
 from tokaut.way import lines
 
 STATES = ("due", "refused", "parked", "delivered", "cancelled")
-OPEN = ("due", "refused", "parked")
 
 
 @click.group()
@@ -46,7 +46,7 @@ def list_(states: tuple[str, ...]) -> None:
     hand, then `tokaut deliveries cancel`.
     """
     with opened() as (database, _):
-        rows = orders.listed(database, states or OPEN)
+        rows = orders.listed(database, states or UNDELIVERED)
         now = database.now()
     for row in rows:
         click.echo(_line(row, now))
@@ -107,7 +107,10 @@ def show(report_id: str) -> None:
     with opened() as (database, _):
         way = handing.way(database, report_id.lower())
     if way is None:
-        raise Plain(f"There is no report {report_id}; it may have been purged.")
+        raise Plain(
+            f"There is no report {report_id}; it may have been purged. `tokaut deliveries list` has the ids, with "
+            "--state delivered also of what has arrived."
+        )
     for line in lines(way):
         click.echo(line)
 

@@ -18,7 +18,7 @@ from flows.ways import NOON, Where
 from gateway.walk import HOME
 from reports.country import CountryError, load_all
 from tokaut.lines import LIMITS, catalogues, line, spoken
-from tokaut.plain import Plain
+from tokaut.plain import Plain, asked
 
 # What a conversation learns on its way, where nothing else is said.
 TOLD = {"report_state": "delivered", "messages": "some", "another": "no"}
@@ -109,21 +109,12 @@ def play(  # one for each of its options
     where, book = _line(flow_dir, country, language, channel)
     playing = _begun(book, where, screen, _facts(fact))
     _echo(playing)
-    for reply in filter(None, keys.split(",")) if keys is not None else _asked():
+    for reply in filter(None, keys.split(",")) if keys is not None else asked():
         if keys is not None:
             click.echo(f"  > {reply}")
         playing.take(reply)
         _echo(playing)
         if playing.over:
-            return
-
-
-def _asked() -> Iterator[str]:
-    while True:
-        try:
-            yield click.prompt("", prompt_suffix="  > ", default="", show_default=False)
-        except click.Abort:
-            click.echo()
             return
 
 

@@ -18,7 +18,7 @@ from reports.hardening import harden
 from reports.settings import Common, Mode, Operator, Place, SettingError, load, load_all
 from reports.store import orders
 from tokaut.opened import opened
-from tokaut.plain import Plain
+from tokaut.plain import Plain, no_hotline
 from tokaut.trial import Drills, Row, texting, tried
 from tokaut.trial_call_back import called_back
 from workers.assembly import means, senders
@@ -92,10 +92,10 @@ def _door(hotline_id: str) -> tuple[Country, Hotline]:
         loaded = load_all((Common, Operator), os.environ)
         common, operator = loaded[Common], loaded[Operator]
         countries = countries_of(common.countries, common.mode.value, common.country_dir)
+        listed = [one for land in countries for one in land.hotlines.values()]
         home = next((land for land in countries if hotline_id in land.hotlines), None)
         if home is None:
-            raise Plain(f"No country of COUNTRIES has a hotline {hotline_id}.")
-        listed = [one for land in countries for one in land.hotlines.values()]
+            raise no_hotline(hotline_id, [one.id for one in listed])
         by_phone = texting(senders(os.environ, common.channels, common.mode))
         built = build_all(os.environ, listed, lambda one: replace(means(common, operator, one), enlist=by_phone))
     except (SettingError, CountryError) as error:

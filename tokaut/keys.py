@@ -33,12 +33,10 @@ from reports.store.database import Away, BadAddress, Database
 from reports.store.rewrapping import naming, older, rewrap_all
 from tokaut import sheets
 from tokaut.opened import opened
+from tokaut.plain import Plain
 
 PEPPER = "phone-pepper"
-
-
-class Stop(click.ClickException):
-    """One line, exit status 1."""
+COPIES = "Burn its recovery sheet, remove the console's copy and any other, then restart workers, clock and console."
 
 
 @click.group()
@@ -46,7 +44,8 @@ def keys() -> None:
     """Keys and secrets: make, list, rotate.
 
     Each hotline has a pair of keys. web seals reports with the public half and cannot open them again; worker and clock
-    hold the private half. Run these commands under the account of worker and clock, which owns TOKAUT_KEYS.
+    hold the private half, and so does the console where the hotline's staff read there. Run these commands under the
+    account of worker and clock, which owns TOKAUT_KEYS.
     """
     harden()
 
@@ -58,7 +57,8 @@ def new(hotline: str, sheet: bool) -> None:
     """Make the first pair of keys of HOTLINE, the id that its country file gives it.
 
     Without its private key a report cannot be read by anybody, so the hotline keeps a recovery sheet in a sealed
-    envelope, and a drill opens one each year. Copy the public half to web's host, then restart web.
+    envelope, and a drill opens one each year. Copy the public half to web and to the console, and the private half to
+    the console where this hotline's staff read there; then restart both.
     """
     place = _place()
     try:
@@ -66,13 +66,13 @@ def new(hotline: str, sheet: bool) -> None:
             _new_signer(place.keys, first=True)
             return
         if listed(place.keys, hotline):
-            raise Stop(f"{hotline} has a key. For a new one that replaces it: tokaut keys rotate {hotline}")
+            raise Plain(f"{hotline} has a key. For a new one that replaces it: tokaut keys rotate {hotline}")
         public = _new_pair(place, hotline)
         _say_where(place.keys, hotline, public)
         if sheet:
             click.echo(sheets.write(hotline, private_of(place.keys, hotline, public.key_id)))
     except (KeyFault, SettingError) as fault:
-        raise Stop(str(fault)) from None
+        raise Plain(str(fault)) from None
 
 
 @keys.command("list")
@@ -91,7 +91,7 @@ def list_() -> None:
         for key_id in auditkeys.verifiers(place.keys):
             click.echo(f"{AUDIT:<24} {key_id}  signs the audit's checkpoints")
     except KeyFault as fault:
-        raise Stop(str(fault)) from None
+        raise Plain(str(fault)) from None
 
 
 @keys.command()
@@ -101,9 +101,10 @@ def list_() -> None:
 def rotate(what: str, sheet: bool, rewrap_only: bool) -> None:
     """Replace a hotline's keys by new ones, or the pepper of phone numbers.
 
-    HOTLINE: once a year, when somebody leaves who could reach the keys, at once on suspicion. New reports are sealed to
-    the new key as soon as web was restarted with its public half; then run it again with --rewrap-only. The old private
-    key stays until no row names it; destroy it 35 days later, when no backup needs it.
+    HOTLINE: once a year, when somebody leaves who could reach the keys, at once on suspicion. First to the console,
+    where this hotline's staff read there, then to web. New reports are sealed to the new key as soon as web was
+    restarted with its public half; then run it again with --rewrap-only. The old private key stays until no row names
+    it; destroy it 35 days later, when no backup needs it.
 
     phone-pepper: once a month, by a timer, under the account of web; then reload web.
     """
@@ -117,7 +118,7 @@ def rotate(what: str, sheet: bool, rewrap_only: bool) -> None:
             return
         found = listed(place.keys, what)
         if not found:
-            raise Stop(f"{what} has no key yet. Make one: tokaut keys new {what}")
+            raise Plain(f"{what} has no key yet. Make one: tokaut keys new {what}")
         public = found[0].public if rewrap_only else _new_pair(place, what)
         if not rewrap_only:
             _say_where(place.keys, what, public)
@@ -126,7 +127,7 @@ def rotate(what: str, sheet: bool, rewrap_only: bool) -> None:
         if place.has_database:
             _rewrap(place, what, public, [one.public.key_id for one in found if one.public.key_id != public.key_id])
     except (KeyFault, SettingError) as fault:
-        raise Stop(str(fault)) from None
+        raise Plain(str(fault)) from None
 
 
 @keys.command()
@@ -142,7 +143,7 @@ def restore(hotline: str) -> None:
         refuse_keys(place.keys, place.mode)
         put_back(place.keys, hotline, private)
     except (KeyFault, SettingError, sheets.Misread) as fault:
-        raise Stop(str(fault)) from None
+        raise Plain(str(fault)) from None
     click.echo(f"{hotline}: the private key {private.key_id} is back.")
 
 
@@ -153,7 +154,8 @@ def destroy(hotline: str, key_id: str) -> None:
     """Destroy an older private key of HOTLINE that no row names any more.
 
     From then on no older backup opens, of anything that was sealed to it. Do it 35 days after no row names it, or at
-    once where what backups hold must be gone at once. The recovery sheet is a copy: burn it too.
+    once where what backups hold must be gone at once. The recovery sheet is a copy: burn it too. The console may have
+    one: remove it.
 
     \b
     Example:  tokaut keys destroy vu-pikinini 0123456789abcdef
@@ -162,12 +164,12 @@ def destroy(hotline: str, key_id: str) -> None:
     try:
         with opened() as (database, actor):
             if rows := naming(database, key_id):
-                raise Stop(f"{rows} rows still name {key_id}. First: tokaut keys rotate {hotline} --rewrap-only")
+                raise Plain(f"{rows} rows still name {key_id}. First: tokaut keys rotate {hotline} --rewrap-only")
             destroy_key(place.keys, hotline, key_id)
             orders.note(database, "key_destroyed", f"{hotline}/{key_id}", actor)
     except KeyFault as fault:
-        raise Stop(str(fault)) from None
-    click.echo(f"{hotline}: the private key {key_id} is destroyed. Burn its recovery sheet, and any other copy.")
+        raise Plain(str(fault)) from None
+    click.echo(f"{hotline}: the private key {key_id} is destroyed here. {COPIES}")
 
 
 @keys.command()
@@ -187,7 +189,7 @@ def secret(webhook: bool) -> None:
 def _new_signer(folder: Path, *, first: bool) -> None:
     """Raises KeyFault."""
     if first and auditkeys.verifiers(folder):
-        raise Stop(f"{AUDIT} has a key. For a new one that replaces it: tokaut keys rotate {AUDIT}")
+        raise Plain(f"{AUDIT} has a key. For a new one that replaces it: tokaut keys rotate {AUDIT}")
     public = auditkeys.new_signer(folder)
     click.echo(f"{AUDIT}: key id {public.key_id}. Tell it to each hotline, by another way than the exports.")
 
@@ -206,7 +208,7 @@ def _place() -> Place:
     try:
         return load(Place, os.environ)
     except SettingError as error:
-        raise Stop(str(error)) from None
+        raise Plain(str(error)) from None
 
 
 def _rotate_pepper() -> None:
@@ -214,7 +216,7 @@ def _rotate_pepper() -> None:
         path = load(PepperFile, os.environ).pepper_file
         renewed = rotate_pepper(path)
     except SettingError as error:
-        raise Stop(str(error)) from None
+        raise Plain(str(error)) from None
     click.echo(f"{path} holds a new pepper{' and last month’s' if renewed else ''}. Reload web.")
 
 
@@ -228,15 +230,16 @@ def _rewrap(place: Place, hotline: str, public: Public, old: Iterable[str]) -> N
             still = {key_id: naming(database, key_id) for key_id in old}
     except (Away, BadAddress) as error:
         command = f"tokaut keys rotate {hotline} --rewrap-only"
-        raise Stop(f"The older rows could not be re-wrapped ({error}); they open as before. Later: {command}") from None
+        raise Plain(f"The older rows were not re-wrapped ({error}); they open as before. Later: {command}") from None
     click.echo(f"{result.done} rows are under the new key now.")
     for key_id, rows in still.items():
         click.echo(f"Older key {key_id}: {f'{rows} rows still name it' if rows else 'no row names it any more'}.")
     if result.unreadable:
-        raise Stop(f"{result.unreadable} rows did not open and keep their old key. Is its private key here?")
+        raise Plain(f"{result.unreadable} rows did not open and keep their old key. Is its private key here?")
 
 
 def _say_where(folder: Path, hotline: str, public: Public) -> None:
     click.echo(f"{hotline}: key id {public.key_id}")
-    click.echo(f"  public   {folder / 'public' / hotline / public.key_id}.pub   for web: copy it, then restart web")
-    click.echo(f"  private  {folder / 'private' / hotline / public.key_id}.key   for worker and clock only")
+    public_half, private_half = (folder / half / hotline / public.key_id for half in ("public", "private"))
+    click.echo(f"  private  {private_half}.key   for worker and clock; for the console where their staff read there")
+    click.echo(f"  public   {public_half}.pub   for console and web: copy it, then restart the console, then web")

@@ -113,7 +113,7 @@ def sheet(tag: str, country: str | None, out: Path | None) -> None:
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise Plain(f"{path} can not be written ({error.strerror}).") from None
+        raise Plain(f"{path} cannot be written ({error.strerror}). Name another file: --out FILE") from None
     click.echo(f"{path}: {len(shown)} screens in {name} as {of.name} shows them. Open it in a browser and print it.")
 
 

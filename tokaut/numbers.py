@@ -52,7 +52,7 @@ def withdraw(country: str, number: str) -> None:
     except ByHand:
         raise Plain(f"{path} is written in a way that is not safe to change by program. {BY_HAND}") from None
     except CountryError as error:
-        raise Plain(f"{error}\n{path} can not be read; nothing was changed. {BY_HAND}") from None
+        raise Plain(f"{error}\n{path} cannot be read; nothing was changed. {BY_HAND}") from None
     _replace(path, changed)
     click.echo(f"{number} ({', '.join(what)}) is withdrawn in {path}.")
     click.echo("Every web process of this host shows it no more within a minute; no restart is needed.")
@@ -92,7 +92,7 @@ def _replace(path: Path, text: str) -> None:
         part.rename(path)
     except OSError as error:
         part.unlink(missing_ok=True)
-        raise Plain(f"{path} can not be written ({error.strerror}); nothing was changed. {BY_HAND}") from None
+        raise Plain(f"{path} cannot be written ({error.strerror}); nothing was changed. {BY_HAND}") from None
 
 
 def _instead(country: str, text: str) -> str:

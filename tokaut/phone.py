@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
 import requests
 
-from tokaut.plain import Plain
+from tokaut.plain import Plain, asked
 
 ANSWERS_WITHIN = 15.0  # seconds
 HELP = "  A code such as *111*163# calls it; in a call type the number of your answer, `drop` cuts the line.\n" \
@@ -113,7 +113,7 @@ def phone(*, number: str, short_code: str, typed: tuple[str, ...]) -> None:
     try:
         if not typed:
             click.echo(HELP)
-        for words in typed or _asked():
+        for words in typed or asked():
             if typed:
                 click.echo(f"  > {words}")
             handset.takes(words)
@@ -127,12 +127,3 @@ def _web() -> str:
         return str(json.loads(told.read_text(encoding="utf-8"))["web"])
     except (OSError, ValueError, KeyError):
         raise Plain(f"{told} is not there: no demo is up. Start one with `tokaut demo` in another terminal.") from None
-
-
-def _asked() -> Iterator[str]:
-    while True:
-        try:
-            yield click.prompt("", prompt_suffix="  > ", default="", show_default=False)
-        except click.Abort:
-            click.echo()
-            return

@@ -12,6 +12,7 @@ import click
 
 from reports.hardening import harden
 from reports.settings import Wrong, reading
+from tokaut.plain import Plain
 from tokaut.redis_users import ADMIN, PROCESSES, SENTINEL, acl_file, hashed, hashes_in, new_password
 
 ACL = "users.acl"
@@ -24,10 +25,6 @@ GOES_TO = {
     "sentinel": "each Sentinel: `sentinel auth-user NAME sentinel` and `sentinel auth-pass NAME …`",
     "replica": "each server: `masteruser replica` and `masterauth`",
 }
-
-
-class Stop(click.ClickException):
-    """One line, exit status 1."""
 
 
 @click.group()
@@ -63,7 +60,7 @@ def acl(folder: Path, at: str, admin: bool, sentinel: bool, rotate: bool) -> Non
     try:
         written = _write(folder.absolute(), at, rules, rotate=rotate)
     except OSError as error:
-        raise Stop(f"{error.filename or folder} cannot be written ({error.strerror}).") from None
+        raise Plain(f"{error.filename or folder} cannot be written ({error.strerror}). Run this as root.") from None
     _say(folder.absolute(), written, rotate=rotate)
 
 
@@ -71,12 +68,12 @@ def _refuse_address(at: str) -> None:
     try:
         reading.redis_address(at)
     except Wrong as wrong:
-        raise Stop(f"--at {wrong}") from None
+        raise Plain(f"--at {wrong}") from None
     parts = urlsplit(at)
     if parts.username is not None or parts.password is not None:
-        raise Stop("--at holds a user or a password; leave them out: each process gets its own.")
+        raise Plain("--at holds a user or a password; leave them out: each process gets its own.")
     if parts.query or (parts.scheme != "unix" and parts.path.strip("/") not in {"", "0"}):
-        raise Stop("--at names a database other than 0, and these users may not change to it. Use a server of its own.")
+        raise Plain("--at names a database other than 0, and these users may not go there. Use a server of its own.")
 
 
 def _write(folder: Path, at: str, rules: Mapping[str, str], *, rotate: bool) -> list[tuple[str, Path]]:
@@ -102,7 +99,7 @@ def _last(folder: Path, *, rotate: bool) -> Mapping[str, list[str]]:
     if not path.exists():
         return {}
     if not rotate:
-        raise Stop(f"{path} is there already. For new passwords: tokaut redis acl {folder} … --rotate")
+        raise Plain(f"{path} is there already. For new passwords: tokaut redis acl {folder} … --rotate")
     return {user: found[:1] for user, found in hashes_in(path.read_text(encoding="ascii")).items()}
 
 

@@ -40,7 +40,7 @@ NOT_YET = f'<p class="none">Not, or not wholly, translated yet: English is shown
 CHOICES = (
     "It can be shown to children and parents as it is.",
     "It can be shown with the changes that we have written in.",
-    "It can not be shown yet.",
+    "It cannot be shown yet.",
 )
 SIGNED = ("organisation", "role", "name or initials", "date", "signature")
 

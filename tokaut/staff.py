@@ -12,7 +12,7 @@ from reports.hardening import harden
 from reports.settings import ConsoleSide, SettingError, load
 from reports.store import accounts
 from tokaut.opened import opened
-from tokaut.plain import Plain
+from tokaut.plain import Plain, no_hotline
 
 
 @click.group()
@@ -107,5 +107,6 @@ def _refuse_unknown(settings: ConsoleSide, hotline: str) -> None:
         countries = load_all(settings.countries, settings.mode.value, settings.country_dir)
     except CountryError as error:
         raise Plain(str(error)) from None
-    if not any(hotline in country.hotlines for country in countries):
-        raise Plain(f"No country file has a hotline {hotline}. `tokaut hotline test` lists those there are.")
+    there = [one for country in countries for one in country.hotlines]
+    if hotline not in there:
+        raise no_hotline(hotline, there)

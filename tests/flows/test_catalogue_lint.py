@@ -40,7 +40,7 @@ def planted(tag: str, old: str, new: str) -> list[str]:
         ("DRAFT, made", "made", "DRAFT exactly as long as X-Reviewed names nobody"),
         ('msgid "Report"', 'msgid "Reports"', "it lacks 'Report'; put them in"),
         ('msgid "Report"', 'msgid "Reports"', "it has 'Reports', which no screen says"),
-        ('msgid "Report"', 'msgid "Back"', "it can not be read"),
+        ('msgid "Report"', 'msgid "Back"', "it cannot be read"),
         ('"Ripotem"', '"Ripotem {emergency}"', "its {placeholders} are not those of the English"),
         ('"Ripotem"', '"Ripo\u2019tem"', "is a letter that a word processor put in"),
         ('"Ripotem"', '"Ripot\u00a0em"', "is a letter that a word processor put in"),

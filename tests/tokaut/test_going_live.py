@@ -75,7 +75,7 @@ def test_every_thing_that_is_unmet_is_said(iso: str) -> None:
 @pytest.mark.rule("S-33")
 def test_the_command_says_it_to_people_with_what_to_do_next(iso: str) -> None:
     said, country = text(iso), ALL[iso]
-    assert said.startswith(f"{country.name} can not go live yet: ")
+    assert said.startswith(f"{country.name} cannot go live yet: ")
     for number in country.emergency:
         assert f"{number.word} {number.number}" in said.partition("Live mode would need more")[0]
     for hotline in country.hotlines.values():
@@ -191,7 +191,7 @@ def test_a_country_that_is_not_there_and_a_file_that_cannot_be_read(tmp_path: Pa
     environ = {"TOKAUT_COUNTRY_DIR": str(tmp_path)}
     result = CliRunner().invoke(main, ["check", "--country", "vu"], env=environ)
     assert result.exit_code == 1
-    assert "can not go live yet" not in result.output
+    assert "cannot go live yet" not in result.output
 
 
 @pytest.mark.rule("S-34")

@@ -37,7 +37,7 @@ def run(*arguments: str, given: str | None = None) -> Result:
 
 def line(result: Result) -> str:
     assert result.exit_code == 1
-    return result.output.strip().splitlines()[-1].removeprefix("Error: ")
+    return result.output.strip().splitlines()[-1]
 
 
 def test_new_says_the_key_id_and_where_both_halves_are(here: Path) -> None:

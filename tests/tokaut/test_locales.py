@@ -223,7 +223,7 @@ def test_words_of_a_catalogue_are_words_and_no_html(
     [
         (["xx"], "There is no catalogue for xx"),
         (["bi", "--country", "ke"], "Bislama is not among the languages of ke; it is in vu."),
-        (["bi", "--out", "no/such/folder/sheet.html"], "can not be written"),
+        (["bi", "--out", "no/such/folder/sheet.html"], "cannot be written"),
     ],
 )
 def test_a_sheet_that_cannot_be_made(folder: pathlib.Path, words: list[str], said: str) -> None:

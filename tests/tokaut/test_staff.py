@@ -61,7 +61,7 @@ def test_the_first_lead(settings: Mapping[str, str]) -> None:
     [
         (["mere"], "A lead belongs to a hotline"),
         (["mere", "--role", "operator", "--hotline", "vu-police"], "A lead belongs to a hotline"),
-        (["mere", "--hotline", "vu-nobody"], "No country file has a hotline vu-nobody"),
+        (["mere", "--hotline", "vu-nobody"], "has a hotline vu-nobody. They have vu-pikinini, vu-police, vu-"),
         (["Mere!", "--hotline", "vu-police"], "small letters and digits"),
         (["m", "--hotline", "vu-police"], "small letters and digits"),
         (["end"], ""),
