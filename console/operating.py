@@ -19,11 +19,9 @@ from console.answers import page
 from console.doors import OPERATOR, Door, Doors, Visitor
 from console.parts import Parts
 from reports import keyfolder
-from reports.clocks import MINUTE, SECOND
+from reports.clocks import LATE, MINUTE
 from reports.spool import ENDING
 from reports.store import backups, operating
-
-LATE = 120 * SECOND  # as the clock counts for its figures
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from console.forms import Unreadable, read_query
 from console.opening import Opener
 from console.report_page import OUTCOMES
 from console.telling import Labels
-from reports.clocks import CLOCKS, MINUTE
+from reports.clocks import CLOCKS, MINUTE, PRIORITIES
 from reports.store import accounts, waiting_list
 from reports.store.waiting_list import HELD, NEW, OPEN, PAGE, Row, Wanted
 
@@ -41,7 +41,6 @@ ALLOWED = {
     "sms": "may be texted from {from} to {to} ({zone})",
     "call": "may be called from {from} to {to} ({zone})",
 }
-PRIORITIES = ("P1", "P2", "P3", "P4")
 LOOKED_THROUGH = 2000  # rows whose heads are opened to find a category or a place
 LAST_PAGE = 200
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from gateway.counted import day_of
 from gateway.sessions import Sessions
+from reports.clocks import DAY_SECONDS, HOUR_SECONDS, SECOND
 from reports.store.database import Database
 from reports.store.screens import keep_day
 
-HOUR, DAY = 3600, 86400
 BACK = 7  # days that are looked for: so long the database may have been away
 LATE = 3600  # seconds after midnight by which nothing is counted for the day before any more
 
@@ -23,11 +23,11 @@ class Days:
 
         Raises Away of either store; what was kept is not kept twice.
         """
-        now = self._database.now() // 1_000_000
+        now = self._database.now() // SECOND
         if now < self._again:
             return 0
-        self._again = now + HOUR
-        return sum(self._move(day_of(now - LATE - back * DAY)) for back in range(BACK, 0, -1))
+        self._again = now + HOUR_SECONDS
+        return sum(self._move(day_of(now - LATE - back * DAY_SECONDS)) for back in range(BACK, 0, -1))
 
     def _move(self, day: str) -> bool:
         counts = self._sessions.counted(day)

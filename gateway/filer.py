@@ -11,7 +11,7 @@ from gateway.breaker import Breaker
 from gateway.record import Begun
 from gateway.sealer import Sealer, Told
 from reports import mailbox
-from reports.queue import DELIVER, Hurry
+from reports.queue import DELIVER, Hurry, speed_of
 from reports.routing import Leg
 from reports.sealing import Vault
 from reports.spool import SENDS, Entry, NotKept, Spool
@@ -87,7 +87,7 @@ class Filer:
         except Away:
             filed = self._spool_sent(told, begun, draw)
         for delivery_id in filed.deliveries:
-            self._hurry.put(DELIVER, delivery_id, "urgent" if filing.priority in ("P1", "P2") else "standard")
+            self._hurry.put(DELIVER, delivery_id, speed_of(filing.priority))
         return replace(
             begun,
             report_id=filed.report_id,

@@ -25,7 +25,7 @@ T = TypeVar("T")
 USSD_SECONDS = 15 * 60
 SMS_SECONDS = 24 * 3600
 READ_SECONDS = 10 * 60
-DAY_SECONDS = 9 * 86400  # a week that the database may be away, and the day itself
+COUNTED_DAY_SECONDS = 9 * 86400  # a week that the database may be away, and the day itself
 SEEN_SECONDS = 25 * 3600  # Africa's Talking sends an unanswered SMS again for 12 h
 
 # KEYS: session, draft, seen, read, day. ARGV: version that was read, new value, its milliseconds,
@@ -137,7 +137,7 @@ class Sessions:
         lasts, seen = seconds * 1000, SEEN_SECONDS * 1000 if keys.seen else 0
         said = (version, value, lasts, draft, lasts, seen, READ_SECONDS * 1000 if read and keys.read else 0)
         counts = (part for pair in tally.counts.items() for part in pair)
-        return bool(self._call(lambda: self._keep(*names, *said, DAY_SECONDS * 1000, *counts, keys=5)) == value)
+        return bool(self._call(lambda: self._keep(*names, *said, COUNTED_DAY_SECONDS * 1000, *counts, keys=5)) == value)
 
     def count_report(self, who: str) -> int | None:
         """Reports from this caller in the last 24 hours before this one; None while Redis is away. For staff only."""

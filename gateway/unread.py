@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from reports.bodies import unread
+from reports.clocks import DAY, SECOND
 from reports.country import Country
 from reports.routing import incomplete_hotline
 from reports.sealing import Context, Public, Vault, seal
@@ -13,8 +14,6 @@ from reports.store.database import Away, Database
 from reports.store.filing import Filing, Sealed
 from reports.store.ids import new_id
 from reports.store.pending import put_pending
-
-DAY = 24 * 3600 * 1_000_000
 
 
 class Unkept(Exception):
@@ -38,7 +37,7 @@ class Unread:
             mode=self._mode,
             country=country.iso,
             channel=channel,
-            received_at=now // 1_000_000,
+            received_at=now // SECOND,
             content_type=content_type,
             body=raw,
         )

@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, ConfigDict, Field, StrictBool
 from pydantic.dataclasses import dataclass
 
+from reports.clocks import PRIORITIES
+
 Category = Literal[
     "harm", "luring", "images", "missing", "exploitation", "bullying", "self_harm", "neglect", "other", "all"
 ]
@@ -92,7 +94,7 @@ class Card:
     def missing(self) -> tuple[str, ...]:
         """The fields without which live mode gives this hotline no report."""
         empty = [f.name for f in fields(self) if f.name not in SPARE and _is_empty(getattr(self, f.name))]
-        if set(self.answers_within) != {"P1", "P2", "P3", "P4"} and "answers_within" not in empty:
+        if set(self.answers_within) != set(PRIORITIES) and "answers_within" not in empty:
             empty.append("answers_within")
         return tuple(empty)
 

@@ -14,6 +14,7 @@ SECOND = 1_000_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
+MINUTE_SECONDS, HOUR_SECONDS, DAY_SECONDS = 60, 3600, 86_400  # for what is counted in seconds
 
 # The steps of the ladder. `begin` is when this clock started; from `overdue` on the reporter reads that nobody read it.
 BEGIN, CLOSED, DESK, BACKUP, OVERDUE, SUPERVISOR, REGIONAL, OPERATOR = STEPS = (
@@ -29,7 +30,10 @@ BEGIN, CLOSED, DESK, BACKUP, OVERDUE, SUPERVISOR, REGIONAL, OPERATOR = STEPS = (
 GIVES = (CLOSED, BACKUP, REGIONAL)  # another hotline gets the report
 TELLS = (DESK, SUPERVISOR, OPERATOR)  # a person is told that it waits
 REPEATED = (SUPERVISOR, OPERATOR)  # until somebody takes it on
+PRIORITIES = ("P1", "P2", "P3", "P4")
 URGENT = ("P1", "P2")
+LEASE = 60 * SECOND  # for as long a row is one worker's; whoever has died holds up nothing for longer
+LATE = 2 * MINUTE  # a step that is due for so long is counted: nobody could be told
 
 
 @dataclass(frozen=True, slots=True)

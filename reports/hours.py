@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-SECOND = 1_000_000
+from reports.clocks import SECOND
+
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 NIGHT, MORNING = time(20, 0), time(7, 0)  # nobody is told of what can wait
 FURTHEST = 400  # days: a desk that opens no more within them is taken for one that never does

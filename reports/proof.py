@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from reports.audit import BEGINNING, Entry, Link, digest, follow
-from reports.retention import AUDIT, DAY, REHEARSED
+from reports.clocks import DAY
+from reports.retention import AUDIT, REHEARSED
 
 SLACK = 2 * DAY  # between a line's time and the checkpoint that covers it
 

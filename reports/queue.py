@@ -7,7 +7,7 @@ Whoever can write to Redis can name a function for RQ to import and run, so a jo
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from redis import Redis
@@ -17,12 +17,19 @@ from rq.exceptions import DuplicateJobError
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
+from reports.clocks import URGENT
+
 DELIVER = "workers.forward.deliver"
 SEND_SMS = "workers.sms.send"
 ALLOWED = frozenset({DELIVER, SEND_SMS})
 
 Speed = Literal["urgent", "standard"]
+QUEUES: Mapping[str, Sequence[str]] = {"urgent": URGENT, "standard": ("P3", "P4")}  # which priorities each takes
 JOB_SECONDS = 40  # a delivery may take 20 s; a job drains for less than that again
+
+
+def speed_of(priority: str) -> Speed:
+    return "urgent" if priority in URGENT else "standard"
 
 
 class NotAllowed(Exception):
@@ -59,7 +66,7 @@ class Hurry:
     """Puts ids on the queues, as well as it can: an id that is not taken waits for the clock."""
 
     def __init__(self, redis: Redis) -> None:
-        self._queues = {speed: open_queue(speed, redis) for speed in ("urgent", "standard")}
+        self._queues = {speed: open_queue(speed, redis) for speed in QUEUES}
 
     def put(self, job: str, item: str, speed: Speed) -> bool:
         """False where the queue did not take it; nothing is lost then, only later."""

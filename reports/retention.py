@@ -15,7 +15,6 @@ from pydantic.dataclasses import dataclass as checked
 if TYPE_CHECKING:
     from reports.country import Country
 
-DAY: Final = 86_400 * 1_000_000  # microseconds
 WARN_BEFORE: Final = 30  # days, of what nobody ever closed
 HOLD_WARN_BEFORE: Final = 14
 LONGEST_HOLD: Final = 731

@@ -12,10 +12,10 @@ from rich.progress import track
 
 from reports import auditkeys, proof
 from reports.audit import Entry, Link
+from reports.clocks import DAY
 from reports.hardening import harden
 from reports.keyfolder import KeyFault
 from reports.proof import Proof
-from reports.retention import DAY
 from reports.settings import Place, load
 from reports.store import checkpoints, exporting, orders, sweeping
 from reports.store.database import Database

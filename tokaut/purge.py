@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
+from reports.clocks import DAY
 from reports.country import CountryError, load_all
 from reports.hardening import harden
 from reports.retention import RULES, Policy, policy
@@ -18,8 +19,6 @@ from reports.store.database import Database
 from reports.store.purging import Purge
 from tokaut.opened import opened
 from tokaut.plain import Plain
-
-DAY = 86_400 * 1_000_000
 
 
 @click.command()

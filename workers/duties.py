@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable
 import structlog
 
 from reports.clocks import HOUR, SECOND
-from reports.queue import DELIVER, SEND_SMS, Hurry, Speed
+from reports.queue import DELIVER, QUEUES, SEND_SMS, Hurry, Speed, speed_of
 from reports.store import answering, chains, drilling, handing, letters, maturing, paging, sms_out, sweeping, taking
 from reports.store.database import Database
 from workers import schedule
 from workers.fallback import next_fallback
-from workers.forward import QUEUES, Forwarder
+from workers.forward import Forwarder
 from workers.metrics import Metrics
 from workers.nudger import Nudger
 from workers.own import Hurrying, Own
@@ -158,7 +158,7 @@ class Duties:
     def put(self, made: Iterable[tuple[str, str]]) -> None:
         """Hurries along what was made: (delivery_id, priority)."""
         for delivery_id, priority in made:
-            self._hurry.put(DELIVER, delivery_id, "urgent" if priority in QUEUES["urgent"] else "standard")
+            self._hurry.put(DELIVER, delivery_id, speed_of(priority))
 
     def finish(self) -> None:
         """What is in hand is finished; nothing new is begun."""

@@ -5,10 +5,9 @@ Only hotlines that the reporter saw before Send are asked; the first one goes on
 
 from __future__ import annotations
 
+from reports.clocks import URGENT
 from reports.store.chains import Chain, Tried
 from workers import schedule
-
-AT_ONCE = ("P1", "P2")  # what a refusal does not wait for
 
 
 def next_fallback(chain: Chain) -> tuple[str, str] | None:
@@ -27,7 +26,7 @@ def _why(priority: str, last: Tried) -> str | None:
     if last.gone or last.last_class == "gone":
         return "GONE"
     refused = last.state == "refused" or last.last_class.startswith("refused")
-    if refused and priority in AT_ONCE:
+    if refused and priority in URGENT:
         return "REFUSED"
     # Refused, P3 and P4: a person mends it, and has as long as any hotline has to answer.
     return "NO_RECEIPT" if schedule.fallback_due(priority, last.waited) else None

@@ -16,6 +16,7 @@ import structlog
 
 from reports.bodies import envelope, without_number
 from reports.clocks import SECOND
+from reports.queue import QUEUES
 from reports.sealing import Box, Context, open_body
 from reports.sealing import Poison as DoesNotOpen
 from reports.store import outbox
@@ -27,7 +28,6 @@ from workers.keyring import KeyRing
 from workers.metrics import Metrics
 
 DRAIN_SECONDS = 15  # of a job; no new row after that: one more call still ends within its 40 s
-QUEUES: Mapping[str, Sequence[str]] = {"urgent": ("P1", "P2"), "standard": ("P3", "P4")}
 
 log = structlog.get_logger()
 

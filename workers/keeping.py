@@ -13,6 +13,7 @@ from pathlib import Path
 import structlog
 
 from reports import auditkeys
+from reports.clocks import DAY_SECONDS
 from reports.keyfolder import KeyFault
 from reports.retention import Policy
 from reports.store import checkpoints, compacting, holding, purging
@@ -25,8 +26,7 @@ from workers.telling import Telling
 
 STEP = 100  # reports of one transaction: some 50 ms in which nobody else writes
 REST = 2  # times as long as a step took
-DAY = 86_400  # seconds
-WEEK = 7 * DAY
+WEEK_SECONDS = 7 * DAY_SECONDS
 NOT_CLOSED = "Nobody has closed these; they are deleted within 30 days. Ask their hotlines; or: tokaut hold put"
 HOLD_ENDS = "These are held, and the hold ends within 14 days. Longer: tokaut hold put"
 
@@ -44,8 +44,8 @@ class Keeping:
         self._metrics = metrics
         self._own = Own(1)
         self._stopping = threading.Event()
-        self._compacted: float = -DAY
-        self._warned: float = -WEEK
+        self._compacted: float = -DAY_SECONDS
+        self._warned: float = -WEEK_SECONDS
         self._to_compact = False
 
     def start(self) -> None:
@@ -89,7 +89,7 @@ class Keeping:
             self._to_compact = True
         if gone:
             log.info("purged", count=gone.total())
-        if self._to_compact and time.monotonic() - self._compacted >= DAY:
+        if self._to_compact and time.monotonic() - self._compacted >= DAY_SECONDS:
             self._compact()
 
     def _compact(self) -> None:
@@ -98,7 +98,7 @@ class Keeping:
 
     def _warn(self, purge: Purge) -> None:
         """Once a week, and once more after a restart."""
-        if time.monotonic() - self._warned < WEEK:
+        if time.monotonic() - self._warned < WEEK_SECONDS:
             return
         self._warned = time.monotonic()
         ending = holding.ending(holding.listed(self._database), purge.now)

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from email.message import EmailMessage
 from email.utils import formatdate
 
+from reports.clocks import URGENT
 from workers.delivery import Delivered, Outcome, Parcel, Refused, Unavailable
 from workers.kinds import Means
 from workers.mail import NotTaken, Post
 
-URGENT = ("P1", "P2")
 WAITS: Mapping[str, str] = {
     "created": "waits",
     "updated": "has more",

@@ -15,7 +15,6 @@ from reports.clocks import CLOCKS, DAY, HOUR, MINUTE, SECOND
 PARK_AFTER = 14 * DAY
 LONGEST_WAIT = 3 * HOUR  # no time in the outbox lies further ahead, unless a clock jumped
 LONGEST_STEP = 5 * MINUTE  # for as long no step of what is urgent is held or put off
-LEASE = 60 * SECOND
 POISON_DELAY = HOUR
 REFUSED_TRIES = 3  # within a minute
 REFUSED_DELAY = 20 * SECOND

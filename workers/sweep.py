@@ -13,7 +13,7 @@ from typing import Protocol
 
 import structlog
 
-from reports.clocks import DAY, SECOND
+from reports.clocks import DAY_SECONDS, SECOND
 from reports.store import leases, sweeping
 from reports.store.database import Away, Database
 from workers.alerts import JUMPED, Alert
@@ -26,7 +26,7 @@ NAME = "clock"
 LEAD_SECONDS = 15
 RENEW_SECONDS = 5
 JUMP = 60 * SECOND
-QUIET = DAY // SECOND  # after a jump
+QUIET = DAY_SECONDS  # after a jump
 TICK, HURRIED = 1.0, 0.1  # seconds between two looks; where a duty has more to do, the others get their turn between
 
 log = structlog.get_logger()

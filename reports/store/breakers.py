@@ -9,10 +9,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, case, exists, or_, select, update
 
+from reports.clocks import SECOND
 from reports.store import tables as t
 from reports.store.database import Database
 
-SECOND = 1_000_000
 OPENS_AT = 5  # failures in a row
 FIRST_REST = 30 * SECOND
 LONGEST_REST = 600 * SECOND

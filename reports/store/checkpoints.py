@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from sqlalchemy import delete, func, insert, select
 
+from reports.clocks import DAY
 from reports.proof import Checkpoint, kept
-from reports.retention import DAY
 from reports.store import tables as t
 from reports.store.database import Database
 

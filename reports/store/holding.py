@@ -8,7 +8,8 @@ from typing import Final
 
 from sqlalchemy import delete, insert, select, update
 
-from reports.retention import DAY, HOLD_WARN_BEFORE
+from reports.clocks import DAY
+from reports.retention import HOLD_WARN_BEFORE
 from reports.store import auditing
 from reports.store import tables as t
 from reports.store.database import Database

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, case, func, select
 
+from reports.clocks import PRIORITIES
 from reports.store import steps
 from reports.store import tables as t
 from reports.store.asking import looking_as
 from reports.store.database import Database
 from reports.store.deliveries import UNDELIVERED
-
-PRIORITIES = ("P1", "P2", "P3", "P4")
 
 
 @dataclass(frozen=True, slots=True)

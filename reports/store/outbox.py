@@ -12,16 +12,15 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, or_, select, update
 
+from reports.clocks import LEASE, URGENT
 from reports.store import auditing, breakers, standings
 from reports.store import tables as t
 from reports.store.database import Database
 from reports.store.deliveries import THE_REPORT
 
-LEASE = 60 * 1_000_000
 # Urgent calls to one hotline at once. One that hangs holds each for 20 s, and the hands for what is urgent are three: a
 # worker and the clock's two threads; for what is not they are two, and one call less is made at once.
 AT_ONCE = 2
-URGENT = ("P1", "P2")
 LEASED = ("delivery_id", "report_id", "hotline", "type", "revision", "priority", "attempt", "created_at", "last_class")
 
 

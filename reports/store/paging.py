@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, and_, case, delete, func, insert, literal, or_, select, update
 
+from reports.clocks import HOUR
 from reports.store import auditing, in_hand, standings
 from reports.store import tables as t
 from reports.store.database import Database
 from reports.store.deliveries import THE_REPORT
 from reports.store.messages import Outgoing, outgoing_row
 
-HOUR = 3600 * 1_000_000
 MOST_WRONG = 10  # words of a hotline in an hour; after that even a right one is not believed
 
 

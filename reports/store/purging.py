@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, func, insert, select
 
-from reports.retention import DAY, RECEIPT, WARN_BEFORE, Policy
+from reports.clocks import DAY
+from reports.retention import RECEIPT, WARN_BEFORE, Policy
 from reports.store import ripeness
 from reports.store import tables as t
 from reports.store.auditing import audit_row

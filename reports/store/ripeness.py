@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, ColumnElement, and_, case, exists, func, literal, or_, select
 
-from reports.retention import CLOSED, DAY, HERE, REHEARSED, SILENT, Periods, Policy
+from reports.clocks import DAY
+from reports.retention import CLOSED, HERE, REHEARSED, SILENT, Periods, Policy
 from reports.store import tables as t
 from reports.store.deliveries import THE_REPORT, UNDELIVERED
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, and_, or_, select, update
 
+from reports.clocks import LEASE
 from reports.store import tables as t
 from reports.store.database import Database
 
-LEASE = 60 * 1_000_000
 LEASED = ("id", "channel", "key_id", "wrap", "sealed", "mode", "attempt", "created_at", "expires_at", "lease_until")
 
 

@@ -12,12 +12,11 @@ from pathlib import Path
 
 import psycopg
 
-from reports.clocks import SECOND
+from reports.clocks import LEASE, SECOND
 from tests.support.postgres import Postgres
 from tests.support.proxy import Proxy
 from tests.support.town import Town
 from tests.support.wait import until
-from workers.schedule import LEASE
 
 OURS = ("urgent", "standard", "clock", "web")
 BY_TIME = ("urgent", "standard", "clock")  # what looks at times that lie ahead

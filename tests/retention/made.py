@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Table, insert
 
-from reports.retention import DAY
+from reports.clocks import DAY
 from reports.store import tables as t
 from reports.store.database import Database
 from reports.store.ids import new_id

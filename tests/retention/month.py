@@ -19,8 +19,9 @@ from random import Random
 from rich.progress import Progress
 from sqlalchemy import func, select, text
 
+from reports.clocks import DAY
 from reports.migrations import upgrade
-from reports.retention import DAY, Policy
+from reports.retention import Policy
 from reports.store import compacting, purging
 from reports.store import tables as t
 from reports.store.database import Database

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reports.retention import CLOSED, DAY, HERE, REHEARSED, SILENT, Policy
+from reports.clocks import DAY
+from reports.retention import CLOSED, HERE, REHEARSED, SILENT, Policy
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import insert, select
 
 from reports.auditkeys import new_signer
+from reports.clocks import DAY
 from reports.proof import prove, steps
-from reports.retention import DAY, Policy
+from reports.retention import Policy
 from reports.store import checkpoints, holding, purging, sweeping
 from reports.store import tables as t
 from reports.store.auditing import audit_row

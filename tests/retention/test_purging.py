@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Table, insert, select, update
 
-from reports.retention import DAY, Policy
+from reports.clocks import DAY
+from reports.retention import Policy
 from reports.store import holding, mailboxes, purging, ripeness
 from reports.store import tables as t
 from reports.store.database import Away, Database

@@ -5,8 +5,9 @@ from __future__ import annotations
 import psycopg
 import pytest
 
+from reports.clocks import DAY
 from reports.migrations import upgrade
-from reports.retention import AUDIT, DAY
+from reports.retention import AUDIT
 from reports.store.database import Database
 from reports.store.rights import CLOCK, OWNER
 from tests.support.postgres import Postgres

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from reports.queue import QUEUES
 from tests.support.app import App
 from workers.assembly import assemble, assemble_clock
-from workers.forward import QUEUES
 
 pytestmark = pytest.mark.slow
 

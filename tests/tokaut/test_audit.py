@@ -15,8 +15,8 @@ from click.testing import CliRunner, Result
 from sqlalchemy import delete, insert, select, update
 
 from reports.auditkeys import new_signer, signer
+from reports.clocks import DAY
 from reports.migrations import upgrade
-from reports.retention import DAY
 from reports.store import checkpoints, sweeping
 from reports.store import tables as t
 from reports.store.auditing import audit_row

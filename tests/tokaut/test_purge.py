@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import insert, select
 
+from reports.clocks import DAY
 from reports.migrations import upgrade
-from reports.retention import DAY
 from reports.store import leases, purging
 from reports.store import tables as t
 from reports.store.database import Database
