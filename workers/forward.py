@@ -7,7 +7,6 @@ not paid for each report.
 from __future__ import annotations
 
 import hashlib
-import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,16 +23,13 @@ from reports.store.database import Away, Database
 from reports.store.outbox import Failure, Leased, Receipt
 from workers import schedule
 from workers.delivery import Delivered, Hotline, Outcome, Parcel, Poison, Refused, Unavailable
+from workers.jitter import both_ways
 from workers.keyring import KeyRing
 from workers.metrics import Metrics
 
 DRAIN_SECONDS = 15  # of a job; no new row after that: one more call still ends within its 40 s
 
 log = structlog.get_logger()
-
-
-def _chance() -> float:
-    return random.SystemRandom().uniform(-1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +43,7 @@ class Forwarder:
     holder: str
     actor: str  # worker or clock, for the audit
     metrics: Metrics
-    chance: Callable[[], float] = _chance
+    chance: Callable[[], float] = both_ways
     stopping: Callable[[], bool] = field(default=lambda: False)
     between: Callable[[], object] = field(default=lambda: None)  # what a backlog of reports must not hold up
 

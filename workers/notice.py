@@ -8,7 +8,7 @@ from email.utils import formatdate
 
 from reports.clocks import URGENT
 from workers.delivery import Delivered, Outcome, Parcel, Refused, Unavailable
-from workers.kinds import Means
+from workers.kinds import Means, SetUpWrongly
 from workers.mail import NotTaken, Post
 
 WAITS: Mapping[str, str] = {
@@ -52,6 +52,13 @@ def _lines(parcel: Parcel, means: Means) -> list[str]:
         "",
         "This mail holds nothing of the report. Do not answer it.",
     ]
+
+
+def mail_server(means: Means) -> Post:
+    """The mail server by which hotlines are told: TLS or nothing. Raises SetUpWrongly."""
+    if means.mail is None:
+        raise SetUpWrongly("is told by e-mail, and SMTP_URL names no mail server")
+    return Post(means.mail, strict=True)
 
 
 def send(post: Post, parcel: Parcel, means: Means, to: str) -> Outcome:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 from reports.settings import env, from_environment, reading
 from workers.kinds import Means, Phones, SetUpWrongly
-
-NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
+from workers.text import MSISDN
 
 
 @from_environment
@@ -29,7 +26,7 @@ class SmsLine:
 
 
 def duty_numbers(means: Means) -> tuple[str, ...]:
-    return tuple(one for one in means.hotline.card.duty_officer if NUMBER.fullmatch(one))
+    return tuple(one for one in means.hotline.card.duty_officer if MSISDN.fullmatch(one))
 
 
 def phones(line: SmsLine, means: Means) -> Phones:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from reports.store import messages, sms_out
 from reports.store.database import Away, Database
 from reports.store.sms_out import LeasedSms
 from workers import schedule
+from workers.jitter import both_ways
 from workers.keyring import KeyRing
 from workers.metrics import Metrics
 from workers.text import Accepted, Later, Over, Sender, SmsOutcome, Text
@@ -24,10 +24,6 @@ from workers.text import Accepted, Later, Over, Sender, SmsOutcome, Text
 SLOW_SECONDS, REST_SECONDS = 1, 30
 
 log = structlog.get_logger()
-
-
-def _chance() -> float:
-    return random.SystemRandom().uniform(-1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +36,7 @@ class Texter:
     mode: str
     holder: str
     metrics: Metrics
-    chance: Callable[[], float] = _chance
+    chance: Callable[[], float] = both_ways
 
     def send(self, sms_id: str) -> bool:
         """False: it was not its time, somebody else has it, it has expired, or the database is away."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Protocol
+
+MSISDN = re.compile(r"\+[1-9][0-9]{6,14}")  # E.164 with its +: what every provider takes
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from reports.settings import from_environment
 from workers.delivery import Outcome, Parcel
 from workers.kinds import Means, SetUpWrongly, Tell
 from workers.mail import Post
-from workers.notice import send
+from workers.notice import mail_server, send
 from workers.phones import SmsLine, duty_numbers, phones
 
 
@@ -25,9 +25,7 @@ class Settings(SmsLine):
 def build(settings: Settings, means: Means) -> Console:
     """Raises SetUpWrongly."""
     mails = [one for one in means.hotline.card.duty_officer if "@" in one]
-    if mails and means.mail is None:
-        raise SetUpWrongly("is told by e-mail, and SMTP_URL names no mail server")
-    tells: list[Tell] = [_mailer(Post(means.mail, strict=True), means, one) for one in mails if means.mail]
+    tells: list[Tell] = [_mailer(mail_server(means), means, one) for one in mails]
     if duty_numbers(means):
         tells.append(means.enlist(means.hotline.id, phones(settings, means)))
     if not tells:

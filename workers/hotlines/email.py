@@ -10,9 +10,7 @@ from reports.wall import SAY, is_a_drills
 from workers.delivery import Outcome, Parcel
 from workers.kinds import Means, SetUpWrongly
 from workers.mail import Post
-from workers.notice import send
-
-NO_SERVER = "is told by e-mail, and SMTP_URL names no mail server"
+from workers.notice import mail_server, send
 
 
 @from_environment
@@ -26,13 +24,12 @@ class Settings:
 
 def build(settings: Settings, means: Means) -> Email:
     """Raises SetUpWrongly."""
-    if means.mail is None:
-        raise SetUpWrongly(NO_SERVER)
+    server = mail_server(means)
     if means.live and is_a_drills(settings.to):
         raise SetUpWrongly("has a mailbox of drills in HOTLINE_<ID>_TO; no report of the live service goes there")
     if not means.live and not is_a_drills(settings.to):
         raise SetUpWrongly(f"has no mailbox of drills in HOTLINE_<ID>_TO; outside live mode use one with {SAY}")
-    return Email(settings.to, Post(means.mail, strict=True), means)
+    return Email(settings.to, server, means)
 
 
 class Email:

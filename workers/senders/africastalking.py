@@ -8,7 +8,6 @@ not used; numbers are checked whole. There is no key for a repeat, so what timed
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -18,10 +17,9 @@ from africastalking.SMS import SMSService
 from reports.settings import Mode, Secret, env, from_environment, reading
 from workers.addresses import read_target
 from workers.http import Client, Limits, NoAnswer, Reply
-from workers.text import Accepted, Later, Over, SmsOutcome, Text
+from workers.text import MSISDN, Accepted, Later, Over, SmsOutcome, Text
 
 LIMITS = Limits(rest=10)  # the answer is in the body
-NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
 
 # recipients[].statusCode
 CODES: Mapping[int, SmsOutcome] = {
@@ -86,7 +84,7 @@ class Sender:
             self._service._baseUrl = self._service._contentUrl = base
 
     def send(self, text: Text) -> SmsOutcome:
-        if not NUMBER.fullmatch(text.to):
+        if not MSISDN.fullmatch(text.to):
             return Over("bad_number")  # the person is served all the same; only no SMS can go there
         try:
             reply: Reply = self._ask(text)

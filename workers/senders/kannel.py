@@ -15,10 +15,9 @@ from flows.fit import alphabet
 from reports.settings import Mode, Secret, env, from_environment, reading
 from workers.addresses import PORTS, Target, read_target
 from workers.http import Client, Limits, NoAnswer, Reply
-from workers.text import Accepted, Later, Over, SmsOutcome, Text
+from workers.text import MSISDN, Accepted, Later, Over, SmsOutcome, Text
 
 LIMITS = Limits(rest=5)  # the answer is in the body
-NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
 CODE = re.compile(r"[0-9A-Za-z+*#]{0,20}")
 ALL_REPORTS = "31"  # dlr-mask: every bit there is
 UCS2 = "2"
@@ -96,7 +95,7 @@ class Sender:
         }
 
     def send(self, text: Text) -> SmsOutcome:
-        if not NUMBER.fullmatch(text.to):
+        if not MSISDN.fullmatch(text.to):
             return Over("bad_number")  # the person is served all the same; only no SMS can go there
         if not CODE.fullmatch(text.sender):
             return Over("sender_id")

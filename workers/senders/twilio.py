@@ -20,10 +20,9 @@ from twilio.rest import Client as Sdk
 from reports.settings import Fault, Mode, TwilioAccount, env, from_environment, reading
 from workers.addresses import read_target
 from workers.http import Client, Limits, NoAnswer
-from workers.text import Accepted, Later, Over, SmsOutcome, Text
+from workers.text import MSISDN, Accepted, Later, Over, SmsOutcome, Text
 
 LIMITS = Limits(rest=10)  # the answer is in the body
-NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
 ID = re.compile(r"[SM]M[0-9a-f]{32}")
 LEAST_SECONDS, MOST_SECONDS = 5, 36_000  # of validity, says Twilio
 
@@ -87,7 +86,7 @@ class Sender:
             self._sdk.api.base_url = settings.url
 
     def send(self, text: Text) -> SmsOutcome:
-        if not NUMBER.fullmatch(text.to):
+        if not MSISDN.fullmatch(text.to):
             return BAD_NUMBER  # the person is served all the same; only no SMS can go there
         try:
             message = self._sdk.messages.create(**self._asked(text))
