@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from contextlib import closing
 
-from reports.store import filling
+from reports.store import made_up
 from reports.store.database import Database
 from tokaut.bench_machine import memory
 from tokaut.bench_measures import Figures, Size, ratio, series
@@ -23,7 +23,7 @@ def stored_reports_mb(town: BenchTown, size: Size) -> Figures:
     code, pin = _send(town)
     before = _memory(town, size, code, pin)
     with closing(Database(town.database_url, threads=1)) as database:
-        filling.fill(database, size.stored)
+        made_up.fill(database, size.stored)
     after = _memory(town, size, code, pin)
     return {
         "before": before | {"reports": 1},

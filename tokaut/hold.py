@@ -8,8 +8,8 @@ import click
 
 from reports.hardening import harden
 from reports.retention import LONGEST_HOLD
-from reports.store import holding
-from reports.store.holding import REASONS, Hold
+from reports.store import legal_holds
+from reports.store.legal_holds import REASONS, Hold
 from tokaut.opened import opened
 from tokaut.plain import Plain
 
@@ -48,7 +48,7 @@ def put(report_id: str, reason: str, until: datetime, reference: str) -> None:
         if not today <= until.date() <= today + timedelta(days=LONGEST_HOLD):
             raise Plain(f"--until is a day from today to {today + timedelta(days=LONGEST_HOLD)}; then put it again.")
         row = Hold(report_id.lower(), actor, reason, reference, now, _end(until.date()))
-        if not holding.put(database, row):
+        if not legal_holds.put(database, row):
             raise Plain(f"There is no report {report_id}. It may be purged; look: tokaut deliveries list")
     click.echo(
         f"{row.report_id} is held until the end of {until:%Y-%m-%d}. Let it go: tokaut hold lift {row.report_id}"
@@ -63,7 +63,7 @@ def list_() -> None:
     Example:  tokaut hold list
     """
     with opened() as (database, _):
-        rows = holding.listed(database)
+        rows = legal_holds.listed(database)
     for row in rows:
         reference = f", {row.reference}" if row.reference else ""
         click.echo(f"{row.report_id}  until {_day(row.until - 1)}  {row.reason}{reference}  by {row.placed_by}")
@@ -82,7 +82,7 @@ def lift(report_id: str) -> None:
     Next: `tokaut purge` says what is over now.
     """
     with opened() as (database, actor):
-        if not holding.lift(database, report_id.lower(), actor):
+        if not legal_holds.lift(database, report_id.lower(), actor):
             raise Plain(f"Nobody holds {report_id}. Look: tokaut hold list")
     click.echo(f"{report_id.lower()} is held no more.")
 

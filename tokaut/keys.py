@@ -31,7 +31,7 @@ from reports.settings.reading import new_secret, new_webhook_secret
 from reports.store import orders
 from reports.store.database import Away, BadAddress, Database
 from reports.store.rewrapping import naming, older, rewrap_all
-from tokaut import sheets
+from tokaut import recovery_sheet
 from tokaut.opened import opened
 from tokaut.plain import Plain
 
@@ -70,7 +70,7 @@ def new(hotline: str, sheet: bool) -> None:
         public = _new_pair(place, hotline)
         _say_where(place.keys, hotline, public)
         if sheet:
-            click.echo(sheets.write(hotline, private_of(place.keys, hotline, public.key_id)))
+            click.echo(recovery_sheet.write(hotline, private_of(place.keys, hotline, public.key_id)))
     except (KeyFault, SettingError) as fault:
         raise Plain(str(fault)) from None
 
@@ -123,7 +123,7 @@ def rotate(what: str, sheet: bool, rewrap_only: bool) -> None:
         if not rewrap_only:
             _say_where(place.keys, what, public)
             if sheet:
-                click.echo(sheets.write(what, private_of(place.keys, what, public.key_id)))
+                click.echo(recovery_sheet.write(what, private_of(place.keys, what, public.key_id)))
         if place.has_database:
             _rewrap(place, what, public, [one.public.key_id for one in found if one.public.key_id != public.key_id])
     except (KeyFault, SettingError) as fault:
@@ -139,10 +139,10 @@ def restore(hotline: str) -> None:
     """
     place = _place()
     try:
-        private = sheets.read(click.prompt("Private key and check", hide_input=True))
+        private = recovery_sheet.read(click.prompt("Private key and check", hide_input=True))
         refuse_keys(place.keys, place.mode)
         put_back(place.keys, hotline, private)
-    except (KeyFault, SettingError, sheets.Misread) as fault:
+    except (KeyFault, SettingError, recovery_sheet.Misread) as fault:
         raise Plain(str(fault)) from None
     click.echo(f"{hotline}: the private key {private.key_id} is back.")
 

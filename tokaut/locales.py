@@ -22,9 +22,9 @@ from reports.hardening import harden
 from reports.tongues import called
 from tokaut.coverage import LOCALES, Line, Words, words_of
 from tokaut.coverage import lines as lines_of
+from tokaut.locales_sheet import page
 from tokaut.plain import Plain
 from tokaut.reading import Reading, fields_of, readings, small_words, version
-from tokaut.sheet import page
 
 FLOWS = Path(parse.__file__).parent
 WIDTH = 118  # where it is no terminal that shows it

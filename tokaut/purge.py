@@ -14,7 +14,7 @@ from reports.hardening import harden
 from reports.retention import RULES, Policy, policy
 from reports.settings import Common
 from reports.settings import load as load_settings
-from reports.store import compacting, holding, purging, sweeping
+from reports.store import compacting, legal_holds, purging, sweeping
 from reports.store.database import Database
 from reports.store.purging import Purge
 from tokaut.opened import opened
@@ -46,7 +46,7 @@ def purge(*, really: bool, dry_run: bool) -> None:
             if counts.get(rule.name):
                 click.echo(f"{counts[rule.name]:>7}  {rule.name:<10} {rule.what}: {rule.days} days since {rule.since}")
         total = sum(counts.values())
-        click.echo(f"{total:>7}  reports are over. {len(holding.listed(database))} are held.")
+        click.echo(f"{total:>7}  reports are over. {len(legal_holds.listed(database))} are held.")
         if not really:
             click.echo("Nothing was deleted. Next: tokaut purge --delete" if total else "There is nothing to delete.")
             return

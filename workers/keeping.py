@@ -16,7 +16,7 @@ from reports import auditkeys
 from reports.clocks import DAY_SECONDS
 from reports.keyfolder import KeyFault
 from reports.retention import Policy
-from reports.store import checkpoints, compacting, holding, purging
+from reports.store import checkpoints, compacting, legal_holds, purging
 from reports.store.database import Database
 from reports.store.purging import Purge
 from workers.alerts import Alert
@@ -53,7 +53,7 @@ class Keeping:
 
     def _keep(self) -> None:
         purge = Purge(self._database, self._policy, purging.moment(self._database), "clock")
-        if ended := holding.end(self._database, purge.now):
+        if ended := legal_holds.end(self._database, purge.now):
             log.info("hold_ended", count=ended)
         self._sign(purge.now)
         self._purge(purge)
@@ -101,7 +101,7 @@ class Keeping:
         if time.monotonic() - self._warned < WEEK_SECONDS:
             return
         self._warned = time.monotonic()
-        ending = holding.ending(holding.listed(self._database), purge.now)
+        ending = legal_holds.ending(legal_holds.listed(self._database), purge.now)
         for why, todo, ids in (("not_closed", NOT_CLOSED, purge.warned()), ("hold_ends", HOLD_ENDS, ending)):
             if ids:
                 self._telling.add(Alert("", why, "P4", todo, tuple(ids)))

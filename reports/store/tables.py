@@ -8,7 +8,7 @@ from reports.store.columns import ID, MICROSECONDS, metadata
 from reports.store.desk_tables import callback, note, nudge
 from reports.store.drill_tables import drill
 from reports.store.duty_tables import page, phone_answer
-from reports.store.holding_tables import handover, holding, kept_away
+from reports.store.in_hand_tables import handover, holding, kept_away
 from reports.store.kept_tables import checkpoint, hold, purged, receipt
 from reports.store.ladder_tables import step
 from reports.store.staff_tables import invitation, raising, recovery, staff, staff_session, staff_try

@@ -13,11 +13,11 @@ from reports.auditkeys import new_signer
 from reports.clocks import DAY
 from reports.proof import prove, steps
 from reports.retention import Policy
-from reports.store import checkpoints, holding, purging, sweeping
+from reports.store import checkpoints, legal_holds, purging, sweeping
 from reports.store import tables as t
 from reports.store.auditing import audit_row
 from reports.store.database import Database
-from reports.store.holding import Hold
+from reports.store.legal_holds import Hold
 from tests.retention.made import Fate, Leg, make, write
 from tests.workers.test_sweep import Time
 from workers.alerts import Alert
@@ -115,7 +115,7 @@ def test_a_hold_ends_by_itself_and_the_report_goes_then(room: Room) -> None:
     now = purging.moment(room.database)
     held = make(OVER, now)
     write(room.database, [held])
-    assert holding.put(room.database, Hold(held.report_id, "operator:ann", "court", "17/2028", now, now + DAY))
+    assert legal_holds.put(room.database, Hold(held.report_id, "operator:ann", "court", "17/2028", now, now + DAY))
     room.pass_time(301)
     assert room.left() == 1
     for _ in range(25):
@@ -131,7 +131,7 @@ def test_a_person_hears_once_a_week_what_goes_soon_and_which_hold_ends(room: Roo
     now = purging.moment(room.database)
     soon, held = make(Fate(375), now), make(OVER, now)
     write(room.database, [soon, held])
-    holding.put(room.database, Hold(held.report_id, "operator:ann", "court", "", now, now + 10 * DAY))
+    legal_holds.put(room.database, Hold(held.report_id, "operator:ann", "court", "", now, now + 10 * DAY))
     room.pass_time(301)
     room.pass_time(3600)
     assert [(one.why, one.reports) for one in room.heard.alerts] == [

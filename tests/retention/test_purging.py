@@ -11,7 +11,7 @@ from sqlalchemy import Table, insert, select, update
 
 from reports.clocks import DAY
 from reports.retention import Policy
-from reports.store import holding, mailboxes, purging, ripeness
+from reports.store import legal_holds, mailboxes, purging, ripeness
 from reports.store import tables as t
 from reports.store.database import Away, Database
 from reports.store.mailboxes import Letter
@@ -179,7 +179,7 @@ def test_what_is_held_between_the_look_and_the_deletion_keeps_all(
 
     def late(self: Purge, table: Table, at_most: int) -> list[dict[str, Any]]:
         found = looked(self, table, at_most)
-        holding.put(database, holding.Hold(held.report_id, "operator:ann", "court", "", now, now + DAY))
+        legal_holds.put(database, legal_holds.Hold(held.report_id, "operator:ann", "court", "", now, now + DAY))
         return found
 
     monkeypatch.setattr(Purge, "_others", late)

@@ -15,7 +15,7 @@ from reports.pepper import load_pepper
 from reports.sealing import Private
 from reports.settings import reading
 from reports.store.database import Database
-from tokaut import sheets
+from tokaut import recovery_sheet
 from tokaut.keys import keys
 
 HOTLINE = "vu-pikinini"
@@ -82,12 +82,12 @@ def test_a_sheet_typed_wrong(typed: str, says: str) -> None:
 
 def test_each_wrong_digit_of_a_sheet_is_noticed() -> None:
     private = Private.from_raw(bytes(range(32)))
-    right = "".join(re.findall(r"(?m)^    ([0-9a-f ]+)$", sheets.write(HOTLINE, private))).replace(" ", "")
-    assert sheets.read(right).key_id == private.key_id
+    right = "".join(re.findall(r"(?m)^    ([0-9a-f ]+)$", recovery_sheet.write(HOTLINE, private))).replace(" ", "")
+    assert recovery_sheet.read(right).key_id == private.key_id
     for at, digit in enumerate(right):
         wrong = right[:at] + ("0" if digit != "0" else "1") + right[at + 1 :]
-        with pytest.raises(sheets.Misread):
-            sheets.read(wrong)
+        with pytest.raises(recovery_sheet.Misread):
+            recovery_sheet.read(wrong)
 
 
 def test_list_shows_the_current_key_first(here: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from sqlalchemy import func, select
 
 from reports.migrations import upgrade
-from reports.store import filling, sweeping
+from reports.store import made_up, sweeping
 from reports.store import tables as t
 from reports.store.database import Database
 
@@ -15,7 +15,7 @@ TABLES = (t.report, t.report_body, t.route, t.delivery, t.mailbox, t.audit)
 def test_each_report_has_all_its_rows_and_nothing_is_due(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path}/filled.db")
     upgrade(database, "demo")
-    filling.fill(database, 12)
+    made_up.fill(database, 12)
     with database.read() as connection:
         counts = [connection.execute(select(func.count()).select_from(table)).scalar_one() for table in TABLES]
     assert counts == [12] * len(TABLES)

@@ -12,7 +12,7 @@ from reports.country import Country
 from tokaut.html_page import framed
 from tokaut.reading import Page, Reading
 
-CSS = Path(__file__).with_name("sheet.css")
+CSS = Path(__file__).with_name("locales_sheet.css")
 FLOWS = {
     "home": "The first screen, and what the program says by itself",
     "report": "The report",
