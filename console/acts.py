@@ -12,7 +12,6 @@ from console import handing_over, words
 from console.done import to
 from console.doors import LEAD, READERS, Door, Doors, Visitor
 from console.report_page import OUTCOMES, WROTE_MORE, Desk, Draft, Said
-from console.words import Desk as Writing
 from reports.store import accounts, at_the_desk, once, taking
 from reports.store.in_hand import NOBODY, Kept
 from reports.store.taking import NotAllowed, NotGiven, Outdated, Step
@@ -98,7 +97,7 @@ def _message(desk: Desk, me: Visitor, report_id: str) -> Response:
     asked = () if me.form.get("anyway") else found.asked
     if me.form.get("do") != "send" or found.refused or asked:
         return desk.page(me, report_id, Said(draft=Draft(text, found.refused, found.asked, shown=True)))
-    writing = _writing(desk, me, report_id)
+    writing = desk.writing(me, report_id)
     said: dict[str, Any] = {"answer": writing.answer(text), "notes": (writing.note("answer", text),)}
     handed = at_the_desk.holding(desk.database, me.account, report_id)["handed_by"] is not None
     kept = _holds(me) if handling == "none" or handed else None
@@ -121,7 +120,7 @@ def _decline(desk: Desk, me: Visitor, report_id: str) -> Response:
     reason = me.form.get("reason", "").strip()[:LONGEST_NOTE]
     if wrong := ("" if reason else NO_REASON) or handing_over.not_sure(me):
         return desk.page(me, report_id, Said(wrong=wrong, at="decline"))
-    notes = (_writing(desk, me, report_id).note("reason", reason),)
+    notes = (desk.writing(me, report_id).note("reason", reason),)
     _step(desk, me, report_id, "rejected", notes=notes, seen=me.seen)
     return to("/", "declined")
 
@@ -147,7 +146,7 @@ def _note(desk: Desk, me: Visitor, report_id: str) -> Response:
     text = me.form.get("words", "").strip()[:LONGEST_NOTE]
     if not text:
         return desk.page(me, report_id, Said(wrong=NO_WORDS, at="note"))
-    at_the_desk.write_note(desk.database, me.account, _writing(desk, me, report_id).note("note", text), me.once)
+    at_the_desk.write_note(desk.database, me.account, desk.writing(me, report_id).note("note", text), me.once)
     return to(f"/reports/{report_id}", "noted")
 
 
@@ -160,8 +159,3 @@ def _away(desk: Desk, me: Visitor, report_id: str) -> Response:
     away = me.form.get("do") != "back"
     at_the_desk.keep_away(desk.database, me.account, report_id, staff_id, away=away)
     return to(f"/reports/{report_id}", "away")
-
-
-def _writing(desk: Desk, me: Visitor, report_id: str) -> Writing:
-    hotline = me.account.hotline
-    return Writing(hotline, report_id, desk.box(me, report_id)[0], desk.parts.keys[hotline], desk.database.now())

@@ -16,7 +16,7 @@ from console import words
 from console.callers import Callers
 from console.parts import Parts
 from console.said import NoJson, NotUnderstood, Said, read
-from console.words import Desk
+from console.words import Writing
 from reports.bodies import json_bytes
 from reports.country import Country
 from reports.handling import NEXT
@@ -68,29 +68,29 @@ class Door:
         box, handling, has_come = taking.look(self._parts.database, hotline, report_id, key)
         if has_come:
             return _json(200, {"state": handling, "repeat": True})
-        desk = Desk(hotline, report_id, box, self._parts.keys[hotline], self._parts.database.now())
-        told, answer = self._written(desk, said.message)
+        writing = Writing(hotline, report_id, box, self._parts.keys[hotline], self._parts.database.now())
+        told, answer = self._written(writing, said.message)
         kept = {"reason": said.reason, "answer": said.message if answer else None}
-        notes = tuple(desk.note(kind, text) for kind, text in kept.items() if text)
+        notes = tuple(writing.note(kind, text) for kind, text in kept.items() if text)
         step = Step(hotline, report_id, said.state, f"staff:{hotline}/call_back", answer, notes, once=key)
         return _json(200, {"state": taking.take(self._parts.database, step), **told})
 
-    def _written(self, desk: Desk, message: str | None) -> tuple[dict[str, Any], Sealed | None]:
+    def _written(self, writing: Writing, message: str | None) -> tuple[dict[str, Any], Sealed | None]:
         """What the hotline is told about its message, and the message sealed. Raises NotUnderstood.
 
         What may be right and looks wrong goes: a machine cannot be asked whether it is meant. It is told.
         """
         if message is None:
             return {}, None
-        found = words.check(message.strip(), self._country(desk.box))
+        found = words.check(message.strip(), self._country(writing.box))
         if found.refused:
             raise NotUnderstood(" ".join(f"Nothing was kept, for the message: {why}." for why in found.refused))
-        if why := words.unreachable(desk.box):
+        if why := words.unreachable(writing.box):
             return {"message": why}, None
-        return {"message": "sealed for the reporter", "remarks": found.asked}, desk.answer(message.strip())
+        return {"message": "sealed for the reporter", "remarks": found.asked}, writing.answer(message.strip())
 
     def _country(self, box: Letterbox) -> Country:
-        found = next((one for one in self._parts.countries if one.iso == box.country), None)
+        found = self._parts.countries.get(box.country)
         if found is None:
             raise NotUnderstood("The report's country is served here no more; send the state without a message.")
         return found

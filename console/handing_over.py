@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from flask import Response
 
-from console import words
 from console.done import to
 from console.doors import Visitor
 from console.report_page import Desk, Said
@@ -24,14 +23,13 @@ TWICE = "That was asked already. This is how it stands now."
 
 def hand_over(desk: Desk, me: Visitor, report_id: str) -> Response:
     taker, reason = me.form.get("to", ""), me.form.get("reason", "").strip()[:LONGEST]
-    box, handling = desk.box(me, report_id)
+    _, handling = desk.box(me, report_id)
     desk.refuse_older(me, report_id)
     wrong = _wrong(desk, me, report_id, handling) or ("" if reason else NO_REASON) or not_sure(me)
     if wrong:
         return desk.page(me, report_id, Said(wrong=wrong, at="hand-over"))
-    hotline = me.account.hotline
-    writing = words.Desk(hotline, report_id, box, desk.parts.keys[hotline], desk.database.now())
-    if not handovers.ask(desk.database, me.account, report_id, taker, writing.note("reason", reason), key=me.once):
+    why = desk.writing(me, report_id).note("reason", reason)
+    if not handovers.ask(desk.database, me.account, report_id, taker, why, key=me.once):
         return desk.page(me, report_id, Said(wrong=TWICE, at="hand-over"))
     return to(f"/reports/{report_id}", "asked", "hand-over")
 

@@ -16,6 +16,7 @@ from console.forms import query
 from console.opening import Opened, Opener
 from console.parts import Parts
 from console.telling import Labels, told
+from console.words import Writing
 from flows.catalogues import PLAIN, Catalogue
 from flows.fit import alphabet, size
 from flows.staff_words import SEPTETS, UNITS
@@ -150,10 +151,7 @@ class Desk:
 
     def country(self, iso: str) -> Country:
         """Of a report; there is no such page where it is served no more."""
-        found = next((one for one in self.parts.countries if one.iso == iso), None)
-        if found is None:
-            abort(400)
-        return found
+        return self.parts.countries.get(iso) or abort(400)
 
     def _open(self, me: Visitor, report_id: str, *, is_read: bool) -> tuple[Before, Opened]:
         before = at_the_desk.opened(self.database, me.account, report_id, is_read=is_read)
@@ -163,6 +161,11 @@ class Desk:
         """Where an answer would go, and what was last done with it. Raises NotGiven."""
         box, handling, _ = taking.look(self.database, me.account.hotline, report_id, b"")
         return box, handling
+
+    def writing(self, me: Visitor, report_id: str) -> Writing:
+        """For what this person writes about a report. Raises NotGiven."""
+        hotline = me.account.hotline
+        return Writing(hotline, report_id, self.box(me, report_id)[0], self.parts.keys[hotline], self.database.now())
 
     def _export(self, me: Visitor, report_id: str) -> Response:
         """The report as its JSON, to keep elsewhere: a line of the audit, a name from us."""

@@ -54,7 +54,7 @@ def sealed_answer(box: Letterbox, report_id: str, hotline: str, words: str, now:
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class Writing:
     """A hotline that writes about one report; `key` is its own public one. `now` in microseconds."""
 
     hotline: str
