@@ -16,7 +16,7 @@ from reports.routing import Leg
 from reports.sealing import Vault
 from reports.spool import SENDS, Entry, NotKept, Spool
 from reports.store import filing as store
-from reports.store import pending
+from reports.store import optouts, pending
 from reports.store.database import Away, Database
 from reports.store.filing import Filed
 from reports.store.ids import new_id
@@ -132,16 +132,20 @@ class Filer:
         return self._leave(told, begun, legs, "words", WORDS_SECONDS)
 
     def _leave(self, told: Told, begun: Begun, legs: tuple[Leg, ...], kind: str, seconds: int) -> Begun:
-        before, begun = begun, replace(begun, revision=max(1, begun.revision if begun.pending else begun.revision + 1))
+        """It counts as waiting where nobody knows: "no" at COMMIT may mean "later", and then a deletion must ask."""
+        begun = replace(begun, revision=max(1, begun.revision if begun.pending else begun.revision + 1))
         try:
             return self._put(told, begun, legs, kind, seconds)
         except Away:
+            begun = replace(begun, revision=begun.revision + 1, pending=True)  # further on than what may be written
+            filing = self._sealer.seal(told, begun, legs, "incomplete")
+            entry = Entry(filing, kind, due_at=self._database.now() + seconds * 1_000_000)
+        try:
+            self._keep_in_spool(entry, lost="not_sent" if kind == "words" else "pending_not_kept")
+        except NotSent:
             if kind == "words":  # it is promised that they will be heard
-                filing = self._sealer.seal(told, begun, legs, "incomplete")
-                self._keep_in_spool(Entry(filing, kind, due_at=self._database.now() + seconds * 1_000_000))
-                return replace(begun, pending=True)
-            self._count("pending_not_kept")  # the next answer tries again
-            return before
+                raise
+        return begun  # where a rescue is kept nowhere, the next answer tries again
 
     def update(self, told: Told, begun: Begun) -> Begun:
         """An answer after Send: the next revision, filed on Done or two minutes after the last. Raises NotSent."""
@@ -187,7 +191,8 @@ class Filer:
         """What waits in the spool would come after the deletion; so the deletion goes behind it."""
         if must or self._spool.names():
             try:
-                self._spool.put(Entry(self._sealer.nothing(begun), "drop"))
+                unknown = CARRIED_LEAP  # walked again without Redis: nobody remembers how far it was
+                self._spool.put(Entry(self._sealer.nothing(replace(begun, revision=begun.revision or unknown)), "drop"))
             except NotKept:
                 self._count("pending_not_dropped")
 
@@ -204,7 +209,10 @@ class Filer:
         """An entry of the spool, when the database is back. Raises Away."""
         filing, box = entry.filing, entry.mailbox
         if entry.kind == "drop":
-            pending.drop_pending(self._database, filing.origin_key, filing.report_id)
+            pending.drop_pending(self._database, filing.origin_key, filing.report_id, up_to=filing.revision)
+            return
+        if entry.kind == "optout":
+            optouts.add(self._database, filing.origin_key)
             return
         if entry.kind in SENDS:
             filed = store.file(self._database, filing, (lambda n: box) if box else None)
@@ -230,10 +238,10 @@ class Filer:
             self._breaker.failed()
             raise
 
-    def _keep_in_spool(self, entry: Entry) -> None:
+    def _keep_in_spool(self, entry: Entry, lost: str = "not_sent") -> None:
         try:
             self._spool.put(entry)
         except NotKept:
-            self._count("not_sent")
+            self._count(lost)
             raise NotSent from None
         self._count("spooled")

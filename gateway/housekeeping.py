@@ -9,6 +9,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 import structlog
 
@@ -58,18 +59,22 @@ class Housekeeping:
         self._stop.set()
 
     def once(self) -> None:
-        """One round. What cannot be done now is done in a later one."""
-        try:
-            if self._spool.names() and (drained := self._spool.drain(self._filer.file_late)):
-                log.info("spool_drained", count=drained)
-            mine = leases.take(self._database, "replay", self._name, LEASE_SECONDS)
-            if mine and (played := self._waiting.play(self._replay)):
+        """One round. What cannot be done now is done in a later one, and holds up nothing else."""
+        for duty in (self._empty_spool, self._what_one_does, self._desk.note_early):
+            with suppress(Away, sessions.Away, NotSent, OSError):
+                duty()
+
+    def _empty_spool(self) -> None:
+        if self._spool.names() and (drained := self._spool.drain(self._filer.file_late)):
+            log.info("spool_drained", count=drained)
+
+    def _what_one_does(self) -> None:
+        """One process of all hosts at a time."""
+        if leases.take(self._database, "replay", self._name, LEASE_SECONDS):
+            if played := self._waiting.play(self._replay):
                 log.info("inbound_played", count=played)
-            self._desk.note_early()
-            for chore in self._chores if mine else ():
+            for chore in self._chores:
                 chore()
-        except (Away, sessions.Away, NotSent, OSError):
-            return
 
     def _replay(self, inbound: Inbound) -> bool:
         channel = self._channels.get(inbound.channel)

@@ -129,9 +129,12 @@ class Mailroom:
             raise Away("nobody could read it")
         allowed = None if contact is None else bool(contact["allowed"])
         close = kind == "delete_asked"
-        self.filer.write(
-            lambda: mailboxes.say(self.database, report_id, message_id, letters, kind, allowed=allowed, close=close)
-        )
+        try:
+            self.filer.write(
+                lambda: mailboxes.say(self.database, report_id, message_id, letters, kind, allowed=allowed, close=close)
+            )
+        except mailboxes.Closed:  # no fault of the database: other callers' reports go on into it
+            raise Away("closed") from None
 
     def _recipients(self, record: Record) -> tuple[str, ...]:
         """As a report that nobody could take, it is held for all hotlines of its country."""

@@ -13,7 +13,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -99,6 +99,9 @@ class Spool:
     def _keep(self, name: str, data: bytes) -> None:
         self._refuse_when_full()
         self._write(name, data)
+        with suppress(OSError):  # they come out all the same, one after the other
+            for outdated in self._outdated_by(name):
+                (self.folder / outdated).unlink(missing_ok=True)
 
     def _write(self, name: str, data: bytes) -> None:
         unfinished = self.folder / (name + ".tmp")
@@ -149,6 +152,12 @@ class Spool:
         ids = [(name[21:57], int(name[58:])) for name in found]
         return max(ids, key=lambda one: one[1]) if ids else None
 
+    def _outdated_by(self, name: str) -> list[str]:
+        """Earlier revisions of the same report, but no Send: it holds all of them, and a caller takes no more room."""
+        report, (revision, *_) = name[20:58], name[58:].removesuffix(ENDING).split("-")
+        others = [(one, one[58:].removesuffix(ENDING)) for one in self.names() if one[20:58] == report]
+        return [one for one, other in others if other.isdecimal() and int(other) < int(revision)]
+
     def oldest_seconds(self) -> float:
         """Age of the oldest entry; 0 when none waits."""
         names = self.names()
@@ -161,29 +170,42 @@ class Spool:
     def drain(self, file: Callable[[Entry], None]) -> int:
         """Give each entry to `file`, oldest first; returns how many were filed.
 
-        For which `file` raises Away stays where it is, and comes last in the next round; the fourth ends this one.
-        One process of the host at a time; the others return 0 at once.
+        For which `file` raises, or which the disk does not give, stays where it is, and comes last in the next round;
+        the fourth ends this one. One process of the host at a time; the others return 0 at once. Raises at the end
+        what nobody expects.
         """
-        done, refused = 0, set[str]()
+        done, refused, crash = 0, set[str](), None
         with self._alone() as alone:
             for name in sorted(self.names(), key=lambda name: (name in self._refused, name)) if alone else ():
                 if len(refused) == MOST_REFUSED:
                     break
                 try:
-                    entry = Entry.decode(self._vault.open("spool", name.encode(), (self.folder / name).read_bytes()))
-                except (Poison, ValueError, KeyError, TypeError):
+                    if entry := self._read(name):
+                        file(entry)
+                except FileNotFoundError:
+                    continue  # a later revision has taken its place
+                except Exception as error:
+                    refused.add(name)
+                    crash = crash if isinstance(error, Away | OSError) else error
+                    continue
+                if entry is None:
                     (self.folder / name).rename(self.folder / "bad" / name)  # never deleted: a person looks at it
                     continue
-                try:
-                    file(entry)
-                except Away:
-                    refused.add(name)
-                    continue
-                (self.folder / name).unlink()
+                (self.folder / name).unlink(missing_ok=True)
                 _sync_folder(self.folder)
                 done += 1
             self._refused = self._refused.intersection(self.names()) | refused
+        if crash:
+            raise crash
         return done
+
+    def _read(self, name: str) -> Entry | None:
+        """None: it is torn, or of another key."""
+        data = (self.folder / name).read_bytes()
+        try:
+            return Entry.decode(self._vault.open("spool", name.encode(), data))
+        except (Poison, ValueError, KeyError, TypeError):
+            return None
 
     @contextmanager
     def _alone(self) -> Iterator[bool]:

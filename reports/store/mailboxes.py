@@ -11,10 +11,14 @@ from sqlalchemy import ColumnElement, Connection, exists, func, select, update
 from reports.clocks import OVERDUE
 from reports.store import auditing
 from reports.store import tables as t
-from reports.store.database import Away, Database
+from reports.store.database import Database
 
 FOR_EVER = 2**62  # microseconds
 EMPTY = b""
+
+
+class Closed(Exception):
+    """The report was deleted by who made it, or purged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +100,14 @@ def say(
 ) -> None:
     """Keep a message for the hotlines; `allowed`: whether a number may be used from now on. Once for each id.
 
-    Raises Away where it was deleted meanwhile, on another phone: then contact has ended, and nobody gives it again; or
-    where it was purged: nobody would hear it.
+    Raises Closed where it was deleted meanwhile, on another phone: then contact has ended, and nobody gives it again;
+    or where it was purged: nobody would hear it.
     """
     now = database.now()
     rows = [asdict(one) | {"message_id": message_id, "report_id": report_id, "created_at": now} for one in letters]
     with database.write() as connection:
         if not close and _is_closed(connection, report_id):
-            raise Away("closed")
+            raise Closed
         fresh = connection.execute(database.insert_new(t.message).values(rows)).rowcount
         if not fresh:
             return

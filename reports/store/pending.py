@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
-from sqlalchemy import Connection, delete, exists, func, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    and_,
+    case,
+    delete,
+    exists,
+    insert,
+    literal,
+    select,
+    update,
+)
 
 from reports.store import tables as t
 from reports.store.database import Database
@@ -27,25 +41,45 @@ def put_pending(database: Database, filing: Filing, kind: str, due_at: int) -> K
     into the filing, which has to be made anew as the next revision of what is known.
     """
     with database.write() as connection:
+        waits = _waiting(connection, filing)
         row = filed_before(connection, filing)
         if row and (row.report_id != filing.report_id or row.revision >= filing.revision):
             return Known(row.report_id, row.revision, row.completeness == "complete")
-        _replace_pending(database, connection, filing, kind, due_at)
+        _replace_pending(connection, filing, kind, _due(database, due_at, waits))
     return None
 
 
 def put_late(database: Database, filing: Filing, kind: str, due_at: int) -> None:
-    """From the spool: a later revision holds all that this one does, so it never takes that one's place."""
+    """From the spool: a later revision holds all that this one does, so it never takes that one's place.
+
+    Nor does a rescue come after what was sent whole.
+    """
+    with database.write() as connection:
+        waits = _waiting(connection, filing)
+        filed = filed_before(connection, filing)
+        known = [row.revision for row in waits] + ([filed.revision] if filed else [])
+        rescued = kind == "rescue" and filed and filed.completeness == "complete"
+        if not rescued and filing.revision > max(known, default=0):
+            _replace_pending(connection, filing, kind, _due(database, due_at, waits))
+
+
+def _waiting(connection: Connection, filing: Filing) -> Sequence[Any]:
+    """Rows (revision, due_at), held: where the clock is filing them, its COMMIT comes first, and that is then seen."""
     p = t.pending.c
     same = same_report(p, filing.origin_key, filing.report_id)
-    with database.write() as connection:
-        waits = connection.execute(select(func.max(p.revision)).where(same)).scalar()
-        filed = filed_before(connection, filing)
-        if filing.revision > max(waits or 0, filed.revision if filed else 0):
-            _replace_pending(database, connection, filing, kind, due_at)
+    return connection.execute(select(p.revision, p.due_at).where(same).with_for_update()).all()
 
 
-def _replace_pending(database: Database, connection: Connection, filing: Filing, kind: str, due_at: int) -> None:
+def _due(database: Database, due_at: int, waits: Sequence[Any]) -> ColumnElement[int]:
+    """What is due stays due: a clock that is late must not be put off by each answer."""
+    due = database.by_its_clock(due_at)
+    if not waits:
+        return due
+    sooner = literal(min(row.due_at for row in waits), BigInteger)
+    return case((and_(sooner <= database.now_sql(), sooner < due), sooner), else_=due)
+
+
+def _replace_pending(connection: Connection, filing: Filing, kind: str, due: ColumnElement[int]) -> None:
     """What an earlier walk of this report has left goes by the key of this one from now on."""
     r = t.report.c
     earlier = (r.report_id == filing.report_id) & (r.origin_key != filing.origin_key)
@@ -60,12 +94,14 @@ def _replace_pending(database: Database, connection: Connection, filing: Filing,
         for rank, p in enumerate(filing.parts)
     ]
     if rows:
-        connection.execute(insert(t.pending).values(due_at=database.by_its_clock(due_at)), rows)
+        connection.execute(insert(t.pending).values(due_at=due), rows)
 
 
-def drop_pending(database: Database, origin_key: bytes, report_id: str) -> bool:
-    """Delete what waits; false where nothing did, for it was filed already."""
+def drop_pending(database: Database, origin_key: bytes, report_id: str, *, up_to: int | None = None) -> bool:
+    """Delete what waits (`up_to` a revision); false where nothing did, for it was filed already."""
     same = same_report(t.pending.c, origin_key, report_id)
+    if up_to is not None:  # said again since
+        same = and_(same, t.pending.c.revision <= up_to)
     filed = select(t.report.c.report_id).where(same_report(t.report.c, origin_key, report_id))
     with database.write() as connection:
         gone = connection.execute(delete(t.pending).where(same)).rowcount

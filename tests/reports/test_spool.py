@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -100,15 +101,43 @@ def test_an_entry_that_cannot_be_read_is_put_aside_and_the_rest_goes_on(spool: S
     assert (spool.names(), spool.bad()) == ([], 1)
 
 
-def test_what_could_not_be_filed_stays(spool: Spool) -> None:
-    spool.put(Entry(filing(1), "sent"))
+def test_what_could_not_be_filed_stays_and_holds_up_no_other(spool: Spool) -> None:
+    for n in (1, 2):
+        spool.put(Entry(filing(n), "sent"))
+    filed: list[Entry] = []
 
-    def away(_: Entry) -> None:
-        raise ConnectionError
+    def file(entry: Entry) -> None:
+        if entry.filing == filing(1):
+            raise LookupError
+        filed.append(entry)
 
-    with pytest.raises(ConnectionError):
-        spool.drain(away)
+    with pytest.raises(LookupError):
+        spool.drain(file)
+    assert [entry.filing for entry in filed] == [filing(2)]
     assert len(spool.names()) == 1
+
+
+def test_what_the_disk_does_not_give_stays_and_holds_up_no_other(spool: Spool) -> None:
+    for n in (1, 2):
+        spool.put(Entry(filing(n), "sent"))
+    first = spool.folder / spool.names()[0]
+    first.rename(first.with_suffix(".aside"))
+    first.mkdir()  # reading it fails, whoever asks
+    out: list[Entry] = []
+    assert spool.drain(out.append) == 1
+    first.rmdir()
+    first.with_suffix(".aside").rename(first)
+    assert spool.drain(out.append) == 1
+    assert [entry.filing for entry in out] == [filing(2), filing(1)]
+
+
+def test_a_later_revision_takes_the_place_of_the_one_before_but_of_no_send(spool: Spool) -> None:
+    for revision, kind in ((1, "sent"), (2, "update"), (3, "update")):
+        spool.put(Entry(replace(filing(1), revision=revision), kind))
+    spool.put(Entry(filing(2), "words"))
+    out: list[Entry] = []
+    assert spool.drain(out.append) == 3
+    assert [(entry.kind, entry.filing.revision) for entry in out] == [("sent", 1), ("update", 3), ("words", 2)]
 
 
 def test_two_processes_never_empty_it_at_once(spool: Spool) -> None:

@@ -145,7 +145,7 @@ def test_who_writes_to_a_report_that_is_gone_is_not_told_that_it_was_sent(databa
     gone = make(OLD, purging.moment(database))
     write(database, [gone])
     purge(database).step()
-    with pytest.raises(Away):
+    with pytest.raises(mailboxes.Closed):
         mailboxes.say(database, gone.report_id, "m1", [Letter(DESK, "0" * 16, b"w", b"s")], "words")
     assert count(database, t.message) == 0
 

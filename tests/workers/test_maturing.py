@@ -5,15 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from reports.store import filing as web
 from reports.store import maturing, outbox, pending
 from reports.store import tables as t
 from reports.store.filing import Filing
 from reports.store.outbox import Receipt
+from tests.support.wait import until
 from tests.workers.filings import ONE, SECOND, THREE, TWO, Desk
 
 WHOLE = ((ONE, "primary"), (THREE, "also"), (TWO, "fallback"))
@@ -174,14 +176,63 @@ def test_two_clocks_file_it_once(desk: Desk) -> None:
 
 
 def test_a_row_that_is_replaced_at_that_moment_wins_or_loses_whole(desk: Desk) -> None:
-    """web replaces the row between the clock's look and its deletion: then it is not its time any more."""
+    """web replaces the row between the clock's look and its deletion: it is filed with what was added."""
     filing = desk.sealed(completeness="incomplete")
     put(desk, filing, "rescue", seconds=0)
     [key] = maturing.mature(desk.database)
-    put(desk, filing, "rescue", seconds=120)
-    assert maturing.file_pending(desk.database, key) == []
-    assert len(waiting(desk)) == 1
-    assert desk.reports() == []
+    put(desk, desk.sealed(completeness="incomplete", before=filing, revision=2), "rescue", seconds=120)
+    assert len(maturing.file_pending(desk.database, key)) == 1
+    assert waiting(desk) == []
+    assert [report.revision for report in desk.reports()] == [2]
+
+
+def test_an_answer_that_comes_while_the_clock_files_the_one_before_is_not_lost(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waits for the clock's COMMIT, sees what was filed, and is told to be the next revision."""
+    filing = desk.sealed(completeness="incomplete")
+    put(desk, filing, "rescue", seconds=0)
+    [key] = maturing.mature(desk.database)
+    found: list[pending.Known | None] = []
+    answer = threading.Thread(target=lambda: found.append(pending.put_pending(desk.database, filing, "rescue", 0)))
+    file = maturing._file
+
+    def overtaken(*given: Any) -> list[tuple[str, str]]:
+        answer.start()
+        until(lambda: desk.database.is_sqlite or _somebody_waits(desk), "the answer did not wait for the clock")
+        return file(*given)
+
+    monkeypatch.setattr(maturing, "_file", overtaken)
+    assert len(maturing.file_pending(desk.database, key)) == 1
+    answer.join()
+    assert found == [pending.Known(filing.report_id, 1, complete=False)]
+
+
+def _somebody_waits(desk: Desk) -> bool:
+    with desk.database.read() as connection:
+        return bool(connection.execute(text("SELECT count(*) FROM pg_locks WHERE NOT granted")).scalar())
+
+
+def test_what_is_due_is_not_put_off_by_the_next_answer(desk: Desk) -> None:
+    """More urgent now, or whole: a clock that is late files it as soon as it looks, with what came since."""
+    put(desk, desk.sealed(completeness="incomplete"), "rescue", seconds=0)
+    first = desk.sealed(completeness="incomplete")
+    put(desk, first, "rescue", seconds=0)
+    put(desk, desk.sealed(completeness="incomplete", before=first, revision=2), "rescue")
+    assert len(mature(desk)) == 2
+    assert {report.revision for report in desk.reports()} == {1, 2}
+    put(desk, desk.sealed(completeness="incomplete"), "rescue")
+    assert mature(desk) == []
+
+
+@pytest.mark.parametrize(("up_to", "left"), [(1, 1), (2, 0), (None, 0)])
+def test_a_deletion_out_of_the_spool_takes_nothing_that_was_said_since(
+    desk: Desk, up_to: int | None, left: int
+) -> None:
+    filing = desk.sealed(completeness="incomplete", revision=2)
+    put(desk, filing, "rescue")
+    pending.drop_pending(desk.database, filing.origin_key, filing.report_id, up_to=up_to)
+    assert len(waiting(desk)) == left
 
 
 @pytest.mark.rule("S-26")

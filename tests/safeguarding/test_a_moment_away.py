@@ -1,0 +1,130 @@
+"""The database is away for a moment: what was promised is heard whole, what was taken back is not, and no caller pays
+for another (S-12, S-38)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from gateway import filer
+from reports.store import tables as t
+from reports.store.database import Away
+from tests.safeguarding.away import database_away
+from tests.safeguarding.test_my_report import sent
+from tests.safeguarding.walks import IN_DANGER, PHONE, TO_SENT, number, thread, walk
+from tests.support.app import App
+
+pytestmark = [pytest.mark.slow, pytest.mark.rule("S-12"), pytest.mark.rule("S-38")]
+
+LONG_AFTER = 2000  # seconds; what files itself is filed by then
+FIRST, SECOND = "My cousin is in trouble at home", "and it is the same each evening"
+IN_TIME = IN_DANGER[:4]  # as soon as there is a category, the helpline is promised
+
+
+@contextmanager
+def committed_all_the_same() -> Iterator[None]:
+    """COMMIT was too slow for an answer, and came."""
+    put = filer.pending.put_pending
+
+    def late(*given: Any) -> None:
+        put(*given)
+        raise Away("too slow")
+
+    with patch.object(filer.pending, "put_pending", late):
+        yield
+
+
+def heard(app: App) -> list[tuple[str, str | None]]:
+    return [(one.data["completeness"], one.data["narrative"]) for one in app.bodies() if one.hotline == "vu-pikinini"]
+
+
+def drain(app: App) -> None:
+    app.parts.housekeeping.once()
+    assert app.parts.spool.names() == []
+
+
+@pytest.mark.parametrize("away", [(False, True), (True, False), (True, True)], ids=["second", "first", "both"])
+def test_of_two_texts_both_are_heard_whichever_met_it(app: App, away: tuple[bool, bool]) -> None:
+    phone = app.sms(PHONE)
+    for text, is_away in zip((FIRST, SECOND), away, strict=True):
+        if is_away:
+            with database_away(app):
+                thread(phone, text)
+        else:
+            thread(phone, text)
+    drain(app)
+    app.pass_time(LONG_AFTER)
+    [report] = app.bodies()
+    assert report.data["completeness"] == "incomplete"
+    assert [report.data["narrative"], *(one["text"] for one in report.data["unasked"])] == [FIRST, SECOND]
+
+
+@pytest.mark.parametrize("channel", ["africastalking", "kannel"])
+def test_danger_now_and_the_line_dropped_is_heard(app: App, channel: str) -> None:
+    """The screen promises it. Every answer takes the place of the one before: the spool holds one entry."""
+    with database_away(app):
+        walk(app.ussd(PHONE, channel), *IN_DANGER)
+        assert len(app.parts.spool.names()) == 1
+    drain(app)
+    app.pass_time(60)
+    assert heard(app) == [], "there is time to go on"
+    app.pass_time(LONG_AFTER)
+    assert [completeness for completeness, _ in heard(app)] == ["incomplete"]
+
+
+def test_who_goes_on_and_sends_is_heard_once(app: App) -> None:
+    phone = app.ussd(PHONE, "africastalking")
+    with database_away(app):
+        walk(phone, *IN_DANGER)
+    assert phone.type("Send").text.startswith("Sent to ")
+    drain(app)
+    app.pass_time(LONG_AFTER)
+    assert [completeness for completeness, _ in heard(app)] == ["complete"]
+
+
+WAYS_BACK = {"Delete": (IN_DANGER, "9"), "no danger": (IN_TIME, "0", "0", "0", "No")}
+
+
+@pytest.mark.parametrize("way", WAYS_BACK.values(), ids=WAYS_BACK)
+def test_taken_back_though_its_commit_came_late(app: App, way: tuple[Any, ...]) -> None:
+    said, *back = way
+    phone = app.ussd(PHONE, "africastalking")
+    with committed_all_the_same():
+        walk(phone, *said)
+    assert app.count(t.pending) == 1
+    for reply in back:
+        phone.type(reply)
+    drain(app)
+    app.pass_time(LONG_AFTER)
+    assert heard(app) == []
+
+
+def test_said_again_after_it_was_taken_back_is_heard(app: App) -> None:
+    """The deletion that went behind what waited in the spool takes nothing that was said since."""
+    with database_away(app):
+        thread(app.sms(number(99)), FIRST)  # so that something is in the spool
+    phone = app.ussd(PHONE, "africastalking")
+    walk(phone, *IN_TIME, "0", "0", "0", "No", "0", "Now", "Go on", "Asks photos, money")
+    assert app.count(t.pending) == 1
+    drain(app)
+    app.pass_time(LONG_AFTER)
+    assert sorted(heard(app), key=str) == [("incomplete", FIRST), ("incomplete", None)]
+
+
+def test_who_writes_to_a_deleted_report_takes_nothing_from_the_next_caller(app: App) -> None:
+    """It is no fault of the database, which may fail three times before it is left alone for a while."""
+    told = sent(app)
+    texter, owner = app.sms(number(72)), app.ussd(number(71))
+    thread(texter, "code", told.code, told.pin, "2")
+    walk(owner, "My report", told.code, told.pin, "4", "1")
+    assert app.rows(t.mailbox)[0].public_key == b""
+    for _ in range(4):
+        thread(texter, SECOND)
+    walk(app.ussd(number(73), "africastalking"), *IN_DANGER)
+    assert "rescue" in [row.kind for row in app.rows(t.pending)]
+    assert walk(app.ussd(number(74), "africastalking"), *TO_SENT)[-1].startswith("Sent to ")
+    assert app.parts.spool.names() == []
