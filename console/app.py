@@ -45,7 +45,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
         sys.exit(str(error))
     app = web.make()
     app.extensions["tokaut"] = parts
-    listed = [hotline for one in parts.countries for hotline in one.hotlines.values()]
+    listed = parts.countries.hotlines
     call_back.attach(app, parts, callers(given, listed))
     staff_side.attach(app, parts)
     log.info("started")
@@ -56,7 +56,7 @@ def _read(environ: Mapping[str, str]) -> Parts:
     settings = load_all((ConsoleSide,), environ)[ConsoleSide]
     modes.refuse_keys(settings.keys, settings.mode)
     countries = country.load_all(settings.countries, settings.mode.value, settings.country_dir)
-    keys = keyfolder.load_public(settings.keys, [hotline for one in countries for hotline in one.hotlines])
+    keys = keyfolder.load_public(settings.keys, [one.id for one in countries.hotlines])
     database = Database(settings.database_url, offset=settings.clock_offset, patience=A_CALLER)
     refuse_wrong(database, settings.mode, "console")
     return Parts(settings, countries, keys, database)

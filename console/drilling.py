@@ -122,8 +122,7 @@ def _call_off(doors: Doors, parts: Parts, me: Visitor, drill_id: str) -> Respons
 
 def _country(parts: Parts, me: Visitor) -> Country:
     """Whoever works at a hotline that is served no more has no drills either."""
-    found = next((one for one in parts.countries if me.account.hotline in one.hotlines), None)
-    return found or abort(404)
+    return parts.countries.home_of(me.account.hotline) or abort(404)
 
 
 def offers(country: Country, hotline: str, parts: Parts) -> tuple[Offer, ...]:

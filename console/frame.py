@@ -50,7 +50,7 @@ def attach(
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     files = {one.name: (one.read_bytes(), TYPES[one.suffix]) for one in STATIC.iterdir() if one.suffix in TYPES}
-    names = {hotline.id: hotline.name for country in countries for hotline in country.hotlines.values()}
+    names = {hotline.id: hotline.name for hotline in countries.hotlines}
     zones = {id_: ZoneInfo(country.time_zone) for country in countries for id_ in country.hotlines}
 
     def words() -> dict[str, object]:

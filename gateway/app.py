@@ -141,7 +141,7 @@ def _read(environ: Mapping[str, str]) -> _Given:
         common,
         settings[WebSecrets],
         countries,
-        keyfolder.load_public(common.keys, [hotline for one in countries for hotline in one.hotlines]),
+        keyfolder.load_public(common.keys, [one.id for one in countries.hotlines]),
         keyfolder.load_public(common.keys, (keyfolder.SENDER,))[keyfolder.SENDER],
         _channels(common, environ),
         load_pepper(settings[WebSecrets].pepper_file),
@@ -163,7 +163,7 @@ def _assemble(given: _Given) -> Parts:
     kept = Sessions(connections.for_sessions(common.session_redis), brief, count, mode=common.mode)
     sealer = Sealer(given.keys, common.mode)
     filer = Filer(database=database, spool=spool, vault=vault, sealer=sealer, hurry=hurry, count=count)
-    names = {hotline.id: hotline.screen_name for one in given.countries for hotline in one.hotlines.values()}
+    names = {hotline.id: hotline.screen_name for hotline in given.countries.hotlines}
     unread = Unread(database, spool, vault, given.keys, common.mode)
     mailroom = Mailroom(filer, database, vault, sealer, given.countries, names)
     walk = Walk(given.book, filer, mailroom, Apart(unread, count), kept.count_report)

@@ -48,7 +48,7 @@ class Drills:
         """All that is due, each on its own. What does not come through is walked again in the next round. Raises Away:
         what is away for one is away for all."""
         for one in drilling.due(self._database) if self._is_training else ():
-            country = next((land for land in self._desk.countries if one.hotline in land.hotlines), None)
+            country = self._desk.countries.home_of(one.hotline)
             script = SCRIPTS.get(one.script)
             if country is None or script is None:
                 continue  # of an earlier release

@@ -167,6 +167,14 @@ class Countries:
     def __iter__(self) -> Iterator[Country]:
         return iter(self.all)
 
+    @property
+    def hotlines(self) -> tuple[Hotline, ...]:
+        """Of all of them."""
+        return tuple(hotline for country in self.all for hotline in country.hotlines.values())
+
+    def home_of(self, hotline: str) -> Country | None:
+        return next((country for country in self.all if hotline in country.hotlines), None)
+
     def get(self, iso: str) -> Country | None:
         return next((country for country in self.all if country.iso == iso.upper()), None)
 
@@ -239,10 +247,14 @@ def load_all(names: Collection[str], mode: Mode, folder: Path | None = None, *, 
     return Countries(tuple(replace(country, hotlines=wall.of_mode(country.hotlines, mode)) for country in countries))
 
 
+def shipped() -> list[str]:
+    """The names of the countries that have a file here."""
+    return sorted(path.stem for path in SHIPPED.glob("*.toml"))
+
+
 def _text(name: str, folder: Path | None) -> str:
     file = f"{name.lower()}.toml"
     for place in (folder, SHIPPED):
         if place and name.isalpha() and (place / file).is_file():
             return (place / file).read_text(encoding="utf-8")
-    shipped = ", ".join(sorted(path.stem for path in SHIPPED.glob("*.toml")))
-    raise CountryError([f"COUNTRIES: there is no country file {file}; shipped are {shipped}"])
+    raise CountryError([f"COUNTRIES: there is no country file {file}; shipped are {', '.join(shipped())}"])

@@ -48,8 +48,8 @@ class BenchTown:
     """
 
     def __init__(self, folder: DemoFolder, settings: Mapping[str, str] | None = None) -> None:
-        self.countries: Sequence[Country] = tuple(load_all(COUNTRIES, "demo"))
-        hotlines = [hotline for country in self.countries for hotline in country.hotlines]
+        countries = load_all(COUNTRIES, "demo")
+        self.countries, hotlines = countries.all, [one.id for one in countries.hotlines]
         self._ports = {name: _free_port() for name in FLOORS}
         made = plan({}, folder, Addresses(_free_port(), _free_port(), _free_port()), hotlines)
         self._certificate = bench_certificate.make(folder.inside)

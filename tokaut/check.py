@@ -63,7 +63,7 @@ def look_at_files(environ: Mapping[str, str], *, only: str | None = None, of_wor
         return found | {"countries": list(unreadable)}
     if not only:
         found["words"] = list(words(common.draft_languages or (), datetime.now(UTC).date()))
-        found["hotlines"] = list(checks.hotline_settings(environ, checks.hotlines_of(countries)))
+        found["hotlines"] = list(checks.hotline_settings(environ, countries.hotlines))
     return found | {"countries": list(checks.countries(countries, mode, datetime.now(UTC).date()))}
 
 
@@ -71,7 +71,7 @@ def look_at_parts(environ: Mapping[str, str], *, of_worker: bool = False) -> Fou
     """What stands on this machine, and what it is connected to."""
     common = checks.common_of(environ)
     countries, _ = checks.read_countries(common, "demo")
-    listed = checks.hotlines_of(countries) if countries else ()
+    listed = countries.hotlines if countries else ()
     own = collect([PepperFile], environ)[0]
     of_web = {"phone pepper": list(checks.pepper(own[PepperFile])) if PepperFile in own else []}
     return {

@@ -60,10 +60,6 @@ def settings(environ: Mapping[str, str], *, of_worker: bool = False) -> Iterator
     yield from map(str, collect([*shared, *beside], environ)[1])
 
 
-def hotlines_of(found: Countries) -> list[Hotline]:
-    return [hotline for country in found for hotline in country.hotlines.values()]
-
-
 def hotline_settings(environ: Mapping[str, str], hotlines: Iterable[Hotline]) -> Iterator[str]:
     listed = tuple(hotlines)
     for hotline in listed:

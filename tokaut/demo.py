@@ -105,7 +105,7 @@ def _stoppable() -> Iterator[None]:
 def _run(common: Common, *, once: bool, port: int) -> None:
     countries = load_all(common.countries, "demo", common.country_dir)
     with DemoFolder(common.data) as folder:
-        made = plan(os.environ, folder, addresses(port), [hotline for one in countries for hotline in one.hotlines])
+        made = plan(os.environ, folder, addresses(port), [one.id for one in countries.hotlines])
         processes = Processes(folder.run, folder.inside / "log")
         try:
             click.echo(STARTING)

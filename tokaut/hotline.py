@@ -92,8 +92,7 @@ def _door(hotline_id: str) -> tuple[Country, Hotline]:
         loaded = load_all((Common, Operator), os.environ)
         common, operator = loaded[Common], loaded[Operator]
         countries = countries_of(common.countries, common.mode.value, common.country_dir)
-        listed = [one for land in countries for one in land.hotlines.values()]
-        home = next((land for land in countries if hotline_id in land.hotlines), None)
+        listed, home = countries.hotlines, countries.home_of(hotline_id)
         if home is None:
             raise no_hotline(hotline_id, [one.id for one in listed])
         by_phone = texting(senders(os.environ, common.channels, common.mode))

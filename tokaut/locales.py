@@ -17,7 +17,7 @@ from rich.table import Table
 from flows import parse
 from flows.catalogue_lint import all_faults
 from flows.catalogues import ENGLISH, Catalogue, load
-from reports.country import SHIPPED, Countries, Country, load_all
+from reports.country import Countries, Country, load_all, shipped
 from reports.hardening import harden
 from reports.tongues import called
 from tokaut.coverage import LOCALES, Line, Words, words_of
@@ -61,7 +61,7 @@ def coverage(tags: tuple[str, ...], as_json: bool) -> None:
     """
     book, known = parse.load(FLOWS), load(LOCALES)
     wanted = _wanted(tags, known)
-    countries = load_all(sorted(path.stem for path in SHIPPED.glob("*.toml")), "demo")
+    countries = load_all(shipped(), "demo")
     shown = [one for one in countries if {*one.languages, ENGLISH} & set(wanted)]
     steps = track(shown, "Laying out every screen", console=Console(stderr=True), transient=True)
     lines = [line for one in steps for line in lines_of(book, [one], known) if line.language in wanted]
@@ -118,7 +118,7 @@ def sheet(tag: str, country: str | None, out: Path | None) -> None:
 
 
 def _where(tag: str, country: str | None) -> Country:
-    countries = load_all(sorted(file.stem for file in SHIPPED.glob("*.toml")), "demo")
+    countries = load_all(shipped(), "demo")
     speaking = [one for one in countries if tag in one.languages]
     found = [one for one in speaking if country is None or one.iso == country.upper()]
     if not found:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from reports.country import SHIPPED, CountryError, load
+from reports.country import SHIPPED, CountryError, load, shipped
 from reports.hardening import harden
 from reports.hotline import Mode
 from reports.store import orders
@@ -67,8 +67,7 @@ def _file(country: str) -> Path:
     """Of the operator; what is shipped would come back with the next release."""
     folder = checks.common_of(os.environ).country_dir
     if not (country.isalpha() and (SHIPPED / f"{country.lower()}.toml").exists()):
-        shipped = ", ".join(sorted(path.stem for path in SHIPPED.glob("*.toml")))
-        raise Plain(f"There is no country {country}; it is one of {shipped}.")
+        raise Plain(f"There is no country {country}; it is one of {', '.join(shipped())}.")
     if folder is None:
         raise Plain(
             "TOKAUT_COUNTRY_DIR is not set, or not to a folder that stands. Set it here as the services have it. If "

@@ -10,7 +10,7 @@ import click
 
 from flows import catalogues
 from reports import country
-from reports.country import SHIPPED, CountryError
+from reports.country import CountryError, shipped
 from reports.pillars import MARKS, pillars
 from tokaut.coverage import LOCALES
 from tokaut.plain import Plain
@@ -51,7 +51,7 @@ def readiness(isos: Sequence[str], out: Path | None) -> None:
 
 def sheets(isos: Sequence[str] = ()) -> list[Sheet]:
     """By name. Raises CountryError."""
-    names = isos or sorted(path.stem for path in SHIPPED.glob("*.toml"))
+    names = isos or shipped()
     known = catalogues.load(LOCALES)
     loaded = sorted(country.load_all(names, "demo"), key=lambda one: one.name)
     return [(one, pillars(one, *catalogues.read_and_drafts(one.languages, known))) for one in loaded]

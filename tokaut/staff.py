@@ -107,6 +107,6 @@ def _refuse_unknown(settings: ConsoleSide, hotline: str) -> None:
         countries = load_all(settings.countries, settings.mode.value, settings.country_dir)
     except CountryError as error:
         raise Plain(str(error)) from None
-    there = [one for country in countries for one in country.hotlines]
+    there = [one.id for one in countries.hotlines]
     if hotline not in there:
         raise no_hotline(hotline, there)

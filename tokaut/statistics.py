@@ -9,7 +9,6 @@ from pathlib import Path
 import click
 
 from reports import country
-from reports.country import SHIPPED, Countries
 from reports.statistics_csv import payments_csv, reports_csv
 from reports.statistics_sheets import Quarter, quarters
 from reports.store import figures, orders
@@ -99,8 +98,7 @@ def _figures(isos: Sequence[str], made_up: bool, act: str) -> list[Out]:
 
 
 def _names() -> dict[str, str]:
-    shipped: Countries = country.load_all(sorted(path.stem for path in SHIPPED.glob("*.toml")), "demo")
-    return {one.iso: one.name for one in shipped}
+    return {one.iso: one.name for one in country.load_all(country.shipped(), "demo")}
 
 
 def _as_text(quarter: Quarter) -> str:

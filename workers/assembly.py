@@ -63,7 +63,6 @@ def assemble(name: str, environ: Mapping[str, str], stopping: Callable[[], bool]
     settings = load_all((Common, Operator), environ)
     common, operator = settings[Common], settings[Operator]
     countries = _countries(common)
-    listed = [hotline for land in countries for hotline in land.hotlines.values()]
     database = Database(common.database_url, offset=common.clock_offset)
     account = "clock" if name.startswith("clock") else "worker"
     refuse_wrong(database, common.mode, account)
@@ -84,7 +83,7 @@ def assemble(name: str, environ: Mapping[str, str], stopping: Callable[[], bool]
     forwarder = Forwarder(
         database=database,
         keys=keys,
-        hotlines=build_all(environ, listed, lambda one: replace(means(common, operator, one), enlist=pager.enlist)),
+        hotlines=build_all(environ, countries.hotlines, lambda one: replace(means(common, operator, one), enlist=pager.enlist)),
         mode=common.mode.value,
         holder=holder,
         actor=account,

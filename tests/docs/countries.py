@@ -9,7 +9,7 @@ from pathlib import Path
 
 import locales
 from flows.catalogues import load
-from reports.country import SHIPPED, Country, load_all
+from reports.country import Country, load_all, shipped
 from reports.law import CRITERIA
 from reports.tongues import called
 from tokaut.going_live import steps
@@ -92,6 +92,6 @@ def _stands(of: Country, criterion: str) -> str:
 
 
 def _table(heads: list[str], row: Callable[[Country], list[str]]) -> str:
-    shipped = load_all(sorted(path.stem for path in SHIPPED.glob("*.toml")), "demo")
-    rows = [heads, ["---"] * len(heads), *(row(of) for of in sorted(shipped, key=lambda of: of.name))]
+    lands = load_all(shipped(), "demo")
+    rows = [heads, ["---"] * len(heads), *(row(of) for of in sorted(lands, key=lambda of: of.name))]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in rows)

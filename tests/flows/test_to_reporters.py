@@ -13,11 +13,11 @@ from flows.catalogues import Catalogue, load
 from flows.fit import alphabet, septets
 from flows.staff_words import SEPTETS
 from flows.to_reporters import READY
-from reports.country import SHIPPED, load_all
+from reports.country import load_all, shipped
 from tests.flows.reading import grade
 from tests.flows.test_wording import LOOKING, NEVER
 
-COUNTRIES = load_all(sorted(path.stem for path in SHIPPED.glob("*.toml")), "demo")
+COUNTRIES = load_all(shipped(), "demo")
 LANGUAGES = load(files(locales))
 HAVE_THEM = ("bi", "en", "fr", "pis", "sw", "tpi")
 

@@ -44,7 +44,7 @@ class App:
     def __init__(self, redis_url: str, settings: Mapping[str, str] | None = None) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="ta-"))
         names = (settings or {}).get("COUNTRIES", "vu,fj,ke").split(",")
-        hotlines = [one for country in load_all(names, "demo") for one in country.hotlines]
+        hotlines = [one.id for one in load_all(names, "demo").hotlines]
         made = plan({}, DemoFolder(self.folder), NOWHERE, hotlines)
         given = {**made.settings, "REDIS_URL": redis_url, **(settings or {})}
         self.plan: Plan = replace(made, settings=given)

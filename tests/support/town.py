@@ -43,7 +43,7 @@ class Town:
         self.provider = Provider().start()
         self.web_processes = web_processes
         countries = load_all(("vu", "fj", "ke"), "demo")
-        hotlines = [hotline for country in countries for hotline in country.hotlines]
+        hotlines = [one.id for one in countries.hotlines]
         made = plan({}, DemoFolder(self.folder), Addresses(free_port(), free_port(), free_port()), hotlines)
         self.account = Account(made.secrets.twilio_account, made.secrets.twilio)
         self.twilio = TwilioApi(self.account).start()

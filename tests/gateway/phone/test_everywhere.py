@@ -9,14 +9,14 @@ import pytest
 
 from flows import catalogues
 from gateway.app import LOCALES
-from reports.country import SHIPPED
+from reports.country import shipped
 from tests.gateway.phone.hand import RIGHT, Hand
 from tests.support.app import App
 
 pytestmark = pytest.mark.slow
 
 NOWHERE = "http://127.0.0.1:1"  # nobody listens there: the application beside the test answers
-COUNTRIES = sorted(path.stem for path in SHIPPED.glob("*.toml"))
+COUNTRIES = shipped()
 DRAFTS = sorted(set(catalogues.load(LOCALES)) - {"en"})
 
 

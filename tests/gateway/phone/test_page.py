@@ -108,7 +108,7 @@ def test_it_knows_every_country_that_is_switched_on_and_its_languages(app: App) 
     ]
 
 
-@pytest.mark.parametrize("iso", sorted(path.stem for path in country.SHIPPED.glob("*.toml")))
+@pytest.mark.parametrize("iso", country.shipped())
 def test_the_numbers_of_a_country_are_made_up_and_could_be_called(iso: str) -> None:
     """Else its phones were never asked whether they may be called back."""
     countries = country.load_all([iso], "demo")
