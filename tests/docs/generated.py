@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 
 import gateway.channels
 import workers.senders
+from console.callers import CallBack
 from gateway.metrics import COUNTED
 from reports.retention import RULES
 from reports.settings import SHARED, Common, ConsoleSide, Described, Operator, WebSecrets, describe
@@ -42,6 +43,7 @@ def settings() -> Iterator[tuple[Described, str]]:
     for kind in kinds():
         own = [cls for cls in [settings_of(kind)] if cls]
         yield from ((one, f"{WORKERS}: `{kind}`") for one in describe(own, prefix="HOTLINE_<ID>_"))
+    yield from ((one, "console") for one in describe([CallBack], prefix="HOTLINE_<ID>_"))
     yield from ((one, "web") for one in describe(beside(gateway.channels)))
     yield from ((one, WORKERS) for one in describe(beside(workers.senders)))
 
