@@ -6,7 +6,6 @@ All of it is from public pages, by the country files; nothing of any report. It 
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 
 from flask import Response
 
@@ -22,7 +21,7 @@ Stand = tuple[Country, tuple[Pillar, ...]]
 
 
 def attach(doors: Doors, countries: Countries) -> None:
-    known = catalogues.load(Path(locales.__file__).parent)
+    known = catalogues.load(locales.FOLDER)
     by_name = sorted(countries, key=lambda one: one.name)
     found = [(one, pillars(one, *catalogues.read_and_drafts(one.languages, known))) for one in by_name]
     doors.add(Door("/readiness", THEY), partial(_page, found))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from flask import Flask
 
 import locales
@@ -32,12 +30,10 @@ from flows import catalogues, parse
 from reports import keyfolder
 from reports.sealing import Vault
 
-FLOWS = Path(parse.__file__).parent
-
 
 def attach(app: Flask, parts: Parts) -> None:
     settings, words = parts.settings, languages.loaded()
-    spoken = catalogues.load(Path(locales.__file__).parent)
+    spoken = catalogues.load(locales.FOLDER)
     frame.attach(app, settings.mode.value, parts.countries, words, spoken, now=parts.database.now)
     doors = Doors(app, parts.database, Vault(settings.console_key.reveal()))
     app.extensions["doors"] = doors
@@ -51,7 +47,7 @@ def attach(app: Flask, parts: Parts) -> None:
     operating.attach(doors, parts)
     drilling.attach(doors, parts)
     people.attach(doors, settings.console_url or "")
-    labels = Labels(parse.load(FLOWS))
+    labels = Labels(parse.load())
     opener = Opener(keyfolder.load_private(settings.keys, tuple(parts.keys)), settings.mode.value)
     Queue(doors, opener, labels)
     acts.attach(doors, Desk(doors, parts, opener, labels, spoken))

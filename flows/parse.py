@@ -1,8 +1,9 @@
-"""Flow files into a Book. `load` reads the folder it is handed; everything else is pure."""
+"""Flow files into a Book. `load` reads a folder; everything else is pure."""
 
 from __future__ import annotations
 
 from importlib.resources.abc import Traversable
+from pathlib import Path
 
 from flows.check import check
 from flows.model import Book, Choice, Flow, Go, Screen
@@ -12,13 +13,15 @@ from flows.topics import tips_of
 
 __all__ = ["FlowError", "load", "read"]
 
+FOLDER = Path(__file__).parent  # of those in use
+
 OF_A_SCREEN = (
     *("ask", "when", "otherwise", "words", "choices", "type", "zero", "leave", "foot", "do", "go"),
     *("end", "start", "called", "again"),
 )
 
 
-def load(folder: Traversable) -> Book:
+def load(folder: Traversable = FOLDER) -> Book:
     """All flows of a folder, checked together. Raises FlowError for the first thing that is wrong."""
     files = sorted((file for file in folder.iterdir() if file.name.endswith(".yaml")), key=lambda file: file.name)
     return check([read(file.name, file.read_text(encoding="utf-8")) for file in files])

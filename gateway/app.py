@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import structlog
 from flask import Flask, Response, request
@@ -54,8 +53,6 @@ from reports.store import backups
 from reports.store.database import BadAddress, Database
 from reports.store.patience import A_CALLER
 
-FLOWS = Path(parse.__file__).parent
-LOCALES = Path(locales.__file__).parent
 WRONG = (SettingError, BadAddress, WrongDatabase, country.CountryError, keyfolder.KeyFault, parse.FlowError)
 QUEUE_SECONDS = 0.05  # after "Sent" nothing is waited for
 
@@ -145,8 +142,8 @@ def _read(environ: Mapping[str, str]) -> _Given:
         keyfolder.load_public(common.keys, (keyfolder.SENDER,))[keyfolder.SENDER],
         _channels(common, environ),
         load_pepper(settings[WebSecrets].pepper_file),
-        parse.load(FLOWS),
-        catalogues.load(LOCALES),
+        parse.load(),
+        catalogues.load(locales.FOLDER),
         Database(common.database_url, offset=common.clock_offset, patience=A_CALLER),
     )
     refuse_wrong(given.database, common.mode, "web")

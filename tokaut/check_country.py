@@ -6,12 +6,12 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from datetime import date
 
+import locales
 from flows import catalogues, parse
 from flows.catalogues import ENGLISH
 from reports.country import Country
-from tokaut.coverage import LOCALES, Words, words_of
+from tokaut.coverage import Words, words_of
 from tokaut.going_live import Step, steps
-from tokaut.locales import FLOWS
 
 WIDTH = 100
 
@@ -56,5 +56,5 @@ def _wrapped(words: str) -> Iterable[str]:
 
 
 def _spoken(of: Country) -> list[Words]:
-    book, known = parse.load(FLOWS), catalogues.load(LOCALES)
+    book, known = parse.load(), catalogues.load(locales.FOLDER)
     return [words_of(tag, book) for tag in of.languages if tag in known and tag != ENGLISH]

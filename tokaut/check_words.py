@@ -4,26 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
-from pathlib import Path
 
+import locales
 from flows import catalogues, parse
 from flows.messages import messages
 from tokaut.check_redis import Unseen
-from tokaut.coverage import LOCALES, lacking
+from tokaut.coverage import lacking
 
 TWO_YEARS = timedelta(days=730)
-FLOWS = Path(parse.__file__).parent
 
 
 def words(drafts: Sequence[str], today: date) -> Iterator[str]:
     """Sentences; `drafts`: the languages that the operator offers by name."""
-    book = parse.load(FLOWS)
+    book = parse.load()
     for flow in book.flows.values():
         for topic in flow.topics:
             if today - date.fromisoformat(topic.checked) > TWO_YEARS:
                 by = "; ".join(flow.sources[name].by for name in topic.sources)
                 yield f"the tip {topic.id} was last checked on {topic.checked}; read it beside its sources again: {by}"
-    found = catalogues.load(LOCALES)
+    found = catalogues.load(locales.FOLDER)
     reviewed = [tag for tag, one in found.items() if one.reviewed and tag != catalogues.ENGLISH]
     for tag in dict.fromkeys((*drafts, *reviewed)):
         if tag not in found:

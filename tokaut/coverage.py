@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import polib
 
@@ -19,7 +18,6 @@ from reports.law import CRITERIA
 from reports.screen_words import SAID
 from tokaut.phones import CHANNELS, phone, spoken
 
-LOCALES = Path(locales.__file__).parent
 EVERYWHERE = "the words of every screen"
 
 
@@ -62,7 +60,7 @@ class Line:
 
 
 def words_of(tag: str, book: Book) -> Words:
-    text = (LOCALES / f"{tag}.po").read_text(encoding="utf-8")
+    text = (locales.FOLDER / f"{tag}.po").read_text(encoding="utf-8")
     catalogue, entries = read(tag, text), polib.pofile(text)
     found = messages(book)
     wanted = (*found, *SAID, *CRITERIA.values())

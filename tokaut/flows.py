@@ -22,7 +22,6 @@ from tokaut.flows_play import play
 from tokaut.lines import LIMITS, catalogues, lines
 from tokaut.plain import Plain
 
-FLOWS = Path(parse.__file__).parent
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
@@ -55,7 +54,7 @@ def every_country(only: Sequence[str] = ()) -> Countries:
 
 @flows.command()
 @click.option("--json", "as_json", is_flag=True, help="For programs: all of it as one JSON object.")
-@click.option("--flow-dir", type=FOLDER, default=FLOWS, help="A folder of flow files; without it, those in use.")
+@click.option("--flow-dir", type=FOLDER, default=parse.FOLDER, help="A folder of flow files; without it, those in use.")
 @click.option("--country", multiple=True, metavar="ISO", help="Only this country, for example vu. May be given again.")
 def lint(*, as_json: bool, flow_dir: Path, country: Sequence[str]) -> None:
     """Walk every way through the flows, in every country, language and channel.

@@ -57,7 +57,7 @@ def graph(*, flow: str | None, form: str, out: Path | None, flow_dir: Path | Non
     Next: open the picture in a browser. The arrows that are dashed go back to an earlier screen.
     """
     try:
-        book = parse.load(flow_dir or Path(parse.__file__).parent)
+        book = parse.load(flow_dir or parse.FOLDER)
     except FlowError as error:
         raise Plain(str(error)) from None
     if flow is None and out is None:

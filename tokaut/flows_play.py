@@ -139,7 +139,7 @@ def _facts(given: tuple[str, ...]) -> dict[str, str]:
 def _line(folder: Path | None, iso: str, tag: str, channel: str) -> tuple[Where, Book]:
     known = catalogues()
     try:
-        book = parse.load(folder or Path(parse.__file__).parent)
+        book = parse.load(folder or parse.FOLDER)
         country = next(iter(load_all([iso], "demo")))
     except (FlowError, CountryError) as error:
         raise Plain(str(error)) from None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import polib
 
@@ -21,7 +20,6 @@ from gateway.walk import HOME
 from gateway.world import Ground, Surroundings
 from reports.country import Country
 
-LOCALES = Path(locales.__file__).parent
 # What a screen needs that a conversation learns on its way, as long as it can be.
 SAID = {"code": "4821 9303", "pin": "7350", "messages": "9", "message": "Please come. " * 9 + "OK."}
 SAID |= {"opens": "30/11 08:00"}
@@ -52,7 +50,7 @@ LINES: Mapping[str, tuple[Facts, ...]] = {
 
 
 def catalogues() -> dict[str, Catalogue]:
-    return load(LOCALES)
+    return load(locales.FOLDER)
 
 
 def spoken(country: Country, known: Mapping[str, Catalogue]) -> tuple[Catalogue, ...]:
@@ -169,5 +167,5 @@ class _Sources:
     def __call__(self, message: str) -> tuple[str, int] | None:
         if self.tag == ENGLISH:
             return None
-        found = polib.pofile(str(LOCALES / f"{self.tag}.po")).find(message)
+        found = polib.pofile(str(locales.FOLDER / f"{self.tag}.po")).find(message)
         return (f"locales/{self.tag}.po", found.linenum) if found and found.msgstr else None

@@ -17,16 +17,16 @@ from rich.table import Table
 from flows import parse
 from flows.catalogue_lint import all_faults
 from flows.catalogues import ENGLISH, Catalogue, load
+from locales import FOLDER
 from reports.country import Countries, Country, load_all, shipped
 from reports.hardening import harden
 from reports.tongues import called
-from tokaut.coverage import LOCALES, Line, Words, words_of
+from tokaut.coverage import Line, Words, words_of
 from tokaut.coverage import lines as lines_of
 from tokaut.locales_sheet import page
 from tokaut.plain import Plain
 from tokaut.reading import Reading, fields_of, readings, small_words, version
 
-FLOWS = Path(parse.__file__).parent
 WIDTH = 118  # where it is no terminal that shows it
 BAR = 20
 
@@ -59,7 +59,7 @@ def coverage(tags: tuple[str, ...], as_json: bool) -> None:
 
     Next: docs/add-a-language.md says who has to read a language before anybody may see it.
     """
-    book, known = parse.load(FLOWS), load(LOCALES)
+    book, known = parse.load(), load(FOLDER)
     wanted = _wanted(tags, known)
     countries = load_all(shipped(), "demo")
     shown = [one for one in countries if {*one.languages, ENGLISH} & set(wanted)]
@@ -95,7 +95,7 @@ def sheet(tag: str, country: str | None, out: Path | None) -> None:
     Next: open it in a browser, print it, and send it to them. docs/add-a-language.md says what to do with what comes
     back.
     """
-    book, known = parse.load(FLOWS), load(LOCALES)
+    book, known = parse.load(), load(FOLDER)
     [tag] = _wanted((tag,), known)
     of, language, name = _where(tag, country), known[tag], called(tag)
     shown = readings(book, of, language)
@@ -139,7 +139,7 @@ def _facts(words: Words, of: Country, shown: Sequence[Reading]) -> list[tuple[st
 
 
 def _faults() -> list[str]:
-    return list(all_faults((file.stem, file.read_text(encoding="utf-8")) for file in sorted(LOCALES.glob("*.po"))))
+    return list(all_faults((file.stem, file.read_text(encoding="utf-8")) for file in sorted(FOLDER.glob("*.po"))))
 
 
 def _wanted(tags: Sequence[str], known: Mapping[str, Catalogue]) -> list[str]:

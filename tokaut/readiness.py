@@ -8,11 +8,11 @@ from pathlib import Path
 
 import click
 
+import locales
 from flows import catalogues
 from reports import country
 from reports.country import CountryError, shipped
 from reports.pillars import MARKS, pillars
-from tokaut.coverage import LOCALES
 from tokaut.plain import Plain
 from tokaut.readiness_page import Sheet, page
 
@@ -52,6 +52,6 @@ def readiness(isos: Sequence[str], out: Path | None) -> None:
 def sheets(isos: Sequence[str] = ()) -> list[Sheet]:
     """By name. Raises CountryError."""
     names = isos or shipped()
-    known = catalogues.load(LOCALES)
+    known = catalogues.load(locales.FOLDER)
     loaded = sorted(country.load_all(names, "demo"), key=lambda one: one.name)
     return [(one, pillars(one, *catalogues.read_and_drafts(one.languages, known))) for one in loaded]

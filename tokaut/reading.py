@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+import locales
 from flows.catalogues import PLAIN, SAFETY, Catalogue
 from flows.fit import Limit, alphabet, size
 from flows.forms import Form, Phone, forms
@@ -16,7 +17,6 @@ from flows.words import OWN_WORDS, PLACEHOLDER
 from reports.country import Country
 from reports.law import CRITERIA
 from reports.screen_words import SAID
-from tokaut.coverage import LOCALES
 from tokaut.phones import CHANNELS, phone, readable, spoken
 
 # What stands in a translation in {braces}, for people who see a number or a name in its place.
@@ -132,4 +132,4 @@ def fields_of(book: Book, of: Country, language: Catalogue) -> list[tuple[str, s
 
 def version(tag: str) -> str:
     """Which words were read: it changes with any letter of the file."""
-    return hashlib.sha256((LOCALES / f"{tag}.po").read_bytes()).hexdigest()[:12]
+    return hashlib.sha256((locales.FOLDER / f"{tag}.po").read_bytes()).hexdigest()[:12]

@@ -83,7 +83,9 @@ def assemble(name: str, environ: Mapping[str, str], stopping: Callable[[], bool]
     forwarder = Forwarder(
         database=database,
         keys=keys,
-        hotlines=build_all(environ, countries.hotlines, lambda one: replace(means(common, operator, one), enlist=pager.enlist)),
+        hotlines=build_all(
+            environ, countries.hotlines, lambda one: replace(means(common, operator, one), enlist=pager.enlist)
+        ),
         mode=common.mode.value,
         holder=holder,
         actor=account,
@@ -145,7 +147,7 @@ def assemble_clock(parts: Parts, environ: Mapping[str, str]) -> Clock:
 def _nudger(parts: Parts) -> Nudger:
     common = parts.common
     countries = country.load_all(common.countries, common.mode.value, common.country_dir)
-    words = catalogues.load(Path(locales.__file__).parent)
+    words = catalogues.load(locales.FOLDER)
     return Nudger(parts.database, KeyRing(common.keys), common.keys, countries, words, parts.texter)
 
 

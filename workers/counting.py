@@ -10,7 +10,6 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -56,7 +55,7 @@ class Counting:
         self._countries = of.countries
         self._least, self._settled_after = (K, SETTLED_AFTER) if of.mode == "live" else (1, DRILL_SETTLED_AFTER)
         self._channels = ("ussd", "sms") if of.mode == "live" else ("simulator", "ussd", "sms")
-        known = catalogues.load(Path(locales.__file__).parent)
+        known = catalogues.load(locales.FOLDER)
         self._languages = {one.iso: _spoken(one, known, of.drafts) for one in of.countries}
         self._metrics = metrics
         self._own = Own(1)

@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import select
 
 from console.conversation import is_since, turns
-from console.staff_side import FLOWS
 from console.telling import Labels, told
 from flows import parse
 from reports.clocks import SECOND
@@ -167,7 +166,7 @@ def test_the_password_brings_back_to_the_page_that_was_hidden(filed: Filed, peop
 
 def test_every_question_is_in_words() -> None:
     data = json.loads(SAMPLE.read_text())["data"]
-    asked = {one.question: one.answer for one in told(data, Labels(parse.load(FLOWS))).asked}
+    asked = {one.question: one.answer for one in told(data, Labels(parse.load())).asked}
     assert "Shefa" in asked.values() and "VU-SEE" not in asked.values()
     assert not [one for one in asked if "{" in one]
 

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
-from console.staff_side import FLOWS
 from console.telling import NO_CONTACT, Labels, told
 from flows import parse
 from reports.keyfolder import load_public
@@ -21,7 +20,7 @@ from tests.support.staff import joined
 from tokaut.demo_settings import Plan
 
 WHOLE: dict[str, Any] = json.loads(SAMPLE.read_text())["data"]
-LABELS = Labels(parse.load(FLOWS))
+LABELS = Labels(parse.load())
 
 
 def parts(found: Any, at: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from console.staff_side import FLOWS
 from console.telling import Labels, told
 from flows import parse
 
@@ -38,6 +37,6 @@ def data(**more: Any) -> dict[str, Any]:
 @pytest.mark.rule("S-16")
 def test_a_card_is_covered_and_the_number_to_call_never() -> None:
     """A number of Nigeria has as many digits as a card may have, and one in ten passes for one."""
-    facts = dict(told(data(), Labels(parse.load(FLOWS))).facts)
+    facts = dict(told(data(), Labels(parse.load())).facts)
     assert facts["Place"] == "[16 digits that look like a card, ending 11]"
     assert TO_BE_CALLED in facts["Contact"] and "16:00 to 18:00" in facts["Contact"]

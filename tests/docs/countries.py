@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import date
-from pathlib import Path
 
 import locales
 from flows.catalogues import load
@@ -40,7 +39,7 @@ def _others(of: Country) -> Iterable[str]:
 
 
 def _languages(of: Country) -> Iterable[str]:
-    known = load(Path(locales.__file__).parent)
+    known = load(locales.FOLDER)
     read = [tag for tag in of.languages if tag in known and known[tag].reviewed]
     drafts = [tag for tag in of.languages if tag in known and tag not in read]
     rest = [tag for tag in of.languages if tag not in known]

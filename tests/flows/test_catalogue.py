@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pathlib
-
 import polib
 import pytest
 
@@ -16,7 +14,7 @@ from reports.nudges import SENTENCE
 from reports.screen_words import SAID
 from tests.flows.phone import LIMITS, book, world
 
-PO = pathlib.Path(locales.__file__).parent / "en.po"
+PO = locales.FOLDER / "en.po"
 
 
 def test_the_english_catalogue_is_the_flows_words() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pathlib
 import re
 
 import pytest
@@ -10,7 +9,7 @@ import pytest
 import locales
 from flows.catalogue_lint import all_faults, faults
 
-FOLDER = pathlib.Path(locales.__file__).parent
+FOLDER = locales.FOLDER
 FILES = {path.stem: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.po")}
 ENGLISH = FILES["en"]
 

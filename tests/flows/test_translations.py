@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import pathlib
 from collections.abc import Iterator
 
 import pytest
@@ -21,7 +20,7 @@ from reports.screen_words import SAID
 from tests.flows.phone import book
 from tokaut.phones import CHANNELS, phone, spoken
 
-FOLDER = pathlib.Path(locales.__file__).parent
+FOLDER = locales.FOLDER
 COUNTRIES = load_all(shipped(), "demo")
 # Written with letters that every phone has; Tongan is not, and takes more pages.
 PLAIN_LETTERS = ("bi", "fj", "fr", "pis", "sm", "sw", "tpi")

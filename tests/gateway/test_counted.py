@@ -15,7 +15,6 @@ from gateway.days import LATE, Days
 from reports import statistics
 from reports.store import tables as t
 from tests.support.app import App
-from tokaut.locales import FLOWS
 
 pytestmark = pytest.mark.slow
 
@@ -121,7 +120,7 @@ def test_a_server_that_will_not_count_refuses_nobody_a_screen(app: App, redis_ur
 
 
 def test_every_step_is_a_screen_and_the_statistics_know_it() -> None:
-    book = parse.load(FLOWS)
+    book = parse.load()
     assert [screen for screen in STEPS if book.screen(screen) is None] == []
     assert {*statistics.WAY, *statistics.USES, "sent"} == {*STEPS.values(), SMS}
     assert statistics.ON == ON

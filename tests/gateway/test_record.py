@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -28,7 +27,7 @@ from gateway.record import (
 from gateway.turns import Last
 from reports.routing import Leg
 
-BOOK = parse.load(Path(parse.__file__).parent)
+BOOK = parse.load()
 STATE = State(
     "report.about",
     trail=(("home.home", -1), ("report.danger", 0), ("report.category", 1)),

@@ -236,7 +236,7 @@ def test_where_own_words_are_asked_every_word_is_theirs(app: App, words: str) ->
 
 @pytest.fixture(scope="module")
 def catalogues() -> dict[str, Catalogue]:
-    return load(pathlib.Path(locales.__file__).parent)
+    return load(locales.FOLDER)
 
 
 def keywords(country: Country, catalogues: dict[str, Catalogue]) -> Keywords:

@@ -7,8 +7,8 @@ from datetime import date
 
 import pytest
 
+import locales
 from flows import catalogues
-from tokaut import check_words
 from tokaut.check_redis import Unseen
 from tokaut.check_words import words
 
@@ -39,7 +39,7 @@ def test_a_language_without_a_catalogue_is_a_fault() -> None:
 def test_a_language_that_lacks_a_safety_screen_is_named_with_the_screen(
     drafts: list[str], reviewed: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = catalogues.load(check_words.LOCALES)["bi"]
+    whole = catalogues.load(locales.FOLDER)["bi"]
     said = {english: own for english, own in whole.words.items() if english != "Are you or a child in danger?"}
     monkeypatch.setattr(catalogues, "load", lambda _: {"bi": replace(whole, words=said, reviewed=reviewed)})
     [line] = words(drafts, TODAY)

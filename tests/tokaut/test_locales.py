@@ -19,14 +19,12 @@ from flows.forms import forms
 from flows.messages import messages
 from flows.words import PLACEHOLDER
 from reports.country import load_all
-from tokaut import coverage as figures
 from tokaut import locales as command
-from tokaut import reading
 from tokaut.__main__ import main
 from tokaut.phones import CHANNELS, phone, readable, spoken
 from tokaut.reading import MEANS
 
-SHIPPED = pathlib.Path(locales.__file__).parent
+SHIPPED = locales.FOLDER
 
 
 @pytest.fixture
@@ -34,9 +32,8 @@ def planted(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Callable
     """Changes a catalogue for one test."""
     for path in SHIPPED.glob("*.po"):
         shutil.copy(path, tmp_path)
-    monkeypatch.setattr(figures, "LOCALES", tmp_path)
-    monkeypatch.setattr(command, "LOCALES", tmp_path)
-    monkeypatch.setattr(reading, "LOCALES", tmp_path)
+    monkeypatch.setattr(locales, "FOLDER", tmp_path)
+    monkeypatch.setattr(command, "FOLDER", tmp_path)
 
     def plant(tag: str, old: str, new: str) -> None:
         text = (tmp_path / f"{tag}.po").read_text(encoding="utf-8")
@@ -160,7 +157,7 @@ def test_the_sheet_has_every_screen_with_english_beside_it(folder: pathlib.Path,
     result = run("sheet", tag, "--country", iso)
     assert result.exit_code == 0, result.output
     found = Sheet(folder / f"sheet-{tag}-{iso}.html")
-    book, known = parse.load(command.FLOWS), load(SHIPPED)
+    book, known = parse.load(), load(SHIPPED)
     country = next(iter(load_all([iso], "demo")))
     for channel in CHANNELS:
         for form in forms(
@@ -233,5 +230,5 @@ def test_a_sheet_that_cannot_be_made(folder: pathlib.Path, words: list[str], sai
 
 
 def test_every_placeholder_is_explained() -> None:
-    used = {name for words in messages(parse.load(command.FLOWS)) for name in PLACEHOLDER.findall(words)}
+    used = {name for words in messages(parse.load()) for name in PLACEHOLDER.findall(words)}
     assert used <= set(MEANS)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+import locales
 from flows import catalogues
-from gateway.app import LOCALES
 from reports.country import shipped
 from tests.gateway.phone.hand import RIGHT, Hand
 from tests.support.app import App
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 NOWHERE = "http://127.0.0.1:1"  # nobody listens there: the application beside the test answers
 COUNTRIES = shipped()
-DRAFTS = sorted(set(catalogues.load(LOCALES)) - {"en"})
+DRAFTS = sorted(set(catalogues.load(locales.FOLDER)) - {"en"})
 
 
 @pytest.fixture(scope="module")
