@@ -49,6 +49,7 @@ class Parts:
     """What a worker is made of."""
 
     common: Common
+    countries: country.Countries
     database: Database
     forwarder: Forwarder
     texter: Texter
@@ -93,7 +94,7 @@ def assemble(name: str, environ: Mapping[str, str], stopping: Callable[[], bool]
         stopping=stopping,
         between=Between(texter) if name.startswith("urgent") else _nothing,
     )
-    return Parts(common, database, forwarder, texter, pager, metrics, slot, holder)
+    return Parts(common, countries, database, forwarder, texter, pager, metrics, slot, holder)
 
 
 def _in_turn(countries: Iterable[country.Country], database: Database) -> Callable[[str], Sequence[str]]:
@@ -122,7 +123,7 @@ def assemble_clock(parts: Parts, environ: Mapping[str, str]) -> Clock:
     telling = Telling(parts.database, teller)
     ladder = Ladder(
         database=parts.database,
-        countries=_countries(parts.common),
+        countries=parts.countries,
         teller=teller,
         pager=parts.pager,
         metrics=parts.metrics,
@@ -138,7 +139,7 @@ def assemble_clock(parts: Parts, environ: Mapping[str, str]) -> Clock:
         holder=parts.holder,
         aside=(
             _counting(parts),
-            Keeping(parts.database, policy(_countries(parts.common)), parts.common.keys, telling, parts.metrics),
+            Keeping(parts.database, policy(parts.countries), parts.common.keys, telling, parts.metrics),
             Swaps(parts.database, partial(_countries, parts.common), parts.common.keys, teller),
         ),
     )
@@ -146,14 +147,13 @@ def assemble_clock(parts: Parts, environ: Mapping[str, str]) -> Clock:
 
 def _nudger(parts: Parts) -> Nudger:
     common = parts.common
-    countries = country.load_all(common.countries, common.mode.value, common.country_dir)
     words = catalogues.load(locales.FOLDER)
-    return Nudger(parts.database, KeyRing(common.keys), common.keys, countries, words, parts.texter)
+    return Nudger(parts.database, KeyRing(common.keys), common.keys, parts.countries, words, parts.texter)
 
 
 def _counting(parts: Parts) -> Counting:
     common = parts.common
-    of = Counted(_countries(common), common.mode.value, common.draft_languages or ())
+    of = Counted(parts.countries, common.mode.value, common.draft_languages or ())
     return Counting(parts.database, KeyRing(common.keys), of, parts.metrics)
 
 
