@@ -31,6 +31,7 @@ from gateway.mailroom import Mailroom
 from gateway.message import Channel
 from gateway.metrics import Metrics
 from gateway.numbers import Numbers
+from gateway.optouts import OptOuts
 from gateway.replies import Replies
 from gateway.sealer import Sealer
 from gateway.sessions import Sessions
@@ -156,23 +157,23 @@ def _assemble(given: _Given) -> Parts:
     count = metrics.count
     vault, brief = Vault(secrets.store_key.reveal()), Vault(secrets.session_key.reveal())
     spool = Spool(common.data / "spool", vault)
-    hurry = Hurry(connections.for_queue(common.queue_redis, QUEUE_SECONDS))
     kept = Sessions(connections.for_sessions(common.session_redis), brief, count, mode=common.mode)
-    sealer = Sealer(given.keys, common.mode)
+    sealer, hurry = Sealer(given.keys, common.mode), Hurry(connections.for_queue(common.queue_redis, QUEUE_SECONDS))
     filer = Filer(database=database, spool=spool, vault=vault, sealer=sealer, hurry=hurry, count=count)
     names = {hotline.id: hotline.screen_name for hotline in given.countries.hotlines}
     unread = Unread(database, spool, vault, given.keys, common.mode)
     mailroom = Mailroom(filer, database, vault, sealer, given.countries, names)
     walk = Walk(given.book, filer, mailroom, Apart(unread, count), kept.count_report)
+    optouts = OptOuts(database, vault, spool, given.sender_key, common.mode)
     waiting, crowd = Waiting(database, vault, given.pepper), Crowd()
     desk = Desk(
         countries=given.countries,
         languages={one.iso: _languages(given, one) for one in given.countries},
-        conversation=Conversation(kept, walk, Texting(walk, database, vault), count),
+        conversation=Conversation(kept, walk, Texting(walk, optouts), count),
         live=sealer.live,
         drill=common.mode == "training",
         database=database,
-        vault=vault,
+        optouts=optouts,
         replies=Replies(database, vault, given.sender_key, hurry, common.mode),
         waiting=waiting,
         unread=unread,
@@ -180,7 +181,7 @@ def _assemble(given: _Given) -> Parts:
         crowd=crowd,
         count=count,
     )
-    chores = Days(kept, database).move, Drills(database, desk, walk, filer, common.mode).hold
+    chores = optouts.introduce, Days(kept, database).move, Drills(database, desk, walk, filer, common.mode).hold
     return Parts(
         database=database,
         spool=spool,

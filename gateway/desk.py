@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from urllib.parse import unquote_to_bytes
 
 from flows.catalogues import Catalogue
 from flows.fit import Limit, alphabet
-from gateway import sessions
+from gateway import limits, sessions
 from gateway.caller import Caller
 from gateway.conversation import Conversation
 from gateway.crowd import Crowd
@@ -18,15 +19,15 @@ from gateway.early import Early
 from gateway.filer import NotSent
 from gateway.message import Channel, Inbound, Kind, Notice, Turn
 from gateway.once import name_of
+from gateway.optouts import OptOuts
 from gateway.replies import Replies
 from gateway.senders import Sender, normalise
 from gateway.unread import Unkept, Unread
 from gateway.waiting import Waiting
 from gateway.world import Ground, Surroundings
 from reports.country import Countries, Country, bare
-from reports.sealing import Vault
 from reports.store.database import Away, Database
-from reports.store.messages import note_status, opt_out
+from reports.store.messages import note_status
 
 NOTHING_SAID = Turn("", goes_on=True)
 
@@ -41,7 +42,7 @@ class Desk:
         live: frozenset[str],
         drill: bool,
         database: Database,
-        vault: Vault,
+        optouts: OptOuts,
         replies: Replies,
         waiting: Waiting,
         unread: Unread,
@@ -55,7 +56,7 @@ class Desk:
         self._live = live
         self._drill = drill
         self._database = database
-        self._vault = vault
+        self._optouts = optouts
         self._replies = replies
         self._waiting = waiting
         self._unread = unread
@@ -98,30 +99,34 @@ class Desk:
         caller = replace(self._caller(channel, inbound), late=True)
         turn = self._conversation.take(caller)
         if turn.text and caller.sender.e164:
-            self._replies.send(inbound, caller.sender.e164, turn.text, self._optout_key(caller.sender))
+            self._replies.send(inbound, caller.sender.e164, turn.text, self._optouts.key(caller.sender.key))
 
     def note(self, notice: Notice) -> None:
-        """An end event, a delivery report, an opt-out. Nothing that it says is needed, so nothing here can fail it."""
+        """An end event, a delivery report, an opt-out. Raises Unkept where an opt-out is not safe; nothing else that
+        it says is needed, so nothing else can fail it."""
         country = self.country("ussd" if notice.what == "ended" else "sms", notice.code)
         sender = normalise(notice.sender, country.iso)
-        try:
+        if notice.what == "optout" or notice.opted_out:
+            self._opt_out(sender)
+        with suppress(Away):
             if notice.what == "ended":
                 self._conversation.ended(notice, sender)
             elif notice.what == "optout":
-                opt_out(self._database, self._optout_key(sender))
                 self._conversation.opted_out(notice, sender)
             else:
-                self._note_delivery(notice, sender)
-        except Away:
-            return
+                self._note_delivery(notice)
 
     def note_early(self) -> None:
         """Delivery reports that came before their message was known. Raises Away."""
         self._early.try_again(lambda id_, status: note_status(self._database, id_, status))
 
-    def _note_delivery(self, notice: Notice, sender: Sender) -> None:
-        if notice.opted_out:
-            opt_out(self._database, self._optout_key(sender))
+    def _opt_out(self, sender: Sender) -> None:
+        try:
+            self._optouts.add(sender.key)
+        except Away:
+            raise Unkept from None
+
+    def _note_delivery(self, notice: Notice) -> None:
         if notice.status == "unknown":
             self._count("unknown_delivery_status")
         if not note_status(self._database, notice.id, notice.status, notice.ours):
@@ -161,13 +166,12 @@ class Desk:
         if channel.replies_in_answer["sms"]:
             return turn
         if turn.text and caller.sender.e164:
-            self._replies.send(caller.inbound, caller.sender.e164, turn.text, self._optout_key(caller.sender))
+            self._replies.send(caller.inbound, caller.sender.e164, turn.text, self._optouts.key(caller.sender.key))
         return NOTHING_SAID
 
-    def _optout_key(self, sender: Sender) -> bytes:
-        return self._vault.mac("optout", sender.key)
-
     def _wait(self, inbound: Inbound, caller: Caller) -> Turn:
+        if (inbound.word or limits.word(inbound.text)) == "stop":
+            self._opt_out(caller.sender)  # that cannot wait: meanwhile somebody may answer a report
         try:
             self._waiting.keep(inbound, caller.sender.key)
         except Away:

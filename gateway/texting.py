@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 from flows.engine import carry
@@ -14,12 +15,11 @@ from gateway.keywords import HELP, Keywords, Vocabulary
 from gateway.mailroom import WRITTEN, is_open
 from gateway.media import noted
 from gateway.message import Turn
+from gateway.optouts import OptOuts
 from gateway.record import Draft, Record, in_danger
 from gateway.turns import Last
 from gateway.walk import HOME, Moved, Walk
-from reports.sealing import Vault
-from reports.store.database import Away, Database
-from reports.store.messages import opt_in, opt_out
+from reports.store.database import Away
 
 SILENT_SECONDS = 30 * 60  # after that any SMS gets the home screen: whoever holds the phone may be somebody else
 PART_SECONDS = 10 * 60  # within which what follows typed words goes on from them: typing takes that long
@@ -33,18 +33,18 @@ GO_ON = "98"
 
 
 class Texting:
-    def __init__(self, walk: Walk, database: Database, vault: Vault) -> None:
+    def __init__(self, walk: Walk, optouts: OptOuts) -> None:
         self._walk = walk
-        self._database = database
-        self._vault = vault
+        self._optouts = optouts
         self._vocabulary = Vocabulary(walk.book, HOME["sms"])
 
     def move(self, caller: Caller, record: Record | None, drafts: list[Draft], last: Last) -> Moved:
+        """Raises Away where STOP could not be kept: then the provider has to say it again."""
         word = caller.inbound.word or limits.word(caller.inbound.text)
         if word == "stop":
             return self._stop(caller, record, last)
         if word == "start":
-            self._note(caller, opted_out=False)
+            self._start(caller)
         if record is None or record.over or caller.now - record.at > SILENT_SECONDS:
             moved = self._first(caller, record, last, help_wanted=word == "help")
         else:
@@ -188,9 +188,14 @@ class Texting:
 
     def _stop(self, caller: Caller, record: Record | None, last: Last) -> Moved:
         """The carrier has answered in our place. What was said in danger still goes, as with a dropped line."""
-        self._note(caller, opted_out=True)
         record = self._walk.discard(record) if record else self._walk.begin(caller, last)
+        self._optouts.add(caller.sender.key)
         return Moved(replace(record, last=last, answer=SILENCE))
+
+    def _start(self, caller: Caller) -> None:
+        """And else it is an answer like any: "yes" is no reason to make somebody wait for the database."""
+        with suppress(Away):  # then nothing unasked goes there yet, as before
+            self._optouts.take_back(caller.sender.key)
 
     def _unless_looping(self, caller: Caller, before: Record | None, moved: Moved) -> Moved:
         loop = limits.lasting(before.loop, quiet=caller.now - before.at, now=caller.now) if before else limits.Loop()
@@ -199,10 +204,3 @@ class Texting:
         speak, loop = limits.reply_to(loop, freed=moved.accepted, now=caller.now, most=most)
         record = replace(moved.record, loop=loop, answer=moved.record.answer if speak else SILENCE)
         return replace(moved, record=record)
-
-    def _note(self, caller: Caller, *, opted_out: bool) -> None:
-        key = self._vault.mac("optout", caller.sender.key)
-        try:
-            (opt_out if opted_out else opt_in)(self._database, key)
-        except Away:
-            return  # nothing unasked is sent without asking the database, so nothing goes wrong meanwhile

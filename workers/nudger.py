@@ -16,11 +16,12 @@ import structlog
 
 from flows.catalogues import PLAIN, Catalogue
 from reports.country import Countries, Country
-from reports.keyfolder import KeyFault
+from reports.keyfolder import SENDER, KeyFault
 from reports.nudges import SENTENCE, due_at, permission
-from reports.sealing import Box, Context, Poison, open_body
-from reports.store import nudging, reading
+from reports.sealing import Box, Context, Poison, keyed_hash, open_body
+from reports.store import nudging, optouts, reading
 from reports.store.database import Database
+from reports.store.nudging import Facts
 from reports.store.outbox import Body
 from workers.keyring import KeyRing
 from workers.sms import Texter
@@ -37,6 +38,7 @@ class Text:
     number: str
     line: Line
     said: str
+    unless: tuple[bytes, ...]  # as what an opt-out of the number would be kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,14 @@ class Nudger:
         mode = self.texter.mode
         try:
             sms = sealed(
-                self.database, self.folder, text.line, text.number, said=text.said, mode=mode, sms_id=answer_id
+                self.database,
+                self.folder,
+                text.line,
+                text.number,
+                said=text.said,
+                mode=mode,
+                sms_id=answer_id,
+                unless=text.unless,
             )
         except KeyFault:
             log.error("key_missing")
@@ -81,13 +90,33 @@ class Nudger:
         for hotline in facts.hotlines:
             found = self._opened(report_id, hotline, facts.revision)
             if found is not None:
-                report, contact = found
-                said = permission(contact, facts.since)
-                when = due_at(said, facts.sent, self.database.now())
-                line = self._line(country)
-                words = self._words(report, country)
-                return Text(when, said.number, line, words) if said and when is not None and line and words else None
+                return self._said(country, facts, *found)
         return None
+
+    def _said(
+        self, country: Country, facts: Facts, report: Mapping[str, Any], contact: Mapping[str, Any] | None
+    ) -> Text | None:
+        said = permission(contact, facts.since)
+        when = due_at(said, facts.sent, self.database.now())
+        line, words = self._line(country), self._words(report, country)
+        if said is None or when is None or line is None or not words:
+            return None
+        unless = self._optouts(said.number)
+        return Text(when, said.number, line, words, unless) if unless else None
+
+    def _optouts(self, number: str) -> tuple[bytes, ...]:
+        """As what an opt-out of this number would be kept; none where one is, or where nobody can tell."""
+        try:
+            known = [self._optout_key(row) for row in optouts.keys(self.database)]
+        except Poison:
+            log.error("key_missing")
+            return ()
+        kept = tuple(keyed_hash(key, number) for key in known)
+        return () if optouts.stands(self.database, kept) else kept
+
+    def _optout_key(self, row: Any) -> bytes:
+        box = Box(row.key_id, row.wrap, b"", row.sealed)
+        return open_body(self.keys.of(SENDER, row.key_id), Context(row.mode, row.id, 1, SENDER), box)
 
     def _opened(
         self, report_id: str, hotline: str, revision: int

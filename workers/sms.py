@@ -12,7 +12,7 @@ import structlog
 from flows.fit import segments
 from reports.keyfolder import SENDER
 from reports.sealing import Box, Context, Poison, open_body
-from reports.store import messages, sms_out
+from reports.store import optouts, sms_out
 from reports.store.database import Away, Database
 from reports.store.sms_out import LeasedSms
 from workers import schedule
@@ -68,7 +68,7 @@ class Texter:
         else:
             sms_out.failed(self.database, leased, outcome.why, self._delay(leased, outcome), self.holder)
         if outcome.why == "opt_out" and caller:
-            messages.opt_out(self.database, caller)
+            optouts.add(self.database, caller)
         event = "sms_sent" if isinstance(outcome, Accepted) else "sms_failed"
         log.info(event, channel=leased.channel, attempt=leased.attempt, reason=outcome.why)
 
@@ -79,18 +79,23 @@ class Texter:
         if sender is None:
             return Over("provider"), b""
         try:
-            text, caller = self._open(leased)
+            text, caller, unless = self._open(leased)
+            if unless and optouts.stands(self.database, unless):
+                return Over("opt_out"), b""
             outcome = sender.send(text)
             if isinstance(outcome, Accepted):
                 self.metrics.segments.labels(leased.channel).inc(segments(text.words))
             return outcome, caller
         except Poison:
             return Later("no_key"), b""
+        except Away:  # nothing unasked goes without having asked; this one is tried again
+            raise
         except Exception:  # one SMS that we cannot handle must not stop the others
             log.exception("job_failed", channel=leased.channel)
             return Over("our_fault"), b""
 
-    def _open(self, leased: LeasedSms) -> tuple[Text, bytes]:
+    def _open(self, leased: LeasedSms) -> tuple[Text, bytes, list[bytes]]:
+        """The text; whose it is, to keep an opt-out that the provider tells of; by which opt-outs it may not go."""
         context = Context(leased.mode, leased.id, 1, SENDER)
         box = Box(leased.key_id, leased.wrap, b"", leased.sealed)
         body = json.loads(open_body(self.keys.of(SENDER, leased.key_id), context, box))
@@ -102,7 +107,9 @@ class Texter:
             id=leased.id,
             seconds=leased.lives // 1_000_000,
         )
-        return text, bytes.fromhex(body.get("caller", ""))
+        unless = [bytes.fromhex(one) for one in body.get("unless", ())]
+        caller = bytes.fromhex(body.get("caller", ""))
+        return text, caller or next(iter(unless), b""), unless
 
     def _delay(self, leased: LeasedSms, outcome: Later | Over) -> int | None:
         if isinstance(outcome, Over) or (outcome.once and leased.attempt > 1):

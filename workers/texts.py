@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,11 +31,22 @@ class Line:
     sender: str
 
 
-def sealed(database: Database, keys: Path, line: Line, to: str, *, said: str, mode: str, sms_id: str = "") -> Outgoing:
-    """`sms_id`: of what it is about, where that has one of its own. Raises KeyFault."""
+def sealed(
+    database: Database,
+    keys: Path,
+    line: Line,
+    to: str,
+    *,
+    said: str,
+    mode: str,
+    sms_id: str = "",
+    unless: Sequence[bytes] = (),
+) -> Outgoing:
+    """`sms_id`: of what it is about, where that has one of its own. `unless`: not where one of these opt-outs stands
+    when it goes. Raises KeyFault."""
     sms_id, now = sms_id or str(uuid.uuid4()), database.now()
-    body = json.dumps({"to": to, "from": line.sender, "text": said}).encode()
-    box = seal(load_public(keys, [SENDER])[SENDER], Context(mode, sms_id, 1, SENDER), b"", body)
+    body = {"to": to, "from": line.sender, "text": said, "unless": [one.hex() for one in unless]}
+    box = seal(load_public(keys, [SENDER])[SENDER], Context(mode, sms_id, 1, SENDER), b"", json.dumps(body).encode())
     return Outgoing(sms_id, line.channel, mode, box.key_id, box.wrap, box.sealed, now, now + LIVES)
 
 

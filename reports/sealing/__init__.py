@@ -13,7 +13,7 @@ from reports.sealing.box import (
 from reports.sealing.framing import Poison
 from reports.sealing.letterbox import new_mailbox, open_answer, open_mailbox, seal_answer
 from reports.sealing.signing import Signer, Verifier
-from reports.sealing.vault import Pepper, Vault
+from reports.sealing.vault import Pepper, Vault, keyed_hash
 
 __all__ = [
     "Box",
@@ -25,6 +25,7 @@ __all__ = [
     "Signer",
     "Vault",
     "Verifier",
+    "keyed_hash",
     "new_mailbox",
     "open_answer",
     "open_body",

@@ -21,6 +21,11 @@ _SALT: Final = 16
 _ZERO: Final = bytes(NONCE_BYTES)
 
 
+def keyed_hash(key: bytes, *parts: bytes | str) -> bytes:
+    """32 bytes: HMAC-SHA256 of the parts, each framed by its length. `key`: one of a vault's `mac_keys`."""
+    return hmac.digest(key, framed(*parts, width=4), "sha256")
+
+
 class Vault:
     """Keys newest first, each of 32 bytes or more. The newest seals; a record opens under any that is still given."""
 
@@ -55,8 +60,12 @@ class Vault:
         """One for each key, newest first: to find what was written before the key was rotated."""
         return tuple(self._mac(key_id, label, parts) for key_id in self._keys)
 
+    def mac_keys(self, label: str) -> tuple[bytes, ...]:
+        """What `keyed_hash` makes the same hashes with, newest first: for who has to know these and nothing more."""
+        return tuple(self._subkey(key_id, "mac", label) for key_id in self._keys)
+
     def _mac(self, key_id: bytes, label: str, parts: Sequence[bytes | str]) -> bytes:
-        return hmac.digest(self._subkey(key_id, "mac", label), framed(*parts, width=4), "sha256")
+        return keyed_hash(self._subkey(key_id, "mac", label), *parts)
 
     def _subkey(self, key_id: bytes, use: str, label: str) -> bytes:
         wanted = (key_id, use, label)

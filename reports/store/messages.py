@@ -1,4 +1,4 @@
-"""What `web` writes about SMS: each taken in once, words kept while Redis is away, replies to send, opt-outs."""
+"""What `web` writes about SMS: each taken in once, words kept while Redis is away, replies to send."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import and_, delete, or_, select, update
+from sqlalchemy import and_, or_, select, update
 
 from reports.store import tables as t
 from reports.store.database import Database
@@ -78,13 +78,3 @@ def waiting(database: Database, at_most: int = 50, after: tuple[int, bytes] | No
 def was_played(database: Database, inbound_key: bytes) -> None:
     with database.write() as connection:
         connection.execute(update(t.inbound).where(t.inbound.c.inbound_key == inbound_key).values(waiting=None))
-
-
-def opt_out(database: Database, caller_key: bytes) -> None:
-    with database.write() as connection:
-        connection.execute(database.insert_new(t.optout).values(caller_key=caller_key, at=database.now()))
-
-
-def opt_in(database: Database, caller_key: bytes) -> None:
-    with database.write() as connection:
-        connection.execute(delete(t.optout).where(t.optout.c.caller_key == caller_key))

@@ -13,6 +13,7 @@ from reports.sealing import Box, Context, Poison, Public, rewrap
 from reports.store import tables as t
 from reports.store.database import Database
 
+OF_SENDER = (t.outgoing, t.optout_key)  # what is sealed to nobody's desk
 ROWS = 500  # a transaction: some 60 ms of work, done before it begins
 
 
@@ -36,7 +37,7 @@ def naming(database: Database, key_id: str) -> int:
     with database.read() as connection:
         counts = (
             select(func.count()).select_from(table).where(table.c.key_id == key_id)
-            for table in (t.report_body, t.pending, t.message, t.note, t.outgoing)
+            for table in (t.report_body, t.pending, t.message, t.note, *OF_SENDER)
         )
         return sum(connection.execute(count).scalar_one() for count in counts)
 
@@ -60,11 +61,9 @@ def rewrap_all(
 
 def _sealed(hotline: str, current: str) -> tuple[tuple[Table, Select[Any]], ...]:
     """The tables that hold this hotline's boxes, and their rows under older keys with all that a Context needs."""
-    body, p, m, n, outgoing = t.report_body.c, t.pending.c, t.message.c, t.note.c, t.outgoing.c
     if hotline == SENDER:
-        named = (outgoing.id.label("report_id"), literal(1).label("revision"), literal(SENDER).label("recipient"))
-        query = select(outgoing.id, *named, outgoing.mode, outgoing.key_id, outgoing.wrap)
-        return ((t.outgoing, query.where(outgoing.key_id != current)),)
+        return tuple((table, _of_sender(table.c, current)) for table in OF_SENDER)
+    body, p, m, n = t.report_body.c, t.pending.c, t.message.c, t.note.c
     bodies = (
         select(body.report_id, body.revision, body.recipient, t.report.c.mode, body.key_id, body.wrap)
         .join_from(t.report_body, t.report, body.report_id == t.report.c.report_id)
@@ -86,6 +85,11 @@ def _sealed(hotline: str, current: str) -> tuple[tuple[Table, Select[Any]], ...]
         .where(n.recipient == hotline, n.key_id != current)
     )
     return ((t.report_body, bodies), (t.pending, waiting), (t.message, said), (t.note, kept))
+
+
+def _of_sender(c: Any, current: str) -> Select[Any]:
+    named = (c.id.label("report_id"), literal(1).label("revision"), literal(SENDER).label("recipient"))
+    return select(c.id, *named, c.mode, c.key_id, c.wrap).where(c.key_id != current)
 
 
 def _batches(database: Database, table: Table, query: Select[Any]) -> Iterator[Sequence[Row[Any]]]:

@@ -16,6 +16,7 @@ WEB, WORKER, CLOCK, CONSOLE = ROLES = ("tokaut_web", "tokaut_worker", "tokaut_cl
 VERSION = "alembic_version"  # Alembic's own table
 ROW_OF_AUDIT = "(audit_id, at, actor, act, object_id)"  # its place in the chain is the clock's alone
 BREAKER = "SELECT; INSERT; UPDATE (failures, open_until, opened_times, dead_since)"
+ASK = "INSERT; SELECT (caller_key)"
 ATTEMPT = "state, attempt, next_at, lease_until, lease_by, last_class"
 
 # table → role → "PRIVILEGE (columns); PRIVILEGE"; without columns: the whole row
@@ -109,9 +110,7 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
         CLOCK: "SELECT; INSERT; UPDATE (holder, until)",
     },
     # Accounts are the console's alone: nobody else could say who may read.
-    "staff": {
-        CONSOLE: "SELECT; INSERT; UPDATE (role, password, totp, totp_step, wrong, ended_at)",
-    },
+    "staff": {CONSOLE: "SELECT; INSERT; UPDATE (role, password, totp, totp_step, wrong, ended_at)"},
     "staff_session": {CONSOLE: "SELECT; INSERT; UPDATE (session_hash, seen_at, checked_at); DELETE"},
     **{table: {CONSOLE: "SELECT; INSERT; DELETE"} for table in ("invitation", "recovery", "raising")},
     "holding": {
@@ -132,7 +131,8 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
     },
     "staff_try": {CONSOLE: "SELECT; INSERT; UPDATE (tries, since, locks, locked_until); DELETE"},
     "hotline_state": {WORKER: BREAKER, CLOCK: BREAKER, CONSOLE: "SELECT"},
-    "optout": {WEB: "INSERT; SELECT (caller_key); DELETE", WORKER: "INSERT", CLOCK: "INSERT"},
+    "optout": dict.fromkeys((WORKER, CLOCK), ASK) | {WEB: f"{ASK}; DELETE"},
+    "optout_key": {WEB: "INSERT", CLOCK: "SELECT; UPDATE (key_id, wrap)"},
     # counters, of which nobody but the clock sees those that may not be shown
     "tally": {CLOCK: "SELECT; INSERT; UPDATE (number); DELETE"},
     "tallied": {CLOCK: "SELECT; INSERT; UPDATE (until, settled)"},

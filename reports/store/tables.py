@@ -11,12 +11,14 @@ from reports.store.duty_tables import page, phone_answer
 from reports.store.in_hand_tables import handover, holding, kept_away
 from reports.store.kept_tables import checkpoint, hold, purged, receipt
 from reports.store.ladder_tables import step
+from reports.store.optout_tables import optout, optout_key
 from reports.store.staff_tables import invitation, raising, recovery, staff, staff_session, staff_try
 from reports.store.statistic_tables import figure, screen_tally, tallied, tally
 
 __all__ = ["metadata", "page", "phone_answer"]  # whoever takes these from here; what is made here needs no mention
 __all__ += ["callback", "drill", "note", "nudge", "raising", "step"]
 __all__ += ["handover", "holding", "invitation", "kept_away", "recovery", "staff", "staff_session", "staff_try"]
+__all__ += ["optout", "optout_key"]
 __all__ += ["checkpoint", "figure", "hold", "purged", "receipt", "screen_tally", "tallied", "tally"]
 
 # One row a report. The answers are in report_body, sealed.
@@ -236,14 +238,6 @@ hotline_state = Table(
     Column("open_until", MICROSECONDS, nullable=False),
     Column("opened_times", Integer, nullable=False),
     Column("dead_since", MICROSECONDS),  # it answered 410; a successful test revives it
-)
-
-# Numbers (as keyed hashes) that told a carrier STOP: no SMS that they did not ask for.
-optout = Table(
-    "optout",
-    metadata,
-    Column("caller_key", LargeBinary(32), primary_key=True),
-    Column("at", MICROSECONDS, nullable=False),
 )
 
 # For which mode this database was made: live and training never meet.

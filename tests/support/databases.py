@@ -25,8 +25,8 @@ SET_ROLE: dict[str, LiteralString] = {
         ("filing", "pending", "messages", "mailboxes", "tries", "screens", "sweeping.oldest", "paging.note_word"),
         "SET ROLE tokaut_web",
     ),
-    **dict.fromkeys(("drilling.due", "drilling.done"), "SET ROLE tokaut_web"),
-    **dict.fromkeys(("outbox", "sms_out", "paging"), "SET ROLE tokaut_worker"),
+    **dict.fromkeys(("drilling.due", "drilling.done", "optouts"), "SET ROLE tokaut_web"),
+    **dict.fromkeys(("outbox", "sms_out", "paging", "optouts.stands"), "SET ROLE tokaut_worker"),
     **dict.fromkeys(
         (
             "drilling",
@@ -56,6 +56,7 @@ SET_ROLE: dict[str, LiteralString] = {
             "orders",
             "handing",
             "nudging",
+            "optouts.keys",
             "reading",
             "taking.count_as_receipts",
             "taking.forget_calls",

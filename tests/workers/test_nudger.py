@@ -12,10 +12,12 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import insert, select, update
 
 from flows.catalogues import PLAIN
+from gateway.optouts import OptOuts
 from reports.country import load_all
-from reports.keyfolder import SENDER, new_pair, private_of
-from reports.sealing import Box, Context, open_body
-from reports.store import mailboxes, maturing, nudging, pending
+from reports.keyfolder import SENDER, load_private, load_public, new_pair, private_of
+from reports.sealing import Box, Context, Vault, open_body
+from reports.spool import Spool
+from reports.store import mailboxes, maturing, nudging, pending, rewrapping
 from reports.store import tables as t
 from reports.store.ids import new_id
 from tests.workers.filings import ONE, TWO, Desk
@@ -38,7 +40,15 @@ class Silent(Texter):
 @pytest.fixture
 def nudger(desk: Desk) -> Iterator[Nudger]:
     new_pair(desk.keys, SENDER)
+    web(desk).introduce()
     yield made(desk)
+
+
+def web(desk: Desk, *keys: bytes) -> OptOuts:
+    """What web keeps of STOP, by these keys, newest first."""
+    vault = Vault(keys or [b"k" * 32])
+    spool = Spool(desk.keys.parent / "spool", vault)
+    return OptOuts(desk.database, vault, spool, load_public(desk.keys, [SENDER])[SENDER], "demo")
 
 
 def made(desk: Desk) -> Nudger:
@@ -82,7 +92,10 @@ def test_who_said_yes_is_told_to_dial_and_nothing_else(desk: Desk, nudger: Nudge
     answer(desk, report_id)
     nudger.go_on()
     nudger.go_on()
-    assert texts(desk) == [{"to": NUMBER, "from": "163", "text": "Hello. Please dial *111*163# when you have time."}]
+    [text] = texts(desk)
+    unless = [web(desk).key(NUMBER).hex()]
+    said = {"to": NUMBER, "from": "163", "text": "Hello. Please dial *111*163# when you have time."}
+    assert text == said | {"unless": unless}
     assert desk.acts(report_id)[-1] == "nudged"
 
 
@@ -136,6 +149,77 @@ def test_what_an_office_has_that_was_left_out_since_counts_no_more(desk: Desk, n
     nudger.go_on()
     nudger.go_on()
     assert texts(desk) == []
+
+
+@pytest.mark.rule("S-09")
+@pytest.mark.parametrize("when", ["before the answer", "while the text waits"])
+def test_after_stop_nothing_goes_until_start(desk: Desk, nudger: Nudger, when: str) -> None:
+    report_id, _ = sent_report(desk, ALWAYS)
+    if when == "before the answer":
+        web(desk).add(NUMBER)
+    one = answer(desk, report_id)
+    if when == "while the text waits":
+        nudging.decide(desk.database, one, report_id, desk.database.now())
+        web(desk).add(NUMBER)
+    nudger.go_on()
+    made(desk.later(days=1)).go_on()
+    assert texts(desk) == []
+    web(desk).take_back(NUMBER)
+    made(desk.later(days=2)).go_on()
+    assert texts(desk) == [], "what came meanwhile is told to nobody"
+    answer(desk, report_id)
+    made(desk.later(days=2)).go_on()
+    assert len(texts(desk)) == 1
+
+
+@pytest.mark.rule("S-09")
+def test_stop_and_start_outlive_the_key_that_they_were_kept_by(desk: Desk, nudger: Nudger) -> None:
+    old, new = b"k" * 32, b"n" * 32
+    report_id, _ = sent_report(desk, ALWAYS)
+    web(desk, old).add(NUMBER)
+    rotated = web(desk, new, old)
+    rotated.introduce()
+    answer(desk, report_id)
+    nudger.go_on()
+    assert texts(desk) == []
+    rotated.take_back(NUMBER)
+    answer(desk, report_id)
+    nudger.go_on()
+    assert [one["unless"][0] for one in texts(desk)] == [rotated.key(NUMBER).hex()], "the newest first"
+    rotated.add(NUMBER)
+    answer(desk, report_id)
+    made(desk.later(days=2)).go_on()
+    assert len(texts(desk)) == 1
+
+
+@pytest.mark.rule("S-09")
+def test_a_new_key_of_the_sender_opens_what_web_has_told_it(desk: Desk, nudger: Nudger) -> None:
+    report_id, _ = sent_report(desk, ALWAYS)
+    [before] = (desk.keys / "private" / SENDER).iterdir()
+    new = new_pair(desk.keys, SENDER)
+    keys = load_private(desk.keys, [SENDER])
+    assert rewrapping.rewrap_all(desk.database, keys, SENDER, new) == rewrapping.Rewrapped(1, 0)
+    assert rewrapping.naming(desk.database, before.stem) == 0
+    before.unlink()
+    answer(desk, report_id)
+    nudger.go_on()
+    assert len(texts(desk)) == 1
+
+
+@pytest.mark.rule("S-09")
+def test_where_nobody_can_tell_who_said_stop_nothing_goes(desk: Desk) -> None:
+    new_pair(desk.keys, SENDER)
+    report_id, _ = sent_report(desk, ALWAYS)
+    answer(desk, report_id)
+    made(desk).go_on()
+    assert texts(desk) == [], "web has not said by which key"
+    web(desk).introduce()
+    for key in (desk.keys / "private" / SENDER).iterdir():
+        key.unlink()
+    answer(desk, report_id)
+    made(desk).go_on()
+    with desk.database.read() as connection:
+        assert connection.execute(select(t.outgoing)).all() == []
 
 
 @pytest.mark.parametrize("how", ["closed", "refused"])

@@ -6,6 +6,7 @@ import json
 import uuid
 from dataclasses import dataclass, field
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -13,8 +14,9 @@ from sqlalchemy import select
 
 from reports.keyfolder import SENDER, new_pair
 from reports.sealing import Context, seal
-from reports.store import messages, sms_out, sweeping
+from reports.store import messages, optouts, sms_out, sweeping
 from reports.store import tables as t
+from reports.store.database import Away
 from reports.store.messages import Outgoing
 from tests.workers.filings import SECOND, Desk
 from workers.keyring import KeyRing
@@ -47,7 +49,7 @@ class Post:
         self.key = new_pair(desk.keys, SENDER)
         self.provider = Says()
 
-    def put(self, *, mode: str = "demo", lives: float = 600, channel: str = "africastalking", **body: str) -> str:
+    def put(self, *, mode: str = "demo", lives: float = 600, channel: str = "africastalking", **body: Any) -> str:
         sms_id = str(uuid.uuid4())
         words = {"to": "+6785550101", "from": "163", "text": "hello", "link": "", "caller": CALLER.hex()} | body
         box = seal(self.key, Context(mode, sms_id, 1, SENDER), b"", json.dumps(words).encode())
@@ -136,6 +138,42 @@ def test_over_is_over(post: Post) -> None:
 def test_an_opt_out_at_the_provider_is_recorded(post: Post) -> None:
     post.provider.outcome = Over("opt_out")
     post.texter().send(post.put())
+    with post.desk.database.read() as connection:
+        assert list(connection.execute(select(t.optout.c.caller_key)).scalars()) == [CALLER]
+
+
+@pytest.mark.rule("S-09")
+def test_what_nobody_asked_for_does_not_go_where_stop_came_meanwhile(post: Post) -> None:
+    """It was put out before; the provider was busy. What somebody has asked for goes all the same."""
+    post.provider.outcome = Later("busy")
+    nudge, reply = post.put(caller="", unless=[CALLER.hex()]), post.put()
+    post.texter().send(nudge)
+    optouts.add(post.desk.database, CALLER)
+    post.pass_time(5)
+    post.provider.outcome = Accepted("id-1")
+    for sms in (nudge, reply):
+        post.texter().send(sms)
+    assert (post.row(nudge).state, post.row(nudge).last_class) == ("failed", "opt_out")
+    assert post.row(reply).state == "sent"
+    assert [text.id for text in post.provider.texts] == [nudge, reply]
+
+
+@pytest.mark.rule("S-09")
+def test_it_waits_where_nobody_can_say_whether_stop_came(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    nudge = post.put(caller="", unless=[CALLER.hex()])
+    with monkeypatch.context() as patched:
+        patched.setattr(optouts, "stands", Mock(side_effect=Away("away")))
+        assert not post.texter().send(nudge)
+    assert (post.provider.texts, post.row(nudge).state) == ([], "due")
+    post.pass_time(61)
+    assert post.texter().send(nudge)
+    assert post.row(nudge).state == "sent"
+
+
+@pytest.mark.rule("S-09")
+def test_a_provider_that_refuses_it_for_an_opt_out_is_believed(post: Post) -> None:
+    post.provider.outcome = Over("opt_out")
+    post.texter().send(post.put(caller="", unless=[CALLER.hex(), bytes(32).hex()]))
     with post.desk.database.read() as connection:
         assert list(connection.execute(select(t.optout.c.caller_key)).scalars()) == [CALLER]
 

@@ -1,0 +1,67 @@
+"""Who wants no SMS that they did not ask for: kept as a keyed hash of the number, in the spool while the database is
+away, and obeyed by whoever sends: it is told by which key, sealed to it, and learns no other of ours by that.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+from reports.keyfolder import SENDER
+from reports.sealing import Context, Public, Vault, keyed_hash, seal
+from reports.spool import Entry, NotKept, Spool
+from reports.store import optouts
+from reports.store.database import Away, Database
+from reports.store.filing import Filing
+from reports.store.ids import new_id
+
+LABEL = "optout"
+
+
+class OptOuts:
+    """`sender_key`: of whoever sends SMS."""
+
+    def __init__(self, database: Database, vault: Vault, spool: Spool, sender_key: Public, mode: str) -> None:
+        self._database = database
+        self._vault = vault
+        self._spool = spool
+        self._sender_key = sender_key
+        self._mode = mode
+        self._introduced = False
+
+    def key(self, number: str) -> bytes:
+        return self._vault.mac(LABEL, number)
+
+    def add(self, number: str) -> None:
+        """Raises Away where neither the database nor the spool took it: then the provider has to keep it."""
+        key = self.key(number)
+        try:
+            self.introduce()
+            optouts.add(self._database, key)
+        except Away:
+            self._spool_it(key)
+
+    def take_back(self, number: str) -> None:
+        """Raises Away."""
+        optouts.take_back(self._database, self._vault.macs(LABEL, number))
+
+    def introduce(self) -> None:
+        """Tell the sender by which keys these hashes are made, once. Raises Away."""
+        if not self._introduced:
+            optouts.introduce(self._database, list(self._keys()))
+            self._introduced = True
+
+    def _keys(self) -> Iterator[dict[str, str | bytes]]:
+        for key in self._vault.mac_keys(LABEL):
+            id_ = str(uuid.UUID(bytes=keyed_hash(key, "id")[:16]))
+            box = seal(self._sender_key, Context(self._mode, id_, 1, SENDER), b"", key)
+            yield {"id": id_, "mode": self._mode, "key_id": box.key_id, "wrap": box.wrap, "sealed": box.sealed}
+
+    def _spool_it(self, key: bytes) -> None:
+        """In the shape of a filing that holds nothing but this key."""
+        now = self._database.now()
+        filing = Filing(new_id(now), key, 1, now, "", self._mode, "P4", "incomplete", ())
+        try:
+            self._spool.put(Entry(filing, LABEL))
+        except NotKept as why:
+            raise Away(str(why)) from None

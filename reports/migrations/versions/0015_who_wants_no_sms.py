@@ -1,0 +1,24 @@
+"""By which key web hashes the numbers that told STOP: sealed to whoever sends SMS, which can now ask"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0015"
+down_revision = "0014"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "optout_key",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("mode", sa.String(length=8), nullable=False),
+        sa.Column("key_id", sa.String(length=16), nullable=False),
+        sa.Column("wrap", sa.LargeBinary(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_optout_key")),
+    )

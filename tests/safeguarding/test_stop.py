@@ -1,0 +1,171 @@
+"""Who told STOP, by whatever way, is texted nothing that they did not ask for: somebody else may hold the phone now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+import requests
+from prometheus_client import CollectorRegistry
+from sqlalchemy import insert
+
+from flows.catalogues import PLAIN
+from reports.country import load_all
+from reports.spool import NotKept
+from reports.store import tables as t
+from reports.store.database import Database
+from reports.store.ids import new_id
+from tests.safeguarding.away import database_away, redis_away
+from tests.safeguarding.walks import PHONE, TO_SEND, number, walk
+from tests.support.app import App
+from tests.support.handsets_kannel import KannelTexts
+from workers.keyring import KeyRing
+from workers.metrics import Metrics
+from workers.nudger import Nudger
+from workers.sms import Texter
+
+pytestmark = [pytest.mark.slow, pytest.mark.rule("S-09"), pytest.mark.rule("S-03")]
+
+TEXT_ME = (*TO_SEND[:-1], "SMS 7am-9pm", "Send")
+Stop = Callable[[App], requests.Response]
+
+
+def texts(app: App) -> KannelTexts:
+    return KannelTexts(f"/hooks/kannel/{app.plan.secrets.kannel}/sms", PHONE, "163", http=app.http)
+
+
+def by_text(app: App, words: str = "STOP") -> requests.Response:
+    phone = texts(app)
+    phone.write(words)
+    return phone.post()
+
+
+def by_notice(app: App, door: str = "optout") -> requests.Response:
+    """Africa's Talking has answered STOP in our place; or an SMS of ours failed for it."""
+    form = {"phoneNumber": PHONE, "senderId": "163", "id": "1", "status": "Failed", "failureReason": "UserInBlacklist"}
+    return app.http.post(f"/hooks/africastalking/{app.plan.secrets.africastalking}/{door}", data=form)
+
+
+WAYS = pytest.mark.parametrize("stop", [by_text, by_notice])
+
+
+@pytest.fixture
+def reported(app: App) -> str:
+    """Somebody said yes to SMS on this phone; the id of their report."""
+    assert walk(app.ussd(PHONE), *TEXT_ME)[-1].startswith("Sent to ")
+    app.parts.housekeeping.once()
+    [report] = app.rows(t.report)
+    return str(report.report_id)
+
+
+def answered(app: App, report_id: str) -> None:
+    """A hotline writes; then the clock looks in the hours of a whole day."""
+    [delivery, *_] = app.rows(t.delivery)
+    row = {"report_id": report_id, "hotline": delivery.hotline, "created_at": 1, "sealed": b"x"}
+    with app.database.write() as connection:
+        connection.execute(insert(t.answer).values(row | {"answer_id": new_id(app.database.now())}))
+    address = app.database.engine.url.render_as_string(hide_password=False)
+    for hours in range(0, 26, 5):
+        later = Database(address, offset=hours * 3600)
+        clock(app, later).go_on()
+        later.close()
+
+
+def clock(app: App, database: Database) -> Nudger:
+    """A provider that takes nothing: what would go stands in `outgoing`."""
+
+    class Silent(Texter):
+        def send(self, sms_id: str) -> bool:
+            return bool(sms_id)
+
+    keys, senders = KeyRing(app.keys), dict[str, Any](kannel=None)
+    texter = Silent(database, keys, senders, "demo", "h", Metrics(CollectorRegistry()))
+    return Nudger(database, keys, app.keys, load_all(("vu",), "demo"), {"en": PLAIN}, texter)
+
+
+@contextmanager
+def spool_full(app: App) -> Iterator[None]:
+    with patch.object(app.parts.spool, "put", side_effect=NotKept("full")):
+        yield
+
+
+def test_who_said_yes_and_nothing_since_is_texted_once(app: App, reported: str) -> None:
+    answered(app, reported)
+    assert app.count(t.outgoing) == 1
+
+
+@WAYS
+def test_after_stop_an_answer_texts_nobody(app: App, reported: str, stop: Stop) -> None:
+    assert stop(app).status_code == 200
+    answered(app, reported)
+    assert app.count(t.outgoing) == 0
+
+
+def test_a_number_written_in_another_way_is_the_same_number(app: App, reported: str) -> None:
+    phone = texts(app)
+    phone.phone = PHONE.removeprefix("+678")
+    phone.write("Unsubscribe")
+    assert phone.post().status_code == 200
+    answered(app, reported)
+    assert app.count(t.outgoing) == 0
+
+
+@pytest.mark.parametrize("words", ["START", "Yes", "unstop"])
+def test_start_takes_it_back_and_what_somebody_asks_is_answered_all_the_while(
+    app: App, reported: str, words: str
+) -> None:
+    by_text(app)
+    assert by_text(app, "hi").text.startswith("Emergency: police 111.")
+    answered(app, reported)
+    assert app.count(t.outgoing) == 0, "asking is not taking it back"
+    by_text(app, words)
+    answered(app, reported)
+    assert app.count(t.outgoing) == 1
+
+
+def test_another_numbers_stop_is_no_ones_else(app: App, reported: str) -> None:
+    phone = texts(app)
+    phone.phone = number(7)
+    phone.text("STOP")
+    answered(app, reported)
+    assert app.count(t.outgoing) == 1
+
+
+@WAYS
+def test_stop_with_the_database_away_is_kept_in_the_spool(app: App, reported: str, stop: Stop) -> None:
+    with database_away(app):
+        assert stop(app).status_code == 200
+    app.parts.housekeeping.once()
+    assert app.parts.spool.names() == []
+    answered(app, reported)
+    assert app.count(t.outgoing) == 0
+
+
+@WAYS
+def test_stop_that_neither_takes_is_not_told_as_done(app: App, reported: str, stop: Stop) -> None:
+    """503: the provider says it again."""
+    with database_away(app), spool_full(app):
+        assert stop(app).status_code == 503
+    assert app.count(t.optout) == 0
+    assert stop(app).status_code == 200
+    answered(app, reported)
+    assert app.count(t.outgoing) == 0
+
+
+def test_what_a_delivery_report_says_besides_holds_up_nothing(app: App) -> None:
+    with database_away(app), spool_full(app):
+        assert by_notice(app, "delivery").status_code == 200
+
+
+def test_stop_holds_at_once_where_the_conversation_has_to_wait(app: App, reported: str) -> None:
+    with redis_away(app):
+        assert by_text(app).status_code == 200
+        assert app.count(t.optout) == 1
+        answered(app, reported)
+    app.parts.housekeeping.once()
+    assert [row.waiting for row in app.rows(t.inbound)] == [None]
+    answered(app, reported)
+    assert app.count(t.outgoing) == 0
