@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import redis
 
-from tests.support import guard, ports
+from tests.support import guard, ports, shadows
 from tests.support.postgres import Postgres, binaries
 from tests.support.valkey import Valkey
 
@@ -18,6 +18,7 @@ STARTS_A_SERVER = {"valkey", "redis_url", "own_valkey", "postgres", "postgres_ur
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: starts servers or processes; left out by `make test-fast`")
     guard.install()
+    shadows.install()
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

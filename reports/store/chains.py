@@ -46,7 +46,7 @@ def stuck(database: Database, waits: Mapping[str, int], at_most: int = 200) -> l
     """
     d, r = t.delivery.c, t.route.c
     other = t.delivery.alias("other").c
-    given = exists().where(other.report_id == d.report_id, other.hotline == r.hotline, other.type == "created")
+    given = exists().where(other.report_id == r.report_id, other.hotline == r.hotline, other.type == "created")
     left = exists().where(r.report_id == d.report_id, r.role == "fallback", ~given)
     now = database.now_sql()
     in_chain = and_(d.type == "created", d.role.in_(("primary", "fallback")))

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import event, update
 
 from reports.clocks import HOUR, MINUTE
+from reports.migrations import upgrade
 from reports.store import chains, maturing, outbox, pending, sweeping
 from reports.store import tables as t
 from reports.store.chains import Chain, Tried
+from reports.store.database import Database
 from reports.store.outbox import Failure, Receipt
 from tests.workers.filings import ONE, SECOND, THREE, TWO, Desk
 from workers import schedule
@@ -106,6 +110,36 @@ def test_one_after_the_other(desk: Desk) -> None:
     assert fall_back(first.later(seconds=29)) == []
     assert fall_back(first.later(seconds=31)) == [THREE]
     assert fall_back(first.later(hours=9)) == []
+
+
+def test_a_hotline_that_was_given_another_report_is_given_the_next_one_too(desk: Desk) -> None:
+    for _ in range(2):
+        desk.file([(ONE, "primary"), (TWO, "fallback")])
+        assert fall_back(desk.later(seconds=31)) == [TWO]
+
+
+def test_a_look_reads_of_each_report_its_own_deliveries_alone(tmp_path: Path) -> None:
+    """By the index of states it read all that were ever delivered for each: minutes, with 100,000 reports.
+
+    On SQLite; the planner of PostgreSQL knows how many there are of each.
+    """
+    database = Database(f"sqlite:///{tmp_path}/tokaut.db")
+    upgrade(database, "demo")
+    asked: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, given: Any, *_: Any) -> None:
+        asked.append((statement, given))
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    chains.stuck(database, WAITS)
+    [(statement, given)] = asked
+    with database.read() as connection:
+        plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", given)]
+    database.close()
+    scanned, *others = [line for line in plan if "delivery" in line]
+    assert scanned.startswith("SCAN delivery")
+    assert others
+    assert all("(report_id=?" in line for line in others), others
 
 
 def test_a_receipt_needs_no_fallback(desk: Desk) -> None:
