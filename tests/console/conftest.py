@@ -10,6 +10,7 @@ from console import passwords
 from reports.store.database import Database
 from tests.support.console import Console
 from tests.support.desks import Desk, given, in_process
+from tests.support.staff import Person, joined
 from tokaut import demo_start
 from tokaut.demo_folder import DemoFolder
 from tokaut.demo_settings import Addresses, Plan, plan
@@ -36,6 +37,14 @@ def console(made: Plan) -> Iterator[Console]:
 @pytest.fixture
 def database(console: Console) -> Database:
     return console.parts.database
+
+
+@pytest.fixture
+def mere(console: Console) -> Person:
+    """Of the staff, and logged in."""
+    one = joined(console.flask, console.parts.database, "mere")
+    one.log_in()
+    return one
 
 
 @pytest.fixture

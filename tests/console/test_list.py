@@ -16,20 +16,13 @@ from tests.console.conftest import HOTLINE, OTHER
 from tests.console.test_on_postgresql import SAMPLE
 from tests.support.console import Console
 from tests.support.desks import given
-from tests.support.staff import Person, joined, pass_time
+from tests.support.staff import Person, pass_time
 from tokaut.demo_settings import Plan
 
 HOURS = {"from": "08:00", "to": "16:00", "tz": "Pacific/Efate"}
 TEXT = "may be texted from 08:00 to 16:00 (Pacific/Efate)"
 WORDS: str = json.loads(SAMPLE.read_text())["data"]["narrative"]
 MINUTE = 60
-
-
-@pytest.fixture
-def mere(console: Console) -> Person:
-    one = joined(console.flask, console.parts.database, "mere")
-    one.log_in()
-    return one
 
 
 class Filed:

@@ -15,7 +15,7 @@ from reports.store.database import Away
 from tests.console.test_on_postgresql import SAMPLE
 from tests.support.console import Console
 from tests.support.desks import given, of
-from tests.support.staff import Person, joined
+from tests.support.staff import Person
 from tokaut.demo_settings import Plan
 
 HELLO = "Hello. We have read it."
@@ -36,13 +36,6 @@ KEPT: dict[str, tuple[dict[str, str], Table, int]] = {
 def report(made: Plan, console: Console) -> str:
     where = [("vu-pikinini", "primary"), ("vu-police", "fallback")]
     return given(console.parts.database, made.folder.inside / "keys", where, body=SAMPLE.read_bytes())
-
-
-@pytest.fixture
-def mere(console: Console) -> Person:
-    one = joined(console.flask, console.parts.database, "mere")
-    one.log_in()
-    return one
 
 
 def count(console: Console, table: Table, **having: object) -> int:

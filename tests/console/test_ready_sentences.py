@@ -15,7 +15,7 @@ from tests.console.conftest import HOTLINE
 from tests.console.test_on_postgresql import SAMPLE
 from tests.support.console import Console
 from tests.support.desks import given, rows
-from tests.support.staff import Page, Person, joined
+from tests.support.staff import Page, Person
 from tokaut.demo_settings import Plan
 
 BISLAMA = "Halo. Mifala i ridim finis samting we yu raetem. Tangkyu we yu talem."
@@ -32,13 +32,6 @@ def filed(console: Console, made: Plan) -> Filed:
         return "/reports/" + given(console.parts.database, keys, [(HOTLINE, "primary")], body=json.dumps(body).encode())
 
     return make
-
-
-@pytest.fixture
-def mere(console: Console) -> Person:
-    one = joined(console.flask, console.parts.database, "mere")
-    one.log_in()
-    return one
 
 
 def put(mere: Person, path: str, which: str = "1", words: str = "") -> Page:

@@ -15,13 +15,6 @@ SESSION = "__Host-tokaut"
 CLEARED = '"cache", "storage"'
 
 
-@pytest.fixture
-def mere(console: Console) -> Person:
-    one = joined(console.flask, console.parts.database, "mere")
-    one.log_in()
-    return one
-
-
 def cookie(person: Person, name: str = SESSION) -> str:
     found = person.client.get_cookie(name, domain="desk.example")
     return found.value if found else ""

@@ -31,12 +31,11 @@ def report_id(made: Plan, console: Console) -> str:
 
 
 @pytest.fixture
-def mere(console: Console) -> Person:
-    one = joined(console.flask, console.parts.database, "mere")
-    one.log_in()
+def mere(mere: Person, console: Console) -> Person:
+    """With an account that is older than any report."""
     with console.parts.database.write() as connection:
         connection.execute(update(t.staff).values(created_at=0))
-    return one
+    return mere
 
 
 def more(made: Plan, console: Console, report_id: str, priority: str = "P1") -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import requests
 
 from tests.faults.city import City
 from tests.faults.walking import TO_SEND, a_phone, comes_once, is_sent, walk
-from tests.support.postgres import Postgres, binaries
 from tests.support.proxy import Proxy
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults, pytest.mark.xdist_group("console")]
@@ -19,14 +18,9 @@ When = Callable[[Proxy, Callable[[], None]], None]
 
 
 @pytest.fixture(scope="module")
-def city() -> Iterator[City]:
-    found = binaries()
-    if found is None:
-        pytest.skip("no PostgreSQL binaries: `make setup` brings them")
-    city = City(web_processes=1, postgres=Postgres(found).start()).up()
-    city.start_console()
-    yield city
-    city.down()
+def city(shared_on_postgresql: City) -> City:
+    shared_on_postgresql.start_console()
+    return shared_on_postgresql
 
 
 def in_the_middle(line: Proxy, do: Callable[[], None]) -> None:

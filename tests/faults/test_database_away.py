@@ -20,13 +20,6 @@ ROOM_FOR_THE_SPOOL = 40_000  # bytes of one file: less than a transaction needs 
 ROOM_FOR_NOTHING = 500
 
 
-@pytest.fixture(scope="module")
-def shared() -> Iterator[City]:
-    city = City(web_processes=1).up()
-    yield city
-    city.down()
-
-
 @pytest.fixture
 def city(shared: City) -> City:
     """With the database back in use: web leaves it alone for half a minute after it failed three times."""

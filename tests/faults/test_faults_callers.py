@@ -11,8 +11,19 @@ import pytest
 import redis
 
 from tests.faults.city import City
-from tests.faults.walking import DANGER_NOW, NUMBERS_ARE_THERE, TO_SEND, a_phone, comes_once, is_sent, of, say, walk
-from tests.support.handsets import AfricasTalking, Texts
+from tests.faults.walking import (
+    DANGER_NOW,
+    NUMBERS_ARE_THERE,
+    TO_SEND,
+    a_phone,
+    comes_once,
+    dialled,
+    is_sent,
+    of,
+    say,
+    texts,
+    walk,
+)
 from tests.support.wait import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults, pytest.mark.xdist_group("callers")]
@@ -25,18 +36,6 @@ def city() -> Iterator[City]:
     city = City(web_processes=2).up()
     yield city
     city.down()
-
-
-def dialled(city: City, number: str = "") -> AfricasTalking:
-    phone = city.ussd_phone("africastalking", number or a_phone())
-    assert isinstance(phone, AfricasTalking)
-    return phone
-
-
-def texts(city: City) -> Texts:
-    phone = city.sms_phone("africastalking", a_phone())
-    assert isinstance(phone, Texts)
-    return phone
 
 
 @pytest.mark.rule("F26")

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import psycopg
 import pytest
-import requests
 
 from tests.faults.city import City
-from tests.faults.walking import TO_SEND, a_phone, comes_once, is_sent, say, walk
-from tests.support.handsets import AfricasTalking, Seen
-from tests.support.postgres import Postgres, binaries
+from tests.faults.walking import TO_SEND, a_phone, comes_once, dialled, is_sent, say, sent_or_nothing, walk
+from tests.support.handsets import AfricasTalking
 from tests.support.proxy import Proxy
 from tests.support.wait import until
 
@@ -22,19 +20,10 @@ FILED = b"INSERT INTO report "
 COMMIT = b"COMMIT"
 
 
-@pytest.fixture(scope="module")
-def shared() -> Iterator[City]:
-    found = binaries()
-    if found is None:
-        pytest.skip("no PostgreSQL binaries: `make setup` brings them")
-    city = City(web_processes=1, postgres=Postgres(found).start()).up()
-    yield city
-    city.down()
-
-
 @pytest.fixture
-def city(shared: City) -> City:
+def city(shared_on_postgresql: City) -> City:
     """With all brought, and a new web: its lines are new, and a statement goes out in words, not yet by a name."""
+    shared = shared_on_postgresql
     proxy(shared).resume()
     proxy(shared).reset()
     shared.until_web_answers()
@@ -54,8 +43,7 @@ def city(shared: City) -> City:
 
 
 def at_send(city: City) -> AfricasTalking:
-    phone = city.ussd_phone("africastalking", a_phone())
-    assert isinstance(phone, AfricasTalking)
+    phone = dialled(city)
     walk(phone, TO_SEND)
     return phone
 
@@ -63,14 +51,6 @@ def at_send(city: City) -> AfricasTalking:
 def proxy(city: City) -> Proxy:
     assert city.proxy
     return city.proxy
-
-
-def sent_or_nothing(phone: AfricasTalking) -> Seen | None:
-    """None where no answer came."""
-    try:
-        return phone.type("1")
-    except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError):
-        return None
 
 
 @pytest.mark.rule("F1")

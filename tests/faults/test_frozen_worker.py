@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,13 +17,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.faults]
 LONG = os.environ.get("LONG") == "1"
 LEASE = 60  # seconds
 BY_ANOTHER = 150 if LONG else 40  # seconds: in the long form it is frozen for as long as the lease lasts
-
-
-@pytest.fixture
-def city() -> Iterator[City]:
-    city = City(web_processes=1).up()
-    yield city
-    city.down()
 
 
 def lies_unread(city: City) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.faults.city import City
@@ -11,13 +9,6 @@ from tests.faults.walking import TO_SEND, a_phone, is_sent, of, walk
 from tests.support.wait import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults]
-
-
-@pytest.fixture
-def city() -> Iterator[City]:
-    city = City().up()
-    yield city
-    city.down()
 
 
 @pytest.mark.rule("F29")

@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.faults.city import City
-from tests.faults.walking import DANGER_NOW, a_phone, is_sent, walk
-from tests.support.handsets import AfricasTalking, Texts
+from tests.faults.walking import DANGER_NOW, a_phone, dialled, is_sent, walk
+from tests.support.handsets import Texts
 from tests.support.wait import until
 
 pytestmark = pytest.mark.slow
 REST = ("4", "3", "2")  # place, about, contact by SMS; the next screen is Send
 MINUTE = 60
-
-
-@pytest.fixture
-def city() -> Iterator[City]:
-    """One for each test: time that was moved does not go back."""
-    city = City(web_processes=1).up()
-    yield city
-    city.down()
-
-
-def dialled(city: City, number: str) -> AfricasTalking:
-    phone = city.ussd_phone("africastalking", number)
-    assert isinstance(phone, AfricasTalking)
-    return phone
 
 
 def new(city: City, before: int, count: int) -> list[dict[str, Any]]:

@@ -5,31 +5,25 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
-import requests
 
 from tests.faults.city import City, end, is_alive
-from tests.faults.walking import TO_SEND, a_phone, comes_once, is_sent, of, say, walk
-from tests.support.handsets import AfricasTalking, Seen
+from tests.faults.walking import TO_SEND, a_phone, comes_once, dialled, is_sent, of, say, sent_or_nothing, walk
+from tests.support.handsets import AfricasTalking
 from tests.support.wait import until
 
 pytestmark = pytest.mark.slow
 TRIES = 12  # the window is some milliseconds wide
 
 
-@pytest.fixture(scope="module")
-def city() -> Iterator[City]:
-    city = City(web_processes=1).up()
-    yield city
-    city.down()
-
-
-@pytest.fixture(autouse=True)
-def all_up(city: City) -> None:
-    city.until_web_answers()
-    until(lambda: city.ussd_phone("ussd", a_phone()).dial().goes_on, "Redis is not used again")
+@pytest.fixture
+def city(shared: City) -> City:
+    """With all up, and Redis in use again."""
+    shared.until_web_answers()
+    until(lambda: shared.ussd_phone("ussd", a_phone()).dial().goes_on, "Redis is not used again")
+    return shared
 
 
 def when_written(city: City, do: Callable[[], None]) -> threading.Thread:
@@ -47,20 +41,6 @@ def when_written(city: City, do: Callable[[], None]) -> threading.Thread:
     return thread
 
 
-def post_send(phone: AfricasTalking) -> Seen | None:
-    """None where no answer came."""
-    try:
-        return phone.type("1")
-    except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError):
-        return None
-
-
-def dialled(city: City, number: str = "") -> AfricasTalking:
-    phone = city.ussd_phone("africastalking", number or a_phone())
-    assert isinstance(phone, AfricasTalking)
-    return phone
-
-
 @pytest.mark.rule("F2")
 def test_web_killed_between_the_commit_and_the_answer(city: City) -> None:
     """F2: the repeat is answered with Sent and the code that the report has."""
@@ -68,7 +48,7 @@ def test_web_killed_between_the_commit_and_the_answer(city: City) -> None:
         phone = dialled(city)
         walk(phone, TO_SEND)
         thread = when_written(city, city.kill_web_workers)
-        seen = post_send(phone)
+        seen = sent_or_nothing(phone)
         thread.join()
         city.until_web_answers()
         if seen is None:
@@ -95,7 +75,7 @@ def test_web_killed_at_that_moment_and_redis_emptied(city: City) -> None:
         phone = dialled(city)
         walk(phone, TO_SEND)
         thread = when_written(city, city.kill_web_workers)
-        seen = post_send(phone)
+        seen = sent_or_nothing(phone)
         thread.join()
         with city.away("valkey"):
             (city.plan.folder.inside / "appendonlydir").rename(city.folder / f"emptied-{phone.phone}")
@@ -117,7 +97,7 @@ def test_redis_killed_between_the_commit_and_the_keeping(city: City) -> None:
         phone = dialled(city, number)
         walk(phone, TO_SEND)
         thread = when_written(city, lambda: end(city.pid("valkey")))
-        seen = post_send(phone)
+        seen = sent_or_nothing(phone)
         thread.join()
         city.processes["valkey"].wait(timeout=20)
         city.start("valkey")

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 import redis
 import requests
 
 from tests.faults.city import City
-from tests.faults.walking import NUMBERS_ARE_THERE, TO_SEND, a_phone, comes_once, is_sent, of, promptly, say, walk
-from tests.support.handsets import AfricasTalking, Neutral, Texts
+from tests.faults.walking import (
+    NUMBERS_ARE_THERE,
+    TO_SEND,
+    a_phone,
+    comes_once,
+    dialled,
+    is_sent,
+    of,
+    promptly,
+    say,
+    texts,
+    walk,
+)
+from tests.support.handsets import Neutral
 from tests.support.wait import until
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[City]:
-    city = City(web_processes=1).up()
-    yield city
-    city.down()
 
 
 @pytest.fixture
@@ -30,21 +33,9 @@ def city(shared: City) -> City:
     return shared
 
 
-def dialled(city: City) -> AfricasTalking:
-    phone = city.ussd_phone("africastalking", a_phone())
-    assert isinstance(phone, AfricasTalking)
-    return phone
-
-
 def neutral(city: City) -> Neutral:
     phone = city.ussd_phone("ussd", a_phone())
     assert isinstance(phone, Neutral)
-    return phone
-
-
-def texts(city: City) -> Texts:
-    phone = city.sms_phone("africastalking", a_phone())
-    assert isinstance(phone, Texts)
     return phone
 
 

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
 
 import pytest
 
@@ -16,13 +15,6 @@ from tests.faults.walking import TO_SEND, a_phone, comes_once, is_sent, of, say,
 pytestmark = pytest.mark.slow
 
 STOPPED = ("web", "urgent", "standard", "clock")
-
-
-@pytest.fixture
-def city() -> Iterator[City]:
-    city = City(web_processes=1).up()
-    yield city
-    city.down()
 
 
 def tokaut(city: City, *command: str) -> str:

@@ -7,8 +7,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import requests
+
 from tests.faults.city import City
-from tests.support.handsets import AfricasTalking, Neutral, Seen
+from tests.support.handsets import AfricasTalking, Neutral, Seen, Texts
 
 PROMISED = 5.0  # seconds: longer than any network waits for a screen
 TO_SEND = ("1", "2", "6", "1", "4", "4", "2")  # soon, bullying, me, 13-15, Shefa, SMS; the next screen is Send
@@ -20,6 +22,19 @@ PHONES = itertools.count(1)
 def a_phone() -> str:
     """A number of its own for each call: what one left behind is not what another finds."""
     return f"+67855{next(PHONES):05d}"
+
+
+def dialled(city: City, number: str = "") -> AfricasTalking:
+    """A phone over Africa's Talking that has yet to dial."""
+    phone = city.ussd_phone("africastalking", number or a_phone())
+    assert isinstance(phone, AfricasTalking)
+    return phone
+
+
+def texts(city: City) -> Texts:
+    phone = city.sms_phone("africastalking", a_phone())
+    assert isinstance(phone, Texts)
+    return phone
 
 
 def promptly(ask: Callable[[], Seen]) -> Seen:
@@ -40,6 +55,14 @@ def walk(phone: AfricasTalking | Neutral, replies: Sequence[str], *, dial: bool 
 
 def say(phone: AfricasTalking | Neutral, reply: str) -> Seen:
     return promptly(lambda: phone.type(reply))
+
+
+def sent_or_nothing(phone: AfricasTalking) -> Seen | None:
+    """What comes of Send; None where no answer came."""
+    try:
+        return phone.type("1")
+    except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError):
+        return None
 
 
 def is_sent(seen: Seen) -> bool:

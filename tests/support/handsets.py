@@ -6,7 +6,6 @@ import itertools
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol
 
 import requests
 
@@ -19,13 +18,6 @@ COUNTER = itertools.count(1)
 class Seen:
     text: str
     goes_on: bool
-
-
-class UssdPhone(Protocol):
-    def dial(self) -> Seen: ...
-    def type(self, reply: str) -> Seen: ...
-    def again(self) -> Seen: ...
-    def line_gone(self) -> None: ...
 
 
 @dataclass

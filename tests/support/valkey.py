@@ -38,9 +38,6 @@ class Valkey:
     def freeze(self) -> None:
         self._signal(signal.SIGSTOP)
 
-    def thaw(self) -> None:
-        self._signal(signal.SIGCONT)
-
     def remove(self) -> None:
         """Killed, also where a test left it frozen; its folder deleted."""
         self.kill()
