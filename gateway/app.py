@@ -41,7 +41,7 @@ from gateway.waiting import Waiting
 from gateway.walk import Walk
 from gateway.web import Web
 from gateway.webhooks import NOT_FOUND, Webhooks, is_local
-from reports import connections, country, keyfolder, logs, modes
+from reports import connections, country, keyfolder, logs, measuring, modes
 from reports.hardening import harden
 from reports.pepper import load_pepper
 from reports.queue import Hurry
@@ -153,7 +153,7 @@ def _read(environ: Mapping[str, str]) -> _Given:
 
 def _assemble(given: _Given) -> Parts:
     common, secrets, channels, database = given.common, given.secrets, given.channels, given.database
-    metrics = Metrics()
+    metrics = _metrics()
     count = metrics.count
     vault, brief = Vault(secrets.store_key.reveal()), Vault(secrets.session_key.reveal())
     spool = Spool(common.data / "spool", vault)
@@ -200,6 +200,11 @@ def _assemble(given: _Given) -> Parts:
 
 def _languages(given: _Given, spoken_in: country.Country) -> tuple[Catalogue, ...]:
     needed = (*safety(messages(given.book)), *SAID)
+def _metrics() -> Metrics:
+    with measuring.place("web"):
+        return Metrics()
+
+
     return offered(spoken_in.languages, given.catalogues, needed, given.common.draft_languages or ())
 
 

@@ -7,8 +7,6 @@ so that the demo, the tests and a deployment run the same server.
 import os
 import select
 
-from prometheus_client import multiprocess
-
 from gateway import app
 from gateway.crowd import THREADS
 from gateway.webhooks import MOST_BYTES
@@ -27,12 +25,6 @@ def on_starting(server):
     """In the master: gunicorn would start a process that stops over a wrong setting again and again."""
     if server.app.app_uri.startswith(f"{app.__name__}:"):  # and not a small one of the tests
         app.check(os.environ)
-
-
-def child_exit(server, worker):
-    """A web process that died must not be counted as alive by /metrics."""
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        multiprocess.mark_process_dead(worker.pid)
 
 
 worker_class = Worker if IS_LINUX else "gthread"  # for a look at the demo elsewhere: there slow senders hold threads

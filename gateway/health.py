@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 from flask import Response
@@ -51,6 +52,7 @@ class Health:
             f"tokaut_spool_oldest_seconds {self._spool.oldest_seconds():.0f}",
             f"tokaut_spool_bad {self._spool.bad()}",
             f"tokaut_backup_age_seconds {_figure(backups.age_seconds(self._backup))}",
+            f"tokaut_disk_free_bytes {self._free()}",
         ]
         oldest = self._oldest()
         lines.append(f"tokaut_database_up {int(oldest is not None)}")
@@ -60,6 +62,10 @@ class Health:
         ]
         page = self._metrics.page() + "\n".join(lines).encode() + b"\n"
         return Response(page, content_type="text/plain; version=0.0.4; charset=utf-8")
+
+    def _free(self) -> int:
+        """Bytes where the spool lies, or the embedded database, whichever has less."""
+        return min(shutil.disk_usage(folder).free for folder in (self._spool.folder, self._backup.parent))
 
     def _oldest(self) -> dict[str, int] | None:
         """Priority → age of its oldest undelivered delivery in seconds; None while the database is away."""

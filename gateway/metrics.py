@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
+from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from flows.fit import segments
+from reports import measuring
 
 SEGMENTS = "Parts of SMS given to a provider: what it charges for"
 SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -72,9 +71,4 @@ class Metrics:
 
     def page(self) -> bytes:
         """All of it in Prometheus' text form; with several processes, of all of them."""
-        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-            return generate_latest(self._registry)
-        registry = CollectorRegistry()
-        collect: Any = multiprocess.MultiProcessCollector  # the library has no types for it
-        collect(registry)
-        return generate_latest(registry)
+        return measuring.page(self._registry)

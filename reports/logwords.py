@@ -37,7 +37,7 @@ LARGEST: Final = 999_999_999
 EVENTS: Final = frozenset(
     {
         # a process
-        "started", "stopping", "stopped", "crashed", "library", "setting_refused",
+        "started", "stopping", "stopped", "crashed", "library", "setting_refused", "figures_apart",
         # web: what came in
         "webhook_refused", "webhook_unreadable", "webhook_failed", "webhook_busy", "unread_kept", "loop_silenced",
         "number_withdrawn", "country_unreadable",

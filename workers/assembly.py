@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 
 import locales
 from flows import catalogues
-from reports import country, modes
+from reports import country, measuring, modes
 from reports.connections import for_queue
 from reports.desks import duty
 from reports.hotline import Hotline as Listed
@@ -68,7 +68,8 @@ def assemble(name: str, environ: Mapping[str, str], stopping: Callable[[], bool]
     account = "clock" if name.startswith("clock") else "worker"
     refuse_wrong(database, common.mode, account)
     modes.refuse_shared(common.keys, for_queue(common.queue_redis), common.mode)
-    metrics = Metrics(CollectorRegistry())
+    with measuring.place(name.partition("-")[0]):
+        metrics = Metrics(CollectorRegistry())
     keys = KeyRing(common.keys)
     slot = f"{platform.node()[:40]}/{name}"
     holder = f"{slot}/{secrets.token_hex(4)}"

@@ -7,13 +7,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from itertools import product
 
 import structlog
 
-from reports.clocks import HOUR, SECOND
+from reports.clocks import HOUR, PRIORITIES, SECOND
 from reports.queue import DELIVER, QUEUES, SEND_SMS, Hurry, Speed, speed_of
-from reports.store import answering, chains, drilling, handing, letters, maturing, paging, sms_out, sweeping, taking
+from reports.store import (
+    answering,
+    breakers,
+    chains,
+    drilling,
+    handing,
+    letters,
+    maturing,
+    paging,
+    sms_out,
+    sweeping,
+    taking,
+)
 from reports.store.database import Database
+from reports.store.deliveries import UNDELIVERED
 from workers import schedule
 from workers.fallback import next_fallback
 from workers.forward import Forwarder
@@ -154,6 +168,14 @@ class Duties:
         since = sweeping.unchained_since(self._database)
         age = 0 if since is None else max(0, self._database.now() - since)
         self._metrics.unchained.set(age / SECOND)
+
+    def undelivered(self) -> None:
+        """For the monitor: what no hotline has, and which hotlines are not tried for now."""
+        found = sweeping.undelivered(self._database)
+        for state, priority in product(UNDELIVERED, PRIORITIES):
+            self._metrics.deliveries.labels(state, priority).set(found.get((state, priority), 0))
+        for hotline, is_open in breakers.states(self._database).items():
+            self._metrics.breaker.labels(hotline).set(is_open)
 
     def put(self, made: Iterable[tuple[str, str]]) -> None:
         """Hurries along what was made: (delivery_id, priority)."""

@@ -97,6 +97,7 @@ class Clock:
             Duty("tell", 5, telling.tell),
             Duty("figures", 5, duties.figures),
             Duty("waits", 15, ladder.figures),
+            Duty("undelivered", 15, duties.undelivered),
             *self._rare(monotonic()),
         ]
 
@@ -109,6 +110,8 @@ class Clock:
 
     def run(self, stopping: threading.Event) -> None:
         """Until told to stop; then finishes what is in hand and steps down."""
+        for duty in self._table:
+            self._metrics.faults.labels(duty.name)  # a figure that begins with its first fault never rises
         while not stopping.is_set():
             stopping.wait(HURRIED if self.tick() else TICK)
         self._duties.finish()
@@ -120,10 +123,10 @@ class Clock:
 
     def tick(self) -> bool:
         """Whether there is more to do at once."""
-        self._metrics.tick.set_to_current_time()
         self._look_at_the_time()
         if not self._lead():
             return False
+        self._metrics.tick.set_to_current_time()
         more = False
         for duty in self._table:
             now = self._monotonic()
@@ -189,6 +192,7 @@ class Clock:
                 duty.next_at = 0.0  # times that lie too far ahead are mended now
 
     def _step_down(self) -> None:
+        self._metrics.leader.set(0)  # what the monitor reads outlives this process
         if self.leads:
             try:
                 leases.give_up(self._database, NAME, self._holder)

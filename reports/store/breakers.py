@@ -1,6 +1,6 @@
 """The circuit breaker of each hotline: a hotline that is down is asked seldom, and not drowned when it is back.
 
-P1 never waits for it. Each function works within the caller's transaction.
+P1 never waits for it. Each function but `states` works within the caller's transaction.
 """
 
 from __future__ import annotations
@@ -76,6 +76,14 @@ def bury(connection: Connection, database: Database, hotline: str, now: int) -> 
     _state(connection, database, hotline)
     since = case((t.hotline_state.c.dead_since.is_(None), now), else_=t.hotline_state.c.dead_since)
     connection.execute(update(t.hotline_state).where(t.hotline_state.c.hotline == hotline).values(dead_since=since))
+
+
+def states(database: Database) -> dict[str, bool]:
+    """Hotline → whether it is open, between two rests too; those alone that ever failed."""
+    h = t.hotline_state.c
+    is_open = or_(h.failures >= OPENS_AT, h.dead_since.is_not(None))
+    with database.read() as connection:
+        return {row[0]: bool(row[1]) for row in connection.execute(select(h.hotline, is_open))}
 
 
 def _state(connection: Connection, database: Database, hotline: str) -> Any:

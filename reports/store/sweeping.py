@@ -150,6 +150,14 @@ def oldest(database: Database) -> dict[str, int]:
         return {row[0]: row[1] for row in rows}
 
 
+def undelivered(database: Database) -> dict[tuple[str, str], int]:
+    """(state, priority) → how many deliveries. What was delivered is not looked at."""
+    d = t.delivery.c
+    query = select(d.state, d.priority, func.count()).where(d.state.in_(UNDELIVERED)).group_by(d.state, d.priority)
+    with database.read() as connection:
+        return {(row[0], row[1]): row[2] for row in connection.execute(query)}
+
+
 def led_until(database: Database, name: str) -> int | None:
     """Until when the last holder of a lease had it; None where nobody ever had."""
     with database.read() as connection:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import re
 import signal
 import socket
 import subprocess
@@ -20,6 +21,7 @@ import requests
 from standardwebhooks.webhooks import Webhook
 
 from reports.settings.reading import new_secret, new_webhook_secret
+from tests.workers.test_tls import certificate
 from tokaut.valkey import program
 
 ETC, DATA = Path("/etc/tokaut"), Path("/var/lib/tokaut")
@@ -34,6 +36,10 @@ SERVICES = (
 )
 PORT = 8099
 CONSOLE = "http://127.0.0.1:8100"
+MONITOR = "http://127.0.0.1:8200"
+NGINX = Path("/etc/nginx/nginx.conf")  # Debian's place for it
+TICK = re.compile(r"^tokaut_clock_tick_timestamp_seconds (\S+)", re.MULTILINE)
+ATTEMPTS = re.compile(r"^tokaut_delivery_attempts_total\{.*\} (\S+)", re.MULTILINE)
 TO_SENT = ("1", "2", "6", "1", "4", "4", "2", "1")
 SHARED = {
     "TOKAUT_MODE": "training",
@@ -178,10 +184,55 @@ def called_back() -> int:
         return 0
 
 
+def start_nginx() -> None:
+    """As it is shipped, but for IPv6, which not every machine has."""
+    (ETC / "tls").mkdir()
+    for name, part in zip(("fullchain", "privkey"), certificate("tokaut.example", datetime.now(UTC)), strict=True):
+        (ETC / "tls" / f"{name}.pem").write_bytes(part)
+    shipped = Path("/opt/tokaut/docs/deploy/nginx.conf").read_text()
+    NGINX.write_text(re.sub(r"^ *listen \[::\].*\n", "", shipped, flags=re.MULTILINE))
+    run("systemctl", "start", "nginx.service")
+
+
+def figures() -> str:
+    answer = requests.get(f"{MONITOR}/metrics", timeout=10)
+    return answer.text if answer.ok else f"{answer.status_code} {answer.text}"
+
+
+def ticked() -> float:
+    """When the clock said last that it ticks; 0 where it never did."""
+    return max(map(float, TICK.findall(figures())), default=0)
+
+
+def attempts() -> float:
+    return sum(map(float, ATTEMPTS.findall(figures())))
+
+
+def monitored() -> dict[str, Any]:
+    """What the monitor sees: of all processes, of a clock that is gone, of workers that come anew."""
+    until(lambda: bool(ticked() and attempts()), "the figures of clock and workers", 30)
+    found: dict[str, Any] = {"figures": figures(), "ready": requests.get(f"{MONITOR}/readyz", timeout=10).json()}
+    run("systemctl", "stop", "tokaut-clock.service")
+    last, tried = ticked(), attempts()
+    until(lambda: time.time() - last > 5, "some time")
+    found["tick of no clock"] = ticked() - last
+    run("systemctl", "restart", "tokaut-worker@urgent.service", "tokaut-worker@standard.service")
+    run("systemctl", "start", "tokaut-clock.service")
+    until(lambda: ticked() > last + 5, "the clock ticks again", 30)
+    found["attempts lost by a restart"] = tried - attempts()
+    found["writes figures of workers"] = [one for one in SERVICES if writes(main_pid(one), "/run/tokaut-worker")]
+    found["places"] = sorted(path.stem for path in Path("/run/tokaut-worker").glob("*.lock"))
+    return found
+
+
+def main_pid(service: str) -> int:
+    shown = run("systemctl", "show", service, "-p", "MainPID")
+    return int(shown.partition("=")[2])
+
+
 def of(service: str) -> dict[str, Any]:
     """What the kernel says of a running service."""
-    shown = run("systemctl", "show", service, "-p", "MainPID,ActiveState")
-    pid = int(next(line for line in shown.splitlines() if line.startswith("MainPID=")).partition("=")[2])
+    pid = main_pid(service)
     status = dict(
         line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line
     )
@@ -226,6 +277,9 @@ def trial() -> dict[str, Any]:
     found["called_back"] = called_back()
     found["services"] = {service: of(service) for service in SERVICES}
     found["files"] = {path.name: [oct(path.stat().st_mode & 0o777), path.group()] for path in DATA.iterdir()}
+    if NGINX.exists():
+        start_nginx()
+        found["monitored"] = monitored()
     run("systemctl", "start", "tokaut-backup.service")
     found["marked"] = (DATA / "last-backup").exists()
     found["copies"] = len(list(Path("/var/lib/tokaut-backup/copies").glob("*.tokaut.db")))

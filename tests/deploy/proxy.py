@@ -36,7 +36,7 @@ class Proxy:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port = free_port()
+        self.port, self.monitor_port = free_port(), free_port()
         self.certificate = folder / "fullchain.pem"
         public, private = certificate(self.name, datetime.now(UTC) + timedelta(days=2))
         self.certificate.write_bytes(public)
@@ -47,6 +47,10 @@ class Proxy:
     @property
     def url(self) -> str:
         return f"https://{self.name}:{self.port}"
+
+    @property
+    def monitor(self) -> str:
+        return f"http://127.0.0.1:{self.monitor_port}"
 
     def start(self) -> Proxy:
         command = [nginx(), "-p", str(self.folder), "-e", str(self.folder / "error.log")]
@@ -87,6 +91,7 @@ class Proxy:
             "/run/nginx.pid": f"{self.folder}/nginx.pid",
             "tokaut.example": NAME,
             "listen 443": f"listen 127.0.0.1:{self.port}",
+            "listen 127.0.0.1:8200": f"listen 127.0.0.1:{self.monitor_port}",
             "http {\n": "http {\n" + self._own_folders(),
         }.items():
             assert old in text, old

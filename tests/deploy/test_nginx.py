@@ -88,6 +88,24 @@ def test_figures_are_for_this_machine_alone(fronted: Fronted, path: str) -> None
     assert b" 200 " in fronted.web.ask("/metrics").split(b"\r\n")[0]
 
 
+def test_the_monitor_has_an_address_that_this_machine_alone_reaches(fronted: Fronted) -> None:
+    logged = fronted.proxy.logs()
+    with requests.Session() as http:
+        http.trust_env = False
+        figures, ready = (http.get(fronted.proxy.monitor + path, timeout=10) for path in ("/metrics", "/readyz"))
+        assert (figures.status_code, ready.status_code) == (200, 200)
+        assert "\ntokaut_clock_tick_timestamp_seconds " in figures.text and "tokaut_spool_entries 0" in figures.text
+        for path in ("/", "/healthz", "/metrics/", "/x", door(fronted)):
+            answer = http.post(fronted.proxy.monitor + path, data=dial(), timeout=10)
+            assert (answer.status_code, answer.text) == (404, "Not found\n"), path
+        for header in ("X-Forwarded-For", "Forwarded"):
+            answer = http.get(fronted.proxy.monitor + "/metrics", headers={header: "for=198.51.100.7"}, timeout=10)
+            assert (answer.status_code, answer.text) == (404, "Not found\n"), "who comes by another proxy"
+    with pytest.raises(OSError):
+        socket.create_connection(("127.0.0.2", fronted.proxy.monitor_port), timeout=10)
+    assert fronted.proxy.logs() == logged, "a scrape each 15 s says nothing"
+
+
 def ask(fronted: Fronted, path: str, **headers: str) -> requests.Response:
     """Without tidying the path."""
     with fronted.http() as http:

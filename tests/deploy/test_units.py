@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.deploy.machine import CHECKOUT, DEPLOY
+from tests.docs.test_alerts import RULES, names
 
 pytestmark = pytest.mark.slow
 
@@ -87,6 +88,37 @@ def test_each_process_may_do_little(found: dict[str, Any]) -> None:
             "reads_web_secrets": False,
             "writes": [],
         }, service
+
+
+@pytest.fixture
+def monitored(found: dict[str, Any]) -> Any:
+    if "monitored" not in found:
+        pytest.skip("nginx is not installed, so no monitor asks: apt-get install nginx-light")
+    return found["monitored"]
+
+
+def test_one_address_has_the_figures_of_all_processes(monitored: dict[str, Any]) -> None:
+    """Each that a rule asks for is there before anything goes wrong, or the rule could not see it rise."""
+    shown = set(re.findall(r"^(\w+)[ {]", monitored["figures"], re.MULTILINE))
+    asked = {name for rule in RULES for name in names(rule["expr"])}
+    only_then = {"tokaut_oldest_undelivered_seconds", "tokaut_breaker_open"}  # of what waits, of hotlines that failed
+    assert asked - shown - only_then == {"up"}
+    assert {"tokaut_delivery_attempts_total", "tokaut_send_to_hotline_seconds_count"} <= shown
+    assert 'tokaut_deliveries{priority="P1",state="parked"} 0.0' in monitored["figures"]
+    assert monitored["ready"]["database"] is True
+
+
+def test_a_clock_that_is_gone_shows_when_it_ticked_last(monitored: dict[str, Any]) -> None:
+    assert monitored["tick of no clock"] == 0
+
+
+def test_whoever_comes_anew_counts_on(monitored: dict[str, Any]) -> None:
+    assert monitored["attempts lost by a restart"] <= 0
+    assert monitored["places"] == ["clock-1", "standard-1", "urgent-1"]
+
+
+def test_nobody_else_writes_the_figures_of_workers(monitored: dict[str, Any]) -> None:
+    assert monitored["writes figures of workers"] == ["tokaut-worker@urgent", "tokaut-worker@standard", "tokaut-clock"]
 
 
 def test_a_hotline_calls_back(found: dict[str, Any]) -> None:

@@ -24,6 +24,7 @@ BY_HEALTH = {
     "spool_oldest_seconds",
     "spool_bad",
     "backup_age_seconds",
+    "disk_free_bytes",
     "oldest_undelivered_seconds",
 }
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 
 import pytest
+from prometheus_client import Gauge
 from sqlalchemy import select, update
 
 from reports.clocks import DAY, HOUR
 from reports.proof import prove, steps
 from reports.queue import DELIVER
-from reports.store import messages, outbox, pending, sweeping
+from reports.store import breakers, messages, outbox, pending, sweeping
 from reports.store import tables as t
 from reports.store.database import Away, Database
 from tests.workers.filings import ONE, SECOND, TWO, Desk
@@ -46,8 +47,29 @@ def test_one_that_stops_steps_down_at_once(desk: Desk) -> None:
     stopping = threading.Event()
     stopping.set()
     one.clock.run(stopping)
+    assert one.metrics.leader._value.get() == 0
     two.clock.tick()
     assert two.clock.leads
+
+
+def test_only_the_one_that_leads_ticks(desk: Desk) -> None:
+    """Or one that waits beside a dead one, and cannot lead, would say that all is well."""
+    one, two = Room(desk), Room(desk, "there/clock-1/b")
+    for room in (one, two):
+        room.clock.tick()
+    ticked = [room.metrics.tick._value.get() > 0 for room in (one, two)]
+    assert ticked == [True, False]
+    assert [room.metrics.leader._value.get() for room in (one, two)] == [1, 0]
+
+
+def test_a_duty_that_never_failed_has_its_figure(room: Room) -> None:
+    """A figure that is first seen as 1 has not risen, for a monitor."""
+    stopping = threading.Event()
+    stopping.set()
+    room.clock.run(stopping)
+    [family] = room.metrics.faults.collect()
+    found = {sample.labels["duty"]: sample.value for sample in family.samples if sample.name.endswith("_total")}
+    assert found["urgent"] == found["park"] == 0 and len(found) == len(room.clock._table)
 
 
 def test_the_database_away_stops_no_clock(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,3 +266,49 @@ def test_old_inbound_goes_and_words_that_wait_stay(room: Room) -> None:
 def inbound(database: Database) -> list[bytes]:
     with database.read() as connection:
         return list(connection.execute(select(t.inbound.c.inbound_key)).scalars())
+
+
+# For the monitor
+
+
+def test_what_no_hotline_has_is_shown_by_state_and_priority(room: Room) -> None:
+    delivered, parked, refused = (room.desk.file(priority="P3")[0] for _ in range(3))
+    room.desk.file(priority="P1")
+    with room.desk.database.write() as connection:
+        for one, state in ((delivered, "delivered"), (parked, "parked"), (refused, "refused")):
+            connection.execute(update(t.delivery).where(t.delivery.c.delivery_id == one).values(state=state))
+    room.duties.undelivered()
+    assert shown(room.metrics.deliveries, "state", "priority") == {
+        (state, priority): float((state, priority) in {("due", "P1"), ("parked", "P3"), ("refused", "P3")})
+        for state in ("due", "refused", "parked")
+        for priority in ("P1", "P2", "P3", "P4")
+    }
+    with room.desk.database.write() as connection:
+        connection.execute(update(t.delivery).values(state="delivered"))
+    room.duties.undelivered()
+    assert set(shown(room.metrics.deliveries, "state", "priority").values()) == {0.0}, "and gone again"
+
+
+def test_a_hotline_that_rests_is_shown_until_something_is_taken(room: Room) -> None:
+    room.desk.file()
+    database = room.desk.database
+    for times in range(breakers.OPENS_AT):
+        room.duties.undelivered()
+        assert set(shown(room.metrics.breaker, "hotline").values()) <= {0.0}, times
+        with database.write() as connection:
+            breakers.count_failure(connection, database, ONE, database.now(), probe=True)
+    room.duties.undelivered()
+    assert shown(room.metrics.breaker, "hotline") == {(ONE,): 1.0}
+    room.pass_time(3600)
+    room.duties.undelivered()
+    assert shown(room.metrics.breaker, "hotline") == {(ONE,): 1.0}, "its rest is over, and nothing was taken yet"
+    with database.write() as connection:
+        breakers.close(connection, ONE, database.now())
+        breakers.bury(connection, database, TWO, database.now())
+    room.duties.undelivered()
+    assert shown(room.metrics.breaker, "hotline") == {(ONE,): 0.0, (TWO,): 1.0}, "the other takes nothing any more"
+
+
+def shown(gauge: Gauge, *labels: str) -> dict[tuple[str, ...], float]:
+    [family] = gauge.collect()
+    return {tuple(sample.labels[name] for name in labels): sample.value for sample in family.samples}

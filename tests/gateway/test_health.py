@@ -1,0 +1,38 @@
+"""The figures that stand for no event: how things are just now."""
+
+from __future__ import annotations
+
+import shutil
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+
+from gateway.health import Health
+from gateway.metrics import Metrics
+from reports.sealing import Vault
+from reports.spool import Spool
+from reports.store import sweeping
+from reports.store.backups import DONE
+
+Usage = namedtuple("Usage", "total used free")
+
+
+class Here:
+    def answers(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("spool", "database", "shown"), [(9, 7, 7), (5, 7, 5)])
+def test_the_disk_that_fills_first_is_shown(
+    spool: int, database: int, shown: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = {tmp_path / "spool": spool, tmp_path / "database": database}
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: Usage(10, 10 - free[folder], free[folder]))
+    monkeypatch.setattr(sweeping, "oldest", lambda _: {"P1": 61_000_000})
+    kept = Spool(tmp_path / "spool", Vault([b"k" * 32]))
+    health = Health(None, Here(), kept, Metrics(), tmp_path / "database" / DONE)  # type: ignore[arg-type]  # fakes
+    lines = health.figures().get_data(as_text=True).splitlines()
+    assert f"tokaut_disk_free_bytes {shown}" in lines
+    assert 'tokaut_oldest_undelivered_seconds{priority="P1"} 61' in lines
+    assert "tokaut_backup_age_seconds +Inf" in lines

@@ -1,0 +1,113 @@
+"""The figures of several processes on one page: whoever comes after a dead one goes on from where it was."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry, Counter, values
+
+from reports import measuring
+
+# A process that counts one event, ticks at the time that it is given, and ends as it is told.
+PROCESS = """
+import os, sys
+from prometheus_client import CollectorRegistry, Counter, Gauge
+from reports import measuring
+
+kind, tick, end = sys.argv[1:]
+os.umask(0o077)
+registry = CollectorRegistry()
+with measuring.place(kind):
+    events = Counter("tokaut_trials", "Trials", registry=registry)
+    ticked = Gauge("tokaut_ticked", "Ticked", registry=registry, multiprocess_mode="mostrecent")
+    leads = Gauge("tokaut_leads", "Leads", registry=registry, multiprocess_mode="max")
+events.inc()
+if float(tick):
+    ticked.set(float(tick))
+    leads.set(1)
+sys.stdout.write(measuring.page(registry).decode())
+sys.stdout.flush()
+if end == "waits":
+    sys.stdin.read()
+elif end == "killed":
+    os.kill(os.getpid(), 9)
+"""
+
+
+def command(kind: str, tick: float, end: str) -> list[str]:
+    return [sys.executable, "-c", PROCESS, kind, str(tick), end]
+
+
+def settings(folder: Path, also: Path | None = None) -> dict[str, str]:
+    return {**os.environ, measuring.FOLDER: str(folder), **({measuring.ALSO: str(also)} if also else {})}
+
+
+def figures(page: str) -> dict[str, float]:
+    return {line.split()[0]: float(line.split()[1]) for line in page.splitlines() if line.startswith("tokaut_")}
+
+
+def run(folder: Path, kind: str, tick: float = 0, end: str = "ends", also: Path | None = None) -> dict[str, float]:
+    done = subprocess.run(
+        command(kind, tick, end), env=settings(folder, also), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == (-signal.SIGKILL if end == "killed" else 0), done.stderr
+    return figures(done.stdout)
+
+
+def test_whoever_comes_after_a_dead_one_goes_on(tmp_path: Path) -> None:
+    assert run(tmp_path, "clock", 100, "killed") == {"tokaut_trials_total": 1, "tokaut_ticked": 100, "tokaut_leads": 1}
+    there = sorted(path.name for path in tmp_path.iterdir())
+    assert run(tmp_path, "urgent") == {"tokaut_trials_total": 2, "tokaut_ticked": 100, "tokaut_leads": 1}
+    assert run(tmp_path, "clock", 200, "killed") == {"tokaut_trials_total": 3, "tokaut_ticked": 200, "tokaut_leads": 1}
+    assert run(tmp_path, "clock")["tokaut_ticked"] == 200, "it gets older, and is not gone"
+    assert there == sorted(path.name for path in tmp_path.iterdir() if "clock" in path.name), "no file for each of them"
+
+
+def test_two_of_a_kind_at_once_have_a_place_each(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        command("clock", 100, "waits"), env=settings(tmp_path), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as first:
+        assert first.stdout is not None
+        while "tokaut_leads 1" not in first.stdout.readline():
+            pass
+        assert run(tmp_path, "clock") == {"tokaut_trials_total": 2, "tokaut_ticked": 100, "tokaut_leads": 1}
+        first.kill()
+    assert {path.stem.rpartition("_")[2] for path in tmp_path.glob("*.db")} == {"clock-1", "clock-2"}
+
+
+@pytest.mark.parametrize(("folder", "files"), [(0o750, 0o640), (0o700, 0o600)])
+def test_files_are_as_open_as_their_folder_and_nobody_else_writes(tmp_path: Path, folder: int, files: int) -> None:
+    tmp_path.chmod(folder)
+    run(tmp_path, "urgent", 100)
+    modes = {(path.suffix, stat.S_IMODE(path.stat().st_mode)) for path in tmp_path.iterdir()}
+    assert modes == {(".db", files), (".lock", 0o600)}
+
+
+def test_another_accounts_folder_is_read_and_not_written(tmp_path: Path) -> None:
+    own, other = tmp_path / "own", tmp_path / "other"
+    own.mkdir()
+    assert run(own, "web", also=other)["tokaut_trials_total"] == 1, "it is not there yet"
+    other.mkdir()
+    run(other, "clock", 100)
+    before = sorted(path.name for path in other.iterdir())
+    assert run(own, "web", also=other) == {"tokaut_trials_total": 3, "tokaut_ticked": 100, "tokaut_leads": 1}
+    assert sorted(path.name for path in other.iterdir()) == before
+
+
+def test_a_folder_that_cannot_be_written_stops_nobody(tmp_path: Path) -> None:
+    assert run(tmp_path / "gone", "web", 100)["tokaut_trials_total"] == 1
+
+
+def test_without_a_folder_the_figures_are_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(measuring.FOLDER, raising=False)
+    registry, before = CollectorRegistry(), values.ValueClass
+    with measuring.place("web"):
+        Counter("tokaut_trials", "Trials", registry=registry).inc()
+    assert values.ValueClass is before
+    assert b"tokaut_trials_total 1.0" in measuring.page(registry)
