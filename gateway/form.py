@@ -6,7 +6,8 @@ Raises Unreadable; its message names the rule that failed and holds nothing of w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from urllib.parse import unquote_to_bytes
 
@@ -41,6 +42,24 @@ def read(door: Door, wire: Wire) -> Fields:
         raise Unreadable("content type: no form")
     fields = read_form(wire.body)
     return replace(fields, query=read_form(query).values) if query else fields
+
+
+def glimpse(door: Door, wire: Wire, name: str) -> str:
+    """A field of a request that nobody can read, wherever it stands: a header, the address, a body of any kind.
+
+    "" where it does not. For what was dialled alone: it is no reading, and must not say who, or what was written.
+    """
+    told = (wire.header(header) for header, field in door.headers.items() if field == name)
+    return next((value for value in (*told, *_glimpsed(wire, name.encode())) if value), "")
+
+
+def _glimpsed(wire: Wire, name: bytes) -> Iterator[str]:
+    """Of a form first, then of JSON or of parts, where words could look like a form's field as well."""
+    query = wire.target.partition("?")[2].encode("utf-8", "surrogateescape")
+    for pattern in (rb"(?:^|&)%b=([^&]*)", rb'"%b"(?:\s*:\s*"?|\s+)([^"&\s,}]*)'):
+        for raw in (query, wire.body):
+            if found := re.search(pattern % re.escape(name), raw):
+                yield _words(_unquote(found[1]))[0]
 
 
 def read_text(query: bytes, told: Mapping[str, str], body: bytes) -> Fields:

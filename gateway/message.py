@@ -155,6 +155,13 @@ class Channel(Protocol):
         """Raises Unreadable where a field that says who is missing or doubled."""
         ...
 
+    def line(self, said: Callable[[str], str]) -> tuple[str, str]:
+        """Of a request that nobody can read: what was dialled, and what the provider wants back with the answer.
+
+        `said` looks for a field by its name, wherever it stands; "" where it does not.
+        """
+        ...
+
     def answer(self, door: str, turn: Turn | None) -> Answer:
         """`turn` is None where nothing is to be said."""
         ...

@@ -17,7 +17,7 @@ import structlog
 from gateway import form
 from gateway.crowd import Crowd
 from gateway.desk import Desk
-from gateway.message import Answer, Channel, Door, Fields, Inbound, Unreadable, Wire
+from gateway.message import Answer, Channel, Door, Fields, Inbound, Turn, Unreadable, Wire
 from gateway.metrics import Metrics
 from gateway.unread import Unkept
 
@@ -114,12 +114,12 @@ class Webhooks:
         log.warning("webhook_unreadable", channel=channel.name)
         if door.opens == "ussd":
             self._metrics.count("inbound_unreadable")
-            return channel.answer(name, self._desk.not_working(channel, _said(wire)))
+            return channel.answer(name, self._not_working(channel, door, wire))
         if door.opens == "notice":
             self._metrics.count("notice_unreadable")
             return channel.answer(name, None)
         try:
-            country = self._desk.country("sms", "")
+            country = self._desk.country("sms", _line(channel, door, wire)[0])
             self._desk.keep_unread(channel.name, country, _said(wire), wire.header("Content-Type")[:200])
         except Unkept:
             return _KEEP_IT
@@ -130,8 +130,11 @@ class Webhooks:
             return _KEEP_IT
         if door.opens == "notice":
             return channel.answer(name, None)
-        code, link = _line(channel, name, door, wire)
-        return channel.answer(name, replace(self._desk.not_working(channel, code or _said(wire)), link=link))
+        return channel.answer(name, self._not_working(channel, door, wire))
+
+    def _not_working(self, channel: Channel, door: Door, wire: Wire) -> Turn:
+        code, link = _line(channel, door, wire)
+        return replace(self._desk.not_working(channel, code.encode("utf-8", "replace") or _said(wire)), link=link)
 
 
 class Forged(Exception):
@@ -151,13 +154,9 @@ def _fields(channel: Channel, door: Door, wire: Wire) -> Fields:
     return fields
 
 
-def _line(channel: Channel, name: str, door: Door, wire: Wire) -> tuple[bytes, str]:
-    """What was dialled, and what the provider wants back, of a request that was read and met a fault of ours."""
-    try:
-        received = channel.receive(name, form.read(door, wire))
-    except Exception:
-        return b"", ""
-    return received.code.encode("utf-8", "replace"), received.link if isinstance(received, Inbound) else ""
+def _line(channel: Channel, door: Door, wire: Wire) -> tuple[str, str]:
+    """What was dialled, and what the provider wants back, of a request that nobody could read or that failed us."""
+    return channel.line(lambda field: form.glimpse(door, wire, field))
 
 
 def _wire(environ: WSGIEnvironment, raw: bytes) -> Wire:

@@ -60,6 +60,9 @@ class Channel(KnownByToken):
     def receive(self, door: str, fields: Fields) -> Inbound | Notice:
         return _RECEIVE[door](fields)
 
+    def line(self, said: Callable[[str], str]) -> tuple[str, str]:
+        return said("serviceCode") or said("to"), ""
+
     def answer(self, door: str, turn: Turn | None) -> Answer:
         """At the USSD door `CON …` or `END …`; elsewhere nothing, for nothing would be read."""
         if door != "ussd":

@@ -7,7 +7,8 @@ That was tried against an SMPP server of the tests, never against a network. doc
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import ClassVar
 from urllib.parse import unquote_to_bytes
@@ -60,7 +61,7 @@ class Channel(KnownByToken):
     doors: ClassVar[Mapping[str, Door]] = {
         "sms": Door("sms", reads="text", methods=BOTH, headers=HEADERS),
         "ussd": Door("ussd", reads="text", methods=BOTH, headers=HEADERS),
-        "dlr": Door("notice", methods=frozenset({"GET"})),
+        "dlr": Door("notice", methods=BOTH),
     }
     limits: ClassVar[Mapping[Kind, tuple[int, int, int]]] = {"ussd": (160, 70, 4), "sms": (160, 70, 0)}
     replies_in_answer: ClassVar[Mapping[Kind, bool]] = {"ussd": True, "sms": True}
@@ -70,9 +71,11 @@ class Channel(KnownByToken):
 
     def receive(self, door: str, fields: Fields) -> Inbound | Notice:
         if door == "dlr":
-            status = STATUS.get(fields.get("type"), "unknown")
-            return Notice("delivery", self.name, id=fields.must("id"), status=status)
+            return _delivery(fields)
         return _ussd(fields) if door == "ussd" else _sms(fields)
+
+    def line(self, said: Callable[[str], str]) -> tuple[str, str]:
+        return said("to"), _link(_numbers(said("meta")))
 
     def answer(self, door: str, turn: Turn | None) -> Answer:
         """An empty body is no reply, where kannel.conf has `omit-empty`."""
@@ -97,7 +100,9 @@ def _sms(fields: Fields) -> Inbound:
 
 
 def _ussd(fields: Fields) -> Inbound | Notice:
-    """One session of a number is told from its next by the session's byte, and by what starts one."""
+    """One session of a number is told from its next by the session's byte, and by what starts one. Without a number
+    that byte would be all that tells one caller from another, and the next with the same one would see their report.
+    """
     meta = _numbers(fields.get("meta"))
     operation, info = meta.get(OPERATION), meta.get(SESSION)
     sender, code, text = fields.must("from"), fields.get("to"), _text(fields)
@@ -115,8 +120,19 @@ def _ussd(fields: Fields) -> Inbound | Notice:
         event=event,
         id=fields.who("id"),
         network=fields.get("smsc"),
-        link="" if info is None else str(info),
+        link=_link(meta),
     )
+
+
+def _delivery(fields: Fields) -> Notice:
+    """Posted, it says the same in its address, and nothing in its body."""
+    told = fields if fields.values else replace(fields, values=fields.query)
+    return Notice("delivery", Channel.name, id=told.must("id"), status=STATUS.get(told.get("type"), "unknown"))
+
+
+def _link(meta: Mapping[str, int]) -> str:
+    """The session info, to be given back; "" where the network has none."""
+    return str(meta[SESSION]) if SESSION in meta else ""
 
 
 def _meta(turn: Turn) -> str:

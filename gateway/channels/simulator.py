@@ -5,7 +5,7 @@ The answer to a text rides in the answer to the request. Where it had to wait, t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from gateway import neutral
@@ -53,6 +53,9 @@ class Channel:
             id=fields.who("id"),
             network=fields.get("network"),
         )
+
+    def line(self, said: Callable[[str], str]) -> tuple[str, str]:
+        return said("service_code"), ""
 
     def answer(self, door: str, turn: Turn | None) -> Answer:
         del door

@@ -73,6 +73,9 @@ class Channel:
     def receive(self, door: str, fields: Fields) -> Inbound | Notice:
         return _RECEIVE[door](fields)
 
+    def line(self, said: Callable[[str], str]) -> tuple[str, str]:
+        return said("To"), ""
+
     def answer(self, door: str, turn: Turn | None) -> Answer:
         if door != "sms":
             return Answer(204, TWIML, b"")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from gateway import neutral
@@ -37,6 +37,9 @@ class Channel(KnownByToken):
     def receive(self, door: str, fields: Fields) -> Inbound | Notice:
         del door  # there is one
         return neutral.receive(self.name, fields)
+
+    def line(self, said: Callable[[str], str]) -> tuple[str, str]:
+        return said("service_code"), ""
 
     def answer(self, door: str, turn: Turn | None) -> Answer:
         del door

@@ -20,6 +20,7 @@ STATUS = "SELECT status FROM outgoing WHERE provider_id = ?"
 DANGER = "Are you or a child in danger?"
 CATEGORY = "What happened?"
 WAYS = ("POST", "GET")
+FIJI = "Not working now. In danger? Call emergency 911."
 
 
 def texts(row: Row, by: str = "POST") -> KannelTexts:
@@ -88,12 +89,24 @@ def test_a_sender_that_is_nobody(row: Row, by: str, sender: str) -> None:
     assert base64.b64decode(row.report()["body_base64"]).decode() == said["text"]
 
 
-def test_a_sender_named_twice_is_kept_for_a_person(row: Row) -> None:
+@pytest.mark.rule("B-39")
+@pytest.mark.parametrize(("code", "country"), [("163", "VU"), ("133", "FJ"), ("22384", "KE")])
+def test_a_sender_named_twice_is_kept_for_a_person(row: Row, code: str, country: str) -> None:
+    """By the country that was texted: its helpline, and no other's, is to read it."""
     row.is_silent("words of somebody")
-    query = "from=6785550199&from=6785550198&to=163&text=words%20of%20somebody"
+    query = f"from=6785550199&from=6785550198&to={code}&text=words%20of%20somebody"
     answer = row.http.get(f"{row.address('kannel/T/sms')}?{query}", timeout=10)
     assert (answer.status_code, answer.content) == (200, b"")
-    assert base64.b64decode(row.report()["body_base64"]).decode() == query
+    kept = row.report()
+    assert (base64.b64decode(kept["body_base64"]).decode(), kept["country"]) == (query, country)
+
+
+@pytest.mark.rule("B-39")
+def test_a_sender_too_long_is_kept_by_the_country_that_was_texted(row: Row) -> None:
+    row.is_silent("words of somebody")
+    assert ask(row, kannel_says("9" * 129, "133", "words of somebody")).content == b""
+    kept = row.report()
+    assert (base64.b64decode(kept["body_base64"]), kept["country"]) == (b"words of somebody", "FJ")
 
 
 def test_an_old_text_takes_no_step(row: Row) -> None:
@@ -160,9 +173,9 @@ def test_a_type_that_nobody_knows(row: Row, sent: str, type_: str | None) -> Non
     assert row.inside.rows(STATUS, sent)[0][0] in (None, "unknown")
 
 
-def told(row: Row, **fields: str | None) -> None:
+def told(row: Row, by: str = "GET", **fields: str | None) -> None:
     """A delivery report, as Kannel calls its address."""
-    answer = row.http.get(row.address("kannel/T/dlr"), params=fields, timeout=10)
+    answer = row.http.request(by, row.address("kannel/T/dlr"), params=fields, timeout=10)
     assert (answer.status_code, answer.content) == (200, b"")
 
 
@@ -173,8 +186,12 @@ def test_other_methods(row: Row, path: str, method: str) -> None:
     assert (answer.status_code, answer.content) == (405, b"")
 
 
-def test_a_report_is_not_posted(row: Row) -> None:
-    assert row.post("kannel/T/dlr").status_code == 405
+def test_a_report_may_be_posted(row: Row, sent: str) -> None:
+    told(row, "POST", id=sent, type="1")
+    assert row.inside.rows(STATUS, sent) == [("delivered",)]
+    unreadable = row.inside.figure("notice_unreadable")
+    told(row, "POST", type="1")
+    assert row.inside.figure("notice_unreadable") == unreadable + 1
 
 
 # USSD over SMPP
@@ -202,10 +219,17 @@ def test_a_dial_without_an_operation(row: Row, meta: str) -> None:
     assert answer.headers["X-Kannel-Meta-Data"].startswith("?smpp?ussd_service_op=2")
 
 
-def test_a_dial_from_nobody(row: Row) -> None:
-    answer = ask(row, kannel_says("", CODE, CODE), door="ussd")
-    assert answer.text in (SAFE, ANYWHERE)
-    assert answer.headers["X-Kannel-Meta-Data"] == "?smpp?ussd_service_op=17"
+@pytest.mark.parametrize("by", WAYS)
+@pytest.mark.parametrize("sender", ["", "9" * 129])
+@pytest.mark.parametrize(("code", "said"), [(CODE, SAFE), ("*133#", FIJI), ("*999#", ANYWHERE), ("", ANYWHERE)])
+def test_a_reply_from_nobody(row: Row, by: str, sender: str, code: str, said: str) -> None:
+    """The numbers of the country that was dialled, and the session is closed as the network wants it."""
+    keys = row.inside.sessions()
+    asked = kannel_says(sender, code, "1", meta="?smpp?ussd_service_op=%12&its_session_info=%12%00&")
+    answer = ask(row, asked, by, door="ussd")
+    assert answer.text.startswith(said)
+    assert answer.headers["X-Kannel-Meta-Data"] == "?smpp?ussd_service_op=17&its_session_info=4609"
+    assert row.inside.sessions() == keys, "no session is made"
 
 
 def test_the_same_turn_again_is_the_same_answer(row: Row) -> None:

@@ -168,3 +168,10 @@ def test_its_address_holds_a_secret() -> None:
 def test_every_door_receives() -> None:
     assert {door for door, *_ in RECEIVED} | {"delivery"} == set(CHANNEL.doors)
     assert not CHANNEL.replies_in_answer["sms"], "the body of the answer is ignored by the provider"
+
+
+@pytest.mark.parametrize(
+    ("said", "code"), [({"serviceCode": "*384*123#"}, "*384*123#"), ({"to": "22384"}, "22384"), ({}, "")]
+)
+def test_what_was_dialled_is_known_of_what_nobody_can_read(said: dict[str, str], code: str) -> None:
+    assert CHANNEL.line(lambda name: said.get(name, "")) == (code, "")

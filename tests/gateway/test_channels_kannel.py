@@ -195,9 +195,23 @@ def test_ussd_by_post() -> None:
     assert posted("ussd", b"1", X_Kannel_Meta_Data=CONFIRM, X_Kannel_To="*111*163#") == ussd()
 
 
-def test_ussd_from_nobody_is_unreadable() -> None:
+@pytest.mark.parametrize("sender", [None, ""])
+def test_ussd_from_nobody_is_unreadable(sender: str | None) -> None:
+    """The session's byte tells calls of one number apart, not one caller from another."""
     with pytest.raises(Unreadable):
-        asked("ussd", **{"from": None})
+        asked("ussd", **{"from": sender})
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        ({"to": "*111*163#", "meta": CONFIRM}, ("*111*163#", "4608")),
+        ({"to": "163"}, ("163", "")),
+        ({"meta": "nonsense?=&&=%%"}, ("", "")),
+    ],
+)
+def test_its_line_is_known_of_what_nobody_can_read(said: dict[str, str], line: tuple[str, str]) -> None:
+    assert CHANNEL.line(lambda name: said.get(name, "")) == line
 
 
 @pytest.mark.parametrize(
@@ -216,6 +230,31 @@ def test_ussd_from_nobody_is_unreadable() -> None:
 )
 def test_delivery_reports(type_: str | None, status: str) -> None:
     assert asked("dlr", id="m-1", type=type_) == Notice("delivery", "kannel", id="m-1", status=status)
+
+
+@pytest.mark.parametrize(
+    ("target", "body", "kind"),
+    [
+        ("/x?id=m-1&type=1", b"", ""),
+        ("/x?id=m-1&type=1", b"", "application/x-www-form-urlencoded"),
+        ("/x?id=m-1&type=1", b"", "text/plain; charset=UTF-8"),
+        ("/x", b"id=m-1&type=1", "application/x-www-form-urlencoded"),
+    ],
+)
+def test_a_delivery_report_may_be_posted(target: str, body: bytes, kind: str) -> None:
+    assert reported(target, body, kind) == Notice("delivery", "kannel", id="m-1", status="delivered")
+
+
+@pytest.mark.parametrize("query", ["", "type=1", "id=", "id=m-1&id=m-2&type=1", f"id={'x' * 129}"])
+def test_a_posted_report_is_read_as_strictly(query: str) -> None:
+    for target, body in ((f"/x?{query}", b""), ("/x", query.encode())):
+        with pytest.raises(Unreadable):
+            reported(target, body)
+
+
+def reported(target: str, body: bytes, kind: str = "") -> Inbound | Notice:
+    asked = wire(body, {"Content-Type": kind}, target=target)
+    return CHANNEL.receive("dlr", form.read(CHANNEL.doors["dlr"], asked))
 
 
 def test_a_report_about_nothing_is_unreadable() -> None:

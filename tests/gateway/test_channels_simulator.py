@@ -55,3 +55,7 @@ def test_it_is_for_practice_and_has_no_secret() -> None:
     assert CHANNEL.practice
     assert not CHANNEL.token
     assert CHANNEL.accepts("")
+
+
+def test_what_was_dialled_is_known_of_what_nobody_can_read() -> None:
+    assert CHANNEL.line(lambda name: {"service_code": "*133#"}.get(name, "")) == ("*133#", "")

@@ -331,3 +331,7 @@ def test_the_rest_of_the_sdk_is_not_imported() -> None:
     program = "import sys, gateway.channels.twilio; print(sorted(m for m in sys.modules if m.startswith('twilio')))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "['twilio', 'twilio.request_validator']"
+
+
+def test_what_was_texted_is_known_of_what_nobody_can_read() -> None:
+    assert channel().line(lambda name: {"To": "133"}.get(name, "")) == ("133", "")

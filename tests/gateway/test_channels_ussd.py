@@ -85,3 +85,7 @@ def test_its_address_holds_a_secret() -> None:
     assert not CHANNEL.accepts("")
     with pytest.raises(SettingError, match="USSD_TOKEN"):
         load(Settings, {"USSD_TOKEN": "changeme"})
+
+
+def test_what_was_dialled_is_known_of_what_nobody_can_read() -> None:
+    assert CHANNEL.line(lambda name: {"service_code": "*133#"}.get(name, "")) == ("*133#", "")

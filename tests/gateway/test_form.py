@@ -207,6 +207,40 @@ def test_json_that_is_unreadable(body: bytes) -> None:
     assert known is None or (type(known) is NotStrict and known.__context__ is None), "a parser's holds the whole body"
 
 
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        (b"from=1&from=2&to=133&text=a", "133"),
+        (b"to=%2B133", "+133"),
+        (b"text=to=163&total=163&to=133", "133"),
+        (b'text="to" 163&to=133', "133"),
+        (b'{"text": "give it to=163", "to": "133"}', "133"),
+        (b'{"text":"\\"to\\":163","to":133}', "133"),
+        (b'--x\r\nContent-Disposition: form-data; name="to"\r\n\r\n133\r\n--x', "133"),
+        (b"&".join([b"a=1"] * 300) + b"&to=133", "133"),
+        (b"text=to+163&to=", ""),
+        (b"\xff\x00\x1f\x8b", ""),
+        (b"", ""),
+    ],
+)
+def test_what_was_dialled_is_seen_in_a_body_of_any_kind(body: bytes, found: str) -> None:
+    assert form.glimpse(FORM, wire(body), "to") == found
+    assert form.glimpse(FORM, wire(b"", target="/x?" + body.decode("latin-1")), "to") == found
+
+
+def test_what_was_dialled_is_seen_in_a_header_before_the_address_and_the_words() -> None:
+    asked = wire(b"words&to=3", {"X-To": "1"}, target="/x?to=2")
+    assert form.glimpse(TEXT, asked, "to") == "1"
+    assert form.glimpse(TEXT, wire(asked.body, target=asked.target), "to") == "2"
+    assert form.glimpse(TEXT, wire(asked.body), "to") == "3"
+
+
+@pytest.mark.rule("X-22")
+@pytest.mark.parametrize("unit", [b'"to"', b'"to" ', b"&to", b" ", b'"to":\n'])
+def test_no_body_makes_that_slow(unit: bytes) -> None:
+    form.glimpse(FORM, wire(unit * (CAP // len(unit))), "to")
+
+
 @pytest.mark.rule("X-22")
 @pytest.mark.parametrize("unit", [b"%", b"%4", b"+", b"=", b"%E9", b"\xe9", b"a b ", b"%00", b";"])
 def test_the_largest_form_is_read_whole_and_at_once(unit: bytes) -> None:

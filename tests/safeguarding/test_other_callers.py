@@ -13,6 +13,7 @@ from reports.store import tables as t
 from tests.safeguarding.away import NUMBERS, code_and_pin, database_away, empty, later, redis_away
 from tests.safeguarding.walks import CHANNELS, COUNTRIES, PHONE, TO_SENT, dialled, police, walk
 from tests.support.app import App
+from tests.support.handsets_kannel import kannel_asks, kannel_says
 
 pytestmark = pytest.mark.slow
 
@@ -80,6 +81,11 @@ def unreadable(app: App, channel: str, code: str) -> str:
     if channel == "africastalking":
         form = {"serviceCode": code, "text": "1", "phoneNumber": PHONE}
         return app.http.post(f"/hooks/africastalking/{app.plan.secrets.africastalking}/ussd", form).text[len("END ") :]
+    if channel == "kannel":
+        asked = kannel_says("", code, "1", meta="?smpp?ussd_service_op=%12&its_session_info=%12%00&")
+        said = kannel_asks(app.http, f"/hooks/kannel/{app.plan.secrets.kannel}/ussd", asked)
+        assert said.headers["X-Kannel-Meta-Data"] == "?smpp?ussd_service_op=17&its_session_info=4609"
+        return said.text
     address = "/hooks/simulator" if channel == "simulator" else f"/hooks/ussd/{app.plan.secrets.ussd}"
     answer = app.http.post(address, json.dumps({"event": "bogus", "service_code": code, "phone": PHONE, "text": "1"}))
     return str(answer.json()["text"])
