@@ -84,11 +84,13 @@ class Texting:
     def _chosen(self, caller: Caller, record: Record, drafts: list[Draft], text: str, *, late: bool) -> Moved:
         """At a choice: an answer to it; else a keyword; else more of what was being said; else perhaps an error."""
         text = self._confirmed(caller, record, text)
-        keyword = self._keywords(caller).exact(text)
-        if keyword and not self._walk.takes(caller, record, text):
-            return Moved(record, accepted=False) if late else self._to(keyword, caller, record, drafts)
+        keyword, taken = self._keywords(caller).exact(text), self._walk.takes(caller, record, text)
+        if late and (keyword or taken):
+            return Moved(record, accepted=False)  # as with a key: "Send" by its name is Send, too
+        if keyword and not taken:
+            return self._to(keyword, caller, record, drafts)
         going_on = self._goes_on_writing(record, text, caller.now)
-        if going_on or self._walk.takes(caller, record, text):
+        if going_on or taken:
             return self._walk.step(replace(caller, more=going_on), record, drafts, text)
         return self._misread(caller, record, text) or self._walk.step(caller, record, drafts, text)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,6 +15,7 @@ pytestmark = pytest.mark.slow
 
 HOME_SMS = "In danger? Call police 111.\n1 Report"
 DANGER = "Are you or a child in danger?"
+REPORT, NO = "1", "3"  # by their keys: of two old texts one is a key, and one a name
 CLOSED = "Thank you for your message. We are closed."
 
 
@@ -83,6 +85,33 @@ def test_a_text_that_nobody_can_read(row: Row) -> None:
     )
 
 
+FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.mark.rule("B-39")
+@pytest.mark.rule("B-07")
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (FORM, "from=%2B6799123456&from=%2B6799123457&to=133&id=ATXid_f&text={}"),
+        (FORM, "from=%2B6799123456&to=133&id=ATXid_f&id=ATXid_g&text={}"),
+        (FORM, "from=" + "5" * 129 + "&to=133&id=ATXid_f&text={}"),
+        ("application/json", "from=%2B6799123456&to=133&text={}"),
+        ("application/json", '{{"from":"+6799123456","to":"133","text":"{}"}}'),
+        ("multipart/form-data; boundary=x", '--x\r\nContent-Disposition: form-data; name="to"\r\n\r\n133\r\n--x\r\n{}'),
+    ],
+    ids=["two senders", "two ids", "long sender", "form as JSON", "JSON", "parts"],
+)
+def test_what_nobody_can_read_goes_to_the_country_that_was_texted(row: Row, kind: str, body: str) -> None:
+    row.is_silent("words of somebody in Fiji")
+    answer = row.post("africastalking/T/sms", body.format("words of somebody in Fiji").encode(), Content_Type=kind)
+    assert (answer.status_code, answer.content) == (200, b"")
+    kept = row.report()
+    assert (kept["schema"], kept["country"]) == ("cop-unread", "FJ")
+    filed = "SELECT hotline, type FROM delivery WHERE report_id = ?"
+    until(lambda: row.inside.rows(filed, kept["report_id"]) == [("fj-child-helpline", "unread")], "it is not filed")
+
+
 @pytest.mark.rule("B-40")
 @pytest.mark.parametrize("word", ["stop", " Stop ", "CANCEL", "END"])
 def test_stop_gets_no_reply_and_the_next_answer_goes_on(row: Row, word: str) -> None:
@@ -141,7 +170,7 @@ def test_a_machine_that_answers_every_answer(row: Row) -> None:
     assert len(texts.until_at_rest()) <= 5
     heard = [report["narrative"] for report in row.reports()]
     heard += [one["text"] for report in row.reports() for one in report["unasked"]]
-    assert heard.count(CLOSED) >= 1
+    assert heard.count(CLOSED) == 50
     texts.send("HELP")
     assert said(texts.until_at_rest()).startswith(HOME_SMS)
 
@@ -153,31 +182,75 @@ def at(minutes: float = 0, form: str = "%Y-%m-%dT%H:%M:%SZ") -> str:
 @pytest.mark.rule("B-44")
 @pytest.mark.parametrize(
     "date",
-    [at(), at(form="%Y-%m-%d %H:%M:%S"), at(10), "2031-01-01T00:00:00Z", "x", None, "", "9" * 400, at(form="%s")],
+    [
+        at,
+        lambda: at(form="%Y-%m-%d %H:%M:%S"),
+        lambda: at(10),
+        lambda: "2031-01-01T00:00:00Z",
+        lambda: "x",
+        lambda: None,
+        lambda: "",
+        lambda: "9" * 400,
+        lambda: at(form="%s"),
+    ],
     ids=["T", "blank", "ahead", "far ahead", "x", "none", "empty", "long", "unix"],
 )
-def test_dates_that_say_little(row: Row, date: str | None) -> None:
+def test_dates_that_say_little(row: Row, date: Callable[[], str | None]) -> None:
+    """They are asked for when they are sent: however long the tests have run, none of them is old."""
     texts = row.texts()
-    texts.send("hi", date=date)
-    texts.send("Report", date=date)
+    texts.send("hi", date=date())
+    texts.send(REPORT, date=date())
     assert said(texts.until_replied(2)).startswith(DANGER)
-    texts.walk(*TO_SEND[1:-1], "at the market", "No")
-    texts.send("Send", date=date)
+    texts.send(NO, date=date())
+    assert said(texts.until_replied(3)).startswith("What happened?")
+    texts.walk(*TO_SEND[2:-1], "at the market", "No")
+    texts.send("1", date=date())
+    assert said(texts.until_replied(len(TO_SEND) + 3)).startswith("Sent to ")
     created = row.report()["created_at"]
     assert abs(datetime.fromisoformat(created) - datetime.now(UTC)) < timedelta(minutes=1)
 
 
 @pytest.mark.rule("B-44")
-def test_an_old_text_takes_no_step_and_its_words_are_kept(row: Row) -> None:
+@pytest.mark.parametrize("answer", [NO, "No", "Now", "Back", "Leave"])
+def test_an_old_text_takes_no_step_and_its_words_are_kept(row: Row, answer: str) -> None:
     texts = row.texts()
     texts.walk("hi", "Report")
     current = said(texts.until_replied(2))
-    texts.send("3", date=at(-20))
+    texts.send(answer, date=at(-20))
     assert said(texts.until_replied(3)) == current
     texts.walk(*TO_SEND[1:-1])
     texts.send("it was on the bus", date=at(-20))
     texts.walk("No", "Send")
     assert row.report()["narrative"] == "it was on the bus"
+
+
+@pytest.mark.rule("B-44")
+@pytest.mark.parametrize("answer", ["Send", "1", "Delete", "yes"])
+def test_an_old_text_sends_and_deletes_nothing(row: Row, answer: str) -> None:
+    """For a screen that its sender did not see, by its key or by its name."""
+    texts = row.texts()
+    texts.walk(*TO_WORDS_SMS, "it was on the bus", "No")
+    replies = texts.until_replied(len(TO_WORDS_SMS) + 2)
+    asked, current = len(replies), said(replies)
+    texts.send(answer, date=at(-20))
+    assert said(texts.until_replied(asked + 1)) == current
+    texts.send("Send")
+    assert said(texts.until_replied(asked + 2)).startswith("Sent to ")
+    report = row.report()
+    assert (report["completeness"], report["narrative"]) == ("complete", "it was on the bus")
+
+
+@pytest.mark.rule("B-44")
+def test_old_words_at_a_choice_are_kept(row: Row) -> None:
+    texts = row.texts()
+    texts.walk("hi", *TO_SEND[:3])
+    replies = texts.until_replied(4)
+    asked, current = len(replies), said(replies)
+    texts.send("somebody waits at the gate", date=at(-20))
+    assert said(texts.until_replied(asked + 1)) == current
+    texts.walk(*TO_SEND[3:-1], "1", "No", "Send")
+    assert said(texts.until_at_rest()).startswith("Sent to ")
+    assert [one["text"] for one in row.report()["unasked"]] == ["somebody waits at the gate"]
 
 
 @pytest.mark.rule("B-45")
