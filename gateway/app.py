@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from flask import Flask, Response, request
@@ -100,6 +101,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
         sys.exit(str(error))
     app = Web("gateway", static_folder=None)
     app.webhooks = parts.webhooks
+    app.refused = partial(parts.metrics.count, "no_request")
     app.extensions["tokaut"] = parts
     _route(app, parts)
     if given.common.mode != "live" and "simulator" in given.channels:

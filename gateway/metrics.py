@@ -15,6 +15,8 @@ SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 COUNTED: Mapping[str, str] = {
     "refused": "Requests without the right secret",
+    "too_large": "Requests of more than 256 KiB, of which nothing was read",
+    "no_request": "What came in and was no HTTP request, or could be read as two: answered with 400",
     "inbound_unreadable": "USSD requests that nobody could read, answered with the numbers",
     "inbound_unread": "SMS that nobody could read, sealed for a person",
     "words_apart": "Times that words beyond what a conversation carries were filed apart",

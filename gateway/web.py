@@ -29,6 +29,7 @@ class Web(Flask):
     """A webhook has one address and one view: Flask's way to them would cost as much as the screen."""
 
     webhooks: Webhooks
+    refused: Callable[[], None]  # called by the server for what was no request, which it answers itself
 
     def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if environ["PATH_INFO"].startswith(HOOKS):

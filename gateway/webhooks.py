@@ -63,6 +63,7 @@ class Webhooks:
         began = time.monotonic()
         raw = _body(environ)
         if raw is None:
+            self._metrics.count("too_large")
             return _TOO_LARGE
         with self._crowd.one():
             answer = self._answer(channel, name, door, _wire(environ, raw))

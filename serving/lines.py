@@ -42,7 +42,7 @@ class Line:
 
 
 class Server:
-    """`failed` is called with what the application raised, inside the handler."""
+    """`failed` is called with what the application raised, inside the handler; `refused` for what was no request."""
 
     def __init__(
         self,
@@ -53,6 +53,7 @@ class Server:
         most_body: int,
         most_lines: int,
         failed: Callable[[], None],
+        refused: Callable[[], None],
     ) -> None:
         self._app = app
         self._listeners = {listener.fileno(): listener for listener in listeners}
@@ -60,6 +61,7 @@ class Server:
         self._most_body = most_body
         self._most_lines = most_lines
         self._failed = failed
+        self._refused = refused
         self._lines: dict[int, Line] = {}
         self._epoll = select.epoll()
         self._lock = threading.Lock()
@@ -178,7 +180,7 @@ class Server:
             return bool(came)
         if not came:
             if not line.waits:  # in the middle of a request
-                self._send(line, NOT_A_REQUEST)
+                self._say_it_is_none(line)
             return False
         if line.waits:
             line.waits, line.late_at = False, time.monotonic() + REQUEST_WITHIN
@@ -211,8 +213,12 @@ class Server:
         return not last
 
     def _refuse(self, line: Line) -> bool:
-        self._send(line, NOT_A_REQUEST)
+        self._say_it_is_none(line)
         return self._hang_up(line)
+
+    def _say_it_is_none(self, line: Line) -> None:
+        self._refused()
+        self._send(line, NOT_A_REQUEST)
 
     def _hang_up(self, line: Line) -> bool:
         """Closed while something is unread, a line would lose its answer on the way."""

@@ -38,6 +38,7 @@ class Process(Worker):  # type: ignore[misc]  # gunicorn has no types
             most_body=self.most_body,
             most_lines=most_lines(self.cfg.worker_connections),
             failed=lambda: self.log.error("request failed", exc_info=True),  # names no address: it may hold a secret
+            refused=getattr(self.wsgi, "refused", lambda: None),  # an application that wants to know has it
         )
         gc.freeze()  # what is there by now stays; the collector would look through it again and again
         server.start()

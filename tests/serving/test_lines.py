@@ -65,7 +65,13 @@ def test_a_fault_of_the_server_itself_costs_a_line_and_no_thread(monkeypatch: py
     monkeypatch.setattr(Reading, "feed", fails)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = Server(
-            small, [listener], threads=1, most_body=100, most_lines=10, failed=lambda: faults.append("fault")
+            small,
+            [listener],
+            threads=1,
+            most_body=100,
+            most_lines=10,
+            failed=lambda: faults.append("fault"),
+            refused=lambda: faults.append("refused"),
         )
         server.start()
         for _ in range(2):
@@ -78,3 +84,27 @@ def test_a_fault_of_the_server_itself_costs_a_line_and_no_thread(monkeypatch: py
         until(lambda: not server.is_busy, "a line is never closed")
         server.stop()
     assert faults == ["fault"] * 2
+
+
+@pytest.mark.rule("B-05")
+def test_what_is_no_request_is_counted_by_whoever_asks() -> None:
+    refused: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = Server(
+            small,
+            [listener],
+            threads=1,
+            most_body=100,
+            most_lines=10,
+            failed=lambda: None,
+            refused=lambda: refused.append("refused"),
+        )
+        server.start()
+        for said in (b"lukaotem\r\n\r\n", ASKED[:-4], ASKED):
+            with socket.create_connection(listener.getsockname(), timeout=5) as line:
+                line.sendall(said)
+                line.shutdown(socket.SHUT_WR)
+                assert line.recv(1000).startswith(b"HTTP/1.1 " + (b"200" if said == ASKED else b"400"))
+        until(lambda: not server.is_busy, "a line is never closed")
+        server.stop()
+    assert refused == ["refused"] * 2
