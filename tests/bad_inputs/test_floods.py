@@ -48,6 +48,7 @@ def test_a_flood_of_reports_from_one_number_is_filed_whole(row: Row) -> None:
 @pytest.mark.rule("B-59")
 @pytest.mark.rule("S-36")
 def test_a_flood_of_dials_makes_nobody_wait(row: Row) -> None:
+    """5 s, when a network gives up: less would tell of the machine. How fast screens are, the measurement says."""
     slow = row.inside.figure("over_5s")
     door, numbers = row.address("africastalking/T/ussd"), [row.new_phone() for _ in range(500)]
     lines = [requests.Session() for _ in range(8)]

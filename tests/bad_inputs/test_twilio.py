@@ -165,6 +165,21 @@ def test_a_replay(row: Row, phone: Phone) -> None:
 
 
 @pytest.mark.rule("B-49")
+def test_a_replay_once_the_conversation_is_forgotten(row: Row, phone: Phone) -> None:
+    """What was taken is remembered for longer: a replay is no first text, and gets no home screen."""
+    before = row.inside.sessions()
+    assert phone.walk("hi", "Report").startswith(DANGER)
+    kept = row.inside.sessions() - before
+    conversation = {key for key in kept if key.startswith(b"s:")}
+    assert conversation and kept > conversation
+    row.inside.forget(conversation)
+    for _ in range(2):
+        assert said(phone.texts.post()) == ""
+    assert row.inside.sessions() - before == kept - conversation
+    assert phone.send("hi").startswith(HOME_SMS)
+
+
+@pytest.mark.rule("B-49")
 def test_the_same_id_with_other_words_is_the_same_message(phone: Phone) -> None:
     asked = phone.walk("hi", "Report")
     phone.texts.last = phone.texts.last | {"Body": "1"}

@@ -189,6 +189,7 @@ def test_a_number_that_python_would_not_read(row: Row, reply: str) -> None:
 
 @pytest.mark.rule("B-22")
 def test_very_long_words(row: Row) -> None:
+    """5 s, when a network gives up: less would tell of the machine. How fast screens are, the measurement says."""
     words = "a b " * 16_384
     slow = row.inside.figure("over_5s")
     call = row.call()
@@ -287,8 +288,12 @@ def test_one_number_in_many_forms_is_one_person(row: Row) -> None:
     row.is_silent(local)
     assert row.ussd("", sessionId=one).startswith("CON " + HOME)
     current = row.ussd("1", sessionId=one, phoneNumber=f" 678{local}")
-    for form in (f"+678{local}", f"678{local}", f"00678{local}", local):
-        assert row.ussd("1", sessionId=one, phoneNumber=form) == current  # the repeat of a known session
+    known = row.inside.figure("repeated")
+    for times, form in enumerate((f"+678{local}", f"678{local}", f"00678{local}", local), 1):
+        assert row.ussd("1", sessionId=one, phoneNumber=form) == current
+        assert row.inside.figure("repeated") == known + times, "walked again, as for a stranger"
+    assert row.ussd("1", sessionId=one, phoneNumber=row.new_phone()) == current
+    assert row.inside.figure("repeated") == known + 4, "another number is a stranger, whose screen is the same"
     unescaped = urlencode(row.form("1*No", sessionId=one)).replace("%2B", "+")
     kind = "application/x-www-form-urlencoded"
     assert row.said(row.post("africastalking/T/ussd", unescaped, Content_Type=kind)).startswith(CATEGORY)

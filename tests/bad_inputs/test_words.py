@@ -12,6 +12,7 @@ import pytest
 from tests.bad_inputs.row import TO_WORDS, TO_WORDS_SMS, Row
 from tests.support.town import Town
 from tests.support.wait import until
+from tests.workers.lying_hotline import LyingHotline
 
 pytestmark = pytest.mark.slow
 
@@ -104,7 +105,19 @@ def test_headers_of_mail(row: Row, kept: Kept, by: str) -> None:
 @pytest.mark.rule("B-37")
 @by_each
 def test_addresses(row: Row, kept: Kept, by: str) -> None:
-    kept(row, by, "look at http://169.254.169.254/latest/ and file:///etc/passwd")
+    """Fetched by nobody on the way: where one of them leads is listened at until the hotline has the words."""
+    with LyingHotline() as trap:
+        words = f"look at http://{trap.host_port}/ and http://169.254.169.254/latest/ and file:///etc/passwd"
+        kept(row, by, words)
+        report_id = row.report()["report_id"]
+        row.town.until_received(
+            lambda lines: any(
+                (line["body"]["data"]["report_id"], line["body"]["data"].get("narrative")) == (report_id, words)
+                for line in lines
+            ),
+            "the words never came to the hotline",
+        )
+        assert trap.connections == 0
 
 
 def test_the_search_would_find_them(row: Row) -> None:
