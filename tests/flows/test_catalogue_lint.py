@@ -24,6 +24,7 @@ def planted(tag: str, old: str, new: str) -> list[str]:
     return list(faults(tag, FILES[tag].replace(old, new, 1), ENGLISH))
 
 
+@pytest.mark.rule("B-69")
 @pytest.mark.parametrize(
     ("old", "new", "found"),
     [

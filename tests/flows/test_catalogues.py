@@ -31,6 +31,7 @@ FR = Catalogue("fr", "Francais", reviewed="an organisation, 2026-11", words=WORD
 ALL = {"bi": BI, "fr": FR, "en": PLAIN}
 
 
+@pytest.mark.rule("B-69")
 def test_a_catalogue_says_what_is_translated_and_what_is_not_stays_english() -> None:
     found = read("bi", PO)
     assert (found.tag, found.name, found.reviewed) == ("bi", "Bislama", "")

@@ -179,6 +179,19 @@ def test_a_planted_fault_is_found_where_it_stands(old: str, new: str, said: str)
     assert all(";" in one for one in told)
 
 
+@pytest.mark.rule("B-69")
+@pytest.mark.parametrize(
+    ("more", "told"), [(0, []), (1, ["home.category: its words do not fit on one page; say less"])]
+)
+def test_a_screen_of_one_septet_too_many_in_one_language_is_found(more: int, told: list[str]) -> None:
+    rest = "CON " + "\n1 Hurt\n2 Other\n0 Back"
+    said = "a" * (160 - len(rest) + more)
+    here = found(GOOD, translate=lambda words: said if words == "What was it?" else words)
+    assert [one.partition(": ")[2].partition(",")[0] for one in here] == told
+    assert found(GOOD) == []
+
+
+@pytest.mark.rule("B-69")
 def test_a_translation_that_is_too_long_or_alike_is_found_in_its_catalogue() -> None:
     where = {"What was it?": 7, "Other": 11}
     told = found(

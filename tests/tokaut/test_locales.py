@@ -80,6 +80,26 @@ def test_a_screen_that_grew_is_named_with_its_pages(planted: Callable[[str, str,
     assert "more.role" in run("coverage", "bi").stdout
 
 
+@pytest.mark.rule("B-69")
+def test_the_lint_names_the_language_and_the_screen_that_grew(planted: Callable[[str, str, str], None]) -> None:
+    """In that language alone: the others are as they were."""
+    planted("bi", '"Yu yu hu?"', f'"{"Yu yu hu, plis talem long mifala " * 5}?"')
+    result = CliRunner().invoke(main, ["flows", "lint", "--country", "vu"])
+    assert result.exit_code == 1
+    [said] = [line for line in result.stdout.splitlines() if " more.role: " in line]
+    assert re.match(r"locales/bi\.po:\d+:1: more\.role: its words do not fit on one page; .*  \[VU bi", said), said
+    assert "1 to mend." in result.stdout
+
+
+@pytest.mark.rule("B-69")
+def test_a_message_that_is_missing_is_counted_and_is_no_fault(planted: Callable[[str, str, str], None]) -> None:
+    """English is shown in its place."""
+    [before] = data("bi")["languages"]  # type: ignore[misc]
+    planted("bi", '"Yu yu hu?"', '""')
+    [after] = data("bi")["languages"]  # type: ignore[misc]
+    assert (after["done"], after["messages"]) == (before["done"] - 1, before["messages"])
+
+
 @pytest.mark.rule("S-33")
 def test_a_safety_message_that_is_missing_or_old_takes_the_language_off_every_menu(
     planted: Callable[[str, str, str], None],
@@ -101,11 +121,23 @@ def test_who_has_reviewed_it_is_told(planted: Callable[[str, str, str], None]) -
     assert "by an organisation 2026-11" in run("coverage", "bi").stdout
 
 
-def test_a_fault_of_the_file_is_said_and_tells_by_the_exit_status(planted: Callable[[str, str, str], None]) -> None:
-    planted("bi", '"Ripotem"', '"Ripotem 5"')
+@pytest.mark.rule("B-69")
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("Ripotem 5", "its figures are not those of the English"),
+        ("Ripotem {emergency}", "its {placeholders} are not those of the English"),
+        ("Ripo\u2019tem", "is a letter that a word processor put in"),
+        ("Ripot\u00ebm", "is outside GSM-7"),
+    ],
+)
+def test_a_fault_of_the_file_is_said_and_tells_by_the_exit_status(
+    planted: Callable[[str, str, str], None], words: str, said: str
+) -> None:
+    planted("bi", '"Ripotem"', f'"{words}"')
     result = run("coverage", "bi")
     assert result.exit_code == 1
-    assert "its figures are not those of the English" in result.stdout
+    assert re.search(rf"locales/bi\.po:\d+: 'Report': .*{re.escape(said)}", result.stdout)
     assert run("coverage", "fr").exit_code == 0
 
 
