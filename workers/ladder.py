@@ -1,17 +1,32 @@
 """Climbs the ladder of each report that nobody takes on: asks the same desk again, then others, then wakes people.
 
-What gives a report to another hotline is done in the clock's own thread; people are told in another one, each step
-claimed before, so that a slow mail server holds up nothing and two clocks tell once.
+What gives a report to another hotline is done in the clock's own thread; people are told in others, of what is urgent
+and of what can wait apart, one step after another, each claimed before and the next one looked for after it: a mail
+server that hangs holds up no more urgent step for longer than the one in hand, and two clocks tell once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 
-from reports.clocks import CLOCKS, DESK, GIVES, MINUTE, OPERATOR, OVERDUE, SECOND, TELLS, Clock, clocks
+from reports.clocks import (
+    CLOCKS,
+    DESK,
+    GIVES,
+    MINUTE,
+    OPERATOR,
+    OVERDUE,
+    PRIORITIES,
+    SECOND,
+    TELLS,
+    URGENT,
+    Clock,
+    clocks,
+)
 from reports.country import Countries, Country
 from reports.desks import desk
 from reports.hours import Desk, read_zone
@@ -30,6 +45,7 @@ AFTER_FAILURE = MINUTE
 LATE = 2 * MINUTE
 NEW, PAGE = 200, 50  # reports and steps of one look
 HERE = (*GIVES, OVERDUE)  # done by the clock itself
+CAN_WAIT = tuple(priority for priority in PRIORITIES if priority not in URGENT)
 NOT_THERE, NOBODY, PASSED, TOLD = "not_there", asking.NOBODY, asking.PASSED, "told"
 
 log = structlog.get_logger()
@@ -37,7 +53,7 @@ log = structlog.get_logger()
 
 @dataclass(slots=True)
 class Ladder:
-    """`worry`: what the operator is told of; `put`: hurries deliveries along."""
+    """`worry`: what the operator is told of; `put`: hurries deliveries along; `hands`: who tells, by priorities."""
 
     database: Database
     countries: Countries
@@ -46,7 +62,7 @@ class Ladder:
     metrics: Metrics
     worry: Callable[[Alert], None]
     put: Callable[[Iterable[tuple[str, str]]], None]
-    own: Own = field(default_factory=lambda: Own(1))
+    hands: Mapping[tuple[str, ...], Own] = field(default_factory=lambda: {URGENT: Own(1), CAN_WAIT: Own(1)})
 
     def climb(self) -> bool:
         """A page of all that is due, and whether there may be more of it. Raises Away."""
@@ -57,9 +73,21 @@ class Ladder:
         due = steps.due(self.database, HERE, PAGE)
         self._each(due, self._climb)
         # asked for apart: however many people cannot be told, no report waits behind them for its next hotline
-        if told := steps.due(self.database, TELLS):
-            self.own.do(lambda: self._each(told, self._tell, HELD * SECOND))  # some of them may have been told
+        for priorities, own in self.hands.items():
+            if steps.due(self.database, TELLS, 1, priorities):
+                own.do(partial(self._tell_of, priorities))
         return len(new) == NEW or len(due) == PAGE
+
+    def _tell_of(self, priorities: tuple[str, ...]) -> None:
+        self._each(self._in_turn(priorities), self._tell, HELD * SECOND)  # some of them may have been told
+
+    def _in_turn(self, priorities: tuple[str, ...]) -> Iterator[Step]:
+        """Looked for one by one: what became due meanwhile and is more urgent comes next."""
+        for _ in range(PAGE):
+            found = steps.due(self.database, TELLS, 1, priorities)
+            if not found:
+                return
+            yield from found
 
     def _each(self, due: Iterable[Step], do: Callable[[Step], None], again: int = AFTER_FAILURE) -> None:
         """One that fails keeps none of the others from being done, and is tried again later. Raises Away."""
@@ -80,7 +108,8 @@ class Ladder:
         self.metrics.late.set(steps.late(self.database, LATE))
 
     def finish(self) -> None:
-        self.own.finish()
+        for own in self.hands.values():
+            own.finish()
 
     def _clocks(self, iso: str) -> Mapping[str, Clock]:
         country = self.countries.get(iso)
@@ -156,8 +185,8 @@ class Ladder:
         if step.step == DESK and hotline in self.pager.enlisted:
             if self.pager.again(step.report_id, hotline):
                 return TOLD
-            people = tuple(one for one in people if "@" in one)
-        if not people:
+            people = tuple(one for one in people if "@" in one)  # where there is none, its phones are tried again
+        elif not people:
             return NOBODY
         said = reminders.to_desk(waiting, listed, country, now)
         if self.teller.say(people, said, step.round + 1):

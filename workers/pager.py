@@ -81,13 +81,14 @@ class Pager:
     def again(self, report_id: str, hotline: str) -> bool:
         """A text more, to the next number, from the first one on again. True: a provider has taken one just now.
 
-        Raises Away.
+        None while the last one still waits for its provider, or all of them went out at once later. Raises Away.
         """
         about = paging.told_of(self.database, report_id, hotline)
         if about is None:
             return False
         try:
-            if not paging.is_fresh(self.database, about.delivery_id, JUST_NOW):
+            waits = [page.state for page in paging.pages(self.database, about.delivery_id)][-1:] == ["due"]
+            if not waits and not paging.is_fresh(self.database, about.delivery_id, JUST_NOW):
                 self._text(about)
         except KeyFault:
             log.error("key_missing")

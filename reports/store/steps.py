@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, or_, select, update
 
-from reports.clocks import BEGIN, GIVES, OVERDUE, STEPS, TELLS, Clock
+from reports.clocks import BEGIN, GIVES, OVERDUE, PRIORITIES, STEPS, TELLS, Clock
 from reports.state import NOBODY_HAS_IT
 from reports.store import auditing, chains
 from reports.store import tables as t
@@ -113,7 +113,9 @@ def stop(database: Database, at_most: int = 200) -> list[str]:
     return found
 
 
-def due(database: Database, which: Collection[str] = STEPS, at_most: int = 50) -> list[Step]:
+def due(
+    database: Database, which: Collection[str] = STEPS, at_most: int = 50, priorities: Collection[str] = PRIORITIES
+) -> list[Step]:
     """What of `which` is to be done now, the most urgent first, and of those what was not tried yet. An INCOMPLETE
     report goes to no other hotline.
     """
@@ -123,7 +125,7 @@ def due(database: Database, which: Collection[str] = STEPS, at_most: int = 50) -
         select(s.report_id, s.priority, s.step, s.round, s.due_at)
         .join_from(t.step, t.report, and_(r.report_id == s.report_id, r.priority == s.priority))
         .where(s.done_at.is_(None), s.due_at <= now, s.not_before <= now, s.step != BEGIN, ~_taken_on(s.report_id))
-        .where(s.step.in_(which), or_(s.step.not_in(GIVES), r.completeness == "complete"))
+        .where(s.step.in_(which), s.priority.in_(priorities), or_(s.step.not_in(GIVES), r.completeness == "complete"))
         .order_by(s.priority, s.not_before, s.due_at, s.report_id, s.step)
     )
     with database.read() as connection:

@@ -9,7 +9,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 from sqlalchemy import update
 
-from reports.clocks import MINUTE
+from reports.clocks import MINUTE, URGENT
 from reports.country import Countries, Country
 from reports.store import outbox
 from reports.store import tables as t
@@ -18,12 +18,13 @@ from tests.reports.sample import VU
 from tests.workers.filings import ONE, THREE, TWO, Desk
 from workers.alerts import Alert, Said
 from workers.keyring import KeyRing
-from workers.ladder import Ladder
+from workers.ladder import CAN_WAIT, Ladder
 from workers.metrics import Metrics
 from workers.own import Own
 from workers.pager import Pager
 from workers.sms import Texter
 from workers.tell import Teller
+from workers.text import Sender
 
 CHAIN = ((ONE, "primary"), (TWO, "fallback"), (THREE, "fallback"))
 OFFICER, LEAD, ON_CALL, SECOND_ON_CALL = "+6785550181", "lead@desk.example", "+6785550191", "second@operator.example"
@@ -68,7 +69,8 @@ class Night:
         database = desk.database
         self.metrics = metrics = Metrics(CollectorRegistry())
         self.teller = Heard(None, on_call, "live", metrics, night=self)
-        texter = Texter(database, KeyRing(desk.keys), {}, "demo", "here/clock/a", metrics)
+        self.senders: dict[str, Sender] = {}
+        texter = Texter(database, KeyRing(desk.keys), self.senders, "demo", "here/clock/a", metrics)
         self.ladder = Ladder(
             database=database,
             countries=Countries((country or land(),)),
@@ -77,7 +79,7 @@ class Night:
             metrics=metrics,
             worry=self.worries.append,
             put=self._put,
-            own=AtOnce(1),
+            hands={URGENT: AtOnce(1), CAN_WAIT: AtOnce(1)},
         )
 
     @property

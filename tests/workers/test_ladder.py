@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,7 +16,7 @@ from reports.store import steps, sweeping
 from reports.store import tables as t
 from reports.store.steps import Waiting
 from tests.workers.filings import ONE, THREE, TWO, Desk
-from tests.workers.night import CARDS, CHAIN, LEAD, OFFICER, ON_CALL, SECOND_ON_CALL, AtOnce, Night, land
+from tests.workers.night import CARDS, CHAIN, LEAD, OFFICER, ON_CALL, SECOND_ON_CALL, Night, land
 from workers import asking, reminders
 from workers.alerts import Said
 from workers.ladder import PAGE
@@ -335,23 +334,6 @@ def test_the_figures_of_a_monitor(desk: Desk) -> None:
     night.handle(TWO, "accepted")
     night.ladder.figures()
     assert (figures.overdue.labels("P1")._value.get(), figures.late._value.get()) == (0, 0)
-
-
-class Hung(AtOnce):
-    """A mail server that answers nobody: the thread that tells is busy for as long as anybody looks."""
-
-    def do(self, what: Callable[[], Any]) -> bool:
-        return False
-
-
-def test_a_mail_server_that_hangs_keeps_no_report_from_the_next_hotline(desk: Desk) -> None:
-    night = Night(desk)
-    for _ in range(51):  # one more than are looked at together
-        desk.file(CHAIN)
-    night.ladder.own = Hung(1)
-    for _ in range(3):
-        night.until(15, 15, delivers=False)
-    assert [hotline for _, hotline, _ in night.given] == [TWO] * 51
 
 
 def test_those_who_cannot_be_told_keep_nobody_from_being_told(desk: Desk) -> None:

@@ -1,0 +1,148 @@
+"""The ladder while who is told cannot be told: a mail server that hangs, a provider that takes nothing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from reports.clocks import MINUTE, URGENT
+from reports.keyfolder import SENDER, new_pair
+from reports.store import tables as t
+from tests.support.wait import until
+from tests.workers.filings import ONE, TWO, Desk
+from tests.workers.night import CHAIN, OFFICER, AtOnce, Heard, Night, land
+from tests.workers.test_ladder import ALL_DAY, at
+from tests.workers.test_sms import Says
+from workers.alerts import Said
+from workers.kinds import Phones
+from workers.ladder import CAN_WAIT
+from workers.own import Own
+from workers.text import Accepted, Later
+
+CHANNEL = "africastalking"
+
+
+class Hung(AtOnce):
+    """A mail server that answers nobody: the thread that tells is busy for as long as anybody looks."""
+
+    def do(self, what: Callable[[], Any]) -> bool:
+        return False
+
+
+def test_a_mail_server_that_hangs_keeps_no_report_from_the_next_hotline(desk: Desk) -> None:
+    night = Night(desk)
+    for _ in range(51):  # one more than are looked at together
+        desk.file(CHAIN)
+    night.ladder.hands = {URGENT: Hung(1), CAN_WAIT: Hung(1)}
+    for _ in range(3):
+        night.until(15, 15, delivers=False)
+    assert [hotline for _, hotline, _ in night.given] == [TWO] * 51
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hangs(Heard):
+    """Whoever is told of what can wait hangs on the line until the test lets go."""
+
+    asked: threading.Event
+    lets_go: threading.Event
+
+    def _say(self, contact: str, said: Said) -> bool:
+        if said.priority in CAN_WAIT:
+            self.asked.set()
+            assert self.lets_go.wait(20)
+        return Heard._say(self, contact, said)
+
+
+@pytest.mark.rule("S-39")
+def test_who_is_in_danger_now_waits_behind_nobody_who_can_wait(desk: Desk) -> None:
+    at(desk, 20)
+    for _ in range(20):
+        desk.file(CHAIN, priority="P3")
+    night = Night(desk, land(ALL_DAY))
+    night.until(11 * 60, 60)
+    hands = {URGENT: Own(1), CAN_WAIT: Own(1)}
+    teller = Hangs(None, (), "live", night.metrics, night=night, asked=threading.Event(), lets_go=threading.Event())
+    night.ladder.hands, night.ladder.teller = hands, teller
+    night.until(12 * 60, 60)
+    assert teller.asked.wait(20), "the first desk of what can wait is being told"
+    desk.file(CHAIN)
+    night.until(12 * 60 + 4, 4)
+    assert night.told == []
+    night.until(12 * 60 + 5)
+    try:
+        until(lambda: len(night.told) > 0, "nobody was told within a look", seconds=10)
+        assert [(one.who, one.said.priority) for one in night.told] == [(OFFICER, "P1")]
+    finally:
+        teller.lets_go.set()
+        night.ladder.finish()
+    assert len(night.told) == 21
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slow(Heard):
+    """Each takes a minute."""
+
+    def _say(self, contact: str, said: Said) -> bool:
+        self.night.desk.database.offset += MINUTE
+        return Heard._say(self, contact, said)
+
+
+@pytest.mark.rule("S-39")
+def test_what_becomes_due_meanwhile_and_is_more_urgent_is_told_next(desk: Desk) -> None:
+    for _ in range(20):
+        desk.file(CHAIN, priority="P2")
+    night = Night(desk)
+    night.until(26)
+    desk.file(CHAIN)
+    night.until(29)
+    night.ladder.teller = Slow(None, (), "live", night.metrics, night=night)
+    night.until(30)
+    assert [one.said.priority for one in night.told] == ["P2", "P1", *["P2"] * 19]
+
+
+def enlisted(night: Night, desk: Desk) -> Says:
+    """ONE has one duty phone and no mail; the provider that takes its texts."""
+    new_pair(desk.keys, SENDER)
+    pager, provider = night.ladder.pager, Says()
+    pager.enlist(ONE, Phones((OFFICER,), CHANNEL, "163"))
+    night.senders[CHANNEL] = provider
+    return provider
+
+
+def pages(desk: Desk) -> int:
+    with desk.database.read() as connection:
+        return len(connection.execute(select(t.page)).all())
+
+
+@pytest.mark.rule("S-39")
+def test_a_desk_that_has_only_phones_is_tried_again_and_the_operator_hears_of_it(desk: Desk) -> None:
+    desk.file(CHAIN)
+    night = Night(desk)
+    provider = enlisted(night, desk)
+    del night.senders[CHANNEL]
+    night.until(8)
+    assert [(alert.about, alert.why) for alert in night.worries] == [(ONE, "not_told")] * 4
+    night.senders[CHANNEL] = provider
+    night.until(9)
+    assert [text.to for text in provider.texts] == [OFFICER]
+    night.until(14)
+    assert (len(provider.texts), len(night.worries)) == (1, 4), "once"
+
+
+@pytest.mark.rule("S-39")
+def test_a_text_that_waits_for_its_provider_is_followed_by_no_other(desk: Desk) -> None:
+    desk.file(CHAIN)
+    night = Night(desk)
+    provider = enlisted(night, desk)
+    provider.outcome = Later("not_reached")
+    night.until(9)
+    assert (pages(desk), len(night.worries)) == (1, 5), "else all of them go out when it is back"
+    provider.outcome = Accepted("id-1")
+    night.ladder.pager.texter.send_next()
+    night.until(10)
+    assert pages(desk) == 2 and len(night.worries) == 5
