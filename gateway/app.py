@@ -200,13 +200,13 @@ def _assemble(given: _Given) -> Parts:
     )
 
 
-def _languages(given: _Given, spoken_in: country.Country) -> tuple[Catalogue, ...]:
-    needed = (*safety(messages(given.book)), *SAID)
 def _metrics() -> Metrics:
     with measuring.place("web"):
         return Metrics()
 
 
+def _languages(given: _Given, spoken_in: country.Country) -> tuple[Catalogue, ...]:
+    needed = (*safety(messages(given.book)), *SAID)
     return offered(spoken_in.languages, given.catalogues, needed, given.common.draft_languages or ())
 
 
