@@ -41,6 +41,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     town.town.plan.settings["TMPDIR"] = str(temporary)  # type: ignore[index]  # a dict, and its own
     try:
         town.up()
+        first_fail(town)
         made = Run(town, planted(town), temporary, [])
         for n, kind in enumerate(KINDS.values()):
             played(made, kind, NUMBER.format(41 + n), tmp_path_factory)
