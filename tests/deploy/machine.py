@@ -1,7 +1,8 @@
 """A machine with a real systemd, for the units: this one's files under an overlay, booted by systemd-nspawn.
 
-Run as `python -m tests.deploy.machine FOLDER` in a mount namespace of its own. Nothing that happens inside is left: the
-overlay is in memory. What `inside.py` found is FOLDER/found.json, and what was said FOLDER/said.
+Run as `python -m tests.deploy.machine FOLDER TRIAL` in a mount namespace of its own. Nothing that happens inside is
+left: the overlay is in memory. What the module `tests.deploy.TRIAL` found is FOLDER/found.json, and what was said
+FOLDER/said.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ After=systemd-journald.service
 [Service]
 Type=oneshot
 WorkingDirectory=/opt/tokaut
-ExecStart={python} -m tests.deploy.inside
+ExecStart={python} -m tests.deploy.{trial}
 StandardOutput=append:/trial.said
 StandardError=append:/trial.said
 TimeoutStartSec=300
@@ -33,7 +34,7 @@ ExecStopPost=/usr/bin/systemctl --force --force poweroff
 PYTHON_IN_A_HOME = "[Service]\nProtectHome=no\n"
 
 
-def build(root: Path) -> None:
+def build(root: Path, trial: str) -> None:
     """The shipped files where docs/operating/deploy.md puts them."""
     units = root / "etc/systemd/system"
     units.mkdir(parents=True, exist_ok=True)
@@ -50,7 +51,7 @@ def build(root: Path) -> None:
     for path in (*Path(sys.base_prefix).parents, *CHECKOUT.parents):  # in the overlay alone
         within = root / path.relative_to("/")
         within.chmod(within.stat().st_mode | 0o011)
-    (units / "trial.service").write_text(TRIAL.format(python=sys.executable))
+    (units / "trial.service").write_text(TRIAL.format(python=sys.executable, trial=trial))
     (root / "opt/tokaut").mkdir(parents=True, exist_ok=True)
 
 
@@ -71,13 +72,13 @@ def boot(root: Path) -> None:
     subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, timeout=330, check=False)
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, trial: str) -> None:
     subprocess.run(["mount", "--make-rprivate", "/"], check=True)
     memory = folder / "memory"
     memory.mkdir()
     root = overlay(memory)
     try:
-        build(root)
+        build(root, trial)
         boot(root)
     finally:
         for name, kept in (("trial.said", "said"), ("found.json", "found.json")):
@@ -86,4 +87,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2])
