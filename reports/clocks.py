@@ -30,8 +30,8 @@ BEGIN, CLOSED, DESK, BACKUP, OVERDUE, SUPERVISOR, REGIONAL, OPERATOR = STEPS = (
 GIVES = (CLOSED, BACKUP, REGIONAL)  # another hotline gets the report
 TELLS = (DESK, SUPERVISOR, OPERATOR)  # a person is told that it waits
 REPEATED = (SUPERVISOR, OPERATOR)  # until somebody takes it on
-PRIORITIES = ("P1", "P2", "P3", "P4")
-URGENT = ("P1", "P2")
+URGENT, CAN_WAIT = ("P1", "P2"), ("P3", "P4")
+PRIORITIES = (*URGENT, *CAN_WAIT)
 LEASE = 60 * SECOND  # for as long a row is one worker's; whoever has died holds up nothing for longer
 LATE = 2 * MINUTE  # a step that is due for so long is counted: nobody could be told
 

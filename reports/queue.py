@@ -17,14 +17,14 @@ from rq.exceptions import DuplicateJobError
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from reports.clocks import URGENT
+from reports.clocks import CAN_WAIT, URGENT
 
 DELIVER = "workers.forward.deliver"
 SEND_SMS = "workers.sms.send"
 ALLOWED = frozenset({DELIVER, SEND_SMS})
 
 Speed = Literal["urgent", "standard"]
-QUEUES: Mapping[str, Sequence[str]] = {"urgent": URGENT, "standard": ("P3", "P4")}  # which priorities each takes
+QUEUES: Mapping[str, Sequence[str]] = {"urgent": URGENT, "standard": CAN_WAIT}  # which priorities each takes
 JOB_SECONDS = 40  # a delivery may take 20 s; a job drains for less than that again
 
 

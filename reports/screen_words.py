@@ -8,9 +8,9 @@ from reports.hotline import Hotline, Mode, Number
 
 # Whom to call in danger. With the first number withdrawn, the next such one stands in; an ambulance never does.
 FOR_DANGER = ("police", "emergency")
-# What is said here beside numbers and names; catalogues hold it too.
 # Of a text number and whose it is: more would push a choice of the danger screen to page 2.
 LONGEST_TO_TEXT = 18
+# What is said here beside numbers and names; catalogues hold it too.
 SAID = ("police", "emergency", "ambulance", "fire", "helpline", "free", "day and night", "Language")
 
 

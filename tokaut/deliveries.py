@@ -15,7 +15,7 @@ from tokaut.opened import opened
 from tokaut.plain import Plain
 from tokaut.way import lines
 
-STATES = ("due", "refused", "parked", "delivered", "cancelled")
+STATES = (*UNDELIVERED, "delivered", "cancelled")
 
 
 @click.group()

@@ -14,13 +14,14 @@ from functools import partial
 import structlog
 
 from reports.clocks import (
+    CAN_WAIT,
     CLOCKS,
     DESK,
     GIVES,
+    LATE,
     MINUTE,
     OPERATOR,
     OVERDUE,
-    PRIORITIES,
     SECOND,
     TELLS,
     URGENT,
@@ -42,10 +43,8 @@ from workers.tell import Teller
 
 HELD = 120  # seconds for telling everybody of one step; then it is free again
 AFTER_FAILURE = MINUTE
-LATE = 2 * MINUTE
 NEW, PAGE = 200, 50  # reports and steps of one look
 HERE = (*GIVES, OVERDUE)  # done by the clock itself
-CAN_WAIT = tuple(priority for priority in PRIORITIES if priority not in URGENT)
 NOT_THERE, NOBODY, PASSED, TOLD = "not_there", asking.NOBODY, asking.PASSED, "told"
 
 log = structlog.get_logger()

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, and_, exists, func, insert, or
 from reports.store import letters, outbox
 from reports.store import tables as t
 from reports.store.database import Database
-from reports.store.deliveries import new_delivery
+from reports.store.deliveries import UNDELIVERED, new_delivery
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def _lacks(c: Any, newer: Any) -> tuple[ColumnElement[bool], ...]:
     same = (got.report_id == newer.report_id, got.hotline == newer.hotline, got.type == "updated")
     knows = exists().where(*same, got.state == "delivered", got.priority <= newer.priority)
     of_it = (newer.report_id == c.report_id, newer.hotline == c.hotline, newer.type == "updated")
-    open_still = (newer.state.in_(("due", "refused", "parked")), newer.priority < c.priority)
+    open_still = (newer.state.in_(UNDELIVERED), newer.priority < c.priority)
     return c.state == "delivered", *of_it, *open_still, ~knows
 
 
@@ -140,7 +140,7 @@ def give(
     revision = connection.execute(newest).scalar()
     if hotline not in before.left or revision is None:
         return None
-    now = int(connection.execute(select(database.now_sql())).scalar_one())
+    now = database.moment(connection)
     row = new_delivery(report_id, hotline, kind="created", revision=revision, priority=before.priority, now=now)
     connection.execute(insert(t.delivery), row | {"role": "fallback", "why": why})
     outbox.moved(connection, str(row["delivery_id"]), report_id, act="made", actor=actor, now=now)

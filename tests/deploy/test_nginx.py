@@ -24,7 +24,6 @@ pytestmark = pytest.mark.slow
 
 HOME = "In danger? Call police 111."
 FORM = "application/x-www-form-urlencoded"
-SHUT_BY_NGINX = (b"", b"HTTP/1.1 400 Bad Request")  # an answer of its own, or the line just closed
 
 
 def door(fronted: Fronted) -> str:
