@@ -9,7 +9,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 from sqlalchemy import update
 
-from reports.clocks import MINUTE, URGENT
+from reports.clocks import CAN_WAIT, MINUTE, URGENT
 from reports.country import Countries, Country
 from reports.store import outbox
 from reports.store import tables as t
@@ -18,7 +18,7 @@ from tests.reports.sample import VU
 from tests.workers.filings import ONE, THREE, TWO, Desk
 from workers.alerts import Alert, Said
 from workers.keyring import KeyRing
-from workers.ladder import CAN_WAIT, Ladder
+from workers.ladder import Ladder
 from workers.metrics import Metrics
 from workers.own import Own
 from workers.pager import Pager

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from reports.clocks import MINUTE, URGENT
+from reports.clocks import CAN_WAIT, MINUTE, URGENT
 from reports.keyfolder import SENDER, new_pair
 from reports.store import tables as t
 from tests.support.wait import until
@@ -20,7 +20,6 @@ from tests.workers.test_ladder import ALL_DAY, at
 from tests.workers.test_sms import Says
 from workers.alerts import Said
 from workers.kinds import Phones
-from workers.ladder import CAN_WAIT
 from workers.own import Own
 from workers.text import Accepted, Later
 
