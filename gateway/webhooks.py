@@ -1,7 +1,7 @@
 """The one view: token, method, size, then what the body says. Whoever has no right to ask learns nothing.
 
 An authenticated request is answered with 200 and something sensible, whatever it holds; the one exception is an SMS
-whose words cannot be kept just now: 503, so that the provider keeps them.
+whose words cannot be kept just now, or an opt-out: 503, so that the provider keeps it.
 """
 
 from __future__ import annotations

@@ -134,6 +134,8 @@ def assert_delivery_reports_are_kept(town: InRoles, provider: Provider) -> None:
     with psycopg.connect(town.addresses[CLOCK], autocommit=True) as connection:
         query = "SELECT status FROM outgoing WHERE provider_id = %s"
         until(lambda: connection.execute(query, (row[0],)).fetchone() == ("delivered",), "the status is not kept")
+        stands = "SELECT (SELECT count(caller_key) FROM optout), (SELECT count(*) FROM optout_key)"
+        assert connection.execute(stands).fetchone() == (1, 1), "the clock can ask who told STOP"
 
 
 def test_who_drops_the_line_in_danger_is_heard(town: InRoles) -> None:

@@ -22,12 +22,14 @@ from tests.safeguarding.away import database_away, redis_away
 from tests.safeguarding.walks import PHONE, TO_SEND, number, walk
 from tests.support.app import App
 from tests.support.handsets_kannel import KannelTexts
+from tests.support.handsets_twilio import TwilioTexts
+from tests.support.twilio import Account
 from workers.keyring import KeyRing
 from workers.metrics import Metrics
 from workers.nudger import Nudger
 from workers.sms import Texter
 
-pytestmark = [pytest.mark.slow, pytest.mark.rule("S-09"), pytest.mark.rule("S-03")]
+pytestmark = [pytest.mark.slow, pytest.mark.rule("S-09"), pytest.mark.rule("S-03"), pytest.mark.rule("B-52")]
 
 TEXT_ME = (*TO_SEND[:-1], "SMS 7am-9pm", "Send")
 Stop = Callable[[App], requests.Response]
@@ -49,7 +51,16 @@ def by_notice(app: App, door: str = "optout") -> requests.Response:
     return app.http.post(f"/hooks/africastalking/{app.plan.secrets.africastalking}/{door}", data=form)
 
 
-WAYS = pytest.mark.parametrize("stop", [by_text, by_notice])
+def by_twilio(app: App) -> requests.Response:
+    """STOP in another language, by Twilio's word for it."""
+    made = app.plan.settings
+    account = Account(made["TWILIO_ACCOUNT_SID"], made["TWILIO_AUTH_TOKEN"])
+    phone = TwilioTexts("", account, PHONE, "163", public=made["PUBLIC_URL"], http=app.http)  # type: ignore[arg-type]
+    phone.write("ARRET", OptOutType="STOP")
+    return phone.post()
+
+
+WAYS = pytest.mark.parametrize("stop", [by_text, by_notice, by_twilio])
 
 
 @pytest.fixture
@@ -118,7 +129,7 @@ def test_start_takes_it_back_and_what_somebody_asks_is_answered_all_the_while(
     app: App, reported: str, words: str
 ) -> None:
     by_text(app)
-    assert by_text(app, "hi").text.startswith("Emergency: police 111.")
+    assert by_text(app, "hi").text.startswith("In danger? Call police 111.")
     answered(app, reported)
     assert app.count(t.outgoing) == 0, "asking is not taking it back"
     by_text(app, words)
