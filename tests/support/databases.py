@@ -61,7 +61,7 @@ SET_ROLE: dict[str, LiteralString] = {
             "taking.count_as_receipts",
             "taking.forget_calls",
             "purging",
-            "holding",
+            "legal_holds",
             "checkpoints",
             "exporting",
             "rewrapping",
