@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -12,9 +13,11 @@ from console import handing_over, words
 from console.done import to
 from console.doors import LEAD, READERS, Door, Doors, Visitor
 from console.report_page import OUTCOMES, WROTE_MORE, Desk, Draft, Said
+from reports.handling import STATES
 from reports.store import accounts, at_the_desk, once, taking
 from reports.store.in_hand import NOBODY, Kept
 from reports.store.taking import NotAllowed, NotGiven, Outdated, Step
+from reports.store.waiting_list import HELD
 
 LONGEST_NOTE = 4000  # characters
 NO_WORDS = "Nothing was written."
@@ -59,10 +62,10 @@ def _acting(desk: Desk, act: Act, me: Visitor, report_id: str) -> Response:
         return desk.page(me, report_id, Said(wrong=WROTE_MORE))
 
 
-def _step(desk: Desk, me: Visitor, report_id: str, to_: str, **more: Any) -> None:
-    """`more`: of Step. Together or not at all."""
+def _step(desk: Desk, me: Visitor, report_id: str, to_: str, **more: Any) -> str:
+    """`more`: of Step. Together or not at all; what is done with it then."""
     step = Step(me.account.hotline, report_id, to_, me.account.actor, once=me.once, **more)
-    taking.take(desk.database, step)
+    return taking.take(desk.database, step)
 
 
 def _keep(desk: Desk, me: Visitor, report_id: str, kept: Kept) -> None:
@@ -75,8 +78,8 @@ def _holds(me: Visitor, **also: object) -> Kept:
 
 
 def _take(desk: Desk, me: Visitor, report_id: str) -> Response:
-    """I have it. Also from a colleague, who sees it in the history."""
-    _step(desk, me, report_id, "accepted", kept=_holds(me), seen=me.seen, stays=True)
+    """I have it. Also from a colleague, who sees it in the history; not what they gave away or closed."""
+    _step(desk, me, report_id, "accepted", kept=_holds(me), seen=me.seen, stays=HELD)
     return to(f"/reports/{report_id}", "taken")
 
 
@@ -87,7 +90,7 @@ def _work(desk: Desk, me: Visitor, report_id: str) -> Response:
 
 
 def _message(desk: Desk, me: Visitor, report_id: str) -> Response:
-    """Looked at first, as it will stand on the phone; then sent. Whoever writes has the report."""
+    """Looked at first, as it will stand on the phone; then sent."""
     text, (box, handling) = me.form.get("words", "").strip(), desk.box(me, report_id)
     if why := words.unreachable(box):
         return desk.page(me, report_id, Said(wrong=why, at="message"))
@@ -97,12 +100,20 @@ def _message(desk: Desk, me: Visitor, report_id: str) -> Response:
     asked = () if me.form.get("anyway") else found.asked
     if me.form.get("do") != "send" or found.refused or asked:
         return desk.page(me, report_id, Said(draft=Draft(text, found.refused, found.asked, shown=True)))
+    now = _leave(desk, me, report_id, text, is_free=handling == "none")
+    return to(f"/reports/{report_id}", "left_alone" if now == "none" else "left")
+
+
+def _leave(desk: Desk, me: Visitor, report_id: str, text: str, *, is_free: bool) -> str:
+    """Whoever writes has the report; but who had not read all of it has not: then the words alone are left, and its
+    clock runs on. What is done with it then."""
     writing = desk.writing(me, report_id)
-    said: dict[str, Any] = {"answer": writing.answer(text), "notes": (writing.note("answer", text),)}
+    said = {"answer": writing.answer(text), "notes": (writing.note("answer", text),), "stays": STATES}
     handed = at_the_desk.holding(desk.database, me.account, report_id)["handed_by"] is not None
-    kept = _holds(me) if handling == "none" or handed else None
-    _step(desk, me, report_id, "accepted" if handling == "none" else handling, kept=kept, **said)
-    return to(f"/reports/{report_id}", "left")
+    if is_free:
+        with suppress(Outdated):
+            return _step(desk, me, report_id, "accepted", kept=_holds(me), seen=me.seen, **said)
+    return _step(desk, me, report_id, "none", kept=_holds(me) if handed else None, **said)
 
 
 def _pass(desk: Desk, me: Visitor, report_id: str) -> Response:

@@ -14,6 +14,10 @@ DONE: Final[Mapping[str, tuple[str, str]]] = {  # by that word: the sentence, an
     "taken": ("You have it.", ""),
     "working": ("You work on it.", ""),
     "left": ("The message is left.", "message"),
+    "left_alone": (
+        "The message is left. The reporter wrote more meanwhile: look again, then take it on.",
+        "",
+    ),
     "noted": ("The note is kept.", "note"),
     "passed": ("Handed over.", ""),
     "asked": ("", ""),  # its own box says more

@@ -50,8 +50,9 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`once`: the key of a call-back or a form: the same one has no second effect. `kept`: beside its handling. `seen`:
-    the revision that was read before; None: it is not asked. `stays`: what somebody has done is left as it is."""
+    """`to`: "none" where words alone are left, and nobody takes it on. `once`: the key of a call-back or a form: the
+    same one has no second effect. `kept`: beside its handling, where somebody has it. `seen`: the revision that was
+    read before; None: it is not asked. `stays`: what was done already, if one of these, is left as it is."""
 
     hotline: str
     report_id: str
@@ -62,7 +63,7 @@ class Step:
     once: bytes | None = None
     kept: Kept | None = None
     seen: int | None = None
-    stays: bool = False
+    stays: tuple[str, ...] = ()
 
 
 def look(database: Database, hotline: str, report_id: str, call_key: bytes) -> tuple[Letterbox, str, bool]:
@@ -90,7 +91,7 @@ def take(database: Database, step: Step) -> str:
             return str(rows[-1].handling)
         if step.seen is not None and step.seen < _newest(connection, step.hotline, step.report_id):
             raise Outdated
-        if step.stays and rows[-1].handling != "none":
+        if rows[-1].handling in step.stays:
             step = replace(step, to=rows[-1].handling)
         if not may_follow(rows[-1].handling, step.to):
             raise NotAllowed(rows[-1].handling)
@@ -102,8 +103,9 @@ def take(database: Database, step: Step) -> str:
             connection.execute(insert(t.note), [asdict(note) | by for note in step.notes])
         if step.answer:
             keep_answer(connection, step.answer, step.actor, now)
-        in_hand.waits_no_more(connection, step.hotline, step.report_id)
-        if step.kept:
+        if step.to != "none":
+            in_hand.waits_no_more(connection, step.hotline, step.report_id)
+        if step.kept and step.to != "none":
             in_hand.keep(connection, database, Whose(step.hotline, step.report_id, step.actor), step.kept)
     return step.to
 

@@ -6,12 +6,13 @@ import re
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
-from console.acts import WROTE_MORE
+from console.acts import NOT_NOW, WROTE_MORE
+from console.done import DONE
 from reports.keyfolder import load_public
 from reports.sealing import Context, seal
-from reports.store import maturing, pending, taking
+from reports.store import handing, maturing, pending, taking
 from reports.store import tables as t
 from reports.store.filing import Filing, Sealed
 from tests.console.conftest import HOTLINE
@@ -90,6 +91,81 @@ def test_a_message_and_a_note_need_no_second_look(made: Plan, console: Console, 
     more(made, console, report_id, "P3")
     for act, form in (("note", {"words": "12"}), ("message", {"words": "12", "do": "send"})):
         assert mere.post(f"{path}/{act}", {**form, **marks}).status == 303
+
+
+def said_to(console: Console, report_id: str) -> int:
+    """How many answers wait for the reporter."""
+    with console.parts.database.read() as connection:
+        return len(connection.execute(select(t.answer.c.answer_id).where(t.answer.c.report_id == report_id)).all())
+
+
+@pytest.mark.rule("S-39")
+@pytest.mark.parametrize("before", ["none", "accepted"])
+def test_a_message_of_before_is_sent_and_takes_on_nothing_that_became_urgent(
+    made: Plan, console: Console, mere: Person, report_id: str, before: str
+) -> None:
+    """Else the clock of P1 stood still for words that were written to one that could wait."""
+    path, database = f"/reports/{report_id}", console.parts.database
+    if before == "accepted":
+        mere.post(f"{path}/take", at=path)
+    marks = shown_before(mere.get(path))
+    more(made, console, report_id)
+    sent = mere.post(f"{path}/message", {"words": "We read it.", "do": "send", **marks})
+    assert sent.status == 303 and said_to(console, report_id) == 1
+    assert of(database, report_id, HOTLINE).handling == "none"
+    page = mere.get(sent.leads_to.partition("#")[0])
+    assert DONE["left_alone"][0] in page.text and "nobody has it yet" in page.text
+    mere.post(f"{path}/message", {"words": "We read it.", "do": "send", **marks})
+    assert said_to(console, report_id) == 1, "pressed twice"
+    mere.post(f"{path}/message", {"words": "We come.", "do": "send", **shown_before(mere.get(path))})
+    assert of(database, report_id, HOTLINE).handling == "accepted" and said_to(console, report_id) == 2
+
+
+@pytest.mark.rule("S-39")
+def test_a_message_that_is_sent_as_it_becomes_urgent_takes_on_nothing(
+    made: Plan, console: Console, mere: Person, report_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They had it as the form came; a moment later the clock gave it back."""
+    path, write = f"/reports/{report_id}", taking.asking.writing_as
+    mere.post(f"{path}/take", at=path)
+    marks = shown_before(mere.get(path))
+
+    def late(*who: Any) -> Any:
+        monkeypatch.undo()
+        more(made, console, report_id)
+        return write(*who)
+
+    monkeypatch.setattr("reports.store.taking.asking.writing_as", late)
+    assert mere.post(f"{path}/message", {"words": "We read it.", "do": "send", **marks}).leads_to.count("left_alone")
+    assert of(console.parts.database, report_id, HOTLINE).handling == "none" and said_to(console, report_id) == 1
+
+
+def holder(console: Console, report_id: str) -> str | None:
+    with console.parts.database.read() as connection:
+        return connection.execute(select(t.holding.c.holder).where(t.holding.c.report_id == report_id)).scalar()
+
+
+@pytest.mark.parametrize("how", ["declined", "handed over", "closed"])
+def test_what_a_colleague_gave_away_or_closed_meanwhile_is_nobodys_to_have(
+    console: Console, mere: Person, report_id: str, how: str
+) -> None:
+    path, database = f"/reports/{report_id}", console.parts.database
+    ana = joined(console.flask, database, "ana")
+    ana.log_in()
+    marks = shown_before(mere.get(path))
+    ana.post(f"{path}/take", at=path)
+    if how == "closed":
+        ana.post(f"{path}/close", {"outcome": "helped"}, at=path)
+    elif how == "declined":
+        ana.post(f"{path}/decline", {"reason": "12", "sure": "1"}, at=path)
+    else:
+        ana.post(f"{path}/hand-over", {"to": "vu-police", "reason": "12", "sure": "1"}, at=path)
+        [asked] = handing.asked(database)
+        assert handing.carry_out(database, asked)
+    page = mere.post(f"{path}/take", marks)
+    assert page.status == 400 and NOT_NOW in page.text
+    assert of(database, report_id, HOTLINE).handling == ("closed" if how == "closed" else "rejected")
+    assert holder(console, report_id) == "ana"
 
 
 @pytest.mark.parametrize("revision", ["", "x", "²", "-1", "9" * 40])

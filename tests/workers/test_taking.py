@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 from sqlalchemy import event, select, update
 
+from reports.handling import STATES
+from reports.store import in_hand, taking
 from reports.store import tables as t
-from reports.store import taking
 from reports.store.answering import Sealed
+from reports.store.in_hand import Kept
 from reports.store.taking import NotAllowed, Note, NotGiven, Step
+from reports.store.waiting_list import HELD
 from tests.workers.filings import ONE, THREE, TWO, Desk
 
 pytestmark = pytest.mark.slow
@@ -78,6 +81,33 @@ def test_all_of_it_or_nothing(desk: Desk, report: str) -> None:
     with pytest.raises(NotAllowed):
         taking.take(desk.database, step(report, "closed", answer=answer, once=b"x" * 32))
     assert [row.call_key for row in rows(desk, t.callback)] == [KEY]
+
+
+def test_words_alone_take_nothing_on(desk: Desk, report: str) -> None:
+    """Nor are they nobody's words: whoever it was handed to has still to say that they have it."""
+    answer, held = Sealed("a" * 36, report, ONE, b"sealed"), {"holder": "mere", "handed_by": "nia"}
+    with desk.database.write() as connection:
+        in_hand.put(connection, desk.database, ONE, report, held)
+    mine = Kept("holds", {"holder": "ana"})
+    assert taking.take(desk.database, step(report, "none", answer=answer, kept=mine, stays=STATES)) == "none"
+    assert [row.hotline for row in rows(desk, t.answer)] == [ONE]
+    assert {row.handling for row in desk.deliveries()} == {"none"}
+    assert [(row.holder, row.handed_by) for row in rows(desk, t.holding)] == [("mere", "nia")]
+    taking.take(desk.database, step(report, "accepted"))
+    assert taking.take(desk.database, step(report, "none", kept=mine, stays=STATES)) == "accepted"
+    assert [row.holder for row in rows(desk, t.holding)] == ["ana"]
+
+
+@pytest.mark.parametrize("before", ["accepted", "in_progress", "rejected", "closed"])
+def test_who_has_it_by_now_is_taken_over_from_and_nobody_else(desk: Desk, report: str, before: str) -> None:
+    taking.take(desk.database, step(report, before, kept=Kept("holds", {"holder": "mere"})))
+    mine = step(report, "accepted", kept=Kept("holds", {"holder": "nia"}), stays=HELD)
+    if before in HELD:
+        assert taking.take(desk.database, mine) == before
+    else:
+        with pytest.raises(NotAllowed):
+            taking.take(desk.database, mine)
+    assert [row.holder for row in rows(desk, t.holding)] == ["nia" if before in HELD else "mere"]
 
 
 def test_what_was_not_given_is_not_there(desk: Desk, report: str) -> None:
