@@ -25,7 +25,8 @@ from gateway.senders import Sender, normalise
 from gateway.unread import Unkept, Unread
 from gateway.waiting import Waiting
 from gateway.world import Ground, Surroundings
-from reports.country import Countries, Country, bare
+from reports.country import Countries, Country
+from reports.dialled import bare
 from reports.store.database import Away, Database
 from reports.store.messages import note_status
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import field, replace
@@ -17,6 +16,7 @@ from reports import wall
 from reports.card import SHUT, IsoDate
 from reports.country_check import clock_problems, live_problems, none_left, structure_problems
 from reports.country_text import line_of, shape
+from reports.dialled import Code, bare
 from reports.hotline import Hotline, Mode, Number
 from reports.hours import read_zone
 from reports.kinds import ORDER
@@ -25,7 +25,6 @@ from reports.retention import Periods
 from reports.screen_words import screen_words
 
 Zone = Annotated[str, AfterValidator(lambda name: read_zone(name).key)]
-_NO_KEY = re.compile(r"[^\d*]+")
 SHIPPED = Path(__file__).parent / "countries"
 
 
@@ -44,22 +43,6 @@ class Place:
     label: str = Field(max_length=14)  # on screens
     group: str | None = None
     time_zone: str = ""  # where it is not the country's
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, config=SHUT)
-class Code:
-    """What a phone dials (`*111*163#`) or texts (`163`) to reach this country."""
-
-    channel: Literal["ussd", "sms"]
-    code: str = Field(min_length=1)
-    network: str = ""
-    note: str = ""
-    words_before_send: StrictBool = False  # the network lets a call wait as long as typing takes: by its own word
-
-    @property
-    def given(self) -> bool:
-        """By a network; the shipped files mark the others."""
-        return self.note != "an example"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=SHUT)
@@ -94,6 +77,11 @@ class Country:
     def label(self) -> str:
         """The file and its date, as reports name it: `VU 2026-11-01`."""
         return f"{self.iso} {self.as_of}"
+
+    @property
+    def dialled(self) -> tuple[tuple[str, str], ...]:
+        """(channel, code) of each way in, as it is looked up by."""
+        return tuple((code.channel, bare(code.code)) for code in self.codes)
 
     @property
     def may_have_to_tell(self) -> bool:
@@ -181,26 +169,17 @@ class Countries:
     def by_code(self, channel: str, dialled: str | None) -> Country:
         """The country whose code was dialled; unknown or absent: the first one."""
         wanted = bare(dialled or "")
-        return next((c for c in self.all if wanted and (channel, wanted) in dialled_codes(c)), self.all[0])
+        return next((c for c in self.all if wanted and (channel, wanted) in c.dialled), self.all[0])
 
     def problems(self, mode: Mode) -> list[str]:
         found = [line for country in self.all for line in country.problems(mode)]
         seen: dict[tuple[str, str], str] = {}
         for country in self.all:
-            for key in dialled_codes(country):
+            for key in country.dialled:
                 first = seen.setdefault(key, country.file)
                 if first != country.file:
                     found.append(f"{country.file}: code {key[1]} ({key[0]}) stands in {first} too; keep one of them.")
         return found
-
-
-def bare(code: str) -> str:
-    """A code without what providers add or leave out: `*111*163#`, `111*163` and `+111*163` are one."""
-    return _NO_KEY.sub("", code).strip("*")
-
-
-def dialled_codes(country: Country) -> list[tuple[str, str]]:
-    return [(code.channel, bare(code.code)) for code in country.codes]
 
 
 def load(iso: str, text: str, mode: Mode) -> Country:
