@@ -31,6 +31,7 @@ WAITS: Mapping[str, str] = {
     "updated": "has more",
     "message": "has a message",
     "unread": "waits and nobody could read it",
+    "risen": "is more urgent now",
 }
 
 log = structlog.get_logger()
@@ -72,11 +73,16 @@ class Pager:
         return _outcome(pages[-1])
 
     def go_on(self) -> None:
-        """The next number, each once, where nobody answers in time or the text did not arrive. Raises Away."""
+        """The next number, each once, where nobody answers in time or the text did not arrive; and whoever has answered
+        by an older text than how urgent it is. Raises Away.
+        """
         for about in paging.silent(self.database, PATIENCE):
             phones = self.enlisted.get(about.hotline)
             if phones is not None and about.count < len(phones.numbers):
                 self._text(about)
+        for about, rank in paging.outrun(self.database):
+            if about.hotline in self.enlisted:
+                self._text(about, rank)
 
     def again(self, report_id: str, hotline: str) -> bool:
         """A text more, to the next number, from the first one on again. True: a provider has taken one just now.
@@ -95,12 +101,14 @@ class Pager:
         pages = paging.pages(self.database, about.delivery_id)
         return bool(pages) and pages[-1].state == "sent"
 
-    def _text(self, about: Told) -> None:
+    def _text(self, about: Told, to_whom: int | None = None) -> None:
+        """`to_whom`: the how-manieth; the next one by itself."""
         phones = self.enlisted[about.hotline]
         word = f"{self.draw():06d}"
         said = words(about.type, about.report_id, about.priority, word, drill=self.mode != "live")
         numbers = [one for one in self.in_turn(about.hotline) if one in phones.numbers] or phones.numbers
-        to, line = numbers[about.count % len(numbers)], Line(phones.channel, phones.sender)
+        turn = about.count if to_whom is None else to_whom
+        to, line = numbers[turn % len(numbers)], Line(phones.channel, phones.sender)
         sms = sealed(self.database, self.keys, line, to, said=said, mode=self.mode)
         if paging.add(self.database, sms, about, word):
             self.texter.send(sms.id)

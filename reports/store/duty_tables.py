@@ -28,5 +28,6 @@ phone_answer = Table(
     Column("hotline", String(64), primary_key=True),
     Column("word", String(6), nullable=False),
     Column("at", MICROSECONDS, nullable=False),
-    Column("wrong", Integer, nullable=False),  # 1: no text of this hotline has the word
+    # 1: no text of this hotline has the word; 2: it is of a text from before its report became more urgent
+    Column("wrong", Integer, nullable=False),
 )

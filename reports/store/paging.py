@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, and_, case, delete, func, insert, literal, or_, select, update
 
-from reports.clocks import HOUR
+from reports.clocks import BEGIN, HOUR, URGENT
 from reports.store import auditing, in_hand, standings
 from reports.store import tables as t
 from reports.store.database import Database
 from reports.store.deliveries import THE_REPORT
 from reports.store.messages import Outgoing, outgoing_row
 
+WRONG, OUTRUN = 1, 2  # no text of the hotline has the word; its report has become more urgent since that text
 MOST_WRONG = 10  # words of a hotline in an hour; after that even a right one is not believed
 
 
@@ -106,7 +107,10 @@ def note_word(database: Database, answer_id: str, hotlines: Collection[str], wor
 
 
 def believe(database: Database, at_most: int = 100) -> list[tuple[str, str]]:
-    """(report_id, hotline) of what duty phones have taken on since. The clock's work."""
+    """(report_id, hotline) of what duty phones have taken on since. The clock's work.
+
+    A text that was made before its report became P1 or P2 takes nothing on any more: see `outrun`.
+    """
     a = t.phone_answer.c
     query = select(a.answer_id, a.hotline, a.word, a.at).where(a.wrong == 0).order_by(a.at).limit(at_most)
     with database.read() as connection:
@@ -114,27 +118,58 @@ def believe(database: Database, at_most: int = 100) -> list[tuple[str, str]]:
     taken = []
     for row in rows:
         with database.write() as connection:
-            report_id = _believe(connection, row.hotline, row.word, row.at)
+            report_id, wrong = _believe(connection, row.hotline, row.word, row.at)
             mine = and_(a.answer_id == row.answer_id, a.hotline == row.hotline)
-            if report_id is None:
-                connection.execute(update(t.phone_answer).where(mine).values(wrong=1))
+            if wrong:
+                connection.execute(update(t.phone_answer).where(mine).values(wrong=wrong))
                 continue
             connection.execute(delete(t.phone_answer).where(mine))
             taken.append((report_id, row.hotline))
     return taken
 
 
-def _believe(connection: Connection, hotline: str, word: str, at: int) -> str | None:
+def _believe(connection: Connection, hotline: str, word: str, at: int) -> tuple[str, int]:
+    """The report that is taken on, and 0; or why none is."""
     a, p, d = t.phone_answer.c, t.page.c, t.delivery.c
-    guesses = select(func.count()).where(a.hotline == hotline, a.wrong == 1, a.at > at - HOUR)
+    guesses = select(func.count()).where(a.hotline == hotline, a.wrong == WRONG, a.at > at - HOUR)
     if (connection.execute(guesses).scalar() or 0) >= MOST_WRONG:
-        return None
-    paged = select(p.delivery_id, d.report_id).join(t.delivery, d.delivery_id == p.delivery_id)
+        return "", WRONG
+    paged = select(p.created_at, d.report_id).join(t.delivery, d.delivery_id == p.delivery_id)
     found = connection.execute(paged.where(p.hotline == hotline, p.word == word)).first()
     if found is None:
-        return None
+        return "", WRONG
+    if _is_outrun(connection, found.report_id, found.created_at):
+        return "", OUTRUN
     _accept(connection, found.report_id, hotline, at)
-    return str(found.report_id)
+    return str(found.report_id), 0
+
+
+def _is_outrun(connection: Connection, report_id: str, made_at: int) -> bool:
+    """Whoever answers what was made at that moment knows of a report that could wait longer."""
+    r, s = t.report.c, t.step.c
+    begun = and_(s.report_id == r.report_id, s.priority == r.priority, s.step == BEGIN, s.due_at > made_at)
+    # one that was never revised was never less urgent, however the clocks of two hosts differ
+    risen = and_(r.report_id == report_id, r.priority.in_(URGENT), r.revision > 1)
+    return connection.execute(select(s.due_at).join_from(t.report, t.step, begun).where(risen)).first() is not None
+
+
+def outrun(database: Database) -> list[tuple[Told, int]]:
+    """What was answered by an older text and nobody has taken on, once, with the rank of that text."""
+    a, p, d, r = t.phone_answer.c, t.page.c, t.delivery.c, t.report.c
+    query = select(a.answer_id, a.hotline, p.rank, d.report_id, r.priority)
+    query = query.join_from(t.phone_answer, t.page, and_(p.hotline == a.hotline, p.word == a.word))
+    query = query.join(t.delivery, d.delivery_id == p.delivery_id).join(t.report, r.report_id == d.report_id)
+    with database.read() as connection:
+        rows = connection.execute(query.where(a.wrong == OUTRUN)).all()
+    found = []
+    for row in rows:
+        mine = and_(a.answer_id == row.answer_id, a.hotline == row.hotline)
+        with database.write() as connection:
+            is_first = connection.execute(delete(t.phone_answer).where(mine)).rowcount
+        told = told_of(database, row.report_id, row.hotline) if is_first else None
+        if told:
+            found.append((replace(told, type="risen", priority=row.priority), row.rank))
+    return found
 
 
 def _accept(connection: Connection, report_id: str, hotline: str, at: int) -> None:

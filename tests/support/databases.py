@@ -74,6 +74,7 @@ SET_ROLE: dict[str, LiteralString] = {
             "paging.told_of",
             "paging.is_fresh",
             "paging.believe",
+            "paging.outrun",
             "paging.forget",
             "drilling.forget",
             "fingerprints",

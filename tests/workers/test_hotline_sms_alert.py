@@ -19,6 +19,7 @@ from reports.settings import Mode, load
 from reports.store import in_hand, messages, outbox, paging
 from reports.store import tables as t
 from tests.workers.filings import ONE, SECOND, TWO, WORDS, Desk
+from tests.workers.test_ladder_revisions import filed_later
 from tests.workers.test_sms import Says
 from workers.delivery import Delivered, Outcome, Parcel, Poison, Unavailable
 from workers.forward import Forwarder
@@ -26,7 +27,7 @@ from workers.hotlines.sms_alert import Settings, build
 from workers.keyring import KeyRing
 from workers.kinds import Means, Phones, SetUpWrongly
 from workers.metrics import Metrics
-from workers.pager import PATIENCE, Pager, words
+from workers.pager import PATIENCE, WAITS, Pager, words
 from workers.sms import Texter
 from workers.text import Accepted, Later, Over, SmsOutcome, Text
 
@@ -106,7 +107,7 @@ def test_the_text_says_that_one_waits_and_nothing_of_it(phone: Phone) -> None:
     assert WORDS not in text.words
 
 
-@pytest.mark.parametrize("kind", ["created", "updated", "message", "unread"])
+@pytest.mark.parametrize("kind", list(WAITS))
 @pytest.mark.parametrize("drill", [True, False])
 def test_every_text_is_one_sms(kind: str, drill: bool) -> None:
     said = words(kind, "0192f3c1-7d5e-7c3a-9d53-1c2b3a7f3a2c", "P1", "000042", drill=drill)
@@ -260,6 +261,58 @@ def test_the_word_of_an_earlier_text_still_holds(phone: Phone) -> None:
     phone.wait(301)
     phone.pager.go_on()
     assert phone.say(phone.word(0)) != []
+
+
+# It becomes more urgent
+
+
+def revised(phone: Phone, priority: str) -> None:
+    """The reporter adds something, and that goes to the hotline."""
+    filed_later(phone.desk, phone.desk.sealed(before=phone.desk.reports()[0], revision=2, priority=priority))
+    for row in phone.desk.deliveries():
+        if row.state == "due":
+            phone.deliver(row.delivery_id)
+
+
+@pytest.mark.rule("S-39")
+@pytest.mark.parametrize("taken", [True, False])
+def test_ok_to_a_text_of_before_is_answered_with_how_urgent_it_is_now(phone: Phone, taken: bool) -> None:
+    """Delayed by the network, or typed without looking: whoever sent it knows of a report that could wait."""
+    [delivery] = phone.desk.file(priority="P3")
+    report_id = phone.deliver(delivery).report_id
+    if taken:
+        phone.say(phone.word())
+    phone.wait(600)
+    revised(phone, "P1")
+    assert phone.say(phone.word(0), answer_id="a-2") == []
+    assert phone.desk.delivery(delivery).handling == "none", "the clock of P1 goes on"
+    phone.pager.go_on()
+    phone.pager.go_on()
+    assert phone.told == [FIRST, FIRST, SECOND_ONE, FIRST], "that there is more; the next one; whose text was answered"
+    assert phone.texts[-1].words.split(", ", 1)[1].startswith("P1, is more urgent now. Please open your desk.")
+    assert phone.say(phone.word(), answer_id="a-3") == [(report_id, ONE)]
+    assert phone.desk.delivery(delivery).handling == "accepted"
+    assert count(phone.desk, t.phone_answer) == 0
+
+
+def test_ok_of_before_to_what_a_colleague_has_by_now_changes_nothing(phone: Phone) -> None:
+    [delivery] = phone.desk.file(priority="P3")
+    phone.deliver(delivery)
+    phone.wait(301)
+    revised(phone, "P1")
+    phone.say(phone.word())
+    assert phone.say(phone.word(0), answer_id="a-2") == []
+    phone.pager.go_on()
+    assert phone.told == [FIRST, FIRST] and phone.desk.acts(delivery).count("accepted") == 1
+
+
+@pytest.mark.parametrize(("before", "after"), [("P4", "P3"), ("P1", "P1"), ("P1", "P3")])
+def test_the_word_holds_where_nobody_has_to_take_it_on_anew(phone: Phone, before: str, after: str) -> None:
+    [delivery] = phone.desk.file(priority=before)
+    report_id = phone.deliver(delivery).report_id
+    phone.wait(60)
+    revised(phone, after)
+    assert phone.say(phone.word(0)) == [(report_id, ONE)]
 
 
 # The next number
