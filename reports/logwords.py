@@ -74,7 +74,7 @@ REASONS: Final = frozenset(
         "token", "signature", "loopback", "method", "size", "encoding", "doubled", "missing_field", "depth", "fields",
         # why something was done without asking
         "redis_away", "database_away", "queue_away", "disk_full", "not_writable", "torn", "poison", "unknown_key",
-        "lease_lost", "overdue", "clock_jump", "repeat", "autoresponder", "opt_out", "expired", "signal",
+        "lease_lost", "overdue", "clock_jump", "repeat", "autoresponder", "opt_out", "withdrawn", "expired", "signal",
         "credit", "sender_id", "bad_number", "provider", "account",
     }
 )  # fmt: skip

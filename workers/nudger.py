@@ -21,7 +21,7 @@ from reports.nudges import SENTENCE, due_at, permission
 from reports.sealing import Box, Context, Poison, keyed_hash, open_body
 from reports.store import nudging, optouts, reading
 from reports.store.database import Database
-from reports.store.nudging import Facts
+from reports.store.nudging import Facts, Yes
 from reports.store.outbox import Body
 from workers.keyring import KeyRing
 from workers.sms import Texter
@@ -39,6 +39,7 @@ class Text:
     line: Line
     said: str
     unless: tuple[bytes, ...]  # as what an opt-out of the number would be kept
+    facts: Facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ class Nudger:
                 mode=mode,
                 sms_id=answer_id,
                 unless=text.unless,
+                yes=Yes(report_id, text.facts.revision, text.facts.since),
             )
         except KeyFault:
             log.error("key_missing")
@@ -102,7 +104,7 @@ class Nudger:
         if said is None or when is None or line is None or not words:
             return None
         unless = self._optouts(said.number)
-        return Text(when, said.number, line, words, unless) if unless else None
+        return Text(when, said.number, line, words, unless, facts) if unless else None
 
     def _optouts(self, number: str) -> tuple[bytes, ...]:
         """As what an opt-out of this number would be kept; none where one is, or where nobody can tell."""

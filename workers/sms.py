@@ -6,14 +6,16 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
 from flows.fit import segments
 from reports.keyfolder import SENDER
 from reports.sealing import Box, Context, Poison, open_body
-from reports.store import optouts, sms_out
+from reports.store import nudging, optouts, sms_out
 from reports.store.database import Away, Database
+from reports.store.nudging import Yes
 from reports.store.sms_out import LeasedSms
 from workers import schedule
 from workers.jitter import both_ways
@@ -79,9 +81,9 @@ class Texter:
         if sender is None:
             return Over("provider"), b""
         try:
-            text, caller, unless = self._open(leased)
-            if unless and optouts.stands(self.database, unless):
-                return Over("opt_out"), b""
+            text, caller, body = self._open(leased)
+            if why := self._taken_back(body):
+                return Over(why), b""
             outcome = sender.send(text)
             if isinstance(outcome, Accepted):
                 self.metrics.segments.labels(leased.channel).inc(segments(text.words))
@@ -94,8 +96,16 @@ class Texter:
             log.exception("job_failed", channel=leased.channel)
             return Over("our_fault"), b""
 
-    def _open(self, leased: LeasedSms) -> tuple[Text, bytes, list[bytes]]:
-        """The text; whose it is, to keep an opt-out that the provider tells of; by which opt-outs it may not go."""
+    def _taken_back(self, body: Mapping[str, Any]) -> str:
+        """Why what nobody asked for may not go any more, looked at before each try; empty: it may. Raises Away."""
+        unless = _optouts(body)
+        if unless and optouts.stands(self.database, unless):
+            return "opt_out"
+        yes = body.get("yes")
+        return nudging.WITHDRAWN if yes and not nudging.holds(self.database, Yes(**yes)) else ""
+
+    def _open(self, leased: LeasedSms) -> tuple[Text, bytes, Mapping[str, Any]]:
+        """The text; whose it is, to keep an opt-out that the provider tells of; and all that was sealed."""
         context = Context(leased.mode, leased.id, 1, SENDER)
         box = Box(leased.key_id, leased.wrap, b"", leased.sealed)
         body = json.loads(open_body(self.keys.of(SENDER, leased.key_id), context, box))
@@ -107,14 +117,17 @@ class Texter:
             id=leased.id,
             seconds=leased.lives // 1_000_000,
         )
-        unless = [bytes.fromhex(one) for one in body.get("unless", ())]
         caller = bytes.fromhex(body.get("caller", ""))
-        return text, caller or next(iter(unless), b""), unless
+        return text, caller or next(iter(_optouts(body)), b""), body
 
     def _delay(self, leased: LeasedSms, outcome: Later | Over) -> int | None:
         if isinstance(outcome, Over) or (outcome.once and leased.attempt > 1):
             return None
         return schedule.after_failure("P1", leased.attempt, 0, self.chance())
+
+
+def _optouts(body: Mapping[str, Any]) -> list[bytes]:
+    return [bytes.fromhex(one) for one in body.get("unless", ())]
 
 
 class Between:

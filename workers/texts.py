@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import structlog
@@ -16,6 +16,7 @@ from reports.sealing import Context, seal
 from reports.store import messages, sms_out
 from reports.store.database import Database
 from reports.store.messages import Outgoing
+from reports.store.nudging import Yes
 from workers.sms import Texter
 
 LIVES = 600 * SECOND
@@ -41,11 +42,13 @@ def sealed(
     mode: str,
     sms_id: str = "",
     unless: Sequence[bytes] = (),
+    yes: Yes | None = None,
 ) -> Outgoing:
-    """`sms_id`: of what it is about, where that has one of its own. `unless`: not where one of these opt-outs stands
-    when it goes. Raises KeyFault."""
+    """`sms_id`: of what it is about, where that has one of its own. `unless`, `yes`: it does not go where one of these
+    opt-outs stands when it would, or this yes holds no more. Raises KeyFault."""
     sms_id, now = sms_id or str(uuid.uuid4()), database.now()
-    body = {"to": to, "from": line.sender, "text": said, "unless": [one.hex() for one in unless]}
+    body: dict[str, object] = {"to": to, "from": line.sender, "text": said, "unless": [one.hex() for one in unless]}
+    body |= {"yes": asdict(yes)} if yes else {}
     box = seal(load_public(keys, [SENDER])[SENDER], Context(mode, sms_id, 1, SENDER), b"", json.dumps(body).encode())
     return Outgoing(sms_id, line.channel, mode, box.key_id, box.wrap, box.sealed, now, now + LIVES)
 

@@ -12,6 +12,8 @@ from reports.store.database import Database
 from reports.store.deliveries import THE_REPORT
 from reports.store.messages import Outgoing, outgoing_row
 
+WITHDRAWN = "withdrawn"  # in `outgoing`, what became of a text whose yes holds no more
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
@@ -27,6 +29,25 @@ class Facts:
     since: int
     sent: tuple[int, ...]
     refused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Yes:
+    """By what a text was allowed: a report as it stood, and when contact had been spoken of last."""
+
+    report_id: str
+    revision: int
+    since: int
+
+
+def holds(database: Database, yes: Yes) -> bool:
+    """Its reporter has revised nothing since, nor spoken of contact, and it is not closed. The worker's work, too."""
+    r, b, c = t.report.c, t.report_body.c, t.contact.c
+    revised = exists(select(b.report_id).where(b.report_id == yes.report_id, b.revision > yes.revision))
+    spoken = exists(select(c.report_id).where(c.report_id == yes.report_id, c.changed_at != yes.since))
+    report = select(r.report_id).where(r.report_id == yes.report_id, r.closed_at.is_(None), ~revised, ~spoken)
+    with database.read() as connection:
+        return connection.execute(report).first() is not None
 
 
 def undecided(database: Database, at_most: int = 100) -> list[tuple[str, str]]:
@@ -51,7 +72,9 @@ def facts(database: Database, report_id: str) -> Facts | None:
     report = report.outerjoin_from(t.report, t.contact, c.report_id == r.report_id).where(r.report_id == report_id)
     given = select(d.hotline).where(d.report_id == report_id, d.type.in_(THE_REPORT))
     sent = select(n.sent_at).where(n.report_id == report_id, n.sent_at.is_not(None))
-    failed = select(o.id).where(o.id.in_(select(n.answer_id).where(n.report_id == report_id)), o.state == "failed")
+    texts = select(n.answer_id).where(n.report_id == report_id)
+    by_provider = o.last_class.is_distinct_from(WITHDRAWN)
+    failed = select(o.id).where(o.id.in_(texts), o.state == "failed", by_provider)
     with database.read() as connection:
         row = connection.execute(report).first()
         if row is None:

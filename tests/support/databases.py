@@ -26,7 +26,7 @@ SET_ROLE: dict[str, LiteralString] = {
         "SET ROLE tokaut_web",
     ),
     **dict.fromkeys(("drilling.due", "drilling.done", "optouts"), "SET ROLE tokaut_web"),
-    **dict.fromkeys(("outbox", "sms_out", "paging", "optouts.stands"), "SET ROLE tokaut_worker"),
+    **dict.fromkeys(("outbox", "sms_out", "paging", "optouts.stands", "nudging.holds"), "SET ROLE tokaut_worker"),
     **dict.fromkeys(
         (
             "drilling",

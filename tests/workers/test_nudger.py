@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,17 @@ from reports.country import load_all
 from reports.keyfolder import SENDER, load_private, load_public, new_pair, private_of
 from reports.sealing import Box, Context, Vault, open_body
 from reports.spool import Spool
-from reports.store import mailboxes, maturing, nudging, pending, rewrapping
+from reports.store import mailboxes, maturing, nudging, pending, rewrapping, taking
 from reports.store import tables as t
 from reports.store.ids import new_id
-from tests.workers.filings import ONE, TWO, Desk
+from tests.workers.filings import ONE, SECOND, TWO, Desk
 from tests.workers.test_letters import GIVEN, NUMBER, say, sent_report, tick
+from tests.workers.test_sms import Says
 from workers.keyring import KeyRing
 from workers.metrics import Metrics
 from workers.nudger import Nudger
 from workers.sms import Texter
+from workers.text import Accepted, Later
 
 pytestmark = [pytest.mark.slow, pytest.mark.rule("S-03")]
 
@@ -95,7 +98,8 @@ def test_who_said_yes_is_told_to_dial_and_nothing_else(desk: Desk, nudger: Nudge
     [text] = texts(desk)
     unless = [web(desk).key(NUMBER).hex()]
     said = {"to": NUMBER, "from": "163", "text": "Hello. Please dial *111*163# when you have time."}
-    assert text == said | {"unless": unless}
+    yes = {"report_id": report_id, "revision": 1, "since": desk.reports()[0].created_at}
+    assert text == said | {"unless": unless, "yes": yes}
     assert desk.acts(report_id)[-1] == "nudged"
 
 
@@ -220,6 +224,62 @@ def test_where_nobody_can_tell_who_said_stop_nothing_goes(desk: Desk) -> None:
     made(desk).go_on()
     with desk.database.read() as connection:
         assert connection.execute(select(t.outgoing)).all() == []
+
+
+def last(desk: Desk) -> tuple[str, str]:
+    with desk.database.read() as connection:
+        row = connection.execute(select(t.outgoing).order_by(t.outgoing.c.created_at.desc()).limit(1)).one()
+        return row.state, row.last_class
+
+
+def withdrawn(desk: Desk, report_id: str, how: str) -> None:
+    if how == "My report":
+        say(desk, report_id, "contact_withdrawn")
+    elif how == "Add more":
+        [report] = desk.reports()
+        revision = desk.sealed(((ONE, "primary"),), before=report, revision=2, priority="P2")
+        pending.put_pending(desk.database, revision, "update", desk.database.now())
+        for key in maturing.mature(desk.database):
+            maturing.file_pending(desk.database, key)
+    else:
+        taking.take(desk.database, taking.Step(ONE, report_id, "closed", f"staff:{ONE}/mere"))
+
+
+@pytest.mark.parametrize("how", ["My report", "Add more", "closed"])
+def test_a_no_counts_while_the_text_waits_for_its_provider(desk: Desk, nudger: Nudger, how: str) -> None:
+    """It was put out on a yes; the provider is busy, or whoever sent it was killed. A worker tries it again."""
+    report_id, _ = sent_report(desk, ALWAYS)
+    delivered(desk)
+    provider = Says(Later("busy"))
+    metrics, keys = Metrics(CollectorRegistry()), KeyRing(desk.keys)
+    sends = Texter(desk.database, keys, {"africastalking": provider}, "demo", "h", metrics, lambda: 0.0)
+    one = answer(desk, report_id)
+    replace(nudger, texter=sends).go_on()
+    replace(nudger, texter=sends).go_on()
+    assert (len(provider.texts), last(desk)) == (1, ("due", "busy"))
+    withdrawn(desk, report_id, how)
+    desk.database.offset += 30 * SECOND
+    provider.outcome = Accepted("id-1")
+    assert sends.send(one)
+    assert (len(provider.texts), last(desk)) == (1, ("failed", "withdrawn"))
+    assert not sends.send(one)
+
+
+def test_a_yes_after_that_no_is_a_yes(desk: Desk, nudger: Nudger) -> None:
+    """Only what a provider refused is the last text for a report."""
+    report_id, _ = sent_report(desk, ALWAYS)
+    delivered(desk)
+    answer(desk, report_id)
+    nudger.go_on()
+    with desk.database.write() as connection:
+        connection.execute(update(t.outgoing).values(state="failed", last_class="withdrawn"))
+    say(desk, report_id, "contact_given", contact=ALWAYS)
+    tick(desk)
+    answer(desk, report_id)
+    later = made(desk.later(days=1, minutes=1))
+    later.go_on()
+    later.go_on()
+    assert len(texts(desk)) == 2
 
 
 @pytest.mark.parametrize("how", ["closed", "refused"])
