@@ -67,6 +67,7 @@ class Parts:
 
     database: Database
     spool: Spool
+    filer: Filer
     sessions: Sessions
     metrics: Metrics
     desk: Desk
@@ -162,9 +163,8 @@ def _assemble(given: _Given) -> Parts:
     kept = Sessions(connections.for_sessions(common.session_redis), brief, count, mode=common.mode)
     sealer, hurry = Sealer(given.keys, common.mode), Hurry(connections.for_queue(common.queue_redis, QUEUE_SECONDS))
     filer = Filer(database=database, spool=spool, vault=vault, sealer=sealer, hurry=hurry, count=count)
-    names = {hotline.id: hotline.screen_name for hotline in given.countries.hotlines}
     unread = Unread(database, spool, vault, given.keys, common.mode)
-    mailroom = Mailroom(filer, database, vault, sealer, given.countries, names)
+    mailroom = Mailroom(filer, database, vault, sealer, given.countries, given.countries.names)
     walk = Walk(given.book, filer, mailroom, Apart(unread, count), kept.count_report)
     optouts = OptOuts(database, vault, spool, given.sender_key, common.mode)
     waiting, crowd = Waiting(database, vault, given.pepper), Crowd()
@@ -187,13 +187,14 @@ def _assemble(given: _Given) -> Parts:
     return Parts(
         database=database,
         spool=spool,
+        filer=filer,
         sessions=kept,
         metrics=metrics,
         desk=desk,
         webhooks=Webhooks(channels, desk, metrics, crowd),
         health=Health(database, kept, spool, metrics, backups.mark(common.database_url, common.data)),
         housekeeping=Housekeeping(
-            database=database, spool=spool, filer=filer, waiting=waiting, desk=desk, channels=channels, chores=chores
+            database=database, spool=spool, waiting=waiting, desk=desk, channels=channels, chores=chores
         ),
         numbers=Numbers(given.countries, common.country_dir, desk.renew),
         crowd=crowd,

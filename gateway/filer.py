@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
 
@@ -14,9 +14,9 @@ from reports import mailbox
 from reports.queue import DELIVER, Hurry, speed_of
 from reports.routing import Leg
 from reports.sealing import Vault
-from reports.spool import SENDS, Entry, NotKept, Spool
+from reports.spool import Entry, NotKept, Spool
 from reports.store import filing as store
-from reports.store import optouts, pending
+from reports.store import pending
 from reports.store.database import Away, Database
 from reports.store.filing import Filed
 from reports.store.ids import new_id
@@ -26,7 +26,12 @@ T = TypeVar("T")
 RESCUE_SECONDS = {"ussd": 120, "sms": 600}  # after the last answer; typing an SMS takes that long
 WORDS_SECONDS = 30 * 60
 UPDATE_SECONDS = 120
-CARRIED_LEAP = 8  # revisions that an earlier walk of the report may have left in the spool
+LEAP = 64  # revisions that a walk may have left behind which nobody remembers: an earlier one, or one without Redis
+
+
+def _kept_as(begun: Begun) -> int:
+    """The revision under which that waits which was left to file itself."""
+    return LEAP if begun.forgotten else max(1, begun.revision)
 
 
 class NotSent(Exception):
@@ -68,10 +73,10 @@ class Filer:
 
     def send(self, told: Told, begun: Begun, *, with_code: bool) -> Begun:
         """File it as complete; returns what is now known of it. Raises NotSent."""
-        begun = replace(begun, revision=max(begun.revision, 1))
         if waits := self._spool.sent_by(begun.origin_key):  # the same Send, walked again without Redis
             begun = replace(begun, report_id=waits[0], revision=max(begun.revision, waits[1]))
-        filing = self._sealer.seal(told, begun, begun.legs, "complete")
+        first = replace(begun, revision=max(begun.revision, 1))
+        filing = self._sealer.seal(told, first, begun.legs, "complete")
         draw = mailbox.drawer(self._vault, begun.origin_key) if with_code else None
         try:
             if self._database.has_a_queue:  # the spool has none
@@ -105,7 +110,7 @@ class Filer:
 
     def _spool_sent(self, told: Told, begun: Begun, draw: store.Draw | None) -> Filed:
         """Further on: what files itself meanwhile, or an earlier walk sent, is not taken for it. Raises NotSent."""
-        begun = replace(begun, revision=begun.revision + (CARRIED_LEAP if begun.carried else 1))
+        begun = replace(begun, revision=max(begun.revision, 1) + (LEAP if begun.carried or begun.forgotten else 1))
         filing = self._sealer.seal(told, begun, begun.legs, "complete")
         kind = "again" if begun.carried else "sent"
         self._keep_in_spool(Entry(filing, kind, due_at=self._database.now(), mailbox=draw(0) if draw else None))
@@ -133,11 +138,12 @@ class Filer:
 
     def _leave(self, told: Told, begun: Begun, legs: tuple[Leg, ...], kind: str, seconds: int) -> Begun:
         """It counts as waiting where nobody knows: "no" at COMMIT may mean "later", and then a deletion must ask."""
-        begun = replace(begun, revision=max(1, begun.revision if begun.pending else begun.revision + 1))
+        further = 0 if begun.forgotten else 1  # than what may be written all the same
+        begun = replace(begun, revision=_kept_as(begun) if begun.pending else begun.revision + 1)
         try:
             return self._put(told, begun, legs, kind, seconds)
         except Away:
-            begun = replace(begun, revision=begun.revision + 1, pending=True)  # further on than what may be written
+            begun = replace(begun, revision=begun.revision + further, pending=True)
             filing = self._sealer.seal(told, begun, legs, "incomplete")
             entry = Entry(filing, kind, due_at=self._database.now() + seconds * 1_000_000)
         try:
@@ -177,24 +183,34 @@ class Filer:
         """
         if not begun.pending:
             return True
-        self._drop_from_spool(begun)
+        if self._spool.names():
+            self._drop_from_spool(begun)
         return self.write(lambda: pending.drop_pending(self._database, begun.origin_key, begun.report_id))
 
-    def withdraw(self, begun: Begun) -> None:
-        """As `drop`, for who leaves and can be told nothing: it is done as soon as the database is back."""
+    def take_back(self, begun: Begun) -> bool:
+        """As `drop`, for who says no more than that it is otherwise: done as soon as the database is back, and false
+        meanwhile. Raises Away where the spool takes nothing either.
+        """
         try:
-            self.drop(begun)
+            return self.drop(begun)
         except Away:
-            self._drop_from_spool(begun, must=True)
+            if not self._drop_from_spool(begun):
+                raise
+            return False
 
-    def _drop_from_spool(self, begun: Begun, *, must: bool = False) -> None:
+    def withdraw(self, begun: Begun) -> None:
+        """As `take_back`, for who leaves and can be told nothing."""
+        with suppress(Away):
+            self.take_back(begun)
+
+    def _drop_from_spool(self, begun: Begun) -> bool:
         """What waits in the spool would come after the deletion; so the deletion goes behind it."""
-        if must or self._spool.names():
-            try:
-                unknown = CARRIED_LEAP  # walked again without Redis: nobody remembers how far it was
-                self._spool.put(Entry(self._sealer.nothing(replace(begun, revision=begun.revision or unknown)), "drop"))
-            except NotKept:
-                self._count("pending_not_dropped")
+        try:
+            self._spool.put(Entry(self._sealer.nothing(replace(begun, revision=_kept_as(begun))), "drop"))
+        except NotKept:
+            self._count("pending_not_dropped")
+            return False
+        return True
 
     def hurry(self, begun: Begun) -> None:
         """File now what waits: Done was pressed, or the network said that the line is gone."""
@@ -204,27 +220,6 @@ class Filer:
                 self.write(lambda: pending.hurry_pending(self._database, begun.origin_key, begun.report_id, now))
             except Away:
                 self._count("pending_not_hurried")  # it files itself in its own time
-
-    def file_late(self, entry: Entry) -> None:
-        """An entry of the spool, when the database is back. Raises Away."""
-        filing, box = entry.filing, entry.mailbox
-        if entry.kind == "drop":
-            pending.drop_pending(self._database, filing.origin_key, filing.report_id, up_to=filing.revision)
-            return
-        if entry.kind == "optout":
-            optouts.add(self._database, filing.origin_key)
-            return
-        if entry.kind in SENDS:
-            filed = store.file(self._database, filing, (lambda n: box) if box else None)
-            done = filed.completeness == "complete" and (entry.kind == "sent" or filed.own)
-            if not (filed.fresh or done) and filed.report_id != filing.report_id:
-                # Taken up again from a draft that Redis kept while another Send of that call was filed without it.
-                own = hashlib.sha256(filing.origin_key + filing.report_id.encode()).digest()
-                filed = store.file(self._database, replace(filing, origin_key=own))
-            if filed.fresh or done or filed.revision >= filing.revision:
-                return
-        kind = "update" if entry.kind in SENDS else entry.kind
-        pending.put_late(self._database, filing, kind, entry.due_at)
 
     # The two places
 

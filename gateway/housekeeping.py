@@ -9,13 +9,14 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from functools import partial
 
 import structlog
 
 from gateway import sessions
 from gateway.desk import Desk
-from gateway.filer import Filer, NotSent
+from gateway.filer import NotSent
+from gateway.late import file_late
 from gateway.message import Channel, Inbound
 from gateway.waiting import Waiting
 from reports.spool import Spool
@@ -34,7 +35,6 @@ class Housekeeping:
         *,
         database: Database,
         spool: Spool,
-        filer: Filer,
         waiting: Waiting,
         desk: Desk,
         channels: Mapping[str, Channel],
@@ -43,7 +43,6 @@ class Housekeeping:
         """`chores`: of one process at a time."""
         self._database = database
         self._spool = spool
-        self._filer = filer
         self._waiting = waiting
         self._desk = desk
         self._channels = channels
@@ -61,11 +60,15 @@ class Housekeeping:
     def once(self) -> None:
         """One round. What cannot be done now is done in a later one, and holds up nothing else."""
         for duty in (self._empty_spool, self._what_one_does, self._desk.note_early):
-            with suppress(Away, sessions.Away, NotSent, OSError):
+            try:
                 duty()
+            except (Away, sessions.Away, NotSent, OSError):
+                continue
+            except Exception:  # it must go on: what is in the spool is somebody's report
+                log.exception("crashed")
 
     def _empty_spool(self) -> None:
-        if self._spool.names() and (drained := self._spool.drain(self._filer.file_late)):
+        if self._spool.names() and (drained := self._spool.drain(partial(file_late, self._database))):
             log.info("spool_drained", count=drained)
 
     def _what_one_does(self) -> None:
@@ -85,8 +88,5 @@ class Housekeeping:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            try:
-                self.once()
-            except Exception:  # it must go on: what is in the spool is somebody's report
-                log.exception("crashed")
+            self.once()
             self._stop.wait(EVERY_SECONDS)

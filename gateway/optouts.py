@@ -13,9 +13,9 @@ from reports.spool import Entry, NotKept, Spool
 from reports.store import optouts
 from reports.store.database import Away, Database
 from reports.store.filing import Filing
-from reports.store.ids import new_id
 
 LABEL = "optout"
+STOP, START = "optout", "optin"  # in the spool
 
 
 class OptOuts:
@@ -34,16 +34,21 @@ class OptOuts:
 
     def add(self, number: str) -> None:
         """Raises Away where neither the database nor the spool took it: then the provider has to keep it."""
-        key = self.key(number)
         try:
             self.introduce()
-            optouts.add(self._database, key)
+            optouts.add(self._database, self.key(number))
         except Away:
-            self._spool_it(key)
+            self._spool_it(STOP, number)
 
     def take_back(self, number: str) -> None:
-        """Raises Away."""
-        optouts.take_back(self._database, self._vault.macs(LABEL, number))
+        """Raises Away where neither the database nor the spool took it."""
+        try:
+            optouts.take_back(self._database, self._vault.macs(LABEL, number))
+            if not self._spool.names():
+                return
+        except Away:
+            pass
+        self._spool_it(START, number)  # a STOP may wait there, and the last word counts
 
     def introduce(self) -> None:
         """Tell the sender by which keys these hashes are made, once. Raises Away."""
@@ -57,11 +62,13 @@ class OptOuts:
             box = seal(self._sender_key, Context(self._mode, id_, 1, SENDER), b"", key)
             yield {"id": id_, "mode": self._mode, "key_id": box.key_id, "wrap": box.wrap, "sealed": box.sealed}
 
-    def _spool_it(self, key: bytes) -> None:
-        """In the shape of a filing that holds nothing but this key."""
-        now = self._database.now()
-        filing = Filing(new_id(now), key, 1, now, "", self._mode, "P4", "incomplete", ())
+    def _spool_it(self, kind: str, number: str) -> None:
+        """In the shape of a filing that holds nothing but this key; of one number the last one takes the place of the
+        one before.
+        """
+        id_ = str(uuid.UUID(bytes=self._vault.mac("optout-id", number)[:16]))
+        filing = Filing(id_, self.key(number), 1, self._database.now(), "", self._mode, "P4", "incomplete", ())
         try:
-            self._spool.put(Entry(filing, LABEL))
+            self._spool.put(Entry(filing, kind))
         except NotKept as why:
             raise Away(str(why)) from None

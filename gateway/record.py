@@ -39,6 +39,11 @@ class Begun:
     legs: tuple[Leg, ...] = ()
     carried: bool = False  # it goes on from an earlier walk
 
+    @property
+    def forgotten(self) -> bool:
+        """Walked again without Redis: something may wait, and nobody remembers how far it had come."""
+        return self.pending and not self.revision
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:

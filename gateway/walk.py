@@ -162,8 +162,7 @@ class Walk:
 
     def unsure(self, record: Record) -> Record:
         """Walked again: what danger = now has left to file itself may wait in the database, though nobody remembers."""
-        answers = record.state.answers
-        said = any(answer.question == "danger" and answer.value == "now" for answer in answers)
+        said = any(one.question == "danger" and one.value == "now" for one in record.state.answers)
         if record.begun is None or record.begun.sent_at or not said:  # what was sent has taken its place
             return record
         return replace(record, begun=replace(record.begun, pending=True))
@@ -236,12 +235,12 @@ class Walk:
         return self._filer.update(told(caller, record, self._flow_version), begun) if answered else begun
 
     def _leave_to_file_itself(self, caller: Caller, record: Record, begun: Begun) -> Begun:
-        danger = in_danger(record.state)
-        if danger or record.words is not None:
+        danger, wrote = in_danger(record.state), record.words is not None
+        if (danger or wrote) and (legs := caller.around.legs(record.state, "incomplete")):
             leave = self._filer.rescue if danger else self._filer.words
-            if legs := caller.around.legs(record.state, "incomplete"):
-                return leave(told(caller, record, self._flow_version), begun, legs)
-        was_waiting = self._filer.drop(begun)
+            return leave(told(caller, record, self._flow_version), begun, legs)
+        # who is left out must not be told in any case
+        was_waiting = self._filer.drop(begun) if danger or wrote else self._filer.take_back(begun)
         return replace(begun, pending=False, floor=None if was_waiting else begun.floor)
 
 

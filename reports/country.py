@@ -160,6 +160,11 @@ class Countries:
         """Of all of them."""
         return tuple(hotline for country in self.all for hotline in country.hotlines.values())
 
+    @property
+    def names(self) -> Mapping[str, str]:
+        """Hotline → how screens call it."""
+        return {hotline.id: hotline.screen_name for hotline in self.hotlines}
+
     def home_of(self, hotline: str) -> Country | None:
         return next((country for country in self.all if hotline in country.hotlines), None)
 

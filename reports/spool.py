@@ -153,10 +153,10 @@ class Spool:
         return max(ids, key=lambda one: one[1]) if ids else None
 
     def _outdated_by(self, name: str) -> list[str]:
-        """Earlier revisions of the same report, but no Send: it holds all of them, and a caller takes no more room."""
+        """What was kept of the same report before, but no Send: it holds all of that, or deletes it."""
         report, (revision, *_) = name[20:58], name[58:].removesuffix(ENDING).split("-")
         others = [(one, one[58:].removesuffix(ENDING)) for one in self.names() if one[20:58] == report]
-        return [one for one, other in others if other.isdecimal() and int(other) < int(revision)]
+        return [one for one, other in others if one < name and other.isdecimal() and int(other) <= int(revision)]
 
     def oldest_seconds(self) -> float:
         """Age of the oldest entry; 0 when none waits."""

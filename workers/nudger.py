@@ -7,8 +7,8 @@ number and for nothing else; it is kept nowhere.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +38,8 @@ class Text:
     number: str
     line: Line
     said: str
-    unless: tuple[bytes, ...]  # as what an opt-out of the number would be kept
     facts: Facts
+    unless: tuple[bytes, ...] = ()  # as what an opt-out of the number would be kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +52,15 @@ class Nudger:
     texter: Texter
 
     def go_on(self) -> None:
-        """Raises Away."""
+        """Nothing is decided before it can be told who wants no SMS: web says by which key. Raises Away."""
+        keys = self._optout_keys()
+        if not keys:
+            return
         for answer_id, report_id in nudging.undecided(self.database):
-            text = self._text(report_id)
+            text = self._text(report_id, keys)
             nudging.decide(self.database, answer_id, report_id, text.due_at if text else None)
         for answer_id, report_id in nudging.due(self.database):
-            text = self._text(report_id)
+            text = self._text(report_id, keys)
             if text is None or text.due_at > self.database.now():
                 nudging.decide(self.database, answer_id, report_id, text.due_at if text else None)
             else:
@@ -83,7 +86,7 @@ class Nudger:
         if nudging.send(self.database, answer_id, report_id, sms):
             self.texter.send(answer_id)
 
-    def _text(self, report_id: str) -> Text | None:
+    def _text(self, report_id: str, keys: Sequence[bytes]) -> Text | None:
         """None: nothing may go out for this report on what is known now."""
         facts = nudging.facts(self.database, report_id)
         country = self.countries.get(facts.country) if facts else None
@@ -92,7 +95,8 @@ class Nudger:
         for hotline in facts.hotlines:
             found = self._opened(report_id, hotline, facts.revision)
             if found is not None:
-                return self._said(country, facts, *found)
+                text = self._said(country, facts, *found)
+                return text and self._unless_stopped(text, keys)
         return None
 
     def _said(
@@ -103,18 +107,19 @@ class Nudger:
         line, words = self._line(country), self._words(report, country)
         if said is None or when is None or line is None or not words:
             return None
-        unless = self._optouts(said.number)
-        return Text(when, said.number, line, words, unless, facts) if unless else None
+        return Text(when, said.number, line, words, facts)
 
-    def _optouts(self, number: str) -> tuple[bytes, ...]:
-        """As what an opt-out of this number would be kept; none where one is, or where nobody can tell."""
+    def _unless_stopped(self, text: Text, keys: Sequence[bytes]) -> Text | None:
+        kept = tuple(keyed_hash(key, text.number) for key in keys)
+        return None if optouts.stands(self.database, kept) else replace(text, unless=kept)
+
+    def _optout_keys(self) -> Sequence[bytes]:
+        """By which web hashes the numbers that told STOP; none where it has not said yet, or it cannot be read here."""
         try:
-            known = [self._optout_key(row) for row in optouts.keys(self.database)]
+            return [self._optout_key(row) for row in optouts.keys(self.database)]
         except Poison:
             log.error("key_missing")
             return ()
-        kept = tuple(keyed_hash(key, number) for key in known)
-        return () if optouts.stands(self.database, kept) else kept
 
     def _optout_key(self, row: Any) -> bytes:
         box = Box(row.key_id, row.wrap, b"", row.sealed)

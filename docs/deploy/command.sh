@@ -11,7 +11,8 @@ as() {
         -p WorkingDirectory=/opt/tokaut -p EnvironmentFile=/etc/tokaut/tokaut.env "$@"
 }
 
-tokaut='/opt/tokaut/.venv/bin/python -m tokaut'
+python=/opt/tokaut/.venv/bin/python
+tokaut="$python -m tokaut"
 worker='-p EnvironmentFile=/etc/tokaut/worker.env -p EnvironmentFile=-/etc/tokaut/clock.env
     -E TOKAUT_DATA=/var/lib/tokaut-worker -E TOKAUT_KEYS=/etc/tokaut/keys'
 console='-p EnvironmentFile=/etc/tokaut/console.env
@@ -33,6 +34,6 @@ case "${1-} ${2-}" in
 "staff "*) as tokaut-console $console -p StateDirectory=tokaut-console -p StateDirectoryMode=0700 $tokaut "$@" ;;
 "restore "*) as root $worker $tokaut "$@" ;;
 "migrate "*) [ ! -e $owner ] || as root -E TOKAUT_DATA=/var/lib/tokaut-worker -E DATABASE_URL_FILE=$owner $tokaut "$@" ;;
-"roles "* | "redis "*) exec $tokaut "$@" ;;
+"roles "* | "redis "*) exec $python -P -m tokaut "$@" ;; # here, and nothing that lies here is run
 esac
 as tokaut-worker $worker -p StateDirectory=tokaut-worker -p StateDirectoryMode=0700 $tokaut "$@"

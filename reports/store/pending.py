@@ -50,24 +50,26 @@ def put_pending(database: Database, filing: Filing, kind: str, due_at: int) -> K
 
 
 def put_late(database: Database, filing: Filing, kind: str, due_at: int) -> None:
-    """From the spool: a later revision holds all that this one does, so it never takes that one's place.
-
-    Nor does a rescue come after what was sent whole.
+    """From the spool: a later revision holds all that this one does, so it never takes that one's place; but what is
+    whole gives way to nothing that is not. Nor does a rescue come after what was sent whole.
     """
     with database.write() as connection:
         waits = _waiting(connection, filing)
         filed = filed_before(connection, filing)
-        known = [row.revision for row in waits] + ([filed.revision] if filed else [])
-        rescued = kind == "rescue" and filed and filed.completeness == "complete"
-        if not rescued and filing.revision > max(known, default=0):
+        known = [(row.revision, row.kind == "update") for row in waits]
+        known += [(filed.revision, filed.completeness == "complete")] if filed else []
+        if kind == "rescue" and any(whole for _, whole in known):
+            return
+        counts = [revision for revision, whole in known if whole or filing.completeness != "complete"]
+        if filing.revision > max(counts, default=0):
             _replace_pending(connection, filing, kind, _due(database, due_at, waits))
 
 
 def _waiting(connection: Connection, filing: Filing) -> Sequence[Any]:
-    """Rows (revision, due_at), held: where the clock is filing them, its COMMIT comes first, and that is then seen."""
+    """Rows (revision, kind, due_at), held: if the clock is filing them, its COMMIT comes first and is then seen."""
     p = t.pending.c
     same = same_report(p, filing.origin_key, filing.report_id)
-    return connection.execute(select(p.revision, p.due_at).where(same).with_for_update()).all()
+    return connection.execute(select(p.revision, p.kind, p.due_at).where(same).with_for_update()).all()
 
 
 def _due(database: Database, due_at: int, waits: Sequence[Any]) -> ColumnElement[int]:

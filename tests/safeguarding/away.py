@@ -29,7 +29,7 @@ def database_away(app: App) -> Iterator[None]:
         patch.object(app.database, "read", side_effect=Away("away")),
     ):
         yield
-    app.parts.housekeeping._filer._breaker = Breaker(failures=3, window=30, rest=30)
+    app.parts.filer._breaker = Breaker(failures=3, window=30, rest=30)
 
 
 @contextmanager

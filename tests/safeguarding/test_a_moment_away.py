@@ -13,7 +13,7 @@ import pytest
 from gateway import filer
 from reports.store import tables as t
 from reports.store.database import Away
-from tests.safeguarding.away import database_away
+from tests.safeguarding.away import database_away, redis_away
 from tests.safeguarding.test_my_report import sent
 from tests.safeguarding.walks import IN_DANGER, PHONE, TO_SENT, number, thread, walk
 from tests.support.app import App
@@ -101,6 +101,62 @@ def test_taken_back_though_its_commit_came_late(app: App, way: tuple[Any, ...]) 
     drain(app)
     app.pass_time(LONG_AFTER)
     assert heard(app) == []
+
+
+@pytest.mark.parametrize("out", ["00", "STOP"])
+def test_words_taken_back_stay_so_whichever_round_empties_the_spool(app: App, out: str) -> None:
+    """A round in the middle puts what it could not file behind all else; the deletion must not come before it."""
+    phone = app.sms(PHONE)
+    with database_away(app):
+        thread(phone, FIRST)
+        app.parts.housekeeping.once()
+        thread(phone, out)
+    drain(app)
+    app.pass_time(LONG_AFTER)
+    assert heard(app) == []
+
+
+def test_deleted_after_a_round_that_could_not_file_it(app: App) -> None:
+    phone = app.ussd(PHONE, "africastalking")
+    with database_away(app):
+        walk(phone, *IN_DANGER)
+        app.parts.housekeeping.once()
+    assert phone.type("9").text == "Deleted."
+    drain(app)
+    app.pass_time(LONG_AFTER)
+    assert heard(app) == []
+
+
+def test_in_no_danger_after_all_goes_on_to_send_while_the_database_is_away(app: App) -> None:
+    phone = app.ussd(PHONE, "africastalking")
+    with database_away(app):
+        walk(phone, *IN_TIME, "0", "0", "0", "No")
+        for reply in TO_SENT[2:-1]:
+            phone.type(reply)
+        assert phone.type("Send").text.startswith("Sent to ")
+    drain(app)
+    app.pass_time(LONG_AFTER)
+    first = app.bodies()[0].data
+    assert (first["completeness"], first["danger"]) == ("complete", "no")
+    assert {completeness for completeness, _ in heard(app)} == {"complete"}
+
+
+@pytest.mark.parametrize("filed_first", [False, True], ids=["together", "the clock between them"])
+def test_sent_with_redis_away_too_is_whole(app: App, filed_first: bool) -> None:
+    """Walked again for each key, nobody remembers how far it had come; what was sent counts all the same."""
+    phone = app.ussd(PHONE, "africastalking")
+    with database_away(app), redis_away(app):
+        walk(phone, *IN_DANGER)
+    if filed_first:
+        drain(app)
+        app.pass_time(LONG_AFTER)
+        assert heard(app) == [("incomplete", None)]
+    with database_away(app), redis_away(app):
+        assert phone.type("Send").text.startswith("Sent to ")
+    drain(app)
+    app.pass_time(LONG_AFTER)
+    assert heard(app)[-1][0] == "complete"
+    assert app.bodies()[-1].data["place"]
 
 
 def test_said_again_after_it_was_taken_back_is_heard(app: App) -> None:

@@ -10,7 +10,7 @@ from unittest.mock import patch
 import pytest
 import requests
 from prometheus_client import CollectorRegistry
-from sqlalchemy import insert
+from sqlalchemy import delete, insert
 
 from flows.catalogues import PLAIN
 from reports.country import load_all
@@ -153,6 +153,34 @@ def test_stop_with_the_database_away_is_kept_in_the_spool(app: App, reported: st
     assert app.parts.spool.names() == []
     answered(app, reported)
     assert app.count(t.outgoing) == 0
+
+
+def test_nothing_is_decided_before_web_has_said_by_which_key(app: App, reported: str) -> None:
+    """Else an upgrade that starts the clock before web would take each text that waits from who had said yes."""
+    said = [row._asdict() for row in app.rows(t.optout_key)]
+    with app.database.write() as connection:
+        connection.execute(delete(t.optout_key))
+    answered(app, reported)
+    assert app.count(t.outgoing) == 0
+    with app.database.write() as connection:
+        connection.execute(insert(t.optout_key), said)
+    answered(app, reported)
+    assert app.count(t.outgoing) == 1
+
+
+@pytest.mark.parametrize("start_meets_it", [True, False], ids=["START too", "START alone does not"])
+def test_the_last_word_counts_though_stop_went_by_the_spool(app: App, reported: str, start_meets_it: bool) -> None:
+    with database_away(app):
+        by_text(app)
+        app.parts.housekeeping.once()
+        if start_meets_it:
+            by_text(app, "START")
+    if not start_meets_it:
+        by_text(app, "START")
+    app.parts.housekeeping.once()
+    assert app.parts.spool.names() == []
+    answered(app, reported)
+    assert app.count(t.outgoing) == 1
 
 
 @WAYS

@@ -160,6 +160,20 @@ def test_two_reports_under_one_origin_are_both_kept(desk: Desk) -> None:
     assert len(desk.deliveries()) == 2
 
 
+def test_what_is_whole_gives_way_to_nothing_that_is_not(desk: Desk) -> None:
+    """From a spool, where the rescue counted further on than the Send that was told as sent."""
+    rescue = desk.sealed(completeness="incomplete", revision=5)
+    put(desk, rescue, "rescue", seconds=0)
+    mature(desk)
+    sent_whole = desk.sealed(WHOLE, before=rescue, revision=2)
+    pending.put_late(desk.database, sent_whole, "update", desk.database.now())
+    pending.put_late(desk.database, desk.sealed(before=rescue, revision=6, completeness="incomplete"), "rescue", 0)
+    mature(desk)
+    [report] = desk.reports()
+    assert (report.completeness, report.revision) == ("complete", 5)
+    assert (ONE, "updated", 2, "P1") in sent(desk)
+
+
 def test_two_clocks_file_it_once(desk: Desk) -> None:
     filings = [desk.sealed(completeness="incomplete") for _ in range(8)]
     for filing in filings:
