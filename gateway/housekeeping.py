@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
@@ -17,6 +18,7 @@ from gateway import sessions
 from gateway.desk import Desk
 from gateway.filer import NotSent
 from gateway.late import file_late
+from gateway.memory import give_back
 from gateway.message import Channel, Inbound
 from gateway.waiting import Waiting
 from reports.spool import Spool
@@ -25,6 +27,7 @@ from reports.store.database import Away, Database
 
 EVERY_SECONDS = 5
 LEASE_SECONDS = 30
+TIDY_SECONDS = 60
 
 log = structlog.get_logger()
 
@@ -87,6 +90,10 @@ class Housekeeping:
         return True
 
     def _run(self) -> None:
+        tidy_at = 0.0
         while not self._stop.is_set():
             self.once()
+            if time.monotonic() > tidy_at:
+                give_back()
+                tidy_at = time.monotonic() + TIDY_SECONDS
             self._stop.wait(EVERY_SECONDS)

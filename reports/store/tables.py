@@ -118,6 +118,7 @@ pending = Table(
     Column("head", LargeBinary, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
     Index("ix_pending_due", "due_at"),
+    Index("ix_pending_report_id", "report_id"),
 )
 
 # SMS taken in: the provider's id once, and the words themselves while Redis is away.
