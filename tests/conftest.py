@@ -12,7 +12,7 @@ from tests.support import guard, ports, shadows
 from tests.support.postgres import Postgres, binaries
 from tests.support.valkey import Valkey
 
-STARTS_A_SERVER = {"valkey", "redis_url", "own_valkey", "postgres", "postgres_url"}
+STARTS_A_SERVER = {"valkey", "redis_url", "module_redis", "own_valkey", "postgres", "postgres_url"}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -50,6 +50,14 @@ def valkey() -> Iterator[Valkey]:
 @pytest.fixture
 def redis_url(valkey: Valkey) -> str:
     """The address of the shared Valkey, empty at the start of the test."""
+    with redis.Redis.from_url(valkey.url) as client:
+        client.flushall()
+    return valkey.url
+
+
+@pytest.fixture(scope="module")
+def module_redis(valkey: Valkey) -> str:
+    """As `redis_url`, for what a whole module uses: another one may have left a queue of another mode."""
     with redis.Redis.from_url(valkey.url) as client:
         client.flushall()
     return valkey.url

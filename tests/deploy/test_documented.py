@@ -9,7 +9,7 @@ import pytest
 
 from tests.deploy.booted import tried
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.faults]  # a machine that boots takes minutes
 CLOSED = "This report does not open here"
 
 

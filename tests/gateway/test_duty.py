@@ -11,7 +11,6 @@ from gateway.duty import listed, word_of
 from reports import country
 from reports.store import tables as t
 from tests.support.app import App
-from tests.support.valkey import Valkey
 
 DUTY, SHARED, MAIL = "+6785550171", "+6785550172", "drills@hotline.example"
 
@@ -54,8 +53,8 @@ def lands(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def app(valkey: Valkey, lands: Path) -> Iterator[App]:
-    made = App(valkey.url, {"COUNTRIES": "vu", "TOKAUT_COUNTRY_DIR": str(lands)})
+def app(module_redis: str, lands: Path) -> Iterator[App]:
+    made = App(module_redis, {"COUNTRIES": "vu", "TOKAUT_COUNTRY_DIR": str(lands)})
     yield made
     made.close()
 

@@ -20,7 +20,6 @@ from gateway.record import Record
 from gateway.walk import Walk
 from tests.safeguarding.any_keys import COUNTRIES, EVERYWHERE, AnyKeys
 from tests.support.app import App
-from tests.support.valkey import Valkey
 
 pytestmark = pytest.mark.slow
 
@@ -37,10 +36,10 @@ LONG = settings(SHORT, max_examples=EXAMPLES, stateful_step_count=60, derandomiz
 
 
 @pytest.fixture(scope="module")
-def everywhere(valkey: Valkey) -> Iterator[App]:
-    with redis.Redis.from_url(valkey.url) as client:
+def everywhere(module_redis: str) -> Iterator[App]:
+    with redis.Redis.from_url(module_redis) as client:
         client.flushall()
-    app = App(valkey.url, EVERYWHERE)
+    app = App(module_redis, EVERYWHERE)
     yield app
     app.close()
 

@@ -19,7 +19,6 @@ from tests.safeguarding.away import code_and_pin, later
 from tests.safeguarding.second_person import NOSY, TEXTS, SharedPhone, dials, texts
 from tests.safeguarding.walks import IN_DANGER, TO_SEND, TO_SEND_SMS, TO_SENT
 from tests.support.app import App
-from tests.support.valkey import Valkey
 
 pytestmark = pytest.mark.slow
 
@@ -140,10 +139,10 @@ CHANNELS = (("africastalking", "africastalking"), ("ussd", "simulator"), ("kanne
 
 
 @pytest.fixture(scope="module")
-def web(valkey: Valkey) -> Iterator[App]:
-    with redis.Redis.from_url(valkey.url) as client:
+def web(module_redis: str) -> Iterator[App]:
+    with redis.Redis.from_url(module_redis) as client:
         client.flushall()
-    app = App(valkey.url)
+    app = App(module_redis)
     yield app
     app.close()
 
