@@ -9,7 +9,8 @@ import pytest
 
 from tests.deploy.booted import tried
 
-pytestmark = [pytest.mark.slow, pytest.mark.faults]  # a machine that boots takes minutes
+# A machine that boots takes minutes: not in `make test`, and for all of them one.
+pytestmark = [pytest.mark.slow, pytest.mark.faults, pytest.mark.xdist_group("documented")]
 CLOSED = "This report does not open here"
 
 
