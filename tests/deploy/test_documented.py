@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,8 +10,15 @@ import pytest
 
 from tests.deploy.booted import tried
 
+LONG = os.environ.get("LONG") == "1"
+
 # A machine that boots takes minutes: not in `make test`, and for all of them one.
-pytestmark = [pytest.mark.slow, pytest.mark.faults, pytest.mark.xdist_group("documented")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.faults,
+    pytest.mark.xdist_group("documented"),
+    pytest.mark.skipif(not LONG, reason="make faults LONG=1"),
+]
 CLOSED = "This report does not open here"
 
 
