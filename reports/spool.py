@@ -97,10 +97,11 @@ class Spool:
             raise NotKept(error.__class__.__name__) from None
 
     def _keep(self, name: str, data: bytes) -> None:
-        self._refuse_when_full()
+        waiting = self.names()  # looked at once: in a crowd it is long
+        self._refuse_when_full(waiting)
         self._write(name, data)
         with suppress(OSError):  # they come out all the same, one after the other
-            for outdated in self._outdated_by(name):
+            for outdated in _outdated_by(name, waiting):
                 (self.folder / outdated).unlink(missing_ok=True)
 
     def _write(self, name: str, data: bytes) -> None:
@@ -117,8 +118,7 @@ class Spool:
             (self.folder / name).unlink(missing_ok=True)
             raise
 
-    def _refuse_when_full(self) -> None:
-        waiting = self.names()
+    def _refuse_when_full(self, waiting: list[str]) -> None:
         if len(waiting) >= self._most or shutil.disk_usage(self.folder).free < LEAST_FREE:
             raise NotKept("full")
         if self._bytes_of(waiting) > MOST_BYTES:
@@ -151,12 +151,6 @@ class Spool:
             return None
         ids = [(name[21:57], int(name[58:])) for name in found]
         return max(ids, key=lambda one: one[1]) if ids else None
-
-    def _outdated_by(self, name: str) -> list[str]:
-        """What was kept of the same report before, but no Send: it holds all of that, or deletes it."""
-        report, (revision, *_) = name[20:58], name[58:].removesuffix(ENDING).split("-")
-        others = [(one, one[58:].removesuffix(ENDING)) for one in self.names() if one[20:58] == report]
-        return [one for one, other in others if one < name and other.isdecimal() and int(other) <= int(revision)]
 
     def oldest_seconds(self) -> float:
         """Age of the oldest entry; 0 when none waits."""
@@ -216,6 +210,13 @@ class Spool:
                 yield False
                 return
             yield True
+
+
+def _outdated_by(name: str, waiting: list[str]) -> list[str]:
+    """What was kept of the same report before, but no Send: it holds all of that, or deletes it."""
+    report, (revision, *_) = name[20:58], name[58:].removesuffix(ENDING).split("-")
+    others = [(one, one[58:].removesuffix(ENDING)) for one in waiting if one[20:58] == report]
+    return [one for one, other in others if one < name and other.isdecimal() and int(other) <= int(revision)]
 
 
 def _sync_folder(folder: Path) -> None:
