@@ -15,7 +15,9 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING, Final
 
 from serving.answering import FAILED, GO_ON, NOT_A_REQUEST, answer
+from serving.door import Door
 from serving.reading import NoRequest, Reading
+from serving.shares import Share
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
@@ -42,7 +44,10 @@ class Line:
 
 
 class Server:
-    """`failed` is called with what the application raised, inside the handler; `refused` for what was no request."""
+    """`failed` is called with what the application raised, inside the handler; `refused` for what was no request.
+
+    `share`: this process's, of the lines that all processes on these listeners hold.
+    """
 
     def __init__(
         self,
@@ -52,20 +57,20 @@ class Server:
         threads: int,
         most_body: int,
         most_lines: int,
+        share: Share,
         failed: Callable[[], None],
         refused: Callable[[], None],
     ) -> None:
         self._app = app
-        self._listeners = {listener.fileno(): listener for listener in listeners}
         self._threads = threads
         self._most_body = most_body
         self._most_lines = most_lines
+        self._share = share
         self._failed = failed
         self._refused = refused
         self._lines: dict[int, Line] = {}
         self._epoll = select.epoll()
-        self._lock = threading.Lock()
-        self._taking = False
+        self._door = Door(listeners, self._epoll, share)
         self._stopping = False
         self._date = ""
         self._fixed: WSGIEnvironment = {
@@ -83,8 +88,6 @@ class Server:
         }
 
     def start(self) -> None:
-        for listener in self._listeners.values():
-            listener.setblocking(False)
         self.look()
         for _ in range(self._threads):
             threading.Thread(target=self._serve, daemon=True).start()
@@ -97,14 +100,14 @@ class Server:
             if line.late_at and line.late_at < now:
                 with suppress(OSError):  # it is closed meanwhile
                     line.socket.shutdown(socket.SHUT_RD)  # whoever has the line reads its end; an answer still gets out
-        self._take(not self._stopping and len(self._lines) < self._most_lines)
+        self._share.look()
+        if self._has_room:
+            self._door.open()
 
     def stop(self) -> None:
         """Lets go of the port. Lines that are kept open get one more answer at most."""
         self._stopping = True
-        self._take(False)
-        for listener in self._listeners.values():
-            listener.close()
+        self._door.leave()
         latest = time.monotonic() + KEPT_AT_THE_END
         for line in list(self._lines.values()):
             line.late_at = line.late_at and min(line.late_at, latest)
@@ -113,17 +116,9 @@ class Server:
     def is_busy(self) -> bool:
         return bool(self._lines)
 
-    def _take(self, taking: bool) -> None:
-        """Whether new lines are taken; until then they wait in the kernel."""
-        with self._lock:
-            if taking == self._taking:
-                return
-            self._taking = taking
-            for number in self._listeners:
-                if taking:
-                    self._epoll.register(number, select.EPOLLIN | select.EPOLLEXCLUSIVE)  # wakes one process, not all
-                else:
-                    self._epoll.unregister(number)
+    @property
+    def _has_room(self) -> bool:
+        return len(self._lines) < self._most_lines
 
     # In each thread
 
@@ -138,29 +133,32 @@ class Server:
     def _attend(self, number: int) -> None:
         if line := self._lines.get(number):
             self._hear(line)
-        elif listener := self._listeners.get(number):
-            self._accept(listener)
+        elif number in self._door:
+            self._accept(number)
 
-    def _accept(self, listener: socket.socket) -> None:
-        try:
-            connection, address = listener.accept()
-        except BlockingIOError:
-            return  # another thread was faster
-        except OSError:
-            self._take(False)  # no file is free: asked again and again, it would be refused again and again
-            return
-        connection.setblocking(False)
-        if connection.family != socket.AF_UNIX:
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        line = Line(connection, address[0] if address else "", self._most_body)
+    def _accept(self, number: int) -> None:
+        """All lines that wait, or as many as are this process's share."""
+        while self._has_room:
+            came = self._door.take(number)
+            if not came or not self._begin(*came):
+                return
+            if self._share.is_ahead:
+                self._door.give_way()
+                return
+        self._door.shut()
+
+    def _begin(self, connection: socket.socket, address: str) -> bool:
+        """Whether another can be begun."""
+        line = Line(connection, address, self._most_body)
         self._lines[connection.fileno()] = line
-        if len(self._lines) >= self._most_lines:
-            self._take(False)
+        self._share.hold(len(self._lines))
         try:
             self._epoll.register(connection.fileno(), ONE_EVENT)
         except OSError:  # as many are watched as one user may
             self._close(line)
-            self._take(False)
+            self._door.shut()
+            return False
+        return True
 
     def _hear(self, line: Line) -> None:
         try:
@@ -235,5 +233,6 @@ class Server:
 
     def _close(self, line: Line) -> None:
         self._lines.pop(line.socket.fileno(), None)
+        self._share.hold(len(self._lines))
         line.socket.close()
         line.reading.end()

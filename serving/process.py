@@ -12,8 +12,10 @@ from typing import ClassVar
 from gunicorn.workers.base import Worker
 
 from serving.lines import Server
+from serving.shares import Shares
 
 FILES = 2048  # open at once in one process; many systems begin with 1024 and let it ask for more
+SHARES = Shares()  # made in the master, before there is any process
 OTHER_FILES = 160  # of them that are no lines: connections of each thread, three files for each of SQLite's
 
 
@@ -37,6 +39,7 @@ class Process(Worker):  # type: ignore[misc]  # gunicorn has no types
             threads=self.cfg.threads,
             most_body=self.most_body,
             most_lines=most_lines(self.cfg.worker_connections),
+            share=SHARES.of(self.age),
             failed=lambda: self.log.error("request failed", exc_info=True),  # names no address: it may hold a secret
             refused=getattr(self.wsgi, "refused", lambda: None),  # an application that wants to know has it
         )

@@ -10,6 +10,7 @@ import pytest
 
 from serving import Server
 from serving.reading import MOST_BESIDE, NoRequest, Reading
+from serving.shares import Shares
 from tests.support.wait import until
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def test_a_fault_of_the_server_itself_costs_a_line_and_no_thread(monkeypatch: py
             threads=1,
             most_body=100,
             most_lines=10,
+            share=Shares().of(0),
             failed=lambda: faults.append("fault"),
             refused=lambda: faults.append("refused"),
         )
@@ -96,6 +98,7 @@ def test_what_is_no_request_is_counted_by_whoever_asks() -> None:
             threads=1,
             most_body=100,
             most_lines=10,
+            share=Shares().of(0),
             failed=lambda: None,
             refused=lambda: refused.append("refused"),
         )
