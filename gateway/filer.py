@@ -11,14 +11,15 @@ from gateway.breaker import Breaker
 from gateway.record import Begun
 from gateway.sealer import Sealer, Told
 from reports import mailbox
+from reports.entry import Entry
 from reports.queue import DELIVER, Hurry, speed_of
 from reports.routing import Leg
 from reports.sealing import Vault
-from reports.spool import Entry, NotKept, Spool
+from reports.spool import NotKept, Spool
 from reports.store import filing as store
 from reports.store import pending
 from reports.store.database import Away, Database
-from reports.store.filing import Filed
+from reports.store.filing import Filed, Filing
 from reports.store.ids import new_id
 
 T = TypeVar("T")
@@ -75,12 +76,12 @@ class Filer:
         """File it as complete; returns what is now known of it. Raises NotSent."""
         if waits := self._spool.sent_by(begun.origin_key):  # the same Send, walked again without Redis
             begun = replace(begun, report_id=waits[0], revision=max(begun.revision, waits[1]))
-        first = replace(begun, revision=max(begun.revision, 1))
-        filing = self._sealer.seal(told, first, begun.legs, "complete")
         draw = mailbox.drawer(self._vault, begun.origin_key) if with_code else None
         try:
-            if self._database.has_a_queue:  # the spool has none
-                raise Away("others wait")
+            if self._database.has_a_queue or self._breaker.is_open:  # the spool has no queue
+                raise Away("left alone")
+            first = replace(begun, revision=max(begun.revision, 1))
+            filing = self._sealer.seal(told, first, begun.legs, "complete")
             filed = self.write(lambda: store.file(self._database, filing, draw))
             if filed.completeness == "complete" and not filed.own:
                 # The earlier walk's report went out whole; this may be another child: two reports rather than one.
@@ -90,7 +91,7 @@ class Filer:
             if not filed.fresh and filed.completeness == "incomplete":
                 filed = self._complete(told, begun, filed)
         except Away:
-            filed = self._spool_sent(told, begun, draw)
+            filing, filed = self._spool_sent(told, begun, draw)
         for delivery_id in filed.deliveries:
             self._hurry.put(DELIVER, delivery_id, speed_of(filing.priority))
         return replace(
@@ -108,13 +109,13 @@ class Filer:
         again = replace(begun, report_id=filed.report_id, revision=filed.revision + 1)
         return replace(filed, revision=self._put(told, again, again.legs, "update", seconds=0).revision)
 
-    def _spool_sent(self, told: Told, begun: Begun, draw: store.Draw | None) -> Filed:
+    def _spool_sent(self, told: Told, begun: Begun, draw: store.Draw | None) -> tuple[Filing, Filed]:
         """Further on: what files itself meanwhile, or an earlier walk sent, is not taken for it. Raises NotSent."""
         begun = replace(begun, revision=max(begun.revision, 1) + (LEAP if begun.carried or begun.forgotten else 1))
         filing = self._sealer.seal(told, begun, begun.legs, "complete")
         kind = "again" if begun.carried else "sent"
         self._keep_in_spool(Entry(filing, kind, due_at=self._database.now(), mailbox=draw(0) if draw else None))
-        return Filed(filing.report_id, True, "complete", begun.revision, code=0 if draw else None)
+        return filing, Filed(filing.report_id, True, "complete", begun.revision, code=0 if draw else None)
 
     def code_and_pin(self, begun: Begun) -> tuple[str, str]:
         """What Sent shows. By SMS the mailbox is opened only now, when it was asked for."""

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import replace
 
 from gateway.optouts import START, STOP
-from reports.spool import SENDS, Entry
+from reports.entry import SENDS, Entry
 from reports.store import filing as store
 from reports.store import optouts, pending
 from reports.store.database import Database

@@ -7,9 +7,10 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 
+from reports.entry import Entry
 from reports.keyfolder import SENDER
 from reports.sealing import Context, Public, Vault, keyed_hash, seal
-from reports.spool import Entry, NotKept, Spool
+from reports.spool import NotKept, Spool
 from reports.store import optouts
 from reports.store.database import Away, Database
 from reports.store.filing import Filing

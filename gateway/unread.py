@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from reports.bodies import unread
 from reports.clocks import DAY, SECOND
 from reports.country import Country
+from reports.entry import Entry
 from reports.routing import incomplete_hotline
 from reports.sealing import Context, Public, Vault, seal
-from reports.spool import Entry, NotKept, Spool
+from reports.spool import NotKept, Spool
 from reports.store.database import Away, Database
 from reports.store.filing import Filing, Sealed
 from reports.store.ids import new_id

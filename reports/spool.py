@@ -6,58 +6,33 @@ synced again: on Linux the second try may succeed with the data gone (PostgreSQL
 
 from __future__ import annotations
 
-import base64
 import fcntl
-import json
 import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from reports.entry import SENDS, Entry
 from reports.hands import Hands, TooSlow
 from reports.sealing import Poison, Vault
 from reports.store.database import Away
-from reports.store.filing import Filing, Mailbox, Sealed
+from reports.store.filing import Filing
 
 ENDING = ".box"
-SENDS = ("sent", "again")  # "again": it carries on an earlier walk
 MOST_ENTRIES = 10_000
 MOST_BYTES = 256 << 20
 LEAST_FREE = 200 << 20  # bytes of disk
 DISK_SECONDS = 1.0  # a caller waits
+LOOK_SECONDS = 1.0  # between two looks: in a crowd each at a thousand files would hold up the next
 MOST_HANDS = 32  # entries at once; and so many writes that hang in the disk
 MOST_REFUSED = 4  # in one round: what is refused for good blocks nobody, a database that is away costs little
 
 
 class NotKept(Exception):
     """The spool did not take it: full, or the disk refused. The reporter must be told NOT SENT."""
-
-
-class Entry:
-    """A filing, and how it is to be filed: kind "sent" is a Send, the others are revisions that file themselves."""
-
-    def __init__(self, filing: Filing, kind: str, due_at: int = 0, mailbox: Mailbox | None = None) -> None:
-        self.filing = filing
-        self.kind = kind
-        self.due_at = due_at
-        self.mailbox = mailbox
-
-    def encode(self) -> bytes:
-        mailbox = asdict(self.mailbox) if self.mailbox else None
-        rows = {"filing": asdict(self.filing), "kind": self.kind, "due_at": self.due_at, "mailbox": mailbox}
-        return json.dumps(rows, default=_text, sort_keys=True, separators=(",", ":")).encode()
-
-    @classmethod
-    def decode(cls, data: bytes) -> Entry:
-        rows: dict[str, Any] = json.loads(data, object_hook=_bytes)
-        filing = dict(rows["filing"])
-        filing["parts"] = tuple(Sealed(**part) for part in filing["parts"])
-        mailbox = Mailbox(**rows["mailbox"]) if rows["mailbox"] else None
-        return cls(Filing(**filing), rows["kind"], rows["due_at"], mailbox)
 
 
 def _sent_by(filing: Filing, kind: str) -> str:
@@ -69,6 +44,15 @@ def _walk(origin_key: bytes) -> str:
     return f"-{origin_key[:8].hex()}"
 
 
+@dataclass(slots=True)
+class _Look:
+    """What waited, in no order, and what this process has put since. `at`: by the monotonic clock."""
+
+    at: float
+    names: list[str]
+    size: int  # bytes
+
+
 class Spool:
     """`folder` is this host's own, mode 0700; `vault` seals each entry under its file name."""
 
@@ -77,7 +61,7 @@ class Spool:
         self._vault = vault
         self._most = most_entries
         self._hands = Hands(MOST_HANDS)
-        self._weighed = -1.0, 0  # when, and how many bytes all that waits has
+        self._last_look = _Look(float("-inf"), [], 0)
         self._refused: set[str] = set()  # in an earlier round: the others come before them
         for place in (folder, folder / "bad"):
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -97,12 +81,14 @@ class Spool:
             raise NotKept(error.__class__.__name__) from None
 
     def _keep(self, name: str, data: bytes) -> None:
-        waiting = self.names()  # looked at once: in a crowd it is long
-        self._refuse_when_full(waiting)
+        seen = self._lately()
+        if self._is_full(seen) and self._is_full(self._look()):
+            raise NotKept("full")
         self._write(name, data)
         with suppress(OSError):  # they come out all the same, one after the other
-            for outdated in _outdated_by(name, waiting):
+            for outdated in _outdated_by(name, seen.names):
                 (self.folder / outdated).unlink(missing_ok=True)
+        self._last_look.names.append(name)
 
     def _write(self, name: str, data: bytes) -> None:
         unfinished = self.folder / (name + ".tmp")
@@ -118,35 +104,32 @@ class Spool:
             (self.folder / name).unlink(missing_ok=True)
             raise
 
-    def _refuse_when_full(self, waiting: list[str]) -> None:
-        if len(waiting) >= self._most or shutil.disk_usage(self.folder).free < LEAST_FREE:
-            raise NotKept("full")
-        if self._bytes_of(waiting) > MOST_BYTES:
-            raise NotKept("full")
+    def _is_full(self, seen: _Look) -> bool:
+        if len(seen.names) >= self._most or seen.size > MOST_BYTES:
+            return True
+        return shutil.disk_usage(self.folder).free < LEAST_FREE
 
-    def _bytes_of(self, waiting: list[str]) -> int:
-        """As it was within the last second: in a crowd each look at a thousand files would hold up the next."""
-        seen_at, size = self._weighed
-        if time.monotonic() - seen_at > 1:
-            size = sum(map(self._size, waiting))
-            self._weighed = time.monotonic(), size
-        return size
+    def _lately(self) -> _Look:
+        is_late = time.monotonic() - self._last_look.at > LOOK_SECONDS
+        return self._look() if is_late else self._last_look
 
-    def _size(self, name: str) -> int:
-        try:
-            return (self.folder / name).stat().st_size
-        except FileNotFoundError:
-            return 0  # drained in the meantime
+    def _look(self) -> _Look:
+        waiting = [entry for entry in os.scandir(self.folder) if entry.name.endswith(ENDING)]
+        self._last_look = _Look(time.monotonic(), [entry.name for entry in waiting], sum(map(_size, waiting)))
+        return self._last_look
 
     def names(self) -> list[str]:
         """Entries that wait, oldest first."""
         return sorted(entry.name for entry in os.scandir(self.folder) if entry.name.endswith(ENDING))
 
     def sent_by(self, origin_key: bytes) -> tuple[str, int] | None:
-        """Under which id, and up to which revision, a Send of this walk waits here; None where none does."""
+        """Under which id, and up to which revision, a Send of this walk waits here; None where none does.
+
+        What another process put within the last second may not be seen: its id is the same within the hour.
+        """
         mark = f"{_walk(origin_key)}{ENDING}"
         try:
-            found = [name.removesuffix(mark) for name in self.names() if name.endswith(mark)]
+            found = [name.removesuffix(mark) for name in self._lately().names if name.endswith(mark)]
         except OSError:  # the folder is away, and the database need not be
             return None
         ids = [(name[21:57], int(name[58:])) for name in found]
@@ -219,19 +202,16 @@ def _outdated_by(name: str, waiting: list[str]) -> list[str]:
     return [one for one, other in others if one < name and other.isdecimal() and int(other) <= int(revision)]
 
 
+def _size(entry: os.DirEntry[str]) -> int:
+    try:
+        return entry.stat().st_size
+    except FileNotFoundError:
+        return 0  # drained in the meantime
+
+
 def _sync_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _text(value: object) -> dict[str, str]:
-    if isinstance(value, bytes):
-        return {"b64": base64.b64encode(value).decode()}
-    raise TypeError
-
-
-def _bytes(value: dict[str, Any]) -> Any:
-    return base64.b64decode(value["b64"]) if value.keys() == {"b64"} else value

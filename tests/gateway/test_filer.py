@@ -5,11 +5,15 @@ from __future__ import annotations
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from typing import Any
 
 import pytest
 
 from gateway import sessions
+from gateway.record import Begun
+from gateway.sealer import Sealer, Told
 from reports.store.database import Database
+from reports.store.filing import Filing
 from reports.store.sqlite import LONG_QUEUE
 from tests.support.app import App
 from tests.support.valkey import Valkey
@@ -49,19 +53,27 @@ def test_a_send_without_redis_and_one_from_the_draft_that_redis_kept_are_both_fi
     app.close()
 
 
-def test_in_a_crowd_sent_comes_by_the_spool(redis_url: str) -> None:
+def test_in_a_crowd_sent_comes_by_the_spool_and_is_sealed_once(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A thousand callers at once: who waits for SQLite holds a thread, and the spool makes nobody wait."""
     app = App(redis_url)
+    sealed: list[int] = []
+    seal = Sealer.seal
+
+    def counted(self: Sealer, told: Told, begun: Begun, *rest: Any) -> Filing:
+        sealed.append(begun.revision)
+        return seal(self, told, begun, *rest)
+
     phone = app.ussd("+6785550101", "africastalking")
     phone.dial()
     for reply in (*TO_CONTACT, "No"):
         phone.type(reply)
+    monkeypatch.setattr(Sealer, "seal", counted)
     with app.database.write(), ThreadPoolExecutor(LONG_QUEUE) as others:
         for _ in range(LONG_QUEUE):
             others.submit(app.database.write().__enter__)
         until(lambda: app.database.has_a_queue, "nobody waits")
         assert phone.type("Send").text.startswith("Sent to Pikinini Helpline.")
-        assert len(app.parts.spool.names()) == 1
+        assert (len(app.parts.spool.names()), len(sealed)) == (1, 1)
     assert not app.database.has_a_queue
     app.close()
 

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+import reports.spool
+from reports.entry import Entry
 from reports.sealing import Vault
-from reports.spool import Entry, NotKept, Spool
+from reports.spool import NotKept, Spool
 from reports.store.database import Away
 from reports.store.filing import Filing, Mailbox, Sealed
 
@@ -77,6 +79,21 @@ def test_a_full_spool_refuses(tmp_path: Path) -> None:
     spool.put(Entry(filing(2), "sent"))
     with pytest.raises(NotKept):
         spool.put(Entry(filing(3), "sent"))
+    assert Spool(spool.folder, VAULT).drain(lambda _: None) == 2, "another process empties it"
+    spool.put(Entry(filing(3), "sent"))
+
+
+def test_a_crowd_does_not_look_through_the_folder_each_time(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a thousand entries each look takes a millisecond and more, and they would come at the same moment."""
+    looks: list[object] = []
+    scandir = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: (looks.append(path), scandir(path))[1])
+    monkeypatch.setattr(reports.spool, "LOOK_SECONDS", 60)
+    for n in range(1, 60):
+        spool.put(Entry(filing(n), "sent"))
+        found = spool.sent_by(filing(n).origin_key)
+        assert found and found[0] == filing(n).report_id
+    assert len(looks) == 1
 
 
 @pytest.mark.rule("F21")

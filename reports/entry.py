@@ -1,0 +1,45 @@
+"""What waits in the spool, as bytes and back."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import asdict
+from typing import Any
+
+from reports.store.filing import Filing, Mailbox, Sealed
+
+SENDS = ("sent", "again")  # "again": it carries on an earlier walk
+
+
+class Entry:
+    """A filing, and how it is to be filed: kind "sent" is a Send, the others are revisions that file themselves."""
+
+    def __init__(self, filing: Filing, kind: str, due_at: int = 0, mailbox: Mailbox | None = None) -> None:
+        self.filing = filing
+        self.kind = kind
+        self.due_at = due_at
+        self.mailbox = mailbox
+
+    def encode(self) -> bytes:
+        mailbox = asdict(self.mailbox) if self.mailbox else None
+        rows = {"filing": asdict(self.filing), "kind": self.kind, "due_at": self.due_at, "mailbox": mailbox}
+        return json.dumps(rows, default=_text, sort_keys=True, separators=(",", ":")).encode()
+
+    @classmethod
+    def decode(cls, data: bytes) -> Entry:
+        rows: dict[str, Any] = json.loads(data, object_hook=_bytes)
+        filing = dict(rows["filing"])
+        filing["parts"] = tuple(Sealed(**part) for part in filing["parts"])
+        mailbox = Mailbox(**rows["mailbox"]) if rows["mailbox"] else None
+        return cls(Filing(**filing), rows["kind"], rows["due_at"], mailbox)
+
+
+def _text(value: object) -> dict[str, str]:
+    if isinstance(value, bytes):
+        return {"b64": base64.b64encode(value).decode()}
+    raise TypeError
+
+
+def _bytes(value: dict[str, Any]) -> Any:
+    return base64.b64decode(value["b64"]) if value.keys() == {"b64"} else value
