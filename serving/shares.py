@@ -20,7 +20,7 @@ class Shares:
 
 
 class Share:
-    """Of one process. `held`: for each, the lines it holds and when it last looked, in seconds of the monotonic clock."""
+    """Of one process. `held`: for each, the lines it holds and the second of the monotonic clock when it looked."""
 
     def __init__(self, held: memoryview, process: int) -> None:
         self._held = held

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psycopg
 
+from gateway.crowd import THREADS
 from reports.clocks import LEASE, SECOND
 from tests.support.postgres import Postgres
 from tests.support.proxy import Proxy
@@ -73,6 +74,14 @@ class City(Town):
     def _children(self, name: str) -> list[int]:
         children = Path(f"/proc/{self.pid(name)}/task/{self.pid(name)}/children")
         return [int(pid) for pid in children.read_text().split()] if children.exists() else []
+
+    def until_all_of_web_answer(self, processes: int) -> None:
+        """The first that is up answers alone, and would take a whole crowd."""
+
+        def answering() -> int:
+            return sum(len(list(Path(f"/proc/{pid}/task").iterdir())) > THREADS for pid in self.web_workers())
+
+        until(lambda: answering() == processes, "not all processes of web answer", 60)
 
     def kill_web_workers(self) -> None:
         """All of them; their master starts new ones."""

@@ -1,5 +1,6 @@
 """The web server as it is run: what it takes in, how it stops, what it says of itself."""
 
+import os
 import resource
 import signal
 import socket
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from serving.shares import AHEAD
 from tests.support.ports import free_port
 from tests.support.wait import until
 from tokaut import bench_machine
@@ -49,10 +51,11 @@ def app(environ, start):
 
 
 class Web:
-    def __init__(self, folder: Path, port: int, files: int = 1024) -> None:
+    def __init__(self, folder: Path, port: int, files: int = 1024, processes: int = 1) -> None:
         (folder / "small.py").write_text(APP)
         self.folder, self.port = folder, port
-        command = [sys.executable, "-m", "gunicorn", "-c", str(CONFIGURATION), "--workers", "1", "--threads", "2"]
+        command = [sys.executable, "-m", "gunicorn", "-c", str(CONFIGURATION)]
+        command += ["--workers", str(processes), "--threads", "2"]
         command = ["/bin/sh", "-c", 'ulimit -n "$0" && exec "$@"', str(files), *command]
         with (folder / "log").open("wb") as log:
             self.process = subprocess.Popen(
@@ -70,12 +73,15 @@ class Web:
             return False
         return True
 
-    def worker(self) -> int:
+    def workers(self) -> list[int]:
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
-        return int(children.split()[0])
+        return [int(pid) for pid in children.split()]
 
-    def files(self) -> int:
-        return len(list(Path(f"/proc/{self.worker()}/fd").iterdir()))
+    def worker(self) -> int:
+        return self.workers()[0]
+
+    def files(self, worker: int | None = None) -> int:
+        return len(list(Path(f"/proc/{worker or self.worker()}/fd").iterdir()))
 
     def cpu_seconds(self) -> float:
         return bench_machine.cpu_seconds([self.worker()]) or 0.0
@@ -299,6 +305,45 @@ def test_lines_leave_files_to_what_keeps_reports(tmp_path: Path) -> None:
     finally:
         web.process.kill()
         web.process.wait()
+
+
+def test_the_lines_of_a_crowd_are_shared_among_the_processes(tmp_path: Path) -> None:
+    """The kernel wakes whoever asked first: one process would answer nearly all, on one core."""
+    web = Web(tmp_path, free_port(), processes=3)
+    try:
+        until(lambda: len(web.workers()) == 3 and all(map(serves, web.workers())), "not all are up")
+        before = {worker: web.files(worker) for worker in web.workers()}
+        with ExitStack() as many:
+            for lines in range(sum(before.values()) + 1, sum(before.values()) + 61):
+                many.enter_context(web.connect())
+                until(lambda lines=lines: sum(map(web.files, before)) == lines, "a line is not taken", 4)
+            held = {worker: web.files(worker) - count for worker, count in before.items()}
+        assert min(held.values()) >= 60 / 3 - AHEAD, held
+    finally:
+        web.process.kill()
+        web.process.wait()
+
+
+def test_a_frozen_process_holds_up_no_other(tmp_path: Path) -> None:
+    web = Web(tmp_path, free_port(), processes=2)
+    try:
+        until(lambda: len(web.workers()) == 2 and all(map(serves, web.workers())), "not all are up")
+        frozen = web.worker()
+        os.kill(frozen, signal.SIGSTOP)
+        with ExitStack() as many:
+            lines = [many.enter_context(web.connect()) for _ in range(100)]
+            for line in lines:
+                line.sendall(get())
+                line.settimeout(5)
+            assert {all_of(line)[9:12] for line in lines} == {b"200"}
+        os.kill(frozen, signal.SIGCONT)
+    finally:
+        web.process.kill()
+        web.process.wait()
+
+
+def serves(worker: int) -> bool:
+    return len(list(Path(f"/proc/{worker}/task").iterdir())) > 2  # threads answer by then
 
 
 def test_who_does_not_wait_for_the_answer_gets_one(web: Web) -> None:
