@@ -7,12 +7,13 @@ import socket
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
-from serving.shares import Share
+from serving.shares import AHEAD, Share
 
-PATIENCE: Final = 0.05  # seconds that others are waited for
-MOMENT: Final = 0.002
+PATIENCE: Final = 0.05  # seconds that others are waited for; a thread that answers nobody meanwhile
+MOMENT: Final = 0.002  # seconds; others take a line in less
 
 
 class Door:
@@ -25,37 +26,52 @@ class Door:
         self._lock = threading.Lock()
         self._is_open = False
         self._is_gone = False
+        self._in_vain = 0  # lines that may be taken, for nobody else took them
         for listener in listeners:
             listener.setblocking(False)
 
     def __contains__(self, number: int) -> bool:
         return number in self._listeners
 
+    @property
+    def is_open(self) -> bool:
+        return self._is_open
+
     def open(self) -> None:
+        """Where the system watches no more for us it stays shut, and is tried again within a second."""
         with self._lock:
             if self._is_open or self._is_gone:
                 return
-            self._is_open = True
-            for number in self._listeners:
-                self._epoll.register(number, select.EPOLLIN | select.EPOLLEXCLUSIVE)  # wakes one process, not all
+            try:
+                for number in self._listeners:
+                    self._epoll.register(number, select.EPOLLIN | select.EPOLLEXCLUSIVE)  # wakes one process, not all
+                self._is_open = True
+            except OSError:
+                self._unwatch()
 
     def shut(self) -> None:
         with self._lock:
-            if not self._is_open:
-                return
-            self._is_open = False
-            for number in self._listeners:
+            if self._is_open:
+                self._is_open = False
+                self._unwatch()
+
+    def _unwatch(self) -> None:
+        for number in self._listeners:
+            with suppress(OSError):  # it was not watched
                 self._epoll.unregister(number)
 
     def leave(self) -> None:
         """Lets go of the port."""
-        self._is_gone = True
+        self._is_gone = True  # before `shut`: whoever gives way just now opens nothing after it
+        self._share.leave()
         self.shut()
         for listener in self._listeners.values():
             listener.close()
 
     def take(self, number: int) -> tuple[socket.socket, str] | None:
         """A line that waited, and the address it comes from; None where there is none any more."""
+        if self._is_gone:
+            return None
         try:
             connection, address = self._listeners[number].accept()
         except BlockingIOError:
@@ -68,12 +84,19 @@ class Door:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connection, address[0] if address else ""
 
-    def give_way(self) -> None:
-        """The kernel wakes whoever asked first: of a thousand lines at once one process would hold nearly all, and one
-        core would answer everybody. So whoever holds more lets the others go first, for a moment.
+    def give_way(self) -> bool:
+        """Whether it did. The kernel wakes whoever asked first: of a thousand lines one process would hold nearly
+        all, and one core would answer everybody. So whoever holds more lets the others go first, for a moment.
         """
+        if self._in_vain:
+            self._in_vain -= 1
+            return False
+        if not self._share.is_ahead:
+            return False
         self.shut()
         until = time.monotonic() + PATIENCE
         while self._share.is_ahead and time.monotonic() < until:
             time.sleep(MOMENT)
+        self._in_vain = AHEAD if self._share.is_ahead else 0
         self.open()
+        return True

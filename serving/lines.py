@@ -26,6 +26,7 @@ REQUEST_WITHIN: Final = 5  # seconds for a whole request to come in, once its fi
 KEPT: Final = 5  # seconds that a line may say nothing between two requests
 KEPT_AT_THE_END: Final = 2  # while we stop: what was on its way is still answered
 AT_ONCE: Final = 65536  # bytes
+READY: Final = 1  # second, at most, between two times that a thread says it is free
 ONE_EVENT: Final = select.EPOLLIN | select.EPOLLONESHOT  # one thread is told, and nobody again until it asks
 
 
@@ -100,7 +101,7 @@ class Server:
             if line.late_at and line.late_at < now:
                 with suppress(OSError):  # it is closed meanwhile
                     line.socket.shutdown(socket.SHUT_RD)  # whoever has the line reads its end; an answer still gets out
-        self._share.look()
+        self._share.hold(len(self._lines))  # two threads at once may have left what one of them counted
         if self._has_room:
             self._door.open()
 
@@ -124,7 +125,10 @@ class Server:
 
     def _serve(self) -> None:
         while True:
-            for number, _ in self._epoll.poll(maxevents=1):
+            found = self._epoll.poll(timeout=READY, maxevents=1)
+            if self._door.is_open:
+                self._share.ready()
+            for number, _ in found:
                 try:
                     self._attend(number)
                 except Exception:  # nobody would miss a thread that ended, nor begin another
@@ -142,8 +146,7 @@ class Server:
             came = self._door.take(number)
             if not came or not self._begin(*came):
                 return
-            if self._share.is_ahead:
-                self._door.give_way()
+            if self._door.give_way():
                 return
         self._door.shut()
 

@@ -15,8 +15,9 @@ from serving.lines import Server
 from serving.shares import Shares
 
 FILES = 2048  # open at once in one process; many systems begin with 1024 and let it ask for more
-SHARES = Shares()  # made in the master, before there is any process
 OTHER_FILES = 160  # of them that are no lines: connections of each thread, three files for each of SQLite's
+
+SHARES = Shares()  # made in the master, before there is any process
 
 
 def most_lines(wanted: int) -> int:

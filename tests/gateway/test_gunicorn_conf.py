@@ -314,30 +314,30 @@ def test_the_lines_of_a_crowd_are_shared_among_the_processes(tmp_path: Path) -> 
         until(lambda: len(web.workers()) == 3 and all(map(serves, web.workers())), "not all are up")
         before = {worker: web.files(worker) for worker in web.workers()}
         with ExitStack() as many:
-            for lines in range(sum(before.values()) + 1, sum(before.values()) + 61):
+            for lines in range(sum(before.values()) + 1, sum(before.values()) + 46):  # in less than they are kept
                 many.enter_context(web.connect())
                 until(lambda lines=lines: sum(map(web.files, before)) == lines, "a line is not taken", 4)
             held = {worker: web.files(worker) - count for worker, count in before.items()}
-        assert min(held.values()) >= 60 / 3 - AHEAD, held
+        assert min(held.values()) >= 45 / 3 - AHEAD, held
     finally:
         web.process.kill()
         web.process.wait()
 
 
-def test_a_frozen_process_holds_up_no_other(tmp_path: Path) -> None:
+def test_a_frozen_process_costs_no_line(tmp_path: Path) -> None:
     web = Web(tmp_path, free_port(), processes=2)
+    until(lambda: len(web.workers()) == 2 and all(map(serves, web.workers())), "not all are up")
+    frozen = web.worker()
+    os.kill(frozen, signal.SIGSTOP)
     try:
-        until(lambda: len(web.workers()) == 2 and all(map(serves, web.workers())), "not all are up")
-        frozen = web.worker()
-        os.kill(frozen, signal.SIGSTOP)
         with ExitStack() as many:
             lines = [many.enter_context(web.connect()) for _ in range(100)]
             for line in lines:
                 line.sendall(get())
                 line.settimeout(5)
             assert {all_of(line)[9:12] for line in lines} == {b"200"}
-        os.kill(frozen, signal.SIGCONT)
     finally:
+        os.kill(frozen, signal.SIGCONT)
         web.process.kill()
         web.process.wait()
 

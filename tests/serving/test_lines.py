@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import pytest
 
 from serving import Server
+from serving.door import Door
 from serving.reading import MOST_BESIDE, NoRequest, Reading
-from serving.shares import Shares
+from serving.shares import Share, Shares
 from tests.support.wait import until
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 CHUNKED = b"POST /lukaotem HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n"
 ASKED = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"
@@ -111,3 +113,78 @@ def test_what_is_no_request_is_counted_by_whoever_asks() -> None:
         until(lambda: not server.is_busy, "a line is never closed")
         server.stop()
     assert refused == ["refused"] * 2
+
+
+def test_a_process_whose_threads_are_all_stuck_is_not_waited_for() -> None:
+    """Its main thread goes on, and it holds few lines: the others would let it go first for ever."""
+    stuck = threading.Event()
+
+    def waits(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        stuck.wait(30)
+        return small(environ, start)
+
+    of_all = Shares()
+    other = of_all.of(1)
+    other.hold(100)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = serving(waits, listener, of_all.of(2))
+        assert other.is_ahead
+        with socket.create_connection(listener.getsockname(), timeout=20) as line:
+            line.sendall(ASKED)
+
+            def is_left_out() -> bool:
+                server.look()
+                return not other.is_ahead
+
+            until(is_left_out, "the others wait for who takes nothing", 10)
+            stuck.set()
+            assert line.recv(1000).startswith(b"HTTP/1.1 200 OK")
+            until(lambda: other.is_ahead, "it is not counted on again", 10)
+        until(lambda: not server.is_busy, "a line is never closed")
+        server.stop()
+
+
+def test_a_door_that_the_system_does_not_watch_is_tried_again() -> None:
+    class Refuses:
+        def __init__(self) -> None:
+            self.refusals = 1
+            self.watched: list[int] = []
+
+        def register(self, number: int, _: int) -> None:
+            if number in self.watched:
+                raise FileExistsError
+            if self.watched and self.refusals:
+                self.refusals -= 1
+                raise OSError(28, "No space left on device")
+            self.watched.append(number)
+
+        def unregister(self, number: int) -> None:
+            if number not in self.watched:
+                raise FileNotFoundError
+            self.watched.remove(number)
+
+    epoll = Refuses()
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
+        door = Door([one, two], epoll, Shares().of(0))  # type: ignore[arg-type]
+        door.open()
+        assert (door.is_open, epoll.watched) == (False, [])
+        door.open()
+        assert (door.is_open, len(epoll.watched)) == (True, 2)
+        door.leave()
+        door.open()
+        assert (door.is_open, epoll.watched) == (False, [])
+
+
+def serving(app: WSGIApplication, listener: socket.socket, share: Share) -> Server:
+    server = Server(
+        app,
+        [listener],
+        threads=1,
+        most_body=100,
+        most_lines=10,
+        share=share,
+        failed=lambda: None,
+        refused=lambda: None,
+    )
+    server.start()
+    return server

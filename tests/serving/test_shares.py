@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
+import time
 
 import pytest
 
-from serving import shares
-from serving.shares import AHEAD, ALIVE, Share, Shares
+from serving.shares import AHEAD, ALIVE, PLACES, Shares
 
 
 @pytest.mark.parametrize(
@@ -30,21 +30,28 @@ def test_whoever_holds_clearly_more_than_another_is_ahead(mine: int, others: tup
     assert share.is_ahead is is_ahead
 
 
-def test_who_has_not_looked_for_a_while_is_not_compared_with(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_was_not_ready_for_a_while_is_not_compared_with(monkeypatch: pytest.MonkeyPatch) -> None:
     of_all = Shares()
     share, _killed = of_all.of(1), of_all.of(2)
     share.hold(100)
     assert share.is_ahead
-    later = shares.time.monotonic() + ALIVE + 1
-    monkeypatch.setattr(shares.time, "monotonic", lambda: later)
-    share.look()
+    later = time.monotonic() + ALIVE + 1
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    assert not share.is_ahead
+
+
+def test_who_leaves_is_not_compared_with() -> None:
+    of_all = Shares()
+    share, other = of_all.of(1), of_all.of(2)
+    share.hold(100)
+    other.leave()
     assert not share.is_ahead
 
 
 def test_a_new_process_takes_the_place_of_one_that_ended() -> None:
     of_all = Shares()
     of_all.of(1).hold(100)
-    assert not of_all.of(1 + shares.PROCESSES).is_ahead
+    assert not of_all.of(1 + PLACES).is_ahead
 
 
 def test_it_is_seen_over_a_fork() -> None:
@@ -52,11 +59,12 @@ def test_it_is_seen_over_a_fork() -> None:
     mine = of_all.of(1)
     pid = os.fork()
     if not pid:
-        of_all.of(2).hold(40)
-        os._exit(0)
+        try:
+            of_all.of(2).hold(40)
+        finally:
+            os._exit(0)
     os.waitpid(pid, 0)
-    mine.hold(40 + AHEAD)
-    other = Share(of_all._held, 2)
-    assert mine.is_ahead
-    other.hold(41)
+    mine.hold(40 + AHEAD - 1)
     assert not mine.is_ahead
+    mine.hold(40 + AHEAD)
+    assert mine.is_ahead
