@@ -78,8 +78,8 @@ class Filer:
             begun = replace(begun, report_id=waits[0], revision=max(begun.revision, waits[1]))
         draw = mailbox.drawer(self._vault, begun.origin_key) if with_code else None
         try:
-            if self._database.has_a_queue or self._breaker.is_open:  # the spool has no queue
-                raise Away("left alone")
+            if self._database.has_a_queue or self._breaker.is_open:  # known before it is sealed; the spool takes all
+                raise Away("others wait, or it is left alone")
             first = replace(begun, revision=max(begun.revision, 1))
             filing = self._sealer.seal(told, first, begun.legs, "complete")
             filed = self.write(lambda: store.file(self._database, filing, draw))

@@ -46,7 +46,7 @@ def _walk(origin_key: bytes) -> str:
 
 @dataclass(slots=True)
 class _Look:
-    """What waited, in no order, and what this process has put since. `at`: by the monotonic clock."""
+    """What waited, in no order, and most of what this process has put since. `at`: by the monotonic clock."""
 
     at: float
     names: list[str]
@@ -74,14 +74,17 @@ class Spool:
         )
         data = self._vault.seal("spool", name.encode(), entry.encode())
         try:
-            self._hands.within(DISK_SECONDS, lambda: self._keep(name, data))
+            self._hands.within(DISK_SECONDS, lambda: self._keep(name, data, is_send=entry.kind in SENDS))
         except TooSlow:
             raise NotKept("slow") from None  # it may be kept yet, and come: that is better than not to come
         except OSError as error:
             raise NotKept(error.__class__.__name__) from None
 
-    def _keep(self, name: str, data: bytes) -> None:
-        seen = self._lately()
+    def _keep(self, name: str, data: bytes, *, is_send: bool) -> None:
+        """A crowd is Sends; whoever deletes, or changes what waits, sees what there is now."""
+        if shutil.disk_usage(self.folder).free < LEAST_FREE:
+            raise NotKept("full")
+        seen = self._lately() if is_send else self._look()
         if self._is_full(seen) and self._is_full(self._look()):
             raise NotKept("full")
         self._write(name, data)
@@ -105,13 +108,11 @@ class Spool:
             raise
 
     def _is_full(self, seen: _Look) -> bool:
-        if len(seen.names) >= self._most or seen.size > MOST_BYTES:
-            return True
-        return shutil.disk_usage(self.folder).free < LEAST_FREE
+        return len(seen.names) >= self._most or seen.size > MOST_BYTES
 
     def _lately(self) -> _Look:
-        is_late = time.monotonic() - self._last_look.at > LOOK_SECONDS
-        return self._look() if is_late else self._last_look
+        is_old = time.monotonic() - self._last_look.at > LOOK_SECONDS
+        return self._look() if is_old else self._last_look
 
     def _look(self) -> _Look:
         waiting = [entry for entry in os.scandir(self.folder) if entry.name.endswith(ENDING)]
@@ -125,7 +126,7 @@ class Spool:
     def sent_by(self, origin_key: bytes) -> tuple[str, int] | None:
         """Under which id, and up to which revision, a Send of this walk waits here; None where none does.
 
-        What another process put within the last second may not be seen: its id is the same within the hour.
+        What was put within the last second may not be seen: its id is the same within the hour, its key ever.
         """
         mark = f"{_walk(origin_key)}{ENDING}"
         try:
@@ -147,15 +148,18 @@ class Spool:
     def drain(self, file: Callable[[Entry], None]) -> int:
         """Give each entry to `file`, oldest first; returns how many were filed.
 
-        For which `file` raises, or which the disk does not give, stays where it is, and comes last in the next round;
-        the fourth ends this one. One process of the host at a time; the others return 0 at once. Raises at the end
-        what nobody expects.
+        For which `file` raises, or which the disk does not give, stays where it is, with all that follows of the same
+        report, and comes last in the next round; the fourth ends this one. One process of the host at a time; the
+        others return 0 at once. Raises at the end what nobody expects.
         """
-        done, refused, crash = 0, set[str](), None
+        done, refused, behind, crash = 0, set[str](), set[str](), None
         with self._alone() as alone:
-            for name in sorted(self.names(), key=lambda name: (name in self._refused, name)) if alone else ():
+            for name in self._in_turn() if alone else ():
                 if len(refused) == MOST_REFUSED:
                     break
+                if any(_report(name) == _report(one) for one in refused):
+                    behind.add(name)
+                    continue
                 try:
                     if entry := self._read(name):
                         file(entry)
@@ -171,10 +175,15 @@ class Spool:
                 (self.folder / name).unlink(missing_ok=True)
                 _sync_folder(self.folder)
                 done += 1
-            self._refused = self._refused.intersection(self.names()) | refused
+            self._refused = self._refused.intersection(self.names()) | refused | behind
         if crash:
             raise crash
         return done
+
+    def _in_turn(self) -> list[str]:
+        """Of a report with an entry that was refused, all come after the others, and in their order."""
+        last = set(map(_report, self._refused))
+        return sorted(self.names(), key=lambda name: (_report(name) in last, name))
 
     def _read(self, name: str) -> Entry | None:
         """None: it is torn, or of another key."""
@@ -197,9 +206,13 @@ class Spool:
 
 def _outdated_by(name: str, waiting: list[str]) -> list[str]:
     """What was kept of the same report before, but no Send: it holds all of that, or deletes it."""
-    report, (revision, *_) = name[20:58], name[58:].removesuffix(ENDING).split("-")
-    others = [(one, one[58:].removesuffix(ENDING)) for one in waiting if one[20:58] == report]
+    revision, *_ = name[58:].removesuffix(ENDING).split("-")
+    others = [(one, one[58:].removesuffix(ENDING)) for one in waiting if _report(one) == _report(name)]
     return [one for one, other in others if one < name and other.isdecimal() and int(other) <= int(revision)]
+
+
+def _report(name: str) -> str:
+    return name[20:58]
 
 
 def _size(entry: os.DirEntry[str]) -> int:

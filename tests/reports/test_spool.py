@@ -157,6 +157,34 @@ def test_a_later_revision_takes_the_place_of_the_one_before_but_of_no_send(spool
     assert [(entry.kind, entry.filing.revision) for entry in out] == [("sent", 1), ("update", 3), ("words", 2)]
 
 
+def test_a_deletion_takes_away_what_another_process_has_just_put(spool: Spool) -> None:
+    other = Spool(spool.folder, VAULT)
+    other.put(Entry(filing(2), "sent"))  # it has looked within the last second
+    spool.put(Entry(filing(1), "words"))
+    other.put(Entry(filing(1), "drop"))
+    out: list[Entry] = []
+    spool.drain(out.append)
+    assert [entry.kind for entry in out] == ["sent", "drop"]
+
+
+def test_what_follows_of_a_report_waits_for_what_was_refused(spool: Spool) -> None:
+    """Deleted, and then filed after all: the hotline would hear what was taken back."""
+    for n, kind in ((1, "sent"), (2, "sent"), (1, "update")):
+        spool.put(Entry(filing(n), kind))
+    out: list[tuple[str, Filing]] = []
+    answers = iter([Away("locked")])
+
+    def file(entry: Entry) -> None:
+        for away in answers:
+            raise away
+        out.append((entry.kind, entry.filing))
+
+    assert spool.drain(file) == 1
+    spool.put(Entry(replace(filing(1), revision=3), "words"))
+    assert spool.drain(file) == 2
+    assert out == [("sent", filing(2)), ("sent", filing(1)), ("words", replace(filing(1), revision=3))]
+
+
 def test_two_processes_never_empty_it_at_once(spool: Spool) -> None:
     spool.put(Entry(filing(1), "sent"))
     other = Spool(spool.folder, VAULT)
