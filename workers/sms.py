@@ -24,6 +24,7 @@ from workers.metrics import Metrics
 from workers.text import Accepted, Later, Over, Sender, SmsOutcome, Text
 
 SLOW_SECONDS, REST_SECONDS = 1, 30
+MARKS, MARK_SECONDS = 4, 1.0  # tries more, and between two of them: all of a job ends within its 40 s
 
 log = structlog.get_logger()
 
@@ -39,6 +40,7 @@ class Texter:
     holder: str
     metrics: Metrics
     chance: Callable[[], float] = both_ways
+    pause: Callable[[float], object] = time.sleep
 
     def send(self, sms_id: str) -> bool:
         """False: it was not its time, somebody else has it, it has expired, or the database is away."""
@@ -66,13 +68,25 @@ class Texter:
         outcome, caller = self._hand_over(leased)
         self.metrics.sms.labels(leased.channel, outcome.why).inc()
         if isinstance(outcome, Accepted):
-            sms_out.sent(self.database, leased, outcome.provider_id, outcome.why)
+            self._mark_sent(leased, outcome)
         else:
             sms_out.failed(self.database, leased, outcome.why, self._delay(leased, outcome), self.holder)
         if outcome.why == "opt_out" and caller:
             optouts.add(self.database, caller)
         event = "sms_sent" if isinstance(outcome, Accepted) else "sms_failed"
         log.info(event, channel=leased.channel, attempt=leased.attempt, reason=outcome.why)
+
+    def _mark_sent(self, leased: LeasedSms, outcome: Accepted) -> None:
+        """Unmarked, it would go again when the lease runs out: an old screen after newer ones, and its "1" is another
+        answer there. So this waits a while for the database. Raises Away.
+        """
+        for _ in range(MARKS):
+            try:
+                return sms_out.sent(self.database, leased, outcome.provider_id, outcome.why)
+            except Away:
+                log.warning("database_away")
+                self.pause(MARK_SECONDS)
+        return sms_out.sent(self.database, leased, outcome.provider_id, outcome.why)
 
     def _hand_over(self, leased: LeasedSms) -> tuple[SmsOutcome, bytes]:
         if leased.mode != self.mode:

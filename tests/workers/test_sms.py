@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from unittest.mock import Mock
 
@@ -21,7 +21,7 @@ from reports.store.messages import Outgoing
 from tests.workers.filings import SECOND, Desk
 from workers.keyring import KeyRing
 from workers.metrics import Metrics
-from workers.sms import Between, Texter, send
+from workers.sms import MARKS, Between, Texter, send
 from workers.text import Accepted, Later, Over, SmsOutcome, Text
 
 CALLER = bytes(range(32))
@@ -203,6 +203,28 @@ def test_a_frozen_worker_cannot_undo_what_another_sent(post: Post) -> None:
     post.pass_time(61)
     post.texter("b").send(sms)
     assert not sms_out.failed(post.desk.database, frozen, "timeout", None, "a")
+    assert post.row(sms).state == "sent"
+
+
+@pytest.mark.parametrize(("times", "sent"), [(1, 1), (MARKS, 1), (MARKS + 1, 2)])
+def test_it_does_not_go_twice_because_the_database_was_away_for_a_moment(
+    post: Post, monkeypatch: pytest.MonkeyPatch, times: int, sent: int
+) -> None:
+    """A minute later it would come between newer screens, and be answered."""
+    sms, mark, waited = post.put(), sms_out.sent, list[float]()
+
+    def away_at_first(*args: Any) -> None:
+        if len(waited) < times:
+            raise Away("OperationalError")
+        mark(*args)
+
+    monkeypatch.setattr(sms_out, "sent", away_at_first)
+    texter = replace(post.texter(), pause=waited.append)
+    texter.send(sms)
+    waited += [0] * times  # it is back
+    post.pass_time(61)
+    texter.send(sms)
+    assert len(post.provider.texts) == sent
     assert post.row(sms).state == "sent"
 
 
