@@ -40,6 +40,7 @@ class Call:
     chance: random.Random
     may_drop: bool
     is_sent: bool = False
+    wrote: str = ""
     send_posted_at: float = 0.0
 
     async def walk(self) -> None:
@@ -77,6 +78,7 @@ class Call:
         if sends:
             self.send_posted_at = self.send_posted_at or time.time()
             self.callers.said("posted", self.story.phone)
+        self.wrote = reply if reply == self.story.words else self.wrote
         seen = await self._take(self.line.say(reply), "send" if sends else "")
         if seen.text.startswith(ALREADY_SENT) and not self.is_sent:
             self._saw_sent(seen)
@@ -86,7 +88,8 @@ class Call:
 
     def _saw_sent(self, seen: Seen) -> None:
         self.is_sent = True
-        self._add(event="sent", code=code_in(seen.text), posted_at=self.send_posted_at, at=time.time())
+        times = {"posted_at": self.send_posted_at, "at": time.time()}
+        self._add(event="sent", code=code_in(seen.text), words=self.wrote, **times)
         self.callers.ledger.sync()
         self.callers.said("sent", self.story.phone)
 

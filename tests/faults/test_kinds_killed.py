@@ -50,7 +50,10 @@ def heard(phone: AfricasTalking) -> Seen:
             answers.append(phone.again())
         return bool(answers) and answers[-1].goes_on
 
-    until(has_one, f"no answer to {phone.path}", 60)
+    try:
+        until(has_one, f"no answer to {phone.path}", 60)
+    except AssertionError as none:
+        raise AssertionError(f"{none}; it said {answers[-1:]}") from None
     return answers[-1]
 
 

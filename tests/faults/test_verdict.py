@@ -50,6 +50,14 @@ def test_sent_and_not_come_is_lost(hotline: list[Mapping[str, Any]]) -> None:
     assert judged([sent(ONE)], hotline).lost == [f"report {ONE}"]
 
 
+def test_a_report_without_its_number_is_known_by_its_words() -> None:
+    """Yes became No by an SMS that came twice: that is not lost."""
+    said = sent(ONE) | {"words": "note 00001 abcd"}
+    assert not judged([said], [came("k1", None, words="note 00001 abcd")]).lost
+    for other in ({"words": "note 00002 abcd"}, {"words": "note 00001 abcd", "completeness": "incomplete"}):
+        assert judged([said], [came("k1", None, **other)]).lost == [f"report {ONE}"]
+
+
 def test_what_came_later_as_a_revision_is_not_lost() -> None:
     update = came("k2", type="report.updated", revision=2)
     assert not judged([sent(ONE)], [came("k1", completeness="incomplete"), update]).bad

@@ -77,10 +77,11 @@ def judge(
         events[line["event"]].append(line)
     sent = {line["marker"]: line for line in events["sent"]}
     marker_of = {line["report_id"]: line["phone"] for line in hotline if line["phone"]}
+    typed = {line["words"]: marker for marker, line in sent.items() if line.get("words")}
     came: dict[str, float] = {}
     for line in hotline:
-        if line["completeness"] == "complete" and line["report_id"] in marker_of:
-            marker = marker_of[line["report_id"]]
+        marker = marker_of.get(line["report_id"]) or _by_words(typed, line["words"])
+        if line["completeness"] == "complete" and marker:
             came[marker] = min(line["at"], came.get(marker, line["at"]))
     words = "\n".join(line["words"] or "" for line in hotline)  # without Redis they end in what was typed after them
     keys = {line["key"] for line in hotline}
@@ -105,6 +106,11 @@ def judge(
         late=sum(came[marker] >= moved_at for marker in sent if marker in came),
         seconds=sorted(came[m] - line["posted_at"] for m, line in sent.items() if came.get(m, moved_at) < moved_at),
     )
+
+
+def _by_words(typed: Mapping[str, str], words: str | None) -> str:
+    """Whose report has no number: an SMS that comes twice, an old screen after newer ones, can make "No" of a key."""
+    return next((marker for one, marker in typed.items() if words and one in words), "")
 
 
 def _twice(hotline: Sequence[Line], marker_of: Mapping[str, str]) -> list[str]:
