@@ -32,7 +32,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from reports.hands import TooSlow
 from reports.store import postgresql
 from reports.store.patience import NOBODY, Patience
-from reports.store.sqlite import Writer
+from reports.store.sqlite import LOCK_SECONDS, Writer, begin
 
 SQLITE_SETTINGS: Mapping[
     str, str | int
@@ -40,7 +40,7 @@ SQLITE_SETTINGS: Mapping[
     "journal_mode": "wal",
     "synchronous": 2,  # FULL: a commit is on the disk before it returns
     "foreign_keys": 1,
-    "busy_timeout": 1000,  # milliseconds
+    "busy_timeout": int(LOCK_SECONDS * 1000),
     "cache_size": -512,  # KiB of each connection; web holds ten, and the kernel has the pages anyway
     "secure_delete": 1,
     "trusted_schema": 0,
@@ -202,9 +202,9 @@ def _read_address(address: str) -> URL:
 
 
 def _sqlite(url: URL, threads: int) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": 1.0}, **_pool(threads))
+    engine = create_engine(url, connect_args={"timeout": LOCK_SECONDS}, **_pool(threads))
     event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", _begin_immediate)
+    event.listen(engine, "begin", begin)
     return engine
 
 
@@ -219,12 +219,6 @@ def _pool(threads: int) -> dict[str, Any]:
 
 
 def _prepare_sqlite(connection: SQLiteConnection, _record: object) -> None:
-    connection.isolation_level = None  # the driver begins nothing by itself; _begin_immediate does
+    connection.isolation_level = None  # the driver begins nothing by itself; `begin` does
     for name, value in SQLITE_SETTINGS.items():
         connection.execute(f"PRAGMA {name}={value}")
-
-
-def _begin_immediate(connection: Connection) -> None:
-    """Take the write lock first: a transaction that reads and then writes fails under contention otherwise."""
-    if connection.get_execution_options().get("immediate"):
-        connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import gc
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,28 @@ def test_no_thread_waits_in_vain_while_the_others_write(database: Database) -> N
     with ThreadPoolExecutor(8) as pool:
         added = sum(one.result() for one in [pool.submit(add) for _ in range(8)])
     assert until(database) == added
+
+
+def test_no_process_waits_in_vain_while_another_writes(database: Database) -> None:
+    """Asked for ever more seldom, as SQLite does by itself, the lock is always somebody else's."""
+    over = threading.Event()
+
+    def write_back_to_back() -> None:
+        with closing(sqlite3.connect(str(database.engine.url.database), isolation_level=None, timeout=5)) as other:
+            while not over.is_set():
+                other.execute("BEGIN IMMEDIATE")
+                time.sleep(0.09)
+                other.execute("COMMIT")
+                time.sleep(0.01)
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(write_back_to_back)
+        try:
+            for _ in range(10):
+                add_one(database)
+        finally:
+            over.set()
+    assert until(database) == 10
 
 
 def test_a_lock_that_stays_is_away_within_the_limit(database: Database) -> None:
