@@ -125,14 +125,13 @@ class Server:
 
     def _serve(self) -> None:
         while True:
-            found = self._epoll.poll(timeout=READY, maxevents=1)
-            if self._door.is_open:
-                self._share.ready()
-            for number, _ in found:
+            for number, _ in self._epoll.poll(timeout=READY, maxevents=1):
                 try:
                     self._attend(number)
                 except Exception:  # nobody would miss a thread that ended, nor begin another
                     self._failed()
+            if self._door.is_open:  # and it is not, where a line was refused for want of a file
+                self._share.ready()
 
     def _attend(self, number: int) -> None:
         if line := self._lines.get(number):

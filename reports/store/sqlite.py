@@ -36,8 +36,8 @@ def begin(connection: Connection) -> None:
             try:
                 line.execute("BEGIN IMMEDIATE")
                 return
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+            except sqlite3.Error as error:  # nobody above knows the driver's own: what is no lock is asked again below
+                if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY:
                     break
         connection.exec_driver_sql("BEGIN IMMEDIATE")  # raises what SQLAlchemy makes of it
     finally:

@@ -17,6 +17,7 @@ from sqlalchemy import insert, select, update
 from reports.store import tables as t
 from reports.store.database import Away, BadAddress, Database
 from reports.store.patience import A_CALLER
+from reports.store.sqlite import begin
 
 
 @pytest.fixture
@@ -115,6 +116,29 @@ def test_no_process_waits_in_vain_while_another_writes(database: Database) -> No
         finally:
             over.set()
     assert until(database) == 10
+
+
+def test_what_the_driver_says_of_a_begin_is_said_by_sqlalchemy(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is Away then, and Send goes by the spool; the driver's own error would be nobody's, and a 500."""
+
+    class Torn:
+        def execute(self, statement: str) -> None:
+            if statement.startswith("BEGIN"):
+                raise sqlite3.DatabaseError("file is not a database")
+
+    def refused(statement: str) -> None:
+        raise NotADatabase(statement)
+
+    class NotADatabase(Exception): ...
+
+    with database.engine.connect().execution_options(immediate=True) as connection:
+        monkeypatch.setattr(connection.connection, "dbapi_connection", Torn())
+        monkeypatch.setattr(connection, "exec_driver_sql", refused)
+        with pytest.raises(NotADatabase):
+            begin(connection)
+        monkeypatch.undo()
 
 
 def test_a_lock_that_stays_is_away_within_the_limit(database: Database) -> None:
