@@ -7,13 +7,14 @@ import signal
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 import psycopg
 
 from gateway.crowd import THREADS
 from reports.clocks import LEASE, SECOND
+from tests.support.frozen import frozen
 from tests.support.postgres import Postgres
 from tests.support.proxy import Proxy
 from tests.support.town import Town
@@ -141,13 +142,8 @@ class City(Town):
         finally:
             self.start(name)
 
-    @contextmanager
-    def frozen(self, name: str) -> Iterator[None]:
-        os.kill(self.pid(name), signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            os.kill(self.pid(name), signal.SIGCONT)
+    def frozen(self, name: str) -> AbstractContextManager[None]:
+        return frozen(self.pid(name))
 
     def move_time(self, seconds: int, names: Sequence[str] = BY_TIME) -> None:
         """These by so much later than now; never back."""

@@ -11,6 +11,7 @@ import pytest
 
 from tests.faults.city import City
 from tests.faults.walking import TO_SEND, a_phone, comes_once, is_sent, walk
+from tests.support.frozen import freeze
 from tests.support.wait import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults]
@@ -41,7 +42,7 @@ def is_gone(city: City) -> None:
 @pytest.mark.parametrize(("then", "says"), [(goes_on, "delivered"), (is_gone, "delivery_lease_lost")])
 def test_a_worker_frozen_in_its_call_undoes_nothing(city: City, then: Callable[[City], None], says: str) -> None:
     number = a_phone()
-    os.kill(city.pid("hotline"), signal.SIGSTOP)
+    freeze(city.pid("hotline"))
     assert is_sent(walk(city.ussd_phone("africastalking", number), (*TO_SEND, "1")))
     until(lambda: lies_unread(city), "no worker called")
     with city.frozen("urgent"):

@@ -122,7 +122,7 @@ def test_whoever_hangs_costs_a_caller_little(watched: Watched, who: str, known: 
             sessions.get("s:x")
             queue.get("rq:x")
         for server in hang:
-            server.signal(signal.SIGSTOP)
+            server.freeze()
         took = [seconds(lambda: sessions.get("s:x")), seconds(lambda: queue.get("rq:x"))]
         for server in hang:
             server.signal(signal.SIGCONT)

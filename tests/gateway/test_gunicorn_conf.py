@@ -1,6 +1,5 @@
 """The web server as it is run: what it takes in, how it stops, what it says of itself."""
 
-import os
 import resource
 import signal
 import socket
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from serving.shares import AHEAD
+from tests.support.frozen import frozen
 from tests.support.ports import free_port
 from tests.support.wait import until
 from tokaut import bench_machine
@@ -327,17 +327,14 @@ def test_the_lines_of_a_crowd_are_shared_among_the_processes(tmp_path: Path) -> 
 def test_a_frozen_process_costs_no_line(tmp_path: Path) -> None:
     web = Web(tmp_path, free_port(), processes=2)
     until(lambda: len(web.workers()) == 2 and all(map(serves, web.workers())), "not all are up")
-    frozen = web.worker()
-    os.kill(frozen, signal.SIGSTOP)
     try:
-        with ExitStack() as many:
+        with frozen(web.worker()), ExitStack() as many:
             lines = [many.enter_context(web.connect()) for _ in range(100)]
             for line in lines:
                 line.sendall(get())
                 line.settimeout(5)
             assert {all_of(line)[9:12] for line in lines} == {b"200"}
     finally:
-        os.kill(frozen, signal.SIGCONT)
         web.process.kill()
         web.process.wait()
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import redis
 
+from tests.support.frozen import freeze
 from tests.support.ports import free_port
 from tests.support.wait import until
 from tokaut import valkey
@@ -38,6 +39,10 @@ class Server:
             self._process = subprocess.Popen(leashed(self._command), stdout=log, stderr=log, start_new_session=True)
         until(self._answers, f"Valkey does not start; see {self.folder}/log", seconds=20)
         return self
+
+    def freeze(self) -> None:
+        assert self._process is not None, "this Valkey is not running"
+        freeze(self._process.pid)
 
     def signal(self, which: signal.Signals) -> None:
         assert self._process is not None, "this Valkey is not running"

@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from tests.support.frozen import freeze
 from tests.support.wait import until
 from tokaut import valkey
 from tokaut.leash import leashed
@@ -36,7 +37,8 @@ class Valkey:
         self._end(signal.SIGTERM)
 
     def freeze(self) -> None:
-        self._signal(signal.SIGSTOP)
+        assert self._process is not None, "this Valkey is not running"
+        freeze(self._process.pid)
 
     def remove(self) -> None:
         """Killed, also where a test left it frozen; its folder deleted."""
@@ -45,10 +47,6 @@ class Valkey:
 
     def _end(self, how: signal.Signals) -> None:
         if self._process is not None:
-            self._signal(how)
+            self._process.send_signal(how)
             self._process.wait(timeout=20)
             self._process = None
-
-    def _signal(self, which: signal.Signals) -> None:
-        assert self._process is not None, "this Valkey is not running"
-        self._process.send_signal(which)
