@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter, deque
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,6 +33,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         started = STARTS_A_SERVER.intersection(getattr(item, "fixturenames", ()))
         if started and item.get_closest_marker("slow") is None:
             raise pytest.UsageError(f"{item.nodeid} uses {', '.join(sorted(started))}: mark it @pytest.mark.slow")
+    turns = _turns(Counter(item.path for item in items))
+    items.sort(key=lambda item: turns[item.path])
+
+
+def _turns(sizes: Counter[Path]) -> dict[Path, int]:
+    """Whole systems and small tests in turn, to the end: files of few tests take longest and mostly wait, those of many
+    need the processor.
+    """
+    few_first = deque(sorted(sizes, key=lambda path: (sizes[path], path)))
+    turns: dict[Path, int] = {}
+    while few_first:
+        turns[few_first.popleft()] = len(turns)
+        if few_first:
+            turns[few_first.pop()] = len(turns)
+    return turns
 
 
 @pytest.fixture

@@ -2,35 +2,52 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import click
 
-from tokaut.audit import audit
-from tokaut.backup import backup
-from tokaut.bench import bench
-from tokaut.check import check
-from tokaut.deliveries import deliveries
-from tokaut.demo import demo
-from tokaut.export import export
-from tokaut.flows import flows
-from tokaut.hold import hold
-from tokaut.hotline import hotline
-from tokaut.keys import keys
-from tokaut.locales import locales
-from tokaut.message import message
-from tokaut.migrate import migrate
-from tokaut.numbers import numbers
-from tokaut.phone import phone
-from tokaut.purge import purge
-from tokaut.readiness import readiness
-from tokaut.redis import redis
-from tokaut.restore import restore
-from tokaut.roles import roles
-from tokaut.staff import staff
-from tokaut.statistics import statistics
-from tokaut.watch import watch
+COMMANDS = (  # each is a module of this package, named as the command
+    "audit",
+    "backup",
+    "bench",
+    "check",
+    "deliveries",
+    "demo",
+    "export",
+    "flows",
+    "hold",
+    "hotline",
+    "keys",
+    "locales",
+    "message",
+    "migrate",
+    "numbers",
+    "phone",
+    "purge",
+    "readiness",
+    "redis",
+    "restore",
+    "roles",
+    "staff",
+    "statistics",
+    "watch",
+)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class Commands(click.Group):
+    """Loads a command when it is called: all of them together take seconds on a small machine."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"tokaut.{cmd_name}"), cmd_name)
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="tokaut")
 def main() -> None:
     """A gateway that brings a child's report from any phone to the right hotline.
@@ -44,34 +61,6 @@ def main() -> None:
     Settings come from the environment; docs/operating.md lists them. Each command's --help has an example.
     """
 
-
-for command in (
-    demo,
-    check,
-    keys,
-    roles,
-    migrate,
-    redis,
-    watch,
-    deliveries,
-    hotline,
-    export,
-    flows,
-    message,
-    numbers,
-    phone,
-    staff,
-    locales,
-    audit,
-    statistics,
-    readiness,
-    purge,
-    hold,
-    backup,
-    restore,
-    bench,
-):
-    main.add_command(command)
 
 if __name__ == "__main__":
     main()

@@ -20,13 +20,12 @@ from console.drilling import LIMITS, NAMES, for_the_card, in_a_row, line, minute
 from flows.catalogues import PLAIN
 from reports.clocks import CLOCKS, MINUTE, SECOND
 from reports.drill_scripts import SCRIPTS
-from reports.migrations import upgrade
 from reports.store import accounts, drilling, letters, maturing, outbox
 from reports.store import tables as t
 from reports.store.database import Database
 from reports.store.drilling import Drill
 from reports.store.outbox import Receipt
-from reports.store.rights import CLOCK, CONSOLE, OWNER, WEB, WORKER
+from reports.store.rights import CLOCK, CONSOLE, WEB, WORKER
 from tests.console.doors_table import DRILLS, OPEN, ROWS, SYSTEMS
 from tests.console.test_one_language import MADE_UP, untranslated
 from tests.safeguarding.test_nothing_promised import TRAINING
@@ -116,9 +115,7 @@ def house(request: pytest.FixtureRequest, redis_url: str, monkeypatch: pytest.Mo
     settings = dict(TRAINING)
     if request.param == "postgresql":
         postgres: Postgres = request.getfixturevalue("postgres")
-        addresses = postgres.new_tokaut()
-        with closing(Database(addresses[OWNER], threads=1)) as owner:
-            upgrade(owner, "training")
+        addresses = postgres.new_filled("training")
         monkeypatch.setattr(demo_start, "upgrade", lambda *_: None)
         settings["DATABASE_URL"] = addresses[WEB]
     app = App(redis_url, settings)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import pytest
 from sqlalchemy import Table, select, text
 
-from reports.migrations import upgrade
 from reports.store import chains, handing, taking
 from reports.store import tables as t
 from reports.store.database import Away, Database
@@ -69,14 +68,12 @@ def place(request: pytest.FixtureRequest, made: Plan) -> Iterator[Place]:
     settings, opened = {**made.settings, "COUNTRIES": "vu"}, []
     if request.param == "postgresql":
         postgres: Postgres = request.getfixturevalue("postgres")
-        addresses = postgres.new_tokaut()
-        owner = Database(addresses[OWNER], threads=1)
-        upgrade(owner, "demo")
+        addresses = postgres.new_filled()
         settings["DATABASE_URL"] = addresses[CONSOLE]
         of_all = addresses[OWNER].replace(f"{OWNER}@", "postgres@")
-        opened = [owner, *(Database(one, threads=2) for one in (addresses[CLOCK], addresses[WEB], of_all))]
+        opened = [Database(one, threads=2) for one in (addresses[CLOCK], addresses[WEB], of_all)]
     console = Console(settings)
-    clock, web, of_all_ = opened[1:] if opened else [console.parts.database] * 3
+    clock, web, of_all_ = opened or [console.parts.database] * 3
     hotlines = [(HOTLINE, "primary"), (OTHER, "also"), (THIRD, "fallback")]
     body = json.dumps(json.loads(SAMPLE.read_text())["data"]).encode()
     report = given(web, made.folder.inside / "keys", hotlines, body=body)

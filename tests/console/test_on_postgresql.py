@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 
 from reports.keyfolder import load_public
-from reports.migrations import upgrade
 from reports.sealing import Context, new_mailbox, seal
 from reports.store import accounts, filing
 from reports.store.database import Database
 from reports.store.filing import Filing, Mailbox, Sealed
 from reports.store.ids import new_id
-from reports.store.rights import CONSOLE, OWNER, WEB
+from reports.store.rights import CONSOLE, WEB
 from tests.house.files import ROOT
 from tests.support.console import Console
 from tests.support.postgres import Postgres
@@ -27,11 +26,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def console(made: Plan, postgres: Postgres) -> Iterator[Console]:
-    addresses = postgres.new_tokaut()
-    owner = Database(addresses[OWNER], threads=1)
-    upgrade(owner, "demo")
-    owner.close()
-    one = Console({**made.settings, "COUNTRIES": "vu", "DATABASE_URL": addresses[CONSOLE]})
+    one = Console({**made.settings, "COUNTRIES": "vu", "DATABASE_URL": postgres.new_filled()[CONSOLE]})
     yield one
     one.close()
 

@@ -7,10 +7,9 @@ from contextlib import closing
 
 import pytest
 
-from reports.migrations import upgrade
 from reports.store import operating
 from reports.store.database import Database
-from reports.store.rights import CONSOLE, OWNER, WEB
+from reports.store.rights import CONSOLE, WEB
 from tests.console.conftest import HOTLINE, OTHER
 from tests.console.test_operating import table
 from tests.support.console import Console
@@ -24,10 +23,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.rule("A-42")]
 
 @pytest.fixture
 def addresses(postgres: Postgres) -> dict[str, str]:
-    found = postgres.new_tokaut()
-    with closing(Database(found[OWNER], threads=1)) as owner:
-        upgrade(owner, "demo")
-    return found
+    return postgres.new_filled()
 
 
 @pytest.fixture

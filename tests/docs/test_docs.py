@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
-import click
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -13,7 +11,7 @@ from gateway.metrics import COUNTED
 from reports.store.rights import OWNER, ROLES
 from tests.docs import generated, nights
 from tests.docs.pages import ROOT, anchors, files_named, links, named, pages, part, read
-from tokaut.__main__ import main
+from tests.support.commands import called
 from workers.metrics import Metrics
 
 PAGES = [pytest.param(page, id=page.relative_to(ROOT).as_posix()) for page in pages()]
@@ -36,24 +34,16 @@ def test_a_table_that_is_made_from_the_code_is_as_the_code_says(page: str, name:
 
 def test_every_command_has_a_line() -> None:
     told = named(read("docs/operating.md"))
-    assert {f"tokaut {command}" for command in _commands(main)} <= told
+    assert {f"tokaut {' '.join(command)}" for command in called()} <= told
 
 
 def test_no_page_names_a_command_that_is_not_there() -> None:
-    there = set(_commands(main))
+    there = set(map(" ".join, called()))
     groups = {command.split()[0] for command in there}
     for page in pages():
         for found in re.findall(r"(?m)(?:`|^)(?:\.venv/bin/)?tokaut ([a-z]+)(?: ([a-z]+))?", page.read_text()):
             whole = " ".join(found).strip()
             assert whole in there or found[0] in there or (whole in groups and not found[1]), f"{page}: tokaut {whole}"
-
-
-def _commands(command: click.Command, name: str = "") -> Iterator[str]:
-    if not isinstance(command, click.Group):
-        yield name
-        return
-    for inner_name, inner in command.commands.items():
-        yield from _commands(inner, f"{name} {inner_name}".strip())
 
 
 def test_every_page_for_the_night_is_found_from_the_first() -> None:

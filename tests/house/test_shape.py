@@ -8,12 +8,11 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-import click
 import pytest
 
 from reports.settings import SHARED, describe
 from tests.house.files import PRODUCT, ROOT, files, imports, modules, texts
-from tokaut.__main__ import main
+from tests.support.commands import called
 
 MOST_LINES = 250
 MOST_OF_A_FUNCTION = 45
@@ -110,15 +109,7 @@ def test_a_setting_stands_in_a_test(setting: str) -> None:
     assert any(re.search(rf"{setting}(?![A-Z])", text) for text in sources().values())
 
 
-def _commands(group: click.Group, before: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    for name, command in group.commands.items():
-        if isinstance(command, click.Group):
-            yield from _commands(command, (*before, name))
-        else:
-            yield (*before, name)
-
-
-@pytest.mark.parametrize("command", list(_commands(main)), ids=" ".join)
+@pytest.mark.parametrize("command", called(), ids=" ".join)
 def test_a_command_stands_in_a_test_of_its_own(command: tuple[str, ...]) -> None:
     mine = [
         text

@@ -11,7 +11,6 @@ from typing import LiteralString
 import pytest
 from sqlalchemy import Connection
 
-from reports.migrations import upgrade
 from reports.store import postgresql
 from reports.store.database import Database
 from reports.store.tables import metadata
@@ -118,10 +117,8 @@ def made(kind: str, request: pytest.FixtureRequest, folder: Path, threads: int =
     if kind == "sqlite":
         return with_tables(f"sqlite:///{folder}/tokaut.db", threads)
     postgres: Postgres = request.getfixturevalue("postgres")
-    address = postgres.new_tokaut()["tokaut_owner"].replace("tokaut_owner@", "postgres@")
-    database = InRoles(address, threads=threads)
-    upgrade(database, "demo")
-    return database
+    address = postgres.new_filled()["tokaut_owner"].replace("tokaut_owner@", "postgres@")
+    return InRoles(address, threads=threads)
 
 
 def empty(kind: str, request: pytest.FixtureRequest, folder: Path) -> Database:

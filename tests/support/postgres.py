@@ -9,12 +9,15 @@ import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import closing
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 
 import psycopg
 
+from reports.migrations import upgrade
+from reports.store.database import Database
 from reports.store.granting import administration
 from reports.store.rights import OWNER, ROLES
 from tests.support.ports import free_port
@@ -33,6 +36,7 @@ class Postgres:
         self.port = free_port()
         self._account = pwd.getpwnam("nobody") if os.getuid() == 0 else None  # PostgreSQL refuses to run as root
         self._numbers = count()
+        self._filled: dict[str, str] = {}  # by mode
         self._process: subprocess.Popen[bytes] | None = None
         if self._account:
             os.chown(self.folder, self._account.pw_uid, self._account.pw_gid)
@@ -63,6 +67,26 @@ class Postgres:
         psql = [*self.tool("psql"), server, "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1"]
         done = subprocess.run(psql, input=administration(name), capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
+        return self._addresses(name)
+
+    def new_filled(self, mode: str = "demo") -> dict[str, str]:
+        """As `new_tokaut`, with all tables and rights: a copy of one that was migrated, which takes longer."""
+        if mode not in self._filled:
+            self._filled[mode] = self._migrated(mode)
+        name, roles = f"t{next(self._numbers)}", ", ".join(ROLES)
+        with self._connect() as connection:
+            connection.execute(f"CREATE DATABASE {name} OWNER {OWNER} TEMPLATE {self._filled[mode]} STRATEGY file_copy")
+            connection.execute(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC")  # what is said of it itself is not copied
+            connection.execute(f"GRANT CONNECT ON DATABASE {name} TO {roles}")
+        return self._addresses(name)
+
+    def _migrated(self, mode: str) -> str:
+        address = self.new_tokaut()[OWNER]
+        with closing(Database(address, threads=1)) as owner:
+            upgrade(owner, mode)
+        return address.rpartition("/")[2]
+
+    def _addresses(self, name: str) -> dict[str, str]:
         return {role: f"postgresql://{role}@127.0.0.1:{self.port}/{name}" for role in (OWNER, *ROLES)}
 
     def tool(self, name: str) -> list[str]:

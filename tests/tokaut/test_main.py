@@ -1,22 +1,12 @@
 """What every command owes to whoever meets it first."""
 
-from collections.abc import Iterator
-
-import click
 import pytest
 from click.testing import CliRunner
 
+from tests.support.commands import commands
 from tokaut.__main__ import main
 
-
-def commands(group: click.Group = main, path: str = "tokaut") -> Iterator[tuple[str, click.Command]]:
-    for name, command in group.commands.items():
-        yield f"{path} {name}", command
-        if isinstance(command, click.Group):
-            yield from commands(command, f"{path} {name}")
-
-
-ALL = dict(commands())
+ALL = {f"tokaut {' '.join(words)}": command for words, command in commands().items()}
 
 
 @pytest.mark.parametrize("path", ALL)
@@ -35,6 +25,10 @@ def test_each_prints_its_help(path: str) -> None:
 
 def test_the_first_page_names_the_first_command() -> None:
     assert "tokaut demo" in CliRunner().invoke(main, ["--help"]).output
+
+
+def test_a_module_that_is_no_command_is_none() -> None:
+    assert CliRunner().invoke(main, ["bench_load"]).exit_code == 2
 
 
 def test_a_command_that_is_not_there_is_refused() -> None:
