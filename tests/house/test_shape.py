@@ -13,6 +13,7 @@ import pytest
 from reports.settings import SHARED, describe
 from tests.house.files import PRODUCT, ROOT, files, imports, modules, texts
 from tests.support.commands import called
+from tokaut.__main__ import COMMANDS
 
 MOST_LINES = 250
 MOST_OF_A_FUNCTION = 45
@@ -50,7 +51,7 @@ def _is_a_program(name: Path) -> bool:
 
 
 def test_every_module_has_somebody_who_imports_it() -> None:
-    taken = {one for _, tree in modules() for one in imports(tree)}
+    taken = {one for _, tree in modules() for one in imports(tree)} | {f"tokaut.{command}" for command in COMMANDS}
     alone = [
         name
         for name, _ in code()
