@@ -46,6 +46,7 @@ class Postgres:
 
     def start(self) -> Postgres:
         server = [str(self._binaries / "postgres"), "-D", str(self.data), "-p", str(self.port), "-k", str(self.folder)]
+        server += ["-c", "dynamic_shared_memory_type=mmap"]  # in its folder: killed, it leaves nothing elsewhere
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 _leashed(server, self._account), stdout=log, stderr=log, cwd=CHECKOUT, start_new_session=True
