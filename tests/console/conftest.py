@@ -10,8 +10,8 @@ from console import passwords
 from reports.store.database import Database
 from tests.support.console import Console
 from tests.support.desks import Desk, given, in_process
+from tests.support.prepared import prepare
 from tests.support.staff import Person, joined
-from tokaut import demo_start
 from tokaut.demo_folder import DemoFolder
 from tokaut.demo_settings import Addresses, Plan, plan
 
@@ -23,7 +23,7 @@ def made(tmp_path: Path) -> Plan:
     """A demo's settings, its database and its keys; nothing runs."""
     found = plan({}, DemoFolder(tmp_path), Addresses(1, 2, 3), HOTLINES)
     found.folder.inside.mkdir(mode=0o700)
-    demo_start.prepare(found)
+    prepare(found)
     return found
 
 

@@ -30,7 +30,7 @@ from reports.store import tables as t
 from reports.store.database import Database
 from tests.support.handsets import AfricasTalking, Neutral, SimulatedTexts
 from tests.support.handsets_kannel import KannelUssd
-from tokaut import demo_start
+from tests.support.prepared import prepare
 from tokaut.demo_folder import DemoFolder
 from tokaut.demo_settings import Addresses, Plan, plan
 
@@ -49,7 +49,7 @@ class App:
         given = {**made.settings, "REDIS_URL": redis_url, **(settings or {})}
         self.plan: Plan = replace(made, settings=given)
         self.plan.folder.inside.mkdir(mode=0o700)
-        demo_start.prepare(self.plan)
+        prepare(self.plan)
         self.keys = self.plan.folder.inside / "keys"  # with the private halves
         if given["TOKAUT_MODE"] != "demo":
             self.keys = self.folder / "elsewhere"

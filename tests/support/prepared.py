@@ -1,0 +1,34 @@
+"""A demo prepared as `demo_start.prepare` does, on a copy of a SQLite that was migrated once: that takes most of the
+time, and each test wants a new one.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import closing
+from functools import cache
+from pathlib import Path
+
+from reports.migrations import upgrade
+from reports.settings import Common, load
+from reports.store.database import Database
+from tokaut import demo_start
+from tokaut.demo_settings import Plan
+
+
+def prepare(plan: Plan) -> None:
+    common = load(Common, plan.settings)
+    with closing(Database(common.database_url)) as database:
+        file = database.engine.url.database
+        if database.is_sqlite and file:
+            Path(file).write_bytes(_migrated(common.mode))
+    demo_start.prepare(plan)
+
+
+@cache
+def _migrated(mode: str) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "tokaut.db"
+        with closing(Database(f"sqlite:///{file}", threads=1)) as database:
+            upgrade(database, mode)
+        return file.read_bytes()
