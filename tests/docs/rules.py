@@ -6,6 +6,7 @@ import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from functools import cache
 
 from tests.docs.pages import ROOT, part
 
@@ -15,6 +16,7 @@ PAGE = "docs/safeguarding.md"
 _WAITS = re.compile(r"^\* \*\*(S-\d\d)\*\* (.+)$", re.MULTILINE)
 
 
+@cache
 def marks() -> Mapping[str, set[str]]:
     """Rule → the test files that carry its mark on a test that is not skipped."""
     found: dict[str, set[str]] = defaultdict(set)

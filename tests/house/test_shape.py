@@ -71,6 +71,7 @@ def sources() -> dict[Path, str]:
     return {name: text for name, text in texts() if name.parts[0] == "tests" and name.suffix == ".py"}
 
 
+@cache
 def _brought_in() -> set[str]:
     return {one for _, tree in modules("tests") for one in imports(tree)}
 
