@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.resources.abc import Traversable
 
 import polib
@@ -55,6 +56,7 @@ def read_and_drafts(tags: Iterable[str], known: Mapping[str, Catalogue]) -> tupl
     return read, [tag for tag in there if tag not in read]
 
 
+@cache  # as flows: once, by the master
 def read(tag: str, text: str) -> Catalogue:
     entries = polib.pofile(text)
     head = entries.metadata

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
@@ -27,6 +28,7 @@ def load(folder: Traversable = FOLDER) -> Book:
     return check([read(file.name, file.read_text(encoding="utf-8")) for file in files])
 
 
+@cache  # each process of web finds what its master has read: it takes most of a start
 def read(name: str, text: str) -> Flow:
     """One flow; `name` is the file's, for the errors. Where its screens lead is checked by `load`."""
     top = compose(name, text)

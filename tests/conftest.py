@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import redis
 
-from tests.support import guard, ports, read_once, shadows
+from tests.support import guard, ports, shadows
 from tests.support.postgres import Postgres, binaries
 from tests.support.valkey import Valkey
 
@@ -21,7 +21,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: starts servers or processes; left out by `make test-fast`")
     guard.install()
     shadows.install()
-    read_once.install()
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
