@@ -16,6 +16,7 @@ from gateway.caller import Caller
 from gateway.counted import tally
 from gateway.message import Inbound, Notice, Turn
 from gateway.record import Draft, Record, pack_drafts, pack_record, unpack_drafts, unpack_record
+from gateway.revisions import unsure
 from gateway.senders import Sender
 from gateway.sessions import SMS_SECONDS, USSD_SECONDS, Away, Keys, Loaded, Sessions
 from gateway.texting import Texting
@@ -166,7 +167,7 @@ class Conversation:
             rest = parts[n:]
             words = self._walk.asks_for_words(moved.record)
             final = words or len(rest) == 1
-            record = self._walk.unsure(moved.record) if final else moved.record
+            record = unsure(moved.record, len(parts)) if final else moved.record
             moved = self._walk.step(caller, record, drafts, "*".join(rest) if words else part, quiet=not final)
             if words and len(rest) > 1:
                 raise DoesNotFit

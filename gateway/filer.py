@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from gateway.breaker import Breaker
 from gateway.record import Begun
+from gateway.revisions import kept_as, sent_as
 from gateway.sealer import Sealer, Told
 from reports import mailbox
 from reports.entry import Entry
@@ -23,16 +24,11 @@ from reports.store.filing import Filed, Filing
 from reports.store.ids import new_id
 
 T = TypeVar("T")
+Written = tuple[Filing, Filed]
 
 RESCUE_SECONDS = {"ussd": 120, "sms": 600}  # after the last answer; typing an SMS takes that long
 WORDS_SECONDS = 30 * 60
 UPDATE_SECONDS = 120
-LEAP = 64  # revisions that a walk may have left behind which nobody remembers: an earlier one, or one without Redis
-
-
-def _kept_as(begun: Begun) -> int:
-    """The revision under which that waits which was left to file itself."""
-    return LEAP if begun.forgotten else max(1, begun.revision)
 
 
 class NotSent(Exception):
@@ -74,9 +70,30 @@ class Filer:
 
     def send(self, told: Told, begun: Begun, *, with_code: bool) -> Begun:
         """File it as complete; returns what is now known of it. Raises NotSent."""
-        if waits := self._spool.sent_by(begun.origin_key):  # the same Send, walked again without Redis
-            begun = replace(begun, report_id=waits[0], revision=max(begun.revision, waits[1]))
         draw = mailbox.drawer(self._vault, begun.origin_key) if with_code else None
+        if waits := self._spool.sent_by(begun.origin_key):
+            filing, filed = self._waiting(told, begun, draw, waits)
+        else:
+            filing, filed = self._file(told, begun, draw)
+        for delivery_id in filed.deliveries:
+            self._hurry.put(DELIVER, delivery_id, speed_of(filing.priority))
+        return replace(
+            begun,
+            report_id=filed.report_id,
+            revision=filed.revision,
+            pending=False,
+            sent_at=begun.sent_at or told.now,
+            code=filed.code,
+            floor=filing.priority,
+        )
+
+    def _waiting(self, told: Told, begun: Begun, draw: store.Draw | None, waits: tuple[str, int]) -> Written:
+        """The same Send, walked again without Redis: it is safe. Kept anew it would outdate what was added since."""
+        known = replace(begun, report_id=waits[0], revision=max(begun.revision, waits[1]))
+        filing = self._sealer.seal(told, known, known.legs, "complete")  # for its priority
+        return filing, Filed(known.report_id, True, "complete", known.revision, code=0 if draw else None)
+
+    def _file(self, told: Told, begun: Begun, draw: store.Draw | None) -> Written:
         try:
             if self._database.has_a_queue or self._breaker.is_open:  # known before it is sealed; the spool takes all
                 raise Away("others wait, or it is left alone")
@@ -91,27 +108,17 @@ class Filer:
             if not filed.fresh and filed.completeness == "incomplete":
                 filed = self._complete(told, begun, filed)
         except Away:
-            filing, filed = self._spool_sent(told, begun, draw)
-        for delivery_id in filed.deliveries:
-            self._hurry.put(DELIVER, delivery_id, speed_of(filing.priority))
-        return replace(
-            begun,
-            report_id=filed.report_id,
-            revision=filed.revision,
-            pending=False,
-            sent_at=begun.sent_at or told.now,
-            code=filed.code,
-            floor=filing.priority,
-        )
+            return self._spool_sent(told, begun, draw)
+        return filing, filed
 
     def _complete(self, told: Told, begun: Begun, filed: Filed) -> Filed:
         """It is there already, INCOMPLETE: it becomes complete."""
         again = replace(begun, report_id=filed.report_id, revision=filed.revision + 1)
         return replace(filed, revision=self._put(told, again, again.legs, "update", seconds=0).revision)
 
-    def _spool_sent(self, told: Told, begun: Begun, draw: store.Draw | None) -> tuple[Filing, Filed]:
-        """Further on: what files itself meanwhile, or an earlier walk sent, is not taken for it. Raises NotSent."""
-        begun = replace(begun, revision=max(begun.revision, 1) + (LEAP if begun.carried or begun.forgotten else 1))
+    def _spool_sent(self, told: Told, begun: Begun, draw: store.Draw | None) -> Written:
+        """Raises NotSent."""
+        begun = replace(begun, revision=sent_as(begun))
         filing = self._sealer.seal(told, begun, begun.legs, "complete")
         kind = "again" if begun.carried else "sent"
         self._keep_in_spool(Entry(filing, kind, due_at=self._database.now(), mailbox=draw(0) if draw else None))
@@ -140,7 +147,7 @@ class Filer:
     def _leave(self, told: Told, begun: Begun, legs: tuple[Leg, ...], kind: str, seconds: int) -> Begun:
         """It counts as waiting where nobody knows: "no" at COMMIT may mean "later", and then a deletion must ask."""
         further = 0 if begun.forgotten else 1  # than what may be written all the same
-        begun = replace(begun, revision=_kept_as(begun) if begun.pending else begun.revision + 1)
+        begun = replace(begun, revision=kept_as(begun) if begun.pending else begun.revision + 1)
         try:
             return self._put(told, begun, legs, kind, seconds)
         except Away:
@@ -207,7 +214,7 @@ class Filer:
     def _drop_from_spool(self, begun: Begun) -> bool:
         """What waits in the spool would come after the deletion; so the deletion goes behind it."""
         try:
-            self._spool.put(Entry(self._sealer.nothing(replace(begun, revision=_kept_as(begun))), "drop"))
+            self._spool.put(Entry(self._sealer.nothing(replace(begun, revision=kept_as(begun))), "drop"))
         except NotKept:
             self._count("pending_not_dropped")
             return False

@@ -160,13 +160,6 @@ class Walk:
         typed = self.book.screen(record.state.screen).typed
         return typed is not None and not typed.secret
 
-    def unsure(self, record: Record) -> Record:
-        """Walked again: what danger = now has left to file itself may wait in the database, though nobody remembers."""
-        said = any(one.question == "danger" and one.value == "now" for one in record.state.answers)
-        if record.begun is None or record.begun.sent_at or not said:  # what was sent has taken its place
-            return record
-        return replace(record, begun=replace(record.begun, pending=True))
-
     def hurry(self, begun: Begun) -> None:
         """What waits for a dropped line need not wait: it is gone."""
         self._filer.hurry(begun)

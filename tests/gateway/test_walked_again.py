@@ -1,0 +1,164 @@
+"""Calls that are walked again from their path, while Redis, the database or both are away: what was kept is heard."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import pytest
+
+from gateway import sessions
+from gateway.app import Parts, create_app
+from gateway.late import file_late
+from reports.store.database import Away, Database
+from tests.faults.story import ALREADY_SENT, kept_words
+from tests.support.app import App, Http
+from tests.support.handsets import AfricasTalking, Seen
+
+pytestmark = [pytest.mark.slow, pytest.mark.rule("S-38")]
+
+IN_DANGER = ("Report", "Now", "Go on", "Hurt, bad touch", "Shefa", "Me", "No")
+NO_DANGER = ("Report", "Soon", "Asks photos, money", "Me", "13-15", "Shefa", "No")
+CALLS = 60
+
+
+@dataclass
+class Process:
+    """One of two on the same Redis, database and spool; each leaves them alone in its own time."""
+
+    parts: Parts
+    http: Http
+    has_redis: bool = True
+    has_database: bool = True
+
+    def __post_init__(self) -> None:
+        kept, filer = self.parts.sessions, self.parts.filer
+        load, keep, write = kept.load, kept.keep, filer.write
+
+        def look(fault: type[Exception], name: str) -> None:
+            if not getattr(self, name):
+                raise fault
+
+        kept.load = lambda *a, **k: (look(sessions.Away, "has_redis"), load(*a, **k))[1]  # type: ignore[method-assign]
+        kept.keep = lambda *a, **k: (look(sessions.Away, "has_redis"), keep(*a, **k))[1]  # type: ignore[method-assign]
+        filer.write = lambda act: (look(Away, "has_database"), write(act))[1]  # type: ignore[method-assign]
+
+
+@dataclass
+class Site:
+    app: App
+    processes: tuple[Process, Process]
+    is_crowded: bool = False
+
+    def empty_the_spool(self) -> None:
+        self.app.parts.spool.drain(partial(file_late, self.app.database))
+
+    def heard(self) -> str:
+        return "\n".join(str(one.data["narrative"]) for one in self.app.bodies() if one.hotline == "vu-pikinini")
+
+
+@pytest.fixture
+def site(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    app = App(redis_url)
+    flask = create_app(app.plan.settings)
+    other: Parts = flask.extensions["tokaut"]
+    other.housekeeping.stop()
+    one = Site(app, (Process(app.parts, app.http), Process(other, Http(flask.test_client()))))
+    monkeypatch.setattr(Database, "has_a_queue", property(lambda _: one.is_crowded))
+    yield one
+    other.numbers.stop()
+    other.database.close()
+    app.close()
+
+
+@dataclass
+class Call:
+    """Each request goes to either process, some come twice, and anything may be away for it."""
+
+    site: Site
+    phone: AfricasTalking
+    chance: random.Random
+
+    def __post_init__(self) -> None:
+        self.no_redis, self.no_database = self.chance.choice((0.1, 0.5, 0.9)), self.chance.choice((0.0, 0.2, 0.5))
+        self.crowd = self.chance.choice((0.0, 0.3, 0.6))
+        for one in self.site.processes:
+            one.has_redis = self.chance.random() > self.no_redis
+
+    def type(self, reply: str) -> Seen:
+        self.phone.path.append(reply)
+        seen = self._ask()
+        while self.chance.random() < 0.25:
+            self._ask()
+        return seen
+
+    def _ask(self) -> Seen:
+        process = self.chance.choice(self.site.processes)
+        if self.chance.random() < 0.3:
+            process.has_redis = self.chance.random() > self.no_redis
+        process.has_database = self.chance.random() > self.no_database
+        self.site.is_crowded = self.chance.random() < self.crowd
+        self.phone.http = process.http  # type: ignore[assignment]
+        seen = self.phone.again()
+        process.has_database, self.site.is_crowded = True, False
+        if self.chance.random() < 0.12:
+            self.site.empty_the_spool()
+        if self.chance.random() < 0.12:
+            self.site.app.pass_time(0)
+        return seen
+
+
+@pytest.mark.parametrize("first", [IN_DANGER, NO_DANGER], ids=["in danger", "not now"])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_words_that_were_kept_after_sent_are_heard_whatever_is_away(
+    site: Site, first: tuple[str, ...], seed: int
+) -> None:
+    kept = []
+    for number in range(CALLS):
+        words = f"note {number:03}"
+        phone = site.app.ussd(f"+6785550{number:03}", "africastalking")
+        assert isinstance(phone, AfricasTalking)
+        phone.dial()
+        call = Call(site, phone, random.Random(f"{seed} {number}"))
+        seen = [call.type(reply) for reply in (*first, "Send", "1", words)]
+        if seen[-3].text.startswith(ALREADY_SENT) and kept_words(seen[-2].text, seen[-1].text):
+            kept.append(words)
+        call.type("00")
+    site.empty_the_spool()
+    site.app.pass_time(4000)
+    heard = site.heard()
+    assert [words for words in kept if words not in heard] == []
+    assert len(kept) > CALLS / 4
+
+
+def test_words_in_the_spool_come_after_a_send_that_was_filed_meanwhile(site: Site) -> None:
+    """Walked again with Redis and the database both away, nobody knows under which number that Send was filed."""
+    process = site.processes[0]
+    process.has_redis = False
+    phone = site.app.ussd("+6785550101", "africastalking")
+    phone.dial()
+    for reply in IN_DANGER:
+        phone.type(reply)
+    site.is_crowded = True
+    assert phone.type("Send").text.startswith(ALREADY_SENT)
+    site.empty_the_spool()
+    site.is_crowded = process.has_database = False
+    for reply in ("1", "near the market"):
+        phone.type(reply)
+    process.has_database = True
+    site.empty_the_spool()
+    site.app.pass_time(150)
+    assert "near the market" in site.heard()
+
+
+def test_a_send_that_waits_is_kept_once_however_often_it_is_walked_again(site: Site) -> None:
+    process = site.processes[0]
+    process.has_redis = process.has_database = False
+    phone = site.app.ussd("+6785550101", "africastalking")
+    phone.dial()
+    for reply in (*NO_DANGER, "Send", "1"):
+        phone.type(reply)
+        phone.again()
+    assert len(site.app.parts.spool.names()) == 1
