@@ -16,7 +16,7 @@ from gateway.caller import Caller
 from gateway.counted import tally
 from gateway.message import Inbound, Notice, Turn
 from gateway.record import Draft, Record, pack_drafts, pack_record, unpack_drafts, unpack_record
-from gateway.revisions import unsure
+from gateway.revisions import numbered, unsure
 from gateway.senders import Sender
 from gateway.sessions import SMS_SECONDS, USSD_SECONDS, Away, Keys, Loaded, Sessions
 from gateway.texting import Texting
@@ -158,7 +158,7 @@ class Conversation:
         reply = found.text if isinstance(found, turns.Reply) else ""
         if caller.inbound.path and self._walk.holds_answers(caller, record, reply):
             raise DoesNotFit  # answers given while Redis was away; one of them could press Send on a screen not seen
-        return self._walk.step(caller, replace(record, last=last), drafts, reply)
+        return self._walk.step(caller, numbered(replace(record, last=last), caller.inbound), drafts, reply)
 
     def _rebuild(self, caller: Caller, drafts: list[Draft], parts: tuple[str, ...], last: turns.Last) -> Moved:
         """Walk a whole path from home. What follows typed words may be a piece of them: all of it is kept as words."""
@@ -167,7 +167,7 @@ class Conversation:
             rest = parts[n:]
             words = self._walk.asks_for_words(moved.record)
             final = words or len(rest) == 1
-            record = unsure(moved.record, len(parts)) if final else moved.record
+            record = numbered(unsure(moved.record), caller.inbound) if final else moved.record
             moved = self._walk.step(caller, record, drafts, "*".join(rest) if words else part, quiet=not final)
             if words and len(rest) > 1:
                 raise DoesNotFit

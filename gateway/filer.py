@@ -24,7 +24,6 @@ from reports.store.filing import Filed, Filing
 from reports.store.ids import new_id
 
 T = TypeVar("T")
-Written = tuple[Filing, Filed]
 
 RESCUE_SECONDS = {"ussd": 120, "sms": 600}  # after the last answer; typing an SMS takes that long
 WORDS_SECONDS = 30 * 60
@@ -70,30 +69,9 @@ class Filer:
 
     def send(self, told: Told, begun: Begun, *, with_code: bool) -> Begun:
         """File it as complete; returns what is now known of it. Raises NotSent."""
+        if waits := self._spool.sent_by(begun.origin_key):  # the same Send, walked again without Redis
+            begun = replace(begun, report_id=waits[0], revision=max(begun.revision, waits[1]))
         draw = mailbox.drawer(self._vault, begun.origin_key) if with_code else None
-        if waits := self._spool.sent_by(begun.origin_key):
-            filing, filed = self._waiting(told, begun, draw, waits)
-        else:
-            filing, filed = self._file(told, begun, draw)
-        for delivery_id in filed.deliveries:
-            self._hurry.put(DELIVER, delivery_id, speed_of(filing.priority))
-        return replace(
-            begun,
-            report_id=filed.report_id,
-            revision=filed.revision,
-            pending=False,
-            sent_at=begun.sent_at or told.now,
-            code=filed.code,
-            floor=filing.priority,
-        )
-
-    def _waiting(self, told: Told, begun: Begun, draw: store.Draw | None, waits: tuple[str, int]) -> Written:
-        """The same Send, walked again without Redis: it is safe. Kept anew it would outdate what was added since."""
-        known = replace(begun, report_id=waits[0], revision=max(begun.revision, waits[1]))
-        filing = self._sealer.seal(told, known, known.legs, "complete")  # for its priority
-        return filing, Filed(known.report_id, True, "complete", known.revision, code=0 if draw else None)
-
-    def _file(self, told: Told, begun: Begun, draw: store.Draw | None) -> Written:
         try:
             if self._database.has_a_queue or self._breaker.is_open:  # known before it is sealed; the spool takes all
                 raise Away("others wait, or it is left alone")
@@ -108,15 +86,25 @@ class Filer:
             if not filed.fresh and filed.completeness == "incomplete":
                 filed = self._complete(told, begun, filed)
         except Away:
-            return self._spool_sent(told, begun, draw)
-        return filing, filed
+            filing, filed = self._spool_sent(told, begun, draw)
+        for delivery_id in filed.deliveries:
+            self._hurry.put(DELIVER, delivery_id, speed_of(filing.priority))
+        return replace(
+            begun,
+            report_id=filed.report_id,
+            revision=filed.revision,
+            pending=False,
+            sent_at=begun.sent_at or told.now,
+            code=filed.code,
+            floor=filing.priority,
+        )
 
     def _complete(self, told: Told, begun: Begun, filed: Filed) -> Filed:
         """It is there already, INCOMPLETE: it becomes complete."""
         again = replace(begun, report_id=filed.report_id, revision=filed.revision + 1)
         return replace(filed, revision=self._put(told, again, again.legs, "update", seconds=0).revision)
 
-    def _spool_sent(self, told: Told, begun: Begun, draw: store.Draw | None) -> Written:
+    def _spool_sent(self, told: Told, begun: Begun, draw: store.Draw | None) -> tuple[Filing, Filed]:
         """Raises NotSent."""
         begun = replace(begun, revision=sent_as(begun))
         filing = self._sealer.seal(told, begun, begun.legs, "complete")

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from gateway.message import Inbound
 from gateway.record import Begun, Record
 
 LEAP = 64  # revisions that a walk may have left behind which nobody remembers: an earlier one, or one without Redis
@@ -21,18 +22,24 @@ def sent_as(begun: Begun) -> int:
     return max(begun.revision, 1) + (LEAP if begun.carried or begun.forgotten else 1)
 
 
-def unsure(record: Record, replies: int) -> Record:
-    """Walked again, up to the last of so many replies: what danger = now has left to file itself may wait in the
-    database, though nobody remembers; and what is added to what was sent comes after all that was added before.
-    """
-    begun, said = record.begun, [one.value for one in record.state.answers if one.question == "danger"]
-    if begun and begun.sent_at:
-        return replace(record, begun=replace(begun, revision=max(begun.revision, _further_on(replies))))
-    return replace(record, begun=replace(begun, pending=True)) if begun and "now" in said else record
+def unsure(record: Record) -> Record:
+    """Walked again: what danger = now has left to file itself may wait in the database, though nobody remembers."""
+    said = any(one.question == "danger" and one.value == "now" for one in record.state.answers)
+    if record.begun is None or record.begun.sent_at or not said:  # what was sent has taken its place
+        return record
+    return replace(record, begun=replace(record.begun, pending=True))
 
 
-def _further_on(replies: int) -> int:
-    """Past every Send of a walk, and past what was added to it in fewer replies: each takes one number in the database,
-    two in the spool.
+def numbered(record: Record, inbound: Inbound) -> Record:
+    """Where all replies come each time, what is added to what was sent is numbered by how many there are: whether Redis
+    remembers it or it is walked again, later words have the higher number, and one past every Send.
     """
-    return 2 * LEAP + 2 * replies
+    begun = record.begun
+    if begun is None or not begun.sent_at or not inbound.path:
+        return record
+    return replace(record, begun=replace(begun, revision=max(begun.revision, _added_after(inbound.text.count("*")))))
+
+
+def _added_after(replies: int) -> int:
+    """A reply takes one number in the database, two in the spool, one more where its report was filed meanwhile."""
+    return 2 * LEAP + 4 * replies

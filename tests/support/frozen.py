@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.support.wait import until
@@ -19,12 +19,15 @@ def freeze(pid: int) -> None:
 
 @contextmanager
 def frozen(pid: int) -> Iterator[None]:
-    freeze(pid)
     try:
+        freeze(pid)
         yield
     finally:
         os.kill(pid, signal.SIGCONT)
 
 
 def _is_stopped(task: Path) -> bool:
-    return (task / "stat").read_text().rpartition(")")[2].split()[0] == "T"  # proc_pid_stat(5)
+    """Looked at again where it has just ended."""
+    with suppress(OSError):
+        return (task / "stat").read_text().rpartition(")")[2].split()[0] == "T"  # proc_pid_stat(5)
+    return False
