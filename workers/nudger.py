@@ -59,12 +59,16 @@ class Nudger:
         for answer_id, report_id in nudging.undecided(self.database):
             text = self._text(report_id, keys)
             nudging.decide(self.database, answer_id, report_id, text.due_at if text else None)
+        told = set[str]()
         for answer_id, report_id in nudging.due(self.database):
+            if report_id in told:
+                continue  # by the text that has just gone; decided anew, it would be told of again a day later
             text = self._text(report_id, keys)
             if text is None or text.due_at > self.database.now():
                 nudging.decide(self.database, answer_id, report_id, text.due_at if text else None)
             else:
                 self._send(answer_id, report_id, text)
+                told.add(report_id)
 
     def _send(self, answer_id: str, report_id: str, text: Text) -> None:
         mode = self.texter.mode

@@ -123,6 +123,16 @@ def test_one_text_for_all_that_was_written_in_a_day_and_three_for_a_report(desk:
     assert len(texts(desk)) == 3
 
 
+def test_two_answers_that_are_due_at_once_are_told_of_once(desk: Desk, nudger: Nudger) -> None:
+    report_id, _ = sent_report(desk, ALWAYS)
+    for _ in range(2):
+        answer(desk, report_id)
+    nudger.go_on()
+    for days in (1, 2):
+        made(desk.later(days=days, minutes=1)).go_on()
+    assert len(texts(desk)) == 1
+
+
 def test_a_yes_by_my_report_counts_and_a_no_does_at_once(desk: Desk, nudger: Nudger) -> None:
     report_id, _ = sent_report(desk)
     delivered(desk)
