@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.rule("S-38")]
 
 IN_DANGER = ("Report", "Now", "Go on", "Hurt, bad touch", "Shefa", "Me", "No")
 NO_DANGER = ("Report", "Soon", "Asks photos, money", "Me", "13-15", "Shefa", "No")
-CALLS = 60
+CALLS = 40
 
 
 @dataclass
@@ -119,7 +119,7 @@ class Call:
 
 
 @pytest.mark.parametrize("first", [IN_DANGER, NO_DANGER], ids=["in danger", "not now"])
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_words_that_were_kept_after_sent_are_heard_whatever_is_away(
     site: Site, first: tuple[str, ...], seed: int
 ) -> None:
