@@ -61,13 +61,13 @@ def test_sms(town: Town, path: Path, channel: str) -> None:
     story = Story(town, path, "sms")
     handset = town.sms_phone(channel, story.phone(channel), story.code)
     for step in story.steps:
-        had = len(handset.replies())
+        had = len(_replies(handset))
         if step.verb == "text":
             handset.text(story.filled(step.said))
             if step.seen or RECORD:
                 wait = 1 if RECORD else 20
-                arrived = _arrives(lambda had=had: len(handset.replies()) > had, wait)
-                story.saw(step, Seen(handset.replies()[-1], True) if arrived else Seen("", True))
+                arrived = _arrives(lambda had=had: len(_replies(handset)) > had, wait)
+                story.saw(step, Seen(_replies(handset)[-1], True) if arrived else Seen("", True))
         elif step.verb == "again":
             handset.again()
         elif step.verb == "hotline":
@@ -76,7 +76,12 @@ def test_sms(town: Town, path: Path, channel: str) -> None:
             story.staff_write(step)
     story.ends()
     texts = sum(bool(step.seen) for step in story.steps if step.verb == "text")
-    assert len(handset.replies()) == texts, "more replies came than the transcript shows"
+    assert len(_replies(handset)) == texts, "more replies came than the transcript shows"
+
+
+def _replies(handset: Any) -> list[str]:
+    """Without the text that there is an answer: it comes by itself, in the hours that somebody gave, whenever that is."""
+    return [text for text in handset.replies() if not text.startswith("Hello. Please dial ")]
 
 
 def _arrives(true: Any, seconds: float) -> bool:
