@@ -80,7 +80,7 @@ def test_sms(town: Town, path: Path, channel: str) -> None:
 
 
 def _replies(handset: Any) -> list[str]:
-    """Without the text that there is an answer: it comes by itself, in the hours that somebody gave, whenever that is."""
+    """Without the text that there is an answer: it comes by itself, in the hours that somebody gave."""
     return [text for text in handset.replies() if not text.startswith("Hello. Please dial ")]
 
 
