@@ -126,7 +126,8 @@ class Spool:
     def sent_by(self, origin_key: bytes) -> tuple[str, int] | None:
         """Under which id, and up to which revision, a Send of this walk waits here; None where none does.
 
-        What was put within the last second may not be seen: its id is the same within the hour, its key ever.
+        What was put within the last second may not be seen: its id is the same within the hour, its key ever, and what
+        is added to it in a walk has the higher number anyway.
         """
         mark = f"{_walk(origin_key)}{ENDING}"
         try:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pyotp
 import pytest
+from argon2 import PasswordHasher
 from sqlalchemy import select
 
 from console import passwords
+from console.codes import step_of
 from console.inviting import Place, invite
 from reports.store import accounts
 from reports.store import staff_tables as s
@@ -134,8 +137,6 @@ def test_a_wrong_start_says_what_is_wrong_and_the_link_stays(console: Console) -
 def test_passwords_are_kept_with_argon2id_and_made_stronger_at_the_next_login(console: Console, mere: Person) -> None:
     (row,) = rows(console, s.staff)
     assert row.password.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
-    from argon2 import PasswordHasher
-
     weak = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
     with console.parts.database.write() as connection:
         connection.execute(s.staff.update().values(password=weak))
@@ -165,10 +166,6 @@ def test_a_code_works_once_and_none_older_than_the_last(mere: Person) -> None:
 @pytest.mark.rule("A-29")
 @pytest.mark.parametrize(("seconds", "taken"), [(-61, False), (-29, True), (0, True), (29, True), (61, False)])
 def test_a_clock_may_be_off_by_one_step(seconds: int, taken: bool) -> None:
-    import pyotp
-
-    from console.codes import step_of
-
     secret = b"12345678901234567890"
     code = pyotp.TOTP("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ").at(1_000_000_020 + seconds)
     assert (step_of(secret, f" {code[:3]} {code[3:]} ", 1_000_000_020) is not None) is taken

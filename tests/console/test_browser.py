@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -69,8 +70,6 @@ class House:
 
     def code(self, name: str) -> str:
         """One that was not used before; a person would wait for it, too."""
-        import time
-
         until(lambda: int(time.time()) // 30 + 1 > self.steps.get(name, 0), "no new code", seconds=70)
         self.steps[name] = max(self.steps.get(name, 0) + 1, int(time.time()) // 30)
         return pyotp.TOTP(self.secrets[name]).at(self.steps[name] * 30)

@@ -6,8 +6,12 @@ import re
 from collections.abc import Iterator, Mapping
 
 import pytest
+from sqlalchemy import select
 
 from console.doors import Door
+from reports.store import desk_sessions
+from reports.store import tables as t
+from reports.store.database import Away
 from tests.console.doors_table import OPEN, ROWS, SYSTEMS
 from tests.support.console import Console
 from tests.support.staff import Page, Person, joined, pass_time
@@ -155,10 +159,6 @@ def test_what_is_no_form_of_ours_does_nothing(people: Mapping[str, Person], body
 
 @pytest.mark.rule("A-20")
 def test_a_get_changes_nothing(console: Console, people: Mapping[str, Person]) -> None:
-    from sqlalchemy import select
-
-    from reports.store import tables as t
-
     def state() -> list[object]:
         with console.parts.database.read() as connection:
             return [list(connection.execute(select(table))) for table in t.metadata.sorted_tables]
@@ -196,9 +196,6 @@ def test_every_page_has_all_headers(console: Console, people: Mapping[str, Perso
 def test_a_failure_inside_says_nothing_and_does_nothing(
     console: Console, people: Mapping[str, Person], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from reports.store import desk_sessions
-    from reports.store.database import Away
-
     def broken(*_: object) -> None:
         raise RuntimeError("a secret sentence")
 

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+import re
+import threading
 
+import pytest
+from flask import Request
+
+from console import entry
+from console.guessing import OF_A_NAME, address_of
+from reports.store.knocking import Knock, knock
 from tests.support.console import Console
 from tests.support.staff import Person, joined, pass_time
 
@@ -92,10 +99,6 @@ def test_an_address_that_tries_many_names_is_answered_without_work(
 
 @pytest.mark.rule("X-28")
 def test_a_proxy_tells_whose_address_it_is_and_a_stranger_tells_nothing(console: Console) -> None:
-    from flask import Request
-
-    from console.guessing import address_of
-
     def seen(peer: str, told: str = "") -> str:
         around = {"REMOTE_ADDR": peer, **({"HTTP_X_FORWARDED_FOR": told} if told else {})}
         return address_of(Request(around))
@@ -111,10 +114,6 @@ def test_a_proxy_tells_whose_address_it_is_and_a_stranger_tells_nothing(console:
 def test_an_unknown_name_gets_the_same_answer_for_the_same_work(
     console: Console, mere: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import re
-
-    from console import entry
-
     work: list[str] = []
     for module, name in ((entry.passwords, "is_right"), (entry.codes, "step_of"), (entry.knocking, "wrong")):
         real = getattr(module, name)
@@ -130,11 +129,6 @@ def test_an_unknown_name_gets_the_same_answer_for_the_same_work(
 
 
 def test_guesses_at_the_same_moment_cost_one_each(console: Console, mere: Person) -> None:
-    import threading
-
-    from console.guessing import OF_A_NAME
-    from reports.store.knocking import Knock, knock
-
     del mere
     let_in: list[bool] = []
 

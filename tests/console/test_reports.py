@@ -12,9 +12,10 @@ import pytest
 from sqlalchemy import select
 
 from reports.account import shown
-from reports.store import letters
+from reports.store import at_the_desk, letters
 from reports.store import tables as t
-from tests.safeguarding.walks import PHONE, TO_SENT, number, walk
+from reports.store.database import Away
+from tests.safeguarding.walks import IN_DANGER, PHONE, TO_SENT, number, walk
 from tests.support.app import App
 from tests.support.console import Console
 from tests.support.staff import Person, joined, pass_time
@@ -120,8 +121,6 @@ def test_each_reading_leaves_a_line_before_anything_is_shown(desk: Desk, monkeyp
     for _ in range(2):
         assert desk.mere.get(path(report_id)).status == 200
     assert [(who, about) for who, act, about in desk.acts() if act == "read"] == [("mere", report_id)] * 2
-    from reports.store import at_the_desk
-    from reports.store.database import Away
 
     def broken(*_: object) -> None:
         raise Away("OperationalError")
@@ -133,8 +132,6 @@ def test_each_reading_leaves_a_line_before_anything_is_shown(desk: Desk, monkeyp
 
 @pytest.mark.rule("X-15")
 def test_who_reads_very_many_is_told_of(desk: Desk) -> None:
-    from reports.store import at_the_desk
-
     ids = [desk.file(number(n)) for n in range(4)]
     at_the_desk.MANY = 3
     try:
@@ -360,8 +357,6 @@ def test_filters(desk: Desk) -> None:
 
 
 def test_urgent_first_then_the_oldest(desk: Desk) -> None:
-    from tests.safeguarding.walks import IN_DANGER
-
     older, newer = desk.file(number(1)), desk.file(number(2))
     walk(desk.app.ussd(number(3)), *IN_DANGER, "Send")
     html = desk.mere.get("/").html

@@ -382,9 +382,8 @@ def test_no_log_holds_a_secret_an_address_or_a_word(fronted: Fronted) -> None:
     (fronted.folder / "web.sock").rename(away)
     try:  # web away: nginx complains in its error log
         all_of_it()
-        assert (
-            fronted.proxy.ask(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")[9:12] == b"502"
-        )
+        health = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        assert fronted.proxy.ask(health)[9:12] == b"502"
     finally:
         away.rename(fronted.folder / "web.sock")
     until(lambda: "GET /healthz 502" in fronted.proxy.logs(), "the operator learns nothing")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import certifi
 import pytest
 
 from reports.settings import Common, SettingError, load
@@ -77,7 +78,5 @@ def test_a_file_without_a_certificate(tmp_path: Path) -> None:
 
 
 def test_an_authority_without_tls(tmp_path: Path) -> None:
-    import certifi
-
     with pytest.raises(SettingError, match="REDIS_CA_FILE is set, and no address begins with rediss://"):
         load(Common, {"REDIS_URL": "redis://h", "REDIS_CA_FILE": certifi.where()})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -84,8 +85,6 @@ def _report(app: App) -> None:
 
 
 def test_a_program_that_is_started_is_seen() -> None:
-    import subprocess
-
     with watched() as started:
         subprocess.run([sys.executable, "-c", ""], check=True)
     assert started[0] == "subprocess.Popen"

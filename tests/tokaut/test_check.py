@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+import redis
 from click.testing import CliRunner, Result
 
 from reports.country import SHIPPED
@@ -175,8 +176,6 @@ def test_a_secret_is_never_shown(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_redis_that_may_throw_things_out(tmp_path: Path, own_valkey: Valkey) -> None:
-    import redis
-
     with redis.Redis.from_url(own_valkey.url) as client:
         client.config_set("maxmemory-policy", "allkeys-lru")
     assert "maxmemory-policy noeviction" in run(good(tmp_path) | {"REDIS_URL": own_valkey.url}).output

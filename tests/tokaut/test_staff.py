@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from console.app import create_app
 from reports.store import accounts
 from reports.store.database import Database
 from tests.support.staff import Person
@@ -36,8 +37,6 @@ def test_nobody_is_there_until_somebody_is_invited(settings: Mapping[str, str]) 
 
 
 def test_the_first_lead(settings: Mapping[str, str]) -> None:
-    from console.app import create_app
-
     said = run(settings, "invite", "mere", "--hotline", "vu-pikinini")
     assert said.exit_code == 0, said.output
     link = said.output.splitlines()[-1]

@@ -77,6 +77,8 @@ def test_sms(town: Town, path: Path, channel: str) -> None:
     story.ends()
     texts = sum(bool(step.seen) for step in story.steps if step.verb == "text")
     assert len(_replies(handset)) == texts, "more replies came than the transcript shows"
+    wrote = sum(step.verb == "staff" for step in story.steps)
+    assert len(handset.replies()) - texts <= wrote, "somebody was told to dial whom nobody had answered"
 
 
 def _replies(handset: Any) -> list[str]:
