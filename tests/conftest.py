@@ -14,7 +14,7 @@ from tests.support import guard, ports, shadows
 from tests.support.postgres import Postgres, binaries
 from tests.support.valkey import Valkey
 
-STARTS_A_SERVER = {"valkey", "redis_url", "module_redis", "own_valkey", "postgres", "postgres_url"}
+STARTS_A_SERVER = {"redis_url", "module_redis", "own_valkey", "postgres", "postgres_url"}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -57,27 +57,29 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def valkey() -> Iterator[Valkey]:
-    """One real Valkey for all tests of this worker. Do not kill it: take `own_valkey` for that."""
+def _valkey() -> Iterator[Valkey]:
+    """One real Valkey for all tests of this worker, reached by those who empty it first: a queue that the file before
+    left there in another mode stops the start.
+    """
     server = Valkey().start()
     yield server
     server.remove()
 
 
 @pytest.fixture
-def redis_url(valkey: Valkey) -> str:
-    """The address of the shared Valkey, empty at the start of the test."""
-    with redis.Redis.from_url(valkey.url) as client:
+def redis_url(_valkey: Valkey) -> str:
+    """The address of the shared Valkey, empty at the start of the test. Do not kill it: take `own_valkey` for that."""
+    with redis.Redis.from_url(_valkey.url) as client:
         client.flushall()
-    return valkey.url
+    return _valkey.url
 
 
 @pytest.fixture(scope="module")
-def module_redis(valkey: Valkey) -> str:
-    """As `redis_url`, for what a whole module uses: another one may have left a queue of another mode."""
-    with redis.Redis.from_url(valkey.url) as client:
+def module_redis(_valkey: Valkey) -> str:
+    """As `redis_url`, for what a whole module uses."""
+    with redis.Redis.from_url(_valkey.url) as client:
         client.flushall()
-    return valkey.url
+    return _valkey.url
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ DRAFTS = sorted(set(catalogues.load(locales.FOLDER)) - {"en"})
 
 
 @pytest.fixture(scope="module")
-def app(valkey: Any) -> Iterator[App]:
-    app = App(valkey.url, {"COUNTRIES": ",".join(COUNTRIES), "TOKAUT_DRAFT_LANGUAGES": ",".join(DRAFTS)})
+def app(module_redis: str) -> Iterator[App]:
+    app = App(module_redis, {"COUNTRIES": ",".join(COUNTRIES), "TOKAUT_DRAFT_LANGUAGES": ",".join(DRAFTS)})
     yield app
     app.close()
 

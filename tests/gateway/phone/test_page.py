@@ -30,8 +30,8 @@ PATHS = ["/phone", *(f"/phone/{name}" for name in (*PARTS, "world.json"))]
 
 
 @pytest.fixture(scope="module")
-def app(valkey: object) -> Iterator[App]:
-    app = App(valkey.url)  # type: ignore[attr-defined]
+def app(module_redis: str) -> Iterator[App]:
+    app = App(module_redis)
     yield app
     app.close()
 
