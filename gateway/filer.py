@@ -77,13 +77,13 @@ class Filer:
                 raise Away("others wait, or it is left alone")
             first = replace(begun, revision=max(begun.revision, 1))
             filing = self._sealer.seal(told, first, begun.legs, "complete")
-            filed = self.write(lambda: store.file(self._database, filing, draw))
-            if filed.completeness == "complete" and not filed.own:
+            filed = self.write(lambda: store.file(self._database, filing, draw, unsent=begun.unsent))
+            if filed.completeness == "complete" and not (filed.own or begun.unsent):
                 # The earlier walk's report went out whole; this may be another child: two reports rather than one.
                 begun = replace(begun, report_id=self._own_id(begun.origin_key, told.now), revision=1)
                 filing = self._sealer.seal(told, begun, begun.legs, "complete")
                 filed = self.write(lambda: store.file(self._database, filing, draw))
-            if not filed.fresh and filed.completeness == "incomplete":
+            if not filed.fresh and (begun.unsent or filed.completeness == "incomplete"):
                 filed = self._complete(told, begun, filed)
         except Away:
             filing, filed = self._spool_sent(told, begun, draw)
@@ -97,10 +97,11 @@ class Filer:
             sent_at=begun.sent_at or told.now,
             code=filed.code,
             floor=filing.priority,
+            unsent=False,
         )
 
     def _complete(self, told: Told, begun: Begun, filed: Filed) -> Filed:
-        """It is there already, INCOMPLETE: it becomes complete."""
+        """It is there already, INCOMPLETE, or kept late: it becomes complete, or what it is now."""
         again = replace(begun, report_id=filed.report_id, revision=filed.revision + 1)
         return replace(filed, revision=self._put(told, again, again.legs, "update", seconds=0).revision)
 
@@ -108,7 +109,7 @@ class Filer:
         """Raises NotSent."""
         begun = replace(begun, revision=sent_as(begun))
         filing = self._sealer.seal(told, begun, begun.legs, "complete")
-        kind = "again" if begun.carried else "sent"
+        kind = "anew" if begun.unsent else "again" if begun.carried else "sent"
         self._keep_in_spool(Entry(filing, kind, due_at=self._database.now(), mailbox=draw(0) if draw else None))
         return filing, Filed(filing.report_id, True, "complete", begun.revision, code=0 if draw else None)
 
@@ -175,18 +176,23 @@ class Filer:
     def drop(self, begun: Begun) -> bool:
         """Delete what would file itself: the reporter said Delete, or left out the hotline it was for.
 
-        False where it was filed already. Raises Away: then nobody may be told that it is deleted.
+        False where it was filed already; but of what an earlier walk told, who dials now may be anybody, and learns
+        nothing. Raises Away: then nobody may be told that it is deleted.
         """
-        if not begun.pending:
+        if not (begun.pending or begun.unsent):
             return True
         if self._spool.names():
             self._drop_from_spool(begun)
-        return self.write(lambda: pending.drop_pending(self._database, begun.origin_key, begun.report_id))
+        gone, filed = self.write(lambda: pending.drop_pending(self._database, begun.origin_key, begun.report_id))
+        by_another = begun.carried or begun.forgotten
+        return not filed or (by_another and (gone or not begun.pending))
 
     def take_back(self, begun: Begun) -> bool:
         """As `drop`, for who says no more than that it is otherwise: done as soon as the database is back, and false
         meanwhile. Raises Away where the spool takes nothing either.
         """
+        if not begun.pending:
+            return True
         try:
             return self.drop(begun)
         except Away:
@@ -202,7 +208,8 @@ class Filer:
     def _drop_from_spool(self, begun: Begun) -> bool:
         """What waits in the spool would come after the deletion; so the deletion goes behind it."""
         try:
-            self._spool.put(Entry(self._sealer.nothing(replace(begun, revision=kept_as(begun))), "drop"))
+            nothing = self._sealer.nothing(replace(begun, revision=kept_as(begun)))
+            self._spool.put(Entry(nothing, "drop_unsent" if begun.unsent else "drop"))
         except NotKept:
             self._count("pending_not_dropped")
             return False

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import replace
 
 from gateway.optouts import START, STOP
-from reports.entry import SENDS, Entry
+from reports.entry import DROPS, SENDS, Entry
 from reports.store import filing as store
 from reports.store import optouts, pending
 from reports.store.database import Database
@@ -15,7 +15,7 @@ from reports.store.database import Database
 def file_late(database: Database, entry: Entry) -> None:
     """An entry of the spool. Raises Away."""
     filing, box = entry.filing, entry.mailbox
-    if entry.kind == "drop":
+    if entry.kind in DROPS:
         pending.drop_pending(database, filing.origin_key, filing.report_id, up_to=filing.revision)
         return
     if entry.kind == STOP:
@@ -25,8 +25,9 @@ def file_late(database: Database, entry: Entry) -> None:
         optouts.take_back(database, [filing.origin_key])
         return
     if entry.kind in SENDS:
-        filed = store.file(database, filing, (lambda n: box) if box else None)
-        done = filed.completeness == "complete" and (entry.kind == "sent" or filed.own)
+        unsent = entry.kind == "anew"
+        filed = store.file(database, filing, (lambda n: box) if box else None, unsent=unsent)
+        done = filed.completeness == "complete" and not unsent and (entry.kind == "sent" or filed.own)
         if not (filed.fresh or done) and filed.report_id != filing.report_id:
             # Taken up again from a draft that Redis kept while another Send of that call was filed without it.
             own = hashlib.sha256(filing.origin_key + filing.report_id.encode()).digest()

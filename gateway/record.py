@@ -38,6 +38,7 @@ class Begun:
     floor: str | None = None  # the highest priority reached
     legs: tuple[Leg, ...] = ()
     carried: bool = False  # it goes on from an earlier walk
+    unsent: bool = False  # "NOT SENT" was said of it, and a slow disk may have kept it all the same
 
     @property
     def forgotten(self) -> bool:
@@ -180,12 +181,12 @@ def _unpack_media(data: list[list[str]]) -> Media:
 def _pack_begun(b: Begun) -> list[Any]:
     legs = [[leg.hotline, leg.role, leg.why] for leg in b.legs]
     key = base64.b64encode(b.origin_key).decode()
-    flags = [int(b.pending), int(b.carried)]
+    flags = [int(b.pending), int(b.carried), *[1] * b.unsent]
     return [b.report_id, key, b.created_at, b.revision, flags, b.sent_at, b.code, b.floor, legs]
 
 
 def _unpack_begun(data: list[Any]) -> Begun:
-    report_id, key, created_at, revision, (pending, carried), sent_at, code, floor, legs = data
+    report_id, key, created_at, revision, (pending, carried, *unsent), sent_at, code, floor, legs = data
     return Begun(
         report_id,
         base64.b64decode(key),
@@ -197,4 +198,5 @@ def _unpack_begun(data: list[Any]) -> Begun:
         floor,
         tuple(Leg(*leg) for leg in legs),
         bool(carried),
+        bool(unsent),
     )

@@ -10,6 +10,7 @@ from gateway.message import Inbound
 from gateway.record import Begun, Record
 
 LEAP = 64  # revisions that a walk may have left behind which nobody remembers: an earlier one, or one without Redis
+ADDITION = 2  # that one may take: in the database, and then in the spool
 
 
 def kept_as(begun: Begun) -> int:
@@ -20,6 +21,15 @@ def kept_as(begun: Begun) -> int:
 def sent_as(begun: Begun) -> int:
     """Of a Send by the spool: what files itself meanwhile, or an earlier walk sent, is not taken for it."""
     return max(begun.revision, 1) + (LEAP if begun.carried or begun.forgotten else 1)
+
+
+def unsent(begun: Begun) -> Begun:
+    """What was just said was not kept, or is kept late: what comes next has the higher number. A Send is not taken for
+    a repeat.
+    """
+    if begun.sent_at:
+        return replace(begun, revision=begun.revision + ADDITION)
+    return replace(begun, revision=sent_as(begun), unsent=True)
 
 
 def unsure(record: Record) -> Record:

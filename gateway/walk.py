@@ -21,6 +21,7 @@ from gateway.mailroom import WRITTEN, Mailroom, is_open
 from gateway.media import noted
 from gateway.message import Turn
 from gateway.record import Begun, Draft, Record, carried, drafts_after, in_danger, take_up
+from gateway.revisions import unsent
 from gateway.turns import Last
 from gateway.world import Surroundings
 from reports.code import spaced
@@ -105,9 +106,14 @@ class Walk:
         except (NotSent, Away) as away:
             if reply.strip() == "00":
                 return self._leave(caller, before)
-            # The state before stays, so that the same key does it once the database is back.
-            screen = "home.not_sent" if isinstance(away, NotSent) else "home.not_working"
-            return Moved(replace(before, answer=self.notice(caller, screen, before.state), at=caller.now))
+            return self._put_off(caller, before, drafts, not_sent=isinstance(away, NotSent))
+
+    def _put_off(self, caller: Caller, record: Record, drafts: list[Draft], *, not_sent: bool) -> Moved:
+        """The state before stays, so that the same key does it once the database is back."""
+        begun = unsent(record.begun) if record.begun and not_sent else record.begun
+        answer = self.notice(caller, "home.not_sent" if not_sent else "home.not_working", record.state)
+        record = replace(record, answer=answer, at=caller.now, begun=begun)
+        return Moved(record, drafts_after(drafts, record))
 
     def _cause(self, caller: Caller, record: Record, drafts: list[Draft], effect: str) -> Moved:
         outcome, after = self._effects.run(effect, caller, record)

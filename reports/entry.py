@@ -9,7 +9,10 @@ from typing import Any
 
 from reports.store.filing import Filing, Mailbox, Sealed
 
-SENDS = ("sent", "again")  # "again": it carries on an earlier walk
+# "again" carries on an earlier walk; "anew" comes after "NOT SENT" was said, of what may have been kept late.
+SENDS = ("sent", "again", "anew")
+DROPS = ("drop", "drop_unsent")
+OVER_SENDS = ("anew", "drop_unsent")  # in place of a Send that nobody was told of
 
 
 class Entry:

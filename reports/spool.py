@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from reports.entry import SENDS, Entry
+from reports.entry import OVER_SENDS, SENDS, Entry
 from reports.hands import Hands, TooSlow
 from reports.sealing import Poison, Vault
 from reports.store.database import Away
@@ -74,22 +74,23 @@ class Spool:
         )
         data = self._vault.seal("spool", name.encode(), entry.encode())
         try:
-            self._hands.within(DISK_SECONDS, lambda: self._keep(name, data, is_send=entry.kind in SENDS))
+            self._hands.within(DISK_SECONDS, lambda: self._keep(name, data, entry.kind))
         except TooSlow:
             raise NotKept("slow") from None  # it may be kept yet, and come: that is better than not to come
         except OSError as error:
             raise NotKept(error.__class__.__name__) from None
 
-    def _keep(self, name: str, data: bytes, *, is_send: bool) -> None:
+    def _keep(self, name: str, data: bytes, kind: str) -> None:
         """A crowd is Sends; whoever deletes, or changes what waits, sees what there is now."""
         if shutil.disk_usage(self.folder).free < LEAST_FREE:
             raise NotKept("full")
-        seen = self._lately() if is_send else self._look()
+        over_sends = kind in OVER_SENDS
+        seen = self._lately() if kind in SENDS and not over_sends else self._look()
         if self._is_full(seen) and self._is_full(self._look()):
             raise NotKept("full")
         self._write(name, data)
         with suppress(OSError):  # they come out all the same, one after the other
-            for outdated in _outdated_by(name, seen.names):
+            for outdated in _outdated_by(name, seen.names, over_sends=over_sends):
                 (self.folder / outdated).unlink(missing_ok=True)
         self._last_look.names.append(name)
 
@@ -205,11 +206,18 @@ class Spool:
             yield True
 
 
-def _outdated_by(name: str, waiting: list[str]) -> list[str]:
-    """What was kept of the same report before, but no Send: it holds all of that, or deletes it."""
-    revision, *_ = name[58:].removesuffix(ENDING).split("-")
-    others = [(one, one[58:].removesuffix(ENDING)) for one in waiting if _report(one) == _report(name)]
-    return [one for one, other in others if one < name and other.isdecimal() and int(other) <= int(revision)]
+def _outdated_by(name: str, waiting: list[str], *, over_sends: bool) -> list[str]:
+    """What was kept of the same report before, mostly no Send: it holds all of that, or deletes it."""
+    before = [one for one in waiting if one < name and _report(one) == _report(name)]
+    return [one for one in before if (over_sends or not _is_send(one)) and _revision(one) <= _revision(name)]
+
+
+def _revision(name: str) -> int:
+    return int(name[58:].removesuffix(ENDING).partition("-")[0])
+
+
+def _is_send(name: str) -> bool:
+    return "-" in name[58:]
 
 
 def _report(name: str) -> str:

@@ -75,14 +75,18 @@ class Filed:
     deliveries: tuple[str, ...] = ()
 
 
-def file(database: Database, filing: Filing, draw: Draw | None = None) -> Filed:
-    """Report, bodies, route, deliveries, mailbox, audit row and the end of what was pending: all of it, or nothing."""
+def file(database: Database, filing: Filing, draw: Draw | None = None, *, unsent: bool = False) -> Filed:
+    """Report, bodies, route, deliveries, mailbox, audit row and the end of what was pending: all of it, or nothing.
+
+    `unsent`: "NOT SENT" was said of what may be there of it, so nobody was shown its code.
+    """
     now = database.now()
     with database.write() as connection:
         row = _report_row(filing)
         fresh = connection.execute(database.insert_new(t.report).values(row)).rowcount == 1
         filed = _insert_all(database, connection, filing, now) if fresh else _filed_before(connection, filing)
-        others = filed.completeness == "complete" and not filed.own  # whose code was shown to somebody already
+        # whose code was shown to somebody already
+        others = filed.completeness == "complete" and not (filed.own or unsent)
         if draw is None or others:
             return filed
         return replace(filed, code=_keep_mailbox(database, connection, filed.report_id, draw))

@@ -99,15 +99,17 @@ def _replace_pending(connection: Connection, filing: Filing, kind: str, due: Col
         connection.execute(insert(t.pending).values(due_at=due), rows)
 
 
-def drop_pending(database: Database, origin_key: bytes, report_id: str, *, up_to: int | None = None) -> bool:
-    """Delete what waits (`up_to` a revision); false where nothing did, for it was filed already."""
+def drop_pending(
+    database: Database, origin_key: bytes, report_id: str, *, up_to: int | None = None
+) -> tuple[bool, bool]:
+    """Delete what waits (`up_to` a revision). Whether something did, and whether something was filed before."""
     same = same_report(t.pending.c, origin_key, report_id)
     if up_to is not None:  # said again since
         same = and_(same, t.pending.c.revision <= up_to)
     filed = select(t.report.c.report_id).where(same_report(t.report.c, origin_key, report_id))
     with database.write() as connection:
         gone = connection.execute(delete(t.pending).where(same)).rowcount
-        return bool(gone) or connection.execute(filed).first() is None
+        return bool(gone), connection.execute(filed).first() is not None
 
 
 def hurry_pending(database: Database, origin_key: bytes, report_id: str, due_at: int) -> None:

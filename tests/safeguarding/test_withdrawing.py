@@ -137,6 +137,20 @@ def test_delete_after_it_went_says_so_by_sms_and_after_redis_was_emptied(app: Ap
 
 
 @pytest.mark.rule("S-12")
+@pytest.mark.rule("S-38")
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_an_answer_after_it_went_can_be_taken_back_and_what_went_before_it_cannot(app: App, channel: str) -> None:
+    phone = app.ussd(PHONE, channel)
+    walk(phone, *IN_DANGER[:-1])
+    app.pass_time(121)
+    phone.type(IN_DANGER[-1])
+    assert app.count(t.pending) == 1
+    assert phone.type("9").text == TOLD
+    app.pass_time(LONG_AFTER)
+    assert incomplete(app) == [("vu-pikinini", "incomplete")]
+
+
+@pytest.mark.rule("S-12")
 @pytest.mark.parametrize("emptied", [False, True], ids=["kept", "Redis emptied"])
 def test_where_nothing_was_left_behind_deleted_is_the_truth(app: App, redis_url: str, emptied: bool) -> None:
     phone = app.ussd(PHONE, "africastalking")

@@ -1,0 +1,172 @@
+"""NOT SENT was said, and a slow disk kept it all the same: what is said next stands, and is told truly (S-26, S-38)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from reports.entry import Entry
+from reports.spool import NotKept
+from reports.store import tables as t
+from reports.store.database import Away
+from tests.safeguarding.away import code_and_pin, database_away
+from tests.safeguarding.test_withdrawing import TOLD
+from tests.safeguarding.walks import CHANNELS, PHONE, TO_SEND, TO_SEND_SMS, TO_SENT, thread, walk
+from tests.support.app import App
+
+pytestmark = [pytest.mark.slow, pytest.mark.rule("S-38")]
+
+LONG_AFTER = 2000  # seconds; what files itself is filed by then
+FURTHER = "The green bicycle stands by the shop"
+Fault = Callable[[App], AbstractContextManager[None]]
+
+
+@contextmanager
+def in_the_spool(app: App) -> Iterator[None]:
+    """The database is away, and the entry is on the disk a moment after the caller was answered."""
+    put = app.parts.spool.put
+
+    def late(entry: Entry) -> None:
+        put(entry)
+        raise NotKept("slow")
+
+    with database_away(app), patch.object(app.parts.spool, "put", late):
+        yield
+
+
+@contextmanager
+def in_the_database(app: App) -> Iterator[None]:
+    """COMMIT comes after the caller was answered, and the spool takes nothing."""
+
+    def late(write: Callable[[], Any]) -> None:
+        write()
+        raise Away("slow")
+
+    with (
+        patch.object(app.parts.filer, "write", late),
+        patch.object(app.parts.spool, "put", side_effect=NotKept("slow")),
+    ):
+        yield
+
+
+FAULTS = {"spool": in_the_spool, "database": in_the_database}
+
+
+@contextmanager
+def nothing(_app: App) -> Iterator[None]:
+    yield
+
+
+def heard(app: App) -> dict[str, dict[str, Any]]:
+    """The newest that each hotline has of the one report, once all that waits is filed."""
+    app.parts.housekeeping.once()
+    assert app.parts.spool.names() == []
+    app.pass_time(LONG_AFTER)
+    assert app.count(t.report) == 1 and app.count(t.pending) == 0
+    return {one.hotline: one.data for one in sorted(app.bodies(), key=lambda one: one.revision)}
+
+
+def not_sent(seen: str) -> None:
+    assert seen.startswith("NOT SENT. In danger? Call police 111.")
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+@pytest.mark.parametrize("after", [nothing, database_away], ids=["all is back", "the database is away"])
+@pytest.mark.parametrize("filed_between", [False, True], ids=["", "filed in between"])
+def test_what_is_texted_before_it_is_sent_again_is_heard(
+    app: App, fault: Fault, after: Fault, filed_between: bool
+) -> None:
+    phone = app.sms(PHONE)
+    thread(phone, "REPORT", "1", *TO_SEND_SMS[1:])
+    with fault(app):
+        not_sent(thread(phone, "Send")[0])
+    if filed_between:
+        app.parts.housekeeping.once()
+    with after(app):
+        _, sent = thread(phone, FURTHER, "Send")
+    assert sent.startswith("Sent to ")
+    for data in heard(app).values():
+        assert data["completeness"] == "complete"
+        assert data["narrative"] == TO_SEND_SMS[-2]
+        assert FURTHER in [one["text"] for one in data["unasked"]]
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+@pytest.mark.parametrize("after", [nothing, database_away], ids=["all is back", "the database is away"])
+def test_what_is_added_again_is_heard(app: App, fault: Fault, after: Fault) -> None:
+    """After Send: what was kept late does not take the place of what was said since."""
+    phone = app.sms(PHONE)
+    thread(phone, "REPORT", "1", *TO_SEND_SMS[1:], "Send", "Add more", "Write more")
+    with fault(app):
+        not_sent(thread(phone, "It was in the morning")[0])
+    with after(app):
+        assert thread(phone, FURTHER)[0].startswith("Added.")
+    for data in heard(app).values():
+        assert FURTHER in [one["text"] for one in data["additions"]]
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+@pytest.mark.parametrize("after", [nothing, database_away], ids=["all is back", "the database is away"])
+def test_dialled_again_the_code_that_is_shown_opens_what_was_said_last(
+    app: App, channel: str, fault: Fault, after: Fault
+) -> None:
+    with fault(app):
+        not_sent(walk(app.ussd(PHONE, channel), *TO_SENT)[-1])
+    with after(app):
+        sent = walk(app.ussd(PHONE, channel), *TO_SEND[:-1], "SMS 8am-4pm", "Send")[-1]
+    assert [data["contact"]["how"] for data in heard(app).values()] == ["sms"] * 3
+    opened = walk(app.ussd("+6785550171"), "My report", *code_and_pin(sent))[-1]
+    assert "wrong" not in opened and "Code" not in opened, opened
+
+
+@pytest.mark.rule("S-26")
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_who_is_left_out_the_second_time_is_not_told_by_the_first(app: App, channel: str) -> None:
+    with in_the_spool(app):
+        not_sent(walk(app.ussd(PHONE, channel), *TO_SENT)[-1])
+    with database_away(app):
+        walk(app.ussd(PHONE, channel), *TO_SEND, "Who else", "Pikinini Helpline", "Send")
+    assert list(heard(app)) == ["vu-womens-centre", "vu-police"]
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_who_does_not_come_back_is_heard(app: App, fault: Fault) -> None:
+    with fault(app):
+        not_sent(walk(app.ussd(PHONE), *TO_SENT)[-1])
+    assert {data["completeness"] for data in heard(app).values()} == {"complete"}
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_deleted_is_true(app: App, channel: str) -> None:
+    with in_the_spool(app):
+        not_sent(walk(app.ussd(PHONE, channel), *TO_SENT)[-1])
+    assert walk(app.ussd(PHONE, channel), *TO_SEND, "9")[-1] == "Deleted."
+    app.parts.housekeeping.once()
+    app.pass_time(LONG_AFTER)
+    assert app.count(t.report) == 0
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_deleted_is_not_said_of_what_is_filed(app: App, fault: Fault) -> None:
+    phone = app.sms(PHONE)
+    thread(phone, "REPORT", "1", *TO_SEND_SMS[1:])
+    with fault(app):
+        not_sent(thread(phone, "Send")[0])
+    app.parts.housekeeping.once()
+    assert thread(phone, "9") == [TOLD]
+
+
+@pytest.mark.rule("S-05")
+@pytest.mark.parametrize("channel", CHANNELS)
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_who_dials_next_learns_nothing_of_it(app: App, channel: str, fault: Fault) -> None:
+    fresh = walk(app.ussd("+6785550172", channel), *TO_SEND, "9")
+    with fault(app):
+        not_sent(walk(app.ussd(PHONE, channel), *TO_SENT)[-1])
+    app.parts.housekeeping.once()
+    assert walk(app.ussd(PHONE, channel), *TO_SEND, "9") == fresh
