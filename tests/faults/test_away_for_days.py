@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from reports.clocks import CLOCKS, DAY, SECOND
 from tests.faults.city import City
+from tests.faults.ledger import lines
 from tests.faults.walking import TO_SEND, a_phone, is_sent, of, walk
 from tests.support.ports import free_port
 from tests.support.wait import until
@@ -52,10 +51,6 @@ class TwoDesks(City):
 
     def at_the_others(self, number: str) -> list[dict[str, Any]]:
         return [line for line in lines(self.beside) if line["body"]["data"]["contact"].get("msisdn") == number]
-
-
-def lines(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_bytes().splitlines()]
 
 
 @pytest.fixture
