@@ -49,10 +49,15 @@ class Effects:
         sent = self._filer.send(story, begun, with_code=caller.kind == "ussd")
         return "sent", replace(record, begun=sent)
 
-    def _delete(self, _caller: Caller, record: Record) -> tuple[str, Record]:
-        """Deleted, or known to the hotline already: then that is what is said."""
-        gone = record.begun is None or self._filer.drop(record.begun)
-        return "deleted" if gone and not has_parted(record.state) else "told", replace(record, begun=None, words=None)
+    def _delete(self, caller: Caller, record: Record) -> tuple[str, Record]:
+        """Deleted, or known to a hotline already: then that is what is said. Who has it whole is asked to delete it."""
+        begun = record.begun
+        how = self._filer.delete(begun) if begun else "deleted"
+        if begun and how == "whole":
+            self._mailroom.erase(caller, replace(record, opened=begun.report_id))
+        if how == "deleted" and has_parted(record.state):
+            how = "told"
+        return how, replace(record, begun=None, words=None)
 
     def _new_code(self, _caller: Caller, record: Record) -> tuple[str, Record]:
         if record.begun is None:

@@ -75,15 +75,15 @@ class Filer:
         try:
             if self._database.has_a_queue or self._breaker.is_open:  # known before it is sealed; the spool takes all
                 raise Away("others wait, or it is left alone")
-            first = replace(begun, revision=max(begun.revision, 1))
+            first = replace(begun, revision=max(begun.revision, 1) + begun.unsent)
             filing = self._sealer.seal(told, first, begun.legs, "complete")
             filed = self.write(lambda: store.file(self._database, filing, draw, unsent=begun.unsent))
-            if filed.completeness == "complete" and not (filed.own or begun.unsent):
+            if filed.completeness == "complete" and not (filed.own or filed.late):
                 # The earlier walk's report went out whole; this may be another child: two reports rather than one.
                 begun = replace(begun, report_id=self._own_id(begun.origin_key, told.now), revision=1)
                 filing = self._sealer.seal(told, begun, begun.legs, "complete")
                 filed = self.write(lambda: store.file(self._database, filing, draw))
-            if not filed.fresh and (begun.unsent or filed.completeness == "incomplete"):
+            if not filed.fresh and (filed.late or filed.completeness == "incomplete"):
                 filed = self._complete(told, begun, filed)
         except Away:
             filing, filed = self._spool_sent(told, begun, draw)
@@ -102,7 +102,7 @@ class Filer:
 
     def _complete(self, told: Told, begun: Begun, filed: Filed) -> Filed:
         """It is there already, INCOMPLETE, or kept late: it becomes complete, or what it is now."""
-        again = replace(begun, report_id=filed.report_id, revision=filed.revision + 1)
+        again = replace(begun, report_id=filed.report_id, revision=max(begun.revision, filed.revision) + 1)
         return replace(filed, revision=self._put(told, again, again.legs, "update", seconds=0).revision)
 
     def _spool_sent(self, told: Told, begun: Begun, draw: store.Draw | None) -> tuple[Filing, Filed]:
@@ -174,29 +174,32 @@ class Filer:
         return replace(begun, pending=True, floor=filing.priority)
 
     def drop(self, begun: Begun) -> bool:
-        """Delete what would file itself: the reporter said Delete, or left out the hotline it was for.
+        """Delete what would file itself, and no Send: its hotline was left out. False where it was filed already."""
+        return not begun.pending or self.delete(replace(begun, unsent=False)) == "deleted"
 
-        False where it was filed already; but of what an earlier walk told, who dials now may be anybody, and learns
-        nothing. Raises Away: then nobody may be told that it is deleted.
+    def delete(self, begun: Begun) -> str:
+        """The reporter said Delete: "deleted"; "told" where a hotline knew of it before; "whole" where it was sent.
+
+        Of what an earlier walk told, who dials now may be anybody, and learns nothing. Raises Away: then nobody may be
+        told that it is deleted.
         """
         if not (begun.pending or begun.unsent):
-            return True
-        if self._spool.names():
-            self._drop_from_spool(begun)
-        gone, filed = self.write(lambda: pending.drop_pending(self._database, begun.origin_key, begun.report_id))
+            return "deleted"
+        spooled = any(begun.report_id in name for name in self._spool.names())
+        if spooled and not self._drop_from_spool(begun):
+            raise Away("its deletion is not kept")
+        found = self.write(lambda: pending.drop_pending(self._database, begun.origin_key, begun.report_id))
         by_another = begun.carried or begun.forgotten
-        return not filed or (by_another and (gone or not begun.pending))
+        if not found.filed or (by_another and (found.waited or spooled or not begun.pending)):
+            return "deleted"
+        return "whole" if found.filed == "complete" and not by_another else "told"
 
     def take_back(self, begun: Begun) -> bool:
-        """As `drop`, for who says no more than that it is otherwise: done as soon as the database is back, and false
-        meanwhile. Raises Away where the spool takes nothing either.
-        """
-        if not begun.pending:
-            return True
+        """As `drop`; or by the spool once the database is back: false meanwhile. Raises Away where neither does it."""
         try:
             return self.drop(begun)
         except Away:
-            if not self._drop_from_spool(begun):
+            if not self._drop_from_spool(replace(begun, unsent=False)):
                 raise
             return False
 
@@ -208,7 +211,8 @@ class Filer:
     def _drop_from_spool(self, begun: Begun) -> bool:
         """What waits in the spool would come after the deletion; so the deletion goes behind it."""
         try:
-            nothing = self._sealer.nothing(replace(begun, revision=kept_as(begun)))
+            number = sent_as(begun) if begun.unsent else kept_as(begun)
+            nothing = self._sealer.nothing(replace(begun, revision=number))
             self._spool.put(Entry(nothing, "drop_unsent" if begun.unsent else "drop"))
         except NotKept:
             self._count("pending_not_dropped")

@@ -110,10 +110,10 @@ class Walk:
 
     def _put_off(self, caller: Caller, record: Record, drafts: list[Draft], *, not_sent: bool) -> Moved:
         """The state before stays, so that the same key does it once the database is back."""
-        begun = unsent(record.begun) if record.begun and not_sent else record.begun
         answer = self.notice(caller, "home.not_sent" if not_sent else "home.not_working", record.state)
-        record = replace(record, answer=answer, at=caller.now, begun=begun)
-        return Moved(record, drafts_after(drafts, record))
+        begun = unsent(record.begun) if record.begun and not_sent else record.begun
+        after = replace(record, answer=answer, at=caller.now, begun=begun)
+        return Moved(after, drafts_after(drafts, after))
 
     def _cause(self, caller: Caller, record: Record, drafts: list[Draft], effect: str) -> Moved:
         outcome, after = self._effects.run(effect, caller, record)
@@ -163,8 +163,7 @@ class Walk:
         return engine.step(self.book, record.state, reply, around, limit=caller.limit, now=caller.now).accepted
 
     def asks_for_words(self, record: Record) -> bool:
-        typed = self.book.screen(record.state.screen).typed
-        return typed is not None and not typed.secret
+        return bool((typed := self.book.screen(record.state.screen).typed) and not typed.secret)
 
     def hurry(self, begun: Begun) -> None:
         """What waits for a dropped line need not wait: it is gone."""
@@ -231,7 +230,10 @@ class Walk:
             if not begun.sent_at:
                 return begun
             begun = replace(begun, legs=caller.around.legs(record.state))  # it was sent, and that was not kept
-        return self._filer.update(told(caller, record, self._flow_version), begun) if answered else begun
+        story = told(caller, record, self._flow_version)
+        if begun.unsent:  # kept late; and Send was not pressed again
+            begun, story = replace(begun, legs=caller.around.legs(record.state)), replace(story, msisdn=None)
+        return self._filer.update(story, begun) if answered else begun
 
     def _leave_to_file_itself(self, caller: Caller, record: Record, begun: Begun) -> Begun:
         danger, wrote = in_danger(record.state), record.words is not None

@@ -84,13 +84,14 @@ class Spool:
         """A crowd is Sends; whoever deletes, or changes what waits, sees what there is now."""
         if shutil.disk_usage(self.folder).free < LEAST_FREE:
             raise NotKept("full")
-        over_sends = kind in OVER_SENDS
-        seen = self._lately() if kind in SENDS and not over_sends else self._look()
+        seen = self._lately() if kind in SENDS else self._look()
         if self._is_full(seen) and self._is_full(self._look()):
             raise NotKept("full")
         self._write(name, data)
         with suppress(OSError):  # they come out all the same, one after the other
-            for outdated in _outdated_by(name, seen.names, over_sends=over_sends):
+            over_sends = kind in OVER_SENDS
+            waiting = self.names() if over_sends else seen.names  # what was slow came perhaps while this was written
+            for outdated in _outdated_by(name, waiting, over_sends=over_sends):
                 (self.folder / outdated).unlink(missing_ok=True)
         self._last_look.names.append(name)
 
@@ -207,9 +208,10 @@ class Spool:
 
 
 def _outdated_by(name: str, waiting: list[str], *, over_sends: bool) -> list[str]:
-    """What was kept of the same report before, mostly no Send: it holds all of that, or deletes it."""
+    """What was kept of the same report before: it holds all of that, or deletes it. Of Sends none was confirmed."""
     before = [one for one in waiting if one < name and _report(one) == _report(name)]
-    return [one for one in before if (over_sends or not _is_send(one)) and _revision(one) <= _revision(name)]
+    numbers = {one: _revision(one) + _is_send(one) for one in before if over_sends or not _is_send(one)}
+    return [one for one, number in numbers.items() if number <= _revision(name)]
 
 
 def _revision(name: str) -> int:

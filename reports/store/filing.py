@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, or_, select, update
 
 from reports.store import auditing
 from reports.store import tables as t
@@ -62,8 +62,9 @@ Draw = Callable[[int], Mailbox]  # the n-th code of a report, n = 0, 1 … while
 class Filed:
     """What became of a Send. Where `fresh` is false, the report was there already under this id.
 
-    `own`: by this very walk, and not by an earlier one that it carries on. `code`: n of the code that was kept, None
-    where none was asked for. `deliveries`: ids to hurry along.
+    `own`: by this very walk, and not by an earlier one that it carries on. `late`: it is what "NOT SENT" was said of,
+    and less than what is sent now. `code`: n of the code that was kept, None where none was asked for. `deliveries`:
+    ids to hurry along.
     """
 
     report_id: str
@@ -71,6 +72,7 @@ class Filed:
     completeness: str
     revision: int
     own: bool = True
+    late: bool = False
     code: int | None = None
     deliveries: tuple[str, ...] = ()
 
@@ -78,15 +80,16 @@ class Filed:
 def file(database: Database, filing: Filing, draw: Draw | None = None, *, unsent: bool = False) -> Filed:
     """Report, bodies, route, deliveries, mailbox, audit row and the end of what was pending: all of it, or nothing.
 
-    `unsent`: "NOT SENT" was said of what may be there of it, so nobody was shown its code.
+    `unsent`: "NOT SENT" was said of what may be there of it with a lower number, so nobody was shown its code.
     """
     now = database.now()
     with database.write() as connection:
         row = _report_row(filing)
         fresh = connection.execute(database.insert_new(t.report).values(row)).rowcount == 1
         filed = _insert_all(database, connection, filing, now) if fresh else _filed_before(connection, filing)
+        filed = replace(filed, late=unsent and not fresh and filing.revision > _newest(connection, filing, filed))
         # whose code was shown to somebody already
-        others = filed.completeness == "complete" and not (filed.own or unsent)
+        others = filed.completeness == "complete" and not (filed.own or filed.late)
         if draw is None or others:
             return filed
         return replace(filed, code=_keep_mailbox(database, connection, filed.report_id, draw))
@@ -127,6 +130,12 @@ def filed_before(connection: Connection, filing: Filing) -> Any:
 def _filed_before(connection: Connection, filing: Filing) -> Filed:
     row = filed_before(connection, filing)
     return Filed(row.report_id, False, row.completeness, row.revision, bool(row.own))
+
+
+def _newest(connection: Connection, filing: Filing, filed: Filed) -> int:
+    p = t.pending.c
+    waits = same_report(p, filing.origin_key, filing.report_id) & (p.kind == "update")
+    return max(connection.execute(select(func.max(p.revision)).where(waits)).scalar() or 0, filed.revision)
 
 
 def _report_row(filing: Filing) -> dict[str, Any]:

@@ -26,6 +26,14 @@ from reports.store.filing import Filing, filed_before, same_report
 
 
 @dataclass(frozen=True, slots=True)
+class Dropped:
+    """Whether something waited; and the completeness of what was filed before, None where nothing was."""
+
+    waited: bool
+    filed: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """The report is there already: under this id, and up to this revision."""
 
@@ -37,14 +45,17 @@ class Known:
 def put_pending(database: Database, filing: Filing, kind: str, due_at: int) -> Known | None:
     """Let this revision file itself at `due_at`, in place of what was pending for this report.
 
-    Where the report was filed meanwhile, up to this revision or under another id, nothing is written: both are sealed
-    into the filing, which has to be made anew as the next revision of what is known.
+    Where the report was filed meanwhile, whole, or up to this revision or under another id, nothing is written: both
+    are sealed into the filing, which has to be made anew as the next revision of what is known.
     """
     with database.write() as connection:
         waits = _waiting(connection, filing)
         row = filed_before(connection, filing)
-        if row and (row.report_id != filing.report_id or row.revision >= filing.revision):
-            return Known(row.report_id, row.revision, row.completeness == "complete")
+        whole = row is not None and row.completeness == "complete"
+        if row and (
+            row.report_id != filing.report_id or row.revision >= filing.revision or (whole and kind != "update")
+        ):
+            return Known(row.report_id, row.revision, whole)
         _replace_pending(connection, filing, kind, _due(database, due_at, waits))
     return None
 
@@ -99,17 +110,15 @@ def _replace_pending(connection: Connection, filing: Filing, kind: str, due: Col
         connection.execute(insert(t.pending).values(due_at=due), rows)
 
 
-def drop_pending(
-    database: Database, origin_key: bytes, report_id: str, *, up_to: int | None = None
-) -> tuple[bool, bool]:
-    """Delete what waits (`up_to` a revision). Whether something did, and whether something was filed before."""
+def drop_pending(database: Database, origin_key: bytes, report_id: str, *, up_to: int | None = None) -> Dropped:
+    """Delete what waits, `up_to` a revision."""
     same = same_report(t.pending.c, origin_key, report_id)
     if up_to is not None:  # said again since
         same = and_(same, t.pending.c.revision <= up_to)
-    filed = select(t.report.c.report_id).where(same_report(t.report.c, origin_key, report_id))
+    filed = select(t.report.c.completeness).where(same_report(t.report.c, origin_key, report_id))
     with database.write() as connection:
         gone = connection.execute(delete(t.pending).where(same)).rowcount
-        return bool(gone), connection.execute(filed).first() is not None
+        return Dropped(bool(gone), connection.execute(filed.limit(1)).scalar())
 
 
 def hurry_pending(database: Database, origin_key: bytes, report_id: str, due_at: int) -> None:

@@ -2,80 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import nullcontext
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 
-from reports.entry import Entry
-from reports.spool import NotKept
 from reports.store import tables as t
-from reports.store.database import Away
 from tests.safeguarding.away import code_and_pin, database_away
-from tests.safeguarding.test_withdrawing import TOLD
+from tests.safeguarding.kept_late import FAULTS, Fault, in_the_spool, newest, not_sent
 from tests.safeguarding.walks import CHANNELS, PHONE, TO_SEND, TO_SEND_SMS, TO_SENT, thread, walk
 from tests.support.app import App
 
 pytestmark = [pytest.mark.slow, pytest.mark.rule("S-38")]
 
-LONG_AFTER = 2000  # seconds; what files itself is filed by then
 FURTHER = "The green bicycle stands by the shop"
-Fault = Callable[[App], AbstractContextManager[None]]
-
-
-@contextmanager
-def in_the_spool(app: App) -> Iterator[None]:
-    """The database is away, and the entry is on the disk a moment after the caller was answered."""
-    put = app.parts.spool.put
-
-    def late(entry: Entry) -> None:
-        put(entry)
-        raise NotKept("slow")
-
-    with database_away(app), patch.object(app.parts.spool, "put", late):
-        yield
-
-
-@contextmanager
-def in_the_database(app: App) -> Iterator[None]:
-    """COMMIT comes after the caller was answered, and the spool takes nothing."""
-
-    def late(write: Callable[[], Any]) -> None:
-        write()
-        raise Away("slow")
-
-    with (
-        patch.object(app.parts.filer, "write", late),
-        patch.object(app.parts.spool, "put", side_effect=NotKept("slow")),
-    ):
-        yield
-
-
-FAULTS = {"spool": in_the_spool, "database": in_the_database}
-
-
-@contextmanager
-def nothing(_app: App) -> Iterator[None]:
-    yield
+ASKED = "Deleted here. Now delete these texts: open this thread, Options, Delete. Do the same in Sent."
+AFTER = pytest.mark.parametrize("after", [nullcontext, database_away], ids=["all is back", "the database is away"])
 
 
 def heard(app: App) -> dict[str, dict[str, Any]]:
-    """The newest that each hotline has of the one report, once all that waits is filed."""
-    app.parts.housekeeping.once()
-    assert app.parts.spool.names() == []
-    app.pass_time(LONG_AFTER)
+    """The newest that each hotline has of the one report."""
+    found = newest(app)
     assert app.count(t.report) == 1 and app.count(t.pending) == 0
-    return {one.hotline: one.data for one in sorted(app.bodies(), key=lambda one: one.revision)}
-
-
-def not_sent(seen: str) -> None:
-    assert seen.startswith("NOT SENT. In danger? Call police 111.")
+    return found
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
-@pytest.mark.parametrize("after", [nothing, database_away], ids=["all is back", "the database is away"])
+@AFTER
 @pytest.mark.parametrize("filed_between", [False, True], ids=["", "filed in between"])
 def test_what_is_texted_before_it_is_sent_again_is_heard(
     app: App, fault: Fault, after: Fault, filed_between: bool
@@ -96,7 +49,7 @@ def test_what_is_texted_before_it_is_sent_again_is_heard(
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
-@pytest.mark.parametrize("after", [nothing, database_away], ids=["all is back", "the database is away"])
+@AFTER
 def test_what_is_added_again_is_heard(app: App, fault: Fault, after: Fault) -> None:
     """After Send: what was kept late does not take the place of what was said since."""
     phone = app.sms(PHONE)
@@ -111,7 +64,7 @@ def test_what_is_added_again_is_heard(app: App, fault: Fault, after: Fault) -> N
 
 @pytest.mark.parametrize("channel", CHANNELS)
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
-@pytest.mark.parametrize("after", [nothing, database_away], ids=["all is back", "the database is away"])
+@AFTER
 def test_dialled_again_the_code_that_is_shown_opens_what_was_said_last(
     app: App, channel: str, fault: Fault, after: Fault
 ) -> None:
@@ -146,19 +99,21 @@ def test_deleted_is_true(app: App, channel: str) -> None:
     with in_the_spool(app):
         not_sent(walk(app.ussd(PHONE, channel), *TO_SENT)[-1])
     assert walk(app.ussd(PHONE, channel), *TO_SEND, "9")[-1] == "Deleted."
-    app.parts.housekeeping.once()
-    app.pass_time(LONG_AFTER)
-    assert app.count(t.report) == 0
+    assert newest(app) == {}
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
-def test_deleted_is_not_said_of_what_is_filed(app: App, fault: Fault) -> None:
+@pytest.mark.parametrize("contact", ["No", "SMS 7am-9pm"])
+def test_of_what_is_filed_deletion_is_asked(app: App, fault: Fault, contact: str) -> None:
+    """As with code and PIN: who has it is told that its reporter wants it deleted."""
     phone = app.sms(PHONE)
-    thread(phone, "REPORT", "1", *TO_SEND_SMS[1:])
+    thread(phone, "REPORT", "1", *TO_SEND_SMS[1:-1], contact)
     with fault(app):
         not_sent(thread(phone, "Send")[0])
     app.parts.housekeeping.once()
-    assert thread(phone, "9") == [TOLD]
+    assert thread(phone, "9") == [ASKED]
+    assert "delete_asked" in {row.act for row in app.rows(t.audit)}
+    assert {row.recipient for row in app.rows(t.message)} == set(heard(app))
 
 
 @pytest.mark.rule("S-05")

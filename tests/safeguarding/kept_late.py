@@ -1,0 +1,88 @@
+"""NOT SENT was said, and what a slow disk did all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+from unittest.mock import patch
+
+from reports.entry import Entry
+from reports.spool import NotKept
+from reports.store.database import Away
+from tests.safeguarding.away import database_away
+from tests.safeguarding.walks import walk
+from tests.support.app import App
+
+Fault = Callable[[App], AbstractContextManager[None]]
+LONG_AFTER = 2000  # seconds; what files itself is filed by then
+
+
+@contextmanager
+def in_the_spool(app: App) -> Iterator[None]:
+    """The database is away, and the entry is on the disk a moment after the caller was answered."""
+    with database_away(app), _late_in_the_spool(app):
+        yield
+
+
+@contextmanager
+def in_the_database(app: App) -> Iterator[None]:
+    """COMMIT comes after the caller was answered, and the spool takes nothing."""
+    with _late_in_the_database(app), patch.object(app.parts.spool, "put", side_effect=NotKept("slow")):
+        yield
+
+
+@contextmanager
+def in_both(app: App) -> Iterator[None]:
+    with _late_in_the_database(app), _late_in_the_spool(app):
+        yield
+
+
+@contextmanager
+def nowhere(app: App) -> Iterator[None]:
+    with database_away(app), patch.object(app.parts.spool, "put", side_effect=NotKept("full")):
+        yield
+
+
+FAULTS: dict[str, Fault] = {"spool": in_the_spool, "database": in_the_database, "both": in_both}
+
+
+@contextmanager
+def _late_in_the_spool(app: App) -> Iterator[None]:
+    put = app.parts.spool.put
+
+    def late(entry: Entry) -> None:
+        put(entry)
+        raise NotKept("slow")
+
+    with patch.object(app.parts.spool, "put", late):
+        yield
+
+
+@contextmanager
+def _late_in_the_database(app: App) -> Iterator[None]:
+    def late(write: Callable[[], Any]) -> None:
+        write()
+        raise Away("slow")
+
+    with patch.object(app.parts.filer, "write", late):
+        yield
+
+
+def not_sent(seen: str) -> None:
+    assert seen.startswith("NOT SENT. In danger? Call police 111.")
+
+
+def ends_not_sent(app: App, fault: Fault, phone: Any, *path: str) -> None:
+    """The fault is there at Send alone."""
+    walk(phone, *path)
+    with fault(app):
+        not_sent(phone.type("Send").text)
+
+
+def newest(app: App) -> dict[str, dict[str, Any]]:
+    """What each hotline keeps, once all that waits is filed."""
+    app.parts.housekeeping.once()
+    assert app.parts.spool.names() == []
+    app.pass_time(LONG_AFTER)
+    return {one.hotline: one.data for one in sorted(app.bodies(), key=lambda one: one.revision)}
