@@ -24,6 +24,7 @@ OF_EACH = 200 if os.environ.get("LONG") == "1" else 20
 KILLED = ("urgent", "clock", "web", "valkey", "urgent", "standard", "clock", "web")
 CODE = re.compile(r"Code (\d{4}) (\d{4})\s+PIN (\d{4})")
 PHONES = itertools.count(1)
+CALLS = 10  # until one is Sent
 
 
 @pytest.fixture(scope="module")
@@ -42,29 +43,30 @@ def a_phone(town: KindsTown) -> AfricasTalking:
 
 
 def heard(phone: AfricasTalking) -> Seen:
-    """As a provider does: the same again until there is an answer that goes on."""
+    """As a provider does: the same again until there is an answer."""
     answers: list[Seen] = []
 
     def has_one() -> bool:
         with suppress(requests.RequestException, AssertionError):
             answers.append(phone.again())
-        return bool(answers) and answers[-1].goes_on
+        return bool(answers)
 
-    try:
-        until(has_one, f"no answer to {phone.path}", 60)
-    except AssertionError as none:
-        raise AssertionError(f"{none}; it said {answers[-1:]}") from None
+    until(has_one, f"no answer to {phone.path}", 60)
     return answers[-1]
 
 
 def sent(town: KindsTown, kind: Kind) -> tuple[str, str]:
-    """Code and PIN."""
-    phone = a_phone(town)
-    phone.session = f"ATUid_{phone.phone}"
-    seen = heard(phone)
-    for reply in ("Report", "Now", "Go on", kind.label, "Shefa", "Me", "No", "Send"):
-        phone.path.append(reply)
+    """Code and PIN. Where a call ends, for Redis is away or was and does not know all of it, somebody else calls."""
+    for _ in range(CALLS):
+        phone = a_phone(town)
+        phone.session = f"ATUid_{phone.phone}"
         seen = heard(phone)
+        for reply in ("Report", "Now", "Go on", kind.label, "Shefa", "Me", "No", "Send"):
+            if seen.goes_on:
+                phone.path.append(reply)
+                seen = heard(phone)
+        if seen.goes_on:
+            break
     found = CODE.search(seen.text)
     assert found, seen.text
     return found[1] + found[2], found[3]
@@ -96,6 +98,8 @@ def codes(town: KindsTown) -> dict[str, list[tuple[str, str]]]:
     with ThreadPoolExecutor(len(KINDS)) as pool:
         callers = {name: pool.submit(call, town, kind) for name, kind in KINDS.items()}
         kill_in_turn(town, callers.values())
+    # What was told in a call that ended before Send, in danger, files itself.
+    until(lambda: town.rows("SELECT count(*) FROM pending") == [(0,)], "not all was filed", 180)
     until(lambda: not any(map(town.due, KINDS.values())), "not all was received", 180)
     return {name: caller.result() for name, caller in callers.items()}
 
@@ -112,7 +116,7 @@ def test_none_is_lost_and_none_has_two_keys(
     for code, pin in shown:
         until(partial(has_it, town, kind, code, pin), f"{kind.hotline} has not what was Sent", 60)
     reports = town.reports(kind)
-    assert len(reports) == OF_EACH
+    assert len(reports) >= OF_EACH
     assert {one[-6:] for one in town.got(kind.delivery)} == {one[-6:] for one in reports}
     assert len(keys(town, kind)) == len(reports)
     record_property("printed", f"{len(reports)} reports, {len(town.got(kind.delivery)) - len(reports)} repeats")
