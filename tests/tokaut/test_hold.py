@@ -17,7 +17,6 @@ from tests.retention.made import Fate, Made, make, write
 from tokaut.__main__ import main
 
 pytestmark = pytest.mark.rule("S-28")
-TODAY = datetime.now(UTC).date()
 
 
 @pytest.fixture
@@ -34,9 +33,13 @@ def run(tmp_path: Path, *arguments: str) -> Result:
     return CliRunner().invoke(main, ["hold", *arguments], env={"TOKAUT_DATA": str(tmp_path)})
 
 
+def day(ahead: int) -> str:
+    """Asked for anew: tests may begin before midnight and go on after it."""
+    return (datetime.now(UTC).date() + timedelta(days=ahead)).isoformat()
+
+
 def put(tmp_path: Path, report_id: str, days: int = 30, *more: str) -> Result:
-    until = (TODAY + timedelta(days=days)).isoformat()
-    return run(tmp_path, "put", report_id, "--reason", "court", "--until", until, *more)
+    return run(tmp_path, "put", report_id, "--reason", "court", "--until", day(days), *more)
 
 
 def acts(tmp_path: Path, report: Made) -> list[str]:
@@ -53,7 +56,7 @@ def test_it_is_put_and_listed_and_lifted(tmp_path: Path, report: Made) -> None:
     assert put(tmp_path, report.report_id.upper(), 30, "--reference", "CR 17/2028").exit_code == 0
     assert put(tmp_path, report.report_id, 60, "--reference", "CR 17/2028").exit_code == 0
     (line,) = run(tmp_path, "list").output.splitlines()
-    assert line.startswith(f"{report.report_id}  until {TODAY + timedelta(days=60)}  court, CR 17/2028  by operator:")
+    assert line.startswith(f"{report.report_id}  until {day(60)}  court, CR 17/2028  by operator:")
     assert run(tmp_path, "lift", report.report_id).exit_code == 0
     assert acts(tmp_path, report) == ["sent", "held:court", "held:court", "hold_lifted"]
     assert run(tmp_path, "lift", report.report_id).exit_code == 1
@@ -77,5 +80,5 @@ def test_a_report_that_is_not_there_is_said_to_be_gone(tmp_path: Path, report: M
 
 
 def test_a_reason_is_one_of_the_list(tmp_path: Path, report: Made) -> None:
-    until = (TODAY + timedelta(days=30)).isoformat()
+    until = day(30)
     assert run(tmp_path, "put", report.report_id, "--reason", "a sentence", "--until", until).exit_code == 2
