@@ -135,6 +135,8 @@ class Filer:
 
     def _leave(self, told: Told, begun: Begun, legs: tuple[Leg, ...], kind: str, seconds: int) -> Begun:
         """It counts as waiting where nobody knows: "no" at COMMIT may mean "later", and then a deletion must ask."""
+        if begun.unsent and self._spool.sent_by(begun.origin_key):  # kept late: whole, though it is not filed yet
+            return replace(begun, sent_at=told.now, pending=False)
         further = 0 if begun.forgotten else 1  # than what may be written all the same
         begun = replace(begun, revision=kept_as(begun) if begun.pending else begun.revision + 1)
         try:
@@ -211,8 +213,7 @@ class Filer:
     def _drop_from_spool(self, begun: Begun) -> bool:
         """What waits in the spool would come after the deletion; so the deletion goes behind it."""
         try:
-            number = sent_as(begun) if begun.unsent else kept_as(begun)
-            nothing = self._sealer.nothing(replace(begun, revision=number))
+            nothing = self._sealer.nothing(replace(begun, revision=sent_as(begun) if begun.unsent else kept_as(begun)))
             self._spool.put(Entry(nothing, "drop_unsent" if begun.unsent else "drop"))
         except NotKept:
             self._count("pending_not_dropped")

@@ -181,7 +181,7 @@ def _unpack_media(data: list[list[str]]) -> Media:
 def _pack_begun(b: Begun) -> list[Any]:
     legs = [[leg.hotline, leg.role, leg.why] for leg in b.legs]
     key = base64.b64encode(b.origin_key).decode()
-    flags = [int(b.pending), int(b.carried), *[1] * b.unsent]
+    flags = [int(b.pending), int(b.carried), *([1] if b.unsent else [])]  # others are read by the release before, too
     return [b.report_id, key, b.created_at, b.revision, flags, b.sent_at, b.code, b.floor, legs]
 
 

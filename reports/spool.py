@@ -208,7 +208,9 @@ class Spool:
 
 
 def _outdated_by(name: str, waiting: list[str], *, over_sends: bool) -> list[str]:
-    """What was kept of the same report before: it holds all of that, or deletes it. Of Sends none was confirmed."""
+    """What was kept of the same report before: it holds all of that, or deletes it. A Send that nobody was told of has
+    a lower number; one that was confirmed may have the same.
+    """
     before = [one for one in waiting if one < name and _report(one) == _report(name)]
     numbers = {one: _revision(one) + _is_send(one) for one in before if over_sends or not _is_send(one)}
     return [one for one, number in numbers.items() if number <= _revision(name)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 from unittest.mock import patch
 
@@ -170,6 +171,22 @@ def test_with_the_helpline_left_out_words_are_taken(app: App) -> None:
         thread(phone, FURTHER)
         is_sent(thread(phone, "Send")[0])
     assert all(FURTHER in str(one) for one in newest(app).values())
+
+
+@pytest.mark.parametrize(
+    ("fault", "away"),
+    [(in_the_spool, False), (in_the_spool, True), (in_both, False), (in_both, True), (in_the_database, False)],
+)
+def test_words_texted_after_it_and_never_sent_are_heard(app: App, fault: Fault, away: bool) -> None:
+    phone = app.sms(PHONE)
+    thread(phone, *DANGER_SMS)
+    with fault(app):
+        not_sent(thread(phone, "Send")[0])
+    with database_away(app) if away else nullcontext():
+        thread(phone, FURTHER)
+    found = newest(app)
+    assert {one["completeness"] for one in found.values()} == {"complete"}
+    assert all(FURTHER in str(one["unasked"]) for one in found.values())
 
 
 @every_channel
