@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import structlog
-from flask import Flask, Response, request
+from flask import Response, request
 
 import locales
 from flows import catalogues, parse
@@ -25,6 +25,7 @@ from gateway.days import Days
 from gateway.desk import Desk
 from gateway.drills import Drills
 from gateway.duty import Duty
+from gateway.exchange import Exchange
 from gateway.filer import Filer
 from gateway.health import Health
 from gateway.housekeeping import Housekeeping
@@ -89,7 +90,7 @@ def check(environ: Mapping[str, str]) -> None:
         sys.exit(str(error))
 
 
-def create_app(environ: Mapping[str, str] | None = None) -> Flask:
+def create_app(environ: Mapping[str, str] | None = None) -> Web:
     """The web process. Stops with one line for each setting that is wrong."""
     harden()
     logs.start("web")
@@ -101,7 +102,8 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
     except WRONG as error:
         sys.exit(str(error))
     app = Web("gateway", static_folder=None)
-    app.webhooks = parts.webhooks
+    app.webhooks, app.sessions, app.one_answer = parts.webhooks, parts.sessions, parts.database.one_answer
+    app.exchange = Exchange(parts.sessions.trip)
     app.refused = partial(parts.metrics.count, "no_request")
     app.extensions["tokaut"] = parts
     _route(app, parts)
@@ -223,7 +225,7 @@ def _channels(common: Common, environ: Mapping[str, str]) -> dict[str, Channel]:
     return found
 
 
-def _route(app: Flask, parts: Parts) -> None:
+def _route(app: Web, parts: Parts) -> None:
     app.url_map.merge_slashes = False  # another address is another address: no redirect
     app.add_url_rule("/healthz", "healthz", parts.health.up)
     app.add_url_rule("/readyz", "readyz", lambda: _inside(parts.health.ready))
@@ -233,7 +235,7 @@ def _route(app: Flask, parts: Parts) -> None:
     app.register_error_handler(500, lambda _: Response("Failed\n", 500, content_type="text/plain; charset=utf-8"))
 
 
-def _show_phone(app: Flask, given: _Given) -> None:
+def _show_phone(app: Web, given: _Given) -> None:
     """The page of demo and training; in live mode its code is not even read."""
     page = importlib.import_module("gateway.phone.page")
     languages = {one.iso: _languages(given, one) for one in given.countries}

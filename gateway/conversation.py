@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from flows.words import is_words
-from gateway import limits, turns
+from gateway import limits, quick, turns
 from gateway.caller import Caller
 from gateway.counted import tally
 from gateway.message import Inbound, Notice, Turn
@@ -19,6 +19,7 @@ from gateway.record import Draft, Record, pack_drafts, pack_record, unpack_draft
 from gateway.revisions import numbered, unsure
 from gateway.senders import Sender
 from gateway.sessions import SMS_SECONDS, USSD_SECONDS, Away, Keys, Loaded, Sessions
+from gateway.steps import MAY_TAKE_LONG, Steps, finish
 from gateway.texting import Texting
 from gateway.walk import DoesNotFit, Moved, Walk
 
@@ -40,11 +41,12 @@ class Conversation:
         self._walk = walk
         self._texting = texting
         self._count = count
+        self._acting = quick.acting(walk.book)
 
-    def take(self, caller: Caller) -> Turn:
+    def take(self, caller: Caller) -> Steps[Turn]:
         """The answer to one inbound. Raises sessions.Away for an SMS that cannot be answered now."""
         try:
-            return self._take(caller)
+            return (yield from self._take(caller))
         except Away:
             self._count("redis_away")
             if caller.kind == "sms":
@@ -57,38 +59,42 @@ class Conversation:
             self._count("walk_lost")
             return self._walk.notice(caller, "home.not_working")
 
+    def take_now(self, caller: Caller) -> Turn:
+        """In this thread, which may wait for Redis."""
+        return finish(self.take(caller), self._sessions.ask)
+
     def not_working(self, caller: Caller, *, numbers: bool) -> Turn:
         """The numbers, and nothing else; none where the country is not known: another's would be wrong (S-32)."""
         return self._walk.notice(caller, "home.not_working" if numbers else "home.not_working_anywhere")
 
-    def opted_out(self, notice: Notice, sender: Sender) -> None:
+    def opted_out(self, notice: Notice, sender: Sender) -> Steps[None]:
         """STOP, by the provider's own door: words that were never confirmed are not wanted after all."""
         key = self._sessions.key("s", notice.channel, notice.code, "", sender.key)
         try:
-            record = self._unpack(self._sessions.load(Keys(key)))
+            record = self._unpack((yield from self._sessions.load(Keys(key))))
         except Away:
             return
         if record:
             self._walk.discard(record)
 
-    def ended(self, notice: Notice, sender: Sender) -> None:
+    def ended(self, notice: Notice, sender: Sender) -> Steps[None]:
         """The network says that the line is gone: what waits for a drop need not wait. It may not be true yet."""
         key = self._sessions.key("s", notice.channel, notice.code, notice.session, sender.key)
         try:
-            record = self._unpack(self._sessions.load(Keys(key)))
+            record = self._unpack((yield from self._sessions.load(Keys(key))))
         except Away:
             return  # it files itself in its own time
         if record and record.begun:
             self._walk.hurry(record.begun)
 
-    def _take(self, caller: Caller) -> Turn:
+    def _take(self, caller: Caller) -> Steps[Turn]:
         inbound = caller.inbound
         keys = self._keys(inbound, caller)
         key = ""
         record: Record | None = None
         lost: tuple[Record | None, Record] | None = None
         for _ in range(TRIES):
-            loaded = self._sessions.load(keys)
+            loaded = yield from self._sessions.load(keys)
             record = self._unpack(loaded)
             if lost:
                 self._walk.undo(*lost, record)
@@ -100,12 +106,15 @@ class Conversation:
                 return Turn("", goes_on=True)
             if isinstance(found, turns.Reply) and caller.kind == "ussd":  # by SMS it may ask for something else
                 self._make_room(caller, record)
-            moved = self._move(caller, record, unpack_drafts(loaded.drafts, self._walk.book), found, key)
+            drafts = unpack_drafts(loaded.drafts, self._walk.book)
+            if not quick.is_quick(caller.inbound, record, drafts, found, self._acting):
+                yield MAY_TAKE_LONG
+            moved = self._move(caller, record, drafts, found, key)
             if not (caller.kind == "sms" and limits.has_begun(record.state.screen if record else "")):
                 self._make_room(caller, moved.record)
             self._slow_down(caller, loaded.read, moved.record)
             try:
-                if self._keep(caller, keys, loaded, (record, moved)):
+                if (yield from self._keep(caller, keys, loaded, (record, moved))):
                     return moved.record.answer
             except Away:
                 return self._unkept(caller, record, moved)
@@ -186,7 +195,7 @@ class Conversation:
         except DoesNotFit:
             return self._walk.notice(caller, "home.not_working")
 
-    def _keep(self, caller: Caller, keys: Keys, loaded: Loaded, step: tuple[Record | None, Moved]) -> bool:
+    def _keep(self, caller: Caller, keys: Keys, loaded: Loaded, step: tuple[Record | None, Moved]) -> Steps[bool]:
         before, moved = step
         drafts: Any = None if moved.drafts is None else pack_drafts(moved.drafts)
         record, seconds = moved.record, SECONDS[caller.kind]

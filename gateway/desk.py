@@ -22,6 +22,7 @@ from gateway.once import name_of
 from gateway.optouts import OptOuts
 from gateway.replies import Replies
 from gateway.senders import Sender, normalise
+from gateway.steps import Steps
 from gateway.unread import Unkept, Unread
 from gateway.waiting import Waiting
 from gateway.world import Ground, Surroundings
@@ -71,15 +72,15 @@ class Desk:
         self._grounds = {one.iso: _grounds(one, self._languages[one.iso]) for one in countries}
         self.countries = countries
 
-    def take(self, channel: Channel, inbound: Inbound) -> Turn:
+    def take(self, channel: Channel, inbound: Inbound) -> Steps[Turn]:
         """What to say at once; nothing where the reply goes another way. Raises Unkept where the words are not safe."""
-        with self._database.one_answer():
-            return _addressed(self._take(channel, inbound), inbound.link)
+        turn = yield from self._take(channel, inbound)
+        return _addressed(turn, inbound.link)
 
-    def _take(self, channel: Channel, inbound: Inbound) -> Turn:
+    def _take(self, channel: Channel, inbound: Inbound) -> Steps[Turn]:
         caller = self._caller(channel, inbound)
         if inbound.kind == "ussd":
-            return self._conversation.take(caller)
+            return (yield from self._conversation.take(caller))
         if not caller.sender.answerable:
             self._count("inbound_unread")
             words = inbound.text.encode("utf-8", "surrogatepass")
@@ -88,7 +89,7 @@ class Desk:
         try:
             if self._duty.takes(caller):
                 return NOTHING_SAID
-            return self._reply(channel, caller, self._conversation.take(caller))
+            return self._reply(channel, caller, (yield from self._conversation.take(caller)))
         except sessions.Away:
             return self._wait(inbound, caller)
         except (Away, NotSent):
@@ -98,11 +99,11 @@ class Desk:
     def replay(self, channel: Channel, inbound: Inbound) -> None:
         """An SMS that waited. Raises sessions.Away, Away, NotSent."""
         caller = replace(self._caller(channel, inbound), late=True)
-        turn = self._conversation.take(caller)
+        turn = self._conversation.take_now(caller)
         if turn.text and caller.sender.e164:
             self._replies.send(inbound, caller.sender.e164, turn.text, self._optouts.key(caller.sender.key))
 
-    def note(self, notice: Notice) -> None:
+    def note(self, notice: Notice) -> Steps[None]:
         """An end event, a delivery report, an opt-out. Raises Unkept where an opt-out is not safe; nothing else that
         it says is needed, so nothing else can fail it."""
         country = self.country("ussd" if notice.what == "ended" else "sms", notice.code)
@@ -111,9 +112,9 @@ class Desk:
             self._opt_out(sender)
         with suppress(Away):
             if notice.what == "ended":
-                self._conversation.ended(notice, sender)
+                yield from self._conversation.ended(notice, sender)
             elif notice.what == "optout":
-                self._conversation.opted_out(notice, sender)
+                yield from self._conversation.opted_out(notice, sender)
             else:
                 self._note_delivery(notice)
 

@@ -2,7 +2,7 @@
 
 A key is an HMAC: Redis never sees a number. A value is an 8-byte version, then the sealed conversation. The version is
 drawn anew with each write; `keep` writes only over the version that was loaded, and otherwise tells what is there.
-Two round trips a screen: one to load, one to keep.
+Two round trips a screen: one to load, one to keep. Both are steps: whoever takes them asks Redis.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ import json
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from redis import Redis
 from redis.exceptions import RedisError
 
 from gateway.breaker import Breaker
 from gateway.counted import NOTHING, Tally
-from gateway.roundtrip import RoundTrip, Script
+from gateway.roundtrip import RoundTrip
+from gateway.steps import Command, Steps
 from reports.sealing import Poison, Vault
 
-T = TypeVar("T")
 USSD_SECONDS = 15 * 60
 SMS_SECONDS = 24 * 3600
 READ_SECONDS = 10 * 60
@@ -87,10 +87,10 @@ class Sessions:
     def __init__(
         self, redis: Redis, vault: Vault, on_lost: Callable[[str], None] = lambda reason: None, *, mode: str = "demo"
     ) -> None:
-        self._trip = RoundTrip(redis)
+        self.trip = RoundTrip(redis)
         self._vault = vault
-        self._keep = Script(self._trip, KEEP)
-        self._count = Script(self._trip, COUNT)
+        self._keep = self.trip.script(KEEP)
+        self._count = self.trip.script(COUNT)
         self._on_lost = on_lost
         self._label = f"session {mode}"  # so that no conversation of a drill goes on in the live service
         self._breaker = Breaker(failures=3, window=10, rest=5)
@@ -99,11 +99,11 @@ class Sessions:
         """A key that tells nothing: kind "s", "d" or "l:seen" and an HMAC of the parts."""
         return f"{kind}:{self._vault.mac(self._label, kind, *parts).hex()}"
 
-    def load(self, keys: Keys) -> Loaded:
+    def load(self, keys: Keys) -> Steps[Loaded]:
         """Session, drafts and whether this SMS was seen, in one round trip. Raises Away."""
         wanted = [key for key in (keys.session, keys.draft, keys.seen, keys.read) if key]
-        gets = [("GET", key) for key in wanted]
-        found = dict(zip(wanted, self._call(lambda: self._trip.ask(*gets)), strict=True))
+        answers = yield tuple([("GET", key) for key in wanted])
+        found = dict(zip(wanted, answers, strict=True))
         session = found[keys.session]
         return Loaded(
             version=session[:8] if session else b"",
@@ -123,7 +123,7 @@ class Sessions:
         *,
         read: bool = False,
         tally: Tally = NOTHING,
-    ) -> bool:
+    ) -> Steps[bool]:
         """Write over `version` only; false where another was faster. `drafts`: None leaves them, [] deletes them.
 
         `read`: count one more screen that was read. `tally`: what is counted for the statistics.
@@ -137,38 +137,40 @@ class Sessions:
         lasts, seen = seconds * 1000, SEEN_SECONDS * 1000 if keys.seen else 0
         said = (version, value, lasts, draft, lasts, seen, READ_SECONDS * 1000 if read and keys.read else 0)
         counts = (part for pair in tally.counts.items() for part in pair)
-        return bool(self._call(lambda: self._keep(*names, *said, COUNTED_DAY_SECONDS * 1000, *counts, keys=5)) == value)
+        written = yield ((*self._keep, len(names), *names, *said, COUNTED_DAY_SECONDS * 1000, *counts),)
+        return bool(written[0] == value)
 
     def count_report(self, who: str) -> int | None:
         """Reports from this caller in the last 24 hours before this one; None while Redis is away. For staff only."""
         key = self.key("l:count", who)
         try:
-            return int(self._call(lambda: self._count(key, COUNT_SECONDS, keys=1))) - 1
+            return int(self.ask((*self._count, 1, key, COUNT_SECONDS))[0]) - 1
         except Away:
             return None
 
     def counted(self, day: str) -> dict[str, int]:
         """What was counted on a day. Raises Away."""
-        found = self._call(lambda: self._trip.ask(("HGETALL", _day_key(day))))[0]
+        found = self.ask(("HGETALL", _day_key(day)))[0]
         return {name.decode(): int(number) for name, number in found.items()}
 
     def forget(self, day: str) -> None:
         """Raises Away."""
-        self._call(lambda: self._trip.ask(("DEL", _day_key(day))))
+        self.ask(("DEL", _day_key(day)))
 
     def answers(self) -> bool:
         """Whether Redis answers now."""
         try:
-            self._call(lambda: self._trip.ask(("PING",)))
+            self.ask(("PING",))
         except Away:
             return False
         return True
 
-    def _call(self, ask: Callable[[], T]) -> T:
+    def ask(self, *commands: Command) -> list[Any]:
+        """Their answers, waited for. Raises Away."""
         if self._breaker.is_open:
             raise Away
         try:
-            return ask()
+            return self.trip.ask(*commands)
         except (RedisError, OSError):
             self._breaker.failed()
             raise Away from None

@@ -1,18 +1,28 @@
-"""The Flask application at its edge: the webhooks are answered before its routing, the headers laid on all answers."""
+"""The Flask application at its edge: the webhooks are answered before its routing, the headers laid on all answers.
+
+What a webhook waits for it tells step by step (`gateway.steps`): our server takes the steps of very many callers in one
+thread; any other WSGI server calls `wsgi_app`, and they are taken one after the other.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 
+from gateway.steps import Commands, Steps, finish
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
+    from gateway.exchange import Exchange
+    from gateway.sessions import Sessions
     from gateway.webhooks import Webhooks
 
+Said = tuple[str, list[tuple[str, str]], bytes]  # status, headers, body
 HOOKS = "/hooks/"
 HEADERS = [
     ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
@@ -29,15 +39,31 @@ class Web(Flask):
     """A webhook has one address and one view: Flask's way to them would cost as much as the screen."""
 
     webhooks: Webhooks
+    exchange: Exchange
+    sessions: Sessions
+    one_answer: Callable[[], AbstractContextManager[None]]  # within it a database may take as long as for one
     refused: Callable[[], None]  # called by the server for what was no request, which it answers itself
 
+    def steps(self, environ: WSGIEnvironment) -> Steps[Said] | None:
+        """Of the answer to a webhook: status, headers, body. None for all else: that is asked as WSGI has it."""
+        path = environ["PATH_INFO"]
+        return self._steps(environ, path.removeprefix(HOOKS)) if path.startswith(HOOKS) else None
+
+    def finish(self, steps: Steps[Said], wanted: Commands | None = None) -> Said:
+        """Whatever is left of them, in this thread."""
+        with self.one_answer():
+            return finish(steps, self.sessions.ask, wanted)
+
+    def _steps(self, environ: WSGIEnvironment, rest: str) -> Steps[Said]:
+        said = yield from self.webhooks.answer(environ, rest)
+        own = [("Content-Type", said.content_type), ("Content-Length", str(len(said.body))), *said.headers.items()]
+        return STATUS[said.status], own + HEADERS, said.body
+
     def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if environ["PATH_INFO"].startswith(HOOKS):
-            said = self.webhooks.answer(environ, environ["PATH_INFO"].removeprefix(HOOKS))
-            length = str(len(said.body))
-            own = [("Content-Type", said.content_type), ("Content-Length", length), *said.headers.items()]
-            start_response(STATUS[said.status], own + HEADERS)
-            return [said.body]
+        if steps := self.steps(environ):
+            status, headers, body = self.finish(steps)
+            start_response(status, headers)
+            return [body]
 
         def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Callable[[bytes], object]:
             own = {name for name, _ in headers}  # the phone's page has a policy of its own: two would both hold

@@ -19,12 +19,14 @@ from gateway.crowd import Crowd
 from gateway.desk import Desk
 from gateway.message import Answer, Channel, Door, Fields, Inbound, Turn, Unreadable, Wire
 from gateway.metrics import Metrics
+from gateway.steps import MAY_TAKE_LONG, Steps
 from gateway.unread import Unkept
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 MOST_BYTES = 256 * 1024  # the longest SMS there is, percent-encoded as UTF-16, has 234,090
+MOST_QUICK = 8 * 1024  # of a USSD request that is read and answered among others
 PLAIN = "text/plain; charset=utf-8"
 NOT_FOUND = Answer(404, PLAIN, b"Not found\n")  # for an unknown address, a wrong token, a channel that is not open
 _OTHER_METHOD = Answer(405, PLAIN, b"")
@@ -43,16 +45,16 @@ class Webhooks:
         self._desk = desk
         self._metrics = metrics
 
-    def answer(self, environ: WSGIEnvironment, rest: str) -> Answer:
+    def answer(self, environ: WSGIEnvironment, rest: str) -> Steps[Answer]:
         """`rest` is what follows /hooks/ in the address: channel, token where it has one, door."""
         try:
-            return self._opened(environ, rest)
+            return (yield from self._opened(environ, rest))
         except Exception:
             self._metrics.count("failed")
             log.exception("webhook_failed", channel="")
             return _FAILED
 
-    def _opened(self, environ: WSGIEnvironment, rest: str) -> Answer:
+    def _opened(self, environ: WSGIEnvironment, rest: str) -> Steps[Answer]:
         found = self._find(environ, rest)
         if found is None:
             self._metrics.count("refused")
@@ -66,7 +68,9 @@ class Webhooks:
             self._metrics.count("too_large")
             return _TOO_LARGE
         with self._crowd.one():
-            answer = self._answer(channel, name, door, _wire(environ, raw))
+            if door.opens != "ussd" or len(raw) > MOST_QUICK:
+                yield MAY_TAKE_LONG
+            answer = yield from self._answer(channel, name, door, _wire(environ, raw))
         self._metrics.answered(channel.name, name or "-", time.monotonic() - began)
         return answer
 
@@ -83,9 +87,9 @@ class Webhooks:
         # An address that ends in a slash is another address.
         return (channel, path, door) if door and not rest.endswith("/") else None
 
-    def _answer(self, channel: Channel, name: str, door: Door, wire: Wire) -> Answer:
+    def _answer(self, channel: Channel, name: str, door: Door, wire: Wire) -> Steps[Answer]:
         try:
-            return self._take(channel, name, door, wire)
+            return (yield from self._take(channel, name, door, wire))
         except Forged:
             self._metrics.count("refused")
             return _FORGED
@@ -98,17 +102,17 @@ class Webhooks:
             log.exception("webhook_failed", channel=channel.name)
             return self._safe(channel, name, door, wire)
 
-    def _take(self, channel: Channel, name: str, door: Door, wire: Wire) -> Answer:
+    def _take(self, channel: Channel, name: str, door: Door, wire: Wire) -> Steps[Answer]:
         fields = _fields(channel, door, wire)
         if fields.recoded:
             self._metrics.count("inbound_not_utf8")
         received = channel.receive(name, fields)
         if isinstance(received, Inbound):
-            turn = self._desk.take(channel, received)
+            turn = yield from self._desk.take(channel, received)
             if received.kind == "sms" and turn.text:
                 self._metrics.replied(channel.name, turn.text)
             return channel.answer(name, turn)
-        self._desk.note(received)
+        yield from self._desk.note(received)
         return channel.answer(name, None)
 
     def _unreadable(self, channel: Channel, name: str, door: Door, wire: Wire) -> Answer:

@@ -3,6 +3,6 @@
 It knows nothing of Tokaut: what it serves is any WSGI application that reads its body whole.
 """
 
-from serving.lines import Server
+from serving.server import Server
 
 __all__ = ["Server"]

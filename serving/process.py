@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from gunicorn.workers.base import Worker
 
-from serving.lines import Server
+from serving.server import Server
 from serving.shares import Shares
 
 FILES = 2048  # open at once in one process; many systems begin with 1024 and let it ask for more

@@ -6,6 +6,7 @@ before a colon. What it lets through and we do not is refused here.
 
 from __future__ import annotations
 
+import sys
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
@@ -21,6 +22,19 @@ MOST_BESIDE = 64 * 1024  # bytes beside the body: the head, the sizes of chunks,
 VERSIONS = ("1.1", "1.0")
 ONCE = frozenset({"HTTP_HOST", "CONTENT_TYPE", "HTTP_TRANSFER_ENCODING", "HTTP_EXPECT"})
 BODY_HEADERS = {"HTTP_CONTENT_TYPE": "CONTENT_TYPE", "HTTP_CONTENT_LENGTH": "CONTENT_LENGTH"}
+FIXED: WSGIEnvironment = {
+    "SCRIPT_NAME": "",
+    "SERVER_NAME": "web",
+    "SERVER_PORT": "80",
+    "SERVER_PROTOCOL": "HTTP/1.1",
+    "wsgi.errors": sys.stderr,
+    "wsgi.version": (1, 0),
+    "wsgi.url_scheme": "http",
+    "wsgi.multithread": True,
+    "wsgi.multiprocess": True,
+    "wsgi.run_once": False,
+    "wsgi.input_terminated": True,
+}
 
 
 class NoRequest(Exception):

@@ -9,6 +9,7 @@ from contextlib import closing
 import redis
 
 from gateway import sessions
+from gateway.steps import finish
 from reports.connections import for_queue
 from reports.queue import open_queue
 from reports.sealing import Vault
@@ -32,11 +33,11 @@ def session_of_another_release(town: Town, phone: AfricasTalking) -> str:
     with redis.Redis.from_url(town.environment["REDIS_URL"]) as client:
         kept = sessions.Sessions(client, Vault(secret))
         where = sessions.Keys(kept.key("s", "africastalking", phone.code, phone.session, phone.phone))
-        loaded = kept.load(where)
+        loaded = finish(kept.load(where), kept.ask)
         assert loaded.session is not None
         spoilt = json.loads(json.dumps(loaded.session).replace('"luring"', json.dumps(SENTENCE)))
         assert spoilt != loaded.session
-        assert kept.keep(where, loaded.version, spoilt, 900)
+        assert finish(kept.keep(where, loaded.version, spoilt, 900), kept.ask)
     return phone.type("Send").text
 
 

@@ -87,7 +87,7 @@ def test_words_after_a_send_by_the_spool_stay_though_danger_was_said_and_redis_i
     def away(*_: object) -> None:
         raise sessions.Away
 
-    monkeypatch.setattr(app.parts.sessions, "load", away)
+    monkeypatch.setattr(app.parts.sessions, "ask", away)
     phone = app.ussd("+6785550101", "africastalking")
     phone.dial()
     for reply in ("Report", "Now", "Go on", "Hurt, bad touch", "Shefa", "Me", "No"):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import redis
 
 from gateway.sessions import Away, Keys, Sessions
+from gateway.steps import finish
 from reports.connections import for_sessions
 from reports.sealing import Vault
 from reports.settings import Reach
@@ -23,11 +25,21 @@ WORDS = "something that nobody else may read"
 @pytest.fixture
 def sessions(redis_url: str) -> Iterator[Sessions]:
     client = for_sessions(Reach(redis_url))
-    yield Sessions(client, Vault([b"k" * 32]), lost.append)
+    yield Kept(client, Vault([b"k" * 32]), lost.append)
     client.close()
 
 
 lost: list[str] = []
+
+
+class Kept(Sessions):
+    """Waits for each step."""
+
+    def load(self, *given: Any) -> Any:
+        return finish(super().load(*given), self.ask)
+
+    def keep(self, *given: Any, **named: Any) -> Any:
+        return finish(super().keep(*given, **named), self.ask)
 
 
 def test_what_was_kept_is_loaded_again(sessions: Sessions) -> None:
@@ -40,7 +52,7 @@ def test_what_was_kept_is_loaded_again(sessions: Sessions) -> None:
 @pytest.mark.rule("S-40")
 def test_two_modes_that_share_a_redis_and_a_key_find_nothing_of_one_another(redis_url: str) -> None:
     client = for_sessions(Reach(redis_url))
-    live, training = (Sessions(client, Vault([b"k" * 32]), mode=mode) for mode in ("live", "training"))
+    live, training = (Kept(client, Vault([b"k" * 32]), mode=mode) for mode in ("live", "training"))
     where = {mode.key("s", "ussd", "*111#", "one", "+6785550101") for mode in (live, training)}
     assert len(where) == 2
     mine = Keys(training.key("s", "ussd", "*111#", "one", "+6785550101"), training.key("d", "+6785550101"))
@@ -131,14 +143,14 @@ def test_reports_of_a_number_are_counted(sessions: Sessions) -> None:
 
 @pytest.mark.parametrize("how", ["killed", "frozen"])
 def test_a_redis_that_is_away_is_away_at_once_after_a_while(own_valkey: Valkey, how: str) -> None:
-    sessions = Sessions(for_sessions(Reach(own_valkey.url)), Vault([b"k" * 32]), lost.append)
+    sessions = Kept(for_sessions(Reach(own_valkey.url)), Vault([b"k" * 32]), lost.append)
     sessions.keep(KEYS, b"", [1], 60)
     own_valkey.kill() if how == "killed" else own_valkey.freeze()
     for _ in range(3):
         with pytest.raises(Away):
             sessions.load(KEYS)
     asked: list[int] = []
-    sessions._trip.ask = lambda *commands: asked.append(1) or []
+    sessions.trip.ask = lambda *commands: asked.append(1) or []
     with pytest.raises(Away):
         sessions.load(KEYS)
     assert not asked, "the breaker was to keep callers from waiting"

@@ -36,14 +36,13 @@ class Process:
 
     def __post_init__(self) -> None:
         kept, filer = self.parts.sessions, self.parts.filer
-        load, keep, write = kept.load, kept.keep, filer.write
+        ask, write = kept.ask, filer.write
 
         def look(fault: type[Exception], name: str) -> None:
             if not getattr(self, name):
                 raise fault
 
-        kept.load = lambda *a, **k: (look(sessions.Away, "has_redis"), load(*a, **k))[1]  # type: ignore[method-assign]
-        kept.keep = lambda *a, **k: (look(sessions.Away, "has_redis"), keep(*a, **k))[1]  # type: ignore[method-assign]
+        kept.ask = lambda *a: (look(sessions.Away, "has_redis"), ask(*a))[1]  # type: ignore[method-assign]
         filer.write = lambda act: (look(Away, "has_database"), write(act))[1]  # type: ignore[method-assign]
 
 

@@ -34,7 +34,7 @@ def database_away(app: App) -> Iterator[None]:
 
 @contextmanager
 def redis_away(app: App) -> Iterator[None]:
-    with patch.object(app.parts.sessions, "_call", side_effect=sessions.Away):
+    with patch.object(app.parts.sessions, "ask", side_effect=sessions.Away):
         yield
 
 

@@ -31,6 +31,7 @@ from reports.store.database import Database
 from tests.support.handsets import AfricasTalking, Neutral, SimulatedTexts
 from tests.support.handsets_kannel import KannelUssd
 from tests.support.prepared import prepare
+from tests.support.quickly import Quickly
 from tokaut.demo_folder import DemoFolder
 from tokaut.demo_settings import Addresses, Plan, plan
 
@@ -59,6 +60,7 @@ class App:
         self._handlers = list(logging.getLogger().handlers)
         self.flask = create_app(self.plan.settings)
         self.parts: Parts = self.flask.extensions["tokaut"]
+        self._quickly = Quickly(self.flask, self.parts)
         self.parts.housekeeping.stop()  # a test does a round when it wants one
         for thread in threading.enumerate():
             if thread.name == "housekeeping":
@@ -67,6 +69,7 @@ class App:
         self.database = self.parts.database
 
     def close(self) -> None:
+        assert not self._quickly.found, "taken for quick, and not"
         self.parts.numbers.stop()
         self.database.close()
         sys.excepthook, threading.excepthook, sys.unraisablehook = self._hooks

@@ -14,6 +14,7 @@ import redis
 
 from gateway.senders import normalise
 from gateway.sessions import Keys, Sessions
+from gateway.steps import finish
 from reports.keyfolder import private_of
 from reports.sealing import Box, Context, Vault, open_body
 from reports.settings import WebSecrets, load_all
@@ -55,7 +56,7 @@ class Kept:
         who = normalise(told.phone, "vu").key
         session = self._sessions.key("s", told.channel, told.code, told.session, who)
         draft = self._sessions.key("d", told.channel, told.code, who)
-        found = self._sessions.load(Keys(session, draft))
+        found = finish(self._sessions.load(Keys(session, draft)), self._sessions.ask)
         return set(_strings([found.session, found.drafts]))
 
     def _stored(self, *, everything: bool) -> Iterator[str]:

@@ -1,0 +1,247 @@
+"""Answers what comes in on the lines. One thread reads them all and takes the steps of their answers; what may take
+long is given to a thread of the crew.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from email.utils import formatdate
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from serving.answering import FAILED, Said, told, written
+from serving.crew import READY, Crew
+from serving.door import Door
+from serving.lines import KEPT, Line
+from serving.reading import FIXED, NoRequest
+from serving.shares import Share
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
+
+    from serving.stepped import Exchange, Heard, Stepped, Steps
+
+KEPT_AT_THE_END: Final = 2  # seconds; while we stop, what was on its way is still answered
+SOON: Final = 0.05  # seconds; how exactly a neighbour's time is kept
+LINES_AT_ONCE: Final = 16  # then what they ask is sent on
+ONE_EVENT: Final = select.EPOLLIN | select.EPOLLONESHOT  # told once, and not again until the answer is out
+
+
+class Server:
+    """`failed` is called with what the application raised, inside the handler; `refused` for what was no request.
+
+    `share`: this process's, of the lines that all processes on these listeners hold. An application may be `Stepped`.
+    """
+
+    def __init__(
+        self,
+        app: WSGIApplication,
+        listeners: Sequence[socket.socket],
+        *,
+        threads: int,
+        most_body: int,
+        most_lines: int,
+        share: Share,
+        failed: Callable[[], None],
+        refused: Callable[[], None],
+    ) -> None:
+        self._app = app
+        self._stepped: Stepped | None = cast("Stepped", app) if hasattr(app, "steps") else None
+        self._exchange: Exchange | None = self._stepped.exchange if self._stepped else None
+        self._most_body = most_body
+        self._most_lines = most_lines
+        self._share = share
+        self._failed = failed
+        self._refused = refused
+        self._lines: dict[int, Line] = {}
+        self._epoll = select.epoll()
+        self._outside = select.epoll()
+        self._door = Door(listeners, self._outside, share)
+        self._crew = Crew(threads, failed=failed, ready=self._is_ready)
+        self._stopping = False
+        self._date = ""
+
+    def start(self) -> None:
+        self.look()
+        self._crew.start()
+        if self._exchange:
+            self._exchange.start(lambda number: self._epoll.register(number, select.EPOLLIN))
+        for begin in (self._let_in, self._serve):
+            threading.Thread(target=begin, daemon=True).start()
+
+    def look(self) -> None:
+        """Once a second: cuts who is late, and takes new lines again where there is room."""
+        now = time.monotonic()
+        self._date = formatdate(usegmt=True)
+        for line in list(self._lines.values()):
+            if line.late_at and line.late_at < now:
+                with suppress(OSError):  # it is closed meanwhile
+                    line.cut()
+        self._share.hold(len(self._lines))  # two threads at once may have left what one of them counted
+        if self._has_room:
+            self._door.open()
+
+    def stop(self) -> None:
+        """Lets go of the port. Lines that are kept open get one more answer at most."""
+        self._stopping = True
+        self._door.leave()
+        latest = time.monotonic() + KEPT_AT_THE_END
+        for line in list(self._lines.values()):
+            line.late_at = line.late_at and min(line.late_at, latest)
+
+    @property
+    def is_busy(self) -> bool:
+        return bool(self._lines)
+
+    @property
+    def _has_room(self) -> bool:
+        return len(self._lines) < self._most_lines
+
+    def _is_ready(self) -> None:
+        if self._door.is_open:  # and it is not, where a line was refused for want of a file
+            self._share.ready()
+
+    # In the thread that lets lines in: it may wait for other processes
+
+    def _let_in(self) -> None:
+        while True:
+            for number, _ in self._outside.poll(maxevents=1):
+                self._safely(partial(self._accept, number))
+
+    def _accept(self, number: int) -> None:
+        """All lines that wait, or as many as are this process's share."""
+        while self._has_room:
+            came = self._door.take(number)
+            if not came or not self._begin(*came):
+                return
+            if self._door.give_way():
+                return
+        self._door.shut()
+
+    def _begin(self, connection: socket.socket, address: str) -> bool:
+        """Whether another can be begun."""
+        line = Line(connection, address, self._most_body)
+        self._lines[line.number] = line
+        self._share.hold(len(self._lines))
+        try:
+            self._epoll.register(line.number, ONE_EVENT)
+        except OSError:  # as many are watched as one user may
+            self._close(line)
+            self._door.shut()
+            return False
+        return True
+
+    # In the thread that reads
+
+    def _serve(self) -> None:
+        while True:
+            waits = self._exchange and self._exchange.waits
+            for number, _ in self._epoll.poll(timeout=SOON if waits else READY, maxevents=LINES_AT_ONCE):
+                self._safely(partial(self._attend, number))
+            if self._exchange:
+                self._safely(self._flush)
+
+    def _safely(self, act: Callable[[], None]) -> None:
+        """Without these threads nobody would be answered."""
+        try:
+            act()
+        except Exception:
+            self._failed()
+
+    def _attend(self, number: int) -> None:
+        if self._exchange and number == self._exchange.number:
+            self._go_on(self._exchange.hear())
+        elif line := self._lines.get(number):
+            self._settled(line, partial(self._read, line))
+
+    def _flush(self) -> None:
+        if self._exchange:
+            self._go_on(self._exchange.flush())
+
+    def _go_on(self, heard: Iterable[Heard]) -> None:
+        for (line, steps), wanted, answers in heard:
+            if answers is None:
+                self._crew.put(partial(self._finish, line, steps, wanted))
+            else:
+                self._settled(line, partial(self._step, line, steps, answers))
+
+    def _read(self, line: Line) -> bool | None:
+        """Whether the line stays open; None while its answer is on its way."""
+        try:
+            if not line.read():
+                return True
+        except NoRequest:
+            self._refused()
+            return line.refuse()
+        environ = line.reading.environ(FIXED | {"REMOTE_ADDR": line.address})
+        if self._stepped and (steps := self._stepped.steps(environ)):
+            return self._step(line, steps, None)
+        self._crew.put(partial(self._whole, line, environ))
+        return None
+
+    def _step(self, line: Line, steps: Steps, answers: Any) -> bool | None:
+        """To where it waits for somebody again."""
+        try:
+            wanted = steps.send(answers)
+        except StopIteration as end:
+            return self._say(line, end.value)
+        except Exception:
+            return self._fail(line)
+        if not (wanted and self._exchange and self._exchange.ask(wanted, (line, steps))):
+            self._crew.put(partial(self._finish, line, steps, wanted))
+        return None
+
+    # In a thread of the crew
+
+    def _finish(self, line: Line, steps: Steps, wanted: Any) -> None:
+        if stepped := self._stepped:
+            self._settled(line, lambda: self._told(line, lambda: stepped.finish(steps, wanted)))
+
+    def _whole(self, line: Line, environ: WSGIEnvironment) -> None:
+        self._settled(line, lambda: self._told(line, lambda: told(self._app, environ)))
+
+    def _told(self, line: Line, ask: Callable[[], Said]) -> bool:
+        try:
+            said = ask()
+        except Exception:
+            return self._fail(line)
+        return self._say(line, said, patient=True)
+
+    # In any thread
+
+    def _settled(self, line: Line, act: Callable[[], bool | None]) -> None:
+        """Whatever comes of it, the line goes on or is closed."""
+        try:
+            stays = act()
+            if stays:
+                self._epoll.modify(line.number, ONE_EVENT)
+        except OSError:
+            stays = False  # the sender is gone
+        except Exception:
+            self._failed()
+            stays = False
+        if stays is False:
+            self._close(line)
+
+    def _say(self, line: Line, said: Said, *, patient: bool = False) -> bool:
+        """Whether the line stays open."""
+        last = line.reading.is_last or self._stopping
+        try:
+            data = written(said, self._date, last=last, is_head=line.reading.method == "HEAD")
+        except Exception:
+            return self._fail(line)
+        return line.say(data, last=last, kept=KEPT_AT_THE_END if self._stopping else KEPT, patient=patient)
+
+    def _fail(self, line: Line) -> bool:
+        self._failed()
+        return line.say(FAILED, last=True, kept=0, patient=False)
+
+    def _close(self, line: Line) -> None:
+        self._lines.pop(line.number, None)
+        self._share.hold(len(self._lines))
+        line.close()

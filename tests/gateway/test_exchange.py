@@ -1,0 +1,117 @@
+"""One connection for many callers, on a real Valkey: whoever gets no answer is given back, and nobody is forgotten."""
+
+from __future__ import annotations
+
+import select
+import time
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from gateway.exchange import Exchange
+from gateway.roundtrip import RoundTrip
+from gateway.steps import Commands
+from reports.connections import SECONDS, for_sessions
+from reports.settings import Reach
+from tests.support.valkey import Valkey
+from tests.support.wait import until
+
+pytestmark = pytest.mark.slow
+
+KEPT = ("GET", "lukaotem")
+NOT_A_LIST = ("LPUSH", "lukaotem", "1")
+LONG = b"x" * 3_000_000
+NO_SCRIPT = ("EVALSHA", "0" * 40, 0)
+
+
+class Loop:
+    """As the server's: waits for whichever connection there is."""
+
+    def __init__(self, url: str) -> None:
+        self.epoll = select.epoll()
+        self.trip = RoundTrip(for_sessions(Reach(url)))
+        self.exchange = Exchange(self.trip)
+        self.exchange.start(lambda number: self.epoll.register(number, select.EPOLLIN))
+        self.connected()
+
+    def connected(self) -> None:
+        until(lambda: self.exchange.number >= 0, "it is not connected", 10)
+
+    def ask(self, **askers: Commands) -> dict[str, list[object] | None]:
+        """What each of them got, when all are back."""
+        for asker, wanted in askers.items():
+            assert self.exchange.ask(wanted, asker), asker
+        heard: dict[str, list[object] | None] = {}
+        end = time.monotonic() + 5
+        while len(heard) < len(askers):
+            assert time.monotonic() < end, f"only {heard} came back"
+            came = self.exchange.flush()
+            if any(number == self.exchange.number for number, _ in self.epoll.poll(0.05)):
+                came += self.exchange.hear()
+            for asker, wanted, answers in came:
+                assert asker not in heard
+                assert wanted == askers[asker]
+                heard[asker] = answers
+        return heard
+
+
+@pytest.fixture
+def loop(own_valkey: Valkey) -> Iterator[Loop]:
+    loop = Loop(own_valkey.url)
+    yield loop
+    loop.epoll.close()
+
+
+def test_what_is_asked_together_comes_back_to_whoever_asked(loop: Loop) -> None:
+    heard = loop.ask(first=(("SET", "lukaotem", "163"), ("GET", "lukaotem")), second=(("GET", "nogat"),), third=(KEPT,))
+    assert heard == {"first": [b"OK", b"163"], "second": [None], "third": [b"163"]}
+
+
+def test_a_long_answer_comes_whole(loop: Loop) -> None:
+    loop.trip.ask(("SET", "lukaotem", LONG))
+    assert loop.ask(first=(KEPT,), second=(("PING",),)) == {"first": [LONG], "second": [b"PONG"]}
+
+
+def test_who_hears_nothing_for_half_a_second_is_given_back_and_then_a_thread_asks(
+    loop: Loop, own_valkey: Valkey
+) -> None:
+    own_valkey.freeze()
+    began = time.monotonic()
+    assert loop.ask(first=(KEPT,), second=(KEPT,)) == {"first": None, "second": None}
+    assert time.monotonic() - began >= SECONDS
+    assert not loop.exchange.ask((KEPT,), "third")
+    own_valkey.kill()
+    own_valkey.start()
+    loop.connected()
+    assert loop.ask(third=(("PING",),)) == {"third": [b"PONG"]}
+
+
+def test_a_server_that_is_killed_gives_everybody_back(loop: Loop, own_valkey: Valkey) -> None:
+    own_valkey.kill()
+    assert loop.ask(first=(KEPT,)) == {"first": None}
+    until(lambda: not loop.exchange.ask((KEPT,), "second"), "it asks nobody")
+
+
+def test_a_connection_that_the_server_closed_is_made_anew(loop: Loop, own_valkey: Valkey) -> None:
+    with redis.Redis.from_url(own_valkey.url) as client:
+        client.client_kill_filter(_type="normal", skipme=True)
+    assert loop.ask(first=(KEPT,)) == {"first": None}
+    loop.connected()
+    assert loop.ask(second=(("PING",),)) == {"second": [b"PONG"]}
+
+
+def test_a_script_that_is_not_known_there_is_for_a_thread_and_no_fault(loop: Loop) -> None:
+    number = loop.exchange.number
+    assert loop.ask(first=(NO_SCRIPT,), second=(("PING",),)) == {"first": None, "second": [b"PONG"]}
+    assert loop.exchange.number == number
+    assert loop.trip.ask((*loop.trip.script("return ARGV[1]"), 0, "there")) == [b"there"]
+
+
+def test_after_an_error_the_server_is_looked_up_anew(loop: Loop) -> None:
+    """As after a change of masters, where the old one refuses to write: everything after it is asked again."""
+    loop.ask(first=(("SET", "lukaotem", "163"),))
+    heard = loop.ask(first=(("PING",),), second=(NOT_A_LIST,), third=(("PING",),))
+    assert heard == {"first": [b"PONG"], "second": None, "third": None}
+    loop.connected()
+    assert loop.ask(fourth=(("PING",),)) == {"fourth": [b"PONG"]}
