@@ -52,7 +52,7 @@ if n == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1] * 1000) end
 return n
 """
 COUNT_SECONDS = 24 * 3600
-_SHORT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_SHORT = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"))
 
 
 class Away(Exception):

@@ -38,11 +38,11 @@ class Facts:
 
 
 # The keys of `extras`: what Add more asks, beside age, place and own words.
-EXTRAS = (
+EXTRAS = frozenset((
     "harm_kind", "harm_when", "harm_near", "asked_for", "threat", "meeting", "image_shared", "image_who", "platform",
     "where_online", "payment_seen", "last_seen", "last_place", "with_whom", "exploit_kind", "can_leave", "traveller",
     "bully_where", "with_someone", "alone_now", "role", "told",
-)  # fmt: skip
+))  # fmt: skip
 
 # The one screen "Who is missing?" says whom it is about and what happened.
 ABOUT_MISSING: Mapping[str, tuple[str, str]] = {
@@ -53,39 +53,39 @@ ABOUT_MISSING: Mapping[str, tuple[str, str]] = {
 }
 
 
-def in_force(given: Sequence[Given], question: str) -> str | None:
-    """The last value of a question on the last walk; a later skip of the same question takes nothing back.
+def in_force(given: Sequence[Given]) -> dict[str, str]:
+    """The last value of each question on the last walk; a later skip of the same question takes nothing back.
 
     What Add more asked is kept even where the reporter went back over it: each answer is stored when given.
     """
-    said = [g for g in given if g.question == question and g.value is not None]
-    later = [g for g in said if g.screen.startswith("more.")]
-    walked = [g for g in said if g.counts]
-    return (walked or later)[-1].value if walked or later else None
+    walked = {g.question: g.value for g in given if g.value is not None and g.counts}
+    later = {g.question: g.value for g in given if g.value is not None and g.screen.startswith("more.")}
+    return later | walked
 
 
 def facts_of(given: Sequence[Given]) -> Facts:
     """What the answers say. Whether anything may be done with it (consent, Send) is not looked at here."""
-    extras = {key: value for key in _asked(given) if (value := in_force(given, key)) is not None}
-    category = in_force(given, "category")
-    about, missing_kind = in_force(given, "about"), None
+    said = in_force(given)
+    extras = {key: said[key] for key in _asked(given) if key in said}
+    category = said.get("category")
+    about, missing_kind = said.get("about"), None
     if category == "missing":
-        about, missing_kind = ABOUT_MISSING.get(in_force(given, "about_missing") or "", (None, None))
+        about, missing_kind = ABOUT_MISSING.get(said.get("about_missing") or "", (None, None))
     elif category == "self_harm":
         about = "me"
     if missing_kind:
         extras = {"missing_kind": missing_kind, **extras}
     counted = [g for g in given if g.counts]
     return Facts(
-        danger=in_force(given, "danger"),
+        danger=said.get("danger"),
         category=category,
         about=about,
         missing_kind=missing_kind,
-        age_band=in_force(given, "age_band") or "unknown",
-        place=in_force(given, "place"),
+        age_band=said.get("age_band") or "unknown",
+        place=said.get("place"),
         role=extras.get("role"),
         extras=extras,
-        contact=in_force(given, "contact") or "none",
+        contact=said.get("contact") or "none",
         avoid=tuple(dict.fromkeys(g.value for g in counted if g.question == "avoid" and g.value)),
         after_all=any(g.value == "after_all" and not g.typed for g in counted),
     )
@@ -93,7 +93,7 @@ def facts_of(given: Sequence[Given]) -> Facts:
 
 def _asked(given: Sequence[Given]) -> tuple[str, ...]:
     """The keys of extras, in the order in which they were first asked."""
-    return tuple(dict.fromkeys(g.question for g in given if g.question in EXTRAS))
+    return tuple(dict.fromkeys([g.question for g in given if g.question in EXTRAS]))
 
 
 def role_of(facts: Facts) -> str:

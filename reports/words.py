@@ -71,7 +71,7 @@ def _ref(n: int, given: Sequence[Given], words: Words) -> str | None:
 
 def _stands(question: str, given: Sequence[Given]) -> int:
     """The index of the answer whose text is the value in force."""
-    value = in_force(given, question)
+    value = in_force(given).get(question)
     return max(n for n, g in enumerate(given) if g.question == question and g.value == value)
 
 
