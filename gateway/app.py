@@ -102,10 +102,8 @@ def create_app(environ: Mapping[str, str] | None = None) -> Web:
     except WRONG as error:
         sys.exit(str(error))
     app = Web("gateway", static_folder=None)
-    app.webhooks, app.sessions, app.one_answer = parts.webhooks, parts.sessions, parts.database.one_answer
-    app.exchange = Exchange(parts.sessions.trip)
+    app.parts, app.exchange = parts, Exchange(parts.sessions.trip)
     app.refused = partial(parts.metrics.count, "no_request")
-    app.extensions["tokaut"] = parts
     _route(app, parts)
     if given.common.mode != "live" and "simulator" in given.channels:
         _show_phone(app, given)

@@ -1,4 +1,8 @@
-"""How many callers this process answers at this moment: in a crowd, what can wait makes room for reports."""
+"""How many callers this process answers at this moment: in a crowd, what can wait makes room for reports.
+
+It is full where its threads are taken, by a slow database above all, or where so many wait for the one thread that
+takes the steps of all of them.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from contextlib import contextmanager
 
 THREADS = 8  # of one process; the server is set up with as many
 MOST_BUSY = 0.8  # of them
+MOST_THERE = 64  # requests that are begun and not answered; a step takes less than half a millisecond
 
 
 class Crowd:
@@ -15,20 +20,31 @@ class Crowd:
         self._most = threads * MOST_BUSY
         self._lock = threading.Lock()
         self._inside = 0
+        self._there = 0
 
     @contextmanager
-    def one(self) -> Iterator[None]:
-        """While one is answered."""
-        self._add(1)
+    def there(self) -> Iterator[None]:
+        """While a request is answered, whoever takes its steps."""
+        self._add(there=1)
         try:
             yield
         finally:
-            self._add(-1)
+            self._add(there=-1)
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """While a thread is taken for one alone."""
+        self._add(inside=1)
+        try:
+            yield
+        finally:
+            self._add(inside=-1)
 
     @property
     def is_full(self) -> bool:
-        return self._inside > self._most
+        return self._inside > self._most or self._there > MOST_THERE
 
-    def _add(self, count: int) -> None:
+    def _add(self, *, inside: int = 0, there: int = 0) -> None:
         with self._lock:
-            self._inside += count
+            self._inside += inside
+            self._there += there

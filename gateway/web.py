@@ -7,7 +7,6 @@ thread; any other WSGI server calls `wsgi_app`, and they are taken one after the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +17,8 @@ from gateway.steps import Commands, Steps, finish
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
+    from gateway.app import Parts
     from gateway.exchange import Exchange
-    from gateway.sessions import Sessions
-    from gateway.webhooks import Webhooks
 
 Said = tuple[str, list[tuple[str, str]], bytes]  # status, headers, body
 HOOKS = "/hooks/"
@@ -38,10 +36,8 @@ STATUS = {status.value: f"{status.value} {status.phrase}" for status in HTTPStat
 class Web(Flask):
     """A webhook has one address and one view: Flask's way to them would cost as much as the screen."""
 
-    webhooks: Webhooks
+    parts: Parts
     exchange: Exchange
-    sessions: Sessions
-    one_answer: Callable[[], AbstractContextManager[None]]  # within it a database may take as long as for one
     refused: Callable[[], None]  # called by the server for what was no request, which it answers itself
 
     def steps(self, environ: WSGIEnvironment) -> Steps[Said] | None:
@@ -51,11 +47,11 @@ class Web(Flask):
 
     def finish(self, steps: Steps[Said], wanted: Commands | None = None) -> Said:
         """Whatever is left of them, in this thread."""
-        with self.one_answer():
-            return finish(steps, self.sessions.ask, wanted)
+        with self.parts.crowd.one(), self.parts.database.one_answer():
+            return finish(steps, self.parts.sessions.ask, wanted)
 
     def _steps(self, environ: WSGIEnvironment, rest: str) -> Steps[Said]:
-        said = yield from self.webhooks.answer(environ, rest)
+        said = yield from self.parts.webhooks.answer(environ, rest)
         own = [("Content-Type", said.content_type), ("Content-Length", str(len(said.body))), *said.headers.items()]
         return STATUS[said.status], own + HEADERS, said.body
 

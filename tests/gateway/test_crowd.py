@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import gateway
-from gateway.crowd import THREADS, Crowd
+from gateway.crowd import MOST_THERE, THREADS, Crowd
 from gateway.limits import can_wait
 from tests.support.app import App
 
@@ -40,6 +40,18 @@ def test_it_is_full_above_four_fifths() -> None:
             many.enter_context(crowd.one())
         assert not crowd.is_full
         with crowd.one():
+            assert crowd.is_full
+        assert not crowd.is_full
+
+
+def test_it_is_full_where_very_many_wait_for_their_steps() -> None:
+    """Half a millisecond each: what came at one moment is no crowd yet."""
+    crowd = Crowd()
+    with ExitStack() as many:
+        for _ in range(MOST_THERE):
+            many.enter_context(crowd.there())
+        assert not crowd.is_full
+        with crowd.there():
             assert crowd.is_full
         assert not crowd.is_full
 

@@ -70,7 +70,7 @@ class Site:
 def site(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     app = App(redis_url)
     flask = create_app(app.plan.settings)
-    other: Parts = flask.extensions["tokaut"]
+    other: Parts = flask.parts
     other.housekeeping.stop()
     one = Site(app, (Process(app.parts, app.http), Process(other, Http(flask.test_client()))))
     monkeypatch.setattr(Database, "has_a_queue", property(lambda _: one.is_crowded))

@@ -59,7 +59,7 @@ class App:
         self._hooks = sys.excepthook, threading.excepthook, sys.unraisablehook
         self._handlers = list(logging.getLogger().handlers)
         self.flask = create_app(self.plan.settings)
-        self.parts: Parts = self.flask.extensions["tokaut"]
+        self.parts: Parts = self.flask.parts
         self._quickly = Quickly(self.flask, self.parts)
         self.parts.housekeeping.stop()  # a test does a round when it wants one
         for thread in threading.enumerate():
