@@ -107,6 +107,8 @@ class Webhooks:
         if fields.recoded:
             self._metrics.count("inbound_not_utf8")
         received = channel.receive(name, fields)
+        if not isinstance(received, Inbound) or received.kind == "sms":  # a door of USSD may take others, too
+            yield MAY_TAKE_LONG
         if isinstance(received, Inbound):
             turn = yield from self._desk.take(channel, received)
             if received.kind == "sms" and turn.text:

@@ -69,7 +69,7 @@ class App:
         self.database = self.parts.database
 
     def close(self) -> None:
-        assert not self._quickly.found, "taken for quick, and not"
+        assert not self._quickly.found, "taken for quick, and not: " + self._quickly.found[0]
         self.parts.numbers.stop()
         self.database.close()
         sys.excepthook, threading.excepthook, sys.unraisablehook = self._hooks

@@ -5,6 +5,7 @@ one thread that answers everybody would wait for it.
 from __future__ import annotations
 
 import threading
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -29,7 +30,7 @@ class Quickly:
     def _noted(self, name: str, act: Callable[..., Any]) -> Callable[..., Any]:
         def noted(*given: Any, **named: Any) -> Any:
             if getattr(self._here, "quick", False):
-                self.found.append(name)
+                self.found.append("".join([name, "\n", *traceback.format_stack(limit=15)]))
             return act(*given, **named)
 
         return noted
