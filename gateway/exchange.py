@@ -27,7 +27,7 @@ Heard = tuple[Any, Commands, list[Any] | None]  # who asked, what, and the answe
 
 
 class Exchange:
-    """All but `start` and `connect` for one thread alone. `number` is the file that it is heard by."""
+    """All but `start` is for one thread alone. `number` is the file that it is heard by."""
 
     def __init__(self, trip: RoundTrip) -> None:
         self._trip = trip
@@ -45,9 +45,13 @@ class Exchange:
                 way = self._connect()
                 if way is None:
                     return
+                try:
+                    watch(way.number)  # before it is used: a number that was given up is soon somebody else's
+                except OSError:
+                    self._close(way)
+                    raise
                 self._lost.clear()
                 self._way = way
-                watch(way.number)
                 continue
             time.sleep(AGAIN)
 
@@ -69,40 +73,49 @@ class Exchange:
         if way is None:
             return False
         way.unsent += packed(wanted)
-        way.waiting.append((asker, wanted, time.monotonic() + SECONDS))
+        way.asked.append((asker, wanted))
         return True
 
     def flush(self) -> list[Heard]:
-        """Sends what was asked since. Once in each turn of the loop; gives back what got no answer in time."""
+        """Sends what was asked since. Once in each turn of the loop; gives back what got no answer in time.
+
+        Called after `hear`: where the loop itself was late, the answers are there.
+        """
         way = self._way
-        if way is None or not way.waiting:
+        if way is None or not self.waits:
             return []
+        now = time.monotonic()
+        way.waiting.extend((asker, wanted, now + SECONDS) for asker, wanted in way.asked)
+        way.asked.clear()
         try:
             way.send()
         except OSError:
             return self._drop(way)
-        return self._drop(way) if way.waiting[0][2] < time.monotonic() else []
+        return self._drop(way) if way.waiting[0][2] < now else []
 
     def hear(self) -> list[Heard]:
-        """When there is something to read."""
+        """Whatever is there to read."""
         heard: list[Heard] = []
         if way := self._way:
             try:
                 way.read(heard)
-            except (Fault, OSError, hiredis.HiredisError):
+            except Exception:  # whatever it is: nobody of those who wait may be forgotten
                 heard += self._drop(way)
         return heard
 
     @property
     def waits(self) -> bool:
-        return bool(self._way and self._way.waiting)
+        return bool(self._way and (self._way.waiting or self._way.asked))
 
     def _drop(self, way: Way) -> list[Heard]:
         self._way = None
-        way.close()
-        self._trip.pool.release(way.connection)
+        self._close(way)
         self._lost.set()
-        return [(asker, wanted, None) for asker, wanted, _ in way.waiting]
+        return [(asker, wanted, None) for asker, wanted, _ in way.waiting] + [(*one, None) for one in way.asked]
+
+    def _close(self, way: Way) -> None:
+        way.connection.disconnect()
+        self._trip.pool.release(way.connection)
 
 
 class Fault(Exception):
@@ -110,9 +123,11 @@ class Fault(Exception):
 
 
 class Way:
-    """One connection, made and greeted by the library; from then on nobody waits for it."""
+    """One connection, made and greeted by the library; from then on nobody waits for it. `asked`: since the last time
+    that something was sent; `waiting`: with the monotonic second until which an answer is waited for.
+    """
 
-    __slots__ = ("_answers", "_reader", "_socket", "connection", "number", "unsent", "waiting")
+    __slots__ = ("_answers", "_reader", "_socket", "asked", "connection", "number", "unsent", "waiting")
 
     def __init__(self, connection: Any) -> None:
         self.connection = connection
@@ -122,6 +137,7 @@ class Way:
         self._answers: list[Any] = []
         self.number: int = self._socket.fileno()
         self.unsent = bytearray()
+        self.asked: list[tuple[Any, Commands]] = []
         self.waiting: deque[tuple[Any, Commands, float]] = deque()
 
     def send(self) -> None:
@@ -155,6 +171,3 @@ class Way:
         if any(not str(one).startswith(NO_SCRIPT) for one in wrong):
             raise Fault
         return None if wrong else answers
-
-    def close(self) -> None:
-        self.connection.disconnect()

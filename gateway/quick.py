@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flows.model import Book, Screen
+from flows.model import Book, Screen, State
 from flows.words import is_words
 from gateway.message import Inbound
 from gateway.record import Begun, Draft, Record
@@ -33,17 +33,22 @@ def is_quick(
     state = record.state
     return (
         state.screen not in acting
-        and not (state.unasked or record.words or record.opened or record.media)
-        and not any(answer.typed for answer in state.answers)
+        and not (record.words or record.opened or record.media)
+        and _has_choices_alone(state)
         and state.values.get("danger") != "now"
         and (record.begun is None or _is_new(record.begun))
-        and all(_is_new(draft.begun) and not (draft.words or draft.state.unasked) for draft in drafts)
+        and all(_is_new(one.begun) and not one.words and _has_choices_alone(one.state) for one in drafts)
     )
 
 
 def _acts(screen: Screen) -> bool:
     zero = screen.zero.do if screen.zero else None
     return bool(screen.do or zero or any(choice.do for choice in screen.choices))
+
+
+def _has_choices_alone(state: State) -> bool:
+    """No words, of which there may be so many that some have to be filed apart."""
+    return not state.unasked and not any(answer.typed for answer in state.answers)
 
 
 def _may_be_words(inbound: Inbound) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask
 
 from gateway.steps import Commands, Steps, finish
+from serving.answering import Said
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from gateway.app import Parts
     from gateway.exchange import Exchange
 
-Said = tuple[str, list[tuple[str, str]], bytes]  # status, headers, body
 HOOKS = "/hooks/"
 HEADERS = [
     ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),

@@ -6,7 +6,7 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -29,9 +29,6 @@ class Door:
         self._in_vain = 0  # lines that may be taken, for nobody else took them
         for listener in listeners:
             listener.setblocking(False)
-
-    def __contains__(self, number: int) -> bool:
-        return number in self._listeners
 
     @property
     def is_open(self) -> bool:
@@ -67,6 +64,17 @@ class Door:
         self.shut()
         for listener in self._listeners.values():
             listener.close()
+
+    def let_in(self, begin: Callable[[socket.socket, str], bool], has_room: Callable[[], bool]) -> None:
+        """Waits for lines, and begins all of them, or as many as are this process's share. It may wait for other
+        processes: for a thread that does nothing else. `begin`: whether another can be begun after it.
+        """
+        for number, _ in self._epoll.poll(maxevents=1):
+            while has_room():
+                came = self.take(number)
+                if not came or not begin(*came) or self.give_way():
+                    return
+            self.shut()
 
     def take(self, number: int) -> tuple[socket.socket, str] | None:
         """A line that waited, and the address it comes from; None where there is none any more."""

@@ -33,7 +33,7 @@ class Line:
         try:
             came = self._socket.recv(AT_ONCE)
         except BlockingIOError:
-            return False  # it was another line's, of the same number
+            return False  # woken for nothing
         if self._was_refused or not came:
             return self._in_vain(came)
         if self._waits:

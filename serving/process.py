@@ -54,7 +54,8 @@ class Process(Worker):  # type: ignore[misc]  # gunicorn has no types
             self._look(server, seconds=0.05)
 
     def _look(self, server: Server, seconds: float) -> None:
-        self.notify()  # or the master takes this process for stuck
+        if server.is_awake:
+            self.notify()  # or the master takes this process for stuck, and replaces it
         server.look()
         if select.select([self.PIPE[0]], [], [], seconds)[0]:
             os.read(self.PIPE[0], 64)  # a signal has written into it

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 KEPT_AT_THE_END: Final = 2  # seconds; while we stop, what was on its way is still answered
 SOON: Final = 0.05  # seconds; how exactly a neighbour's time is kept
 LINES_AT_ONCE: Final = 16  # then what they ask is sent on
+ASLEEP: Final = 5  # seconds without a turn, of which there is one a second at least
 ONE_EVENT: Final = select.EPOLLIN | select.EPOLLONESHOT  # told once, and not again until the answer is out
 
 
@@ -60,19 +61,19 @@ class Server:
         self._refused = refused
         self._lines: dict[int, Line] = {}
         self._epoll = select.epoll()
-        self._outside = select.epoll()
-        self._door = Door(listeners, self._outside, share)
+        self._door = Door(listeners, select.epoll(), share)
         self._crew = Crew(threads, failed=failed, ready=self._is_ready)
         self._stopping = False
         self._date = ""
+        self._turned_at = time.monotonic()
 
     def start(self) -> None:
         self.look()
         self._crew.start()
         if self._exchange:
             self._exchange.start(lambda number: self._epoll.register(number, select.EPOLLIN))
-        for begin in (self._let_in, self._serve):
-            threading.Thread(target=begin, daemon=True).start()
+        for begin, name in ((self._let_in, "door"), (self._serve, "serve")):
+            threading.Thread(target=begin, name=name, daemon=True).start()
 
     def look(self) -> None:
         """Once a second: cuts who is late, and takes new lines again where there is room."""
@@ -95,6 +96,11 @@ class Server:
             line.late_at = line.late_at and min(line.late_at, latest)
 
     @property
+    def is_awake(self) -> bool:
+        """Whether the thread that answers everybody still turns."""
+        return time.monotonic() - self._turned_at < ASLEEP
+
+    @property
     def is_busy(self) -> bool:
         return bool(self._lines)
 
@@ -106,22 +112,11 @@ class Server:
         if self._door.is_open:  # and it is not, where a line was refused for want of a file
             self._share.ready()
 
-    # In the thread that lets lines in: it may wait for other processes
+    # In the thread of the door
 
     def _let_in(self) -> None:
         while True:
-            for number, _ in self._outside.poll(maxevents=1):
-                self._safely(partial(self._accept, number))
-
-    def _accept(self, number: int) -> None:
-        """All lines that wait, or as many as are this process's share."""
-        while self._has_room:
-            came = self._door.take(number)
-            if not came or not self._begin(*came):
-                return
-            if self._door.give_way():
-                return
-        self._door.shut()
+            self._safely(lambda: self._door.let_in(self._begin, lambda: self._has_room))
 
     def _begin(self, connection: socket.socket, address: str) -> bool:
         """Whether another can be begun."""
@@ -140,11 +135,11 @@ class Server:
 
     def _serve(self) -> None:
         while True:
+            self._turned_at = time.monotonic()
             waits = self._exchange and self._exchange.waits
             for number, _ in self._epoll.poll(timeout=SOON if waits else READY, maxevents=LINES_AT_ONCE):
                 self._safely(partial(self._attend, number))
-            if self._exchange:
-                self._safely(self._flush)
+            self._safely(self._flush)
 
     def _safely(self, act: Callable[[], None]) -> None:
         """Without these threads nobody would be answered."""
@@ -160,13 +155,15 @@ class Server:
             self._settled(line, partial(self._read, line))
 
     def _flush(self) -> None:
-        if self._exchange:
+        """What was asked goes out; first whatever has come, for it may stand behind very many lines."""
+        if self._exchange and self._exchange.waits:
+            self._go_on(self._exchange.hear())
             self._go_on(self._exchange.flush())
 
     def _go_on(self, heard: Iterable[Heard]) -> None:
         for (line, steps), wanted, answers in heard:
             if answers is None:
-                self._crew.put(partial(self._finish, line, steps, wanted))
+                self._crew.put(partial(self._rest, line, steps, wanted))
             else:
                 self._settled(line, partial(self._step, line, steps, answers))
 
@@ -193,19 +190,19 @@ class Server:
         except Exception:
             return self._fail(line)
         if not (wanted and self._exchange and self._exchange.ask(wanted, (line, steps))):
-            self._crew.put(partial(self._finish, line, steps, wanted))
+            self._crew.put(partial(self._rest, line, steps, wanted))
         return None
 
     # In a thread of the crew
 
-    def _finish(self, line: Line, steps: Steps, wanted: Any) -> None:
+    def _rest(self, line: Line, steps: Steps, wanted: Any) -> None:
         if stepped := self._stepped:
-            self._settled(line, lambda: self._told(line, lambda: stepped.finish(steps, wanted)))
+            self._settled(line, lambda: self._answered(line, lambda: stepped.finish(steps, wanted)))
 
     def _whole(self, line: Line, environ: WSGIEnvironment) -> None:
-        self._settled(line, lambda: self._told(line, lambda: told(self._app, environ)))
+        self._settled(line, lambda: self._answered(line, lambda: told(self._app, environ)))
 
-    def _told(self, line: Line, ask: Callable[[], Said]) -> bool:
+    def _answered(self, line: Line, ask: Callable[[], Said]) -> bool:
         try:
             said = ask()
         except Exception:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import select
+import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import redis
 
-from gateway.exchange import Exchange
+from gateway.exchange import Exchange, Way
 from gateway.roundtrip import RoundTrip
 from gateway.steps import Commands
 from reports.connections import SECONDS, for_sessions
 from reports.settings import Reach
+from tests.support.site import Site, neutral, read
 from tests.support.valkey import Valkey
 from tests.support.wait import until
 
@@ -115,3 +118,59 @@ def test_after_an_error_the_server_is_looked_up_anew(loop: Loop) -> None:
     assert heard == {"first": [b"PONG"], "second": None, "third": None}
     loop.connected()
     assert loop.ask(fourth=(("PING",),)) == {"fourth": [b"PONG"]}
+
+
+def test_redis_is_heard_before_it_is_called_away(own_valkey: Valkey) -> None:
+    """Each request costs the loop 50 ms, as where other processes have the processor: Redis has answered long before,
+    and stands behind all the lines."""
+    site = Site(own_valkey.url)
+    steps = site.web.steps
+
+    def slow(environ: Any) -> Any:
+        threading.Event().wait(0.05)
+        return steps(environ)
+
+    site.web.steps = slow  # type: ignore[method-assign]
+    lines = [site.line() for _ in range(48)]
+    number = site.web.exchange.number
+    for n, line in enumerate(lines):
+        line.sendall(neutral(f"s{n}", f"+67855{n:05d}"))
+    assert [read(line)[0] for line in lines] == [200] * 48
+    assert (site.web.exchange.number, site.by_threads) == (number, [])
+    site.close()
+
+
+def test_time_begins_when_it_is_sent(loop: Loop) -> None:
+    """Many answers are heard at once; the steps of all that follow are taken before anything is sent on."""
+    assert loop.exchange.ask((("PING",),), "first")
+    threading.Event().wait(SECONDS + 0.1)  # the steps of many others
+    assert loop.exchange.flush() == []
+    until(lambda: bool(loop.epoll.poll(0.05)), "no answer")
+    assert [answers for _, _, answers in loop.exchange.hear()] == [[b"PONG"]]
+
+
+def test_a_connection_is_watched_before_it_is_used(own_valkey: Valkey) -> None:
+    """Or it might be lost in between, and its number be somebody else's by the time that it is watched."""
+    used: list[int] = []
+    exchange = Exchange(RoundTrip(for_sessions(Reach(own_valkey.url))))
+    exchange.start(lambda number: used.append(exchange.number))
+    until(lambda: exchange.number >= 0, "it is not connected", 10)
+    assert used == [-1]
+
+
+def test_whoever_cannot_be_watched_is_not_asked(own_valkey: Valkey) -> None:
+    tried = threading.Event()
+
+    def watch(number: int) -> None:
+        tried.set()
+        raise OSError(28, "No space left on device")
+
+    exchange = Exchange(RoundTrip(for_sessions(Reach(own_valkey.url))))
+    exchange.start(watch)
+    assert tried.wait(10)
+    assert not exchange.ask((("PING",),), "first")
+
+
+def test_whatever_is_wrong_with_an_answer_nobody_is_forgotten(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Way, "_good", lambda _: 1 // 0)
+    assert loop.ask(first=(KEPT,), second=(KEPT,)) == {"first": None, "second": None}

@@ -30,14 +30,19 @@ def said(body: str | bytes) -> Said:
 
 
 class Neighbour:
-    """Answers with what it was asked; `lost`: it gives back."""
+    """Answers with what it was asked, once that was sent; `lost`: it gives back."""
 
     def __init__(self) -> None:
         self.ours, self.theirs = socket.socketpair()
+        self.ours.setblocking(False)
         self.number = self.ours.fileno()
-        self.waits = False
         self.lost = self.refuses = False
         self._asked: list[tuple[Any, Any]] = []
+        self._sent: list[tuple[Any, Any]] = []
+
+    @property
+    def waits(self) -> bool:
+        return bool(self._asked or self._sent)
 
     def start(self, watch: Callable[[int], None]) -> None:
         watch(self.number)
@@ -48,19 +53,21 @@ class Neighbour:
         return not self.refuses
 
     def flush(self) -> list[Heard]:
+        asked, self._asked = self._asked, []
         if self.lost:
-            return [(asker, wanted, None) for asker, wanted in self._taken()]
-        if self._asked:
+            return [(asker, wanted, None) for asker, wanted in asked]
+        if asked:
+            self._sent += asked
             self.theirs.send(b".")
         return []
 
     def hear(self) -> list[Heard]:
-        self.ours.recv(100)
-        return [(asker, wanted, [*wanted, threading.get_ident()]) for asker, wanted in self._taken()]
-
-    def _taken(self) -> list[tuple[Any, Any]]:
-        asked, self._asked = self._asked, []
-        return asked
+        try:
+            self.ours.recv(100)
+        except BlockingIOError:
+            return []
+        sent, self._sent = self._sent, []
+        return [(asker, wanted, [*wanted, threading.get_ident()]) for asker, wanted in sent]
 
 
 class App:
