@@ -52,9 +52,10 @@ class Mailroom:
 
     def around(self, around: Surroundings, record: Record) -> Surroundings:
         """With how the report stands and what staff wrote, where code and PIN were given."""
-        report_id, values = record.opened, record.state.values
+        report_id = record.opened
         if report_id is None or not is_open(record):
             return around
+        values = record.state.values
         found = self.filer.write(lambda: mailboxes.opened(self.database, report_id))
         if found is None:
             raise Away("it is gone")
@@ -148,8 +149,10 @@ class Mailroom:
 
 def is_open(record: Record) -> bool:
     """Code and PIN were given, and the walk has not gone back behind them."""
+    if record.opened is None:
+        return False
     values = record.state.values
-    return record.opened is not None and bool(values.get("code") and values.get("pin"))
+    return bool(values.get("code") and values.get("pin"))
 
 
 def _turn(caller: Caller, record: Record) -> tuple[str, ...]:

@@ -151,6 +151,11 @@ class Countries:
     """The countries that are switched on, in the operator's order."""
 
     all: tuple[Country, ...]
+    _dialled: dict[tuple[str, str], Country] = field(init=False, repr=False, compare=False, hash=False)
+
+    def __post_init__(self) -> None:
+        first = {key: country for country in reversed(self.all) for key in country.dialled}
+        object.__setattr__(self, "_dialled", first)  # looked up for each request
 
     def __iter__(self) -> Iterator[Country]:
         return iter(self.all)
@@ -174,7 +179,7 @@ class Countries:
     def by_code(self, channel: str, dialled: str | None) -> Country:
         """The country whose code was dialled; unknown or absent: the first one."""
         wanted = bare(dialled or "")
-        return next((c for c in self.all if wanted and (channel, wanted) in c.dialled), self.all[0])
+        return self._dialled.get((channel, wanted), self.all[0]) if wanted else self.all[0]
 
     def problems(self, mode: Mode) -> list[str]:
         found = [line for country in self.all for line in country.problems(mode)]
