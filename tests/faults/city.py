@@ -90,8 +90,8 @@ class City(Town):
             end(pid)
 
     def kill_console(self) -> None:
-        """At one moment, master and all."""
-        for pid in (*self._children("console"), self.pid("console")):
+        """At one moment, master and all; the master first, or it begins another process, which outlives it."""
+        for pid in (self.pid("console"), *self._children("console")):
             end(pid)
 
     def pids(self, target: str) -> list[int]:
