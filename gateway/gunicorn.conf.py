@@ -7,9 +7,12 @@ so that the demo, the tests and a deployment run the same server.
 import os
 import select
 
-from gateway import app
 from gateway.crowd import THREADS
-from gateway.webhooks import MOST_BYTES
+from gateway.lean import without
+
+with without("rich"):  # structlog's coloured tracebacks: 4 MB of each process
+    from gateway import app
+    from gateway.webhooks import MOST_BYTES
 
 IS_LINUX = hasattr(select, "epoll")
 if IS_LINUX:
