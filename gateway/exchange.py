@@ -41,19 +41,22 @@ class Exchange:
 
     def _stay(self, watch: Callable[[int], None]) -> None:
         while self._lost.wait():
-            with suppress(RedisError, OSError):
+            try:
                 way = self._connect()
                 if way is None:
                     return
-                try:
-                    watch(way.number)  # before it is used: a number that was given up is soon somebody else's
-                except OSError:
-                    self._close(way)
-                    raise
-                self._lost.clear()
-                self._way = way
-                continue
-            time.sleep(AGAIN)
+                self._begin(way, watch)
+            except (RedisError, OSError):  # meanwhile threads ask, meet the same, and count it
+                time.sleep(AGAIN)
+
+    def _begin(self, way: Way, watch: Callable[[int], None]) -> None:
+        try:
+            watch(way.number)  # before it is used: a number that was given up is soon somebody else's
+        except OSError:
+            self._close(way)
+            raise
+        self._lost.clear()
+        self._way = way
 
     def _connect(self) -> Way | None:
         """None over TLS: its records have to be read to their end, which is a thread's work."""
