@@ -34,6 +34,7 @@ from gateway.message import Channel
 from gateway.metrics import Metrics
 from gateway.numbers import Numbers
 from gateway.optouts import OptOuts
+from gateway.parts import Parts
 from gateway.replies import Replies
 from gateway.sealer import Sealer
 from gateway.sessions import Sessions
@@ -60,23 +61,6 @@ WRONG = (SettingError, BadAddress, WrongDatabase, country.CountryError, keyfolde
 QUEUE_SECONDS = 0.05  # after "Sent" nothing is waited for
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What the process is made of; tests look at them, and stop the thread."""
-
-    database: Database
-    spool: Spool
-    filer: Filer
-    sessions: Sessions
-    metrics: Metrics
-    desk: Desk
-    webhooks: Webhooks
-    health: Health
-    housekeeping: Housekeeping
-    numbers: Numbers
-    crowd: Crowd
 
 
 def check(environ: Mapping[str, str]) -> None:

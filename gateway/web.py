@@ -18,8 +18,8 @@ from serving.answering import Said
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-    from gateway.app import Parts
     from gateway.exchange import Exchange
+    from gateway.parts import Parts
 
 HOOKS = "/hooks/"
 HEADERS = [

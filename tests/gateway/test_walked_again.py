@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from gateway import sessions
-from gateway.app import Parts, create_app
+from gateway.app import create_app
 from gateway.late import file_late
+from gateway.parts import Parts
 from reports.store.database import Away, Database
 from tests.faults.story import ALREADY_SENT, kept_words
 from tests.support.app import App, Http

@@ -21,7 +21,8 @@ from urllib.parse import urlencode
 import structlog
 from sqlalchemy import Table, func, select
 
-from gateway.app import Parts, create_app
+from gateway.app import create_app
+from gateway.parts import Parts
 from reports.country import load_all
 from reports.keyfolder import private_of
 from reports.sealing import Box, Context, open_body

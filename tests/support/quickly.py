@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from gateway.app import Parts
+from gateway.parts import Parts
 from gateway.steps import Commands, Steps
 from gateway.web import Web
 
