@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 THREADS = 8  # of one process; the server is set up with as many
 MOST_BUSY = 0.8  # of them
@@ -22,29 +22,27 @@ class Crowd:
         self._inside = 0
         self._there = 0
 
-    @contextmanager
-    def there(self) -> Iterator[None]:
+    def there(self) -> AbstractContextManager[None]:
         """While a request is answered, whoever takes its steps."""
-        self._add(there=1)
-        try:
-            yield
-        finally:
-            self._add(there=-1)
+        return self._counted(there=1)
 
-    @contextmanager
-    def one(self) -> Iterator[None]:
+    def one(self) -> AbstractContextManager[None]:
         """While a thread is taken for one alone."""
-        self._add(inside=1)
-        try:
-            yield
-        finally:
-            self._add(inside=-1)
+        return self._counted(inside=1)
 
     @property
     def is_full(self) -> bool:
         return self._inside > self._most or self._there > MOST_THERE
 
-    def _add(self, *, inside: int = 0, there: int = 0) -> None:
+    @contextmanager
+    def _counted(self, *, inside: int = 0, there: int = 0) -> Iterator[None]:
+        self._add(inside, there)
+        try:
+            yield
+        finally:
+            self._add(-inside, -there)
+
+    def _add(self, inside: int, there: int) -> None:
         with self._lock:
             self._inside += inside
             self._there += there
