@@ -5,21 +5,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from flows.fit import Limit
 from flows.model import Answer, Book, Choice, Go, Screen, State, Typed, Unasked, World
-from flows.packing import pack, unpack
 from flows.show import TOO_MANY, Laid, Offer, Shown, asked, covers, lay, leave_label, notice, offered, show, zero_label
 from flows.words import LONGEST_CHOICE, MORE, digits, fold, is_words, kept
 
-__all__ = ["Shown", "Step", "arrive", "begin", "carry", "is_words", "notice", "pack", "show", "step", "unpack"]
+__all__ = ["Shown", "Step", "arrive", "begin", "carry", "is_words", "notice", "show", "step"]
 
 WorldOf = Callable[[State], World]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """`effect`: something to be done before `arrive`. `left`: the person went by `00`, or by `0` where there is no way
     back. `sorry`: the reply was no answer here. `answered`: the answer just given."""
 
@@ -55,8 +55,7 @@ def carry(state: State, earlier: tuple[Answer, ...]) -> State:
     return replace(state, trail=trail, answers=earlier + state.answers)
 
 
-@dataclass(frozen=True, slots=True)
-class _Turn:
+class _Turn(Struct, frozen=True):
     book: Book
     state: State
     reply: str

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 BASIC = (
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
@@ -17,8 +19,7 @@ _TWO = re.compile(f"[{re.escape(EXTENDED)}]")
 MOST_ON_A_PAGE = 9  # one key press each, where numbers start anew on each page
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(Struct, frozen=True):
     """Of one screen. `prefix` counts what the channel puts before the text ("CON "); by SMS it is 0."""
 
     septets: int = 160
@@ -26,15 +27,13 @@ class Limit:
     prefix: int = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     key: str
     say: str
     choice: int = 0  # which choice of the screen this line is
 
 
-@dataclass(frozen=True, slots=True)
-class Menu:
+class Menu(Struct, frozen=True):
     """A screen before it is cut into pages."""
 
     heading: str
@@ -47,8 +46,7 @@ class Menu:
     foot: str = ""  # under all else, on page 1
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     text: str
     bare: str  # without the line to leave
     lines: tuple[Line, ...] = ()

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from flows.fit import Limit
 from flows.model import Book, Condition, Go, Screen, Text, World
@@ -19,8 +22,7 @@ Facts = Mapping[str, str]
 Values = Mapping[str, str | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Phone:
+class Phone(Struct, frozen=True):
     """`world`: what holds whoever calls. `free`: facts that change with the answers, with the values they may have.
     `begin`: where a conversation begins, and what the program shows by itself."""
 

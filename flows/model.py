@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+
+class Answer(Struct, frozen=True):
     """`value` is the choice's code, the text as typed, or None where it was skipped. `at` is unix seconds, UTC."""
 
     screen: str
@@ -17,8 +18,7 @@ class Answer:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Unasked:
+class Unasked(Struct, frozen=True):
     """Words sent where a choice was asked."""
 
     at: int
@@ -26,8 +26,7 @@ class Unasked:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(Struct, frozen=True):
     """Where a conversation is. `trail` holds each screen walked with the index of the answer given there (-1: none);
     Back pops it. `answers` keeps every answer ever given: those on the trail are in force."""
 
@@ -58,14 +57,12 @@ class State:
         return State(screen, self.trail, self.answers, self.unasked)
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(Struct, frozen=True):
     value: str | None
     say: str
 
 
-@dataclass(frozen=True, slots=True)
-class World:
+class World(Struct, frozen=True):
     facts: Mapping[str, str]
     fields: Mapping[str, str]
     lists: Mapping[str, tuple[Option, ...]]  # "places", "place_groups", "places_in_group", "who_else", "languages"

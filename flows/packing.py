@@ -3,65 +3,67 @@ to them: a session stays small, and a flow that has changed is noticed, not misr
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated
+
+from msgspec import Meta, Struct
 
 from flows.model import Answer, Book, State, Unasked
 
+Index = Annotated[int, Meta(ge=0)]
 
-def pack(state: State) -> list[Any]:
-    names = list(dict.fromkeys([state.screen, *(name for name, _ in state.trail), *_named(state)]))
+
+class Packed(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """`names`: of screens, that of the state first. `since`: unix seconds, from which all other times count."""
+
+    names: Annotated[tuple[str, ...], Meta(min_length=1)]
+    page: Index
+    wrong: Index
+    since: int
+    answers: tuple[tuple[Index, str | None, int, int], ...]  # screen, value, whether typed, when
+    trail: tuple[int, ...]  # an answer; below 0: a screen that asked nothing, from -1 on
+    unasked: tuple[tuple[Index, str, int], ...]  # screen, words, when
+
+    @property
+    def has_words(self) -> bool:
+        return bool(self.unasked) or any(typed for _, _, typed, _ in self.answers)
+
+
+def pack(state: State) -> Packed:
+    names = list(dict.fromkeys([state.screen, *[name for name, _ in state.trail], *_named(state)]))
     number = {name: index for index, name in enumerate(names)}
     since = state.answers[0].at if state.answers else 0
-    return [
-        names,
+    return Packed(
+        tuple(names),
         state.page,
         state.wrong,
         since,
-        [[number[one.screen], one.value, int(one.typed), one.at - since] for one in state.answers],
-        [index if index >= 0 else -1 - number[name] for name, index in state.trail],
-        [[number[one.screen], one.text, one.at - since] for one in state.unasked],
-    ]
+        tuple([(number[one.screen], one.value, int(one.typed), one.at - since) for one in state.answers]),
+        tuple([index if index >= 0 else -1 - number[name] for name, index in state.trail]),
+        tuple([(number[one.screen], one.text, one.at - since) for one in state.unasked]),
+    )
 
 
 def _named(state: State) -> list[str]:
     return [answer.screen for answer in state.answers] + [words.screen for words in state.unasked]
 
 
-def unpack(packed: object, book: Book) -> State:
-    """Raises ValueError for any other shape, and for a screen or question that the book does not have."""
+def unpack(packed: Packed, book: Book) -> State:
+    """Raises ValueError for a screen or question that the book does not have, and for what points to nothing."""
     try:
         return _state(packed, book)
-    except (TypeError, IndexError, KeyError, AttributeError) as wrong:
+    except (IndexError, KeyError) as wrong:
         raise ValueError("no packed state of these flows") from wrong
 
 
-def _state(packed: Any, book: Book) -> State:
-    names, page, wrong, since, given, trail, unasked = packed
-    screens = [book.screens[name] for name in names]
+def _state(packed: Packed, book: Book) -> State:
+    names, since = packed.names, packed.since
+    asks = [book.screens[name].question for name in names]
     answers = []
-    for number, value, typed, after in given:
-        question = screens[_index(number)].question
-        if question is None or not isinstance(value, str | None):
+    for number, value, typed, after in packed.answers:
+        question = asks[number]
+        if question is None:
             raise ValueError("an answer to nothing")
-        answers.append(Answer(names[number], question, value, bool(typed), since + _whole(after)))
-    walked = [(answers[index].screen, index) if _whole(index) >= 0 else (names[-1 - index], -1) for index in trail]
-    words = [Unasked(since + _whole(after), names[_index(number)], _text(text)) for number, text, after in unasked]
-    return State(names[0], tuple(walked), tuple(answers), tuple(words), _index(page), _index(wrong))
-
-
-def _whole(number: Any) -> int:
-    if type(number) is not int:
-        raise ValueError("no whole number")
-    return number
-
-
-def _index(number: Any) -> int:
-    if _whole(number) < 0:
-        raise ValueError("no index")
-    return int(number)
-
-
-def _text(text: Any) -> str:
-    if not isinstance(text, str):
-        raise ValueError("no text")
-    return text
+        answers.append(Answer(names[number], question, value, bool(typed), since + after))
+    trail = [(answers[index].screen, index) if index >= 0 else (names[-1 - index], -1) for index in packed.trail]
+    unasked = [Unasked(since + after, names[number], text) for number, text, after in packed.unasked]
+    return State(names[0], tuple(trail), tuple(answers), tuple(unasked), packed.page, packed.wrong)

@@ -6,7 +6,8 @@ A language outside GSM-7 has 70 units a page: there long words may go on to the 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from flows.finding import Finding, on
 from flows.fit import Page, alphabet, fits, size

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from flows.fit import Limit, Line, Menu, Page, fits, pages
 from flows.model import Book, Choice, Screen, State, Text, World
@@ -14,8 +16,7 @@ OVERLAY = "home.third_wrong"
 TOO_MANY = 3  # wrong replies in a row
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(Struct, frozen=True):
     """`text` has no prefix of any channel. Pages count from 1."""
 
     text: str
@@ -24,8 +25,7 @@ class Shown:
     pages: int
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(Struct, frozen=True):
     """A choice that holds now. `say` are its labels from the longest to the shortest, filled; none: it is not shown."""
 
     key: str
@@ -33,8 +33,7 @@ class Offer:
     choice: Choice
 
 
-@dataclass(frozen=True, slots=True)
-class Laid:
+class Laid(Struct, frozen=True):
     """A screen laid out: what it offers, and its pages."""
 
     screen: Screen

@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from flows.engine import Step, WorldOf, arrive, step
 from flows.model import Book, Screen, State, Typed, World

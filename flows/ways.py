@@ -6,7 +6,10 @@ Country, language and channel are handed in; every reply goes through the engine
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from flows.engine import WorldOf
 from flows.fit import Limit
@@ -45,8 +48,7 @@ class Where:
         return f"{self.country} {self.language} {self.channel}"
 
 
-@dataclass(frozen=True, slots=True)
-class Spot:
+class Spot(Struct, frozen=True):
     """A screen with those answers that matter from there on; `state` is the shortest walk to it."""
 
     key: Key

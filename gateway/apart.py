@@ -7,7 +7,8 @@ phone could fill Redis.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from flows.model import Answer, State, Unasked
 from gateway.caller import Caller

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from flows.fit import Limit
 from gateway.message import Inbound
@@ -14,8 +14,7 @@ from reports.country import Country
 from reports.words import Unasked
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(Struct, frozen=True):
     inbound: Inbound
     sender: Sender
     country: Country

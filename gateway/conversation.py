@@ -7,8 +7,8 @@ and an SMS is kept until it can be answered.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
+
+from msgspec.structs import replace
 
 from flows.words import is_words
 from gateway import limits, quick, turns
@@ -106,7 +106,7 @@ class Conversation:
                 return Turn("", goes_on=True)
             if isinstance(found, turns.Reply) and caller.kind == "ussd":  # by SMS it may ask for something else
                 self._make_room(caller, record)
-            drafts = unpack_drafts(loaded.drafts, self._walk.book)
+            drafts = unpack_drafts(loaded.drafts)
             if not quick.is_quick(caller.inbound, record, drafts, found, self._acting):
                 yield MAY_TAKE_LONG
             moved = self._move(caller, record, drafts, found, key)
@@ -197,15 +197,17 @@ class Conversation:
 
     def _keep(self, caller: Caller, keys: Keys, loaded: Loaded, step: tuple[Record | None, Moved]) -> Steps[bool]:
         before, moved = step
-        drafts: Any = None if moved.drafts is None else pack_drafts(moved.drafts)
+        drafts = None if moved.drafts is None else pack_drafts(moved.drafts)
         record, seconds = moved.record, SECONDS[caller.kind]
         read = limits.is_to_read(record.state.screen)
         counts = tally(caller.country.iso, caller.kind, before, record, caller.now)
         return self._sessions.keep(keys, loaded.version, pack_record(record), seconds, drafts, read=read, tally=counts)
 
     def _unpack(self, loaded: Loaded) -> Record | None:
+        if loaded.session is None:
+            return None
         record = unpack_record(loaded.session, self._walk.book)
-        if record is None and loaded.session is not None:
+        if record is None:
             self._count("lost")
         return record
 

@@ -7,8 +7,9 @@ the answer of whoever was the only one that day. No count holds anything of a ca
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from msgspec import Struct
 
 from flows.fit import segments
 from gateway.record import Record
@@ -36,8 +37,7 @@ STEPS: Mapping[str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(Struct, frozen=True):
     """Of one turn. `day`: of UTC; `counts`: what is added, by country and name."""
 
     day: str

@@ -7,9 +7,9 @@ report and one message, whoever is killed in between.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import structlog
+from msgspec.structs import replace
 
 from flows.fit import Limit
 from flows.model import Screen

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from typing import TypeVar
+
+from msgspec.structs import replace
 
 from gateway.breaker import Breaker
 from gateway.record import Begun
@@ -89,16 +90,8 @@ class Filer:
             filing, filed = self._spool_sent(told, begun, draw)
         for delivery_id in filed.deliveries:
             self._hurry.put(DELIVER, delivery_id, speed_of(filing.priority))
-        return replace(
-            begun,
-            report_id=filed.report_id,
-            revision=filed.revision,
-            pending=False,
-            sent_at=begun.sent_at or told.now,
-            code=filed.code,
-            floor=filing.priority,
-            unsent=False,
-        )
+        begun = replace(begun, report_id=filed.report_id, revision=filed.revision, pending=False, unsent=False)
+        return replace(begun, sent_at=begun.sent_at or told.now, code=filed.code, floor=filing.priority)
 
     def _complete(self, told: Told, begun: Begun, filed: Filed) -> Filed:
         """It is there already, INCOMPLETE, or kept late: it becomes complete, or what it is now."""

@@ -6,8 +6,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 MOST_REPLIES = 5  # in a row to one sender, without one answer that was accepted
 MOST_IN_DANGER = 20  # likewise, once Now was answered: no machine does that, and a child may text words for numbers
@@ -37,8 +38,7 @@ CALL_ME = frozenset(
 _NO_LETTER = re.compile(r"[^\w\s]+|[\d_]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Loop:
+class Loop(Struct, frozen=True, array_like=True):
     """Kept with the conversation: replies that led nowhere, and until when (unix seconds) nothing is said."""
 
     replies: int = 0

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from flows.model import State
 from gateway.caller import Caller
@@ -70,7 +72,7 @@ class Mailroom:
         if opens := self._opens(found):
             said |= {"desk": opens[0].screen_name, "opens": opens[1]}
             told |= {"report_state": "opens"}
-        return replace(around, said=said, told=told, letters=letters)
+        return around.knowing(said=said, told=told, letters=letters)
 
     def _opens(self, found: Opened) -> tuple[Hotline, str] | None:
         """Who reads first and when, where nobody has read it and nobody reads now."""

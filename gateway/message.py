@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Literal, Protocol
+
+from msgspec import Struct, field
 
 Kind = Literal["ussd", "sms"]
 Event = Literal["new", "resume"]
@@ -20,8 +21,7 @@ class Unreadable(Exception):
     """Authenticated, and not to be understood. The message says which rule failed, never what came in."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wire:
+class Wire(Struct, frozen=True):
     """One request as it came, before anybody has read it: what a signature is over."""
 
     method: str
@@ -30,8 +30,7 @@ class Wire:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Fields:
+class Fields(Struct, frozen=True):
     """The text fields of one body or query, as `gateway.form` read them. Nothing is trimmed."""
 
     values: Mapping[str, tuple[str, ...]]  # each key's different values, in the order they came
@@ -65,8 +64,7 @@ class Fields:
         return value
 
 
-@dataclass(frozen=True, slots=True)
-class Inbound:
+class Inbound(Struct, frozen=True):
     """One thing a person typed or sent, authenticated, as the provider gave it: nothing trimmed or corrected."""
 
     kind: Kind
@@ -85,8 +83,7 @@ class Inbound:
     link: str = ""  # what the provider wants back with a reply (Africa's Talking linkId, Kannel's session info)
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(Struct, frozen=True):
     """Something a provider tells beside the conversation: a session ended, an SMS was delivered, a person opted out."""
 
     what: Literal["ended", "delivery", "optout"]
@@ -100,8 +97,7 @@ class Notice:
     opted_out: bool = False  # it failed because the person wants none
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(Struct, frozen=True):
     """The answer to one inbound. `text` has no prefix of any channel; "" by SMS means: no reply."""
 
     text: str
@@ -110,8 +106,7 @@ class Turn:
     link: str = ""  # of the inbound that it answers
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What the web server sends back to the provider."""
 
     status: int
@@ -120,8 +115,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)  # what the provider reads beside the body
 
 
-@dataclass(frozen=True, slots=True)
-class Door:
+class Door(Struct, frozen=True):
     """One address of a channel: /hooks/<channel>[/<token>][/<name>]; the name may be ""."""
 
     opens: Kind | Literal["notice"]  # what an unreadable body at this door means: SAFE, UNREAD or only a counter

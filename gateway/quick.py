@@ -37,7 +37,7 @@ def is_quick(
         and _has_choices_alone(state)
         and state.values.get("danger") != "now"
         and (record.begun is None or _is_new(record.begun))
-        and all(_is_new(one.begun) and not one.words and _has_choices_alone(one.state) for one in drafts)
+        and all(_is_new(one.begun) and not (one.words or one.state.has_words) for one in drafts)
     )
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import base64
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final, TypeVar
 
-from flows.engine import carry, pack, unpack
+from msgspec import DecodeError, Struct, ValidationError, convert, to_builtins
+from msgspec.json import Decoder, Encoder
+from msgspec.structs import replace
+
+from flows.engine import carry
 from flows.model import Book, State
+from flows.packing import Packed, pack, unpack
 from gateway.limits import Loop
 from gateway.media import MOST as MOST_MEDIA
 from gateway.media import Media
@@ -16,12 +20,13 @@ from gateway.message import Turn
 from gateway.turns import Last
 from reports.routing import Leg
 
+T = TypeVar("T")
+
 MOST_CHOICES = 60  # of earlier walks, so that who dials all day carries no endless tail
 MOST_DRAFTS = 3  # brothers and sisters on one phone, within a quarter of an hour
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(Struct, frozen=True, array_like=True):
     """A report that was begun: how it will be known, and how far it has come.
 
     `revision` is the highest written (0: none); `pending` says that it was left to file itself and may still wait.
@@ -46,21 +51,19 @@ class Begun:
         return self.pending and not self.revision
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(Struct, frozen=True, array_like=True):
     """What a walk on the report path leaves for 15 minutes (24 hours by SMS): it carries on the same report, unseen."""
 
     danger: str
     category: str
-    state: State
+    state: Packed
     begun: Begun
     at: int
     words: str | None = None
     media: Media = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True):
     """`at`: unix seconds of the last turn. `words`: a first SMS that was no keyword. `reports`: begun in this one."""
 
     state: State
@@ -90,16 +93,21 @@ def take_up(drafts: Sequence[Draft], state: State, not_before: int) -> Draft | N
     return next(same, None)
 
 
-def carried(record: Record, draft: Draft, origin_key: bytes) -> Record:
+def carried(record: Record, draft: Draft, origin_key: bytes, book: Book) -> Record | None:
     """This walk with the earlier one's answers and words before it: all words, and as many choices as help anybody.
+    None where the flows are others by now.
 
     Under this walk's own key: walked again without Redis, and so without the draft, it finds the same report.
     """
-    earlier = draft.state.answers
+    try:
+        before = unpack(draft.state, book)
+    except ValueError:
+        return None
+    earlier = before.answers
     choices = [index for index, answer in enumerate(earlier) if not answer.typed]
     old = set(choices[:-MOST_CHOICES])
     kept = tuple(answer for index, answer in enumerate(earlier) if index not in old)
-    state = replace(carry(record.state, kept), unasked=draft.state.unasked + record.state.unasked)
+    state = replace(carry(record.state, kept), unasked=before.unasked + record.state.unasked)
     begun = replace(draft.begun, origin_key=origin_key, carried=True)
     media = (draft.media + record.media)[:MOST_MEDIA]
     return replace(record, state=state, begun=begun, words=record.words or draft.words, media=media)
@@ -114,89 +122,76 @@ def drafts_after(drafts: Sequence[Draft], record: Record) -> list[Draft] | None:
     others = [draft for draft in drafts if draft.begun.report_id != begun.report_id]
     if begun.sent_at:  # what comes after Send belongs to this call alone
         return others if len(others) < len(drafts) else None
-    draft = Draft(danger, category, record.state, begun, record.at, record.words, record.media)
+    draft = Draft(danger, category, pack(record.state), begun, record.at, record.words, record.media)
     return [draft, *others][:MOST_DRAFTS]
 
 
-def pack_record(record: Record) -> list[Any]:
-    r = record
-    return [
-        pack(r.state),
-        [r.last.turn, r.last.seen, r.last.skip],
-        [r.answer.text, int(r.answer.goes_on)],
-        r.at,
-        _pack_begun(r.begun) if r.begun else None,
-        r.reports,
-        r.words,
-        [r.loop.replies, r.loop.silent_until],
-        int(r.over),
-        r.opened,
-        r.seed,
-        r.repeat_of,
-        r.media,
-    ]
+class _Kept(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A record as it is kept: of the answer, what a repeat gets."""
+
+    state: Packed
+    last: Last
+    answer: tuple[str, bool]
+    at: int
+    begun: Begun | None
+    reports: int
+    words: str | None
+    loop: Loop
+    over: bool
+    opened: str | None
+    seed: str
+    repeat_of: int | None
+    media: Media
 
 
-def unpack_record(data: Any, book: Book) -> Record | None:
+_write: Final = Encoder().encode
+_RECORD: Final = Decoder(_Kept)
+_DRAFTS: Final = Decoder(list[Draft])
+
+
+def pack_record(r: Record) -> bytes:
+    answer = r.answer.text, r.answer.goes_on
+    after = r.reports, r.words, r.loop, r.over, r.opened, r.seed, r.repeat_of, r.media
+    return _written(_Kept(pack(r.state), r.last, answer, r.at, r.begun, *after))
+
+
+def unpack_record(raw: bytes, book: Book) -> Record | None:
     """None for what is not of this shape, as after an upgrade: the caller begins anew."""
     try:
-        state, last, answer, at, begun, reports, words, loop, over, opened, seed, repeat_of, media = data
-        return Record(
-            unpack(state, book),
-            Last(*last),
-            Turn(answer[0], bool(answer[1])),
-            at,
-            _unpack_begun(begun) if begun else None,
-            reports,
-            words,
-            Loop(*loop),
-            bool(over),
-            opened,
-            seed,
-            repeat_of,
-            _unpack_media(media),
-        )
-    except (ValueError, TypeError, KeyError):
+        kept = _read(raw, _RECORD)
+        state = unpack(kept.state, book)
+    except ValueError:
         return None
+    after = kept.reports, kept.words, kept.loop, kept.over, kept.opened, kept.seed, kept.repeat_of, kept.media
+    return Record(state, kept.last, Turn(*kept.answer), kept.at, kept.begun, *after)
 
 
-def pack_drafts(drafts: Sequence[Draft]) -> list[Any]:
-    return [[d.danger, d.category, pack(d.state), _pack_begun(d.begun), d.at, d.words, d.media] for d in drafts]
+def pack_drafts(drafts: Sequence[Draft]) -> bytes:
+    """Nothing where there are none."""
+    return _written(drafts) if drafts else b""
 
 
-def unpack_drafts(data: Any, book: Book) -> list[Draft]:
+def unpack_drafts(raw: bytes | None) -> list[Draft]:
+    """None for what is not of this shape."""
     try:
-        return [
-            Draft(danger, category, unpack(state, book), _unpack_begun(begun), at, words, _unpack_media(media))
-            for danger, category, state, begun, at, words, media in data or ()
-        ]
-    except (ValueError, TypeError, KeyError):
+        return _read(raw, _DRAFTS) if raw else []
+    except ValueError:
         return []
 
 
-def _unpack_media(data: list[list[str]]) -> Media:
-    return tuple((kind, address) for kind, address in data)
+def _written(value: Any) -> bytes:
+    try:
+        return _write(value)
+    except UnicodeEncodeError:  # half a character that a person sent must come back as it was
+        return json.dumps(to_builtins(value)).encode()
 
 
-def _pack_begun(b: Begun) -> list[Any]:
-    legs = [[leg.hotline, leg.role, leg.why] for leg in b.legs]
-    key = base64.b64encode(b.origin_key).decode()
-    flags = [int(b.pending), int(b.carried), *([1] if b.unsent else [])]  # others are read by the release before, too
-    return [b.report_id, key, b.created_at, b.revision, flags, b.sent_at, b.code, b.floor, legs]
-
-
-def _unpack_begun(data: list[Any]) -> Begun:
-    report_id, key, created_at, revision, (pending, carried, *unsent), sent_at, code, floor, legs = data
-    return Begun(
-        report_id,
-        base64.b64decode(key),
-        created_at,
-        revision,
-        bool(pending),
-        sent_at,
-        code,
-        floor,
-        tuple(Leg(*leg) for leg in legs),
-        bool(carried),
-        bool(unsent),
-    )
+def _read(raw: bytes, decoder: Decoder[T]) -> T:
+    """Raises ValueError."""
+    try:
+        return decoder.decode(raw)
+    except DecodeError:
+        try:
+            return convert(json.loads(raw), decoder.type)
+        except ValidationError:
+            raise ValueError("of another shape") from None

@@ -4,7 +4,7 @@ gaps; of two the higher one holds all that the lower one does, so a number that 
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from gateway.message import Inbound
 from gateway.record import Begun, Record

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gateway.media import Media, kinds_of
 from gateway.record import Begun
@@ -20,8 +21,7 @@ from reports.store.mailboxes import Letter
 from reports.words import Unasked
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """All that a report is made from. Times are unix seconds."""
 
     given: tuple[Given, ...]

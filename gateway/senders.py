@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from msgspec import Struct
 from phonenumbers import (
     COUNTRY_CODE_TO_REGION_CODE,
     NumberParseException,
@@ -26,8 +26,7 @@ _NOBODY = re.compile(r"(?!)")
 _BETWEEN = str.maketrans("", "", " -().")
 
 
-@dataclass(frozen=True, slots=True)
-class Sender:
+class Sender(Struct, frozen=True):
     e164: str | None  # with "+"; None where it is no possible number
     valid: bool  # only then may a call back be offered; some true numbers are unknown to the library, so no more
     key: str  # what tells this caller from others: the number, or what came in its place

@@ -7,12 +7,11 @@ Two round trips a screen: one to load, one to keep. Both are steps: whoever take
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -52,15 +51,13 @@ if n == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1] * 1000) end
 return n
 """
 COUNT_SECONDS = 24 * 3600
-_SHORT = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"))
 
 
 class Away(Exception):
     """Redis did not answer, or would not write."""
 
 
-@dataclass(frozen=True, slots=True)
-class Keys:
+class Keys(Struct, frozen=True):
     """Where one conversation is kept. The others are empty where there is nothing of the kind.
 
     `read`: how many screens this caller has read lately that can wait.
@@ -72,13 +69,12 @@ class Keys:
     read: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """What was found: JSON-able values as they were kept, or None; `version` is what `keep` must find."""
+class Loaded(Struct, frozen=True):
+    """What was found, as it was kept, or None; `version` is what `keep` must find."""
 
     version: bytes
-    session: Any
-    drafts: Any
+    session: bytes | None
+    drafts: bytes | None
     seen: bool
     read: int = 0
 
@@ -117,14 +113,14 @@ class Sessions:
         self,
         keys: Keys,
         version: bytes,
-        session: Any,
+        session: bytes,
         seconds: int,
-        drafts: Any = None,
+        drafts: bytes | None = None,
         *,
         read: bool = False,
         tally: Tally = NOTHING,
     ) -> Steps[bool]:
-        """Write over `version` only; false where another was faster. `drafts`: None leaves them, [] deletes them.
+        """Write over `version` only; false where another was faster. `drafts`: None leaves them, b"" deletes them.
 
         `read`: count one more screen that was read. `tally`: what is counted for the statistics.
         """
@@ -175,17 +171,16 @@ class Sessions:
             self._breaker.failed()
             raise Away from None
 
-    def _seal(self, key: str, value: Any) -> bytes:
-        # surrogatepass: a lone surrogate that a person sent must come back as it was
-        return self._vault.seal("session", key.encode(), _SHORT.encode(value).encode("utf-8", "surrogatepass"))
+    def _seal(self, key: str, value: bytes) -> bytes:
+        return self._vault.seal("session", key.encode(), value)
 
-    def _open(self, key: str, blob: bytes | None) -> Any:
+    def _open(self, key: str, blob: bytes | None) -> bytes | None:
         """None where nothing was kept, or it was not ours: the caller begins anew, and the operator sees it."""
         if blob is None:
             return None
         try:
-            return json.loads(self._vault.open("session", key.encode(), blob).decode("utf-8", "surrogatepass"))
-        except (Poison, ValueError):
+            return self._vault.open("session", key.encode(), blob)
+        except Poison:
             self._on_lost("unreadable")
             return None
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from flows.engine import carry
 from flows.model import Answer
@@ -141,7 +142,7 @@ class Texting:
         labels = self._keywords(caller).labels[caller.around.ground_in(record.state).language.tag]
         if keyword not in labels:
             return None
-        around = replace(caller.around, said={**caller.around.said, "meant": labels[keyword]})
+        around = caller.around.knowing(said={**caller.around.said, "meant": labels[keyword]})
         turn = self._walk.notice(replace(caller, around=around), DID_YOU_MEAN, record.state)
         return replace(turn, goes_on=True)
 

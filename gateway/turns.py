@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
-from dataclasses import dataclass
 from hashlib import blake2b
+
+from msgspec import Struct
 
 from gateway.message import Inbound
 
@@ -17,8 +18,7 @@ MOST_PARTS = 100  # of a path that is walked again from the start; no session of
 MENU_KEYS = frozenset({"00", "98"})
 
 
-@dataclass(frozen=True, slots=True)
-class Last:
+class Last(Struct, frozen=True, array_like=True):
     """The last turn taken, as the session keeps it: of one size, however long the path has grown."""
 
     turn: str  # its key; for a path, a digest of the whole of it
@@ -26,39 +26,33 @@ class Last:
     skip: int = 0  # how many characters at a path's start are the service code and no reply
 
 
-@dataclass(frozen=True, slots=True)
-class Begin:
+class Begin(Struct, frozen=True):
     """The home screen."""
 
     skip: int = 0
     unheard: str = ""  # a reply that came to no session; words in it are still meant to be heard
 
 
-@dataclass(frozen=True, slots=True)
-class Again:
+class Again(Struct, frozen=True):
     """A repeat of the last turn: the answer given before, byte for byte."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     text: str  # nothing trimmed
 
 
-@dataclass(frozen=True, slots=True)
-class Odd:
+class Odd(Struct, frozen=True):
     """Older than the last turn, or no continuation of it: the current screen again, no step, counted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rebuild:
+class Rebuild(Struct, frozen=True):
     """The session is not known but its whole path is: walk from home, one part a screen, never guessing."""
 
     parts: tuple[str, ...]
     skip: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Lost:
+class Lost(Struct, frozen=True):
     """The session is not known, and its path is too long to be walked: as a walk that does not fit."""
 
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from flows import engine
 from flows.model import Book, State, Unasked
@@ -33,8 +35,7 @@ DRAFT_SECONDS = {"ussd": 15 * 60, "sms": 24 * 3600}
 Counted = Callable[[str], int | None]  # of a sender's key: its reports before this one
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
+class Moved(Struct, frozen=True):
     """After a step. `drafts` is None where this phone's stay as they are; `accepted`: the reply was an answer."""
 
     record: Record
@@ -174,9 +175,8 @@ class Walk:
     def _shown(
         self, caller: Caller, record: Record, drafts: list[Draft], *, sorry: bool = False, accepted: bool = True
     ) -> Moved:
-        answer = self._show(caller, record, sorry=sorry)
-        record = replace(record, answer=answer, at=caller.now)
-        ended = record if answer.goes_on else self._emptied(record, caller)
+        record = replace(record, answer=self._show(caller, record, sorry=sorry), at=caller.now)
+        ended = record if record.answer.goes_on else self._emptied(record, caller)
         return Moved(ended, drafts_after(drafts, record), accepted)
 
     def _show(self, caller: Caller, record: Record, *, sorry: bool = False) -> Turn:
@@ -189,7 +189,7 @@ class Walk:
         around = caller.around
         if record.begun and record.begun.code is not None:
             code, pin = self._filer.code_and_pin(record.begun)
-            around = replace(around, said={"code": spaced(code), "pin": pin})
+            around = around.knowing(said={"code": spaced(code), "pin": pin})
         return self._mailroom.around(around, record)
 
     def _leave(self, caller: Caller, record: Record) -> Moved:
@@ -214,7 +214,7 @@ class Walk:
         begun = self.begin_report(caller, record)
         record = replace(record, reports=record.reports + 1)
         draft = take_up(drafts, record.state, caller.now - DRAFT_SECONDS[caller.kind])
-        return carried(record, draft, begun.origin_key) if draft else replace(record, begun=begun)
+        return (draft and carried(record, draft, begun.origin_key, self.book)) or replace(record, begun=begun)
 
     def begin_report(self, caller: Caller, record: Record) -> Begun:
         i = caller.inbound

@@ -9,10 +9,10 @@ from __future__ import annotations
 import ipaddress
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
+from msgspec.structs import replace
 
 from gateway import form
 from gateway.crowd import Crowd

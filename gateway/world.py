@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import takewhile
+from typing import Any
 
 from flows.catalogues import PLAIN, Catalogue, options
 from flows.model import Option, State, World
@@ -61,6 +62,10 @@ class Surroundings:
     told: Mapping[str, str] = field(default_factory=dict)  # facts known only now: the state of a report
     letters: tuple[str, ...] = ()  # what staff wrote, the newest first; read one after the other
     _made: list[tuple[State, World]] = field(init=False, default_factory=list)
+
+    def knowing(self, **more: Any) -> Surroundings:
+        """The same caller's, with more `said`, `told` or written than before."""
+        return replace(self, **more)
 
     def __call__(self, state: State) -> World:
         if self._made:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(Struct, frozen=True):
     """One answer as given. `at`: unix seconds, UTC. `counts`: in force on the last walk, not gone back over."""
 
     screen: str
@@ -18,8 +18,7 @@ class Given:
     counts: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class Facts(Struct, frozen=True, kw_only=True):
     """None and empty = not answered."""
 
     danger: str | None = None

@@ -7,7 +7,9 @@ None gives a number: whoever rang it would reach a stranger.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from reports.answers import Facts, Given, facts_of
 from reports.country import Country

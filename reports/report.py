@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
+
+from msgspec.structs import replace
 
 from reports.answers import Facts, Given, facts_of, role_of
 from reports.bodies import NO_CONTACT, as_typed, envelope, json_bytes, message, rfc3339, unread

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from reports.answers import Facts
 from reports.country import Country
@@ -18,15 +19,13 @@ AT_ONCE = 2
 Role = Literal["primary", "also", "fallback"]
 
 
-@dataclass(frozen=True, slots=True)
-class Leg:
+class Leg(Struct, frozen=True, array_like=True):
     hotline: str
     role: Role
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Struct, frozen=True):
     """`legs`: primary, also, then fallbacks, in order. `passed_over`: (hotline, reason). `avoid`: left out."""
 
     legs: tuple[Leg, ...]

@@ -6,7 +6,8 @@ Where an answer decides what is said, the longest is shown: the longest names, t
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from flows.catalogues import Catalogue
 from flows.forms import Phone

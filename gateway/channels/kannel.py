@@ -8,10 +8,11 @@ That was tried against an SMPP server of the tests, never against a network. doc
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import ClassVar
 from urllib.parse import unquote_to_bytes
+
+from msgspec.structs import replace
 
 from gateway.form import bytes_of
 from gateway.message import Answer, Door, Event, Fields, Inbound, Kind, Notice, Turn

@@ -6,9 +6,11 @@ Each function is one transaction, or one read. All raise `Away` where the databa
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, or_, select, update
 
 from reports.store import auditing
@@ -58,8 +60,7 @@ class Mailbox:
 Draw = Callable[[int], Mailbox]  # the n-th code of a report, n = 0, 1 … while another report holds the one before
 
 
-@dataclass(frozen=True, slots=True)
-class Filed:
+class Filed(Struct, frozen=True):
     """What became of a Send. Where `fresh` is false, the report was there already under this id.
 
     `own`: by this very walk, and not by an earlier one that it carries on. `late`: it is what "NOT SENT" was said of,

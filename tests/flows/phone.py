@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import functools
-import json
 import pathlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 import flows
-from flows.engine import Step, arrive, begin, notice, pack, show, step, unpack
+from flows.engine import Step, arrive, begin, notice, show, step
 from flows.fit import Limit
 from flows.model import Book, Option, State, World
+from flows.packing import pack, unpack
 from flows.parse import load
 
 NOON = 1_795_000_000
@@ -151,7 +153,7 @@ class Phone:
             state = arrive(self.flows, state, self.outcomes[took.effect], self.world_of)
         self.last = took
         self.over = took.left
-        self.state = unpack(json.loads(json.dumps(pack(state))), self.flows)
+        self.state = unpack(pack(state), self.flows)
         assert self.state == state
         self.text = notice(self.flows, "home.goodbye", self.world, self.limit).text if took.left else self._shown()
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from flows.model import Answer, State
+from flows.packing import pack
 from gateway.message import Inbound, Turn
 from gateway.quick import is_quick
 from gateway.record import Begun, Draft, Record
@@ -121,7 +122,7 @@ def test_an_earlier_walk_of_very_many_words_is_not_quick() -> None:
     inbound = Inbound("ussd", "ussd", "+6785550101", "*111*163#", "2")
 
     def quick(*answers: Answer) -> bool:
-        draft = Draft("no", "missing", State("report.contact", (), answers), Begun("id", b"key", 0), 0)
+        draft = Draft("no", "missing", pack(State("report.contact", (), answers)), Begun("id", b"key", 0), 0)
         return is_quick(inbound, record, [draft], Reply("2"), frozenset())
 
     assert quick()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
 
 import pytest
+from msgspec.structs import replace
 
 from flows import parse
 from flows.model import Answer, State, Unasked
+from flows.packing import pack
 from gateway.limits import Loop
 from gateway.message import Turn
 from gateway.record import (
@@ -72,24 +74,41 @@ def test_a_record_comes_back_as_it_was(begun: Begun | None) -> None:
     assert unpack_record(pack_record(record), BOOK) == record
 
 
-@pytest.mark.parametrize("data", [None, [], {}, "x", 7, [1] * 11, [[["nowhere.x"], 0, 0, 0, [], [], []]] + [0] * 10])
-def test_anything_else_is_no_record(data: object) -> None:
-    assert unpack_record(data, BOOK) is None
-
-
 def draft(report_id: str, at: int, danger: str = "soon") -> Draft:
-    return Draft(danger, "harm", STATE, Begun(report_id, b"k" * 32, at), at)
+    return Draft(danger, "harm", pack(STATE), Begun(report_id, b"k" * 32, at), at)
 
 
 def record(report_id: str, at: int = 2) -> Record:
     return Record(STATE, Last("turn"), Turn("", True), at, Begun(report_id, b"k" * 32, at))
 
 
+GOOD = json.loads(pack_record(record("a")))
+
+
+@pytest.mark.parametrize(
+    "data", [None, [], {}, "x", 7, [1] * 13, {"0": GOOD}, [*GOOD, 0], GOOD[:-1], [["nowhere.x"], *GOOD[1:]], "\ud83d"]
+)
+def test_anything_else_is_no_record(data: object) -> None:
+    assert unpack_record(json.dumps(data).encode(), BOOK) is None
+
+
+@pytest.mark.parametrize("raw", [b"", b"[", b"\xff\xfe"])
+def test_what_is_no_json_is_no_record(raw: bytes) -> None:
+    assert unpack_record(raw, BOOK) is None
+
+
+def test_half_a_character_comes_back_as_it_was() -> None:
+    said = replace(STATE, unasked=(Unasked(1, "report.category", "\ud83d alone \udca9"),))
+    one = replace(record("a"), state=said, words="\udca9")
+    assert unpack_record(pack_record(one), BOOK) == one
+
+
 def test_drafts_come_back_and_others_are_none() -> None:
     drafts = [draft("a", 1), replace(draft("b", 2), media=MEDIA)]
-    assert unpack_drafts(pack_drafts(drafts), BOOK) == drafts
-    assert unpack_drafts([["x"]], BOOK) == []
-    assert unpack_drafts(None, BOOK) == []
+    assert unpack_drafts(pack_drafts(drafts)) == drafts
+    assert unpack_drafts(b'[["x"]]') == []
+    assert unpack_drafts(None) == []
+    assert pack_drafts([]) == b""
 
 
 def test_a_draft_is_taken_up_by_the_same_first_two_answers_and_in_time() -> None:
@@ -117,8 +136,10 @@ def test_who_dials_all_day_carries_no_endless_tail_and_no_word_is_dropped() -> N
     words = Answer("more.words", "addition", "kept", True, 1)
     state = STATE
     for _ in range(50):
-        draft = Draft("soon", "harm", replace(state, answers=(*state.answers, words)), BEGUN, 1)
-        state = carried(record("b"), draft, b"k" * 32).state
+        draft = Draft("soon", "harm", pack(replace(state, answers=(*state.answers, words))), BEGUN, 1)
+        carries = carried(record("b"), draft, b"k" * 32, BOOK)
+        assert carries
+        state = carries.state
     assert sum(answer.typed for answer in state.answers) == 50
     assert sum(not answer.typed for answer in state.answers) == MOST_CHOICES + 2
     assert state.values == STATE.values

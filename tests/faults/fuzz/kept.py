@@ -57,7 +57,7 @@ class Kept:
         session = self._sessions.key("s", told.channel, told.code, told.session, who)
         draft = self._sessions.key("d", told.channel, told.code, who)
         found = finish(self._sessions.load(Keys(session, draft)), self._sessions.ask)
-        return set(_strings([found.session, found.drafts]))
+        return set(_strings([json.loads(one) for one in (found.session, found.drafts) if one]))
 
     def _stored(self, *, everything: bool) -> Iterator[str]:
         with closing(sqlite3.connect(self._folder / "tokaut.db", timeout=10)) as database:
