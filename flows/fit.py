@@ -15,6 +15,7 @@ BASIC = (
 )
 EXTENDED = "\f^{}\\[~]|€"  # two septets each
 _GSM = re.compile(f"[{re.escape(BASIC + EXTENDED)}]*")
+_SINGLE = re.compile(f"[{re.escape(BASIC)}]*")
 _TWO = re.compile(f"[{re.escape(EXTENDED)}]")
 MOST_ON_A_PAGE = 9  # one key press each, where numbers start anew on each page
 
@@ -83,8 +84,11 @@ def segments(text: str) -> int:
 
 
 def fits(text: str, limit: Limit) -> bool:
-    if len(text) + limit.prefix > max(limit.septets, limit.units):  # no character takes less than one
+    least = len(text) + limit.prefix  # no character takes less than one
+    if least > max(limit.septets, limit.units):
         return False
+    if _SINGLE.fullmatch(text):
+        return least <= limit.septets
     if _GSM.fullmatch(text):
         return septets(text) + limit.prefix <= limit.septets
     return size(text) + limit.prefix <= limit.units
@@ -100,28 +104,28 @@ def pages(menu: Menu, limit: Limit) -> tuple[Page, ...]:
 def _cut(menu: Menu, limit: Limit) -> Iterator[Page]:
     heading, rest = menu.heading, menu.lines
     while True:
-        shown = _most(menu, heading, rest, limit)
-        if shown is None and heading:
+        page = _most(menu, heading, rest, limit)
+        if page is None and heading:
             part, heading = _split(menu, heading, limit)
             yield _page(menu, part, (), limit, more=True)
         else:
-            lines = shown if shown is not None else (_shorten(menu, rest[0], limit),)
-            taken = len(lines) - len(menu.tail) if shown is not None else 1
-            rest = rest[taken:]
-            yield _page(menu, heading, lines, limit, more=bool(rest))
+            page = page or _page(menu, heading, (_shorten(menu, rest[0], limit),), limit, more=len(rest) > 1)
+            rest = rest[max(1, len(page.lines) - len(menu.tail)) :]
+            yield page
             if not rest:
                 return
         if menu.foot:
             menu = replace(menu, foot="")
 
 
-def _most(menu: Menu, heading: str, rest: tuple[Line, ...], limit: Limit) -> tuple[Line, ...] | None:
+def _most(menu: Menu, heading: str, rest: tuple[Line, ...], limit: Limit) -> Page | None:
     """As many of the lines as one page holds; None where it holds not even the first."""
     most = min(len(rest), MOST_ON_A_PAGE - len(menu.tail)) if menu.renumber else len(rest)
     for count in range(most, 0 if rest else -1, -1):
         lines = _numbered(menu, rest[:count])
-        if fits(_join(heading, lines, menu, more=count < len(rest)), limit):
-            return lines
+        bare = _join(heading, lines, menu, more=count < len(rest))
+        if fits(bare, limit):
+            return _page(menu, heading, lines, limit, more=count < len(rest), bare=bare)
     return None
 
 
@@ -137,10 +141,10 @@ def _join(heading: str, lines: tuple[Line, ...], menu: Menu, *, more: bool, leav
     return "\n".join(filter(None, parts))
 
 
-def _page(menu: Menu, heading: str, lines: tuple[Line, ...], limit: Limit, *, more: bool) -> Page:
-    bare = _join(heading, lines, menu, more=more)
+def _page(menu: Menu, heading: str, lines: tuple[Line, ...], limit: Limit, *, more: bool, bare: str = "") -> Page:
+    bare = bare or _join(heading, lines, menu, more=more)
     full = _join(heading, lines, menu, more=more, leave=menu.leave) if menu.leave else bare
-    return Page(full if fits(full, limit) else bare, bare, lines, more)
+    return Page(full if full is bare or fits(full, limit) else bare, bare, lines, more)
 
 
 def _split(menu: Menu, heading: str, limit: Limit) -> tuple[str, str]:

@@ -101,7 +101,7 @@ class Text:
 
     def says(self, values: Mapping[str, str | None], facts: Mapping[str, str]) -> tuple[str, ...]:
         for one in self.variants:
-            if one.when.holds(values, facts):
+            if one.when is ALWAYS or one.when.holds(values, facts):
                 return one.says
         return ("",)
 

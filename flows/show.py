@@ -69,11 +69,15 @@ def lay(screen: Screen, values: Mapping[str, str | None], world: World, limit: L
     offers = offered(screen, values, world)
     words = fill_all(screen.words, values, world)
     foot = fill_all(screen.foot, values, world)
-    most = max(len(words), len(foot), *(len(offer.say) for offer in offers), 1)
+    most = max(len(words), len(foot), *[len(offer.say) for offer in offers], 1)
     drill = f"{world.translate(DRILL)} " if world.facts.get("drill") == "yes" else ""
+    whole = _menu(screen, world)
+    listed = sum(not offer.key for offer in offers) if screen.lists else len(offers)
     for level in range(most):
         heading = _at(words, level)
-        menu = _menu(screen, offers, level, world, heading=drill + heading, foot=_at(foot, level))
+        lines = tuple([Line(offer.key, _at(offer.say, level), index) for index, offer in enumerate(offers)])
+        shown = {"lines": lines[:listed], "tail": lines[listed:], "foot": _at(foot, level)}
+        menu = replace(whole, heading=drill + heading, **shown)
         if len(cut := pages(menu, limit)) == 1:
             break
     if drill and len(cut) > len(pages(replace(menu, heading=heading), limit)):  # no choice is pushed away for it
@@ -92,6 +96,8 @@ def offered(screen: Screen, values: Mapping[str, str | None], world: World) -> t
 
 def fill_all(text: Text, values: Mapping[str, str | None], world: World) -> tuple[str, ...]:
     """The texts of the variant that holds; those that are empty for want of a field are left out."""
+    if not text.variants:
+        return ("",)
     says = [words for say in text.says(values, world.facts) if (words := fill(say, world))]
     return tuple(says) or ("",)
 
@@ -121,19 +127,15 @@ def _at(says: tuple[str, ...], level: int) -> str:
     return says[min(level, len(says) - 1)]
 
 
-def _menu(screen: Screen, offers: tuple[Offer, ...], level: int, world: World, *, heading: str, foot: str) -> Menu:
-    lines = tuple(Line(offer.key, _at(offer.say, level), index) for index, offer in enumerate(offers))
-    listed = sum(not offer.key for offer in offers) if screen.lists else len(lines)
+def _menu(screen: Screen, world: World) -> Menu:
+    """What it says however long its words are."""
     leave = "" if screen.end else f"00 {leave_label(screen, world)}"
     return Menu(
-        heading=heading,
-        lines=lines[:listed],
-        tail=lines[listed:],
+        heading="",
         renumber=bool(screen.lists),
         below=_below(screen, leave, world),
         more=f"98 {world.translate(MORE)}",
         leave="" if screen.start else leave,
-        foot=foot,
     )
 
 
