@@ -7,7 +7,7 @@ Raises Unreadable; its message names the rule that failed and holds nothing of w
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from urllib.parse import unquote_to_bytes
 
 from msgspec.structs import replace
@@ -24,6 +24,7 @@ _FORM_TYPES = frozenset({"", FORM, "text/plain"})
 # Windows-1252 where it says something; its five undefined bytes stay the Latin-1 control characters they are.
 _WINDOWS = {byte: bytes([byte]).decode("cp1252") for byte in range(0x80, 0xA0) if byte not in b"\x81\x8d\x8f\x90\x9d"}
 
+Values = dict[str, tuple[str, ...]]
 _UNWINDOWS = {ord(character): byte for byte, character in _WINDOWS.items()}
 
 
@@ -77,13 +78,13 @@ def read_form(raw: bytes) -> Fields:
     if len(pieces) > MOST_FIELDS:
         raise Unreadable(f"form: more than {MOST_FIELDS} fields")
     recoded = 0
-    pairs: list[tuple[str, str]] = []
+    values: Values = {}
     for piece in filter(None, pieces):
         key, _, value = piece.partition(b"=")
         words, odd = _words(_unquote(value))
-        pairs.append((_words(_unquote(key))[0], words))
+        _add(values, _words(_unquote(key))[0], words)
         recoded += odd
-    return Fields(_gather(pairs), recoded)
+    return Fields(values, recoded)
 
 
 def read_json(raw: bytes) -> Fields:
@@ -95,9 +96,12 @@ def read_json(raw: bytes) -> Fields:
         found = strict_json.pairs(text.removeprefix("\ufeff"))
     except strict_json.NotStrict as wrong:
         raise Unreadable(f"json: {wrong}") from None
-    words = [(key, value) for key, value in found if isinstance(value, str)]
+    values: Values = {}
+    for key, value in found:
+        if isinstance(value, str):
+            _add(values, key, value)
     no_text = frozenset(key for key, value in found if not isinstance(value, str | None))
-    return Fields(_gather(words), int(odd), no_text)
+    return Fields(values, int(odd), no_text)
 
 
 def _unquote(raw: bytes) -> bytes:
@@ -118,9 +122,8 @@ def bytes_of(text: str, *, recoded: bool) -> bytes:
     return text.translate(_UNWINDOWS).encode("latin-1") if recoded else text.encode("utf-8")
 
 
-def _gather(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
+def _add(values: Values, key: str, value: str) -> None:
     """Each key's different values, in order; equal values count once."""
-    found: dict[str, dict[str, None]] = {}
-    for key, value in pairs:
-        found.setdefault(key, {})[value] = None
-    return {key: tuple(values) for key, values in found.items()}
+    there = values.get(key, ())
+    if value not in there:
+        values[key] = (*there, value)

@@ -79,8 +79,8 @@ def meaning(inbound: Inbound, last: Last | None, key: str, code: str = "") -> Me
     if last is not None and last.turn == key:
         return Again()
     if inbound.path:
-        codes = tuple(starts(inbound.code or code))
-        return _walked(inbound.text, codes) if last is None else _onward(inbound.text, last, codes)
+        dialled = inbound.code or code
+        return _walked(inbound.text, dialled) if last is None else _onward(inbound.text, last, dialled)
     if inbound.event == "new":
         return Begin()
     if last is None:
@@ -113,8 +113,8 @@ def _is_code(way: str) -> bool:
     return len(way) > 1 and way not in MENU_KEYS
 
 
-def _walked(text: str, codes: tuple[str, ...]) -> Meaning:
-    skip = _skip(text, codes)
+def _walked(text: str, dialled: str) -> Meaning:
+    skip = _skip(text, dialled)
     if skip == len(text):
         return Begin(skip)
     begin = skip + 1 if skip else 0
@@ -123,8 +123,8 @@ def _walked(text: str, codes: tuple[str, ...]) -> Meaning:
     return Rebuild(tuple(text[begin:].split("*")), skip)
 
 
-def _onward(text: str, last: Last, codes: tuple[str, ...]) -> Meaning:
-    if len(text) == last.skip and _skip(text, codes) == last.skip:
+def _onward(text: str, last: Last, dialled: str) -> Meaning:
+    if len(text) == last.skip and _skip(text, dialled) == last.skip:
         return Begin(last.skip)  # nothing but the start again: a new dial that re-uses the session's id
     if last.seen == 0:
         return Reply(text)
@@ -133,9 +133,9 @@ def _onward(text: str, last: Last, codes: tuple[str, ...]) -> Meaning:
     return Begin() if not text else Odd()
 
 
-def _skip(text: str, codes: tuple[str, ...]) -> int:
+def _skip(text: str, dialled: str) -> int:
     """How many characters of a path are the dialled code; 0: it does not begin with one."""
-    return next((len(code) for code in codes if text == code or text.startswith(code + "*")), 0)
+    return next((len(code) for code in starts(dialled) if text == code or text.startswith(code + "*")), 0)
 
 
 def _number(id_: str) -> int:
