@@ -98,13 +98,15 @@ class Reading:
         if not self.whole and self._fed - self._size > MOST_BESIDE:
             raise NoRequest
 
-    def environ(self, fixed: WSGIEnvironment) -> WSGIEnvironment:
+    def environ(self, fixed: WSGIEnvironment, address: str) -> WSGIEnvironment:
+        """`address`: whose line it is."""
         path, _, query = self._target.partition(b"?")
         target: dict[str, Any] = {
             "REQUEST_METHOD": self.method,
             "RAW_URI": self._target.decode("latin-1"),
             "PATH_INFO": (unquote_to_bytes(path) if b"%" in path else path).decode("latin-1"),
             "QUERY_STRING": query.decode("latin-1"),
+            "REMOTE_ADDR": address,
             "wsgi.input": BytesIO(b"".join(self._pieces)),
         }
         return {**fixed, **self._headers, **target}

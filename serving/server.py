@@ -8,6 +8,7 @@ import select
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from email.utils import formatdate
@@ -22,7 +23,7 @@ from serving.reading import FIXED, NoRequest
 from serving.shares import Share
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
+    from _typeshed.wsgi import WSGIApplication
 
     from serving.stepped import Exchange, Heard, Stepped, Steps
 
@@ -36,8 +37,7 @@ ONE_EVENT: Final = select.EPOLLIN | select.EPOLLONESHOT  # told once, and not ag
 class Server:
     """`failed` is called with what the application raised, inside the handler; `refused` for what was no request.
 
-    `share`: this process's, of the lines that all processes on these listeners hold. An application may be `Stepped`.
-    """
+    `share`: this process's, of the lines that all processes on these listeners hold. `app` may be `Stepped`."""
 
     def __init__(
         self,
@@ -53,6 +53,7 @@ class Server:
     ) -> None:
         self._app = app
         self._stepped: Stepped | None = cast("Stepped", app) if hasattr(app, "steps") else None
+        self._finish: Any = self._stepped and self._stepped.finish
         self._exchange: Exchange | None = self._stepped.exchange if self._stepped else None
         self._most_body = most_body
         self._most_lines = most_lines
@@ -65,6 +66,7 @@ class Server:
         self._crew = Crew(threads, failed=failed, ready=self._is_ready)
         self._stopping = False
         self._date = ""
+        self._said: deque[tuple[Line, Callable[[], bool]]] = deque()  # in this turn
         self._turned_at = time.monotonic()
 
     def start(self) -> None:
@@ -140,6 +142,7 @@ class Server:
             for number, _ in self._epoll.poll(timeout=SOON if waits else READY, maxevents=LINES_AT_ONCE):
                 self._safely(partial(self._attend, number))
             self._safely(self._flush)
+            self._answer()
 
     def _safely(self, act: Callable[[], None]) -> None:
         """Without these threads nobody would be answered."""
@@ -160,10 +163,15 @@ class Server:
             self._go_on(self._exchange.hear())
             self._go_on(self._exchange.flush())
 
+    def _answer(self) -> None:
+        """One behind the other: whom the first wakes is awake for the rest, and to be woken costs the most."""
+        while self._said:
+            self._settled(*self._said.popleft())
+
     def _go_on(self, heard: Iterable[Heard]) -> None:
         for (line, steps), wanted, answers in heard:
             if answers is None:
-                self._crew.put(partial(self._rest, line, steps, wanted))
+                self._put(line, partial(self._finish, steps, wanted))
             else:
                 self._settled(line, partial(self._step, line, steps, answers))
 
@@ -175,10 +183,10 @@ class Server:
         except NoRequest:
             self._refused()
             return line.refuse()
-        environ = line.reading.environ(FIXED | {"REMOTE_ADDR": line.address})
+        environ = line.reading.environ(FIXED, line.address)
         if self._stepped and (steps := self._stepped.steps(environ)):
             return self._step(line, steps, None)
-        self._crew.put(partial(self._whole, line, environ))
+        self._put(line, partial(told, self._app, environ))
         return None
 
     def _step(self, line: Line, steps: Steps, answers: Any) -> bool | None:
@@ -186,21 +194,18 @@ class Server:
         try:
             wanted = steps.send(answers)
         except StopIteration as end:
-            return self._say(line, end.value)
+            self._said.append((line, partial(self._say, line, end.value)))
+            return None
         except Exception:
             return self._fail(line)
         if not (wanted and self._exchange and self._exchange.ask(wanted, (line, steps))):
-            self._crew.put(partial(self._rest, line, steps, wanted))
+            self._put(line, partial(self._finish, steps, wanted))
         return None
 
+    def _put(self, line: Line, ask: Callable[[], Said]) -> None:
+        self._crew.put(partial(self._settled, line, partial(self._answered, line, ask)))
+
     # In a thread of the crew
-
-    def _rest(self, line: Line, steps: Steps, wanted: Any) -> None:
-        if stepped := self._stepped:
-            self._settled(line, lambda: self._answered(line, lambda: stepped.finish(steps, wanted)))
-
-    def _whole(self, line: Line, environ: WSGIEnvironment) -> None:
-        self._settled(line, lambda: self._answered(line, lambda: told(self._app, environ)))
 
     def _answered(self, line: Line, ask: Callable[[], Said]) -> bool:
         try:

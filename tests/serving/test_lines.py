@@ -48,7 +48,7 @@ def test_a_long_body_in_pieces_is_read_whole() -> None:
     for _ in range(60):
         reading.feed(b"1000\r\n" + PIECE + b"\r\n")
     reading.feed(b"0\r\n\r\n")
-    assert reading.environ({})["wsgi.input"].read() == PIECE * 60
+    assert reading.environ({}, "")["wsgi.input"].read() == PIECE * 60
 
 
 def small(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
