@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from flows.fit import Limit
-from flows.model import Answer, Book, Choice, Go, Screen, State, Typed, Unasked, World
+from flows.model import ALWAYS, Answer, Book, Choice, Go, Screen, State, Typed, Unasked, World
 from flows.show import TOO_MANY, Laid, Offer, Shown, asked, covers, lay, leave_label, notice, offered, show, zero_label
 from flows.words import LONGEST_CHOICE, MORE, digits, fold, is_words, kept
 
@@ -123,15 +123,15 @@ class _Turn(Struct, frozen=True):
         return self.walked(Choice("", screen.words, do=screen.do), answer)
 
     def chosen(self, screen: Screen, key: str) -> Step:
-        offer = self.found(screen, key, self.state.page)
-        if offer is None:
-            return self.wrong()
-        return self.walked(offer.choice, self.answer(screen, offer.choice.value, typed=False))
+        choice = self.found(screen, key, self.state.page)
+        return self.walked(choice, self.answer(screen, choice.value, typed=False)) if choice else self.wrong()
 
-    def found(self, screen: Screen, reply: str, page: int) -> Offer | None:
+    def found(self, screen: Screen, reply: str, page: int) -> Choice | None:
         """By key (where numbers start anew on each page, by this page's), else by a label or another word for it."""
         if not (wanted := fold(reply)):
             return None
+        if plain := _for_everybody(screen, wanted):
+            return plain
         if screen.lists:
             laid = self.laid(screen)
             lines = laid.pages[min(page, len(laid.pages) - 1)].lines
@@ -140,8 +140,9 @@ class _Turn(Struct, frozen=True):
             offers = offered(screen, self.state.values, self.world_of(self.state))
             keys = {offer.key: offer for offer in offers}
         if wanted in keys:
-            return keys[wanted]
-        return next((offer for offer in offers if wanted in offer.choice.also or _is_label(offer, wanted)), None)
+            return keys[wanted].choice
+        said = (offer.choice for offer in offers if wanted in offer.choice.also or _is_label(offer, wanted))
+        return next(said, None)
 
     def answer(self, screen: Screen, value: str | None, *, typed: bool) -> Answer | None:
         return Answer(screen.id, screen.question, value, typed, self.now) if screen.question else None
@@ -170,6 +171,12 @@ def _undone(state: State) -> State:
     if state.trail and state.trail[-1][0] == state.screen:
         return replace(state, trail=state.trail[:-1])
     return state
+
+
+def _for_everybody(screen: Screen, key: str) -> Choice | None:
+    """The choice of this key, where nothing of the world decides whether it is there."""
+    found = [] if screen.lists else [one for one in screen.choices if one.key == key]
+    return found[0] if len(found) == 1 and found[0].when is ALWAYS and found[0].say.is_plain else None
 
 
 def _is_label(offer: Offer, wanted: str) -> bool:

@@ -99,6 +99,12 @@ class Variant:
 class Text:
     variants: tuple[Variant, ...] = ()
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it says the same to everybody: no condition, no field."""
+        one = self.variants[0] if len(self.variants) == 1 else None
+        return bool(one and one.when is ALWAYS and "{" not in "".join(one.says))
+
     def says(self, values: Mapping[str, str | None], facts: Mapping[str, str]) -> tuple[str, ...]:
         for one in self.variants:
             if one.when is ALWAYS or one.when.holds(values, facts):

@@ -7,7 +7,8 @@ the answer of whoever was the only one that day. No count holds anything of a ca
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import date, timedelta
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -53,7 +54,12 @@ def tally(country: str, kind: str, before: Record | None, after: Record, now: in
 
 
 def day_of(now: int) -> str:
-    return datetime.fromtimestamp(now, UTC).date().isoformat()
+    return _day(now // 86400)
+
+
+@lru_cache(maxsize=2)  # asked at each screen
+def _day(since_1970: int) -> str:
+    return (date(1970, 1, 1) + timedelta(since_1970)).isoformat()
 
 
 def _names(kind: str, before: Record | None, after: Record) -> Iterator[tuple[str, int]]:

@@ -7,8 +7,6 @@ takes the steps of all of them.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
 
 THREADS = 8  # of one process; the server is set up with as many
 MOST_BUSY = 0.8  # of them
@@ -18,31 +16,28 @@ MOST_THERE = 64  # requests that are begun and not answered; a step takes less t
 class Crowd:
     def __init__(self, threads: int = THREADS) -> None:
         self._most = threads * MOST_BUSY
-        self._lock = threading.Lock()
-        self._inside = 0
-        self._there = 0
 
-    def there(self) -> AbstractContextManager[None]:
-        """While a request is answered, whoever takes its steps."""
-        return self._counted(there=1)
-
-    def one(self) -> AbstractContextManager[None]:
-        """While a thread is taken for one alone."""
-        return self._counted(inside=1)
+        self.there = _Count()  # while a request is answered, whoever takes its steps
+        self.one = _Count()  # while a thread is taken for one alone
 
     @property
     def is_full(self) -> bool:
-        return self._inside > self._most or self._there > MOST_THERE
+        return self.one.number > self._most or self.there.number > MOST_THERE
 
-    @contextmanager
-    def _counted(self, *, inside: int = 0, there: int = 0) -> Iterator[None]:
-        self._add(inside, there)
-        try:
-            yield
-        finally:
-            self._add(-inside, -there)
 
-    def _add(self, inside: int, there: int) -> None:
+class _Count:
+    """How many are inside it at this moment: `with it:`."""
+
+    __slots__ = ("_lock", "number")
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.number = 0
+
+    def __enter__(self) -> None:
         with self._lock:
-            self._inside += inside
-            self._there += there
+            self.number += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self.number -= 1

@@ -189,8 +189,8 @@ def _grounds(country: Country, languages: Sequence[Catalogue]) -> dict[str, Grou
 
 def _waits_for_words(country: Country, inbound: Inbound) -> bool:
     """Whether this network lets a call wait while words are typed, by its own word; others cut it before Send."""
-    ussd = [code for code in country.codes if code.channel == inbound.kind == "ussd"]
-    return any(code.words_before_send and bare(code.code) == bare(inbound.code) for code in ussd)
+    patient = [code for code in country.codes if code.words_before_send and code.channel == inbound.kind == "ussd"]
+    return any(bare(code.code) == bare(inbound.code) for code in patient)
 
 
 def _addressed(turn: Turn, link: str = "") -> Turn:

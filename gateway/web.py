@@ -47,7 +47,7 @@ class Web(Flask):
 
     def finish(self, steps: Steps[Said], wanted: Commands | None = None) -> Said:
         """Whatever is left of them, in this thread."""
-        with self.parts.crowd.one(), self.parts.database.one_answer():
+        with self.parts.crowd.one, self.parts.database.one_answer():
             return finish(steps, self.parts.sessions.ask, wanted)
 
     def _steps(self, environ: WSGIEnvironment, rest: str) -> Steps[Said]:

@@ -67,7 +67,7 @@ class Webhooks:
         if raw is None:
             self._metrics.count("too_large")
             return _TOO_LARGE
-        with self._crowd.there():
+        with self._crowd.there:
             if door.opens != "ussd" or len(raw) > MOST_QUICK:
                 yield MAY_TAKE_LONG
             answer = yield from self._answer(channel, name, door, _wire(environ, raw))

@@ -77,7 +77,8 @@ class Surroundings:
         return world
 
     def _world(self, state: State) -> World:
-        ground, values = self.ground_in(state), state.values
+        values = state.values
+        ground = self._ground(values)
         facts = {
             **ground.facts,
             "channel": self.kind,
@@ -91,7 +92,7 @@ class Surroundings:
             facts |= self._mail(state, fields)
         lists = {**ground.lists, "places_in_group": ground.inside.get(values.get("place") or "", ())}
         if values.get("category") is not None:
-            legs = self.legs(state)
+            legs = self._legs(ground.country, state)
             hotlines = ground.country.hotlines
             at_once = [hotlines[leg.hotline] for leg in legs if leg.role in AT_ONCE]
             facts["send_to"] = _send_to(legs, len(at_once), state)
@@ -109,12 +110,17 @@ class Surroundings:
 
     def ground_in(self, state: State) -> Ground:
         """In the language that was chosen in this call, else in the first."""
-        first = next(iter(self.grounds.values()))
-        return self.grounds.get(state.values.get("language") or "", first)
+        return self._ground(state.values)
+
+    def _ground(self, values: Mapping[str, str | None]) -> Ground:
+        return self.grounds.get(values.get("language") or "") or next(iter(self.grounds.values()))
 
     def legs(self, state: State, completeness: str = "complete") -> tuple[Leg, ...]:
         """Everybody who can get this report, in order, as the answers stand."""
-        country, facts = self.ground_in(state).country, facts_of(given(state))
+        return self._legs(self.ground_in(state).country, state, completeness)
+
+    def _legs(self, country: Country, state: State, completeness: str = "complete") -> tuple[Leg, ...]:
+        facts = facts_of(given(state))
         avoid: Collection[str] = left_out(country, facts)
         if completeness == "incomplete":  # no screen names who gets it, so who was left out on any walk stays out
             avoid = {answer.value for answer in state.answers if answer.question == "avoid" and answer.value}

@@ -29,7 +29,7 @@ def app(redis_url: str) -> Iterator[App]:
 def crowded(app: App) -> Iterator[App]:
     with ExitStack() as many:
         for _ in range(6):
-            many.enter_context(app.parts.crowd.one())
+            many.enter_context(app.parts.crowd.one)
         yield app
 
 
@@ -37,9 +37,9 @@ def test_it_is_full_above_four_fifths() -> None:
     crowd = Crowd(threads=10)
     with ExitStack() as many:
         for _ in range(8):
-            many.enter_context(crowd.one())
+            many.enter_context(crowd.one)
         assert not crowd.is_full
-        with crowd.one():
+        with crowd.one:
             assert crowd.is_full
         assert not crowd.is_full
 
@@ -49,9 +49,9 @@ def test_it_is_full_where_very_many_wait_for_their_steps() -> None:
     crowd = Crowd()
     with ExitStack() as many:
         for _ in range(MOST_THERE):
-            many.enter_context(crowd.there())
+            many.enter_context(crowd.there)
         assert not crowd.is_full
-        with crowd.there():
+        with crowd.there:
             assert crowd.is_full
         assert not crowd.is_full
 
@@ -80,7 +80,7 @@ def test_a_report_is_served_and_its_words(crowded: App, channel: str) -> None:
 def test_my_report_gets_the_numbers_and_can_be_asked_for_later(app: App, channel: str) -> None:
     with ExitStack() as many:
         for _ in range(6):
-            many.enter_context(app.parts.crowd.one())
+            many.enter_context(app.parts.crowd.one)
         phone = app.ussd("+6785550101", channel)
         assert phone.dial().goes_on
         seen = phone.type("My report")
@@ -97,7 +97,7 @@ def test_who_is_in_there_already_gives_way_and_no_try_is_counted(app: App) -> No
         phone.type(reply)
     with ExitStack() as many:
         for _ in range(6):
-            many.enter_context(app.parts.crowd.one())
+            many.enter_context(app.parts.crowd.one)
         assert phone.type("1234").text == BUSY
     assert phone.again().text.startswith("Code or PIN is not right.")
 
@@ -109,7 +109,7 @@ def test_by_sms_what_was_done_there_is_never_called_busy(app: App) -> None:
         phone.text(text)
     with ExitStack() as many:
         for _ in range(6):
-            many.enter_context(app.parts.crowd.one())
+            many.enter_context(app.parts.crowd.one)
         phone.text("1234")
     assert phone.replies()[-1].startswith("Code or PIN is not right.")
 
