@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import os
+from collections.abc import Callable
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
@@ -11,6 +12,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 KEY_BYTES: Final = 32  # the length of every symmetric key here, and the least a secret of ours may have
 NONCE_BYTES: Final = 12
+FIRST_BLOCK: Final = b"\x01"  # what HKDF-Expand counts with
 
 
 class Poison(Exception):
@@ -31,7 +33,19 @@ def framed(*parts: bytes | str, width: int = 2) -> bytes:
 
 def expand(key: bytes, info: bytes) -> bytes:
     """HKDF-Expand (RFC 5869) with SHA-256 to 32 bytes, which is its first block; `key` is random or extracted."""
-    return hmac.digest(key, info + b"\x01", "sha256")
+    return hmac.digest(key, info + FIRST_BLOCK, "sha256")
+
+
+def keyed(key: bytes) -> Callable[[bytes], bytes]:
+    """HMAC-SHA256 under a key that is used very often: it is worked in once, and not for each message."""
+    begun = hmac.new(key, digestmod="sha256")
+
+    def mac(data: bytes) -> bytes:
+        this = begun.copy()
+        this.update(data)
+        return this.digest()
+
+    return mac
 
 
 def lock(key: bytes, data: bytes, aad: bytes) -> bytes:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import hmac
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from reports.sealing.framing import KEY_BYTES, NONCE_BYTES, Poison, expand, framed, opened
+from reports.sealing.framing import FIRST_BLOCK, KEY_BYTES, NONCE_BYTES, Poison, expand, framed, keyed, opened
 
 _KEY_ID: Final = 4
 _SALT: Final = 16
@@ -29,19 +29,19 @@ def keyed_hash(key: bytes, *parts: bytes | str) -> bytes:
 class Vault:
     """Keys newest first, each of 32 bytes or more. The newest seals; a record opens under any that is still given."""
 
-    __slots__ = ("_keys", "_newest", "_subkeys")
+    __slots__ = ("_keys", "_macs", "_newest")
 
     def __init__(self, keys: Sequence[bytes]) -> None:
         if not keys or any(len(key) < KEY_BYTES for key in keys):
             raise ValueError(f"a vault needs keys of {KEY_BYTES} bytes or more")
         self._keys = {hmac.digest(key, b"tokaut/key-id/1", "sha256")[:_KEY_ID]: key for key in keys}
         self._newest = next(iter(self._keys))
-        self._subkeys: dict[tuple[bytes, str, str], bytes] = {}
+        self._macs: dict[tuple[bytes, str, str], Callable[[bytes], bytes]] = {}
 
     def seal(self, label: str, name: bytes, data: bytes) -> bytes:
         """`name` is the record's own name (its Redis key, its file, its row): no record can stand in for another."""
         salt = os.urandom(_SALT)
-        aes = AESGCM(expand(self._subkey(self._newest, "seal", label), salt))
+        aes = AESGCM(self._expanded(self._newest, label, salt))
         return self._newest + salt + aes.encrypt(_ZERO, data, framed(label, name, width=4))
 
     def open(self, label: str, name: bytes, blob: bytes) -> bytes:
@@ -49,7 +49,7 @@ class Vault:
         key_id, salt, sealed = blob[:_KEY_ID], blob[_KEY_ID : _KEY_ID + _SALT], blob[_KEY_ID + _SALT :]
         if key_id not in self._keys:
             raise Poison("sealed under a key that is not here")
-        aes = AESGCM(expand(self._subkey(key_id, "seal", label), salt))
+        aes = AESGCM(self._expanded(key_id, label, salt))
         return opened(aes, _ZERO, sealed, framed(label, name, width=4))
 
     def mac(self, label: str, *parts: bytes | str) -> bytes:
@@ -65,14 +65,21 @@ class Vault:
         return tuple(self._subkey(key_id, "mac", label) for key_id in self._keys)
 
     def _mac(self, key_id: bytes, label: str, parts: Sequence[bytes | str]) -> bytes:
-        return keyed_hash(self._subkey(key_id, "mac", label), *parts)
+        return self._keyed(key_id, "mac", label)(framed(*parts, width=4))
+
+    def _expanded(self, key_id: bytes, label: str, salt: bytes) -> bytes:
+        """HKDF-Expand (RFC 5869) of the label's subkey."""
+        return self._keyed(key_id, "seal", label)(salt + FIRST_BLOCK)
+
+    def _keyed(self, key_id: bytes, use: str, label: str) -> Callable[[bytes], bytes]:
+        wanted = (key_id, use, label)
+        if wanted not in self._macs:
+            self._macs[wanted] = keyed(self._subkey(*wanted))
+        return self._macs[wanted]
 
     def _subkey(self, key_id: bytes, use: str, label: str) -> bytes:
-        wanted = (key_id, use, label)
-        if wanted not in self._subkeys:
-            extracted = hmac.digest(b"tokaut/vault/1", self._keys[key_id], "sha256")  # HKDF-Extract (RFC 5869)
-            self._subkeys[wanted] = expand(extracted, framed(use, label))
-        return self._subkeys[wanted]
+        extracted = hmac.digest(b"tokaut/vault/1", self._keys[key_id], "sha256")  # HKDF-Extract (RFC 5869)
+        return expand(extracted, framed(use, label))
 
 
 class Pepper:
