@@ -7,7 +7,7 @@ Two round trips a screen: one to load, one to keep. Both are steps: whoever take
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -97,16 +97,15 @@ class Sessions:
 
     def load(self, keys: Keys) -> Steps[Loaded]:
         """Session, drafts and whether this SMS was seen, in one round trip. Raises Away."""
-        wanted = [key for key in (keys.session, keys.draft, keys.seen, keys.read) if key]
-        answers = yield tuple([("GET", key) for key in wanted])
-        found = dict(zip(wanted, answers, strict=True))
-        session = found[keys.session]
+        names = [name or keys.session for name in (keys.session, keys.draft, keys.seen, keys.read)]
+        answers = yield (("MGET", *names),)
+        session, draft, seen, read = answers[0]
         return Loaded(
             version=session[:8] if session else b"",
             session=self._open(keys.session, session[8:] if session else None),
-            drafts=self._open(keys.draft, found.get(keys.draft)),
-            seen=found.get(keys.seen) is not None,
-            read=int(found.get(keys.read) or 0),
+            drafts=self._open(keys.draft, draft) if keys.draft else None,
+            seen=bool(keys.seen and seen),
+            read=int((keys.read and read) or 0),
         )
 
     def keep(
@@ -124,7 +123,7 @@ class Sessions:
 
         `read`: count one more screen that was read. `tally`: what is counted for the statistics.
         """
-        value = secrets.token_bytes(8) + self._seal(keys.session, session)
+        value = os.urandom(8) + self._seal(keys.session, session)
         draft: bytes | str = ""
         if drafts is not None and keys.draft:
             draft = self._seal(keys.draft, drafts) if drafts else "-"

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from flows.catalogues import PLAIN, Catalogue, options
 from flows.model import Option, State, World
@@ -47,8 +50,7 @@ class Ground:
         return cls(country, facts, fields, lists, several, language)
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True):
     """One caller's side of the world. Called with a state, it gives the `World` that the flows may look at: the same
     one again where nothing was answered since."""
 
@@ -61,19 +63,19 @@ class Surroundings:
     said: Mapping[str, str] = field(default_factory=dict)  # words known only now: code, PIN
     told: Mapping[str, str] = field(default_factory=dict)  # facts known only now: the state of a report
     letters: tuple[str, ...] = ()  # what staff wrote, the newest first; read one after the other
-    _made: list[tuple[State, World]] = field(init=False, default_factory=list)
+    made: list[tuple[State, World]] = field(default_factory=list)  # its own: the last one that was given
 
     def knowing(self, **more: Any) -> Surroundings:
         """The same caller's, with more `said`, `told` or written than before."""
-        return replace(self, **more)
+        return replace(self, **more, made=[])
 
     def __call__(self, state: State) -> World:
-        if self._made:
-            before, world = self._made[-1]
+        if self.made:
+            before, world = self.made[-1]
             if before.trail is state.trail and before.answers is state.answers:
                 return world
         world = self._world(state)
-        self._made[:] = [(state, world)]
+        self.made[:] = [(state, world)]
         return world
 
     def _world(self, state: State) -> World:
