@@ -185,13 +185,14 @@ def _is_label(offer: Offer, wanted: str) -> bool:
 
 
 def _onward(book: Book, state: State, gos: Sequence[Go], world_of: WorldOf) -> State:
-    """To the first screen on this way that is to be asked."""
-    world, values = world_of(state), state.values
+    """To the first screen on this way that is to be asked. Each one is looked at in the world as it is there."""
+    values = state.values
     while True:
-        target = next(go.to for go in gos if go.when.holds(values, world.facts))
-        screen = book.screens[target]
-        if asked(screen, values, world):
-            return _forget(book, state.at(target))
+        facts = world_of(state).facts
+        state = state.at(next(go.to for go in gos if go.when.holds(values, facts)))
+        screen = book.screens[state.screen]
+        if asked(screen, values, world_of(state)):
+            return _forget(book, state)
         gos = screen.otherwise or screen.go
 
 

@@ -31,13 +31,23 @@ class Uses:
 def uses(book: Book) -> Uses:
     screens = book.screens
     shown = {name: frozenset(_shown(screen)) for name, screen in screens.items()}
-    own = {name: shown[name] | frozenset(_compared(_leading(screen))) for name, screen in screens.items()}
+    own = {name: _own(screen) for name, screen in screens.items()}
     later = {name: Names().union(*(own[one] for one in reachable([name], screens))) for name in screens}
     values: dict[str, dict[frozenset[str | None], None]] = {}
     for screen in screens.values():
         for name, allowed in _clauses([*_conditions(screen), *_leading(screen)]):
             values.setdefault(name, {})[allowed] = None
     return Uses(shown, own, later, {name: tuple(sets) for name, sets in values.items()})
+
+
+def lookers(book: Book, names: Collection[str]) -> frozenset[str]:
+    """The screens whose words, choices or ways look at one of these names."""
+    wanted = frozenset(names)
+    return frozenset(name for name, screen in book.screens.items() if not wanted.isdisjoint(_own(screen)))
+
+
+def _own(screen: Screen) -> Names:
+    return frozenset(_shown(screen)) | frozenset(_compared(_leading(screen)))
 
 
 def untold(names: Collection[str], facts: Collection[str]) -> list[str]:

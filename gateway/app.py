@@ -17,6 +17,7 @@ from flows import catalogues, parse
 from flows.catalogues import Catalogue, offered, safety
 from flows.messages import messages
 from flows.model import Book
+from flows.uses import lookers
 from gateway import channels as channel_files
 from gateway.apart import Apart
 from gateway.conversation import Conversation
@@ -44,6 +45,7 @@ from gateway.waiting import Waiting
 from gateway.walk import Walk
 from gateway.web import Web
 from gateway.webhooks import NOT_FOUND, Webhooks, is_local
+from gateway.world import ROUTED
 from reports import connections, country, keyfolder, logs, measuring, modes
 from reports.hardening import harden
 from reports.pepper import load_pepper
@@ -156,6 +158,7 @@ def _assemble(given: _Given) -> Parts:
         countries=given.countries,
         languages={one.iso: _languages(given, one) for one in given.countries},
         conversation=Conversation(kept, walk, Texting(walk, optouts), count),
+        routed=lookers(given.book, ROUTED),
         live=sealer.live,
         drill=common.mode == "training",
         database=database,

@@ -42,6 +42,7 @@ class Desk:
         countries: Countries,
         languages: Mapping[str, Sequence[Catalogue]],  # offered in each country, by its code
         conversation: Conversation,
+        routed: frozenset[str],  # screens that look at who would get the report
         live: frozenset[str],
         drill: bool,
         database: Database,
@@ -56,6 +57,7 @@ class Desk:
         self._languages = languages
         self.renew(countries)
         self._conversation = conversation
+        self._routed = routed
         self._live = live
         self._drill = drill
         self._database = database
@@ -163,7 +165,8 @@ class Desk:
     def around(self, country: Country, kind: Kind, *, contactable: bool, words_before_send: bool) -> Surroundings:
         """What a caller there may be shown."""
         grounds = self._grounds[country.iso]
-        return Surroundings(grounds, kind, contactable, self._live, self._drill, words_before_send=words_before_send)
+        waits, routed = words_before_send, self._routed
+        return Surroundings(grounds, kind, contactable, self._live, self._drill, words_before_send=waits, routed=routed)
 
     def _reply(self, channel: Channel, caller: Caller, turn: Turn) -> Turn:
         if channel.replies_in_answer["sms"]:

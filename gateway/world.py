@@ -18,7 +18,20 @@ from reports.law import is_known
 from reports.routing import Leg, left_out, route
 
 AT_ONCE = ("primary", "also")
+ROUTED = frozenset({"send_to", "police_named", "send_to_1", "send_to_2", "who_else"})  # what follows from who gets it
 LETTERS = ("my.message", "my.next")
+
+
+class NotRouted(str):
+    """In place of a fact that was not worked out: a screen that was not to look at it must not go on by it."""
+
+    __slots__ = ()
+
+    def __hash__(self) -> int:
+        raise LookupError("who gets the report was not worked out for this screen")
+
+
+NOT_ROUTED = {"send_to": NotRouted(), "police_named": NotRouted()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,22 +76,24 @@ class Surroundings(Struct, frozen=True):
     said: Mapping[str, str] = field(default_factory=dict)  # words known only now: code, PIN
     told: Mapping[str, str] = field(default_factory=dict)  # facts known only now: the state of a report
     letters: tuple[str, ...] = ()  # what staff wrote, the newest first; read one after the other
-    made: list[tuple[State, World]] = field(default_factory=list)  # its own: the last one that was given
+    routed: Collection[str] | None = None  # the screens that look at who would get the report; None: any may
+    made: list[tuple[State, World, bool]] = field(default_factory=list)  # its own: the last one that was given
 
     def knowing(self, **more: Any) -> Surroundings:
         """The same caller's, with more `said`, `told` or written than before."""
         return replace(self, **more, made=[])
 
     def __call__(self, state: State) -> World:
+        routed = self.routed is None or state.screen in self.routed
         if self.made:
-            before, world = self.made[-1]
-            if before.trail is state.trail and before.answers is state.answers:
+            before, world, was_routed = self.made[-1]
+            if before.trail is state.trail and before.answers is state.answers and was_routed >= routed:
                 return world
-        world = self._world(state)
-        self.made[:] = [(state, world)]
+        world = self._world(state, routed=routed)
+        self.made[:] = [(state, world, routed)]
         return world
 
-    def _world(self, state: State) -> World:
+    def _world(self, state: State, *, routed: bool) -> World:
         values = state.values
         ground = self._ground(values)
         facts = {
@@ -93,7 +108,9 @@ class Surroundings(Struct, frozen=True):
         if "report_state" in self.told:
             facts |= self._mail(state, fields)
         lists = {**ground.lists, "places_in_group": ground.inside.get(values.get("place") or "", ())}
-        if values.get("category") is not None:
+        if not routed:
+            facts |= NOT_ROUTED
+        elif values.get("category") is not None:
             legs = self._legs(ground.country, state)
             hotlines = ground.country.hotlines
             at_once = [hotlines[leg.hotline] for leg in legs if leg.role in AT_ONCE]

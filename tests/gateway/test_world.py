@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import replace as changed
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from flows.model import Answer, State, World
+from flows.model import Answer, Condition, State, World
 from flows.show import fill, fill_all
+from flows.uses import lookers
 from gateway.mailroom import Mailroom
 from gateway.message import Turn
 from gateway.record import Record
 from gateway.turns import Last
-from gateway.world import Ground, Surroundings
+from gateway.world import ROUTED, Ground, Surroundings
 from reports.country import Countries
 from reports.sealing import Vault
 from reports.store import mailboxes
@@ -77,10 +79,10 @@ def test_while_all_desks_are_closed_it_says_when_one_opens(
     vanuatu = FILES.get("VU")
     assert vanuatu is not None
     hotlines = {
-        name: replace(one, card=replace(one.card, hours=OFFICE if name in shut else "24h"))
+        name: changed(one, card=changed(one.card, hours=OFFICE if name in shut else "24h"))
         for name, one in vanuatu.hotlines.items()
     }
-    land = replace(vanuatu, hotlines=hotlines)
+    land = changed(vanuatu, hotlines=hotlines)
     monkeypatch.setattr(mailboxes, "opened", lambda *_: Opened(REPORT, state, ALL[0], b"", (), "VU", priority))
     monkeypatch.setattr(mailboxes, "routed", lambda *_: ("VU", ALL))
     nothing: Any = type("Nothing", (), {"mode": "demo", "now": lambda *_: FRIDAY_EVENING})()
@@ -92,3 +94,17 @@ def test_while_all_desks_are_closed_it_says_when_one_opens(
     fields = {"emergency": "police 111", "helpline_number": "163", **around.said}
     said_all = fill_all(book().screen("my.state").words, {}, World(facts, fields, {}, str))
     assert said_all[0].startswith(said)
+
+
+def test_who_gets_it_is_worked_out_only_for_a_screen_that_looks_at_it() -> None:
+    routed = lookers(book(), ROUTED)
+    assert {"report.send", "report.who_else"} <= routed
+    assert "report.about" not in routed
+    around = replace(AROUND, live=COUNTRIES["VU"].hotlines, routed=routed)
+    harm = State("report.about", (("report.category", 0),), (Answer("report.category", "category", "harm", False, 1),))
+    assert around(harm.at("report.send")).facts["send_to"] == "one"
+    assert around(harm.at("report.about")).facts["send_to"] == "one"  # it was worked out a moment ago
+    fresh = around.knowing(said={})
+    assert fresh(harm.at("report.send")).facts == around(harm.at("report.send")).facts
+    with pytest.raises(LookupError, match="not worked out"):
+        Condition(((("send_to", frozenset({"one"})),),)).holds({}, around.knowing()(harm.at("report.about")).facts)
