@@ -74,15 +74,15 @@ def read_text(query: bytes, told: Mapping[str, str], body: bytes) -> Fields:
 
 def read_form(raw: bytes) -> Fields:
     """A form's body, or the query of an address: both are written alike."""
-    pieces = raw.split(b"&", MOST_FIELDS)
+    pieces = raw.decode("latin-1").split("&", MOST_FIELDS)  # a character for each byte
     if len(pieces) > MOST_FIELDS:
         raise Unreadable(f"form: more than {MOST_FIELDS} fields")
     recoded = 0
     values: Values = {}
     for piece in filter(None, pieces):
-        key, _, value = piece.partition(b"=")
-        words, odd = _words(_unquote(value))
-        _add(values, _words(_unquote(key))[0], words)
+        key, _, value = piece.partition("=")
+        words, odd = _said(value)
+        _add(values, _said(key)[0], words)
         recoded += odd
     return Fields(values, recoded)
 
@@ -102,6 +102,13 @@ def read_json(raw: bytes) -> Fields:
             _add(values, key, value)
     no_text = frozenset(key for key, value in found if not isinstance(value, str | None))
     return Fields(values, int(odd), no_text)
+
+
+def _said(piece: str) -> tuple[str, bool]:
+    """A key or a value as `_words`; most stand there as they are."""
+    if piece.isascii() and "%" not in piece and "+" not in piece:
+        return piece, False
+    return _words(_unquote(piece.encode("latin-1")))
 
 
 def _unquote(raw: bytes) -> bytes:

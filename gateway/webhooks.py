@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import time
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING
 
 import structlog
@@ -172,6 +173,7 @@ def _wire(environ: WSGIEnvironment, raw: bytes) -> Wire:
     return Wire(environ["REQUEST_METHOD"], target, lambda name: environ.get(_key(name), ""), raw)
 
 
+@cache  # of the few that channels ask for
 def _key(header: str) -> str:
     """Where the server puts it."""
     return "CONTENT_TYPE" if header == "Content-Type" else f"HTTP_{header.upper().replace('-', '_')}"
