@@ -216,11 +216,12 @@ class Conversation:
         who = caller.sender.key
         code = inbound.code
         seen = inbound.id if caller.kind == "sms" else ""
+        draft = self._sessions.key("d", inbound.channel, code, who) if caller.sender.answerable else ""
         return Keys(
             self._sessions.key("s", inbound.channel, code, inbound.session, who),
-            self._sessions.key("d", inbound.channel, code, who) if caller.sender.answerable else "",
+            draft,
             self._sessions.key("l:seen", inbound.channel, seen) if seen else "",
-            self._sessions.key("l:count", "read", who) if caller.sender.answerable else "",
+            draft and f"l:read:{draft}",
         )
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 KEPT_AT_THE_END: Final = 2  # seconds; while we stop, what was on its way is still answered
 SOON: Final = 0.05  # seconds; how exactly a neighbour's time is kept
-LINES_AT_ONCE: Final = 16  # then what they ask is sent on
+LINES_AT_ONCE: Final = 4  # then what they ask is sent on, and a neighbour works on it meanwhile
 ASLEEP: Final = 5  # seconds without a turn, of which there is one a second at least
 ONE_EVENT: Final = select.EPOLLIN | select.EPOLLONESHOT  # told once, and not again until the answer is out
 
