@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
+
+if TYPE_CHECKING:
+    from flows.show import Common
 
 
 class Answer(Struct, frozen=True):
@@ -67,6 +71,7 @@ class World(Struct, frozen=True):
     fields: Mapping[str, str]
     lists: Mapping[str, tuple[Option, ...]]  # "places", "place_groups", "places_in_group", "who_else", "languages"
     translate: Callable[[str], str]
+    common: Common | None = None  # what is laid out once for everybody
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from flows.fit import Limit, Line, Menu, Page, fits, pages
@@ -64,8 +64,29 @@ def asked(screen: Screen, values: Mapping[str, str | None], world: World) -> boo
     return screen.when.holds(values, world.facts) and (not screen.lists or any(map(world.lists.get, screen.lists)))
 
 
+class Common(Struct, frozen=True):
+    """The screens that are the same for everybody in a country, in a language, on a channel: each is laid out once.
+
+    That is done in a `world` that knows nobody and with no answers, so nothing of anybody can be in what is kept.
+    """
+
+    screens: frozenset[str]
+    world: World
+    laid: dict[tuple[str, Limit], Laid] = field(default_factory=dict)
+
+
 def lay(screen: Screen, values: Mapping[str, str | None], world: World, limit: Limit) -> Laid:
     """The longest words that fit on one page; where none do, the shortest on several."""
+    common = world.common
+    if common is None or screen.id not in common.screens:
+        return _laid_out(screen, values, world, limit)
+    laid = common.laid.get((screen.id, limit))
+    if laid is None:
+        laid = common.laid[screen.id, limit] = _laid_out(screen, {}, common.world, limit)
+    return laid
+
+
+def _laid_out(screen: Screen, values: Mapping[str, str | None], world: World, limit: Limit) -> Laid:
     offers = offered(screen, values, world)
     words = fill_all(screen.words, values, world)
     foot = fill_all(screen.foot, values, world)

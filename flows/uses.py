@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from flows.check import reachable
-from flows.model import Book, Condition, Screen, Text
+from flows.model import Book, Condition, Screen, Text, World
 from flows.vocabulary import FACTS
 from flows.words import PLACEHOLDER
 
@@ -30,7 +30,7 @@ class Uses:
 
 def uses(book: Book) -> Uses:
     screens = book.screens
-    shown = {name: frozenset(_shown(screen)) for name, screen in screens.items()}
+    shown = {name: _shown(screen) for name, screen in screens.items()}
     own = {name: _own(screen) for name, screen in screens.items()}
     later = {name: Names().union(*(own[one] for one in reachable([name], screens))) for name in screens}
     values: dict[str, dict[frozenset[str | None], None]] = {}
@@ -40,6 +40,22 @@ def uses(book: Book) -> Uses:
     return Uses(shown, own, later, {name: tuple(sets) for name, sets in values.items()})
 
 
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """What the words and choices of a screen look at, kind by kind."""
+
+    lists: Names
+    names: Names  # questions and facts
+    fields: Names
+
+    def only_at(self, world: World) -> bool:
+        return self.lists <= set(world.lists) and self.names <= set(world.facts) and self.fields <= set(world.fields)
+
+
+def looks(screen: Screen) -> Looks:
+    return Looks(frozenset(screen.lists), frozenset(_compared(_conditions(screen))), frozenset(_placeholders(screen)))
+
+
 def lookers(book: Book, names: Collection[str]) -> frozenset[str]:
     """The screens whose words, choices or ways look at one of these names."""
     wanted = frozenset(names)
@@ -47,7 +63,7 @@ def lookers(book: Book, names: Collection[str]) -> frozenset[str]:
 
 
 def _own(screen: Screen) -> Names:
-    return frozenset(_shown(screen)) | frozenset(_compared(_leading(screen)))
+    return _shown(screen) | frozenset(_compared(_leading(screen)))
 
 
 def untold(names: Collection[str], facts: Collection[str]) -> list[str]:
@@ -63,9 +79,12 @@ def _texts(screen: Screen) -> Iterator[Text]:
         yield screen.zero.say
 
 
-def _shown(screen: Screen) -> Iterator[str]:
-    yield from screen.lists
-    yield from _compared(_conditions(screen))
+def _shown(screen: Screen) -> Names:
+    seen = looks(screen)
+    return seen.lists | seen.names | seen.fields
+
+
+def _placeholders(screen: Screen) -> Iterator[str]:
     for text in _texts(screen):
         for variant in text.variants:
             for say in variant.says:

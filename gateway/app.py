@@ -17,7 +17,6 @@ from flows import catalogues, parse
 from flows.catalogues import Catalogue, offered, safety
 from flows.messages import messages
 from flows.model import Book
-from flows.uses import lookers
 from gateway import channels as channel_files
 from gateway.apart import Apart
 from gateway.conversation import Conversation
@@ -45,7 +44,6 @@ from gateway.waiting import Waiting
 from gateway.walk import Walk
 from gateway.web import Web
 from gateway.webhooks import NOT_FOUND, Webhooks, is_local
-from gateway.world import ROUTED
 from reports import connections, country, keyfolder, logs, measuring, modes
 from reports.hardening import harden
 from reports.pepper import load_pepper
@@ -142,8 +140,7 @@ def _read(environ: Mapping[str, str]) -> _Given:
 
 def _assemble(given: _Given) -> Parts:
     common, secrets, channels, database = given.common, given.secrets, given.channels, given.database
-    metrics = _metrics()
-    count = metrics.count
+    count = (metrics := _metrics()).count
     vault, brief = Vault(secrets.store_key.reveal()), Vault(secrets.session_key.reveal())
     spool = Spool(common.data / "spool", vault)
     kept = Sessions(connections.for_sessions(common.session_redis), brief, count, mode=common.mode)
@@ -158,7 +155,7 @@ def _assemble(given: _Given) -> Parts:
         countries=given.countries,
         languages={one.iso: _languages(given, one) for one in given.countries},
         conversation=Conversation(kept, walk, Texting(walk, optouts), count),
-        routed=lookers(given.book, ROUTED),
+        book=given.book,
         live=sealer.live,
         drill=common.mode == "training",
         database=database,

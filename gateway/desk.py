@@ -11,6 +11,9 @@ from msgspec.structs import replace
 
 from flows.catalogues import Catalogue
 from flows.fit import Limit, alphabet
+from flows.model import Book
+from flows.show import Common
+from flows.uses import lookers, looks
 from gateway import limits, sessions
 from gateway.caller import Caller
 from gateway.conversation import Conversation
@@ -26,12 +29,13 @@ from gateway.senders import Sender, normalise
 from gateway.steps import Steps
 from gateway.unread import Unkept, Unread
 from gateway.waiting import Waiting
-from gateway.world import Ground, Surroundings
+from gateway.world import ROUTED, Ground, Surroundings, common
 from reports.country import Countries, Country
 from reports.dialled import bare
 from reports.store.database import Away, Database
 from reports.store.messages import note_status
 
+KINDS: tuple[Kind, ...] = ("ussd", "sms")
 NOTHING_SAID = Turn("", goes_on=True)
 
 
@@ -42,7 +46,7 @@ class Desk:
         countries: Countries,
         languages: Mapping[str, Sequence[Catalogue]],  # offered in each country, by its code
         conversation: Conversation,
-        routed: frozenset[str],  # screens that look at who would get the report
+        book: Book,
         live: frozenset[str],
         drill: bool,
         database: Database,
@@ -54,12 +58,13 @@ class Desk:
         crowd: Crowd,
         count: Callable[[str], None],
     ) -> None:
-        self._languages = languages
-        self.renew(countries)
         self._conversation = conversation
-        self._routed = routed
+        self._looks = {name: looks(screen) for name, screen in book.screens.items()}
+        self._routed = lookers(book, ROUTED)
         self._live = live
         self._drill = drill
+        self._languages = languages
+        self.renew(countries)
         self._database = database
         self._optouts = optouts
         self._replies = replies
@@ -73,6 +78,7 @@ class Desk:
     def renew(self, countries: Countries) -> None:
         """The same countries, of which less may be shown than before."""
         self._grounds = {one.iso: _grounds(one, self._languages[one.iso]) for one in countries}
+        self._common = {(iso, kind): self._alike(there, kind) for iso, there in self._grounds.items() for kind in KINDS}
         self.countries = countries
 
     def take(self, channel: Channel, inbound: Inbound) -> Steps[Turn]:
@@ -164,9 +170,19 @@ class Desk:
 
     def around(self, country: Country, kind: Kind, *, contactable: bool, words_before_send: bool) -> Surroundings:
         """What a caller there may be shown."""
-        grounds = self._grounds[country.iso]
-        waits, routed = words_before_send, self._routed
-        return Surroundings(grounds, kind, contactable, self._live, self._drill, words_before_send=waits, routed=routed)
+        return Surroundings(
+            self._grounds[country.iso],
+            kind,
+            contactable,
+            self._live,
+            self._drill,
+            words_before_send,
+            routed=self._routed,
+            common=self._common[country.iso, kind],
+        )
+
+    def _alike(self, grounds: Mapping[str, Ground], kind: Kind) -> dict[str, Common]:
+        return {tag: common(one, kind, drill=self._drill, looks=self._looks) for tag, one in grounds.items()}
 
     def _reply(self, channel: Channel, caller: Caller, turn: Turn) -> Turn:
         if channel.replies_in_answer["sms"]:

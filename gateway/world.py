@@ -12,6 +12,8 @@ from msgspec.structs import replace
 
 from flows.catalogues import PLAIN, Catalogue, options
 from flows.model import Option, State, World
+from flows.show import Common
+from flows.uses import Looks
 from reports.answers import Given, facts_of
 from reports.country import Country
 from reports.law import is_known
@@ -63,6 +65,13 @@ class Ground:
         return cls(country, facts, fields, lists, several, language)
 
 
+def common(ground: Ground, kind: str, *, drill: bool, looks: Mapping[str, Looks]) -> Common:
+    """What everybody gets to see alike there. `looks`: at what each screen does."""
+    facts = {**ground.facts, "channel": kind, "drill": _yes(drill)}
+    world = World(facts, ground.fields, ground.lists, ground.language.say)
+    return Common(frozenset(name for name, one in looks.items() if one.only_at(world)), world)
+
+
 class Surroundings(Struct, frozen=True):
     """One caller's side of the world. Called with a state, it gives the `World` that the flows may look at: the same
     one again where nothing was answered since."""
@@ -77,6 +86,7 @@ class Surroundings(Struct, frozen=True):
     told: Mapping[str, str] = field(default_factory=dict)  # facts known only now: the state of a report
     letters: tuple[str, ...] = ()  # what staff wrote, the newest first; read one after the other
     routed: Collection[str] | None = None  # the screens that look at who would get the report; None: any may
+    common: Mapping[str, Common] = field(default_factory=dict)  # by language
     made: list[tuple[State, World, bool]] = field(default_factory=list)  # its own: the last one that was given
 
     def knowing(self, **more: Any) -> Surroundings:
@@ -118,7 +128,7 @@ class Surroundings(Struct, frozen=True):
             facts["police_named"] = _yes(any(hotline.kind == "police" for hotline in at_once))
             fields |= {f"send_to_{n}": hotline.screen_name for n, hotline in enumerate(at_once[:2], 1)}
             lists["who_else"] = tuple(Option(leg.hotline, hotlines[leg.hotline].screen_name) for leg in legs)
-        return World(facts, fields, lists, ground.language.say)
+        return World(facts, fields, lists, ground.language.say, self.common.get(ground.language.tag))
 
     def _mail(self, state: State, fields: dict[str, str]) -> dict[str, str]:
         """Which of the messages is read now: each that was walked just before was one more."""

@@ -14,6 +14,7 @@ from flows.fit import Limit
 from flows.model import Book, State
 from flows.show import OVERLAY
 from flows.ways import Facts, Where
+from gateway import world
 from gateway.channels.simulator import Channel
 from gateway.texting import DID_YOU_MEAN, FIRST_WORDS, NO_PICTURES, TIPS
 from gateway.walk import HOME
@@ -32,7 +33,7 @@ DECIDING = ("danger", "category", "about", "about_missing", "age_band", "place",
 ROUTED = frozenset({*DECIDING, "avoid"})
 # What changes with answers in the world of a call: `gateway.world` makes it.
 DEPENDS: Mapping[str, frozenset[str]] = {
-    **dict.fromkeys(("send_to", "police_named", "send_to_1", "send_to_2", "who_else"), ROUTED),
+    **dict.fromkeys(sorted(world.ROUTED), ROUTED),
     "places_in_group": frozenset({"place"}),
 }
 

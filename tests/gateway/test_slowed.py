@@ -73,7 +73,7 @@ def test_tips_are_slowed_and_nothing_else(app: App) -> None:
 def test_it_ends_after_ten_minutes(app: App, redis_url: str) -> None:
     reads_on(app.ussd("+6785550101", "ussd"))
     with redis.Redis.from_url(redis_url) as there:
-        counted = list(there.scan_iter("l:count:*"))
+        counted = list(there.scan_iter("l:read:*"))
         assert [there.get(key) for key in counted] == [str(MOST_READ).encode()]
         assert 0 < there.ttl(counted[0]) <= READ_SECONDS
 

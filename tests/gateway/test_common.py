@@ -1,0 +1,82 @@
+"""What is laid out once for everybody is what each caller would get; and nothing of a caller can be in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from msgspec.structs import replace
+
+from flows.catalogues import Catalogue
+from flows.model import Answer, State
+from flows.show import lay
+from flows.uses import looks
+from gateway.world import Ground, Surroundings, common
+from reports.country import Country
+from tests.flows.phone import book
+from tests.flows.test_countries import COUNTRIES, country
+from tokaut.lines import LIMITS, catalogues, said, spoken
+
+LOOKS = {name: looks(screen) for name, screen in book().screens.items()}
+OF_ONE_CALLER = {"code", "pin", "message", "messages", "desk", "opens", "meant", "send_to_1", "send_to_2"}
+ANSWERS = ({}, {"danger": "now"}, {"danger": "no", "category": "missing", "place": "VU-SEE", "contact": "none"})
+
+
+def languages(of: Country) -> Iterator[tuple[Catalogue, Ground]]:
+    there = spoken(of, catalogues())
+    yield from ((one, Ground.of(of, one, there)) for one in there)
+
+
+def state(screen: str, answers: dict[str, str], language: str) -> State:
+    given = {"language": language, **answers}
+    trail = tuple(("report.category", index) for index, _ in enumerate(given))
+    return State(
+        screen, trail, tuple(Answer("report.category", name, value, False, 1) for name, value in given.items())
+    )
+
+
+@pytest.mark.parametrize("iso", COUNTRIES)
+@pytest.mark.parametrize("channel", ["ussd", "sms"])
+def test_everybody_gets_what_they_would_get_alone(iso: str, channel: str) -> None:
+    of, limit = country(iso), LIMITS[channel]
+    for language, ground in languages(of):
+        shared = common(ground, channel, drill=False, looks=LOOKS)
+        callers = [
+            Surroundings({language.tag: ground}, channel, seen, of.hotlines, False, waits, said(of, language), {})
+            for seen, waits in ((True, False), (False, True))
+        ]
+        for name in shared.screens:
+            screen = book().screens[name]
+            for caller in callers:
+                for answers in ANSWERS:
+                    now = state(name, answers, language.tag)
+                    alone = lay(screen, now.values, caller(now), limit)
+                    among = replace(caller(now), common=shared)
+                    assert lay(screen, now.values, among, limit) == alone
+                    assert lay(screen, now.values, among, limit) is shared.laid[name, limit]
+        assert {name for name, _ in shared.laid} == shared.screens
+
+
+def test_nothing_of_a_caller_is_known_where_it_is_laid_out() -> None:
+    ground = Ground.of(country("VU"))
+    shared = common(ground, "ussd", drill=False, looks=LOOKS)
+    assert {"home.home", "report.danger", "report.category", "report.contact"} <= shared.screens
+    assert not shared.screens & {
+        "report.send",
+        "report.who_else",
+        "report.sent",
+        "my.state",
+        "my.message",
+        "more.place",
+    }
+    for name in shared.screens:
+        assert not LOOKS[name].fields & OF_ONE_CALLER
+        assert LOOKS[name].names <= set(shared.world.facts)
+    questions = {screen.question for screen in book().screens.values() if screen.question}
+    assert not questions & set(shared.world.facts)
+
+
+def test_in_a_drill_it_says_so() -> None:
+    shared = common(Ground.of(country("VU")), "ussd", drill=True, looks=LOOKS)
+    world = replace(shared.world, common=shared)
+    assert lay(book().screens["report.danger"], {}, world, LIMITS["ussd"]).pages[0].text.startswith("DRILL")
