@@ -27,6 +27,8 @@ def digits(reply: str) -> str:
 
 def fold(words: str) -> str:
     """For comparing with keys and labels: NFKC, trimmed, no case, blanks as one. Never for keeping."""
+    if words.isascii() and words.isdigit():
+        return words
     return digits(" ".join(unicodedata.normalize("NFKC", words).casefold().split()))
 
 
