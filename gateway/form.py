@@ -96,6 +96,8 @@ def read_json(raw: bytes) -> Fields:
         found = strict_json.pairs(text.removeprefix("\ufeff"))
     except strict_json.NotStrict as wrong:
         raise Unreadable(f"json: {wrong}") from None
+    if len(found) > MOST_FIELDS:
+        raise Unreadable(f"json: more than {MOST_FIELDS} fields")
     values: Values = {}
     for key, value in found:
         if isinstance(value, str):

@@ -172,7 +172,7 @@ def pack_drafts(drafts: Sequence[Draft]) -> bytes:
 
 
 def unpack_drafts(raw: bytes | None) -> list[Draft]:
-    """None for what is not of this shape."""
+    """None at all where they are not of this shape."""
     try:
         return _read(raw, _DRAFTS) if raw else []
     except ValueError:

@@ -97,15 +97,16 @@ class Sessions:
 
     def load(self, keys: Keys) -> Steps[Loaded]:
         """Session, drafts and whether this SMS was seen, in one round trip. Raises Away."""
-        names = [name or keys.session for name in (keys.session, keys.draft, keys.seen, keys.read)]
-        answers = yield (("MGET", *names),)
-        session, draft, seen, read = answers[0]
+        wanted = [name for name in (keys.session, keys.draft, keys.seen, keys.read) if name]
+        answers = yield tuple([("GET", name) for name in wanted])
+        found = dict(zip(wanted, answers, strict=True))
+        session = found[keys.session]
         return Loaded(
             version=session[:8] if session else b"",
             session=self._open(keys.session, session[8:] if session else None),
-            drafts=self._open(keys.draft, draft) if keys.draft else None,
-            seen=bool(keys.seen and seen),
-            read=int((keys.read and read) or 0),
+            drafts=self._open(keys.draft, found.get(keys.draft)),
+            seen=found.get(keys.seen) is not None,
+            read=int(found.get(keys.read) or 0),
         )
 
     def keep(

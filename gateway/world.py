@@ -90,7 +90,7 @@ class Surroundings(Struct, frozen=True):
     made: list[tuple[State, World, bool]] = field(default_factory=list)  # its own: the last one that was given
 
     def knowing(self, **more: Any) -> Surroundings:
-        """The same caller's, with more `said`, `told` or written than before."""
+        """The same caller's, with more `said`, `told` or written than before; a plain `replace` would keep `made`."""
         return replace(self, **more, made=[])
 
     def __call__(self, state: State) -> World:

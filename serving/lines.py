@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from contextlib import suppress
 from typing import Final
 
 from serving.answering import GO_ON, NOT_A_REQUEST
@@ -88,9 +89,11 @@ class Line:
         self._socket.setblocking(False)
 
     def cut(self) -> None:
-        """Nothing more is read; an answer still gets out. Whoever has the line meets its end. Raises OSError."""
-        self._socket.shutdown(socket.SHUT_RD)
+        """Nothing more is read; an answer still gets out. Whoever has the line meets its end."""
+        with suppress(OSError):  # it is closed meanwhile
+            self._socket.shutdown(socket.SHUT_RD)
 
     def close(self) -> None:
-        self._socket.close()
+        with suppress(OSError):  # of its last words: others wait for their answers
+            self._socket.close()
         self.reading.end()

@@ -10,7 +10,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from email.utils import formatdate
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 KEPT_AT_THE_END: Final = 2  # seconds; while we stop, what was on its way is still answered
 SOON: Final = 0.05  # seconds; how exactly a neighbour's time is kept
 LINES_AT_ONCE: Final = 4  # then what they ask is sent on, and a neighbour works on it meanwhile
+ANSWERS_AT_ONCE: Final = 16  # after a pause of the neighbour very many are ready in one turn
 ASLEEP: Final = 5  # seconds without a turn, of which there is one a second at least
 ONE_EVENT: Final = select.EPOLLIN | select.EPOLLONESHOT  # told once, and not again until the answer is out
 
@@ -83,8 +83,7 @@ class Server:
         self._date = formatdate(usegmt=True)
         for line in list(self._lines.values()):
             if line.late_at and line.late_at < now:
-                with suppress(OSError):  # it is closed meanwhile
-                    line.cut()
+                line.cut()
         self._share.hold(len(self._lines))  # two threads at once may have left what one of them counted
         if self._has_room:
             self._door.open()
@@ -142,7 +141,7 @@ class Server:
             for number, _ in self._epoll.poll(timeout=SOON if waits else READY, maxevents=LINES_AT_ONCE):
                 self._safely(partial(self._attend, number))
             self._safely(self._flush)
-            self._answer()
+            self._safely(self._answer)
 
     def _safely(self, act: Callable[[], None]) -> None:
         """Without these threads nobody would be answered."""
@@ -174,6 +173,8 @@ class Server:
                 self._put(line, partial(self._finish, steps, wanted))
             else:
                 self._settled(line, partial(self._step, line, steps, answers))
+            if len(self._said) >= ANSWERS_AT_ONCE:
+                self._answer()
 
     def _read(self, line: Line) -> bool | None:
         """Whether the line stays open; None while its answer is on its way."""

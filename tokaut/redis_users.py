@@ -25,7 +25,7 @@ WORKING: Final = (
 )
 
 PROCESSES: Final[Mapping[str, str]] = {
-    "web": f"~s:* ~d:* ~l:* {HELLO} {SCRIPTS} +get +mget +set +del +incr +pexpire +hincrby +hgetall",
+    "web": f"~s:* ~d:* ~l:* {HELLO} {SCRIPTS} +get +set +del +incr +pexpire +hincrby +hgetall",
     "webq": QUEUEING,
     "worker": WORKING,
     "clock": QUEUEING,

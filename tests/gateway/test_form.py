@@ -195,6 +195,7 @@ def test_nested_values_hurt_only_who_asks_for_them() -> None:
         b"[" * 20_000,
         b'{"a":' * 10_000,
         b'{"a":"' + b"x" * 64 * 1024 + b'"}',
+        b"{" + b",".join(b'"f%d":"x"' % n for n in range(201)) + b"}",
         '{"text":"1"}'.encode("utf-16"),
     ],
     ids=lambda body: repr(body[:16]),

@@ -6,7 +6,6 @@ from dataclasses import replace as changed
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
 from flows.model import Answer, Condition, State, World
 from flows.show import fill, fill_all
@@ -100,7 +99,7 @@ def test_who_gets_it_is_worked_out_only_for_a_screen_that_looks_at_it() -> None:
     routed = lookers(book(), ROUTED)
     assert {"report.send", "report.who_else"} <= routed
     assert "report.about" not in routed
-    around = replace(AROUND, live=COUNTRIES["VU"].hotlines, routed=routed)
+    around = AROUND.knowing(live=COUNTRIES["VU"].hotlines, routed=routed)
     harm = State("report.about", (("report.category", 0),), (Answer("report.category", "category", "harm", False, 1),))
     assert around(harm.at("report.send")).facts["send_to"] == "one"
     assert around(harm.at("report.about")).facts["send_to"] == "one"  # it was worked out a moment ago

@@ -12,6 +12,7 @@ import pytest
 
 from serving import Server
 from serving.answering import Said
+from serving.lines import Line
 from serving.shares import Shares
 from tests.support.wait import until
 
@@ -191,6 +192,29 @@ def test_steps_that_fail_cost_one_line_and_no_thread(site: Site) -> None:
     assert line.recv(1) == b""
     assert site.ask("/1")[:2] == ["200", "/1"]
     assert site.faults == ["fault"]
+
+
+def test_a_fault_at_the_end_of_one_line_costs_no_other_its_answer(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    close, faults = Line.close, [RuntimeError()]
+
+    def fails_once(line: Line) -> None:
+        close(line)
+        if faults:
+            raise faults.pop()
+
+    monkeypatch.setattr(Line, "close", fails_once)
+    last = site.line()
+    last.sendall(b"GET /last HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n")
+    assert read(last)[:2] == ["200", "/last"]
+    until(lambda: bool(site.faults), "nobody said that it failed")
+    assert site.ask("/next")[:2] == ["200", "/next"]
+
+
+def test_of_very_many_answers_in_one_turn_the_first_does_not_wait_for_the_last(site: Site) -> None:
+    lines = [site.line() for _ in range(60)]
+    for number, line in enumerate(lines):
+        line.sendall(f"GET /{number} HTTP/1.1\r\nHost: here\r\n\r\n".encode())
+    assert [read(line)[1] for line in lines] == [f"/{number}" for number in range(60)]
 
 
 def test_who_reads_no_answer_is_cut_and_nobody_waits_for_that(site: Site) -> None:
