@@ -35,7 +35,7 @@ def session_of_another_release(town: Town, phone: AfricasTalking) -> str:
         where = sessions.Keys(kept.key("s", "africastalking", phone.code, phone.session, phone.phone))
         loaded = finish(kept.load(where), kept.ask)
         assert loaded.session is not None
-        spoilt = json.loads(json.dumps(loaded.session).replace('"luring"', json.dumps(SENTENCE)))
+        spoilt = loaded.session.replace(b'"luring"', json.dumps(SENTENCE).encode())
         assert spoilt != loaded.session
         assert finish(kept.keep(where, loaded.version, spoilt, 900), kept.ask)
     return phone.type("Send").text
