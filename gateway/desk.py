@@ -78,8 +78,8 @@ class Desk:
     def renew(self, countries: Countries) -> None:
         """The same countries, of which less may be shown than before."""
         grounds = {one.iso: _grounds(one, self._languages[one.iso]) for one in countries}
-        common = {(iso, kind): self._alike(there, kind) for iso, there in grounds.items() for kind in KINDS}
-        self._grounds, self._common, self.countries = grounds, common, countries
+        alike = {(iso, kind): self._alike(there, kind) for iso, there in grounds.items() for kind in KINDS}
+        self._grounds, self._common, self.countries = grounds, alike, countries
 
     def take(self, channel: Channel, inbound: Inbound) -> Steps[Turn]:
         """What to say at once; nothing where the reply goes another way. Raises Unkept where the words are not safe."""

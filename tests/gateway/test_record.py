@@ -111,6 +111,13 @@ def test_drafts_come_back_and_others_are_none() -> None:
     assert pack_drafts([]) == b""
 
 
+def test_a_draft_of_other_flows_is_not_taken_up() -> None:
+    there = draft("a", 1)
+    elsewhere = replace(there, state=replace(there.state, names=("report.nowhere", *there.state.names[1:])))
+    assert carried(record("b"), there, b"k" * 32, BOOK) is not None
+    assert carried(record("b"), elsewhere, b"k" * 32, BOOK) is None
+
+
 def test_a_draft_is_taken_up_by_the_same_first_two_answers_and_in_time() -> None:
     assert take_up([draft("a", 100, "no"), draft("b", 100)], STATE, 50) == draft("b", 100)
     assert take_up([draft("b", 100)], STATE, 101) is None
