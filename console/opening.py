@@ -12,7 +12,7 @@ from reports.bodies import without_number
 from reports.keyfolder import PrivateKeys
 from reports.sealing import Box, Context, Poison, open_body, open_head
 from reports.store.at_the_desk import Before
-from reports.store.outbox import Body
+from reports.store.leased import Body
 from reports.store.waiting_list import Head, Row
 
 HEADS_KEPT = 20_000

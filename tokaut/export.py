@@ -18,7 +18,7 @@ from reports.sealing import Box, Context, Poison, open_body
 from reports.settings import Place, load
 from reports.store import answering, orders, reading
 from reports.store.database import Database
-from reports.store.outbox import Body
+from reports.store.leased import Body
 from tokaut.opened import opened
 from tokaut.plain import Plain
 

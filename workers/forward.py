@@ -20,7 +20,8 @@ from reports.sealing import Box, Context, open_body
 from reports.sealing import Poison as DoesNotOpen
 from reports.store import outbox
 from reports.store.database import Away, Database
-from reports.store.outbox import Failure, Leased, Receipt
+from reports.store.leased import Leased
+from reports.store.outbox import Failure, Receipt
 from workers import schedule
 from workers.delivery import Delivered, Hotline, Outcome, Parcel, Poison, Refused, Unavailable
 from workers.jitter import both_ways

@@ -31,7 +31,7 @@ from reports.clocks import (
 from reports.country import Countries, Country
 from reports.desks import desk
 from reports.hours import Desk, read_zone
-from reports.store import steps
+from reports.store import clocking, steps
 from reports.store.database import Away, Database
 from reports.store.steps import Step, Waiting
 from workers import asking, reminders
@@ -44,6 +44,7 @@ from workers.tell import Teller
 HELD = 120  # seconds for telling everybody of one step; then it is free again
 AFTER_FAILURE = MINUTE
 NEW, PAGE = 200, 50  # reports and steps of one look
+AT_ONCE = 25  # reports of one transaction, for which callers may have to wait
 HERE = (*GIVES, OVERDUE)  # done by the clock itself
 NOT_THERE, NOBODY, PASSED, TOLD = "not_there", asking.NOBODY, asking.PASSED, "told"
 
@@ -65,12 +66,15 @@ class Ladder:
 
     def climb(self) -> bool:
         """A page of all that is due, and whether there may be more of it. Raises Away."""
-        new = steps.unclocked(self.database, NEW)
-        for report_id, priority, iso in new:
-            steps.begin(self.database, report_id, priority, self._clocks(iso)[priority])
+        new = clocking.unclocked(self.database, NEW)
+        clocks = [(report_id, priority, self._clocks(iso)[priority]) for report_id, priority, iso in new]
+        for begin in range(0, len(clocks), AT_ONCE):
+            clocking.begin(self.database, clocks[begin : begin + AT_ONCE])
         steps.stop(self.database)
         due = steps.due(self.database, HERE, PAGE)
-        self._each(due, self._climb)
+        nothing: list[tuple[Step, str]] = []
+        self._each(due, partial(self._climb, nothing))
+        self._pass_over(nothing)
         # asked for apart: however many people cannot be told, no report waits behind them for its next hotline
         for priorities, own in self.hands.items():
             if steps.due(self.database, TELLS, 1, priorities):
@@ -114,18 +118,25 @@ class Ladder:
         country = self.countries.get(iso)
         return clocks(country.clocks) if country else CLOCKS
 
-    def _climb(self, step: Step) -> None:
-        if step.step in GIVES:
-            self._give(step)
-        else:
-            self._done(step, PASSED)
-
-    def _give(self, step: Step) -> None:
+    def _climb(self, nothing: list[tuple[Step, str]], step: Step) -> None:
+        """`nothing`: where what is over without anybody doing anything is put."""
+        if step.step not in GIVES:
+            nothing.append((step, PASSED))
+            return
         waiting, country = self._found(step)
         hotline, why = ("", NOBODY) if country is None else self._next(step, waiting, country)
-        if not hotline:
-            self._done(step, why)
-            return
+        if hotline:
+            self._give(step, hotline, why)
+        else:
+            nothing.append((step, why))
+
+    def _pass_over(self, nothing: list[tuple[Step, str]]) -> None:
+        if nothing:
+            steps.pass_over(self.database, nothing)
+        for step, came_to in nothing:
+            self.metrics.steps.labels(step.step, came_to).inc()
+
+    def _give(self, step: Step, hotline: str, why: str) -> None:
         made = steps.give(self.database, step, hotline, why)
         if made:
             self.metrics.steps.labels(step.step, "given").inc()

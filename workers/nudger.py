@@ -21,8 +21,8 @@ from reports.nudges import SENTENCE, due_at, permission
 from reports.sealing import Box, Context, Poison, keyed_hash, open_body
 from reports.store import nudging, optouts, reading
 from reports.store.database import Database
+from reports.store.leased import Body
 from reports.store.nudging import Facts, Yes
-from reports.store.outbox import Body
 from workers.keyring import KeyRing
 from workers.sms import Texter
 from workers.texts import Line, sealed

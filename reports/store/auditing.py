@@ -7,10 +7,12 @@ from sqlalchemy import Connection, insert
 from reports.store import tables as t
 from reports.store.ids import new_id
 
+_NEW = insert(t.audit)
+
 
 def note(connection: Connection, actor: str, act: str, object_id: str, at: int) -> None:
     """In the transaction of what was done, so that there is never the one without the other."""
-    connection.execute(insert(t.audit), audit_row(actor, act, object_id, at))
+    connection.execute(_NEW, audit_row(actor, act, object_id, at))
 
 
 def audit_row(actor: str, act: str, object_id: str, at: int) -> dict[str, str | int]:

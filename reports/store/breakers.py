@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, case, exists, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, Update, bindparam, case, exists, or_, select, update
 
 from reports.clocks import SECOND
 from reports.store import tables as t
@@ -30,9 +30,7 @@ def lets_through(now: ColumnElement[int]) -> ColumnElement[bool]:
 
 def send_probe(connection: Connection, hotline: str, now: int) -> None:
     """One row was leased for a hotline that has rested: let the others wait until it is known how that went."""
-    h = t.hotline_state.c
-    rested = update(t.hotline_state).where(h.hotline == hotline, h.failures >= OPENS_AT, h.open_until <= now)
-    connection.execute(rested.values(open_until=now + PROBE))
+    connection.execute(_PROBED, {"whose": hotline, "now": now, "until": now + PROBE})
 
 
 def count_failure(connection: Connection, database: Database, hotline: str, now: int, probe: bool) -> None:
@@ -48,11 +46,10 @@ def count_failure(connection: Connection, database: Database, hotline: str, now:
 
 def close(connection: Connection, hotline: str, now: int) -> None:
     """It answered 2xx. Where it had rested, what waits goes out within the next minute: P1 first and at once."""
-    h = t.hotline_state.c
-    row = connection.execute(select(t.hotline_state).where(h.hotline == hotline, h.failures > 0)).first()
+    row = connection.execute(_FAILED, {"whose": hotline}).first()
     if row is None:
         return
-    shut = update(t.hotline_state).where(h.hotline == hotline)
+    shut = update(t.hotline_state).where(t.hotline_state.c.hotline == hotline)
     connection.execute(shut.values(failures=0, open_until=0, opened_times=0))
     if row.failures >= OPENS_AT:
         _spread(connection, hotline, now)
@@ -91,3 +88,17 @@ def _state(connection: Connection, database: Database, hotline: str) -> Any:
     connection.execute(database.insert_new(t.hotline_state).values(row))
     query = select(t.hotline_state).where(t.hotline_state.c.hotline == hotline)
     return connection.execute(query.with_for_update()).one()
+
+
+def _probed() -> Update:
+    h = t.hotline_state.c
+    rested = (h.hotline == bindparam("whose"), h.failures >= OPENS_AT, h.open_until <= bindparam("now"))
+    return update(t.hotline_state).where(*rested).values(open_until=bindparam("until"))
+
+
+def _failed() -> Select[Any]:
+    h = t.hotline_state.c
+    return select(t.hotline_state).where(h.hotline == bindparam("whose"), h.failures > 0)
+
+
+_PROBED, _FAILED = _probed(), _failed()

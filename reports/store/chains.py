@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, exists, func, insert, or_, select
 
 from reports.store import letters, outbox
 from reports.store import tables as t
@@ -84,7 +84,7 @@ def chain(database: Database, report_id: str) -> Chain:
 
 
 def _chain(connection: Connection, database: Database, report_id: str) -> Chain:
-    d, r, h = t.delivery.c, t.route.c, t.hotline_state.c
+    d, h = t.delivery.c, t.hotline_state.c
     priority = connection.execute(select(t.report.c.priority).where(t.report.c.report_id == report_id)).scalar_one()
     waited = database.now_sql() - d.created_at
     last_class, gone = func.coalesce(d.last_class, ""), h.dead_since.is_not(None)
@@ -96,11 +96,7 @@ def _chain(connection: Connection, database: Database, report_id: str) -> Chain:
     ).all()
     lacking = _lacking(connection, database, report_id)
     tried = tuple(Tried(row[0], *lacking.get(row[0], row[1:6])) for row in rows if row[6] != "also")
-    given = {row[0] for row in rows}
-    latest = select(func.max(r.revision)).where(r.report_id == report_id).scalar_subquery()
-    legs = select(r.hotline).where(r.report_id == report_id, r.revision == latest, r.role == "fallback")
-    left = [hotline for hotline in connection.execute(legs.order_by(r.rank)).scalars() if hotline not in given]
-    return Chain(report_id, priority, tried, tuple(left))
+    return Chain(report_id, priority, tried, left(connection, report_id))
 
 
 def _lacking(connection: Connection, database: Database, report_id: str) -> dict[str, tuple[Any, ...]]:
@@ -125,9 +121,20 @@ def add_fallback(database: Database, report_id: str, hotline: str, why: str) -> 
         return give(connection, database, report_id, hotline, why)
 
 
-def left(connection: Connection, database: Database, report_id: str) -> tuple[str, ...]:
-    """Within a transaction of the caller's: who can get the report and was not given it, in order."""
-    return _chain(connection, database, report_id).left
+def left(connection: Connection, report_id: str) -> tuple[str, ...]:
+    """By a connection that is there: who can get the report and was not given it, in order."""
+    return tuple(connection.execute(_LEFT, {"which": report_id}).scalars())
+
+
+def _left() -> Select[Any]:
+    d, r, latest = t.delivery.c, t.route.c, t.route.alias("latest").c
+    newest = select(func.max(latest.revision)).where(latest.report_id == bindparam("which")).scalar_subquery()
+    given = exists().where(d.report_id == bindparam("which"), d.hotline == r.hotline, d.type == "created")
+    legs = select(r.hotline).where(r.report_id == bindparam("which"), r.revision == newest, r.role == "fallback")
+    return legs.where(~given).order_by(r.rank)
+
+
+_LEFT = _left()
 
 
 def give(

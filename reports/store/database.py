@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from sqlite3 import Connection as SQLiteConnection
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     URL,
@@ -17,6 +17,7 @@ from sqlalchemy import (
     Connection,
     Engine,
     Table,
+    bindparam,
     cast,
     create_engine,
     event,
@@ -33,6 +34,8 @@ from reports.hands import TooSlow
 from reports.store import postgresql
 from reports.store.patience import NOBODY, Patience
 from reports.store.sqlite import LOCK_SECONDS, Writer, begin
+
+T = TypeVar("T")
 
 SQLITE_SETTINGS: Mapping[
     str, str | int
@@ -68,6 +71,7 @@ class Database:
         self.patience = patience
         self.engine = _sqlite(url, threads) if self.is_sqlite else _postgresql(url, threads, patience)
         self._answer = threading.local()
+        self._made: dict[Any, Any] = {}
         self._writer = Writer(self.engine, patient=patience is NOBODY) if self.is_sqlite else None
 
     @contextmanager
@@ -138,10 +142,12 @@ class Database:
         return time.time_ns() // 1000 + self.offset
 
     def now_sql(self) -> ColumnElement[int]:
-        """The clock that leases go by: the database's own, for hosts may differ; on SQLite, this host's."""
+        """The clock that leases go by: the database's own, for hosts may differ; on SQLite, this host's. It is read
+        when the statement is carried out.
+        """
         if self.is_sqlite:
-            return literal(self.now(), BigInteger)
-        return cast(func.extract("epoch", func.clock_timestamp()) * 1_000_000, BigInteger) + self.offset
+            return _late(self.now)
+        return cast(func.extract("epoch", func.clock_timestamp()) * 1_000_000, BigInteger) + _late(lambda: self.offset)
 
     def moment(self, connection: Connection) -> int:
         """Now, by that clock."""
@@ -153,9 +159,16 @@ class Database:
 
     def insert_new(self, table: Table) -> Any:
         """INSERT that does nothing where the row is there; without a conflict target, so it needs no right to read."""
-        insert = sqlite_insert(table) if self.is_sqlite else postgresql_insert(table)
-        # Whether it was there is all that the caller wants to know; SQLAlchemy forgets it for an INSERT otherwise.
-        return insert.on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+        return self.once(_insert_new, table)
+
+    def once(self, make: Callable[..., T], *of: Any) -> T:
+        """The statement that `make` makes of this database and `of`: to put one together takes longer than to carry it
+        out, so that is done once.
+        """
+        if (make, *of) not in self._made:
+            self._made[make, *of] = make(self, *of)
+        made: T = self._made[make, *of]
+        return made
 
     def take_turns(self, connection: Connection, what: str) -> None:
         """Within `write`: wait until nobody else is at it. On SQLite there is one writer anyway."""
@@ -175,6 +188,24 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def _late(number: Callable[[], int]) -> ColumnElement[int]:
+    """Asked for when the statement is carried out."""
+    return bindparam(None, callable_=number, type_=_Late(), unique=True)
+
+
+class _Late(BigInteger):
+    """Of another type than a number that is known, or SQLAlchemy would take statements of the one for the other's."""
+
+    def coerce_compared_value(self, op: Any, value: Any) -> BigInteger:
+        return BigInteger()
+
+
+def _insert_new(database: Database, table: Table) -> Any:
+    insert = sqlite_insert(table) if database.is_sqlite else postgresql_insert(table)
+    # Whether it was there is all that the caller wants to know; SQLAlchemy forgets it for an INSERT otherwise.
+    return insert.on_conflict_do_nothing().execution_options(preserve_rowcount=True)
 
 
 @contextmanager

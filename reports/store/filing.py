@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Delete, Select, bindparam, delete, func, insert, or_, select, update
 
 from reports.store import auditing
 from reports.store import tables as t
@@ -85,8 +85,7 @@ def file(database: Database, filing: Filing, draw: Draw | None = None, *, unsent
     """
     now = database.now()
     with database.write() as connection:
-        row = _report_row(filing)
-        fresh = connection.execute(database.insert_new(t.report).values(row)).rowcount == 1
+        fresh = connection.execute(database.insert_new(t.report), _report_row(filing)).rowcount == 1
         filed = _insert_all(database, connection, filing, now) if fresh else _filed_before(connection, filing)
         filed = replace(filed, late=unsent and not fresh and filing.revision > _newest(connection, filing, filed))
         # whose code was shown to somebody already
@@ -110,22 +109,18 @@ def _insert_all(database: Database, connection: Connection, filing: Filing, now:
 
 def _end_what_waited(connection: Connection, filing: Filing) -> None:
     """But not what was added after Send: from the spool a Send may come later than the words that follow it."""
-    p = t.pending.c
-    added = (p.kind == "update") & (p.revision > filing.revision)
-    connection.execute(delete(t.pending).where(same_report(p, filing.origin_key, filing.report_id), ~added))
+    its = {"origin": filing.origin_key, "report": filing.report_id, "sent": filing.revision}
+    connection.execute(_ENDED, its)
 
 
-def same_report(columns: Any, origin_key: bytes, report_id: str) -> ColumnElement[bool]:
+def same_report(columns: Any, origin_key: Any, report_id: Any) -> ColumnElement[bool]:
     """By the key of the walk; or by the id, where an earlier walk of the same report had another key."""
     return or_(columns.origin_key == origin_key, columns.report_id == report_id)
 
 
 def filed_before(connection: Connection, filing: Filing) -> Any:
     """Row (report_id, completeness, revision, own) of what was filed of this report, by this walk first; or None."""
-    r = t.report.c
-    own = r.origin_key == filing.origin_key
-    query = select(r.report_id, r.completeness, r.revision, own.label("own")).order_by(own.desc()).limit(1)
-    return connection.execute(query.where(same_report(r, filing.origin_key, filing.report_id))).first()
+    return connection.execute(_BEFORE, {"origin": filing.origin_key, "report": filing.report_id}).first()
 
 
 def _filed_before(connection: Connection, filing: Filing) -> Filed:
@@ -155,14 +150,14 @@ def _insert_bodies(connection: Connection, filing: Filing) -> None:
         for p in filing.parts
     ]
     if bodies:
-        connection.execute(insert(t.report_body), bodies)
+        connection.execute(_BODIES, bodies)
     routed = [
         {**ids, "hotline": p.hotline, "role": p.role, "rank": rank, "why": p.why}
         for rank, p in enumerate(filing.parts)
         if p.role != "held"
     ]
     if routed:
-        connection.execute(insert(t.route), routed)
+        connection.execute(_ROUTED, routed)
 
 
 def _delivery_row(filing: Filing, part: Sealed, now: int) -> dict[str, Any]:
@@ -183,12 +178,29 @@ def _keep_mailbox(database: Database, connection: Connection, report_id: str, dr
     m = t.mailbox.c
     for n in range(16):
         box = draw(n)
-        holder = connection.execute(select(m.report_id).where(m.code_hmac == box.code_hmac)).scalars().first()
+        holder = connection.execute(_HOLDER, {"code": box.code_hmac}).scalars().first()
         if holder in (None, report_id):
             break
     row = asdict(box) | {"report_id": report_id, "tries": 0, "locked_until": 0, "created_at": database.now()}
-    if not connection.execute(database.insert_new(t.mailbox).values(row)).rowcount:
+    if not connection.execute(database.insert_new(t.mailbox), row).rowcount:
         # Of an earlier walk of the same report: what is shown now is what opens it.
         other = (m.report_id == report_id) & (m.code_hmac != box.code_hmac)
         connection.execute(update(t.mailbox).where(other).values(asdict(box)))
     return n
+
+
+def _before() -> Select[Any]:
+    r = t.report.c
+    own = r.origin_key == bindparam("origin")
+    query = select(r.report_id, r.completeness, r.revision, own.label("own")).order_by(own.desc()).limit(1)
+    return query.where(same_report(r, bindparam("origin"), bindparam("report")))
+
+
+def _ended() -> Delete:
+    p = t.pending.c
+    added = (p.kind == "update") & (p.revision > bindparam("sent"))
+    return delete(t.pending).where(same_report(p, bindparam("origin"), bindparam("report")), ~added)
+
+
+_BEFORE, _ENDED, _BODIES, _ROUTED = _before(), _ended(), insert(t.report_body), insert(t.route)
+_HOLDER = select(t.mailbox.c.report_id).where(t.mailbox.c.code_hmac == bindparam("code"))

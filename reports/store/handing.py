@@ -72,7 +72,7 @@ def _hand_over(connection: Connection, database: Database, one: Handover) -> tup
         raise NotPossible(f"it is {rows[-1].handling} at {giver}; nothing is handed over from there")
     made = chains.give(connection, database, report_id, one.taker, HANDED_ON, actor=one.actor)
     if made is None:
-        raise NotPossible(_who_may(one.taker, chains.left(connection, database, report_id)))
+        raise NotPossible(_who_may(one.taker, chains.left(connection, report_id)))
     for row in rows:
         mine = update(t.delivery).where(t.delivery.c.delivery_id == row.delivery_id)
         connection.execute(mine.values(handling="rejected"))

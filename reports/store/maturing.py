@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, delete, select, update
 
 from reports.clocks import URGENT
-from reports.store import auditing, letters, standings, steps
+from reports.store import auditing, clocking, letters, standings, steps
 from reports.store import tables as t
 from reports.store.database import Database
 from reports.store.deliveries import THE_REPORT, new_delivery
@@ -102,7 +102,7 @@ def _raise_report(connection: Connection, database: Database, row: Any, now: int
     values = {"revision": max(there.revision, row.revision), "priority": priority, "completeness": completeness}
     connection.execute(update(t.report).where(r.report_id == row.report_id).values(values))
     if priority < there.priority:
-        steps.raised(connection, database, row.report_id, priority, now)
+        clocking.raised(connection, database, row.report_id, priority, now)
     d = t.delivery.c
     slower = and_(d.report_id == row.report_id, d.state == "due", d.priority > priority)
     connection.execute(update(t.delivery).where(slower).values(priority=priority))

@@ -10,51 +10,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, Update, and_, bindparam, case, func, or_, select, update
 
 from reports.clocks import LEASE, URGENT
 from reports.store import auditing, breakers, standings
 from reports.store import tables as t
 from reports.store.database import Database
 from reports.store.deliveries import THE_REPORT
+from reports.store.leased import COLUMNS, Leased, read
 
 # Urgent calls to one hotline at once. One that hangs holds each for 20 s, and the hands for what is urgent are three: a
 # worker and the clock's two threads; for what is not they are two, and one call less is made at once.
 AT_ONCE = 2
-LEASED = ("delivery_id", "report_id", "hotline", "type", "revision", "priority", "attempt", "created_at", "last_class")
-
-
-@dataclass(frozen=True, slots=True)
-class Body:
-    """What one hotline may open. `message_id`: of what was said by My report; a report itself has none."""
-
-    key_id: str
-    wrap: bytes
-    head: bytes
-    sealed: bytes
-    message_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Leased:
-    """One row in the hands of one worker. `now` is the clock that the lease went by; times in microseconds.
-
-    `withdrawn`: the reporter has taken back that the number in it may be used, or has given another.
-    """
-
-    delivery_id: str
-    report_id: str
-    hotline: str
-    type: str
-    revision: int
-    priority: str
-    attempt: int
-    created_at: int
-    last_class: str | None
-    now: int
-    mode: str
-    withdrawn: bool
-    body: Body | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,26 +62,27 @@ def _has_a_hand_free(now: ColumnElement[int]) -> ColumnElement[bool]:
 
 def lease(database: Database, delivery_id: str, holder: str) -> Leased | None:
     """None: somebody else has it, it is done, or it is not its time."""
-    d = t.delivery.c
-    now = database.now_sql()
-    its = select(d.delivery_id).where(d.delivery_id == delivery_id).with_for_update(skip_locked=True).scalar_subquery()
-    taken = (
-        update(t.delivery)
-        .where(d.delivery_id == its, may_be_taken(now))
-        .values(lease_by=holder, lease_until=now + LEASE, attempt=d.attempt + 1)
-        .returning(*(d[name] for name in LEASED), d.lease_until)
-    )
     with database.write() as connection:
         database.take_turns(connection, "lease")  # two that count at once would both find a hand free
-        row = connection.execute(taken).first()
+        row = connection.execute(database.once(_take), {"which": delivery_id, "holder": holder}).first()
         if row is None:
             return None
         if row.priority != "P1":
             breakers.send_probe(connection, row.hotline, row.lease_until - LEASE)
-        mode, withdrawn = _read_report(connection, row)
-        body = _read_body(connection, row)
-    fields = {name: getattr(row, name) for name in LEASED}
-    return Leased(**fields, now=row.lease_until - LEASE, mode=mode, withdrawn=withdrawn, body=body)
+        return read(connection, row, row.lease_until - LEASE)
+
+
+def _take(database: Database) -> Any:
+    """Of `which`, by `holder`."""
+    d = t.delivery.c
+    now = database.now_sql()
+    its = select(d.delivery_id).where(d.delivery_id == bindparam("which")).with_for_update(skip_locked=True)
+    return (
+        update(t.delivery)
+        .where(d.delivery_id == its.scalar_subquery(), may_be_taken(now))
+        .values(lease_by=bindparam("holder"), lease_until=now + LEASE, attempt=d.attempt + 1)
+        .returning(*(d[name] for name in COLUMNS), d.lease_until)
+    )
 
 
 def lease_next(database: Database, priorities: Sequence[str], holder: str) -> Leased | None:
@@ -131,56 +99,43 @@ def lease_next(database: Database, priorities: Sequence[str], holder: str) -> Le
 
 
 def _first(database: Database, priorities: Sequence[str], tried: Sequence[str]) -> str | None:
-    d = t.delivery.c
-    free = select(d.delivery_id).where(may_be_taken(database.now_sql()), d.delivery_id.not_in(tried))
-    free = free.order_by(d.next_at).limit(1)
+    free, most = database.once(_free), len(tried) + 1
     with database.read() as connection:
-        each = (connection.execute(free.where(d.priority == one)).scalar() for one in sorted(priorities))
-        return next((found for found in each if found is not None), None)
+        for one in sorted(priorities):
+            found = connection.execute(free, {"one": one, "most": most}).scalars()
+            first: str | None = next((each for each in found if each not in tried), None)
+            if first is not None:
+                return first
+    return None
 
 
-def _read_report(connection: Connection, leased: Any) -> tuple[str, bool]:
-    """Of all that was said about contact the last holds, however late the rest goes out.
-
-    A message that is not that last one holds no number any more, nor does a report: it may be another phone's.
-    """
-    r, c, m = t.report.c, t.contact.c, t.message.c
-    query = select(r.mode, c.allowed, c.changed_at).outerjoin_from(t.report, t.contact, c.report_id == r.report_id)
-    row = connection.execute(query.where(r.report_id == leased.report_id)).first()
-    if row is None:
-        return "", False
-    if leased.type != "message" or row.allowed != 1:
-        return row.mode, row.allowed is not None
-    said = select(m.created_at).where(m.report_id == leased.report_id, m.number == leased.revision).limit(1)
-    return row.mode, connection.execute(said).scalar() != row.changed_at
-
-
-def _read_body(connection: Connection, row: Any) -> Body | None:
-    b, m = t.report_body.c, t.message.c
-    query = select(b.key_id, b.wrap, b.head, b.sealed).where(b.report_id == row.report_id, b.recipient == row.hotline)
-    query = query.where(b.revision == row.revision)
-    if row.type == "message":
-        query = select(m.key_id, m.wrap, literal(b""), m.sealed, m.message_id).where(m.number == row.revision)
-        query = query.where(m.report_id == row.report_id, m.recipient == row.hotline)
-    found = connection.execute(query).first()
-    return Body(*found) if found else None
+def _free(database: Database) -> Select[Any]:
+    """Of priority `one`, at most so many."""
+    d = t.delivery.c
+    free = select(d.delivery_id).where(may_be_taken(database.now_sql()), d.priority == bindparam("one"))
+    return free.order_by(d.next_at).limit(bindparam("most"))
 
 
 def delivered(database: Database, leased: Leased, receipt: Receipt, actor: str) -> bool:
     """Keep the receipt, whoever saw it; false where it was there already."""
-    d = t.delivery.c
-    values: dict[str, Any] = {"state": "delivered", "delivered_at": database.now_sql(), "sent_sha256": receipt.sha256}
-    values |= {"last_class": receipt.why, "last_status": receipt.status, "lease_by": None, "lease_until": None}
+    values: dict[str, Any] = {"last_class": receipt.why, "last_status": receipt.status, "sent_sha256": receipt.sha256}
     with database.write() as connection:
-        fresh = connection.execute(
-            update(t.delivery).where(d.delivery_id == leased.delivery_id, d.state != "delivered").values(values)
-        ).rowcount
+        fresh = connection.execute(database.once(_keep_receipt), values | {"which": leased.delivery_id}).rowcount
         now = database.moment(connection)
         breakers.close(connection, leased.hotline, now)
         if fresh:
             _lift(connection, leased)
             moved(connection, leased.delivery_id, leased.report_id, act="delivered", actor=actor, now=now)
     return bool(fresh)
+
+
+def _keep_receipt(database: Database) -> Update:
+    """Of `which`; the other values are its own."""
+    d = t.delivery.c
+    values: dict[str, Any] = {name: bindparam(name) for name in ("last_class", "last_status", "sent_sha256")}
+    values |= {"state": "delivered", "lease_by": None, "lease_until": None}
+    of_it = update(t.delivery).where(d.delivery_id == bindparam("which"), d.state != "delivered")
+    return of_it.values(**values, delivered_at=database.now_sql())
 
 
 def _lift(connection: Connection, leased: Leased) -> None:

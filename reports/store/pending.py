@@ -10,7 +10,9 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
+    Update,
     and_,
+    bindparam,
     case,
     delete,
     exists,
@@ -78,9 +80,7 @@ def put_late(database: Database, filing: Filing, kind: str, due_at: int) -> None
 
 def _waiting(connection: Connection, filing: Filing) -> Sequence[Any]:
     """Rows (revision, kind, due_at), held: if the clock is filing them, its COMMIT comes first and is then seen."""
-    p = t.pending.c
-    same = same_report(p, filing.origin_key, filing.report_id)
-    return connection.execute(select(p.revision, p.kind, p.due_at).where(same).with_for_update()).all()
+    return connection.execute(_WAITING, {"origin": filing.origin_key, "report": filing.report_id}).all()
 
 
 def _due(database: Database, due_at: int, waits: Sequence[Any]) -> ColumnElement[int]:
@@ -94,11 +94,8 @@ def _due(database: Database, due_at: int, waits: Sequence[Any]) -> ColumnElement
 
 def _replace_pending(connection: Connection, filing: Filing, kind: str, due: ColumnElement[int]) -> None:
     """What an earlier walk of this report has left goes by the key of this one from now on."""
-    r = t.report.c
-    earlier = (r.report_id == filing.report_id) & (r.origin_key != filing.origin_key)
-    free = ~exists(select(r.report_id).where(r.origin_key == filing.origin_key).correlate(None))
-    connection.execute(update(t.report).where(earlier, free).values(origin_key=filing.origin_key))
-    connection.execute(delete(t.pending).where(same_report(t.pending.c, filing.origin_key, filing.report_id)))
+    for change in (_TAKEN_ALONG, _REPLACED):
+        connection.execute(change, {"origin": filing.origin_key, "report": filing.report_id})
     shared = asdict(filing)
     del shared["parts"]
     rows = [
@@ -127,3 +124,18 @@ def hurry_pending(database: Database, origin_key: bytes, report_id: str, due_at:
     sooner = same_report(t.pending.c, origin_key, report_id) & (t.pending.c.due_at > due)
     with database.write() as connection:
         connection.execute(update(t.pending).where(sooner).values(due_at=due))
+
+
+def _taken_along() -> Update:
+    r, origin = t.report.c, bindparam("origin", type_=t.report.c.origin_key.type)
+    earlier = (r.report_id == bindparam("report")) & (r.origin_key != origin)
+    free = ~exists(select(r.report_id).where(r.origin_key == origin).correlate(None))
+    return update(t.report).where(earlier, free).values(origin_key=origin)
+
+
+def _same() -> ColumnElement[bool]:
+    return same_report(t.pending.c, bindparam("origin"), bindparam("report"))
+
+
+_WAITING = select(t.pending.c.revision, t.pending.c.kind, t.pending.c.due_at).where(_same()).with_for_update()
+_TAKEN_ALONG, _REPLACED = _taken_along(), delete(t.pending).where(_same())

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, literal, select
 
 from reports.store import tables as t
 from reports.store.database import Database
-from reports.store.outbox import Body
+from reports.store.leased import Body
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, func, select, update
+from typing import Any
+
+from sqlalchemy import Connection, Select, Update, bindparam, case, func, select, update
 
 from reports.state import Sending, standing
 from reports.store import tables as t
@@ -17,15 +19,26 @@ def settle(connection: Connection, report_id: str, now: int) -> None:
 
     `now`: by the clock of whoever moved the delivery; how long the report is kept counts from it.
     """
-    r, d = t.report.c, t.delivery.c
-    connection.execute(select(r.report_id).where(r.report_id == report_id).with_for_update())
-    rows = connection.execute(
-        select(d.hotline, d.role, d.state, d.handling)
-        .where(d.report_id == report_id, d.type.in_(THE_REPORT), counts(d))
-        .order_by(d.created_at, d.delivery_id)
-    )
+    connection.execute(_LOCK, {"which": report_id})
+    rows = connection.execute(_SENDINGS, {"which": report_id})
     sendings = sorted((Sending(*row) for row in rows), key=lambda s: ROLES.index(s.role))
     found = standing(sendings)
-    closed_at = func.coalesce(r.closed_at, now) if found.state == "closed" else None
-    values = {"state": found.state, "desk": found.desk, "changed_at": now, "closed_at": closed_at}
-    connection.execute(update(t.report).where(r.report_id == report_id).values(values))
+    connection.execute(_KEEP, {"which": report_id, "state": found.state, "desk": found.desk, "changed_at": now})
+
+
+def _sendings() -> Select[Any]:
+    d = t.delivery.c
+    its = select(d.hotline, d.role, d.state, d.handling).where(d.report_id == bindparam("which"))
+    return its.where(d.type.in_(THE_REPORT), counts(d)).order_by(d.created_at, d.delivery_id)
+
+
+def _keep() -> Update:
+    r = t.report.c
+    state, desk, now = (bindparam(name, type_=r[name].type) for name in ("state", "desk", "changed_at"))
+    closed_at = case((state == "closed", func.coalesce(r.closed_at, now)), else_=None)
+    its = update(t.report).where(r.report_id == bindparam("which"))
+    return its.values(state=state, desk=desk, changed_at=now, closed_at=closed_at)
+
+
+_LOCK = select(t.report.c.report_id).where(t.report.c.report_id == bindparam("which")).with_for_update()
+_SENDINGS, _KEEP = _sendings(), _keep()

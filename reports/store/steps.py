@@ -6,13 +6,13 @@ a while. What gives the report to another hotline is done in the transaction tha
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, case, exists, func, or_, select, update
 
-from reports.clocks import BEGIN, GIVES, OVERDUE, PRIORITIES, STEPS, TELLS, Clock
+from reports.clocks import BEGIN, GIVES, OVERDUE, PRIORITIES, STEPS, TELLS
 from reports.state import NOBODY_HAS_IT
 from reports.store import auditing, chains
 from reports.store import tables as t
@@ -53,57 +53,15 @@ class Waiting:
     left: tuple[str, ...]
 
 
-def _taken_on(report_id: Any) -> ColumnElement[bool]:
+def taken_on(report_id: Any) -> ColumnElement[bool]:
     d = t.delivery.alias("taken").c
     return exists().where(d.report_id == report_id, d.type.in_(THE_REPORT), d.handling.in_(TAKEN_ON), counts(d))
-
-
-def _given(report_id: Any) -> ColumnElement[bool]:
-    d = t.delivery.alias("given").c
-    return exists().where(d.report_id == report_id, d.type.in_(THE_REPORT))
-
-
-def unclocked(database: Database, at_most: int = 200) -> list[tuple[str, str, str]]:
-    """(report_id, priority, country) of what nobody has taken on, and no step is due of as urgent as it is now."""
-    r, s = t.report.c, t.step.c
-    open_ = exists().where(s.report_id == r.report_id, s.priority == r.priority, s.done_at.is_(None), s.step != BEGIN)
-    waits = r.state.in_(NOBODY_HAS_IT)
-    query = select(r.report_id, r.priority, r.country).where(waits, ~open_, _given(r.report_id))
-    query = query.where(~_taken_on(r.report_id)).order_by(r.priority).limit(at_most)
-    with database.read() as connection:
-        return [(row[0], row[1], row[2]) for row in connection.execute(query)]
-
-
-def raised(connection: Connection, database: Database, report_id: str, priority: str, now: int) -> None:
-    """From this moment a more urgent clock runs; the clock makes its steps."""
-    row = {"report_id": report_id, "priority": priority, "step": BEGIN, "round": 0, "due_at": now, "not_before": now}
-    connection.execute(database.insert_new(t.step).values(row))
-
-
-def begin(database: Database, report_id: str, priority: str, clock: Clock) -> None:
-    """Make the steps of a clock, once; a ladder that was stopped goes on where it stood."""
-    s, d = t.step.c, t.delivery.c
-    mine = and_(s.report_id == report_id, s.priority == priority)
-    first = select(func.min(d.created_at)).where(d.report_id == report_id, d.type.in_(THE_REPORT))
-    with database.write() as connection:
-        now = database.moment(connection)
-        raised(connection, database, report_id, priority, int(connection.execute(first).scalar() or now))
-        start = int(connection.execute(select(s.due_at).where(mine, s.step == BEGIN)).scalar_one())
-        less = update(t.step).where(s.report_id == report_id, s.priority > priority, s.done_at.is_(None))
-        connection.execute(less.values(done_at=now, came_to="raised"))
-        stopped = update(t.step).where(mine, s.came_to == "stopped").values(done_at=None, came_to=None, not_before=now)
-        connection.execute(stopped)
-        for name, after in clock.steps(priority):
-            row = {"report_id": report_id, "priority": priority, "step": name, "round": 0}
-            row |= {"due_at": start + after, "not_before": now}
-            connection.execute(database.insert_new(t.step).values(row))
-        connection.execute(update(t.step).where(mine, s.step == BEGIN).values(done_at=now, came_to="passed"))
 
 
 def stop(database: Database, at_most: int = 200) -> list[str]:
     """Reports that a person has taken on since: nothing of their ladder is done any more."""
     s = t.step.c
-    over = and_(s.done_at.is_(None), _taken_on(s.report_id))
+    over = and_(s.done_at.is_(None), taken_on(s.report_id))
     with database.read() as connection:
         found = list(connection.execute(select(s.report_id).where(over).distinct().limit(at_most)).scalars())
     if found:
@@ -124,7 +82,7 @@ def due(
     query = (
         select(s.report_id, s.priority, s.step, s.round, s.due_at)
         .join_from(t.step, t.report, and_(r.report_id == s.report_id, r.priority == s.priority))
-        .where(s.done_at.is_(None), s.due_at <= now, s.not_before <= now, s.step != BEGIN, ~_taken_on(s.report_id))
+        .where(s.done_at.is_(None), s.due_at <= now, s.not_before <= now, s.step != BEGIN, ~taken_on(s.report_id))
         .where(s.step.in_(which), s.priority.in_(priorities), or_(s.step.not_in(GIVES), r.completeness == "complete"))
         .order_by(s.priority, s.not_before, s.due_at, s.report_id, s.step)
     )
@@ -143,7 +101,7 @@ def overdue_in(connection: Connection, database: Database) -> dict[str, int]:
     mine = (s.report_id == r.report_id, s.priority == r.priority, s.step == OVERDUE)
     passed = exists().where(*mine, s.due_at <= database.now_sql())
     waits = r.state.in_(NOBODY_HAS_IT)
-    query = select(r.priority, func.count()).where(waits, passed, ~_taken_on(r.report_id)).group_by(r.priority)
+    query = select(r.priority, func.count()).where(waits, passed, ~taken_on(r.report_id)).group_by(r.priority)
     return {row[0]: row[1] for row in connection.execute(query)}
 
 
@@ -156,7 +114,7 @@ def late(database: Database, age: int) -> int:
 def late_in(connection: Connection, database: Database, age: int) -> int:
     s, now = t.step.c, database.now_sql()
     tried = and_(s.done_at.is_(None), s.due_at <= now - age, s.not_before <= now + age, s.step.in_(TELLS))
-    return int(connection.execute(select(func.count()).where(tried, ~_taken_on(s.report_id))).scalar_one())
+    return int(connection.execute(select(func.count()).where(tried, ~taken_on(s.report_id))).scalar_one())
 
 
 def moment(database: Database) -> int:
@@ -166,26 +124,35 @@ def moment(database: Database) -> int:
 
 
 def waiting(database: Database, report_id: str) -> Waiting:
-    r, s, d = t.report.c, t.step.c, t.delivery.c
-    given = select(d.hotline, d.state, d.handling).where(d.report_id == report_id, d.type.in_(THE_REPORT), counts(d))
-    given = given.order_by(d.created_at, _rank(d), d.delivery_id)
+    its = {"which": report_id}
     with database.read() as connection:
-        report = connection.execute(select(r.priority, r.country).where(r.report_id == report_id)).one()
-        began = (s.report_id == report_id, s.priority == report.priority, s.step == BEGIN)
-        since = connection.execute(select(s.due_at).where(*began)).scalar() or database.now()
-        there = tuple(Given(*row) for row in connection.execute(given))
-    left = chains.chain(database, report_id).left
-    return Waiting(report_id, report.priority, report.country, since, there, left)
+        report = connection.execute(_WAITS, its).one()
+        there = tuple(Given(*row) for row in connection.execute(_GIVEN, its))
+        left = chains.left(connection, report_id)
+    return Waiting(report_id, report.priority, report.country, report.due_at or database.now(), there, left)
 
 
-def _rank(d: Any) -> ColumnElement[int]:
-    return case({"primary": 0, "also": 1}, value=d.role, else_=2)
+def _waits() -> Select[Any]:
+    r, s = t.report.c, t.step.c
+    began = and_(s.report_id == r.report_id, s.priority == r.priority, s.step == BEGIN)
+    query = select(r.priority, r.country, s.due_at).outerjoin_from(t.report, t.step, began)
+    return query.where(r.report_id == bindparam("which")).limit(1)
+
+
+def _given() -> Select[Any]:
+    d = t.delivery.c
+    rank = case({"primary": 0, "also": 1}, value=d.role, else_=2)
+    its = select(d.hotline, d.state, d.handling).where(d.report_id == bindparam("which"), d.type.in_(THE_REPORT))
+    return its.where(counts(d)).order_by(d.created_at, rank, d.delivery_id)
+
+
+_WAITS, _GIVEN = _waits(), _given()
 
 
 def claim(database: Database, step: Step, seconds: int) -> bool:
     """For so long nobody else does it. False: somebody is at it, has done it, or a person has taken the report on."""
     now = database.now_sql()
-    free = and_(_same(step), t.step.c.not_before <= now, ~_taken_on(step.report_id))
+    free = and_(_same(step), t.step.c.not_before <= now, ~taken_on(step.report_id))
     with database.write() as connection:
         held = update(t.step).where(free).values(not_before=now + seconds * 1_000_000)
         return bool(connection.execute(held).rowcount)
@@ -207,11 +174,25 @@ def done(database: Database, step: Step, came_to: str, again: int | None = None)
             connection.execute(database.insert_new(t.step).values(row))
 
 
+def pass_over(database: Database, came_to: Sequence[tuple[Step, str]]) -> None:
+    """Steps that were due and gave nobody anything to do, all at once."""
+    s = t.step.c
+    names = ("report_id", "priority", "step", "round")
+    same = and_(*(s[name] == bindparam(f"its_{name}") for name in names), s.done_at.is_(None))
+    with database.write() as connection:
+        now = database.moment(connection)
+        rows = [
+            {f"its_{name}": getattr(step, name) for name in names} | {"done_at": now, "came_to": words}
+            for step, words in came_to
+        ]
+        connection.execute(update(t.step).where(same), rows)
+
+
 def give(database: Database, step: Step, hotline: str, why: str) -> tuple[str, str] | None:
     """(delivery_id, priority) of the report for one more hotline of its route. None: done already, or it has it."""
     with database.write() as connection:
         now = database.moment(connection)
-        taken = connection.execute(select(_taken_on(step.report_id))).scalar_one()
+        taken = connection.execute(select(taken_on(step.report_id))).scalar_one()
         waits = select(t.step.c.step).where(_same(step)).with_for_update()
         if taken or connection.execute(waits).first() is None:
             return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import and_, delete, func, insert, select, update
+from sqlalchemy import and_, bindparam, delete, func, insert, select, update
 
 from reports import audit
 from reports.clocks import CLOCKS, URGENT
@@ -119,9 +119,11 @@ def chain_audit(database: Database, at_most: int = 500) -> int:
         tail = select(a.seq, a.prev_hash, a.hash).where(a.seq.is_not(None)).order_by(a.seq.desc()).limit(1)
         last = connection.execute(tail).first()
         entries = [audit.Entry(*row) for row in rows]
-        for entry, link in audit.extend(audit.Link(*last) if last else None, entries):
-            place = {"seq": link.seq, "prev_hash": link.prev_hash, "hash": link.hash}
-            connection.execute(update(t.audit).where(a.audit_id == entry.audit_id, a.seq.is_(None)).values(place))
+        places = [
+            {"which": entry.audit_id, "seq": link.seq, "prev_hash": link.prev_hash, "hash": link.hash}
+            for entry, link in audit.extend(audit.Link(*last) if last else None, entries)
+        ]
+        connection.execute(update(t.audit).where(a.audit_id == bindparam("which"), a.seq.is_(None)), places)
     return len(rows)
 
 

@@ -48,6 +48,7 @@ SET_ROLE: dict[str, LiteralString] = {
             "chains",
             "letters",
             "answering",
+            "clocking",
             "steps",
             "watching",
             "telling",

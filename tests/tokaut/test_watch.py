@@ -12,7 +12,7 @@ from rich.console import Console
 from sqlalchemy import update
 
 from reports.clocks import CLOCKS, DAY, HOUR, MINUTE, SECOND
-from reports.store import leases, outbox, steps
+from reports.store import clocking, leases, outbox
 from reports.store import tables as t
 from reports.store.database import Away
 from reports.store.outbox import Failure
@@ -111,8 +111,8 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 def begin(desk: Desk) -> None:
     leases.take(desk.database, "clock", "here/clock-1/a", 15)
-    for report_id, priority, _ in steps.unclocked(desk.database):
-        steps.begin(desk.database, report_id, priority, CLOCKS[priority])
+    for report_id, priority, _ in clocking.unclocked(desk.database):
+        clocking.begin(desk.database, [(report_id, priority, CLOCKS[priority])])
 
 
 def once(tmp_path: Path, *, later: int = 0) -> str:

@@ -8,7 +8,7 @@ import threading
 import pytest
 from sqlalchemy import update
 
-from reports.store import chains, handing, steps
+from reports.store import chains, clocking, handing
 from reports.store import tables as t
 from reports.store.orders import NotPossible
 from tests.workers.filings import ONE, THREE, TWO, Desk
@@ -49,9 +49,9 @@ def test_it_goes_on_with_all_that_was_said(desk: Desk, before: str) -> None:
 def test_the_ladder_goes_on_where_it_stood(desk: Desk) -> None:
     report_id, given = sent_report(desk)
     has(desk, given, "accepted")
-    assert not steps.unclocked(desk.database)
+    assert not clocking.unclocked(desk.database)
     handing.hand_over(desk.database, report_id, ONE, TWO, WHO)
-    assert [row[0] for row in steps.unclocked(desk.database)] == [report_id]
+    assert [row[0] for row in clocking.unclocked(desk.database)] == [report_id]
 
 
 @pytest.mark.parametrize(

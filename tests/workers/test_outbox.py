@@ -11,7 +11,8 @@ from sqlalchemy import select
 from reports.store import outbox, sweeping
 from reports.store import tables as t
 from reports.store.database import Away
-from reports.store.outbox import Failure, Leased
+from reports.store.leased import Leased
+from reports.store.outbox import Failure
 from tests.support import databases
 from tests.support.postgres import binaries
 from tests.workers.filings import ONE, TWO, Desk

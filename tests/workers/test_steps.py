@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select, update
 
 from reports.clocks import CLOCKS, MINUTE
-from reports.store import maturing, outbox, pending, steps
+from reports.store import clocking, maturing, outbox, pending, steps
 from reports.store import tables as t
 from reports.store.outbox import Receipt
 from reports.store.steps import Step
@@ -23,9 +23,9 @@ def begun(desk: Desk, **how: str) -> str:
 
 
 def begin(desk: Desk) -> list[str]:
-    found = steps.unclocked(desk.database)
+    found = clocking.unclocked(desk.database)
     for report_id, priority, _ in found:
-        steps.begin(desk.database, report_id, priority, CLOCKS[priority])
+        clocking.begin(desk.database, [(report_id, priority, CLOCKS[priority])])
     return [priority for _, priority, _ in found]
 
 
@@ -174,5 +174,5 @@ def test_the_most_urgent_begins_first(desk: Desk) -> None:
     for _ in range(5):
         desk.file(LEGS, priority="P4")
     desk.file(LEGS)
-    assert steps.unclocked(desk.database, at_most=1)[0][1] == "P1"
+    assert clocking.unclocked(desk.database, at_most=1)[0][1] == "P1"
     assert len(begin(desk)) == 6

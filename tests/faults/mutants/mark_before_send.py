@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reports.store.outbox import Leased
+from reports.store.leased import Leased
 from workers.delivery import Delivered, Parcel
 from workers.forward import Forwarder
 
