@@ -9,6 +9,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
+from queue import SimpleQueue
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -23,19 +25,25 @@ class NoHand(TooSlow):
 
 
 class Hands:
+    """A hand that has done its work waits for more: to begin a thread for each takes as long as a quick disk."""
+
     def __init__(self, most: int) -> None:
         self._free = threading.Semaphore(most)
+        self._work: SimpleQueue[Callable[[], None]] = SimpleQueue()  # each leaves an outcome, and raises nothing
+        self._waiting = threading.Semaphore(0)
 
     def within(self, seconds: float, do: Callable[[], T]) -> T:
         """What `do` gives back or raises. Raises TooSlow; NoHand at once where all are out."""
         if not self._free.acquire(blocking=False):
             raise NoHand
         outcome: Future[T] = Future()
-        try:
-            threading.Thread(target=self._work, args=(outcome, do), name="hand", daemon=True).start()
-        except RuntimeError:  # the system gives no thread just now
-            self._free.release()
-            raise NoHand from None
+        if not self._waiting.acquire(blocking=False):
+            try:
+                threading.Thread(target=self._take, name="hand", daemon=True).start()
+            except RuntimeError:  # the system gives no thread just now
+                self._free.release()
+                raise NoHand from None
+        self._work.put(partial(self._do, outcome, do))
         try:
             return outcome.result(seconds)
         except TimeoutError:
@@ -43,10 +51,21 @@ class Hands:
                 return outcome.result()  # at the last moment; or the time that ran out was its own
             raise TooSlow from None
 
-    def _work(self, outcome: Future[T], do: Callable[[], T]) -> None:
+    def _take(self) -> None:
+        while True:
+            self._work.get()()
+
+    def _do(self, outcome: Future[T], do: Callable[[], T]) -> None:
         try:
-            outcome.set_result(do())
+            found = do()
         except BaseException as error:
+            self._rest()
             outcome.set_exception(error)
-        finally:
-            self._free.release()
+        else:
+            self._rest()
+            outcome.set_result(found)
+
+    def _rest(self) -> None:
+        """Before anybody hears of it, who may come again at once."""
+        self._waiting.release()
+        self._free.release()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, or_, select, update
 
 from reports.clocks import LEASE
 from reports.store import tables as t
@@ -42,10 +43,13 @@ def _may_be_taken(now: ColumnElement[int]) -> ColumnElement[bool]:
 
 def due(database: Database, at_most: int = 500) -> list[str]:
     """Ids of what could be sent now, oldest first."""
-    o = t.outgoing.c
-    query = select(o.id).where(_may_be_taken(database.now_sql())).order_by(o.next_at).limit(at_most)
     with database.read() as connection:
-        return list(connection.execute(query).scalars())
+        return list(connection.execute(database.once(_due), {"most": at_most}).scalars())
+
+
+def _due(database: Database) -> Select[Any]:
+    o = t.outgoing.c
+    return select(o.id).where(_may_be_taken(database.now_sql())).order_by(o.next_at).limit(bindparam("most"))
 
 
 def state(database: Database, sms_id: str) -> str | None:

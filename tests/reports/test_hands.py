@@ -41,6 +41,16 @@ def test_where_the_system_gives_no_thread_no_hand_is_lost(monkeypatch: pytest.Mo
     assert hands.within(5, lambda: True)
 
 
+def test_a_hand_that_is_back_is_taken_before_a_new_one_is_made() -> None:
+    hands, disk = Hands(3), threading.Event()
+    used = {hands.within(5, threading.get_ident) for _ in range(20)}
+    assert len(used) == 1
+    with pytest.raises(TooSlow):
+        hands.within(0.1, disk.wait)  # that one is out
+    assert used.isdisjoint({hands.within(5, threading.get_ident)})
+    disk.set()
+
+
 def _no_thread(_: threading.Thread) -> None:
     raise RuntimeError("can't start new thread")
 
