@@ -26,6 +26,7 @@ from workers import schedule
 from workers.delivery import Delivered, Hotline, Outcome, Parcel, Poison, Refused, Unavailable
 from workers.jitter import both_ways
 from workers.keyring import KeyRing
+from workers.marking import mark
 from workers.metrics import Metrics
 
 DRAIN_SECONDS = 15  # of a job; no new row after that: one more call still ends within its 40 s
@@ -45,6 +46,7 @@ class Forwarder:
     actor: str  # worker or clock, for the audit
     metrics: Metrics
     chance: Callable[[], float] = both_ways
+    pause: Callable[[float], object] = time.sleep
     stopping: Callable[[], bool] = field(default=lambda: False)
     between: Callable[[], object] = field(default=lambda: None)  # what a backlog of reports must not hold up
 
@@ -85,7 +87,7 @@ class Forwarder:
         body = parcel.body if isinstance(parcel, Parcel) else b""
         self.metrics.attempts.labels(leased.hotline, outcome.why).inc()
         try:
-            self._mark(leased, outcome, body)
+            mark(lambda: self._mark(leased, outcome, body), self.pause)
         except Away:
             # Not known to be marked: the lease runs out and it goes again, under the same key.
             log.warning("database_away", delivery_id=leased.delivery_id)

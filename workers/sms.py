@@ -20,11 +20,11 @@ from reports.store.sms_out import LeasedSms
 from workers import schedule
 from workers.jitter import both_ways
 from workers.keyring import KeyRing
+from workers.marking import mark
 from workers.metrics import Metrics
 from workers.text import Accepted, Later, Over, Sender, SmsOutcome, Text
 
 SLOW_SECONDS, REST_SECONDS = 1, 30
-MARKS, MARK_SECONDS = 4, 1.0  # tries more, and between two of them: all of a job ends within its 40 s
 
 log = structlog.get_logger()
 
@@ -77,16 +77,8 @@ class Texter:
         log.info(event, channel=leased.channel, attempt=leased.attempt, reason=outcome.why)
 
     def _mark_sent(self, leased: LeasedSms, outcome: Accepted) -> None:
-        """Unmarked, it would go again when the lease runs out: an old screen after newer ones, and its "1" is another
-        answer there. So this waits a while for the database. Raises Away.
-        """
-        for _ in range(MARKS):
-            try:
-                return sms_out.sent(self.database, leased, outcome.provider_id, outcome.why)
-            except Away:
-                log.warning("database_away")
-                self.pause(MARK_SECONDS)
-        return sms_out.sent(self.database, leased, outcome.provider_id, outcome.why)
+        """Sent again it would be an old screen after newer ones, and its "1" is another answer there. Raises Away."""
+        mark(lambda: sms_out.sent(self.database, leased, outcome.provider_id, outcome.why), self.pause)
 
     def _hand_over(self, leased: LeasedSms) -> tuple[SmsOutcome, bytes]:
         if leased.mode != self.mode:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Transaction
@@ -20,6 +21,7 @@ PATIENT_SECONDS = 5.0
 COMMIT_SECONDS = 1.0
 LOCK_SECONDS = 1.0  # that one process waits for the others
 ASK_MS = 4  # SQLite itself asks ever more seldom, each 0.1 s in the end: under load who came late was always faster
+LEAST_ASKED = 25  # times, also by who was frozen while it waited: all that time others had it
 LONG_QUEUE = 2  # threads of one process
 MOST_HANDS = 4  # commits that hang in the disk
 
@@ -32,7 +34,9 @@ def begin(connection: Connection) -> None:
     until = time.monotonic() + LOCK_SECONDS
     line.execute(f"PRAGMA busy_timeout={ASK_MS}")
     try:
-        while time.monotonic() < until:
+        for asked in count():
+            if asked >= LEAST_ASKED and time.monotonic() >= until:
+                break
             try:
                 line.execute("BEGIN IMMEDIATE")
                 return

@@ -12,8 +12,9 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import BigInteger, Select, insert, literal, select, update
 
+from reports.store import sqlite
 from reports.store import tables as t
 from reports.store.database import Away, BadAddress, Database
 from reports.store.patience import A_CALLER
@@ -150,6 +151,26 @@ def test_a_lock_that_stays_is_away_within_the_limit(database: Database) -> None:
     add_one(database)
 
 
+def test_who_was_frozen_while_it_waited_is_not_given_up_at_once(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All its time is over when it goes on, and the others are at the lock just then."""
+    monkeypatch.setattr(sqlite, "LOCK_SECONDS", 0)
+    other, held = Database(str(database.engine.url)), threading.Event()
+
+    def hold() -> None:
+        with other.write():
+            held.set()
+            time.sleep(0.02)
+
+    with ThreadPoolExecutor(1) as pool:
+        holding = pool.submit(hold)
+        assert held.wait(5)
+        add_one(database)
+        holding.result()
+    assert until(database) == 1
+
+
 def test_away_never_says_what_was_sent(database: Database) -> None:
     with pytest.raises(Away) as away, database.write() as connection:
         connection.execute(insert(t.lease).values(name="a", holder="a word that was sent", until=1))
@@ -172,6 +193,27 @@ def test_what_is_no_address_is_said(address: str) -> None:
 def test_the_clock_can_be_moved(tmp_path: Path) -> None:
     here, later = Database(f"sqlite:///{tmp_path}/x.db"), Database(f"sqlite:///{tmp_path}/x.db", offset=3600)
     assert 3_599_000_000 < later.now() - here.now() < 3_601_000_000
+
+
+def _asking(database: Database) -> Select[tuple[int]]:
+    return select(database.now_sql())
+
+
+def test_a_statement_that_is_put_together_once_asks_the_clock_each_time(database: Database) -> None:
+    asking = database.once(_asking)
+    with database.read() as connection:
+        before = connection.execute(asking).scalar_one()
+        database.offset += 3_600_000_000
+        assert database.once(_asking) is asking
+        assert connection.execute(asking).scalar_one() - before >= 3_600_000_000
+
+
+def test_a_clock_is_never_taken_for_a_number_of_the_same_statement(database: Database) -> None:
+    """SQLAlchemy runs what it compiled for one statement for all that look the same."""
+    late = t.lease.c.until < database.now_sql()
+    for limit, there in ((t.lease.c.until < literal(0, BigInteger), False), (late, True)):
+        with database.read() as connection:
+            assert bool(connection.execute(select(t.lease.c.name).where(limit)).all()) == there
 
 
 def test_a_commit_that_finds_no_hand_leaves_no_lock_behind(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -15,7 +16,7 @@ from standardwebhooks.webhooks import Webhook as Verifier
 from reports.clocks import HOUR, SECOND
 from reports.store import breakers, outbox
 from reports.store import tables as t
-from reports.store.database import Database
+from reports.store.database import Away, Database
 from tests.workers.filings import ONE, THREE, TWO, WORDS, Desk
 from tests.workers.lying_hotline import Answer, LyingHotline
 from workers import forward
@@ -26,6 +27,7 @@ from workers.forward import deliver as job
 from workers.hotlines.webhook import Webhook
 from workers.http import Client, Limits
 from workers.keyring import KeyRing
+from workers.marking import MARKS
 from workers.metrics import Metrics
 from workers.run import Hired, TimeIsUp
 
@@ -394,6 +396,26 @@ def test_a_frozen_worker_may_still_tell_of_its_success(desk: Desk, hotline: Lyin
     frozen.deliver(delivery)
     row = desk.delivery(delivery)
     assert (row.state, row.last_status) == ("delivered", 201)
+
+
+@pytest.mark.parametrize(("times", "sent"), [(1, 1), (MARKS, 1), (MARKS + 1, 2)])
+def test_it_does_not_go_twice_because_the_database_was_away_for_a_moment(
+    desk: Desk, hotline: LyingHotline, monkeypatch: pytest.MonkeyPatch, times: int, sent: int
+) -> None:
+    [delivery] = desk.file()
+    keep, waited = outbox.delivered, list[float]()
+
+    def away_at_first(*args: Any) -> bool:
+        if len(waited) < times:
+            raise Away("OperationalError")
+        return keep(*args)
+
+    monkeypatch.setattr(outbox, "delivered", away_at_first)
+    replace(forwarder(desk, hotline), pause=waited.append).deliver(delivery)
+    waited += [0] * times  # it is back
+    forwarder(desk.later(seconds=61), hotline).deliver(delivery)
+    assert len(hotline.taken) == sent
+    assert desk.delivery(delivery).state == "delivered"
 
 
 @pytest.mark.rule("A-12")

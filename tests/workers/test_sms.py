@@ -20,8 +20,9 @@ from reports.store.database import Away
 from reports.store.messages import Outgoing
 from tests.workers.filings import SECOND, Desk
 from workers.keyring import KeyRing
+from workers.marking import MARKS
 from workers.metrics import Metrics
-from workers.sms import MARKS, Between, Texter, send
+from workers.sms import Between, Texter, send
 from workers.text import Accepted, Later, Over, SmsOutcome, Text
 
 CALLER = bytes(range(32))
