@@ -30,10 +30,10 @@ def to_hotline(town: BenchTown, size: Size) -> Figures:
 
 def deliveries(town: BenchTown, size: Size) -> Figures:
     """How fast the workers take a heap of reports to the hotline, in which all that came meanwhile waits."""
-    list(town.received.new())
     with town.workers_held():
         heap = series(town, "web", SENDING, size)
         town.until_all_is_committed()
+        list(town.received.new())  # what came before they were held, seconds ago
     times = sorted(one.at for one in _arrived(town, at_least=int(heap["walks_per_second"] * size.seconds)))
     return {"delivered": len(times), "per_second": round((len(times) - 1) / (times[-1] - times[0]), 1)} | {
         "tls": town.is_over_tls,
