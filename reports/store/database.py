@@ -198,7 +198,7 @@ def _late(number: Callable[[], int]) -> ColumnElement[int]:
 class _Late(BigInteger):
     """Of another type than a number that is known, or SQLAlchemy would take statements of the one for the other's."""
 
-    def coerce_compared_value(self, op: Any, value: Any) -> BigInteger:
+    def coerce_compared_value(self, *_: Any) -> BigInteger:
         return BigInteger()
 
 
