@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -9,7 +10,8 @@ import structlog
 
 from reports.store.database import Away
 
-MARKS, MARK_SECONDS = 4, 1.0  # tries more, and between two of them: all of a job ends within its 40 s
+MARKS, MARK_SECONDS = 4, 1.0  # tries more, and between two of them
+WITHIN = 5.0  # seconds; where each try takes long, no other is begun: all of a job ends within its 40 s
 
 T = TypeVar("T")
 
@@ -20,10 +22,13 @@ def mark(write: Callable[[], T], pause: Callable[[float], object]) -> T:
     """Not known to be marked, it would go again when its lease runs out, and until then it holds one of the few calls
     that a hotline gets at once. Raises Away.
     """
+    until = time.monotonic() + WITHIN
     for _ in range(MARKS):
         try:
             return write()
         except Away:
+            if time.monotonic() > until:
+                raise
             log.warning("database_away")
             pause(MARK_SECONDS)
     return write()

@@ -1,0 +1,31 @@
+"""What has happened outside is written down, and nobody waits for ever."""
+
+from __future__ import annotations
+
+import pytest
+
+from reports.store.database import Away
+from workers import marking
+from workers.marking import MARKS, mark
+
+
+class Frozen:
+    """A database that never answers."""
+
+    def __init__(self) -> None:
+        self.tries = 0
+
+    def write(self) -> None:
+        self.tries += 1
+        raise Away("frozen")
+
+
+@pytest.mark.parametrize(("within", "tries"), [(60.0, MARKS + 1), (-1.0, 1)])
+def test_where_each_try_takes_long_no_other_is_begun(
+    monkeypatch: pytest.MonkeyPatch, within: float, tries: int
+) -> None:
+    monkeypatch.setattr(marking, "WITHIN", within)
+    database, paused = Frozen(), list[float]()
+    with pytest.raises(Away):
+        mark(database.write, paused.append)
+    assert (database.tries, len(paused)) == (tries, tries - 1)
