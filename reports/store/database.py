@@ -17,7 +17,6 @@ from sqlalchemy import (
     Connection,
     Engine,
     Table,
-    bindparam,
     cast,
     create_engine,
     event,
@@ -32,6 +31,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from reports.hands import TooSlow
 from reports.store import postgresql
+from reports.store.late import late
 from reports.store.patience import NOBODY, Patience
 from reports.store.sqlite import LOCK_SECONDS, Writer, begin
 
@@ -146,8 +146,8 @@ class Database:
         when the statement is carried out.
         """
         if self.is_sqlite:
-            return _late(self.now)
-        return cast(func.extract("epoch", func.clock_timestamp()) * 1_000_000, BigInteger) + _late(lambda: self.offset)
+            return late(self.now)
+        return cast(func.extract("epoch", func.clock_timestamp()) * 1_000_000, BigInteger) + late(lambda: self.offset)
 
     def moment(self, connection: Connection) -> int:
         """Now, by that clock."""
@@ -188,18 +188,6 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
-
-
-def _late(number: Callable[[], int]) -> ColumnElement[int]:
-    """Asked for when the statement is carried out."""
-    return bindparam(None, callable_=number, type_=_Late(), unique=True)
-
-
-class _Late(BigInteger):
-    """Of another type than a number that is known, or SQLAlchemy would take statements of the one for the other's."""
-
-    def coerce_compared_value(self, *_: Any) -> BigInteger:
-        return BigInteger()
 
 
 def _insert_new(database: Database, table: Table) -> Any:
