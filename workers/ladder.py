@@ -126,6 +126,7 @@ class Ladder:
         waiting, country = self._found(step)
         hotline, why = ("", NOBODY) if country is None else self._next(step, waiting, country)
         if hotline:
+            self._pass_over(nothing)  # a gift may wait for the lock, and what was decided would be old by then
             self._give(step, hotline, why)
         else:
             nothing.append((step, why))
@@ -135,6 +136,7 @@ class Ladder:
             steps.pass_over(self.database, nothing)
         for step, came_to in nothing:
             self.metrics.steps.labels(step.step, came_to).inc()
+        nothing.clear()
 
     def _give(self, step: Step, hotline: str, why: str) -> None:
         made = steps.give(self.database, step, hotline, why)

@@ -102,7 +102,7 @@ def _first(database: Database, priorities: Sequence[str], tried: Sequence[str]) 
     free, most = database.once(_free), len(tried) + 1
     with database.read() as connection:
         for one in sorted(priorities):
-            found = connection.execute(free, {"one": one, "most": most}).scalars()
+            found = connection.execute(free, {"one": one, "most": most}).scalars().all()
             first: str | None = next((each for each in found if each not in tried), None)
             if first is not None:
                 return first

@@ -183,7 +183,7 @@ def pass_over(database: Database, came_to: Sequence[tuple[Step, str]]) -> None:
         now = database.moment(connection)
         rows = [
             {f"its_{name}": getattr(step, name) for name in names} | {"done_at": now, "came_to": words}
-            for step, words in came_to
+            for step, words in sorted(came_to, key=lambda one: one[0].report_id)  # in the order of who begins them
         ]
         connection.execute(update(t.step).where(same), rows)
 
