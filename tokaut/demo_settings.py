@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import socket
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -19,6 +20,7 @@ OURS = ("TOKAUT_", "HOTLINE_", "AFRICASTALKING_", "USSD_", "TWILIO_", "KANNEL_")
 ALSO_OURS = {"DATABASE_URL", "REDIS_URL", "REDIS_SENTINELS", "REDIS_MASTER", "PUBLIC_URL", "SMTP_URL"}
 KEPT = {"TOKAUT_COUNTRY_DIR", "TOKAUT_CLOCK_OFFSET"}  # beside CHANNELS and COUNTRIES: they say what to show, not where
 PORTS_TRIED = 100
+FREE_WITHIN = 3.0  # seconds; a demo that was just killed may hold its port a moment longer
 
 
 class PortTaken(Exception):
@@ -46,8 +48,11 @@ class Addresses:
 
 def addresses(port: int) -> Addresses:
     """The web process's port, as wished, and the next free ones for hotline and console. Raises PortTaken."""
-    if not _is_free(port):
-        raise PortTaken(f"Port {port} is in use. Name another one: PORT={port + 100} make demo")
+    end = time.monotonic() + FREE_WITHIN
+    while not _is_free(port):
+        if time.monotonic() > end:
+            raise PortTaken(f"Port {port} is in use. Name another one: PORT={port + 100} make demo")
+        time.sleep(0.05)
     following = range(port + 1, min(port + PORTS_TRIED, 65536))
     free = list(islice(filter(_is_free, following), 2))
     if len(free) < 2:

@@ -1,5 +1,6 @@
 import json
 import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,12 @@ def test_a_port_in_use_is_named_with_what_to_do() -> None:
         port = line.getsockname()[1]
         with pytest.raises(PortTaken, match=rf"Port {port} is in use\. .*PORT="):
             addresses(port)
+
+
+def test_a_port_that_an_earlier_demo_still_holds_for_a_moment_is_waited_for() -> None:
+    with socket.socket() as line:
+        line.bind(("127.0.0.1", 0))
+        line.listen()
+        port = line.getsockname()[1]
+        threading.Timer(0.2, line.close).start()
+        assert addresses(port).web_port == port
