@@ -15,7 +15,7 @@ _asked = count(os.getpid() % (EACH // STEP))
 def free_port() -> int:
     """A TCP port of 127.0.0.1 on which nobody listens now, and that is given to no other test of this run.
 
-    Nor does the kernel give it to somebody who calls out, before whoever asked for it has come to listen on it.
+    Nor does the kernel give it to somebody who calls out, before its test has come to listen on it.
     """
     runner = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     first = LOWEST + runner * EACH
