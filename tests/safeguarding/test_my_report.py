@@ -205,9 +205,9 @@ def test_a_word_in_between_leaves_no_code_and_pin_behind(
     pack = conversation.pack_record
     monkeypatch.setattr(conversation, "pack_record", lambda record: kept.append(pack(record)) or kept[-1])
     thread(told.app.sms(number(72)), "hi", "code", told.code, told.pin)
-    assert told.pin in str(kept[-1])
+    assert f'"{told.pin}"' in str(kept[-1])
     thread(told.app.sms(number(72)), word)
-    assert told.pin not in str(kept[-1])
+    assert re.search(rf"\b{told.pin}\b", str(kept[-1])) is None  # within a time it may stand
     assert told.code not in str(kept[-1])
 
 
