@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,6 +29,7 @@ from tokaut.caller import Caller
 from tokaut.demo_folder import DemoFolder
 from tokaut.demo_settings import Addresses, Plan, plan
 from tokaut.demo_start import GUNICORN, commands, prepare
+from tokaut.ports import any_free
 from tokaut.processes import Died, Processes
 from tokaut.received import Received
 
@@ -50,8 +50,8 @@ class BenchTown:
     def __init__(self, folder: DemoFolder, settings: Mapping[str, str] | None = None) -> None:
         countries = load_all(COUNTRIES, "demo")
         self.countries, hotlines = countries.all, [one.id for one in countries.hotlines]
-        self._ports = {name: _free_port() for name in FLOORS}
-        made = plan({}, folder, Addresses(_free_port(), _free_port(), _free_port()), hotlines)
+        self._ports = {name: any_free() for name in FLOORS}
+        made = plan({}, folder, Addresses(any_free(), any_free(), any_free()), hotlines)
         self._certificate = bench_certificate.make(folder.inside)
         self._hotline = made.where.hotline
         told = {**made.settings, **_down(self.countries), **(settings or {})}
@@ -184,16 +184,10 @@ def _over_tls(settings: Mapping[str, str], plain: str, secure: str, authority: P
 def _down(countries: Sequence[Country]) -> dict[str, str]:
     helpline = next(country.helpline() for country in countries if country.iso == DOWN)
     name = f"HOTLINE_{helpline.id.upper().replace('-', '_')}" if helpline else ""
-    nobody = f"127.0.0.1:{_free_port()}"
+    nobody = f"127.0.0.1:{any_free()}"
     return {f"{name}_URL": f"http://{nobody}/", f"{name}_PRIVATE": nobody}
 
 
 def _signal(processes: Sequence[int], number: int) -> None:
     for process in processes:
         os.kill(process, number)
-
-
-def _free_port() -> int:
-    with socket.socket() as line:
-        line.bind(("127.0.0.1", 0))
-        return int(line.getsockname()[1])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import socket
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from reports.settings.reading import new_secret, new_webhook_secret
 from tokaut import valkey
 from tokaut.demo_folder import DemoFolder
+from tokaut.ports import is_free
 
 OURS = ("TOKAUT_", "HOTLINE_", "AFRICASTALKING_", "USSD_", "TWILIO_", "KANNEL_")
 ALSO_OURS = {"DATABASE_URL", "REDIS_URL", "REDIS_SENTINELS", "REDIS_MASTER", "PUBLIC_URL", "SMTP_URL"}
@@ -49,12 +49,12 @@ class Addresses:
 def addresses(port: int) -> Addresses:
     """The web process's port, as wished, and the next free ones for hotline and console. Raises PortTaken."""
     end = time.monotonic() + FREE_WITHIN
-    while not _is_free(port):
+    while not is_free(port):
         if time.monotonic() > end:
             raise PortTaken(f"Port {port} is in use. Name another one: PORT={port + 100} make demo")
         time.sleep(0.05)
     following = range(port + 1, min(port + PORTS_TRIED, 65536))
-    free = list(islice(filter(_is_free, following), 2))
+    free = list(islice(filter(is_free, following), 2))
     if len(free) < 2:
         raise PortTaken(f"No two ports from {port + 1} to {port + PORTS_TRIED} are free. Name another: PORT=20000")
     return Addresses(port, *free)
@@ -131,15 +131,3 @@ def write_secrets(path: Path, made: Secrets) -> None:
 
 def _is_ours(name: str) -> bool:
     return name.startswith(OURS) or name.removesuffix("_FILE") in ALSO_OURS
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as line:
-        line.setsockopt(
-            socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
-        )  # one that closed a moment ago is free, as for gunicorn
-        try:
-            line.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True

@@ -9,7 +9,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import quote, quote_plus
+
+from reports import migrations
 
 WORDS = ("Lukaotem", "Zoŋrovik", "Quillomba")  # rare ones: half a sentence in a log is found too
 SENTENCE = f'{WORDS[0]} the "{WORDS[1]}" canoe 🐢 by the {WORDS[2]} jetty'
@@ -18,11 +21,12 @@ PICTURE = "MEvorbeltine"  # in the address of one; it was never opened
 ANSWER = "Trebbinox says thanks"  # what a hotline replies
 ATTACKER = "Murglewhit was here"  # put into Redis and the database by somebody else: there it stands, and nowhere else
 SHORT = 5  # characters; shorter digits occur by chance, and count only where they stand alone
+MIGRATIONS = Path(migrations.__file__).parent / "versions"
 BY_CHANCE = {  # four digits that stand alone in files and logs of anybody; a PIN may be the same
-    *(f"{n:04}".encode() for n in range(100)),  # the schema's number
-    *(b"1000", b"2000"),  # how many rows SQLite's planner counts on
+    max(MIGRATIONS.glob("[0-9]*.py")).name[:4].encode(),  # the schema's number, in the database
+    *(b"1000", b"2000"),  # how many rows SQLite's planner counts on, there too
     *re.findall(rb"\b\d{4}\b", sys.version.encode()),  # when this Python was built
-    time.strftime("%Y").encode(),
+    time.strftime("%Y", time.gmtime()).encode(),
 }
 SHORTEST = 6  # bytes of a needle that is no word of its own
 
