@@ -24,6 +24,7 @@ class Door:
         self._epoll = epoll
         self._share = share
         self._lock = threading.Lock()
+        self._taking = threading.Lock()  # from a line's coming in until it is begun
         self._is_open = False
         self._is_gone = False
         self._in_vain = 0  # lines that may be taken, for nobody else took them
@@ -58,12 +59,13 @@ class Door:
                 self._epoll.unregister(number)
 
     def leave(self) -> None:
-        """Lets go of the port."""
+        """Lets go of the port. Every line that came in is begun by then: who asks which there are misses none."""
         self._is_gone = True  # before `shut`: whoever gives way just now opens nothing after it
         self._share.leave()
-        self.shut()
-        for listener in self._listeners.values():
-            listener.close()
+        with self._taking:
+            self.shut()
+            for listener in self._listeners.values():
+                listener.close()
 
     def let_in(self, begin: Callable[[socket.socket, str], bool], has_room: Callable[[], bool]) -> None:
         """Waits for lines, and begins all of them, or as many as are this process's share. It may wait for other
@@ -71,10 +73,14 @@ class Door:
         """
         for number, _ in self._epoll.poll(maxevents=1):
             while has_room():
-                came = self.take(number)
-                if not came or not begin(*came) or self.give_way():
+                if not self._is_begun(number, begin) or self.give_way():
                     return
             self.shut()
+
+    def _is_begun(self, number: int, begin: Callable[[socket.socket, str], bool]) -> bool:
+        with self._taking:
+            came = self.take(number)
+            return bool(came and begin(*came))
 
     def take(self, number: int) -> tuple[socket.socket, str] | None:
         """A line that waited, and the address it comes from; None where there is none any more."""

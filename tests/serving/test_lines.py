@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import threading
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -173,6 +174,41 @@ def test_a_door_that_the_system_does_not_watch_is_tried_again() -> None:
         door.leave()
         door.open()
         assert (door.is_open, epoll.watched) == (False, [])
+
+
+def test_what_comes_in_while_it_stops_is_begun_before_it_has_stopped() -> None:
+    """Else it would seem that nobody is there any more, and the process would end with a request in its hands."""
+    entered, go_on = threading.Event(), threading.Event()
+    begun: list[str] = []
+
+    class Slow(socket.socket):
+        def accept(self) -> tuple[socket.socket, Any]:
+            came = super().accept()
+            entered.set()
+            assert go_on.wait(10)
+            return came
+
+    def begin(line: socket.socket, address: str) -> bool:
+        begun.append(address)
+        line.close()
+        return True
+
+    with socket.create_server(("127.0.0.1", 0)) as open_one, select.epoll() as epoll:
+        listener = Slow(fileno=open_one.detach())
+        door = Door([listener], epoll, Shares().of(0))
+        door.open()
+        with socket.create_connection(listener.getsockname(), timeout=5):
+            letting_in = threading.Thread(target=door.let_in, args=(begin, lambda: True))
+            leaving = threading.Thread(target=door.leave)
+            letting_in.start()
+            assert entered.wait(10)
+            leaving.start()
+            leaving.join(0.2)
+            assert leaving.is_alive(), "it has left, and a line is not begun"
+            go_on.set()
+            leaving.join(10)
+            letting_in.join(10)
+    assert (begun, leaving.is_alive(), listener.fileno()) == (["127.0.0.1"], False, -1)
 
 
 def serving(app: WSGIApplication, listener: socket.socket, share: Share) -> Server:

@@ -91,6 +91,8 @@ class Opened:
         return found
 
     def close(self) -> None:
+        """What is still on its way, an icon say, ends with the page and not as a fault of the next test."""
+        self.context.unroute_all(behavior="ignoreErrors")
         self.context.close()
 
 
