@@ -22,6 +22,8 @@ from reports.connections import SECONDS
 
 AGAIN: Final = 1  # second, after which a lost connection is tried again
 AT_ONCE: Final = 1 << 18  # bytes
+NOTHING_YET: Final = object()  # hiredis itself would say False, which an answer can be: all after it would be taken for
+# those of others
 NO_SCRIPT: Final = "NOSCRIPT"  # the one error that says nothing against the server
 Heard = tuple[Any, Commands, list[Any] | None]  # who asked, what, and the answers; None: a thread has to ask
 
@@ -136,7 +138,7 @@ class Way:
         self.connection = connection
         self._socket = connection._sock
         self._socket.setblocking(False)
-        self._reader = hiredis.Reader()
+        self._reader = hiredis.Reader(notEnoughData=NOTHING_YET)
         self._answers: list[Any] = []
         self.number: int = self._socket.fileno()
         self.unsent = bytearray()
@@ -157,7 +159,7 @@ class Way:
         if not came:
             raise Fault
         self._reader.feed(came)
-        while (answer := self._reader.gets()) is not False:
+        while (answer := self._reader.gets()) is not NOTHING_YET:
             if isinstance(answer, hiredis.PushNotification):
                 continue  # nobody asked
             if not self.waiting:

@@ -35,5 +35,5 @@ class Crew:
                 self._tasks.get(timeout=READY)()
             except Empty:
                 pass
-            except Exception:  # nobody would miss a thread that ended, nor begin another
+            except BaseException:  # nobody would miss a thread that ended, nor begin another
                 self._failed()

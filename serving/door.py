@@ -14,6 +14,7 @@ from serving.shares import AHEAD, Share
 
 PATIENCE: Final = 0.05  # seconds that others are waited for; a thread that answers nobody meanwhile
 MOMENT: Final = 0.002  # seconds; others take a line in less
+LOOKS: Final = 1  # second; the kernel wakes one process for a line and no other, even if that one dies or freezes then
 
 
 class Door:
@@ -71,11 +72,13 @@ class Door:
         """Waits for lines, and begins all of them, or as many as are this process's share. It may wait for other
         processes: for a thread that does nothing else. `begin`: whether another can be begun after it.
         """
-        for number, _ in self._epoll.poll(maxevents=1):
+        woken = self._epoll.poll(timeout=LOOKS, maxevents=1)
+        for number in [number for number, _ in woken] or (list(self._listeners) if self._is_open else []):
             while has_room():
                 if not self._is_begun(number, begin) or self.give_way():
-                    return
-            self.shut()
+                    break
+            else:
+                self.shut()
 
     def _is_begun(self, number: int, begin: Callable[[socket.socket, str], bool]) -> bool:
         with self._taking:

@@ -18,7 +18,7 @@ AT_ONCE: Final = 65536  # bytes
 class Line:
     """`late_at` is when it is cut, in monotonic seconds; 0 while its request is answered. `number`: of its file."""
 
-    __slots__ = ("_socket", "_waits", "_was_refused", "address", "late_at", "number", "reading")
+    __slots__ = ("_is_cut", "_socket", "_waits", "_was_refused", "address", "late_at", "number", "reading")
 
     def __init__(self, connection: socket.socket, address: str, most_body: int) -> None:
         self._socket = connection
@@ -26,8 +26,14 @@ class Line:
         self.address = address
         self.reading = Reading(most_body)
         self._waits = True  # for the first byte of a request
+        self._is_cut = False
         self._was_refused = False  # what still comes is thrown away, so that the sender gets to read why
         self.late_at: float = time.monotonic() + REQUEST_WITHIN
+
+    @property
+    def is_last(self) -> bool:
+        """Whether no request can come after this one."""
+        return self.reading.is_last or self._is_cut
 
     def read(self) -> bool:
         """Whether a whole request is there by now. Raises NoRequest; OSError where the sender is gone."""
@@ -89,7 +95,8 @@ class Line:
         self._socket.setblocking(False)
 
     def cut(self) -> None:
-        """Nothing more is read; an answer still gets out. Whoever has the line meets its end."""
+        """What has come is still read and answered, and nothing after it."""
+        self._is_cut = True
         with suppress(OSError):  # it is closed meanwhile
             self._socket.shutdown(socket.SHUT_RD)
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from serving.answering import FAILED, Said, told, written
 from serving.crew import READY, Crew
 from serving.door import Door
+from serving.held import Held
 from serving.lines import KEPT, Line
 from serving.reading import FIXED, NoRequest
 from serving.shares import Share
@@ -56,18 +57,17 @@ class Server:
         self._finish: Any = self._stepped and self._stepped.finish
         self._exchange: Exchange | None = self._stepped.exchange if self._stepped else None
         self._most_body = most_body
-        self._most_lines = most_lines
         self._share = share
         self._failed = failed
         self._refused = refused
-        self._lines: dict[int, Line] = {}
+        self._held = Held(most_lines, share)
         self._epoll = select.epoll()
         self._door = Door(listeners, select.epoll(), share)
         self._crew = Crew(threads, failed=failed, ready=self._is_ready)
         self._stopping = False
         self._date = ""
         self._said: deque[tuple[Line, Callable[[], bool]]] = deque()  # in this turn
-        self._turned_at = time.monotonic()
+        self._turned_at = self._cuts_at = time.monotonic()
 
     def start(self) -> None:
         self.look()
@@ -78,23 +78,17 @@ class Server:
             threading.Thread(target=begin, name=name, daemon=True).start()
 
     def look(self) -> None:
-        """Once a second: cuts who is late, and takes new lines again where there is room."""
-        now = time.monotonic()
+        """Once a second: takes new lines again where there is room."""
         self._date = formatdate(usegmt=True)
-        for line in list(self._lines.values()):
-            if line.late_at and line.late_at < now:
-                line.cut()
-        self._share.hold(len(self._lines))  # two threads at once may have left what one of them counted
-        if self._has_room:
+        self._held.count()
+        if self._held.has_room:
             self._door.open()
 
     def stop(self) -> None:
         """Lets go of the port. Lines that are kept open get one more answer at most."""
         self._stopping = True
         self._door.leave()
-        latest = time.monotonic() + KEPT_AT_THE_END
-        for line in list(self._lines.values()):
-            line.late_at = line.late_at and min(line.late_at, latest)
+        self._held.hurry(KEPT_AT_THE_END)
 
     @property
     def is_awake(self) -> bool:
@@ -103,11 +97,7 @@ class Server:
 
     @property
     def is_busy(self) -> bool:
-        return bool(self._lines)
-
-    @property
-    def _has_room(self) -> bool:
-        return len(self._lines) < self._most_lines
+        return self._held.is_any
 
     def _is_ready(self) -> None:
         if self._door.is_open:  # and it is not, where a line was refused for want of a file
@@ -117,17 +107,16 @@ class Server:
 
     def _let_in(self) -> None:
         while True:
-            self._safely(lambda: self._door.let_in(self._begin, lambda: self._has_room))
+            self._safely(lambda: self._door.let_in(self._begin, lambda: self._held.has_room))
 
     def _begin(self, connection: socket.socket, address: str) -> bool:
         """Whether another can be begun."""
         line = Line(connection, address, self._most_body)
-        self._lines[line.number] = line
-        self._share.hold(len(self._lines))
+        self._held.add(line)
         try:
             self._epoll.register(line.number, ONE_EVENT)
         except OSError:  # as many are watched as one user may
-            self._close(line)
+            self._held.close(line)
             self._door.shut()
             return False
         return True
@@ -137,23 +126,26 @@ class Server:
     def _serve(self) -> None:
         while True:
             self._turned_at = time.monotonic()
-            waits = self._exchange and self._exchange.waits
-            for number, _ in self._epoll.poll(timeout=SOON if waits else READY, maxevents=LINES_AT_ONCE):
+            if self._turned_at > self._cuts_at:
+                self._safely(self._held.cut_late)
+                self._cuts_at = self._turned_at + (SOON if self._stopping else READY)
+            in_a_hurry = self._stopping or (self._exchange and self._exchange.waits)
+            for number, _ in self._epoll.poll(timeout=SOON if in_a_hurry else READY, maxevents=LINES_AT_ONCE):
                 self._safely(partial(self._attend, number))
             self._safely(self._flush)
             self._safely(self._answer)
 
     def _safely(self, act: Callable[[], None]) -> None:
-        """Without these threads nobody would be answered."""
+        """Without these threads nobody would be answered. A panic in a library that is not Python is no Exception."""
         try:
             act()
-        except Exception:
+        except BaseException:
             self._failed()
 
     def _attend(self, number: int) -> None:
         if self._exchange and number == self._exchange.number:
             self._go_on(self._exchange.hear())
-        elif line := self._lines.get(number):
+        elif line := self._held.get(number):
             self._settled(line, partial(self._read, line))
 
     def _flush(self) -> None:
@@ -197,7 +189,7 @@ class Server:
         except StopIteration as end:
             self._said.append((line, partial(self._say, line, end.value)))
             return None
-        except Exception:
+        except BaseException:
             return self._fail(line)
         if not (wanted and self._exchange and self._exchange.ask(wanted, (line, steps))):
             self._put(line, partial(self._finish, steps, wanted))
@@ -211,7 +203,7 @@ class Server:
     def _answered(self, line: Line, ask: Callable[[], Said]) -> bool:
         try:
             said = ask()
-        except Exception:
+        except BaseException:
             return self._fail(line)
         return self._say(line, said, patient=True)
 
@@ -225,15 +217,15 @@ class Server:
                 self._epoll.modify(line.number, ONE_EVENT)
         except OSError:
             stays = False  # the sender is gone
-        except Exception:
+        except BaseException:
             self._failed()
             stays = False
         if stays is False:
-            self._close(line)
+            self._held.close(line)
 
     def _say(self, line: Line, said: Said, *, patient: bool = False) -> bool:
         """Whether the line stays open."""
-        last = line.reading.is_last or self._stopping
+        last = line.is_last or self._stopping
         try:
             data = written(said, self._date, last=last, is_head=line.reading.method == "HEAD")
         except Exception:
@@ -243,8 +235,3 @@ class Server:
     def _fail(self, line: Line) -> bool:
         self._failed()
         return line.say(FAILED, last=True, kept=0, patient=False)
-
-    def _close(self, line: Line) -> None:
-        self._lines.pop(line.number, None)
-        self._share.hold(len(self._lines))
-        line.close()

@@ -115,7 +115,7 @@ def test_latency_dripping_and_a_cut_after_so_much(proxy: Proxy, line: socket.soc
     assert line.recv(100) == b"slow"
     assert time.monotonic() - began >= 0.2, "there and back"
     proxy.resume()
-    proxy.slice(1, 0.01)
+    proxy.slice(1, 0.2)
     line.sendall(b"drip")
     assert line.recv(100) == b"d"
     until(lambda: line.recv(100).endswith(b"p"), "the rest does not come")

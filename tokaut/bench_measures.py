@@ -182,8 +182,15 @@ def _kept(town: BenchTown, pattern: str) -> list[int]:
 
 
 def _counted(town: BenchTown, act: Callable[[], int]) -> tuple[float, dict[str, float]]:
-    """Round trips and commands for each inbound of `act`, which is played once before: connections are then open."""
+    """Round trips and commands for each inbound of `act`, which is played once before: connections are then open.
+
+    The fewest of three times: where the machine was held up, something was asked again.
+    """
     act()
+    return min((_counted_once(town, act) for _ in range(3)), key=lambda found: found[0])
+
+
+def _counted_once(town: BenchTown, act: Callable[[], int]) -> tuple[float, dict[str, float]]:
     town.redis.flushdb()
     town.redis.config_resetstat()
     inbound = act()

@@ -51,12 +51,13 @@ function look() {
 }
 
 async function renew(list) {
-  if (document.hidden || list.contains(document.activeElement)) return; // nobody loses their place by it
+  if (document.hidden || list.contains(document.activeElement)) return;
   try {
     const answer = await fetch(list.dataset.live, { redirect: "manual" });
     if (answer.type === "opaqueredirect" || answer.status === 404) return leave(); // not theirs any more
     if (!answer.ok) throw new Error();
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (list.contains(document.activeElement)) return; // nobody loses their place by it
     if (fresh.body.innerHTML !== list.innerHTML) list.replaceChildren(...document.importNode(fresh.body, true).childNodes);
     list.removeAttribute("data-stale");
   } catch {

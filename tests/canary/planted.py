@@ -38,18 +38,20 @@ class Planted:
     """name → text. Codes and PINs are added as the screens show them, secrets as the town has them."""
 
     texts: dict[str, str] = field(default_factory=dict)
+    pids: list[int] = field(default_factory=list)  # of the town; they stand in Redis and in its log
 
     def add(self, name: str, text: str) -> None:
         self.texts[name] = text
 
     def needles(self, names: Callable[[str], bool] = lambda name: True) -> list[Needle]:
+        by_chance = BY_CHANCE | {str(pid).encode() for pid in self.pids}
         return [
             Needle(name, how, raw, alone=_is_short(text), number=raw.isdigit())
             for name, text in self.texts.items()
             if names(name)
             for how, encode in ENCODINGS.items()
             for raw in encode(text)
-            if (raw not in BY_CHANCE if _is_short(text) else len(raw) >= SHORTEST)
+            if (raw not in by_chance if _is_short(text) else len(raw) >= SHORTEST)
         ]
 
 

@@ -71,7 +71,7 @@ def played(town: Town) -> Planted:
 
 
 def plant(town: Town) -> Planted:
-    planted = Planted()
+    planted = Planted(pids=town.pids)
     for n, word in enumerate((SENTENCE, *WORDS)):
         planted.add(f"words {n}", word)
     planted.add("place", PLACE)
@@ -185,10 +185,10 @@ def test_a_sentence_in_a_log_is_found(run: Run, how: str) -> None:
         assert f"words 0 ({how}) in control.log" in found
 
 
-@pytest.mark.parametrize(
-    "name", ["PIN africastalking", "code ussd", "number +6785550121", "secret USSD_TOKEN", "picture"]
-)
+@pytest.mark.parametrize("name", ["PIN", "code ussd", "number +6785550121", "secret USSD_TOKEN", "picture"])
 def test_a_number_in_a_log_is_found(run: Run, name: str) -> None:
+    if name == "PIN":
+        name = next(one.name for one in run.planted.needles() if one.name.startswith("PIN ") and one.how == "plain")
     text = run.planted.texts[name]
     for said in (f'{{"event":"oops {text}"}}', f"({text})", base64.b64encode(f"xy {text} z".encode()).decode()):
         if len(text) > 4 or text in said:

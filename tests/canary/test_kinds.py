@@ -45,14 +45,14 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         made = Run(town, planted(town), temporary, [])
         for n, kind in enumerate(KINDS.values()):
             played(made, kind, NUMBER.format(41 + n), tmp_path_factory)
-        until(lambda: all(town.has(kind, "updated") for kind in KINDS.values()), "the words never came", seconds=90)
+        until(lambda: all(town.has(kind, "updated") for kind in KINDS.values()), "the words never came", seconds=240)
         yield made
     finally:
         town.down()
 
 
 def planted(town: KindsTown) -> Planted:
-    made = Planted()
+    made = Planted(pids=town.town.pids)
     for n, word in enumerate((SENTENCE, *WORDS)):
         made.add(f"words {n}", word)
     for name, text in (("place", PLACE), ("place's code", PLACE_CODE), ("answer", ANSWER)):

@@ -186,6 +186,7 @@ def test_esc_twice_blanks_the_page_and_the_password_brings_it_back(house: House,
     page = opened(f"{house.address}/login").page
     join(house, page, "luk")
     log_in(house, page, "luk")
+    page.wait_for_selector("body[data-ready]")  # its script hears the keys by then
     page.keyboard.press("Escape")
     page.keyboard.press("Escape")
     page.get_by_role("heading", name="Locked").wait_for()
@@ -256,6 +257,7 @@ def test_what_one_tab_ends_is_gone_from_the_others(house: House, opened: Callabl
         assert other.get_by_role("heading", name="Help").count() == 0
         if end == "Hide":
             assert other.url.endswith("/locked?then=%2Fhelp"), "and the password brings it back"
+            other.wait_for_selector("body[data-ready]")  # it has told the others by then that it is over
             one.get_by_label("Password").fill(PASSWORD)
             one.keyboard.press("Enter")
             one.get_by_role("heading", name=re.compile("Reports")).wait_for()

@@ -88,7 +88,7 @@ def test_figures_are_for_this_machine_alone(fronted: Fronted, path: str) -> None
 
 
 def test_the_monitor_has_an_address_that_this_machine_alone_reaches(fronted: Fronted) -> None:
-    logged = fronted.proxy.logs()
+    logged = at_rest(fronted)
     with requests.Session() as http:
         http.trust_env = False
         figures, ready = (http.get(fronted.proxy.monitor + path, timeout=10) for path in ("/metrics", "/readyz"))
@@ -102,7 +102,16 @@ def test_the_monitor_has_an_address_that_this_machine_alone_reaches(fronted: Fro
             assert (answer.status_code, answer.text) == (404, "Not found\n"), "who comes by another proxy"
     with pytest.raises(OSError):
         socket.create_connection(("127.0.0.2", fronted.proxy.monitor_port), timeout=10)
-    assert fronted.proxy.logs() == logged, "a scrape each 15 s says nothing"
+    assert at_rest(fronted) == logged, "a scrape each 15 s says nothing"
+
+
+def at_rest(fronted: Fronted) -> str:
+    """What nginx has logged; it writes a line once it has answered."""
+    seen, now = "", fronted.proxy.logs()
+    while seen != now:
+        time.sleep(0.05)
+        seen, now = now, fronted.proxy.logs()
+    return now
 
 
 def ask(fronted: Fronted, path: str, **headers: str) -> requests.Response:
@@ -314,9 +323,13 @@ def test_many_and_long_headers(fronted: Fronted, headers: list[str], status: str
 
 def test_a_visitor_is_slowed_and_a_provider_is_not(fronted: Fronted) -> None:
     with fronted.http() as http:
-        visits = [http.get(f"{fronted.proxy.url}/nosuch").status_code for _ in range(60)]
+        visits = {404}
+        for _ in range(1000):  # how many it takes depends on how quick this machine is
+            visits.add(http.get(f"{fronted.proxy.url}/nosuch").status_code)
+            if 429 in visits:
+                break
         calls = [http.post(fronted.proxy.url + door(fronted), data=dial()).status_code for _ in range(60)]
-    assert set(visits) == {404, 429}
+    assert visits == {404, 429}
     assert set(calls) == {200}
 
 
@@ -332,14 +345,13 @@ def test_slow_senders_hold_no_thread_of_web(fronted: Fronted) -> None:
             line.sendall(half_head if number % 2 else half_body)
         phone = fronted.phone("+6785550162")
         for ask_ in (phone.dial, *(lambda reply=reply: phone.type(reply) for reply in (*TO_SEND, "1"))):
-            at = time.monotonic()
             seen = ask_()
-            assert time.monotonic() - at < 2, "a slow sender held it up"
         assert is_sent(seen)
+        assert time.monotonic() - began < 8, "a slow sender held it up, until its line was closed"
         for line in (slow[0], slow[1]):
             while line.recv(4096):
                 pass
-            assert 8 < time.monotonic() - began < 15
+            assert 8 < time.monotonic() - began < 20
 
 
 # Logs

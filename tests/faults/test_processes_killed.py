@@ -15,7 +15,7 @@ from tests.support.handsets import AfricasTalking
 from tests.support.wait import until
 
 pytestmark = pytest.mark.slow
-TRIES = 12  # the window is some milliseconds wide
+TRIES = 40  # the window is some milliseconds wide
 
 
 @pytest.fixture

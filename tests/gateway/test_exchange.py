@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import select
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -174,3 +175,19 @@ def test_whoever_cannot_be_watched_is_not_asked(own_valkey: Valkey) -> None:
 def test_whatever_is_wrong_with_an_answer_nobody_is_forgotten(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Way, "_good", lambda _: 1 // 0)
     assert loop.ask(first=(KEPT,), second=(KEPT,)) == {"first": None, "second": None}
+    loop.connected()
+
+
+def test_an_answer_that_is_false_is_an_answer(own_valkey: Valkey) -> None:
+    """In RESP 3 there is such a thing. Taken for none, it would be given to whoever asked next."""
+    connection = RoundTrip(for_sessions(Reach(own_valkey.url))).pool.get_connection()
+    way = Way(connection)
+    way.waiting.extend((asker, (KEPT,), time.monotonic()) for asker in ("first", "second"))
+    mine, server = socket.socketpair()
+    with mine, server:
+        way._socket = mine
+        server.sendall(b"#f\r\n+OK\r\n")
+        heard: list[Any] = []
+        way.read(heard)
+    connection.disconnect()
+    assert heard == [("first", (KEPT,), [False]), ("second", (KEPT,), [b"OK"])]

@@ -1,5 +1,6 @@
 """The web server as it is run: what it takes in, how it stops, what it says of itself."""
 
+import os
 import resource
 import signal
 import socket
@@ -37,7 +38,7 @@ def app(environ, start):
     open("bodies", "ab").write(body)
     if environ["PATH_INFO"] == "/slow":
         open("slow-began", "w").close()
-        time.sleep(1)
+        time.sleep(2.5)
     if environ["PATH_INFO"] == "/headers":
         open("headers", "w").write(repr({name: said for name, said in environ.items() if name.startswith("HTTP_X")}))
     if environ["PATH_INFO"] == "/splits":
@@ -337,6 +338,25 @@ def test_a_frozen_process_costs_no_line(tmp_path: Path) -> None:
     finally:
         web.process.kill()
         web.process.wait()
+
+
+def test_a_process_that_its_master_takes_for_stuck_answers_what_is_in_hand(web: Web) -> None:
+    """As after a pause of the whole machine: whoever is awake first has heard nothing for longer than it waits."""
+    until(lambda: bool(web.workers()) and serves(web.worker()), "it is not up")
+    worker, log = web.worker(), web.folder / "log"
+    [said] = [link for link in Path(f"/proc/{worker}/fd").iterdir() if "/wgunicorn-" in str(link.readlink())]
+
+    def is_taken_for_stuck() -> bool:
+        os.utime(said, (0, 0))  # when it said last that it lives
+        return b"WORKER TIMEOUT" in log.read_bytes()
+
+    with web.connect() as line:
+        line.sendall(get("/slow"))
+        until((web.folder / "slow-began").exists, "the request does not come in")
+        until(is_taken_for_stuck, "the master waits on")
+        assert all_of(line)[9:12] == b"200"
+    until(lambda: web.workers() != [worker], "no other takes its place")
+    assert web.ask(get())[9:12] == b"200"
 
 
 def serves(worker: int) -> bool:

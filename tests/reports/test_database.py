@@ -156,6 +156,7 @@ def test_who_was_frozen_while_it_waited_is_not_given_up_at_once(
 ) -> None:
     """All its time is over when it goes on, and the others are at the lock just then."""
     monkeypatch.setattr(sqlite, "LOCK_SECONDS", 0)
+    monkeypatch.setattr(sqlite, "ASK_MS", 40)
     other, held = Database(str(database.engine.url)), threading.Event()
 
     def hold() -> None:

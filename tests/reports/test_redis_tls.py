@@ -122,8 +122,11 @@ def test_whom_our_authority_does_not_vouch_for_gets_nothing(serve: Serve, author
 
 def nothing_from(port: int, ca: Path, said: str) -> None:
     for connect in (for_sessions, for_queue):
-        with connect(at(port, ca)) as client, pytest.raises(RedisError) as refused:
-            client.get("s:x")
+        for _ in range(3):  # a handshake of more than half a second says nothing of the certificate
+            with connect(at(port, ca)) as client, pytest.raises(RedisError) as refused:
+                client.get("s:x")
+            if not why(refused.value).startswith("no answer in time"):
+                break
         assert why(refused.value).startswith(said)
     common = load(Common, {"REDIS_URL": f"rediss://:secret@localhost:{port}", "REDIS_CA_FILE": str(ca)})
     [line] = redis(common, live=False)

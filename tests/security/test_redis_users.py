@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -101,14 +101,26 @@ def send(town: Town, number: str) -> None:
     assert "Sent to" in [phone.type(reply) for reply in TO_SEND][-1].text
 
 
+def by_the_queue(again: Callable[[int], object], came: Callable[[], bool], what: str) -> int:
+    """How often it took: web waits 50 ms for the queue and leaves the rest to the clock, which is not up here."""
+    for n in range(1, 6):
+        again(n)
+        try:
+            until(came, f"{what} did not come by the queue", 5)
+        except AssertionError:
+            if n == 5:
+                raise
+        else:
+            break
+    return n
+
+
 @pytest.mark.rule("X-11")
 @pytest.mark.rule("A-42")
 def test_reports_and_texts_go_the_whole_way_and_nothing_is_refused(guarded: Guarded, town: Town) -> None:
-    send(town, "+6785550101")
-    town.until_received(lambda got: len(got) == 1, "the report did not come by the queue")
-    texts = town.sms_phone("africastalking", "+6785550102")
-    texts.text("HELP")
-    until(lambda: len(texts.replies()) == 1, "no SMS was sent by the queue")
+    sent = by_the_queue(lambda n: send(town, f"+67855501{n:02}"), lambda: bool(town.received()), "the report")
+    texts = town.sms_phone("africastalking", "+6785550150")
+    by_the_queue(lambda _: texts.text("HELP"), lambda: bool(texts.replies()), "the SMS")
     assert guarded.refusals() == []
 
     town.kill("web", signal.SIGTERM)
@@ -116,8 +128,8 @@ def test_reports_and_texts_go_the_whole_way_and_nothing_is_refused(guarded: Guar
     town.start("web", {**guarded.told("web"), "REDIS_QUEUE_URL_FILE": "", "REDIS_QUEUE_URL": stranger})
     town.start("clock", guarded.told("clock"))
     town.until_web_answers()
-    send(town, "+6785550103")
-    town.until_received(lambda got: len(got) == 2, "the report did not come by the clock")
+    send(town, "+6785550151")
+    town.until_received(lambda got: len(got) == sent + 1, "the report did not come by the clock")
     with guarded.asked() as admin:
         assert "clock" in {one["user"] for one in admin.client_list()}
     assert {one.split(":")[0] for one in guarded.refusals()} <= {"webq"}

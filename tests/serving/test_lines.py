@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import threading
@@ -12,6 +13,7 @@ import pytest
 
 from serving import Server
 from serving.door import Door
+from serving.lines import Line
 from serving.reading import MOST_BESIDE, NoRequest, Reading
 from serving.shares import Share, Shares
 from tests.support.wait import until
@@ -198,8 +200,8 @@ def test_what_comes_in_while_it_stops_is_begun_before_it_has_stopped() -> None:
         door = Door([listener], epoll, Shares().of(0))
         door.open()
         with socket.create_connection(listener.getsockname(), timeout=5):
-            letting_in = threading.Thread(target=door.let_in, args=(begin, lambda: True))
-            leaving = threading.Thread(target=door.leave)
+            letting_in = threading.Thread(target=door.let_in, args=(begin, lambda: True), daemon=True)
+            leaving = threading.Thread(target=door.leave, daemon=True)
             letting_in.start()
             assert entered.wait(10)
             leaving.start()
@@ -209,6 +211,67 @@ def test_what_comes_in_while_it_stops_is_begun_before_it_has_stopped() -> None:
             leaving.join(10)
             letting_in.join(10)
     assert (begun, leaving.is_alive(), listener.fileno()) == (["127.0.0.1"], False, -1)
+
+
+def test_a_line_is_taken_though_whoever_was_woken_for_it_is_gone() -> None:
+    """Killed, frozen or about to stop: the kernel wakes nobody else for that line."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, select.epoll() as gone, select.epoll() as epoll:
+        gone.register(listener, select.EPOLLIN | select.EPOLLEXCLUSIVE)
+        woken = threading.Thread(target=gone.poll, args=(10,), daemon=True)
+        woken.start()
+        came: list[str] = []
+        with socket.socket(fileno=os.dup(listener.fileno())) as mine:
+            door = Door([mine], epoll, Shares().of(0))
+            door.open()
+
+            def begin(line: socket.socket, address: str) -> bool:
+                came.append(address)
+                line.close()
+                return True
+
+            def let_in() -> None:
+                while not came:
+                    door.let_in(begin, lambda: True)
+
+            letting_in = threading.Thread(target=let_in, daemon=True)
+            letting_in.start()
+            with socket.create_connection(listener.getsockname(), timeout=5):
+                until(lambda: bool(came), "nobody takes the line", 10)
+            letting_in.join(10)
+            door.leave()
+        woken.join(12)
+
+
+def test_what_came_before_a_line_was_cut_is_answered_as_the_last() -> None:
+    mine, senders = socket.socketpair()
+    with senders:
+        mine.setblocking(False)
+        line = Line(mine, "", 100)
+        senders.sendall(ASKED)
+        line.cut()
+        assert (line.read(), line.is_last) == (True, True)
+        line.close()
+
+
+def test_a_panic_costs_a_line_and_no_thread() -> None:
+    """What a library in Rust raises there is no Exception."""
+
+    class Panic(BaseException):
+        pass
+
+    def panics(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "/panic":
+            raise Panic
+        return small(environ, start)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = serving(panics, listener, Shares().of(0))
+        for request, status in ((ASKED.replace(b"/ ", b"/panic "), b"500"), (ASKED, b"200")):
+            with socket.create_connection(listener.getsockname(), timeout=5) as line:
+                line.sendall(request)
+                assert line.recv(1000).split()[1] == status
+        until(lambda: not server.is_busy, "a line is never closed")
+        server.stop()
 
 
 def serving(app: WSGIApplication, listener: socket.socket, share: Share) -> Server:

@@ -21,7 +21,7 @@ from urllib.parse import urlencode
 import structlog
 from sqlalchemy import Table, func, select
 
-from gateway.app import create_app
+from gateway import app
 from gateway.parts import Parts
 from reports.country import load_all
 from reports.keyfolder import private_of
@@ -33,6 +33,7 @@ from tests.support.handsets import AfricasTalking, Neutral, SimulatedTexts
 from tests.support.handsets_kannel import KannelUssd
 from tests.support.prepared import prepare
 from tests.support.quickly import Quickly
+from tests.support.unhurried import unhurried
 from tokaut.demo_folder import DemoFolder
 from tokaut.demo_settings import Addresses, Plan, plan
 
@@ -59,7 +60,8 @@ class App:
             (self.plan.folder.inside / "keys" / "private").rename(self.keys / "private")
         self._hooks = sys.excepthook, threading.excepthook, sys.unraisablehook
         self._handlers = list(logging.getLogger().handlers)
-        self.flask = create_app(self.plan.settings)
+        with unhurried(app, self.plan.settings):
+            self.flask = app.create_app(self.plan.settings)
         self.parts: Parts = self.flask.parts
         self._quickly = Quickly(self.flask, self.parts)
         self.parts.housekeeping.stop()  # a test does a round when it wants one

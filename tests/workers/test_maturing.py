@@ -52,7 +52,7 @@ def deliver(desk: Desk, delivery_id: str) -> None:
 def test_it_files_itself_when_its_time_has_come_and_not_before(desk: Desk, kind: str, act: str) -> None:
     filing = desk.sealed(completeness="incomplete", priority="P1")
     put(desk, filing, kind)
-    assert mature(desk.later(seconds=119)) == []
+    assert mature(desk.later(seconds=110)) == []
     later = desk.later(seconds=121)
     [(delivery, priority)] = mature(later)
     assert mature(later) == []

@@ -22,6 +22,7 @@ from reports.store import mailboxes, maturing, nudging, pending, rewrapping, tak
 from reports.store import tables as t
 from reports.store.ids import new_id
 from tests.workers.filings import ONE, SECOND, TWO, Desk
+from tests.workers.test_ladder import at
 from tests.workers.test_letters import GIVEN, NUMBER, say, sent_report, tick
 from tests.workers.test_sms import Says
 from workers.keyring import KeyRing
@@ -42,6 +43,7 @@ class Silent(Texter):
 
 @pytest.fixture
 def nudger(desk: Desk) -> Iterator[Nudger]:
+    at(desk, 12, zone=0)  # within the hours, and not near their end
     new_pair(desk.keys, SENDER)
     web(desk).introduce()
     yield made(desk)

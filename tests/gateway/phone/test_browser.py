@@ -134,7 +134,7 @@ def test_whoever_picks_it_up_in_mid_call_sees_the_screen_that_is_open(visit: Vis
 
 @pytest.mark.rule("S-05")
 def test_texts_stay_until_they_are_deleted(visit: Visit) -> None:
-    hand = visit()
+    hand = visit(hurried=False)
     hand.do("left")
     hand.do("left", RIGHT)
     untouched = hand.reads("No messages.", RIGHT)
@@ -155,11 +155,19 @@ def test_texts_stay_until_they_are_deleted(visit: Visit) -> None:
 
 def test_a_text_that_is_answered_while_something_else_is_open_waits_in_the_inbox(visit: Visit) -> None:
     hand = visit()
-    hand.page.route("**/hooks/simulator", lambda route: (hand.page.wait_for_timeout(300), route.continue_()))
+    held: list[Any] = []
+
+    def hold(route: Any) -> None:
+        held.append(route)
+
+    hand.page.route("**/hooks/simulator", hold)
     hand.do("left")
     hand.part("line").fill("REPORT")
     hand.do("left")
     hand.do("end")
+    while not held:
+        hand.page.wait_for_timeout(20)
+    held[0].continue_()
     assert hand.reads("1 new message").startswith("1 new message")
     hand.do("left")
     hand.reads("Texts stay on this phone.")
@@ -182,7 +190,7 @@ def test_a_text_that_had_to_wait_gets_its_answer_later(visit: Visit, town: Town)
 
 
 def test_letters_digits_and_a_held_key(visit: Visit) -> None:
-    hand = visit()
+    hand = visit(hurried=False)
     hand.dial()
     for key, then in TO_SEND:
         hand.answer(key, then)

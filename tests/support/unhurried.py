@@ -1,0 +1,23 @@
+"""Applications beside a test wait for a busy machine's PostgreSQL as long as it takes.
+
+What a caller's patience is worth is shown where it is meant: in tests.reports and in the experiments with real stalls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import ModuleType
+from unittest.mock import patch
+
+from reports.store.patience import NOBODY
+
+
+@contextmanager
+def unhurried(module: ModuleType, settings: Mapping[str, str]) -> Iterator[None]:
+    """Within it `module.create_app` makes such a one."""
+    if settings.get("DATABASE_URL", "").startswith("postgresql"):
+        with patch.object(module, "A_CALLER", NOBODY):
+            yield
+    else:
+        yield
