@@ -62,9 +62,9 @@ class Door:
     def leave(self) -> None:
         """Lets go of the port. Every line that came in is begun by then: who asks which there are misses none."""
         self._is_gone = True  # before `shut`: whoever gives way just now opens nothing after it
-        self._share.leave()
         with self._taking:
             self.shut()
+            self._share.leave()  # after it: while the door is open, threads say that they are ready
             for listener in self._listeners.values():
                 listener.close()
 
@@ -72,9 +72,9 @@ class Door:
         """Waits for lines, and begins all of them, or as many as are this process's share. It may wait for other
         processes: for a thread that does nothing else. `begin`: whether another can be begun after it.
         """
-        woken = self._epoll.poll(timeout=LOOKS, maxevents=1)
-        for number in [number for number, _ in woken] or (list(self._listeners) if self._is_open else []):
-            while has_room():
+        self._epoll.poll(timeout=LOOKS, maxevents=1)
+        for number in self._listeners:
+            while self._is_open and has_room():
                 if not self._is_begun(number, begin) or self.give_way():
                     break
             else:

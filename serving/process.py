@@ -15,8 +15,10 @@ from serving.server import Server
 from serving.shares import Shares
 
 FILES = 2048  # open at once in one process; many systems begin with 1024 and let it ask for more
-STUCK = 1  # second at the end for who answers nobody, and may just have slept
 OTHER_FILES = 160  # of them that are no lines: connections of each thread, three files for each of SQLite's
+
+LOOKS = 20  # a second, at the end
+STUCK = 20  # looks, one after the other, at who answers nobody; a pause of the machine does not use them up
 
 SHARES = Shares()  # made in the master, before there is any process
 
@@ -50,13 +52,14 @@ class Process(Worker):  # type: ignore[misc]  # gunicorn has no types
         while self.alive and self.ppid == os.getppid():
             self._look(server, seconds=1)
         server.stop()
-        stopped = time.monotonic()
-        while server.is_busy and time.monotonic() < stopped + (self.cfg.graceful_timeout if server.is_awake else STUCK):
-            self._look(server, seconds=0.05)
+        end, asleep = time.monotonic() + self.cfg.graceful_timeout, 0
+        while server.is_busy and asleep < STUCK and time.monotonic() < end:
+            self._look(server, seconds=1 / LOOKS)
+            asleep = 0 if server.is_awake else asleep + 1
 
     def handle_abort(self, _sig: int, _frame: object) -> None:
         """The master heard nothing for long. Who only slept, for the whole machine did, answers whoever it has and
-        ends; gunicorn's own would end here with all that was in hand.
+        ends, and another takes its place; gunicorn's own would end here with all that was in hand.
         """
         self.alive = False
         self.notify()
