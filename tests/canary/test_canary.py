@@ -71,7 +71,7 @@ def played(town: Town) -> Planted:
 
 
 def plant(town: Town) -> Planted:
-    planted = Planted(pids=town.pids)
+    planted = Planted(pids=town.numbers_of_processes)
     for n, word in enumerate((SENTENCE, *WORDS)):
         planted.add(f"words {n}", word)
     planted.add("place", PLACE)

@@ -52,7 +52,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
 
 
 def planted(town: KindsTown) -> Planted:
-    made = Planted(pids=town.town.pids)
+    made = Planted(pids=town.town.numbers_of_processes)
     for n, word in enumerate((SENTENCE, *WORDS)):
         made.add(f"words {n}", word)
     for name, text in (("place", PLACE), ("place's code", PLACE_CODE), ("answer", ANSWER)):

@@ -55,7 +55,7 @@ class Town:
         }
         self.plan: Plan = replace(made, settings={**made.settings, **sending, **(settings or {})})
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        self.pids: list[int] = []  # of all that were ever started
+        self.numbers_of_processes: list[int] = []  # of all that were ever started
 
     @property
     def web(self) -> str:
@@ -95,7 +95,7 @@ class Town:
                 stderr=log,
                 start_new_session=True,
             )
-        self.pids.append(self.processes[name].pid)
+        self.numbers_of_processes.append(self.processes[name].pid)
         if name == "valkey":
             until(lambda: valkey.answers(self.plan.folder.inside), "Valkey does not start")
 
