@@ -22,8 +22,7 @@ from reports.connections import SECONDS
 
 AGAIN: Final = 1  # second, after which a lost connection is tried again
 AT_ONCE: Final = 1 << 18  # bytes
-NOTHING_YET: Final = object()  # hiredis itself would say False, which an answer can be: all after it would be taken for
-# those of others
+NOTHING_YET: Final = object()  # hiredis says False for it, which can be an answer: others would get all that follow
 NO_SCRIPT: Final = "NOSCRIPT"  # the one error that says nothing against the server
 Heard = tuple[Any, Commands, list[Any] | None]  # who asked, what, and the answers; None: a thread has to ask
 

@@ -32,9 +32,10 @@ def to_hotline(town: BenchTown, size: Size) -> Figures:
 def deliveries(town: BenchTown, size: Size) -> Figures:
     """How fast the workers take a heap of reports to the hotline, in which all that came meanwhile waits."""
     with town.workers_held():
-        heap = series(town, "web", SENDING, size)
-        while heap["walks_per_second"] * size.seconds < MEASURED:  # on a machine that was held up
+        for _ in range(3):  # where the machine was held up
             heap = series(town, "web", SENDING, size)
+            if heap["walks_per_second"] * size.seconds >= MEASURED:
+                break
         town.until_all_is_committed()
         list(town.received.new())  # what came before they were held, seconds ago
     times = sorted(one.at for one in _arrived(town, at_least=int(heap["walks_per_second"] * size.seconds)))
