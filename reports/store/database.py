@@ -33,7 +33,7 @@ from reports.hands import TooSlow
 from reports.store import postgresql
 from reports.store.late import late
 from reports.store.patience import NOBODY, Patience
-from reports.store.sqlite import LOCK_SECONDS, Writer, begin
+from reports.store.sqlite import LOCK_SECONDS, DatabaseFile, FileReplaced, Writer, begin
 
 T = TypeVar("T")
 
@@ -48,6 +48,12 @@ SQLITE_SETTINGS: Mapping[
     "secure_delete": 1,
     "trusted_schema": 0,
 }
+
+
+FILE_REPLACED = (
+    "The database file was deleted or replaced while it was in use. Stop all processes, put the right file back "
+    "(docs/operating/restore.md) and start them again"
+)
 
 
 class Away(Exception):
@@ -69,10 +75,11 @@ class Database:
         self.offset = int(offset * 1_000_000)
         self.is_sqlite = url.get_backend_name() == "sqlite"
         self.patience = patience
-        self.engine = _sqlite(url, threads) if self.is_sqlite else _postgresql(url, threads, patience)
+        self._file = DatabaseFile(url.database if self.is_sqlite else None)
+        self.engine = _sqlite(url, threads, self._file) if self.is_sqlite else _postgresql(url, threads, patience)
         self._answer = threading.local()
         self._made: dict[Any, Any] = {}
-        self._writer = Writer(self.engine, patient=patience is NOBODY) if self.is_sqlite else None
+        self._writer = Writer(self.engine, self._file, patient=patience is NOBODY) if self.is_sqlite else None
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -124,6 +131,7 @@ class Database:
         until = min(time.monotonic() + self.patience.statements, self._answers_until() - self.patience.commit)
         if until < time.monotonic():
             raise Away("no time is left")
+        self._file.check()
         with self.engine.connect() as connection:
             if not self.is_sqlite:
                 postgresql.line_of(connection).until = until
@@ -202,6 +210,8 @@ def _away() -> Iterator[None]:
         yield
     except TooSlow:
         raise Away("too slow") from None
+    except FileReplaced:
+        raise Away(FILE_REPLACED) from None
     except SQLAlchemyError as error:
         # Only the class: the message of a driver may hold the values that were sent.
         raise Away(type(getattr(error, "orig", None) or error).__name__) from None
@@ -220,9 +230,9 @@ def _read_address(address: str) -> URL:
     return url.set(drivername="postgresql+psycopg") if name == "postgresql" else url
 
 
-def _sqlite(url: URL, threads: int) -> Engine:
+def _sqlite(url: URL, threads: int, file: DatabaseFile) -> Engine:
     engine = create_engine(url, connect_args={"timeout": LOCK_SECONDS}, **_pool(threads))
-    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "connect", lambda connection, record: _prepare_sqlite(connection, record, file))
     event.listen(engine, "begin", begin)
     return engine
 
@@ -237,7 +247,8 @@ def _pool(threads: int) -> dict[str, Any]:
     return {"hide_parameters": True, "pool_size": threads + 2, "max_overflow": 0, "pool_timeout": 0.5}
 
 
-def _prepare_sqlite(connection: SQLiteConnection, _record: object) -> None:
+def _prepare_sqlite(connection: SQLiteConnection, _record: object, file: DatabaseFile) -> None:
     connection.isolation_level = None  # the driver begins nothing by itself; `begin` does
     for name, value in SQLITE_SETTINGS.items():
         connection.execute(f"PRAGMA {name}={value}")
+    file.opened()

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Transaction
@@ -48,11 +49,55 @@ def begin(connection: Connection) -> None:
         line.execute(f"PRAGMA busy_timeout={int(LOCK_SECONDS * 1000)}")
 
 
+class FileReplaced(Exception):
+    """The database file was deleted or replaced after this process opened it."""
+
+
+class DatabaseFile:
+    """Detects that the file at the database's path is no longer the file that this process has open.
+
+    An open descriptor outlives its file: SQLite goes on committing to a deleted database without an error, and all of
+    it is gone when the last process closes it.
+    """
+
+    def __init__(self, name: str | None) -> None:
+        """Watch the file `name`; None or ":memory:" is a database without a file."""
+        self._path = Path(name) if name and name != ":memory:" else None
+        self._wal = Path(f"{name}-wal")
+        self._opened: tuple[int, int] | None = None  # device and inode
+
+    def opened(self) -> None:
+        """Remember which file the first connection opened."""
+        if self._path and self._opened is None:
+            self._opened = _identity(self._path)
+
+    def check(self) -> None:
+        """Raises FileReplaced if another file, or none, is at the path now."""
+        if self._path and self._opened and _identity(self._path) != self._opened:
+            raise FileReplaced
+
+    def check_committed(self) -> None:
+        """Check after a commit, which is in the write-ahead log first. Raises FileReplaced."""
+        self.check()
+        if self._path and _identity(self._wal) is None:
+            raise FileReplaced
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return device and inode; None where there is no such file or the disk does not answer."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 class Writer:
     """`patient`: nobody holds a phone meanwhile, so the disk may take as long as it does."""
 
-    def __init__(self, engine: Engine, *, patient: bool) -> None:
+    def __init__(self, engine: Engine, file: DatabaseFile, *, patient: bool) -> None:
         self._engine = engine
+        self._file = file
         self._patient = patient
         self._turn = threading.Lock()
         self._waiting: list[bool] = []  # a list, for appending to one and popping from it need no lock
@@ -60,8 +105,9 @@ class Writer:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """One transaction. Raises TooSlow where nobody knows what becomes of it, or it never began."""
+        """One transaction. Raises TooSlow where nobody knows what becomes of it, or it never began; FileReplaced."""
         with self._in_turn():
+            self._file.check()
             connection = self._engine.connect().execution_options(immediate=True)
             try:
                 transaction = connection.begin()
@@ -94,6 +140,7 @@ class Writer:
         def commit() -> None:
             try:
                 transaction.commit()
+                self._file.check_committed()
             finally:
                 connection.close()
 

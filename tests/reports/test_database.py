@@ -6,7 +6,7 @@ import gc
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
@@ -17,7 +17,7 @@ from sqlalchemy import BigInteger, Select, insert, literal, select, update
 from reports.store import sqlite
 from reports.store import tables as t
 from reports.store.database import Away, BadAddress, Database
-from reports.store.patience import A_CALLER
+from reports.store.patience import A_CALLER, NOBODY, Patience
 from reports.store.sqlite import begin
 
 
@@ -236,3 +236,62 @@ def test_a_commit_that_finds_no_hand_leaves_no_lock_behind(
         gc.enable()
     assert until(database) == 1
     answering.close()
+
+
+# The file under a running process
+
+
+def file_of(database: Database) -> Path:
+    assert database.engine.url.database
+    return Path(database.engine.url.database)
+
+
+def remove(file: Path) -> None:
+    for each in file.parent.glob(f"{file.name}*"):
+        each.unlink()
+
+
+def replace_with_a_copy(file: Path) -> None:
+    copy = file.with_suffix(".copy")
+    copy.write_bytes(file.read_bytes())
+    copy.rename(file)
+
+
+@pytest.mark.parametrize("patience", [NOBODY, A_CALLER], ids=["worker", "web"])
+@pytest.mark.parametrize("lose", [remove, replace_with_a_copy])
+def test_a_lost_database_file_counts_as_unavailable(
+    database: Database, lose: Callable[[Path], None], patience: Patience
+) -> None:
+    other = Database(str(database.engine.url), patience=patience)
+    add_one(other)
+    lose(file_of(database))
+    for _ in range(2):
+        with pytest.raises(Away, match="deleted or replaced"):
+            add_one(other)
+        with pytest.raises(Away, match="deleted or replaced"):
+            until(other)
+    other.close()
+
+
+def test_a_file_that_goes_before_its_commit_is_reported_by_the_commit(database: Database) -> None:
+    with pytest.raises(Away, match="deleted or replaced"), database.write() as connection:
+        connection.execute(update(t.lease).values(until=5))
+        remove(file_of(database))
+
+
+def test_a_write_ahead_log_that_is_gone_counts_as_unavailable(database: Database) -> None:
+    add_one(database)
+    Path(f"{file_of(database)}-wal").unlink()
+    with pytest.raises(Away, match="deleted or replaced"):
+        add_one(database)
+
+
+def test_the_same_file_put_back_is_used_again(database: Database) -> None:
+    add_one(database)
+    aside = file_of(database).with_suffix(".aside")
+    file_of(database).rename(aside)
+    with pytest.raises(Away):
+        add_one(database)
+    aside.rename(file_of(database))
+    add_one(database)
+    assert until(database) == 2
