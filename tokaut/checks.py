@@ -8,18 +8,20 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Final
 
 from reports.auditkeys import AUDIT, verifiers
 from reports.country import Countries, Country, CountryError, load_all
-from reports.hotline import Hotline, Mode
+from reports.hotline import Hotline
+from reports.hotline import Mode as ModeName
 from reports.keyfolder import SENDER, KeyFault, listed, load_private, load_public
 from reports.modes import refuse_keys
 from reports.pepper import load_pepper
 from reports.schema import WrongDatabase, refuse_wrong
-from reports.settings import SHARED, Common, Operator, PepperFile, SettingError, collect, load
+from reports.settings import SHARED, Common, Mode, Operator, PepperFile, SettingError, attempt, collect, load
 from reports.store.backups import age_seconds, mark
 from reports.store.database import Away, BadAddress, Database
 from tokaut.audit import proved
@@ -27,24 +29,43 @@ from workers import kinds
 from workers.assembly import means, no_way_to_text
 
 REDIS: Final = "REDIS_"
+USED_BY_HOTLINES: Final = frozenset({"SMTP_URL", "SMTP_PRIVATE", "SMTP_CA_FILE", "CONSOLE_URL"})
 IN: Final = ("gateway.channels",)
 OUT: Final = ("workers.senders",)
-MODES: Final[tuple[Mode, ...]] = ("live", "training", "demo")
+MODES: Final[tuple[ModeName, ...]] = ("live", "training", "demo")
 BACKUP_SECONDS: Final = 3600
 LITTLE_SPACE: Final = 1_000_000_000  # bytes; below it an operator has time to act
 
 
 def common_of(environ: Mapping[str, str]) -> Common:
-    """The shared settings; for each that is wrong or missing the demo's default, so that the rest is looked at too."""
+    """Return the shared settings in the mode that was asked for.
+
+    A setting that is missing or wrong gets the demo's default, so that the rest can be checked too. The mode is never
+    the demo's: addresses of hotlines are judged by it.
+    """
     as_demo = {**environ, "TOKAUT_MODE": "demo"}
     wrong = {fault.name for fault in collect([Common], as_demo)[1]}
     if any(name.startswith(REDIS) for name in wrong):  # they stand and fall together
         wrong |= {name.removesuffix("_FILE") for name in as_demo if name.startswith(REDIS)}
-    return load(Common, {name: value for name, value in as_demo.items() if name.removesuffix("_FILE") not in wrong})
+    readable = {name: value for name, value in as_demo.items() if name.removesuffix("_FILE") not in wrong}
+    return replace(load(Common, readable), mode=Mode(mode_of(environ)))
 
 
-def mode_of(environ: Mapping[str, str]) -> Mode:
-    """What the files are looked at for; the strictest where the mode itself is wrong."""
+def operator_of(environ: Mapping[str, str]) -> Operator:
+    """Return the operator's settings as far as hotlines use them: the mail server and the address of the console.
+
+    The people on call are left out. Without them live mode does not start, and hotlines must be checked all the same.
+    """
+    used = {name: value for name, value in environ.items() if name.removesuffix("_FILE") in USED_BY_HOTLINES}
+    found, faults = attempt(Operator, used | {"TOKAUT_MODE": "demo"})
+    if found is not None:
+        return found
+    wrong = {fault.name for fault in faults}
+    return load(Operator, {name: value for name, value in used.items() if name.removesuffix("_FILE") not in wrong})
+
+
+def mode_of(environ: Mapping[str, str]) -> ModeName:
+    """Return the mode that files are checked for; the strictest where the setting itself is wrong."""
     wanted = environ.get("TOKAUT_MODE", "").strip() or "demo"
     return next((mode for mode in MODES if mode == wanted), "live")
 
@@ -67,21 +88,34 @@ def hotline_settings(environ: Mapping[str, str], hotlines: Iterable[Hotline]) ->
             yield f"hotline {hotline.id}: its delivery is {hotline.delivery}; it can be {', '.join(kinds.kinds())}"
     found = kinds.settings(environ, listed)
     yield from map(str, (*found.unknown, *found.faults))
-    operator = collect([Operator], environ)[0]
-    if Operator in operator:
-        common = common_of(environ)
-        yield from map(str, no_way_to_text(common, operator[Operator]))
-        yield from kinds.refused(environ, listed, lambda hotline: means(common, operator[Operator], hotline))
+    common, given = common_of(environ), collect([Operator], environ)[0]
+    if Operator in given:
+        yield from map(str, no_way_to_text(common, given[Operator]))
+    operator = operator_of(environ)
+    yield from kinds.refused(environ, listed, lambda hotline: means(common, operator, hotline))
 
 
-def countries(found: Countries, mode: Mode, today: date) -> Iterator[str]:
+def hotlines_left_out(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the ids of the hotlines that the worker cannot set up with these settings.
+
+    Nothing is returned where the environment holds no setting of a hotline: it is not the worker's then.
+    """
+    if not any(name.startswith("HOTLINE_") for name in environ):
+        return ()
+    common, operator = common_of(environ), operator_of(environ)
+    found, _ = read_countries(common, mode_of(environ))
+    listed = found.hotlines if found else ()
+    return kinds.not_set_up(environ, listed, lambda hotline: means(common, operator, hotline))
+
+
+def countries(found: Countries, mode: ModeName, today: date) -> Iterator[str]:
     yield from found.problems(mode)
     for country in found:
         yield from country.overdue(today)
 
 
 def read_countries(
-    common: Common, mode: Mode, only: str | None = None, *, as_written: bool = False
+    common: Common, mode: ModeName, only: str | None = None, *, as_written: bool = False
 ) -> tuple[Countries | None, tuple[str, ...]]:
     """The files, or what keeps them from being read."""
     try:
@@ -96,7 +130,7 @@ def one_country(common: Common, iso: str) -> Country | None:
     return found.get(iso) if found else None
 
 
-def keys(folder: Path, mode: Mode, hotlines: Iterable[Hotline]) -> Iterator[str]:
+def keys(folder: Path, mode: ModeName, hotlines: Iterable[Hotline]) -> Iterator[str]:
     """Both halves of each hotline's pair and of the sender's, and whether the card names the key that is here."""
     yield from _marks(folder, mode)
     wanted = {hotline.id: hotline.card.key_id for hotline in hotlines} | {SENDER: ""}
@@ -119,7 +153,7 @@ def keys(folder: Path, mode: Mode, hotlines: Iterable[Hotline]) -> Iterator[str]
             )
 
 
-def _marks(folder: Path, mode: Mode) -> Iterator[str]:
+def _marks(folder: Path, mode: ModeName) -> Iterator[str]:
     try:
         refuse_keys(folder, mode)
         if mode == "live" and not verifiers(folder):
@@ -137,7 +171,7 @@ def pepper(own: PepperFile) -> Iterator[str]:
         yield str(error)
 
 
-def database(common: Common, mode: Mode) -> Iterator[str]:
+def database(common: Common, mode: ModeName) -> Iterator[str]:
     """Reached, at the schema of this release, and durable. An embedded one that is not there is not made here."""
     if not common.has_database:
         yield (
@@ -179,7 +213,7 @@ def folders(common: Common) -> Iterator[str]:
         yield f"Only {free // 1_000_000} MB are free at {standing}; below 200 MB no report is taken into the spool."
 
 
-def backup(common: Common, mode: Mode) -> Iterator[str]:
+def backup(common: Common, mode: ModeName) -> Iterator[str]:
     """A demo needs none."""
     if mode == "demo" or not common.has_database:
         return

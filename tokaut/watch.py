@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,20 +18,23 @@ from rich.text import Text
 from reports.hardening import harden
 from reports.store import sweeping, watching
 from reports.store.database import Away, Database
+from tokaut.checks import hotlines_left_out
 from tokaut.opened import opened
 from tokaut.watched import Line, line, todo
 
 COLUMNS = ("", "report", "waits", "hotlines", "to be taken on", "next")
 ONCE_WIDTH = 160
+LEFT_OUT = "gets no reports: its settings here are missing or refused. Run: tokaut check"
 
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """One look. `hidden`: how many more wait than are shown."""
+    """One look. `hidden`: how many more wait than are shown; `left_out`: hotlines that the worker could not set up."""
 
     lines: tuple[Line, ...]
     todo: str
     hidden: int = 0
+    left_out: tuple[str, ...] = ()
 
 
 @click.command()
@@ -40,7 +44,8 @@ def watch(once: bool, every: int) -> None:
     """Show what nobody has taken on, the most urgent and then the oldest first, and the one thing to do next.
 
     Each line: how urgent, the report's id, since when it waits, which hotlines have it, how long until a person must
-    have taken it on, and what happens next by itself. Never a word of a report. Ctrl-C ends it.
+    have taken it on, and what happens next by itself. With the worker's settings it also names each hotline that the
+    worker could not set up. Never a word of a report. Ctrl-C ends it.
 
     \b
     Example:  tokaut watch
@@ -48,42 +53,45 @@ def watch(once: bool, every: int) -> None:
     """
     harden()
     with opened() as (database, _):
+        left_out = hotlines_left_out(os.environ)
         if once:
-            sight = look(database, at_most=200)
+            sight = look(database, at_most=200, left_out=left_out)
             Console(width=ONCE_WIDTH, no_color=True, highlight=False, force_terminal=False).print(_drawn(sight))
             return
         with suppress(KeyboardInterrupt):
-            _watch(database, every)
+            _watch(database, every, left_out)
 
 
-def _watch(database: Database, every: int) -> None:
+def _watch(database: Database, every: int, left_out: tuple[str, ...]) -> None:
     with Live(screen=True, auto_refresh=False) as live:
-        for drawn in _looks(database, live.console):
+        for drawn in _looks(database, live.console, left_out):
             live.update(drawn, refresh=True)
             time.sleep(every)
 
 
-def _looks(database: Database, console: Console) -> Iterator[RenderableType]:
+def _looks(database: Database, console: Console, left_out: tuple[str, ...] = ()) -> Iterator[RenderableType]:
     """A database that is away is said, and looked for again."""
     while True:
         try:
-            yield _drawn(look(database, at_most=max(1, console.size.height - 6)))
+            at_most = max(1, console.size.height - 6 - len(left_out))
+            yield _drawn(look(database, at_most=at_most, left_out=left_out))
         except Away as away:
             yield Text(
                 f"The database does not answer ({away}). Callers are served from the spool. Start it.", "bold red"
             )
 
 
-def look(database: Database, at_most: int) -> Sight:
+def look(database: Database, at_most: int, left_out: tuple[str, ...] = ()) -> Sight:
     """Raises Away."""
     waiting, count = watching.waiting(database, at_most)
     now = database.now()
     said = todo(waiting, now, sweeping.led_until(database, "clock"))
-    return Sight(tuple(line(one, now) for one in waiting), said, count - len(waiting))
+    return Sight(tuple(line(one, now) for one in waiting), said, count - len(waiting), left_out)
 
 
 def _drawn(sight: Sight) -> RenderableType:
     parts: list[RenderableType] = [Text(sight.todo, "bold")]
+    parts += [Text(f"{one} {LEFT_OUT}", "bold red") for one in sight.left_out]
     if sight.lines:
         table = Table(*COLUMNS, box=box.SIMPLE, pad_edge=False)
         for one in sight.lines:

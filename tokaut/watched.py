@@ -74,6 +74,8 @@ def _todo(one: Watched, now: int) -> str:
     alive = [sending for sending in alive if sending.handling != "rejected"]
     if not alive:
         return f"{end}: no hotline can take it. Decide who gets it, then: tokaut deliveries list"
+    if left_out := [sending.hotline for sending in alive if sending.state == "due" and sending.why == "no_hotline"]:
+        return f"{end}: call {left_out[0]}, it has not got it. {TO_DO['no_hotline']}"
     there = [sending.hotline for sending in alive if sending.state == "delivered"]
     if not there and age > CLOCKS[one.priority].received:
         first = alive[0]

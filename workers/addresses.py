@@ -21,7 +21,14 @@ PORTS = {"https": 443, "http": 80}
 
 
 class BadTarget(ValueError):
-    """The configured address is not one that we call; says why, without the address."""
+    """The configured address is not one that we call; says why, without the address.
+
+    `listing_helps`: the address would be accepted if the operator listed its host:port.
+    """
+
+    def __init__(self, why: str, *, listing_helps: bool = False) -> None:
+        super().__init__(why)
+        self.listing_helps = listing_helps
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +52,14 @@ def read_target(url: str, listed: Iterable[str] = (), *, live: bool) -> Target:
         raise BadTarget("has a user name, a password or a #part; leave them out")
     is_listed = not {f"{host}:{port}", f"[{host}]:{port}"}.isdisjoint(listed)  # of IPv6 with brackets
     if parts.scheme == "http" and (live or not is_listed):
-        raise BadTarget("is plain http; that goes only to a listed private host:port, and never in live mode")
+        raise BadTarget(
+            "is plain http; that goes only to a listed private host:port, and never in live mode",
+            listing_helps=not live,
+        )
     if not is_listed and port != PORTS["https"]:
-        raise BadTarget("has a port other than 443; list host:port where that is meant")
+        raise BadTarget("has a port other than 443; list host:port where that is meant", listing_helps=True)
     if not is_listed and _is_literal(host):
-        raise BadTarget("is a bare address; use the host's name, or list host:port")
+        raise BadTarget("is a bare address; use the host's name, or list host:port", listing_helps=True)
     return Target(url, parts.scheme, host, port, is_listed)
 
 

@@ -105,7 +105,7 @@ TO_DO: Mapping[str, str] = {
     "not_kept": "Primero said yes and kept no note. Its account for us must read and write cases and the form Notes.",
     "no_key": "The hotline's private key is not on this worker. Put it back; the report goes out within the hour.",
     "no_body": "The report has no body for this hotline. Look at the audit of the report.",
-    "no_hotline": "The country file does not name this hotline, or its settings are missing. Run: tokaut check",
+    "no_hotline": "No country file names this hotline, or its settings are missing or refused. Run: tokaut check",
     "not_sealed_to_us": "The report does not open with the key it names. Compare the key ids with the country file.",
     "wrong_mode": "A report of another mode is in this database. Do not mix live and training.",
     "our_fault": "This program failed. Look for the delivery's id in the log.",

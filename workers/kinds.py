@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
 
 import workers.hotlines
 from reports.hotline import Hotline as Listed
-from reports.settings import HotlineSettings, Mode, SettingError, attempt_hotlines
+from reports.settings import HotlineSettings, Mode, SettingError, attempt_hotlines, hotline_prefix
 from workers.addresses import BadTarget
 from workers.delivery import Hotline, Outcome, Parcel, Poison
 from workers.mail import MailServer
@@ -105,17 +105,34 @@ def build_all(
 
 
 def refused(environ: Mapping[str, str], listed: Iterable[Listed], means: Callable[[Listed], Means]) -> Iterator[str]:
-    """What keeps a hotline from being set up though each of its settings can be read, a sentence each."""
+    """Yield a sentence for each hotline that cannot be set up though each of its settings can be read."""
+    return (sentence for _, sentence in _refused(environ, tuple(listed), means))
+
+
+def not_set_up(
+    environ: Mapping[str, str], listed: Iterable[Listed], means: Callable[[Listed], Means]
+) -> tuple[str, ...]:
+    """Return the ids of the hotlines that a worker with these settings leaves out: their reports wait."""
     hotlines = tuple(listed)
-    found = settings(environ, hotlines)
+    left_out = {hotline for hotline, _ in _refused(environ, hotlines, means)}
+    filled = settings(environ, hotlines).filled
+    return tuple(one.id for one in hotlines if one.id not in filled or one.id in left_out)
+
+
+def _refused(
+    environ: Mapping[str, str], hotlines: Sequence[Listed], means: Callable[[Listed], Means]
+) -> Iterator[tuple[str, str]]:
+    filled = settings(environ, hotlines).filled
     for hotline in hotlines:
-        if hotline.id in found.filled:
+        if hotline.id in filled:
+            prefix = hotline_prefix(hotline.id)
             try:
-                _build(hotline.delivery, found.filled[hotline.id], means(hotline))
+                _build(hotline.delivery, filled[hotline.id], means(hotline))
             except BadTarget as error:
-                yield f"hotline {hotline.id}: its address {error}"
+                listing = f" (in {prefix}PRIVATE)" if error.listing_helps else ""
+                yield hotline.id, f"hotline {hotline.id}: {prefix}URL {error}{listing}"
             except SetUpWrongly as error:
-                yield f"hotline {hotline.id} {error}"
+                yield hotline.id, f"hotline {hotline.id} {error}".replace("HOTLINE_<ID>_", prefix)
 
 
 def _build(kind: str, filled: object, means: Means) -> Hotline:

@@ -5,7 +5,16 @@ from reports.settings.environment import Fault, Mode, Secret, SettingError, Wron
 from reports.settings.place import Place
 from reports.settings.redis_server import Reach
 from reports.settings.shared import SHARED, Common, Operator, PepperFile, WebSecrets
-from reports.settings.start import Described, HotlineSettings, Settings, attempt_hotlines, collect, describe, load_all
+from reports.settings.start import (
+    Described,
+    HotlineSettings,
+    Settings,
+    attempt_hotlines,
+    collect,
+    describe,
+    hotline_prefix,
+    load_all,
+)
 from reports.settings.twilio_account import TwilioAccount
 
 __all__ = [
@@ -32,6 +41,7 @@ __all__ = [
     "describe",
     "env",
     "from_environment",
+    "hotline_prefix",
     "load",
     "load_all",
 ]

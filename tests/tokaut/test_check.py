@@ -200,7 +200,7 @@ def test_a_data_folder_that_is_a_file(tmp_path: Path) -> None:
         (
             "webhook",
             {"HOTLINE_ONE_URL": "https://10.0.0.5", "HOTLINE_ONE_SECRET": new_webhook_secret()},
-            ["hotline one: its address is a bare address; "],
+            ["hotline one: HOTLINE_ONE_URL is a bare address; "],
         ),
     ],
 )

@@ -77,6 +77,11 @@ def test_an_incomplete_one_says_so() -> None:
             "02e4: call vu-pikinini, it has not got it. The hotline does not let us in.",
         ),
         ([waits(Sending(ONE, "due", "none", "timeout"), age=59 * SECOND)], NOW, ALL_IN_TIME),
+        (
+            [waits(Sending(ONE, "due", "none", "no_hotline"), age=SECOND)],
+            NOW,
+            "02e4: call vu-pikinini, it has not got it. No country file names this hotline",
+        ),
         ([waits(Sending(ONE, "due", "none", "timeout"))], NOW, "it has not got it. It does not answer."),
         ([waits(Sending(ONE, "parked", "none", "parked"))], NOW, "02e4: no hotline can take it."),
         ([waits(Sending(ONE, "delivered", "rejected", ""))], NOW, "02e4: no hotline can take it."),
