@@ -6,6 +6,8 @@ from importlib import import_module
 
 import click
 
+from tokaut.terminal import escape_unknown_letters
+
 COMMANDS = (  # each is a module of this package, named as the command
     "audit",
     "backup",
@@ -60,6 +62,7 @@ def main() -> None:
 
     Settings come from the environment; docs/operating.md lists them. Each command's --help has an example.
     """
+    escape_unknown_letters()
 
 
 if __name__ == "__main__":

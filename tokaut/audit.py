@@ -22,6 +22,7 @@ from reports.store.database import Database
 from tokaut import audit_file
 from tokaut.opened import opened
 from tokaut.plain import Plain
+from tokaut.terminal import echo
 
 LATE = 2 * DAY
 
@@ -58,7 +59,7 @@ def verify(path: Path | None, trusted: tuple[str, ...]) -> None:
         now = database.now()
     _say(found, "compare this database with the last backup before that line.")
     if found.lines and now - found.newest > LATE:
-        click.echo("The newest checkpoint is older than two days, or there is none. Is there a key? tokaut keys list")
+        echo("The newest checkpoint is older than two days, or there is none. Is there a key? tokaut keys list")
 
 
 @audit.command()
@@ -86,13 +87,13 @@ def export(hotline: str, out: Path) -> None:
         raise Plain(str(fault)) from None
     except OSError as error:
         raise Plain(f"{out} cannot be written ({error.strerror}). Name a new file.") from None
-    click.echo(f"{out}: signed by {', '.join(keys) or 'nobody yet'}. Tell them the id of the key by another way.")
+    echo(f"{out}: signed by {', '.join(keys) or 'nobody yet'}. Tell them the id of the key by another way.")
 
 
 def _say(found: Proof, todo: str) -> None:
     if found.fault:
         raise Plain(f"{found.fault} Keep all as it is, and {todo}")
-    click.echo(f"The chain is whole: {found.lines} lines, signed up to line {found.signed}.")
+    echo(f"The chain is whole: {found.lines} lines, signed up to line {found.signed}.")
 
 
 def proved(database: Database) -> Proof:

@@ -17,6 +17,7 @@ from reports.keyfolder import readable_private_keys
 from reports.settings import Place, SettingError, load
 from reports.store.backups import NoBackup, copy, mark, mark_done
 from tokaut.plain import Plain
+from tokaut.terminal import echo
 
 LEAST_FREE = 200 << 20  # bytes that stay free beside the copy
 ENDING = ".tokaut.db"
@@ -57,11 +58,11 @@ def backup(folder: Path, days: int) -> None:
         raise Plain(str(error)) from None
     except OSError as error:
         raise Plain(f"{folder} cannot be used ({error.strerror}). Name a folder that this account may write.") from None
-    click.echo(f"{made}  {made.stat().st_size / 1e6:.1f} MB, whole")
+    echo(f"{made}  {made.stat().st_size / 1e6:.1f} MB, whole")
     if days and (old := _delete_older(folder, place.mode, days)):
-        click.echo(f"{old} older than {days} days deleted.")
+        echo(f"{old} older than {days} days deleted.")
     if folder.stat().st_dev == place.data.stat().st_dev:
-        click.echo("This is the disk of the database itself. Take the copy to another one.")
+        echo("This is the disk of the database itself. Take the copy to another one.")
 
 
 def embedded(place: Place) -> Path:

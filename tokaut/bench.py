@@ -27,6 +27,7 @@ from tokaut.caller import NotAScreen
 from tokaut.demo_folder import DemoFolder, Taken
 from tokaut.plain import Plain
 from tokaut.processes import Died
+from tokaut.terminal import echo
 from tokaut.valkey import NoValkey
 
 Measured = tuple[str, Callable[[dict[str, Any]], Any]]  # a name, and what gives its figures
@@ -64,7 +65,7 @@ def bench(*, postgresql: str | None, draw: Path | None, quick: bool) -> None:
     if draw:
         draw.write_text(plot(figures))
     Console(width=None if Console().is_terminal else 110).print(table(figures))
-    click.echo(f"All of it: {written}")
+    echo(f"All of it: {written}")
 
 
 def _figures(folder: Path, size: Size, postgresql: str | None) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from tokaut import checks
 from tokaut.check_country import explained
 from tokaut.check_redis import Unseen, redis
 from tokaut.check_words import words
+from tokaut.terminal import echo
 
 Found = dict[str, list[str]]  # what was looked at → what is wrong there, a sentence each
 
@@ -43,15 +44,15 @@ def check(country: str | None, worker: bool) -> None:
     if not country:
         found |= look_at_parts(os.environ, of_worker=worker)
     elif of := checks.one_country(checks.common_of(os.environ), country):
-        click.echo("\n".join(explained(of, datetime.now(UTC).date())) + "\n")
+        echo("\n".join(explained(of, datetime.now(UTC).date())) + "\n")
     _print(found)
     if mode != "live":
         live = {**os.environ, "TOKAUT_MODE": "live"}
         _print_live(found, look_at_files(live, only=country, of_worker=worker))
     if wrong := sum(_is_fault(line) for lines in found.values() for line in lines):
-        click.echo(f"\n{wrong} to mend for {mode} mode. Then run `tokaut check` again.")
+        echo(f"\n{wrong} to mend for {mode} mode. Then run `tokaut check` again.")
         raise SystemExit(1)
-    click.echo(f"\nNothing is wrong for {mode} mode. What only people can check: docs/operating.md, going live.")
+    echo(f"\nNothing is wrong for {mode} mode. What only people can check: docs/operating.md, going live.")
 
 
 def look_at_files(environ: Mapping[str, str], *, only: str | None = None, of_worker: bool = False) -> Found:
@@ -86,9 +87,9 @@ def look_at_parts(environ: Mapping[str, str], *, of_worker: bool = False) -> Fou
 
 def _print(found: Found) -> None:
     for name, lines in found.items():
-        click.echo(f"{name}: {'' if any(map(_is_fault, lines)) else 'good'}".rstrip())
+        echo(f"{name}: {'' if any(map(_is_fault, lines)) else 'good'}".rstrip())
         for line in lines:
-            click.echo(f"  {'x' if _is_fault(line) else '?'} {line}")
+            echo(f"  {'x' if _is_fault(line) else '?'} {line}")
 
 
 def _is_fault(line: str) -> bool:
@@ -100,6 +101,6 @@ def _print_live(found: Found, live: Found) -> None:
     known = {line for lines in found.values() for line in lines}
     more = [line for lines in live.values() for line in lines if line not in known]
     if more:
-        click.echo("\nLive mode would need more:")
+        echo("\nLive mode would need more:")
     for line in more:
-        click.echo(f"  - {line}")
+        echo(f"  - {line}")

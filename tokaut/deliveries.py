@@ -13,6 +13,7 @@ from reports.store.database import Database
 from reports.store.deliveries import UNDELIVERED
 from tokaut.opened import opened
 from tokaut.plain import Plain
+from tokaut.terminal import echo
 from tokaut.way import lines
 
 STATES = (*UNDELIVERED, "delivered", "cancelled")
@@ -49,9 +50,9 @@ def list_(states: tuple[str, ...]) -> None:
         rows = orders.listed(database, states or UNDELIVERED)
         now = database.now()
     for row in rows:
-        click.echo(_line(row, now))
+        echo(_line(row, now))
     if not rows:
-        click.echo("None. Every delivery has reached its hotline." if not states else "None in this state.")
+        echo("None. Every delivery has reached its hotline." if not states else "None in this state.")
 
 
 @deliveries.command()
@@ -112,7 +113,7 @@ def show(report_id: str) -> None:
             "--state delivered also of what has arrived."
         )
     for line in lines(way):
-        click.echo(line)
+        echo(line)
 
 
 @deliveries.command("handover")
@@ -136,7 +137,7 @@ def hand_over(report_id: str, giver: str, taker: str) -> None:
             made, _ = handing.hand_over(database, report_id.lower(), giver, taker, actor)
         except orders.NotPossible as why:
             raise Plain(f"Nothing was done: {why}.") from None
-    click.echo(f"{taker} gets it, as {made}; the worker or the clock sends it within a second.")
+    echo(f"{taker} gets it, as {made}; the worker or the clock sends it within a second.")
 
 
 def _each(delivery_ids: tuple[str, ...], order: Callable[[Database, str, str], None], done: str) -> None:
@@ -146,9 +147,9 @@ def _each(delivery_ids: tuple[str, ...], order: Callable[[Database, str, str], N
         for delivery_id in delivery_ids:
             try:
                 order(database, delivery_id, actor)
-                click.echo(f"{delivery_id} {done}")
+                echo(f"{delivery_id} {done}")
             except orders.NotPossible as why:
-                click.echo(f"{delivery_id}: nothing was done: {why}.", err=True)
+                echo(f"{delivery_id}: nothing was done: {why}.", err=True)
                 failed = True
     if failed:
         raise SystemExit(1)

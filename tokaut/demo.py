@@ -26,6 +26,7 @@ from tokaut.processes import Died, Processes
 from tokaut.received import Received
 from tokaut.show import PlainLines
 from tokaut.story import DIALS, PHONE
+from tokaut.terminal import echo
 from tokaut.valkey import NoValkey
 
 READING = 1.6  # seconds for a person to read a screen
@@ -84,7 +85,7 @@ def demo(*, once: bool, port: int) -> None:
         common = load_settings([Common], os.environ)[Common]
         with _stoppable():
             _run(common, once=once, port=port)
-        click.echo(STOPPED)
+        echo(STOPPED)
     except (Taken, PortTaken, NoValkey, Died, NotAScreen, Lost, CountryError, SettingError) as error:
         raise Plain(str(error)) from None
     except KeyboardInterrupt:
@@ -104,14 +105,15 @@ def _stoppable() -> Iterator[None]:
 
 def _run(common: Common, *, once: bool, port: int) -> None:
     countries = load_all(common.countries, "demo", common.country_dir)
+    names = {one.id: one.name for one in countries.hotlines}
     with DemoFolder(common.data) as folder:
         made = plan(os.environ, folder, addresses(port), [one.id for one in countries.hotlines])
         processes = Processes(folder.run, folder.inside / "log")
         try:
-            click.echo(STARTING)
+            echo(STARTING)
             start(processes, made)
             folder.tell(_told(made, _phone(made, common), demo_staff.make(made.settings)))
-            watch = Watch(processes, Received(folder.received))
+            watch = Watch(processes, Received(folder.received, names, echo))
             with closing(Caller(made.where.web, made.secrets.africastalking, phone=PHONE, dials=DIALS)) as caller:
                 created = play(caller, watch, READING / (6 if once else 1))
             call_back(made, created)
@@ -132,11 +134,11 @@ def _stay(watch: Watch, made: Plan, phone: str | None) -> None:
     told = made.folder.told
     where = made.where
     addresses = {"phone": phone or "not here", "web": where.web, "console": where.console, "hotline": where.hotline}
-    click.echo(STAYS_UP.format(**addresses, received=made.folder.received, told=told, inside=made.folder.inside))
+    echo(STAYS_UP.format(**addresses, received=made.folder.received, told=told, inside=made.folder.inside))
     try:
-        watch.forever(PlainLines(click.echo, dials=DIALS))
+        watch.forever(PlainLines(echo, dials=DIALS))
     except KeyboardInterrupt:
-        click.echo("\nStopping.")
+        echo("\nStopping.")
 
 
 def _told(made: Plan, phone: str | None, login: dict[str, str] | None) -> dict[str, Any]:

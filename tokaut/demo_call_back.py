@@ -6,7 +6,6 @@ import time
 import uuid
 from datetime import UTC, datetime
 
-import click
 import requests
 from standardwebhooks.webhooks import Webhook
 
@@ -14,6 +13,7 @@ from reports.bodies import json_bytes
 from tokaut.demo_play import Lost
 from tokaut.demo_settings import Plan
 from tokaut.received import Delivery
+from tokaut.terminal import echo
 
 WITHIN = 10  # seconds
 SAID = {"state": "accepted", "message": "We have read it. You can write to us here each day."}
@@ -39,4 +39,4 @@ def call_back(plan: Plan, delivery: Delivery) -> None:
         answer = http.post(url, data=body, headers=headers, timeout=WITHIN)
     if answer.status_code != 200:
         raise Lost(f"The console did not take what the hotline called back: {answer.status_code}. See its log.")
-    click.echo(DONE.format(name=delivery.name, state=answer.json()["state"]))
+    echo(DONE.format(name=delivery.name, state=answer.json()["state"]))

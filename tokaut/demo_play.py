@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Event, Thread
 
-import click
 from rich.console import Console
 
 from tokaut import drawing
 from tokaut.caller import Caller
 from tokaut.processes import Processes
 from tokaut.received import Delivery, Received
-from tokaut.show import PlainLines, Show
+from tokaut.show import Guarded, PlainLines, Show
 from tokaut.story import ADDS, DIALS, LEAVES, LEFT, SENT, TO_SEND, answer, tell
+from tokaut.terminal import echo
 
 ARRIVES_WITHIN = 20.0  # seconds; on a machine that is busy with other things. Its goal is one
 
@@ -46,12 +48,27 @@ class Watch:
         )
 
     def forever(self, show: Show) -> None:
-        """Shows what comes; ends only by Ctrl-C (KeyboardInterrupt), or when a process dies (Died)."""
-        while True:
-            self.processes.look()
+        """Show what comes; end only by Ctrl-C (KeyboardInterrupt), or when a process dies (Died).
+
+        A thread of its own reads and draws: a fault or a blocked terminal there never ends the supervision here.
+        """
+        over = Event()
+        shown = Guarded(show)
+        Thread(target=self._show_what_comes, args=(shown, over), name="demo display", daemon=True).start()
+        try:
+            while True:
+                self.processes.look()
+                time.sleep(0.2)
+        finally:
+            over.set()
+
+    def _show_what_comes(self, show: Guarded, over: Event) -> None:
+        def once() -> None:
             for delivery in self.received.new():
                 show.hotline(delivery)
-            time.sleep(0.2)
+
+        while not over.wait(0.2):
+            show.attempt(once)
 
 
 def play(caller: Caller, watch: Watch, pace: float) -> Delivery:
@@ -70,8 +87,16 @@ def play(caller: Caller, watch: Watch, pace: float) -> Delivery:
         return created
 
 
-def _show(pace: float) -> AbstractContextManager[Show]:
+@contextmanager
+def _show(pace: float) -> Iterator[Show]:
     console = Console()
-    if drawing.fits(console):
-        return drawing.Drawing(console, dials=DIALS, pace=pace)
-    return nullcontext(PlainLines(click.echo, dials=DIALS))
+    if not drawing.fits(console):
+        yield Guarded(PlainLines(echo, dials=DIALS))
+        return
+    picture = drawing.Drawing(console, dials=DIALS, pace=pace)
+    show = Guarded(picture)
+    show.attempt(picture.__enter__)
+    try:
+        yield show
+    finally:
+        show.attempt(picture.__exit__)

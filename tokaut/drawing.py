@@ -18,6 +18,7 @@ from rich.text import Text
 
 from tokaut.caller import Screen
 from tokaut.received import Delivery
+from tokaut.terminal import one_line, printable
 
 PHONE_WIDTH = 36
 SCREEN_LINES = 11  # of 32 letters: the longest screen has 10
@@ -52,11 +53,12 @@ class Drawing:
         self._live.stop()
 
     def phone(self, screen: Screen, caption: str) -> None:
-        self._screen, self._typed, self._caption = screen.text, "", caption
+        self._screen, self._typed, self._caption = printable(screen.text), "", caption
         self._draw()
         time.sleep(self._pace)
 
     def reply(self, text: str, label: str) -> None:
+        text = one_line(text)
         for end in range(1, len(text) + 1):
             self._typed = text[:end]
             self._draw()
@@ -96,8 +98,8 @@ def _desk(came: tuple[Delivery, float | None] | None) -> RenderableType:
     for label, words in delivery.lines():
         table.add_row(label, Text(words, "bold red" if label == "priority" else ""))
     when = "" if after is None else f", {after:.2f} s after it was sent"
-    foot = Text.assemble("\n", ("✓ ", "bold green"), f"signed{when}\n", (delivery.key, "dim"))
-    title = f"{delivery.name} has {delivery.type}"
+    foot = Text.assemble("\n", ("✓ ", "bold green"), f"signed{when}\n", (one_line(delivery.key), "dim"))
+    title = Text(f"{delivery.name} has {one_line(delivery.type)}")
     return Panel(Group(table, foot), title=title, box=box.ROUNDED, border_style="green")
 
 

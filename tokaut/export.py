@@ -21,6 +21,7 @@ from reports.store.database import Database
 from reports.store.leased import Body
 from tokaut.opened import opened
 from tokaut.plain import Plain
+from tokaut.terminal import echo
 
 
 @click.command()
@@ -53,7 +54,7 @@ def export(report_id: str, form: str, out: Path, table: bool, hotline: str | Non
         orders.note(database, f"exported:{form}", report_id, actor)
     rows = _rows(form, held, report_id, name)
     _write(out, as_csv(rows) if table else as_text(rows))
-    click.echo(f"{out}: the sheet for {form}, revision {held.revision}. Sent nowhere; delete it once it was handed in.")
+    echo(f"{out}: the sheet for {form}, revision {held.revision}. Sent nowhere; delete it once it was handed in.")
 
 
 def _rows(form: str, held: reading.Held, report_id: str, hotline: str) -> list[Row]:

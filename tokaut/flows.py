@@ -21,6 +21,7 @@ from tokaut.flows_graph import graph
 from tokaut.flows_play import play
 from tokaut.lines import LIMITS, catalogues, lines
 from tokaut.plain import Plain
+from tokaut.terminal import echo
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -72,7 +73,7 @@ def lint(*, as_json: bool, flow_dir: Path, country: Sequence[str]) -> None:
     Next: `tokaut flows play` shows a screen that it names.
     """
     report = linted(read(flow_dir), every_country(country), whole=not country, quiet=as_json)
-    click.echo(json.dumps(as_told(report), indent=2) if as_json else in_words(report))
+    echo(json.dumps(as_told(report), indent=2) if as_json else in_words(report))
     if report.findings:
         raise SystemExit(1)
 

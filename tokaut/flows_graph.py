@@ -19,6 +19,7 @@ from flows.walking import walk
 from reports.country import load_all
 from tokaut.lines import LIMITS, catalogues, line, spoken
 from tokaut.plain import Plain
+from tokaut.terminal import echo
 
 DRAWN_IN = "vu"  # the country of the examples
 FORMS = {"svg": svg, "mermaid": mermaid}
@@ -66,12 +67,12 @@ def graph(*, flow: str | None, form: str, out: Path | None, flow_dir: Path | Non
         raise Plain(f"There is no flow {flow}. There are: {', '.join(book.flows)}")
     drawn = {name: one for name, one in graphs(book).items() if flow in (None, name)}
     if out is None:
-        click.echo(FORMS[form](next(iter(drawn.values()))), nl=False)
+        echo(FORMS[form](next(iter(drawn.values()))), nl=False)
         return
     out.mkdir(parents=True, exist_ok=True)
     for name, words in files(drawn).items():
         (out / name).write_text(words, encoding="utf-8")
-        click.echo(out / name)
+        echo(out / name)
 
 
 def files(drawn: Mapping[str, Graph]) -> dict[str, str]:

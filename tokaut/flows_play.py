@@ -20,6 +20,7 @@ from gateway.walk import HOME
 from reports.country import CountryError, load_all
 from tokaut.lines import LIMITS, catalogues, line, spoken
 from tokaut.plain import Plain, asked
+from tokaut.terminal import echo
 
 # What a conversation learns on its way, where nothing else is said.
 TOLD = {"report_state": "delivered", "messages": "some", "another": "no"}
@@ -112,7 +113,7 @@ def play(  # one for each of its options
     _echo(playing)
     for reply in filter(None, keys.split(",")) if keys is not None else asked():
         if keys is not None:
-            click.echo(f"  > {reply}")
+            echo(f"  > {reply}")
         playing.take(reply)
         _echo(playing)
         if playing.over:
@@ -121,8 +122,8 @@ def play(  # one for each of its options
 
 def _echo(playing: Playing) -> None:
     for words in playing.lines():
-        click.echo(words)
-    click.echo()
+        echo(words)
+    echo()
 
 
 def _facts(given: tuple[str, ...]) -> dict[str, str]:

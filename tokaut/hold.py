@@ -12,6 +12,7 @@ from reports.store import legal_holds
 from reports.store.legal_holds import REASONS, Hold
 from tokaut.opened import opened
 from tokaut.plain import Plain
+from tokaut.terminal import echo
 
 PAPER = "of the paper that asks for it: letters, digits, / . - and blanks, at most 40"
 
@@ -50,9 +51,7 @@ def put(report_id: str, reason: str, until: datetime, reference: str) -> None:
         row = Hold(report_id.lower(), actor, reason, reference, now, _end(until.date()))
         if not legal_holds.put(database, row):
             raise Plain(f"There is no report {report_id}. It may be purged; look: tokaut deliveries list")
-    click.echo(
-        f"{row.report_id} is held until the end of {until:%Y-%m-%d}. Let it go: tokaut hold lift {row.report_id}"
-    )
+    echo(f"{row.report_id} is held until the end of {until:%Y-%m-%d}. Let it go: tokaut hold lift {row.report_id}")
 
 
 @hold.command("list")
@@ -66,9 +65,9 @@ def list_() -> None:
         rows = legal_holds.listed(database)
     for row in rows:
         reference = f", {row.reference}" if row.reference else ""
-        click.echo(f"{row.report_id}  until {_day(row.until - 1)}  {row.reason}{reference}  by {row.placed_by}")
+        echo(f"{row.report_id}  until {_day(row.until - 1)}  {row.reason}{reference}  by {row.placed_by}")
     if not rows:
-        click.echo("Nothing is held.")
+        echo("Nothing is held.")
 
 
 @hold.command()
@@ -84,7 +83,7 @@ def lift(report_id: str) -> None:
     with opened() as (database, actor):
         if not legal_holds.lift(database, report_id.lower(), actor):
             raise Plain(f"Nobody holds {report_id}. Look: tokaut hold list")
-    click.echo(f"{report_id.lower()} is held no more.")
+    echo(f"{report_id.lower()} is held no more.")
 
 
 def _end(day: date) -> int:

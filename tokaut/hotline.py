@@ -19,6 +19,7 @@ from reports.settings import Common, Mode, Operator, Place, SettingError, load, 
 from reports.store import orders
 from tokaut.opened import opened
 from tokaut.plain import Plain, no_hotline
+from tokaut.terminal import echo
 from tokaut.trial import Drills, Row, texting, tried
 from tokaut.trial_call_back import called_back
 from workers.assembly import means, senders
@@ -51,7 +52,7 @@ def revive(hotline_id: str) -> None:
     """
     with opened() as (database, actor):
         count = orders.revive(database, hotline_id, actor)
-    click.echo(f"{hotline_id} gets reports again; {count} that it had refused are due now.")
+    echo(f"{hotline_id} gets reports again; {count} that it had refused are due now.")
 
 
 @hotline.command()
@@ -80,7 +81,7 @@ def test(hotline_id: str) -> None:
     rows = list(track(all_of_it, "Trying", console=Console(stderr=True), transient=True))
     Console(width=110).print(_table(hotline_id, rows))
     wrong = [row for row in rows if not row.ok]
-    click.echo(f"Report {drills.report_id}: {len(rows) - len(wrong)} of {len(rows)} as they must be.")
+    echo(f"Report {drills.report_id}: {len(rows) - len(wrong)} of {len(rows)} as they must be.")
     _note(hotline_id, passed=not wrong)
     if wrong:
         raise SystemExit(1)
@@ -127,4 +128,4 @@ def _note(hotline_id: str, *, passed: bool) -> None:
     with opened() as (database, actor):
         orders.note(database, "tested:ok" if passed else "tested:wrong", hotline_id, actor)
         if passed and (count := orders.revive(database, hotline_id, actor)):
-            click.echo(f"It had answered that it takes nothing; {count} that it had refused are due now.")
+            echo(f"It had answered that it takes nothing; {count} that it had refused are due now.")

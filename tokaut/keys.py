@@ -34,6 +34,7 @@ from reports.store.rewrapping import naming, older, rewrap_all
 from tokaut import recovery_sheet
 from tokaut.opened import opened
 from tokaut.plain import Plain
+from tokaut.terminal import echo
 
 PEPPER = "phone-pepper"
 COPIES = "Burn its recovery sheet, remove the console's copy and any other, then restart workers, clock and console."
@@ -70,7 +71,7 @@ def new(hotline: str, sheet: bool) -> None:
         public = _new_pair(place, hotline)
         _say_where(place.keys, hotline, public)
         if sheet:
-            click.echo(recovery_sheet.write(hotline, private_of(place.keys, hotline, public.key_id)))
+            echo(recovery_sheet.write(hotline, private_of(place.keys, hotline, public.key_id)))
     except (KeyFault, SettingError) as fault:
         raise Plain(str(fault)) from None
 
@@ -87,9 +88,9 @@ def list_() -> None:
             for rank, one in enumerate(listed(place.keys, hotline)):
                 use = "current" if rank == 0 else "older"
                 here = "private key here" if one.private_here else "private key not here"
-                click.echo(f"{hotline:<24} {one.public.key_id}  {one.made_at:%Y-%m-%d}  {use:<7}  {here}")
+                echo(f"{hotline:<24} {one.public.key_id}  {one.made_at:%Y-%m-%d}  {use:<7}  {here}")
         for key_id in auditkeys.verifiers(place.keys):
-            click.echo(f"{AUDIT:<24} {key_id}  signs the audit's checkpoints")
+            echo(f"{AUDIT:<24} {key_id}  signs the audit's checkpoints")
     except KeyFault as fault:
         raise Plain(str(fault)) from None
 
@@ -123,7 +124,7 @@ def rotate(what: str, sheet: bool, rewrap_only: bool) -> None:
         if not rewrap_only:
             _say_where(place.keys, what, public)
             if sheet:
-                click.echo(recovery_sheet.write(what, private_of(place.keys, what, public.key_id)))
+                echo(recovery_sheet.write(what, private_of(place.keys, what, public.key_id)))
         if place.has_database:
             _rewrap(place, what, public, [one.public.key_id for one in found if one.public.key_id != public.key_id])
     except (KeyFault, SettingError) as fault:
@@ -144,7 +145,7 @@ def restore(hotline: str) -> None:
         put_back(place.keys, hotline, private)
     except (KeyFault, SettingError, recovery_sheet.Misread) as fault:
         raise Plain(str(fault)) from None
-    click.echo(f"{hotline}: the private key {private.key_id} is back.")
+    echo(f"{hotline}: the private key {private.key_id} is back.")
 
 
 @keys.command()
@@ -169,7 +170,7 @@ def destroy(hotline: str, key_id: str) -> None:
             orders.note(database, "key_destroyed", f"{hotline}/{key_id}", actor)
     except KeyFault as fault:
         raise Plain(str(fault)) from None
-    click.echo(f"{hotline}: the private key {key_id} is destroyed here. {COPIES}")
+    echo(f"{hotline}: the private key {key_id} is destroyed here. {COPIES}")
 
 
 @keys.command()
@@ -183,7 +184,7 @@ def secret(webhook: bool) -> None:
         umask 077; tokaut keys secret > /etc/tokaut/session_key
         TOKAUT_SESSION_KEY_FILE=/etc/tokaut/session_key
     """
-    click.echo(new_webhook_secret() if webhook else new_secret())
+    echo(new_webhook_secret() if webhook else new_secret())
 
 
 def _new_signer(folder: Path, *, first: bool) -> None:
@@ -191,7 +192,7 @@ def _new_signer(folder: Path, *, first: bool) -> None:
     if first and auditkeys.verifiers(folder):
         raise Plain(f"{AUDIT} has a key. For a new one that replaces it: tokaut keys rotate {AUDIT}")
     public = auditkeys.new_signer(folder)
-    click.echo(f"{AUDIT}: key id {public.key_id}. Tell it to each hotline, by another way than the exports.")
+    echo(f"{AUDIT}: key id {public.key_id}. Tell it to each hotline, by another way than the exports.")
 
 
 def _new_pair(place: Place, hotline: str) -> Public:
@@ -217,7 +218,7 @@ def _rotate_pepper() -> None:
         renewed = rotate_pepper(path)
     except SettingError as error:
         raise Plain(str(error)) from None
-    click.echo(f"{path} holds a new pepper{' and last month’s' if renewed else ''}. Reload web.")
+    echo(f"{path} holds a new pepper{' and last month’s' if renewed else ''}. Reload web.")
 
 
 def _rewrap(place: Place, hotline: str, public: Public, old: Iterable[str]) -> None:
@@ -231,15 +232,15 @@ def _rewrap(place: Place, hotline: str, public: Public, old: Iterable[str]) -> N
     except (Away, BadAddress) as error:
         command = f"tokaut keys rotate {hotline} --rewrap-only"
         raise Plain(f"The older rows were not re-wrapped ({error}); they open as before. Later: {command}") from None
-    click.echo(f"{result.done} rows are under the new key now.")
+    echo(f"{result.done} rows are under the new key now.")
     for key_id, rows in still.items():
-        click.echo(f"Older key {key_id}: {f'{rows} rows still name it' if rows else 'no row names it any more'}.")
+        echo(f"Older key {key_id}: {f'{rows} rows still name it' if rows else 'no row names it any more'}.")
     if result.unreadable:
         raise Plain(f"{result.unreadable} rows did not open and keep their old key. Is its private key here?")
 
 
 def _say_where(folder: Path, hotline: str, public: Public) -> None:
-    click.echo(f"{hotline}: key id {public.key_id}")
+    echo(f"{hotline}: key id {public.key_id}")
     public_half, private_half = (folder / half / hotline / public.key_id for half in ("public", "private"))
-    click.echo(f"  private  {private_half}.key   for worker and clock; for the console where their staff read there")
-    click.echo(f"  public   {public_half}.pub   for console and web: copy it, then restart the console, then web")
+    echo(f"  private  {private_half}.key   for worker and clock; for the console where their staff read there")
+    echo(f"  public   {public_half}.pub   for console and web: copy it, then restart the console, then web")

@@ -26,6 +26,7 @@ from tokaut.coverage import lines as lines_of
 from tokaut.locales_sheet import page
 from tokaut.plain import Plain
 from tokaut.reading import Reading, fields_of, readings, small_words, version
+from tokaut.terminal import echo
 
 WIDTH = 118  # where it is no terminal that shows it
 BAR = 20
@@ -67,14 +68,14 @@ def coverage(tags: tuple[str, ...], as_json: bool) -> None:
     lines = [line for one in steps for line in lines_of(book, [one], known) if line.language in wanted]
     words = [words_of(tag, book) for tag in wanted]
     if as_json:
-        click.echo(json.dumps(_figures(words, lines), indent=2, ensure_ascii=False))
+        echo(json.dumps(_figures(words, lines), indent=2, ensure_ascii=False))
         return
     console = Console()
     if not console.is_terminal:
         console = Console(width=WIDTH)
     _print(console, words, lines, _without(countries, known) if not tags else [])
     if wrong := [line for line in _faults() if line.startswith(tuple(f"locales/{tag}.po:" for tag in wanted))]:
-        click.echo("\n".join(["", "To mend:", *(f"  x {line}" for line in wrong)]))
+        echo("\n".join(["", "To mend:", *(f"  x {line}" for line in wrong)]))
         raise SystemExit(1)
 
 
@@ -114,7 +115,7 @@ def sheet(tag: str, country: str | None, out: Path | None) -> None:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise Plain(f"{path} cannot be written ({error.strerror}). Name another file: --out FILE") from None
-    click.echo(f"{path}: {len(shown)} screens in {name} as {of.name} shows them. Open it in a browser and print it.")
+    echo(f"{path}: {len(shown)} screens in {name} as {of.name} shows them. Open it in a browser and print it.")
 
 
 def _where(tag: str, country: str | None) -> Country:

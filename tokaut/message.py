@@ -16,6 +16,7 @@ from reports.store.database import Database
 from tokaut import checks
 from tokaut.opened import opened
 from tokaut.plain import Plain
+from tokaut.terminal import echo
 
 
 @click.group()
@@ -52,12 +53,12 @@ def put(report_id: str, hotline: str | None, anyway: bool) -> None:
         writer = _writer(box, hotline)
         _refuse(words, _country(box), anyway=anyway)
         answering.answer(database, writing.sealed_answer(box, report_id, writer, words, database.now()), actor)
-    click.echo(f"Put for the reporter of {report_id}, as words of {writer}. Code and PIN open it, and nothing else.")
+    echo(f"Put for the reporter of {report_id}, as words of {writer}. Code and PIN open it, and nothing else.")
 
 
 def _read() -> str:
     if sys.stdin.isatty():
-        click.echo("Write what the reporter is to read, then Ctrl-D on a line of its own:", err=True)
+        echo("Write what the reporter is to read, then Ctrl-D on a line of its own:", err=True)
     try:
         return sys.stdin.read().strip()
     except UnicodeDecodeError:

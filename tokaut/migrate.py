@@ -14,6 +14,7 @@ from reports.settings import Place, SettingError, load
 from reports.store.database import Away, BadAddress, Database
 from reports.store.granted import faults
 from tokaut.plain import Plain
+from tokaut.terminal import echo
 
 
 @click.command()
@@ -42,8 +43,8 @@ def migrate() -> None:
         if str(away) == "InsufficientPrivilege":
             raise Plain("This account may not do that in PostgreSQL. Name tokaut_owner in DATABASE_URL.") from None
         raise Plain(f"The database does not answer ({away}). Start it, then run this again.") from None
-    click.echo("The database has the schema of this release.")
+    echo("The database has the schema of this release.")
     for line in wanting:
-        click.echo(f"  x {line}")
+        echo(f"  x {line}")
     if wanting and place.mode in ("live", "training"):
         raise Plain("With that, no service starts. Mend it, then run this again.")

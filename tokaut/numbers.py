@@ -15,6 +15,7 @@ from reports.withdrawing import ByHand, NotThere, bare, marked
 from tokaut import checks
 from tokaut.opened import opened
 from tokaut.plain import Plain
+from tokaut.terminal import echo
 
 
 @click.group()
@@ -54,9 +55,9 @@ def withdraw(country: str, number: str) -> None:
     except CountryError as error:
         raise Plain(f"{error}\n{path} cannot be read; nothing was changed. {BY_HAND}") from None
     _replace(path, changed)
-    click.echo(f"{number} ({', '.join(what)}) is withdrawn in {path}.")
-    click.echo("Every web process of this host shows it no more within a minute; no restart is needed.")
-    click.echo(_instead(country, changed))
+    echo(f"{number} ({', '.join(what)}) is withdrawn in {path}.")
+    echo("Every web process of this host shows it no more within a minute; no restart is needed.")
+    echo(_instead(country, changed))
     _note(country.upper(), number)
 
 

@@ -13,6 +13,7 @@ import click
 import requests
 
 from tokaut.plain import Plain, asked
+from tokaut.terminal import echo
 
 ANSWERS_WITHIN = 15.0  # seconds
 HELP = "  A code such as *111*163# calls it; in a call type the number of your answer, `drop` cuts the line.\n" \
@@ -109,13 +110,13 @@ def phone(*, number: str, short_code: str, typed: tuple[str, ...]) -> None:
 
     Next: the same on a web page; `tokaut demo` prints its address.
     """
-    handset = Handset(_web(), number, short_code, click.echo)
+    handset = Handset(_web(), number, short_code, echo)
     try:
         if not typed:
-            click.echo(HELP)
+            echo(HELP)
         for words in typed or asked():
             if typed:
-                click.echo(f"  > {words}")
+                echo(f"  > {words}")
             handset.takes(words)
     finally:
         handset.close()

@@ -7,12 +7,14 @@ from typing import IO, Any
 
 import click
 
+from tokaut.terminal import echo
+
 
 class Plain(click.ClickException):
     """Exit status 1. The message says what is wrong and what to do; nothing is put before it."""
 
     def show(self, file: IO[Any] | None = None) -> None:
-        click.echo(self.message, file=file, err=file is None)
+        echo(self.message, file=file, err=file is None)
 
 
 def no_hotline(hotline: str, there: Iterable[str]) -> Plain:
@@ -25,5 +27,5 @@ def asked() -> Iterator[str]:
         try:
             yield click.prompt("", prompt_suffix="  > ", default="", show_default=False)
         except click.Abort:
-            click.echo()
+            echo()
             return

@@ -19,6 +19,7 @@ from reports.store.database import Database
 from reports.store.purging import Purge
 from tokaut.opened import opened
 from tokaut.plain import Plain
+from tokaut.terminal import echo
 
 
 @click.command()
@@ -44,16 +45,16 @@ def purge(*, really: bool, dry_run: bool) -> None:
         counts = found.counted()
         for rule in RULES:
             if counts.get(rule.name):
-                click.echo(f"{counts[rule.name]:>7}  {rule.name:<10} {rule.what}: {rule.days} days since {rule.since}")
+                echo(f"{counts[rule.name]:>7}  {rule.name:<10} {rule.what}: {rule.days} days since {rule.since}")
         total = sum(counts.values())
-        click.echo(f"{total:>7}  reports are over. {len(legal_holds.listed(database))} are held.")
+        echo(f"{total:>7}  reports are over. {len(legal_holds.listed(database))} are held.")
         if not really:
-            click.echo("Nothing was deleted. Next: tokaut purge --delete" if total else "There is nothing to delete.")
+            echo("Nothing was deleted. Next: tokaut purge --delete" if total else "There is nothing to delete.")
             return
         _refuse_a_jump(database)
-        click.echo(f"{_delete(found, total)} deleted.")
+        echo(f"{_delete(found, total)} deleted.")
         if database.is_sqlite and not compacting.compact(database):
-            click.echo("The files could not be written anew yet (no room for a copy, or somebody reads). Run it again.")
+            echo("The files could not be written anew yet (no room for a copy, or somebody reads). Run it again.")
 
 
 def _delete(found: Purge, total: int) -> int:

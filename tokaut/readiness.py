@@ -15,6 +15,7 @@ from reports.country import CountryError, shipped
 from reports.pillars import MARKS, pillars
 from tokaut.plain import Plain
 from tokaut.readiness_page import Sheet, page
+from tokaut.terminal import echo
 
 
 @click.command()
@@ -36,17 +37,15 @@ def readiness(isos: Sequence[str], out: Path | None) -> None:
         raise Plain(str(error)) from None
     if out is None:
         for of, stand in found:
-            click.echo(of.name)
+            echo(of.name)
             for one in stand:
-                click.echo(f"  {MARKS[one.stand]} {one.title:<28}{one.short}")
+                echo(f"  {MARKS[one.stand]} {one.title:<28}{one.short}")
         return
     try:
         out.write_text(page(found, f"Made on {time.strftime('%Y-%m-%d', time.gmtime())}"), encoding="utf-8")
     except OSError as error:
         raise Plain(f"{out} cannot be written ({error.strerror}). Name a file in a folder of yours.") from None
-    click.echo(
-        f"{out}: {len(found)} {'country' if len(found) == 1 else 'countries'}. Open it in a browser, or print it."
-    )
+    echo(f"{out}: {len(found)} {'country' if len(found) == 1 else 'countries'}. Open it in a browser, or print it.")
 
 
 def sheets(isos: Sequence[str] = ()) -> list[Sheet]:

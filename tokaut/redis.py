@@ -14,6 +14,7 @@ from reports.hardening import harden
 from reports.settings import Wrong, reading
 from tokaut.plain import Plain
 from tokaut.redis_users import ADMIN, PROCESSES, SENTINEL, acl_file, hashed, hashes_in, new_password
+from tokaut.terminal import echo
 
 ACL = "users.acl"
 GOES_TO = {
@@ -124,14 +125,14 @@ def _put(path: Path, text: str) -> None:
 
 
 def _say(folder: Path, written: list[tuple[str, Path]], *, rotate: bool) -> None:
-    click.echo(f"Written, mode 0600. Give each to the account that reads it (chown):\n\n  {folder / ACL}")
-    click.echo(f"      for the server: `aclfile {folder / ACL}`, and neither `requirepass` nor `user` lines beside it")
+    echo(f"Written, mode 0600. Give each to the account that reads it (chown):\n\n  {folder / ACL}")
+    echo(f"      for the server: `aclfile {folder / ACL}`, and neither `requirepass` nor `user` lines beside it")
     for user, path in written:
-        click.echo(f"  {path}\n      for {GOES_TO[user]}")
+        echo(f"  {path}\n      for {GOES_TO[user]}")
     if rotate:
-        click.echo(
+        echo(
             "\nThe passwords before these stay good until the next --rotate. Now: `ACL LOAD` as admin, or restart the "
             "server; then restart the processes."
         )
     else:
-        click.echo("\nNow: restart the server, then the processes, then `tokaut check` with the settings of each.")
+        echo("\nNow: restart the server, then the processes, then `tokaut check` with the settings of each.")

@@ -13,6 +13,7 @@ from reports.settings import Place, SettingError, load
 from reports.store.backups import NoBackup, check, in_use, put_back
 from tokaut.backup import embedded
 from tokaut.plain import Plain
+from tokaut.terminal import echo
 
 PROCESSES: Final = "web, urgent, standard, clock and console"
 
@@ -42,10 +43,10 @@ def restore(file: Path) -> None:
         aside = put_back(file, database)
     except (SettingError, NoBackup) as error:
         raise Plain(str(error)) from None
-    click.echo(f"{database} is now {file.name}.")
+    echo(f"{database} is now {file.name}.")
     if aside:
-        click.echo(f"What was there is kept as {aside}.")
-    click.echo("Next: tokaut migrate, tokaut check, start clock and workers, then console and web.")
+        echo(f"What was there is kept as {aside}.")
+    echo("Next: tokaut migrate, tokaut check, start clock and workers, then console and web.")
 
 
 def _refuse_other_modes(made_for: str, place: Place) -> None:

@@ -6,6 +6,7 @@ import click
 
 from reports.hardening import harden
 from reports.store.granting import administration
+from tokaut.terminal import echo
 
 
 @click.command()
@@ -25,4 +26,4 @@ def roles(database: str) -> None:
     harden()
     if not (database.isascii() and database.isidentifier() and database == database.lower()):
         raise click.BadParameter("small letters, digits and _ only", param_hint="--database")
-    click.echo(administration(database), nl=False)
+    echo(administration(database), nl=False)

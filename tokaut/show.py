@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 from tokaut.caller import Screen
 from tokaut.received import Delivery
+from tokaut.terminal import echo, one_line, printable
 
 PHONE, PAGE = 36, 100  # letters in a line
 
@@ -41,16 +43,46 @@ class PlainLines:
         if self._dials:
             self._write(f"    dials {self._dials}")
             self._dials = ""
-        for line in screen.text.split("\n"):
+        for line in printable(screen.text).split("\n"):
             for part in textwrap.wrap(line, PHONE) or [""]:
                 self._write(f"    | {part}")
 
     def reply(self, text: str, label: str) -> None:
-        self._write(f"    > {text}" + (f"   ({label})" if label else ""))
+        self._write(f"    > {one_line(text)}" + (f"   ({label})" if label else ""))
 
     def hotline(self, delivery: Delivery, after: float | None = None) -> None:
         when = "" if after is None else f" {after:.2f} s later"
         self._write("")
-        self._write(f"{delivery.name} has {delivery.type}{when}; its signature is good:")
+        self._write(f"{delivery.name} has {one_line(delivery.type)}{when}; its signature is good:")
         for label, words in delivery.lines():
             self._write(f"      {label:9}{words}")
+
+
+class Guarded:
+    """Pass everything to another show. A fault of that one is printed once and never reaches the caller.
+
+    The processes of a demo serve callers; they must not stop because something could not be drawn.
+    """
+
+    def __init__(self, show: Show) -> None:
+        self._show = show
+        self._reported = False
+
+    def phone(self, screen: Screen, caption: str) -> None:
+        self.attempt(lambda: self._show.phone(screen, caption))
+
+    def reply(self, text: str, label: str) -> None:
+        self.attempt(lambda: self._show.reply(text, label))
+
+    def hotline(self, delivery: Delivery, after: float | None = None) -> None:
+        self.attempt(lambda: self._show.hotline(delivery, after))
+
+    def attempt(self, draw: Callable[[], object]) -> None:
+        """Call `draw`. An exception ends the drawing and nothing else."""
+        try:
+            draw()
+        except Exception as fault:
+            if not self._reported:
+                self._reported = True
+                with suppress(Exception):  # the terminal itself may be the fault
+                    echo(f"Something could not be displayed ({type(fault).__name__}). The demo goes on.", err=True)

@@ -13,6 +13,7 @@ from reports.settings import ConsoleSide, SettingError, load
 from reports.store import accounts
 from tokaut.opened import opened
 from tokaut.plain import Plain, no_hotline
+from tokaut.terminal import echo
 
 
 @click.group()
@@ -54,9 +55,9 @@ def invite_(name: str, hotline: str | None, role: str) -> None:
         link = invite(database, settings.console_url or "", Place(name, hotline or OPERATORS, role), by)
     if not link:
         raise Plain(f"Somebody has the name {name}, or had it once. Take another one.")
-    click.echo(f"For {name}, {role} of {hotline or 'the operator'}. Works once, within a day:\n{link}")
+    echo(f"For {name}, {role} of {hotline or 'the operator'}. Works once, within a day:\n{link}")
     if not settings.console_url:
-        click.echo("Put the console's address before it; with CONSOLE_URL set it stands there.", err=True)
+        echo("Put the console's address before it; with CONSOLE_URL set it stands there.", err=True)
 
 
 @staff.command("list")
@@ -72,9 +73,9 @@ def list_(hotline: str) -> None:
     with opened() as (database, _):
         people = accounts.people(database, hotline)
     for one in people:
-        click.echo(f"{one.name:<24} {one.role:<9} {'has left' if one.ended_at else ''}".rstrip())
+        echo(f"{one.name:<24} {one.role:<9} {'has left' if one.ended_at else ''}".rstrip())
     if not people:
-        click.echo("Nobody.")
+        echo("Nobody.")
 
 
 @staff.command()
@@ -92,7 +93,7 @@ def end(name: str) -> None:
         if account is None or account.ended_at is not None:
             raise Plain(f"Nobody has the name {name}. `tokaut staff list HOTLINE` names those there are.")
         accounts.end(database, account, accounts.actor(OPERATORS, who.removeprefix("operator:")))
-    click.echo(f"{name} has no access any more.")
+    echo(f"{name} has no access any more.")
 
 
 def _settings() -> ConsoleSide:

@@ -18,6 +18,7 @@ from tokaut.opened import opened
 from tokaut.plain import Plain
 from tokaut.statistics_example import example
 from tokaut.statistics_page import page
+from tokaut.terminal import echo
 
 EXAMPLE = "EXAMPLE. Every number on this page is made up."
 OF_COUNTRY = click.option(
@@ -47,12 +48,12 @@ def show(isos: Sequence[str], made_up: bool) -> None:
     Next: `tokaut statistics export` writes the same as a page and as tables.
     """
     if made_up:
-        click.echo(EXAMPLE)
+        echo(EXAMPLE)
     there = quarters(_figures(isos, made_up, ""), NAMES)
     for one in there:
-        click.echo(_as_text(one))
+        echo(_as_text(one))
     if not there:
-        click.echo("No quarter is out yet. The clock brings one out two weeks after it is over.")
+        echo("No quarter is out yet. The clock brings one out two weeks after it is over.")
 
 
 @statistics.command()
@@ -84,7 +85,7 @@ def export(folder: Path, isos: Sequence[str], made_up: bool) -> None:
             (folder / name).write_text(text, encoding="utf-8")
     except OSError as error:
         raise Plain(f"{folder} cannot be written ({error.strerror}). Name a folder of yours.") from None
-    click.echo(f"{folder}: {', '.join(files)}, of {len(there)} quarters.")
+    echo(f"{folder}: {', '.join(files)}, of {len(there)} quarters.")
 
 
 def _figures(isos: Sequence[str], made_up: bool, act: str) -> list[Out]:

@@ -15,6 +15,7 @@ import pyotp
 import pytest
 import requests
 
+from tests.support.handsets import AfricasTalking
 from tests.support.handsets_twilio import TwilioTexts
 from tests.support.ports import free_port
 from tests.support.twilio import Account
@@ -251,3 +252,33 @@ def test_a_wrong_setting_is_one_line(
     assert demo.process.wait(timeout=30) == 1
     assert demo.output.startswith(said)
     assert len(demo.output.splitlines()) == 1
+
+
+CODE = re.compile(r"Code (\d{4}) (\d{4}),?\s+PIN (\d{4})")
+
+
+def test_it_goes_on_when_a_reporter_writes_and_deletes_by_my_report(running: Demo) -> None:
+    """Each type of delivery reaches its display; so do half a letter and the sequences that terminals obey."""
+    told = json.loads(running.told.read_text())
+
+    def call(*replies: str) -> str:
+        phone = AfricasTalking(told["web"], told["tokens"]["africastalking"], "+6785550104", "*111*163#")
+        try:
+            return [phone.dial(), *map(phone.type, replies)][-1].text
+        finally:
+            phone.http.close()
+
+    found = CODE.search(call("1", "2", "3", "1", "4", "1", "2", "1"))
+    assert found, running.output
+    code, pin = found[1] + found[2], found[3]
+    assert call("3", code, pin, "2", "Please \x1b]0;title\x07 read \u202e this").startswith("Added.")
+    door = f"{told['web']}/hooks/simulator"
+    half = {"phone": "+6785550105", "service_code": "163", "sms": "Help \ud800 \x9b31m", "id": "1"}
+    assert requests.post(door, json.dumps(half), headers={"Content-Type": "application/json"}, timeout=20).ok
+    assert call("3", code, pin, "4", "1")
+    until(lambda: running.output.count("has report.message") == 2, "it does not go on", seconds=60)
+    assert "a message to the hotline" in running.output
+    assert "asks that the report is deleted" in running.output
+    assert "\x1b" not in running.output
+    assert running.process.poll() is None
+    assert requests.get(f"{told['web']}/healthz", timeout=20).ok
