@@ -34,14 +34,17 @@ from workers.ladder import Ladder
 from workers.mail import MailServer, read_mail_server
 from workers.metrics import Metrics
 from workers.nudger import Nudger
+from workers.outages import Outages, Part, database_probe, disk_probe, redis_probe
 from workers.pager import Pager
 from workers.sms import Between, Texter
 from workers.swaps import Swaps
 from workers.sweep import Clock
-from workers.tell import SendText, Teller
+from workers.tell import Teller
 from workers.telling import Telling
 from workers.text import Sender
 from workers.texts import Line, Texts
+
+PROBED = "rq:probe"  # the key that the clock writes to see whether Redis accepts writes
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +123,8 @@ def assemble_clock(parts: Parts, environ: Mapping[str, str]) -> Clock:
         nudger=_nudger(parts),
     )
     mode = parts.common.mode
-    teller = Teller(mail_server(operator), operator.on_call, mode.value, parts.metrics, _texts(parts, operator))
+    texts = _texts(parts, operator)
+    teller = Teller(mail_server(operator), operator.on_call, mode.value, parts.metrics, texts.send if texts else None)
     telling = Telling(parts.database, teller)
     ladder = Ladder(
         database=parts.database,
@@ -146,6 +150,28 @@ def assemble_clock(parts: Parts, environ: Mapping[str, str]) -> Clock:
     )
 
 
+def assemble_outages(parts: Parts, environ: Mapping[str, str]) -> Outages:
+    """Return what tells the on-call contacts of an outage, without the database or Redis. Raises SettingError."""
+    operator = load_all((Common, Operator), environ)[Operator]
+    texts = _texts(parts, operator)
+    text = texts.send_without_database if texts else None
+    teller = Teller(mail_server(operator), operator.on_call, parts.common.mode.value, parts.metrics, text)
+    watched = (
+        Part("The database", "P1", database_probe(parts.database), "See docs/operating/database-gone.md"),
+        Part(
+            "Redis", "P2", redis_probe(for_queue(parts.common.queue_redis), PROBED), "See docs/operating/redis-gone.md"
+        ),
+        Part("The disk", "P1", disk_probe(_folders(parts)), "See docs/operating/disk-full.md"),
+    )
+    return Outages(watched, teller, platform.node()[:40])
+
+
+def _folders(parts: Parts) -> tuple[Path, ...]:
+    """The data folder, and the folder of the SQLite database."""
+    file = parts.database.engine.url.database
+    return (parts.common.data, *((Path(file).parent,) if parts.database.is_sqlite and file else ()))
+
+
 def _nudger(parts: Parts) -> Nudger:
     common = parts.common
     words = catalogues.load(locales.FOLDER)
@@ -158,13 +184,13 @@ def _counting(parts: Parts) -> Counting:
     return Counting(parts.database, KeyRing(common.keys), of, parts.metrics)
 
 
-def _texts(parts: Parts, operator: Operator) -> SendText | None:
+def _texts(parts: Parts, operator: Operator) -> Texts | None:
     if not operator.alert_channel:
         return None
     if faults := list(no_way_to_text(parts.common, operator)):
         raise SettingError(faults)
     line = Line(operator.alert_channel, operator.alert_from)
-    return Texts(parts.database, parts.texter, parts.common.keys, parts.common.mode.value, line).send
+    return Texts(parts.database, parts.texter, parts.common.keys, parts.common.mode.value, line)
 
 
 def no_way_to_text(common: Common, operator: Operator) -> Iterator[Fault]:

@@ -33,7 +33,7 @@ from reports.settings import SettingError
 from reports.store import outbox
 from reports.store.database import Away, BadAddress
 from workers import forward, sms
-from workers.assembly import Parts, assemble, assemble_clock
+from workers.assembly import Parts, assemble, assemble_clock, assemble_outages
 from workers.metrics import Metrics
 
 KINDS = ("urgent", "standard", "clock")
@@ -147,6 +147,8 @@ def main(arguments: list[str], environ: Mapping[str, str]) -> None:
 def run(kind: str, parts: Parts, environ: Mapping[str, str], stopping: threading.Event) -> None:
     clock = assemble_clock(parts, environ) if kind == "clock" else None
     log.info("started")
+    if kind == "clock":
+        assemble_outages(parts, environ).start(stopping)
     _give_up_slot(parts, stopping)
     if clock is not None:
         clock.run(stopping)

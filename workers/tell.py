@@ -34,9 +34,10 @@ class Teller:
 
     def tell(self, alert: Alert) -> bool:
         """True only when it was taken for one of those on call."""
-        return self.say(self._in_turn(alert.priority), alert.said()) > 0
+        return self.say(self.in_turn(alert.priority), alert.said()) > 0
 
-    def _in_turn(self, priority: str) -> Sequence[str]:
+    def in_turn(self, priority: str) -> Sequence[str]:
+        """Return the contacts in the order in which they are told of something of this priority."""
         return sorted(self.contacts, key=_is_phone) if priority in SLEEPS else self.contacts
 
     def say(self, contacts: Sequence[str], said: Said, most: int = 1) -> int:

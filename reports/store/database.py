@@ -183,6 +183,11 @@ class Database:
         if not self.is_sqlite:
             connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(what))))
 
+    def check_writes(self) -> None:
+        """Begin and commit an empty write transaction. Raises Away if the database does not accept writes."""
+        with self.write() as connection:
+            connection.execute(select(1))
+
     def not_durable(self) -> list[str]:
         """What the database says about itself by which a report could be lost, a sentence each. Raises Away."""
         wanted, ask = (SQLITE_SETTINGS, "PRAGMA") if self.is_sqlite else (postgresql.SETTINGS, "SHOW")

@@ -1,0 +1,180 @@
+"""Outage alerts: when a person is told that the database, Redis or the disk is unavailable, and when again."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from reports.connections import for_queue
+from reports.settings import Reach
+from reports.store.database import Database
+from tests.faults.city import City
+from tests.support.valkey import Valkey
+from tests.support.wait import until
+from tests.workers.mailroom import Inbox, Mailroom
+from workers.mail import read_mail_server
+from workers.metrics import Metrics
+from workers.outages import Outages, Part, database_probe, disk_probe, redis_probe
+from workers.tell import Teller
+
+pytestmark = pytest.mark.slow
+ON_CALL = "oncall@operator.example"
+
+
+class Watch:
+    """One part that breaks on request, a clock that is moved, and a real mail server."""
+
+    def __init__(self, inbox: Inbox) -> None:
+        self.inbox, self.now, self.reason = inbox, 1000.0, ""
+        server = read_mail_server(f"smtp://127.0.0.1:{inbox.port}?from=tokaut@example.org")
+        teller = Teller(server, (ON_CALL,), "live", Metrics(CollectorRegistry()))
+        part = Part("The database", "P1", lambda: self.reason, "See docs/operating/database-gone.md")
+        self.outages = Outages((part,), teller, "host-a", lambda: self.now)
+
+    def subjects_after(self, seconds: float) -> list[str]:
+        """What was sent within these seconds, with a probe and a look every 5 s."""
+        self.inbox.mails.clear()
+        for _ in range(int(seconds // 5)):
+            self.now += 5
+            self.outages.probe(*self.outages.states)
+            self.outages.look()
+        return [str(mail["Subject"]) for _, mail in self.inbox.mails]
+
+
+@pytest.fixture
+def watch() -> Iterator[Watch]:
+    with Mailroom() as inbox:
+        yield Watch(inbox)
+
+
+def test_nobody_is_told_of_less_than_a_minute(watch: Watch) -> None:
+    assert watch.subjects_after(300) == []
+    watch.reason = "refused"
+    assert watch.subjects_after(55) == []
+    watch.reason = ""
+    assert watch.subjects_after(300) == []
+    watch.reason = "refused"
+    assert watch.subjects_after(55) == [], "the earlier outage does not count"
+
+
+def test_a_person_is_told_after_a_minute_each_hour_and_at_the_end(watch: Watch) -> None:
+    watch.subjects_after(10)
+    watch.reason = "refused"
+    assert watch.subjects_after(65) == ["Tokaut: P1, The database on host-a has been unavailable for 1 min"]
+    body = str(watch.inbox.mails[0][1].get_payload())
+    assert "(refused)" in body
+    assert "To do: See docs/operating/database-gone.md" in body
+    assert watch.subjects_after(3500) == []
+    assert watch.subjects_after(200) == ["Tokaut: P1, The database on host-a has been unavailable for 61 min"]
+    watch.reason = ""
+    assert watch.subjects_after(30) == ["Tokaut: The database on host-a is available again after 62 min"]
+    assert watch.subjects_after(300) == []
+
+
+def test_an_alert_that_nobody_accepts_is_sent_again_in_a_minute(watch: Watch) -> None:
+    watch.inbox.refused = {ON_CALL}
+    watch.reason = "refused"
+    assert watch.subjects_after(90) == []
+    watch.inbox.refused = set()
+    assert watch.subjects_after(60) == ["Tokaut: P1, The database on host-a has been unavailable for 2 min"]
+
+
+def test_a_host_that_was_suspended_reports_no_outage(watch: Watch) -> None:
+    watch.subjects_after(10)
+    watch.now += 8 * 3600
+    watch.outages.look()
+    assert watch.subjects_after(30) == []
+
+
+def test_a_probe_that_hangs_counts_as_an_outage(watch: Watch) -> None:
+    watch.subjects_after(10)
+    for _ in range(13):  # the probe's thread is stuck: there are looks, and no answer
+        watch.now += 5
+        watch.outages.look()
+    assert [str(mail["Subject"]) for _, mail in watch.inbox.mails] == [
+        "Tokaut: P1, The database on host-a has been unavailable for 1 min"
+    ]
+
+
+# The probes
+
+
+def test_the_database_probe_fails_while_the_file_is_gone(tmp_path: Path) -> None:
+    file = tmp_path / "tokaut.db"
+    with closing(Database(f"sqlite:///{file}")) as database:
+        probe = database_probe(database)
+        assert probe() == ""
+        file.rename(tmp_path / "aside")
+        assert "deleted or replaced" in probe()
+        (tmp_path / "aside").rename(file)
+        assert probe() == ""
+
+
+def test_the_redis_probe_fails_while_redis_is_down_or_refuses_writes(own_valkey: Valkey) -> None:
+    with for_queue(Reach(own_valkey.url)) as client:
+        probe = redis_probe(client, "rq:probe")
+        assert probe() == ""
+        client.config_set("min-replicas-to-write", 1)
+        assert probe() != "", "a Redis that answers and refuses writes is not available"
+        client.config_set("min-replicas-to-write", 0)
+        assert probe() == ""
+        own_valkey.kill()
+        assert probe() != ""
+        own_valkey.start()
+        assert probe() == ""
+
+
+def test_the_disk_probe_fails_where_space_is_short_or_the_folder_is_gone(tmp_path: Path) -> None:
+    assert disk_probe((tmp_path,), least_free=0)() == ""
+    assert "are needed" in disk_probe((tmp_path,), least_free=1 << 60)()
+    assert "FileNotFoundError" in disk_probe((tmp_path / "none",))()
+
+
+def mounted(where: Path, *options: str) -> bool:
+    return subprocess.run(["mount", *options, "tmpfs", where], capture_output=True, check=False).returncode == 0
+
+
+def test_the_disk_probe_fails_on_a_read_only_file_system(tmp_path: Path) -> None:
+    if not mounted(tmp_path, "-t", "tmpfs", "-o", "size=1m"):
+        pytest.skip("this account may not mount a file system")
+    try:
+        probe = disk_probe((tmp_path,), least_free=0)
+        assert probe() == ""
+        subprocess.run(["mount", "-o", "remount,ro", tmp_path], check=True)
+        assert "read-only" in probe()
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)
+
+
+# The clock process
+
+
+@pytest.mark.faults
+def test_the_clock_tells_a_person_while_redis_and_the_database_are_gone() -> None:
+    with Mailroom() as inbox:
+        settings = {
+            "SMTP_URL": f"smtp://127.0.0.1:{inbox.port}?from=tokaut@example.org",
+            "TOKAUT_ON_CALL": f"{ON_CALL},+6785550191",
+            "TOKAUT_ALERT_CHANNEL": "africastalking",
+            "TOKAUT_ALERT_FROM": "163",
+        }
+        city = City(web_processes=1, settings=settings).up()
+        try:
+            inbox.refused = {ON_CALL}  # so that the phone is texted, which must not need the database
+            city.kill("valkey")
+            city.database.rename(city.folder / "aside")
+            until(lambda: bool(city.provider.to("+6785550191")), "the phone of the on-call contact was not texted", 150)
+            inbox.refused = set()
+            (city.folder / "aside").rename(city.database)
+            city.start("valkey")
+            over = "is available again"
+            until(
+                lambda: sum(over in str(mail) for _, mail in inbox.mails) == 2, "nobody was told that it is over", 150
+            )
+        finally:
+            city.down()
