@@ -21,12 +21,14 @@ from gateway.late import file_late
 from gateway.memory import give_back
 from gateway.message import Channel, Inbound
 from gateway.waiting import Waiting
+from reports.clocks import SECOND
+from reports.periods import LEASES
 from reports.spool import Spool
 from reports.store import leases
 from reports.store.database import Away, Database
 
 EVERY_SECONDS = 5
-LEASE_SECONDS = 30
+LEASE_SECONDS = LEASES["replay"] // SECOND
 TIDY_SECONDS = 60
 
 log = structlog.get_logger()

@@ -8,12 +8,11 @@ import uuid
 from gateway.message import Inbound
 from gateway.once import name_of
 from reports.keyfolder import SENDER
+from reports.periods import TEXT_LIVES
 from reports.queue import SEND_SMS, Hurry
 from reports.sealing import Context, Public, Vault, seal
 from reports.store.database import Database
 from reports.store.messages import Outgoing, put_outgoing
-
-LIVES_SECONDS = 600  # a reply that was held back must not arrive at night
 
 
 class Replies:
@@ -42,7 +41,7 @@ class Replies:
                 wrap=box.wrap,
                 sealed=box.sealed,
                 created_at=now,
-                expires_at=now + LIVES_SECONDS * 1_000_000,
+                expires_at=now + TEXT_LIVES,
             ),
         )
         self._hurry.put(SEND_SMS, message_id, "urgent")

@@ -125,6 +125,12 @@ def clocks(wanted: Minutes) -> Mapping[str, Clock]:
     return {priority: _set(clock, priority, wanted.get(priority, {})) for priority, clock in CLOCKS.items()}
 
 
+def furthest_steps(countries: Iterable[Minutes]) -> dict[str, int]:
+    """Return, by priority, the longest that a step of any of these countries may lie ahead of now."""
+    tables = [CLOCKS, *(clocks(wanted) for wanted in countries)]
+    return {one: max(max(table[one].regional, table[one].repeat) for table in tables) for one in PRIORITIES}
+
+
 def _set(clock: Clock, priority: str, wanted: Mapping[str, int]) -> Clock:
     allowed = {name: minutes for name, minutes in wanted.items() if not _fault(clock, priority, name, minutes)}
     made = _with(clock, allowed)

@@ -49,7 +49,7 @@ def due_at(said: Permission | None, sent: Sequence[int], now: int) -> int | None
     """When the next text may go, now or later; None: none may, ever, on this yes. `sent`: those of this report."""
     if said is None or len(sent) >= MOST:
         return None
-    earliest = max(now, max(sent) + APART) if sent else now
+    earliest = max(now, min(max(sent), now) + APART) if sent else now  # one that lies ahead went by a wrong clock
     moment = datetime.fromtimestamp(earliest / SECOND, UTC).astimezone(said.zone)
     for ahead in range(2):
         day = moment.date() + timedelta(days=ahead)

@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 import locales
 from flows import catalogues
 from reports import country, measuring, modes
+from reports.clocks import furthest_steps
 from reports.connections import for_queue
 from reports.desks import duty
 from reports.hotline import Hotline as Listed
@@ -121,6 +122,7 @@ def assemble_clock(parts: Parts, environ: Mapping[str, str]) -> Clock:
         hurry=Hurry(for_queue(parts.common.queue_redis)),
         metrics=parts.metrics,
         nudger=_nudger(parts),
+        furthest=furthest_steps(one.clocks for one in parts.countries),
     )
     mode = parts.common.mode
     texts = _texts(parts, operator)

@@ -6,12 +6,12 @@ Each duty may be done twice, or by two clocks at once: unique keys, leases and d
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from itertools import product
 
 import structlog
 
-from reports.clocks import HOUR, PRIORITIES, SECOND
+from reports.clocks import HOUR, PRIORITIES, SECOND, furthest_steps
 from reports.queue import DELIVER, QUEUES, SEND_SMS, Hurry, Speed, speed_of
 from reports.store import (
     answering,
@@ -21,6 +21,7 @@ from reports.store import (
     handing,
     letters,
     maturing,
+    mending,
     paging,
     sms_out,
     sweeping,
@@ -53,6 +54,7 @@ class Duties:
         hurry: Hurry,
         metrics: Metrics,
         nudger: Nudger | None = None,
+        furthest: Mapping[str, int] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
@@ -67,6 +69,8 @@ class Duties:
         self._own_texts = Own(1)
         self._own_pages = Own(1)
         self._nudger = nudger
+        self._furthest = furthest or furthest_steps(())
+        self._reconsider = False
         self._own_nudges = Own(1)
 
     def urgent(self) -> None:
@@ -145,12 +149,20 @@ class Duties:
         """Audit rows that are new."""
         sweeping.chain_audit(self._database)
 
-    def tidy(self) -> None:
-        """Times that no schedule sets, and what is not needed any more."""
-        mended = sweeping.mend_times(self._database, schedule.LONGEST_WAIT)
-        mended += sweeping.mend_steps(self._database, schedule.LONGEST_STEP)
+    def reconsider(self) -> None:
+        """The clock has jumped: the next `mend` looks at what was put off until a morning, too."""
+        self._reconsider = True
+
+    def mend(self) -> None:
+        """Times that lie further ahead than any schedule sets them."""
+        mended = mending.mend(self._database, self._furthest, reconsider=self._reconsider)
+        self._reconsider = False
         if mended:
+            self._metrics.mended.inc(mended)
             log.warning("swept", count=mended, reason="clock_jump")
+
+    def tidy(self) -> None:
+        """What is not needed any more."""
         sweeping.forget_inbound(self._database, KEPT)
         sweeping.forget_outgoing(self._database, KEPT)
         answering.forget_answers(self._database)

@@ -137,7 +137,7 @@ class Forwarder:
 
     def _failure(self, leased: Leased, outcome: Unavailable | Refused | Poison) -> Failure:
         if isinstance(outcome, Poison):
-            return Failure(outcome.why, None, schedule.POISON_DELAY)
+            return Failure(outcome.why, None, schedule.after_poison(leased.priority))
         if isinstance(outcome, Unavailable):
             waited = leased.now - leased.created_at
             delay = schedule.after_failure(

@@ -49,6 +49,7 @@ class Metrics:
         )
         self.tick = gauge("tokaut_clock_tick_timestamp_seconds", "When a clock that leads ticked")
         self.jumps = counter("tokaut_clock_jump", "Times the clock jumped")
+        self.mended = counter("tokaut_times_mended", "Rows whose time lay too far ahead, because a clock was wrong")
         self.faults = counter("tokaut_clock_faults", "Duties that failed", ["duty"])
         self.purged = counter("tokaut_purged", "Reports deleted after their time", ["rule"])
         self.purge_ran = gauge("tokaut_purge_timestamp_seconds", "When the clock last looked for what is over")

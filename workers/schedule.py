@@ -13,9 +13,6 @@ from email.utils import parsedate_to_datetime
 from reports.clocks import CLOCKS, DAY, HOUR, MINUTE, SECOND
 
 PARK_AFTER = 14 * DAY
-LONGEST_WAIT = 3 * HOUR  # no time in the outbox lies further ahead, unless a clock jumped
-LONGEST_STEP = 5 * MINUTE  # for as long no step of what is urgent is held or put off
-POISON_DELAY = HOUR
 REFUSED_TRIES = 3  # within a minute
 REFUSED_DELAY = 20 * SECOND
 
@@ -87,6 +84,11 @@ def after_failure(priority: str, attempt: int, waited: int, chance: float, retry
     if retry_after is None:
         return delay
     return max(delay, min(retry_after * SECOND, pace.heed))
+
+
+def after_poison(priority: str) -> int:
+    """Return the delay after a fault of our own: the longest that this priority may wait, at most an hour."""
+    return PACES[priority].heed
 
 
 def after_refusal(priority: str, attempt: int, chance: float) -> int:

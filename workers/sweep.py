@@ -14,6 +14,7 @@ from typing import Protocol
 import structlog
 
 from reports.clocks import DAY_SECONDS, SECOND
+from reports.periods import JUMP, LEASES
 from reports.store import leases, sweeping
 from reports.store.database import Away, Database
 from workers.alerts import JUMPED, Alert
@@ -23,9 +24,8 @@ from workers.metrics import Metrics
 from workers.telling import Telling
 
 NAME = "clock"
-LEAD_SECONDS = 15
+LEAD_SECONDS = LEASES[NAME] // SECOND
 RENEW_SECONDS = 5
-JUMP = 60 * SECOND
 QUIET = DAY_SECONDS  # after a jump
 TICK, HURRIED = 1.0, 0.1  # seconds between two looks; where a duty has more to do, the others get their turn between
 
@@ -81,6 +81,7 @@ class Clock:
         self._quiet_until = 0.0
         self.leads = False
         self._table = [
+            Duty("mend", 5, duties.mend),
             Duty("urgent", 1, duties.urgent),
             Duty("mature", 1, duties.mature),
             Duty("messages", 1, duties.messages),
@@ -102,7 +103,7 @@ class Clock:
         ]
 
     def _rare(self, now: float) -> Iterator[Duty]:
-        yield Duty("tidy", 60, self._duties.tidy)
+        yield Duty("tidy", 60, self._unless_quiet(self._duties.tidy))
         yield Duty("park", 3600, self._unless_quiet(self._duties.park), next_at=now + 60)
         for one in self._aside:
             start = self._unless_quiet(one.start) if one.trusts_the_time else one.start
@@ -169,6 +170,8 @@ class Clock:
             log.info("clock_leads" if leads else "clock_waits")
         if leads and before is not None and abs(self._database.now() - before) > JUMP + LEAD_SECONDS * SECOND:
             self._be_quiet()  # nobody led for long, or the time is not what it was: try all again before giving up any
+            if before > self._database.now() + JUMP + LEAD_SECONDS * SECOND:
+                self._tell_of_a_jump(before - self._database.now())
         self.leads = leads
         self._metrics.leader.set(int(leads))
         self._renew_at = now + RENEW_SECONDS
@@ -179,17 +182,21 @@ class Clock:
         if self._seen is not None:
             drift = (wall - self._seen[0]) - (steady - self._seen[1]) * SECOND
             if abs(drift) > JUMP:
-                self._metrics.jumps.inc()
-                log.error("clock_jumped", count=round(abs(drift) / SECOND))
-                self._telling.add(Alert("", "clock_jumped", "P2", JUMPED))
+                self._tell_of_a_jump(drift)
                 self._be_quiet()
         self._seen = (wall, steady)
 
+    def _tell_of_a_jump(self, drift: float) -> None:
+        self._metrics.jumps.inc()
+        log.error("clock_jumped", count=round(abs(drift) / SECOND))
+        self._telling.add(Alert("", "clock_jumped", "P2", JUMPED))
+
     def _be_quiet(self) -> None:
         self._quiet_until = self._monotonic() + QUIET
+        self._duties.reconsider()
         for duty in self._table:
-            if duty.name == "tidy":
-                duty.next_at = 0.0  # times that lie too far ahead are mended now
+            if duty.name == "mend":
+                duty.next_at = 0.0
 
     def _step_down(self) -> None:
         self._metrics.leader.set(0)  # what the monitor reads outlives this process

@@ -12,6 +12,7 @@ import structlog
 
 from reports.clocks import SECOND
 from reports.keyfolder import SENDER, KeyFault, load_public
+from reports.periods import TEXT_LIVES
 from reports.sealing import Context, seal
 from reports.store import messages, sms_out
 from reports.store.database import Database
@@ -20,7 +21,7 @@ from reports.store.nudging import Yes
 from workers.sms import Texter
 from workers.text import Accepted, Text
 
-LIVES = 600 * SECOND
+LIVES = TEXT_LIVES
 
 log = structlog.get_logger()
 

@@ -10,12 +10,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, Update, bindparam, case, exists, or_, select, update
 
 from reports.clocks import SECOND
+from reports.periods import REST, SLACK
 from reports.store import tables as t
 from reports.store.database import Database
+from reports.store.due import is_ahead, is_due
 
 OPENS_AT = 5  # failures in a row
 FIRST_REST = 30 * SECOND
-LONGEST_REST = 600 * SECOND
+LONGEST_REST = REST
 PROBE = 60 * SECOND  # how long the others wait for one that tries
 SPREAD = 60 * SECOND  # over which the backlog of a hotline that is back goes out
 
@@ -23,7 +25,7 @@ SPREAD = 60 * SECOND  # over which the backlog of a hotline that is back goes ou
 def lets_through(now: ColumnElement[int]) -> ColumnElement[bool]:
     """For rows of `delivery`: the hotline is not given up, and rests only where the row can wait."""
     h, d = t.hotline_state.c, t.delivery.c
-    rests = exists().where(h.hotline == d.hotline, h.open_until > now)
+    rests = exists().where(h.hotline == d.hotline, is_ahead(h.open_until, now, REST))
     dead = exists().where(h.hotline == d.hotline, h.dead_since.is_not(None))
     return or_(d.priority == "P1", ~rests) & ~dead
 
@@ -38,7 +40,7 @@ def count_failure(connection: Connection, database: Database, hotline: str, now:
     row = _state(connection, database, hotline)
     failures = row.failures + 1
     values: dict[str, Any] = {"failures": failures}
-    if failures >= OPENS_AT and (probe or row.open_until <= now):
+    if failures >= OPENS_AT and (probe or not now < row.open_until <= now + REST + SLACK):
         rest = min(LONGEST_REST, FIRST_REST << min(row.opened_times, 8))
         values |= {"open_until": now + rest, "opened_times": row.opened_times + 1}
     connection.execute(update(t.hotline_state).where(t.hotline_state.c.hotline == hotline).values(values))
@@ -92,7 +94,8 @@ def _state(connection: Connection, database: Database, hotline: str) -> Any:
 
 def _probed() -> Update:
     h = t.hotline_state.c
-    rested = (h.hotline == bindparam("whose"), h.failures >= OPENS_AT, h.open_until <= bindparam("now"))
+    now = bindparam("now", type_=h.open_until.type)
+    rested = (h.hotline == bindparam("whose"), h.failures >= OPENS_AT, is_due(h.open_until, now, REST))
     return update(t.hotline_state).where(*rested).values(open_until=bindparam("until"))
 
 

@@ -1,20 +1,26 @@
-"""One holder at a time, by the database's clock: the leading clock, the process that replays waiting SMS."""
+"""One holder at a time, by the database's clock: the leading clock, the process that replays waiting SMS.
+
+A lease that ends further ahead than anybody takes one for is free: the clock it went by was wrong.
+"""
 
 from __future__ import annotations
 
 from sqlalchemy import or_, update
 
+from reports.clocks import SECOND
 from reports.store import tables as t
 from reports.store.database import Database
+from reports.store.due import is_ahead
 
 
 def take(database: Database, name: str, holder: str, seconds: float) -> bool:
     """Take or renew the lease for so many seconds; false while somebody else holds it."""
     c = t.lease.c
     now = database.now_sql()
-    until = now + int(seconds * 1_000_000)
+    length = int(seconds * SECOND)
+    until = now + length
     with database.write() as connection:
-        free = update(t.lease).where(c.name == name, or_(c.holder == holder, c.until < now))
+        free = update(t.lease).where(c.name == name, or_(c.holder == holder, ~is_ahead(c.until, now, length)))
         if connection.execute(free.values(holder=holder, until=until)).rowcount:
             return True
         row = {"name": name, "holder": holder, "until": until}

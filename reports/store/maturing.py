@@ -11,13 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
 
 from reports.clocks import URGENT
+from reports.periods import PENDING
 from reports.store import auditing, clocking, letters, standings, steps
 from reports.store import tables as t
 from reports.store.database import Database
 from reports.store.deliveries import THE_REPORT, new_delivery
+from reports.store.due import is_due, longest_of
 from reports.store.routed import counts
 
 RAISES = ("unread", "incomplete", "complete")  # a report's completeness only goes up
@@ -36,14 +38,19 @@ def mature(database: Database, at_most: int = 50) -> list[bytes]:
     """Origin keys (as they are in `pending`) whose time has come, oldest first: give each to `file_pending`."""
     p = t.pending.c
     with database.read() as connection:
-        query = select(p.origin_key, p.due_at).where(p.due_at <= database.now_sql()).distinct().order_by(p.due_at)
+        query = select(p.origin_key, p.due_at).where(_is_ripe(database)).distinct().order_by(p.due_at)
         return list(dict.fromkeys(row.origin_key for row in connection.execute(query.limit(at_most * 3))))[:at_most]
+
+
+def _is_ripe(database: Database) -> ColumnElement[bool]:
+    p = t.pending.c
+    return is_due(p.due_at, database.now_sql(), longest_of(PENDING, p.kind))
 
 
 def file_pending(database: Database, origin_key: bytes) -> list[tuple[str, str]]:
     """One transaction; returns (delivery_id, priority) of what is now due. Empty: it was replaced, dropped or sent."""
     p = t.pending.c
-    ripe = (p.origin_key == origin_key) & (p.due_at <= database.now_sql())
+    ripe = (p.origin_key == origin_key) & _is_ripe(database)
     with database.write() as connection:
         rows = connection.execute(delete(t.pending).where(ripe).returning(*p)).all()
         if not rows:

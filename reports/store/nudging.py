@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import and_, exists, func, insert, select, update
+from sqlalchemy import BigInteger, and_, exists, func, insert, literal, select, update
 
+from reports.periods import NUDGE
 from reports.store import auditing
 from reports.store import tables as t
 from reports.store.database import Database
 from reports.store.deliveries import THE_REPORT
+from reports.store.due import is_due
 from reports.store.messages import Outgoing, outgoing_row
 
 WITHDRAWN = "withdrawn"  # in `outgoing`, what became of a text whose yes holds no more
@@ -60,7 +62,8 @@ def undecided(database: Database, at_most: int = 100) -> list[tuple[str, str]]:
 
 def due(database: Database, at_most: int = 100) -> list[tuple[str, str]]:
     n = t.nudge.c
-    query = select(n.answer_id, n.report_id).where(n.due_at <= database.now(), n.sent_at.is_(None))
+    come = is_due(n.due_at, literal(database.now(), BigInteger), NUDGE)
+    query = select(n.answer_id, n.report_id).where(come, n.sent_at.is_(None))
     with database.read() as connection:
         return [(row[0], row[1]) for row in connection.execute(query.order_by(n.due_at).limit(at_most))]
 

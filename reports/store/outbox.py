@@ -13,10 +13,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, Update, and_, bindparam, case, func, or_, select, update
 
 from reports.clocks import LEASE, URGENT
+from reports.periods import ATTEMPT
 from reports.store import auditing, breakers, standings
 from reports.store import tables as t
 from reports.store.database import Database
 from reports.store.deliveries import THE_REPORT
+from reports.store.due import is_ahead, is_due, longest_of
 from reports.store.leased import COLUMNS, Leased, read
 
 # Urgent calls to one hotline at once. One that hangs holds each for 20 s, and the hands for what is urgent are three: a
@@ -47,14 +49,15 @@ class Failure:
 def may_be_taken(now: ColumnElement[int]) -> ColumnElement[bool]:
     """Rows of `delivery` that nobody holds and whose time has come."""
     d = t.delivery.c
-    free = or_(d.lease_until.is_(None), d.lease_until < now)
-    return and_(d.state == "due", d.next_at <= now, free, breakers.lets_through(now), _has_a_hand_free(now))
+    free = or_(d.lease_until.is_(None), ~is_ahead(d.lease_until, now, LEASE))
+    come = is_due(d.next_at, now, longest_of(ATTEMPT, d.priority))
+    return and_(d.state == "due", come, free, breakers.lets_through(now), _has_a_hand_free(now))
 
 
 def _has_a_hand_free(now: ColumnElement[int]) -> ColumnElement[bool]:
     d, held = t.delivery.c, t.delivery.alias("held").c
     urgent = d.priority.in_(URGENT)
-    live = and_(held.state == "due", held.lease_until.is_not(None), held.lease_until >= now)
+    live = and_(held.state == "due", held.lease_until.is_not(None), is_ahead(held.lease_until, now, LEASE))
     alike = and_(held.hotline == d.hotline, held.priority.in_(URGENT) == urgent)
     count = select(func.count()).where(alike, live).correlate(t.delivery).scalar_subquery()
     return count < case((urgent, AT_ONCE), else_=AT_ONCE - 1)

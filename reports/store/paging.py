@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
-from sqlalchemy import Connection, and_, case, delete, func, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, insert, literal, or_, select, update
 
 from reports.clocks import BEGIN, HOUR, URGENT
+from reports.periods import SLACK
 from reports.store import auditing, in_hand, standings
 from reports.store import tables as t
 from reports.store.database import Database
 from reports.store.deliveries import THE_REPORT
+from reports.store.due import is_due
 from reports.store.messages import Outgoing, outgoing_row
 
 WRONG, OUTRUN = 1, 2  # no text of the hotline has the word; its report has become more urgent since that text
@@ -72,11 +75,16 @@ def silent(database: Database, patience: Mapping[str, int], at_most: int = 100) 
         .join(t.page, and_(p.delivery_id == d.delivery_id, p.rank == last.c.rank))
         .outerjoin(t.outgoing, o.id == p.sms_id)
         .where(d.type.in_(THE_REPORT), d.state == "delivered", d.handling == "none")
-        .where(or_(lost, p.created_at + waits <= database.now_sql()))
+        .where(or_(lost, is_due(p.created_at + waits, database.now_sql(), waits)))
         .order_by(d.priority, p.created_at)
     )
     with database.read() as connection:
         return [Told(*row) for row in connection.execute(query.limit(at_most))]
+
+
+def _within(at: ColumnElement[int], now: Any, age: int) -> ColumnElement[bool]:
+    """Return whether it was within `age` before now; a time that lies ahead is a wrong clock's, and counts for none."""
+    return and_(at > now - age, at <= now + SLACK)
 
 
 def told_of(database: Database, report_id: str, hotline: str) -> Told | None:
@@ -93,7 +101,7 @@ def told_of(database: Database, report_id: str, hotline: str) -> Told | None:
 def is_fresh(database: Database, delivery_id: str, age: int) -> bool:
     """Whether a text of it went out within so many microseconds."""
     p = t.page.c
-    young = select(p.sms_id).where(p.delivery_id == delivery_id, p.created_at > database.now_sql() - age)
+    young = select(p.sms_id).where(p.delivery_id == delivery_id, _within(p.created_at, database.now_sql(), age))
     with database.read() as connection:
         return connection.execute(young.limit(1)).first() is not None
 
@@ -131,7 +139,7 @@ def believe(database: Database, at_most: int = 100) -> list[tuple[str, str]]:
 def _believe(connection: Connection, hotline: str, word: str, at: int) -> tuple[str, int]:
     """The report that is taken on, and 0; or why none is."""
     a, p, d = t.phone_answer.c, t.page.c, t.delivery.c
-    guesses = select(func.count()).where(a.hotline == hotline, a.wrong == WRONG, a.at > at - HOUR)
+    guesses = select(func.count()).where(a.hotline == hotline, a.wrong == WRONG, _within(a.at, at, HOUR))
     if (connection.execute(guesses).scalar() or 0) >= MOST_WRONG:
         return "", WRONG
     paged = select(p.created_at, d.report_id).join(t.delivery, d.delivery_id == p.delivery_id)

@@ -58,7 +58,7 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
     "outgoing": {
         WEB: "INSERT; SELECT (id, provider_id, status); UPDATE (status)",
         WORKER: f"SELECT; INSERT; UPDATE ({ATTEMPT}, provider_id)",
-        CLOCK: f"SELECT; INSERT; UPDATE ({ATTEMPT}, provider_id, key_id, wrap); DELETE",
+        CLOCK: f"SELECT; INSERT; UPDATE ({ATTEMPT}, expires_at, provider_id, key_id, wrap); DELETE",
     },
     # whoever reads the words could say that a person has a report, but for the phone it takes
     "page": {WORKER: "SELECT; INSERT", CLOCK: "SELECT; INSERT; DELETE"},

@@ -8,8 +8,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, bindparam, or_, select, update
 
 from reports.clocks import LEASE
+from reports.periods import TEXT_ATTEMPT, TEXT_LIVES
 from reports.store import tables as t
 from reports.store.database import Database
+from reports.store.due import is_ahead, is_due
 
 LEASED = ("id", "channel", "key_id", "wrap", "sealed", "mode", "attempt", "created_at", "expires_at", "lease_until")
 
@@ -32,13 +34,17 @@ class LeasedSms:
     @property
     def lives(self) -> int:
         """How much longer it may arrive, from when it was taken."""
-        return self.expires_at - (self.lease_until - LEASE)
+        return min(self.expires_at - (self.lease_until - LEASE), TEXT_LIVES)
 
 
 def _may_be_taken(now: ColumnElement[int]) -> ColumnElement[bool]:
     o = t.outgoing.c
-    free = or_(o.lease_until.is_(None), o.lease_until < now)
-    return and_(o.state == "due", o.next_at <= now, o.expires_at > now, free)
+    return and_(o.state == "due", is_due(o.next_at, now, TEXT_ATTEMPT), o.expires_at > now, _is_free(now))
+
+
+def _is_free(now: ColumnElement[int]) -> ColumnElement[bool]:
+    o = t.outgoing.c
+    return or_(o.lease_until.is_(None), ~is_ahead(o.lease_until, now, LEASE))
 
 
 def due(database: Database, at_most: int = 500) -> list[str]:
@@ -90,7 +96,7 @@ def expire(database: Database) -> int:
     """A reply that was held back must not arrive at night."""
     o = t.outgoing.c
     now = database.now_sql()
-    late = and_(o.state == "due", o.expires_at <= now, or_(o.lease_until.is_(None), o.lease_until < now))
+    late = and_(o.state == "due", o.expires_at <= now, _is_free(now))
     with database.write() as connection:
         values = {"state": "expired", "lease_by": None, "lease_until": None}
         return connection.execute(update(t.outgoing).where(late).values(values)).rowcount

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import and_, bindparam, delete, func, select, update
 
 from reports import audit
-from reports.clocks import CLOCKS, URGENT
 from reports.store import outbox
 from reports.store import tables as t
 from reports.store.database import Database
@@ -52,42 +51,6 @@ def _end(database: Database, row: Any, state: str, why: str, still: Any) -> bool
         now = database.moment(connection)
         outbox.moved(connection, row.delivery_id, row.report_id, act=state, actor="clock", now=now)
     return True
-
-
-def mend_times(database: Database, furthest: int) -> int:
-    """No attempt and no lease lies further ahead than the schedule allows, unless a clock jumped: then it is now."""
-    now = database.now_sql()
-    mended = 0
-    with database.write() as connection:
-        for table in (t.delivery, t.outgoing):
-            c = table.c
-            ahead = update(table).where(c.state == "due", c.next_at > now + furthest)
-            mended += connection.execute(ahead.values(next_at=now)).rowcount
-            held = update(table).where(c.state == "due", c.lease_until > now + furthest)
-            mended += connection.execute(held.values(lease_until=None, lease_by=None)).rowcount
-        h = t.hotline_state.c
-        rests = update(t.hotline_state).where(h.open_until > now + furthest).values(open_until=now)
-        mended += connection.execute(rests).rowcount
-    return mended
-
-
-def mend_steps(database: Database, held: int) -> int:
-    """No step of what is urgent lies further ahead than its ladder is long, nor is put off for longer than `held`,
-    unless a clock jumped: then it is now. What can wait may have been put off until a morning.
-    """
-    s, mended = t.step.c, 0
-    with database.write() as connection:
-        now = database.moment(connection)
-        for priority in URGENT:
-            mine, clock = and_(s.priority == priority, s.done_at.is_(None)), CLOCKS[priority]
-            far = and_(mine, s.due_at > now + max(clock.regional, clock.repeat))
-            rows = [dict(row) | {"due_at": now} for row in connection.execute(select(t.step).where(far)).mappings()]
-            if rows:
-                connection.execute(delete(t.step).where(far))
-                connection.execute(insert(t.step), rows)
-            late = update(t.step).where(mine, s.not_before > now + held).values(not_before=now)
-            mended += len(rows) + connection.execute(late).rowcount
-    return mended
 
 
 def forget_inbound(database: Database, older_than: int) -> int:

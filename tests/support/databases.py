@@ -44,6 +44,7 @@ SET_ROLE: dict[str, LiteralString] = {
     **dict.fromkeys(
         (
             "sweeping",
+            "mending",
             "maturing",
             "chains",
             "letters",

@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import select
 from structlog.testing import capture_logs
 
-from reports.clocks import DAY, MINUTE
-from reports.store import steps, sweeping
+from reports.clocks import DAY, MINUTE, furthest_steps
+from reports.store import mending, steps
 from reports.store import tables as t
 from reports.store.steps import Waiting
 from tests.workers.filings import ONE, THREE, TWO, Desk
@@ -20,7 +20,6 @@ from tests.workers.night import CARDS, CHAIN, LEAD, OFFICER, ON_CALL, SECOND_ON_
 from workers import asking, reminders
 from workers.alerts import Said
 from workers.ladder import PAGE
-from workers.schedule import LONGEST_STEP, LONGEST_WAIT
 
 NAMES = {
     f"→ {TWO}": "→ two",
@@ -358,13 +357,12 @@ def test_a_day_ahead_for_a_moment_silences_no_night(desk: Desk) -> None:
     desk.database.offset -= DAY
     night.dead = set()
     began = len(night.told)
-    sweeping.mend_times(desk.database, LONGEST_WAIT)
-    sweeping.mend_steps(desk.database, LONGEST_STEP)
+    mending.mend(desk.database, furthest_steps(()))
     night.until(31)
     told = {(one.who, one.said.sms[:13]) for one in night.told[began:]}  # "Report 02e4f1"
     assert {who for who, _ in told} >= {OFFICER, LEAD}
     assert len([one for who, one in told if who == OFFICER]) == 2, "of both reports"
-    assert sweeping.mend_steps(desk.database, LONGEST_STEP) == 0
+    assert mending.mend(desk.database, furthest_steps(())) == 0
 
 
 def test_what_can_wait_for_a_morning_is_not_mended(desk: Desk) -> None:
@@ -372,7 +370,7 @@ def test_what_can_wait_for_a_morning_is_not_mended(desk: Desk) -> None:
     desk.file(CHAIN, priority="P3")
     night = Night(desk, land({name: {**card, "hours": "mon 15:00-16:00"} for name, card in CARDS.items()}))
     night.until(13 * 60, 60)
-    assert sweeping.mend_steps(desk.database, LONGEST_STEP) == 0
+    assert mending.mend(desk.database, furthest_steps(())) == 0
     assert night.told == []
 
 

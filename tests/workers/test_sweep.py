@@ -225,7 +225,7 @@ def test_a_time_that_the_schedule_sets_is_left_alone(room: Room) -> None:
     with room.desk.database.write() as connection:
         next_at = room.desk.database.now() + longest
         connection.execute(update(t.delivery).where(t.delivery.c.delivery_id == delivery).values(next_at=next_at))
-    room.duties.tidy()
+    room.duties.mend()
     assert room.desk.delivery(delivery).next_at == next_at
 
 

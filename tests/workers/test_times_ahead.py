@@ -1,0 +1,170 @@
+"""A clock that was ahead, or was set back: nothing waits for longer than its own period (R-81).
+
+Written by one clock and read by another, as where a host's time is set right between a stop and a start.
+"""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import insert, select, update
+
+from reports import periods
+from reports.clocks import DAY, HOUR, MINUTE
+from reports.store import breakers, leases, maturing, messages, nudging, outbox, paging, pending, sms_out, sweeping
+from reports.store import tables as t
+from reports.store.messages import Outgoing
+from tests.workers.filings import ONE, SECOND, Desk
+from tests.workers.room import Room
+from workers import schedule
+
+AHEAD = 11 * HOUR  # Vanuatu, where the hardware clock holds local time
+
+
+def test_a_lease_that_was_given_up_in_the_future_is_free(desk: Desk) -> None:
+    ahead = desk.later(seconds=AHEAD / SECOND)
+    assert leases.take(ahead.database, "clock", "one", 15)
+    leases.give_up(ahead.database, "clock", "one")
+    assert leases.take(desk.database, "clock", "two", 15)
+    assert not leases.take(desk.database, "clock", "three", 15), "one that holds is not free"
+
+
+@pytest.mark.parametrize("ahead", [2 * HOUR, AHEAD, 15 * DAY])
+def test_the_clock_leads_within_its_first_tick(desk: Desk, ahead: int) -> None:
+    Room(desk.later(seconds=ahead / SECOND)).clock.tick()
+    now = Room(desk, "here/clock-1/b")
+    now.clock.tick()
+    assert now.clock.leads
+    assert now.metrics.jumps._value.get() == 1, "and somebody is told"
+    now.duties.finish()
+
+
+@pytest.mark.parametrize("kind", periods.PENDING)
+def test_what_files_itself_is_due_where_it_lies_beyond_its_period(desk: Desk, kind: str) -> None:
+    database = desk.database
+    longest = periods.PENDING[kind]
+    pending.put_pending(database, desk.sealed(completeness="incomplete"), kind, database.now() + longest)
+    assert (maturing.mature(database) == []) == (longest > 0), "within its period it waits"
+    far = desk.sealed(completeness="incomplete")
+    pending.put_pending(database, far, kind, database.now() + longest + 5 * SECOND)
+    assert far.origin_key in maturing.mature(database)
+    assert maturing.file_pending(database, far.origin_key)
+
+
+@pytest.mark.parametrize("priority", periods.ATTEMPT)
+def test_an_attempt_is_due_where_it_lies_beyond_its_period(desk: Desk, priority: str) -> None:
+    """P1 waits a minute at most, and no longer because P4 may wait for hours."""
+    [waits], [far] = desk.file(priority=priority), desk.file(priority=priority)
+    longest = periods.ATTEMPT[priority]
+    for one, wait in ((waits, longest), (far, longest + 5 * SECOND)):
+        put(desk, one, next_at=desk.database.now() + wait)
+    assert [one for one, _ in sweeping.due(desk.database, (priority,))] == [far]
+    leased = outbox.lease_next(desk.database, (priority,), "here/urgent/1")
+    assert leased is not None
+    assert leased.delivery_id == far
+
+
+@pytest.mark.parametrize("priority", periods.ATTEMPT)
+def test_no_delay_of_the_schedule_is_longer_than_its_period(priority: str) -> None:
+    delays = [
+        schedule.after_failure(priority, attempt, waited, 1, asked)
+        for attempt in range(1, 12)
+        for waited in (0, 2 * DAY)
+        for asked in (None, 10**6)
+    ]
+    assert max(*delays, schedule.after_poison(priority)) == periods.ATTEMPT[priority]
+
+
+def test_a_lease_of_a_row_that_ends_in_the_future_holds_nobody_up(desk: Desk) -> None:
+    [delivery] = desk.file()
+    assert outbox.lease(desk.later(hours=11).database, delivery, "here/urgent/1")
+    assert outbox.lease(desk.database, delivery, "here/urgent/2")
+    assert outbox.lease(desk.database, delivery, "here/urgent/3") is None, "a lease that is right holds"
+
+
+def test_a_hotline_that_rests_until_tomorrow_is_tried(desk: Desk) -> None:
+    [delivery] = desk.file(priority="P3")
+    ahead = desk.later(hours=11).database
+    for _ in range(breakers.OPENS_AT):
+        with ahead.write() as connection:
+            breakers.count_failure(connection, ahead, ONE, ahead.now(), probe=True)
+    assert outbox.lease(desk.database, delivery, "here/standard/1"), "the rest was begun by a wrong clock"
+
+
+def test_a_text_is_sent_and_lives_no_longer_than_ten_minutes(desk: Desk) -> None:
+    now = desk.database.now() + AHEAD
+    sms = Outgoing("a" * 36, "kannel", "demo", "k", b"w", b"s", now, now + periods.TEXT_LIVES)
+    messages.put_outgoing(desk.database, sms)
+    assert sms_out.due(desk.database) == [sms.id]
+    leased = sms_out.lease(desk.database, sms.id, "here/urgent/1")
+    assert leased is not None
+    assert leased.lives <= periods.TEXT_LIVES, "the provider is told for how long"
+    assert sms_out.failed(desk.database, leased, "timeout", 5 * SECOND, "here/urgent/1")
+    Room(desk).duties.mend()
+    later = desk.later(minutes=11).database
+    assert sms_out.expire(later) == 1, "and it does not arrive at night"
+
+
+def test_a_duty_phone_is_not_taken_for_just_texted(desk: Desk) -> None:
+    [delivery] = desk.file()
+    put(desk, delivery, state="delivered")
+    row = {"sms_id": "s" * 36, "delivery_id": delivery, "hotline": ONE, "rank": 0, "word": "123456"}
+    with desk.database.write() as connection:
+        connection.execute(insert(t.page), row | {"created_at": desk.database.now() + AHEAD})
+    assert not paging.is_fresh(desk.database, delivery, MINUTE)
+    assert [one.delivery_id for one in paging.silent(desk.database, {"P1": 5 * MINUTE})] == [delivery]
+
+
+def test_wrong_words_of_tomorrow_lock_no_duty_phone_out(desk: Desk) -> None:
+    [delivery] = desk.file()
+    put(desk, delivery, state="delivered")
+    now = desk.database.now()
+    page = {"sms_id": "s" * 36, "delivery_id": delivery, "hotline": ONE, "rank": 0, "word": "123456", "created_at": now}
+    wrong = [
+        {"answer_id": f"{n:036}", "hotline": ONE, "word": "000000", "at": now + AHEAD, "wrong": paging.WRONG}
+        for n in range(paging.MOST_WRONG)
+    ]
+    with desk.database.write() as connection:
+        connection.execute(insert(t.page), page)
+        connection.execute(insert(t.phone_answer), wrong)
+    paging.note_word(desk.database, "b" * 36, [ONE], "123456")
+    assert [hotline for _, hotline in paging.believe(desk.database)] == [ONE]
+
+
+def test_a_fallback_starts_in_its_time_for_a_report_of_a_clock_that_was_ahead(desk: Desk) -> None:
+    """Its age would be less than nothing for eleven hours."""
+    [delivery] = desk.later(hours=11).file()
+    room = Room(desk)
+    room.duties.mend()
+    assert desk.delivery(delivery).created_at <= desk.database.now()
+    put(desk, delivery, told_at=desk.database.now() + AHEAD)
+    room.duties.mend()
+    assert desk.delivery(delivery).told_at <= desk.database.now()
+
+
+def test_a_reporters_text_that_was_put_off_by_a_wrong_clock_is_looked_at_again(desk: Desk) -> None:
+    database, room = desk.database, Room(desk)
+    nudging.decide(database, "a" * 36, "r" * 36, database.now() + HOUR)
+    room.duties.mend()
+    assert nudging.due(database) == [], "the safe hours of a reporter are not a wrong time"
+    room.duties.reconsider()
+    room.duties.mend()
+    assert nudging.due(database) == [("a" * 36, "r" * 36)]
+
+
+def test_what_tells_a_repeat_is_not_forgotten_because_a_clock_jumped(room: Room) -> None:
+    database = room.desk.database
+    messages.keep_waiting(database, b"a" * 32, b"c" * 32, b"sealed")
+    messages.was_played(database, b"a" * 32)
+    room.clock.tick()
+    database.offset += 15 * DAY
+    for _ in range(3):
+        room.pass_time(60)
+        room.clock.tick()
+    with database.read() as connection:
+        assert len(connection.execute(select(t.inbound.c.inbound_key)).all()) == 1
+    room.duties.finish()
+
+
+def put(desk: Desk, delivery: str, **values: object) -> None:
+    with desk.database.write() as connection:
+        connection.execute(update(t.delivery).where(t.delivery.c.delivery_id == delivery).values(values))
