@@ -13,11 +13,13 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 import structlog
-from redis.exceptions import RedisError
+from redis import Redis
+from redis.exceptions import RedisError, ResponseError
 from rq import Queue, SimpleWorker
 from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
@@ -62,6 +64,12 @@ class Hired(SimpleWorker):
     def __init__(self, *arguments: Any, stopping: threading.Event, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
         self._stopping = stopping
+
+    def _set_ip_address(self, connection: Redis) -> None:
+        """Leave the address unknown: redis-py cannot parse CLIENT INFO of a socket whose path has a blank or `=`."""
+        self.ip_address = "unknown"
+        with suppress(ResponseError):  # an account that may not name itself
+            connection.client_setname(self.name)
 
     def handle_warm_shutdown_request(self) -> None:
         self._stopping.set()

@@ -17,8 +17,8 @@ from tokaut.leash import leashed
 class Valkey:
     """`url` stays the same over restarts; what was written comes back from the append-only file."""
 
-    def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="tv-"))
+    def __init__(self, prefix: str = "tv-") -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix=prefix))
         self.url = valkey.address(self.folder)
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -32,6 +32,7 @@ class Demo:
 
     def __init__(self, folder: Path, *words: str, port: int | None = None) -> None:
         self.folder, self.port = folder, port or free_port()
+        folder.parent.mkdir(parents=True, exist_ok=True)
         self.out = folder.with_suffix(f".{self.port}.out")
         with self.out.open("wb") as out:
             self.process = subprocess.Popen(
@@ -103,6 +104,12 @@ def test_once_the_report_arrives_signed_and_whole(folder: Path) -> None:
     assert updated["body"]["data"]["narrative"] == "Somebody I do not know writes to me every day. I want it to stop."
     assert updated["body"]["data"]["report_id"] == created["body"]["data"]["report_id"]
     assert not demo.told.exists()
+    assert demo.processes() == []
+
+
+def test_it_works_in_a_folder_with_blanks_and_equals_signs(tmp_path: Path) -> None:
+    demo = Demo(tmp_path / "a new dir=b" / "var", "--once")
+    assert demo.process.wait(timeout=120) == 0, demo.output
     assert demo.processes() == []
 
 

@@ -67,6 +67,26 @@ def test_a_queued_id_goes_out_and_the_log_says_ids_only(
     assert "127.0.0.1" not in said
 
 
+@pytest.fixture
+def spaced_valkey() -> Iterator[Valkey]:
+    """A server whose socket is in a folder with blanks and `=` in its name, as in a checkout under such a folder."""
+    server = Valkey(prefix="t v w=1=2 ")
+    yield server.start()
+    server.remove()
+
+
+def test_a_worker_reaches_redis_by_a_socket_whose_path_has_blanks(
+    desk: Desk, tmp_path: Path, hotline: LyingHotline, spaced_valkey: Valkey
+) -> None:
+    [delivery] = desk.file(priority="P1")
+    assert " " in str(spaced_valkey.folder)
+    with Process("urgent", settings(desk, tmp_path, hotline, spaced_valkey.url), tmp_path / "log") as worker:
+        assert Hurry(for_queue(Reach(spaced_valkey.url))).put(DELIVER, delivery, "urgent")
+        arrives(hotline, 1)
+        until(lambda: is_delivered(desk, delivery), "not marked")
+        assert worker.stop() == 0
+
+
 @pytest.mark.rule("X-11")
 def test_a_job_that_is_not_ours_is_refused_and_the_next_one_is_done(
     desk: Desk, tmp_path: Path, hotline: LyingHotline, redis_url: str
