@@ -18,7 +18,15 @@ LONGEST_NAME = 128  # characters of a field that says who: a number, a session i
 
 
 class Unreadable(Exception):
-    """Authenticated, and not to be understood. The message says which rule failed, never what came in."""
+    """Authenticated, and not to be understood. The message says which rule failed, never what came in.
+
+    `reason` is for the log, one of UNREADABLE in reports/logwords.py; `field` is the name of the request's field.
+    """
+
+    def __init__(self, rule: str, reason: str, field: str | None = None) -> None:
+        super().__init__(f"{field}: {rule}" if field else rule)
+        self.reason = reason
+        self.field = field
 
 
 class Wire(Struct, frozen=True):
@@ -44,23 +52,23 @@ class Fields(Struct, frozen=True):
     def get(self, name: str) -> str:
         """Different values of one key are all kept, joined by a line feed: words are never thrown away."""
         if name in self.no_text:
-            raise Unreadable(f"{name}: no text")
+            raise Unreadable("no text", "not_text", name)
         return "\n".join(self.values.get(name, ()))
 
     def who(self, name: str) -> str:
         """A field that says who or which: two different values cannot both be right."""
         value = self.get(name)
         if len(self.values.get(name, ())) > 1:
-            raise Unreadable(f"{name}: two different values")
+            raise Unreadable("two different values", "two_values", name)
         if len(value) > LONGEST_NAME:
-            raise Unreadable(f"{name}: longer than {LONGEST_NAME} characters")
+            raise Unreadable(f"longer than {LONGEST_NAME} characters", "too_long", name)
         return value
 
     def must(self, name: str) -> str:
         """As `who`, where nothing can be done without it."""
         value = self.who(name)
         if not value:
-            raise Unreadable(f"{name}: missing")
+            raise Unreadable("missing", "no_session" if name == "session" else "missing_field", name)
         return value
 
 

@@ -17,7 +17,7 @@ def receive(channel: str, fields: Fields) -> Inbound | Notice:
     if event == "close":
         return Notice("ended", channel, sender=sender, code=code, session=session)
     if event not in _EVENTS:
-        raise Unreadable("event: not new, resume or close")
+        raise Unreadable("not new, resume or close", "unknown_event", "event")
     return Inbound(
         kind="ussd",
         channel=channel,

@@ -94,7 +94,8 @@ class Webhooks:
         except Forged:
             self._metrics.count("refused")
             return _FORGED
-        except Unreadable:
+        except Unreadable as why:
+            log.warning("webhook_unreadable", channel=channel.name, reason=why.reason, field=why.field)
             return self._unreadable(channel, name, door, wire)
         except Unkept:
             return _KEEP_IT
@@ -119,7 +120,6 @@ class Webhooks:
         return channel.answer(name, None)
 
     def _unreadable(self, channel: Channel, name: str, door: Door, wire: Wire) -> Answer:
-        log.warning("webhook_unreadable", channel=channel.name)
         if door.opens == "ussd":
             self._metrics.count("inbound_unreadable")
             return channel.answer(name, self._not_working(channel, door, wire))

@@ -30,6 +30,7 @@ FIELDS: Final[Mapping[str, re.Pattern[str] | type[int]]] = {
     "ms": int,
     "count": int,
     "where": _WHERE,  # file:line of our own frames, outermost first
+    "field": re.compile(r"[A-Za-z_]{1,40}"),  # of a request that could not be read: its name as our code spells it
     "logger": re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,127}"),  # of another library
 }
 LARGEST: Final = 999_999_999
@@ -63,7 +64,15 @@ EVENTS: Final = frozenset(
     }
 )  # fmt: skip
 
-REASONS: Final = frozenset(
+# Why an authenticated request could not be read (gateway.message.Unreadable).
+UNREADABLE: Final = frozenset(
+    {
+        "not_json", "not_form", "not_text", "no_session", "missing_field", "unknown_event", "too_long", "two_values",
+        "too_many_fields", "encoding",
+    }
+)  # fmt: skip
+
+REASONS: Final = UNREADABLE | frozenset(
     {
         # why a delivery came out as it did (workers/delivery.py)
         "delivered", "moved", "locked_out", "not_found", "conflict", "busy", "tls", "private_address", "refused",
