@@ -68,14 +68,19 @@ class Conversation:
         return self._walk.notice(caller, "home.not_working" if numbers else "home.not_working_anywhere")
 
     def opted_out(self, notice: Notice, sender: Sender) -> Steps[None]:
-        """STOP, by the provider's own door: words that were never confirmed are not wanted after all."""
-        key = self._sessions.key("s", notice.channel, notice.code, "", sender.key)
-        try:
-            record = self._unpack((yield from self._sessions.load(Keys(key))))
-        except Away:
-            return
-        if record:
-            self._walk.discard(record)
+        """End the SMS conversation of a sender whose opt-out the provider has taken, as `00` does."""
+        keys = Keys(self._sessions.key("s", notice.channel, notice.code, "", sender.key))
+        for _ in range(TRIES):
+            try:
+                loaded = yield from self._sessions.load(keys)
+                record = self._unpack(loaded)
+                if record is None:
+                    return
+                ended = pack_record(self._walk.opt_out(record))
+                if (yield from self._sessions.keep(keys, loaded.version, ended, SMS_SECONDS)):
+                    return
+            except Away:
+                return
 
     def ended(self, notice: Notice, sender: Sender) -> Steps[None]:
         """The network says that the line is gone: what waits for a drop need not wait. It may not be true yet."""
@@ -163,7 +168,9 @@ class Conversation:
             raise DoesNotFit
         if record is None or record.over or isinstance(found, turns.Begin):
             unheard = found.unheard if isinstance(found, turns.Begin) else ""
-            return Moved(self._walk.begin(caller, last, record, unheard=unheard))
+            remaining = self._walk.submit_gathered(record, drafts)
+            begun = self._walk.begin(caller, last, record, unheard=unheard)
+            return Moved(begun, remaining if len(remaining) < len(drafts) else None)
         reply = found.text if isinstance(found, turns.Reply) else ""
         if caller.inbound.path and self._walk.holds_answers(caller, record, reply):
             raise DoesNotFit  # answers given while Redis was away; one of them could press Send on a screen not seen

@@ -66,7 +66,7 @@ class Effects:
         return "made", replace(record, begun=self._filer.open_mailbox(record.begun))
 
     def _added(self, _caller: Caller, record: Record) -> tuple[str, Record]:
-        """Done: what was added goes now, and not in two minutes."""
+        """File what was gathered now: the reporter said Done."""
         if record.begun:
             self._filer.hurry(record.begun)
         return "stored", record

@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 RESCUE_SECONDS = {"ussd": 120, "sms": 600}  # after the last answer; typing an SMS takes that long
 WORDS_SECONDS = 30 * 60
-UPDATE_SECONDS = 120
+GATHER_SECONDS = 20  # from the first answer after Send that is not filed yet; words wait for nothing
 
 
 class NotSent(Exception):
@@ -145,11 +145,15 @@ class Filer:
                 raise
         return begun  # where a rescue is kept nowhere, the next answer tries again
 
-    def update(self, told: Told, begun: Begun) -> Begun:
-        """An answer after Send: the next revision, filed on Done or two minutes after the last. Raises NotSent."""
+    def update(self, told: Told, begun: Begun, *, at_once: bool) -> Begun:
+        """Store an answer given after Send as the next revision, and return what is known of the report then.
+
+        `at_once`: the clock files it in its next round, with every answer gathered before. Otherwise answers gather
+        for `GATHER_SECONDS`, so that the hotline does not get an update for each key pressed. Raises NotSent.
+        """
         begun = replace(begun, revision=begun.revision if begun.pending else begun.revision + 1)
         try:
-            return self._put(told, begun, begun.legs, "update", UPDATE_SECONDS)
+            return self._put(told, begun, begun.legs, "update", 0 if at_once else GATHER_SECONDS)
         except Away:
             begun = replace(begun, revision=begun.revision + 1, pending=False)
             filing = self._sealer.seal(told, begun, begun.legs, "complete")

@@ -15,6 +15,7 @@ from gateway.languages import spoken
 from gateway.world import Surroundings
 
 HELP = "help"  # in English it is a carriers' word, and acts everywhere
+STOP = "stop"  # in English likewise; in other languages carriers do not know it
 SHORTEST = 3  # letters of a word that may be mistyped
 ALIKE = 0.74  # one letter wrong, missing, doubled or changed round in a word of four; two in a long one
 
@@ -22,11 +23,17 @@ ALIKE = 0.74  # one letter wrong, missing, doubled or changed round in a word of
 @dataclass(frozen=True, slots=True)
 class Keywords:
     """`words`: each word, folded, with its keyword, which is what the home screen takes in any language. `labels`: by
-    language, each keyword's name on the screen. `tags`: the language of words that are of one alone."""
+    language, each keyword's name on the screen. `tags`: the language of words that are of one alone. `stops`: words
+    for STOP in the languages offered."""
 
     words: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
+    stops: frozenset[str] = frozenset()
+
+    def is_stop(self, text: str) -> bool:
+        """Return whether the whole text is a word for STOP."""
+        return _bare(text) in self.stops
 
     def exact(self, text: str) -> str | None:
         return self.words.get(_bare(text))
@@ -61,16 +68,18 @@ class Vocabulary:
         words: dict[str, str] = {HELP: HELP}
         labels: dict[str, dict[str, str]] = {}
         tags: dict[str, set[str]] = {}
+        stops: set[str] = set()
         for tag, ground in around.grounds.items():
             named = self._named(tag, around)
             labels[tag] = {keyword: says[-1] for keyword, says in named.items()}
             own = {fold(part): keyword for keyword, says in named.items() for say in says for part in say.split(" / ")}
-            own |= ground.language.keywords
+            own |= {word: meant for word, meant in ground.language.keywords.items() if meant != STOP}
+            stops |= {word for word, meant in ground.language.keywords.items() if meant == STOP}
             words = {**own, **words, **{keyword: keyword for keyword in named}}
             for word in (*own, *ground.language.greetings):
                 tags.setdefault(word, set()).add(tag)
         one = {word: next(iter(of)) for word, of in tags.items() if len(of) == 1 and word not in labels["en"]}
-        return Keywords(words, labels, one)
+        return Keywords(words, labels, one, frozenset(stops))
 
     def _named(self, tag: str, around: Surroundings) -> dict[str, tuple[str, ...]]:
         """Each keyword with its choice's labels in that language, the shortest last."""

@@ -29,7 +29,7 @@ def is_quick(
     if inbound.kind == "sms" or isinstance(found, Rebuild) or _may_be_words(inbound):
         return False
     if record is None or record.over:
-        return True  # the home screen
+        return not any(one.is_sent for one in drafts)  # the home screen; answers gathered after Send are filed with it
     state = record.state
     return (
         state.screen not in acting

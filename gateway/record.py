@@ -62,6 +62,11 @@ class Draft(Struct, frozen=True, array_like=True):
     words: str | None = None
     media: Media = ()
 
+    @property
+    def is_sent(self) -> bool:
+        """Return whether it only names a sent report, so that the next dial of this phone files what was gathered."""
+        return self.begun.sent_at is not None
+
 
 class Record(Struct, frozen=True):
     """`at`: unix seconds of the last turn. `words`: a first SMS that was no keyword. `reports`: begun in this one."""
@@ -120,10 +125,18 @@ def drafts_after(drafts: Sequence[Draft], record: Record) -> list[Draft] | None:
     if begun is None or not danger or not category:
         return None
     others = [draft for draft in drafts if draft.begun.report_id != begun.report_id]
+    if begun.sent_at and begun.pending and record.state.screen.partition(".")[0] != "home":
+        return [_gathering(begun, record.at), *others][:MOST_DRAFTS]
     if begun.sent_at:  # what comes after Send belongs to this call alone
         return others if len(others) < len(drafts) else None
     draft = Draft(danger, category, pack(record.state), begun, record.at, record.words, record.media)
     return [draft, *others][:MOST_DRAFTS]
+
+
+def _gathering(begun: Begun, at: int) -> Draft:
+    """Return the name of a sent report whose further answers are being gathered; nothing that was said is in it."""
+    nothing = pack(State("home.home"))
+    return Draft("", "", nothing, Begun(begun.report_id, b"", 0, pending=True, sent_at=begun.sent_at), at)
 
 
 class _Kept(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

@@ -42,7 +42,7 @@ class Texting:
     def move(self, caller: Caller, record: Record | None, drafts: list[Draft], last: Last) -> Moved:
         """Raises Away where STOP could not be kept: then the provider has to say it again."""
         word = caller.inbound.word or limits.word(caller.inbound.text)
-        if word == "stop":
+        if word == "stop" or (word is None and self._keywords(caller).is_stop(caller.inbound.text)):
             return self._stop(caller, record, last)
         if word == "start":
             self._start(caller)
@@ -57,6 +57,7 @@ class Texting:
     def _first(self, caller: Caller, before: Record | None, last: Last, *, help_wanted: bool) -> Moved:
         """The home screen, whatever it says: nobody is asked anything before the number and where texts stay."""
         text, known = caller.inbound.text, self._keywords(caller)
+        self._walk.submit_gathered(before, [])
         keyword = HELP if help_wanted else known.exact(text)
         if keyword is None and self._is_heard(text):
             return self._first_words(caller, before, last)
@@ -117,6 +118,7 @@ class Texting:
     def _home_again(self, caller: Caller, record: Record, last: Last) -> Record:
         """Asked for in between. What waits to be heard waits on, and can be deleted. What was said in danger is as
         after a dropped line, and what was sent is sent: whatever is answered from here on changes neither."""
+        self._walk.submit_gathered(record, [])
         home = self._walk.begin(caller, last, record)
         if in_danger(record.state) or (record.begun and record.begun.sent_at):
             return home
@@ -190,10 +192,14 @@ class Texting:
     # Carriers' words, and machines
 
     def _stop(self, caller: Caller, record: Record | None, last: Last) -> Moved:
-        """The carrier has answered in our place. What was said in danger still goes, as with a dropped line."""
-        record = self._walk.discard(record) if record else self._walk.begin(caller, last)
+        """End the conversation as `00` does, and record the opt-out. Raises Away where that could not be stored.
+
+        The carrier has answered in our place. What was said in danger still goes, as with a dropped line; the next text
+        gets the home screen.
+        """
+        left = self._walk.leave(caller, replace(record or self._walk.begin(caller, last), last=last))
         self._optouts.add(caller.sender.key)
-        return Moved(replace(record, last=last, answer=SILENCE))
+        return left
 
     def _start(self, caller: Caller) -> None:
         """And else it is an answer like any: "yes" is no reason to make somebody wait for the database."""

@@ -89,7 +89,7 @@ class Walk:
             around, limit = self._around(caller, record), caller.limit
             found = engine.step(self.book, record.state, reply, around, limit=limit, now=caller.now, more=caller.more)
             if found.left:
-                return self._leave(caller, record)
+                return self.leave(caller, record)
             if is_open(record) and found.state.unasked != before.state.unasked:
                 return self._add(caller, record, drafts, found.state.unasked[-1].text)
             record = self._with_report(caller, replace(record, state=found.state), drafts)
@@ -102,11 +102,12 @@ class Walk:
             heard = found.state.unasked != before.state.unasked or bool(caller.inbound.media)
             if (found.accepted or heard) and not quiet:
                 answered = heard or found.answered is not None
-                record = replace(record, begun=self._write(caller, record, answered=answered))
+                in_words = heard or (found.answered is not None and found.answered.typed)
+                record = replace(record, begun=self._write(caller, record, answered=answered, in_words=in_words))
             return self._shown(caller, record, drafts, sorry=found.sorry, accepted=found.accepted)
         except (NotSent, Away) as away:
             if reply.strip() == "00":
-                return self._leave(caller, before)
+                return self.leave(caller, before)
             return self._put_off(caller, before, drafts, not_sent=isinstance(away, NotSent))
 
     def _put_off(self, caller: Caller, record: Record, drafts: list[Draft], *, not_sent: bool) -> Moved:
@@ -170,13 +171,25 @@ class Walk:
         """What waits for a dropped line need not wait: it is gone."""
         self._filer.hurry(begun)
 
+    def submit_gathered(self, record: Record | None, drafts: list[Draft]) -> list[Draft]:
+        """File the answers after Send that an earlier session of this phone gathered. Return the drafts that remain.
+
+        What was not sent is left alone: a new dial says nothing about it.
+        """
+        sent = [draft.begun for draft in drafts if draft.is_sent]
+        if record and not record.over and record.begun and record.begun.sent_at:
+            sent = [record.begun, *(one for one in sent if one.report_id != record.begun.report_id)]
+        for begun in sent:
+            self._filer.hurry(begun)
+        return [draft for draft in drafts if not draft.is_sent]
+
     # What follows a step
 
     def _shown(
         self, caller: Caller, record: Record, drafts: list[Draft], *, sorry: bool = False, accepted: bool = True
     ) -> Moved:
         record = replace(record, answer=self._show(caller, record, sorry=sorry), at=caller.now)
-        ended = record if record.answer.goes_on else self._emptied(record, caller)
+        ended = record if record.answer.goes_on else self._emptied(record, caller.kind)
         return Moved(ended, drafts_after(drafts, record), accepted)
 
     def _show(self, caller: Caller, record: Record, *, sorry: bool = False) -> Turn:
@@ -192,17 +205,25 @@ class Walk:
             around = around.knowing(said={"code": spaced(code), "pin": pin})
         return self._mailroom.around(around, record)
 
-    def _leave(self, caller: Caller, record: Record) -> Moved:
+    def leave(self, caller: Caller, record: Record) -> Moved:
         """Leaving withdraws nothing that was said in danger, and by SMS nothing is answered: a phone would sound."""
+        turn = self.notice(caller, "home.goodbye", record.state) if caller.kind == "ussd" else Turn("", goes_on=False)
+        return Moved(self._closed(replace(record, answer=turn, at=caller.now), caller.kind))
+
+    def opt_out(self, record: Record) -> Record:
+        """Return an SMS conversation ended as by `00`, for an opt-out of which only the provider's notice came."""
+        return replace(self._closed(record, "sms"), answer=Turn("", goes_on=False))
+
+    def _closed(self, record: Record, kind: str) -> Record:
+        """Withdraw words that were never confirmed, file answers gathered after Send, and forget what was said."""
         record = self.discard(record)
         if record.begun and record.begun.sent_at:
             self._filer.hurry(record.begun)
-        turn = self.notice(caller, "home.goodbye", record.state) if caller.kind == "ussd" else Turn("", goes_on=False)
-        return Moved(self._emptied(replace(record, answer=turn, at=caller.now), caller))
+        return self._emptied(record, kind)
 
-    def _emptied(self, record: Record, caller: Caller) -> Record:
+    def _emptied(self, record: Record, kind: str) -> Record:
         """Over: what is kept on is the last answer, for a repeat of the last request, and nothing that was said."""
-        home = engine.begin(self.book, HOME[caller.kind])
+        home = engine.begin(self.book, HOME[kind])
         return replace(record, state=home, words=None, opened=None, over=True, media=())
 
     # The report
@@ -221,7 +242,7 @@ class Walk:
         conversation = (i.session, record.seed) if caller.kind == "ussd" else (record.last.turn,)
         return self._filer.begin(caller.now, i.channel, i.code, *conversation, caller.sender.key, str(record.reports))
 
-    def _write(self, caller: Caller, record: Record, *, answered: bool) -> Begun | None:
+    def _write(self, caller: Caller, record: Record, *, answered: bool, in_words: bool) -> Begun | None:
         begun = record.begun
         if begun is None:
             return None
@@ -233,7 +254,7 @@ class Walk:
         story = told(caller, record, self._flow_version)
         if begun.unsent:  # kept late; and Send was not pressed again
             begun, story = replace(begun, legs=caller.around.legs(record.state)), replace(story, msisdn=None)
-        return self._filer.update(story, begun) if answered else begun
+        return self._filer.update(story, begun, at_once=in_words) if answered else begun
 
     def _leave_to_file_itself(self, caller: Caller, record: Record, begun: Begun) -> Begun:
         danger, wrote = in_danger(record.state), record.words is not None

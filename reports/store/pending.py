@@ -58,7 +58,7 @@ def put_pending(database: Database, filing: Filing, kind: str, due_at: int) -> K
             row.report_id != filing.report_id or row.revision >= filing.revision or (whole and kind != "update")
         ):
             return Known(row.report_id, row.revision, whole)
-        _replace_pending(connection, filing, kind, _due(database, due_at, waits))
+        _replace_pending(connection, filing, kind, _due(database, due_at, kind, waits))
     return None
 
 
@@ -75,7 +75,7 @@ def put_late(database: Database, filing: Filing, kind: str, due_at: int) -> None
             return
         counts = [revision for revision, whole in known if whole or filing.completeness != "complete"]
         if filing.revision > max(counts, default=0):
-            _replace_pending(connection, filing, kind, _due(database, due_at, waits))
+            _replace_pending(connection, filing, kind, _due(database, due_at, kind, waits))
 
 
 def _waiting(connection: Connection, filing: Filing) -> Sequence[Any]:
@@ -83,13 +83,18 @@ def _waiting(connection: Connection, filing: Filing) -> Sequence[Any]:
     return connection.execute(_WAITING, {"origin": filing.origin_key, "report": filing.report_id}).all()
 
 
-def _due(database: Database, due_at: int, waits: Sequence[Any]) -> ColumnElement[int]:
-    """What is due stays due: a clock that is late must not be put off by each answer."""
+def _due(database: Database, due_at: int, kind: str, waits: Sequence[Any]) -> ColumnElement[int]:
+    """Return when the new row is due. What is due stays due, so that a late clock is not put off by each answer.
+
+    An update keeps the time of the update that it replaces: answers after Send gather from the first one on.
+    """
     due = database.by_its_clock(due_at)
     if not waits:
         return due
     sooner = literal(min(row.due_at for row in waits), BigInteger)
-    return case((and_(sooner <= database.now_sql(), sooner < due), sooner), else_=due)
+    gathers = kind == "update" and all(row.kind == "update" for row in waits)
+    stays = sooner < due if gathers else and_(sooner <= database.now_sql(), sooner < due)
+    return case((stays, sooner), else_=due)
 
 
 def _replace_pending(connection: Connection, filing: Filing, kind: str, due: ColumnElement[int]) -> None:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 
 from tests.faults.city import City
-from tests.faults.walking import DANGER_NOW, a_phone, dialled, is_sent, walk
+from tests.faults.walking import DANGER_NOW, a_phone, dialled, is_sent, of, say, walk
 from tests.support.handsets import Texts
 from tests.support.wait import until
 
 pytestmark = pytest.mark.slow
 REST = ("4", "3", "2")  # place, about, contact by SMS; the next screen is Send
 MINUTE = 60
+SLACK = 1_000_000  # microseconds, between two clocks
 
 
 def new(city: City, before: int, count: int) -> list[dict[str, Any]]:
@@ -91,3 +93,25 @@ def test_words_that_were_deleted(city: City) -> None:
     assert city.count("pending") == 0
     city.move_time(60 * MINUTE)
     new(city, before, 0)
+
+
+@pytest.mark.parametrize(
+    ("danger", "priority"), [("1", "P1"), ("2", "P2"), ("3", "P3")], ids=["danger now", "soon", "no danger"]
+)
+def test_words_after_send_need_no_end_event(shared: City, danger: str, priority: str) -> None:
+    """Words typed after Send, then a hang-up that nobody reports: they reach the hotline, and nothing is waited for."""
+    city, number = shared, a_phone()
+    way = (*DANGER_NOW, *REST, "1") if danger == "1" else ("1", danger, "6", "1", "4", "4", "2", "1")
+    phone = dialled(city, number)
+    assert is_sent(walk(phone, way))
+    say(phone, "1")
+    say(phone, "Somebody waits near the school every day")
+    due = city.ask("SELECT due_at FROM pending")
+    assert all(row[0] <= time.time() * 1_000_000 + SLACK for row in due), "the words are put off"
+
+    def words() -> list[str]:
+        return [one["data"]["narrative"] for one in of(city, number) if one["data"]["triage"]["priority"] == priority]
+
+    city.until_received(lambda _: "Somebody waits near the school every day" in words(), "the words never came", 60)
+    city.until_finished()
+    assert [one["type"] for one in of(city, number)] == ["report.created", "report.updated"]

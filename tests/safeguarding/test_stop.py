@@ -19,7 +19,7 @@ from reports.store import tables as t
 from reports.store.database import Database
 from reports.store.ids import new_id
 from tests.safeguarding.away import database_away, redis_away
-from tests.safeguarding.walks import PHONE, TO_SEND, number, walk
+from tests.safeguarding.walks import PHONE, TO_SEND, TO_SEND_SMS, number, thread, walk
 from tests.support.app import App
 from tests.support.handsets_kannel import KannelTexts
 from tests.support.handsets_twilio import TwilioTexts
@@ -208,3 +208,50 @@ def test_stop_holds_at_once_where_the_conversation_has_to_wait(app: App, reporte
     assert [row.waiting for row in app.rows(t.inbound)] == [None]
     answered(app, reported)
     assert app.count(t.outgoing) == 0
+
+
+IN_THE_MIDDLE = ("REPORT", "1", "Soon", "Asks photos, money", "Me")
+
+
+@pytest.mark.rule("S-04")
+@pytest.mark.parametrize("word", ["STOP", "end", "Quit", "CANCEL", "unsubscribe", "stap"])
+def test_stop_in_the_middle_of_a_report_ends_it_beside_the_opt_out(app: App, word: str) -> None:
+    """Whoever picks up the phone and texts anything gets the home screen, as on any phone."""
+    home = thread(app.sms(number(7)), "hi")
+    phone = app.sms(PHONE)
+    assert thread(phone, *IN_THE_MIDDLE)[-1].startswith("How old are you?")
+    assert thread(phone, word) == [""], "a reply would make the phone sound"
+    assert app.count(t.optout) == 1
+    assert thread(phone, "hi") == home
+    assert thread(phone, "2")[-1].startswith("In danger?"), "an answer to the report that was left"
+
+
+def test_stop_at_the_provider_ends_the_conversation_too(app: App) -> None:
+    made = app.plan.settings
+    account = Account(made["TWILIO_ACCOUNT_SID"], made["TWILIO_AUTH_TOKEN"])
+    phone = TwilioTexts("", account, PHONE, "163", public=made["PUBLIC_URL"], http=app.http)  # type: ignore[arg-type]
+    for words in IN_THE_MIDDLE:
+        phone.text(words)
+    by_twilio(app)
+    phone.text("hi")
+    assert phone.replies()[-1].startswith("In danger? Call police 111.")
+
+
+@pytest.mark.rule("S-12")
+def test_stop_after_danger_now_tells_the_helpline_as_leaving_does(app: App) -> None:
+    for n, word in enumerate(("STOP", "00")):
+        phone = app.sms(number(n))
+        thread(phone, "REPORT", "1", "Now", "Go on", "Asks photos, money", "Shefa", word)
+    waiting = app.waiting()
+    assert [one.data["completeness"] for one in waiting] == ["incomplete", "incomplete"]
+    app.pass_time(601)
+    assert [row.completeness for row in app.rows(t.report)] == ["incomplete", "incomplete"]
+
+
+def test_stop_after_send_files_what_was_gathered(app: App) -> None:
+    phone = app.sms(PHONE)
+    thread(phone, "REPORT", *TO_SEND_SMS, "Send", "Add more", "Answer questions", "Photos")
+    assert app.count(t.pending) > 0
+    phone.text("STOP")
+    app.pass_time(0)
+    assert app.count(t.pending) == 0
