@@ -18,6 +18,7 @@ class Crowd:
         self._most = threads * MOST_BUSY
 
         self.there = _Count()  # while a request is answered, whoever takes its steps
+        self.unproven = _Count()  # until a signature has said who sent a request; a crowd of forgeries is no crowd
         self.one = _Count()  # while a thread is taken for one alone
 
     @property

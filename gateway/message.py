@@ -129,6 +129,7 @@ class Door(Struct, frozen=True):
     opens: Kind | Literal["notice"]  # what an unreadable body at this door means: SAFE, UNREAD or only a counter
     reads: Reads = "form"
     methods: frozenset[str] = frozenset({"POST"})
+    most_bytes: int = 256 * 1024  # of a body; the longest SMS there is, percent-encoded as UTF-16, has 234,090
     headers: Mapping[str, str] = field(default_factory=dict)  # at a door that reads "text": header → field
 
 
@@ -147,6 +148,10 @@ class Channel(Protocol):
 
     def accepts(self, token: str) -> bool:
         """Whether the secret in the address is ours; constant time."""
+        ...
+
+    def may_vouch(self, header: Callable[[str], str]) -> bool:
+        """Return whether the head can be the provider's. It is asked before the body is read, and costs little."""
         ...
 
     def vouches(self, wire: Wire, fields: Fields) -> bool:

@@ -15,7 +15,7 @@ SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 COUNTED: Mapping[str, str] = {
     "refused": "Requests without the right secret",
-    "too_large": "Requests of more than 256 KiB, of which nothing was read",
+    "too_large": "Requests larger than their address takes, 256 KiB or for Twilio 32 KiB, of which nothing was read",
     "no_request": "What came in and was no HTTP request, or could be read as two: answered with 400",
     "inbound_unreadable": "USSD requests that nobody could read, answered with the numbers",
     "inbound_unread": "SMS that nobody could read, sealed for a person",
@@ -39,6 +39,7 @@ COUNTED: Mapping[str, str] = {
     "unknown_delivery_status": "Delivery reports that say what we do not know",
     "slowed": "Callers who had read so many tips that the next ones have to wait",
     "shed": "Callers who were told that it is busy, so that reports get through",
+    "unproven_shed": "Requests answered with 503, because too many waited to have their signature checked",
     "over_5s": "Answers that took longer than 5 s",
 }
 

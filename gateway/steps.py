@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import Any, Final, TypeVar
 
+from serving import stepped
+
 T = TypeVar("T")
 Command = tuple[bytes | str | int, ...]
 Commands = tuple[Command, ...]  # to Redis, sent together; what comes back is their answers, in order
@@ -14,6 +16,7 @@ Steps = Generator[Commands, list[Any], T]
 Ask = Callable[..., list[Any]]
 
 MAY_TAKE_LONG: Final[Commands] = ()  # asks for nothing: from here on a database may be waited for
+UNPROVEN: Final[Commands] = stepped.UNPROVEN  # asks for nothing: from here on a signature is checked, and no more
 
 
 def finish(steps: Steps[T], ask: Ask, wanted: Commands | None = None) -> T:

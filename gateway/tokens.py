@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
 from hashlib import sha256
 
 from gateway.message import Fields, Wire
@@ -33,6 +34,10 @@ class KnownByToken:
 
     def accepts(self, token: str) -> bool:
         return self._tokens.accept(token)
+
+    def may_vouch(self, header: Callable[[str], str]) -> bool:
+        del header
+        return True
 
     def vouches(self, wire: Wire, fields: Fields) -> bool:
         del wire, fields

@@ -45,6 +45,11 @@ class Web(Flask):
         path = environ["PATH_INFO"]
         return self._steps(environ, path.removeprefix(HOOKS)) if path.startswith(HOOKS) else None
 
+    def body_limit(self, environ: WSGIEnvironment) -> int:
+        """Return how many bytes of a request's body are read. A wrong token is refused before its body has come."""
+        path = environ["PATH_INFO"]
+        return self.parts.webhooks.body_limit(environ, path.removeprefix(HOOKS)) if path.startswith(HOOKS) else 0
+
     def finish(self, steps: Steps[Said], wanted: Commands | None = None) -> Said:
         """Whatever is left of them, in this thread."""
         with self.parts.crowd.one, self.parts.database.one_answer():

@@ -20,13 +20,14 @@ from gateway.crowd import Crowd
 from gateway.desk import Desk
 from gateway.message import Answer, Channel, Door, Fields, Inbound, Turn, Unreadable, Wire
 from gateway.metrics import Metrics
-from gateway.steps import MAY_TAKE_LONG, Steps
+from gateway.steps import MAY_TAKE_LONG, UNPROVEN, Steps
 from gateway.unread import Unkept
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-MOST_BYTES = 256 * 1024  # the longest SMS there is, percent-encoded as UTF-16, has 234,090
+MOST_BYTES = 256 * 1024  # of any door's body
+MOST_UNPROVEN = 128  # requests that wait until their signature is checked; each may hold a body
 MOST_QUICK = 8 * 1024  # of a USSD request that is read and answered among others
 PLAIN = "text/plain; charset=utf-8"
 NOT_FOUND = Answer(404, PLAIN, b"Not found\n")  # for an unknown address, a wrong token, a channel that is not open
@@ -64,16 +65,25 @@ class Webhooks:
         if environ["REQUEST_METHOD"] not in door.methods:
             return _OTHER_METHOD
         began = time.monotonic()
-        raw = _body(environ)
+        raw = _body(environ, door.most_bytes)
         if raw is None:
             self._metrics.count("too_large")
             return _TOO_LARGE
-        with self._crowd.there:
-            if door.opens != "ussd" or len(raw) > MOST_QUICK:
-                yield MAY_TAKE_LONG
-            answer = yield from self._answer(channel, name, door, _wire(environ, raw))
+        wire = _wire(environ, raw)
+        if not channel.may_vouch(wire.header):
+            self._metrics.count("refused")
+            return _FORGED
+        answer = yield from self._answer(channel, name, door, wire)
         self._metrics.answered(channel.name, name or "-", time.monotonic() - began)
         return answer
+
+    def body_limit(self, environ: WSGIEnvironment, rest: str) -> int:
+        """Return how many bytes of a body are read, judged by its head: 0 where the request is refused anyway."""
+        found = self._find(environ, rest)
+        if found is None or environ["REQUEST_METHOD"] not in found[2].methods:
+            return 0
+        channel, _, door = found
+        return door.most_bytes if channel.may_vouch(_wire(environ, b"").header) else 0
 
     def _find(self, environ: WSGIEnvironment, rest: str) -> tuple[Channel, str, Door] | None:
         name, _, path = rest.partition("/")
@@ -105,7 +115,21 @@ class Webhooks:
             return self._safe(channel, name, door, wire)
 
     def _take(self, channel: Channel, name: str, door: Door, wire: Wire) -> Steps[Answer]:
-        fields = _fields(channel, door, wire)
+        if _is_signed(channel):
+            if self._crowd.unproven.number >= MOST_UNPROVEN:
+                self._metrics.count("unproven_shed")
+                return _KEEP_IT
+            with self._crowd.unproven:
+                yield UNPROVEN
+                fields = _fields(channel, door, wire)
+            with self._crowd.there:
+                return (yield from self._take_fields(channel, name, fields))
+        with self._crowd.there:
+            if door.opens != "ussd" or len(wire.body) > MOST_QUICK:
+                yield MAY_TAKE_LONG
+            return (yield from self._take_fields(channel, name, _fields(channel, door, wire)))
+
+    def _take_fields(self, channel: Channel, name: str, fields: Fields) -> Steps[Answer]:
         if fields.recoded:
             self._metrics.count("inbound_not_utf8")
         received = channel.receive(name, fields)
@@ -154,12 +178,17 @@ def _fields(channel: Channel, door: Door, wire: Wire) -> Fields:
     try:
         fields = form.read(door, wire)
     except Unreadable:
-        if channel.token or channel.practice:
+        if not _is_signed(channel):
             raise
         raise Forged from None
     if not channel.vouches(wire, fields):
         raise Forged
     return fields
+
+
+def _is_signed(channel: Channel) -> bool:
+    """Return whether only a signature over the whole request says who sent it."""
+    return not (channel.token or channel.practice)
 
 
 def _line(channel: Channel, door: Door, wire: Wire) -> tuple[str, str]:
@@ -184,12 +213,12 @@ def _said(wire: Wire) -> bytes:
     return wire.body or wire.target.partition("?")[2].encode("utf-8", "surrogateescape")
 
 
-def _body(environ: WSGIEnvironment) -> bytes | None:
+def _body(environ: WSGIEnvironment, most: int) -> bytes | None:
     """The raw body; None where it is too large, and then it is not read to its end."""
-    if int(environ.get("CONTENT_LENGTH") or 0) > MOST_BYTES:
+    if int(environ.get("CONTENT_LENGTH") or 0) > most:
         return None
-    raw: bytes = environ["wsgi.input"].read(MOST_BYTES + 1)
-    return raw if len(raw) <= MOST_BYTES else None
+    raw: bytes = environ["wsgi.input"].read(most + 1)
+    return raw if len(raw) <= most else None
 
 
 def is_local(environ: WSGIEnvironment, *, private: bool = False) -> bool:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections import Counter
+from typing import Final
 
 from serving.lines import Line
 from serving.shares import Share
+
+MOST_OF_AN_ADDRESS: Final = 1 / 8  # of all connections, once half of them are in use
+CROWDED: Final = 3 / 4  # of all places; up to there a connection younger than `YOUNG` is never cut
+YOUNG: Final = 1  # second; behind a proxy on a unix socket every sender has the same address, so age always decides
 
 
 class Held:
@@ -17,18 +24,48 @@ class Held:
         self._lines: dict[int, Line] = {}
         self._most = most
         self._share = share
+        self._of_address: Counter[str] = Counter()
+        self._counting = threading.Lock()
 
     def add(self, line: Line) -> None:
         self._lines[line.number] = line
+        with self._counting:
+            self._of_address[line.address] += 1
         self.count()
+        if len(self._lines) > self._most / 2:
+            self._limit_address(line.address)
+
+    def _limit_address(self, address: str) -> None:
+        """Cut the older half of an address's connections that wait for their sender, where there are too many.
+
+        Connections whose request is being answered stay, and a request that has come already is answered. The thread
+        that reads closes those that are cut.
+        """
+        if self._of_address[address] <= self._most * MOST_OF_AN_ADDRESS:
+            return
+        spares_young = not address or len(self._lines) <= self._most * CROWDED
+        old = time.monotonic() - (YOUNG if spares_young else 0)
+        waiting = [one for one in list(self._lines.values()) if one.address == address and one.is_waiting]
+        if len(waiting) > self._most * MOST_OF_AN_ADDRESS:
+            waiting.sort(key=lambda one: one.since)
+            for line in waiting[: len(waiting) // 2]:
+                if line.since <= old:
+                    line.cut()
 
     def get(self, number: int) -> Line | None:
         return self._lines.get(number)
 
     def close(self, line: Line) -> None:
-        self._lines.pop(line.number, None)  # before its number is somebody else's
+        if self._lines.pop(line.number, None):  # before its number is somebody else's
+            self._leave_address(line.address)
         self.count()
         line.close()
+
+    def _leave_address(self, address: str) -> None:
+        with self._counting:
+            self._of_address[address] -= 1
+            if self._of_address[address] <= 0:
+                del self._of_address[address]
 
     def count(self) -> None:
         """Two threads at once may have left what one of them counted."""

@@ -45,12 +45,15 @@ class Reading:
     """The request of one line that is being read, then the next one. The methods `on_…` are llhttp's.
 
     A body of more than `most` bytes is not read: the request is `whole` with what has come, and `unread` is true.
+    `most` is what `begin` sets for each request; `limit_body` lowers it once the head has been judged.
     """
 
     __slots__ = (
         "_fed",
         "_given",
+        "_has_body",
         "_headers",
+        "_limit",
         "_most",
         "_parser",
         "_pieces",
@@ -65,6 +68,7 @@ class Reading:
 
     def __init__(self, most: int) -> None:
         self._most = most
+        self._limit = most
         self._parser = HttpRequestParser(self)
         self.begin()
 
@@ -76,6 +80,8 @@ class Reading:
         self._given = 0  # headers
         self._fed = 0  # bytes, of everything
         self._size = 0  # bytes of the body
+        self._limit = self._most
+        self._has_body = False
         self.method = ""  # known once the head is there
         self.whole = False
         self.unread = False
@@ -97,6 +103,13 @@ class Reading:
         self._fed += len(data)
         if not self.whole and self._fed - self._size > MOST_BESIDE:
             raise NoRequest
+
+    def limit_body(self, most: int) -> None:
+        """Read at most this many bytes of the current request's body. With 0 the body is not waited for at all."""
+        self._limit = min(most, self._most)
+        told = int(self._headers.get("CONTENT_LENGTH", 0))
+        if max(told, self._size) > self._limit or (self._has_body and not self._limit):
+            self._leave()
 
     def environ(self, fixed: WSGIEnvironment, address: str) -> WSGIEnvironment:
         """`address`: whose line it is."""
@@ -151,7 +164,9 @@ class Reading:
             raise NoRequest
         self.method = self._parser.get_method().decode("latin-1")
         self.is_last = version == "1.0" or not self._parser.should_keep_alive()
-        if int(said.get("CONTENT_LENGTH", 0)) > self._most:
+        told = int(said.get("CONTENT_LENGTH", 0))
+        self._has_body = chunked is not None or told > 0
+        if told > self._limit:
             self._leave()
         self.wants_to_go_on = expected is not None and not self.whole
 
@@ -160,7 +175,7 @@ class Reading:
             return
         self._pieces.append(piece)
         self._size += len(piece)
-        if self._size > self._most:
+        if self._size > self._limit:
             self._leave()
 
     def on_message_complete(self) -> None:
@@ -168,3 +183,4 @@ class Reading:
 
     def _leave(self) -> None:
         self.whole = self.unread = self.is_last = True
+        self.wants_to_go_on = False

@@ -21,9 +21,10 @@ from serving.held import Held
 from serving.lines import KEPT, Line
 from serving.reading import FIXED, NoRequest
 from serving.shares import Share
+from serving.stepped import UNPROVEN
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
     from serving.stepped import Exchange, Heard, Stepped, Steps
 
@@ -31,6 +32,7 @@ KEPT_AT_THE_END: Final = 2  # seconds; while we stop, what was on its way is sti
 SOON: Final = 0.05  # seconds; how exactly a neighbour's time is kept
 LINES_AT_ONCE: Final = 4  # then what they ask is sent on, and a neighbour works on it meanwhile
 ANSWERS_AT_ONCE: Final = 16  # after a pause of the neighbour very many are ready in one turn
+REFUSALS: Final = ("403", "404")
 ASLEEP: Final = 5  # seconds without a turn, of which there is one a second at least
 ONE_EVENT: Final = select.EPOLLIN | select.EPOLLONESHOT  # told once, and not again until the answer is out
 
@@ -57,6 +59,7 @@ class Server:
         self._finish: Any = self._stepped and self._stepped.finish
         self._exchange: Exchange | None = self._stepped.exchange if self._stepped else None
         self._most_body = most_body
+        self._body_limit: Callable[[WSGIEnvironment], int] | None = getattr(app, "body_limit", None)
         self._share = share
         self._failed = failed
         self._refused = refused
@@ -64,6 +67,7 @@ class Server:
         self._epoll = select.epoll()
         self._door = Door(listeners, select.epoll(), share)
         self._crew = Crew(threads, failed=failed, ready=self._is_ready)
+        self._provers = Crew(1, failed=failed, ready=lambda: None)
         self._stopping = False
         self._date = ""
         self._said: deque[tuple[Line, Callable[[], bool]]] = deque()  # in this turn
@@ -72,6 +76,7 @@ class Server:
     def start(self) -> None:
         self.look()
         self._crew.start()
+        self._provers.start()
         if self._exchange:
             self._exchange.start(lambda number: self._epoll.register(number, select.EPOLLIN))
         for begin, name in ((self._let_in, "door"), (self._serve, "serve")):
@@ -111,7 +116,7 @@ class Server:
 
     def _begin(self, connection: socket.socket, address: str) -> bool:
         """Whether another can be begun."""
-        line = Line(connection, address, self._most_body)
+        line = Line(connection, address, self._most_body, self._body_limit)
         self._held.add(line)
         try:
             self._epoll.register(line.number, ONE_EVENT)
@@ -191,8 +196,22 @@ class Server:
             return None
         except BaseException:
             return self._fail(line)
+        if wanted is UNPROVEN:
+            self._provers.put(partial(self._settled, line, partial(self._proved, line, steps)))
+            return None
         if not (wanted and self._exchange and self._exchange.ask(wanted, (line, steps))):
             self._put(line, partial(self._finish, steps, wanted))
+        return None
+
+    def _proved(self, line: Line, steps: Steps) -> bool | None:
+        """Check who sent this, in a thread of its own: a flood of forgeries takes no thread from reports."""
+        try:
+            wanted = steps.send([])
+        except StopIteration as end:
+            return self._say(line, end.value, patient=True)
+        except BaseException:
+            return self._fail(line)
+        self._put(line, partial(self._finish, steps, wanted))
         return None
 
     def _put(self, line: Line, ask: Callable[[], Said]) -> None:
@@ -225,7 +244,8 @@ class Server:
 
     def _say(self, line: Line, said: Said, *, patient: bool = False) -> bool:
         """Whether the line stays open."""
-        last = line.is_last or self._stopping
+        # A refusal ends the connection whether or not its body had come: the two must not look different.
+        last = line.is_last or self._stopping or said[0].startswith(REFUSALS)
         try:
             data = written(said, self._date, last=last, is_head=line.reading.method == "HEAD")
         except Exception:

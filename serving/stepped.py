@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from serving.answering import Said
 
@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 Steps = Generator[Any, Any, Said]
+
+
+class _Unproven(tuple[Any, ...]):
+    """Asks for nothing, as an empty tuple does."""
+
+
+UNPROVEN: Final[tuple[Any, ...]] = _Unproven()  # yielded before the work of checking a signature
 Heard = tuple[Any, Any, Any]  # who asked, what, and the answers; None: a thread has to ask
 
 
@@ -45,6 +52,10 @@ class Exchange(Protocol):
 
 class Stepped(Protocol):
     exchange: Exchange
+
+    def body_limit(self, environ: WSGIEnvironment) -> int:
+        """Return how many bytes of the body are wanted, judged by the head alone; 0 to refuse it unread."""
+        ...
 
     def steps(self, environ: WSGIEnvironment) -> Steps | None:
         """None for a request that is to be asked as WSGI has it."""

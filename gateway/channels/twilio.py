@@ -2,7 +2,8 @@
 
 The signature is over the address that Twilio was given and every field: the address is `PUBLIC_URL` and what the
 request line says, never the host that a proxy passes on. It says nothing of time, so a repeat verifies; the message's
-id tells it. It has no marks between fields either: what it is over must hold the fields that say who and which.
+id tells it. It has no marks between fields either, so that a field could be folded into the one before it: the fields
+that say who, which and what must be there, and have exactly the form that Twilio gives them.
 
 Only the part of the SDK that computes signatures is imported: the rest would cost each web process 12 MB.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import hmac
 import html
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import ClassVar
 from urllib.parse import urlsplit
@@ -20,6 +22,8 @@ from twilio.request_validator import RequestValidator
 from gateway.message import Answer, Door, Fields, Inbound, Kind, Notice, Turn, Wire, Word
 from reports.settings import TwilioAccount, from_environment
 
+SIGNATURE = re.compile(r"[A-Za-z0-9+/]{27}=")  # 20 bytes in base64
+MOST_BYTES = 32 * 1024  # of 1,600 characters the longest has 14,400, percent-encoded, and other fields some hundreds
 TWIML = "text/xml; charset=utf-8"
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>'
 MOST_MEDIA = 10  # of one message, says Twilio
@@ -39,6 +43,23 @@ STATUS: Mapping[str, str] = {
     "canceled": "failed",
 }
 OPTED_OUT = "21610"
+_NUMBER = re.compile(r"(?:[a-z]+:)?\+?[0-9]{2,20}")
+# A name in place of a number. After it stands "FromCity" or another key, which must not pass for a part of it.
+_NAME = re.compile(r"(?!.*(?:From|Num|Sms)[A-Z])(?=.*[A-Za-z])[A-Za-z0-9 _&-]{1,11}")
+_SHAPES: Mapping[str, tuple[re.Pattern[str], ...]] = {
+    "MessageSid": (re.compile(r"(?:SM|MM)[0-9a-f]{32}"),),
+    "From": (_NUMBER, _NAME, re.compile("")),
+    "To": (_NUMBER,),
+    "NumMedia": (re.compile(r"[0-9]{1,3}"),),
+    "OptOutType": (re.compile(r"[A-Z]{4,5}"),),
+    "MessageStatus": (re.compile(r"[A-Za-z_]*"),),
+    "ErrorCode": (re.compile(r"[0-9]{0,10}"),),
+}
+_NEEDED: Mapping[str, frozenset[str]] = {
+    "sms": frozenset({"MessageSid", "From", "To", "Body"}),
+    "status": frozenset({"MessageSid", "From", "To", "MessageStatus"}),
+}
+_KEY = re.compile(r"[A-Z][A-Za-z0-9_]{0,63}")  # of a parameter; rest of a value, cut off, would seldom look like it
 WORDS: Mapping[str, Word] = {"STOP": "stop", "START": "start", "HELP": "help"}
 
 
@@ -51,7 +72,10 @@ class Channel:
     name = "twilio"
     practice = False
     token = False
-    doors: ClassVar[Mapping[str, Door]] = {"sms": Door("sms"), "status": Door("notice")}
+    doors: ClassVar[Mapping[str, Door]] = {
+        "sms": Door("sms", most_bytes=MOST_BYTES),
+        "status": Door("notice", most_bytes=MOST_BYTES),
+    }
     limits: ClassVar[Mapping[Kind, tuple[int, int, int]]] = {"sms": (160, 70, 0)}
     replies_in_answer: ClassVar[Mapping[Kind, bool]] = {"sms": True}
 
@@ -64,11 +88,15 @@ class Channel:
         del token  # there is none in its addresses
         return True
 
+    def may_vouch(self, header: Callable[[str], str]) -> bool:
+        return SIGNATURE.fullmatch(header("X-Twilio-Signature")) is not None
+
     def vouches(self, wire: Wire, fields: Fields) -> bool:
         """Every key and both ways to write the port are tried, so that time tells nothing."""
         given = wire.header("X-Twilio-Signature").encode("utf-8", "surrogateescape")
         signed = sum(hmac.compare_digest(right, given) for right in self._signatures(wire, fields)) > 0
-        return signed and self._is_whole(fields)
+        door = wire.target.partition("?")[0].rpartition("/")[2]
+        return signed and fields.values.get("AccountSid") == (self._account,) and _is_whole(door, fields)
 
     def receive(self, door: str, fields: Fields) -> Inbound | Notice:
         return _RECEIVE[door](fields)
@@ -89,9 +117,19 @@ class Channel:
             for address in self._addresses:
                 yield validator.compute_signature(address + wire.target, _Signed(fields.values)).encode()
 
-    def _is_whole(self, fields: Fields) -> bool:
-        account = fields.values.get("AccountSid") == (self._account,)
-        return account and bool(fields.get("MessageSid")) and "From" in fields
+
+def _is_whole(door: str, fields: Fields) -> bool:
+    """Return whether no parameter was folded into another: each stands alone, in the form that Twilio gives it."""
+    there = fields.values
+    return (
+        _NEEDED.get(door, frozenset()) <= there.keys()
+        and all(_KEY.fullmatch(name) for name in there)
+        and all(_has_shape(there[name], shapes) for name, shapes in _SHAPES.items() if name in there)
+    )
+
+
+def _has_shape(values: tuple[str, ...], shapes: tuple[re.Pattern[str], ...]) -> bool:
+    return all(any(shape.fullmatch(value) for shape in shapes) for value in values)
 
 
 class _Signed(dict[str, tuple[str, ...]]):

@@ -104,6 +104,26 @@ def test_a_body_that_says_it_is_too_large_is_not_waited_for(row: Row) -> None:
     assert row.inside.figure("too_large") == before + REPEATS
 
 
+@pytest.mark.rule("X-22")
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/hooks/africastalking/x/ussd", b"404"),
+        ("/hooks/ussd/x", b"404"),
+        ("/nosuch", b"404"),
+        ("/hooks/twilio/sms", b"403"),
+        ("/hooks/twilio/status", b"403"),
+    ],
+)
+@pytest.mark.parametrize("length", ["Content-Length: 200", "Transfer-Encoding: chunked"])
+def test_who_has_no_right_is_refused_before_the_body_comes(row: Row, path: str, status: bytes, length: str) -> None:
+    """Else whoever sends a byte each second holds a connection, and memory, without any secret."""
+    host, port = row.town.web.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=20) as line:
+        line.sendall(f"POST {path} HTTP/1.1\r\nHost: here\r\nX-Twilio-Signature: no\r\n{length}\r\n\r\n".encode())
+        assert line.recv(65536).split(b" ")[1] == status
+
+
 @pytest.mark.rule("B-04")
 def test_the_largest_body_is_read(row: Row) -> None:
     body = urlencode(row.form("")).encode() + b"&more="

@@ -44,7 +44,8 @@ def test_the_addresses_are_doors_and_their_overrides_are_possible(tmp_path: Path
     assert {urlsplit(one).path.removeprefix("/hooks/twilio/") for one in addresses} == set(channel.doors)
     for address in addresses:
         called, _, overrides = address.partition("#")
-        fields = {"AccountSid": account.sid, "MessageSid": "SM1", "From": "+6785550101", "Body": ""}
+        fields = {"AccountSid": account.sid, "MessageSid": "SM" + "1" * 32, "MessageStatus": "sent"}
+        fields |= {"From": "+6785550101", "To": "+6785550102", "Body": ""}
         body = "&".join(f"{name}={value.replace('+', '%2B')}" for name, value in fields.items()).encode()
         headers = {"X-Twilio-Signature": account.sign(called, fields)}
         wire = Wire("POST", urlsplit(called).path, lambda name, headers=headers: headers.get(name, ""), body)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from urllib.parse import urlencode
+from urllib.parse import unquote_to_bytes, urlencode
 
 import pytest
 from hypothesis import given
@@ -133,6 +133,14 @@ def test_a_form_at_a_door_for_words() -> None:
 def test_words_read_wrongly_are_not_lost(words: bytes) -> None:
     read = form.read(TEXT, wire(words))
     assert form.bytes_of(read.get("text"), recoded=bool(read.recoded)) == words
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"%", b"%%41", b"%4", b"%zz%41", b"%41%", b"%C3%A9%", b"a%2Bb%zz+", b"%%%41%4%42", b"%e2%82%ac" * 3, b"\xff%41"],
+)
+def test_escapes_are_decoded_as_the_standard_library_does(raw: bytes) -> None:
+    assert form._unquote(raw) == unquote_to_bytes(raw.replace(b"+", b" "))
 
 
 @pytest.mark.rule("A-01")
