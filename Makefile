@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := .uv/bin/uv
 export UV_PYTHON_DOWNLOADS := never
+# Trust the certificates of this machine, as pip does: uv brings its own otherwise, and a proxy's is not among those.
+export UV_SYSTEM_CERTS ?= 1
 
 .PHONY: help setup demo test test-fast check faults bench drops lock clean
 
@@ -14,9 +16,11 @@ setup: $(VENV)/.ready ## make .venv/ from the lock
 
 $(UV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Tokaut needs Python 3.11 or newer; set PYTHON=python3.13, for example."; exit 1; }
+	@echo "Making .uv, the installer."
 	@$(PYTHON) -m venv .uv && .uv/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
 
 $(VENV)/.ready: requirements.lock pyproject.toml | $(UV)
+	@echo "Making .venv from the lock. The first time fetches the packages: a minute or more."
 	@$(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
 	@$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .

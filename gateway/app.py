@@ -89,8 +89,10 @@ def create_app(environ: Mapping[str, str] | None = None) -> Web:
     app.parts, app.exchange = parts, Exchange(parts.sessions.trip)
     app.refused = partial(parts.metrics.count, "no_request")
     _route(app, parts)
-    if given.common.mode != "live" and "simulator" in given.channels:
-        _show_phone(app, given)
+    if given.common.mode != "live":
+        app.add_url_rule("/", "about", partial(_about, given.common.mode.value, "simulator" in given.channels))
+        if "simulator" in given.channels:
+            _show_phone(app, given)
     parts.housekeeping.start()
     parts.numbers.start()
     log.info("started")
@@ -222,6 +224,17 @@ def _show_phone(app: Web, given: _Given) -> None:
     page = importlib.import_module("gateway.phone.page")
     languages = {one.iso: _languages(given, one) for one in given.countries}
     page.attach(app, given.common.mode.value, given.countries, languages)
+
+
+def _about(mode: str, has_phone: bool) -> Response:
+    """Say what this address is, to a person on this machine. Live mode and every other client get the usual 404."""
+    if not is_local(request.environ):
+        return _not_found()
+    phone = "Try a phone in the browser: /phone\n" if has_phone else ""
+    text = (
+        f"This is the web process of Tokaut in {mode} mode. Providers of USSD and SMS call it below /hooks/.\n{phone}"
+    )
+    return Response(f"{text}State: /healthz, /readyz, /metrics\n", content_type="text/plain; charset=utf-8")
 
 
 def _inside(answer: Callable[[], Response]) -> Response:

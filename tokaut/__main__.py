@@ -2,42 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 
 import click
 
+from tokaut.plain import Group
 from tokaut.terminal import escape_unknown_letters
 
-COMMANDS = (  # each is a module of this package, named as the command
-    "audit",
-    "backup",
-    "bench",
-    "check",
-    "deliveries",
-    "demo",
-    "export",
-    "flows",
-    "hold",
-    "hotline",
-    "keys",
-    "locales",
-    "message",
-    "migrate",
-    "numbers",
-    "phone",
-    "purge",
-    "readiness",
-    "redis",
-    "restore",
-    "roles",
-    "staff",
-    "statistics",
-    "watch",
-)
+# Each is a module of this package, named as the command, and the first sentence of its help.
+COMMANDS: Mapping[str, str] = {
+    "audit": "Look at the chain of who did what.",
+    "backup": "Copy the embedded database into FOLDER, while everything runs.",
+    "bench": "Measure how fast this is on this machine, beside a floor on the same server in the same run.",
+    "check": "Say everything that is wrong with this installation, and what to do about each.",
+    "deliveries": "See what has not reached its hotline, and order what happens to it.",
+    "demo": "Watch a report travel from a feature phone to a hotline.",
+    "export": "Write REPORT_ID as a sheet for the FORM of another body, with the hotline's private key.",
+    "flows": "Check, draw and play the conversations.",
+    "hold": "Keep a report from being purged for a time, say by whom and why, and let it go.",
+    "hotline": "Look after the hotlines that take reports.",
+    "keys": "Keys and secrets: make, list, rotate.",
+    "locales": "Look after the words of the screens in each language.",
+    "message": "Leave words of a hotline for a reporter, who reads them under My report.",
+    "migrate": "Bring the database to the schema of this release; make it where there is none.",
+    "numbers": "Look after the numbers that screens show.",
+    "phone": "A phone in this terminal, for the demo that is up on this machine.",
+    "purge": "Count the reports whose time is over, by rule; with --delete, delete them for good.",
+    "readiness": "Law, reporting, hotline, police, languages, numbers: what each country has, and what is missing.",
+    "redis": "Give each process a user of its own in Redis or Valkey.",
+    "restore": "Put the backup FILE in the place of the embedded database.",
+    "roles": "Print the SQL that makes the roles of Tokaut in PostgreSQL, and its database.",
+    "staff": "See who reads at a hotline, and invite its first lead.",
+    "statistics": "How many reports, about what, from where, and how soon they were read: only what may be shown.",
+    "watch": "Show what nobody has taken on, the most urgent and then the oldest first, and the one thing to do next.",
+}
 
 
-class Commands(click.Group):
-    """Loads a command when it is called: all of them together take seconds on a small machine."""
+class Commands(Group):
+    """Load a command when it is called: all of them together take seconds on a small machine."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -47,6 +50,9 @@ class Commands(click.Group):
             return None
         command: click.Command = getattr(import_module(f"tokaut.{cmd_name}"), cmd_name)
         return command
+
+    def summaries(self, ctx: click.Context) -> list[tuple[str, str]]:
+        return list(COMMANDS.items())
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

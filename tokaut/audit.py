@@ -21,13 +21,13 @@ from reports.store import checkpoints, exporting, orders, sweeping
 from reports.store.database import Database
 from tokaut import audit_file
 from tokaut.opened import opened
-from tokaut.plain import Plain
+from tokaut.plain import Group, Plain
 from tokaut.terminal import echo
 
 LATE = 2 * DAY
 
 
-@click.group()
+@click.group(cls=Group)
 def audit() -> None:
     """Look at the chain of who did what.
 

@@ -12,14 +12,14 @@ from reports.store import handing, orders
 from reports.store.database import Database
 from reports.store.deliveries import UNDELIVERED
 from tokaut.opened import opened
-from tokaut.plain import Plain
+from tokaut.plain import Group, Plain
 from tokaut.terminal import echo
 from tokaut.way import lines
 
 STATES = (*UNDELIVERED, "delivered", "cancelled")
 
 
-@click.group()
+@click.group(cls=Group)
 def deliveries() -> None:
     """See what has not reached its hotline, and order what happens to it.
 

@@ -20,6 +20,9 @@ from typing import Any
 from standardwebhooks import Webhook, WebhookVerificationError
 
 LARGEST = 4 * 1024 * 1024  # bytes of a body
+PAGE = b"""This is the hotline of a Tokaut demo. It accepts signed reports by POST /<hotline> and shows none here.
+Each report that arrives is printed by `tokaut demo`, and is a line of received.jsonl.
+"""
 
 
 class Received:
@@ -65,6 +68,13 @@ class _Door(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 10
 
+    def do_GET(self) -> None:
+        """Say what this is to a person who opens the address in a browser."""
+        if self.path != "/":
+            self._answer(404)
+            return
+        self._answer(200, PAGE)
+
     def do_POST(self) -> None:
         lock = self.server.locks.get(self.path.strip("/"))
         size = self.headers.get("Content-Length", "")
@@ -82,11 +92,14 @@ class _Door(BaseHTTPRequestHandler):
         self.server.received.add(headers["webhook-id"], line | {"raw": body.decode()})
         self._answer(204)
 
-    def _answer(self, status: int) -> None:
+    def _answer(self, status: int, body: bytes = b"") -> None:
         self.send_response_only(status)
+        if body:
+            self.send_header("Content-Type", "text/plain; charset=utf-8")
         if status != 204:
-            self.send_header("Content-Length", "0")
+            self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
         """Nothing: what came is in the file, and only after its signature was checked."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
@@ -14,7 +15,7 @@ from pathlib import Path
 from reports.settings.reading import new_secret, new_webhook_secret
 from tokaut import valkey
 from tokaut.demo_folder import DemoFolder
-from tokaut.ports import is_free
+from tokaut.ports import is_free, listen_error, may_not_listen
 
 OURS = ("TOKAUT_", "HOTLINE_", "AFRICASTALKING_", "USSD_", "TWILIO_", "KANNEL_")
 ALSO_OURS = {"DATABASE_URL", "REDIS_URL", "REDIS_SENTINELS", "REDIS_MASTER", "PUBLIC_URL", "SMTP_URL"}
@@ -49,9 +50,17 @@ class Addresses:
 def addresses(port: int) -> Addresses:
     """The web process's port, as wished, and the next free ones for hotline and console. Raises PortTaken."""
     end = time.monotonic() + FREE_WITHIN
-    while not is_free(port):
+    while error := listen_error(port):
+        if may_not_listen(error):
+            raise PortTaken(
+                f"This account may not listen on port {port}: ports below 1024 are for root. "
+                "Name another one: PORT=8000 make demo"
+            )
+        if error.errno != errno.EADDRINUSE:
+            raise PortTaken(f"Port {port} cannot be used ({error.strerror}). Name another one: PORT=8000 make demo")
         if time.monotonic() > end:
-            raise PortTaken(f"Port {port} is in use. Name another one: PORT={port + 100} make demo")
+            other = port + 100 if port + 100 <= 65_000 else 8000
+            raise PortTaken(f"Port {port} is in use. Name another one: PORT={other} make demo")
         time.sleep(0.05)
     following = range(port + 1, min(port + PORTS_TRIED, 65536))
     free = list(islice(filter(is_free, following), 2))

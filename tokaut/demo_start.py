@@ -64,20 +64,31 @@ def prepare(plan: Plan) -> None:
     plan.folder.received.touch(mode=0o600)
 
 
-def start(processes: Processes, plan: Plan) -> None:
-    """Returns when a call can come in. Raises Died when one of them does not start."""
+def start(processes: Processes, plan: Plan, tell: Callable[[str], None] = lambda progress: None) -> None:
+    """Return when a call can come in. `tell` gets one line for each part. Raises Died when one does not start."""
+    began = time.monotonic()
+
+    def ready(part: str) -> None:
+        tell(f"  {time.monotonic() - began:4.1f} s  {part}")
+
     valkey_first, *others = commands(plan).items()
     processes.start(*valkey_first, plan.settings)
     prepare(plan)  # while it starts
+    ready("database and keys are made")
     _until(partial(valkey.answers, plan.folder.inside), processes, "valkey")
+    ready("Valkey answers")
     for name, command in others:
         processes.start(name, command, plan.settings)
     with requests.Session() as http:
         http.trust_env = False
         http.headers["Connection"] = "close"  # a kept one would make web's stop wait for it
-        _until(partial(_is_up, http, f"{plan.where.web}/healthz"), processes, "web")
-        _until(partial(_is_up, http, plan.where.hotline), processes, "hotline")
-        _until(partial(_is_up, http, f"{plan.where.console}/healthz"), processes, "console")
+        for name, address in (
+            ("hotline", plan.where.hotline),
+            ("web", f"{plan.where.web}/healthz"),
+            ("console", f"{plan.where.console}/healthz"),
+        ):
+            _until(partial(_is_up, http, address), processes, name)
+            ready(f"{name} answers")
 
 
 def _until(is_up: Callable[[], bool], processes: Processes, name: str) -> None:

@@ -20,13 +20,13 @@ from reports.country import Countries, CountryError, load_all, shipped
 from tokaut.flows_graph import graph
 from tokaut.flows_play import play
 from tokaut.lines import LIMITS, catalogues, lines
-from tokaut.plain import Plain
+from tokaut.plain import Group, Plain
 from tokaut.terminal import echo
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
-@click.group()
+@click.group(cls=Group)
 def flows() -> None:
     """Check, draw and play the conversations.
 

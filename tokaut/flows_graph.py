@@ -63,9 +63,8 @@ def graph(*, flow: str | None, form: str, out: Path | None, flow_dir: Path | Non
         raise Plain(str(error)) from None
     if flow is None and out is None:
         raise Plain(f"Name a flow, or a folder with --out. There are: {', '.join(book.flows)}")
-    if flow is not None and flow not in book.flows:
-        raise Plain(f"There is no flow {flow}. There are: {', '.join(book.flows)}")
-    drawn = {name: one for name, one in graphs(book).items() if flow in (None, name)}
+    wanted = None if flow is None else named(book, flow)
+    drawn = {name: one for name, one in graphs(book).items() if wanted in (None, name)}
     if out is None:
         echo(FORMS[form](next(iter(drawn.values()))), nl=False)
         return
@@ -73,6 +72,17 @@ def graph(*, flow: str | None, form: str, out: Path | None, flow_dir: Path | Non
     for name, words in files(drawn).items():
         (out / name).write_text(words, encoding="utf-8")
         echo(out / name)
+
+
+def named(book: Book, given: str) -> str:
+    """Return the flow's name, from that or from the name of its file. Raises Plain."""
+    by_file = {one.file.removesuffix(".yaml"): name for name, one in book.flows.items()}
+    wanted = given.rpartition("/")[2].removesuffix(".yaml")
+    name = wanted if wanted in book.flows else by_file.get(wanted)
+    if name is None:
+        also = [f"{one} (file {file}.yaml)" if file != one else one for file, one in by_file.items()]
+        raise Plain(f"There is no flow {given}. There are: {', '.join(also)}")
+    return name
 
 
 def files(drawn: Mapping[str, Graph]) -> dict[str, str]:

@@ -18,6 +18,7 @@ from flows.vocabulary import FACTS
 from flows.ways import NOON, Where
 from gateway.walk import HOME
 from reports.country import CountryError, load_all
+from tokaut.flows_graph import named
 from tokaut.lines import LIMITS, catalogues, line, spoken
 from tokaut.plain import Plain, asked
 from tokaut.terminal import echo
@@ -152,6 +153,9 @@ def _line(folder: Path | None, iso: str, tag: str, channel: str) -> tuple[Where,
 
 def _begun(book: Book, where: Where, screen: str | None, facts: Mapping[str, str]) -> Playing:
     home = HOME[where.channel]
+    if screen:
+        flow, dot, rest = screen.partition(".")
+        screen = f"{named(book, flow)}{dot}{rest}"
     name = screen or home
     if name not in book.screens:
         raise Plain(f"There is no screen {name}. Its flow has: {', '.join(_of_flow(book, name))}")
@@ -167,4 +171,4 @@ def _with_somebody(facts: Mapping[str, str]) -> dict[str, str]:
 
 def _of_flow(book: Book, name: str) -> list[str]:
     flow = name.partition(".")[0]
-    return [one for one in book.screens if one.startswith(f"{flow}.")] or sorted(book.flows)
+    return [one for one in book.screens if one.startswith(f"{flow}.")]

@@ -11,13 +11,13 @@ from reports.retention import LONGEST_HOLD
 from reports.store import legal_holds
 from reports.store.legal_holds import REASONS, Hold
 from tokaut.opened import opened
-from tokaut.plain import Plain
+from tokaut.plain import Group, Plain
 from tokaut.terminal import echo
 
 PAPER = "of the paper that asks for it: letters, digits, / . - and blanks, at most 40"
 
 
-@click.group()
+@click.group(cls=Group)
 def hold() -> None:
     """Keep a report from being purged for a time, say by whom and why, and let it go.
 

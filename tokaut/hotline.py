@@ -18,7 +18,7 @@ from reports.hardening import harden
 from reports.settings import Common, Mode, Operator, Place, SettingError, load, load_all
 from reports.store import orders
 from tokaut.opened import opened
-from tokaut.plain import Plain, no_hotline
+from tokaut.plain import Group, Plain, no_hotline
 from tokaut.terminal import echo
 from tokaut.trial import Drills, Row, texting, tried
 from tokaut.trial_call_back import called_back
@@ -28,7 +28,7 @@ from workers.hotlines.webhook import Webhook
 from workers.kinds import build_all
 
 
-@click.group()
+@click.group(cls=Group)
 def hotline() -> None:
     """Look after the hotlines that take reports.
 

@@ -33,14 +33,14 @@ from reports.store.database import Away, BadAddress, Database
 from reports.store.rewrapping import naming, older, rewrap_all
 from tokaut import recovery_sheet
 from tokaut.opened import opened
-from tokaut.plain import Plain
+from tokaut.plain import Group, Plain
 from tokaut.terminal import echo
 
 PEPPER = "phone-pepper"
 COPIES = "Burn its recovery sheet, remove the console's copy and any other, then restart workers, clock and console."
 
 
-@click.group()
+@click.group(cls=Group)
 def keys() -> None:
     """Keys and secrets: make, list, rotate.
 

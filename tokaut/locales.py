@@ -24,7 +24,7 @@ from reports.tongues import called
 from tokaut.coverage import Line, Words, words_of
 from tokaut.coverage import lines as lines_of
 from tokaut.locales_sheet import page
-from tokaut.plain import Plain
+from tokaut.plain import Group, Plain
 from tokaut.reading import Reading, fields_of, readings, small_words, version
 from tokaut.terminal import echo
 
@@ -32,7 +32,7 @@ WIDTH = 118  # where it is no terminal that shows it
 BAR = 20
 
 
-@click.group()
+@click.group(cls=Group)
 def locales() -> None:
     """Look after the words of the screens in each language.
 

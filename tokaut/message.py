@@ -15,11 +15,11 @@ from reports.store.answering import Letterbox
 from reports.store.database import Database
 from tokaut import checks
 from tokaut.opened import opened
-from tokaut.plain import Plain
+from tokaut.plain import Group, Plain
 from tokaut.terminal import echo
 
 
-@click.group()
+@click.group(cls=Group)
 def message() -> None:
     """Leave words of a hotline for a reporter, who reads them under My report.
 

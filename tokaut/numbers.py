@@ -14,11 +14,11 @@ from reports.store import orders
 from reports.withdrawing import ByHand, NotThere, bare, marked
 from tokaut import checks
 from tokaut.opened import opened
-from tokaut.plain import Plain
+from tokaut.plain import Group, Plain
 from tokaut.terminal import echo
 
 
-@click.group()
+@click.group(cls=Group)
 def numbers() -> None:
     """Look after the numbers that screens show.
 

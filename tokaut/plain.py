@@ -1,4 +1,4 @@
-"""How the command line speaks: a sentence where something cannot be done, and a prompt for what is typed."""
+"""How the command line speaks: help, a sentence where something cannot be done, and a prompt for what is typed."""
 
 from __future__ import annotations
 
@@ -9,12 +9,27 @@ import click
 
 from tokaut.terminal import echo
 
+LONGEST_SENTENCE = 400  # characters
+
 
 class Plain(click.ClickException):
     """Exit status 1. The message says what is wrong and what to do; nothing is put before it."""
 
     def show(self, file: IO[Any] | None = None) -> None:
         echo(self.message, file=file, err=file is None)
+
+
+class Group(click.Group):
+    """A group whose help gives the whole first sentence of each command: click cuts it off."""
+
+    def summaries(self, ctx: click.Context) -> list[tuple[str, str]]:
+        """Return the name and the first sentence of each command."""
+        found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        return [(name, one.get_short_help_str(LONGEST_SENTENCE)) for name, one in found if one and not one.hidden]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(self.summaries(ctx))
 
 
 def no_hotline(hotline: str, there: Iterable[str]) -> Plain:

@@ -64,9 +64,14 @@ class Processes:
             if (status := child.process.poll()) is not None:
                 raise Died(f"{child.name} has ended ({_how(status)}). {child.log} ends with:\n{_end_of(child.log)}")
 
-    def stop(self) -> None:
-        """All of them, the last started first; each is asked, then made to. Nothing of their groups is left."""
-        end = time.monotonic() + STOP_WITHIN
+    def stop(self, *, at_once: bool = False) -> None:
+        """Stop all of them, the last started first, by SIGTERM and then by SIGKILL. Nothing of their groups is left.
+
+        `at_once` is for a start that was interrupted: nobody has used them yet, so they are killed together.
+        """
+        end = time.monotonic() + (0 if at_once else STOP_WITHIN)
+        for child in self._children if at_once else ():
+            child.process.kill()
         while self._children:
             child = self._children.pop()
             child.process.terminate()

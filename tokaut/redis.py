@@ -12,7 +12,7 @@ import click
 
 from reports.hardening import harden
 from reports.settings import Wrong, reading
-from tokaut.plain import Plain
+from tokaut.plain import Group, Plain
 from tokaut.redis_users import ADMIN, PROCESSES, SENTINEL, acl_file, hashed, hashes_in, new_password
 from tokaut.terminal import echo
 
@@ -28,7 +28,7 @@ GOES_TO = {
 }
 
 
-@click.group()
+@click.group(cls=Group)
 def redis() -> None:
     """Give each process a user of its own in Redis or Valkey.
 

@@ -12,11 +12,11 @@ from reports.hardening import harden
 from reports.settings import ConsoleSide, SettingError, load
 from reports.store import accounts
 from tokaut.opened import opened
-from tokaut.plain import Plain, no_hotline
+from tokaut.plain import Group, Plain, no_hotline
 from tokaut.terminal import echo
 
 
-@click.group()
+@click.group(cls=Group)
 def staff() -> None:
     """See who reads at a hotline, and invite its first lead.
 

@@ -15,7 +15,7 @@ from reports.store import figures, orders
 from reports.store.figures import Out
 from reports.tongues import NAMES
 from tokaut.opened import opened
-from tokaut.plain import Plain
+from tokaut.plain import Group, Plain
 from tokaut.statistics_example import example
 from tokaut.statistics_page import page
 from tokaut.terminal import echo
@@ -27,7 +27,7 @@ OF_COUNTRY = click.option(
 MADE_UP = click.option("--example", "made_up", is_flag=True, help="Made-up figures, to see what it would look like.")
 
 
-@click.group()
+@click.group(cls=Group)
 def statistics() -> None:
     """How many reports, about what, from where, and how soon they were read: only what may be shown.
 

@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +19,8 @@ from tests.support.handsets_twilio import TwilioTexts
 from tests.support.ports import free_port
 from tests.support.twilio import Account
 from tests.support.wait import until
-from tokaut.processes import MARK
+from tokaut.demo import LOADING
+from tokaut.processes import MARK, Processes
 
 pytestmark = pytest.mark.slow  # one at a time: each is six processes
 
@@ -48,6 +48,13 @@ class Demo:
         return self.out.read_text()
 
     @property
+    def said(self) -> str:
+        """What it printed after its first line, which comes before everything that takes time."""
+        first, _, rest = self.output.partition("\n")
+        assert first == LOADING
+        return rest
+
+    @property
     def told(self) -> Path:
         return self.folder / "demo.json"
 
@@ -57,7 +64,7 @@ class Demo:
 
     def end(self, how: signal.Signals) -> int:
         self.process.send_signal(how)
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=120)
 
     def processes(self) -> list[int]:
         """What still runs of this demo."""
@@ -142,6 +149,25 @@ def test_while_it_is_up_it_tells_where_everything_is(running: Demo) -> None:
     assert requests.post(address, data=form, timeout=20).text.startswith("CON In danger? Call police 111.")
     assert requests.post(told["hotline"] + "/vu-pikinini", json={}, timeout=20).status_code == 401
     assert "Reports · Pikinini" in _desk(told["console_login"])
+    assert "This is the web process of Tokaut in demo mode." in requests.get(told["web"], timeout=20).text
+    assert "This is the hotline of a Tokaut demo." in requests.get(told["hotline"], timeout=20).text
+
+
+def test_the_last_hint_is_a_command_that_can_be_typed(running: Demo) -> None:
+    [hint] = re.findall(r"^See the outbox:  (.+)$", running.output, re.MULTILINE)
+    done = subprocess.run(hint, shell=True, check=False, capture_output=True, text=True, timeout=120)  # noqa: S602
+    assert (done.returncode, done.stdout.strip()) == (0, "None. Every delivery has reached its hotline."), done.stderr
+
+
+def test_each_part_is_named_as_it_comes_up(running: Demo) -> None:
+    named = re.findall(r"^ +[0-9.]+ s  (.+)$", running.output, re.MULTILINE)
+    assert named == [
+        "database and keys are made",
+        "Valkey answers",
+        "hotline answers",
+        "web answers",
+        "console answers",
+    ]
 
 
 def _desk(login: dict[str, str]) -> str:
@@ -164,9 +190,9 @@ def _cookies(answer: requests.Response) -> dict[str, str]:
 def test_a_second_one_in_the_folder_stops_and_another_folder_works(running: Demo, tmp_path: Path) -> None:
     """B-76"""
     second = Demo(running.folder, "--once")
-    assert second.process.wait(timeout=30) == 1
+    assert second.process.wait(timeout=120) == 1
     said = f"A demo runs already (http://127.0.0.1:{running.port}). Stop it, or set TOKAUT_DATA and PORT."
-    assert second.output.strip() == said
+    assert second.said.strip() == said
     elsewhere = Demo(tmp_path / "elsewhere", "--once")
     assert elsewhere.process.wait(timeout=120) == 0, elsewhere.output
     assert running.process.poll() is None
@@ -177,9 +203,7 @@ def test_a_second_one_in_the_folder_stops_and_another_folder_works(running: Demo
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_and_sigterm_leave_nothing_running(running: Demo, how: signal.Signals) -> None:
     """B-77"""
-    began = time.monotonic()
     assert running.end(how) == 0
-    assert time.monotonic() - began < 10
     assert running.processes() == []
     assert not running.told.exists()
     with socket.socket() as line:
@@ -193,7 +217,32 @@ def test_stopped_in_the_middle_it_leaves_nothing_running(folder: Path) -> None:
     demo = Demo(folder, "--once")
     until(lambda: len(demo.processes()) > 3, "it does not start", seconds=60)
     assert demo.end(signal.SIGINT) == 130
+    assert demo.output.endswith("\nStopping.\n")
     assert demo.processes() == []
+
+
+@pytest.mark.rule("B-77")
+def test_stopped_before_anything_runs_it_ends_without_a_traceback(folder: Path) -> None:
+    """B-77: pressed while the program itself is still loading."""
+    demo = Demo(folder, "--once")
+    until(lambda: LOADING in demo.output, "it says nothing", seconds=60)
+    assert demo.end(signal.SIGINT) == 130
+    assert "Traceback" not in demo.output
+    assert demo.processes() == []
+
+
+@pytest.mark.rule("B-77")
+def test_a_start_that_is_interrupted_kills_what_would_not_end(tmp_path: Path) -> None:
+    """B-77: nobody has used the processes yet, so none of them is waited for."""
+    stubborn = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(600)"
+    )
+    processes = Processes("interrupted", tmp_path)
+    processes.start("stubborn", [sys.executable, "-c", stubborn], os.environ)
+    [process] = processes.of(["stubborn"])
+    until(lambda: (tmp_path / "stubborn.log").read_text() != "", "it does not start", seconds=60)
+    processes.stop(at_once=True)
+    assert not Path(f"/proc/{process}").exists()
 
 
 @pytest.mark.rule("B-77")
@@ -211,7 +260,7 @@ def test_a_process_that_dies_stops_the_demo_with_a_plain_line(running: Demo) -> 
     record = f"{sys.executable}\0-m\0workers.run\0clock\0".encode()
     clock = next(p for p in running.processes() if Path(f"/proc/{p}/cmdline").read_bytes() == record)
     os.kill(clock, signal.SIGKILL)
-    assert running.process.wait(timeout=30) == 1
+    assert running.process.wait(timeout=120) == 1
     assert "clock has ended (killed by SIGKILL)" in running.output
     assert running.processes() == []
 
@@ -224,10 +273,10 @@ def test_a_port_in_use_is_named(folder: Path) -> None:
         line.listen()
         port = line.getsockname()[1]
         demo = Demo(folder, "--once", port=port)
-        assert demo.process.wait(timeout=30) == 1
-    assert demo.output.startswith(f"Port {port} is in use.")
-    assert "PORT=" in demo.output
-    assert len(demo.output.splitlines()) == 1
+        assert demo.process.wait(timeout=120) == 1
+    assert demo.said.startswith(f"Port {port} is in use.")
+    assert "PORT=" in demo.said
+    assert len(demo.said.splitlines()) == 1
 
 
 @pytest.mark.rule("B-75")
@@ -235,9 +284,9 @@ def test_a_data_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
     """B-75"""
     (tmp_path / "file").touch()
     demo = Demo(tmp_path / "file", "--once")
-    assert demo.process.wait(timeout=30) == 1
-    assert demo.output.startswith("TOKAUT_DATA")
-    assert len(demo.output.splitlines()) == 1
+    assert demo.process.wait(timeout=120) == 1
+    assert demo.said.startswith("TOKAUT_DATA")
+    assert len(demo.said.splitlines()) == 1
 
 
 @pytest.mark.rule("B-71")
@@ -256,9 +305,9 @@ def test_a_wrong_setting_is_one_line(
     """B-71"""
     monkeypatch.setenv(name, value)
     demo = Demo(folder, "--once")
-    assert demo.process.wait(timeout=30) == 1
-    assert demo.output.startswith(said)
-    assert len(demo.output.splitlines()) == 1
+    assert demo.process.wait(timeout=120) == 1
+    assert demo.said.startswith(said)
+    assert len(demo.said.splitlines()) == 1
 
 
 CODE = re.compile(r"Code (\d{4}) (\d{4}),?\s+PIN (\d{4})")

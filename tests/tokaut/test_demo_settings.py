@@ -1,5 +1,7 @@
 import json
 import socket
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -76,6 +78,32 @@ def test_a_port_in_use_is_named_with_what_to_do() -> None:
         port = line.getsockname()[1]
         with pytest.raises(PortTaken, match=rf"Port {port} is in use\. .*PORT="):
             addresses(port)
+
+
+NOBODY = """
+import os, pwd, sys
+from tokaut.demo_settings import PortTaken, addresses
+account = pwd.getpwnam("nobody")
+if os.getuid() == 0:
+    os.setgroups([])
+    os.setgid(account.pw_gid)
+    os.setuid(account.pw_uid)
+try:
+    addresses(int(sys.argv[1]))
+except PortTaken as error:
+    print(error)
+"""
+
+
+def test_a_port_that_this_account_may_not_use_is_named_as_such() -> None:
+    port = 80
+    lowest = int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text())
+    if port >= lowest:
+        pytest.skip("every account may listen on port 80 here")
+    done = subprocess.run([sys.executable, "-c", NOBODY, str(port)], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == (
+        "This account may not listen on port 80: ports below 1024 are for root. Name another one: PORT=8000 make demo"
+    )
 
 
 def test_a_port_that_an_earlier_demo_still_holds_for_a_moment_is_waited_for() -> None:

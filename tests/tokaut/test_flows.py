@@ -14,7 +14,7 @@ import flows
 from tests.docs.pages import ROOT
 from tests.flows.phone import book
 from tokaut.__main__ import main
-from tokaut.flows_graph import files, graphs
+from tokaut.flows_graph import files, graphs, named
 
 FOLDER = pathlib.Path(flows.__file__).parent
 
@@ -106,6 +106,16 @@ def test_graph_says_which_flows_there_are(words: tuple[str, ...], said: str) -> 
     assert done.exit_code == 1 and said in done.stderr and "report" in done.stderr
 
 
+@pytest.mark.parametrize("given", ["my", "my_report", "my_report.yaml", "flows/my_report.yaml"])
+def test_a_flow_has_the_name_of_its_file_too(given: str) -> None:
+    assert named(book(), given) == "my"
+
+
+def test_the_names_that_work_are_listed() -> None:
+    done = tokaut("graph", "tea")
+    assert "my (file my_report.yaml)" in done.stderr
+
+
 # play
 
 
@@ -131,8 +141,9 @@ def test_play_goes_through_send_in_another_language_and_country() -> None:
 def test_play_begins_anywhere_as_if_something_were_so() -> None:
     done = tokaut("play", "--at", "report.send", "--fact", "send_to=two", "--keys", "")
     assert "| Send to Pikinini Helpline and Women's Centre" in done.stdout.replace("Vanuatu Police", "Women's Centre")
-    done = tokaut("play", "--at", "my.state", "--fact", "report_state=overdue", "--keys", "")
-    assert "| Not read yet. We are asking again." in done.stdout
+    for screen in ("my.state", "my_report.state"):
+        done = tokaut("play", "--at", screen, "--fact", "report_state=overdue", "--keys", "")
+        assert "| Not read yet. We are asking again." in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,14 @@
 """What every command owes to whoever meets it first."""
 
+import subprocess
+import sys
+
+import click
 import pytest
 from click.testing import CliRunner
 
 from tests.support.commands import commands
-from tokaut.__main__ import main
+from tokaut.__main__ import COMMANDS, main
 
 ALL = {f"tokaut {' '.join(words)}": command for words, command in commands().items()}
 
@@ -21,6 +25,29 @@ def test_each_prints_its_help(path: str) -> None:
     result = CliRunner().invoke(main, [*path.split()[1:], "--help"])
     assert result.exit_code == 0
     assert "Usage:" in result.output
+
+
+def test_the_first_page_loads_no_command() -> None:
+    """All of them take seconds. Their sentences are known here, and the next test compares them."""
+    names = [f"tokaut.{name}" for name in COMMANDS]
+    loaded = f"print([name for name in {names} if name in sys.modules])"
+    code = f"import sys\nfrom tokaut.__main__ import main\ntry: main(['--help'])\nfinally: {loaded}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_each_sentence_of_the_first_page_is_that_of_its_command() -> None:
+    assert {name: commands()[(name,)].get_short_help_str(1000) for name in COMMANDS} == COMMANDS
+
+
+@pytest.mark.parametrize(
+    "path", [path for path, command in ALL.items() if isinstance(command, click.Group)] + ["tokaut"]
+)
+def test_no_sentence_of_a_list_of_commands_is_cut_off(path: str) -> None:
+    said = CliRunner().invoke(main, [*path.split()[1:], "--help"]).output
+    listed = said.partition("\nCommands:\n")[2]
+    assert listed
+    assert "..." not in listed
 
 
 def test_the_first_page_names_the_first_command() -> None:

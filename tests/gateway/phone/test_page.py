@@ -137,6 +137,8 @@ from reports.country import Countries
 Countries.problems = lambda *_: []  # the one thing that only people can bring
 from gateway.app import create_app
 client = create_app().test_client()
+other = client.get("/no-such-address")
+assert client.get("/").status_code == 404 and client.get("/").data == other.data, "it says what it is"
 print(json.dumps([client.get("/phone").status_code, sorted(name for name in sys.modules if "phone" in name)]))
 """
 
