@@ -37,6 +37,7 @@ from gateway.optouts import OptOuts
 from gateway.parts import Parts
 from gateway.replies import Replies
 from gateway.sealer import Sealer
+from gateway.session_keys import SessionKeys
 from gateway.sessions import Sessions
 from gateway.texting import Texting
 from gateway.unread import Unread
@@ -143,9 +144,9 @@ def _read(environ: Mapping[str, str]) -> _Given:
 def _assemble(given: _Given) -> Parts:
     common, secrets, channels, database = given.common, given.secrets, given.channels, given.database
     count = (metrics := _metrics()).count
-    vault, brief = Vault(secrets.store_key.reveal()), Vault(secrets.session_key.reveal())
+    vault = Vault(secrets.store_key.reveal())
     spool = Spool(common.data / "spool", vault)
-    kept = Sessions(connections.for_sessions(common.session_redis), brief, count, mode=common.mode)
+    kept, renew = _sessions(common, secrets, count)
     sealer, hurry = Sealer(given.keys, common.mode), Hurry(connections.for_queue(common.queue_redis, QUEUE_SECONDS))
     filer = Filer(database=database, spool=spool, vault=vault, sealer=sealer, hurry=hurry, count=count)
     unread = Unread(database, spool, vault, given.keys, common.mode)
@@ -180,11 +181,19 @@ def _assemble(given: _Given) -> Parts:
         webhooks=Webhooks(channels, desk, metrics, crowd),
         health=Health(database, kept, spool, metrics, backups.mark(common.database_url, common.data)),
         housekeeping=Housekeeping(
-            database=database, spool=spool, waiting=waiting, desk=desk, channels=channels, chores=chores
+            database=database, spool=spool, waiting=waiting, desk=desk, channels=channels, renew=renew, chores=chores
         ),
         numbers=Numbers(given.countries, common.country_dir, desk.renew),
         crowd=crowd,
     )
+
+
+def _sessions(common: Common, secrets: WebSecrets, count: Callable[[str], None]) -> tuple[Sessions, Callable[[], None]]:
+    """Return the store of conversations, and what renews its keys."""
+    names = Vault(secrets.session_key.reveal())
+    keys = SessionKeys(common.data, names.mac("session chain"), count)
+    redis = connections.for_sessions(common.session_redis)
+    return Sessions(redis, names, keys, count, mode=common.mode), keys.renew
 
 
 def _metrics() -> Metrics:

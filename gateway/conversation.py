@@ -18,7 +18,7 @@ from gateway.message import Inbound, Notice, Turn
 from gateway.record import Draft, Record, pack_drafts, pack_record, unpack_drafts, unpack_record
 from gateway.revisions import numbered, unsure
 from gateway.senders import Sender
-from gateway.sessions import SMS_SECONDS, USSD_SECONDS, Away, Keys, Loaded, Sessions
+from gateway.sessions import DRAFT_SECONDS, SMS_SECONDS, USSD_SECONDS, Away, Keys, Loaded, Sessions
 from gateway.steps import MAY_TAKE_LONG, Steps, finish
 from gateway.texting import Texting
 from gateway.walk import DoesNotFit, Moved, Walk
@@ -208,7 +208,11 @@ class Conversation:
         record, seconds = moved.record, SECONDS[caller.kind]
         read = limits.is_to_read(record.state.screen)
         counts = tally(caller.country.iso, caller.kind, before, record, caller.now)
-        return self._sessions.keep(keys, loaded.version, pack_record(record), seconds, drafts, read=read, tally=counts)
+        kept = pack_record(record)
+        lasts = DRAFT_SECONDS[caller.kind]
+        return self._sessions.keep(
+            keys, loaded.version, kept, seconds, drafts, draft_seconds=lasts, read=read, tally=counts
+        )
 
     def _unpack(self, loaded: Loaded) -> Record | None:
         if loaded.session is None:

@@ -1,4 +1,5 @@
-"""What `web` does beside answering: empty the spool when the database is back, play waiting SMS when Redis is.
+"""What `web` does beside answering: empty the spool when the database is back, play waiting SMS when Redis is, and
+delete the keys of conversations that are over.
 
 And once a day it brings what was counted the day before into the database. In training it is the reporter of drills.
 """
@@ -43,14 +44,16 @@ class Housekeeping:
         waiting: Waiting,
         desk: Desk,
         channels: Mapping[str, Channel],
+        renew: Callable[[], None],
         chores: Sequence[Callable[[], object]],
     ) -> None:
-        """`chores`: of one process at a time."""
+        """`renew`: deletes session keys that are over, in each process. `chores`: of one process at a time."""
         self._database = database
         self._spool = spool
         self._waiting = waiting
         self._desk = desk
         self._channels = channels
+        self._renew = renew
         self._chores = chores
         self._stop = threading.Event()
         self._name = f"{socket.gethostname()}-{os.getpid()}"[:80]
@@ -64,7 +67,7 @@ class Housekeeping:
 
     def once(self) -> None:
         """One round. What cannot be done now is done in a later one, and holds up nothing else."""
-        for duty in (self._empty_spool, self._what_one_does, self._desk.note_early):
+        for duty in (self._renew, self._empty_spool, self._what_one_does, self._desk.note_early):
             try:
                 duty()
             except (Away, sessions.Away, NotSent, OSError):

@@ -26,6 +26,7 @@ COUNTED: Mapping[str, str] = {
     "repeated": "Repeats that got the same answer again",
     "odd_turn": "Turns older than the last one, or no continuation of it",
     "lost": "Sessions that were kept and could not be opened",
+    "session_keys_not_deleted": "Times that the keys of conversations that are over could not be deleted from the disk",
     "walk_lost": "Paths that could not be walked without guessing",
     "redis_away": "Requests that found Redis away",
     "waiting": "SMS kept until they can be answered",

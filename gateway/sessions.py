@@ -18,11 +18,13 @@ from redis.exceptions import RedisError
 from gateway.breaker import Breaker
 from gateway.counted import NOTHING, Tally
 from gateway.roundtrip import RoundTrip
+from gateway.session_keys import LEAST_SECONDS, SessionKeys
 from gateway.steps import Command, Steps
 from reports.sealing import Poison, Vault
 
 USSD_SECONDS = 15 * 60
-SMS_SECONDS = 24 * 3600
+SMS_SECONDS = 30 * 60  # after that any SMS gets the home screen
+DRAFT_SECONDS = {"ussd": 15 * 60, "sms": LEAST_SECONDS}  # while it may be carried on, and its key is surely there
 READ_SECONDS = 10 * 60
 COUNTED_DAY_SECONDS = 9 * 86400  # a week that the database may be away, and the day itself
 SEEN_SECONDS = 25 * 3600  # Africa's Talking sends an unanswered SMS again for 12 h
@@ -81,10 +83,18 @@ class Loaded(Struct, frozen=True):
 
 class Sessions:
     def __init__(
-        self, redis: Redis, vault: Vault, on_lost: Callable[[str], None] = lambda reason: None, *, mode: str = "demo"
+        self,
+        redis: Redis,
+        vault: Vault,
+        keys: SessionKeys,
+        on_lost: Callable[[str], None] = lambda reason: None,
+        *,
+        mode: str = "demo",
     ) -> None:
+        """`vault` makes the names of records, `keys` seal what they hold."""
         self.trip = RoundTrip(redis)
         self._vault = vault
+        self._keys = keys
         self._keep = self.trip.script(KEEP)
         self._count = self.trip.script(COUNT)
         self._on_lost = on_lost
@@ -117,6 +127,7 @@ class Sessions:
         seconds: int,
         drafts: bytes | None = None,
         *,
+        draft_seconds: int = DRAFT_SECONDS["ussd"],
         read: bool = False,
         tally: Tally = NOTHING,
     ) -> Steps[bool]:
@@ -130,8 +141,8 @@ class Sessions:
             draft = self._seal(keys.draft, drafts) if drafts else "-"
         day = _day_key(tally.day) if tally.counts else keys.session
         names = [*(name or keys.session for name in (keys.session, keys.draft, keys.seen, keys.read)), day]
-        lasts, seen = seconds * 1000, SEEN_SECONDS * 1000 if keys.seen else 0
-        said = (version, value, lasts, draft, lasts, seen, READ_SECONDS * 1000 if read and keys.read else 0)
+        lasts, seen = (seconds * 1000, draft_seconds * 1000), SEEN_SECONDS * 1000 if keys.seen else 0
+        said = (version, value, lasts[0], draft, lasts[1], seen, READ_SECONDS * 1000 if read and keys.read else 0)
         counts = (part for pair in tally.counts.items() for part in pair)
         written = yield ((*self._keep, len(names), *names, *said, COUNTED_DAY_SECONDS * 1000, *counts),)
         return bool(written[0] == value)
@@ -172,16 +183,16 @@ class Sessions:
             raise Away from None
 
     def _seal(self, key: str, value: bytes) -> bytes:
-        return self._vault.seal("session", key.encode(), value)
+        return self._keys.seal("session", key.encode(), value)
 
     def _open(self, key: str, blob: bytes | None) -> bytes | None:
         """None where nothing was kept, or it was not ours: the caller begins anew, and the operator sees it."""
         if blob is None:
             return None
         try:
-            return self._vault.open("session", key.encode(), blob)
+            return self._keys.open("session", key.encode(), blob)
         except Poison:
-            self._on_lost("unreadable")
+            self._on_lost("lost")
             return None
 
 

@@ -18,11 +18,12 @@ from gateway.media import noted
 from gateway.message import Turn
 from gateway.optouts import OptOuts
 from gateway.record import Draft, Record, in_danger
+from gateway.sessions import SMS_SECONDS
 from gateway.turns import Last
 from gateway.walk import HOME, Moved, Walk
 from reports.store.database import Away
 
-SILENT_SECONDS = 30 * 60  # after that any SMS gets the home screen: whoever holds the phone may be somebody else
+SILENT_SECONDS = SMS_SECONDS  # after that any SMS gets the home screen: whoever holds the phone may be somebody else
 PART_SECONDS = 10 * 60  # within which what follows typed words goes on from them: typing takes that long
 FIRST_WORDS = "home.first_words"
 DID_YOU_MEAN = "home.did_you_mean"

@@ -24,13 +24,13 @@ from gateway.media import noted
 from gateway.message import Turn
 from gateway.record import Begun, Draft, Record, carried, drafts_after, in_danger, take_up
 from gateway.revisions import unsent
+from gateway.sessions import DRAFT_SECONDS
 from gateway.turns import Last
 from gateway.world import Surroundings
 from reports.code import spaced
 from reports.store.database import Away
 
 HOME = {"ussd": "home.home", "sms": "home.home_sms"}
-DRAFT_SECONDS = {"ussd": 15 * 60, "sms": 24 * 3600}
 
 Counted = Callable[[str], int | None]  # of a sender's key: its reports before this one
 

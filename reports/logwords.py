@@ -43,7 +43,9 @@ EVENTS: Final = frozenset(
         "webhook_refused", "webhook_unreadable", "webhook_failed", "webhook_busy", "unread_kept", "loop_silenced",
         "number_withdrawn", "country_unreadable",
         # sessions
-        "redis_away", "redis_back", "session_unreadable", "session_lost_race", "session_rebuilt", "walk_unfit",
+        "redis_away", "redis_back", "redis_not_rewritten", "session_unreadable",
+        "session_lost_race", "session_rebuilt", "walk_unfit",
+        "session_keys_unreadable", "session_keys_shifted", "session_keys_not_deleted",
         # filing
         "report_filed", "report_repeated", "report_added_to", "report_deleted", "report_not_sent", "mailbox_locked",
         "database_away", "database_back", "spooled", "spool_drained", "spool_full", "spool_bad",
@@ -84,7 +86,7 @@ REASONS: Final = UNREADABLE | frozenset(
         # why something was done without asking
         "redis_away", "database_away", "queue_away", "disk_full", "not_writable", "torn", "poison", "unknown_key",
         "lease_lost", "overdue", "clock_jump", "repeat", "autoresponder", "opt_out", "withdrawn", "expired", "signal",
-        "credit", "sender_id", "bad_number", "provider", "account",
+        "append_only_off", "rewrite_failed", "credit", "sender_id", "bad_number", "provider", "account",
     }
 )  # fmt: skip
 

@@ -13,6 +13,7 @@ from reports.settings import PepperFile, collect
 from tokaut import checks
 from tokaut.check_country import explained
 from tokaut.check_redis import Unseen, redis
+from tokaut.check_session_keys import session_keys
 from tokaut.check_words import words
 from tokaut.terminal import echo
 
@@ -77,7 +78,7 @@ def look_at_parts(environ: Mapping[str, str], *, of_worker: bool = False) -> Fou
     of_web = {"phone pepper": list(checks.pepper(own[PepperFile])) if PepperFile in own else []}
     return {
         "keys": list(checks.keys(common.keys, checks.mode_of(environ), listed)),
-        **({} if of_worker else of_web),
+        **({} if of_worker else of_web | {"session keys": list(session_keys(common.data))}),
         "database": list(checks.database(common, checks.mode_of(environ))),
         "redis": list(redis(common, live=checks.mode_of(environ) == "live")),
         "folders": list(checks.folders(common)),

@@ -38,13 +38,24 @@ def redis(common: Common, *, live: bool) -> Iterator[str]:
     if found is None:
         yield Unseen(
             "These users may not ask Redis whether it keeps everything. As its administrator look there: "
-            "CONFIG GET maxmemory-policy must say noeviction, CONFIG GET appendonly must say yes."
+            "CONFIG GET maxmemory-policy must say noeviction, CONFIG GET appendonly must say yes, "
+            "CONFIG GET save nothing."
         )
         return
     if found.get("maxmemory_policy") != "noeviction":
         yield "Redis may throw out what it holds; set maxmemory-policy noeviction there."
     if not found.get("aof_enabled"):
         yield "Redis keeps nothing over a restart: running calls would be cut. Set appendonly yes there."
+    elif found.get("aof_last_bgrewrite_status", "ok") != "ok":
+        yield (
+            "Redis could not rewrite its append-only file, so names of conversations that are over stay in it. "
+            "Look into its log: often its disk is full, or it may not start a process (vm.overcommit_memory)."
+        )
+    if found.get("rdb_saves"):
+        yield Unseen(
+            f"Redis has written {found['rdb_saves']} dumps of all that it holds. Unless a replica asked for them, "
+            'switch that off: save ""'
+        )
 
 
 def _users(common: Common) -> Iterator[tuple[str, Reach, Callable[[Reach], Redis]]]:

@@ -28,7 +28,7 @@ PROCESSES: Final[Mapping[str, str]] = {
     "web": f"~s:* ~d:* ~l:* {HELLO} {SCRIPTS} +get +set +del +incr +pexpire +hincrby +hgetall",
     "webq": QUEUEING,
     "worker": WORKING,
-    "clock": QUEUEING,
+    "clock": f"{QUEUEING} +info +bgrewriteaof",  # what was deleted is to leave the append-only file
 }
 ADMIN: Final[Mapping[str, str]] = {"admin": "~* &* +@all"}
 # What a Sentinel and a replica ask of the server that they watch and follow

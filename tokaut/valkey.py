@@ -64,6 +64,7 @@ def command(folder: Path) -> list[str]:
         "save": "",
         "appendonly": "yes",
         "appendfsync": "everysec",
+        "auto-aof-rewrite-min-size": "1mb",
         "maxmemory-policy": "noeviction",
         "loglevel": "warning",
     }

@@ -37,6 +37,7 @@ from workers.metrics import Metrics
 from workers.nudger import Nudger
 from workers.outages import Outages, Part, database_probe, disk_probe, redis_probe
 from workers.pager import Pager
+from workers.rewriting import Rewriting
 from workers.sms import Between, Texter
 from workers.swaps import Swaps
 from workers.sweep import Clock
@@ -147,6 +148,7 @@ def assemble_clock(parts: Parts, environ: Mapping[str, str]) -> Clock:
         aside=(
             _counting(parts),
             Keeping(parts.database, policy(parts.countries), parts.common.keys, telling, parts.metrics),
+            Rewriting(for_queue(parts.common.queue_redis), parts.metrics),
             Swaps(parts.database, partial(_countries, parts.common), parts.common.keys, teller),
         ),
     )

@@ -53,6 +53,9 @@ class Metrics:
         self.faults = counter("tokaut_clock_faults", "Duties that failed", ["duty"])
         self.purged = counter("tokaut_purged", "Reports deleted after their time", ["rule"])
         self.purge_ran = gauge("tokaut_purge_timestamp_seconds", "When the clock last looked for what is over")
+        self.rewritten = gauge(
+            "tokaut_redis_rewritten_timestamp_seconds", "When Redis was last asked to rewrite its append-only file"
+        )
         self.checkpoint = gauge("tokaut_audit_checkpoint_timestamp_seconds", "When the audit was last signed")
         self.unchained = gauge("tokaut_audit_unchained_seconds", "Age of the oldest audit row not chained")
 

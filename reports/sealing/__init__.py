@@ -12,6 +12,7 @@ from reports.sealing.box import (
 )
 from reports.sealing.framing import Poison
 from reports.sealing.letterbox import new_mailbox, open_answer, open_mailbox, seal_answer
+from reports.sealing.ratchet import Ratchet, key_after
 from reports.sealing.signing import Signer, Verifier
 from reports.sealing.vault import Pepper, Vault, keyed_hash
 
@@ -22,9 +23,11 @@ __all__ = [
     "Poison",
     "Private",
     "Public",
+    "Ratchet",
     "Signer",
     "Vault",
     "Verifier",
+    "key_after",
     "keyed_hash",
     "new_mailbox",
     "open_answer",

@@ -60,7 +60,7 @@ class PepperFile:
 
 @from_environment
 class WebSecrets(PepperFile):
-    """For web alone: with these nobody opens a report, but can read running conversations."""
+    """For web alone: with these nobody opens a report, but can read conversations of the last hour."""
 
     session_key: Secret[tuple[bytes, ...]] = env(
         "TOKAUT_SESSION_KEY",
@@ -68,7 +68,7 @@ class WebSecrets(PepperFile):
         secret=True,
         live=reading.not_the_demos,
         make=reading.MAKE_KEY,
-        meaning="seals running conversations; while one is rotated two, the old one for 25 h",
+        meaning="names running conversations, and seals them together with the file session-keys in TOKAUT_DATA",
     )
     store_key: Secret[tuple[bytes, ...]] = env(
         "TOKAUT_STORE_KEY",

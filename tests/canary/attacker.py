@@ -9,6 +9,7 @@ from contextlib import closing
 import redis
 
 from gateway import sessions
+from gateway.session_keys import SessionKeys
 from gateway.steps import finish
 from reports.connections import for_queue
 from reports.queue import open_queue
@@ -31,7 +32,9 @@ def session_of_another_release(town: Town, phone: AfricasTalking) -> str:
     walk(phone, *TO_SEND)
     secret = keys(town.environment["TOKAUT_SESSION_KEY"]).reveal()
     with redis.Redis.from_url(town.environment["REDIS_URL"]) as client:
-        kept = sessions.Sessions(client, Vault(secret))
+        vault = Vault(secret)
+        chain = SessionKeys(town.plan.folder.inside, vault.mac("session chain"))
+        kept = sessions.Sessions(client, vault, chain)
         where = sessions.Keys(kept.key("s", "africastalking", phone.code, phone.session, phone.phone))
         loaded = finish(kept.load(where), kept.ask)
         assert loaded.session is not None

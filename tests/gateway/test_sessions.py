@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 
+from gateway.session_keys import SessionKeys
 from gateway.sessions import Away, Keys, Sessions
 from gateway.steps import finish
 from reports.connections import for_sessions
@@ -23,10 +25,15 @@ WORDS = b"something that nobody else may read"
 
 
 @pytest.fixture
-def sessions(redis_url: str) -> Iterator[Sessions]:
+def sessions(redis_url: str, keys: SessionKeys) -> Iterator[Sessions]:
     client = for_sessions(Reach(redis_url))
-    yield Kept(client, Vault([b"k" * 32]), lost.append)
+    yield Kept(client, Vault([b"k" * 32]), keys, lost.append)
     client.close()
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> SessionKeys:
+    return SessionKeys(tmp_path, b"secret")
 
 
 lost: list[str] = []
@@ -50,9 +57,9 @@ def test_what_was_kept_is_loaded_again(sessions: Sessions) -> None:
 
 
 @pytest.mark.rule("S-40")
-def test_two_modes_that_share_a_redis_and_a_key_find_nothing_of_one_another(redis_url: str) -> None:
+def test_two_modes_that_share_a_redis_and_a_key_find_nothing_of_one_another(redis_url: str, keys: SessionKeys) -> None:
     client = for_sessions(Reach(redis_url))
-    live, training = (Kept(client, Vault([b"k" * 32]), mode=mode) for mode in ("live", "training"))
+    live, training = (Kept(client, Vault([b"k" * 32]), keys, mode=mode) for mode in ("live", "training"))
     where = {mode.key("s", "ussd", "*111#", "one", "+6785550101") for mode in (live, training)}
     assert len(where) == 2
     mine = Keys(training.key("s", "ussd", "*111#", "one", "+6785550101"), training.key("d", "+6785550101"))
@@ -137,8 +144,8 @@ def test_reports_of_a_number_are_counted(sessions: Sessions) -> None:
 
 
 @pytest.mark.parametrize("how", ["killed", "frozen"])
-def test_a_redis_that_is_away_is_away_at_once_after_a_while(own_valkey: Valkey, how: str) -> None:
-    sessions = Kept(for_sessions(Reach(own_valkey.url)), Vault([b"k" * 32]), lost.append)
+def test_a_redis_that_is_away_is_away_at_once_after_a_while(own_valkey: Valkey, keys: SessionKeys, how: str) -> None:
+    sessions = Kept(for_sessions(Reach(own_valkey.url)), Vault([b"k" * 32]), keys, lost.append)
     sessions.keep(KEYS, b"", b"1", 60)
     own_valkey.kill() if how == "killed" else own_valkey.freeze()
     for _ in range(3):

@@ -42,7 +42,6 @@ FORBIDDEN = (
     "SLAVEOF NO ONE",
     "SHUTDOWN NOSAVE",
     "SAVE",
-    "BGREWRITEAOF",
     "MODULE LIST",
     "CLIENT LIST",
     "CLIENT KILL TYPE normal",
@@ -58,9 +57,25 @@ FORBIDDEN = (
     "PUBLISH elsewhere x",
 )
 ANOTHERS = {
-    "web": ("GET rq:x", "SET rq:x x", "GET other", "DEL rq:queue:urgent"),
-    "webq": ("GET s:x", "GET d:x", "GET l:seen:x", "LRANGE rq:queue:urgent 0 -1", "RPOP rq:queue:urgent"),
-    "worker": ("GET s:x", "SET s:x x", "DEL d:x", "RENAME rq:x s:x", "COPY s:x rq:x", "SUBSCRIBE elsewhere"),
+    "web": ("BGREWRITEAOF", "INFO persistence", "GET rq:x", "SET rq:x x", "GET other", "DEL rq:queue:urgent"),
+    "webq": (
+        "BGREWRITEAOF",
+        "INFO persistence",
+        "GET s:x",
+        "GET d:x",
+        "GET l:seen:x",
+        "LRANGE rq:queue:urgent 0 -1",
+        "RPOP rq:queue:urgent",
+    ),
+    "worker": (
+        "BGREWRITEAOF",
+        "GET s:x",
+        "SET s:x x",
+        "DEL d:x",
+        "RENAME rq:x s:x",
+        "COPY s:x rq:x",
+        "SUBSCRIBE elsewhere",
+    ),
     "clock": ("GET s:x", "SET l:seen:x 1", "RPOP rq:queue:urgent", "SMEMBERS rq:workers"),
 }
 SCRIPTS = (

@@ -13,6 +13,7 @@ from typing import Any
 import redis
 
 from gateway.senders import normalise
+from gateway.session_keys import SessionKeys
 from gateway.sessions import Keys, Sessions
 from gateway.steps import finish
 from reports.keyfolder import private_of
@@ -41,7 +42,9 @@ class Kept:
         self._folder = town.plan.folder.inside
         secrets = load_all((WebSecrets,), town.environment)[WebSecrets]
         self._redis = redis.Redis.from_url(town.environment["REDIS_URL"])
-        self._sessions = Sessions(self._redis, Vault(secrets.session_key.reveal()))
+        vault = Vault(secrets.session_key.reveal())
+        keys = SessionKeys(town.plan.folder.inside, vault.mac("session chain"))
+        self._sessions = Sessions(self._redis, vault, keys)
         self._last = {"report_body": 0, "pending": 0}
 
     def close(self) -> None:

@@ -1,0 +1,67 @@
+"""The clock has Redis rewrite its append-only file: what was deleted is then in no file of the server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from prometheus_client import CollectorRegistry
+
+from reports.connections import for_queue
+from reports.settings import Reach
+from tests.security.redis_users import Guarded
+from tests.support.wait import until
+from workers.metrics import Metrics
+from workers.rewriting import Rewriting
+
+pytestmark = pytest.mark.slow
+
+NAME, VALUE = b"s:a-name-of-a-telephone-number", b"what was sealed in a conversation"
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Iterator[Guarded]:
+    made = Guarded(tmp_path)
+    yield made
+    made.server.remove()
+
+
+class Asked:
+    """What the clock would do, as its own user, and the figure that it leaves."""
+
+    def __init__(self, reach: Reach) -> None:
+        self.registry = CollectorRegistry()
+        with for_queue(reach) as client:
+            Rewriting(client, Metrics(self.registry)).ask()
+
+    @property
+    def at(self) -> float:
+        return self.registry.get_sample_value("tokaut_redis_rewritten_timestamp_seconds") or 0
+
+
+def on_the_disk(admin: redis.Redis) -> bytes:
+    folder = Path(str(admin.config_get("dir")["dir"]))
+    return b"".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
+
+
+@pytest.mark.rule("A-42")
+def test_what_was_deleted_leaves_the_file(guarded: Guarded) -> None:
+    with guarded.asked() as admin:
+        admin.set(NAME, VALUE)
+        admin.delete(NAME)
+        until(lambda: NAME in on_the_disk(admin), "nothing was written")
+        assert VALUE in on_the_disk(admin), "deleting alone takes nothing from the disk"
+        assert Asked(guarded.reach("clock")).at > 0
+        until(lambda: NAME not in on_the_disk(admin), "the file was not rewritten")
+        assert VALUE not in on_the_disk(admin)
+
+
+def test_where_it_may_not_ask_or_nothing_is_rewritten_the_figure_stands_still(guarded: Guarded) -> None:
+    assert Asked(guarded.reach("web")).at == 0
+    with guarded.asked() as admin:
+        admin.config_set("appendonly", "no")
+        assert Asked(guarded.reach("clock")).at == 0
+    guarded.server.kill()
+    assert Asked(guarded.reach("clock")).at == 0
