@@ -23,8 +23,10 @@ from reports.pepper import load_pepper
 from reports.schema import WrongDatabase, refuse_wrong
 from reports.settings import SHARED, Common, Mode, Operator, PepperFile, SettingError, attempt, collect, load
 from reports.store.backups import age_seconds, mark
-from reports.store.database import Away, BadAddress, Database
+from reports.store.database import Away, BadAddress, Database, Denied
+from reports.store.rights import OWNER
 from tokaut.audit import proved
+from tokaut.check_redis import Unseen
 from workers import kinds
 from workers.assembly import means, no_way_to_text
 
@@ -186,6 +188,8 @@ def database(common: Common, mode: ModeName) -> Iterator[str]:
             yield from _chain(found)
     except (BadAddress, WrongDatabase) as wrong:
         yield str(wrong)
+    except Denied as denied:
+        yield f"{denied.sentence}. Its rights come from `tokaut migrate` under {OWNER} (docs/operating/postgresql.md)."
     except Away as away:
         damaged = str(away) == "DatabaseError"
         todo = "It is damaged: stop all, then tokaut restore <file>" if damaged else "Start it."
@@ -195,9 +199,8 @@ def database(common: Common, mode: ModeName) -> Iterator[str]:
 def _chain(database: Database) -> Iterator[str]:
     try:
         yield from filter(None, [proved(database).fault])
-    except Away as away:
-        if str(away) != "InsufficientPrivilege":  # web's account writes the audit and cannot read it
-            raise
+    except Denied:  # web's account writes the audit and cannot read it
+        return
 
 
 def folders(common: Common) -> Iterator[str]:
@@ -214,13 +217,23 @@ def folders(common: Common) -> Iterator[str]:
 
 
 def backup(common: Common, mode: ModeName) -> Iterator[str]:
-    """A demo needs none."""
-    if mode == "demo" or not common.has_database:
+    """Yield a fault in live mode, a note in training mode where nothing is real, and nothing in a demo."""
+    if mode == "demo":
         return
-    age = age_seconds(mark(common.database_url, common.data))
+    if not common.has_database:
+        yield Unseen("There is no database yet, and so no backup of it.")
+        return
+    marked = mark(common.database_url, common.data)
+    age = age_seconds(marked)
     if age > BACKUP_SECONDS:
         last = "No backup was ever made." if math.isinf(age) else f"The last backup is {age / 3600:.0f} h old."
-        yield f"{last} A dead disk would take what came since with it. Each 15 min: tokaut backup <folder>"
+        how = (
+            "tokaut backup <folder>"
+            if common.database_file
+            else (f"back it up with PostgreSQL's own tools, then touch {marked} (docs/operating/restore.md#postgresql)")
+        )
+        said = f"{last} A dead disk would take what came since with it. Each 15 min: {how}"
+        yield said if mode == "live" else Unseen(said)
 
 
 def _classes_beside(channel: str, packages: Sequence[str] = (*IN, *OUT)) -> Iterator[type]:

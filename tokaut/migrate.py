@@ -11,8 +11,9 @@ from reports.hardening import harden
 from reports.migrations import upgrade
 from reports.schema import WrongDatabase
 from reports.settings import Place, SettingError, load
-from reports.store.database import Away, BadAddress, Database
+from reports.store.database import Away, BadAddress, Database, Denied
 from reports.store.granted import faults
+from reports.store.rights import OWNER
 from tokaut.plain import Plain
 from tokaut.terminal import echo
 
@@ -39,9 +40,12 @@ def migrate() -> None:
             wanting = faults(database, "owner")
     except (SettingError, BadAddress, WrongDatabase) as error:
         raise Plain(str(error)) from None
+    except Denied as denied:
+        raise Plain(
+            f"{denied.sentence}. Name {OWNER} in DATABASE_URL; where it is named, the administrator of PostgreSQL has "
+            "to run `tokaut roles` again (docs/operating/postgresql.md)."
+        ) from None
     except Away as away:
-        if str(away) == "InsufficientPrivilege":
-            raise Plain("This account may not do that in PostgreSQL. Name tokaut_owner in DATABASE_URL.") from None
         raise Plain(f"The database does not answer ({away}). Start it, then run this again.") from None
     echo("The database has the schema of this release.")
     for line in wanting:

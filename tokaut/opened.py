@@ -8,13 +8,18 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 from reports.settings import Place, SettingError, load
-from reports.store.database import Away, BadAddress, Database
+from reports.store.database import Away, BadAddress, Database, Denied
+from reports.store.rights import CLOCK
 from tokaut.plain import Plain
 
 
 @contextmanager
-def opened() -> Iterator[tuple[Database, str]]:
-    """The database, and who is at it, for the audit."""
+def opened(role: str = CLOCK) -> Iterator[tuple[Database, str]]:
+    """Open the database for a command, and say who runs it, for the audit.
+
+    Args:
+        role: the role of PostgreSQL that has the rights this command needs.
+    """
     try:
         place = load(Place, os.environ)
         if not place.has_database:
@@ -26,6 +31,10 @@ def opened() -> Iterator[tuple[Database, str]]:
             yield database, f"operator:{_account()}"
     except (SettingError, BadAddress) as error:
         raise Plain(str(error)) from None
+    except Denied as denied:
+        raise Plain(
+            f"{denied.sentence}. This command needs the DATABASE_URL of {role} (docs/operating/postgresql.md)."
+        ) from None
     except Away as away:
         raise Plain(f"The database does not answer ({away}). Is it up, and is `tokaut check` content?") from None
 

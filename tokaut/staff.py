@@ -11,6 +11,7 @@ from reports.country import CountryError, load_all
 from reports.hardening import harden
 from reports.settings import ConsoleSide, SettingError, load
 from reports.store import accounts
+from reports.store.rights import CONSOLE
 from tokaut.opened import opened
 from tokaut.plain import Group, Plain, no_hotline
 from tokaut.terminal import echo
@@ -50,7 +51,7 @@ def invite_(name: str, hotline: str | None, role: str) -> None:
         raise Plain("A lead belongs to a hotline, and an operator to none: --hotline HOTLINE, or --role operator.")
     if hotline:
         _refuse_unknown(settings, hotline)
-    with opened() as (database, who):
+    with opened(CONSOLE) as (database, who):
         by = accounts.actor(OPERATORS, who.removeprefix("operator:"))
         link = invite(database, settings.console_url or "", Place(name, hotline or OPERATORS, role), by)
     if not link:
@@ -70,7 +71,7 @@ def list_(hotline: str) -> None:
 
     Next: an account that nobody uses any more is ended by a lead, in the console; a last lead's by `tokaut staff end`.
     """
-    with opened() as (database, _):
+    with opened(CONSOLE) as (database, _):
         people = accounts.people(database, hotline)
     for one in people:
         echo(f"{one.name:<24} {one.role:<9} {'has left' if one.ended_at else ''}".rstrip())
@@ -88,7 +89,7 @@ def end(name: str) -> None:
 
     Next: keys are rotated where somebody leaves who could reach them: `tokaut keys rotate HOTLINE`.
     """
-    with opened() as (database, who):
+    with opened(CONSOLE) as (database, who):
         account = accounts.named(database, name)
         if account is None or account.ended_at is not None:
             raise Plain(f"Nobody has the name {name}. `tokaut staff list HOTLINE` names those there are.")

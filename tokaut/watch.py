@@ -17,7 +17,7 @@ from rich.text import Text
 
 from reports.hardening import harden
 from reports.store import sweeping, watching
-from reports.store.database import Away, Database
+from reports.store.database import Away, Database, Denied
 from tokaut.checks import hotlines_left_out
 from tokaut.opened import opened
 from tokaut.watched import Line, line, todo
@@ -75,6 +75,8 @@ def _looks(database: Database, console: Console, left_out: tuple[str, ...] = ())
         try:
             at_most = max(1, console.size.height - 6 - len(left_out))
             yield _drawn(look(database, at_most=at_most, left_out=left_out))
+        except Denied:  # waiting helps nothing
+            raise
         except Away as away:
             yield Text(
                 f"The database does not answer ({away}). Callers are served from the spool. Start it.", "bold red"

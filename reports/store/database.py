@@ -60,6 +60,14 @@ class Away(Exception):
     """The database did not say yes: refused, slow, locked, full, or the outcome unknown. Never says what was sent."""
 
 
+class Denied(Away):
+    """PostgreSQL refused a right. Says which role asked and for what, in PostgreSQL's own words without any value."""
+
+    def __init__(self, role: str, refusal: str) -> None:
+        super().__init__("InsufficientPrivilege")
+        self.sentence = f"PostgreSQL refused {role}: {refusal}"
+
+
 class BadAddress(ValueError):
     """DATABASE_URL is not an address that can be used; the message says which it can be."""
 
@@ -84,7 +92,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One short transaction, committed when the block ends. Raises Away wherever the commit is not certain."""
-        with _away(), self._writer.write() if self._writer else self._written() as connection:
+        with self._away(), self._writer.write() if self._writer else self._written() as connection:
             yield connection
 
     @contextmanager
@@ -105,13 +113,13 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Reads only, each statement by itself: on SQLite it never locks out the writer."""
-        with _away(), self._connected() as connection:
+        with self._away(), self._connected() as connection:
             yield connection if self.is_sqlite else connection.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
     def migrating(self) -> Iterator[Connection]:
         """A connection that may take as long as it needs, but for no lock longer than others can wait."""
-        with _away(), self.engine.connect().execution_options(immediate=True) as connection:
+        with self._away(), self.engine.connect().execution_options(immediate=True) as connection:
             if not self.is_sqlite:
                 connection.exec_driver_sql("SET statement_timeout = 0")
                 connection.commit()
@@ -199,6 +207,20 @@ class Database:
             if str(found[name]) != str(wanted[name])
         ]
 
+    @contextmanager
+    def _away(self) -> Iterator[None]:
+        try:
+            yield
+        except TooSlow:
+            raise Away("too slow") from None
+        except FileReplaced:
+            raise Away(FILE_REPLACED) from None
+        except SQLAlchemyError as error:
+            if refusal := postgresql.refused(error):
+                raise Denied(self.engine.url.username or "the role of this account", refusal) from None
+            # Only the class: the message of a driver may hold the values that were sent.
+            raise Away(type(getattr(error, "orig", None) or error).__name__) from None
+
     def close(self) -> None:
         self.engine.dispose()
 
@@ -207,19 +229,6 @@ def _insert_new(database: Database, table: Table) -> Any:
     insert = sqlite_insert(table) if database.is_sqlite else postgresql_insert(table)
     # Whether it was there is all that the caller wants to know; SQLAlchemy forgets it for an INSERT otherwise.
     return insert.on_conflict_do_nothing().execution_options(preserve_rowcount=True)
-
-
-@contextmanager
-def _away() -> Iterator[None]:
-    try:
-        yield
-    except TooSlow:
-        raise Away("too slow") from None
-    except FileReplaced:
-        raise Away(FILE_REPLACED) from None
-    except SQLAlchemyError as error:
-        # Only the class: the message of a driver may hold the values that were sent.
-        raise Away(type(getattr(error, "orig", None) or error).__name__) from None
 
 
 def _read_address(address: str) -> URL:

@@ -35,12 +35,14 @@ SELECT tablename, policyname, md5(coalesce(qual, '') || '|' || coalesce(with_che
 PUBLIC = "PUBLIC"
 
 # Once, by the database's administrator: who may log in. Large objects would let anybody fill the disk.
+# The schema belongs to the owner by name: before PostgreSQL 16 a NOINHERIT owner of the database has no right in it.
 ADMINISTRATION = """\
 -- Roles of Tokaut, and its database. Run as the administrator of PostgreSQL; again: changes nothing.
 {roles}
 SELECT 'CREATE DATABASE {database} OWNER {owner} ENCODING ''UTF8'' TEMPLATE template0'
  WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '{database}') \\gexec
 \\connect {database}
+ALTER SCHEMA public OWNER TO {owner};
 REVOKE EXECUTE ON FUNCTION lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea) FROM PUBLIC;
 """
 ROLE = """\

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import importlib
 import math
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import Connection, Engine, event
+from sqlalchemy.exc import SQLAlchemyError
 
 from reports.store.patience import A_CALLER, Patience
 
@@ -29,6 +31,22 @@ OPTIONS = (
     "-c synchronous_commit=on -c client_min_messages=notice -c default_transaction_isolation=read\\ committed"
     " -c lock_timeout=1000 -c idle_in_transaction_session_timeout=10000"
 )
+
+
+# The messages of SQLSTATE 42501 that name an object and hold no value (PostgreSQL's aclchk.c and rls).
+_REFUSALS = re.compile(
+    r"(permission denied (for|to) [a-z ]+|must be (owner|member) of [a-z ]+)( \"?[\w.]+\"?)?"
+    r"|new row violates row-level security policy( \"?\w+\"?)? for table \"?\w+\"?"
+)
+
+
+def refused(error: SQLAlchemyError) -> str:
+    """Return what PostgreSQL refused for want of a right, such as "permission denied for table staff"; else ""."""
+    cause = getattr(error, "orig", None)
+    if getattr(cause, "sqlstate", "") != "42501":
+        return ""
+    said = getattr(getattr(cause, "diag", None), "message_primary", None) or ""
+    return said if _REFUSALS.fullmatch(said) else "a right is missing"
 
 
 def use(engine: Engine, patience: Patience) -> None:

@@ -90,6 +90,13 @@ class Postgres:
     def _addresses(self, name: str) -> dict[str, str]:
         return {role: f"postgresql://{role}@127.0.0.1:{self.port}/{name}" for role in (OWNER, *ROLES)}
 
+    def admit(self, line: str) -> None:
+        """Put a line first into pg_hba.conf, and let the server read it."""
+        file = self.data / "pg_hba.conf"
+        file.write_text(f"{line}\n{file.read_text()}")
+        with self._connect() as connection:
+            connection.execute("SELECT pg_reload_conf()")
+
     def tool(self, name: str) -> list[str]:
         """The command of one of PostgreSQL's own programs."""
         return [str(self._binaries / name)]
@@ -144,6 +151,15 @@ def binaries() -> Path | None:
     for folder in (wheel.submodule_search_locations or []) if wheel else []:
         return Path(folder) / "pginstall" / "bin"
     return None
+
+
+DEBIAN = Path("/usr/lib/postgresql")
+
+
+def releases() -> dict[str, Path | None]:
+    """Name each PostgreSQL that can be tried here: the wheel's, and each that the distribution has installed."""
+    installed = sorted(DEBIAN.glob("*/bin"), key=lambda found: found.parent.name)
+    return {"wheel": binaries(), **({found.parent.name: found for found in installed} or {"debian": None})}
 
 
 def _within_reach(binaries: Path, folder: Path) -> Path:

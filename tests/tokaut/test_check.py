@@ -209,3 +209,26 @@ def test_each_kind_of_hotline_has_settings_of_its_own(kind: str, settings: dict[
     found = list(checks.hotline_settings(settings, [one]))
     assert len(found) == len(said)
     assert all(line.startswith(wanted) for line, wanted in zip(found, said, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("mode", "address", "said"),
+    [
+        ("live", "", "x No backup was ever made."),
+        ("training", "", "? No backup was ever made."),
+        ("live", "postgresql://tokaut_clock@127.0.0.1:1/tokaut", "PostgreSQL's own tools, then touch "),
+    ],
+)
+def test_a_backup_that_was_never_made(tmp_path: Path, mode: str, address: str, said: str) -> None:
+    """A new training installation has nothing to lose yet; with PostgreSQL `tokaut backup` is not the way."""
+    settings = good(tmp_path) | {"TOKAUT_MODE": mode} | ({"DATABASE_URL": address} if address else {})
+    output = run(settings).output
+    assert said in output
+    assert ("tokaut backup <folder>" in output) == (not address)
+    assert (f"touch {tmp_path}/last-backup" in output) == bool(address)
+
+
+def test_without_a_database_no_backup_is_called_good(tmp_path: Path) -> None:
+    settings = good(tmp_path) | {"TOKAUT_MODE": "training"}
+    (tmp_path / "tokaut.db").unlink()
+    assert "? There is no database yet, and so no backup of it." in run(settings).output
