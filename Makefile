@@ -7,24 +7,36 @@ export UV_PYTHON_DOWNLOADS := never
 # Trust the certificates of this machine, as pip does: uv brings its own otherwise, and a proxy's is not among those.
 export UV_SYSTEM_CERTS ?= 1
 
-.PHONY: help setup demo test test-fast check faults bench drops lock clean
+.PHONY: help install setup demo test test-fast check faults bench drops lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-setup: $(VENV)/.ready ## make .venv/ from the lock
+install: $(VENV)/.installed ## make .venv/ for production: the run-time packages alone, wheels alone, by their hashes
 
-$(UV):
+setup: $(VENV)/.ready ## make .venv/ for development: also what tests, checks and the demo need
+
+$(UV): requirements-tools.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Tokaut needs Python 3.11 or newer; set PYTHON=python3.13, for example."; exit 1; }
 	@echo "Making .uv, the installer."
-	@$(PYTHON) -m venv .uv && .uv/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
-
-$(VENV)/.ready: requirements.lock pyproject.toml | $(UV)
-	@echo "Making .venv from the lock. The first time fetches the packages: a minute or more."
-	@$(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
-	@$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
-	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@$(PYTHON) -m venv .uv && .uv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --requirement requirements-tools.lock
 	@touch $@
+
+$(VENV)/.installed: requirements.lock requirements-tools.lock pyproject.toml | $(UV)
+	$(call environment,requirements.lock)
+	@rm -f $(VENV)/.ready && touch $@
+
+$(VENV)/.ready: requirements-dev.lock requirements-tools.lock pyproject.toml | $(UV)
+	$(call environment,requirements-dev.lock)
+	@rm -f $(VENV)/.installed && touch $@
+
+# Exactly the packages of a lock, and this checkout, which is built with the tools of requirements-tools.lock.
+define environment
+	@echo "Making .venv from $(1). The first time fetches the packages: a minute or more."
+	@$(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
+	@$(UV) pip sync --quiet --python $(BIN)/python --require-hashes --only-binary :all: $(1)
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --only-binary :all: --build-constraints requirements-tools.lock --editable .
+endef
 
 demo: setup ## the whole main job on this machine; ONCE=1 stops after the report has arrived, PORT= moves it
 	@$(BIN)/tokaut demo $(if $(ONCE),--once) $(if $(PORT),--port $(PORT))
@@ -47,9 +59,12 @@ bench: setup ## speed as ratios to a floor measured in the same run; also var/be
 drops: setup ## 10,000 callers whose lines drop, and how many are heard; CALLERS=, SEED=
 	@$(BIN)/python -m tests.drops
 
-lock: $(UV) ## make requirements.lock anew from pyproject.toml
-	@$(UV) pip compile --quiet --python $(PYTHON) --universal --generate-hashes --no-emit-index-url \
-	  --custom-compile-command "make lock" --all-extras --group dev pyproject.toml -o requirements.lock
+LOCK = $(UV) pip compile --quiet --python $(PYTHON) --universal --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
+
+lock: $(UV) ## make all three locks anew from pyproject.toml; UPGRADE=1 takes the newest packages
+	@$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml -o requirements.lock
+	@$(LOCK) $(if $(UPGRADE),--upgrade) --all-extras --group dev pyproject.toml -o requirements-dev.lock
+	@$(LOCK) $(if $(UPGRADE),--upgrade) --group tools -o requirements-tools.lock
 
 clean: ## remove what was made here
 	@rm -rf .venv .uv var

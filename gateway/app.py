@@ -119,9 +119,10 @@ class _Given:
 def _read(environ: Mapping[str, str]) -> _Given:
     settings = load_all((Common, WebSecrets), environ)
     common = settings[Common]
+    keys = settings[WebSecrets].web_keys or common.keys
     # In the demo everything runs under one account; elsewhere web's has no way to a private key at all.
-    keyfolder.refuse_private_keys(common.keys / "public" if common.mode == "demo" else common.keys)
-    modes.refuse_shared(common.keys, connections.for_queue(common.queue_redis), common.mode)
+    keyfolder.refuse_private_keys(keys / "public" if common.mode == "demo" else keys)
+    modes.refuse_shared(keys, connections.for_queue(common.queue_redis), common.mode)
     countries = country.load_all(common.countries, common.mode.value, common.country_dir)
     if common.mode == "live" and (lines := countries.problems("live")):
         raise country.CountryError(lines)  # no number that nobody confirmed, no hotline that has agreed to nothing
@@ -129,8 +130,8 @@ def _read(environ: Mapping[str, str]) -> _Given:
         common,
         settings[WebSecrets],
         countries,
-        keyfolder.load_public(common.keys, [one.id for one in countries.hotlines]),
-        keyfolder.load_public(common.keys, (keyfolder.SENDER,))[keyfolder.SENDER],
+        keyfolder.load_public(keys, [one.id for one in countries.hotlines]),
+        keyfolder.load_public(keys, (keyfolder.SENDER,))[keyfolder.SENDER],
         _channels(common, environ),
         load_pepper(settings[WebSecrets].pepper_file),
         parse.load(),

@@ -3,7 +3,7 @@
     <keys>/public/<hotline>/<key_id>.pub    0444   one line: x25519, the raw key as base64url, when it was made (UTC)
     <keys>/private/<hotline>/<key_id>.key   0400   PKCS#8; folders 0700; belongs to the account of worker and clock
 
-`web` gets the public half only: copy <keys>/public to its host, or give its account no way into <keys>/private. The
+`web` gets public halves only, in a folder of its own: `tokaut keys publish` copies them there. The
 newest key of a hotline is the current one; older private keys stay until no row names them. `_sender` is no hotline but
 the worker itself: web seals the SMS it wants sent to that key.
 """
@@ -115,9 +115,17 @@ def hotlines_in(keys: Path) -> tuple[str, ...]:
 
 
 def refuse_private_keys(folder: Path) -> None:
-    """For web at start: of <keys>/public in demo mode, where all has one account; else of <keys>. Raises KeyFault."""
+    """Refuse a folder of keys for web in which this account can read a private key.
+
+    Raises:
+        KeyFault: names the first such key and how to give web a folder of its own. The key itself stays where it is.
+    """
     for path in readable_private_keys(folder):
-        raise KeyFault(f"{path} is a private key, and web can read it; take it away and rotate that hotline's keys")
+        raise KeyFault(
+            f"web must not have access to private keys, and can read {path}. Leave that key where it is: set "
+            "TOKAUT_WEB_KEYS to a folder with public keys only, which `tokaut keys publish` makes "
+            "(docs/operating.md, Setting up)"
+        )
 
 
 def readable_private_keys(folder: Path) -> Iterator[Path]:
@@ -128,6 +136,35 @@ def readable_private_keys(folder: Path) -> Iterator[Path]:
                 yield path
         except OSError:  # cannot be read: as it should be
             continue
+
+
+def publish(keys: Path, to: Path) -> int:
+    """Copy every public key, and the mark of the mode, from <keys>/public to <to>/public.
+
+    Returns:
+        The number of files that were new or different there.
+
+    Raises:
+        KeyFault: `to` cannot be written, or is the folder of the private keys itself.
+    """
+    if to.resolve() == keys.resolve() or keys.resolve() / "private" in (to.resolve(), *to.resolve().parents):
+        raise KeyFault(f"{to} is the folder of the private keys; name another one for web")
+    changed = 0
+    source = keys / "public"
+    for path in sorted([*source.glob("*/*.pub"), *source.glob("_mode")]):
+        target = to / "public" / path.relative_to(source)
+        try:
+            data = path.read_bytes()
+            if b"PRIVATE KEY" in data:
+                raise KeyFault(f"{path} is a private key among the public ones; move it out of {source}")
+            if target.is_file() and target.read_bytes() == data:
+                continue
+            target.unlink(missing_ok=True)
+        except OSError as error:
+            raise KeyFault(f"{error.filename} cannot be copied ({error.strerror}); run this as its owner") from None
+        keep_file(target, data, mode=0o444, folders=0o755)
+        changed += 1
+    return changed
 
 
 def new_pair(keys: Path, hotline: str) -> Public:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import click
 
 from reports.hardening import harden
-from reports.settings import PepperFile, collect
+from reports.settings import PepperFile, WebKeys, collect
 from tokaut import checks
 from tokaut.check_country import explained
 from tokaut.check_redis import Unseen, redis
@@ -76,6 +76,9 @@ def look_at_parts(environ: Mapping[str, str], *, of_worker: bool = False) -> Fou
     listed = countries.hotlines if countries else ()
     own = collect([PepperFile], environ)[0]
     of_web = {"phone pepper": list(checks.pepper(own[PepperFile])) if PepperFile in own else []}
+    web_keys = collect([WebKeys], environ)[0][WebKeys].web_keys or common.keys
+    if checks.mode_of(environ) != "demo":  # where all processes have one account, and read keys/public
+        of_web["keys of web"] = list(checks.web_keys(web_keys, common.keys, listed))
     return {
         "keys": list(checks.keys(common.keys, checks.mode_of(environ), listed)),
         **({} if of_worker else of_web | {"session keys": list(session_keys(common.data))}),

@@ -17,7 +17,7 @@ from reports.auditkeys import AUDIT, verifiers
 from reports.country import Countries, Country, CountryError, load_all
 from reports.hotline import Hotline
 from reports.hotline import Mode as ModeName
-from reports.keyfolder import SENDER, KeyFault, listed, load_private, load_public
+from reports.keyfolder import SENDER, KeyFault, listed, load_private, load_public, refuse_private_keys
 from reports.modes import refuse_keys
 from reports.pepper import load_pepper
 from reports.schema import WrongDatabase, refuse_wrong
@@ -153,6 +153,21 @@ def keys(folder: Path, mode: ModeName, hotlines: Iterable[Hotline]) -> Iterator[
                 f"hotline {hotline}: its card says key {agreed}, and {folder} holds {', '.join(sorted(here))}. Ask the "
                 "hotline for the key id over the phone, then mend whichever is wrong."
             )
+
+
+def web_keys(folder: Path, agreed: Path, hotlines: Iterable[Hotline]) -> Iterator[str]:
+    """Yield what web will refuse about its folder of keys, and a note where it lacks a newer key of `agreed`."""
+    wanted = [*(hotline.id for hotline in hotlines), SENDER]
+    try:
+        refuse_private_keys(folder)
+        for one in wanted:
+            here, current = listed(folder, one), listed(agreed, one)
+            if not here:
+                yield f"No public key of {one} under {folder / 'public'}, where web reads. Run: tokaut keys publish"
+            elif current and here[0].public.key_id != current[0].public.key_id:
+                yield Unseen(f"web still seals to an older key of {one}. Run tokaut keys publish, then restart web.")
+    except KeyFault as fault:
+        yield str(fault)
 
 
 def _marks(folder: Path, mode: ModeName) -> Iterator[str]:

@@ -23,10 +23,11 @@ from reports.keyfolder import (
     put_back,
 )
 from reports.keyfolder import destroy as destroy_key
+from reports.keyfolder import publish as publish_keys
 from reports.modes import is_new, mark_keys, refuse_keys
 from reports.pepper import rotate_pepper
 from reports.sealing import Public
-from reports.settings import PepperFile, Place, SettingError, load
+from reports.settings import PepperFile, Place, SettingError, WebKeys, load
 from reports.settings.reading import new_secret, new_webhook_secret
 from reports.store import orders
 from reports.store.database import Away, BadAddress, Database
@@ -74,6 +75,30 @@ def new(hotline: str, sheet: bool) -> None:
             echo(recovery_sheet.write(hotline, private_of(place.keys, hotline, public.key_id)))
     except (KeyFault, SettingError) as fault:
         raise Plain(str(fault)) from None
+
+
+@keys.command()
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
+def publish(folder: Path | None) -> None:
+    """Copy the public keys to the folder that web reads: FOLDER, or else the setting TOKAUT_WEB_KEYS.
+
+    web seals reports with public keys and does not start where it can read a private one. Run this after each new pair,
+    then restart web.
+
+    \b
+    Example:  TOKAUT_WEB_KEYS=/var/lib/tokaut/web-keys tokaut keys publish
+    """
+    place = _place()
+    try:
+        target = folder or load(WebKeys, os.environ).web_keys
+        if target is None:
+            raise Plain("No folder is named. Set TOKAUT_WEB_KEYS, or give one: tokaut keys publish FOLDER")
+        changed = publish_keys(place.keys, target)
+    except (KeyFault, SettingError) as fault:
+        raise Plain(str(fault)) from None
+    if not hotlines_in(target):
+        raise Plain(f"There is no public key under {place.keys}. Make the pairs first: tokaut keys new HOTLINE")
+    click.echo(f"{target} has every public key of {place.keys}; {changed} files are new. Restart web.")
 
 
 @keys.command("list")
@@ -243,4 +268,4 @@ def _say_where(folder: Path, hotline: str, public: Public) -> None:
     echo(f"{hotline}: key id {public.key_id}")
     public_half, private_half = (folder / half / hotline / public.key_id for half in ("public", "private"))
     echo(f"  private  {private_half}.key   for worker and clock; for the console where their staff read there")
-    echo(f"  public   {public_half}.pub   for console and web: copy it, then restart the console, then web")
+    echo(f"  public   {public_half}.pub   for console and web: tokaut keys publish; restart the console, then web")

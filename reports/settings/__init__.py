@@ -4,7 +4,7 @@ from reports.settings.console_side import ConsoleSide
 from reports.settings.environment import Fault, Mode, Secret, SettingError, Wrong, attempt, env, from_environment, load
 from reports.settings.place import Place
 from reports.settings.redis_server import Reach
-from reports.settings.shared import SHARED, Common, Operator, PepperFile, WebSecrets
+from reports.settings.shared import SHARED, Common, Operator, PepperFile, WebKeys, WebSecrets
 from reports.settings.start import (
     Described,
     HotlineSettings,
@@ -33,6 +33,7 @@ __all__ = [
     "SettingError",
     "Settings",
     "TwilioAccount",
+    "WebKeys",
     "WebSecrets",
     "Wrong",
     "attempt",

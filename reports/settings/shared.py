@@ -49,7 +49,17 @@ class Common(RedisServer):
 
 
 @from_environment
-class PepperFile:
+class WebKeys:
+    web_keys: Path | None = env(
+        "TOKAUT_WEB_KEYS",
+        reading.folder,
+        default=None,
+        meaning="folder with the public keys for web, which `tokaut keys publish` fills; without it, TOKAUT_KEYS",
+    )
+
+
+@from_environment
+class PepperFile(WebKeys):
     pepper_file: Path = env(
         "TOKAUT_PHONE_PEPPER_FILE",
         reading.folder,

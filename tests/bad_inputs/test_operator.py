@@ -211,7 +211,8 @@ def test_a_private_key_where_web_can_read_it(bad_town: Town, tmp_path: Path, key
     shutil.copy(private, keys / "public" / "vu-pikinini" / "copy.pub")
     code, lines = Web(bad_town, tmp_path, {"TOKAUT_KEYS": str(keys)}).ends()
     assert (code, len(lines)) == (1, 1)
-    assert "is a private key, and web can read it" in lines[0]
+    assert lines[0].startswith("web must not have access to private keys, and can read ")
+    assert "Leave that key where it is" in lines[0]
 
 
 @pytest.mark.rule("B-75")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.house.files import ROOT, dotted, files, imports, modules, texts
+from tests.house.files import dotted, files, imports, modules, texts
 
 Finder = Callable[[ast.Module], Iterator[str]]
 
@@ -157,23 +157,6 @@ REGISTRIES = [
 @pytest.mark.parametrize("phrase", [*OUTSIDE, *REGISTRIES])
 def test_no_file_names_a_place_outside_the_project_or_a_registry(phrase: str) -> None:
     assert [str(name) for name, text in texts() if phrase in text] == []
-
-
-def test_the_lock_names_no_registry_either() -> None:
-    lock = (ROOT / "requirements.lock").read_text()
-    assert not any(phrase in lock for phrase in (*REGISTRIES, "index-url", "://"))
-
-
-@pytest.mark.rule("A-45")
-@pytest.mark.rule("X-26")
-def test_every_package_of_the_lock_has_its_hashes() -> None:
-    """And they are asked for: a wheel that was tampered with is refused by the installer."""
-    lock = (ROOT / "requirements.lock").read_text()
-    entries = re.split(r"\n(?=[A-Za-z0-9])", re.sub(r"^\s*#.*\n", "", lock, flags=re.MULTILINE))
-    packages = [entry for entry in entries if "==" in entry.partition("\n")[0]]
-    assert len(packages) > 20
-    assert [entry.split()[0] for entry in packages if "--hash=sha256:" not in entry] == []
-    assert "--require-hashes requirements.lock" in (ROOT / "Makefile").read_text()
 
 
 KEY = re.compile(r"-{5}BEGIN [A-Z ]*PRIVATE KEY-{5}\s+[A-Za-z0-9+/]{40}")

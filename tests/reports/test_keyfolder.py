@@ -16,6 +16,7 @@ from reports.keyfolder import (
     load_private,
     load_public,
     new_pair,
+    publish,
     put_back,
     readable_private_keys,
     refuse_private_keys,
@@ -121,8 +122,39 @@ def test_b74_a_private_key_that_web_could_read_is_found_wherever_it_lies(keys: P
     with pytest.raises(KeyFault) as raised:
         refuse_private_keys(keys / "public")
     assert str(raised.value) == (
-        f"{astray} is a private key, and web can read it; take it away and rotate that hotline's keys"
+        f"web must not have access to private keys, and can read {astray}. Leave that key where it is: set "
+        "TOKAUT_WEB_KEYS to a folder with public keys only, which `tokaut keys publish` makes (docs/operating.md, "
+        "Setting up)"
     )
+
+
+@pytest.mark.rule("X-10")
+def test_publishing_copies_public_keys_alone_and_again_only_what_is_new(keys: Path, tmp_path: Path) -> None:
+    first = new_pair(keys, "vu-pikinini")
+    (keys / "public" / "_mode").write_text("live\n")
+    web = tmp_path / "web-keys"
+    assert publish(keys, web) == 2
+    assert list(readable_private_keys(web)) == []
+    assert load_public(web, ["vu-pikinini"])["vu-pikinini"].key_id == first.key_id
+    assert (web / "public" / "_mode").read_text() == "live\n"
+    assert publish(keys, web) == 0
+    second = new_pair(keys, "vu-pikinini")
+    assert publish(keys, web) == 1
+    assert load_public(web, ["vu-pikinini"])["vu-pikinini"].key_id == second.key_id
+
+
+@pytest.mark.parametrize("to", [".", "private", "private/web"])
+def test_publishing_into_the_folder_of_private_keys_is_refused(keys: Path, to: str) -> None:
+    new_pair(keys, "vu-pikinini")
+    with pytest.raises(KeyFault, match="is the folder of the private keys"):
+        publish(keys, keys / to)
+
+
+def test_a_private_key_among_the_public_ones_is_not_published(keys: Path, tmp_path: Path) -> None:
+    new_pair(keys, "vu-pikinini")
+    (keys / "public" / "vu-pikinini" / "copy.pub").write_bytes(Private.generate().pem())
+    with pytest.raises(KeyFault, match=r"copy\.pub is a private key among the public ones"):
+        publish(keys, tmp_path / "web-keys")
 
 
 @pytest.mark.parametrize("mode", [0o440, 0o404, 0o644])

