@@ -58,7 +58,8 @@ EVENTS: Final = frozenset(
         # SMS
         "sms_sent", "sms_failed", "sms_expired", "sms_opted_out",
         # the clock
-        "clock_leads", "clock_waits", "clock_jumped", "rescued", "words_filed", "update_filed", "swept", "purged",
+        "clock_leads", "clock_waits", "clock_jumped", "clock_differs",
+        "rescued", "words_filed", "update_filed", "swept", "purged",
         "hold_ended", "inbound_played", "drill_held", "drill_failed", "facts_changed", "statistics_counted",
         "statistics_out",
         # people and keys

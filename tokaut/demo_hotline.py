@@ -94,6 +94,7 @@ class _Door(BaseHTTPRequestHandler):
 
     def _answer(self, status: int, body: bytes = b"") -> None:
         self.send_response_only(status)
+        self.send_header("Date", self.date_time_string())
         if body:
             self.send_header("Content-Type", "text/plain; charset=utf-8")
         if status != 204:

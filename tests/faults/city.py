@@ -15,6 +15,7 @@ import psycopg
 from gateway.crowd import THREADS
 from reports.clocks import LEASE, SECOND
 from tests.support.frozen import frozen
+from tests.support.moved_clocks import MovedClocks
 from tests.support.postgres import Postgres
 from tests.support.proxy import Proxy
 from tests.support.town import Town
@@ -34,6 +35,7 @@ class City(Town):
     """`mutant`: a name of tests/faults/mutants; `seed`: the hotline is the worse one, by this seed.
 
     `postgres`: the database, the city's from now on; web and console reach it through `proxy`. SQLite without one.
+    `moves_clocks`: the wall clock of each of our processes can be moved while it runs.
     """
 
     def __init__(
@@ -44,11 +46,13 @@ class City(Town):
         web_processes: int = 2,
         settings: Mapping[str, str] | None = None,
         postgres: Postgres | None = None,
+        moves_clocks: bool = False,
     ) -> None:
         self.postgres = postgres
         self.proxy = Proxy(postgres.port).start() if postgres else None
         address = {"DATABASE_URL": postgres.new_database()} if postgres else {}
         super().__init__({**(settings or {}), **address}, web_processes=web_processes)
+        self.clocks = MovedClocks(self.folder) if moves_clocks else None
         self.mutant = mutant
         self.seed = seed
         self.offset = 0
@@ -158,6 +162,8 @@ class City(Town):
         if name in ("web", "console") and self.postgres and self.proxy:
             direct = self.environment["DATABASE_URL"]
             its_own["DATABASE_URL"] = direct.replace(f":{self.postgres.port}/", f":{self.proxy.port}/")
+        if self.clocks and name in OURS:
+            its_own |= self.clocks.settings(name)
         super().start(name, {**its_own, **(settings or {})})
 
     # The database and the spool, as they lie on the disk

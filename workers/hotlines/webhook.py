@@ -9,10 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
+import structlog
 from standardwebhooks.webhooks import Webhook as Signer
 
 from reports.clocks import SECOND
+from reports.periods import JUMP
 from reports.settings import Secret, env, from_environment, reading
 from reports.settings.webhook_secret import webhook_secret
 from workers.addresses import Target, read_hotlines
@@ -21,6 +24,10 @@ from workers.http import Client, NoAnswer, Reply
 from workers.kinds import Means
 from workers.reached import Reached
 from workers.schedule import read_retry_after
+
+UNVERIFIED = (400, 401, 403)  # what receivers answer to a signature that they do not accept
+
+log = structlog.get_logger()
 
 
 @from_environment
@@ -61,6 +68,9 @@ class Webhook:
     def deliver(self, parcel: Parcel) -> Outcome:
         try:
             reply = self.send(parcel.body, self.headers(parcel.delivery_id, parcel.body))
+            if reply.status in UNVERIFIED and (ahead := self._theirs_is_ahead(reply)):
+                log.warning("clock_differs", hotline=parcel.hotline, count=ahead)
+                reply = self.send(parcel.body, self.headers(parcel.delivery_id, parcel.body, ahead=ahead))
         except NoAnswer as missing:
             return Unavailable(missing.why)
         return self._read(reply, parcel)
@@ -72,6 +82,19 @@ class Webhook:
     def headers(self, key: str, body: bytes, *, ahead: float = 0) -> dict[str, str]:
         """Signed for now; `ahead` in seconds, below zero for the past, where a trial wants them refused."""
         return signed(self._signers, key, body, int(self._now() + ahead))
+
+    def _theirs_is_ahead(self, reply: Reply) -> int:
+        """Return by how many seconds the hotline's clock is ahead of this host's; 0 within a minute, or where it says
+        nothing.
+
+        A signature counts for five minutes by the hotline's clock: with this host's clock wrong by more, every hotline
+        would refuse every report for as long. The Date header comes over TLS from the holder of the same secret.
+        """
+        try:
+            ahead = int(parsedate_to_datetime(reply.headers.get("Date", "")).timestamp() - self._now())
+        except (TypeError, ValueError, OverflowError):
+            return 0
+        return ahead if abs(ahead) > JUMP // SECOND else 0
 
     def _read(self, reply: Reply, parcel: Parcel) -> Outcome:
         return read_status(

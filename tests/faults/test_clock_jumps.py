@@ -1,0 +1,90 @@
+"""The clock of a host is wrong, processes are killed, and it is set right: all arrives, in real time (R1, R2).
+
+Time is not moved on afterwards. What was said while a clock was ahead has no later moment to wait for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.faults.city import OURS, City
+from tests.faults.walking import DANGER_NOW, TO_SEND, dialled, is_sent, texts, walk
+from tests.support.moved_clocks import ABSENT, LIBRARY
+from tests.support.wait import until
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(LIBRARY is None, reason=ABSENT)]
+HOUR, DAY = 3600, 86_400
+SOON = 75  # seconds of real time: a lease of a killed worker is one minute long
+COLOURS = {(11 * HOUR, 0): "blue", (15 * DAY, 0): "green", (0, -2 * HOUR): "red", (-2 * HOUR, -4 * HOUR): "white"}
+ROLES = ("urgent", "standard", "clock", "web")
+
+
+@pytest.fixture(scope="module")
+def city() -> Iterator[City]:
+    city = City(web_processes=1, moves_clocks=True).up()
+    yield city
+    city.down()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "killed"),
+    [
+        pytest.param(11 * HOUR, 0, True, id="eleven-hours-ahead-and-set-right-by-a-restart"),
+        pytest.param(15 * DAY, 0, False, id="two-weeks-ahead-for-a-moment"),
+        pytest.param(0, -2 * HOUR, False, id="set-back-two-hours-while-it-runs"),
+        pytest.param(-2 * HOUR, -4 * HOUR, True, id="set-back-again-and-killed"),
+    ],
+)
+def test_what_was_said_under_a_wrong_clock_arrives(city: City, before: int, after: int, killed: bool) -> None:
+    assert city.clocks
+    city.clocks.set(OURS, before)
+    until(lambda: leads(city, before), "no clock leads", SOON)
+    city.kill("hotline")
+    report = dialled(city)
+    assert is_sent(walk(report, (*TO_SEND, "1")))
+    in_danger = dialled(city)
+    walk(in_danger, (*DANGER_NOW, "1"))  # and the line drops
+    until(lambda: tried(city) > 0, "nobody has tried to deliver", SOON)
+    words = texts(city)
+    said = f"they wait at the gate and the boat is {COLOURS[before, after]}"
+    words.text(said)
+    until(lambda: city.count("pending WHERE kind = 'words'") == 1, "the words were not stored")
+    waits = texts(city)
+    with city.away("valkey"):
+        waits.text("hello")
+        assert city.count("inbound WHERE waiting IS NOT NULL") == 1
+    for name in ROLES if killed else ():
+        city.kill(name)
+    city.clocks.set(OURS, after)
+    for name in ROLES if killed else ():
+        city.start(name)
+    city.start("hotline")
+    city.until_web_answers()
+    until(lambda: leads(city, after), "no clock leads", SOON)
+    until(lambda: city.count("inbound WHERE waiting IS NOT NULL") == 0, "an SMS was never played back", SOON)
+    until(lambda: city.count("pending") == 0, f"{pending(city)} waits for a wrong clock's time", SOON)
+    until(lambda: city.count("delivery WHERE state = 'due'") == 0, "a delivery waits", SOON)
+    arrived = [line["body"]["data"] for line in city.received()]
+    assert [one for one in arrived if one["contact"].get("msisdn") == report.phone], "Sent, and it never came"
+    assert [one for one in arrived if one["completeness"] == "incomplete" and said in str(one["narrative"])]
+    keys = {
+        (line["hotline"], line["body"]["data"]["report_id"]): line["headers"]["webhook-id"] for line in city.received()
+    }
+    again = [line for line in city.received() if line["headers"]["webhook-id"] not in keys.values()]
+    assert again == [], "a hotline has a report under two keys, and would count it twice"
+
+
+def leads(city: City, ahead: int) -> bool:
+    """Whether a clock renews its lease by the time as it is moved now."""
+    now = f"CAST(strftime('%s', 'now') AS INTEGER) + {ahead}"
+    return city.count(f"lease WHERE name = 'clock' AND until / 1000000 BETWEEN {now} + 5 AND {now} + 20") == 1
+
+
+def tried(city: City) -> int:
+    return city.count("delivery WHERE state = 'due' AND attempt > 0 AND lease_until IS NULL")
+
+
+def pending(city: City) -> list[tuple[object, ...]]:
+    return city.ask("SELECT kind, priority, due_at FROM pending")

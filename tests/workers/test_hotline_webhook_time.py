@@ -1,0 +1,42 @@
+"""This host's clock is wrong: a hotline that refuses the signature's time gets it once more by its own clock."""
+
+from __future__ import annotations
+
+import time
+from email.utils import formatdate
+
+import pytest
+from standardwebhooks import Webhook as Verifier
+
+from reports.clocks import DAY_SECONDS, HOUR_SECONDS
+from reports.settings.reading import new_webhook_secret
+from tests.workers.lying_hotline import Answer, LyingHotline
+from workers.addresses import read_target
+from workers.delivery import Delivered, Parcel
+from workers.hotlines.webhook import Webhook
+from workers.http import Client
+
+SECRET = new_webhook_secret()
+PARCEL = Parcel("01a211b9-f7d0-7c31-9d5e-000000000005", "created", "vu-one", b"{}", attempt=1, priority="P1")
+
+
+def door(hotline: LyingHotline, ahead: float) -> Webhook:
+    target = read_target(hotline.url, (hotline.host_port,), live=False)
+    return Webhook(target, (SECRET,), Client(), lambda: time.time() + ahead)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403])
+@pytest.mark.parametrize("ahead", [-2 * HOUR_SECONDS, 11 * HOUR_SECONDS, 15 * DAY_SECONDS])
+def test_a_report_arrives_though_this_hosts_clock_is_wrong(ahead: int, status: int) -> None:
+    with LyingHotline([Answer(status, {"Date": formatdate(usegmt=True)}), Answer(204)]) as hotline:
+        assert isinstance(door(hotline, ahead).deliver(PARCEL), Delivered)
+        first, second = hotline.taken
+    Verifier(SECRET).verify(second.body, dict(second.headers))  # within five minutes of the true time
+    assert first.headers["webhook-id"] == second.headers["webhook-id"], "the same key: they know a repeat by it"
+
+
+@pytest.mark.parametrize("said", [{}, {"Date": "nonsense"}, {"Date": formatdate(usegmt=True)}])
+def test_a_refusal_for_another_reason_is_not_sent_again(said: dict[str, str]) -> None:
+    with LyingHotline([Answer(401, said), Answer(204)]) as hotline:
+        assert not isinstance(door(hotline, 0).deliver(PARCEL), Delivered)
+        assert len(hotline.taken) == 1
