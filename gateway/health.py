@@ -8,15 +8,18 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from flask import Response
 
 from gateway.metrics import Metrics
 from gateway.sessions import Sessions
+from reports.clocks import SECOND
 from reports.spool import Spool
 from reports.store import backups, sweeping
 from reports.store.database import Away, Database
+from reports.store.times import Times, look, span
 
 OLDEST_P1_SECONDS = 600
 
@@ -33,7 +36,7 @@ class Health:
         return Response("ok\n", content_type="text/plain; charset=utf-8")
 
     def ready(self) -> Response:
-        oldest = self._oldest()
+        oldest, times = self._oldest(), self._times()
         found = {
             "database": oldest is not None,
             "redis": self._sessions.answers(),
@@ -41,8 +44,11 @@ class Health:
             "spool_oldest_seconds": round(self._spool.oldest_seconds()),
             "spool_bad": self._spool.bad(),
             "oldest_undelivered_seconds": oldest or {},
+            "clock_leads": None if times is None or times.led_until is None else not times.nobody_leads,
+            "wrong": [] if times is None else [*times.faults(), *self._no_leader(times)],
         }
-        well = found["database"] and found["redis"] and (oldest or {}).get("P1", 0) <= OLDEST_P1_SECONDS
+        up = found["database"] and found["redis"] and not found["wrong"]
+        well = up and (oldest or {}).get("P1", 0) <= OLDEST_P1_SECONDS
         return Response(json.dumps(found), 200 if well else 503, content_type="application/json")
 
     def figures(self) -> Response:
@@ -60,12 +66,26 @@ class Health:
             f'tokaut_oldest_undelivered_seconds{{priority="{priority}"}} {seconds}'
             for priority, seconds in (oldest or {}).items()
         ]
+        if times := self._times():
+            lines.append(f"tokaut_clock_differs_seconds {abs(times.differs) / SECOND:.0f}")
+            lines.append(f"tokaut_times_too_far {times.too_far}")
         page = self._metrics.page() + "\n".join(lines).encode() + b"\n"
         return Response(page, content_type="text/plain; version=0.0.4; charset=utf-8")
 
     def _free(self) -> int:
         """Bytes where the spool lies, or the embedded database, whichever has less."""
         return min(shutil.disk_usage(folder).free for folder in (self._spool.folder, self._backup.parent))
+
+    def _no_leader(self, times: Times) -> Iterator[str]:
+        if times.nobody_leads and (times.led_until or 0) < 0:
+            yield f"No clock has led for {span(times.led_until or 0)}. Start it: python -m workers.run clock"
+
+    def _times(self) -> Times | None:
+        """What the database says about the clocks; None while it is away."""
+        try:
+            return look(self._database)
+        except Away:
+            return None
 
     def _oldest(self) -> dict[str, int] | None:
         """Priority → age of its oldest undelivered delivery in seconds; None while the database is away."""

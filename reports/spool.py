@@ -62,38 +62,43 @@ class Spool:
         self._most = most_entries
         self._hands = Hands(MOST_HANDS)
         self._last_look = _Look(float("-inf"), [], 0)
+        self._seen_since: dict[str, float] = {}  # monotonic seconds
         self._refused: set[str] = set()  # in an earlier round: the others come before them
         for place in (folder, folder / "bad"):
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def put(self, entry: Entry) -> None:
         """On the disk when this returns. Raises NotKept."""
-        filing = entry.filing
-        name = (
-            f"{time.time_ns() // 1000:020d}-{filing.report_id}-{filing.revision}{_sent_by(filing, entry.kind)}{ENDING}"
-        )
-        data = self._vault.seal("spool", name.encode(), entry.encode())
         try:
-            self._hands.within(DISK_SECONDS, lambda: self._keep(name, data, entry.kind))
+            self._hands.within(DISK_SECONDS, lambda: self._keep(entry))
         except TooSlow:
             raise NotKept("slow") from None  # it may be kept yet, and come: that is better than not to come
         except OSError as error:
             raise NotKept(error.__class__.__name__) from None
 
-    def _keep(self, name: str, data: bytes, kind: str) -> None:
+    def _keep(self, entry: Entry) -> None:
         """A crowd is Sends; whoever deletes, or changes what waits, sees what there is now."""
+        kind = entry.kind
         if shutil.disk_usage(self.folder).free < LEAST_FREE:
             raise NotKept("full")
         seen = self._lately() if kind in SENDS else self._look()
         if self._is_full(seen) and self._is_full(self._look()):
             raise NotKept("full")
-        self._write(name, data)
+        name = self._name(entry, seen.names)
+        self._write(name, self._vault.seal("spool", name.encode(), entry.encode()))
         with suppress(OSError):  # they come out all the same, one after the other
             over_sends = kind in OVER_SENDS
             waiting = self.names() if over_sends else seen.names  # what was slow came perhaps while this was written
             for outdated in _outdated_by(name, waiting, over_sends=over_sends):
                 (self.folder / outdated).unlink(missing_ok=True)
         self._last_look.names.append(name)
+
+    def _name(self, entry: Entry, waiting: list[str]) -> str:
+        """Return a name that sorts after all that wait, so that their order holds where the clock is set back."""
+        filing = entry.filing
+        last = max(waiting, default="0")[:20]
+        at = max(time.time_ns() // 1000, int(last) + 1)
+        return f"{at:020d}-{filing.report_id}-{filing.revision}{_sent_by(filing, entry.kind)}{ENDING}"
 
     def _write(self, name: str, data: bytes) -> None:
         unfinished = self.folder / (name + ".tmp")
@@ -140,9 +145,14 @@ class Spool:
         return max(ids, key=lambda one: one[1]) if ids else None
 
     def oldest_seconds(self) -> float:
-        """Age of the oldest entry; 0 when none waits."""
-        names = self.names()
-        return max(0.0, time.time() - int(names[0][:20]) / 1_000_000) if names else 0.0
+        """Return the age of the oldest entry; 0 when none waits.
+
+        By its name, or by how long this process has seen it: the clock that named it may have been ahead.
+        """
+        names, now = self.names(), time.monotonic()
+        self._seen_since = {name: self._seen_since.get(name, now) for name in names}
+        by_name = time.time() - int(names[0][:20]) / 1_000_000 if names else 0.0
+        return max(by_name, *(now - since for since in self._seen_since.values()), 0.0)
 
     def bad(self) -> int:
         """Entries that could not be read and were put aside for a person."""

@@ -22,6 +22,7 @@ from reports.modes import refuse_keys
 from reports.pepper import load_pepper
 from reports.schema import WrongDatabase, refuse_wrong
 from reports.settings import SHARED, Common, Mode, Operator, PepperFile, SettingError, attempt, collect, load
+from reports.store import times
 from reports.store.backups import age_seconds, mark
 from reports.store.database import Away, BadAddress, Database, Denied
 from reports.store.rights import OWNER
@@ -201,6 +202,7 @@ def database(common: Common, mode: ModeName) -> Iterator[str]:
             yield from found.not_durable()
             refuse_wrong(found, mode, "")
             yield from _chain(found)
+            yield from _times(found)
     except (BadAddress, WrongDatabase) as wrong:
         yield str(wrong)
     except Denied as denied:
@@ -216,6 +218,20 @@ def _chain(database: Database) -> Iterator[str]:
         yield from filter(None, [proved(database).fault])
     except Denied:  # web's account writes the audit and cannot read it
         return
+
+
+def _times(database: Database) -> Iterator[str]:
+    """Clocks of hosts that differ, and what was written while one was wrong."""
+    try:
+        found = times.look(database, attempts=True)
+    except Away as away:
+        if str(away) != "InsufficientPrivilege":  # web's account may not read the attempts
+            raise
+        found = times.look(database)
+    yield from found.faults()
+    yield from map(Unseen, found.notes())
+    if found.nobody_leads and (found.led_until or 0) < 0:
+        yield Unseen(f"No clock has led for {times.span(found.led_until or 0)}. Start it: python -m workers.run clock")
 
 
 def folders(common: Common) -> Iterator[str]:

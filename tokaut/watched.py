@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reports.clocks import CLOCKS, DAY, HOUR, MINUTE, SECOND
+from reports.store.times import Times
 from reports.store.watching import Sending, Watched
 from workers.delivery import TO_DO
 
@@ -58,6 +59,18 @@ def _desk(sending: Sending) -> str:
 
 def _when(left: int) -> str:
     return f"in {ago(left)}" if left > 0 else "now"
+
+
+def next_to_do(waiting: Sequence[Watched], now: int, times: Times) -> str:
+    """Return the one thing to do next: clocks that are wrong come before any single report, notes after all."""
+    led_until = None if times.led_until is None else now + times.led_until
+    said = todo(waiting, now, led_until)
+    if said == NO_CLOCK:
+        return said
+    if fault := next(times.faults(), ""):
+        return fault
+    note = next(times.notes(), "")
+    return f"{said} {note}".strip() if said in (NOTHING, ALL_IN_TIME) else said
 
 
 def todo(waiting: Sequence[Watched], now: int, led_until: int | None) -> str:

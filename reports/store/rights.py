@@ -226,8 +226,9 @@ ROWS: Mapping[str, Mapping[tuple[str, str], Rows]] = {
         (CONSOLE, "SELECT"): Rows(f"{OWN_STAFF} OR {NOT_STAFF} AND {ABOUT_THEIRS}"),
         (CONSOLE, "INSERT"): Rows(OWN_STAFF),
     },
-    # The clock's lease is none of web's business: whoever holds it stops all that is sent.
-    "lease": {(WEB, privilege): Rows("name = 'replay'") for privilege in ("SELECT", "INSERT", "UPDATE")},
+    # Web sees whether a clock leads. It cannot take that lease: whoever holds it stops all that is sent.
+    "lease": {(WEB, "SELECT"): Rows(ALL)}
+    | {(WEB, privilege): Rows("name = 'replay'") for privilege in ("INSERT", "UPDATE")},
 }
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import case, update
+from sqlalchemy import and_, case, or_, update
 
 from reports.store import tables as t
 from reports.store.database import Database
+from reports.store.due import is_too_far
+from reports.store.mailboxes import FOR_EVER
 
 NOBODY = "00000000-0000-0000-0000-000000000000"  # a wrong PIN, a wrong code, a locked one: the same statements
 
@@ -32,7 +34,8 @@ def try_pin(
     now = database.now_sql()
     tries = case((m.tries >= limit.tries, 1), else_=m.tries + 1)
     count = {"tries": tries, "locked_until": case((tries >= limit.tries, now + limit.locked), else_=0)}
-    free = update(t.mailbox).where(m.code_hmac.in_(codes), m.locked_until <= now)
+    by_a_wrong_clock = and_(is_too_far(m.locked_until, now, limit.locked), m.locked_until < FOR_EVER)
+    free = update(t.mailbox).where(m.code_hmac.in_(codes), or_(m.locked_until <= now, by_a_wrong_clock))
     with database.write() as connection:
         rows = connection.execute(free.values(count).returning(m.report_id, m.pin_hmac, m.tries)).all()
         right = next((str(row.report_id) for row in rows if row.pin_hmac in pins), None)

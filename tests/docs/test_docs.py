@@ -16,6 +16,8 @@ from workers.metrics import Metrics
 
 PAGES = [pytest.param(page, id=page.relative_to(ROOT).as_posix()) for page in pages()]
 BY_HEALTH = {
+    "clock_differs_seconds",
+    "times_too_far",
     "database_up",
     "redis_up",
     "spool_entries",

@@ -1,8 +1,8 @@
 """`make faults`: everything is killed and every report counted, with a live view. Ends with 1 where anything is wrong.
 
-`python -m tests.faults [PART…]`: experiment, mutants, crowd, rows, fuzz; all of them without a name. EXPERIMENT=short,
-small, full or storm and SEED=n choose the experiment; LONG=1 takes the full one over three seeds, ten minutes of
-everything at once, and what takes long of the rest.
+`python -m tests.faults [PART…]`: experiment, jumps, mutants, crowd, rows, fuzz; all of them without a name.
+EXPERIMENT=short, small, full or storm and SEED=n choose the experiment; LONG=1 takes the full one over three seeds, ten
+minutes of everything at once, and what takes long of the rest.
 """
 
 from __future__ import annotations
@@ -21,13 +21,24 @@ from tests.faults.beside import beside
 from tests.faults.experiment import FORMS, KEPT, CannotSay, Run
 from tests.faults.mutants import MUST_SHOW
 from tests.faults.view import Row, View
+from tests.support.moved_clocks import ABSENT, LIBRARY
 
 MOST_NAMED = 20
 # Seconds that each takes on two cores, for "time left"; a measured guess, and nothing hangs on it.
-USUAL = {"small": 75, "short": 150, "full": 900, "storm": 780, "mutant": 60, "crowd": 30, "rows": 210, "fuzz": 90}
+USUAL = {
+    "small": 75,
+    "short": 150,
+    "full": 900,
+    "storm": 780,
+    "jumps": 240,
+    "mutant": 60,
+    "crowd": 30,
+    "rows": 210,
+    "fuzz": 90,
+}
 LONGER = {"crowd": 90, "rows": 2400, "fuzz": 3600}
 
-NAMES = {"experiment", "mutants", "crowd", "rows", "fuzz"}
+NAMES = {"experiment", "jumps", "mutants", "crowd", "rows", "fuzz"}
 
 Work = Callable[[Row], tuple[bool, str]]  # whether it failed, and what to print
 
@@ -65,6 +76,7 @@ def _parts(form: str, seed: int, *, long: bool) -> list[Part]:
     crowd, *others = [(name, rest[name], partial(beside, name)) for name in ("crowd", "rows", "fuzz")]
     return [
         *(Part("experiment", runs) for runs in _runs(form, seed, long=long)),
+        Part("jumps", [("jumps", USUAL["jumps"], partial(_jumps, seed))]),
         Part("mutants", mutants),
         Part("crowd", [crowd]),
         Part("others", others),
@@ -105,6 +117,13 @@ def _product(name: str, seed: int, database: str, row: Row) -> tuple[bool, str]:
         return True, f"[bold red]No verdict:[/] {why}"
     said = [sheet.table(verdict, seed, database), *(f"  [red]{what}[/]" for what in verdict.faults[:MOST_NAMED])]
     return verdict.bad, "\n".join([*said, f"The ledgers are in {KEPT}"] if verdict.bad else said)
+
+
+def _jumps(seed: int, row: Row) -> tuple[bool, str]:
+    """Clocks are moved while everything is killed, and what came is read in real time."""
+    if LIBRARY is None:
+        return False, f"jumps: not tried. {ABSENT}"
+    return _product("jumps", seed, "sqlite", row)
 
 
 def _mutant(name: str, row: Row) -> tuple[bool, str]:

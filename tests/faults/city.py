@@ -225,6 +225,21 @@ class City(Town):
         now = time.time_ns() // 1000 + self.offset * 1_000_000
         return max(0, int(str(last or 0)) - now) // 1_000_000 + 1
 
+    def beyond_their_period(self) -> list[str]:
+        """Return a line for each row that lies further ahead of the true time than its own period."""
+        now = time.time_ns() // 1000
+        found = []
+        for what, table, period in (
+            ("lease", "lease", "CASE name WHEN 'clock' THEN 15 ELSE 30 END"),
+            ("pending", "pending", "CASE kind WHEN 'words' THEN 1800 WHEN 'rescue' THEN 600 ELSE 120 END"),
+            ("delivery", "delivery WHERE state = 'due'", "CASE priority WHEN 'P1' THEN 66 ELSE 8640 END"),
+        ):
+            at = {"lease": "until", "pending": "due_at", "delivery": "next_at"}[what]
+            for ahead, longest in self.ask(f"SELECT ({at} - {now}) / 1000000, {period} FROM {table}"):
+                if int(str(ahead)) > int(str(longest)) + 2:
+                    found.append(f"R-81: a {what} lies {ahead} s ahead, and its period is {longest} s")
+        return found
+
     def until_finished(self, seconds: float = LEASE / SECOND + 40) -> None:
         """By then what a worker could not mark is free again, and has gone once more."""
         with suppress(AssertionError):

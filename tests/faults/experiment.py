@@ -10,13 +10,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.faults import after, kills
+from tests.faults import after, jumps, kills
 from tests.faults.aims import Aims
 from tests.faults.callers import Plan
 from tests.faults.city import City
+from tests.faults.jumps import Jumper
 from tests.faults.kills import Killer
 from tests.faults.ledger import Counted, Ledger, lines
 from tests.faults.verdict import Verdict, judge
+from tests.support.moved_clocks import ABSENT, LIBRARY
 from tests.support.ports import free_port
 from tests.support.postgres import Postgres, binaries
 from tokaut.leash import leashed
@@ -25,6 +27,7 @@ TICK = 0.02
 STILL = 1.5  # seconds without anything at hand: what is left waits for a later time
 AT_MOST = 90  # seconds for what is at hand
 LONGEST = 31 * 3600  # seconds: past every delay that there is
+MENDED = 90  # seconds of real time within which no row may lie beyond its own period: a killed clock is up again
 MOVES = 15  # of the time, each past what waits then: one that a hotline fails a few times waits a few times
 CHECKOUT = Path(__file__).parents[2]
 KEPT = CHECKOUT / "var" / "faults"
@@ -34,7 +37,8 @@ KEPT = CHECKOUT / "var" / "faults"
 class Form:
     """`kills`: how often each is killed; PostgreSQL's go to web where there is none.
 
-    `patience`: how long what is at hand may come in its own time, before that is moved on.
+    `patience`: how long what is at hand may come in its own time, before that is moved on. With `jumps` the clocks of
+    processes are moved as often, and time is not moved on afterwards: all has to come in real time.
     """
 
     reports: int
@@ -42,6 +46,7 @@ class Form:
     kills: Mapping[str, int]
     hotline_away: float
     patience: float
+    jumps: int = 0
 
     def counts(self, database: str) -> dict[str, int]:
         counts = dict(self.kills)
@@ -59,6 +64,7 @@ FORMS = {
     "small": Form(200, 16, _kills(2, 2, 2, 1, 1, 2, 1, 1), 3, 5),
     "short": Form(2_000, 64, _kills(3, 2, 3, 2, 3, 3, 1, 3), 20, 30),
     "full": Form(10_000, 64, _kills(8, 6, 7, 6, 6, 9, 1, 7), 20, 120),
+    "jumps": Form(600, 24, _kills(4, 3, 4, 3, 4, 3, 1, 2), 3, 900, jumps=10),
     "storm": Form(12_000, 64, _kills(24, 12, 16, 16, 14, 16, 4, 12), 20, 60),  # everything at once: some ten minutes
 }
 
@@ -88,9 +94,17 @@ class Run:
     watch: Callable[[Now], None] = field(default=lambda now: None)
 
     def __post_init__(self) -> None:
+        if self.form.jumps and LIBRARY is None:
+            raise CannotSay(ABSENT)
         self._texts_port = free_port()
         settings = {"AFRICASTALKING_URL": f"http://127.0.0.1:{self._texts_port}"}
-        self.city = City(mutant=self.mutant, seed=self.seed, settings=settings, postgres=self._postgres())
+        self.city = City(
+            mutant=self.mutant,
+            seed=self.seed,
+            settings=settings,
+            postgres=self._postgres(),
+            moves_clocks=bool(self.form.jumps),
+        )
         self.folder = self.city.folder
         self._arrived = Counted(self.folder / "every.jsonl")
         self._doing, self._sent, self._killed = "starting", 0, 0
@@ -109,7 +123,8 @@ class Run:
             self._tell()
             self.city.up()
             self._let_call()
-            self._finish()
+            finish = self._finish_in_real_time if self.form.jumps else self._finish
+            finish()
             verdict = self._judge()
             is_good = not verdict.bad
         finally:
@@ -126,13 +141,15 @@ class Run:
         counts = self.form.counts(self.database)
         planned = kills.plan(self.seed, self.form.reports, counts, self.form.hotline_away)
         killer = Killer(self.city, planned, ledger)
+        jumper = Jumper(self.city, jumps.plan(self.seed, self.form.reports, self.form.jumps), killer, ledger)
         aims = Aims(self.city, killer)
         callers = self._start_callers()
         assert callers.stdout
         aims.start(callers.stdout)
         try:
-            while aims.gave_up is None or not killer.finished:
+            while aims.gave_up is None or not killer.finished or not jumper.finished:
                 killer.look(aims.sent, over=aims.gave_up is not None)
+                jumper.look(aims.sent, over=aims.gave_up is not None)
                 self._sent, self._killed = aims.sent, len(killer.done)
                 self._tell()
                 if callers.poll() is not None:
@@ -176,6 +193,23 @@ class Run:
             self._wait(AT_MOST)
         raise CannotSay(f"not finished after all: {left}; see {KEPT}")
 
+    def _finish_in_real_time(self) -> None:
+        """Until all that was sent has come and no words wait: rows that file themselves later stay in their time."""
+        self._doing = "finishing in real time"
+        end, far_since = time.monotonic() + self.form.patience, 0.0
+        while left := {name: count for name, count in self._at_hand_in_real_time().items() if count}:
+            now = time.monotonic()
+            far_since = (far_since or now) if left.get("beyond its period") else 0.0
+            if now > end or (far_since and now - far_since > MENDED):
+                return  # the verdict says what is missing
+            self._tell()
+            time.sleep(0.25)
+
+    def _at_hand_in_real_time(self) -> dict[str, int]:
+        rows = self.city.beyond_their_period()
+        left = self.city.unfinished() | {"words": self.city.count("pending WHERE kind = 'update'")}
+        return left | {"beyond its period": len(rows)}
+
     def _wait(self, at_most: float) -> None:
         """Until nothing has been at hand for a while."""
         end, still = time.monotonic() + at_most, time.monotonic()
@@ -193,7 +227,8 @@ class Run:
             raise CannotSay(f"{len(faults)} callers failed, the first with {faults[0]}")
         marked = [str(row[0]) for row in self.city.ask("SELECT delivery_id FROM delivery WHERE state = 'delivered'")]
         arrived, killed = lines(self.folder / "every.jsonl"), lines(self.folder / "kills.jsonl")
-        return judge(callers, arrived, killed, marked, moved_at=self.city.moved_at, broken=after.broken(self.city))
+        broken = [*after.broken(self.city), *map(str, self.city.beyond_their_period() if self.form.jumps else ())]
+        return judge(callers, arrived, killed, marked, moved_at=self.city.moved_at, broken=broken)
 
     # Beside it
 

@@ -98,6 +98,14 @@ class Killer:
         for target in up:
             self._revive(target)
 
+    def strike(self, target: str) -> None:
+        """Kill it now, where it is up, beside what is planned."""
+        with self._lock:
+            if target in self._down:
+                return
+            self._armed.append(kill := Kill(target, "", 0, 0.0, DOWN[target]))
+            self._let_go(kill, "a jump")
+
     def waits_for(self, name: str) -> bool:
         with self._lock:
             return any(kill.moment == name and kill.target not in self._down for kill in self._armed)

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from gateway import health as health_module
 from gateway.health import Health
 from gateway.metrics import Metrics
 from reports.sealing import Vault
 from reports.spool import Spool
 from reports.store import sweeping
 from reports.store.backups import DONE
+from reports.store.times import Times
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -30,9 +32,12 @@ def test_the_disk_that_fills_first_is_shown(
     free = {tmp_path / "spool": spool, tmp_path / "database": database}
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: Usage(10, 10 - free[folder], free[folder]))
     monkeypatch.setattr(sweeping, "oldest", lambda _: {"P1": 61_000_000})
+    monkeypatch.setattr(health_module, "look", lambda _: Times(differs=-7_200_000_000, too_far=3))
     kept = Spool(tmp_path / "spool", Vault([b"k" * 32]))
     health = Health(None, Here(), kept, Metrics(), tmp_path / "database" / DONE)  # type: ignore[arg-type]  # fakes
     lines = health.figures().get_data(as_text=True).splitlines()
     assert f"tokaut_disk_free_bytes {shown}" in lines
     assert 'tokaut_oldest_undelivered_seconds{priority="P1"} 61' in lines
     assert "tokaut_backup_age_seconds +Inf" in lines
+    assert "tokaut_clock_differs_seconds 7200" in lines
+    assert "tokaut_times_too_far 3" in lines

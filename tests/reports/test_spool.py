@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -232,3 +233,26 @@ def test_a_database_that_is_away_is_asked_four_times_in_a_round(spool: Spool) ->
     assert spool.drain(file) == 0
     assert len(asked) == 4
     assert len(spool.names()) == 8
+
+
+def test_a_clock_that_is_set_back_changes_no_order(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A deletion that came out before what it deletes would delete nothing."""
+    now = time.time_ns
+    monkeypatch.setattr(reports.spool.time, "time_ns", lambda: now() + 11 * 3600 * 10**9)
+    spool.put(Entry(filing(1), "sent"))
+    monkeypatch.undo()
+    spool.put(Entry(replace(filing(1), revision=1), "drop"))
+    spool.put(Entry(filing(2), "sent"))
+    out: list[Entry] = []
+    spool.drain(out.append)
+    assert [(entry.kind, entry.filing.report_id[-1]) for entry in out] == [("sent", "1"), ("drop", "1"), ("sent", "2")]
+
+
+def test_an_entry_that_is_named_in_the_future_grows_old(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    now, steady = time.time_ns, time.monotonic
+    monkeypatch.setattr(reports.spool.time, "time_ns", lambda: now() + 11 * 3600 * 10**9)
+    spool.put(Entry(filing(1), "sent"))
+    monkeypatch.undo()
+    assert spool.oldest_seconds() < 5
+    monkeypatch.setattr(reports.spool.time, "monotonic", lambda: steady() + 400)
+    assert spool.oldest_seconds() >= 399, "the monitor is told after 300 s"

@@ -21,10 +21,19 @@ KINDS = ["sqlite", *([pytest.param("postgresql", marks=pytest.mark.slow)] if bin
 # Whose each module of the store is; a function where it differs from its module.
 SET_ROLE: dict[str, LiteralString] = {
     **dict.fromkeys(
-        ("filing", "pending", "messages", "mailboxes", "tries", "screens", "sweeping.oldest", "paging.note_word"),
+        (
+            "filing",
+            "pending",
+            "messages",
+            "mailboxes",
+            "tries",
+            "screens",
+            "sweeping.oldest",
+            "paging.note_word",
+        ),
         "SET ROLE tokaut_web",
     ),
-    **dict.fromkeys(("drilling.due", "drilling.done", "optouts"), "SET ROLE tokaut_web"),
+    **dict.fromkeys(("drilling.due", "drilling.done", "optouts", "times"), "SET ROLE tokaut_web"),
     **dict.fromkeys(("outbox", "sms_out", "paging", "optouts.stands", "nudging.holds"), "SET ROLE tokaut_worker"),
     **dict.fromkeys(
         (
