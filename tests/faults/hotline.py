@@ -68,11 +68,11 @@ class WorseDoor(demo_hotline._Door):
             return
         super().do_POST()
 
-    def _answer(self, status: int) -> None:
+    def _answer(self, status: int, body: bytes = b"") -> None:
         if status == 204 and self.chance.random() < SILENT:
             self.close_connection = True
             return
-        super()._answer(status)
+        super()._answer(status, body)
 
 
 def main(seed: str, port: str, secrets: str, received: str) -> None:

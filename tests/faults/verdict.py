@@ -49,7 +49,7 @@ class Verdict:
         found = [f"{what}: {one}" for what, all_of_it in named.items() for one in all_of_it]
         if count := self.unequal.get(UNEXPLAINED):
             found.append(f"I3: {count} requests answered differently the second time, {UNEXPLAINED}")
-        return [*found, *self.broken]
+        return [*self.broken, *found]
 
     @property
     def bad(self) -> bool:
