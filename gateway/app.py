@@ -49,7 +49,7 @@ from reports import connections, country, keyfolder, logs, measuring, modes
 from reports.hardening import harden
 from reports.pepper import load_pepper
 from reports.queue import Hurry
-from reports.schema import WrongDatabase, refuse_wrong
+from reports.schema import WrongDatabase, refuse_another_key, refuse_wrong
 from reports.screen_words import SAID
 from reports.sealing import Pepper, Public, Vault
 from reports.settings import Common, Fault, SettingError, WebSecrets, load_all
@@ -139,6 +139,7 @@ def _read(environ: Mapping[str, str]) -> _Given:
         Database(common.database_url, offset=common.clock_offset, patience=A_CALLER),
     )
     refuse_wrong(given.database, common.mode, "web")
+    refuse_another_key(given.database, Vault(given.secrets.store_key.reveal()))
     return given
 
 

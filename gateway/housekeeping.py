@@ -25,12 +25,14 @@ from gateway.waiting import Waiting
 from reports.clocks import SECOND
 from reports.periods import LEASES
 from reports.spool import Spool
-from reports.store import leases
+from reports.store import hosts, leases
 from reports.store.database import Away, Database
+from reports.store.hosts import Spooled
 
 EVERY_SECONDS = 5
 LEASE_SECONDS = LEASES["replay"] // SECOND
 TIDY_SECONDS = 60
+SAY_SECONDS = 60  # between two rows that say the same of this host's spool
 
 log = structlog.get_logger()
 
@@ -56,6 +58,9 @@ class Housekeeping:
         self._renew = renew
         self._chores = chores
         self._stop = threading.Event()
+        self._host = socket.gethostname()[:64]
+        self._said: Spooled | None = None
+        self._say_at = 0.0
         self._name = f"{socket.gethostname()}-{os.getpid()}"[:80]
         self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
 
@@ -67,7 +72,8 @@ class Housekeeping:
 
     def once(self) -> None:
         """One round. What cannot be done now is done in a later one, and holds up nothing else."""
-        for duty in (self._renew, self._empty_spool, self._what_one_does, self._desk.note_early):
+        duties = (self._renew, self._empty_spool, self._say_what_waits, self._what_one_does, self._desk.note_early)
+        for duty in duties:
             try:
                 duty()
             except (Away, sessions.Away, NotSent, OSError):
@@ -78,6 +84,15 @@ class Housekeeping:
     def _empty_spool(self) -> None:
         if self._spool.names() and (drained := self._spool.drain(partial(file_late, self._database))):
             log.info("spool_drained", count=drained)
+
+    def _say_what_waits(self) -> None:
+        """Store what waits in this host's spool: `clock` and `tokaut watch` cannot read the folder."""
+        now = self._spool.standing(self._host)
+        is_same = self._said is not None and (now.entries, now.bad) == (self._said.entries, self._said.bad)
+        if is_same and time.monotonic() < self._say_at:
+            return
+        hosts.say(self._database, now)
+        self._said, self._say_at = now, time.monotonic() + SAY_SECONDS
 
     def _what_one_does(self) -> None:
         """One process of all hosts at a time."""

@@ -5,17 +5,24 @@ Each process looks once, as it starts. What it needs of Alembic is one number, a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from sqlalchemy import Connection, String, column, inspect, select, table
 
-from reports.store import granted
+from reports.sealing import Vault
+from reports.store import granted, hosts
 from reports.store.database import Away, Database
 from reports.store.tables import made_for
 
 EMPTY = (
     "The database is empty. If there was one before, it is lost: stop all and restore it. If this is a new box: tokaut "
     "migrate"
+)
+ANOTHER_KEY = (
+    "TOKAUT_STORE_KEY is not the key that this database was written with: no code would open its report, and no "
+    "entry of the spool could be read. Put the earlier key back; several keys stand in one setting, the newest first "
+    "(docs/operating/spool.md)"
 )
 OLDER = "The database has an older schema than this release needs. Next: tokaut migrate"
 STEPS = Path(__file__).parent / "migrations" / "versions"
@@ -39,6 +46,26 @@ def refuse_wrong(database: Database, mode: str, account: str) -> None:
         refuse_other_modes(database, mode)
     except Away:
         return
+
+
+def refuse_another_key(database: Database, vault: Vault) -> None:
+    """Raise WrongDatabase where this database was written with another store key than web has now.
+
+    With another key every code "is not right", and what waits in the spool does not open. Stores the check values of
+    the keys in use. A database that is away is no reason not to start.
+    """
+    values = key_values(vault)
+    try:
+        if not hosts.is_written_by(database, values):
+            raise WrongDatabase(ANOTHER_KEY)
+        hosts.mark_key(database, values)
+    except Away:
+        return
+
+
+def key_values(vault: Vault) -> Sequence[bytes]:
+    """Return the check value of each key of web's vault."""
+    return vault.macs("key-check", "store")
 
 
 def wrong(database: Database, mode: str, account: str) -> list[str]:

@@ -20,6 +20,7 @@ from reports.hands import Hands, TooSlow
 from reports.sealing import Poison, Vault
 from reports.store.database import Away
 from reports.store.filing import Filing
+from reports.store.hosts import Spooled
 
 ENDING = ".box"
 MOST_ENTRIES = 10_000
@@ -157,6 +158,10 @@ class Spool:
     def bad(self) -> int:
         """Entries that could not be read and were put aside for a person."""
         return sum(1 for entry in os.scandir(self.folder / "bad") if entry.name.endswith(ENDING))
+
+    def standing(self, host: str) -> Spooled:
+        """Return what waits here, for a person to see."""
+        return Spooled(host, len(self.names()), round(self.oldest_seconds()), self.bad())
 
     def drain(self, file: Callable[[Entry], None]) -> int:
         """Give each entry to `file`, oldest first; returns how many were filed.

@@ -14,6 +14,7 @@ from tokaut import checks
 from tokaut.check_country import explained
 from tokaut.check_redis import Unseen, redis
 from tokaut.check_session_keys import session_keys
+from tokaut.check_spool import spool
 from tokaut.check_words import words
 from tokaut.terminal import echo
 
@@ -83,6 +84,7 @@ def look_at_parts(environ: Mapping[str, str], *, of_worker: bool = False) -> Fou
         "keys": list(checks.keys(common.keys, checks.mode_of(environ), listed)),
         **({} if of_worker else of_web | {"session keys": list(session_keys(common.data))}),
         "database": list(checks.database(common, checks.mode_of(environ))),
+        "spool": list(spool(common, environ, of_worker=of_worker)),
         "redis": list(redis(common, live=checks.mode_of(environ) == "live")),
         "folders": list(checks.folders(common)),
         "backup": list(checks.backup(common, checks.mode_of(environ))),

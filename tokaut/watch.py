@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reports.hardening import harden
-from reports.store import times, watching
+from reports.store import hosts, times, watching
 from reports.store.database import Away, Database, Denied
 from tokaut.checks import hotlines_left_out
 from tokaut.opened import opened
@@ -87,7 +87,7 @@ def look(database: Database, at_most: int, left_out: tuple[str, ...] = ()) -> Si
     """Raises Away."""
     waiting, count = watching.waiting(database, at_most)
     now = database.now()
-    said = next_to_do(waiting, now, times.look(database, attempts=True))
+    said = next_to_do(waiting, now, times.look(database, attempts=True), hosts.spools(database))
     return Sight(tuple(line(one, now) for one in waiting), said, count - len(waiting), left_out)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reports.clocks import CLOCKS, DAY, HOUR, MINUTE, SECOND
+from reports.store.hosts import Spooled
 from reports.store.times import Times
 from reports.store.watching import Sending, Watched
 from workers.delivery import TO_DO
@@ -61,13 +62,13 @@ def _when(left: int) -> str:
     return f"in {ago(left)}" if left > 0 else "now"
 
 
-def next_to_do(waiting: Sequence[Watched], now: int, times: Times) -> str:
-    """Return the one thing to do next: clocks that are wrong come before any single report, notes after all."""
+def next_to_do(waiting: Sequence[Watched], now: int, times: Times, spools: Sequence[Spooled] = ()) -> str:
+    """Return the one thing to do next: clocks and spools come before any single report, notes after all."""
     led_until = None if times.led_until is None else now + times.led_until
     said = todo(waiting, now, led_until)
     if said == NO_CLOCK:
         return said
-    if fault := next(times.faults(), ""):
+    if fault := next((said for said in (*times.faults(), *(said for one in spools for said in one.faults()))), ""):
         return fault
     note = next(times.notes(), "")
     return f"{said} {note}".strip() if said in (NOTHING, ALL_IN_TIME) else said

@@ -24,6 +24,10 @@ OTHERS = {
     "not_told": "Nobody at the desk could be told that a report waits. Call them; mend the addresses in their card.",
     "facts_changed": "A number to call, an address or a key is not what it was. If none of you changed it, compare the "
     "country files and TOKAUT_KEYS with your copies: tokaut check; tokaut keys list",
+    "spool_bad": "Reports in the spool of this host do not open, and no hotline has them. Is TOKAUT_STORE_KEY the key "
+    "they were written with? docs/operating/spool.md",
+    "spool_waits": "Reports have waited in the spool of this host for five minutes, and no hotline has them. Are the "
+    "database and web up? docs/operating/spool.md",
     "pin_guessed": "Five wrong PINs for the code of a report: locked for a day. Once is a mistake; often, a guesser.",
 }
 SMS_TO_DO = {

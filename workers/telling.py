@@ -8,7 +8,7 @@ from collections.abc import Callable
 import structlog
 
 from reports.clocks import DAY, HOUR, SECOND
-from reports.store import sms_out, telling
+from reports.store import hosts, sms_out, telling
 from reports.store.database import Away, Database
 from workers import text
 from workers.alerts import NO_HOTLINE, OTHERS, RULES, SMS_TO_DO, Alert, gather
@@ -47,7 +47,7 @@ class Telling:
         if self._own.is_busy or self._monotonic() < self._not_before:
             return
         alerts = [*self._waiting, *gather(telling.untold(self._database, RULES)), *self._nobody()]
-        alerts += [*self._guessed(), *self._sms()]
+        alerts += [*self._guessed(), *self._sms(), *self._spools()]
         if alerts:
             self._own.do(lambda: self._tell(alerts))
 
@@ -78,6 +78,13 @@ class Telling:
         """Somebody guesses at a PIN, or has forgotten it: once for each lock, which lasts a day."""
         found = [one for one in telling.guessed_at(self._database) if self._is_due("pin_guessed", one, DAY)]
         return [Alert("", "pin_guessed", "P3", OTHERS["pin_guessed"], (one,), what="locked") for one in found]
+
+    def _spools(self) -> list[Alert]:
+        """Reports that wait on the disk of web, and no hotline has: hourly, until none does."""
+        found = [("spool_bad", "P1", one) for one in hosts.spools(self._database) if one.bad]
+        found += [("spool_waits", "P1", one) for one in hosts.spools(self._database) if one.is_late]
+        due = [(why, priority, one.host) for why, priority, one in found if self._is_due(why, one.host, HOUR)]
+        return [Alert(host, why, priority, OTHERS[why]) for why, priority, host in due]
 
     def _sms(self) -> list[Alert]:
         rows = sms_out.troubled(self._database, text.OPERATORS, self._database.now() - HOUR)

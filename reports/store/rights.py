@@ -138,6 +138,8 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
     "tallied": {CLOCK: "SELECT; INSERT; UPDATE (until, settled)"},
     "screen_tally": {WEB: "INSERT", CLOCK: "SELECT; DELETE"},
     "figure": {CLOCK: "SELECT; INSERT", CONSOLE: "SELECT"},
+    "host": {WEB: "SELECT; INSERT; UPDATE (seen_at, spool_entries, spool_seconds, spool_bad)", CLOCK: "SELECT"},
+    "key_check": {WEB: "SELECT; INSERT"},
     "made_for": dict.fromkeys(ROLES, "SELECT"),
     VERSION: dict.fromkeys(ROLES, "SELECT"),
 }

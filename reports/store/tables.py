@@ -8,6 +8,7 @@ from reports.store.columns import ID, MICROSECONDS, metadata
 from reports.store.desk_tables import callback, note, nudge
 from reports.store.drill_tables import drill
 from reports.store.duty_tables import page, phone_answer
+from reports.store.host_tables import host, key_check
 from reports.store.in_hand_tables import handover, holding, kept_away
 from reports.store.kept_tables import checkpoint, hold, purged, receipt
 from reports.store.ladder_tables import step
@@ -18,7 +19,7 @@ from reports.store.statistic_tables import figure, screen_tally, tallied, tally
 __all__ = ["metadata", "page", "phone_answer"]  # whoever takes these from here; what is made here needs no mention
 __all__ += ["callback", "drill", "note", "nudge", "raising", "step"]
 __all__ += ["handover", "holding", "invitation", "kept_away", "recovery", "staff", "staff_session", "staff_try"]
-__all__ += ["optout", "optout_key"]
+__all__ += ["host", "key_check", "optout", "optout_key"]
 __all__ += ["checkpoint", "figure", "hold", "purged", "receipt", "screen_tally", "tallied", "tally"]
 
 # One row a report. The answers are in report_body, sealed.

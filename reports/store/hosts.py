@@ -1,0 +1,79 @@
+"""What each host of web says about its spool, and by which store key this database was written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select, update
+
+from reports.clocks import SECOND
+from reports.store import tables as t
+from reports.store.database import Database
+
+LATE_SECONDS = 300  # an entry that has waited for so long is reported to a person
+PAGE = "docs/operating/spool.md"
+
+
+@dataclass(frozen=True, slots=True)
+class Spooled:
+    """The spool of one host. `oldest`: the age of its oldest entry in seconds; `bad`: entries that do not open."""
+
+    host: str
+    entries: int
+    oldest: int
+    bad: int
+
+    @property
+    def is_late(self) -> bool:
+        """Whether an entry has waited for longer than the spool needs once the database is back."""
+        return self.entries > 0 and self.oldest > LATE_SECONDS
+
+    def faults(self) -> Iterator[str]:
+        """Yield a sentence for each thing that a person has to look at, and what to do."""
+        if self.bad:
+            yield (
+                f"{self.bad} entries of the spool on {self.host} do not open; each is a report that no hotline has. Is "
+                f"TOKAUT_STORE_KEY the key they were written with? {PAGE}"
+            )
+        if self.is_late:
+            yield (
+                f"{self.entries} reports wait in the spool on {self.host}, the oldest for {self.oldest // 60} min, and "
+                f"no hotline has them. Is the database up, and web? {PAGE}"
+            )
+
+
+def say(database: Database, spooled: Spooled) -> None:
+    """Store what a host says of its spool. Raises Away."""
+    h, now = t.host.c, database.now()
+    values = {"seen_at": now, "spool_entries": spooled.entries, "spool_seconds": spooled.oldest}
+    values |= {"spool_bad": spooled.bad}
+    with database.write() as connection:
+        if not connection.execute(update(t.host).where(h.name == spooled.host).values(values)).rowcount:
+            connection.execute(database.insert_new(t.host).values(name=spooled.host, **values))
+
+
+def spools(database: Database) -> list[Spooled]:
+    """Return what each host has said last. The age of an entry grows while its host says nothing. Raises Away."""
+    h = t.host.c
+    query = select(h.name, h.spool_entries, h.spool_seconds, h.spool_bad, h.seen_at).order_by(h.name)
+    with database.read() as connection:
+        now = database.now()
+        return [
+            Spooled(row.name, row.spool_entries, row.spool_seconds + max(0, now - row.seen_at) // SECOND, row.spool_bad)
+            for row in connection.execute(query)
+        ]
+
+
+def is_written_by(database: Database, values: Sequence[bytes]) -> bool:
+    """Return whether one of these check values is the database's, or it has none yet. Raises Away."""
+    with database.read() as connection:
+        there = set(connection.execute(select(t.key_check.c.value)).scalars())
+    return not there or not there.isdisjoint(values)
+
+
+def mark_key(database: Database, values: Sequence[bytes]) -> None:
+    """Store the check values of all keys in use. Raises Away."""
+    with database.write() as connection:
+        for value in values:
+            connection.execute(database.insert_new(t.key_check).values(value=value))

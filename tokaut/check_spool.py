@@ -1,0 +1,35 @@
+"""What `tokaut check` says of reports that wait on web's disk, and of the key they are sealed with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing, suppress
+from socket import gethostname
+
+from reports.schema import ANOTHER_KEY, key_values
+from reports.sealing import Vault
+from reports.settings import Common, WebSecrets, collect
+from reports.spool import Spool
+from reports.store import hosts
+from reports.store.database import Away, BadAddress, Database, Denied
+from reports.store.hosts import Spooled
+
+
+def spool(common: Common, environ: Mapping[str, str], *, of_worker: bool = False) -> Iterator[str]:
+    """Yield a sentence for each host whose spool holds reports for too long, or reports that do not open."""
+    own = None if of_worker else collect([WebSecrets], environ)[0]
+    vault = Vault(own[WebSecrets].store_key.reveal()) if own and WebSecrets in own else None
+    known: dict[str, Spooled] = {}
+    if common.has_database:
+        with suppress(BadAddress, Away), closing(Database(common.database_url, threads=1)) as database:
+            with suppress(Denied):  # worker's and console's accounts
+                known |= {one.host: one for one in hosts.spools(database)}
+            with suppress(Denied):
+                if vault and not hosts.is_written_by(database, key_values(vault)):
+                    yield ANOTHER_KEY
+    with suppress(OSError):  # web's folder, which no other account may enter
+        if vault and (folder := common.data / "spool").is_dir():
+            here = Spool(folder, vault).standing(gethostname()[:64])
+            known[here.host] = here
+    for one in known.values():
+        yield from one.faults()
