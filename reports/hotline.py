@@ -18,6 +18,7 @@ Kind = Literal["child_helpline", "internet_hotline", "women_family", "police", "
 # One septet each in GSM-7, and drawn alike on every phone.
 SCREEN_NAME = r"^[A-Za-z0-9 '.,&/+-]*$"
 SCREEN_NAME_SEPTETS = 18
+FEW_FIELDS = 4  # that a sentence names; `tokaut check --country` goes through all of them
 A_YEAR = timedelta(days=365)
 A_DRILL = timedelta(days=90)
 
@@ -135,7 +136,10 @@ class Hotline(Sourced):
         if not self.show.phone and not self.verified():  # such a one would get no report, and nobody would be told
             found.append(f"hotline {self.id} has no verified_on and verified_by; have it confirmed in the country.")
         if missing := self.card.missing():
-            found.append(f"hotline {self.id}: the partner card lacks {', '.join(missing)}; agree on them and fill in.")
+            shown = (
+                missing if len(missing) <= FEW_FIELDS else (*missing[:FEW_FIELDS], f"{len(missing) - FEW_FIELDS} more")
+            )
+            found.append(f"hotline {self.id}: the partner card lacks {', '.join(shown)}; agree on them and fill in.")
         return found
 
     def overdue(self, today: date) -> list[str]:

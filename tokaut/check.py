@@ -47,6 +47,7 @@ def check(country: str | None, worker: bool) -> None:
         found |= look_at_parts(os.environ, of_worker=worker)
     elif of := checks.one_country(checks.common_of(os.environ), country):
         echo("\n".join(explained(of, datetime.now(UTC).date())) + "\n")
+    found = _each_once(found)
     _print(found)
     if mode != "live":
         live = {**os.environ, "TOKAUT_MODE": "live"}
@@ -66,7 +67,8 @@ def look_at_files(environ: Mapping[str, str], *, only: str | None = None, of_wor
         return found | {"countries": list(unreadable)}
     if not only:
         found["words"] = list(words(common.draft_languages or (), datetime.now(UTC).date()))
-        found["hotlines"] = list(checks.hotline_settings(environ, countries.hotlines))
+        found["hotlines"] = list(checks.of_hotlines(environ, countries.hotlines))
+        found["secrets"] = list(checks.secrets(environ, countries.hotlines, of_worker=of_worker))
     return found | {"countries": list(checks.countries(countries, mode, datetime.now(UTC).date()))}
 
 
@@ -91,6 +93,16 @@ def look_at_parts(environ: Mapping[str, str], *, of_worker: bool = False) -> Fou
     }
 
 
+def _each_once(found: Found) -> Found:
+    """Return the same without sentences that stood in an earlier part."""
+    said: set[str] = set()
+    new: Found = {}
+    for name, lines in found.items():
+        new[name] = [line for line in lines if line not in said]
+        said |= set(lines)
+    return new
+
+
 def _print(found: Found) -> None:
     for name, lines in found.items():
         echo(f"{name}: {'' if any(map(_is_fault, lines)) else 'good'}".rstrip())
@@ -105,7 +117,7 @@ def _is_fault(line: str) -> bool:
 def _print_live(found: Found, live: Found) -> None:
     """What is no fault in this mode, and would be in live mode."""
     known = {line for lines in found.values() for line in lines}
-    more = [line for lines in live.values() for line in lines if line not in known]
+    more = [line for lines in live.values() for line in lines if line not in known and _is_fault(line)]
     if more:
         echo("\nLive mode would need more:")
     for line in more:

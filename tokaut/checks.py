@@ -21,7 +21,22 @@ from reports.keyfolder import SENDER, KeyFault, listed, load_private, load_publi
 from reports.modes import refuse_keys
 from reports.pepper import load_pepper
 from reports.schema import WrongDatabase, refuse_wrong
-from reports.settings import SHARED, Common, Mode, Operator, PepperFile, SettingError, attempt, collect, load
+from reports.settings import (
+    SHARED,
+    Common,
+    Mode,
+    Operator,
+    PepperFile,
+    SettingError,
+    attempt,
+    collect,
+    hotline_settings,
+    in_the_environment,
+    load,
+    used_twice,
+)
+from reports.settings.environment import settings_of
+from reports.settings.reading import closed_folder
 from reports.store import times
 from reports.store.backups import age_seconds, mark
 from reports.store.database import Away, BadAddress, Database, Denied
@@ -75,16 +90,33 @@ def mode_of(environ: Mapping[str, str]) -> ModeName:
 
 def settings(environ: Mapping[str, str], *, of_worker: bool = False) -> Iterator[str]:
     """Every setting of every process, or of worker and clock alone; and names that nothing reads."""
-    channels = common_of(environ).channels
-    for channel in channels:
+    for channel in common_of(environ).channels:
         if not list(_classes_beside(channel)):
             yield f"CHANNELS names {channel}, and there is no such channel; look into gateway/channels"
+    yield from map(str, collect(_classes(environ, of_worker=of_worker), environ)[1])
+
+
+def secrets(environ: Mapping[str, str], hotlines: Iterable[Hotline], *, of_worker: bool = False) -> Iterator[str]:
+    """Yield each secret that two settings share, whichever processes read them; in live mode a note for each in the
+    environment, where every process of the same account can read it.
+    """
+    of_hotlines = hotline_settings({hotline.id: kinds.settings_of(hotline.delivery) for hotline in hotlines})
+    classes = _classes(environ, of_worker=of_worker)
+    every = {one.name: one for cls in classes for one in settings_of(cls).values()} | dict(of_hotlines)
+    yield from map(str, used_twice(every, environ))
+    if mode_of(environ) == "live":
+        for name in in_the_environment(every, environ):
+            yield Unseen(f"{name} is in the environment, where /proc shows it. Name a file instead: {name}_FILE")
+
+
+def _classes(environ: Mapping[str, str], *, of_worker: bool) -> list[type]:
+    """Return the classes of settings of every process, or of worker and clock alone."""
     packages, shared = (OUT, (Common, Operator)) if of_worker else ((*IN, *OUT), SHARED)
-    beside = [cls for channel in channels for cls in _classes_beside(channel, packages)]
-    yield from map(str, collect([*shared, *beside], environ)[1])
+    beside = [cls for channel in common_of(environ).channels for cls in _classes_beside(channel, packages)]
+    return [*shared, *beside]
 
 
-def hotline_settings(environ: Mapping[str, str], hotlines: Iterable[Hotline]) -> Iterator[str]:
+def of_hotlines(environ: Mapping[str, str], hotlines: Iterable[Hotline]) -> Iterator[str]:
     listed = tuple(hotlines)
     for hotline in listed:
         if hotline.delivery not in kinds.kinds():
@@ -237,9 +269,9 @@ def folders(common: Common) -> Iterator[str]:
     standing = next(path for path in (spool, *spool.parents) if path.exists())
     if not os.access(standing, os.W_OK | os.X_OK):
         yield f"{standing} is not writable: without the spool no report is taken while the database is away. chown it."
-    for path in (common.data, spool):
-        if path.is_dir() and path.stat().st_mode & 0o077:
-            yield f"{path} can be entered by other accounts; chmod 0700 {path}"
+    for name, path in (("TOKAUT_DATA", common.data), (str(spool), spool)):
+        if wrong := closed_folder(path):  # as live mode says it of the setting
+            yield f"{name} {wrong}"
     free = shutil.disk_usage(standing).free
     if free < LITTLE_SPACE:
         yield f"Only {free // 1_000_000} MB are free at {standing}; below 200 MB no report is taken into the spool."

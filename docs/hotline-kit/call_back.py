@@ -1,6 +1,6 @@
 """Tells Tokaut what your people do with a report, and writes to the reporter. Python 3.11 and nothing else.
 
-HOTLINE_SECRET=whsec_… python call_back.py https://console.example/hotlines/<your id> REPORT_ID accepted < words.txt
+WEBHOOK_SECRET=whsec_… python call_back.py https://console.example/hotlines/<your id> REPORT_ID accepted < words.txt
 """
 
 import base64
@@ -14,7 +14,7 @@ import urllib.error
 import urllib.request
 import uuid
 
-SECRET = base64.b64decode(os.environ["HOTLINE_SECRET"].split(",")[0].removeprefix("whsec_"))
+SECRET = base64.b64decode(os.environ["WEBHOOK_SECRET"].split(",")[0].removeprefix("whsec_"))
 
 
 def signed(key, at, body):

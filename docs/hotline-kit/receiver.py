@@ -1,6 +1,6 @@
 """The door of a hotline: checks the signature, keeps each delivery once, answers. Python 3.11 and nothing else.
 
-HOTLINE_SECRET=whsec_… python receiver.py 8080     then every delivery is a row of received.db
+WEBHOOK_SECRET=whsec_… python receiver.py 8080     then every delivery is a row of received.db
 """
 
 import base64
@@ -14,7 +14,7 @@ import time
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-SECRETS = [base64.b64decode(one.removeprefix("whsec_")) for one in os.environ["HOTLINE_SECRET"].split(",")]
+SECRETS = [base64.b64decode(one.removeprefix("whsec_")) for one in os.environ["WEBHOOK_SECRET"].split(",")]
 
 
 def is_signed(headers, body, now):

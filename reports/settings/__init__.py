@@ -13,7 +13,10 @@ from reports.settings.start import (
     collect,
     describe,
     hotline_prefix,
+    hotline_settings,
+    in_the_environment,
     load_all,
+    used_twice,
 )
 from reports.settings.twilio_account import TwilioAccount
 
@@ -43,6 +46,9 @@ __all__ = [
     "env",
     "from_environment",
     "hotline_prefix",
+    "hotline_settings",
+    "in_the_environment",
     "load",
     "load_all",
+    "used_twice",
 ]

@@ -6,16 +6,20 @@ import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from urllib.parse import unquote, urlsplit
 
 from reports.settings.environment import (
     Fault,
-    Secret,
+    Setting,
     SettingError,
+    Wrong,
     attempt,
     names_of,
+    raw_value,
     settings_of,
     stands,
 )
+from reports.settings.reading import WEBHOOK_MARK
 from reports.settings.shared import SHARED
 
 T = TypeVar("T")
@@ -47,7 +51,7 @@ def collect(classes: Iterable[type], environ: Mapping[str, str]) -> tuple[Settin
         faults += found
         if value is not None:
             filled[cls] = value
-    faults += _used_twice(("", value) for value in filled.values())
+    faults += used_twice({one.name: one for cls in filled for one in settings_of(cls).values()}, environ)
     return Settings(filled), tuple(dict.fromkeys(faults))  # what two classes read is wrong once
 
 
@@ -86,8 +90,14 @@ def attempt_hotlines(environ: Mapping[str, str], kinds: Mapping[str, type | None
         faults += wrong
         if value is not None:
             filled[hotline] = value
-    faults += _used_twice((hotline_prefix(hotline), value) for hotline, value in filled.items())
+    faults += used_twice(hotline_settings(kinds), environ)
     return HotlineSettings(filled, tuple(faults), tuple(_unknown(environ, "HOTLINE_", known)))
+
+
+def hotline_settings(kinds: Mapping[str, type | None]) -> Mapping[str, Setting]:
+    """Return the settings of each hotline by their whole names."""
+    found = [settings_of(cls, hotline_prefix(hotline)) for hotline, cls in kinds.items() if cls is not None]
+    return {one.name: one for settings in found for one in settings.values()}
 
 
 def hotline_prefix(hotline: str) -> str:
@@ -118,26 +128,54 @@ def describe(
 
 def _unknown(environ: Mapping[str, str], prefix: str, known: set[str]) -> Iterator[Fault]:
     """B-71: a typing error must not fall back to a default in silence."""
+    by_end = {one.removeprefix(prefix): one for one in sorted(known)}
     for name in sorted(name for name in environ if name.startswith(prefix) and name not in known):
-        ends = sorted(one.removeprefix(prefix) for one in known)
-        close = difflib.get_close_matches(name.removeprefix(prefix), ends, n=1)
-        advice = f"Did you mean {prefix}{close[0]}?" if close else "Remove it: nothing reads it."
+        close = difflib.get_close_matches(name.removeprefix(prefix), by_end, n=1)
+        advice = f"Did you mean {by_end[close[0]]}?" if close else "Remove it: nothing reads it."
         yield Fault(name, f"is no setting. {advice}")
 
 
-def _used_twice(filled: Iterable[tuple[str, Any]]) -> Iterator[Fault]:
-    """The same secret in two places opens both to whoever holds one. Takes (prefix, filled class)."""
-    seen: dict[object, str] = {}
-    for prefix, values in filled:
-        for attribute, setting in settings_of(type(values), prefix).items():
-            for one in _held(getattr(values, attribute)):
-                first = seen.setdefault(one, setting.name)
-                if first != setting.name:
-                    yield Fault(setting.name, f"is the same as {first}; give each its own: tokaut keys secret")
+def used_twice(settings: Mapping[str, Setting], environ: Mapping[str, str]) -> Iterator[Fault]:
+    """Yield a fault for each secret that also stands in another setting: whoever holds one would hold both.
+
+    The texts are compared, without what only marks their form. Of an address the password counts; users of Redis share
+    one server, and may be one user, so addresses and passwords of Redis are not compared with one another.
+
+    Args:
+        settings: by name, with the prefix of a hotline.
+    """
+    seen: dict[str, str] = {}
+    for name, setting in settings.items():
+        for text in secret_texts(setting, environ):
+            first = seen.setdefault(text, name)
+            if first != name and not (first.startswith("REDIS_") and name.startswith("REDIS_")):
+                yield Fault(name, f"is the same as {first}; give each its own: tokaut keys secret")
 
 
-def _held(value: object) -> tuple[object, ...]:
-    if not isinstance(value, Secret):
+def secret_texts(setting: Setting, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what is secret in the value of a setting; nothing where it is no secret, not set or cannot be read."""
+    try:
+        given = raw_value(setting, environ) if setting.secret else None
+    except Wrong:
         return ()
-    held = value.reveal()
-    return held if isinstance(held, tuple) else (held,)
+    if given is None:
+        return ()
+    if "://" in given:
+        try:
+            password = urlsplit(given).password
+        except ValueError:
+            return ()
+        return (_without_form(unquote(password)),) if password else ()
+    return tuple(dict.fromkeys(_without_form(part.strip()) for part in given.split(",") if part.strip()))
+
+
+def _without_form(text: str) -> str:
+    """Return the same text for the same bytes, whether as base64, base64url or in the form of Standard Webhooks."""
+    return text.removeprefix(WEBHOOK_MARK).rstrip("=").replace("-", "+").replace("_", "/")
+
+
+def in_the_environment(settings: Mapping[str, Setting], environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield the name of each secret whose value is in the environment, where /proc shows it, and not in a file."""
+    for name, setting in settings.items():
+        if name in environ and secret_texts(setting, environ):
+            yield name

@@ -161,7 +161,7 @@ def test_the_script_of_the_kit_calls_back(town: Town) -> None:
         done = subprocess.run(
             [*script, state],
             input=words,
-            env={"PATH": os.environ["PATH"], "HOTLINE_SECRET": desk.secret},
+            env={"PATH": os.environ["PATH"], "WEBHOOK_SECRET": desk.secret},
             capture_output=True,
             text=True,
             check=False,

@@ -43,7 +43,7 @@ class Receiver:
 @contextmanager
 def receiver(folder: Path, *secrets: str) -> Iterator[Receiver]:
     port = free_port()
-    environ = {"PATH": os.environ["PATH"], "HOTLINE_SECRET": ",".join(secrets)}
+    environ = {"PATH": os.environ["PATH"], "WEBHOOK_SECRET": ",".join(secrets)}
     command = [sys.executable, str(KIT / "receiver.py"), str(port)]
     with subprocess.Popen(command, cwd=folder, env=environ) as process:
         try:
@@ -61,12 +61,12 @@ def _listens(port: int) -> bool:
 
 def as_module(secret: str) -> Any:
     """receiver.py, imported with this secret: its parts one by one."""
-    os.environ["HOTLINE_SECRET"] = secret
+    os.environ["WEBHOOK_SECRET"] = secret
     try:
         spec = importlib.util.spec_from_file_location("receiver", KIT / "receiver.py")
         assert spec and spec.loader
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
     finally:
-        del os.environ["HOTLINE_SECRET"]
+        del os.environ["WEBHOOK_SECRET"]
     return module

@@ -34,7 +34,7 @@ def test_the_script_signs_each_of_them_so(call: Mapping[str, Any]) -> None:
     program = "import json, sys, call_back as c; print(json.dumps(c.signed(*sys.argv[2:], sys.argv[1].encode())))"
     done = subprocess.run(
         [sys.executable, "-c", program, call["body"], headers["webhook-id"], headers["webhook-timestamp"]],
-        env={"PATH": os.environ["PATH"], "HOTLINE_SECRET": call["secret"], "PYTHONPATH": str(made.KIT)},
+        env={"PATH": os.environ["PATH"], "WEBHOOK_SECRET": call["secret"], "PYTHONPATH": str(made.KIT)},
         capture_output=True,
         text=True,
         check=True,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from gateway.channels import kannel, ussd
 from reports.settings import (
     SHARED,
     Common,
@@ -17,11 +19,15 @@ from reports.settings import (
     describe,
     env,
     from_environment,
+    hotline_settings,
     load,
     load_all,
     reading,
+    used_twice,
 )
+from reports.settings.environment import names_of, settings_of
 from tests.reports.environments import OTHER, SESSION, STORE, faults, live_environment
+from workers.hotlines import webhook
 
 DEMO = reading.new_secret(demo=True)
 
@@ -234,3 +240,45 @@ def test_new_secrets_are_taken_by_their_readers_and_only_the_demos_are_marked() 
         assert reading.not_the_demos(reading.keys(reading.new_secret(demo=True))) is not None
         assert reading.not_the_demos(reading.tokens(reading.new_secret(demo=True))) is not None
         assert reading.not_the_demos(reading.webhook_secrets(reading.new_webhook_secret(demo=True))) is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("TOKAUT_MOED", "Did you mean TOKAUT_MODE?"),
+        ("TOKAUT_CONSOLE_URL", "Did you mean CONSOLE_URL?"),
+        ("TOKAUT_DATABASE_URL", "Did you mean DATABASE_URL?"),
+        ("TOKAUT_SMTP_URL_FILE", "Did you mean SMTP_URL_FILE?"),
+        ("TOKAUT_QQQQQQQQ", "Remove it: nothing reads it."),
+    ],
+)
+def test_an_unknown_name_is_answered_with_a_setting_that_there_is(live: dict[str, str], name: str, advice: str) -> None:
+    assert f"{name} is no setting. {advice}" in faults({**live, name: "x"})
+    found = re.match(r"Did you mean (\w+)\?", advice)
+    assert found is None or found[1] in names_of(SHARED)
+
+
+TOKEN = reading.new_secret()
+BOTH_FORMS = reading.new_webhook_secret()
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "are_one"),
+    [
+        (("TOKAUT_SESSION_KEY", TOKEN), ("USSD_TOKEN", TOKEN), True),  # a key and a token are read in two ways
+        (("TOKAUT_SESSION_KEY", f"{SESSION},{TOKEN}"), ("KANNEL_TOKEN", f"{TOKEN},{OTHER}"), True),
+        (("TOKAUT_STORE_KEY", BOTH_FORMS[6:]), ("HOTLINE_A_SECRET", BOTH_FORMS), True),
+        (("SMTP_URL", "smtps://a:sesame@mail.example"), ("DATABASE_URL", "postgresql://b:sesame@127.0.0.1/c"), True),
+        (("DATABASE_URL", f"postgresql://b:{TOKEN}@127.0.0.1/c"), ("USSD_TOKEN", TOKEN), True),
+        (("REDIS_URL", "redis://a:sesame@127.0.0.1"), ("REDIS_QUEUE_URL", "redis://a:sesame@127.0.0.1"), False),
+        (("REDIS_URL", "redis://127.0.0.1"), ("DATABASE_URL", "postgresql://tokaut@127.0.0.1/c"), False),
+        (("TOKAUT_SESSION_KEY", SESSION), ("USSD_TOKEN", TOKEN), False),
+    ],
+)
+def test_every_secret_is_compared_with_every_other(one: tuple[str, str], other: tuple[str, str], are_one: bool) -> None:
+    classes = (*SHARED, ussd.Settings, kannel.Settings)
+    known = {each.name: each for cls in classes for each in settings_of(cls).values()}
+    known |= dict(hotline_settings({"a": webhook.Settings}))
+    found = [str(fault) for fault in used_twice(known, dict([one, other]))]
+    first, second = sorted((one[0], other[0]), key=list(known).index)
+    assert found == [f"{second} is the same as {first}; give each its own: tokaut keys secret"] * are_one

@@ -206,7 +206,7 @@ def test_a_data_folder_that_is_a_file(tmp_path: Path) -> None:
 )
 def test_each_kind_of_hotline_has_settings_of_its_own(kind: str, settings: dict[str, str], said: list[str]) -> None:
     one = Hotline(id="one", name="One", screen_name="One", kind="regional", grade="unverified", delivery=kind)
-    found = list(checks.hotline_settings(settings, [one]))
+    found = list(checks.of_hotlines(settings, [one]))
     assert len(found) == len(said)
     assert all(line.startswith(wanted) for line, wanted in zip(found, said, strict=True))
 
@@ -247,3 +247,35 @@ def test_in_training_and_live_web_has_a_folder_without_private_keys(tmp_path: Pa
     new_pair(tmp_path / "keys", "vu-police")
     assert "? web still seals to an older key of vu-police. Run tokaut keys publish" in run(given).output
     assert "keys of web" not in run(training, "--worker").output
+
+
+def test_a_secret_of_one_process_that_another_has_too_is_named(tmp_path: Path) -> None:
+    settings = good(tmp_path)
+    settings["USSD_TOKEN"] = settings["TOKAUT_SESSION_KEY"]
+    settings["HOTLINE_VU_POLICE_SECRET"] = f"whsec_{settings['TOKAUT_STORE_KEY']}"
+    output = run(settings).output
+    assert "x USSD_TOKEN is the same as TOKAUT_SESSION_KEY" in output
+    assert "x HOTLINE_VU_POLICE_SECRET is the same as TOKAUT_STORE_KEY" in output
+    assert settings["USSD_TOKEN"] not in output
+
+
+def test_in_live_mode_a_secret_in_the_environment_is_noted(tmp_path: Path) -> None:
+    settings = good(tmp_path) | {"TOKAUT_MODE": "live"}
+    (tmp_path / "token").write_text(settings.pop("USSD_TOKEN"))
+    (tmp_path / "token").chmod(0o400)
+    output = run(settings | {"USSD_TOKEN_FILE": str(tmp_path / "token")}).output
+    for name in ("TOKAUT_SESSION_KEY", "HOTLINE_VU_POLICE_SECRET"):
+        assert f"? {name} is in the environment, where /proc shows it. Name a file instead: {name}_FILE" in output
+    assert "USSD_TOKEN is in the environment" not in output
+    assert "is in the environment" not in run(settings | {"TOKAUT_MODE": "training"}).output
+
+
+@pytest.mark.parametrize("mode", ["live", "training"])
+def test_nothing_is_said_twice_and_no_line_is_a_wall(tmp_path: Path, mode: str) -> None:
+    settings = good(tmp_path) | {"TOKAUT_MODE": mode}
+    tmp_path.chmod(0o755)
+    output = run(settings).output
+    assert output.count(f"can be entered by other accounts; chmod 0700 {tmp_path}") == 1
+    lines = [line.strip(" x?-") for line in output.splitlines() if line.strip()]
+    assert sorted({line for line in lines if lines.count(line) > 1}) == []
+    assert max(map(len, lines)) < 320

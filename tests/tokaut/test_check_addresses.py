@@ -16,7 +16,7 @@ from reports.store.database import Database
 from tests.tokaut.test_check import HOTLINES
 from tests.workers.test_wall import CARD, DESK, DRILL_DESK, MODES, ONE, TRIED, Started, lands
 from tokaut.__main__ import main
-from tokaut.checks import common_of, hotline_settings, mode_of, read_countries
+from tokaut.checks import common_of, mode_of, of_hotlines, read_countries
 
 pytestmark = pytest.mark.rule("S-40")
 
@@ -42,7 +42,7 @@ def faults(environ: Mapping[str, str]) -> list[str]:
     """What `tokaut check` says about the first hotline."""
     countries, unreadable = read_countries(common_of(environ), mode_of(environ))
     assert countries is not None, unreadable
-    found = hotline_settings(environ, [one for one in countries.hotlines if one.id == ONE])
+    found = of_hotlines(environ, [one for one in countries.hotlines if one.id == ONE])
     return [line for line in found if ONE in line or "HOTLINE_" in line]
 
 
