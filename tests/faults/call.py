@@ -78,6 +78,8 @@ class Call:
         if sends:
             self.send_posted_at = self.send_posted_at or time.time()
             self.callers.said("posted", self.story.phone)
+            if self.is_sent:  # the conversation began anew, and this is another report of the same caller
+                self._add(event="resent", at=time.time())
         self.wrote = reply if reply == self.story.words else self.wrote
         seen = await self._take(self.line.say(reply), "send" if sends else "")
         if seen.text.startswith(ALREADY_SENT) and not self.is_sent:

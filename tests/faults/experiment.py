@@ -64,7 +64,7 @@ FORMS = {
     "small": Form(200, 16, _kills(2, 2, 2, 1, 1, 2, 1, 1), 3, 5),
     "short": Form(2_000, 64, _kills(3, 2, 3, 2, 3, 3, 1, 3), 20, 30),
     "full": Form(10_000, 64, _kills(8, 6, 7, 6, 6, 9, 1, 7), 20, 120),
-    "jumps": Form(300, 12, _kills(3, 2, 2, 2, 2, 2, 1, 1), 3, 900, jumps=10),
+    "jumps": Form(150, 12, _kills(2, 1, 2, 1, 1, 1, 1, 1), 3, 900, jumps=6),
     "storm": Form(12_000, 64, _kills(24, 12, 16, 16, 14, 16, 4, 12), 20, 60),  # everything at once: some ten minutes
 }
 
@@ -228,7 +228,8 @@ class Run:
         marked = [str(row[0]) for row in self.city.ask("SELECT delivery_id FROM delivery WHERE state = 'delivered'")]
         arrived, killed = lines(self.folder / "every.jsonl"), lines(self.folder / "kills.jsonl")
         broken = [*after.broken(self.city), *map(str, self.city.beyond_their_period() if self.form.jumps else ())]
-        return judge(callers, arrived, killed, marked, moved_at=self.city.moved_at, broken=broken)
+        anew = bool(self.form.jumps)
+        return judge(callers, arrived, killed, marked, moved_at=self.city.moved_at, broken=broken, begins_anew=anew)
 
     # Beside it
 

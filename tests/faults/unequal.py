@@ -15,11 +15,14 @@ NUMBERED = ("Numbered", "SimulatedDial")
 AWAY = "Not working now"
 NOT_WORKING = "one was told that it does not work now, while Redis was away"
 PUT_ASIDE = "one text was put aside while Redis was away, and is answered later"
+MOVED = "the clock of web was moved between the two, which ends conversations"
 ENDED = "Sent both times; the first ended the call, since Redis could not keep it"
 
 
 def cause(line: Line, kills: Sequence[Line]) -> str:
     """Of two answers to one request; "" where nobody knows."""
+    if any(start <= line["at"] and line["began"] <= end for start, end in _moved(kills)):
+        return MOVED
     if not any(start <= line["at"] and line["began"] <= end for start, end in _away(kills)):
         return ""
     one, other = line["one"], line["other"]
@@ -38,6 +41,18 @@ def _away(kills: Sequence[Line]) -> Iterator[tuple[float, float]]:
     for line in kills:
         if line["process"] == "valkey":
             if line["event"] == "killed":
+                start = line["at"]
+            elif start is not None:
+                yield start - 0.1, line["at"] + LEFT_ALONE
+                start = None
+
+
+def _moved(kills: Sequence[Line]) -> Iterator[tuple[float, float]]:
+    """From each jump of web's clock to when it is set right and every process has seen that."""
+    start = None
+    for line in kills:
+        if line["event"] == "jumped" and "web" in line["process"].split():
+            if line["seconds"]:
                 start = line["at"]
             elif start is not None:
                 yield start - 0.1, line["at"] + LEFT_ALONE

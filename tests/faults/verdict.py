@@ -70,8 +70,12 @@ def judge(
     *,
     moved_at: float = float("inf"),
     broken: Sequence[str] = (),
+    begins_anew: bool = False,
 ) -> Verdict:
-    """`hotline`: every arrival, repeats too; `marked`: the keys that the database says were delivered."""
+    """`hotline`: every arrival, repeats too; `marked`: the keys that the database says were delivered.
+
+    `begins_anew`: a jump ends conversations, so who presses Send once more has made a second report.
+    """
     events: dict[str, list[Line]] = defaultdict(list)
     for line in callers:
         events[line["event"]].append(line)
@@ -92,7 +96,7 @@ def judge(
         sent=len(sent),
         kills=Counter(line["process"] for line in kills if line["event"] == "killed"),
         lost=lost,
-        twice=_twice(hotline, marker_of),
+        twice=_twice(hotline, marker_of, Counter(line["marker"] for line in events["resent"] if begins_anew)),
         wrong_codes=_wrong_codes(events),
         unasked=len({marker_of.get(line["report_id"], line["report_id"]) for line in hotline} - sent.keys()),
         repeats=len(hotline) - len(keys),
@@ -113,7 +117,7 @@ def _by_words(typed: Mapping[str, str], words: str | None) -> str:
     return next((marker for one, marker in typed.items() if words and one in words), "")
 
 
-def _twice(hotline: Sequence[Line], marker_of: Mapping[str, str]) -> list[str]:
+def _twice(hotline: Sequence[Line], marker_of: Mapping[str, str], resent: Mapping[str, int]) -> list[str]:
     """One key for a caller's report at each hotline, and one for each revision that follows it."""
     keys: dict[tuple[str, ...], set[str]] = defaultdict(set)
     for line in hotline:
@@ -122,7 +126,7 @@ def _twice(hotline: Sequence[Line], marker_of: Mapping[str, str]) -> list[str]:
             keys["report", who, line["hotline"]].add(line["key"])
         else:
             keys[line["type"], line["report_id"], line["hotline"], str(line["revision"])].add(line["key"])
-    return [" ".join(what) for what, found in keys.items() if len(found) > 1]
+    return [" ".join(what) for what, found in keys.items() if len(found) > 1 + resent.get(what[1], 0)]
 
 
 def _wrong_codes(events: Mapping[str, Sequence[Line]]) -> list[str]:
