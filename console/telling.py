@@ -9,6 +9,7 @@ from typing import Any
 
 from console import older
 from flows.model import Book, Screen, Text
+from flows.words import without_context
 from reports import account
 from reports.reasons import FLAGS, REASONS
 from reports.tongues import NAMES
@@ -104,7 +105,7 @@ class Labels:
 def _first(text: Text) -> str:
     for variant in text.variants:
         for words in variant.says:
-            return PLACEHOLDER.sub("…", words.split("\n")[-1]).strip()
+            return PLACEHOLDER.sub("…", without_context(words).split("\n")[-1]).strip()
     return ""
 
 

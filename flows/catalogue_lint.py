@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import polib
 
-from flows.catalogues import ENGLISH, fields_by_line
+from flows.catalogues import ENGLISH, fields_by_line, message_of
 from flows.fit import alphabet
 from flows.vocabulary import MAY_BE_ABSENT
-from flows.words import CARRIER_WORDS, KEYS, PLACEHOLDER, fold
+from flows.words import CARRIER_WORDS, CONTEXT, KEYS, PLACEHOLDER, fold
 
 ALPHABETS = ("gsm7", "ucs2")
 HEADER = {
@@ -77,7 +77,7 @@ def _plural(form: str) -> Iterator[str]:
 
 def _messages(po: polib.POFile, english: polib.POFile) -> Iterator[str]:
     """In one order, so that two files can be read side by side."""
-    here, there = [entry.msgid for entry in po], [entry.msgid for entry in english]
+    here, there = [message_of(entry) for entry in po], [message_of(entry) for entry in english]
     if missing := [one for one in there if one not in here]:
         yield f"it lacks {_some(missing)}; put them in, empty where nobody has translated them"
     if over := [one for one in here if one not in there]:
@@ -88,7 +88,12 @@ def _messages(po: polib.POFile, english: polib.POFile) -> Iterator[str]:
 
 def _some(messages: list[str]) -> str:
     more = f" and {len(messages) - 3} more" if messages[3:] else ""
-    return ", ".join(f"{one[:40]!r}" for one in messages[:3]) + more
+    return ", ".join(_named(one) for one in messages[:3]) + more
+
+
+def _named(message: str) -> str:
+    context, _, words = message.rpartition(CONTEXT)
+    return f"{words[:40]!r} (context {context!r})" if context else f"{words[:40]!r}"
 
 
 def _entry(english: str, words: str, *, plain: bool) -> Iterator[str]:

@@ -13,7 +13,7 @@ from importlib.resources.abc import Traversable
 import polib
 
 from flows.model import Option
-from flows.words import OWN_WORDS, PLACEHOLDER, fold
+from flows.words import OWN_WORDS, PLACEHOLDER, fold, in_context, without_context
 
 ENGLISH = "en"
 # Nothing of these may be in another language than the rest: the numbers, danger, and what happens when a line drops.
@@ -33,7 +33,7 @@ class Catalogue:
     keywords: Mapping[str, str] = field(default_factory=dict)
 
     def say(self, words: str) -> str:
-        return self.words.get(words, words)
+        return self.words.get(words) or without_context(words)
 
     def lacks(self, messages: Iterable[str]) -> tuple[str, ...]:
         return () if self.tag == ENGLISH else tuple(one for one in messages if one not in self.words)
@@ -60,11 +60,16 @@ def read_and_drafts(tags: Iterable[str], known: Mapping[str, Catalogue]) -> tupl
 def read(tag: str, text: str) -> Catalogue:
     entries = polib.pofile(text)
     head = entries.metadata
-    words = {entry.msgid: entry.msgstr for entry in entries if entry.msgstr and _holds(entry)}
+    words = {message_of(entry): entry.msgstr for entry in entries if entry.msgstr and _holds(entry)}
     greetings = frozenset(map(fold, filter(None, head.get("X-Greetings", "").split(","))))
     keywords = (pair.split("=") for pair in filter(None, head.get("X-Keywords", "").split(",")))  # "help=helpem, …"
     meant = {fold(word): fold(keyword) for keyword, word in keywords}
     return Catalogue(tag, head.get("X-Name", tag), head.get("X-Reviewed", ""), words, greetings, meant)
+
+
+def message_of(entry: polib.POEntry) -> str:
+    """Return the message id of an entry, its context included."""
+    return in_context(entry.msgctxt or "", entry.msgid)
 
 
 def _holds(entry: polib.POEntry) -> bool:

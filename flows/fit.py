@@ -45,6 +45,7 @@ class Menu(Struct, frozen=True):
     more: str = "98 More"
     leave: str = ""  # last line, wherever it still fits
     foot: str = ""  # under all else, on page 1
+    above: str = ""  # the first line of each page, never cut
 
 
 class Page(Struct, frozen=True):
@@ -52,6 +53,36 @@ class Page(Struct, frozen=True):
     bare: str  # without the line to leave
     lines: tuple[Line, ...] = ()
     more: bool = False
+    heading: str = ""  # as much of the screen's as stands on this page
+    menu: Menu | None = None  # what it was cut from
+
+
+def with_sign(page: Page, signs: tuple[str, ...], limit: Limit, *, keep: str = "") -> str:
+    """Return the page with one of `signs` as its first line: the longest that fits, and as much else as there is room.
+
+    What goes first is what the reader can spare most: the line to leave, the foot, then the end of the heading.
+    Choices, Back and More stay, and so does the line above. A heading keeps its first line if `keep` is in it.
+    """
+    menu = page.menu or Menu(page.heading)
+    lean = replace(menu, foot="")
+    tries = [page.text, page.bare, _join(page.heading, page.lines, lean, more=page.more)]
+    tries += [_join(part, page.lines, lean, more=page.more) for part in _less(page.heading, keep)]
+    fitting = (text for sign in signs for text in (f"{sign}\n{one}" for one in tries) if fits(text, limit))
+    return next(fitting, page.text)
+
+
+def _less(heading: str, keep: str) -> Iterator[str]:
+    """Yield ever less of a heading: without its last lines, then its last sentences, then its last words, then none."""
+    lines = heading.split("\n")
+    for count in range(len(lines) - 1, 0, -1):
+        yield "\n".join(lines[:count])
+    first = lines[0]
+    if keep and keep in first:
+        return
+    sentences = re.split(r"(?<=[.?!]) ", first)
+    for count in range(len(sentences) - 1, 0, -1):
+        yield " ".join(sentences[:count])
+    yield ""
 
 
 def alphabet(text: str) -> Literal["gsm7", "ucs2"]:
@@ -137,14 +168,14 @@ def _numbered(menu: Menu, lines: tuple[Line, ...]) -> tuple[Line, ...]:
 
 def _join(heading: str, lines: tuple[Line, ...], menu: Menu, *, more: bool, leave: str = "") -> str:
     says = [f"{line.key} {line.say}" for line in lines]
-    parts = [heading, *says, menu.more if more else "", *menu.below, leave, menu.foot]
+    parts = [menu.above, heading, *says, menu.more if more else "", *menu.below, leave, menu.foot]
     return "\n".join(filter(None, parts))
 
 
 def _page(menu: Menu, heading: str, lines: tuple[Line, ...], limit: Limit, *, more: bool, bare: str = "") -> Page:
     bare = bare or _join(heading, lines, menu, more=more)
     full = _join(heading, lines, menu, more=more, leave=menu.leave) if menu.leave else bare
-    return Page(full if full is bare or fits(full, limit) else bare, bare, lines, more)
+    return Page(full if full is bare or fits(full, limit) else bare, bare, lines, more, heading, menu)
 
 
 def _split(menu: Menu, heading: str, limit: Limit) -> tuple[str, str]:

@@ -130,7 +130,8 @@ def _sorted(values: Collection[str | None]) -> list[str]:
 
 def _clauses(screen: Screen) -> Iterator[tuple[str, frozenset[str | None]]]:
     own = [screen.when, *(choice.when for choice in screen.choices)]
-    shown: list[Text] = [screen.words, screen.leave, screen.foot, *(choice.say for choice in screen.choices)]
+    shown: list[Text] = [screen.words, screen.leave, screen.beside, screen.foot]
+    shown += [choice.say for choice in screen.choices]
     if screen.zero:
         shown.append(screen.zero.say)
     for condition in (*own, *(variant.when for text in shown for variant in text.variants)):

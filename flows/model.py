@@ -157,6 +157,7 @@ class Screen:
     typed: Typed | None = None
     zero: Choice | None = None  # what `0` does where it is not Back
     leave: Text = Text()  # what the `00` line says where it is not "Leave"
+    beside: Text = Text()  # a line above its words, on every page of it
     foot: Text = Text()
     do: str | None = None  # of a typed answer
     go: tuple[Go, ...] = ()

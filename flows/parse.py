@@ -18,7 +18,7 @@ FOLDER = Path(__file__).parent  # of those in use
 
 OF_A_SCREEN = (
     *("ask", "when", "otherwise", "words", "choices", "type", "zero", "leave", "foot", "do", "go"),
-    *("end", "start", "called", "again"),
+    *("end", "start", "called", "again", "beside"),
 )
 
 
@@ -32,7 +32,7 @@ def load(folder: Traversable = FOLDER) -> Book:
 def read(name: str, text: str) -> Flow:
     """One flow; `name` is the file's, for the errors. Where its screens lead is checked by `load`."""
     top = compose(name, text)
-    found = top.keys(["flow", "version", "screens", "topics", "sources"])
+    found = top.keys(["flow", "version", "beside", "screens", "topics", "sources"])
     for needed in ("flow", "version", "screens"):
         if needed not in found:
             top.wrong(f"`{needed}:` is missing; add it")
@@ -41,14 +41,14 @@ def read(name: str, text: str) -> Flow:
     screens = {}
     for key, place in found["screens"].pairs():
         name_of_it = f"{flow}.{key.text()}"
-        screens[name_of_it] = _screen(parts, name_of_it, key, place.of(place.node, name_of_it))
+        screens[name_of_it] = _screen(parts, name_of_it, key, place.of(place.node, name_of_it), found.get("beside"))
     topics, tips, sources = tips_of(parts, top, found.get("topics"), found.get("sources"))
     if twice := screens.keys() & tips.keys():
         top.wrong(f"{sorted(twice)[0]} is a screen and a topic; rename one of them")
     return Flow(flow, found["version"].whole(), name, screens | tips, tuple(parts.uses), topics, sources)
 
 
-def _screen(parts: Parts, name: str, key: Place, place: Place) -> Screen:
+def _screen(parts: Parts, name: str, key: Place, place: Place, beside: Place | None) -> Screen:
     found = place.keys(OF_A_SCREEN)
     if "words" not in found:
         place.wrong("it has no words; add `words:`")
@@ -74,6 +74,7 @@ def _screen(parts: Parts, name: str, key: Place, place: Place) -> Screen:
         typed=parts.typed(found["type"]) if "type" in found else None,
         zero=zero,
         leave=parts.words(found.get("leave"), label=True),
+        beside=parts.beside(found.get("beside"), beside),
         foot=parts.words(found.get("foot")),
         do=do,
         go=() if do else parts.gos(found.get("go")),

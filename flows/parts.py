@@ -5,7 +5,7 @@ from __future__ import annotations
 from flows.model import ALWAYS, Choice, Condition, Go, Text, Typed, Use, Variant
 from flows.reader import Place
 from flows.vocabulary import FIELDS
-from flows.words import CARRIER_WORDS, KEYS, PLACEHOLDER, UNDERSTOOD, fold
+from flows.words import CARRIER_WORDS, KEYS, PLACEHOLDER, UNDERSTOOD, fold, in_context, without_context
 
 
 class Parts:
@@ -24,7 +24,10 @@ class Parts:
         return self.use("screen", name if "." in name else f"{self.flow}.{name}", place, if_there=if_there)
 
     def words(self, place: Place | None, *, label: bool = False) -> Text:
-        """One text, or a list of variants; the last variant holds always."""
+        """Return one text, or a list of variants; the last variant holds always.
+
+        `context:` beside a text tells it from the same English words with another meaning (gettext's msgctxt).
+        """
         if place is None:
             return Text()
         variants = tuple(self.variant(item, label) for item in place.items())
@@ -35,11 +38,13 @@ class Parts:
     def variant(self, place: Place, label: bool) -> Variant:
         if not place.is_map:
             return Variant(ALWAYS, (self.say(place, label),), place.at)
-        parts = place.keys(["when", "say", "fits_first"])
+        parts = place.keys(["when", "say", "fits_first", "context"])
         if ("say" in parts) == ("fits_first" in parts):
             place.wrong("either `say:` or `fits_first:` is needed; write one of them")
         says = parts["fits_first"].items() if "fits_first" in parts else [parts["say"]]
-        return Variant(self.condition(parts.get("when")), tuple(self.say(one, label) for one in says), place.at)
+        context = parts["context"].text() if "context" in parts else ""
+        words = tuple(in_context(context, self.say(one, label)) for one in says)
+        return Variant(self.condition(parts.get("when")), words, place.at)
 
     def say(self, place: Place, label: bool) -> str:
         words = place.text()
@@ -61,6 +66,21 @@ class Parts:
         if folded in KEYS:
             place.wrong(f"{words!r} is a key of every screen; choose another word")
         return folded
+
+    def beside(self, own: Place | None, of_flow: Place | None) -> Text:
+        """Return the line that stands above the words while its condition holds: the screen's own, or its flow's.
+
+        `beside: none` on a screen means that it has no such line.
+        """
+        place = own or of_flow
+        if place is None or not (place.is_map or place.text() != "none"):
+            return Text()
+        parts = place.of(place.node, own.screen if own else None).keys(["when", "say"])
+        if parts.keys() != {"when", "say"}:
+            place.wrong("`beside:` needs `when:` and `say:`; write both, or `none`")
+        when = self.condition(parts["when"])
+        says = tuple(self.say(one, label=False) for one in parts["say"].items())  # from the longest to the shortest
+        return Text((Variant(when, says, place.at), Variant(ALWAYS, ("",), place.at)))
 
     def condition(self, place: Place | None) -> Condition:
         """Equality only: {name: value, or [values], or null}; a list of such means any of them."""
@@ -120,7 +140,7 @@ class Parts:
     def distinct(self, place: Place, choices: list[Choice]) -> None:
         seen: set[str] = set()
         for choice, item in zip(choices, place.items(), strict=True):
-            words = {choice.key, *choice.also, *(fold(say) for one in choice.say.variants for say in one.says)}
+            words = {choice.key, *choice.also, *_labels(choice.say)}
             if twice := seen & words:
                 item.wrong(f"{sorted(twice)[0]!r} means two choices of this screen; change one of them")
             seen |= words
@@ -154,3 +174,7 @@ class Parts:
             limit=parts["limit"].whole() if "limit" in parts else None,
             secret="secret" in parts and parts["secret"].flag(),
         )
+
+
+def _labels(text: Text) -> set[str]:
+    return {fold(without_context(say)) for one in text.variants for say in one.says}

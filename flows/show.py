@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from flows.fit import Limit, Line, Menu, Page, fits, pages
+from flows.fit import Limit, Line, Menu, Page, pages, with_sign
 from flows.model import Book, Choice, Screen, State, Text, World
 from flows.vocabulary import MAY_BE_ABSENT
-from flows.words import BACK, DRILL, LEAVE, MORE, PLACEHOLDER, SKIP, SORRY
+from flows.words import BACK, DRILL, LEAVE, MORE, PLACEHOLDER, SKIP, SORRY, without_context
 
 OVERLAY = "home.third_wrong"
 TOO_MANY = 3  # wrong replies in a row
+SIGN = "?"  # in place of "Sorry, try again." where even that finds no room
 
 
 class Shown(Struct, frozen=True):
@@ -45,7 +46,11 @@ def show(book: Book, state: State, world: World, limit: Limit, sorry: bool = Fal
     covered = covers(book, state)
     laid = lay(covered or book.screens[state.screen], state.values, world, limit)
     page = laid.pages[0 if covered else min(state.page, len(laid.pages) - 1)]
-    text = _sorry(page, world.translate(SORRY), limit) if sorry and not covered else page.text
+    text = page.text
+    if sorry and not covered:
+        first = page is laid.pages[0] and (laid.screen.start or laid.screen.called)
+        keep = world.fields.get("emergency", "") if first else ""
+        text = with_sign(page, (world.translate(SORRY), SIGN), limit, keep=keep)
     return Shown(text, not laid.screen.end, laid.pages.index(page) + 1, len(laid.pages))
 
 
@@ -90,20 +95,32 @@ def _laid_out(screen: Screen, values: Mapping[str, str | None], world: World, li
     offers = offered(screen, values, world)
     words = fill_all(screen.words, values, world)
     foot = fill_all(screen.foot, values, world)
-    most = max(len(words), len(foot), *[len(offer.say) for offer in offers], 1)
+    beside = fill_all(screen.beside, values, world)
+    most = max(len(words), len(foot), len(beside), *[len(offer.say) for offer in offers], 1)
     drill = f"{world.translate(DRILL)} " if world.facts.get("drill") == "yes" else ""
     whole = _menu(screen, world)
     listed = sum(not offer.key for offer in offers) if screen.lists else len(offers)
     for level in range(most):
         heading = _at(words, level)
         lines = tuple([Line(offer.key, _at(offer.say, level), index) for index, offer in enumerate(offers)])
-        shown = {"lines": lines[:listed], "tail": lines[listed:], "foot": _at(foot, level)}
-        menu = replace(whole, heading=drill + heading, **shown)
-        if len(cut := pages(menu, limit)) == 1:
+        above = "" if any(one in heading for one in beside) else _at(beside, level)
+        shown = {"above": above, "lines": lines[:listed], "tail": lines[listed:], "foot": _at(foot, level)}
+        menu = replace(whole, heading=heading, **shown)
+        if len(cut := pages(_drilled(menu, drill), limit)) == 1:
             break
-    if drill and len(cut) > len(pages(replace(menu, heading=heading), limit)):  # no choice is pushed away for it
-        cut = pages(replace(menu, heading=drill.strip()), limit)
+    if drill and _moved(cut, pages(menu, limit)):  # no choice is pushed away for it
+        cut = pages(replace(menu, above="", heading=f"{drill.strip()}\n{above}".strip()), limit)
     return Laid(screen, offers, cut)
+
+
+def _drilled(menu: Menu, drill: str) -> Menu:
+    """A training screen begins with its mark."""
+    return replace(menu, above=drill + menu.above) if menu.above else replace(menu, heading=drill + menu.heading)
+
+
+def _moved(cut: tuple[Page, ...], whole: tuple[Page, ...]) -> bool:
+    """Return whether a choice stands on another page than it would."""
+    return [len(page.lines) for page in cut] != [len(page.lines) for page in whole]
 
 
 def offered(screen: Screen, values: Mapping[str, str | None], world: World) -> tuple[Offer, ...]:
@@ -128,7 +145,8 @@ def fill(say: str, world: World) -> str:
 
     A translation with other fields than the English has is none: a number might be missing.
     """
-    words = world.translate(say) if say else ""
+    words = without_context(world.translate(say)) if say else ""
+    say = without_context(say)
     if words != say and set(PLACEHOLDER.findall(words)) != set(PLACEHOLDER.findall(say)):
         words = say
     if "{" not in words:
@@ -179,8 +197,3 @@ def zero_label(screen: Screen, world: World) -> str:
 
 def _own(text: Text, otherwise: str, world: World) -> str:
     return fill_all(text, {}, world)[0] or world.translate(otherwise)
-
-
-def _sorry(page: Page, sorry: str, limit: Limit) -> str:
-    """The first line, where it pushes nothing away but the line to leave."""
-    return next((text for text in (f"{sorry}\n{page.text}", f"{sorry}\n{page.bare}") if fits(text, limit)), page.text)

@@ -72,7 +72,7 @@ def untold(names: Collection[str], facts: Collection[str]) -> list[str]:
 
 
 def _texts(screen: Screen) -> Iterator[Text]:
-    yield from (screen.words, screen.leave, screen.foot)
+    yield from (screen.words, screen.leave, screen.beside, screen.foot)
     for choice in screen.choices:
         yield choice.say
     if screen.zero:

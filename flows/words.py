@@ -15,7 +15,18 @@ CARRIER_WORDS = frozenset(
 UNDERSTOOD = frozenset({"yes"})  # no label, but meant as an answer where it is typed
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 MEANT = 12  # letters
+CONTEXT = "\x04"  # between the context of a message and its words, as in gettext's own files
 LONGEST_CHOICE = 200  # characters; what is longer is words, and is not folded
+
+
+def in_context(context: str, words: str) -> str:
+    """Return the message id of words that mean something else on another screen."""
+    return f"{context}{CONTEXT}{words}" if context else words
+
+
+def without_context(message: str) -> str:
+    """Return the words of a message id."""
+    return message.rpartition(CONTEXT)[2]
 
 
 def digits(reply: str) -> str:

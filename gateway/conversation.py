@@ -6,7 +6,7 @@ and an SMS is kept until it can be answered.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
@@ -42,6 +42,7 @@ class Conversation:
         self._texting = texting
         self._count = count
         self._acting = quick.acting(walk.book)
+        self._redis_away_at: int | None = None  # unix seconds, of the last time that this process met no Redis
 
     def take(self, caller: Caller) -> Steps[Turn]:
         """The answer to one inbound. Raises sessions.Away for an SMS that cannot be answered now."""
@@ -49,6 +50,7 @@ class Conversation:
             return (yield from self._take(caller))
         except Away:
             self._count("redis_away")
+            self._redis_away_at = caller.now
             if caller.kind == "sms":
                 raise
             return self._without_redis(caller)
@@ -146,6 +148,7 @@ class Conversation:
         if caller.kind == "sms":
             raise Away
         self._count("redis_away")
+        self._redis_away_at = caller.now
         if caller.inbound.path:
             return moved.record.answer  # as the repeat gets it; what follows is walked again, or does not fit
         if _is_sent(moved.record) and not (before and _is_sent(before)):
@@ -173,18 +176,33 @@ class Conversation:
             return Moved(begun, remaining if len(remaining) < len(drafts) else None)
         reply = found.text if isinstance(found, turns.Reply) else ""
         if caller.inbound.path and self._walk.holds_answers(caller, record, reply):
-            raise DoesNotFit  # answers given while Redis was away; one of them could press Send on a screen not seen
+            return self._catch_up(caller, replace(record, last=last), drafts, reply.split("*"))
         return self._walk.step(caller, numbered(replace(record, last=last), caller.inbound), drafts, reply)
 
     def _rebuild(self, caller: Caller, drafts: list[Draft], parts: tuple[str, ...], last: turns.Last) -> Moved:
         """Walk a whole path from home. What follows typed words may be a piece of them: all of it is kept as words."""
-        moved = Moved(self._walk.begin(caller, last))
+        return self._through(caller, Moved(self._walk.begin(caller, last)), drafts, parts)
+
+    def _catch_up(self, caller: Caller, record: Record, drafts: list[Draft], parts: Sequence[str]) -> Moved:
+        """Walk on by several answers from what Redis kept: the call went on without Redis, which then came back.
+
+        One reply with stars in it looks the same, and its last part could press Send on a screen that nobody saw. So
+        nothing is sent, deleted or opened here unless this process met no Redis since that session was kept. Raises
+        DoesNotFit.
+        """
+        explained = self._redis_away_at is not None and self._redis_away_at >= record.at
+        return self._through(caller, Moved(record), drafts, parts, may_act=explained)
+
+    def _through(
+        self, caller: Caller, moved: Moved, drafts: list[Draft], parts: Sequence[str], *, may_act: bool = True
+    ) -> Moved:
         for n, part in enumerate(parts):
             rest = parts[n:]
             words = self._walk.asks_for_words(moved.record)
             final = words or len(rest) == 1
             record = numbered(unsure(moved.record), caller.inbound) if final else moved.record
-            moved = self._walk.step(caller, record, drafts, "*".join(rest) if words else part, quiet=not final)
+            reply = "*".join(rest) if words else part
+            moved = self._walk.step(caller, record, drafts, reply, quiet=not final, may_act=may_act)
             if words and len(rest) > 1:
                 raise DoesNotFit
             if final:

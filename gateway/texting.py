@@ -27,7 +27,13 @@ SILENT_SECONDS = SMS_SECONDS  # after that any SMS gets the home screen: whoever
 PART_SECONDS = 10 * 60  # within which what follows typed words goes on from them: typing takes that long
 FIRST_WORDS = "home.first_words"
 DID_YOU_MEAN = "home.did_you_mean"
-TIPS = "tips_young.who_sms"  # a first screen too: it has the numbers, and says that texts stay
+TIPS = "tips_young.who_sms"
+OPENS = {  # keyword of a first text: its screen, which has the emergency number and says that texts stay
+    "tips": TIPS,
+    "law": "law.by_sms",
+    "code": "my.code_sms",
+    "language": "language.choose_sms",
+}
 NO_PICTURES = "home.no_pictures"
 ASIDE = frozenset({"tips_young", "tips_parents", "law", "language"})  # flows where no question of a report is open
 SILENCE = Turn("", goes_on=True)
@@ -56,14 +62,14 @@ class Texting:
         return self._unless_looping(caller, record, moved)
 
     def _first(self, caller: Caller, before: Record | None, last: Last, *, help_wanted: bool) -> Moved:
-        """The home screen, whatever it says: nobody is asked anything before the number and where texts stay."""
+        """Show home, or what a keyword names; nobody is asked anything before the number and where texts stay."""
         text, known = caller.inbound.text, self._keywords(caller)
         self._walk.submit_gathered(before, [])
         keyword = HELP if help_wanted else known.exact(text)
         if keyword is None and self._is_heard(text):
             return self._first_words(caller, before, last)
         caller = replace(caller, spoken=known.language(text) or "")
-        record = self._walk.begin(caller, last, before, TIPS if keyword == "tips" else "")
+        record = self._walk.begin(caller, last, before, OPENS.get(keyword or "", ""))
         if keyword is None and (near := known.near(text)):
             record = self._ask_back(caller, record, near)
         return Moved(record, accepted=keyword is not None)

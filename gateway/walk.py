@@ -82,8 +82,20 @@ class Walk:
             return record
         return replace(record, begun=self._leave_to_file_itself(caller, record, record.begun))
 
-    def step(self, caller: Caller, record: Record, drafts: list[Draft], reply: str, *, quiet: bool = False) -> Moved:
-        """Take `reply`. `quiet`: a step that was taken before and is walked again; it leaves nothing behind."""
+    def step(
+        self,
+        caller: Caller,
+        record: Record,
+        drafts: list[Draft],
+        reply: str,
+        *,
+        quiet: bool = False,
+        may_act: bool = True,
+    ) -> Moved:
+        """Take `reply`. `quiet`: a step that was taken before and is walked again; it leaves nothing behind.
+
+        Without `may_act` a reply that would send, delete or open something raises DoesNotFit.
+        """
         before = record
         try:
             around, limit = self._around(caller, record), caller.limit
@@ -94,7 +106,7 @@ class Walk:
                 return self._add(caller, record, drafts, found.state.unasked[-1].text)
             record = self._with_report(caller, replace(record, state=found.state), drafts)
             record = record if quiet else self._apart.lightened(caller, record)
-            if quiet and found.effect == "open":
+            if found.effect and (not may_act or (quiet and found.effect == "open")):
                 raise DoesNotFit  # each look at a PIN is counted, and a path would count it at every step
             if found.effect:
                 return self._cause(caller, record, drafts, found.effect)

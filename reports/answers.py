@@ -71,7 +71,7 @@ def facts_of(given: Sequence[Given]) -> Facts:
     if category == "missing":
         about, missing_kind = ABOUT_MISSING.get(said.get("about_missing") or "", (None, None))
     elif category == "self_harm":
-        about = "me"
+        about = about or "me"
     if missing_kind:
         extras = {"missing_kind": missing_kind, **extras}
     counted = [g for g in given if g.counts]

@@ -28,7 +28,7 @@ WALK = _steps(
     ("2", "CON What happened?"),
     ("98", "0 Back"),
     ("0", "CON What happened?"),
-    ("2", "CON Who is this about?"),
+    ("3", "CON Who is this about?"),
     ("1", "CON How old are you?"),
     ("4", "CON Where are you?"),
     ("0", "CON How old are you?"),
@@ -40,15 +40,15 @@ SENDING = (*WALK, Step("1", "CON Sent to Pikinini Helpline."))
 
 # Other ways to the Send screen, for the size of what is kept of them; the last is as long as people make it.
 WAYS = (
-    ("1", "2", "2", "1", "4", "4", "1"),
+    ("1", "2", "3", "1", "4", "4", "1"),
     ("1", "1", "1", "1", "4", "3", "1"),
-    ("1", "3", "4", "1", "3", "2", "1"),
-    ("1", "3", "6", "2", "3", "1", "2"),
+    ("1", "3", "5", "1", "3", "2", "1"),
+    ("1", "3", "7", "2", "3", "1", "2"),
     ("1", "2", "1", "3", "5", "2", "3"),
-    ("1", "2", "2", "1", "4", "0", "3", "4", "0", "0", "5", "2", "3"),
-    ("1", "2", "2", "1", "0", "0", "3", "3", "2", "0", "0", "2", "4", "5", "0", "1", "4", "0", "1"),
+    ("1", "2", "3", "1", "4", "0", "3", "4", "0", "0", "5", "2", "3"),
+    ("1", "2", "3", "1", "0", "0", "4", "3", "2", "0", "0", "2", "4", "5", "0", "1", "4", "0", "1"),
 )
-TEXTS = ("report", "2", "2", "1", "4", "4", "1", "My uncle's friend asks for photos and I do not want to send them.")
+TEXTS = ("report", "2", "3", "1", "4", "4", "1", "My uncle's friend asks for photos and I do not want to send them.")
 
 # Fiji, in danger now, by the labels of choices; "" takes the first one
 DIALS_DOWN = "*133#"

@@ -14,9 +14,10 @@ from flows.fit import Limit
 from flows.model import Book, State
 from flows.show import OVERLAY
 from flows.ways import Facts, Where
+from flows.words import CONTEXT
 from gateway import world
 from gateway.channels.simulator import Channel
-from gateway.texting import DID_YOU_MEAN, FIRST_WORDS, NO_PICTURES, TIPS
+from gateway.texting import DID_YOU_MEAN, FIRST_WORDS, NO_PICTURES, OPENS
 from gateway.walk import HOME
 from gateway.world import Ground, Surroundings
 from reports.country import Country
@@ -27,7 +28,7 @@ SAID |= {"opens": "30/11 08:00"}
 # Screens of one channel alone, among those that no other screen leads to.
 ONLY = {
     "ussd": frozenset({HOME["ussd"]}),
-    "sms": frozenset({HOME["sms"], FIRST_WORDS, DID_YOU_MEAN, TIPS, NO_PICTURES, "home.how_to_delete"}),
+    "sms": frozenset({HOME["sms"], FIRST_WORDS, DID_YOU_MEAN, *OPENS.values(), NO_PICTURES, "home.how_to_delete"}),
 }
 DECIDING = ("danger", "category", "about", "about_missing", "age_band", "place", "send")
 ROUTED = frozenset({*DECIDING, "avoid"})
@@ -168,5 +169,7 @@ class _Sources:
     def __call__(self, message: str) -> tuple[str, int] | None:
         if self.tag == ENGLISH:
             return None
-        found = polib.pofile(str(locales.FOLDER / f"{self.tag}.po")).find(message)
+        context, _, words = message.rpartition(CONTEXT)
+        po = polib.pofile(str(locales.FOLDER / f"{self.tag}.po"))
+        found = po.find(words, msgctxt=context or False)
         return (f"locales/{self.tag}.po", found.linenum) if found and found.msgstr else None

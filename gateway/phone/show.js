@@ -1,7 +1,7 @@
 // "Show me": plays a thing to try on the first phone, with its own keys, slowly enough to read along.
 
 const PACE = 1_200; // milliseconds between keys
-const ANSWERS = ["1", "2", "2", "1", "4"]; // Report, Soon, Asks photos, Me, 13-15; from there the first of each
+const ANSWERS = ["1", "2", "3", "1", "4"]; // Report, Soon, Asks photos, Me, 13-15; from there the first of each
 const MOST = 12; // answers
 const PAGES = 5; // of one question, where an alphabet leaves little room
 

@@ -259,8 +259,8 @@ def test_words_come_first(row: Row, words: str) -> None:
     """They are meant to be heard: they are not sent yet, and go with the report, once."""
     texts = row.texts()
     texts.send(words)
-    assert said(texts.until_replied(1)).startswith("Not sent yet. In danger? Call police 111.\n1 Send now")
-    texts.walk("Send now", *TO_SEND[1:-1], "1", "No", "Send")
+    assert said(texts.until_replied(1)).startswith("Not sent yet. In danger? Call police 111.\n1 Go on and send")
+    texts.walk("Go on and send", *TO_SEND[1:-1], "1", "No", "Send")
     report = row.report()
     assert (report["completeness"], report["narrative"], report["unasked"]) == ("complete", words, [])
 

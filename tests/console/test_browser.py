@@ -31,7 +31,7 @@ SIZES = [(360, 740), (768, 1024), (1280, 900)]
 PLANTED = "<script>document.title='ran'</script><img src=x onerror=\"document.title='ran'\">"
 MESSAGE = "Hello. We have read it. When can you talk?"
 SENTENCE = "Somebody I do not know writes to me."
-REPLIES = ("1", "2", "2", "1", "4", "1", "1", "1")
+REPLIES = ("1", "2", "3", "1", "4", "1", "1", "1")
 
 
 class House:

@@ -14,7 +14,7 @@ WORDS = (3, 15)  # of their own that callers have to say; beside the one that no
 SAYING = "It happens on the way home nearly every day after school with people there"
 DANGER = {"Now": 20, "Soon": 30, "No": 35, "Not sure": 15}  # of 100 callers
 CATEGORIES = ("Hurt, bad touch", "Asks photos, money", "Photos online", "Missing child", "Forced or sold",
-              "Bullying, threats", "Hurting myself", "No care or food", "Something else")  # fmt: skip
+              "Bullying, threats", "Wanting to die, self-harm", "No care or food", "Something else")  # fmt: skip
 
 
 @dataclass(frozen=True)

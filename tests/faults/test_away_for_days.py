@@ -25,7 +25,7 @@ DAYS = 3 if os.environ.get("LONG") == "1" else 1
 ON_CALL = "+6785550190"
 FIRST = "vu-pikinini"
 OTHERS = ("vu-womens-centre", "vu-police")
-DANGER_NOW = ("1", "1", "1", "6", "4", "1", "2", "1")  # now, Go on, bullying, Shefa, me, SMS; Send
+DANGER_NOW = ("1", "1", "1", "7", "4", "1", "2", "1")  # now, Go on, bullying, Shefa, me, SMS; Send
 LONGEST = schedule.PACES["P2"].later * (1 + schedule.PACES["P2"].jitter)  # microseconds between two tries
 
 

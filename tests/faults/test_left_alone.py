@@ -101,7 +101,7 @@ def test_words_that_were_deleted(city: City) -> None:
 def test_words_after_send_need_no_end_event(shared: City, danger: str, priority: str) -> None:
     """Words typed after Send, then a hang-up that nobody reports: they reach the hotline, and nothing is waited for."""
     city, number = shared, a_phone()
-    way = (*DANGER_NOW, *REST, "1") if danger == "1" else ("1", danger, "6", "1", "4", "4", "2", "1")
+    way = (*DANGER_NOW, *REST, "1") if danger == "1" else ("1", danger, "7", "1", "4", "4", "2", "1")
     phone = dialled(city, number)
     assert is_sent(walk(phone, way))
     say(phone, "1")

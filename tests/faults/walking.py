@@ -13,7 +13,7 @@ from tests.faults.city import City
 from tests.support.handsets import AfricasTalking, Neutral, Seen, Texts
 
 PROMISED = 5.0  # seconds: longer than any network waits for a screen
-TO_SEND = ("1", "2", "6", "1", "4", "4", "2")  # soon, bullying, me, 13-15, Shefa, SMS; the next screen is Send
+TO_SEND = ("1", "2", "7", "1", "4", "4", "2")  # soon, bullying, me, 13-15, Shefa, SMS; the next screen is Send
 DANGER_NOW = ("1", "1", "1", "1")  # now, Go on, hurt; the next screen is place
 NUMBERS_ARE_THERE = "In danger? Call police 111. Pikinini Helpline: call 163."
 PHONES = itertools.count(1)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from flows.catalogues import PLAIN, Catalogue, offered, options, read, safety
+import locales
+from flows.catalogues import PLAIN, Catalogue, load, offered, options, read, safety
 from flows.messages import messages
-from flows.model import Option
-from tests.flows.phone import book
+from flows.model import Option, State
+from flows.show import show
+from flows.words import in_context
+from tests.flows.phone import LIMITS, book, world
 
 PO = r"""
 msgid ""
@@ -90,3 +93,21 @@ def test_the_safety_screens_are_those_with_the_numbers() -> None:
 
 def test_a_language_is_chosen_by_its_own_name() -> None:
     assert options([PLAIN, BI]) == (Option("en", "English"), Option("bi", "Bislama"))
+
+
+def test_the_same_english_with_another_meaning_has_a_translation_of_its_own() -> None:
+    """`context:` in a flow is msgctxt in a catalogue; without a translation of its own, English is shown."""
+    entries = '\nmsgctxt "a person"\nmsgid "Other"\nmsgstr "Narafala man"\n\nmsgid "Other"\nmsgstr "Narafala"\n'
+    found = read("bi", PO + entries)
+    message = in_context("a person", "Other")
+    assert (found.say(message), found.say("Other")) == ("Narafala man", "Narafala")
+    assert found.say(in_context("a place", "Other")) == "Other"
+    assert message in messages(book())
+    assert messages(book())[message] == ("more.role",)
+
+
+def test_a_context_is_never_shown() -> None:
+    for tag in ("en", "bi"):
+        here = world(translate=load(locales.FOLDER)[tag].say)
+        label = {"en": "5 Other", "bi": "5 Narafala man"}[tag]
+        assert label in show(book(), State("more.role"), here, LIMITS["ussd"]).text

@@ -194,11 +194,12 @@ def test_an_accepted_answer_sets_the_count_back() -> None:
     assert phone.state.wrong == 2
 
 
-def test_sorry_is_left_out_where_it_would_push_a_choice_away() -> None:
+def test_a_wrong_key_is_said_on_a_full_screen_too_and_pushes_no_choice_away() -> None:
     phone = Phone()
     phone.chooses("Report", "No")
-    category = phone.text
-    assert phone.types("x") == category
+    heading, *choices = phone.text.split("\n")
+    assert heading == "What happened?"
+    assert phone.types("x").split("\n") == ["Sorry, try again.", *choices[:-1]], "Leave is the line that can be spared"
 
 
 # Words where a choice was asked

@@ -14,21 +14,28 @@ from tests.flows.phone import LIMITS, book, world
 APPROVED = {
     "danger": "Are you or a child in danger?|Child in danger?",
     "category": "What happened?",
-    "about": "Who is this about?",
+    # the care screen says whom to call, and asks whether it is about oneself or somebody else
+    "about": "Who is this about?|You matter. You can talk to someone now: {helpline_line}, text {helpline_sms}."
+    "|You matter. You can talk to someone now: {helpline_named}, text {helpline_sms}."
+    "|You matter. You can talk to someone now: {helpline_line}."
+    "|You matter. You can talk to someone now: {helpline_named}."
+    "|You matter. In danger? Call {emergency}.|In danger? Call {emergency}.",
     "about_missing": "Who is missing?",
     "age_band": "How old are you?|How old is the child?",
-    "place": "Where are you?|Where was the child seen?|Where is the child?",
-    "narrative": "Who, where and when last seen, what clothes? Also call {emergency}, they need not wait."
+    "place": "Where are you?|Where is help needed?|Where was the child seen?|Where is the child?",
+    "narrative": "Who, where and when last seen, what clothes? Call {emergency} too: do not wait."
     "|Tell us in your own words. No names needed. Please do not send photos.",
-    "contact": "May staff contact you on this phone? Only if nobody else sees it.",
-    "avoid": "Who may get it if one does not answer. Type a number to leave that one out.",
+    "contact": "May staff contact you on this phone? Only if nobody else sees it."
+    "|May staff contact you? Only if it is safe.",
+    "avoid": "Who may get it if one does not answer. Type a number to leave that one out."
+    "|Type a number to leave that one out.",
     "harm_kind": "What was it?",
     "harm_when": "When was the last time?",
-    "harm_near": "Can that person reach the child now?",
+    "harm_near": "Can that person reach the child now?|Can that person reach you now?",
     "asked_for": "What do they ask for?",
     "threat": "Do they make threats?",
     "meeting": "Is a meeting planned?",
-    "image_shared": "Do they have a photo of the child?",
+    "image_shared": "Do they have a photo of the child?|Do they have a photo of you?",
     "image_who": "Who is in the photo?",
     "platform": "Where did it happen?",
     "where_online": "Type the page or account name if you know it. Do not open it again, do not pass it on.",
@@ -37,20 +44,20 @@ APPROVED = {
     "last_place": "Type the place where the child was last seen.",
     "with_whom": "Is the child with someone?",
     "exploit_kind": "What is it?",
-    "can_leave": "Can the child leave that place?",
+    "can_leave": "Can the child leave that place?|Can you leave that place?",
     "traveller": "Is a visitor or tourist part of it?",
     "bully_where": "Where does it happen most?",
-    "with_someone": "Is someone you trust near you?",
-    "alone_now": "Is the child alone now?",
+    "with_someone": "Is someone you trust near you?|Is someone with that person now?",
+    "alone_now": "Is the child alone now?|Are you alone now?",
     "role": "Who are you?",
     "told": "Who has been told?",
     "addition": "Write what you want to add. Please do not send photos.",
-    "code": "Type your 8-digit code.",
+    "code": "Type your 8-digit code.|In danger? Call {emergency}.\nType your 8-digit code.",
     "pin": "Type your 4-digit PIN.",
     "my_words": "Write what you want to add. Please do not send photos.",
     "my_contact": "May staff contact you on this phone? Only if nobody else sees it."
     "|We do not see the number of this phone. Staff can only be told not to contact you.",
-    "language": "{language_word}",
+    "language": "{language_word}|In danger? Call {emergency}.\n{language_word}",
     # for parents: no answer is kept
     "five_1": "1 of 5. Do you know what your child likes to do on the phone, and with whom?",
     "five_2": "2 of 5. If something bad happened online, would your child come to you without fear?",

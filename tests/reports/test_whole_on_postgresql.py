@@ -26,7 +26,7 @@ from tests.support.wait import until
 pytestmark = [pytest.mark.slow, pytest.mark.rule("A-42")]
 
 ROLE_OF = {"urgent": WORKER, "standard": WORKER, "clock": CLOCK, "web": WEB}
-TO_SEND = ("1", "2", "6", "1", "4", "4", "2")  # soon, bullying, me, 13-15, Shefa, SMS; the next screen is Send
+TO_SEND = ("1", "2", "7", "1", "4", "4", "2")  # soon, bullying, me, 13-15, Shefa, SMS; the next screen is Send
 DANGER_NOW = ("1", "1", "1", "1")
 MISSING = re.compile(r".*(?:permission denied|row-level security).*")
 
@@ -117,7 +117,7 @@ def test_a_report_by_ussd_words_after_it_and_its_state(town: InRoles) -> None:
 
 def test_a_report_by_sms_its_replies_and_what_became_of_them(town: InRoles) -> None:
     phone = town.sms_phone("africastalking", "+6785550302")
-    for n, words in enumerate(("REPORT", "2", "6", "1", "4", "4", "0"), start=1):
+    for n, words in enumerate(("REPORT", "2", "7", "1", "4", "4", "0"), start=1):
         phone.text(words)
         until(lambda n=n: len(phone.replies()) >= n, f"no reply to {words}", 30)
     assert_delivery_reports_are_kept(town, town.provider)

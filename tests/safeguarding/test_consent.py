@@ -27,7 +27,7 @@ from tests.support.app import App
 pytestmark = pytest.mark.slow
 
 CATEGORIES = ("Hurt, bad touch", "Asks photos, money", "Photos online", "Missing child", "Forced or sold",
-              "Bullying, threats", "Hurting myself", "No care or food", "Something else")  # fmt: skip
+              "Bullying, threats", "Wanting to die, self-harm", "No care or food", "Something else")  # fmt: skip
 DUTY = "They may have to tell "
 
 

@@ -68,7 +68,7 @@ def test_by_sms_a_language_stays_until_a_long_silence(app: App, texts: list[str]
 def test_the_report_says_in_which_language_it_was_made(app: App) -> None:
     phone = app.ussd(PHONE)
     phone.dial()
-    for key in ("5", "2", "1", "3", "2", "1", "4", "4", "1", "1"):
+    for key in ("5", "2", "1", "3", "3", "1", "4", "4", "1", "1"):
         seen = phone.type(key)
     assert "Code" in seen.text or "Kod" in seen.text
     assert {kept.data["language"] for kept in app.bodies()} == {"bi"}

@@ -191,7 +191,7 @@ def test_words_by_sms_where_a_key_is_asked_go_to_staff_too(told: Told, way: tupl
 @pytest.mark.parametrize("way", [("code",), ("code", "48219303"), ("tips",), ("law",), ("language",)])
 def test_words_by_sms_where_nobody_would_hear_them_are_words_not_sent_yet(app: App, way: tuple[str, ...]) -> None:
     asked = thread(app.sms(number(72)), "hi", *way, WORDS)[-1]
-    assert asked.startswith("Not sent yet. In danger? Call police 111.\n1 Send now")
+    assert asked.startswith("Not sent yet. In danger? Call police 111.\n1 Go on and send")
     [waiting] = app.waiting()
     assert waiting.data["narrative"] == WORDS
 

@@ -116,7 +116,7 @@ ROWS = (
     Row("the third wrong answer", call("Report", "x", "x", "x")),
     Row("nonsense", call("99", "é" * 300, WORDS, "-1", "\u202e0", "🐢" * 90)),
     Row("a language chosen", call("5", "2", "1", "1")),
-    Row("two languages, then sent", call("5", "2", "5", "3", "1", "2", "2", "1", "4", "4", "1", "1")),
+    Row("two languages, then sent", call("5", "2", "5", "3", "1", "2", "3", "1", "4", "4", "1", "1")),
     # By SMS
     Row("texted hello", sms("hello"), True, OPEN_QUESTION),
     Row("texted until Sent", sms(*BY_SMS, "1"), True, OPEN_QUESTION),

@@ -324,7 +324,7 @@ def test_it_goes_on_when_a_reporter_writes_and_deletes_by_my_report(running: Dem
         finally:
             phone.http.close()
 
-    found = CODE.search(call("1", "2", "3", "1", "4", "1", "2", "1"))
+    found = CODE.search(call("1", "2", "4", "1", "4", "1", "2", "1"))
     assert found, running.output
     code, pin = found[1] + found[2], found[3]
     assert call("3", code, pin, "2", "Please \x1b]0;title\x07 read \u202e this").startswith("Added.")

@@ -23,7 +23,7 @@ SIZES = [(360, 740), (768, 1024), (1280, 900)]
 TO_SEND = [  # what is pressed, and a word of the screen that it leads to
     ("1", "Are you or a child in danger?"),
     ("2", "What happened?"),
-    ("2", "Who is this about?"),
+    ("3", "Who is this about?"),
     ("1", "How old are you?"),
     ("4", "Where are you?"),
     ("1", "May staff contact you"),

@@ -1,0 +1,63 @@
+"""A wrong key always gets a visible sign: each form of each screen, in every country and language, on both channels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from msgspec.structs import replace
+
+from flows.fit import Page, fits
+from flows.forms import Form, Phone, forms
+from flows.model import Answer, State
+from flows.show import SIGN, show
+from flows.words import MORE, SORRY
+from tests.flows.phone import NOON, book
+from tests.flows.test_countries import COUNTRIES, country
+from tokaut.lines import catalogues, spoken
+from tokaut.phones import CHANNELS, phone
+
+
+def phones(iso: str) -> Iterator[tuple[str, Phone]]:
+    of, known = country(iso), catalogues()
+    menu = spoken(of, known)
+    for channel in CHANNELS:
+        for language in menu:
+            yield language.tag, phone(book(), of, language, channel, menu)
+
+
+def after_a_wrong_key(form: Form, on: Phone, page: int) -> str:
+    values = [(question, value) for question, value in form.values.items() if value is not None]
+    answers = tuple(Answer("report.danger", question, value, False, NOON) for question, value in values)
+    trail = tuple(("report.danger", n) for n in range(len(answers)))
+    state = State(form.screen.id, trail, answers, page=page, wrong=1)
+    return show(book(), state, replace(on.world, facts=form.facts), on.limit, sorry=True).text
+
+
+def must_stay(form: Form, on: Phone, page: Page) -> list[str]:
+    """The lines without which somebody is lost: every choice, Back, More, and the number where a call begins."""
+    lines = [f"{line.key} {line.say}" for line in page.lines]
+    lines += [f"98 {on.world.translate(MORE)}"] if page.more else []
+    lines += [line for line in page.bare.split("\n") if line.startswith(("0 ", "1 = "))]
+    lines += [page.menu.above] if page.menu and page.menu.above else []
+    first = page is form.laid.pages[0] and (form.screen.start or form.screen.called)
+    return lines + ([on.world.fields["emergency"]] if first and on.world.fields["emergency"] in page.text else [])
+
+
+@pytest.mark.parametrize("iso", COUNTRIES)
+def test_a_wrong_key_is_always_seen_to_be_wrong(iso: str) -> None:
+    looked_at = 0
+    for tag, on in phones(iso):
+        signs = (on.world.translate(SORRY), SIGN)
+        for form in forms(book(), on):
+            if form.screen.end:
+                continue
+            for number, page in enumerate(form.laid.pages):
+                text = after_a_wrong_key(form, on, number)
+                where = (tag, form.screen.id, number, page.text, text)
+                assert text.split("\n")[0] in signs, where
+                assert tag != "en" or text.startswith(SORRY) or page.menu.renumber, where  # a full list of places
+                assert fits(text, on.limit), where
+                assert [line for line in must_stay(form, on, page) if line not in text] == [], where
+                looked_at += 1
+    assert looked_at > 100

@@ -1,0 +1,49 @@
+"""A call by Africa's Talking goes on when Redis comes back with its data, as it does when Redis comes back empty."""
+
+from __future__ import annotations
+
+import pytest
+
+from reports.store import tables as t
+from tests.safeguarding.away import redis_away
+from tests.safeguarding.walks import PHONE, TO_SEND, walk
+from tests.support.app import App
+
+pytestmark = pytest.mark.slow
+WORDS = "Somebody waits near the school every day"
+
+
+@pytest.mark.parametrize("kept", range(2, len(TO_SEND)))
+def test_answers_given_meanwhile_are_walked(app: App, kept: int) -> None:
+    phone = app.ussd(PHONE, "africastalking")
+    walk(phone, *TO_SEND[:kept])
+    with redis_away(app):
+        for reply in TO_SEND[kept : kept + 2]:
+            phone.type(reply)
+    for reply in (*TO_SEND[kept + 2 :], "Send"):
+        seen = phone.type(reply)
+    assert seen.text.startswith("Sent to Pikinini Helpline.")
+    assert app.count(t.report) == 1
+    assert [answer["value"] for answer in app.bodies()[0].data["answers"]][:3] == ["soon", "luring", "me"]
+
+
+def test_words_after_a_send_that_redis_missed_are_kept(app: App) -> None:
+    phone = app.ussd(PHONE, "africastalking")
+    walk(phone, *TO_SEND)
+    with redis_away(app):
+        phone.type("Send")
+        phone.type("Add your words")
+    phone.type(WORDS)
+    app.pass_time(0)
+    assert app.count(t.report) == 1
+    assert max(app.bodies(), key=lambda kept: kept.revision).data["narrative"] == WORDS
+
+
+@pytest.mark.rule("S-11")
+def test_stars_typed_in_one_reply_send_nothing(app: App) -> None:
+    """The last of them would press Send on a screen that nobody saw."""
+    phone = app.ussd(PHONE, "africastalking")
+    walk(phone, *TO_SEND[:-1])
+    seen = phone.type("No*Send")
+    assert not seen.text.startswith("Sent")
+    assert app.count(t.report) == 0
