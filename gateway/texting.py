@@ -86,7 +86,7 @@ class Texting:
         if late and limits.is_key(text):
             return Moved(record, accepted=False)  # for a menu that its sender did not see
         typed = self._walk.book.screen(record.state.screen).typed
-        if typed and not (typed.secret and is_words(text)):
+        if typed and not (typed.secret and (is_words(text) or self._keywords(caller).exact(text))):
             return self._walk.step(caller, record, drafts, text)
         return self._chosen(caller, record, drafts, text, late=late)
 
