@@ -114,7 +114,7 @@ def test_what_the_page_says_brings_a_report_to_its_hotline(operator: Operator) -
         town.start_console()
         phone = town.ussd_phone("ussd")
         seen = phone.dial()
-        for reply in ("1", "2", "6", "1", "4", "4", "2", "1"):
+        for reply in ("1", "2", "7", "1", "4", "4", "2", "1"):
             seen = phone.type(reply)
         assert seen.text.startswith("Sent to Pikinini Helpline.")
         town.until_received(lambda got: len(got) == 1, "the report did not come", 60)

@@ -26,7 +26,7 @@ from tokaut.leash import leashed
 
 pytestmark = pytest.mark.slow
 HOTLINES = ("vu-pikinini", "vu-womens-centre", "vu-police")
-TO_SENT = ("1", "2", "6", "1", "4", "4", "2", "1")  # soon, bullying, me, 13-15, Shefa, no number, Send
+TO_SENT = ("1", "2", "7", "1", "4", "4", "2", "1")  # soon, bullying, me, 13-15, Shefa, no number, Send
 PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 
