@@ -19,19 +19,24 @@ from tests.support.town import Town
 
 
 class Fronted:
-    """A town whose second web process listens on a unix socket, behind nginx: one process of eight threads."""
+    """A town whose second web process listens on a unix socket, behind nginx. `processes` have eight threads each."""
 
-    def __init__(self) -> None:
+    def __init__(self, processes: int = 1) -> None:
         self.town = Town().up()
         self.folder = Path(tempfile.mkdtemp(prefix="tx-"))
         self.folder.chmod(0o711)
-        self.web = SocketWeb(self.folder / "web.sock", self.town.environment, self.folder / "web.log")
+        self.web = SocketWeb(self.folder / "web.sock", self.town.environment, self.folder / "web.log", processes)
         if os.getuid() == 0:  # nginx drops root, and the socket is as tokaut-web.socket makes it
             os.chown(self.folder / "web.sock", 0, grp.getgrnam("www-data").gr_gid)
         (self.folder / "web.sock").chmod(0o660)
         self.web.start()
         self.web.until_it_answers()
         self.proxy = Proxy(self.folder).start()
+
+    def web_workers(self) -> list[int]:
+        assert self.web.process
+        children = Path(f"/proc/{self.web.process.pid}/task/{self.web.process.pid}/children")
+        return [int(pid) for pid in children.read_text().split()]
 
     def http(self) -> requests.Session:
         session = requests.Session()

@@ -19,6 +19,7 @@ from tokaut.leash import leashed
 
 SHIPPED = Path(__file__).parents[2] / "docs" / "deploy" / "nginx.conf"
 NAME = "localhost"
+SOFT_FILES = 1024
 
 
 def nginx() -> str:
@@ -53,20 +54,34 @@ class Proxy:
         return f"http://127.0.0.1:{self.monitor_port}"
 
     def start(self) -> Proxy:
-        command = [nginx(), "-p", str(self.folder), "-e", str(self.folder / "error.log")]
+        # Debian's unit sets no limit of files, so systemd's soft one holds: the shipped file has to raise it itself.
+        command = [
+            shutil.which("prlimit") or "/usr/bin/prlimit",
+            f"--nofile={SOFT_FILES}:",
+            nginx(),
+            "-p",
+            str(self.folder),
+            "-e",
+            str(self.folder / "error.log"),
+        ]
         command += ["-c", str(self.folder / "nginx.conf"), "-g", "daemon off;"]
         with (self.folder / "stderr").open("wb") as log:
             self._process = subprocess.Popen(leashed(command), stdout=log, stderr=log)
         until(self._listens, f"nginx does not start: {self.folder}/stderr")
         return self
 
+    def workers(self) -> list[int]:
+        """Return the process numbers of nginx's workers."""
+        master = int((self.folder / "nginx.pid").read_text())
+        return [int(pid) for pid in Path(f"/proc/{master}/task/{master}/children").read_text().split()]
+
     def stop(self) -> None:
         if self._process is not None:
             self._process.terminate()
             self._process.wait(timeout=10)
 
-    def connect(self) -> ssl.SSLSocket:
-        line = socket.create_connection(("127.0.0.1", self.port), timeout=20)
+    def connect(self, source: str = "127.0.0.1", timeout: float = 20) -> ssl.SSLSocket:
+        line = socket.create_connection(("127.0.0.1", self.port), timeout=timeout, source_address=(source, 0))
         return ssl.create_default_context(cafile=str(self.certificate)).wrap_socket(line, server_hostname=self.name)
 
     def ask(self, request: bytes) -> bytes:

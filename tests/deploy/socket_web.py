@@ -32,7 +32,7 @@ class SocketWeb:
         if not is_path:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(str(where) if is_path else where)
-        self.socket.listen(512)
+        self.socket.listen(4096)  # as tokaut-web.socket has it
         self.where = self.socket.getsockname()
         self._environment = environment
         self._log = log
