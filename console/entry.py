@@ -46,28 +46,43 @@ def _login_page(doors: Doors, _: Mapping[str, str], refused: bool = False) -> Re
 
 
 def _login(doors: Doors, form: Mapping[str, str]) -> Response:
-    database, vault, browser = doors.database, doors.vault, cookies.Browser.of(request)
     name = form.get("name", "").strip().lower()[:64]
-    knocks = [] if browser.knows(vault, name) else [guessing.from_the_address(vault, request)]
+    if cookies.Browser.of(request).knows(doors.vault, name):
+        with passwords.KNOWN.place():
+            return _let_in(doors, form, name, passwords.KNOWN)
+    with passwords.STRANGERS.place(guessing.address_of(request)):
+        return _let_in(doors, form, name, passwords.STRANGERS)
+
+
+def _let_in(doors: Doors, form: Mapping[str, str], name: str, room: passwords.Room) -> Response:
+    database, vault, browser = doors.database, doors.vault, cookies.Browser.of(request)
+    knocks = [] if room is passwords.KNOWN else [guessing.from_the_address(vault, request)]
     if not all(knocking.knock(database, *knocks)):
         return _login_page(doors, form, refused=True)  # whoever tries so much gets no more work done, nor a row kept
     knocks.append(guessing.at_the_name(vault, browser, name))
     (may_name,) = knocking.knock(database, knocks[-1])
     account = accounts.named(database, name)
-    if not shows(doors, account, form, may=may_name) or account is None:
+    if not shows(doors, account, form, may=may_name, room=room) or account is None:
         return _login_page(doors, form, refused=True)
     knocking.forgive(database, [one.bucket for one in knocks])
     if passwords.is_outdated(account.password):
-        accounts.rehash(database, account, passwords.hashed(form["password"]))
+        accounts.rehash(database, account, passwords.hashed_again(form["password"], room))
     response = to("/")
     _begin(doors, account, response)
     browser.having(vault, name).keep(response)
     return response
 
 
-def shows(doors: Doors, account: Account | None, form: Mapping[str, str], *, may: bool) -> bool:
+def shows(
+    doors: Doors,
+    account: Account | None,
+    form: Mapping[str, str],
+    *,
+    may: bool,
+    room: passwords.Room = passwords.KNOWN,
+) -> bool:
     """Password and code are right, and this code was never used. As much work whatever is wrong with them."""
-    right = passwords.is_right(form.get("password", ""), account.password if account else None)
+    right = passwords.is_right(form.get("password", ""), account.password if account else None, room)
     step = _step(doors, account, form.get("code", ""))
     allowed = may and right and account is not None and account.ended_at is None and step is not None
     if allowed and account and step is not None and accounts.take_code(doors.database, account, step):

@@ -53,7 +53,9 @@ def _unlock(doors: Doors, form: Mapping[str, str]) -> Response:
     if knocking.knock(doors.database, knock) != (True,):
         desk_sessions.end(doors.database, account, session.session_hash)
         return to("/login")
-    if not passwords.is_right(form.get("password", ""), account.password):
+    with passwords.KNOWN.place():
+        right = passwords.is_right(form.get("password", ""), account.password)
+    if not right:
         knocking.wrong(doors.database, account, told=False)
         return _locked_page(doors, form, refused=True)
     knocking.forgive(doors.database, [knock.bucket])
@@ -78,7 +80,9 @@ def _check(doors: Doors, me: Visitor) -> Response:
     if knocking.knock(doors.database, knock) != (True,):
         desk_sessions.end(doors.database, me.account, me.session.session_hash)
         return to("/login")
-    if not shows(doors, me.account, me.form, may=True):
+    with passwords.KNOWN.place():
+        is_shown = shows(doors, me.account, me.form, may=True)
+    if not is_shown:
         return _check_page(doors, me, refused=True, then=then)
     knocking.forgive(doors.database, [knock.bucket])
     return _renewed(doors, me.session, checked=True, then=then)

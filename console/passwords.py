@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -18,12 +19,11 @@ TOO_LONG = "Take at most 128 characters."
 EASY = "This is easy to guess. Take four words that have nothing to do with each other, nor with your work."
 FAULTS = (TOO_SHORT, TOO_LONG, EASY)
 STRONG = 4  # of 4, as zxcvbn counts: more than 10,000,000,000 guesses by somebody who knows what people choose
-AT_ONCE = 2  # each takes 64 MiB
 
 OURS = ("tokaut", "hotline", "helpline", "console", "password", "report", "child", "vanuatu", "pikinini")
 
 _HASHER = PasswordHasher()  # Argon2id, 64 MiB, three passes, four lanes
-_ROOM = threading.Semaphore(AT_ONCE)
+MOST_OF_AN_ADDRESS = 2  # strangers' logins that are not answered yet
 PATIENCE = 5.0  # seconds that a request waits for its turn
 
 
@@ -31,6 +31,49 @@ class Busy(Exception):
     """Too many log in at the same moment."""
 
 
+class Room:
+    """One password is checked at a time, for each check takes 64 MiB; `waiting` more may wait for it.
+
+    Everybody else is turned away at once: a request that waits holds a thread, and other pages need threads.
+    """
+
+    def __init__(self, waiting: int) -> None:
+        self._places = threading.Semaphore(1 + waiting)
+        self._turn = threading.Semaphore()
+        self._lock = threading.Lock()
+        self._of_address: Counter[str] = Counter()
+
+    @contextmanager
+    def place(self, address: str = "") -> Iterator[None]:
+        """Hold a place while a person logs in. Raises Busy where none is free, or this address holds two."""
+        with self._lock:
+            is_full = bool(address) and self._of_address[address] >= MOST_OF_AN_ADDRESS
+            if is_full or not self._places.acquire(blocking=False):
+                raise Busy
+            self._of_address[address] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._of_address[address] -= 1
+                self._of_address += Counter()  # forgets those that hold none
+                self._places.release()
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait until the one before is done. Raises Busy after `PATIENCE`."""
+        if not self._turn.acquire(timeout=PATIENCE):
+            raise Busy
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+
+# A flood of strangers' logins holds three of a process's eight threads, and no turn of those who have shown before who
+# they are: by a session of theirs, a browser that they logged in with, or an invitation.
+STRANGERS = Room(waiting=2)
+KNOWN = Room(waiting=3)
 _NOBODYS = _HASHER.hash("of nobody: so that an unknown name takes as long as a known one")
 
 
@@ -48,28 +91,24 @@ def fault(password: str, own: Iterable[str]) -> str:
 
 
 def hashed(password: str) -> str:
-    with _room():
+    with KNOWN.place(), KNOWN.turn():
         return _HASHER.hash(_plain(password))
 
 
-def is_right(password: str, kept: str | None) -> bool:
-    """`kept`: None where there is no such account; it takes as long."""
+def hashed_again(password: str, room: Room) -> str:
+    """Hash it under today's parameters, within a place that is held already."""
+    with room.turn():
+        return _HASHER.hash(_plain(password))
+
+
+def is_right(password: str, kept: str | None, room: Room = KNOWN) -> bool:
+    """`kept`: None where there is no such account; it takes as long. Call it within a place of this room."""
     try:
-        with _room():
+        with room.turn():
             right = _HASHER.verify(_NOBODYS if kept is None else kept, _plain(password)[:LONGEST])
     except (Argon2Error, InvalidHashError):
         return False
     return right and kept is not None
-
-
-@contextmanager
-def _room() -> Iterator[None]:
-    if not _ROOM.acquire(timeout=PATIENCE):
-        raise Busy
-    try:
-        yield
-    finally:
-        _ROOM.release()
 
 
 def is_outdated(kept: str) -> bool:

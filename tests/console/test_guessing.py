@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from flask import Request
 
-from console import entry
+from console import entry, passwords
 from console.guessing import OF_A_NAME, address_of
 from reports.store.knocking import Knock, knock
 from tests.support.console import Console
@@ -95,6 +96,41 @@ def test_an_address_that_tries_many_names_is_answered_without_work(
     assert len(worked) == 20
     assert stranger(console, "another", "192.0.2.77").log_in().status == 403
     assert len(worked) == 21
+
+
+def test_a_flood_of_strangers_holds_three_threads_and_no_turn_of_those_we_know(
+    console: Console, mere: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Strangers whose password is being checked for ever: others are turned away at once, and staff come in."""
+    begun, end = threading.Semaphore(0), threading.Event()
+    check = passwords.is_right
+
+    def is_right(password: str, kept: str | None, room: passwords.Room = passwords.KNOWN) -> bool:
+        if room is passwords.STRANGERS:
+            begun.release()
+            end.wait(60)
+        return check(password, kept, room)
+
+    mere.log_in()
+    mere.post("/logout", at="/me")
+    monkeypatch.setattr("console.passwords.is_right", is_right)
+    with ThreadPoolExecutor(3) as pool:
+        held = [pool.submit(lambda n=n: stranger(console, "mere", f"192.0.2.{n}").log_in().status) for n in (1, 1, 2)]
+        try:
+            assert all(begun.acquire(timeout=20) for _ in held)
+            assert {stranger(console, "mere", f"198.51.100.{n}").log_in().status for n in range(9)} == {503}
+            assert mere.log_in().leads_to == "/"
+            assert mere.get("/").status == 200
+        finally:
+            end.set()
+        assert [one.result() for one in held] == [403] * 3
+    assert stranger(console, "mere").log_in().status == 403
+
+
+def test_one_address_does_not_hold_every_place(console: Console) -> None:
+    with passwords.STRANGERS.place("192.0.2.1"), passwords.STRANGERS.place("192.0.2.1"):
+        assert stranger(console, "mere", "192.0.2.1").log_in().status == 503
+        assert stranger(console, "mere", "192.0.2.2").log_in().status == 403
 
 
 @pytest.mark.rule("X-28")
