@@ -1,7 +1,8 @@
-"""What else is part of `make faults` and has its own way to run: the crowd, the rows of the table of faults, the fuzz.
+"""What else is part of `make faults` and has its own way to run: the crowd, the attacks, the rows of the table of
+faults, the fuzz.
 
-The crowd asks how fast all is and so runs alone. Of the rows those of one city stay with one process; most of what the
-four do is wait.
+The crowd asks how fast all is and so runs alone, and so do the attacks, which print a table of what was measured. Of
+the rows those of one city stay with one process; most of what the four do is wait.
 """
 
 from __future__ import annotations
@@ -15,10 +16,13 @@ from tests.faults.view import Row
 from tokaut.leash import leashed
 
 CROWD = "tests/faults/test_crowd.py"
+ATTACKS = "tests/faults/test_attacks.py"
+MEASURED = "| "  # what a line of the attacks' table begins with
 PYTEST = ["pytest", "-q", "-m", "faults", "-p", "no:cacheprovider"]
 COMMANDS = {
     "crowd": [*PYTEST, CROWD],
-    "rows": [*PYTEST, "-n", "4", "--dist", "loadgroup", "--ignore", CROWD],
+    "attacks": [*PYTEST, "-s", ATTACKS],
+    "rows": [*PYTEST, "-n", "4", "--dist", "loadgroup", "--ignore", CROWD, "--ignore", ATTACKS],
     "fuzz": ["tests.faults.fuzz"],
 }
 LAST = 40  # lines, where it fails
@@ -30,12 +34,16 @@ def beside(name: str, row: Row) -> tuple[bool, str]:
     command = [sys.executable, "-m", *COMMANDS[name]]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     lines: deque[str] = deque(maxlen=LAST)
+    measured = []
     with subprocess.Popen(
         leashed(command), env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
         assert process.stdout
         for line in process.stdout:
             lines.append(line.rstrip())
+            if lines[-1].startswith(MEASURED):
+                measured.append(lines[-1])
             row.say(lines[-1][-90:], 0.5)
     failed = process.returncode not in (0, NOTHING)
-    return failed, f"{name}: " + ("\n".join(lines) if failed else lines[-1] if lines else "nothing to do")
+    said = "\n".join(lines) if failed else lines[-1] if lines else "nothing to do"
+    return failed, "\n".join([f"{name}: {said}", *measured])

@@ -1,0 +1,199 @@
+"""Attacks from the internet, over loopback and bounded in number and time: callers and staff must not notice them.
+
+Each prints a row of a table. `make faults PART=attacks` runs them all.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import socket
+from collections.abc import Iterator
+from urllib.parse import urlencode, urlsplit
+
+import pytest
+import requests
+
+from reports.store.database import Database
+from tests.deploy.conftest import Fronted
+from tests.deploy.desk_proxy import HOTLINE, DeskTown
+from tests.deploy.proxy import nginx
+from tests.faults.attacked import WITHIN, Memory, Noticed, ask, flooded, hostile, tell
+from tests.faults.city import City
+from tests.faults.walking import TO_SEND, is_sent, walk
+from tests.support.desks import Desk, given
+from tests.support.logged_in import logged_in
+
+pytestmark = [pytest.mark.slow, pytest.mark.faults]
+
+CONNECTIONS = 4000
+DIALS, A_SECOND = 200, 10
+LASTS = 45.0  # seconds, of the attack: until all are there, and the dials
+PROMISED = 2.0  # seconds
+SHARE = 0.99
+MOST_MEMORY = 600  # MB, of web's processes and nginx's together
+FROM = "127.0.0.9"
+SHAPED = "RSOYDt4T1cUTdK1PDd93/VVr8B8="  # as a signature looks
+NUMBERS = itertools.count(1)
+
+
+def dial(token: str) -> bytes:
+    number = next(NUMBERS)
+    who = {
+        "sessionId": f"ATUid_a{number}",
+        "phoneNumber": f"+67877{number:05d}",
+        "serviceCode": "*111*163#",
+        "text": "",
+    }
+    body = urlencode(who).encode()
+    lines = [f"POST /hooks/africastalking/{token}/ussd HTTP/1.1", "Host: localhost", "Connection: close"]
+    lines += ["Content-Type: application/x-www-form-urlencoded", f"Content-Length: {len(body)}", "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+def until_closed(line: socket.socket) -> bytes:
+    answer = b""
+    while more := line.recv(65536):
+        answer += more
+    return answer
+
+
+@pytest.fixture
+def fronted() -> Iterator[Fronted]:
+    nginx()
+    place = Fronted(processes=2)
+    yield place
+    place.down()
+
+
+@pytest.fixture
+def city() -> Iterator[City]:
+    city = City(web_processes=2).up()
+    city.until_all_of_web_answer(2)
+    yield city
+    city.down()
+
+
+def test_4000_hostile_connections_through_nginx(fronted: Fronted) -> None:
+    token = fronted.town.token("africastalking")
+
+    def caller(_: int) -> None:
+        with fronted.proxy.connect(FROM, WITHIN) as line:
+            line.sendall(dial(token))
+            assert b"CON " in until_closed(line)
+
+    caller(0)
+    pids = [*fronted.proxy.workers(), *fronted.web_workers()]
+    with Memory(pids) as memory, hostile(fronted.proxy.port, LASTS, CONNECTIONS, tls=True) as seen:
+        noticed = ask(caller, DIALS, A_SECOND)
+    tell("4,000 connections, nginx", noticed, PROMISED, memory, **seen)
+    assert seen["opened"] > CONNECTIONS and seen["most_held"] > CONNECTIONS / 2, "the attack was too weak"
+    assert noticed.within(PROMISED) >= SHARE, noticed.missed[:5]
+    assert memory.most < MOST_MEMORY
+
+
+def test_4000_hostile_connections_to_web_itself(city: City) -> None:
+    token, port = city.token("africastalking"), urlsplit(city.web).port or 0
+
+    def caller(_: int) -> None:
+        with socket.create_connection(("127.0.0.1", port), timeout=WITHIN, source_address=(FROM, 0)) as line:
+            line.sendall(dial(token))
+            assert b"CON " in until_closed(line)
+
+    caller(0)
+    with Memory(city.web_workers()) as memory, hostile(port, LASTS, CONNECTIONS, tls=False) as seen:
+        noticed = ask(caller, DIALS, A_SECOND)
+    tell("4,000 connections, web", noticed, PROMISED, memory, **seen)
+    assert seen["opened"] > CONNECTIONS, "the attack was too weak"
+    assert noticed.within(PROMISED) >= SHARE, noticed.missed[:5]
+    assert memory.most < MOST_MEMORY
+
+
+FORGERIES, FORGERS, FORGED_A_SECOND = 450, 120, 15  # 31 Mbit/s of bodies that are 256 kB each
+SENDS = 60
+MOST_FOR_SEND = 1.0  # second
+
+
+@pytest.mark.parametrize(
+    ("size", "headers"),
+    [
+        pytest.param(262_144, {}, id="no signature"),
+        pytest.param(262_144, {"X-Twilio-Signature": SHAPED}, id="a forged signature"),
+        pytest.param(32_000, {"X-Twilio-Signature": SHAPED}, id="as large as Twilio may"),
+    ],
+)
+def test_forged_twilio_requests_hold_up_no_send(city: City, size: int, headers: dict[str, str]) -> None:
+    url = f"{city.web}/hooks/twilio/sms"
+    body = b"Body=" + b"%" * (size - 5)
+    phones = [city.ussd_phone("africastalking", f"+67878{n:05d}") for n in range(SENDS)]
+    for phone in phones:
+        walk(phone, TO_SEND)
+
+    def forge(_: int) -> None:
+        kind = {"Content-Type": "application/x-www-form-urlencoded"}
+        assert requests.post(url, data=body, headers=kind | headers, timeout=WITHIN).status_code in (403, 413, 503)
+
+    def send(number: int) -> None:
+        assert is_sent(phones[number].type("1"))
+
+    with Memory(city.web_workers()) as memory, flooded(forge, FORGERIES, FORGED_A_SECOND, FORGERS) as flood:
+        noticed = ask(send, SENDS, 2)
+    tell(f"forged Twilio requests of {size // 1000} kB", noticed, MOST_FOR_SEND, memory, forged=flood.asked)
+    assert noticed.missed == []
+    assert noticed.slowest(SHARE) <= MOST_FOR_SEND
+
+
+LOGINS, QUESTIONS, QUESTIONS_A_SECOND = 240, 60, 6
+MOST_FOR_STAFF = 1.0  # second
+
+
+@pytest.fixture
+def desk() -> Iterator[DeskTown]:
+    nginx()
+    desk = DeskTown().up()
+    yield desk
+    desk.down()
+
+
+@pytest.mark.parametrize("addresses", [4, 40])
+def test_a_flood_of_wrong_logins_holds_up_nobody_else(desk: DeskTown, addresses: int) -> None:
+    """Through nginx: addresses of their own, 80 logins and more at once, each with a page's token."""
+    database = Database(desk.plan.settings["DATABASE_URL"])
+    session = logged_in(database, "mere")
+    report_id = given(database, desk.plan.folder.inside / "keys", [(HOTLINE, "owner")])
+    caller = Desk(HOTLINE, desk.plan.secrets.hotlines[HOTLINE], requests, f"http://127.0.0.1:{desk.port}")
+    form = desk.get("/login")
+    cookie = re.findall(rb"Set-Cookie: ([^;]+);", form)[0].decode()
+    token = re.findall(rb'name="token" value="([0-9a-f]+)"', form)[0].decode()
+
+    def log_in(number: int) -> None:
+        body = urlencode({"token": token, "name": f"nobody{number}", "password": "x" * 20, "code": "000000"}).encode()
+        lines = ["POST /login HTTP/1.1", f"Host: {desk.proxy.name}", f"Origin: https://{desk.proxy.name}"]
+        lines += [f"Cookie: {cookie}", "Connection: close", "Content-Type: application/x-www-form-urlencoded"]
+        with desk.proxy.connect(f"127.0.1.{1 + number % addresses}", 60) as line:
+            line.sendall("\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""]).encode() + body)
+            assert until_closed(line).split(b" ")[1] in (b"403", b"429", b"503")
+
+    def health(_: int) -> None:
+        assert desk.get("/healthz").endswith(b"ok\n")
+
+    def page(_: int) -> None:
+        assert desk.get("/", f"Cookie: __Host-tokaut={session}").split(b" ")[1] == b"200"
+
+    def call_back(_: int) -> None:
+        assert caller.call(report_id, "accepted").status_code in (200, 409)
+
+    log_in(0)
+    questions = {"healthz": health, "a page of staff": page, "a call-back": call_back}
+    for question in questions.values():
+        question(0)
+    noticed: dict[str, Noticed] = {}
+    with flooded(log_in, LOGINS, 24, 80) as flood:
+        for name, question in questions.items():
+            noticed[name] = ask(question, QUESTIONS // 3, QUESTIONS_A_SECOND)
+    database.close()
+    for name, one in noticed.items():
+        tell(f"logins from {addresses} addresses: {name}", one, MOST_FOR_STAFF, logins=flood.asked)
+    for name, one in noticed.items():
+        assert one.missed == [], name
+        assert one.slowest(SHARE) <= MOST_FOR_STAFF, name
