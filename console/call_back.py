@@ -64,6 +64,8 @@ class Door:
     def _take(self, hotline: str, report_id: str, said: Said) -> Response:
         if not ID.fullmatch(report_id):
             raise NotGiven
+        if said.report_id != report_id:
+            raise NotUnderstood("report_id is not the report that the address names; nothing was done.")
         key = hashlib.sha256(f"{hotline}\0{request.headers['webhook-id']}".encode()).digest()
         box, handling, has_come = taking.look(self._parts.database, hotline, report_id, key)
         if has_come:

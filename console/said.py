@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from reports.handling import STATES
 from serving import strict_json
 
-FIELDS = ("state", "reason", "message")
+FIELDS = ("report_id", "state", "reason", "message")
 LONGEST = 1000  # characters of a reason; what a message may have, its own check says
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
+    report_id: str  # in the body, so that the signature names the report as well
     state: str
     reason: str | None
     message: str | None
@@ -35,12 +36,13 @@ def read(body: bytes) -> Said:
         found = strict_json.pairs(body.decode().removeprefix("\ufeff"))
     except (UnicodeDecodeError, strict_json.NotStrict):
         raise NoJson(
-            "The body is one JSON object in UTF-8, not deep, with state, and perhaps reason and message."
+            "The body is one JSON object in UTF-8, not deep, with report_id and state, and perhaps reason and message."
         ) from None
     if lines := list(_wrong_names(found)):
         raise NotUnderstood(" ".join(lines))
     fields = {name: value for name, value in found if isinstance(value, str)}
-    said = Said(fields.get("state", ""), fields.get("reason"), fields.get("message"))
+    report_id = fields.get("report_id", "").lower()
+    said = Said(report_id, fields.get("state", ""), fields.get("reason"), fields.get("message"))
     if lines := list(_wrong_values(said)):
         raise NotUnderstood(" ".join(lines))
     return said
@@ -58,6 +60,8 @@ def _wrong_names(found: Iterable[tuple[str, object]]) -> Iterator[str]:
 
 
 def _wrong_values(said: Said) -> Iterator[str]:
+    if not said.report_id:
+        yield "report_id is missing: send the id that stands in the address in the body too, so that it is signed."
     if said.state not in STATES:
         yield f"state is one of {', '.join(STATES)}."
     if said.state == "rejected" and not (said.reason or "").strip():

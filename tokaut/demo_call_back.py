@@ -24,7 +24,7 @@ nobody else can, {name} included."""
 
 def call_back(plan: Plan, delivery: Delivery) -> None:
     """Raises Lost where it was not taken."""
-    body = json_bytes(SAID)
+    body = json_bytes({"report_id": delivery.data["report_id"], **SAID})
     key, at = str(uuid.uuid4()), int(time.time())
     signer = Webhook(plan.secrets.hotlines[delivery.hotline])
     headers = {

@@ -11,29 +11,30 @@ from urllib.parse import urlsplit
 
 from standardwebhooks.webhooks import Webhook as Signer
 
+from reports.bodies import json_bytes
 from reports.settings.reading import new_webhook_secret
 from tokaut.trial import Row, fresh
 from workers.addresses import PORTS, BadTarget, read_target
 from workers.hotlines.webhook import Webhook, signed
 from workers.http import Client, NoAnswer
 
-BODY = b'{"state":"accepted"}'
 LOOK = "Look at CONSOLE_URL, and whether the console runs and has this hotline's secret."
 
 
 def called_back(door: Webhook, hotline: str, console: str, *, live: bool) -> Iterator[Row]:
-    key = fresh()
-    known, strange = door.headers(key, BODY), signed([Signer(new_webhook_secret())], key, BODY, int(time.time()))
-    yield _row("may call back", console, hotline, known, 404, live=live)
-    yield _row("nobody else may", console, hotline, strange, 401, live=live)
+    key, report_id = fresh(), fresh()
+    body = json_bytes({"report_id": report_id, "state": "accepted"})
+    url = f"{console}/hotlines/{hotline}/reports/{report_id}"
+    known, strange = door.headers(key, body), signed([Signer(new_webhook_secret())], key, body, int(time.time()))
+    yield _row("may call back", url, (body, known), 404, live=live)
+    yield _row("nobody else may", url, (body, strange), 401, live=live)
 
 
-def _row(name: str, console: str, hotline: str, headers: dict[str, str], wanted: int, *, live: bool) -> Row:
-    url = f"{console}/hotlines/{hotline}/reports/{fresh()}"
-    parts = urlsplit(console)
+def _row(name: str, url: str, said: tuple[bytes, dict[str, str]], wanted: int, *, live: bool) -> Row:
+    parts = urlsplit(url)
     here = f"{parts.hostname}:{parts.port or PORTS.get(parts.scheme, 0)}"  # our own console lies where we say
     try:
-        status = Client().post(read_target(url, (here,), live=live), BODY, headers).status
+        status = Client().post(read_target(url, (here,), live=live), *said).status
     except BadTarget as wrong:
         return Row(name, False, f"CONSOLE_URL {wrong}")
     except NoAnswer as missing:

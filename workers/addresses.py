@@ -13,9 +13,26 @@ from urllib.parse import urlsplit
 from reports.wall import SAY, is_a_drills
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+# What the standard library takes for global and is not: IPv4-compatible and translated addresses (RFC 4291, 2765),
+# documentation (RFC 9637), segment routing (RFC 9602), the AS112 project (RFC 7534, 7535).
 _NEVER = tuple(
     ipaddress.ip_network(network)
-    for network in ("fec0::/10", "64:ff9b:1::/48", "192.0.0.0/24", "192.88.99.0/24", "0.0.0.0/8", "240.0.0.0/4")
+    for network in (
+        "::/96",
+        "::ffff:0:0:0/96",
+        "3fff::/20",
+        "5f00::/16",
+        "2620:4f:8000::/48",
+        "2001:4:112::/48",
+        "fec0::/10",
+        "64:ff9b:1::/48",
+        "192.31.196.0/24",
+        "192.175.48.0/24",
+        "192.0.0.0/24",
+        "192.88.99.0/24",
+        "0.0.0.0/8",
+        "240.0.0.0/4",
+    )
 )
 PORTS = {"https": 443, "http": 80}
 
@@ -44,8 +61,11 @@ class Target:
 
 def read_target(url: str, listed: Iterable[str] = (), *, live: bool) -> Target:
     """Raises BadTarget. `listed`: exact host:port, in private networks or on a port other than 443."""
-    parts = urlsplit(url)
-    host, port = parts.hostname or "", parts.port or PORTS.get(parts.scheme, 0)
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or PORTS.get(parts.scheme, 0)
+    except ValueError:
+        raise BadTarget("has a port or a host that nobody can read") from None
     if parts.scheme not in PORTS or not host:
         raise BadTarget("is no https address")
     if parts.username is not None or parts.password is not None or parts.fragment:

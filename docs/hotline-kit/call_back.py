@@ -30,7 +30,7 @@ def signed(key, at, body):
 
 def call(door, report_id, said, key):
     """Status and answer. 200: done, now or before. 409, 422: the answer says what else would do. 503: call again."""
-    body = json.dumps(said).encode()
+    body = json.dumps({"report_id": report_id, **said}).encode()  # the signature is over the body, not the address
     request = urllib.request.Request(f"{door}/reports/{report_id}", body, signed(key, int(time.time()), body))
     try:
         with urllib.request.urlopen(request, timeout=20) as answer:

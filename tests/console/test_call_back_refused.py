@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 
@@ -80,7 +81,8 @@ def test_old_and_early_calls(desk: Desk, database: Database, report: str, ahead:
 
 @pytest.mark.parametrize("ahead", [-280, 280])
 def test_a_clock_may_be_some_minutes_off(desk: Desk, report: str, ahead: float) -> None:
-    assert desk.post(report, b'{"state":"accepted"}', ahead=ahead).status_code == 200
+    body = json.dumps({"report_id": report, "state": "accepted"}).encode()
+    assert desk.post(report, body, ahead=ahead).status_code == 200
 
 
 @pytest.mark.rule("B-62")
@@ -125,11 +127,40 @@ def test_a_changed_body_and_one_that_is_no_text(desk: Desk, report: str) -> None
     ids=lambda given: repr(given)[:40],
 )
 def test_a_body_that_is_not_understood(desk: Desk, database: Database, report: str, status: int, body: bytes) -> None:
+    if body.startswith(b'{"'):
+        body = b'{"report_id":"%s",' % report.encode() + body[1:]
     said = desk.post(report, body)
     assert said.status_code == status
     assert said.json()["error"]
     assert "lukaotem" not in said.text
     assert of(database, report, HOTLINE).handling == "none"
+
+
+@pytest.mark.rule("X-20")
+def test_one_signed_call_says_nothing_of_another_report(
+    made: Plan, desk: Desk, database: Database, report: str
+) -> None:
+    """Whoever has seen a call, in a log or a proxy, could else send it to each report of the same hotline."""
+    other = given(database, made.folder.inside / "keys", [(HOTLINE, "primary")])
+    body = json.dumps({"report_id": report, "state": "closed"}).encode()
+    headers = desk.headers(body)
+    said = desk.raw(other, body, headers)
+    assert (said.status_code, "report_id" in said.json()["error"]) == (422, True)
+    assert of(database, other, HOTLINE).handling == "none"
+    assert desk.raw(report, body, headers).json() == {"state": "closed"}
+
+
+@pytest.mark.parametrize("body", [b'{"state":"accepted"}', b'{"report_id":null,"state":"accepted"}'], ids=repr)
+def test_a_call_that_does_not_name_the_report_is_told_what_is_missing(
+    desk: Desk, database: Database, report: str, body: bytes
+) -> None:
+    said = desk.post(report, body)
+    assert (said.status_code, said.json()["error"][:20]) == (422, "report_id is missing")
+    assert of(database, report, HOTLINE).handling == "none"
+
+
+def test_the_id_may_be_written_in_capitals(desk: Desk, report: str) -> None:
+    assert desk.call(report.upper(), "accepted").json() == {"state": "accepted"}
 
 
 def test_null_is_as_if_it_were_not_there(desk: Desk, report: str) -> None:

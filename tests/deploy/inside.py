@@ -171,13 +171,14 @@ def called_back() -> int:
     """The status of what the hotline of the first report says about it; 0 where nobody answers."""
     line = json.loads(Path("/run/received").read_text().splitlines()[0])
     secret = (ETC / "secrets/console" / line["hotline"]).read_text()
-    said, at = b'{"state":"accepted"}', int(time.time())
+    report_id = line["body"]["data"]["report_id"]
+    said, at = json.dumps({"report_id": report_id, "state": "accepted"}).encode(), int(time.time())
     headers = {
         "webhook-id": "one",
         "webhook-timestamp": str(at),
         "webhook-signature": Webhook(secret).sign("one", datetime.fromtimestamp(at, UTC), said.decode()),
     }
-    url = f"{CONSOLE}/hotlines/{line['hotline']}/reports/{line['body']['data']['report_id']}"
+    url = f"{CONSOLE}/hotlines/{line['hotline']}/reports/{report_id}"
     try:
         return requests.post(url, said, headers=headers, timeout=10).status_code
     except requests.ConnectionError:

@@ -14,6 +14,7 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 import requests
 
+from reports.settings import ConsoleSide, load_all
 from reports.store.database import Database
 from tests.deploy.conftest import Fronted
 from tests.deploy.desk_proxy import HOTLINE, DeskTown
@@ -158,7 +159,7 @@ def desk() -> Iterator[DeskTown]:
 @pytest.mark.parametrize("addresses", [4, 40])
 def test_a_flood_of_wrong_logins_holds_up_nobody_else(desk: DeskTown, addresses: int) -> None:
     """Through nginx: addresses of their own, 80 logins and more at once, each with a page's token."""
-    database = Database(desk.plan.settings["DATABASE_URL"])
+    database = Database(load_all((ConsoleSide,), desk.plan.settings)[ConsoleSide].database_url)
     session = logged_in(database, "mere")
     report_id = given(database, desk.plan.folder.inside / "keys", [(HOTLINE, "owner")])
     caller = Desk(HOTLINE, desk.plan.secrets.hotlines[HOTLINE], requests, f"http://127.0.0.1:{desk.port}")

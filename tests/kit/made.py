@@ -130,7 +130,7 @@ def pretty(body: bytes) -> str:
 def calls() -> Iterator[dict[str, Any]]:
     """What a hotline signs, as the console takes it."""
     for number, (name, said) in enumerate(CALLS):
-        body = json_bytes(said).decode()
+        body = json_bytes({"report_id": IDS[0], **said}).decode()
         headers = signed([Signer(OURS)], IDS[number], body.encode(), NOW)
         kept = {one: headers[one] for one in ("webhook-id", "webhook-timestamp", "webhook-signature")}
         yield {"name": name, "secret": OURS, "headers": kept, "body": body}

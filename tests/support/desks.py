@@ -34,7 +34,7 @@ class Desk:
     base: str = ""
 
     def call(self, report_id: str, state: str = "accepted", key: str | None = None, **more: object) -> Said:
-        return self.post(report_id, json.dumps({"state": state, **more}).encode(), key)
+        return self.post(report_id, json.dumps({"report_id": report_id, "state": state, **more}).encode(), key)
 
     def post(self, report_id: str, body: bytes, key: str | None = None, ahead: float = 0) -> Said:
         return self.raw(report_id, body, self.headers(body, key, ahead))

@@ -47,10 +47,27 @@ def test_public(address: str) -> None:
         "2002:a9fe:a9fe::1",
         "2002:7f00:1::1",
         "2001:0:a9fe:a9fe::1",
+        "::127.0.0.1",
+        "::a9fe:a9fe",
+        "::8.8.8.8",
+        "::ffff:0:127.0.0.1",
+        "::ffff:0:8.8.8.8",
+        "3fff::1",
+        "5f00::1",
+        "2620:4f:8000::1",
+        "2001:4:112::1",
+        "192.31.196.1",
+        "192.175.48.1",
     ],
 )
 def test_not_public(address: str) -> None:
     assert not is_public(address)
+
+
+@pytest.mark.parametrize("url", ["https://h.example:99999/", "https://h.example:x/", "https://[::1/", "https://[x]/"])
+def test_an_address_that_nobody_can_read_is_no_target(url: str) -> None:
+    with pytest.raises(BadTarget):
+        read_target(url, live=True)
 
 
 def test_https_on_its_own_port_needs_no_list() -> None:
