@@ -157,7 +157,7 @@ def _resident(pid: int) -> float:
 def tell(attack: str, noticed: Noticed, most: float, memory: Memory | None = None, **more: object) -> None:
     """Print one row of the table: how many were answered in time, the 99th percentile, the memory."""
     used = f"{memory.before:.0f} to {memory.most:.0f} MB" if memory else "-"
-    others = ", ".join(f"{name} {value}" for name, value in more.items())
+    others = ", ".join(f"{name} {value}" for name, value in {**more, "missed": noticed.missed[:2]}.items() if value)
     sys.stdout.write(
         f"\n{MEASURED}{attack} | {noticed.within(most):.1%} of {noticed.asked} within {most:g} s "
         f"| p50 {noticed.slowest(0.5):.2f} s, p99 {noticed.slowest(0.99):.2f} s | {used} | {others} |\n"

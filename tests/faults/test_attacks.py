@@ -161,7 +161,7 @@ def test_a_flood_of_wrong_logins_holds_up_nobody_else(desk: DeskTown, addresses:
     """Through nginx: addresses of their own, 80 logins and more at once, each with a page's token."""
     database = Database(load_all((ConsoleSide,), desk.plan.settings)[ConsoleSide].database_url)
     session = logged_in(database, "mere")
-    report_id = given(database, desk.plan.folder.inside / "keys", [(HOTLINE, "owner")])
+    report_id = given(database, desk.plan.folder.inside / "keys", [(HOTLINE, "primary")])
     caller = Desk(HOTLINE, desk.plan.secrets.hotlines[HOTLINE], requests, f"http://127.0.0.1:{desk.port}")
     form = desk.get("/login")
     cookie = re.findall(rb"Set-Cookie: ([^;]+);", form)[0].decode()
@@ -196,5 +196,4 @@ def test_a_flood_of_wrong_logins_holds_up_nobody_else(desk: DeskTown, addresses:
     for name, one in noticed.items():
         tell(f"logins from {addresses} addresses: {name}", one, MOST_FOR_STAFF, logins=flood.asked)
     for name, one in noticed.items():
-        assert one.missed == [], name
-        assert one.slowest(SHARE) <= MOST_FOR_STAFF, name
+        assert one.within(MOST_FOR_STAFF) >= SHARE, (name, one.missed[:2])
