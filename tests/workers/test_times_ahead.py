@@ -12,7 +12,9 @@ from reports import periods
 from reports.clocks import DAY, HOUR, MINUTE
 from reports.store import breakers, leases, maturing, messages, nudging, outbox, paging, pending, sms_out, sweeping
 from reports.store import tables as t
+from reports.store.mailboxes import FOR_EVER
 from reports.store.messages import Outgoing
+from reports.store.tries import Limit, try_pin
 from tests.workers.filings import ONE, SECOND, Desk
 from tests.workers.room import Room
 from workers import schedule
@@ -168,3 +170,14 @@ def test_what_tells_a_repeat_is_not_forgotten_because_a_clock_jumped(room: Room)
 def put(desk: Desk, delivery: str, **values: object) -> None:
     with desk.database.write() as connection:
         connection.execute(update(t.delivery).where(t.delivery.c.delivery_id == delivery).values(values))
+
+
+@pytest.mark.parametrize(("locked_for", "opens"), [(15 * DAY, True), (23 * HOUR, False), (FOR_EVER, False)])
+def test_a_code_is_locked_for_a_day_and_no_longer(desk: Desk, locked_for: int, opens: bool) -> None:
+    """A clock that was ahead locked it; what its reporter has closed stays closed."""
+    until = FOR_EVER if locked_for == FOR_EVER else desk.database.now() + locked_for
+    row = {"report_id": "r" * 36, "code_hmac": b"c" * 32, "pin_hmac": b"p" * 32, "public_key": b"k", "sealed_key": b"s"}
+    with desk.database.write() as connection:
+        connection.execute(insert(t.mailbox), row | {"tries": 5, "locked_until": until, "created_at": 0})
+    right, _ = try_pin(desk.database, [b"c" * 32], [b"p" * 32], Limit(5, DAY))
+    assert (right is not None) == opens
