@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
 
+import structlog
 from msgspec.structs import replace
 
 from gateway.breaker import Breaker
@@ -25,6 +26,8 @@ from reports.store.filing import Filed, Filing
 from reports.store.ids import new_id
 
 T = TypeVar("T")
+
+log = structlog.get_logger()
 
 RESCUE_SECONDS = {"ussd": 120, "sms": 600}  # after the last answer; typing an SMS takes that long
 WORDS_SECONDS = 30 * 60
@@ -86,8 +89,10 @@ class Filer:
                 filed = self.write(lambda: store.file(self._database, filing, draw))
             if not filed.fresh and (filed.late or filed.completeness == "incomplete"):
                 filed = self._complete(told, begun, filed)
+            log.info("report_submitted", report_id=filed.report_id, priority=filing.priority)
         except Away:
             filing, filed = self._spool_sent(told, begun, draw)
+            log.info("report_submitted", report_id=filed.report_id, priority=filing.priority, reason="database_away")
         for delivery_id in filed.deliveries:
             self._hurry.put(DELIVER, delivery_id, speed_of(filing.priority))
         begun = replace(begun, report_id=filed.report_id, revision=filed.revision, pending=False, unsent=False)

@@ -20,6 +20,7 @@ from gateway.crowd import Crowd
 from gateway.desk import Desk
 from gateway.message import Answer, Channel, Door, Fields, Inbound, Turn, Unreadable, Wire
 from gateway.metrics import Metrics
+from gateway.refusals import RefusalLog
 from gateway.steps import MAY_TAKE_LONG, UNPROVEN, Steps
 from gateway.unread import Unkept
 
@@ -46,6 +47,7 @@ class Webhooks:
         self._channels = channels
         self._desk = desk
         self._metrics = metrics
+        self._refusals = RefusalLog()
 
     def answer(self, environ: WSGIEnvironment, rest: str) -> Steps[Answer]:
         """`rest` is what follows /hooks/ in the address: channel, token where it has one, door."""
@@ -59,7 +61,8 @@ class Webhooks:
     def _opened(self, environ: WSGIEnvironment, rest: str) -> Steps[Answer]:
         found = self._find(environ, rest)
         if found is None:
-            self._metrics.count("refused")
+            name = rest.partition("/")[0]
+            self._refused("token", name if name in self._channels else None)
             return NOT_FOUND
         channel, name, door = found
         if environ["REQUEST_METHOD"] not in door.methods:
@@ -71,7 +74,7 @@ class Webhooks:
             return _TOO_LARGE
         wire = _wire(environ, raw)
         if not channel.may_vouch(wire.header):
-            self._metrics.count("refused")
+            self._refused("signature", channel.name)
             return _FORGED
         answer = yield from self._answer(channel, name, door, wire)
         self._metrics.answered(channel.name, name or "-", time.monotonic() - began)
@@ -84,6 +87,10 @@ class Webhooks:
             return 0
         channel, _, door = found
         return door.most_bytes if channel.may_vouch(_wire(environ, b"").header) else 0
+
+    def _refused(self, reason: str, channel: str | None) -> None:
+        self._metrics.count("refused")
+        self._refusals.add(reason, channel)
 
     def _find(self, environ: WSGIEnvironment, rest: str) -> tuple[Channel, str, Door] | None:
         name, _, path = rest.partition("/")
@@ -102,7 +109,7 @@ class Webhooks:
         try:
             return (yield from self._take(channel, name, door, wire))
         except Forged:
-            self._metrics.count("refused")
+            self._refused("signature", channel.name)
             return _FORGED
         except Unreadable as why:
             log.warning("webhook_unreadable", channel=channel.name, reason=why.reason, field=why.field)

@@ -35,37 +35,67 @@ FIELDS: Final[Mapping[str, re.Pattern[str] | type[int]]] = {
 }
 LARGEST: Final = 999_999_999
 
-EVENTS: Final = frozenset(
-    {
-        # a process
-        "started", "stopping", "stopped", "crashed", "library", "setting_refused", "figures_apart",
-        # web: what came in
-        "webhook_refused", "webhook_unreadable", "webhook_failed", "webhook_busy", "unread_kept", "loop_silenced",
-        "number_withdrawn", "country_unreadable",
-        # sessions
-        "redis_away", "redis_back", "redis_not_rewritten", "session_unreadable",
-        "session_lost_race", "session_rebuilt", "walk_unfit",
-        "session_keys_unreadable", "session_keys_shifted", "session_keys_not_deleted",
-        # filing
-        "report_filed", "report_repeated", "report_added_to", "report_deleted", "report_not_sent", "mailbox_locked",
-        "database_away", "database_back", "spooled", "spool_drained", "spool_full", "spool_bad",
-        # the queue
-        "queue_away", "queue_back", "job_refused", "job_failed",
-        # deliveries
-        "delivered", "delivery_unavailable", "delivery_refused", "delivery_poison", "delivery_parked",
-        "delivery_fallback", "delivery_lease_lost", "hotline_open", "hotline_closed", "hotline_dead", "hotline_revived",
-        "acknowledged", "step_given", "handed_on",
-        # SMS
-        "sms_sent", "sms_failed", "sms_expired", "sms_opted_out",
-        # the clock
-        "clock_leads", "clock_waits", "clock_jumped", "clock_differs",
-        "rescued", "words_filed", "update_filed", "swept", "purged",
-        "hold_ended", "inbound_played", "drill_held", "drill_failed", "facts_changed", "statistics_counted",
-        "statistics_out",
-        # people and keys
-        "told", "telling_failed", "key_missing", "key_made", "rewrapped", "rewrap_unreadable",
-    }
-)  # fmt: skip
+# What each event means and what to do about it; docs/logs.md is made of it.
+EVENTS: Final[Mapping[str, str]] = {
+    # a process
+    "started": "The process is ready.",
+    "stopped": "A worker process finished its current job and ended.",
+    "crashed": "An error that nobody handled. `class` and `where` say which and where.",
+    "library": "A line of another library, reduced to its name and the class of its error.",
+    "setting_refused": "The hotline's settings are missing or refused: it gets no reports. Run `tokaut check`.",
+    "figures_apart": "The folder of metrics cannot be written: /metrics shows one process alone.",
+    # web
+    "webhook_refused": "Requests came with a wrong address, token or signature: `count` since the last such line.",
+    "webhook_unreadable": "A provider's request could not be read; `reason` and `field` say why.",
+    "webhook_failed": "A request met an error of ours; an SMS was answered with 503, so that its provider keeps it.",
+    "number_withdrawn": "A number was withdrawn from the screens.",
+    "country_unreadable": "A country file cannot be read; the one read before stays in use.",
+    "redis_not_rewritten": "Redis was not made to rewrite its append-only file; `reason` says why.",
+    "session_keys_unreadable": "The file session-keys cannot be read.",
+    "session_keys_shifted": "The session keys were renewed although the clock had moved.",
+    "session_keys_not_deleted": "An old session key could not be deleted.",
+    "report_submitted": "A report was submitted, or its Send repeated. `reason` database_away: it is in the spool.",
+    "mailbox_locked": "Too many wrong PINs were typed for one code.",
+    "spool_drained": "Entries of the spool were moved into the database (`count`).",
+    "inbound_played": "SMS that waited for Redis were answered (`count`).",
+    "drill_held": "Web reported as the invented reporter of a drill.",
+    "drill_failed": "A drill could not be reported.",
+    # the database and the queue
+    "database_away": "The database does not answer.",
+    "queue_away": "The queue in Redis does not answer; the database is asked for what is due instead.",
+    "job_refused": "A job in the queue is not one of ours, and was not run.",
+    "job_failed": "A job met an error of ours. `class` and `where` say which and where.",
+    # deliveries
+    "delivered": "A hotline accepted a delivery.",
+    "delivery_unavailable": "A hotline could not be reached; the delivery is tried again.",
+    "delivery_refused": "A hotline refused a delivery.",
+    "delivery_poison": "A delivery cannot be made as things are; `reason` says what is missing.",
+    "delivery_parked": "A delivery was given up after 14 days; a person has to hand it over.",
+    "delivery_fallback": "The report goes to the next hotline of its route.",
+    "delivery_lease_lost": "Another worker took the delivery over meanwhile.",
+    "acknowledged": "Staff have taken a report on.",
+    "step_given": "The next step of the escalation was taken: somebody else was told.",
+    "handed_on": "Staff transferred a report to another hotline.",
+    # SMS
+    "sms_sent": "The provider accepted an SMS.",
+    "sms_failed": "An SMS was not sent; `reason` says why.",
+    "sms_expired": "An SMS waited too long and was dropped.",
+    # the clock
+    "clock_leads": "This process is the scheduler from now on.",
+    "clock_waits": "Another process is the scheduler.",
+    "clock_jumped": "The time of the host jumped: docs/operating/clock-jumped.md.",
+    "clock_differs": "The clock of a hotline's server is `count` seconds behind ours or ahead of it.",
+    "swept": "Leases of processes that died were freed (`count`).",
+    "purged": "Reports were deleted at the end of their retention (`count`).",
+    "hold_ended": "A legal hold has ended.",
+    "facts_changed": "Numbers to call, addresses to alert or keys are others than an hour ago.",
+    "statistics_counted": "A day was counted for the statistics.",
+    "statistics_out": "The figures of a quarter were fixed.",
+    # people and keys
+    "told": "A person was alerted.",
+    "telling_failed": "A person could not be alerted; it is tried again.",
+    "key_missing": "A private or public key is not here.",
+}
 
 # Why an authenticated request could not be read (gateway.message.Unreadable).
 UNREADABLE: Final = frozenset(
@@ -80,14 +110,13 @@ REASONS: Final = UNREADABLE | frozenset(
         # why a delivery came out as it did (workers/delivery.py)
         "delivered", "moved", "locked_out", "not_found", "conflict", "busy", "tls", "private_address", "refused",
         "gone", "too_large", "no_key", "no_body", "no_hotline", "not_sealed_to_us", "wrong_mode", "our_fault", "parked",
-        "needs_person", "dns", "reset", "timeout", "half_head", "no_route", "closed", "not_reached", "not_kept",
-        "no_tls", "mail_login", "sms_waits", "sms_failed",
-        # why a webhook was turned away or not understood
-        "token", "signature", "loopback", "method", "size", "encoding", "doubled", "missing_field", "depth", "fields",
+        "needs_person", "dns", "reset", "timeout", "closed", "not_reached", "not_kept", "no_tls", "mail_login",
+        "sms_waits", "sms_failed",
+        # why a webhook was turned away
+        "token", "signature",
         # why something was done without asking
-        "redis_away", "database_away", "queue_away", "disk_full", "not_writable", "torn", "poison", "unknown_key",
-        "lease_lost", "overdue", "clock_jump", "repeat", "autoresponder", "opt_out", "withdrawn", "expired", "signal",
-        "append_only_off", "rewrite_failed", "credit", "sender_id", "bad_number", "provider", "account",
+        "redis_away", "database_away", "queue_away", "overdue", "clock_jump", "repeat", "opt_out", "withdrawn",
+        "expired", "append_only_off", "rewrite_failed", "credit", "sender_id", "bad_number", "provider", "account",
     }
 )  # fmt: skip
 

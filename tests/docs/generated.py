@@ -13,6 +13,7 @@ import gateway.channels
 import workers.senders
 from console.callers import CallBack
 from gateway.metrics import COUNTED
+from reports.logwords import EVENTS, FIELDS, REASONS
 from reports.retention import RULES
 from reports.settings import SHARED, Common, ConsoleSide, Described, Operator, WebSecrets, describe
 from reports.store.rights import HOTLINES, RIGHTS, ROLES, ROWS
@@ -48,13 +49,44 @@ def settings() -> Iterator[tuple[Described, str]]:
     yield from ((one, WORKERS) for one in describe(beside(workers.senders)))
 
 
+# What is read outside the classes of settings: by the Procfile, by gunicorn's files, by the metrics' library.
+BESIDE_THE_CLASSES = (
+    ("WEB_CONCURRENCY", "processes of web", "two for each core, at most 8", "web"),
+    ("BIND", "address and port, or `unix:` and a path, at which web listens", "127.0.0.1 and PORT", "Procfile: web"),
+    (
+        "PORT",
+        "port at which web listens; honcho and foreman set it to 5000 where it is not set",
+        "8000",
+        "Procfile: web",
+    ),
+    ("CONSOLE_CONCURRENCY", "processes of the console", "2", "console"),
+    ("CONSOLE_BIND", "as BIND, of the console", "127.0.0.1 and CONSOLE_PORT", "Procfile: console"),
+    ("CONSOLE_PORT", "port at which the console listens", "8100", "Procfile: console"),
+    ("PROMETHEUS_MULTIPROC_DIR", "folder in which processes of one account share their metrics", "none", "all"),
+    ("PROMETHEUS_ALSO_DIR", "folder of another account's metrics, which is read and never written", "none", "web"),
+)
+
+
 def settings_table() -> str:
     rows = ["| name | meaning | default | read by |", "|---|---|---|---|"]
     for one, who in _once_each(settings()):
         name = f"`{one.name}`" + (f", or `{one.name}_FILE`" if one.secret else "")
         default = "must be set" if one.default is None else f"`{one.default}`"
         rows.append(f"| {name} | {one.meaning} | {default} | {who} |")
+    rows += [f"| `{name}` | {meaning} | {default} | {who} |" for name, meaning, default, who in BESIDE_THE_CLASSES]
     return "\n".join(rows) + "\n"
+
+
+def events_table() -> str:
+    return (
+        "\n".join(["| event | meaning |", "|---|---|", *(f"| `{one}` | {said} |" for one, said in EVENTS.items())])
+        + "\n"
+    )
+
+
+def log_fields() -> str:
+    fields, reasons = ", ".join(f"`{one}`" for one in FIELDS), ", ".join(f"`{one}`" for one in sorted(REASONS))
+    return f"Fields: {fields}, `reason`.\n\nReasons: {reasons}.\n"
 
 
 def _once_each(found: Iterable[tuple[Described, str]]) -> Iterator[tuple[Described, str]]:
@@ -131,6 +163,8 @@ def retention_table() -> str:
 
 PARTS: Mapping[tuple[str, str], Callable[[], str]] = {
     ("docs/operating.md", "settings"): settings_table,
+    ("docs/logs.md", "events"): events_table,
+    ("docs/logs.md", "fields"): log_fields,
     ("docs/operating.md", "figures of web"): figures_of_web,
     ("docs/operating.md", "figures of workers"): figures_of_workers,
     ("docs/operating.md", "classes"): classes,

@@ -137,3 +137,11 @@ def _hidden(lines: list[str]) -> str:
 
 def _even(text: str) -> str:
     return " ".join(text.split())
+
+
+def test_a_setting_that_no_class_reads_is_in_the_table_all_the_same() -> None:
+    read_there = set(re.findall(r"\$\{([A-Z_]+)", read("Procfile")))
+    for file in ("gateway/gunicorn.conf.py", "console/gunicorn.conf.py"):
+        read_there |= set(re.findall(r'environ\.get\("([A-Z_]+)"', read(file)))
+    read_there |= set(re.findall(r'"(PROMETHEUS_[A-Z_]+)"', read("reports/measuring.py")))
+    assert read_there == {name for name, *_ in generated.BESIDE_THE_CLASSES}

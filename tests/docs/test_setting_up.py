@@ -139,8 +139,10 @@ def test_the_page_leads_to_five_processes_and_a_report_that_was_delivered(tmp_pa
     assert "? No backup was ever made." in said
     with operator.at_the_hotlines() as received, operator.starts() as log:
         until(lambda: answers(operator.web) and answers(operator.console), f"see {log}", seconds=90)
+        hooks = f"http://127.0.0.1:{operator.web}/hooks/ussd"
+        assert requests.post(f"{hooks}/a-token-that-is-wrong", timeout=10).status_code == 404
         token = (tmp_path / "etc" / "ussd_token").read_text().strip()
-        phone = Neutral(f"http://127.0.0.1:{operator.web}/hooks/ussd/{token}", "+6785550101", "*111*163#")
+        phone = Neutral(f"{hooks}/{token}", "+6785550101", "*111*163#")
         seen = phone.dial()
         for reply in TO_SENT:
             seen = phone.type(reply)
@@ -152,6 +154,10 @@ def test_the_page_leads_to_five_processes_and_a_report_that_was_delivered(tmp_pa
     for process in ("web.1", "urgent.1", "standard.1", "clock.1", "console.1"):
         assert f"{process}" in every
     assert '"event":"crashed"' not in every
+    assert '"event":"webhook_refused"' in every
+    [submitted] = re.findall(r'"event":"report_submitted".*"report_id":"([0-9a-f-]+)"', every)
+    assert submitted == json.loads(line)["body"]["data"]["report_id"]
+    assert "6785550101" not in every
 
 
 def test_check_finds_before_the_start_that_web_would_read_private_keys(tmp_path: Path, redis_url: str) -> None:

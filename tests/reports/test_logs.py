@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 import logging
@@ -17,6 +18,7 @@ import structlog
 from reports import logs
 from reports.logwords import EVENTS, REASONS, fits
 from reports.sealing import Private
+from tests.house.files import PRODUCT, dotted, modules, texts
 
 CANARY = "a neutral sentence nobody else writes +6785550101"
 DELIVERY = "01931c2a-7b1e-7000-8000-000000000001"
@@ -206,11 +208,36 @@ def test_a_server_that_brings_its_own_handlers_is_adopted(log: Log) -> None:
 
 
 def test_every_word_is_one_word() -> None:
-    for word in EVENTS | REASONS:
+    for word in EVENTS.keys() | REASONS:
         assert word.replace("_", "").isalpha()
         assert word == word.lower()
     assert fits("event", "delivered")
     assert not fits("reason", "unlisted")
+
+
+LEVELS = {"info", "warning", "error", "exception", "critical"}
+# Chosen when the line is logged: by the outcome of a delivery or of an SMS, by a constant of the module.
+CHOSEN = {"delivered", "delivery_unavailable", "delivery_refused", "delivery_poison", "sms_sent", "sms_failed"}
+CHOSEN |= {"facts_changed", "library"}
+
+
+def test_the_list_of_events_is_what_the_code_logs() -> None:
+    """No word that nothing logs, and none that is missing: a line with such a one would lose its event."""
+    logged = {
+        found.value
+        for _, tree in modules()
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute)
+        and call.func.attr in LEVELS
+        and call.args
+        if dotted(call.func.value) == "log" or "get_logger" in ast.dump(call.func.value)
+        for found in ast.walk(call.args[0])
+        if isinstance(found, ast.Constant) and isinstance(found.value, str)
+    }
+    assert logged | CHOSEN == set(EVENTS)
+    every = "\n".join(text for name, text in texts() if name.parts[0] in PRODUCT and name.name != "logwords.py")
+    assert [one for one in sorted(CHOSEN | REASONS) if f'"{one}"' not in every] == []
 
 
 def test_the_search_finds_what_is_logged_on_purpose(log: Log) -> None:
