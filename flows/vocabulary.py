@@ -46,6 +46,7 @@ FACTS: Mapping[str, frozenset[str]] = {
     ),
     "messages": frozenset({"some", "none"}),  # that staff wrote
     "another": YES_NO,  # an older one than is read now
+    "report_code": frozenset({"new", "over"}),  # over: shown before, or not to be asked for any more
     "drill": YES_NO,
     "languages": frozenset({"one", "several"}),  # that may be offered here
     "law": frozenset({"known", "unknown"}),  # whether anything is established

@@ -18,13 +18,23 @@ from gateway.message import Inbound, Notice, Turn
 from gateway.record import Draft, Record, pack_drafts, pack_record, unpack_drafts, unpack_record
 from gateway.revisions import numbered, unsure
 from gateway.senders import Sender
-from gateway.sessions import DRAFT_SECONDS, SMS_SECONDS, USSD_SECONDS, Away, Keys, Loaded, Sessions
+from gateway.sessions import (
+    BLIND_SECONDS,
+    DRAFT_SECONDS,
+    LEAST_SECONDS,
+    SENT_SECONDS,
+    SMS_SECONDS,
+    USSD_SECONDS,
+    Away,
+    Keys,
+    Loaded,
+    Sessions,
+)
 from gateway.steps import MAY_TAKE_LONG, Steps, finish
 from gateway.texting import Texting
 from gateway.walk import DoesNotFit, Moved, Walk
 
 TRIES = 3  # two answers of one caller at the same moment; the loser steps on from what the winner left
-SECONDS = {"ussd": USSD_SECONDS, "sms": SMS_SECONDS}
 
 
 class Crowded(Exception):
@@ -108,7 +118,7 @@ class Conversation:
             key = key or turns.key_of(inbound, loaded.version)  # of the first load: who loses a race finds itself
             found = turns.meaning(inbound, record.last if record else None, key, caller.code)
             if record and isinstance(found, turns.Again | turns.Odd):
-                return self._same(record, found)
+                return self._same(caller, record, found)
             if loaded.seen:  # an SMS that was taken before the last one: it was answered then
                 return Turn("", goes_on=True)
             if isinstance(found, turns.Reply) and caller.kind == "ussd":  # by SMS it may ask for something else
@@ -128,7 +138,7 @@ class Conversation:
             lost = record, moved.record
         if caller.kind == "sms":  # many at once: this one waits, and no word of it is lost
             raise Away
-        return record.answer if record else self._walk.notice(caller, "home.not_working")
+        return self._walk.unmoved(caller, record).answer if record else self._walk.notice(caller, "home.not_working")
 
     def _make_room(self, caller: Caller, record: Record | None) -> None:
         """In a crowd, what is not on the way to Send; never words. Raises Crowded, and nothing of it is kept."""
@@ -155,9 +165,13 @@ class Conversation:
             return replace(moved.record.answer, goes_on=False)  # what follows would meet the screen before Send
         return self._walk.notice(caller, "home.not_working")
 
-    def _same(self, record: Record, found: turns.Meaning) -> Turn:
-        self._count("repeated" if isinstance(found, turns.Again) else "odd_turn")
-        return record.answer
+    def _same(self, caller: Caller, record: Record, found: turns.Meaning) -> Turn:
+        """A repeat gets the same bytes; what is not understood, the screen that is open."""
+        if isinstance(found, turns.Again):
+            self._count("repeated")
+            return record.answer
+        self._count("odd_turn")
+        return self._walk.unmoved(caller, record).answer
 
     def _move(
         self, caller: Caller, record: Record | None, drafts: list[Draft], found: turns.Meaning, key: str
@@ -223,7 +237,7 @@ class Conversation:
     def _keep(self, caller: Caller, keys: Keys, loaded: Loaded, step: tuple[Record | None, Moved]) -> Steps[bool]:
         before, moved = step
         drafts = None if moved.drafts is None else pack_drafts(moved.drafts)
-        record, seconds = moved.record, SECONDS[caller.kind]
+        record, seconds = moved.record, seconds_of(caller, moved.record)
         read = limits.is_to_read(record.state.screen)
         counts = tally(caller.country.iso, caller.kind, before, record, caller.now)
         kept = pack_record(record)
@@ -252,6 +266,15 @@ class Conversation:
             self._sessions.key("l:seen", inbound.channel, seen) if seen else "",
             draft and f"l:read:{draft}",
         )
+
+
+def seconds_of(caller: Caller, record: Record) -> int:
+    """How long a conversation is kept when nothing more is said: after Send, and in My report, while it can be used."""
+    if caller.kind == "sms":
+        return min(max(record.at + SMS_SECONDS - caller.now, LEAST_SECONDS), SMS_SECONDS)
+    after = _is_sent(record) or record.state.screen.startswith("my.")
+    seconds = SENT_SECONDS if after else USSD_SECONDS
+    return min(seconds, BLIND_SECONDS) if caller.inbound.blind else seconds
 
 
 def _is_sent(record: Record) -> bool:

@@ -8,7 +8,8 @@ from typing import Literal, Protocol
 from msgspec import Struct, field
 
 Kind = Literal["ussd", "sms"]
-Event = Literal["new", "resume"]
+# unsaid: the network names no operation, so the text has to tell
+Event = Literal["new", "resume", "unsaid"]
 Word = Literal["", "stop", "start", "help"]
 # form: the body, or the query of a GET. json: one object. text: the query, the door's headers, and the body as it is,
 # which becomes the field "text".
@@ -88,6 +89,7 @@ class Inbound(Struct, frozen=True):
     word: Word = ""  # a carrier's word, where the provider says that this is one, in whatever language
     media: tuple[tuple[str, str], ...] = ()  # content type and address of what came beside the words; never fetched
     network: str = ""
+    blind: bool = False  # nothing tells a dial from a reply, so that a session must end soon
     link: str = ""  # what the provider wants back with a reply (Africa's Talking linkId, Kannel's session info)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from gateway.message import Answer, Event, Fields, Inbound, Notice, Turn, Unreadable
 
-_EVENTS: Mapping[str, Event] = {"new": "new", "resume": "resume", "": "resume"}
+_EVENTS: Mapping[str, Event] = {"new": "new", "resume": "resume", "": "unsaid"}
 
 
 def receive(channel: str, fields: Fields) -> Inbound | Notice:

@@ -44,6 +44,7 @@ class Begun(Struct, frozen=True, array_like=True):
     legs: tuple[Leg, ...] = ()
     carried: bool = False  # it goes on from an earlier walk
     unsent: bool = False  # "NOT SENT" was said of it, and a slow disk may have kept it all the same
+    code_seen: bool = False  # something was said to the screen with code and PIN: they are never shown again
 
     @property
     def forgotten(self) -> bool:

@@ -15,16 +15,23 @@ from msgspec import Struct
 from redis import Redis
 from redis.exceptions import RedisError
 
+from gateway import session_keys
 from gateway.breaker import Breaker
 from gateway.counted import NOTHING, Tally
 from gateway.roundtrip import RoundTrip
-from gateway.session_keys import LEAST_SECONDS, SessionKeys
+from gateway.session_keys import SessionKeys
 from gateway.steps import Command, Steps
 from reports.sealing import Poison, Vault
 
 USSD_SECONDS = 15 * 60
+SENT_SECONDS = 3 * 60  # after Send and in My report: no network lets a session wait longer
+BLIND_SECONDS = 60  # where nothing tells a dial from a reply, the next caller could meet this session
+LEAST_SECONDS = 60
 SMS_SECONDS = 30 * 60  # after that any SMS gets the home screen
-DRAFT_SECONDS = {"ussd": 15 * 60, "sms": LEAST_SECONDS}  # while it may be carried on, and its key is surely there
+DRAFT_SECONDS = {
+    "ussd": 15 * 60,
+    "sms": session_keys.LEAST_SECONDS,
+}  # while it may be carried on, and its key is surely there
 READ_SECONDS = 10 * 60
 COUNTED_DAY_SECONDS = 9 * 86400  # a week that the database may be away, and the day itself
 SEEN_SECONDS = 25 * 3600  # Africa's Talking sends an unanswered SMS again for 12 h

@@ -36,6 +36,7 @@ OPENS = {  # keyword of a first text: its screen, which has the emergency number
 }
 NO_PICTURES = "home.no_pictures"
 ASIDE = frozenset({"tips_young", "tips_parents", "law", "language"})  # flows where no question of a report is open
+SENT = frozenset({"report.sent_sms", "report.code_sms"})
 SILENCE = Turn("", goes_on=True)
 GO_ON = "98"
 
@@ -81,10 +82,12 @@ class Texting:
             return Moved(self._home_again(caller, record, last))
         record = replace(record, last=last, media=noted(record.media, caller.inbound.media))
         if fold(text) == GO_ON and record.answer == self._no_pictures(caller):
-            return Moved(self._walk.again(caller, record))
+            return Moved(self._walk.uncovered(caller, record))
+        if self._is_hidden(caller, record):
+            return self._after_send(caller, record, drafts, text)
         late = caller.late or limits.is_stale(caller.inbound.sent_at, caller.now)
         if late and limits.is_key(text):
-            return Moved(record, accepted=False)  # for a menu that its sender did not see
+            return Moved(self._walk.unmoved(caller, record), accepted=False)  # for a menu that its sender did not see
         typed = self._walk.book.screen(record.state.screen).typed
         if typed and not (typed.secret and (is_words(text) or self._keywords(caller).exact(text))):
             return self._walk.step(caller, record, drafts, text)
@@ -95,20 +98,24 @@ class Texting:
         text = self._confirmed(caller, record, text)
         keyword, taken = self._keywords(caller).exact(text), self._walk.takes(caller, record, text)
         if late and (keyword or taken):
-            return Moved(record, accepted=False)  # as with a key: "Send" by its name is Send, too
+            return Moved(
+                self._walk.unmoved(caller, record), accepted=False
+            )  # as with a key: "Send" by its name is Send, too
         if keyword and not taken:
             return self._to(keyword, caller, record, drafts)
         going_on = self._goes_on_writing(record, text, caller.now)
         if going_on or taken:
             return self._walk.step(replace(caller, more=going_on), record, drafts, text)
-        return self._misread(caller, record, text) or self._walk.step(caller, record, drafts, text)
+        return self._misread(caller, record, drafts, text) or self._walk.step(caller, record, drafts, text)
 
     def _to(self, keyword: str, caller: Caller, record: Record, drafts: list[Draft]) -> Moved:
         home = self._home_again(caller, record, record.last)
         return Moved(home) if keyword == HELP else self._walk.step(caller, home, drafts, keyword)
 
-    def _misread(self, caller: Caller, record: Record, text: str) -> Moved | None:
+    def _misread(self, caller: Caller, record: Record, drafts: list[Draft], text: str) -> Moved | None:
         """What is no answer and no keyword: words that want to be heard, or a typing error that is asked about."""
+        if record.state.screen in SENT and not limits.is_key(text) and (text.strip() or not caller.inbound.media):
+            return self._after_send(caller, record, drafts, text)
         near = self._keywords(caller).near(text)
         if self._is_heard(text) and self._nobody_hears(record):
             return self._first_words(caller, record, record.last)
@@ -137,6 +144,38 @@ class Texting:
     def _is_secret(self, answer: Answer) -> bool:
         typed = self._walk.book.screen(answer.screen).typed
         return typed is not None and typed.secret
+
+    # After Send
+
+    def _after_send(self, caller: Caller, record: Record, drafts: list[Draft], text: str) -> Moved:
+        """Submit words that come at "Sent to …" with the report. Show the home screen, and nothing of a report.
+
+        Whoever texts may be somebody else who has taken the phone. What is said soon after is meant for the staff; what
+        is no words, or comes later, is what it would be on a phone that never reported.
+        """
+        if self._is_meant_for_staff(caller, record, text):
+            moved = self._walk.step(replace(caller, more=True), record, drafts, text)
+            if moved.record.state.unasked == record.state.unasked:
+                return moved  # it could not be kept, and that is said
+            return replace(moved, record=replace(moved.record, answer=self._fresh(caller, moved.record).answer))
+        self._walk.submit_gathered(record, [])
+        if self._is_hidden(caller, record):
+            return self._next(caller, self._fresh(caller, record), drafts, record.last, help_wanted=False)
+        return self._first(caller, replace(record, begun=None), record.last, help_wanted=False)
+
+    def _is_meant_for_staff(self, caller: Caller, record: Record, text: str) -> bool:
+        """Whether it is words, of two at least, within the time that typing takes."""
+        if caller.now - record.at > PART_SECONDS or limits.is_call_me(text):
+            return False
+        return self._keywords(caller).exact(text) is None and (is_words(text) or _is_sentence(text))
+
+    def _is_hidden(self, caller: Caller, record: Record) -> bool:
+        """Whether the home screen was shown in place of "Sent to …"."""
+        return record.state.screen in SENT and record.answer == self._fresh(caller, record).answer
+
+    def _fresh(self, caller: Caller, record: Record) -> Record:
+        """Return the conversation at the home screen, as on a phone that never reported."""
+        return self._walk.begin(replace(caller, spoken=""), record.last, record)
 
     # Typing errors
 
@@ -220,3 +259,7 @@ class Texting:
         speak, loop = limits.reply_to(loop, freed=moved.accepted, now=caller.now, most=most)
         record = replace(moved.record, loop=loop, answer=moved.record.answer if speak else SILENCE)
         return replace(moved, record=record)
+
+
+def _is_sentence(text: str) -> bool:
+    return sum(any(map(str.isalpha, word)) for word in text.split()) > 1

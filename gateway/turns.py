@@ -81,7 +81,7 @@ def meaning(inbound: Inbound, last: Last | None, key: str, code: str = "") -> Me
     if inbound.path:
         dialled = inbound.code or code
         return _walked(inbound.text, dialled) if last is None else _onward(inbound.text, last, dialled)
-    if inbound.event == "new":
+    if inbound.event == "new" or (inbound.kind == "ussd" and is_dial(inbound, code)):
         return Begin()
     if last is None:
         return Begin(unheard=inbound.text)
@@ -109,6 +109,28 @@ def starts(code: str) -> Iterator[str]:
         yield from (way for way in dict.fromkeys((body, body.rpartition("*")[2])) if _is_code(way))
 
 
+def is_dial(inbound: Inbound, code: str = "") -> bool:
+    """Return whether this text is a service code that was dialled, and no reply to a screen.
+
+    Where the network names no operation, so are an empty text, anything of the form `*…#`, and the code without its
+    marks or its beginning. Elsewhere only the code with its marks, which nobody types as a reply.
+    """
+    text = inbound.text.strip()
+    unsaid = inbound.event == "unsaid"
+    if unsaid and (not text or (text.startswith("*") and text.endswith("#"))):
+        return True
+    return text in forms(inbound.code or code) and (unsaid or not text.isdecimal())
+
+
+def forms(code: str) -> frozenset[str]:
+    """Return every way in which networks write the dialled code: with or without `*` and `#`, whole or its tail."""
+    parts = code.strip("*#").split("*")
+    tails = ("*".join(parts[n:]) for n in range(len(parts)))
+    return frozenset(
+        f"{star}{one}{hash_}" for one in tails if _is_code(one) for star in ("*", "") for hash_ in ("#", "")
+    )
+
+
 def _is_code(way: str) -> bool:
     return len(way) > 1 and way not in MENU_KEYS
 
@@ -130,7 +152,8 @@ def _onward(text: str, last: Last, dialled: str) -> Meaning:
         return Reply(text)
     if text[last.seen : last.seen + 1] == "*" and _path_key(text[: last.seen]) == last.turn:
         return Reply(text[last.seen + 1 :])
-    return Begin() if not text else Odd()
+    is_dialled = not text or text in forms(dialled)  # likewise, though the last one came in another form
+    return Begin(_skip(text, dialled)) if is_dialled else Odd()
 
 
 def _skip(text: str, dialled: str) -> int:

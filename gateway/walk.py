@@ -31,6 +31,7 @@ from reports.code import spaced
 from reports.store.database import Away
 
 HOME = {"ussd": "home.home", "sms": "home.home_sms"}
+CODE_SECONDS = 5 * 60  # after Send by SMS, in which a code may be asked for
 
 Counted = Callable[[str], int | None]  # of a sender's key: its reports before this one
 
@@ -96,7 +97,7 @@ class Walk:
 
         Without `may_act` a reply that would send, delete or open something raises DoesNotFit.
         """
-        before = record
+        before = record = code_seen(record)
         try:
             around, limit = self._around(caller, record), caller.limit
             found = engine.step(self.book, record.state, reply, around, limit=limit, now=caller.now, more=caller.more)
@@ -122,6 +123,13 @@ class Walk:
                 return self.leave(caller, before)
             return self._put_off(caller, before, drafts, not_sent=isinstance(away, NotSent))
 
+    def unmoved(self, caller: Caller, record: Record) -> Record:
+        """Return the record after what was not understood: with the last answer, but no code and no PIN in it."""
+        begun = record.begun
+        if begun is None or begun.code is None or begun.code_seen:
+            return record
+        return self.again(caller, record)
+
     def _put_off(self, caller: Caller, record: Record, drafts: list[Draft], *, not_sent: bool) -> Moved:
         """The state before stays, so that the same key does it once the database is back."""
         answer = self.notice(caller, "home.not_sent" if not_sent else "home.not_working", record.state)
@@ -143,7 +151,11 @@ class Walk:
         return self._shown(caller, replace(record, state=record.state.at(WRITTEN)), drafts, accepted=False)
 
     def again(self, caller: Caller, record: Record) -> Record:
-        """With the screen in place of which something else was shown."""
+        """Show the screen once more; without code and PIN, which are shown once."""
+        return self.uncovered(caller, code_seen(record))
+
+    def uncovered(self, caller: Caller, record: Record) -> Record:
+        """Show the screen in place of which something else was shown."""
         return replace(record, answer=self._show(caller, record))
 
     def discard(self, record: Record) -> Record:
@@ -211,10 +223,12 @@ class Walk:
 
     def _around(self, caller: Caller, record: Record) -> Surroundings:
         """The caller's world, with what only this conversation knows: its code and PIN, the state of its report."""
-        around = caller.around
-        if record.begun and record.begun.code is not None:
-            code, pin = self._filer.code_and_pin(record.begun)
+        around, begun = caller.around, record.begun
+        if begun and begun.code is not None and not begun.code_seen:
+            code, pin = self._filer.code_and_pin(begun)
             around = around.knowing(said={"code": spaced(code), "pin": pin})
+        if begun and begun.sent_at:
+            around = around.knowing(told={**around.told, "report_code": _code_now(begun, caller.now)})
         return self._mailroom.around(around, record)
 
     def leave(self, caller: Caller, record: Record) -> Moved:
@@ -236,7 +250,8 @@ class Walk:
     def _emptied(self, record: Record, kind: str) -> Record:
         """Over: what is kept on is the last answer, for a repeat of the last request, and nothing that was said."""
         home = engine.begin(self.book, HOME[kind])
-        return replace(record, state=home, words=None, opened=None, over=True, media=())
+        begun = None if record.begun and record.begun.sent_at else record.begun
+        return replace(record, state=home, begun=begun, words=None, opened=None, over=True, media=())
 
     # The report
 
@@ -276,6 +291,20 @@ class Walk:
         # who is left out must not be told in any case
         was_waiting = self._filer.drop(begun) if danger or wrote else self._filer.take_back(begun)
         return replace(begun, pending=False, floor=None if was_waiting else begun.floor)
+
+
+def code_seen(record: Record) -> Record:
+    """Return the record as it is once its code and PIN were shown, and something was said to that screen."""
+    begun = record.begun
+    if begun is None or begun.code is None or begun.code_seen:
+        return record
+    return replace(record, begun=replace(begun, code_seen=True))
+
+
+def _code_now(begun: Begun, now: int) -> str:
+    """Return "new" while code and PIN may be shown or asked for, once; then "over"."""
+    is_new = not begun.code_seen and (begun.code is not None or now - (begun.sent_at or now) <= CODE_SECONDS)
+    return "new" if is_new else "over"
 
 
 def _seed(caller: Caller) -> str:

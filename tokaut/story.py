@@ -40,8 +40,8 @@ TO_SEND = (
     Step("Before anything goes out she sees who gets it, and that they may have to tell others.", "Send"),
 )
 SENT = Step(
-    "“Sent” is shown only now that the report is on the disk. It was sealed for that hotline: the process that "
-    "talks to the phone cannot read it any more. With code and PIN she can come back.",
+    "“Sent” is shown only now that the report is on the disk. It was sealed for that hotline: nothing "
+    "that stays here opens it. For three minutes she may add to it. With code and PIN she can come back.",
     "Add your words",
 )
 ADDS = Step("Words come after Send, because a network may cut the line while somebody types.", words=WORDS)

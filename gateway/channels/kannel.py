@@ -110,7 +110,7 @@ def _ussd(fields: Fields) -> Inbound | Notice:
     session = "-" if info is None else str(info >> 8)
     if info is not None and info & ENDED and operation not in STARTS:
         return Notice("ended", Channel.name, sender=sender, code=code, session=session)
-    event: Event = "new" if operation in STARTS or (operation is None and _is_dialled(text)) else "resume"
+    event: Event = "unsaid" if operation is None else "new" if operation in STARTS else "resume"
     return Inbound(
         kind="ussd",
         channel=Channel.name,
@@ -121,6 +121,7 @@ def _ussd(fields: Fields) -> Inbound | Notice:
         event=event,
         id=fields.who("id"),
         network=fields.get("smsc"),
+        blind=operation is None and info is None,
         link=_link(meta),
     )
 
@@ -155,11 +156,6 @@ def _numbers(meta: str) -> Mapping[str, int]:
     if raw.get(OPERATION, b"").isdigit():
         return {name: int(value) for name, value in raw.items() if value.isdigit() and len(value) <= 10}
     return {name: int.from_bytes(value, "big") for name, value in raw.items() if 0 < len(value) <= 4}
-
-
-def _is_dialled(text: str) -> bool:
-    """A code, where the network names no operation: nobody answers a screen so."""
-    return text.startswith("*") and text.endswith("#")
 
 
 def _text(fields: Fields) -> str:

@@ -51,6 +51,7 @@ FACTS = {
     "rescue": "yes",
     "duty": "may",
     "send_to": "one",
+    "report_code": "new",
     "police_named": "yes",
     "words_before_send": "no",
     "law": "known",

@@ -1,0 +1,186 @@
+"""Code and PIN are shown once: nothing that was not understood brings them again, on any channel (R-77)."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import redis
+import time_machine
+
+from tests.safeguarding.walks import CHANNELS, TO_SEND_SMS, TO_SENT, number, thread, walk
+from tests.support.app import App
+from tests.support.handsets_kannel import kannel_asks, kannel_says
+
+pytestmark = pytest.mark.slow
+
+CODE = re.compile(r"(?i)code \d{4} \d{4}|PIN \d{4}")
+WORDS = "Zorrovik waits for me behind the shop"
+HOME_SMS = "In danger? Call police 111.\n1 Report"
+
+
+def texted(app: App, n: int, *more: str) -> list[str]:
+    return thread(app.sms(number(n)), "hello", *TO_SEND_SMS, "Send", *more)
+
+
+@pytest.mark.rule("X-01")
+@pytest.mark.parametrize("channel", CHANNELS)
+@pytest.mark.parametrize("odd", [("x",), ("9",), ("x", "y"), ("x", "y", "z", "1"), ("98",), (" ",)])
+def test_by_ussd_what_is_not_understood_brings_them_no_more(app: App, channel: str, odd: tuple[str, ...]) -> None:
+    seen = walk(app.ussd(number(1), channel), *TO_SENT, *odd)
+    assert CODE.search(seen[len(TO_SENT)])
+    assert not any(map(CODE.search, seen[len(TO_SENT) + 1 :]))
+    assert "Sent to Pikinini Helpline." in seen[-1]
+    assert "1 Add your words" in seen[-1]
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_a_repeat_of_the_same_request_brings_the_same_bytes(app: App, channel: str) -> None:
+    phone = app.ussd(number(1), channel)
+    sent = walk(phone, *TO_SENT)[-1]
+    assert phone.again().text == sent
+    phone.type("x")
+    assert not CODE.search(phone.again().text)
+
+
+def test_a_path_that_goes_nowhere_brings_them_no_more(app: App) -> None:
+    """Africa's Talking: the same session id, and a text that does not go on from what was seen."""
+    phone = app.ussd(number(1), "africastalking")
+    walk(phone, *TO_SENT)
+    phone.path = ["7", "7"]
+    seen = phone.again().text
+    assert seen.startswith("Sent to Pikinini Helpline.")
+    assert not CODE.search(seen)
+
+
+def test_by_sms_the_code_is_there_once_and_within_five_minutes(app: App) -> None:
+    assert "2 Get a code" in texted(app, 1)[-1]
+    assert CODE.search(texted(app, 2, "2")[-1])
+    for n, odd in enumerate(("2", "7", "0" * 30)):
+        seen = texted(app, 10 + n, "2", odd)[-1]
+        assert not CODE.search(seen)
+        assert "Get a code" not in seen
+    with time_machine.travel(datetime.now(UTC), tick=True) as clock:
+        phone = app.sms(number(3))
+        thread(phone, "hello", *TO_SEND_SMS, "Send")
+        clock.shift(timedelta(seconds=301))
+        seen = thread(phone, "2")[0]
+        assert not CODE.search(seen)
+        assert "Get a code" not in seen
+        assert "1 Add more" in seen
+
+
+@pytest.mark.rule("X-02")
+@pytest.mark.parametrize("text", ["hi", "ok", "?", "👍", "reprot", "hello", "halo"])
+@pytest.mark.parametrize("first", [(), ("2",)])
+def test_a_word_that_is_no_key_gets_what_any_phone_gets(app: App, text: str, first: tuple[str, ...]) -> None:
+    fresh = thread(app.sms(number(1)), text, "1", "2")
+    phone = app.sms(number(2))
+    thread(phone, "hello", *TO_SEND_SMS, "Send", *first)
+    assert thread(phone, text, "1", "2") == fresh
+
+
+@pytest.mark.rule("S-22")
+@pytest.mark.parametrize("words", [WORDS, "he is here"])
+def test_words_typed_right_after_send_reach_the_report_and_show_nothing(app: App, words: str) -> None:
+    phone = app.sms(number(1))
+    thread(phone, "hello", *TO_SEND_SMS, "Send")
+    assert thread(phone, words)[0].startswith(HOME_SMS)
+    assert thread(phone, "He said it twice")[0].startswith(HOME_SMS)
+    app.pass_time(60)
+    last = max(app.bodies(), key=lambda kept: kept.revision)
+    said = str(last.data)
+    assert words in said
+    assert "He said it twice" in said
+    assert len({kept.report_id for kept in app.bodies()}) == 1
+    assert thread(phone, "1")[0].startswith("Are you or a child in danger?"), "what is shown is what a key chooses"
+
+
+def test_words_long_after_send_are_words_of_their_own(app: App) -> None:
+    with time_machine.travel(datetime.now(UTC), tick=True) as clock:
+        fresh = thread(app.sms(number(1)), WORDS)
+        phone = app.sms(number(2))
+        thread(phone, "hello", *TO_SEND_SMS, "Send")
+        clock.shift(timedelta(minutes=11))
+        assert thread(phone, WORDS) == fresh
+        assert any(WORDS in str(kept.data) for kept in app.waiting())
+
+
+def lasting(redis_url: str) -> list[float]:
+    with redis.Redis.from_url(redis_url) as client:
+        return [client.pttl(key) / 1000 for key in client.scan_iter("s:*")]
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_by_ussd_a_session_ends_three_minutes_after_send(app: App, redis_url: str, channel: str) -> None:
+    phone = app.ussd(number(1), channel)
+    walk(phone, *TO_SENT, "Add your words", WORDS)
+    assert max(lasting(redis_url)) <= 180
+
+
+def test_by_sms_texts_of_anybody_do_not_keep_a_session_beyond_half_an_hour(app: App, redis_url: str) -> None:
+    texted(app, 1, "2")
+    assert max(lasting(redis_url)) <= 1800
+
+
+# Kannel without an operation
+
+
+class Blind:
+    """A network that sends a text and nothing else: `dials` is how it writes a dial."""
+
+    def __init__(self, app: App, phone: str, dials: str) -> None:
+        self._app, self._phone, self._dials = app, phone, dials
+
+    def dial(self) -> Any:
+        return self.type(self._dials)
+
+    def type(self, reply: str) -> Any:
+        door = f"/hooks/kannel/{self._app.plan.secrets.kannel}/ussd"
+        answer = kannel_asks(self._app.http, door, kannel_says(self._phone, "*111*163#", reply))
+        assert answer.status_code == 200
+        return answer
+
+
+DIALS = ("*111*163#", "*111*163", "111*163#", "111*163", "163", "*163#", "163#", "*163", "", " ", "*999#")
+
+
+@pytest.mark.rule("X-01")
+@pytest.mark.rule("S-04")
+@pytest.mark.parametrize("dials", DIALS)
+def test_without_an_operation_every_form_of_a_dial_begins_anew(app: App, redis_url: str, dials: str) -> None:
+    fresh = walk(app.ussd(number(1), "kannel"))[0]
+    phone = Blind(app, number(2), dials)
+    seen = walk(phone, *TO_SENT)
+    assert seen[0] == fresh
+    assert CODE.search(seen[-1])
+    assert max(lasting(redis_url)) <= 900
+    assert phone.dial().text == fresh
+    with redis.Redis.from_url(redis_url) as client:
+        client.delete(*[key for key in client.scan_iter("s:*") if client.pttl(key) > 60_000])  # the fresh phone's
+    assert 0 < max(lasting(redis_url)) <= 60
+
+
+@pytest.mark.parametrize("text", ["*111*163#", "*111*163", "111*163#"])
+def test_the_neutral_form_takes_a_code_with_its_marks_for_a_dial(app: App, text: str) -> None:
+    phone = app.ussd(number(1), "ussd")
+    home = walk(phone, *TO_SENT)[0]
+    assert phone.type(text).text == home
+
+
+def test_where_the_operation_is_named_digits_are_a_reply(app: App) -> None:
+    """A PIN may be what a service code ends with."""
+    for channel in ("ussd", "kannel"):
+        assert "PIN" in walk(app.ussd(number(1), channel), "My report", "163")[-1]
+        assert "Who, where" not in walk(app.ussd(number(2), channel), *TO_SENT, "Add your words", "163")[-1]
+
+
+@pytest.mark.parametrize("text", ["", "*111*163#", "111*163", "163", "163#"])
+def test_a_new_call_under_an_old_id_of_africas_talking_begins_anew(app: App, text: str) -> None:
+    phone = app.ussd(number(1), "africastalking")
+    home, danger = walk(phone, *TO_SENT)[:2]
+    phone.path = [text] if text else []
+    assert phone.again().text == home
+    assert phone.type("1").text == danger

@@ -1,0 +1,248 @@
+"""Two people, one phone: random walks. Nothing of the first is visible to the second, byte for byte (S-04, X-01).
+
+The second person does what somebody does on a phone that never reported, and sees the same screens. Each network style:
+whether it tells that a line is gone, whether it names an operation, how it writes a dial.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+
+from tests.safeguarding.second_person import RelayedTexts
+from tests.safeguarding.walks import IN_DANGER, TO_SEND, TO_SEND_SMS, TO_SENT
+from tests.support.app import App
+from tests.support.handsets import AfricasTalking, Neutral
+from tests.support.handsets_kannel import KannelTexts, KannelUssd, kannel_asks, kannel_says
+from tests.support.handsets_twilio import TwilioTexts
+from tests.support.twilio import Account
+
+pytestmark = [pytest.mark.slow, pytest.mark.rule("S-04"), pytest.mark.rule("X-01")]
+
+FEW, MANY = 12, 200  # walks of one style: in the suite, and by `make faults`
+WORDS = "Zorrovik waits for me behind the shop"
+OWN_CODE = re.compile(r"\d{4}( \d{4})?(?=\n|, |\. )")
+CODE = "*111*163#"
+DIALS = (CODE, "*111*163", "111*163#", "111*163", "163", "*163#", "")
+ODD = ("x", "9", "98", "", "7", "hm", "0", "1")
+KEYS = ("1", "2", "3", "4", "5", "0", "98", "x", "1", "1")
+
+
+# Calls
+
+
+@dataclass
+class CodeAsText(AfricasTalking):
+    """The first text of each session is the code that was dialled."""
+
+    def dial(self) -> Any:
+        super().dial()
+        return super().type(self.code)
+
+
+@dataclass
+class NoEvent(Neutral):
+    """Names no event; each call has a session of its own. The code is the first text."""
+
+    def dial(self) -> Any:
+        self.session, self.turn = f"e{random.random()}", 0  # only an id
+        return self.type(self.code)
+
+    def _post(self, said: dict[str, object]) -> dict[str, object]:
+        return super()._post({**said, "event": "close" if said["event"] == "close" else ""})
+
+
+@dataclass
+class Blind:
+    """Kannel, and the network sends numbers and text alone."""
+
+    app: App
+    phone: str
+    dials: str
+
+    def dial(self) -> str:
+        return self.type(self.dials)
+
+    def type(self, reply: str) -> str:
+        door = f"/hooks/kannel/{self.app.plan.secrets.kannel}/ussd"
+        answer = kannel_asks(self.app.http, door, kannel_says(self.phone, CODE, reply))
+        assert answer.status_code == 200
+        return answer.content.decode()
+
+    def line_gone(self) -> None:
+        """It tells nobody."""
+
+
+@dataclass
+class NoOperation(KannelUssd):
+    """The session's byte alone tells one call from the next."""
+
+    def _meta(self, operation: int, *, ended: bool = False) -> str:
+        pairs = super()._meta(operation, ended=ended).removeprefix("?smpp?").strip("&").split("&")
+        return "?smpp?" + "&".join(one for one in pairs if not one.startswith("ussd_service_op"))
+
+
+def path(kind: type[AfricasTalking]) -> Callable[[App, str, random.Random], Any]:
+    return lambda app, phone, _: kind("", app.plan.secrets.africastalking, phone, CODE, http=app.http)
+
+
+def neutral(kind: type[Neutral]) -> Callable[[App, str, random.Random], Any]:
+    return lambda app, phone, _: kind(f"/hooks/ussd/{app.plan.secrets.ussd}", phone, CODE, http=app.http)
+
+
+def kannel(kind: type[KannelUssd]) -> Callable[[App, str, random.Random], Any]:
+    return lambda app, phone, _: kind(f"/hooks/kannel/{app.plan.secrets.kannel}/ussd", phone, CODE, http=app.http)
+
+
+CALLS: dict[str, Callable[[App, str, random.Random], Any]] = {
+    "africastalking": path(AfricasTalking),
+    "africastalking, code as text": path(CodeAsText),
+    "ussd": neutral(Neutral),
+    "ussd, no event, code as text": neutral(NoEvent),
+    "kannel": kannel(KannelUssd),
+    "kannel, no operation": kannel(NoOperation),
+    "kannel, nothing but text": lambda app, phone, chance: Blind(app, phone, chance.choice(DIALS)),
+}
+
+
+def shown(seen: Any) -> str:
+    return seen if isinstance(seen, str) else seen.text
+
+
+def first_call(call: Any, chance: random.Random, *, gone: bool) -> None:
+    """A report that gets somewhere, with odd replies in between, and one of the ways in which a call ends."""
+    way = list(chance.choice((TO_SENT, TO_SENT, (*IN_DANGER, "Send"), (*TO_SENT, "Add your words", WORDS), TO_SEND)))
+    if chance.random() < 0.4:
+        del way[chance.randrange(1, len(way)) :]
+    for _ in range(chance.randrange(3)):
+        way.insert(chance.randrange(1, len(way) + 1), chance.choice(ODD))
+    if chance.random() < 0.3:
+        way.append(chance.choice(("0", "00")))
+    seen = call.dial()
+    for reply in way:
+        seen = call.type(reply)
+        if not getattr(seen, "goes_on", True):
+            return
+    if gone:
+        call.line_gone()
+
+
+def looks(call: Any, replies: Sequence[str]) -> list[str]:
+    seen = [shown(call.dial())]
+    for reply in replies:
+        answer = call.type(reply)
+        seen.append(OWN_CODE.sub("-", shown(answer)))
+        if not getattr(answer, "goes_on", True) or shown(answer) == "Thank you. Goodbye.":
+            break
+    return seen
+
+
+def second_replies(chance: random.Random) -> list[str]:
+    way = list(chance.choice((TO_SENT, TO_SEND, IN_DANGER, ("My report", "48219303", "7350"), ("2", "1"), ("4",), ())))
+    return [*way, *(chance.choice(KEYS) for _ in range(chance.randrange(6)))]
+
+
+def calls(app: App, style: str, seeds: range, *, gone: bool) -> None:
+    for seed in seeds:
+        chance = random.Random(f"{style} {gone} {seed}")  # the same walks each time
+        used, fresh = f"+67855{seed:05}", f"+67856{seed:05}"
+        first_call(CALLS[style](app, used, chance), chance, gone=gone)
+        for _ in range(chance.randrange(1, 3)):
+            replies, state = second_replies(chance), chance.getstate()
+            expected = looks(CALLS[style](app, fresh, chance), replies)
+            chance.setstate(state)
+            assert looks(CALLS[style](app, used, chance), replies) == expected, (style, gone, seed, replies)
+
+
+@pytest.mark.parametrize("gone", [True, False], ids=["told that it is gone", "told nothing"])
+@pytest.mark.parametrize("style", CALLS)
+def test_by_call(app: App, style: str, gone: bool) -> None:
+    calls(app, style, range(FEW), gone=gone)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("gone", [True, False], ids=["told that it is gone", "told nothing"])
+@pytest.mark.parametrize("style", CALLS)
+def test_many_by_call(app: App, style: str, gone: bool) -> None:
+    calls(app, style, range(MANY), gone=gone)
+
+
+# Texts
+
+
+@dataclass
+class Thread:
+    """One SIM, by one provider: `text` gives the reply, "" where none came."""
+
+    phone: Any
+    seen: list[str] = field(default_factory=list)
+
+    def text(self, words: str) -> str:
+        had = len(self.phone.replies())
+        self.phone.text(words)
+        new = self.phone.replies()[had:]
+        return new[-1] if new else ""
+
+
+TEXTS: dict[str, Callable[[App, str], Any]] = {
+    "africastalking": RelayedTexts,
+    "kannel": lambda app, phone: KannelTexts(
+        f"/hooks/kannel/{app.plan.secrets.kannel}/sms", phone, "163", http=app.http
+    ),
+    "twilio": lambda app, phone: TwilioTexts(
+        "",
+        Account(app.plan.secrets.twilio_account, app.plan.secrets.twilio),
+        phone,
+        "163",
+        public=app.plan.settings["PUBLIC_URL"],
+        http=app.http,
+    ),
+}
+AFTER_SEND = ((), ("2",), ("0",), ("2", "0"))
+SHORT = ("hi", "ok", "?", "who", "hello", "HELP", "TIPS", "LAW", "halo")
+ANY = (*SHORT, "1", "2", "3", "0", "00", "Is there anything on this phone?")
+TOUR = (TO_SEND_SMS, ("REPORT", *IN_DANGER[1:]), ("CODE", "48219303", "7350"), ("TIPS", "2", "1"), ("LAW",), ())
+
+
+def texts(app: App, style: str, seeds: range) -> None:
+    for seed in seeds:
+        chance = random.Random(f"{style} {seed}")  # the same walks each time
+        used, fresh = (Thread(TEXTS[style](app, f"+6785{n}{seed:05}")) for n in (7, 8))
+        way, waits = _first_texts(chance)
+        for words in ("hello", *way):
+            used.text(words)
+        with time_machine.travel(datetime.now(UTC) + timedelta(seconds=31 * 60 if waits else 5), tick=True):
+            replies = [chance.choice(ANY if waits else SHORT), *chance.choice(TOUR)]
+            replies += [chance.choice(KEYS) for _ in range(chance.randrange(5))]
+            expected = [OWN_CODE.sub("-", fresh.text(words)) for words in replies]
+            assert [OWN_CODE.sub("-", used.text(words)) for words in replies] == expected, (style, seed, way, replies)
+
+
+def _first_texts(chance: random.Random) -> tuple[tuple[str, ...], bool]:
+    """What the first person texts, and whether half an hour goes by then: after Send or leaving, nobody need wait."""
+    if chance.random() < 0.5:
+        return (*TO_SEND_SMS, "Send", *chance.choice(AFTER_SEND)), False
+    way = list(chance.choice((TO_SEND_SMS, (*TO_SEND_SMS, "Send", "1"), ("REPORT", *IN_DANGER[1:]))))
+    if chance.random() < 0.3:
+        return (*way[: chance.randrange(1, 7)], "00"), False
+    del way[chance.randrange(1, len(way) + 1) :]
+    way.insert(chance.randrange(1, len(way) + 1), chance.choice(("x", WORDS, "1", "HELP")))
+    return tuple(way), True
+
+
+@pytest.mark.parametrize("style", TEXTS)
+def test_by_sms(app: App, style: str) -> None:
+    texts(app, style, range(FEW))
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("style", TEXTS)
+def test_many_by_sms(app: App, style: str) -> None:
+    texts(app, style, range(MANY))
