@@ -47,7 +47,7 @@ def test_send_twenty_times_at_the_same_moment(row: Row) -> None:
     with ThreadPoolExecutor(20) as pool:
         said = set(pool.map(lambda _: row.said(row.post("africastalking/T/ussd", form)), range(20)))
     [answer] = said
-    assert answer.startswith("CON Sent to Pikinini Helpline.\nCode ")
+    assert answer.startswith("CON Sent to Pikinini Helpline.\nTo read answers: 3 My report\nCode ")
     report_id = row.report()["report_id"]
     assert row.inside.rows("SELECT count(*) FROM mailbox WHERE report_id = ?", report_id) == [(1,)]
     assert row.inside.rows("SELECT hotline, type FROM delivery WHERE report_id = ?", report_id) == [

@@ -66,7 +66,7 @@ def sent_or_nothing(phone: AfricasTalking) -> Seen | None:
 
 
 def is_sent(seen: Seen) -> bool:
-    return seen.text.startswith("Sent to Pikinini Helpline.\nCode ")
+    return seen.text.startswith("Sent to Pikinini Helpline.\nTo read answers: 3 My report\nCode ")
 
 
 def of(city: City, number: str) -> list[dict[str, Any]]:

@@ -60,7 +60,7 @@ def test_everybody_gets_what_they_would_get_alone(iso: str, channel: str) -> Non
 def test_nothing_of_a_caller_is_known_where_it_is_laid_out() -> None:
     ground = Ground.of(country("VU"))
     shared = common(ground, "ussd", drill=False, looks=LOOKS)
-    assert {"home.home", "report.danger", "report.category", "report.contact"} <= shared.screens
+    assert {"home.home", "report.danger", "report.category"} <= shared.screens
     assert not shared.screens & {
         "report.send",
         "report.who_else",

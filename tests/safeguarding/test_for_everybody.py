@@ -110,7 +110,7 @@ def test_200_reports_from_one_number_are_200_reports(app: App) -> None:
     screens = set()
     for _ in range(200):
         seen = walk(app.ussd(PHONE), *TO_SENT)
-        assert seen[-1].startswith("Sent to Pikinini Helpline.\nCode ")
+        assert seen[-1].startswith("Sent to Pikinini Helpline.\nTo read answers: 3 My report\nCode ")
         screens.add(tuple(seen[:-1]))
     assert len(screens) == 1
     assert app.count(t.report) == 200
