@@ -12,16 +12,20 @@ from flask import Response, abort
 from console import handing_over, words
 from console.done import to
 from console.doors import LEAD, READERS, Door, Doors, Visitor
+from console.frame import ago, who_changed
 from console.report_page import OUTCOMES, WROTE_MORE, Desk, Draft, Said
 from reports.handling import STATES
 from reports.store import accounts, at_the_desk, once, taking
-from reports.store.in_hand import NOBODY, Kept
+from reports.store.in_hand import HELD, NOBODY, ChangedMeanwhile, Kept
 from reports.store.taking import NotAllowed, NotGiven, Outdated, Step
-from reports.store.waiting_list import HELD
 
 LONGEST_NOTE = 4000  # characters
 NO_WORDS = "Nothing was written."
 NO_REASON = "Say why: whoever gets it next should know."
+TAKE_OVER = "{who} took this report {ago} ago. Take it over?"
+TAKEN_MEANWHILE = "{who} took this report {ago} ago. Nothing was done. Look at the status, then decide."
+PASSED_MEANWHILE = "{who} passed this report to {holder} {ago} ago. Nothing was done."
+CLOSED_MEANWHILE = "{who} closed or transferred this report {ago} ago. Nothing was done."
 NOT_NOW = "That cannot follow what was done before. This is how it stands now."
 TWO = "Noted. A second person has to say so, too; until then it stays open."
 TOO_NEW = "Your account is newer than this report. Two people who were here before it have to say so."
@@ -60,17 +64,32 @@ def _acting(desk: Desk, act: Act, me: Visitor, report_id: str) -> Response:
         return desk.page(me, report_id, Said(wrong=NOT_NOW))
     except Outdated:
         return desk.page(me, report_id, Said(wrong=WROTE_MORE))
+    except ChangedMeanwhile as changed:
+        return desk.page(me, report_id, _changed(me, act, changed))
+
+
+def _changed(me: Visitor, act: Act, changed: ChangedMeanwhile) -> Said:
+    """Who was faster, and how long ago. Nothing was done; the words that were to be sent stand on the page again."""
+    fields = {"who": who_changed(changed.by), "ago": ago(changed.ago), "holder": changed.holder or ""}
+    if changed.handling not in HELD:
+        wrong = CLOSED_MEANWHILE
+    elif changed.holder and changed.holder != changed.by:
+        wrong = PASSED_MEANWHILE
+    else:
+        wrong = TAKE_OVER if act in (_take, _work) else TAKEN_MEANWHILE
+    draft = Draft(me.form.get("words", ""), shown=True) if act is _message else Draft()
+    return Said(wrong=wrong, fields=fields, draft=draft)
 
 
 def _step(desk: Desk, me: Visitor, report_id: str, to_: str, **more: Any) -> str:
     """`more`: of Step. Together or not at all; what is done with it then."""
-    step = Step(me.account.hotline, report_id, to_, me.account.actor, once=me.once, **more)
+    step = Step(me.account.hotline, report_id, to_, me.account.actor, once=me.once, status=me.status, **more)
     return taking.take(desk.database, step)
 
 
 def _keep(desk: Desk, me: Visitor, report_id: str, kept: Kept) -> None:
     desk.refuse_older(me, report_id)
-    at_the_desk.keep(desk.database, me.account, report_id, kept, me.once)
+    at_the_desk.keep(desk.database, me.account, report_id, kept, me.once, status=me.status)
 
 
 def _holds(me: Visitor, **also: object) -> Kept:

@@ -1,8 +1,9 @@
-"""The console's three cookies. `__Host-`: no other host can set them, and without TLS they go to this machine alone.
+"""The console's four cookies. `__Host-`: no other host can set them, and without TLS they go to this machine alone.
 
 __Host-tokaut          the session; gone with the browser
 __Host-tokaut-browser  where people have logged in before: a lock on their name does not hold here
 __Host-tokaut-language the language of the pages
+__Host-tokaut-alarm    whether urgent reports may sound, or show a notification without content, in this browser
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from flask import Request, Response
 from reports.sealing import Vault
 
 SESSION, BROWSER, LANGUAGE = "__Host-tokaut", "__Host-tokaut-browser", "__Host-tokaut-language"
+ALARM = "__Host-tokaut-alarm"
 LONG = 400 * 24 * 3600  # the longest that browsers keep one
 MOST_PEOPLE = 12  # at one browser of a shared desk
 PROOF = 22  # characters

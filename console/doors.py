@@ -51,17 +51,24 @@ class Visitor:
         said = self.form.get("revision", "")
         return int(said[:9]) if said.isascii() and said.isdigit() else None
 
+    @property
+    def status(self) -> str:
+        """The key of the status that stood beside this form; empty where it carries none."""
+        return self.form.get("status", "")[:40]
+
 
 @dataclass(frozen=True, slots=True)
 class Door:
     """`roles`: None where nobody needs to be logged in. `fresh`: password and code were given a moment ago.
-    `quiet`: a script's request, by which nobody shows that they are there."""
+    `quiet`: a script's request, by which nobody shows that they are there. `renews`: the page loads itself again where
+    no script runs, and such a load is quiet, too."""
 
     rule: str
     roles: frozenset[str] | None
     post: bool = False
     fresh: bool = False
     quiet: bool = False
+    renews: bool = False
     back: str = ""  # of a form: the page where it stands
 
 
@@ -100,7 +107,8 @@ class Doors:
         visitor = Visitor(account, session, self.token_of(session), form, is_fresh, _key(account, form))
         if door.fresh and not visitor.is_fresh:
             return answers.to(f"/check?then={quote(door.back or request.path, safe='/')}")
-        if not door.quiet and now - session.seen_at > TOUCHED:
+        is_quiet = door.quiet or (door.renews and b"renewed=1" in request.query_string.split(b"&"))
+        if not is_quiet and now - session.seen_at > TOUCHED:
             desk_sessions.seen(self.database, session.session_hash, IDLE)
         return view(visitor, **words)
 
@@ -108,6 +116,11 @@ class Doors:
         """Whose request it is; also where they have been idle."""
         token = cookies.read(request, cookies.SESSION)
         return desk_sessions.find(self.database, cookies.hash_of(token)) if token else None
+
+    def locked_session(self) -> tuple[Session, Account] | None:
+        """A session that is locked; None where there is none, or it is open."""
+        found = self.found()
+        return found if found and self.database.now() - found[0].seen_at >= IDLE else None
 
     def token_of(self, session: Session) -> str:
         """What each form of this session carries."""

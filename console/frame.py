@@ -13,23 +13,26 @@ from zoneinfo import ZoneInfo
 from flask import Flask, Response, abort, request
 from jinja2 import StrictUndefined
 
+from console import cookies
 from console.answers import HEADERS, page
 from console.languages import chosen
 from console.passwords import Busy
 from console.telling import dead
 from flows.catalogues import ENGLISH, PLAIN, Catalogue
+from reports.clocks import MINUTE_SECONDS, SECOND
 from reports.country import Countries
 from reports.store.database import Away
 
 STATIC = Path(__file__).parent / "static"
 HANDLING = {
-    "none": "nobody has it yet",
-    "accepted": "somebody has it",
-    "in_progress": "being worked on",
-    "rejected": "handed on",
+    "none": "not taken yet",
+    "accepted": "taken",
+    "in_progress": "in progress",
+    "rejected": "sent to another hotline",
     "closed": "closed",
 }
 Spoken = Mapping[str, Catalogue]
+NAMELESS = SOMEBODY, OWN_SYSTEM = ("Somebody", "The system of your hotline")  # who changed a status
 BRACES = re.compile(r"\{([a-z]+)\}")
 MACHINES = ("/hotlines/", "/healthz")  # what no person opens
 TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
@@ -63,13 +66,15 @@ def attach(
             "screen": lambda words: of_screen(words, catalogue, screens),
             "mode": mode,
             "here_at": here_at(),
+            "alarm_ways": cookies.read(request, cookies.ALARM),
             "name_of": lambda hotline: names.get(hotline, hotline),
             "at": lambda when, hotline: when_said(when, zones.get(hotline)),
             "lately": lambda when, hotline: lately(when, now(), zones.get(hotline)),
             "told_at": lambda text, hotline: told_at(text, zones.get(hotline)),
             "lasting": lasting,
+            "who_changed": who_changed,
             "dead": dead,
-            "filled": filled,
+            "filled": lambda words, fields: filled(words, _named(fields, catalogue)),
             "handling_said": HANDLING,
         }
 
@@ -107,10 +112,26 @@ def filled(words: str, fields: Mapping[str, str]) -> str:
     return BRACES.sub(lambda found: fields.get(found[1], found[0]), words)
 
 
+def _named(fields: Mapping[str, str], catalogue: Catalogue) -> Mapping[str, str]:
+    """What stands for a name is in the page's language; a name is nobody's to translate."""
+    return {name: catalogue.say(value) if value in NAMELESS else value for name, value in fields.items()}
+
+
 def lasting(minutes: int) -> str:
     hours, rest = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
     return f"{days} d {hours} h" if days else f"{hours} h {rest:02} min" if hours else f"{rest} min"
+
+
+def who_changed(name: str) -> str:
+    """Somebody's name; also for what no person of the hotline pressed."""
+    return {"": SOMEBODY, "call_back": OWN_SYSTEM}.get(name, name)
+
+
+def ago(microseconds: int) -> str:
+    """How long, in the largest unit that is not nought: 22 s, 3 min, 2 h 05 min."""
+    seconds = microseconds // SECOND
+    return f"{seconds} s" if seconds < MINUTE_SECONDS else lasting(seconds // MINUTE_SECONDS)
 
 
 def when_said(microseconds: int, zone: ZoneInfo | None) -> str:

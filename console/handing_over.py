@@ -29,7 +29,7 @@ def hand_over(desk: Desk, me: Visitor, report_id: str) -> Response:
     if wrong:
         return desk.page(me, report_id, Said(wrong=wrong, at="hand-over"))
     why = desk.writing(me, report_id).note("reason", reason)
-    if not handovers.ask(desk.database, me.account, report_id, taker, why, key=me.once):
+    if not handovers.ask(desk.database, me.account, report_id, taker, why, key=me.once, status=me.status):
         return desk.page(me, report_id, Said(wrong=TWICE, at="hand-over"))
     return to(f"/reports/{report_id}", "asked", "hand-over")
 

@@ -13,7 +13,6 @@ from console.doors import EVERYBODY, IDLE, Door, Doors, Visitor
 from console.entry import NOT_RIGHT, shows
 from console.forms import query
 from reports.store import desk_sessions, knocking, waiting_list
-from reports.store.accounts import Account
 from reports.store.desk_sessions import Session
 
 
@@ -26,26 +25,21 @@ def attach(doors: Doors) -> None:
     doors.add(Door("/check", EVERYBODY, post=True), partial(_check, doors))
 
 
-def _idle(doors: Doors) -> tuple[Session, Account] | None:
-    """A session that is locked; None where there is none, or it is open."""
-    found = doors.found()
-    return found if found and doors.database.now() - found[0].seen_at >= IDLE else None
-
-
 def _locked_page(doors: Doors, form: Mapping[str, str], refused: bool = False) -> Response:
-    """Nothing of any report but how many urgent ones wait (R-72)."""
-    found = _idle(doors)
+    """Nothing of any report but how many urgent ones wait, and how many of those nobody has opened (R-85)."""
+    found = doors.locked_session()
     if found is None:
         return to("/")
     session, account = found
-    waiting = waiting_list.urgent(doors.database, account)
+    waiting = waiting_list.alarm(doors.database, account)
     status, then = 403 if refused else 200, doors.page_at(form.get("then") or query().get("then", ""))
-    return page("locked.html", status, token=doors.token_of(session), waiting=waiting, refused=refused, then=then)
+    words = {"waiting": waiting, "hotline": account.hotline, "now": doors.database.now(), "then": then}
+    return page("locked.html", status, token=doors.token_of(session), refused=refused, **words)
 
 
 def _unlock(doors: Doors, form: Mapping[str, str]) -> Response:
     """The password alone, in this browser and within the ten hours. Too many wrong ones end the session."""
-    found = _idle(doors)
+    found = doors.locked_session()
     if found is None:
         return to("/")
     session, account = found

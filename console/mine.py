@@ -8,7 +8,7 @@ from functools import partial
 from flask import Response
 from werkzeug.exceptions import BadRequest
 
-from console import cookies, passwords
+from console import cookies, done, passwords
 from console.answers import page, to
 from console.doors import EVERYBODY, Door, Doors, Visitor
 from console.entry import out
@@ -26,7 +26,8 @@ def attach(doors: Doors, languages: Mapping[str, object]) -> None:
 
 def _page(doors: Doors, me: Visitor, wrong: str = "") -> Response:
     sessions = [(one, _name_of(one.session_hash)) for one in desk_sessions.of(doors.database, me.account.staff_id)]
-    return page("me.html", 400 if wrong else 200, me=me, sessions=sessions, wrong=wrong)
+    is_switched = done.here() == "alarm"
+    return page("me.html", 400 if wrong else 200, me=me, sessions=sessions, wrong=wrong, is_switched=is_switched)
 
 
 def _name_of(session_hash: bytes) -> str:

@@ -32,7 +32,8 @@ MESSAGE: Final[Mapping[str, Any]] = {"kind": "words", "text": None, "created_at"
 def report(found: Mapping[str, Any]) -> Mapping[str, Any]:
     whole = _filled(found, REPORT)
     contact = whole["contact"]
-    hours = contact.get("safe_hours") or {}
+    hours = contact.get("safe_hours")
+    hours = hours if isinstance(hours, Mapping) else {}
     has_terms = contact["allowed"] and contact["how"] != "none" and contact.get("msisdn")
     if not (has_terms and all(hours.get(name) for name in ("from", "to", "tz"))):
         whole["contact"] = NO_CONTACT

@@ -6,6 +6,7 @@ web's spool nor a backup's mark.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -22,6 +23,7 @@ from reports import keyfolder
 from reports.clocks import LATE, MINUTE
 from reports.spool import ENDING
 from reports.store import backups, operating
+from reports.store.operating import Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +37,57 @@ class Key:
 
 
 def attach(doors: Doors, parts: Parts) -> None:
-    doors.add(Door("/operator", frozenset({OPERATOR})), partial(_page, parts))
+    doors.add(Door("/operator", frozenset({OPERATOR}), renews=True), partial(_page, parts, "operator.html"))
+    doors.add(Door("/operator/now", frozenset({OPERATOR}), quiet=True), partial(_page, parts, "operator_now.html"))
 
 
-def _page(parts: Parts, me: Visitor) -> Response:
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What somebody has to act on. `row`: the row of the page that says it. `about`: a priority or a hotline."""
+
+    row: str
+    sentence: str
+    about: str = ""
+    count: int = 0
+
+
+NOT_TAKEN = "{priority}: reports that nobody has taken in time: {count}"
+STUCK = "{priority}: deliveries that need manual action: {count}. See tokaut deliveries list."
+LATE_STEPS = "Overdue escalations, people who could not be told: {count}"
+IN_SPOOL = "Reports in the spool of this host: {count}. The database was unavailable."
+NO_BACKUP, OLD_BACKUP = "No backup was ever made.", "The last backup is more than an hour old."
+DISABLED = "{hotline}: disabled, it has refused everything for too long."
+NEEDS = (NOT_TAKEN, STUCK, LATE_STEPS, IN_SPOOL, NO_BACKUP, OLD_BACKUP, DISABLED)
+OLD_BACKUP_MINUTES = 60  # as the alarm of docs/operating.md
+
+
+def _needs(found: Standing, spool: int | None, backup: str) -> Iterator[Need]:
+    """The most urgent first."""
+    for priority, count in found.overdue.items():
+        if count:
+            yield Need(priority, NOT_TAKEN, priority, count)
+    for priority, waiting in found.by_priority.items():
+        if waiting.stuck:
+            yield Need(priority, STUCK, priority, waiting.stuck)
+    if found.late:
+        yield Need("late", LATE_STEPS, count=found.late)
+    yield from (Need(one.hotline, DISABLED, one.hotline) for one in found.lines if one.dead_since is not None)
+    if spool:
+        yield Need("spool", IN_SPOOL, count=spool)
+    if backup == "never":
+        yield Need("backup", NO_BACKUP)
+    elif backup and int(backup) > OLD_BACKUP_MINUTES:
+        yield Need("backup", OLD_BACKUP)
+
+
+def _page(parts: Parts, template: str, me: Visitor) -> Response:
     hotlines = sorted(parts.keys)
     found = operating.standing(parts.database, hotlines, LATE)
-    words: dict[str, Any] = {
-        "found": found,
-        "keys": _keys(parts, hotlines),
-        "spool": _spool(parts.settings.data / "spool"),
-    }
-    return page("operator.html", me=me, minutes=lambda age: age // MINUTE, backup=_backup(parts), **words)
+    spool, backup = _spool(parts.settings.data / "spool"), _backup(parts)
+    needs = tuple(_needs(found, spool, backup))
+    words: dict[str, Any] = {"found": found, "keys": _keys(parts, hotlines), "spool": spool, "backup": backup}
+    words |= {"needs": needs, "rows_marked": {one.row for one in needs}}
+    return page(template, me=me, minutes=lambda age: age // MINUTE, **words)
 
 
 def _keys(parts: Parts, hotlines: list[str]) -> list[Key]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -10,16 +10,20 @@ from typing import Any
 from flask import Response, request
 from werkzeug.exceptions import BadRequest
 
-from console import done
+from console import done, words
 from console.answers import page, to
+from console.deadlines import Deadline, deadlines, is_overdue
 from console.doors import AUDITOR, EVERYBODY, OPERATOR, READERS, Door, Doors, Visitor
 from console.forms import Unreadable, read_query
 from console.opening import Opener
+from console.reaching import Reach, reach
 from console.report_page import OUTCOMES
 from console.telling import Labels
-from reports.clocks import CLOCKS, MINUTE, PRIORITIES
+from reports.bodies import NO_CONTACT
+from reports.clocks import PRIORITIES
 from reports.store import accounts, waiting_list
-from reports.store.waiting_list import HELD, NEW, OPEN, PAGE, Row, Wanted
+from reports.store.in_hand import HELD
+from reports.store.waiting_list import NEW, OPEN, PAGE, Row, Wanted
 
 HANDLING: Mapping[str, tuple[str, ...]] = {
     "open": OPEN,
@@ -29,17 +33,9 @@ HANDLING: Mapping[str, tuple[str, ...]] = {
 }
 STATES = {
     "open": "open",
-    "new": "nobody has it yet",
-    "taken": "somebody has it",
-    "closed": "closed or handed on",
-}
-RECEIVED, TAKEN = ("to reach a hotline,", "to be taken on,")
-NOT_ALLOWED = "no contact"
-ALLOWED_LATER = "contact allowed since: how and when is in it"
-NOT_KNOWN = "contact: see in it"
-ALLOWED = {
-    "sms": "may be texted from {from} to {to} ({zone})",
-    "call": "may be called from {from} to {to} ({zone})",
+    "new": "not taken yet",
+    "taken": "taken",
+    "closed": "closed or transferred",
 }
 LOOKED_THROUGH = 2000  # rows whose heads are opened to find a category or a place
 LAST_PAGE = 200
@@ -59,20 +55,20 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One row as it is shown. `contact`: what was allowed, with what fills its braces. `clocks`: (what has to happen,
-    minutes left; negative: since then) of each that runs."""
+    """One row as it is shown. `reach`: how its reporter can be reached; None for what nobody could read."""
 
     row: Row
     title: str
     place: str
-    contact: tuple[str, Mapping[str, str]]
-    clocks: tuple[tuple[str, int], ...]
+    reach: Reach | None
+    deadlines: tuple[Deadline, ...]
+    is_overdue: bool
 
 
 class Queue:
     def __init__(self, doors: Doors, opener: Opener, labels: Labels) -> None:
         self._doors, self._opener, self._labels = doors, opener, labels
-        doors.add(Door("/", EVERYBODY), self._page)
+        doors.add(Door("/", EVERYBODY, renews=True), self._page)
         doors.add(Door("/rows", READERS, quiet=True), self._rows)
         doors.add(Door("/help", EVERYBODY), lambda me: page("help.html", me=me))
         doors.add(Door("/seen", EVERYBODY, post=True), partial(_seen, doors))
@@ -109,8 +105,11 @@ class Queue:
             rows, more, beyond = self._by_head(me, asked, wanted)
         else:
             rows, more = waiting_list.listed(self._doors.database, me.account, wanted)
+        rows.sort(key=lambda row: (row.priority, not is_overdue(row, now)))  # stable: else the order of the list
         return {
             "lines": [self._line(row, me, now) for row in rows],
+            "open_count": 0 if rows else waiting_list.open_count(self._doors.database, me.account),
+            "is_filtered": asked != Asked(),
             "more": more,
             "beyond": beyond,
             "query": request.query_string.decode("ascii", "replace"),
@@ -128,29 +127,17 @@ class Queue:
         head = self._opener.head(row, me.account.hotline)
         place = head.get("place") or {}
         title = self._labels.of("category", head["category"]) if head.get("category") else ""
-        clocks = tuple((what, (due - now) // MINUTE) for what, due in _clocks(row))
-        return Line(row, title, place.get("name", ""), _contact(row, head), clocks)
+        reached = _reach(row, head, now)
+        return Line(row, title, place.get("name", ""), reached, deadlines(row, now), is_overdue(row, now))
 
 
-def _clocks(row: Row) -> Iterator[tuple[str, int]]:
-    """(what has to happen, by when). There is none for an answer: nobody is told that one is late."""
-    if row.state == "queued":
-        yield RECEIVED, row.created_at + CLOCKS[row.priority].received
-    if row.handling == "none" and row.state not in HELD:
-        yield TAKEN, row.overdue_at
-
-
-def _contact(row: Row, head: Mapping[str, Any]) -> tuple[str, Mapping[str, str]]:
-    """What the reporter allowed, and no number. What was said last by My report is sealed; its yes or no is not."""
+def _reach(row: Row, head: Mapping[str, Any], now: int) -> Reach | None:
+    """By what may be seen from the list, which never has a number. What was said last by My report is sealed; its yes
+    or no is not."""
+    no_message = words.no_message(row.mailbox)
     if row.contact is not None:
-        return (ALLOWED_LATER if row.contact else NOT_ALLOWED), {}
-    said = head.get("contact")
-    if said is None:
-        return (NOT_KNOWN if head else ""), {}
-    hours = said.get("safe_hours")
-    if said.get("how") not in ALLOWED or not hours:
-        return NOT_ALLOWED, {}
-    return ALLOWED[said["how"]], {"from": hours["from"], "to": hours["to"], "zone": hours["tz"]}
+        return reach(None if row.contact else NO_CONTACT, no_message, now)
+    return reach(head.get("contact"), no_message, now) if head else None
 
 
 def _fits(head: Mapping[str, Any], asked: Asked) -> bool:

@@ -9,24 +9,29 @@ from typing import Any, Final
 
 from flask import Response, abort
 
-from console import conversation, done, telling, words
+from console import conversation, done, older, reaching, words
 from console.answers import page
+from console.deadlines import Deadline, deadlines
 from console.doors import LEAD, READERS, Door, Doors, Visitor
+from console.emergency import whom_to_call
 from console.forms import query
 from console.opening import Opened, Opener
 from console.parts import Parts
+from console.reaching import NO_MESSAGE, Way
 from console.telling import Labels, told
 from console.words import Writing
 from flows.catalogues import PLAIN, Catalogue
 from flows.fit import alphabet, size
 from flows.staff_words import SEPTETS, UNITS
 from flows.to_reporters import READY
+from reports import account
 from reports.bodies import json_bytes
 from reports.country import Country
 from reports.handling import NEXT
 from reports.store import accounts, at_the_desk, handovers, news, taking, waiting_list
 from reports.store.answering import Letterbox
 from reports.store.at_the_desk import Before
+from reports.store.in_hand import HELD, NOBODY, Status
 from reports.store.taking import Outdated
 
 Spoken = Mapping[str, Catalogue]  # of the phones' screens, by tag
@@ -69,7 +74,31 @@ class Said:
     wrong: str = ""
     done: str = ""
     at: str = ""  # the form where it is said; empty: above all
+    fields: Mapping[str, str] = field(default_factory=dict)  # what fills the braces of `wrong`
     draft: Draft = field(default_factory=Draft)
+
+
+TOOK_IT, PASSED_IT = "{who} took this report at {time}.", "{who} passed this report to {holder} at {time}."
+TOOK_IT_OVER = "{who} took this report over from you at {time}. It is not yours any more."
+BACK_IN_QUEUE = "{who} put this report back into the queue at {time}."
+CLOSED_IT, MOVED_IT = "{who} closed this report at {time}.", "This report went to another hotline."
+WAITS_AGAIN, YOU_CHANGED_IT = "This report waits for somebody to take it again.", "You changed this report elsewhere."
+CHANGES = (TOOK_IT, PASSED_IT, TOOK_IT_OVER, BACK_IN_QUEUE, CLOSED_IT, MOVED_IT, WAITS_AGAIN, YOU_CHANGED_IT)
+
+
+def _what_changed(status: Status, seen: str, *, was_mine: bool, me: str) -> str:
+    """What an open page has to say of a status that is not the one it shows; empty where it is that one."""
+    if status.key == seen:
+        return ""
+    if status.changed_by == me:
+        return YOU_CHANGED_IT
+    if status.handling in HELD:
+        if status.holder == NOBODY:
+            return BACK_IN_QUEUE
+        if status.handed_by is not None:
+            return PASSED_IT
+        return TOOK_IT_OVER if was_mine else TOOK_IT
+    return {"none": WAITS_AGAIN, "closed": CLOSED_IT}.get(status.handling, MOVED_IT)
 
 
 class Desk:
@@ -80,6 +109,7 @@ class Desk:
         self.database = parts.database
         doors.add(Door("/reports/<report_id>", READERS), self._asked_for)
         doors.add(Door("/reports/<report_id>/news", READERS, quiet=True), self._news)
+        doors.add(Door("/reports/<report_id>/number", READERS, post=True), self._number)
         doors.add(Door("/reports/<report_id>/export", frozenset({LEAD}), fresh=True), self._export)
 
     def theirs(self, me: Visitor, report_id: str) -> str:
@@ -98,17 +128,30 @@ class Desk:
         return self.page(me, report_id, Said(done=sentence, at=at))
 
     def _news(self, me: Visitor, report_id: str) -> Response:
-        """For a page that is open: whether its reporter said more than stands there. Nothing of what."""
-        since = query().get("since", "")
+        """For a page that is open: whether its reporter said more, and whether somebody changed its status, since it
+        was made. Nothing of what was said."""
+        asked = query()
+        since = asked.get("since", "")
         if not (since.isascii() and since.isdigit()):
             abort(400)
         is_any = news.is_any(self.database, me.account, self.theirs(me, report_id), int(since[:18]))
-        return page("news.html", report_id=report_id, is_any=is_any)
+        status = at_the_desk.status(self.database, me.account, report_id)
+        changed = _what_changed(status, asked.get("status", status.key), was_mine="mine" in asked, me=me.account.name)
+        return page("news.html", me=me, report_id=report_id, is_any=is_any, now_is=status, changed=changed)
 
-    def page(self, me: Visitor, report_id: str, said: Said | None = None, *, is_read: bool = False) -> Response:
+    def page(
+        self,
+        me: Visitor,
+        report_id: str,
+        said: Said | None = None,
+        *,
+        is_read: bool = False,
+        show_number: bool = False,
+    ) -> Response:
         revision = taking.newest(self.database, me.account.hotline, self.theirs(me, report_id))  # before it is opened
         before, opened = self._open(me, report_id, is_read=is_read)
         box, _ = self.box(me, report_id)
+        now = self.database.now()
         people = [one for one in accounts.people(self.database, me.account.hotline) if one.ended_at is None]
         found: dict[str, Any] = {
             "report_id": report_id,
@@ -119,18 +162,42 @@ class Desk:
             "talk": conversation.turns(opened.said, opened.notes, before.news.messages),
             "is_new": lambda text: conversation.is_since(text, before.news.revised),
             "may": NEXT[before.handling],
+            "is_in_danger": (opened.report or {}).get("danger") == "now",
             "hand": handovers.hand(self.database, me.account, report_id),
-            "unreachable": words.unreachable(box),
+            **self._reached(me.account.hotline, opened, box, now, show_number=show_number),
+            "deadlines": self._deadlines(me, report_id, now),
             "people": people,
             "away": at_the_desk.away_from(self.database, report_id),
             "outcomes": OUTCOMES,
-            "now": self.database.now(),
+            "now": now,
             "ready": READY_BY_NUMBER,
             "tongue": self._tongue(opened),
-            "english": telling.ENGLISH,
         }
         said = self._with_ready(said or Said(), box, found["tongue"])
         return page("report.html", 400 if said.wrong else 200, me=me, said=said, **found)
+
+    def _reached(self, hotline: str, opened: Opened, box: Letterbox, now: int, *, show_number: bool) -> dict[str, Any]:
+        """How the reporter can be reached, and whom to call; the number itself only where it may be shown."""
+        no_message = words.no_message(box.public_key)
+        contact = None if opened.report is None else older.report(opened.report)["contact"]
+        found = reaching.reach(contact, no_message, now)
+        is_shown = found.way is Way.NOW or show_number
+        country = self.parts.countries.get(box.country)
+        return {
+            "reach": found,
+            "number": account.shown(found.number) if is_shown else "",
+            "no_message": NO_MESSAGE.get(no_message, ""),
+            "emergency": whom_to_call(country, hotline) if country else None,
+        }
+
+    def _deadlines(self, me: Visitor, report_id: str, now: int) -> tuple[Deadline, ...]:
+        row = waiting_list.row_of(self.database, me.account, report_id)
+        return deadlines(row, now) if row else ()
+
+    def _number(self, me: Visitor, report_id: str) -> Response:
+        """The number at a time that is not safe: a step of its own, which the audit has before the number is shown."""
+        accounts.note(self.database, me.account, "number_shown", self.theirs(me, report_id))
+        return self.page(me, report_id, show_number=True)
 
     def _tongue(self, opened: Opened) -> Catalogue:
         """The language that the reporter was shown, where it has the ready sentences; else English."""

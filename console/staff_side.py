@@ -7,6 +7,7 @@ from flask import Flask
 import locales
 from console import (
     acts,
+    alarm,
     drilling,
     entry,
     figures,
@@ -39,6 +40,7 @@ def attach(app: Flask, parts: Parts) -> None:
     app.extensions["doors"] = doors
     entry.attach(doors)
     locking.attach(doors)
+    alarm.attach(doors)
     joining.attach(doors)
     mine.attach(doors, words)
     watching.attach(doors)

@@ -18,12 +18,10 @@ PLACEHOLDER = re.compile(r"\{[a-z0-9_]+\}")
 SCHEME = re.compile(r"\b(https?|ftp)://", re.IGNORECASE)
 NO_SCHEME = str.maketrans("tT", "xX")
 CARD = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
-NO_CONTACT = "Do not contact the reporter. A message under My report is the only way."
-ONLY = "Only from {from} to {to} ({zone}): at other times others may see the phone."
 LEFT_OUT = "The reporter left out {who}: do not pass it on to them."
-NOT_SAID, NOT_ALLOWED, SEE_WORDS, SKIPPED = "not said", "not allowed", "(see their own words)", "(skipped)"
+NOT_SAID, SEE_WORDS, SKIPPED = "not said", "(see their own words)", "(skipped)"
 CHANNELS = {"ussd": "a call to a short code", "sms": "text messages"}
-FACTS = ("Danger", "Place", "About", "Age", "Told by", "Contact", "Language", "By")
+FACTS = ("Danger", "Place", "About", "Age", "Told by", "Language", "By")
 MORE = (
     "From the same phone in 24 hours",
     "Pictures or files that nobody opened",
@@ -45,9 +43,8 @@ EXTRAS = {
     "where_online": "Page or account",
 }
 SAID_OTHERWISE = ("NO_CONTACT", "AVOID_USED")  # by what may not be done
-ENGLISH = ("Contact", "Language")  # what is written out in it
-ANSWERS = (NOT_SAID, NOT_ALLOWED, SEE_WORDS, SKIPPED, *CHANNELS.values())
-SENTENCES = (NO_CONTACT, ONLY, LEFT_OUT, *ANSWERS, *FACTS, *MORE, *EXTRAS.values())
+ANSWERS = (NOT_SAID, SEE_WORDS, SKIPPED, *CHANNELS.values())
+SENTENCES = (LEFT_OUT, *ANSWERS, *FACTS, *MORE, *EXTRAS.values())
 ROLES = {"child": "a child", "family": "family", "professional": "works with children", "community": "community"}
 
 
@@ -118,12 +115,7 @@ def told(found: Mapping[str, Any], labels: Labels) -> Told:
         priority=triage["priority"],
         flags=tuple(FLAGS.get(code, code) for code in triage["flags"] if code not in SAID_OTHERWISE),
         may_not=tuple(_may_not(data)),
-        # A number to call is never covered: some are as long as a card's, and one in ten of those passes for one.
-        facts=tuple(
-            (what, account.shown(answer) if what == "Contact" else dead(answer))
-            for what, answer in _facts(data, labels)
-            if answer
-        ),
+        facts=tuple((what, dead(answer)) for what, answer in _facts(data, labels) if answer),
         why=tuple(REASONS.get(code, code) for code in triage["reasons"]),
         words=tuple((what, at, dead(text)) for what, at, text in _words(data)),
         asked=tuple(_asked(data, labels)),
@@ -131,12 +123,6 @@ def told(found: Mapping[str, Any], labels: Labels) -> Told:
 
 
 def _may_not(data: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, str]]]:
-    contact = data["contact"]
-    if not contact["allowed"]:
-        yield NO_CONTACT, {}
-    elif contact["safe_hours"]:
-        hours = contact["safe_hours"]
-        yield ONLY, {"from": hours["from"], "to": hours["to"], "zone": hours["tz"]}
     if data["routing"]["avoid"]:
         yield LEFT_OUT, {"who": ", ".join(data["routing"]["avoid"])}
 
@@ -147,7 +133,6 @@ def _facts(data: Mapping[str, Any], labels: Labels) -> Iterator[tuple[str, str]]
     yield "About", labels.of("about", data["about"]) or NOT_SAID
     yield "Age", data["child"]["age_band"]
     yield "Told by", ROLES.get(data["reporter_role"] or "", NOT_SAID)
-    yield "Contact", account.reach(data["contact"]) or NOT_ALLOWED
     yield "Language", NAMES.get(data["language"], data["language"])
     yield "By", CHANNELS.get(data["channel"], data["channel"])
     if data["repeat_of"]:

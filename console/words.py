@@ -37,13 +37,19 @@ def check(words: str, country: Country) -> Found:
     )
 
 
+WHY = {"no_code": NO_CODE, "closed": CLOSED}
+
+
+def no_message(public_key: bytes | None) -> str:
+    """Why nobody could read an answer that is sealed to this mailbox key: no_code, closed; empty where somebody can."""
+    if public_key is None:
+        return "no_code"
+    return "" if public_key else "closed"
+
+
 def unreachable(box: Letterbox) -> str | None:
-    """Why nobody could read an answer; None where somebody can."""
-    if box.public_key is None:
-        return NO_CODE
-    if not box.public_key:
-        return CLOSED
-    return None
+    """The same as a sentence; None where somebody can."""
+    return WHY.get(no_message(box.public_key))
 
 
 def sealed_answer(box: Letterbox, report_id: str, hotline: str, words: str, now: int) -> Sealed:

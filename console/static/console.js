@@ -1,9 +1,12 @@
-// What a script adds: hiding at once, blanking when nobody is there, and new rows of the list. Without it all still works.
+// What a script adds: hiding at once, blanking when nobody is there, new rows of the list, clocks that run, and an alarm
+// for urgent reports that nobody has opened. Without it all still works.
 
 const IDLE = 15 * 60 * 1000;
 const ALIVE = 4 * 60 * 1000; // a session ends by itself after 15 minutes without a request; typing is being there, too
 const POLL = 10 * 1000;
 const TWICE = 600; // milliseconds between two touches of Esc
+const RING = 30 * 1000; // an alarm comes again so often, until somebody has opened the report
+const LOADED = Date.now();
 
 const token = document.body.dataset.token;
 let lastTouch = Date.now();
@@ -50,19 +53,189 @@ function look() {
   if (Date.now() - lastTouch >= IDLE) hide();
 }
 
+// Puts `twin`, of a new page, around `kept`, which has the focus and therefore must not move.
+function around(kept, twin) {
+  for (const one of [...kept.parentNode.childNodes]) if (one !== kept) one.remove();
+  const all = [...twin.parentNode.childNodes];
+  const at = all.indexOf(twin);
+  kept.before(...all.slice(0, at));
+  kept.after(...all.slice(at + 1));
+}
+
+// A row whose link has the focus: the rest of it is replaced, and the link too where it says something else by now.
+function renewRow(row, twin) {
+  row.className = twin.className;
+  if (row.innerHTML === twin.innerHTML) return;
+  const [link, other] = [row.querySelector("a"), twin.querySelector("a")];
+  if (document.activeElement === link && link.outerHTML === other?.outerHTML) around(link, other);
+  else {
+    const { id } = document.activeElement;
+    row.replaceChildren(...twin.childNodes);
+    (document.getElementById(id) ?? row.querySelector("a"))?.focus({ preventScroll: true });
+  }
+}
+
+// Nobody loses their place: focus stays on what it was on, by its id; else it goes to the row that stands there now.
+function replace(list, fresh) {
+  const held = list.contains(document.activeElement) && document.activeElement !== list ? document.activeElement : null;
+  const row = held?.closest("li[id]");
+  const twin = row && fresh.getElementById(row.id);
+  if (twin) {
+    const twinList = twin.parentNode;
+    renewRow(row, twin);
+    around(row, twin);
+    return around(row.parentNode, twinList);
+  }
+  const at = row ? [...row.parentNode.children].indexOf(row) : -1;
+  list.replaceChildren(...document.importNode(fresh.body, true).childNodes);
+  if (!held) return;
+  const rows = list.querySelectorAll("li[id] a");
+  const next = (held.id && document.getElementById(held.id)) || rows[Math.min(at, rows.length - 1)] || list;
+  next.focus({ preventScroll: true });
+}
+
 async function renew(list) {
-  if (document.hidden || list.contains(document.activeElement)) return;
   try {
     const answer = await fetch(list.dataset.live, { redirect: "manual" });
     if (answer.type === "opaqueredirect" || answer.status === 404) return leave(); // not theirs any more
     if (!answer.ok) throw new Error();
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-    if (list.contains(document.activeElement)) return; // nobody loses their place by it
-    if (fresh.body.innerHTML !== list.innerHTML) list.replaceChildren(...document.importNode(fresh.body, true).childNodes);
+    if (fresh.body.innerHTML !== list.innerHTML) {
+      const height = list.offsetHeight;
+      replace(list, fresh);
+      if (list.matches(".newsbar")) scrollBy(0, height - list.offsetHeight); // what was in sight is not under it
+    }
     list.removeAttribute("data-stale");
   } catch {
     list.dataset.stale = ""; // the page says that it is not new
   }
+}
+
+const two = (number) => String(number).padStart(2, "0");
+
+function lasting(milliseconds) {
+  const seconds = Math.floor(milliseconds / 1000);
+  const minutes = Math.floor(seconds / 60);
+  const hours = Math.floor(minutes / 60);
+  if (hours >= 24) return `${Math.floor(hours / 24)} d ${hours % 24} h`;
+  if (hours) return `${hours} h ${two(minutes % 60)} min`;
+  return minutes ? `${minutes} min ${two(seconds % 60)} s` : `${seconds} s`;
+}
+
+// By the server's clock: `data-now` is when it made the page.
+const nowOf = (one) => Number(one.dataset.now) + Date.now() - LOADED;
+
+function runClocks() {
+  for (const one of document.querySelectorAll("[data-due]")) {
+    const left = Number(one.dataset.due) - nowOf(one);
+    one.classList.toggle("over", left <= 0);
+    one.textContent = (left > 0 ? one.dataset.left : one.dataset.over).replace("{time}", lasting(Math.abs(left)));
+  }
+  for (const one of document.querySelectorAll("[data-sentence]")) runReach(one);
+}
+
+function runReach(one) {
+  const now = nowOf(one);
+  const left = Number(one.dataset.changes) - now;
+  if (left <= 0) {
+    one.textContent = one.dataset.after;
+    if (one.dataset.way === "now") for (const number of document.querySelectorAll(".number")) number.remove();
+    one.classList.replace("now", "later");
+    return;
+  }
+  const minutes = Math.ceil(left / 60000);
+  const wait = minutes >= 60 ? `${Math.floor(minutes / 60)} h ${two(minutes % 60)} min` : `${minutes} min`;
+  const clock = { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: one.dataset.zone };
+  const local = new Intl.DateTimeFormat("en-GB", clock).format(now);
+  one.textContent = one.dataset.sentence.replace("{wait}", wait).replace("{local}", local);
+}
+
+const alarm = document.getElementById("alarm");
+const baseTitle = document.title;
+let heard = null; // what was last heard of urgent reports
+let lastRing = 0;
+let audio = null;
+
+async function hear() {
+  try {
+    const answer = await fetch(alarm.dataset.alarm, { redirect: "manual" });
+    if (answer.type === "opaqueredirect" || answer.status === 404) return token ? leave() : location.replace("/locked");
+    if (!answer.ok) throw new Error();
+    tell(await answer.json());
+  } catch {
+    const time = heard ? heard.at : "…";
+    announce(alarm.dataset.lost.replace("{time}", time));
+  }
+}
+
+function announce(text) {
+  const said = document.getElementById("alarm-said");
+  if (said.textContent !== text) said.textContent = text;
+}
+
+function tell(found) {
+  const isNew = found.unopened > 0 && found.newest > (heard?.newest ?? 0);
+  const waiting = document.getElementById("waiting");
+  if (waiting) waiting.textContent = waiting.dataset.waiting.replace("{count}", found.urgent).replace("{time}", found.at);
+  const sentence = isNew && heard ? alarm.dataset.new : alarm.dataset.old;
+  const before = document.getElementById("alarm-said").textContent;
+  const stays = found.unopened === heard?.unopened && !isNew && before !== "" && !before.startsWith(alarm.dataset.lost.slice(0, 9));
+  if (!stays) announce(found.unopened ? sentence.replace("{count}", found.unopened) : "");
+  document.getElementById("alarm-look")?.toggleAttribute("hidden", !found.unopened);
+  document.title = (found.unopened ? `(!${found.unopened}) ` : "") + baseTitle;
+  const icon = document.getElementById("icon");
+  icon.dataset.plain ??= icon.getAttribute("href");
+  icon.setAttribute("href", found.unopened ? icon.dataset.alert : icon.dataset.plain);
+  heard = found;
+  if (found.unopened && (isNew || Date.now() - lastRing >= RING)) ring();
+}
+
+// One tab of a browser rings for all; the others know when it did.
+function ring() {
+  lastRing = Date.now();
+  if (!alarm.dataset.ways) return;
+  const rings = (lock) => {
+    if (!lock) return undefined;
+    tabs?.postMessage("rang");
+    if (alarm.dataset.ways.includes("sound")) sound();
+    if (alarm.dataset.ways.includes("notice")) notice();
+    return new Promise((done) => setTimeout(done, 2000));
+  };
+  if (navigator.locks) navigator.locks.request("tokaut-alarm", { ifAvailable: true }, rings);
+  else rings(true);
+}
+
+function sound() {
+  audio ??= new AudioContext();
+  audio.resume().catch(() => {});
+  setTimeout(() => {
+    document.getElementById("alarm-mute").toggleAttribute("hidden", audio.state === "running");
+  }, 300);
+  for (const [at, pitch] of [[0, 880], [0.25, 660], [0.5, 880]]) {
+    const [tone, volume] = [audio.createOscillator(), audio.createGain()];
+    tone.frequency.value = pitch;
+    volume.gain.value = 0.2;
+    tone.connect(volume).connect(audio.destination);
+    tone.start(audio.currentTime + at);
+    tone.stop(audio.currentTime + at + 0.2);
+  }
+}
+
+// Nothing but to look: whoever sees this screen learns no more from it.
+function notice() {
+  try {
+    if (Notification.permission === "granted") new Notification(alarm.dataset.notice, { tag: "tokaut", renotify: true });
+  } catch {
+    // a browser that has them for service workers only
+  }
+}
+
+async function switched(event) {
+  const form = event.target;
+  if (!form.elements.notice?.checked || !("Notification" in window) || Notification.permission !== "default") return;
+  event.preventDefault();
+  await Notification.requestPermission();
+  form.submit();
 }
 
 function measure(area) {
@@ -85,14 +258,29 @@ if (token) {
   addEventListener("pageshow", (event) => event.persisted && location.reload());
   setInterval(look, 5000);
   const lists = document.querySelectorAll("[data-live]");
-  for (const list of lists) setInterval(renew, POLL, list);
+  for (const list of lists) setInterval(renew, list.dataset.every ? 1000 * list.dataset.every : POLL, list);
   addEventListener("visibilitychange", () => lists.forEach(renew)); // who comes back to a tab sees what holds now
+  document.querySelector("form[data-alarm-switch]")?.addEventListener("submit", switched);
+  runClocks();
+  setInterval(runClocks, 1000);
   for (const form of document.querySelectorAll("form[data-ends]")) {
     form.addEventListener("submit", () => tabs?.postMessage("blank"));
   }
   // Other tabs are blank at once; where they belong they go when the page that follows is there, and the server knows.
-  tabs?.addEventListener("message", ({ data }) => (data === "over" ? leave() : blank()));
+  tabs?.addEventListener("message", ({ data }) => {
+    if (data === "rang") lastRing = Date.now();
+    else if (data === "over") leave();
+    else blank();
+  });
   for (const area of document.querySelectorAll("textarea[data-shown]")) measure(area);
+}
+if (alarm) {
+  hear();
+  setInterval(hear, POLL); // in a tab that nobody sees, too
+  addEventListener("visibilitychange", hear);
+  for (const kind of ["pointerdown", "keydown"]) {
+    addEventListener(kind, () => audio?.resume().then(() => document.getElementById("alarm-mute").setAttribute("hidden", "")));
+  }
 }
 if ("over" in document.body.dataset) tabs?.postMessage("over");
 document.body.dataset.ready = "";

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, or_, select
@@ -15,7 +15,7 @@ from reports.store.accounts import Account
 from reports.store.asking import looking_as, see_whole, writing_as
 from reports.store.database import Database
 from reports.store.deliveries import THE_REPORT
-from reports.store.in_hand import Kept, Whose
+from reports.store.in_hand import Kept, Status, Whose
 from reports.store.news import News
 from reports.store.reading import Held
 from reports.store.taking import Note
@@ -37,6 +37,7 @@ class Before:
     held: Held | None
     news: News
     shown_at: int
+    status: Status
 
 
 def opened(database: Database, account: Account, report_id: str, *, is_read: bool) -> Before:
@@ -58,7 +59,9 @@ def opened(database: Database, account: Account, report_id: str, *, is_read: boo
         sent = sent.where(d.report_id == report_id, d.type.in_(THE_REPORT), d.state != "cancelled")
         others = tuple(connection.execute(sent.order_by(d.created_at, d.delivery_id)))
     own = [one for one in others if one.hotline == account.hotline]
-    return Before(own[-1].handling, own[0].created_at, others, holding, kept, done, held, new, shown_at)
+    status = Status(own[-1].handling, *(holding[name] for name in ("holder", "handed_by")))
+    status = replace(status, changed_at=holding["changed_at"] or 0, changed_by=holding["changed_by"])
+    return Before(own[-1].handling, own[0].created_at, others, holding, kept, done, held, new, shown_at, status)
 
 
 def _write_down(database: Database, account: Account, report_id: str, is_read: bool) -> int:
@@ -81,7 +84,7 @@ def _write_down(database: Database, account: Account, report_id: str, is_read: b
 def _holding(connection: Connection, hotline: str, report_id: str) -> Mapping[str, Any]:
     h = t.holding.c
     row = connection.execute(select(t.holding).where(h.report_id == report_id, h.hotline == hotline)).first()
-    return dict(row._mapping) if row else dict.fromkeys(("holder", "handed_by", "outcome", "hoax_by"))
+    return dict(row._mapping) if row else dict.fromkeys(column.name for column in t.holding.columns)
 
 
 def _done(connection: Connection, hotline: str, report_id: str) -> tuple[Any, ...]:
@@ -92,11 +95,26 @@ def _done(connection: Connection, hotline: str, report_id: str) -> tuple[Any, ..
     return tuple(connection.execute(query.order_by(a.at, a.audit_id)))
 
 
-def keep(database: Database, account: Account, report_id: str, kept: Kept, key: bytes | None = None) -> None:
-    """Nothing changes for anybody else; `key`: of the form that says so, which has no second effect."""
+def keep(
+    database: Database, account: Account, report_id: str, kept: Kept, key: bytes | None = None, *, status: str
+) -> None:
+    """Nothing changes for other hotlines; `key`: of the form that says so, which has no second effect. `status`: the
+    key of the status that stood on the page. Raises ChangedMeanwhile."""
+    whose = Whose(account.hotline, report_id, account.actor)
     with writing_as(database, account.hotline) as connection:
+        in_hand.lock(connection, report_id)
         if once.is_first(connection, database, key):
-            in_hand.keep(connection, database, Whose(account.hotline, report_id, account.actor), kept)
+            in_hand.refuse_changed(connection, database, whose, in_hand.handling(connection, whose), status)
+            in_hand.keep(connection, database, whose, kept)
+            if "holder" in kept.values:
+                in_hand.changed(connection, database, whose)
+
+
+def status(database: Database, account: Account, report_id: str) -> Status:
+    """Of a report that is known to be this hotline's."""
+    whose = Whose(account.hotline, report_id, account.actor)
+    with looking_as(database, account.hotline) as connection:
+        return in_hand.status(connection, whose.hotline, report_id, in_hand.handling(connection, whose))
 
 
 def holding(database: Database, account: Account, report_id: str) -> Mapping[str, Any]:

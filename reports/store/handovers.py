@@ -7,11 +7,12 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, func, insert, select, update
 
-from reports.store import auditing, once
+from reports.store import auditing, in_hand, once
 from reports.store import tables as t
 from reports.store.accounts import Account
 from reports.store.asking import looking_as, see_whole, writing_as
 from reports.store.database import Database
+from reports.store.in_hand import Whose
 from reports.store.taking import Note
 
 
@@ -35,15 +36,21 @@ def hand(database: Database, account: Account, report_id: str) -> Hand:
         return Hand(_left(connection, report_id), row)
 
 
-def ask(database: Database, account: Account, report_id: str, taker: str, why: Note, *, key: bytes | None) -> bool:
-    """With the reason, for colleagues. False: it is asked already, or done. `key`: of the form, which asks once."""
+def ask(
+    database: Database, account: Account, report_id: str, taker: str, why: Note, *, key: bytes | None, status: str
+) -> bool:
+    """With the reason, for colleagues. False: it is asked already, or done. `key`: of the form, which asks once.
+    `status`: the key of the status that stood on the page. Raises ChangedMeanwhile."""
     now, hotline = database.now(), account.hotline
     wanted = {"taker": taker, "actor": account.actor, "asked_at": now}
     new = database.insert_new(t.handover).values(report_id=report_id, giver=hotline, **wanted)
     again = update(t.handover).where(_mine(hotline, report_id), t.handover.c.outcome == "refused")
     with writing_as(database, hotline) as connection:
+        in_hand.lock(connection, report_id)
         if not once.is_first(connection, database, key):
             return True
+        whose = Whose(hotline, report_id, account.actor)
+        in_hand.refuse_changed(connection, database, whose, in_hand.handling(connection, whose), status)
         made = connection.execute(new).rowcount or connection.execute(again.values(outcome=None, **wanted)).rowcount
         if made:
             connection.execute(insert(t.note), asdict(why) | {"actor": account.actor, "created_at": now})

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, select, update
 
 from reports.store import auditing
 from reports.store import tables as t
 from reports.store.database import Database
+from reports.store.deliveries import THE_REPORT
 
+HELD = ("accepted", "in_progress")  # somebody has taken it on and not closed it
 NOBODY = ""  # the holder of what was handed to whoever comes next; NULL: no person said whose it is
 
 
@@ -29,6 +31,89 @@ class Whose:
     hotline: str
     report_id: str
     actor: str
+
+
+class ChangedMeanwhile(Exception):
+    """A colleague changed the status or the holder of a report after the page of this form was made.
+
+    `by`: the colleague's name, empty where none is known; `ago`: microseconds.
+    """
+
+    def __init__(self, by: str, handling: str, holder: str | None, ago: int) -> None:
+        super().__init__(by)
+        self.by, self.handling, self.holder, self.ago = by, handling, holder, ago
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What a report's status is at one hotline, and who changed it last. `key` is what a page carries of it."""
+
+    handling: str
+    holder: str | None = None
+    handed_by: str | None = None
+    changed_at: int = 0
+    changed_by: str | None = None
+
+    @property
+    def key(self) -> str:
+        return f"{self.handling}.{self.changed_at}"
+
+
+def lock(connection: Connection, report_id: str) -> None:
+    """The report before its deliveries, as whoever raises it or hands it over does: else two wait for each other."""
+    connection.execute(select(t.report.c.report_id).where(t.report.c.report_id == report_id).with_for_update())
+
+
+def status(connection: Connection, hotline: str, report_id: str, handling: str) -> Status:
+    """`handling`: of the hotline's delivery, as this transaction sees it."""
+    h = t.holding.c
+    query = select(h.holder, h.handed_by, h.changed_at, h.changed_by)
+    row = connection.execute(query.where(h.report_id == report_id, h.hotline == hotline)).first()
+    if row is None:
+        return Status(handling)
+    return Status(handling, row.holder, row.handed_by, row.changed_at or 0, row.changed_by)
+
+
+def handling(connection: Connection, whose: Whose) -> str:
+    """What was last done at this hotline with a report that it was given."""
+    d = t.delivery.c
+    theirs = (d.report_id == whose.report_id, d.hotline == whose.hotline, d.type.in_(THE_REPORT))
+    query = (
+        select(d.handling).where(*theirs, d.state != "cancelled").order_by(d.created_at.desc(), d.delivery_id.desc())
+    )
+    return str(connection.execute(query.limit(1)).scalar_one())
+
+
+def refuse_changed(connection: Connection, database: Database, whose: Whose, handling: str, seen: str) -> None:
+    """Compare the status with the one that stood on the page (`seen`), in the transaction that is about to change it.
+
+    Whoever has it themselves, or finds that nobody has it, may go on. Raises ChangedMeanwhile.
+    """
+    now = status(connection, whose.hotline, whose.report_id, handling)
+    me = name_of(whose.actor)
+    if now.key == seen or now.handling == "none" or me == now.changed_by:
+        return
+    if now.handling in HELD and now.holder in (me, NOBODY):  # given to this person, or back in the queue
+        return
+    raise ChangedMeanwhile(now.changed_by or "", now.handling, now.holder, max(0, database.now() - now.changed_at))
+
+
+def name_of(actor: str) -> str:
+    """`staff:<hotline>/<name>` → the name."""
+    return actor.rpartition("/")[2]
+
+
+def changed(connection: Connection, database: Database, whose: Whose) -> None:
+    """Write down that the status or the holder was changed now, and by whom."""
+    values = {"changed_at": database.now(), "changed_by": name_of(whose.actor)[:24]}
+    put(connection, database, whose.hotline, whose.report_id, values)
+
+
+def changed_by_phone(connection: Connection, hotline: str, report_id: str, at: int) -> None:
+    """As `changed`, for a duty phone: nobody is named. Without a row the handling alone has changed."""
+    h = t.holding.c
+    mine = update(t.holding).where(h.report_id == report_id, h.hotline == hotline)
+    connection.execute(mine.values(changed_at=at, changed_by=None))
 
 
 def keep(connection: Connection, database: Database, whose: Whose, kept: Kept) -> None:

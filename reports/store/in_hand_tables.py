@@ -17,6 +17,8 @@ holding = Table(
     Column("outcome", String(16)),  # how it was closed
     Column("hoax_by", ID),  # who takes it for a hoax: a second person has to say so, too
     Column("read_at", MICROSECONDS),  # when anybody last opened it
+    Column("changed_at", MICROSECONDS),  # when its status or its holder was last changed here
+    Column("changed_by", String(24)),  # who changed it; NULL: nobody who is named, such as a duty phone
 )
 
 # Somebody of the staff who sees no trace of a report: not its row, not in a count (S-26).

@@ -184,7 +184,8 @@ def _accept(connection: Connection, report_id: str, hotline: str, at: int) -> No
     """The report itself, whichever text was answered. An answer that comes before the receipt is one."""
     d = t.delivery.c
     theirs = and_(d.report_id == report_id, d.hotline == hotline, d.type.in_(THE_REPORT), d.handling == "none")
-    for delivery_id in connection.execute(select(d.delivery_id).where(theirs)).scalars().all():
+    untaken = connection.execute(select(d.delivery_id).where(theirs)).scalars().all()
+    for delivery_id in untaken:
         one = update(t.delivery).where(d.delivery_id == delivery_id)
         connection.execute(one.values(handling="accepted"))
         there = {"state": "delivered", "delivered_at": at, "last_class": "delivered"}
@@ -192,6 +193,8 @@ def _accept(connection: Connection, report_id: str, hotline: str, at: int) -> No
         connection.execute(one.where(d.state == "due").values(there | free))
         auditing.note(connection, f"phone:{hotline}", "accepted", delivery_id, at)
     in_hand.waits_no_more(connection, hotline, report_id)
+    if untaken:
+        in_hand.changed_by_phone(connection, hotline, report_id, at)
     standings.settle(connection, report_id, at)
 
 

@@ -114,8 +114,10 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
     "staff_session": {CONSOLE: "SELECT; INSERT; UPDATE (session_hash, seen_at, checked_at); DELETE"},
     **{table: {CONSOLE: "SELECT; INSERT; DELETE"} for table in ("invitation", "recovery", "raising")},
     "holding": {
-        CONSOLE: "SELECT; INSERT (report_id, hotline); UPDATE (holder, handed_by, outcome, hoax_by, read_at)",
-        CLOCK: "SELECT (report_id, hotline, handed_by); UPDATE (holder, handed_by, outcome, hoax_by); DELETE",
+        CONSOLE: "SELECT; INSERT (report_id, hotline); UPDATE (holder, handed_by, outcome, hoax_by, read_at, "
+        "changed_at, changed_by)",
+        CLOCK: "SELECT (report_id, hotline, handed_by); UPDATE (holder, handed_by, outcome, hoax_by, changed_at, "
+        "changed_by); DELETE",
     },
     # the console asks, the clock does it: nobody who only reads can make a delivery
     "handover": {

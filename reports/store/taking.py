@@ -52,7 +52,8 @@ class Note:
 class Step:
     """`to`: "none" where words alone are left, and nobody takes it on. `once`: the key of a call-back or a form: the
     same one has no second effect. `kept`: beside its handling, where somebody has it. `seen`: the revision that was
-    read before; None: it is not asked. `stays`: what was done already, if one of these, is left as it is."""
+    read before; None: it is not asked. `stays`: what was done already, if one of these, is left as it is. `status`: the
+    key of the status that stood on the page; None: it is not compared."""
 
     hotline: str
     report_id: str
@@ -64,6 +65,11 @@ class Step:
     kept: Kept | None = None
     seen: int | None = None
     stays: tuple[str, ...] = ()
+    status: str | None = None
+
+    @property
+    def whose(self) -> Whose:
+        return Whose(self.hotline, self.report_id, self.actor)
 
 
 def look(database: Database, hotline: str, report_id: str, call_key: bytes) -> tuple[Letterbox, str, bool]:
@@ -80,10 +86,13 @@ def look(database: Database, hotline: str, report_id: str, call_key: bytes) -> t
 
 
 def take(database: Database, step: Step) -> str:
-    """All of it or nothing; returns what is done with the report now. Raises NotGiven, NotAllowed, Outdated."""
+    """All of it or nothing; returns what is done with the report now.
+
+    Raises NotGiven, NotAllowed, Outdated, ChangedMeanwhile.
+    """
     now = database.now()
     with asking.writing_as(database, step.hotline) as connection:
-        _lock(connection, step.report_id)
+        in_hand.lock(connection, step.report_id)
         rows = connection.execute(_given(step.hotline, step.report_id).with_for_update()).all()
         if not rows:
             raise NotGiven
@@ -95,6 +104,8 @@ def take(database: Database, step: Step) -> str:
             step = replace(step, to=rows[-1].handling)
         if not may_follow(rows[-1].handling, step.to):
             raise NotAllowed(rows[-1].handling)
+        if step.status is not None:
+            in_hand.refuse_changed(connection, database, step.whose, rows[-1].handling, step.status)
         asking.see_whole(database, connection, step.report_id)
         for row in rows:
             _move(connection, row, step, now)
@@ -106,7 +117,9 @@ def take(database: Database, step: Step) -> str:
         if step.to != "none":
             in_hand.waits_no_more(connection, step.hotline, step.report_id)
         if step.kept and step.to != "none":
-            in_hand.keep(connection, database, Whose(step.hotline, step.report_id, step.actor), step.kept)
+            in_hand.keep(connection, database, step.whose, step.kept)
+        if step.to != "none" and (step.kept or step.to != rows[-1].handling):
+            in_hand.changed(connection, database, step.whose)
     return step.to
 
 
@@ -120,11 +133,6 @@ def _newest(connection: Connection, hotline: str, report_id: str) -> int:
     d = t.delivery.c
     theirs = and_(d.report_id == report_id, d.hotline == hotline, d.type.in_((*THE_REPORT, "updated")))
     return connection.execute(select(func.max(d.revision)).where(theirs)).scalar() or 0
-
-
-def _lock(connection: Connection, report_id: str) -> None:
-    """The report before its deliveries, as whoever raises it or hands it over does: else two wait for each other."""
-    connection.execute(select(t.report.c.report_id).where(t.report.c.report_id == report_id).with_for_update())
 
 
 def _given(hotline: str, report_id: str) -> Select[Any]:

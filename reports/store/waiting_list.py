@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, union_all
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, literal, or_, select, union_all
 
 from reports.clocks import CLOCKS, OVERDUE, URGENT
 from reports.store import tables as t
@@ -14,11 +14,11 @@ from reports.store.accounts import Account
 from reports.store.asking import looking_as
 from reports.store.database import Database
 from reports.store.deliveries import THE_REPORT
+from reports.store.in_hand import HELD
 
 WHOLE = ("created", "updated")  # what brings a body
 LATER = ("updated", "message")  # and what its reporter said afterwards
 NEW = ("none",)
-HELD = ("accepted", "in_progress")  # somebody has taken it on and not closed it
 OPEN = ("none", "accepted", "in_progress")
 PAGE = 50
 
@@ -38,8 +38,9 @@ class Row:
     """`state`: of the report at all its hotlines. `contact`: what was last said of it by My report, 0 no, 1 yes; None:
     what the report says holds. `holder`: NOBODY where it waits for whoever comes next. `handed_by`: who gave it to the
     holder, until somebody says that they have it. `overdue_at`: by when somebody should have taken it on. `news`: the
-    reporter has said something since it was read. `head`: sealed to the hotline; empty where nobody could read what
-    came in."""
+    reporter has said something since it was read. `read_at`: when somebody here opened it last; None: nobody has.
+    `mailbox`: the key that answers are sealed to; None where no code was shown, empty where the reporter has deleted
+    the report. `head`: sealed to the hotline; empty where nobody could read what came in."""
 
     report_id: str
     priority: str
@@ -58,6 +59,8 @@ class Row:
     outcome: str | None
     news: bool
     overdue_at: int
+    read_at: int | None = None
+    mailbox: bytes | None = None
     key_id: str = ""
     wrap: bytes = b""
     head: bytes = b""
@@ -76,16 +79,45 @@ class Head:
     head: bytes
 
 
-def urgent(database: Database, account: Account) -> int:
-    """How many that are urgent nobody has taken on."""
-    return nobody_has(database, account, t.delivery.c.priority.in_(URGENT))
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Of the urgent reports that nobody has taken on: how many there are, and how many of these nobody at the hotline
+    has opened since they came or since their reporter wrote more. `newest`: when the last of those came; 0: none."""
+
+    urgent: int
+    unopened: int
+    newest: int
 
 
-def nobody_has(database: Database, account: Account, *which: ColumnElement[bool]) -> int:
+def alarm(database: Database, account: Account) -> Alarm:
+    d, held = t.delivery.c, t.holding.alias("held")
+    h = held.c
+    unopened = or_(h.read_at.is_(None), _written_since())
+    query = select(
+        func.count(func.distinct(d.report_id)),
+        func.count(func.distinct(case((unopened, d.report_id)))),
+        func.coalesce(func.max(case((unopened, d.created_at))), 0),
+    )
+    query = query.select_from(t.delivery)
+    query = query.outerjoin(held, and_(h.report_id == d.report_id, h.hotline == d.hotline))
+    query = query.where(_given(account), or_(d.handling == "none", _laid_down()), d.priority.in_(URGENT))
+    with looking_as(database, account.hotline) as connection:
+        return Alarm(*map(int, connection.execute(query).one()))
+
+
+def open_count(database: Database, account: Account) -> int:
+    """How many reports are open, whatever a filter says."""
+    d = t.delivery.c
+    query = select(func.count(func.distinct(d.report_id))).where(_given(account), d.handling.in_(OPEN))
+    with looking_as(database, account.hotline) as connection:
+        return int(connection.execute(query).scalar_one())
+
+
+def nobody_has(database: Database, account: Account) -> int:
     """How many nobody has taken on, or somebody had and handed over, and nobody has taken on since."""
     d = t.delivery.c
     query = select(func.count(func.distinct(d.report_id)))
-    query = query.where(_given(account), or_(d.handling == "none", _laid_down()), *which)
+    query = query.where(_given(account), or_(d.handling == "none", _laid_down()))
     with looking_as(database, account.hotline) as connection:
         return int(connection.execute(query).scalar_one())
 
@@ -111,27 +143,39 @@ def these(database: Database, account: Account, delivery_ids: Sequence[str]) -> 
     """Of the list, in its order."""
     d = t.delivery.c
     with looking_as(database, account.hotline) as connection:
-        page = select(d.delivery_id).where(_given(account), d.delivery_id.in_(delivery_ids))
+        rank = case((d.handling == "none", 0), else_=1).label("rank")
+        page = select(d.delivery_id, rank).where(_given(account), d.delivery_id.in_(delivery_ids))
         return [_row(one) for one in connection.execute(_rows(page))]
 
 
+def row_of(database: Database, account: Account, report_id: str) -> Row | None:
+    """One report, as it stands on the list; None where it was not given, or is kept away."""
+    d = t.delivery.c
+    with looking_as(database, account.hotline) as connection:
+        page = select(d.delivery_id, literal(0).label("rank")).where(_given(account), d.report_id == report_id)
+        rows = [_row(one) for one in connection.execute(_rows(page.order_by(d.created_at, d.delivery_id)))]
+    return rows[-1] if rows else None
+
+
 def _page(account: Account, wanted: Wanted, most: int) -> Select[Any]:
-    """Which rows: of each state the first ones, which the index has in this order, and then of these."""
+    """Which rows: of each state the first ones, which the index has in this order, and then of these. Of one priority
+    those that nobody has taken on come first: among them are all that are overdue."""
     d = t.delivery.c
     states = [d.handling == one for one in wanted.handling]
     if wanted.handling == NEW:
         states.append(_laid_down())
     if wanted.handling == OPEN:  # who wrote more after it was closed waits like anybody, until somebody has read it
         states.append(and_(d.handling == "closed", _written_since()))
-    first = [_first(account, wanted, one, wanted.after + most) for one in states]
+    first = [_first(account, wanted, one, wanted.after + most, min(1, n)) for n, one in enumerate(states)]
     every = union_all(*(select(one.subquery()) for one in first)).subquery().c
-    page = select(every.delivery_id).order_by(every.priority, every.created_at, every.delivery_id)
+    page: Select[Any] = select(every.delivery_id, every.rank)
+    page = page.order_by(every.priority, every.rank, every.created_at, every.delivery_id)
     return page.offset(wanted.after).limit(most)
 
 
-def _first(account: Account, wanted: Wanted, state: ColumnElement[bool], most: int) -> Select[Any]:
+def _first(account: Account, wanted: Wanted, state: ColumnElement[bool], most: int, rank: int) -> Select[Any]:
     d, h = t.delivery.c, t.holding.c
-    query = select(d.delivery_id, d.priority, d.created_at).where(_given(account), state)
+    query = select(d.delivery_id, d.priority, d.created_at, literal(rank).label("rank")).where(_given(account), state)
     if wanted.priority:
         query = query.where(d.priority == wanted.priority)
     if wanted.mine:
@@ -173,9 +217,11 @@ def _rows(page: Select[Any]) -> Select[Any]:
         *(r.completeness, r.mode, r.state, c.allowed, h.holder, h.handed_by, h.outcome),
         *(_written_since().label("news"), due.label("due_at")),
         *(b.revision, b.key_id, b.wrap, b.head),
+        *(h.read_at, t.mailbox.c.public_key),
     )
     held = and_(h.report_id == d.report_id, h.hotline == d.hotline)
-    return _of(query, page).outerjoin(t.holding, held).outerjoin(t.contact, c.report_id == d.report_id)
+    rows: Select[Any] = _of(query, page).outerjoin(t.holding, held).outerjoin(t.contact, c.report_id == d.report_id)
+    return rows.outerjoin(t.mailbox, t.mailbox.c.report_id == d.report_id)
 
 
 def _of(query: Select[Any], page: Select[Any]) -> Select[Any]:
@@ -187,7 +233,7 @@ def _of(query: Select[Any], page: Select[Any]) -> Select[Any]:
     query = query.join_from(t.delivery, those, those.c.delivery_id == d.delivery_id)
     query = query.join(t.report, t.report.c.report_id == d.report_id)
     body = and_(b.report_id == d.report_id, b.recipient == d.hotline, b.revision == newest)
-    return query.outerjoin(t.report_body, body).order_by(d.priority, d.created_at, d.delivery_id)
+    return query.outerjoin(t.report_body, body).order_by(d.priority, those.c.rank, d.created_at, d.delivery_id)
 
 
 def _row(one: Any) -> Row:
@@ -195,7 +241,8 @@ def _row(one: Any) -> Row:
     head = (one.key_id or "", one.wrap or b"", one.head or b"")
     what = (one.report_id, one.priority, one.created_at, one.handling, one.type, one.role, one.why)
     held = (one.holder, one.handed_by, one.outcome, bool(one.news))
-    return Row(*what, one.completeness, one.revision or 0, one.mode, one.state, one.allowed, *held, overdue, *head)
+    rest = (*held, overdue, one.read_at, one.public_key)
+    return Row(*what, one.completeness, one.revision or 0, one.mode, one.state, one.allowed, *rest, *head)
 
 
 def may_see(database: Database, account: Account, report_id: str) -> bool:

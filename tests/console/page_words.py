@@ -8,19 +8,22 @@ from pathlib import Path
 
 from console import (
     acts,
+    deadlines,
     done,
     doors,
     drilling,
+    emergency,
     entry,
     frame,
     handing_over,
     joining,
+    operating,
     passwords,
     people,
     queue,
+    reaching,
     report_page,
     telling,
-    words,
 )
 from reports.reasons import FLAGS, REASONS
 
@@ -45,13 +48,17 @@ def _in_code() -> Iterator[str]:
     yield from report_page.OUTCOMES.values()
     yield report_page.WROTE_MORE
     yield from queue.STATES.values()
-    yield from (queue.RECEIVED, queue.TAKEN, queue.NOT_ALLOWED, queue.ALLOWED_LATER, queue.NOT_KNOWN)
-    yield from queue.ALLOWED.values()
+    yield from (*deadlines.LEFT.values(), *deadlines.OVER.values(), *emergency.PROOFS)
+    for sentences in (reaching.SENTENCES, reaching.NO_WAY, reaching.NO_MESSAGE, reaching.SHORT):
+        yield from sentences.values()
+    yield reaching.ALSO_MESSAGE
+    yield from (*report_page.CHANGES, *frame.NAMELESS)
+    yield from (acts.TAKE_OVER, acts.TAKEN_MEANWHILE, acts.PASSED_MEANWHILE, acts.CLOSED_MEANWHILE)
     yield from (*telling.SENTENCES, *telling.ROLES.values())
-    yield from (words.NO_CODE, words.CLOSED)
     yield from (*REASONS.values(), *FLAGS.values())
     yield from passwords.FAULTS
     yield entry.NOT_RIGHT
+    yield from operating.NEEDS
     yield from (joining.NOT_THE_SAME, joining.NO_CODE)
     yield from (people.NO_NAME, people.TAKEN, people.NOT_YOURSELF, people.AGAIN, people.ASKED, people.ALONE)
     yield from (acts.NO_WORDS, acts.NO_REASON, acts.NOT_NOW, acts.TWO, acts.SAME, acts.TOO_NEW)

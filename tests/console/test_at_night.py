@@ -114,18 +114,18 @@ def test_what_was_handed_over_is_nobody_s_until_somebody_takes_it(filed: Filed, 
     path = f"/reports/{filed.id}"
     assert "<title>(1) Reports" in mere.get("/").html
     assert "You have it." in after(nia, f"{path}/take", {}).text
-    assert "<title>Reports" in mere.get("/").html and "0 urgent wait" in locked(mere)
+    assert "<title>Reports" in mere.get("/").html and "Urgent reports waiting: 0" in locked(mere)
     assert "Handed over." in after(nia, f"{path}/pass", {"to": ""}).text
-    assert "waits for somebody; handed over by: nia" in mere.get(path).text and "I have it" in mere.get(path).text
-    assert "handed over; waits for somebody" in mere.get("/?state=new").text
-    assert "<title>(1) Reports" in mere.get("/").html and "1 urgent wait" in locked(mere)
+    assert "Back in the queue, from: nia" in mere.get(path).text and "Take this report" in mere.get(path).text
+    assert "Back in the queue, from: nia" in mere.get("/?state=new").text
+    assert "<title>(1) Reports" in mere.get("/").html and "Urgent reports waiting: 1" in locked(mere)
     after(nia, f"{path}/pass", {"to": "mere"})
-    assert "handed over, not yet taken; to: mere" in nia.get(path).text
-    assert "handed over, not yet taken; to: mere" in nia.get("/?state=new").text, "mere may be asleep"
-    assert "<title>(1) Reports" in nia.get("/").html and "1 urgent wait" in locked(nia)
-    assert '<button class="main">I have it' in mere.get(path).html, "who is to have it has not said so"
+    assert "Passed to mere, not accepted yet" in nia.get(path).text
+    assert "Passed to mere, not accepted yet" in nia.get("/?state=new").text, "mere may be asleep"
+    assert "<title>(1) Reports" in nia.get("/").html and "Urgent reports waiting: 1" in locked(nia)
+    assert '<button class="main">Take this report' in mere.get(path).html, "who is to have it has not said so"
     after(mere, f"{path}/take", {})
-    assert "somebody has it: mere" in nia.get(path).text and "<title>Reports" in nia.get("/").html
+    assert "Taken by: mere" in nia.get(path).text and "<title>Reports" in nia.get("/").html
 
 
 def locked(one: Person) -> str:
@@ -195,7 +195,9 @@ def test_whoever_does_something_with_it_has_it(filed: Filed, people: tuple[Perso
         after(mere, f"{path}/{way}", form.get(way, {}))
     assert "<title>Reports" in nia.get("/").html and "not yet taken" not in nia.get(path).text
     if way == "close":
-        after(nia, f"{path}/work", {})
-        assert "being worked on: nia" in nia.get(path).text
+        asked = after(nia, f"{path}/work", {})
+        assert "mere closed or transferred this report" in asked.text, "nia's page stood before that"
+        nia.post(f"{path}/work", asked.marks)
+        assert "In progress: nia" in nia.get(path).text
     elif way != "call back":
         assert ": mere" in nia.get("/").text

@@ -154,14 +154,14 @@ def test_from_the_invitation_to_the_answer_on_the_phone(
     screens = house.file(phone)
     code = re.search(r"Code (\d{4}) (\d{4})\s+PIN (\d{4})", "\n".join(screens))
     assert code, screens[-2:]
-    line = page.locator("li.report", has_text="nobody").or_(page.locator("li.report", has_text="time left")).last
+    line = page.locator("li.report", has_text="Nobody").or_(page.locator("li.report", has_text="Take within")).last
     line.wait_for(timeout=30_000)  # by itself: nobody loads the page again
     looked_at(page, "queue", width, folder)
     page.locator("li.report a").last.click()
     page.wait_for_url("**/reports/*")
     until(lambda: SENTENCE in load(page), "the words never came", seconds=40)
-    page.get_by_role("button", name="I have it").click()
-    page.get_by_text(f"somebody has it: {name}").wait_for()
+    page.get_by_role("button", name="Take this report").click()
+    page.get_by_text(f"Taken by: {name}").wait_for()
     page.get_by_label("A message that the reporter reads").fill(MESSAGE)
     page.locator("#preview", has_text=MESSAGE).wait_for()
     page.get_by_role("button", name="Look at it first").click()
@@ -190,7 +190,7 @@ def test_esc_twice_blanks_the_page_and_the_password_brings_it_back(house: House,
     page.keyboard.press("Escape")
     page.keyboard.press("Escape")
     page.get_by_role("heading", name="Locked").wait_for()
-    assert "urgent wait" in page.locator("main").inner_text()
+    assert "Urgent reports waiting" in page.locator("main").inner_text()
     page.go_back()  # to where the next person may log in; what was on the screen is not there
     page.get_by_label("Name").wait_for()
     page.goto(house.address)
@@ -217,14 +217,14 @@ def test_by_the_keyboard_alone_and_without_a_script(house: House, chromium: Any)
         if "/reports/" in (page.locator(":focus").get_attribute("href") or ""):
             break
     page.keyboard.press("Enter")
-    page.get_by_role("button", name="I have it").wait_for()
+    page.get_by_role("button", name="Take this report").wait_for()
     until(lambda: SENTENCE in load(page), "the words never came", seconds=40)
     for _ in range(60):
         page.keyboard.press("Tab")
-        if page.locator(":focus").inner_text() == "I have it":
+        if page.locator(":focus").inner_text() == "Take this report":
             break
     page.keyboard.press("Enter")
-    page.get_by_text("somebody has it: eti").wait_for()
+    page.get_by_text("Taken by: eti").wait_for()
     context.close()
 
 

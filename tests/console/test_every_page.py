@@ -147,7 +147,7 @@ def _refused(page: Any) -> None:
 
 
 def _worked_on(page: Any) -> None:
-    page.get_by_role("button", name="I have it").click()
+    page.get_by_role("button", name="Take this report").click()
     page.get_by_label("A message that the reporter reads").fill(MESSAGE)
     page.get_by_role("button", name="Leave this message").click()
     page.get_by_label("A note; only your hotline").fill("Called twice.")
@@ -161,7 +161,7 @@ def _worked_on(page: Any) -> None:
 
 def _closed(page: Any) -> None:
     address = page.url
-    page.get_by_role("button", name="I have it").click()
+    page.get_by_role("button", name="Take this report").click()
     page.get_by_label("Close it; it came out so:").select_option("hoax")
     page.get_by_role("button", name="Close", exact=True).click()
     page.get_by_text("A second person has to say so").wait_for()
@@ -369,8 +369,8 @@ def test_without_a_script_a_report_is_read_taken_answered_and_closed(
         page.goto(desk.address)
         page.locator(f"a[href='/reports/{reports['unopened']}']").click()
         assert page.get_by_text("I want it to stop").first.is_visible()
-        page.get_by_role("button", name="I have it").click()
-        page.get_by_text("somebody has it: luk").wait_for()
+        page.get_by_role("button", name="Take this report").click()
+        page.get_by_text("Taken by: luk").wait_for()
         page.get_by_label("A message that the reporter reads").fill(MESSAGE)
         page.get_by_role("button", name="Look at it first").click()
         page.locator("#preview", has_text=MESSAGE).wait_for()

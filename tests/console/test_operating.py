@@ -86,7 +86,7 @@ def test_the_way_to_each_hotline(database: Database, operator: Person, console: 
     page = operator.get("/operator")
     found = sorted(cells[0].split(" 2")[0] for cells in table(page.html, "Hotlines").values())
     rest = len(console.parts.keys) - 3
-    assert found == sorted(["given up since", "rests until", "fails", *["no failure"] * rest])
+    assert found == sorted(["Disabled since", "Paused until", "fails", *["no failure"] * rest])
     assert "no-longer" not in page.html
 
 

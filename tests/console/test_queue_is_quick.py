@@ -54,7 +54,7 @@ def test_ten_thousand_open_reports(kind: str, request: pytest.FixtureRequest, tm
     assert {opener.head(row, HOTLINE)["category"] for row in found} == {"luring"}
     last, more = waiting_list.listed(database, account(), Wanted(after=OPEN - 10))
     assert (len(last), more, {row.priority for row in last}) == (10, False, {"P4"})
-    assert waiting_list.urgent(database, account()) == OPEN // 2
+    assert waiting_list.alarm(database, account()).urgent == OPEN // 2
     database.close()
 
 

@@ -98,13 +98,13 @@ def test_the_list_holds_no_words_and_opening_is_another_step(desk: Desk) -> None
     report_id = desk.file(PHONE, "Add your words", WORDS, "Done")
     desk.app.pass_time(300)
     page = desk.mere.get("/")
-    assert "P2 Asks photos, money" in page.text and "Shefa" in page.text and "time left:" in page.text
+    assert "P2 Asks photos, money" in page.text and "Shefa" in page.text and "Take within" in page.text
     assert WORDS not in page.html and "13-15" not in page.html
     assert not [act for _, act, _ in desk.acts() if act == "read"]
     opened = desk.mere.get(path(report_id))
     assert WORDS in opened.text
     for said in (
-        "Do not contact the reporter",
+        "Do not call or text. You can only leave a message",
         "Somebody asks a child for photos, money or a meeting.",
         "13-15",
         "Shefa",
@@ -159,7 +159,7 @@ def test_another_hotline_s_report_is_as_one_that_there_is_not(desk: Desk) -> Non
         for act in ("take", "work", "message", "pass", "decline", "close", "note", "away"):
             page = eti.post(path(one, act), {"words": "x", "outcome": "helped", "reason": "x"}, at="/me")
             assert (page.status, page.html) == (404, nowhere.html), (one, act)
-    assert "Nothing waits." in eti.get("/").text
+    assert "No report is open." in eti.get("/").text
     assert {act for who, act, about in desk.acts() if who == "eti" and about == report_id} == {"not_given"}
     assert desk.handling(report_id) == "none"
 
@@ -169,7 +169,7 @@ def test_a_whole_day_of_a_report(desk: Desk) -> None:
     report_id = desk.file()
     code, digits, pin = CODE.search(desk.screens[-1]).groups()  # type: ignore[union-attr]  # the Sent screen
     assert desk.mere.post(path(report_id, "take"), at=path(report_id)).leads_to.startswith(path(report_id))
-    assert (desk.handling(report_id), "somebody has it: mere" in desk.mere.get("/").text) == ("accepted", True)
+    assert (desk.handling(report_id), "Taken by: mere" in desk.mere.get("/").text) == ("accepted", True)
     looked = desk.mere.post(path(report_id, "message"), {"words": MESSAGE, "do": "look"}, at=path(report_id))
     assert "42 / 120" in looked.text and desk.app.count(t.answer) == 0
     assert (
@@ -270,9 +270,9 @@ def test_who_is_kept_out_of_a_report_sees_no_trace_of_it(desk: Desk) -> None:
     assert desk.ana.post(path(report_id, "away"), {"who": who}, at=path(report_id)).status == 303
     nowhere = desk.mere.get(path("01a211f9-fa88-7a02-8b44-5f0e9d8c7b6a"))
     assert desk.mere.get(path(report_id)).html == nowhere.html
-    assert "Nothing waits." in desk.mere.get("/").text
+    assert "No report is open." in desk.mere.get("/").text
     desk.mere.post("/lock", at="/me")
-    assert "0 urgent wait" in desk.mere.get("/locked").text
+    assert "Urgent reports waiting: 0" in desk.mere.get("/locked").text
     assert desk.ana.post(path(report_id, "away"), {"who": who, "do": "back"}, at=path(report_id)).status == 303
     desk.mere.post("/locked", {"password": desk.mere.password}, at="/locked")
     assert desk.mere.get(path(report_id)).status == 200
@@ -364,7 +364,7 @@ def test_urgent_first_then_the_oldest(desk: Desk) -> None:
     found = [html.index(one) for one in (urgent, older, newer)]
     assert found == sorted(found)
     desk.mere.post("/lock", at="/me")
-    assert "3 urgent wait" in desk.mere.get("/locked").text
+    assert "Urgent reports waiting: 3" in desk.mere.get("/locked").text
 
 
 def test_who_writes_again_after_it_was_closed_stands_on_the_list_until_somebody_reads_it(desk: Desk) -> None:

@@ -87,7 +87,7 @@ def test_after_fifteen_idle_minutes_only_the_password_opens_it(console: Console,
     pass_time(console.parts.database, 16 * MINUTE)
     assert mere.get("/").leads_to == "/locked"
     page = mere.get("/locked")
-    assert "0 urgent wait" in page.text
+    assert "Urgent reports waiting: 0" in page.text
     assert "mere" not in page.html and "pikinini" not in page.html.lower(), "who works here stands on no locked page"
     assert mere.post("/locked", {"password": "not this pass phrase"}, at="/locked").status == 403
     assert mere.post("/locked", {"password": mere.password}, at="/locked").leads_to == "/"

@@ -54,6 +54,6 @@ def test_a_list_that_was_not_looked_through_whole_says_so(
     assert "looked through" not in ana.get("/?category=luring").text
     monkeypatch.setattr(queue, "LOOKED_THROUGH", 1)
     for page in (ana.get("/?category=luring"), ana.get("/rows?place=nowhere")):
-        assert "were looked through" in page.text and "Nothing waits" not in page.text
+        assert "were looked through" in page.text and "No report is open" not in page.text
     assert "looked through" not in ana.get("/").text
     assert report

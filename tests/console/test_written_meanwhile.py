@@ -114,7 +114,7 @@ def test_a_message_of_before_is_sent_and_takes_on_nothing_that_became_urgent(
     assert sent.status == 303 and said_to(console, report_id) == 1
     assert of(database, report_id, HOTLINE).handling == "none"
     page = mere.get(sent.leads_to.partition("#")[0])
-    assert DONE["left_alone"][0] in page.text and "nobody has it yet" in page.text
+    assert DONE["left_alone"][0] in page.text and "Not taken yet" in page.text
     mere.post(f"{path}/message", {"words": "We read it.", "do": "send", **marks})
     assert said_to(console, report_id) == 1, "pressed twice"
     mere.post(f"{path}/message", {"words": "We come.", "do": "send", **shown_before(mere.get(path))})

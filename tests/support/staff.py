@@ -43,7 +43,8 @@ class Page:
     def marks(self) -> dict[str, str]:
         """What a form of a report carries beside what somebody fills in."""
         found = re.search(r'name="once" value="([\w-]+)"', self.html)
-        return {"token": self.token, "once": found[1] if found else ""}
+        status = re.search(r'name="status" value="([\w.]*)"', self.html)
+        return {"token": self.token, "once": found[1] if found else "", "status": status[1] if status else ""}
 
 
 class Person:

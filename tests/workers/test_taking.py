@@ -12,9 +12,8 @@ from reports.handling import STATES
 from reports.store import in_hand, taking
 from reports.store import tables as t
 from reports.store.answering import Sealed
-from reports.store.in_hand import Kept
+from reports.store.in_hand import HELD, Kept
 from reports.store.taking import NotAllowed, Note, NotGiven, Step
-from reports.store.waiting_list import HELD
 from tests.workers.filings import ONE, THREE, TWO, Desk
 
 pytestmark = pytest.mark.slow

@@ -1,0 +1,46 @@
+"""Whom staff call where a child is in danger now: the numbers of the country file that this mode may show. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from reports.country import Country
+from reports.hotline import Sourced
+
+VERIFIED, NOT_VERIFIED = "dialled and confirmed by {who} on {on}", "NOT verified: nobody has confirmed this number"
+PROOFS: Final = (VERIFIED, NOT_VERIFIED)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """`proof`: one of PROOFS, with what fills its braces."""
+
+    service: str
+    number: str
+    proof: str
+    fields: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Emergency:
+    """`agreed`: what the hotline's card says of calling the police, in its own words; empty where it says nothing."""
+
+    country: str
+    lines: tuple[Line, ...]
+    agreed: str
+
+
+def whom_to_call(country: Country, hotline: str) -> Emergency:
+    lines = tuple(
+        Line(one.service, one.number, *_proof(one)) for one in country.emergency if one.may_show(country.mode)
+    )
+    found = country.hotlines.get(hotline)
+    return Emergency(country.name, lines, found.card.police.strip() if found else "")
+
+
+def _proof(one: Sourced) -> tuple[str, Mapping[str, str]]:
+    if one.verified():
+        return VERIFIED, {"who": one.verified_by, "on": one.verified_on}
+    return NOT_VERIFIED, {}

@@ -1,0 +1,16 @@
+"""Who last changed whose a report is, and when, so that a form of an older page changes nothing unasked"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0018"
+down_revision = "0017"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("holding", sa.Column("changed_at", sa.BigInteger(), nullable=True))
+    op.add_column("holding", sa.Column("changed_by", sa.String(length=24), nullable=True))

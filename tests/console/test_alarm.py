@@ -1,0 +1,147 @@
+"""What a browser learns of urgent reports that nobody has opened, also behind the lock: counts, and no word."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from reports.store import tables as t
+from tests.console.conftest import HOTLINE, OTHER
+from tests.console.test_on_postgresql import SAMPLE
+from tests.support.console import Console
+from tests.support.desks import given
+from tests.support.staff import Person, joined, pass_time
+from tokaut.demo_settings import Plan
+
+
+def urgent(console: Console, made: Plan, priority: str = "P1") -> str:
+    keys = made.folder.inside / "keys"
+    head = b'{"category":"luring"}'
+    to = [(HOTLINE, "primary"), (OTHER, "also")]
+    return given(console.parts.database, keys, to, priority=priority, body=SAMPLE.read_bytes(), head=head)
+
+
+def heard(one: Person, at: str = "/waiting") -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(one.get(at).html)
+    return found
+
+
+@pytest.mark.rule("R-85")
+@pytest.mark.rule("S-24")
+def test_it_says_how_many_and_nothing_else(console: Console, made: Plan, mere: Person) -> None:
+    assert heard(mere) | {"at": ""} == {"urgent": 0, "unopened": 0, "newest": 0, "at": ""}
+    urgent(console, made, "P3")
+    assert heard(mere)["urgent"] == 0
+    first = urgent(console, made)
+    was = heard(mere)
+    assert (was["urgent"], was["unopened"]) == (1, 1) and set(was) == {"urgent", "unopened", "newest", "at"}
+    urgent(console, made, "P2")
+    now = heard(mere)
+    assert (now["urgent"], now["unopened"]) == (2, 2) and now["newest"] > was["newest"]
+    mere.get(f"/reports/{first}")
+    assert (heard(mere)["urgent"], heard(mere)["unopened"]) == (2, 1), "opened, and taken by nobody"
+    mere.post(f"/reports/{first}/take", mere.get(f"/reports/{first}").marks)
+    assert (heard(mere)["urgent"], heard(mere)["unopened"]) == (1, 1)
+
+
+def test_what_its_reporter_adds_to_an_untaken_one_is_new_again(console: Console, made: Plan, mere: Person) -> None:
+    report_id = urgent(console, made)
+    mere.get(f"/reports/{report_id}")
+    assert heard(mere)["unopened"] == 0
+    with console.parts.database.write() as connection:
+        d = t.delivery
+        row = connection.execute(d.select().where(d.c.report_id == report_id, d.c.hotline == HOTLINE)).one()._asdict()
+        later = {"delivery_id": "later", "type": "updated", "revision": 2, "created_at": console.parts.database.now()}
+        connection.execute(d.insert(), row | later)
+    assert heard(mere)["unopened"] == 1
+
+
+def test_the_locked_page_hears_it_too_and_does_not_open_by_it(console: Console, made: Plan, mere: Person) -> None:
+    mere.post("/lock", at="/me")
+    page = mere.get("/locked")
+    assert "Urgent reports waiting: 0 (at " in page.text
+    assert '<noscript><meta http-equiv="refresh" content="60; url=/locked' in page.html
+    urgent(console, made)
+    assert (
+        heard(mere, "/locked/waiting")["urgent"] == 1 and "Urgent reports waiting: 1 (at " in mere.get("/locked").text
+    )
+    assert mere.get("/waiting").leads_to == "/locked" and mere.get("/").leads_to == "/locked"
+    mere.post("/locked", {"password": mere.password}, at="/locked")
+    assert mere.get("/locked/waiting").leads_to == "/", "an open desk asks elsewhere"
+    assert console.flask.test_client().get("/locked/waiting").status_code == 303
+
+
+def test_nobody_is_there_only_because_a_page_loads_itself_again(console: Console, mere: Person) -> None:
+    """Else a desk without scripts would never lock."""
+    for _ in range(4):
+        pass_time(console.parts.database, 240)
+        for path in ("/?renewed=1", "/waiting", "/rows"):
+            if mere.get(path).leads_to:
+                assert mere.get(path).leads_to.startswith("/locked")
+    assert mere.get("/").leads_to == "/locked"
+
+
+def test_it_is_switched_on_for_one_browser(console: Console, mere: Person) -> None:
+    assert "No sound is switched on" in mere.get("/").text and 'data-ways=""' in mere.get("/").html
+    saved = mere.post("/alarm", {"sound": "1", "notice": "1"}, at="/me")
+    assert (
+        saved.leads_to == "/me?said=alarm#alarm-switch" and "Saved for this browser." in mere.get("/me?said=alarm").text
+    )
+    assert 'data-ways="sound.notice"' in mere.get("/").html and "No sound is switched on" not in mere.get("/").text
+    assert 'data-notice="Tokaut: please look"' in mere.get("/").html
+    other = mere.another_browser()
+    other.log_in()
+    assert 'data-ways=""' in other.get("/").html
+    mere.post("/alarm", {}, at="/me")
+    assert 'data-ways=""' in mere.get("/").html
+
+
+def test_a_filter_that_finds_nothing_says_so(console: Console, made: Plan, mere: Person) -> None:
+    assert "No report is open." in mere.get("/").text
+    for priority in ("P1", "P2"):
+        urgent(console, made, priority)
+    for path in ("/?priority=P4", "/?mine=1", "/?state=closed&place=zzz"):
+        page = mere.get(path)
+        assert "No report fits this filter. Open reports: 2. Show all open reports" in page.text, path
+
+
+def test_what_is_overdue_comes_first_and_says_so(console: Console, made: Plan, mere: Person) -> None:
+    taken, late = urgent(console, made), urgent(console, made)
+    mere.post(f"/reports/{taken}/take", mere.get(f"/reports/{taken}").marks)
+    pass_time(console.parts.database, 14 * 60)
+    fresh = urgent(console, made, "P1")
+    mere.get("/")
+    pass_time(console.parts.database, 7 * 60)
+    page = mere.get("/")
+    at = {name: page.html.index(f"row-{one}") for name, one in (("taken", taken), ("late", late), ("fresh", fresh))}
+    assert at["late"] < at["fresh"] < at["taken"]
+    row = page.html[at["late"] - 80 : at["fresh"]]
+    assert "overdue" in row and "OVERDUE by 6 min: nobody has taken it" in row
+    assert "OVERDUE by 6 min: nobody has taken it" in mere.get(f"/reports/{late}").text
+    left = mere.get(f"/reports/{fresh}")
+    assert "Take within 8 min" in left.text or "Take within 7 min" in left.text
+    assert 'data-due="' in left.html, "and a script runs it"
+    with console.parts.database.write() as connection:
+        connection.execute(update(t.report).values(state="accepted"))
+    assert "OVERDUE" not in mere.get(f"/reports/{late}").text, "another hotline has it"
+
+
+def test_an_operator_reads_first_what_needs_somebody(console: Console, made: Plan) -> None:
+    database = console.parts.database
+    oto = joined(console.flask, database, "oto", "operator", "_operator")
+    oto.log_in()
+    quiet = oto.get("/operator")
+    assert "Things that need you: 1" in quiet.text and "No backup was ever made." in quiet.text
+    report_id = urgent(console, made)
+    with database.write() as connection:
+        connection.execute(update(t.delivery).where(t.delivery.c.report_id == report_id).values(state="parked"))
+    for path in ("/operator", "/operator/now"):
+        page = oto.get(path)
+        assert "Things that need you: 2" in page.text
+        assert "P1: deliveries that need manual action: 2." in page.text
+        assert page.html.count('class="needs"') == 2 and page.text.count("needs you") == 2, "words, not colour alone"
+    assert 'content="30; url=/operator?renewed=1"' in oto.get("/operator").html
+    assert 'data-live="/operator/now" data-every="30"' in oto.get("/operator").html

@@ -1,0 +1,145 @@
+"""A night desk in a real Chromium: what is new reaches a locked page, a hidden tab, and whoever uses the keyboard."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.console.test_browser import looked_at
+from tests.console.test_every_page import Desk, told
+from tests.support.staff import PASSWORD
+from tests.support.wait import until
+
+pytestmark = pytest.mark.slow
+
+TOP = b'{"category":"luring","place":{"name":"Shefa"}}'
+# What the page gives the system instead of a sound and a notification, and a tab that nobody sees.
+LISTENING = """
+window.notices = []; window.tones = 0;
+window.Notification = class { constructor(...said) { window.notices.push(said); } static permission = "granted"; };
+window.AudioContext = class {
+  currentTime = 0; state = "running"; destination = {};
+  resume() { return Promise.resolve(); }
+  createOscillator() {
+    return { frequency: {}, connect: (to) => to, start() { window.tones += 1; }, stop() {} };
+  }
+  createGain() { return { gain: {}, connect: (to) => to }; }
+};
+Object.defineProperty(document, "hidden", { get: () => true });
+Object.defineProperty(document, "visibilityState", { get: () => "hidden" });
+"""
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    one = Desk(tmp_path_factory.mktemp("desk"))
+    yield one
+    one.down()
+
+
+def title(page: Any, start: str) -> bool:
+    return str(page.title()).startswith(start)
+
+
+@pytest.mark.rule("R-85")
+def test_a_new_urgent_report_reaches_a_locked_page_in_a_hidden_tab(desk: Desk, chromium: Any, tmp_path: Path) -> None:
+    folder = Path(os.environ.get("DRAW_CONSOLE") or tmp_path)
+    context = desk.context(chromium, "luk")
+    context.add_init_script(LISTENING)
+    page = context.new_page()
+    page.goto(f"{desk.address}/me")
+    page.get_by_label("Sound").check()
+    page.get_by_label("Notification").check()
+    page.get_by_role("button", name="Save for this browser").click()
+    page.get_by_text("Saved for this browser.").wait_for()
+    page.wait_for_selector("body[data-ready]")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    page.get_by_role("heading", name="Locked").wait_for()
+    page.get_by_text("Urgent reports waiting: 0").wait_for()
+    page.locator("#password").fill("half typed")
+    report_id = desk.report(told(), TOP, "P1")
+    page.get_by_text("Urgent reports waiting: 1").wait_for(timeout=60_000)
+    until(lambda: title(page, "(!1) Locked"), "the title says nothing")
+    assert page.locator("#icon").get_attribute("href") == "/static/icon-alert.svg"
+    assert "New urgent report" in page.locator("#alarm [role=status]").inner_text()
+    assert page.evaluate("window.notices") == [["Tokaut: please look", {"tag": "tokaut", "renotify": True}]]
+    assert page.evaluate("window.tones") == 3
+    assert page.locator("#password").input_value() == "half typed", "whoever types their password loses nothing"
+    assert page.evaluate("[localStorage.length, sessionStorage.length]") == [0, 0]
+    until(lambda: len(page.evaluate("window.notices")) > 1, "it does not come again", seconds=90)
+    looked_at(page, "locked-alarm", 1280, folder)
+    other = desk.context(chromium, "ana")
+    opened = other.new_page()
+    opened.goto(f"{desk.address}/reports/{report_id}")
+    until(lambda: title(page, "Locked"), "it goes on after somebody opened the report", seconds=60)
+    assert page.locator("#icon").get_attribute("href") == "/static/icon.svg"
+    other.close()
+    context.close()
+
+
+def test_the_list_goes_on_under_the_keyboard_and_says_when_the_line_is_gone(desk: Desk, chromium: Any) -> None:
+    context = desk.context(chromium, "mere")
+    for _ in range(3):
+        desk.report(told(), TOP, "P2")
+    page = context.new_page()
+    page.goto(desk.address)
+    page.wait_for_selector("body[data-ready]")
+    row = page.locator("li.report a").nth(2)
+    row.focus()
+    was = row.get_attribute("id")
+    newest = desk.report(told(), TOP, "P1")
+    page.locator(f"#open-{newest}").wait_for(timeout=60_000)
+    assert page.evaluate("document.activeElement.id") == was, "focus stays on its row"
+    assert page.locator("li.report").count() >= 4
+    page.keyboard.press("Tab")
+    after = page.evaluate("document.activeElement.id")
+    assert after != was and after.startswith("open-"), "and Tab goes on from there"
+    context.set_offline(True)
+    page.get_by_text("Connection lost. This list may be out of date.").wait_for(timeout=60_000)
+    context.set_offline(False)
+    page.get_by_text("Connection lost. This list may be out of date.").wait_for(state="hidden", timeout=60_000)
+    context.close()
+
+
+def test_clocks_run_and_the_number_goes_when_the_hours_end(desk: Desk, chromium: Any) -> None:
+    hours = {"from": "00:00", "to": "23:59", "tz": "Pacific/Efate"}
+    contact = {"allowed": True, "how": "call", "safe_hours": hours, "msisdn": "+6785550101"}
+    report_id = desk.report(told(contact=contact), TOP, "P1")
+    context = desk.context(chromium, "sia")
+    page = context.new_page()
+    page.goto(f"{desk.address}/reports/{report_id}")
+    page.wait_for_selector("body[data-ready]")
+    clock = page.locator("[data-due]", has_text="Take within")
+    first = clock.inner_text()
+    assert first.startswith("Take within 1")
+    until(lambda: clock.inner_text() != first, "the clock stands still")
+    if page.locator("#reach.now").count():  # all but one minute of the day
+        assert page.locator(".number", has_text="+6785550101").count() == 1
+        page.evaluate("document.getElementById('reach').dataset.changes = '0'")
+        page.get_by_text("The safe hours ended at 23:59: do NOT call or text now.").wait_for()
+        assert page.locator(".number").count() == 0
+    context.close()
+
+
+def test_the_former_holder_s_page_says_who_took_it_over(desk: Desk, chromium: Any) -> None:
+    report_id = desk.report(told(), TOP, "P2")
+    path = f"{desk.address}/reports/{report_id}"
+    contexts = [desk.context(chromium, name) for name in ("mere", "sia")]
+    meres, sias = (one.new_page() for one in contexts)
+    for page in (meres, sias):
+        page.goto(path)
+    meres.get_by_role("button", name="Take this report").click()
+    meres.get_by_text("Taken by: mere").wait_for()
+    sias.get_by_role("button", name="Take this report").click()
+    sias.get_by_text("Take it over?").wait_for()
+    sias.get_by_role("button", name="Take over from mere").click()
+    sias.get_by_text("Taken by: sia").wait_for()
+    meres.get_by_text("sia took this report over from you").wait_for(timeout=60_000)
+    assert PASSWORD not in meres.content()
+    for one in contexts:
+        one.close()

@@ -1,0 +1,112 @@
+"""How a reporter can be reached: one decision for every page, over all that can be allowed, at any time anywhere."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from console import older, words
+from console.reaching import NO_MESSAGE, Reach, Way, reach, wait
+from reports.bodies import NO_CONTACT, json_bytes, without_number
+from reports.clocks import HOUR, MINUTE, SECOND
+
+NUMBER = "+6785550101"
+ZONES = ("Pacific/Efate", "Pacific/Apia", "Africa/Nairobi", "America/St_Johns", "Australia/Lord_Howe", "Europe/London")
+CLOCK = st.integers(0, 24 * 60 - 1).map(lambda minute: f"{minute // 60:02}:{minute % 60:02}")
+HOURS = st.fixed_dictionaries({"from": CLOCK, "to": CLOCK, "tz": st.sampled_from(ZONES)})
+BROKEN = st.sampled_from([None, {}, {"from": "8", "to": "16:00", "tz": "UTC"}, {"from": "08:00", "to": "16:00"}, "x"])
+MAILBOX = st.sampled_from([None, b"", b"k" * 32])
+NOWS = st.integers(1_700_000_000, 2_000_000_000).map(lambda second: second * SECOND)
+
+
+@st.composite
+def contacts(draw: st.DrawFn) -> dict[str, Any]:
+    """As a report has them, of this version or another, and as nobody should send them."""
+    return {
+        "allowed": draw(st.booleans()),
+        "how": draw(st.sampled_from(["none", "call", "sms", "pigeon"])),
+        "safe_hours": draw(st.one_of(HOURS, BROKEN)),
+        **draw(st.sampled_from([{}, {"msisdn": NUMBER}])),
+    }
+
+
+def is_safe(hours: dict[str, str], at: int) -> bool:
+    """By the wall clock there, worked out here in another way than the console does."""
+    clock = f"{datetime.fromtimestamp(at / SECOND, UTC).astimezone(ZoneInfo(hours['tz'])):%H:%M}"
+    begin, end = hours["from"], hours["to"]
+    return begin <= clock < end if begin < end else clock >= begin or clock < end
+
+
+def decided(contact: dict[str, Any], mailbox: bytes | None, now: int, *, withdrawn: bool) -> Reach:
+    """As the report's page comes to it."""
+    report: dict[str, Any] = {"contact": contact}
+    if withdrawn:
+        report = {"contact": dict(NO_CONTACT)}
+        assert without_number(json_bytes({"contact": contact})) == json_bytes(report)
+    return reach(older.report(report)["contact"], words.no_message(mailbox), now)
+
+
+@given(contacts(), MAILBOX, NOWS, st.booleans())
+def test_one_decision_holds_for_all_that_can_be_allowed(
+    contact: dict[str, Any], mailbox: bytes | None, now: int, withdrawn: bool
+) -> None:
+    found = decided(contact, mailbox, now, withdrawn=withdrawn)
+    hours = contact["safe_hours"]
+    is_allowed = contact["allowed"] and contact["how"] in ("call", "sms") and "msisdn" in contact and not withdrawn
+    if found.way in (Way.NOW, Way.LATER):
+        assert is_allowed and found.number == NUMBER and found.how == contact["how"]
+        assert is_safe(hours, now) == (found.way is Way.NOW)
+    else:
+        assert not found.number, "no number stands where nobody may call"
+        assert (found.way is Way.NONE) == (not mailbox)
+        assert (found.way is Way.MESSAGE) == bool(mailbox)
+        if is_allowed:  # then only because nobody can read the hours
+            assert not isinstance(hours, dict) or len(hours) < 3 or hours["from"] == hours["to"] or hours["from"] == "8"
+    assert (found.no_message in NO_MESSAGE) == (not mailbox)
+    assert "{" not in found.sentence.format(**found.fields) + found.second + found.short.format(**found.fields)
+
+
+@given(HOURS, MAILBOX, NOWS)
+def test_the_hours_begin_and_end_when_it_says_so(hours: dict[str, str], mailbox: bytes | None, now: int) -> None:
+    contact = {"allowed": True, "how": "call", "safe_hours": hours, "msisdn": NUMBER}
+    found = decided(contact, mailbox, now, withdrawn=False)
+    if found.way is Way.LATER:
+        assert found.opens_at is not None and now < found.opens_at <= now + 26 * HOUR
+        assert is_safe(hours, found.opens_at)
+        assert not any(is_safe(hours, at) for at in range(now, found.opens_at, 7 * MINUTE))
+    elif found.way is Way.NOW:
+        assert found.closes_at is not None and now < found.closes_at <= now + 26 * HOUR
+        assert all(is_safe(hours, at) for at in range(now, found.closes_at, 7 * MINUTE))
+
+
+@pytest.mark.parametrize(
+    ("mailbox", "how", "sentence"),
+    [
+        (b"k", "none", "You can only leave a message"),
+        (None, "none", "There is no safe way to reach the reporter"),
+        (b"", "none", "There is no safe way to reach the reporter"),
+        (b"k", "call", "Do NOT call now: it is 05:12 there (Pacific/Efate). Call from 08:00, in 2 h 48 min."),
+        (None, "sms", "Do NOT text now: it is 05:12 there (Pacific/Efate). Text from 08:00, in 2 h 48 min."),
+    ],
+)
+def test_it_is_one_sentence(mailbox: bytes | None, how: str, sentence: str) -> None:
+    now = int(datetime(2026, 11, 28, 5, 12, tzinfo=ZoneInfo("Pacific/Efate")).timestamp()) * SECOND
+    hours = {"from": "08:00", "to": "16:00", "tz": "Pacific/Efate"}
+    contact = {"allowed": how != "none", "how": how, "safe_hours": hours, "msisdn": NUMBER}
+    found = decided(contact, mailbox, now, withdrawn=False)
+    assert sentence in found.sentence.format(**found.fields)
+
+
+def test_a_begun_minute_is_waited_for_whole() -> None:
+    assert [wait(one) for one in (1, MINUTE, MINUTE + 1, 60 * MINUTE, 168 * MINUTE)] == [
+        "1 min",
+        "1 min",
+        "2 min",
+        "1 h 00 min",
+        "2 h 48 min",
+    ]

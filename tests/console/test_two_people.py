@@ -1,0 +1,149 @@
+"""Two people at two browsers and one report: nobody has it without the other one knowing, however the clocks fall."""
+
+from __future__ import annotations
+
+import re
+import threading
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from reports.keyfolder import new_pair
+from reports.store import at_the_desk, taking
+from reports.store import tables as t
+from reports.store.accounts import Account
+from reports.store.in_hand import ChangedMeanwhile, Kept
+from reports.store.taking import Step
+from tests.console.conftest import HOTLINE
+from tests.console.test_list import Filed
+from tests.support.console import Console
+from tests.support.databases import KINDS
+from tests.support.databases import made as database_of
+from tests.support.desks import given, rows
+from tests.support.staff import Page, Person, joined, pass_time
+from tokaut.demo_settings import Plan
+
+HELD = ("accepted", "in_progress")
+
+
+@pytest.fixture
+def filed(console: Console, made: Plan) -> Filed:
+    return Filed(console, made, None)
+
+
+@pytest.fixture
+def people(console: Console) -> tuple[Person, Person]:
+    found = [joined(console.flask, console.parts.database, name) for name in ("mere", "sam")]
+    for one in found:
+        one.log_in()
+    return found[0], found[1]
+
+
+def after(one: Person, page: Page) -> Page:
+    return one.get(page.leads_to.partition("#")[0]) if page.leads_to else page
+
+
+def holder(filed: Filed) -> str | None:
+    (row,) = [row for row in rows(filed.database, t.holding) if row.hotline == HOTLINE]
+    return None if row.holder is None else str(row.holder)
+
+
+@pytest.mark.parametrize("act", ["take", "work"])
+def test_a_report_that_somebody_took_is_not_taken_unasked(
+    filed: Filed, people: tuple[Person, Person], act: str
+) -> None:
+    mere, sam = people
+    path = f"/reports/{filed.id}"
+    sams = sam.get(path)
+    assert "Not taken yet" in sams.text
+    assert mere.post(f"{path}/take", mere.get(path).marks).status == 303
+    pass_time(filed.database, 22)
+    asked = sam.post(f"{path}/{act}", sams.marks)
+    assert asked.status == 400 and "mere took this report 22 s ago. Take it over?" in asked.text
+    assert holder(filed) == "mere", "nothing was done"
+    meres = mere.get(path)
+    assert "Take over from mere" in asked.text
+    took = after(sam, sam.post(f"{path}/take", asked.marks))
+    assert "Taken by: sam" in took.text and holder(filed) == "sam"
+    news = re.search(r'data-live="([^"]+)"', meres.html)
+    assert news
+    said = mere.get(news[1].replace("&amp;", "&")).text
+    assert "sam took this report over from you at" in said and "It is not yours any more." in said
+    assert (
+        "took this report" not in sam.get(re.findall(r'data-live="([^"]+)"', took.html)[0].replace("&amp;", "&")).text
+    )
+
+
+@pytest.mark.parametrize(
+    ("act", "form"),
+    [("message", {"words": "We read it.", "do": "send"}), ("close", {"outcome": "helped"}), ("pass", {"to": ""})],
+)
+def test_nothing_else_is_done_to_it_unasked_either(
+    filed: Filed, people: tuple[Person, Person], act: str, form: dict[str, str]
+) -> None:
+    mere, sam = people
+    path = f"/reports/{filed.id}"
+    sams = sam.get(path)
+    mere.post(f"{path}/take", mere.get(path).marks)
+    asked = sam.post(f"{path}/{act}", {**form, **sams.marks})
+    assert asked.status == 400 and "mere took this report" in asked.text and "Nothing was done" in asked.text
+    assert holder(filed) == "mere" and not rows(filed.database, t.answer)
+    if act == "message":
+        assert "We read it." in asked.text, "and the words are not lost"
+    assert sam.post(f"{path}/{act}", {**form, **asked.marks}).status == 303
+
+
+def test_what_nobody_has_or_was_given_to_somebody_is_taken_at_once(filed: Filed, people: tuple[Person, Person]) -> None:
+    mere, sam = people
+    path = f"/reports/{filed.id}"
+    sams = sam.get(path)
+    mere.post(f"{path}/take", mere.get(path).marks)
+    mere.post(f"{path}/pass", {"to": "sam", **mere.get(path).marks})
+    assert "Taken by: sam" in after(sam, sam.post(f"{path}/take", sams.marks)).text
+    meres = mere.get(path)
+    sam.post(f"{path}/pass", {"to": "", **sam.get(path).marks})
+    assert "Taken by: mere" in after(mere, mere.post(f"{path}/take", meres.marks)).text
+
+
+def test_the_hotlines_own_system_counts_as_somebody(filed: Filed, people: tuple[Person, Person]) -> None:
+    sam, path = people[1], f"/reports/{filed.id}"
+    sams = sam.get(path)
+    taking.take(filed.database, Step(HOTLINE, filed.id, "accepted", f"staff:{HOTLINE}/call_back"))
+    assert "The system of your hotline took this report" in sam.post(f"{path}/take", sams.marks).text
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_of_many_at_the_same_moment_one_gets_it(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    """Compared and set in one transaction, on both databases."""
+    database = database_of(kind, request, tmp_path)
+    new_pair(tmp_path / "keys", HOTLINE)
+    report_id = given(database, tmp_path / "keys", [(HOTLINE, "primary")])
+    names = [f"nia{n}" for n in range(6)]
+    came: list[str] = []
+    start = threading.Barrier(len(names))
+
+    def take(name: str) -> None:
+        kept = Kept("holds", {"holder": name})
+        step = Step(HOTLINE, report_id, "accepted", f"staff:{HOTLINE}/{name}", kept=kept, stays=HELD, status="none.0")
+        start.wait(20)
+        try:
+            taking.take(database, step)
+        except ChangedMeanwhile as changed:
+            came.append(f"after {changed.by}")
+        else:
+            came.append(name)
+
+    threads = [threading.Thread(target=take, args=(name,)) for name in names]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join(60)
+    (winner,) = [one for one in came if not one.startswith("after")]
+    assert sorted(came) == sorted([winner, *[f"after {winner}"] * 5])
+    with database.read() as connection:
+        assert list(connection.execute(select(t.holding.c.holder)).scalars()) == [winner]
+    account = Account("id", "sam", HOTLINE, "staff", "", b"", 0, 0, 0, None)
+    with pytest.raises(ChangedMeanwhile):
+        at_the_desk.keep(database, account, report_id, Kept("passed_on", {"holder": ""}), status="none.0")
+    database.close()

@@ -1,0 +1,18 @@
+"""The clock of a place, moved on for the process that has a database."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from reports.store.database import Database
+
+
+def move_to(database: Database, clock: str, zone: str = "Pacific/Efate") -> None:
+    """To the next time that it is `clock` (05:12) there. Sessions are not carried over: log in afterwards."""
+    now = datetime.fromtimestamp(database.now() / 1_000_000, UTC).astimezone(ZoneInfo(zone))
+    hour, minute = map(int, clock.split(":"))
+    then = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
+    if then <= now:
+        then += timedelta(days=1)
+    database.offset += int((then - now).total_seconds() * 1_000_000)
