@@ -15,7 +15,7 @@ from console.doors import LEAD, READERS, Door, Doors, Visitor
 from console.frame import ago, who_changed
 from console.report_page import OUTCOMES, WROTE_MORE, Desk, Draft, Said
 from reports.handling import STATES
-from reports.store import accounts, at_the_desk, once, taking
+from reports.store import accounts, at_the_desk, drafts, once, taking
 from reports.store.in_hand import HELD, NOBODY, ChangedMeanwhile, Kept
 from reports.store.taking import NotAllowed, NotGiven, Outdated, Step
 
@@ -120,6 +120,7 @@ def _message(desk: Desk, me: Visitor, report_id: str) -> Response:
     if me.form.get("do") != "send" or found.refused or asked:
         return desk.page(me, report_id, Said(draft=Draft(text, found.refused, found.asked, shown=True)))
     now = _leave(desk, me, report_id, text, is_free=handling == "none")
+    drafts.drop(desk.database, me.account, report_id, drafts.MESSAGE)
     return to(f"/reports/{report_id}", "left_alone" if now == "none" else "left")
 
 
@@ -173,10 +174,11 @@ def _close(desk: Desk, me: Visitor, report_id: str) -> Response:
 
 
 def _note(desk: Desk, me: Visitor, report_id: str) -> Response:
-    text = me.form.get("words", "").strip()[:LONGEST_NOTE]
+    text = me.form.get("note", me.form.get("words", "")).strip()[:LONGEST_NOTE]
     if not text:
         return desk.page(me, report_id, Said(wrong=NO_WORDS, at="note"))
     at_the_desk.write_note(desk.database, me.account, desk.writing(me, report_id).note("note", text), me.once)
+    drafts.drop(desk.database, me.account, report_id, drafts.NOTE)
     return to(f"/reports/{report_id}", "noted")
 
 

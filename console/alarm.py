@@ -17,7 +17,7 @@ from console.doors import READERS, Door, Doors, Visitor
 from reports.store import waiting_list
 from reports.store.accounts import Account
 
-SOUND, NOTICE = WAYS = ("sound", "notice")
+WAYS = ("sound", "notice")
 JSON = "application/json; charset=utf-8"
 
 

@@ -29,6 +29,8 @@ IDLE = 15 * MINUTE
 FRESH = 5 * MINUTE  # after password and code were given, for what must not be done by a browser left alone
 TOUCHED = MINUTE // 2  # a session is not written anew for each request
 
+DRAFT_OF = "draft_of"  # the field of a form that carries what is being written: about which report
+
 STAFF, LEAD, AUDITOR, OPERATOR = ROLES = ("staff", "lead", "auditor", "operator")
 READERS = frozenset({STAFF, LEAD})  # of reports
 EVERYBODY = frozenset(ROLES)
@@ -81,6 +83,7 @@ class Doors:
         self.database = database
         self.vault = vault
         self.all: dict[str, Door] = {}  # by endpoint
+        self.keep_drafts: Callable[[Visitor], None] = lambda me: None
 
     def add(self, door: Door, view: View) -> None:
         """`view` takes the visitor first where there are roles, and else the form."""
@@ -92,6 +95,8 @@ class Doors:
     def _pass(self, door: Door, view: View, **words: str) -> Response:
         if door.roles is None:
             form = self._form(self.page_token(cookies.Browser.of(request))) if door.post else {}
+            if DRAFT_OF in form and (there := self.open_session()):
+                self.keep_drafts(Visitor(there[1], there[0], "", form))
             return view(form, **words)
         found = self.found()
         if found is None:
@@ -110,7 +115,14 @@ class Doors:
         is_quiet = door.quiet or (door.renews and b"renewed=1" in request.query_string.split(b"&"))
         if not is_quiet and now - session.seen_at > TOUCHED:
             desk_sessions.seen(self.database, session.session_hash, IDLE)
+        if DRAFT_OF in form:
+            self.keep_drafts(visitor)
         return view(visitor, **words)
+
+    def open_session(self) -> tuple[Session, Account] | None:
+        """Whose request it is, where their desk is not locked."""
+        found = self.found()
+        return found if found and self.database.now() - found[0].seen_at < IDLE else None
 
     def found(self) -> tuple[Session, Account] | None:
         """Whose request it is; also where they have been idle."""

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from reports.country import Country
 from reports.hotline import Sourced
 
 VERIFIED, NOT_VERIFIED = "dialled and confirmed by {who} on {on}", "NOT verified: nobody has confirmed this number"
-PROOFS: Final = (VERIFIED, NOT_VERIFIED)
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """`proof`: one of PROOFS, with what fills its braces."""
+    """`proof`: VERIFIED or NOT_VERIFIED, with what fills its braces."""
 
     service: str
     number: str

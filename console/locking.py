@@ -83,6 +83,6 @@ def _check(doors: Doors, me: Visitor) -> Response:
 
 
 def _lock(doors: Doors, me: Visitor) -> Response:
-    """At once, as if it had been idle. What was half typed is gone; the page is found again."""
+    """At once, as if it had been idle. What was half typed is kept; the page is found again."""
     desk_sessions.lock(doors.database, me.session.session_hash, IDLE)
     return to(doors.locked(me.form.get("then", "")))

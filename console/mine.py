@@ -21,7 +21,7 @@ def attach(doors: Doors, languages: Mapping[str, object]) -> None:
     doors.add(Door("/me/end", EVERYBODY, post=True), partial(_end_one, doors))
     doors.add(Door("/me/end-all", EVERYBODY, post=True), partial(_end_all, doors))
     doors.add(Door("/me/password", EVERYBODY, post=True, fresh=True, back="/me"), partial(_password, doors))
-    doors.add(Door("/language", None, post=True), partial(_language, languages))
+    doors.add(Door("/language", None, post=True), partial(_language, doors, languages))
 
 
 def _page(doors: Doors, me: Visitor, wrong: str = "") -> Response:
@@ -59,10 +59,10 @@ def _password(doors: Doors, me: Visitor) -> Response:
     return out()
 
 
-def _language(languages: Mapping[str, object], form: Mapping[str, str]) -> Response:
+def _language(doors: Doors, languages: Mapping[str, object], form: Mapping[str, str]) -> Response:
     tag = form.get("language", "")
     if tag not in languages:
         raise BadRequest
-    response = to("/")
+    response = to(doors.page_at(form.get("then", "/")))
     cookies.put(response, cookies.LANGUAGE, tag, seconds=cookies.LONG)
     return response

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -67,6 +67,11 @@ class Opener:
                     report = {**report, "contact": found["contact"]}  # what was said last holds
         return Opened(report, tuple(said), notes)
 
+    def drafts(self, rows: Iterable[Any], report_id: str, hotline: str) -> dict[str, str]:
+        """Kind → words; without those that do not open any more."""
+        opened = {row.kind: self._words(row, report_id, hotline) for row in rows}
+        return {kind: text for kind, text in opened.items() if text is not None}
+
     def _body(self, body: Body, context: Context, withdrawn: bool) -> Mapping[str, Any] | None:
         try:
             key = self._keys.of(context.hotline, body.key_id)
@@ -80,7 +85,10 @@ class Opener:
         return found if isinstance(found, dict) else None
 
     def _note(self, row: Any, report_id: str, hotline: str) -> Mapping[str, Any]:
+        text = self._words(row, report_id, hotline)
+        return {"kind": row.kind, "by": row.actor.rpartition("/")[2], "at": row.created_at, "text": text}
+
+    def _words(self, row: Any, report_id: str, hotline: str) -> str | None:
         context = Context.of_message(self._mode, report_id, row.note_id, hotline)
         found = self._body(Body(row.key_id, row.wrap, b"", row.sealed, row.note_id), context, False)
-        text = found.get("text", "") if found else None
-        return {"kind": row.kind, "by": row.actor.rpartition("/")[2], "at": row.created_at, "text": text}
+        return str(found.get("text", "")) if found else None

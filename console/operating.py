@@ -57,7 +57,6 @@ LATE_STEPS = "Overdue escalations, people who could not be told: {count}"
 IN_SPOOL = "Reports in the spool of this host: {count}. The database was unavailable."
 NO_BACKUP, OLD_BACKUP = "No backup was ever made.", "The last backup is more than an hour old."
 DISABLED = "{hotline}: disabled, it has refused everything for too long."
-NEEDS = (NOT_TAKEN, STUCK, LATE_STEPS, IN_SPOOL, NO_BACKUP, OLD_BACKUP, DISABLED)
 OLD_BACKUP_MINUTES = 60  # as the alarm of docs/operating.md
 
 

@@ -12,7 +12,7 @@ from flask import Response, abort
 from console import conversation, done, older, reaching, words
 from console.answers import page
 from console.deadlines import Deadline, deadlines
-from console.doors import LEAD, READERS, Door, Doors, Visitor
+from console.doors import DRAFT_OF, LEAD, READERS, Door, Doors, Visitor
 from console.emergency import whom_to_call
 from console.forms import query
 from console.opening import Opened, Opener
@@ -28,13 +28,15 @@ from reports import account
 from reports.bodies import json_bytes
 from reports.country import Country
 from reports.handling import NEXT
-from reports.store import accounts, at_the_desk, handovers, news, taking, waiting_list
+from reports.store import accounts, at_the_desk, drafts, handovers, news, taking, waiting_list
 from reports.store.answering import Letterbox
 from reports.store.at_the_desk import Before
 from reports.store.in_hand import HELD, NOBODY, Status
 from reports.store.taking import Outdated
 
 Spoken = Mapping[str, Catalogue]  # of the phones' screens, by tag
+DRAFTS = {drafts.MESSAGE: "words", drafts.NOTE: "note"}  # kind → the field of the page's form
+LONGEST_DRAFT = 4000  # characters
 WROTE_MORE = "The reporter wrote more meanwhile. Look again."
 ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 READY_BY_NUMBER: Final = {str(number): words for number, words in enumerate(READY, 1)}
@@ -83,7 +85,6 @@ TOOK_IT_OVER = "{who} took this report over from you at {time}. It is not yours 
 BACK_IN_QUEUE = "{who} put this report back into the queue at {time}."
 CLOSED_IT, MOVED_IT = "{who} closed this report at {time}.", "This report went to another hotline."
 WAITS_AGAIN, YOU_CHANGED_IT = "This report waits for somebody to take it again.", "You changed this report elsewhere."
-CHANGES = (TOOK_IT, PASSED_IT, TOOK_IT_OVER, BACK_IN_QUEUE, CLOSED_IT, MOVED_IT, WAITS_AGAIN, YOU_CHANGED_IT)
 
 
 def _what_changed(status: Status, seen: str, *, was_mine: bool, me: str) -> str:
@@ -109,6 +110,8 @@ class Desk:
         self.database = parts.database
         doors.add(Door("/reports/<report_id>", READERS), self._asked_for)
         doors.add(Door("/reports/<report_id>/news", READERS, quiet=True), self._news)
+        doors.keep_drafts = self._keep_drafts
+        doors.add(Door("/reports/<report_id>/draft", READERS, post=True), self._draft)
         doors.add(Door("/reports/<report_id>/number", READERS, post=True), self._number)
         doors.add(Door("/reports/<report_id>/export", frozenset({LEAD}), fresh=True), self._export)
 
@@ -174,6 +177,9 @@ class Desk:
             "tongue": self._tongue(opened),
         }
         said = self._with_ready(said or Said(), box, found["tongue"])
+        found["drafts"] = self._drafts(me, report_id)
+        if not said.draft.shown:
+            said = replace(said, draft=replace(said.draft, text=found["drafts"][drafts.MESSAGE]))
         return page("report.html", 400 if said.wrong else 200, me=me, said=said, **found)
 
     def _reached(self, hotline: str, opened: Opened, box: Letterbox, now: int, *, show_number: bool) -> dict[str, Any]:
@@ -193,6 +199,30 @@ class Desk:
     def _deadlines(self, me: Visitor, report_id: str, now: int) -> tuple[Deadline, ...]:
         row = waiting_list.row_of(self.database, me.account, report_id)
         return deadlines(row, now) if row else ()
+
+    def _draft(self, me: Visitor, report_id: str) -> Response:
+        """What a script sends while somebody types; it was kept on the way here."""
+        self.theirs(me, report_id)
+        return Response(status=204)
+
+    def _keep_drafts(self, me: Visitor) -> None:
+        """Keep what a form carries of words that are not sent, sealed to the hotline. Empty words end a draft."""
+        report_id = me.form.get(DRAFT_OF, "")
+        if not ID.fullmatch(report_id) or not waiting_list.may_see(self.database, me.account, report_id):
+            return
+        for kind, name in DRAFTS.items():
+            text = me.form.get(name)
+            if text is None:
+                continue
+            if text.strip():
+                drafts.save(self.database, me.account, self.writing(me, report_id).note(kind, text[:LONGEST_DRAFT]))
+            else:
+                drafts.drop(self.database, me.account, report_id, kind)
+
+    def _drafts(self, me: Visitor, report_id: str) -> dict[str, str]:
+        """Kind → words that this person has not sent."""
+        rows = drafts.of(self.database, me.account, report_id)
+        return dict.fromkeys(DRAFTS, "") | self._opener.drafts(rows, report_id, me.account.hotline)
 
     def _number(self, me: Visitor, report_id: str) -> Response:
         """The number at a time that is not safe: a step of its own, which the audit has before the number is shown."""

@@ -17,6 +17,7 @@ from reports.store import (
     answering,
     breakers,
     chains,
+    drafts,
     drilling,
     handing,
     letters,
@@ -167,6 +168,7 @@ class Duties:
         sweeping.forget_outgoing(self._database, KEPT)
         answering.forget_answers(self._database)
         taking.forget_calls(self._database, CALLS_KEPT)
+        drafts.forget(self._database)
         paging.forget(self._database, schedule.PARK_AFTER, KEPT)
         drilling.forget(self._database)
 

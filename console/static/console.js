@@ -21,8 +21,49 @@ const say = (address) =>
     keepalive: true,
     redirect: "manual",
     headers: { "Content-Type": "application/x-www-form-urlencoded" },
-    body: new URLSearchParams({ token }),
+    body: new URLSearchParams({ token, ...unsent() }),
   });
+
+// What is being written on this page. It is kept on the server, sealed, and never in this browser.
+const areas = [...document.querySelectorAll("textarea[data-draft]")];
+const writing = document.getElementById("writing");
+let saved = "";
+
+function unsent() {
+  if (!areas.length || !writing) return {};
+  return { draft_of: writing.elements.draft_of.value, ...Object.fromEntries(areas.map((area) => [area.name, area.value])) };
+}
+
+async function keep() {
+  const now = JSON.stringify(unsent());
+  if (now === saved) return;
+  const answer = await say(`/reports/${writing.elements.draft_of.value}/draft`);
+  if (answer.status === 204) saved = now;
+}
+
+function keepDrafts() {
+  saved = JSON.stringify(unsent());
+  let waits = 0;
+  for (const area of areas) {
+    area.addEventListener("input", () => {
+      clearTimeout(waits);
+      waits = setTimeout(() => keep().catch(() => {}), 1000);
+    });
+  }
+  addEventListener("pagehide", () => keep().catch(() => {}));
+  // Whatever form of this page is sent carries it, too.
+  document.addEventListener("formdata", ({ formData }) => {
+    saved = JSON.stringify(unsent());
+    for (const [name, value] of Object.entries(unsent())) if (!formData.has(name)) formData.set(name, value);
+  });
+  // The page behind a link shows what was written here: so it is kept before that is asked for.
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.("a[href]");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey || JSON.stringify(unsent()) === saved) return;
+    event.preventDefault();
+    keep().catch(() => {}).finally(() => location.assign(link.href));
+  });
+}
 
 function blank() {
   document.documentElement.hidden = true;
@@ -261,6 +302,7 @@ if (token) {
   for (const list of lists) setInterval(renew, list.dataset.every ? 1000 * list.dataset.every : POLL, list);
   addEventListener("visibilitychange", () => lists.forEach(renew)); // who comes back to a tab sees what holds now
   document.querySelector("form[data-alarm-switch]")?.addEventListener("submit", switched);
+  if (areas.length && writing) keepDrafts();
   runClocks();
   setInterval(runClocks, 1000);
   for (const form of document.querySelectorAll("form[data-ends]")) {

@@ -179,6 +179,7 @@ def _change(
     with writing_as(database, _hotline_of(by)) as connection:
         connection.execute(update(s.staff).where(s.staff.c.staff_id == account.staff_id).values(values))
         connection.execute(delete(s.staff_session).where(s.staff_session.c.staff_id == account.staff_id))
+        connection.execute(delete(t.draft).where(t.draft.c.staff_id == account.staff_id))
         if leaves:
             connection.execute(delete(s.invitation).where(s.invitation.c.made_by == account.actor))
             connection.execute(delete(s.recovery).where(s.recovery.c.asked_by == account.staff_id))

@@ -144,6 +144,7 @@ def keep_away(database: Database, lead: Account, report_id: str, staff_id: str, 
     k, now = t.kept_away.c, database.now()
     with writing_as(database, lead.hotline) as connection:
         if away:
+            connection.execute(delete(t.draft).where(t.draft.c.report_id == report_id, t.draft.c.staff_id == staff_id))
             connection.execute(database.insert_new(t.kept_away).values(report_id=report_id, staff_id=staff_id))
         else:
             connection.execute(delete(t.kept_away).where(k.report_id == report_id, k.staff_id == staff_id))

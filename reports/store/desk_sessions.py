@@ -8,6 +8,7 @@ from sqlalchemy import delete, insert, select, update
 
 from reports.store import auditing
 from reports.store import staff_tables as s
+from reports.store import tables as t
 from reports.store.accounts import Account, of_row
 from reports.store.asking import writing_as
 from reports.store.database import Database
@@ -85,13 +86,14 @@ def of(database: Database, staff_id: str) -> tuple[Session, ...]:
 
 
 def end(database: Database, account: Account, session_hash: bytes | None = None) -> None:
-    """One, or all of them."""
+    """One, or all of them. What the person had not sent is deleted with it."""
     c = s.staff_session.c
     which = delete(s.staff_session).where(c.staff_id == account.staff_id)
     if session_hash is not None:
         which = which.where(c.session_hash == session_hash)
     with writing_as(database, account.hotline) as connection:
         connection.execute(which)
+        connection.execute(delete(t.draft).where(t.draft.c.staff_id == account.staff_id))
         act = "logged_out" if session_hash else "logged_out_everywhere"
         auditing.note(connection, account.actor, act, account.staff_id, database.now())
 

@@ -31,6 +31,22 @@ note = Table(
     Index("ix_note_report_id", "report_id"),
 )
 
+# What somebody at a hotline is writing about a report and has not sent. Sealed to that hotline.
+draft = Table(
+    "draft",
+    metadata,
+    Column("staff_id", ID, primary_key=True),
+    Column("report_id", ID, primary_key=True),
+    Column("kind", String(8), primary_key=True),  # message, note
+    Column("recipient", String(64), nullable=False),
+    Column("note_id", ID, nullable=False),  # its seal is made for it
+    Column("saved_at", MICROSECONDS, nullable=False),
+    Column("key_id", String(16), nullable=False),
+    Column("wrap", LargeBinary, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Index("ix_draft_report_id", "report_id"),
+)
+
 # The SMS that tells a reporter nothing but to dial, when a hotline has answered: one row an answer, made once.
 nudge = Table(
     "nudge",

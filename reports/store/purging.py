@@ -23,7 +23,7 @@ from reports.store.database import Database
 STEP: Final = 500  # reports of one transaction, at most
 # Every table that names a report, in the order in which its rows go; a test finds one that is missing here.
 OF_A_REPORT: Final[tuple[Table, ...]] = (
-    *(t.mailbox, t.answer, t.message, t.contact, t.pending, t.hold, t.step, t.note, t.nudge),
+    *(t.mailbox, t.answer, t.message, t.contact, t.pending, t.hold, t.step, t.note, t.nudge, t.draft),
     *(t.holding, t.kept_away, t.handover, t.drill),
     *(t.route, t.report_body, t.delivery, t.report),
 )

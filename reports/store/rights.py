@@ -82,6 +82,8 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
     },
     "callback": {CONSOLE: "INSERT; SELECT (call_key)", CLOCK: "SELECT (at); DELETE"},
     "note": {CONSOLE: "SELECT; INSERT", CLOCK: "SELECT; UPDATE (key_id, wrap); DELETE"},
+    # no other account needs to know what somebody has not said yet
+    "draft": {CONSOLE: "SELECT; INSERT; DELETE", CLOCK: "SELECT (report_id, saved_at); DELETE"},
     "nudge": {CLOCK: "SELECT; INSERT; UPDATE (due_at, sent_at); DELETE"},
     "message": {
         WEB: "INSERT",
@@ -200,6 +202,10 @@ ROWS: Mapping[str, Mapping[tuple[str, str], Rows]] = {
     "note": dict.fromkeys(
         [(CONSOLE, "SELECT"), (CONSOLE, "INSERT")],
         Rows(f"recipient = ANY ({HOTLINES}) AND {GIVEN_TO_IT.format('note', 'recipient')}"),
+    ),
+    "draft": dict.fromkeys(
+        [(CONSOLE, "SELECT"), (CONSOLE, "INSERT"), (CONSOLE, "DELETE")],
+        Rows(f"recipient = ANY ({HOTLINES}) AND {GIVEN_TO_IT.format('draft', 'recipient')}"),
     ),
     "mailbox": {(CONSOLE, "SELECT"): Rows(GIVEN.format("mailbox"))},
     "message": {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, Table, UniqueConstraint
 
 from reports.store.columns import ID, MICROSECONDS, metadata
-from reports.store.desk_tables import callback, note, nudge
+from reports.store.desk_tables import callback, draft, note, nudge
 from reports.store.drill_tables import drill
 from reports.store.duty_tables import page, phone_answer
 from reports.store.host_tables import host, key_check
@@ -17,7 +17,7 @@ from reports.store.staff_tables import invitation, raising, recovery, staff, sta
 from reports.store.statistic_tables import figure, screen_tally, tallied, tally
 
 __all__ = ["metadata", "page", "phone_answer"]  # whoever takes these from here; what is made here needs no mention
-__all__ += ["callback", "drill", "note", "nudge", "raising", "step"]
+__all__ += ["callback", "draft", "drill", "note", "nudge", "raising", "step"]
 __all__ += ["handover", "holding", "invitation", "kept_away", "recovery", "staff", "staff_session", "staff_try"]
 __all__ += ["host", "key_check", "optout", "optout_key"]
 __all__ += ["checkpoint", "figure", "hold", "purged", "receipt", "screen_tally", "tallied", "tally"]

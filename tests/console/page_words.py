@@ -27,6 +27,9 @@ from console import (
 )
 from reports.reasons import FLAGS, REASONS
 
+CHANGES = ("TOOK_IT", "PASSED_IT", "TOOK_IT_OVER", "BACK_IN_QUEUE", "CLOSED_IT", "MOVED_IT", "WAITS_AGAIN")
+CHANGES += ("YOU_CHANGED_IT",)
+NEEDS = ("NOT_TAKEN", "STUCK", "LATE_STEPS", "IN_SPOOL", "NO_BACKUP", "OLD_BACKUP", "DISABLED")
 TEMPLATES = Path(frame.__file__).parent / "templates"
 SAID = re.compile(r"""\b_\(\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)')\s*\)""")
 
@@ -48,17 +51,17 @@ def _in_code() -> Iterator[str]:
     yield from report_page.OUTCOMES.values()
     yield report_page.WROTE_MORE
     yield from queue.STATES.values()
-    yield from (*deadlines.LEFT.values(), *deadlines.OVER.values(), *emergency.PROOFS)
+    yield from (*deadlines.LEFT.values(), *deadlines.OVER.values(), emergency.VERIFIED, emergency.NOT_VERIFIED)
     for sentences in (reaching.SENTENCES, reaching.NO_WAY, reaching.NO_MESSAGE, reaching.SHORT):
         yield from sentences.values()
     yield reaching.ALSO_MESSAGE
-    yield from (*report_page.CHANGES, *frame.NAMELESS)
+    yield from (*(getattr(report_page, name) for name in CHANGES), *frame.NAMELESS)
     yield from (acts.TAKE_OVER, acts.TAKEN_MEANWHILE, acts.PASSED_MEANWHILE, acts.CLOSED_MEANWHILE)
     yield from (*telling.SENTENCES, *telling.ROLES.values())
     yield from (*REASONS.values(), *FLAGS.values())
     yield from passwords.FAULTS
     yield entry.NOT_RIGHT
-    yield from operating.NEEDS
+    yield from (getattr(operating, name) for name in NEEDS)
     yield from (joining.NOT_THE_SAME, joining.NO_CODE)
     yield from (people.NO_NAME, people.TAKEN, people.NOT_YOURSELF, people.AGAIN, people.ASKED, people.ALONE)
     yield from (acts.NO_WORDS, acts.NO_REASON, acts.NOT_NOW, acts.TWO, acts.SAME, acts.TOO_NEW)

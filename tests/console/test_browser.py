@@ -167,7 +167,7 @@ def test_from_the_invitation_to_the_answer_on_the_phone(
     page.get_by_role("button", name="Look at it first").click()
     page.get_by_text("42 / 120").wait_for()
     looked_at(page, "report", width, folder)
-    page.get_by_role("button", name="Leave this message").click()
+    page.get_by_role("button", name="Send message").click()
     page.locator(".talk .ours", has_text=MESSAGE).wait_for()
     handset = house.town.ussd_phone("simulator", phone)
     handset.dial()

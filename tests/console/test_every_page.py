@@ -142,16 +142,16 @@ class Sight:
 
 def _refused(page: Any) -> None:
     page.get_by_label("A message that the reporter reads").fill("Call 7712345 or see http://example.org")
-    page.get_by_role("button", name="Leave this message").click()
+    page.get_by_role("button", name="Send message").click()
     page.get_by_text("It cannot be sent so").first.wait_for()
 
 
 def _worked_on(page: Any) -> None:
     page.get_by_role("button", name="Take this report").click()
     page.get_by_label("A message that the reporter reads").fill(MESSAGE)
-    page.get_by_role("button", name="Leave this message").click()
+    page.get_by_role("button", name="Send message").click()
     page.get_by_label("A note; only your hotline").fill("Called twice.")
-    page.get_by_role("button", name="Keep the note").click()
+    page.get_by_role("button", name="Save note").click()
     page.get_by_label("To another hotline").select_option(index=1)
     page.locator("#why").fill("They are nearer.")
     page.locator("form[action*=hand-over]").get_by_role("checkbox").check()
@@ -374,7 +374,7 @@ def test_without_a_script_a_report_is_read_taken_answered_and_closed(
         page.get_by_label("A message that the reporter reads").fill(MESSAGE)
         page.get_by_role("button", name="Look at it first").click()
         page.locator("#preview", has_text=MESSAGE).wait_for()
-        page.get_by_role("button", name="Leave this message").click()
+        page.get_by_role("button", name="Send message").click()
         page.locator(".talk .ours", has_text=MESSAGE).wait_for()
         page.get_by_label("Close it; it came out so:").select_option("helped")
         page.get_by_role("button", name="Close", exact=True).click()
@@ -400,7 +400,7 @@ def test_words_that_try_something_do_nothing_in_a_browser(desk: Desk, chromium: 
         assert one.refusals == []
     one.page.goto(desk.address + path)
     one.page.locator("#note").fill(words)
-    one.page.get_by_role("button", name="Keep the note").click()
+    one.page.get_by_role("button", name="Save note").click()
     one.page.wait_for_url("**said=noted#said")
     one.page.locator("#words").fill(words[:600])
     one.page.get_by_role("button", name="Look at it first").click()

@@ -70,6 +70,7 @@ SET_ROLE: dict[str, LiteralString] = {
             "reading",
             "taking.count_as_receipts",
             "taking.forget_calls",
+            "drafts.forget",
             "purging",
             "legal_holds",
             "checkpoints",

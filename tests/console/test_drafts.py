@@ -1,0 +1,101 @@
+"""What somebody is writing is there again: after a note, another language, the lock; and gone after Send and logout."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from reports.store import drafts
+from reports.store import tables as t
+from tests.console.test_list import Filed
+from tests.support.console import Console
+from tests.support.desks import rows
+from tests.support.staff import Page, Person, joined, pass_time
+from tokaut.demo_settings import Plan
+
+WORDS, NOTE = "We have read it. Can you", "Ask the aunt first"
+
+
+@pytest.fixture
+def filed(console: Console, made: Plan) -> Filed:
+    return Filed(console, made, None)
+
+
+def areas(page: Page) -> tuple[str, str]:
+    """What stands in the message and in the note."""
+    found = [re.search(rf'<textarea id="{one}"[^>]*>([^<]*)</textarea>', page.html) for one in ("words", "note")]
+    return tuple(one[1] if one else "" for one in found)  # type: ignore[return-value]  # two of them
+
+
+def written(one: Person, path: str) -> dict[str, str]:
+    return {**one.get(path).marks, "draft_of": path.rpartition("/")[2], "words": WORDS, "note": NOTE}
+
+
+def everything(filed: Filed) -> str:
+    """All cells of all tables."""
+    found: list[Any] = []
+    with filed.database.read() as connection:
+        for table in t.metadata.sorted_tables:
+            found += [list(row) for row in connection.execute(select(table))]
+    return repr(found)
+
+
+def test_they_survive_whatever_else_is_done_on_the_page(filed: Filed, mere: Person) -> None:
+    path = f"/reports/{filed.id}"
+    noted = mere.post(f"{path}/note", written(mere, path))
+    assert areas(mere.get(noted.leads_to.partition("#")[0])) == (WORDS, ""), "the note is saved, the message is there"
+    for act, form in (("take", {}), ("pass", {"to": ""}), ("away", {"who": "x"}), ("draft", {})):
+        mere.post(f"{path}/{act}", written(mere, path) | form)
+        assert areas(mere.get(path)) == (WORDS, NOTE), act
+    mere.post(f"{path}/draft", written(mere, path) | {"words": " ", "note": ""})
+    assert areas(mere.get(path)) == ("", "")
+
+
+def test_they_survive_the_language_and_the_lock(filed: Filed, mere: Person) -> None:
+    path = f"/reports/{filed.id}"
+    there = mere.post("/language", written(mere, path) | {"language": "fr", "then": path})
+    assert there.leads_to == path and areas(mere.get(path)) == (WORDS, NOTE)
+    mere.post("/lock", written(mere, path) | {"words": "And more", "then": path})
+    assert mere.get(path).leads_to.startswith("/locked")
+    mere.post("/language", {**written(mere, "/locked"), "draft_of": filed.id, "words": "x", "language": "fr"})
+    mere.post("/locked", {"password": mere.password, "then": path}, at="/locked")
+    assert areas(mere.get(path)) == ("And more", NOTE), "and nobody writes into them at a locked desk"
+
+
+def test_they_are_sealed_and_their_writer_s_alone(filed: Filed, console: Console, mere: Person) -> None:
+    path = f"/reports/{filed.id}"
+    mere.post(f"{path}/draft", written(mere, path))
+    assert len(rows(filed.database, t.draft)) == 2
+    assert WORDS not in everything(filed) and NOTE not in everything(filed)
+    nia = joined(console.flask, console.parts.database, "nia")
+    nia.log_in()
+    assert areas(nia.get(path)) == ("", "")
+    other = joined(console.flask, console.parts.database, "oto", hotline="vu-police")
+    other.log_in()
+    form = {"token": other.get("/me").token, "draft_of": filed.id, "words": "x", "note": ""}
+    assert other.post(f"{path}/draft", form).status == 404
+    assert len(rows(filed.database, t.draft)) == 2
+
+
+def test_what_is_sent_is_no_draft_any_more(filed: Filed, mere: Person) -> None:
+    path = f"/reports/{filed.id}"
+    refused = mere.post(f"{path}/message", written(mere, path) | {"words": "See http://x.example", "do": "send"})
+    assert refused.status == 200 and areas(refused) == ("See http://x.example", NOTE)
+    sent = mere.post(f"{path}/message", written(mere, path) | {"do": "send", "anyway": "1"})
+    assert sent.status == 303 and areas(mere.get(path)) == ("", NOTE)
+
+
+def test_logout_time_and_an_ended_account_end_them(filed: Filed, console: Console, mere: Person) -> None:
+    path = f"/reports/{filed.id}"
+    mere.post(f"{path}/draft", written(mere, path))
+    mere.post("/logout", {**written(mere, path)})
+    assert rows(filed.database, t.draft) == []
+    mere.log_in()
+    mere.post(f"{path}/draft", written(mere, path))
+    pass_time(filed.database, 10 * 3600 + 1)
+    mere.log_in()
+    assert areas(mere.get(path)) == ("", "")
+    drafts.forget(filed.database)
