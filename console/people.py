@@ -10,9 +10,11 @@ from functools import partial
 
 from flask import Response, abort
 
+from console import done
 from console.answers import page, to
 from console.doors import AUDITOR, LEAD, STAFF, Door, Doors, Visitor
 from console.inviting import Place, invite, is_name
+from reports.clocks import DAY
 from reports.store import accounts, two_leads
 from reports.store.accounts import Account
 
@@ -23,6 +25,10 @@ TAKEN = "Somebody has this name, or had it once. Take another one."
 NOT_YOURSELF = "You cannot do this to your own account; another lead can."
 AGAIN = "You have asked for this already. Another lead has to confirm it, within a day."
 ASKED = "Asked. Another lead has to confirm it, within a day."
+TOO_LATE = "An account can be given back for 24 hours after its end, and not after that."
+ENDED = "The account has ended. It can be given back for 24 hours, by Undo."
+RESTORED = "The account is back. Its owner can log in as before."
+DONE = {"ended": ENDED, "restored": RESTORED}
 ALONE = "There is no other lead who could confirm it. The operator can invite one, by tokaut staff invite."
 SAYS = {two_leads.ASKED: {"said": ASKED}, two_leads.AGAIN: {"wrong": AGAIN}, two_leads.ALONE: {"wrong": ALONE}}
 
@@ -37,23 +43,38 @@ class ToBe:
     asked_at: int
 
 
+@dataclass(frozen=True, slots=True)
+class Lowered:
+    """A lead whose account is to end, where `role` is empty, or who is to have another role."""
+
+    name: str
+    staff_id: str
+    role: str
+    asked_by: str
+    asked_at: int
+
+
 def attach(doors: Doors, address: str) -> None:
     """`address`: of the console, for links."""
 
     def add(rule: str, view: Callable[..., Response]) -> None:
         doors.add(Door(rule, LEADS, post=True, fresh=True, back="/people"), view)
 
-    doors.add(Door("/people", LEADS, fresh=True), partial(_page, doors))
+    doors.add(Door("/people", LEADS, fresh=True), lambda me: _page(doors, me, said=DONE.get(done.here() or "", "")))
     add("/people/invite", partial(_invite, doors, address))
     add("/people/<staff_id>/role", partial(_role, doors))
+    doors.add(Door("/people/<staff_id>/end", LEADS, fresh=True), partial(_end_page, doors))
     add("/people/<staff_id>/end", partial(_end, doors))
+    add("/people/<staff_id>/undo", partial(_undo, doors))
     add("/people/<staff_id>/recover", partial(_recover, doors, address))
 
 
 def _page(doors: Doors, me: Visitor, wrong: str = "", said: str = "", link: str = "") -> Response:
     people = accounts.people(doors.database, me.account.hotline)
     asked = two_leads.let_back_asked(doors.database, me.account.hotline)
-    words = {"people": people, "asked": asked, "roles": CAN_BE, "wrong": wrong, "said": said, "link": link}
+    words: dict[str, object] = {"people": people, "asked": asked, "roles": CAN_BE, "wrong": wrong}
+    words |= {"said": said, "link": link, "undo_from": doors.database.now() - DAY}
+    words["to_be_lowered"] = _to_be_lowered(doors, me, people)
     return page("people.html", 400 if wrong else 200, me=me, leads_to_be=_leads_to_be(doors, me, people), **words)
 
 
@@ -67,6 +88,14 @@ def _leads_to_be(doors: Doors, me: Visitor, people: Sequence[Account]) -> list[T
             one.asked_at,
         )
         for one in two_leads.make_lead_asked(doors.database, me.account.hotline)
+    ]
+
+
+def _to_be_lowered(doors: Doors, me: Visitor, people: Sequence[Account]) -> list[Lowered]:
+    names = {one.staff_id: one.name for one in people}
+    return [
+        Lowered(names.get(one.staff_id, ""), one.staff_id, one.role, names.get(one.asked_by, ""), one.asked_at)
+        for one in two_leads.lower_asked(doors.database, me.account.hotline)
     ]
 
 
@@ -85,10 +114,13 @@ def _invite(doors: Doors, address: str, me: Visitor) -> Response:
 
 def _role(doors: Doors, me: Visitor, staff_id: str) -> Response:
     one, role = _colleague(doors, me, staff_id), me.form.get("role", "")
-    if one.staff_id == me.account.staff_id:
-        return _page(doors, me, NOT_YOURSELF)
     if role not in CAN_BE:
         abort(400)
+    if one.role == LEAD != role:
+        if refused := _not_lowered(doors, me, one, role):
+            return refused
+    elif one.staff_id == me.account.staff_id:
+        return _page(doors, me, NOT_YOURSELF)
     if role == LEAD != one.role and (unconfirmed := _unconfirmed(doors, me, one.staff_id, one.name)):
         return unconfirmed
     accounts.set_role(doors.database, one, role, me.account.actor)
@@ -103,10 +135,39 @@ def _unconfirmed(doors: Doors, me: Visitor, about: str, name: str) -> Response |
 
 def _end(doors: Doors, me: Visitor, staff_id: str) -> Response:
     one = _colleague(doors, me, staff_id)
-    if one.staff_id == me.account.staff_id:
+    if not me.form.get("sure"):
+        return to(f"/people/{one.staff_id}/end")
+    if one.role == LEAD and (refused := _not_lowered(doors, me, one, "")):
+        return refused
+    if one.role != LEAD and one.staff_id == me.account.staff_id:
         return _page(doors, me, NOT_YOURSELF)
     accounts.end(doors.database, one, me.account.actor)
-    return to("/people")
+    return to("/people?said=ended")
+
+
+def _end_page(doors: Doors, me: Visitor, staff_id: str) -> Response:
+    """What it does, before it is done."""
+    return page("end.html", me=me, one=_colleague(doors, me, staff_id))
+
+
+def _not_lowered(doors: Doors, me: Visitor, one: Account, role: str) -> Response | None:
+    """What is said while nobody else has asked for the same; None: it is confirmed. A lead may confirm what another one
+    asked about themselves, and asks for nothing of it."""
+    is_own = one.staff_id == me.account.staff_id
+    asked = two_leads.lower_asked(doors.database, me.account.hotline)
+    if is_own and (one.staff_id, role) not in [(row.staff_id, row.role) for row in asked]:
+        return _page(doors, me, NOT_YOURSELF)
+    became = two_leads.lower(doors.database, one, role, me.account)
+    return None if became == two_leads.CONFIRMED else _page(doors, me, **SAYS[became])
+
+
+def _undo(doors: Doors, me: Visitor, staff_id: str) -> Response:
+    found = accounts.of_id(doors.database, staff_id)
+    if found is None or found.hotline != me.account.hotline:
+        abort(404)
+    if not accounts.restore(doors.database, found, me.account.actor):
+        return _page(doors, me, TOO_LATE)
+    return to("/people?said=restored")
 
 
 def _recover(doors: Doors, address: str, me: Visitor, staff_id: str) -> Response:

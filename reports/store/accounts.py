@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Row, Select, delete, insert, or_, select, update
 
+from reports.clocks import DAY
 from reports.store import auditing
 from reports.store import staff_tables as s
 from reports.store import tables as t
@@ -153,6 +154,17 @@ def end(database: Database, account: Account, by: str) -> None:
     _change(database, account, by, "staff_ended", {"ended_at": database.now()}, leaves=True)
 
 
+def restore(database: Database, account: Account, by: str) -> bool:
+    """Undo the end of an account within a day of it; False where it is too late, or was done already."""
+    now, c = database.now(), s.staff.c
+    young = update(s.staff).where(c.staff_id == account.staff_id, c.ended_at > now - DAY)
+    with writing_as(database, _hotline_of(by)) as connection:
+        if connection.execute(young.values(ended_at=None)).rowcount != 1:
+            return False
+        auditing.note(connection, by, "staff_restored", account.staff_id, now)
+    return True
+
+
 def note(database: Database, account: Account, act: str, about: str) -> None:
     """A line of the audit by itself; it is committed when this returns."""
     with writing_as(database, account.hotline) as connection:
@@ -185,6 +197,8 @@ def _change(
             connection.execute(delete(s.recovery).where(s.recovery.c.asked_by == account.staff_id))
             r, who = s.raising.c, account.staff_id
             connection.execute(delete(s.raising).where(or_(r.asked_by == who, r.about == who)))
+            lowered = s.lowering.c
+            connection.execute(delete(s.lowering).where(or_(lowered.asked_by == who, lowered.staff_id == who)))
         auditing.note(connection, by, act, account.staff_id, now)
 
 

@@ -114,7 +114,7 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
     # Accounts are the console's alone: nobody else could say who may read.
     "staff": {CONSOLE: "SELECT; INSERT; UPDATE (role, password, totp, totp_step, wrong, ended_at)"},
     "staff_session": {CONSOLE: "SELECT; INSERT; UPDATE (session_hash, seen_at, checked_at); DELETE"},
-    **{table: {CONSOLE: "SELECT; INSERT; DELETE"} for table in ("invitation", "recovery", "raising")},
+    **{table: {CONSOLE: "SELECT; INSERT; DELETE"} for table in ("invitation", "recovery", "raising", "lowering")},
     "holding": {
         CONSOLE: "SELECT; INSERT (report_id, hotline); UPDATE (holder, handed_by, outcome, hoax_by, read_at, "
         "changed_at, changed_by)",

@@ -19,7 +19,7 @@ staff = Table(
     Column("totp_step", Integer, nullable=False),  # of the last code that was used: none is used twice
     Column("wrong", Integer, nullable=False),  # tries since the last login, for its owner to see
     Column("created_at", MICROSECONDS, nullable=False),
-    Column("ended_at", MICROSECONDS),  # has left; the name stays taken
+    Column("ended_at", MICROSECONDS),  # ended, and after a day for good; the name stays taken
     Index("ix_staff_hotline", "hotline"),
 )
 
@@ -64,6 +64,16 @@ raising = Table(
     metadata,
     Column("hotline", String(64), primary_key=True),
     Column("about", ID, primary_key=True),  # an account, or the name of somebody who has none yet
+    Column("asked_by", ID, nullable=False),
+    Column("asked_at", MICROSECONDS, nullable=False),
+)
+
+# One lead wants another lead's account ended, or another role for them. Somebody else has to say so too.
+lowering = Table(
+    "lowering",
+    metadata,
+    Column("staff_id", ID, primary_key=True),
+    Column("role", String(8), primary_key=True),  # that they are to have; empty: the account is to end
     Column("asked_by", ID, nullable=False),
     Column("asked_at", MICROSECONDS, nullable=False),
 )

@@ -13,13 +13,13 @@ from reports.store.in_hand_tables import handover, holding, kept_away
 from reports.store.kept_tables import checkpoint, hold, purged, receipt
 from reports.store.ladder_tables import step
 from reports.store.optout_tables import optout, optout_key
-from reports.store.staff_tables import invitation, raising, recovery, staff, staff_session, staff_try
+from reports.store.staff_tables import invitation, lowering, raising, recovery, staff, staff_session, staff_try
 from reports.store.statistic_tables import figure, screen_tally, tallied, tally
 
 __all__ = ["metadata", "page", "phone_answer"]  # whoever takes these from here; what is made here needs no mention
 __all__ += ["callback", "draft", "drill", "note", "nudge", "raising", "step"]
 __all__ += ["handover", "holding", "invitation", "kept_away", "recovery", "staff", "staff_session", "staff_try"]
-__all__ += ["host", "key_check", "optout", "optout_key"]
+__all__ += ["host", "key_check", "lowering", "optout", "optout_key"]
 __all__ += ["checkpoint", "figure", "hold", "purged", "receipt", "screen_tally", "tallied", "tally"]
 
 # One row a report. The answers are in report_body, sealed.

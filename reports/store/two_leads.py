@@ -1,4 +1,7 @@
-"""What no lead does alone: let somebody back in, and make somebody a lead. One asks, another confirms within a day."""
+"""What no lead does alone: let somebody back in, make somebody a lead, end or lower another lead.
+
+One asks, another confirms within a day.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +31,22 @@ def make_lead(database: Database, about: str, name: str, lead: Account) -> str:
         return ALONE
     told = ("lead", f"{lead.hotline}/{name}"[:80])
     return _say(database, s.raising, {"hotline": lead.hotline, "about": about}, lead, told)
+
+
+def lower(database: Database, account: Account, role: str, lead: Account) -> str:
+    """End the account of a lead (`role` is empty), or give them another role. As `let_back`; who confirms may be the
+    lead whom it is about."""
+    told = ("end" if not role else f"role_{role}", account.staff_id)
+    return _say(database, s.lowering, {"staff_id": account.staff_id, "role": role}, lead, told)
+
+
+def lower_asked(database: Database, hotline: str) -> list[Row[Any]]:
+    """staff_id, role, asked_by, asked_at; the oldest first."""
+    c = s.lowering.c
+    query = select(c.staff_id, c.role, c.asked_by, c.asked_at).join(s.staff, s.staff.c.staff_id == c.staff_id)
+    query = query.where(s.staff.c.hotline == hotline, c.asked_at >= database.now() - DAY)
+    with database.read() as connection:
+        return list(connection.execute(query.order_by(c.asked_at)))
 
 
 def let_back_asked(database: Database, hotline: str) -> dict[str, str]:

@@ -41,7 +41,9 @@ ROWS: Mapping[str, tuple[str, ...]] = {
     "GET /people": (LEAD,),
     "POST /people/invite": (LEAD,),
     "POST /people/<staff_id>/role": (LEAD,),
+    "GET /people/<staff_id>/end": (LEAD,),
     "POST /people/<staff_id>/end": (LEAD,),
+    "POST /people/<staff_id>/undo": (LEAD,),
     "POST /people/<staff_id>/recover": (LEAD,),
 }
 

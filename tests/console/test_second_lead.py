@@ -97,7 +97,8 @@ def test_a_lead_elsewhere_or_who_has_left_confirms_nothing(console: Console, ana
     invited(ana, "luk")
     eve = someone(console, "eve", "lead", "vu-police")
     assert not link_on(invited(eve, "luk")) and "luk" not in eve.get("/people").text
-    ben.post(f"/people/{account(console, 'ana').staff_id}/end", at="/people")
+    ended = f"/people/{account(console, 'ana').staff_id}/end"
+    assert [one.post(ended, {"sure": "1"}, at="/people").status for one in (ben, ana)] == [200, 303]
     assert not link_on(invited(ben, "luk")), "what a leaver asked is gone with them"
 
 

@@ -1,0 +1,97 @@
+"""Ending an account asks first, needs a second person for a lead, and can be undone for a day."""
+
+from __future__ import annotations
+
+import pytest
+
+from reports.store import accounts
+from reports.store.accounts import Account
+from tests.support.console import Console
+from tests.support.staff import Page, Person, joined, pass_time
+
+A_DAY = 24 * 3600
+
+
+def someone(console: Console, name: str, role: str = "lead") -> Person:
+    one = joined(console.flask, console.parts.database, name, role)
+    one.log_in()
+    return one
+
+
+@pytest.fixture
+def ana(console: Console) -> Person:
+    return someone(console, "ana")
+
+
+def account(console: Console, name: str) -> Account:
+    found = accounts.named(console.parts.database, name)
+    assert found
+    return found
+
+
+def ended(console: Console, by: Person, name: str) -> Page:
+    return by.post(f"/people/{account(console, name).staff_id}/end", {"sure": "1"}, at="/people")
+
+
+def test_it_asks_first_and_says_what_it_does(console: Console, ana: Person) -> None:
+    mere = someone(console, "mere", "staff")
+    path = f"/people/{account(console, 'mere').staff_id}/end"
+    assert ana.post(path, at="/people").leads_to == path, "one press ends nothing"
+    page = ana.get(path)
+    for said in (
+        "End the account of mere?",
+        "logged out everywhere",
+        "undo this for 24 hours",
+        "Nobody else can ever have",
+    ):
+        assert said in page.text, said
+    assert mere.get("/").status == 200
+    told = ana.get(ended(console, ana, "mere").leads_to)
+    assert "The account has ended." in told.text and "Undo: give the account back" in told.text
+    assert mere.get("/").leads_to == "/login" and mere.log_in().status == 403
+
+
+def test_it_can_be_undone_for_a_day_and_not_longer(console: Console, ana: Person) -> None:
+    mere = someone(console, "mere", "staff")
+    undo = f"/people/{account(console, 'mere').staff_id}/undo"
+    ended(console, ana, "mere")
+    assert ana.get(ana.post(undo, at="/people").leads_to).text.count("The account is back.") == 1
+    assert mere.log_in().leads_to == "/"
+    ended(console, ana, "mere")
+    pass_time(console.parts.database, A_DAY + 60)
+    ana.log_in()
+    assert "Undo" not in ana.get("/people").text
+    late = ana.post(undo, at="/people")
+    assert late.status == 400 and "not after that" in late.text and mere.log_in().status == 403
+    taken = ana.post("/people/invite", {"name": "mere", "role": "staff"}, at="/people")
+    assert taken.status == 400 and "Take another one" in taken.text, "a name stands in the audit for one person"
+
+
+def test_a_lead_needs_another_one_or_themselves(console: Console, ana: Person) -> None:
+    ben, eve = someone(console, "ben"), someone(console, "eve")
+    asked = ended(console, ana, "ben")
+    assert "Another lead has to confirm it" in asked.text and account(console, "ben").ended_at is None
+    assert "You have asked for this already" in ended(console, ana, "ben").text
+    assert "the account is to end" in eve.get("/people").text
+    assert ended(console, eve, "ben").status == 303 and account(console, "ben").ended_at
+    assert ben.get("/").leads_to == "/login"
+    ended(console, ana, "eve")
+    assert ended(console, eve, "eve").status == 303, "who leaves may say so themselves"
+
+
+def test_nor_is_a_lead_lowered_by_one_other_and_ended_then(console: Console, ana: Person) -> None:
+    ben, path = someone(console, "ben"), f"/people/{account(console, 'ben').staff_id}/role"
+    asked = ana.post(path, {"role": "staff"}, at="/people")
+    assert "Another lead has to confirm it" in asked.text and account(console, "ben").role == "lead"
+    assert "You cannot do this to your own account" in ben.post(path, {"role": "auditor"}, at="/people").text
+    assert ben.post(path, {"role": "staff"}, at="/people").status == 303 and account(console, "ben").role == "staff"
+
+
+def test_what_was_asked_ends_after_a_day(console: Console, ana: Person) -> None:
+    eve = someone(console, "eve")
+    someone(console, "ben")
+    ended(console, ana, "ben")
+    pass_time(console.parts.database, A_DAY + 60)
+    eve.log_in()
+    assert "the account is to end" not in eve.get("/people").text
+    assert "Another lead has to confirm it" in ended(console, eve, "ben").text
