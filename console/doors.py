@@ -17,7 +17,7 @@ from flask import Flask, Request, Response, abort, request
 from werkzeug.exceptions import BadRequest, HTTPException
 
 from console import answers, cookies
-from console.forms import Unreadable, read_form
+from console.forms import NoCookie, Unreadable, read_form
 from reports.clocks import MINUTE
 from reports.sealing import Vault
 from reports.store import desk_sessions
@@ -165,7 +165,8 @@ class Doors:
         except Unreadable:
             raise BadRequest from None
         if not hmac.compare_digest(form.pop("token", "").encode(), token.encode()):
-            raise BadRequest
+            has_any = any(cookies.read(request, name) for name in (cookies.BROWSER, cookies.SESSION))
+            raise BadRequest if has_any else NoCookie
         return form
 
 

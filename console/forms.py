@@ -12,6 +12,10 @@ MOST_FIELDS = 100
 FORM = "application/x-www-form-urlencoded"
 
 
+class NoCookie(BadRequest):
+    """A form came without any cookie of ours, so that no token of it can be right."""
+
+
 class Unreadable(Exception):
     """It is no form of ours. Says nothing of what came."""
 

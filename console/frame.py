@@ -15,6 +15,7 @@ from jinja2 import StrictUndefined
 
 from console import cookies
 from console.answers import HEADERS, page
+from console.forms import NoCookie
 from console.languages import chosen
 from console.passwords import Busy
 from console.telling import dead
@@ -31,6 +32,7 @@ HANDLING = {
     "rejected": "sent to another hotline",
     "closed": "closed",
 }
+ROLES_SAID = {"primary": "first", "also": "at the same time", "fallback": "in the place of another"}  # in a route
 Spoken = Mapping[str, Catalogue]
 NAMELESS = SOMEBODY, OWN_SYSTEM = ("Somebody", "The system of your hotline")  # who changed a status
 BRACES = re.compile(r"\{([a-z]+)\}")
@@ -76,6 +78,7 @@ def attach(
             "dead": dead,
             "filled": lambda words, fields: filled(words, _named(fields, catalogue)),
             "handling_said": HANDLING,
+            "roles_said": ROLES_SAID,
         }
 
     def static(name: str) -> Response:
@@ -161,4 +164,4 @@ def _refused(fault: Exception) -> Response:
     code = getattr(fault, "code", None) or 500
     if request.path.startswith(MACHINES):
         return Response("Not found\n" if code == 404 else "Failed\n", code, content_type="text/plain; charset=utf-8")
-    return page("fault.html", code, kind=code)
+    return page("fault.html", code, kind="cookie" if isinstance(fault, NoCookie) else code)

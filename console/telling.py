@@ -20,8 +20,8 @@ NO_SCHEME = str.maketrans("tT", "xX")
 CARD = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
 LEFT_OUT = "The reporter left out {who}: do not pass it on to them."
 NOT_SAID, SEE_WORDS, SKIPPED = "not said", "(see their own words)", "(skipped)"
-CHANNELS = {"ussd": "a call to a short code", "sms": "text messages"}
-FACTS = ("Danger", "Place", "About", "Age", "Told by", "Language", "By")
+CHANNELS = {"ussd": "a call to a short code (USSD)", "sms": "text messages (SMS)"}
+FACTS = ("Danger", "Place", "Child concerned", "Age", "Reporter", "Language", "Channel")
 MORE = (
     "From the same phone in 24 hours",
     "Pictures or files that nobody opened",
@@ -44,7 +44,8 @@ EXTRAS = {
 }
 SAID_OTHERWISE = ("NO_CONTACT", "AVOID_USED")  # by what may not be done
 ANSWERS = (NOT_SAID, SEE_WORDS, SKIPPED, *CHANNELS.values())
-SENTENCES = (LEFT_OUT, *ANSWERS, *FACTS, *MORE, *EXTRAS.values())
+SPOKEN = ("en", "fr", "bi", "tpi", "pis", "fj", "sm", "to", "sw")  # of the phones' screens
+SENTENCES = (LEFT_OUT, *(NAMES[tag] for tag in SPOKEN), *ANSWERS, *FACTS, *MORE, *EXTRAS.values())
 ROLES = {"child": "a child", "family": "family", "professional": "works with children", "community": "community"}
 
 
@@ -130,11 +131,11 @@ def _may_not(data: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, str]]]
 def _facts(data: Mapping[str, Any], labels: Labels) -> Iterator[tuple[str, str]]:
     yield "Danger", labels.of("danger", data["danger"])
     yield "Place", account.place(data) or NOT_SAID
-    yield "About", labels.of("about", data["about"]) or NOT_SAID
-    yield "Age", data["child"]["age_band"]
-    yield "Told by", ROLES.get(data["reporter_role"] or "", NOT_SAID)
+    yield "Child concerned", labels.of("about", data["about"]) or NOT_SAID
+    yield "Age", NOT_SAID if data["child"]["age_band"] == "unknown" else data["child"]["age_band"]
+    yield "Reporter", ROLES.get(data["reporter_role"] or "", NOT_SAID)
     yield "Language", NAMES.get(data["language"], data["language"])
-    yield "By", CHANNELS.get(data["channel"], data["channel"])
+    yield "Channel", CHANNELS.get(data["channel"], data["channel"])
     if data["repeat_of"]:
         yield "From the same phone in 24 hours", str(data["repeat_of"])
     for key, value in data["extras"].items():

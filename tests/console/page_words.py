@@ -48,6 +48,7 @@ def _in_code() -> Iterator[str]:
     yield from doors.ROLES
     yield from (sentence for sentence, _ in done.DONE.values() if sentence)
     yield from frame.HANDLING.values()
+    yield from frame.ROLES_SAID.values()
     yield from report_page.OUTCOMES.values()
     yield report_page.WROTE_MORE
     yield from queue.STATES.values()

@@ -6,8 +6,10 @@ import pytest
 
 from console.languages import loaded
 from tests.console.page_words import messages
+from tests.console.test_safe_hours import told
 from tests.support.console import Console
 from tests.support.staff import Person, joined
+from tokaut.demo_settings import Plan
 
 
 @pytest.mark.parametrize("tag", sorted(set(loaded()) - {"en"}))
@@ -26,3 +28,16 @@ def test_what_somebody_chose_holds_in_that_browser(console: Console) -> None:
     assert "Signalements" in mere.get("/").text and "écoutant" in mere.get("/me").text
     assert mere.post("/language", {"language": "../en"}, at="/me").status == 400
     assert "Log in" in Person(console.flask, console.parts.database, "x").get("/login", Accept_Language="tlh").text
+
+
+def test_what_the_reporter_said_of_themselves_is_in_the_page_s_language(console: Console, made: Plan) -> None:
+    mere = joined(console.flask, console.parts.database, "mere")
+    mere.log_in()
+    mere.post("/language", {"language": "fr"}, at="/me")
+    contact = {"allowed": False, "how": "none", "safe_hours": None}
+    page = mere.get(told(console, made, contact, language="en", child={"age_band": "unknown"}, reporter_role=None))
+    facts = page.html.partition('<dl class="facts">')[2].partition("</dl>")[0]
+    assert "anglais" in facts and "non précisé" in facts
+    assert [
+        one for one in ("unknown", "English", "not allowed", "not said", "Told by", 'lang="en"') if one in facts
+    ] == []

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from console import older
+from console.reaching import reach
 from console.telling import Labels, told
 from flows import parse
 
@@ -39,4 +41,5 @@ def test_a_card_is_covered_and_the_number_to_call_never() -> None:
     """A number of Nigeria has as many digits as a card may have, and one in ten passes for one."""
     facts = dict(told(data(), Labels(parse.load())).facts)
     assert facts["Place"] == "[16 digits that look like a card, ending 11]"
-    assert TO_BE_CALLED in facts["Contact"] and "16:00 to 18:00" in facts["Contact"]
+    found = reach(older.report(data())["contact"], "", 1_800_000_000_000_000)
+    assert found.number == TO_BE_CALLED and (found.fields["from"], found.fields["to"]) == ("16:00", "18:00")
