@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product, takewhile
+from math import prod
 from typing import Any
 
 from console import older
@@ -14,6 +16,8 @@ from reports import account
 from reports.reasons import FLAGS, REASONS
 from reports.tongues import NAMES
 
+OTHER, MANY = "", 4096  # a value that no condition names; so many combinations are gone through
+AT_ONCE = ("primary", "also")  # the roles of a route that get a report at once
 PLACEHOLDER = re.compile(r"\{[a-z0-9_]+\}")
 SCHEME = re.compile(r"\b(https?|ftp)://", re.IGNORECASE)
 NO_SCHEME = str.maketrans("tT", "xX")
@@ -95,9 +99,56 @@ class Labels:
     def values(self, question: str) -> tuple[str, ...]:
         return tuple(value for asked, value in self._of if asked == question)
 
-    def question(self, screen: str, otherwise: str) -> str:
+    def question(self, screen: str, otherwise: str, known: Known) -> str:
+        """In the form that the reporter saw, as far as the report says which one that was."""
         found = self._screens.get(screen)
-        return (_first(found.words) if isinstance(found, Screen) else "") or otherwise.replace("_", " ")
+        said = _seen(found.words, known) if isinstance(found, Screen) else ""
+        return said or otherwise.replace("_", " ")
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a report says about the screens of its walk. `values`: of questions and facts; a name that is not in it may
+    have had any value. `fields`: what filled the braces."""
+
+    values: Mapping[str, str | None]
+    fields: Mapping[str, str]
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Known:
+        values: dict[str, str | None] = {"contact": None}  # it is not asked where no number is known
+        for row in data["answers"]:
+            if "ref" not in row:
+                values[row["question"]] = row["value"]
+        at_once = [one.get("name", "") for one in data["routing"].get("to") or () if one.get("role") in AT_ONCE]
+        if at_once:
+            values["send_to"] = "one" if len(at_once) == 1 else "two"
+        return cls(values, {f"send_to_{n}": name for n, name in enumerate(at_once[:2], 1)})
+
+
+def _seen(text: Text, known: Known) -> str:
+    """Of the forms that may have been shown, what all of them say: whole sentences, and never what only one says."""
+    forms = {filled_in(words.split("\n")[-1], known.fields) for words in _possible(text, known)}
+    if len(forms) <= 1:
+        return next(iter(forms), "")
+    common = "".join(same[0] for same in takewhile(lambda letters: len(set(letters)) == 1, zip(*forms, strict=False)))
+    return common[: max(common.rfind(mark) for mark in "?.!") + 1]
+
+
+def _possible(text: Text, known: Known) -> Iterator[str]:
+    """What the screen says for each value that an unknown name may have had; nothing where there are too many."""
+    wanted: dict[str, set[str | None]] = {}
+    for name, allowed in (one for variant in text.variants for all_of in variant.when.any_of for one in all_of):
+        if name not in known.values:
+            wanted.setdefault(name, {OTHER}).update(allowed)
+    if prod(map(len, wanted.values())) > MANY:
+        return
+    for values in product(*wanted.values()):
+        yield from text.says({**known.values, **dict(zip(wanted, values, strict=True))}, {})
+
+
+def filled_in(words: str, fields: Mapping[str, str]) -> str:
+    return PLACEHOLDER.sub(lambda found: fields.get(found[0][1:-1], "…"), words).strip()
 
 
 def _first(text: Text) -> str:
@@ -158,8 +209,9 @@ def _words(data: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
 
 
 def _asked(data: Mapping[str, Any], labels: Labels) -> Iterator[Asked]:
+    known = Known.of(data)
     for row in data["answers"]:
-        question = labels.question(row["screen"], row["question"])
+        question = dead(labels.question(row["screen"], row["question"], known))
         if "ref" in row:
             yield Asked(question, SEE_WORDS, row["at"])
         else:

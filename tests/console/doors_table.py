@@ -27,6 +27,7 @@ ROWS: Mapping[str, tuple[str, ...]] = {
     "GET /waiting": READERS,
     "POST /alarm": READERS,
     "POST /reports/<report_id>/number": READERS,
+    "POST /reports/<report_id>/draft": READERS,
     "GET /reports/<report_id>": READERS,
     "GET /reports/<report_id>/news": READERS,
     "GET /reports/<report_id>/export": (LEAD,),

@@ -43,3 +43,32 @@ def test_a_card_is_covered_and_the_number_to_call_never() -> None:
     assert facts["Place"] == "[16 digits that look like a card, ending 11]"
     found = reach(older.report(data())["contact"], "", 1_800_000_000_000_000)
     assert found.number == TO_BE_CALLED and (found.fields["from"], found.fields["to"]) == ("16:00", "18:00")
+
+
+@pytest.mark.parametrize(
+    ("to", "contact", "shown"),
+    [
+        (["Helpline"], None, "Send to Helpline without your number?"),
+        (["Helpline"], "none", "Send to Helpline without your number?"),
+        (["Helpline"], "sms_08_16", "Send to Helpline with your number?"),
+        (["Helpline", "Women"], "none", "Send to Helpline and Women without your number?"),
+        (["Helpline", "Women"], "call_07_21", "Send to Helpline and Women with your number?"),
+    ],
+)
+def test_what_the_reporter_agreed_to_stands_in_the_form_that_they_saw(
+    to: list[str], contact: str | None, shown: str
+) -> None:
+    """Whether the country had a duty to report then, the report does not say: so neither does the page."""
+    answers = [{"screen": "report.contact", "question": "contact", "value": contact, "at": ""}] if contact else []
+    answers.append({"screen": "report.send", "question": "send", "value": "yes", "at": ""})
+    routing = {
+        "avoid": [],
+        "to": [{"name": name, "role": "primary" if n == 0 else "also"} for n, name in enumerate(to)],
+    }
+    asked = told(data(answers=answers, routing=routing), Labels(parse.load())).asked
+    assert asked[-1].question == shown
+
+
+def test_where_no_form_is_certain_no_form_is_shown() -> None:
+    answers = [{"screen": "report.send", "question": "send", "value": "yes", "at": ""}]
+    assert told(data(answers=answers), Labels(parse.load())).asked[0].question == "send"
