@@ -34,7 +34,8 @@ def table(html: str, after: str) -> Mapping[str, list[str]]:
     part = html.partition(f"<h2>{after}</h2>")[2].partition("</table>")[0]
     rows = re.findall(r"<tr[^>]*><th scope=\"row\">(.*?)</th>(.*?)</tr>", part)
     return {
-        name.partition(" <strong")[0]: [re.sub("<.*?>", "", cell) for cell in re.findall(r"<td.*?>(.*?)</td>", cells)] for name, cells in rows
+        name.partition(" <strong")[0]: [re.sub("<.*?>", "", cell) for cell in re.findall(r"<td.*?>(.*?)</td>", cells)]
+        for name, cells in rows
     }
 
 
