@@ -74,7 +74,7 @@ def test_what_nobody_took_on_in_time_and_late_steps(made: Plan, database: Databa
             connection.execute(insert(t.step), {**row, "step": step})
     page = operator.get("/operator")
     assert table(page.html, "Not delivered yet")["P1"][3] == "1"
-    assert "Steps of the ladder that are late 1" in page.text
+    assert "Overdue escalations 1" in page.text
 
 
 def test_the_way_to_each_hotline(database: Database, operator: Person, console: Console) -> None:
@@ -93,13 +93,13 @@ def test_the_way_to_each_hotline(database: Database, operator: Person, console: 
 
 def test_spool_backup_and_keys(made: Plan, operator: Person, console: Console) -> None:
     before = operator.get("/operator").text
-    assert "In the spool of this host not known here" in before and "Last backup never" in before
+    assert "In the spool of this host not known here" in before and "Last backup needs you never" in before
     spool = console.parts.settings.data / "spool"
     spool.mkdir()
     for name in ("a.box", "b.box", "c.part"):
         (spool / name).touch()
     (made.folder.inside / DONE).touch()
     page = operator.get("/operator")
-    assert "In the spool of this host 2" in page.text and "Last backup 0 min ago" in page.text
+    assert "In the spool of this host needs you 2" in page.text and "Last backup 0 min ago" in page.text
     keys = table(page.html, "Keys")
     assert len(keys) == len(console.parts.keys) and {cells[1] for cells in keys.values()} == {"0"}
