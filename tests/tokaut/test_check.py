@@ -243,7 +243,7 @@ def test_in_training_and_live_web_has_a_folder_without_private_keys(tmp_path: Pa
         run(given).output
     )
     publish(tmp_path / "keys", web)
-    assert "keys of web: good\ndatabase" in run(given).output
+    assert "keys of web: good\n" in run(given).output
     new_pair(tmp_path / "keys", "vu-police")
     assert "? web still seals to an older key of vu-police. Run tokaut keys publish" in run(given).output
     assert "keys of web" not in run(training, "--worker").output
