@@ -25,6 +25,7 @@ class Caller(Struct, frozen=True):
     late: bool = False  # it waited, and meets a screen that its sender may not have seen
     spoken: str = ""  # the language chosen so far, where by SMS a conversation goes on from a new beginning
     more: bool = False  # what came goes on from words just sent: no answer is expected of it
+    wrong_pairs: int = 0  # of code and PIN, from this number, today
     crowded: bool = False  # so many are answered now that what can wait has to
 
     @property

@@ -126,6 +126,7 @@ class Conversation:
             drafts = unpack_drafts(loaded.drafts)
             if not quick.is_quick(caller.inbound, record, drafts, found, self._acting):
                 yield MAY_TAKE_LONG
+            caller = replace(caller, wrong_pairs=loaded.guessed) if loaded.guessed else caller
             moved = self._move(caller, record, drafts, found, key)
             if not (caller.kind == "sms" and limits.has_begun(record.state.screen if record else "")):
                 self._make_room(caller, moved.record)
@@ -174,6 +175,14 @@ class Conversation:
         return self._walk.unmoved(caller, record).answer
 
     def _move(
+        self, caller: Caller, record: Record | None, drafts: list[Draft], found: turns.Meaning, key: str
+    ) -> Moved:
+        moved = self._moved(caller, record, drafts, found, key)
+        if moved.record.guessed:
+            self._count("code_guessed")
+        return moved
+
+    def _moved(
         self, caller: Caller, record: Record | None, drafts: list[Draft], found: turns.Meaning, key: str
     ) -> Moved:
         last = turns.after(found, caller.inbound, record.last if record else None, key)
@@ -240,10 +249,16 @@ class Conversation:
         record, seconds = moved.record, seconds_of(caller, moved.record)
         read = limits.is_to_read(record.state.screen)
         counts = tally(caller.country.iso, caller.kind, before, record, caller.now)
-        kept = pack_record(record)
-        lasts = DRAFT_SECONDS[caller.kind]
         return self._sessions.keep(
-            keys, loaded.version, kept, seconds, drafts, draft_seconds=lasts, read=read, tally=counts
+            keys,
+            loaded.version,
+            pack_record(record),
+            seconds,
+            drafts,
+            draft_seconds=DRAFT_SECONDS[caller.kind],
+            read=read,
+            guessed=record.guessed,
+            tally=counts,
         )
 
     def _unpack(self, loaded: Loaded) -> Record | None:
@@ -265,6 +280,8 @@ class Conversation:
             draft,
             self._sessions.key("l:seen", inbound.channel, seen) if seen else "",
             draft and f"l:read:{draft}",
+            # Who has no number is somebody else each time: nobody of them may lock out the others.
+            self._sessions.key("l:guessed", who) if caller.sender.answerable else "",
         )
 
 

@@ -71,10 +71,12 @@ class Effects:
             self._filer.hurry(record.begun)
         return "stored", record
 
-    def _open(self, _caller: Caller, record: Record) -> tuple[str, Record]:
+    def _open(self, caller: Caller, record: Record) -> tuple[str, Record]:
         values = record.state.values
-        opened = self._mailroom.open(values.get("code") or "", values.get("pin") or "")
-        return ("open" if opened else "wrong"), replace(record, opened=opened)
+        tried = self._mailroom.open(values.get("code") or "", values.get("pin") or "", caller.wrong_pairs)
+        if tried.counted:
+            record = replace(record, guessed=True)
+        return ("open" if tried.report_id else "wrong"), replace(record, opened=tried.report_id)
 
     def _write(self, caller: Caller, record: Record) -> tuple[str, Record]:
         words = record.state.values["my_words"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
@@ -32,6 +33,7 @@ log = structlog.get_logger()
 RESCUE_SECONDS = {"ussd": 120, "sms": 600}  # after the last answer; typing an SMS takes that long
 WORDS_SECONDS = 30 * 60
 GATHER_SECONDS = 20  # from the first answer after Send that is not filed yet; words wait for nothing
+SECRET_BYTES = 32
 
 
 class NotSent(Exception):
@@ -57,14 +59,18 @@ class Filer:
         self._count = count
         self._breaker = Breaker(failures=3, window=30, rest=30)
 
-    def begin(self, now: int, *origin: str) -> Begun:
-        """A new report of this conversation. `origin` makes a repeated Send the same report.
+    def begin(self, now: int, *origin: str, walked_again: bool = False) -> Begun:
+        """Begin a report of this conversation. `origin` makes a repeated Send the same report.
 
         The id follows from it too, and tells only the hour: walked again with Redis and database both away, what is
         added goes into the spool under the id of what was sent before.
+
+        Code and PIN come from a secret that is stored nowhere but in the sealed session. `walked_again`: the provider
+        sends what nobody can guess with each request, and the secret is computed from that: there may be no session.
         """
         origin_key = self._vault.mac("origin", *origin)
-        return Begun(self._own_id(origin_key, now), origin_key, now)
+        secret = self._vault.mac("code-secret", *origin) if walked_again else secrets.token_bytes(SECRET_BYTES)
+        return Begun(self._own_id(origin_key, now), origin_key, now, secret=secret)
 
     def _own_id(self, origin_key: bytes, now: int) -> str:
         return new_id((now - now % 3600) * 1_000_000, self._vault.mac("report-id", origin_key))
@@ -75,51 +81,53 @@ class Filer:
         """File it as complete; returns what is now known of it. Raises NotSent."""
         if waits := self._spool.sent_by(begun.origin_key):  # the same Send, walked again without Redis
             begun = replace(begun, report_id=waits[0], revision=max(begun.revision, waits[1]))
-        draw = mailbox.drawer(self._vault, begun.origin_key) if with_code else None
+        box = mailbox.make(self._vault, begun.secret) if with_code else None
         try:
             if self._database.has_a_queue or self._breaker.is_open:  # known before it is sealed; the spool takes all
                 raise Away("others wait, or it is left alone")
             first = replace(begun, revision=max(begun.revision, 1) + begun.unsent)
             filing = self._sealer.seal(told, first, begun.legs, "complete")
-            filed = self.write(lambda: store.file(self._database, filing, draw, unsent=begun.unsent))
+            filed = self.write(lambda: store.file(self._database, filing, box, unsent=begun.unsent))
             if filed.completeness == "complete" and not (filed.own or filed.late):
                 # The earlier walk's report went out whole; this may be another child: two reports rather than one.
                 begun = replace(begun, report_id=self._own_id(begun.origin_key, told.now), revision=1)
                 filing = self._sealer.seal(told, begun, begun.legs, "complete")
-                filed = self.write(lambda: store.file(self._database, filing, draw))
+                filed = self.write(lambda: store.file(self._database, filing, box))
             if not filed.fresh and (filed.late or filed.completeness == "incomplete"):
                 filed = self._complete(told, begun, filed)
             log.info("report_submitted", report_id=filed.report_id, priority=filing.priority)
         except Away:
-            filing, filed = self._spool_sent(told, begun, draw)
+            filing, filed = self._spool_sent(told, begun, box)
             log.info("report_submitted", report_id=filed.report_id, priority=filing.priority, reason="database_away")
         for delivery_id in filed.deliveries:
             self._hurry.put(DELIVER, delivery_id, speed_of(filing.priority))
         begun = replace(begun, report_id=filed.report_id, revision=filed.revision, pending=False, unsent=False)
-        return replace(begun, sent_at=begun.sent_at or told.now, code=filed.code, floor=filing.priority)
+        return replace(
+            begun, sent_at=begun.sent_at or told.now, code=0 if filed.has_code else None, floor=filing.priority
+        )
 
     def _complete(self, told: Told, begun: Begun, filed: Filed) -> Filed:
         """It is there already, INCOMPLETE, or kept late: it becomes complete, or what it is now."""
         again = replace(begun, report_id=filed.report_id, revision=max(begun.revision, filed.revision) + 1)
         return replace(filed, revision=self._put(told, again, again.legs, "update", seconds=0).revision)
 
-    def _spool_sent(self, told: Told, begun: Begun, draw: store.Draw | None) -> tuple[Filing, Filed]:
+    def _spool_sent(self, told: Told, begun: Begun, box: store.Mailbox | None) -> tuple[Filing, Filed]:
         """Raises NotSent."""
         begun = replace(begun, revision=sent_as(begun))
         filing = self._sealer.seal(told, begun, begun.legs, "complete")
         kind = "anew" if begun.unsent else "again" if begun.carried else "sent"
-        self._keep_in_spool(Entry(filing, kind, due_at=self._database.now(), mailbox=draw(0) if draw else None))
-        return filing, Filed(filing.report_id, True, "complete", begun.revision, code=0 if draw else None)
+        self._keep_in_spool(Entry(filing, kind, due_at=self._database.now(), mailbox=box))
+        return filing, Filed(filing.report_id, True, "complete", begun.revision, has_code=bool(box))
 
     def code_and_pin(self, begun: Begun) -> tuple[str, str]:
         """What Sent shows. By SMS the mailbox is opened only now, when it was asked for."""
-        return mailbox.code_and_pin(self._vault, begun.origin_key, begun.code or 0)
+        return mailbox.code_and_pin(self._vault, begun.secret)
 
     def open_mailbox(self, begun: Begun) -> Begun:
         """Keep the mailbox of a code that was asked for. Raises Away."""
-        draw = mailbox.drawer(self._vault, begun.origin_key)
-        n = self.write(lambda: store.open_mailbox(self._database, begun.report_id, draw))
-        return replace(begun, code=n)
+        box = mailbox.make(self._vault, begun.secret)
+        self.write(lambda: store.open_mailbox(self._database, begun.report_id, box))
+        return replace(begun, code=0)
 
     # What files itself
 

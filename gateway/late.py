@@ -25,7 +25,7 @@ def file_late(database: Database, entry: Entry) -> None:
         optouts.take_back(database, [filing.origin_key])
         return
     if entry.kind in SENDS:
-        filed = store.file(database, filing, (lambda n: box) if box else None, unsent=entry.kind == "anew")
+        filed = store.file(database, filing, box, unsent=entry.kind == "anew")
         done = filed.completeness == "complete" and not filed.late and (entry.kind == "sent" or filed.own)
         if not (filed.fresh or done) and filed.report_id != filing.report_id:
             # Taken up again from a draft that Redis kept while another Send of that call was filed without it.

@@ -30,6 +30,7 @@ from reports.sealing import Vault
 from reports.store import mailboxes
 from reports.store.database import Away, Database
 from reports.store.mailboxes import Opened
+from reports.store.tries import Tried
 
 UNNAMED = "A hotline"
 UNREAD = ("delivered", "overdue")
@@ -47,10 +48,10 @@ class Mailroom:
     countries: Countries
     names: Mapping[str, str]
 
-    def open(self, code: str, pin: str) -> str | None:
-        """The report that a code and a PIN, as typed, open."""
+    def open(self, code: str, pin: str, before: int) -> Tried:
+        """Try a code and a PIN, as typed. `before`: wrong pairs that came from this telephone number today."""
         digits, secret = read_code(code), read_pin(pin)
-        return self.filer.write(lambda: mailbox.open_report(self.database, self.vault, digits, secret))
+        return self.filer.write(lambda: mailbox.open_report(self.database, self.vault, digits, secret, before))
 
     def around(self, around: Surroundings, record: Record) -> Surroundings:
         """With how the report stands and what staff wrote, where code and PIN were given."""

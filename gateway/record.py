@@ -39,12 +39,13 @@ class Begun(Struct, frozen=True, array_like=True):
     revision: int = 0
     pending: bool = False
     sent_at: int | None = None  # unix seconds
-    code: int | None = None  # which of the report's codes was shown
+    code: int | None = None  # 0: a code was shown
     floor: str | None = None  # the highest priority reached
     legs: tuple[Leg, ...] = ()
     carried: bool = False  # it goes on from an earlier walk
     unsent: bool = False  # "NOT SENT" was said of it, and a slow disk may have kept it all the same
     code_seen: bool = False  # something was said to the screen with code and PIN: they are never shown again
+    secret: bytes = b""  # of this conversation alone: code and PIN come from it
 
     @property
     def forgotten(self) -> bool:
@@ -85,6 +86,7 @@ class Record(Struct, frozen=True):
     seed: str = ""  # tells this conversation from another under the same session id
     repeat_of: int | None = None  # reports from this number in the 24 hours before; for staff only
     media: Media = ()
+    guessed: bool = False  # a wrong pair of code and PIN came in this turn; it is not stored
 
 
 def in_danger(state: State) -> bool:
@@ -99,11 +101,12 @@ def take_up(drafts: Sequence[Draft], state: State, not_before: int) -> Draft | N
     return next(same, None)
 
 
-def carried(record: Record, draft: Draft, origin_key: bytes, book: Book) -> Record | None:
+def carried(record: Record, draft: Draft, own: Begun, book: Book) -> Record | None:
     """This walk with the earlier one's answers and words before it: all words, and as many choices as help anybody.
     None where the flows are others by now.
 
-    Under this walk's own key: walked again without Redis, and so without the draft, it finds the same report.
+    Under this walk's own key and secret: walked again without Redis, and so without the draft, it finds the same
+    report and shows the same code.
     """
     try:
         before = unpack(draft.state, book)
@@ -114,7 +117,7 @@ def carried(record: Record, draft: Draft, origin_key: bytes, book: Book) -> Reco
     old = set(choices[:-MOST_CHOICES])
     kept = tuple(answer for index, answer in enumerate(earlier) if index not in old)
     state = replace(carry(record.state, kept), unasked=before.unasked + record.state.unasked)
-    begun = replace(draft.begun, origin_key=origin_key, carried=True)
+    begun = replace(draft.begun, origin_key=own.origin_key, secret=own.secret, carried=True)
     media = (draft.media + record.media)[:MOST_MEDIA]
     return replace(record, state=state, begun=begun, words=record.words or draft.words, media=media)
 
@@ -176,6 +179,8 @@ def unpack_record(raw: bytes, book: Book) -> Record | None:
         state = unpack(kept.state, book)
     except ValueError:
         return None
+    if kept.begun and kept.begun.code is not None and not kept.begun.secret:
+        return None  # of a release that made codes in another way
     after = kept.reports, kept.words, kept.loop, kept.over, kept.opened, kept.seed, kept.repeat_of, kept.media
     return Record(state, kept.last, Turn(*kept.answer), kept.at, kept.begun, *after)
 

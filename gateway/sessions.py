@@ -33,13 +33,15 @@ DRAFT_SECONDS = {
     "sms": session_keys.LEAST_SECONDS,
 }  # while it may be carried on, and its key is surely there
 READ_SECONDS = 10 * 60
+GUESSED_SECONDS = 24 * 3600
 COUNTED_DAY_SECONDS = 9 * 86400  # a week that the database may be away, and the day itself
 SEEN_SECONDS = 25 * 3600  # Africa's Talking sends an unanswered SMS again for 12 h
 
-# KEYS: session, draft, seen, read, day. ARGV: version that was read, new value, its milliseconds,
+# KEYS: session, draft, seen, read, guessed, day. ARGV: version that was read, new value, its milliseconds,
 # draft ("" leaves it, "-" deletes it), its milliseconds, seen for so many milliseconds (0: not an SMS), count what is
-# read for so many milliseconds (0: nothing was), keep the day's counts so many milliseconds; then what is added to
-# them, name after name with its number. A server that refuses to count refuses nobody a screen.
+# read for so many milliseconds (0: nothing was), count a wrong pair of code and PIN for so many milliseconds (0: none
+# came), keep the day's counts so many milliseconds; then what is added to them, name after name with its number. A
+# server that refuses to count refuses nobody a screen.
 # Run twice (a retry after a lost answer), it finds its own version and gives back what it wrote.
 KEEP = """
 local there = redis.call('GET', KEYS[1])
@@ -49,8 +51,9 @@ if ARGV[4] == '-' then redis.call('DEL', KEYS[2])
 elseif ARGV[4] ~= '' then redis.call('SET', KEYS[2], ARGV[4], 'PX', ARGV[5]) end
 if ARGV[6] ~= '0' then redis.call('SET', KEYS[3], '1', 'PX', ARGV[6]) end
 if ARGV[7] ~= '0' and redis.call('INCR', KEYS[4]) == 1 then redis.call('PEXPIRE', KEYS[4], ARGV[7]) end
-for i = 9, #ARGV, 2 do redis.pcall('HINCRBY', KEYS[5], ARGV[i], ARGV[i + 1]) end
-if #ARGV > 8 then redis.pcall('PEXPIRE', KEYS[5], ARGV[8]) end
+if ARGV[8] ~= '0' and redis.call('INCR', KEYS[5]) == 1 then redis.call('PEXPIRE', KEYS[5], ARGV[8]) end
+for i = 10, #ARGV, 2 do redis.pcall('HINCRBY', KEYS[6], ARGV[i], ARGV[i + 1]) end
+if #ARGV > 9 then redis.pcall('PEXPIRE', KEYS[6], ARGV[9]) end
 return ARGV[2]
 """
 
@@ -69,13 +72,14 @@ class Away(Exception):
 class Keys(Struct, frozen=True):
     """Where one conversation is kept. The others are empty where there is nothing of the kind.
 
-    `read`: how many screens this caller has read lately that can wait.
+    `read`: how many screens this caller has read lately that can wait. `guessed`: wrong pairs of code and PIN.
     """
 
     session: str
     draft: str = ""
     seen: str = ""
     read: str = ""
+    guessed: str = ""
 
 
 class Loaded(Struct, frozen=True):
@@ -86,6 +90,7 @@ class Loaded(Struct, frozen=True):
     drafts: bytes | None
     seen: bool
     read: int = 0
+    guessed: int = 0
 
 
 class Sessions:
@@ -114,7 +119,7 @@ class Sessions:
 
     def load(self, keys: Keys) -> Steps[Loaded]:
         """Session, drafts and whether this SMS was seen, in one round trip. Raises Away."""
-        wanted = [name for name in (keys.session, keys.draft, keys.seen, keys.read) if name]
+        wanted = [name for name in (keys.session, keys.draft, keys.seen, keys.read, keys.guessed) if name]
         answers = yield tuple([("GET", name) for name in wanted])
         found = dict(zip(wanted, answers, strict=True))
         session = found[keys.session]
@@ -124,6 +129,7 @@ class Sessions:
             drafts=self._open(keys.draft, found.get(keys.draft)),
             seen=found.get(keys.seen) is not None,
             read=int(found.get(keys.read) or 0),
+            guessed=int(found.get(keys.guessed) or 0),
         )
 
     def keep(
@@ -136,20 +142,27 @@ class Sessions:
         *,
         draft_seconds: int = DRAFT_SECONDS["ussd"],
         read: bool = False,
+        guessed: bool = False,
         tally: Tally = NOTHING,
     ) -> Steps[bool]:
         """Write over `version` only; false where another was faster. `drafts`: None leaves them, b"" deletes them.
 
-        `read`: count one more screen that was read. `tally`: what is counted for the statistics.
+        `read`: count one more screen that was read. `guessed`: one more wrong pair of code and PIN. `tally`: what is
+        counted for the statistics.
         """
         value = os.urandom(8) + self._seal(keys.session, session)
         draft: bytes | str = ""
         if drafts is not None and keys.draft:
             draft = self._seal(keys.draft, drafts) if drafts else "-"
         day = _day_key(tally.day) if tally.counts else keys.session
-        names = [*(name or keys.session for name in (keys.session, keys.draft, keys.seen, keys.read)), day]
+        own = (keys.session, keys.draft, keys.seen, keys.read, keys.guessed)
+        names = [*(name or keys.session for name in own), day]
         lasts, seen = (seconds * 1000, draft_seconds * 1000), SEEN_SECONDS * 1000 if keys.seen else 0
-        said = (version, value, lasts[0], draft, lasts[1], seen, READ_SECONDS * 1000 if read and keys.read else 0)
+        counted = (
+            READ_SECONDS * 1000 if read and keys.read else 0,
+            GUESSED_SECONDS * 1000 if guessed and keys.guessed else 0,
+        )
+        said = (version, value, lasts[0], draft, lasts[1], seen, *counted)
         counts = (part for pair in tally.counts.items() for part in pair)
         written = yield ((*self._keep, len(names), *names, *said, COUNTED_DAY_SECONDS * 1000, *counts),)
         return bool(written[0] == value)

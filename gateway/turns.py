@@ -6,6 +6,7 @@ while the session is known: what follows the part already seen is the reply, who
 
 from __future__ import annotations
 
+import re
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from hashlib import blake2b
@@ -15,6 +16,8 @@ from msgspec import Struct
 from gateway.message import Inbound
 
 MOST_PARTS = 100  # of a path that is walked again from the start; no session of 180 s has more
+LEAST_KINDS, LEAST_LETTERS = 8, 4  # of a random session id; 32 random hex digits have 14 or so, and 12
+_PARTS = re.compile(r"[0-9A-Za-z]{26,}")
 MENU_KEYS = frozenset({"00", "98"})
 
 
@@ -129,6 +132,15 @@ def forms(code: str) -> frozenset[str]:
     return frozenset(
         f"{star}{one}{hash_}" for one in tails if _is_code(one) for star in ("*", "") for hash_ in ("#", "")
     )
+
+
+def is_unguessable(session: str) -> bool:
+    """Return whether a provider's session id looks random, of some 128 bits: Africa's Talking's has 32 hex digits.
+
+    A counter, a time or a number is short or has digits alone, and somebody could try them all.
+    """
+    parts = _PARTS.findall(session.replace("-", ""))
+    return any(len(set(part)) >= LEAST_KINDS and sum(map(str.isalpha, part)) >= LEAST_LETTERS for part in parts)
 
 
 def _is_code(way: str) -> bool:

@@ -25,7 +25,7 @@ from gateway.message import Turn
 from gateway.record import Begun, Draft, Record, carried, drafts_after, in_danger, take_up
 from gateway.revisions import unsent
 from gateway.sessions import DRAFT_SECONDS
-from gateway.turns import Last
+from gateway.turns import Last, is_unguessable
 from gateway.world import Surroundings
 from reports.code import spaced
 from reports.store.database import Away
@@ -262,12 +262,13 @@ class Walk:
         begun = self.begin_report(caller, record)
         record = replace(record, reports=record.reports + 1)
         draft = take_up(drafts, record.state, caller.now - DRAFT_SECONDS[caller.kind])
-        return (draft and carried(record, draft, begun.origin_key, self.book)) or replace(record, begun=begun)
+        return (draft and carried(record, draft, begun, self.book)) or replace(record, begun=begun)
 
     def begin_report(self, caller: Caller, record: Record) -> Begun:
         i = caller.inbound
         conversation = (i.session, record.seed) if caller.kind == "ussd" else (record.last.turn,)
-        return self._filer.begin(caller.now, i.channel, i.code, *conversation, caller.sender.key, str(record.reports))
+        origin = (i.channel, i.code, *conversation, caller.sender.key, str(record.reports))
+        return self._filer.begin(caller.now, *origin, walked_again=i.path and is_unguessable(i.session))
 
     def _write(self, caller: Caller, record: Record, *, answered: bool, in_words: bool) -> Begun | None:
         begun = record.begun
@@ -309,4 +310,4 @@ def _code_now(begun: Begun, now: int) -> str:
 
 def _seed(caller: Caller) -> str:
     """A path is walked again from the provider's id alone; elsewhere an id may be used again for somebody else."""
-    return secrets.token_hex(8) if caller.kind == "ussd" and not caller.inbound.path else ""
+    return secrets.token_hex(16) if caller.kind == "ussd" and not caller.inbound.path else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from reports.store.filing import Filing, Mailbox, Sealed
@@ -13,6 +13,8 @@ from reports.store.filing import Filing, Mailbox, Sealed
 SENDS = ("sent", "again", "anew")
 DROPS = ("drop", "drop_unsent")
 OVER_SENDS = ("anew", "drop_unsent")  # in place of a Send that nobody was told of
+
+_MAILBOX = {one.name for one in fields(Mailbox)}
 
 
 class Entry:
@@ -34,7 +36,9 @@ class Entry:
         rows: dict[str, Any] = json.loads(data, object_hook=_bytes)
         filing = dict(rows["filing"])
         filing["parts"] = tuple(Sealed(**part) for part in filing["parts"])
-        mailbox = Mailbox(**rows["mailbox"]) if rows["mailbox"] else None
+        mailbox = rows["mailbox"]
+        # One of the release before is left out: its code opens nothing here, and the report must not wait for that.
+        mailbox = Mailbox(**mailbox) if mailbox and mailbox.keys() == _MAILBOX else None
         return cls(Filing(**filing), rows["kind"], rows["due_at"], mailbox)
 
 

@@ -55,7 +55,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "session_keys_shifted": "The session keys were renewed although the clock had moved.",
     "session_keys_not_deleted": "An old session key could not be deleted.",
     "report_submitted": "A report was submitted, or its Send repeated. `reason` database_away: it is in the spool.",
-    "mailbox_locked": "Too many wrong PINs were typed for one code.",
+    "code_locked": "Too many wrong PINs were typed for one code.",
     "spool_drained": "Entries of the spool were moved into the database (`count`).",
     "inbound_played": "SMS that waited for Redis were answered (`count`).",
     "drill_held": "Web reported as the invented reporter of a drill.",

@@ -1,62 +1,61 @@
 """Code and PIN: how the reporter, and nobody else, finds the report again.
 
-Both are derived from the report's origin key, so a repeat of Send shows the same ones with no session at all, and they
-are kept nowhere: the database holds keyed hashes. A 4-digit PIN is safe against a thief of the database because the key
-is elsewhere; against a thief of both, no hash would be slow enough.
+Both are derived from a secret of the conversation that is never stored outside its sealed session, so a repeat of Send
+shows the same ones. The database holds one slow hash of both, so database and keys together only allow guessing: 10^11
+pairs, some milliseconds each (docs/decisions/0059-codes-come-from-a-secret-of-the-session.md).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 
 import structlog
 
 from reports.code import code, pin
-from reports.sealing import Poison, Private, Vault, new_mailbox, open_answer, open_mailbox
+from reports.sealing import Poison, Private, Vault, keyed_hash, new_mailbox, open_answer, open_mailbox, slow_hash
 from reports.store.database import Database
 from reports.store.filing import Mailbox
 from reports.store.mailboxes import Answer, Opened
-from reports.store.tries import Limit, try_pin
+from reports.store.tries import BUCKETS, Guess, Tried, try_pair
 
 log = structlog.get_logger()
 
-TRIES = 5
-LOCKED_MICROSECONDS = 24 * 3600 * 1_000_000
-LIMIT = Limit(TRIES, LOCKED_MICROSECONDS)
+
+def code_and_pin(vault: Vault, secret: bytes) -> tuple[str, str]:
+    """Return the code and the PIN of a report. `secret`: of its conversation."""
+    return code(vault.mac("code", secret)), pin(vault.mac("pin-digits", secret))
 
 
-def code_and_pin(vault: Vault, origin_key: bytes, n: int) -> tuple[str, str]:
-    """The n-th code of a report, and its PIN."""
-    drawn = vault.mac("code", origin_key, str(n))
-    return code(drawn), pin(vault.mac("pin-digits", origin_key, str(n)))
+def make(vault: Vault, secret: bytes) -> Mailbox:
+    """Return what is stored of code and PIN: a slow hash, and a key pair whose private half opens with both only."""
+    slow = next(_slow_hashes(vault, code_and_pin(vault, secret)))
+    public, sealed = new_mailbox(keyed_hash(slow, "mailbox"))
+    return Mailbox(keyed_hash(slow, "lookup"), public, sealed)
 
 
-def drawer(vault: Vault, origin_key: bytes) -> Callable[[int], Mailbox]:
-    """What is kept of the n-th code: hashes, and a key pair whose private half opens with code and PIN only."""
+def open_report(database: Database, vault: Vault, digits: str | None, secret: str | None, before: int = 0) -> Tried:
+    """Look for the report of a code and a PIN. A wrong code, a wrong PIN and a locked code look alike.
 
-    def draw(n: int) -> Mailbox:
-        digits, secret = code_and_pin(vault, origin_key, n)
-        public, sealed = new_mailbox(vault.mac("mailbox", digits, secret))
-        return Mailbox(vault.mac("code-kept", digits), vault.mac("pin", digits, secret), public, sealed)
+    Args:
+        digits: the code; None where its check digit was wrong: then it is no guess.
+        secret: the PIN; None where it was none.
+        before: wrong pairs that came from this telephone number today.
 
-    return draw
-
-
-def open_report(database: Database, vault: Vault, digits: str | None, secret: str | None) -> str | None:
-    """The report's id for a right code and PIN; None for a wrong code, a wrong PIN, a locked one: all the same.
-
-    `digits` is None where the check digit was wrong: that is no try. Five wrong PINs lock a code for 24 hours.
-    Raises `Away`.
+    Raises:
+        Away: the database did not surely say yes.
     """
-    codes, pins = vault.macs("code-kept", digits or ""), vault.macs("pin", digits or "", secret or "")
-    report_id, locked = try_pin(database, codes, pins, LIMIT)
-    for one in locked:
-        log.warning("mailbox_locked", report_id=one)  # somebody guesses, or has forgotten the PIN
-    return report_id
+    bucket = None
+    if digits is not None and secret is not None:
+        bucket = int.from_bytes(vault.mac("code-tried", digits)[:2], "big") % BUCKETS
+    lookups = [keyed_hash(slow, "lookup") for slow in _slow_hashes(vault, (digits or "", secret or ""))]
+    tried = try_pair(database, Guess(bucket, lookups, before))
+    if tried.locked:
+        log.warning("code_locked")  # somebody guesses, or has forgotten the PIN
+    return tried
 
 
 def read(vault: Vault, pair: tuple[str, str], mode: str, found: Opened) -> tuple[str, ...]:
-    """What staff wrote, the newest first; `pair`: code and PIN.
+    """Return what staff wrote, the newest first; `pair`: code and PIN.
 
     What does not open was for a mailbox that an earlier code had.
     """
@@ -65,10 +64,16 @@ def read(vault: Vault, pair: tuple[str, str], mode: str, found: Opened) -> tuple
     return tuple(words for words in read if words is not None)
 
 
+def _slow_hashes(vault: Vault, pair: tuple[str, str]) -> Iterator[bytes]:
+    """Yield one for each store key, newest first."""
+    for salt in vault.macs("code-and-pin"):
+        yield slow_hash(salt, *pair)
+
+
 def _private(vault: Vault, pair: tuple[str, str], sealed: bytes) -> Private | None:
-    for under in vault.macs("mailbox", *pair):
+    for slow in _slow_hashes(vault, pair):
         try:
-            return open_mailbox(under, sealed)
+            return open_mailbox(keyed_hash(slow, "mailbox"), sealed)
         except Poison:
             continue
     return None

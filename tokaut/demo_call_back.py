@@ -18,8 +18,8 @@ from tokaut.terminal import echo
 WITHIN = 10  # seconds
 SAID = {"state": "accepted", "message": "We have read it. You can write to us here each day."}
 DONE = """
-{name} has called back: {state}, and a message. The reporter reads it under My report, with code and PIN;
-nobody else can, {name} included."""
+{name} has called back: {state}, and a message. The reporter reads it under My report, with code and PIN.
+It is sealed under both: neither {name} nor this machine's keys open it."""
 
 
 def call_back(plan: Plan, delivery: Delivery) -> None:

@@ -28,7 +28,9 @@ OTHERS = {
     "they were written with? docs/operating/spool.md",
     "spool_waits": "Reports have waited in the spool of this host for five minutes, and no hotline has them. Are the "
     "database and web up? docs/operating/spool.md",
-    "pin_guessed": "Five wrong PINs for the code of a report: locked for a day. Once is a mistake; often, a guesser.",
+    "pin_guessed": "Five wrong PINs for one code: it is locked for a day. Once is a mistake; often, a guesser.",
+    "code_guessed": "Over 100 wrong pairs of code and PIN came within an hour. Ask the network from which numbers; see "
+    "docs/operating/hoaxes.md",
 }
 SMS_TO_DO = {
     "credit": "The SMS account has no credit. Top it up; people's replies wait for it.",

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import structlog
 
 from reports.clocks import DAY, HOUR, SECOND
-from reports.store import hosts, sms_out, telling
+from reports.store import hosts, sms_out, telling, tries
 from reports.store.database import Away, Database
 from workers import text
 from workers.alerts import NO_HOTLINE, OTHERS, RULES, SMS_TO_DO, Alert, gather
@@ -75,9 +75,13 @@ class Telling:
         return [Alert("", "needs_person", priority, NO_HOTLINE, (report_id,)) for report_id, priority in due]
 
     def _guessed(self) -> list[Alert]:
-        """Somebody guesses at a PIN, or has forgotten it: once for each lock, which lasts a day."""
-        found = [one for one in telling.guessed_at(self._database) if self._is_due("pin_guessed", one, DAY)]
-        return [Alert("", "pin_guessed", "P3", OTHERS["pin_guessed"], (one,), what="locked") for one in found]
+        """Somebody tries many pairs of code and PIN, or has forgotten a PIN. Which report is meant, nobody knows."""
+        found = []
+        if tries.guessed_lately(self._database) > tries.LIMIT.all and self._is_due("code_guessed", "", HOUR):
+            found.append(Alert("", "code_guessed", "P2", OTHERS["code_guessed"], what="guessed at"))
+        if tries.locked_codes(self._database) and self._is_due("pin_guessed", "", DAY):
+            found.append(Alert("", "pin_guessed", "P3", OTHERS["pin_guessed"], what="locked"))
+        return found
 
     def _spools(self) -> list[Alert]:
         """Reports that wait on the disk of web, and no hotline has: hourly, until none does."""

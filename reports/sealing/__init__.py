@@ -14,6 +14,7 @@ from reports.sealing.framing import Poison
 from reports.sealing.letterbox import new_mailbox, open_answer, open_mailbox, seal_answer
 from reports.sealing.ratchet import Ratchet, key_after
 from reports.sealing.signing import Signer, Verifier
+from reports.sealing.slow import slow_hash
 from reports.sealing.vault import Pepper, Vault, keyed_hash
 
 __all__ = [
@@ -37,4 +38,5 @@ __all__ = [
     "rewrap",
     "seal",
     "seal_answer",
+    "slow_hash",
 ]

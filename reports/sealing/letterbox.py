@@ -13,9 +13,10 @@ from reports.sealing.framing import expand, framed, lock, unlock
 
 
 def new_mailbox(secret: bytes) -> tuple[bytes, bytes]:
-    """A pair for the hotline's answers: (raw public key, private key sealed under `secret`).
+    """Return a pair for the hotline's answers: (raw public key, private key sealed under `secret`).
 
-    `secret` is the vault's mac("mailbox", code, pin): with neither code nor PIN nobody reads the answers, we included.
+    `secret` comes from a slow hash of code and PIN. Somebody who has the database and the store key, but neither code
+    nor PIN, has to guess both: 10^11 pairs, a slow hash each.
     """
     pair = Private.generate()
     return pair.public.raw, lock(_mailbox_key(secret), pair.raw(), framed("tokaut/mailbox/1"))

@@ -5,7 +5,6 @@ Each function is one transaction, or one read. All raise `Away` where the databa
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -49,23 +48,18 @@ class Filing:
 
 @dataclass(frozen=True, slots=True)
 class Mailbox:
-    """Hashes of one code and PIN, and the key pair for answers."""
+    """What is stored of one code and PIN: a slow hash to find it by, and the key pair for answers."""
 
-    code_hmac: bytes
-    pin_hmac: bytes
+    lookup: bytes
     public_key: bytes
     sealed_key: bytes
-
-
-Draw = Callable[[int], Mailbox]  # the n-th code of a report, n = 0, 1 … while another report holds the one before
 
 
 class Filed(Struct, frozen=True):
     """What became of a Send. Where `fresh` is false, the report was there already under this id.
 
     `own`: by this very walk, and not by an earlier one that it carries on. `late`: it is what "NOT SENT" was said of,
-    and less than what is sent now. `code`: n of the code that was kept, None where none was asked for. `deliveries`:
-    ids to hurry along.
+    and less than what is sent now. `has_code`: the mailbox was stored. `deliveries`: ids to hurry along.
     """
 
     report_id: str
@@ -74,11 +68,11 @@ class Filed(Struct, frozen=True):
     revision: int
     own: bool = True
     late: bool = False
-    code: int | None = None
+    has_code: bool = False
     deliveries: tuple[str, ...] = ()
 
 
-def file(database: Database, filing: Filing, draw: Draw | None = None, *, unsent: bool = False) -> Filed:
+def file(database: Database, filing: Filing, box: Mailbox | None = None, *, unsent: bool = False) -> Filed:
     """Report, bodies, route, deliveries, mailbox, audit row and the end of what was pending: all of it, or nothing.
 
     `unsent`: "NOT SENT" was said of what may be there of it with a lower number, so nobody was shown its code.
@@ -90,9 +84,10 @@ def file(database: Database, filing: Filing, draw: Draw | None = None, *, unsent
         filed = replace(filed, late=unsent and not fresh and filing.revision > _newest(connection, filing, filed))
         # whose code was shown to somebody already
         others = filed.completeness == "complete" and not (filed.own or filed.late)
-        if draw is None or others:
+        if box is None or others:
             return filed
-        return replace(filed, code=_keep_mailbox(database, connection, filed.report_id, draw))
+        _keep_mailbox(database, connection, filed.report_id, box)
+        return replace(filed, has_code=True)
 
 
 def _insert_all(database: Database, connection: Connection, filing: Filing, now: int) -> Filed:
@@ -168,25 +163,19 @@ def _delivery_row(filing: Filing, part: Sealed, now: int) -> dict[str, Any]:
     return {name: row[name] for name in row if name not in times} | {"role": part.role, "why": part.why}
 
 
-def open_mailbox(database: Database, report_id: str, draw: Draw) -> int:
-    """Keep the mailbox of a code that is about to be shown; returns n of the code."""
+def open_mailbox(database: Database, report_id: str, box: Mailbox) -> None:
+    """Store the mailbox of a code that is about to be shown."""
     with database.write() as connection:
-        return _keep_mailbox(database, connection, report_id, draw)
+        _keep_mailbox(database, connection, report_id, box)
 
 
-def _keep_mailbox(database: Database, connection: Connection, report_id: str, draw: Draw) -> int:
+def _keep_mailbox(database: Database, connection: Connection, report_id: str, box: Mailbox) -> None:
     m = t.mailbox.c
-    for n in range(16):
-        box = draw(n)
-        holder = connection.execute(_HOLDER, {"code": box.code_hmac}).scalars().first()
-        if holder in (None, report_id):
-            break
-    row = asdict(box) | {"report_id": report_id, "tries": 0, "locked_until": 0, "created_at": database.now()}
+    row = asdict(box) | {"report_id": report_id, "created_at": database.now()}
     if not connection.execute(database.insert_new(t.mailbox), row).rowcount:
         # Of an earlier walk of the same report: what is shown now is what opens it.
-        other = (m.report_id == report_id) & (m.code_hmac != box.code_hmac)
+        other = (m.report_id == report_id) & (m.lookup != box.lookup)
         connection.execute(update(t.mailbox).where(other).values(asdict(box)))
-    return n
 
 
 def _before() -> Select[Any]:
@@ -203,4 +192,3 @@ def _ended() -> Delete:
 
 
 _BEFORE, _ENDED, _BODIES, _ROUTED = _before(), _ended(), insert(t.report_body), insert(t.route)
-_HOLDER = select(t.mailbox.c.report_id).where(t.mailbox.c.code_hmac == bindparam("code"))

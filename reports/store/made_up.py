@@ -58,5 +58,5 @@ def _delivery(now: int) -> dict[str, Any]:
 
 
 def _mailbox() -> dict[str, Any]:
-    row: dict[str, Any] = {name: os.urandom(32) for name in ("code_hmac", "pin_hmac", "public_key")}
-    return row | {"sealed_key": os.urandom(60), "tries": 0, "locked_until": 0}
+    row: dict[str, Any] = {name: os.urandom(32) for name in ("lookup", "public_key")}
+    return row | {"sealed_key": os.urandom(60)}

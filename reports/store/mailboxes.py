@@ -13,7 +13,6 @@ from reports.store import auditing
 from reports.store import tables as t
 from reports.store.database import Database
 
-FOR_EVER = 2**62  # microseconds
 EMPTY = b""
 
 
@@ -132,6 +131,6 @@ def _note_contact(connection: Connection, database: Database, report_id: str, *,
 
 
 def _close(connection: Connection, report_id: str) -> None:
-    """Without its key nobody opens what was answered, and locked for ever it looks like a wrong code."""
-    closed = {"public_key": EMPTY, "sealed_key": EMPTY, "locked_until": FOR_EVER}
+    """Without its key nobody opens what was answered, and it looks like a wrong code."""
+    closed = {"public_key": EMPTY, "sealed_key": EMPTY}
     connection.execute(update(t.mailbox).where(t.mailbox.c.report_id == report_id).values(closed))

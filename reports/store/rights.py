@@ -70,10 +70,13 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
     },
     "mailbox": {
         # the private key is sealed under code and PIN
-        WEB: "INSERT; SELECT (report_id, code_hmac, pin_hmac, sealed_key, tries, locked_until); "
-        "UPDATE (code_hmac, pin_hmac, public_key, sealed_key, tries, locked_until)",
-        CLOCK: "SELECT (report_id, public_key, locked_until); DELETE",
+        WEB: "INSERT; SELECT (report_id, lookup, public_key, sealed_key); UPDATE (lookup, public_key, sealed_key)",
+        CLOCK: "SELECT (report_id, public_key); DELETE",
         CONSOLE: "SELECT (report_id, public_key)",
+    },
+    "code_try": {
+        WEB: "INSERT; SELECT; UPDATE (tries, since, locked_until)",
+        CLOCK: "SELECT",
     },
     "answer": {
         WEB: "SELECT (answer_id, report_id, created_at, sealed)",  # to nobody but code and PIN

@@ -157,19 +157,26 @@ outgoing = Table(
     Index("ix_outgoing_provider_id", "provider_id"),
 )
 
-# Code and PIN of a report, as keyed hashes only. The key pair is for the hotline's answer: sealed under code and PIN.
-# Closed by the reporter: both keys empty, and locked for ever.
+# Code and PIN of a report, as one slow hash of both. The key pair is for the hotline's answer: sealed under code and
+# PIN. Closed by the reporter: both keys empty.
 mailbox = Table(
     "mailbox",
     metadata,
     Column("report_id", ID, primary_key=True),
-    Column("code_hmac", LargeBinary(32), nullable=False, index=True),
-    Column("pin_hmac", LargeBinary(32), nullable=False),
+    Column("lookup", LargeBinary(32), nullable=False, index=True),
     Column("public_key", LargeBinary, nullable=False),
     Column("sealed_key", LargeBinary, nullable=False),
-    Column("tries", Integer, nullable=False),
-    Column("locked_until", MICROSECONDS, nullable=False),
     Column("created_at", MICROSECONDS, nullable=False),
+)
+
+# Wrong pairs of code and PIN lately. A bucket is 16 bits of the code's keyed hash; one row more counts all of an hour.
+code_try = Table(
+    "code_try",
+    metadata,
+    Column("bucket", Integer, primary_key=True, autoincrement=False),
+    Column("tries", Integer, nullable=False),
+    Column("since", MICROSECONDS, nullable=False),  # of the first of these tries
+    Column("locked_until", MICROSECONDS, nullable=False),
 )
 
 # What a hotline wrote to the reporter: sealed to the mailbox's key, so that only code and PIN open it.

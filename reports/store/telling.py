@@ -10,7 +10,6 @@ from sqlalchemy import and_, exists, func, insert, or_, select, update
 from reports.store import tables as t
 from reports.store.auditing import audit_row
 from reports.store.database import Database
-from reports.store.mailboxes import FOR_EVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +62,6 @@ def nobody_for(database: Database, at_most: int = 100) -> list[tuple[str, str]]:
     )
     with database.read() as connection:
         return [(row[0], row[1]) for row in connection.execute(query.order_by(r.priority).limit(at_most))]
-
-
-def guessed_at(database: Database, at_most: int = 100) -> list[str]:
-    """Reports whose code is locked: too many wrong PINs were typed. One that the reporter has closed is none."""
-    m, now = t.mailbox.c, database.now_sql()
-    query = select(m.report_id).where(m.locked_until > now, m.locked_until < FOR_EVER)
-    with database.read() as connection:
-        return list(connection.execute(query.order_by(m.locked_until).limit(at_most)).scalars())
 
 
 def mark_told(database: Database, delivery_ids: Sequence[str]) -> None:

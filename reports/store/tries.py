@@ -1,44 +1,145 @@
-"""Tries at a PIN: each is counted before it is compared, so that guesses at the same time cost one each."""
+"""Wrong pairs of code and PIN: each try is counted before it is compared, so guesses at the same time cost one each.
+
+No row names a report: only who types the right pair is known to have meant one. Tries are counted for 16 bits of the
+code's keyed hash, whether or not such a code exists, and for all codes together.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Final
 
-from sqlalchemy import and_, case, or_, update
+from sqlalchemy import ColumnElement, Connection, case, or_, select, update
 
+from reports.clocks import DAY, HOUR
+from reports.periods import SLACK
 from reports.store import tables as t
 from reports.store.database import Database
-from reports.store.due import is_too_far
-from reports.store.mailboxes import FOR_EVER
 
-NOBODY = "00000000-0000-0000-0000-000000000000"  # a wrong PIN, a wrong code, a locked one: the same statements
+BUCKETS: Final = 1 << 16
+ALL: Final = BUCKETS  # the row that counts the wrong pairs of an hour
+NO_CODE: Final = BUCKETS + 1  # the row for what cannot be a code: it is counted and never matters
+EMPTY: Final = b""
+APART: Final = SLACK  # by which transactions at the same time may differ in what they take for now
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """So many wrong PINs in a row lock a code for so many microseconds."""
+    """How many wrong pairs are allowed.
 
-    tries: int
-    locked: int
+    Attributes:
+        code: wrong PINs that lock one code.
+        locked: for how long, in microseconds.
+        number: wrong pairs of one telephone number in a day; from then on it is never told that a pair is right.
+        all: wrong pairs an hour, of everybody; above it `number_then` holds in place of `number`.
+        number_then: as `number`, while somebody seems to guess. Who types the right pair is let in all the same.
+    """
+
+    code: int = 5
+    locked: int = DAY
+    number: int = 10
+    all: int = 100
+    number_then: int = 3
 
 
-def try_pin(
-    database: Database, codes: Sequence[bytes], pins: Collection[bytes], limit: Limit
-) -> tuple[str | None, list[str]]:
-    """(the report behind a right code and PIN or None, the reports that this very try has locked).
+LIMIT: Final = Limit()
 
-    One transaction: where its commit is not certain, Away is raised, and nobody learns whether the PIN was right.
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """One pair as it was typed.
+
+    `bucket` is None where it can be no code; `before`: wrong pairs that came from this telephone number today.
+    """
+
+    bucket: int | None
+    lookups: Sequence[bytes]
+    before: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """`report_id`: None where nothing opens. `counted`: it was a wrong guess. `locked`: this try locked the code."""
+
+    report_id: str | None
+    counted: bool = False
+    locked: bool = False
+
+
+def try_pair(database: Database, guess: Guess, limit: Limit = LIMIT) -> Tried:
+    """Count the guess, then compare it. The statements are the same whatever comes of it.
+
+    One transaction: where its commit is not certain, `Away` is raised, and nobody learns whether the pair was right.
     """
     m = t.mailbox.c
-    now = database.now_sql()
-    tries = case((m.tries >= limit.tries, 1), else_=m.tries + 1)
-    count = {"tries": tries, "locked_until": case((tries >= limit.tries, now + limit.locked), else_=0)}
-    by_a_wrong_clock = and_(is_too_far(m.locked_until, now, limit.locked), m.locked_until < FOR_EVER)
-    free = update(t.mailbox).where(m.code_hmac.in_(codes), or_(m.locked_until <= now, by_a_wrong_clock))
     with database.write() as connection:
-        rows = connection.execute(free.values(count).returning(m.report_id, m.pin_hmac, m.tries)).all()
-        right = next((str(row.report_id) for row in rows if row.pin_hmac in pins), None)
-        back = update(t.mailbox).where(m.report_id == (right or NOBODY))
+        now = database.moment(connection)
+        most = limit.number_then if _guessed(connection, now) > limit.all else limit.number
+        served = guess.bucket is not None and guess.before < most
+        bucket = guess.bucket if served and guess.bucket is not None else NO_CODE
+        tries = _count(database, connection, bucket, limit, now)
+        right = select(m.report_id).where(m.lookup.in_(guess.lookups), m.public_key != EMPTY)
+        found = connection.execute(right).scalars().first()
+        report_id = str(found) if found and served and tries is not None else None
+        wrong = report_id is None and guess.bucket is not None
+        c = t.code_try.c
+        back = update(t.code_try).where(c.bucket == (bucket if report_id else NO_CODE))
         connection.execute(back.values(tries=0, locked_until=0))
-    return right, [str(row.report_id) for row in rows if row.tries >= limit.tries and row.report_id != right]
+        _count_all(connection, int(wrong), now)
+    return Tried(report_id, wrong, wrong and served and (tries or 0) >= limit.code)
+
+
+def guessed_lately(database: Database) -> int:
+    """Return how many wrong pairs were typed within the hour that is being counted."""
+    with database.read() as connection:
+        return _guessed(connection, database.moment(connection))
+
+
+def locked_codes(database: Database, limit: Limit = LIMIT) -> int:
+    """Return how many codes are locked now; which ones is not known."""
+    c = t.code_try.c
+    with database.read() as connection:
+        now = database.moment(connection)
+        locked = select(c.bucket).where(
+            c.bucket < BUCKETS, c.locked_until > now, c.locked_until <= now + limit.locked + APART
+        )
+        return len(connection.execute(locked).all())
+
+
+def _guessed(connection: Connection, now: int) -> int:
+    c = t.code_try.c
+    query = select(c.tries).where(c.bucket == ALL, c.since > now - HOUR, c.since <= now + APART)
+    return connection.execute(query).scalar() or 0
+
+
+def _count(database: Database, connection: Connection, bucket: int, limit: Limit, now: int) -> int | None:
+    """Return the tries at this code, with this one; None while it is locked."""
+    c = t.code_try.c
+    fresh: list[dict[str, Any]] = [
+        {"bucket": one, "tries": 0, "since": now, "locked_until": 0} for one in (bucket, ALL)
+    ]
+    connection.execute(database.insert_new(t.code_try), fresh)
+    anew = or_(_is_over(c, now, DAY), c.tries >= limit.code)
+    tries = case((anew, 1), else_=c.tries + 1)
+    values = {
+        "tries": tries,
+        "since": case((anew, now), else_=c.since),
+        "locked_until": case((tries >= limit.code, now + limit.locked), else_=0),
+    }
+    # Longer than a lock lasts: the clock was set back since.
+    free = or_(c.locked_until <= now, c.locked_until > now + limit.locked + APART)
+    counted = update(t.code_try).where(c.bucket == bucket, free).values(values).returning(c.tries)
+    return connection.execute(counted).scalar()
+
+
+def _count_all(connection: Connection, wrong: int, now: int) -> None:
+    c = t.code_try.c
+    over = _is_over(c, now, HOUR)
+    values = {"tries": case((over, wrong), else_=c.tries + wrong), "since": case((over, now), else_=c.since)}
+    connection.execute(update(t.code_try).where(c.bucket == ALL).values(values))
+
+
+def _is_over(columns: Any, now: int, period: int) -> ColumnElement[bool]:
+    """Whether the period that is counted has ended, or begins in the future."""
+    return or_(columns.since <= now - period, columns.since > now + APART)

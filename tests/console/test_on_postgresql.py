@@ -80,7 +80,7 @@ def given(web: Database, keys: Path) -> str:
         parts.append(Sealed(hotline, role, "CATEGORY_FIRST", box.key_id, box.wrap, box.head, box.sealed))
     one = Filing(report_id, report_id.encode()[:32], 1, now, "VU", "demo", "P2", "complete", tuple(parts))
     public_key, sealed_key = new_mailbox(b"secret")
-    filing.file(web, one, lambda _: Mailbox(report_id.encode()[-32:], b"p" * 32, public_key, sealed_key))
+    filing.file(web, one, Mailbox(report_id.encode()[-32:], public_key, sealed_key))
     return report_id
 
 

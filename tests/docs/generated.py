@@ -118,7 +118,11 @@ def figures_of_workers() -> str:
     return "\n".join(rows) + "\n"
 
 
-AGAIN = {"not_told": ", and again while it goes on", "pin_guessed": ", once for each lock"}  # of OTHERS
+AGAIN = {  # of OTHERS
+    "not_told": ", and again while it goes on",
+    "pin_guessed": ", at most once a day",
+    "code_guessed": ", at most once an hour",
+}
 
 
 def _when(why: str) -> str:

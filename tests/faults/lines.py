@@ -11,6 +11,7 @@ import itertools
 import json
 import re
 import time
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -73,7 +74,7 @@ class Dialled:
     session: str = ""
 
     def begin(self) -> Request:
-        self.session, self.path = f"ATUid_{self.phone}_{next(NUMBERS)}", []
+        self.session, self.path = f"ATUid_{uuid.uuid4().hex}", []
         return self._request()
 
     def say(self, reply: str) -> Request:

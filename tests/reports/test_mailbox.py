@@ -6,53 +6,53 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, update
 
 from reports import mailbox
 from reports.sealing import Vault
+from reports.store import tables as t
 from reports.store.database import Away, Database
 from reports.store.filing import open_mailbox
+from reports.store.tries import LIMIT, Guess, guessed_lately, locked_codes, try_pair
 from tests.support import databases
 
 VAULT = Vault([b"k" * 32])
 REPORT = "01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e"
-OTHER = "01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4f"
-ORIGIN = b"o" * 32
+SECRET = b"o" * 32
 HOUR = 3600
 
 
 @pytest.fixture(params=databases.KINDS)
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     made = databases.made(request.param, request, tmp_path)
-    open_mailbox(made, REPORT, mailbox.drawer(VAULT, ORIGIN))
+    open_mailbox(made, REPORT, mailbox.make(VAULT, SECRET))
     yield made
     made.close()
 
 
 def code() -> str:
-    return mailbox.code_and_pin(VAULT, ORIGIN, 0)[0]
+    return mailbox.code_and_pin(VAULT, SECRET)[0]
 
 
 def pin() -> str:
-    return mailbox.code_and_pin(VAULT, ORIGIN, 0)[1]
+    return mailbox.code_and_pin(VAULT, SECRET)[1]
 
 
 def wrong_pin() -> str:
     return f"{(int(pin()) + 1) % 10000:04d}"
 
 
-def opens(database: Database, digits: str | None, secret: str | None) -> str | None:
-    return mailbox.open_report(database, VAULT, digits, secret)
+def opens(database: Database, digits: str | None, secret: str | None, before: int = 0) -> str | None:
+    return mailbox.open_report(database, VAULT, digits, secret, before).report_id
 
 
 @pytest.mark.rule("A-30")
 @pytest.mark.rule("S-07")
 def test_they_are_derived_and_kept_nowhere(database: Database, tmp_path: Path) -> None:
-    assert mailbox.code_and_pin(VAULT, ORIGIN, 0) == (code(), pin())
-    assert mailbox.code_and_pin(VAULT, ORIGIN, 1)[0] != code()
+    assert mailbox.code_and_pin(VAULT, SECRET) == (code(), pin())
+    assert mailbox.code_and_pin(VAULT, b"another")[0] != code()
     stored = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     assert code().encode() not in stored
 
@@ -113,49 +113,78 @@ def test_a_wrong_code_costs_the_same_statements_as_a_wrong_pin(database: Databas
     assert statements(code()) == wrong_pins, "locked"
 
 
-def test_a_code_that_another_report_holds_is_drawn_again(database: Database) -> None:
-    draw = mailbox.drawer(VAULT, ORIGIN)
-    assert open_mailbox(database, REPORT, draw) == 0
-    assert open_mailbox(database, OTHER, draw) == 1
-    digits, secret = mailbox.code_and_pin(VAULT, ORIGIN, 1)
-    assert opens(database, digits, secret) == OTHER
+def test_a_mailbox_that_was_closed_looks_like_a_wrong_code(database: Database) -> None:
+    with database.write() as connection:
+        connection.execute(update(t.mailbox).values(public_key=b"", sealed_key=b""))
+    assert opens(database, code(), pin()) is None
+
+
+def test_tries_of_long_ago_are_forgotten(database: Database) -> None:
+    for _ in range(4):
+        opens(database, code(), wrong_pin())
+    database.offset = (24 * HOUR + 1) * 1_000_000
+    assert opens(database, code(), wrong_pin()) is None
+    assert opens(database, code(), pin()) == REPORT
+
+
+def test_a_lock_ends_though_the_clock_was_set_back(database: Database) -> None:
+    database.offset = 15 * 24 * HOUR * 1_000_000
+    for _ in range(5):
+        opens(database, code(), wrong_pin())
+    assert locked_codes(database) == 1
+    database.offset = 0
+    assert opens(database, code(), pin()) == REPORT
+
+
+# A number, and everybody
+
+
+@pytest.mark.rule("X-07")
+def test_after_ten_wrong_pairs_a_number_is_never_told_that_one_is_right(database: Database) -> None:
+    assert opens(database, code(), pin(), before=LIMIT.number - 1) == REPORT
+    assert opens(database, code(), pin(), before=LIMIT.number) is None
+    assert opens(database, code(), pin()) == REPORT, "from another phone"
+
+
+@pytest.mark.rule("X-07")
+def test_a_number_over_its_limit_locks_no_code_of_others(database: Database) -> None:
+    for _ in range(6):
+        opens(database, code(), wrong_pin(), before=LIMIT.number)
+    assert locked_codes(database) == 0
+    assert opens(database, code(), pin()) == REPORT
+
+
+@pytest.mark.rule("X-07")
+def test_while_many_guess_each_number_has_fewer_tries_and_the_right_pair_opens(database: Database) -> None:
+    for n in range(LIMIT.all + 1):
+        try_pair(database, Guess(n, [b"wrong"]))
+    assert guessed_lately(database) == LIMIT.all + 1
+    assert opens(database, code(), pin()) == REPORT, "nobody is locked out by what others do"
+    assert opens(database, code(), pin(), before=LIMIT.number_then - 1) == REPORT
+    assert opens(database, code(), pin(), before=LIMIT.number_then) is None
+    database.offset = (HOUR + 1) * 1_000_000
+    assert guessed_lately(database) == 0
+    assert opens(database, code(), pin(), before=LIMIT.number_then) == REPORT
+
+
+def test_what_cannot_be_a_code_is_not_counted(database: Database) -> None:
+    for digits, secret in ((None, pin()), (code(), None)):
+        assert not mailbox.open_report(database, VAULT, digits, secret).counted
+    assert guessed_lately(database) == 0
+    assert mailbox.open_report(database, VAULT, code(), wrong_pin()).counted
+    assert guessed_lately(database) == 1
 
 
 def test_after_a_rotation_old_codes_still_open(database: Database) -> None:
     rotated = Vault([b"n" * 32, b"k" * 32])
-    assert mailbox.open_report(database, rotated, code(), pin()) == REPORT
-
-
-class Compared(tuple[bytes, ...]):
-    """What a PIN may be, and how often one was compared with it."""
-
-    seen: ClassVar[list[object]] = []
-
-    def __contains__(self, kept: object) -> bool:
-        self.seen.append(kept)
-        return super().__contains__(kept)
-
-
-class Together(Vault):
-    """Lets nobody look at a PIN before all have come."""
-
-    def __init__(self, threads: int) -> None:
-        super().__init__([b"k" * 32])
-        self.all_here = threading.Barrier(threads)
-
-    def macs(self, label: str, *parts: bytes | str) -> tuple[bytes, ...]:
-        found = super().macs(label, *parts)
-        if label != "pin":
-            return found
-        self.all_here.wait(timeout=30)
-        return Compared(found)
+    assert mailbox.open_report(database, rotated, code(), pin()).report_id == REPORT
 
 
 @pytest.fixture(params=databases.KINDS)
 def busy(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """A database of each kind that 24 threads may use."""
     made = databases.made(request.param, request, tmp_path, threads=24)
-    open_mailbox(made, REPORT, mailbox.drawer(VAULT, ORIGIN))
+    open_mailbox(made, REPORT, mailbox.make(VAULT, SECRET))
     yield made
     made.close()
 
@@ -163,16 +192,22 @@ def busy(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
 @pytest.mark.rule("B-58")
 @pytest.mark.rule("S-35")
 def test_guesses_at_the_same_time_each_cost_a_try(busy: Database) -> None:
-    together = Together(24)
-    Compared.seen.clear()
+    """Of many at once at most five are looked at: after them the code is locked, for the right PIN too."""
+    all_here = threading.Barrier(24)
+    locks: list[bool] = []
 
     def guess(n: int) -> None:
+        all_here.wait(timeout=30)
         with suppress(Away):  # no answer is no hint
-            assert mailbox.open_report(busy, together, code(), f"{(int(pin()) + n) % 10000:04d}") is None
+            tried = mailbox.open_report(busy, VAULT, code(), f"{(int(pin()) + n) % 10000:04d}")
+            assert tried.report_id is None
+            locks.append(tried.locked)
 
     threads = [threading.Thread(target=guess, args=(n,)) for n in range(1, 25)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert 0 < len(Compared.seen) <= mailbox.TRIES
+    assert sum(locks) <= 1
+    if len(locks) >= LIMIT.code:
+        assert opens(busy, code(), pin()) is None

@@ -33,7 +33,7 @@ def spool(tmp_path: Path) -> Spool:
 
 
 def test_what_was_put_comes_out_whole_and_in_order(spool: Spool) -> None:
-    box = Mailbox(b"c" * 32, b"p" * 32, b"public", b"sealed")
+    box = Mailbox(b"c" * 32, b"public", b"sealed")
     for n in (3, 1, 2):
         spool.put(Entry(filing(n), "sent", due_at=n, mailbox=box if n == 1 else None))
     out: list[Entry] = []

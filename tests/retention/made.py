@@ -70,8 +70,8 @@ def make(fate: Fate, now: int) -> Made:
     delivery_id = rows[t.delivery][0]["delivery_id"] if fate.legs else new_id(at)
     page = {"sms_id": new_id(at), "delivery_id": delivery_id, "hotline": DESK, "rank": 0, "word": "123456"}
     rows[t.page].append(page | {"created_at": at})
-    box = {"report_id": report_id, "code_hmac": os.urandom(32), "pin_hmac": os.urandom(32), "public_key": b"p" * 32}
-    rows[t.mailbox].append(box | {"sealed_key": sealed, "tries": 0, "locked_until": 0, "created_at": at})
+    box = {"report_id": report_id, "lookup": os.urandom(32), "public_key": b"p" * 32}
+    rows[t.mailbox].append(box | {"sealed_key": sealed, "created_at": at})
     rows[t.contact].append({"report_id": report_id, "allowed": 1, "changed_at": at})
     rows[t.audit].append({"audit_id": new_id(at), "at": at, "actor": "web", "act": "sent", "object_id": report_id})
     _words(fate, now, report_id, rows, sealed)

@@ -68,7 +68,7 @@ def file(web: Database, n: int, legs: Sequence[tuple[str, str]]) -> str:
     parts = tuple(Sealed(name, role, "CATEGORY", "k" * 16, b"w", b"h", b"s") for name, role in legs)
     now = web.now()
     report = Filing(new_id(now), bytes([n]) * 32, 1, now, "VU", "live", "P2", "complete", parts)
-    filing.file(web, report, lambda _: Mailbox(bytes([n]) * 32, b"p" * 32, b"public", b"sealed"))
+    filing.file(web, report, Mailbox(bytes([n]) * 32, b"public", b"sealed"))
     return report.report_id
 
 
@@ -142,7 +142,7 @@ CHANGES: list[tuple[LiteralString, int | None]] = [
     ("SELECT * FROM nudge", None),
     ("UPDATE audit SET actor = 'x'", None),
     ("DELETE FROM report_body", None),
-    ("SELECT pin_hmac FROM mailbox", None),
+    ("SELECT lookup FROM mailbox", None),
     ("SELECT * FROM pending", None),
     ("SELECT * FROM outgoing", None),
     ("SELECT * FROM inbound", None),

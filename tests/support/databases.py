@@ -33,6 +33,7 @@ SET_ROLE: dict[str, LiteralString] = {
         ),
         "SET ROLE tokaut_web",
     ),
+    **dict.fromkeys(("tries.guessed_lately", "tries.locked_codes"), "SET ROLE tokaut_clock"),
     **dict.fromkeys(("drilling.due", "drilling.done", "optouts", "times", "hosts"), "SET ROLE tokaut_web"),
     **dict.fromkeys(("outbox", "sms_out", "paging", "optouts.stands", "nudging.holds"), "SET ROLE tokaut_worker"),
     **dict.fromkeys(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -33,7 +34,7 @@ class AfricasTalking:
     path: list[str] = field(default_factory=list)
 
     def dial(self) -> Seen:
-        self.session, self.path = f"ATUid_{next(COUNTER)}_{id(self)}", []
+        self.session, self.path = f"ATUid_{uuid.uuid4().hex}", []
         return self.again()
 
     def type(self, reply: str) -> Seen:

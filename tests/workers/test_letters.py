@@ -81,8 +81,8 @@ def sent_report(desk: Desk, contact: dict[str, Any] | None = None) -> tuple[str,
         box = seal(desk.public[name], Context("demo", report_id, 1, name), b"{}", data)
         parts.append(Sealed(name, role, "CATEGORY", box.key_id, box.wrap, box.head, box.sealed))
     filing = Filing(report_id, report_id.encode()[:32], 1, now, "VU", "demo", "P2", "complete", tuple(parts))
-    box_of = Mailbox(report_id.encode()[:32], b"p" * 32, b"public", b"sealed")
-    [delivery] = web.file(desk.database, filing, lambda _: box_of).deliveries
+    box_of = Mailbox(report_id.encode()[:32], b"public", b"sealed")
+    [delivery] = web.file(desk.database, filing, box_of).deliveries
     return report_id, delivery
 
 

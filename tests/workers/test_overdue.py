@@ -12,13 +12,13 @@ from reports.store.filing import Mailbox
 from tests.workers.filings import ONE, TWO, Desk
 from tests.workers.test_steps import LEGS, begin, get_through, handle
 
-BOX = Mailbox(bytes(32), bytes(32), b"public", b"sealed")
+BOX = Mailbox(bytes(32), b"public", b"sealed")
 
 
 @pytest.fixture
 def report_id(desk: Desk) -> str:
     """A P1 that its hotline has got, with a mailbox, and its clock begun."""
-    filed = web.file(desk.database, desk.sealed(LEGS), lambda _: BOX)
+    filed = web.file(desk.database, desk.sealed(LEGS), BOX)
     begin(desk)
     get_through(desk, ONE)
     return filed.report_id
@@ -45,19 +45,19 @@ def test_overdue_once_the_time_has_passed_and_never_once_a_person_has_it(desk: D
 
 
 def test_what_is_still_being_sent_is_not_said_to_be_unread(desk: Desk) -> None:
-    filed = web.file(desk.database, desk.sealed(LEGS), lambda _: BOX)
+    filed = web.file(desk.database, desk.sealed(LEGS), BOX)
     begin(desk)
     assert state(desk.later(hours=2), filed.report_id) == "queued"
 
 
 def test_without_a_clock_nothing_is_said_of_asking_again(desk: Desk) -> None:
-    filed = web.file(desk.database, desk.sealed(LEGS), lambda _: BOX)
+    filed = web.file(desk.database, desk.sealed(LEGS), BOX)
     get_through(desk, ONE)
     assert state(desk.later(hours=2), filed.report_id) == "delivered"
 
 
 def test_by_the_quicker_clock_after_a_rise(desk: Desk) -> None:
-    filed = web.file(desk.database, desk.sealed(LEGS, priority="P3"), lambda _: BOX)
+    filed = web.file(desk.database, desk.sealed(LEGS, priority="P3"), BOX)
     begin(desk)
     get_through(desk, ONE)
     later = desk.later(hours=2)

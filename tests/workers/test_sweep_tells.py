@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
-from sqlalchemy import update
 
-from reports.clocks import DAY
 from reports.store import filing as web
-from reports.store import mailboxes, outbox
-from reports.store import tables as t
+from reports.store import outbox
 from reports.store.filing import Mailbox
 from reports.store.outbox import Failure
-from tests.workers.filings import ONE, SECOND, Desk
+from reports.store.tries import LIMIT, Guess, try_pair
+from tests.workers.filings import ONE, Desk
 from tests.workers.room import Room
+from workers.alerts import Alert
 
 SLOW = 40  # seconds that this machine may take to get there
 
@@ -112,24 +109,32 @@ def test_a_report_that_no_hotline_can_take_is_told_at_once_and_again(room: Room)
 
 
 @pytest.mark.rule("B-58")
-def test_five_wrong_pins_are_told_by_id_once_for_a_lock(room: Room) -> None:
-    filed = [web.file(room.desk.database, room.desk.sealed(), _box(n)).report_id for n in range(3)]
-    locked, closed = filed[:2]
-    m = t.mailbox.c
-    with room.desk.database.write() as connection:
-        until = room.desk.database.now() + DAY
-        connection.execute(update(t.mailbox).where(m.report_id == locked).values(locked_until=until))
-        connection.execute(update(t.mailbox).where(m.report_id == closed).values(locked_until=mailboxes.FOR_EVER))
-    [alert] = room.tell()
-    assert (alert.why, alert.reports, alert.priority) == ("pin_guessed", (locked,), "P3")
-    assert alert.subject() == "Tokaut: P3, 1 report locked"
-    assert alert.sms() == f"Tokaut: P3, 1 report locked ({locked[-6:]}). Next: tokaut watch"
-    room.pass_time(DAY / SECOND + 1)
-    assert [one.why for one in room.tell() if one.why == "pin_guessed"] == []
+def test_five_wrong_pins_are_told_once_a_day_and_name_no_report(room: Room) -> None:
+    web.file(room.desk.database, room.desk.sealed(), Mailbox(bytes(32), b"public", b"sealed"))
+    for _ in range(LIMIT.code):
+        try_pair(room.desk.database, Guess(7, [b"wrong"]))
+    [alert] = told_in_two_rounds(room)
+    assert (alert.why, alert.reports, alert.priority) == ("pin_guessed", (), "P3")
 
 
-def _box(n: int) -> Callable[[int], Mailbox]:
-    return lambda _: Mailbox(bytes([n]) * 32, bytes(32), b"public", b"sealed")
+@pytest.mark.rule("X-07")
+def test_who_is_on_call_is_told_once_an_hour_of_many_guesses(room: Room) -> None:
+    for n in range(LIMIT.all):
+        try_pair(room.desk.database, Guess(n, [b"wrong"]))
+    assert room.tell() == []
+    try_pair(room.desk.database, Guess(LIMIT.all, [b"wrong"]))
+    [alert] = told_in_two_rounds(room)
+    assert (alert.why, alert.reports, alert.priority) == ("code_guessed", (), "P2")
+    assert alert.subject() == "Tokaut: P2, needs a person"
+    room.pass_time(3601)
+    assert room.tell() == []
+
+
+def told_in_two_rounds(room: Room) -> list[Alert]:
+    for _ in range(2):
+        room.telling.tell()
+        room.telling._own.finish()
+    return room.teller.alerts
 
 
 def test_delivered_is_not_told(room: Room) -> None:

@@ -1,0 +1,71 @@
+"""Guessing codes from one telephone, and from many: counted, limited and equal; nobody else is locked out by it."""
+
+from __future__ import annotations
+
+import pytest
+
+from reports.code import check_digit
+from reports.store.tries import LIMIT
+from tests.safeguarding.away import code_and_pin, empty, redis_away
+from tests.safeguarding.walks import TO_SENT, walk
+from tests.support.app import App
+
+pytestmark = [pytest.mark.slow, pytest.mark.rule("X-07"), pytest.mark.rule("S-35")]
+
+REPORTER, GUESSER, ANOTHER = "+6785550141", "+6785550142", "+6785550143"
+OPEN = "We have it and are still sending it."
+
+
+def pairs(count: int, but: str) -> list[tuple[str, str]]:
+    """Pairs of codes that may exist, none of them `but`."""
+    codes = (f"{n:07}" for n in range(1_000_000, 1_000_000 + count + 1))
+    return [(one + check_digit(one), "0000") for one in codes if one + check_digit(one) != but][:count]
+
+
+def guessed(app: App) -> int:
+    [line] = [
+        one for one in app.parts.metrics.page().decode().splitlines() if one.startswith("tokaut_code_guessed_total")
+    ]
+    return int(float(line.split()[-1]))
+
+
+@pytest.mark.parametrize("channel", ["simulator", "africastalking"])
+def test_after_ten_wrong_pairs_a_number_gets_the_same_answer_for_the_right_one(app: App, channel: str) -> None:
+    pair = code_and_pin(walk(app.ussd(REPORTER), *TO_SENT)[-1])
+    before = guessed(app)
+    wrong = {walk(app.ussd(GUESSER, channel), "My report", *one)[-1] for one in pairs(LIMIT.number, pair[0])}
+    assert len(wrong) == 1
+    assert guessed(app) - before == LIMIT.number
+    assert walk(app.ussd(GUESSER, channel), "My report", *pair)[-1] == wrong.pop()
+    assert walk(app.ussd(ANOTHER, channel), "My report", *pair)[-1].startswith(OPEN)
+
+
+def test_a_reporter_who_mistypes_nine_times_still_gets_in(app: App) -> None:
+    pair = code_and_pin(walk(app.ussd(REPORTER), *TO_SENT)[-1])
+    for one in pairs(LIMIT.number - 1, pair[0]):
+        walk(app.ussd(REPORTER), "My report", *one)
+    slipped = pair[0][:7] + str((int(pair[0][7]) + 1) % 10)
+    for _ in range(3):  # no check digit fits: that is no guess
+        walk(app.ussd(REPORTER), "My report", slipped, pair[1])
+    assert walk(app.ussd(REPORTER), "My report", *pair)[-1].startswith(OPEN)
+
+
+def test_without_redis_nobody_is_locked_out(app: App, redis_url: str) -> None:
+    pair = code_and_pin(walk(app.ussd(REPORTER), *TO_SENT)[-1])
+    for one in pairs(LIMIT.number, pair[0]):
+        walk(app.ussd(REPORTER), "My report", *one)
+    phone = app.ussd(ANOTHER, "africastalking")
+    phone.dial()
+    with redis_away(app):
+        seen = [phone.type(reply).text for reply in ("My report", *pair)]
+    assert seen[-1].startswith(OPEN)
+    empty(redis_url)
+    assert walk(app.ussd(REPORTER), "My report", *pair)[-1].startswith(OPEN)
+
+
+def test_who_has_no_number_shares_no_limit(app: App) -> None:
+    """A network that hides numbers shows many people as one: none of them may lock out the others."""
+    pair = code_and_pin(walk(app.ussd(REPORTER), *TO_SENT)[-1])
+    for one in pairs(LIMIT.number, pair[0]):
+        walk(app.ussd("hidden"), "My report", *one)
+    assert walk(app.ussd("hidden"), "My report", *pair)[-1].startswith(OPEN)

@@ -1,0 +1,153 @@
+"""An attacker who has the database, the spool and web's keys, and no running session, looks for codes and PINs."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pytest
+
+from gateway.turns import is_unguessable
+from reports.code import code, pin
+from reports.sealing import slow
+from reports.store import tables as t
+from tests.safeguarding.away import code_and_pin, database_away, empty
+from tests.safeguarding.walks import TO_SEND, TO_SENT, walk
+from tests.support.app import VANUATU, App
+from tests.support.handsets import AfricasTalking
+
+pytestmark = [pytest.mark.slow, pytest.mark.rule("A-30"), pytest.mark.rule("X-10")]
+
+PHONE = "+6785550131"
+CHANNELS = ("africastalking", "ussd", "kannel", "simulator")
+LABELS = ("code", "code-kept", "code-tried", "code-and-pin", "code-secret", "origin", "origin-kept", "pin", "lookup")
+LABELS += ("pin-digits", "mailbox", "report-id")
+COUNTED = "ATUid_4711"  # of a provider that counts its sessions
+
+Pair = tuple[str, str]
+
+
+class Thief:
+    """Has what lies on the disk, and web's keys, once every session is over."""
+
+    def __init__(self, app: App) -> None:
+        self.vault = app.parts.filer._vault
+        spool = app.parts.filer._spool
+        entries = [spool._read(name) for name in spool.names()]
+        spooled = (json.loads(one.encode()) for one in entries if one)
+        self.found = {value for one in (*_rows(app), *spooled) for value in _values(one)}
+
+    def pairs_from(self, seed: bytes) -> Iterator[Pair]:
+        """Yield the code and the PIN that this release, or the one before, would show for a secret."""
+        for parts in ((seed,), (seed, "0")):
+            yield code(self.vault.mac("code", *parts)), pin(self.vault.mac("pin-digits", *parts))
+
+    def derived(self) -> set[Pair]:
+        """Return pairs from all that was found, and from hashes of it under every label."""
+        seeds = {*self.found, *(self.vault.mac(label, one) for one in self.found for label in LABELS)}
+        return {pair for seed in seeds for pair in self.pairs_from(seed)}
+
+    def counted_through(self, channel: str, sessions: Iterable[str]) -> set[Pair]:
+        """Return pairs from session ids that were tried one after another, for a number that is known."""
+        tried = itertools.product(sessions, ("origin", "code-secret"))
+        secrets = [self.vault.mac(label, channel, VANUATU, one, "", PHONE, "0") for one, label in tried]
+        return {pair for secret in secrets for pair in self.pairs_from(secret)}
+
+    def knows(self, *typed: str) -> bool:
+        """Return whether a hash that is quick to compute tells a right guess from a wrong one."""
+        return any(self.vault.mac(label, *typed) in self.found for label in LABELS)
+
+
+def _rows(app: App) -> Iterator[Any]:
+    with app.database.read() as connection:
+        for table in t.metadata.sorted_tables:
+            yield from map(tuple, connection.execute(table.select()))
+
+
+def _values(value: Any) -> Iterator[bytes]:
+    if isinstance(value, bytes):
+        yield value
+    elif isinstance(value, str):
+        yield value.encode()
+    elif isinstance(value, dict) and value.keys() == {"b64"}:
+        yield base64.b64decode(value["b64"])
+    elif isinstance(value, dict | list | tuple):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from _values(one)
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+@pytest.mark.parametrize("spooled", [False, True], ids=["database", "spool"])
+def test_codes_and_pins_are_nowhere_at_rest(app: App, redis_url: str, channel: str, spooled: bool) -> None:
+    phone = app.ussd(PHONE, channel)
+    walk(phone, *TO_SEND)
+    if spooled:
+        with database_away(app):
+            sent = phone.type("Send").text
+    else:
+        sent = phone.type("Send").text
+    pair = code_and_pin(sent)
+    empty(redis_url)
+    thief = Thief(app)
+    assert len(thief.found) > 10
+    assert pair not in thief.derived()
+    assert not thief.knows(*pair)
+    assert not thief.knows(pair[0])
+
+
+@pytest.mark.parametrize("session", [COUNTED, "20261128203206000001678555", "678-555-0131-00001"])
+def test_a_provider_that_counts_its_sessions_gives_no_code_away(app: App, redis_url: str, session: str) -> None:
+    phone = app.ussd(PHONE, "africastalking")
+    assert isinstance(phone, AfricasTalking)
+    phone.session = session
+    for reply in TO_SENT:
+        seen = phone.type(reply)
+    pair = code_and_pin(seen.text)
+    assert phone.again() == seen, "a repeat shows the same ones"
+    empty(redis_url)
+    assert pair not in Thief(app).counted_through("africastalking", [session])
+
+
+def test_where_the_session_id_is_long_a_repeat_without_redis_shows_the_same_pair(app: App, redis_url: str) -> None:
+    phone = app.ussd(PHONE, "africastalking")
+    pair = code_and_pin(walk(phone, *TO_SENT)[-1])
+    empty(redis_url)
+    assert code_and_pin(phone.again().text) == pair
+    assert app.count(t.report) == 1
+    assert walk(app.ussd("+6785550132"), "My report", *pair)[-1].startswith("We have it")
+
+
+def test_where_the_session_id_is_short_a_repeat_without_redis_shows_a_pair_that_opens(app: App, redis_url: str) -> None:
+    phone = app.ussd(PHONE, "africastalking")
+    assert isinstance(phone, AfricasTalking)
+    phone.session = COUNTED
+    for reply in TO_SENT:
+        phone.type(reply)
+    empty(redis_url)
+    pair = code_and_pin(phone.again().text)
+    assert app.count(t.report) == 1
+    assert walk(app.ussd("+6785550132"), "My report", *pair)[-1].startswith("We have it")
+
+
+@pytest.mark.parametrize(
+    ("session", "is_long"),
+    [
+        ("ATUid_0f8fad5bd9cb469fa16570867728950e", True),
+        ("7c9e6679-7425-40de-944b-e07fc1f90ae7", True),
+        ("ATUid_1", False),
+        ("17645012345678901234567890123456", False),
+        ("ATUid_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", False),
+        ("", False),
+    ],
+)
+def test_which_session_ids_are_relied_upon(session: str, is_long: bool) -> None:
+    assert is_unguessable(session) == is_long
+
+
+def test_a_guess_costs_megabytes_and_milliseconds() -> None:
+    """10^11 pairs at so much memory each: years of a machine. Cheaper settings would undo that."""
+    assert slow._KIBIBYTES >= 8 * 1024
+    assert slow._PASSES >= 1
