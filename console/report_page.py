@@ -125,6 +125,8 @@ class Desk:
         return report_id
 
     def _asked_for(self, me: Visitor, report_id: str) -> Response:
+        if ID.fullmatch(report_id) and at_the_desk.was_deleted(self.database, me.account, report_id):
+            return page("deleted.html", 410, me=me, report_id=report_id)
         if (what := done.here()) is None:
             return self.page(me, report_id, is_read=True)
         sentence, at = done.DONE.get(what, ("", ""))

@@ -29,6 +29,13 @@ class Rule(NamedTuple):
     why: str
 
 
+ERASED = Rule(
+    "erased",
+    "a report that its reporter deleted under My report: everything",
+    0,
+    "the last of its deliveries ended, the wish to delete it among them",
+    "the reporter asked for it; a hotline that holds a copy of its own decides by its law",
+)
 CLOSED = Rule(
     "closed",
     "a report that was closed: bodies, answers, additions, mailbox, code and PIN",
@@ -59,7 +66,7 @@ RECEIPT = Rule(
     "for when a hotline says that it never got it",
 )
 AUDIT = Rule("audit", "a line of the audit", 1095, "it was written", "three years in which a wrong may come to light")
-RULES: Final = (CLOSED, HERE, SILENT, REHEARSED, RECEIPT, AUDIT)
+RULES: Final = (ERASED, CLOSED, HERE, SILENT, REHEARSED, RECEIPT, AUDIT)
 
 
 @checked(frozen=True, slots=True, kw_only=True, config={"extra": "forbid"})

@@ -27,6 +27,7 @@ from reports.settings import Common, Fault, Mode, Operator, SettingError, load_a
 from reports.store.database import Database
 from workers.counting import Counted, Counting
 from workers.duties import Duties
+from workers.erasing import Erasing
 from workers.forward import Forwarder
 from workers.keeping import Keeping
 from workers.keyring import KeyRing
@@ -129,6 +130,7 @@ def assemble_clock(parts: Parts, environ: Mapping[str, str]) -> Clock:
     texts = _texts(parts, operator)
     teller = Teller(mail_server(operator), operator.on_call, mode.value, parts.metrics, texts.send if texts else None)
     telling = Telling(parts.database, teller)
+    keeping = Keeping(parts.database, policy(parts.countries), parts.common.keys, telling, parts.metrics)
     ladder = Ladder(
         database=parts.database,
         countries=parts.countries,
@@ -147,7 +149,8 @@ def assemble_clock(parts: Parts, environ: Mapping[str, str]) -> Clock:
         holder=parts.holder,
         aside=(
             _counting(parts),
-            Keeping(parts.database, policy(parts.countries), parts.common.keys, telling, parts.metrics),
+            Erasing(parts.database, policy(parts.countries), parts.metrics, gone=keeping.compact_soon),
+            keeping,
             Rewriting(for_queue(parts.common.queue_redis), parts.metrics),
             Swaps(parts.database, partial(_countries, parts.common), parts.common.keys, teller),
         ),

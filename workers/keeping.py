@@ -48,6 +48,10 @@ class Keeping:
         self._warned: float = -WEEK_SECONDS
         self._to_compact = False
 
+    def compact_soon(self) -> None:
+        """Something was deleted elsewhere: have the files written anew in the next round, at most once a day."""
+        self._to_compact = True
+
     def start(self) -> None:
         self._own.do(self._keep)
 

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, or_, select
 
 from reports.clocks import HOUR
+from reports.retention import ERASED
 from reports.store import auditing, in_hand, news, once, reading
 from reports.store import tables as t
 from reports.store.accounts import Account
@@ -128,6 +129,15 @@ def was_there(database: Database, account: Account, report_id: str) -> bool:
     with looking_as(database, account.hotline) as connection:
         begun = connection.execute(query).scalar()
     return begun is not None and account.created_at < begun
+
+
+def was_deleted(database: Database, account: Account, report_id: str) -> bool:
+    """Return whether this hotline had the report and its reporter deleted it; nothing of it is left here."""
+    p, r = t.purged.c, t.receipt.c
+    had = select(r.report_id).where(r.report_id == report_id, r.hotline == account.hotline).exists()
+    query = select(p.report_id).where(p.report_id == report_id, p.rule == ERASED.name, had)
+    with looking_as(database, account.hotline) as connection:
+        return connection.execute(query).first() is not None
 
 
 def write_note(database: Database, account: Account, note: Note, key: bytes | None = None) -> None:

@@ -114,6 +114,7 @@ def say(
             _note_contact(connection, database, report_id, allowed=allowed, now=now)
         if close:
             _close(connection, report_id)
+            _ask_to_delete(connection, report_id, now)
         auditing.note(connection, "web", kind, report_id, now)
 
 
@@ -134,3 +135,8 @@ def _close(connection: Connection, report_id: str) -> None:
     """Without its key nobody opens what was answered, and it looks like a wrong code."""
     closed = {"public_key": EMPTY, "sealed_key": EMPTY}
     connection.execute(update(t.mailbox).where(t.mailbox.c.report_id == report_id).values(closed))
+
+
+def _ask_to_delete(connection: Connection, report_id: str, now: int) -> None:
+    """The clock deletes it as soon as its deliveries have ended: web must not be able to."""
+    connection.execute(update(t.report).where(t.report.c.report_id == report_id).values(delete_asked_at=now))

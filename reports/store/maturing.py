@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
 
 from reports.clocks import URGENT
 from reports.periods import PENDING
+from reports.retention import ERASED
 from reports.store import auditing, clocking, letters, standings, steps
 from reports.store import tables as t
 from reports.store.database import Database
@@ -62,6 +63,9 @@ def file_pending(database: Database, origin_key: bytes) -> list[tuple[str, str]]
 
 def _file(connection: Connection, database: Database, rows: Sequence[Any], now: int) -> list[tuple[str, str]]:
     first = rows[0]
+    if _is_erased(connection, first.report_id):  # its reporter has deleted it since: nothing of it comes back
+        auditing.note(connection, "clock", "not_filed:erased", first.report_id, now)
+        return []
     fresh, risen = _insert_report(connection, database, first), Risen()
     if not fresh:
         if _is_filed(connection, rows):
@@ -91,6 +95,12 @@ def _insert_report(connection: Connection, database: Database, row: Any) -> bool
         # Two reports under one origin key: cannot happen, and if it does, both are kept and nothing is lost.
         values["origin_key"] = hashlib.sha256(row.origin_key + row.report_id.encode()).digest()
     return bool(connection.execute(database.insert_new(t.report).values(values)).rowcount)
+
+
+def _is_erased(connection: Connection, report_id: str) -> bool:
+    p = t.purged.c
+    query = select(p.report_id).where(p.report_id == report_id, p.rule == ERASED.name)
+    return connection.execute(query).first() is not None
 
 
 def _is_filed(connection: Connection, rows: Sequence[Any]) -> bool:

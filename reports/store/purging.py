@@ -51,10 +51,11 @@ class Purge:
     now: int
     actor: str
 
-    def ripe(self, at_most: int = STEP) -> list[tuple[str, str]]:
-        """(report_id, rule) of what is to go now."""
+    def ripe(self, at_most: int = STEP, *, erased: bool = False) -> list[tuple[str, str]]:
+        """Return (report_id, rule) of what is to go now; `erased`: of what reporters have deleted alone."""
         r, rule = t.report.c, ripeness.rule(self.policy, self.now)
         query = select(r.report_id, rule).where(rule.is_not(None), ripeness.free(self.now))
+        query = query.where(r.delete_asked_at.is_not(None)) if erased else query
         with self.database.read() as connection:
             rows = connection.execute(query.order_by(r.report_id).limit(at_most))
             return [(row[0], row[1]) for row in rows]
@@ -67,9 +68,9 @@ class Purge:
             rows = connection.execute(select(query.c.rule, func.count()).group_by(query.c.rule))
             return {row[0]: row[1] for row in rows}
 
-    def step(self, at_most: int = STEP) -> Counter[str]:
-        """At most so many reports; rule → how many went. Empty: nothing is ripe."""
-        rules = dict(self.ripe(min(at_most, STEP)))
+    def step(self, at_most: int = STEP, *, erased: bool = False) -> Counter[str]:
+        """Purge at most so many reports; rule → how many went. Empty: nothing is ripe. `erased`: as in `ripe`."""
+        rules = dict(self.ripe(min(at_most, STEP), erased=erased))
         while rules:
             try:
                 with self.database.write() as connection:

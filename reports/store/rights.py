@@ -23,7 +23,7 @@ ATTEMPT = "state, attempt, next_at, lease_until, lease_by, last_class"
 RIGHTS: Mapping[str, Mapping[str, str]] = {
     "report": {
         WEB: "INSERT; SELECT (report_id, origin_key, created_at, country, priority, completeness, revision, state, "
-        "desk); UPDATE (origin_key)",
+        "desk); UPDATE (origin_key, delete_asked_at)",
         WORKER: "SELECT (report_id, mode, closed_at); UPDATE (state, desk, changed_at, closed_at)",
         CLOCK: "SELECT; INSERT; UPDATE (revision, priority, completeness, state, desk, changed_at, closed_at); DELETE",
         CONSOLE: "SELECT; UPDATE (state, desk, changed_at, closed_at)",
@@ -107,8 +107,8 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
         CONSOLE: f"SELECT; INSERT {ROW_OF_AUDIT}",
     },
     "hold": {CLOCK: "SELECT; INSERT; UPDATE (placed_by, reason, reference, placed_at, until); DELETE"},
-    "purged": {CLOCK: "SELECT; INSERT"},
-    "receipt": {CLOCK: "SELECT; INSERT; DELETE"},
+    "purged": {CLOCK: "SELECT; INSERT", CONSOLE: "SELECT (report_id, rule)"},
+    "receipt": {CLOCK: "SELECT; INSERT; DELETE", CONSOLE: "SELECT (report_id, hotline)"},
     "checkpoint": {CLOCK: "SELECT; INSERT; DELETE", CONSOLE: "SELECT"},
     "lease": {
         WEB: "SELECT; INSERT; UPDATE (holder, until)",
@@ -201,6 +201,12 @@ ROWS: Mapping[str, Mapping[tuple[str, str], Rows]] = {
         (CONSOLE, "UPDATE"): Rows(f"hotline = ANY ({HOTLINES})"),
     },
     "step": {(CONSOLE, "SELECT"): Rows(GIVEN.format("step"))},
+    "receipt": {(CONSOLE, "SELECT"): Rows(f"hotline = ANY ({HOTLINES})")},
+    "purged": {
+        (CONSOLE, "SELECT"): Rows(
+            f"EXISTS (SELECT FROM receipt r WHERE r.report_id = purged.report_id AND r.hotline = ANY ({HOTLINES}))"
+        )
+    },
     "answer": {(CONSOLE, "INSERT"): Rows(f"hotline = ANY ({HOTLINES}) AND {GIVEN.format('answer')}")},
     "note": dict.fromkeys(
         [(CONSOLE, "SELECT"), (CONSOLE, "INSERT")],

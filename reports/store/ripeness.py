@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, ColumnElement, and_, case, exists, func, literal, or_, select
 
 from reports.clocks import DAY
-from reports.retention import CLOSED, HERE, REHEARSED, SILENT, Periods, Policy
+from reports.retention import CLOSED, ERASED, HERE, REHEARSED, SILENT, Periods, Policy
 from reports.store import tables as t
 from reports.store.deliveries import THE_REPORT, UNDELIVERED
 
@@ -16,6 +16,7 @@ def rule(policy: Policy, now: int) -> ColumnElement[str | None]:
     days, closed = _days(policy), closed_days(policy)
     silence = before(now, silent_days(policy))
     return case(
+        (r.delete_asked_at.is_not(None), ERASED.name),
         (r.mode != "live", case((r.created_at <= now - REHEARSED.days * DAY, REHEARSED.name))),
         (r.closed_at.is_(None), case((silent_since(silence), SILENT.name))),
         (closed_since(before(now, days)), case((days == closed, CLOSED.name), else_=HERE.name)),

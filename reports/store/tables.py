@@ -38,6 +38,8 @@ report = Table(
     Column("desk", String(64)),  # the hotline furthest along, for the reporter's state line
     Column("changed_at", MICROSECONDS),  # when its state was last worked out; NULL: not since it was filed
     Column("closed_at", MICROSECONDS),  # since when it is closed; NULL: it is not
+    Column("delete_asked_at", MICROSECONDS),  # since when the reporter wants it deleted; NULL: they do not
+    Index("ix_report_delete_asked_at", "delete_asked_at"),
 )
 
 # What one hotline of the route may open; fallbacks too, so that a fallback needs no key but its own.

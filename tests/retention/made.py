@@ -45,6 +45,7 @@ class Fate:
     pending: bool = False
     held: float | None = None  # days from now that the hold still has; below 0: it has ended
     marker: bytes = b""
+    erased: bool = False  # its reporter has deleted it
 
 
 @dataclass
@@ -96,6 +97,7 @@ def _facts(fate: Fate, now: int) -> Facts:
         given=tuple(leg.hotline for leg in fate.legs if leg.state == "delivered" and leg.handling != "rejected"),
         waits=waits,
         held=fate.held is not None and fate.held > 0,
+        erased=fate.erased,
     )
 
 
@@ -104,6 +106,7 @@ def _report(fate: Fate, now: int, report_id: str) -> dict[str, Any]:
     row |= {"created_at": now - round(fate.filed * DAY), "priority": "P3", "completeness": "complete", "revision": 1}
     row |= {"mode": fate.mode, "state": fate.state, "desk": DESK}
     row |= {"changed_at": None if fate.changed is None else now - round(fate.changed * DAY)}
+    row |= {"delete_asked_at": now if fate.erased else None}
     return row | {"closed_at": None if fate.closed is None else now - round(fate.closed * DAY)}
 
 
@@ -180,6 +183,7 @@ def fate(random: Random) -> Fate:
         unnumbered=said is not None and random.random() < 0.1,
         pending=random.random() < 0.03,
         held=random.choice((None,) * 8 + (3.0, -3.0)),
+        erased=random.random() < 0.1,
     )
 
 

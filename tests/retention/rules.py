@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reports.clocks import DAY
-from reports.retention import CLOSED, HERE, REHEARSED, SILENT, Policy
+from reports.retention import CLOSED, ERASED, HERE, REHEARSED, SILENT, Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +21,15 @@ class Facts:
     given: tuple[str, ...]
     waits: bool  # something of it is undelivered, parked, refused, not filed yet, or it needs a person
     held: bool
+    erased: bool = False  # its reporter has deleted it
 
 
 def rule_for(facts: Facts, policy: Policy, now: int) -> str | None:
     """By which rule the report goes now; None where it stays."""
     if facts.waits or facts.held:
         return None
+    if facts.erased:
+        return ERASED.name
     if facts.mode != "live":
         return _if(REHEARSED.name, facts.created_at + REHEARSED.days * DAY <= now)
     periods = policy.of(facts.country)

@@ -16,7 +16,7 @@ from tests.support.app import App
 pytestmark = [pytest.mark.slow, pytest.mark.rule("S-38")]
 
 FURTHER = "The green bicycle stands by the shop"
-ASKED = "Deleted here. Now delete these texts: open this thread, Options, Delete. Do the same in Sent."
+ASKED = "Being deleted here. Now delete these texts: open this thread, Options, Delete. Do the same in Sent."
 AFTER = pytest.mark.parametrize("after", [nullcontext, database_away], ids=["all is back", "the database is away"])
 
 

@@ -300,7 +300,7 @@ def test_delete_asks_once_and_after_it_nothing_is_there(told: Told) -> None:
     assert kept[0] == kept[2]
     opened, asks, done = told.opened("4", "Delete")
     assert asks.startswith("Delete your report here? Staff are asked to delete their copy; the law there decides.")
-    assert done == "Deleted here. In danger? Call police 111."
+    assert done == "Being deleted here. In danger? Call police 111."
     assert told.opened() == wrong
     [message] = told.messages()
     assert message["kind"] == "delete_asked"
@@ -326,7 +326,7 @@ def test_what_was_answered_goes_with_it_and_nothing_more_can_be_put_there(told: 
 
 def test_by_sms_it_says_how_to_delete_the_texts(told: Told) -> None:
     replies = thread(told.app.sms(number(72)), "hi", "code", told.code, told.pin, "4", "1", "hello")
-    assert replies[5].startswith("Deleted here. Now delete these texts: open this thread")
+    assert replies[5].startswith("Being deleted here. Now delete these texts: open this thread")
     assert replies[6].startswith("In danger? Call police 111.\n1 Report")
 
 

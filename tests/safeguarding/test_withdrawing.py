@@ -14,7 +14,7 @@ from tests.support.app import App
 pytestmark = pytest.mark.slow
 
 LONG_AFTER = 700  # seconds; what files itself is filed by then
-TOLD = "Deleted here. Pikinini Helpline was told before, without your number. In danger? Call police 111."
+TOLD = "The rest is deleted. Pikinini Helpline was told before, without your number. In danger? Call police 111."
 WITHDRAWING = {
     "Delete": (IN_DANGER, "9"),
     "the helpline left out": (IN_DANGER, "Who else", "Pikinini Helpline"),

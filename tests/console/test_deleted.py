@@ -1,0 +1,46 @@
+"""What staff see of a report that its reporter deleted: that they did, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+from prometheus_client import CollectorRegistry
+from sqlalchemy import select, update
+
+from reports.retention import Policy
+from reports.store import mailboxes
+from reports.store import tables as t
+from reports.store.database import Database
+from reports.store.mailboxes import Letter
+from tests.console.conftest import HOTLINE
+from tests.support.console import Console
+from tests.support.staff import Person, joined
+from workers.erasing import Erasing
+from workers.metrics import Metrics
+
+pytestmark = [pytest.mark.rule("S-28")]
+DELETED = "The reporter deleted this report."
+
+
+def test_the_reporter_deleted_it(console: Console, database: Database, mere: Person, report: str) -> None:
+    stranger = joined(console.flask, database, "sela", hotline="fj-medical-services")
+    stranger.log_in()
+    assert mere.get(f"/reports/{report}").status == 200
+    letters = [Letter(HOTLINE, "0" * 16, b"wrap", b"sealed")]
+    mailboxes.say(database, report, report, letters, "delete_asked", allowed=False, close=True)
+    assert mere.get(f"/reports/{report}").status == 200, "until its deliveries have ended"
+    with database.write() as connection:
+        connection.execute(update(t.message).values(number=1))
+        connection.execute(update(t.delivery).values(state="delivered", delivered_at=database.now()))
+        connection.execute(update(t.report).values(state="delivered"))
+    erasing = Erasing(database, Policy(), Metrics(CollectorRegistry()))
+    erasing.start()
+    erasing._own.finish()
+    page = mere.get(f"/reports/{report}")
+    assert page.status == 410
+    assert DELETED in page.text
+    assert "made up" not in page.html, "words of the report"
+    other = stranger.get(f"/reports/{report}")
+    assert other.status == 404
+    assert DELETED not in other.text
+    with database.read() as connection:
+        assert connection.execute(select(t.report_body)).all() == []

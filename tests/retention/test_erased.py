@@ -1,0 +1,114 @@
+"""A report that its reporter deleted goes from here, whole, as soon as its deliveries have ended, and stays gone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+from sqlalchemy import insert, select, update
+
+from reports.retention import Policy
+from reports.store import mailboxes, maturing, purging
+from reports.store import tables as t
+from reports.store.database import Database
+from reports.store.mailboxes import Letter
+from reports.store.purging import OF_A_DELIVERY, OF_A_REPORT, Purge
+from tests.retention.made import CONSOLE, DESK, Fate, Leg, Made, make, write
+from workers.erasing import Erasing
+from workers.metrics import Metrics
+
+pytestmark = [pytest.mark.rule("S-28")]
+
+POLICY = Policy(here={CONSOLE: 365})
+YOUNG = Fate(1, said=0.9, answered=0.5)
+WAITS = {
+    "a delivery that is due": {"legs": (Leg(), Leg(CONSOLE, "due", "none"))},
+    "a delivery that was refused": {"legs": (Leg(), Leg(CONSOLE, "refused", "none"))},
+    "the wish itself is not given out yet": {"unnumbered": True},
+    "words that file themselves": {"pending": True},
+    "a person must decide": {"state": "needs_person"},
+    "a court's order": {"held": 3.0},
+}
+
+
+def erase(database: Database) -> Metrics:
+    metrics = Metrics(CollectorRegistry())
+    erasing = Erasing(database, POLICY, metrics)
+    erasing.start()
+    erasing._own.finish()
+    return metrics
+
+
+def count(database: Database, made: Made) -> dict[str, int]:
+    """Rows that name the report or its deliveries."""
+    found = {}
+    with database.read() as connection:
+        for table in OF_A_REPORT:
+            found[table.name] = len(connection.execute(select(table).where(table.c.report_id == made.report_id)).all())
+        ids = [row["delivery_id"] for row in made.rows[t.delivery]]
+        for table in OF_A_DELIVERY:
+            found[table.name] = len(connection.execute(select(table).where(table.c.delivery_id.in_(ids))).all())
+    return found
+
+
+@pytest.mark.parametrize("mode", ["live", "training", "demo"])
+def test_nothing_of_it_is_left_that_a_key_opens(database: Database, mode: str) -> None:
+    now = purging.moment(database)
+    fate = replace(YOUNG, mode=mode, legs=(Leg(), Leg(CONSOLE)))
+    gone, stays = make(replace(fate, erased=True), now), make(fate, now)
+    write(database, [gone, stays])
+    before = count(database, stays)
+    metrics = erase(database)
+    assert set(count(database, gone).values()) == {0}
+    assert count(database, stays) == before
+    assert metrics.purged.labels("erased")._value.get() == 1
+    with database.read() as connection:
+        (line,) = connection.execute(select(t.purged.c.report_id, t.purged.c.rule)).all()
+        acts = set(connection.execute(select(t.audit.c.act).where(t.audit.c.object_id == gone.report_id)).scalars())
+    assert tuple(line) == (gone.report_id, "erased")
+    assert acts >= {"sent", "purged:erased"}
+
+
+@pytest.mark.parametrize("why", WAITS)
+def test_it_waits_for_its_deliveries_and_for_who_holds_it(database: Database, why: str) -> None:
+    now = purging.moment(database)
+    fate: dict[str, Any] = WAITS[why]
+    one = make(replace(YOUNG, erased=True, **fate), now)
+    write(database, [one])
+    erase(database)
+    assert count(database, one)["report_body"] == len(one.rows[t.report_body])
+
+
+def test_what_comes_later_from_a_session_or_the_spool_does_not_bring_it_back(database: Database) -> None:
+    now = purging.moment(database)
+    gone = make(replace(YOUNG, erased=True), now)
+    late = make(replace(YOUNG, pending=True), now)
+    write(database, [gone])
+    erase(database)
+    [row] = late.rows[t.pending]
+    with database.write() as connection:
+        connection.execute(insert(t.pending), row | {"report_id": gone.report_id, "due_at": now - 1})
+    [origin_key] = maturing.mature(database)
+    assert maturing.file_pending(database, origin_key) == []
+    assert set(count(database, gone).values()) == {0}
+
+
+def test_to_say_so_under_my_report_marks_it(database: Database) -> None:
+    made = make(YOUNG, purging.moment(database))
+    write(database, [made])
+    letters = [Letter(DESK, "0" * 16, b"wrap", b"sealed")]
+    mailboxes.say(database, made.report_id, made.report_id, letters, "delete_asked", allowed=False, close=True)
+    erase(database)
+    assert count(database, made)["report_body"] == 1, "the hotline is asked first"
+    with database.write() as connection:
+        connection.execute(update(t.message).values(number=1))
+    erase(database)
+    assert set(count(database, made).values()) == {0}
+
+
+def test_the_hourly_purge_takes_it_too(database: Database) -> None:
+    made = make(replace(YOUNG, erased=True), purging.moment(database))
+    write(database, [made])
+    assert Purge(database, POLICY, purging.moment(database), "clock").step() == {"erased": 1}
