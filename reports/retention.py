@@ -34,7 +34,7 @@ ERASED = Rule(
     "a report that its reporter deleted under My report: everything",
     0,
     "the last of its deliveries ended, the wish to delete it among them",
-    "the reporter asked for it; a hotline that holds a copy of its own decides by its law",
+    "the reporter wants it gone; a hotline that holds a copy of its own decides by its law",
 )
 CLOSED = Rule(
     "closed",
