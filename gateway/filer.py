@@ -81,6 +81,7 @@ class Filer:
         """File it as complete; returns what is now known of it. Raises NotSent."""
         if waits := self._spool.sent_by(begun.origin_key):  # the same Send, walked again without Redis
             begun = replace(begun, report_id=waits[0], revision=max(begun.revision, waits[1]))
+        begun = _with_secret(begun)
         box = mailbox.make(self._vault, begun.secret) if with_code else None
         try:
             if self._database.has_a_queue or self._breaker.is_open:  # known before it is sealed; the spool takes all
@@ -125,6 +126,7 @@ class Filer:
 
     def open_mailbox(self, begun: Begun) -> Begun:
         """Keep the mailbox of a code that was asked for. Raises Away."""
+        begun = _with_secret(begun)
         box = mailbox.make(self._vault, begun.secret)
         self.write(lambda: store.open_mailbox(self._database, begun.report_id, box))
         return replace(begun, code=0)
@@ -258,3 +260,8 @@ class Filer:
             self._count(lost)
             raise NotSent from None
         self._count("spooled")
+
+
+def _with_secret(begun: Begun) -> Begun:
+    """Give a report that was begun under the release before a secret of its own."""
+    return begun if begun.secret else replace(begun, secret=secrets.token_bytes(SECRET_BYTES))

@@ -12,8 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, case, or_, select, update
 
-from reports.clocks import DAY, HOUR
-from reports.periods import SLACK
+from reports.clocks import DAY, HOUR, MINUTE
 from reports.store import tables as t
 from reports.store.database import Database
 
@@ -21,7 +20,7 @@ BUCKETS: Final = 1 << 16
 ALL: Final = BUCKETS  # the row that counts the wrong pairs of an hour
 NO_CODE: Final = BUCKETS + 1  # the row for what cannot be a code: it is counted and never matters
 EMPTY: Final = b""
-APART: Final = SLACK  # by which transactions at the same time may differ in what they take for now
+APART: Final = MINUTE  # a transaction may have waited so long for others since it asked for the time
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from gateway.filer import SECRET_BYTES, _with_secret
+from gateway.record import Begun
 from gateway.turns import is_unguessable
 from reports.code import code, pin
 from reports.sealing import slow
@@ -145,6 +147,15 @@ def test_where_the_session_id_is_short_a_repeat_without_redis_shows_a_pair_that_
 )
 def test_which_session_ids_are_relied_upon(session: str, is_long: bool) -> None:
     assert is_unguessable(session) == is_long
+
+
+def test_a_report_begun_before_the_upgrade_gets_a_secret_of_its_own() -> None:
+    begun = Begun("id", b"k" * 32, 5)
+    made = {_with_secret(begun).secret for _ in range(2)}
+    assert len(made) == 2
+    assert {len(one) for one in made} == {SECRET_BYTES}
+    kept = _with_secret(begun)
+    assert _with_secret(kept) is kept
 
 
 def test_a_guess_costs_megabytes_and_milliseconds() -> None:
