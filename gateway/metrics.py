@@ -41,7 +41,7 @@ COUNTED: Mapping[str, str] = {
     "slowed": "Callers who had read so many tips that the next ones have to wait",
     "shed": "Callers who were told that it is busy, so that reports get through",
     "unproven_shed": "Requests answered with 503, because too many waited to have their signature checked",
-    "code_guessed": "Wrong pairs of code and PIN under My report",
+    "code_guessed": "Wrong pairs of code and PIN",
     "over_5s": "Answers that took longer than 5 s",
 }
 

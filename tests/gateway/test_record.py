@@ -47,11 +47,19 @@ BEGUN = Begun(
     revision=3,
     pending=True,
     sent_at=1020,
-    code=1,
+    code=0,
     floor="P2",
     legs=(Leg("vu-pikinini", "primary", "CATEGORY_FIRST"),),
     carried=True,
+    secret=b"s" * 32,
 )
+OWN = Begun("another", b"k" * 32, 1000, secret=b"o" * 32)
+
+
+def test_a_record_of_the_release_before_that_shows_a_code_begins_anew() -> None:
+    """Its code was made in another way: what would be shown now opens nothing."""
+    old = Record(STATE, Last("turn"), Turn("", True), 5, replace(BEGUN, secret=b""))
+    assert unpack_record(pack_record(old), BOOK) is None
 
 
 @pytest.mark.parametrize("begun", [None, BEGUN, Begun("id", b"k" * 32, 5)])
@@ -114,8 +122,8 @@ def test_drafts_come_back_and_others_are_none() -> None:
 def test_a_draft_of_other_flows_is_not_taken_up() -> None:
     there = draft("a", 1)
     elsewhere = replace(there, state=replace(there.state, names=("report.nowhere", *there.state.names[1:])))
-    assert carried(record("b"), there, b"k" * 32, BOOK) is not None
-    assert carried(record("b"), elsewhere, b"k" * 32, BOOK) is None
+    assert carried(record("b"), there, OWN, BOOK) is not None
+    assert carried(record("b"), elsewhere, OWN, BOOK) is None
 
 
 def test_a_draft_is_taken_up_by_the_same_first_two_answers_and_in_time() -> None:
@@ -144,7 +152,7 @@ def test_who_dials_all_day_carries_no_endless_tail_and_no_word_is_dropped() -> N
     state = STATE
     for _ in range(50):
         draft = Draft("soon", "harm", pack(replace(state, answers=(*state.answers, words))), BEGUN, 1)
-        carries = carried(record("b"), draft, b"k" * 32, BOOK)
+        carries = carried(record("b"), draft, OWN, BOOK)
         assert carries
         state = carries.state
     assert sum(answer.typed for answer in state.answers) == 50
