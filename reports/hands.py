@@ -7,6 +7,7 @@ than so many are out at once.
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
@@ -24,13 +25,26 @@ class NoHand(TooSlow):
     """It never began, and will not."""
 
 
+Work = SimpleQueue[Callable[[], None] | None]  # each leaves an outcome and raises nothing; None ends one thread
+
+
 class Hands:
-    """A hand that has done its work waits for more: to begin a thread for each takes as long as a quick disk."""
+    """A hand that has done its work waits for more: to begin a thread for each takes as long as a quick disk.
+
+    Its threads end by `close`, or once nothing refers to it any more; one that hangs ends when the disk answers.
+    """
 
     def __init__(self, most: int) -> None:
         self._free = threading.Semaphore(most)
-        self._work: SimpleQueue[Callable[[], None]] = SimpleQueue()  # each leaves an outcome, and raises nothing
+        self._work: Work = SimpleQueue()
         self._waiting = threading.Semaphore(0)
+        deleted = weakref.finalize(self, _end_all, self._work, most)
+        deleted.atexit = False  # they are daemons: a process that ends waits for none of them
+
+    def close(self) -> None:
+        """End the threads that wait for work. Work that comes later starts new ones."""
+        while self._waiting.acquire(blocking=False):
+            self._work.put(None)
 
     def within(self, seconds: float, do: Callable[[], T]) -> T:
         """What `do` gives back or raises. Raises TooSlow; NoHand at once where all are out."""
@@ -39,7 +53,7 @@ class Hands:
         outcome: Future[T] = Future()
         if not self._waiting.acquire(blocking=False):
             try:
-                threading.Thread(target=self._take, name="hand", daemon=True).start()
+                threading.Thread(target=_take, args=(self._work,), name="hand", daemon=True).start()
             except RuntimeError:  # the system gives no thread just now
                 self._free.release()
                 raise NoHand from None
@@ -50,10 +64,6 @@ class Hands:
             if outcome.done():
                 return outcome.result()  # at the last moment; or the time that ran out was its own
             raise TooSlow from None
-
-    def _take(self) -> None:
-        while True:
-            self._work.get()()
 
     def _do(self, outcome: Future[T], do: Callable[[], T]) -> None:
         try:
@@ -69,3 +79,14 @@ class Hands:
         """Before anybody hears of it, who may come again at once."""
         self._waiting.release()
         self._free.release()
+
+
+def _take(work: Work) -> None:
+    while (do := work.get()) is not None:
+        do()
+        del do  # it refers to the pool, which ends its threads once it is deleted
+
+
+def _end_all(work: Work, most: int) -> None:
+    for _ in range(most):
+        work.put(None)

@@ -68,6 +68,10 @@ class Spool:
         for place in (folder, folder / "bad"):
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
 
+    def close(self) -> None:
+        """End the threads that write. Entries on the disk stay there."""
+        self._hands.close()
+
     def put(self, entry: Entry) -> None:
         """On the disk when this returns. Raises NotKept."""
         try:

@@ -11,7 +11,7 @@ import hypothesis
 import pytest
 import redis
 
-from tests.support import guard, ports, shadows
+from tests.support import guard, leaks, ports, shadows
 from tests.support.postgres import Postgres, binaries
 from tests.support.valkey import Valkey
 
@@ -54,6 +54,53 @@ def _turns(sizes: Counter[Path]) -> dict[Path, int]:
     return turns
 
 
+ALLOWED = leaks.Allowed()
+# Tests that were looked through and are held to it: files, or folders of them. To add one, name it here, run it, and
+# repair what it leaves.
+CHECKED = {"test_leaks.py", "test_leaky.py", "test_hands.py", "test_spool.py"}
+SESSION_FIXTURES = {"_valkey", "postgres"}  # what they start is in ALLOWED
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_left_by_the_module(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail the module whose fixtures leave a thread, a process, a socket or a database open."""
+    before = leaks.Resources.now()
+    yield
+    if not _is_checked(request):
+        return
+    if found := leaks.left(before, ALLOWED):
+        pytest.fail(f"This module left behind:\n{found}", pytrace=False)
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_by_the_test(request: pytest.FixtureRequest, nothing_left_by_the_module: None) -> Iterator[None]:
+    """Fail the test that leaves a thread, a process, a socket or a database open.
+
+    What a test with fixtures of its module opens may be theirs: it is looked for when the module is over.
+    """
+    before = leaks.Resources.now()
+    yield
+    if _shares_fixtures(request) or not _is_checked(request):
+        return
+    if found := leaks.left(before, ALLOWED):
+        pytest.fail(f"This test left behind:\n{found}", pytrace=False)
+
+
+def _is_checked(request: pytest.FixtureRequest) -> bool:
+    return not CHECKED.isdisjoint(request.path.parts)
+
+
+def _shares_fixtures(request: pytest.FixtureRequest) -> bool:
+    info: Any = getattr(request.node, "_fixtureinfo", None)
+    own = {"nothing_left_by_the_module", *SESSION_FIXTURES}
+    return any(
+        one.scope in ("module", "class", "package")
+        for name, found in (info.name2fixturedefs if info else {}).items()
+        if name not in own
+        for one in found[-1:]
+    )
+
+
 @pytest.fixture
 def free_port() -> int:
     """A TCP port of 127.0.0.1 that nobody listens on."""
@@ -66,6 +113,7 @@ def _valkey() -> Iterator[Valkey]:
     left there in another mode stops the start.
     """
     server = Valkey().start()
+    ALLOWED.servers.append(server)
     yield server
     server.remove()
 
@@ -101,6 +149,7 @@ def postgres() -> Iterator[Postgres]:
     if found is None:
         pytest.skip("no PostgreSQL binaries: `make setup` brings them, or set TEST_PG_BIN to a folder with initdb")
     server = Postgres(found).start()
+    ALLOWED.servers.append(server)
     yield server
     server.remove()
 

@@ -223,6 +223,8 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+        if self._writer:
+            self._writer.close()
 
 
 def _insert_new(database: Database, table: Table) -> Any:

@@ -117,6 +117,10 @@ class Writer:
                 raise
             self._commit(connection, transaction)
 
+    def close(self) -> None:
+        """End the threads that commit."""
+        self._hands.close()
+
     @property
     def has_a_queue(self) -> bool:
         """Whether so many wait that whoever can do without should not."""

@@ -74,6 +74,7 @@ class App:
     def close(self) -> None:
         assert not self._quickly.found, "taken for quick, and not: " + self._quickly.found[0]
         self.parts.numbers.stop()
+        self.parts.spool.close()
         self.database.close()
         sys.excepthook, threading.excepthook, sys.unraisablehook = self._hooks
         logging.getLogger().handlers = self._handlers

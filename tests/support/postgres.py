@@ -106,6 +106,11 @@ class Postgres:
         """For psycopg, as the superuser."""
         return f"host=127.0.0.1 port={self.port} user=postgres dbname=postgres connect_timeout=2"
 
+    @property
+    def pid(self) -> int | None:
+        """The server's process; None while it is stopped."""
+        return self._process.pid if self._process else None
+
     def kill(self) -> None:
         """As a crash of the machine would: the whole group at once."""
         self._end(signal.SIGKILL)

@@ -30,6 +30,11 @@ class Valkey:
         until(lambda: valkey.answers(self.folder), f"Valkey does not start; see {self.folder}/log")
         return self
 
+    @property
+    def pid(self) -> int | None:
+        """The server's process; None while it is stopped."""
+        return self._process.pid if self._process else None
+
     def kill(self) -> None:
         self._end(signal.SIGKILL)
 
