@@ -14,7 +14,7 @@ from console.callers import callers
 from console.parts import Parts
 from reports import country, keyfolder, logs, modes
 from reports.hardening import harden
-from reports.schema import WrongDatabase, refuse_wrong
+from reports.schema import WrongDatabase, await_ready
 from reports.settings import ConsoleSide, SettingError, load_all
 from reports.store.database import BadAddress, Database
 from reports.store.patience import A_CALLER
@@ -58,5 +58,6 @@ def _read(environ: Mapping[str, str]) -> Parts:
     countries = country.load_all(settings.countries, settings.mode.value, settings.country_dir)
     keys = keyfolder.load_public(settings.keys, [one.id for one in countries.hotlines])
     database = Database(settings.database_url, offset=settings.clock_offset, patience=A_CALLER)
-    refuse_wrong(database, settings.mode, "console")
+    if reason := await_ready(database, settings.mode, "console"):
+        sys.stderr.write(f"{reason}\n")
     return Parts(settings, countries, keys, database)

@@ -49,7 +49,7 @@ from reports import connections, country, keyfolder, logs, measuring, modes
 from reports.hardening import harden
 from reports.pepper import load_pepper
 from reports.queue import Hurry
-from reports.schema import WrongDatabase, refuse_another_key, refuse_wrong
+from reports.schema import WrongDatabase, await_ready, refuse_another_key
 from reports.screen_words import SAID
 from reports.sealing import Pepper, Public, Vault
 from reports.settings import Common, Fault, SettingError, WebSecrets, load_all
@@ -138,8 +138,10 @@ def _read(environ: Mapping[str, str]) -> _Given:
         catalogues.load(locales.FOLDER),
         Database(common.database_url, offset=common.clock_offset, patience=A_CALLER),
     )
-    refuse_wrong(given.database, common.mode, "web")
-    refuse_another_key(given.database, Vault(given.secrets.store_key.reveal()))
+    vault = Vault(given.secrets.store_key.reveal())
+    also = partial(refuse_another_key, vault=vault)
+    if reason := await_ready(given.database, common.mode, "web", also):
+        sys.stderr.write(f"{reason}\n")
     return given
 
 

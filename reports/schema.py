@@ -5,7 +5,8 @@ Each process looks once, as it starts. What it needs of Alembic is one number, a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from sqlalchemy import Connection, String, column, inspect, select, table
@@ -33,16 +34,55 @@ class WrongDatabase(Exception):
     """Not the database of this program: another mode's, or of another release. One line that says what to do."""
 
 
+class DatabaseNotReady(WrongDatabase):
+    """An empty database, or one that is not migrated yet: no setting is wrong, and it may be ready in a moment."""
+
+
+Check = Callable[[Database], None]  # raises WrongDatabase
+
+
+def await_ready(database: Database, mode: str, account: str, also: Check | None = None) -> str:
+    """Refuse a wrong database, and count one that is not ready as unavailable until it is.
+
+    A caller must be heard meanwhile, so a lost database is no reason not to start.
+
+    Args: `also` is a further check of a database that is ready.
+    Returns: why it is not ready, for the operator; an empty string if it is.
+    Raises: WrongDatabase.
+    """
+    try:
+        refuse_wrong(database, mode, account)
+        if also:
+            also(database)
+    except DatabaseNotReady as reason:
+        database.close_until_ready(str(reason), lambda: _why_not_ready(database, mode, account, also))
+        return str(reason)
+    return ""
+
+
+def _why_not_ready(database: Database, mode: str, account: str, also: Check | None) -> str:
+    """Look by a connection of its own: another file or server may be there by now."""
+    with closing(Database(database.address, threads=1, patience=database.patience)) as fresh:
+        try:
+            if not is_current(fresh):
+                return OLDER if _was_made(fresh) else EMPTY
+            refuse_wrong(fresh, mode, account)
+            if also:
+                also(fresh)
+        except (WrongDatabase, Away) as reason:
+            return str(reason)
+    return ""
+
+
 def refuse_wrong(database: Database, mode: str, account: str) -> None:
-    """Raises WrongDatabase. A database that is away is no reason not to start: a caller must be heard meanwhile.
+    """Raises WrongDatabase, DatabaseNotReady. A database that is unavailable is no reason not to start.
 
     `account`: whose process this is, web, worker or clock; "" for any of them.
     """
+    _refuse_not_ready(database)  # first: an empty database has no rights that could be right
     try:
         if lines := wrong(database, mode, account):
             raise WrongDatabase("\n".join(lines))
-        if not is_current(database):
-            raise WrongDatabase(OLDER if _was_made(database) else EMPTY)
         refuse_other_modes(database, mode)
     except Away:
         return
@@ -66,6 +106,15 @@ def refuse_another_key(database: Database, vault: Vault) -> None:
 def key_values(vault: Vault) -> Sequence[bytes]:
     """Return the check value of each key of web's vault."""
     return vault.macs("key-check", "store")
+
+
+def _refuse_not_ready(database: Database) -> None:
+    """Raises DatabaseNotReady."""
+    try:
+        if not is_current(database):
+            raise DatabaseNotReady(OLDER if _was_made(database) else EMPTY)
+    except Away:  # or this account may not look, which `wrong` reports
+        return
 
 
 def wrong(database: Database, mode: str, account: str) -> list[str]:

@@ -65,7 +65,11 @@ class Spool:
         self._last_look = _Look(float("-inf"), [], 0)
         self._seen_since: dict[str, float] = {}  # monotonic seconds
         self._refused: set[str] = set()  # in an earlier round: the others come before them
-        for place in (folder, folder / "bad"):
+        with suppress(OSError):  # a read-only disk: `put` refuses, and callers still get the emergency numbers
+            self._make_folders()
+
+    def _make_folders(self) -> None:
+        for place in (self.folder, self.folder / "bad"):
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def close(self) -> None:
@@ -83,6 +87,7 @@ class Spool:
 
     def _keep(self, entry: Entry) -> None:
         """A crowd is Sends; whoever deletes, or changes what waits, sees what there is now."""
+        self._make_folders()
         kind = entry.kind
         if shutil.disk_usage(self.folder).free < LEAST_FREE:
             raise NotKept("full")
@@ -132,7 +137,9 @@ class Spool:
         return self._last_look
 
     def names(self) -> list[str]:
-        """Entries that wait, oldest first."""
+        """Return the names of the entries that wait, oldest first; none where the folder could not be made yet."""
+        if not self.folder.exists():
+            return []
         return sorted(entry.name for entry in os.scandir(self.folder) if entry.name.endswith(ENDING))
 
     def sent_by(self, origin_key: bytes) -> tuple[str, int] | None:
@@ -160,7 +167,9 @@ class Spool:
         return max(by_name, *(now - since for since in self._seen_since.values()), 0.0)
 
     def bad(self) -> int:
-        """Entries that could not be read and were put aside for a person."""
+        """Count the entries that could not be read and were put aside for a person."""
+        if not (self.folder / "bad").exists():
+            return 0
         return sum(1 for entry in os.scandir(self.folder / "bad") if entry.name.endswith(ENDING))
 
     def standing(self, host: str) -> Spooled:

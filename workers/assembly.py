@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import platform
 import secrets
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,7 +23,7 @@ from reports.desks import duty
 from reports.hotline import Hotline as Listed
 from reports.queue import Hurry
 from reports.retention import policy
-from reports.schema import refuse_wrong
+from reports.schema import await_ready
 from reports.settings import Common, Fault, Mode, Operator, SettingError, load_all
 from reports.store.database import Database
 from workers.counting import Counted, Counting
@@ -72,7 +73,8 @@ def assemble(name: str, environ: Mapping[str, str], stopping: Callable[[], bool]
     countries = _countries(common)
     database = Database(common.database_url, offset=common.clock_offset)
     account = "clock" if name.startswith("clock") else "worker"
-    refuse_wrong(database, common.mode, account)
+    if reason := await_ready(database, common.mode, account):
+        sys.stderr.write(f"{reason}\n")
     modes.refuse_shared(common.keys, for_queue(common.queue_redis), common.mode)
     with measuring.place(name.partition("-")[0]):
         metrics = Metrics(CollectorRegistry())

@@ -143,7 +143,9 @@ def writable_folder(text: str) -> Path:
     standing = next(part for part in (path, *path.parents) if part.exists())
     if not standing.is_dir():
         raise Wrong(f"goes through {standing}, which is a file; name a folder")
-    if not os.access(standing, os.W_OK | os.X_OK):
+    # A disk that became read-only is no wrong setting: web must start all the same and show the emergency numbers.
+    is_read_only = os.statvfs(standing).f_flag & os.ST_RDONLY
+    if not is_read_only and not os.access(standing, os.W_OK | os.X_OK):
         raise Wrong(f"is not writable for this account at {standing}; name another folder or change its owner")
     return path
 

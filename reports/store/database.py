@@ -33,7 +33,7 @@ from reports.hands import TooSlow
 from reports.store import postgresql
 from reports.store.late import late
 from reports.store.patience import NOBODY, Patience
-from reports.store.sqlite import LOCK_SECONDS, DatabaseFile, FileReplaced, Writer, begin
+from reports.store.sqlite import LOCK_SECONDS, DatabaseFile, FileReplaced, Writer, begin, is_read_only
 
 T = TypeVar("T")
 
@@ -50,6 +50,7 @@ SQLITE_SETTINGS: Mapping[
 }
 
 
+READY_SECONDS = 5.0  # between two checks of whether the database is ready
 FILE_REPLACED = (
     "The database file was deleted or replaced while it was in use. Stop all processes, put the right file back "
     "(docs/operating/restore.md) and start them again"
@@ -72,6 +73,28 @@ class BadAddress(ValueError):
     """DATABASE_URL is not an address that can be used; the message says which it can be."""
 
 
+class _Gate:
+    """Keeps a process from using a database that is empty or not migrated yet."""
+
+    def __init__(self, reason: str, check: Callable[[], str]) -> None:
+        self.reason = reason
+        self._check = check
+        self._lock = threading.Lock()
+        self._check_at = 0.0
+
+    def is_shut(self) -> bool:
+        """Check again if it is time to; threads that come meanwhile find it shut."""
+        if not self._lock.acquire(blocking=False):
+            return True
+        try:
+            if time.monotonic() >= self._check_at:
+                self.reason = self._check()
+                self._check_at = time.monotonic() + READY_SECONDS
+            return bool(self.reason)
+        finally:
+            self._lock.release()
+
+
 class Database:
     """`address` is a SQLAlchemy URL; `threads` use it at once; `offset` moves the clock, in seconds (never in live).
 
@@ -80,6 +103,7 @@ class Database:
 
     def __init__(self, address: str, *, threads: int = 8, offset: float = 0, patience: Patience = NOBODY) -> None:
         url = _read_address(address)
+        self.address = address
         self.offset = int(offset * 1_000_000)
         self.is_sqlite = url.get_backend_name() == "sqlite"
         self.patience = patience
@@ -87,11 +111,13 @@ class Database:
         self.engine = _sqlite(url, threads, self._file) if self.is_sqlite else _postgresql(url, threads, patience)
         self._answer = threading.local()
         self._made: dict[Any, Any] = {}
+        self._gate: _Gate | None = None
         self._writer = Writer(self.engine, self._file, patient=patience is NOBODY) if self.is_sqlite else None
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One short transaction, committed when the block ends. Raises Away wherever the commit is not certain."""
+        self._pass_gate()
         with self._away(), self._writer.write() if self._writer else self._written() as connection:
             yield connection
 
@@ -113,6 +139,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Reads only, each statement by itself: on SQLite it never locks out the writer."""
+        self._pass_gate()
         with self._away(), self._connected() as connection:
             yield connection if self.is_sqlite else connection.execution_options(isolation_level="AUTOCOMMIT")
 
@@ -191,6 +218,24 @@ class Database:
         if not self.is_sqlite:
             connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(what))))
 
+    def close_until_ready(self, reason: str, check: Callable[[], str]) -> None:
+        """Count as unavailable, for `reason`, until `check` returns no reason any more; it is asked every few seconds.
+
+        Then new connections are opened, for another file or server may be there.
+        """
+        self._gate = _Gate(reason, check)
+
+    def _pass_gate(self) -> None:
+        """Raises Away while the database is not ready."""
+        gate = self._gate
+        if gate is None:
+            return
+        if gate.is_shut():
+            raise Away(gate.reason)
+        self._file.forget()
+        self.engine.dispose()
+        self._gate = None
+
     def check_writes(self) -> None:
         """Begin and commit an empty write transaction. Raises Away if the database does not accept writes."""
         with self.write() as connection:
@@ -218,6 +263,8 @@ class Database:
         except SQLAlchemyError as error:
             if refusal := postgresql.refused(error):
                 raise Denied(self.engine.url.username or "the role of this account", refusal) from None
+            if is_read_only(error):
+                self.engine.dispose()  # all of them: SQLite shares the mode of its memory map within a process
             # Only the class: the message of a driver may hold the values that were sent.
             raise Away(type(getattr(error, "orig", None) or error).__name__) from None
 

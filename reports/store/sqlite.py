@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Transaction
+from sqlalchemy.exc import SQLAlchemyError
 
 from reports.hands import Hands, NoHand, TooSlow
 
@@ -49,6 +50,15 @@ def begin(connection: Connection) -> None:
         line.execute(f"PRAGMA busy_timeout={int(LOCK_SECONDS * 1000)}")
 
 
+def is_read_only(error: SQLAlchemyError) -> bool:
+    """Return whether a write was refused because the file was opened for reading alone.
+
+    SQLite opens a file on a read-only disk so, and the connection stays so once the disk is writable again.
+    """
+    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0)
+    return bool(code & 0xFF == sqlite3.SQLITE_READONLY)
+
+
 class FileReplaced(Exception):
     """The database file was deleted or replaced after this process opened it."""
 
@@ -70,6 +80,10 @@ class DatabaseFile:
         """Remember which file the first connection opened."""
         if self._path and self._opened is None:
             self._opened = _identity(self._path)
+
+    def forget(self) -> None:
+        """Accept whichever file the next connection opens."""
+        self._opened = None
 
     def check(self) -> None:
         """Raises FileReplaced if another file, or none, is at the path now."""

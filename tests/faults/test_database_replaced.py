@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import signal
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 
 import pytest
 import requests
 
-from tests.faults.city import City
-from tests.faults.walking import TO_SEND, a_phone, comes_once, is_sent, walk
+from tests.faults.city import OURS, City
+from tests.faults.walking import TO_SEND, a_phone, comes_once, is_sent, of, walk
+from tests.support.handsets import Texts
+from tests.support.town import PARTS
 from tests.support.wait import until
 
 pytestmark = pytest.mark.slow
@@ -30,6 +35,18 @@ def database_moved_away(city: City) -> Iterator[None]:
             file.replace(city.database.parent / file.name)
 
 
+def stop(city: City, names: Sequence[str]) -> None:
+    """By SIGTERM: a process of web outlives its killed master by up to a second."""
+    for name in names:
+        city.kill(name, signal.SIGTERM)
+
+
+def refused(phone: Texts) -> bool:
+    """Whether the provider was told to keep the SMS."""
+    phone.write("hello")
+    return phone.post().status_code == 503
+
+
 def ready(city: City) -> tuple[int, dict[str, object]]:
     answer = requests.get(f"{city.web}/readyz", timeout=10)
     return answer.status_code, answer.json()
@@ -47,3 +64,91 @@ def test_calls_go_to_the_spool_while_the_database_file_is_gone(city: City) -> No
     for phone in phones:
         comes_once(city, phone.phone)
     until(lambda: ready(city)[1]["database"] is True, "web does not see that the same file is back")
+
+
+# A start without a usable database or disk
+
+
+@contextmanager
+def an_empty_database(city: City) -> Iterator[None]:
+    with database_moved_away(city):
+        city.database.touch()
+        yield
+
+
+@pytest.mark.parametrize("lose", [database_moved_away, an_empty_database], ids=["missing", "empty"])
+def test_all_processes_start_without_a_database_and_use_it_once_it_is_back(
+    city: City, lose: Callable[[City], AbstractContextManager[None]]
+) -> None:
+    text = city.sms_phone("africastalking", a_phone())
+    assert isinstance(text, Texts)
+    stop(city, OURS)
+    with lose(city):
+        for name in OURS:
+            city.start(name)
+        city.until_web_answers()
+        phone = city.ussd_phone("ussd", a_phone())
+        assert is_sent(walk(phone, (*TO_SEND, "1")))
+        assert refused(text), "the provider keeps the SMS and sends it again"
+        assert ready(city)[0] == 503
+        assert all(city.processes[name].poll() is None for name in OURS)
+        assert "The database is empty" in city.log("web").read_text()
+    comes_once(city, phone.phone)
+    until(lambda: ready(city)[0] == 200, "web does not use the database that is back")
+    assert all(city.processes[name].poll() is None for name in OURS)
+
+
+class CityOnADisk(City):
+    """Its data lies on a file system of its own, which can become read-only; its logs lie beside it."""
+
+    def __init__(self, logs: Path) -> None:
+        super().__init__(web_processes=1)
+        self._logs = logs
+
+    def log(self, name: str) -> Path:
+        return self._logs / f"{name}.log"
+
+    def remount(self, how: str) -> None:
+        subprocess.run(["mount", "-o", f"remount,{how}", self.folder], check=True)
+
+
+@pytest.fixture
+def on_a_disk(tmp_path: Path) -> Iterator[CityOnADisk]:
+    city = CityOnADisk(tmp_path)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=600m", "tmpfs", city.folder], check=False)
+    if mounted.returncode:
+        city.down()
+        pytest.skip("this account may not mount a file system")
+    try:
+        city.up()
+        yield city
+    finally:
+        stop(city, tuple(city.processes))
+        subprocess.run(["umount", city.folder], check=True)
+        city.down()
+
+
+def test_a_start_on_a_read_only_disk_shows_the_numbers_and_refuses_sms(on_a_disk: CityOnADisk) -> None:
+    city = on_a_disk
+    stop(city, tuple(city.processes))
+    city.remount("ro")
+    city.start("web")
+    city.until_web_answers()
+    for channel in ("africastalking", "ussd"):
+        phone = city.ussd_phone(channel, a_phone())
+        screen = walk(phone, ()).text
+        assert "police 111" in screen
+        assert "Pikinini Helpline" in screen
+    text = city.sms_phone("africastalking", a_phone())
+    assert isinstance(text, Texts)
+    assert refused(text)
+    assert ready(city)[0] == 503
+    city.remount("rw")
+    for name in PARTS:
+        if name not in city.processes:
+            city.start(name)
+    until(lambda: ready(city)[0] == 200, "web does not use the disk that is writable again", 60)
+    phone = city.ussd_phone("ussd", a_phone())
+    until(lambda: is_sent(walk(phone, (*TO_SEND, "1"))), "reports are not sent again", 60)
+    city.until_received(lambda _: bool(of(city, phone.phone)), "the report never came", 120)
+    comes_once(city, phone.phone)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +16,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import BigInteger, Select, insert, literal, select, update
 
-from reports.store import sqlite
+from reports.store import leases, sqlite
 from reports.store import tables as t
 from reports.store.database import Away, BadAddress, Database
 from reports.store.patience import A_CALLER, NOBODY, Patience
@@ -295,3 +297,35 @@ def test_the_same_file_put_back_is_used_again(database: Database) -> None:
     aside.rename(file_of(database))
     add_one(database)
     assert until(database) == 2
+
+
+WRITES_AND_DIES = """
+import os, sys
+from reports.store import leases
+from reports.store.database import Database
+leases.take(Database(sys.argv[1]), "a", "x", 30)
+os._exit(0)
+"""
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_writable_again_is_written_again(tmp_path: Path) -> None:
+    """A killed process leaves its memory map, which SQLite opens for reading alone while the disk is read-only."""
+    address = f"sqlite:///{tmp_path}/tokaut.db"
+    if subprocess.run(["mount", "-t", "tmpfs", "tmpfs", tmp_path], capture_output=True, check=False).returncode:
+        pytest.skip("this account may not mount a file system")
+    try:
+        with closing(Database(address)) as database, database.write() as connection:
+            t.metadata.create_all(connection)
+        subprocess.run([sys.executable, "-c", WRITES_AND_DIES, address], check=True)
+        subprocess.run(["mount", "-o", "remount,ro", tmp_path], check=True)
+        with closing(Database(address, patience=A_CALLER)) as database:
+            assert until(database) > 0
+            with pytest.raises(Away):
+                leases.take(database, "b", "x", 30)
+            subprocess.run(["mount", "-o", "remount,rw", tmp_path], check=True)
+            with suppress(Away):  # the first one finds that the connection is for reading alone
+                leases.take(database, "b", "x", 30)
+            assert leases.take(database, "b", "x", 30)
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)
