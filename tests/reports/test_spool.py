@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,8 +29,10 @@ def filing(n: int = 1) -> Filing:
 
 
 @pytest.fixture
-def spool(tmp_path: Path) -> Spool:
-    return Spool(tmp_path / "spool", VAULT)
+def spool(tmp_path: Path) -> Iterator[Spool]:
+    spool = Spool(tmp_path / "spool", VAULT)
+    yield spool
+    spool.close()
 
 
 def test_what_was_put_comes_out_whole_and_in_order(spool: Spool) -> None:
