@@ -26,7 +26,7 @@ def attach(doors: Doors) -> None:
 
 
 def _locked_page(doors: Doors, form: Mapping[str, str], refused: bool = False) -> Response:
-    """Nothing of any report but how many urgent ones wait, and how many of those nobody has opened (R-85)."""
+    """Nothing of any report but how many urgent ones wait, and how many of those nobody has opened."""
     found = doors.locked_session()
     if found is None:
         return to("/")

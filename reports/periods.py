@@ -1,7 +1,7 @@
 """The longest time that each kind of row may lie ahead of now. The one table of it; pure, in microseconds.
 
 A row that lies further ahead was written by a clock that was wrong, or the clock has been set back since. It is due
-now (R-81): otherwise it would wait for as long as the clock was wrong. docs/operating/clock-jumped.md lists every
+now: otherwise it would wait for as long as the clock was wrong. docs/operating/clock-jumped.md lists every
 column that holds a time, and what a jump does to it.
 """
 

@@ -29,7 +29,6 @@ def heard(one: Person, at: str = "/waiting") -> dict[str, Any]:
     return found
 
 
-@pytest.mark.rule("R-85")
 @pytest.mark.rule("S-24")
 def test_it_says_how_many_and_nothing_else(console: Console, made: Plan, mere: Person) -> None:
     assert heard(mere) | {"at": ""} == {"urgent": 0, "unopened": 0, "newest": 0, "at": ""}

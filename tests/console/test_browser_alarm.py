@@ -45,7 +45,6 @@ def title(page: Any, start: str) -> bool:
     return str(page.title()).startswith(start)
 
 
-@pytest.mark.rule("R-85")
 def test_a_new_urgent_report_reaches_a_locked_page_in_a_hidden_tab(desk: Desk, chromium: Any, tmp_path: Path) -> None:
     folder = Path(os.environ.get("DRAW_CONSOLE") or tmp_path)
     context = desk.context(chromium, "luk")

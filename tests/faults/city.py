@@ -237,7 +237,7 @@ class City(Town):
             at = {"lease": "until", "pending": "due_at", "delivery": "next_at"}[what]
             for ahead, longest in self.ask(f"SELECT ({at} - {now}) / 1000000, {period} FROM {table}"):
                 if int(str(ahead)) > int(str(longest)) + 2:
-                    found.append(f"R-81: a {what} lies {ahead} s ahead, and its period is {longest} s")
+                    found.append(f"a {what} lies {ahead} s ahead, and its period is {longest} s")
         return found
 
     def until_finished(self, seconds: float = LEASE / SECOND + 40) -> None:

@@ -1,4 +1,4 @@
-"""Code and PIN are shown once: nothing that was not understood brings them again, on any channel (R-77)."""
+"""Code and PIN are shown once: nothing that was not understood brings them again, on any channel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A clock that was ahead, or was set back: nothing waits for longer than its own period (R-81).
+"""A clock that was ahead, or was set back: nothing waits for longer than its own period.
 
 Written by one clock and read by another, as where a host's time is set right between a stop and a start.
 """
