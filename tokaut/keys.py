@@ -98,7 +98,7 @@ def publish(folder: Path | None) -> None:
         raise Plain(str(fault)) from None
     if not hotlines_in(target):
         raise Plain(f"There is no public key under {place.keys}. Make the pairs first: tokaut keys new HOTLINE")
-    click.echo(f"{target} has every public key of {place.keys}; {changed} files are new. Restart web.")
+    echo(f"{target} has every public key of {place.keys}; {changed} files are new. Restart web.")
 
 
 @keys.command("list")

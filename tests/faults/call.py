@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tests.faults.client import Answer, Client, NoAnswer, Request
-from tests.faults.lines import Line, Seen
+from tests.faults.lines import Line, Seen, without_lines_above
 from tests.faults.story import ALREADY_SENT, OWN_WORDS, Story, kept_words
 
 if TYPE_CHECKING:
@@ -69,12 +69,12 @@ class Call:
 
     def _reply(self, screen: str) -> str:
         """Until "Sent" what is asked; after it, on USSD, the words that were meant to be added, and then leave."""
-        if not self.is_sent or self.story.sms or screen.startswith((ALREADY_SENT, *OWN_WORDS)):
+        if not self.is_sent or self.story.sms or without_lines_above(screen).startswith((ALREADY_SENT, *OWN_WORDS)):
             return self.story.reply(screen)
         return "00"
 
     async def _next(self, before: Seen, reply: str) -> Seen:
-        sends = before.text.startswith("Send to") and reply == "1"
+        sends = without_lines_above(before.text).startswith("Send to") and reply == "1"
         if sends:
             self.send_posted_at = self.send_posted_at or time.time()
             self.callers.said("posted", self.story.phone)
@@ -82,7 +82,7 @@ class Call:
                 self._add(event="resent", at=time.time())
         self.wrote = reply if reply == self.story.words else self.wrote
         seen = await self._take(self.line.say(reply), "send" if sends else "")
-        if seen.text.startswith(ALREADY_SENT) and not self.is_sent:
+        if without_lines_above(seen.text).startswith(ALREADY_SENT) and not self.is_sent:
             self._saw_sent(seen)
         if self.is_sent and reply == self.story.words and kept_words(before.text, seen.text):
             self._add(event="kept", words=reply, at=time.time())

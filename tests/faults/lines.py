@@ -26,12 +26,19 @@ from tests.faults.texts import Inbox
 USSD_CODE, SMS_CODE = "*111*163#", "163"
 REPLY_WITHIN = 20.0  # seconds for an SMS to come back, over a worker that may just have been killed
 NUMBERS = itertools.count(1)
+LINES_ABOVE = re.compile(r"(?:(?:Sorry, try again\.|\?|Pikinini Helpline 163|helpline 163)\n)+")
 
 
 @dataclass(frozen=True)
 class Seen:
     text: str
     goes_on: bool
+
+
+def without_lines_above(text: str) -> str:
+    """Return the screen from its heading on, without the sign of a wrong reply and the helpline of a care screen."""
+    above = LINES_ABOVE.match(text)
+    return text[above.end() :] if above else text
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,11 @@ class Doors:
     web: str
     secrets: Mapping[str, str]
     inbox: Inbox
+
+
+def ends(text: str) -> bool:
+    """Say whether an SMS is the last one of its conversation."""
+    return without_lines_above(text).startswith("Thank you")
 
 
 class Line(Protocol):
@@ -60,7 +72,7 @@ class AnswersAtOnce:
 
     async def hear(self, answer: Answer) -> Seen | None:
         text = self.text_of(answer)
-        return Seen(text, goes_on=not text.startswith("Thank you")) if text else None
+        return Seen(text, goes_on=not ends(text)) if text else None
 
 
 @dataclass
@@ -149,7 +161,7 @@ class Texted:
         while time.monotonic() < end:
             received = self.doors.inbox.to(self.phone)
             if len(received) > self.had:
-                return Seen(received[-1], goes_on=not received[-1].startswith("Thank you"))
+                return Seen(received[-1], goes_on=not ends(received[-1]))
             await asyncio.sleep(0.05)
         return None
 

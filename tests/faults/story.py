@@ -5,13 +5,13 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from tests.faults.lines import BY_SMS, KINDS, Line
+from tests.faults.lines import BY_SMS, KINDS, Line, without_lines_above
 
 ALREADY_SENT = "Sent"
 ENDS = ("Not working now", "NOT SENT", "Busy now", "Thank you", "Deleted")
-SORRY = "Sorry, try again.\n"
 OWN_WORDS = ("Tell us in your own words", "Who, where and when last seen")
-NO_PROGRESS = (SORRY[:5], ALREADY_SENT, "Send to", "In danger?", "Are you or a child", *OWN_WORDS, *ENDS)
+NOT_UNDERSTOOD = ("Sorry,", "?\n")  # the first line after a reply that was no answer
+NO_PROGRESS = (ALREADY_SENT, "Send to", "In danger?", "Are you or a child", *OWN_WORDS, *ENDS)
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Story:
 
     def reply(self, screen: str) -> str:
         """To a screen that is not the end."""
-        text = screen.removeprefix(SORRY)
+        text = without_lines_above(screen)
         for heading, reply in self._replies():
             if text.startswith(heading):
                 return reply
@@ -85,5 +85,5 @@ def tell(seed: int, index: int, attempt: int) -> Story:
 
 def kept_words(before: str, after: str) -> bool:
     """Whether the screen `after` says that the words given to `before` were taken."""
-    asked = before.removeprefix(SORRY).startswith(OWN_WORDS)
-    return asked and not after.startswith(NO_PROGRESS)
+    asked = without_lines_above(before).startswith(OWN_WORDS)
+    return asked and not after.startswith(NOT_UNDERSTOOD) and not without_lines_above(after).startswith(NO_PROGRESS)

@@ -13,7 +13,7 @@ from rq.timeouts import JobTimeoutException
 from sqlalchemy import delete, update
 from standardwebhooks.webhooks import Webhook as Verifier
 
-from reports.clocks import HOUR, SECOND
+from reports.clocks import HOUR, MINUTE, SECOND
 from reports.store import breakers, outbox
 from reports.store import tables as t
 from reports.store.database import Away, Database
@@ -236,16 +236,28 @@ def poison_mode(desk: Desk) -> str:
         pytest.param(poison_mode, "wrong_mode", marks=pytest.mark.rule("S-40")),
     ],
 )
-def test_poison_waits_an_hour_and_stops_nobody_else(desk: Desk, hotline: LyingHotline, make: object, why: str) -> None:
+def test_poison_in_danger_waits_a_minute_and_stops_nobody_else(
+    desk: Desk, hotline: LyingHotline, make: object, why: str
+) -> None:
     poison = make(desk)  # type: ignore[operator]  # one of the four above
     [other] = desk.file([(TWO, "primary")])
     job(forwarder(desk, hotline), "urgent", poison)
     row = desk.delivery(poison)
     assert (row.state, row.last_class) == ("due", why)
-    assert row.next_at - desk.database.now() > HOUR - 60 * SECOND
+    assert row.priority == "P1"
+    assert MINUTE - 20 * SECOND < row.next_at - desk.database.now() <= MINUTE
     assert desk.delivery(other).state == "delivered"
     with desk.database.read() as connection:
         assert connection.execute(t.hotline_state.select()).all() == [], "not held against the hotline"
+
+
+@pytest.mark.parametrize("priority", ["P2", "P3", "P4"])
+def test_poison_that_is_not_urgent_waits_an_hour(desk: Desk, hotline: LyingHotline, priority: str) -> None:
+    [poison] = desk.file(mode="live", priority=priority)
+    forwarder(desk, hotline).deliver(poison)
+    row = desk.delivery(poison)
+    assert (row.priority, row.state, row.last_class) == (priority, "due", "wrong_mode")
+    assert HOUR - 60 * SECOND < row.next_at - desk.database.now() <= HOUR
 
 
 @pytest.mark.rule("F29")
