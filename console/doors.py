@@ -63,7 +63,7 @@ class Visitor:
 class Door:
     """`roles`: None where nobody needs to be logged in. `fresh`: password and code were given a moment ago.
     `quiet`: a script's request, by which nobody shows that they are there. `renews`: the page loads itself again where
-    no script runs, and such a load is quiet, too."""
+    no script runs, and such a load is quiet, too. `back`: its braces are filled from the address of the form."""
 
     rule: str
     roles: frozenset[str] | None
@@ -111,7 +111,8 @@ class Doors:
         is_fresh = now - session.checked_at < FRESH
         visitor = Visitor(account, session, self.token_of(session), form, is_fresh, _key(account, form))
         if door.fresh and not visitor.is_fresh:
-            return answers.to(f"/check?then={quote(door.back or request.path, safe='/')}")
+            back = door.back.format_map(words) or request.path
+            return answers.to(f"/check?then={quote(back, safe='/')}")
         is_quiet = door.quiet or (door.renews and b"renewed=1" in request.query_string.split(b"&"))
         if not is_quiet and now - session.seen_at > TOUCHED:
             desk_sessions.seen(self.database, session.session_hash, IDLE)

@@ -101,6 +101,22 @@ def reach(contact: Mapping[str, Any] | None, no_message: str, now: int) -> Reach
     return Reach(Way.NONE if no_message else Way.MESSAGE, no_message=no_message)
 
 
+def without_numbers(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an export, {"report": …, "said": […]}, without the numbers in its contacts.
+
+    `number_withheld` is true where there was one. The contact keeps its safe hours."""
+    report, *said = (_without_number(one) for one in (found["report"], *found["said"]))
+    is_withheld = [report, *said] != [found["report"], *found["said"]]
+    return {"report": report, "said": said, "number_withheld": is_withheld}
+
+
+def _without_number(one: Mapping[str, Any]) -> dict[str, Any]:
+    contact = one.get("contact")
+    if not isinstance(contact, Mapping):
+        return dict(one)
+    return {**one, "contact": {name: value for name, value in contact.items() if name != "msisdn"}}
+
+
 @dataclass(frozen=True, slots=True)
 class _Hours:
     begin: time

@@ -113,7 +113,10 @@ class Desk:
         doors.keep_drafts = self._keep_drafts
         doors.add(Door("/reports/<report_id>/draft", READERS, post=True), self._draft)
         doors.add(Door("/reports/<report_id>/number", READERS, post=True), self._number)
-        doors.add(Door("/reports/<report_id>/export", frozenset({LEAD}), fresh=True), self._export)
+        leads = frozenset({LEAD})
+        doors.add(Door("/reports/<report_id>/export", leads, fresh=True), self._export)
+        whole = Door("/reports/<report_id>/export", leads, post=True, fresh=True, back="/reports/{report_id}")
+        doors.add(whole, self._export_with_number)
 
     def theirs(self, me: Visitor, report_id: str) -> str:
         """The id, where this person may see it; else there is no such page, and the audit says who asked."""
@@ -267,13 +270,26 @@ class Desk:
         return Writing(hotline, report_id, self.box(me, report_id)[0], self.parts.keys[hotline], self.database.now())
 
     def _export(self, me: Visitor, report_id: str) -> Response:
-        """The report as its JSON, to keep elsewhere: a line of the audit, a name from us."""
-        accounts.note(self.database, me.account, "exported:json", self.theirs(me, report_id))
+        """Return the report as JSON, without the number outside the safe hours. The audit records the export."""
+        self.theirs(me, report_id)
+        return self._exported(me, report_id, show_number=False)
+
+    def _export_with_number(self, me: Visitor, report_id: str) -> Response:
+        """Return the report as JSON, always with the number. The audit also records that the number was shown."""
+        accounts.note(self.database, me.account, "number_shown", self.theirs(me, report_id))
+        return self._exported(me, report_id, show_number=True)
+
+    def _exported(self, me: Visitor, report_id: str, *, show_number: bool) -> Response:
+        accounts.note(self.database, me.account, "exported:json", report_id)
         _, opened = self._open(me, report_id, is_read=False)
         if opened.report is None:
             abort(404)
-        said = [{"from": "reporter", **one} for one in opened.said]
-        body = json_bytes({"report": opened.report, "said": said, "notes": list(opened.notes)})
+        box, _ = self.box(me, report_id)
+        reached = self._reached(me.account.hotline, opened, box, self.database.now(), show_number=show_number)
+        found = {"report": opened.report, "said": [{"from": "reporter", **one} for one in opened.said]}
+        if not reached["number"]:
+            found = reaching.without_numbers(found)
+        body = json_bytes({**found, "notes": list(opened.notes)})
         response = Response(body + b"\n", content_type="application/json; charset=utf-8")
         response.headers["Content-Disposition"] = f'attachment; filename="report-{report_id}.json"'
         response.headers["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'"

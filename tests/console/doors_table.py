@@ -31,6 +31,7 @@ ROWS: Mapping[str, tuple[str, ...]] = {
     "GET /reports/<report_id>": READERS,
     "GET /reports/<report_id>/news": READERS,
     "GET /reports/<report_id>/export": (LEAD,),
+    "POST /reports/<report_id>/export": (LEAD,),
     **{f"POST /reports/<report_id>/{act}": READERS for act in ACTS},
     "POST /reports/<report_id>/away": (LEAD,),
     "GET /audit": (LEAD, AUDITOR),

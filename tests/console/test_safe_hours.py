@@ -14,7 +14,7 @@ from tests.console.conftest import HOTLINE
 from tests.console.test_on_postgresql import SAMPLE
 from tests.support.console import Console
 from tests.support.desks import given
-from tests.support.staff import Page, Person, joined
+from tests.support.staff import Page, Person, joined, pass_time
 from tests.support.there import move_to
 from tokaut.demo_settings import Plan
 
@@ -37,8 +37,8 @@ def told(console: Console, made: Plan, contact: dict[str, Any], *, code: bool = 
     return f"/reports/{report_id}"
 
 
-def at(console: Console, clock: str) -> Person:
-    mere = joined(console.flask, console.parts.database, "mere")
+def at(console: Console, clock: str, role: str = "staff") -> Person:
+    mere = joined(console.flask, console.parts.database, "mere", role)
     move_to(console.parts.database, clock)
     mere.log_in()
     return mere
@@ -46,6 +46,11 @@ def at(console: Console, clock: str) -> Person:
 
 def pressed(one: Person, path: str, page: Page, act: str) -> Page:
     return one.post(f"{path}/{act}", page.marks)
+
+
+def acts_of(console: Console, path: str) -> list[str]:
+    with console.parts.database.read() as connection:
+        return list(connection.execute(select(t.audit.c.act).where(t.audit.c.object_id == path[9:])).scalars())
 
 
 @pytest.mark.rule("S-03")
@@ -59,10 +64,35 @@ def test_outside_the_safe_hours_the_number_is_behind_a_step_that_is_logged(conso
     assert "do NOT call now; from 08:00, in 2 h 48 min" in mere.get("/").text and NUMBER not in mere.get("/").html
     shown = pressed(mere, path, page, "number")
     assert shown.status == 200 and NUMBER in shown.text and sentence in shown.text
-    with console.parts.database.read() as connection:
-        acts = list(connection.execute(select(t.audit.c.act).where(t.audit.c.object_id == path[9:])).scalars())
-    assert acts.count("number_shown") == 1
+    assert acts_of(console, path).count("number_shown") == 1
     assert NUMBER not in mere.get(path).html, "and hidden again on the next page"
+
+
+@pytest.mark.rule("S-03")
+def test_outside_the_safe_hours_an_export_has_no_number_without_the_same_step(console: Console, made: Plan) -> None:
+    lead = at(console, "05:12", "lead")
+    path = told(console, made, CALL)
+    page = lead.get(path)
+    exported = lead.get(f"{path}/export")
+    contact = {name: value for name, value in CALL.items() if name != "msisdn"}
+    assert NUMBER not in exported.html and json.loads(exported.html)["report"]["contact"] == contact
+    assert json.loads(exported.html)["number_withheld"] is True
+    assert "number_shown" not in acts_of(console, path)
+    assert "Export with the number" in page.text
+    whole = pressed(lead, path, page, "export")
+    assert json.loads(whole.html)["report"]["contact"] == CALL
+    acts = acts_of(console, path)
+    assert (acts.count("number_shown"), acts.count("exported:json")) == (1, 2)
+    pass_time(console.parts.database, 360)
+    assert pressed(lead, path, page, "export").leads_to == f"/check?then={path}"
+
+
+@pytest.mark.rule("S-03")
+def test_within_the_safe_hours_an_export_has_the_number(console: Console, made: Plan) -> None:
+    lead = at(console, "10:00", "lead")
+    path = told(console, made, CALL)
+    assert json.loads(lead.get(f"{path}/export").html)["report"]["contact"] == CALL
+    assert "Export with the number" not in lead.get(path).text
 
 
 @pytest.mark.rule("S-03")
