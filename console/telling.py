@@ -127,16 +127,26 @@ class Known:
 
 
 def _seen(text: Text, known: Known) -> str:
-    """Of the forms that may have been shown, what all of them say: whole sentences, and never what only one says."""
-    forms = {filled_in(words.split("\n")[-1], known.fields) for words in _possible(text, known)}
+    """Return the whole sentences that all possible forms share, or the longest spelling where one form is possible.
+
+    A sentence that only some forms have is left out: the reporter may not have seen it."""
+    possible = {
+        tuple(filled_in(words.split("\n")[-1], known.fields) for words in one) for one in _possible(text, known)
+    }
+    forms = {words for spellings in possible for words in spellings}
     if len(forms) <= 1:
         return next(iter(forms), "")
-    common = "".join(same[0] for same in takewhile(lambda letters: len(set(letters)) == 1, zip(*forms, strict=False)))
-    return common[: max(common.rfind(mark) for mark in "?.!") + 1]
+    same = takewhile(lambda letters: len(set(letters)) == 1, zip(*forms, strict=False))
+    common = "".join(letters[0] for letters in same)
+    if sentences := common[: max(common.rfind(mark) for mark in "?.!") + 1]:
+        return sentences
+    return next(iter(possible))[0] if len(possible) == 1 else ""
 
 
-def _possible(text: Text, known: Known) -> Iterator[str]:
-    """What the screen says for each value that an unknown name may have had; nothing where there are too many."""
+def _possible(text: Text, known: Known) -> Iterator[tuple[str, ...]]:
+    """Yield the spellings of the screen, longest first, for each value that an unknown name may have had.
+
+    Yields nothing where there are too many such values."""
     wanted: dict[str, set[str | None]] = {}
     for name, allowed in (one for variant in text.variants for all_of in variant.when.any_of for one in all_of):
         if name not in known.values:
@@ -144,7 +154,7 @@ def _possible(text: Text, known: Known) -> Iterator[str]:
     if prod(map(len, wanted.values())) > MANY:
         return
     for values in product(*wanted.values()):
-        yield from text.says({**known.values, **dict(zip(wanted, values, strict=True))}, {})
+        yield tuple(text.says({**known.values, **dict(zip(wanted, values, strict=True))}, {}))
 
 
 def filled_in(words: str, fields: Mapping[str, str]) -> str:

@@ -150,7 +150,7 @@ def _worked_on(page: Any) -> None:
     page.get_by_role("button", name="Take this report").click()
     page.get_by_label("A message that the reporter reads").fill(MESSAGE)
     page.get_by_role("button", name="Send message").click()
-    page.get_by_label("A note; only your hotline").fill("Called twice.")
+    page.get_by_label("Note for colleagues (your hotline only)").fill("Called twice.")
     page.get_by_role("button", name="Save note").click()
     page.get_by_label("To another hotline").select_option(index=1)
     page.locator("#why").fill("They are nearer.")

@@ -72,3 +72,15 @@ def test_what_the_reporter_agreed_to_stands_in_the_form_that_they_saw(
 def test_where_no_form_is_certain_no_form_is_shown() -> None:
     answers = [{"screen": "report.send", "question": "send", "value": "yes", "at": ""}]
     assert told(data(answers=answers), Labels(parse.load())).asked[0].question == "send"
+
+
+@pytest.mark.parametrize(
+    ("question", "shown"),
+    [
+        ("danger", "Are you or a child in danger?"),
+        ("contact", "May staff contact you on this phone? Only if nobody else sees it."),
+    ],
+)
+def test_a_question_with_a_shorter_spelling_is_a_question(question: str, shown: str) -> None:
+    answers = [{"screen": f"report.{question}", "question": question, "value": "no", "at": ""}]
+    assert told(data(answers=answers), Labels(parse.load())).asked[0].question == shown
