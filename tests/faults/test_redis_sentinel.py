@@ -26,7 +26,7 @@ from tokaut import demo_start
 
 pytestmark = pytest.mark.slow
 
-TO_SEND = ("Report", "Now", "Go on", "Bullying, threats", "Shefa", "Me", "No", "Send")
+TO_SEND = ("Report", "Now", "Go on", "More", "Bullying, threats", "Shefa", "Me", "No", "Send")
 
 
 @pytest.fixture
