@@ -44,6 +44,7 @@ SET_ROLE: dict[str, LiteralString] = {
             "at_the_desk",
             "waiting_list",
             "desk_sessions",
+            "drafts",
             "knocking",
             "figures",
             "taking",
