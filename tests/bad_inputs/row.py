@@ -190,6 +190,12 @@ class Texting:
         return {"from": self.phone.phone, "to": self.phone.code, "text": text, "id": f"ATXid_b{next(NUMBERS)}"}
 
 
+def choices(screen: str) -> list[str]:
+    """Return the lines that a key chooses, without "00 Leave": a full screen drops it for "Sorry, try again."."""
+    lines = [line.removeprefix("CON ") for line in screen.split("\n")]
+    return [line for line in lines if re.match(r"[1-9]\d? |0 ", line)]
+
+
 def _stands(needle: bytes, held: bytes) -> bool:
     """Eight digits stand in a longer number by chance."""
     if needle not in held or not needle.isdigit():

@@ -284,7 +284,7 @@ def test_an_opt_out_gets_an_empty_answer(row: Row, phone: Phone, word: str) -> N
     opted_out = len(row.inside.rows("SELECT 1 FROM optout"))
     assert phone.send(word, OptOutType="STOP") == ""
     assert len(row.inside.rows("SELECT 1 FROM optout")) == opted_out + 1
-    assert phone.send("No").startswith("What happened?")
+    assert phone.send("No").startswith(HOME_SMS), "an opt-out ends the conversation"
     phone.send("START", OptOutType="START")
     assert len(row.inside.rows("SELECT 1 FROM optout")) == opted_out
 

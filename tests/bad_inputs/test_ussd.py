@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import itertools
 import json
-import re
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote, urlencode
 
 import pytest
 
-from tests.bad_inputs.row import ANYWHERE, HOME, SAFE, SORRY, TO_CATEGORY, TO_SEND, TO_SENT, TO_WORDS, Row
+from tests.bad_inputs.row import ANYWHERE, HOME, SAFE, SORRY, TO_CATEGORY, TO_SEND, TO_SENT, TO_WORDS, Row, choices
 from tests.support.handsets import AfricasTalking
 from tests.support.wait import until
 
@@ -158,11 +157,6 @@ def at_category(row: Row, reply: str) -> tuple[str, str]:
     shown = row.ussd(to(*TO_CATEGORY), sessionId=one)
     assert shown.startswith(CATEGORY)
     return shown, row.ussd(to(*TO_CATEGORY, reply), sessionId=one)
-
-
-def choices(screen: str) -> list[str]:
-    """The lines that a key chooses, without "00 Leave": a full screen gives it up for "Sorry, try again."."""
-    return [line for line in screen.split("\n") if re.match(r"[1-9]\d? |0 ", line.removeprefix("CON "))]
 
 
 def asks_again(said: str, shown: str) -> bool:

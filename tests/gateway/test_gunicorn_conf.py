@@ -64,8 +64,8 @@ class Web:
             )
         until(self.is_up, f"gunicorn does not start: {folder}/log")
 
-    def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=20)
+    def connect(self, sender: str = "127.0.0.1") -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=20, source_address=(sender, 0))
 
     def is_up(self) -> bool:
         try:
@@ -293,13 +293,13 @@ def test_more_lines_than_files_wait_and_are_answered(web: Web) -> None:
 
 
 def test_lines_leave_files_to_what_keeps_reports(tmp_path: Path) -> None:
-    """Who opens lines and says nothing must not take the spool away from who reports."""
+    """Silent connections of many senders must not take the spool's files. One sender alone gets fewer still."""
     web = Web(tmp_path, free_port(), files=200)
     try:
         assert web.ask(get()).startswith(b"HTTP/1.1 200")
         with ExitStack() as lines:
-            for _ in range(120):
-                lines.enter_context(web.connect())
+            for n in range(120):
+                lines.enter_context(web.connect(f"127.0.0.{2 + n % 60}"))
             until(lambda: web.files() >= 40, "no line is taken")
             time.sleep(0.5)
             assert web.files() < 100
