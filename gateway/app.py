@@ -25,10 +25,11 @@ from gateway.days import Days
 from gateway.desk import Desk
 from gateway.drills import Drills
 from gateway.duty import Duty
+from gateway.erasing import Erasing
 from gateway.exchange import Exchange
 from gateway.filer import Filer
 from gateway.health import Health
-from gateway.housekeeping import Housekeeping
+from gateway.housekeeping import HOST, Housekeeping
 from gateway.mailroom import Mailroom
 from gateway.message import Channel
 from gateway.metrics import Metrics
@@ -46,6 +47,7 @@ from gateway.walk import Walk
 from gateway.web import Web
 from gateway.webhooks import NOT_FOUND, Webhooks, is_local
 from reports import connections, country, keyfolder, logs, measuring, modes
+from reports.erasures import Journal, journal_folder
 from reports.hardening import harden
 from reports.pepper import load_pepper
 from reports.queue import Hurry
@@ -152,44 +154,58 @@ def _assemble(given: _Given) -> Parts:
     spool = Spool(common.data / "spool", vault)
     kept, renew = _sessions(common, secrets, count)
     sealer, hurry = Sealer(given.keys, common.mode), Hurry(connections.for_queue(common.queue_redis, QUEUE_SECONDS))
-    filer = Filer(database=database, spool=spool, vault=vault, sealer=sealer, hurry=hurry, count=count)
+    journal = _journal(given, count)
+    filer = Filer(database=database, spool=spool, vault=vault, sealer=sealer, hurry=hurry, count=count, journal=journal)
     unread = Unread(database, spool, vault, given.keys, common.mode)
-    mailroom = Mailroom(filer, database, vault, sealer, given.countries, given.countries.names)
+    mailroom = Mailroom(filer, database, vault, sealer, given.countries, given.countries.names, journal)
     walk = Walk(given.book, filer, mailroom, Apart(unread, count), kept.count_report)
-    optouts = OptOuts(database, vault, spool, given.sender_key, common.mode)
+    optouts = OptOuts(database, vault, spool, given.sender_key, common.mode, journal=journal)
     waiting, crowd = Waiting(database, vault, given.pepper), Crowd()
-    desk = Desk(
-        countries=given.countries,
-        languages={one.iso: _languages(given, one) for one in given.countries},
+    desk = _desk(given, vault)(
         conversation=Conversation(kept, walk, Texting(walk, optouts), count),
-        book=given.book,
         live=sealer.live,
-        drill=common.mode == "training",
-        database=database,
         optouts=optouts,
         replies=Replies(database, vault, given.sender_key, hurry, common.mode),
         waiting=waiting,
         unread=unread,
-        duty=Duty(given.countries, database, vault),
         crowd=crowd,
         count=count,
     )
+    keeping = partial(Housekeeping, database=database, spool=spool, waiting=waiting, channels=channels, renew=renew)
     chores = optouts.introduce, Days(kept, database).move, Drills(database, desk, walk, filer, common.mode).hold
     return Parts(
         database=database,
         spool=spool,
+        journal=journal,
         filer=filer,
         sessions=kept,
         metrics=metrics,
         desk=desk,
         webhooks=Webhooks(channels, desk, metrics, crowd),
         health=Health(database, kept, spool, metrics, backups.mark(common.database_url, common.data)),
-        housekeeping=Housekeeping(
-            database=database, spool=spool, waiting=waiting, desk=desk, channels=channels, renew=renew, chores=chores
-        ),
+        housekeeping=keeping(desk=desk, erasing=Erasing(database, journal, mailroom, HOST), chores=chores),
         numbers=Numbers(given.countries, common.country_dir, desk.renew),
         crowd=crowd,
     )
+
+
+def _desk(given: _Given, vault: Vault) -> partial[Desk]:
+    """Return the desk, which still lacks the parts that others use as well."""
+    return partial(
+        Desk,
+        countries=given.countries,
+        languages={one.iso: _languages(given, one) for one in given.countries},
+        book=given.book,
+        drill=given.common.mode == "training",
+        database=given.database,
+        duty=Duty(given.countries, given.database, vault),
+    )
+
+
+def _journal(given: _Given, count: Callable[[str], None]) -> Journal:
+    folder = journal_folder(given.common.database_url, given.common.data)
+    now = given.database.now
+    return Journal(folder, HOST, is_shared=given.database.is_sqlite, now=now, count=count)
 
 
 def _sessions(common: Common, secrets: WebSecrets, count: Callable[[str], None]) -> tuple[Sessions, Callable[[], None]]:

@@ -16,6 +16,7 @@ from gateway.revisions import kept_as, sent_as
 from gateway.sealer import Sealer, Told
 from reports import mailbox
 from reports.entry import Entry
+from reports.erasures import Journal
 from reports.queue import DELIVER, Hurry, speed_of
 from reports.routing import Leg
 from reports.sealing import Vault
@@ -50,6 +51,7 @@ class Filer:
         sealer: Sealer,
         hurry: Hurry,
         count: Callable[[str], None],
+        journal: Journal,
     ) -> None:
         self._database = database
         self._spool = spool
@@ -57,6 +59,7 @@ class Filer:
         self._sealer = sealer
         self._hurry = hurry
         self._count = count
+        self._journal = journal
         self._breaker = Breaker(failures=3, window=30, rest=30)
 
     def begin(self, now: int, *origin: str, walked_again: bool = False) -> Begun:
@@ -204,6 +207,8 @@ class Filer:
             raise Away("its deletion is not kept")
         found = self.write(lambda: pending.drop_pending(self._database, begun.origin_key, begun.report_id))
         by_another = begun.carried or begun.forgotten
+        if found.filed != "complete" or by_another:
+            self._record(begun)
         if not found.filed or (by_another and (found.waited or spooled or not begun.pending)):
             return "deleted"
         return "whole" if found.filed == "complete" and not by_another else "told"
@@ -225,12 +230,17 @@ class Filer:
     def _drop_from_spool(self, begun: Begun) -> bool:
         """What waits in the spool would come after the deletion; so the deletion goes behind it."""
         try:
-            nothing = self._sealer.nothing(replace(begun, revision=sent_as(begun) if begun.unsent else kept_as(begun)))
+            nothing = self._sealer.nothing(replace(begun, revision=_deleted_as(begun)))
             self._spool.put(Entry(nothing, "drop_unsent" if begun.unsent else "drop"))
         except NotKept:
             self._count("pending_not_dropped")
             return False
+        self._record(begun)
         return True
+
+    def _record(self, begun: Begun) -> None:
+        """Note the deletion for a restored backup, which may bring back the draft up to this revision."""
+        self._journal.record("draft", report_id=begun.report_id, keys=(begun.origin_key,), revision=_deleted_as(begun))
 
     def hurry(self, begun: Begun) -> None:
         """File now what waits: Done was pressed, or the network said that the line is gone."""
@@ -260,6 +270,11 @@ class Filer:
             self._count(lost)
             raise NotSent from None
         self._count("spooled")
+
+
+def _deleted_as(begun: Begun) -> int:
+    """Return the highest revision that a deletion takes: the reporter may begin the same report again."""
+    return sent_as(begun) if begun.unsent else kept_as(begun)
 
 
 def _with_secret(begun: Begun) -> Begun:

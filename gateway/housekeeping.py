@@ -17,6 +17,7 @@ import structlog
 
 from gateway import sessions
 from gateway.desk import Desk
+from gateway.erasing import Erasing
 from gateway.filer import NotSent
 from gateway.late import file_late
 from gateway.memory import give_back
@@ -32,6 +33,7 @@ from reports.store.hosts import Spooled
 EVERY_SECONDS = 5
 LEASE_SECONDS = LEASES["replay"] // SECOND
 TIDY_SECONDS = 60
+HOST = socket.gethostname()[:64]
 SAY_SECONDS = 60  # between two rows that say the same of this host's spool
 
 log = structlog.get_logger()
@@ -47,6 +49,7 @@ class Housekeeping:
         desk: Desk,
         channels: Mapping[str, Channel],
         renew: Callable[[], None],
+        erasing: Erasing,
         chores: Sequence[Callable[[], object]],
     ) -> None:
         """`renew`: deletes session keys that are over, in each process. `chores`: of one process at a time."""
@@ -57,8 +60,8 @@ class Housekeeping:
         self._channels = channels
         self._renew = renew
         self._chores = chores
+        self._erasing = erasing
         self._stop = threading.Event()
-        self._host = socket.gethostname()[:64]
         self._said: Spooled | None = None
         self._say_at = 0.0
         self._name = f"{socket.gethostname()}-{os.getpid()}"[:80]
@@ -72,8 +75,8 @@ class Housekeeping:
 
     def once(self) -> None:
         """One round. What cannot be done now is done in a later one, and holds up nothing else."""
-        duties = (self._renew, self._empty_spool, self._say_what_waits, self._what_one_does, self._desk.note_early)
-        for duty in duties:
+        duties = (self._erasing.reapply, self._renew, self._empty_spool, self._say_what_waits, self._what_one_does)
+        for duty in (*duties, self._desk.note_early):
             try:
                 duty()
             except (Away, sessions.Away, NotSent, OSError):
@@ -87,7 +90,9 @@ class Housekeeping:
 
     def _say_what_waits(self) -> None:
         """Store what waits in this host's spool: `clock` and `tokaut watch` cannot read the folder."""
-        now = self._spool.standing(self._host)
+        if not self._erasing.is_done:  # what is stored here says how far a restored database goes
+            return
+        now = self._spool.standing(HOST)
         is_same = self._said is not None and (now.entries, now.bad) == (self._said.entries, self._said.bad)
         if is_same and time.monotonic() < self._say_at:
             return
@@ -115,5 +120,6 @@ class Housekeeping:
             self.once()
             if time.monotonic() > tidy_at:
                 give_back()
+                self._erasing.forget()
                 tidy_at = time.monotonic() + TIDY_SECONDS
             self._stop.wait(EVERY_SECONDS)

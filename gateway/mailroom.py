@@ -19,10 +19,11 @@ from gateway.sealer import Sealer
 from gateway.world import Surroundings
 from reports import mailbox
 from reports.bodies import NO_CONTACT, message
-from reports.clocks import URGENT
+from reports.clocks import SECOND, URGENT
 from reports.code import read_code, read_pin
 from reports.country import Countries
 from reports.desks import opens_first
+from reports.erasures import Journal, Kind
 from reports.hotline import Hotline
 from reports.numbers import without_withdrawn
 from reports.report import contact_of
@@ -35,6 +36,7 @@ from reports.store.tries import Tried
 UNNAMED = "A hotline"
 UNREAD = ("delivered", "overdue")
 WRITTEN = "my.written"  # the screen after words for staff
+JOURNALED: Mapping[str, Kind] = {"delete_asked": "report", "contact_withdrawn": "contact"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class Mailroom:
     sealer: Sealer
     countries: Countries
     names: Mapping[str, str]
+    journal: Journal
 
     def open(self, code: str, pin: str, before: int) -> Tried:
         """Try a code and a PIN, as typed. `before`: wrong pairs that came from this telephone number today."""
@@ -94,7 +97,7 @@ class Mailroom:
 
     def agree(self, caller: Caller, record: Record, chosen: str) -> None:
         """How this phone may be used, or no more; that holds from now on, for what was sealed before as well."""
-        country = self.countries.get(self._routed(record)[0]) or caller.country
+        country = self.countries.get(self._routed(record.opened or "")[0]) or caller.country
         number = caller.sender.e164 if caller.sender.valid else None
         contact = contact_of(chosen, country, number)
         kind = "contact_given" if contact["allowed"] else "contact_withdrawn"
@@ -119,6 +122,33 @@ class Mailroom:
             raise LookupError("nothing is open")  # lint keeps all this behind code and PIN
         drawn = self.vault.mac("message", report_id, kind, *turn)
         message_id = str(uuid.UUID(bytes=drawn[:16], version=4))
+        try:
+            if not self._send(report_id, message_id, now, kind, text=text, contact=contact):
+                raise Away("nobody could read it")
+        except mailboxes.Closed:  # no fault of the database: other callers' reports go on into it
+            raise Away("closed") from None
+        if journaled := JOURNALED.get(kind):
+            self.journal.record(journaled, report_id=report_id, message_id=message_id)
+
+    def say_again(self, report_id: str, message_id: str, kind: str) -> None:
+        """Repeat a wish to delete, or to withdraw contact, that a restored database has forgotten.
+
+        Nothing happens where the database knows the message, or does not know the report. Raises Away, Closed.
+        """
+        if self._routed(report_id)[0]:
+            self._send(report_id, message_id, self.database.now() // SECOND, kind, contact=NO_CONTACT)
+
+    def _send(
+        self,
+        report_id: str,
+        message_id: str,
+        now: int,
+        kind: str,
+        *,
+        text: str | None = None,
+        contact: Mapping[str, object] | None = None,
+    ) -> bool:
+        """Store a message for the hotlines. Return whether any of them can read it. Raises Away, Closed."""
         data = message(
             report_id=report_id,
             message_id=message_id,
@@ -128,26 +158,24 @@ class Mailroom:
             text=text,
             contact=contact,
         )
-        letters = self.sealer.letters(report_id, message_id, self._recipients(record), data)
+        letters = self.sealer.letters(report_id, message_id, self._recipients(report_id), data)
         if not letters:
-            raise Away("nobody could read it")
+            return False
         allowed = None if contact is None else bool(contact["allowed"])
         close = kind == "delete_asked"
-        try:
-            self.filer.write(
-                lambda: mailboxes.say(self.database, report_id, message_id, letters, kind, allowed=allowed, close=close)
-            )
-        except mailboxes.Closed:  # no fault of the database: other callers' reports go on into it
-            raise Away("closed") from None
+        self.filer.write(
+            lambda: mailboxes.say(self.database, report_id, message_id, letters, kind, allowed=allowed, close=close)
+        )
+        return True
 
-    def _recipients(self, record: Record) -> tuple[str, ...]:
+    def _recipients(self, report_id: str) -> tuple[str, ...]:
         """As a report that nobody could take, it is held for all hotlines of its country."""
-        iso, hotlines = self._routed(record)
+        iso, hotlines = self._routed(report_id)
         country = self.countries.get(iso)
         return hotlines or (tuple(country.hotlines) if country else ())
 
-    def _routed(self, record: Record) -> tuple[str, tuple[str, ...]]:
-        return self.filer.write(lambda: mailboxes.routed(self.database, record.opened or ""))
+    def _routed(self, report_id: str) -> tuple[str, tuple[str, ...]]:
+        return self.filer.write(lambda: mailboxes.routed(self.database, report_id))
 
 
 def is_open(record: Record) -> bool:

@@ -35,6 +35,7 @@ COUNTED: Mapping[str, str] = {
     "not_sent": "Reporters who were told NOT SENT",
     "pending_not_kept": "Drafts in danger that could not be written",
     "pending_not_dropped": "Drafts that could not be deleted when asked",
+    "erasure_not_recorded": "Deletions and opt-outs that a restored backup would undo, for the disk took no line",
     "pending_not_hurried": "Drafts that file themselves in their own time",
     "unknown_delivery_report": "Delivery reports about no message of ours, or of none yet",
     "unknown_delivery_status": "Delivery reports that say what we do not know",

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterator
 
 from reports.entry import Entry
+from reports.erasures import Journal
 from reports.keyfolder import SENDER
 from reports.sealing import Context, Public, Vault, keyed_hash, seal
 from reports.spool import NotKept, Spool
@@ -22,12 +23,15 @@ STOP, START = "optout", "optin"  # in the spool
 class OptOuts:
     """`sender_key`: of whoever sends SMS."""
 
-    def __init__(self, database: Database, vault: Vault, spool: Spool, sender_key: Public, mode: str) -> None:
+    def __init__(
+        self, database: Database, vault: Vault, spool: Spool, sender_key: Public, mode: str, *, journal: Journal
+    ) -> None:
         self._database = database
         self._vault = vault
         self._spool = spool
         self._sender_key = sender_key
         self._mode = mode
+        self._journal = journal
         self._introduced = False
 
     def key(self, number: str) -> bytes:
@@ -40,16 +44,18 @@ class OptOuts:
             optouts.add(self._database, self.key(number))
         except Away:
             self._spool_it(STOP, number)
+        self._journal.record("stop", keys=(self.key(number),))
 
     def take_back(self, number: str) -> None:
         """Raises Away where neither the database nor the spool took it."""
         try:
             optouts.take_back(self._database, self._vault.macs(LABEL, number))
-            if not self._spool.names():
-                return
+            is_last = not self._spool.names()
         except Away:
-            pass
-        self._spool_it(START, number)  # a STOP may wait there, and the last word counts
+            is_last = False
+        if not is_last:
+            self._spool_it(START, number)  # a STOP may wait there, and the last word counts
+        self._journal.record("start", keys=self._vault.macs(LABEL, number))
 
     def introduce(self) -> None:
         """Tell the sender by which keys these hashes are made, once. Raises Away."""

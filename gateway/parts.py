@@ -13,6 +13,7 @@ from gateway.metrics import Metrics
 from gateway.numbers import Numbers
 from gateway.sessions import Sessions
 from gateway.webhooks import Webhooks
+from reports.erasures import Journal
 from reports.spool import Spool
 from reports.store.database import Database
 
@@ -21,6 +22,7 @@ from reports.store.database import Database
 class Parts:
     database: Database
     spool: Spool
+    journal: Journal
     filer: Filer
     sessions: Sessions
     metrics: Metrics

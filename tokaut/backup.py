@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 from rich.progress import Progress
 
+from reports.erasures import FOLDER, copy_journal, journal_folder
 from reports.hardening import harden
 from reports.keyfolder import readable_private_keys
 from reports.settings import Place, SettingError, load
@@ -38,6 +39,7 @@ def backup(folder: Path, days: int) -> None:
 
     The copy is one moment, checked before it gets its name: <mode>-<time>.tokaut.db. Keys are never in it, and FOLDER
     must be where no key is: who finds both can read every report. Nor is the spool: it belongs to its host's disk.
+    The journal of deletions and opt-outs goes into FOLDER/erasures.
     Run it each 15 minutes, then take FOLDER to another disk; tokaut-backup.timer does the first.
 
     \b
@@ -59,10 +61,20 @@ def backup(folder: Path, days: int) -> None:
     except OSError as error:
         raise Plain(f"{folder} cannot be used ({error.strerror}). Name a folder that this account may write.") from None
     echo(f"{made}  {made.stat().st_size / 1e6:.1f} MB, whole")
+    _copy_journal(place, folder)
     if days and (old := _delete_older(folder, place.mode, days)):
         echo(f"{old} older than {days} days deleted.")
     if folder.stat().st_dev == place.data.stat().st_dev:
         echo("This is the disk of the database itself. Take the copy to another one.")
+
+
+def _copy_journal(place: Place, folder: Path) -> None:
+    """The copy of the database is whole without it, so a fault here does not refuse that."""
+    journal = journal_folder(place.database_url, place.data)
+    try:
+        copy_journal(journal, folder / FOLDER)
+    except OSError as error:
+        echo(f"{journal}, the journal of deletions, was not copied ({error.strerror}). May this account read it?")
 
 
 def embedded(place: Place) -> Path:

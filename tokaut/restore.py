@@ -30,7 +30,8 @@ def restore(file: Path) -> None:
     \b
     Example:  tokaut restore /mnt/backup/live-20270102T030405.000000Z.tokaut.db
 
-    Next: `tokaut migrate`, `tokaut check`, then start clock and workers, then console and web.
+    Next: `tokaut migrate`, `tokaut check`, then start web, which deletes again what reporters deleted since the
+    backup, and only then clock, workers and console.
     """
     harden()
     try:
@@ -46,7 +47,7 @@ def restore(file: Path) -> None:
     echo(f"{database} is now {file.name}.")
     if aside:
         echo(f"What was there is kept as {aside}.")
-    echo("Next: tokaut migrate, tokaut check, start clock and workers, then console and web.")
+    echo("Next: tokaut migrate, tokaut check, start web and wait for its line erasures_applied, then start the others.")
 
 
 def _refuse_other_modes(made_for: str, place: Place) -> None:

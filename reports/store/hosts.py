@@ -53,6 +53,12 @@ def say(database: Database, spooled: Spooled) -> None:
             connection.execute(database.insert_new(t.host).values(name=spooled.host, **values))
 
 
+def seen_at(database: Database, host: str) -> int | None:
+    """Return when this host last said something, in microseconds; None where it never did. Raises Away."""
+    with database.read() as connection:
+        return connection.execute(select(t.host.c.seen_at).where(t.host.c.name == host)).scalar()
+
+
 def spools(database: Database) -> list[Spooled]:
     """Return what each host has said last. The age of an entry grows while its host says nothing. Raises Away."""
     h = t.host.c

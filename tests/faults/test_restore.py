@@ -66,9 +66,9 @@ def test_restored_from_the_middle_of_a_run(city: City) -> None:
     said = tokaut(city, "restore", str(copy))
     assert "is kept as" in said
     tokaut(city, "migrate")
-    for name in reversed(STOPPED):
+    for name in STOPPED:
         city.start(name)
-    city.until_web_answers()
+        city.until_web_answers()
     city.until_received(lambda _: all(of(city, number) for number in spooled), "what was in the spool never came", 90)
     city.until_finished()
 

@@ -45,7 +45,7 @@ def test_a_hotline_that_is_listed_no_more_takes_no_number_away(
     monkeypatch.setattr(mailboxes, "opened", lambda *_: found)
     nothing: Any = type("Nothing", (), {"mode": "demo"})
     at_once: Any = AtOnce()
-    room = Mailroom(at_once, nothing, Vault([b"k" * 32]), nothing, Countries(()), {"one": "Hotline One"})
+    room = Mailroom(at_once, nothing, Vault([b"k" * 32]), nothing, Countries(()), {"one": "Hotline One"}, nothing)
     record = Record(WALKED, Last("t"), Turn("", goes_on=True), 1, opened=REPORT)
     around = room.around(AROUND, record)
     assert around.told["report_state"] == "accepted"
@@ -87,7 +87,7 @@ def test_while_all_desks_are_closed_it_says_when_one_opens(
     nothing: Any = type("Nothing", (), {"mode": "demo", "now": lambda *_: FRIDAY_EVENING})()
     at_once: Any = AtOnce()
     names = {name: one.screen_name for name, one in hotlines.items()}
-    room = Mailroom(at_once, nothing, Vault([b"k" * 32]), nothing, Countries((land,)), names)
+    room = Mailroom(at_once, nothing, Vault([b"k" * 32]), nothing, Countries((land,)), names, nothing)
     around = room.around(AROUND, Record(WALKED, Last("t"), Turn("", goes_on=True), 1, opened=REPORT))
     facts = {"report_state": around.told["report_state"], "has_helpline": "yes"}
     fields = {"emergency": "police 111", "helpline_number": "163", **around.said}

@@ -152,7 +152,9 @@ def test_a_lock_of_another_ends_after_a_second(database: Database, straight: Dat
 def test_after_three_unknown_outcomes_web_asks_no_more_for_half_a_minute(database: Database, proxy: Proxy) -> None:
     nothing: Any = None
     vault = Vault([b"k" * 32])
-    filer = Filer(database=database, spool=nothing, vault=vault, sealer=nothing, hurry=nothing, count=nothing)
+    filer = Filer(
+        database=database, spool=nothing, vault=vault, sealer=nothing, hurry=nothing, count=nothing, journal=nothing
+    )
     proxy.stall()
 
     def open_it() -> None:

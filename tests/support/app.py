@@ -75,6 +75,7 @@ class App:
         assert not self._quickly.found, "taken for quick, and not: " + self._quickly.found[0]
         self.parts.numbers.stop()
         self.parts.spool.close()
+        self.parts.journal.close()
         self.database.close()
         sys.excepthook, threading.excepthook, sys.unraisablehook = self._hooks
         logging.getLogger().handlers = self._handlers

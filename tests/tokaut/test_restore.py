@@ -32,7 +32,7 @@ def test_it_is_as_it_was_and_what_was_there_is_kept(box: Box) -> None:
     assert box.database.stat().st_mode & 0o777 == 0o600
     (aside,) = box.data.glob("tokaut.db.before-*")
     assert box.names(aside) == {"before", "after"}
-    assert str(aside) in said and "start clock and workers, then console and web" in said
+    assert str(aside) in said and "start web and wait" in said
     assert copy.exists()
 
 

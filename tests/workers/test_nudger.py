@@ -53,7 +53,8 @@ def web(desk: Desk, *keys: bytes) -> OptOuts:
     """What web keeps of STOP, by these keys, newest first."""
     vault = Vault(keys or [b"k" * 32])
     spool = Spool(desk.keys.parent / "spool", vault)
-    return OptOuts(desk.database, vault, spool, load_public(desk.keys, [SENDER])[SENDER], "demo")
+    journal: Any = type("Journal", (), {"record": lambda *_, **__: None})()  # no backup here
+    return OptOuts(desk.database, vault, spool, load_public(desk.keys, [SENDER])[SENDER], "demo", journal=journal)
 
 
 def made(desk: Desk) -> Nudger:

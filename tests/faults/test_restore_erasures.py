@@ -1,0 +1,123 @@
+"""A backup that is put back does not bring back what reporters deleted, nor forget a STOP or a withdrawn consent."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from tests.faults.city import City
+from tests.faults.test_restore import STOPPED, tokaut
+from tests.faults.walking import TO_SEND, a_phone, is_sent, of, say, walk
+from tests.support.handsets import Texts
+from tests.support.wait import until
+
+pytestmark = [pytest.mark.slow, pytest.mark.rule("S-09"), pytest.mark.rule("S-28"), pytest.mark.rule("S-35")]
+
+WORDS = "It happens on the way home every day"
+HALF_AN_HOUR = 31 * 60
+
+
+class Reporter:
+    """A phone that sent a report by USSD and agreed to be texted."""
+
+    def __init__(self, city: City) -> None:
+        self.city = city
+        self.number = a_phone()
+        phone = city.ussd_phone("africastalking", self.number)
+        walk(phone, TO_SEND)
+        seen = say(phone, "1")
+        assert is_sent(seen)
+        found = re.search(r"Code (\d{4}) (\d{4}),?\s+PIN (\d{4})", seen.text)
+        assert found
+        self.code, self.pin = found[1] + found[2], found[3]
+        city.until_received(lambda _: bool(of(city, self.number)), "the report never came", 40)
+        self.report_id = of(city, self.number)[0]["data"]["report_id"]
+
+    def my_report(self, *labels: str) -> str:
+        """Open My report and choose by the labels shown; return the last screen."""
+        phone = self.city.ussd_phone("africastalking", a_phone())
+        seen = walk(phone, ("3", self.code, self.pin))
+        for label in labels:
+            found = re.search(rf"(?m)^(\d) {label}", seen.text)
+            assert found, seen.text
+            seen = say(phone, found[1])
+        return seen.text
+
+
+def texts(city: City) -> Texts:
+    phone = city.sms_phone("africastalking", a_phone())
+    assert isinstance(phone, Texts)
+    return phone
+
+
+def opted_out(city: City) -> set[object]:
+    return {row[0] for row in city.ask("SELECT caller_key FROM optout")}
+
+
+def stop_all(city: City) -> None:
+    for name in STOPPED:
+        city.kill(name, signal.SIGTERM)
+
+
+def applied(city: City) -> int:
+    """How often web has applied its journal."""
+    return city.log("web").read_text().count("erasures_applied")
+
+
+@pytest.fixture
+def restored(city: City) -> Iterator[tuple[City, Reporter, Reporter]]:
+    """The city after all was deleted, stopped and withdrawn, and the backup of before was put back; web has started.
+
+    With it the reporter who deleted the report, and the one who withdrew contact.
+    """
+    deletes, withdraws = Reporter(city), Reporter(city)
+    drafts, stops, starts = texts(city), texts(city), texts(city)
+    drafts.text(WORDS)
+    starts.text("STOP")
+    until(lambda: city.count("pending") == 1 and len(opted_out(city)) == 1, "the draft and the STOP were not stored")
+    city.until_finished()
+    medium = city.folder / "medium"
+    tokaut(city, "backup", str(medium))
+    assert list((medium / "erasures").glob("*.jsonl")), "the journal was not copied beside the backup"
+
+    drafts.text("00")
+    stops.text("STOP")
+    starts.text("START")
+    assert deletes.my_report("Delete", "Delete").startswith("Being deleted here.")
+    withdraws.my_report("Contact", "No")
+    until(lambda: city.count("pending") == 0, "the draft was not deleted")
+    stop_all(city)
+    before = opted_out(city)
+    assert len(before) == 1
+    (copy,) = medium.glob("*.db")
+    tokaut(city, "restore", str(copy))
+    tokaut(city, "migrate")
+    assert city.count("pending") == 1
+    assert opted_out(city) != before
+    had = applied(city)
+    city.start("web")
+    city.until_web_answers()
+    until(lambda: applied(city) > had, "web did not apply its journal")
+    assert opted_out(city) == before, "STOP was forgotten, or START"
+    yield city, deletes, withdraws
+
+
+def test_a_restored_backup_revives_nothing_that_was_deleted(restored: tuple[City, Reporter, Reporter]) -> None:
+    city, deletes, withdraws = restored
+    assert city.count("pending") == 0, "the deleted draft is back"
+    assert city.ask(f"SELECT allowed FROM contact WHERE report_id = '{withdraws.report_id}'") == [(0,)]
+    assert "Code or PIN is not right" in deletes.my_report()
+
+    had = len(city.received())
+    city.offset = HALF_AN_HOUR  # by then a draft files itself
+    for name in ("clock", "standard", "urgent"):
+        city.start(name)
+    until(lambda: not city.count(f"report WHERE report_id = '{deletes.report_id}'"), "it was not deleted again", 60)
+    city.until_finished()
+    kinds = {(line["body"]["data"]["report_id"], line["body"]["type"]) for line in city.received()[had:]}
+    assert kinds == {(deletes.report_id, "report.message"), (withdraws.report_id, "report.message")}
+    known = {deletes.report_id, withdraws.report_id}
+    assert {line["body"]["data"]["report_id"] for line in city.received()} == known

@@ -1,0 +1,135 @@
+"""Web records what reporters delete, and applies it again when it starts on a database of before."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from unittest.mock import patch
+
+import pytest
+from sqlalchemy import delete, insert, update
+from structlog.testing import capture_logs
+
+from gateway.erasing import Erasing
+from gateway.housekeeping import HOST
+from reports.clocks import DAY
+from reports.store import tables as t
+from tests.safeguarding.away import database_away
+from tests.safeguarding.walks import PHONE, number, thread
+from tests.support.app import App
+
+pytestmark = [pytest.mark.slow, pytest.mark.rule("S-28")]
+
+WORDS = "It happens on the way home every day"
+
+
+@pytest.fixture
+def app(redis_url: str) -> Iterator[App]:
+    made = App(redis_url)
+    made.parts.housekeeping.once()
+    yield made
+    made.close()
+
+
+def start_again(app: App) -> Erasing:
+    """What web does when it starts."""
+    mailroom = app.parts.housekeeping._erasing._mailroom
+    erasing = Erasing(app.database, app.parts.journal, mailroom, HOST)
+    erasing.reapply()
+    return erasing
+
+
+def forget_opt_outs(app: App, *, seen_at: int | None = None) -> None:
+    """As a restored backup does; it last heard of this host at `seen_at`, or never."""
+    with app.database.write() as connection:
+        connection.execute(delete(t.optout))
+        if seen_at is None:
+            connection.execute(delete(t.host))
+        else:
+            connection.execute(update(t.host).values(seen_at=seen_at))
+
+
+def test_nothing_of_a_person_stands_in_it(app: App) -> None:
+    thread(app.sms(PHONE), WORDS, "00", "STOP", "START")
+    text = "".join(path.read_text() for path in app.parts.journal.folder.iterdir())
+    assert [json.loads(line)["kind"] for line in text.splitlines()] == ["draft", "stop", "start"]
+    assert WORDS not in text
+    assert PHONE.removeprefix("+") not in text
+
+
+def test_a_draft_that_comes_back_is_deleted_again_and_a_later_one_stays(app: App) -> None:
+    thread(app.sms(PHONE), WORDS)
+    backup = [row._asdict() for row in app.rows(t.pending)]
+    thread(app.sms(PHONE), "00")
+    assert app.count(t.pending) == 0
+    thread(app.sms(number(72)), WORDS)
+    with app.database.write() as connection:
+        connection.execute(insert(t.pending), backup)
+    [draft] = {row["report_id"] for row in backup}
+    assert {row.report_id for row in app.rows(t.pending)} > {draft}
+    start_again(app)
+    assert app.count(t.pending) == len(backup)
+    assert draft not in {row.report_id for row in app.rows(t.pending)}
+
+
+@pytest.mark.parametrize("heard", ["never", "before", "in the future"])
+def test_the_last_of_stop_and_start_counts(app: App, heard: str) -> None:
+    thread(app.sms(PHONE), "START", "STOP")
+    thread(app.sms(number(72)), "STOP", "START")
+    before = app.rows(t.optout)
+    now = app.database.now()
+    seen_at = {"never": None, "before": now - DAY, "in the future": now + DAY}[heard]
+    forget_opt_outs(app, seen_at=seen_at)
+    start_again(app)
+    assert len(before) == 1
+    assert {row.caller_key for row in app.rows(t.optout)} == {row.caller_key for row in before}
+
+
+def test_a_start_without_a_restore_leaves_all_as_it_is(app: App) -> None:
+    thread(app.sms(PHONE), WORDS, "00", "STOP", "START", WORDS)
+    before = {table.name: app.rows(table) for table in (t.pending, t.optout, t.message, t.contact)}
+    start_again(app)
+    assert {table.name: app.rows(table) for table in (t.pending, t.optout, t.message, t.contact)} == before
+    assert before["pending"]
+
+
+def test_a_disk_that_refuses_the_journal_refuses_no_deletion(app: App) -> None:
+    said = thread(app.sms(number(72)), WORDS, "00")
+    phone = app.sms(PHONE)
+    thread(phone, WORDS)
+    with patch.object(app.parts.journal, "_append", side_effect=OSError(5, "I/O error")):
+        assert thread(phone, "00") == said[1:]
+        thread(phone, "STOP")
+    assert app.count(t.pending) == 0
+    assert app.count(t.optout) == 1
+    assert b"tokaut_erasure_not_recorded_total 2.0" in app.parts.metrics.page()
+
+
+def test_a_line_that_cannot_be_applied_holds_up_no_other(app: App) -> None:
+    app.parts.journal.record("draft")
+    thread(app.sms(PHONE), "STOP")
+    forget_opt_outs(app)
+    assert start_again(app).is_done
+    assert app.count(t.optout) == 1
+
+
+def test_a_journal_that_cannot_be_read_is_never_called_applied(app: App) -> None:
+    with patch.object(app.parts.journal, "since", side_effect=PermissionError(13, "refused")), capture_logs() as logs:
+        assert start_again(app).is_done
+    assert [line["event"] for line in logs] == ["erasures_not_applied"]
+
+
+def test_until_it_is_applied_the_database_does_not_hear_of_this_host(app: App) -> None:
+    thread(app.sms(PHONE), "STOP")
+    forget_opt_outs(app)
+    housekeeping = app.parts.housekeeping
+    housekeeping._erasing.is_done = False
+    housekeeping._said = None
+    with patch.object(app.parts.journal, "since", side_effect=RuntimeError):
+        housekeeping.once()
+    assert app.count(t.host) == 0
+    with database_away(app):
+        housekeeping.once()
+    assert not housekeeping._erasing.is_done
+    housekeeping.once()
+    assert (app.count(t.host), app.count(t.optout)) == (1, 1)

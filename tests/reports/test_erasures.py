@@ -1,0 +1,118 @@
+"""The journal of erasures: a line each, nothing of a person in it, and a disk that refuses it refuses nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from reports.clocks import DAY
+from reports.erasures import KEPT_DAYS, Journal, copy_journal
+
+NOW = 1_800_000_000_000_000  # 2027-01-15
+REPORT = "01890000-0000-7000-8000-000000000001"
+
+
+class Days:
+    """A time that a test moves, and what was counted."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+        self.counted: list[str] = []
+
+
+@pytest.fixture
+def days() -> Days:
+    return Days()
+
+
+def journal(folder: Path, days: Days, host: str = "one", *, is_shared: bool = False) -> Journal:
+    return Journal(folder, host, is_shared=is_shared, now=lambda: days.now, count=days.counted.append)
+
+
+@pytest.fixture
+def ours(tmp_path: Path, days: Days) -> Iterator[Journal]:
+    made = journal(tmp_path / "erasures", days)
+    yield made
+    made.close()
+
+
+def kinds(ours: Journal, since: int = 0) -> list[str]:
+    return [one.kind for one in ours.since(since)]
+
+
+def test_what_is_recorded_is_read_back_in_order_from_a_time_on(ours: Journal, days: Days) -> None:
+    ours.record("draft", report_id=REPORT, keys=(b"origin",), revision=3)
+    days.now += DAY
+    ours.record("stop", keys=(b"key",))
+    first, second = ours.since(0)
+    assert (first.kind, first.report_id, first.keys, first.revision) == ("draft", REPORT, (b"origin".hex(),), 3)
+    assert second.keys == (b"key".hex(),)
+    assert kinds(ours, NOW + 1) == ["stop"]
+    assert sorted(path.name for path in ours.folder.iterdir()) == ["20270115-one.jsonl", "20270116-one.jsonl"]
+    assert days.counted == []
+
+
+def test_the_files_of_all_hosts_are_read_as_one(ours: Journal, days: Days) -> None:
+    other = journal(ours.folder, days, "two/../x")
+    for step, where in enumerate((ours, other, ours)):
+        days.now = NOW + step
+        where.record("start" if where is other else "stop")
+    other.close()
+    assert kinds(ours) == ["stop", "start", "stop"]
+    assert {path.parent for path in ours.folder.iterdir()} == {ours.folder}
+
+
+def test_a_line_that_a_power_cut_left_incomplete_takes_no_other_with_it(ours: Journal) -> None:
+    ours.record("stop")
+    [path] = ours.folder.iterdir()
+    path.write_bytes(path.read_bytes() + b'{"kind":"dra')
+    ours.record("start")
+    assert kinds(ours) == ["stop", "start"]
+
+
+@pytest.mark.parametrize(("is_shared", "modes"), [(True, (0o750, 0o640)), (False, (0o700, 0o600))])
+def test_nobody_else_may_write_it(tmp_path: Path, days: Days, modes: tuple[int, int], *, is_shared: bool) -> None:
+    made = journal(tmp_path / "erasures", days, is_shared=is_shared)
+    made.record("stop")
+    made.close()
+    [path] = made.folder.iterdir()
+    assert (made.folder.stat().st_mode & 0o777, path.stat().st_mode & 0o777) == modes
+
+
+def test_a_disk_that_refuses_is_counted_and_logged_and_raises_nothing(tmp_path: Path, days: Days) -> None:
+    (tmp_path / "erasures").write_text("a file where the folder should be")
+    made = journal(tmp_path / "erasures", days)
+    with capture_logs() as logs:
+        made.record("stop")
+    made.close()
+    assert days.counted == ["erasure_not_recorded"]
+    assert [line["event"] for line in logs] == ["erasure_not_recorded"]
+
+
+def test_it_is_deleted_when_no_backup_is_older(ours: Journal, days: Days) -> None:
+    ours.record("stop")
+    days.now = NOW + KEPT_DAYS * DAY
+    ours.record("start")
+    ours.delete_old()
+    assert kinds(ours) == ["stop", "start"]
+    days.now += 2 * DAY
+    ours.delete_old()
+    assert kinds(ours) == ["start"]
+
+
+def test_its_copy_beside_the_backups_has_the_same_days(ours: Journal, days: Days, tmp_path: Path) -> None:
+    ours.record("stop")
+    target = tmp_path / "copies"
+    copy_journal(ours.folder, target)
+    days.now += DAY
+    ours.record("start")
+    copy_journal(ours.folder, target)
+    read = [json.loads(line)["kind"] for path in sorted(target.iterdir()) for line in path.read_text().splitlines()]
+    assert read == ["stop", "start"]
+    min(ours.folder.iterdir()).unlink()
+    copy_journal(ours.folder, target)
+    assert [path.name for path in target.iterdir()] == [path.name for path in ours.folder.iterdir()]
