@@ -45,7 +45,7 @@ class Begun(Struct, frozen=True, array_like=True):
     carried: bool = False  # it goes on from an earlier walk
     unsent: bool = False  # "NOT SENT" was said of it, and a slow disk may have kept it all the same
     code_seen: bool = False  # something was said to the screen with code and PIN: they are never shown again
-    secret: bytes = b""  # of this conversation alone: code and PIN come from it
+    secret: bytes = b""  # of this conversation alone: code and PIN come from it; dropped once they were seen
 
     @property
     def forgotten(self) -> bool:
@@ -179,7 +179,7 @@ def unpack_record(raw: bytes, book: Book) -> Record | None:
         state = unpack(kept.state, book)
     except ValueError:
         return None
-    if kept.begun and kept.begun.code is not None and not kept.begun.secret:
+    if kept.begun and kept.begun.code is not None and not (kept.begun.secret or kept.begun.code_seen):
         return None  # of a release that made codes in another way
     after = kept.reports, kept.words, kept.loop, kept.over, kept.opened, kept.seed, kept.repeat_of, kept.media
     return Record(state, kept.last, Turn(*kept.answer), kept.at, kept.begun, *after)

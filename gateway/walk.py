@@ -295,11 +295,14 @@ class Walk:
 
 
 def code_seen(record: Record) -> Record:
-    """Return the record as it is once its code and PIN were shown, and something was said to that screen."""
+    """Return the record as it is once its code and PIN were shown, and something was said to that screen.
+
+    Nothing shows them again, so the secret that yields both is dropped.
+    """
     begun = record.begun
     if begun is None or begun.code is None or begun.code_seen:
         return record
-    return replace(record, begun=replace(begun, code_seen=True))
+    return replace(record, begun=replace(begun, code_seen=True, secret=b""))
 
 
 def _code_now(begun: Begun, now: int) -> str:

@@ -62,7 +62,10 @@ def test_a_record_of_the_release_before_that_shows_a_code_begins_anew() -> None:
     assert unpack_record(pack_record(old), BOOK) is None
 
 
-@pytest.mark.parametrize("begun", [None, BEGUN, Begun("id", b"k" * 32, 5)])
+SEEN = replace(BEGUN, code_seen=True, secret=b"")
+
+
+@pytest.mark.parametrize("begun", [None, BEGUN, SEEN, Begun("id", b"k" * 32, 5)])
 def test_a_record_comes_back_as_it_was(begun: Begun | None) -> None:
     record = Record(
         STATE,

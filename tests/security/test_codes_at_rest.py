@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import itertools
 import json
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
 
+from gateway import conversation
 from gateway.filer import SECRET_BYTES, _with_secret
 from gateway.record import Begun
 from gateway.turns import is_unguessable
@@ -17,13 +19,14 @@ from reports.code import code, pin
 from reports.sealing import slow
 from reports.store import tables as t
 from tests.safeguarding.away import code_and_pin, database_away, empty
-from tests.safeguarding.walks import TO_SEND, TO_SENT, walk
+from tests.safeguarding.walks import TO_SEND, TO_SEND_SMS, TO_SENT, thread, walk
 from tests.support.app import VANUATU, App
 from tests.support.handsets import AfricasTalking
 
 pytestmark = [pytest.mark.slow, pytest.mark.rule("A-30"), pytest.mark.rule("X-10")]
 
 PHONE = "+6785550131"
+WORDS = "Somebody waits near the school every day"
 CHANNELS = ("africastalking", "ussd", "kannel", "simulator")
 LABELS = ("code", "code-kept", "code-tried", "code-and-pin", "code-secret", "origin", "origin-kept", "pin", "lookup")
 LABELS += ("pin-digits", "mailbox", "report-id")
@@ -57,6 +60,12 @@ class Thief:
         tried = itertools.product(sessions, ("origin", "code-secret"))
         secrets = [self.vault.mac(label, channel, VANUATU, one, "", PHONE, "0") for one, label in tried]
         return {pair for secret in secrets for pair in self.pairs_from(secret)}
+
+    def of_session(self, record: bytes) -> set[Pair]:
+        """Return pairs from every value of a session that was opened; bytes are written in Base64."""
+        values = (one for one in _values(json.loads(record)) if len(one) % 4 == 0)
+        seeds = (base64.b64decode(one) for one in values if re.fullmatch(rb"[A-Za-z0-9+/]+=*", one))
+        return {pair for seed in seeds for pair in self.pairs_from(seed)}
 
     def knows(self, *typed: str) -> bool:
         """Return whether a hash that is quick to compute tells a right guess from a wrong one."""
@@ -111,6 +120,41 @@ def test_a_provider_that_counts_its_sessions_gives_no_code_away(app: App, redis_
     assert phone.again() == seen, "a repeat shows the same ones"
     empty(redis_url)
     assert pair not in Thief(app).counted_through("africastalking", [session])
+
+
+@pytest.mark.parametrize("channel", [*CHANNELS, "sms"])
+def test_no_session_yields_them_once_something_was_said_to_them(
+    app: App, channel: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Code and PIN are shown once, so the session drops the secret and the screen with the next message."""
+    kept: list[bytes] = []
+    pack = conversation.pack_record
+    monkeypatch.setattr(conversation, "pack_record", lambda record: kept.append(pack(record)) or kept[-1])
+    if channel == "sms":
+        texts = app.sms(PHONE)
+        seen = thread(texts, "hello", *TO_SEND_SMS, "Send", "2")[-1]
+    else:
+        phone = app.ussd(PHONE, channel)
+        seen = walk(phone, *TO_SENT)[-1]
+    found = re.search(r"Code (\d{4}) (\d{4}),?\s+PIN (\d{4})", seen)
+    assert found, seen
+    pair = found[1] + found[2], found[3]
+    secrets = Thief(app)
+    assert pair in secrets.of_session(kept[-1])
+    if channel == "sms":
+        thread(texts, "1")
+    else:
+        phone.type("Add your words")
+    assert pair not in secrets.of_session(kept[-1])
+    assert f"{found[1]} {found[2]}" not in kept[-1].decode()
+    if channel == "sms":
+        thread(texts, WORDS)
+    else:
+        phone.type(WORDS)
+    app.pass_time(60)
+    assert WORDS in str(max(app.bodies(), key=lambda one: one.revision).data)
+    opened = walk(app.ussd("+6785550132"), "My report", *pair)[-1]
+    assert "1 Messages (0)" in opened
 
 
 def test_where_the_session_id_is_long_a_repeat_without_redis_shows_the_same_pair(app: App, redis_url: str) -> None:
