@@ -21,6 +21,7 @@ from reports.store.taking import NotAllowed, NotGiven, Outdated, Step
 
 LONGEST_NOTE = 4000  # characters
 NO_WORDS = "Nothing was written."
+NO_OUTCOME = "Choose how it came out."
 NO_REASON = "Say why: whoever gets it next should know."
 TAKE_OVER = "{who} took this report {ago} ago. Take it over?"
 TAKEN_MEANWHILE = "{who} took this report {ago} ago. Nothing was done. Look at the status, then decide."
@@ -158,6 +159,8 @@ def _decline(desk: Desk, me: Visitor, report_id: str) -> Response:
 
 def _close(desk: Desk, me: Visitor, report_id: str) -> Response:
     outcome = me.form.get("outcome", "")
+    if not outcome:
+        return desk.page(me, report_id, Said(wrong=NO_OUTCOME, at="close"))
     if outcome not in OUTCOMES:
         abort(400)
     if outcome == "hoax":

@@ -305,9 +305,7 @@ if (token) {
   if (areas.length && writing) keepDrafts();
   runClocks();
   setInterval(runClocks, 1000);
-  for (const form of document.querySelectorAll("form[data-ends]")) {
-    form.addEventListener("submit", () => tabs?.postMessage("blank"));
-  }
+  addEventListener("submit", ({ submitter }) => submitter?.closest("[data-ends]") && tabs?.postMessage("blank"));
   // Other tabs are blank at once; where they belong they go when the page that follows is there, and the server knows.
   tabs?.addEventListener("message", ({ data }) => {
     if (data === "rang") lastRing = Date.now();

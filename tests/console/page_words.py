@@ -66,7 +66,7 @@ def _in_code() -> Iterator[str]:
     yield from (joining.NOT_THE_SAME, joining.NO_CODE)
     yield from (people.NO_NAME, people.TAKEN, people.NOT_YOURSELF, people.AGAIN, people.ASKED, people.ALONE)
     yield from (people.TOO_LATE, people.ENDED, people.RESTORED)
-    yield from (acts.NO_WORDS, acts.NO_REASON, acts.NOT_NOW, acts.TWO, acts.SAME, acts.TOO_NEW)
+    yield from (acts.NO_WORDS, acts.NO_REASON, acts.NO_OUTCOME, acts.NOT_NOW, acts.TWO, acts.SAME, acts.TOO_NEW)
     yield from (*drilling.NAMES.values(), *drilling.CAME.values(), drilling.IN_TIME, drilling.LATE, drilling.NOT_YET)
     yield from (drilling.NO_TIME, drilling.ONE, drilling.BEGUN)
     yield from (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -131,4 +132,7 @@ def test_every_form_of_a_report_has_its_word(mere: Person, report: str) -> None:
     html = mere.get(f"/reports/{report}").html
     forms = [one.partition("</form>")[0] for one in html.split("<form ")[1:]]
     those = [one for one in forms if f'action="/reports/{report}/' in one]
-    assert len(those) >= 7 and all('name="once"' in one for one in those)
+    assert all('name="once"' in one for one in those)
+    other_buttons = re.findall(r'<button form="([a-z]+)" formaction="/reports/[^"]+/([a-z-]+)', html)
+    assert {name for name, _ in other_buttons} == {"writing"} and any('id="writing"' in one for one in those)
+    assert len(those) + len(other_buttons) >= 7

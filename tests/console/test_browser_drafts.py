@@ -1,0 +1,87 @@
+"""Words that staff are writing survive each button of the report's page in a Chromium, with a script and without."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, update
+
+from reports.store import tables as t
+from tests.console.test_every_page import Desk, told
+
+pytestmark = pytest.mark.slow
+
+TOP = b'{"category":"luring","place":{"name":"Shefa"}}'
+WORDS, NOTE = "We have read it. Can you", "Ask the aunt first"
+
+
+def not_now() -> dict[str, Any]:
+    """A contact whose safe hours begin in six hours."""
+    begin, end = (f"{datetime.now(UTC) + timedelta(hours=hours):%H:%M}" for hours in (6, 7))
+    hours = {"from": begin, "to": end, "tz": "UTC"}
+    return {"allowed": True, "how": "call", "safe_hours": hours, "msisdn": "+6785550101"}
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    one = Desk(tmp_path_factory.mktemp("desk"))
+    yield one
+    one.down()
+
+
+def press(page: Any, name: str) -> None:
+    with page.expect_navigation():
+        page.get_by_role("button", name=name, exact=True).first.click()
+
+
+def areas(page: Any) -> tuple[str, str]:
+    return page.locator("#words").input_value(), page.locator("#note").input_value()
+
+
+@pytest.mark.parametrize("script", [False, True], ids=["without a script", "with a script"])
+def test_each_button_keeps_what_is_being_written(desk: Desk, chromium: Any, script: bool) -> None:
+    address = f"{desk.address}/reports/{desk.report(told(contact=not_now()), TOP)}"
+    context = desk.context(chromium, "luk", java_script_enabled=script)
+    page = context.new_page()
+    page.goto(address)
+    kept: dict[str, tuple[str, str]] = {}
+    for name in (
+        "Take this report",
+        "Mark as in progress",
+        "Show the number all the same (this is logged)",
+        "Hand over",
+        "Take this report",
+        "Français",
+        "English",
+        "Save note",
+        "Hide",
+        "Close",
+    ):
+        desk.change(delete(t.draft))
+        page.goto(address)
+        page.locator("#words").fill(WORDS)
+        page.locator("#note").fill(NOTE)
+        if name == "Close":
+            page.get_by_label("Close it; it came out so:").select_option("helped")
+        press(page, name)
+        desk.change(update(t.staff_session).values(seen_at=desk.database.now()))  # as the password after Hide does
+        page.goto(address)
+        kept[name] = areas(page)
+    context.close()
+    assert kept == dict.fromkeys(kept, (WORDS, NOTE)) | {"Save note": (WORDS, "")}
+
+
+def test_closing_without_an_outcome_says_so(desk: Desk, chromium: Any) -> None:
+    address = f"{desk.address}/reports/{desk.report(told(), TOP)}"
+    context = desk.context(chromium, "luk", java_script_enabled=False)
+    page = context.new_page()
+    page.goto(address)
+    press(page, "Take this report")
+    page.locator("#words").fill(WORDS)
+    press(page, "Close")
+    assert page.locator("#said").inner_text() == "Choose how it came out."
+    assert areas(page)[0] == WORDS
+    context.close()
