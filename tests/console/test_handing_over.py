@@ -166,7 +166,10 @@ def test_after_a_refusal_it_can_be_asked_again(place: Place) -> None:
     place.do()
     taking.take(place.console.parts.database, Step(HOTLINE, place.report, "in_progress", f"staff:{HOTLINE}/ana"))
     assert "It did not go to" in place.page()
-    assert place.ask().status == 303
+    seen = place.mere.get(place.path()).marks
+    assert "took this report" in place.ask().text, "a form of the page before that must not act"
+    asked = {**seen, "to": THIRD, "reason": WHY, "sure": "1"}
+    assert place.mere.post(place.path("/hand-over"), asked).status == 303
     assert len(list(filter(None, place.do()))) == 1
 
 

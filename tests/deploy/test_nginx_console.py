@@ -67,7 +67,7 @@ def test_every_answer_has_each_header_once(town: DeskTown) -> None:
 def test_a_call_back_comes_through_and_acts(town: DeskTown) -> None:
     database = Database(load_all((ConsoleSide,), town.plan.settings)[ConsoleSide].database_url)
     report = given(database, town.plan.folder.inside / "keys", [(HOTLINE, "primary"), ("vu-police", "fallback")])
-    body = json.dumps({"state": "accepted"}).encode()
+    body = json.dumps({"report_id": report, "state": "accepted"}).encode()
     desk = Desk(HOTLINE, town.plan.secrets.hotlines[HOTLINE], None)
     headers = [f"{name}: {value}" for name, value in desk.headers(body).items()]
     path = f"/hotlines/{HOTLINE}/reports/{report}"
