@@ -85,17 +85,31 @@ def test_words_added_while_the_database_is_locked_come_too(city: City) -> None:
 
 
 def test_words_added_before_the_spool_was_emptied_come_too(city: City) -> None:
-    """Seen in the experiment: the Send came out of the spool and took the words, which waited, for its rescue."""
+    """The words are filed at once: they come with the report, or after it if the spool was emptied first."""
     phone = city.ussd_phone("africastalking", a_phone())
     walk(phone, TO_SEND)
     with city.locked():
-        assert is_sent(say(phone, "1"))
+        sent = say(phone, "1")
+        assert is_sent(sent)
     say(phone, "1")
     say(phone, "they wait at the gate")
+    city.until_received(lambda _: said(city, phone.phone)[-1:] == ["they wait at the gate"], "the words never came", 40)
     city.until_finished()
     city.move_time(130)
-    city.until_received(lambda _: len(of(city, phone.phone)) == 2, "the words never came", 40)
-    assert of(city, phone.phone)[1]["data"]["narrative"] == "they wait at the gate"
+    city.until_finished()
+    bodies = of(city, phone.phone)
+    assert [body["type"] for body in bodies] == ["report.created", "report.updated"][: len(bodies)]
+    assert {body["data"]["completeness"] for body in bodies} == {"complete"}
+    assert said(city, phone.phone)[-1] == "they wait at the gate"
+    assert len({body["data"]["report_id"] for body in bodies}) == 1
+    code, pin = (line.split(" ", 1)[1] for line in sent.text.splitlines() if line.startswith(("Code", "PIN")))
+    my_report = walk(city.ussd_phone("africastalking", a_phone()), ("3", code, pin))
+    assert my_report.text.startswith("Pikinini Helpline has it.")
+
+
+def said(city: City, number: str) -> list[str | None]:
+    """Return the words in each body that the hotline received from this phone, oldest first."""
+    return [body["data"]["narrative"] for body in of(city, number)]
 
 
 @pytest.mark.rule("F18")
