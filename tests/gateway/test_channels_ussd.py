@@ -33,7 +33,7 @@ def inbound(**changes: Any) -> Inbound:
         ({}, inbound()),
         ({"event": "resume", "text": " 1*2 "}, inbound(event="resume", text=" 1*2 ")),
         ({"event": "resume", "text": 1, "turn": 3}, inbound(event="resume", text="1", id="3")),
-        ({"event": None, "text": None, "network": None}, inbound(event="resume", text="", network="")),
+        ({"event": None, "text": None, "network": None}, inbound(event="unsaid", text="", network="")),
         ({"phone": ""}, inbound(sender="")),
         ({"phone": 6785550101}, inbound(sender="6785550101")),
         ({"more": {"any": ["thing"]}}, inbound()),
