@@ -47,7 +47,7 @@ def test_a_thousand_callers_at_once_all_come_to_sent(city: City) -> None:
     assert crowd.slowest() <= PROMISED, crowd.told()
     until(lambda: city.count("report") == CALLERS, "some reports were lost")
     # By the spool two may be shown one code, in a crowd of this size once in twenty times: then the PIN tells which.
-    assert len({tuple(screen.splitlines()[1:3]) for screen in crowd.sent.values()}) == CALLERS
+    assert len({tuple(screen.splitlines()[2:4]) for screen in crowd.sent.values()}) == CALLERS
     city.until_finished(180)
     came = {line["body"]["data"]["report_id"] for line in city.received()}
     assert len(came) == CALLERS

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from tests.faults.city import City
-from tests.faults.walking import NUMBERS_ARE_THERE, TO_SEND, a_phone, comes_once, is_sent, of, say, walk
+from tests.faults.walking import NUMBERS_ARE_THERE, TO_SEND, a_phone, code_and_pin, comes_once, is_sent, of, say, walk
 from tests.support.handsets import Texts
 from tests.support.wait import until
 
@@ -102,8 +102,7 @@ def test_words_added_before_the_spool_was_emptied_come_too(city: City) -> None:
     assert {body["data"]["completeness"] for body in bodies} == {"complete"}
     assert said(city, phone.phone)[-1] == "they wait at the gate"
     assert len({body["data"]["report_id"] for body in bodies}) == 1
-    code, pin = (line.split(" ", 1)[1] for line in sent.text.splitlines() if line.startswith(("Code", "PIN")))
-    my_report = walk(city.ussd_phone("africastalking", a_phone()), ("3", code, pin))
+    my_report = walk(city.ussd_phone("africastalking", a_phone()), ("3", *code_and_pin(sent)))
     assert my_report.text.startswith("Pikinini Helpline has it.")
 
 

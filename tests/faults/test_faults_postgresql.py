@@ -10,7 +10,17 @@ import psycopg
 import pytest
 
 from tests.faults.city import City
-from tests.faults.walking import TO_SEND, a_phone, comes_once, dialled, is_sent, say, sent_or_nothing, walk
+from tests.faults.walking import (
+    TO_SEND,
+    a_phone,
+    code_and_pin,
+    comes_once,
+    dialled,
+    is_sent,
+    say,
+    sent_or_nothing,
+    walk,
+)
 from tests.support.handsets import AfricasTalking
 from tests.support.proxy import Proxy
 from tests.support.wait import until
@@ -82,7 +92,7 @@ def test_web_killed_between_the_commit_and_the_answer(city: City) -> None:
     assert is_sent(sent)
     assert phone.again() == sent
     comes_once(city, phone.phone)
-    code, pin = (line.partition(" ")[2] for line in sent.text.splitlines()[1:3])
+    code, pin = code_and_pin(sent)
     assert "has" in walk(city.ussd_phone("africastalking", a_phone()), ("3", code, pin)).text
 
 

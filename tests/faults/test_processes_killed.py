@@ -10,7 +10,18 @@ from collections.abc import Callable
 import pytest
 
 from tests.faults.city import City, end, is_alive
-from tests.faults.walking import TO_SEND, a_phone, comes_once, dialled, is_sent, of, say, sent_or_nothing, walk
+from tests.faults.walking import (
+    TO_SEND,
+    a_phone,
+    code_and_pin,
+    comes_once,
+    dialled,
+    is_sent,
+    of,
+    say,
+    sent_or_nothing,
+    walk,
+)
 from tests.support.handsets import AfricasTalking
 from tests.support.wait import until
 
@@ -58,9 +69,8 @@ def test_web_killed_between_the_commit_and_the_answer(city: City) -> None:
     sent = phone.again()
     assert is_sent(sent)
     assert phone.again() == sent
-    code, pin = [line.partition(" ")[2] for line in sent.text.splitlines()[1:3]]
     comes_once(city, phone.phone)
-    assert "has" in say_my_report(dialled(city), code, pin)
+    assert "has" in say_my_report(dialled(city), *code_and_pin(sent))
 
 
 def say_my_report(phone: AfricasTalking, code: str, pin: str) -> str:

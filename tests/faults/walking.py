@@ -69,6 +69,12 @@ def is_sent(seen: Seen) -> bool:
     return seen.text.startswith("Sent to Pikinini Helpline.\nTo read answers: 3 My report\nCode ")
 
 
+def code_and_pin(sent: Seen) -> tuple[str, str]:
+    """Return what the screen after Send shows of "My report"."""
+    code, pin = (line.split(" ", 1)[1] for line in sent.text.splitlines() if line.startswith(("Code ", "PIN ")))
+    return code, pin
+
+
 def of(city: City, number: str) -> list[dict[str, Any]]:
     """What the hotlines received that holds this phone's number."""
     bodies = [line["body"] for line in city.received()]
