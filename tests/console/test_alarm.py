@@ -119,6 +119,7 @@ def test_what_is_overdue_comes_first_and_says_so(console: Console, made: Plan, m
     assert at["late"] < at["fresh"] < at["taken"]
     row = page.html[at["late"] - 80 : at["fresh"]]
     assert "overdue" in row and "OVERDUE by 6 min: nobody has taken it" in row
+    assert "OVERDUE by 6 min: nobody has taken it · Nobody has opened it" in page.text
     assert "OVERDUE by 6 min: nobody has taken it" in mere.get(f"/reports/{late}").text
     left = mere.get(f"/reports/{fresh}")
     assert "Take within 8 min" in left.text or "Take within 7 min" in left.text
