@@ -109,8 +109,8 @@ def test_what_happens_between_the_look_and_the_step_is_seen(
     write(database, [held, reopened, other])
     looked = Purge.ripe
 
-    def late(self: Purge, at_most: int) -> list[tuple[str, str]]:
-        found = looked(self, at_most)
+    def late(self: Purge, at_most: int, *, erased: bool = False) -> list[tuple[str, str]]:
+        found = looked(self, at_most, erased=erased)
         with database.write() as connection:
             hold = {"report_id": held.report_id, "placed_by": "operator:ann", "reason": "court", "reference": ""}
             connection.execute(insert(t.hold), hold | {"placed_at": now, "until": now + DAY})
