@@ -65,12 +65,18 @@ class Spool:
         self._last_look = _Look(float("-inf"), [], 0)
         self._seen_since: dict[str, float] = {}  # monotonic seconds
         self._refused: set[str] = set()  # in an earlier round: the others come before them
+        self._is_made = False
         with suppress(OSError):  # a read-only disk: `put` refuses, and callers still get the emergency numbers
             self._make_folders()
 
     def _make_folders(self) -> None:
+        """Make the folders once. One that disappears later is not made again: the disk may be gone with it."""
+        if self._is_made:
+            return
         for place in (self.folder, self.folder / "bad"):
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _sync_folder(self.folder.parent)
+        self._is_made = True
 
     def close(self) -> None:
         """End the threads that write. Entries on the disk stay there."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import locales
 from flows.catalogues import PLAIN, SAFETY, Catalogue
@@ -80,7 +80,9 @@ def readings(book: Book, of: Country, language: Catalogue) -> list[Reading]:
     found: dict[tuple[str, ...], Reading] = {}
     for channel in CHANNELS:
         own, english = (readable(phone(book, of, one, channel, menu)) for one in (language, PLAIN))
-        for form in forms(book, own):
+        # Forms that read alike in one language may differ in the other, so both languages are asked for theirs.
+        alike = (replace(form, laid=own.lay(form)) for form in forms(book, english))
+        for form in (*forms(book, own), *alike):
             reading = _reading(form, own, english, language)
             key = (form.screen.id, *(page.text for page in (*reading.english, *reading.own)))
             found.setdefault(key, reading).channels.append(channel)

