@@ -1,4 +1,4 @@
-"""The clock of a host is wrong, processes are killed, and it is set right: all arrives, in real time (R1, R2).
+"""The clock of a host is wrong, processes are killed, and it is set right: all arrives, in real time.
 
 Time is not moved on afterwards. What was said while a clock was ahead has no later moment to wait for.
 """
