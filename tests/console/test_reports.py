@@ -183,7 +183,7 @@ def test_a_whole_day_of_a_report(desk: Desk) -> None:
     desk.app.pass_time(300)
     assert desk.mere.post(path(report_id, "work"), at=path(report_id)).status == 303
     choices = desk.mere.get(path(report_id)).html.partition('name="outcome"')[2]
-    assert choices.startswith(' required><option value="">'), "one touch too many closes nothing as helped"
+    assert choices.startswith(' form="writing"><option value="">'), "one touch too many closes nothing as helped"
     assert desk.mere.post(path(report_id, "close"), {"outcome": ""}, at=path(report_id)).status == 400
     assert desk.mere.post(path(report_id, "close"), {"outcome": "helped"}, at=path(report_id)).leads_to == CLOSED
     assert desk.handling(report_id) == "closed"
