@@ -120,7 +120,9 @@ class Known:
         for row in data["answers"]:
             if "ref" not in row:
                 values[row["question"]] = row["value"]
-        at_once = [one.get("name", "") for one in data["routing"].get("to") or () if one.get("role") in AT_ONCE]
+        # A body of an earlier release may lack any of these, or have null in their place.
+        to = [one for one in (data["routing"] or {}).get("to") or () if one]
+        at_once = [one.get("name") or "" for one in to if one.get("role") in AT_ONCE]
         if at_once:
             values["send_to"] = "one" if len(at_once) == 1 else "two"
         return cls(values, {f"send_to_{n}": name for n, name in enumerate(at_once[:2], 1)})
