@@ -37,7 +37,7 @@ def refused(folder: Path, file: str, old: str, new: str) -> str:
     ("file", "old", "new", "said"),
     [
         ("report.yaml", "go: emergency", "go: lukaotem", "it goes to report.lukaotem, which does not exist"),
-        ("report.yaml", "\n  category:\n", "\n  danger:\n", "stands here twice"),
+        ("report.yaml", "\n  about:\n", "\n  danger:\n", "stands here twice"),
         ("report.yaml", "- {say: Go on}", "- {say: Go on, key: 1}\n      - {say: Wait, key: 1}", "means two choices"),
         (
             "home.yaml",
