@@ -25,6 +25,7 @@ import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
+from reports import durable
 from reports.sealing import Ratchet, key_after
 
 NAME: Final = "session-keys"  # in TOKAUT_DATA
@@ -170,7 +171,7 @@ class SessionKeys:
         with ExitStack() as stack:
             last = stack.enter_context(self._path.open("r+b")) if self._path.exists() else None
             beside.replace(self._path)
-            _sync(self._path.parent)
+            durable.sync(self._path.parent)
             if last is not None:
                 last.write(bytes(os.fstat(last.fileno()).st_size))
                 last.flush()
@@ -182,11 +183,3 @@ class SessionKeys:
         with os.fdopen(os.open(self._path.with_name(f".{NAME}.lock"), os.O_RDWR | os.O_CREAT, 0o600), "r") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -18,6 +18,7 @@ from typing import Literal
 
 import structlog
 
+from reports import durable
 from reports.clocks import DAY, SECOND
 from reports.hands import Hands, TooSlow
 from reports.settings.place import sqlite_file
@@ -111,7 +112,7 @@ class Journal:
         finally:
             os.close(handle)
         if is_new:
-            _sync_folder(self.folder)
+            durable.sync(self.folder)
 
     def since(self, at: int) -> list[Erasure]:
         """Return the erasures of all hosts from this time on, oldest first. Raises OSError."""
@@ -140,7 +141,7 @@ def copy_journal(source: Path, target: Path) -> None:
             os.fsync(there.fileno())
         part.rename(target / name)
     if names:
-        _sync_folder(target)
+        durable.sync(target)
     for path in target.glob(f"*{ENDING}"):
         if path.name < min(names, default=""):
             path.unlink()
@@ -158,11 +159,3 @@ def _lines(path: Path) -> Iterator[Erasure]:
 
 def _day(at: int) -> str:
     return f"{datetime.fromtimestamp(at // SECOND, UTC):%Y%m%d}"
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

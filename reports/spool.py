@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from reports import durable
 from reports.entry import OVER_SENDS, SENDS, Entry
 from reports.hands import Hands, TooSlow
 from reports.sealing import Poison, Vault
@@ -75,7 +76,7 @@ class Spool:
             return
         for place in (self.folder, self.folder / "bad"):
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _sync_folder(self.folder.parent)
+        durable.sync(self.folder.parent)
         self._is_made = True
 
     def close(self) -> None:
@@ -124,7 +125,7 @@ class Spool:
                 file.flush()
                 os.fsync(file.fileno())
             unfinished.rename(self.folder / name)
-            _sync_folder(self.folder)
+            durable.sync(self.folder)
         except OSError:
             unfinished.unlink(missing_ok=True)
             (self.folder / name).unlink(missing_ok=True)
@@ -210,7 +211,7 @@ class Spool:
                     (self.folder / name).rename(self.folder / "bad" / name)  # never deleted: a person looks at it
                     continue
                 (self.folder / name).unlink(missing_ok=True)
-                _sync_folder(self.folder)
+                durable.sync(self.folder)
                 done += 1
             self._refused = self._refused.intersection(self.names()) | refused | behind
         if crash:
@@ -267,11 +268,3 @@ def _size(entry: os.DirEntry[str]) -> int:
         return entry.stat().st_size
     except FileNotFoundError:
         return 0  # drained in the meantime
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -16,6 +16,7 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from reports import durable
 from reports.settings.place import sqlite_file
 
 DONE = "last-backup"  # a file whose age is the backup's
@@ -37,10 +38,10 @@ def copy(source: Path, target: Path, progress: Callable[[int, int], None]) -> No
             with _one_moment(here):
                 here.backup(there, pages=PAGES, progress=lambda _, remaining, total: progress(total - remaining, total))
             there.execute("PRAGMA journal_mode=DELETE")  # one file, with nothing beside it
-        _sync(part)
+        durable.sync(part)
         check(part)
         part.rename(target)
-        _sync(target.parent)
+        durable.sync(target.parent)
     except (OSError, sqlite3.Error) as error:
         raise NoBackup(f"The copy could not be made ({_why(error)}); nothing of it was kept.") from None
     finally:
@@ -87,12 +88,12 @@ def put_back(backup: Path, database: Path) -> Path | None:
         part.unlink(missing_ok=True)
         with backup.open("rb") as here, os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as there:
             shutil.copyfileobj(here, there, 1 << 20)
-        _sync(part)
+        durable.sync(part)
         check(part)
         _as_before(part, database)
         aside = _put_aside(database)
         part.rename(database)
-        _sync(database.parent)
+        durable.sync(database.parent)
     except OSError as error:
         raise NoBackup(f"{database} could not be written ({_why(error)}).") from None
     return aside
@@ -146,14 +147,6 @@ def _one_moment(connection: sqlite3.Connection) -> Iterator[None]:
 
 def _open(path: Path, how: str) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode={how}", uri=True, isolation_level=None, timeout=5)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _why(error: Exception) -> str:
