@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import select
 import socket
 import ssl
 import time
@@ -340,20 +341,23 @@ def test_slow_senders_hold_no_thread_of_web(fronted: Fronted) -> None:
     """40 half heads and 40 half bodies; web has eight threads. A head has 10 s, a whole request 5 s after it."""
     half_head = f"POST {door(fronted)} HTTP/1.1\r\nHost: localhost\r\nX-Slow: ".encode()
     half_body = raw(door(fronted), "Content-Length: 200", body=b"sessionId=ATUid_slow&text=")
-    with ExitStack() as stack:
-        slow = [stack.enter_context(fronted.proxy.connect()) for _ in range(80)]
-        began = time.monotonic()
-        for number, line in enumerate(slow):
-            line.sendall(half_head if number % 2 else half_body)
-        phone = fronted.phone("+6785550162")
-        for ask_ in (phone.dial, *(lambda reply=reply: phone.type(reply) for reply in (*TO_SEND, "1"))):
-            seen = ask_()
-        assert is_sent(seen)
-        assert time.monotonic() - began < 8, "a slow sender held it up, until its line was closed"
-        for line in (slow[0], slow[1]):
-            while line.recv(4096):
-                pass
-            assert 4 < time.monotonic() - began < 20
+    for attempt in range(5):  # a busy machine may be so slow that they are cut first
+        with ExitStack() as stack:
+            began = time.monotonic()
+            slow = [stack.enter_context(fronted.proxy.connect()) for _ in range(80)]
+            for number, line in enumerate(slow):
+                line.sendall(half_head if number % 2 else half_body)
+            phone = fronted.phone(f"+678555019{attempt}")
+            phone.dial()
+            assert is_sent([phone.type(reply) for reply in (*TO_SEND, "1")][-1])
+            is_answered_first = not select.select(slow, [], [], 0)[0]
+            for line in (slow[0], slow[1]):
+                while line.recv(4096):
+                    pass
+                assert time.monotonic() - began > 4
+        if is_answered_first:
+            return
+    raise AssertionError("a slow sender holds others up until it is cut")
 
 
 @pytest.mark.rule("X-22")

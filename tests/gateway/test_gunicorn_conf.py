@@ -2,6 +2,7 @@
 
 import os
 import resource
+import select
 import signal
 import socket
 import subprocess
@@ -107,6 +108,11 @@ def all_of(line: socket.socket) -> bytes:
     while more := line.recv(65536):
         answer += more
     return answer
+
+
+def is_readable(line: socket.socket) -> bool:
+    """Return whether an answer, or the end of the connection, has come."""
+    return bool(select.select([line], [], [], 0)[0])
 
 
 def get(path: str = "/", *headers: str) -> bytes:
@@ -245,26 +251,30 @@ def test_a_whole_body_comes_in_however_it_is_sent(web: Web, whole: bytes) -> Non
 
 @pytest.mark.parametrize("half", [b"P", b"POST / HTTP/1.1\r\nHost", post("Content-Length: 100", body="half")])
 def test_senders_who_send_half_hold_no_thread_and_are_cut(web: Web, half: bytes) -> None:
-    with ExitStack() as lines:
-        slow = [lines.enter_context(web.connect()) for _ in range(20)]
-        for line in slow:
-            line.sendall(half)
-        began = time.monotonic()
-        assert web.ask(get()).startswith(b"HTTP/1.1 200")
-        assert time.monotonic() - began < 3
-        assert {all_of(line).split()[1] for line in slow} == {b"400"}
-        assert 4 < time.monotonic() - began < 12
-    assert not (web.folder / "bodies").read_bytes()
+    for _ in range(5):  # a busy machine may be so slow that they are cut first
+        with ExitStack() as lines:
+            began = time.monotonic()
+            slow = [lines.enter_context(web.connect()) for _ in range(20)]
+            for line in slow:
+                line.sendall(half)
+            assert web.ask(get()).startswith(b"HTTP/1.1 200")
+            is_answered_first = not any(is_readable(line) for line in slow)
+            assert {all_of(line).split()[1] for line in slow} == {b"400"}
+            assert time.monotonic() - began > 4
+        assert not (web.folder / "bodies").read_bytes()
+        if is_answered_first:
+            return
+    raise AssertionError("whoever sends all at once waits until the slow senders are cut")
 
 
 def test_a_drip_in_time_is_read_and_a_silent_line_is_closed(web: Web) -> None:
+    began = time.monotonic()
     with web.connect() as line, web.connect() as silent:
-        began = time.monotonic()
         for byte in post("Content-Length: 8"):
             line.sendall(bytes([byte]))
         assert all_of(line).startswith(b"HTTP/1.1 200")
         assert all_of(silent) == b""
-        assert 4 < time.monotonic() - began < 12
+        assert time.monotonic() - began > 4
     assert (web.folder / "bodies").read_bytes() == b"lukaotem"
 
 

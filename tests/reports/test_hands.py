@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import pytest
 
@@ -22,12 +21,10 @@ def test_what_is_done_in_time_is_given_back_or_raised() -> None:
 
 def test_what_hangs_is_let_go_and_ends_by_itself() -> None:
     hands, disk = Hands(1), threading.Event()
-    began = time.monotonic()
     with pytest.raises(TooSlow):
         hands.within(0.1, disk.wait)
     with pytest.raises(TooSlow):
-        hands.within(60, disk.wait)  # there is no other hand
-    assert time.monotonic() - began < 5
+        hands.within(86_400, disk.wait)  # there is no other hand, and nobody waits for one
     disk.set()
     until(lambda: _is_free(hands), "the hand does not come back")
 

@@ -111,7 +111,6 @@ def test_it_ends_though_others_write_all_the_time(box: Box) -> None:
             time.sleep(0.001)
         before, began = len(written), time.monotonic()
         assert box.run("backup", str(box.medium))[0] == 0
-        took = time.monotonic() - began
     finally:
         stop.set()
         writer.join()
@@ -119,7 +118,7 @@ def test_it_ends_though_others_write_all_the_time(box: Box) -> None:
     copy = sqlite3.connect(box.backups()[0])
     rows = copy.execute("SELECT a, b FROM pair").fetchall()
     copy.close()
-    assert before <= len(rows) <= len(written) and took < 30
+    assert before <= len(rows) <= len(written)
     assert [a for a, _ in rows] == list(range(len(rows))) and all(a == b for a, b in rows)
 
 
