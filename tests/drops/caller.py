@@ -13,10 +13,11 @@ from sqlalchemy import select
 
 from reports.store import maturing
 from reports.store import tables as t
-from tests.drops.person import OWN_WORDS, SENT, Person, seconds_to_read, seconds_to_type
+from tests.drops.person import OWN_WORDS, SENT, Person, question, seconds_to_read, seconds_to_type
 from tests.support.app import App
 
 CHANNELS = ("africastalking", "ussd", "kannel")
+MOST_SCREENS = 60  # of one call; nobody presses that many keys
 CALLS = 4  # the first, and three more
 NEXT_CALL = (10, 60)  # seconds until the same person dials again
 TOLD = 0.5  # of the drops, the network tells us that the line is gone
@@ -83,13 +84,14 @@ class Caller:
     def _one_call(self) -> None:
         self._dialled = self._clock.now
         screen = self._receive(self._phone.dial().text)
-        while True:
+        for _ in range(MOST_SCREENS):
             reply = self._person.reply(screen)
-            typed_words, was_sent = screen.startswith(OWN_WORDS), self._saw_sent
+            typed_words, was_sent = question(screen).startswith(OWN_WORDS), self._saw_sent
             self._take(seconds_to_type(screen, reply))
             screen = self._receive(self._phone.type(reply).text)
             if self._saw_sent and (self._way.words_before or (was_sent and typed_words)):
                 return
+        raise AssertionError(f"{MOST_SCREENS} screens, and no end: {screen!r}")
 
     def _receive(self, screen: str) -> str:
         """Half of the drops come before the screen does, half while it is read."""
@@ -98,7 +100,7 @@ class Caller:
             raise Dropped
         self._screens += 1
         self._shown = self._clock.now
-        if screen.startswith(SENT) and not self._saw_sent:
+        if question(screen).startswith(SENT) and not self._saw_sent:
             self._saw_sent = True
             self._told = self._screens, self._clock.now - self._began
         if drops:

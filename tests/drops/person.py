@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import dataclass
 
 OWN_WORDS = ("Tell us in your own words", "Who, where and when last seen")
 SENT = "Sent"
+HELPLINE = re.compile(r"[^?]+ [0-9]{3,}")
 WORDS_A_MINUTE = 200  # read
 SECONDS_A_KEY = 6  # to find and press one key of a menu
 SECONDS_A_WORD = 6  # to type one, on a keypad
@@ -28,6 +30,7 @@ class Person:
     number: int  # which of the choices, where the screen tells only then what there is to choose
 
     def reply(self, screen: str) -> str:
+        screen = question(screen)
         if screen.startswith(OWN_WORDS):
             return self.words
         if screen.startswith("Are you or a child in danger?"):
@@ -51,12 +54,18 @@ def meet(seed: int, index: int) -> Person:
     )
 
 
+def question(screen: str) -> str:
+    """Return a screen without the helpline's name and number, which stand above the question after self-harm."""
+    first, _, rest = screen.partition("\n")
+    return rest if HELPLINE.fullmatch(first) else screen
+
+
 def seconds_to_read(screen: str) -> float:
     return len(screen.split()) * 60 / WORDS_A_MINUTE
 
 
 def seconds_to_type(screen: str, reply: str) -> float:
-    return len(reply.split()) * SECONDS_A_WORD if screen.startswith(OWN_WORDS) else SECONDS_A_KEY
+    return len(reply.split()) * SECONDS_A_WORD if question(screen).startswith(OWN_WORDS) else SECONDS_A_KEY
 
 
 def _choices(screen: str) -> int:
