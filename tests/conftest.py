@@ -55,9 +55,6 @@ def _turns(sizes: Counter[Path]) -> dict[Path, int]:
 
 
 ALLOWED = leaks.Allowed()
-# Tests that were looked through and are held to it: files, or folders of them. To add one, name it here, run it, and
-# repair what it leaves.
-CHECKED = {"test_leaks.py", "test_leaky.py", "test_hands.py", "test_spool.py"}
 SESSION_FIXTURES = {"_valkey", "postgres"}  # what they start is in ALLOWED
 
 
@@ -66,8 +63,6 @@ def nothing_left_by_the_module(request: pytest.FixtureRequest) -> Iterator[None]
     """Fail the module whose fixtures leave a thread, a process, a socket or a database open."""
     before = leaks.Resources.now()
     yield
-    if not _is_checked(request):
-        return
     if found := leaks.left(before, ALLOWED):
         pytest.fail(f"This module left behind:\n{found}", pytrace=False)
 
@@ -80,14 +75,10 @@ def nothing_left_by_the_test(request: pytest.FixtureRequest, nothing_left_by_the
     """
     before = leaks.Resources.now()
     yield
-    if _shares_fixtures(request) or not _is_checked(request):
+    if _shares_fixtures(request):
         return
     if found := leaks.left(before, ALLOWED):
         pytest.fail(f"This test left behind:\n{found}", pytrace=False)
-
-
-def _is_checked(request: pytest.FixtureRequest) -> bool:
-    return not CHECKED.isdisjoint(request.path.parts)
 
 
 def _shares_fixtures(request: pytest.FixtureRequest) -> bool:

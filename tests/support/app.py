@@ -73,6 +73,7 @@ class App:
 
     def close(self) -> None:
         assert not self._quickly.found, "taken for quick, and not: " + self._quickly.found[0]
+        self.parts.sessions.trip.pool.disconnect()
         self.parts.numbers.stop()
         self.parts.spool.close()
         self.parts.journal.close()
