@@ -66,7 +66,12 @@ class Hurry:
     """Puts ids on the queues, as well as it can: an id that is not taken waits for the clock."""
 
     def __init__(self, redis: Redis) -> None:
+        self._redis = redis
         self._queues = {speed: open_queue(speed, redis) for speed in QUEUES}
+
+    def close(self) -> None:
+        """Close the connections to Redis."""
+        self._redis.close()
 
     def put(self, job: str, item: str, speed: Speed) -> bool:
         """False where the queue did not take it; nothing is lost then, only later."""
