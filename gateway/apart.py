@@ -25,9 +25,13 @@ class Apart:
         self._unread = unread
         self._count = count
 
+    def is_heavy(self, state: State) -> bool:
+        """Return whether a conversation carries more words than it may."""
+        return _size(state) > MOST_CHARACTERS
+
     def lightened(self, caller: Caller, record: Record) -> Record:
         """As it came where it is light enough, or where what is heavy can be filed nowhere now: nothing is lost."""
-        if _size(record.state) <= MOST_CHARACTERS:
+        if not self.is_heavy(record.state):
             return record
         if not caller.around.legs(record.state, "incomplete"):
             return record  # the helpline was left out: it gets nothing unasked

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import structlog
-from flask import Response, request
+from flask import Flask, Response
 
 import locales
 from flows import catalogues, parse
@@ -18,15 +18,16 @@ from flows.catalogues import Catalogue, offered, safety
 from flows.messages import messages
 from flows.model import Book
 from gateway import channels as channel_files
+from gateway import views
 from gateway.apart import Apart
+from gateway.background import BackgroundLoop
+from gateway.blocking import Blocking
 from gateway.conversation import Conversation
-from gateway.crowd import Crowd
 from gateway.days import Days
 from gateway.desk import Desk
 from gateway.drills import Drills
 from gateway.duty import Duty
 from gateway.erasing import Erasing
-from gateway.exchange import Exchange
 from gateway.filer import Filer
 from gateway.health import Health
 from gateway.housekeeping import HOST, Housekeeping
@@ -44,8 +45,7 @@ from gateway.texting import Texting
 from gateway.unread import Unread
 from gateway.waiting import Waiting
 from gateway.walk import Walk
-from gateway.web import Web
-from gateway.webhooks import NOT_FOUND, Webhooks, is_local
+from gateway.webhooks import NOT_FOUND, Webhooks
 from reports import connections, country, keyfolder, logs, measuring, modes
 from reports.erasures import Journal, journal_folder
 from reports.hardening import harden
@@ -77,8 +77,11 @@ def check(environ: Mapping[str, str]) -> None:
         sys.exit(str(error))
 
 
-def create_app(environ: Mapping[str, str] | None = None) -> Web:
-    """The web process. Stops with one line for each setting that is wrong."""
+def create_app(environ: Mapping[str, str] | None = None) -> Flask:
+    """Return the web process as a Flask application, for any WSGI server; `gateway.asgi` is what production runs.
+
+    Stops with one line for each setting that is wrong.
+    """
     harden()
     logs.start("web")
     logs.hook()
@@ -88,9 +91,10 @@ def create_app(environ: Mapping[str, str] | None = None) -> Web:
         parts = _assemble(given)
     except WRONG as error:
         sys.exit(str(error))
-    app = Web("gateway", static_folder=None)
-    app.parts, app.exchange = parts, Exchange(parts.sessions.trip)
-    app.refused = partial(parts.metrics.count, "no_request")
+    app = Flask("gateway", static_folder=None)
+    app.extensions["tokaut"] = parts
+    app.register_blueprint(views.blueprint(parts.webhooks, parts.loop))
+    app.after_request(views.harden)
     _route(app, parts)
     if given.common.mode != "live":
         app.add_url_rule("/", "about", partial(_about, given.common.mode.value, "simulator" in given.channels))
@@ -158,21 +162,25 @@ def _assemble(given: _Given) -> Parts:
     filer = Filer(database=database, spool=spool, vault=vault, sealer=sealer, hurry=hurry, count=count, journal=journal)
     unread = Unread(database, spool, vault, given.keys, common.mode)
     mailroom = Mailroom(filer, database, vault, sealer, given.countries, given.countries.names, journal)
-    walk = Walk(given.book, filer, mailroom, Apart(unread, count), kept.count_report)
+    blocking = Blocking()
+    run = blocking.run
+    walk = Walk(given.book, filer, mailroom, Apart(unread, count), kept.count_report, run_blocking=run)
     optouts = OptOuts(database, vault, spool, given.sender_key, common.mode, journal=journal)
-    waiting, crowd = Waiting(database, vault, given.pepper), Crowd()
+    waiting, loop = Waiting(database, vault, given.pepper), BackgroundLoop()
     desk = _desk(given, vault)(
-        conversation=Conversation(kept, walk, Texting(walk, optouts), count),
+        conversation=Conversation(kept, walk, Texting(walk, optouts, run), count),
         live=sealer.live,
         optouts=optouts,
         replies=Replies(database, vault, given.sender_key, hurry, common.mode),
         waiting=waiting,
         unread=unread,
-        crowd=crowd,
+        blocking=blocking,
         count=count,
     )
     keeping = partial(Housekeeping, database=database, spool=spool, waiting=waiting, channels=channels, renew=renew)
-    chores = optouts.introduce, Days(kept, database).move, Drills(database, desk, walk, filer, common.mode).hold
+    drills = Drills(database, desk, walk, filer, common.mode, wait_for=loop.run)
+    erasing = Erasing(database, journal, mailroom, HOST)
+    chores = optouts.introduce, Days(kept, database).move, drills.hold
     return Parts(
         database=database,
         spool=spool,
@@ -181,11 +189,12 @@ def _assemble(given: _Given) -> Parts:
         sessions=kept,
         metrics=metrics,
         desk=desk,
-        webhooks=Webhooks(channels, desk, metrics, crowd),
+        webhooks=Webhooks(channels, desk, metrics, blocking),
         health=Health(database, kept, spool, metrics, backups.mark(common.database_url, common.data)),
-        housekeeping=keeping(desk=desk, erasing=Erasing(database, journal, mailroom, HOST), chores=chores),
+        housekeeping=keeping(desk=desk, erasing=erasing, chores=chores, wait_for=loop.run),
         numbers=Numbers(given.countries, common.country_dir, desk.renew),
-        crowd=crowd,
+        blocking=blocking,
+        loop=loop,
     )
 
 
@@ -212,8 +221,7 @@ def _sessions(common: Common, secrets: WebSecrets, count: Callable[[str], None])
     """Return the store of conversations, and what renews its keys."""
     names = Vault(secrets.session_key.reveal())
     keys = SessionKeys(common.data, names.mac("session chain"), count)
-    redis = connections.for_sessions(common.session_redis)
-    return Sessions(redis, names, keys, count, mode=common.mode), keys.renew
+    return Sessions(common.session_redis, names, keys, count, mode=common.mode), keys.renew
 
 
 def _metrics() -> Metrics:
@@ -238,7 +246,7 @@ def _channels(common: Common, environ: Mapping[str, str]) -> dict[str, Channel]:
     return found
 
 
-def _route(app: Web, parts: Parts) -> None:
+def _route(app: Flask, parts: Parts) -> None:
     app.url_map.merge_slashes = False  # another address is another address: no redirect
     app.add_url_rule("/healthz", "healthz", parts.health.up)
     app.add_url_rule("/readyz", "readyz", lambda: _inside(parts.health.ready))
@@ -248,7 +256,7 @@ def _route(app: Web, parts: Parts) -> None:
     app.register_error_handler(500, lambda _: Response("Failed\n", 500, content_type="text/plain; charset=utf-8"))
 
 
-def _show_phone(app: Web, given: _Given) -> None:
+def _show_phone(app: Flask, given: _Given) -> None:
     """The page of demo and training; in live mode its code is not even read."""
     page = importlib.import_module("gateway.phone.page")
     languages = {one.iso: _languages(given, one) for one in given.countries}
@@ -257,7 +265,7 @@ def _show_phone(app: Web, given: _Given) -> None:
 
 def _about(mode: str, has_phone: bool) -> Response:
     """Say what this address is, to a person on this machine. Live mode and every other client get the usual 404."""
-    if not is_local(request.environ):
+    if not views.is_local():
         return _not_found()
     phone = "Try a phone in the browser: /phone\n" if has_phone else ""
     text = (
@@ -267,8 +275,8 @@ def _about(mode: str, has_phone: bool) -> Response:
 
 
 def _inside(answer: Callable[[], Response]) -> Response:
-    return answer() if is_local(request.environ, private=True) else _not_found()
+    return answer() if views.is_local(private=True) else _not_found()
 
 
 def _not_found() -> Response:
-    return Response(NOT_FOUND.body, NOT_FOUND.status, content_type=NOT_FOUND.content_type)
+    return views.response(NOT_FOUND)

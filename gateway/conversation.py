@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from msgspec.structs import replace
 
 from flows.words import is_words
-from gateway import limits, quick, turns
+from gateway import limits, turns
 from gateway.caller import Caller
 from gateway.counted import tally
 from gateway.message import Inbound, Notice, Turn
@@ -30,7 +30,6 @@ from gateway.sessions import (
     Loaded,
     Sessions,
 )
-from gateway.steps import MAY_TAKE_LONG, Steps, finish
 from gateway.texting import Texting
 from gateway.walk import DoesNotFit, Moved, Walk
 
@@ -51,19 +50,18 @@ class Conversation:
         self._walk = walk
         self._texting = texting
         self._count = count
-        self._acting = quick.acting(walk.book)
         self._redis_away_at: int | None = None  # unix seconds, of the last time that this process met no Redis
 
-    def take(self, caller: Caller) -> Steps[Turn]:
+    async def take(self, caller: Caller) -> Turn:
         """The answer to one inbound. Raises sessions.Away for an SMS that cannot be answered now."""
         try:
-            return (yield from self._take(caller))
+            return await self._take(caller)
         except Away:
             self._count("redis_away")
             self._redis_away_at = caller.now
             if caller.kind == "sms":
                 raise
-            return self._without_redis(caller)
+            return await self._without_redis(caller)
         except Crowded as why:
             self._count("slowed" if isinstance(why, Slowed) else "shed")
             return self._walk.notice(caller, "home.busy")
@@ -71,75 +69,71 @@ class Conversation:
             self._count("walk_lost")
             return self._walk.notice(caller, "home.not_working")
 
-    def take_now(self, caller: Caller) -> Turn:
-        """In this thread, which may wait for Redis."""
-        return finish(self.take(caller), self._sessions.ask)
-
     def not_working(self, caller: Caller, *, numbers: bool) -> Turn:
         """The numbers, and nothing else; none where the country is not known: another's would be wrong (S-32)."""
         return self._walk.notice(caller, "home.not_working" if numbers else "home.not_working_anywhere")
 
-    def opted_out(self, notice: Notice, sender: Sender) -> Steps[None]:
+    async def opted_out(self, notice: Notice, sender: Sender) -> None:
         """End the SMS conversation of a sender whose opt-out the provider has taken, as `00` does."""
         keys = Keys(self._sessions.key("s", notice.channel, notice.code, "", sender.key))
         for _ in range(TRIES):
             try:
-                loaded = yield from self._sessions.load(keys)
+                loaded = await self._sessions.load(keys)
                 record = self._unpack(loaded)
                 if record is None:
                     return
-                ended = pack_record(self._walk.opt_out(record))
-                if (yield from self._sessions.keep(keys, loaded.version, ended, SMS_SECONDS)):
+                ended = pack_record(await self._walk.opt_out(record))
+                if await self._sessions.keep(keys, loaded.version, ended, SMS_SECONDS):
                     return
             except Away:
                 return
 
-    def ended(self, notice: Notice, sender: Sender) -> Steps[None]:
+    async def ended(self, notice: Notice, sender: Sender) -> None:
         """The network says that the line is gone: what waits for a drop need not wait. It may not be true yet."""
         key = self._sessions.key("s", notice.channel, notice.code, notice.session, sender.key)
         try:
-            record = self._unpack((yield from self._sessions.load(Keys(key))))
+            record = self._unpack(await self._sessions.load(Keys(key)))
         except Away:
             return  # it files itself in its own time
         if record and record.begun:
-            self._walk.hurry(record.begun)
+            await self._walk.hurry(record.begun)
 
-    def _take(self, caller: Caller) -> Steps[Turn]:
+    async def _take(self, caller: Caller) -> Turn:
         inbound = caller.inbound
         keys = self._keys(inbound, caller)
         key = ""
         record: Record | None = None
         lost: tuple[Record | None, Record] | None = None
         for _ in range(TRIES):
-            loaded = yield from self._sessions.load(keys)
+            loaded = await self._sessions.load(keys)
             record = self._unpack(loaded)
             if lost:
-                self._walk.undo(*lost, record)
+                await self._walk.undo(*lost, record)
             key = key or turns.key_of(inbound, loaded.version)  # of the first load: who loses a race finds itself
             found = turns.meaning(inbound, record.last if record else None, key, caller.code)
             if record and isinstance(found, turns.Again | turns.Odd):
-                return self._same(caller, record, found)
+                return await self._same(caller, record, found)
             if loaded.seen:  # an SMS that was taken before the last one: it was answered then
                 return Turn("", goes_on=True)
             if isinstance(found, turns.Reply) and caller.kind == "ussd":  # by SMS it may ask for something else
                 self._make_room(caller, record)
             drafts = unpack_drafts(loaded.drafts)
-            if not quick.is_quick(caller.inbound, record, drafts, found, self._acting):
-                yield MAY_TAKE_LONG
             caller = replace(caller, wrong_pairs=loaded.guessed) if loaded.guessed else caller
-            moved = self._move(caller, record, drafts, found, key)
+            moved = await self._move(caller, record, drafts, found, key)
             if not (caller.kind == "sms" and limits.has_begun(record.state.screen if record else "")):
                 self._make_room(caller, moved.record)
             self._slow_down(caller, loaded.read, moved.record)
             try:
-                if (yield from self._keep(caller, keys, loaded, (record, moved))):
+                if await self._keep(caller, keys, loaded, (record, moved)):
                     return moved.record.answer
             except Away:
                 return self._unkept(caller, record, moved)
             lost = record, moved.record
         if caller.kind == "sms":  # many at once: this one waits, and no word of it is lost
             raise Away
-        return self._walk.unmoved(caller, record).answer if record else self._walk.notice(caller, "home.not_working")
+        if record is None:
+            return self._walk.notice(caller, "home.not_working")
+        return (await self._walk.unmoved(caller, record)).answer
 
     def _make_room(self, caller: Caller, record: Record | None) -> None:
         """In a crowd, what is not on the way to Send; never words. Raises Crowded, and nothing of it is kept."""
@@ -166,47 +160,47 @@ class Conversation:
             return replace(moved.record.answer, goes_on=False)  # what follows would meet the screen before Send
         return self._walk.notice(caller, "home.not_working")
 
-    def _same(self, caller: Caller, record: Record, found: turns.Meaning) -> Turn:
+    async def _same(self, caller: Caller, record: Record, found: turns.Meaning) -> Turn:
         """A repeat gets the same bytes; what is not understood, the screen that is open."""
         if isinstance(found, turns.Again):
             self._count("repeated")
             return record.answer
         self._count("odd_turn")
-        return self._walk.unmoved(caller, record).answer
+        return (await self._walk.unmoved(caller, record)).answer
 
-    def _move(
+    async def _move(
         self, caller: Caller, record: Record | None, drafts: list[Draft], found: turns.Meaning, key: str
     ) -> Moved:
-        moved = self._moved(caller, record, drafts, found, key)
+        moved = await self._moved(caller, record, drafts, found, key)
         if moved.record.guessed:
             self._count("code_guessed")
         return moved
 
-    def _moved(
+    async def _moved(
         self, caller: Caller, record: Record | None, drafts: list[Draft], found: turns.Meaning, key: str
     ) -> Moved:
         last = turns.after(found, caller.inbound, record.last if record else None, key)
         if caller.kind == "sms":
-            return self._texting.move(caller, record, drafts, last)
+            return await self._texting.move(caller, record, drafts, last)
         if isinstance(found, turns.Rebuild):
-            return self._rebuild(caller, drafts, found.parts, last)
+            return await self._rebuild(caller, drafts, found.parts, last)
         if isinstance(found, turns.Lost):
             raise DoesNotFit
         if record is None or record.over or isinstance(found, turns.Begin):
             unheard = found.unheard if isinstance(found, turns.Begin) else ""
-            remaining = self._walk.submit_gathered(record, drafts)
+            remaining = await self._walk.submit_gathered(record, drafts)
             begun = self._walk.begin(caller, last, record, unheard=unheard)
             return Moved(begun, remaining if len(remaining) < len(drafts) else None)
         reply = found.text if isinstance(found, turns.Reply) else ""
-        if caller.inbound.path and self._walk.holds_answers(caller, record, reply):
-            return self._catch_up(caller, replace(record, last=last), drafts, reply.split("*"))
-        return self._walk.step(caller, numbered(replace(record, last=last), caller.inbound), drafts, reply)
+        if caller.inbound.path and await self._walk.holds_answers(caller, record, reply):
+            return await self._catch_up(caller, replace(record, last=last), drafts, reply.split("*"))
+        return await self._walk.step(caller, numbered(replace(record, last=last), caller.inbound), drafts, reply)
 
-    def _rebuild(self, caller: Caller, drafts: list[Draft], parts: tuple[str, ...], last: turns.Last) -> Moved:
+    async def _rebuild(self, caller: Caller, drafts: list[Draft], parts: tuple[str, ...], last: turns.Last) -> Moved:
         """Walk a whole path from home. What follows typed words may be a piece of them: all of it is kept as words."""
-        return self._through(caller, Moved(self._walk.begin(caller, last)), drafts, parts)
+        return await self._through(caller, Moved(self._walk.begin(caller, last)), drafts, parts)
 
-    def _catch_up(self, caller: Caller, record: Record, drafts: list[Draft], parts: Sequence[str]) -> Moved:
+    async def _catch_up(self, caller: Caller, record: Record, drafts: list[Draft], parts: Sequence[str]) -> Moved:
         """Walk on by several answers from what Redis kept: the call went on without Redis, which then came back.
 
         One reply with stars in it looks the same, and its last part could press Send on a screen that nobody saw. So
@@ -214,9 +208,9 @@ class Conversation:
         DoesNotFit.
         """
         explained = self._redis_away_at is not None and self._redis_away_at >= record.at
-        return self._through(caller, Moved(record), drafts, parts, may_act=explained)
+        return await self._through(caller, Moved(record), drafts, parts, may_act=explained)
 
-    def _through(
+    async def _through(
         self, caller: Caller, moved: Moved, drafts: list[Draft], parts: Sequence[str], *, may_act: bool = True
     ) -> Moved:
         for n, part in enumerate(parts):
@@ -225,31 +219,31 @@ class Conversation:
             final = words or len(rest) == 1
             record = numbered(unsure(moved.record), caller.inbound) if final else moved.record
             reply = "*".join(rest) if words else part
-            moved = self._walk.step(caller, record, drafts, reply, quiet=not final, may_act=may_act)
+            moved = await self._walk.step(caller, record, drafts, reply, quiet=not final, may_act=may_act)
             if words and len(rest) > 1:
                 raise DoesNotFit
             if final:
                 break
         return moved
 
-    def _without_redis(self, caller: Caller) -> Turn:
+    async def _without_redis(self, caller: Caller) -> Turn:
         inbound = caller.inbound
         key = turns.key_of(inbound, b"")
         found = turns.meaning(inbound, None, key, caller.code)
         if not inbound.path:  # only the last reply is known: never a guess
             return self._walk.notice(caller, "home.not_working")
         try:
-            return self._move(caller, None, [], found, key).record.answer
+            return (await self._move(caller, None, [], found, key)).record.answer
         except DoesNotFit:
             return self._walk.notice(caller, "home.not_working")
 
-    def _keep(self, caller: Caller, keys: Keys, loaded: Loaded, step: tuple[Record | None, Moved]) -> Steps[bool]:
+    async def _keep(self, caller: Caller, keys: Keys, loaded: Loaded, step: tuple[Record | None, Moved]) -> bool:
         before, moved = step
         drafts = None if moved.drafts is None else pack_drafts(moved.drafts)
         record, seconds = moved.record, seconds_of(caller, moved.record)
         read = limits.is_to_read(record.state.screen)
         counts = tally(caller.country.iso, caller.kind, before, record, caller.now)
-        return self._sessions.keep(
+        return await self._sessions.keep(
             keys,
             loaded.version,
             pack_record(record),

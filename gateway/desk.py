@@ -15,9 +15,9 @@ from flows.model import Book
 from flows.show import Common
 from flows.uses import lookers, looks
 from gateway import limits, sessions
+from gateway.blocking import Blocking
 from gateway.caller import Caller
 from gateway.conversation import Conversation
-from gateway.crowd import Crowd
 from gateway.duty import Duty
 from gateway.early import Early
 from gateway.filer import NotSent
@@ -26,7 +26,6 @@ from gateway.once import name_of
 from gateway.optouts import OptOuts
 from gateway.replies import Replies
 from gateway.senders import Sender, normalise
-from gateway.steps import Steps
 from gateway.unread import Unkept, Unread
 from gateway.waiting import Waiting
 from gateway.world import ROUTED, Ground, Surroundings, common
@@ -55,7 +54,7 @@ class Desk:
         waiting: Waiting,
         unread: Unread,
         duty: Duty,
-        crowd: Crowd,
+        blocking: Blocking,
         count: Callable[[str], None],
     ) -> None:
         self._conversation = conversation
@@ -71,7 +70,7 @@ class Desk:
         self._waiting = waiting
         self._unread = unread
         self._duty = duty
-        self._crowd = crowd
+        self._blocking = blocking
         self._count = count
         self._early = Early()
 
@@ -81,51 +80,51 @@ class Desk:
         alike = {(iso, kind): self._alike(there, kind) for iso, there in grounds.items() for kind in KINDS}
         self._grounds, self._common, self.countries = grounds, alike, countries
 
-    def take(self, channel: Channel, inbound: Inbound) -> Steps[Turn]:
+    async def take(self, channel: Channel, inbound: Inbound) -> Turn:
         """What to say at once; nothing where the reply goes another way. Raises Unkept where the words are not safe."""
-        turn = yield from self._take(channel, inbound)
+        turn = await self._take(channel, inbound)
         return _addressed(turn, inbound.link)
 
-    def _take(self, channel: Channel, inbound: Inbound) -> Steps[Turn]:
+    async def _take(self, channel: Channel, inbound: Inbound) -> Turn:
         caller = self._caller(channel, inbound)
         if inbound.kind == "ussd":
-            return (yield from self._conversation.take(caller))
+            return await self._conversation.take(caller)
         if not caller.sender.answerable:
             self._count("inbound_unread")
             words = inbound.text.encode("utf-8", "surrogatepass")
-            self._unread.keep(inbound.channel, caller.country, words, "", name_of(inbound))
+            where = inbound.channel, caller.country
+            await self._blocking.run(self._unread.keep, *where, words, "", name_of(inbound))
             return NOTHING_SAID
         try:
-            if self._duty.takes(caller):
+            if self._duty.is_answer(caller):
+                await self._blocking.run(self._duty.note, caller)
                 return NOTHING_SAID
-            return self._reply(channel, caller, (yield from self._conversation.take(caller)))
+            return await self._reply(channel, caller, await self._conversation.take(caller))
         except sessions.Away:
-            return self._wait(inbound, caller)
+            return await self._blocking.run(self._wait, inbound, caller)
         except (Away, NotSent):
             self._count("reply_not_kept")
             raise Unkept from None
 
-    def replay(self, channel: Channel, inbound: Inbound) -> None:
+    async def replay(self, channel: Channel, inbound: Inbound) -> None:
         """An SMS that waited. Raises sessions.Away, Away, NotSent."""
         caller = replace(self._caller(channel, inbound), late=True)
-        turn = self._conversation.take_now(caller)
-        if turn.text and caller.sender.e164:
-            self._replies.send(inbound, caller.sender.e164, turn.text, self._optouts.key(caller.sender.key))
+        await self._send(caller, await self._conversation.take(caller))
 
-    def note(self, notice: Notice) -> Steps[None]:
+    async def note(self, notice: Notice) -> None:
         """An end event, a delivery report, an opt-out. Raises Unkept where an opt-out is not safe; nothing else that
         it says is needed, so nothing else can fail it."""
         country = self.country("ussd" if notice.what == "ended" else "sms", notice.code)
         sender = normalise(notice.sender, country.iso)
         if notice.what == "optout" or notice.opted_out:
-            self._opt_out(sender)
+            await self._blocking.run(self._opt_out, sender)
         with suppress(Away):
             if notice.what == "ended":
-                yield from self._conversation.ended(notice, sender)
+                await self._conversation.ended(notice, sender)
             elif notice.what == "optout":
-                yield from self._conversation.opted_out(notice, sender)
+                await self._conversation.opted_out(notice, sender)
             else:
-                self._note_delivery(notice)
+                await self._blocking.run(self._note_delivery, notice)
 
     def note_early(self) -> None:
         """Delivery reports that came before their message was known. Raises Away."""
@@ -144,10 +143,13 @@ class Desk:
             self._count("unknown_delivery_report")
             self._early.keep(notice.id, notice.status)
 
-    def keep_unread(self, channel: str, country: Country, raw: bytes, content_type: str) -> None:
+    async def keep_unread(self, channel: str, country: Country, raw: bytes, content_type: str) -> None:
         """Raises Unkept."""
         self._count("inbound_unread")
-        self._unread.keep(channel, country, raw, content_type)
+        try:
+            await self._blocking.run(self._unread.keep, channel, country, raw, content_type)
+        except Away:  # its time was over
+            raise Unkept from None
 
     def not_working(self, channel: Channel, raw: bytes) -> Turn:
         """For a USSD request that nobody could read: the numbers, where it still tells which country was dialled."""
@@ -165,7 +167,7 @@ class Desk:
         waits = _waits_for_words(country, inbound)
         around = self.around(country, inbound.kind, contactable=sender.valid, words_before_send=waits)
         limit = Limit(*channel.limits[inbound.kind])
-        now, crowded = int(time.time()), self._crowd.is_full
+        now, crowded = int(time.time()), self._blocking.is_crowded
         return Caller(inbound, sender, country, around, limit, channel.practice, now, crowded=crowded)
 
     def around(self, country: Country, kind: Kind, *, contactable: bool, words_before_send: bool) -> Surroundings:
@@ -184,12 +186,17 @@ class Desk:
     def _alike(self, grounds: Mapping[str, Ground], kind: Kind) -> dict[str, Common]:
         return {tag: common(one, kind, drill=self._drill, looks=self._looks) for tag, one in grounds.items()}
 
-    def _reply(self, channel: Channel, caller: Caller, turn: Turn) -> Turn:
+    async def _reply(self, channel: Channel, caller: Caller, turn: Turn) -> Turn:
         if channel.replies_in_answer["sms"]:
             return turn
-        if turn.text and caller.sender.e164:
-            self._replies.send(caller.inbound, caller.sender.e164, turn.text, self._optouts.key(caller.sender.key))
+        await self._send(caller, turn)
         return NOTHING_SAID
+
+    async def _send(self, caller: Caller, turn: Turn) -> None:
+        """Keep a reply for the worker that sends SMS. Raises Away."""
+        if turn.text and (to := caller.sender.e164):
+            key = self._optouts.key(caller.sender.key)
+            await self._blocking.run(self._replies.send, caller.inbound, to, turn.text, key)
 
     def _wait(self, inbound: Inbound, caller: Caller) -> Turn:
         if (inbound.word or limits.word(inbound.text)) == "stop":

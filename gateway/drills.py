@@ -6,7 +6,8 @@ report and one message, whoever is killed in between.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
 
 import structlog
 from msgspec.structs import replace
@@ -22,7 +23,7 @@ from gateway.message import Inbound
 from gateway.record import Begun, Record
 from gateway.senders import Sender
 from gateway.turns import Last
-from gateway.walk import Walk
+from gateway.walk import Moved, Walk
 from reports.clocks import MINUTE, SECOND
 from reports.country import Country
 from reports.drill_scripts import SCRIPTS, Script, answers
@@ -37,7 +38,18 @@ log = structlog.get_logger()
 
 
 class Drills:
-    def __init__(self, database: Database, desk: Desk, walk: Walk, filer: Filer, mode: str) -> None:
+    def __init__(
+        self,
+        database: Database,
+        desk: Desk,
+        walk: Walk,
+        filer: Filer,
+        mode: str,
+        *,
+        wait_for: Callable[[Coroutine[Any, Any, Moved]], Moved],
+    ) -> None:
+        """`wait_for`: runs a coroutine to its end."""
+        self._wait_for = wait_for
         self._is_training = mode == "training"
         self._database = database
         self._desk = desk
@@ -101,9 +113,9 @@ class Drills:
                 return record.begun if record.begun and record.begun.pending else None
             last = not script.cut_at and screen.question == "send"
             reply = _reply(caller, record, screen, said)
-            record = self._walk.step(
-                caller, replace(record, last=Last(str(turn))), [], reply, quiet=not (last or script.cut_at)
-            ).record
+            record = replace(record, last=Last(str(turn)))
+            step = self._walk.step(caller, record, [], reply, quiet=not (last or script.cut_at))
+            record = self._wait_for(step).record
             if last:
                 return record.begun if record.begun and record.begun.sent_at else None
         raise LookupError("a script that does not come to its end")
@@ -112,7 +124,8 @@ class Drills:
         """By My report, with the code and PIN that Sent has shown."""
         record = self._walk.begin(caller, Last("0"), screen=MY_REPORT)
         for reply in (*self._filer.code_and_pin(begun), words):
-            record = self._walk.step(caller, replace(record, last=Last(reply[:1])), [], reply).record
+            record = replace(record, last=Last(reply[:1]))
+            record = self._wait_for(self._walk.step(caller, record, [], reply)).record
         return record.state.screen == WRITTEN
 
 

@@ -44,12 +44,12 @@ class Duty:
         self._database = database
         self._vault = vault
 
-    def takes(self, caller: Caller) -> bool:
-        """False: it is nobody on duty, or no answer to us; then it is a conversation like any. Raises Away."""
-        hotlines = self._listed.get(caller.sender.e164 or "")
-        word = word_of(caller.inbound.text) if hotlines else None
-        if hotlines is None or word is None:
-            return False
+    def is_answer(self, caller: Caller) -> bool:
+        """Return whether a duty phone answers a text of ours; whatever else it sends is a conversation like any."""
+        return caller.sender.e164 in self._listed and word_of(caller.inbound.text) is not None
+
+    def note(self, caller: Caller) -> None:
+        """Store such an answer. Raises Away."""
+        word = word_of(caller.inbound.text) or ""
         answer_id = uuid.UUID(bytes=self._vault.mac("phone_answer", *name_of(caller.inbound))[:16])
-        note_word(self._database, str(answer_id), hotlines, word)
-        return True
+        note_word(self._database, str(answer_id), self._listed[caller.sender.e164 or ""], word)

@@ -10,8 +10,9 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import structlog
 
@@ -51,8 +52,12 @@ class Housekeeping:
         renew: Callable[[], None],
         erasing: Erasing,
         chores: Sequence[Callable[[], object]],
+        wait_for: Callable[[Coroutine[Any, Any, None]], None],
     ) -> None:
-        """`renew`: deletes session keys that are over, in each process. `chores`: of one process at a time."""
+        """`renew`: deletes session keys that are over, in each process. `chores`: of one process at a time. `wait_for`:
+        runs a coroutine to its end.
+        """
+        self._wait_for = wait_for
         self._database = database
         self._spool = spool
         self._waiting = waiting
@@ -111,7 +116,7 @@ class Housekeeping:
         channel = self._channels.get(inbound.channel)
         if channel is None:
             return False  # not open any more: it waits until it is
-        self._desk.replay(channel, inbound)
+        self._wait_for(self._desk.replay(channel, inbound))
         return True
 
     def _run(self) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.crowd import Crowd
+from gateway.background import BackgroundLoop
+from gateway.blocking import Blocking
 from gateway.desk import Desk
 from gateway.filer import Filer
 from gateway.health import Health
@@ -31,4 +32,16 @@ class Parts:
     health: Health
     housekeeping: Housekeeping
     numbers: Numbers
-    crowd: Crowd
+    blocking: Blocking
+    loop: BackgroundLoop
+
+    def close(self) -> None:
+        """End what runs in this process beside its requests, and close what it holds open."""
+        self.housekeeping.stop()
+        self.numbers.stop()
+        self.sessions.close()
+        self.loop.close()
+        self.blocking.close()
+        self.spool.close()
+        self.journal.close()
+        self.database.close()

@@ -2,7 +2,7 @@
 
 A key is an HMAC: Redis never sees a number. A value is an 8-byte version, then the sealed conversation. The version is
 drawn anew with each write; `keep` writes only over the version that was loaded, and otherwise tells what is there.
-Two round trips a screen: one to load, one to keep. Both are steps: whoever takes them asks Redis.
+Two round trips a screen: one to load, one to keep.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from collections.abc import Callable
 from typing import Any
 
 from msgspec import Struct
-from redis import Redis
 from redis.exceptions import RedisError
 
 from gateway import session_keys
 from gateway.breaker import Breaker
 from gateway.counted import NOTHING, Tally
-from gateway.roundtrip import RoundTrip
+from gateway.redis_client import Command, ConnectionLost, RedisClient
 from gateway.session_keys import SessionKeys
-from gateway.steps import Command, Steps
+from reports import connections
 from reports.sealing import Poison, Vault
+from reports.settings import Reach
 
 USSD_SECONDS = 15 * 60
 SENT_SECONDS = 3 * 60  # after Send and in My report: no network lets a session wait longer
@@ -96,7 +96,7 @@ class Loaded(Struct, frozen=True):
 class Sessions:
     def __init__(
         self,
-        redis: Redis,
+        reach: Reach,
         vault: Vault,
         keys: SessionKeys,
         on_lost: Callable[[str], None] = lambda reason: None,
@@ -104,11 +104,12 @@ class Sessions:
         mode: str = "demo",
     ) -> None:
         """`vault` makes the names of records, `keys` seal what they hold."""
-        self.trip = RoundTrip(redis)
+        self._client = RedisClient(reach, (KEEP, COUNT))
+        self._redis = connections.for_sessions(reach)  # for threads
         self._vault = vault
         self._keys = keys
-        self._keep = self.trip.script(KEEP)
-        self._count = self.trip.script(COUNT)
+        self._keep = RedisClient.evalsha(KEEP)
+        self._count = RedisClient.evalsha(COUNT)
         self._on_lost = on_lost
         self._label = f"session {mode}"  # so that no conversation of a drill goes on in the live service
         self._breaker = Breaker(failures=3, window=10, rest=5)
@@ -117,10 +118,10 @@ class Sessions:
         """A key that tells nothing: kind "s", "d" or "l:seen" and an HMAC of the parts."""
         return f"{kind}:{self._vault.mac(self._label, kind, *parts).hex()}"
 
-    def load(self, keys: Keys) -> Steps[Loaded]:
+    async def load(self, keys: Keys) -> Loaded:
         """Session, drafts and whether this SMS was seen, in one round trip. Raises Away."""
         wanted = [name for name in (keys.session, keys.draft, keys.seen, keys.read, keys.guessed) if name]
-        answers = yield tuple([("GET", name) for name in wanted])
+        answers = await self._ask(*[("GET", name) for name in wanted])
         found = dict(zip(wanted, answers, strict=True))
         session = found[keys.session]
         return Loaded(
@@ -132,7 +133,7 @@ class Sessions:
             guessed=int(found.get(keys.guessed) or 0),
         )
 
-    def keep(
+    async def keep(
         self,
         keys: Keys,
         version: bytes,
@@ -144,7 +145,7 @@ class Sessions:
         read: bool = False,
         guessed: bool = False,
         tally: Tally = NOTHING,
-    ) -> Steps[bool]:
+    ) -> bool:
         """Write over `version` only; false where another was faster. `drafts`: None leaves them, b"" deletes them.
 
         `read`: count one more screen that was read. `guessed`: one more wrong pair of code and PIN. `tally`: what is
@@ -164,43 +165,55 @@ class Sessions:
         )
         said = (version, value, lasts[0], draft, lasts[1], seen, *counted)
         counts = (part for pair in tally.counts.items() for part in pair)
-        written = yield ((*self._keep, len(names), *names, *said, COUNTED_DAY_SECONDS * 1000, *counts),)
+        written = await self._ask((*self._keep, len(names), *names, *said, COUNTED_DAY_SECONDS * 1000, *counts))
         return bool(written[0] == value)
 
-    def count_report(self, who: str) -> int | None:
+    async def count_report(self, who: str) -> int | None:
         """Reports from this caller in the last 24 hours before this one; None while Redis is away. For staff only."""
         key = self.key("l:count", who)
         try:
-            return int(self.ask((*self._count, 1, key, COUNT_SECONDS))[0]) - 1
+            return int((await self._ask((*self._count, 1, key, COUNT_SECONDS)))[0]) - 1
         except Away:
             return None
 
+    async def _ask(self, *commands: Command) -> list[Any]:
+        """Return their answers. Raises Away."""
+        if self._breaker.is_open:
+            raise Away
+        try:
+            return await self._client.ask(*commands)
+        except (RedisError, OSError, ConnectionLost):
+            self._breaker.failed()
+            raise Away from None
+
+    # In a thread
+
     def counted(self, day: str) -> dict[str, int]:
         """What was counted on a day. Raises Away."""
-        found = self.ask(("HGETALL", _day_key(day)))[0]
+        try:
+            found: Any = self._redis.hgetall(_day_key(day))
+        except (RedisError, OSError):
+            raise Away from None
         return {name.decode(): int(number) for name, number in found.items()}
 
     def forget(self, day: str) -> None:
         """Raises Away."""
-        self.ask(("DEL", _day_key(day)))
+        try:
+            self._redis.delete(_day_key(day))
+        except (RedisError, OSError):
+            raise Away from None
 
     def answers(self) -> bool:
         """Whether Redis answers now."""
         try:
-            self.ask(("PING",))
-        except Away:
-            return False
-        return True
-
-    def ask(self, *commands: Command) -> list[Any]:
-        """Their answers, waited for. Raises Away."""
-        if self._breaker.is_open:
-            raise Away
-        try:
-            return self.trip.ask(*commands)
+            return bool(self._redis.ping())
         except (RedisError, OSError):
-            self._breaker.failed()
-            raise Away from None
+            return False
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+        self._redis.close()
 
     def _seal(self, key: str, value: bytes) -> bytes:
         return self._keys.seal("session", key.encode(), value)

@@ -11,6 +11,7 @@ from flows.model import Answer
 from flows.show import TOO_MANY
 from flows.words import UNDERSTOOD, fold, is_words
 from gateway import limits
+from gateway.blocking import RunBlocking
 from gateway.caller import Caller
 from gateway.keywords import HELP, Keywords, Vocabulary
 from gateway.mailroom import WRITTEN, is_open
@@ -42,97 +43,101 @@ GO_ON = "98"
 
 
 class Texting:
-    def __init__(self, walk: Walk, optouts: OptOuts) -> None:
+    def __init__(self, walk: Walk, optouts: OptOuts, run_blocking: RunBlocking) -> None:
+        self._run_blocking = run_blocking
         self._walk = walk
         self._optouts = optouts
         self._vocabulary = Vocabulary(walk.book, HOME["sms"])
 
-    def move(self, caller: Caller, record: Record | None, drafts: list[Draft], last: Last) -> Moved:
+    async def move(self, caller: Caller, record: Record | None, drafts: list[Draft], last: Last) -> Moved:
         """Raises Away where STOP could not be kept: then the provider has to say it again."""
         word = caller.inbound.word or limits.word(caller.inbound.text)
         if word == "stop" or (word is None and self._keywords(caller).is_stop(caller.inbound.text)):
-            return self._stop(caller, record, last)
+            return await self._stop(caller, record, last)
         if word == "start":
-            self._start(caller)
+            await self._start(caller)
         if record is None or record.over or caller.now - record.at > SILENT_SECONDS:
-            moved = self._first(caller, record, last, help_wanted=word == "help")
+            moved = await self._first(caller, record, last, help_wanted=word == "help")
         else:
-            moved = self._next(caller, record, drafts, last, help_wanted=word == "help")
+            moved = await self._next(caller, record, drafts, last, help_wanted=word == "help")
         if caller.inbound.media and moved.record.answer.text:
             moved = replace(moved, record=replace(moved.record, answer=self._no_pictures(caller)))
         return self._unless_looping(caller, record, moved)
 
-    def _first(self, caller: Caller, before: Record | None, last: Last, *, help_wanted: bool) -> Moved:
+    async def _first(self, caller: Caller, before: Record | None, last: Last, *, help_wanted: bool) -> Moved:
         """Show home, or what a keyword names; nobody is asked anything before the number and where texts stay."""
         text, known = caller.inbound.text, self._keywords(caller)
-        self._walk.submit_gathered(before, [])
+        await self._walk.submit_gathered(before, [])
         keyword = HELP if help_wanted else known.exact(text)
         if keyword is None and self._is_heard(text):
-            return self._first_words(caller, before, last)
+            return await self._first_words(caller, before, last)
         caller = replace(caller, spoken=known.language(text) or "")
         record = self._walk.begin(caller, last, before, OPENS.get(keyword or "", ""))
         if keyword is None and (near := known.near(text)):
             record = self._ask_back(caller, record, near)
         return Moved(record, accepted=keyword is not None)
 
-    def _next(self, caller: Caller, record: Record, drafts: list[Draft], last: Last, *, help_wanted: bool) -> Moved:
+    async def _next(
+        self, caller: Caller, record: Record, drafts: list[Draft], last: Last, *, help_wanted: bool
+    ) -> Moved:
         text = caller.inbound.text
         caller = replace(caller, spoken=record.state.values.get("language") or "")
         if help_wanted:
-            return Moved(self._home_again(caller, record, last))
+            return Moved(await self._home_again(caller, record, last))
         record = replace(record, last=last, media=noted(record.media, caller.inbound.media))
         if fold(text) == GO_ON and record.answer == self._no_pictures(caller):
-            return Moved(self._walk.uncovered(caller, record))
+            return Moved(await self._walk.uncovered(caller, record))
         if self._is_hidden(caller, record):
-            return self._after_send(caller, record, drafts, text)
+            return await self._after_send(caller, record, drafts, text)
         late = caller.late or limits.is_stale(caller.inbound.sent_at, caller.now)
         if late and limits.is_key(text):
-            return Moved(self._walk.unmoved(caller, record), accepted=False)  # for a menu that its sender did not see
+            # for a menu that its sender did not see
+            return Moved(await self._walk.unmoved(caller, record), accepted=False)
         typed = self._walk.book.screen(record.state.screen).typed
         if typed and not (typed.secret and (is_words(text) or self._keywords(caller).exact(text))):
-            return self._walk.step(caller, record, drafts, text)
-        return self._chosen(caller, record, drafts, text, late=late)
+            return await self._walk.step(caller, record, drafts, text)
+        return await self._chosen(caller, record, drafts, text, late=late)
 
-    def _chosen(self, caller: Caller, record: Record, drafts: list[Draft], text: str, *, late: bool) -> Moved:
+    async def _chosen(self, caller: Caller, record: Record, drafts: list[Draft], text: str, *, late: bool) -> Moved:
         """At a choice: an answer to it; else a keyword; else more of what was being said; else perhaps an error."""
         text = self._confirmed(caller, record, text)
-        keyword, taken = self._keywords(caller).exact(text), self._walk.takes(caller, record, text)
+        keyword, taken = self._keywords(caller).exact(text), await self._walk.takes(caller, record, text)
         if late and (keyword or taken):
-            return Moved(
-                self._walk.unmoved(caller, record), accepted=False
-            )  # as with a key: "Send" by its name is Send, too
+            # as with a key: "Send" by its name is Send, too
+            return Moved(await self._walk.unmoved(caller, record), accepted=False)
         if keyword and not taken:
-            return self._to(keyword, caller, record, drafts)
+            return await self._to(keyword, caller, record, drafts)
         going_on = self._goes_on_writing(record, text, caller.now)
         if going_on or taken:
-            return self._walk.step(replace(caller, more=going_on), record, drafts, text)
-        return self._misread(caller, record, drafts, text) or self._walk.step(caller, record, drafts, text)
+            return await self._walk.step(replace(caller, more=going_on), record, drafts, text)
+        misread = await self._misread(caller, record, drafts, text)
+        return misread or await self._walk.step(caller, record, drafts, text)
 
-    def _to(self, keyword: str, caller: Caller, record: Record, drafts: list[Draft]) -> Moved:
-        home = self._home_again(caller, record, record.last)
-        return Moved(home) if keyword == HELP else self._walk.step(caller, home, drafts, keyword)
+    async def _to(self, keyword: str, caller: Caller, record: Record, drafts: list[Draft]) -> Moved:
+        home = await self._home_again(caller, record, record.last)
+        return Moved(home) if keyword == HELP else await self._walk.step(caller, home, drafts, keyword)
 
-    def _misread(self, caller: Caller, record: Record, drafts: list[Draft], text: str) -> Moved | None:
+    async def _misread(self, caller: Caller, record: Record, drafts: list[Draft], text: str) -> Moved | None:
         """What is no answer and no keyword: words that want to be heard, or a typing error that is asked about."""
         if record.state.screen in SENT and not limits.is_key(text) and (text.strip() or not caller.inbound.media):
-            return self._after_send(caller, record, drafts, text)
+            return await self._after_send(caller, record, drafts, text)
         near = self._keywords(caller).near(text)
         if self._is_heard(text) and self._nobody_hears(record):
-            return self._first_words(caller, record, record.last)
+            return await self._first_words(caller, record, record.last)
         if record.state.screen == HOME["sms"]:
             return Moved(self._ask_back(caller, record, near), accepted=False) if near else None
         if near and near != HELP and record.state.screen.partition(".")[0] in ASIDE:
-            home = self._home_again(caller, record, record.last)
+            home = await self._home_again(caller, record, record.last)
             return Moved(self._ask_back(caller, home, near), accepted=False)
         if near != HELP:
             return None
         covered = replace(record, state=replace(record.state, wrong=TOO_MANY))  # the numbers; the question stays open
-        return Moved(self._walk.again(caller, covered), accepted=False)
+        return Moved(await self._walk.again(caller, covered), accepted=False)
 
-    def _home_again(self, caller: Caller, record: Record, last: Last) -> Record:
+    async def _home_again(self, caller: Caller, record: Record, last: Last) -> Record:
         """Asked for in between. What waits to be heard waits on, and can be deleted. What was said in danger is as
         after a dropped line, and what was sent is sent: whatever is answered from here on changes neither."""
-        self._walk.submit_gathered(record, [])
+        await self._walk.submit_gathered(record, [])
         home = self._walk.begin(caller, last, record)
         if in_danger(record.state) or (record.begun and record.begun.sent_at):
             return home
@@ -147,21 +152,21 @@ class Texting:
 
     # After Send
 
-    def _after_send(self, caller: Caller, record: Record, drafts: list[Draft], text: str) -> Moved:
+    async def _after_send(self, caller: Caller, record: Record, drafts: list[Draft], text: str) -> Moved:
         """Submit words that come at "Sent to …" with the report. Show the home screen, and nothing of a report.
 
         Whoever texts may be somebody else who has taken the phone. What is said soon after is meant for the staff; what
         is no words, or comes later, is what it would be on a phone that never reported.
         """
         if self._is_meant_for_staff(caller, record, text):
-            moved = self._walk.step(replace(caller, more=True), record, drafts, text)
+            moved = await self._walk.step(replace(caller, more=True), record, drafts, text)
             if moved.record.state.unasked == record.state.unasked:
                 return moved  # it could not be kept, and that is said
             return replace(moved, record=replace(moved.record, answer=self._fresh(caller, moved.record).answer))
-        self._walk.submit_gathered(record, [])
+        await self._walk.submit_gathered(record, [])
         if self._is_hidden(caller, record):
-            return self._next(caller, self._fresh(caller, record), drafts, record.last, help_wanted=False)
-        return self._first(caller, replace(record, begun=None), record.last, help_wanted=False)
+            return await self._next(caller, self._fresh(caller, record), drafts, record.last, help_wanted=False)
+        return await self._first(caller, replace(record, begun=None), record.last, help_wanted=False)
 
     def _is_meant_for_staff(self, caller: Caller, record: Record, text: str) -> bool:
         """Whether it is words, of two at least, within the time that typing takes."""
@@ -216,10 +221,10 @@ class Texting:
         flow = record.state.screen.partition(".")[0]
         return record.begun is None and (flow in ASIDE or (flow == "my" and not is_open(record)))
 
-    def _first_words(self, caller: Caller, before: Record | None, last: Last) -> Moved:
+    async def _first_words(self, caller: Caller, before: Record | None, last: Last) -> Moved:
         record = self._walk.begin(caller, last, before, FIRST_WORDS)
         machine = limits.is_silenced(record.loop, caller.now)  # what a machine repeats is not filed each time
-        record = self._walk.keep_words(caller, record, caller.inbound.text, file_itself=not machine)
+        record = await self._walk.keep_words(caller, record, caller.inbound.text, file_itself=not machine)
         return Moved(record, accepted=False)
 
     def _no_pictures(self, caller: Caller) -> Turn:
@@ -237,20 +242,20 @@ class Texting:
 
     # Carriers' words, and machines
 
-    def _stop(self, caller: Caller, record: Record | None, last: Last) -> Moved:
+    async def _stop(self, caller: Caller, record: Record | None, last: Last) -> Moved:
         """End the conversation as `00` does, and record the opt-out. Raises Away where that could not be stored.
 
         The carrier has answered in our place. What was said in danger still goes, as with a dropped line; the next text
         gets the home screen.
         """
-        left = self._walk.leave(caller, replace(record or self._walk.begin(caller, last), last=last))
-        self._optouts.add(caller.sender.key)
+        left = await self._walk.leave(caller, replace(record or self._walk.begin(caller, last), last=last))
+        await self._run_blocking(self._optouts.add, caller.sender.key)
         return left
 
-    def _start(self, caller: Caller) -> None:
+    async def _start(self, caller: Caller) -> None:
         """And else it is an answer like any: "yes" is no reason to make somebody wait for the database."""
         with suppress(Away):  # then nothing unasked goes there yet, as before
-            self._optouts.take_back(caller.sender.key)
+            await self._run_blocking(self._optouts.take_back, caller.sender.key)
 
     def _unless_looping(self, caller: Caller, before: Record | None, moved: Moved) -> Moved:
         loop = limits.lasting(before.loop, quiet=caller.now - before.at, now=caller.now) if before else limits.Loop()

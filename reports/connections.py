@@ -43,23 +43,28 @@ def for_queue(reach: Reach, seconds: float = SECONDS) -> Redis:
 
 def _client(reach: Reach, seconds: float, retry: Retry, **more: Any) -> Redis:
     limits = {"socket_timeout": seconds, "socket_connect_timeout": seconds, "retry": retry}
-    tls = {"ssl_ca_certs": str(reach.ca_file)} if reach.is_tls and reach.ca_file else {}
     if not reach.sentinels:
-        return Redis.from_url(reach.url, **limits, **tls, **more)
-    sentinels = _SENTINEL(
-        reach.sentinels,
-        sentinel_kwargs={
-            "socket_timeout": min(seconds, SENTINEL_SECONDS),
-            "socket_connect_timeout": min(seconds, SENTINEL_SECONDS),
-            "retry": _never(),
-            "password": reach.sentinel_password,
-            "ssl": reach.is_tls,
-            **tls,
-        },
-    )
+        return Redis.from_url(reach.url, **limits, **_authority(reach), **more)
     who = {"username": reach.username, "password": reach.password, "db": reach.database}
-    client: Redis = sentinels.master_for(reach.master, **limits, **who, ssl=reach.is_tls, **tls, **more)
+    tls = {"ssl": reach.is_tls, **_authority(reach)}
+    client: Redis = _sentinels(reach, seconds).master_for(reach.master, **limits, **who, **tls, **more)
     return client
+
+
+def master_of(reach: Reach, seconds: float) -> tuple[str, int]:
+    """Ask the Sentinels which server leads now; return its host and port. Raises RedisError."""
+    found: tuple[str, int] = _sentinels(reach, seconds).discover_master(reach.master)
+    return found
+
+
+def _sentinels(reach: Reach, seconds: float) -> Any:
+    limits = {key: min(seconds, SENTINEL_SECONDS) for key in ("socket_timeout", "socket_connect_timeout")}
+    more = {"retry": _never(), "password": reach.sentinel_password, "ssl": reach.is_tls, **_authority(reach)}
+    return _SENTINEL(reach.sentinels, sentinel_kwargs={**limits, **more})
+
+
+def _authority(reach: Reach) -> dict[str, str]:
+    return {"ssl_ca_certs": str(reach.ca_file)} if reach.is_tls and reach.ca_file else {}
 
 
 def why(error: BaseException) -> str:

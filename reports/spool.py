@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from reports import durable
+from reports import durable, loop_guard
 from reports.entry import OVER_SENDS, SENDS, Entry
 from reports.hands import Hands, TooSlow
 from reports.sealing import Poison, Vault
@@ -85,6 +85,7 @@ class Spool:
 
     def put(self, entry: Entry) -> None:
         """On the disk when this returns. Raises NotKept."""
+        loop_guard.check("spool.put")
         try:
             self._hands.within(DISK_SECONDS, lambda: self._keep(entry))
         except TooSlow:
@@ -145,6 +146,7 @@ class Spool:
 
     def names(self) -> list[str]:
         """Return the names of the entries that wait, oldest first; none where the folder could not be made yet."""
+        loop_guard.check("spool.names")
         if not self.folder.exists():
             return []
         return sorted(entry.name for entry in os.scandir(self.folder) if entry.name.endswith(ENDING))
@@ -155,6 +157,7 @@ class Spool:
         What was put within the last second may not be seen: its id is the same within the hour, its key ever, and what
         is added to it in a walk has the higher number anyway.
         """
+        loop_guard.check("spool.sent_by")
         mark = f"{_walk(origin_key)}{ENDING}"
         try:
             found = [name.removesuffix(mark) for name in self._lately().names if name.endswith(mark)]

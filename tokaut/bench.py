@@ -13,7 +13,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from gateway.crowd import THREADS
+from gateway.blocking import THREADS
 from reports.country import CountryError
 from reports.hardening import harden
 from reports.settings import Place, SettingError, load

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from sqlite3 import Connection as SQLiteConnection
 from typing import Any, TypeVar
 
@@ -29,6 +30,7 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+from reports import loop_guard
 from reports.hands import TooSlow
 from reports.store import postgresql
 from reports.store.late import late
@@ -50,6 +52,7 @@ SQLITE_SETTINGS: Mapping[
 }
 
 
+_answer_until: ContextVar[float] = ContextVar("answer_until", default=math.inf)  # monotonic seconds
 READY_SECONDS = 5.0  # between two checks of whether the database is ready
 FILE_REPLACED = (
     "The database file was deleted or replaced while it was in use. Stop all processes, put the right file back "
@@ -109,7 +112,6 @@ class Database:
         self.patience = patience
         self._file = DatabaseFile(url.database if self.is_sqlite else None)
         self.engine = _sqlite(url, threads, self._file) if self.is_sqlite else _postgresql(url, threads, patience)
-        self._answer = threading.local()
         self._made: dict[Any, Any] = {}
         self._gate: _Gate | None = None
         self._writer = Writer(self.engine, self._file, patient=patience is NOBODY) if self.is_sqlite else None
@@ -117,6 +119,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One short transaction, committed when the block ends. Raises Away wherever the commit is not certain."""
+        loop_guard.check("database.write")
         self._pass_gate()
         with self._away(), self._writer.write() if self._writer else self._written() as connection:
             yield connection
@@ -139,6 +142,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Reads only, each statement by itself: on SQLite it never locks out the writer."""
+        loop_guard.check("database.read")
         self._pass_gate()
         with self._away(), self._connected() as connection:
             yield connection if self.is_sqlite else connection.execution_options(isolation_level="AUTOCOMMIT")
@@ -154,16 +158,16 @@ class Database:
 
     @contextmanager
     def one_answer(self) -> Iterator[None]:
-        """However often this thread uses PostgreSQL meanwhile, all of it together may take as long as one use."""
-        self._answer.until = time.monotonic() + self.patience.whole
+        """However often PostgreSQL is used meanwhile, all of it together may take as long as one use."""
+        token = _answer_until.set(time.monotonic() + self.patience.whole)
         try:
             yield
         finally:
-            self._answer.until = math.inf
+            _answer_until.reset(token)
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
-        until = min(time.monotonic() + self.patience.statements, self._answers_until() - self.patience.commit)
+        until = min(time.monotonic() + self.patience.statements, _answer_until.get() - self.patience.commit)
         if until < time.monotonic():
             raise Away("no time is left")
         self._file.check()
@@ -175,10 +179,7 @@ class Database:
     def _await_commit(self, connection: Connection) -> None:
         line = postgresql.line_of(connection)
         line.heard.clear()
-        line.until = min(time.monotonic() + self.patience.commit, self._answers_until())
-
-    def _answers_until(self) -> float:
-        return getattr(self._answer, "until", math.inf)
+        line.until = min(time.monotonic() + self.patience.commit, _answer_until.get())
 
     def now(self) -> int:
         """This host's clock in microseconds, moved by the offset."""

@@ -29,10 +29,10 @@ from reports.sealing import Box, Context, open_body
 from reports.store import maturing
 from reports.store import tables as t
 from reports.store.database import Database
+from tests.support import blocked
 from tests.support.handsets import AfricasTalking, Neutral, SimulatedTexts
 from tests.support.handsets_kannel import KannelUssd
 from tests.support.prepared import prepare
-from tests.support.quickly import Quickly
 from tests.support.unhurried import unhurried
 from tokaut.demo_folder import DemoFolder
 from tokaut.demo_settings import Addresses, Plan, plan
@@ -62,8 +62,7 @@ class App:
         self._handlers = list(logging.getLogger().handlers)
         with unhurried(app, self.plan.settings):
             self.flask = app.create_app(self.plan.settings)
-        self.parts: Parts = self.flask.parts
-        self._quickly = Quickly(self.flask, self.parts)
+        self.parts: Parts = self.flask.extensions["tokaut"]
         self.parts.housekeeping.stop()  # a test does a round when it wants one
         for thread in threading.enumerate():
             if thread.name == "housekeeping":
@@ -72,12 +71,9 @@ class App:
         self.database = self.parts.database
 
     def close(self) -> None:
-        assert not self._quickly.found, "taken for quick, and not: " + self._quickly.found[0]
-        self.parts.sessions.trip.pool.disconnect()
-        self.parts.numbers.stop()
-        self.parts.spool.close()
-        self.parts.journal.close()
-        self.database.close()
+        self.parts.close()
+        waited, blocked.found = blocked.found, []
+        assert not waited, "on the event loop: " + waited[0]
         sys.excepthook, threading.excepthook, sys.unraisablehook = self._hooks
         logging.getLogger().handlers = self._handlers
         logging.captureWarnings(False)

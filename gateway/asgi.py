@@ -1,0 +1,113 @@
+"""What production runs: the webhooks answered on the event loop, everything else by the Flask application.
+
+`gunicorn -c gateway/gunicorn.conf.py 'gateway.asgi:create_app()'`. Flask's own way to a webhook (gateway/views.py)
+leads to the same handlers; it costs more than the screen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any, Final
+
+from a2wsgi import WSGIMiddleware
+
+from gateway import app
+from gateway.message import Answer
+from gateway.parts import Parts
+from gateway.views import HEADERS
+from gateway.webhooks import HOOKS, Head
+from reports import loop_guard
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+BODY_SECONDS: Final = 5  # for a whole body to come
+FLASK_THREADS: Final = 2  # for health checks and figures
+_HEADERS: Final = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+
+
+class Disconnected(Exception):
+    """The client closed the connection before its request was whole, or sent it too slowly."""
+
+
+class Application:
+    """An ASGI application around a Flask one."""
+
+    def __init__(self, flask: Any) -> None:
+        parts: Parts = flask.extensions["tokaut"]
+        self._parts = parts
+        self._webhooks = parts.webhooks
+        self._flask: Any = WSGIMiddleware(flask, workers=FLASK_THREADS)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http" and scope["path"].startswith(HOOKS):
+            await _send(send, await self._answer(scope, receive))
+        elif scope["type"] == "http":
+            await self._flask(scope, receive, send)
+        else:
+            await send({"type": "websocket.close"})
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+        opened = self._webhooks.open(_head(scope))
+        if isinstance(opened, Answer):
+            return opened
+        length = opened.head.header("content-length")
+        if length and int(length) > opened.most_bytes:
+            return self._webhooks.too_large()
+        body = await _read(receive, opened.most_bytes)
+        return self._webhooks.too_large() if body is None else await self._webhooks.answer(opened, body)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        loop_guard.protect(asyncio.get_running_loop())
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def create_app(environ: Mapping[str, str] | None = None) -> Application:
+    """Return the web process as an ASGI application. Stops with one line for each setting that is wrong."""
+    return Application(app.create_app(environ))
+
+
+def _head(scope: Scope) -> Head:
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
+    target = scope["raw_path"].decode("latin-1")
+    if query := scope["query_string"]:
+        target = f"{target}?{query.decode('latin-1')}"
+    client = scope["client"][0] if scope["client"] else ""
+    return Head(scope["method"], scope["path"], target, lambda name: headers.get(name.lower(), ""), client)
+
+
+async def _read(receive: Receive, most: int) -> bytes | None:
+    """Return the whole body; None where it is larger than `most` bytes. Raises Disconnected."""
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if message["type"] == "http.request" and not message.get("more_body"):
+        return body if len(body) <= most else None
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            while message.get("more_body"):
+                if len(body) > most:
+                    return None
+                message = await receive()
+                body += message.get("body", b"")
+    except TimeoutError:
+        raise Disconnected from None
+    if message["type"] == "http.disconnect":
+        raise Disconnected
+    return body if len(body) <= most else None
+
+
+async def _send(send: Send, answer: Answer) -> None:
+    own = [(b"content-type", answer.content_type.encode()), (b"content-length", str(len(answer.body)).encode())]
+    own += [(name.lower().encode(), value.encode()) for name, value in answer.headers.items()]
+    await send({"type": "http.response.start", "status": answer.status, "headers": own + _HEADERS})
+    await send({"type": "http.response.body", "body": answer.body})

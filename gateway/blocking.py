@@ -1,0 +1,117 @@
+"""Threads for what may wait for the database, the spool or the disk, so that the event loop waits for nothing.
+
+One event loop answers all callers of a process; a coroutine on it that waits for a disk holds up everybody. So every
+such call goes through `run`, and `reports.loop_guard` refuses the ones that do not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial
+from typing import Final, Protocol, TypeVar
+
+from reports.store.database import Away
+
+T = TypeVar("T")
+
+THREADS: Final = 8  # of one process
+MOST_BUSY: Final = 0.8  # of the threads, beyond which this process counts as crowded
+MOST_REQUESTS: Final = 64  # requests under way, beyond which it does; a step takes less than half a millisecond
+MOST_UNPROVEN: Final = 128  # requests that wait until their signature is checked; each may hold a body
+ANSWER_SECONDS: Final = 4.5  # from a request to its answer; networks wait for five or more
+
+_answer_by: ContextVar[float] = ContextVar("answer_by", default=math.inf)  # monotonic seconds
+
+
+class RunBlocking(Protocol):
+    """Call a function in a thread and return what it returns; see `Blocking.run`."""
+
+    async def __call__(self, function: Callable[..., T], /, *args: object, **kwargs: object) -> T: ...
+
+
+class TooMany(Exception):
+    """So many requests wait for their signature to be checked that one more is not taken."""
+
+
+class Blocking:
+    """A bounded pool of threads, and one thread apart for requests whose sender is not proven yet.
+
+    A flood of forgeries waits for that one thread, and takes none from reports.
+    """
+
+    def __init__(self, threads: int = THREADS) -> None:
+        self._most_busy = threads * MOST_BUSY
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="blocking")
+        self._checks = ThreadPoolExecutor(1, thread_name_prefix="signatures")
+        self._lock = threading.Lock()  # more than one event loop may use it
+        self._busy = 0
+        self._requests = 0
+        self._unproven = 0
+
+    async def run(self, function: Callable[..., T], /, *args: object, **kwargs: object) -> T:
+        """Call `function` in a thread of the pool; return what it returns, raise what it raises.
+
+        Raises Away where the request's time is over before the function has come to its end. It may end later, so
+        only what may happen twice is called here.
+        """
+        with self._counted("_busy"):
+            return await self._within_time(self._pool, function, *args, **kwargs)
+
+    async def check(self, function: Callable[..., T], /, *args: object) -> T:
+        """Call `function`, which finds out who sent a request. Raises TooMany at once where very many wait for that."""
+        if self._unproven >= MOST_UNPROVEN:
+            raise TooMany
+        with self._counted("_unproven"):
+            return await self._within_time(self._checks, function, *args)
+
+    async def _within_time(
+        self, pool: ThreadPoolExecutor, function: Callable[..., T], /, *args: object, **kwargs: object
+    ) -> T:
+        context = contextvars.copy_context()
+        began = pool.submit(partial(context.run, function, *args, **kwargs))
+        future = asyncio.wrap_future(began)
+        seconds = _answer_by.get() - time.monotonic()
+        if seconds < math.inf:
+            await asyncio.wait((future,), timeout=max(0.0, seconds))
+            if not future.done():
+                future.cancel()  # where no thread has taken it yet, none will
+                raise Away("no time is left")
+        return await future
+
+    @contextmanager
+    def request(self) -> Iterator[None]:
+        """Count a request as under way, and give it `ANSWER_SECONDS` for all that it waits for."""
+        token = _answer_by.set(time.monotonic() + ANSWER_SECONDS)
+        try:
+            with self._counted("_requests"):
+                yield
+        finally:
+            _answer_by.reset(token)
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether what can wait should make room for reports."""
+        return self._busy > self._most_busy or self._requests > MOST_REQUESTS
+
+    @contextmanager
+    def _counted(self, what: str) -> Iterator[None]:
+        with self._lock:
+            setattr(self, what, getattr(self, what) + 1)
+        try:
+            yield
+        finally:
+            with self._lock:
+                setattr(self, what, getattr(self, what) - 1)
+
+    def close(self) -> None:
+        """End the threads once they have come to the end of what they do; wait for none of them."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._checks.shutdown(wait=False, cancel_futures=True)

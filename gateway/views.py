@@ -1,0 +1,79 @@
+"""The webhooks as Flask serves them: one view, and a route for each address that a provider may call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from flask import Blueprint, Response, request
+
+from gateway import webhooks as hooks_of
+from gateway.background import BackgroundLoop
+from gateway.message import Answer, Channel
+from gateway.webhooks import HOOKS, Head, Webhooks
+
+HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Strict-Transport-Security": "max-age=63072000; includeSubDomains",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+    "Cache-Control": "no-store",
+}
+
+# All: which of them a webhook takes, only whoever may ask it learns.
+METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")
+
+
+def blueprint(webhooks: Webhooks, loop: BackgroundLoop) -> Blueprint:
+    """Return the routes of all channels. Their handlers run on `loop`."""
+    hooks = Blueprint("hooks", __name__)
+
+    def receive(**_: str) -> Response:
+        opened = webhooks.open(_head())
+        if isinstance(opened, Answer):
+            return response(opened)
+        if (request.content_length or 0) > opened.most_bytes:
+            return response(webhooks.too_large())
+        body = request.stream.read(opened.most_bytes + 1)
+        if len(body) > opened.most_bytes:
+            return response(webhooks.too_large())
+        return response(loop.run(webhooks.answer(opened, body)))
+
+    rules = [rule for channel in webhooks.channels.values() for rule in _rules(channel)]
+    for rule, endpoint in (*rules, (f"{HOOKS}<path:unknown>", "unknown")):  # what no channel has is refused and counted
+        hooks.add_url_rule(rule, endpoint, receive, methods=METHODS, provide_automatic_options=False)
+    return hooks
+
+
+def response(answer: Answer) -> Response:
+    """Return an answer as Flask has it."""
+    return Response(answer.body, answer.status, dict(answer.headers), content_type=answer.content_type)
+
+
+def harden(answer: Response) -> Response:
+    """Lay the headers on that every answer has; the phone's page keeps a policy of its own."""
+    for name, value in HEADERS.items():
+        answer.headers.setdefault(name, value)
+    return answer
+
+
+def is_local(*, private: bool = False) -> bool:
+    """Return whether Flask's present request is from this machine; `private`: or from its own network."""
+    return hooks_of.is_local(_header, request.remote_addr or "", private=private)
+
+
+def _header(name: str) -> str:
+    return request.headers.get(name, "")
+
+
+def _rules(channel: Channel) -> Iterator[tuple[str, str]]:
+    token = "/<token>" if channel.token else ""
+    for name in channel.doors:
+        yield f"{HOOKS}{channel.name}{token}{'/' if name else ''}{name}", f"{channel.name}_{name}".replace("/", "_")
+
+
+def _head() -> Head:
+    path, query = request.environ["PATH_INFO"], request.environ.get("QUERY_STRING", "")
+    headers = request.headers
+    target = request.environ.get("RAW_URI") or (f"{path}?{query}" if query else path)
+    return Head(request.method, path, target, lambda name: headers.get(name, ""), request.remote_addr or "")

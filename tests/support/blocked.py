@@ -1,0 +1,18 @@
+"""Fail the test in which something waits for a disk or a database on the thread of an event loop."""
+
+from __future__ import annotations
+
+import traceback
+
+from reports import loop_guard
+
+found: list[str] = []  # what, and from where; since the last look
+
+
+def install() -> None:
+    loop_guard.on_violation(_refuse)
+
+
+def _refuse(what: str) -> None:
+    found.append("".join([what, "\n", *traceback.format_stack(limit=15)]))
+    raise loop_guard.BlocksTheLoop(what)
