@@ -1,23 +1,16 @@
 """How the console's server runs: `gunicorn -c console/gunicorn.conf.py 'console.app:create_app()'`.
 
-On a port and a host name of its own, behind a proxy that lets hotlines and their staff in and nobody else.
+On a port and a host name of its own, behind a proxy that lets hotlines and their staff in and nobody else. The proxy
+also takes requests in whole, so that a slow sender holds no thread.
 """
 
 import os
-import select
+
+import gunicorn
 
 from console import app
 
-MOST_BYTES = 64 * 1024  # of a call-back, and of a form that staff fill in
-
-IS_LINUX = hasattr(select, "epoll")
-if IS_LINUX:
-    from serving.process import Process
-
-    class Worker(Process):
-        """What hotlines and their staff call."""
-
-        most_body = MOST_BYTES
+gunicorn.SERVER = gunicorn.SERVER_SOFTWARE = ""  # it says nothing of itself
 
 
 def on_starting(server):
@@ -25,15 +18,16 @@ def on_starting(server):
     app.check(os.environ)
 
 
-worker_class = Worker if IS_LINUX else "gthread"
+worker_class = "gthread"
 workers = int(os.environ.get("CONSOLE_CONCURRENCY") or 2)
 threads = 8
 worker_connections = 500  # of one process
 backlog = 256
+keepalive = 5
 timeout = 15  # seconds after which a process that does not answer the master is replaced
 graceful_timeout = 20  # seconds to finish what is in hand after SIGTERM
 umask = 0o077
 accesslog = None  # addresses hold ids of reports
 errorlog = "-"
 loglevel = "warning"
-control_socket_disable = True
+control_socket_disable = True  # a socket that can stop the server, in a folder we did not choose

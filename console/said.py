@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from reports import strict_json
 from reports.handling import STATES
-from serving import strict_json
 
 FIELDS = ("report_id", "state", "reason", "message")
 LONGEST = 1000  # characters of a reason; what a message may have, its own check says

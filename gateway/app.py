@@ -195,6 +195,7 @@ def _assemble(given: _Given) -> Parts:
         numbers=Numbers(given.countries, common.country_dir, desk.renew),
         blocking=blocking,
         loop=loop,
+        queue=hurry,
     )
 
 

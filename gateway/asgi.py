@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from contextlib import suppress
+from functools import partial
+from http import HTTPStatus
 from typing import Any, Final
 
 from a2wsgi import WSGIMiddleware
@@ -25,6 +28,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 BODY_SECONDS: Final = 5  # for a whole body to come
 FLASK_THREADS: Final = 2  # for health checks and figures
+# A refusal ends the connection whether or not its body had come: the two must not look different.
+CLOSED: Final = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.REQUEST_ENTITY_TOO_LARGE})
 _HEADERS: Final = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 
 
@@ -40,12 +45,14 @@ class Application:
         self._parts = parts
         self._webhooks = parts.webhooks
         self._flask: Any = WSGIMiddleware(flask, workers=FLASK_THREADS)
+        self.count_refused = partial(parts.metrics.count, "no_request")  # the server's: what was no request
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http" and scope["path"].startswith(HOOKS):
-            await _send(send, await self._answer(scope, receive))
+            with suppress(Disconnected):
+                await _send(send, await self._answer(scope, receive))
         elif scope["type"] == "http":
             await self._flask(scope, receive, send)
         else:
@@ -109,5 +116,7 @@ async def _read(receive: Receive, most: int) -> bytes | None:
 async def _send(send: Send, answer: Answer) -> None:
     own = [(b"content-type", answer.content_type.encode()), (b"content-length", str(len(answer.body)).encode())]
     own += [(name.lower().encode(), value.encode()) for name, value in answer.headers.items()]
+    if answer.status in CLOSED:
+        own.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": answer.status, "headers": own + _HEADERS})
     await send({"type": "http.response.body", "body": answer.body})

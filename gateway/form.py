@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from msgspec.structs import replace
 
 from gateway.message import Door, Fields, Unreadable, Wire
-from serving import strict_json
+from reports import strict_json
 
 MOST_FIELDS = 200
 MOST_JSON = 64 * 1024  # bytes

@@ -15,6 +15,7 @@ from gateway.numbers import Numbers
 from gateway.sessions import Sessions
 from gateway.webhooks import Webhooks
 from reports.erasures import Journal
+from reports.queue import Hurry
 from reports.spool import Spool
 from reports.store.database import Database
 
@@ -34,12 +35,14 @@ class Parts:
     numbers: Numbers
     blocking: Blocking
     loop: BackgroundLoop
+    queue: Hurry
 
     def close(self) -> None:
         """End what runs in this process beside its requests, and close what it holds open."""
         self.housekeeping.stop()
         self.numbers.stop()
         self.sessions.close()
+        self.queue.close()
         self.loop.close()
         self.blocking.close()
         self.spool.close()

@@ -1,7 +1,8 @@
-"""How production's HTTP server reads: uvicorn in gunicorn's processes, strict, and bounded in what a client may hold.
+"""The HTTP server of production: uvicorn in gunicorn's processes, strict in what it reads and bounded in what it holds.
 
-uvicorn and llhttp read HTTP. What they let through and what two readers could read in two ways is refused here (RFC 9112
-section 11.2), as is whoever takes longer than `REQUEST_SECONDS` over a request, or holds too many connections.
+uvicorn and llhttp read HTTP. Refused here is what they let through and two readers could read in two ways (RFC 9112,
+section 11), whoever takes longer than `REQUEST_SECONDS` over a request, and more connections of one address than others
+can spare. A request that does not wait for the answer before it (pipelining) is not read: its sender asks again.
 """
 
 from __future__ import annotations
@@ -16,21 +17,22 @@ from typing import Any, Final
 
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base import Worker
+from httptools import HttpParserError
 from uvicorn import Config, Server
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from gateway.asgi import Application
-
-REQUEST_SECONDS: Final = 5  # for a whole request to come, from the first byte, or from the connection
-IDLE_SECONDS: Final = 5  # between two requests
-LAST_SECONDS: Final = 1  # between two requests, once the process stops
+REQUEST_SECONDS: Final = 5  # for a whole request to come, from its first byte, and for the first byte
+IDLE_SECONDS: Final = 5  # that a connection is kept for the next request
+LAST_SECONDS: Final = 1  # the same, once this process stops
 LONGEST: Final = 8190  # bytes of the request's target, and of one header
 MOST_HEADERS: Final = 64
 MOST_BESIDE: Final = 64 * 1024  # bytes of a request beside its body: the head, and the sizes of chunks
 ONCE: Final = frozenset({b"host", b"content-type", b"content-length", b"transfer-encoding", b"expect"})
 FILES: Final = 2048  # open at once in one process; many systems begin with 1024 and let it ask for more
-OTHER_FILES: Final = 160  # of them that are no connections of clients
+OTHER_FILES: Final = 160  # of them that are no clients' connections
 OF_AN_ADDRESS: Final = 1 / 8  # of all connections, once half of them are in use
+YOUNG_SECONDS: Final = 1  # behind a proxy on a unix socket all connections have one address: the youngest stay
+NO_REQUEST: Final = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 class NotARequest(Exception):
@@ -38,62 +40,105 @@ class NotARequest(Exception):
 
 
 class Protocol(HttpToolsProtocol):
-    """One connection."""
+    """One connection. `late_at`: monotonic seconds when it is closed, unless its sender comes first; 0: never."""
 
-    _late: asyncio.TimerHandle | None = None
-    _beside = 0
+    late_at = 0.0
+    since = 0.0
+    _is_reading = False  # a request has begun and is not whole
+    _is_done = False  # nothing is read any more
     _is_stopping = False
+    _beside = 0
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self.began = time.monotonic()
-        if not _holds(self.connections, self):
+        self.since = time.monotonic()
+        self.late_at = self.since + REQUEST_SECONDS
+        self.address = self.client[0] if self.client else ""
+        if not CLIENTS.add(self, self.connections):
             transport.abort()
-            return
-        self._late = self.loop.call_later(REQUEST_SECONDS, self._end_late)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._on_time()
+        CLIENTS.remove(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._late is None and self.is_idle:
-            self._late = self.loop.call_later(REQUEST_SECONDS, self._end_late)
-        self._beside += len(data)
-        if self.parser is None:
+        if self._is_done:
             return
-        super().data_received(data)
-        if self._beside > MOST_BESIDE:
-            self.send_400_response("")
+        if not self._is_reading and self.is_idle:
+            self._is_reading = True
+            self.since = time.monotonic()
+            self.late_at = self.since + REQUEST_SECONDS
+        self._beside += len(data)
+        try:
+            self.parser.feed_data(data)
+        except HttpParserError:
+            self.refuse()
+        else:
+            if self._beside > MOST_BESIDE:
+                self.refuse()
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # asyncio takes what it returns; uvicorn returns nothing
+        """Keep the connection of a sender that closed its side until its answer is out."""
+        if self._is_reading and not self._is_done:
+            self.refuse()
+            return True
+        self._is_done = True
+        if self.is_idle:
+            return False
+        self.cycle.keep_alive = False
+        return True
 
     @property
     def is_idle(self) -> bool:
-        """Whether no request is under way."""
+        """Whether no request is being answered."""
         return self.cycle is None or self.cycle.response_complete
 
-    def _end_late(self) -> None:
-        self._late = None
-        if not self.transport.is_closing():
-            self.transport.write(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
-            self.transport.close()
+    def refuse(self) -> None:
+        """Answer 400 to what is no request. What came before it and is one is answered, and nothing after it."""
+        self._is_done = True
+        if not self.is_idle:
+            if not self.cycle.more_body:
+                self.cycle.keep_alive = False
+                return
+            self.cycle.disconnected = True  # whoever waits for the rest of the body gets nothing of it
+            self.cycle.message_event.set()
+        COUNT_REFUSED[0]()
+        self.transport.write(NO_REQUEST)
+        self.hang_up()
 
-    def _on_time(self) -> None:
-        if self._late:
-            self._late.cancel()
-            self._late = None
+    def hang_up(self) -> None:
+        """Close without losing the answer: a connection that is closed with something unread is reset."""
+        self._is_done = True
+        if self.transport.is_closing():
+            return
+        self.late_at = time.monotonic() + REQUEST_SECONDS
+        self.transport.write_eof()
+        self.flow.resume_reading()
+
+    def end_late(self) -> None:
+        """Close: the sender did not come in time."""
+        if self._is_reading and not self._is_done:
+            self.refuse()
+        else:
+            self.transport.abort()
 
     def shutdown(self) -> None:
-        """Take one more request within a second: it may be under way, and closing now would lose it."""
+        """Answer one more request, if it comes within a second: it may be under way, and closing would lose it."""
         self._is_stopping = True
-        if not self.is_idle:
-            self.cycle.keep_alive = False
+        if self.is_idle:
+            self.loop.call_later(LAST_SECONDS, self._close_idle)
         else:
-            self._unset_keepalive_if_required()
-            self.timeout_keep_alive_task = self.loop.call_later(LAST_SECONDS, self.timeout_keep_alive_handler)
+            self.cycle.keep_alive = False
+
+    def _close_idle(self) -> None:
+        if self.is_idle and not self.transport.is_closing():
+            self.transport.close()
 
     # What llhttp tells
 
     def on_message_begin(self) -> None:
+        if not self.is_idle:
+            raise NotARequest
         super().on_message_begin()
         self._given = 0
 
@@ -106,17 +151,25 @@ class Protocol(HttpToolsProtocol):
         self._given += 1
         if self._given > MOST_HEADERS or len(name) + len(value) > LONGEST:
             raise NotARequest
+        if b"_" in name or not self._is_head:
+            return  # it would pass for the one with a hyphen; or it came behind the body
         name = name.lower()
-        if b"_" in name:
-            return  # it would pass for the one with a hyphen
         if name in ONCE and any(name == known for known, _ in self.headers):
             raise NotARequest
         super().on_header(name, value)
 
+    @property
+    def _is_head(self) -> bool:
+        return "method" not in self.scope
+
     def on_headers_complete(self) -> None:
         version = self.parser.get_http_version()
-        known = {name: value.lower() for name, value in self.headers if name in ONCE}
-        coding, expected = known.get(b"transfer-encoding"), known.get(b"expect")
+        coding = expected = None
+        for name, value in self.headers:
+            if name == b"transfer-encoding":
+                coding = value.lower()
+            elif name == b"expect":
+                expected = value.lower()
         if version not in ("1.0", "1.1") or self.parser.should_upgrade():
             raise NotARequest
         if coding is not None and (coding != b"chunked" or version == "1.0"):
@@ -124,6 +177,7 @@ class Protocol(HttpToolsProtocol):
         if expected is not None and expected != b"100-continue":
             raise NotARequest
         super().on_headers_complete()
+        self.cycle.transport = _Gently(self)  # type: ignore[assignment]  # it writes and closes, no more
         if self._is_stopping:
             self.cycle.keep_alive = False
 
@@ -132,66 +186,120 @@ class Protocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        self._on_time()
-        self._beside = 0
         super().on_message_complete()
+        self._is_reading = False
+        self._beside = 0
+        self.late_at = 0
+
+    # What an answer tells
+
+    def on_response_complete(self) -> None:
+        self.server_state.total_requests += 1
+        if self.transport.is_closing() or self._is_done:
+            return
+        self.since = time.monotonic()
+        self.late_at = self.since + (LAST_SECONDS if self._is_stopping else IDLE_SECONDS)
+        self.flow.resume_reading()
 
 
-def _holds(connections: set[Any], new: Protocol) -> bool:
-    """Return whether a new connection has room. Where one address holds very many, the older idle half of its go."""
-    most = _most_connections()
-    if len(connections) > most:
-        return False
-    if len(connections) > most / 2:
-        address = new.client and new.client[0]
-        waiting = [one for one in connections if one.is_idle and (one.client and one.client[0]) == address]
-        if len(waiting) > most * OF_AN_ADDRESS:
-            for one in sorted(waiting, key=lambda one: one.began)[: len(waiting) // 2]:
-                one.transport.abort()
-    return True
+class _Gently:
+    """A connection as an answer has it: to close it may mean to hang up."""
+
+    __slots__ = ("_protocol", "is_closing", "write")
+
+    def __init__(self, protocol: Protocol) -> None:
+        self._protocol = protocol
+        self.write = protocol.transport.write
+        self.is_closing = protocol.transport.is_closing
+
+    def close(self) -> None:
+        if self._protocol._is_reading or self._protocol._is_done:
+            self._protocol.hang_up()
+        else:
+            self._protocol.transport.close()
 
 
-def _most_connections() -> int:
-    return max(1, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - OTHER_FILES)
+class Clients:
+    """The connections of this process, counted by the address that they come from."""
+
+    def __init__(self) -> None:
+        self.most = 1000
+        self._of_address: Counter[str] = Counter()
+
+    def add(self, new: Protocol, all_: set[Any]) -> bool:
+        """Return whether there is room. Of an address that holds too many, the older half of those that wait go."""
+        self._of_address[new.address] += 1
+        if len(all_) <= self.most / 2 or self._of_address[new.address] <= self.most * OF_AN_ADDRESS:
+            return len(all_) <= self.most
+        spares_young = not new.address or len(all_) <= self.most * 3 / 4
+        old = time.monotonic() - (YOUNG_SECONDS if spares_young else 0)
+        waiting = [one for one in all_ if one.address == new.address and one.late_at]
+        if len(waiting) > self.most * OF_AN_ADDRESS:
+            waiting.sort(key=lambda one: one.since)
+            for one in waiting[: len(waiting) // 2]:
+                if one.since <= old and one is not new:
+                    one.transport.abort()
+        return len(all_) <= self.most
+
+    def remove(self, gone: Protocol) -> None:
+        self._of_address[gone.address] -= 1
+        if self._of_address[gone.address] <= 0:
+            del self._of_address[gone.address]
+
+
+CLIENTS = Clients()
+COUNT_REFUSED = [lambda: None]  # the application's counter of what was no request
 
 
 class ServerProcess(Worker):  # type: ignore[misc]  # gunicorn has no types
-    """One process of gunicorn's that serves with uvicorn."""
-
-    def init_signals(self) -> None:
-        """Leave signals to uvicorn, but for the abort of a process that does not answer gunicorn's master."""
-        super().init_signals()
+    """One process of gunicorn's that serves with uvicorn. It ends with its master: a new one needs the port at once."""
 
     def run(self) -> None:
-        files, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        files = max(files, FILES if most == resource.RLIM_INFINITY else min(FILES, most))
-        resource.setrlimit(resource.RLIMIT_NOFILE, (files, most))
+        CLIENTS.most = self._room()
+        COUNT_REFUSED[0] = getattr(self.wsgi, "count_refused", COUNT_REFUSED[0])
         config = Config(
-            self.wsgi if isinstance(self.wsgi, Application) else self.wsgi,
+            self.wsgi,
             http=Protocol,
             loop="uvloop",
             ws="none",
             lifespan="on",
             log_config=None,
-            access_log=False,
+            access_log=False,  # addresses of webhooks hold a secret, and some a person's words
             proxy_headers=False,
             server_header=False,
-            timeout_keep_alive=IDLE_SECONDS,
+            backlog=self.cfg.backlog,
             timeout_graceful_shutdown=self.cfg.graceful_timeout,
             timeout_notify=1,
-            callback_notify=self._notify,
-            backlog=self.cfg.backlog,
+            callback_notify=self._each_second,
         )
+        self._server = Server(config)
         gc.freeze()  # what is there by now stays; the collector would look through it again and again
-        server = Server(config)
-        self._server = server
-        loop_factory = config.get_loop_factory()
-        with asyncio.Runner(loop_factory=loop_factory) as runner:
-            runner.run(server.serve(sockets=self.sockets))
-        if not server.started:
+        with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+            runner.run(self._server.serve(sockets=[one.sock for one in self.sockets]))
+        if not self._server.started:
             raise SystemExit(Arbiter.WORKER_BOOT_ERROR)
 
-    async def _notify(self) -> None:
-        if os.getppid() != self.ppid:
+    def _room(self) -> int:
+        """Return how many connections fit; they leave files to what is behind them, or nothing could be kept."""
+        files, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        files = max(files, FILES if most == resource.RLIM_INFINITY else min(FILES, most))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, most))
+        wanted: int = self.cfg.worker_connections
+        return max(1, min(wanted, files - OTHER_FILES))
+
+    async def _each_second(self) -> None:
+        self.notify()  # or the master takes this process for stuck, and replaces it
+        if self.ppid != os.getppid():
             self._server.should_exit = True
+        now = time.monotonic()
+        for one in list(self._server.server_state.connections):
+            if isinstance(one, Protocol) and one.late_at and one.late_at < now:
+                one.end_late()
+
+    def handle_abort(self, _sig: int, _frame: object) -> None:
+        """Stop as for SIGTERM: the master heard nothing for long, perhaps because the whole machine slept.
+
+        gunicorn's own would end here, with all requests that are being answered.
+        """
+        self._server.should_exit = True
         self.notify()

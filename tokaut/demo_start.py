@@ -44,7 +44,7 @@ def commands(plan: Plan, *, web_processes: int = WEB_PROCESSES) -> dict[str, lis
         "hotline": [*python, "tokaut.demo_hotline", *hotline],
         **workers,
         "console": [*python, "gunicorn", "-c", OF_CONSOLE, *desk, "console.app:create_app()"],
-        "web": [*python, "gunicorn", "-c", GUNICORN, *web, "gateway.app:create_app()"],
+        "web": [*python, "gunicorn", "-c", GUNICORN, *web, "gateway.asgi:create_app()"],
     }
 
 

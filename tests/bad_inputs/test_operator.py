@@ -27,7 +27,7 @@ from tokaut.leash import leashed
 
 pytestmark = pytest.mark.slow
 
-WEB = "gateway.app:create_app()"
+WEB = "gateway.asgi:create_app()"
 
 
 class Web:

@@ -49,7 +49,7 @@ class SocketWeb:
         number = self.socket.fileno()
         self._started = self._starts()
         web = [sys.executable, "-m", "gunicorn", "-c", GUNICORN, "--workers", str(self._workers)]
-        command = [sys.executable, "-I", "-S", "-c", HAND_OVER, str(number), *web, "gateway.app:create_app()"]
+        command = [sys.executable, "-I", "-S", "-c", HAND_OVER, str(number), *web, "gateway.asgi:create_app()"]
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
                 leashed(command),

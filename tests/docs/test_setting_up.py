@@ -169,7 +169,7 @@ def test_check_finds_before_the_start_that_web_would_read_private_keys(tmp_path:
     assert "tokaut keys publish" in line
     web = operator.types(
         f"set -a; . {operator.settings}; gunicorn -c gateway/gunicorn.conf.py --bind 127.0.0.1:{operator.web} "
-        "'gateway.app:create_app()'"
+        "'gateway.asgi:create_app()'"
     )
     assert line in web
     for advice in ("take it away", "delete", "remove", "rotate"):

@@ -13,8 +13,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-
 from serving.shares import AHEAD
+
 from tests.support.frozen import frozen
 from tests.support.ports import free_port
 from tests.support.wait import until

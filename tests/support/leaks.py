@@ -21,11 +21,6 @@ GRACE = float(os.environ.get("TEST_LEAK_GRACE", "10"))  # seconds for what was a
 DATABASES = (".db", ".db-wal", ".db-shm", ".sqlite")
 
 
-# Threads of a server that lives as long as its process: nothing ends them but the end of that process. They wait for
-# requests and do nothing by themselves. They go from this list with the server of our own (serving/).
-OF_A_PROCESS = ("serving.server.Server._serve", "serving.server.Server._let_in", "serving.crew.Crew._work")
-
-
 @dataclass(frozen=True)
 class Resources:
     """What this process has open at one moment."""
@@ -37,7 +32,7 @@ class Resources:
     @classmethod
     def now(cls) -> Resources:
         return cls(
-            frozenset(one for one in threading.enumerate() if _target(one) not in OF_A_PROCESS),
+            frozenset(threading.enumerate()),
             frozenset(_children()),
             Counter(_files()),
         )
