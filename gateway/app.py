@@ -46,7 +46,7 @@ from gateway.unread import Unread
 from gateway.waiting import Waiting
 from gateway.walk import Walk
 from gateway.webhooks import NOT_FOUND, Webhooks
-from reports import connections, country, keyfolder, logs, measuring, modes
+from reports import connections, country, keyfolder, logs, loop_guard, measuring, modes
 from reports.erasures import Journal, journal_folder
 from reports.hardening import harden
 from reports.pepper import load_pepper
@@ -100,6 +100,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
         app.add_url_rule("/", "about", partial(_about, given.common.mode.value, "simulator" in given.channels))
         if "simulator" in given.channels:
             _show_phone(app, given)
+    loop_guard.on_violation(parts.metrics.loop_blocked)
     parts.housekeeping.start()
     parts.numbers.start()
     log.info("started")

@@ -21,7 +21,7 @@ HEADERS: Mapping[str, str] = {
 }
 
 # All: which of them a webhook takes, only whoever may ask it learns.
-METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")
+METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE")
 
 
 def blueprint(webhooks: Webhooks, loop: BackgroundLoop) -> Blueprint:
