@@ -63,7 +63,7 @@ class Connection(asyncio.Protocol):
         self._unsent: list[tuple[_Asked, bytes]] = []
         self._waiting: deque[_Asked] = deque()
         self._timer: asyncio.TimerHandle | None = None
-        self._reads = 0
+        self._read_at = 0.0
         self._is_retired = False
 
     @property
@@ -123,20 +123,26 @@ class Connection(asyncio.Protocol):
         The loop reads once more before: where the loop itself was late, the answer may be there.
         """
         self._timer = None
-        if not self._waiting or self._waiting[0].until == math.inf:
-            return  # `_send` sets the next timer
-        until = self._waiting[0].until
-        if until > self._loop.time():
-            self._timer = self._loop.call_at(until, self._look)
-        else:
-            self._timer = self._loop.call_later(POLL_SECONDS, self._close_if_late, self._waiting[0], self._reads)
+        if self._is_due():
+            self._timer = self._loop.call_later(POLL_SECONDS, self._close_if_late)
 
-    def _close_if_late(self, asked: _Asked, reads: int) -> None:
+    def _close_if_late(self) -> None:
         self._timer = None
-        if self._waiting and self._waiting[0] is asked and self._reads == reads:
+        if self._is_due():
             self.close()
-        else:
-            self._look()
+
+    def _is_due(self) -> bool:
+        """Return whether the server has said nothing for so long that it is given up; otherwise set the next timer.
+
+        What it has said is answers to older questions, or a part of this answer.
+        """
+        if not self._waiting or self._waiting[0].until == math.inf:
+            return False  # `_send` sets the next timer
+        until = max(self._waiting[0].until, self._read_at + SECONDS)
+        if until <= self._loop.time():
+            return True
+        self._timer = self._loop.call_at(until, self._look)
+        return False
 
     # asyncio calls these
 
@@ -147,7 +153,7 @@ class Connection(asyncio.Protocol):
         self.close()
 
     def data_received(self, data: bytes) -> None:
-        self._reads += 1
+        self._read_at = self._loop.time()
         try:
             self._reader.feed(data)
             while (answer := self._reader.gets()) is not NOTHING_YET:
