@@ -74,8 +74,12 @@ class Blocking:
         seconds = _answer_by.get() - time.monotonic()
         if seconds <= 0:
             raise Away("no time is left")
-        began = pool.submit(contextvars.copy_context().run, function)
         self._add(counter, 1)
+        try:
+            began = pool.submit(contextvars.copy_context().run, function)
+        except RuntimeError:  # the process ends
+            self._add(counter, -1)
+            raise
         began.add_done_callback(lambda _: self._add(counter, -1))  # a thread is busy even if nobody waits for it
         future = asyncio.wrap_future(began)
         if seconds < math.inf:
