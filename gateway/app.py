@@ -253,8 +253,8 @@ def _route(app: Flask, parts: Parts) -> None:
     app.add_url_rule("/healthz", "healthz", parts.health.up)
     app.add_url_rule("/readyz", "readyz", lambda: _inside(parts.health.ready))
     app.add_url_rule("/metrics", "metrics", lambda: _inside(parts.health.figures))
-    app.register_error_handler(404, lambda _: _not_found())
-    app.register_error_handler(405, lambda _: Response(status=405))
+    app.register_error_handler(404, lambda _: views.refusal(parts.webhooks) or _not_found())
+    app.register_error_handler(405, lambda _: views.refusal(parts.webhooks) or Response(status=405))
     app.register_error_handler(500, lambda _: Response("Failed\n", 500, content_type="text/plain; charset=utf-8"))
 
 

@@ -73,6 +73,7 @@ class Application:
         loop_guard.protect(asyncio.get_running_loop())
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        await self._parts.sessions.disconnect()
         await send({"type": "lifespan.shutdown.complete"})
 
 

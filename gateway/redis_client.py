@@ -287,6 +287,12 @@ class RedisClient:
             commands.append(("SELECT", database))
         return (*commands, ("PING",))
 
+    async def disconnect(self) -> None:
+        """Close the running event loop's connection: the loop is about to end."""
+        if connection := self._connections.pop(asyncio.get_running_loop(), None):
+            connection.close()
+            await asyncio.sleep(0)  # the loop closes the socket in its next turn
+
     def close(self) -> None:
         """Close this client's connections, each on its own event loop where that still runs. Nothing is asked after."""
         self._is_closed = True
