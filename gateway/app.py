@@ -19,6 +19,7 @@ from flows.messages import messages
 from flows.model import Book
 from gateway import channels as channel_files
 from gateway import views
+from gateway.admission import Admission
 from gateway.apart import Apart
 from gateway.background import BackgroundLoop
 from gateway.blocking import Blocking
@@ -162,7 +163,7 @@ def _assemble(given: _Given) -> Parts:
     filer = Filer(database=database, spool=spool, vault=vault, sealer=sealer, hurry=hurry, count=count, journal=journal)
     unread = Unread(database, spool, vault, given.keys, common.mode)
     mailroom = Mailroom(filer, database, vault, sealer, given.countries, given.countries.names, journal)
-    blocking = Blocking()
+    blocking, admission = Blocking(), Admission()
     run = blocking.run
     walk = Walk(given.book, filer, mailroom, Apart(unread, count), kept.count_report, run_blocking=run)
     optouts = OptOuts(database, vault, spool, given.sender_key, common.mode, journal=journal)
@@ -189,10 +190,11 @@ def _assemble(given: _Given) -> Parts:
         sessions=kept,
         metrics=metrics,
         desk=desk,
-        webhooks=Webhooks(channels, desk, metrics, blocking),
+        webhooks=Webhooks(channels, desk, metrics, blocking, admission),
         health=Health(database, kept, spool, metrics, backups.mark(common.database_url, common.data)),
         housekeeping=keeping(desk=desk, erasing=erasing, chores=chores, wait_for=loop.run),
         numbers=Numbers(given.countries, common.country_dir, desk.renew),
+        admission=admission,
         blocking=blocking,
         loop=loop,
         queue=hurry,
