@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import structlog
 from flask import Flask, Response
@@ -122,6 +122,13 @@ class _Given:
     catalogues: Mapping[str, Catalogue]
     database: Database
 
+    @cached_property
+    def languages(self) -> Mapping[str, tuple[Catalogue, ...]]:
+        """The languages offered in each country, by its code."""
+        needed = (*safety(messages(self.book)), *SAID)
+        drafts = self.common.draft_languages or ()
+        return {one.iso: offered(one.languages, self.catalogues, needed, drafts) for one in self.countries}
+
 
 def _read(environ: Mapping[str, str]) -> _Given:
     settings = load_all((Common, WebSecrets), environ)
@@ -206,7 +213,7 @@ def _desk(given: _Given, vault: Vault) -> partial[Desk]:
     return partial(
         Desk,
         countries=given.countries,
-        languages={one.iso: _languages(given, one) for one in given.countries},
+        languages=given.languages,
         book=given.book,
         drill=given.common.mode == "training",
         database=given.database,
@@ -230,11 +237,6 @@ def _sessions(common: Common, secrets: WebSecrets, count: Callable[[str], None])
 def _metrics() -> Metrics:
     with measuring.place("web"):
         return Metrics()
-
-
-def _languages(given: _Given, spoken_in: country.Country) -> tuple[Catalogue, ...]:
-    needed = (*safety(messages(given.book)), *SAID)
-    return offered(spoken_in.languages, given.catalogues, needed, given.common.draft_languages or ())
 
 
 def _channels(common: Common, environ: Mapping[str, str]) -> dict[str, Channel]:
@@ -262,8 +264,7 @@ def _route(app: Flask, parts: Parts) -> None:
 def _show_phone(app: Flask, given: _Given) -> None:
     """The page of demo and training; in live mode its code is not even read."""
     page = importlib.import_module("gateway.phone.page")
-    languages = {one.iso: _languages(given, one) for one in given.countries}
-    page.attach(app, given.common.mode.value, given.countries, languages)
+    page.attach(app, given.common.mode.value, given.countries, given.languages)
 
 
 def _about(mode: str, has_phone: bool) -> Response:
