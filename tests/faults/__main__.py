@@ -1,6 +1,6 @@
 """`make faults`: everything is killed and every report counted, with a live view. Ends with 1 where anything is wrong.
 
-`python -m tests.faults [PART…]`: experiment, jumps, mutants, crowd, attacks, overload, rows, fuzz; all of them without a name.
+`python -m tests.faults [PART…]`: experiment, jumps, mutants, crowd, attacks, overload, rows, fuzz; without a name, all.
 EXPERIMENT=short, small, full or storm and SEED=n choose the experiment; LONG=1 takes the full one over three seeds, ten
 minutes of everything at once, and what takes long of the rest.
 """

@@ -1,5 +1,5 @@
-"""What else is part of `make faults` and has its own way to run: the crowd, the attacks, overload, the rows of the table
-of faults, the fuzz.
+"""What else is part of `make faults` and has its own way to run: crowd, attacks, overload, the rows of the table of
+faults, fuzz.
 
 The crowd asks how fast all is and so runs alone, and so do the attacks and overload, which print what was measured. Of
 the rows those of one city stay with one process; most of what the four do is wait.
