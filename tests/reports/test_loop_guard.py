@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 
 from reports import loop_guard
 from reports.logwords import EVENTS, fits
+from tests.support import blocked
 
 
 def test_a_call_that_may_wait_is_logged_on_a_protected_loop_and_fails_the_test() -> None:
@@ -18,6 +19,7 @@ def test_a_call_that_may_wait_is_logged_on_a_protected_loop_and_fails_the_test()
 
     with capture_logs() as logged, pytest.raises(loop_guard.BlocksTheLoop, match=r"database\.write"):
         asyncio.run(wait())
+    blocked.found.clear()  # it was meant
     assert logged == [{"event": "blocks_event_loop", "log_level": "error", "call": "database.write"}]
     assert "blocks_event_loop" in EVENTS and fits("call", "database.write")
 
