@@ -44,7 +44,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "crashed": "An error that nobody handled. `class` and `where` say which and where.",
     "library": "A line of another library, reduced to its name and the class of its error.",
     "setting_refused": "The hotline's settings are missing or refused: it gets no reports. Run `tokaut check`.",
-    "blocks_event_loop": "A call that may wait for a disk or a database ran on an event loop: a fault of ours; report it.",
+    "blocks_event_loop": "A call that may wait for a disk or database ran on an event loop: a fault of ours.",
     "figures_apart": "The folder of metrics cannot be written: /metrics shows one process alone.",
     # web
     "webhook_refused": "Requests came with a wrong address, token or signature: `count` since the last such line.",
