@@ -170,7 +170,7 @@ def _assemble(given: _Given) -> Parts:
     filer = Filer(database=database, spool=spool, vault=vault, sealer=sealer, hurry=hurry, count=count, journal=journal)
     unread = Unread(database, spool, vault, given.keys, common.mode)
     mailroom = Mailroom(filer, database, vault, sealer, given.countries, given.countries.names, journal)
-    blocking, admission = Blocking(), Admission()
+    blocking, admission = Blocking(one_answer=database.one_answer), Admission()
     run = blocking.run
     walk = Walk(given.book, filer, mailroom, Apart(unread, count), kept.count_report, run_blocking=run)
     optouts = OptOuts(database, vault, spool, given.sender_key, common.mode, journal=journal)

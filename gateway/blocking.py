@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import partial
 from typing import Final, Protocol, TypeVar
@@ -47,7 +47,11 @@ class Blocking:
     A flood of forgeries waits for that one thread, and takes none from reports.
     """
 
-    def __init__(self, threads: int = THREADS) -> None:
+    def __init__(
+        self, threads: int = THREADS, one_answer: Callable[[], AbstractContextManager[None]] = nullcontext
+    ) -> None:
+        """`one_answer`: within it the database takes no longer for a whole request than for one use."""
+        self._one_answer = one_answer
         self._most_busy = threads * MOST_BUSY
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="blocking")
         self._checks = ThreadPoolExecutor(1, thread_name_prefix="signatures")
@@ -91,7 +95,7 @@ class Blocking:
         """Count a request as under way, and give it `ANSWER_SECONDS` for all that it waits for."""
         token = _answer_by.set(time.monotonic() + ANSWER_SECONDS)
         try:
-            with self._counted("_requests"):
+            with self._counted("_requests"), self._one_answer():
                 yield
         finally:
             _answer_by.reset(token)
