@@ -47,7 +47,7 @@ from gateway.unread import Unread
 from gateway.waiting import Waiting
 from gateway.walk import Walk
 from gateway.webhooks import NOT_FOUND, Webhooks
-from reports import connections, country, keyfolder, logs, measuring, modes
+from reports import connections, country, keyfolder, logs, loop_guard, measuring, modes
 from reports.erasures import Journal, journal_folder
 from reports.hardening import harden
 from reports.pepper import load_pepper
@@ -101,6 +101,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
         app.add_url_rule("/", "about", partial(_about, given.common.mode.value, "simulator" in given.channels))
         if "simulator" in given.channels:
             _show_phone(app, given)
+    loop_guard.on_violation(parts.metrics.loop_blocked)
     parts.housekeeping.start()
     parts.numbers.start()
     log.info("started")
@@ -256,8 +257,8 @@ def _route(app: Flask, parts: Parts) -> None:
     app.add_url_rule("/healthz", "healthz", parts.health.up)
     app.add_url_rule("/readyz", "readyz", lambda: _inside(parts.health.ready))
     app.add_url_rule("/metrics", "metrics", lambda: _inside(parts.health.figures))
-    app.register_error_handler(404, lambda _: _not_found())
-    app.register_error_handler(405, lambda _: Response(status=405))
+    app.register_error_handler(404, lambda _: views.refusal(parts.webhooks) or _not_found())
+    app.register_error_handler(405, lambda _: views.refusal(parts.webhooks) or Response(status=405))
     app.register_error_handler(500, lambda _: Response("Failed\n", 500, content_type="text/plain; charset=utf-8"))
 
 

@@ -77,6 +77,7 @@ class Application:
         await send({"type": "lifespan.startup.complete"})
         await receive()
         admission.cancel()
+        await self._parts.sessions.disconnect()
         await send({"type": "lifespan.shutdown.complete"})
 
 

@@ -66,27 +66,31 @@ class Blocking:
         Raises Away where the request's time is over before the function has come to its end. It may end later, so
         only what may happen twice is called here.
         """
-        with self._counted("_busy"):
-            return await self._within_time(self._pool, function, *args, **kwargs)
+        return await self._within_time(self._pool, "_busy", partial(function, *args, **kwargs))
 
     async def check(self, function: Callable[..., T], /, *args: object) -> T:
         """Call `function`, which finds out who sent a request. Raises TooMany at once where very many wait for that."""
         if self._unproven >= MOST_UNPROVEN:
             raise TooMany
-        with self._counted("_unproven"):
-            return await self._within_time(self._checks, function, *args)
+        return await self._within_time(self._checks, "_unproven", partial(function, *args))
 
-    async def _within_time(
-        self, pool: ThreadPoolExecutor, function: Callable[..., T], /, *args: object, **kwargs: object
-    ) -> T:
-        context = contextvars.copy_context()
-        began = pool.submit(partial(context.run, function, *args, **kwargs))
-        future = asyncio.wrap_future(began)
+    async def _within_time(self, pool: ThreadPoolExecutor, counter: str, function: Callable[[], T]) -> T:
         seconds = _answer_by.get() - time.monotonic()
+        if seconds <= 0:
+            raise Away("no time is left")
+        self._add(counter, 1)
+        try:
+            began = pool.submit(contextvars.copy_context().run, function)
+        except RuntimeError:  # the process ends
+            self._add(counter, -1)
+            raise
+        began.add_done_callback(lambda _: self._add(counter, -1))  # a thread is busy even if nobody waits for it
+        future = asyncio.wrap_future(began)
         if seconds < math.inf:
-            await asyncio.wait((future,), timeout=max(0.0, seconds))
+            await asyncio.wait((future,), timeout=seconds)
             if not future.done():
-                future.cancel()  # where no thread has taken it yet, none will
+                began.cancel()  # where no thread has taken it yet, none will
+                future.cancel()  # nobody asks what it comes to
                 raise Away("no time is left")
         return await future
 
@@ -95,9 +99,11 @@ class Blocking:
         """Count a request as under way, and give it `ANSWER_SECONDS` for all that it waits for."""
         token = _answer_by.set(time.monotonic() + ANSWER_SECONDS)
         try:
-            with self._counted("_requests"), self._one_answer():
+            self._add("_requests", 1)
+            with self._one_answer():
                 yield
         finally:
+            self._add("_requests", -1)
             _answer_by.reset(token)
 
     @property
@@ -105,15 +111,9 @@ class Blocking:
         """Whether what can wait should make room for reports."""
         return self._busy > self._most_busy or self._requests > MOST_REQUESTS
 
-    @contextmanager
-    def _counted(self, what: str) -> Iterator[None]:
+    def _add(self, counter: str, number: int) -> None:
         with self._lock:
-            setattr(self, what, getattr(self, what) + 1)
-        try:
-            yield
-        finally:
-            with self._lock:
-                setattr(self, what, getattr(self, what) - 1)
+            setattr(self, counter, getattr(self, counter) + number)
 
     def close(self) -> None:
         """End the threads once they have come to the end of what they do; wait for none of them."""

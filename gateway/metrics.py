@@ -46,6 +46,7 @@ COUNTED: Mapping[str, str] = {
     "unproven_shed": "Requests answered with 503, because too many waited to have their signature checked",
     "code_guessed": "Wrong pairs of code and PIN",
     "over_5s": "Answers that took longer than 5 s",
+    "blocks_event_loop": "Calls of the database or disk on the event loop's thread: a fault of ours, all callers wait",
 }
 
 
@@ -72,6 +73,11 @@ class Metrics:
         self._answers_at(channel, door).observe(seconds)
         if seconds > 5:
             self.count("over_5s")
+
+    def loop_blocked(self, what: str) -> None:
+        """Count a call that waited on the event loop's thread; which one, the log says."""
+        del what
+        self.count("blocks_event_loop")
 
     def replied(self, channel: str, text: str) -> None:
         """An SMS that rides in the answer to the provider."""

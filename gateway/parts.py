@@ -15,6 +15,7 @@ from gateway.metrics import Metrics
 from gateway.numbers import Numbers
 from gateway.sessions import Sessions
 from gateway.webhooks import Webhooks
+from reports import loop_guard
 from reports.erasures import Journal
 from reports.queue import Hurry
 from reports.spool import Spool
@@ -41,6 +42,7 @@ class Parts:
 
     def close(self) -> None:
         """End what runs in this process beside its requests, and close what it holds open."""
+        loop_guard.forget(self.metrics.loop_blocked)
         self.housekeeping.stop()
         self.numbers.stop()
         self.sessions.close()

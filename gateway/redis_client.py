@@ -2,20 +2,21 @@
 
 One connection for each event loop. Commands that are asked together are answered together, in order. A connection
 that gave no answer for half a second is closed; what waited on it is asked once more on a new one, so only commands
-that may be carried out twice are asked here. RESP is written and read by hiredis; redis-py finds the server's address
-behind Sentinels, and reads the address in the settings.
+that may be carried out twice are asked here. So is what the server refuses: another may lead by now. RESP is written
+and read by hiredis; redis-py finds the server's address behind Sentinels, and reads the address in the settings.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import ssl
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from hashlib import sha1
 from typing import Any, Final
-from weakref import WeakKeyDictionary
 
 import hiredis
 from redis import connection as redis_connection
@@ -28,6 +29,7 @@ from reports.settings import Reach
 Command = tuple[bytes | str | int, ...]
 
 TRIES: Final = 2
+POLL_SECONDS: Final = 0.01  # in which the event loop reads what has come: even 0 would be over before, in uvloop
 NOTHING_YET: Final = object()  # hiredis returns False for it otherwise, which can be an answer
 NO_SCRIPT: Final = "NOSCRIPT"  # the one error that says nothing against the server
 
@@ -44,9 +46,9 @@ class _Asked:
 
     __slots__ = ("answers", "count", "future", "until")
 
-    def __init__(self, count: int, until: float, future: asyncio.Future[list[Any]]) -> None:
+    def __init__(self, count: int, future: asyncio.Future[list[Any]]) -> None:
         self.count = count
-        self.until = until
+        self.until = math.inf  # while they are not sent
         self.future = future
         self.answers: list[Any] = []
 
@@ -58,9 +60,11 @@ class Connection(asyncio.Protocol):
         self._loop = loop
         self._reader = hiredis.Reader(notEnoughData=NOTHING_YET)
         self._transport: asyncio.Transport | None = None
-        self._unsent: list[bytes] = []
+        self._unsent: list[tuple[_Asked, bytes]] = []
         self._waiting: deque[_Asked] = deque()
         self._timer: asyncio.TimerHandle | None = None
+        self._read_at = 0.0
+        self._is_retired = False
 
     @property
     def is_open(self) -> bool:
@@ -68,18 +72,25 @@ class Connection(asyncio.Protocol):
 
     def ask(self, commands: Sequence[Command]) -> asyncio.Future[list[Any]]:
         """Send commands with whatever else is asked in this turn of the loop; the future gets their answers."""
+        packed = b"".join(map(_pack, commands))  # before anything is queued: it raises where a command is wrong
         future: asyncio.Future[list[Any]] = self._loop.create_future()
         if self._transport is None:
             future.set_exception(ConnectionLost)
-            return future
-        if not self._unsent:
-            self._loop.call_soon(self._send)
-        self._unsent.extend(map(_pack, commands))
-        asked = _Asked(len(commands), self._loop.time() + SECONDS, future)
-        self._waiting.append(asked)
-        if self._timer is None:
-            self._timer = self._loop.call_at(asked.until, self._look)
+        elif not commands:
+            future.set_result([])
+        else:
+            if not self._unsent:
+                self._loop.call_soon(self._send)
+            asked = _Asked(len(commands), future)
+            self._unsent.append((asked, packed))
+            self._waiting.append(asked)
         return future
+
+    def retire(self) -> None:
+        """Close the connection once all that wait on it have their answers."""
+        self._is_retired = True
+        if not self._waiting:
+            self.close()
 
     def close(self) -> None:
         """Close the connection; whoever waits for an answer gets ConnectionLost."""
@@ -95,30 +106,43 @@ class Connection(asyncio.Protocol):
         self._unsent.clear()
 
     def _send(self) -> None:
-        if self._transport and self._unsent:
-            self._transport.write(b"".join(self._unsent))
-            self._unsent.clear()
+        """Write what was asked. Its time begins now: the loop may have been busy with others since."""
+        if not self._transport or not self._unsent:
+            return
+        until = self._loop.time() + SECONDS
+        for asked, _ in self._unsent:
+            asked.until = until
+        self._transport.write(b"".join([packed for _, packed in self._unsent]))
+        self._unsent.clear()
+        if self._timer is None:
+            self._timer = self._loop.call_at(until, self._look)
 
     def _look(self) -> None:
         """Close the connection if the oldest question had no answer in time; otherwise look again when it is due.
 
-        One more turn of the loop comes first: where the loop itself was late, the answer may be there.
+        The loop reads once more before: where the loop itself was late, the answer may be there.
         """
         self._timer = None
-        if not self._waiting:
-            return
-        until = self._waiting[0].until
-        if until > self._loop.time():
-            self._timer = self._loop.call_at(until, self._look)
-        else:
-            self._timer = self._loop.call_later(0, self._close_if_late, self._waiting[0])
+        if self._is_due():
+            self._timer = self._loop.call_later(POLL_SECONDS, self._close_if_late)
 
-    def _close_if_late(self, asked: _Asked) -> None:
+    def _close_if_late(self) -> None:
         self._timer = None
-        if self._waiting and self._waiting[0] is asked:
+        if self._is_due():
             self.close()
-        else:
-            self._look()
+
+    def _is_due(self) -> bool:
+        """Return whether the server has said nothing for so long that it is given up; otherwise set the next timer.
+
+        What it has said is answers to older questions, or a part of this answer.
+        """
+        if not self._waiting or self._waiting[0].until == math.inf:
+            return False  # `_send` sets the next timer
+        until = max(self._waiting[0].until, self._read_at + SECONDS)
+        if until <= self._loop.time():
+            return True
+        self._timer = self._loop.call_at(until, self._look)
+        return False
 
     # asyncio calls these
 
@@ -129,17 +153,22 @@ class Connection(asyncio.Protocol):
         self.close()
 
     def data_received(self, data: bytes) -> None:
+        self._read_at = self._loop.time()
         try:
             self._reader.feed(data)
             while (answer := self._reader.gets()) is not NOTHING_YET:
                 self._take(answer)
         except Exception:  # whatever it is, the answers that follow cannot be told apart any more
             self.close()
+        if self._is_retired and not self._waiting:
+            self.close()
 
     def _take(self, answer: Any) -> None:
         if isinstance(answer, hiredis.PushNotification):
             return  # nobody asked
         asked = self._waiting[0]
+        if asked.until == math.inf:
+            raise ConnectionLost  # it was not even sent: this answers nothing that we asked
         asked.answers.append(answer)
         if len(asked.answers) == asked.count:
             self._waiting.popleft()
@@ -154,8 +183,9 @@ class RedisClient:
         """`scripts`: the Lua that commands made by `evalsha` run."""
         self._reach = reach
         self._scripts = {sha1(lua.encode(), usedforsecurity=False).hexdigest(): lua for lua in scripts}
-        self._connections: WeakKeyDictionary[asyncio.AbstractEventLoop, Connection] = WeakKeyDictionary()
-        self._connecting: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[Connection]] = WeakKeyDictionary()
+        self._connections: dict[asyncio.AbstractEventLoop, Connection] = {}
+        self._connecting: dict[asyncio.AbstractEventLoop, asyncio.Task[Connection]] = {}
+        self._is_closed = False
 
     @staticmethod
     def evalsha(lua: str) -> Command:
@@ -165,29 +195,32 @@ class RedisClient:
     async def ask(self, *commands: Command) -> list[Any]:
         """Return the answers to commands. Raises RedisError, OSError, ConnectionLost."""
         for attempt in range(1, TRIES + 1):
+            connection = await self._connection()
             try:
-                answers = await (await self._connection()).ask(commands)
+                answers = await connection.ask(commands)
+                if _are_unknown_scripts(answers):
+                    answers = await connection.ask([self._whole(one) for one in commands])
             except ConnectionLost:
                 if attempt == TRIES:
                     raise
                 continue
-            if any(isinstance(one, hiredis.ReplyError) for one in answers):
-                return await self._without_errors(commands, answers)
-            return answers
-        raise ConnectionLost
-
-    async def _without_errors(self, commands: Sequence[Command], answers: list[Any]) -> list[Any]:
-        """Send scripts whole that the server does not know: it was started again, or its scripts were flushed."""
-        wrong = [str(one) for one in answers if isinstance(one, hiredis.ReplyError)]
-        if not all(one.startswith(NO_SCRIPT) for one in wrong):
-            raise RedisError("the server refuses a command")
-        found = await (await self._connection()).ask(tuple(map(self._whole, commands)))
-        if any(isinstance(one, hiredis.ReplyError) for one in found):
-            raise RedisError("the server refuses a command")
-        return found
+            if not any(isinstance(one, hiredis.ReplyError) for one in answers):
+                return answers
+            self._retire(connection)
+        raise RedisError("the server refuses a command")
 
     def _whole(self, command: Command) -> Command:
         return ("EVAL", self._scripts[str(command[1])], *command[2:]) if command[0] == "EVALSHA" else command
+
+    def _retire(self, connection: Connection) -> None:
+        """Ask nothing more of this server, as after a change of masters, where the old one refuses to write.
+
+        Whoever has asked it already may still get a good answer.
+        """
+        loop = asyncio.get_running_loop()
+        if self._connections.get(loop) is connection:
+            del self._connections[loop]
+        connection.retire()
 
     async def _connection(self) -> Connection:
         """Return this event loop's connection; whoever asks while it is being opened waits for the same one."""
@@ -199,10 +232,16 @@ class RedisClient:
         if task is None:
             task = loop.create_task(self._connect(loop))
             self._connecting[loop] = task
-            task.add_done_callback(lambda _: self._connecting.pop(loop, None))
+            task.add_done_callback(partial(self._connected, loop))
         return await asyncio.shield(task)
 
+    def _connected(self, loop: asyncio.AbstractEventLoop, task: asyncio.Task[Connection]) -> None:
+        self._connecting.pop(loop, None)
+        if not task.cancelled():
+            task.exception()  # asyncio logs one that nobody asks for, and all who did may be gone
+
     async def _connect(self, loop: asyncio.AbstractEventLoop) -> Connection:
+        self._forget_closed_loops()
         async with asyncio.timeout(SECONDS):
             connection = await self._open(loop)
             try:
@@ -213,10 +252,19 @@ class RedisClient:
         if any(isinstance(one, hiredis.ReplyError) for one in answers):
             connection.close()
             raise RedisError("the server refuses the user or the database")
+        if self._is_closed:
+            connection.close()
+            raise ConnectionLost
         self._connections[loop] = connection
         return connection
 
+    def _forget_closed_loops(self) -> None:
+        for one in [one for one in self._connections if one.is_closed()]:
+            self._connections.pop(one, None)
+
     async def _open(self, loop: asyncio.AbstractEventLoop) -> Connection:
+        if self._is_closed:
+            raise ConnectionLost
         given = _parse_url(self._reach.url)
         if path := given.get("path"):
             return (await loop.create_unix_connection(lambda: Connection(loop), path))[1]
@@ -226,7 +274,8 @@ class RedisClient:
         tls: dict[str, Any] = {}
         if self._reach.is_tls:
             ca_file = str(self._reach.ca_file) if self._reach.ca_file else None
-            tls = {"ssl": ssl.create_default_context(cafile=ca_file), "server_hostname": host}
+            context = await asyncio.to_thread(ssl.create_default_context, cafile=ca_file)  # it reads files
+            tls = {"ssl": context, "server_hostname": host}
         return (await loop.create_connection(lambda: Connection(loop), host, port, **tls))[1]
 
     def _greeting(self) -> tuple[Command, ...]:
@@ -238,8 +287,22 @@ class RedisClient:
             commands.append(("SELECT", database))
         return (*commands, ("PING",))
 
+    async def disconnect(self) -> None:
+        """Close the running event loop's connection: the loop is about to end."""
+        if connection := self._connections.pop(asyncio.get_running_loop(), None):
+            connection.close()
+            await asyncio.sleep(0)  # the loop closes the socket in its next turn
+
     def close(self) -> None:
-        """Close this client's connections, each on its own event loop where that still runs."""
+        """Close this client's connections, each on its own event loop where that still runs. Nothing is asked after."""
+        self._is_closed = True
         for loop, connection in list(self._connections.items()):
             with suppress(RuntimeError):  # the loop is closed
                 loop.call_soon_threadsafe(connection.close)
+        self._connections.clear()
+
+
+def _are_unknown_scripts(answers: Sequence[Any]) -> bool:
+    """Return whether the server was started again, or its scripts were flushed, and nothing else is wrong."""
+    wrong = [str(one) for one in answers if isinstance(one, hiredis.ReplyError)]
+    return bool(wrong) and all(one.startswith(NO_SCRIPT) for one in wrong)

@@ -186,6 +186,10 @@ class Sessions:
             self._breaker.failed()
             raise Away from None
 
+    async def disconnect(self) -> None:
+        """Close the running event loop's connection: the loop is about to end."""
+        await self._client.disconnect()
+
     # In a thread
 
     def counted(self, day: str) -> dict[str, int]:

@@ -20,9 +20,6 @@ HEADERS: Mapping[str, str] = {
     "Cache-Control": "no-store",
 }
 
-# All: which of them a webhook takes, only whoever may ask it learns.
-METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")
-
 
 def blueprint(webhooks: Webhooks, loop: BackgroundLoop) -> Blueprint:
     """Return the routes of all channels. Their handlers run on `loop`."""
@@ -39,10 +36,19 @@ def blueprint(webhooks: Webhooks, loop: BackgroundLoop) -> Blueprint:
             return response(webhooks.too_large())
         return response(loop.run(webhooks.answer(opened, body)))
 
-    rules = [rule for channel in webhooks.channels.values() for rule in _rules(channel)]
-    for rule, endpoint in (*rules, (f"{HOOKS}<path:unknown>", "unknown")):  # what no channel has is refused and counted
-        hooks.add_url_rule(rule, endpoint, receive, methods=METHODS, provide_automatic_options=False)
+    for rule, endpoint, methods in (rule for channel in webhooks.channels.values() for rule in _rules(channel)):
+        hooks.add_url_rule(rule, endpoint, receive, methods=methods, provide_automatic_options=False)
     return hooks
+
+
+def refusal(webhooks: Webhooks) -> Response | None:
+    """Return the answer where Flask has no route for a webhook's address and method; None for all other addresses.
+
+    Which methods a webhook takes, only whoever may ask it learns; the others are counted.
+    """
+    head = _head()
+    opened = webhooks.open(head) if head.path.startswith(HOOKS) else None
+    return response(opened) if isinstance(opened, Answer) else None
 
 
 def response(answer: Answer) -> Response:
@@ -66,10 +72,12 @@ def _header(name: str) -> str:
     return request.headers.get(name, "")
 
 
-def _rules(channel: Channel) -> Iterator[tuple[str, str]]:
+def _rules(channel: Channel) -> Iterator[tuple[str, str, frozenset[str]]]:
+    """Return the address, the name and the methods of each webhook."""
     token = "/<token>" if channel.token else ""
-    for name in channel.doors:
-        yield f"{HOOKS}{channel.name}{token}{'/' if name else ''}{name}", f"{channel.name}_{name}".replace("/", "_")
+    for name, door in channel.doors.items():
+        address = f"{HOOKS}{channel.name}{token}{'/' if name else ''}{name}"
+        yield address, f"{channel.name}_{name}".replace("/", "_"), door.methods
 
 
 def _head() -> Head:

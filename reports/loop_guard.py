@@ -28,6 +28,11 @@ def on_violation(act: Callable[[str], None]) -> None:
     _on_violation.append(act)
 
 
+def forget(act: Callable[[str], None]) -> None:
+    """Call `act` no more."""
+    _on_violation.remove(act)
+
+
 def check(what: str) -> None:
     """Log, and call whoever asked for it, where the calling thread runs a protected loop.
 

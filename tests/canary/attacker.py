@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 from contextlib import closing
 
-import redis
-
 from gateway import sessions
 from gateway.session_keys import SessionKeys
-from gateway.steps import finish
 from reports.connections import for_queue
 from reports.queue import open_queue
 from reports.sealing import Vault
@@ -30,18 +28,21 @@ def database(town: Town) -> sqlite3.Connection:
 def session_of_another_release(town: Town, phone: AfricasTalking) -> str:
     """A session that opens and makes no sense: the fault inside web has the planted words for its message."""
     walk(phone, *TO_SEND)
-    secret = keys(town.environment["TOKAUT_SESSION_KEY"]).reveal()
-    with redis.Redis.from_url(town.environment["REDIS_URL"]) as client:
-        vault = Vault(secret)
-        chain = SessionKeys(town.plan.folder.inside, vault.mac("session chain"))
-        kept = sessions.Sessions(client, vault, chain)
-        where = sessions.Keys(kept.key("s", "africastalking", phone.code, phone.session, phone.phone))
-        loaded = finish(kept.load(where), kept.ask)
-        assert loaded.session is not None
-        spoilt = loaded.session.replace(b'"luring"', json.dumps(SENTENCE).encode())
-        assert spoilt != loaded.session
-        assert finish(kept.keep(where, loaded.version, spoilt, 900), kept.ask)
+    asyncio.run(_spoil(town, phone))
     return phone.type("Send").text
+
+
+async def _spoil(town: Town, phone: AfricasTalking) -> None:
+    vault = Vault(keys(town.environment["TOKAUT_SESSION_KEY"]).reveal())
+    chain = SessionKeys(town.plan.folder.inside, vault.mac("session chain"))
+    kept = sessions.Sessions(Reach(town.environment["REDIS_URL"]), vault, chain)
+    where = sessions.Keys(kept.key("s", "africastalking", phone.code, phone.session, phone.phone))
+    loaded = await kept.load(where)
+    assert loaded.session is not None
+    spoilt = loaded.session.replace(b'"luring"', json.dumps(SENTENCE).encode())
+    assert spoilt != loaded.session
+    assert await kept.keep(where, loaded.version, spoilt, 900)
+    kept.close()
 
 
 def in_redis(town: Town) -> None:

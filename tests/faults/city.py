@@ -12,7 +12,6 @@ from pathlib import Path
 
 import psycopg
 
-from gateway.crowd import THREADS
 from reports.clocks import LEASE, SECOND
 from tests.support.frozen import frozen
 from tests.support.moved_clocks import MovedClocks
@@ -82,9 +81,10 @@ class City(Town):
 
     def until_all_of_web_answer(self, processes: int) -> None:
         """The first that is up answers alone, and would take a whole crowd."""
+        port = int(self.web.rpartition(":")[2])
 
         def answering() -> int:
-            return sum(len(list(Path(f"/proc/{pid}/task").iterdir())) > THREADS for pid in self.web_workers())
+            return sum(_accepts(pid, port) for pid in self.web_workers())
 
         until(lambda: answering() == processes, "not all processes of web answer", 60)
 
@@ -252,6 +252,18 @@ def end(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         return
+
+
+def _accepts(pid: int, port: int) -> bool:
+    """Return whether the event loop of this process waits for connections to this port."""
+    sockets = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    listening = {f"ino:{int(one[9]):x} " for one in sockets if one[1].endswith(f":{port:04X}") and one[3] == "0A"}
+    with suppress(OSError):
+        for one in Path(f"/proc/{pid}/fdinfo").iterdir():
+            watched = one.read_text()
+            if any(inode in watched for inode in listening):
+                return True
+    return False
 
 
 def is_alive(pid: int) -> bool:

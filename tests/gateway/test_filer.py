@@ -84,10 +84,10 @@ def test_words_after_a_send_by_the_spool_stay_though_danger_was_said_and_redis_i
     """The call is walked again for each reply, and the spool is emptied only after the words are in the database."""
     app = App(redis_url)
 
-    def away(*_: object) -> None:
+    async def away(*_: object) -> None:
         raise sessions.Away
 
-    monkeypatch.setattr(app.parts.sessions, "ask", away)
+    monkeypatch.setattr(app.parts.sessions, "_ask", away)
     phone = app.ussd("+6785550101", "africastalking")
     phone.dial()
     for reply in ("Report", "Now", "Go on", "Hurt, bad touch", "Shefa", "Me", "No"):

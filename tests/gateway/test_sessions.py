@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 
+from gateway.redis_client import Command, RedisClient
 from gateway.session_keys import SessionKeys
-from gateway.sessions import Away, Keys, Sessions
-from gateway.steps import finish
-from reports.connections import for_sessions
+from gateway.sessions import Away, Keys, Loaded, Sessions
 from reports.sealing import Vault
 from reports.settings import Reach
 from tests.support.valkey import Valkey
@@ -25,10 +26,9 @@ WORDS = b"something that nobody else may read"
 
 
 @pytest.fixture
-def sessions(redis_url: str, keys: SessionKeys) -> Iterator[Sessions]:
-    client = for_sessions(Reach(redis_url))
-    yield Kept(client, Vault([b"k" * 32]), keys, lost.append)
-    client.close()
+def sessions(redis_url: str, keys: SessionKeys) -> Iterator[Kept]:
+    with kept(redis_url, keys) as sessions:
+        yield sessions
 
 
 @pytest.fixture
@@ -39,17 +39,33 @@ def keys(tmp_path: Path) -> SessionKeys:
 lost: list[str] = []
 
 
-class Kept(Sessions):
-    """Waits for each step."""
+class Kept:
+    """Sessions, asked from a thread: each call runs the event loop until it has its answer."""
 
-    def load(self, *given: Any) -> Any:
-        return finish(super().load(*given), self.ask)
+    def __init__(self, sessions: Sessions, runner: asyncio.Runner) -> None:
+        self.sessions = sessions
+        self._runner = runner
+        self.key = sessions.key
 
-    def keep(self, *given: Any, **named: Any) -> Any:
-        return finish(super().keep(*given, **named), self.ask)
+    def load(self, keys: Keys) -> Loaded:
+        return self._runner.run(self.sessions.load(keys))
+
+    def keep(self, *given: Any, **named: Any) -> bool:
+        return self._runner.run(self.sessions.keep(*given, **named))
+
+    def count_report(self, who: str) -> int | None:
+        return self._runner.run(self.sessions.count_report(who))
 
 
-def test_what_was_kept_is_loaded_again(sessions: Sessions) -> None:
+@contextmanager
+def kept(url: str, keys: SessionKeys, mode: str = "demo") -> Iterator[Kept]:
+    sessions = Sessions(Reach(url), Vault([b"k" * 32]), keys, lost.append, mode=mode)
+    with asyncio.Runner() as runner:
+        yield Kept(sessions, runner)
+        sessions.close()
+
+
+def test_what_was_kept_is_loaded_again(sessions: Kept) -> None:
     assert sessions.load(KEYS).session is None
     assert sessions.keep(KEYS, b"", WORDS, 60, drafts=b"draft")
     found = sessions.load(KEYS)
@@ -58,18 +74,20 @@ def test_what_was_kept_is_loaded_again(sessions: Sessions) -> None:
 
 @pytest.mark.rule("S-40")
 def test_two_modes_that_share_a_redis_and_a_key_find_nothing_of_one_another(redis_url: str, keys: SessionKeys) -> None:
-    client = for_sessions(Reach(redis_url))
-    live, training = (Kept(client, Vault([b"k" * 32]), keys, mode=mode) for mode in ("live", "training"))
+    with kept(redis_url, keys, "live") as live, kept(redis_url, keys, "training") as training:
+        find_nothing_of_one_another(live, training)
+
+
+def find_nothing_of_one_another(live: Kept, training: Kept) -> None:
     where = {mode.key("s", "ussd", "*111#", "one", "+6785550101") for mode in (live, training)}
     assert len(where) == 2
     mine = Keys(training.key("s", "ussd", "*111#", "one", "+6785550101"), training.key("d", "+6785550101"))
     assert training.keep(mine, b"", WORDS, 60)
     theirs = Keys(live.key("s", "ussd", "*111#", "one", "+6785550101"), live.key("d", "+6785550101"))
     assert live.load(theirs).session is None
-    client.close()
 
 
-def test_only_one_writes_over_a_version(sessions: Sessions) -> None:
+def test_only_one_writes_over_a_version(sessions: Kept) -> None:
     sessions.keep(KEYS, b"", b"first", 60)
     version = sessions.load(KEYS).version
     assert sessions.keep(KEYS, version, b"second", 60)
@@ -79,14 +97,17 @@ def test_only_one_writes_over_a_version(sessions: Sessions) -> None:
 
 
 @pytest.mark.rule("A-12")
-def test_of_twenty_at_once_one_writes(sessions: Sessions) -> None:
+def test_of_twenty_at_once_one_writes(redis_url: str, keys: SessionKeys) -> None:
+    """Each in a process of its own, as far as Redis sees: twenty connections."""
     start = threading.Barrier(20)
     won: list[int] = []
 
     def write(n: int) -> None:
-        start.wait()
-        if sessions.keep(KEYS, b"", b"%d" % n, 60):
-            won.append(n)
+        with kept(redis_url, keys) as sessions:
+            sessions.load(KEYS)
+            start.wait()
+            if sessions.keep(KEYS, b"", b"%d" % n, 60):
+                won.append(n)
 
     threads = [threading.Thread(target=write, args=(n,)) for n in range(20)]
     for thread in threads:
@@ -94,10 +115,22 @@ def test_of_twenty_at_once_one_writes(sessions: Sessions) -> None:
     for thread in threads:
         thread.join()
     assert len(won) == 1
-    assert sessions.load(KEYS).session == b"%d" % won[0]
+    with kept(redis_url, keys) as sessions:
+        assert sessions.load(KEYS).session == b"%d" % won[0]
 
 
-def test_drafts_stay_unless_said(sessions: Sessions) -> None:
+@pytest.mark.rule("A-12")
+def test_of_twenty_at_once_on_one_event_loop_one_writes(redis_url: str, keys: SessionKeys) -> None:
+    async def all_at_once(sessions: Sessions) -> list[bool]:
+        return await asyncio.gather(*(sessions.keep(KEYS, b"", b"%d" % n, 60) for n in range(20)))
+
+    with kept(redis_url, keys) as one:
+        won = one._runner.run(all_at_once(one.sessions))
+        assert won == [True] + [False] * 19
+        assert one.load(KEYS).session == b"0"
+
+
+def test_drafts_stay_unless_said(sessions: Kept) -> None:
     sessions.keep(KEYS, b"", b"1", 60, drafts=b"draft")
     sessions.keep(KEYS, sessions.load(KEYS).version, b"2", 60)
     assert sessions.load(KEYS).drafts == b"draft"
@@ -106,7 +139,7 @@ def test_drafts_stay_unless_said(sessions: Sessions) -> None:
 
 
 @pytest.mark.rule("S-27")
-def test_redis_holds_no_word_and_no_number(sessions: Sessions, redis_url: str) -> None:
+def test_redis_holds_no_word_and_no_number(sessions: Kept, redis_url: str) -> None:
     key = sessions.key("s", "africastalking", "*111*163#", "ATUid_1", "+6785550101")
     sessions.keep(Keys(key), b"", WORDS, 60)
     with redis.Redis.from_url(redis_url) as client:
@@ -117,7 +150,7 @@ def test_redis_holds_no_word_and_no_number(sessions: Sessions, redis_url: str) -
 
 
 @pytest.mark.rule("X-12")
-def test_a_value_that_was_changed_or_moved_is_no_session(sessions: Sessions, redis_url: str) -> None:
+def test_a_value_that_was_changed_or_moved_is_no_session(sessions: Kept, redis_url: str) -> None:
     sessions.keep(KEYS, b"", WORDS, 60)
     other = Keys("s:two")
     with redis.Redis.from_url(redis_url) as client:
@@ -131,30 +164,37 @@ def test_a_value_that_was_changed_or_moved_is_no_session(sessions: Sessions, red
     assert sessions.keep(KEYS, sessions.load(KEYS).version, b"anew", 60)
 
 
-def test_all_of_it_ends_by_itself(sessions: Sessions, redis_url: str) -> None:
+def test_all_of_it_ends_by_itself(sessions: Kept, redis_url: str) -> None:
     sessions.keep(KEYS, b"", b"1", 60, drafts=b"draft")
     sessions.count_report("+6785550101")
     with redis.Redis.from_url(redis_url) as client:
         assert all(client.pttl(key) > 0 for key in client.scan_iter())
 
 
-def test_reports_of_a_number_are_counted(sessions: Sessions) -> None:
+def test_reports_of_a_number_are_counted(sessions: Kept) -> None:
     assert [sessions.count_report("+6785550101") for _ in range(3)] == [0, 1, 2]
     assert sessions.count_report("+6785550102") == 0
 
 
 @pytest.mark.parametrize("how", ["killed", "frozen"])
-def test_a_redis_that_is_away_is_away_at_once_after_a_while(own_valkey: Valkey, keys: SessionKeys, how: str) -> None:
-    sessions = Kept(for_sessions(Reach(own_valkey.url)), Vault([b"k" * 32]), keys, lost.append)
-    sessions.keep(KEYS, b"", b"1", 60)
-    own_valkey.kill() if how == "killed" else own_valkey.freeze()
-    for _ in range(3):
+def test_a_redis_that_is_away_is_away_at_once_after_a_while(
+    own_valkey: Valkey, keys: SessionKeys, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with kept(own_valkey.url, keys) as one:
+        one.keep(KEYS, b"", b"1", 60)
+        own_valkey.kill() if how == "killed" else own_valkey.freeze()
+        for _ in range(3):
+            with pytest.raises(Away):
+                one.load(KEYS)
+        asked: list[int] = []
+
+        async def noted(self: RedisClient, *commands: Command) -> list[Any]:
+            asked.append(len(commands))
+            return []
+
+        monkeypatch.setattr(RedisClient, "ask", noted)
         with pytest.raises(Away):
-            sessions.load(KEYS)
-    asked: list[int] = []
-    sessions.trip.ask = lambda *commands: asked.append(1) or []
-    with pytest.raises(Away):
-        sessions.load(KEYS)
-    assert not asked, "the breaker was to keep callers from waiting"
-    assert sessions.count_report("+6785550101") is None
-    assert not sessions.answers()
+            one.load(KEYS)
+        assert not asked, "the breaker was to keep callers from waiting"
+        assert one.count_report("+6785550101") is None
+        assert not one.sessions.answers()

@@ -14,6 +14,7 @@ from gateway import sessions
 from gateway.app import create_app
 from gateway.late import file_late
 from gateway.parts import Parts
+from gateway.redis_client import Command
 from reports.store.database import Away, Database
 from tests.faults.story import ALREADY_SENT, kept_words
 from tests.support.app import App, Http
@@ -37,13 +38,17 @@ class Process:
 
     def __post_init__(self) -> None:
         kept, filer = self.parts.sessions, self.parts.filer
-        ask, write = kept.ask, filer.write
+        ask, write = kept._ask, filer.write
 
         def look(fault: type[Exception], name: str) -> None:
             if not getattr(self, name):
                 raise fault
 
-        kept.ask = lambda *a: (look(sessions.Away, "has_redis"), ask(*a))[1]  # type: ignore[method-assign]
+        async def asked(*commands: Command) -> list[Any]:
+            look(sessions.Away, "has_redis")
+            return await ask(*commands)
+
+        kept._ask = asked  # type: ignore[method-assign]
         filer.write = lambda act: (look(Away, "has_database"), write(act))[1]  # type: ignore[method-assign]
 
 
@@ -71,13 +76,12 @@ class Site:
 def site(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     app = App(redis_url)
     flask = create_app(app.plan.settings)
-    other: Parts = flask.parts
+    other: Parts = flask.extensions["tokaut"]
     other.housekeeping.stop()
     one = Site(app, (Process(app.parts, app.http), Process(other, Http(flask.test_client()))))
     monkeypatch.setattr(Database, "has_a_queue", property(lambda _: one.is_crowded))
     yield one
-    other.numbers.stop()
-    other.database.close()
+    other.close()
     app.close()
 
 

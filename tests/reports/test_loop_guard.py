@@ -1,39 +1,119 @@
-"""What may wait for a disk or a database is noticed on an event loop's thread, and nowhere else."""
+"""Nothing waits for a disk or a database on the thread of an event loop that answers callers."""
 
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
 from reports import loop_guard
 from reports.logwords import EVENTS, fits
+from reports.loop_guard import BlocksTheLoop
+from reports.sealing import Vault
+from reports.spool import Spool
+from reports.store.database import Database
 from tests.support import blocked
 
 
-def test_a_call_that_may_wait_is_logged_on_a_protected_loop_and_fails_the_test() -> None:
-    async def wait() -> None:
-        loop_guard.protect(asyncio.get_running_loop())
-        loop_guard.check("database.write")
+@pytest.fixture
+def spool(tmp_path: Path) -> Iterator[Spool]:
+    spool = Spool(tmp_path / "spool", Vault([b"k" * 32]))
+    yield spool
+    spool.close()
 
-    with capture_logs() as logged, pytest.raises(loop_guard.BlocksTheLoop, match=r"database\.write"):
-        asyncio.run(wait())
-    blocked.found.clear()  # it was meant
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    database = Database(f"sqlite:///{tmp_path}/tokaut.db")
+    yield database
+    database.close()
+
+
+def on_a_protected_loop(act: Callable[[], object]) -> None:
+    async def main() -> None:
+        loop_guard.protect(asyncio.get_running_loop())
+        act()
+
+    asyncio.run(main())
+
+
+def taken_back() -> list[str]:
+    """What was found; the end of the test is not to find it again."""
+    found, blocked.found = blocked.found, []
+    return [one.partition("\n")[0] for one in found]
+
+
+def read(database: Database) -> None:
+    with database.read():
+        pass
+
+
+def write(database: Database) -> None:
+    with database.write():
+        pass
+
+
+@pytest.mark.parametrize("act", [read, write])
+def test_the_database_refuses_in_tests(database: Database, act: Callable[[Database], None]) -> None:
+    with pytest.raises(BlocksTheLoop):
+        on_a_protected_loop(lambda: act(database))
+    assert len(taken_back()) == 1
+
+
+@pytest.mark.parametrize("act", [lambda spool: spool.put(b"a report"), lambda spool: spool.drain(lambda _: None)])
+def test_the_spool_refuses_in_tests(spool: Spool, act: Callable[[Spool], object]) -> None:
+    with pytest.raises(BlocksTheLoop):
+        on_a_protected_loop(lambda: act(spool))
+    assert len(taken_back()) == 1
+    assert spool.names() == []
+
+
+def test_in_production_it_is_logged_and_told_and_goes_on(
+    database: Database, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(loop_guard, "_on_violation", [])  # of the tests' own
+    loop_guard.on_violation(told.append)
+    on_a_protected_loop(lambda: read(database))
+    assert len(told) == 1
+    assert "blocks_event_loop" in "".join(capsys.readouterr())
+    loop_guard.forget(told.append)
+
+
+def test_whoever_asks_to_be_forgotten_is_told_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(loop_guard, "_on_violation", [])
+    loop_guard.on_violation(told.append)
+    loop_guard.forget(told.append)
+    on_a_protected_loop(lambda: loop_guard.check("read"))
+    assert told == []
+
+
+def test_other_threads_and_other_loops_may_wait(database: Database) -> None:
+    read(database)
+
+    async def another_loop() -> None:
+        read(database)
+
+    async def a_thread_beside_a_protected_loop() -> None:
+        loop_guard.protect(asyncio.get_running_loop())
+        await asyncio.to_thread(read, database)
+
+    asyncio.run(another_loop())
+    asyncio.run(a_thread_beside_a_protected_loop())
+    thread = threading.Thread(target=read, args=(database,))
+    thread.start()
+    thread.join()
+    assert taken_back() == []
+
+
+def test_what_blocks_is_logged_by_its_name(database: Database) -> None:
+    with capture_logs() as logged, pytest.raises(BlocksTheLoop):
+        on_a_protected_loop(lambda: write(database))
+    assert len(taken_back()) == 1
     assert logged == [{"event": "blocks_event_loop", "log_level": "error", "call": "database.write"}]
     assert "blocks_event_loop" in EVENTS and fits("call", "database.write")
-
-
-def test_other_threads_and_loops_may_wait() -> None:
-    async def wait() -> None:
-        loop_guard.check("database.write")
-
-    async def beside() -> None:
-        loop_guard.protect(asyncio.get_running_loop())
-        await asyncio.to_thread(loop_guard.check, "database.write")
-
-    with capture_logs() as logged:
-        loop_guard.check("database.write")
-        asyncio.run(wait())
-        asyncio.run(beside())
-    assert not logged

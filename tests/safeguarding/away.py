@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,7 +35,7 @@ def database_away(app: App) -> Iterator[None]:
 
 @contextmanager
 def redis_away(app: App) -> Iterator[None]:
-    with patch.object(app.parts.sessions, "ask", side_effect=sessions.Away):
+    with patch.object(app.parts.sessions, "_ask", side_effect=sessions.Away):
         yield
 
 
@@ -50,12 +51,12 @@ def overtaken(app: App, *others: Callable[[], object]) -> Iterator[None]:
     """Just before each of the next steps is kept, one of `others` is taken whole: it is faster."""
     keep, left = app.parts.sessions.keep, list(others)
 
-    def late(*given: Any, **named: Any) -> bool:
+    async def late(*given: Any, **named: Any) -> bool:
         if left and not busy:
             busy.append(True)
-            left.pop(0)()
+            await asyncio.to_thread(left.pop(0))  # it asks the loop that runs this
             busy.clear()
-        return keep(*given, **named)
+        return await keep(*given, **named)
 
     busy: list[bool] = []
     with patch.object(app.parts.sessions, "keep", late):

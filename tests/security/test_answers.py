@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.web import HOOKS
+from gateway.webhooks import HOOKS
 from reports.store import tables as t
 from tests.support.app import App, Said
 
@@ -69,7 +69,14 @@ def test_every_answer_has_all_headers_and_names_no_program(app: App) -> None:
 def test_web_knows_these_addresses_and_no_other(app: App) -> None:
     rules = {str(rule) for rule in app.flask.url_map.iter_rules()}
     of_the_demo = {"/", "/phone", "/phone/<name>"}  # "/" says what this is, outside live mode, to this machine alone
-    assert rules | {HOOKS} == {"/healthz", "/hooks/", "/metrics", "/readyz", *of_the_demo}
+    webhooks = {
+        "africastalking": ["<token>/ussd", "<token>/ussd-end", "<token>/sms", "<token>/delivery", "<token>/optout"],
+        "kannel": ["<token>/ussd", "<token>/sms", "<token>/dlr"],
+        "twilio": ["sms", "status"],
+        "ussd": ["<token>"],
+    }
+    hooks = {f"{HOOKS}{channel}/{rest}" for channel, found in webhooks.items() for rest in found}
+    assert rules == {"/healthz", "/metrics", "/readyz", f"{HOOKS}simulator", *hooks, *of_the_demo}
 
 
 @pytest.mark.rule("A-20")

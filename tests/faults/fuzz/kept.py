@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import sqlite3
@@ -10,15 +11,12 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-import redis
-
 from gateway.senders import normalise
 from gateway.session_keys import SessionKeys
 from gateway.sessions import Keys, Sessions
-from gateway.steps import finish
 from reports.keyfolder import private_of
 from reports.sealing import Box, Context, Vault, open_body
-from reports.settings import WebSecrets, load_all
+from reports.settings import Common, WebSecrets, load_all
 from tests.support.town import Town
 
 ROWS = "SELECT rowid, report_id, revision, recipient, key_id, wrap, head, sealed FROM {} WHERE rowid > ? ORDER BY rowid"
@@ -40,15 +38,16 @@ class Told:
 class Kept:
     def __init__(self, town: Town) -> None:
         self._folder = town.plan.folder.inside
-        secrets = load_all((WebSecrets,), town.environment)[WebSecrets]
-        self._redis = redis.Redis.from_url(town.environment["REDIS_URL"])
-        vault = Vault(secrets.session_key.reveal())
+        settings = load_all((Common, WebSecrets), town.environment)
+        vault = Vault(settings[WebSecrets].session_key.reveal())
         keys = SessionKeys(town.plan.folder.inside, vault.mac("session chain"))
-        self._sessions = Sessions(self._redis, vault, keys)
+        self._sessions = Sessions(settings[Common].session_redis, vault, keys)
+        self._runner = asyncio.Runner()
         self._last = {"report_body": 0, "pending": 0}
 
     def close(self) -> None:
-        self._redis.close()
+        self._sessions.close()
+        self._runner.close()
 
     def without(self, told: Iterable[Told], *, everything: bool = False) -> list[Told]:
         """Those whose words are nowhere. `everything`: looks at rows again that it saw before."""
@@ -59,7 +58,7 @@ class Kept:
         who = normalise(told.phone, "vu").key
         session = self._sessions.key("s", told.channel, told.code, told.session, who)
         draft = self._sessions.key("d", told.channel, told.code, who)
-        found = finish(self._sessions.load(Keys(session, draft)), self._sessions.ask)
+        found = self._runner.run(self._sessions.load(Keys(session, draft)))
         return set(_strings([json.loads(one) for one in (found.session, found.drafts) if one]))
 
     def _stored(self, *, everything: bool) -> Iterator[str]:

@@ -1,0 +1,307 @@
+"""Threads for what may wait: their deadline, and what gives way where most of them are busy."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import pytest
+
+from gateway import blocking
+from gateway.blocking import MOST_BUSY, MOST_REQUESTS, MOST_UNPROVEN, THREADS, Blocking, TooMany
+from gateway.limits import can_wait
+from reports.store.database import Away
+from tests.support.app import App
+from tests.support.wait import until
+
+BUSY = "Busy now. In danger? Call police 111. Pikinini Helpline: call 163. Please dial again in 10 minutes."
+TO_SENT = ("Report", "Now", "Go on", "Bullying, threats", "Shefa", "Me", "No", "Send")
+ENOUGH = int(THREADS * MOST_BUSY) + 1  # busy threads beyond which what can wait gives way; one more is still free
+LONG_AGO = -0.1
+
+
+@contextmanager
+def busy(pool: Blocking, threads: int = ENOUGH) -> Iterator[None]:
+    """So many of its threads wait until the end of the block."""
+    end, begun = threading.Event(), threading.Semaphore(0)
+
+    def wait() -> None:
+        begun.release()
+        end.wait()
+
+    async def all_of_them() -> None:
+        await asyncio.gather(*(pool.run(wait) for _ in range(threads)))
+
+    runner = threading.Thread(target=asyncio.run, args=(all_of_them(),))
+    runner.start()
+    for _ in range(threads):
+        begun.acquire()
+    try:
+        yield
+    finally:
+        end.set()
+        runner.join()
+
+
+@pytest.fixture
+def pool() -> Iterator[Blocking]:
+    pool = Blocking(threads=10)
+    yield pool
+    pool.close()
+
+
+@pytest.fixture
+def app(redis_url: str) -> Iterator[App]:
+    app = App(redis_url)
+    yield app
+    app.close()
+
+
+@pytest.fixture
+def crowded(app: App) -> Iterator[App]:
+    with busy(app.parts.blocking):
+        yield app
+
+
+def test_it_is_crowded_above_four_fifths(pool: Blocking) -> None:
+    with busy(pool, 8):
+        assert not pool.is_crowded
+        with busy(pool, 1):
+            assert pool.is_crowded
+        assert not pool.is_crowded
+
+
+def test_it_is_crowded_where_very_many_requests_are_under_way(pool: Blocking) -> None:
+    """Half a millisecond each: what came at one moment is no crowd yet."""
+    with ExitStack() as many:
+        for _ in range(MOST_REQUESTS):
+            many.enter_context(pool.request())
+        assert not pool.is_crowded
+        with pool.request():
+            assert pool.is_crowded
+        assert not pool.is_crowded
+
+
+def test_a_thread_is_busy_though_nobody_waits_for_it_any_more(pool: Blocking, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asked was answered when the time was over. The database still holds the threads."""
+    monkeypatch.setattr(blocking, "ANSWER_SECONDS", 0.05)
+    end = threading.Event()
+
+    async def main() -> list[object]:
+        with pool.request():
+            return await asyncio.gather(*(pool.run(end.wait) for _ in range(9)), return_exceptions=True)
+
+    assert [type(one) for one in asyncio.run(main())] == [Away] * 9
+    assert pool.is_crowded
+    end.set()
+    until(lambda: not pool.is_crowded, "the threads are counted for ever")
+
+
+def test_what_it_returns_and_raises_is_the_functions(pool: Blocking) -> None:
+    async def main() -> None:
+        assert await pool.run(divmod, 7, 2) == (3, 1)
+        assert await pool.run(int, "11", base=2) == 3
+        assert await pool.check(divmod, 7, 2) == (3, 1)
+        with pytest.raises(ZeroDivisionError):
+            await pool.run(divmod, 7, 0)
+        with pytest.raises(ZeroDivisionError):
+            await pool.check(divmod, 7, 0)
+
+    asyncio.run(main())
+
+
+def test_it_runs_beside_the_event_loop(pool: Blocking) -> None:
+    """The function waits for what only the loop does."""
+
+    async def main() -> None:
+        from_the_loop = threading.Event()
+        waiting = asyncio.create_task(pool.run(from_the_loop.wait))
+        await asyncio.sleep(0)
+        from_the_loop.set()
+        assert await waiting
+
+    asyncio.run(main())
+
+
+def test_without_a_request_it_waits_as_long_as_it_takes(pool: Blocking, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Housekeeping and drills have no caller who waits."""
+    monkeypatch.setattr(blocking, "ANSWER_SECONDS", LONG_AGO)
+    assert asyncio.run(pool.run(lambda: "done")) == "done"
+
+
+def test_a_function_that_was_not_begun_in_time_never_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The caller was told that nothing was sent: it must not be sent afterwards."""
+    monkeypatch.setattr(blocking, "ANSWER_SECONDS", 0.05)
+    one = Blocking(threads=1)
+    begun: list[str] = []
+
+    async def main() -> None:
+        with one.request(), pytest.raises(Away):
+            await one.run(begun.append, "late")
+
+    with busy(one, 1):
+        asyncio.run(main())
+    asyncio.run(one.run(begun.append, "next"))  # the only thread has looked at all that was in its queue
+    assert begun == ["next"]
+    one.close()
+
+
+def test_after_the_end_of_a_requests_time_nothing_begins(pool: Blocking, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocking, "ANSWER_SECONDS", LONG_AGO)
+    begun: list[str] = []
+
+    async def main() -> None:
+        with pool.request():
+            for call in (pool.run, pool.check):
+                with pytest.raises(Away):
+                    await call(begun.append, "late")
+
+    asyncio.run(main())
+    assert begun == []
+
+
+def test_all_that_a_request_waits_for_has_one_deadline(pool: Blocking, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second function gets what the first has left. Of another request the time begins anew."""
+    monkeypatch.setattr(blocking, "ANSWER_SECONDS", 0.2)
+    end = threading.Event()
+
+    async def request(seconds: float) -> str:
+        with pool.request():
+            await pool.run(time.sleep, seconds)
+            try:
+                await pool.run(end.wait)
+            except Away:
+                return "away"
+            return "answered"
+
+    async def main() -> None:
+        began = time.monotonic()
+        assert await request(0.15) == "away"
+        assert time.monotonic() - began >= 0.2
+        other = asyncio.create_task(request(0))
+        end.set()
+        assert await other == "answered"
+
+    asyncio.run(main())
+
+
+def test_one_that_fails_after_its_time_is_heard_of_by_nobody(
+    pool: Blocking, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(blocking, "ANSWER_SECONDS", 0.05)
+    end = threading.Event()
+
+    def fail() -> None:
+        end.wait()
+        raise RuntimeError("too late")
+
+    async def main() -> None:
+        with pool.request(), pytest.raises(Away):
+            await pool.run(fail)
+        end.set()
+        await pool.run(lambda: None)
+
+    with caplog.at_level(logging.ERROR):
+        asyncio.run(main(), debug=False)
+    assert caplog.records == []
+
+
+def test_forgeries_wait_for_one_thread_and_take_none_from_reports(pool: Blocking) -> None:
+    end, begun = threading.Event(), threading.Event()
+
+    def first() -> str:
+        begun.set()
+        end.wait()
+        return threading.current_thread().name
+
+    async def main() -> None:
+        unproven = [asyncio.create_task(pool.check(first)) for _ in range(MOST_UNPROVEN)]
+        await asyncio.sleep(0)
+        with pytest.raises(TooMany):
+            await pool.check(first)
+        assert await pool.run(begun.wait)
+        assert not pool.is_crowded
+        end.set()
+        assert len(set(await asyncio.gather(*unproven))) == 1
+        assert await pool.check(lambda: "room again") == "room again"
+
+    asyncio.run(main())
+
+
+def test_what_waits_for_a_thread_when_the_process_ends_never_begins(pool: Blocking) -> None:
+    one = Blocking(threads=1)
+    begun: list[str] = []
+
+    async def main() -> None:
+        late = asyncio.create_task(one.run(begun.append, "late"))
+        await asyncio.sleep(0)
+        one.close()
+        with pytest.raises(asyncio.CancelledError):
+            await late
+
+    with busy(one, 1):
+        asyncio.run(main())
+    assert begun == []
+
+
+@pytest.mark.parametrize(
+    ("screen", "waits"),
+    [("home.home", False), ("report.danger", False), ("more.narrative", False), ("my.code", True), ("tips.tips", True)],
+)
+def test_what_can_wait(screen: str, waits: bool) -> None:
+    assert can_wait(screen) is waits
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("channel", ["africastalking", "ussd"])
+def test_a_report_is_served_and_its_words(crowded: App, channel: str) -> None:
+    phone = crowded.ussd("+6785550101", channel)
+    phone.dial()
+    for reply in TO_SENT:
+        seen = phone.type(reply)
+    assert seen.text.startswith("Sent to Pikinini Helpline.")
+    assert phone.type("Add your words").text.startswith("Tell us")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("channel", ["africastalking", "ussd"])
+def test_my_report_gets_the_numbers_and_can_be_asked_for_later(app: App, channel: str) -> None:
+    with busy(app.parts.blocking):
+        phone = app.ussd("+6785550101", channel)
+        assert phone.dial().goes_on
+        seen = phone.type("My report")
+        assert (seen.text, seen.goes_on) == (BUSY, False)
+        assert phone.again().text == BUSY
+    assert phone.again().text.startswith("Type your 8-digit code.")
+
+
+@pytest.mark.slow
+def test_who_is_in_there_already_gives_way_and_no_try_is_counted(app: App) -> None:
+    phone = app.ussd("+6785550101", "ussd")
+    phone.dial()
+    for reply in ("My report", "4821 9303"):
+        phone.type(reply)
+    with busy(app.parts.blocking):
+        assert phone.type("1234").text == BUSY
+    assert phone.again().text.startswith("Code or PIN is not right.")
+
+
+@pytest.mark.slow
+def test_by_sms_what_was_done_there_is_never_called_busy(app: App) -> None:
+    phone = app.sms("+6785550101")
+    for text in ("hello", "CODE", "4821 9303"):
+        phone.text(text)
+    with busy(app.parts.blocking):
+        phone.text("1234")
+    assert phone.replies()[-1].startswith("Code or PIN is not right.")
+
+
+@pytest.mark.slow
+def test_words_are_never_put_off(crowded: App) -> None:
+    phone = crowded.ussd("+6785550101", "ussd")
+    phone.dial()
+    assert phone.type("he is at the door again").text.startswith("Sorry, try again.")

@@ -1,0 +1,120 @@
+"""One transcript by three servers: Flask's own, gunicorn's threads, and production's event loop. Equal to the byte."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from signal import SIGTERM
+from typing import Any
+
+import pytest
+import redis
+import requests
+
+from gateway.views import HEADERS
+from tests.support.handsets import AfricasTalking
+from tests.support.handsets_kannel import KannelTexts
+from tests.support.prepared import prepare
+from tests.support.town import Town
+
+pytestmark = pytest.mark.slow
+
+FLASK, THREADS, PRODUCTION = "flask run", "gunicorn gthread", "production"
+FACTORY = "gateway.app:create_app()"
+TO_SENT = ("Report", "Now", "Go on", "Bullying, threats", "Shefa", "Me", "No", "Send")
+HEADERS_SEEN = {"content-type", "content-length", *map(str.lower, HEADERS)}
+
+Screen = tuple[int, dict[str, str], bytes]
+
+
+class Served(Town):
+    """`server`: which of the three runs web."""
+
+    server = PRODUCTION
+
+    def command(self, name: str) -> list[str]:
+        address = self.web.removeprefix("http://")
+        host, _, port = address.partition(":")
+        python = [sys.executable, "-m"]
+        others = {
+            FLASK: [*python, "flask", "--app", "gateway.app", "run", "--host", host, "--port", port],
+            THREADS: [
+                *python,
+                "gunicorn",
+                "-k",
+                "gthread",
+                "--threads",
+                "8",
+                "-b",
+                address,
+                FACTORY,
+            ],
+        }
+        return others[self.server] if name == "web" and self.server in others else super().command(name)
+
+
+@dataclass
+class Recorder:
+    """Posts as `requests` does, and keeps each answer."""
+
+    screens: list[Screen] = field(default_factory=list)
+
+    def post(self, url: str, timeout: float = 20, **named: Any) -> requests.Response:
+        answer = requests.post(url, timeout=timeout, **named)
+        headers = {name.lower(): value for name, value in answer.headers.items() if name.lower() in HEADERS_SEEN}
+        self.screens.append((answer.status_code, headers, answer.content))
+        return answer
+
+
+@pytest.fixture
+def town() -> Iterator[Served]:
+    town = Served()
+    town.plan.folder.inside.mkdir(mode=0o700, exist_ok=True)
+    town.start("valkey")
+    prepare(town.plan)
+    yield town
+    town.down()
+
+
+def call(town: Served, http: Any) -> None:
+    """The same call each time: the network's name of it tells one report from another."""
+    phone = town.ussd_phone("africastalking", "+6785550101")
+    assert isinstance(phone, AfricasTalking)
+    phone.http, phone.session = http, "ATUid_one_call"
+    phone.again()
+    for reply in TO_SENT:
+        phone.type(reply)
+
+
+def texts(town: Served, http: Any) -> None:
+    """The same messages each time, by their ids."""
+    phone = town.sms_phone("kannel", "+6785550102")
+    assert isinstance(phone, KannelTexts)
+    phone.http = http
+    for number, words in enumerate(("hello", *TO_SENT)):
+        phone.write(words)
+        phone.last.update(id=f"00000000-0000-4000-8000-{number:012}")
+        phone.post()
+
+
+def test_one_transcript_is_the_same_by_all_servers(town: Served) -> None:
+    shown: dict[str, dict[str, list[Screen]]] = {}
+    for server in (FLASK, THREADS, PRODUCTION):
+        town.server = server
+        town.start("web")
+        town.until_web_answers()
+        recorders = {"call": Recorder(), "texts": Recorder()}
+        call(town, recorders["call"])
+        texts(town, recorders["texts"])
+        shown[server] = {name: one.screens for name, one in recorders.items()}
+        town.kill("web", SIGTERM)
+        with redis.Redis.from_url(town.environment["REDIS_URL"]) as client:
+            client.flushall()  # the same conversation begins anew
+    for screens in shown[PRODUCTION].values():
+        assert {status for status, _, _ in screens} == {200}
+        assert all(set(headers) == HEADERS_SEEN for _, headers, _ in screens)
+        assert b"Sent to Pikinini Helpline." in screens[-1][2]
+        assert len(screens) == len({body for _, _, body in screens})
+    assert shown[FLASK] == shown[PRODUCTION]
+    assert shown[THREADS] == shown[PRODUCTION]
