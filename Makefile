@@ -50,7 +50,7 @@ test-fast: setup ## the pure and table tests only: seconds
 check: setup ## lint, types, contracts, unused code, undeclared packages
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/deptry . && $(BIN)/vulture
 
-faults: setup ## kill everything, count every report, prove that it would be seen; PART=mutants, jumps or attacks, EXPERIMENT=, SEED=, LONG=1
+faults: setup ## kill everything, count every report, prove that it would be seen; PART=mutants, jumps, attacks or overload, EXPERIMENT=, SEED=, LONG=1
 	@$(BIN)/python -m tests.faults $(PART)
 
 bench: setup ## speed as ratios to a floor measured in the same run; also var/bench.json and docs/performance.svg

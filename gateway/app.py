@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import structlog
 from flask import Flask, Response
@@ -19,6 +19,7 @@ from flows.messages import messages
 from flows.model import Book
 from gateway import channels as channel_files
 from gateway import views
+from gateway.admission import Admission
 from gateway.apart import Apart
 from gateway.background import BackgroundLoop
 from gateway.blocking import Blocking
@@ -122,6 +123,13 @@ class _Given:
     catalogues: Mapping[str, Catalogue]
     database: Database
 
+    @cached_property
+    def languages(self) -> Mapping[str, tuple[Catalogue, ...]]:
+        """The languages offered in each country, by its code."""
+        needed = (*safety(messages(self.book)), *SAID)
+        drafts = self.common.draft_languages or ()
+        return {one.iso: offered(one.languages, self.catalogues, needed, drafts) for one in self.countries}
+
 
 def _read(environ: Mapping[str, str]) -> _Given:
     settings = load_all((Common, WebSecrets), environ)
@@ -163,7 +171,7 @@ def _assemble(given: _Given) -> Parts:
     filer = Filer(database=database, spool=spool, vault=vault, sealer=sealer, hurry=hurry, count=count, journal=journal)
     unread = Unread(database, spool, vault, given.keys, common.mode)
     mailroom = Mailroom(filer, database, vault, sealer, given.countries, given.countries.names, journal)
-    blocking = Blocking()
+    blocking, admission = Blocking(one_answer=database.one_answer), Admission()
     run = blocking.run
     walk = Walk(given.book, filer, mailroom, Apart(unread, count), kept.count_report, run_blocking=run)
     optouts = OptOuts(database, vault, spool, given.sender_key, common.mode, journal=journal)
@@ -190,10 +198,11 @@ def _assemble(given: _Given) -> Parts:
         sessions=kept,
         metrics=metrics,
         desk=desk,
-        webhooks=Webhooks(channels, desk, metrics, blocking),
+        webhooks=Webhooks(channels, desk, metrics, blocking, admission),
         health=Health(database, kept, spool, metrics, backups.mark(common.database_url, common.data)),
         housekeeping=keeping(desk=desk, erasing=erasing, chores=chores, wait_for=loop.run),
         numbers=Numbers(given.countries, common.country_dir, desk.renew),
+        admission=admission,
         blocking=blocking,
         loop=loop,
         queue=hurry,
@@ -205,7 +214,7 @@ def _desk(given: _Given, vault: Vault) -> partial[Desk]:
     return partial(
         Desk,
         countries=given.countries,
-        languages={one.iso: _languages(given, one) for one in given.countries},
+        languages=given.languages,
         book=given.book,
         drill=given.common.mode == "training",
         database=given.database,
@@ -229,11 +238,6 @@ def _sessions(common: Common, secrets: WebSecrets, count: Callable[[str], None])
 def _metrics() -> Metrics:
     with measuring.place("web"):
         return Metrics()
-
-
-def _languages(given: _Given, spoken_in: country.Country) -> tuple[Catalogue, ...]:
-    needed = (*safety(messages(given.book)), *SAID)
-    return offered(spoken_in.languages, given.catalogues, needed, given.common.draft_languages or ())
 
 
 def _channels(common: Common, environ: Mapping[str, str]) -> dict[str, Channel]:
@@ -261,8 +265,7 @@ def _route(app: Flask, parts: Parts) -> None:
 def _show_phone(app: Flask, given: _Given) -> None:
     """The page of demo and training; in live mode its code is not even read."""
     page = importlib.import_module("gateway.phone.page")
-    languages = {one.iso: _languages(given, one) for one in given.countries}
-    page.attach(app, given.common.mode.value, given.countries, languages)
+    page.attach(app, given.common.mode.value, given.countries, given.languages)
 
 
 def _about(mode: str, has_phone: bool) -> Response:

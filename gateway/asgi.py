@@ -7,6 +7,7 @@ leads to the same handlers; it costs more than the screen.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextlib import suppress
 from functools import partial
@@ -27,6 +28,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 BODY_SECONDS: Final = 5  # for a whole body to come
+MOST_WAITED: Final = 60  # seconds; what says more is wrong
 FLASK_THREADS: Final = 2  # for health checks and figures
 # A refusal ends the connection whether or not its body had come: the two must not look different.
 CLOSED: Final = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.REQUEST_ENTITY_TOO_LARGE})
@@ -71,8 +73,10 @@ class Application:
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         loop_guard.protect(asyncio.get_running_loop())
+        admission = asyncio.create_task(self._parts.admission.run())
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        admission.cancel()
         await self._parts.sessions.disconnect()
         await send({"type": "lifespan.shutdown.complete"})
 
@@ -91,7 +95,22 @@ def _head(scope: Scope) -> Head:
     if query := scope["query_string"]:
         target = f"{target}?{query.decode('latin-1')}"
     client = scope["client"][0] if scope["client"] else ""
-    return Head(scope["method"], scope["path"], target, lambda name: headers.get(name.lower(), ""), client)
+    waited = _waited(headers.get("x-request-start", ""), scope["state"].get("since", 0.0))
+    return Head(scope["method"], scope["path"], target, lambda name: headers.get(name.lower(), ""), client, waited)
+
+
+def _waited(proxy: str, since: float) -> float:
+    """Return for how many seconds a request has waited.
+
+    Args:
+        proxy: when the proxy began to pass it on, as `t=` and Unix seconds; empty where there is none.
+        since: when its first byte was read, monotonic seconds; 0 where the server does not say.
+    """
+    waited = time.monotonic() - since if since else 0.0
+    if proxy.startswith("t="):
+        with suppress(ValueError):
+            waited = max(waited, time.time() - float(proxy[2:]))
+    return waited if waited < MOST_WAITED else 0.0  # a clock was set
 
 
 async def _read(receive: Receive, most: int) -> bytes | None:

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import partial
 from typing import Final, Protocol, TypeVar
@@ -47,7 +47,11 @@ class Blocking:
     A flood of forgeries waits for that one thread, and takes none from reports.
     """
 
-    def __init__(self, threads: int = THREADS) -> None:
+    def __init__(
+        self, threads: int = THREADS, one_answer: Callable[[], AbstractContextManager[None]] = nullcontext
+    ) -> None:
+        """`one_answer`: within it the database takes no longer for a whole request than for one use."""
+        self._one_answer = one_answer
         self._most_busy = threads * MOST_BUSY
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="blocking")
         self._checks = ThreadPoolExecutor(1, thread_name_prefix="signatures")
@@ -96,7 +100,8 @@ class Blocking:
         token = _answer_by.set(time.monotonic() + ANSWER_SECONDS)
         try:
             self._add("_requests", 1)
-            yield
+            with self._one_answer():
+                yield
         finally:
             self._add("_requests", -1)
             _answer_by.reset(token)

@@ -69,6 +69,10 @@ class Conversation:
             self._count("walk_lost")
             return self._walk.notice(caller, "home.not_working")
 
+    def busy(self, caller: Caller) -> Turn:
+        """Return the numbers, and that it is busy."""
+        return self._walk.notice(caller, "home.busy")
+
     def not_working(self, caller: Caller, *, numbers: bool) -> Turn:
         """The numbers, and nothing else; none where the country is not known: another's would be wrong (S-32)."""
         return self._walk.notice(caller, "home.not_working" if numbers else "home.not_working_anywhere")

@@ -158,6 +158,10 @@ class Desk:
         known = code or len(self.countries.all) == 1
         return _addressed(self._conversation.not_working(caller, numbers=bool(known)))
 
+    def busy(self, channel: Channel, inbound: Inbound) -> Turn:
+        """Return the numbers for a call that cannot be taken on now."""
+        return _addressed(self._conversation.busy(self._caller(channel, inbound)), inbound.link)
+
     def country(self, kind: str, code: str) -> Country:
         return self.countries.by_code(kind, code)
 

@@ -41,6 +41,8 @@ COUNTED: Mapping[str, str] = {
     "unknown_delivery_status": "Delivery reports that say what we do not know",
     "slowed": "Callers who had read so many tips that the next ones have to wait",
     "shed": "Callers who were told that it is busy, so that reports get through",
+    "calls_put_off": "New calls that got the numbers at once, so that calls under way are finished in time",
+    "sms_put_off": "SMS answered with 503, because this process was late: their provider sends them again",
     "unproven_shed": "Requests answered with 503, because too many waited to have their signature checked",
     "code_guessed": "Wrong pairs of code and PIN",
     "over_5s": "Answers that took longer than 5 s",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway.admission import Admission
 from gateway.background import BackgroundLoop
 from gateway.blocking import Blocking
 from gateway.desk import Desk
@@ -34,6 +35,7 @@ class Parts:
     health: Health
     housekeeping: Housekeeping
     numbers: Numbers
+    admission: Admission
     blocking: Blocking
     loop: BackgroundLoop
     queue: Hurry

@@ -176,6 +176,7 @@ class Protocol(HttpToolsProtocol):
             raise NotARequest
         if expected is not None and expected != b"100-continue":
             raise NotARequest
+        self.scope["state"]["since"] = self.since
         super().on_headers_complete()
         self.cycle.transport = _Gently(self)  # type: ignore[assignment]  # it writes and closes, no more
         if self._is_stopping:

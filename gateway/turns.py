@@ -125,6 +125,13 @@ def is_dial(inbound: Inbound, code: str = "") -> bool:
     return text in forms(inbound.code or code) and (unsaid or not text.isdecimal())
 
 
+def begins_call(inbound: Inbound) -> bool:
+    """Return whether this is the first request of a USSD call."""
+    if inbound.kind != "ussd":
+        return False
+    return inbound.event == "new" or (inbound.path and not inbound.text.strip()) or is_dial(inbound)
+
+
 def forms(code: str) -> frozenset[str]:
     """Return every way in which networks write the dialled code: with or without `*` and `#`, whole or its tail."""
     parts = code.strip("*#").split("*")

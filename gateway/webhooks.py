@@ -16,6 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway import form
+from gateway.admission import Admission
 from gateway.blocking import Blocking, TooMany
 from gateway.desk import Desk
 from gateway.message import Answer, Channel, Door, Fields, Inbound, Turn, Unreadable, Wire
@@ -46,6 +47,7 @@ class Head(Struct, frozen=True):
     target: str  # path and query, percent-encoding and order as received
     header: Callable[[str], str]  # by its name, as `Host` is written; "" where there is none
     client: str  # the address that it comes from; "" for a unix socket
+    waited: float = 0.0  # seconds since it arrived
 
 
 class Opened(Struct, frozen=True):
@@ -63,7 +65,15 @@ class Opened(Struct, frozen=True):
 
 
 class Webhooks:
-    def __init__(self, channels: Mapping[str, Channel], desk: Desk, metrics: Metrics, blocking: Blocking) -> None:
+    def __init__(
+        self,
+        channels: Mapping[str, Channel],
+        desk: Desk,
+        metrics: Metrics,
+        blocking: Blocking,
+        admission: Admission,
+    ) -> None:
+        self._admission = admission
         self.channels = channels
         self._desk = desk
         self._metrics = metrics
@@ -93,8 +103,9 @@ class Webhooks:
 
     async def answer(self, opened: Opened, body: bytes) -> Answer:
         """Return the answer to a whole request. Raises nothing."""
-        began = time.monotonic()
         head = opened.head
+        arrived = time.monotonic() - head.waited
+        self._admission.note(head.waited)
         try:
             with self._blocking.request():
                 answer = await self._answer(opened, Wire(head.method, head.target, head.header, body))
@@ -102,7 +113,7 @@ class Webhooks:
             self._metrics.count("failed")
             log.exception("webhook_failed", channel="")
             return _FAILED
-        self._metrics.answered(opened.channel.name, opened.name or "-", time.monotonic() - began)
+        self._metrics.answered(opened.channel.name, opened.name or "-", time.monotonic() - arrived)
         return answer
 
     def _refused(self, reason: str, channel: str | None) -> None:
@@ -154,12 +165,22 @@ class Webhooks:
             self._metrics.count("inbound_not_utf8")
         received = channel.receive(name, fields)
         if isinstance(received, Inbound):
+            if not self._admission.admits(received):
+                return self._put_off(channel, name, received)
             turn = await self._desk.take(channel, received)
             if received.kind == "sms" and turn.text:
                 self._metrics.replied(channel.name, turn.text)
             return channel.answer(name, turn)
         await self._desk.note(received)
         return channel.answer(name, None)
+
+    def _put_off(self, channel: Channel, name: str, inbound: Inbound) -> Answer:
+        """Return the emergency numbers for a new call; leave an SMS to its provider."""
+        if inbound.kind == "sms":
+            self._metrics.count("sms_put_off")
+            return _KEEP_IT
+        self._metrics.count("calls_put_off")
+        return channel.answer(name, self._desk.busy(channel, inbound))
 
     async def _unreadable(self, channel: Channel, name: str, door: Door, wire: Wire) -> Answer:
         if door.opens == "ussd":

@@ -31,6 +31,7 @@ FIELDS: Final[Mapping[str, re.Pattern[str] | type[int]]] = {
     "count": int,
     "where": _WHERE,  # file:line of our own frames, outermost first
     "field": re.compile(r"[A-Za-z_]{1,40}"),  # of a request that could not be read: its name as our code spells it
+    "call": re.compile(r"[a-z_]+\.[a-z_]+"),  # of a function of ours that may wait, as module.function
     "logger": re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,127}"),  # of another library
 }
 LARGEST: Final = 999_999_999
@@ -43,6 +44,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "crashed": "An error that nobody handled. `class` and `where` say which and where.",
     "library": "A line of another library, reduced to its name and the class of its error.",
     "setting_refused": "The hotline's settings are missing or refused: it gets no reports. Run `tokaut check`.",
+    "blocks_event_loop": "A call that may wait for a disk or database ran on an event loop: a fault of ours.",
     "figures_apart": "The folder of metrics cannot be written: /metrics shows one process alone.",
     # web
     "webhook_refused": "Requests came with a wrong address, token or signature: `count` since the last such line.",

@@ -41,6 +41,6 @@ def check(what: str) -> None:
     """
     loop = asyncio._get_running_loop()
     if loop is not None and loop in _protected:
-        log.error("blocks_event_loop", what=what)
+        log.error("blocks_event_loop", call=what)
         for act in _on_violation:
             act(what)

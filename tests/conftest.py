@@ -11,7 +11,7 @@ import hypothesis
 import pytest
 import redis
 
-from tests.support import blocked, guard, leaks, ports, shadows
+from tests.support import blocked, guard, leaks, loaded, ports, shadows
 from tests.support.postgres import Postgres, binaries
 from tests.support.valkey import Valkey
 
@@ -23,6 +23,7 @@ def pytest_configure(config: pytest.Config) -> None:
     guard.install()
     shadows.install()
     blocked.install()
+    loaded.install()
     unhurried = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}  # a machine may be busy
     hypothesis.settings.register_profile("unhurried", **unhurried)
     hypothesis.settings.load_profile("unhurried")

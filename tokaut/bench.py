@@ -1,4 +1,4 @@
-"""`tokaut bench`: how fast this is here, as a ratio to a floor that is measured in the same run."""
+"""`tokaut bench`: how fast this is here, as a ratio to a bare Flask view that is measured in the same run."""
 
 from __future__ import annotations
 
@@ -39,9 +39,15 @@ QUICK = Size(rounds=1, seconds=0.5, warm=0.1, callers=4, sends=3, urgent=1, stor
 @click.command()
 @click.option("--postgresql", metavar="ADDRESS", help="Also commit reports to this empty PostgreSQL database.")
 @click.option("--draw", type=click.Path(dir_okay=False, path_type=Path), help="Also draw it, as an SVG picture.")
+@click.option(
+    "--beside",
+    metavar="CHECKOUT",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Also measure web of another checkout, in turn with this one. Run `make setup` there first.",
+)
 @click.option("--quick", is_flag=True, help="Only show that it works: the figures are worth nothing.")
-def bench(*, postgresql: str | None, draw: Path | None, quick: bool) -> None:
-    """Measure how fast this is on this machine, beside a floor on the same server in the same run.
+def bench(*, postgresql: str | None, draw: Path | None, beside: Path | None, quick: bool) -> None:
+    """Measure how fast this is on this machine, beside a bare Flask view in the same run.
 
     Starts web, workers, Valkey and a demo hotline on this machine alone, and callers that file made-up reports. Takes
     eight minutes at most; the figures are good to compare with one another, and with another run only where the
@@ -55,7 +61,7 @@ def bench(*, postgresql: str | None, draw: Path | None, quick: bool) -> None:
     harden()
     try:
         data = load(Place, os.environ).data
-        figures = _figures(data / "bench", QUICK if quick else FULL, postgresql)
+        figures = _figures(data / "bench", QUICK if quick else FULL, postgresql, beside)
     except (Taken, NoValkey, Died, NotAScreen, CountryError, SettingError) as error:
         raise Plain(str(error)) from None
     except KeyboardInterrupt:
@@ -68,7 +74,7 @@ def bench(*, postgresql: str | None, draw: Path | None, quick: bool) -> None:
     echo(f"All of it: {written}")
 
 
-def _figures(folder: Path, size: Size, postgresql: str | None) -> dict[str, Any]:
+def _figures(folder: Path, size: Size, postgresql: str | None, beside: Path | None) -> dict[str, Any]:
     about: dict[str, Any] = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": bench_machine.commit(),
@@ -76,7 +82,7 @@ def _figures(folder: Path, size: Size, postgresql: str | None) -> dict[str, Any]
         "versions": bench_machine.versions(),
         "settings": asdict(size) | {"web_processes": 1, "threads": THREADS, "screens_of_a_walk": len(WALK)},
     }
-    found = _in_a_town(folder, None, lambda town: _measures(town, size))
+    found = _in_a_town(folder, None, lambda town: _measures(town, size), beside)
     found |= _in_a_town(folder, None, lambda town: _beside_many_reports(town, size))
     found["sending_postgresql"] = None
     if postgresql:
@@ -85,11 +91,14 @@ def _figures(folder: Path, size: Size, postgresql: str | None) -> dict[str, Any]
 
 
 def _in_a_town(
-    folder: Path, settings: dict[str, str] | None, measures: Callable[[BenchTown], Iterator[Measured]]
+    folder: Path,
+    settings: dict[str, str] | None,
+    measures: Callable[[BenchTown], Iterator[Measured]],
+    beside: Path | None = None,
 ) -> dict[str, Any]:
     found: dict[str, Any] = {}
     with DemoFolder(folder) as inside, Console(stderr=True).status("…") as status:
-        town = BenchTown(inside, settings)
+        town = BenchTown(inside, settings, beside)
         try:
             for name, what in measures(town):
                 status.update(f"{name.replace('_', ' ')} …")

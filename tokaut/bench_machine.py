@@ -20,6 +20,8 @@ PROC = Path("/proc")
 PACKAGES = (
     "flask",
     "gunicorn",
+    "uvicorn",
+    "uvloop",
     "httptools",
     "redis",
     "hiredis",

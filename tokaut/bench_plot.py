@@ -43,11 +43,10 @@ def plot(figures: dict[str, Any]) -> str:
 
 def _bars(screens: dict[str, Any]) -> Iterator[tuple[str, float, str, str]]:
     """Name, length, colour, words behind the bar."""
-    floor = screens["gunicorn"]["per_second"]
+    floor = screens["floor"]["per_second"]
     for name, words, colour in (
         ("web", "Tokaut", OURS),
-        ("floor", "Flask floor on Tokaut's server", FLOOR),
-        ("gunicorn", "Flask floor on gunicorn's threads", FLOOR),
+        ("floor", "Flask floor on gunicorn's threads", FLOOR),
     ):
         found = screens[name]["per_second"]
         yield words, found / floor, colour, f"{found / floor:.2f} ({found:.0f} a second)"

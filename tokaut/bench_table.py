@@ -13,7 +13,7 @@ Row = tuple[str, str, str, str]  # figure, ours, the floor's, goal
 def table(figures: dict[str, Any]) -> Table:
     made = Table(title="Tokaut on this machine, one web process", title_justify="left")
     made.add_column("figure")
-    for name in ("ours", "floor / on gunicorn's threads", "goal"):
+    for name in ("ours", "bare Flask view", "goal"):
         made.add_column(name, justify="right")
     for row in rows(figures):
         made.add_row(*row)
@@ -63,7 +63,7 @@ def _stored(memory: dict[str, Any]) -> Iterator[Row]:
 
 
 def _screens(screens: dict[str, Any]) -> Iterator[Row]:
-    web, floor, threads = screens["web"], screens["floor"], screens["gunicorn"]
+    web, floor, before = screens["web"], screens["floor"], screens.get("before")
     for name, words in (
         ("per_second", "screens a second"),
         ("p50", "p50 of a screen, ms"),
@@ -71,9 +71,16 @@ def _screens(screens: dict[str, Any]) -> Iterator[Row]:
         ("cpu_ms", "CPU time of a screen, ms"),
         ("client_cpu", "load client's share of a core"),
     ):
-        yield words, _say(web[name]), f"{_say(floor[name])} / {_say(threads[name])}", ""
-    for name, goal, words in (("floor", "≥ 0.8", "the floor"), ("gunicorn", "≥ 3", "the floor on gunicorn's threads")):
-        ratio = screens["ratio"][name]
+        yield (
+            words,
+            _say(web[name]),
+            f"{_say(floor[name])}{f' / {_say(before[name])} the other checkout' if before else ''}",
+            "",
+        )
+    for name, words in (("floor", "a bare Flask view on gunicorn's threads"), ("before", "web of the other checkout")):
+        if (ratio := screens["ratio"].get(name)) is None:
+            continue
+        goal = f"≥ {screens['goal'][name]:g}"
         yield f"ratio to {words}, screens a second", _say(ratio["per_second"]), "1", goal
         yield f"ratio to {words}, CPU time", _say(ratio["cpu"]), "1", ""
 

@@ -1,9 +1,13 @@
-"""What is measured by `tokaut bench`: one web process, the floor beside it on the same server, and what they need."""
+"""What `tokaut bench` measures: one web process, a bare Flask view beside it, and what they need.
+
+Another checkout's web can run beside them, with the same settings, database and Valkey: then both are measured in turn.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -28,7 +32,7 @@ from tokaut.bench_walks import DIALS, Step
 from tokaut.caller import Caller
 from tokaut.demo_folder import DemoFolder
 from tokaut.demo_settings import Addresses, Plan, plan
-from tokaut.demo_start import GUNICORN, commands, prepare
+from tokaut.demo_start import commands, prepare
 from tokaut.ports import any_free
 from tokaut.processes import Died, Processes
 from tokaut.received import Received
@@ -38,19 +42,23 @@ WORKERS = ("urgent", "standard", "clock")
 COUNTRIES = ("vu", "fj", "ke")
 DOWN = "FJ"
 THREADS = ("--worker-class", "gthread", "--threads", "8", "--no-control-socket", "--log-level", "warning")
-FLOORS = {"floor": ("-c", GUNICORN), "gunicorn": THREADS}  # on web's own server, and on gunicorn's threads
+FLOOR, BEFORE = "floor", "before"  # the bare Flask view on gunicorn's threads; web of another checkout
 
 
 class BenchTown:
     """Raises Died where something does not start. `settings` are laid over the demo's.
 
-    The child helpline of DOWN is down for good: nothing listens at its address.
+    `beside`: another checkout, made ready by `make setup`. The child helpline of DOWN is down for good: nothing listens
+    at its address.
     """
 
-    def __init__(self, folder: DemoFolder, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: DemoFolder, settings: Mapping[str, str] | None = None, beside: Path | None = None
+    ) -> None:
+        self._beside = beside
         countries = load_all(COUNTRIES, "demo")
         self.countries, hotlines = countries.all, [one.id for one in countries.hotlines]
-        self._ports = {name: any_free() for name in FLOORS}
+        self._ports = {name: any_free() for name in (FLOOR, *([BEFORE] if beside else []))}
         made = plan({}, folder, Addresses(any_free(), any_free(), any_free()), hotlines)
         self._certificate = bench_certificate.make(folder.inside)
         self._hotline = made.where.hotline
@@ -65,7 +73,7 @@ class BenchTown:
         self.started_within = 0.0  # seconds from web's start to its first answer
 
     def start_web(self) -> None:
-        """Valkey, web and the floor: nothing else is there to disturb them."""
+        """Valkey, web, and what is compared with it: nothing else is there to disturb them."""
         self._start("valkey")
         prepare(self._plan)
         self._until(lambda: valkey.answers(self._plan.folder.inside), "valkey")
@@ -73,11 +81,20 @@ class BenchTown:
         self._start("web")
         self._until(lambda: _answers(self._plan.where.web), "web")
         self.started_within = round(time.monotonic() - began, 2)
-        app = f"{bench_floor.__name__}:{bench_floor.create_app.__name__}()"
         for name, port in self._ports.items():
-            server = python("gunicorn", *FLOORS[name], "--workers", "1", "--bind", f"127.0.0.1:{port}")
-            self.processes.start(name, [*server, app], self._plan.settings)
+            command = [*self._server(name), "--workers", "1", "--bind", f"127.0.0.1:{port}"]
+            self.processes.start(name, command, self._plan.settings)
             self._until(partial(_answers, f"http://127.0.0.1:{port}"), name)
+
+    def _server(self, name: str) -> list[str]:
+        """Return the command that starts the floor, or web of the other checkout as its Procfile names it."""
+        if name == FLOOR:
+            return [*python("gunicorn", *THREADS), f"{bench_floor.__name__}:{bench_floor.create_app.__name__}()"]
+        there = self._beside or Path()
+        app = re.findall(r"^web:.*'(.+)'$", (there / "Procfile").read_text(), re.MULTILINE)[0]
+        configuration = str(there / "gateway" / "gunicorn.conf.py")
+        python_there = str(there / ".venv" / "bin" / "python")
+        return [python_there, "-P", "-m", "gunicorn", "--chdir", str(there), "-c", configuration, app]
 
     def start_workers(self) -> None:
         self._start("hotline", *([str(self._certificate.server)] if self._certificate else []))
@@ -143,7 +160,7 @@ class BenchTown:
         self, name: str, steps: Sequence[Step], *, callers: int, seconds: float, warm: float, rate: float = 0
     ) -> Seen:
         """Callers at web, or the same ones at the floor, whose answer is always the same."""
-        shows = [(step.reply, step.shows if name == "web" else "CON ") for step in steps]
+        shows = [(step.reply, "CON " if name == FLOOR else step.shows) for step in steps]
         order = Order(self.ports[name], self._door("ussd"), shows, callers, seconds, warm, rate)
         done = subprocess.run(
             python("tokaut.bench_load"), input=json.dumps(asdict(order)), capture_output=True, text=True, check=False

@@ -1,6 +1,6 @@
 """`make faults`: everything is killed and every report counted, with a live view. Ends with 1 where anything is wrong.
 
-`python -m tests.faults [PART…]`: experiment, jumps, mutants, crowd, attacks, rows, fuzz; all of them without a name.
+`python -m tests.faults [PART…]`: experiment, jumps, mutants, crowd, attacks, overload, rows, fuzz; without a name, all.
 EXPERIMENT=short, small, full or storm and SEED=n choose the experiment; LONG=1 takes the full one over three seeds, ten
 minutes of everything at once, and what takes long of the rest.
 """
@@ -34,12 +34,13 @@ USUAL = {
     "mutant": 60,
     "crowd": 30,
     "attacks": 240,
+    "overload": 150,
     "rows": 210,
     "fuzz": 90,
 }
-LONGER = {"crowd": 90, "attacks": 300, "rows": 2400, "fuzz": 3600}
+LONGER = {"crowd": 90, "attacks": 300, "overload": 150, "rows": 2400, "fuzz": 3600}
 
-NAMES = {"experiment", "jumps", "mutants", "crowd", "attacks", "rows", "fuzz"}
+NAMES = {"experiment", "jumps", "mutants", "crowd", "attacks", "overload", "rows", "fuzz"}
 
 Work = Callable[[Row], tuple[bool, str]]  # whether it failed, and what to print
 
@@ -74,14 +75,15 @@ def main(names: Sequence[str], console: Console) -> int:
 def _parts(form: str, seed: int, *, long: bool) -> list[Part]:
     mutants = [(f"mutant {name}", USUAL["mutant"], partial(_mutant, name)) for name in MUST_SHOW]
     rest = LONGER if long else USUAL
-    names = ("crowd", "attacks", "rows", "fuzz")
-    crowd, attacks, *others = [(name, rest[name], partial(beside, name)) for name in names]
+    names = ("crowd", "attacks", "overload", "rows", "fuzz")
+    crowd, attacks, overload, *others = [(name, rest[name], partial(beside, name)) for name in names]
     return [
         *(Part("experiment", runs) for runs in _runs(form, seed, long=long)),
         Part("jumps", [("jumps", USUAL["jumps"], partial(_jumps, seed))]),
         Part("mutants", mutants),
         Part("crowd", [crowd]),
         Part("attacks", [attacks]),
+        Part("overload", [overload]),
         Part("others", others),
     ]
 

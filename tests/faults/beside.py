@@ -1,7 +1,7 @@
-"""What else is part of `make faults` and has its own way to run: the crowd, the attacks, the rows of the table of
-faults, the fuzz.
+"""What else is part of `make faults` and has its own way to run: crowd, attacks, overload, the rows of the table of
+faults, fuzz.
 
-The crowd asks how fast all is and so runs alone, and so do the attacks, which print a table of what was measured. Of
+The crowd asks how fast all is and so runs alone, and so do the attacks and overload, which print what was measured. Of
 the rows those of one city stay with one process; most of what the four do is wait.
 """
 
@@ -17,12 +17,14 @@ from tokaut.leash import leashed
 
 CROWD = "tests/faults/test_crowd.py"
 ATTACKS = "tests/faults/test_attacks.py"
+OVERLOAD = "tests/faults/test_overload.py"
 MEASURED = "| "  # what a line of the attacks' table begins with
 PYTEST = ["pytest", "-q", "-m", "faults", "-p", "no:cacheprovider"]
 COMMANDS = {
     "crowd": [*PYTEST, CROWD],
     "attacks": [*PYTEST, "-s", ATTACKS],
-    "rows": [*PYTEST, "-n", "4", "--dist", "loadgroup", "--ignore", CROWD, "--ignore", ATTACKS],
+    "overload": [*PYTEST, "-s", OVERLOAD],
+    "rows": [*PYTEST, "-n", "4", "--dist", "loadgroup", "--ignore", CROWD, "--ignore", ATTACKS, "--ignore", OVERLOAD],
     "fuzz": ["tests.faults.fuzz"],
 }
 LAST = 40  # lines, where it fails

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from reports import loop_guard
+from reports.logwords import EVENTS, fits
 from reports.loop_guard import BlocksTheLoop
 from reports.sealing import Vault
 from reports.spool import Spool
@@ -107,3 +109,11 @@ def test_other_threads_and_other_loops_may_wait(database: Database) -> None:
     thread.start()
     thread.join()
     assert taken_back() == []
+
+
+def test_what_blocks_is_logged_by_its_name(database: Database) -> None:
+    with capture_logs() as logged, pytest.raises(BlocksTheLoop):
+        on_a_protected_loop(lambda: write(database))
+    assert len(taken_back()) == 1
+    assert logged == [{"event": "blocks_event_loop", "log_level": "error", "call": "database.write"}]
+    assert "blocks_event_loop" in EVENTS and fits("call", "database.write")

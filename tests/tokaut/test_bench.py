@@ -44,12 +44,12 @@ class TestQuickRun:
 
     def test_web_and_the_floor_are_compared(self, figures: Any) -> None:
         screens = figures["screens"]
-        for name in ("web", "floor", "gunicorn"):
+        for name in ("web", "floor"):
             assert set(screens[name]) == SERIES
             assert screens[name]["per_second"] > 0
             assert 0 < screens[name]["p50"] <= screens[name]["p99"]
             assert 0 <= screens[name]["client_cpu"] <= 1
-        assert set(screens["ratio"]) == {"floor", "gunicorn"}
+        assert set(screens["ratio"]) == {"floor"}
         assert all(ratio["per_second"] > 0 for ratio in screens["ratio"].values())
         assert len(screens["rounds"]) == 1
 
@@ -102,7 +102,7 @@ class TestQuickRun:
     ) -> None:
         picture = (run[1] / "drawn.svg").read_text()
         assert picture.startswith("<svg ") and picture.endswith("</svg>\n")
-        for name in ("web", "floor", "gunicorn"):
+        for name in ("web", "floor"):
             assert f"({figures['screens'][name]['per_second']:.0f} a second)" in picture
 
     def test_it_leaves_nothing_running(self, run: tuple[subprocess.CompletedProcess[str], Path]) -> None:

@@ -1,0 +1,74 @@
+"""Admission control: new calls are let in only as fast as this process can finish those under way.
+
+A call is ten requests or more over some minutes, so a process that takes every new call at the edge of what it can do
+is late for all of them soon, and they break in the middle. What a process can still do is read from three figures,
+four times a second: how late its event loop wakes, how late it begins requests, and how much processor time it uses.
+Above a bound the share of new calls that it admits falls quickly; below, it rises slowly (additive increase,
+multiplicative decrease, as in TCP). A caller who is not admitted gets the emergency numbers at once. An SMS that
+comes while the process is late is left to its provider, who sends it again. A call under way is never refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Final
+
+from gateway.message import Inbound
+from gateway.turns import begins_call
+
+EVERY_SECONDS: Final = 0.25
+MOST_LAG: Final = 0.25  # seconds by which the event loop wakes late
+MOST_LATE: Final = 0.5  # seconds from a request's arrival until it is begun
+MOST_USED: Final = 0.9  # of one core
+FALL: Final = 0.7  # of the share, at each look
+RISE: Final = 0.02
+LEAST: Final = 0.01
+SMS_LATE: Final = 2.0  # seconds; above it an SMS is left to its provider
+
+
+class Admission:
+    """`wall` and `used`: seconds, of the time and of this process's processor time."""
+
+    def __init__(
+        self, wall: Callable[[], float] = time.monotonic, used: Callable[[], float] = time.process_time
+    ) -> None:
+        self._wall = wall
+        self._used = used
+        self._share = 1.0  # of new calls that are admitted
+        self._credit = 0.0
+        self._late = self._latest = 0.0  # seconds: since the last look, and at it
+        self._looked_at, self._used_before = wall(), used()
+
+    def note(self, seconds: float) -> None:
+        """Take in how long a request has waited before it was begun."""
+        self._late = max(self._late, seconds)
+
+    def admits(self, inbound: Inbound) -> bool:
+        """Return whether this process takes on what came in: everything but some of the new calls and SMS."""
+        if inbound.kind == "sms":
+            return max(self._late, self._latest) < SMS_LATE
+        if self._share >= 1 or not begins_call(inbound):
+            return True
+        self._credit += self._share
+        if self._credit < 1:
+            return False
+        self._credit -= 1
+        return True
+
+    def look(self) -> None:
+        """Adjust the share of new calls. Call this every `EVERY_SECONDS`, on the event loop that answers."""
+        now, used = self._wall(), self._used()
+        seconds = max(now - self._looked_at, EVERY_SECONDS)
+        lag = seconds - EVERY_SECONDS
+        is_over = lag > MOST_LAG or self._late > MOST_LATE or (used - self._used_before) / seconds > MOST_USED
+        self._share = max(self._share * FALL, LEAST) if is_over else min(self._share + RISE, 1.0)
+        self._latest, self._late = max(self._late, lag), 0.0
+        self._looked_at, self._used_before = now, used
+
+    async def run(self) -> None:
+        """Look for as long as the event loop runs."""
+        while True:
+            await asyncio.sleep(EVERY_SECONDS)
+            self.look()

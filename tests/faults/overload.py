@@ -1,0 +1,151 @@
+"""Overload: callers who dial at a steady rate whatever the answers take (open loop), at multiples of the capacity.
+
+A caller reads each screen for `THINKS` seconds and waits `PATIENCE` for each answer, as a network does; then the call
+is broken. Capacity is what was sent a second while callers waited for one another (closed loop).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from urllib.parse import urlencode, urlsplit
+
+from tests.faults.walking import TO_SEND
+from tests.support.town import Town
+
+CODE = "*111*163#"
+REPLIES = ("", *TO_SEND, "1")
+THINKS = 0.5
+PATIENCE = 5.0
+
+
+@dataclass
+class Seen:
+    """What callers saw: calls sent, put off at the first screen, and broken; `waits`: seconds of each answer."""
+
+    sent: int = 0
+    put_off: int = 0
+    broken: int = 0
+    in_danger_broken: int = 0
+    waits: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def goodput(self) -> float:
+        """Calls that came to "Sent", a second."""
+        return self.sent / self.seconds
+
+    def row(self, name: str, best: float) -> str:
+        waits = sorted(self.waits) or [0.0]
+        calls = self.sent + self.put_off + self.broken
+        p99 = waits[int(0.99 * (len(waits) - 1))]
+        rates = f"{calls / self.seconds:.0f} | {self.goodput:.1f} | {self.goodput / best:.2f}"
+        return f"| {name} | {rates} | {self.put_off} | {self.broken} | {p99:.2f} | {waits[-1]:.2f} |"
+
+
+HEAD = "| load | calls a second | sent a second | of the best | put off | broken | p99, s | slowest, s |"
+
+
+def capacity(town: Town, callers: int, seconds: float) -> Seen:
+    """Let `callers` call again as soon as they are through, without a pause."""
+    return asyncio.run(_closed(_Calls(town, thinks=0.0), callers, seconds))
+
+
+def open_loop(town: Town, rate: float, seconds: float, warm: float) -> Seen:
+    """Let `rate` callers a second dial. What begins within `warm` seconds, or does not end in time, is not counted."""
+    return asyncio.run(_open(_Calls(town, thinks=THINKS), rate, seconds, warm))
+
+
+async def _closed(calls: _Calls, callers: int, seconds: float) -> Seen:
+    seen, until = Seen(), time.monotonic() + seconds
+    began = time.monotonic()
+
+    async def again() -> None:
+        while time.monotonic() < until:
+            await calls.one(seen)
+
+    await asyncio.gather(*(again() for _ in range(callers)))
+    seen.seconds = time.monotonic() - began
+    return seen
+
+
+async def _open(calls: _Calls, rate: float, seconds: float, warm: float) -> Seen:
+    chance = random.Random(1)
+    counted, uncounted = Seen(seconds=seconds), Seen()
+    began = due = time.monotonic()
+    async with asyncio.TaskGroup() as group:
+        while (due := due + chance.expovariate(rate)) < began + warm + seconds:
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            group.create_task(calls.one(counted if due > began + warm else uncounted))
+    return counted
+
+
+class _Calls:
+    def __init__(self, town: Town, thinks: float) -> None:
+        self._address = urlsplit(town.web)
+        self._path = f"/hooks/africastalking/{town.token('africastalking')}/ussd"
+        self._thinks = thinks
+        self._number = random.Random().randrange(10_000) * 10_000
+
+    async def one(self, seen: Seen) -> None:
+        self._number += 1
+        phone = f"+678{self._number % 10_000_000:07d}"
+        try:
+            reader, writer = await asyncio.wait_for(
+                asyncio.open_connection(self._address.hostname, self._address.port), PATIENCE
+            )
+        except (OSError, TimeoutError):
+            seen.broken += 1
+            return
+        try:
+            await self._walk(phone, reader, writer, seen)
+        finally:
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+
+    async def _walk(self, phone: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seen: Seen) -> None:
+        path: list[str] = []
+        for reply in REPLIES:
+            path += [reply] if reply else []
+            began = time.monotonic()
+            try:
+                screen = await asyncio.wait_for(self._ask(reader, writer, phone, "*".join(path)), PATIENCE)
+            except (OSError, TimeoutError, EOFError, asyncio.IncompleteReadError):
+                seen.broken += 1
+                seen.in_danger_broken += bool(path)
+                return
+            seen.waits.append(time.monotonic() - began)
+            if screen.startswith("END "):
+                seen.put_off += not path
+                seen.broken += bool(path)
+                return
+            await asyncio.sleep(self._thinks)
+        seen.sent += screen.startswith("CON Sent")
+        seen.broken += not screen.startswith("CON Sent")
+
+    async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, phone: str, text: str) -> str:
+        who = {"sessionId": f"ATUid_{phone}", "phoneNumber": phone, "networkCode": "54101"}
+        body = urlencode(who | {"serviceCode": CODE, "text": text}).encode()
+        head = f"POST {self._path} HTTP/1.1\r\nHost: here\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        answer = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        size = next(int(line[15:]) for line in answer.split("\r\n") if line.lower().startswith("content-length:"))
+        return (await reader.readexactly(size)).decode()
+
+
+def levels(town: Town, tell: Callable[[str], None], seconds: float = 20) -> list[tuple[float, Seen]]:
+    """Measure capacity, then 100, 200, 300 and 400 % of it; print a row for each."""
+    best = capacity(town, callers=24, seconds=10)
+    tell(HEAD)
+    tell(best.row("closed loop", best.goodput))
+    found = []
+    for times in (1.0, 2.0, 3.0, 4.0):
+        seen = open_loop(town, best.goodput * times, seconds, warm=10)
+        tell(seen.row(f"{times:.0%}", best.goodput))
+        found.append((best.goodput, seen))
+    return found

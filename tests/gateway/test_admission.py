@@ -1,0 +1,101 @@
+"""Admission control: who is let in while a process is late, and how that changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from gateway.admission import EVERY_SECONDS, LEAST, MOST_LAG, MOST_LATE, MOST_USED, SMS_LATE, Admission
+from gateway.message import Inbound
+from reports.store import tables as t
+from tests.support.app import App
+
+DIAL = Inbound("ussd", "ussd", sender="+6785550101", code="*111*163#", text="", session="1", event="new")
+REPLY = Inbound("ussd", "ussd", sender="+6785550101", code="*111*163#", text="1", session="1", event="resume")
+SMS = Inbound("sms", "twilio", sender="+6785550101", code="163", text="hello")
+
+
+class Machine:
+    """A process whose event loop wakes `lag` seconds late and uses `used` of a core."""
+
+    def __init__(self) -> None:
+        self.now = self.cpu = 100.0
+        self.admission = Admission(lambda: self.now, lambda: self.cpu)
+
+    def look(self, times: int = 1, *, lag: float = 0.0, used: float = 0.5, late: float = 0.0) -> None:
+        for _ in range(times):
+            self.now += EVERY_SECONDS + lag
+            self.cpu += (EVERY_SECONDS + lag) * used
+            self.admission.note(late)
+            self.admission.look()
+
+    def admitted(self, inbound: Inbound, of: int = 100) -> int:
+        return sum(self.admission.admits(inbound) for _ in range(of))
+
+
+@pytest.fixture
+def machine() -> Machine:
+    return Machine()
+
+
+def test_at_rest_everything_is_admitted(machine: Machine) -> None:
+    machine.look(100, used=MOST_USED - 0.1)
+    assert [machine.admitted(one) for one in (DIAL, REPLY, SMS)] == [100, 100, 100]
+
+
+@pytest.mark.parametrize("over", [{"lag": MOST_LAG + 0.1}, {"used": MOST_USED + 0.05}, {"late": MOST_LATE + 0.1}])
+def test_above_a_bound_fewer_new_calls_are_admitted_and_every_call_under_way(
+    machine: Machine, over: dict[str, float]
+) -> None:
+    machine.look(4, **over)
+    assert 20 < machine.admitted(DIAL) < 30  # 0.7 ** 4
+    assert machine.admitted(REPLY) == 100
+    machine.look(100, **over)
+    assert machine.admitted(DIAL, of=1000) == pytest.approx(1000 * LEAST, abs=1), "never nobody"
+
+
+def test_once_it_is_at_rest_again_all_are_admitted(machine: Machine) -> None:
+    machine.look(10, lag=1)
+    machine.look(60)
+    assert machine.admitted(DIAL) == 100
+
+
+def test_an_sms_is_left_to_its_provider_while_the_process_is_late(machine: Machine) -> None:
+    machine.admission.note(SMS_LATE + 1)
+    assert machine.admitted(SMS) == 0
+    machine.look()
+    assert machine.admitted(SMS) == 0, "what was late a moment ago is late still"
+    machine.look(2)
+    assert machine.admitted(SMS) == 100
+
+
+@pytest.fixture
+def app(redis_url: str) -> Iterator[App]:
+    app = App(redis_url)
+    yield app
+    app.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("channel", ["africastalking", "ussd", "kannel"])
+def test_a_new_call_gets_the_numbers_and_one_under_way_is_sent(app: App, channel: str) -> None:
+    under_way, new = (app.ussd(number, channel) for number in ("+6785550101", "+6785550102"))
+    under_way.dial()
+    app.parts.admission._share = 0.0
+    seen = new.dial()
+    assert seen.text.startswith("Busy now. In danger? Call police 111.") and not seen.goes_on
+    for reply in ("Report", "Now", "Go on", "Bullying, threats", "Shefa", "Me", "No", "Send"):
+        seen = under_way.type(reply)
+    assert seen.text.startswith("Sent to Pikinini Helpline.")
+    assert app.count(t.report) == 1
+
+
+@pytest.mark.slow
+def test_an_sms_that_is_put_off_is_answered_with_503_and_taken_when_it_comes_again(app: App) -> None:
+    token, form = app.plan.secrets.africastalking, {"from": "+6785550101", "to": "163", "text": "hello", "id": "a"}
+    app.parts.admission.note(SMS_LATE + 1)
+    assert app.http.post(f"/hooks/africastalking/{token}/sms", form).status_code == 503
+    app.parts.admission.look()
+    app.parts.admission.look()
+    assert app.http.post(f"/hooks/africastalking/{token}/sms", form).status_code == 200
