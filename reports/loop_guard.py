@@ -14,10 +14,6 @@ _protected: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
 _on_violation: list[Callable[[str], None]] = []
 
 
-class BlocksTheLoop(AssertionError):
-    """A function that may wait for a disk or a database was called on an event loop's thread."""
-
-
 def protect(loop: asyncio.AbstractEventLoop) -> None:
     """Watch the thread of this loop from now on."""
     _protected.add(loop)

@@ -59,7 +59,7 @@ def test_its_loop_is_protected(loop: BackgroundLoop) -> None:
     async def read() -> None:
         loop_guard.check("read")
 
-    with pytest.raises(loop_guard.BlocksTheLoop):
+    with pytest.raises(blocked.BlocksTheLoop):
         loop.run(read())
     assert len(blocked.found) == 1
     blocked.found.clear()

@@ -12,7 +12,6 @@ from structlog.testing import capture_logs
 
 from reports import loop_guard
 from reports.logwords import EVENTS, fits
-from reports.loop_guard import BlocksTheLoop
 from reports.sealing import Vault
 from reports.spool import Spool
 from reports.store.database import Database
@@ -59,14 +58,14 @@ def write(database: Database) -> None:
 
 @pytest.mark.parametrize("act", [read, write])
 def test_the_database_refuses_in_tests(database: Database, act: Callable[[Database], None]) -> None:
-    with pytest.raises(BlocksTheLoop):
+    with pytest.raises(blocked.BlocksTheLoop):
         on_a_protected_loop(lambda: act(database))
     assert len(taken_back()) == 1
 
 
 @pytest.mark.parametrize("act", [lambda spool: spool.put(b"a report"), lambda spool: spool.drain(lambda _: None)])
 def test_the_spool_refuses_in_tests(spool: Spool, act: Callable[[Spool], object]) -> None:
-    with pytest.raises(BlocksTheLoop):
+    with pytest.raises(blocked.BlocksTheLoop):
         on_a_protected_loop(lambda: act(spool))
     assert len(taken_back()) == 1
     assert spool.names() == []
@@ -112,7 +111,7 @@ def test_other_threads_and_other_loops_may_wait(database: Database) -> None:
 
 
 def test_what_blocks_is_logged_by_its_name(database: Database) -> None:
-    with capture_logs() as logged, pytest.raises(BlocksTheLoop):
+    with capture_logs() as logged, pytest.raises(blocked.BlocksTheLoop):
         on_a_protected_loop(lambda: write(database))
     assert len(taken_back()) == 1
     assert logged == [{"event": "blocks_event_loop", "log_level": "error", "call": "database.write"}]

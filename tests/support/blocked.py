@@ -6,6 +6,11 @@ import traceback
 
 from reports import loop_guard
 
+
+class BlocksTheLoop(AssertionError):
+    """A function that may wait for a disk or a database was called on an event loop's thread."""
+
+
 found: list[str] = []  # what, and from where; since the last look
 
 
@@ -15,4 +20,4 @@ def install() -> None:
 
 def _refuse(what: str) -> None:
     found.append("".join([what, "\n", *traceback.format_stack(limit=15)]))
-    raise loop_guard.BlocksTheLoop(what)
+    raise BlocksTheLoop(what)
