@@ -23,10 +23,6 @@ class Packed(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     trail: tuple[int, ...]  # an answer; below 0: a screen that asked nothing, from -1 on
     unasked: tuple[tuple[Index, str, int], ...]  # screen, words, when
 
-    @property
-    def has_words(self) -> bool:
-        return bool(self.unasked) or any(typed for _, _, typed, _ in self.answers)
-
 
 def pack(state: State) -> Packed:
     names = list(dict.fromkeys([state.screen, *[name for name, _ in state.trail], *_named(state)]))
