@@ -12,7 +12,6 @@ from pathlib import Path
 
 import psycopg
 
-from gateway.crowd import THREADS
 from reports.clocks import LEASE, SECOND
 from tests.support.frozen import frozen
 from tests.support.moved_clocks import MovedClocks
@@ -84,7 +83,7 @@ class City(Town):
         """The first that is up answers alone, and would take a whole crowd."""
 
         def answering() -> int:
-            return sum(len(list(Path(f"/proc/{pid}/task").iterdir())) > THREADS for pid in self.web_workers())
+            return sum(map(_has_event_loop, self.web_workers()))
 
         until(lambda: answering() == processes, "not all processes of web answer", 60)
 
@@ -256,3 +255,8 @@ def end(pid: int) -> None:
 
 def is_alive(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
+
+
+def _has_event_loop(pid: int) -> bool:
+    """Return whether a process came so far; it accepts connections from then on."""
+    return any("[eventpoll]" in str(file.readlink()) for file in Path(f"/proc/{pid}/fd").iterdir())

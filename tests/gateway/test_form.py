@@ -8,7 +8,7 @@ from urllib.parse import unquote_to_bytes, urlencode
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from serving.strict_json import NotStrict
+from reports.strict_json import NotStrict
 
 from gateway import form
 from gateway.message import Door, Unreadable
