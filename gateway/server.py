@@ -17,6 +17,7 @@ from collections import Counter
 from contextlib import suppress
 from typing import Any, Final
 
+import uvloop
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base import Worker
 from httptools import HttpParserError
@@ -301,7 +302,6 @@ class ServerProcess(Worker):
         config = Config(
             self.wsgi,
             http=Protocol,
-            loop="uvloop",
             ws="none",
             lifespan="on",
             log_config=None,
@@ -313,7 +313,7 @@ class ServerProcess(Worker):
         )
         self._server = _Server(config)
         gc.freeze()  # what is there by now stays; the collector would look through it again and again
-        with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(self._serve())
         if not self._server.started:
             raise SystemExit(Arbiter.WORKER_BOOT_ERROR)

@@ -8,10 +8,10 @@ from urllib.parse import unquote_to_bytes, urlencode
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reports.strict_json import NotStrict
 
 from gateway import form
 from gateway.message import Door, Unreadable
+from reports.strict_json import NotStrict
 from tests.support.wire import wire
 
 FORM, JSON = Door("sms"), Door("ussd", reads="json")

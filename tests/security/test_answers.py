@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.web import HOOKS
+from gateway.webhooks import HOOKS
 from reports.store import tables as t
 from tests.support.app import App, Said
 
