@@ -13,10 +13,12 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 PLAIN = "text/plain; charset=utf-8"
+MOST_BYTES = 64 * 1024  # of a request's body
 
 
 def make() -> Flask:
     app = Flask("console", static_folder=None)
+    app.config.update(MAX_CONTENT_LENGTH=MOST_BYTES, MAX_FORM_MEMORY_SIZE=MOST_BYTES)
     app.url_map.merge_slashes = False  # another address is another address: no redirect
     app.add_url_rule("/healthz", "healthz", _up)
     app.register_error_handler(404, lambda _: Response("Not found\n", 404, content_type=PLAIN))

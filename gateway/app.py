@@ -172,12 +172,11 @@ def _assemble(given: _Given) -> Parts:
     unread = Unread(database, spool, vault, given.keys, common.mode)
     mailroom = Mailroom(filer, database, vault, sealer, given.countries, given.countries.names, journal)
     blocking, admission = Blocking(one_answer=database.one_answer), Admission()
-    run = blocking.run
-    walk = Walk(given.book, filer, mailroom, Apart(unread, count), kept.count_report, run_blocking=run)
+    walk = Walk(given.book, filer, mailroom, Apart(unread, count), kept.count_report, run_blocking=blocking.run)
     optouts = OptOuts(database, vault, spool, given.sender_key, common.mode, journal=journal)
     waiting, loop = Waiting(database, vault, given.pepper), BackgroundLoop()
     desk = _desk(given, vault)(
-        conversation=Conversation(kept, walk, Texting(walk, optouts, run), count),
+        conversation=Conversation(kept, walk, Texting(walk, optouts, blocking.run), count),
         live=sealer.live,
         optouts=optouts,
         replies=Replies(database, vault, given.sender_key, hurry, common.mode),

@@ -146,8 +146,8 @@ class Connection(asyncio.Protocol):
 
     # asyncio calls these
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport  # type: ignore[assignment]  # of a stream, as create_connection makes it
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.close()

@@ -11,10 +11,13 @@ import asyncio
 import gc
 import os
 import resource
+import socket
 import time
 from collections import Counter
+from contextlib import suppress
 from typing import Any, Final
 
+import uvloop
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base import Worker
 from httptools import HttpParserError
@@ -23,7 +26,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 REQUEST_SECONDS: Final = 5  # for a whole request to come, from its first byte, and for the first byte
 IDLE_SECONDS: Final = 5  # that a connection is kept for the next request
-LAST_SECONDS: Final = 1  # the same, once this process stops
+LAST_SECONDS: Final = 2  # the same, once this process stops
+LOOK_SECONDS: Final = 0.5  # between two looks for connections whose sender is late
 LONGEST: Final = 8190  # bytes of the request's target, and of one header
 MOST_HEADERS: Final = 64
 MOST_BESIDE: Final = 64 * 1024  # bytes of a request beside its body: the head, and the sizes of chunks
@@ -46,7 +50,8 @@ class Protocol(HttpToolsProtocol):
     since = 0.0
     _is_reading = False  # a request has begun and is not whole
     _is_done = False  # nothing is read any more
-    _is_stopping = False
+    _is_last = False  # no request after this one is answered
+    _has_ended = False  # its sender closed its side
     _beside = 0
 
     def connection_made(self, transport: Any) -> None:
@@ -77,16 +82,21 @@ class Protocol(HttpToolsProtocol):
             if self._beside > MOST_BESIDE:
                 self.refuse()
 
-    def eof_received(self) -> bool:  # type: ignore[override]  # asyncio takes what it returns; uvicorn returns nothing
+    def eof_received(self) -> Any:
         """Keep the connection of a sender that closed its side until its answer is out."""
+        self._has_ended = True
         if self._is_reading and not self._is_done:
-            self.refuse()
+            self.loop.call_soon(self._refuse_half)  # after the application was asked whether it wants a body at all
             return True
         self._is_done = True
         if self.is_idle:
             return False
         self.cycle.keep_alive = False
         return True
+
+    def _refuse_half(self) -> None:
+        if not self._is_done and not self.transport.is_closing():
+            self.refuse()
 
     @property
     def is_idle(self) -> bool:
@@ -111,28 +121,35 @@ class Protocol(HttpToolsProtocol):
         self._is_done = True
         if self.transport.is_closing():
             return
+        if self._has_ended:
+            self.transport.close()
+            return
         self.late_at = time.monotonic() + REQUEST_SECONDS
         self.transport.write_eof()
         self.flow.resume_reading()
 
     def end_late(self) -> None:
         """Close: the sender did not come in time."""
-        if self._is_reading and not self._is_done:
+        if self._is_done or self._is_last:
+            self.transport.abort()
+        elif self._is_reading:
             self.refuse()
         else:
-            self.transport.abort()
+            self._end_idle()
+
+    def _end_idle(self) -> None:
+        """Read what has come by now, answer it, and close: to close here would lose a request that nobody has read."""
+        self._is_last = True
+        self.late_at = time.monotonic() + REQUEST_SECONDS
+        with suppress(OSError), socket.socket(fileno=os.dup(self.transport.get_extra_info("socket").fileno())) as same:
+            same.shutdown(socket.SHUT_RD)
 
     def shutdown(self) -> None:
-        """Answer one more request, if it comes within a second: it may be under way, and closing would lose it."""
-        self._is_stopping = True
+        """Answer one more request, if it comes soon: it may be under way, and closing would lose it."""
         if self.is_idle:
-            self.loop.call_later(LAST_SECONDS, self._close_idle)
+            self.late_at = min(self.late_at, time.monotonic() + LAST_SECONDS)
         else:
             self.cycle.keep_alive = False
-
-    def _close_idle(self) -> None:
-        if self.is_idle and not self.transport.is_closing():
-            self.transport.close()
 
     # What llhttp tells
 
@@ -178,9 +195,10 @@ class Protocol(HttpToolsProtocol):
             raise NotARequest
         self.scope["state"]["since"] = self.since
         super().on_headers_complete()
-        self.cycle.transport = _Gently(self)  # type: ignore[assignment]  # it writes and closes, no more
-        if self._is_stopping:
-            self.cycle.keep_alive = False
+        cycle: Any = self.cycle
+        cycle.transport = _Gently(self, cycle)
+        if self._is_last or CLIENTS.are_last:
+            cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         self._beside -= len(body)
@@ -196,24 +214,41 @@ class Protocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         self.server_state.total_requests += 1
+        answering: Any = self.cycle.transport
+        answering.flush()
         if self.transport.is_closing() or self._is_done:
             return
+        if self._is_reading:
+            self.hang_up()  # the rest of a body that was not wanted
+            return
         self.since = time.monotonic()
-        self.late_at = self.since + (LAST_SECONDS if self._is_stopping else IDLE_SECONDS)
+        self.late_at = self.since + IDLE_SECONDS
         self.flow.resume_reading()
 
 
 class _Gently:
-    """A connection as an answer has it: to close it may mean to hang up."""
+    """A connection as an answer has it: its head goes out with its body, and to close it may mean to hang up."""
 
-    __slots__ = ("_protocol", "is_closing", "write")
-
-    def __init__(self, protocol: Protocol) -> None:
+    def __init__(self, protocol: Protocol, cycle: Any) -> None:
         self._protocol = protocol
-        self.write = protocol.transport.write
+        self._cycle = cycle
+        self._head: bytes | None = None
         self.is_closing = protocol.transport.is_closing
 
+    def write(self, data: bytes) -> None:
+        if self._cycle.response_started and self._head is None:
+            self._head = data
+            return
+        self._protocol.transport.write((self._head or b"") + data)
+        self._head = b""
+
+    def flush(self) -> None:
+        if self._head:
+            self._protocol.transport.write(self._head)
+            self._head = b""
+
     def close(self) -> None:
+        self.flush()
         if self._protocol._is_reading or self._protocol._is_done:
             self._protocol.hang_up()
         else:
@@ -225,6 +260,7 @@ class Clients:
 
     def __init__(self) -> None:
         self.most = 1000
+        self.are_last = False  # this process stops
         self._of_address: Counter[str] = Counter()
 
     def add(self, new: Protocol, all_: set[Any]) -> bool:
@@ -252,7 +288,13 @@ CLIENTS = Clients()
 COUNT_REFUSED = [lambda: None]  # the application's counter of what was no request
 
 
-class ServerProcess(Worker):  # type: ignore[misc]  # gunicorn has no types
+class _Server(Server):
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        CLIENTS.are_last = True  # also those that the loop accepted and has not yet made known
+        await super().shutdown(sockets)
+
+
+class ServerProcess(Worker):
     """One process of gunicorn's that serves with uvicorn. It ends with its master: a new one needs the port at once."""
 
     def run(self) -> None:
@@ -261,7 +303,6 @@ class ServerProcess(Worker):  # type: ignore[misc]  # gunicorn has no types
         config = Config(
             self.wsgi,
             http=Protocol,
-            loop="uvloop",
             ws="none",
             lifespan="on",
             log_config=None,
@@ -270,13 +311,11 @@ class ServerProcess(Worker):  # type: ignore[misc]  # gunicorn has no types
             server_header=False,
             backlog=self.cfg.backlog,
             timeout_graceful_shutdown=self.cfg.graceful_timeout,
-            timeout_notify=1,
-            callback_notify=self._each_second,
         )
-        self._server = Server(config)
+        self._server = _Server(config)
         gc.freeze()  # what is there by now stays; the collector would look through it again and again
-        with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-            runner.run(self._server.serve(sockets=[one.sock for one in self.sockets]))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(self._serve())
         if not self._server.started:
             raise SystemExit(Arbiter.WORKER_BOOT_ERROR)
 
@@ -288,14 +327,21 @@ class ServerProcess(Worker):  # type: ignore[misc]  # gunicorn has no types
         wanted: int = self.cfg.worker_connections
         return max(1, min(wanted, files - OTHER_FILES))
 
-    async def _each_second(self) -> None:
-        self.notify()  # or the master takes this process for stuck, and replaces it
-        if self.ppid != os.getppid():
-            self._server.should_exit = True
-        now = time.monotonic()
-        for one in list(self._server.server_state.connections):
-            if isinstance(one, Protocol) and one.late_at and one.late_at < now:
-                one.end_late()
+    async def _serve(self) -> None:
+        looking = asyncio.create_task(self._look())
+        await self._server.serve(sockets=[one.sock for one in self.sockets])
+        looking.cancel()
+
+    async def _look(self) -> None:
+        while True:
+            self.notify()  # or the master takes this process for stuck, and replaces it
+            if self.ppid != os.getppid():
+                self._server.should_exit = True
+            now = time.monotonic()
+            for one in list(self._server.server_state.connections):
+                if isinstance(one, Protocol) and one.late_at and one.late_at < now:
+                    one.end_late()
+            await asyncio.sleep(LOOK_SECONDS)
 
     def handle_abort(self, _sig: int, _frame: object) -> None:
         """Stop as for SIGTERM: the master heard nothing for long, perhaps because the whole machine slept.

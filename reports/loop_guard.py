@@ -30,7 +30,7 @@ def forget(act: Callable[[str], None]) -> None:
 
 
 def check(what: str) -> None:
-    """Log, and call whoever asked for it, where the calling thread runs a protected loop.
+    """Log, and call whoever registered, where the calling thread runs a protected loop.
 
     Args:
         what: the name of the function that may wait.

