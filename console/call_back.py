@@ -22,7 +22,7 @@ from reports.country import Country
 from reports.handling import NEXT
 from reports.store import taking
 from reports.store.answering import Letterbox, Sealed
-from reports.store.database import Away
+from reports.store.database import DatabaseUnavailable
 from reports.store.taking import NotAllowed, NotGiven, Step
 
 MOST_BYTES = 64 * 1024
@@ -56,7 +56,7 @@ class Door:
             return self._take(hotline, report_id.lower(), read(body))
         except NotGiven:
             return Response("Not found\n", 404, content_type=PLAIN)
-        except Away:
+        except DatabaseUnavailable:
             return Response("Not now\n", 503, {"Retry-After": "10"}, content_type=PLAIN)
         except (NotUnderstood, NotAllowed) as why:
             return _refused(why)

@@ -22,7 +22,7 @@ from console.telling import dead
 from flows.catalogues import ENGLISH, PLAIN, Catalogue
 from reports.clocks import MINUTE_SECONDS, SECOND
 from reports.country import Countries
-from reports.store.database import Away
+from reports.store.database import DatabaseUnavailable
 
 STATIC = Path(__file__).parent / "static"
 HANDLING = {
@@ -91,7 +91,7 @@ def attach(
     app.add_url_rule("/static/<name>", "static", static)
     for code in (400, 404, 405, 413, 500):
         app.register_error_handler(code, _refused)
-    for fault in (Away, Busy):
+    for fault in (DatabaseUnavailable, Busy):
         app.register_error_handler(fault, lambda _: page("fault.html", 503, kind=503))
 
 

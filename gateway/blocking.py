@@ -18,7 +18,7 @@ from contextvars import ContextVar
 from functools import partial
 from typing import Final, Protocol, TypeVar
 
-from reports.store.database import Away
+from reports.store.database import DatabaseUnavailable
 
 T = TypeVar("T")
 
@@ -63,8 +63,8 @@ class Blocking:
     async def run(self, function: Callable[..., T], /, *args: object, **kwargs: object) -> T:
         """Call `function` in a thread of the pool; return what it returns, raise what it raises.
 
-        Raises Away where the request's time is over before the function has come to its end. It may end later, so
-        only what may happen twice is called here.
+        Raises DatabaseUnavailable where the request's time is over before the function has come to its end. It may end
+        later, so only what may happen twice is called here.
         """
         return await self._within_time(self._pool, "_busy", partial(function, *args, **kwargs))
 
@@ -77,7 +77,7 @@ class Blocking:
     async def _within_time(self, pool: ThreadPoolExecutor, counter: str, function: Callable[[], T]) -> T:
         seconds = _answer_by.get() - time.monotonic()
         if seconds <= 0:
-            raise Away("no time is left")
+            raise DatabaseUnavailable("no time is left")
         self._add(counter, 1)
         try:
             began = pool.submit(contextvars.copy_context().run, function)
@@ -91,7 +91,7 @@ class Blocking:
             if not future.done():
                 began.cancel()  # where no thread has taken it yet, none will
                 future.cancel()  # nobody asks what it comes to
-                raise Away("no time is left")
+                raise DatabaseUnavailable("no time is left")
         return await future
 
     @contextmanager

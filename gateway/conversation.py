@@ -25,9 +25,9 @@ from gateway.sessions import (
     SENT_SECONDS,
     SMS_SECONDS,
     USSD_SECONDS,
-    Away,
     Keys,
     Loaded,
+    RedisUnavailable,
     Sessions,
 )
 from gateway.texting import Texting
@@ -53,10 +53,10 @@ class Conversation:
         self._redis_away_at: int | None = None  # unix seconds, of the last time that this process met no Redis
 
     async def take(self, caller: Caller) -> Turn:
-        """The answer to one inbound. Raises sessions.Away for an SMS that cannot be answered now."""
+        """The answer to one inbound. Raises RedisUnavailable for an SMS that cannot be answered now."""
         try:
             return await self._take(caller)
-        except Away:
+        except RedisUnavailable:
             self._count("redis_away")
             self._redis_away_at = caller.now
             if caller.kind == "sms":
@@ -89,7 +89,7 @@ class Conversation:
                 ended = pack_record(await self._walk.opt_out(record))
                 if await self._sessions.keep(keys, loaded.version, ended, SMS_SECONDS):
                     return
-            except Away:
+            except RedisUnavailable:
                 return
 
     async def ended(self, notice: Notice, sender: Sender) -> None:
@@ -97,7 +97,7 @@ class Conversation:
         key = self._sessions.key("s", notice.channel, notice.code, notice.session, sender.key)
         try:
             record = self._unpack(await self._sessions.load(Keys(key)))
-        except Away:
+        except RedisUnavailable:
             return  # it files itself in its own time
         if record and record.begun:
             await self._walk.hurry(record.begun)
@@ -130,11 +130,11 @@ class Conversation:
             try:
                 if await self._keep(caller, keys, loaded, (record, moved)):
                     return moved.record.answer
-            except Away:
+            except RedisUnavailable:
                 return self._unkept(caller, record, moved)
             lost = record, moved.record
         if caller.kind == "sms":  # many at once: this one waits, and no word of it is lost
-            raise Away
+            raise RedisUnavailable
         if record is None:
             return self._walk.notice(caller, "home.not_working")
         return (await self._walk.unmoved(caller, record)).answer
@@ -152,10 +152,10 @@ class Conversation:
     def _unkept(self, caller: Caller, before: Record | None, moved: Moved) -> Turn:
         """The step was taken and cannot be kept. Taken again without its draft it would be another report.
 
-        Raises Away for an SMS: it waits, and once it is played the same report is found.
+        Raises RedisUnavailable for an SMS: it waits, and once it is played the same report is found.
         """
         if caller.kind == "sms":
-            raise Away
+            raise RedisUnavailable
         self._count("redis_away")
         self._redis_away_at = caller.now
         if caller.inbound.path:

@@ -21,7 +21,7 @@ class Days:
     def move(self) -> int:
         """How many days; looked for once an hour, so that a server that refuses is not taken for one that is away.
 
-        Raises Away of either store; what was kept is not kept twice.
+        Raises RedisUnavailable and DatabaseUnavailable; what was kept is not kept twice.
         """
         now = self._database.now() // SECOND
         if now < self._again:

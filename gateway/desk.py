@@ -31,7 +31,7 @@ from gateway.waiting import Waiting
 from gateway.world import ROUTED, Ground, Surroundings, common
 from reports.country import Countries, Country
 from reports.dialled import bare
-from reports.store.database import Away, Database
+from reports.store.database import Database, DatabaseUnavailable
 from reports.store.messages import note_status
 
 KINDS: tuple[Kind, ...] = ("ussd", "sms")
@@ -100,14 +100,14 @@ class Desk:
                 await self._blocking.run(self._duty.note, caller)
                 return NOTHING_SAID
             return await self._reply(channel, caller, await self._conversation.take(caller))
-        except sessions.Away:
+        except sessions.RedisUnavailable:
             return await self._blocking.run(self._wait, inbound, caller)
-        except (Away, NotSent):
+        except (DatabaseUnavailable, NotSent):
             self._count("reply_not_kept")
             raise Unkept from None
 
     async def replay(self, channel: Channel, inbound: Inbound) -> None:
-        """An SMS that waited. Raises sessions.Away, Away, NotSent."""
+        """An SMS that waited. Raises RedisUnavailable, DatabaseUnavailable, NotSent."""
         caller = replace(self._caller(channel, inbound), late=True)
         await self._send(caller, await self._conversation.take(caller))
 
@@ -118,7 +118,7 @@ class Desk:
         sender = normalise(notice.sender, country.iso)
         if notice.what == "optout" or notice.opted_out:
             await self._blocking.run(self._opt_out, sender)
-        with suppress(Away):
+        with suppress(DatabaseUnavailable):
             if notice.what == "ended":
                 await self._conversation.ended(notice, sender)
             elif notice.what == "optout":
@@ -127,13 +127,13 @@ class Desk:
                 await self._blocking.run(self._note_delivery, notice)
 
     def note_early(self) -> None:
-        """Delivery reports that came before their message was known. Raises Away."""
+        """Delivery reports that came before their message was known. Raises DatabaseUnavailable."""
         self._early.try_again(lambda id_, status: note_status(self._database, id_, status))
 
     def _opt_out(self, sender: Sender) -> None:
         try:
             self._optouts.add(sender.key)
-        except Away:
+        except DatabaseUnavailable:
             raise Unkept from None
 
     def _note_delivery(self, notice: Notice) -> None:
@@ -148,7 +148,7 @@ class Desk:
         self._count("inbound_unread")
         try:
             await self._blocking.run(self._unread.keep, channel, country, raw, content_type)
-        except Away:  # its time was over
+        except DatabaseUnavailable:  # its time was over
             raise Unkept from None
 
     def not_working(self, channel: Channel, raw: bytes) -> Turn:
@@ -197,7 +197,7 @@ class Desk:
         return NOTHING_SAID
 
     async def _send(self, caller: Caller, turn: Turn) -> None:
-        """Keep a reply for the worker that sends SMS. Raises Away."""
+        """Keep a reply for the worker that sends SMS. Raises DatabaseUnavailable."""
         if turn.text and (to := caller.sender.e164):
             key = self._optouts.key(caller.sender.key)
             await self._blocking.run(self._replies.send, caller.inbound, to, turn.text, key)
@@ -207,7 +207,7 @@ class Desk:
             self._opt_out(caller.sender)  # that cannot wait: meanwhile somebody may answer a report
         try:
             self._waiting.keep(inbound, caller.sender.key)
-        except Away:
+        except DatabaseUnavailable:
             raise Unkept from None
         self._count("waiting")
         return NOTHING_SAID

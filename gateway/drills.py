@@ -28,7 +28,7 @@ from reports.clocks import MINUTE, SECOND
 from reports.country import Country
 from reports.drill_scripts import SCRIPTS, Script, answers
 from reports.store import drilling
-from reports.store.database import Away, Database
+from reports.store.database import Database, DatabaseUnavailable
 from reports.store.drilling import Due
 
 MOST_STEPS = 40
@@ -57,8 +57,9 @@ class Drills:
         self._filer = filer
 
     def hold(self) -> None:
-        """All that is due, each on its own. What does not come through is walked again in the next round. Raises Away:
-        what is away for one is away for all."""
+        """All that is due, each on its own. What does not come through is walked again in the next round. Raises
+        DatabaseUnavailable: what is away for one is away for all.
+        """
         for one in drilling.due(self._database) if self._is_training else ():
             country = self._desk.countries.home_of(one.hotline)
             script = SCRIPTS.get(one.script)
@@ -66,7 +67,7 @@ class Drills:
                 continue  # of an earlier release
             try:
                 self._hold(one, country, script)
-            except Away:
+            except DatabaseUnavailable:
                 raise
             except Exception:  # the others are due all the same
                 log.exception("drill_failed", drill_id=one.drill_id)

@@ -49,7 +49,7 @@ class Duty:
         return caller.sender.e164 in self._listed and word_of(caller.inbound.text) is not None
 
     def note(self, caller: Caller) -> None:
-        """Store such an answer. Raises Away."""
+        """Store such an answer. Raises DatabaseUnavailable."""
         word = word_of(caller.inbound.text) or ""
         answer_id = uuid.UUID(bytes=self._vault.mac("phone_answer", *name_of(caller.inbound))[:16])
         note_word(self._database, str(answer_id), self._listed[caller.sender.e164 or ""], word)

@@ -19,7 +19,7 @@ Counted = Callable[[str], Awaitable[int | None]]  # of a sender's key: its repor
 
 
 class Effects:
-    """Raises NotSent where a report is not safe, Away where something else has to wait for the database."""
+    """Raises NotSent where a report is not safe, DatabaseUnavailable where something else waits for the database."""
 
     def __init__(
         self,

@@ -13,7 +13,7 @@ from gateway.mailroom import JOURNALED, Mailroom
 from reports.clocks import MINUTE
 from reports.erasures import Erasure, Journal
 from reports.store import hosts, optouts, pending
-from reports.store.database import Away, Database
+from reports.store.database import Database, DatabaseUnavailable
 from reports.store.mailboxes import Closed
 
 SAID = {journaled: kind for kind, journaled in JOURNALED.items()}
@@ -31,7 +31,8 @@ class Erasing:
         self.is_done = False
 
     def reapply(self) -> None:
-        """Apply what the journal has from shortly before the database last heard of this host. Raises Away.
+        """Apply what the journal has from shortly before the database last heard of this host. Raises
+        DatabaseUnavailable.
 
         A restored database last heard of it before the backup. One that never did gets the whole journal.
         """
@@ -52,7 +53,7 @@ class Erasing:
                 continue  # START came after this STOP
             try:
                 self._apply(one)
-            except Away:
+            except DatabaseUnavailable:
                 raise
             except Exception:  # one line that cannot be applied must not hold up the others
                 log.exception("crashed")

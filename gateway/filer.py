@@ -23,7 +23,7 @@ from reports.sealing import Vault
 from reports.spool import NotKept, Spool
 from reports.store import filing as store
 from reports.store import pending
-from reports.store.database import Away, Database
+from reports.store.database import Database, DatabaseUnavailable
 from reports.store.filing import Filed, Filing
 from reports.store.ids import new_id
 
@@ -88,7 +88,7 @@ class Filer:
         box = mailbox.make(self._vault, begun.secret) if with_code else None
         try:
             if self._database.has_a_queue or self._breaker.is_open:  # known before it is sealed; the spool takes all
-                raise Away("others wait, or it is left alone")
+                raise DatabaseUnavailable("others wait, or it is left alone")
             first = replace(begun, revision=max(begun.revision, 1) + begun.unsent)
             filing = self._sealer.seal(told, first, begun.legs, "complete")
             filed = self.write(lambda: store.file(self._database, filing, box, unsent=begun.unsent))
@@ -100,7 +100,7 @@ class Filer:
             if not filed.fresh and (filed.late or filed.completeness == "incomplete"):
                 filed = self._complete(told, begun, filed)
             log.info("report_submitted", report_id=filed.report_id, priority=filing.priority)
-        except Away:
+        except DatabaseUnavailable:
             filing, filed = self._spool_sent(told, begun, box)
             log.info("report_submitted", report_id=filed.report_id, priority=filing.priority, reason="database_away")
         for delivery_id in filed.deliveries:
@@ -128,7 +128,7 @@ class Filer:
         return mailbox.code_and_pin(self._vault, begun.secret)
 
     def open_mailbox(self, begun: Begun) -> Begun:
-        """Keep the mailbox of a code that was asked for. Raises Away."""
+        """Keep the mailbox of a code that was asked for. Raises DatabaseUnavailable."""
         begun = _with_secret(begun)
         box = mailbox.make(self._vault, begun.secret)
         self.write(lambda: store.open_mailbox(self._database, begun.report_id, box))
@@ -152,7 +152,7 @@ class Filer:
         begun = replace(begun, revision=kept_as(begun) if begun.pending else begun.revision + 1)
         try:
             return self._put(told, begun, legs, kind, seconds)
-        except Away:
+        except DatabaseUnavailable:
             begun = replace(begun, revision=begun.revision + further, pending=True)
             filing = self._sealer.seal(told, begun, legs, "incomplete")
             entry = Entry(filing, kind, due_at=self._database.now() + seconds * 1_000_000)
@@ -172,7 +172,7 @@ class Filer:
         begun = replace(begun, revision=begun.revision if begun.pending else begun.revision + 1)
         try:
             return self._put(told, begun, begun.legs, "update", 0 if at_once else GATHER_SECONDS)
-        except Away:
+        except DatabaseUnavailable:
             begun = replace(begun, revision=begun.revision + 1, pending=False)
             filing = self._sealer.seal(told, begun, begun.legs, "complete")
             self._keep_in_spool(Entry(filing, "update", due_at=self._database.now()))
@@ -197,14 +197,14 @@ class Filer:
     def delete(self, begun: Begun) -> str:
         """The reporter said Delete: "deleted"; "told" where a hotline knew of it before; "whole" where it was sent.
 
-        Of what an earlier walk told, who dials now may be anybody, and learns nothing. Raises Away: then nobody may be
-        told that it is deleted.
+        Of what an earlier walk told, who dials now may be anybody, and learns nothing. Raises DatabaseUnavailable: then
+        nobody may be told that it is deleted.
         """
         if not (begun.pending or begun.unsent):
             return "deleted"
         spooled = any(begun.report_id in name for name in self._spool.names())
         if spooled and not self._drop_from_spool(begun):
-            raise Away("its deletion is not kept")
+            raise DatabaseUnavailable("its deletion is not kept")
         found = self.write(lambda: pending.drop_pending(self._database, begun.origin_key, begun.report_id))
         by_another = begun.carried or begun.forgotten
         if found.filed != "complete" or by_another:
@@ -214,17 +214,20 @@ class Filer:
         return "whole" if found.filed == "complete" and not by_another else "told"
 
     def take_back(self, begun: Begun) -> bool:
-        """As `drop`; or by the spool once the database is back: false meanwhile. Raises Away where neither does it."""
+        """As `drop`; or by the spool once the database is back: false meanwhile.
+
+        Raises DatabaseUnavailable where neither does it.
+        """
         try:
             return self.drop(begun)
-        except Away:
+        except DatabaseUnavailable:
             if not self._drop_from_spool(replace(begun, unsent=False)):
                 raise
             return False
 
     def withdraw(self, begun: Begun) -> None:
         """As `take_back`, for who leaves and can be told nothing."""
-        with suppress(Away):
+        with suppress(DatabaseUnavailable):
             self.take_back(begun)
 
     def _drop_from_spool(self, begun: Begun) -> bool:
@@ -248,7 +251,7 @@ class Filer:
             try:
                 now = self._database.now()
                 self.write(lambda: pending.hurry_pending(self._database, begun.origin_key, begun.report_id, now))
-            except Away:
+            except DatabaseUnavailable:
                 self._count("pending_not_hurried")  # it files itself in its own time
 
     # The two places
@@ -256,10 +259,10 @@ class Filer:
     def write(self, write: Callable[[], T]) -> T:
         """The database, unless it has just failed three times: then callers are not made to wait for it."""
         if self._breaker.is_open:
-            raise Away("left alone")
+            raise DatabaseUnavailable("left alone")
         try:
             return write()
-        except Away:
+        except DatabaseUnavailable:
             self._breaker.failed()
             raise
 

@@ -18,7 +18,7 @@ from gateway.sessions import Sessions
 from reports.clocks import SECOND
 from reports.spool import Spool
 from reports.store import backups, sweeping
-from reports.store.database import Away, Database
+from reports.store.database import Database, DatabaseUnavailable
 from reports.store.times import Times, look, span
 
 OLDEST_P1_SECONDS = 600
@@ -84,14 +84,14 @@ class Health:
         """What the database says about the clocks; None while it is away."""
         try:
             return look(self._database)
-        except Away:
+        except DatabaseUnavailable:
             return None
 
     def _oldest(self) -> dict[str, int] | None:
         """Priority → age of its oldest undelivered delivery in seconds; None while the database is away."""
         try:
             return {priority: age // 1_000_000 for priority, age in sweeping.oldest(self._database).items()}
-        except Away:
+        except DatabaseUnavailable:
             return None
 
 

@@ -28,7 +28,7 @@ from reports.clocks import SECOND
 from reports.periods import LEASES
 from reports.spool import Spool
 from reports.store import hosts, leases
-from reports.store.database import Away, Database
+from reports.store.database import Database, DatabaseUnavailable
 from reports.store.hosts import Spooled
 
 EVERY_SECONDS = 5
@@ -84,7 +84,7 @@ class Housekeeping:
         for duty in (*duties, self._desk.note_early):
             try:
                 duty()
-            except (Away, sessions.Away, NotSent, OSError):
+            except (DatabaseUnavailable, sessions.RedisUnavailable, NotSent, OSError):
                 continue
             except Exception:  # it must go on: what is in the spool is somebody's report
                 log.exception("crashed")

@@ -13,7 +13,7 @@ from reports.store.database import Database
 
 
 def file_late(database: Database, entry: Entry) -> None:
-    """An entry of the spool. Raises Away."""
+    """An entry of the spool. Raises DatabaseUnavailable."""
     filing, box = entry.filing, entry.mailbox
     if entry.kind in DROPS:
         pending.drop_pending(database, filing.origin_key, filing.report_id, up_to=filing.revision)

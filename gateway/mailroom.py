@@ -29,7 +29,7 @@ from reports.numbers import without_withdrawn
 from reports.report import contact_of
 from reports.sealing import Vault
 from reports.store import mailboxes
-from reports.store.database import Away, Database
+from reports.store.database import Database, DatabaseUnavailable
 from reports.store.mailboxes import Opened
 from reports.store.tries import Tried
 
@@ -41,7 +41,9 @@ JOURNALED: Mapping[str, Kind] = {"delete_asked": "report", "contact_withdrawn": 
 
 @dataclass(frozen=True, slots=True)
 class Mailroom:
-    """`names`: of every hotline of every country, by id. All raise Away where the database did not surely say yes."""
+    """`names`: of every hotline of every country, by id. All raise DatabaseUnavailable where the database did not
+    surely say yes.
+    """
 
     filer: Filer
     database: Database
@@ -64,7 +66,7 @@ class Mailroom:
         values = record.state.values
         found = self.filer.write(lambda: mailboxes.opened(self.database, report_id))
         if found is None:
-            raise Away("it is gone")
+            raise DatabaseUnavailable("it is gone")
         pair = read_code(values["code"] or "") or "", read_pin(values["pin"] or "") or ""
         letters = mailbox.read(self.vault, pair, self.sealer.mode, found)
         country = around.ground_in(record.state).country  # as it is now, and not as at the start
@@ -124,16 +126,17 @@ class Mailroom:
         message_id = str(uuid.UUID(bytes=drawn[:16], version=4))
         try:
             if not self._send(report_id, message_id, now, kind, text=text, contact=contact):
-                raise Away("nobody could read it")
+                raise DatabaseUnavailable("nobody could read it")
         except mailboxes.Closed:  # no fault of the database: other callers' reports go on into it
-            raise Away("closed") from None
+            raise DatabaseUnavailable("closed") from None
         if journaled := JOURNALED.get(kind):
             self.journal.record(journaled, report_id=report_id, message_id=message_id)
 
     def say_again(self, report_id: str, message_id: str, kind: str) -> None:
         """Repeat a wish to delete, or to withdraw contact, that a restored database has forgotten.
 
-        Nothing happens where the database knows the message, or does not know the report. Raises Away, Closed.
+        Nothing happens where the database knows the message, or does not know the report. Raises DatabaseUnavailable,
+        Closed.
         """
         if self._routed(report_id)[0]:
             self._send(report_id, message_id, self.database.now() // SECOND, kind, contact=NO_CONTACT)
@@ -148,7 +151,10 @@ class Mailroom:
         text: str | None = None,
         contact: Mapping[str, object] | None = None,
     ) -> bool:
-        """Store a message for the hotlines. Return whether any of them can read it. Raises Away, Closed."""
+        """Store a message for the hotlines. Return whether any of them can read it.
+
+        Raises DatabaseUnavailable, Closed.
+        """
         data = message(
             report_id=report_id,
             message_id=message_id,

@@ -13,7 +13,7 @@ from reports.keyfolder import SENDER
 from reports.sealing import Context, Public, Vault, keyed_hash, seal
 from reports.spool import NotKept, Spool
 from reports.store import optouts
-from reports.store.database import Away, Database
+from reports.store.database import Database, DatabaseUnavailable
 from reports.store.filing import Filing
 
 LABEL = "optout"
@@ -38,27 +38,29 @@ class OptOuts:
         return self._vault.mac(LABEL, number)
 
     def add(self, number: str) -> None:
-        """Raises Away where neither the database nor the spool took it: then the provider has to keep it."""
+        """Raises DatabaseUnavailable where neither the database nor the spool took it: then the provider has to keep
+        it.
+        """
         try:
             self.introduce()
             optouts.add(self._database, self.key(number))
-        except Away:
+        except DatabaseUnavailable:
             self._spool_it(STOP, number)
         self._journal.record("stop", keys=(self.key(number),))
 
     def take_back(self, number: str) -> None:
-        """Raises Away where neither the database nor the spool took it."""
+        """Raises DatabaseUnavailable where neither the database nor the spool took it."""
         try:
             optouts.take_back(self._database, self._vault.macs(LABEL, number))
             is_last = not self._spool.names()
-        except Away:
+        except DatabaseUnavailable:
             is_last = False
         if not is_last:
             self._spool_it(START, number)  # a STOP may wait there, and the last word counts
         self._journal.record("start", keys=self._vault.macs(LABEL, number))
 
     def introduce(self) -> None:
-        """Tell the sender by which keys these hashes are made, once. Raises Away."""
+        """Tell the sender by which keys these hashes are made, once. Raises DatabaseUnavailable."""
         if not self._introduced:
             optouts.introduce(self._database, list(self._keys()))
             self._introduced = True
@@ -78,4 +80,4 @@ class OptOuts:
         try:
             self._spool.put(Entry(filing, kind))
         except NotKept as why:
-            raise Away(str(why)) from None
+            raise DatabaseUnavailable(str(why)) from None

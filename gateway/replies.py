@@ -24,7 +24,7 @@ class Replies:
         self._mode = mode
 
     def send(self, inbound: Inbound, to: str, text: str, caller_key: bytes) -> None:
-        """Once for each inbound message, however often it comes. Raises Away."""
+        """Once for each inbound message, however often it comes. Raises DatabaseUnavailable."""
         message_id = str(uuid.UUID(bytes=self._vault.mac("reply", *name_of(inbound))[:16]))
         body = {"to": to, "from": inbound.code, "text": text, "link": inbound.link}
         body["caller"] = caller_key.hex()  # so that the worker can keep an opt-out that the provider tells of

@@ -65,7 +65,7 @@ return n
 COUNT_SECONDS = 24 * 3600
 
 
-class Away(Exception):
+class RedisUnavailable(Exception):
     """Redis did not answer, or would not write."""
 
 
@@ -119,7 +119,7 @@ class Sessions:
         return f"{kind}:{self._vault.mac(self._label, kind, *parts).hex()}"
 
     async def load(self, keys: Keys) -> Loaded:
-        """Session, drafts and whether this SMS was seen, in one round trip. Raises Away."""
+        """Session, drafts and whether this SMS was seen, in one round trip. Raises RedisUnavailable."""
         wanted = [name for name in (keys.session, keys.draft, keys.seen, keys.read, keys.guessed) if name]
         answers = await self._ask(*[("GET", name) for name in wanted])
         found = dict(zip(wanted, answers, strict=True))
@@ -173,18 +173,18 @@ class Sessions:
         key = self.key("l:count", who)
         try:
             return int((await self._ask((*self._count, 1, key, COUNT_SECONDS)))[0]) - 1
-        except Away:
+        except RedisUnavailable:
             return None
 
     async def _ask(self, *commands: Command) -> list[Any]:
-        """Return their answers. Raises Away."""
+        """Return their answers. Raises RedisUnavailable."""
         if self._breaker.is_open:
-            raise Away
+            raise RedisUnavailable
         try:
             return await self._client.ask(*commands)
         except (RedisError, OSError, ConnectionLost):
             self._breaker.failed()
-            raise Away from None
+            raise RedisUnavailable from None
 
     async def disconnect(self) -> None:
         """Close the running event loop's connection: the loop is about to end."""
@@ -193,19 +193,19 @@ class Sessions:
     # In a thread
 
     def counted(self, day: str) -> dict[str, int]:
-        """What was counted on a day. Raises Away."""
+        """What was counted on a day. Raises RedisUnavailable."""
         try:
             found: Any = self._redis.hgetall(_day_key(day))
         except (RedisError, OSError):
-            raise Away from None
+            raise RedisUnavailable from None
         return {name.decode(): int(number) for name, number in found.items()}
 
     def forget(self, day: str) -> None:
-        """Raises Away."""
+        """Raises RedisUnavailable."""
         try:
             self._redis.delete(_day_key(day))
         except (RedisError, OSError):
-            raise Away from None
+            raise RedisUnavailable from None
 
     def answers(self) -> bool:
         """Whether Redis answers now."""

@@ -22,7 +22,7 @@ from gateway.record import Draft, Record, in_danger
 from gateway.sessions import SMS_SECONDS
 from gateway.turns import Last
 from gateway.walk import HOME, Moved, Walk
-from reports.store.database import Away
+from reports.store.database import DatabaseUnavailable
 
 SILENT_SECONDS = SMS_SECONDS  # after that any SMS gets the home screen: whoever holds the phone may be somebody else
 PART_SECONDS = 10 * 60  # within which what follows typed words goes on from them: typing takes that long
@@ -50,7 +50,7 @@ class Texting:
         self._vocabulary = Vocabulary(walk.book, HOME["sms"])
 
     async def move(self, caller: Caller, record: Record | None, drafts: list[Draft], last: Last) -> Moved:
-        """Raises Away where STOP could not be kept: then the provider has to say it again."""
+        """Raises DatabaseUnavailable where STOP could not be kept: then the provider has to say it again."""
         word = caller.inbound.word or limits.word(caller.inbound.text)
         if word == "stop" or (word is None and self._keywords(caller).is_stop(caller.inbound.text)):
             return await self._stop(caller, record, last)
@@ -243,7 +243,8 @@ class Texting:
     # Carriers' words, and machines
 
     async def _stop(self, caller: Caller, record: Record | None, last: Last) -> Moved:
-        """End the conversation as `00` does, and record the opt-out. Raises Away where that could not be stored.
+        """End the conversation as `00` does, and record the opt-out. Raises DatabaseUnavailable where that could not be
+        stored.
 
         The carrier has answered in our place. What was said in danger still goes, as with a dropped line; the next text
         gets the home screen.
@@ -254,7 +255,7 @@ class Texting:
 
     async def _start(self, caller: Caller) -> None:
         """And else it is an answer like any: "yes" is no reason to make somebody wait for the database."""
-        with suppress(Away):  # then nothing unasked goes there yet, as before
+        with suppress(DatabaseUnavailable):  # then nothing unasked goes there yet, as before
             await self._run_blocking(self._optouts.take_back, caller.sender.key)
 
     def _unless_looping(self, caller: Caller, before: Record | None, moved: Moved) -> Moved:

@@ -11,7 +11,7 @@ from reports.entry import Entry
 from reports.routing import incomplete_hotline
 from reports.sealing import Context, Public, Vault, seal
 from reports.spool import NotKept, Spool
-from reports.store.database import Away, Database
+from reports.store.database import Database, DatabaseUnavailable
 from reports.store.filing import Filing, Sealed
 from reports.store.ids import new_id
 from reports.store.pending import put_pending
@@ -56,7 +56,7 @@ class Unread:
         )
         try:
             put_pending(self._database, filing, "unread", now)
-        except Away:
+        except DatabaseUnavailable:
             self._spool_it(filing, now)
 
     def _spool_it(self, filing: Filing, now: int) -> None:

@@ -22,13 +22,16 @@ class Waiting:
         self._pepper = pepper
 
     def keep(self, inbound: Inbound, sender: str) -> None:
-        """Raises Away: then the provider has to keep it."""
+        """Raises DatabaseUnavailable: then the provider has to keep it."""
         key = self._vault.mac("inbound", *name_of(inbound))
         sealed = self._vault.seal("inbound", key, json.dumps(asdict(inbound)).encode())
         messages.keep_waiting(self._database, key, self._pepper.pseudonym(sender), sealed)
 
     def play(self, take: Callable[[Inbound], bool]) -> int:
-        """Give each that waits to `take`, oldest first; false leaves it there. Raises Away, and what `take` raises."""
+        """Give each that waits to `take`, oldest first; false leaves it there.
+
+        Raises DatabaseUnavailable, and what `take` raises.
+        """
         played = 0
         for row, inbound in self._rows():
             # Unreadable is what another key has sealed; it stays for the operator to see.

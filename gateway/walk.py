@@ -28,7 +28,7 @@ from gateway.sessions import DRAFT_SECONDS
 from gateway.turns import Last, is_unguessable
 from gateway.world import Surroundings
 from reports.code import spaced
-from reports.store.database import Away
+from reports.store.database import DatabaseUnavailable
 
 HOME = {"ussd": "home.home", "sms": "home.home_sms"}
 CODE_SECONDS = 5 * 60  # after Send by SMS, in which a code may be asked for
@@ -130,7 +130,7 @@ class Walk:
                 begun = await self._write(caller, record, answered=answered, in_words=in_words)
                 record = replace(record, begun=begun)
             return await self._shown(caller, record, drafts, sorry=found.sorry, accepted=found.accepted)
-        except (NotSent, Away) as away:
+        except (NotSent, DatabaseUnavailable) as away:
             if reply.strip() == "00":
                 return await self.leave(caller, before)
             return self._put_off(caller, before, drafts, not_sent=isinstance(away, NotSent))
@@ -196,7 +196,7 @@ class Walk:
             return False
         try:
             around = await self._around(caller, record)
-        except Away:
+        except DatabaseUnavailable:
             return True  # and the step itself says that nothing works
         return engine.step(self.book, record.state, reply, around, limit=caller.limit, now=caller.now).accepted
 

@@ -23,7 +23,7 @@ from gateway.message import Answer, Channel, Door, Fields, Inbound, Turn, Unread
 from gateway.metrics import Metrics
 from gateway.refusals import RefusalLog
 from gateway.unread import Unkept
-from reports.store.database import Away
+from reports.store.database import DatabaseUnavailable
 
 HOOKS = "/hooks/"
 MOST_BYTES = 256 * 1024  # of any webhook's body
@@ -149,7 +149,7 @@ class Webhooks:
         except Unkept:
             return _KEEP_IT
         except Exception as error:  # a fault of ours must not show a caller an error page, nor lose the words of an SMS
-            if not isinstance(error, Away):  # its time is over
+            if not isinstance(error, DatabaseUnavailable):  # its time is over
                 self._metrics.count("failed")
                 log.exception("webhook_failed", channel=channel.name)
             return self._safe(channel, name, door, wire)

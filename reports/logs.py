@@ -156,7 +156,7 @@ def _error_of(info: bool | BaseException | ExcInfo) -> BaseException | None:
 
 
 def _classes(error: BaseException) -> str:
-    """ "Away < OperationalError": what was raised, and what it came of."""
+    """ "DatabaseUnavailable < OperationalError": what was raised, and what it came of."""
     names: list[str] = []
     cause: BaseException | None = error
     while cause is not None and len(names) <= _CAUSES:

@@ -42,7 +42,7 @@ def open_report(database: Database, vault: Vault, digits: str | None, secret: st
         before: wrong pairs that came from this telephone number today.
 
     Raises:
-        Away: the database did not surely say yes.
+        DatabaseUnavailable: the database did not surely say yes.
     """
     bucket = None
     if digits is not None and secret is not None:

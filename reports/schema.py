@@ -13,7 +13,7 @@ from sqlalchemy import Connection, String, column, inspect, select, table
 
 from reports.sealing import Vault
 from reports.store import granted, hosts
-from reports.store.database import Away, Database
+from reports.store.database import Database, DatabaseUnavailable
 from reports.store.tables import made_for
 
 EMPTY = (
@@ -69,7 +69,7 @@ def _why_not_ready(database: Database, mode: str, account: str, also: Check | No
             refuse_wrong(fresh, mode, account)
             if also:
                 also(fresh)
-        except (WrongDatabase, Away) as reason:
+        except (WrongDatabase, DatabaseUnavailable) as reason:
             return str(reason)
     return ""
 
@@ -84,7 +84,7 @@ def refuse_wrong(database: Database, mode: str, account: str) -> None:
         if lines := wrong(database, mode, account):
             raise WrongDatabase("\n".join(lines))
         refuse_other_modes(database, mode)
-    except Away:
+    except DatabaseUnavailable:
         return
 
 
@@ -99,7 +99,7 @@ def refuse_another_key(database: Database, vault: Vault) -> None:
         if not hosts.is_written_by(database, values):
             raise WrongDatabase(ANOTHER_KEY)
         hosts.mark_key(database, values)
-    except Away:
+    except DatabaseUnavailable:
         return
 
 
@@ -113,18 +113,21 @@ def _refuse_not_ready(database: Database) -> None:
     try:
         if not is_current(database):
             raise DatabaseNotReady(OLDER if _was_made(database) else EMPTY)
-    except Away:  # or this account may not look, which `wrong` reports
+    except DatabaseUnavailable:  # or this account may not look, which `wrong` reports
         return
 
 
 def wrong(database: Database, mode: str, account: str) -> list[str]:
-    """By which a report could be lost, or somebody read what is not theirs; a sentence each. Raises Away."""
+    """By which a report could be lost, or somebody read what is not theirs; a sentence each.
+
+    Raises DatabaseUnavailable.
+    """
     lines = database.not_durable() if mode == "live" else []
     return lines + (granted.faults(database, account) if mode in ("live", "training") else [])
 
 
 def is_current(database: Database) -> bool:
-    """Whether the schema has all that this code needs. Raises Away.
+    """Whether the schema has all that this code needs. Raises DatabaseUnavailable.
 
     A later one has: while a release is brought in, processes of the one before start again on its schema.
     """

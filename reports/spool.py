@@ -19,7 +19,7 @@ from reports import durable, loop_guard
 from reports.entry import OVER_SENDS, SENDS, Entry
 from reports.hands import Hands, TooSlow
 from reports.sealing import Poison, Vault
-from reports.store.database import Away
+from reports.store.database import DatabaseUnavailable
 from reports.store.filing import Filing
 from reports.store.hosts import Spooled
 
@@ -208,7 +208,7 @@ class Spool:
                     continue  # a later revision has taken its place
                 except Exception as error:
                     refused.add(name)
-                    crash = crash if isinstance(error, Away | OSError) else error
+                    crash = crash if isinstance(error, DatabaseUnavailable | OSError) else error
                     continue
                 if entry is None:
                     (self.folder / name).rename(self.folder / "bad" / name)  # never deleted: a person looks at it

@@ -97,7 +97,7 @@ def _say(found: Proof, todo: str) -> None:
 
 
 def proved(database: Database) -> Proof:
-    """Raises Away. A key that is not here has signed nothing that can be believed."""
+    """Raises DatabaseUnavailable. A key that is not here has signed nothing that can be believed."""
     try:
         keys = auditkeys.verifiers(load(Place, os.environ).keys)
     except KeyFault as fault:

@@ -24,7 +24,7 @@ from reports.connections import for_sessions
 from reports.country import Country, load_all
 from reports.settings import Common, Reach, load
 from reports.spool import ENDING
-from reports.store.database import Away, Database
+from reports.store.database import Database, DatabaseUnavailable
 from tokaut import bench_certificate, bench_floor, valkey
 from tokaut.bench_load import Order, Seen
 from tokaut.bench_machine import processes_with, python
@@ -127,7 +127,11 @@ class BenchTown:
         self._until(lambda: not any(spool.glob(f"*{ENDING}")), "web, with reports in its spool,")
 
     def _is_writable(self) -> bool:
-        with closing(Database(self.database_url, threads=1)) as database, suppress(Away), database.write():
+        with (
+            closing(Database(self.database_url, threads=1)) as database,
+            suppress(DatabaseUnavailable),
+            database.write(),
+        ):
             return True
         return False
 

@@ -11,7 +11,7 @@ from reports.sealing import Vault
 from reports.settings import Common, WebSecrets, collect
 from reports.spool import Spool
 from reports.store import hosts
-from reports.store.database import Away, BadAddress, Database, Denied
+from reports.store.database import BadAddress, Database, DatabaseUnavailable, Denied
 from reports.store.hosts import Spooled
 
 
@@ -21,7 +21,7 @@ def spool(common: Common, environ: Mapping[str, str], *, of_worker: bool = False
     vault = Vault(own[WebSecrets].store_key.reveal()) if own and WebSecrets in own else None
     known: dict[str, Spooled] = {}
     if common.has_database:
-        with suppress(BadAddress, Away), closing(Database(common.database_url, threads=1)) as database:
+        with suppress(BadAddress, DatabaseUnavailable), closing(Database(common.database_url, threads=1)) as database:
             with suppress(Denied):  # worker's and console's accounts
                 known |= {one.host: one for one in hosts.spools(database)}
             with suppress(Denied):

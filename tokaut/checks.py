@@ -39,7 +39,7 @@ from reports.settings.environment import settings_of
 from reports.settings.reading import closed_folder
 from reports.store import times
 from reports.store.backups import age_seconds, mark
-from reports.store.database import Away, BadAddress, Database, Denied
+from reports.store.database import BadAddress, Database, DatabaseUnavailable, Denied
 from reports.store.rights import OWNER
 from tokaut.audit import proved
 from tokaut.check_redis import Unseen
@@ -239,7 +239,7 @@ def database(common: Common, mode: ModeName) -> Iterator[str]:
         yield str(wrong)
     except Denied as denied:
         yield f"{denied.sentence}. Its rights come from `tokaut migrate` under {OWNER} (docs/operating/postgresql.md)."
-    except Away as away:
+    except DatabaseUnavailable as away:
         damaged = str(away) == "DatabaseError"
         todo = "It is damaged: stop all, then tokaut restore <file>" if damaged else "Start it."
         yield f"The database does not answer ({away}). Callers are still served, from the spool. {todo}"

@@ -30,7 +30,7 @@ from reports.sealing import Public
 from reports.settings import PepperFile, Place, SettingError, WebKeys, load
 from reports.settings.reading import new_secret, new_webhook_secret
 from reports.store import orders
-from reports.store.database import Away, BadAddress, Database
+from reports.store.database import BadAddress, Database, DatabaseUnavailable
 from reports.store.rewrapping import naming, older, rewrap_all
 from tokaut import recovery_sheet
 from tokaut.opened import opened
@@ -254,7 +254,7 @@ def _rewrap(place: Place, hotline: str, public: Public, old: Iterable[str]) -> N
             keys = load_private(place.keys, [hotline])
             result = rewrap_all(database, keys, hotline, public, lambda rows: progress.advance(task, rows))
             still = {key_id: naming(database, key_id) for key_id in old}
-    except (Away, BadAddress) as error:
+    except (DatabaseUnavailable, BadAddress) as error:
         command = f"tokaut keys rotate {hotline} --rewrap-only"
         raise Plain(f"The older rows were not re-wrapped ({error}); they open as before. Later: {command}") from None
     echo(f"{result.done} rows are under the new key now.")

@@ -11,7 +11,7 @@ from reports.hardening import harden
 from reports.migrations import upgrade
 from reports.schema import WrongDatabase
 from reports.settings import Place, SettingError, load
-from reports.store.database import Away, BadAddress, Database, Denied
+from reports.store.database import BadAddress, Database, DatabaseUnavailable, Denied
 from reports.store.granted import faults
 from reports.store.rights import OWNER
 from tokaut.plain import Plain
@@ -45,7 +45,7 @@ def migrate() -> None:
             f"{denied.sentence}. Name {OWNER} in DATABASE_URL; where it is named, the administrator of PostgreSQL has "
             "to run `tokaut roles` again (docs/operating/postgresql.md)."
         ) from None
-    except Away as away:
+    except DatabaseUnavailable as away:
         raise Plain(f"The database does not answer ({away}). Start it, then run this again.") from None
     echo("The database has the schema of this release.")
     for line in wanting:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 from reports.settings import Place, SettingError, load
-from reports.store.database import Away, BadAddress, Database, Denied
+from reports.store.database import BadAddress, Database, DatabaseUnavailable, Denied
 from reports.store.rights import CLOCK
 from tokaut.plain import Plain
 
@@ -35,7 +35,7 @@ def opened(role: str = CLOCK) -> Iterator[tuple[Database, str]]:
         raise Plain(
             f"{denied.sentence}. This command needs the DATABASE_URL of {role} (docs/operating/postgresql.md)."
         ) from None
-    except Away as away:
+    except DatabaseUnavailable as away:
         raise Plain(f"The database does not answer ({away}). Is it up, and is `tokaut check` content?") from None
 
 

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from reports.hardening import harden
 from reports.store import hosts, times, watching
-from reports.store.database import Away, Database, Denied
+from reports.store.database import Database, DatabaseUnavailable, Denied
 from tokaut.checks import hotlines_left_out
 from tokaut.opened import opened
 from tokaut.watched import Line, line, next_to_do
@@ -77,14 +77,14 @@ def _looks(database: Database, console: Console, left_out: tuple[str, ...] = ())
             yield _drawn(look(database, at_most=at_most, left_out=left_out))
         except Denied:  # waiting helps nothing
             raise
-        except Away as away:
+        except DatabaseUnavailable as away:
             yield Text(
                 f"The database does not answer ({away}). Callers are served from the spool. Start it.", "bold red"
             )
 
 
 def look(database: Database, at_most: int, left_out: tuple[str, ...] = ()) -> Sight:
-    """Raises Away."""
+    """Raises DatabaseUnavailable."""
     waiting, count = watching.waiting(database, at_most)
     now = database.now()
     said = next_to_do(waiting, now, times.look(database, attempts=True), hosts.spools(database))

@@ -19,7 +19,7 @@ from reports.queue import QUEUES
 from reports.sealing import Box, Context, open_body
 from reports.sealing import Poison as DoesNotOpen
 from reports.store import outbox
-from reports.store.database import Away, Database
+from reports.store.database import Database, DatabaseUnavailable
 from reports.store.leased import Leased
 from reports.store.outbox import Failure, Receipt
 from workers import schedule
@@ -54,7 +54,7 @@ class Forwarder:
         """One row, where it is due and free. False: it was not, or the database is away."""
         try:
             leased = outbox.lease(self.database, delivery_id, self.holder)
-        except Away:
+        except DatabaseUnavailable:
             log.warning("database_away")
             return False
         if leased is not None:
@@ -71,7 +71,7 @@ class Forwarder:
                 break
             try:
                 leased = outbox.lease_next(self.database, priorities, self.holder)
-            except Away:
+            except DatabaseUnavailable:
                 log.warning("database_away")
                 break
             if leased is None:
@@ -88,7 +88,7 @@ class Forwarder:
         self.metrics.attempts.labels(leased.hotline, outcome.why).inc()
         try:
             mark(lambda: self._mark(leased, outcome, body), self.pause)
-        except Away:
+        except DatabaseUnavailable:
             # Not known to be marked: the lease runs out and it goes again, under the same key.
             log.warning("database_away", delivery_id=leased.delivery_id)
         _log(leased, outcome, round((time.monotonic() - began) * 1000))

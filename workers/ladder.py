@@ -32,7 +32,7 @@ from reports.country import Countries, Country
 from reports.desks import desk
 from reports.hours import Desk, read_zone
 from reports.store import clocking, steps
-from reports.store.database import Away, Database
+from reports.store.database import Database, DatabaseUnavailable
 from reports.store.steps import Step, Waiting
 from workers import asking, reminders
 from workers.alerts import OTHERS, Alert
@@ -65,7 +65,7 @@ class Ladder:
     hands: Mapping[tuple[str, ...], Own] = field(default_factory=lambda: {URGENT: Own(1), CAN_WAIT: Own(1)})
 
     def climb(self) -> bool:
-        """A page of all that is due, and whether there may be more of it. Raises Away."""
+        """A page of all that is due, and whether there may be more of it. Raises DatabaseUnavailable."""
         new = clocking.unclocked(self.database, NEW)
         clocks = [(report_id, priority, self._clocks(iso)[priority]) for report_id, priority, iso in new]
         for begin in range(0, len(clocks), AT_ONCE):
@@ -93,18 +93,21 @@ class Ladder:
             yield from found
 
     def _each(self, due: Iterable[Step], do: Callable[[Step], None], again: int = AFTER_FAILURE) -> None:
-        """One that fails keeps none of the others from being done, and is tried again later. Raises Away."""
+        """One that fails keeps none of the others from being done, and is tried again later.
+
+        Raises DatabaseUnavailable.
+        """
         for step in due:
             try:
                 do(step)
-            except Away:
+            except DatabaseUnavailable:
                 raise
             except Exception:
                 log.exception("job_failed")
                 steps.put_off(self.database, step, steps.moment(self.database) + again)
 
     def figures(self) -> None:
-        """For the monitor. Raises Away."""
+        """For the monitor. Raises DatabaseUnavailable."""
         overdue = steps.overdue(self.database)
         for priority in CLOCKS:
             self.metrics.overdue.labels(priority).set(overdue.get(priority, 0))

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import structlog
 
-from reports.store.database import Away
+from reports.store.database import DatabaseUnavailable
 
 MARKS, MARK_SECONDS = 4, 1.0  # tries more, and between two of them
 WITHIN = 5.0  # seconds; where each try takes long, no other is begun: all of a job ends within its 40 s
@@ -20,13 +20,13 @@ log = structlog.get_logger()
 
 def mark(write: Callable[[], T], pause: Callable[[float], object]) -> T:
     """Not known to be marked, it would go again when its lease runs out, and until then it holds one of the few calls
-    that a hotline gets at once. Raises Away.
+    that a hotline gets at once. Raises DatabaseUnavailable.
     """
     until = time.monotonic() + WITHIN
     for _ in range(MARKS):
         try:
             return write()
-        except Away:
+        except DatabaseUnavailable:
             if time.monotonic() > until:
                 raise
             log.warning("database_away")

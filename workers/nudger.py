@@ -52,7 +52,10 @@ class Nudger:
     texter: Texter
 
     def go_on(self) -> None:
-        """Nothing is decided before it can be told who wants no SMS: web says by which key. Raises Away."""
+        """Nothing is decided before it can be told who wants no SMS: web says by which key.
+
+        Raises DatabaseUnavailable.
+        """
         keys = self._optout_keys()
         if not keys:
             return

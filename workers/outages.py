@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 
 from reports.connections import why
 from reports.spool import LEAST_FREE
-from reports.store.database import Away, Database
+from reports.store.database import Database, DatabaseUnavailable
 from workers.alerts import Said
 from workers.tell import Teller
 
@@ -150,7 +150,7 @@ def database_probe(database: Database) -> Callable[[], str]:
     def probe() -> str:
         try:
             database.check_writes()
-        except Away as error:
+        except DatabaseUnavailable as error:
             return str(error)
         return ""
 

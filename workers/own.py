@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from reports.queue import Hurry, Speed
-from reports.store.database import Away
+from reports.store.database import DatabaseUnavailable
 
 TAKEN_WITHIN = 5  # seconds; an id that nobody took by then is done by the clock itself
 
@@ -44,7 +44,7 @@ class Own:
 def _logged(what: Callable[[], Any]) -> None:
     try:
         what()
-    except Away:
+    except DatabaseUnavailable:
         log.warning("database_away")
     except Exception:
         log.exception("job_failed")

@@ -16,7 +16,7 @@ import structlog
 from reports.clocks import CLOCKS, SECOND
 from reports.keyfolder import KeyFault
 from reports.store import paging
-from reports.store.database import Away, Database
+from reports.store.database import Database, DatabaseUnavailable
 from reports.store.paging import Page, Told
 from workers.delivery import Delivered, Outcome, Parcel, Poison, Unavailable
 from workers.kinds import Phones, Tell
@@ -67,14 +67,14 @@ class Pager:
                 pages = paging.pages(self.database, parcel.delivery_id)
         except KeyFault:
             return Poison("no_key")
-        except Away:
+        except DatabaseUnavailable:
             log.warning("database_away")
             return Unavailable("sms_waits")
         return _outcome(pages[-1])
 
     def go_on(self) -> None:
         """The next number, each once, where nobody answers in time or the text did not arrive; and whoever has answered
-        by an older text than how urgent it is. Raises Away.
+        by an older text than how urgent it is. Raises DatabaseUnavailable.
         """
         for about in paging.silent(self.database, PATIENCE):
             phones = self.enlisted.get(about.hotline)
@@ -87,7 +87,8 @@ class Pager:
     def again(self, report_id: str, hotline: str) -> bool:
         """A text more, to the next number, from the first one on again. True: a provider has taken one just now.
 
-        None while the last one still waits for its provider, or all of them went out at once later. Raises Away.
+        None while the last one still waits for its provider, or all of them went out at once later. Raises
+        DatabaseUnavailable.
         """
         about = paging.told_of(self.database, report_id, hotline)
         if about is None:

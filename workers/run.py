@@ -33,7 +33,7 @@ from reports.queue import DELIVER, SEND_SMS, AllowedJob, NotAllowed
 from reports.schema import WrongDatabase
 from reports.settings import SettingError
 from reports.store import outbox
-from reports.store.database import Away, BadAddress
+from reports.store.database import BadAddress, DatabaseUnavailable
 from workers import forward, sms
 from workers.assembly import Parts, assemble, assemble_clock, assemble_outages
 from workers.metrics import Metrics
@@ -171,7 +171,7 @@ def _give_up_slot(parts: Parts, stopping: threading.Event) -> None:
         try:
             outbox.give_up_slot(parts.database, parts.slot)
             return
-        except Away:
+        except DatabaseUnavailable:
             log.warning("database_away")
             stopping.wait(1)
 

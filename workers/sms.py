@@ -14,7 +14,7 @@ from flows.fit import segments
 from reports.keyfolder import SENDER
 from reports.sealing import Box, Context, Poison, open_body
 from reports.store import nudging, optouts, sms_out
-from reports.store.database import Away, Database
+from reports.store.database import Database, DatabaseUnavailable
 from reports.store.nudging import Yes
 from reports.store.sms_out import LeasedSms
 from workers import schedule
@@ -49,7 +49,7 @@ class Texter:
             if leased is None:
                 return False
             self._send(leased)
-        except Away:
+        except DatabaseUnavailable:
             log.warning("database_away")
             return False
         return True
@@ -58,7 +58,7 @@ class Texter:
         """The one that has waited longest, where one is due."""
         try:
             due = sms_out.due(self.database, at_most=1)
-        except Away:
+        except DatabaseUnavailable:
             log.warning("database_away")
             return
         for sms_id in due:
@@ -77,7 +77,10 @@ class Texter:
         log.info(event, channel=leased.channel, attempt=leased.attempt, reason=outcome.why)
 
     def _mark_sent(self, leased: LeasedSms, outcome: Accepted) -> None:
-        """Sent again it would be an old screen after newer ones, and its "1" is another answer there. Raises Away."""
+        """Sent again it would be an old screen after newer ones, and its "1" is another answer there.
+
+        Raises DatabaseUnavailable.
+        """
         mark(lambda: sms_out.sent(self.database, leased, outcome.provider_id, outcome.why), self.pause)
 
     def _hand_over(self, leased: LeasedSms) -> tuple[SmsOutcome, bytes]:
@@ -96,14 +99,17 @@ class Texter:
             return outcome, caller
         except Poison:
             return Later("no_key"), b""
-        except Away:  # nothing unasked goes without having asked; this one is tried again
+        except DatabaseUnavailable:  # nothing unasked goes without having asked; this one is tried again
             raise
         except Exception:  # one SMS that we cannot handle must not stop the others
             log.exception("job_failed", channel=leased.channel)
             return Over("our_fault"), b""
 
     def _taken_back(self, body: Mapping[str, Any]) -> str:
-        """Why what nobody asked for may not go any more, looked at before each try; empty: it may. Raises Away."""
+        """Why what nobody asked for may not go any more, looked at before each try; empty: it may.
+
+        Raises DatabaseUnavailable.
+        """
         unless = _optouts(body)
         if unless and optouts.stands(self.database, unless):
             return "opt_out"

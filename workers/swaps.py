@@ -44,7 +44,10 @@ class Swaps:
         self._own.finish()
 
     def look(self) -> None:
-        """Noted once somebody was told, so that a mail server that is away silences nothing. Raises Away."""
+        """Noted once somebody was told, so that a mail server that is away silences nothing.
+
+        Raises DatabaseUnavailable.
+        """
         try:
             countries = self._read()
         except CountryError:

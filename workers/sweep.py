@@ -16,7 +16,7 @@ import structlog
 from reports.clocks import DAY_SECONDS, SECOND
 from reports.periods import JUMP, LEASES
 from reports.store import leases, sweeping
-from reports.store.database import Away, Database
+from reports.store.database import Database, DatabaseUnavailable
 from workers.alerts import JUMPED, Alert
 from workers.duties import Duties
 from workers.ladder import Ladder
@@ -141,7 +141,7 @@ class Clock:
         """One duty that fails keeps none of the others from being done."""
         try:
             return bool(duty.do())
-        except Away:
+        except DatabaseUnavailable:
             self._metrics.faults.labels(duty.name).inc()
             log.warning("database_away")
         except Exception:
@@ -163,7 +163,7 @@ class Clock:
         try:
             before = None if self.leads else sweeping.led_until(self._database, NAME)
             leads = leases.take(self._database, NAME, self._holder, LEAD_SECONDS)
-        except Away:
+        except DatabaseUnavailable:
             log.warning("database_away")
             leads, before = False, None
         if leads != self.leads:
@@ -203,5 +203,5 @@ class Clock:
         if self.leads:
             try:
                 leases.give_up(self._database, NAME, self._holder)
-            except Away:
+            except DatabaseUnavailable:
                 log.warning("database_away")

@@ -9,7 +9,7 @@ import structlog
 
 from reports.clocks import DAY, HOUR, SECOND
 from reports.store import hosts, sms_out, telling, tries
-from reports.store.database import Away, Database
+from reports.store.database import Database, DatabaseUnavailable
 from workers import text
 from workers.alerts import NO_HOTLINE, OTHERS, RULES, SMS_TO_DO, Alert, gather
 from workers.own import Own
@@ -55,7 +55,7 @@ class Telling:
         try:
             for alert in alerts:
                 self._tell_one(alert)
-        except Away:
+        except DatabaseUnavailable:
             log.warning("database_away")
 
     def _tell_one(self, alert: Alert) -> None:

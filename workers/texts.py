@@ -64,7 +64,10 @@ class Texts:
     line: Line
 
     def send(self, to: str, said: str) -> bool:
-        """True once a provider has taken it. What it may take later goes out all the same. Raises Away."""
+        """True once a provider has taken it. What it may take later goes out all the same.
+
+        Raises DatabaseUnavailable.
+        """
         try:
             sms = sealed(self.database, self.keys, self.line, to, said=said, mode=self.mode)
         except KeyFault:

@@ -10,7 +10,7 @@ from alembic.config import Config
 
 from reports.schema import has_all, refuse_other_modes
 from reports.store import granted, granting
-from reports.store.database import Away, Database
+from reports.store.database import Database, DatabaseUnavailable
 from reports.store.tables import made_for
 
 FOLDER = Path(__file__).parent
@@ -21,13 +21,13 @@ TRIES = 10  # a second each, while somebody else holds a lock
 def upgrade(database: Database, mode: str) -> None:
     """All steps that this database has not taken yet; a new one is from now on of this mode.
 
-    In PostgreSQL each role is given its rights, once the roles are there. Raises WrongDatabase, Away.
+    In PostgreSQL each role is given its rights, once the roles are there. Raises WrongDatabase, DatabaseUnavailable.
     """
     for tried in range(1, TRIES + 1):
         try:
             _take_steps(database)
             break
-        except Away as away:  # others are at work, and go first
+        except DatabaseUnavailable as away:  # others are at work, and go first
             if str(away) != ("OperationalError" if database.is_sqlite else "LockNotAvailable") or tried == TRIES:
                 raise
     with database.write() as writing:

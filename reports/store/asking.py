@@ -18,7 +18,7 @@ ONE_REPORT = "tokaut.report"
 
 @contextmanager
 def writing_as(database: Database, *hotlines: str) -> Iterator[Connection]:
-    """One transaction, committed when the block ends. Raises Away as `Database.write` does."""
+    """One transaction, committed when the block ends. Raises DatabaseUnavailable as `Database.write` does."""
     with database.write() as connection:
         _say(database, connection, hotlines)
         yield connection

@@ -14,7 +14,8 @@ from reports.store.database import Database
 
 
 def compact(database: Database) -> bool:
-    """True: done. False: PostgreSQL, a disk without room for a second copy, or a reader in the way: later. Raises Away.
+    """True: done. False: PostgreSQL, a disk without room for a second copy, or a reader in the way: later. Raises
+    DatabaseUnavailable.
 
     Nobody else writes meanwhile: some seconds for a gigabyte, in which web keeps what is sent in the spool.
     """

@@ -60,11 +60,11 @@ FILE_REPLACED = (
 )
 
 
-class Away(Exception):
+class DatabaseUnavailable(Exception):
     """The database did not say yes: refused, slow, locked, full, or the outcome unknown. Never says what was sent."""
 
 
-class Denied(Away):
+class Denied(DatabaseUnavailable):
     """PostgreSQL refused a right. Says which role asked and for what, in PostgreSQL's own words without any value."""
 
     def __init__(self, role: str, refusal: str) -> None:
@@ -118,7 +118,10 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """One short transaction, committed when the block ends. Raises Away wherever the commit is not certain."""
+        """One short transaction, committed when the block ends.
+
+        Raises DatabaseUnavailable wherever the commit is not certain.
+        """
         loop_guard.check("database.write")
         self._pass_gate()
         with self._away(), self._writer.write() if self._writer else self._written() as connection:
@@ -132,7 +135,7 @@ class Database:
                 self._await_commit(connection)
             if postgresql.line_of(connection).heard:
                 # "committed locally, but might not have been replicated": no second copy is certain
-                raise Away("the database warned at commit")
+                raise DatabaseUnavailable("the database warned at commit")
 
     @property
     def has_a_queue(self) -> bool:
@@ -169,7 +172,7 @@ class Database:
     def _connected(self) -> Iterator[Connection]:
         until = min(time.monotonic() + self.patience.statements, _answer_until.get() - self.patience.commit)
         if until < time.monotonic():
-            raise Away("no time is left")
+            raise DatabaseUnavailable("no time is left")
         self._file.check()
         with self.engine.connect() as connection:
             if not self.is_sqlite:
@@ -227,23 +230,29 @@ class Database:
         self._gate = _Gate(reason, check)
 
     def _pass_gate(self) -> None:
-        """Raises Away while the database is not ready."""
+        """Raises DatabaseUnavailable while the database is not ready."""
         gate = self._gate
         if gate is None:
             return
         if gate.is_shut():
-            raise Away(gate.reason)
+            raise DatabaseUnavailable(gate.reason)
         self._file.forget()
         self.engine.dispose()
         self._gate = None
 
     def check_writes(self) -> None:
-        """Begin and commit an empty write transaction. Raises Away if the database does not accept writes."""
+        """Begin and commit an empty write transaction.
+
+        Raises DatabaseUnavailable if the database does not accept writes.
+        """
         with self.write() as connection:
             connection.execute(select(1))
 
     def not_durable(self) -> list[str]:
-        """What the database says about itself by which a report could be lost, a sentence each. Raises Away."""
+        """What the database says about itself by which a report could be lost, a sentence each.
+
+        Raises DatabaseUnavailable.
+        """
         wanted, ask = (SQLITE_SETTINGS, "PRAGMA") if self.is_sqlite else (postgresql.SETTINGS, "SHOW")
         with self.read() as connection:
             found = {name: connection.exec_driver_sql(f"{ask} {name}").scalar() for name in wanted}
@@ -258,16 +267,16 @@ class Database:
         try:
             yield
         except TooSlow:
-            raise Away("too slow") from None
+            raise DatabaseUnavailable("too slow") from None
         except FileReplaced:
-            raise Away(FILE_REPLACED) from None
+            raise DatabaseUnavailable(FILE_REPLACED) from None
         except SQLAlchemyError as error:
             if refusal := postgresql.refused(error):
                 raise Denied(self.engine.url.username or "the role of this account", refusal) from None
             if is_read_only(error):
                 self.engine.dispose()  # all of them: SQLite shares the mode of its memory map within a process
             # Only the class: the message of a driver may hold the values that were sent.
-            raise Away(type(getattr(error, "orig", None) or error).__name__) from None
+            raise DatabaseUnavailable(type(getattr(error, "orig", None) or error).__name__) from None
 
     def close(self) -> None:
         self.engine.dispose()

@@ -1,6 +1,7 @@
 """What `web` writes: a report on Send, a revision that files itself, an SMS. It never reads a body.
 
-Each function is one transaction, or one read. All raise `Away` where the database did not surely say yes.
+Each function is one transaction, or one read. All raise `DatabaseUnavailable` where the database did not surely say
+yes.
 """
 
 from __future__ import annotations

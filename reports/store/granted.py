@@ -57,7 +57,7 @@ SELECT p.proname FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
 
 
 def faults(database: Database, account: str) -> list[str]:
-    """A sentence each: what is wrong, and what to do. Raises Away.
+    """A sentence each: what is wrong, and what to do. Raises DatabaseUnavailable.
 
     `account`: web, worker, clock, owner; "" where any but the owner will do.
     """

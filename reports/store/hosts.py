@@ -44,7 +44,7 @@ class Spooled:
 
 
 def say(database: Database, spooled: Spooled) -> None:
-    """Store what a host says of its spool. Raises Away."""
+    """Store what a host says of its spool. Raises DatabaseUnavailable."""
     h, now = t.host.c, database.now()
     values = {"seen_at": now, "spool_entries": spooled.entries, "spool_seconds": spooled.oldest}
     values |= {"spool_bad": spooled.bad}
@@ -54,13 +54,19 @@ def say(database: Database, spooled: Spooled) -> None:
 
 
 def seen_at(database: Database, host: str) -> int | None:
-    """Return when this host last said something, in microseconds; None where it never did. Raises Away."""
+    """Return when this host last said something, in microseconds; None where it never did.
+
+    Raises DatabaseUnavailable.
+    """
     with database.read() as connection:
         return connection.execute(select(t.host.c.seen_at).where(t.host.c.name == host)).scalar()
 
 
 def spools(database: Database) -> list[Spooled]:
-    """Return what each host has said last. The age of an entry grows while its host says nothing. Raises Away."""
+    """Return what each host has said last. The age of an entry grows while its host says nothing.
+
+    Raises DatabaseUnavailable.
+    """
     h = t.host.c
     query = select(h.name, h.spool_entries, h.spool_seconds, h.spool_bad, h.seen_at).order_by(h.name)
     with database.read() as connection:
@@ -72,14 +78,14 @@ def spools(database: Database) -> list[Spooled]:
 
 
 def is_written_by(database: Database, values: Sequence[bytes]) -> bool:
-    """Return whether one of these check values is the database's, or it has none yet. Raises Away."""
+    """Return whether one of these check values is the database's, or it has none yet. Raises DatabaseUnavailable."""
     with database.read() as connection:
         there = set(connection.execute(select(t.key_check.c.value)).scalars())
     return not there or not there.isdisjoint(values)
 
 
 def mark_key(database: Database, values: Sequence[bytes]) -> None:
-    """Store the check values of all keys in use. Raises Away."""
+    """Store the check values of all keys in use. Raises DatabaseUnavailable."""
     with database.write() as connection:
         for value in values:
             connection.execute(database.insert_new(t.key_check).values(value=value))

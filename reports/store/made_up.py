@@ -20,7 +20,10 @@ Rows = Mapping[Table, Mapping[str, Any]]
 
 
 def fill(database: Database, reports: int) -> None:
-    """So many delivered demo reports, each with body, route, delivery, mailbox and audit row. Raises Away."""
+    """So many delivered demo reports, each with body, route, delivery, mailbox and audit row.
+
+    Raises DatabaseUnavailable.
+    """
     for first in range(0, reports, TOGETHER):
         made = [_rows(database.now()) for _ in range(min(TOGETHER, reports - first))]
         with database.write() as connection:

@@ -25,7 +25,7 @@ class _Change(NamedTuple):
 
 
 def mend(database: Database, furthest: Mapping[str, int], *, reconsider: bool = False) -> int:
-    """Set right what lies too far ahead, and return how many rows that were. Raises Away.
+    """Set right what lies too far ahead, and return how many rows that were. Raises DatabaseUnavailable.
 
     Args:
         furthest: priority → the longest that a step of its escalation may lie ahead, in microseconds.

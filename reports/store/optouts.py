@@ -1,6 +1,6 @@
 """Numbers that want no SMS they did not ask for, as keyed hashes, and by which key those are made.
 
-All raise Away where the database did not surely say yes.
+All raise DatabaseUnavailable where the database did not surely say yes.
 """
 
 from __future__ import annotations

@@ -26,14 +26,17 @@ class Rewrapped:
 
 
 def older(database: Database, hotline: str, current: str) -> int:
-    """How many rows of this hotline are under another key than `current`. Raises Away."""
+    """How many rows of this hotline are under another key than `current`. Raises DatabaseUnavailable."""
     with database.read() as connection:
         counts = (select(func.count()).select_from(rows.subquery()) for _, rows in _sealed(hotline, current))
         return sum(connection.execute(count).scalar_one() for count in counts)
 
 
 def naming(database: Database, key_id: str) -> int:
-    """How many rows a private key still opens; 35 days after there is none, it may be destroyed. Raises Away."""
+    """How many rows a private key still opens; 35 days after there is none, it may be destroyed.
+
+    Raises DatabaseUnavailable.
+    """
     with database.read() as connection:
         counts = (
             select(func.count()).select_from(table).where(table.c.key_id == key_id)
@@ -45,7 +48,10 @@ def naming(database: Database, key_id: str) -> int:
 def rewrap_all(
     database: Database, keys: PrivateKeys, hotline: str, new: Public, tell: Callable[[int], None] = lambda _: None
 ) -> Rewrapped:
-    """Every row of the hotline under `new`; may be repeated. `tell` hears how many rows each batch had. Raises Away."""
+    """Every row of the hotline under `new`; may be repeated. `tell` hears how many rows each batch had.
+
+    Raises DatabaseUnavailable.
+    """
     done = unreadable = 0
     for table, query in _sealed(hotline, new.key_id):
         for rows in _batches(database, table, query):

@@ -73,7 +73,10 @@ class Times:
 
 
 def look(database: Database, *, attempts: bool = False) -> Times:
-    """Return what the database says now. `attempts`: those of deliveries, too, which web may not read. Raises Away."""
+    """Return what the database says now. `attempts`: those of deliveries, too, which web may not read.
+
+    Raises DatabaseUnavailable.
+    """
     p, d = t.pending.c, t.delivery.c
     with database.read() as connection:
         host, now = database.now(), database.moment(connection)

@@ -69,7 +69,8 @@ class Tried:
 def try_pair(database: Database, guess: Guess, limit: Limit = LIMIT) -> Tried:
     """Count the guess, then compare it. The statements are the same whatever comes of it.
 
-    One transaction: where its commit is not certain, `Away` is raised, and nobody learns whether the pair was right.
+    One transaction: where its commit is not certain, `DatabaseUnavailable` is raised, and nobody learns whether the
+    pair was right.
     """
     m = t.mailbox.c
     with database.write() as connection:

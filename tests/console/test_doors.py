@@ -11,7 +11,7 @@ from sqlalchemy import select
 from console.doors import Door
 from reports.store import desk_sessions
 from reports.store import tables as t
-from reports.store.database import Away
+from reports.store.database import DatabaseUnavailable
 from tests.console.doors_table import OPEN, ROWS, SYSTEMS
 from tests.support.console import Console
 from tests.support.staff import Page, Person, joined, pass_time
@@ -200,7 +200,7 @@ def test_a_failure_inside_says_nothing_and_does_nothing(
         raise RuntimeError("a secret sentence")
 
     def away(*_: object) -> None:
-        raise Away("OperationalError")
+        raise DatabaseUnavailable("OperationalError")
 
     console.flask.config["PROPAGATE_EXCEPTIONS"] = False
     for failing, status in ((broken, 500), (away, 503)):

@@ -11,7 +11,7 @@ from sqlalchemy import Table, select, text
 
 from reports.store import chains, handing, taking
 from reports.store import tables as t
-from reports.store.database import Away, Database
+from reports.store.database import Database, DatabaseUnavailable
 from reports.store.rights import CLOCK, CONSOLE, OWNER, WEB
 from reports.store.taking import Step
 from tests.console.conftest import HOTLINE, OTHER, THIRD
@@ -206,10 +206,16 @@ def test_the_database_lets_nobody_ask_in_anothers_name(place: Place) -> None:
         ("", HOTLINE, own),
     ):
         words = {"r": place.report, "g": giver, "t": THIRD, "a": actor}
-        with pytest.raises(Away, match="InsufficientPrivilege"), place.console.parts.database.write() as connection:
+        with (
+            pytest.raises(DatabaseUnavailable, match="InsufficientPrivilege"),
+            place.console.parts.database.write() as connection,
+        ):
             connection.execute(text("SELECT set_config('tokaut.hotlines', :h, true)"), {"h": hotlines})
             connection.execute(text(ask), words)
-    with pytest.raises(Away, match="InsufficientPrivilege"), place.console.parts.database.write() as connection:
+    with (
+        pytest.raises(DatabaseUnavailable, match="InsufficientPrivilege"),
+        place.console.parts.database.write() as connection,
+    ):
         connection.execute(text("INSERT INTO delivery (delivery_id) VALUES ('made')"))
     assert place.rows(t.handover) == []
 

@@ -12,7 +12,7 @@ from sqlalchemy import Table, select
 
 from reports.store import in_hand
 from reports.store import tables as t
-from reports.store.database import Away
+from reports.store.database import DatabaseUnavailable
 from tests.console.test_on_postgresql import SAMPLE
 from tests.support.console import Console
 from tests.support.desks import given, of
@@ -117,7 +117,7 @@ def test_what_fails_half_way_has_not_been_and_comes_again(
     right: Callable[..., Any] = in_hand.keep
 
     def away(*_: object) -> None:
-        raise Away("OperationalError")
+        raise DatabaseUnavailable("OperationalError")
 
     monkeypatch.setattr(in_hand, "keep", away)
     assert mere.post(f"{path}/{act}", full).status == 503

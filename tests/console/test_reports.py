@@ -14,7 +14,7 @@ from sqlalchemy import select
 from reports.account import shown
 from reports.store import at_the_desk, letters
 from reports.store import tables as t
-from reports.store.database import Away
+from reports.store.database import DatabaseUnavailable
 from tests.safeguarding.walks import IN_DANGER, PHONE, TO_SENT, number, walk
 from tests.support.app import App
 from tests.support.console import Console
@@ -123,7 +123,7 @@ def test_each_reading_leaves_a_line_before_anything_is_shown(desk: Desk, monkeyp
     assert [(who, about) for who, act, about in desk.acts() if act == "read"] == [("mere", report_id)] * 2
 
     def broken(*_: object) -> None:
-        raise Away("OperationalError")
+        raise DatabaseUnavailable("OperationalError")
 
     monkeypatch.setattr(at_the_desk, "_write_down", broken)
     page = desk.mere.get(path(report_id))

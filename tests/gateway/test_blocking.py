@@ -14,7 +14,7 @@ import pytest
 from gateway import blocking
 from gateway.blocking import MOST_BUSY, MOST_REQUESTS, MOST_UNPROVEN, THREADS, Blocking, TooMany
 from gateway.limits import can_wait
-from reports.store.database import Away
+from reports.store.database import DatabaseUnavailable
 from tests.support.app import App
 from tests.support.wait import until
 
@@ -95,7 +95,7 @@ def test_a_thread_is_busy_though_nobody_waits_for_it_any_more(pool: Blocking, mo
         with pool.request():
             return await asyncio.gather(*(pool.run(end.wait) for _ in range(9)), return_exceptions=True)
 
-    assert [type(one) for one in asyncio.run(main())] == [Away] * 9
+    assert [type(one) for one in asyncio.run(main())] == [DatabaseUnavailable] * 9
     assert pool.is_crowded
     end.set()
     until(lambda: not pool.is_crowded, "the threads are counted for ever")
@@ -140,7 +140,7 @@ def test_a_function_that_was_not_begun_in_time_never_begins(monkeypatch: pytest.
     begun: list[str] = []
 
     async def main() -> None:
-        with one.request(), pytest.raises(Away):
+        with one.request(), pytest.raises(DatabaseUnavailable):
             await one.run(begun.append, "late")
 
     with busy(one, 1):
@@ -157,7 +157,7 @@ def test_after_the_end_of_a_requests_time_nothing_begins(pool: Blocking, monkeyp
     async def main() -> None:
         with pool.request():
             for call in (pool.run, pool.check):
-                with pytest.raises(Away):
+                with pytest.raises(DatabaseUnavailable):
                     await call(begun.append, "late")
 
     asyncio.run(main())
@@ -174,7 +174,7 @@ def test_all_that_a_request_waits_for_has_one_deadline(pool: Blocking, monkeypat
             await pool.run(time.sleep, seconds)
             try:
                 await pool.run(end.wait)
-            except Away:
+            except DatabaseUnavailable:
                 return "away"
             return "answered"
 
@@ -200,7 +200,7 @@ def test_one_that_fails_after_its_time_is_heard_of_by_nobody(
         raise RuntimeError("too late")
 
     async def main() -> None:
-        with pool.request(), pytest.raises(Away):
+        with pool.request(), pytest.raises(DatabaseUnavailable):
             await pool.run(fail)
         end.set()
         await pool.run(lambda: None)

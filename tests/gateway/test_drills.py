@@ -16,7 +16,7 @@ from reports.drill_scripts import SCRIPTS, Script, goes_to, priority
 from reports.store import drilling
 from reports.store import tables as t
 from reports.store.accounts import Account
-from reports.store.database import Away, Database
+from reports.store.database import Database, DatabaseUnavailable
 from reports.store.ids import new_id
 from tests.safeguarding.test_nothing_promised import TRAINING
 from tests.support.app import App
@@ -111,7 +111,7 @@ def test_whoever_is_killed_in_between_has_told_it_once(app: App, script: str, mo
 
     def killed(*values: object) -> None:
         if failing:
-            raise Away("killed")
+            raise DatabaseUnavailable("killed")
         noted(*values)  # type: ignore[arg-type]  # as they came
 
     monkeypatch.setattr(drilling, "done", killed)

@@ -85,7 +85,7 @@ def test_words_after_a_send_by_the_spool_stay_though_danger_was_said_and_redis_i
     app = App(redis_url)
 
     async def away(*_: object) -> None:
-        raise sessions.Away
+        raise sessions.RedisUnavailable
 
     monkeypatch.setattr(app.parts.sessions, "_ask", away)
     phone = app.ussd("+6785550101", "africastalking")

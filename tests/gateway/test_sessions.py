@@ -14,7 +14,7 @@ import redis
 
 from gateway.redis_client import Command, RedisClient
 from gateway.session_keys import SessionKeys
-from gateway.sessions import Away, Keys, Loaded, Sessions
+from gateway.sessions import Keys, Loaded, RedisUnavailable, Sessions
 from reports.sealing import Vault
 from reports.settings import Reach
 from tests.support.valkey import Valkey
@@ -184,7 +184,7 @@ def test_a_redis_that_is_away_is_away_at_once_after_a_while(
         one.keep(KEYS, b"", b"1", 60)
         own_valkey.kill() if how == "killed" else own_valkey.freeze()
         for _ in range(3):
-            with pytest.raises(Away):
+            with pytest.raises(RedisUnavailable):
                 one.load(KEYS)
         asked: list[int] = []
 
@@ -193,7 +193,7 @@ def test_a_redis_that_is_away_is_away_at_once_after_a_while(
             return []
 
         monkeypatch.setattr(RedisClient, "ask", noted)
-        with pytest.raises(Away):
+        with pytest.raises(RedisUnavailable):
             one.load(KEYS)
         assert not asked, "the breaker was to keep callers from waiting"
         assert one.count_report("+6785550101") is None

@@ -15,7 +15,7 @@ from gateway.app import create_app
 from gateway.late import file_late
 from gateway.parts import Parts
 from gateway.redis_client import Command
-from reports.store.database import Away, Database
+from reports.store.database import Database, DatabaseUnavailable
 from tests.faults.story import ALREADY_SENT, kept_words
 from tests.support.app import App, Http
 from tests.support.handsets import AfricasTalking, Seen
@@ -45,11 +45,11 @@ class Process:
                 raise fault
 
         async def asked(*commands: Command) -> list[Any]:
-            look(sessions.Away, "has_redis")
+            look(sessions.RedisUnavailable, "has_redis")
             return await ask(*commands)
 
         kept._ask = asked  # type: ignore[method-assign]
-        filer.write = lambda act: (look(Away, "has_database"), write(act))[1]  # type: ignore[method-assign]
+        filer.write = lambda act: (look(DatabaseUnavailable, "has_database"), write(act))[1]  # type: ignore[method-assign]
 
 
 @dataclass

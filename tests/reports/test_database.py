@@ -18,7 +18,7 @@ from sqlalchemy import BigInteger, Select, insert, literal, select, update
 
 from reports.store import leases, sqlite
 from reports.store import tables as t
-from reports.store.database import Away, BadAddress, Database
+from reports.store.database import BadAddress, Database, DatabaseUnavailable
 from reports.store.patience import A_CALLER, NOBODY, Patience
 from reports.store.sqlite import begin
 
@@ -72,7 +72,8 @@ def test_writers_take_turns(database: Database) -> None:
 
     def add() -> None:
         for _ in range(25):
-            with suppress(Away):  # on a busy machine one may wait too long; what counts is that none is lost
+            # on a busy machine one may wait too long; what counts is that none is lost
+            with suppress(DatabaseUnavailable):
                 add_one(database)
                 added.append(1)
 
@@ -124,7 +125,7 @@ def test_no_process_waits_in_vain_while_another_writes(database: Database) -> No
 def test_what_the_driver_says_of_a_begin_is_said_by_sqlalchemy(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is Away then, and Send goes by the spool; the driver's own error would be nobody's, and a 500."""
+    """DatabaseUnavailable is raised: Send goes by the spool. The driver's own error would be nobody's, and a 500."""
 
     class Torn:
         def execute(self, statement: str) -> None:
@@ -147,7 +148,7 @@ def test_what_the_driver_says_of_a_begin_is_said_by_sqlalchemy(
 def test_a_lock_that_stays_is_away_within_the_limit(database: Database) -> None:
     other = Database(str(database.engine.url))
     with other.write():
-        with pytest.raises(Away), database.write():
+        with pytest.raises(DatabaseUnavailable), database.write():
             pytest.fail("two writers at once")
         assert until(database) == 0, "a reader is never locked out"
     add_one(database)
@@ -175,7 +176,7 @@ def test_who_was_frozen_while_it_waited_is_not_given_up_at_once(
 
 
 def test_away_never_says_what_was_sent(database: Database) -> None:
-    with pytest.raises(Away) as away, database.write() as connection:
+    with pytest.raises(DatabaseUnavailable) as away, database.write() as connection:
         connection.execute(insert(t.lease).values(name="a", holder="a word that was sent", until=1))
     assert str(away.value) == "IntegrityError"
     assert away.value.__cause__ is None
@@ -183,7 +184,7 @@ def test_away_never_says_what_was_sent(database: Database) -> None:
 
 @pytest.mark.rule("B-73")
 def test_a_database_that_is_not_there_is_away() -> None:
-    with pytest.raises(Away), Database("postgresql://127.0.0.1:1/x").read():
+    with pytest.raises(DatabaseUnavailable), Database("postgresql://127.0.0.1:1/x").read():
         pytest.fail("there is no such database")
 
 
@@ -231,7 +232,7 @@ def test_a_commit_that_finds_no_hand_leaves_no_lock_behind(
     try:
         with monkeypatch.context() as poor:
             poor.setattr(threading.Thread, "start", no_thread)
-            with pytest.raises(Away):
+            with pytest.raises(DatabaseUnavailable):
                 add_one(answering)
         add_one(answering)
     finally:
@@ -268,15 +269,15 @@ def test_a_lost_database_file_counts_as_unavailable(
     add_one(other)
     lose(file_of(database))
     for _ in range(2):
-        with pytest.raises(Away, match="deleted or replaced"):
+        with pytest.raises(DatabaseUnavailable, match="deleted or replaced"):
             add_one(other)
-        with pytest.raises(Away, match="deleted or replaced"):
+        with pytest.raises(DatabaseUnavailable, match="deleted or replaced"):
             until(other)
     other.close()
 
 
 def test_a_file_that_goes_before_its_commit_is_reported_by_the_commit(database: Database) -> None:
-    with pytest.raises(Away, match="deleted or replaced"), database.write() as connection:
+    with pytest.raises(DatabaseUnavailable, match="deleted or replaced"), database.write() as connection:
         connection.execute(update(t.lease).values(until=5))
         remove(file_of(database))
 
@@ -284,7 +285,7 @@ def test_a_file_that_goes_before_its_commit_is_reported_by_the_commit(database: 
 def test_a_write_ahead_log_that_is_gone_counts_as_unavailable(database: Database) -> None:
     add_one(database)
     Path(f"{file_of(database)}-wal").unlink()
-    with pytest.raises(Away, match="deleted or replaced"):
+    with pytest.raises(DatabaseUnavailable, match="deleted or replaced"):
         add_one(database)
 
 
@@ -292,7 +293,7 @@ def test_the_same_file_put_back_is_used_again(database: Database) -> None:
     add_one(database)
     aside = file_of(database).with_suffix(".aside")
     file_of(database).rename(aside)
-    with pytest.raises(Away):
+    with pytest.raises(DatabaseUnavailable):
         add_one(database)
     aside.rename(file_of(database))
     add_one(database)
@@ -321,10 +322,10 @@ def test_a_disk_that_is_writable_again_is_written_again(tmp_path: Path) -> None:
         subprocess.run(["mount", "-o", "remount,ro", tmp_path], check=True)
         with closing(Database(address, patience=A_CALLER)) as database:
             assert until(database) > 0
-            with pytest.raises(Away):
+            with pytest.raises(DatabaseUnavailable):
                 leases.take(database, "b", "x", 30)
             subprocess.run(["mount", "-o", "remount,rw", tmp_path], check=True)
-            with suppress(Away):  # the first one finds that the connection is for reading alone
+            with suppress(DatabaseUnavailable):  # the first one finds a connection for reading alone
                 leases.take(database, "b", "x", 30)
             assert leases.take(database, "b", "x", 30)
     finally:

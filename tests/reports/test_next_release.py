@@ -10,7 +10,7 @@ from sqlalchemy import inspect
 
 from reports.migrations import upgrade
 from reports.schema import WrongDatabase, refuse_wrong
-from reports.store.database import Away, Database
+from reports.store.database import Database, DatabaseUnavailable
 from tests.reports.next_release import install
 
 
@@ -60,7 +60,7 @@ def test_a_step_waits_until_others_have_written(
     install(monkeypatch, tmp_path / "next")
     monkeypatch.setattr("reports.migrations.TRIES", 1)
     other = Database(database.engine.url.render_as_string())
-    with other.write(), pytest.raises(Away):
+    with other.write(), pytest.raises(DatabaseUnavailable):
         upgrade(database, "demo")
     upgrade(database, "demo")
     other.close()

@@ -1,6 +1,7 @@
 """When PostgreSQL has not surely said yes: the network hangs, COMMIT waits for a second copy, a warning comes with it.
 
-Behind a proxy that stalls, each use ends within its time, and whatever is not certain is Away: the spool takes it.
+Behind a proxy that stalls, each use ends within its time, and whatever is not certain raises DatabaseUnavailable: the
+spool takes it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from gateway.filer import Filer
 from reports import mailbox
 from reports.sealing import Vault
 from reports.store import tables as t
-from reports.store.database import Away, Database
+from reports.store.database import Database, DatabaseUnavailable
 from reports.store.patience import A_CALLER
 from tests.support.databases import with_tables
 from tests.support.postgres import Postgres
@@ -65,7 +66,7 @@ def names(database: Database) -> set[str]:
 
 def seconds_until_away(use: Callable[[], object]) -> float:
     began = time.monotonic()
-    with pytest.raises(Away):
+    with pytest.raises(DatabaseUnavailable):
         use()
     return time.monotonic() - began
 
@@ -108,7 +109,7 @@ def test_a_commit_whose_answer_does_not_come_is_given_up_after_a_second(
 
 def test_a_line_that_is_cut_at_commit_is_no_yes(database: Database, proxy: Proxy) -> None:
     proxy.reset_after(b"COMMIT")
-    with pytest.raises(Away):
+    with pytest.raises(DatabaseUnavailable):
         put(database, "second")
     put(database, "third")
 
@@ -121,7 +122,7 @@ def test_a_slow_network_is_no_longer_than_its_time(database: Database, proxy: Pr
 def test_all_uses_of_one_answer_share_its_time(database: Database, proxy: Proxy) -> None:
     proxy.latency(0.2)
     began = time.monotonic()
-    with pytest.raises(Away), database.one_answer():
+    with pytest.raises(DatabaseUnavailable), database.one_answer():
         for n in range(20):
             put(database, f"n{n}")
     assert time.monotonic() - began < A_CALLER.whole + SLACK
@@ -134,7 +135,7 @@ def test_many_that_wait_at_once_all_end_in_time(database: Database, proxy: Proxy
     began = time.monotonic()
     with ThreadPoolExecutor(24) as threads:
         for done in [threads.submit(put, database, f"n{n}") for n in range(24)]:
-            assert isinstance(done.exception(), Away)
+            assert isinstance(done.exception(), DatabaseUnavailable)
     assert time.monotonic() - began < A_CALLER.whole + SLACK + 0.5  # and 0.5 s for a connection out of the pool
 
 
@@ -176,7 +177,7 @@ def test_who_stops_in_the_middle_of_a_transaction_lets_the_others_go_on(postgres
 def test_a_word_of_warning_at_commit_is_no_yes(straight: Database, database: Database) -> None:
     with straight.engine.begin() as connection:
         connection.execute(text(WARNS))
-    with pytest.raises(Away, match="warned"):
+    with pytest.raises(DatabaseUnavailable, match="warned"):
         put(database, "second")
     assert "second" in names(straight), "that is why it counts as unknown, and the spool keeps the same report"
 
@@ -222,7 +223,7 @@ class TestASecondCopyThatNeverComes:
                 administrator.execute(
                     "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
                 )
-        with pytest.raises(Away, match="warned"):
+        with pytest.raises(DatabaseUnavailable, match="warned"):
             put_it.result()
         assert "second" in names(straight)
 
@@ -230,6 +231,6 @@ class TestASecondCopyThatNeverComes:
 def waits_at_commit(postgres: Postgres, database: Database) -> bool:
     try:
         put(database, f"probe{time.monotonic_ns()}"[:32])
-    except Away:
+    except DatabaseUnavailable:
         return True
     return False

@@ -14,7 +14,7 @@ import reports.spool
 from reports.entry import Entry
 from reports.sealing import Vault
 from reports.spool import NotKept, Spool
-from reports.store.database import Away
+from reports.store.database import DatabaseUnavailable
 from reports.store.filing import Filing, Mailbox, Sealed
 
 WORDS = b"sealed words of a report"
@@ -176,7 +176,7 @@ def test_what_follows_of_a_report_waits_for_what_was_refused(spool: Spool) -> No
     for n, kind in ((1, "sent"), (2, "sent"), (1, "update")):
         spool.put(Entry(filing(n), kind))
     out: list[tuple[str, Filing]] = []
-    answers = iter([Away("locked")])
+    answers = iter([DatabaseUnavailable("locked")])
 
     def file(entry: Entry) -> None:
         for away in answers:
@@ -202,7 +202,7 @@ def test_what_the_database_refuses_for_good_blocks_nobody(spool: Spool) -> None:
 
     def file(entry: Entry) -> None:
         if int(entry.filing.report_id[-12:]) in refused:
-            raise Away("DataError")
+            raise DatabaseUnavailable("DataError")
 
     first = spool.names()[:3]
     assert spool.drain(file) == 3
@@ -217,7 +217,7 @@ def test_four_and_more_that_are_refused_block_nobody_either(spool: Spool) -> Non
     def file(entry: Entry) -> None:
         number = int(entry.filing.report_id[-12:])
         if number <= 5:
-            raise Away("DataError")
+            raise DatabaseUnavailable("DataError")
         out.append(number)
 
     assert [spool.drain(file), spool.drain(file)] == [0, 2]
@@ -231,7 +231,7 @@ def test_a_database_that_is_away_is_asked_four_times_in_a_round(spool: Spool) ->
 
     def file(entry: Entry) -> None:
         asked.append(entry)
-        raise Away("OperationalError")
+        raise DatabaseUnavailable("OperationalError")
 
     assert spool.drain(file) == 0
     assert len(asked) == 4

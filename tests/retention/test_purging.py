@@ -13,7 +13,7 @@ from reports.clocks import DAY
 from reports.retention import Policy
 from reports.store import legal_holds, mailboxes, purging, ripeness
 from reports.store import tables as t
-from reports.store.database import Away, Database
+from reports.store.database import Database, DatabaseUnavailable
 from reports.store.mailboxes import Letter
 from reports.store.purging import OF_A_DELIVERY, OF_A_REPORT, Purge
 from tests.retention.made import CONSOLE, DESK, Fate, Leg, make, write
@@ -86,7 +86,7 @@ def test_two_clocks_at_once_purge_each_report_once(database: Database) -> None:
         while True:
             try:
                 done = sum(purge(database).step(7).values())
-            except Away:  # the other one was at it
+            except DatabaseUnavailable:  # the other one was at it
                 continue
             if not done:
                 return

@@ -15,7 +15,7 @@ import time_machine
 
 from gateway import sessions
 from gateway.breaker import Breaker
-from reports.store.database import Away
+from reports.store.database import DatabaseUnavailable
 from tests.support.app import App
 
 NUMBERS = "Not working now. In danger? Call police 111. Pikinini Helpline: call 163. Please dial again in 10 minutes."
@@ -26,8 +26,8 @@ _CODE = re.compile(r"Code (\d{4}) (\d{4})\nPIN (\d{4})")
 def database_away(app: App) -> Iterator[None]:
     """Every statement fails at once. Afterwards nobody leaves it alone any longer: half a minute has gone by."""
     with (
-        patch.object(app.database, "write", side_effect=Away("away")),
-        patch.object(app.database, "read", side_effect=Away("away")),
+        patch.object(app.database, "write", side_effect=DatabaseUnavailable("away")),
+        patch.object(app.database, "read", side_effect=DatabaseUnavailable("away")),
     ):
         yield
     app.parts.filer._breaker = Breaker(failures=3, window=30, rest=30)
@@ -35,14 +35,14 @@ def database_away(app: App) -> Iterator[None]:
 
 @contextmanager
 def redis_away(app: App) -> Iterator[None]:
-    with patch.object(app.parts.sessions, "_ask", side_effect=sessions.Away):
+    with patch.object(app.parts.sessions, "_ask", side_effect=sessions.RedisUnavailable):
         yield
 
 
 @contextmanager
 def not_kept(app: App) -> Iterator[None]:
     """Redis goes away between the step and the moment when it is kept."""
-    with patch.object(app.parts.sessions, "keep", side_effect=sessions.Away):
+    with patch.object(app.parts.sessions, "keep", side_effect=sessions.RedisUnavailable):
         yield
 
 

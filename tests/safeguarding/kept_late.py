@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 from reports.entry import Entry
 from reports.spool import NotKept
-from reports.store.database import Away
+from reports.store.database import DatabaseUnavailable
 from tests.safeguarding.away import database_away
 from tests.safeguarding.walks import walk
 from tests.support.app import App
@@ -63,7 +63,7 @@ def _late_in_the_spool(app: App) -> Iterator[None]:
 def _late_in_the_database(app: App) -> Iterator[None]:
     def late(write: Callable[[], Any]) -> None:
         write()
-        raise Away("slow")
+        raise DatabaseUnavailable("slow")
 
     with patch.object(app.parts.filer, "write", late):
         yield

@@ -12,7 +12,7 @@ import pytest
 
 from gateway import filer
 from reports.store import tables as t
-from reports.store.database import Away
+from reports.store.database import DatabaseUnavailable
 from tests.safeguarding.away import database_away, redis_away
 from tests.safeguarding.test_my_report import sent
 from tests.safeguarding.walks import IN_DANGER, PHONE, TO_SENT, number, thread, walk
@@ -32,7 +32,7 @@ def committed_all_the_same() -> Iterator[None]:
 
     def late(*given: Any) -> None:
         put(*given)
-        raise Away("too slow")
+        raise DatabaseUnavailable("too slow")
 
     with patch.object(filer.pending, "put_pending", late):
         yield

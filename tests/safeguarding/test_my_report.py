@@ -21,7 +21,7 @@ from reports.keyfolder import private_of
 from reports.sealing import Box, Context, open_body
 from reports.store import answering, letters, mailboxes
 from reports.store import tables as t
-from reports.store.database import Away
+from reports.store.database import DatabaseUnavailable
 from reports.withdrawing import without
 from tests.safeguarding.walks import COUNTRIES, PHONE, TO_SEND, number, thread, walk
 from tests.support.app import App
@@ -438,7 +438,7 @@ def test_with_the_database_away_nothing_is_said_to_be_added_and_the_same_key_add
     told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told.opened("2")
-    away = Away("refused")
+    away = DatabaseUnavailable("refused")
 
     def refuse(*_: object, **__: object) -> None:
         raise away
@@ -456,7 +456,7 @@ def test_by_sms_too_the_numbers_come_with_the_database_away(told: Told, monkeypa
     thread(texts, "hi", "code", told.code, told.pin)
 
     def refuse(*_: object, **__: object) -> None:
-        raise Away("refused")
+        raise DatabaseUnavailable("refused")
 
     monkeypatch.setattr(mailboxes, "opened", refuse)
     assert thread(texts, "1")[0].startswith("Not working now. In danger? Call police 111.")
@@ -472,7 +472,7 @@ def test_one_leaves_with_the_database_away(told: Told, monkeypatch: pytest.Monke
     told.opened()
 
     def refuse(*_: object, **__: object) -> None:
-        raise Away("refused")
+        raise DatabaseUnavailable("refused")
 
     monkeypatch.setattr(mailboxes, "opened", refuse)
     assert thread(texts, "00") == [""]

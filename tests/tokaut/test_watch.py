@@ -14,7 +14,7 @@ from sqlalchemy import update
 from reports.clocks import CLOCKS, DAY, HOUR, MINUTE, SECOND
 from reports.store import clocking, leases, outbox
 from reports.store import tables as t
-from reports.store.database import Away
+from reports.store.database import DatabaseUnavailable
 from reports.store.outbox import Failure
 from reports.store.watching import Sending, Watched
 from tests.support.databases import with_tables
@@ -188,7 +188,7 @@ def test_a_database_that_goes_away_is_looked_for_again(desk: Desk, monkeypatch: 
 
 
 def _away(*_: object) -> None:
-    raise Away("refused")
+    raise DatabaseUnavailable("refused")
 
 
 def test_ctrl_c_ends_it(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

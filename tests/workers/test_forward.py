@@ -16,7 +16,7 @@ from standardwebhooks.webhooks import Webhook as Verifier
 from reports.clocks import HOUR, MINUTE, SECOND
 from reports.store import breakers, outbox
 from reports.store import tables as t
-from reports.store.database import Away, Database
+from reports.store.database import Database, DatabaseUnavailable
 from tests.workers.filings import ONE, THREE, TWO, WORDS, Desk
 from tests.workers.lying_hotline import Answer, LyingHotline
 from workers import forward
@@ -419,7 +419,7 @@ def test_it_does_not_go_twice_because_the_database_was_away_for_a_moment(
 
     def away_at_first(*args: Any) -> bool:
         if len(waited) < times:
-            raise Away("OperationalError")
+            raise DatabaseUnavailable("OperationalError")
         return keep(*args)
 
     monkeypatch.setattr(outbox, "delivered", away_at_first)

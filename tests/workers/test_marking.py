@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reports.store.database import Away
+from reports.store.database import DatabaseUnavailable
 from workers import marking
 from workers.marking import MARKS, mark
 
@@ -17,7 +17,7 @@ class Frozen:
 
     def write(self) -> None:
         self.tries += 1
-        raise Away("frozen")
+        raise DatabaseUnavailable("frozen")
 
 
 @pytest.mark.parametrize(("within", "tries"), [(60.0, MARKS + 1), (-1.0, 1)])
@@ -26,6 +26,6 @@ def test_where_each_try_takes_long_no_other_is_begun(
 ) -> None:
     monkeypatch.setattr(marking, "WITHIN", within)
     database, paused = Frozen(), list[float]()
-    with pytest.raises(Away):
+    with pytest.raises(DatabaseUnavailable):
         mark(database.write, paused.append)
     assert (database.tries, len(paused)) == (tries, tries - 1)

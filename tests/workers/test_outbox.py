@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from reports.store import outbox, sweeping
 from reports.store import tables as t
-from reports.store.database import Away
+from reports.store.database import DatabaseUnavailable
 from reports.store.leased import Leased
 from reports.store.outbox import Failure
 from tests.support import databases
@@ -107,6 +107,6 @@ def test_on_postgresql_the_store_has_the_rights_of_who_calls(
     """Or all these tests would say nothing about them: with web's, nothing can be leased."""
     made = databases.made("postgresql", request, tmp_path)
     monkeypatch.setitem(databases.SET_ROLE, "outbox", "SET ROLE tokaut_web")
-    with pytest.raises(Away, match="InsufficientPrivilege"):
+    with pytest.raises(DatabaseUnavailable, match="InsufficientPrivilege"):
         outbox.lease_next(made, ("P1",), "me")
     made.close()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from structlog.testing import capture_logs
 
-from reports.store.database import Away
+from reports.store.database import DatabaseUnavailable
 from workers.own import Own
 
 
@@ -16,7 +16,7 @@ def fault() -> None:
 
 
 def away() -> None:
-    raise Away("gone")
+    raise DatabaseUnavailable("gone")
 
 
 @pytest.mark.parametrize(("what", "event"), [(fault, "job_failed"), (away, "database_away")])

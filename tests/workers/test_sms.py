@@ -16,7 +16,7 @@ from reports.keyfolder import SENDER, new_pair
 from reports.sealing import Context, seal
 from reports.store import messages, optouts, sms_out, sweeping
 from reports.store import tables as t
-from reports.store.database import Away
+from reports.store.database import DatabaseUnavailable
 from reports.store.messages import Outgoing
 from tests.workers.filings import SECOND, Desk
 from workers.keyring import KeyRing
@@ -163,7 +163,7 @@ def test_what_nobody_asked_for_does_not_go_where_stop_came_meanwhile(post: Post)
 def test_it_waits_where_nobody_can_say_whether_stop_came(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
     nudge = post.put(caller="", unless=[CALLER.hex()])
     with monkeypatch.context() as patched:
-        patched.setattr(optouts, "stands", Mock(side_effect=Away("away")))
+        patched.setattr(optouts, "stands", Mock(side_effect=DatabaseUnavailable("away")))
         assert not post.texter().send(nudge)
     assert (post.provider.texts, post.row(nudge).state) == ([], "due")
     post.pass_time(61)
@@ -216,7 +216,7 @@ def test_it_does_not_go_twice_because_the_database_was_away_for_a_moment(
 
     def away_at_first(*args: Any) -> None:
         if len(waited) < times:
-            raise Away("OperationalError")
+            raise DatabaseUnavailable("OperationalError")
         mark(*args)
 
     monkeypatch.setattr(sms_out, "sent", away_at_first)

@@ -13,7 +13,7 @@ from reports.proof import prove, steps
 from reports.queue import DELIVER
 from reports.store import breakers, messages, outbox, pending, sweeping
 from reports.store import tables as t
-from reports.store.database import Away, Database
+from reports.store.database import Database, DatabaseUnavailable
 from tests.workers.filings import ONE, SECOND, TWO, Desk
 from tests.workers.room import FakeHurry, Room, Time
 from workers import schedule
@@ -74,7 +74,7 @@ def test_a_duty_that_never_failed_has_its_figure(room: Room) -> None:
 
 def test_the_database_away_stops_no_clock(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     def away(*_: object) -> None:
-        raise Away("refused")
+        raise DatabaseUnavailable("refused")
 
     room.clock.tick()
     monkeypatch.setattr(sweeping, "chain_audit", away)
