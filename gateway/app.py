@@ -171,7 +171,7 @@ def _assemble(given: _Given) -> Parts:
     filer = Filer(database=database, spool=spool, vault=vault, sealer=sealer, hurry=hurry, count=count, journal=journal)
     unread = Unread(database, spool, vault, given.keys, common.mode)
     mailroom = Mailroom(filer, database, vault, sealer, given.countries, given.countries.names, journal)
-    blocking, admission = Blocking(one_answer=database.one_answer), Admission()
+    blocking = Blocking(one_answer=database.one_answer)
     walk = Walk(given.book, filer, mailroom, Apart(unread, count), kept.count_report, run_blocking=blocking.run)
     optouts = OptOuts(database, vault, spool, given.sender_key, common.mode, journal=journal)
     waiting, loop = Waiting(database, vault, given.pepper), BackgroundLoop()
@@ -197,11 +197,10 @@ def _assemble(given: _Given) -> Parts:
         sessions=kept,
         metrics=metrics,
         desk=desk,
-        webhooks=Webhooks(channels, desk, metrics, blocking, admission),
+        webhooks=Webhooks(channels, desk, metrics, blocking, Admission()),
         health=Health(database, kept, spool, metrics, backups.mark(common.database_url, common.data)),
         housekeeping=keeping(desk=desk, erasing=erasing, chores=chores, wait_for=loop.run),
         numbers=Numbers(given.countries, common.country_dir, desk.renew),
-        admission=admission,
         blocking=blocking,
         loop=loop,
         queue=hurry,

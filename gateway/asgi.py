@@ -72,7 +72,7 @@ class Application:
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         loop_guard.protect(asyncio.get_running_loop())
-        admission = asyncio.create_task(self._parts.admission.run())
+        admission = asyncio.create_task(self._webhooks.admission.run())
         await send({"type": "lifespan.startup.complete"})
         await receive()
         admission.cancel()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.admission import Admission
 from gateway.background import BackgroundLoop
 from gateway.blocking import Blocking
 from gateway.desk import Desk
@@ -35,7 +34,6 @@ class Parts:
     health: Health
     housekeeping: Housekeeping
     numbers: Numbers
-    admission: Admission
     blocking: Blocking
     loop: BackgroundLoop
     queue: Hurry

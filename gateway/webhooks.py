@@ -73,7 +73,7 @@ class Webhooks:
         blocking: Blocking,
         admission: Admission,
     ) -> None:
-        self._admission = admission
+        self.admission = admission
         self.channels = channels
         self._desk = desk
         self._metrics = metrics
@@ -105,7 +105,7 @@ class Webhooks:
         """Return the answer to a whole request. Raises nothing."""
         head = opened.head
         arrived = time.monotonic() - head.waited
-        self._admission.note(head.waited)
+        self.admission.note(head.waited)
         try:
             with self._blocking.request():
                 answer = await self._answer(opened, Wire(head.method, head.target, head.header, body))
@@ -165,7 +165,7 @@ class Webhooks:
             self._metrics.count("inbound_not_utf8")
         received = channel.receive(name, fields)
         if isinstance(received, Inbound):
-            if not self._admission.admits(received):
+            if not self.admission.admits(received):
                 return self._put_off(channel, name, received)
             turn = await self._desk.take(channel, received)
             if received.kind == "sms" and turn.text:

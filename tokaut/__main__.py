@@ -14,7 +14,7 @@ from tokaut.terminal import escape_unknown_letters
 COMMANDS: Mapping[str, str] = {
     "audit": "Look at the chain of who did what.",
     "backup": "Copy the embedded database into FOLDER, while everything runs.",
-    "bench": "Measure how fast this is on this machine, beside a floor on the same server in the same run.",
+    "bench": "Measure how fast this is on this machine, beside a bare Flask view in the same run.",
     "check": "Say everything that is wrong with this installation, and what to do about each.",
     "deliveries": "See what has not reached its hotline, and order what happens to it.",
     "demo": "Watch a report travel from a feature phone to a hotline.",

@@ -82,7 +82,7 @@ def app(redis_url: str) -> Iterator[App]:
 def test_a_new_call_gets_the_numbers_and_one_under_way_is_sent(app: App, channel: str) -> None:
     under_way, new = (app.ussd(number, channel) for number in ("+6785550101", "+6785550102"))
     under_way.dial()
-    app.parts.admission._share = 0.0
+    app.parts.webhooks.admission._share = 0.0
     seen = new.dial()
     assert seen.text.startswith("Busy now. In danger? Call police 111.") and not seen.goes_on
     for reply in ("Report", "Now", "Go on", "Bullying, threats", "Shefa", "Me", "No", "Send"):
@@ -94,8 +94,8 @@ def test_a_new_call_gets_the_numbers_and_one_under_way_is_sent(app: App, channel
 @pytest.mark.slow
 def test_an_sms_that_is_put_off_is_answered_with_503_and_taken_when_it_comes_again(app: App) -> None:
     token, form = app.plan.secrets.africastalking, {"from": "+6785550101", "to": "163", "text": "hello", "id": "a"}
-    app.parts.admission.note(SMS_LATE + 1)
+    app.parts.webhooks.admission.note(SMS_LATE + 1)
     assert app.http.post(f"/hooks/africastalking/{token}/sms", form).status_code == 503
-    app.parts.admission.look()
-    app.parts.admission.look()
+    app.parts.webhooks.admission.look()
+    app.parts.webhooks.admission.look()
     assert app.http.post(f"/hooks/africastalking/{token}/sms", form).status_code == 200
