@@ -55,7 +55,7 @@ class Application:
             with suppress(Disconnected):
                 await _send(send, await self._answer(scope, receive))
         elif scope["type"] == "http":
-            await self._flask(scope, receive, send)
+            await self._flask(scope, receive, partial(_send_closing, send))
         else:
             await send({"type": "websocket.close"})
 
@@ -126,6 +126,13 @@ async def _read(receive: Receive, most: int) -> bytes | None:
     if message["type"] == "http.disconnect":
         raise Disconnected
     return body if len(body) <= most else None
+
+
+async def _send_closing(send: Send, message: MutableMapping[str, Any]) -> None:
+    """Send a message of Flask's, so that an unknown address looks like a webhook that is refused."""
+    if message["type"] == "http.response.start" and message["status"] in CLOSED:
+        message["headers"] = [*message["headers"], (b"connection", b"close")]
+    await send(message)
 
 
 async def _send(send: Send, answer: Answer) -> None:

@@ -38,7 +38,7 @@ class BackgroundLoop:
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
             loop_guard.protect(self._loop)
-            self._thread = threading.Thread(target=self._loop.run_forever, name="event loop", daemon=True)
+            self._thread = threading.Thread(target=_run, args=(self._loop,), name="event loop", daemon=True)
             self._thread.start()
         return self._loop
 
@@ -51,9 +51,14 @@ class BackgroundLoop:
         if loop and thread:
             loop.call_soon_threadsafe(loop.stop)
             thread.join()
-            loop.run_until_complete(_end_tasks(loop))
-            loop.run_until_complete(loop.shutdown_asyncgens())
-            loop.close()
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    """Run the loop until it is stopped, then end all that still runs on it."""
+    loop.run_forever()
+    loop.run_until_complete(_end_tasks(loop))
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.close()
 
 
 async def _end_tasks(loop: asyncio.AbstractEventLoop) -> None:

@@ -22,5 +22,8 @@ def row(bad_town: Town, request: pytest.FixtureRequest) -> Iterator[Row]:
     row = Row(bad_town)
     failed = request.session.testsfailed
     yield row
-    if request.session.testsfailed == failed:  # a row that failed is told by itself
-        row.check()
+    try:
+        if request.session.testsfailed == failed:  # a row that failed is told by itself
+            row.check()
+    finally:
+        row.close()

@@ -48,6 +48,10 @@ class Row:
         self._logs = self.inside.logs()
         self._failed = self.inside.figure("failed")
 
+    def close(self) -> None:
+        self.http.close()
+        self.inside.close()
+
     def new_phone(self) -> str:
         return f"+678{next(NUMBERS)}"
 

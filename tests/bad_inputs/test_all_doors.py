@@ -21,7 +21,7 @@ KANNEL = ("kannel/T/sms", "kannel/T/ussd", "kannel/T/dlr")  # they take GET as w
 
 
 def as_seen(answer: requests.Response) -> tuple[int, bytes, dict[str, str]]:
-    return answer.status_code, answer.content, {name: v for name, v in answer.headers.items() if name != "Date"}
+    return answer.status_code, answer.content, {name: v for name, v in answer.headers.items() if name.lower() != "date"}
 
 
 def wrong(token: str) -> dict[str, str]:
