@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.rule("S-28")
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Database:
+def database(tmp_path: Path) -> Iterator[Database]:
     database = Database(f"sqlite:///{tmp_path / 'tokaut.db'}")
     upgrade(database, "demo")
     now = purging.moment(database)
@@ -29,7 +30,8 @@ def database(tmp_path: Path) -> Database:
     write(database, [make(Fate(450), now), make(Fate(8, mode="demo"), now), make(Fate(399, closed=2), now)])
     write(database, [make(Fate(399, closed=91, legs=(Leg(state="parked"),)), now), make(Fate(450, held=3), now)])
     leases.take(database, "clock", "here/clock-1/a", 15)
-    return database
+    yield database
+    database.close()
 
 
 def run(tmp_path: Path, *arguments: str) -> Result:

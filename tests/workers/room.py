@@ -122,6 +122,11 @@ class Room:
             monotonic=self.time,
         )
 
+    def finish(self) -> None:
+        """End the clock's threads."""
+        self.duties.finish()
+        self.telling.finish()
+
     def pass_time(self, seconds: float) -> None:
         """Both clocks go on together."""
         self.time.now += seconds

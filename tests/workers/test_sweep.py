@@ -185,7 +185,7 @@ def test_a_jump_of_15_days_parks_nothing_for_a_day(room: Room) -> None:
         room.pass_time(3600)
         room.clock.tick()
     assert room.desk.delivery(delivery).state == "parked", "the time was right after all"
-    room.duties.finish()
+    room.finish()
 
 
 @pytest.mark.rule("F28")

@@ -163,7 +163,7 @@ def test_what_tells_a_repeat_is_not_forgotten_because_a_clock_jumped(room: Room)
         room.clock.tick()
     with database.read() as connection:
         assert len(connection.execute(select(t.inbound.c.inbound_key)).all()) == 1
-    room.duties.finish()
+    room.finish()
 
 
 def put(desk: Desk, delivery: str, **values: object) -> None:
