@@ -5,7 +5,8 @@ is late for all of them soon, and they break in the middle. What a process can s
 four times a second: how late its event loop wakes, how late it begins requests, and how much processor time it uses.
 Above a bound the share of new calls that it admits falls quickly; below, it rises slowly (additive increase,
 multiplicative decrease, as in TCP). A caller who is not admitted gets the emergency numbers at once. An SMS that
-comes while the process is late is left to its provider, who sends it again. A call under way is never refused.
+comes while the process is late is left to its provider, who sends it again. A call under way is never refused, and
+nobody is while there are few requests: to refuse them would help nobody.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ FALL: Final = 0.7  # of the share, at each look
 RISE: Final = 0.02
 LEAST: Final = 0.01
 SMS_LATE: Final = 2.0  # seconds; above it an SMS is left to its provider
+MANY: Final = 10  # requests between two looks; with fewer, it is not the callers who make this process late
 
 
 class Admission:
@@ -37,18 +39,21 @@ class Admission:
         self._wall = wall
         self._used = used
         self._share = 1.0  # of new calls that are admitted
-        self._credit = 0.0
+        self._credit = 1.0
+        self._requests = 0  # since the last look
+        self._is_busy = False  # there were many of them
         self._late = self._latest = 0.0  # seconds: since the last look, and at it
         self._looked_at, self._used_before = wall(), used()
 
     def note(self, seconds: float) -> None:
         """Take in how long a request has waited before it was begun."""
         self._late = max(self._late, seconds)
+        self._requests += 1
 
     def admits(self, inbound: Inbound) -> bool:
         """Return whether this process takes on what came in: everything but some of the new calls and SMS."""
         if inbound.kind == "sms":
-            return max(self._late, self._latest) < SMS_LATE
+            return not self._is_busy or max(self._late, self._latest) < SMS_LATE
         if self._share >= 1 or not begins_call(inbound):
             return True
         self._credit += self._share
@@ -62,9 +67,11 @@ class Admission:
         now, used = self._wall(), self._used()
         seconds = max(now - self._looked_at, EVERY_SECONDS)
         lag = seconds - EVERY_SECONDS
-        is_over = lag > MOST_LAG or self._late > MOST_LATE or (used - self._used_before) / seconds > MOST_USED
+        self._is_busy = self._requests >= MANY
+        is_late = lag > MOST_LAG or self._late > MOST_LATE or (used - self._used_before) / seconds > MOST_USED
+        is_over = self._is_busy and is_late
         self._share = max(self._share * FALL, LEAST) if is_over else min(self._share + RISE, 1.0)
-        self._latest, self._late = max(self._late, lag), 0.0
+        self._latest, self._late, self._requests = max(self._late, lag), 0.0, 0
         self._looked_at, self._used_before = now, used
 
     async def run(self) -> None:

@@ -94,7 +94,7 @@ def _head(scope: Scope) -> Head:
     if query := scope["query_string"]:
         target = f"{target}?{query.decode('latin-1')}"
     client = scope["client"][0] if scope["client"] else ""
-    waited = _waited(headers.get("x-request-start", ""), scope["state"].get("since", 0.0))
+    waited = _waited(headers.get("x-request-start", ""), scope.get("state", {}).get("since", 0.0))
     return Head(scope["method"], scope["path"], target, lambda name: headers.get(name.lower(), ""), client, waited)
 
 

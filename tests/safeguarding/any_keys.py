@@ -50,7 +50,7 @@ class Person:
 
     @property
     def limit(self) -> Limit:
-        return Limit(*self.app.parts.webhooks._channels[self.channel].limits["ussd"])
+        return Limit(*self.app.parts.webhooks.channels[self.channel].limits["ussd"])
 
 
 persons = st.integers(0, 1)
