@@ -208,9 +208,9 @@ class Sessions:
             raise RedisUnavailable from None
 
     def answers(self) -> bool:
-        """Whether Redis answers now."""
+        """Return whether Redis answers now, and callers are not kept from it after its last failures."""
         try:
-            return bool(self._redis.ping())
+            return not self._breaker.is_open and bool(self._redis.ping())
         except (RedisError, OSError):
             return False
 

@@ -56,8 +56,7 @@ def _turns(sizes: Counter[Path]) -> dict[Path, int]:
     return turns
 
 
-ALLOWED = leaks.Allowed()
-SESSION_FIXTURES = {"_valkey", "postgres"}  # what they start is in ALLOWED
+SESSION_FIXTURES = {"_valkey", "postgres"}  # what they start is in leaks.ALLOWED
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -65,7 +64,7 @@ def nothing_left_by_the_module(request: pytest.FixtureRequest) -> Iterator[None]
     """Fail the module whose fixtures leave a thread, a process, a socket or a database open."""
     before = leaks.Resources.now()
     yield
-    if found := leaks.left(before, ALLOWED):
+    if found := leaks.left(before, leaks.ALLOWED):
         pytest.fail(f"This module left behind:\n{found}", pytrace=False)
 
 
@@ -79,7 +78,7 @@ def nothing_left_by_the_test(request: pytest.FixtureRequest, nothing_left_by_the
     yield
     if _shares_fixtures(request):
         return
-    if found := leaks.left(before, ALLOWED):
+    if found := leaks.left(before, leaks.ALLOWED):
         pytest.fail(f"This test left behind:\n{found}", pytrace=False)
 
 
@@ -106,7 +105,7 @@ def _valkey() -> Iterator[Valkey]:
     left there in another mode stops the start.
     """
     server = Valkey().start()
-    ALLOWED.servers.append(server)
+    leaks.ALLOWED.servers.append(server)
     yield server
     server.remove()
 
@@ -142,7 +141,7 @@ def postgres() -> Iterator[Postgres]:
     if found is None:
         pytest.skip("no PostgreSQL binaries: `make setup` brings them, or set TEST_PG_BIN to a folder with initdb")
     server = Postgres(found).start()
-    ALLOWED.servers.append(server)
+    leaks.ALLOWED.servers.append(server)
     yield server
     server.remove()
 

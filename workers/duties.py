@@ -200,3 +200,4 @@ class Duties:
         """What is in hand is finished; nothing new is begun."""
         for own in (*self._own.values(), self._own_texts, self._own_pages, self._own_nudges):
             own.finish()
+        self._hurry.close()

@@ -44,8 +44,10 @@ class Phone:
 
 
 @pytest.fixture
-def phone(row: Row) -> Phone:
-    return Phone(row)
+def phone(row: Row) -> Iterator[Phone]:
+    phone = Phone(row)
+    yield phone
+    phone.texts.http.close()
 
 
 def forged(row: Row, headers: dict[str, str], fields: dict[str, str], target: str = DOOR) -> None:

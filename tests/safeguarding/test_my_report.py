@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from redis.connection import AbstractConnection
 from sqlalchemy import event
 
 from gateway import conversation
+from gateway.redis_client import Command, Connection
 from gateway.sealer import Sealer
 from reports.code import check_digit
 from reports.country import Countries
@@ -397,17 +397,17 @@ def trips(app: App, monkeypatch: pytest.MonkeyPatch, code: str, pin: str) -> tup
     walk(phone, "My report", code)
     statements: list[str] = []
     commands: list[object] = []
-    send = AbstractConnection.send_packed_command
+    ask = Connection.ask
 
     def see(_c: object, _cu: object, statement: str, *_: object) -> None:
         statements.append(statement)
 
-    def count(self: AbstractConnection, *arguments: object, **named: object) -> object:
-        commands.append(arguments)
-        return send(self, *arguments, **named)
+    def count(self: Connection, asked: Sequence[Command]) -> object:
+        commands.extend(asked)
+        return ask(self, asked)
 
     event.listen(app.database.engine, "before_cursor_execute", see)
-    monkeypatch.setattr(AbstractConnection, "send_packed_command", count)
+    monkeypatch.setattr(Connection, "ask", count)
     text = phone.type(pin).text
     monkeypatch.undo()
     event.remove(app.database.engine, "before_cursor_execute", see)

@@ -68,6 +68,9 @@ class Allowed:
         return Resources(frozenset(), children, Counter())
 
 
+ALLOWED = Allowed()  # of this process of the test run
+
+
 def left(before: Resources, allowed: Allowed, grace: float = GRACE) -> Resources:
     """Return what is still open beyond `before` and `allowed` once `grace` seconds have passed; mostly at once nothing.
 

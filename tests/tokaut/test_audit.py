@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,7 +59,7 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Site:
+def site(tmp_path: Path) -> Iterator[Site]:
     database = Database(f"sqlite:///{tmp_path / 'tokaut.db'}")
     upgrade(database, "demo")
     key_id = new_signer(tmp_path / "keys").key_id
@@ -69,7 +69,8 @@ def site(tmp_path: Path) -> Site:
     found.lines(4)
     found.sign()
     found.lines(3)
-    return found
+    yield found
+    database.close()
 
 
 def test_a_whole_chain_is_said_to_be_whole_and_how_far_it_is_signed(site: Site) -> None:

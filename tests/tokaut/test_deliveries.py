@@ -1,6 +1,7 @@
 import os
 import pwd
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,11 @@ REPORT = str(uuid.UUID(int=7))
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Database:
+def database(tmp_path: Path) -> Iterator[Database]:
     database = Database(f"sqlite:///{tmp_path / 'tokaut.db'}")
     upgrade(database, "demo")
-    return database
+    yield database
+    database.close()
 
 
 def put(database: Database, number: int, **values: Any) -> str:

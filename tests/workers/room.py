@@ -41,6 +41,9 @@ class FakeHurry:
             self.ids.append(item)
         return not self.away
 
+    def close(self) -> None:
+        pass
+
 
 @dataclass
 class Takes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from rq.serializers import JSONSerializer
 
 from reports.connections import for_queue
 from reports.migrations import upgrade
-from reports.queue import DELIVER, Hurry
+from reports.queue import DELIVER, Hurry, Speed
 from reports.settings import Reach
 from reports.store import outbox
 from reports.store.database import Database
@@ -43,6 +44,11 @@ def hotline() -> Iterator[LyingHotline]:
         yield it
 
 
+def queued(url: str, job: str, item: str, speed: Speed) -> bool:
+    with closing(Hurry(for_queue(Reach(url)))) as hurry:
+        return hurry.put(job, item, speed)
+
+
 def arrives(hotline: LyingHotline, count: int) -> None:
     until(lambda: len(hotline.taken) >= count, "nothing arrived", seconds=30)
 
@@ -56,7 +62,7 @@ def test_a_queued_id_goes_out_and_the_log_says_ids_only(
 ) -> None:
     [first], [second] = desk.file(priority="P2"), desk.file(priority="P1")
     with Process("urgent", settings(desk, tmp_path, hotline, redis_url), tmp_path / "log") as worker:
-        assert Hurry(for_queue(Reach(redis_url))).put(DELIVER, first, "urgent")
+        assert queued(redis_url, DELIVER, first, "urgent")
         arrives(hotline, 2)
         until(lambda: is_delivered(desk, first, second), "not marked")
         assert worker.stop() == 0
@@ -81,7 +87,7 @@ def test_a_worker_reaches_redis_by_a_socket_whose_path_has_blanks(
     [delivery] = desk.file(priority="P1")
     assert " " in str(spaced_valkey.folder)
     with Process("urgent", settings(desk, tmp_path, hotline, spaced_valkey.url), tmp_path / "log") as worker:
-        assert Hurry(for_queue(Reach(spaced_valkey.url))).put(DELIVER, delivery, "urgent")
+        assert queued(spaced_valkey.url, DELIVER, delivery, "urgent")
         arrives(hotline, 1)
         until(lambda: is_delivered(desk, delivery), "not marked")
         assert worker.stop() == 0
@@ -103,7 +109,7 @@ def test_a_job_that_is_not_ours_is_refused_and_the_next_one_is_done(
         queue.enqueue("workers.forward.Forwarder.deliver", delivery)
         queue.enqueue("workers.run.main", str(uuid.uuid4()))
     with Process("urgent", settings(desk, tmp_path, hotline, redis_url), tmp_path / "log") as worker:
-        Hurry(for_queue(Reach(redis_url))).put(DELIVER, delivery, "urgent")
+        queued(redis_url, DELIVER, delivery, "urgent")
         arrives(hotline, 1)
         assert worker.stop() == 0
     assert not planted.exists()
@@ -123,13 +129,13 @@ def test_a_worker_lives_through_redis_and_what_came_meanwhile(
 ) -> None:
     with Process("urgent", settings(desk, tmp_path, hotline, own_valkey.url), tmp_path / "log") as worker:
         [before] = desk.file()
-        until(lambda: Hurry(for_queue(Reach(own_valkey.url))).put(DELIVER, before, "urgent"), "not queued")
+        until(lambda: queued(own_valkey.url, DELIVER, before, "urgent"), "not queued")
         arrives(hotline, 1)
         own_valkey.kill()
         [after] = desk.file()
-        assert not Hurry(for_queue(Reach(own_valkey.url))).put(DELIVER, after, "urgent")
+        assert not queued(own_valkey.url, DELIVER, after, "urgent")
         own_valkey.start()
-        until(lambda: Hurry(for_queue(Reach(own_valkey.url))).put(DELIVER, after, "urgent"), "not queued")
+        until(lambda: queued(own_valkey.url, DELIVER, after, "urgent"), "not queued")
         arrives(hotline, 2)
         assert worker.stop() == 0
 
@@ -142,16 +148,15 @@ def test_a_killed_workers_lease_is_given_up_by_the_next_in_its_slot(
     hotline.answer(Answer(how="never"), Answer())
     [delivery] = desk.file()
     environ = settings(desk, tmp_path, hotline, redis_url)
-    hurry = Hurry(for_queue(Reach(redis_url)))
     with Process("urgent", environ, tmp_path / "log") as worker:
-        hurry.put(DELIVER, delivery, "urgent")
+        queued(redis_url, DELIVER, delivery, "urgent")
         arrives(hotline, 1)
         worker.kill()
     assert outbox.lease(desk.database, delivery, "another/urgent-1/x") is None, "it is still held"
     with Process("urgent", environ, tmp_path / "log") as worker:
         until(lambda: desk.delivery(delivery).lease_by is None, "not given up")
         [other] = desk.file()
-        hurry.put(DELIVER, other, "urgent")
+        queued(redis_url, DELIVER, other, "urgent")
         until(lambda: is_delivered(desk, delivery, other), "not delivered")
         assert worker.stop() == 0
     assert [taken.headers["webhook-id"] for taken in hotline.taken].count(delivery) == 2
@@ -161,7 +166,7 @@ def test_a_term_lets_the_call_in_hand_finish(desk: Desk, tmp_path: Path, hotline
     hotline.answer(Answer(how="body_in_drips"))
     [delivery] = desk.file()
     with Process("urgent", settings(desk, tmp_path, hotline, redis_url), tmp_path / "log") as worker:
-        Hurry(for_queue(Reach(redis_url))).put(DELIVER, delivery, "urgent")
+        queued(redis_url, DELIVER, delivery, "urgent")
         arrives(hotline, 1)
         assert worker.stop() == 0
     assert is_delivered(desk, delivery)
