@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 import pytest
 
 from tests.kannel.application import Application
+from tests.kannel.network import Network
 from tests.support.kannel import Kannel, missing
+from tests.support.ports import free_port
 from tests.support.town import Town
 
 # As docs/kannel/kannel.conf but for the seconds between two tries.
@@ -26,6 +28,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if why and "/tests/kannel/" in str(item.path):
             item.add_marker(pytest.mark.skip(reason=why))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def smpp_runtime() -> None:
+    """Start what the library for SMPP keeps for the rest of the process, so that no test is blamed for it."""
+    with Network(free_port()):
+        pass
 
 
 @pytest.fixture
