@@ -42,7 +42,7 @@ demo: setup ## the whole main job on this machine; ONCE=1 stops after the report
 	@$(BIN)/tokaut demo $(if $(ONCE),--once) $(if $(PORT),--port $(PORT))
 
 test: setup ## all tests, against a real Valkey and a real PostgreSQL that the tests start
-	@TMPDIR="$$($(BIN)/python -m tests.support.scratch)" $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not faults" --durations=25
+	@TMPDIR="$$($(BIN)/python -m tests.support.scratch)" $(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not faults" --durations=25
 
 test-fast: setup ## the pure and table tests only: seconds
 	@$(BIN)/pytest -n 2 -m "not slow"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import faulthandler
+import os
 from collections import Counter, deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,7 +58,19 @@ def _turns(sizes: Counter[Path]) -> dict[Path, int]:
     return turns
 
 
+STDERR = os.dup(2)  # before pytest takes it over
 SESSION_FIXTURES = {"_valkey", "postgres"}  # what they start is in leaks.ALLOWED
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """End the process in which a teardown hangs, with all stacks; pytest's own timer stops at a failure."""
+    timeout = float(item.config.getini("faulthandler_timeout"))
+    faulthandler.dump_traceback_later(timeout, file=STDERR, exit=True)
+    try:
+        return (yield)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 @pytest.fixture(scope="module", autouse=True)
