@@ -1,12 +1,12 @@
 """Admission control: new calls are let in only as fast as this process can finish those under way.
 
 A call is ten requests or more over some minutes, so a process that takes every new call at the edge of what it can do
-is late for all of them soon, and they break in the middle. What a process can still do is read from three figures,
-four times a second: how late its event loop wakes, how late it begins requests, and how much processor time it uses.
-Above a bound the share of new calls that it admits falls quickly; below, it rises slowly (additive increase,
-multiplicative decrease, as in TCP). A caller who is not admitted gets the emergency numbers at once. An SMS that
-comes while the process is late is left to its provider, who sends it again. A call under way is never refused, and
-nobody is while there are few requests: to refuse them would help nobody.
+is late for all of them soon, and they break in the middle. Two figures say four times a second that it cannot do
+more: how late its event loop wakes, and how late it begins requests. Above a bound the share of new calls that it
+admits falls quickly; below, it rises slowly (additive increase, multiplicative decrease, as in TCP). A caller who is
+not admitted gets the emergency numbers at once. An SMS that comes while the process is late is left to its provider,
+who sends it again. A call under way is never refused, and nobody is while there are few requests: to refuse them
+would help nobody.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from gateway.turns import begins_call
 EVERY_SECONDS: Final = 0.25
 MOST_LAG: Final = 0.25  # seconds by which the event loop wakes late
 MOST_LATE: Final = 0.5  # seconds from a request's arrival until it is begun
-MOST_USED: Final = 0.9  # of one core
 FALL: Final = 0.7  # of the share, at each look
 RISE: Final = 0.02
 LEAST: Final = 0.01
@@ -31,19 +30,16 @@ MANY: Final = 10  # requests between two looks; with fewer, it is not the caller
 
 
 class Admission:
-    """`wall` and `used`: seconds, of the time and of this process's processor time."""
+    """`now`: monotonic seconds."""
 
-    def __init__(
-        self, wall: Callable[[], float] = time.monotonic, used: Callable[[], float] = time.process_time
-    ) -> None:
-        self._wall = wall
-        self._used = used
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
         self._share = 1.0  # of new calls that are admitted
         self._credit = 1.0
         self._requests = 0  # since the last look
         self._is_busy = False  # there were many of them
         self._late = self._latest = 0.0  # seconds: since the last look, and at it
-        self._looked_at, self._used_before = wall(), used()
+        self._looked_at = now()
 
     def note(self, seconds: float) -> None:
         """Take in how long a request has waited before it was begun."""
@@ -64,15 +60,13 @@ class Admission:
 
     def look(self) -> None:
         """Adjust the share of new calls. Call this every `EVERY_SECONDS`, on the event loop that answers."""
-        now, used = self._wall(), self._used()
-        seconds = max(now - self._looked_at, EVERY_SECONDS)
-        lag = seconds - EVERY_SECONDS
+        now = self._now()
+        lag = max(now - self._looked_at - EVERY_SECONDS, 0.0)
         self._is_busy = self._requests >= MANY
-        is_late = lag > MOST_LAG or self._late > MOST_LATE or (used - self._used_before) / seconds > MOST_USED
-        is_over = self._is_busy and is_late
+        is_over = self._is_busy and (lag > MOST_LAG or self._late > MOST_LATE)
         self._share = max(self._share * FALL, LEAST) if is_over else min(self._share + RISE, 1.0)
         self._latest, self._late, self._requests = max(self._late, lag), 0.0, 0
-        self._looked_at, self._used_before = now, used
+        self._looked_at = now
 
     async def run(self) -> None:
         """Look for as long as the event loop runs."""

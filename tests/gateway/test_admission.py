@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.admission import EVERY_SECONDS, LEAST, MANY, MOST_LAG, MOST_LATE, MOST_USED, SMS_LATE, Admission
+from gateway.admission import EVERY_SECONDS, LEAST, MANY, MOST_LAG, MOST_LATE, SMS_LATE, Admission
 from gateway.message import Inbound
 from reports.store import tables as t
 from tests.support.app import App
@@ -17,18 +17,15 @@ SMS = Inbound("sms", "twilio", sender="+6785550101", code="163", text="hello")
 
 
 class Machine:
-    """A process whose event loop wakes `lag` seconds late and uses `used` of a core."""
+    """A process whose event loop wakes `lag` seconds late, and begins requests `late` seconds late."""
 
     def __init__(self) -> None:
-        self.now = self.cpu = 100.0
-        self.admission = Admission(lambda: self.now, lambda: self.cpu)
+        self.now = 100.0
+        self.admission = Admission(lambda: self.now)
 
-    def look(
-        self, times: int = 1, *, lag: float = 0.0, used: float = 0.5, late: float = 0.0, requests: int = MANY
-    ) -> None:
+    def look(self, times: int = 1, *, lag: float = 0.0, late: float = 0.0, requests: int = MANY) -> None:
         for _ in range(times):
             self.now += EVERY_SECONDS + lag
-            self.cpu += (EVERY_SECONDS + lag) * used
             for _ in range(requests):
                 self.admission.note(late)
             self.admission.look()
@@ -43,11 +40,11 @@ def machine() -> Machine:
 
 
 def test_at_rest_everything_is_admitted(machine: Machine) -> None:
-    machine.look(100, used=MOST_USED - 0.1)
+    machine.look(100, lag=MOST_LAG - 0.1, late=MOST_LATE - 0.1)
     assert [machine.admitted(one) for one in (DIAL, REPLY, SMS)] == [100, 100, 100]
 
 
-@pytest.mark.parametrize("over", [{"lag": MOST_LAG + 0.1}, {"used": MOST_USED + 0.05}, {"late": MOST_LATE + 0.1}])
+@pytest.mark.parametrize("over", [{"lag": MOST_LAG + 0.1}, {"late": MOST_LATE + 0.1}])
 def test_above_a_bound_fewer_new_calls_are_admitted_and_every_call_under_way(
     machine: Machine, over: dict[str, float]
 ) -> None:
