@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -89,11 +90,12 @@ class _Calls:
         self._address = urlsplit(town.web)
         self._path = f"/hooks/africastalking/{town.token('africastalking')}/ussd"
         self._thinks = thinks
-        self._number = random.Random().randrange(10_000) * 10_000
+        self._number = 0
+        self._run = uuid.uuid4().hex[:8]
 
     async def one(self, seen: Seen) -> None:
         self._number += 1
-        phone = f"+678{self._number % 10_000_000:07d}"
+        phone = f"+67875{self._number % 100_000:05d}"
         try:
             reader, writer = await asyncio.wait_for(
                 asyncio.open_connection(self._address.hostname, self._address.port), PATIENCE
@@ -129,7 +131,7 @@ class _Calls:
         seen.broken += not screen.startswith("CON Sent")
 
     async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, phone: str, text: str) -> str:
-        who = {"sessionId": f"ATUid_{phone}", "phoneNumber": phone, "networkCode": "54101"}
+        who = {"sessionId": f"ATUid_{self._run}_{phone}", "phoneNumber": phone, "networkCode": "54101"}
         body = urlencode(who | {"serviceCode": CODE, "text": text}).encode()
         head = f"POST {self._path} HTTP/1.1\r\nHost: here\r\nContent-Type: application/x-www-form-urlencoded\r\n"
         writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
