@@ -5,14 +5,18 @@ line, so that the demo, the tests and a deployment run the same server.
 """
 
 import os
+import sys
 
 from gateway import app
 
-OURS = ("gateway.asgi:", "gateway.app:")
+FLASK = "gateway.app:"
+OURS = ("gateway.asgi:", FLASK)
 
 
 def on_starting(server):
     """In the master: gunicorn would start a process that stops over a wrong setting again and again."""
+    if server.app.app_uri.startswith(FLASK) and server.cfg.worker_class_str == worker_class:
+        sys.exit(f"{server.app.app_uri} is for other servers; write 'gateway.asgi:create_app()' in web's command")
     if server.app.app_uri.startswith(OURS):  # and not a small one of the tests
         app.check(os.environ)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from signal import SIGTERM
 from typing import Any
 
@@ -13,9 +15,11 @@ import pytest
 import redis
 import requests
 
+import gateway
 from gateway.views import HEADERS
 from tests.support.handsets import AfricasTalking
 from tests.support.handsets_kannel import KannelTexts
+from tests.support.ports import free_port
 from tests.support.prepared import prepare
 from tests.support.town import Town
 
@@ -122,3 +126,13 @@ def test_one_transcript_is_the_same_by_all_servers(town: Served) -> None:
     assert b"Code and PIN" in shown[PRODUCTION]["call"][-1][2]
     assert shown[FLASK] == shown[PRODUCTION]
     assert shown[THREADS] == shown[PRODUCTION]
+
+
+def test_the_command_of_an_earlier_release_is_refused_with_the_one_to_write() -> None:
+    configuration = str(Path(gateway.__file__ or "").with_name("gunicorn.conf.py"))
+    command = [sys.executable, "-m", "gunicorn", "-c", configuration, "--bind", f"127.0.0.1:{free_port()}"]
+    done = subprocess.run([*command, "gateway.app:create_app()"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.strip() == (
+        "gateway.app:create_app() is for other servers; write 'gateway.asgi:create_app()' in web's command"
+    )
