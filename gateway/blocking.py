@@ -11,6 +11,7 @@ import contextvars
 import math
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -56,9 +57,7 @@ class Blocking:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="blocking")
         self._checks = ThreadPoolExecutor(1, thread_name_prefix="signatures")
         self._lock = threading.Lock()  # more than one event loop may use it
-        self._busy = 0
-        self._requests = 0
-        self._unproven = 0
+        self._counts: Counter[str] = Counter()
 
     async def run(self, function: Callable[..., T], /, *args: object, **kwargs: object) -> T:
         """Call `function` in a thread of the pool; return what it returns, raise what it raises.
@@ -66,13 +65,13 @@ class Blocking:
         Raises DatabaseUnavailable where the request's time is over before the function has come to its end. It may end
         later, so only what may happen twice is called here.
         """
-        return await self._within_time(self._pool, "_busy", partial(function, *args, **kwargs))
+        return await self._within_time(self._pool, "busy", partial(function, *args, **kwargs))
 
     async def check(self, function: Callable[..., T], /, *args: object) -> T:
         """Call `function`, which finds out who sent a request. Raises TooMany at once where very many wait for that."""
-        if self._unproven >= MOST_UNPROVEN:
+        if self._counts["unproven"] >= MOST_UNPROVEN:
             raise TooMany
-        return await self._within_time(self._checks, "_unproven", partial(function, *args))
+        return await self._within_time(self._checks, "unproven", partial(function, *args))
 
     async def _within_time(self, pool: ThreadPoolExecutor, counter: str, function: Callable[[], T]) -> T:
         seconds = _answer_by.get() - time.monotonic()
@@ -99,21 +98,21 @@ class Blocking:
         """Count a request as under way, and give it `ANSWER_SECONDS` for all that it waits for."""
         token = _answer_by.set(time.monotonic() + ANSWER_SECONDS)
         try:
-            self._add("_requests", 1)
+            self._add("requests", 1)
             with self._one_answer():
                 yield
         finally:
-            self._add("_requests", -1)
+            self._add("requests", -1)
             _answer_by.reset(token)
 
     @property
     def is_crowded(self) -> bool:
         """Whether what can wait should make room for reports."""
-        return self._busy > self._most_busy or self._requests > MOST_REQUESTS
+        return self._counts["busy"] > self._most_busy or self._counts["requests"] > MOST_REQUESTS
 
     def _add(self, counter: str, number: int) -> None:
         with self._lock:
-            setattr(self, counter, getattr(self, counter) + number)
+            self._counts[counter] += number
 
     def close(self) -> None:
         """End the threads once they have come to the end of what they do; wait for none of them."""

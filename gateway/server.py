@@ -14,6 +14,7 @@ import resource
 import socket
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
@@ -43,8 +44,40 @@ class NotARequest(Exception):
     """It is no HTTP request, or could be read as two."""
 
 
+class Clients:
+    """The connections of this process, counted by the address that they come from."""
+
+    def __init__(self, most: int = 1000) -> None:
+        self.most = most
+        self.are_last = False  # this process stops
+        self._of_address: Counter[str] = Counter()
+
+    def add(self, new: Any, all_: set[Any]) -> bool:
+        """Return whether there is room. Of an address that holds too many, the older half of those that wait go."""
+        self._of_address[new.address] += 1
+        if len(all_) <= self.most / 2 or self._of_address[new.address] <= self.most * OF_AN_ADDRESS:
+            return len(all_) <= self.most
+        spares_young = not new.address or len(all_) <= self.most * 3 / 4
+        old = time.monotonic() - (YOUNG_SECONDS if spares_young else 0)
+        waiting = [one for one in all_ if one.address == new.address and one.late_at]
+        if len(waiting) > self.most * OF_AN_ADDRESS:
+            waiting.sort(key=lambda one: one.since)
+            for one in waiting[: len(waiting) // 2]:
+                if one.since <= old and one is not new:
+                    one.transport.abort()
+        return len(all_) <= self.most
+
+    def remove(self, gone: Any) -> None:
+        self._of_address[gone.address] -= 1
+        if self._of_address[gone.address] <= 0:
+            del self._of_address[gone.address]
+
+
 class Protocol(HttpToolsProtocol):
     """One connection. `late_at`: monotonic seconds when it is closed, unless its sender comes first; 0: never."""
+
+    clients = Clients()  # of this process
+    count_refused: Callable[[], object] = staticmethod(lambda: None)  # called for what was no request
 
     late_at = 0.0
     since = 0.0
@@ -59,11 +92,11 @@ class Protocol(HttpToolsProtocol):
         self.since = time.monotonic()
         self.late_at = self.since + REQUEST_SECONDS
         self.address = self.client[0] if self.client else ""
-        if not CLIENTS.add(self, self.connections):
+        if not self.clients.add(self, self.connections):
             transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        CLIENTS.remove(self)
+        self.clients.remove(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -112,7 +145,7 @@ class Protocol(HttpToolsProtocol):
                 return
             self.cycle.disconnected = True  # whoever waits for the rest of the body gets nothing of it
             self.cycle.message_event.set()
-        COUNT_REFUSED[0]()
+        self.count_refused()
         self.transport.write(NO_REQUEST)
         self.hang_up()
 
@@ -197,7 +230,7 @@ class Protocol(HttpToolsProtocol):
         super().on_headers_complete()
         cycle: Any = self.cycle
         cycle.transport = _Gently(self, cycle)
-        if self._is_last or CLIENTS.are_last:
+        if self._is_last or self.clients.are_last:
             cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
@@ -255,42 +288,9 @@ class _Gently:
             self._protocol.transport.close()
 
 
-class Clients:
-    """The connections of this process, counted by the address that they come from."""
-
-    def __init__(self) -> None:
-        self.most = 1000
-        self.are_last = False  # this process stops
-        self._of_address: Counter[str] = Counter()
-
-    def add(self, new: Protocol, all_: set[Any]) -> bool:
-        """Return whether there is room. Of an address that holds too many, the older half of those that wait go."""
-        self._of_address[new.address] += 1
-        if len(all_) <= self.most / 2 or self._of_address[new.address] <= self.most * OF_AN_ADDRESS:
-            return len(all_) <= self.most
-        spares_young = not new.address or len(all_) <= self.most * 3 / 4
-        old = time.monotonic() - (YOUNG_SECONDS if spares_young else 0)
-        waiting = [one for one in all_ if one.address == new.address and one.late_at]
-        if len(waiting) > self.most * OF_AN_ADDRESS:
-            waiting.sort(key=lambda one: one.since)
-            for one in waiting[: len(waiting) // 2]:
-                if one.since <= old and one is not new:
-                    one.transport.abort()
-        return len(all_) <= self.most
-
-    def remove(self, gone: Protocol) -> None:
-        self._of_address[gone.address] -= 1
-        if self._of_address[gone.address] <= 0:
-            del self._of_address[gone.address]
-
-
-CLIENTS = Clients()
-COUNT_REFUSED = [lambda: None]  # the application's counter of what was no request
-
-
 class _Server(Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        CLIENTS.are_last = True  # also those that the loop accepted and has not yet made known
+        Protocol.clients.are_last = True  # also those that the loop accepted and has not yet made known
         await super().shutdown(sockets)
 
 
@@ -298,8 +298,8 @@ class ServerProcess(Worker):
     """One process of gunicorn's that serves with uvicorn. It ends with its master: a new one needs the port at once."""
 
     def run(self) -> None:
-        CLIENTS.most = self._room()
-        COUNT_REFUSED[0] = getattr(self.wsgi, "count_refused", COUNT_REFUSED[0])
+        Protocol.clients = Clients(self._room())
+        Protocol.count_refused = staticmethod(getattr(self.wsgi, "count_refused", Protocol.count_refused))
         config = Config(
             self.wsgi,
             http=Protocol,

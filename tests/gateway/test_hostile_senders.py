@@ -81,7 +81,7 @@ def app() -> Iterator[App]:
 @pytest.fixture
 def address(app: App, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
     """Nobody is cut for being slow here: what is tried is what happens before that."""
-    monkeypatch.setattr(server.CLIENTS, "most", PLACES)
+    monkeypatch.setattr(server.Protocol.clients, "most", PLACES)
     with serving(app) as address:
         yield address
 
@@ -176,7 +176,7 @@ def test_a_long_body_in_pieces_is_read_whole(app: App, address: tuple[str, int])
 @pytest.mark.rule("B-05")
 def test_what_is_no_request_is_counted(address: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
     refused: list[str] = []
-    monkeypatch.setattr(server, "COUNT_REFUSED", [lambda: refused.append("refused")])
+    monkeypatch.setattr(server.Protocol, "count_refused", staticmethod(lambda: refused.append("refused")))
     whole = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"
     for sent in (b"lukaotem\r\n\r\n", whole[:-4], whole):
         with connected(address) as one:
