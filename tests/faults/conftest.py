@@ -16,6 +16,15 @@ def city() -> Iterator[City]:
     city.down()
 
 
+@pytest.fixture
+def city_of_two() -> Iterator[City]:
+    """One for each test, with two processes of web that both accept connections."""
+    city = City(web_processes=2).up()
+    city.until_all_of_web_answer(2)
+    yield city
+    city.down()
+
+
 @pytest.fixture(scope="module")
 def shared() -> Iterator[City]:
     """One for all tests of a file; its `city` is this one, with what the test before broke in use again."""

@@ -67,14 +67,6 @@ def fronted() -> Iterator[Fronted]:
     place.down()
 
 
-@pytest.fixture
-def city() -> Iterator[City]:
-    city = City(web_processes=2).up()
-    city.until_all_of_web_answer(2)
-    yield city
-    city.down()
-
-
 def test_4000_hostile_connections_through_nginx(fronted: Fronted) -> None:
     token = fronted.town.token("africastalking")
 
@@ -93,8 +85,8 @@ def test_4000_hostile_connections_through_nginx(fronted: Fronted) -> None:
     assert memory.most < MOST_MEMORY
 
 
-def test_4000_hostile_connections_to_web_itself(city: City) -> None:
-    token, port = city.token("africastalking"), urlsplit(city.web).port or 0
+def test_4000_hostile_connections_to_web_itself(city_of_two: City) -> None:
+    token, port = city_of_two.token("africastalking"), urlsplit(city_of_two.web).port or 0
 
     def caller(_: int) -> None:
         with socket.create_connection(("127.0.0.1", port), timeout=WITHIN, source_address=(FROM, 0)) as line:
@@ -102,7 +94,7 @@ def test_4000_hostile_connections_to_web_itself(city: City) -> None:
             assert b"CON " in until_closed(line)
 
     caller(0)
-    with Memory(city.web_workers()) as memory, hostile(port, LASTS, CONNECTIONS, tls=False) as seen:
+    with Memory(city_of_two.web_workers()) as memory, hostile(port, LASTS, CONNECTIONS, tls=False) as seen:
         noticed = ask(caller, DIALS, A_SECOND)
     tell("4,000 connections, web", noticed, PROMISED, memory, **seen)
     assert seen["opened"] > CONNECTIONS, "the attack was too weak"
@@ -123,10 +115,10 @@ MOST_FOR_SEND = 1.0  # second
         pytest.param(32_000, {"X-Twilio-Signature": SHAPED}, id="as large as Twilio may"),
     ],
 )
-def test_forged_twilio_requests_hold_up_no_send(city: City, size: int, headers: dict[str, str]) -> None:
-    url = f"{city.web}/hooks/twilio/sms"
+def test_forged_twilio_requests_hold_up_no_send(city_of_two: City, size: int, headers: dict[str, str]) -> None:
+    url = f"{city_of_two.web}/hooks/twilio/sms"
     body = b"Body=" + b"%" * (size - 5)
-    phones = [city.ussd_phone("africastalking", f"+67875{n:05d}") for n in range(SENDS)]
+    phones = [city_of_two.ussd_phone("africastalking", f"+67875{n:05d}") for n in range(SENDS)]
     for phone in phones:
         assert walk(phone, TO_SEND).text.startswith("Send to Pikinini Helpline")
 
@@ -137,7 +129,7 @@ def test_forged_twilio_requests_hold_up_no_send(city: City, size: int, headers: 
     def send(number: int) -> None:
         assert phones[number].type("1").text.startswith("Sent to Pikinini Helpline.")
 
-    with Memory(city.web_workers()) as memory, flooded(forge, FORGERIES, FORGED_A_SECOND, FORGERS) as flood:
+    with Memory(city_of_two.web_workers()) as memory, flooded(forge, FORGERIES, FORGED_A_SECOND, FORGERS) as flood:
         noticed = ask(send, SENDS, 2)
     tell(f"forged Twilio requests of {size // 1000} kB", noticed, MOST_FOR_SEND, memory, forged=flood.asked)
     assert noticed.missed == []

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.faults.city import City
@@ -12,16 +10,8 @@ from tests.faults.overload import levels
 pytestmark = [pytest.mark.slow, pytest.mark.faults]
 
 
-@pytest.fixture
-def city() -> Iterator[City]:
-    city = City(web_processes=2).up()
-    city.until_all_of_web_answer(2)
-    yield city
-    city.down()
-
-
-def test_goodput_stays_and_no_answer_is_late_at_four_times_the_capacity(city: City) -> None:
-    for best, seen in levels(city, print):
+def test_goodput_stays_and_no_answer_is_late_at_four_times_the_capacity(city_of_two: City) -> None:
+    for best, seen in levels(city_of_two, print):
         assert seen.goodput >= 0.9 * best
         assert max(seen.waits) <= 5
         assert seen.in_danger_broken == 0
