@@ -92,9 +92,8 @@ class BenchTown:
             return [*python("gunicorn", *THREADS), f"{bench_floor.__name__}:{bench_floor.create_app.__name__}()"]
         there = self._beside or Path()
         app = re.findall(r"^web:.*'(.+)'$", (there / "Procfile").read_text(), re.MULTILINE)[0]
-        configuration = str(there / "gateway" / "gunicorn.conf.py")
-        python_there = str(there / ".venv" / "bin" / "python")
-        return [python_there, "-P", "-m", "gunicorn", "--chdir", str(there), "-c", configuration, app]
+        server = [str(there / ".venv" / "bin" / "python"), "-m", "gunicorn", "-c", "gateway/gunicorn.conf.py", app]
+        return ["/bin/sh", "-c", 'cd "$0" && exec "$@"', str(there), *server]  # gunicorn imports from its folder first
 
     def start_workers(self) -> None:
         self._start("hotline", *([str(self._certificate.server)] if self._certificate else []))
