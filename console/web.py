@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from flask import Flask, Response
 
-HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Strict-Transport-Security": "max-age=63072000; includeSubDomains",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "X-Frame-Options": "DENY",
-    "Cache-Control": "no-store",
-}
+from reports.web_headers import HEADERS
+
 PLAIN = "text/plain; charset=utf-8"
 MOST_BYTES = 64 * 1024  # of a request's body
 

@@ -19,9 +19,9 @@ from a2wsgi import WSGIMiddleware
 from gateway import app
 from gateway.message import Answer
 from gateway.parts import Parts
-from gateway.views import HEADERS
-from gateway.webhooks import HOOKS, Head
+from gateway.webhooks import HOOKS, RequestHead, is_local
 from reports import loop_guard
+from reports.web_headers import HEADERS
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -60,14 +60,14 @@ class Application:
             await send({"type": "websocket.close"})
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
-        opened = self._webhooks.open(_head(scope))
-        if isinstance(opened, Answer):
-            return opened
-        length = opened.head.header("content-length")
-        if length and int(length) > opened.most_bytes:
+        endpoint = self._webhooks.authorize(_head(scope))
+        if isinstance(endpoint, Answer):
+            return endpoint
+        length = endpoint.head.header("content-length")
+        if length and int(length) > endpoint.most_bytes:
             return self._webhooks.too_large()
-        body = await _read(receive, opened.most_bytes)
-        return self._webhooks.too_large() if body is None else await self._webhooks.answer(opened, body)
+        body = await _read(receive, endpoint.most_bytes)
+        return self._webhooks.too_large() if body is None else await self._webhooks.answer(endpoint, body)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -85,7 +85,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> Application:
     return Application(app.create_app(environ))
 
 
-def _head(scope: Scope) -> Head:
+def _head(scope: Scope) -> RequestHead:
     headers: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
@@ -94,19 +94,23 @@ def _head(scope: Scope) -> Head:
     if query := scope["query_string"]:
         target = f"{target}?{query.decode('latin-1')}"
     client = scope["client"][0] if scope["client"] else ""
-    waited = _waited(headers.get("x-request-start", ""), scope.get("state", {}).get("since", 0.0))
-    return Head(scope["method"], scope["path"], target, lambda name: headers.get(name.lower(), ""), client, waited)
+    waited = _waited(headers.get("x-request-start", ""), client, scope.get("state", {}).get("since", 0.0))
+    return RequestHead(
+        scope["method"], scope["path"], target, lambda name: headers.get(name.lower(), ""), client, waited
+    )
 
 
-def _waited(proxy: str, since: float) -> float:
+def _waited(proxy: str, client: str, since: float) -> float:
     """Return for how many seconds a request has waited.
 
     Args:
-        proxy: when the proxy began to pass it on, as `t=` and Unix seconds; empty where there is none.
+        proxy: when the proxy began to pass it on, as `t=` and Unix seconds; empty where there is none. It is believed
+            from this machine alone: from elsewhere anybody could make this process look late.
+        client: the address that it comes from; "" for a unix socket.
         since: when its first byte was read, monotonic seconds; 0 where the server does not say.
     """
     waited = time.monotonic() - since if since else 0.0
-    if proxy.startswith("t="):
+    if proxy.startswith("t=") and is_local(lambda _: "", client):
         with suppress(ValueError):
             waited = max(waited, time.time() - float(proxy[2:]))
     return waited if waited < MOST_WAITED else 0.0  # a clock was set

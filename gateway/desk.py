@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from typing import TypeVar
 from urllib.parse import unquote_to_bytes
 
 from msgspec.structs import replace
@@ -33,6 +34,8 @@ from reports.country import Countries, Country
 from reports.dialled import bare
 from reports.store.database import Database, DatabaseUnavailable
 from reports.store.messages import note_status
+
+T = TypeVar("T")
 
 KINDS: tuple[Kind, ...] = ("ussd", "sms")
 NOTHING_SAID = Turn("", goes_on=True)
@@ -93,7 +96,7 @@ class Desk:
             self._count("inbound_unread")
             words = inbound.text.encode("utf-8", "surrogatepass")
             where = inbound.channel, caller.country
-            await self._blocking.run(self._unread.keep, *where, words, "", name_of(inbound))
+            await self._store(self._unread.keep, *where, words, "", name_of(inbound))
             return NOTHING_SAID
         try:
             if self._duty.is_answer(caller):
@@ -101,7 +104,7 @@ class Desk:
                 return NOTHING_SAID
             return await self._reply(channel, caller, await self._conversation.take(caller))
         except sessions.RedisUnavailable:
-            return await self._blocking.run(self._wait, inbound, caller)
+            return await self._store(self._wait, inbound, caller)
         except (DatabaseUnavailable, NotSent):
             self._count("reply_not_kept")
             raise Unkept from None
@@ -117,7 +120,7 @@ class Desk:
         country = self.country("ussd" if notice.what == "ended" else "sms", notice.code)
         sender = normalise(notice.sender, country.iso)
         if notice.what == "optout" or notice.opted_out:
-            await self._blocking.run(self._opt_out, sender)
+            await self._store(self._opt_out, sender)
         with suppress(DatabaseUnavailable):
             if notice.what == "ended":
                 await self._conversation.ended(notice, sender)
@@ -146,9 +149,13 @@ class Desk:
     async def keep_unread(self, channel: str, country: Country, raw: bytes, content_type: str) -> None:
         """Raises Unkept."""
         self._count("inbound_unread")
+        await self._store(self._unread.keep, channel, country, raw, content_type)
+
+    async def _store(self, function: Callable[..., T], *args: object) -> T:
+        """Call what stores something that must not be lost. Raises Unkept, also where the request's time is over."""
         try:
-            await self._blocking.run(self._unread.keep, channel, country, raw, content_type)
-        except DatabaseUnavailable:  # its time was over
+            return await self._blocking.run(function, *args)
+        except DatabaseUnavailable:
             raise Unkept from None
 
     def not_working(self, channel: Channel, raw: bytes) -> Turn:

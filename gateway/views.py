@@ -2,53 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from flask import Blueprint, Response, request
 
-from gateway import webhooks as hooks_of
+from gateway import webhooks
 from gateway.background import BackgroundLoop
 from gateway.message import Answer, Channel
-from gateway.webhooks import HOOKS, Head, Webhooks
-
-HEADERS: Mapping[str, str] = {
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Strict-Transport-Security": "max-age=63072000; includeSubDomains",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "X-Frame-Options": "DENY",
-    "Cache-Control": "no-store",
-}
+from gateway.webhooks import HOOKS, RequestHead, Webhooks
+from reports.web_headers import HEADERS
 
 
-def blueprint(webhooks: Webhooks, loop: BackgroundLoop) -> Blueprint:
+def blueprint(handler: Webhooks, loop: BackgroundLoop) -> Blueprint:
     """Return the routes of all channels. Their handlers run on `loop`."""
     hooks = Blueprint("hooks", __name__)
 
     def receive(**_: str) -> Response:
-        opened = webhooks.open(_head())
-        if isinstance(opened, Answer):
-            return response(opened)
-        if (request.content_length or 0) > opened.most_bytes:
-            return response(webhooks.too_large())
-        body = request.stream.read(opened.most_bytes + 1)
-        if len(body) > opened.most_bytes:
-            return response(webhooks.too_large())
-        return response(loop.run(webhooks.answer(opened, body)))
+        endpoint = handler.authorize(_head())
+        if isinstance(endpoint, Answer):
+            return response(endpoint)
+        if (request.content_length or 0) > endpoint.most_bytes:
+            return response(handler.too_large())
+        body = request.stream.read(endpoint.most_bytes + 1)
+        if len(body) > endpoint.most_bytes:
+            return response(handler.too_large())
+        return response(loop.run(handler.answer(endpoint, body)))
 
-    for rule, endpoint, methods in (rule for channel in webhooks.channels.values() for rule in _rules(channel)):
+    for rule, endpoint, methods in (rule for channel in handler.channels.values() for rule in _rules(channel)):
         hooks.add_url_rule(rule, endpoint, receive, methods=methods, provide_automatic_options=False)
     return hooks
 
 
-def refusal(webhooks: Webhooks) -> Response | None:
+def refusal(handler: Webhooks) -> Response | None:
     """Return the answer where Flask has no route for a webhook's address and method; None for all other addresses.
 
     Which methods a webhook takes, only whoever may ask it learns; the others are counted.
     """
     head = _head()
-    opened = webhooks.open(head) if head.path.startswith(HOOKS) else None
-    return response(opened) if isinstance(opened, Answer) else None
+    answer = handler.authorize(head) if head.path.startswith(HOOKS) else None
+    return response(answer) if isinstance(answer, Answer) else None
 
 
 def response(answer: Answer) -> Response:
@@ -65,7 +57,7 @@ def harden(answer: Response) -> Response:
 
 def is_local(*, private: bool = False) -> bool:
     """Return whether Flask's present request is from this machine; `private`: or from its own network."""
-    return hooks_of.is_local(_header, request.remote_addr or "", private=private)
+    return webhooks.is_local(_header, request.remote_addr or "", private=private)
 
 
 def _header(name: str) -> str:
@@ -80,8 +72,8 @@ def _rules(channel: Channel) -> Iterator[tuple[str, str, frozenset[str]]]:
         yield address, f"{channel.name}_{name}".replace("/", "_"), door.methods
 
 
-def _head() -> Head:
+def _head() -> RequestHead:
     path, query = request.environ["PATH_INFO"], request.environ.get("QUERY_STRING", "")
     headers = request.headers
     target = request.environ.get("RAW_URI") or (f"{path}?{query}" if query else path)
-    return Head(request.method, path, target, lambda name: headers.get(name, ""), request.remote_addr or "")
+    return RequestHead(request.method, path, target, lambda name: headers.get(name, ""), request.remote_addr or "")

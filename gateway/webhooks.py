@@ -1,8 +1,9 @@
 """The webhooks that providers call: token, method, size, then what the body says. Whoever has no right to ask learns
 nothing.
 
-An authenticated request is answered with 200 and something sensible, whatever it holds; the one exception is an SMS
-whose words cannot be kept just now, or an opt-out: 503, so that the provider keeps it.
+An authenticated request is answered with 200 and something sensible, whatever it holds. The exceptions get 503, so that
+the provider sends them again: an SMS whose words cannot be kept just now, an opt-out, and what comes by an endpoint for
+either once the request's time is over.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ _FAILED = Answer(500, PLAIN, b"Failed\n")
 log = structlog.get_logger()
 
 
-class Head(Struct, frozen=True):
+class RequestHead(Struct, frozen=True):
     """A request without its body, as the server read it."""
 
     method: str
@@ -50,13 +51,13 @@ class Head(Struct, frozen=True):
     waited: float = 0.0  # seconds since it arrived
 
 
-class Opened(Struct, frozen=True):
-    """The webhook that a request's head names, and may use."""
+class Endpoint(Struct, frozen=True):
+    """The address of a webhook that a request names, and may use."""
 
     channel: Channel
-    name: str  # of the endpoint: what follows the channel and its token in the address; may be ""
+    name: str  # what follows the channel and its token in the address; may be ""
     door: Door
-    head: Head
+    head: RequestHead
 
     @property
     def most_bytes(self) -> int:
@@ -80,8 +81,8 @@ class Webhooks:
         self._blocking = blocking
         self._refusals = RefusalLog()
 
-    def open(self, head: Head) -> Opened | Answer:
-        """Return the webhook that a request may use, or the answer that refuses it before its body has come."""
+    def authorize(self, head: RequestHead) -> Endpoint | Answer:
+        """Return the endpoint that a request may use, or the answer that refuses it before its body has come."""
         rest = head.path.removeprefix(HOOKS)
         found = self._find(rest, head)
         if found is None:
@@ -94,33 +95,32 @@ class Webhooks:
         if not channel.may_vouch(head.header):
             self._refused("signature", channel.name)
             return _FORGED
-        return Opened(channel, name, door, head)
+        return Endpoint(channel, name, door, head)
 
     def too_large(self) -> Answer:
         """Return the answer to a body that is larger than its webhook takes. Nothing of it is read."""
         self._metrics.count("too_large")
         return _TOO_LARGE
 
-    async def answer(self, opened: Opened, body: bytes) -> Answer:
+    async def answer(self, endpoint: Endpoint, body: bytes) -> Answer:
         """Return the answer to a whole request. Raises nothing."""
-        head = opened.head
+        head = endpoint.head
         arrived = time.monotonic() - head.waited
-        self.admission.note(head.waited)
         try:
             with self._blocking.request():
-                answer = await self._answer(opened, Wire(head.method, head.target, head.header, body))
+                answer = await self._answer(endpoint, Wire(head.method, head.target, head.header, body))
         except Exception:
             self._metrics.count("failed")
             log.exception("webhook_failed", channel="")
             return _FAILED
-        self._metrics.answered(opened.channel.name, opened.name or "-", time.monotonic() - arrived)
+        self._metrics.answered(endpoint.channel.name, endpoint.name or "-", time.monotonic() - arrived)
         return answer
 
     def _refused(self, reason: str, channel: str | None) -> None:
         self._metrics.count("refused")
         self._refusals.add(reason, channel)
 
-    def _find(self, rest: str, head: Head) -> tuple[Channel, str, Door] | None:
+    def _find(self, rest: str, head: RequestHead) -> tuple[Channel, str, Door] | None:
         name, _, path = rest.partition("/")
         channel = self.channels.get(name)
         if channel is None or (channel.practice and not is_local(head.header, head.client)):
@@ -133,30 +133,29 @@ class Webhooks:
         # An address that ends in a slash is another address.
         return (channel, path, door) if door and not rest.endswith("/") else None
 
-    async def _answer(self, opened: Opened, wire: Wire) -> Answer:
-        channel, name, door = opened.channel, opened.name, opened.door
+    async def _answer(self, endpoint: Endpoint, wire: Wire) -> Answer:
+        channel, name, door = endpoint.channel, endpoint.name, endpoint.door
         try:
-            return await self._take(channel, name, door, wire)
+            return await self._take(endpoint, wire)
         except Forged:
             self._refused("signature", channel.name)
             return _FORGED
-        except TooMany:
-            self._metrics.count("unproven_shed")
-            return _KEEP_IT
         except Unreadable as why:
             log.warning("webhook_unreadable", channel=channel.name, reason=why.reason, field=why.field)
             return await self._unreadable(channel, name, door, wire)
         except Unkept:
             return _KEEP_IT
-        except Exception as error:  # a fault of ours must not show a caller an error page, nor lose the words of an SMS
-            if not isinstance(error, DatabaseUnavailable):  # its time is over
-                self._metrics.count("failed")
-                log.exception("webhook_failed", channel=channel.name)
+        except DatabaseUnavailable:  # the request's time is over, and it may be a text or an opt-out
+            return _KEEP_IT if door.opens != "ussd" else self._safe(channel, name, door, wire)
+        except Exception:  # a fault of ours must not show a caller an error page, nor lose the words of an SMS
+            self._metrics.count("failed")
+            log.exception("webhook_failed", channel=channel.name)
             return self._safe(channel, name, door, wire)
 
-    async def _take(self, channel: Channel, name: str, door: Door, wire: Wire) -> Answer:
+    async def _take(self, endpoint: Endpoint, wire: Wire) -> Answer:
+        channel, name, door = endpoint.channel, endpoint.name, endpoint.door
         if _is_signed(channel):
-            fields = await self._blocking.check(_fields, channel, door, wire)
+            fields = await self._proven(channel, door, wire)
         elif door.opens != "ussd" or len(wire.body) > MOST_READ_AT_ONCE:
             fields = await self._blocking.run(_fields, channel, door, wire)
         else:
@@ -165,6 +164,7 @@ class Webhooks:
             self._metrics.count("inbound_not_utf8")
         received = channel.receive(name, fields)
         if isinstance(received, Inbound):
+            self.admission.note(endpoint.head.waited)  # only now: a flood of forged requests must not count as callers
             if not self.admission.admits(received):
                 return self._put_off(channel, name, received)
             turn = await self._desk.take(channel, received)
@@ -173,6 +173,14 @@ class Webhooks:
             return channel.answer(name, turn)
         await self._desk.note(received)
         return channel.answer(name, None)
+
+    async def _proven(self, channel: Channel, door: Door, wire: Wire) -> Fields:
+        """Return the fields of a request that its provider signed. Raises Forged, Unreadable, Unkept."""
+        try:
+            return await self._blocking.check(_fields, channel, door, wire)
+        except TooMany:
+            self._metrics.count("unproven_shed")
+            raise Unkept from None
 
     def _put_off(self, channel: Channel, name: str, inbound: Inbound) -> Answer:
         """Return the emergency numbers for a new call; leave an SMS to its provider."""

@@ -1,0 +1,51 @@
+"""A request whose time is over before it reaches a thread: what must not be lost is left to its provider."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from gateway import blocking
+from reports.store import tables as t
+from tests.support.app import App
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def app(redis_url: str) -> Iterator[App]:
+    app = App(redis_url)
+    yield app
+    app.close()
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "form"),
+    [
+        ("optout", {"senderId": "163", "phoneNumber": "+6785550101"}),
+        ("sms", {"from": "Shop", "to": "163", "text": "he is at the door again", "id": "a"}),
+        ("sms", {"from": "+6785550101", "to": "163", "text": "he is at the door again", "id": "b"}),
+    ],
+    ids=["an opt-out", "a text that nobody can answer", "a text"],
+)
+def test_it_is_answered_with_503_and_stored_when_it_comes_again(
+    app: App, monkeypatch: pytest.MonkeyPatch, endpoint: str, form: dict[str, str]
+) -> None:
+    address = f"/hooks/africastalking/{app.plan.secrets.africastalking}/{endpoint}"
+    with monkeypatch.context() as late:
+        late.setattr(blocking, "ANSWER_SECONDS", 0)
+        assert app.http.post(address, form).status_code == 503
+    assert app.count(t.optout) == app.count(t.pending) == 0
+    assert app.http.post(address, form).status_code == 200
+    assert app.count(t.optout) + app.count(t.pending) == 1
+
+
+def test_a_call_gets_the_numbers(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    phone = app.ussd("+6785550101", "ussd")
+    phone.dial()
+    for reply in ("Report", "Now", "Go on"):
+        phone.type(reply)
+    with monkeypatch.context() as late:
+        late.setattr(blocking, "ANSWER_SECONDS", 0)
+        assert "In danger? Call police 111." in phone.type("Bullying, threats").text
