@@ -1,4 +1,4 @@
-"""Admission control: new calls are let in only as fast as this process can finish those under way.
+"""Admission control: while this process is late it takes on fewer new calls, for the sake of those under way.
 
 A call is ten requests or more over some minutes, so a process that takes every new call at the edge of what it can do
 is late for all of them soon, and they break in the middle. Two figures say four times a second that it cannot do
