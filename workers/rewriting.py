@@ -25,6 +25,7 @@ class Rewriting:
     def __init__(self, redis: Redis, metrics: Metrics) -> None:
         self._redis = redis
         self._metrics = metrics
+        self._metrics.rewritten.set(0)  # shown from the start, or no alert could say that it was never done
         self._own = Own(1)
 
     def start(self) -> None:

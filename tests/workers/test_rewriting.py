@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +12,7 @@ import pytest
 import redis
 from prometheus_client import CollectorRegistry
 
+from reports import measuring
 from reports.connections import for_queue
 from reports.settings import Reach
 from tests.security.redis_users import Guarded
@@ -18,6 +22,18 @@ from workers.rewriting import Rewriting
 
 pytestmark = pytest.mark.slow
 
+A_CLOCK_BEGINS = """
+import sys
+from prometheus_client import CollectorRegistry
+from redis import Redis
+from reports import measuring
+with measuring.place("clock"):
+    from workers.metrics import Metrics
+    from workers.rewriting import Rewriting
+    registry = CollectorRegistry()
+    Rewriting(Redis(), Metrics(registry))
+sys.stdout.write(measuring.page(registry).decode())
+"""
 NAME, VALUE = b"s:a-name-of-a-telephone-number", b"what was sealed in a conversation"
 
 
@@ -65,3 +81,10 @@ def test_where_it_may_not_ask_or_nothing_is_rewritten_the_figure_stands_still(gu
         assert Asked(guarded.reach("clock")).at == 0
     guarded.server.kill()
     assert Asked(guarded.reach("clock")).at == 0
+
+
+def test_the_figure_is_there_before_anything_was_asked(tmp_path: Path) -> None:
+    """Else the alert could not see that it never was: what is not there is not old."""
+    folder = {measuring.FOLDER: str(tmp_path)}
+    page = subprocess.check_output([sys.executable, "-c", A_CLOCK_BEGINS], env={**os.environ, **folder}, text=True)
+    assert "\ntokaut_redis_rewritten_timestamp_seconds 0.0\n" in page
