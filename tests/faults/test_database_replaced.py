@@ -108,6 +108,12 @@ class CityOnADisk(City):
     def log(self, name: str) -> Path:
         return self._logs / f"{name}.log"
 
+    def down(self) -> None:
+        if Path(self.folder).is_mount():
+            stop(self, tuple(self.processes))
+            subprocess.run(["umount", self.folder], check=True)
+        super().down()
+
     def remount(self, how: str) -> None:
         subprocess.run(["mount", "-o", f"remount,{how}", self.folder], check=True)
 
@@ -123,8 +129,6 @@ def on_a_disk(tmp_path: Path) -> Iterator[CityOnADisk]:
         city.up()
         yield city
     finally:
-        stop(city, tuple(city.processes))
-        subprocess.run(["umount", city.folder], check=True)
         city.down()
 
 

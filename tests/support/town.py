@@ -42,6 +42,7 @@ class Town:
         self.folder = Path(tempfile.mkdtemp(prefix="tt-"))
         self.provider = Provider().start()
         self.web_processes = web_processes
+        self._is_down = False
         countries = load_all(("vu", "fj", "ke"), "demo")
         hotlines = [one.id for one in countries.hotlines]
         made = plan({}, DemoFolder(self.folder), Addresses(free_port(), free_port(), free_port()), hotlines)
@@ -66,14 +67,23 @@ class Town:
         return self.plan.settings
 
     def up(self) -> Town:
-        self.start("valkey")
-        demo_start.prepare(self.plan)
-        for name in PARTS[1:]:
-            self.start(name)
-        self.until_web_answers()
+        """Start all; where that fails, nothing is left behind for the tests after it."""
+        try:
+            self.start("valkey")
+            demo_start.prepare(self.plan)
+            for name in PARTS[1:]:
+                self.start(name)
+            self.until_web_answers()
+        except BaseException:
+            self.down()
+            raise
         return self
 
     def down(self) -> None:
+        """End all processes and servers, and remove the folder; the second time does nothing."""
+        if self._is_down:
+            return
+        self._is_down = True
         for name in reversed((*PARTS, *BESIDE)):
             if name in self.processes:
                 self.kill(name, signal.SIGTERM if name in ("web", "console") else signal.SIGKILL)
@@ -120,7 +130,7 @@ class Town:
         until(lambda: not _answers(self.plan.where.console), "somebody still answers for the console")
 
     def _until_answers(self, name: str, address: str) -> None:
-        until(lambda: _answers(address), f"{name} does not start: {self.log(name)}", seconds=60)
+        self._until(lambda: _answers(address), f"{name} does not start", seconds=60)
 
     def desk(self, hotline: str) -> Desk:
         """The hotline's own system, as far as it calls back."""
@@ -132,7 +142,23 @@ class Town:
         return [json.loads(line) for line in lines if line.endswith(b"\n")]
 
     def until_received(self, true: Callable[[list[dict[str, Any]]], bool], otherwise: str, seconds: float = 20) -> None:
-        until(lambda: true(self.received()), otherwise, seconds)
+        self._until(lambda: true(self.received()), otherwise, seconds)
+
+    def _until(self, true: Callable[[], bool], otherwise: str, seconds: float) -> None:
+        try:
+            until(true, otherwise, seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{otherwise}\n{self.condition()}") from error
+
+    def condition(self) -> str:
+        """Say of each process whether it runs, and what it wrote last: for a test that failed."""
+        lines = []
+        for name, process in self.processes.items():
+            ended = process.poll()
+            lines.append(f"{name}: {'runs' if ended is None else f'ended with {ended}'}")
+            written = self.log(name).read_text(errors="replace") if self.log(name).exists() else ""
+            lines += [f"    {line[:300]}" for line in written.splitlines()[-12:]]
+        return "\n".join(lines)
 
     def token(self, channel: str) -> str:
         secrets = self.plan.secrets
