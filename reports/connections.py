@@ -21,13 +21,27 @@ from reports.settings import Reach
 
 SECONDS: Final = 0.5
 SENTINEL_SECONDS: Final = 0.2  # three that hang must not cost a caller more than one server that hangs
-_SENTINEL: Any = Sentinel  # the library gives it no types
 MOST: Final = 32  # connections of one process; whoever finds none takes Redis for away
 
 # What OpenSSL finds wrong with a certificate, by its own numbers
 _UNTRUSTED: Final = {18, 19, 20, 21}
 _EXPIRED: Final = 10
 _OTHER_NAME: Final = {62, 64}
+
+
+_SENTINEL: Any = Sentinel  # the library gives it no types
+
+
+class _Sentinels(_SENTINEL):  # type: ignore[misc]
+    """The library's own, but a connection to a Sentinel is closed once it has answered; the library never closes it."""
+
+    def discover_master(self, service_name: str) -> tuple[str, int]:
+        try:
+            found: tuple[str, int] = super().discover_master(service_name)
+        finally:
+            for sentinel in self.sentinels:
+                sentinel.connection_pool.disconnect(inuse_connections=False)
+        return found
 
 
 def for_sessions(reach: Reach) -> Redis:
@@ -60,7 +74,7 @@ def master_of(reach: Reach, seconds: float) -> tuple[str, int]:
 def _sentinels(reach: Reach, seconds: float) -> Any:
     limits = {key: min(seconds, SENTINEL_SECONDS) for key in ("socket_timeout", "socket_connect_timeout")}
     more = {"retry": _never(), "password": reach.sentinel_password, "ssl": reach.is_tls, **_authority(reach)}
-    return _SENTINEL(reach.sentinels, sentinel_kwargs={**limits, **more})
+    return _Sentinels(reach.sentinels, sentinel_kwargs={**limits, **more})
 
 
 def _authority(reach: Reach) -> dict[str, str]:

@@ -11,15 +11,16 @@ from typing import Any
 
 import pytest
 import requests
+from redis import Redis
 from redis.exceptions import RedisError
 
 from gateway.app import QUEUE_SECONDS
-from reports.connections import for_queue, for_sessions
+from reports.connections import for_queue, for_sessions, master_of
 from reports.settings import Common, load
 from tests.faults.walking import PROMISED
 from tests.support.handsets import Seen
 from tests.support.redis_servers import Server
-from tests.support.sentinels import Watched
+from tests.support.sentinels import PASSWORD, Watched
 from tests.support.town import Town
 from tests.support.wait import until
 from tokaut import demo_start
@@ -111,6 +112,21 @@ def test_an_old_primary_that_comes_back_takes_no_writes(watched: Watched) -> Non
         until(lambda: answers(lambda: client.set("s:after", "1")), "nothing is written after", 20)
     with watched.admin(watched.replica) as admin:
         assert admin.mget("s:before", "s:after") == ["1", "1"]
+
+
+def test_no_connection_to_a_sentinel_stays_open(watched: Watched) -> None:
+    common = load(Common, watched.told("web"))
+    with for_sessions(common.session_redis) as client:
+        client.get("s:x")
+        master_of(common.session_redis, 1)
+        assert sum(map(library_connections, watched.sentinels)) == 0
+
+
+def library_connections(sentinel: Server) -> int:
+    """Return how many connections a Sentinel has from redis-py, beside the one that asks."""
+    with Redis(port=sentinel.port, password=PASSWORD, decode_responses=True) as asking:
+        own = asking.client_id()
+        return sum(one["lib-name"].startswith("redis-py") and int(one["id"]) != own for one in asking.client_list())
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["a line that was open", "a line to open"])
