@@ -2,16 +2,18 @@
 
 A call is ten requests or more over some minutes, so a process that takes every new call at the edge of what it can do
 is late for all of them soon, and they break in the middle. Two figures say four times a second that it cannot do
-more: how late its event loop wakes, and how late it begins requests. Above a bound the share of new calls that it
-admits falls quickly; below, it rises slowly (additive increase, multiplicative decrease, as in TCP). A caller who is
-not admitted gets the emergency numbers at once. An SMS that comes while the process is late is left to its provider,
-who sends it again. A call under way is never refused, and nobody is while there are few requests: to refuse them
-would help nobody.
+more: how late its event loop wakes, and how late it begins requests. Above a bound it admits new calls at nine tenths
+of the rate at which calls come to their end: nobody knows better how many it can serve. Below, that rate rises slowly,
+and quickly once there are few requests.
+A caller who is not admitted gets the emergency numbers at once. An SMS that comes while the process is late is left to
+its provider, who sends it again. A call under way is never refused, and nobody is while there are few requests: to
+refuse them would help nobody.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from typing import Final
@@ -20,11 +22,13 @@ from gateway.message import Inbound
 from gateway.turns import begins_call
 
 EVERY_SECONDS: Final = 0.25
-MOST_LAG: Final = 0.25  # seconds by which the event loop wakes late
-MOST_LATE: Final = 0.5  # seconds from a request's arrival until it is begun
-FALL: Final = 0.7  # of the share, at each look
-RISE: Final = 0.02
-LEAST: Final = 0.01
+MOST_LAG: Final = 0.1  # seconds by which the event loop wakes late
+MOST_LATE: Final = 0.25  # seconds from a request's arrival until it is begun
+MEAN_SECONDS: Final = 5.0  # over which ended calls are counted, about as long as a quick call takes
+OF_ENDED: Final = 0.9  # new calls for each that ends, while the process is late
+RISE: Final = 0.05  # of the rate, in a second
+QUIET_RISE: Final = 2.0  # times the rate, at each look with few requests
+LEAST: Final = 1.0  # new calls a second that are admitted always
 SMS_LATE: Final = 2.0  # seconds; above it an SMS is left to its provider
 MANY: Final = 10  # requests between two looks; with fewer, it is not the callers who make this process late
 
@@ -34,39 +38,52 @@ class Admission:
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
-        self._share = 1.0  # of new calls that are admitted
-        self._credit = 1.0
+        self._rate = math.inf  # new calls a second that are admitted
+        self._credit = 1.0  # new calls that may be admitted at once
+        self._credited_at = self._looked_at = now()
+        self._ended = 0  # calls, since the last look
+        self._ended_rate = 0.0  # calls a second
         self._requests = 0  # since the last look
         self._is_busy = False  # there were many of them
         self._late = self._latest = 0.0  # seconds: since the last look, and at it
-        self._looked_at = now()
 
     def note(self, seconds: float) -> None:
         """Take in how long a request has waited before it was begun."""
         self._late = max(self._late, seconds)
         self._requests += 1
 
+    def note_end(self) -> None:
+        """Take in that a call has come to its last screen."""
+        self._ended += 1
+
     def admits(self, inbound: Inbound) -> bool:
         """Return whether this process takes on what came in: everything but some of the new calls and SMS."""
         if inbound.kind == "sms":
             return not self._is_busy or max(self._late, self._latest) < SMS_LATE
-        if self._share >= 1 or not begins_call(inbound):
+        if self._rate == math.inf or not begins_call(inbound):
             return True
-        self._credit += self._share
+        now = self._now()
+        most = max(1.0, self._rate * EVERY_SECONDS)
+        self._credit = min(self._credit + (now - self._credited_at) * self._rate, most)
+        self._credited_at = now
         if self._credit < 1:
             return False
         self._credit -= 1
         return True
 
     def look(self) -> None:
-        """Adjust the share of new calls. Call this every `EVERY_SECONDS`, on the event loop that answers."""
+        """Adjust the rate of new calls. Call this every `EVERY_SECONDS`, on the event loop that answers."""
         now = self._now()
-        lag = max(now - self._looked_at - EVERY_SECONDS, 0.0)
+        passed = max(now - self._looked_at, EVERY_SECONDS)
+        self._ended_rate += (self._ended / passed - self._ended_rate) * (1 - math.exp(-passed / MEAN_SECONDS))
         self._is_busy = self._requests >= MANY
-        is_over = self._is_busy and (lag > MOST_LAG or self._late > MOST_LATE)
-        self._share = max(self._share * FALL, LEAST) if is_over else min(self._share + RISE, 1.0)
-        self._latest, self._late, self._requests = max(self._late, lag), 0.0, 0
-        self._looked_at = now
+        if self._is_busy and (passed - EVERY_SECONDS > MOST_LAG or self._late > MOST_LATE):
+            self._rate = max(OF_ENDED * self._ended_rate, LEAST)
+        else:
+            rise = 1 + RISE * passed if self._is_busy else QUIET_RISE
+            self._rate = max(self._rate * rise, OF_ENDED * self._ended_rate)
+        self._latest, self._late, self._requests = max(self._late, passed - EVERY_SECONDS), 0.0, 0
+        self._ended, self._looked_at = 0, now
 
     async def run(self) -> None:
         """Look for as long as the event loop runs."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.admission import EVERY_SECONDS, LEAST, MANY, MOST_LAG, MOST_LATE, SMS_LATE, Admission
+from gateway.admission import EVERY_SECONDS, LEAST, MANY, MOST_LAG, MOST_LATE, OF_ENDED, SMS_LATE, Admission
 from gateway.message import Inbound
 from reports.store import tables as t
 from tests.support.app import App
@@ -23,15 +23,25 @@ class Machine:
         self.now = 100.0
         self.admission = Admission(lambda: self.now)
 
-    def look(self, times: int = 1, *, lag: float = 0.0, late: float = 0.0, requests: int = MANY) -> None:
+    def look(
+        self, times: int = 1, *, lag: float = 0.0, late: float = 0.0, requests: int = MANY, ended: int = 0
+    ) -> None:
+        """Let time pass, in which `ended` calls end at each look."""
         for _ in range(times):
             self.now += EVERY_SECONDS + lag
             for _ in range(requests):
                 self.admission.note(late)
+            for _ in range(ended):
+                self.admission.note_end()
             self.admission.look()
 
-    def admitted(self, inbound: Inbound, of: int = 100) -> int:
-        return sum(self.admission.admits(inbound) for _ in range(of))
+    def admitted(self, inbound: Inbound, of: int = 100, seconds: float = 0.0) -> int:
+        """Return how many of `of` are admitted that come evenly within some seconds."""
+        count = 0
+        for _ in range(of):
+            self.now += seconds / of
+            count += self.admission.admits(inbound)
+        return count
 
 
 @pytest.fixture
@@ -45,20 +55,35 @@ def test_at_rest_everything_is_admitted(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("over", [{"lag": MOST_LAG + 0.1}, {"late": MOST_LATE + 0.1}])
-def test_above_a_bound_fewer_new_calls_are_admitted_and_every_call_under_way(
+def test_above_a_bound_new_calls_are_admitted_as_fast_as_calls_end_and_every_call_under_way(
     machine: Machine, over: dict[str, float]
 ) -> None:
-    machine.look(4, **over)
-    assert 20 < machine.admitted(DIAL) < 30, "0.7 four times"
+    machine.look(100, ended=10)
+    machine.look(100, ended=10, **over)
+    ended = 10 / (EVERY_SECONDS + over.get("lag", 0))  # a second
+    assert machine.admitted(DIAL, of=1000, seconds=10) == pytest.approx(10 * OF_ENDED * ended, rel=0.1)
     assert machine.admitted(REPLY) == 100
-    machine.look(100, **over)
-    assert machine.admitted(DIAL, of=1000) == pytest.approx(1000 * LEAST, abs=1), "never nobody"
 
 
-def test_once_it_is_at_rest_again_all_are_admitted(machine: Machine) -> None:
-    machine.look(10, lag=1)
-    machine.look(60)
-    assert machine.admitted(DIAL) == 100
+def test_the_rate_follows_what_the_process_can_do_now(machine: Machine) -> None:
+    machine.look(100, ended=40, late=MOST_LATE + 0.1)
+    machine.look(200, ended=2, late=MOST_LATE + 0.1)
+    assert machine.admitted(DIAL, of=1000, seconds=10) == pytest.approx(10 * OF_ENDED * 8, rel=0.1)
+    machine.look(200, ended=0, late=MOST_LATE + 0.1)
+    assert machine.admitted(DIAL, of=1000, seconds=10) == pytest.approx(10 * LEAST, abs=1), "never nobody"
+
+
+def test_once_it_is_at_rest_again_the_rate_rises_slowly(machine: Machine) -> None:
+    machine.look(100, ended=10, late=MOST_LATE + 0.1)
+    machine.look(int(10 / EVERY_SECONDS))
+    found = machine.admitted(DIAL, of=10_000, seconds=10) / 10
+    assert found == pytest.approx(36 * 1.05**10, rel=0.1)
+
+
+def test_once_there_are_few_requests_all_are_admitted_soon(machine: Machine) -> None:
+    machine.look(100, late=MOST_LATE + 0.1)
+    machine.look(int(3 / EVERY_SECONDS), requests=MANY - 1)
+    assert machine.admitted(DIAL, of=1000, seconds=1) == 1000
 
 
 def test_an_sms_is_left_to_its_provider_while_the_process_is_late(machine: Machine) -> None:
@@ -85,7 +110,7 @@ def app(redis_url: str) -> Iterator[App]:
 def test_a_new_call_gets_the_numbers_and_one_under_way_is_sent(app: App, channel: str) -> None:
     under_way, new = (app.ussd(number, channel) for number in ("+6785550101", "+6785550102"))
     under_way.dial()
-    app.parts.webhooks.admission._share = app.parts.webhooks.admission._credit = 0.0
+    app.parts.webhooks.admission._rate = app.parts.webhooks.admission._credit = 0.0
     seen = new.dial()
     assert seen.text.startswith("Busy now. In danger? Call police 111.") and not seen.goes_on
     for reply in ("Report", "Now", "Go on", "Bullying, threats", "Shefa", "Me", "No", "Send"):
