@@ -171,8 +171,23 @@ class Story:
         if RECORD:
             self._write()
             return
-        left = [line for line in self._new() if line["body"]["data"]["report_id"] not in self.others]
+        left = [line for line in self._new() if not (self._is_of_another(line) or self._is_outdated(line))]
         assert not left, f"the hotlines got more than the story says: {self._summary()}"
+
+    def _is_of_another(self, line: dict[str, Any]) -> bool:
+        return line["body"]["data"]["report_id"] in self.others
+
+    def _is_outdated(self, line: dict[str, Any]) -> bool:
+        """Return whether the story names a later update of the same report: between two, the clock may have come."""
+        data = line["body"]["data"]
+        later = [
+            one["body"]["data"]
+            for one in self.town.received()
+            if one["headers"]["webhook-id"] in self.taken and one["hotline"] == line["hotline"]
+        ]
+        return line["body"]["type"] == "report.updated" and any(
+            (one["report_id"], one["revision"] > data["revision"]) == (data["report_id"], True) for one in later
+        )
 
     def _new(self) -> list[dict[str, Any]]:
         ids = self.before | self.taken
