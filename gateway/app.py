@@ -171,12 +171,13 @@ def _assemble(given: _Given) -> Parts:
     filer = Filer(database=database, spool=spool, vault=vault, sealer=sealer, hurry=hurry, count=count, journal=journal)
     unread = Unread(database, spool, vault, given.keys, common.mode)
     mailroom = Mailroom(filer, database, vault, sealer, given.countries, given.countries.names, journal)
-    blocking = Blocking(one_answer=database.one_answer)
+    admission = Admission()
+    blocking = Blocking(one_answer=database.one_answer, note_wait=admission.note_wait)
     walk = Walk(given.book, filer, mailroom, Apart(unread, count), kept.count_report, run_blocking=blocking.run)
     optouts = OptOuts(database, vault, spool, given.sender_key, common.mode, journal=journal)
     waiting, loop = Waiting(database, vault, given.pepper), BackgroundLoop()
     desk = _desk(given, vault)(
-        conversation=Conversation(kept, walk, Texting(walk, optouts, blocking.run), count),
+        conversation=Conversation(kept, walk, Texting(walk, optouts, blocking.run), count, admission.note_end),
         live=sealer.live,
         optouts=optouts,
         replies=Replies(database, vault, given.sender_key, hurry, common.mode),
@@ -197,7 +198,7 @@ def _assemble(given: _Given) -> Parts:
         sessions=kept,
         metrics=metrics,
         desk=desk,
-        webhooks=Webhooks(channels, desk, metrics, blocking, Admission()),
+        webhooks=Webhooks(channels, desk, metrics, blocking, admission),
         health=Health(database, kept, spool, metrics, backups.mark(common.database_url, common.data)),
         housekeeping=keeping(desk=desk, erasing=erasing, chores=chores, wait_for=loop.run),
         numbers=Numbers(given.countries, common.country_dir, desk.renew),

@@ -49,9 +49,19 @@ class Blocking:
     """
 
     def __init__(
-        self, threads: int = THREADS, one_answer: Callable[[], AbstractContextManager[None]] = nullcontext
+        self,
+        threads: int = THREADS,
+        one_answer: Callable[[], AbstractContextManager[None]] = nullcontext,
+        note_wait: Callable[[float], None] = lambda seconds: None,
     ) -> None:
-        """`one_answer`: within it the database takes no longer for a whole request than for one use."""
+        """Start no thread yet.
+
+        Args:
+            threads: how many there are.
+            one_answer: within it the database takes no longer for a whole request than for one use.
+            note_wait: called with the seconds that a request has waited for a thread of the pool.
+        """
+        self._note_wait = note_wait
         self._one_answer = one_answer
         self._most_busy = threads * MOST_BUSY
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="blocking")
@@ -65,7 +75,13 @@ class Blocking:
         Raises DatabaseUnavailable where the request's time is over before the function has come to its end. It may end
         later, so only what may happen twice is called here.
         """
-        return await self._within_time(self._pool, "busy", partial(function, *args, **kwargs))
+        asked_at = time.monotonic()
+
+        def begun() -> T:
+            self._note_wait(time.monotonic() - asked_at)
+            return function(*args, **kwargs)
+
+        return await self._within_time(self._pool, "busy", begun)
 
     async def check(self, function: Callable[..., T], /, *args: object) -> T:
         """Call `function`, which finds out who sent a request. Raises TooMany at once where very many wait for that."""

@@ -45,11 +45,20 @@ class Slowed(Crowded):
 
 
 class Conversation:
-    def __init__(self, sessions: Sessions, walk: Walk, texting: Texting, count: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        sessions: Sessions,
+        walk: Walk,
+        texting: Texting,
+        count: Callable[[str], None],
+        note_end: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`note_end`: called once a call has come to "Sent", or without it to its last screen."""
         self._sessions = sessions
         self._walk = walk
         self._texting = texting
         self._count = count
+        self._note_end = note_end
         self._redis_away_at: int | None = None  # unix seconds, of the last time that this process met no Redis
 
     async def take(self, caller: Caller) -> Turn:
@@ -129,6 +138,8 @@ class Conversation:
             self._slow_down(caller, loaded.read, moved.record)
             try:
                 if await self._keep(caller, keys, loaded, (record, moved)):
+                    if caller.kind == "ussd" and _has_ended(record, moved.record):
+                        self._note_end()
                     return moved.record.answer
             except RedisUnavailable:
                 return self._unkept(caller, record, moved)
@@ -290,6 +301,12 @@ def seconds_of(caller: Caller, record: Record) -> int:
     after = _is_sent(record) or record.state.screen.startswith("my.")
     seconds = SENT_SECONDS if after else USSD_SECONDS
     return min(seconds, BLIND_SECONDS) if caller.inbound.blind else seconds
+
+
+def _has_ended(before: Record | None, after: Record) -> bool:
+    """Return whether a call has come to "Sent" in this turn, or without it to its last screen."""
+    was_sent = before is not None and _is_sent(before)
+    return not was_sent and (_is_sent(after) or after.over)
 
 
 def _is_sent(record: Record) -> bool:

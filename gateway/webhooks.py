@@ -168,9 +168,7 @@ class Webhooks:
             if not self.admission.admits(received):
                 return self._put_off(channel, name, received)
             turn = await self._desk.take(channel, received)
-            if received.kind == "ussd" and not turn.goes_on:
-                self.admission.note_end()
-            elif received.kind == "sms" and turn.text:
+            if received.kind == "sms" and turn.text:
                 self._metrics.replied(channel.name, turn.text)
             return channel.answer(name, turn)
         await self._desk.note(received)

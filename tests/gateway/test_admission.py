@@ -6,7 +6,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.admission import EVERY_SECONDS, LEAST, MANY, MOST_LAG, MOST_LATE, OF_ENDED, SMS_LATE, Admission
+from gateway.admission import (
+    DECLINE,
+    EVERY_SECONDS,
+    LEAST,
+    MANY,
+    MOST_LAG,
+    MOST_LATE,
+    NONE_LATE,
+    OF_CAPACITY,
+    SMS_LATE,
+    Admission,
+)
 from gateway.message import Inbound
 from reports.store import tables as t
 from tests.support.app import App
@@ -54,30 +65,36 @@ def test_at_rest_everything_is_admitted(machine: Machine) -> None:
     assert [machine.admitted(one) for one in (DIAL, REPLY, SMS)] == [100, 100, 100]
 
 
-@pytest.mark.parametrize("over", [{"lag": MOST_LAG + 0.1}, {"late": MOST_LATE + 0.1}])
-def test_above_a_bound_new_calls_are_admitted_as_fast_as_calls_end_and_every_call_under_way(
+@pytest.mark.parametrize("over", [{"lag": MOST_LAG + 0.1}, {"late": MOST_LATE + 0.001}])
+def test_above_a_bound_new_calls_are_admitted_as_fast_as_calls_have_ended_and_every_call_under_way(
     machine: Machine, over: dict[str, float]
 ) -> None:
     machine.look(100, ended=10)
-    machine.look(100, ended=10, **over)
-    ended = 10 / (EVERY_SECONDS + over.get("lag", 0))  # a second
-    assert machine.admitted(DIAL, of=1000, seconds=10) == pytest.approx(10 * OF_ENDED * ended, rel=0.1)
+    machine.look(4, **over)
+    assert machine.admitted(DIAL, of=1000, seconds=10) == pytest.approx(10 * OF_CAPACITY * 40, rel=0.1)
     assert machine.admitted(REPLY) == 100
 
 
-def test_the_rate_follows_what_the_process_can_do_now(machine: Machine) -> None:
-    machine.look(100, ended=40, late=MOST_LATE + 0.1)
-    machine.look(200, ended=2, late=MOST_LATE + 0.1)
-    assert machine.admitted(DIAL, of=1000, seconds=10) == pytest.approx(10 * OF_ENDED * 8, rel=0.1)
-    machine.look(200, ended=0, late=MOST_LATE + 0.1)
-    assert machine.admitted(DIAL, of=1000, seconds=10) == pytest.approx(10 * LEAST, abs=1), "never nobody"
+def test_the_later_it_is_the_fewer_are_admitted_and_never_nobody(machine: Machine) -> None:
+    machine.look(100, ended=10)
+    machine.look(late=MOST_LATE + NONE_LATE / 2)
+    assert machine.admitted(DIAL, of=1000, seconds=10) == pytest.approx(10 * OF_CAPACITY * 20, rel=0.1)
+    machine.look(late=MOST_LATE + NONE_LATE)
+    assert machine.admitted(DIAL, of=1000, seconds=10) == pytest.approx(10 * LEAST, abs=1)
+
+
+def test_what_it_could_do_long_ago_is_forgotten_slowly(machine: Machine) -> None:
+    machine.look(100, ended=10)
+    machine.look(int(100 / EVERY_SECONDS), late=MOST_LATE + 0.001)
+    found = machine.admitted(DIAL, of=1000, seconds=10)
+    assert found == pytest.approx(10 * OF_CAPACITY * 40 * (1 - DECLINE) ** 100, rel=0.1)
 
 
 def test_once_it_is_at_rest_again_the_rate_rises_slowly(machine: Machine) -> None:
     machine.look(100, ended=10, late=MOST_LATE + 0.1)
     machine.look(int(10 / EVERY_SECONDS))
     found = machine.admitted(DIAL, of=10_000, seconds=10) / 10
-    assert found == pytest.approx(36 * 1.05**10, rel=0.1)
+    assert found == pytest.approx(36 * 1.02**10, rel=0.1)
 
 
 def test_once_there_are_few_requests_all_are_admitted_soon(machine: Machine) -> None:
@@ -117,6 +134,24 @@ def test_a_new_call_gets_the_numbers_and_one_under_way_is_sent(app: App, channel
         seen = under_way.type(reply)
     assert seen.text.startswith("Sent to Pikinini Helpline.")
     assert app.count(t.report) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("channel", ["africastalking", "ussd", "kannel"])
+def test_a_call_has_ended_once_at_sent_or_without_it_at_its_last_screen(app: App, channel: str) -> None:
+    admission = app.parts.webhooks.admission
+    sending, leaving = (app.ussd(number, channel) for number in ("+6785550101", "+6785550102"))
+    sending.dial()
+    for reply in ("Report", "Now", "Go on", "Bullying, threats", "Shefa", "Me", "No"):
+        sending.type(reply)
+    assert admission._ended == 0
+    sending.type("Send")
+    assert admission._ended == 1
+    sending.type("00")
+    assert admission._ended == 1
+    leaving.dial()
+    leaving.type("00")
+    assert admission._ended == 2
 
 
 @pytest.mark.slow
