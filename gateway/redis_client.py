@@ -195,7 +195,9 @@ class RedisClient:
     async def ask(self, *commands: Command) -> list[Any]:
         """Return the answers to commands. Raises RedisError, OSError, ConnectionLost."""
         for attempt in range(1, TRIES + 1):
-            connection = await self._connection()
+            connection = self._connections.get(asyncio.get_running_loop())
+            if connection is None or not connection.is_open:
+                connection = await self._connect_once()
             try:
                 answers = await connection.ask(commands)
                 if _are_unknown_scripts(answers):
@@ -222,12 +224,9 @@ class RedisClient:
             del self._connections[loop]
         connection.retire()
 
-    async def _connection(self) -> Connection:
-        """Return this event loop's connection; whoever asks while it is being opened waits for the same one."""
+    async def _connect_once(self) -> Connection:
+        """Open this event loop's connection; whoever asks meanwhile waits for the same one."""
         loop = asyncio.get_running_loop()
-        found = self._connections.get(loop)
-        if found and found.is_open:
-            return found
         task = self._connecting.get(loop)
         if task is None:
             task = loop.create_task(self._connect(loop))

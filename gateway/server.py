@@ -313,6 +313,7 @@ class ServerProcess(Worker):
             timeout_graceful_shutdown=self.cfg.graceful_timeout,
         )
         self._server = _Server(config)
+        gc.set_threshold(10_000)  # a request makes some thousand objects and hardly any cycle
         gc.freeze()  # what is there by now stays; the collector would look through it again and again
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(self._serve())
