@@ -20,8 +20,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from gateway.message import Inbound
-from gateway.turns import begins_call
+from gateway.conversation.turns import begins_call
+from gateway.messaging.model import Inbound
 
 EVERY_SECONDS: Final = 0.25
 MOST_LAG: Final = 0.5  # seconds by which the event loop wakes late

@@ -20,32 +20,32 @@ from flows.model import Book
 from gateway import channels as channel_files
 from gateway import views
 from gateway.admission import Admission
-from gateway.apart import Apart
-from gateway.background import BackgroundLoop
+from gateway.background.country_reload import Numbers
+from gateway.background.drills import Drills
+from gateway.background.erasures import Erasing
+from gateway.background.event_loop import BackgroundLoop
+from gateway.background.housekeeping import HOST, Housekeeping
+from gateway.background.statistics import Days
 from gateway.blocking import Blocking
-from gateway.conversation import Conversation
-from gateway.days import Days
-from gateway.desk import Desk
-from gateway.drills import Drills
-from gateway.duty import Duty
-from gateway.erasing import Erasing
-from gateway.filer import Filer
+from gateway.conversation.dispatcher import Desk
+from gateway.conversation.handler import Conversation
+from gateway.conversation.mailbox import Mailroom
+from gateway.conversation.reducer import Walk
+from gateway.conversation.sms import Texting
 from gateway.health import Health
-from gateway.housekeeping import HOST, Housekeeping
-from gateway.mailroom import Mailroom
-from gateway.message import Channel
+from gateway.messaging.model import Channel
 from gateway.metrics import Metrics
-from gateway.numbers import Numbers
-from gateway.optouts import OptOuts
-from gateway.parts import Parts
-from gateway.replies import Replies
-from gateway.sealer import Sealer
-from gateway.session_keys import SessionKeys
-from gateway.sessions import Sessions
-from gateway.texting import Texting
-from gateway.unread import Unread
-from gateway.waiting import Waiting
-from gateway.walk import Walk
+from gateway.services import Parts
+from gateway.sessions.keys import SessionKeys
+from gateway.sessions.store import Sessions
+from gateway.sms.inbox import Waiting
+from gateway.sms.on_call_reply import Duty
+from gateway.sms.opt_outs import OptOuts
+from gateway.sms.outbox import Replies
+from gateway.submission.builder import Sealer
+from gateway.submission.overflow import Apart
+from gateway.submission.submitter import Filer
+from gateway.submission.unparsed import Unread
 from gateway.webhooks import NOT_FOUND, Webhooks
 from reports import connections, country, keyfolder, logs, loop_guard, measuring, modes
 from reports.erasures import Journal, journal_folder

@@ -17,8 +17,8 @@ from typing import Any, Final
 from a2wsgi import WSGIMiddleware
 
 from gateway import app
-from gateway.message import Answer
-from gateway.parts import Parts
+from gateway.messaging.model import Answer
+from gateway.services import Parts
 from gateway.webhooks import HOOKS, RequestHead, is_local
 from reports import loop_guard
 from reports.web_headers import HEADERS

@@ -14,7 +14,7 @@ from pathlib import Path
 from flask import Response
 
 from gateway.metrics import Metrics
-from gateway.sessions import Sessions
+from gateway.sessions.store import Sessions
 from reports.clocks import SECOND
 from reports.spool import Spool
 from reports.store import backups, sweeping

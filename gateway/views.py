@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from flask import Blueprint, Response, request
 
 from gateway import webhooks
-from gateway.background import BackgroundLoop
-from gateway.message import Answer, Channel
+from gateway.background.event_loop import BackgroundLoop
+from gateway.messaging.model import Answer, Channel
 from gateway.webhooks import HOOKS, RequestHead, Webhooks
 from reports.web_headers import HEADERS
 

@@ -16,14 +16,14 @@ import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway import form
 from gateway.admission import Admission
 from gateway.blocking import Blocking, TooMany
-from gateway.desk import Desk
-from gateway.message import Answer, Channel, Door, Fields, Inbound, Turn, Unreadable, Wire
+from gateway.conversation.dispatcher import Desk
+from gateway.messaging import parsing
+from gateway.messaging.model import Answer, Channel, Door, Fields, Inbound, Turn, Unreadable, Wire
 from gateway.metrics import Metrics
 from gateway.refusals import RefusalLog
-from gateway.unread import Unkept
+from gateway.submission.unparsed import Unkept
 from reports.store.database import DatabaseUnavailable
 
 HOOKS = "/hooks/"
@@ -223,7 +223,7 @@ class Forged(Exception):
 def _fields(channel: Channel, door: Door, wire: Wire) -> Fields:
     """What the body says. Raises Forged; Unreadable only for a request that is known to be the provider's."""
     try:
-        fields = form.read(door, wire)
+        fields = parsing.read(door, wire)
     except Unreadable:
         if not _is_signed(channel):
             raise
@@ -240,7 +240,7 @@ def _is_signed(channel: Channel) -> bool:
 
 def _line(channel: Channel, door: Door, wire: Wire) -> tuple[str, str]:
     """What was dialled, and what the provider wants back, of a request that nobody could read or that failed us."""
-    return channel.line(lambda field: form.glimpse(door, wire, field))
+    return channel.line(lambda field: parsing.glimpse(door, wire, field))
 
 
 def _said(wire: Wire) -> bytes:

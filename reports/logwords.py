@@ -102,7 +102,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "key_missing": "A private or public key is not here.",
 }
 
-# Why an authenticated request could not be read (gateway.message.Unreadable).
+# Why an authenticated request could not be read (gateway.messaging.model.Unreadable).
 UNREADABLE: Final = frozenset(
     {
         "not_json", "not_form", "not_text", "no_session", "missing_field", "unknown_event", "too_long", "two_values",

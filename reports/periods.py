@@ -20,7 +20,7 @@ LEASES: Mapping[str, int] = {"clock": 15 * SECOND, "replay": 30 * SECOND}  # by 
 # longest Retry-After that is heeded.
 ATTEMPT: Mapping[str, int] = {"P1": 66 * SECOND, "P2": HOUR, "P3": 72 * MINUTE, "P4": 144 * MINUTE}
 
-# Until a revision files itself, by its kind (gateway/filer.py).
+# Until a revision files itself, by its kind (gateway/submission/submitter.py).
 PENDING: Mapping[str, int] = {
     "rescue": 10 * MINUTE,
     "words": 30 * MINUTE,

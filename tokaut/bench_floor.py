@@ -10,7 +10,7 @@ import os
 
 from flask import Flask, Response, request
 
-from gateway.sessions import USSD_SECONDS
+from gateway.sessions.store import USSD_SECONDS
 from reports.connections import for_sessions
 from reports.settings import Reach
 

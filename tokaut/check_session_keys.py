@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from gateway.session_keys import LONGEST_SECONDS, NAME
+from gateway.sessions.keys import LONGEST_SECONDS, NAME
 from tokaut.check_redis import Unseen
 
 

@@ -16,7 +16,7 @@ from flows.model import Book, State, World
 from flows.reader import FlowError
 from flows.vocabulary import FACTS
 from flows.ways import NOON, Where
-from gateway.walk import HOME
+from gateway.conversation.reducer import HOME
 from reports.country import CountryError, load_all
 from tokaut.flows_graph import named
 from tokaut.lines import LIMITS, catalogues, line, spoken

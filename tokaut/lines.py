@@ -15,11 +15,11 @@ from flows.model import Book, State
 from flows.show import OVERLAY
 from flows.ways import Facts, Where
 from flows.words import CONTEXT
-from gateway import world
 from gateway.channels.simulator import Channel
-from gateway.texting import DID_YOU_MEAN, FIRST_WORDS, NO_PICTURES, OPENS
-from gateway.walk import HOME
-from gateway.world import Ground, Surroundings
+from gateway.conversation.context import ROUTED as ROUTED_FACTS
+from gateway.conversation.context import Ground, Surroundings
+from gateway.conversation.reducer import HOME
+from gateway.conversation.sms import DID_YOU_MEAN, FIRST_WORDS, NO_PICTURES, OPENS
 from reports.country import Country
 
 # What a screen needs that a conversation learns on its way, as long as it can be.
@@ -32,9 +32,9 @@ ONLY = {
 }
 DECIDING = ("danger", "category", "about", "about_missing", "age_band", "place", "send")
 ROUTED = frozenset({*DECIDING, "avoid"})
-# What changes with answers in the world of a call: `gateway.world` makes it.
+# What changes with answers in the world of a call: `gateway.conversation.context` makes it.
 DEPENDS: Mapping[str, frozenset[str]] = {
-    **dict.fromkeys(sorted(world.ROUTED), ROUTED),
+    **dict.fromkeys(sorted(ROUTED_FACTS), ROUTED),
     "places_in_group": frozenset({"place"}),
 }
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from flows.catalogues import Catalogue
 from flows.forms import Phone
 from flows.model import Book, Option, World
-from gateway.world import Ground
+from gateway.conversation.context import Ground
 from reports.country import Country
 from tokaut.lines import LIMITS, ONLY, apart, long_name, said, spoken
 

@@ -1,7 +1,7 @@
 """Ask Redis to rewrite its append-only file, twice an hour.
 
 Until then the file holds each version of each conversation, and the names of those that have expired or were deleted.
-What they hold cannot be opened any more once `web` has deleted their keys (gateway/session_keys.py); their names are
+What they hold cannot be opened any more once `web` has deleted their keys (gateway/sessions/keys.py); their names are
 keyed hashes of telephone numbers, and go only with the file.
 """
 

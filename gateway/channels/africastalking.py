@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import ClassVar
 
-from gateway.message import Answer, Door, Fields, Inbound, Kind, Notice, Turn
-from gateway.tokens import KnownByToken
+from gateway.messaging.auth import KnownByToken
+from gateway.messaging.model import Answer, Door, Fields, Inbound, Kind, Notice, Turn
 from reports.settings import Secret, env, from_environment, reading
 
 PLAIN = "text/plain; charset=utf-8"

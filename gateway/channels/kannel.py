@@ -14,9 +14,9 @@ from urllib.parse import unquote_to_bytes
 
 from msgspec.structs import replace
 
-from gateway.form import bytes_of
-from gateway.message import Answer, Door, Event, Fields, Inbound, Kind, Notice, Turn
-from gateway.tokens import KnownByToken
+from gateway.messaging.auth import KnownByToken
+from gateway.messaging.model import Answer, Door, Event, Fields, Inbound, Kind, Notice, Turn
+from gateway.messaging.parsing import bytes_of
 from reports.settings import Secret, env, from_environment, reading
 
 PLAIN = "text/plain; charset=UTF-8"  # without a type Kannel takes it for data, without a charset for Latin-1

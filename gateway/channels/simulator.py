@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
-from gateway import neutral
-from gateway.message import Answer, Door, Fields, Inbound, Kind, Notice, Turn, Wire
+from gateway.messaging import ussd_json
+from gateway.messaging.model import Answer, Door, Fields, Inbound, Kind, Notice, Turn, Wire
 from reports.settings import from_environment
 
 FROM_HERE = frozenset({"", "same-origin", "none"})  # no browser, the phone's own page, a person
@@ -47,7 +47,7 @@ class Channel:
     def receive(self, door: str, fields: Fields) -> Inbound | Notice:
         del door  # there is one
         if "sms" not in fields:
-            return neutral.receive(self.name, fields)
+            return ussd_json.receive(self.name, fields)
         return Inbound(
             kind="sms",
             channel=self.name,
@@ -63,4 +63,4 @@ class Channel:
 
     def answer(self, door: str, turn: Turn | None) -> Answer:
         del door
-        return neutral.answer(turn)
+        return ussd_json.answer(turn)

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from twilio.request_validator import RequestValidator
 
-from gateway.message import Answer, Door, Fields, Inbound, Kind, Notice, Turn, Wire, Word
+from gateway.messaging.model import Answer, Door, Fields, Inbound, Kind, Notice, Turn, Wire, Word
 from reports.settings import TwilioAccount, from_environment
 
 SIGNATURE = re.compile(r"[A-Za-z0-9+/]{27}=")  # 20 bytes in base64

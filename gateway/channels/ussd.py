@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
-from gateway import neutral
-from gateway.message import Answer, Door, Fields, Inbound, Kind, Notice, Turn
-from gateway.tokens import KnownByToken
+from gateway.messaging import ussd_json
+from gateway.messaging.auth import KnownByToken
+from gateway.messaging.model import Answer, Door, Fields, Inbound, Kind, Notice, Turn
 from reports.settings import Secret, env, from_environment, reading
 
 
@@ -36,11 +36,11 @@ class Channel(KnownByToken):
 
     def receive(self, door: str, fields: Fields) -> Inbound | Notice:
         del door  # there is one
-        return neutral.receive(self.name, fields)
+        return ussd_json.receive(self.name, fields)
 
     def line(self, said: Callable[[str], str]) -> tuple[str, str]:
         return said("service_code"), ""
 
     def answer(self, door: str, turn: Turn | None) -> Answer:
         del door
-        return neutral.answer(turn)
+        return ussd_json.answer(turn)

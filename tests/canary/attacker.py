@@ -7,8 +7,8 @@ import json
 import sqlite3
 from contextlib import closing
 
-from gateway import sessions
-from gateway.session_keys import SessionKeys
+from gateway.sessions import store
+from gateway.sessions.keys import SessionKeys
 from reports.connections import for_queue
 from reports.queue import open_queue
 from reports.sealing import Vault
@@ -35,8 +35,8 @@ def session_of_another_release(town: Town, phone: AfricasTalking) -> str:
 async def _spoil(town: Town, phone: AfricasTalking) -> None:
     vault = Vault(keys(town.environment["TOKAUT_SESSION_KEY"]).reveal())
     chain = SessionKeys(town.plan.folder.inside, vault.mac("session chain"))
-    kept = sessions.Sessions(Reach(town.environment["REDIS_URL"]), vault, chain)
-    where = sessions.Keys(kept.key("s", "africastalking", phone.code, phone.session, phone.phone))
+    kept = store.Sessions(Reach(town.environment["REDIS_URL"]), vault, chain)
+    where = store.Keys(kept.key("s", "africastalking", phone.code, phone.session, phone.phone))
     loaded = await kept.load(where)
     assert loaded.session is not None
     spoilt = loaded.session.replace(b'"luring"', json.dumps(SENTENCE).encode())

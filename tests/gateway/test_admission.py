@@ -18,7 +18,7 @@ from gateway.admission import (
     SMS_LATE,
     Admission,
 )
-from gateway.message import Inbound
+from gateway.messaging.model import Inbound
 from reports.store import tables as t
 from tests.support.app import App
 

@@ -9,7 +9,7 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor
 
 import pytest
 
-from gateway.background import BackgroundLoop
+from gateway.background.event_loop import BackgroundLoop
 from reports import loop_guard
 from tests.support import blocked
 

@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 import pytest
 
 from gateway.channels.africastalking import Channel, Settings
-from gateway.form import read_form
-from gateway.message import Answer, Inbound, Notice, Turn, Unreadable
+from gateway.messaging.model import Answer, Inbound, Notice, Turn, Unreadable
+from gateway.messaging.parsing import read_form
 from reports.settings import SettingError, load
 
 TOKEN = "kX3v9QmT-b_27LwZp0RfYc"

@@ -7,9 +7,9 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from gateway import form
 from gateway.channels.kannel import Channel, Settings
-from gateway.message import Answer, Inbound, Notice, Turn, Unreadable
+from gateway.messaging import parsing
+from gateway.messaging.model import Answer, Inbound, Notice, Turn, Unreadable
 from reports.settings import SettingError, load
 from tests.support.wire import wire
 
@@ -52,7 +52,7 @@ SMS = Inbound(
 def asked(door: str, **changes: str | None) -> Inbound | Notice:
     """By GET; None leaves a field out."""
     given = {name: value for name, value in {**QUERY, **changes}.items() if value is not None}
-    return CHANNEL.receive(door, form.read(CHANNEL.doors[door], wire(method="GET", target=f"/x?{urlencode(given)}")))
+    return CHANNEL.receive(door, parsing.read(CHANNEL.doors[door], wire(method="GET", target=f"/x?{urlencode(given)}")))
 
 
 def posted(door: str, words: bytes, query: str = "", **changes: str | None) -> Inbound | Notice:
@@ -60,7 +60,7 @@ def posted(door: str, words: bytes, query: str = "", **changes: str | None) -> I
     named = {name.replace("_", "-"): value for name, value in changes.items()}
     given = {name: value for name, value in {**HEADERS, **named}.items() if value is not None}
     target = "/x?" + (query or f"id={QUERY['id']}&ts=1795602250")
-    return CHANNEL.receive(door, form.read(CHANNEL.doors[door], wire(words, given, target=target)))
+    return CHANNEL.receive(door, parsing.read(CHANNEL.doors[door], wire(words, given, target=target)))
 
 
 def sms(**changes: Any) -> Inbound:
@@ -119,7 +119,7 @@ def test_ucs2_that_nobody_recoded_is_read_all_the_same(words: str) -> None:
     assert by_post == sms(text=words)
     pieces = [f"{name}={quote(value)}" for name, value in QUERY.items() if name not in ("text", "coding", "charset")]
     target = "/x?" + "&".join([*pieces, "coding=2", "charset=UTF-16BE", f"text={quote(raw)}"])
-    by_get = CHANNEL.receive("sms", form.read(CHANNEL.doors["sms"], wire(method="GET", target=target)))
+    by_get = CHANNEL.receive("sms", parsing.read(CHANNEL.doors["sms"], wire(method="GET", target=target)))
     assert by_get == sms(text=words)
 
 
@@ -136,7 +136,7 @@ def test_recoded_by_kannel_it_is_text() -> None:
 
 def test_a_sender_named_twice_is_unreadable() -> None:
     with pytest.raises(Unreadable):
-        CHANNEL.receive("sms", form.read(CHANNEL.doors["sms"], wire(method="GET", target="/x?from=1&from=2&text=a")))
+        CHANNEL.receive("sms", parsing.read(CHANNEL.doors["sms"], wire(method="GET", target="/x?from=1&from=2&text=a")))
 
 
 def ussd(**changes: Any) -> Inbound:
@@ -254,7 +254,7 @@ def test_a_posted_report_is_read_as_strictly(query: str) -> None:
 
 def reported(target: str, body: bytes, kind: str = "") -> Inbound | Notice:
     asked = wire(body, {"Content-Type": kind}, target=target)
-    return CHANNEL.receive("dlr", form.read(CHANNEL.doors["dlr"], asked))
+    return CHANNEL.receive("dlr", parsing.read(CHANNEL.doors["dlr"], asked))
 
 
 def test_a_report_about_nothing_is_unreadable() -> None:

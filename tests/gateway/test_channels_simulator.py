@@ -7,8 +7,8 @@ import json
 import pytest
 
 from gateway.channels.simulator import Channel, Settings
-from gateway.form import read
-from gateway.message import Answer, Inbound, Notice, Turn, Unreadable
+from gateway.messaging.model import Answer, Inbound, Notice, Turn, Unreadable
+from gateway.messaging.parsing import read
 from reports.settings import load
 from tests.support.wire import wire
 

@@ -12,9 +12,9 @@ import pytest
 from twilio.request_validator import RequestValidator
 from twilio.twiml.messaging_response import MessagingResponse
 
-from gateway import form
 from gateway.channels.twilio import Channel, Settings
-from gateway.message import Answer, Inbound, Notice, Turn, Unreadable, Wire
+from gateway.messaging import parsing
+from gateway.messaging.model import Answer, Inbound, Notice, Turn, Unreadable, Wire
 from reports.settings import SettingError, load
 
 ACCOUNT = "AC" + "0123456789abcdef" * 2
@@ -72,13 +72,15 @@ def signed(fields: Mapping[str, Any], url: str = f"{PUBLIC}/hooks/twilio/sms", t
 
 
 def is_ours(over: Wire, it: Channel | None = None) -> bool:
-    return (it or channel()).vouches(over, form.read(Channel.doors["sms"], over))
+    return (it or channel()).vouches(over, parsing.read(Channel.doors["sms"], over))
 
 
 def received(changes: Mapping[str, Any], door: str = "sms", target: str = "") -> Inbound | Notice:
     fields = {**(MESSAGE if door == "sms" else REPORT), **changes}
     fields = {name: value for name, value in fields.items() if value is not None}
-    return channel().receive(door, form.read(Channel.doors[door], wire(fields, "", target or f"/hooks/twilio/{door}")))
+    return channel().receive(
+        door, parsing.read(Channel.doors[door], wire(fields, "", target or f"/hooks/twilio/{door}"))
+    )
 
 
 def test_the_signature_of_the_documentation() -> None:
@@ -92,7 +94,7 @@ def test_the_signature_of_the_documentation() -> None:
     }
     it = channel("https://mycompany.com", "12345")
     over = wire(called, None, "/myapp.php?foo=1&bar=2")
-    fields = form.read(Channel.doors["sms"], over)
+    fields = parsing.read(Channel.doors["sms"], over)
     assert b"RSOYDt4T1cUTdK1PDd93/VVr8B8=" in set(it._signatures(over, fields))
 
 
@@ -227,11 +229,11 @@ def test_one_captured_signature_makes_no_other_message(door: str, fields: dict[s
     for other in folded(fields):
         assert signed(other, PUBLIC + target) == right
         over = wire(other, right, target)
-        read = form.read(Channel.doors[door], over)
+        read = parsing.read(Channel.doors[door], over)
         tried += 1
         if it.vouches(over, read):
             assert it.receive(door, read) == it.receive(
-                door, form.read(Channel.doors[door], wire(fields, right, target))
+                door, parsing.read(Channel.doors[door], wire(fields, right, target))
             )
     assert tried > 40
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from gateway.channels.ussd import Channel, Settings
-from gateway.form import read
-from gateway.message import Answer, Fields, Inbound, Notice, Turn, Unreadable
+from gateway.messaging.model import Answer, Fields, Inbound, Notice, Turn, Unreadable
+from gateway.messaging.parsing import read
 from reports.settings import SettingError, load
 from tests.support.wire import wire
 

@@ -11,7 +11,7 @@ from flows.catalogues import Catalogue
 from flows.model import Answer, State
 from flows.show import lay
 from flows.uses import looks
-from gateway.world import Ground, Surroundings, common
+from gateway.conversation.context import Ground, Surroundings, common
 from reports.country import Country
 from tests.flows.phone import book
 from tests.flows.test_countries import COUNTRIES, country

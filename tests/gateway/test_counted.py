@@ -10,8 +10,8 @@ import redis
 import time_machine
 
 from flows import parse
-from gateway.counted import ON, SMS, STEPS
-from gateway.days import LATE, Days
+from gateway.background.statistics import LATE, Days
+from gateway.conversation.statistics import ON, SMS, STEPS
 from reports import statistics
 from reports.store import tables as t
 from tests.support.app import App

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 import pytest
 from sqlalchemy import insert, update
 
-from gateway.caller import Caller
-from gateway.drills import Drills
-from gateway.record import Begun
+from gateway.background.drills import Drills
+from gateway.conversation.request import Caller
+from gateway.sessions.record import Begun
 from reports.clocks import MINUTE
 from reports.country import shipped
 from reports.drill_scripts import SCRIPTS, Script, goes_to, priority

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.early import MOST, Early
+from gateway.sms.early_receipts import MOST, Early
 
 
 class Clock:

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import delete, insert, update
 from structlog.testing import capture_logs
 
-from gateway.erasing import Erasing
-from gateway.housekeeping import HOST
+from gateway.background.erasures import Erasing
+from gateway.background.housekeeping import HOST
 from reports.clocks import DAY
 from reports.store import tables as t
 from tests.safeguarding.away import database_away

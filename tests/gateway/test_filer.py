@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from gateway import sessions
-from gateway.record import Begun
-from gateway.sealer import Sealer, Told
+from gateway.sessions import store
+from gateway.sessions.record import Begun
+from gateway.submission.builder import Sealer, Told
 from reports.store.database import Database
 from reports.store.filing import Filing
 from reports.store.sqlite import LONG_QUEUE
@@ -85,7 +85,7 @@ def test_words_after_a_send_by_the_spool_stay_though_danger_was_said_and_redis_i
     app = App(redis_url)
 
     async def away(*_: object) -> None:
-        raise sessions.RedisUnavailable
+        raise store.RedisUnavailable
 
     monkeypatch.setattr(app.parts.sessions, "_ask", away)
     phone = app.ussd("+6785550101", "africastalking")

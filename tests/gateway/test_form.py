@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway import form
-from gateway.message import Door, Unreadable
+from gateway.messaging import parsing
+from gateway.messaging.model import Door, Unreadable
 from reports.strict_json import NotStrict
 from tests.support.wire import wire
 
@@ -40,7 +40,7 @@ FORMS = [
 @pytest.mark.rule("A-01")
 @pytest.mark.parametrize(("body", "fields"), [row[1:] for row in FORMS], ids=[row[0] for row in FORMS])
 def test_a_form_is_read_as_it_was_typed(body: bytes, fields: dict[str, str]) -> None:
-    read = form.read_form(body)
+    read = parsing.read_form(body)
     assert {name: read.get(name) for name in read.values} == fields
     assert read.recoded == 0
 
@@ -56,12 +56,12 @@ def test_a_form_is_read_as_it_was_typed(body: bytes, fields: dict[str, str]) -> 
     ],
 )
 def test_what_is_not_utf8_is_windows_1252_or_latin_1(body: bytes, text: str) -> None:
-    read = form.read_form(body + b"&other=%C4%81")
+    read = parsing.read_form(body + b"&other=%C4%81")
     assert (read.get("text"), read.get("other"), read.recoded) == (text, "ā", 1)
 
 
 def test_a_field_that_says_who_cannot_be_two() -> None:
-    read = form.read_form(b"phone=1&phone=2&id=7&id=7&long=" + b"x" * 129)
+    read = parsing.read_form(b"phone=1&phone=2&id=7&id=7&long=" + b"x" * 129)
     assert read.who("id") == "7"
     assert read.who("absent") == ""
     for name, rule in (("phone", "two different"), ("long", "longer than 128")):
@@ -72,9 +72,9 @@ def test_a_field_that_says_who_cannot_be_two() -> None:
 
 
 def test_two_hundred_fields_and_no_more() -> None:
-    assert len(form.read_form(b"&".join(b"f%d=1" % n for n in range(200))).values) == 200
+    assert len(parsing.read_form(b"&".join(b"f%d=1" % n for n in range(200))).values) == 200
     with pytest.raises(Unreadable, match="200"):
-        form.read_form(b"&" * 200)
+        parsing.read_form(b"&" * 200)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_two_hundred_fields_and_no_more() -> None:
 )
 def test_types_that_are_read_as_a_form(content_type: str) -> None:
     assert (
-        form.read(FORM, wire(b"a=%C3%A9", {"Content-Type": content_type, "Content-Encoding": "Identity"})).get("a")
+        parsing.read(FORM, wire(b"a=%C3%A9", {"Content-Type": content_type, "Content-Encoding": "Identity"})).get("a")
         == "é"
     )
 
@@ -100,39 +100,39 @@ def test_types_that_are_read_as_a_form(content_type: str) -> None:
 )
 def test_a_form_of_another_type_or_packed_is_unreadable(content_type: str, encoding: str) -> None:
     with pytest.raises(Unreadable, match="content"):
-        form.read(FORM, wire(b"a=1", {"Content-Type": content_type, "Content-Encoding": encoding}))
+        parsing.read(FORM, wire(b"a=1", {"Content-Type": content_type, "Content-Encoding": encoding}))
 
 
 def test_json_is_read_whatever_the_type_says_but_not_packed() -> None:
-    assert form.read(JSON, wire(b'{"a":"1"}', {"Content-Type": "text/html"})).get("a") == "1"
+    assert parsing.read(JSON, wire(b'{"a":"1"}', {"Content-Type": "text/html"})).get("a") == "1"
     with pytest.raises(Unreadable, match="encoding"):
-        form.read(JSON, wire(b'{"a":"1"}', {"Content-Encoding": "deflate"}))
+        parsing.read(JSON, wire(b'{"a":"1"}', {"Content-Encoding": "deflate"}))
 
 
 def test_a_get_is_read_from_its_query() -> None:
     asked = wire(method="GET", target="/hooks/x/sms?id=7&text=a+b%26c&from=%2B678")
-    assert form.read(FORM, asked).get("text") == "a b&c"
-    assert form.read(TEXT, asked).who("from") == "+678"
+    assert parsing.read(FORM, asked).get("text") == "a b&c"
+    assert parsing.read(TEXT, asked).who("from") == "+678"
 
 
 def test_words_that_are_the_body_itself() -> None:
     headers = {"x-from": "+678", "Content-Type": "application/octet-stream"}
     sent = wire("T\u0113n\u0101 & a=b".encode(), headers, target="/hooks/x/sms?id=7&text=no")
-    read = form.read(TEXT, sent)
+    read = parsing.read(TEXT, sent)
     assert (read.get("text"), read.who("id"), read.who("from")) == ("T\u0113n\u0101 & a=b", "7", "+678")
     assert "to" not in read  # a header that is absent is no field
 
 
 def test_a_form_at_a_door_for_words() -> None:
     sent = wire(b"id=7&from=%2B678&text=at+home", {"Content-Type": "application/x-www-form-urlencoded"})
-    read = form.read(TEXT, sent)
+    read = parsing.read(TEXT, sent)
     assert (read.get("text"), read.who("id"), read.who("from")) == ("at home", "7", "+678")
 
 
 @pytest.mark.parametrize("words", [bytes(range(256)), "T\u0113n\u0101".encode("utf-16-be"), "n\u0101".encode(), b""])
 def test_words_read_wrongly_are_not_lost(words: bytes) -> None:
-    read = form.read(TEXT, wire(words))
-    assert form.bytes_of(read.get("text"), recoded=bool(read.recoded)) == words
+    read = parsing.read(TEXT, wire(words))
+    assert parsing.bytes_of(read.get("text"), recoded=bool(read.recoded)) == words
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_words_read_wrongly_are_not_lost(words: bytes) -> None:
     [b"%", b"%%41", b"%4", b"%zz%41", b"%41%", b"%C3%A9%", b"a%2Bb%zz+", b"%%%41%4%42", b"%e2%82%ac" * 3, b"\xff%41"],
 )
 def test_escapes_are_decoded_as_the_standard_library_does(raw: bytes) -> None:
-    assert form._unquote(raw) == unquote_to_bytes(raw.replace(b"+", b" "))
+    assert parsing._unquote(raw) == unquote_to_bytes(raw.replace(b"+", b" "))
 
 
 @pytest.mark.rule("A-01")
@@ -163,17 +163,17 @@ def test_escapes_are_decoded_as_the_standard_library_does(raw: bytes) -> None:
     ],
 )
 def test_json_is_read_as_it_was_typed(body: bytes, fields: dict[str, str]) -> None:
-    read = form.read_json(body)
+    read = parsing.read_json(body)
     assert {name: read.get(name) for name in read.values} == fields
 
 
 def test_json_that_is_not_utf8() -> None:
-    read = form.read_json(b'{"text":"caf\xe9"}')
+    read = parsing.read_json(b'{"text":"caf\xe9"}')
     assert (read.get("text"), read.recoded) == ("café", 1)
 
 
 def test_nested_values_hurt_only_who_asks_for_them() -> None:
-    read = form.read_json(b'{"text":"1","more":{"a":[{}]},"yes":true}')
+    read = parsing.read_json(b'{"text":"1","more":{"a":[{}]},"yes":true}')
     assert read.get("text") == "1"
     assert "more" in read
     for name in ("more", "yes"):
@@ -210,7 +210,7 @@ def test_nested_values_hurt_only_who_asks_for_them() -> None:
 )
 def test_json_that_is_unreadable(body: bytes) -> None:
     with pytest.raises(Unreadable) as caught:
-        form.read_json(body)
+        parsing.read_json(body)
     assert caught.value.__cause__ is None
     known = caught.value.__context__  # our own, or none
     assert known is None or (type(known) is NotStrict and known.__context__ is None), "a parser's holds the whole body"
@@ -233,27 +233,27 @@ def test_json_that_is_unreadable(body: bytes) -> None:
     ],
 )
 def test_what_was_dialled_is_seen_in_a_body_of_any_kind(body: bytes, found: str) -> None:
-    assert form.glimpse(FORM, wire(body), "to") == found
-    assert form.glimpse(FORM, wire(b"", target="/x?" + body.decode("latin-1")), "to") == found
+    assert parsing.glimpse(FORM, wire(body), "to") == found
+    assert parsing.glimpse(FORM, wire(b"", target="/x?" + body.decode("latin-1")), "to") == found
 
 
 def test_what_was_dialled_is_seen_in_a_header_before_the_address_and_the_words() -> None:
     asked = wire(b"words&to=3", {"X-To": "1"}, target="/x?to=2")
-    assert form.glimpse(TEXT, asked, "to") == "1"
-    assert form.glimpse(TEXT, wire(asked.body, target=asked.target), "to") == "2"
-    assert form.glimpse(TEXT, wire(asked.body), "to") == "3"
+    assert parsing.glimpse(TEXT, asked, "to") == "1"
+    assert parsing.glimpse(TEXT, wire(asked.body, target=asked.target), "to") == "2"
+    assert parsing.glimpse(TEXT, wire(asked.body), "to") == "3"
 
 
 @pytest.mark.rule("X-22")
 @pytest.mark.parametrize("unit", [b'"to"', b'"to" ', b"&to", b" ", b'"to":\n'])
 def test_no_body_makes_that_slow(unit: bytes) -> None:
-    form.glimpse(FORM, wire(unit * (CAP // len(unit))), "to")
+    parsing.glimpse(FORM, wire(unit * (CAP // len(unit))), "to")
 
 
 @pytest.mark.rule("X-22")
 @pytest.mark.parametrize("unit", [b"%", b"%4", b"+", b"=", b"%E9", b"\xe9", b"a b ", b"%00", b";"])
 def test_the_largest_form_is_read_whole_and_at_once(unit: bytes) -> None:
-    read = form.read_form(b"text=" + unit * (CAP // len(unit)))
+    read = parsing.read_form(b"text=" + unit * (CAP // len(unit)))
     assert len(read.get("text")) >= CAP // 3
 
 
@@ -261,9 +261,9 @@ def test_the_largest_form_is_read_whole_and_at_once(unit: bytes) -> None:
 @pytest.mark.parametrize("unit", [b'\\"', b'"\\', b'"', b"\\", b"{", b"}", b'"a":', b"]["])
 @pytest.mark.parametrize("start", [b"", b'{"text":"'])
 def test_no_json_makes_the_reader_slow(start: bytes, unit: bytes) -> None:
-    body = (start + unit * form.MOST_JSON)[: form.MOST_JSON]
+    body = (start + unit * parsing.MOST_JSON)[: parsing.MOST_JSON]
     with pytest.raises(Unreadable):
-        form.read_json(body)
+        parsing.read_json(body)
 
 
 @given(
@@ -272,7 +272,7 @@ def test_no_json_makes_the_reader_slow(start: bytes, unit: bytes) -> None:
     )
 )
 def test_what_a_provider_encodes_comes_back(fields: dict[str, str]) -> None:
-    for read in (form.read_form(urlencode(fields).encode()), form.read_json(json.dumps(fields).encode())):
+    for read in (parsing.read_form(urlencode(fields).encode()), parsing.read_json(json.dumps(fields).encode())):
         assert {name: read.get(name) for name in read.values} == fields
         assert read.recoded == 0
 
@@ -280,7 +280,7 @@ def test_what_a_provider_encodes_comes_back(fields: dict[str, str]) -> None:
 @pytest.mark.rule("A-09")
 @given(st.binary(max_size=400))
 def test_any_bytes_are_read_or_refused(body: bytes) -> None:
-    for read in (form.read_form, form.read_json):
+    for read in (parsing.read_form, parsing.read_json):
         try:
             read(body)
         except Unreadable:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway import limits
-from gateway.limits import Loop
+from gateway.conversation import limits
+from gateway.conversation.limits import Loop
 
 NOW = 1_800_000_000
 HOUR = 3600

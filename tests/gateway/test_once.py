@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from gateway.message import Inbound
-from gateway.once import name_of
+from gateway.messaging.model import Inbound
+from gateway.sms.idempotency import name_of
 
 ONE = Inbound(kind="sms", channel="africastalking", sender="+6785550101", code="163", text="hi", id="ATXid_1")
 

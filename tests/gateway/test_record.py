@@ -10,9 +10,10 @@ from msgspec.structs import replace
 from flows import parse
 from flows.model import Answer, State, Unasked
 from flows.packing import pack
-from gateway.limits import Loop
-from gateway.message import Turn
-from gateway.record import (
+from gateway.conversation.limits import Loop
+from gateway.conversation.turns import Last
+from gateway.messaging.model import Turn
+from gateway.sessions.record import (
     MOST_CHOICES,
     MOST_DRAFTS,
     Begun,
@@ -26,7 +27,6 @@ from gateway.record import (
     unpack_drafts,
     unpack_record,
 )
-from gateway.turns import Last
 from reports.routing import Leg
 
 BOOK = parse.load()

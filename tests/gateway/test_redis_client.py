@@ -19,7 +19,7 @@ import redis
 import uvloop
 from redis.exceptions import RedisError
 
-from gateway.redis_client import Command, Connection, ConnectionLost, RedisClient
+from gateway.sessions.redis_client import Command, Connection, ConnectionLost, RedisClient
 from reports.connections import SECONDS
 from reports.settings import Common, Reach, load
 from tests.support.redis_servers import Server

@@ -7,7 +7,7 @@ import random
 import pytest
 from phonenumbers import SUPPORTED_REGIONS, PhoneNumberFormat, PhoneNumberType, example_number_for_type, format_number
 
-from gateway.senders import Sender, by_the_library, mobiles, normalise
+from gateway.phone_numbers import Sender, by_the_library, mobiles, normalise
 from reports.country import SHIPPED
 
 VU = "+6785550101"

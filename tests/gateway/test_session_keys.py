@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.session_keys import EPOCH_SECONDS, LEAST_SECONDS, LONGEST_SECONDS, NAME, SessionKeys
+from gateway.sessions.keys import EPOCH_SECONDS, LEAST_SECONDS, LONGEST_SECONDS, NAME, SessionKeys
 from reports.sealing import Poison
 
 SECRET = b"from TOKAUT_SESSION_KEY"

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import redis
 
-from gateway.redis_client import Command, RedisClient
-from gateway.session_keys import SessionKeys
-from gateway.sessions import Keys, Loaded, RedisUnavailable, Sessions
+from gateway.sessions.keys import SessionKeys
+from gateway.sessions.redis_client import Command, RedisClient
+from gateway.sessions.store import Keys, Loaded, RedisUnavailable, Sessions
 from reports.sealing import Vault
 from reports.settings import Reach
 from tests.support.valkey import Valkey

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from gateway.limits import MOST_READ, is_to_read
-from gateway.sessions import READ_SECONDS
+from gateway.conversation.limits import MOST_READ, is_to_read
+from gateway.sessions.store import READ_SECONDS
 from tests.support.app import App
 from tests.support.handsets import AfricasTalking, Neutral
 from tests.support.handsets_kannel import KannelUssd

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.tokens import Tokens
+from gateway.messaging.auth import Tokens
 from reports.settings import Secret
 
 ONE = "kX3v9QmT-b_27LwZp0RfYc"

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from gateway import turns
-from gateway.message import Inbound
-from gateway.turns import Again, Begin, Last, Lost, Meaning, Odd, Rebuild, Reply
+from gateway.conversation import turns
+from gateway.conversation.turns import Again, Begin, Last, Lost, Meaning, Odd, Rebuild, Reply
+from gateway.messaging.model import Inbound
 
 CODE = "*384*123#"
 PATH = Inbound(kind="ussd", channel="africastalking", sender="+6785550101", code=CODE, text="", session="a", path=True)

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from gateway import sessions
 from gateway.app import create_app
-from gateway.late import file_late
-from gateway.parts import Parts
-from gateway.redis_client import Command
+from gateway.services import Parts
+from gateway.sessions import store
+from gateway.sessions.redis_client import Command
+from gateway.submission.spool_drain import file_late
 from reports.store.database import Database, DatabaseUnavailable
 from tests.faults.story import ALREADY_SENT, kept_words
 from tests.support.app import App, Http
@@ -45,7 +45,7 @@ class Process:
                 raise fault
 
         async def asked(*commands: Command) -> list[Any]:
-            look(sessions.RedisUnavailable, "has_redis")
+            look(store.RedisUnavailable, "has_redis")
             return await ask(*commands)
 
         kept._ask = asked  # type: ignore[method-assign]

@@ -10,11 +10,11 @@ import pytest
 from flows.model import Answer, Condition, State, World
 from flows.show import fill, fill_all
 from flows.uses import lookers
-from gateway.mailroom import Mailroom
-from gateway.message import Turn
-from gateway.record import Record
-from gateway.turns import Last
-from gateway.world import ROUTED, Ground, Surroundings
+from gateway.conversation.context import ROUTED, Ground, Surroundings
+from gateway.conversation.mailbox import Mailroom
+from gateway.conversation.turns import Last
+from gateway.messaging.model import Turn
+from gateway.sessions.record import Record
 from reports.country import Countries
 from reports.sealing import Vault
 from reports.store import mailboxes

@@ -19,7 +19,7 @@ XML = {"xml", "lxml", "xmlrpc"}
 
 
 def readers_of_the_framework(tree: ast.Module) -> Iterator[str]:
-    """One byte that is not UTF-8 empties Flask's form; gateway/form.py reads instead."""
+    """One byte that is not UTF-8 empties Flask's form; gateway/messaging/parsing.py reads instead."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and re.fullmatch(
             r"(flask\.)?request\.(form|values|args|json|get_json|files|cookies)", dotted(node)

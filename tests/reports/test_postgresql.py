@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from sqlalchemy import insert, select, text, update
 
-from gateway.filer import Filer
+from gateway.submission.submitter import Filer
 from reports import mailbox
 from reports.sealing import Vault
 from reports.store import tables as t

@@ -13,8 +13,8 @@ from unittest.mock import patch
 import redis
 import time_machine
 
-from gateway import sessions
-from gateway.breaker import Breaker
+from gateway.sessions import store
+from gateway.sessions.circuit_breaker import Breaker
 from reports.store.database import DatabaseUnavailable
 from tests.support.app import App
 
@@ -35,14 +35,14 @@ def database_away(app: App) -> Iterator[None]:
 
 @contextmanager
 def redis_away(app: App) -> Iterator[None]:
-    with patch.object(app.parts.sessions, "_ask", side_effect=sessions.RedisUnavailable):
+    with patch.object(app.parts.sessions, "_ask", side_effect=store.RedisUnavailable):
         yield
 
 
 @contextmanager
 def not_kept(app: App) -> Iterator[None]:
     """Redis goes away between the step and the moment when it is kept."""
-    with patch.object(app.parts.sessions, "keep", side_effect=sessions.RedisUnavailable):
+    with patch.object(app.parts.sessions, "keep", side_effect=store.RedisUnavailable):
         yield
 
 

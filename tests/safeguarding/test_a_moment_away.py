@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 import pytest
 
-from gateway import filer
+from gateway.submission import submitter
 from reports.store import tables as t
 from reports.store.database import DatabaseUnavailable
 from tests.safeguarding.away import database_away, redis_away
@@ -28,13 +28,13 @@ IN_TIME = IN_DANGER[:4]  # as soon as there is a category, the helpline is promi
 @contextmanager
 def committed_all_the_same() -> Iterator[None]:
     """COMMIT was too slow for an answer, and came."""
-    put = filer.pending.put_pending
+    put = submitter.pending.put_pending
 
     def late(*given: Any) -> None:
         put(*given)
         raise DatabaseUnavailable("too slow")
 
-    with patch.object(filer.pending, "put_pending", late):
+    with patch.object(submitter.pending, "put_pending", late):
         yield
 
 

@@ -14,10 +14,10 @@ from hypothesis.stateful import run_state_machine_as_test
 from msgspec.structs import replace
 
 from flows.words import is_words
-from gateway.caller import Caller
-from gateway.message import Turn
-from gateway.record import Record
-from gateway.walk import Walk
+from gateway.conversation.reducer import Walk
+from gateway.conversation.request import Caller
+from gateway.messaging.model import Turn
+from gateway.sessions.record import Record
 from tests.safeguarding.any_keys import COUNTRIES, EVERYWHERE, AnyKeys
 from tests.support.app import App
 

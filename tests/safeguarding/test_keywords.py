@@ -12,8 +12,8 @@ import locales
 from flows.catalogues import PLAIN, Catalogue, load
 from flows.parse import load as load_book
 from flows.words import CARRIER_WORDS, KEYS
-from gateway.keywords import HELP, Keywords, Vocabulary
-from gateway.world import Ground, Surroundings
+from gateway.conversation.context import Ground, Surroundings
+from gateway.conversation.keywords import HELP, Keywords, Vocabulary
 from reports.country import Country, load_all, shipped
 from reports.store import tables as t
 from tests.safeguarding.walks import IN_DANGER, PHONE, TO_SEND_SMS, number, thread

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from gateway.record import Begun
-from gateway.sealer import Sealer, Told
+from gateway.sessions.record import Begun
+from gateway.submission.builder import Sealer, Told
 from reports.answers import Given
 from reports.keyfolder import new_pair
 from reports.store import chains, letters

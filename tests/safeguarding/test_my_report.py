@@ -12,9 +12,9 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import event
 
-from gateway import conversation
-from gateway.redis_client import Command, Connection
-from gateway.sealer import Sealer
+from gateway.conversation import handler
+from gateway.sessions.redis_client import Command, Connection
+from gateway.submission.builder import Sealer
 from reports.code import check_digit
 from reports.country import Countries
 from reports.keyfolder import private_of
@@ -202,8 +202,8 @@ def test_a_word_in_between_leaves_no_code_and_pin_behind(
     told: Told, word: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept: list[Any] = []
-    pack = conversation.pack_record
-    monkeypatch.setattr(conversation, "pack_record", lambda record: kept.append(pack(record)) or kept[-1])
+    pack = handler.pack_record
+    monkeypatch.setattr(handler, "pack_record", lambda record: kept.append(pack(record)) or kept[-1])
     thread(told.app.sms(number(72)), "hi", "code", told.code, told.pin)
     assert f'"{told.pin}"' in str(kept[-1])
     thread(told.app.sms(number(72)), word)

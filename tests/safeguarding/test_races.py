@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 
-from gateway.breaker import Breaker
+from gateway.sessions.circuit_breaker import Breaker
 from reports.hands import TooSlow
 from reports.store import tables as t
 from reports.store.sqlite import Writer

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from gateway import conversation
-from gateway.filer import SECRET_BYTES, _with_secret
-from gateway.record import Begun
-from gateway.turns import is_unguessable
+from gateway.conversation import handler
+from gateway.conversation.turns import is_unguessable
+from gateway.sessions.record import Begun
+from gateway.submission.submitter import SECRET_BYTES, _with_secret
 from reports.code import code, pin
 from reports.sealing import slow
 from reports.store import tables as t
@@ -128,8 +128,8 @@ def test_no_session_yields_them_once_something_was_said_to_them(
 ) -> None:
     """Code and PIN are shown once, so the session drops the secret and the screen with the next message."""
     kept: list[bytes] = []
-    pack = conversation.pack_record
-    monkeypatch.setattr(conversation, "pack_record", lambda record: kept.append(pack(record)) or kept[-1])
+    pack = handler.pack_record
+    monkeypatch.setattr(handler, "pack_record", lambda record: kept.append(pack(record)) or kept[-1])
     if channel == "sms":
         texts = app.sms(PHONE)
         seen = thread(texts, "hello", *TO_SEND_SMS, "Send", "2")[-1]

@@ -18,7 +18,7 @@ import pytest
 import redis
 import time_machine
 
-from gateway.session_keys import LONGEST_SECONDS, NAME
+from gateway.sessions.keys import LONGEST_SECONDS, NAME
 from reports.sealing import Poison, Ratchet, Vault
 from reports.settings.reading import keys as read_keys
 from tests.safeguarding.walks import CHANNELS, TO_SEND, TO_SEND_SMS, TO_SENT, number, thread, walk

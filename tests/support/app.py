@@ -22,7 +22,7 @@ import structlog
 from sqlalchemy import Table, func, select
 
 from gateway import app
-from gateway.parts import Parts
+from gateway.services import Parts
 from reports.country import load_all
 from reports.keyfolder import private_of
 from reports.sealing import Box, Context, open_body

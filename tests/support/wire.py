@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gateway.message import Wire
+from gateway.messaging.model import Wire
 
 
 def wire(

@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from gateway.session_keys import NAME, SessionKeys
+from gateway.sessions.keys import NAME, SessionKeys
 from tokaut.check_redis import Unseen
 from tokaut.check_session_keys import session_keys
 

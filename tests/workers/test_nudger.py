@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import insert, select, update
 
 from flows.catalogues import PLAIN
-from gateway.optouts import OptOuts
+from gateway.sms.opt_outs import OptOuts
 from reports.country import load_all
 from reports.keyfolder import SENDER, load_private, load_public, new_pair, private_of
 from reports.sealing import Box, Context, Vault, open_body

@@ -14,8 +14,8 @@ from zlib import crc32
 from twilio.request_validator import RequestValidator
 
 import gateway.channels
-from gateway.form import read_form
-from gateway.message import Channel, Unreadable
+from gateway.messaging.model import Channel, Unreadable
+from gateway.messaging.parsing import read_form
 from reports.settings import load_all
 from tests.support.town import Town
 

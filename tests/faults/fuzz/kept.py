@@ -11,9 +11,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.senders import normalise
-from gateway.session_keys import SessionKeys
-from gateway.sessions import Keys, Sessions
+from gateway.phone_numbers import normalise
+from gateway.sessions.keys import SessionKeys
+from gateway.sessions.store import Keys, Sessions
 from reports.keyfolder import private_of
 from reports.sealing import Box, Context, Vault, open_body
 from reports.settings import Common, WebSecrets, load_all

@@ -6,9 +6,9 @@ import threading
 
 from msgspec.structs import replace
 
-from gateway.filer import Filer
-from gateway.record import Begun
-from gateway.sealer import Told
+from gateway.sessions.record import Begun
+from gateway.submission.builder import Told
+from gateway.submission.submitter import Filer
 
 BEHIND_SECONDS = 0.1
 

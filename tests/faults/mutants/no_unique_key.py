@@ -6,10 +6,10 @@ import secrets
 
 from msgspec.structs import replace
 
-from gateway import sessions
-from gateway.filer import Filer
-from gateway.record import Begun
-from gateway.sealer import Told
+from gateway.sessions import store
+from gateway.sessions.record import Begun
+from gateway.submission.builder import Told
+from gateway.submission.submitter import Filer
 from reports.store.ids import new_id
 
 COMPARES = "if (there and string.sub(there, 1, 8) or '') ~= ARGV[1] then return there end\n"
@@ -23,6 +23,6 @@ def apply() -> None:
         return file(self, told, anew, with_code=with_code)
 
     Filer.send = send  # type: ignore[method-assign]  # that is what a mutant is
-    if COMPARES not in sessions.KEEP:
+    if COMPARES not in store.KEEP:
         raise LookupError("the script that keeps a session has changed: change this mutant too")
-    sessions.KEEP = sessions.KEEP.replace(COMPARES, "")
+    store.KEEP = store.KEEP.replace(COMPARES, "")

@@ -16,7 +16,7 @@ import pytest
 import gateway.phone
 from flows.catalogues import PLAIN
 from gateway.phone.page import TYPES, world
-from gateway.senders import normalise
+from gateway.phone_numbers import normalise
 from reports import country
 from tests.security.test_answers import HEADERS
 from tests.support.app import App

@@ -1,0 +1,1 @@
+"""Background work of a web process, on its own event loop and thread."""

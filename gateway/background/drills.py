@@ -1,0 +1,142 @@
+"""The reporter of a drill with a script: walks the flows as a phone would, so that all behind it is as for any report.
+
+The drill's row says which report it becomes before anything is told, and what is there already is not told again: one
+report and one message, whoever is killed in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
+
+import structlog
+from msgspec.structs import replace
+
+from flows.fit import Limit
+from flows.model import Screen
+from flows.show import lay
+from gateway.conversation.dispatcher import Desk
+from gateway.conversation.mailbox import WRITTEN
+from gateway.conversation.reducer import Moved, Walk
+from gateway.conversation.request import Caller
+from gateway.conversation.turns import Last
+from gateway.messaging.model import Inbound
+from gateway.phone_numbers import Sender
+from gateway.sessions.record import Begun, Record
+from gateway.submission.submitter import Filer
+from reports.clocks import MINUTE, SECOND
+from reports.country import Country
+from reports.drill_scripts import SCRIPTS, Script, answers
+from reports.store import drilling
+from reports.store.database import Database, DatabaseUnavailable
+from reports.store.drilling import Due
+
+MOST_STEPS = 40
+BEGIN, MY_REPORT = "report.danger", "my.code"
+
+log = structlog.get_logger()
+
+
+class Drills:
+    def __init__(
+        self,
+        database: Database,
+        desk: Desk,
+        walk: Walk,
+        filer: Filer,
+        mode: str,
+        *,
+        wait_for: Callable[[Coroutine[Any, Any, Moved]], Moved],
+    ) -> None:
+        """`wait_for`: runs a coroutine to its end."""
+        self._wait_for = wait_for
+        self._is_training = mode == "training"
+        self._database = database
+        self._desk = desk
+        self._walk = walk
+        self._filer = filer
+
+    def hold(self) -> None:
+        """All that is due, each on its own. What does not come through is walked again in the next round. Raises
+        DatabaseUnavailable: what is away for one is away for all.
+        """
+        for one in drilling.due(self._database) if self._is_training else ():
+            country = self._desk.countries.home_of(one.hotline)
+            script = SCRIPTS.get(one.script)
+            if country is None or script is None:
+                continue  # of an earlier release
+            try:
+                self._hold(one, country, script)
+            except DatabaseUnavailable:
+                raise
+            except Exception:  # the others are due all the same
+                log.exception("drill_failed", drill_id=one.drill_id)
+
+    def _hold(self, one: Due, country: Country, script: Script) -> None:
+        report_id = self._wrote_more(one, country, script) if one.wants_more else self._filed(one, country, script)
+        if report_id:
+            more = one.at + script.more.after * MINUTE if script.more and not one.wants_more else None
+            drilling.done(self._database, one, report_id, more)
+            log.info("drill_held", report_id=report_id, hotline=one.hotline)
+
+    def _filed(self, one: Due, country: Country, script: Script) -> str | None:
+        """The report; None where it does not come through, or was called off meanwhile."""
+        caller = self._caller(one, country, one.at)
+        report_id = self._walk.begin_report(caller, self._walk.begin(caller, Last("0"), screen=BEGIN)).report_id
+        if not drilling.begun(self._database, one, report_id):
+            return None
+        if drilling.is_there(self._database, report_id, waiting=bool(script.cut_at)):
+            return report_id
+        begun = self._told(caller, answers(script, country, one.hotline), script)
+        return begun.report_id if begun else None
+
+    def _wrote_more(self, one: Due, country: Country, script: Script) -> str | None:
+        """Told once more, which leaves nothing, for its code and PIN."""
+        begun = self._told(self._caller(one, country, one.at), answers(script, country, one.hotline), script)
+        if begun is None or script.more is None:
+            return None
+        came = self._wrote(self._caller(one, country, one.due_at), begun, script.more.words)
+        return begun.report_id if came else None
+
+    def _caller(self, one: Due, country: Country, at: int) -> Caller:
+        """Nobody's phone, and one that waits while words are typed. `at`: microseconds, the same on each walk."""
+        inbound = Inbound("ussd", "drill", sender="", code="", text="", session=one.drill_id, path=True)
+        around = self._desk.around(country, "ussd", contactable=False, words_before_send=True)
+        nobody = Sender(None, valid=False, key="")
+        return Caller(inbound, nobody, country, around, Limit(), practice=True, now=at // SECOND)
+
+    def _told(self, caller: Caller, said: Mapping[str, str], script: Script) -> Begun | None:
+        """The report, once it is sent, or left to file itself by a line that is cut."""
+        record = self._walk.begin(caller, Last("0"), screen=BEGIN)
+        for turn in range(1, MOST_STEPS):
+            screen = self._walk.book.screen(record.state.screen)
+            if script.cut_at and screen.question == script.cut_at:
+                return record.begun if record.begun and record.begun.pending else None
+            last = not script.cut_at and screen.question == "send"
+            reply = _reply(caller, record, screen, said)
+            record = replace(record, last=Last(str(turn)))
+            step = self._walk.step(caller, record, [], reply, quiet=not (last or script.cut_at))
+            record = self._wait_for(step).record
+            if last:
+                return record.begun if record.begun and record.begun.sent_at else None
+        raise LookupError("a script that does not come to its end")
+
+    def _wrote(self, caller: Caller, begun: Begun, words: str) -> bool:
+        """By My report, with the code and PIN that Sent has shown."""
+        record = self._walk.begin(caller, Last("0"), screen=MY_REPORT)
+        for reply in (*self._filer.code_and_pin(begun), words):
+            record = replace(record, last=Last(reply[:1]))
+            record = self._wait_for(self._walk.step(caller, record, [], reply)).record
+        return record.state.screen == WRITTEN
+
+
+def _reply(caller: Caller, record: Record, screen: Screen, said: Mapping[str, str]) -> str:
+    """The key of the answer that the script gives, else of the first one; where it is on a later page, More."""
+    wanted = said.get(screen.question or "")
+    if screen.typed:
+        return wanted or screen.typed.skip or ""
+    laid = lay(screen, record.state.values, caller.around(record.state), caller.limit)
+    values = [offer.choice.value for offer in laid.offers]
+    choice = values.index(wanted) if wanted in values else 0
+    page = laid.pages[record.state.page]
+    return next((line.key for line in page.lines if line.choice == choice), "98")

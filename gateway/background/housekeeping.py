@@ -1,0 +1,130 @@
+"""What `web` does beside answering: empty the spool when the database is back, play waiting SMS when Redis is, and
+delete the keys of conversations that are over.
+
+And once a day it brings what was counted the day before into the database. In training it is the reporter of drills.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import structlog
+
+from gateway.background.erasures import Erasing
+from gateway.background.memory import give_back
+from gateway.conversation.dispatcher import Desk
+from gateway.messaging.model import Channel, Inbound
+from gateway.sessions import store
+from gateway.sms.inbox import Waiting
+from gateway.submission.spool_drain import file_late
+from gateway.submission.submitter import NotSent
+from reports.clocks import SECOND
+from reports.periods import LEASES
+from reports.spool import Spool
+from reports.store import hosts, leases
+from reports.store.database import Database, DatabaseUnavailable
+from reports.store.hosts import Spooled
+
+EVERY_SECONDS = 5
+LEASE_SECONDS = LEASES["replay"] // SECOND
+TIDY_SECONDS = 60
+HOST = socket.gethostname()[:64]
+SAY_SECONDS = 60  # between two rows that say the same of this host's spool
+
+log = structlog.get_logger()
+
+
+class Housekeeping:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        spool: Spool,
+        waiting: Waiting,
+        desk: Desk,
+        channels: Mapping[str, Channel],
+        renew: Callable[[], None],
+        erasing: Erasing,
+        chores: Sequence[Callable[[], object]],
+        wait_for: Callable[[Coroutine[Any, Any, None]], None],
+    ) -> None:
+        """`renew`: deletes session keys that are over, in each process. `chores`: of one process at a time. `wait_for`:
+        runs a coroutine to its end.
+        """
+        self._wait_for = wait_for
+        self._database = database
+        self._spool = spool
+        self._waiting = waiting
+        self._desk = desk
+        self._channels = channels
+        self._renew = renew
+        self._chores = chores
+        self._erasing = erasing
+        self._stop = threading.Event()
+        self._said: Spooled | None = None
+        self._say_at = 0.0
+        self._name = f"{socket.gethostname()}-{os.getpid()}"[:80]
+        self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def once(self) -> None:
+        """One round. What cannot be done now is done in a later one, and holds up nothing else."""
+        duties = (self._erasing.reapply, self._renew, self._empty_spool, self._say_what_waits, self._what_one_does)
+        for duty in (*duties, self._desk.note_early):
+            try:
+                duty()
+            except (DatabaseUnavailable, store.RedisUnavailable, NotSent, OSError):
+                continue
+            except Exception:  # it must go on: what is in the spool is somebody's report
+                log.exception("crashed")
+
+    def _empty_spool(self) -> None:
+        if self._spool.names() and (drained := self._spool.drain(partial(file_late, self._database))):
+            log.info("spool_drained", count=drained)
+
+    def _say_what_waits(self) -> None:
+        """Store what waits in this host's spool: `clock` and `tokaut watch` cannot read the folder."""
+        if not self._erasing.is_done:  # what is stored here says how far a restored database goes
+            return
+        now = self._spool.standing(HOST)
+        is_same = self._said is not None and (now.entries, now.bad) == (self._said.entries, self._said.bad)
+        if is_same and time.monotonic() < self._say_at:
+            return
+        hosts.say(self._database, now)
+        self._said, self._say_at = now, time.monotonic() + SAY_SECONDS
+
+    def _what_one_does(self) -> None:
+        """One process of all hosts at a time."""
+        if leases.take(self._database, "replay", self._name, LEASE_SECONDS):
+            if played := self._waiting.play(self._replay):
+                log.info("inbound_played", count=played)
+            for chore in self._chores:
+                chore()
+
+    def _replay(self, inbound: Inbound) -> bool:
+        channel = self._channels.get(inbound.channel)
+        if channel is None:
+            return False  # not open any more: it waits until it is
+        self._wait_for(self._desk.replay(channel, inbound))
+        return True
+
+    def _run(self) -> None:
+        tidy_at = 0.0
+        while not self._stop.is_set():
+            self.once()
+            if time.monotonic() > tidy_at:
+                give_back()
+                self._erasing.forget()
+                tidy_at = time.monotonic() + TIDY_SECONDS
+            self._stop.wait(EVERY_SECONDS)

@@ -1,0 +1,43 @@
+"""Brings the counts of days that are over from Redis into the database, where they last."""
+
+from __future__ import annotations
+
+from gateway.conversation.statistics import day_of
+from gateway.sessions.store import Sessions
+from reports.clocks import DAY_SECONDS, HOUR_SECONDS, SECOND
+from reports.store.database import Database
+from reports.store.screens import keep_day
+
+BACK = 7  # days that are looked for: so long the database may have been away
+LATE = 3600  # seconds after midnight by which nothing is counted for the day before any more
+
+
+class Days:
+    def __init__(self, sessions: Sessions, database: Database) -> None:
+        self._sessions = sessions
+        self._database = database
+        self._again = 0
+
+    def move(self) -> int:
+        """How many days; looked for once an hour, so that a server that refuses is not taken for one that is away.
+
+        Raises RedisUnavailable and DatabaseUnavailable; what was kept is not kept twice.
+        """
+        now = self._database.now() // SECOND
+        if now < self._again:
+            return 0
+        self._again = now + HOUR_SECONDS
+        return sum(self._move(day_of(now - LATE - back * DAY_SECONDS)) for back in range(BACK, 0, -1))
+
+    def _move(self, day: str) -> bool:
+        counts = self._sessions.counted(day)
+        if not counts:
+            return False
+        keep_day(self._database, day, {_parts(name): number for name, number in counts.items()})
+        self._sessions.forget(day)
+        return True
+
+
+def _parts(name: str) -> tuple[str, str]:
+    country, _, what = name.partition(" ")
+    return country, what

@@ -1,0 +1,1 @@
+"""A conversation with a reporter: what an inbound message means, and what is answered."""

@@ -1,0 +1,243 @@
+"""Takes what a channel received to the conversation, and its answer back: the same for every channel."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import TypeVar
+from urllib.parse import unquote_to_bytes
+
+from msgspec.structs import replace
+
+from flows.catalogues import Catalogue
+from flows.fit import Limit, alphabet
+from flows.model import Book
+from flows.show import Common
+from flows.uses import lookers, looks
+from gateway.blocking import Blocking
+from gateway.conversation import limits
+from gateway.conversation.context import ROUTED, Ground, Surroundings, common
+from gateway.conversation.handler import Conversation
+from gateway.conversation.request import Caller
+from gateway.messaging.model import Channel, Inbound, Kind, Notice, Turn
+from gateway.phone_numbers import Sender, normalise
+from gateway.sessions import store
+from gateway.sms.early_receipts import Early
+from gateway.sms.idempotency import name_of
+from gateway.sms.inbox import Waiting
+from gateway.sms.on_call_reply import Duty
+from gateway.sms.opt_outs import OptOuts
+from gateway.sms.outbox import Replies
+from gateway.submission.submitter import NotSent
+from gateway.submission.unparsed import Unkept, Unread
+from reports.country import Countries, Country
+from reports.dialled import bare
+from reports.store.database import Database, DatabaseUnavailable
+from reports.store.messages import note_status
+
+T = TypeVar("T")
+
+KINDS: tuple[Kind, ...] = ("ussd", "sms")
+NOTHING_SAID = Turn("", goes_on=True)
+
+
+class Desk:
+    def __init__(
+        self,
+        *,
+        countries: Countries,
+        languages: Mapping[str, Sequence[Catalogue]],  # offered in each country, by its code
+        conversation: Conversation,
+        book: Book,
+        live: frozenset[str],
+        drill: bool,
+        database: Database,
+        optouts: OptOuts,
+        replies: Replies,
+        waiting: Waiting,
+        unread: Unread,
+        duty: Duty,
+        blocking: Blocking,
+        count: Callable[[str], None],
+    ) -> None:
+        self._conversation = conversation
+        self._looks = {name: looks(screen) for name, screen in book.screens.items()}
+        self._routed = lookers(book, ROUTED)
+        self._live = live
+        self._drill = drill
+        self._languages = languages
+        self.renew(countries)
+        self._database = database
+        self._optouts = optouts
+        self._replies = replies
+        self._waiting = waiting
+        self._unread = unread
+        self._duty = duty
+        self._blocking = blocking
+        self._count = count
+        self._early = Early()
+
+    def renew(self, countries: Countries) -> None:
+        """The same countries, of which less may be shown than before."""
+        grounds = {one.iso: _grounds(one, self._languages[one.iso]) for one in countries}
+        alike = {(iso, kind): self._alike(there, kind) for iso, there in grounds.items() for kind in KINDS}
+        self._grounds, self._common, self.countries = grounds, alike, countries
+
+    async def take(self, channel: Channel, inbound: Inbound) -> Turn:
+        """What to say at once; nothing where the reply goes another way. Raises Unkept where the words are not safe."""
+        turn = await self._take(channel, inbound)
+        return _addressed(turn, inbound.link)
+
+    async def _take(self, channel: Channel, inbound: Inbound) -> Turn:
+        caller = self._caller(channel, inbound)
+        if inbound.kind == "ussd":
+            return await self._conversation.take(caller)
+        if not caller.sender.answerable:
+            self._count("inbound_unread")
+            words = inbound.text.encode("utf-8", "surrogatepass")
+            where = inbound.channel, caller.country
+            await self._store(self._unread.keep, *where, words, "", name_of(inbound))
+            return NOTHING_SAID
+        try:
+            if self._duty.is_answer(caller):
+                await self._blocking.run(self._duty.note, caller)
+                return NOTHING_SAID
+            return await self._reply(channel, caller, await self._conversation.take(caller))
+        except store.RedisUnavailable:
+            return await self._store(self._wait, inbound, caller)
+        except (DatabaseUnavailable, NotSent):
+            self._count("reply_not_kept")
+            raise Unkept from None
+
+    async def replay(self, channel: Channel, inbound: Inbound) -> None:
+        """An SMS that waited. Raises RedisUnavailable, DatabaseUnavailable, NotSent."""
+        caller = replace(self._caller(channel, inbound), late=True)
+        await self._send(caller, await self._conversation.take(caller))
+
+    async def note(self, notice: Notice) -> None:
+        """An end event, a delivery report, an opt-out. Raises Unkept where an opt-out is not safe; nothing else that
+        it says is needed, so nothing else can fail it."""
+        country = self.country("ussd" if notice.what == "ended" else "sms", notice.code)
+        sender = normalise(notice.sender, country.iso)
+        if notice.what == "optout" or notice.opted_out:
+            await self._store(self._opt_out, sender)
+        with suppress(DatabaseUnavailable):
+            if notice.what == "ended":
+                await self._conversation.ended(notice, sender)
+            elif notice.what == "optout":
+                await self._conversation.opted_out(notice, sender)
+            else:
+                await self._blocking.run(self._note_delivery, notice)
+
+    def note_early(self) -> None:
+        """Delivery reports that came before their message was known. Raises DatabaseUnavailable."""
+        self._early.try_again(lambda id_, status: note_status(self._database, id_, status))
+
+    def _opt_out(self, sender: Sender) -> None:
+        try:
+            self._optouts.add(sender.key)
+        except DatabaseUnavailable:
+            raise Unkept from None
+
+    def _note_delivery(self, notice: Notice) -> None:
+        if notice.status == "unknown":
+            self._count("unknown_delivery_status")
+        if not note_status(self._database, notice.id, notice.status, notice.ours):
+            self._count("unknown_delivery_report")
+            self._early.keep(notice.id, notice.status)
+
+    async def keep_unread(self, channel: str, country: Country, raw: bytes, content_type: str) -> None:
+        """Raises Unkept."""
+        self._count("inbound_unread")
+        await self._store(self._unread.keep, channel, country, raw, content_type)
+
+    async def _store(self, function: Callable[..., T], *args: object) -> T:
+        """Call what stores something that must not be lost. Raises Unkept, also where the request's time is over."""
+        try:
+            return await self._blocking.run(function, *args)
+        except DatabaseUnavailable:
+            raise Unkept from None
+
+    def not_working(self, channel: Channel, raw: bytes) -> Turn:
+        """For a USSD request that nobody could read: the numbers, where it still tells which country was dialled."""
+        code = dialled(self.countries, raw)
+        caller = self._caller(channel, Inbound("ussd", channel.name, sender="", code=code, text=""))
+        known = code or len(self.countries.all) == 1
+        return _addressed(self._conversation.not_working(caller, numbers=bool(known)))
+
+    def busy(self, channel: Channel, inbound: Inbound) -> Turn:
+        """Return the numbers for a call that cannot be taken on now."""
+        return _addressed(self._conversation.busy(self._caller(channel, inbound)), inbound.link)
+
+    def country(self, kind: str, code: str) -> Country:
+        return self.countries.by_code(kind, code)
+
+    def _caller(self, channel: Channel, inbound: Inbound) -> Caller:
+        country = self.country(inbound.kind, inbound.code)
+        sender = normalise(inbound.sender, country.iso)
+        waits = _waits_for_words(country, inbound)
+        around = self.around(country, inbound.kind, contactable=sender.valid, words_before_send=waits)
+        limit = Limit(*channel.limits[inbound.kind])
+        now, crowded = int(time.time()), self._blocking.is_crowded
+        return Caller(inbound, sender, country, around, limit, channel.practice, now, crowded=crowded)
+
+    def around(self, country: Country, kind: Kind, *, contactable: bool, words_before_send: bool) -> Surroundings:
+        """What a caller there may be shown."""
+        return Surroundings(
+            self._grounds[country.iso],
+            kind,
+            contactable,
+            self._live,
+            self._drill,
+            words_before_send,
+            routed=self._routed,
+            common=self._common[country.iso, kind],
+        )
+
+    def _alike(self, grounds: Mapping[str, Ground], kind: Kind) -> dict[str, Common]:
+        return {tag: common(one, kind, drill=self._drill, looks=self._looks) for tag, one in grounds.items()}
+
+    async def _reply(self, channel: Channel, caller: Caller, turn: Turn) -> Turn:
+        if channel.replies_in_answer["sms"]:
+            return turn
+        await self._send(caller, turn)
+        return NOTHING_SAID
+
+    async def _send(self, caller: Caller, turn: Turn) -> None:
+        """Keep a reply for the worker that sends SMS. Raises DatabaseUnavailable."""
+        if turn.text and (to := caller.sender.e164):
+            key = self._optouts.key(caller.sender.key)
+            await self._blocking.run(self._replies.send, caller.inbound, to, turn.text, key)
+
+    def _wait(self, inbound: Inbound, caller: Caller) -> Turn:
+        if (inbound.word or limits.word(inbound.text)) == "stop":
+            self._opt_out(caller.sender)  # that cannot wait: meanwhile somebody may answer a report
+        try:
+            self._waiting.keep(inbound, caller.sender.key)
+        except DatabaseUnavailable:
+            raise Unkept from None
+        self._count("waiting")
+        return NOTHING_SAID
+
+
+def _grounds(country: Country, languages: Sequence[Catalogue]) -> dict[str, Ground]:
+    return {one.tag: Ground.of(country, one, languages) for one in languages}
+
+
+def _waits_for_words(country: Country, inbound: Inbound) -> bool:
+    """Whether this network lets a call wait while words are typed, by its own word; others cut it before Send."""
+    patient = [code for code in country.codes if code.words_before_send and code.channel == inbound.kind == "ussd"]
+    return any(bare(code.code) == bare(inbound.code) for code in patient)
+
+
+def _addressed(turn: Turn, link: str = "") -> Turn:
+    """With what a channel has to know beside the words, and has no means to find out."""
+    return Turn(turn.text, turn.goes_on, ucs2=alphabet(turn.text) == "ucs2", link=link)
+
+
+def dialled(countries: Countries, raw: bytes) -> str:
+    """A service code that stands somewhere in a body, as it is or percent-encoded; "" where none does."""
+    text = unquote_to_bytes(raw)
+    codes = (code.code for country in countries for code in country.codes if code.channel == "ussd")
+    return next((code for code in codes if code.encode() in text), "")

@@ -1,0 +1,313 @@
+"""One inbound, one turn: load the conversation, take one step, keep it. A repeat gets the same answer, and no step.
+
+While Redis is away the home screen still comes, a session whose provider sends the whole path is walked again from it,
+and an SMS is kept until it can be answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from msgspec.structs import replace
+
+from flows.words import is_words
+from gateway.conversation import limits, turns
+from gateway.conversation.reducer import DoesNotFit, Moved, Walk
+from gateway.conversation.request import Caller
+from gateway.conversation.sms import Texting
+from gateway.conversation.statistics import tally
+from gateway.messaging.model import Inbound, Notice, Turn
+from gateway.phone_numbers import Sender
+from gateway.sessions.record import Draft, Record, pack_drafts, pack_record, unpack_drafts, unpack_record
+from gateway.sessions.store import (
+    BLIND_SECONDS,
+    DRAFT_SECONDS,
+    LEAST_SECONDS,
+    SENT_SECONDS,
+    SMS_SECONDS,
+    USSD_SECONDS,
+    Keys,
+    Loaded,
+    RedisUnavailable,
+    Sessions,
+)
+from gateway.submission.revisions import numbered, unsure
+
+TRIES = 3  # two answers of one caller at the same moment; the loser steps on from what the winner left
+
+
+class Crowded(Exception):
+    """Something that can wait, while so many are here that it has to. The same key leads on once there is room."""
+
+
+class Slowed(Crowded):
+    """One caller alone has read so many tips that they have to wait, for ten minutes at most."""
+
+
+class Conversation:
+    def __init__(
+        self,
+        sessions: Sessions,
+        walk: Walk,
+        texting: Texting,
+        count: Callable[[str], None],
+        note_end: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`note_end`: called once a call has come to "Sent", or without it to its last screen."""
+        self._sessions = sessions
+        self._walk = walk
+        self._texting = texting
+        self._count = count
+        self._note_end = note_end
+        self._redis_away_at: int | None = None  # unix seconds, of the last time that this process met no Redis
+
+    async def take(self, caller: Caller) -> Turn:
+        """The answer to one inbound. Raises RedisUnavailable for an SMS that cannot be answered now."""
+        try:
+            return await self._take(caller)
+        except RedisUnavailable:
+            self._count("redis_away")
+            self._redis_away_at = caller.now
+            if caller.kind == "sms":
+                raise
+            return await self._without_redis(caller)
+        except Crowded as why:
+            self._count("slowed" if isinstance(why, Slowed) else "shed")
+            return self._walk.notice(caller, "home.busy")
+        except DoesNotFit:
+            self._count("walk_lost")
+            return self._walk.notice(caller, "home.not_working")
+
+    def busy(self, caller: Caller) -> Turn:
+        """Return the numbers, and that it is busy."""
+        return self._walk.notice(caller, "home.busy")
+
+    def not_working(self, caller: Caller, *, numbers: bool) -> Turn:
+        """The numbers, and nothing else; none where the country is not known: another's would be wrong (S-32)."""
+        return self._walk.notice(caller, "home.not_working" if numbers else "home.not_working_anywhere")
+
+    async def opted_out(self, notice: Notice, sender: Sender) -> None:
+        """End the SMS conversation of a sender whose opt-out the provider has taken, as `00` does."""
+        keys = Keys(self._sessions.key("s", notice.channel, notice.code, "", sender.key))
+        for _ in range(TRIES):
+            try:
+                loaded = await self._sessions.load(keys)
+                record = self._unpack(loaded)
+                if record is None:
+                    return
+                ended = pack_record(await self._walk.opt_out(record))
+                if await self._sessions.keep(keys, loaded.version, ended, SMS_SECONDS):
+                    return
+            except RedisUnavailable:
+                return
+
+    async def ended(self, notice: Notice, sender: Sender) -> None:
+        """The network says that the line is gone: what waits for a drop need not wait. It may not be true yet."""
+        key = self._sessions.key("s", notice.channel, notice.code, notice.session, sender.key)
+        try:
+            record = self._unpack(await self._sessions.load(Keys(key)))
+        except RedisUnavailable:
+            return  # it files itself in its own time
+        if record and record.begun:
+            await self._walk.hurry(record.begun)
+
+    async def _take(self, caller: Caller) -> Turn:
+        inbound = caller.inbound
+        keys = self._keys(inbound, caller)
+        key = ""
+        record: Record | None = None
+        lost: tuple[Record | None, Record] | None = None
+        for _ in range(TRIES):
+            loaded = await self._sessions.load(keys)
+            record = self._unpack(loaded)
+            if lost:
+                await self._walk.undo(*lost, record)
+            key = key or turns.key_of(inbound, loaded.version)  # of the first load: who loses a race finds itself
+            found = turns.meaning(inbound, record.last if record else None, key, caller.code)
+            if record and isinstance(found, turns.Again | turns.Odd):
+                return await self._same(caller, record, found)
+            if loaded.seen:  # an SMS that was taken before the last one: it was answered then
+                return Turn("", goes_on=True)
+            if isinstance(found, turns.Reply) and caller.kind == "ussd":  # by SMS it may ask for something else
+                self._make_room(caller, record)
+            drafts = unpack_drafts(loaded.drafts)
+            caller = replace(caller, wrong_pairs=loaded.guessed) if loaded.guessed else caller
+            moved = await self._move(caller, record, drafts, found, key)
+            if not (caller.kind == "sms" and limits.has_begun(record.state.screen if record else "")):
+                self._make_room(caller, moved.record)
+            self._slow_down(caller, loaded.read, moved.record)
+            try:
+                if await self._keep(caller, keys, loaded, (record, moved)):
+                    if caller.kind == "ussd" and _has_ended(record, moved.record):
+                        self._note_end()
+                    return moved.record.answer
+            except RedisUnavailable:
+                return self._unkept(caller, record, moved)
+            lost = record, moved.record
+        if caller.kind == "sms":  # many at once: this one waits, and no word of it is lost
+            raise RedisUnavailable
+        if record is None:
+            return self._walk.notice(caller, "home.not_working")
+        return (await self._walk.unmoved(caller, record)).answer
+
+    def _make_room(self, caller: Caller, record: Record | None) -> None:
+        """In a crowd, what is not on the way to Send; never words. Raises Crowded, and nothing of it is kept."""
+        if record and caller.crowded and limits.can_wait(record.state.screen) and not is_words(caller.inbound.text):
+            raise Crowded
+
+    def _slow_down(self, caller: Caller, read: int, record: Record) -> None:
+        """Who has read very many tips; never words. Raises Slowed, and nothing of it is kept."""
+        if read >= limits.MOST_READ and limits.is_to_read(record.state.screen) and not is_words(caller.inbound.text):
+            raise Slowed
+
+    def _unkept(self, caller: Caller, before: Record | None, moved: Moved) -> Turn:
+        """The step was taken and cannot be kept. Taken again without its draft it would be another report.
+
+        Raises RedisUnavailable for an SMS: it waits, and once it is played the same report is found.
+        """
+        if caller.kind == "sms":
+            raise RedisUnavailable
+        self._count("redis_away")
+        self._redis_away_at = caller.now
+        if caller.inbound.path:
+            return moved.record.answer  # as the repeat gets it; what follows is walked again, or does not fit
+        if _is_sent(moved.record) and not (before and _is_sent(before)):
+            return replace(moved.record.answer, goes_on=False)  # what follows would meet the screen before Send
+        return self._walk.notice(caller, "home.not_working")
+
+    async def _same(self, caller: Caller, record: Record, found: turns.Meaning) -> Turn:
+        """A repeat gets the same bytes; what is not understood, the screen that is open."""
+        if isinstance(found, turns.Again):
+            self._count("repeated")
+            return record.answer
+        self._count("odd_turn")
+        return (await self._walk.unmoved(caller, record)).answer
+
+    async def _move(
+        self, caller: Caller, record: Record | None, drafts: list[Draft], found: turns.Meaning, key: str
+    ) -> Moved:
+        moved = await self._moved(caller, record, drafts, found, key)
+        if moved.record.guessed:
+            self._count("code_guessed")
+        return moved
+
+    async def _moved(
+        self, caller: Caller, record: Record | None, drafts: list[Draft], found: turns.Meaning, key: str
+    ) -> Moved:
+        last = turns.after(found, caller.inbound, record.last if record else None, key)
+        if caller.kind == "sms":
+            return await self._texting.move(caller, record, drafts, last)
+        if isinstance(found, turns.Rebuild):
+            return await self._rebuild(caller, drafts, found.parts, last)
+        if isinstance(found, turns.Lost):
+            raise DoesNotFit
+        if record is None or record.over or isinstance(found, turns.Begin):
+            unheard = found.unheard if isinstance(found, turns.Begin) else ""
+            remaining = await self._walk.submit_gathered(record, drafts)
+            begun = self._walk.begin(caller, last, record, unheard=unheard)
+            return Moved(begun, remaining if len(remaining) < len(drafts) else None)
+        reply = found.text if isinstance(found, turns.Reply) else ""
+        if caller.inbound.path and await self._walk.holds_answers(caller, record, reply):
+            return await self._catch_up(caller, replace(record, last=last), drafts, reply.split("*"))
+        return await self._walk.step(caller, numbered(replace(record, last=last), caller.inbound), drafts, reply)
+
+    async def _rebuild(self, caller: Caller, drafts: list[Draft], parts: tuple[str, ...], last: turns.Last) -> Moved:
+        """Walk a whole path from home. What follows typed words may be a piece of them: all of it is kept as words."""
+        return await self._through(caller, Moved(self._walk.begin(caller, last)), drafts, parts)
+
+    async def _catch_up(self, caller: Caller, record: Record, drafts: list[Draft], parts: Sequence[str]) -> Moved:
+        """Walk on by several answers from what Redis kept: the call went on without Redis, which then came back.
+
+        One reply with stars in it looks the same, and its last part could press Send on a screen that nobody saw. So
+        nothing is sent, deleted or opened here unless this process met no Redis since that session was kept. Raises
+        DoesNotFit.
+        """
+        explained = self._redis_away_at is not None and self._redis_away_at >= record.at
+        return await self._through(caller, Moved(record), drafts, parts, may_act=explained)
+
+    async def _through(
+        self, caller: Caller, moved: Moved, drafts: list[Draft], parts: Sequence[str], *, may_act: bool = True
+    ) -> Moved:
+        for n, part in enumerate(parts):
+            rest = parts[n:]
+            words = self._walk.asks_for_words(moved.record)
+            final = words or len(rest) == 1
+            record = numbered(unsure(moved.record), caller.inbound) if final else moved.record
+            reply = "*".join(rest) if words else part
+            moved = await self._walk.step(caller, record, drafts, reply, quiet=not final, may_act=may_act)
+            if words and len(rest) > 1:
+                raise DoesNotFit
+            if final:
+                break
+        return moved
+
+    async def _without_redis(self, caller: Caller) -> Turn:
+        inbound = caller.inbound
+        key = turns.key_of(inbound, b"")
+        found = turns.meaning(inbound, None, key, caller.code)
+        if not inbound.path:  # only the last reply is known: never a guess
+            return self._walk.notice(caller, "home.not_working")
+        try:
+            return (await self._move(caller, None, [], found, key)).record.answer
+        except DoesNotFit:
+            return self._walk.notice(caller, "home.not_working")
+
+    async def _keep(self, caller: Caller, keys: Keys, loaded: Loaded, step: tuple[Record | None, Moved]) -> bool:
+        before, moved = step
+        drafts = None if moved.drafts is None else pack_drafts(moved.drafts)
+        record, seconds = moved.record, seconds_of(caller, moved.record)
+        read = limits.is_to_read(record.state.screen)
+        counts = tally(caller.country.iso, caller.kind, before, record, caller.now)
+        return await self._sessions.keep(
+            keys,
+            loaded.version,
+            pack_record(record),
+            seconds,
+            drafts,
+            draft_seconds=DRAFT_SECONDS[caller.kind],
+            read=read,
+            guessed=record.guessed,
+            tally=counts,
+        )
+
+    def _unpack(self, loaded: Loaded) -> Record | None:
+        if loaded.session is None:
+            return None
+        record = unpack_record(loaded.session, self._walk.book)
+        if record is None:
+            self._count("lost")
+        return record
+
+    def _keys(self, inbound: Inbound, caller: Caller) -> Keys:
+        """The number is part of a session's key: ids are unique only per number with some operators."""
+        who = caller.sender.key
+        code = inbound.code
+        seen = inbound.id if caller.kind == "sms" else ""
+        draft = self._sessions.key("d", inbound.channel, code, who) if caller.sender.answerable else ""
+        return Keys(
+            self._sessions.key("s", inbound.channel, code, inbound.session, who),
+            draft,
+            self._sessions.key("l:seen", inbound.channel, seen) if seen else "",
+            draft and f"l:read:{draft}",
+            # Who has no number is somebody else each time: nobody of them may lock out the others.
+            self._sessions.key("l:guessed", who) if caller.sender.answerable else "",
+        )
+
+
+def seconds_of(caller: Caller, record: Record) -> int:
+    """How long a conversation is kept when nothing more is said: after Send, and in My report, while it can be used."""
+    if caller.kind == "sms":
+        return min(max(record.at + SMS_SECONDS - caller.now, LEAST_SECONDS), SMS_SECONDS)
+    after = _is_sent(record) or record.state.screen.startswith("my.")
+    seconds = SENT_SECONDS if after else USSD_SECONDS
+    return min(seconds, BLIND_SECONDS) if caller.inbound.blind else seconds
+
+
+def _has_ended(before: Record | None, after: Record) -> bool:
+    """Return whether a call has come to "Sent" in this turn, or without it to its last screen."""
+    was_sent = before is not None and _is_sent(before)
+    return not was_sent and (_is_sent(after) or after.over)
+
+
+def _is_sent(record: Record) -> bool:
+    return record.begun is not None and record.begun.sent_at is not None

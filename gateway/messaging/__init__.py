@@ -1,0 +1,1 @@
+"""What channels and conversations exchange: inbound messages, replies, and the reading of request bodies."""

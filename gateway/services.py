@@ -1,0 +1,52 @@
+"""What the web process is made of. Tests look at its parts, and stop its threads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.background.country_reload import Numbers
+from gateway.background.event_loop import BackgroundLoop
+from gateway.background.housekeeping import Housekeeping
+from gateway.blocking import Blocking
+from gateway.conversation.dispatcher import Desk
+from gateway.health import Health
+from gateway.metrics import Metrics
+from gateway.sessions.store import Sessions
+from gateway.submission.submitter import Filer
+from gateway.webhooks import Webhooks
+from reports import loop_guard
+from reports.erasures import Journal
+from reports.queue import Hurry
+from reports.spool import Spool
+from reports.store.database import Database
+
+
+@dataclass(frozen=True)
+class Parts:
+    database: Database
+    spool: Spool
+    journal: Journal
+    filer: Filer
+    sessions: Sessions
+    metrics: Metrics
+    desk: Desk
+    webhooks: Webhooks
+    health: Health
+    housekeeping: Housekeeping
+    numbers: Numbers
+    blocking: Blocking
+    loop: BackgroundLoop
+    queue: Hurry
+
+    def close(self) -> None:
+        """End what runs in this process beside its requests, and close what it holds open."""
+        loop_guard.forget(self.metrics.loop_blocked)
+        self.housekeeping.stop()
+        self.numbers.stop()
+        self.sessions.close()
+        self.queue.close()
+        self.loop.close()
+        self.blocking.close()
+        self.spool.close()
+        self.journal.close()
+        self.database.close()

@@ -1,0 +1,216 @@
+"""What is kept of one conversation between two turns, and what outlives a dropped line. Short lists, to seal small."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final, TypeVar
+
+from msgspec import DecodeError, Struct, ValidationError, convert, to_builtins
+from msgspec.json import Decoder, Encoder
+from msgspec.structs import replace
+
+from flows.engine import carry
+from flows.model import Book, State
+from flows.packing import Packed, pack, unpack
+from gateway.conversation.attachments import MOST as MOST_MEDIA
+from gateway.conversation.attachments import Media
+from gateway.conversation.limits import Loop
+from gateway.conversation.turns import Last
+from gateway.messaging.model import Turn
+from reports.routing import Leg
+
+T = TypeVar("T")
+
+MOST_CHOICES = 60  # of earlier walks, so that who dials all day carries no endless tail
+MOST_DRAFTS = 3  # brothers and sisters on one phone, within a quarter of an hour
+
+
+class Begun(Struct, frozen=True, array_like=True):
+    """A report that was begun: how it will be known, and how far it has come.
+
+    `revision` is the highest written (0: none); `pending` says that it was left to file itself and may still wait.
+    `legs` are the hotlines that the Send screen named: those and no others get it.
+    """
+
+    report_id: str
+    origin_key: bytes
+    created_at: int  # unix seconds
+    revision: int = 0
+    pending: bool = False
+    sent_at: int | None = None  # unix seconds
+    code: int | None = None  # 0: a code was shown
+    floor: str | None = None  # the highest priority reached
+    legs: tuple[Leg, ...] = ()
+    carried: bool = False  # it goes on from an earlier walk
+    unsent: bool = False  # "NOT SENT" was said of it, and a slow disk may have kept it all the same
+    code_seen: bool = False  # something was said to the screen with code and PIN: they are never shown again
+    secret: bytes = b""  # of this conversation alone: code and PIN come from it; dropped once they were seen
+
+    @property
+    def forgotten(self) -> bool:
+        """Walked again without Redis: something may wait, and nobody remembers how far it had come."""
+        return self.pending and not self.revision
+
+
+class Draft(Struct, frozen=True, array_like=True):
+    """What a walk on the report path leaves for 15 minutes (24 hours by SMS): it carries on the same report, unseen."""
+
+    danger: str
+    category: str
+    state: Packed
+    begun: Begun
+    at: int
+    words: str | None = None
+    media: Media = ()
+
+    @property
+    def is_sent(self) -> bool:
+        """Return whether it only names a sent report, so that the next dial of this phone files what was gathered."""
+        return self.begun.sent_at is not None
+
+
+class Record(Struct, frozen=True):
+    """`at`: unix seconds of the last turn. `words`: a first SMS that was no keyword. `reports`: begun in this one."""
+
+    state: State
+    last: Last
+    answer: Turn
+    at: int
+    begun: Begun | None = None
+    reports: int = 0
+    words: str | None = None
+    loop: Loop = Loop()
+    over: bool = False  # left, or ended: the next SMS begins anew
+    opened: str | None = None  # the report whose code and PIN were given
+    seed: str = ""  # tells this conversation from another under the same session id
+    repeat_of: int | None = None  # reports from this number in the 24 hours before; for staff only
+    media: Media = ()
+    guessed: bool = False  # a wrong pair of code and PIN came in this turn; it is not stored
+
+
+def in_danger(state: State) -> bool:
+    """Said, and with a category: from then on a dropped line is heard (S-12)."""
+    return state.values.get("danger") == "now" and bool(state.values.get("category"))
+
+
+def take_up(drafts: Sequence[Draft], state: State, not_before: int) -> Draft | None:
+    """The draft that this walk carries on: the same first two answers, and not too long ago."""
+    danger, category = state.values.get("danger"), state.values.get("category")
+    same = (d for d in drafts if (d.danger, d.category) == (danger, category) and d.at >= not_before)
+    return next(same, None)
+
+
+def carried(record: Record, draft: Draft, own: Begun, book: Book) -> Record | None:
+    """This walk with the earlier one's answers and words before it: all words, and as many choices as help anybody.
+    None where the flows are others by now.
+
+    Under this walk's own key and secret: walked again without Redis, and so without the draft, it finds the same
+    report and shows the same code.
+    """
+    try:
+        before = unpack(draft.state, book)
+    except ValueError:
+        return None
+    earlier = before.answers
+    choices = [index for index, answer in enumerate(earlier) if not answer.typed]
+    old = set(choices[:-MOST_CHOICES])
+    kept = tuple(answer for index, answer in enumerate(earlier) if index not in old)
+    state = replace(carry(record.state, kept), unasked=before.unasked + record.state.unasked)
+    begun = replace(draft.begun, origin_key=own.origin_key, secret=own.secret, carried=True)
+    media = (draft.media + record.media)[:MOST_MEDIA]
+    return replace(record, state=state, begun=begun, words=record.words or draft.words, media=media)
+
+
+def drafts_after(drafts: Sequence[Draft], record: Record) -> list[Draft] | None:
+    """This phone's drafts after a turn, this one in front; None where they stay as they are."""
+    begun, values = record.begun, record.state.values
+    danger, category = values.get("danger"), values.get("category")
+    if begun is None or not danger or not category:
+        return None
+    others = [draft for draft in drafts if draft.begun.report_id != begun.report_id]
+    if begun.sent_at and begun.pending and record.state.screen.partition(".")[0] != "home":
+        return [_gathering(begun, record.at), *others][:MOST_DRAFTS]
+    if begun.sent_at:  # what comes after Send belongs to this call alone
+        return others if len(others) < len(drafts) else None
+    draft = Draft(danger, category, pack(record.state), begun, record.at, record.words, record.media)
+    return [draft, *others][:MOST_DRAFTS]
+
+
+def _gathering(begun: Begun, at: int) -> Draft:
+    """Return the name of a sent report whose further answers are being gathered; nothing that was said is in it."""
+    nothing = pack(State("home.home"))
+    return Draft("", "", nothing, Begun(begun.report_id, b"", 0, pending=True, sent_at=begun.sent_at), at)
+
+
+class _Kept(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A record as it is kept: of the answer, what a repeat gets."""
+
+    state: Packed
+    last: Last
+    answer: tuple[str, bool]
+    at: int
+    begun: Begun | None
+    reports: int
+    words: str | None
+    loop: Loop
+    over: bool
+    opened: str | None
+    seed: str
+    repeat_of: int | None
+    media: Media
+
+
+_write: Final = Encoder().encode
+_RECORD: Final = Decoder(_Kept)
+_DRAFTS: Final = Decoder(list[Draft])
+
+
+def pack_record(r: Record) -> bytes:
+    answer = r.answer.text, r.answer.goes_on
+    after = r.reports, r.words, r.loop, r.over, r.opened, r.seed, r.repeat_of, r.media
+    return _written(_Kept(pack(r.state), r.last, answer, r.at, r.begun, *after))
+
+
+def unpack_record(raw: bytes, book: Book) -> Record | None:
+    """None for what is not of this shape, as after an upgrade: the caller begins anew."""
+    try:
+        kept = _read(raw, _RECORD)
+        state = unpack(kept.state, book)
+    except ValueError:
+        return None
+    if kept.begun and kept.begun.code is not None and not (kept.begun.secret or kept.begun.code_seen):
+        return None  # of a release that made codes in another way
+    after = kept.reports, kept.words, kept.loop, kept.over, kept.opened, kept.seed, kept.repeat_of, kept.media
+    return Record(state, kept.last, Turn(*kept.answer), kept.at, kept.begun, *after)
+
+
+def pack_drafts(drafts: Sequence[Draft]) -> bytes:
+    """Nothing where there are none."""
+    return _written(drafts) if drafts else b""
+
+
+def unpack_drafts(raw: bytes | None) -> list[Draft]:
+    """None at all where they are not of this shape."""
+    try:
+        return _read(raw, _DRAFTS) if raw else []
+    except ValueError:
+        return []
+
+
+def _written(value: Any) -> bytes:
+    try:
+        return _write(value)
+    except UnicodeEncodeError:  # half a character that a person sent must come back as it was
+        return json.dumps(to_builtins(value)).encode()
+
+
+def _read(raw: bytes, decoder: Decoder[T]) -> T:
+    """Raises ValueError."""
+    try:
+        return decoder.decode(raw)
+    except DecodeError:
+        try:
+            return convert(json.loads(raw), decoder.type)
+        except ValidationError:
+            raise ValueError("of another shape") from None

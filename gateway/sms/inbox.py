@@ -1,0 +1,54 @@
+"""SMS that came while Redis was away: kept sealed, and played back in order once it answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from msgspec.structs import asdict
+
+from gateway.messaging.model import Inbound
+from gateway.sms.idempotency import name_of
+from reports.sealing import Pepper, Poison, Vault
+from reports.store import messages
+from reports.store.database import Database
+
+
+class Waiting:
+    def __init__(self, database: Database, vault: Vault, pepper: Pepper) -> None:
+        self._database = database
+        self._vault = vault
+        self._pepper = pepper
+
+    def keep(self, inbound: Inbound, sender: str) -> None:
+        """Raises DatabaseUnavailable: then the provider has to keep it."""
+        key = self._vault.mac("inbound", *name_of(inbound))
+        sealed = self._vault.seal("inbound", key, json.dumps(asdict(inbound)).encode())
+        messages.keep_waiting(self._database, key, self._pepper.pseudonym(sender), sealed)
+
+    def play(self, take: Callable[[Inbound], bool]) -> int:
+        """Give each that waits to `take`, oldest first; false leaves it there.
+
+        Raises DatabaseUnavailable, and what `take` raises.
+        """
+        played = 0
+        for row, inbound in self._rows():
+            # Unreadable is what another key has sealed; it stays for the operator to see.
+            if inbound is not None and take(inbound):
+                messages.was_played(self._database, row.inbound_key)
+                played += 1
+        return played
+
+    def _rows(self) -> Iterator[tuple[Any, Inbound | None]]:
+        after: tuple[int, bytes] | None = None
+        while page := messages.waiting(self._database, after=after):
+            for row in page:
+                yield row, self._open(row)
+            after = (page[-1].seen_at, page[-1].inbound_key)
+
+    def _open(self, row: Any) -> Inbound | None:
+        try:
+            return Inbound(**json.loads(self._vault.open("inbound", row.inbound_key, row.waiting)))
+        except (Poison, ValueError, TypeError):
+            return None

@@ -1,0 +1,132 @@
+"""From what was told to what can be kept: the report, sealed to each hotline of its route.
+
+`web` seals with the hotlines' public keys and cannot open what it has sealed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from gateway.conversation.attachments import Media, kinds_of
+from gateway.sessions.record import Begun
+from reports.answers import Given, facts_of
+from reports.country import Country
+from reports.report import Report, Setting, from_answers, head, to_json
+from reports.routing import Leg, Route, left_out
+from reports.sealing import Context, Public, seal
+from reports.store.filing import Filing, Sealed
+from reports.store.mailboxes import Letter
+from reports.words import Unasked
+
+
+class Told(Struct, frozen=True):
+    """All that a report is made from. Times are unix seconds."""
+
+    given: tuple[Given, ...]
+    unasked: tuple[Unasked, ...]
+    words: str | None
+    country: Country
+    kind: str  # ussd or sms
+    channel: str  # as the report says it: ussd, sms, simulator
+    language: str
+    flow_version: int
+    msisdn: str | None
+    repeat_of: int | None
+    now: int
+    media: Media = ()
+
+
+class Sealer:
+    """`keys`: the newest public key of each hotline that can be reached."""
+
+    def __init__(self, keys: Mapping[str, Public], mode: str) -> None:
+        self._keys = keys
+        self.mode = mode
+
+    @property
+    def live(self) -> frozenset[str]:
+        """Hotlines that a report can be sealed to."""
+        return frozenset(self._keys)
+
+    def seal(self, told: Told, begun: Begun, legs: tuple[Leg, ...], completeness: str) -> Filing:
+        """One body for each of `legs`. Where there are none, a person must decide: held for the country's hotlines."""
+        report = _report(told, begun, legs, completeness, self.mode)
+        routed = [(leg.hotline, leg.role, leg.why) for leg in legs]
+        parts = [self._part(to, report, begun) for to in routed or self._held(told) if to[0] in self._keys]
+        return Filing(
+            report_id=begun.report_id,
+            origin_key=begun.origin_key,
+            revision=begun.revision,
+            created_at=begun.created_at * 1_000_000,
+            country=told.country.iso,
+            mode=self.mode,
+            priority=report.triage.priority,
+            completeness=completeness,
+            parts=tuple(parts),
+        )
+
+    def _held(self, told: Told) -> list[tuple[str, str, str]]:
+        """Not for who was left out (S-26), unless that is everybody: a report is never lost."""
+        able = [one for one in told.country.hotlines if one in self._keys]
+        avoid = left_out(told.country, facts_of(told.given))
+        kept = [one for one in able if one not in avoid]
+        return [(hotline, "held", "NEEDS_PERSON") for hotline in kept or able]
+
+    def letters(self, report_id: str, message_id: str, hotlines: Sequence[str], data: bytes) -> tuple[Letter, ...]:
+        """What was said by My report, for each of these that can read it."""
+        return tuple(self._letter(report_id, message_id, one, data) for one in hotlines if one in self._keys)
+
+    def _letter(self, report_id: str, message_id: str, hotline: str, data: bytes) -> Letter:
+        context = Context.of_message(self.mode, report_id, message_id, hotline)
+        box = seal(self._keys[hotline], context, b"", data)
+        return Letter(hotline, box.key_id, box.wrap, box.sealed)
+
+    def nothing(self, begun: Begun) -> Filing:
+        """Names a report, and holds nothing of it: for its deletion."""
+        return Filing(
+            report_id=begun.report_id,
+            origin_key=begun.origin_key,
+            revision=begun.revision,
+            created_at=begun.created_at * 1_000_000,
+            country="",
+            mode=self.mode,
+            priority="P4",
+            completeness="incomplete",
+            parts=(),
+        )
+
+    def _part(self, to: tuple[str, str, str], report: Report, begun: Begun) -> Sealed:
+        context = Context(self.mode, begun.report_id, begun.revision, to[0])
+        box = seal(self._keys[to[0]], context, head(report), to_json(report, to[0]))
+        return Sealed(*to, box.key_id, box.wrap, box.head, box.sealed)
+
+
+def _report(told: Told, begun: Begun, legs: tuple[Leg, ...], completeness: str, mode: str) -> Report:
+    complete = completeness == "complete"
+    avoid = left_out(told.country, facts_of(told.given))
+    setting = Setting(
+        report_id=begun.report_id,
+        revision=begun.revision,
+        mode=mode,
+        completeness=completeness,
+        created_at=min((begun.created_at, *(answer.at for answer in told.given))),
+        updated_at=told.now,
+        sent_at=begun.sent_at or told.now if complete else None,
+        channel=told.channel,
+        language=told.language,
+        flow="report",
+        flow_version=told.flow_version,
+        country=told.country,
+        route=Route(legs, avoid=avoid),
+        msisdn=told.msisdn if complete else None,
+        first_words=told.words,
+        unasked=told.unasked,
+        attachments=len(told.media),
+        attachment_types=kinds_of(told.media),
+        repeat_of=told.repeat_of,
+        floor=begun.floor,
+        words_only=told.words is not None and not complete and not told.given,
+    )
+    return from_answers(told.given, setting)
