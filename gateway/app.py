@@ -20,32 +20,32 @@ from flows.model import Book
 from gateway import channels as channel_files
 from gateway import views
 from gateway.admission import Admission
-from gateway.background.country_reload import Numbers
+from gateway.background.country_reload import CountryReload
 from gateway.background.drills import Drills
-from gateway.background.erasures import Erasing
+from gateway.background.erasures import ErasureReplay
 from gateway.background.event_loop import BackgroundLoop
 from gateway.background.housekeeping import HOST, Housekeeping
-from gateway.background.statistics import Days
+from gateway.background.statistics import StatisticsFlush
 from gateway.blocking import Blocking
-from gateway.conversation.dispatcher import Desk
-from gateway.conversation.handler import Conversation
-from gateway.conversation.mailbox import Mailroom
-from gateway.conversation.reducer import Walk
-from gateway.conversation.sms import Texting
+from gateway.conversation.dispatcher import Dispatcher
+from gateway.conversation.handler import ConversationHandler
+from gateway.conversation.mailbox import ReporterMailbox
+from gateway.conversation.reducer import Reducer
+from gateway.conversation.sms import SmsConversation
 from gateway.health import Health
 from gateway.messaging.model import Channel
 from gateway.metrics import Metrics
-from gateway.services import Parts
+from gateway.services import Services
 from gateway.sessions.keys import SessionKeys
 from gateway.sessions.store import Sessions
-from gateway.sms.inbox import Waiting
-from gateway.sms.on_call_reply import Duty
+from gateway.sms.inbox import SmsInbox
+from gateway.sms.on_call_reply import OnCallReply
 from gateway.sms.opt_outs import OptOuts
-from gateway.sms.outbox import Replies
-from gateway.submission.builder import Sealer
-from gateway.submission.overflow import Apart
-from gateway.submission.submitter import Filer
-from gateway.submission.unparsed import Unread
+from gateway.sms.outbox import SmsOutbox
+from gateway.submission.builder import ReportBuilder
+from gateway.submission.overflow import Overflow
+from gateway.submission.submitter import Submitter
+from gateway.submission.unparsed import UnparsedStore
 from gateway.webhooks import NOT_FOUND, Webhooks
 from reports import connections, country, keyfolder, logs, loop_guard, measuring, modes
 from reports.erasures import Journal, journal_folder
@@ -160,27 +160,34 @@ def _read(environ: Mapping[str, str]) -> _Given:
     return given
 
 
-def _assemble(given: _Given) -> Parts:
+def _assemble(given: _Given) -> Services:
     common, secrets, channels, database = given.common, given.secrets, given.channels, given.database
     count = (metrics := _metrics()).count
     vault = Vault(secrets.store_key.reveal())
     spool = Spool(common.data / "spool", vault)
     kept, renew = _sessions(common, secrets, count)
-    sealer, hurry = Sealer(given.keys, common.mode), Hurry(connections.for_queue(common.queue_redis, QUEUE_SECONDS))
+    sealer, hurry = (
+        ReportBuilder(given.keys, common.mode),
+        Hurry(connections.for_queue(common.queue_redis, QUEUE_SECONDS)),
+    )
     journal = _journal(given, count)
-    filer = Filer(database=database, spool=spool, vault=vault, sealer=sealer, hurry=hurry, count=count, journal=journal)
-    unread = Unread(database, spool, vault, given.keys, common.mode)
-    mailroom = Mailroom(filer, database, vault, sealer, given.countries, given.countries.names, journal)
+    filer = Submitter(
+        database=database, spool=spool, vault=vault, sealer=sealer, hurry=hurry, count=count, journal=journal
+    )
+    unread = UnparsedStore(database, spool, vault, given.keys, common.mode)
+    mailroom = ReporterMailbox(filer, database, vault, sealer, given.countries, given.countries.names, journal)
     admission = Admission()
     blocking = Blocking(one_answer=database.one_answer, note_wait=admission.note_wait)
-    walk = Walk(given.book, filer, mailroom, Apart(unread, count), kept.count_report, run_blocking=blocking.run)
+    walk = Reducer(given.book, filer, mailroom, Overflow(unread, count), kept.count_report, run_blocking=blocking.run)
     optouts = OptOuts(database, vault, spool, given.sender_key, common.mode, journal=journal)
-    waiting, loop = Waiting(database, vault, given.pepper), BackgroundLoop()
+    waiting, loop = SmsInbox(database, vault, given.pepper), BackgroundLoop()
     desk = _desk(given, vault)(
-        conversation=Conversation(kept, walk, Texting(walk, optouts, blocking.run), count, admission.note_end),
+        conversation=ConversationHandler(
+            kept, walk, SmsConversation(walk, optouts, blocking.run), count, admission.note_end
+        ),
         live=sealer.live,
         optouts=optouts,
-        replies=Replies(database, vault, given.sender_key, hurry, common.mode),
+        replies=SmsOutbox(database, vault, given.sender_key, hurry, common.mode),
         waiting=waiting,
         unread=unread,
         blocking=blocking,
@@ -188,9 +195,9 @@ def _assemble(given: _Given) -> Parts:
     )
     keeping = partial(Housekeeping, database=database, spool=spool, waiting=waiting, channels=channels, renew=renew)
     drills = Drills(database, desk, walk, filer, common.mode, wait_for=loop.run)
-    erasing = Erasing(database, journal, mailroom, HOST)
-    chores = optouts.introduce, Days(kept, database).move, drills.hold
-    return Parts(
+    erasing = ErasureReplay(database, journal, mailroom, HOST)
+    chores = optouts.introduce, StatisticsFlush(kept, database).move, drills.hold
+    return Services(
         database=database,
         spool=spool,
         journal=journal,
@@ -201,23 +208,23 @@ def _assemble(given: _Given) -> Parts:
         webhooks=Webhooks(channels, desk, metrics, blocking, admission),
         health=Health(database, kept, spool, metrics, backups.mark(common.database_url, common.data)),
         housekeeping=keeping(desk=desk, erasing=erasing, chores=chores, wait_for=loop.run),
-        numbers=Numbers(given.countries, common.country_dir, desk.renew),
+        numbers=CountryReload(given.countries, common.country_dir, desk.renew),
         blocking=blocking,
         loop=loop,
         queue=hurry,
     )
 
 
-def _desk(given: _Given, vault: Vault) -> partial[Desk]:
+def _desk(given: _Given, vault: Vault) -> partial[Dispatcher]:
     """Return the desk, which still lacks the parts that others use as well."""
     return partial(
-        Desk,
+        Dispatcher,
         countries=given.countries,
         languages=given.languages,
         book=given.book,
         drill=given.common.mode == "training",
         database=given.database,
-        duty=Duty(given.countries, given.database, vault),
+        duty=OnCallReply(given.countries, given.database, vault),
     )
 
 
@@ -251,7 +258,7 @@ def _channels(common: Common, environ: Mapping[str, str]) -> dict[str, Channel]:
     return found
 
 
-def _route(app: Flask, parts: Parts) -> None:
+def _route(app: Flask, parts: Services) -> None:
     app.url_map.merge_slashes = False  # another address is another address: no redirect
     app.add_url_rule("/healthz", "healthz", parts.health.up)
     app.add_url_rule("/readyz", "readyz", lambda: _inside(parts.health.ready))

@@ -17,8 +17,8 @@ from typing import Any, Final
 from a2wsgi import WSGIMiddleware
 
 from gateway import app
-from gateway.messaging.model import Answer
-from gateway.services import Parts
+from gateway.messaging.model import HttpResponse
+from gateway.services import Services
 from gateway.webhooks import HOOKS, RequestHead, is_local
 from reports import loop_guard
 from reports.web_headers import HEADERS
@@ -42,7 +42,7 @@ class Application:
     """An ASGI application around a Flask one."""
 
     def __init__(self, flask: Any) -> None:
-        parts: Parts = flask.extensions["tokaut"]
+        parts: Services = flask.extensions["tokaut"]
         self._parts = parts
         self._webhooks = parts.webhooks
         self._flask: Any = WSGIMiddleware(flask, workers=FLASK_THREADS)
@@ -59,9 +59,9 @@ class Application:
         else:
             await send({"type": "websocket.close"})
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+    async def _answer(self, scope: Scope, receive: Receive) -> HttpResponse:
         endpoint = self._webhooks.authorize(_head(scope))
-        if isinstance(endpoint, Answer):
+        if isinstance(endpoint, HttpResponse):
             return endpoint
         length = endpoint.head.header("content-length")
         if length and int(length) > endpoint.most_bytes:
@@ -139,7 +139,7 @@ async def _send_closing(send: Send, message: MutableMapping[str, Any]) -> None:
     await send(message)
 
 
-async def _send(send: Send, answer: Answer) -> None:
+async def _send(send: Send, answer: HttpResponse) -> None:
     own = [(b"content-type", answer.content_type.encode()), (b"content-length", str(len(answer.body)).encode())]
     own += [(name.lower().encode(), value.encode()) for name, value in answer.headers.items()]
     if answer.status in CLOSED:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.background.country_reload import Numbers
+from gateway.background.country_reload import CountryReload
 from gateway.background.event_loop import BackgroundLoop
 from gateway.background.housekeeping import Housekeeping
 from gateway.blocking import Blocking
-from gateway.conversation.dispatcher import Desk
+from gateway.conversation.dispatcher import Dispatcher
 from gateway.health import Health
 from gateway.metrics import Metrics
 from gateway.sessions.store import Sessions
-from gateway.submission.submitter import Filer
+from gateway.submission.submitter import Submitter
 from gateway.webhooks import Webhooks
 from reports import loop_guard
 from reports.erasures import Journal
@@ -22,18 +22,18 @@ from reports.store.database import Database
 
 
 @dataclass(frozen=True)
-class Parts:
+class Services:
     database: Database
     spool: Spool
     journal: Journal
-    filer: Filer
+    filer: Submitter
     sessions: Sessions
     metrics: Metrics
-    desk: Desk
+    desk: Dispatcher
     webhooks: Webhooks
     health: Health
     housekeeping: Housekeeping
-    numbers: Numbers
+    numbers: CountryReload
     blocking: Blocking
     loop: BackgroundLoop
     queue: Hurry

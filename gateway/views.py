@@ -8,7 +8,7 @@ from flask import Blueprint, Response, request
 
 from gateway import webhooks
 from gateway.background.event_loop import BackgroundLoop
-from gateway.messaging.model import Answer, Channel
+from gateway.messaging.model import Channel, HttpResponse
 from gateway.webhooks import HOOKS, RequestHead, Webhooks
 from reports.web_headers import HEADERS
 
@@ -19,7 +19,7 @@ def blueprint(handler: Webhooks, loop: BackgroundLoop) -> Blueprint:
 
     def receive(**_: str) -> Response:
         endpoint = handler.authorize(_head())
-        if isinstance(endpoint, Answer):
+        if isinstance(endpoint, HttpResponse):
             return response(endpoint)
         if (request.content_length or 0) > endpoint.most_bytes:
             return response(handler.too_large())
@@ -40,10 +40,10 @@ def refusal(handler: Webhooks) -> Response | None:
     """
     head = _head()
     answer = handler.authorize(head) if head.path.startswith(HOOKS) else None
-    return response(answer) if isinstance(answer, Answer) else None
+    return response(answer) if isinstance(answer, HttpResponse) else None
 
 
-def response(answer: Answer) -> Response:
+def response(answer: HttpResponse) -> Response:
     """Return an answer as Flask has it."""
     return Response(answer.body, answer.status, dict(answer.headers), content_type=answer.content_type)
 

@@ -18,24 +18,26 @@ from msgspec.structs import replace
 
 from gateway.admission import Admission
 from gateway.blocking import Blocking, TooMany
-from gateway.conversation.dispatcher import Desk
+from gateway.conversation.dispatcher import Dispatcher
 from gateway.messaging import parsing
-from gateway.messaging.model import Answer, Channel, Door, Fields, Inbound, Turn, Unreadable, Wire
+from gateway.messaging.model import Channel, Endpoint, Fields, HttpResponse, Inbound, RawRequest, Reply, Unreadable
 from gateway.metrics import Metrics
 from gateway.refusals import RefusalLog
-from gateway.submission.unparsed import Unkept
+from gateway.submission.unparsed import NotStored
 from reports.store.database import DatabaseUnavailable
 
 HOOKS = "/hooks/"
 MOST_BYTES = 256 * 1024  # of any webhook's body
 MOST_READ_AT_ONCE = 8 * 1024  # of a USSD request that is read on the event loop
 PLAIN = "text/plain; charset=utf-8"
-NOT_FOUND = Answer(404, PLAIN, b"Not found\n")  # for an unknown address, a wrong token, a channel that is not open
-_OTHER_METHOD = Answer(405, PLAIN, b"")
-_TOO_LARGE = Answer(413, PLAIN, b"")
-_KEEP_IT = Answer(503, PLAIN, b"")
-_FORGED = Answer(403, PLAIN, b"Forbidden\n")
-_FAILED = Answer(500, PLAIN, b"Failed\n")
+NOT_FOUND = HttpResponse(
+    404, PLAIN, b"Not found\n"
+)  # for an unknown address, a wrong token, a channel that is not open
+_OTHER_METHOD = HttpResponse(405, PLAIN, b"")
+_TOO_LARGE = HttpResponse(413, PLAIN, b"")
+_KEEP_IT = HttpResponse(503, PLAIN, b"")
+_FORGED = HttpResponse(403, PLAIN, b"Forbidden\n")
+_FAILED = HttpResponse(500, PLAIN, b"Failed\n")
 
 log = structlog.get_logger()
 
@@ -51,12 +53,12 @@ class RequestHead(Struct, frozen=True):
     waited: float = 0.0  # seconds since it arrived
 
 
-class Endpoint(Struct, frozen=True):
+class AuthorizedRequest(Struct, frozen=True):
     """The address of a webhook that a request names, and may use."""
 
     channel: Channel
     name: str  # what follows the channel and its token in the address; may be ""
-    door: Door
+    door: Endpoint
     head: RequestHead
 
     @property
@@ -69,7 +71,7 @@ class Webhooks:
     def __init__(
         self,
         channels: Mapping[str, Channel],
-        desk: Desk,
+        desk: Dispatcher,
         metrics: Metrics,
         blocking: Blocking,
         admission: Admission,
@@ -81,7 +83,7 @@ class Webhooks:
         self._blocking = blocking
         self._refusals = RefusalLog()
 
-    def authorize(self, head: RequestHead) -> Endpoint | Answer:
+    def authorize(self, head: RequestHead) -> AuthorizedRequest | HttpResponse:
         """Return the endpoint that a request may use, or the answer that refuses it before its body has come."""
         rest = head.path.removeprefix(HOOKS)
         found = self._find(rest, head)
@@ -95,20 +97,20 @@ class Webhooks:
         if not channel.may_vouch(head.header):
             self._refused("signature", channel.name)
             return _FORGED
-        return Endpoint(channel, name, door, head)
+        return AuthorizedRequest(channel, name, door, head)
 
-    def too_large(self) -> Answer:
+    def too_large(self) -> HttpResponse:
         """Return the answer to a body that is larger than its webhook takes. Nothing of it is read."""
         self._metrics.count("too_large")
         return _TOO_LARGE
 
-    async def answer(self, endpoint: Endpoint, body: bytes) -> Answer:
+    async def answer(self, endpoint: AuthorizedRequest, body: bytes) -> HttpResponse:
         """Return the answer to a whole request. Raises nothing."""
         head = endpoint.head
         arrived = time.monotonic() - head.waited
         try:
             with self._blocking.request():
-                answer = await self._answer(endpoint, Wire(head.method, head.target, head.header, body))
+                answer = await self._answer(endpoint, RawRequest(head.method, head.target, head.header, body))
         except Exception:
             self._metrics.count("failed")
             log.exception("webhook_failed", channel="")
@@ -120,7 +122,7 @@ class Webhooks:
         self._metrics.count("refused")
         self._refusals.add(reason, channel)
 
-    def _find(self, rest: str, head: RequestHead) -> tuple[Channel, str, Door] | None:
+    def _find(self, rest: str, head: RequestHead) -> tuple[Channel, str, Endpoint] | None:
         name, _, path = rest.partition("/")
         channel = self.channels.get(name)
         if channel is None or (channel.practice and not is_local(head.header, head.client)):
@@ -133,7 +135,7 @@ class Webhooks:
         # An address that ends in a slash is another address.
         return (channel, path, door) if door and not rest.endswith("/") else None
 
-    async def _answer(self, endpoint: Endpoint, wire: Wire) -> Answer:
+    async def _answer(self, endpoint: AuthorizedRequest, wire: RawRequest) -> HttpResponse:
         channel, name, door = endpoint.channel, endpoint.name, endpoint.door
         try:
             return await self._take(endpoint, wire)
@@ -143,7 +145,7 @@ class Webhooks:
         except Unreadable as why:
             log.warning("webhook_unreadable", channel=channel.name, reason=why.reason, field=why.field)
             return await self._unreadable(channel, name, door, wire)
-        except Unkept:
+        except NotStored:
             return _KEEP_IT
         except DatabaseUnavailable:  # the request's time is over, and it may be a text or an opt-out
             return _KEEP_IT if door.opens != "ussd" else self._safe(channel, name, door, wire)
@@ -152,7 +154,7 @@ class Webhooks:
             log.exception("webhook_failed", channel=channel.name)
             return self._safe(channel, name, door, wire)
 
-    async def _take(self, endpoint: Endpoint, wire: Wire) -> Answer:
+    async def _take(self, endpoint: AuthorizedRequest, wire: RawRequest) -> HttpResponse:
         channel, name, door = endpoint.channel, endpoint.name, endpoint.door
         if _is_signed(channel):
             fields = await self._proven(channel, door, wire)
@@ -174,15 +176,15 @@ class Webhooks:
         await self._desk.note(received)
         return channel.answer(name, None)
 
-    async def _proven(self, channel: Channel, door: Door, wire: Wire) -> Fields:
+    async def _proven(self, channel: Channel, door: Endpoint, wire: RawRequest) -> Fields:
         """Return the fields of a request that its provider signed. Raises Forged, Unreadable, Unkept."""
         try:
             return await self._blocking.check(_fields, channel, door, wire)
         except TooMany:
             self._metrics.count("unproven_shed")
-            raise Unkept from None
+            raise NotStored from None
 
-    def _put_off(self, channel: Channel, name: str, inbound: Inbound) -> Answer:
+    def _put_off(self, channel: Channel, name: str, inbound: Inbound) -> HttpResponse:
         """Return the emergency numbers for a new call; leave an SMS to its provider."""
         if inbound.kind == "sms":
             self._metrics.count("sms_put_off")
@@ -190,7 +192,7 @@ class Webhooks:
         self._metrics.count("calls_put_off")
         return channel.answer(name, self._desk.busy(channel, inbound))
 
-    async def _unreadable(self, channel: Channel, name: str, door: Door, wire: Wire) -> Answer:
+    async def _unreadable(self, channel: Channel, name: str, door: Endpoint, wire: RawRequest) -> HttpResponse:
         if door.opens == "ussd":
             self._metrics.count("inbound_unreadable")
             return channel.answer(name, self._not_working(channel, door, wire))
@@ -200,18 +202,18 @@ class Webhooks:
         try:
             country = self._desk.country("sms", _line(channel, door, wire)[0])
             await self._desk.keep_unread(channel.name, country, _said(wire), wire.header("Content-Type")[:200])
-        except Unkept:
+        except NotStored:
             return _KEEP_IT
         return channel.answer(name, None)
 
-    def _safe(self, channel: Channel, name: str, door: Door, wire: Wire) -> Answer:
+    def _safe(self, channel: Channel, name: str, door: Endpoint, wire: RawRequest) -> HttpResponse:
         if door.opens == "sms":
             return _KEEP_IT
         if door.opens == "notice":
             return channel.answer(name, None)
         return channel.answer(name, self._not_working(channel, door, wire))
 
-    def _not_working(self, channel: Channel, door: Door, wire: Wire) -> Turn:
+    def _not_working(self, channel: Channel, door: Endpoint, wire: RawRequest) -> Reply:
         code, link = _line(channel, door, wire)
         return replace(self._desk.not_working(channel, code.encode("utf-8", "replace") or _said(wire)), link=link)
 
@@ -220,7 +222,7 @@ class Forged(Exception):
     """Not signed by the provider, or not to be read so far that its signature could be checked."""
 
 
-def _fields(channel: Channel, door: Door, wire: Wire) -> Fields:
+def _fields(channel: Channel, door: Endpoint, wire: RawRequest) -> Fields:
     """What the body says. Raises Forged; Unreadable only for a request that is known to be the provider's."""
     try:
         fields = parsing.read(door, wire)
@@ -238,12 +240,12 @@ def _is_signed(channel: Channel) -> bool:
     return not (channel.token or channel.practice)
 
 
-def _line(channel: Channel, door: Door, wire: Wire) -> tuple[str, str]:
+def _line(channel: Channel, door: Endpoint, wire: RawRequest) -> tuple[str, str]:
     """What was dialled, and what the provider wants back, of a request that nobody could read or that failed us."""
     return channel.line(lambda field: parsing.glimpse(door, wire, field))
 
 
-def _said(wire: Wire) -> bytes:
+def _said(wire: RawRequest) -> bytes:
     """All that may hold words: a GET has them in its query."""
     return wire.body or wire.target.partition("?")[2].encode("utf-8", "surrogateescape")
 

@@ -1,7 +1,7 @@
 """The journal of erasures: drafts and reports that were deleted, opt-outs, and consent that was withdrawn.
 
-A restored backup is older than these. Web applies the journal to it again (gateway/background/erasures.py). Each line is JSON
-with ids and keyed hashes only: no telephone number, and no words of a reporter.
+A restored backup is older than these. Web applies the journal to it again (gateway/background/erasures.py). Each
+line is JSON with ids and keyed hashes only: no telephone number, and no words of a reporter.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from flows.ways import Facts, Where
 from flows.words import CONTEXT
 from gateway.channels.simulator import Channel
 from gateway.conversation.context import ROUTED as ROUTED_FACTS
-from gateway.conversation.context import Ground, Surroundings
+from gateway.conversation.context import CountryContext, RenderContext
 from gateway.conversation.reducer import HOME
 from gateway.conversation.sms import DID_YOU_MEAN, FIRST_WORDS, NO_PICTURES, OPENS
 from reports.country import Country
@@ -71,8 +71,8 @@ def lines(
 
 def line(book: Book, country: Country, language: Catalogue, channel: str, languages: Collection[Catalogue]) -> Where:
     """All hotlines of the country are set up, and named as they would be."""
-    ground = Ground.of(country, language, tuple(languages))
-    around = Surroundings({language.tag: ground}, channel, True, country.hotlines, said=said(country, language))
+    ground = CountryContext.of(country, language, tuple(languages))
+    around = RenderContext({language.tag: ground}, channel, True, country.hotlines, said=said(country, language))
     return Where(
         country=country.iso,
         language=language.tag,
@@ -119,7 +119,7 @@ class _Alike:
     """Answers that lead to the same hotlines are one answer to the world; groups of places are, where all have some.
     Of who was left out it matters how many, and in which roles those are who stay."""
 
-    def __init__(self, country: Country, around: Surroundings) -> None:
+    def __init__(self, country: Country, around: RenderContext) -> None:
         self._country, self._around = country, around
         self._known: dict[tuple[str, str | None], Hashable] = {}
         self._roles: dict[Hashable, Hashable] = {}

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from flows.catalogues import Catalogue
 from flows.forms import Phone
 from flows.model import Book, Option, World
-from gateway.conversation.context import Ground
+from gateway.conversation.context import CountryContext
 from reports.country import Country
 from tokaut.lines import LIMITS, ONLY, apart, long_name, said, spoken
 
@@ -24,7 +24,7 @@ YES_NO = ("yes", "no")
 
 def phone(book: Book, country: Country, language: Catalogue, channel: str, all_: Collection[Catalogue]) -> Phone:
     """`all_`: the languages on the menu there."""
-    ground = Ground.of(country, language, tuple(all_))
+    ground = CountryContext.of(country, language, tuple(all_))
     hotlines = sorted((one.screen_name for one in country.hotlines.values()), key=len, reverse=True)
     lists = {
         **ground.lists,

@@ -19,7 +19,7 @@ EVERY_SECONDS = 20  # a minute is promised
 log = structlog.get_logger()
 
 
-class Numbers:
+class CountryReload:
     """`folder`: the operator's own files; what is shipped does not change under a running process."""
 
     def __init__(self, countries: Countries, folder: Path | None, renew: Callable[[Countries], None]) -> None:

@@ -15,15 +15,15 @@ from msgspec.structs import replace
 from flows.fit import Limit
 from flows.model import Screen
 from flows.show import lay
-from gateway.conversation.dispatcher import Desk
+from gateway.conversation.dispatcher import Dispatcher
 from gateway.conversation.mailbox import WRITTEN
-from gateway.conversation.reducer import Moved, Walk
-from gateway.conversation.request import Caller
-from gateway.conversation.turns import Last
+from gateway.conversation.reducer import Reducer, StepResult
+from gateway.conversation.request import TurnRequest
+from gateway.conversation.turns import LastTurn
 from gateway.messaging.model import Inbound
 from gateway.phone_numbers import Sender
-from gateway.sessions.record import Begun, Record
-from gateway.submission.submitter import Filer
+from gateway.sessions.record import Record, ReportRef
+from gateway.submission.submitter import Submitter
 from reports.clocks import MINUTE, SECOND
 from reports.country import Country
 from reports.drill_scripts import SCRIPTS, Script, answers
@@ -41,12 +41,12 @@ class Drills:
     def __init__(
         self,
         database: Database,
-        desk: Desk,
-        walk: Walk,
-        filer: Filer,
+        desk: Dispatcher,
+        walk: Reducer,
+        filer: Submitter,
         mode: str,
         *,
-        wait_for: Callable[[Coroutine[Any, Any, Moved]], Moved],
+        wait_for: Callable[[Coroutine[Any, Any, StepResult]], StepResult],
     ) -> None:
         """`wait_for`: runs a coroutine to its end."""
         self._wait_for = wait_for
@@ -82,7 +82,7 @@ class Drills:
     def _filed(self, one: Due, country: Country, script: Script) -> str | None:
         """The report; None where it does not come through, or was called off meanwhile."""
         caller = self._caller(one, country, one.at)
-        report_id = self._walk.begin_report(caller, self._walk.begin(caller, Last("0"), screen=BEGIN)).report_id
+        report_id = self._walk.begin_report(caller, self._walk.begin(caller, LastTurn("0"), screen=BEGIN)).report_id
         if not drilling.begun(self._database, one, report_id):
             return None
         if drilling.is_there(self._database, report_id, waiting=bool(script.cut_at)):
@@ -98,39 +98,39 @@ class Drills:
         came = self._wrote(self._caller(one, country, one.due_at), begun, script.more.words)
         return begun.report_id if came else None
 
-    def _caller(self, one: Due, country: Country, at: int) -> Caller:
+    def _caller(self, one: Due, country: Country, at: int) -> TurnRequest:
         """Nobody's phone, and one that waits while words are typed. `at`: microseconds, the same on each walk."""
         inbound = Inbound("ussd", "drill", sender="", code="", text="", session=one.drill_id, path=True)
         around = self._desk.around(country, "ussd", contactable=False, words_before_send=True)
         nobody = Sender(None, valid=False, key="")
-        return Caller(inbound, nobody, country, around, Limit(), practice=True, now=at // SECOND)
+        return TurnRequest(inbound, nobody, country, around, Limit(), practice=True, now=at // SECOND)
 
-    def _told(self, caller: Caller, said: Mapping[str, str], script: Script) -> Begun | None:
+    def _told(self, caller: TurnRequest, said: Mapping[str, str], script: Script) -> ReportRef | None:
         """The report, once it is sent, or left to file itself by a line that is cut."""
-        record = self._walk.begin(caller, Last("0"), screen=BEGIN)
+        record = self._walk.begin(caller, LastTurn("0"), screen=BEGIN)
         for turn in range(1, MOST_STEPS):
             screen = self._walk.book.screen(record.state.screen)
             if script.cut_at and screen.question == script.cut_at:
                 return record.begun if record.begun and record.begun.pending else None
             last = not script.cut_at and screen.question == "send"
             reply = _reply(caller, record, screen, said)
-            record = replace(record, last=Last(str(turn)))
+            record = replace(record, last=LastTurn(str(turn)))
             step = self._walk.step(caller, record, [], reply, quiet=not (last or script.cut_at))
             record = self._wait_for(step).record
             if last:
                 return record.begun if record.begun and record.begun.sent_at else None
         raise LookupError("a script that does not come to its end")
 
-    def _wrote(self, caller: Caller, begun: Begun, words: str) -> bool:
+    def _wrote(self, caller: TurnRequest, begun: ReportRef, words: str) -> bool:
         """By My report, with the code and PIN that Sent has shown."""
-        record = self._walk.begin(caller, Last("0"), screen=MY_REPORT)
+        record = self._walk.begin(caller, LastTurn("0"), screen=MY_REPORT)
         for reply in (*self._filer.code_and_pin(begun), words):
-            record = replace(record, last=Last(reply[:1]))
+            record = replace(record, last=LastTurn(reply[:1]))
             record = self._wait_for(self._walk.step(caller, record, [], reply)).record
         return record.state.screen == WRITTEN
 
 
-def _reply(caller: Caller, record: Record, screen: Screen, said: Mapping[str, str]) -> str:
+def _reply(caller: TurnRequest, record: Record, screen: Screen, said: Mapping[str, str]) -> str:
     """The key of the answer that the script gives, else of the first one; where it is on a later page, More."""
     wanted = said.get(screen.question or "")
     if screen.typed:

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import structlog
 
-from gateway.conversation.mailbox import JOURNALED, Mailroom
+from gateway.conversation.mailbox import JOURNALED, ReporterMailbox
 from reports.clocks import MINUTE
 from reports.erasures import Erasure, Journal
 from reports.store import hosts, optouts, pending
@@ -22,8 +22,8 @@ MARGIN = 5 * MINUTE  # two processes of a host may write at the same time
 log = structlog.get_logger()
 
 
-class Erasing:
-    def __init__(self, database: Database, journal: Journal, mailroom: Mailroom, host: str) -> None:
+class ErasureReplay:
+    def __init__(self, database: Database, journal: Journal, mailroom: ReporterMailbox, host: str) -> None:
         self._database = database
         self._journal = journal
         self._mailroom = mailroom

@@ -16,12 +16,12 @@ from typing import Any
 
 import structlog
 
-from gateway.background.erasures import Erasing
+from gateway.background.erasures import ErasureReplay
 from gateway.background.memory import give_back
-from gateway.conversation.dispatcher import Desk
+from gateway.conversation.dispatcher import Dispatcher
 from gateway.messaging.model import Channel, Inbound
 from gateway.sessions import store
-from gateway.sms.inbox import Waiting
+from gateway.sms.inbox import SmsInbox
 from gateway.submission.spool_drain import file_late
 from gateway.submission.submitter import NotSent
 from reports.clocks import SECOND
@@ -46,11 +46,11 @@ class Housekeeping:
         *,
         database: Database,
         spool: Spool,
-        waiting: Waiting,
-        desk: Desk,
+        waiting: SmsInbox,
+        desk: Dispatcher,
         channels: Mapping[str, Channel],
         renew: Callable[[], None],
-        erasing: Erasing,
+        erasing: ErasureReplay,
         chores: Sequence[Callable[[], object]],
         wait_for: Callable[[Coroutine[Any, Any, None]], None],
     ) -> None:

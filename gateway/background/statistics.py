@@ -12,7 +12,7 @@ BACK = 7  # days that are looked for: so long the database may have been away
 LATE = 3600  # seconds after midnight by which nothing is counted for the day before any more
 
 
-class Days:
+class StatisticsFlush:
     def __init__(self, sessions: Sessions, database: Database) -> None:
         self._sessions = sessions
         self._database = database

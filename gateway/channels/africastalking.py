@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import ClassVar
 
-from gateway.messaging.auth import KnownByToken
-from gateway.messaging.model import Answer, Door, Fields, Inbound, Kind, Notice, Turn
+from gateway.messaging.auth import TokenAuthMixin
+from gateway.messaging.model import Endpoint, Fields, HttpResponse, Inbound, Kind, ProviderEvent, Reply
 from reports.settings import Secret, env, from_environment, reading
 
 PLAIN = "text/plain; charset=utf-8"
@@ -41,15 +41,15 @@ class Settings:
     )
 
 
-class Channel(KnownByToken):
+class Channel(TokenAuthMixin):
     name = "africastalking"
     practice = False
-    doors: ClassVar[Mapping[str, Door]] = {
-        "ussd": Door("ussd"),
-        "ussd-end": Door("notice"),
-        "sms": Door("sms"),
-        "delivery": Door("notice"),
-        "optout": Door("notice"),
+    doors: ClassVar[Mapping[str, Endpoint]] = {
+        "ussd": Endpoint("ussd"),
+        "ussd-end": Endpoint("notice"),
+        "sms": Endpoint("sms"),
+        "delivery": Endpoint("notice"),
+        "optout": Endpoint("notice"),
     }
     limits: ClassVar[Mapping[Kind, tuple[int, int, int]]] = {"ussd": (160, 70, 4), "sms": (160, 70, 0)}
     replies_in_answer: ClassVar[Mapping[Kind, bool]] = {"ussd": True, "sms": False}
@@ -57,19 +57,19 @@ class Channel(KnownByToken):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings.tokens)
 
-    def receive(self, door: str, fields: Fields) -> Inbound | Notice:
+    def receive(self, door: str, fields: Fields) -> Inbound | ProviderEvent:
         return _RECEIVE[door](fields)
 
     def line(self, said: Callable[[str], str]) -> tuple[str, str]:
         return said("serviceCode") or said("to"), ""
 
-    def answer(self, door: str, turn: Turn | None) -> Answer:
+    def answer(self, door: str, turn: Reply | None) -> HttpResponse:
         """At the USSD door `CON …` or `END …`; elsewhere nothing, for nothing would be read."""
         if door != "ussd":
-            return Answer(200, PLAIN, b"")
-        said = turn or Turn("", goes_on=False)
+            return HttpResponse(200, PLAIN, b"")
+        said = turn or Reply("", goes_on=False)
         prefix = "CON " if said.goes_on else "END "
-        return Answer(200, PLAIN, (prefix + said.text).encode("utf-8", "replace"))
+        return HttpResponse(200, PLAIN, (prefix + said.text).encode("utf-8", "replace"))
 
 
 def _ussd(fields: Fields) -> Inbound:
@@ -85,9 +85,9 @@ def _ussd(fields: Fields) -> Inbound:
     )
 
 
-def _ussd_end(fields: Fields) -> Notice:
+def _ussd_end(fields: Fields) -> ProviderEvent:
     """Takes who and which, and nothing of `input` and `lastAppResponse`, which hold the conversation."""
-    return Notice(
+    return ProviderEvent(
         "ended",
         Channel.name,
         sender=fields.who("phoneNumber"),
@@ -110,8 +110,8 @@ def _sms(fields: Fields) -> Inbound:
     )
 
 
-def _delivery(fields: Fields) -> Notice:
-    return Notice(
+def _delivery(fields: Fields) -> ProviderEvent:
+    return ProviderEvent(
         "delivery",
         Channel.name,
         sender=fields.who("phoneNumber"),
@@ -120,11 +120,11 @@ def _delivery(fields: Fields) -> Notice:
     )
 
 
-def _optout(fields: Fields) -> Notice:
-    return Notice("optout", Channel.name, sender=fields.must("phoneNumber"), code=fields.get("senderId"))
+def _optout(fields: Fields) -> ProviderEvent:
+    return ProviderEvent("optout", Channel.name, sender=fields.must("phoneNumber"), code=fields.get("senderId"))
 
 
-_RECEIVE: Mapping[str, Callable[[Fields], Inbound | Notice]] = {
+_RECEIVE: Mapping[str, Callable[[Fields], Inbound | ProviderEvent]] = {
     "ussd": _ussd,
     "ussd-end": _ussd_end,
     "sms": _sms,

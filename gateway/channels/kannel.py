@@ -14,8 +14,8 @@ from urllib.parse import unquote_to_bytes
 
 from msgspec.structs import replace
 
-from gateway.messaging.auth import KnownByToken
-from gateway.messaging.model import Answer, Door, Event, Fields, Inbound, Kind, Notice, Turn
+from gateway.messaging.auth import TokenAuthMixin
+from gateway.messaging.model import Endpoint, Event, Fields, HttpResponse, Inbound, Kind, ProviderEvent, Reply
 from gateway.messaging.parsing import bytes_of
 from reports.settings import Secret, env, from_environment, reading
 
@@ -56,13 +56,13 @@ class Settings:
     )
 
 
-class Channel(KnownByToken):
+class Channel(TokenAuthMixin):
     name = "kannel"
     practice = False
-    doors: ClassVar[Mapping[str, Door]] = {
-        "sms": Door("sms", reads="text", methods=BOTH, headers=HEADERS),
-        "ussd": Door("ussd", reads="text", methods=BOTH, headers=HEADERS),
-        "dlr": Door("notice", methods=BOTH),
+    doors: ClassVar[Mapping[str, Endpoint]] = {
+        "sms": Endpoint("sms", reads="text", methods=BOTH, headers=HEADERS),
+        "ussd": Endpoint("ussd", reads="text", methods=BOTH, headers=HEADERS),
+        "dlr": Endpoint("notice", methods=BOTH),
     }
     limits: ClassVar[Mapping[Kind, tuple[int, int, int]]] = {"ussd": (160, 70, 4), "sms": (160, 70, 0)}
     replies_in_answer: ClassVar[Mapping[Kind, bool]] = {"ussd": True, "sms": True}
@@ -70,7 +70,7 @@ class Channel(KnownByToken):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings.tokens)
 
-    def receive(self, door: str, fields: Fields) -> Inbound | Notice:
+    def receive(self, door: str, fields: Fields) -> Inbound | ProviderEvent:
         if door == "dlr":
             return _delivery(fields)
         return _ussd(fields) if door == "ussd" else _sms(fields)
@@ -78,13 +78,13 @@ class Channel(KnownByToken):
     def line(self, said: Callable[[str], str]) -> tuple[str, str]:
         return said("to"), _link(_numbers(said("meta")))
 
-    def answer(self, door: str, turn: Turn | None) -> Answer:
+    def answer(self, door: str, turn: Reply | None) -> HttpResponse:
         """An empty body is no reply, where kannel.conf has `omit-empty`."""
         if turn is None or not turn.text:
-            return Answer(200, PLAIN, b"")
+            return HttpResponse(200, PLAIN, b"")
         told = {"X-Kannel-Coding": UCS2} if turn.ucs2 else {}
         told |= {"X-Kannel-Meta-Data": _meta(turn)} if door == "ussd" else {"X-Kannel-Validity": VALID_MINUTES}
-        return Answer(200, PLAIN, turn.text.encode("utf-8", "replace"), told)
+        return HttpResponse(200, PLAIN, turn.text.encode("utf-8", "replace"), told)
 
 
 def _sms(fields: Fields) -> Inbound:
@@ -100,7 +100,7 @@ def _sms(fields: Fields) -> Inbound:
     )
 
 
-def _ussd(fields: Fields) -> Inbound | Notice:
+def _ussd(fields: Fields) -> Inbound | ProviderEvent:
     """One session of a number is told from its next by the session's byte, and by what starts one. Without a number
     that byte would be all that tells one caller from another, and the next with the same one would see their report.
     """
@@ -109,7 +109,7 @@ def _ussd(fields: Fields) -> Inbound | Notice:
     sender, code, text = fields.must("from"), fields.get("to"), _text(fields)
     session = "-" if info is None else str(info >> 8)
     if info is not None and info & ENDED and operation not in STARTS:
-        return Notice("ended", Channel.name, sender=sender, code=code, session=session)
+        return ProviderEvent("ended", Channel.name, sender=sender, code=code, session=session)
     event: Event = "unsaid" if operation is None else "new" if operation in STARTS else "resume"
     return Inbound(
         kind="ussd",
@@ -126,10 +126,10 @@ def _ussd(fields: Fields) -> Inbound | Notice:
     )
 
 
-def _delivery(fields: Fields) -> Notice:
+def _delivery(fields: Fields) -> ProviderEvent:
     """Posted, it says the same in its address, and nothing in its body."""
     told = fields if fields.values else replace(fields, values=fields.query)
-    return Notice("delivery", Channel.name, id=told.must("id"), status=STATUS.get(told.get("type"), "unknown"))
+    return ProviderEvent("delivery", Channel.name, id=told.must("id"), status=STATUS.get(told.get("type"), "unknown"))
 
 
 def _link(meta: Mapping[str, int]) -> str:
@@ -137,7 +137,7 @@ def _link(meta: Mapping[str, int]) -> str:
     return str(meta[SESSION]) if SESSION in meta else ""
 
 
-def _meta(turn: Turn) -> str:
+def _meta(turn: Reply) -> str:
     """The session info goes back as it came, with its last bit where the session is over."""
     told = [f"{OPERATION}={REQUEST if turn.goes_on else RESPONSE}"]
     if turn.link:

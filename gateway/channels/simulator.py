@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from gateway.messaging import ussd_json
-from gateway.messaging.model import Answer, Door, Fields, Inbound, Kind, Notice, Turn, Wire
+from gateway.messaging.model import Endpoint, Fields, HttpResponse, Inbound, Kind, ProviderEvent, RawRequest, Reply
 from reports.settings import from_environment
 
 FROM_HERE = frozenset({"", "same-origin", "none"})  # no browser, the phone's own page, a person
@@ -24,7 +24,7 @@ class Channel:
     name = "simulator"
     practice = True
     token = False
-    doors: ClassVar[Mapping[str, Door]] = {"": Door("ussd", reads="json")}
+    doors: ClassVar[Mapping[str, Endpoint]] = {"": Endpoint("ussd", reads="json")}
     limits: ClassVar[Mapping[Kind, tuple[int, int, int]]] = {"ussd": (160, 70, 4), "sms": (160, 70, 0)}
     replies_in_answer: ClassVar[Mapping[Kind, bool]] = {"ussd": True, "sms": True}
 
@@ -39,12 +39,12 @@ class Channel:
         del header
         return True
 
-    def vouches(self, wire: Wire, fields: Fields) -> bool:
+    def vouches(self, wire: RawRequest, fields: Fields) -> bool:
         """It signs nothing. A page of another site, open in a browser of this machine, is not to report by it."""
         del fields
         return wire.header("Sec-Fetch-Site") in FROM_HERE
 
-    def receive(self, door: str, fields: Fields) -> Inbound | Notice:
+    def receive(self, door: str, fields: Fields) -> Inbound | ProviderEvent:
         del door  # there is one
         if "sms" not in fields:
             return ussd_json.receive(self.name, fields)
@@ -61,6 +61,6 @@ class Channel:
     def line(self, said: Callable[[str], str]) -> tuple[str, str]:
         return said("service_code"), ""
 
-    def answer(self, door: str, turn: Turn | None) -> Answer:
+    def answer(self, door: str, turn: Reply | None) -> HttpResponse:
         del door
         return ussd_json.answer(turn)

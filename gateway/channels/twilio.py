@@ -19,7 +19,17 @@ from urllib.parse import urlsplit
 
 from twilio.request_validator import RequestValidator
 
-from gateway.messaging.model import Answer, Door, Fields, Inbound, Kind, Notice, Turn, Wire, Word
+from gateway.messaging.model import (
+    Endpoint,
+    Fields,
+    HttpResponse,
+    Inbound,
+    Kind,
+    ProviderEvent,
+    RawRequest,
+    Reply,
+    Word,
+)
 from reports.settings import TwilioAccount, from_environment
 
 SIGNATURE = re.compile(r"[A-Za-z0-9+/]{27}=")  # 20 bytes in base64
@@ -72,9 +82,9 @@ class Channel:
     name = "twilio"
     practice = False
     token = False
-    doors: ClassVar[Mapping[str, Door]] = {
-        "sms": Door("sms", most_bytes=MOST_BYTES),
-        "status": Door("notice", most_bytes=MOST_BYTES),
+    doors: ClassVar[Mapping[str, Endpoint]] = {
+        "sms": Endpoint("sms", most_bytes=MOST_BYTES),
+        "status": Endpoint("notice", most_bytes=MOST_BYTES),
     }
     limits: ClassVar[Mapping[Kind, tuple[int, int, int]]] = {"sms": (160, 70, 0)}
     replies_in_answer: ClassVar[Mapping[Kind, bool]] = {"sms": True}
@@ -91,28 +101,28 @@ class Channel:
     def may_vouch(self, header: Callable[[str], str]) -> bool:
         return SIGNATURE.fullmatch(header("X-Twilio-Signature")) is not None
 
-    def vouches(self, wire: Wire, fields: Fields) -> bool:
+    def vouches(self, wire: RawRequest, fields: Fields) -> bool:
         """Every key and both ways to write the port are tried, so that time tells nothing."""
         given = wire.header("X-Twilio-Signature").encode("utf-8", "surrogateescape")
         signed = sum(hmac.compare_digest(right, given) for right in self._signatures(wire, fields)) > 0
         door = wire.target.partition("?")[0].rpartition("/")[2]
         return signed and fields.values.get("AccountSid") == (self._account,) and _is_whole(door, fields)
 
-    def receive(self, door: str, fields: Fields) -> Inbound | Notice:
+    def receive(self, door: str, fields: Fields) -> Inbound | ProviderEvent:
         return _RECEIVE[door](fields)
 
     def line(self, said: Callable[[str], str]) -> tuple[str, str]:
         return said("To"), ""
 
-    def answer(self, door: str, turn: Turn | None) -> Answer:
+    def answer(self, door: str, turn: Reply | None) -> HttpResponse:
         if door != "sms":
-            return Answer(204, TWIML, b"")
+            return HttpResponse(204, TWIML, b"")
         said = turn.text if turn else ""
         message = f"<Message>{html.escape(said, quote=False)}</Message>" if said else ""
         body = f"{HEAD}<Response>{message}</Response>" if message else f"{HEAD}<Response />"
-        return Answer(200, TWIML, body.encode("utf-8", "replace"))
+        return HttpResponse(200, TWIML, body.encode("utf-8", "replace"))
 
-    def _signatures(self, wire: Wire, fields: Fields) -> Iterator[bytes]:
+    def _signatures(self, wire: RawRequest, fields: Fields) -> Iterator[bytes]:
         for validator in self._validators:
             for address in self._addresses:
                 yield validator.compute_signature(address + wire.target, _Signed(fields.values)).encode()
@@ -171,8 +181,8 @@ def _media(fields: Fields) -> Iterator[tuple[str, str]]:
         yield fields.get(f"MediaContentType{n}"), fields.get(f"MediaUrl{n}")
 
 
-def _status(fields: Fields) -> Notice:
-    return Notice(
+def _status(fields: Fields) -> ProviderEvent:
+    return ProviderEvent(
         "delivery",
         Channel.name,
         sender=fields.who("To"),
@@ -184,4 +194,4 @@ def _status(fields: Fields) -> Notice:
     )
 
 
-_RECEIVE: Mapping[str, Callable[[Fields], Inbound | Notice]] = {"sms": _sms, "status": _status}
+_RECEIVE: Mapping[str, Callable[[Fields], Inbound | ProviderEvent]] = {"sms": _sms, "status": _status}

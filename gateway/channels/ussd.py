@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from gateway.messaging import ussd_json
-from gateway.messaging.auth import KnownByToken
-from gateway.messaging.model import Answer, Door, Fields, Inbound, Kind, Notice, Turn
+from gateway.messaging.auth import TokenAuthMixin
+from gateway.messaging.model import Endpoint, Fields, HttpResponse, Inbound, Kind, ProviderEvent, Reply
 from reports.settings import Secret, env, from_environment, reading
 
 
@@ -23,10 +23,10 @@ class Settings:
     )
 
 
-class Channel(KnownByToken):
+class Channel(TokenAuthMixin):
     name = "ussd"
     practice = False
-    doors: ClassVar[Mapping[str, Door]] = {"": Door("ussd", reads="json")}
+    doors: ClassVar[Mapping[str, Endpoint]] = {"": Endpoint("ussd", reads="json")}
     # 4 for a prefix, as everywhere: the same screens on every channel, and a bridge may need one of its own
     limits: ClassVar[Mapping[Kind, tuple[int, int, int]]] = {"ussd": (160, 70, 4)}
     replies_in_answer: ClassVar[Mapping[Kind, bool]] = {"ussd": True}
@@ -34,13 +34,13 @@ class Channel(KnownByToken):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings.tokens)
 
-    def receive(self, door: str, fields: Fields) -> Inbound | Notice:
+    def receive(self, door: str, fields: Fields) -> Inbound | ProviderEvent:
         del door  # there is one
         return ussd_json.receive(self.name, fields)
 
     def line(self, said: Callable[[str], str]) -> tuple[str, str]:
         return said("service_code"), ""
 
-    def answer(self, door: str, turn: Turn | None) -> Answer:
+    def answer(self, door: str, turn: Reply | None) -> HttpResponse:
         del door
         return ussd_json.answer(turn)

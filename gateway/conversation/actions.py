@@ -7,24 +7,24 @@ from collections.abc import Awaitable, Callable, Mapping
 from msgspec.structs import replace
 
 from gateway.blocking import RunBlocking
-from gateway.conversation.mailbox import Mailroom, forgotten
-from gateway.conversation.request import Caller, told
+from gateway.conversation.mailbox import ReporterMailbox, forgotten
+from gateway.conversation.request import TurnRequest, told
 from gateway.sessions.record import Record
 from gateway.submission.overflow import has_parted
-from gateway.submission.submitter import Filer
+from gateway.submission.submitter import Submitter
 
 Outcome = tuple[str, Record]
-Effect = Callable[[Caller, Record], Awaitable[Outcome]]
+Effect = Callable[[TurnRequest, Record], Awaitable[Outcome]]
 Counted = Callable[[str], Awaitable[int | None]]  # of a sender's key: its reports before this one
 
 
-class Effects:
+class Actions:
     """Raises NotSent where a report is not safe, DatabaseUnavailable where something else waits for the database."""
 
     def __init__(
         self,
-        filer: Filer,
-        mailroom: Mailroom,
+        filer: Submitter,
+        mailroom: ReporterMailbox,
         flow_version: int,
         count_report: Counted,
         run_blocking: RunBlocking,
@@ -45,11 +45,11 @@ class Effects:
             "erase": self._erase,
         }
 
-    async def run(self, effect: str, caller: Caller, record: Record) -> Outcome:
+    async def run(self, effect: str, caller: TurnRequest, record: Record) -> Outcome:
         """The outcome, and what is known after it."""
         return await self._table[effect](caller, record)
 
-    async def _send(self, caller: Caller, record: Record) -> Outcome:
+    async def _send(self, caller: TurnRequest, record: Record) -> Outcome:
         if record.begun is None:
             raise LookupError("Send without a report")  # lint keeps every way to Send behind the category
         begun = replace(record.begun, legs=caller.around.legs(record.state))
@@ -59,7 +59,7 @@ class Effects:
         sent = await self._run_blocking(self._filer.send, story, begun, with_code=caller.kind == "ussd")
         return "sent", replace(record, begun=sent)
 
-    async def _delete(self, caller: Caller, record: Record) -> Outcome:
+    async def _delete(self, caller: TurnRequest, record: Record) -> Outcome:
         """Deleted, or known to a hotline already: then that is what is said. Who has it whole is asked to delete it."""
         begun = record.begun
         how = await self._run_blocking(self._filer.delete, begun) if begun else "deleted"
@@ -69,18 +69,18 @@ class Effects:
             how = "told"
         return how, replace(record, begun=None, words=None)
 
-    async def _new_code(self, _caller: Caller, record: Record) -> Outcome:
+    async def _new_code(self, _caller: TurnRequest, record: Record) -> Outcome:
         if record.begun is None:
             raise LookupError("a code without a report")
         return "made", replace(record, begun=await self._run_blocking(self._filer.open_mailbox, record.begun))
 
-    async def _added(self, _caller: Caller, record: Record) -> Outcome:
+    async def _added(self, _caller: TurnRequest, record: Record) -> Outcome:
         """File what was gathered now: the reporter said Done."""
         if record.begun:
             await self._run_blocking(self._filer.hurry, record.begun)
         return "stored", record
 
-    async def _open(self, caller: Caller, record: Record) -> Outcome:
+    async def _open(self, caller: TurnRequest, record: Record) -> Outcome:
         values = record.state.values
         pair = values.get("code") or "", values.get("pin") or ""
         tried = await self._run_blocking(self._mailroom.open, *pair, caller.wrong_pairs)
@@ -88,19 +88,19 @@ class Effects:
             record = replace(record, guessed=True)
         return ("open" if tried.report_id else "wrong"), replace(record, opened=tried.report_id)
 
-    async def _write(self, caller: Caller, record: Record) -> Outcome:
+    async def _write(self, caller: TurnRequest, record: Record) -> Outcome:
         words = record.state.values["my_words"]
         if words is None:
             return "skipped", record
         await self._run_blocking(self._mailroom.add, caller, record, words)
         return "written", replace(record, state=forgotten(record.state))
 
-    async def _contact(self, caller: Caller, record: Record) -> Outcome:
+    async def _contact(self, caller: TurnRequest, record: Record) -> Outcome:
         chosen = record.state.values["my_contact"] or "none"
         await self._run_blocking(self._mailroom.agree, caller, record, chosen)
         return "noted", replace(record, state=forgotten(record.state))
 
-    async def _erase(self, caller: Caller, record: Record) -> Outcome:
+    async def _erase(self, caller: TurnRequest, record: Record) -> Outcome:
         """Nothing of it is shown in this call any more, either."""
         await self._run_blocking(self._mailroom.erase, caller, record)
         return "erased", replace(record, opened=None)

@@ -37,7 +37,7 @@ NOT_ROUTED = {"send_to": NotRouted(), "police_named": NotRouted()}
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class CountryContext:
     """What holds in a country whoever calls and whatever was answered: worked out once, not at each screen."""
 
     country: Country
@@ -48,7 +48,7 @@ class Ground:
     language: Catalogue = PLAIN
 
     @classmethod
-    def of(cls, country: Country, language: Catalogue = PLAIN, languages: Sequence[Catalogue] = ()) -> Ground:
+    def of(cls, country: Country, language: Catalogue = PLAIN, languages: Sequence[Catalogue] = ()) -> CountryContext:
         """`languages`: all that are offered there."""
         fields = country.fields(language.say)
         facts = {
@@ -65,18 +65,18 @@ class Ground:
         return cls(country, facts, fields, lists, several, language)
 
 
-def common(ground: Ground, kind: str, *, drill: bool, looks: Mapping[str, Looks]) -> Common:
+def common(ground: CountryContext, kind: str, *, drill: bool, looks: Mapping[str, Looks]) -> Common:
     """What everybody gets to see alike there. `looks`: at what each screen does."""
     facts = {**ground.facts, "channel": kind, "drill": _yes(drill)}
     world = World(facts, ground.fields, ground.lists, ground.language.say)
     return Common(frozenset(name for name, one in looks.items() if one.only_at(world)), world)
 
 
-class Surroundings(Struct, frozen=True):
+class RenderContext(Struct, frozen=True):
     """One caller's side of the world. Called with a state, it gives the `World` that the flows may look at: the same
     one again where nothing was answered since."""
 
-    grounds: Mapping[str, Ground]  # by language; the first is where a call begins
+    grounds: Mapping[str, CountryContext]  # by language; the first is where a call begins
     kind: str  # ussd or sms
     contactable: bool  # the provider gave a number that can be called
     live: Collection[str]  # hotlines whose delivery is set up
@@ -89,7 +89,7 @@ class Surroundings(Struct, frozen=True):
     common: Mapping[str, Common] = field(default_factory=dict)  # by language
     made: list[tuple[State, World, bool]] = field(default_factory=list)  # its own: the last one that was given
 
-    def knowing(self, **more: Any) -> Surroundings:
+    def knowing(self, **more: Any) -> RenderContext:
         """The same caller's, with more `said`, `told` or written than before; a plain `replace` would keep `made`."""
         return replace(self, **more, made=[])
 
@@ -137,11 +137,11 @@ class Surroundings(Struct, frozen=True):
         fields |= {"messages": str(there), "message": self.letters[min(before, there - 1)] if there else ""}
         return {"messages": "some" if there else "none", "another": _yes(before + 1 < there)}
 
-    def ground_in(self, state: State) -> Ground:
+    def ground_in(self, state: State) -> CountryContext:
         """In the language that was chosen in this call, else in the first."""
         return self._ground(state.values)
 
-    def _ground(self, values: Mapping[str, str | None]) -> Ground:
+    def _ground(self, values: Mapping[str, str | None]) -> CountryContext:
         return self.grounds.get(values.get("language") or "") or next(iter(self.grounds.values()))
 
     def legs(self, state: State, completeness: str = "complete") -> tuple[Leg, ...]:

@@ -17,20 +17,20 @@ from flows.show import Common
 from flows.uses import lookers, looks
 from gateway.blocking import Blocking
 from gateway.conversation import limits
-from gateway.conversation.context import ROUTED, Ground, Surroundings, common
-from gateway.conversation.handler import Conversation
-from gateway.conversation.request import Caller
-from gateway.messaging.model import Channel, Inbound, Kind, Notice, Turn
+from gateway.conversation.context import ROUTED, CountryContext, RenderContext, common
+from gateway.conversation.handler import ConversationHandler
+from gateway.conversation.request import TurnRequest
+from gateway.messaging.model import Channel, Inbound, Kind, ProviderEvent, Reply
 from gateway.phone_numbers import Sender, normalise
 from gateway.sessions import store
-from gateway.sms.early_receipts import Early
-from gateway.sms.idempotency import name_of
-from gateway.sms.inbox import Waiting
-from gateway.sms.on_call_reply import Duty
+from gateway.sms.early_receipts import EarlyReceipts
+from gateway.sms.idempotency import idempotency_key
+from gateway.sms.inbox import SmsInbox
+from gateway.sms.on_call_reply import OnCallReply
 from gateway.sms.opt_outs import OptOuts
-from gateway.sms.outbox import Replies
+from gateway.sms.outbox import SmsOutbox
 from gateway.submission.submitter import NotSent
-from gateway.submission.unparsed import Unkept, Unread
+from gateway.submission.unparsed import NotStored, UnparsedStore
 from reports.country import Countries, Country
 from reports.dialled import bare
 from reports.store.database import Database, DatabaseUnavailable
@@ -39,25 +39,25 @@ from reports.store.messages import note_status
 T = TypeVar("T")
 
 KINDS: tuple[Kind, ...] = ("ussd", "sms")
-NOTHING_SAID = Turn("", goes_on=True)
+NOTHING_SAID = Reply("", goes_on=True)
 
 
-class Desk:
+class Dispatcher:
     def __init__(
         self,
         *,
         countries: Countries,
         languages: Mapping[str, Sequence[Catalogue]],  # offered in each country, by its code
-        conversation: Conversation,
+        conversation: ConversationHandler,
         book: Book,
         live: frozenset[str],
         drill: bool,
         database: Database,
         optouts: OptOuts,
-        replies: Replies,
-        waiting: Waiting,
-        unread: Unread,
-        duty: Duty,
+        replies: SmsOutbox,
+        waiting: SmsInbox,
+        unread: UnparsedStore,
+        duty: OnCallReply,
         blocking: Blocking,
         count: Callable[[str], None],
     ) -> None:
@@ -76,7 +76,7 @@ class Desk:
         self._duty = duty
         self._blocking = blocking
         self._count = count
-        self._early = Early()
+        self._early = EarlyReceipts()
 
     def renew(self, countries: Countries) -> None:
         """The same countries, of which less may be shown than before."""
@@ -84,12 +84,12 @@ class Desk:
         alike = {(iso, kind): self._alike(there, kind) for iso, there in grounds.items() for kind in KINDS}
         self._grounds, self._common, self.countries = grounds, alike, countries
 
-    async def take(self, channel: Channel, inbound: Inbound) -> Turn:
+    async def take(self, channel: Channel, inbound: Inbound) -> Reply:
         """What to say at once; nothing where the reply goes another way. Raises Unkept where the words are not safe."""
         turn = await self._take(channel, inbound)
         return _addressed(turn, inbound.link)
 
-    async def _take(self, channel: Channel, inbound: Inbound) -> Turn:
+    async def _take(self, channel: Channel, inbound: Inbound) -> Reply:
         caller = self._caller(channel, inbound)
         if inbound.kind == "ussd":
             return await self._conversation.take(caller)
@@ -97,7 +97,7 @@ class Desk:
             self._count("inbound_unread")
             words = inbound.text.encode("utf-8", "surrogatepass")
             where = inbound.channel, caller.country
-            await self._store(self._unread.keep, *where, words, "", name_of(inbound))
+            await self._store(self._unread.keep, *where, words, "", idempotency_key(inbound))
             return NOTHING_SAID
         try:
             if self._duty.is_answer(caller):
@@ -108,14 +108,14 @@ class Desk:
             return await self._store(self._wait, inbound, caller)
         except (DatabaseUnavailable, NotSent):
             self._count("reply_not_kept")
-            raise Unkept from None
+            raise NotStored from None
 
     async def replay(self, channel: Channel, inbound: Inbound) -> None:
         """An SMS that waited. Raises RedisUnavailable, DatabaseUnavailable, NotSent."""
         caller = replace(self._caller(channel, inbound), late=True)
         await self._send(caller, await self._conversation.take(caller))
 
-    async def note(self, notice: Notice) -> None:
+    async def note(self, notice: ProviderEvent) -> None:
         """An end event, a delivery report, an opt-out. Raises Unkept where an opt-out is not safe; nothing else that
         it says is needed, so nothing else can fail it."""
         country = self.country("ussd" if notice.what == "ended" else "sms", notice.code)
@@ -138,9 +138,9 @@ class Desk:
         try:
             self._optouts.add(sender.key)
         except DatabaseUnavailable:
-            raise Unkept from None
+            raise NotStored from None
 
-    def _note_delivery(self, notice: Notice) -> None:
+    def _note_delivery(self, notice: ProviderEvent) -> None:
         if notice.status == "unknown":
             self._count("unknown_delivery_status")
         if not note_status(self._database, notice.id, notice.status, notice.ours):
@@ -157,34 +157,34 @@ class Desk:
         try:
             return await self._blocking.run(function, *args)
         except DatabaseUnavailable:
-            raise Unkept from None
+            raise NotStored from None
 
-    def not_working(self, channel: Channel, raw: bytes) -> Turn:
+    def not_working(self, channel: Channel, raw: bytes) -> Reply:
         """For a USSD request that nobody could read: the numbers, where it still tells which country was dialled."""
         code = dialled(self.countries, raw)
         caller = self._caller(channel, Inbound("ussd", channel.name, sender="", code=code, text=""))
         known = code or len(self.countries.all) == 1
         return _addressed(self._conversation.not_working(caller, numbers=bool(known)))
 
-    def busy(self, channel: Channel, inbound: Inbound) -> Turn:
+    def busy(self, channel: Channel, inbound: Inbound) -> Reply:
         """Return the numbers for a call that cannot be taken on now."""
         return _addressed(self._conversation.busy(self._caller(channel, inbound)), inbound.link)
 
     def country(self, kind: str, code: str) -> Country:
         return self.countries.by_code(kind, code)
 
-    def _caller(self, channel: Channel, inbound: Inbound) -> Caller:
+    def _caller(self, channel: Channel, inbound: Inbound) -> TurnRequest:
         country = self.country(inbound.kind, inbound.code)
         sender = normalise(inbound.sender, country.iso)
         waits = _waits_for_words(country, inbound)
         around = self.around(country, inbound.kind, contactable=sender.valid, words_before_send=waits)
         limit = Limit(*channel.limits[inbound.kind])
         now, crowded = int(time.time()), self._blocking.is_crowded
-        return Caller(inbound, sender, country, around, limit, channel.practice, now, crowded=crowded)
+        return TurnRequest(inbound, sender, country, around, limit, channel.practice, now, crowded=crowded)
 
-    def around(self, country: Country, kind: Kind, *, contactable: bool, words_before_send: bool) -> Surroundings:
+    def around(self, country: Country, kind: Kind, *, contactable: bool, words_before_send: bool) -> RenderContext:
         """What a caller there may be shown."""
-        return Surroundings(
+        return RenderContext(
             self._grounds[country.iso],
             kind,
             contactable,
@@ -195,34 +195,34 @@ class Desk:
             common=self._common[country.iso, kind],
         )
 
-    def _alike(self, grounds: Mapping[str, Ground], kind: Kind) -> dict[str, Common]:
+    def _alike(self, grounds: Mapping[str, CountryContext], kind: Kind) -> dict[str, Common]:
         return {tag: common(one, kind, drill=self._drill, looks=self._looks) for tag, one in grounds.items()}
 
-    async def _reply(self, channel: Channel, caller: Caller, turn: Turn) -> Turn:
+    async def _reply(self, channel: Channel, caller: TurnRequest, turn: Reply) -> Reply:
         if channel.replies_in_answer["sms"]:
             return turn
         await self._send(caller, turn)
         return NOTHING_SAID
 
-    async def _send(self, caller: Caller, turn: Turn) -> None:
+    async def _send(self, caller: TurnRequest, turn: Reply) -> None:
         """Keep a reply for the worker that sends SMS. Raises DatabaseUnavailable."""
         if turn.text and (to := caller.sender.e164):
             key = self._optouts.key(caller.sender.key)
             await self._blocking.run(self._replies.send, caller.inbound, to, turn.text, key)
 
-    def _wait(self, inbound: Inbound, caller: Caller) -> Turn:
+    def _wait(self, inbound: Inbound, caller: TurnRequest) -> Reply:
         if (inbound.word or limits.word(inbound.text)) == "stop":
             self._opt_out(caller.sender)  # that cannot wait: meanwhile somebody may answer a report
         try:
             self._waiting.keep(inbound, caller.sender.key)
         except DatabaseUnavailable:
-            raise Unkept from None
+            raise NotStored from None
         self._count("waiting")
         return NOTHING_SAID
 
 
-def _grounds(country: Country, languages: Sequence[Catalogue]) -> dict[str, Ground]:
-    return {one.tag: Ground.of(country, one, languages) for one in languages}
+def _grounds(country: Country, languages: Sequence[Catalogue]) -> dict[str, CountryContext]:
+    return {one.tag: CountryContext.of(country, one, languages) for one in languages}
 
 
 def _waits_for_words(country: Country, inbound: Inbound) -> bool:
@@ -231,9 +231,9 @@ def _waits_for_words(country: Country, inbound: Inbound) -> bool:
     return any(bare(code.code) == bare(inbound.code) for code in patient)
 
 
-def _addressed(turn: Turn, link: str = "") -> Turn:
+def _addressed(turn: Reply, link: str = "") -> Reply:
     """With what a channel has to know beside the words, and has no means to find out."""
-    return Turn(turn.text, turn.goes_on, ucs2=alphabet(turn.text) == "ucs2", link=link)
+    return Reply(turn.text, turn.goes_on, ucs2=alphabet(turn.text) == "ucs2", link=link)
 
 
 def dialled(countries: Countries, raw: bytes) -> str:

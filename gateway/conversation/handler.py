@@ -12,11 +12,11 @@ from msgspec.structs import replace
 
 from flows.words import is_words
 from gateway.conversation import limits, turns
-from gateway.conversation.reducer import DoesNotFit, Moved, Walk
-from gateway.conversation.request import Caller
-from gateway.conversation.sms import Texting
+from gateway.conversation.reducer import CannotReplay, Reducer, StepResult
+from gateway.conversation.request import TurnRequest
+from gateway.conversation.sms import SmsConversation
 from gateway.conversation.statistics import tally
-from gateway.messaging.model import Inbound, Notice, Turn
+from gateway.messaging.model import Inbound, ProviderEvent, Reply
 from gateway.phone_numbers import Sender
 from gateway.sessions.record import Draft, Record, pack_drafts, pack_record, unpack_drafts, unpack_record
 from gateway.sessions.store import (
@@ -44,12 +44,12 @@ class Slowed(Crowded):
     """One caller alone has read so many tips that they have to wait, for ten minutes at most."""
 
 
-class Conversation:
+class ConversationHandler:
     def __init__(
         self,
         sessions: Sessions,
-        walk: Walk,
-        texting: Texting,
+        walk: Reducer,
+        texting: SmsConversation,
         count: Callable[[str], None],
         note_end: Callable[[], None] = lambda: None,
     ) -> None:
@@ -61,7 +61,7 @@ class Conversation:
         self._note_end = note_end
         self._redis_away_at: int | None = None  # unix seconds, of the last time that this process met no Redis
 
-    async def take(self, caller: Caller) -> Turn:
+    async def take(self, caller: TurnRequest) -> Reply:
         """The answer to one inbound. Raises RedisUnavailable for an SMS that cannot be answered now."""
         try:
             return await self._take(caller)
@@ -74,19 +74,19 @@ class Conversation:
         except Crowded as why:
             self._count("slowed" if isinstance(why, Slowed) else "shed")
             return self._walk.notice(caller, "home.busy")
-        except DoesNotFit:
+        except CannotReplay:
             self._count("walk_lost")
             return self._walk.notice(caller, "home.not_working")
 
-    def busy(self, caller: Caller) -> Turn:
+    def busy(self, caller: TurnRequest) -> Reply:
         """Return the numbers, and that it is busy."""
         return self._walk.notice(caller, "home.busy")
 
-    def not_working(self, caller: Caller, *, numbers: bool) -> Turn:
+    def not_working(self, caller: TurnRequest, *, numbers: bool) -> Reply:
         """The numbers, and nothing else; none where the country is not known: another's would be wrong (S-32)."""
         return self._walk.notice(caller, "home.not_working" if numbers else "home.not_working_anywhere")
 
-    async def opted_out(self, notice: Notice, sender: Sender) -> None:
+    async def opted_out(self, notice: ProviderEvent, sender: Sender) -> None:
         """End the SMS conversation of a sender whose opt-out the provider has taken, as `00` does."""
         keys = Keys(self._sessions.key("s", notice.channel, notice.code, "", sender.key))
         for _ in range(TRIES):
@@ -101,7 +101,7 @@ class Conversation:
             except RedisUnavailable:
                 return
 
-    async def ended(self, notice: Notice, sender: Sender) -> None:
+    async def ended(self, notice: ProviderEvent, sender: Sender) -> None:
         """The network says that the line is gone: what waits for a drop need not wait. It may not be true yet."""
         key = self._sessions.key("s", notice.channel, notice.code, notice.session, sender.key)
         try:
@@ -111,7 +111,7 @@ class Conversation:
         if record and record.begun:
             await self._walk.hurry(record.begun)
 
-    async def _take(self, caller: Caller) -> Turn:
+    async def _take(self, caller: TurnRequest) -> Reply:
         inbound = caller.inbound
         keys = self._keys(inbound, caller)
         key = ""
@@ -124,11 +124,11 @@ class Conversation:
                 await self._walk.undo(*lost, record)
             key = key or turns.key_of(inbound, loaded.version)  # of the first load: who loses a race finds itself
             found = turns.meaning(inbound, record.last if record else None, key, caller.code)
-            if record and isinstance(found, turns.Again | turns.Odd):
+            if record and isinstance(found, turns.Duplicate | turns.OutOfOrder):
                 return await self._same(caller, record, found)
             if loaded.seen:  # an SMS that was taken before the last one: it was answered then
-                return Turn("", goes_on=True)
-            if isinstance(found, turns.Reply) and caller.kind == "ussd":  # by SMS it may ask for something else
+                return Reply("", goes_on=True)
+            if isinstance(found, turns.NextReply) and caller.kind == "ussd":  # by SMS it may ask for something else
                 self._make_room(caller, record)
             drafts = unpack_drafts(loaded.drafts)
             caller = replace(caller, wrong_pairs=loaded.guessed) if loaded.guessed else caller
@@ -150,17 +150,17 @@ class Conversation:
             return self._walk.notice(caller, "home.not_working")
         return (await self._walk.unmoved(caller, record)).answer
 
-    def _make_room(self, caller: Caller, record: Record | None) -> None:
+    def _make_room(self, caller: TurnRequest, record: Record | None) -> None:
         """In a crowd, what is not on the way to Send; never words. Raises Crowded, and nothing of it is kept."""
         if record and caller.crowded and limits.can_wait(record.state.screen) and not is_words(caller.inbound.text):
             raise Crowded
 
-    def _slow_down(self, caller: Caller, read: int, record: Record) -> None:
+    def _slow_down(self, caller: TurnRequest, read: int, record: Record) -> None:
         """Who has read very many tips; never words. Raises Slowed, and nothing of it is kept."""
         if read >= limits.MOST_READ and limits.is_to_read(record.state.screen) and not is_words(caller.inbound.text):
             raise Slowed
 
-    def _unkept(self, caller: Caller, before: Record | None, moved: Moved) -> Turn:
+    def _unkept(self, caller: TurnRequest, before: Record | None, moved: StepResult) -> Reply:
         """The step was taken and cannot be kept. Taken again without its draft it would be another report.
 
         Raises RedisUnavailable for an SMS: it waits, and once it is played the same report is found.
@@ -175,47 +175,51 @@ class Conversation:
             return replace(moved.record.answer, goes_on=False)  # what follows would meet the screen before Send
         return self._walk.notice(caller, "home.not_working")
 
-    async def _same(self, caller: Caller, record: Record, found: turns.Meaning) -> Turn:
+    async def _same(self, caller: TurnRequest, record: Record, found: turns.TurnKind) -> Reply:
         """A repeat gets the same bytes; what is not understood, the screen that is open."""
-        if isinstance(found, turns.Again):
+        if isinstance(found, turns.Duplicate):
             self._count("repeated")
             return record.answer
         self._count("odd_turn")
         return (await self._walk.unmoved(caller, record)).answer
 
     async def _move(
-        self, caller: Caller, record: Record | None, drafts: list[Draft], found: turns.Meaning, key: str
-    ) -> Moved:
+        self, caller: TurnRequest, record: Record | None, drafts: list[Draft], found: turns.TurnKind, key: str
+    ) -> StepResult:
         moved = await self._moved(caller, record, drafts, found, key)
         if moved.record.guessed:
             self._count("code_guessed")
         return moved
 
     async def _moved(
-        self, caller: Caller, record: Record | None, drafts: list[Draft], found: turns.Meaning, key: str
-    ) -> Moved:
+        self, caller: TurnRequest, record: Record | None, drafts: list[Draft], found: turns.TurnKind, key: str
+    ) -> StepResult:
         last = turns.after(found, caller.inbound, record.last if record else None, key)
         if caller.kind == "sms":
             return await self._texting.move(caller, record, drafts, last)
-        if isinstance(found, turns.Rebuild):
+        if isinstance(found, turns.Replay):
             return await self._rebuild(caller, drafts, found.parts, last)
-        if isinstance(found, turns.Lost):
-            raise DoesNotFit
-        if record is None or record.over or isinstance(found, turns.Begin):
-            unheard = found.unheard if isinstance(found, turns.Begin) else ""
+        if isinstance(found, turns.Unreplayable):
+            raise CannotReplay
+        if record is None or record.over or isinstance(found, turns.NewSession):
+            unheard = found.unheard if isinstance(found, turns.NewSession) else ""
             remaining = await self._walk.submit_gathered(record, drafts)
             begun = self._walk.begin(caller, last, record, unheard=unheard)
-            return Moved(begun, remaining if len(remaining) < len(drafts) else None)
-        reply = found.text if isinstance(found, turns.Reply) else ""
+            return StepResult(begun, remaining if len(remaining) < len(drafts) else None)
+        reply = found.text if isinstance(found, turns.NextReply) else ""
         if caller.inbound.path and await self._walk.holds_answers(caller, record, reply):
             return await self._catch_up(caller, replace(record, last=last), drafts, reply.split("*"))
         return await self._walk.step(caller, numbered(replace(record, last=last), caller.inbound), drafts, reply)
 
-    async def _rebuild(self, caller: Caller, drafts: list[Draft], parts: tuple[str, ...], last: turns.Last) -> Moved:
+    async def _rebuild(
+        self, caller: TurnRequest, drafts: list[Draft], parts: tuple[str, ...], last: turns.LastTurn
+    ) -> StepResult:
         """Walk a whole path from home. What follows typed words may be a piece of them: all of it is kept as words."""
-        return await self._through(caller, Moved(self._walk.begin(caller, last)), drafts, parts)
+        return await self._through(caller, StepResult(self._walk.begin(caller, last)), drafts, parts)
 
-    async def _catch_up(self, caller: Caller, record: Record, drafts: list[Draft], parts: Sequence[str]) -> Moved:
+    async def _catch_up(
+        self, caller: TurnRequest, record: Record, drafts: list[Draft], parts: Sequence[str]
+    ) -> StepResult:
         """Walk on by several answers from what Redis kept: the call went on without Redis, which then came back.
 
         One reply with stars in it looks the same, and its last part could press Send on a screen that nobody saw. So
@@ -223,11 +227,11 @@ class Conversation:
         DoesNotFit.
         """
         explained = self._redis_away_at is not None and self._redis_away_at >= record.at
-        return await self._through(caller, Moved(record), drafts, parts, may_act=explained)
+        return await self._through(caller, StepResult(record), drafts, parts, may_act=explained)
 
     async def _through(
-        self, caller: Caller, moved: Moved, drafts: list[Draft], parts: Sequence[str], *, may_act: bool = True
-    ) -> Moved:
+        self, caller: TurnRequest, moved: StepResult, drafts: list[Draft], parts: Sequence[str], *, may_act: bool = True
+    ) -> StepResult:
         for n, part in enumerate(parts):
             rest = parts[n:]
             words = self._walk.asks_for_words(moved.record)
@@ -236,12 +240,12 @@ class Conversation:
             reply = "*".join(rest) if words else part
             moved = await self._walk.step(caller, record, drafts, reply, quiet=not final, may_act=may_act)
             if words and len(rest) > 1:
-                raise DoesNotFit
+                raise CannotReplay
             if final:
                 break
         return moved
 
-    async def _without_redis(self, caller: Caller) -> Turn:
+    async def _without_redis(self, caller: TurnRequest) -> Reply:
         inbound = caller.inbound
         key = turns.key_of(inbound, b"")
         found = turns.meaning(inbound, None, key, caller.code)
@@ -249,10 +253,12 @@ class Conversation:
             return self._walk.notice(caller, "home.not_working")
         try:
             return (await self._move(caller, None, [], found, key)).record.answer
-        except DoesNotFit:
+        except CannotReplay:
             return self._walk.notice(caller, "home.not_working")
 
-    async def _keep(self, caller: Caller, keys: Keys, loaded: Loaded, step: tuple[Record | None, Moved]) -> bool:
+    async def _keep(
+        self, caller: TurnRequest, keys: Keys, loaded: Loaded, step: tuple[Record | None, StepResult]
+    ) -> bool:
         before, moved = step
         drafts = None if moved.drafts is None else pack_drafts(moved.drafts)
         record, seconds = moved.record, seconds_of(caller, moved.record)
@@ -278,7 +284,7 @@ class Conversation:
             self._count("lost")
         return record
 
-    def _keys(self, inbound: Inbound, caller: Caller) -> Keys:
+    def _keys(self, inbound: Inbound, caller: TurnRequest) -> Keys:
         """The number is part of a session's key: ids are unique only per number with some operators."""
         who = caller.sender.key
         code = inbound.code
@@ -294,7 +300,7 @@ class Conversation:
         )
 
 
-def seconds_of(caller: Caller, record: Record) -> int:
+def seconds_of(caller: TurnRequest, record: Record) -> int:
     """How long a conversation is kept when nothing more is said: after Send, and in My report, while it can be used."""
     if caller.kind == "sms":
         return min(max(record.at + SMS_SECONDS - caller.now, LEAST_SECONDS), SMS_SECONDS)

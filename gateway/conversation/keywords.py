@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from flows.model import Book, State
 from flows.show import offered
 from flows.words import LONGEST_CHOICE, fold, is_words
-from gateway.conversation.context import Surroundings
+from gateway.conversation.context import RenderContext
 from gateway.conversation.languages import spoken
 
 HELP = "help"  # in English it is a carriers' word, and acts everywhere
@@ -59,12 +59,12 @@ class Vocabulary:
         self._home = home
         self._known: dict[str, Keywords] = {}
 
-    def of(self, iso: str, around: Surroundings) -> Keywords:
+    def of(self, iso: str, around: RenderContext) -> Keywords:
         if iso not in self._known:
             self._known[iso] = self._read(around)
         return self._known[iso]
 
-    def _read(self, around: Surroundings) -> Keywords:
+    def _read(self, around: RenderContext) -> Keywords:
         words: dict[str, str] = {HELP: HELP}
         labels: dict[str, dict[str, str]] = {}
         tags: dict[str, set[str]] = {}
@@ -81,7 +81,7 @@ class Vocabulary:
         one = {word: next(iter(of)) for word, of in tags.items() if len(of) == 1 and word not in labels["en"]}
         return Keywords(words, labels, one, frozenset(stops))
 
-    def _named(self, tag: str, around: Surroundings) -> dict[str, tuple[str, ...]]:
+    def _named(self, tag: str, around: RenderContext) -> dict[str, tuple[str, ...]]:
         """Each keyword with its choice's labels in that language, the shortest last."""
         screen = self._book.screen(self._home)
         world = around(spoken(State(self._home), tag, at=0))

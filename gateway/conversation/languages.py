@@ -5,12 +5,12 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from flows.model import Answer, State
-from gateway.conversation.request import Caller
+from gateway.conversation.request import TurnRequest
 
 CHOOSE = "language.choose"
 
 
-def begun_by(caller: Caller, state: State) -> State:
+def begun_by(caller: TurnRequest, state: State) -> State:
     """A conversation that begins at `state`, in the language that is known already."""
     return spoken(state, caller.spoken, caller.now) if caller.spoken else state
 

@@ -38,32 +38,32 @@ CALL_ME = frozenset(
 _NO_LETTER = re.compile(r"[^\w\s]+|[\d_]+")
 
 
-class Loop(Struct, frozen=True, array_like=True):
+class ReplyLoop(Struct, frozen=True, array_like=True):
     """Kept with the conversation: replies that led nowhere, and until when (unix seconds) nothing is said."""
 
     replies: int = 0
     silent_until: int = 0
 
 
-def reply_to(loop: Loop, *, freed: bool, now: int, most: int = MOST_REPLIES) -> tuple[bool, Loop]:
+def reply_to(loop: ReplyLoop, *, freed: bool, now: int, most: int = MOST_REPLIES) -> tuple[bool, ReplyLoop]:
     """Whether this message may be replied to. `freed`: its answer was accepted, or it is HELP.
 
     Another machine's "we are closed" would be answered for ever; what comes in meanwhile is still read and kept.
     """
     if freed:
-        return True, Loop()
+        return True, ReplyLoop()
     if is_silenced(loop, now):  # further ahead: our clock was set back, and silence must end
         return False, loop
     replies = 1 if loop.silent_until else loop.replies + 1
-    return True, Loop(replies, now + SILENCE if replies >= most else 0)
+    return True, ReplyLoop(replies, now + SILENCE if replies >= most else 0)
 
 
-def lasting(loop: Loop, *, quiet: int, now: int) -> Loop:
+def lasting(loop: ReplyLoop, *, quiet: int, now: int) -> ReplyLoop:
     """After so many quiet seconds nothing is counted on: another person, a day later, is replied to like anybody."""
-    return loop if quiet <= FORGOTTEN or is_silenced(loop, now) else Loop()
+    return loop if quiet <= FORGOTTEN or is_silenced(loop, now) else ReplyLoop()
 
 
-def is_silenced(loop: Loop, now: int) -> bool:
+def is_silenced(loop: ReplyLoop, now: int) -> bool:
     """Whether nothing is said to this sender just now: words that nobody confirms are not filed for it either."""
     return 0 < loop.silent_until - now <= SILENCE
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from flows.model import State
-from gateway.conversation.context import Surroundings
-from gateway.conversation.request import Caller
+from gateway.conversation.context import RenderContext
+from gateway.conversation.request import TurnRequest
 from gateway.sessions.record import Record
-from gateway.submission.builder import Sealer
-from gateway.submission.submitter import Filer
+from gateway.submission.builder import ReportBuilder
+from gateway.submission.submitter import Submitter
 from reports import mailbox
 from reports.bodies import NO_CONTACT, message
 from reports.clocks import SECOND, URGENT
@@ -40,15 +40,15 @@ JOURNALED: Mapping[str, Kind] = {"delete_asked": "report", "contact_withdrawn": 
 
 
 @dataclass(frozen=True, slots=True)
-class Mailroom:
+class ReporterMailbox:
     """`names`: of every hotline of every country, by id. All raise DatabaseUnavailable where the database did not
     surely say yes.
     """
 
-    filer: Filer
+    filer: Submitter
     database: Database
     vault: Vault
-    sealer: Sealer
+    sealer: ReportBuilder
     countries: Countries
     names: Mapping[str, str]
     journal: Journal
@@ -58,7 +58,7 @@ class Mailroom:
         digits, secret = read_code(code), read_pin(pin)
         return self.filer.write(lambda: mailbox.open_report(self.database, self.vault, digits, secret, before))
 
-    def around(self, around: Surroundings, record: Record) -> Surroundings:
+    def around(self, around: RenderContext, record: Record) -> RenderContext:
         """With how the report stands and what staff wrote, where code and PIN were given."""
         report_id = record.opened
         if report_id is None or not is_open(record):
@@ -93,11 +93,11 @@ class Mailroom:
     def _asked(self, found: Opened) -> tuple[str, ...]:
         return self.filer.write(lambda: mailboxes.routed(self.database, found.report_id))[1]
 
-    def add(self, caller: Caller, record: Record, words: str) -> None:
+    def add(self, caller: TurnRequest, record: Record, words: str) -> None:
         """For staff: whoever has the report, or gets it."""
         self._say(record, _turn(caller, record), caller.now, "words", text=words)
 
-    def agree(self, caller: Caller, record: Record, chosen: str) -> None:
+    def agree(self, caller: TurnRequest, record: Record, chosen: str) -> None:
         """How this phone may be used, or no more; that holds from now on, for what was sealed before as well."""
         country = self.countries.get(self._routed(record.opened or "")[0]) or caller.country
         number = caller.sender.e164 if caller.sender.valid else None
@@ -105,7 +105,7 @@ class Mailroom:
         kind = "contact_given" if contact["allowed"] else "contact_withdrawn"
         self._say(record, _turn(caller, record), caller.now, kind, contact=contact)
 
-    def erase(self, caller: Caller, record: Record) -> None:
+    def erase(self, caller: TurnRequest, record: Record) -> None:
         """The mailbox is closed, contact withdrawn, and the hotlines are asked to delete their copies."""
         self._say(record, ("delete",), caller.now, "delete_asked", contact=NO_CONTACT)
 
@@ -192,7 +192,7 @@ def is_open(record: Record) -> bool:
     return bool(values.get("code") and values.get("pin"))
 
 
-def _turn(caller: Caller, record: Record) -> tuple[str, ...]:
+def _turn(caller: TurnRequest, record: Record) -> tuple[str, ...]:
     """Of a repeat it is the same: nothing is said twice."""
     i = caller.inbound
     return (i.channel, i.code, i.session, record.seed, record.last.turn)

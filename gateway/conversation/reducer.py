@@ -14,19 +14,19 @@ from flows import engine
 from flows.model import Book, State, Unasked
 from flows.words import is_words
 from gateway.blocking import RunBlocking
-from gateway.conversation.actions import Counted, Effects
+from gateway.conversation.actions import Actions, Counted
 from gateway.conversation.attachments import noted
-from gateway.conversation.context import Surroundings
+from gateway.conversation.context import RenderContext
 from gateway.conversation.languages import begun_by
-from gateway.conversation.mailbox import WRITTEN, Mailroom, is_open
-from gateway.conversation.request import Caller, told
-from gateway.conversation.turns import Last, is_unguessable
-from gateway.messaging.model import Turn
-from gateway.sessions.record import Begun, Draft, Record, carried, drafts_after, in_danger, take_up
+from gateway.conversation.mailbox import WRITTEN, ReporterMailbox, is_open
+from gateway.conversation.request import TurnRequest, told
+from gateway.conversation.turns import LastTurn, is_unguessable
+from gateway.messaging.model import Reply
+from gateway.sessions.record import Draft, Record, ReportRef, carried, drafts_after, in_danger, take_up
 from gateway.sessions.store import DRAFT_SECONDS
-from gateway.submission.overflow import Apart
+from gateway.submission.overflow import Overflow
 from gateway.submission.revisions import unsent
-from gateway.submission.submitter import Filer, NotSent
+from gateway.submission.submitter import NotSent, Submitter
 from reports.code import spaced
 from reports.store.database import DatabaseUnavailable
 
@@ -34,7 +34,7 @@ HOME = {"ussd": "home.home", "sms": "home.home_sms"}
 CODE_SECONDS = 5 * 60  # after Send by SMS, in which a code may be asked for
 
 
-class Moved(Struct, frozen=True):
+class StepResult(Struct, frozen=True):
     """After a step. `drafts` is None where this phone's stay as they are; `accepted`: the reply was an answer."""
 
     record: Record
@@ -42,19 +42,19 @@ class Moved(Struct, frozen=True):
     accepted: bool = True
 
 
-class DoesNotFit(Exception):
+class CannotReplay(Exception):
     """A path that cannot be walked without guessing."""
 
 
-class Walk:
+class Reducer:
     """Its functions that are coroutines may wait for the database; the others never do."""
 
     def __init__(
         self,
         book: Book,
-        filer: Filer,
-        mailroom: Mailroom,
-        apart: Apart,
+        filer: Submitter,
+        mailroom: ReporterMailbox,
+        apart: Overflow,
         count_report: Counted,
         *,
         run_blocking: RunBlocking,
@@ -65,20 +65,20 @@ class Walk:
         self._apart = apart
         self._flow_version = book.version("report")
         self._run_blocking = run_blocking
-        self._effects = Effects(filer, mailroom, self._flow_version, count_report, run_blocking)
+        self._effects = Actions(filer, mailroom, self._flow_version, count_report, run_blocking)
 
-    def notice(self, caller: Caller, screen: str, state: State | None = None) -> Turn:
+    def notice(self, caller: TurnRequest, screen: str, state: State | None = None) -> Reply:
         """A screen that needs nothing but the country file: shown while parts are away. `state`: for its language."""
         world = caller.around(state or State(HOME[caller.kind]))
-        return Turn(engine.notice(self.book, screen, world, caller.limit).text, goes_on=False)
+        return Reply(engine.notice(self.book, screen, world, caller.limit).text, goes_on=False)
 
     def begin(
-        self, caller: Caller, last: Last, before: Record | None = None, screen: str = "", unheard: str = ""
+        self, caller: TurnRequest, last: LastTurn, before: Record | None = None, screen: str = "", unheard: str = ""
     ) -> Record:
         """The home screen, the same for everybody. `unheard`: words that came to no conversation; they are kept."""
         state = begun_by(caller, engine.begin(self.book, screen or HOME[caller.kind]))
         media = noted((), caller.inbound.media)
-        record = Record(state, last, Turn("", goes_on=True), caller.now, seed=_seed(caller), media=media)
+        record = Record(state, last, Reply("", goes_on=True), caller.now, seed=_seed(caller), media=media)
         if is_words(unheard):
             kept = (Unasked(caller.now, state.screen, unheard),)
             record = replace(record, state=replace(state, unasked=kept))
@@ -86,7 +86,7 @@ class Walk:
             record = replace(record, reports=before.reports, loop=before.loop)
         return replace(record, answer=self._rendered(caller, record, caller.around))
 
-    async def keep_words(self, caller: Caller, record: Record, words: str, *, file_itself: bool) -> Record:
+    async def keep_words(self, caller: TurnRequest, record: Record, words: str, *, file_itself: bool) -> Record:
         """A first SMS that was no keyword: what it says will be heard even if nothing follows."""
         record = replace(record, words=words, begun=self.begin_report(caller, record), reports=record.reports + 1)
         if not file_itself or record.begun is None:
@@ -95,14 +95,14 @@ class Walk:
 
     async def step(
         self,
-        caller: Caller,
+        caller: TurnRequest,
         record: Record,
         drafts: list[Draft],
         reply: str,
         *,
         quiet: bool = False,
         may_act: bool = True,
-    ) -> Moved:
+    ) -> StepResult:
         """Take `reply`. `quiet`: a step that was taken before and is walked again; it leaves nothing behind.
 
         Without `may_act` a reply that would send, delete or open something raises DoesNotFit.
@@ -119,7 +119,7 @@ class Walk:
             if not quiet and self._apart.is_heavy(record.state):
                 record = await self._run_blocking(self._apart.lightened, caller, record)
             if found.effect and (not may_act or (quiet and found.effect == "open")):
-                raise DoesNotFit  # each look at a PIN is counted, and a path would count it at every step
+                raise CannotReplay  # each look at a PIN is counted, and a path would count it at every step
             if found.effect:
                 return await self._cause(caller, record, drafts, found.effect)
             # no answer, and meant to be heard all the same
@@ -135,21 +135,21 @@ class Walk:
                 return await self.leave(caller, before)
             return self._put_off(caller, before, drafts, not_sent=isinstance(away, NotSent))
 
-    async def unmoved(self, caller: Caller, record: Record) -> Record:
+    async def unmoved(self, caller: TurnRequest, record: Record) -> Record:
         """Return the record after what was not understood: with the last answer, but no code and no PIN in it."""
         begun = record.begun
         if begun is None or begun.code is None or begun.code_seen:
             return record
         return await self.again(caller, record)
 
-    def _put_off(self, caller: Caller, record: Record, drafts: list[Draft], *, not_sent: bool) -> Moved:
+    def _put_off(self, caller: TurnRequest, record: Record, drafts: list[Draft], *, not_sent: bool) -> StepResult:
         """The state before stays, so that the same key does it once the database is back."""
         answer = self.notice(caller, "home.not_sent" if not_sent else "home.not_working", record.state)
         begun = unsent(record.begun) if record.begun and not_sent else record.begun
         after = replace(record, answer=answer, at=caller.now, begun=begun)
-        return Moved(after, drafts_after(drafts, after))
+        return StepResult(after, drafts_after(drafts, after))
 
-    async def _cause(self, caller: Caller, record: Record, drafts: list[Draft], effect: str) -> Moved:
+    async def _cause(self, caller: TurnRequest, record: Record, drafts: list[Draft], effect: str) -> StepResult:
         outcome, after = await self._effects.run(effect, caller, record)
         state = engine.arrive(self.book, after.state, outcome, await self._around(caller, after))
         moved = await self._shown(caller, replace(after, state=state), drafts)
@@ -157,16 +157,16 @@ class Walk:
             return replace(moved, drafts=[d for d in drafts if d.begun.report_id != record.begun.report_id])
         return moved
 
-    async def _add(self, caller: Caller, record: Record, drafts: list[Draft], words: str) -> Moved:
+    async def _add(self, caller: TurnRequest, record: Record, drafts: list[Draft], words: str) -> StepResult:
         """Words where My report asked for a key: for staff, as if Write had been chosen. No report takes them along."""
         await self._run_blocking(self._mailroom.add, caller, record, words)
         return await self._shown(caller, replace(record, state=record.state.at(WRITTEN)), drafts, accepted=False)
 
-    async def again(self, caller: Caller, record: Record) -> Record:
+    async def again(self, caller: TurnRequest, record: Record) -> Record:
         """Show the screen once more; without code and PIN, which are shown once."""
         return await self.uncovered(caller, code_seen(record))
 
-    async def uncovered(self, caller: Caller, record: Record) -> Record:
+    async def uncovered(self, caller: TurnRequest, record: Record) -> Record:
         """Show the screen in place of which something else was shown."""
         return replace(record, answer=await self._show(caller, record))
 
@@ -185,12 +185,12 @@ class Walk:
         if begun and begun.pending and not begun.sent_at and not same and (before is None or before.begun is None):
             await self._run_blocking(self._filer.withdraw, begun)
 
-    async def holds_answers(self, caller: Caller, record: Record, reply: str) -> bool:
+    async def holds_answers(self, caller: TurnRequest, record: Record, reply: str) -> bool:
         """Whether a reply at a choice is an answer and more behind it, and not an odd thing that somebody typed."""
         first, star, _ = reply.partition("*")
         return bool(star) and await self.takes(caller, record, first)
 
-    async def takes(self, caller: Caller, record: Record, reply: str) -> bool:
+    async def takes(self, caller: TurnRequest, record: Record, reply: str) -> bool:
         """Whether it is an answer to the choice that is open. Nothing is taken."""
         if self.book.screen(record.state.screen).typed:
             return False
@@ -203,7 +203,7 @@ class Walk:
     def asks_for_words(self, record: Record) -> bool:
         return bool((typed := self.book.screen(record.state.screen).typed) and not typed.secret)
 
-    async def hurry(self, begun: Begun) -> None:
+    async def hurry(self, begun: ReportRef) -> None:
         """What waits for a dropped line need not wait: it is gone."""
         if begun.pending:
             await self._run_blocking(self._filer.hurry, begun)
@@ -223,20 +223,20 @@ class Walk:
     # What follows a step
 
     async def _shown(
-        self, caller: Caller, record: Record, drafts: list[Draft], *, sorry: bool = False, accepted: bool = True
-    ) -> Moved:
+        self, caller: TurnRequest, record: Record, drafts: list[Draft], *, sorry: bool = False, accepted: bool = True
+    ) -> StepResult:
         record = replace(record, answer=await self._show(caller, record, sorry=sorry), at=caller.now)
         ended = record if record.answer.goes_on else self._emptied(record, caller.kind)
-        return Moved(ended, drafts_after(drafts, record), accepted)
+        return StepResult(ended, drafts_after(drafts, record), accepted)
 
-    async def _show(self, caller: Caller, record: Record, *, sorry: bool = False) -> Turn:
+    async def _show(self, caller: TurnRequest, record: Record, *, sorry: bool = False) -> Reply:
         return self._rendered(caller, record, await self._around(caller, record), sorry=sorry)
 
-    def _rendered(self, caller: Caller, record: Record, around: Surroundings, *, sorry: bool = False) -> Turn:
+    def _rendered(self, caller: TurnRequest, record: Record, around: RenderContext, *, sorry: bool = False) -> Reply:
         shown = engine.show(self.book, record.state, around(record.state), caller.limit, sorry=sorry)
-        return Turn(shown.text, shown.goes_on)
+        return Reply(shown.text, shown.goes_on)
 
-    async def _around(self, caller: Caller, record: Record) -> Surroundings:
+    async def _around(self, caller: TurnRequest, record: Record) -> RenderContext:
         """The caller's world, with what only this conversation knows: its code and PIN, the state of its report."""
         around, begun = caller.around, record.begun
         if begun and begun.code is not None and not begun.code_seen:
@@ -246,14 +246,14 @@ class Walk:
             around = around.knowing(told={**around.told, "report_code": _code_now(begun, caller.now)})
         return await self._run_blocking(self._mailroom.around, around, record) if is_open(record) else around
 
-    async def leave(self, caller: Caller, record: Record) -> Moved:
+    async def leave(self, caller: TurnRequest, record: Record) -> StepResult:
         """Leaving withdraws nothing that was said in danger, and by SMS nothing is answered: a phone would sound."""
-        turn = self.notice(caller, "home.goodbye", record.state) if caller.kind == "ussd" else Turn("", goes_on=False)
-        return Moved(await self._closed(replace(record, answer=turn, at=caller.now), caller.kind))
+        turn = self.notice(caller, "home.goodbye", record.state) if caller.kind == "ussd" else Reply("", goes_on=False)
+        return StepResult(await self._closed(replace(record, answer=turn, at=caller.now), caller.kind))
 
     async def opt_out(self, record: Record) -> Record:
         """Return an SMS conversation ended as by `00`, for an opt-out of which only the provider's notice came."""
-        return replace(await self._closed(record, "sms"), answer=Turn("", goes_on=False))
+        return replace(await self._closed(record, "sms"), answer=Reply("", goes_on=False))
 
     async def _closed(self, record: Record, kind: str) -> Record:
         """Withdraw words that were never confirmed, file answers gathered after Send, and forget what was said."""
@@ -270,7 +270,7 @@ class Walk:
 
     # The report
 
-    def _with_report(self, caller: Caller, record: Record, drafts: list[Draft]) -> Record:
+    def _with_report(self, caller: TurnRequest, record: Record, drafts: list[Draft]) -> Record:
         """From the second answer on there is a report: a new one, or out of sight the one of an earlier walk."""
         if record.begun or not record.state.values.get("category"):
             return record
@@ -279,13 +279,13 @@ class Walk:
         draft = take_up(drafts, record.state, caller.now - DRAFT_SECONDS[caller.kind])
         return (draft and carried(record, draft, begun, self.book)) or replace(record, begun=begun)
 
-    def begin_report(self, caller: Caller, record: Record) -> Begun:
+    def begin_report(self, caller: TurnRequest, record: Record) -> ReportRef:
         i = caller.inbound
         conversation = (i.session, record.seed) if caller.kind == "ussd" else (record.last.turn,)
         origin = (i.channel, i.code, *conversation, caller.sender.key, str(record.reports))
         return self._filer.begin(caller.now, *origin, walked_again=i.path and is_unguessable(i.session))
 
-    async def _write(self, caller: Caller, record: Record, *, answered: bool, in_words: bool) -> Begun | None:
+    async def _write(self, caller: TurnRequest, record: Record, *, answered: bool, in_words: bool) -> ReportRef | None:
         begun = record.begun
         if begun is None:
             return None
@@ -299,7 +299,7 @@ class Walk:
             begun, story = replace(begun, legs=caller.around.legs(record.state)), replace(story, msisdn=None)
         return await self._run_blocking(self._filer.update, story, begun, at_once=in_words) if answered else begun
 
-    async def _leave_to_file_itself(self, caller: Caller, record: Record, begun: Begun) -> Begun:
+    async def _leave_to_file_itself(self, caller: TurnRequest, record: Record, begun: ReportRef) -> ReportRef:
         danger, wrote = in_danger(record.state), record.words is not None
         if (danger or wrote) and (legs := caller.around.legs(record.state, "incomplete")):
             leave = self._filer.rescue if danger else self._filer.words
@@ -323,12 +323,12 @@ def code_seen(record: Record) -> Record:
     return replace(record, begun=replace(begun, code_seen=True, secret=b""))
 
 
-def _code_now(begun: Begun, now: int) -> str:
+def _code_now(begun: ReportRef, now: int) -> str:
     """Return "new" while code and PIN may be shown or asked for, once; then "over"."""
     is_new = not begun.code_seen and (begun.code is not None or now - (begun.sent_at or now) <= CODE_SECONDS)
     return "new" if is_new else "over"
 
 
-def _seed(caller: Caller) -> str:
+def _seed(caller: TurnRequest) -> str:
     """A path is walked again from the provider's id alone; elsewhere an id may be used again for somebody else."""
     return secrets.token_hex(16) if caller.kind == "ussd" and not caller.inbound.path else ""

@@ -5,20 +5,20 @@ from __future__ import annotations
 from msgspec import Struct
 
 from flows.fit import Limit
-from gateway.conversation.context import Surroundings, given
+from gateway.conversation.context import RenderContext, given
 from gateway.messaging.model import Inbound
 from gateway.phone_numbers import Sender
 from gateway.sessions.record import Record
-from gateway.submission.builder import Told
+from gateway.submission.builder import ReportInput
 from reports.country import Country
 from reports.words import Unasked
 
 
-class Caller(Struct, frozen=True):
+class TurnRequest(Struct, frozen=True):
     inbound: Inbound
     sender: Sender
     country: Country
-    around: Surroundings
+    around: RenderContext
     limit: Limit
     practice: bool  # the simulator: never a real phone
     now: int  # unix seconds
@@ -39,9 +39,9 @@ class Caller(Struct, frozen=True):
         return self.inbound.code or next(own, "")
 
 
-def told(caller: Caller, record: Record, flow_version: int) -> Told:
+def told(caller: TurnRequest, record: Record, flow_version: int) -> ReportInput:
     """All that a report of this conversation is made from."""
-    return Told(
+    return ReportInput(
         given=given(record.state),
         unasked=tuple(Unasked(one.at, one.screen, one.text) for one in record.state.unasked),
         words=record.words,

@@ -15,10 +15,10 @@ from gateway.conversation import limits
 from gateway.conversation.attachments import noted
 from gateway.conversation.keywords import HELP, Keywords, Vocabulary
 from gateway.conversation.mailbox import WRITTEN, is_open
-from gateway.conversation.reducer import HOME, Moved, Walk
-from gateway.conversation.request import Caller
-from gateway.conversation.turns import Last
-from gateway.messaging.model import Turn
+from gateway.conversation.reducer import HOME, Reducer, StepResult
+from gateway.conversation.request import TurnRequest
+from gateway.conversation.turns import LastTurn
+from gateway.messaging.model import Reply
 from gateway.sessions.record import Draft, Record, in_danger
 from gateway.sessions.store import SMS_SECONDS
 from gateway.sms.opt_outs import OptOuts
@@ -38,18 +38,18 @@ OPENS = {  # keyword of a first text: its screen, which has the emergency number
 NO_PICTURES = "home.no_pictures"
 ASIDE = frozenset({"tips_young", "tips_parents", "law", "language"})  # flows where no question of a report is open
 SENT = frozenset({"report.sent_sms", "report.code_sms"})
-SILENCE = Turn("", goes_on=True)
+SILENCE = Reply("", goes_on=True)
 GO_ON = "98"
 
 
-class Texting:
-    def __init__(self, walk: Walk, optouts: OptOuts, run_blocking: RunBlocking) -> None:
+class SmsConversation:
+    def __init__(self, walk: Reducer, optouts: OptOuts, run_blocking: RunBlocking) -> None:
         self._run_blocking = run_blocking
         self._walk = walk
         self._optouts = optouts
         self._vocabulary = Vocabulary(walk.book, HOME["sms"])
 
-    async def move(self, caller: Caller, record: Record | None, drafts: list[Draft], last: Last) -> Moved:
+    async def move(self, caller: TurnRequest, record: Record | None, drafts: list[Draft], last: LastTurn) -> StepResult:
         """Raises DatabaseUnavailable where STOP could not be kept: then the provider has to say it again."""
         word = caller.inbound.word or limits.word(caller.inbound.text)
         if word == "stop" or (word is None and self._keywords(caller).is_stop(caller.inbound.text)):
@@ -64,7 +64,9 @@ class Texting:
             moved = replace(moved, record=replace(moved.record, answer=self._no_pictures(caller)))
         return self._unless_looping(caller, record, moved)
 
-    async def _first(self, caller: Caller, before: Record | None, last: Last, *, help_wanted: bool) -> Moved:
+    async def _first(
+        self, caller: TurnRequest, before: Record | None, last: LastTurn, *, help_wanted: bool
+    ) -> StepResult:
         """Show home, or what a keyword names; nobody is asked anything before the number and where texts stay."""
         text, known = caller.inbound.text, self._keywords(caller)
         await self._walk.submit_gathered(before, [])
@@ -75,36 +77,38 @@ class Texting:
         record = self._walk.begin(caller, last, before, OPENS.get(keyword or "", ""))
         if keyword is None and (near := known.near(text)):
             record = self._ask_back(caller, record, near)
-        return Moved(record, accepted=keyword is not None)
+        return StepResult(record, accepted=keyword is not None)
 
     async def _next(
-        self, caller: Caller, record: Record, drafts: list[Draft], last: Last, *, help_wanted: bool
-    ) -> Moved:
+        self, caller: TurnRequest, record: Record, drafts: list[Draft], last: LastTurn, *, help_wanted: bool
+    ) -> StepResult:
         text = caller.inbound.text
         caller = replace(caller, spoken=record.state.values.get("language") or "")
         if help_wanted:
-            return Moved(await self._home_again(caller, record, last))
+            return StepResult(await self._home_again(caller, record, last))
         record = replace(record, last=last, media=noted(record.media, caller.inbound.media))
         if fold(text) == GO_ON and record.answer == self._no_pictures(caller):
-            return Moved(await self._walk.uncovered(caller, record))
+            return StepResult(await self._walk.uncovered(caller, record))
         if self._is_hidden(caller, record):
             return await self._after_send(caller, record, drafts, text)
         late = caller.late or limits.is_stale(caller.inbound.sent_at, caller.now)
         if late and limits.is_key(text):
             # for a menu that its sender did not see
-            return Moved(await self._walk.unmoved(caller, record), accepted=False)
+            return StepResult(await self._walk.unmoved(caller, record), accepted=False)
         typed = self._walk.book.screen(record.state.screen).typed
         if typed and not (typed.secret and (is_words(text) or self._keywords(caller).exact(text))):
             return await self._walk.step(caller, record, drafts, text)
         return await self._chosen(caller, record, drafts, text, late=late)
 
-    async def _chosen(self, caller: Caller, record: Record, drafts: list[Draft], text: str, *, late: bool) -> Moved:
+    async def _chosen(
+        self, caller: TurnRequest, record: Record, drafts: list[Draft], text: str, *, late: bool
+    ) -> StepResult:
         """At a choice: an answer to it; else a keyword; else more of what was being said; else perhaps an error."""
         text = self._confirmed(caller, record, text)
         keyword, taken = self._keywords(caller).exact(text), await self._walk.takes(caller, record, text)
         if late and (keyword or taken):
             # as with a key: "Send" by its name is Send, too
-            return Moved(await self._walk.unmoved(caller, record), accepted=False)
+            return StepResult(await self._walk.unmoved(caller, record), accepted=False)
         if keyword and not taken:
             return await self._to(keyword, caller, record, drafts)
         going_on = self._goes_on_writing(record, text, caller.now)
@@ -113,11 +117,11 @@ class Texting:
         misread = await self._misread(caller, record, drafts, text)
         return misread or await self._walk.step(caller, record, drafts, text)
 
-    async def _to(self, keyword: str, caller: Caller, record: Record, drafts: list[Draft]) -> Moved:
+    async def _to(self, keyword: str, caller: TurnRequest, record: Record, drafts: list[Draft]) -> StepResult:
         home = await self._home_again(caller, record, record.last)
-        return Moved(home) if keyword == HELP else await self._walk.step(caller, home, drafts, keyword)
+        return StepResult(home) if keyword == HELP else await self._walk.step(caller, home, drafts, keyword)
 
-    async def _misread(self, caller: Caller, record: Record, drafts: list[Draft], text: str) -> Moved | None:
+    async def _misread(self, caller: TurnRequest, record: Record, drafts: list[Draft], text: str) -> StepResult | None:
         """What is no answer and no keyword: words that want to be heard, or a typing error that is asked about."""
         if record.state.screen in SENT and not limits.is_key(text) and (text.strip() or not caller.inbound.media):
             return await self._after_send(caller, record, drafts, text)
@@ -125,16 +129,16 @@ class Texting:
         if self._is_heard(text) and self._nobody_hears(record):
             return await self._first_words(caller, record, record.last)
         if record.state.screen == HOME["sms"]:
-            return Moved(self._ask_back(caller, record, near), accepted=False) if near else None
+            return StepResult(self._ask_back(caller, record, near), accepted=False) if near else None
         if near and near != HELP and record.state.screen.partition(".")[0] in ASIDE:
             home = await self._home_again(caller, record, record.last)
-            return Moved(self._ask_back(caller, home, near), accepted=False)
+            return StepResult(self._ask_back(caller, home, near), accepted=False)
         if near != HELP:
             return None
         covered = replace(record, state=replace(record.state, wrong=TOO_MANY))  # the numbers; the question stays open
-        return Moved(await self._walk.again(caller, covered), accepted=False)
+        return StepResult(await self._walk.again(caller, covered), accepted=False)
 
-    async def _home_again(self, caller: Caller, record: Record, last: Last) -> Record:
+    async def _home_again(self, caller: TurnRequest, record: Record, last: LastTurn) -> Record:
         """Asked for in between. What waits to be heard waits on, and can be deleted. What was said in danger is as
         after a dropped line, and what was sent is sent: whatever is answered from here on changes neither."""
         await self._walk.submit_gathered(record, [])
@@ -152,7 +156,7 @@ class Texting:
 
     # After Send
 
-    async def _after_send(self, caller: Caller, record: Record, drafts: list[Draft], text: str) -> Moved:
+    async def _after_send(self, caller: TurnRequest, record: Record, drafts: list[Draft], text: str) -> StepResult:
         """Submit words that come at "Sent to …" with the report. Show the home screen, and nothing of a report.
 
         Whoever texts may be somebody else who has taken the phone. What is said soon after is meant for the staff; what
@@ -168,29 +172,29 @@ class Texting:
             return await self._next(caller, self._fresh(caller, record), drafts, record.last, help_wanted=False)
         return await self._first(caller, replace(record, begun=None), record.last, help_wanted=False)
 
-    def _is_meant_for_staff(self, caller: Caller, record: Record, text: str) -> bool:
+    def _is_meant_for_staff(self, caller: TurnRequest, record: Record, text: str) -> bool:
         """Whether it is words, of two at least, within the time that typing takes."""
         if caller.now - record.at > PART_SECONDS or limits.is_call_me(text):
             return False
         return self._keywords(caller).exact(text) is None and (is_words(text) or _is_sentence(text))
 
-    def _is_hidden(self, caller: Caller, record: Record) -> bool:
+    def _is_hidden(self, caller: TurnRequest, record: Record) -> bool:
         """Whether the home screen was shown in place of "Sent to …"."""
         return record.state.screen in SENT and record.answer == self._fresh(caller, record).answer
 
-    def _fresh(self, caller: Caller, record: Record) -> Record:
+    def _fresh(self, caller: TurnRequest, record: Record) -> Record:
         """Return the conversation at the home screen, as on a phone that never reported."""
         return self._walk.begin(replace(caller, spoken=""), record.last, record)
 
     # Typing errors
 
-    def _ask_back(self, caller: Caller, record: Record, keyword: str) -> Record:
+    def _ask_back(self, caller: TurnRequest, record: Record, keyword: str) -> Record:
         """The state is the home screen's: its numbers are the answers, and none of them is a guess."""
         if turn := self._asked_back(caller, record, keyword):
             record = replace(record, answer=turn)
         return record
 
-    def _asked_back(self, caller: Caller, record: Record, keyword: str) -> Turn | None:
+    def _asked_back(self, caller: TurnRequest, record: Record, keyword: str) -> Reply | None:
         """None where the home screen offers nothing of the kind, or is what was meant."""
         labels = self._keywords(caller).labels[caller.around.ground_in(record.state).language.tag]
         if keyword not in labels:
@@ -199,14 +203,14 @@ class Texting:
         turn = self._walk.notice(replace(caller, around=around), DID_YOU_MEAN, record.state)
         return replace(turn, goes_on=True)
 
-    def _confirmed(self, caller: Caller, record: Record, text: str) -> str:
+    def _confirmed(self, caller: TurnRequest, record: Record, text: str) -> str:
         """What "yes" means where something was asked back."""
         if record.state.screen != HOME["sms"] or fold(text) not in UNDERSTOOD:
             return text
         keywords = self._keywords(caller).labels["en"]
         return next((one for one in keywords if self._asked_back(caller, record, one) == record.answer), text)
 
-    def _keywords(self, caller: Caller) -> Keywords:
+    def _keywords(self, caller: TurnRequest) -> Keywords:
         return self._vocabulary.of(caller.country.iso, caller.around)
 
     # Words
@@ -221,13 +225,13 @@ class Texting:
         flow = record.state.screen.partition(".")[0]
         return record.begun is None and (flow in ASIDE or (flow == "my" and not is_open(record)))
 
-    async def _first_words(self, caller: Caller, before: Record | None, last: Last) -> Moved:
+    async def _first_words(self, caller: TurnRequest, before: Record | None, last: LastTurn) -> StepResult:
         record = self._walk.begin(caller, last, before, FIRST_WORDS)
         machine = limits.is_silenced(record.loop, caller.now)  # what a machine repeats is not filed each time
         record = await self._walk.keep_words(caller, record, caller.inbound.text, file_itself=not machine)
-        return Moved(record, accepted=False)
+        return StepResult(record, accepted=False)
 
-    def _no_pictures(self, caller: Caller) -> Turn:
+    def _no_pictures(self, caller: TurnRequest) -> Reply:
         return replace(self._walk.notice(caller, NO_PICTURES), goes_on=True)
 
     def _goes_on_writing(self, record: Record, text: str, now: int) -> bool:
@@ -242,7 +246,7 @@ class Texting:
 
     # Carriers' words, and machines
 
-    async def _stop(self, caller: Caller, record: Record | None, last: Last) -> Moved:
+    async def _stop(self, caller: TurnRequest, record: Record | None, last: LastTurn) -> StepResult:
         """End the conversation as `00` does, and record the opt-out. Raises DatabaseUnavailable where that could not be
         stored.
 
@@ -253,13 +257,15 @@ class Texting:
         await self._run_blocking(self._optouts.add, caller.sender.key)
         return left
 
-    async def _start(self, caller: Caller) -> None:
+    async def _start(self, caller: TurnRequest) -> None:
         """And else it is an answer like any: "yes" is no reason to make somebody wait for the database."""
         with suppress(DatabaseUnavailable):  # then nothing unasked goes there yet, as before
             await self._run_blocking(self._optouts.take_back, caller.sender.key)
 
-    def _unless_looping(self, caller: Caller, before: Record | None, moved: Moved) -> Moved:
-        loop = limits.lasting(before.loop, quiet=caller.now - before.at, now=caller.now) if before else limits.Loop()
+    def _unless_looping(self, caller: TurnRequest, before: Record | None, moved: StepResult) -> StepResult:
+        loop = (
+            limits.lasting(before.loop, quiet=caller.now - before.at, now=caller.now) if before else limits.ReplyLoop()
+        )
         said_now = moved.record.state.values.get("danger") == "now"
         most = limits.MOST_IN_DANGER if said_now else limits.MOST_REPLIES
         speak, loop = limits.reply_to(loop, freed=moved.accepted, now=caller.now, most=most)

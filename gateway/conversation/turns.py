@@ -21,7 +21,7 @@ _PARTS = re.compile(r"[0-9A-Za-z]{26,}")
 MENU_KEYS = frozenset({"00", "98"})
 
 
-class Last(Struct, frozen=True, array_like=True):
+class LastTurn(Struct, frozen=True, array_like=True):
     """The last turn taken, as the session keeps it: of one size, however long the path has grown."""
 
     turn: str  # its key; for a path, a digest of the whole of it
@@ -29,37 +29,37 @@ class Last(Struct, frozen=True, array_like=True):
     skip: int = 0  # how many characters at a path's start are the service code and no reply
 
 
-class Begin(Struct, frozen=True):
+class NewSession(Struct, frozen=True):
     """The home screen."""
 
     skip: int = 0
     unheard: str = ""  # a reply that came to no session; words in it are still meant to be heard
 
 
-class Again(Struct, frozen=True):
+class Duplicate(Struct, frozen=True):
     """A repeat of the last turn: the answer given before, byte for byte."""
 
 
-class Reply(Struct, frozen=True):
+class NextReply(Struct, frozen=True):
     text: str  # nothing trimmed
 
 
-class Odd(Struct, frozen=True):
+class OutOfOrder(Struct, frozen=True):
     """Older than the last turn, or no continuation of it: the current screen again, no step, counted."""
 
 
-class Rebuild(Struct, frozen=True):
+class Replay(Struct, frozen=True):
     """The session is not known but its whole path is: walk from home, one part a screen, never guessing."""
 
     parts: tuple[str, ...]
     skip: int = 0
 
 
-class Lost(Struct, frozen=True):
+class Unreplayable(Struct, frozen=True):
     """The session is not known, and its path is too long to be walked: as a walk that does not fit."""
 
 
-Meaning = Begin | Again | Reply | Odd | Rebuild | Lost
+TurnKind = NewSession | Duplicate | NextReply | OutOfOrder | Replay | Unreplayable
 
 
 def key_of(inbound: Inbound, version: bytes) -> str:
@@ -77,28 +77,28 @@ def key_of(inbound: Inbound, version: bytes) -> str:
     return _digest("version", version.hex(), inbound.event, inbound.text)
 
 
-def meaning(inbound: Inbound, last: Last | None, key: str, code: str = "") -> Meaning:
+def meaning(inbound: Inbound, last: LastTurn | None, key: str, code: str = "") -> TurnKind:
     """`last` is None when the session is not known; `code` is the country's, for when the provider names none."""
     if last is not None and last.turn == key:
-        return Again()
+        return Duplicate()
     if inbound.path:
         dialled = inbound.code or code
         return _walked(inbound.text, dialled) if last is None else _onward(inbound.text, last, dialled)
     if inbound.event == "new" or (inbound.kind == "ussd" and is_dial(inbound, code)):
-        return Begin()
+        return NewSession()
     if last is None:
-        return Begin(unheard=inbound.text)
+        return NewSession(unheard=inbound.text)
     if inbound.kind == "ussd" and 0 < _number(inbound.id) < last.seen:
-        return Odd()
-    return Reply(inbound.text)
+        return OutOfOrder()
+    return NextReply(inbound.text)
 
 
-def after(found: Meaning, inbound: Inbound, last: Last | None, key: str) -> Last:
+def after(found: TurnKind, inbound: Inbound, last: LastTurn | None, key: str) -> LastTurn:
     """What the session keeps once this turn is taken. For Odd and Again nothing is taken: keep the last."""
     seen = len(inbound.text) if inbound.path else _number(inbound.id)
-    if isinstance(found, Begin | Rebuild):
-        return Last(key, seen, found.skip)
-    return Last(key, seen, last.skip if last else 0)
+    if isinstance(found, NewSession | Replay):
+        return LastTurn(key, seen, found.skip)
+    return LastTurn(key, seen, last.skip if last else 0)
 
 
 def starts(code: str) -> Iterator[str]:
@@ -154,25 +154,25 @@ def _is_code(way: str) -> bool:
     return len(way) > 1 and way not in MENU_KEYS
 
 
-def _walked(text: str, dialled: str) -> Meaning:
+def _walked(text: str, dialled: str) -> TurnKind:
     skip = _skip(text, dialled)
     if skip == len(text):
-        return Begin(skip)
+        return NewSession(skip)
     begin = skip + 1 if skip else 0
     if text.count("*", begin) >= MOST_PARTS:
-        return Lost()
-    return Rebuild(tuple(text[begin:].split("*")), skip)
+        return Unreplayable()
+    return Replay(tuple(text[begin:].split("*")), skip)
 
 
-def _onward(text: str, last: Last, dialled: str) -> Meaning:
+def _onward(text: str, last: LastTurn, dialled: str) -> TurnKind:
     if len(text) == last.skip and _skip(text, dialled) == last.skip:
-        return Begin(last.skip)  # nothing but the start again: a new dial that re-uses the session's id
+        return NewSession(last.skip)  # nothing but the start again: a new dial that re-uses the session's id
     if last.seen == 0:
-        return Reply(text)
+        return NextReply(text)
     if text[last.seen : last.seen + 1] == "*" and _path_key(text[: last.seen]) == last.turn:
-        return Reply(text[last.seen + 1 :])
+        return NextReply(text[last.seen + 1 :])
     is_dialled = not text or text in forms(dialled)  # likewise, though the last one came in another form
-    return Begin(_skip(text, dialled)) if is_dialled else Odd()
+    return NewSession(_skip(text, dialled)) if is_dialled else OutOfOrder()
 
 
 def _skip(text: str, dialled: str) -> int:

@@ -6,7 +6,7 @@ import hmac
 from collections.abc import Callable
 from hashlib import sha256
 
-from gateway.messaging.model import Fields, Wire
+from gateway.messaging.model import Fields, RawRequest
 from reports.settings import Secret
 
 
@@ -24,7 +24,7 @@ class Tokens:
         return sum(hmac.compare_digest(digest, valid) for valid in self._digests) > 0
 
 
-class KnownByToken:
+class TokenAuthMixin:
     """What a channel has where the provider signs nothing: the secret in the address says so already."""
 
     token = True
@@ -39,6 +39,6 @@ class KnownByToken:
         del header
         return True
 
-    def vouches(self, wire: Wire, fields: Fields) -> bool:
+    def vouches(self, wire: RawRequest, fields: Fields) -> bool:
         del wire, fields
         return True

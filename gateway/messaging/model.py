@@ -30,7 +30,7 @@ class Unreadable(Exception):
         self.field = field
 
 
-class Wire(Struct, frozen=True):
+class RawRequest(Struct, frozen=True):
     """One request as it came, before anybody has read it: what a signature is over."""
 
     method: str
@@ -93,7 +93,7 @@ class Inbound(Struct, frozen=True):
     link: str = ""  # what the provider wants back with a reply (Africa's Talking linkId, Kannel's session info)
 
 
-class Notice(Struct, frozen=True):
+class ProviderEvent(Struct, frozen=True):
     """Something a provider tells beside the conversation: a session ended, an SMS was delivered, a person opted out."""
 
     what: Literal["ended", "delivery", "optout"]
@@ -107,7 +107,7 @@ class Notice(Struct, frozen=True):
     opted_out: bool = False  # it failed because the person wants none
 
 
-class Turn(Struct, frozen=True):
+class Reply(Struct, frozen=True):
     """The answer to one inbound. `text` has no prefix of any channel; "" by SMS means: no reply."""
 
     text: str
@@ -116,7 +116,7 @@ class Turn(Struct, frozen=True):
     link: str = ""  # of the inbound that it answers
 
 
-class Answer(Struct, frozen=True):
+class HttpResponse(Struct, frozen=True):
     """What the web server sends back to the provider."""
 
     status: int
@@ -125,7 +125,7 @@ class Answer(Struct, frozen=True):
     headers: Mapping[str, str] = field(default_factory=dict)  # what the provider reads beside the body
 
 
-class Door(Struct, frozen=True):
+class Endpoint(Struct, frozen=True):
     """One address of a channel: /hooks/<channel>[/<token>][/<name>]; the name may be ""."""
 
     opens: Kind | Literal["notice"]  # what an unreadable body at this door means: SAFE, UNREAD or only a counter
@@ -144,7 +144,7 @@ class Channel(Protocol):
     name: str
     practice: bool  # for demo and training only: never in live mode, and only for callers on this machine
     token: bool  # its addresses carry a secret; else it signs, or is for this machine alone
-    doors: Mapping[str, Door]
+    doors: Mapping[str, Endpoint]
     limits: Mapping[Kind, tuple[int, int, int]]  # septets, UCS-2 units, prefix septets of one screen
     replies_in_answer: Mapping[Kind, bool]  # false: the reply is sent through the provider's API
 
@@ -156,11 +156,11 @@ class Channel(Protocol):
         """Return whether the head can be the provider's. It is asked before the body is read, and costs little."""
         ...
 
-    def vouches(self, wire: Wire, fields: Fields) -> bool:
+    def vouches(self, wire: RawRequest, fields: Fields) -> bool:
         """Whether the provider's own signature is right. True where the secret in the address has said so already."""
         ...
 
-    def receive(self, door: str, fields: Fields) -> Inbound | Notice:
+    def receive(self, door: str, fields: Fields) -> Inbound | ProviderEvent:
         """Raises Unreadable where a field that says who is missing or doubled."""
         ...
 
@@ -171,6 +171,6 @@ class Channel(Protocol):
         """
         ...
 
-    def answer(self, door: str, turn: Turn | None) -> Answer:
+    def answer(self, door: str, turn: Reply | None) -> HttpResponse:
         """`turn` is None where nothing is to be said."""
         ...

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 
 from msgspec.structs import replace
 
-from gateway.messaging.model import Door, Fields, Unreadable, Wire
+from gateway.messaging.model import Endpoint, Fields, RawRequest, Unreadable
 from reports import strict_json
 
 MOST_FIELDS = 200
@@ -28,7 +28,7 @@ _ESCAPES = re.compile(rb"(?:%[0-9A-Fa-f]{2})+")
 _UNWINDOWS = {ord(character): byte for byte, character in _WINDOWS.items()}
 
 
-def read(door: Door, wire: Wire) -> Fields:
+def read(door: Endpoint, wire: RawRequest) -> Fields:
     """One request, as its door reads. A JSON door takes JSON whatever the type says."""
     if wire.header("Content-Encoding").strip().lower() not in {"", "identity"}:
         raise Unreadable("content encoding: never inflated", "encoding")  # a small body could fill the memory
@@ -46,7 +46,7 @@ def read(door: Door, wire: Wire) -> Fields:
     return replace(fields, query=read_form(query).values) if query else fields
 
 
-def glimpse(door: Door, wire: Wire, name: str) -> str:
+def glimpse(door: Endpoint, wire: RawRequest, name: str) -> str:
     """A field of a request that nobody can read, wherever it stands: a header, the address, a body of any kind.
 
     "" where it does not. For what was dialled alone: it is no reading, and must not say who, or what was written.
@@ -55,7 +55,7 @@ def glimpse(door: Door, wire: Wire, name: str) -> str:
     return next((value for value in (*told, *_glimpsed(wire, name.encode())) if value), "")
 
 
-def _glimpsed(wire: Wire, name: bytes) -> Iterator[str]:
+def _glimpsed(wire: RawRequest, name: bytes) -> Iterator[str]:
     """Of a form first, then of JSON or of parts, where words could look like a form's field as well."""
     query = wire.target.partition("?")[2].encode("utf-8", "surrogateescape")
     for pattern in (rb"(?:^|&)%b=([^&]*)", rb'"%b"(?:\s*:\s*"?|\s+)([^"&\s,}]*)'):

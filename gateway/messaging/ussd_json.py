@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from gateway.messaging.model import Answer, Event, Fields, Inbound, Notice, Turn, Unreadable
+from gateway.messaging.model import Event, Fields, HttpResponse, Inbound, ProviderEvent, Reply, Unreadable
 
 _EVENTS: Mapping[str, Event] = {"new": "new", "resume": "resume", "": "unsaid"}
 
 
-def receive(channel: str, fields: Fields) -> Inbound | Notice:
+def receive(channel: str, fields: Fields) -> Inbound | ProviderEvent:
     """`session` is needed; `turn`, the sender's own running number, is optional and makes repeats certain."""
     event = fields.get("event")
     session, sender, code = fields.must("session"), fields.who("phone"), fields.get("service_code")
     if event == "close":
-        return Notice("ended", channel, sender=sender, code=code, session=session)
+        return ProviderEvent("ended", channel, sender=sender, code=code, session=session)
     if event not in _EVENTS:
         raise Unreadable("not new, resume or close", "unknown_event", "event")
     return Inbound(
@@ -31,8 +31,8 @@ def receive(channel: str, fields: Fields) -> Inbound | Notice:
     )
 
 
-def answer(turn: Turn | None) -> Answer:
+def answer(turn: Reply | None) -> HttpResponse:
     """`{"text": …, "continue": …}`, in ASCII."""
-    said = turn or Turn("", goes_on=False)
+    said = turn or Reply("", goes_on=False)
     body = json.dumps({"text": said.text, "continue": said.goes_on}, separators=(",", ":"))
-    return Answer(200, "application/json", body.encode("ascii"))
+    return HttpResponse(200, "application/json", body.encode("ascii"))

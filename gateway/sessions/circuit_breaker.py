@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 
 
-class Breaker:
+class CircuitBreaker:
     """Opens for `rest` seconds after `failures` within `window` seconds. Monotonic time; one for each process."""
 
     def __init__(self, failures: int, window: float, rest: float, clock: Callable[[], float] = time.monotonic) -> None:

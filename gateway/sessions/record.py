@@ -15,9 +15,9 @@ from flows.model import Book, State
 from flows.packing import Packed, pack, unpack
 from gateway.conversation.attachments import MOST as MOST_MEDIA
 from gateway.conversation.attachments import Media
-from gateway.conversation.limits import Loop
-from gateway.conversation.turns import Last
-from gateway.messaging.model import Turn
+from gateway.conversation.limits import ReplyLoop
+from gateway.conversation.turns import LastTurn
+from gateway.messaging.model import Reply
 from reports.routing import Leg
 
 T = TypeVar("T")
@@ -26,7 +26,7 @@ MOST_CHOICES = 60  # of earlier walks, so that who dials all day carries no endl
 MOST_DRAFTS = 3  # brothers and sisters on one phone, within a quarter of an hour
 
 
-class Begun(Struct, frozen=True, array_like=True):
+class ReportRef(Struct, frozen=True, array_like=True):
     """A report that was begun: how it will be known, and how far it has come.
 
     `revision` is the highest written (0: none); `pending` says that it was left to file itself and may still wait.
@@ -59,7 +59,7 @@ class Draft(Struct, frozen=True, array_like=True):
     danger: str
     category: str
     state: Packed
-    begun: Begun
+    begun: ReportRef
     at: int
     words: str | None = None
     media: Media = ()
@@ -74,13 +74,13 @@ class Record(Struct, frozen=True):
     """`at`: unix seconds of the last turn. `words`: a first SMS that was no keyword. `reports`: begun in this one."""
 
     state: State
-    last: Last
-    answer: Turn
+    last: LastTurn
+    answer: Reply
     at: int
-    begun: Begun | None = None
+    begun: ReportRef | None = None
     reports: int = 0
     words: str | None = None
-    loop: Loop = Loop()
+    loop: ReplyLoop = ReplyLoop()
     over: bool = False  # left, or ended: the next SMS begins anew
     opened: str | None = None  # the report whose code and PIN were given
     seed: str = ""  # tells this conversation from another under the same session id
@@ -101,7 +101,7 @@ def take_up(drafts: Sequence[Draft], state: State, not_before: int) -> Draft | N
     return next(same, None)
 
 
-def carried(record: Record, draft: Draft, own: Begun, book: Book) -> Record | None:
+def carried(record: Record, draft: Draft, own: ReportRef, book: Book) -> Record | None:
     """This walk with the earlier one's answers and words before it: all words, and as many choices as help anybody.
     None where the flows are others by now.
 
@@ -137,23 +137,23 @@ def drafts_after(drafts: Sequence[Draft], record: Record) -> list[Draft] | None:
     return [draft, *others][:MOST_DRAFTS]
 
 
-def _gathering(begun: Begun, at: int) -> Draft:
+def _gathering(begun: ReportRef, at: int) -> Draft:
     """Return the name of a sent report whose further answers are being gathered; nothing that was said is in it."""
     nothing = pack(State("home.home"))
-    return Draft("", "", nothing, Begun(begun.report_id, b"", 0, pending=True, sent_at=begun.sent_at), at)
+    return Draft("", "", nothing, ReportRef(begun.report_id, b"", 0, pending=True, sent_at=begun.sent_at), at)
 
 
 class _Kept(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """A record as it is kept: of the answer, what a repeat gets."""
 
     state: Packed
-    last: Last
+    last: LastTurn
     answer: tuple[str, bool]
     at: int
-    begun: Begun | None
+    begun: ReportRef | None
     reports: int
     words: str | None
-    loop: Loop
+    loop: ReplyLoop
     over: bool
     opened: str | None
     seed: str
@@ -182,7 +182,7 @@ def unpack_record(raw: bytes, book: Book) -> Record | None:
     if kept.begun and kept.begun.code is not None and not (kept.begun.secret or kept.begun.code_seen):
         return None  # of a release that made codes in another way
     after = kept.reports, kept.words, kept.loop, kept.over, kept.opened, kept.seed, kept.repeat_of, kept.media
-    return Record(state, kept.last, Turn(*kept.answer), kept.at, kept.begun, *after)
+    return Record(state, kept.last, Reply(*kept.answer), kept.at, kept.begun, *after)
 
 
 def pack_drafts(drafts: Sequence[Draft]) -> bytes:

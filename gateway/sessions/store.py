@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 
 from gateway.conversation.statistics import NOTHING, Tally
 from gateway.sessions import keys as session_keys
-from gateway.sessions.circuit_breaker import Breaker
+from gateway.sessions.circuit_breaker import CircuitBreaker
 from gateway.sessions.keys import SessionKeys
 from gateway.sessions.redis_client import Command, ConnectionLost, RedisClient
 from reports import connections
@@ -112,7 +112,7 @@ class Sessions:
         self._count = RedisClient.evalsha(COUNT)
         self._on_lost = on_lost
         self._label = f"session {mode}"  # so that no conversation of a drill goes on in the live service
-        self._breaker = Breaker(failures=3, window=10, rest=5)
+        self._breaker = CircuitBreaker(failures=3, window=10, rest=5)
 
     def key(self, kind: str, *parts: str) -> str:
         """A key that tells nothing: kind "s", "d" or "l:seen" and an HMAC of the parts."""

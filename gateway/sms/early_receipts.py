@@ -13,7 +13,7 @@ AFTER_SECONDS = (5, 60, 600)  # when the report is looked at again; after the la
 MOST = 1000
 
 
-class Early:
+class EarlyReceipts:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()

@@ -7,7 +7,7 @@ import secrets
 from gateway.messaging.model import Inbound
 
 
-def name_of(inbound: Inbound) -> tuple[str, ...]:
+def idempotency_key(inbound: Inbound) -> tuple[str, ...]:
     """The provider's id, whatever the words. Without one, the words at that second from that sender.
 
     Where a provider gives neither id nor time, nothing tells a repeat from the same word sent again: each is its own,

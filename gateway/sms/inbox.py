@@ -9,13 +9,13 @@ from typing import Any
 from msgspec.structs import asdict
 
 from gateway.messaging.model import Inbound
-from gateway.sms.idempotency import name_of
+from gateway.sms.idempotency import idempotency_key
 from reports.sealing import Pepper, Poison, Vault
 from reports.store import messages
 from reports.store.database import Database
 
 
-class Waiting:
+class SmsInbox:
     def __init__(self, database: Database, vault: Vault, pepper: Pepper) -> None:
         self._database = database
         self._vault = vault
@@ -23,7 +23,7 @@ class Waiting:
 
     def keep(self, inbound: Inbound, sender: str) -> None:
         """Raises DatabaseUnavailable: then the provider has to keep it."""
-        key = self._vault.mac("inbound", *name_of(inbound))
+        key = self._vault.mac("inbound", *idempotency_key(inbound))
         sealed = self._vault.seal("inbound", key, json.dumps(asdict(inbound)).encode())
         messages.keep_waiting(self._database, key, self._pepper.pseudonym(sender), sealed)
 

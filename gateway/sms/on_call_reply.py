@@ -11,8 +11,8 @@ import uuid
 from collections import defaultdict
 from collections.abc import Mapping
 
-from gateway.conversation.request import Caller
-from gateway.sms.idempotency import name_of
+from gateway.conversation.request import TurnRequest
+from gateway.sms.idempotency import idempotency_key
 from reports.country import Countries
 from reports.sealing import Vault
 from reports.store.database import Database
@@ -38,18 +38,18 @@ def word_of(text: str) -> str | None:
     return match[1] + match[2] if match else None
 
 
-class Duty:
+class OnCallReply:
     def __init__(self, countries: Countries, database: Database, vault: Vault) -> None:
         self._listed = listed(countries)
         self._database = database
         self._vault = vault
 
-    def is_answer(self, caller: Caller) -> bool:
+    def is_answer(self, caller: TurnRequest) -> bool:
         """Return whether a duty phone answers a text of ours; whatever else it sends is a conversation like any."""
         return caller.sender.e164 in self._listed and word_of(caller.inbound.text) is not None
 
-    def note(self, caller: Caller) -> None:
+    def note(self, caller: TurnRequest) -> None:
         """Store such an answer. Raises DatabaseUnavailable."""
         word = word_of(caller.inbound.text) or ""
-        answer_id = uuid.UUID(bytes=self._vault.mac("phone_answer", *name_of(caller.inbound))[:16])
+        answer_id = uuid.UUID(bytes=self._vault.mac("phone_answer", *idempotency_key(caller.inbound))[:16])
         note_word(self._database, str(answer_id), self._listed[caller.sender.e164 or ""], word)

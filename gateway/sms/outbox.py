@@ -6,7 +6,7 @@ import json
 import uuid
 
 from gateway.messaging.model import Inbound
-from gateway.sms.idempotency import name_of
+from gateway.sms.idempotency import idempotency_key
 from reports.keyfolder import SENDER
 from reports.periods import TEXT_LIVES
 from reports.queue import SEND_SMS, Hurry
@@ -15,7 +15,7 @@ from reports.store.database import Database
 from reports.store.messages import Outgoing, put_outgoing
 
 
-class Replies:
+class SmsOutbox:
     def __init__(self, database: Database, vault: Vault, sender_key: Public, hurry: Hurry, mode: str) -> None:
         self._database = database
         self._vault = vault
@@ -25,7 +25,7 @@ class Replies:
 
     def send(self, inbound: Inbound, to: str, text: str, caller_key: bytes) -> None:
         """Once for each inbound message, however often it comes. Raises DatabaseUnavailable."""
-        message_id = str(uuid.UUID(bytes=self._vault.mac("reply", *name_of(inbound))[:16]))
+        message_id = str(uuid.UUID(bytes=self._vault.mac("reply", *idempotency_key(inbound))[:16]))
         body = {"to": to, "from": inbound.code, "text": text, "link": inbound.link}
         body["caller"] = caller_key.hex()  # so that the worker can keep an opt-out that the provider tells of
         context = Context(self._mode, message_id, 1, SENDER)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from gateway.conversation.attachments import Media, kinds_of
-from gateway.sessions.record import Begun
+from gateway.sessions.record import ReportRef
 from reports.answers import Given, facts_of
 from reports.country import Country
 from reports.report import Report, Setting, from_answers, head, to_json
@@ -21,7 +21,7 @@ from reports.store.mailboxes import Letter
 from reports.words import Unasked
 
 
-class Told(Struct, frozen=True):
+class ReportInput(Struct, frozen=True):
     """All that a report is made from. Times are unix seconds."""
 
     given: tuple[Given, ...]
@@ -38,7 +38,7 @@ class Told(Struct, frozen=True):
     media: Media = ()
 
 
-class Sealer:
+class ReportBuilder:
     """`keys`: the newest public key of each hotline that can be reached."""
 
     def __init__(self, keys: Mapping[str, Public], mode: str) -> None:
@@ -50,7 +50,7 @@ class Sealer:
         """Hotlines that a report can be sealed to."""
         return frozenset(self._keys)
 
-    def seal(self, told: Told, begun: Begun, legs: tuple[Leg, ...], completeness: str) -> Filing:
+    def seal(self, told: ReportInput, begun: ReportRef, legs: tuple[Leg, ...], completeness: str) -> Filing:
         """One body for each of `legs`. Where there are none, a person must decide: held for the country's hotlines."""
         report = _report(told, begun, legs, completeness, self.mode)
         routed = [(leg.hotline, leg.role, leg.why) for leg in legs]
@@ -67,7 +67,7 @@ class Sealer:
             parts=tuple(parts),
         )
 
-    def _held(self, told: Told) -> list[tuple[str, str, str]]:
+    def _held(self, told: ReportInput) -> list[tuple[str, str, str]]:
         """Not for who was left out (S-26), unless that is everybody: a report is never lost."""
         able = [one for one in told.country.hotlines if one in self._keys]
         avoid = left_out(told.country, facts_of(told.given))
@@ -83,7 +83,7 @@ class Sealer:
         box = seal(self._keys[hotline], context, b"", data)
         return Letter(hotline, box.key_id, box.wrap, box.sealed)
 
-    def nothing(self, begun: Begun) -> Filing:
+    def nothing(self, begun: ReportRef) -> Filing:
         """Names a report, and holds nothing of it: for its deletion."""
         return Filing(
             report_id=begun.report_id,
@@ -97,13 +97,13 @@ class Sealer:
             parts=(),
         )
 
-    def _part(self, to: tuple[str, str, str], report: Report, begun: Begun) -> Sealed:
+    def _part(self, to: tuple[str, str, str], report: Report, begun: ReportRef) -> Sealed:
         context = Context(self.mode, begun.report_id, begun.revision, to[0])
         box = seal(self._keys[to[0]], context, head(report), to_json(report, to[0]))
         return Sealed(*to, box.key_id, box.wrap, box.head, box.sealed)
 
 
-def _report(told: Told, begun: Begun, legs: tuple[Leg, ...], completeness: str, mode: str) -> Report:
+def _report(told: ReportInput, begun: ReportRef, legs: tuple[Leg, ...], completeness: str, mode: str) -> Report:
     complete = completeness == "complete"
     avoid = left_out(told.country, facts_of(told.given))
     setting = Setting(

@@ -11,17 +11,17 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from flows.model import Answer, State, Unasked
-from gateway.conversation.request import Caller
+from gateway.conversation.request import TurnRequest
 from gateway.sessions.record import Record
-from gateway.submission.unparsed import Unkept, Unread
+from gateway.submission.unparsed import NotStored, UnparsedStore
 
 MOST_CHARACTERS = 300_000  # the longest text there is, and some more: one alone is always carried
 MARK = "[More words of this conversation were filed apart]"
 CONTENT_TYPE = "text/plain; charset=utf-8"
 
 
-class Apart:
-    def __init__(self, unread: Unread, count: Callable[[str], None]) -> None:
+class Overflow:
+    def __init__(self, unread: UnparsedStore, count: Callable[[str], None]) -> None:
         self._unread = unread
         self._count = count
 
@@ -29,7 +29,7 @@ class Apart:
         """Return whether a conversation carries more words than it may."""
         return _size(state) > MOST_CHARACTERS
 
-    def lightened(self, caller: Caller, record: Record) -> Record:
+    def lightened(self, caller: TurnRequest, record: Record) -> Record:
         """As it came where it is light enough, or where what is heavy can be filed nowhere now: nothing is lost."""
         if not self.is_heavy(record.state):
             return record
@@ -41,7 +41,7 @@ class Apart:
         raw = "\n".join(texts).encode("utf-8", "surrogatepass")
         try:
             self._unread.keep(caller.inbound.channel, caller.country, raw, CONTENT_TYPE)
-        except Unkept:
+        except NotStored:
             return record
         self._count("words_apart")
         return replace(record, state=state)

@@ -7,23 +7,23 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from gateway.messaging.model import Inbound
-from gateway.sessions.record import Begun, Record
+from gateway.sessions.record import Record, ReportRef
 
 LEAP = 64  # revisions that a walk may have left behind which nobody remembers: an earlier one, or one without Redis
 ADDITION = 2  # that one may take: in the database, and then in the spool
 
 
-def kept_as(begun: Begun) -> int:
+def kept_as(begun: ReportRef) -> int:
     """Of that which was left to file itself."""
     return LEAP if begun.forgotten else max(1, begun.revision)
 
 
-def sent_as(begun: Begun) -> int:
+def sent_as(begun: ReportRef) -> int:
     """Of a Send by the spool: what files itself meanwhile, or an earlier walk sent, is not taken for it."""
     return max(begun.revision, 1) + (LEAP if begun.carried or begun.forgotten else 1)
 
 
-def unsent(begun: Begun) -> Begun:
+def unsent(begun: ReportRef) -> ReportRef:
     """What was just said was not kept, or is kept late: what comes next has the higher number. A Send is not taken for
     a repeat.
     """

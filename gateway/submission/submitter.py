@@ -10,9 +10,9 @@ from typing import TypeVar
 import structlog
 from msgspec.structs import replace
 
-from gateway.sessions.circuit_breaker import Breaker
-from gateway.sessions.record import Begun
-from gateway.submission.builder import Sealer, Told
+from gateway.sessions.circuit_breaker import CircuitBreaker
+from gateway.sessions.record import ReportRef
+from gateway.submission.builder import ReportBuilder, ReportInput
 from gateway.submission.revisions import kept_as, sent_as
 from reports import mailbox
 from reports.entry import Entry
@@ -41,14 +41,14 @@ class NotSent(Exception):
     """Neither the database nor the spool took it. The reporter must be told NOT SENT."""
 
 
-class Filer:
+class Submitter:
     def __init__(
         self,
         *,
         database: Database,
         spool: Spool,
         vault: Vault,
-        sealer: Sealer,
+        sealer: ReportBuilder,
         hurry: Hurry,
         count: Callable[[str], None],
         journal: Journal,
@@ -60,9 +60,9 @@ class Filer:
         self._hurry = hurry
         self._count = count
         self._journal = journal
-        self._breaker = Breaker(failures=3, window=30, rest=30)
+        self._breaker = CircuitBreaker(failures=3, window=30, rest=30)
 
-    def begin(self, now: int, *origin: str, walked_again: bool = False) -> Begun:
+    def begin(self, now: int, *origin: str, walked_again: bool = False) -> ReportRef:
         """Begin a report of this conversation. `origin` makes a repeated Send the same report.
 
         The id follows from it too, and tells only the hour: walked again with Redis and database both away, what is
@@ -73,14 +73,14 @@ class Filer:
         """
         origin_key = self._vault.mac("origin", *origin)
         secret = self._vault.mac("code-secret", *origin) if walked_again else secrets.token_bytes(SECRET_BYTES)
-        return Begun(self._own_id(origin_key, now), origin_key, now, secret=secret)
+        return ReportRef(self._own_id(origin_key, now), origin_key, now, secret=secret)
 
     def _own_id(self, origin_key: bytes, now: int) -> str:
         return new_id((now - now % 3600) * 1_000_000, self._vault.mac("report-id", origin_key))
 
     # Send
 
-    def send(self, told: Told, begun: Begun, *, with_code: bool) -> Begun:
+    def send(self, told: ReportInput, begun: ReportRef, *, with_code: bool) -> ReportRef:
         """File it as complete; returns what is now known of it. Raises NotSent."""
         if waits := self._spool.sent_by(begun.origin_key):  # the same Send, walked again without Redis
             begun = replace(begun, report_id=waits[0], revision=max(begun.revision, waits[1]))
@@ -110,12 +110,12 @@ class Filer:
             begun, sent_at=begun.sent_at or told.now, code=0 if filed.has_code else None, floor=filing.priority
         )
 
-    def _complete(self, told: Told, begun: Begun, filed: Filed) -> Filed:
+    def _complete(self, told: ReportInput, begun: ReportRef, filed: Filed) -> Filed:
         """It is there already, INCOMPLETE, or kept late: it becomes complete, or what it is now."""
         again = replace(begun, report_id=filed.report_id, revision=max(begun.revision, filed.revision) + 1)
         return replace(filed, revision=self._put(told, again, again.legs, "update", seconds=0).revision)
 
-    def _spool_sent(self, told: Told, begun: Begun, box: store.Mailbox | None) -> tuple[Filing, Filed]:
+    def _spool_sent(self, told: ReportInput, begun: ReportRef, box: store.Mailbox | None) -> tuple[Filing, Filed]:
         """Raises NotSent."""
         begun = replace(begun, revision=sent_as(begun))
         filing = self._sealer.seal(told, begun, begun.legs, "complete")
@@ -123,11 +123,11 @@ class Filer:
         self._keep_in_spool(Entry(filing, kind, due_at=self._database.now(), mailbox=box))
         return filing, Filed(filing.report_id, True, "complete", begun.revision, has_code=bool(box))
 
-    def code_and_pin(self, begun: Begun) -> tuple[str, str]:
+    def code_and_pin(self, begun: ReportRef) -> tuple[str, str]:
         """What Sent shows. By SMS the mailbox is opened only now, when it was asked for."""
         return mailbox.code_and_pin(self._vault, begun.secret)
 
-    def open_mailbox(self, begun: Begun) -> Begun:
+    def open_mailbox(self, begun: ReportRef) -> ReportRef:
         """Keep the mailbox of a code that was asked for. Raises DatabaseUnavailable."""
         begun = _with_secret(begun)
         box = mailbox.make(self._vault, begun.secret)
@@ -136,15 +136,15 @@ class Filer:
 
     # What files itself
 
-    def rescue(self, told: Told, begun: Begun, legs: tuple[Leg, ...]) -> Begun:
+    def rescue(self, told: ReportInput, begun: ReportRef, legs: tuple[Leg, ...]) -> ReportRef:
         """danger = now: if nobody comes back, the child helpline hears of it (S-12)."""
         return self._leave(told, begun, legs, "rescue", RESCUE_SECONDS[told.kind])
 
-    def words(self, told: Told, begun: Begun, legs: tuple[Leg, ...]) -> Begun:
+    def words(self, told: ReportInput, begun: ReportRef, legs: tuple[Leg, ...]) -> ReportRef:
         """Words that were sent and never confirmed are heard all the same, without the number."""
         return self._leave(told, begun, legs, "words", WORDS_SECONDS)
 
-    def _leave(self, told: Told, begun: Begun, legs: tuple[Leg, ...], kind: str, seconds: int) -> Begun:
+    def _leave(self, told: ReportInput, begun: ReportRef, legs: tuple[Leg, ...], kind: str, seconds: int) -> ReportRef:
         """It counts as waiting where nobody knows: "no" at COMMIT may mean "later", and then a deletion must ask."""
         if begun.unsent and self._spool.sent_by(begun.origin_key):  # kept late: whole, though it is not filed yet
             return replace(begun, sent_at=told.now, pending=False)
@@ -163,7 +163,7 @@ class Filer:
                 raise
         return begun  # where a rescue is kept nowhere, the next answer tries again
 
-    def update(self, told: Told, begun: Begun, *, at_once: bool) -> Begun:
+    def update(self, told: ReportInput, begun: ReportRef, *, at_once: bool) -> ReportRef:
         """Store an answer given after Send as the next revision, and return what is known of the report then.
 
         `at_once`: the clock files it in its next round, with every answer gathered before. Otherwise answers gather
@@ -178,7 +178,7 @@ class Filer:
             self._keep_in_spool(Entry(filing, "update", due_at=self._database.now()))
             return replace(begun, floor=filing.priority)
 
-    def _put(self, told: Told, begun: Begun, legs: tuple[Leg, ...], kind: str, seconds: int) -> Begun:
+    def _put(self, told: ReportInput, begun: ReportRef, legs: tuple[Leg, ...], kind: str, seconds: int) -> ReportRef:
         filing = self._sealer.seal(told, begun, legs, "complete" if kind == "update" else "incomplete")
         rose = begun.floor is not None and filing.priority < begun.floor and kind == "update"
         due_at = self._database.now() + (0 if rose else seconds * 1_000_000)
@@ -190,11 +190,11 @@ class Filer:
             return self._put(told, again, legs, kind, seconds)
         return replace(begun, pending=True, floor=filing.priority)
 
-    def drop(self, begun: Begun) -> bool:
+    def drop(self, begun: ReportRef) -> bool:
         """Delete what would file itself, and no Send: its hotline was left out. False where it was filed already."""
         return not begun.pending or self.delete(replace(begun, unsent=False)) == "deleted"
 
-    def delete(self, begun: Begun) -> str:
+    def delete(self, begun: ReportRef) -> str:
         """The reporter said Delete: "deleted"; "told" where a hotline knew of it before; "whole" where it was sent.
 
         Of what an earlier walk told, who dials now may be anybody, and learns nothing. Raises DatabaseUnavailable: then
@@ -213,7 +213,7 @@ class Filer:
             return "deleted"
         return "whole" if found.filed == "complete" and not by_another else "told"
 
-    def take_back(self, begun: Begun) -> bool:
+    def take_back(self, begun: ReportRef) -> bool:
         """As `drop`; or by the spool once the database is back: false meanwhile.
 
         Raises DatabaseUnavailable where neither does it.
@@ -225,12 +225,12 @@ class Filer:
                 raise
             return False
 
-    def withdraw(self, begun: Begun) -> None:
+    def withdraw(self, begun: ReportRef) -> None:
         """As `take_back`, for who leaves and can be told nothing."""
         with suppress(DatabaseUnavailable):
             self.take_back(begun)
 
-    def _drop_from_spool(self, begun: Begun) -> bool:
+    def _drop_from_spool(self, begun: ReportRef) -> bool:
         """What waits in the spool would come after the deletion; so the deletion goes behind it."""
         try:
             nothing = self._sealer.nothing(replace(begun, revision=_deleted_as(begun)))
@@ -241,11 +241,11 @@ class Filer:
         self._record(begun)
         return True
 
-    def _record(self, begun: Begun) -> None:
+    def _record(self, begun: ReportRef) -> None:
         """Note the deletion for a restored backup, which may bring back the draft up to this revision."""
         self._journal.record("draft", report_id=begun.report_id, keys=(begun.origin_key,), revision=_deleted_as(begun))
 
-    def hurry(self, begun: Begun) -> None:
+    def hurry(self, begun: ReportRef) -> None:
         """File now what waits: Done was pressed, or the network said that the line is gone."""
         if begun.pending:
             try:
@@ -275,11 +275,11 @@ class Filer:
         self._count("spooled")
 
 
-def _deleted_as(begun: Begun) -> int:
+def _deleted_as(begun: ReportRef) -> int:
     """Return the highest revision that a deletion takes: the reporter may begin the same report again."""
     return sent_as(begun) if begun.unsent else kept_as(begun)
 
 
-def _with_secret(begun: Begun) -> Begun:
+def _with_secret(begun: ReportRef) -> ReportRef:
     """Give a report that was begun under the release before a secret of its own."""
     return begun if begun.secret else replace(begun, secret=secrets.token_bytes(SECRET_BYTES))

@@ -17,11 +17,11 @@ from reports.store.ids import new_id
 from reports.store.pending import put_pending
 
 
-class Unkept(Exception):
+class NotStored(Exception):
     """Neither the database nor the spool took it; the provider must keep the message and send it again."""
 
 
-class Unread:
+class UnparsedStore:
     def __init__(self, database: Database, spool: Spool, vault: Vault, keys: Mapping[str, Public], mode: str) -> None:
         self._database = database
         self._vault = vault
@@ -63,7 +63,7 @@ class Unread:
         try:
             self._spool.put(Entry(filing, "unread", due_at=now))
         except NotKept:
-            raise Unkept from None
+            raise NotStored from None
 
     def _addressees(self, country: Country) -> list[tuple[str, str, str]]:
         helpline = incomplete_hotline(country)

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from gateway.channels import twilio as way_in
 from gateway.messaging import parsing
-from gateway.messaging.model import Wire
+from gateway.messaging.model import RawRequest
 from reports.settings import Mode, load
 from tests.docs.pages import part, read
 from tests.support.twilio import Account
@@ -48,7 +48,7 @@ def test_the_addresses_are_doors_and_their_overrides_are_possible(tmp_path: Path
         fields |= {"From": "+6785550101", "To": "+6785550102", "Body": ""}
         body = "&".join(f"{name}={value.replace('+', '%2B')}" for name, value in fields.items()).encode()
         headers = {"X-Twilio-Signature": account.sign(called, fields)}
-        wire = Wire("POST", urlsplit(called).path, lambda name, headers=headers: headers.get(name, ""), body)
+        wire = RawRequest("POST", urlsplit(called).path, lambda name, headers=headers: headers.get(name, ""), body)
         assert channel.vouches(wire, parsing.read(channel.doors["sms"], wire))
         for name, value in parse_qsl(overrides):
             least, most = RANGES.get(name, (0, 0))

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import pytest
 
 from gateway.channels.africastalking import Channel, Settings
-from gateway.messaging.model import Answer, Inbound, Notice, Turn, Unreadable
+from gateway.messaging.model import HttpResponse, Inbound, ProviderEvent, Reply, Unreadable
 from gateway.messaging.parsing import read_form
 from reports.settings import SettingError, load
 
@@ -40,7 +40,7 @@ END = {
 }
 
 
-def receive(door: str, fields: dict[str, str]) -> Inbound | Notice:
+def receive(door: str, fields: dict[str, str]) -> Inbound | ProviderEvent:
     return CHANNEL.receive(door, read_form(urlencode(fields).encode()))
 
 
@@ -65,7 +65,7 @@ def sms(**changes: Any) -> Inbound:
     return Inbound(kind="sms", channel="africastalking", **{**was, **changes})
 
 
-RECEIVED: list[tuple[str, dict[str, str], Inbound | Notice]] = [
+RECEIVED: list[tuple[str, dict[str, str], Inbound | ProviderEvent]] = [
     ("ussd", USSD, ussd()),
     ("ussd", {**USSD, "text": ""}, ussd(text="")),
     ("ussd", {**USSD, "text": "1*at home * at school"}, ussd(text="1*at home * at school")),
@@ -83,18 +83,22 @@ RECEIVED: list[tuple[str, dict[str, str], Inbound | Notice]] = [
     ("sms", without(SMS, "date", "linkId", "id"), sms(sent_at=None, link="", id="")),
     ("sms", {**SMS, "from": "MTN", "networkCode": "62130"}, sms(sender="MTN", network="62130")),
     ("sms", without(SMS, "from", "text"), sms(sender="", text="")),
-    ("ussd-end", END, Notice("ended", "africastalking", "+6785550101", "*384*123#", "ATUid_1")),
-    ("ussd-end", without(END, "status"), Notice("ended", "africastalking", "+6785550101", "*384*123#", "ATUid_1")),
+    ("ussd-end", END, ProviderEvent("ended", "africastalking", "+6785550101", "*384*123#", "ATUid_1")),
+    (
+        "ussd-end",
+        without(END, "status"),
+        ProviderEvent("ended", "africastalking", "+6785550101", "*384*123#", "ATUid_1"),
+    ),
     (
         "optout",
         {"senderId": "163", "phoneNumber": "+6785550101"},
-        Notice("optout", "africastalking", "+6785550101", "163"),
+        ProviderEvent("optout", "africastalking", "+6785550101", "163"),
     ),
 ]
 
 
 @pytest.mark.parametrize(("door", "fields", "message"), RECEIVED)
-def test_received(door: str, fields: dict[str, str], message: Inbound | Notice) -> None:
+def test_received(door: str, fields: dict[str, str], message: Inbound | ProviderEvent) -> None:
     assert receive(door, fields) == message
 
 
@@ -115,7 +119,7 @@ def test_received(door: str, fields: dict[str, str], message: Inbound | Notice) 
 )
 def test_a_delivery_report(said: str, status: str) -> None:
     told = receive("delivery", {"id": "ATXid_1", "status": said, "phoneNumber": "+6785550101", "failureReason": "x"})
-    assert told == Notice("delivery", "africastalking", "+6785550101", id="ATXid_1", status=status)
+    assert told == ProviderEvent("delivery", "africastalking", "+6785550101", id="ATXid_1", status=status)
 
 
 @pytest.mark.rule("A-09")
@@ -142,19 +146,19 @@ def test_unreadable(door: str, body: bytes) -> None:
 @pytest.mark.parametrize(
     ("door", "turn", "body"),
     [
-        ("ussd", Turn("What is it?\n1 Report", goes_on=True), b"CON What is it?\n1 Report"),
-        ("ussd", Turn("Thank you. Goodbye.", goes_on=False), b"END Thank you. Goodbye."),
-        ("ussd", Turn("\u0101", goes_on=False), b"END \xc4\x81"),
+        ("ussd", Reply("What is it?\n1 Report", goes_on=True), b"CON What is it?\n1 Report"),
+        ("ussd", Reply("Thank you. Goodbye.", goes_on=False), b"END Thank you. Goodbye."),
+        ("ussd", Reply("\u0101", goes_on=False), b"END \xc4\x81"),
         ("ussd", None, b"END "),
-        ("sms", Turn("What is it?", goes_on=True), b""),
+        ("sms", Reply("What is it?", goes_on=True), b""),
         ("sms", None, b""),
         ("ussd-end", None, b""),
         ("delivery", None, b""),
         ("optout", None, b""),
     ],
 )
-def test_answered(door: str, turn: Turn | None, body: bytes) -> None:
-    assert CHANNEL.answer(door, turn) == Answer(200, "text/plain; charset=utf-8", body)
+def test_answered(door: str, turn: Reply | None, body: bytes) -> None:
+    assert CHANNEL.answer(door, turn) == HttpResponse(200, "text/plain; charset=utf-8", body)
 
 
 def test_its_address_holds_a_secret() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.channels.kannel import Channel, Settings
 from gateway.messaging import parsing
-from gateway.messaging.model import Answer, Inbound, Notice, Turn, Unreadable
+from gateway.messaging.model import HttpResponse, Inbound, ProviderEvent, Reply, Unreadable
 from reports.settings import SettingError, load
 from tests.support.wire import wire
 
@@ -49,13 +49,13 @@ SMS = Inbound(
 )
 
 
-def asked(door: str, **changes: str | None) -> Inbound | Notice:
+def asked(door: str, **changes: str | None) -> Inbound | ProviderEvent:
     """By GET; None leaves a field out."""
     given = {name: value for name, value in {**QUERY, **changes}.items() if value is not None}
     return CHANNEL.receive(door, parsing.read(CHANNEL.doors[door], wire(method="GET", target=f"/x?{urlencode(given)}")))
 
 
-def posted(door: str, words: bytes, query: str = "", **changes: str | None) -> Inbound | Notice:
+def posted(door: str, words: bytes, query: str = "", **changes: str | None) -> Inbound | ProviderEvent:
     """By POST; None leaves a header out."""
     named = {name.replace("_", "-"): value for name, value in changes.items()}
     given = {name: value for name, value in {**HEADERS, **named}.items() if value is not None}
@@ -179,7 +179,7 @@ DIALLED = {"text": "*111*163#"}
         ({"meta": "?smpp?its_session_info=" + "%12" * 40}, ussd(session="-", link="", event="unsaid", blind=True)),
         (
             {"meta": "?smpp?ussd_service_op=%12&its_session_info=%12%01"},
-            Notice("ended", "kannel", sender="6785550101", code="*111*163#", session="18"),
+            ProviderEvent("ended", "kannel", sender="6785550101", code="*111*163#", session="18"),
         ),
         (
             {"meta": "?smpp?ussd_service_op=%01&its_session_info=%12%01", **DIALLED},
@@ -187,7 +187,7 @@ DIALLED = {"text": "*111*163#"}
         ),
     ],
 )
-def test_ussd(changes: dict[str, str | None], message: Inbound | Notice) -> None:
+def test_ussd(changes: dict[str, str | None], message: Inbound | ProviderEvent) -> None:
     assert asked("ussd", **{"to": "*111*163#", "text": "1", **changes}) == message
 
 
@@ -229,7 +229,7 @@ def test_its_line_is_known_of_what_nobody_can_read(said: dict[str, str], line: t
     ],
 )
 def test_delivery_reports(type_: str | None, status: str) -> None:
-    assert asked("dlr", id="m-1", type=type_) == Notice("delivery", "kannel", id="m-1", status=status)
+    assert asked("dlr", id="m-1", type=type_) == ProviderEvent("delivery", "kannel", id="m-1", status=status)
 
 
 @pytest.mark.parametrize(
@@ -242,7 +242,7 @@ def test_delivery_reports(type_: str | None, status: str) -> None:
     ],
 )
 def test_a_delivery_report_may_be_posted(target: str, body: bytes, kind: str) -> None:
-    assert reported(target, body, kind) == Notice("delivery", "kannel", id="m-1", status="delivered")
+    assert reported(target, body, kind) == ProviderEvent("delivery", "kannel", id="m-1", status="delivered")
 
 
 @pytest.mark.parametrize("query", ["", "type=1", "id=", "id=m-1&id=m-2&type=1", f"id={'x' * 129}"])
@@ -252,7 +252,7 @@ def test_a_posted_report_is_read_as_strictly(query: str) -> None:
             reported(target, body)
 
 
-def reported(target: str, body: bytes, kind: str = "") -> Inbound | Notice:
+def reported(target: str, body: bytes, kind: str = "") -> Inbound | ProviderEvent:
     asked = wire(body, {"Content-Type": kind}, target=target)
     return CHANNEL.receive("dlr", parsing.read(CHANNEL.doors["dlr"], asked))
 
@@ -269,35 +269,35 @@ TEN_MINUTES = {"X-Kannel-Validity": "10"}
 @pytest.mark.parametrize(
     ("door", "turn", "body", "headers"),
     [
-        ("sms", Turn("In danger?\n1 Report", True), b"In danger?\n1 Report", TEN_MINUTES),
-        ("sms", Turn("Tēnā", True, ucs2=True), "Tēnā".encode(), TEN_MINUTES | {"X-Kannel-Coding": "2"}),
-        ("sms", Turn("", True), b"", {}),
+        ("sms", Reply("In danger?\n1 Report", True), b"In danger?\n1 Report", TEN_MINUTES),
+        ("sms", Reply("Tēnā", True, ucs2=True), "Tēnā".encode(), TEN_MINUTES | {"X-Kannel-Coding": "2"}),
+        ("sms", Reply("", True), b"", {}),
         ("sms", None, b"", {}),
         ("dlr", None, b"", {}),
         ("ussd", None, b"", {}),
         (
             "ussd",
-            Turn("1 Report", True, link="4608"),
+            Reply("1 Report", True, link="4608"),
             b"1 Report",
             {"X-Kannel-Meta-Data": "?smpp?ussd_service_op=2&its_session_info=4608"},
         ),
         (
             "ussd",
-            Turn("Sent", False, link="4608"),
+            Reply("Sent", False, link="4608"),
             b"Sent",
             {"X-Kannel-Meta-Data": "?smpp?ussd_service_op=17&its_session_info=4609"},
         ),
         (
             "ussd",
-            Turn("Sent", True, link="4613"),
+            Reply("Sent", True, link="4613"),
             b"Sent",
             {"X-Kannel-Meta-Data": "?smpp?ussd_service_op=2&its_session_info=4612"},
         ),
-        ("ussd", Turn("Not working", False), b"Not working", {"X-Kannel-Meta-Data": "?smpp?ussd_service_op=17"}),
+        ("ussd", Reply("Not working", False), b"Not working", {"X-Kannel-Meta-Data": "?smpp?ussd_service_op=17"}),
     ],
 )
-def test_answered(door: str, turn: Turn | None, body: bytes, headers: dict[str, str]) -> None:
-    assert CHANNEL.answer(door, turn) == Answer(200, PLAIN, body, headers)
+def test_answered(door: str, turn: Reply | None, body: bytes, headers: dict[str, str]) -> None:
+    assert CHANNEL.answer(door, turn) == HttpResponse(200, PLAIN, body, headers)
 
 
 def test_its_address_holds_a_secret() -> None:

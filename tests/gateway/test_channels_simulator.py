@@ -7,7 +7,7 @@ import json
 import pytest
 
 from gateway.channels.simulator import Channel, Settings
-from gateway.messaging.model import Answer, Inbound, Notice, Turn, Unreadable
+from gateway.messaging.model import HttpResponse, Inbound, ProviderEvent, Reply, Unreadable
 from gateway.messaging.parsing import read
 from reports.settings import load
 from tests.support.wire import wire
@@ -24,7 +24,7 @@ NUMBER = "+6785550101"
             {"session": "a", "phone": NUMBER, "service_code": "*111#", "event": "new"},
             Inbound(kind="ussd", channel="simulator", sender=NUMBER, code="*111#", text="", session="a", event="new"),
         ),
-        ({"session": "a", "event": "close"}, Notice("ended", "simulator", session="a")),
+        ({"session": "a", "event": "close"}, ProviderEvent("ended", "simulator", session="a")),
         (
             {"sms": " report ", "phone": NUMBER, "service_code": "163", "id": "m1", "network": "54101"},
             Inbound(
@@ -34,7 +34,7 @@ NUMBER = "+6785550101"
         ({"sms": ""}, Inbound(kind="sms", channel="simulator", sender="", code="", text="")),
     ],
 )
-def test_received(body: dict[str, str], message: Inbound | Notice) -> None:
+def test_received(body: dict[str, str], message: Inbound | ProviderEvent) -> None:
     assert CHANNEL.receive("", read(CHANNEL.doors[""], wire(json.dumps(body).encode()))) == message
 
 
@@ -45,7 +45,7 @@ def test_unreadable(body: dict[str, object]) -> None:
 
 
 def test_it_replies_in_the_answer() -> None:
-    assert CHANNEL.answer("", Turn("Hello", goes_on=True)) == Answer(
+    assert CHANNEL.answer("", Reply("Hello", goes_on=True)) == HttpResponse(
         200, "application/json", b'{"text":"Hello","continue":true}'
     )
     assert all(CHANNEL.replies_in_answer.values())

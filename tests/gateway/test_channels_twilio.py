@@ -14,7 +14,7 @@ from twilio.twiml.messaging_response import MessagingResponse
 
 from gateway.channels.twilio import Channel, Settings
 from gateway.messaging import parsing
-from gateway.messaging.model import Answer, Inbound, Notice, Turn, Unreadable, Wire
+from gateway.messaging.model import HttpResponse, Inbound, ProviderEvent, RawRequest, Reply, Unreadable
 from reports.settings import SettingError, load
 
 ACCOUNT = "AC" + "0123456789abcdef" * 2
@@ -60,22 +60,22 @@ def channel(public: str = PUBLIC, tokens: str = TOKEN) -> Channel:
     return Channel(load(Settings, environ))
 
 
-def wire(fields: Any, signature: str | None, target: str = "/hooks/twilio/sms", **headers: str) -> Wire:
+def wire(fields: Any, signature: str | None, target: str = "/hooks/twilio/sms", **headers: str) -> RawRequest:
     given = {name.replace("_", "-").lower(): value for name, value in headers.items()}
     if signature is not None:
         given["x-twilio-signature"] = signature
-    return Wire("POST", target, lambda name: given.get(name.lower(), ""), urlencode(fields, doseq=True).encode())
+    return RawRequest("POST", target, lambda name: given.get(name.lower(), ""), urlencode(fields, doseq=True).encode())
 
 
 def signed(fields: Mapping[str, Any], url: str = f"{PUBLIC}/hooks/twilio/sms", token: str = TOKEN) -> str:
     return str(RequestValidator(token).compute_signature(url, fields))
 
 
-def is_ours(over: Wire, it: Channel | None = None) -> bool:
+def is_ours(over: RawRequest, it: Channel | None = None) -> bool:
     return (it or channel()).vouches(over, parsing.read(Channel.doors["sms"], over))
 
 
-def received(changes: Mapping[str, Any], door: str = "sms", target: str = "") -> Inbound | Notice:
+def received(changes: Mapping[str, Any], door: str = "sms", target: str = "") -> Inbound | ProviderEvent:
     fields = {**(MESSAGE if door == "sms" else REPORT), **changes}
     fields = {name: value for name, value in fields.items() if value is not None}
     return channel().receive(
@@ -341,7 +341,7 @@ def test_who_or_which_is_not_to_be_understood(changes: dict[str, Any]) -> None:
     ],
 )
 def test_a_delivery_report(status: str | None, is_: str) -> None:
-    assert received({"MessageStatus": status}, "status") == Notice(
+    assert received({"MessageStatus": status}, "status") == ProviderEvent(
         "delivery",
         "twilio",
         sender="+6785550101",
@@ -353,7 +353,7 @@ def test_a_delivery_report(status: str | None, is_: str) -> None:
 
 def test_a_delivery_report_names_our_own_id_and_an_opt_out() -> None:
     found = received({"ErrorCode": "21610", "MessageStatus": "failed"}, "status", "/hooks/twilio/status?id=ours-1&id=x")
-    assert isinstance(found, Notice)
+    assert isinstance(found, ProviderEvent)
     assert (found.ours, found.opted_out, found.status) == ("ours-1", True, "failed")
 
 
@@ -361,17 +361,17 @@ def test_a_delivery_report_names_our_own_id_and_an_opt_out() -> None:
     "words", ["In danger? Call police 111.\n1 Report", "a < b & c > d \" '", "\u0101 \U0001f600", "]]>"]
 )
 def test_a_reply_is_twiml(words: str) -> None:
-    answer = channel().answer("sms", Turn(words, goes_on=True))
+    answer = channel().answer("sms", Reply(words, goes_on=True))
     assert (answer.status, answer.content_type) == (200, "text/xml; charset=utf-8")
     wanted = MessagingResponse()
     wanted.message(words)
     assert answer.body.decode() == str(wanted)
 
 
-@pytest.mark.parametrize("turn", [None, Turn("", goes_on=True), Turn("", goes_on=False)])
-def test_nothing_to_say(turn: Turn | None) -> None:
+@pytest.mark.parametrize("turn", [None, Reply("", goes_on=True), Reply("", goes_on=False)])
+def test_nothing_to_say(turn: Reply | None) -> None:
     body = b'<?xml version="1.0" encoding="UTF-8"?><Response />'
-    assert channel().answer("sms", turn) == Answer(200, "text/xml; charset=utf-8", body)
+    assert channel().answer("sms", turn) == HttpResponse(200, "text/xml; charset=utf-8", body)
     assert body.decode() == str(MessagingResponse())
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.channels.ussd import Channel, Settings
-from gateway.messaging.model import Answer, Fields, Inbound, Notice, Turn, Unreadable
+from gateway.messaging.model import Fields, HttpResponse, Inbound, ProviderEvent, Reply, Unreadable
 from gateway.messaging.parsing import read
 from reports.settings import SettingError, load
 from tests.support.wire import wire
@@ -37,10 +37,10 @@ def inbound(**changes: Any) -> Inbound:
         ({"phone": ""}, inbound(sender="")),
         ({"phone": 6785550101}, inbound(sender="6785550101")),
         ({"more": {"any": ["thing"]}}, inbound()),
-        ({"event": "close"}, Notice("ended", "ussd", "+6785550101", "*111#", "a")),
+        ({"event": "close"}, ProviderEvent("ended", "ussd", "+6785550101", "*111#", "a")),
     ],
 )
-def test_received(changes: dict[str, object], message: Inbound | Notice) -> None:
+def test_received(changes: dict[str, object], message: Inbound | ProviderEvent) -> None:
     assert CHANNEL.receive("", fields({**NEW, **changes})) == message
 
 
@@ -70,14 +70,14 @@ def test_a_session_named_twice_is_unreadable() -> None:
 @pytest.mark.parametrize(
     ("turn", "body"),
     [
-        (Turn("Sent.\n0 Done", goes_on=True), b'{"text":"Sent.\\n0 Done","continue":true}'),
-        (Turn("Goodbye.", goes_on=False), b'{"text":"Goodbye.","continue":false}'),
-        (Turn("\u0101", goes_on=False), b'{"text":"\\u0101","continue":false}'),
+        (Reply("Sent.\n0 Done", goes_on=True), b'{"text":"Sent.\\n0 Done","continue":true}'),
+        (Reply("Goodbye.", goes_on=False), b'{"text":"Goodbye.","continue":false}'),
+        (Reply("\u0101", goes_on=False), b'{"text":"\\u0101","continue":false}'),
         (None, b'{"text":"","continue":false}'),
     ],
 )
-def test_answered(turn: Turn | None, body: bytes) -> None:
-    assert CHANNEL.answer("", turn) == Answer(200, "application/json", body)
+def test_answered(turn: Reply | None, body: bytes) -> None:
+    assert CHANNEL.answer("", turn) == HttpResponse(200, "application/json", body)
 
 
 def test_its_address_holds_a_secret() -> None:

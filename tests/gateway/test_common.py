@@ -11,7 +11,7 @@ from flows.catalogues import Catalogue
 from flows.model import Answer, State
 from flows.show import lay
 from flows.uses import looks
-from gateway.conversation.context import Ground, Surroundings, common
+from gateway.conversation.context import CountryContext, RenderContext, common
 from reports.country import Country
 from tests.flows.phone import book
 from tests.flows.test_countries import COUNTRIES, country
@@ -22,9 +22,9 @@ OF_ONE_CALLER = {"code", "pin", "message", "messages", "desk", "opens", "meant",
 ANSWERS = ({}, {"danger": "now"}, {"danger": "no", "category": "missing", "place": "VU-SEE", "contact": "none"})
 
 
-def languages(of: Country) -> Iterator[tuple[Catalogue, Ground]]:
+def languages(of: Country) -> Iterator[tuple[Catalogue, CountryContext]]:
     there = spoken(of, catalogues())
-    yield from ((one, Ground.of(of, one, there)) for one in there)
+    yield from ((one, CountryContext.of(of, one, there)) for one in there)
 
 
 def state(screen: str, answers: dict[str, str], language: str) -> State:
@@ -42,7 +42,7 @@ def test_everybody_gets_what_they_would_get_alone(iso: str, channel: str) -> Non
     for language, ground in languages(of):
         shared = common(ground, channel, drill=False, looks=LOOKS)
         callers = [
-            Surroundings({language.tag: ground}, channel, seen, of.hotlines, False, waits, said(of, language), {})
+            RenderContext({language.tag: ground}, channel, seen, of.hotlines, False, waits, said(of, language), {})
             for seen, waits in ((True, False), (False, True))
         ]
         for name in shared.screens:
@@ -58,7 +58,7 @@ def test_everybody_gets_what_they_would_get_alone(iso: str, channel: str) -> Non
 
 
 def test_nothing_of_a_caller_is_known_where_it_is_laid_out() -> None:
-    ground = Ground.of(country("VU"))
+    ground = CountryContext.of(country("VU"))
     shared = common(ground, "ussd", drill=False, looks=LOOKS)
     assert {"home.home", "report.danger", "report.category"} <= shared.screens
     assert not shared.screens & {
@@ -77,6 +77,6 @@ def test_nothing_of_a_caller_is_known_where_it_is_laid_out() -> None:
 
 
 def test_in_a_drill_it_says_so() -> None:
-    shared = common(Ground.of(country("VU")), "ussd", drill=True, looks=LOOKS)
+    shared = common(CountryContext.of(country("VU")), "ussd", drill=True, looks=LOOKS)
     world = replace(shared.world, common=shared)
     assert lay(book().screens["report.danger"], {}, world, LIMITS["ussd"]).pages[0].text.startswith("DRILL")

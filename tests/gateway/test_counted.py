@@ -10,7 +10,7 @@ import redis
 import time_machine
 
 from flows import parse
-from gateway.background.statistics import LATE, Days
+from gateway.background.statistics import LATE, StatisticsFlush
 from gateway.conversation.statistics import ON, SMS, STEPS
 from reports import statistics
 from reports.store import tables as t
@@ -107,7 +107,7 @@ def test_a_day_that_is_over_goes_into_the_database_once(app: App) -> None:
         assert rows[DAY, "VU", "sent"] == 1
         assert counted(app) == {}
         clock.shift(timedelta(hours=2))
-        assert Days(app.parts.sessions, app.database).move() == 0
+        assert StatisticsFlush(app.parts.sessions, app.database).move() == 0
         assert len(app.rows(t.screen_tally)) == len(rows)
 
 

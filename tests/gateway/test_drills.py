@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import insert, update
 
 from gateway.background.drills import Drills
-from gateway.conversation.request import Caller
-from gateway.sessions.record import Begun
+from gateway.conversation.request import TurnRequest
+from gateway.sessions.record import ReportRef
 from reports.clocks import MINUTE
 from reports.country import shipped
 from reports.drill_scripts import SCRIPTS, Script, goes_to, priority
@@ -189,7 +189,7 @@ def test_one_that_fails_holds_up_no_other(
     bad, good = planned(app.database, "missing", after=-2), planned(app.database, "danger_now", after=-1)
     tell = Drills._told
 
-    def told(self: Drills, caller: Caller, said: Mapping[str, str], script: Script) -> Begun | None:
+    def told(self: Drills, caller: TurnRequest, said: Mapping[str, str], script: Script) -> ReportRef | None:
         if said["category"] == "missing":
             raise LookupError("a script that does not come to its end")
         return tell(self, caller, said, script)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.sms.early_receipts import MOST, Early
+from gateway.sms.early_receipts import MOST, EarlyReceipts
 
 
 class Clock:
@@ -21,7 +21,7 @@ def clock() -> Clock:
 
 @pytest.mark.rule("B-54")
 def test_it_is_held_for_ten_minutes_and_looked_at_three_times(clock: Clock) -> None:
-    early, asked = Early(clock), []
+    early, asked = EarlyReceipts(clock), []
 
     def unknown(id_: str, status: str) -> bool:
         asked.append((clock.now, id_, status))
@@ -35,7 +35,7 @@ def test_it_is_held_for_ten_minutes_and_looked_at_three_times(clock: Clock) -> N
 
 @pytest.mark.rule("B-54")
 def test_once_it_is_known_it_is_held_no_longer(clock: Clock) -> None:
-    early, asked = Early(clock), []
+    early, asked = EarlyReceipts(clock), []
     early.keep("ATXid_1", "delivered")
     for clock.now in range(0, 1200, 5):
         early.try_again(lambda *report: asked.append(report) is None)
@@ -43,7 +43,7 @@ def test_once_it_is_known_it_is_held_no_longer(clock: Clock) -> None:
 
 
 def test_while_the_database_is_away_it_stays(clock: Clock) -> None:
-    early = Early(clock)
+    early = EarlyReceipts(clock)
     early.keep("ATXid_1", "delivered")
     clock.now = 5
 
@@ -58,7 +58,7 @@ def test_while_the_database_is_away_it_stays(clock: Clock) -> None:
 
 
 def test_a_flood_of_them_is_not_held(clock: Clock) -> None:
-    early, asked = Early(clock), []
+    early, asked = EarlyReceipts(clock), []
     for n in range(MOST + 10):
         early.keep(f"ATXid_{n}", "sent")
     clock.now = 5

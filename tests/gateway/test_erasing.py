@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import delete, insert, update
 from structlog.testing import capture_logs
 
-from gateway.background.erasures import Erasing
+from gateway.background.erasures import ErasureReplay
 from gateway.background.housekeeping import HOST
 from reports.clocks import DAY
 from reports.store import tables as t
@@ -31,10 +31,10 @@ def app(redis_url: str) -> Iterator[App]:
     made.close()
 
 
-def start_again(app: App) -> Erasing:
+def start_again(app: App) -> ErasureReplay:
     """What web does when it starts."""
     mailroom = app.parts.housekeeping._erasing._mailroom
-    erasing = Erasing(app.database, app.parts.journal, mailroom, HOST)
+    erasing = ErasureReplay(app.database, app.parts.journal, mailroom, HOST)
     erasing.reapply()
     return erasing
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from gateway.sessions import store
-from gateway.sessions.record import Begun
-from gateway.submission.builder import Sealer, Told
+from gateway.sessions.record import ReportRef
+from gateway.submission.builder import ReportBuilder, ReportInput
 from reports.store.database import Database
 from reports.store.filing import Filing
 from reports.store.sqlite import LONG_QUEUE
@@ -57,9 +57,9 @@ def test_in_a_crowd_sent_comes_by_the_spool_and_is_sealed_once(redis_url: str, m
     """A thousand callers at once: who waits for SQLite holds a thread, and the spool makes nobody wait."""
     app = App(redis_url)
     sealed: list[int] = []
-    seal = Sealer.seal
+    seal = ReportBuilder.seal
 
-    def counted(self: Sealer, told: Told, begun: Begun, *rest: Any) -> Filing:
+    def counted(self: ReportBuilder, told: ReportInput, begun: ReportRef, *rest: Any) -> Filing:
         sealed.append(begun.revision)
         return seal(self, told, begun, *rest)
 
@@ -67,7 +67,7 @@ def test_in_a_crowd_sent_comes_by_the_spool_and_is_sealed_once(redis_url: str, m
     phone.dial()
     for reply in (*TO_CONTACT, "No"):
         phone.type(reply)
-    monkeypatch.setattr(Sealer, "seal", counted)
+    monkeypatch.setattr(ReportBuilder, "seal", counted)
     with app.database.write(), ThreadPoolExecutor(LONG_QUEUE) as others:
         for _ in range(LONG_QUEUE):
             others.submit(app.database.write().__enter__)

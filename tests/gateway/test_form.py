@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.messaging import parsing
-from gateway.messaging.model import Door, Unreadable
+from gateway.messaging.model import Endpoint, Unreadable
 from reports.strict_json import NotStrict
 from tests.support.wire import wire
 
-FORM, JSON = Door("sms"), Door("ussd", reads="json")
-TEXT = Door("sms", reads="text", headers={"X-From": "from", "X-To": "to"})
+FORM, JSON = Endpoint("sms"), Endpoint("ussd", reads="json")
+TEXT = Endpoint("sms", reads="text", headers={"X-From": "from", "X-To": "to"})
 
 CAP = 256 * 1024
 

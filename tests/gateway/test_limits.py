@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from gateway.conversation import limits
-from gateway.conversation.limits import Loop
+from gateway.conversation.limits import ReplyLoop
 
 NOW = 1_800_000_000
 HOUR = 3600
 
 
 def test_a_machine_that_answers_gets_five_replies_an_hour() -> None:
-    loop, replies = Loop(), []
+    loop, replies = ReplyLoop(), []
     for n in range(50):
         replied, loop = limits.reply_to(loop, freed=False, now=NOW + 2 * n)
         replies.append(replied)
@@ -21,14 +21,14 @@ def test_a_machine_that_answers_gets_five_replies_an_hour() -> None:
 
 
 def test_an_accepted_answer_or_help_ends_the_count_and_the_silence() -> None:
-    loop = Loop()
+    loop = ReplyLoop()
     for _ in range(4):
         _, loop = limits.reply_to(loop, freed=False, now=NOW)
-    assert limits.reply_to(loop, freed=True, now=NOW) == (True, Loop())
+    assert limits.reply_to(loop, freed=True, now=NOW) == (True, ReplyLoop())
     _, silent = limits.reply_to(loop, freed=False, now=NOW)
     assert limits.is_silenced(silent, NOW)
     assert not limits.is_silenced(silent, NOW + HOUR)
-    assert limits.reply_to(silent, freed=True, now=NOW) == (True, Loop())
+    assert limits.reply_to(silent, freed=True, now=NOW) == (True, ReplyLoop())
 
 
 @pytest.mark.parametrize(
@@ -37,8 +37,8 @@ def test_an_accepted_answer_or_help_ends_the_count_and_the_silence() -> None:
     ids=["at once", "last second", "an hour later", "next day", "clock set back"],
 )
 def test_silence_lasts_an_hour(now: int, replied: bool) -> None:
-    silent = Loop(5, NOW + HOUR)
-    assert limits.reply_to(silent, freed=False, now=now) == (replied, Loop(1) if replied else silent)
+    silent = ReplyLoop(5, NOW + HOUR)
+    assert limits.reply_to(silent, freed=False, now=now) == (replied, ReplyLoop(1) if replied else silent)
 
 
 @pytest.mark.parametrize(

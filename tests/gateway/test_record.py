@@ -10,15 +10,15 @@ from msgspec.structs import replace
 from flows import parse
 from flows.model import Answer, State, Unasked
 from flows.packing import pack
-from gateway.conversation.limits import Loop
-from gateway.conversation.turns import Last
-from gateway.messaging.model import Turn
+from gateway.conversation.limits import ReplyLoop
+from gateway.conversation.turns import LastTurn
+from gateway.messaging.model import Reply
 from gateway.sessions.record import (
     MOST_CHOICES,
     MOST_DRAFTS,
-    Begun,
     Draft,
     Record,
+    ReportRef,
     carried,
     drafts_after,
     pack_drafts,
@@ -40,7 +40,7 @@ STATE = State(
     unasked=(Unasked(1005, "report.category", "something that was not asked"),),
 )
 MEDIA = (("image", "hxxps[:]//media.example/1"),)
-BEGUN = Begun(
+BEGUN = ReportRef(
     "01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e",
     bytes(range(32)),
     1000,
@@ -53,29 +53,29 @@ BEGUN = Begun(
     carried=True,
     secret=b"s" * 32,
 )
-OWN = Begun("another", b"k" * 32, 1000, secret=b"o" * 32)
+OWN = ReportRef("another", b"k" * 32, 1000, secret=b"o" * 32)
 
 
 def test_a_record_of_the_release_before_that_shows_a_code_begins_anew() -> None:
     """Its code was made in another way: what would be shown now opens nothing."""
-    old = Record(STATE, Last("turn"), Turn("", True), 5, replace(BEGUN, secret=b""))
+    old = Record(STATE, LastTurn("turn"), Reply("", True), 5, replace(BEGUN, secret=b""))
     assert unpack_record(pack_record(old), BOOK) is None
 
 
 SEEN = replace(BEGUN, code_seen=True, secret=b"")
 
 
-@pytest.mark.parametrize("begun", [None, BEGUN, SEEN, Begun("id", b"k" * 32, 5)])
-def test_a_record_comes_back_as_it_was(begun: Begun | None) -> None:
+@pytest.mark.parametrize("begun", [None, BEGUN, SEEN, ReportRef("id", b"k" * 32, 5)])
+def test_a_record_comes_back_as_it_was(begun: ReportRef | None) -> None:
     record = Record(
         STATE,
-        Last("turn", 12, 3),
-        Turn("words", True),
+        LastTurn("turn", 12, 3),
+        Reply("words", True),
         1011,
         begun,
         2,
         "first",
-        Loop(3, 9),
+        ReplyLoop(3, 9),
         True,
         "opened",
         "seed",
@@ -86,11 +86,11 @@ def test_a_record_comes_back_as_it_was(begun: Begun | None) -> None:
 
 
 def draft(report_id: str, at: int, danger: str = "soon") -> Draft:
-    return Draft(danger, "harm", pack(STATE), Begun(report_id, b"k" * 32, at), at)
+    return Draft(danger, "harm", pack(STATE), ReportRef(report_id, b"k" * 32, at), at)
 
 
 def record(report_id: str, at: int = 2) -> Record:
-    return Record(STATE, Last("turn"), Turn("", True), at, Begun(report_id, b"k" * 32, at))
+    return Record(STATE, LastTurn("turn"), Reply("", True), at, ReportRef(report_id, b"k" * 32, at))
 
 
 GOOD = json.loads(pack_record(record("a")))

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gateway.app import create_app
-from gateway.services import Parts
+from gateway.services import Services
 from gateway.sessions import store
 from gateway.sessions.redis_client import Command
 from gateway.submission.spool_drain import file_late
@@ -31,7 +31,7 @@ CALLS = 40
 class Process:
     """One of two on the same Redis, database and spool; each leaves them alone in its own time."""
 
-    parts: Parts
+    parts: Services
     http: Http
     has_redis: bool = True
     has_database: bool = True
@@ -76,7 +76,7 @@ class Site:
 def site(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     app = App(redis_url)
     flask = create_app(app.plan.settings)
-    other: Parts = flask.extensions["tokaut"]
+    other: Services = flask.extensions["tokaut"]
     other.housekeeping.stop()
     one = Site(app, (Process(app.parts, app.http), Process(other, Http(flask.test_client()))))
     monkeypatch.setattr(Database, "has_a_queue", property(lambda _: one.is_crowded))

@@ -10,10 +10,10 @@ import pytest
 from flows.model import Answer, Condition, State, World
 from flows.show import fill, fill_all
 from flows.uses import lookers
-from gateway.conversation.context import ROUTED, Ground, Surroundings
-from gateway.conversation.mailbox import Mailroom
-from gateway.conversation.turns import Last
-from gateway.messaging.model import Turn
+from gateway.conversation.context import ROUTED, CountryContext, RenderContext
+from gateway.conversation.mailbox import ReporterMailbox
+from gateway.conversation.turns import LastTurn
+from gateway.messaging.model import Reply
 from gateway.sessions.record import Record
 from reports.country import Countries
 from reports.sealing import Vault
@@ -27,7 +27,7 @@ REPORT = "01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e"
 STATE = "Read by {desk}. In danger? Call {emergency}."
 PAIR = (Answer("my.code", "code", "4821 9303", True, 1), Answer("my.pin", "pin", "7350", True, 1))
 WALKED = State("my.state", (("home.home", -1), ("my.code", 0), ("my.pin", 1)), PAIR)
-AROUND = Surroundings({"en": Ground.of(COUNTRIES["VU"])}, "ussd", False, frozenset())
+AROUND = RenderContext({"en": CountryContext.of(COUNTRIES["VU"])}, "ussd", False, frozenset())
 
 
 class AtOnce:
@@ -45,13 +45,15 @@ def test_a_hotline_that_is_listed_no_more_takes_no_number_away(
     monkeypatch.setattr(mailboxes, "opened", lambda *_: found)
     nothing: Any = type("Nothing", (), {"mode": "demo"})
     at_once: Any = AtOnce()
-    room = Mailroom(at_once, nothing, Vault([b"k" * 32]), nothing, Countries(()), {"one": "Hotline One"}, nothing)
-    record = Record(WALKED, Last("t"), Turn("", goes_on=True), 1, opened=REPORT)
+    room = ReporterMailbox(
+        at_once, nothing, Vault([b"k" * 32]), nothing, Countries(()), {"one": "Hotline One"}, nothing
+    )
+    record = Record(WALKED, LastTurn("t"), Reply("", goes_on=True), 1, opened=REPORT)
     around = room.around(AROUND, record)
     assert around.told["report_state"] == "accepted"
     world = World({}, {"emergency": "police 111", **around.said}, {}, str)
     assert fill(STATE, world) == f"Read by {named}. In danger? Call police 111."
-    assert "desk" not in room.around(AROUND, Record(WALKED, Last("t"), Turn("", goes_on=True), 1)).said
+    assert "desk" not in room.around(AROUND, Record(WALKED, LastTurn("t"), Reply("", goes_on=True), 1)).said
 
 
 FRIDAY_EVENING = 1_795_759_200_000_000  # 2026-11-27 17:00 in Vanuatu
@@ -87,8 +89,8 @@ def test_while_all_desks_are_closed_it_says_when_one_opens(
     nothing: Any = type("Nothing", (), {"mode": "demo", "now": lambda *_: FRIDAY_EVENING})()
     at_once: Any = AtOnce()
     names = {name: one.screen_name for name, one in hotlines.items()}
-    room = Mailroom(at_once, nothing, Vault([b"k" * 32]), nothing, Countries((land,)), names, nothing)
-    around = room.around(AROUND, Record(WALKED, Last("t"), Turn("", goes_on=True), 1, opened=REPORT))
+    room = ReporterMailbox(at_once, nothing, Vault([b"k" * 32]), nothing, Countries((land,)), names, nothing)
+    around = room.around(AROUND, Record(WALKED, LastTurn("t"), Reply("", goes_on=True), 1, opened=REPORT))
     facts = {"report_state": around.told["report_state"], "has_helpline": "yes"}
     fields = {"emergency": "police 111", "helpline_number": "163", **around.said}
     said_all = fill_all(book().screen("my.state").words, {}, World(facts, fields, {}, str))

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from sqlalchemy import insert, select, text, update
 
-from gateway.submission.submitter import Filer
+from gateway.submission.submitter import Submitter
 from reports import mailbox
 from reports.sealing import Vault
 from reports.store import tables as t
@@ -153,7 +153,7 @@ def test_a_lock_of_another_ends_after_a_second(database: Database, straight: Dat
 def test_after_three_unknown_outcomes_web_asks_no_more_for_half_a_minute(database: Database, proxy: Proxy) -> None:
     nothing: Any = None
     vault = Vault([b"k" * 32])
-    filer = Filer(
+    filer = Submitter(
         database=database, spool=nothing, vault=vault, sealer=nothing, hurry=nothing, count=nothing, journal=nothing
     )
     proxy.stall()

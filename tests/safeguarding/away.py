@@ -14,7 +14,7 @@ import redis
 import time_machine
 
 from gateway.sessions import store
-from gateway.sessions.circuit_breaker import Breaker
+from gateway.sessions.circuit_breaker import CircuitBreaker
 from reports.store.database import DatabaseUnavailable
 from tests.support.app import App
 
@@ -30,7 +30,7 @@ def database_away(app: App) -> Iterator[None]:
         patch.object(app.database, "read", side_effect=DatabaseUnavailable("away")),
     ):
         yield
-    app.parts.filer._breaker = Breaker(failures=3, window=30, rest=30)
+    app.parts.filer._breaker = CircuitBreaker(failures=3, window=30, rest=30)
 
 
 @contextmanager

@@ -14,9 +14,9 @@ from hypothesis.stateful import run_state_machine_as_test
 from msgspec.structs import replace
 
 from flows.words import is_words
-from gateway.conversation.reducer import Walk
-from gateway.conversation.request import Caller
-from gateway.messaging.model import Turn
+from gateway.conversation.reducer import Reducer
+from gateway.conversation.request import TurnRequest
+from gateway.messaging.model import Reply
 from gateway.sessions.record import Record
 from tests.safeguarding.any_keys import COUNTRIES, EVERYWHERE, AnyKeys
 from tests.support.app import App
@@ -54,14 +54,14 @@ def test_whatever_is_typed_there_is_a_screen_that_fits_and_a_way_out(everywhere:
 
 
 def test_a_screen_that_repeats_what_was_typed_would_be_found_out(everywhere: App) -> None:
-    shown = Walk._show
+    shown = Reducer._show
 
-    def echo(walk: Walk, caller: Caller, record: Record, **more: Any) -> Turn:
+    def echo(walk: Reducer, caller: TurnRequest, record: Record, **more: Any) -> Reply:
         turn = shown(walk, caller, record, **more)
         return replace(turn, text=turn.text + caller.inbound.text[-20:]) if is_words(caller.inbound.text) else turn
 
     machine = type("AnyKeys", (AnyKeys,), {"app": everywhere})
-    with patch.object(Walk, "_show", echo), pytest.raises(AssertionError):
+    with patch.object(Reducer, "_show", echo), pytest.raises(AssertionError):
         run_state_machine_as_test(machine, settings=settings(SHORT, phases=[Phase.generate]))
 
 

@@ -12,7 +12,7 @@ import locales
 from flows.catalogues import PLAIN, Catalogue, load
 from flows.parse import load as load_book
 from flows.words import CARRIER_WORDS, KEYS
-from gateway.conversation.context import Ground, Surroundings
+from gateway.conversation.context import CountryContext, RenderContext
 from gateway.conversation.keywords import HELP, Keywords, Vocabulary
 from reports.country import Country, load_all, shipped
 from reports.store import tables as t
@@ -242,9 +242,9 @@ def catalogues() -> dict[str, Catalogue]:
 def keywords(country: Country, catalogues: dict[str, Catalogue]) -> Keywords:
     spoken = [catalogues[tag] for tag in country.languages if tag in catalogues and tag != "en"]
     languages = (PLAIN, *spoken)
-    grounds = {one.tag: Ground.of(country, one, languages) for one in languages}
+    grounds = {one.tag: CountryContext.of(country, one, languages) for one in languages}
     book = load_book(pathlib.Path(flows.__file__).parent)
-    return Vocabulary(book, "home.home_sms").of(country.iso, Surroundings(grounds, "sms", True, ()))
+    return Vocabulary(book, "home.home_sms").of(country.iso, RenderContext(grounds, "sms", True, ()))
 
 
 @pytest.mark.rule("S-09")

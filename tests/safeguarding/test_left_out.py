@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from gateway.sessions.record import Begun
-from gateway.submission.builder import Sealer, Told
+from gateway.sessions.record import ReportRef
+from gateway.submission.builder import ReportBuilder, ReportInput
 from reports.answers import Given
 from reports.keyfolder import new_pair
 from reports.store import chains, letters
@@ -60,8 +60,8 @@ def test_on_every_road_after_send(app: App, left_out: str, in_danger: bool) -> N
 
 
 @pytest.fixture
-def sealer(tmp_path: Path) -> Sealer:
-    return Sealer({name: new_pair(tmp_path, name) for name in VU.hotlines}, "demo")
+def sealer(tmp_path: Path) -> ReportBuilder:
+    return ReportBuilder({name: new_pair(tmp_path, name) for name in VU.hotlines}, "demo")
 
 
 def holding(app: App) -> set[str]:
@@ -71,22 +71,22 @@ def holding(app: App) -> set[str]:
 
 
 @pytest.mark.parametrize("left_out", [*pairwise(VU.hotlines), *((one,) for one in VU.hotlines)])
-def test_held_for_a_person_because_nobody_could_take_it(sealer: Sealer, left_out: tuple[str, ...]) -> None:
+def test_held_for_a_person_because_nobody_could_take_it(sealer: ReportBuilder, left_out: tuple[str, ...]) -> None:
     filing = sealer.seal(told(left_out), BEGUN, (), "complete")
     assert {part.hotline for part in filing.parts} == set(VU.hotlines) - set(left_out)
     assert {part.role for part in filing.parts} == {"held"}
 
 
-def test_where_everybody_was_left_out_it_is_held_for_all_rather_than_lost(sealer: Sealer) -> None:
+def test_where_everybody_was_left_out_it_is_held_for_all_rather_than_lost(sealer: ReportBuilder) -> None:
     filing = sealer.seal(told(tuple(VU.hotlines)), BEGUN, (), "complete")
     assert {part.hotline for part in filing.parts} == set(VU.hotlines)
 
 
-BEGUN = Begun("01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e", b"o" * 32, 1_795_593_730)
+BEGUN = ReportRef("01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e", b"o" * 32, 1_795_593_730)
 
 
-def told(left_out: tuple[str, ...]) -> Told:
+def told(left_out: tuple[str, ...]) -> ReportInput:
     answers = [("report.danger", "danger", "no"), ("report.category", "category", "harm")]
     answers += [("report.who_else", "avoid", one) for one in left_out]
     given = tuple(Given(screen, question, value, False, 1_795_593_730, True) for screen, question, value in answers)
-    return Told(given, (), None, VU, "ussd", "ussd", "en", 1, None, None, 1_795_593_740)
+    return ReportInput(given, (), None, VU, "ussd", "ussd", "en", 1, None, None, 1_795_593_740)

@@ -14,7 +14,7 @@ from sqlalchemy import event
 
 from gateway.conversation import handler
 from gateway.sessions.redis_client import Command, Connection
-from gateway.submission.builder import Sealer
+from gateway.submission.builder import ReportBuilder
 from reports.code import check_digit
 from reports.country import Countries
 from reports.keyfolder import private_of
@@ -483,7 +483,7 @@ def test_with_no_hotline_that_could_read_it_nothing_is_said_to_be_added(
     told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told.opened("2")
-    monkeypatch.setattr(Sealer, "letters", lambda *_: ())
+    monkeypatch.setattr(ReportBuilder, "letters", lambda *_: ())
     assert told.phone.type(WORDS).text.startswith("Not working now. In danger? Call police 111.")
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from gateway.conversation import handler
 from gateway.conversation.turns import is_unguessable
-from gateway.sessions.record import Begun
+from gateway.sessions.record import ReportRef
 from gateway.submission.submitter import SECRET_BYTES, _with_secret
 from reports.code import code, pin
 from reports.sealing import slow
@@ -194,7 +194,7 @@ def test_which_session_ids_are_relied_upon(session: str, is_long: bool) -> None:
 
 
 def test_a_report_begun_before_the_upgrade_gets_a_secret_of_its_own() -> None:
-    begun = Begun("id", b"k" * 32, 5)
+    begun = ReportRef("id", b"k" * 32, 5)
     made = {_with_secret(begun).secret for _ in range(2)}
     assert len(made) == 2
     assert {len(one) for one in made} == {SECRET_BYTES}

@@ -22,7 +22,7 @@ import structlog
 from sqlalchemy import Table, func, select
 
 from gateway import app
-from gateway.services import Parts
+from gateway.services import Services
 from reports.country import load_all
 from reports.keyfolder import private_of
 from reports.sealing import Box, Context, open_body
@@ -62,7 +62,7 @@ class App:
         self._handlers = list(logging.getLogger().handlers)
         with unhurried(app, self.plan.settings):
             self.flask = app.create_app(self.plan.settings)
-        self.parts: Parts = self.flask.extensions["tokaut"]
+        self.parts: Services = self.flask.extensions["tokaut"]
         self.parts.housekeeping.stop()  # a test does a round when it wants one
         for thread in threading.enumerate():
             if thread.name == "housekeeping":

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gateway.messaging.model import Wire
+from gateway.messaging.model import RawRequest
 
 
 def wire(
     body: bytes = b"", headers: Mapping[str, str] | None = None, *, method: str = "POST", target: str = "/"
-) -> Wire:
+) -> RawRequest:
     told = {name.lower(): value for name, value in (headers or {}).items()}
-    return Wire(method, target, lambda name: told.get(name.lower(), ""), body)
+    return RawRequest(method, target, lambda name: told.get(name.lower(), ""), body)

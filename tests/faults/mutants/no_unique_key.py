@@ -7,22 +7,22 @@ import secrets
 from msgspec.structs import replace
 
 from gateway.sessions import store
-from gateway.sessions.record import Begun
-from gateway.submission.builder import Told
-from gateway.submission.submitter import Filer
+from gateway.sessions.record import ReportRef
+from gateway.submission.builder import ReportInput
+from gateway.submission.submitter import Submitter
 from reports.store.ids import new_id
 
 COMPARES = "if (there and string.sub(there, 1, 8) or '') ~= ARGV[1] then return there end\n"
 
 
 def apply() -> None:
-    file = Filer.send
+    file = Submitter.send
 
-    def send(self: Filer, told: Told, begun: Begun, *, with_code: bool) -> Begun:
+    def send(self: Submitter, told: ReportInput, begun: ReportRef, *, with_code: bool) -> ReportRef:
         anew = replace(begun, report_id=new_id(told.now * 1_000_000), origin_key=secrets.token_bytes(32))
         return file(self, told, anew, with_code=with_code)
 
-    Filer.send = send  # type: ignore[method-assign]  # that is what a mutant is
+    Submitter.send = send  # type: ignore[method-assign]  # that is what a mutant is
     if COMPARES not in store.KEEP:
         raise LookupError("the script that keeps a session has changed: change this mutant too")
     store.KEEP = store.KEEP.replace(COMPARES, "")
