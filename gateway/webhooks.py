@@ -177,7 +177,7 @@ class Webhooks:
         return channel.answer(name, None)
 
     async def _proven(self, channel: Channel, door: Endpoint, wire: RawRequest) -> Fields:
-        """Return the fields of a request that its provider signed. Raises Forged, Unreadable, Unkept."""
+        """Return the fields of a request that its provider signed. Raises Forged, Unreadable, NotStored."""
         try:
             return await self._blocking.check(_fields, channel, door, wire)
         except TooMany:

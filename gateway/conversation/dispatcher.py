@@ -85,7 +85,7 @@ class Dispatcher:
         self._grounds, self._common, self.countries = grounds, alike, countries
 
     async def take(self, channel: Channel, inbound: Inbound) -> Reply:
-        """What to say at once; nothing where the reply goes another way. Raises Unkept where the words are not safe."""
+        """What to say at once; nothing where the reply goes another way. Raises NotStored where the words are not safe."""
         turn = await self._take(channel, inbound)
         return _addressed(turn, inbound.link)
 
@@ -116,7 +116,7 @@ class Dispatcher:
         await self._send(caller, await self._conversation.take(caller))
 
     async def note(self, notice: ProviderEvent) -> None:
-        """An end event, a delivery report, an opt-out. Raises Unkept where an opt-out is not safe; nothing else that
+        """An end event, a delivery report, an opt-out. Raises NotStored where an opt-out is not safe; nothing else that
         it says is needed, so nothing else can fail it."""
         country = self.country("ussd" if notice.what == "ended" else "sms", notice.code)
         sender = normalise(notice.sender, country.iso)
@@ -148,12 +148,12 @@ class Dispatcher:
             self._early.keep(notice.id, notice.status)
 
     async def keep_unread(self, channel: str, country: Country, raw: bytes, content_type: str) -> None:
-        """Raises Unkept."""
+        """Raises NotStored."""
         self._count("inbound_unread")
         await self._store(self._unread.keep, channel, country, raw, content_type)
 
     async def _store(self, function: Callable[..., T], *args: object) -> T:
-        """Call what stores something that must not be lost. Raises Unkept, also where the request's time is over."""
+        """Call what stores something that must not be lost. Raises NotStored, also where the request's time is over."""
         try:
             return await self._blocking.run(function, *args)
         except DatabaseUnavailable:

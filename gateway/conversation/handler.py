@@ -224,7 +224,7 @@ class ConversationHandler:
 
         One reply with stars in it looks the same, and its last part could press Send on a screen that nobody saw. So
         nothing is sent, deleted or opened here unless this process met no Redis since that session was kept. Raises
-        DoesNotFit.
+        CannotReplay.
         """
         explained = self._redis_away_at is not None and self._redis_away_at >= record.at
         return await self._through(caller, StepResult(record), drafts, parts, may_act=explained)

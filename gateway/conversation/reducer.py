@@ -105,7 +105,7 @@ class Reducer:
     ) -> StepResult:
         """Take `reply`. `quiet`: a step that was taken before and is walked again; it leaves nothing behind.
 
-        Without `may_act` a reply that would send, delete or open something raises DoesNotFit.
+        Without `may_act` a reply that would send, delete or open something raises CannotReplay.
         """
         before = record = code_seen(record)
         try:

@@ -30,7 +30,7 @@ class UnparsedStore:
         self._mode = mode
 
     def keep(self, channel: str, country: Country, raw: bytes, content_type: str, name: tuple[str, ...] = ()) -> None:
-        """Once a day for the same `name` of a message; without one, for the same bytes. Raises Unkept."""
+        """Once a day for the same `name` of a message; without one, for the same bytes. Raises NotStored."""
         now = self._database.now()
         report_id = new_id(now)
         body = unread(
