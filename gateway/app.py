@@ -30,6 +30,8 @@ from gateway.blocking import Blocking
 from gateway.conversation.dispatcher import Dispatcher
 from gateway.conversation.handler import ConversationHandler
 from gateway.conversation.mailbox import ReporterMailbox
+from gateway.conversation.on_call_reply import OnCallReply
+from gateway.conversation.overflow import Overflow
 from gateway.conversation.reducer import Reducer
 from gateway.conversation.sms import SmsConversation
 from gateway.health import Health
@@ -39,11 +41,9 @@ from gateway.services import Services
 from gateway.sessions.keys import SessionKeys
 from gateway.sessions.store import Sessions
 from gateway.sms.inbox import SmsInbox
-from gateway.sms.on_call_reply import OnCallReply
 from gateway.sms.opt_outs import OptOuts
 from gateway.sms.outbox import SmsOutbox
 from gateway.submission.builder import ReportBuilder
-from gateway.submission.overflow import Overflow
 from gateway.submission.submitter import Submitter
 from gateway.submission.unparsed import UnparsedStore
 from gateway.webhooks import NOT_FOUND, Webhooks

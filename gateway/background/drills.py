@@ -19,10 +19,9 @@ from gateway.conversation.dispatcher import Dispatcher
 from gateway.conversation.mailbox import WRITTEN
 from gateway.conversation.reducer import Reducer, StepResult
 from gateway.conversation.request import TurnRequest
-from gateway.conversation.turns import LastTurn
 from gateway.messaging.model import Inbound
 from gateway.phone_numbers import Sender
-from gateway.sessions.record import Record, ReportRef
+from gateway.sessions.record import LastTurn, Record, ReportRef
 from gateway.submission.submitter import Submitter
 from reports.clocks import MINUTE, SECOND
 from reports.country import Country

@@ -8,9 +8,9 @@ from msgspec.structs import replace
 
 from gateway.blocking import RunBlocking
 from gateway.conversation.mailbox import ReporterMailbox, forgotten
+from gateway.conversation.overflow import has_parted
 from gateway.conversation.request import TurnRequest, told
 from gateway.sessions.record import Record
-from gateway.submission.overflow import has_parted
 from gateway.submission.submitter import Submitter
 
 Outcome = tuple[str, Record]

@@ -16,9 +16,10 @@ from flows.model import Book
 from flows.show import Common
 from flows.uses import lookers, looks
 from gateway.blocking import Blocking
-from gateway.conversation import limits
+from gateway.conversation import carrier_words
 from gateway.conversation.context import ROUTED, CountryContext, RenderContext, common
 from gateway.conversation.handler import ConversationHandler
+from gateway.conversation.on_call_reply import OnCallReply
 from gateway.conversation.request import TurnRequest
 from gateway.messaging.model import Channel, Inbound, Kind, ProviderEvent, Reply
 from gateway.phone_numbers import Sender, normalise
@@ -26,7 +27,6 @@ from gateway.sessions import store
 from gateway.sms.early_receipts import EarlyReceipts
 from gateway.sms.idempotency import idempotency_key
 from gateway.sms.inbox import SmsInbox
-from gateway.sms.on_call_reply import OnCallReply
 from gateway.sms.opt_outs import OptOuts
 from gateway.sms.outbox import SmsOutbox
 from gateway.submission.submitter import NotSent
@@ -85,7 +85,7 @@ class Dispatcher:
         self._grounds, self._common, self.countries = grounds, alike, countries
 
     async def take(self, channel: Channel, inbound: Inbound) -> Reply:
-        """What to say at once; nothing where the reply goes another way. Raises NotStored where the words are not safe."""
+        """Return the reply; an empty one where it goes another way. Raises NotStored where the words are not safe."""
         turn = await self._take(channel, inbound)
         return _addressed(turn, inbound.link)
 
@@ -211,7 +211,7 @@ class Dispatcher:
             await self._blocking.run(self._replies.send, caller.inbound, to, turn.text, key)
 
     def _wait(self, inbound: Inbound, caller: TurnRequest) -> Reply:
-        if (inbound.word or limits.word(inbound.text)) == "stop":
+        if (inbound.word or carrier_words.word(inbound.text)) == "stop":
             self._opt_out(caller.sender)  # that cannot wait: meanwhile somebody may answer a report
         try:
             self._waiting.keep(inbound, caller.sender.key)

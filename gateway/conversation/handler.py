@@ -11,14 +11,14 @@ from collections.abc import Callable, Sequence
 from msgspec.structs import replace
 
 from flows.words import is_words
-from gateway.conversation import limits, turns
+from gateway.conversation import load_shedding, turns
 from gateway.conversation.reducer import CannotReplay, Reducer, StepResult
 from gateway.conversation.request import TurnRequest
 from gateway.conversation.sms import SmsConversation
 from gateway.conversation.statistics import tally
 from gateway.messaging.model import Inbound, ProviderEvent, Reply
 from gateway.phone_numbers import Sender
-from gateway.sessions.record import Draft, Record, pack_drafts, pack_record, unpack_drafts, unpack_record
+from gateway.sessions.record import Draft, LastTurn, Record, pack_drafts, pack_record, unpack_drafts, unpack_record
 from gateway.sessions.store import (
     BLIND_SECONDS,
     DRAFT_SECONDS,
@@ -133,7 +133,7 @@ class ConversationHandler:
             drafts = unpack_drafts(loaded.drafts)
             caller = replace(caller, wrong_pairs=loaded.guessed) if loaded.guessed else caller
             moved = await self._move(caller, record, drafts, found, key)
-            if not (caller.kind == "sms" and limits.has_begun(record.state.screen if record else "")):
+            if not (caller.kind == "sms" and load_shedding.has_begun(record.state.screen if record else "")):
                 self._make_room(caller, moved.record)
             self._slow_down(caller, loaded.read, moved.record)
             try:
@@ -152,12 +152,21 @@ class ConversationHandler:
 
     def _make_room(self, caller: TurnRequest, record: Record | None) -> None:
         """In a crowd, what is not on the way to Send; never words. Raises Crowded, and nothing of it is kept."""
-        if record and caller.crowded and limits.can_wait(record.state.screen) and not is_words(caller.inbound.text):
+        if (
+            record
+            and caller.crowded
+            and load_shedding.can_wait(record.state.screen)
+            and not is_words(caller.inbound.text)
+        ):
             raise Crowded
 
     def _slow_down(self, caller: TurnRequest, read: int, record: Record) -> None:
         """Who has read very many tips; never words. Raises Slowed, and nothing of it is kept."""
-        if read >= limits.MOST_READ and limits.is_to_read(record.state.screen) and not is_words(caller.inbound.text):
+        if (
+            read >= load_shedding.MOST_READ
+            and load_shedding.is_to_read(record.state.screen)
+            and not is_words(caller.inbound.text)
+        ):
             raise Slowed
 
     def _unkept(self, caller: TurnRequest, before: Record | None, moved: StepResult) -> Reply:
@@ -212,7 +221,7 @@ class ConversationHandler:
         return await self._walk.step(caller, numbered(replace(record, last=last), caller.inbound), drafts, reply)
 
     async def _rebuild(
-        self, caller: TurnRequest, drafts: list[Draft], parts: tuple[str, ...], last: turns.LastTurn
+        self, caller: TurnRequest, drafts: list[Draft], parts: tuple[str, ...], last: LastTurn
     ) -> StepResult:
         """Walk a whole path from home. What follows typed words may be a piece of them: all of it is kept as words."""
         return await self._through(caller, StepResult(self._walk.begin(caller, last)), drafts, parts)
@@ -262,7 +271,7 @@ class ConversationHandler:
         before, moved = step
         drafts = None if moved.drafts is None else pack_drafts(moved.drafts)
         record, seconds = moved.record, seconds_of(caller, moved.record)
-        read = limits.is_to_read(record.state.screen)
+        read = load_shedding.is_to_read(record.state.screen)
         counts = tally(caller.country.iso, caller.kind, before, record, caller.now)
         return await self._sessions.keep(
             keys,

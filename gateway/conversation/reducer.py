@@ -15,16 +15,16 @@ from flows.model import Book, State, Unasked
 from flows.words import is_words
 from gateway.blocking import RunBlocking
 from gateway.conversation.actions import Actions, Counted
-from gateway.conversation.attachments import noted
 from gateway.conversation.context import RenderContext
 from gateway.conversation.languages import begun_by
 from gateway.conversation.mailbox import WRITTEN, ReporterMailbox, is_open
+from gateway.conversation.overflow import Overflow
 from gateway.conversation.request import TurnRequest, told
-from gateway.conversation.turns import LastTurn, is_unguessable
+from gateway.conversation.turns import is_unguessable
+from gateway.messaging.attachments import noted
 from gateway.messaging.model import Reply
-from gateway.sessions.record import Draft, Record, ReportRef, carried, drafts_after, in_danger, take_up
+from gateway.sessions.record import Draft, LastTurn, Record, ReportRef, carried, drafts_after, in_danger, take_up
 from gateway.sessions.store import DRAFT_SECONDS
-from gateway.submission.overflow import Overflow
 from gateway.submission.revisions import unsent
 from gateway.submission.submitter import NotSent, Submitter
 from reports.code import spaced

@@ -11,15 +11,15 @@ from flows.model import Answer
 from flows.show import TOO_MANY
 from flows.words import UNDERSTOOD, fold, is_words
 from gateway.blocking import RunBlocking
-from gateway.conversation import limits
-from gateway.conversation.attachments import noted
+from gateway.conversation import carrier_words, turns
 from gateway.conversation.keywords import HELP, Keywords, Vocabulary
 from gateway.conversation.mailbox import WRITTEN, is_open
 from gateway.conversation.reducer import HOME, Reducer, StepResult
 from gateway.conversation.request import TurnRequest
-from gateway.conversation.turns import LastTurn
+from gateway.messaging.attachments import noted
 from gateway.messaging.model import Reply
-from gateway.sessions.record import Draft, Record, in_danger
+from gateway.sessions import reply_loop
+from gateway.sessions.record import Draft, LastTurn, Record, in_danger
 from gateway.sessions.store import SMS_SECONDS
 from gateway.sms.opt_outs import OptOuts
 from reports.store.database import DatabaseUnavailable
@@ -51,7 +51,7 @@ class SmsConversation:
 
     async def move(self, caller: TurnRequest, record: Record | None, drafts: list[Draft], last: LastTurn) -> StepResult:
         """Raises DatabaseUnavailable where STOP could not be kept: then the provider has to say it again."""
-        word = caller.inbound.word or limits.word(caller.inbound.text)
+        word = caller.inbound.word or carrier_words.word(caller.inbound.text)
         if word == "stop" or (word is None and self._keywords(caller).is_stop(caller.inbound.text)):
             return await self._stop(caller, record, last)
         if word == "start":
@@ -91,8 +91,8 @@ class SmsConversation:
             return StepResult(await self._walk.uncovered(caller, record))
         if self._is_hidden(caller, record):
             return await self._after_send(caller, record, drafts, text)
-        late = caller.late or limits.is_stale(caller.inbound.sent_at, caller.now)
-        if late and limits.is_key(text):
+        late = caller.late or turns.is_stale(caller.inbound.sent_at, caller.now)
+        if late and carrier_words.is_key(text):
             # for a menu that its sender did not see
             return StepResult(await self._walk.unmoved(caller, record), accepted=False)
         typed = self._walk.book.screen(record.state.screen).typed
@@ -123,7 +123,11 @@ class SmsConversation:
 
     async def _misread(self, caller: TurnRequest, record: Record, drafts: list[Draft], text: str) -> StepResult | None:
         """What is no answer and no keyword: words that want to be heard, or a typing error that is asked about."""
-        if record.state.screen in SENT and not limits.is_key(text) and (text.strip() or not caller.inbound.media):
+        if (
+            record.state.screen in SENT
+            and not carrier_words.is_key(text)
+            and (text.strip() or not caller.inbound.media)
+        ):
             return await self._after_send(caller, record, drafts, text)
         near = self._keywords(caller).near(text)
         if self._is_heard(text) and self._nobody_hears(record):
@@ -174,7 +178,7 @@ class SmsConversation:
 
     def _is_meant_for_staff(self, caller: TurnRequest, record: Record, text: str) -> bool:
         """Whether it is words, of two at least, within the time that typing takes."""
-        if caller.now - record.at > PART_SECONDS or limits.is_call_me(text):
+        if caller.now - record.at > PART_SECONDS or carrier_words.is_call_me(text):
             return False
         return self._keywords(caller).exact(text) is None and (is_words(text) or _is_sentence(text))
 
@@ -216,7 +220,7 @@ class SmsConversation:
     # Words
 
     def _is_heard(self, text: str) -> bool:
-        return is_words(text) and not limits.is_call_me(text)
+        return is_words(text) and not carrier_words.is_call_me(text)
 
     def _nobody_hears(self, record: Record) -> bool:
         """Whether words that are no answer here would go nowhere: no report is begun, and none is open."""
@@ -227,7 +231,7 @@ class SmsConversation:
 
     async def _first_words(self, caller: TurnRequest, before: Record | None, last: LastTurn) -> StepResult:
         record = self._walk.begin(caller, last, before, FIRST_WORDS)
-        machine = limits.is_silenced(record.loop, caller.now)  # what a machine repeats is not filed each time
+        machine = reply_loop.is_silenced(record.loop, caller.now)  # what a machine repeats is not filed each time
         record = await self._walk.keep_words(caller, record, caller.inbound.text, file_itself=not machine)
         return StepResult(record, accepted=False)
 
@@ -264,11 +268,13 @@ class SmsConversation:
 
     def _unless_looping(self, caller: TurnRequest, before: Record | None, moved: StepResult) -> StepResult:
         loop = (
-            limits.lasting(before.loop, quiet=caller.now - before.at, now=caller.now) if before else limits.ReplyLoop()
+            reply_loop.lasting(before.loop, quiet=caller.now - before.at, now=caller.now)
+            if before
+            else reply_loop.ReplyLoop()
         )
         said_now = moved.record.state.values.get("danger") == "now"
-        most = limits.MOST_IN_DANGER if said_now else limits.MOST_REPLIES
-        speak, loop = limits.reply_to(loop, freed=moved.accepted, now=caller.now, most=most)
+        most = reply_loop.MOST_IN_DANGER if said_now else reply_loop.MOST_REPLIES
+        speak, loop = reply_loop.reply_to(loop, freed=moved.accepted, now=caller.now, most=most)
         record = replace(moved.record, loop=loop, answer=moved.record.answer if speak else SILENCE)
         return replace(moved, record=record)
 

@@ -10,10 +10,9 @@ from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from functools import lru_cache
 
-from msgspec import Struct
-
 from flows.fit import segments
 from gateway.sessions.record import Record
+from gateway.sessions.store import Tally
 
 ON = "+"  # behind a step: somebody went on from it
 SMS = "sms_parts"
@@ -36,16 +35,6 @@ STEPS: Mapping[str, str] = {
     "law.unknown": "law",
     "my.state": "my_report",
 }
-
-
-class Tally(Struct, frozen=True):
-    """Of one turn. `day`: of UTC; `counts`: what is added, by country and name."""
-
-    day: str
-    counts: Mapping[str, int]
-
-
-NOTHING = Tally("", {})
 
 
 def tally(country: str, kind: str, before: Record | None, after: Record, now: int) -> Tally:

@@ -14,19 +14,13 @@ from hashlib import blake2b
 from msgspec import Struct
 
 from gateway.messaging.model import Inbound
+from gateway.sessions.record import LastTurn
 
 MOST_PARTS = 100  # of a path that is walked again from the start; no session of 180 s has more
 LEAST_KINDS, LEAST_LETTERS = 8, 4  # of a random session id; 32 random hex digits have 14 or so, and 12
 _PARTS = re.compile(r"[0-9A-Za-z]{26,}")
+STALE = 15 * 60  # seconds
 MENU_KEYS = frozenset({"00", "98"})
-
-
-class LastTurn(Struct, frozen=True, array_like=True):
-    """The last turn taken, as the session keeps it: of one size, however long the path has grown."""
-
-    turn: str  # its key; for a path, a digest of the whole of it
-    seen: int = 0  # a path's length in characters; else the provider's number of the turn
-    skip: int = 0  # how many characters at a path's start are the service code and no reply
 
 
 class NewSession(Struct, frozen=True):
@@ -139,6 +133,11 @@ def forms(code: str) -> frozenset[str]:
     return frozenset(
         f"{star}{one}{hash_}" for one in tails if _is_code(one) for star in ("*", "") for hash_ in ("#", "")
     )
+
+
+def is_stale(sent_at: int | None, now: int) -> bool:
+    """Sent more than 15 minutes ago: it takes no step in a menu that its sender did not see. Words are kept."""
+    return sent_at is not None and now - sent_at > STALE
 
 
 def is_unguessable(session: str) -> bool:

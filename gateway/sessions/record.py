@@ -13,17 +13,24 @@ from msgspec.structs import replace
 from flows.engine import carry
 from flows.model import Book, State
 from flows.packing import Packed, pack, unpack
-from gateway.conversation.attachments import MOST as MOST_MEDIA
-from gateway.conversation.attachments import Media
-from gateway.conversation.limits import ReplyLoop
-from gateway.conversation.turns import LastTurn
+from gateway.messaging.attachments import MOST as MOST_MEDIA
+from gateway.messaging.attachments import Media
 from gateway.messaging.model import Reply
+from gateway.sessions.reply_loop import ReplyLoop
 from reports.routing import Leg
 
 T = TypeVar("T")
 
 MOST_CHOICES = 60  # of earlier walks, so that who dials all day carries no endless tail
 MOST_DRAFTS = 3  # brothers and sisters on one phone, within a quarter of an hour
+
+
+class LastTurn(Struct, frozen=True, array_like=True):
+    """The last turn taken, as the session keeps it: of one size, however long the path has grown."""
+
+    turn: str  # its key; for a path, a digest of the whole of it
+    seen: int = 0  # a path's length in characters; else the provider's number of the turn
+    skip: int = 0  # how many characters at a path's start are the service code and no reply
 
 
 class ReportRef(Struct, frozen=True, array_like=True):

@@ -8,13 +8,12 @@ Two round trips a screen: one to load, one to keep.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from msgspec import Struct
 from redis.exceptions import RedisError
 
-from gateway.conversation.statistics import NOTHING, Tally
 from gateway.sessions import keys as session_keys
 from gateway.sessions.circuit_breaker import CircuitBreaker
 from gateway.sessions.keys import SessionKeys
@@ -91,6 +90,16 @@ class Loaded(Struct, frozen=True):
     seen: bool
     read: int = 0
     guessed: int = 0
+
+
+class Tally(Struct, frozen=True):
+    """Of one turn. `day`: of UTC; `counts`: what is added, by country and name."""
+
+    day: str
+    counts: Mapping[str, int]
+
+
+NOTHING = Tally("", {})
 
 
 class Sessions:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from gateway.conversation.attachments import Media, kinds_of
+from gateway.messaging.attachments import Media, kinds_of
 from gateway.sessions.record import ReportRef
 from reports.answers import Given, facts_of
 from reports.country import Country

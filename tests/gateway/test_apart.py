@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import redis
 
-from gateway.submission.overflow import MOST_CHARACTERS
+from gateway.conversation.overflow import MOST_CHARACTERS
 from tests.support.app import App
 
 pytestmark = pytest.mark.slow
@@ -92,7 +92,7 @@ def test_long_words_typed_again_and_again(app: App, redis_url: str) -> None:
 def test_words_that_were_filed_are_not_called_deleted(
     app: App, monkeypatch: pytest.MonkeyPatch, most: int, answer: str
 ) -> None:
-    monkeypatch.setattr("gateway.submission.overflow.MOST_CHARACTERS", most)
+    monkeypatch.setattr("gateway.conversation.overflow.MOST_CHARACTERS", most)
     phone = app.sms(PHONE)
     for text in (*TO_WORDS, "a" * 150, "0", "b" * 150, "No", "Delete"):
         phone.text(text)
@@ -101,7 +101,7 @@ def test_words_that_were_filed_are_not_called_deleted(
 
 
 def test_who_left_the_helpline_out_is_not_told_of_to_it(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.submission.overflow.MOST_CHARACTERS", FEW)
+    monkeypatch.setattr("gateway.conversation.overflow.MOST_CHARACTERS", FEW)
     phone = app.sms(PHONE)
     for text in (*TO_WORDS, "a" * 150, "No", "Who else", "Pikinini Helpline", "0", "0", "b" * 150):
         phone.text(text)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.sms.on_call_reply import listed, word_of
+from gateway.conversation.on_call_reply import listed, word_of
 from reports import country
 from reports.store import tables as t
 from tests.support.app import App

@@ -10,13 +10,12 @@ from msgspec.structs import replace
 from flows import parse
 from flows.model import Answer, State, Unasked
 from flows.packing import pack
-from gateway.conversation.limits import ReplyLoop
-from gateway.conversation.turns import LastTurn
 from gateway.messaging.model import Reply
 from gateway.sessions.record import (
     MOST_CHOICES,
     MOST_DRAFTS,
     Draft,
+    LastTurn,
     Record,
     ReportRef,
     carried,
@@ -27,6 +26,7 @@ from gateway.sessions.record import (
     unpack_drafts,
     unpack_record,
 )
+from gateway.sessions.reply_loop import ReplyLoop
 from reports.routing import Leg
 
 BOOK = parse.load()

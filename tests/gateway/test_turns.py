@@ -8,17 +8,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from gateway.conversation import turns
-from gateway.conversation.turns import (
-    Duplicate,
-    LastTurn,
-    NewSession,
-    NextReply,
-    OutOfOrder,
-    Replay,
-    TurnKind,
-    Unreplayable,
-)
+from gateway.conversation.turns import Duplicate, NewSession, NextReply, OutOfOrder, Replay, TurnKind, Unreplayable
 from gateway.messaging.model import Inbound
+from gateway.sessions.record import LastTurn
 
 CODE = "*384*123#"
 PATH = Inbound(kind="ussd", channel="africastalking", sender="+6785550101", code=CODE, text="", session="a", path=True)

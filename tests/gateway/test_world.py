@@ -12,9 +12,8 @@ from flows.show import fill, fill_all
 from flows.uses import lookers
 from gateway.conversation.context import ROUTED, CountryContext, RenderContext
 from gateway.conversation.mailbox import ReporterMailbox
-from gateway.conversation.turns import LastTurn
 from gateway.messaging.model import Reply
-from gateway.sessions.record import Record
+from gateway.sessions.record import LastTurn, Record
 from reports.country import Countries
 from reports.sealing import Vault
 from reports.store import mailboxes
