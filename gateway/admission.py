@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -26,7 +27,7 @@ from gateway.messaging.model import Inbound
 EVERY_SECONDS: Final = 0.25
 MOST_LAG: Final = 0.5  # seconds by which the event loop wakes late
 MOST_LATE: Final = 1.0  # seconds from a request's arrival until it is begun
-NONE_LATE: Final = 2.0  # seconds above that, at which as good as no new call is admitted
+LATE_RANGE: Final = 2.0  # seconds beyond that, over which the rate falls to `LEAST`
 MEAN_SECONDS: Final = 5.0  # over which ended calls are counted, about as long as a quick call takes
 OF_CAPACITY: Final = 0.9  # new calls a second, while the process is late
 RISE: Final = 0.02  # of the rate, in a second: callers who hang up are not counted as ended
@@ -34,7 +35,9 @@ DECLINE: Final = 0.01  # of what this process is known to do, in a second
 QUIET_RISE: Final = 2.0  # times the rate, at each look with few requests
 LEAST: Final = 1.0  # new calls a second that are admitted always
 SMS_LATE: Final = 2.0  # seconds; above it an SMS is left to its provider
-MANY: Final = 10  # requests between two looks; with fewer, it is not the callers who make this process late
+MANY: Final = 40  # requests a second; with fewer, it is not the callers who make this process late
+BUSY_SECONDS: Final = 1.0  # over which they are counted: while it is late, they come to it in bursts
+MOST_WAITS: Final = 1000
 
 
 class Admission:
@@ -48,18 +51,19 @@ class Admission:
         self._ended = 0  # calls, since the last look
         self._ended_rate = 0.0  # calls a second
         self._capacity = 0.0  # calls a second that have ended, at best, of late
-        self._requests = 0  # since the last look
+        self._waits: deque[float] = deque(maxlen=MOST_WAITS)  # seconds for a thread, since the last look
+        self._requests = 0  # that were admitted since the last look
+        self._request_rate = 0.0  # a second
         self._is_busy = False  # there were many of them
         self._late = self._latest = 0.0  # seconds: since the last look, and at it
 
     def note(self, seconds: float) -> None:
         """Take in how long a request has waited before it was begun."""
-        self.note_wait(seconds)
-        self._requests += 1
+        self._late = max(self._late, seconds)
 
     def note_wait(self, seconds: float) -> None:
-        """Take in how long a request has waited for a thread."""
-        self._late = max(self._late, seconds)
+        """Take in how long a request has waited for a thread. May be called in any thread."""
+        self._waits.append(seconds)
 
     def note_end(self) -> None:
         """Take in that a call has come to "Sent", or without it to its last screen."""
@@ -67,6 +71,11 @@ class Admission:
 
     def admits(self, inbound: Inbound) -> bool:
         """Return whether this process takes on what came in: everything but some of the new calls and SMS."""
+        is_admitted = self._admits(inbound)
+        self._requests += is_admitted
+        return is_admitted
+
+    def _admits(self, inbound: Inbound) -> bool:
         if inbound.kind == "sms":
             return not self._is_busy or max(self._late, self._latest) < SMS_LATE
         if self._rate == math.inf or not begins_call(inbound):
@@ -85,16 +94,17 @@ class Admission:
         now = self._now()
         passed = max(now - self._looked_at, EVERY_SECONDS)
         self._ended_rate += (self._ended / passed - self._ended_rate) * (1 - math.exp(-passed / MEAN_SECONDS))
+        self._request_rate += (self._requests / passed - self._request_rate) * (1 - math.exp(-passed / BUSY_SECONDS))
         self._capacity = max(self._capacity * (1 - DECLINE * passed), self._ended_rate)
-        self._is_busy = self._requests >= MANY
-        is_late = passed - EVERY_SECONDS > MOST_LAG or self._late > MOST_LATE
-        if is_late and self._is_busy:
-            lateness = max(self._late - MOST_LATE, 0.0)
-            self._rate = max(OF_CAPACITY * self._capacity * (1 - lateness / NONE_LATE), LEAST)
-        elif not is_late:
+        self._is_busy = max(self._requests / passed, self._request_rate) >= MANY
+        late = max(self._late, *(self._waits.popleft() for _ in range(len(self._waits))), 0.0)
+        if self._is_busy and (passed - EVERY_SECONDS > MOST_LAG or late > MOST_LATE):
+            lateness = max(late - MOST_LATE, 0.0)
+            self._rate = max(OF_CAPACITY * self._capacity * (1 - lateness / LATE_RANGE), LEAST)
+        else:
             rise = 1 + RISE * passed if self._is_busy else QUIET_RISE
             self._rate = max(self._rate * rise, OF_CAPACITY * self._capacity)
-        self._latest, self._late, self._requests = max(self._late, passed - EVERY_SECONDS), 0.0, 0
+        self._latest, self._late, self._requests = max(late, passed - EVERY_SECONDS), 0.0, 0
         self._ended, self._looked_at = 0, now
 
     async def run(self) -> None:

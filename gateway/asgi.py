@@ -1,7 +1,7 @@
 """What production runs: the webhooks answered on the event loop, everything else by the Flask application.
 
 `gunicorn -c gateway/gunicorn.conf.py 'gateway.asgi:create_app()'`. Flask's own way to a webhook (gateway/views.py)
-leads to the same handlers; it costs more than the screen.
+leads to the same handlers; Flask's share of the time is larger than that of the screen.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 MOST_WAITED: Final = 60  # seconds; what says more is wrong
+GONE: Final = "192.0.2.0"  # of no machine: a client that closed the connection before it was accepted
 FLASK_THREADS: Final = 2  # for health checks and figures
 # A refusal ends the connection whether or not its body had come: the two must not look different.
 CLOSED: Final = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.REQUEST_ENTITY_TOO_LARGE})
@@ -93,27 +94,34 @@ def _head(scope: Scope) -> RequestHead:
     target = scope["raw_path"].decode("latin-1")
     if query := scope["query_string"]:
         target = f"{target}?{query.decode('latin-1')}"
-    client = scope["client"][0] if scope["client"] else ""
-    waited = _waited(headers.get("x-request-start", ""), client, scope.get("state", {}).get("since", 0.0))
+    client = _client(scope)
+    arrived_at = _arrived_at(headers.get("x-request-start", ""), client)
     return RequestHead(
-        scope["method"], scope["path"], target, lambda name: headers.get(name.lower(), ""), client, waited
+        scope["method"], scope["path"], target, lambda name: headers.get(name.lower(), ""), client, arrived_at
     )
 
 
-def _waited(proxy: str, client: str, since: float) -> float:
-    """Return for how many seconds a request has waited.
+def _client(scope: Scope) -> str:
+    """Return the client's address; "" for a unix socket alone."""
+    if scope["client"]:
+        return str(scope["client"][0])
+    has_port = scope["server"] is not None and scope["server"][1] is not None
+    return GONE if has_port else ""
+
+
+def _arrived_at(proxy: str, client: str) -> float:
+    """Return when a request arrived, in monotonic seconds.
 
     Args:
         proxy: when the proxy began to pass it on, as `t=` and Unix seconds; empty where there is none. It is believed
             from this machine alone: from elsewhere anybody could make this process look late.
         client: the address that it comes from; "" for a unix socket.
-        since: when its first byte was read, monotonic seconds; 0 where the server does not say.
     """
-    waited = time.monotonic() - since if since else 0.0
+    waited = 0.0
     if proxy.startswith("t=") and is_local(lambda _: "", client):
         with suppress(ValueError):
-            waited = max(waited, time.time() - float(proxy[2:]))
-    return waited if waited < MOST_WAITED else 0.0  # a clock was set
+            waited = time.time() - float(proxy[2:])
+    return time.monotonic() - (waited if 0 < waited < MOST_WAITED else 0.0)  # else a clock was set
 
 
 async def _read(receive: Receive, most: int) -> bytes | None:

@@ -1,7 +1,7 @@
 """Threads for what may wait for the database, the spool or the disk, so that the event loop waits for nothing.
 
 One event loop answers all callers of a process; a coroutine on it that waits for a disk holds up everybody. So every
-such call goes through `run`, and `reports.loop_guard` refuses the ones that do not.
+such call goes through `run`. `reports.loop_guard` logs and counts the ones that do not; in the tests it raises.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import partial
-from typing import Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from reports.store.database import DatabaseUnavailable
 
@@ -27,7 +27,9 @@ THREADS: Final = 8  # of one process
 MOST_BUSY: Final = 0.8  # of the threads, beyond which this process counts as crowded
 MOST_REQUESTS: Final = 64  # requests under way, beyond which it does; a step takes less than half a millisecond
 MOST_UNPROVEN: Final = 128  # requests that wait until their signature is checked; each may hold a body
-ANSWER_SECONDS: Final = 4.5  # from a request to its answer; networks wait for five or more
+ANSWER_SECONDS: Final = 4.5  # from a request's arrival until no thread works for it; networks wait for five or more
+LEAST_SECONDS: Final = 1.0  # of these for a request that came late: it may still hold words that must not be lost
+MOST_QUEUED: Final = 512  # requests that wait for a thread
 
 _answer_by: ContextVar[float] = ContextVar("answer_by", default=math.inf)  # monotonic seconds
 
@@ -66,6 +68,7 @@ class Blocking:
         self._most_busy = threads * MOST_BUSY
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="blocking")
         self._checks = ThreadPoolExecutor(1, thread_name_prefix="signatures")
+        self._pool_queue: Any = self._pool._work_queue  # a cancelled function stays in it until a thread is free
         self._lock = threading.Lock()  # more than one event loop may use it
         self._counts: Counter[str] = Counter()
 
@@ -75,13 +78,22 @@ class Blocking:
         Raises DatabaseUnavailable where the request's time is over before the function has come to its end. It may end
         later, so only what may happen twice is called here.
         """
+        if self._pool_queue.qsize() >= MOST_QUEUED:
+            raise DatabaseUnavailable("too many requests wait for a thread")
         asked_at = time.monotonic()
+        has_begun = False
 
-        def begun() -> T:
+        def noting_wait() -> T:
+            nonlocal has_begun
+            has_begun = True
             self._note_wait(time.monotonic() - asked_at)
             return function(*args, **kwargs)
 
-        return await self._within_time(self._pool, "busy", begun)
+        try:
+            return await self._within_time(self._pool, "busy", noting_wait)
+        finally:
+            if not has_begun:
+                self._note_wait(time.monotonic() - asked_at)
 
     async def check(self, function: Callable[..., T], /, *args: object) -> T:
         """Call `function`, which finds out who sent a request. Raises TooMany at once where very many wait for that."""
@@ -95,24 +107,28 @@ class Blocking:
             raise DatabaseUnavailable("no time is left")
         self._add(counter, 1)
         try:
-            began = pool.submit(contextvars.copy_context().run, function)
+            submitted = pool.submit(contextvars.copy_context().run, function)
         except RuntimeError:  # the process ends
             self._add(counter, -1)
             raise
-        began.add_done_callback(lambda _: self._add(counter, -1))  # a thread is busy even if nobody waits for it
-        future = asyncio.wrap_future(began)
+        submitted.add_done_callback(lambda _: self._add(counter, -1))  # a thread is busy even if nobody waits for it
+        future = asyncio.wrap_future(submitted)
         if seconds < math.inf:
             await asyncio.wait((future,), timeout=seconds)
-            if not future.done():
-                began.cancel()  # where no thread has taken it yet, none will
+            if not submitted.done():
+                submitted.cancel()  # where no thread has taken it yet, none will
                 future.cancel()  # nobody asks what it comes to
                 raise DatabaseUnavailable("no time is left")
         return await future
 
     @contextmanager
-    def request(self) -> Iterator[None]:
-        """Count a request as under way, and give it `ANSWER_SECONDS` for all that it waits for."""
-        token = _answer_by.set(time.monotonic() + ANSWER_SECONDS)
+    def request(self, waited: float = 0.0) -> Iterator[None]:
+        """Count a request as under way, and give it `ANSWER_SECONDS` for all that threads do for it.
+
+        Args:
+            waited: seconds since it arrived, which are part of them.
+        """
+        token = _answer_by.set(time.monotonic() + max(ANSWER_SECONDS - waited, LEAST_SECONDS))
         try:
             self._add("requests", 1)
             with self._one_answer():

@@ -27,7 +27,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 REQUEST_SECONDS: Final = 5  # for a whole request to come, from its first byte, and for the first byte
 IDLE_SECONDS: Final = 5  # that a connection is kept for the next request
+ANSWER_SECONDS: Final = 30  # for an answer to be made and taken by the client
 LAST_SECONDS: Final = 2  # the same, once this process stops
+MASTER_SECONDS: Final = 3  # by which this process ends before its master kills it
 LOOK_SECONDS: Final = 0.5  # between two looks for connections whose sender is late
 LONGEST: Final = 8190  # bytes of the request's target, and of one header
 MOST_HEADERS: Final = 64
@@ -59,7 +61,7 @@ class Clients:
             return len(all_) <= self.most
         spares_young = not new.address or len(all_) <= self.most * 3 / 4
         old = time.monotonic() - (YOUNG_SECONDS if spares_young else 0)
-        waiting = [one for one in all_ if one.address == new.address and one.late_at]
+        waiting = [one for one in all_ if one.address == new.address and not one.is_answering]
         if len(waiting) > self.most * OF_AN_ADDRESS:
             waiting.sort(key=lambda one: one.since)
             for one in waiting[: len(waiting) // 2]:
@@ -74,7 +76,7 @@ class Clients:
 
 
 class Protocol(HttpToolsProtocol):
-    """One connection. `late_at`: monotonic seconds when it is closed, unless its sender comes first; 0: never."""
+    """One connection. `late_at`: monotonic seconds when the wait for its client is over."""
 
     clients = Clients()  # of this process
     count_refused: Callable[[], object] = staticmethod(lambda: None)  # called for what was no request
@@ -102,10 +104,6 @@ class Protocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._is_done:
             return
-        if not self._is_reading and self.is_idle:
-            self._is_reading = True
-            self.since = time.monotonic()
-            self.late_at = self.since + REQUEST_SECONDS
         self._beside += len(data)
         try:
             self.parser.feed_data(data)
@@ -143,6 +141,7 @@ class Protocol(HttpToolsProtocol):
             if not self.cycle.more_body:
                 self.cycle.keep_alive = False
                 return
+            self.cycle.waiting_for_100_continue = False
             self.cycle.disconnected = True  # whoever waits for the rest of the body gets nothing of it
             self.cycle.message_event.set()
         self.count_refused()
@@ -161,9 +160,14 @@ class Protocol(HttpToolsProtocol):
         self.transport.write_eof()
         self.flow.resume_reading()
 
+    @property
+    def is_answering(self) -> bool:
+        """Whether a whole request has come, and its answer is not out."""
+        return not (self._is_reading or self._is_done or self.is_idle)
+
     def end_late(self) -> None:
-        """Close: the sender did not come in time."""
-        if self._is_done or self._is_last:
+        """Abort, refuse, or begin to close: the client did not send, or take its answer, in time."""
+        if self._is_done or self._is_last or self.is_answering:
             self.transport.abort()
         elif self._is_reading:
             self.refuse()
@@ -189,6 +193,9 @@ class Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         if not self.is_idle:
             raise NotARequest
+        self._is_reading = True
+        self.since = time.monotonic()
+        self.late_at = self.since + REQUEST_SECONDS
         super().on_message_begin()
         self._given = 0
 
@@ -226,7 +233,6 @@ class Protocol(HttpToolsProtocol):
             raise NotARequest
         if expected is not None and expected != b"100-continue":
             raise NotARequest
-        self.scope["state"]["since"] = self.since
         super().on_headers_complete()
         cycle: Any = self.cycle
         cycle.transport = _Gently(self, cycle)
@@ -241,7 +247,7 @@ class Protocol(HttpToolsProtocol):
         super().on_message_complete()
         self._is_reading = False
         self._beside = 0
-        self.late_at = 0
+        self.late_at = time.monotonic() + ANSWER_SECONDS
 
     # What an answer tells
 
@@ -285,6 +291,7 @@ class _Gently:
         if self._protocol._is_reading or self._protocol._is_done:
             self._protocol.hang_up()
         else:
+            self._protocol.late_at = time.monotonic() + REQUEST_SECONDS  # for the client to take the answer
             self._protocol.transport.close()
 
 
@@ -310,7 +317,7 @@ class ServerProcess(Worker):
             proxy_headers=False,
             server_header=False,
             backlog=self.cfg.backlog,
-            timeout_graceful_shutdown=self.cfg.graceful_timeout,
+            timeout_graceful_shutdown=max(1, self.cfg.graceful_timeout - MASTER_SECONDS),
         )
         self._server = _Server(config)
         gc.set_threshold(10_000)  # a request makes some thousand objects and hardly any cycle
@@ -334,14 +341,19 @@ class ServerProcess(Worker):
         looking.cancel()
 
     async def _look(self) -> None:
+        looked_at = time.monotonic()
         while True:
             self.notify()  # or the master takes this process for stuck, and replaces it
-            if self.ppid != os.getppid():
+            if self.ppid != os.getppid() or not self.alive:  # a signal to stop may come before uvicorn listens to it
                 self._server.should_exit = True
             now = time.monotonic()
+            slept = max(now - looked_at - 2 * LOOK_SECONDS, 0.0)  # this process was frozen: its clients did not see it
+            looked_at = now
             for one in list(self._server.server_state.connections):
-                if isinstance(one, Protocol) and one.late_at and one.late_at < now:
-                    one.end_late()
+                if isinstance(one, Protocol):
+                    one.late_at += slept
+                    if one.late_at < now:
+                        one.end_late()
             await asyncio.sleep(LOOK_SECONDS)
 
     def handle_abort(self, _sig: int, _frame: object) -> None:

@@ -1,7 +1,7 @@
 """The webhooks that providers call: token, method, size, then what the body says. Whoever has no right to ask learns
 nothing.
 
-An authenticated request is answered with 200 and something sensible, whatever it holds. The exceptions get 503, so that
+An authenticated request is answered with 200 and something sensible, whatever it holds. Three cases get 503, so that
 the provider sends them again: an SMS whose words cannot be kept just now, an opt-out, and what comes by an endpoint for
 either once the request's time is over.
 """
@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 
 import structlog
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from gateway.admission import Admission
@@ -35,7 +35,7 @@ NOT_FOUND = HttpResponse(
 )  # for an unknown address, a wrong token, a channel that is not open
 _OTHER_METHOD = HttpResponse(405, PLAIN, b"")
 _TOO_LARGE = HttpResponse(413, PLAIN, b"")
-_KEEP_IT = HttpResponse(503, PLAIN, b"")
+_SEND_AGAIN = HttpResponse(503, PLAIN, b"")
 _FORGED = HttpResponse(403, PLAIN, b"Forbidden\n")
 _FAILED = HttpResponse(500, PLAIN, b"Failed\n")
 
@@ -50,16 +50,17 @@ class RequestHead(Struct, frozen=True):
     target: str  # path and query, percent-encoding and order as received
     header: Callable[[str], str]  # by its name, as `Host` is written; "" where there is none
     client: str  # the address that it comes from; "" for a unix socket
-    waited: float = 0.0  # seconds since it arrived
+    arrived_at: float = field(default_factory=time.monotonic)
 
 
 class AuthorizedRequest(Struct, frozen=True):
-    """The address of a webhook that a request names, and may use."""
+    """A request that may use the webhook that its address names; its body has not been read."""
 
     channel: Channel
     name: str  # what follows the channel and its token in the address; may be ""
     door: Endpoint
     head: RequestHead
+    waited: float  # seconds from its arrival until it was begun
 
     @property
     def most_bytes(self) -> int:
@@ -97,25 +98,24 @@ class Webhooks:
         if not channel.may_vouch(head.header):
             self._refused("signature", channel.name)
             return _FORGED
-        return AuthorizedRequest(channel, name, door, head)
+        return AuthorizedRequest(channel, name, door, head, time.monotonic() - head.arrived_at)
 
     def too_large(self) -> HttpResponse:
-        """Return the answer to a body that is larger than its webhook takes. Nothing of it is read."""
+        """Return the answer to a body that is larger than its webhook takes. None of it is handled."""
         self._metrics.count("too_large")
         return _TOO_LARGE
 
     async def answer(self, endpoint: AuthorizedRequest, body: bytes) -> HttpResponse:
         """Return the answer to a whole request. Raises nothing."""
         head = endpoint.head
-        arrived = time.monotonic() - head.waited
         try:
-            with self._blocking.request():
+            with self._blocking.request(time.monotonic() - head.arrived_at):
                 answer = await self._answer(endpoint, RawRequest(head.method, head.target, head.header, body))
         except Exception:
             self._metrics.count("failed")
             log.exception("webhook_failed", channel="")
             return _FAILED
-        self._metrics.answered(endpoint.channel.name, endpoint.name or "-", time.monotonic() - arrived)
+        self._metrics.answered(endpoint.channel.name, endpoint.name or "-", time.monotonic() - head.arrived_at)
         return answer
 
     def _refused(self, reason: str, channel: str | None) -> None:
@@ -146,9 +146,9 @@ class Webhooks:
             log.warning("webhook_unreadable", channel=channel.name, reason=why.reason, field=why.field)
             return await self._unreadable(channel, name, door, wire)
         except NotStored:
-            return _KEEP_IT
+            return _SEND_AGAIN
         except DatabaseUnavailable:  # the request's time is over, and it may be a text or an opt-out
-            return _KEEP_IT if door.opens != "ussd" else self._safe(channel, name, door, wire)
+            return _SEND_AGAIN if door.opens != "ussd" else self._safe(channel, name, door, wire)
         except Exception:  # a fault of ours must not show a caller an error page, nor lose the words of an SMS
             self._metrics.count("failed")
             log.exception("webhook_failed", channel=channel.name)
@@ -166,7 +166,7 @@ class Webhooks:
             self._metrics.count("inbound_not_utf8")
         received = channel.receive(name, fields)
         if isinstance(received, Inbound):
-            self.admission.note(endpoint.head.waited)  # only now: a flood of forged requests must not count as callers
+            self.admission.note(endpoint.waited)  # only now: a flood of forged requests must not count as callers
             if not self.admission.admits(received):
                 return self._put_off(channel, name, received)
             turn = await self._desk.take(channel, received)
@@ -188,7 +188,7 @@ class Webhooks:
         """Return the emergency numbers for a new call; leave an SMS to its provider."""
         if inbound.kind == "sms":
             self._metrics.count("sms_put_off")
-            return _KEEP_IT
+            return _SEND_AGAIN
         self._metrics.count("calls_put_off")
         return channel.answer(name, self._desk.busy(channel, inbound))
 
@@ -203,12 +203,12 @@ class Webhooks:
             country = self._desk.country("sms", _line(channel, door, wire)[0])
             await self._desk.keep_unread(channel.name, country, _said(wire), wire.header("Content-Type")[:200])
         except NotStored:
-            return _KEEP_IT
+            return _SEND_AGAIN
         return channel.answer(name, None)
 
     def _safe(self, channel: Channel, name: str, door: Endpoint, wire: RawRequest) -> HttpResponse:
         if door.opens == "sms":
-            return _KEEP_IT
+            return _SEND_AGAIN
         if door.opens == "notice":
             return channel.answer(name, None)
         return channel.answer(name, self._not_working(channel, door, wire))

@@ -29,7 +29,8 @@ from reports.settings import Reach
 Command = tuple[bytes | str | int, ...]
 
 TRIES: Final = 2
-POLL_SECONDS: Final = 0.01  # in which the event loop reads what has come: even 0 would be over before, in uvloop
+MOST_SECONDS: Final = 1.0  # that a question may wait beyond its time while the server answers older ones
+POLL_SECONDS: Final = 0.01  # one more read before giving up; in uvloop a timer of 0 fires before pending reads
 NOTHING_YET: Final = object()  # hiredis returns False for it otherwise, which can be an answer
 NO_SCRIPT: Final = "NOSCRIPT"  # the one error that says nothing against the server
 
@@ -138,7 +139,8 @@ class Connection(asyncio.Protocol):
         """
         if not self._waiting or self._waiting[0].until == math.inf:
             return False  # `_send` sets the next timer
-        until = max(self._waiting[0].until, self._read_at + SECONDS)
+        asked_until = self._waiting[0].until
+        until = min(max(asked_until, self._read_at + SECONDS), asked_until + MOST_SECONDS)
         if until <= self._loop.time():
             return True
         self._timer = self._loop.call_at(until, self._look)
@@ -258,8 +260,9 @@ class RedisClient:
         return connection
 
     def _forget_closed_loops(self) -> None:
-        for one in [one for one in self._connections if one.is_closed()]:
-            self._connections.pop(one, None)
+        for one in list(self._connections):  # another thread's event loop may add its own meanwhile
+            if one.is_closed():
+                self._connections.pop(one, None)
 
     async def _open(self, loop: asyncio.AbstractEventLoop) -> Connection:
         if self._is_closed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import pytest
@@ -9,11 +10,11 @@ import pytest
 from gateway.admission import (
     DECLINE,
     EVERY_SECONDS,
+    LATE_RANGE,
     LEAST,
     MANY,
     MOST_LAG,
     MOST_LATE,
-    NONE_LATE,
     OF_CAPACITY,
     SMS_LATE,
     Admission,
@@ -27,6 +28,9 @@ REPLY = Inbound("ussd", "ussd", sender="+6785550101", code="*111*163#", text="1"
 SMS = Inbound("sms", "twilio", sender="+6785550101", code="163", text="hello")
 
 
+A_LOOK = 4 * math.ceil(MANY * EVERY_SECONDS)  # requests between two looks that are many
+
+
 class Machine:
     """A process whose event loop wakes `lag` seconds late, and begins requests `late` seconds late."""
 
@@ -35,13 +39,14 @@ class Machine:
         self.admission = Admission(lambda: self.now)
 
     def look(
-        self, times: int = 1, *, lag: float = 0.0, late: float = 0.0, requests: int = MANY, ended: int = 0
+        self, times: int = 1, *, lag: float = 0.0, late: float = 0.0, requests: int = A_LOOK, ended: int = 0
     ) -> None:
         """Let time pass, in which `ended` calls end at each look."""
         for _ in range(times):
             self.now += EVERY_SECONDS + lag
             for _ in range(requests):
                 self.admission.note(late)
+                self.admission.admits(REPLY)
             for _ in range(ended):
                 self.admission.note_end()
             self.admission.look()
@@ -77,9 +82,11 @@ def test_above_a_bound_new_calls_are_admitted_as_fast_as_calls_have_ended_and_ev
 
 def test_the_later_it_is_the_fewer_are_admitted_and_never_nobody(machine: Machine) -> None:
     machine.look(100, ended=10)
-    machine.look(late=MOST_LATE + NONE_LATE / 2)
+    machine.look(late=MOST_LATE + LATE_RANGE / 2)
     assert machine.admitted(DIAL, of=1000, seconds=10) == pytest.approx(10 * OF_CAPACITY * 20, rel=0.1)
-    machine.look(late=MOST_LATE + NONE_LATE)
+    machine = Machine()
+    machine.look(100, ended=10)
+    machine.look(late=MOST_LATE + LATE_RANGE)
     assert machine.admitted(DIAL, of=1000, seconds=10) == pytest.approx(10 * LEAST, abs=1)
 
 
@@ -88,6 +95,22 @@ def test_what_it_could_do_long_ago_is_forgotten_slowly(machine: Machine) -> None
     machine.look(int(100 / EVERY_SECONDS), late=MOST_LATE + 0.001)
     found = machine.admitted(DIAL, of=1000, seconds=10)
     assert found == pytest.approx(10 * OF_CAPACITY * 40 * (1 - DECLINE) ** 100, rel=0.1)
+
+
+def test_one_late_moment_at_the_beginning_of_a_rush_costs_few_their_call(machine: Machine) -> None:
+    """Nothing is known yet of what this process can do."""
+    machine.look(late=MOST_LATE + LATE_RANGE)
+    admitted = 0
+    for _ in range(int(10 / EVERY_SECONDS)):
+        admitted += machine.admitted(DIAL, of=15, seconds=EVERY_SECONDS)
+        machine.admission.look()
+    assert admitted > 400, "of 600"
+
+
+def test_nobody_is_refused_for_long_where_few_call_and_it_is_late(machine: Machine) -> None:
+    machine.look(late=MOST_LATE + LATE_RANGE)
+    machine.look(int(5 / EVERY_SECONDS), late=MOST_LATE + LATE_RANGE, requests=1)
+    assert machine.admitted(DIAL, of=10, seconds=1) == 10
 
 
 def test_once_it_is_at_rest_again_the_rate_rises_slowly(machine: Machine) -> None:
@@ -99,7 +122,7 @@ def test_once_it_is_at_rest_again_the_rate_rises_slowly(machine: Machine) -> Non
 
 def test_once_there_are_few_requests_all_are_admitted_soon(machine: Machine) -> None:
     machine.look(100, late=MOST_LATE + 0.1)
-    machine.look(int(3 / EVERY_SECONDS), requests=MANY - 1)
+    machine.look(int(4 / EVERY_SECONDS), requests=2)
     assert machine.admitted(DIAL, of=1000, seconds=1) == 1000
 
 
@@ -111,7 +134,7 @@ def test_an_sms_is_left_to_its_provider_while_the_process_is_late(machine: Machi
 
 
 def test_nobody_is_refused_where_few_call_and_something_else_makes_the_process_late(machine: Machine) -> None:
-    machine.look(20, lag=3, late=SMS_LATE + 1, requests=MANY - 1)
+    machine.look(20, lag=3, late=SMS_LATE + 1, requests=2)
     assert [machine.admitted(one) for one in (DIAL, REPLY, SMS)] == [100, 100, 100]
 
 
@@ -157,8 +180,9 @@ def test_a_call_has_ended_once_at_sent_or_without_it_at_its_last_screen(app: App
 @pytest.mark.slow
 def test_an_sms_that_is_put_off_is_answered_with_503_and_taken_when_it_comes_again(app: App) -> None:
     token, form = app.plan.secrets.africastalking, {"from": "+6785550101", "to": "163", "text": "hello", "id": "a"}
+    app.parts.webhooks.admission.note(SMS_LATE + 1)
     for _ in range(MANY):
-        app.parts.webhooks.admission.note(SMS_LATE + 1)
+        app.parts.webhooks.admission.admits(REPLY)
     app.parts.webhooks.admission.look()
     assert app.http.post(f"/hooks/africastalking/{token}/sms", form).status_code == 503
     app.parts.webhooks.admission.look()

@@ -67,6 +67,40 @@ def crowded(app: App) -> Iterator[App]:
         yield app
 
 
+def test_a_wait_for_a_thread_is_known_even_where_none_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocking, "ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr(blocking, "LEAST_SECONDS", 0.05)
+    waits: list[float] = []
+    pool = Blocking(threads=1, note_wait=waits.append)
+
+    async def one_more() -> None:
+        with pool.request(), pytest.raises(DatabaseUnavailable):
+            await pool.run(lambda: None)
+
+    with busy(pool, 1):
+        waits.clear()
+        asyncio.run(one_more())
+        assert len(waits) == 1 and waits[0] >= 0.05
+    pool.close()
+
+
+def test_no_more_wait_for_a_thread_than_memory_has_room_for(pool: Blocking, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocking, "MOST_QUEUED", 0)
+
+    async def one_more() -> None:
+        with pytest.raises(DatabaseUnavailable):
+            await pool.run(lambda: None)
+
+    with pool.request():
+        asyncio.run(one_more())
+
+
+def test_a_request_that_came_late_has_the_rest_of_its_time_and_never_none(pool: Blocking) -> None:
+    for waited, left in ((0.0, blocking.ANSWER_SECONDS), (2.0, blocking.ANSWER_SECONDS - 2), (60.0, 1.0)):
+        with pool.request(waited):
+            assert blocking._answer_by.get() - time.monotonic() == pytest.approx(left, abs=0.2)
+
+
 def test_it_is_crowded_above_four_fifths(pool: Blocking) -> None:
     with busy(pool, 8):
         assert not pool.is_crowded
@@ -89,6 +123,7 @@ def test_it_is_crowded_where_very_many_requests_are_under_way(pool: Blocking) ->
 def test_a_thread_is_busy_though_nobody_waits_for_it_any_more(pool: Blocking, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever asked was answered when the time was over. The database still holds the threads."""
     monkeypatch.setattr(blocking, "ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr(blocking, "LEAST_SECONDS", 0.05)
     end = threading.Event()
 
     async def main() -> list[object]:
@@ -130,12 +165,14 @@ def test_it_runs_beside_the_event_loop(pool: Blocking) -> None:
 def test_without_a_request_it_waits_as_long_as_it_takes(pool: Blocking, monkeypatch: pytest.MonkeyPatch) -> None:
     """Housekeeping and drills have no caller who waits."""
     monkeypatch.setattr(blocking, "ANSWER_SECONDS", LONG_AGO)
+    monkeypatch.setattr(blocking, "LEAST_SECONDS", LONG_AGO)
     assert asyncio.run(pool.run(lambda: "done")) == "done"
 
 
 def test_a_function_that_was_not_begun_in_time_never_begins(monkeypatch: pytest.MonkeyPatch) -> None:
     """The caller was told that nothing was sent: it must not be sent afterwards."""
     monkeypatch.setattr(blocking, "ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr(blocking, "LEAST_SECONDS", 0.05)
     one = Blocking(threads=1)
     begun: list[str] = []
 
@@ -152,6 +189,7 @@ def test_a_function_that_was_not_begun_in_time_never_begins(monkeypatch: pytest.
 
 def test_after_the_end_of_a_requests_time_nothing_begins(pool: Blocking, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blocking, "ANSWER_SECONDS", LONG_AGO)
+    monkeypatch.setattr(blocking, "LEAST_SECONDS", LONG_AGO)
     begun: list[str] = []
 
     async def main() -> None:
@@ -167,6 +205,7 @@ def test_after_the_end_of_a_requests_time_nothing_begins(pool: Blocking, monkeyp
 def test_all_that_a_request_waits_for_has_one_deadline(pool: Blocking, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second function gets what the first has left. Of another request the time begins anew."""
     monkeypatch.setattr(blocking, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(blocking, "LEAST_SECONDS", 0.2)
     end = threading.Event()
 
     async def request(seconds: float) -> str:
@@ -193,6 +232,7 @@ def test_one_that_fails_after_its_time_is_heard_of_by_nobody(
     pool: Blocking, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(blocking, "ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr(blocking, "LEAST_SECONDS", 0.05)
     end = threading.Event()
 
     def fail() -> None:

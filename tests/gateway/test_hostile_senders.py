@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
@@ -30,11 +31,16 @@ class App:
         self.stuck = threading.Event()
         self.read: list[bytes] = []
         self.blocking = Blocking(2)
+        self.connections: set[Any] = set()  # as the server knows them
 
     async def __call__(self, scope: Any, receive: Any, send: Send) -> None:
         if scope["path"] == "/wrong":
             await send({"type": "http.response.start", "status": 404, "headers": [(b"connection", b"close")]})
             await send({"type": "http.response.body", "body": b"no"})
+            return
+        if scope["path"] == "/large":
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"8000000")]})
+            await send({"type": "http.response.body", "body": b"a" * 8_000_000})
             return
         with suppress(asgi.Disconnected):
             body = await asgi._read(receive, 300_000)
@@ -62,6 +68,7 @@ def serving(app: Any) -> Iterator[tuple[str, int]]:
         thread = threading.Thread(target=run)
         thread.start()
         until(lambda: serves.started, "it does not start")
+        app.connections = serves.server_state.connections
         try:
             yield listener.getsockname()
         finally:
@@ -94,6 +101,33 @@ def asked(address: tuple[str, int]) -> bytes:
     with connected(address) as one:
         one.sendall(b"GET / HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n")
         return one.recv(1000)
+
+
+def test_who_takes_no_answer_is_cut_after_a_time(app: App, address: tuple[str, int]) -> None:
+    with connected(address) as one:
+        one.sendall(b"GET /large HTTP/1.1\r\nHost: here\r\n\r\n")
+        until(lambda: len(app.connections) == 1, "the server does not know of it")
+        (known,) = app.connections
+        until(lambda: known.cycle is not None and known.is_idle, "it does not answer")
+        one.sendall(b"GET /large HTTP/1.1\r\nHost: here\r\n\r\n")
+        until(lambda: known.is_answering, "it does not wait")
+        assert 0 < known.late_at - time.monotonic() <= server.ANSWER_SECONDS
+        known.loop.call_soon_threadsafe(known.end_late)
+        until(lambda: not app.connections, "it is not cut")
+
+
+def test_an_empty_line_after_a_body_begins_no_request(app: App, address: tuple[str, int]) -> None:
+    with connected(address) as one:
+        one.sendall(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+        assert b"ok" in one.recv(1000)
+        (known,) = app.connections
+        one.sendall(b"\r\n")
+        one.sendall(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+        assert b"ok" in one.recv(1000)
+        one.sendall(b"\r\n")
+        known.loop.call_soon_threadsafe(known.end_late)
+        one.settimeout(5)
+        assert one.recv(1000) == b"", "closed as an idle connection, without an answer that nobody asked for"
 
 
 @pytest.mark.parametrize("end", ["Content-Length: 200", "Transfer-Encoding: chunked", "Content-Length: 999999"])
