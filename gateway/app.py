@@ -166,26 +166,28 @@ def _assemble(given: _Given) -> Services:
     vault = Vault(secrets.store_key.reveal())
     spool = Spool(common.data / "spool", vault)
     kept, renew = _sessions(common, secrets, count)
-    sealer, hurry = (
+    builder, hurry = (
         ReportBuilder(given.keys, common.mode),
         Hurry(connections.for_queue(common.queue_redis, QUEUE_SECONDS)),
     )
     journal = _journal(given, count)
-    filer = Submitter(
-        database=database, spool=spool, vault=vault, sealer=sealer, hurry=hurry, count=count, journal=journal
+    submitter = Submitter(
+        database=database, spool=spool, vault=vault, builder=builder, hurry=hurry, count=count, journal=journal
     )
     unread = UnparsedStore(database, spool, vault, given.keys, common.mode)
-    mailroom = ReporterMailbox(filer, database, vault, sealer, given.countries, given.countries.names, journal)
+    mailroom = ReporterMailbox(submitter, database, vault, builder, given.countries, given.countries.names, journal)
     admission = Admission()
     blocking = Blocking(one_answer=database.one_answer, note_wait=admission.note_wait)
-    walk = Reducer(given.book, filer, mailroom, Overflow(unread, count), kept.count_report, run_blocking=blocking.run)
+    reducer = Reducer(
+        given.book, submitter, mailroom, Overflow(unread, count), kept.count_report, run_blocking=blocking.run
+    )
     optouts = OptOuts(database, vault, spool, given.sender_key, common.mode, journal=journal)
     waiting, loop = SmsInbox(database, vault, given.pepper), BackgroundLoop()
     desk = _desk(given, vault)(
         conversation=ConversationHandler(
-            kept, walk, SmsConversation(walk, optouts, blocking.run), count, admission.note_end
+            kept, reducer, SmsConversation(reducer, optouts, blocking.run), count, admission.note_end
         ),
-        live=sealer.live,
+        live=builder.live,
         optouts=optouts,
         replies=SmsOutbox(database, vault, given.sender_key, hurry, common.mode),
         waiting=waiting,
@@ -194,14 +196,14 @@ def _assemble(given: _Given) -> Services:
         count=count,
     )
     keeping = partial(Housekeeping, database=database, spool=spool, waiting=waiting, channels=channels, renew=renew)
-    drills = Drills(database, desk, walk, filer, common.mode, wait_for=loop.run)
+    drills = Drills(database, desk, reducer, submitter, common.mode, wait_for=loop.run)
     erasing = ErasureReplay(database, journal, mailroom, HOST)
     chores = optouts.introduce, StatisticsFlush(kept, database).move, drills.hold
     return Services(
         database=database,
         spool=spool,
         journal=journal,
-        filer=filer,
+        submitter=submitter,
         sessions=kept,
         metrics=metrics,
         desk=desk,

@@ -26,7 +26,7 @@ class Services:
     database: Database
     spool: Spool
     journal: Journal
-    filer: Submitter
+    submitter: Submitter
     sessions: Sessions
     metrics: Metrics
     desk: Dispatcher

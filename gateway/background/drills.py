@@ -41,8 +41,8 @@ class Drills:
         self,
         database: Database,
         desk: Dispatcher,
-        walk: Reducer,
-        filer: Submitter,
+        reducer: Reducer,
+        submitter: Submitter,
         mode: str,
         *,
         wait_for: Callable[[Coroutine[Any, Any, StepResult]], StepResult],
@@ -52,8 +52,8 @@ class Drills:
         self._is_training = mode == "training"
         self._database = database
         self._desk = desk
-        self._walk = walk
-        self._filer = filer
+        self._reducer = reducer
+        self._submitter = submitter
 
     def hold(self) -> None:
         """All that is due, each on its own. What does not come through is walked again in the next round. Raises
@@ -81,7 +81,9 @@ class Drills:
     def _filed(self, one: Due, country: Country, script: Script) -> str | None:
         """The report; None where it does not come through, or was called off meanwhile."""
         caller = self._caller(one, country, one.at)
-        report_id = self._walk.begin_report(caller, self._walk.begin(caller, LastTurn("0"), screen=BEGIN)).report_id
+        report_id = self._reducer.begin_report(
+            caller, self._reducer.begin(caller, LastTurn("0"), screen=BEGIN)
+        ).report_id
         if not drilling.begun(self._database, one, report_id):
             return None
         if drilling.is_there(self._database, report_id, waiting=bool(script.cut_at)):
@@ -106,15 +108,15 @@ class Drills:
 
     def _told(self, caller: TurnRequest, said: Mapping[str, str], script: Script) -> ReportRef | None:
         """The report, once it is sent, or left to file itself by a line that is cut."""
-        record = self._walk.begin(caller, LastTurn("0"), screen=BEGIN)
+        record = self._reducer.begin(caller, LastTurn("0"), screen=BEGIN)
         for turn in range(1, MOST_STEPS):
-            screen = self._walk.book.screen(record.state.screen)
+            screen = self._reducer.book.screen(record.state.screen)
             if script.cut_at and screen.question == script.cut_at:
                 return record.begun if record.begun and record.begun.pending else None
             last = not script.cut_at and screen.question == "send"
             reply = _reply(caller, record, screen, said)
             record = replace(record, last=LastTurn(str(turn)))
-            step = self._walk.step(caller, record, [], reply, quiet=not (last or script.cut_at))
+            step = self._reducer.step(caller, record, [], reply, quiet=not (last or script.cut_at))
             record = self._wait_for(step).record
             if last:
                 return record.begun if record.begun and record.begun.sent_at else None
@@ -122,10 +124,10 @@ class Drills:
 
     def _wrote(self, caller: TurnRequest, begun: ReportRef, words: str) -> bool:
         """By My report, with the code and PIN that Sent has shown."""
-        record = self._walk.begin(caller, LastTurn("0"), screen=MY_REPORT)
-        for reply in (*self._filer.code_and_pin(begun), words):
+        record = self._reducer.begin(caller, LastTurn("0"), screen=MY_REPORT)
+        for reply in (*self._submitter.code_and_pin(begun), words):
             record = replace(record, last=LastTurn(reply[:1]))
-            record = self._wait_for(self._walk.step(caller, record, [], reply)).record
+            record = self._wait_for(self._reducer.step(caller, record, [], reply)).record
         return record.state.screen == WRITTEN
 
 

@@ -23,14 +23,14 @@ class Actions:
 
     def __init__(
         self,
-        filer: Submitter,
+        submitter: Submitter,
         mailroom: ReporterMailbox,
         flow_version: int,
         count_report: Counted,
         run_blocking: RunBlocking,
     ) -> None:
         self._run_blocking = run_blocking
-        self._filer = filer
+        self._submitter = submitter
         self._mailroom = mailroom
         self._flow_version = flow_version
         self._count_report = count_report
@@ -56,13 +56,13 @@ class Actions:
         if record.repeat_of is None and caller.sender.answerable:
             record = replace(record, repeat_of=await self._count_report(caller.sender.key))
         story = told(caller, record, self._flow_version)
-        sent = await self._run_blocking(self._filer.send, story, begun, with_code=caller.kind == "ussd")
+        sent = await self._run_blocking(self._submitter.send, story, begun, with_code=caller.kind == "ussd")
         return "sent", replace(record, begun=sent)
 
     async def _delete(self, caller: TurnRequest, record: Record) -> Outcome:
         """Deleted, or known to a hotline already: then that is what is said. Who has it whole is asked to delete it."""
         begun = record.begun
-        how = await self._run_blocking(self._filer.delete, begun) if begun else "deleted"
+        how = await self._run_blocking(self._submitter.delete, begun) if begun else "deleted"
         if begun and how == "whole":
             await self._run_blocking(self._mailroom.erase, caller, replace(record, opened=begun.report_id))
         if how == "deleted" and has_parted(record.state):
@@ -72,12 +72,12 @@ class Actions:
     async def _new_code(self, _caller: TurnRequest, record: Record) -> Outcome:
         if record.begun is None:
             raise LookupError("a code without a report")
-        return "made", replace(record, begun=await self._run_blocking(self._filer.open_mailbox, record.begun))
+        return "made", replace(record, begun=await self._run_blocking(self._submitter.open_mailbox, record.begun))
 
     async def _added(self, _caller: TurnRequest, record: Record) -> Outcome:
         """File what was gathered now: the reporter said Done."""
         if record.begun:
-            await self._run_blocking(self._filer.hurry, record.begun)
+            await self._run_blocking(self._submitter.hurry, record.begun)
         return "stored", record
 
     async def _open(self, caller: TurnRequest, record: Record) -> Outcome:

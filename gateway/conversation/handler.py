@@ -48,14 +48,14 @@ class ConversationHandler:
     def __init__(
         self,
         sessions: Sessions,
-        walk: Reducer,
+        reducer: Reducer,
         texting: SmsConversation,
         count: Callable[[str], None],
         note_end: Callable[[], None] = lambda: None,
     ) -> None:
         """`note_end`: called once a call has come to "Sent", or without it to its last screen."""
         self._sessions = sessions
-        self._walk = walk
+        self._reducer = reducer
         self._texting = texting
         self._count = count
         self._note_end = note_end
@@ -73,18 +73,18 @@ class ConversationHandler:
             return await self._without_redis(caller)
         except Crowded as why:
             self._count("slowed" if isinstance(why, Slowed) else "shed")
-            return self._walk.notice(caller, "home.busy")
+            return self._reducer.notice(caller, "home.busy")
         except CannotReplay:
             self._count("walk_lost")
-            return self._walk.notice(caller, "home.not_working")
+            return self._reducer.notice(caller, "home.not_working")
 
     def busy(self, caller: TurnRequest) -> Reply:
         """Return the numbers, and that it is busy."""
-        return self._walk.notice(caller, "home.busy")
+        return self._reducer.notice(caller, "home.busy")
 
     def not_working(self, caller: TurnRequest, *, numbers: bool) -> Reply:
         """The numbers, and nothing else; none where the country is not known: another's would be wrong (S-32)."""
-        return self._walk.notice(caller, "home.not_working" if numbers else "home.not_working_anywhere")
+        return self._reducer.notice(caller, "home.not_working" if numbers else "home.not_working_anywhere")
 
     async def opted_out(self, notice: ProviderEvent, sender: Sender) -> None:
         """End the SMS conversation of a sender whose opt-out the provider has taken, as `00` does."""
@@ -95,7 +95,7 @@ class ConversationHandler:
                 record = self._unpack(loaded)
                 if record is None:
                     return
-                ended = pack_record(await self._walk.opt_out(record))
+                ended = pack_record(await self._reducer.opt_out(record))
                 if await self._sessions.keep(keys, loaded.version, ended, SMS_SECONDS):
                     return
             except RedisUnavailable:
@@ -109,7 +109,7 @@ class ConversationHandler:
         except RedisUnavailable:
             return  # it files itself in its own time
         if record and record.begun:
-            await self._walk.hurry(record.begun)
+            await self._reducer.hurry(record.begun)
 
     async def _take(self, caller: TurnRequest) -> Reply:
         inbound = caller.inbound
@@ -121,7 +121,7 @@ class ConversationHandler:
             loaded = await self._sessions.load(keys)
             record = self._unpack(loaded)
             if lost:
-                await self._walk.undo(*lost, record)
+                await self._reducer.undo(*lost, record)
             key = key or turns.key_of(inbound, loaded.version)  # of the first load: who loses a race finds itself
             found = turns.meaning(inbound, record.last if record else None, key, caller.code)
             if record and isinstance(found, turns.Duplicate | turns.OutOfOrder):
@@ -147,8 +147,8 @@ class ConversationHandler:
         if caller.kind == "sms":  # many at once: this one waits, and no word of it is lost
             raise RedisUnavailable
         if record is None:
-            return self._walk.notice(caller, "home.not_working")
-        return (await self._walk.unmoved(caller, record)).answer
+            return self._reducer.notice(caller, "home.not_working")
+        return (await self._reducer.unmoved(caller, record)).answer
 
     def _make_room(self, caller: TurnRequest, record: Record | None) -> None:
         """In a crowd, what is not on the way to Send; never words. Raises Crowded, and nothing of it is kept."""
@@ -182,7 +182,7 @@ class ConversationHandler:
             return moved.record.answer  # as the repeat gets it; what follows is walked again, or does not fit
         if _is_sent(moved.record) and not (before and _is_sent(before)):
             return replace(moved.record.answer, goes_on=False)  # what follows would meet the screen before Send
-        return self._walk.notice(caller, "home.not_working")
+        return self._reducer.notice(caller, "home.not_working")
 
     async def _same(self, caller: TurnRequest, record: Record, found: turns.TurnKind) -> Reply:
         """A repeat gets the same bytes; what is not understood, the screen that is open."""
@@ -190,7 +190,7 @@ class ConversationHandler:
             self._count("repeated")
             return record.answer
         self._count("odd_turn")
-        return (await self._walk.unmoved(caller, record)).answer
+        return (await self._reducer.unmoved(caller, record)).answer
 
     async def _move(
         self, caller: TurnRequest, record: Record | None, drafts: list[Draft], found: turns.TurnKind, key: str
@@ -212,19 +212,19 @@ class ConversationHandler:
             raise CannotReplay
         if record is None or record.over or isinstance(found, turns.NewSession):
             unheard = found.unheard if isinstance(found, turns.NewSession) else ""
-            remaining = await self._walk.submit_gathered(record, drafts)
-            begun = self._walk.begin(caller, last, record, unheard=unheard)
+            remaining = await self._reducer.submit_gathered(record, drafts)
+            begun = self._reducer.begin(caller, last, record, unheard=unheard)
             return StepResult(begun, remaining if len(remaining) < len(drafts) else None)
         reply = found.text if isinstance(found, turns.NextReply) else ""
-        if caller.inbound.path and await self._walk.holds_answers(caller, record, reply):
+        if caller.inbound.path and await self._reducer.holds_answers(caller, record, reply):
             return await self._catch_up(caller, replace(record, last=last), drafts, reply.split("*"))
-        return await self._walk.step(caller, numbered(replace(record, last=last), caller.inbound), drafts, reply)
+        return await self._reducer.step(caller, numbered(replace(record, last=last), caller.inbound), drafts, reply)
 
     async def _rebuild(
         self, caller: TurnRequest, drafts: list[Draft], parts: tuple[str, ...], last: LastTurn
     ) -> StepResult:
         """Walk a whole path from home. What follows typed words may be a piece of them: all of it is kept as words."""
-        return await self._through(caller, StepResult(self._walk.begin(caller, last)), drafts, parts)
+        return await self._through(caller, StepResult(self._reducer.begin(caller, last)), drafts, parts)
 
     async def _catch_up(
         self, caller: TurnRequest, record: Record, drafts: list[Draft], parts: Sequence[str]
@@ -243,11 +243,11 @@ class ConversationHandler:
     ) -> StepResult:
         for n, part in enumerate(parts):
             rest = parts[n:]
-            words = self._walk.asks_for_words(moved.record)
+            words = self._reducer.asks_for_words(moved.record)
             final = words or len(rest) == 1
             record = numbered(unsure(moved.record), caller.inbound) if final else moved.record
             reply = "*".join(rest) if words else part
-            moved = await self._walk.step(caller, record, drafts, reply, quiet=not final, may_act=may_act)
+            moved = await self._reducer.step(caller, record, drafts, reply, quiet=not final, may_act=may_act)
             if words and len(rest) > 1:
                 raise CannotReplay
             if final:
@@ -259,11 +259,11 @@ class ConversationHandler:
         key = turns.key_of(inbound, b"")
         found = turns.meaning(inbound, None, key, caller.code)
         if not inbound.path:  # only the last reply is known: never a guess
-            return self._walk.notice(caller, "home.not_working")
+            return self._reducer.notice(caller, "home.not_working")
         try:
             return (await self._move(caller, None, [], found, key)).record.answer
         except CannotReplay:
-            return self._walk.notice(caller, "home.not_working")
+            return self._reducer.notice(caller, "home.not_working")
 
     async def _keep(
         self, caller: TurnRequest, keys: Keys, loaded: Loaded, step: tuple[Record | None, StepResult]
@@ -288,7 +288,7 @@ class ConversationHandler:
     def _unpack(self, loaded: Loaded) -> Record | None:
         if loaded.session is None:
             return None
-        record = unpack_record(loaded.session, self._walk.book)
+        record = unpack_record(loaded.session, self._reducer.book)
         if record is None:
             self._count("lost")
         return record

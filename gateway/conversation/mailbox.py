@@ -45,10 +45,10 @@ class ReporterMailbox:
     surely say yes.
     """
 
-    filer: Submitter
+    submitter: Submitter
     database: Database
     vault: Vault
-    sealer: ReportBuilder
+    builder: ReportBuilder
     countries: Countries
     names: Mapping[str, str]
     journal: Journal
@@ -56,7 +56,7 @@ class ReporterMailbox:
     def open(self, code: str, pin: str, before: int) -> Tried:
         """Try a code and a PIN, as typed. `before`: wrong pairs that came from this telephone number today."""
         digits, secret = read_code(code), read_pin(pin)
-        return self.filer.write(lambda: mailbox.open_report(self.database, self.vault, digits, secret, before))
+        return self.submitter.write(lambda: mailbox.open_report(self.database, self.vault, digits, secret, before))
 
     def around(self, around: RenderContext, record: Record) -> RenderContext:
         """With how the report stands and what staff wrote, where code and PIN were given."""
@@ -64,11 +64,11 @@ class ReporterMailbox:
         if report_id is None or not is_open(record):
             return around
         values = record.state.values
-        found = self.filer.write(lambda: mailboxes.opened(self.database, report_id))
+        found = self.submitter.write(lambda: mailboxes.opened(self.database, report_id))
         if found is None:
             raise DatabaseUnavailable("it is gone")
         pair = read_code(values["code"] or "") or "", read_pin(values["pin"] or "") or ""
-        letters = mailbox.read(self.vault, pair, self.sealer.mode, found)
+        letters = mailbox.read(self.vault, pair, self.builder.mode, found)
         country = around.ground_in(record.state).country  # as it is now, and not as at the start
         if country.iso == found.country:
             letters = tuple(without_withdrawn(one, country) for one in letters)
@@ -91,7 +91,7 @@ class ReporterMailbox:
         return opens_first(hotlines, country.time_zone, self.database.now())
 
     def _asked(self, found: Opened) -> tuple[str, ...]:
-        return self.filer.write(lambda: mailboxes.routed(self.database, found.report_id))[1]
+        return self.submitter.write(lambda: mailboxes.routed(self.database, found.report_id))[1]
 
     def add(self, caller: TurnRequest, record: Record, words: str) -> None:
         """For staff: whoever has the report, or gets it."""
@@ -158,18 +158,18 @@ class ReporterMailbox:
         data = message(
             report_id=report_id,
             message_id=message_id,
-            mode=self.sealer.mode,
+            mode=self.builder.mode,
             created_at=now,
             kind=kind,
             text=text,
             contact=contact,
         )
-        letters = self.sealer.letters(report_id, message_id, self._recipients(report_id), data)
+        letters = self.builder.letters(report_id, message_id, self._recipients(report_id), data)
         if not letters:
             return False
         allowed = None if contact is None else bool(contact["allowed"])
         close = kind == "delete_asked"
-        self.filer.write(
+        self.submitter.write(
             lambda: mailboxes.say(self.database, report_id, message_id, letters, kind, allowed=allowed, close=close)
         )
         return True
@@ -181,7 +181,7 @@ class ReporterMailbox:
         return hotlines or (tuple(country.hotlines) if country else ())
 
     def _routed(self, report_id: str) -> tuple[str, tuple[str, ...]]:
-        return self.filer.write(lambda: mailboxes.routed(self.database, report_id))
+        return self.submitter.write(lambda: mailboxes.routed(self.database, report_id))
 
 
 def is_open(record: Record) -> bool:

@@ -52,7 +52,7 @@ class Reducer:
     def __init__(
         self,
         book: Book,
-        filer: Submitter,
+        submitter: Submitter,
         mailroom: ReporterMailbox,
         apart: Overflow,
         count_report: Counted,
@@ -60,12 +60,12 @@ class Reducer:
         run_blocking: RunBlocking,
     ) -> None:
         self.book = book
-        self._filer = filer
+        self._submitter = submitter
         self._mailroom = mailroom
         self._apart = apart
         self._flow_version = book.version("report")
         self._run_blocking = run_blocking
-        self._effects = Actions(filer, mailroom, self._flow_version, count_report, run_blocking)
+        self._effects = Actions(submitter, mailroom, self._flow_version, count_report, run_blocking)
 
     def notice(self, caller: TurnRequest, screen: str, state: State | None = None) -> Reply:
         """A screen that needs nothing but the country file: shown while parts are away. `state`: for its language."""
@@ -175,7 +175,7 @@ class Reducer:
         begun = record.begun
         if begun is None or begun.sent_at or not begun.pending or in_danger(record.state):
             return record
-        await self._run_blocking(self._filer.withdraw, begun)
+        await self._run_blocking(self._submitter.withdraw, begun)
         return replace(record, begun=replace(begun, pending=False), words=None)
 
     async def undo(self, before: Record | None, after: Record, there: Record | None) -> None:
@@ -183,7 +183,7 @@ class Reducer:
         begun = after.begun
         same = begun and there and there.begun and there.begun.origin_key == begun.origin_key
         if begun and begun.pending and not begun.sent_at and not same and (before is None or before.begun is None):
-            await self._run_blocking(self._filer.withdraw, begun)
+            await self._run_blocking(self._submitter.withdraw, begun)
 
     async def holds_answers(self, caller: TurnRequest, record: Record, reply: str) -> bool:
         """Whether a reply at a choice is an answer and more behind it, and not an odd thing that somebody typed."""
@@ -206,7 +206,7 @@ class Reducer:
     async def hurry(self, begun: ReportRef) -> None:
         """What waits for a dropped line need not wait: it is gone."""
         if begun.pending:
-            await self._run_blocking(self._filer.hurry, begun)
+            await self._run_blocking(self._submitter.hurry, begun)
 
     async def submit_gathered(self, record: Record | None, drafts: list[Draft]) -> list[Draft]:
         """File the answers after Send that an earlier session of this phone gathered. Return the drafts that remain.
@@ -240,7 +240,7 @@ class Reducer:
         """The caller's world, with what only this conversation knows: its code and PIN, the state of its report."""
         around, begun = caller.around, record.begun
         if begun and begun.code is not None and not begun.code_seen:
-            code, pin = self._filer.code_and_pin(begun)
+            code, pin = self._submitter.code_and_pin(begun)
             around = around.knowing(said={"code": spaced(code), "pin": pin})
         if begun and begun.sent_at:
             around = around.knowing(told={**around.told, "report_code": _code_now(begun, caller.now)})
@@ -283,7 +283,7 @@ class Reducer:
         i = caller.inbound
         conversation = (i.session, record.seed) if caller.kind == "ussd" else (record.last.turn,)
         origin = (i.channel, i.code, *conversation, caller.sender.key, str(record.reports))
-        return self._filer.begin(caller.now, *origin, walked_again=i.path and is_unguessable(i.session))
+        return self._submitter.begin(caller.now, *origin, walked_again=i.path and is_unguessable(i.session))
 
     async def _write(self, caller: TurnRequest, record: Record, *, answered: bool, in_words: bool) -> ReportRef | None:
         begun = record.begun
@@ -297,17 +297,17 @@ class Reducer:
         story = told(caller, record, self._flow_version)
         if begun.unsent:  # kept late; and Send was not pressed again
             begun, story = replace(begun, legs=caller.around.legs(record.state)), replace(story, msisdn=None)
-        return await self._run_blocking(self._filer.update, story, begun, at_once=in_words) if answered else begun
+        return await self._run_blocking(self._submitter.update, story, begun, at_once=in_words) if answered else begun
 
     async def _leave_to_file_itself(self, caller: TurnRequest, record: Record, begun: ReportRef) -> ReportRef:
         danger, wrote = in_danger(record.state), record.words is not None
         if (danger or wrote) and (legs := caller.around.legs(record.state, "incomplete")):
-            leave = self._filer.rescue if danger else self._filer.words
+            leave = self._submitter.rescue if danger else self._submitter.words
             return await self._run_blocking(leave, told(caller, record, self._flow_version), begun, legs)
         # who is left out must not be told in any case
         if not begun.pending:
             return replace(begun, floor=None)
-        drop = self._filer.drop if danger or wrote else self._filer.take_back
+        drop = self._submitter.drop if danger or wrote else self._submitter.take_back
         was_waiting = await self._run_blocking(drop, begun)
         return replace(begun, pending=False, floor=None if was_waiting else begun.floor)
 

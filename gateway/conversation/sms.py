@@ -43,11 +43,11 @@ GO_ON = "98"
 
 
 class SmsConversation:
-    def __init__(self, walk: Reducer, optouts: OptOuts, run_blocking: RunBlocking) -> None:
+    def __init__(self, reducer: Reducer, optouts: OptOuts, run_blocking: RunBlocking) -> None:
         self._run_blocking = run_blocking
-        self._walk = walk
+        self._reducer = reducer
         self._optouts = optouts
-        self._vocabulary = Vocabulary(walk.book, HOME["sms"])
+        self._vocabulary = Vocabulary(reducer.book, HOME["sms"])
 
     async def move(self, caller: TurnRequest, record: Record | None, drafts: list[Draft], last: LastTurn) -> StepResult:
         """Raises DatabaseUnavailable where STOP could not be kept: then the provider has to say it again."""
@@ -69,12 +69,12 @@ class SmsConversation:
     ) -> StepResult:
         """Show home, or what a keyword names; nobody is asked anything before the number and where texts stay."""
         text, known = caller.inbound.text, self._keywords(caller)
-        await self._walk.submit_gathered(before, [])
+        await self._reducer.submit_gathered(before, [])
         keyword = HELP if help_wanted else known.exact(text)
         if keyword is None and self._is_heard(text):
             return await self._first_words(caller, before, last)
         caller = replace(caller, spoken=known.language(text) or "")
-        record = self._walk.begin(caller, last, before, OPENS.get(keyword or "", ""))
+        record = self._reducer.begin(caller, last, before, OPENS.get(keyword or "", ""))
         if keyword is None and (near := known.near(text)):
             record = self._ask_back(caller, record, near)
         return StepResult(record, accepted=keyword is not None)
@@ -88,16 +88,16 @@ class SmsConversation:
             return StepResult(await self._home_again(caller, record, last))
         record = replace(record, last=last, media=noted(record.media, caller.inbound.media))
         if fold(text) == GO_ON and record.answer == self._no_pictures(caller):
-            return StepResult(await self._walk.uncovered(caller, record))
+            return StepResult(await self._reducer.uncovered(caller, record))
         if self._is_hidden(caller, record):
             return await self._after_send(caller, record, drafts, text)
         late = caller.late or turns.is_stale(caller.inbound.sent_at, caller.now)
         if late and carrier_words.is_key(text):
             # for a menu that its sender did not see
-            return StepResult(await self._walk.unmoved(caller, record), accepted=False)
-        typed = self._walk.book.screen(record.state.screen).typed
+            return StepResult(await self._reducer.unmoved(caller, record), accepted=False)
+        typed = self._reducer.book.screen(record.state.screen).typed
         if typed and not (typed.secret and (is_words(text) or self._keywords(caller).exact(text))):
-            return await self._walk.step(caller, record, drafts, text)
+            return await self._reducer.step(caller, record, drafts, text)
         return await self._chosen(caller, record, drafts, text, late=late)
 
     async def _chosen(
@@ -105,21 +105,21 @@ class SmsConversation:
     ) -> StepResult:
         """At a choice: an answer to it; else a keyword; else more of what was being said; else perhaps an error."""
         text = self._confirmed(caller, record, text)
-        keyword, taken = self._keywords(caller).exact(text), await self._walk.takes(caller, record, text)
+        keyword, taken = self._keywords(caller).exact(text), await self._reducer.takes(caller, record, text)
         if late and (keyword or taken):
             # as with a key: "Send" by its name is Send, too
-            return StepResult(await self._walk.unmoved(caller, record), accepted=False)
+            return StepResult(await self._reducer.unmoved(caller, record), accepted=False)
         if keyword and not taken:
             return await self._to(keyword, caller, record, drafts)
         going_on = self._goes_on_writing(record, text, caller.now)
         if going_on or taken:
-            return await self._walk.step(replace(caller, more=going_on), record, drafts, text)
+            return await self._reducer.step(replace(caller, more=going_on), record, drafts, text)
         misread = await self._misread(caller, record, drafts, text)
-        return misread or await self._walk.step(caller, record, drafts, text)
+        return misread or await self._reducer.step(caller, record, drafts, text)
 
     async def _to(self, keyword: str, caller: TurnRequest, record: Record, drafts: list[Draft]) -> StepResult:
         home = await self._home_again(caller, record, record.last)
-        return StepResult(home) if keyword == HELP else await self._walk.step(caller, home, drafts, keyword)
+        return StepResult(home) if keyword == HELP else await self._reducer.step(caller, home, drafts, keyword)
 
     async def _misread(self, caller: TurnRequest, record: Record, drafts: list[Draft], text: str) -> StepResult | None:
         """What is no answer and no keyword: words that want to be heard, or a typing error that is asked about."""
@@ -140,13 +140,13 @@ class SmsConversation:
         if near != HELP:
             return None
         covered = replace(record, state=replace(record.state, wrong=TOO_MANY))  # the numbers; the question stays open
-        return StepResult(await self._walk.again(caller, covered), accepted=False)
+        return StepResult(await self._reducer.again(caller, covered), accepted=False)
 
     async def _home_again(self, caller: TurnRequest, record: Record, last: LastTurn) -> Record:
         """Asked for in between. What waits to be heard waits on, and can be deleted. What was said in danger is as
         after a dropped line, and what was sent is sent: whatever is answered from here on changes neither."""
-        await self._walk.submit_gathered(record, [])
-        home = self._walk.begin(caller, last, record)
+        await self._reducer.submit_gathered(record, [])
+        home = self._reducer.begin(caller, last, record)
         if in_danger(record.state) or (record.begun and record.begun.sent_at):
             return home
         answers = tuple(one for one in record.state.answers if not self._is_secret(one))
@@ -155,7 +155,7 @@ class SmsConversation:
         return replace(home, state=state, begun=record.begun, words=record.words, media=media)
 
     def _is_secret(self, answer: Answer) -> bool:
-        typed = self._walk.book.screen(answer.screen).typed
+        typed = self._reducer.book.screen(answer.screen).typed
         return typed is not None and typed.secret
 
     # After Send
@@ -167,11 +167,11 @@ class SmsConversation:
         is no words, or comes later, is what it would be on a phone that never reported.
         """
         if self._is_meant_for_staff(caller, record, text):
-            moved = await self._walk.step(replace(caller, more=True), record, drafts, text)
+            moved = await self._reducer.step(replace(caller, more=True), record, drafts, text)
             if moved.record.state.unasked == record.state.unasked:
                 return moved  # it could not be kept, and that is said
             return replace(moved, record=replace(moved.record, answer=self._fresh(caller, moved.record).answer))
-        await self._walk.submit_gathered(record, [])
+        await self._reducer.submit_gathered(record, [])
         if self._is_hidden(caller, record):
             return await self._next(caller, self._fresh(caller, record), drafts, record.last, help_wanted=False)
         return await self._first(caller, replace(record, begun=None), record.last, help_wanted=False)
@@ -188,7 +188,7 @@ class SmsConversation:
 
     def _fresh(self, caller: TurnRequest, record: Record) -> Record:
         """Return the conversation at the home screen, as on a phone that never reported."""
-        return self._walk.begin(replace(caller, spoken=""), record.last, record)
+        return self._reducer.begin(replace(caller, spoken=""), record.last, record)
 
     # Typing errors
 
@@ -204,7 +204,7 @@ class SmsConversation:
         if keyword not in labels:
             return None
         around = caller.around.knowing(said={**caller.around.said, "meant": labels[keyword]})
-        turn = self._walk.notice(replace(caller, around=around), DID_YOU_MEAN, record.state)
+        turn = self._reducer.notice(replace(caller, around=around), DID_YOU_MEAN, record.state)
         return replace(turn, goes_on=True)
 
     def _confirmed(self, caller: TurnRequest, record: Record, text: str) -> str:
@@ -230,13 +230,13 @@ class SmsConversation:
         return record.begun is None and (flow in ASIDE or (flow == "my" and not is_open(record)))
 
     async def _first_words(self, caller: TurnRequest, before: Record | None, last: LastTurn) -> StepResult:
-        record = self._walk.begin(caller, last, before, FIRST_WORDS)
+        record = self._reducer.begin(caller, last, before, FIRST_WORDS)
         machine = reply_loop.is_silenced(record.loop, caller.now)  # what a machine repeats is not filed each time
-        record = await self._walk.keep_words(caller, record, caller.inbound.text, file_itself=not machine)
+        record = await self._reducer.keep_words(caller, record, caller.inbound.text, file_itself=not machine)
         return StepResult(record, accepted=False)
 
     def _no_pictures(self, caller: TurnRequest) -> Reply:
-        return replace(self._walk.notice(caller, NO_PICTURES), goes_on=True)
+        return replace(self._reducer.notice(caller, NO_PICTURES), goes_on=True)
 
     def _goes_on_writing(self, record: Record, text: str, now: int) -> bool:
         """Whether it follows on typed words, as parts of a long text do that the network did not put together."""
@@ -244,7 +244,7 @@ class SmsConversation:
             return False
         state = record.state
         name, index = state.trail[-1] if state.trail else ("", -1)
-        asked = self._walk.book.screen(name).typed if index >= 0 and state.answers[index].typed else None
+        asked = self._reducer.book.screen(name).typed if index >= 0 and state.answers[index].typed else None
         of_words = asked is not None and not asked.secret
         return of_words or state.screen == WRITTEN or (state.screen == FIRST_WORDS and record.words is not None)
 
@@ -257,7 +257,7 @@ class SmsConversation:
         The carrier has answered in our place. What was said in danger still goes, as with a dropped line; the next text
         gets the home screen.
         """
-        left = await self._walk.leave(caller, replace(record or self._walk.begin(caller, last), last=last))
+        left = await self._reducer.leave(caller, replace(record or self._reducer.begin(caller, last), last=last))
         await self._run_blocking(self._optouts.add, caller.sender.key)
         return left
 

@@ -48,7 +48,7 @@ class Submitter:
         database: Database,
         spool: Spool,
         vault: Vault,
-        sealer: ReportBuilder,
+        builder: ReportBuilder,
         hurry: Hurry,
         count: Callable[[str], None],
         journal: Journal,
@@ -56,7 +56,7 @@ class Submitter:
         self._database = database
         self._spool = spool
         self._vault = vault
-        self._sealer = sealer
+        self._builder = builder
         self._hurry = hurry
         self._count = count
         self._journal = journal
@@ -90,12 +90,12 @@ class Submitter:
             if self._database.has_a_queue or self._breaker.is_open:  # known before it is sealed; the spool takes all
                 raise DatabaseUnavailable("others wait, or it is left alone")
             first = replace(begun, revision=max(begun.revision, 1) + begun.unsent)
-            filing = self._sealer.seal(told, first, begun.legs, "complete")
+            filing = self._builder.seal(told, first, begun.legs, "complete")
             filed = self.write(lambda: store.file(self._database, filing, box, unsent=begun.unsent))
             if filed.completeness == "complete" and not (filed.own or filed.late):
                 # The earlier walk's report went out whole; this may be another child: two reports rather than one.
                 begun = replace(begun, report_id=self._own_id(begun.origin_key, told.now), revision=1)
-                filing = self._sealer.seal(told, begun, begun.legs, "complete")
+                filing = self._builder.seal(told, begun, begun.legs, "complete")
                 filed = self.write(lambda: store.file(self._database, filing, box))
             if not filed.fresh and (filed.late or filed.completeness == "incomplete"):
                 filed = self._complete(told, begun, filed)
@@ -118,7 +118,7 @@ class Submitter:
     def _spool_sent(self, told: ReportInput, begun: ReportRef, box: store.Mailbox | None) -> tuple[Filing, Filed]:
         """Raises NotSent."""
         begun = replace(begun, revision=sent_as(begun))
-        filing = self._sealer.seal(told, begun, begun.legs, "complete")
+        filing = self._builder.seal(told, begun, begun.legs, "complete")
         kind = "anew" if begun.unsent else "again" if begun.carried else "sent"
         self._keep_in_spool(Entry(filing, kind, due_at=self._database.now(), mailbox=box))
         return filing, Filed(filing.report_id, True, "complete", begun.revision, has_code=bool(box))
@@ -154,7 +154,7 @@ class Submitter:
             return self._put(told, begun, legs, kind, seconds)
         except DatabaseUnavailable:
             begun = replace(begun, revision=begun.revision + further, pending=True)
-            filing = self._sealer.seal(told, begun, legs, "incomplete")
+            filing = self._builder.seal(told, begun, legs, "incomplete")
             entry = Entry(filing, kind, due_at=self._database.now() + seconds * 1_000_000)
         try:
             self._keep_in_spool(entry, lost="not_sent" if kind == "words" else "pending_not_kept")
@@ -174,12 +174,12 @@ class Submitter:
             return self._put(told, begun, begun.legs, "update", 0 if at_once else GATHER_SECONDS)
         except DatabaseUnavailable:
             begun = replace(begun, revision=begun.revision + 1, pending=False)
-            filing = self._sealer.seal(told, begun, begun.legs, "complete")
+            filing = self._builder.seal(told, begun, begun.legs, "complete")
             self._keep_in_spool(Entry(filing, "update", due_at=self._database.now()))
             return replace(begun, floor=filing.priority)
 
     def _put(self, told: ReportInput, begun: ReportRef, legs: tuple[Leg, ...], kind: str, seconds: int) -> ReportRef:
-        filing = self._sealer.seal(told, begun, legs, "complete" if kind == "update" else "incomplete")
+        filing = self._builder.seal(told, begun, legs, "complete" if kind == "update" else "incomplete")
         rose = begun.floor is not None and filing.priority < begun.floor and kind == "update"
         due_at = self._database.now() + (0 if rose else seconds * 1_000_000)
         known = self.write(lambda: pending.put_pending(self._database, filing, kind, due_at))
@@ -233,7 +233,7 @@ class Submitter:
     def _drop_from_spool(self, begun: ReportRef) -> bool:
         """What waits in the spool would come after the deletion; so the deletion goes behind it."""
         try:
-            nothing = self._sealer.nothing(replace(begun, revision=_deleted_as(begun)))
+            nothing = self._builder.nothing(replace(begun, revision=_deleted_as(begun)))
             self._spool.put(Entry(nothing, "drop_unsent" if begun.unsent else "drop"))
         except NotKept:
             self._count("pending_not_dropped")

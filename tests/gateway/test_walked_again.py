@@ -37,8 +37,8 @@ class Process:
     has_database: bool = True
 
     def __post_init__(self) -> None:
-        kept, filer = self.parts.sessions, self.parts.filer
-        ask, write = kept._ask, filer.write
+        kept, submitter = self.parts.sessions, self.parts.submitter
+        ask, write = kept._ask, submitter.write
 
         def look(fault: type[Exception], name: str) -> None:
             if not getattr(self, name):
@@ -49,7 +49,7 @@ class Process:
             return await ask(*commands)
 
         kept._ask = asked  # type: ignore[method-assign]
-        filer.write = lambda act: (look(DatabaseUnavailable, "has_database"), write(act))[1]  # type: ignore[method-assign]
+        submitter.write = lambda act: (look(DatabaseUnavailable, "has_database"), write(act))[1]  # type: ignore[method-assign]
 
 
 @dataclass

@@ -30,7 +30,7 @@ AROUND = RenderContext({"en": CountryContext.of(COUNTRIES["VU"])}, "ussd", False
 
 
 class AtOnce:
-    """A filer that asks the database, and nothing else."""
+    """A submitter that asks the database, and nothing else."""
 
     def write(self, ask: Any) -> Any:
         return ask()

@@ -153,13 +153,13 @@ def test_a_lock_of_another_ends_after_a_second(database: Database, straight: Dat
 def test_after_three_unknown_outcomes_web_asks_no_more_for_half_a_minute(database: Database, proxy: Proxy) -> None:
     nothing: Any = None
     vault = Vault([b"k" * 32])
-    filer = Submitter(
-        database=database, spool=nothing, vault=vault, sealer=nothing, hurry=nothing, count=nothing, journal=nothing
+    submitter = Submitter(
+        database=database, spool=nothing, vault=vault, builder=nothing, hurry=nothing, count=nothing, journal=nothing
     )
     proxy.stall()
 
     def open_it() -> None:
-        filer.write(lambda: mailbox.open_report(database, vault, "48219303", "7350"))
+        submitter.write(lambda: mailbox.open_report(database, vault, "48219303", "7350"))
 
     for _ in range(3):
         assert seconds_until_away(open_it) > 1

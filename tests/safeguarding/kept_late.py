@@ -65,7 +65,7 @@ def _late_in_the_database(app: App) -> Iterator[None]:
         write()
         raise DatabaseUnavailable("slow")
 
-    with patch.object(app.parts.filer, "write", late):
+    with patch.object(app.parts.submitter, "write", late):
         yield
 
 

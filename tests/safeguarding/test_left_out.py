@@ -60,7 +60,7 @@ def test_on_every_road_after_send(app: App, left_out: str, in_danger: bool) -> N
 
 
 @pytest.fixture
-def sealer(tmp_path: Path) -> ReportBuilder:
+def builder(tmp_path: Path) -> ReportBuilder:
     return ReportBuilder({name: new_pair(tmp_path, name) for name in VU.hotlines}, "demo")
 
 
@@ -71,14 +71,14 @@ def holding(app: App) -> set[str]:
 
 
 @pytest.mark.parametrize("left_out", [*pairwise(VU.hotlines), *((one,) for one in VU.hotlines)])
-def test_held_for_a_person_because_nobody_could_take_it(sealer: ReportBuilder, left_out: tuple[str, ...]) -> None:
-    filing = sealer.seal(told(left_out), BEGUN, (), "complete")
+def test_held_for_a_person_because_nobody_could_take_it(builder: ReportBuilder, left_out: tuple[str, ...]) -> None:
+    filing = builder.seal(told(left_out), BEGUN, (), "complete")
     assert {part.hotline for part in filing.parts} == set(VU.hotlines) - set(left_out)
     assert {part.role for part in filing.parts} == {"held"}
 
 
-def test_where_everybody_was_left_out_it_is_held_for_all_rather_than_lost(sealer: ReportBuilder) -> None:
-    filing = sealer.seal(told(tuple(VU.hotlines)), BEGUN, (), "complete")
+def test_where_everybody_was_left_out_it_is_held_for_all_rather_than_lost(builder: ReportBuilder) -> None:
+    filing = builder.seal(told(tuple(VU.hotlines)), BEGUN, (), "complete")
     assert {part.hotline for part in filing.parts} == set(VU.hotlines)
 
 

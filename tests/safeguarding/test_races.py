@@ -94,7 +94,7 @@ def settle(app: App) -> None:
     """What a busy disk put off is played, and what is played may be put off once more."""
 
     def is_settled() -> bool:
-        app.parts.filer._breaker = CircuitBreaker(failures=3, window=30, rest=30)
+        app.parts.submitter._breaker = CircuitBreaker(failures=3, window=30, rest=30)
         app.parts.housekeeping.once()
         return not app.parts.spool.names() and all(row.waiting is None for row in app.rows(t.inbound))
 

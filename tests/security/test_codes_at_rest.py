@@ -39,8 +39,8 @@ class Thief:
     """Has what lies on the disk, and web's keys, once every session is over."""
 
     def __init__(self, app: App) -> None:
-        self.vault = app.parts.filer._vault
-        spool = app.parts.filer._spool
+        self.vault = app.parts.submitter._vault
+        spool = app.parts.submitter._spool
         entries = [spool._read(name) for name in spool.names()]
         spooled = (json.loads(one.encode()) for one in entries if one)
         self.found = {value for one in (*_rows(app), *spooled) for value in _values(one)}
