@@ -5,17 +5,19 @@ also takes requests in whole, so that a slow sender holds no thread.
 """
 
 import os
+from functools import partial
 
 import gunicorn
 
 from console import app
+from reports.preflight import run_in_child
 
 gunicorn.SERVER = gunicorn.SERVER_SOFTWARE = ""  # it says nothing of itself
 
 
 def on_starting(server):
     """In the master: gunicorn would start a process that stops over a wrong setting again and again."""
-    app.check(os.environ)
+    run_in_child(partial(app.check, os.environ))
 
 
 worker_class = "gthread"

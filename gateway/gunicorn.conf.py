@@ -6,8 +6,10 @@ line, so that the demo, the tests and a deployment run the same server.
 
 import os
 import sys
+from functools import partial
 
 from gateway import app
+from reports.preflight import run_in_child
 
 FLASK = "gateway.app:"
 OURS = ("gateway.asgi:", FLASK)
@@ -18,7 +20,7 @@ def on_starting(server):
     if server.app.app_uri.startswith(FLASK) and server.cfg.worker_class_str == worker_class:
         sys.exit(f"{server.app.app_uri} is for other servers; write 'gateway.asgi:create_app()' in web's command")
     if server.app.app_uri.startswith(OURS):  # and not a small one of the tests
-        app.check(os.environ)
+        run_in_child(partial(app.check, os.environ))
 
 
 worker_class = "gateway.server.ServerProcess"

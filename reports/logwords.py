@@ -61,6 +61,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "erasures_applied": "Deletions and opt-outs of the journal were applied to the database again (`count`).",
     "erasures_not_applied": "The journal of deletions cannot be read: repair it, then restart web.",
     "code_locked": "Too many wrong PINs were typed for one code.",
+    "spool_not_drained": "Entries of the spool were not filed (`count` wait); `class` says why. Look at the database.",
     "spool_drained": "Entries of the spool were moved into the database (`count`).",
     "inbound_played": "SMS that waited for Redis were answered (`count`).",
     "drill_held": "Web reported as the invented reporter of a drill.",

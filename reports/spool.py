@@ -66,6 +66,7 @@ class Spool:
         self._last_look = _Look(float("-inf"), [], 0)
         self._seen_since: dict[str, float] = {}  # monotonic seconds
         self._refused: set[str] = set()  # in an earlier round: the others come before them
+        self.refusal: Exception | None = None  # why the last round left an entry where it was
         self._is_made = False
         with suppress(OSError):  # a read-only disk: `put` refuses, and callers still get the emergency numbers
             self._make_folders()
@@ -194,6 +195,7 @@ class Spool:
         others return 0 at once. Raises at the end what nobody expects.
         """
         done, refused, behind, crash = 0, set[str](), set[str](), None
+        self.refusal = None
         with self._alone() as alone:
             for name in self._in_turn() if alone else ():
                 if len(refused) == MOST_REFUSED:
@@ -208,6 +210,7 @@ class Spool:
                     continue  # a later revision has taken its place
                 except Exception as error:
                     refused.add(name)
+                    self.refusal = error
                     crash = crash if isinstance(error, DatabaseUnavailable | OSError) else error
                     continue
                 if entry is None:

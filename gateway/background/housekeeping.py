@@ -35,7 +35,7 @@ EVERY_SECONDS = 5
 LEASE_SECONDS = LEASES["replay"] // SECOND
 TIDY_SECONDS = 60
 HOST = socket.gethostname()[:64]
-SAY_SECONDS = 60  # between two rows that say the same of this host's spool
+SAY_SECONDS = 60  # between two rows, or two log lines, that say the same of this host's spool
 
 log = structlog.get_logger()
 
@@ -69,6 +69,7 @@ class Housekeeping:
         self._stop = threading.Event()
         self._said: Spooled | None = None
         self._say_at = 0.0
+        self._complain_at = 0.0
         self._name = f"{socket.gethostname()}-{os.getpid()}"[:80]
         self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
 
@@ -90,8 +91,15 @@ class Housekeeping:
                 log.exception("crashed")
 
     def _empty_spool(self) -> None:
-        if self._spool.names() and (drained := self._spool.drain(partial(file_late, self._database))):
+        if not self._spool.names():
+            return
+        if drained := self._spool.drain(partial(file_late, self._database)):
             log.info("spool_drained", count=drained)
+        if (why := self._spool.refusal) and time.monotonic() >= self._complain_at:
+            cause = getattr(why, "cause", "")
+            name = f"{type(why).__name__} < {cause}" if cause else type(why).__name__
+            log.warning("spool_not_drained", **{"class": name}, count=len(self._spool.names()))
+            self._complain_at = time.monotonic() + SAY_SECONDS
 
     def _say_what_waits(self) -> None:
         """Store what waits in this host's spool: `clock` and `tokaut watch` cannot read the folder."""

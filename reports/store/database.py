@@ -61,7 +61,12 @@ FILE_REPLACED = (
 
 
 class DatabaseUnavailable(Exception):
-    """The database did not say yes: refused, slow, locked, full, or the outcome unknown. Never says what was sent."""
+    """The database did not say yes: refused, slow, locked, full, or the outcome unknown. Never says what was sent.
+
+    `cause` is one word for the log: SQLite's name of the error, or the class of the driver's exception.
+    """
+
+    cause = ""
 
 
 class Denied(DatabaseUnavailable):
@@ -269,6 +274,7 @@ class Database:
         except TooSlow:
             raise DatabaseUnavailable("too slow") from None
         except FileReplaced:
+            self.engine.dispose()  # where the same file is at the path, a new connection finds its write-ahead log
             raise DatabaseUnavailable(FILE_REPLACED) from None
         except SQLAlchemyError as error:
             if refusal := postgresql.refused(error):
@@ -276,7 +282,10 @@ class Database:
             if is_read_only(error):
                 self.engine.dispose()  # all of them: SQLite shares the mode of its memory map within a process
             # Only the class: the message of a driver may hold the values that were sent.
-            raise DatabaseUnavailable(type(getattr(error, "orig", None) or error).__name__) from None
+            cause = getattr(error, "orig", None) or error
+            unavailable = DatabaseUnavailable(type(cause).__name__)
+            unavailable.cause = getattr(cause, "sqlite_errorname", type(cause).__name__)
+            raise unavailable from None
 
     def close(self) -> None:
         self.engine.dispose()

@@ -152,7 +152,7 @@ class Town:
 
     def condition(self) -> str:
         """Say of each process whether it runs, and what it wrote last: for a test that failed."""
-        lines = []
+        lines = [f"/readyz: {_ready(self.web)}"]
         for name, process in self.processes.items():
             ended = process.poll()
             lines.append(f"{name}: {'runs' if ended is None else f'ended with {ended}'}")
@@ -186,6 +186,13 @@ class Town:
         if channel == "twilio":
             return TwilioTexts(self.web, self.account, phone, code, self.twilio)
         return SimulatedTexts(f"{self.web}/hooks/simulator", phone, code)
+
+
+def _ready(address: str) -> str:
+    try:
+        return requests.get(f"{address}/readyz", timeout=10).text
+    except requests.RequestException as error:
+        return type(error).__name__
 
 
 def _answers(address: str) -> bool:

@@ -1,0 +1,39 @@
+"""Run what a server checks before its first process in a process of its own.
+
+Neither SQLite's connections nor threads and their locks survive a fork: a process that inherits an open database takes
+locks for its own that it does not hold, and one that inherits a lock taken by a thread waits for ever.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+
+
+def run_in_child(check: Callable[[], object]) -> None:
+    """Call `check` in a child process, and exit as it did where it exits. Call this before any thread is started."""
+    child = os.fork()
+    if child == 0:
+        _run_and_exit(check)
+    _, status = os.waitpid(child, 0)
+    if code := os.waitstatus_to_exitcode(status):
+        sys.exit(code)
+
+
+def _run_and_exit(check: Callable[[], object]) -> None:
+    code = 1
+    try:
+        check()
+        code = 0
+    except SystemExit as why:
+        if isinstance(why.code, str):
+            sys.stderr.write(f"{why.code}\n")
+        elif isinstance(why.code, int):
+            code = why.code
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)

@@ -1,0 +1,59 @@
+"""Checks before a server's first process: what they open and start must not be inherited by a fork."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+OPENS_AND_STARTS = """
+import json, sqlite3, sys, threading
+from pathlib import Path
+from reports.preflight import run_in_child
+
+def check():
+    global connection
+    connection = sqlite3.connect(sys.argv[1])
+    connection.execute("CREATE TABLE a (b)")
+    connection.commit()
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+
+run_in_child(check)
+files = [str(one.readlink()) for one in Path("/proc/self/fd").iterdir() if one.exists()]
+print(json.dumps([sys.argv[1] in files, threading.active_count()]))
+"""
+EXITS = """
+import sys
+from reports.preflight import run_in_child
+run_in_child(lambda: {})
+print("it went on")
+"""
+
+
+def run(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=False)
+
+
+def test_nothing_that_the_check_opened_is_left_here(tmp_path: Path) -> None:
+    file = tmp_path / "a.db"
+    done = run(OPENS_AND_STARTS, str(file))
+    assert json.loads(done.stdout) == [False, 1], done.stderr
+    assert file.exists()
+
+
+@pytest.mark.parametrize(
+    ("check", "said"),
+    [
+        ('sys.exit("TOKAUT_MODE is wrong")', "TOKAUT_MODE is wrong\n"),
+        ("sys.exit(1)", ""),
+        ("1 / 0", "ZeroDivisionError: division by zero\n"),
+    ],
+    ids=["a wrong setting", "a code", "a fault of ours"],
+)
+def test_it_exits_as_the_check_does(check: str, said: str) -> None:
+    done = run(EXITS.format(check))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith(said)
