@@ -38,9 +38,9 @@ def demo(*, once: bool, port: int) -> None:
 
     Without --once it stays up, so that you can call yourself. Next: `tokaut check` says what a real service needs.
     """
-    echo(LOADING)
     try:
         with _stoppable():
+            echo(LOADING)
             import_module("tokaut.demo_run").run(once=once, port=port)
     except KeyboardInterrupt:
         raise SystemExit(130) from None

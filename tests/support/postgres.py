@@ -45,14 +45,23 @@ class Postgres:
         self._initdb()
 
     def start(self) -> Postgres:
+        """Start it; again where it ends at once, for processes of a killed one may still hold its shared memory."""
+
+        def answers() -> bool:
+            if self._process is None or self._process.poll() is not None:
+                self._process = self._begun()
+            return self._answers()
+
+        until(answers, f"PostgreSQL does not start; see {self.folder}/log", seconds=120)
+        return self
+
+    def _begun(self) -> subprocess.Popen[bytes]:
         server = [str(self._binaries / "postgres"), "-D", str(self.data), "-p", str(self.port), "-k", str(self.folder)]
         server += ["-c", "dynamic_shared_memory_type=mmap"]  # in its folder: killed, it leaves nothing elsewhere
         with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
+            return subprocess.Popen(
                 _leashed(server, self._account), stdout=log, stderr=log, cwd=CHECKOUT, start_new_session=True
             )
-        until(self._answers, f"PostgreSQL does not start; see {self.folder}/log", seconds=60)
-        return self
 
     def new_database(self) -> str:
         """The SQLAlchemy address of a new empty database."""

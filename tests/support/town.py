@@ -11,6 +11,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -84,12 +85,14 @@ class Town:
         if self._is_down:
             return
         self._is_down = True
-        for name in reversed((*PARTS, *BESIDE)):
-            if name in self.processes:
-                self.kill(name, signal.SIGTERM if name in ("web", "console") else signal.SIGKILL)
-        self.provider.stop()
-        self.twilio.stop()
-        shutil.rmtree(self.folder)
+        with ExitStack() as rest:  # each is done, whatever comes of the others
+            rest.callback(shutil.rmtree, self.folder)
+            rest.callback(self.twilio.stop)
+            rest.callback(self.provider.stop)
+            for name in (*PARTS, *BESIDE):
+                if name in self.processes:
+                    how = signal.SIGTERM if name in ("web", "console") else signal.SIGKILL
+                    rest.callback(self.kill, name, how)
 
     def command(self, name: str) -> list[str]:
         return demo_start.commands(self.plan, web_processes=self.web_processes)[name]
@@ -112,7 +115,12 @@ class Town:
     def kill(self, name: str, how: signal.Signals = signal.SIGKILL) -> None:
         process = self.processes.pop(name)
         process.send_signal(how)
-        process.wait(timeout=30)
+        try:
+            process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(timeout=30)
+            raise AssertionError(f"{name} does not end by {how.name}; it wrote: {self._written(name)}") from None
 
     def log(self, name: str) -> Path:
         return self.folder / f"{name}.log"
@@ -156,9 +164,12 @@ class Town:
         for name, process in self.processes.items():
             ended = process.poll()
             lines.append(f"{name}: {'runs' if ended is None else f'ended with {ended}'}")
-            written = self.log(name).read_text(errors="replace") if self.log(name).exists() else ""
-            lines += [f"    {line[:300]}" for line in written.splitlines()[-12:]]
+            lines += [f"    {line}" for line in self._written(name)]
         return "\n".join(lines)
+
+    def _written(self, name: str) -> list[str]:
+        written = self.log(name).read_text(errors="replace") if self.log(name).exists() else ""
+        return [line[:300] for line in written.splitlines()[-12:]]
 
     def token(self, channel: str) -> str:
         secrets = self.plan.secrets

@@ -143,10 +143,10 @@ class Story:
         def came() -> bool:
             return any(self._is(line, hotline, kind, wanted) for line in self._new())
 
-        until(came, f"line {step.line}: {step.said} never came; came: {self._summary()}", 30)
+        until(came, f"line {step.line}: {step.said} never came; came: {self._summary()}", 120)
         line = next(line for line in self._new() if self._is(line, hotline, kind, wanted))
         self.taken.add(line["headers"]["webhook-id"])
-        until(lambda: self._is_marked(line["headers"]["webhook-id"]), f"line {step.line}: the receipt is not kept", 30)
+        until(lambda: self._is_marked(line["headers"]["webhook-id"]), f"line {step.line}: the receipt is not kept", 120)
 
     def _is_marked(self, key: str) -> bool:
         """The hotline has it before the worker knows; what My report says follows from what the worker knows."""
