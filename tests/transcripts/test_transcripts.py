@@ -149,10 +149,14 @@ class Story:
         until(lambda: self._is_marked(line["headers"]["webhook-id"]), f"line {step.line}: the receipt is not kept", 120)
 
     def _is_marked(self, key: str) -> bool:
-        """The hotline has it before the worker knows; what My report says follows from what the worker knows."""
+        """The hotline has it before the worker knows; what My report says follows from what the worker knows.
+
+        A report that was to be deleted is gone, with its deliveries, once the last of them is marked.
+        """
         database = self.town.plan.folder.inside / "tokaut.db"
         with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as kept:
-            return kept.execute("SELECT state FROM delivery WHERE delivery_id = ?", (key,)).fetchone() == ("delivered",)
+            query = "SELECT state FROM delivery WHERE delivery_id = ?"
+            return kept.execute(query, (key,)).fetchone() in (("delivered",), None)
 
     def staff_write(self, step: Step) -> None:
         """The operator puts words of the hotline there, as `tokaut message put` does."""
