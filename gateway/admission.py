@@ -2,10 +2,10 @@
 
 A call is ten requests or more over some minutes, so a process that takes every new call at the edge of what it can do
 is late for all of them soon, and they break in the middle. Three figures say four times a second that it cannot do
-more: how late its event loop wakes, how late it begins requests, and how long they wait for a thread. What it can do is
-the highest rate at which calls have come to "Sent" or to their last screen of late. Above a bound it admits new calls
-at nine tenths of that rate, and the fewer the later it is. Below, the rate rises slowly, and quickly once there are few
-requests.
+more: how late its event loop wakes, how late it begins requests, and how long they wait for a thread. Its capacity is
+the highest rate, in the last minutes, at which calls have come to "Sent" or to their last screen. Above a bound of
+lateness it admits new calls at nine tenths of its capacity, and fewer the later it is. Below, the rate rises slowly,
+and quickly once there are few requests.
 
 A caller who is not admitted gets the emergency numbers at once. An SMS that comes while the process is late is left to
 its provider, who sends it again. A call under way is never refused, and nobody is while there are few requests: to
@@ -25,13 +25,13 @@ from gateway.conversation.turns import begins_call
 from gateway.messaging.model import Inbound
 
 EVERY_SECONDS: Final = 0.25
-MOST_LAG: Final = 0.5  # seconds by which the event loop wakes late
-MOST_LATE: Final = 1.0  # seconds from a request's arrival until it is begun
+MOST_LAG: Final = 0.2  # seconds by which the event loop wakes late
+MOST_LATE: Final = 0.3  # seconds from a request's arrival until it is begun
 LATE_RANGE: Final = 2.0  # seconds beyond that, over which the rate falls to `LEAST`
 MEAN_SECONDS: Final = 5.0  # over which ended calls are counted, about as long as a quick call takes
-OF_CAPACITY: Final = 0.9  # new calls a second, while the process is late
+OF_CAPACITY: Final = 0.9  # of the known capacity, that is admitted while the process is late
 RISE: Final = 0.02  # of the rate, in a second: callers who hang up are not counted as ended
-DECLINE: Final = 0.01  # of what this process is known to do, in a second
+DECLINE: Final = 0.01  # of the known capacity, in a second
 QUIET_RISE: Final = 2.0  # times the rate, at each look with few requests
 LEAST: Final = 1.0  # new calls a second that are admitted always
 SMS_LATE: Final = 2.0  # seconds; above it an SMS is left to its provider
@@ -50,7 +50,7 @@ class Admission:
         self._credited_at = self._looked_at = now()
         self._ended = 0  # calls, since the last look
         self._ended_rate = 0.0  # calls a second
-        self._capacity = 0.0  # calls a second that have ended, at best, of late
+        self._capacity = 0.0  # calls a second: the highest rate at which they have ended in the last minutes
         self._waits: deque[float] = deque(maxlen=MOST_WAITS)  # seconds for a thread, since the last look
         self._requests = 0  # that were admitted since the last look
         self._request_rate = 0.0  # a second
