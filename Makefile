@@ -7,7 +7,7 @@ export UV_PYTHON_DOWNLOADS := never
 # Trust the certificates of this machine, as pip does: uv brings its own otherwise, and a proxy's is not among those.
 export UV_SYSTEM_CERTS ?= 1
 
-.PHONY: help install setup demo test test-fast check faults bench drops lock clean
+.PHONY: help install setup demo test test-fast check faults bench trace drops lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -55,6 +55,9 @@ faults: setup ## kill everything, count every report, prove that it would be see
 
 bench: setup ## speed as ratios to a floor measured in the same run; also var/bench.json and docs/performance.svg
 	@$(BIN)/python -m tests.support.bench --draw docs/performance.svg
+
+trace: setup ## where one reply, Send and one delivery go: modules, functions, calls; sizes of folders and modules
+	@$(BIN)/python -m tests.support.trace
 
 drops: setup ## 10,000 callers whose lines drop, and how many are heard; CALLERS=, SEED=
 	@$(BIN)/python -m tests.drops

@@ -1,0 +1,182 @@
+"""Show where one request goes: `make trace`. Also how large the folders and modules are.
+
+Three walks are traced in this process, on a real Valkey, SQLite and HTTP: one USSD reply, Send, and the delivery of
+that report to a hotline. Each call of a function of ours is counted; calls of libraries are not.
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import FrameType
+from typing import Any
+
+from reports.store import tables as t
+from tests.support.app import NOWHERE, App
+from tests.support.valkey import Valkey
+from tokaut.demo_hotline import Hotline
+from workers.assembly import assemble
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("gateway", "flows", "runtime", "reports", "workers", "console", "tokaut")
+MOST_REPLIES = 12  # from the home screen to Send
+
+
+@dataclass
+class Walk:
+    """The calls of one walk, in order: module and function."""
+
+    calls: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def modules(self) -> list[str]:
+        """The modules in the order in which each is entered for the first time."""
+        return list(dict.fromkeys(module for module, _ in self.calls))
+
+    @property
+    def functions(self) -> int:
+        """How many different functions are called."""
+        return len(set(self.calls))
+
+    @property
+    def changes(self) -> int:
+        """How often a call goes to another module than the call before it."""
+        return sum(one[0] != other[0] for one, other in zip(self.calls, self.calls[1:], strict=False))
+
+    def entries(self) -> Counter[str]:
+        """How often each module is entered from another one."""
+        before = [("", ""), *self.calls]
+        return Counter(one[0] for one, last in zip(self.calls, before, strict=False) if one[0] != last[0])
+
+
+class Tracer:
+    """Records the calls of every thread begun after it, while `recording`."""
+
+    def __init__(self) -> None:
+        self._walk: Walk | None = None
+        sys.setprofile(self._profile)
+        threading.setprofile(self._profile)
+
+    @contextmanager
+    def recording(self) -> Iterator[Walk]:
+        walk = self._walk = Walk()
+        try:
+            yield walk
+        finally:
+            self._walk = None
+
+    def stop(self) -> None:
+        threading.setprofile(None)
+        sys.setprofile(None)
+
+    def _profile(self, frame: FrameType, event: str, _argument: Any) -> None:
+        walk = self._walk
+        if walk is None or event != "call":
+            return
+        code = frame.f_code
+        file = code.co_filename
+        if file.startswith(str(ROOT)) and (module := file[len(str(ROOT)) + 1 :]).startswith(PACKAGES):
+            walk.calls.append((module, code.co_qualname))
+
+
+def trace() -> dict[str, Walk]:
+    """Return the walks of a USSD reply, of Send and of a delivery."""
+    tracer = Tracer()
+    redis = Valkey().start()
+    try:
+        app = App(redis.url)
+        try:
+            return {**_report(app, tracer), "delivery": _delivery(app, tracer)}
+        finally:
+            app.close()
+    finally:
+        tracer.stop()
+        redis.remove()
+
+
+def _report(app: App, tracer: Tracer) -> dict[str, Walk]:
+    _until_send(app.ussd("+6785551234"))  # once untraced: what is loaded once is loaded
+    phone = app.ussd("+6785554321")
+    reply_walk = _until_send(phone, tracer)
+    with tracer.recording() as send_walk:
+        seen = phone.type("1")
+    if "Sent" not in seen.text:
+        raise LookupError("not sent: " + seen.text)
+    return {"one USSD reply": reply_walk, "Send": send_walk}
+
+
+def _until_send(phone: Any, tracer: Tracer | None = None) -> Walk:
+    """Answer until the screen offers Send; return the walk of the first reply."""
+    phone.dial()
+    with tracer.recording() if tracer else nullcontext(Walk()) as walk:
+        seen = phone.type("1")
+    for _ in range(MOST_REPLIES):
+        if "1 Send" in seen.text:
+            return walk
+        seen = phone.type("2" if "danger" in seen.text.lower() else "1")
+    raise LookupError("no screen offers Send: " + seen.text)
+
+
+def _delivery(app: App, tracer: Tracer) -> Walk:
+    settings = app.plan.settings
+    with TemporaryDirectory() as folder:
+        hotline = Hotline(0, app.plan.secrets.hotlines, Path(folder) / "received.jsonl")
+        there = f"127.0.0.1:{hotline.server_address[1]}"
+        environ = {name: value.replace(NOWHERE.hotline[7:], there) for name, value in settings.items()}
+        thread = threading.Thread(target=hotline.serve_forever)
+        thread.start()
+        try:
+            parts = assemble("standard-1", environ, lambda: False)
+            delivery = app.rows(t.delivery)[0].delivery_id
+            with tracer.recording() as walk:
+                parts.forwarder.deliver(delivery)
+            states = [row.state for row in app.rows(t.delivery) if row.delivery_id == delivery]
+            if states != ["delivered"]:
+                raise LookupError(f"not delivered: {states}")
+        finally:
+            hotline.shutdown()
+            thread.join()
+            hotline.server_close()
+            hotline.received.close()
+    walk.calls = [call for call in walk.calls if "demo" not in call[0]]  # the hotline's side
+    return walk
+
+
+def sizes() -> dict[str, list[int]]:
+    """Return the lines of each module, by folder."""
+    listed = subprocess.run(["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, text=True, check=True)
+    folders: dict[str, list[int]] = {}
+    for name in listed.stdout.split():
+        if name.startswith(PACKAGES) and (lines := len((ROOT / name).read_text().splitlines())):
+            folders.setdefault(str(Path(name).parent), []).append(lines)
+    return folders
+
+
+def main(write: Callable[[str], object] = sys.stdout.write) -> None:
+    walks = trace()
+    write(f"{'walk':<16}{'modules':>8}{'functions':>10}{'calls':>7}{'module changes':>15}\n")
+    for name, walk in walks.items():
+        write(f"{name:<16}{len(walk.modules):>8}{walk.functions:>10}{len(walk.calls):>7}{walk.changes:>15}\n")
+    for name, walk in walks.items():
+        entries = walk.entries()
+        write(f"\n{name}: modules in order, and how often each is entered\n")
+        for module in walk.modules:
+            write(f"  {module:<48}{entries[module]:>4}\n")
+    folders = sizes()
+    write(f"\n{'folder':<32}{'modules':>8}{'lines':>7}{'median':>8}{'longest':>9}\n")
+    for folder, lines in sorted(folders.items()):
+        write(f"{folder:<32}{len(lines):>8}{sum(lines):>7}{statistics.median(lines):>8.0f}{max(lines):>9}\n")
+    every = [one for lines in folders.values() for one in lines]
+    write(f"{'all':<32}{len(every):>8}{sum(every):>7}{statistics.median(every):>8.0f}{max(every):>9}\n")
+
+
+if __name__ == "__main__":
+    main()
