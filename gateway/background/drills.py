@@ -21,7 +21,8 @@ from gateway.conversation.reducer import Reducer, StepResult
 from gateway.conversation.request import TurnRequest
 from gateway.messaging.model import Inbound
 from gateway.phone_numbers import Sender
-from gateway.sessions.record import LastTurn, Record, ReportRef
+from gateway.sessions.record import LastTurn, Record
+from gateway.sessions.report_ref import ReportRef
 from gateway.submission.submitter import Submitter
 from reports.clocks import MINUTE, SECOND
 from reports.country import Country
@@ -88,16 +89,16 @@ class Drills:
             return None
         if drilling.is_there(self._database, report_id, waiting=bool(script.cut_at)):
             return report_id
-        begun = self._told(caller, answers(script, country, one.hotline), script)
-        return begun.report_id if begun else None
+        report = self._told(caller, answers(script, country, one.hotline), script)
+        return report.report_id if report else None
 
     def _wrote_more(self, one: Due, country: Country, script: Script) -> str | None:
         """Told once more, which leaves nothing, for its code and PIN."""
-        begun = self._told(self._caller(one, country, one.at), answers(script, country, one.hotline), script)
-        if begun is None or script.more is None:
+        report = self._told(self._caller(one, country, one.at), answers(script, country, one.hotline), script)
+        if report is None or script.more is None:
             return None
-        came = self._wrote(self._caller(one, country, one.due_at), begun, script.more.words)
-        return begun.report_id if came else None
+        came = self._wrote(self._caller(one, country, one.due_at), report, script.more.words)
+        return report.report_id if came else None
 
     def _caller(self, one: Due, country: Country, at: int) -> TurnRequest:
         """Nobody's phone, and one that waits while words are typed. `at`: microseconds, the same on each walk."""
@@ -112,20 +113,20 @@ class Drills:
         for turn in range(1, MOST_STEPS):
             screen = self._reducer.book.screen(record.state.screen)
             if script.cut_at and screen.question == script.cut_at:
-                return record.begun if record.begun and record.begun.pending else None
+                return record.report if record.report and record.report.is_pending else None
             last = not script.cut_at and screen.question == "send"
             reply = _reply(caller, record, screen, said)
             record = replace(record, last=LastTurn(str(turn)))
             step = self._reducer.step(caller, record, [], reply, quiet=not (last or script.cut_at))
             record = self._wait_for(step).record
             if last:
-                return record.begun if record.begun and record.begun.sent_at else None
+                return record.report if record.report and record.report.is_submitted else None
         raise LookupError("a script that does not come to its end")
 
-    def _wrote(self, caller: TurnRequest, begun: ReportRef, words: str) -> bool:
+    def _wrote(self, caller: TurnRequest, report: ReportRef, words: str) -> bool:
         """By My report, with the code and PIN that Sent has shown."""
         record = self._reducer.begin(caller, LastTurn("0"), screen=MY_REPORT)
-        for reply in (*self._submitter.code_and_pin(begun), words):
+        for reply in (*self._submitter.code_and_pin(report), words):
             record = replace(record, last=LastTurn(reply[:1]))
             record = self._wait_for(self._reducer.step(caller, record, [], reply)).record
         return record.state.screen == WRITTEN

@@ -50,34 +50,36 @@ class Actions:
         return await self._table[effect](caller, record)
 
     async def _send(self, caller: TurnRequest, record: Record) -> Outcome:
-        if record.begun is None:
+        report = record.report
+        if report is None:
             raise LookupError("Send without a report")  # lint keeps every way to Send behind the category
-        begun = replace(record.begun, legs=caller.around.legs(record.state))
+        recipients = caller.around.legs(record.state)
         if record.repeat_of is None and caller.sender.answerable:
             record = replace(record, repeat_of=await self._count_report(caller.sender.key))
         story = told(caller, record, self._flow_version)
-        sent = await self._run_blocking(self._submitter.send, story, begun, with_code=caller.kind == "ussd")
-        return "sent", replace(record, begun=sent)
+        with_code = caller.kind == "ussd"
+        sent = await self._run_blocking(self._submitter.send, story, report, recipients, with_code=with_code)
+        return "sent", replace(record, report=sent)
 
     async def _delete(self, caller: TurnRequest, record: Record) -> Outcome:
         """Deleted, or known to a hotline already: then that is what is said. Who has it whole is asked to delete it."""
-        begun = record.begun
-        how = await self._run_blocking(self._submitter.delete, begun) if begun else "deleted"
-        if begun and how == "whole":
-            await self._run_blocking(self._mailroom.erase, caller, replace(record, opened=begun.report_id))
+        report = record.report
+        how = await self._run_blocking(self._submitter.delete, report) if report else "deleted"
+        if report and how == "whole":
+            await self._run_blocking(self._mailroom.erase, caller, replace(record, opened=report.report_id))
         if how == "deleted" and has_parted(record.state):
             how = "told"
-        return how, replace(record, begun=None, words=None)
+        return how, replace(record, report=None, words=None)
 
     async def _new_code(self, _caller: TurnRequest, record: Record) -> Outcome:
-        if record.begun is None:
+        if record.report is None:
             raise LookupError("a code without a report")
-        return "made", replace(record, begun=await self._run_blocking(self._submitter.open_mailbox, record.begun))
+        return "made", replace(record, report=await self._run_blocking(self._submitter.open_mailbox, record.report))
 
     async def _added(self, _caller: TurnRequest, record: Record) -> Outcome:
         """File what was gathered now: the reporter said Done."""
-        if record.begun:
-            await self._run_blocking(self._submitter.hurry, record.begun)
+        if record.report:
+            await self._run_blocking(self._submitter.flush_now, record.report)
         return "stored", record
 
     async def _open(self, caller: TurnRequest, record: Record) -> Outcome:

@@ -31,7 +31,7 @@ from gateway.sessions.store import (
     RedisUnavailable,
     Sessions,
 )
-from gateway.submission.revisions import numbered, unsure
+from gateway.submission.transitions import numbered, replayed
 
 TRIES = 3  # two answers of one caller at the same moment; the loser steps on from what the winner left
 
@@ -108,8 +108,8 @@ class ConversationHandler:
             record = self._unpack(await self._sessions.load(Keys(key)))
         except RedisUnavailable:
             return  # it files itself in its own time
-        if record and record.begun:
-            await self._reducer.hurry(record.begun)
+        if record and record.report:
+            await self._reducer.flush_now(record.report)
 
     async def _take(self, caller: TurnRequest) -> Reply:
         inbound = caller.inbound
@@ -245,7 +245,7 @@ class ConversationHandler:
             rest = parts[n:]
             words = self._reducer.asks_for_words(moved.record)
             final = words or len(rest) == 1
-            record = numbered(unsure(moved.record), caller.inbound) if final else moved.record
+            record = numbered(replayed(moved.record), caller.inbound) if final else moved.record
             reply = "*".join(rest) if words else part
             moved = await self._reducer.step(caller, record, drafts, reply, quiet=not final, may_act=may_act)
             if words and len(rest) > 1:
@@ -325,4 +325,4 @@ def _has_ended(before: Record | None, after: Record) -> bool:
 
 
 def _is_sent(record: Record) -> bool:
-    return record.begun is not None and record.begun.sent_at is not None
+    return record.report is not None and record.report.is_submitted

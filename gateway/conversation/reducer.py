@@ -23,10 +23,12 @@ from gateway.conversation.request import TurnRequest, told
 from gateway.conversation.turns import is_unguessable
 from gateway.messaging.attachments import noted
 from gateway.messaging.model import Reply
-from gateway.sessions.record import Draft, LastTurn, Record, ReportRef, carried, drafts_after, in_danger, take_up
+from gateway.sessions.record import Draft, LastTurn, Record, carried, drafts_after, in_danger, take_up
+from gateway.sessions.report_ref import CodeState, ReportRef, Submitted
 from gateway.sessions.store import DRAFT_SECONDS
-from gateway.submission.revisions import unsent
 from gateway.submission.submitter import NotSent, Submitter
+from gateway.submission.transitions import Event
+from gateway.submission.transitions import moved as moved_on
 from reports.code import spaced
 from reports.store.database import DatabaseUnavailable
 
@@ -88,10 +90,10 @@ class Reducer:
 
     async def keep_words(self, caller: TurnRequest, record: Record, words: str, *, file_itself: bool) -> Record:
         """A first SMS that was no keyword: what it says will be heard even if nothing follows."""
-        record = replace(record, words=words, begun=self.begin_report(caller, record), reports=record.reports + 1)
-        if not file_itself or record.begun is None:
+        record = replace(record, words=words, report=self.begin_report(caller, record), reports=record.reports + 1)
+        if not file_itself or record.report is None:
             return record
-        return replace(record, begun=await self._leave_to_file_itself(caller, record, record.begun))
+        return replace(record, report=await self._leave_to_file_itself(caller, record, record.report))
 
     async def step(
         self,
@@ -127,8 +129,8 @@ class Reducer:
             if (found.accepted or heard) and not quiet:
                 answered = heard or found.answered is not None
                 in_words = heard or (found.answered is not None and found.answered.typed)
-                begun = await self._write(caller, record, answered=answered, in_words=in_words)
-                record = replace(record, begun=begun)
+                report = await self._write(caller, record, answered=answered, in_words=in_words)
+                record = replace(record, report=report)
             return await self._shown(caller, record, drafts, sorry=found.sorry, accepted=found.accepted)
         except (NotSent, DatabaseUnavailable) as away:
             if reply.strip() == "00":
@@ -137,24 +139,24 @@ class Reducer:
 
     async def unmoved(self, caller: TurnRequest, record: Record) -> Record:
         """Return the record after what was not understood: with the last answer, but no code and no PIN in it."""
-        begun = record.begun
-        if begun is None or begun.code is None or begun.code_seen:
+        report = record.report
+        if report is None or report.code is not CodeState.SHOWN:
             return record
         return await self.again(caller, record)
 
     def _put_off(self, caller: TurnRequest, record: Record, drafts: list[Draft], *, not_sent: bool) -> StepResult:
         """The state before stays, so that the same key does it once the database is back."""
         answer = self.notice(caller, "home.not_sent" if not_sent else "home.not_working", record.state)
-        begun = unsent(record.begun) if record.begun and not_sent else record.begun
-        after = replace(record, answer=answer, at=caller.now, begun=begun)
+        report = moved_on(record.report, Event.NOT_STORED) if record.report and not_sent else record.report
+        after = replace(record, answer=answer, at=caller.now, report=report)
         return StepResult(after, drafts_after(drafts, after))
 
     async def _cause(self, caller: TurnRequest, record: Record, drafts: list[Draft], effect: str) -> StepResult:
         outcome, after = await self._effects.run(effect, caller, record)
         state = engine.arrive(self.book, after.state, outcome, await self._around(caller, after))
         moved = await self._shown(caller, replace(after, state=state), drafts)
-        if effect == "delete" and record.begun:
-            return replace(moved, drafts=[d for d in drafts if d.begun.report_id != record.begun.report_id])
+        if effect == "delete" and record.report:
+            return replace(moved, drafts=[d for d in drafts if d.report.report_id != record.report.report_id])
         return moved
 
     async def _add(self, caller: TurnRequest, record: Record, drafts: list[Draft], words: str) -> StepResult:
@@ -172,18 +174,22 @@ class Reducer:
 
     async def discard(self, record: Record) -> Record:
         """Words never confirmed are not wanted after all; danger = now stays: leaving is like a dropped line."""
-        begun = record.begun
-        if begun is None or begun.sent_at or not begun.pending or in_danger(record.state):
+        report = record.report
+        if report is None or report.is_submitted or not report.is_pending or in_danger(record.state):
             return record
-        await self._run_blocking(self._submitter.withdraw, begun)
-        return replace(record, begun=replace(begun, pending=False), words=None)
+        await self._run_blocking(self._submitter.withdraw, report)
+        return replace(record, report=moved_on(report, Event.CANCEL), words=None)
 
     async def undo(self, before: Record | None, after: Record, there: Record | None) -> None:
-        """Another message was faster and left `there`: what this one begun goes, unless a repeat has begun the same."""
-        begun = after.begun
-        same = begun and there and there.begun and there.begun.origin_key == begun.origin_key
-        if begun and begun.pending and not begun.sent_at and not same and (before is None or before.begun is None):
-            await self._run_blocking(self._submitter.withdraw, begun)
+        """Withdraw the report that this turn began, once another message was faster and left `there`.
+
+        Not where a repeat has begun the same report.
+        """
+        report = after.report
+        same = report and there and there.report and there.report.origin_key == report.origin_key
+        is_new = before is None or before.report is None
+        if report and report.is_pending and not report.is_submitted and not same and is_new:
+            await self._run_blocking(self._submitter.withdraw, report)
 
     async def holds_answers(self, caller: TurnRequest, record: Record, reply: str) -> bool:
         """Whether a reply at a choice is an answer and more behind it, and not an odd thing that somebody typed."""
@@ -203,21 +209,21 @@ class Reducer:
     def asks_for_words(self, record: Record) -> bool:
         return bool((typed := self.book.screen(record.state.screen).typed) and not typed.secret)
 
-    async def hurry(self, begun: ReportRef) -> None:
-        """What waits for a dropped line need not wait: it is gone."""
-        if begun.pending:
-            await self._run_blocking(self._submitter.hurry, begun)
+    async def flush_now(self, report: ReportRef) -> None:
+        """File at once what waits for a dropped call: the call has ended."""
+        if report.is_pending:
+            await self._run_blocking(self._submitter.flush_now, report)
 
     async def submit_gathered(self, record: Record | None, drafts: list[Draft]) -> list[Draft]:
         """File the answers after Send that an earlier session of this phone gathered. Return the drafts that remain.
 
         What was not sent is left alone: a new dial says nothing about it.
         """
-        sent = [draft.begun for draft in drafts if draft.is_sent]
-        if record and not record.over and record.begun and record.begun.sent_at:
-            sent = [record.begun, *(one for one in sent if one.report_id != record.begun.report_id)]
-        for begun in sent:
-            await self.hurry(begun)
+        sent = [draft.report for draft in drafts if draft.is_sent]
+        if record and not record.over and record.report and record.report.is_submitted:
+            sent = [record.report, *(one for one in sent if one.report_id != record.report.report_id)]
+        for report in sent:
+            await self.flush_now(report)
         return [draft for draft in drafts if not draft.is_sent]
 
     # What follows a step
@@ -238,12 +244,12 @@ class Reducer:
 
     async def _around(self, caller: TurnRequest, record: Record) -> RenderContext:
         """The caller's world, with what only this conversation knows: its code and PIN, the state of its report."""
-        around, begun = caller.around, record.begun
-        if begun and begun.code is not None and not begun.code_seen:
-            code, pin = self._submitter.code_and_pin(begun)
+        around, report = caller.around, record.report
+        if report and report.code is CodeState.SHOWN:
+            code, pin = self._submitter.code_and_pin(report)
             around = around.knowing(said={"code": spaced(code), "pin": pin})
-        if begun and begun.sent_at:
-            around = around.knowing(told={**around.told, "report_code": _code_now(begun, caller.now)})
+        if report and report.is_submitted:
+            around = around.knowing(told={**around.told, "report_code": _code_now(report, caller.now)})
         return await self._run_blocking(self._mailroom.around, around, record) if is_open(record) else around
 
     async def leave(self, caller: TurnRequest, record: Record) -> StepResult:
@@ -258,26 +264,26 @@ class Reducer:
     async def _closed(self, record: Record, kind: str) -> Record:
         """Withdraw words that were never confirmed, file answers gathered after Send, and forget what was said."""
         record = await self.discard(record)
-        if record.begun and record.begun.sent_at:
-            await self.hurry(record.begun)
+        if record.report and record.report.is_submitted:
+            await self.flush_now(record.report)
         return self._emptied(record, kind)
 
     def _emptied(self, record: Record, kind: str) -> Record:
         """Over: what is kept on is the last answer, for a repeat of the last request, and nothing that was said."""
         home = engine.begin(self.book, HOME[kind])
-        begun = None if record.begun and record.begun.sent_at else record.begun
-        return replace(record, state=home, begun=begun, words=None, opened=None, over=True, media=())
+        report = None if record.report and record.report.is_submitted else record.report
+        return replace(record, state=home, report=report, words=None, opened=None, over=True, media=())
 
     # The report
 
     def _with_report(self, caller: TurnRequest, record: Record, drafts: list[Draft]) -> Record:
         """From the second answer on there is a report: a new one, or out of sight the one of an earlier walk."""
-        if record.begun or not record.state.values.get("category"):
+        if record.report or not record.state.values.get("category"):
             return record
-        begun = self.begin_report(caller, record)
+        report = self.begin_report(caller, record)
         record = replace(record, reports=record.reports + 1)
         draft = take_up(drafts, record.state, caller.now - DRAFT_SECONDS[caller.kind])
-        return (draft and carried(record, draft, begun, self.book)) or replace(record, begun=begun)
+        return (draft and carried(record, draft, report, self.book)) or replace(record, report=report)
 
     def begin_report(self, caller: TurnRequest, record: Record) -> ReportRef:
         i = caller.inbound
@@ -286,30 +292,31 @@ class Reducer:
         return self._submitter.begin(caller.now, *origin, walked_again=i.path and is_unguessable(i.session))
 
     async def _write(self, caller: TurnRequest, record: Record, *, answered: bool, in_words: bool) -> ReportRef | None:
-        begun = record.begun
-        if begun is None:
+        report = record.report
+        if report is None:
             return None
-        if not begun.sent_at:
-            begun = await self._leave_to_file_itself(caller, record, begun)
-            if not begun.sent_at:
-                return begun
-            begun = replace(begun, legs=caller.around.legs(record.state))  # it was sent, and that was not kept
+        if not report.is_submitted:
+            report = await self._leave_to_file_itself(caller, record, report)
+            if not report.is_submitted:
+                return report
+            report = replace(report, recipients=caller.around.legs(record.state))  # sent, and the session did not know
         story = told(caller, record, self._flow_version)
-        if begun.unsent:  # kept late; and Send was not pressed again
-            begun, story = replace(begun, legs=caller.around.legs(record.state)), replace(story, msisdn=None)
-        return await self._run_blocking(self._submitter.update, story, begun, at_once=in_words) if answered else begun
+        if report.is_unconfirmed:  # stored late; and Send was not pressed again
+            report = replace(report, recipients=caller.around.legs(record.state))
+            story = replace(story, msisdn=None)
+        return await self._run_blocking(self._submitter.update, story, report, at_once=in_words) if answered else report
 
-    async def _leave_to_file_itself(self, caller: TurnRequest, record: Record, begun: ReportRef) -> ReportRef:
+    async def _leave_to_file_itself(self, caller: TurnRequest, record: Record, report: ReportRef) -> ReportRef:
         danger, wrote = in_danger(record.state), record.words is not None
         if (danger or wrote) and (legs := caller.around.legs(record.state, "incomplete")):
-            leave = self._submitter.rescue if danger else self._submitter.words
-            return await self._run_blocking(leave, told(caller, record, self._flow_version), begun, legs)
+            schedule = self._submitter.schedule_incomplete if danger else self._submitter.schedule_unsent_text
+            return await self._run_blocking(schedule, told(caller, record, self._flow_version), report, legs)
         # who is left out must not be told in any case
-        if not begun.pending:
-            return replace(begun, floor=None)
-        drop = self._submitter.drop if danger or wrote else self._submitter.take_back
-        was_waiting = await self._run_blocking(drop, begun)
-        return replace(begun, pending=False, floor=None if was_waiting else begun.floor)
+        if not report.is_pending:
+            return replace(report, floor=None)
+        cancel = self._submitter.cancel if danger or wrote else self._submitter.cancel_or_spool
+        was_waiting = await self._run_blocking(cancel, report)
+        return replace(moved_on(report, Event.CANCEL), floor=None if was_waiting else report.floor)
 
 
 def code_seen(record: Record) -> Record:
@@ -317,15 +324,17 @@ def code_seen(record: Record) -> Record:
 
     Nothing shows them again, so the secret that yields both is dropped.
     """
-    begun = record.begun
-    if begun is None or begun.code is None or begun.code_seen:
+    report = record.report
+    if report is None or not isinstance(report.state, Submitted) or report.code is not CodeState.SHOWN:
         return record
-    return replace(record, begun=replace(begun, code_seen=True, secret=b""))
+    seen = replace(report.state, code=CodeState.SEEN)
+    return replace(record, report=replace(report, state=seen, secret=b""))
 
 
-def _code_now(begun: ReportRef, now: int) -> str:
+def _code_now(report: ReportRef, now: int) -> str:
     """Return "new" while code and PIN may be shown or asked for, once; then "over"."""
-    is_new = not begun.code_seen and (begun.code is not None or now - (begun.sent_at or now) <= CODE_SECONDS)
+    in_time = now - (report.sent_at or now) <= CODE_SECONDS
+    is_new = report.code is CodeState.SHOWN or (report.code is CodeState.NONE and in_time)
     return "new" if is_new else "over"
 
 

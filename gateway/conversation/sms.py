@@ -147,12 +147,12 @@ class SmsConversation:
         after a dropped line, and what was sent is sent: whatever is answered from here on changes neither."""
         await self._reducer.submit_gathered(record, [])
         home = self._reducer.begin(caller, last, record)
-        if in_danger(record.state) or (record.begun and record.begun.sent_at):
+        if in_danger(record.state) or (record.report and record.report.is_submitted):
             return home
         answers = tuple(one for one in record.state.answers if not self._is_secret(one))
         state = replace(carry(home.state, answers), unasked=record.state.unasked)
         media = record.media + home.media
-        return replace(home, state=state, begun=record.begun, words=record.words, media=media)
+        return replace(home, state=state, report=record.report, words=record.words, media=media)
 
     def _is_secret(self, answer: Answer) -> bool:
         typed = self._reducer.book.screen(answer.screen).typed
@@ -174,7 +174,7 @@ class SmsConversation:
         await self._reducer.submit_gathered(record, [])
         if self._is_hidden(caller, record):
             return await self._next(caller, self._fresh(caller, record), drafts, record.last, help_wanted=False)
-        return await self._first(caller, replace(record, begun=None), record.last, help_wanted=False)
+        return await self._first(caller, replace(record, report=None), record.last, help_wanted=False)
 
     def _is_meant_for_staff(self, caller: TurnRequest, record: Record, text: str) -> bool:
         """Whether it is words, of two at least, within the time that typing takes."""
@@ -227,7 +227,7 @@ class SmsConversation:
         if record.state.screen == HOME["sms"]:
             return True
         flow = record.state.screen.partition(".")[0]
-        return record.begun is None and (flow in ASIDE or (flow == "my" and not is_open(record)))
+        return record.report is None and (flow in ASIDE or (flow == "my" and not is_open(record)))
 
     async def _first_words(self, caller: TurnRequest, before: Record | None, last: LastTurn) -> StepResult:
         record = self._reducer.begin(caller, last, before, FIRST_WORDS)

@@ -17,7 +17,7 @@ from gateway.messaging.attachments import MOST as MOST_MEDIA
 from gateway.messaging.attachments import Media
 from gateway.messaging.model import Reply
 from gateway.sessions.reply_loop import ReplyLoop
-from reports.routing import Leg
+from gateway.sessions.report_ref import CodeState, ReportRef, Submitted
 
 T = TypeVar("T")
 
@@ -33,40 +33,13 @@ class LastTurn(Struct, frozen=True, array_like=True):
     skip: int = 0  # how many characters at a path's start are the service code and no reply
 
 
-class ReportRef(Struct, frozen=True, array_like=True):
-    """A report that was begun: how it will be known, and how far it has come.
-
-    `revision` is the highest written (0: none); `pending` says that it was left to file itself and may still wait.
-    `legs` are the hotlines that the Send screen named: those and no others get it.
-    """
-
-    report_id: str
-    origin_key: bytes
-    created_at: int  # unix seconds
-    revision: int = 0
-    pending: bool = False
-    sent_at: int | None = None  # unix seconds
-    code: int | None = None  # 0: a code was shown
-    floor: str | None = None  # the highest priority reached
-    legs: tuple[Leg, ...] = ()
-    carried: bool = False  # it goes on from an earlier walk
-    unsent: bool = False  # "NOT SENT" was said of it, and a slow disk may have kept it all the same
-    code_seen: bool = False  # something was said to the screen with code and PIN: they are never shown again
-    secret: bytes = b""  # of this conversation alone: code and PIN come from it; dropped once they were seen
-
-    @property
-    def forgotten(self) -> bool:
-        """Walked again without Redis: something may wait, and nobody remembers how far it had come."""
-        return self.pending and not self.revision
-
-
 class Draft(Struct, frozen=True, array_like=True):
     """What a walk on the report path leaves for 15 minutes (24 hours by SMS): it carries on the same report, unseen."""
 
     danger: str
     category: str
     state: Packed
-    begun: ReportRef
+    report: ReportRef
     at: int
     words: str | None = None
     media: Media = ()
@@ -74,17 +47,20 @@ class Draft(Struct, frozen=True, array_like=True):
     @property
     def is_sent(self) -> bool:
         """Return whether it only names a sent report, so that the next dial of this phone files what was gathered."""
-        return self.begun.sent_at is not None
+        return self.report.is_submitted
 
 
 class Record(Struct, frozen=True):
-    """`at`: unix seconds of the last turn. `words`: a first SMS that was no keyword. `reports`: begun in this one."""
+    """One conversation as its session keeps it.
+
+    `at`: Unix seconds of the last turn. `words`: a first SMS that was no keyword. `reports`: how many were begun here.
+    """
 
     state: State
     last: LastTurn
     answer: Reply
     at: int
-    begun: ReportRef | None = None
+    report: ReportRef | None = None
     reports: int = 0
     words: str | None = None
     loop: ReplyLoop = ReplyLoop()
@@ -124,30 +100,31 @@ def carried(record: Record, draft: Draft, own: ReportRef, book: Book) -> Record 
     old = set(choices[:-MOST_CHOICES])
     kept = tuple(answer for index, answer in enumerate(earlier) if index not in old)
     state = replace(carry(record.state, kept), unasked=before.unasked + record.state.unasked)
-    begun = replace(draft.begun, origin_key=own.origin_key, secret=own.secret, carried=True)
+    report = replace(draft.report, origin_key=own.origin_key, secret=own.secret, resumed=True)
     media = (draft.media + record.media)[:MOST_MEDIA]
-    return replace(record, state=state, begun=begun, words=record.words or draft.words, media=media)
+    return replace(record, state=state, report=report, words=record.words or draft.words, media=media)
 
 
 def drafts_after(drafts: Sequence[Draft], record: Record) -> list[Draft] | None:
     """This phone's drafts after a turn, this one in front; None where they stay as they are."""
-    begun, values = record.begun, record.state.values
+    report, values = record.report, record.state.values
     danger, category = values.get("danger"), values.get("category")
-    if begun is None or not danger or not category:
+    if report is None or not danger or not category:
         return None
-    others = [draft for draft in drafts if draft.begun.report_id != begun.report_id]
-    if begun.sent_at and begun.pending and record.state.screen.partition(".")[0] != "home":
-        return [_gathering(begun, record.at), *others][:MOST_DRAFTS]
-    if begun.sent_at:  # what comes after Send belongs to this call alone
+    others = [draft for draft in drafts if draft.report.report_id != report.report_id]
+    if report.is_submitted and report.is_pending and record.state.screen.partition(".")[0] != "home":
+        return [_gathering(report, record.at), *others][:MOST_DRAFTS]
+    if report.is_submitted:  # what comes after Send belongs to this call alone
         return others if len(others) < len(drafts) else None
-    draft = Draft(danger, category, pack(record.state), begun, record.at, record.words, record.media)
+    draft = Draft(danger, category, pack(record.state), report, record.at, record.words, record.media)
     return [draft, *others][:MOST_DRAFTS]
 
 
-def _gathering(begun: ReportRef, at: int) -> Draft:
+def _gathering(report: ReportRef, at: int) -> Draft:
     """Return the name of a sent report whose further answers are being gathered; nothing that was said is in it."""
     nothing = pack(State("home.home"))
-    return Draft("", "", nothing, ReportRef(begun.report_id, b"", 0, pending=True, sent_at=begun.sent_at), at)
+    named = ReportRef(report.report_id, b"", 0, Submitted(0, report.sent_at or 0, has_update=True))
+    return Draft("", "", nothing, named, at)
 
 
 class _Kept(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -157,7 +134,7 @@ class _Kept(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     last: LastTurn
     answer: tuple[str, bool]
     at: int
-    begun: ReportRef | None
+    report: ReportRef | None
     reports: int
     words: str | None
     loop: ReplyLoop
@@ -176,7 +153,7 @@ _DRAFTS: Final = Decoder(list[Draft])
 def pack_record(r: Record) -> bytes:
     answer = r.answer.text, r.answer.goes_on
     after = r.reports, r.words, r.loop, r.over, r.opened, r.seed, r.repeat_of, r.media
-    return _written(_Kept(pack(r.state), r.last, answer, r.at, r.begun, *after))
+    return _written(_Kept(pack(r.state), r.last, answer, r.at, r.report, *after))
 
 
 def unpack_record(raw: bytes, book: Book) -> Record | None:
@@ -186,10 +163,10 @@ def unpack_record(raw: bytes, book: Book) -> Record | None:
         state = unpack(kept.state, book)
     except ValueError:
         return None
-    if kept.begun and kept.begun.code is not None and not (kept.begun.secret or kept.begun.code_seen):
-        return None  # of a release that made codes in another way
+    if kept.report and kept.report.code is CodeState.SHOWN and not kept.report.secret:
+        return None  # without its secret another code would be shown
     after = kept.reports, kept.words, kept.loop, kept.over, kept.opened, kept.seed, kept.repeat_of, kept.media
-    return Record(state, kept.last, Reply(*kept.answer), kept.at, kept.begun, *after)
+    return Record(state, kept.last, Reply(*kept.answer), kept.at, kept.report, *after)
 
 
 def pack_drafts(drafts: Sequence[Draft]) -> bytes:

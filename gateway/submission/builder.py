@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from gateway.messaging.attachments import Media, kinds_of
-from gateway.sessions.record import ReportRef
+from gateway.sessions.report_ref import ReportRef
 from reports.answers import Given, facts_of
 from reports.country import Country
 from reports.report import Report, Setting, from_answers, head, to_json
@@ -50,16 +50,19 @@ class ReportBuilder:
         """Hotlines that a report can be sealed to."""
         return frozenset(self._keys)
 
-    def seal(self, told: ReportInput, begun: ReportRef, legs: tuple[Leg, ...], completeness: str) -> Filing:
-        """One body for each of `legs`. Where there are none, a person must decide: held for the country's hotlines."""
-        report = _report(told, begun, legs, completeness, self.mode)
+    def seal(
+        self, told: ReportInput, ref: ReportRef, revision: int, legs: tuple[Leg, ...], completeness: str
+    ) -> Filing:
+        """Seal one revision, a body for each of `legs`. Without any, it is held for the country's hotlines."""
+        report = _report(told, ref, revision, legs, completeness=completeness, mode=self.mode)
         routed = [(leg.hotline, leg.role, leg.why) for leg in legs]
-        parts = [self._part(to, report, begun) for to in routed or self._held(told) if to[0] in self._keys]
+        able = [to for to in routed or self._held(told) if to[0] in self._keys]
+        parts = [self._part(to, report, ref.report_id, revision) for to in able]
         return Filing(
-            report_id=begun.report_id,
-            origin_key=begun.origin_key,
-            revision=begun.revision,
-            created_at=begun.created_at * 1_000_000,
+            report_id=ref.report_id,
+            origin_key=ref.origin_key,
+            revision=revision,
+            created_at=ref.created_at * 1_000_000,
             country=told.country.iso,
             mode=self.mode,
             priority=report.triage.priority,
@@ -83,13 +86,13 @@ class ReportBuilder:
         box = seal(self._keys[hotline], context, b"", data)
         return Letter(hotline, box.key_id, box.wrap, box.sealed)
 
-    def nothing(self, begun: ReportRef) -> Filing:
+    def nothing(self, ref: ReportRef, revision: int) -> Filing:
         """Names a report, and holds nothing of it: for its deletion."""
         return Filing(
-            report_id=begun.report_id,
-            origin_key=begun.origin_key,
-            revision=begun.revision,
-            created_at=begun.created_at * 1_000_000,
+            report_id=ref.report_id,
+            origin_key=ref.origin_key,
+            revision=revision,
+            created_at=ref.created_at * 1_000_000,
             country="",
             mode=self.mode,
             priority="P4",
@@ -97,23 +100,25 @@ class ReportBuilder:
             parts=(),
         )
 
-    def _part(self, to: tuple[str, str, str], report: Report, begun: ReportRef) -> Sealed:
-        context = Context(self.mode, begun.report_id, begun.revision, to[0])
+    def _part(self, to: tuple[str, str, str], report: Report, report_id: str, revision: int) -> Sealed:
+        context = Context(self.mode, report_id, revision, to[0])
         box = seal(self._keys[to[0]], context, head(report), to_json(report, to[0]))
         return Sealed(*to, box.key_id, box.wrap, box.head, box.sealed)
 
 
-def _report(told: ReportInput, begun: ReportRef, legs: tuple[Leg, ...], completeness: str, mode: str) -> Report:
+def _report(
+    told: ReportInput, ref: ReportRef, revision: int, legs: tuple[Leg, ...], *, completeness: str, mode: str
+) -> Report:
     complete = completeness == "complete"
     avoid = left_out(told.country, facts_of(told.given))
     setting = Setting(
-        report_id=begun.report_id,
-        revision=begun.revision,
+        report_id=ref.report_id,
+        revision=revision,
         mode=mode,
         completeness=completeness,
-        created_at=min((begun.created_at, *(answer.at for answer in told.given))),
+        created_at=min((ref.created_at, *(answer.at for answer in told.given))),
         updated_at=told.now,
-        sent_at=begun.sent_at or told.now if complete else None,
+        sent_at=ref.sent_at or told.now if complete else None,
         channel=told.channel,
         language=told.language,
         flow="report",
@@ -126,7 +131,7 @@ def _report(told: ReportInput, begun: ReportRef, legs: tuple[Leg, ...], complete
         attachments=len(told.media),
         attachment_types=kinds_of(told.media),
         repeat_of=told.repeat_of,
-        floor=begun.floor,
+        floor=ref.floor,
         words_only=told.words is not None and not complete and not told.given,
     )
     return from_answers(told.given, setting)

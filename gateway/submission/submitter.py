@@ -8,12 +8,13 @@ from contextlib import suppress
 from typing import TypeVar
 
 import structlog
+from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.sessions.circuit_breaker import CircuitBreaker
-from gateway.sessions.record import ReportRef
+from gateway.sessions.report_ref import CodeState, PerhapsScheduled, ReportRef, Submitted
 from gateway.submission.builder import ReportBuilder, ReportInput
-from gateway.submission.revisions import kept_as, sent_as
+from gateway.submission.transitions import Event, known_up_to, moved, revision_for
 from reports import mailbox
 from reports.entry import Entry
 from reports.erasures import Journal
@@ -39,6 +40,15 @@ SECRET_BYTES = 32
 
 class NotSent(Exception):
     """Neither the database nor the spool took it. The reporter must be told NOT SENT."""
+
+
+class _Pending(Struct, frozen=True):
+    """A revision that waits in the database; `was_submitted`: nothing was written, the report is complete already."""
+
+    report_id: str
+    revision: int
+    priority: str
+    was_submitted: bool = False
 
 
 class Submitter:
@@ -80,177 +90,211 @@ class Submitter:
 
     # Send
 
-    def send(self, told: ReportInput, begun: ReportRef, *, with_code: bool) -> ReportRef:
-        """File it as complete; returns what is now known of it. Raises NotSent."""
-        if waits := self._spool.sent_by(begun.origin_key):  # the same Send, walked again without Redis
-            begun = replace(begun, report_id=waits[0], revision=max(begun.revision, waits[1]))
-        begun = _with_secret(begun)
-        box = mailbox.make(self._vault, begun.secret) if with_code else None
+    def send(self, told: ReportInput, report: ReportRef, recipients: tuple[Leg, ...], *, with_code: bool) -> ReportRef:
+        """Store the report as complete for `recipients`; return what is now known of it. Raises NotSent."""
+        if waits := self._spool.sent_by(report.origin_key):  # the same Send, replayed without Redis
+            report = known_up_to(replace(report, report_id=waits[0]), max(report.revision, waits[1]))
+        report = _with_secret(replace(report, recipients=recipients))
+        box = mailbox.make(self._vault, report.secret) if with_code else None
         try:
             if self._database.has_a_queue or self._breaker.is_open:  # known before it is sealed; the spool takes all
                 raise DatabaseUnavailable("others wait, or it is left alone")
-            first = replace(begun, revision=max(begun.revision, 1) + begun.unsent)
-            filing = self._builder.seal(told, first, begun.legs, "complete")
-            filed = self.write(lambda: store.file(self._database, filing, box, unsent=begun.unsent))
+            filing = self._seal(told, report, revision_for(report, Event.SEND), "complete")
+            filed = self.write(lambda: store.file(self._database, filing, box, unsent=report.is_unconfirmed))
             if filed.completeness == "complete" and not (filed.own or filed.late):
-                # The earlier walk's report went out whole; this may be another child: two reports rather than one.
-                begun = replace(begun, report_id=self._own_id(begun.origin_key, told.now), revision=1)
-                filing = self._builder.seal(told, begun, begun.legs, "complete")
+                # The earlier session's report went out whole; this may be another child: two reports rather than one.
+                report = known_up_to(replace(report, report_id=self._own_id(report.origin_key, told.now)), 1)
+                filing = self._seal(told, report, 1, "complete")
                 filed = self.write(lambda: store.file(self._database, filing, box))
             if not filed.fresh and (filed.late or filed.completeness == "incomplete"):
-                filed = self._complete(told, begun, filed)
+                filed = self._complete(told, report, filed)
             log.info("report_submitted", report_id=filed.report_id, priority=filing.priority)
         except DatabaseUnavailable:
-            filing, filed = self._spool_sent(told, begun, box)
+            filing, filed = self._spool_sent(told, report, box)
             log.info("report_submitted", report_id=filed.report_id, priority=filing.priority, reason="database_away")
         for delivery_id in filed.deliveries:
             self._hurry.put(DELIVER, delivery_id, speed_of(filing.priority))
-        begun = replace(begun, report_id=filed.report_id, revision=filed.revision, pending=False, unsent=False)
-        return replace(
-            begun, sent_at=begun.sent_at or told.now, code=0 if filed.has_code else None, floor=filing.priority
-        )
+        code = CodeState.SHOWN if filed.has_code else CodeState.NONE
+        state = Submitted(filed.revision, report.sent_at or told.now, code=code)
+        return replace(report, report_id=filed.report_id, state=state, floor=filing.priority)
 
-    def _complete(self, told: ReportInput, begun: ReportRef, filed: Filed) -> Filed:
-        """It is there already, INCOMPLETE, or kept late: it becomes complete, or what it is now."""
-        again = replace(begun, report_id=filed.report_id, revision=max(begun.revision, filed.revision) + 1)
-        return replace(filed, revision=self._put(told, again, again.legs, "update", seconds=0).revision)
+    def _seal(self, told: ReportInput, report: ReportRef, revision: int, completeness: str) -> Filing:
+        return self._builder.seal(told, report, revision, report.recipients, completeness)
 
-    def _spool_sent(self, told: ReportInput, begun: ReportRef, box: store.Mailbox | None) -> tuple[Filing, Filed]:
+    def _complete(self, told: ReportInput, report: ReportRef, filed: Filed) -> Filed:
+        """Complete what is there already as INCOMPLETE, or was stored late with less than is sent now."""
+        report, revision = replace(report, report_id=filed.report_id), max(report.revision, filed.revision) + 1
+        stored = self._put_pending(told, report, revision, report.recipients, "update", seconds=0)
+        return replace(filed, revision=stored.revision)
+
+    def _spool_sent(self, told: ReportInput, report: ReportRef, box: store.Mailbox | None) -> tuple[Filing, Filed]:
         """Raises NotSent."""
-        begun = replace(begun, revision=sent_as(begun))
-        filing = self._builder.seal(told, begun, begun.legs, "complete")
-        kind = "anew" if begun.unsent else "again" if begun.carried else "sent"
+        revision = revision_for(report, Event.SEND_SPOOLED)
+        filing = self._seal(told, report, revision, "complete")
+        kind = "anew" if report.is_unconfirmed else "again" if report.resumed else "sent"
         self._keep_in_spool(Entry(filing, kind, due_at=self._database.now(), mailbox=box))
-        return filing, Filed(filing.report_id, True, "complete", begun.revision, has_code=bool(box))
+        return filing, Filed(filing.report_id, True, "complete", revision, has_code=bool(box))
 
-    def code_and_pin(self, begun: ReportRef) -> tuple[str, str]:
-        """What Sent shows. By SMS the mailbox is opened only now, when it was asked for."""
-        return mailbox.code_and_pin(self._vault, begun.secret)
+    def code_and_pin(self, report: ReportRef) -> tuple[str, str]:
+        """Return what the Sent screen shows. By SMS the mailbox is opened only when the reporter asks for it."""
+        return mailbox.code_and_pin(self._vault, report.secret)
 
-    def open_mailbox(self, begun: ReportRef) -> ReportRef:
-        """Keep the mailbox of a code that was asked for. Raises DatabaseUnavailable."""
-        begun = _with_secret(begun)
-        box = mailbox.make(self._vault, begun.secret)
-        self.write(lambda: store.open_mailbox(self._database, begun.report_id, box))
-        return replace(begun, code=0)
+    def open_mailbox(self, report: ReportRef) -> ReportRef:
+        """Store the mailbox of a code that was asked for. Raises DatabaseUnavailable."""
+        if not isinstance(report.state, Submitted):
+            raise LookupError("a code for a report that is not submitted")
+        report = _with_secret(report)
+        box = mailbox.make(self._vault, report.secret)
+        self.write(lambda: store.open_mailbox(self._database, report.report_id, box))
+        return replace(report, state=replace(report.state, code=CodeState.SHOWN))
 
-    # What files itself
+    # Incomplete reports
 
-    def rescue(self, told: ReportInput, begun: ReportRef, legs: tuple[Leg, ...]) -> ReportRef:
-        """danger = now: if nobody comes back, the child helpline hears of it (S-12)."""
-        return self._leave(told, begun, legs, "rescue", RESCUE_SECONDS[told.kind])
+    def schedule_incomplete(self, told: ReportInput, report: ReportRef, recipients: tuple[Leg, ...]) -> ReportRef:
+        """Schedule a report in danger: if nobody comes back, the child helpline gets it as INCOMPLETE (S-12)."""
+        return self._schedule(told, report, recipients, "rescue", RESCUE_SECONDS[told.kind])
 
-    def words(self, told: ReportInput, begun: ReportRef, legs: tuple[Leg, ...]) -> ReportRef:
-        """Words that were sent and never confirmed are heard all the same, without the number."""
-        return self._leave(told, begun, legs, "words", WORDS_SECONDS)
+    def schedule_unsent_text(self, told: ReportInput, report: ReportRef, recipients: tuple[Leg, ...]) -> ReportRef:
+        """Schedule words that were sent and never confirmed, without the number. Raises NotSent."""
+        return self._schedule(told, report, recipients, "words", WORDS_SECONDS)
 
-    def _leave(self, told: ReportInput, begun: ReportRef, legs: tuple[Leg, ...], kind: str, seconds: int) -> ReportRef:
-        """It counts as waiting where nobody knows: "no" at COMMIT may mean "later", and then a deletion must ask."""
-        if begun.unsent and self._spool.sent_by(begun.origin_key):  # kept late: whole, though it is not filed yet
-            return replace(begun, sent_at=told.now, pending=False)
-        further = 0 if begun.forgotten else 1  # than what may be written all the same
-        begun = replace(begun, revision=kept_as(begun) if begun.pending else begun.revision + 1)
+    def _schedule(
+        self, told: ReportInput, report: ReportRef, recipients: tuple[Leg, ...], kind: str, seconds: int
+    ) -> ReportRef:
+        """Treat an unknown commit outcome as scheduled: a later deletion must check."""
+        if report.is_unconfirmed and self._spool.sent_by(report.origin_key):  # stored late: complete, not yet filed
+            return replace(report, state=Submitted(report.revision, told.now, confirmed=False))
         try:
-            return self._put(told, begun, legs, kind, seconds)
+            stored = self._put_pending(
+                told, report, revision_for(report, Event.SCHEDULE), recipients, kind, seconds=seconds
+            )
         except DatabaseUnavailable:
-            begun = replace(begun, revision=begun.revision + further, pending=True)
-            filing = self._builder.seal(told, begun, legs, "incomplete")
+            revision = revision_for(report, Event.SCHEDULE_SPOOLED)
+            filing = self._builder.seal(told, report, revision, recipients, "incomplete")
             entry = Entry(filing, kind, due_at=self._database.now() + seconds * 1_000_000)
+        else:
+            report = replace(report, report_id=stored.report_id)
+            if stored.was_submitted:
+                state = Submitted(stored.revision, told.now, confirmed=not report.is_unconfirmed)
+                return replace(report, state=state)
+            return replace(moved(report, Event.SCHEDULE, stored.revision), floor=stored.priority)
         try:
             self._keep_in_spool(entry, lost="not_sent" if kind == "words" else "pending_not_kept")
         except NotSent:
-            if kind == "words":  # it is promised that they will be heard
+            if kind == "words":  # the screen promised that a hotline gets them
                 raise
-        return begun  # where a rescue is kept nowhere, the next answer tries again
+        return moved(report, Event.SCHEDULE_SPOOLED)  # where nothing stored it, the next answer tries again
 
-    def update(self, told: ReportInput, begun: ReportRef, *, at_once: bool) -> ReportRef:
+    def update(self, told: ReportInput, report: ReportRef, *, at_once: bool) -> ReportRef:
         """Store an answer given after Send as the next revision, and return what is known of the report then.
 
         `at_once`: the clock files it in its next round, with every answer gathered before. Otherwise answers gather
         for `GATHER_SECONDS`, so that the hotline does not get an update for each key pressed. Raises NotSent.
         """
-        begun = replace(begun, revision=begun.revision if begun.pending else begun.revision + 1)
+        seconds = 0 if at_once else GATHER_SECONDS
         try:
-            return self._put(told, begun, begun.legs, "update", 0 if at_once else GATHER_SECONDS)
+            revision = revision_for(report, Event.ADD)
+            stored = self._put_pending(told, report, revision, report.recipients, "update", seconds=seconds)
+            report = replace(report, report_id=stored.report_id, floor=stored.priority)
+            return moved(report, Event.ADD, stored.revision)
         except DatabaseUnavailable:
-            begun = replace(begun, revision=begun.revision + 1, pending=False)
-            filing = self._builder.seal(told, begun, begun.legs, "complete")
+            filing = self._seal(told, report, revision_for(report, Event.ADD_SPOOLED), "complete")
             self._keep_in_spool(Entry(filing, "update", due_at=self._database.now()))
-            return replace(begun, floor=filing.priority)
+            return replace(moved(report, Event.ADD_SPOOLED), floor=filing.priority)
 
-    def _put(self, told: ReportInput, begun: ReportRef, legs: tuple[Leg, ...], kind: str, seconds: int) -> ReportRef:
-        filing = self._builder.seal(told, begun, legs, "complete" if kind == "update" else "incomplete")
-        rose = begun.floor is not None and filing.priority < begun.floor and kind == "update"
+    def _put_pending(
+        self,
+        told: ReportInput,
+        report: ReportRef,
+        revision: int,
+        recipients: tuple[Leg, ...],
+        kind: str,
+        *,
+        seconds: int,
+    ) -> _Pending:
+        """Let a revision be filed after `seconds`; as the next one where the report was filed in the meantime."""
+        filing = self._builder.seal(
+            told, report, revision, recipients, "complete" if kind == "update" else "incomplete"
+        )
+        rose = report.floor is not None and filing.priority < report.floor and kind == "update"
         due_at = self._database.now() + (0 if rose else seconds * 1_000_000)
         known = self.write(lambda: pending.put_pending(self._database, filing, kind, due_at))
-        if known and known.complete and kind != "update":  # it was sent: nothing INCOMPLETE may come after that
-            return replace(begun, report_id=known.report_id, revision=known.revision, sent_at=told.now, pending=False)
-        if known:  # it was filed in the meantime
-            again = replace(begun, report_id=known.report_id, revision=known.revision + 1)
-            return self._put(told, again, legs, kind, seconds)
-        return replace(begun, pending=True, floor=filing.priority)
+        if known is None:
+            return _Pending(report.report_id, revision, filing.priority)
+        if known.complete and kind != "update":  # it was sent: nothing INCOMPLETE may come after that
+            return _Pending(known.report_id, known.revision, filing.priority, was_submitted=True)
+        report = replace(report, report_id=known.report_id)
+        return self._put_pending(told, report, known.revision + 1, recipients, kind, seconds=seconds)
 
-    def drop(self, begun: ReportRef) -> bool:
-        """Delete what would file itself, and no Send: its hotline was left out. False where it was filed already."""
-        return not begun.pending or self.delete(replace(begun, unsent=False)) == "deleted"
+    # Cancel and delete
 
-    def delete(self, begun: ReportRef) -> str:
-        """The reporter said Delete: "deleted"; "told" where a hotline knew of it before; "whole" where it was sent.
+    def cancel(self, report: ReportRef) -> bool:
+        """Delete what is scheduled, and no Send: its hotline was left out. False where it was filed already."""
+        return not report.is_pending or self._delete(report, Event.CANCEL) == "deleted"
 
-        Of what an earlier walk told, who dials now may be anybody, and learns nothing. Raises DatabaseUnavailable: then
-        nobody may be told that it is deleted.
-        """
-        if not (begun.pending or begun.unsent):
-            return "deleted"
-        spooled = any(begun.report_id in name for name in self._spool.names())
-        if spooled and not self._drop_from_spool(begun):
-            raise DatabaseUnavailable("its deletion is not kept")
-        found = self.write(lambda: pending.drop_pending(self._database, begun.origin_key, begun.report_id))
-        by_another = begun.carried or begun.forgotten
-        if found.filed != "complete" or by_another:
-            self._record(begun)
-        if not found.filed or (by_another and (found.waited or spooled or not begun.pending)):
-            return "deleted"
-        return "whole" if found.filed == "complete" and not by_another else "told"
+    def cancel_or_spool(self, report: ReportRef) -> bool:
+        """Cancel, or let the spool do it once the database is back: False meanwhile.
 
-    def take_back(self, begun: ReportRef) -> bool:
-        """As `drop`; or by the spool once the database is back: false meanwhile.
-
-        Raises DatabaseUnavailable where neither does it.
+        Raises DatabaseUnavailable where neither accepted it.
         """
         try:
-            return self.drop(begun)
+            return self.cancel(report)
         except DatabaseUnavailable:
-            if not self._drop_from_spool(replace(begun, unsent=False)):
+            if not self._spool_deletion(report, Event.CANCEL):
                 raise
             return False
 
-    def withdraw(self, begun: ReportRef) -> None:
-        """As `take_back`, for who leaves and can be told nothing."""
+    def withdraw(self, report: ReportRef) -> None:
+        """Cancel what a reporter who leaves has scheduled. Nobody is there to be told where that fails."""
         with suppress(DatabaseUnavailable):
-            self.take_back(begun)
+            self.cancel_or_spool(report)
 
-    def _drop_from_spool(self, begun: ReportRef) -> bool:
-        """What waits in the spool would come after the deletion; so the deletion goes behind it."""
+    def delete(self, report: ReportRef) -> str:
+        """Delete on the reporter's word: "deleted"; "told" where a hotline knew of it before; "whole" where it was
+        sent.
+
+        Of what an earlier session told, the person on the phone now may be anybody, and learns nothing. Raises
+        DatabaseUnavailable: then nobody may be told that it is deleted.
+        """
+        if not (report.is_pending or report.is_unconfirmed):
+            return "deleted"
+        return self._delete(report, Event.DELETE)
+
+    def _delete(self, report: ReportRef, event: Event) -> str:
+        spooled = any(report.report_id in name for name in self._spool.names())
+        if spooled and not self._spool_deletion(report, event):
+            raise DatabaseUnavailable("its deletion is not kept")
+        found = self.write(lambda: pending.drop_pending(self._database, report.origin_key, report.report_id))
+        by_another = report.resumed or isinstance(report.state, PerhapsScheduled)
+        if found.filed != "complete" or by_another:
+            self._record(report, event)
+        if not found.filed or (by_another and (found.waited or spooled or not report.is_pending)):
+            return "deleted"
+        return "whole" if found.filed == "complete" and not by_another else "told"
+
+    def _spool_deletion(self, report: ReportRef, event: Event) -> bool:
+        """Put the deletion behind what waits in the spool, which would otherwise come after it."""
+        over_sends = event is Event.DELETE and report.is_unconfirmed
         try:
-            nothing = self._builder.nothing(replace(begun, revision=_deleted_as(begun)))
-            self._spool.put(Entry(nothing, "drop_unsent" if begun.unsent else "drop"))
+            nothing = self._builder.nothing(report, revision_for(report, event))
+            self._spool.put(Entry(nothing, "drop_unsent" if over_sends else "drop"))
         except NotKept:
             self._count("pending_not_dropped")
             return False
-        self._record(begun)
+        self._record(report, event)
         return True
 
-    def _record(self, begun: ReportRef) -> None:
+    def _record(self, report: ReportRef, event: Event) -> None:
         """Note the deletion for a restored backup, which may bring back the draft up to this revision."""
-        self._journal.record("draft", report_id=begun.report_id, keys=(begun.origin_key,), revision=_deleted_as(begun))
+        revision = revision_for(report, event)
+        self._journal.record("draft", report_id=report.report_id, keys=(report.origin_key,), revision=revision)
 
-    def hurry(self, begun: ReportRef) -> None:
-        """File now what waits: Done was pressed, or the network said that the line is gone."""
-        if begun.pending:
+    def flush_now(self, report: ReportRef) -> None:
+        """File now what waits: the reporter pressed Done, or the network said that the call has ended."""
+        if report.is_pending:
             try:
                 now = self._database.now()
-                self.write(lambda: pending.hurry_pending(self._database, begun.origin_key, begun.report_id, now))
+                self.write(lambda: pending.hurry_pending(self._database, report.origin_key, report.report_id, now))
             except DatabaseUnavailable:
                 self._count("pending_not_hurried")  # it files itself in its own time
 
@@ -275,11 +319,6 @@ class Submitter:
         self._count("spooled")
 
 
-def _deleted_as(begun: ReportRef) -> int:
-    """Return the highest revision that a deletion takes: the reporter may begin the same report again."""
-    return sent_as(begun) if begun.unsent else kept_as(begun)
-
-
-def _with_secret(begun: ReportRef) -> ReportRef:
-    """Give a report that was begun under the release before a secret of its own."""
-    return begun if begun.secret else replace(begun, secret=secrets.token_bytes(SECRET_BYTES))
+def _with_secret(report: ReportRef) -> ReportRef:
+    """Give a report without a secret one of its own: code and PIN must never come from nothing."""
+    return report if report.secret else replace(report, secret=secrets.token_bytes(SECRET_BYTES))

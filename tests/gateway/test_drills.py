@@ -9,7 +9,7 @@ from sqlalchemy import insert, update
 
 from gateway.background.drills import Drills
 from gateway.conversation.request import TurnRequest
-from gateway.sessions.record import ReportRef
+from gateway.sessions.report_ref import ReportRef
 from reports.clocks import MINUTE
 from reports.country import shipped
 from reports.drill_scripts import SCRIPTS, Script, goes_to, priority

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.sessions import store
-from gateway.sessions.record import ReportRef
+from gateway.sessions.report_ref import ReportRef
 from gateway.submission.builder import ReportBuilder, ReportInput
 from reports.store.database import Database
 from reports.store.filing import Filing
@@ -59,9 +59,9 @@ def test_in_a_crowd_sent_comes_by_the_spool_and_is_sealed_once(redis_url: str, m
     sealed: list[int] = []
     seal = ReportBuilder.seal
 
-    def counted(self: ReportBuilder, told: ReportInput, begun: ReportRef, *rest: Any) -> Filing:
-        sealed.append(begun.revision)
-        return seal(self, told, begun, *rest)
+    def counted(self: ReportBuilder, told: ReportInput, report: ReportRef, revision: int, *rest: Any) -> Filing:
+        sealed.append(revision)
+        return seal(self, told, report, revision, *rest)
 
     phone = app.ussd("+6785550101", "africastalking")
     phone.dial()

@@ -17,7 +17,6 @@ from gateway.sessions.record import (
     Draft,
     LastTurn,
     Record,
-    ReportRef,
     carried,
     drafts_after,
     pack_drafts,
@@ -27,6 +26,15 @@ from gateway.sessions.record import (
     unpack_record,
 )
 from gateway.sessions.reply_loop import ReplyLoop
+from gateway.sessions.report_ref import (
+    CodeState,
+    NotSubmitted,
+    PerhapsScheduled,
+    ReportRef,
+    Scheduled,
+    SubmissionUncertain,
+    Submitted,
+)
 from reports.routing import Leg
 
 BOOK = parse.load()
@@ -44,35 +52,39 @@ BEGUN = ReportRef(
     "01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e",
     bytes(range(32)),
     1000,
-    revision=3,
-    pending=True,
-    sent_at=1020,
-    code=0,
+    Submitted(3, 1020, has_update=True, code=CodeState.SHOWN),
     floor="P2",
-    legs=(Leg("vu-pikinini", "primary", "CATEGORY_FIRST"),),
-    carried=True,
+    recipients=(Leg("vu-pikinini", "primary", "CATEGORY_FIRST"),),
+    resumed=True,
     secret=b"s" * 32,
 )
 OWN = ReportRef("another", b"k" * 32, 1000, secret=b"o" * 32)
 
 
-def test_a_record_of_the_release_before_that_shows_a_code_begins_anew() -> None:
-    """Its code was made in another way: what would be shown now opens nothing."""
+def test_a_record_that_shows_a_code_without_its_secret_begins_anew() -> None:
+    """What would be shown now opens nothing."""
     old = Record(STATE, LastTurn("turn"), Reply("", True), 5, replace(BEGUN, secret=b""))
     assert unpack_record(pack_record(old), BOOK) is None
 
 
-SEEN = replace(BEGUN, code_seen=True, secret=b"")
+SEEN = replace(BEGUN, state=Submitted(3, 1020, code=CodeState.SEEN), secret=b"")
+STATES = (
+    NotSubmitted(2),
+    PerhapsScheduled(),
+    Scheduled(4),
+    SubmissionUncertain(5, is_scheduled=True),
+    Submitted(6, 1020, confirmed=False),
+)
 
 
-@pytest.mark.parametrize("begun", [None, BEGUN, SEEN, ReportRef("id", b"k" * 32, 5)])
-def test_a_record_comes_back_as_it_was(begun: ReportRef | None) -> None:
+@pytest.mark.parametrize("report", [None, BEGUN, SEEN, *(ReportRef("id", b"k" * 32, 5, state) for state in STATES)])
+def test_a_record_comes_back_as_it_was(report: ReportRef | None) -> None:
     record = Record(
         STATE,
         LastTurn("turn", 12, 3),
         Reply("words", True),
         1011,
-        begun,
+        report,
         2,
         "first",
         ReplyLoop(3, 9),
@@ -143,10 +155,10 @@ def test_one_phone_keeps_a_few_drafts_each_report_once() -> None:
 
 def test_what_was_sent_leaves_no_draft_and_a_walk_without_a_report_none() -> None:
     sent = record("a")
-    sent = replace(sent, begun=replace(sent.begun, sent_at=2))
+    sent = replace(sent, report=replace(sent.report, state=Submitted(1, 2)))
     assert drafts_after([draft("a", 1), draft("b", 1)], sent) == [draft("b", 1)]
     assert drafts_after([draft("b", 1)], sent) is None
-    assert drafts_after([], replace(sent, begun=None)) is None
+    assert drafts_after([], replace(sent, report=None)) is None
     assert drafts_after([], replace(sent, state=State("home.home"))) is None
 
 

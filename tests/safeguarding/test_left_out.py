@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.sessions.record import ReportRef
+from gateway.sessions.report_ref import ReportRef
 from gateway.submission.builder import ReportBuilder, ReportInput
 from reports.answers import Given
 from reports.keyfolder import new_pair
@@ -72,13 +72,13 @@ def holding(app: App) -> set[str]:
 
 @pytest.mark.parametrize("left_out", [*pairwise(VU.hotlines), *((one,) for one in VU.hotlines)])
 def test_held_for_a_person_because_nobody_could_take_it(builder: ReportBuilder, left_out: tuple[str, ...]) -> None:
-    filing = builder.seal(told(left_out), BEGUN, (), "complete")
+    filing = builder.seal(told(left_out), BEGUN, 1, (), "complete")
     assert {part.hotline for part in filing.parts} == set(VU.hotlines) - set(left_out)
     assert {part.role for part in filing.parts} == {"held"}
 
 
 def test_where_everybody_was_left_out_it_is_held_for_all_rather_than_lost(builder: ReportBuilder) -> None:
-    filing = builder.seal(told(tuple(VU.hotlines)), BEGUN, (), "complete")
+    filing = builder.seal(told(tuple(VU.hotlines)), BEGUN, 1, (), "complete")
     assert {part.hotline for part in filing.parts} == set(VU.hotlines)
 
 

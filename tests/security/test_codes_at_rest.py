@@ -13,7 +13,7 @@ import pytest
 
 from gateway.conversation import handler
 from gateway.conversation.turns import is_unguessable
-from gateway.sessions.record import ReportRef
+from gateway.sessions.report_ref import ReportRef
 from gateway.submission.submitter import SECRET_BYTES, _with_secret
 from reports.code import code, pin
 from reports.sealing import slow

@@ -6,9 +6,10 @@ import threading
 
 from msgspec.structs import replace
 
-from gateway.sessions.record import ReportRef
+from gateway.sessions.report_ref import CodeState, ReportRef, Submitted
 from gateway.submission.builder import ReportInput
 from gateway.submission.submitter import Submitter
+from reports.routing import Leg
 
 BEHIND_SECONDS = 0.1
 
@@ -16,9 +17,11 @@ BEHIND_SECONDS = 0.1
 def apply() -> None:
     write = Submitter.send
 
-    def send(self: Submitter, told: ReportInput, begun: ReportRef, *, with_code: bool) -> ReportRef:
-        threading.Timer(BEHIND_SECONDS, write, (self, told, begun), {"with_code": with_code}).start()
-        known = {"revision": max(begun.revision, 1), "pending": False, "sent_at": told.now}
-        return replace(begun, **known, code=0 if with_code else None)
+    def send(
+        self: Submitter, told: ReportInput, report: ReportRef, recipients: tuple[Leg, ...], *, with_code: bool
+    ) -> ReportRef:
+        threading.Timer(BEHIND_SECONDS, write, (self, told, report, recipients), {"with_code": with_code}).start()
+        code = CodeState.SHOWN if with_code else CodeState.NONE
+        return replace(report, recipients=recipients, state=Submitted(max(report.revision, 1), told.now, code=code))
 
     Submitter.send = send  # type: ignore[method-assign]  # that is what a mutant is

@@ -7,9 +7,10 @@ import secrets
 from msgspec.structs import replace
 
 from gateway.sessions import store
-from gateway.sessions.record import ReportRef
+from gateway.sessions.report_ref import ReportRef
 from gateway.submission.builder import ReportInput
 from gateway.submission.submitter import Submitter
+from reports.routing import Leg
 from reports.store.ids import new_id
 
 COMPARES = "if (there and string.sub(there, 1, 8) or '') ~= ARGV[1] then return there end\n"
@@ -18,9 +19,11 @@ COMPARES = "if (there and string.sub(there, 1, 8) or '') ~= ARGV[1] then return 
 def apply() -> None:
     file = Submitter.send
 
-    def send(self: Submitter, told: ReportInput, begun: ReportRef, *, with_code: bool) -> ReportRef:
-        anew = replace(begun, report_id=new_id(told.now * 1_000_000), origin_key=secrets.token_bytes(32))
-        return file(self, told, anew, with_code=with_code)
+    def send(
+        self: Submitter, told: ReportInput, report: ReportRef, recipients: tuple[Leg, ...], *, with_code: bool
+    ) -> ReportRef:
+        anew = replace(report, report_id=new_id(told.now * 1_000_000), origin_key=secrets.token_bytes(32))
+        return file(self, told, anew, recipients, with_code=with_code)
 
     Submitter.send = send  # type: ignore[method-assign]  # that is what a mutant is
     if COMPARES not in store.KEEP:

@@ -1,0 +1,200 @@
+"""The one table of a report's submission: state and event → stored revision, next state, what the reporter is told.
+
+Of two revisions of a report the higher one holds all that the lower one does; numbers may have gaps. So a number that
+is too low would drop words. Where nobody remembers how far a report has come, the table leaps over what may be there.
+`docs/submission.md` shows the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gateway.messaging.model import Inbound
+from gateway.sessions.record import Record
+from gateway.sessions.report_ref import (
+    NotSubmitted,
+    PerhapsScheduled,
+    ReportRef,
+    Scheduled,
+    SubmissionState,
+    SubmissionUncertain,
+    Submitted,
+)
+
+LEAP = 64  # revisions that a session may have stored which nobody remembers: an earlier one, or one without Redis
+ADDITION = 2  # revisions that one answer after Send may take: in the database, and then in the spool
+PER_REPLY = 4  # revisions that one reply of a replayed session may take after Send
+
+
+class Event(StrEnum):
+    """What happens to a report, with the place where it was stored."""
+
+    SCHEDULE = "an answer in danger, or a first text"
+    SCHEDULE_SPOOLED = "the same, database unavailable"
+    SEND = "Send"
+    SEND_SPOOLED = "Send, database unavailable"
+    NOT_STORED = "neither database nor spool stored it"
+    ADD = "an answer after Send"
+    ADD_SPOOLED = "the same after Send, database unavailable"
+    CANCEL = "the reporter leaves, or leaves the helpline out"
+    DELETE = "Delete"
+    REPLAY = "the session is replayed without Redis"
+    DROP = "the call drops, or no SMS follows"
+
+
+class Rule(Struct, frozen=True):
+    """How one state answers one event.
+
+    The revision is that of the state, at least `least`, plus `add`; plus `if_pending` instead while a revision waits,
+    plus `if_resumed` instead where the report goes on from an earlier session. `told` and `repeated` are for people.
+    """
+
+    then: Callable[[SubmissionState, int], SubmissionState]
+    told: str
+    least: int = 0
+    add: int = 0
+    if_pending: int | None = None
+    if_resumed: int | None = None
+    repeated: str = "the same answer; nothing is stored twice"
+
+
+def revision_for(report: ReportRef, event: Event) -> int:
+    """Return the revision that `event` stores, or up to which it deletes. Raises KeyError for one that cannot be."""
+    rule = TABLE[type(report.state), event]
+    add = rule.add
+    if rule.if_pending is not None and report.is_pending:
+        add = rule.if_pending
+    if rule.if_resumed is not None and report.resumed:
+        add = rule.if_resumed
+    return max(report.revision, rule.least) + add
+
+
+def moved(report: ReportRef, event: Event, revision: int | None = None) -> ReportRef:
+    """Return the report after `event`. `revision`: the one that was stored, where it is not that of the table."""
+    stored = revision_for(report, event) if revision is None else revision
+    return replace(report, state=TABLE[type(report.state), event].then(report.state, stored))
+
+
+def known_up_to(report: ReportRef, revision: int) -> ReportRef:
+    """Return the report in the same state, of which this revision was met in the database or in the spool."""
+    if isinstance(report.state, PerhapsScheduled):
+        return replace(report, state=Scheduled(revision)) if revision else report
+    return replace(report, state=replace(report.state, revision=revision))
+
+
+def replayed(record: Record) -> Record:
+    """Return the record of a replayed session: what it scheduled in danger may wait, though nobody remembers."""
+    in_danger = any(answer.question == "danger" and answer.value == "now" for answer in record.state.answers)
+    report = record.report
+    if report is None or report.is_submitted or report.is_pending or not in_danger:
+        return record
+    return replace(record, report=moved(report, Event.REPLAY))
+
+
+def numbered(record: Record, inbound: Inbound) -> Record:
+    """Number an answer after Send by its place in the path, where the provider sends the whole path each time.
+
+    Whether Redis remembers the session or it is replayed, later words get the higher number, and one past every Send.
+    """
+    report = record.report
+    if report is None or not report.is_submitted or not inbound.path:
+        return record
+    by_place = 2 * LEAP + PER_REPLY * inbound.text.count("*")
+    return replace(record, report=known_up_to(report, max(report.revision, by_place)))
+
+
+def _scheduled(state: SubmissionState, revision: int) -> SubmissionState:
+    if isinstance(state, SubmissionUncertain):
+        return SubmissionUncertain(revision, is_scheduled=True)
+    return Scheduled(revision)
+
+
+def _uncertain(state: SubmissionState, revision: int) -> SubmissionState:
+    waits = state.is_scheduled if isinstance(state, SubmissionUncertain) else not isinstance(state, NotSubmitted)
+    return SubmissionUncertain(revision, is_scheduled=waits)
+
+
+def _submitted(state: SubmissionState, revision: int) -> SubmissionState:
+    if isinstance(state, Submitted):
+        return replace(state, revision=revision)
+    return Submitted(revision, 0)
+
+
+def _updated(state: SubmissionState, revision: int) -> SubmissionState:
+    return replace(_submitted(state, revision), has_update=True)
+
+
+def _updated_in_spool(state: SubmissionState, revision: int) -> SubmissionState:
+    return replace(_submitted(state, revision), has_update=False)
+
+
+def _cancelled(state: SubmissionState, _revision: int) -> SubmissionState:
+    if isinstance(state, SubmissionUncertain):
+        return SubmissionUncertain(state.revision)
+    return NotSubmitted(state.revision)
+
+
+def _replayed(state: SubmissionState, revision: int) -> SubmissionState:
+    if isinstance(state, SubmissionUncertain):
+        return replace(state, is_scheduled=True)
+    return Scheduled(revision) if revision else PerhapsScheduled()
+
+
+def _deleted(_state: SubmissionState, _revision: int) -> SubmissionState:
+    return NotSubmitted()
+
+
+def _unchanged(state: SubmissionState, _revision: int) -> SubmissionState:
+    return state
+
+
+NEXT, SENT, NOT_SENT, GONE = "the next screen", "Sent", "NOT SENT, and the numbers", "Deleted, or that a hotline knows"
+LEFT = "Goodbye by USSD, nothing by SMS"
+NOTHING = "nothing"
+AS_INCOMPLETE = "nothing; a hotline gets it as INCOMPLETE after 2 minutes (SMS 10, a first text 30)"
+
+TABLE: dict[tuple[type[SubmissionState], Event], Rule] = {
+    (NotSubmitted, Event.SCHEDULE): Rule(_scheduled, NEXT, add=1),
+    (NotSubmitted, Event.SCHEDULE_SPOOLED): Rule(_scheduled, NEXT, add=2),
+    (NotSubmitted, Event.SEND): Rule(_submitted, SENT, least=1),
+    (NotSubmitted, Event.SEND_SPOOLED): Rule(_submitted, SENT, least=1, add=1, if_resumed=LEAP),
+    (NotSubmitted, Event.NOT_STORED): Rule(_uncertain, NOT_SENT, least=1, add=1, if_resumed=LEAP),
+    (NotSubmitted, Event.REPLAY): Rule(_replayed, NEXT),
+    (NotSubmitted, Event.DROP): Rule(_unchanged, NOTHING),
+    (PerhapsScheduled, Event.SCHEDULE): Rule(_scheduled, NEXT, add=LEAP),
+    (PerhapsScheduled, Event.SCHEDULE_SPOOLED): Rule(_scheduled, NEXT, add=LEAP),
+    (PerhapsScheduled, Event.SEND): Rule(_submitted, SENT, least=1),
+    (PerhapsScheduled, Event.SEND_SPOOLED): Rule(_submitted, SENT, least=1, add=LEAP),
+    (PerhapsScheduled, Event.NOT_STORED): Rule(_uncertain, NOT_SENT, least=1, add=LEAP),
+    (PerhapsScheduled, Event.CANCEL): Rule(_cancelled, LEFT, add=LEAP),
+    (PerhapsScheduled, Event.DELETE): Rule(_deleted, GONE, add=LEAP),
+    (PerhapsScheduled, Event.DROP): Rule(_unchanged, AS_INCOMPLETE),
+    (Scheduled, Event.SCHEDULE): Rule(_scheduled, NEXT, least=1),
+    (Scheduled, Event.SCHEDULE_SPOOLED): Rule(_scheduled, NEXT, least=1, add=1),
+    (Scheduled, Event.SEND): Rule(_submitted, SENT, least=1),
+    (Scheduled, Event.SEND_SPOOLED): Rule(_submitted, SENT, least=1, add=1, if_resumed=LEAP),
+    (Scheduled, Event.NOT_STORED): Rule(_uncertain, NOT_SENT, least=1, add=1, if_resumed=LEAP),
+    (Scheduled, Event.CANCEL): Rule(_cancelled, LEFT, least=1),
+    (Scheduled, Event.DELETE): Rule(_deleted, GONE, least=1),
+    (Scheduled, Event.DROP): Rule(_unchanged, AS_INCOMPLETE),
+    (SubmissionUncertain, Event.SCHEDULE): Rule(_scheduled, NEXT, add=1, if_pending=0),
+    (SubmissionUncertain, Event.SCHEDULE_SPOOLED): Rule(_scheduled, NEXT, add=2, if_pending=1),
+    (SubmissionUncertain, Event.SEND): Rule(_submitted, SENT, least=1, add=1),
+    (SubmissionUncertain, Event.SEND_SPOOLED): Rule(_submitted, SENT, least=1, add=1, if_resumed=LEAP),
+    (SubmissionUncertain, Event.NOT_STORED): Rule(_uncertain, NOT_SENT, least=1, add=1, if_resumed=LEAP),
+    (SubmissionUncertain, Event.CANCEL): Rule(_cancelled, LEFT, least=1),
+    (SubmissionUncertain, Event.DELETE): Rule(_deleted, GONE, least=1, add=1, if_resumed=LEAP),
+    (SubmissionUncertain, Event.REPLAY): Rule(_replayed, NEXT),
+    (SubmissionUncertain, Event.DROP): Rule(_unchanged, AS_INCOMPLETE),
+    (Submitted, Event.SEND): Rule(_submitted, SENT, least=1, add=1),
+    (Submitted, Event.SEND_SPOOLED): Rule(_submitted, SENT, least=1, add=1, if_resumed=LEAP),
+    (Submitted, Event.NOT_STORED): Rule(_submitted, NOT_SENT, add=ADDITION),
+    (Submitted, Event.ADD): Rule(_updated, NEXT, add=1, if_pending=0),
+    (Submitted, Event.ADD_SPOOLED): Rule(_updated_in_spool, NEXT, add=2, if_pending=1),
+    (Submitted, Event.DELETE): Rule(_deleted, GONE, least=1, add=1, if_resumed=LEAP),
+    (Submitted, Event.DROP): Rule(_unchanged, "nothing; answers after Send are delivered at the latest after 20 s"),
+}
