@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from console import older
-from reports.clocks import SECOND
+from runtime.time_units import SECOND
 
 
 @dataclass(frozen=True, slots=True)

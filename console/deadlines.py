@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from reports.clocks import CLOCKS, MINUTE
+from reports.clocks import CLOCKS
 from reports.store.in_hand import HELD
 from reports.store.waiting_list import Row
+from runtime.time_units import MINUTE
 
 RECEIVED, TAKEN = "received", "taken"
 # what has to happen → the sentence before the time is over, and the one after it

@@ -18,12 +18,12 @@ from werkzeug.exceptions import BadRequest, HTTPException
 
 from console import answers, cookies
 from console.forms import NoCookie, Unreadable, read_form
-from reports.clocks import MINUTE
 from reports.sealing import Vault
 from reports.store import desk_sessions
 from reports.store.accounts import Account
 from reports.store.database import Database
 from reports.store.desk_sessions import Session
+from runtime.time_units import MINUTE
 
 IDLE = 15 * MINUTE
 FRESH = 5 * MINUTE  # after password and code were given, for what must not be done by a browser left alone

@@ -19,11 +19,12 @@ from flask import Response, abort
 from console.answers import page, to
 from console.doors import AUDITOR, LEAD, Door, Doors, Visitor
 from console.parts import Parts
-from reports.clocks import MINUTE, SECOND, Clock, clocks
+from reports.clocks import Clock, clocks
 from reports.country import Country
 from reports.drill_scripts import SCRIPTS, goes_to, priority
 from reports.store import drilling
 from reports.store.drilling import Drill
+from runtime.time_units import MINUTE, SECOND
 
 NAMES: Mapping[str, str] = {
     "danger_now": "Danger now",

@@ -10,11 +10,11 @@ from flask import Response, request
 from console import codes, cookies, guessing, passwords
 from console.answers import page, to
 from console.doors import EVERYBODY, IDLE, Door, Doors, Visitor
-from reports.clocks import HOUR
 from reports.sealing import Poison
 from reports.store import accounts, desk_sessions, knocking
 from reports.store.accounts import Account
 from reports.store.desk_sessions import Session
+from runtime.time_units import HOUR
 
 HOURS = 10 * HOUR
 BROWSERS = {"Edg/": "Edge", "Firefox/": "Firefox", "Chrome/": "Chrome", "Safari/": "Safari"}  # the first that is there

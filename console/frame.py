@@ -20,9 +20,9 @@ from console.languages import chosen
 from console.passwords import Busy
 from console.telling import dead
 from flows.catalogues import ENGLISH, PLAIN, Catalogue
-from reports.clocks import MINUTE_SECONDS, SECOND
 from reports.country import Countries
 from reports.store.database import DatabaseUnavailable
+from runtime.time_units import MINUTE_SECONDS, SECOND
 
 STATIC = Path(__file__).parent / "static"
 HANDLING = {

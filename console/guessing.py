@@ -9,9 +9,9 @@ import ipaddress
 from flask import Request
 
 from console.cookies import Browser
-from reports.clocks import DAY_SECONDS, MINUTE_SECONDS
 from reports.sealing import Vault
 from reports.store.knocking import Knock, Limit
+from runtime.time_units import DAY_SECONDS, MINUTE_SECONDS
 
 OF_A_NAME = Limit(tries=5, within=DAY_SECONDS, locked=15 * MINUTE_SECONDS, most_locked=DAY_SECONDS)
 OF_AN_ADDRESS = Limit(tries=20, within=10 * MINUTE_SECONDS, locked=10 * MINUTE_SECONDS, most_locked=60 * MINUTE_SECONDS)

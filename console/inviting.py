@@ -7,10 +7,10 @@ import re
 import secrets
 from dataclasses import dataclass
 
-from reports.clocks import DAY
 from reports.store import accounts
 from reports.store.accounts import Invitation
 from reports.store.database import Database
+from runtime.time_units import DAY
 
 LONGEST_NAME = 24
 NAME = re.compile(r"[a-z][a-z0-9]*(?:[.-][a-z0-9]+)*")

@@ -20,10 +20,11 @@ from console.answers import page
 from console.doors import OPERATOR, Door, Doors, Visitor
 from console.parts import Parts
 from reports import keyfolder
-from reports.clocks import LATE, MINUTE
+from reports.clocks import LATE
 from reports.spool import ENDING
 from reports.store import backups, operating
 from reports.store.operating import Standing
+from runtime.time_units import MINUTE
 
 
 @dataclass(frozen=True, slots=True)

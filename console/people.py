@@ -14,9 +14,9 @@ from console import done
 from console.answers import page, to
 from console.doors import AUDITOR, LEAD, STAFF, Door, Doors, Visitor
 from console.inviting import Place, invite, is_name
-from reports.clocks import DAY
 from reports.store import accounts, two_leads
 from reports.store.accounts import Account
+from runtime.time_units import DAY
 
 LEADS = frozenset({LEAD})
 CAN_BE = (STAFF, LEAD, AUDITOR)  # an operator comes by the command line

@@ -20,7 +20,7 @@ from console.reaching import Reach, reach
 from console.report_page import OUTCOMES
 from console.telling import Labels
 from reports.bodies import NO_CONTACT
-from reports.clocks import PRIORITIES
+from reports.escalation.priorities import PRIORITIES
 from reports.store import accounts, waiting_list
 from reports.store.in_hand import HELD
 from reports.store.waiting_list import NEW, OPEN, PAGE, Row, Wanted

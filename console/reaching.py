@@ -12,8 +12,8 @@ from datetime import date, datetime, time, timedelta
 from enum import Enum
 from typing import Any, Final
 
-from reports.clocks import MINUTE, SECOND
 from reports.hours import Desk, Span, Unreadable, read_zone
+from runtime.time_units import MINUTE, SECOND
 
 EVERY_DAY = frozenset(range(7))
 

@@ -21,7 +21,7 @@ from console.reaching import NO_MESSAGE, Way
 from console.telling import Labels, told
 from console.words import Writing
 from flows.catalogues import PLAIN, Catalogue
-from flows.fit import alphabet, size
+from flows.gsm7 import alphabet, size
 from flows.staff_words import SEPTETS, UNITS
 from flows.to_reporters import READY
 from reports import account

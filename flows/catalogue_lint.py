@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import polib
 
 from flows.catalogues import ENGLISH, fields_by_line, message_of
-from flows.fit import alphabet
+from flows.gsm7 import alphabet
 from flows.vocabulary import MAY_BE_ABSENT
 from flows.words import CARRIER_WORDS, CONTEXT, KEYS, PLACEHOLDER, fold
 

@@ -10,8 +10,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from flows.fit import Limit
-from flows.model import ALWAYS, Answer, Book, Choice, Go, Screen, State, Typed, Unasked, World
-from flows.show import TOO_MANY, Laid, Offer, Shown, asked, covers, lay, leave_label, notice, offered, show, zero_label
+from flows.model import ALWAYS, Answer, Book, Choice, Go, Laid, Offer, Screen, State, Typed, Unasked, World
+from flows.show import TOO_MANY, Shown, asked, covers, lay, leave_label, notice, offered, show, zero_label
 from flows.words import LONGEST_CHOICE, MORE, digits, fold, is_words, kept
 
 __all__ = ["Shown", "Step", "arrive", "begin", "carry", "is_words", "notice", "show", "step"]

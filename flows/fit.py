@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-BASIC = (
-    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
-    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
-)
-EXTENDED = "\f^{}\\[~]|€"  # two septets each
-_GSM = re.compile(f"[{re.escape(BASIC + EXTENDED)}]*")
-_SINGLE = re.compile(f"[{re.escape(BASIC)}]*")
-_TWO = re.compile(f"[{re.escape(EXTENDED)}]")
+from flows.gsm7 import _GSM, _SINGLE, septets, size
+
 MOST_ON_A_PAGE = 9  # one key press each, where numbers start anew on each page
 
 
@@ -83,35 +76,6 @@ def _less(heading: str, keep: str) -> Iterator[str]:
     for count in range(len(sentences) - 1, 0, -1):
         yield " ".join(sentences[:count])
     yield ""
-
-
-def alphabet(text: str) -> Literal["gsm7", "ucs2"]:
-    return "gsm7" if _GSM.fullmatch(text) else "ucs2"
-
-
-def septets(text: str) -> int:
-    """Of a text whose alphabet is gsm7."""
-    return len(text) + len(_TWO.findall(text))
-
-
-def size(text: str) -> int:
-    """In units of the text's own alphabet: septets, or UTF-16 code units."""
-    return septets(text) if _GSM.fullmatch(text) else len(text.encode("utf-16-le", "surrogatepass")) // 2
-
-
-def segments(text: str) -> int:
-    """How many SMS the network makes of a text; a character is never cut in two."""
-    gsm = _GSM.fullmatch(text)
-    alone, each = (160, 153) if gsm else (70, 67)
-    if size(text) <= alone:
-        return 1
-    count, used = 1, 0
-    for char in text:
-        takes = 2 if (char in EXTENDED if gsm else ord(char) > 0xFFFF) else 1
-        if used + takes > each:
-            count, used = count + 1, 0
-        used += takes
-    return count
 
 
 def fits(text: str, limit: Limit) -> bool:

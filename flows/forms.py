@@ -14,8 +14,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from flows.fit import Limit
-from flows.model import Book, Condition, Go, Screen, Text, World
-from flows.show import Laid, asked, lay
+from flows.model import Book, Condition, Go, Laid, Screen, Text, World
+from flows.show import asked, lay
 from flows.vocabulary import FACTS
 
 Facts = Mapping[str, str]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec import field as struct_field
 
-if TYPE_CHECKING:
-    from flows.show import Common
+from flows.fit import Limit, Page
 
 
 class Answer(Struct, frozen=True):
@@ -226,3 +225,30 @@ class Book:
 
     def version(self, flow: str) -> int:
         return self.flows[flow].version
+
+
+class Offer(Struct, frozen=True):
+    """A choice that holds now. `say` are its labels from the longest to the shortest, filled; none: it is not shown."""
+
+    key: str
+    say: tuple[str, ...]
+    choice: Choice
+
+
+class Laid(Struct, frozen=True):
+    """A screen laid out: what it offers, and its pages."""
+
+    screen: Screen
+    offers: tuple[Offer, ...]
+    pages: tuple[Page, ...]
+
+
+class Common(Struct, frozen=True):
+    """The screens that are the same for everybody in a country, in a language, on a channel: each is laid out once.
+
+    That is done in a `world` that knows nobody and with no answers, so nothing of anybody can be in what is kept.
+    """
+
+    screens: frozenset[str]
+    world: World
+    laid: dict[tuple[str, Limit], Laid] = struct_field(default_factory=dict)

@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 from msgspec.structs import replace
 
 from flows.finding import Finding, on
-from flows.fit import Page, alphabet, fits, size
-from flows.model import Answer, Book, Screen, State, Text, Variant, World
-from flows.show import Laid, lay, leave_label, zero_label
+from flows.fit import Page, fits
+from flows.gsm7 import alphabet, size
+from flows.model import Answer, Book, Laid, Screen, State, Text, Variant, World
+from flows.show import lay, leave_label, zero_label
 from flows.ways import NOON, Spot, Ways, Where
 from flows.words import MORE, fold
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from msgspec import Struct, field
+from msgspec import Struct
 from msgspec.structs import replace
 
 from flows.fit import Limit, Line, Menu, Page, pages, with_sign
-from flows.model import Book, Choice, Screen, State, Text, World
+from flows.model import Book, Choice, Laid, Offer, Screen, State, Text, World
 from flows.vocabulary import MAY_BE_ABSENT
 from flows.words import BACK, DRILL, LEAVE, MORE, PLACEHOLDER, SKIP, SORRY, without_context
 
@@ -24,22 +24,6 @@ class Shown(Struct, frozen=True):
     goes_on: bool
     page: int
     pages: int
-
-
-class Offer(Struct, frozen=True):
-    """A choice that holds now. `say` are its labels from the longest to the shortest, filled; none: it is not shown."""
-
-    key: str
-    say: tuple[str, ...]
-    choice: Choice
-
-
-class Laid(Struct, frozen=True):
-    """A screen laid out: what it offers, and its pages."""
-
-    screen: Screen
-    offers: tuple[Offer, ...]
-    pages: tuple[Page, ...]
 
 
 def show(book: Book, state: State, world: World, limit: Limit, sorry: bool = False) -> Shown:
@@ -67,17 +51,6 @@ def covers(book: Book, state: State) -> Screen | None:
 def asked(screen: Screen, values: Mapping[str, str | None], world: World) -> bool:
     """Whether a screen is shown at all, or passed over."""
     return screen.when.holds(values, world.facts) and (not screen.lists or any(map(world.lists.get, screen.lists)))
-
-
-class Common(Struct, frozen=True):
-    """The screens that are the same for everybody in a country, in a language, on a channel: each is laid out once.
-
-    That is done in a `world` that knows nobody and with no answers, so nothing of anybody can be in what is kept.
-    """
-
-    screens: frozenset[str]
-    world: World
-    laid: dict[tuple[str, Limit], Laid] = field(default_factory=dict)
 
 
 def lay(screen: Screen, values: Mapping[str, str | None], world: World, limit: Limit) -> Laid:

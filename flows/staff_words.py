@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from flows.fit import alphabet, size
+from flows.gsm7 import alphabet, size
 
 SEPTETS, UNITS = 120, 40  # beside the lines below it, on one screen of 160 septets or 70 units
 UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co"})  # control and format characters: a phone shows them as it likes

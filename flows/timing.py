@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from flows.show import Laid
+from flows.model import Laid
 from flows.ways import Key, Way, Ways
 
 WORDS_A_MINUTE = 200  # read on a small screen

@@ -9,8 +9,8 @@ from collections.abc import Hashable, Iterator, Sequence
 from msgspec.structs import replace
 
 from flows.engine import Step, WorldOf, arrive, step
-from flows.model import Book, Screen, State, Typed, World
-from flows.show import Laid, lay
+from flows.model import Book, Laid, Screen, State, Typed, World
+from flows.show import lay
 from flows.uses import Uses, untold
 from flows.vocabulary import FACTS
 from flows.ways import NOON, Facts, Key, Lost, Spot, Way, Ways, Where

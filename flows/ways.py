@@ -13,8 +13,7 @@ from msgspec.structs import replace
 
 from flows.engine import WorldOf
 from flows.fit import Limit
-from flows.model import State, World
-from flows.show import Laid
+from flows.model import Laid, State, World
 
 Key = tuple[Hashable, ...]
 Facts = tuple[tuple[str, str], ...]

@@ -15,11 +15,11 @@ from flask import Response
 
 from gateway.metrics import Metrics
 from gateway.sessions.store import Sessions
-from reports.clocks import SECOND
 from reports.spool import Spool
 from reports.store import backups, sweeping
 from reports.store.database import Database, DatabaseUnavailable
 from reports.store.times import Times, look, span
+from runtime.time_units import SECOND
 
 OLDEST_P1_SECONDS = 600
 

@@ -7,7 +7,7 @@ from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from flows.fit import segments
+from flows.gsm7 import segments
 from reports import measuring
 
 SEGMENTS = "Parts of SMS given to a provider: what it charges for"

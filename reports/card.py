@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, ConfigDict, Field, StrictBool
 from pydantic.dataclasses import dataclass
 
-from reports.clocks import PRIORITIES
+from reports.escalation.priorities import PRIORITIES
 
 Category = Literal[
     "harm", "luring", "images", "missing", "exploitation", "bullying", "self_harm", "neglect", "other", "all"

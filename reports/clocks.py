@@ -10,11 +10,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-SECOND = 1_000_000
-MINUTE = 60 * SECOND
-HOUR = 60 * MINUTE
-DAY = 24 * HOUR
-MINUTE_SECONDS, HOUR_SECONDS, DAY_SECONDS = 60, 3600, 86_400  # for what is counted in seconds
+from reports.escalation.priorities import PRIORITIES, URGENT
+from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 
 # The steps of the ladder. `begin` is when this clock started; from `overdue` on the reporter reads that nobody read it.
 BEGIN, CLOSED, DESK, BACKUP, OVERDUE, SUPERVISOR, REGIONAL, OPERATOR = STEPS = (
@@ -30,8 +27,6 @@ BEGIN, CLOSED, DESK, BACKUP, OVERDUE, SUPERVISOR, REGIONAL, OPERATOR = STEPS = (
 GIVES = (CLOSED, BACKUP, REGIONAL)  # another hotline gets the report
 TELLS = (DESK, SUPERVISOR, OPERATOR)  # a person is told that it waits
 REPEATED = (SUPERVISOR, OPERATOR)  # until somebody takes it on
-URGENT, CAN_WAIT = ("P1", "P2"), ("P3", "P4")
-PRIORITIES = (*URGENT, *CAN_WAIT)
 LEASE = 60 * SECOND  # for as long a row is one worker's; whoever has died holds up nothing for longer
 LATE = 2 * MINUTE  # a step that is due for so long is counted: nobody could be told
 

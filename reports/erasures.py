@@ -19,9 +19,9 @@ from typing import Literal
 import structlog
 
 from reports import durable
-from reports.clocks import DAY, SECOND
 from reports.hands import Hands, TooSlow
 from reports.settings.place import sqlite_file
+from runtime.time_units import DAY, SECOND
 
 FOLDER = "erasures"
 ENDING = ".jsonl"

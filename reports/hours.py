@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from reports.clocks import SECOND
+from runtime.time_units import SECOND
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 NIGHT, MORNING = time(20, 0), time(7, 0)  # nobody is told of what can wait

@@ -28,7 +28,7 @@ from structlog.types import EventDict, ExcInfo, Processor
 
 from reports.logwords import fits
 
-OURS: Final = frozenset({"gateway", "flows", "reports", "workers", "tokaut", "console", "locales"})
+OURS: Final = frozenset({"gateway", "flows", "reports", "runtime", "workers", "tokaut", "console", "locales"})
 _FRAMES, _CAUSES = 16, 4
 _SPELT: Final = {"class_": "class"}  # Python keeps the word
 

@@ -13,7 +13,7 @@ from typing import Final
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NAME = re.compile(r"_?[a-z][a-z0-9_-]{0,63}")
 _CLASS = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,127}( < [A-Za-z_][A-Za-z0-9_.]{0,127}){0,4}")
-_WHERE = re.compile(r"[a-z_/.]+\.py:[0-9]+( > [a-z_/.]+\.py:[0-9]+){0,15}")
+_WHERE = re.compile(r"[a-z0-9_/.]+\.py:[0-9]+( > [a-z0-9_/.]+\.py:[0-9]+){0,15}")
 
 # The shape of each field that a caller may give. Numbers are at most a billion: no phone number of ours is so short.
 FIELDS: Final[Mapping[str, re.Pattern[str] | type[int]]] = {

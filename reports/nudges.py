@@ -12,7 +12,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from reports.clocks import DAY, MINUTE, SECOND
+from runtime.time_units import DAY, MINUTE, SECOND
 
 SENTENCE: Final = "Hello. Please dial {ussd} when you have time."  # a message of the catalogues
 MOST: Final = 3  # for a report

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reports.clocks import DAY, HOUR, MINUTE, SECOND
+from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 
 SLACK = 2 * SECOND  # two readings of one clock may differ by so much where NTP corrects it, and nothing has jumped
 JUMP = MINUTE  # a clock that differs by more is reported to a person

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from reports.audit import BEGINNING, Entry, Link, digest, follow
-from reports.clocks import DAY
 from reports.retention import AUDIT, REHEARSED
+from runtime.time_units import DAY
 
 SLACK = 2 * DAY  # between a line's time and the checkpoint that covers it
 

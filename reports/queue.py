@@ -7,8 +7,8 @@ Whoever can write to Redis can name a function for RQ to import and run, so a jo
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Any, Final, Literal
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -17,19 +17,13 @@ from rq.exceptions import DuplicateJobError
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from reports.clocks import CAN_WAIT, URGENT
-
 DELIVER = "workers.forward.deliver"
 SEND_SMS = "workers.sms.send"
 ALLOWED = frozenset({DELIVER, SEND_SMS})
 
 Speed = Literal["urgent", "standard"]
-QUEUES: Mapping[str, Sequence[str]] = {"urgent": URGENT, "standard": CAN_WAIT}  # which priorities each takes
+QUEUE_NAMES: Final[tuple[Speed, ...]] = ("urgent", "standard")
 JOB_SECONDS = 40  # a delivery may take 20 s; a job drains for less than that again
-
-
-def speed_of(priority: str) -> Speed:
-    return "urgent" if priority in URGENT else "standard"
 
 
 class NotAllowed(Exception):
@@ -67,7 +61,7 @@ class Hurry:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._queues = {speed: open_queue(speed, redis) for speed in QUEUES}
+        self._queues = {speed: open_queue(speed, redis) for speed in QUEUE_NAMES}
 
     def close(self) -> None:
         """Close the connections to Redis."""

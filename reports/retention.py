@@ -5,15 +5,12 @@ Nothing that is undelivered, parked or waits for a person is ever purged, in any
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass as checked
-
-if TYPE_CHECKING:
-    from reports.country import Country
 
 WARN_BEFORE: Final = 30  # days, of what nobody ever closed
 HOLD_WARN_BEFORE: Final = 14
@@ -96,16 +93,3 @@ class Policy:
 
     def of(self, country: str) -> Periods:
         return self.periods.get(country, Periods())
-
-
-def policy(countries: Iterable[Country]) -> Policy:
-    """Of the countries that are switched on; for another one the rules hold as they stand."""
-    lands = tuple(countries)
-    here = {
-        hotline.id: hotline.card.retention_days or HERE.days
-        for land in lands
-        for hotline in land.hotlines.values()
-        if hotline.delivery in READ_HERE
-    }
-    known = {name for land in lands for name in land.hotlines}
-    return Policy({land.iso: land.retention for land in lands}, here, frozenset(known - here.keys()))

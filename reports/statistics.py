@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from reports.clocks import CLOCKS, DAY, HOUR, MINUTE, SECOND
+from reports.clocks import CLOCKS
 from reports.country import Country
 from reports.small_numbers import K, share, shown, shown_total
+from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 
 SETTLED_AFTER = 14 * DAY  # then it is counted what became of a report; a quarter comes out when that of its last one is
 
@@ -188,3 +189,14 @@ def screen_figures(counts: Cells) -> Iterator[Figure]:
         yield "left", step, share(max(0, seen - counts.get(step + ON, 0)), seen)
     begun = counts.get(WAY[0], 0)
     yield "sent", "sent", share(min(begun, counts.get("sent", 0)), begun)
+
+
+@dataclass(frozen=True, slots=True)
+class Out:
+    """One number of one quarter; `number` is None where it is not shown."""
+
+    quarter: str
+    country: str
+    sheet: str
+    cell: str
+    number: int | None

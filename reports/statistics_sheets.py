@@ -8,9 +8,8 @@ from html import escape
 
 from reports import charts
 from reports.charts import Row
-from reports.statistics import AGES, CATEGORIES, IN_TIME, LATER, NOT_TOLD, PAYMENTS, TOTAL, USES, WAY
+from reports.statistics import AGES, CATEGORIES, IN_TIME, LATER, NOT_TOLD, PAYMENTS, TOTAL, USES, WAY, Out
 from reports.statistics_words import BY, NOTES, PER_CENT, TABLES, cell_said
-from reports.store.figures import Out
 
 LAST = (*CATEGORIES[-1:], LATER, NOT_TOLD)
 ANSWERED = tuple(f"{priority} {how}" for priority in IN_TIME for how in ("in time", "late"))

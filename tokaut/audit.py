@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import track
 
-from reports import auditkeys, proof
-from reports.audit import Entry, Link
-from reports.clocks import DAY
+from reports import auditkeys
 from reports.hardening import harden
 from reports.keyfolder import KeyFault
 from reports.proof import Proof
 from reports.settings import Place, load
-from reports.store import checkpoints, exporting, orders, sweeping
-from reports.store.database import Database
+from reports.store import checkpoints, exporting, orders
+from runtime.time_units import DAY
 from tokaut import audit_file
+from tokaut.audit_chain import proved, rows
 from tokaut.opened import opened
 from tokaut.plain import Group, Plain
 from tokaut.terminal import echo
@@ -94,26 +90,3 @@ def _say(found: Proof, todo: str) -> None:
     if found.fault:
         raise Plain(f"{found.fault} Keep all as it is, and {todo}")
     echo(f"The chain is whole: {found.lines} lines, signed up to line {found.signed}.")
-
-
-def proved(database: Database) -> Proof:
-    """Raises DatabaseUnavailable. A key that is not here has signed nothing that can be believed."""
-    try:
-        keys = auditkeys.verifiers(load(Place, os.environ).keys)
-    except KeyFault as fault:
-        raise Plain(str(fault)) from None
-
-    def holds(key_id: str, signature: bytes, data: bytes) -> bool:
-        return key_id in keys and keys[key_id].holds(signature, data)
-
-    shown = track(rows(database), "Walking the chain", console=Console(stderr=True), transient=True)
-    mode = checkpoints.mode_of(database)
-    return proof.prove(proof.steps(shown), checkpoints.listed(database), mode, holds, database.now())
-
-
-def rows(database: Database) -> Iterator[tuple[Entry, Link]]:
-    """All chained lines, in order, a page at a time."""
-    after = 0
-    while page := sweeping.audited(database, after):
-        yield from page
-        after = page[-1][1].seq

@@ -11,8 +11,9 @@ import click
 from reports.hardening import harden
 from reports.settings import PepperFile, WebKeys, collect
 from tokaut import checks
+from tokaut.advisory import Unseen
 from tokaut.check_country import explained
-from tokaut.check_redis import Unseen, redis
+from tokaut.check_redis import redis
 from tokaut.check_session_keys import session_keys
 from tokaut.check_spool import spool
 from tokaut.check_words import words

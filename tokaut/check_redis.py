@@ -10,12 +10,7 @@ from redis.exceptions import NoPermissionError, RedisError
 
 from reports.connections import for_queue, for_sessions, why
 from reports.settings import Common, Reach
-
-
-class Unseen(str):
-    """A sentence about what could not be looked at: no fault, and not to be taken for good either."""
-
-    __slots__ = ()
+from tokaut.advisory import Unseen
 
 
 def redis(common: Common, *, live: bool) -> Iterator[str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gateway.sessions.keys import LONGEST_SECONDS, NAME
-from tokaut.check_redis import Unseen
+from tokaut.advisory import Unseen
 
 
 def session_keys(data: Path) -> Iterator[str]:

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import locales
 from flows import catalogues, parse
 from flows.messages import messages
-from tokaut.check_redis import Unseen
+from tokaut.advisory import Unseen
 from tokaut.coverage import lacking
 
 TWO_YEARS = timedelta(days=730)

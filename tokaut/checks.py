@@ -41,8 +41,8 @@ from reports.store import times
 from reports.store.backups import age_seconds, mark
 from reports.store.database import BadAddress, Database, DatabaseUnavailable, Denied
 from reports.store.rights import OWNER
-from tokaut.audit import proved
-from tokaut.check_redis import Unseen
+from tokaut.advisory import Unseen
+from tokaut.audit_chain import proved
 from workers import kinds
 from workers.assembly import means, no_way_to_text
 

@@ -9,8 +9,8 @@ import polib
 
 import locales
 from flows.catalogues import ENGLISH, PLAIN, SAFETY, Catalogue, read, safety
-from flows.fit import alphabet
 from flows.forms import Form, Phone, forms
+from flows.gsm7 import alphabet
 from flows.messages import messages
 from flows.model import Book
 from reports.country import Country

@@ -9,9 +9,9 @@ from importlib import import_module
 
 import click
 
+from tokaut.processes import STOPPED_BY
 from tokaut.terminal import echo
 
-STOPPED_BY = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 LOADING = "Loading the demo; it needs some seconds."
 
 

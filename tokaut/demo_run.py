@@ -17,14 +17,13 @@ from reports.settings import Common, Mode, SettingError
 from reports.settings import load_all as load_settings
 from tokaut import demo_staff
 from tokaut.caller import Caller, NotAScreen
-from tokaut.demo import STOPPED_BY
 from tokaut.demo_call_back import call_back
 from tokaut.demo_folder import DemoFolder, Taken
 from tokaut.demo_play import Lost, Watch, play
 from tokaut.demo_settings import Plan, PortTaken, addresses, plan
 from tokaut.demo_start import start
 from tokaut.plain import Plain
-from tokaut.processes import Died, Processes
+from tokaut.processes import STOPPED_BY, Died, Processes
 from tokaut.received import Received
 from tokaut.show import PlainLines
 from tokaut.story import DIALS, PHONE

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from flows import parse
 from flows.engine import Step, arrive, begin, notice, show, step
-from flows.fit import alphabet, size
+from flows.gsm7 import alphabet, size
 from flows.model import Book, State, World
 from flows.reader import FlowError
 from flows.vocabulary import FACTS

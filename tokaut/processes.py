@@ -110,3 +110,6 @@ def _how(status: int) -> str:
 
 def _end_of(log: Path) -> str:
     return log.read_text(errors="replace")[-LOG_END:].strip() or "(nothing)"
+
+
+STOPPED_BY = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)

@@ -8,15 +8,16 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from reports.clocks import DAY
+from reports.countries.retention_policy import policy
 from reports.country import CountryError, load_all
 from reports.hardening import harden
-from reports.retention import RULES, Policy, policy
+from reports.retention import RULES, Policy
 from reports.settings import Common
 from reports.settings import load as load_settings
-from reports.store import compacting, legal_holds, purging, sweeping
+from reports.store import compacting, leases, legal_holds, purging
 from reports.store.database import Database
 from reports.store.purging import Purge
+from runtime.time_units import DAY
 from tokaut.opened import opened
 from tokaut.plain import Plain
 from tokaut.terminal import echo
@@ -72,7 +73,7 @@ def _delete(found: Purge, total: int) -> int:
 
 def _refuse_a_jump(database: Database) -> None:
     """A host whose clock is years ahead would delete all. Whether it is, only the clock process can tell."""
-    led = sweeping.led_until(database, "clock")
+    led = leases.led_until(database, "clock")
     if led is None or abs(database.now() - led) > DAY:
         raise Plain(
             "No clock has run here within a day of this host's time. Either the time is wrong, or the clock process "

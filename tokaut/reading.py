@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 
 import locales
 from flows.catalogues import PLAIN, SAFETY, Catalogue
-from flows.fit import Limit, alphabet, size
+from flows.fit import Limit
 from flows.forms import Form, Phone, forms
+from flows.gsm7 import alphabet, size
 from flows.messages import messages
 from flows.model import Book, Text
 from flows.to_reporters import READY

@@ -9,10 +9,10 @@ from pathlib import Path
 import click
 
 from reports import country
+from reports.statistics import Out
 from reports.statistics_csv import payments_csv, reports_csv
 from reports.statistics_sheets import Quarter, quarters
 from reports.store import figures, orders
-from reports.store.figures import Out
 from reports.tongues import NAMES
 from tokaut.opened import opened
 from tokaut.plain import Group, Plain

@@ -7,10 +7,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from reports import statistics
-from reports.clocks import DAY, SECOND
 from reports.country import Country
-from reports.statistics import Outcome
-from reports.store.figures import Out
+from reports.statistics import Out, Outcome
+from runtime.time_units import DAY, SECOND
 
 QUARTERS = ("2026-Q2", "2026-Q3", "2026-Q4")
 LOUD = 20  # how many times as many reports the largest country has as the smallest

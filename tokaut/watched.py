@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reports.clocks import CLOCKS, DAY, HOUR, MINUTE, SECOND
+from reports.clocks import CLOCKS
 from reports.store.hosts import Spooled
 from reports.store.times import Times
 from reports.store.watching import Sending, Watched
+from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 from workers.delivery import TO_DO
 
 NO_CLOCK = "No clock runs: nobody is asked again. Start it: python -m workers.run clock"

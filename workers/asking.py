@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reports import desks
-from reports.clocks import BACKUP, CLOSED, DESK, URGENT
+from reports.clocks import BACKUP, CLOSED, DESK
 from reports.country import Country
+from reports.escalation.priorities import URGENT
 from reports.hotline import Hotline
 from reports.store.steps import Waiting
 

@@ -19,10 +19,10 @@ from flows import catalogues
 from reports import country, measuring, modes
 from reports.clocks import furthest_steps
 from reports.connections import for_queue
+from reports.countries.retention_policy import policy
 from reports.desks import duty
 from reports.hotline import Hotline as Listed
 from reports.queue import Hurry
-from reports.retention import policy
 from reports.schema import await_ready
 from reports.settings import Common, Fault, Mode, Operator, SettingError, load_all
 from reports.store.database import Database

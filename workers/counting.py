@@ -17,7 +17,6 @@ import structlog
 import locales
 from flows import catalogues
 from reports import statistics
-from reports.clocks import DAY, HOUR
 from reports.country import Countries, Country
 from reports.sealing import Box, Context, Poison, open_head
 from reports.small_numbers import K
@@ -25,6 +24,7 @@ from reports.statistics import SETTLED_AFTER, outcome_cells
 from reports.store import tallying
 from reports.store.database import Database
 from reports.store.tallying import Filed, Head, Reached
+from runtime.time_units import DAY, HOUR
 from workers.keyring import KeyRing
 from workers.metrics import Metrics
 from workers.own import Own

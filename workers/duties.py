@@ -11,10 +11,12 @@ from itertools import product
 
 import structlog
 
-from reports.clocks import HOUR, PRIORITIES, SECOND, furthest_steps
-from reports.queue import DELIVER, QUEUES, SEND_SMS, Hurry, Speed, speed_of
+from reports.clocks import furthest_steps
+from reports.escalation.priorities import PRIORITIES, QUEUES, speed_of
+from reports.queue import DELIVER, SEND_SMS, Hurry, Speed
 from reports.store import (
     answering,
+    auditing,
     breakers,
     chains,
     drafts,
@@ -23,6 +25,7 @@ from reports.store import (
     letters,
     maturing,
     mending,
+    messages,
     paging,
     sms_out,
     sweeping,
@@ -30,6 +33,7 @@ from reports.store import (
 )
 from reports.store.database import Database
 from reports.store.deliveries import UNDELIVERED
+from runtime.time_units import HOUR, SECOND
 from workers import schedule
 from workers.fallback import next_fallback
 from workers.forward import Forwarder
@@ -148,7 +152,7 @@ class Duties:
 
     def chain(self) -> None:
         """Audit rows that are new."""
-        sweeping.chain_audit(self._database)
+        auditing.chain_audit(self._database)
 
     def reconsider(self) -> None:
         """The clock has jumped: the next `mend` looks at what was put off until a morning, too."""
@@ -164,8 +168,8 @@ class Duties:
 
     def tidy(self) -> None:
         """What is not needed any more."""
-        sweeping.forget_inbound(self._database, KEPT)
-        sweeping.forget_outgoing(self._database, KEPT)
+        messages.forget_inbound(self._database, KEPT)
+        sms_out.forget_outgoing(self._database, KEPT)
         answering.forget_answers(self._database)
         taking.forget_calls(self._database, CALLS_KEPT)
         drafts.forget(self._database)
@@ -179,7 +183,7 @@ class Duties:
 
     def figures(self) -> None:
         """For the monitor."""
-        since = sweeping.unchained_since(self._database)
+        since = auditing.unchained_since(self._database)
         age = 0 if since is None else max(0, self._database.now() - since)
         self._metrics.unchained.set(age / SECOND)
 

@@ -5,7 +5,7 @@ Only hotlines that the reporter saw before Send are asked; the first one goes on
 
 from __future__ import annotations
 
-from reports.clocks import URGENT
+from reports.escalation.priorities import URGENT
 from reports.store.chains import Chain, Tried
 from workers import schedule
 

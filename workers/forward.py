@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 import structlog
 
 from reports.bodies import envelope, without_number
-from reports.clocks import SECOND
-from reports.queue import QUEUES
+from reports.escalation.priorities import QUEUES
 from reports.sealing import Box, Context, open_body
 from reports.sealing import Poison as DoesNotOpen
 from reports.store import outbox
 from reports.store.database import Database, DatabaseUnavailable
 from reports.store.leased import Leased
 from reports.store.outbox import Failure, Receipt
+from runtime.time_units import SECOND
 from workers import schedule
 from workers.delivery import Delivered, Hotline, Outcome, Parcel, Poison, Refused, Unavailable
 from workers.jitter import both_ways

@@ -13,12 +13,12 @@ from pathlib import Path
 import structlog
 
 from reports import auditkeys
-from reports.clocks import DAY_SECONDS
 from reports.keyfolder import KeyFault
 from reports.retention import Policy
 from reports.store import checkpoints, compacting, legal_holds, purging
 from reports.store.database import Database
 from reports.store.purging import Purge
+from runtime.time_units import DAY_SECONDS
 from workers.alerts import Alert
 from workers.metrics import Metrics
 from workers.own import Own

@@ -13,27 +13,15 @@ from functools import partial
 
 import structlog
 
-from reports.clocks import (
-    CAN_WAIT,
-    CLOCKS,
-    DESK,
-    GIVES,
-    LATE,
-    MINUTE,
-    OPERATOR,
-    OVERDUE,
-    SECOND,
-    TELLS,
-    URGENT,
-    Clock,
-    clocks,
-)
+from reports.clocks import CLOCKS, DESK, GIVES, LATE, OPERATOR, OVERDUE, TELLS, Clock, clocks
 from reports.country import Countries, Country
 from reports.desks import desk
+from reports.escalation.priorities import CAN_WAIT, URGENT
 from reports.hours import Desk, read_zone
 from reports.store import clocking, steps
 from reports.store.database import Database, DatabaseUnavailable
 from reports.store.steps import Step, Waiting
+from runtime.time_units import MINUTE, SECOND
 from workers import asking, reminders
 from workers.alerts import OTHERS, Alert
 from workers.metrics import Metrics

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from email.message import EmailMessage
 from email.utils import formatdate
 
-from reports.clocks import URGENT
+from reports.escalation.priorities import URGENT
 from workers.delivery import Delivered, Outcome, Parcel, Refused, Unavailable
 from workers.kinds import Means, SetUpWrongly
 from workers.mail import NotTaken, Post

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import structlog
 
-from reports.clocks import CLOCKS, SECOND
+from reports.clocks import CLOCKS
 from reports.keyfolder import KeyFault
 from reports.store import paging
 from reports.store.database import Database, DatabaseUnavailable
 from reports.store.paging import Page, Told
+from runtime.time_units import SECOND
 from workers.delivery import Delivered, Outcome, Parcel, Poison, Unavailable
 from workers.kinds import Phones, Tell
 from workers.sms import Texter

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from reports.clocks import SECOND
 from reports.country import Country
 from reports.desks import desk
 from reports.hotline import Hotline
 from reports.hours import Desk, read_zone
 from reports.store.steps import Waiting
+from runtime.time_units import SECOND
 from workers.alerts import NEXT, Said
 
 LONG = timedelta(hours=12)  # then the day is said too

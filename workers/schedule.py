@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
-from reports.clocks import CLOCKS, DAY, HOUR, MINUTE, SECOND
+from reports.clocks import CLOCKS
+from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 
 PARK_AFTER = 14 * DAY
 REFUSED_TRIES = 3  # within a minute

@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from flows.fit import segments
+from flows.gsm7 import segments
 from reports.keyfolder import SENDER
 from reports.sealing import Box, Context, Poison, open_body
 from reports.store import nudging, optouts, sms_out

@@ -13,10 +13,10 @@ from typing import Protocol
 
 import structlog
 
-from reports.clocks import DAY_SECONDS, SECOND
 from reports.periods import JUMP, LEASES
-from reports.store import leases, sweeping
+from reports.store import leases
 from reports.store.database import Database, DatabaseUnavailable
+from runtime.time_units import DAY_SECONDS, SECOND
 from workers.alerts import JUMPED, Alert
 from workers.duties import Duties
 from workers.ladder import Ladder
@@ -161,7 +161,7 @@ class Clock:
         if self.leads and now < self._renew_at:
             return True
         try:
-            before = None if self.leads else sweeping.led_until(self._database, NAME)
+            before = None if self.leads else leases.led_until(self._database, NAME)
             leads = leases.take(self._database, NAME, self._holder, LEAD_SECONDS)
         except DatabaseUnavailable:
             log.warning("database_away")

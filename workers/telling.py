@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import structlog
 
-from reports.clocks import DAY, HOUR, SECOND
 from reports.store import hosts, sms_out, telling, tries
 from reports.store.database import Database, DatabaseUnavailable
+from runtime.time_units import DAY, HOUR, SECOND
 from workers import text
 from workers.alerts import NO_HOTLINE, OTHERS, RULES, SMS_TO_DO, Alert, gather
 from workers.own import Own

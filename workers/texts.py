@@ -10,7 +10,6 @@ from pathlib import Path
 
 import structlog
 
-from reports.clocks import SECOND
 from reports.keyfolder import SENDER, KeyFault, load_public
 from reports.periods import TEXT_LIVES
 from reports.sealing import Context, seal
@@ -18,6 +17,7 @@ from reports.store import messages, sms_out
 from reports.store.database import Database
 from reports.store.messages import Outgoing
 from reports.store.nudging import Yes
+from runtime.time_units import SECOND
 from workers.sms import Texter
 from workers.text import Accepted, Text
 

@@ -24,12 +24,12 @@ from gateway.phone_numbers import Sender
 from gateway.sessions.record import LastTurn, Record
 from gateway.sessions.report_ref import ReportRef
 from gateway.submission.submitter import Submitter
-from reports.clocks import MINUTE, SECOND
 from reports.country import Country
 from reports.drill_scripts import SCRIPTS, Script, answers
 from reports.store import drilling
 from reports.store.database import Database, DatabaseUnavailable
 from reports.store.drilling import Due
+from runtime.time_units import MINUTE, SECOND
 
 MOST_STEPS = 40
 BEGIN, MY_REPORT = "report.danger", "my.code"

@@ -10,11 +10,11 @@ from contextlib import suppress
 import structlog
 
 from gateway.conversation.mailbox import JOURNALED, ReporterMailbox
-from reports.clocks import MINUTE
 from reports.erasures import Erasure, Journal
 from reports.store import hosts, optouts, pending
 from reports.store.database import Database, DatabaseUnavailable
 from reports.store.mailboxes import Closed
+from runtime.time_units import MINUTE
 
 SAID = {journaled: kind for kind, journaled in JOURNALED.items()}
 MARGIN = 5 * MINUTE  # two processes of a host may write at the same time

@@ -24,12 +24,12 @@ from gateway.sessions import store
 from gateway.sms.inbox import SmsInbox
 from gateway.submission.spool_drain import file_late
 from gateway.submission.submitter import NotSent
-from reports.clocks import SECOND
 from reports.periods import LEASES
 from reports.spool import Spool
 from reports.store import hosts, leases
 from reports.store.database import Database, DatabaseUnavailable
 from reports.store.hosts import Spooled
+from runtime.time_units import SECOND
 
 EVERY_SECONDS = 5
 LEASE_SECONDS = LEASES["replay"] // SECOND

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from gateway.conversation.statistics import day_of
 from gateway.sessions.store import Sessions
-from reports.clocks import DAY_SECONDS, HOUR_SECONDS, SECOND
 from reports.store.database import Database
 from reports.store.screens import keep_day
+from runtime.time_units import DAY_SECONDS, HOUR_SECONDS, SECOND
 
 BACK = 7  # days that are looked for: so long the database may have been away
 LATE = 3600  # seconds after midnight by which nothing is counted for the day before any more

@@ -11,8 +11,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from flows.catalogues import PLAIN, Catalogue, options
-from flows.model import Option, State, World
-from flows.show import Common
+from flows.model import Common, Option, State, World
 from flows.uses import Looks
 from reports.answers import Given, facts_of
 from reports.country import Country

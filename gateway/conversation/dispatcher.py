@@ -11,9 +11,9 @@ from urllib.parse import unquote_to_bytes
 from msgspec.structs import replace
 
 from flows.catalogues import Catalogue
-from flows.fit import Limit, alphabet
-from flows.model import Book
-from flows.show import Common
+from flows.fit import Limit
+from flows.gsm7 import alphabet
+from flows.model import Book, Common
 from flows.uses import lookers, looks
 from gateway.blocking import Blocking
 from gateway.conversation import carrier_words

@@ -19,11 +19,11 @@ from gateway.submission.builder import ReportBuilder
 from gateway.submission.submitter import Submitter
 from reports import mailbox
 from reports.bodies import NO_CONTACT, message
-from reports.clocks import SECOND, URGENT
 from reports.code import read_code, read_pin
 from reports.country import Countries
 from reports.desks import opens_first
 from reports.erasures import Journal, Kind
+from reports.escalation.priorities import URGENT
 from reports.hotline import Hotline
 from reports.numbers import without_withdrawn
 from reports.report import contact_of
@@ -32,6 +32,7 @@ from reports.store import mailboxes
 from reports.store.database import Database, DatabaseUnavailable
 from reports.store.mailboxes import Opened
 from reports.store.tries import Tried
+from runtime.time_units import SECOND
 
 UNNAMED = "A hotline"
 UNREAD = ("delivered", "overdue")

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from functools import lru_cache
 
-from flows.fit import segments
+from flows.gsm7 import segments
 from gateway.sessions.record import Record
 from gateway.sessions.store import Tally
 

@@ -18,7 +18,8 @@ from gateway.submission.transitions import Event, known_up_to, moved, revision_f
 from reports import mailbox
 from reports.entry import Entry
 from reports.erasures import Journal
-from reports.queue import DELIVER, Hurry, speed_of
+from reports.escalation.priorities import speed_of
+from reports.queue import DELIVER, Hurry
 from reports.routing import Leg
 from reports.sealing import Vault
 from reports.spool import NotKept, Spool

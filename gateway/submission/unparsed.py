@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from reports.bodies import unread
-from reports.clocks import DAY, SECOND
 from reports.country import Country
 from reports.entry import Entry
 from reports.routing import incomplete_hotline
@@ -15,6 +14,7 @@ from reports.store.database import Database, DatabaseUnavailable
 from reports.store.filing import Filing, Sealed
 from reports.store.ids import new_id
 from reports.store.pending import put_pending
+from runtime.time_units import DAY, SECOND
 
 
 class NotStored(Exception):

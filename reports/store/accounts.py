@@ -8,13 +8,13 @@ from typing import Any
 
 from sqlalchemy import Row, Select, delete, insert, or_, select, update
 
-from reports.clocks import DAY
 from reports.store import auditing
 from reports.store import staff_tables as s
 from reports.store import tables as t
 from reports.store.asking import looking_as, writing_as
 from reports.store.database import Database
 from reports.store.ids import new_id
+from runtime.time_units import DAY
 
 
 @dataclass(frozen=True, slots=True)

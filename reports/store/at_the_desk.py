@@ -8,7 +8,6 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, or_, select
 
-from reports.clocks import HOUR
 from reports.retention import ERASED
 from reports.store import auditing, in_hand, news, once, reading
 from reports.store import tables as t
@@ -20,6 +19,7 @@ from reports.store.in_hand import Kept, Status, Whose
 from reports.store.news import News
 from reports.store.reading import Held
 from reports.store.taking import Note
+from runtime.time_units import HOUR
 
 MANY = 60  # reports that one person reads in an hour; more, and their leads are told
 

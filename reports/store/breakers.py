@@ -9,11 +9,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, Update, bindparam, case, exists, or_, select, update
 
-from reports.clocks import SECOND
 from reports.periods import REST, SLACK
 from reports.store import tables as t
 from reports.store.database import Database
 from reports.store.due import is_ahead, is_due
+from runtime.time_units import SECOND
 
 OPENS_AT = 5  # failures in a row
 FIRST_REST = 30 * SECOND

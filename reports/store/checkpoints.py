@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from sqlalchemy import delete, func, insert, select
 
-from reports.clocks import DAY
 from reports.proof import Checkpoint, kept
 from reports.store import tables as t
 from reports.store.database import Database
+from runtime.time_units import DAY
 
 EARLY = DAY // 24  # an hour before a day is over, so that an hourly duty makes one each day
 

@@ -8,12 +8,12 @@ from typing import Any
 
 from sqlalchemy import delete, insert, select
 
-from reports.clocks import HOUR
 from reports.store import tables as t
 from reports.store.accounts import Account
 from reports.store.asking import looking_as, writing_as
 from reports.store.database import Database
 from reports.store.taking import Note
+from runtime.time_units import HOUR
 
 LASTS = 10 * HOUR  # as a session
 MESSAGE, NOTE = KINDS = ("message", "note")

@@ -8,13 +8,13 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, exists, insert, or_, select, update
 
-from reports.clocks import DAY, HOUR
 from reports.store import auditing
 from reports.store import tables as t
 from reports.store.accounts import Account
 from reports.store.asking import looking_as, see_whole, writing_as
 from reports.store.database import Database
 from reports.store.ids import new_id
+from runtime.time_units import DAY, HOUR
 
 TOO_LATE = HOUR  # web was not there: nobody is woken by it at a time that no lead has named
 FORGOTTEN = 7 * DAY

@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from sqlalchemy import select
 
+from reports.statistics import Out
 from reports.store import tables as t
 from reports.store.database import Database
-
-
-@dataclass(frozen=True, slots=True)
-class Out:
-    """One number of one quarter; `number` is None where it is not shown."""
-
-    quarter: str
-    country: str
-    sheet: str
-    cell: str
-    number: int | None
 
 
 def out(database: Database, countries: Collection[str] = ()) -> list[Out]:

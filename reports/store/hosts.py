@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import select, update
 
-from reports.clocks import SECOND
 from reports.store import tables as t
 from reports.store.database import Database
+from runtime.time_units import SECOND
 
 LATE_SECONDS = 300  # an entry that has waited for so long is reported to a person
 PAGE = "docs/operating/spool.md"

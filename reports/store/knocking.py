@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, case, delete, select, update
 
-from reports.clocks import HOUR, SECOND
 from reports.store import auditing
 from reports.store import staff_tables as s
 from reports.store.accounts import Account
 from reports.store.asking import writing_as
 from reports.store.database import Database
+from runtime.time_units import HOUR, SECOND
 
 FORGOTTEN = 48 * HOUR  # after so long without a try
 

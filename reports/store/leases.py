@@ -5,12 +5,12 @@ A lease that ends further ahead than anybody takes one for is free: the clock it
 
 from __future__ import annotations
 
-from sqlalchemy import or_, update
+from sqlalchemy import or_, select, update
 
-from reports.clocks import SECOND
 from reports.store import tables as t
 from reports.store.database import Database
 from reports.store.due import is_ahead
+from runtime.time_units import SECOND
 
 
 def take(database: Database, name: str, holder: str, seconds: float) -> bool:
@@ -32,3 +32,9 @@ def give_up(database: Database, name: str, holder: str) -> None:
     mine = update(t.lease).where(t.lease.c.name == name, t.lease.c.holder == holder)
     with database.write() as connection:
         connection.execute(mine.values(until=database.now_sql()))
+
+
+def led_until(database: Database, name: str) -> int | None:
+    """Until when the last holder of a lease had it; None where nobody ever had."""
+    with database.read() as connection:
+        return connection.execute(select(t.lease.c.until).where(t.lease.c.name == name)).scalar()

@@ -8,11 +8,11 @@ from typing import Final
 
 from sqlalchemy import delete, insert, select, update
 
-from reports.clocks import DAY
 from reports.retention import HOLD_WARN_BEFORE
 from reports.store import auditing
 from reports.store import tables as t
 from reports.store.database import Database
+from runtime.time_units import DAY
 
 REASONS: Final = ("court", "police", "child_protection", "complaint", "inquiry")  # nothing of what was said
 

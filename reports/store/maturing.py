@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
 
-from reports.clocks import URGENT
+from reports.escalation.priorities import URGENT
 from reports.periods import PENDING
 from reports.retention import ERASED
 from reports.store import auditing, clocking, letters, standings, steps

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, insert, select, update
 
-from reports.clocks import BEGIN, LEASE, URGENT
+from reports.clocks import BEGIN, LEASE
+from reports.escalation.priorities import URGENT
 from reports.periods import ATTEMPT, REST, SLACK, STEP_HELD, TEXT_ATTEMPT, TEXT_LIVES
 from reports.store import tables as t
 from reports.store.database import Database

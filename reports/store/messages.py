@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import and_, delete, or_, select, update
 
 from reports.store import tables as t
 from reports.store.database import Database
@@ -78,3 +78,11 @@ def waiting(database: Database, at_most: int = 50, after: tuple[int, bytes] | No
 def was_played(database: Database, inbound_key: bytes) -> None:
     with database.write() as connection:
         connection.execute(update(t.inbound).where(t.inbound.c.inbound_key == inbound_key).values(waiting=None))
+
+
+def forget_inbound(database: Database, older_than: int) -> int:
+    """Which SMS were taken in; words that still wait to be played stay."""
+    i = t.inbound.c
+    with database.write() as connection:
+        old = delete(t.inbound).where(i.seen_at < database.now_sql() - older_than, i.waiting.is_(None))
+        return connection.execute(old).rowcount

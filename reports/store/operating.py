@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, case, func, select
 
-from reports.clocks import PRIORITIES
+from reports.escalation.priorities import PRIORITIES
 from reports.store import steps
 from reports.store import tables as t
 from reports.store.asking import looking_as

@@ -12,7 +12,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, Update, and_, bindparam, case, func, or_, select, update
 
-from reports.clocks import LEASE, URGENT
+from reports.clocks import LEASE
+from reports.escalation.priorities import URGENT
 from reports.periods import ATTEMPT
 from reports.store import auditing, breakers, standings
 from reports.store import tables as t

@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, insert, literal, or_, select, update
 
-from reports.clocks import BEGIN, HOUR, URGENT
+from reports.clocks import BEGIN
+from reports.escalation.priorities import URGENT
 from reports.periods import SLACK
 from reports.store import auditing, in_hand, standings
 from reports.store import tables as t
@@ -16,6 +17,7 @@ from reports.store.database import Database
 from reports.store.deliveries import THE_REPORT
 from reports.store.due import is_due
 from reports.store.messages import Outgoing, outgoing_row
+from runtime.time_units import HOUR
 
 WRONG, OUTRUN = 1, 2  # no text of the hotline has the word; its report has become more urgent since that text
 MOST_WRONG = 10  # words of a hotline in an hour; after that even a right one is not believed

@@ -13,12 +13,12 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, func, insert, select
 
-from reports.clocks import DAY
 from reports.retention import RECEIPT, WARN_BEFORE, Policy
 from reports.store import ripeness
 from reports.store import tables as t
 from reports.store.auditing import audit_row
 from reports.store.database import Database
+from runtime.time_units import DAY
 
 STEP: Final = 500  # reports of one transaction, at most
 # Every table that names a report, in the order in which its rows go; a test finds one that is missing here.

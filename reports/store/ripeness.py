@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, ColumnElement, and_, case, exists, func, literal, or_, select
 
-from reports.clocks import DAY
 from reports.retention import CLOSED, ERASED, HERE, REHEARSED, SILENT, Periods, Policy
 from reports.store import tables as t
 from reports.store.deliveries import THE_REPORT, UNDELIVERED
+from runtime.time_units import DAY
 
 
 def rule(policy: Policy, now: int) -> ColumnElement[str | None]:

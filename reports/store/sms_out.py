@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, or_, select, update
 
 from reports.clocks import LEASE
 from reports.periods import TEXT_ATTEMPT, TEXT_LIVES
@@ -109,3 +109,11 @@ def troubled(database: Database, classes: tuple[str, ...], since: int) -> list[t
     query = query.where(o.last_class.in_(classes), o.created_at > since).order_by(o.created_at)
     with database.read() as connection:
         return [(row[0], row[1], row[2]) for row in connection.execute(query.limit(500))]
+
+
+def forget_outgoing(database: Database, older_than: int) -> int:
+    """Replies that were sent, failed or expired, once no delivery report can come any more."""
+    o = t.outgoing.c
+    with database.write() as connection:
+        old = delete(t.outgoing).where(o.state != "due", o.created_at < database.now_sql() - older_than)
+        return connection.execute(old).rowcount

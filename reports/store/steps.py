@@ -12,7 +12,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, case, exists, func, or_, select, update
 
-from reports.clocks import BEGIN, GIVES, OVERDUE, PRIORITIES, STEPS, TELLS
+from reports.clocks import BEGIN, GIVES, OVERDUE, STEPS, TELLS
+from reports.escalation.priorities import PRIORITIES
 from reports.state import NOBODY_HAS_IT
 from reports.store import auditing, chains
 from reports.store import tables as t

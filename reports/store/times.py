@@ -13,11 +13,11 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Select, func, select
 
-from reports.clocks import HOUR, MINUTE, SECOND
 from reports.periods import ATTEMPT, JUMP, LEASES, PENDING, SLACK
 from reports.store import tables as t
 from reports.store.database import Database
 from reports.store.due import is_too_far, longest_of
+from runtime.time_units import HOUR, MINUTE, SECOND
 
 CLOCK = "clock"
 PAGE = "docs/operating/clock-jumped.md"

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, case, or_, select, update
 
-from reports.clocks import DAY, HOUR, MINUTE
 from reports.store import tables as t
 from reports.store.database import Database
+from runtime.time_units import DAY, HOUR, MINUTE
 
 BUCKETS: Final = 1 << 16
 ALL: Final = BUCKETS  # the row that counts the wrong pairs of an hour

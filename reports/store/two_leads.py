@@ -10,12 +10,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Table, and_, delete, select
 
-from reports.clocks import DAY
 from reports.store import auditing
 from reports.store import staff_tables as s
 from reports.store.accounts import Account
 from reports.store.asking import writing_as
 from reports.store.database import Database
+from runtime.time_units import DAY
 
 ASKED, CONFIRMED, AGAIN, ALONE = "asked", "confirmed", "again", "alone"
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, case, exists, func, literal, or_, select, union_all
 
-from reports.clocks import CLOCKS, OVERDUE, URGENT
+from reports.clocks import CLOCKS, OVERDUE
+from reports.escalation.priorities import URGENT
 from reports.store import tables as t
 from reports.store.accounts import Account
 from reports.store.asking import looking_as

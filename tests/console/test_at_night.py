@@ -11,9 +11,9 @@ from sqlalchemy import select
 from console.conversation import is_since, turns
 from console.telling import Labels, told
 from flows import parse
-from reports.clocks import SECOND
 from reports.store import tables as t
 from reports.store import taking
+from runtime.time_units import SECOND
 from tests.console.test_list import HOTLINE, Filed
 from tests.console.test_on_postgresql import SAMPLE
 from tests.support.console import Console

@@ -18,7 +18,7 @@ from sqlalchemy import select
 from console import languages
 from console.drilling import LIMITS, NAMES, for_the_card, in_a_row, line, minutes, next_at
 from flows.catalogues import PLAIN
-from reports.clocks import CLOCKS, MINUTE, SECOND
+from reports.clocks import CLOCKS
 from reports.drill_scripts import SCRIPTS
 from reports.store import accounts, drilling, letters, maturing, outbox
 from reports.store import tables as t
@@ -26,6 +26,7 @@ from reports.store.database import Database
 from reports.store.drilling import Drill
 from reports.store.outbox import Receipt
 from reports.store.rights import CLOCK, CONSOLE, WEB, WORKER
+from runtime.time_units import MINUTE, SECOND
 from tests.console.doors_table import DRILLS, OPEN, ROWS, SYSTEMS
 from tests.console.test_one_language import MADE_UP, untranslated
 from tests.safeguarding.test_nothing_promised import TRAINING

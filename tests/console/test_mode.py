@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from console import frame, languages, web
-from reports.clocks import SECOND
 from reports.country import Countries
+from runtime.time_units import SECOND
 
 SAID = {"training": "TRAINING.", "demo": "DEMO.", "live": ""}
 

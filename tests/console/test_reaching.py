@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from console import older, words
 from console.reaching import NO_MESSAGE, Reach, Way, reach, wait
 from reports.bodies import NO_CONTACT, json_bytes, without_number
-from reports.clocks import HOUR, MINUTE, SECOND
+from runtime.time_units import HOUR, MINUTE, SECOND
 
 NUMBER = "+6785550101"
 ZONES = ("Pacific/Efate", "Pacific/Apia", "Africa/Nairobi", "America/St_Johns", "Australia/Lord_Howe", "Europe/London")

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import structlog
 
-from reports.clocks import CLOCKS, DAY, HOUR, MINUTE, SECOND
+from reports.clocks import CLOCKS
+from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 from tests.docs.timeline import drawn
 from tests.support.databases import with_tables
 from tests.workers.filings import THREE, TWO, Desk

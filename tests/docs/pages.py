@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 TOP = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
-FOLDERS = ("gateway", "console", "flows", "locales", "reports", "workers", "tokaut", "tests", "docs", ".ci")
+FOLDERS = ("gateway", "console", "flows", "locales", "reports", "runtime", "workers", "tokaut", "tests", "docs", ".ci")
 
 _CODE = re.compile(r"`([^`\n]+)`")
 _LINK = re.compile(r"\]\(([^)\s]+)\)")

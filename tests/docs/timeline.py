@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from html import escape
 
-from reports.clocks import CLOCKS, MINUTE
+from reports.clocks import CLOCKS
+from runtime.time_units import MINUTE
 
 LEFT, WIDE, TOP, BAND, ROW = 60, 720, 46, 122, 15  # pixels: of the names, of a band, above, of a band, between labels
 GIVEN, TOLD, LINE, PALE = "#1f6f8b", "#b5562f", "#555", "#888"

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import psycopg
 
-from reports.clocks import LEASE, SECOND
+from reports.clocks import LEASE
+from runtime.time_units import SECOND
 from tests.support.frozen import frozen
 from tests.support.moved_clocks import MovedClocks
 from tests.support.postgres import Postgres

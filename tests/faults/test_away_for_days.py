@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from reports.clocks import CLOCKS, DAY, SECOND
+from reports.clocks import CLOCKS
+from runtime.time_units import DAY, SECOND
 from tests.faults.city import City
 from tests.faults.ledger import lines
 from tests.faults.walking import TO_SEND, a_phone, is_sent, of, walk

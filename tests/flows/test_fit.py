@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.fit import BASIC, EXTENDED, Limit, Line, Menu, alphabet, fits, pages, segments, septets, size
+from flows.fit import Limit, Line, Menu, fits, pages
+from flows.gsm7 import BASIC, EXTENDED, alphabet, segments, septets, size
 
 CODEC = gsm0338.Codec()
 NAV = ("0 Back",)

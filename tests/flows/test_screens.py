@@ -10,7 +10,8 @@ import pytest
 import flows
 from flows.check import check
 from flows.engine import notice, show
-from flows.fit import fits, septets
+from flows.fit import fits
+from flows.gsm7 import septets
 from flows.model import Answer, Option, State
 from flows.parse import read
 from flows.vocabulary import FACTS

@@ -10,7 +10,7 @@ import pytest
 import locales
 from flows.catalogues import load
 from flows.engine import notice
-from flows.fit import alphabet, septets
+from flows.gsm7 import alphabet, septets
 from flows.staff_words import SEPTETS, UNITS, look
 from tests.flows.phone import LIMITS, book, world
 

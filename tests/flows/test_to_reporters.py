@@ -10,7 +10,7 @@ import pytest
 import locales
 from console.words import check
 from flows.catalogues import Catalogue, load
-from flows.fit import alphabet, septets
+from flows.gsm7 import alphabet, septets
 from flows.staff_words import SEPTETS
 from flows.to_reporters import READY
 from reports.country import load_all, shipped

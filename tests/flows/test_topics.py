@@ -7,7 +7,7 @@ import re
 import pytest
 
 from flows.engine import show, step
-from flows.fit import alphabet
+from flows.gsm7 import alphabet
 from flows.model import Option, State, Topic
 from flows.parse import read
 from flows.reader import FlowError

@@ -10,7 +10,6 @@ from sqlalchemy import insert, update
 from gateway.background.drills import Drills
 from gateway.conversation.request import TurnRequest
 from gateway.sessions.report_ref import ReportRef
-from reports.clocks import MINUTE
 from reports.country import shipped
 from reports.drill_scripts import SCRIPTS, Script, goes_to, priority
 from reports.store import drilling
@@ -18,6 +17,7 @@ from reports.store import tables as t
 from reports.store.accounts import Account
 from reports.store.database import Database, DatabaseUnavailable
 from reports.store.ids import new_id
+from runtime.time_units import MINUTE
 from tests.safeguarding.test_nothing_promised import TRAINING
 from tests.support.app import App
 from tests.support.staff import pass_time

@@ -12,8 +12,8 @@ from structlog.testing import capture_logs
 
 from gateway.background.erasures import ErasureReplay
 from gateway.background.housekeeping import HOST
-from reports.clocks import DAY
 from reports.store import tables as t
+from runtime.time_units import DAY
 from tests.safeguarding.away import database_away
 from tests.safeguarding.walks import PHONE, number, thread
 from tests.support.app import App

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PRODUCT = ("gateway", "console", "flows", "locales", "reports", "workers", "tokaut")
+PRODUCT = ("gateway", "console", "flows", "locales", "reports", "runtime", "workers", "tokaut")
 NO_TEXT = (".gz", ".png", ".mo", ".lock")
 
 

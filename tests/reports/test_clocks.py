@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from reports.clocks import CLOCKS, DAY, HOUR, MINUTE, SECOND, Minutes, clocks, faults, slower
+from reports.clocks import CLOCKS, Minutes, clocks, faults, slower
+from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 
 STEPS = {
     "P1": "closed 0, desk 5, backup 15, overdue 15, supervisor 30, regional 60, operator 60",

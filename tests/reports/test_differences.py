@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from reports import country, statistics
-from reports.clocks import DAY, HOUR
 from reports.small_numbers import K, Shown, shown_total
 from reports.statistics import Outcome, begins, ends, figures, layout, quarter_of
+from runtime.time_units import DAY, HOUR
 
 pytestmark = [pytest.mark.rule("S-29"), pytest.mark.rule("X-27")]
 

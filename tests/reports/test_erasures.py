@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from reports.clocks import DAY
 from reports.erasures import KEPT_DAYS, Journal, copy_journal
+from runtime.time_units import DAY
 
 NOW = 1_800_000_000_000_000  # 2027-01-15
 REPORT = "01890000-0000-7000-8000-000000000001"

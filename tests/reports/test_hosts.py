@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from reports.clocks import MINUTE
 from reports.schema import WrongDatabase, refuse_another_key
 from reports.sealing import Vault
 from reports.store import hosts
 from reports.store.database import Database
 from reports.store.hosts import Spooled
 from reports.store.times import Times
+from runtime.time_units import MINUTE
 from tests.support import databases
 from tests.workers.filings import SECOND, Desk
 from tests.workers.room import Room

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from reports.clocks import SECOND
 from reports.hours import Desk, Unreadable, on_duty, read_holidays, read_hours, read_zone
+from runtime.time_units import SECOND
 
 
 def at(text: str, zone: str = "UTC") -> int:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from flows.staff_words import PROMISES, TOPIC_WORDS
-from reports.clocks import DAY, HOUR, MINUTE, SECOND
 from reports.nudges import SENTENCE, due_at, permission
+from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 
 NUMBER = "+6785550101"
 

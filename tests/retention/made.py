@@ -11,10 +11,10 @@ from typing import Any
 
 from sqlalchemy import Table, insert
 
-from reports.clocks import DAY
 from reports.store import tables as t
 from reports.store.database import Database
 from reports.store.ids import new_id
+from runtime.time_units import DAY
 from tests.retention.rules import Facts
 
 DESK, CONSOLE, POLICE = "vu-desk", "vu-console", "vu-police"

@@ -19,13 +19,13 @@ from random import Random
 from rich.progress import Progress
 from sqlalchemy import func, select, text
 
-from reports.clocks import DAY
 from reports.migrations import upgrade
 from reports.retention import Policy
 from reports.store import compacting, purging
 from reports.store import tables as t
 from reports.store.database import Database
 from reports.store.purging import STEP, Purge
+from runtime.time_units import DAY
 from tests.retention.made import CONSOLE, POLICE, Fate, Leg, Made, make, write
 from tests.retention.rules import Facts, rule_for
 from tests.support.postgres import Postgres, binaries

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reports.clocks import DAY
 from reports.retention import CLOSED, ERASED, HERE, REHEARSED, SILENT, Policy
+from runtime.time_units import DAY
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,14 +10,14 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import insert, select
 
 from reports.auditkeys import new_signer
-from reports.clocks import DAY
 from reports.proof import prove, steps
 from reports.retention import Policy
-from reports.store import checkpoints, legal_holds, purging, sweeping
+from reports.store import auditing, checkpoints, legal_holds, purging
 from reports.store import tables as t
 from reports.store.auditing import audit_row
 from reports.store.database import Database
 from reports.store.legal_holds import Hold
+from runtime.time_units import DAY
 from tests.retention.made import Fate, Leg, make, write
 from tests.workers.test_sweep import Time
 from workers.alerts import Alert
@@ -150,16 +150,16 @@ def test_the_audit_is_signed_each_day_and_its_oldest_lines_go_up_to_a_checkpoint
     for _ in range(10):
         with room.database.write() as connection:
             connection.execute(insert(t.audit), audit_row("web", "sent", "r", room.database.now()))
-        sweeping.chain_audit(room.database)
+        auditing.chain_audit(room.database)
         for _ in range(2):
             room.pass_time(DAY / 2_000_000)
     signed = checkpoints.listed(room.database)
     assert {one.key_id for one in signed} == {key.key_id}
     assert signed[-1].number == 10
-    first, _ = sweeping.audited(room.database)[0]
+    first, _ = auditing.audited(room.database)[0]
     assert room.database.now() - first.at <= 9 * DAY
     proof = prove(
-        steps(sweeping.audited(room.database)),
+        steps(auditing.audited(room.database)),
         signed,
         "demo",
         lambda _, signature, data: key.holds(signature, data),

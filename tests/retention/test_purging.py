@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from sqlalchemy import Table, insert, select, update
 
-from reports.clocks import DAY
 from reports.retention import Policy
 from reports.store import legal_holds, mailboxes, purging, ripeness
 from reports.store import tables as t
 from reports.store.database import Database, DatabaseUnavailable
 from reports.store.mailboxes import Letter
 from reports.store.purging import OF_A_DELIVERY, OF_A_REPORT, Purge
+from runtime.time_units import DAY
 from tests.retention.made import CONSOLE, DESK, Fate, Leg, make, write
 
 pytestmark = [pytest.mark.rule("S-28")]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from reports.clocks import DAY
 from reports.migrations import upgrade
 from reports.retention import AUDIT
 from reports.store.database import Database
 from reports.store.rights import CLOCK, OWNER
+from runtime.time_units import DAY
 from tests.support.postgres import Postgres
 
 pytestmark = [pytest.mark.slow, pytest.mark.rule("X-24")]

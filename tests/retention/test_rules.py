@@ -8,7 +8,8 @@ from random import Random
 import pytest
 from sqlalchemy import select
 
-from reports.retention import READ_HERE, Periods, Policy, policy
+from reports.countries.retention_policy import policy
+from reports.retention import READ_HERE, Periods, Policy
 from reports.store import purging
 from reports.store import tables as t
 from reports.store.database import Database

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from reports.queue import QUEUES
+from reports.escalation.priorities import QUEUES
 from tests.support.app import App
 from workers.assembly import assemble, assemble_clock
 

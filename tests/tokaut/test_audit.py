@@ -15,12 +15,12 @@ from click.testing import CliRunner, Result
 from sqlalchemy import delete, insert, select, update
 
 from reports.auditkeys import new_signer, signer
-from reports.clocks import DAY
 from reports.migrations import upgrade
-from reports.store import checkpoints, sweeping
+from reports.store import auditing, checkpoints
 from reports.store import tables as t
 from reports.store.auditing import audit_row
 from reports.store.database import Database
+from runtime.time_units import DAY
 from tests.docs.pages import read
 from tests.retention.made import DESK, Fate, make, write
 from tokaut.__main__ import main
@@ -42,7 +42,7 @@ class Site:
         with self.database.write() as connection:
             for n in range(count):
                 connection.execute(insert(t.audit), audit_row("web", "sent", f"report-{n}", now + n))
-        sweeping.chain_audit(self.database)
+        auditing.chain_audit(self.database)
 
     def sign(self, days: float = 0) -> None:
         key = signer(self.folder / "keys")
@@ -114,7 +114,7 @@ def rechained(site: Site, line: int = 2) -> None:
     with site.database.write() as connection:
         connection.execute(update(t.audit).where(A.seq == line).values(actor="nobody"))
         connection.execute(update(t.audit).values(seq=None, prev_hash=None, hash=None))
-    sweeping.chain_audit(site.database)
+    auditing.chain_audit(site.database)
 
 
 def test_a_chain_made_anew_is_not_the_one_that_was_signed(site: Site) -> None:

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from gateway.sessions.keys import NAME, SessionKeys
-from tokaut.check_redis import Unseen
+from tokaut.advisory import Unseen
 from tokaut.check_session_keys import session_keys
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import locales
 from flows import catalogues
-from tokaut.check_redis import Unseen
+from tokaut.advisory import Unseen
 from tokaut.check_words import words
 
 TODAY = date(2026, 11, 25)

@@ -9,11 +9,11 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import insert, select
 
-from reports.clocks import DAY
 from reports.migrations import upgrade
 from reports.store import leases, purging
 from reports.store import tables as t
 from reports.store.database import Database
+from runtime.time_units import DAY
 from tests.retention.made import Fate, Leg, make, write
 from tokaut.__main__ import main
 

@@ -11,12 +11,13 @@ from click.testing import CliRunner
 from rich.console import Console
 from sqlalchemy import update
 
-from reports.clocks import CLOCKS, DAY, HOUR, MINUTE, SECOND
+from reports.clocks import CLOCKS
 from reports.store import clocking, leases, outbox
 from reports.store import tables as t
 from reports.store.database import DatabaseUnavailable
 from reports.store.outbox import Failure
 from reports.store.watching import Sending, Watched
+from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 from tests.support.databases import with_tables
 from tests.workers.filings import ONE, TWO, WORDS, Desk
 from tokaut import watch

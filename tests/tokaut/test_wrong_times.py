@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from reports.clocks import DAY, HOUR, MINUTE, SECOND
 from reports.store import leases, pending, times
 from reports.store import tables as t
 from reports.store.times import Times, span
+from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 from tests.support import databases
 from tests.workers.filings import Desk
 from tokaut.watched import NO_CLOCK, NOTHING, next_to_do

@@ -9,11 +9,12 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 from sqlalchemy import update
 
-from reports.clocks import CAN_WAIT, MINUTE, URGENT
 from reports.country import Countries, Country
+from reports.escalation.priorities import CAN_WAIT, URGENT
 from reports.store import outbox
 from reports.store import tables as t
 from reports.store.outbox import Receipt
+from runtime.time_units import MINUTE
 from tests.reports.sample import VU
 from tests.workers.filings import ONE, THREE, TWO, Desk
 from workers.alerts import Alert, Said

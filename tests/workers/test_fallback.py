@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from sqlalchemy import event, update
 
-from reports.clocks import HOUR, MINUTE
 from reports.migrations import upgrade
 from reports.store import chains, maturing, outbox, pending, sweeping
 from reports.store import tables as t
 from reports.store.chains import Chain, Tried
 from reports.store.database import Database
 from reports.store.outbox import Failure, Receipt
+from runtime.time_units import HOUR, MINUTE
 from tests.workers.filings import ONE, SECOND, THREE, TWO, Desk
 from workers import schedule
 from workers.fallback import next_fallback

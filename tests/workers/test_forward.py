@@ -13,10 +13,10 @@ from rq.timeouts import JobTimeoutException
 from sqlalchemy import delete, update
 from standardwebhooks.webhooks import Webhook as Verifier
 
-from reports.clocks import HOUR, MINUTE, SECOND
 from reports.store import breakers, outbox
 from reports.store import tables as t
 from reports.store.database import Database, DatabaseUnavailable
+from runtime.time_units import HOUR, MINUTE, SECOND
 from tests.workers.filings import ONE, THREE, TWO, WORDS, Desk
 from tests.workers.lying_hotline import Answer, LyingHotline
 from workers import forward

@@ -10,7 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import func, select
 
-from flows.fit import alphabet
+from flows.gsm7 import alphabet
 from flows.staff_words import TOPIC_WORDS
 from reports.card import Card
 from reports.hotline import Hotline as Listed

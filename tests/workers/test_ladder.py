@@ -11,10 +11,11 @@ import pytest
 from sqlalchemy import select
 from structlog.testing import capture_logs
 
-from reports.clocks import DAY, MINUTE, furthest_steps
+from reports.clocks import furthest_steps
 from reports.store import mending, steps
 from reports.store import tables as t
 from reports.store.steps import Waiting
+from runtime.time_units import DAY, MINUTE
 from tests.workers.filings import ONE, THREE, TWO, Desk
 from tests.workers.night import CARDS, CHAIN, LEAD, OFFICER, ON_CALL, SECOND_ON_CALL, Night, land
 from workers import asking, reminders

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from reports.clocks import CAN_WAIT, MINUTE, URGENT
+from reports.escalation.priorities import CAN_WAIT, URGENT
 from reports.keyfolder import SENDER, new_pair
 from reports.store import tables as t
+from runtime.time_units import MINUTE
 from tests.support.wait import until
 from tests.workers.filings import ONE, TWO, Desk
 from tests.workers.night import CHAIN, OFFICER, AtOnce, Heard, Night, land

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import update
 
-from reports.clocks import DAY
 from reports.store import orders, outbox
 from reports.store import tables as t
 from reports.store.orders import NotPossible
 from reports.store.outbox import Failure
+from runtime.time_units import DAY
 from tests.workers.filings import ONE, SECOND, TWO, Desk
 
 STATES = ["due", "delivered", "refused", "parked", "cancelled"]

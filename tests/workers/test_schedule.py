@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reports import periods
-from reports.clocks import DAY, HOUR, MINUTE, SECOND
+from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 from workers import schedule
 
 DELAYS = {  # after the 1st, 2nd, … failed attempt; then for ever; then from the second day on

@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from reports.keyfolder import SENDER, new_pair
 from reports.sealing import Context, seal
-from reports.store import messages, optouts, sms_out, sweeping
+from reports.store import messages, optouts, sms_out
 from reports.store import tables as t
 from reports.store.database import DatabaseUnavailable
 from reports.store.messages import Outgoing
@@ -252,9 +252,9 @@ def test_a_channel_that_cannot_send_a_key_that_is_missing_and_a_fault_of_ours(po
 def test_what_is_done_is_forgotten_after_two_days(post: Post) -> None:
     sms = post.put()
     post.texter().send(sms)
-    assert sweeping.forget_outgoing(post.desk.database, 48 * 3600 * SECOND) == 0
+    assert sms_out.forget_outgoing(post.desk.database, 48 * 3600 * SECOND) == 0
     post.pass_time(49 * 3600)
-    assert sweeping.forget_outgoing(post.desk.database, 48 * 3600 * SECOND) == 1
+    assert sms_out.forget_outgoing(post.desk.database, 48 * 3600 * SECOND) == 1
 
 
 def test_what_only_the_operator_can_mend_is_found(post: Post) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select, update
 
-from reports.clocks import CLOCKS, MINUTE
+from reports.clocks import CLOCKS
 from reports.store import clocking, maturing, outbox, pending, steps
 from reports.store import tables as t
 from reports.store.outbox import Receipt
 from reports.store.steps import Step
+from runtime.time_units import MINUTE
 from tests.workers.filings import ONE, THREE, TWO, Desk
 
 LEGS = ((ONE, "primary"), (TWO, "fallback"), (THREE, "fallback"))

@@ -8,12 +8,12 @@ import pytest
 from prometheus_client import Gauge
 from sqlalchemy import select, update
 
-from reports.clocks import DAY, HOUR
 from reports.proof import prove, steps
 from reports.queue import DELIVER
-from reports.store import breakers, messages, outbox, pending, sweeping
+from reports.store import auditing, breakers, messages, outbox, pending, sweeping
 from reports.store import tables as t
 from reports.store.database import Database, DatabaseUnavailable
+from runtime.time_units import DAY, HOUR
 from tests.workers.filings import ONE, SECOND, TWO, Desk
 from tests.workers.room import FakeHurry, Room, Time
 from workers import schedule
@@ -77,7 +77,7 @@ def test_the_database_away_stops_no_clock(room: Room, monkeypatch: pytest.Monkey
         raise DatabaseUnavailable("refused")
 
     room.clock.tick()
-    monkeypatch.setattr(sweeping, "chain_audit", away)
+    monkeypatch.setattr(auditing, "chain_audit", away)
     [delivery] = room.desk.file()
     room.pass_time(2)
     room.clock.tick()
@@ -237,13 +237,13 @@ def test_the_audit_is_chained_in_order_and_goes_on(room: Room) -> None:
     for _ in range(3):
         room.desk.file()
         room.duties.chain()
-    rows = sweeping.audited(room.desk.database)
+    rows = auditing.audited(room.desk.database)
     assert [link.seq for _, link in rows] == [1, 2, 3]
     assert prove(steps(rows), (), "demo", lambda *_: False, 0).fault == ""
-    assert sweeping.unchained_since(room.desk.database) is None
+    assert auditing.unchained_since(room.desk.database) is None
     with room.desk.database.write() as connection:
         connection.execute(update(t.audit).where(t.audit.c.seq == 2).values(act="nothing"))
-    broken = prove(steps(sweeping.audited(room.desk.database)), (), "demo", lambda *_: False, 0)
+    broken = prove(steps(auditing.audited(room.desk.database)), (), "demo", lambda *_: False, 0)
     assert broken.fault.startswith("Line 2 ")
 
 

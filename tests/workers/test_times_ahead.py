@@ -9,11 +9,11 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from reports import periods
-from reports.clocks import DAY, HOUR, MINUTE
 from reports.store import breakers, leases, maturing, messages, nudging, outbox, paging, pending, sms_out, sweeping
 from reports.store import tables as t
 from reports.store.messages import Outgoing
 from reports.store.tries import Guess, try_pair
+from runtime.time_units import DAY, HOUR, MINUTE
 from tests.workers.filings import ONE, SECOND, Desk
 from tests.workers.room import Room
 from workers import schedule

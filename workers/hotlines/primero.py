@@ -17,9 +17,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from reports.bodies import json_bytes
-from reports.clocks import SECOND
 from reports.primero import changes, fields_of, note, without_numbers
 from reports.settings import Secret, env, from_environment, reading
+from runtime.time_units import SECOND
 from workers.addresses import Target, read_hotlines
 from workers.delivery import Delivered, Outcome, Parcel, Unavailable, read_status
 from workers.http import Client, NoAnswer, Reply

@@ -14,10 +14,10 @@ from email.utils import parsedate_to_datetime
 import structlog
 from standardwebhooks.webhooks import Webhook as Signer
 
-from reports.clocks import SECOND
 from reports.periods import JUMP
 from reports.settings import Secret, env, from_environment, reading
 from reports.settings.webhook_secret import webhook_secret
+from runtime.time_units import SECOND
 from workers.addresses import Target, read_hotlines
 from workers.delivery import Outcome, Parcel, Unavailable, read_status
 from workers.http import Client, NoAnswer, Reply

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urlencode, urlsplit
 
-from flows.fit import alphabet
+from flows.gsm7 import alphabet
 from reports.settings import Mode, Secret, env, from_environment, reading
 from workers.addresses import PORTS, Target, read_target
 from workers.http import Client, Limits, NoAnswer, Reply
