@@ -15,9 +15,10 @@ from console.doors import LEAD, READERS, Door, Doors, Visitor
 from console.frame import ago, who_changed
 from console.report_page import OUTCOMES, WROTE_MORE, Desk, Draft, Said
 from reports.handling import STATES
-from reports.store import accounts, at_the_desk, drafts, once, taking
-from reports.store.in_hand import HELD, NOBODY, ChangedMeanwhile, Kept
-from reports.store.taking import NotAllowed, NotGiven, Outdated, Step
+from reports.store.cases import case_actions, case_view, drafts
+from reports.store.cases.case_actions import CaseAction, CaseNotFound, OutdatedRevision, TransitionNotAllowed
+from reports.store.cases.case_status import ACTIVE, UNASSIGNED, CaseChange, StatusConflict
+from reports.store.staff import accounts
 
 LONGEST_NOTE = 4000  # characters
 NO_WORDS = "Nothing was written."
@@ -55,24 +56,24 @@ def _acting(desk: Desk, act: Act, me: Visitor, report_id: str) -> Response:
     """Raises nothing: what does not go is said on the page, as the report stands by then. What was pressed twice has
     been done, and is not done again."""
     desk.theirs(me, report_id)
-    if once.has_come(desk.database, me.once):
+    if case_actions.was_key_used(desk.database, me.once):
         return to(f"/reports/{report_id}", "before")
     try:
         return act(desk, me, report_id)
-    except NotGiven:
+    except CaseNotFound:
         abort(404)
-    except NotAllowed:
+    except TransitionNotAllowed:
         return desk.page(me, report_id, Said(wrong=NOT_NOW))
-    except Outdated:
+    except OutdatedRevision:
         return desk.page(me, report_id, Said(wrong=WROTE_MORE))
-    except ChangedMeanwhile as changed:
+    except StatusConflict as changed:
         return desk.page(me, report_id, _changed(me, act, changed))
 
 
-def _changed(me: Visitor, act: Act, changed: ChangedMeanwhile) -> Said:
+def _changed(me: Visitor, act: Act, changed: StatusConflict) -> Said:
     """Who was faster, and how long ago. Nothing was done; the words that were to be sent stand on the page again."""
     fields = {"who": who_changed(changed.by), "ago": ago(changed.ago), "holder": changed.holder or ""}
-    if changed.handling not in HELD:
+    if changed.handling not in ACTIVE:
         wrong = CLOSED_MEANWHILE
     elif changed.holder and changed.holder != changed.by:
         wrong = PASSED_MEANWHILE
@@ -84,22 +85,22 @@ def _changed(me: Visitor, act: Act, changed: ChangedMeanwhile) -> Said:
 
 def _step(desk: Desk, me: Visitor, report_id: str, to_: str, **more: Any) -> str:
     """`more`: of Step. Together or not at all; what is done with it then."""
-    step = Step(me.account.hotline, report_id, to_, me.account.actor, once=me.once, status=me.status, **more)
-    return taking.take(desk.database, step)
+    step = CaseAction(me.account.hotline, report_id, to_, me.account.actor, once=me.once, status=me.status, **more)
+    return case_actions.perform(desk.database, step)
 
 
-def _keep(desk: Desk, me: Visitor, report_id: str, kept: Kept) -> None:
+def _keep(desk: Desk, me: Visitor, report_id: str, kept: CaseChange) -> None:
     desk.refuse_older(me, report_id)
-    at_the_desk.keep(desk.database, me.account, report_id, kept, me.once, status=me.status)
+    case_view.save_change(desk.database, me.account, report_id, kept, me.once, status=me.status)
 
 
-def _holds(me: Visitor, **also: object) -> Kept:
-    return Kept("holds", {"holder": me.account.name, **also})
+def _holds(me: Visitor, **also: object) -> CaseChange:
+    return CaseChange("holds", {"holder": me.account.name, **also})
 
 
 def _take(desk: Desk, me: Visitor, report_id: str) -> Response:
     """I have it. Also from a colleague, who sees it in the history; not what they gave away or closed."""
-    _step(desk, me, report_id, "accepted", kept=_holds(me), seen=me.seen, stays=HELD)
+    _step(desk, me, report_id, "accepted", kept=_holds(me), seen=me.seen, stays=ACTIVE)
     return to(f"/reports/{report_id}", "taken")
 
 
@@ -121,7 +122,7 @@ def _message(desk: Desk, me: Visitor, report_id: str) -> Response:
     if me.form.get("do") != "send" or found.refused or asked:
         return desk.page(me, report_id, Said(draft=Draft(text, found.refused, found.asked, shown=True)))
     now = _leave(desk, me, report_id, text, is_free=handling == "none")
-    drafts.drop(desk.database, me.account, report_id, drafts.MESSAGE)
+    drafts.discard(desk.database, me.account, report_id, drafts.MESSAGE)
     return to(f"/reports/{report_id}", "left_alone" if now == "none" else "left")
 
 
@@ -130,9 +131,9 @@ def _leave(desk: Desk, me: Visitor, report_id: str, text: str, *, is_free: bool)
     clock runs on. What is done with it then."""
     writing = desk.writing(me, report_id)
     said = {"answer": writing.answer(text), "notes": (writing.note("answer", text),), "stays": STATES}
-    handed = at_the_desk.holding(desk.database, me.account, report_id)["handed_by"] is not None
+    handed = case_view.load_holding(desk.database, me.account, report_id)["handed_by"] is not None
     if is_free:
-        with suppress(Outdated):
+        with suppress(OutdatedRevision):
             return _step(desk, me, report_id, "accepted", kept=_holds(me), seen=me.seen, **said)
     return _step(desk, me, report_id, "none", kept=_holds(me) if handed else None, **said)
 
@@ -140,10 +141,10 @@ def _leave(desk: Desk, me: Visitor, report_id: str, text: str, *, is_free: bool)
 def _pass(desk: Desk, me: Visitor, report_id: str) -> Response:
     """To a colleague, or back to whoever comes: the clock of who has taken it on is not set back by it."""
     name = me.form.get("to", "")
-    people = {one.name for one in accounts.people(desk.database, me.account.hotline) if one.ended_at is None}
+    people = {one.name for one in accounts.list_accounts(desk.database, me.account.hotline) if one.ended_at is None}
     if name and name not in people:
         abort(400)
-    _keep(desk, me, report_id, Kept("passed_on", {"holder": name or NOBODY, "handed_by": me.account.name}))
+    _keep(desk, me, report_id, CaseChange("passed_on", {"holder": name or UNASSIGNED, "handed_by": me.account.name}))
     return to(f"/reports/{report_id}", "passed")
 
 
@@ -164,15 +165,15 @@ def _close(desk: Desk, me: Visitor, report_id: str) -> Response:
     if outcome not in OUTCOMES:
         abort(400)
     if outcome == "hoax":
-        if not at_the_desk.was_there(desk.database, me.account, report_id):
+        if not case_view.account_predates_report(desk.database, me.account, report_id):
             return desk.page(me, report_id, Said(wrong=TOO_NEW, at="close"))
-        said_by = at_the_desk.holding(desk.database, me.account, report_id)["hoax_by"]
+        said_by = case_view.load_holding(desk.database, me.account, report_id)["hoax_by"]
         if said_by is None:
-            _keep(desk, me, report_id, Kept("hoax_said", {"hoax_by": me.account.staff_id}))
+            _keep(desk, me, report_id, CaseChange("hoax_said", {"hoax_by": me.account.staff_id}))
             return desk.page(me, report_id, Said(done=TWO, at="close"))
         if said_by == me.account.staff_id:
             return desk.page(me, report_id, Said(wrong=SAME, at="close"))
-    _step(desk, me, report_id, "closed", kept=Kept(f"closed:{outcome}"[:24], {"outcome": outcome}), seen=me.seen)
+    _step(desk, me, report_id, "closed", kept=CaseChange(f"closed:{outcome}"[:24], {"outcome": outcome}), seen=me.seen)
     return to("/", "closed")
 
 
@@ -180,17 +181,17 @@ def _note(desk: Desk, me: Visitor, report_id: str) -> Response:
     text = me.form.get("note", me.form.get("words", "")).strip()[:LONGEST_NOTE]
     if not text:
         return desk.page(me, report_id, Said(wrong=NO_WORDS, at="note"))
-    at_the_desk.write_note(desk.database, me.account, desk.writing(me, report_id).note("note", text), me.once)
-    drafts.drop(desk.database, me.account, report_id, drafts.NOTE)
+    case_view.add_note(desk.database, me.account, desk.writing(me, report_id).note("note", text), me.once)
+    drafts.discard(desk.database, me.account, report_id, drafts.NOTE)
     return to(f"/reports/{report_id}", "noted")
 
 
 def _away(desk: Desk, me: Visitor, report_id: str) -> Response:
     """A lead keeps somebody out of one report: who is named in it, or knows the family (S-26)."""
     staff_id = me.form.get("who", "")
-    people = {one.staff_id for one in accounts.people(desk.database, me.account.hotline)}
+    people = {one.staff_id for one in accounts.list_accounts(desk.database, me.account.hotline)}
     if staff_id not in people or staff_id == me.account.staff_id:
         abort(400)
     away = me.form.get("do") != "back"
-    at_the_desk.keep_away(desk.database, me.account, report_id, staff_id, away=away)
+    case_view.set_access(desk.database, me.account, report_id, staff_id, away=away)
     return to(f"/reports/{report_id}", "away")

@@ -14,8 +14,8 @@ from flask import Response, render_template
 from console import cookies
 from console.answers import HEADERS, to
 from console.doors import READERS, Door, Doors, Visitor
-from reports.store import waiting_list
-from reports.store.accounts import Account
+from reports.store.cases import case_list
+from reports.store.staff.accounts import Account
 
 WAYS = ("sound", "notice")
 JSON = "application/json; charset=utf-8"
@@ -28,7 +28,7 @@ def attach(doors: Doors) -> None:
 
 
 def _waiting(doors: Doors, account: Account) -> Response:
-    found = waiting_list.alarm(doors.database, account)
+    found = case_list.count_urgent(doors.database, account)
     words = {"found": found, "now": doors.database.now(), "hotline": account.hotline}
     return Response(render_template("waiting.json", **words), headers=HEADERS, content_type=JSON)
 

@@ -16,10 +16,10 @@ from reports import country, keyfolder, logs, modes
 from reports.hardening import harden
 from reports.schema import WrongDatabase, await_ready
 from reports.settings import ConsoleSide, SettingError, load_all
-from reports.store.database import BadAddress, Database
-from reports.store.patience import A_CALLER
+from reports.store.engine.database import Database, InvalidDatabaseURL
+from reports.store.engine.timeouts import INTERACTIVE
 
-WRONG = (SettingError, BadAddress, WrongDatabase, country.CountryError, keyfolder.KeyFault)
+WRONG = (SettingError, InvalidDatabaseURL, WrongDatabase, country.CountryError, keyfolder.KeyFault)
 
 log = structlog.get_logger()
 
@@ -57,7 +57,7 @@ def _read(environ: Mapping[str, str]) -> Parts:
     modes.refuse_keys(settings.keys, settings.mode)
     countries = country.load_all(settings.countries, settings.mode.value, settings.country_dir)
     keys = keyfolder.load_public(settings.keys, [one.id for one in countries.hotlines])
-    database = Database(settings.database_url, offset=settings.clock_offset, patience=A_CALLER)
+    database = Database(settings.database_url, offset=settings.clock_offset, patience=INTERACTIVE)
     if reason := await_ready(database, settings.mode, "console"):
         sys.stderr.write(f"{reason}\n")
     return Parts(settings, countries, keys, database)

@@ -20,10 +20,10 @@ from console.words import Writing
 from reports.bodies import json_bytes
 from reports.country import Country
 from reports.handling import NEXT
-from reports.store import taking
-from reports.store.answering import Letterbox, Sealed
-from reports.store.database import DatabaseUnavailable
-from reports.store.taking import NotAllowed, NotGiven, Step
+from reports.store.cases import case_actions
+from reports.store.cases.case_actions import CaseAction, CaseNotFound, TransitionNotAllowed
+from reports.store.engine.database import DatabaseUnavailable
+from reports.store.mailboxes.correspondence import AnswerTarget, SealedAnswer
 
 MOST_BYTES = 64 * 1024
 ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -54,30 +54,30 @@ class Door:
             return Response("Not signed\n", 401, content_type=PLAIN)
         try:
             return self._take(hotline, report_id.lower(), read(body))
-        except NotGiven:
+        except CaseNotFound:
             return Response("Not found\n", 404, content_type=PLAIN)
         except DatabaseUnavailable:
             return Response("Not now\n", 503, {"Retry-After": "10"}, content_type=PLAIN)
-        except (NotUnderstood, NotAllowed) as why:
+        except (NotUnderstood, TransitionNotAllowed) as why:
             return _refused(why)
 
     def _take(self, hotline: str, report_id: str, said: Said) -> Response:
         if not ID.fullmatch(report_id):
-            raise NotGiven
+            raise CaseNotFound
         if said.report_id != report_id:
             raise NotUnderstood("report_id is not the report that the address names; nothing was done.")
         key = hashlib.sha256(f"{hotline}\0{request.headers['webhook-id']}".encode()).digest()
-        box, handling, has_come = taking.look(self._parts.database, hotline, report_id, key)
+        box, handling, has_come = case_actions.look_up(self._parts.database, hotline, report_id, key)
         if has_come:
             return _json(200, {"state": handling, "repeat": True})
         writing = Writing(hotline, report_id, box, self._parts.keys[hotline], self._parts.database.now())
         told, answer = self._written(writing, said.message)
         kept = {"reason": said.reason, "answer": said.message if answer else None}
         notes = tuple(writing.note(kind, text) for kind, text in kept.items() if text)
-        step = Step(hotline, report_id, said.state, f"staff:{hotline}/call_back", answer, notes, once=key)
-        return _json(200, {"state": taking.take(self._parts.database, step), **told})
+        step = CaseAction(hotline, report_id, said.state, f"staff:{hotline}/call_back", answer, notes, once=key)
+        return _json(200, {"state": case_actions.perform(self._parts.database, step), **told})
 
-    def _written(self, writing: Writing, message: str | None) -> tuple[dict[str, Any], Sealed | None]:
+    def _written(self, writing: Writing, message: str | None) -> tuple[dict[str, Any], SealedAnswer | None]:
         """What the hotline is told about its message, and the message sealed. Raises NotUnderstood.
 
         What may be right and looks wrong goes: a machine cannot be asked whether it is meant. It is told.
@@ -91,7 +91,7 @@ class Door:
             return {"message": why}, None
         return {"message": "sealed for the reporter", "remarks": found.asked}, writing.answer(message.strip())
 
-    def _country(self, box: Letterbox) -> Country:
+    def _country(self, box: AnswerTarget) -> Country:
         found = self._parts.countries.get(box.country)
         if found is None:
             raise NotUnderstood("The report's country is served here no more; send the state without a message.")
@@ -107,9 +107,9 @@ def _body() -> bytes | None:
     return raw if len(raw) <= MOST_BYTES else None
 
 
-def _refused(why: NotUnderstood | NotAllowed) -> Response:
+def _refused(why: NotUnderstood | TransitionNotAllowed) -> Response:
     """So that whoever builds the hotline's system sees what to do otherwise."""
-    if isinstance(why, NotAllowed):
+    if isinstance(why, TransitionNotAllowed):
         return _json(409, {"error": "That cannot follow.", "state": why.before, "allowed": NEXT[why.before]})
     return _json(400 if isinstance(why, NoJson) else 422, {"error": str(why)})
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from reports.clocks import CLOCKS
-from reports.store.in_hand import HELD
-from reports.store.waiting_list import Row
+from reports.store.cases.case_list import CaseRow
+from reports.store.cases.case_status import ACTIVE
 from runtime.time_units import MINUTE
 
 RECEIVED, TAKEN = "received", "taken"
@@ -45,19 +45,19 @@ class Deadline:
         return self.over if self.is_over else self.left
 
 
-def deadlines(row: Row, now: int) -> tuple[Deadline, ...]:
+def deadlines(row: CaseRow, now: int) -> tuple[Deadline, ...]:
     """Of each clock that runs. There is none for an answer: nobody is told that one is late."""
     return tuple(
         Deadline(what, due_at, max(1, abs(due_at - now) // MINUTE), due_at <= now) for what, due_at in _running(row)
     )
 
 
-def is_overdue(row: Row, now: int) -> bool:
+def is_overdue(row: CaseRow, now: int) -> bool:
     return any(one.is_over for one in deadlines(row, now) if one.what == TAKEN)
 
 
-def _running(row: Row) -> Iterator[tuple[str, int]]:
+def _running(row: CaseRow) -> Iterator[tuple[str, int]]:
     if row.state == "queued":
         yield RECEIVED, row.created_at + CLOCKS[row.priority].received
-    if row.handling == "none" and row.state not in HELD:
+    if row.handling == "none" and row.state not in ACTIVE:
         yield TAKEN, row.overdue_at

@@ -19,10 +19,10 @@ from werkzeug.exceptions import BadRequest, HTTPException
 from console import answers, cookies
 from console.forms import NoCookie, Unreadable, read_form
 from reports.sealing import Vault
-from reports.store import desk_sessions
-from reports.store.accounts import Account
-from reports.store.database import Database
-from reports.store.desk_sessions import Session
+from reports.store.engine.database import Database
+from reports.store.staff import staff_sessions
+from reports.store.staff.accounts import Account
+from reports.store.staff.staff_sessions import StaffSession
 from runtime.time_units import MINUTE
 
 IDLE = 15 * MINUTE
@@ -41,7 +41,7 @@ class Visitor:
     """Somebody who is logged in, and what their forms carry. `once`: the key of this form, where it has one."""
 
     account: Account
-    session: Session
+    session: StaffSession
     token: str
     form: Mapping[str, str] = field(default_factory=dict)
     is_fresh: bool = False
@@ -115,27 +115,27 @@ class Doors:
             return answers.to(f"/check?then={quote(back, safe='/')}")
         is_quiet = door.quiet or (door.renews and b"renewed=1" in request.query_string.split(b"&"))
         if not is_quiet and now - session.seen_at > TOUCHED:
-            desk_sessions.seen(self.database, session.session_hash, IDLE)
+            staff_sessions.touch(self.database, session.session_hash, IDLE)
         if DRAFT_OF in form:
             self.keep_drafts(visitor)
         return view(visitor, **words)
 
-    def open_session(self) -> tuple[Session, Account] | None:
+    def open_session(self) -> tuple[StaffSession, Account] | None:
         """Whose request it is, where their desk is not locked."""
         found = self.found()
         return found if found and self.database.now() - found[0].seen_at < IDLE else None
 
-    def found(self) -> tuple[Session, Account] | None:
+    def found(self) -> tuple[StaffSession, Account] | None:
         """Whose request it is; also where they have been idle."""
         token = cookies.read(request, cookies.SESSION)
-        return desk_sessions.find(self.database, cookies.hash_of(token)) if token else None
+        return staff_sessions.find(self.database, cookies.hash_of(token)) if token else None
 
-    def locked_session(self) -> tuple[Session, Account] | None:
+    def locked_session(self) -> tuple[StaffSession, Account] | None:
         """A session that is locked; None where there is none, or it is open."""
         found = self.found()
         return found if found and self.database.now() - found[0].seen_at >= IDLE else None
 
-    def token_of(self, session: Session) -> str:
+    def token_of(self, session: StaffSession) -> str:
         """What each form of this session carries."""
         return self.vault.mac("form", session.session_hash).hex()
 

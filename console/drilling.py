@@ -22,8 +22,8 @@ from console.parts import Parts
 from reports.clocks import Clock, clocks
 from reports.country import Country
 from reports.drill_scripts import SCRIPTS, goes_to, priority
-from reports.store import drilling
-from reports.store.drilling import Drill
+from reports.store.operations import drill_runs
+from reports.store.operations.drill_runs import Drill
 from runtime.time_units import MINUTE, SECOND
 
 NAMES: Mapping[str, str] = {
@@ -87,7 +87,7 @@ def attach(doors: Doors, parts: Parts) -> None:
 def _page(doors: Doors, parts: Parts, me: Visitor, wrong: str = "") -> Response:
     hotline, now = me.account.hotline, doors.database.now()
     country = _country(parts, me)
-    drills = drilling.listed(doors.database, me.account)
+    drills = drill_runs.list_drills(doors.database, me.account)
     lines = [line(one, clocks(country.clocks)[one.priority], now) for one in drills if one.priority]
     words: dict[str, Any] = {
         "offers": offers(country, hotline, parts) if me.account.role == LEAD else (),
@@ -112,11 +112,11 @@ def _plan(doors: Doors, parts: Parts, me: Visitor) -> Response:
         at = next_at(me.form.get("clock", ""), ZoneInfo(country.time_zone), now)
     if at is None:
         return _page(doors, parts, me, NO_TIME)
-    return to("/drills") if drilling.plan(doors.database, me.account, script, at) else _page(doors, parts, me, ONE)
+    return to("/drills") if drill_runs.plan(doors.database, me.account, script, at) else _page(doors, parts, me, ONE)
 
 
 def _call_off(doors: Doors, parts: Parts, me: Visitor, drill_id: str) -> Response:
-    if drilling.call_off(doors.database, me.account, drill_id):
+    if drill_runs.cancel(doors.database, me.account, drill_id):
         return to("/drills")
     return _page(doors, parts, me, BEGUN)
 

@@ -11,9 +11,9 @@ from console import codes, cookies, guessing, passwords
 from console.answers import page, to
 from console.doors import EVERYBODY, IDLE, Door, Doors, Visitor
 from reports.sealing import Poison
-from reports.store import accounts, desk_sessions, knocking
-from reports.store.accounts import Account
-from reports.store.desk_sessions import Session
+from reports.store.staff import accounts, login_throttle, staff_sessions
+from reports.store.staff.accounts import Account
+from reports.store.staff.staff_sessions import StaffSession
 from runtime.time_units import HOUR
 
 HOURS = 10 * HOUR
@@ -57,16 +57,16 @@ def _login(doors: Doors, form: Mapping[str, str]) -> Response:
 def _let_in(doors: Doors, form: Mapping[str, str], name: str, room: passwords.Room) -> Response:
     database, vault, browser = doors.database, doors.vault, cookies.Browser.of(request)
     knocks = [] if room is passwords.KNOWN else [guessing.from_the_address(vault, request)]
-    if not all(knocking.knock(database, *knocks)):
+    if not all(login_throttle.count_attempts(database, *knocks)):
         return _login_page(doors, form, refused=True)  # whoever tries so much gets no more work done, nor a row kept
     knocks.append(guessing.at_the_name(vault, browser, name))
-    (may_name,) = knocking.knock(database, knocks[-1])
-    account = accounts.named(database, name)
+    (may_name,) = login_throttle.count_attempts(database, knocks[-1])
+    account = accounts.find_by_name(database, name)
     if not shows(doors, account, form, may=may_name, room=room) or account is None:
         return _login_page(doors, form, refused=True)
-    knocking.forgive(database, [one.bucket for one in knocks])
+    login_throttle.reset(database, [one.bucket for one in knocks])
     if passwords.is_outdated(account.password):
-        accounts.rehash(database, account, passwords.hashed_again(form["password"], room))
+        accounts.update_password_hash(database, account, passwords.hashed_again(form["password"], room))
     response = to("/")
     _begin(doors, account, response)
     browser.having(vault, name).keep(response)
@@ -85,10 +85,10 @@ def shows(
     right = passwords.is_right(form.get("password", ""), account.password if account else None, room)
     step = _step(doors, account, form.get("code", ""))
     allowed = may and right and account is not None and account.ended_at is None and step is not None
-    if allowed and account and step is not None and accounts.take_code(doors.database, account, step):
+    if allowed and account and step is not None and accounts.use_totp_step(doors.database, account, step):
         return True
     if may:  # what is locked is counted already, and would only fill the audit
-        knocking.wrong(doors.database, account)
+        login_throttle.record_failure(doors.database, account)
     return False
 
 
@@ -104,10 +104,10 @@ def _step(doors: Doors, account: Account | None, code: str) -> int | None:
 def _begin(doors: Doors, account: Account, response: Response) -> None:
     token, now = cookies.new_session(), doors.database.now()
     if before := doors.found():  # a locked desk that the next one takes over
-        desk_sessions.end(doors.database, before[1], before[0].session_hash)
+        staff_sessions.end(doors.database, before[1], before[0].session_hash)
     kind = browser_kind(request.headers.get("User-Agent", ""))
-    session = Session(cookies.hash_of(token), account.staff_id, kind, now, now, now, now + HOURS)
-    desk_sessions.begin(doors.database, account, session)
+    session = StaffSession(cookies.hash_of(token), account.staff_id, kind, now, now, now, now + HOURS)
+    staff_sessions.start(doors.database, account, session)
     cookies.put(response, cookies.SESSION, token)
 
 
@@ -119,7 +119,7 @@ def browser_kind(said: str) -> str:
 
 
 def _logout(doors: Doors, me: Visitor) -> Response:
-    desk_sessions.end(doors.database, me.account, me.session.session_hash)
+    staff_sessions.end(doors.database, me.account, me.session.session_hash)
     return out()
 
 

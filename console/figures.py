@@ -20,7 +20,8 @@ from reports.country import Countries, Country
 from reports.statistics_csv import payments_csv, reports_csv
 from reports.statistics_sheets import Quarter, Sheet, drawn, months, quarters
 from reports.statistics_words import NOTES
-from reports.store import accounts, figures
+from reports.store.operations import quarterly_figures
+from reports.store.staff import accounts
 from reports.tongues import NAMES
 
 THEY = frozenset({LEAD, AUDITOR})
@@ -56,7 +57,7 @@ def _export(doors: Doors, countries: Countries, me: Visitor) -> Response:
     which = me.form.get("table", "")
     if which not in TABLES:
         abort(400)
-    accounts.note(doors.database, me.account, "exported:statistics", "figures")
+    accounts.record_act(doors.database, me.account, "exported:statistics", "figures")
     body = TABLES[which](_quarters(doors, _theirs(countries, me)))
     headers = {**HEADERS, "Content-Disposition": f'attachment; filename="statistics-{which}.csv"'}
     return Response(body, headers=headers, content_type="text/csv; charset=utf-8")
@@ -69,7 +70,9 @@ def _theirs(countries: Countries, me: Visitor) -> list[Country]:
 
 def _quarters(doors: Doors, theirs: Sequence[Country]) -> list[Quarter]:
     """Nothing for nobody's country: an empty list would ask for all."""
-    return quarters(figures.out(doors.database, [one.iso for one in theirs]), NAMES) if theirs else []
+    return (
+        quarters(quarterly_figures.list_published(doors.database, [one.iso for one in theirs]), NAMES) if theirs else []
+    )
 
 
 def _chart(sheet: Sheet) -> Drawing:

@@ -21,7 +21,7 @@ from console.passwords import Busy
 from console.telling import dead
 from flows.catalogues import ENGLISH, PLAIN, Catalogue
 from reports.country import Countries
-from reports.store.database import DatabaseUnavailable
+from reports.store.engine.database import DatabaseUnavailable
 from runtime.time_units import MINUTE_SECONDS, SECOND
 
 STATIC = Path(__file__).parent / "static"

@@ -10,27 +10,29 @@ from flask import Request
 
 from console.cookies import Browser
 from reports.sealing import Vault
-from reports.store.knocking import Knock, Limit
+from reports.store.staff.login_throttle import LoginAttempt, LoginLimit
 from runtime.time_units import DAY_SECONDS, MINUTE_SECONDS
 
-OF_A_NAME = Limit(tries=5, within=DAY_SECONDS, locked=15 * MINUTE_SECONDS, most_locked=DAY_SECONDS)
-OF_AN_ADDRESS = Limit(tries=20, within=10 * MINUTE_SECONDS, locked=10 * MINUTE_SECONDS, most_locked=60 * MINUTE_SECONDS)
+OF_A_NAME = LoginLimit(tries=5, within=DAY_SECONDS, locked=15 * MINUTE_SECONDS, max_locked=DAY_SECONDS)
+OF_AN_ADDRESS = LoginLimit(
+    tries=20, within=10 * MINUTE_SECONDS, locked=10 * MINUTE_SECONDS, max_locked=60 * MINUTE_SECONDS
+)
 
 
-def at_the_name(vault: Vault, browser: Browser, name: str) -> Knock:
+def at_the_name(vault: Vault, browser: Browser, name: str) -> LoginAttempt:
     """What is counted when somebody asks for this name."""
     if browser.knows(vault, name):
-        return Knock(vault.mac("tries", "browser", browser.nonce, name), OF_A_NAME)
-    return Knock(vault.mac("tries", "name", name), OF_A_NAME)
+        return LoginAttempt(vault.mac("tries", "browser", browser.nonce, name), OF_A_NAME)
+    return LoginAttempt(vault.mac("tries", "name", name), OF_A_NAME)
 
 
-def from_the_address(vault: Vault, request: Request) -> Knock:
-    return Knock(vault.mac("tries", "address", address_of(request)), OF_AN_ADDRESS)
+def from_the_address(vault: Vault, request: Request) -> LoginAttempt:
+    return LoginAttempt(vault.mac("tries", "address", address_of(request)), OF_AN_ADDRESS)
 
 
-def within(vault: Vault, session_hash: bytes) -> Knock:
+def within(vault: Vault, session_hash: bytes) -> LoginAttempt:
     """A locked page, or a re-check: whoever sits there tries it for one session."""
-    return Knock(vault.mac("tries", "session", session_hash), OF_A_NAME)
+    return LoginAttempt(vault.mac("tries", "session", session_hash), OF_A_NAME)
 
 
 def address_of(request: Request) -> str:

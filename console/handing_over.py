@@ -11,7 +11,7 @@ from console.done import to
 from console.doors import Visitor
 from console.report_page import Desk, Said
 from reports.handling import NEXT
-from reports.store import handovers
+from reports.store.cases import case_actions
 
 LONGEST = 4000  # characters of a reason
 NO_REASON = "Say why; your colleagues will ask."
@@ -29,7 +29,9 @@ def hand_over(desk: Desk, me: Visitor, report_id: str) -> Response:
     if wrong:
         return desk.page(me, report_id, Said(wrong=wrong, at="hand-over"))
     why = desk.writing(me, report_id).note("reason", reason)
-    if not handovers.ask(desk.database, me.account, report_id, taker, why, key=me.once, status=me.status):
+    if not case_actions.request_transfer(
+        desk.database, me.account, report_id, taker, why, key=me.once, status=me.status
+    ):
         return desk.page(me, report_id, Said(wrong=TWICE, at="hand-over"))
     return to(f"/reports/{report_id}", "asked", "hand-over")
 
@@ -43,5 +45,5 @@ def _wrong(desk: Desk, me: Visitor, report_id: str, handling: str) -> str:
     """Looked at again by the clock, which decides."""
     if "rejected" not in NEXT[handling]:
         return NOT_NOW
-    left = handovers.hand(desk.database, me.account, report_id).left
+    left = case_actions.load_transfer_options(desk.database, me.account, report_id).left
     return "" if me.form.get("to", "") in left else NOT_THERE

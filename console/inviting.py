@@ -7,9 +7,9 @@ import re
 import secrets
 from dataclasses import dataclass
 
-from reports.store import accounts
-from reports.store.accounts import Invitation
-from reports.store.database import Database
+from reports.store.engine.database import Database
+from reports.store.staff import accounts
+from reports.store.staff.accounts import Invitation
 from runtime.time_units import DAY
 
 LONGEST_NAME = 24

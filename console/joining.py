@@ -11,8 +11,8 @@ from console import codes, cookies, passwords
 from console.answers import page
 from console.doors import Door, Doors
 from console.inviting import hash_of
-from reports.store import accounts
-from reports.store.accounts import Credentials, Invitation
+from reports.store.staff import accounts
+from reports.store.staff.accounts import Credentials, Invitation
 
 NOT_THE_SAME = "The two passwords are not the same."
 NO_CODE = "This code is not of this picture, or too old. Take the picture once more, then type the code it shows now."
@@ -24,7 +24,7 @@ def attach(doors: Doors) -> None:
 
 
 def _invitation(doors: Doors, word: str) -> Invitation:
-    found = accounts.invited(doors.database, hash_of(word))
+    found = accounts.find_invitation(doors.database, hash_of(word))
     if found is None:
         abort(404)
     return found
@@ -58,7 +58,7 @@ def _join(doors: Doors, form: Mapping[str, str], word: str) -> Response:
         return _page(doors, form, word, wrong or NO_CODE)
     staff_id = one.staff_id or accounts.new_staff_id(doors.database)
     chosen = Credentials(passwords.hashed(password), codes.sealed(doors.vault, staff_id, secret), step)
-    if not accounts.join(doors.database, one, staff_id, chosen):
+    if not accounts.accept_invitation(doors.database, one, staff_id, chosen):
         abort(404)
     response = page("joined.html", name=one.name)
     browser.having(doors.vault, one.name).keep(response)

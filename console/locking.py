@@ -12,8 +12,9 @@ from console.answers import page, to
 from console.doors import EVERYBODY, IDLE, Door, Doors, Visitor
 from console.entry import NOT_RIGHT, shows
 from console.forms import query
-from reports.store import desk_sessions, knocking, waiting_list
-from reports.store.desk_sessions import Session
+from reports.store.cases import case_list
+from reports.store.staff import login_throttle, staff_sessions
+from reports.store.staff.staff_sessions import StaffSession
 
 
 def attach(doors: Doors) -> None:
@@ -31,7 +32,7 @@ def _locked_page(doors: Doors, form: Mapping[str, str], refused: bool = False) -
     if found is None:
         return to("/")
     session, account = found
-    waiting = waiting_list.alarm(doors.database, account)
+    waiting = case_list.count_urgent(doors.database, account)
     status, then = 403 if refused else 200, doors.page_at(form.get("then") or query().get("then", ""))
     words = {"waiting": waiting, "hotline": account.hotline, "now": doors.database.now(), "then": then}
     return page("locked.html", status, token=doors.token_of(session), refused=refused, **words)
@@ -44,21 +45,21 @@ def _unlock(doors: Doors, form: Mapping[str, str]) -> Response:
         return to("/")
     session, account = found
     knock = guessing.within(doors.vault, session.session_hash)
-    if knocking.knock(doors.database, knock) != (True,):
-        desk_sessions.end(doors.database, account, session.session_hash)
+    if login_throttle.count_attempts(doors.database, knock) != (True,):
+        staff_sessions.end(doors.database, account, session.session_hash)
         return to("/login")
     with passwords.KNOWN.place():
         right = passwords.is_right(form.get("password", ""), account.password)
     if not right:
-        knocking.wrong(doors.database, account, told=False)
+        login_throttle.record_failure(doors.database, account, told=False)
         return _locked_page(doors, form, refused=True)
-    knocking.forgive(doors.database, [knock.bucket])
+    login_throttle.reset(doors.database, [knock.bucket])
     return _renewed(doors, session, checked=False, then=doors.page_at(form.get("then", "")))
 
 
-def _renewed(doors: Doors, session: Session, *, checked: bool, then: str) -> Response:
+def _renewed(doors: Doors, session: StaffSession, *, checked: bool, then: str) -> Response:
     token, response = cookies.new_session(), to(then)
-    desk_sessions.renew(doors.database, session.session_hash, cookies.hash_of(token), checked=checked)
+    staff_sessions.renew(doors.database, session.session_hash, cookies.hash_of(token), checked=checked)
     cookies.put(response, cookies.SESSION, token)
     return response
 
@@ -71,18 +72,18 @@ def _check_page(doors: Doors, me: Visitor, refused: bool = False, then: str = ""
 def _check(doors: Doors, me: Visitor) -> Response:
     then = doors.page_at(me.form.get("then", ""))
     knock = guessing.within(doors.vault, me.session.session_hash)
-    if knocking.knock(doors.database, knock) != (True,):
-        desk_sessions.end(doors.database, me.account, me.session.session_hash)
+    if login_throttle.count_attempts(doors.database, knock) != (True,):
+        staff_sessions.end(doors.database, me.account, me.session.session_hash)
         return to("/login")
     with passwords.KNOWN.place():
         is_shown = shows(doors, me.account, me.form, may=True)
     if not is_shown:
         return _check_page(doors, me, refused=True, then=then)
-    knocking.forgive(doors.database, [knock.bucket])
+    login_throttle.reset(doors.database, [knock.bucket])
     return _renewed(doors, me.session, checked=True, then=then)
 
 
 def _lock(doors: Doors, me: Visitor) -> Response:
     """At once, as if it had been idle. What was half typed is kept; the page is found again."""
-    desk_sessions.lock(doors.database, me.session.session_hash, IDLE)
+    staff_sessions.lock(doors.database, me.session.session_hash, IDLE)
     return to(doors.locked(me.form.get("then", "")))

@@ -13,7 +13,7 @@ from console.answers import page, to
 from console.doors import EVERYBODY, Door, Doors, Visitor
 from console.entry import out
 from console.joining import NOT_THE_SAME
-from reports.store import accounts, desk_sessions
+from reports.store.staff import accounts, staff_sessions
 
 
 def attach(doors: Doors, languages: Mapping[str, object]) -> None:
@@ -25,7 +25,9 @@ def attach(doors: Doors, languages: Mapping[str, object]) -> None:
 
 
 def _page(doors: Doors, me: Visitor, wrong: str = "") -> Response:
-    sessions = [(one, _name_of(one.session_hash)) for one in desk_sessions.of(doors.database, me.account.staff_id)]
+    sessions = [
+        (one, _name_of(one.session_hash)) for one in staff_sessions.list_sessions(doors.database, me.account.staff_id)
+    ]
     is_switched = done.here() == "alarm"
     return page("me.html", 400 if wrong else 200, me=me, sessions=sessions, wrong=wrong, is_switched=is_switched)
 
@@ -36,14 +38,14 @@ def _name_of(session_hash: bytes) -> str:
 
 
 def _end_one(doors: Doors, me: Visitor) -> Response:
-    for one in desk_sessions.of(doors.database, me.account.staff_id):
+    for one in staff_sessions.list_sessions(doors.database, me.account.staff_id):
         if _name_of(one.session_hash) == me.form.get("session"):
-            desk_sessions.end(doors.database, me.account, one.session_hash)
+            staff_sessions.end(doors.database, me.account, one.session_hash)
     return to("/me")
 
 
 def _end_all(doors: Doors, me: Visitor) -> Response:
-    desk_sessions.end(doors.database, me.account)
+    staff_sessions.end(doors.database, me.account)
     return out()
 
 

@@ -11,9 +11,9 @@ from typing import Any
 from reports.bodies import without_number
 from reports.keyfolder import PrivateKeys
 from reports.sealing import Box, Context, Poison, open_body, open_head
-from reports.store.at_the_desk import Before
-from reports.store.leased import Body
-from reports.store.waiting_list import Head, Row
+from reports.store.cases.case_list import CaseHead, CaseRow
+from reports.store.cases.case_view import CaseView
+from reports.store.outbox import SealedBody
 
 HEADS_KEPT = 20_000
 
@@ -34,7 +34,7 @@ class Opener:
         self._mode = mode
         self._head = lru_cache(HEADS_KEPT)(self._open_head)
 
-    def head(self, row: Row | Head, hotline: str) -> Mapping[str, Any]:
+    def head(self, row: CaseRow | CaseHead, hotline: str) -> Mapping[str, Any]:
         """What the list shows of a report; empty where there is none or it does not open."""
         if not row.head:
             return {}
@@ -51,7 +51,7 @@ class Opener:
             return {}
         return found
 
-    def all(self, before: Before, report_id: str, hotline: str) -> Opened:
+    def all(self, before: CaseView, report_id: str, hotline: str) -> Opened:
         notes = tuple(self._note(one, report_id, hotline) for one in before.notes)
         held = before.held
         if held is None:
@@ -72,7 +72,7 @@ class Opener:
         opened = {row.kind: self._words(row, report_id, hotline) for row in rows}
         return {kind: text for kind, text in opened.items() if text is not None}
 
-    def _body(self, body: Body, context: Context, withdrawn: bool) -> Mapping[str, Any] | None:
+    def _body(self, body: SealedBody, context: Context, withdrawn: bool) -> Mapping[str, Any] | None:
         try:
             key = self._keys.of(context.hotline, body.key_id)
             data = open_body(key, context, Box(body.key_id, body.wrap, body.head, body.sealed))
@@ -90,5 +90,5 @@ class Opener:
 
     def _words(self, row: Any, report_id: str, hotline: str) -> str | None:
         context = Context.of_message(self._mode, report_id, row.note_id, hotline)
-        found = self._body(Body(row.key_id, row.wrap, b"", row.sealed, row.note_id), context, False)
+        found = self._body(SealedBody(row.key_id, row.wrap, b"", row.sealed, row.note_id), context, False)
         return str(found.get("text", "")) if found else None

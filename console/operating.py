@@ -22,8 +22,8 @@ from console.parts import Parts
 from reports import keyfolder
 from reports.clocks import LATE
 from reports.spool import ENDING
-from reports.store import backups, operating
-from reports.store.operating import Standing
+from reports.store.operations import maintenance, overview
+from reports.store.operations.overview import OperatorOverview
 from runtime.time_units import MINUTE
 
 
@@ -61,7 +61,7 @@ DISABLED = "{hotline}: disabled, it has refused everything for too long."
 OLD_BACKUP_MINUTES = 60  # as the alarm of docs/operating.md
 
 
-def _needs(found: Standing, spool: int | None, backup: str) -> Iterator[Need]:
+def _needs(found: OperatorOverview, spool: int | None, backup: str) -> Iterator[Need]:
     """The most urgent first."""
     for priority, count in found.overdue.items():
         if count:
@@ -82,7 +82,7 @@ def _needs(found: Standing, spool: int | None, backup: str) -> Iterator[Need]:
 
 def _page(parts: Parts, template: str, me: Visitor) -> Response:
     hotlines = sorted(parts.keys)
-    found = operating.standing(parts.database, hotlines, LATE)
+    found = overview.load_overview(parts.database, hotlines, LATE)
     spool, backup = _spool(parts.settings.data / "spool"), _backup(parts)
     needs = tuple(_needs(found, spool, backup))
     words: dict[str, Any] = {"found": found, "keys": _keys(parts, hotlines), "spool": spool, "backup": backup}
@@ -111,5 +111,5 @@ def _backup(parts: Parts) -> str:
     """Minutes since the last one by its mark, "never", or "" where no mark can be seen from here."""
     if not parts.database.is_sqlite:
         return ""
-    age = backups.age_seconds(backups.mark(parts.settings.database_url, parts.settings.data))
+    age = maintenance.backup_age_seconds(maintenance.marker_path(parts.settings.database_url, parts.settings.data))
     return "never" if isinf(age) else str(int(age // 60))

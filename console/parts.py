@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from reports.country import Countries
 from reports.sealing import Public
 from reports.settings import ConsoleSide
-from reports.store.database import Database
+from reports.store.engine.database import Database
 
 
 @dataclass(frozen=True, slots=True)

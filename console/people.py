@@ -14,8 +14,8 @@ from console import done
 from console.answers import page, to
 from console.doors import AUDITOR, LEAD, STAFF, Door, Doors, Visitor
 from console.inviting import Place, invite, is_name
-from reports.store import accounts, two_leads
-from reports.store.accounts import Account
+from reports.store.staff import accounts, approvals
+from reports.store.staff.accounts import Account
 from runtime.time_units import DAY
 
 LEADS = frozenset({LEAD})
@@ -30,7 +30,11 @@ ENDED = "The account has ended. It can be given back for 24 hours, by Undo."
 RESTORED = "The account is back. Its owner can log in as before."
 DONE = {"ended": ENDED, "restored": RESTORED}
 ALONE = "There is no other lead who could confirm it. The operator can invite one, by tokaut staff invite."
-SAYS = {two_leads.ASKED: {"said": ASKED}, two_leads.AGAIN: {"wrong": AGAIN}, two_leads.ALONE: {"wrong": ALONE}}
+SAYS = {
+    approvals.ASKED: {"said": ASKED},
+    approvals.ALREADY_ASKED: {"wrong": AGAIN},
+    approvals.NO_SECOND_LEAD: {"wrong": ALONE},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +74,8 @@ def attach(doors: Doors, address: str) -> None:
 
 
 def _page(doors: Doors, me: Visitor, wrong: str = "", said: str = "", link: str = "") -> Response:
-    people = accounts.people(doors.database, me.account.hotline)
-    asked = two_leads.let_back_asked(doors.database, me.account.hotline)
+    people = accounts.list_accounts(doors.database, me.account.hotline)
+    asked = approvals.list_recoveries(doors.database, me.account.hotline)
     words: dict[str, object] = {"people": people, "asked": asked, "roles": CAN_BE, "wrong": wrong}
     words |= {"said": said, "link": link, "undo_from": doors.database.now() - DAY}
     words["to_be_lowered"] = _to_be_lowered(doors, me, people)
@@ -87,7 +91,7 @@ def _leads_to_be(doors: Doors, me: Visitor, people: Sequence[Account]) -> list[T
             names.get(one.asked_by, ""),
             one.asked_at,
         )
-        for one in two_leads.make_lead_asked(doors.database, me.account.hotline)
+        for one in approvals.list_promotions(doors.database, me.account.hotline)
     ]
 
 
@@ -95,7 +99,7 @@ def _to_be_lowered(doors: Doors, me: Visitor, people: Sequence[Account]) -> list
     names = {one.staff_id: one.name for one in people}
     return [
         Lowered(names.get(one.staff_id, ""), one.staff_id, one.role, names.get(one.asked_by, ""), one.asked_at)
-        for one in two_leads.lower_asked(doors.database, me.account.hotline)
+        for one in approvals.list_demotions(doors.database, me.account.hotline)
     ]
 
 
@@ -104,7 +108,7 @@ def _invite(doors: Doors, address: str, me: Visitor) -> Response:
     if place.role not in CAN_BE or not is_name(place.name):
         return _page(doors, me, NO_NAME)
     if place.role == LEAD:
-        if accounts.named(doors.database, place.name):
+        if accounts.find_by_name(doors.database, place.name):
             return _page(doors, me, TAKEN)
         if unconfirmed := _unconfirmed(doors, me, place.name, place.name):
             return unconfirmed
@@ -129,8 +133,8 @@ def _role(doors: Doors, me: Visitor, staff_id: str) -> Response:
 
 def _unconfirmed(doors: Doors, me: Visitor, about: str, name: str) -> Response | None:
     """What is said of a lead to be; None: another lead has asked for the same, and so it is confirmed."""
-    became = two_leads.make_lead(doors.database, about, name, me.account)
-    return None if became == two_leads.CONFIRMED else _page(doors, me, **SAYS[became])
+    became = approvals.request_promotion(doors.database, about, name, me.account)
+    return None if became == approvals.CONFIRMED else _page(doors, me, **SAYS[became])
 
 
 def _end(doors: Doors, me: Visitor, staff_id: str) -> Response:
@@ -141,7 +145,7 @@ def _end(doors: Doors, me: Visitor, staff_id: str) -> Response:
         return refused
     if one.role != LEAD and one.staff_id == me.account.staff_id:
         return _page(doors, me, NOT_YOURSELF)
-    accounts.end(doors.database, one, me.account.actor)
+    accounts.deactivate(doors.database, one, me.account.actor)
     return to("/people?said=ended")
 
 
@@ -154,18 +158,18 @@ def _not_lowered(doors: Doors, me: Visitor, one: Account, role: str) -> Response
     """What is said while nobody else has asked for the same; None: it is confirmed. A lead may confirm what another one
     asked about themselves, and asks for nothing of it."""
     is_own = one.staff_id == me.account.staff_id
-    asked = two_leads.lower_asked(doors.database, me.account.hotline)
+    asked = approvals.list_demotions(doors.database, me.account.hotline)
     if is_own and (one.staff_id, role) not in [(row.staff_id, row.role) for row in asked]:
         return _page(doors, me, NOT_YOURSELF)
-    became = two_leads.lower(doors.database, one, role, me.account)
-    return None if became == two_leads.CONFIRMED else _page(doors, me, **SAYS[became])
+    became = approvals.request_demotion(doors.database, one, role, me.account)
+    return None if became == approvals.CONFIRMED else _page(doors, me, **SAYS[became])
 
 
 def _undo(doors: Doors, me: Visitor, staff_id: str) -> Response:
-    found = accounts.of_id(doors.database, staff_id)
+    found = accounts.find_by_id(doors.database, staff_id)
     if found is None or found.hotline != me.account.hotline:
         abort(404)
-    if not accounts.restore(doors.database, found, me.account.actor):
+    if not accounts.reactivate(doors.database, found, me.account.actor):
         return _page(doors, me, TOO_LATE)
     return to("/people?said=restored")
 
@@ -175,8 +179,8 @@ def _recover(doors: Doors, address: str, me: Visitor, staff_id: str) -> Response
     one = _colleague(doors, me, staff_id)
     if one.staff_id == me.account.staff_id:
         return _page(doors, me, NOT_YOURSELF)
-    became = two_leads.let_back(doors.database, one, me.account)
-    if became == two_leads.CONFIRMED:
+    became = approvals.request_recovery(doors.database, one, me.account)
+    if became == approvals.CONFIRMED:
         place = Place(one.name, one.hotline, one.role)
         link = invite(doors.database, address, place, me.account.actor, one.staff_id)
         return _page(doors, me, link=link)
@@ -185,7 +189,7 @@ def _recover(doors: Doors, address: str, me: Visitor, staff_id: str) -> Response
 
 def _colleague(doors: Doors, me: Visitor, staff_id: str) -> Account:
     """Of the same hotline, and still there: else there is no such person."""
-    found = accounts.of_id(doors.database, staff_id)
+    found = accounts.find_by_id(doors.database, staff_id)
     if found is None or found.hotline != me.account.hotline or found.ended_at is not None:
         abort(404)
     return found

@@ -21,14 +21,15 @@ from console.report_page import OUTCOMES
 from console.telling import Labels
 from reports.bodies import NO_CONTACT
 from reports.escalation.priorities import PRIORITIES
-from reports.store import accounts, waiting_list
-from reports.store.in_hand import HELD
-from reports.store.waiting_list import NEW, OPEN, PAGE, Row, Wanted
+from reports.store.cases import case_list
+from reports.store.cases.case_list import NEW_STATES, OPEN_STATES, PAGE_SIZE, CaseFilter, CaseRow
+from reports.store.cases.case_status import ACTIVE
+from reports.store.staff import accounts
 
 HANDLING: Mapping[str, tuple[str, ...]] = {
-    "open": OPEN,
-    "new": NEW,
-    "taken": HELD,
+    "open": OPEN_STATES,
+    "new": NEW_STATES,
+    "taken": ACTIVE,
     "closed": ("closed", "rejected"),
 }
 STATES = {
@@ -57,7 +58,7 @@ class Asked:
 class Line:
     """One row as it is shown. `reach`: how its reporter can be reached; None for what nobody could read."""
 
-    row: Row
+    row: CaseRow
     title: str
     place: str
     reach: Reach | None
@@ -93,7 +94,7 @@ class Queue:
 
     def _said(self, me: Visitor) -> dict[str, Any]:
         sentence, _ = done.DONE.get(done.here() or "", ("", ""))
-        return {"done": sentence, "nobody": waiting_list.nobody_has(self._doors.database, me.account)}
+        return {"done": sentence, "nobody": case_list.count_unacknowledged(self._doors.database, me.account)}
 
     def _rows(self, me: Visitor) -> Response:
         asked = _asked()
@@ -104,26 +105,26 @@ class Queue:
         if asked.category or asked.place:
             rows, more, beyond = self._by_head(me, asked, wanted)
         else:
-            rows, more = waiting_list.listed(self._doors.database, me.account, wanted)
+            rows, more = case_list.list_cases(self._doors.database, me.account, wanted)
         rows.sort(key=lambda row: (row.priority, not is_overdue(row, now)))  # stable: else the order of the list
         return {
             "lines": [self._line(row, me, now) for row in rows],
-            "open_count": 0 if rows else waiting_list.open_count(self._doors.database, me.account),
+            "open_count": 0 if rows else case_list.count_open(self._doors.database, me.account),
             "is_filtered": asked != Asked(),
             "more": more,
             "beyond": beyond,
             "query": request.query_string.decode("ascii", "replace"),
         }
 
-    def _by_head(self, me: Visitor, asked: Asked, wanted: Wanted) -> tuple[list[Row], bool, bool]:
+    def _by_head(self, me: Visitor, asked: Asked, wanted: CaseFilter) -> tuple[list[CaseRow], bool, bool]:
         """One page of those that fit; whether there are more; and whether not all were looked through."""
         database, first = self._doors.database, wanted.after
-        heads, beyond = waiting_list.heads(database, me.account, replace(wanted, after=0), LOOKED_THROUGH)
+        heads, beyond = case_list.list_heads(database, me.account, replace(wanted, after=0), LOOKED_THROUGH)
         fitting = [one.delivery_id for one in heads if _fits(self._opener.head(one, me.account.hotline), asked)]
-        rows = waiting_list.these(database, me.account, fitting[first : first + PAGE])
-        return rows, len(fitting) > first + PAGE, beyond
+        rows = case_list.list_rows(database, me.account, fitting[first : first + PAGE_SIZE])
+        return rows, len(fitting) > first + PAGE_SIZE, beyond
 
-    def _line(self, row: Row, me: Visitor, now: int) -> Line:
+    def _line(self, row: CaseRow, me: Visitor, now: int) -> Line:
         head = self._opener.head(row, me.account.hotline)
         place = head.get("place") or {}
         title = self._labels.of("category", head["category"]) if head.get("category") else ""
@@ -131,7 +132,7 @@ class Queue:
         return Line(row, title, place.get("name", ""), reached, deadlines(row, now), is_overdue(row, now))
 
 
-def _reach(row: Row, head: Mapping[str, Any], now: int) -> Reach | None:
+def _reach(row: CaseRow, head: Mapping[str, Any], now: int) -> Reach | None:
     """By what may be seen from the list, which never has a number. What was said last by My report is sealed; its yes
     or no is not."""
     no_message = words.no_message(row.mailbox)
@@ -167,13 +168,13 @@ def _asked() -> Asked:
     )
 
 
-def _wanted(asked: Asked) -> Wanted:
+def _wanted(asked: Asked) -> CaseFilter:
     priority = asked.priority if asked.priority in PRIORITIES else ""
-    handling = HANDLING.get(asked.state, OPEN)
-    return Wanted(handling, priority, bool(asked.mine), asked.page * PAGE)
+    handling = HANDLING.get(asked.state, OPEN_STATES)
+    return CaseFilter(handling, priority, bool(asked.mine), asked.page * PAGE_SIZE)
 
 
 def _seen(doors: Doors, me: Visitor) -> Response:
     """The refused logins that were shown."""
-    accounts.forget_refused(doors.database, me.account)
+    accounts.reset_failed_logins(doors.database, me.account)
     return to("/")

@@ -28,11 +28,12 @@ from reports import account
 from reports.bodies import json_bytes
 from reports.country import Country
 from reports.handling import NEXT
-from reports.store import accounts, at_the_desk, drafts, handovers, news, taking, waiting_list
-from reports.store.answering import Letterbox
-from reports.store.at_the_desk import Before
-from reports.store.in_hand import HELD, NOBODY, Status
-from reports.store.taking import Outdated
+from reports.store.cases import case_actions, case_list, case_view, drafts
+from reports.store.cases.case_actions import OutdatedRevision
+from reports.store.cases.case_status import ACTIVE, UNASSIGNED, CaseStatus
+from reports.store.cases.case_view import CaseView
+from reports.store.mailboxes.correspondence import AnswerTarget
+from reports.store.staff import accounts
 
 Spoken = Mapping[str, Catalogue]  # of the phones' screens, by tag
 DRAFTS = {drafts.MESSAGE: "words", drafts.NOTE: "note"}  # kind → the field of the page's form
@@ -87,14 +88,14 @@ CLOSED_IT, MOVED_IT = "{who} closed this report at {time}.", "This report went t
 WAITS_AGAIN, YOU_CHANGED_IT = "This report waits for somebody to take it again.", "You changed this report elsewhere."
 
 
-def _what_changed(status: Status, seen: str, *, was_mine: bool, me: str) -> str:
+def _what_changed(status: CaseStatus, seen: str, *, was_mine: bool, me: str) -> str:
     """What an open page has to say of a status that is not the one it shows; empty where it is that one."""
     if status.key == seen:
         return ""
     if status.changed_by == me:
         return YOU_CHANGED_IT
-    if status.handling in HELD:
-        if status.holder == NOBODY:
+    if status.handling in ACTIVE:
+        if status.holder == UNASSIGNED:
             return BACK_IN_QUEUE
         if status.handed_by is not None:
             return PASSED_IT
@@ -122,13 +123,13 @@ class Desk:
         """The id, where this person may see it; else there is no such page, and the audit says who asked."""
         if not ID.fullmatch(report_id):
             abort(404)
-        if not waiting_list.may_see(self.database, me.account, report_id):
-            accounts.note(self.database, me.account, "not_given", report_id)
+        if not case_list.may_see(self.database, me.account, report_id):
+            accounts.record_act(self.database, me.account, "not_given", report_id)
             abort(404)
         return report_id
 
     def _asked_for(self, me: Visitor, report_id: str) -> Response:
-        if ID.fullmatch(report_id) and at_the_desk.was_deleted(self.database, me.account, report_id):
+        if ID.fullmatch(report_id) and case_view.was_deleted_by_reporter(self.database, me.account, report_id):
             return page("deleted.html", 410, me=me, report_id=report_id)
         if (what := done.here()) is None:
             return self.page(me, report_id, is_read=True)
@@ -142,8 +143,8 @@ class Desk:
         since = asked.get("since", "")
         if not (since.isascii() and since.isdigit()):
             abort(400)
-        is_any = news.is_any(self.database, me.account, self.theirs(me, report_id), int(since[:18]))
-        status = at_the_desk.status(self.database, me.account, report_id)
+        is_any = case_view.has_additions(self.database, me.account, self.theirs(me, report_id), int(since[:18]))
+        status = case_view.load_status(self.database, me.account, report_id)
         changed = _what_changed(status, asked.get("status", status.key), was_mine="mine" in asked, me=me.account.name)
         return page("news.html", me=me, report_id=report_id, is_any=is_any, now_is=status, changed=changed)
 
@@ -156,11 +157,13 @@ class Desk:
         is_read: bool = False,
         show_number: bool = False,
     ) -> Response:
-        revision = taking.newest(self.database, me.account.hotline, self.theirs(me, report_id))  # before it is opened
+        revision = case_actions.latest_revision(
+            self.database, me.account.hotline, self.theirs(me, report_id)
+        )  # before it is opened
         before, opened = self._open(me, report_id, is_read=is_read)
         box, _ = self.box(me, report_id)
         now = self.database.now()
-        people = [one for one in accounts.people(self.database, me.account.hotline) if one.ended_at is None]
+        people = [one for one in accounts.list_accounts(self.database, me.account.hotline) if one.ended_at is None]
         found: dict[str, Any] = {
             "report_id": report_id,
             "revision": revision,
@@ -171,11 +174,11 @@ class Desk:
             "is_new": lambda text: conversation.is_since(text, before.news.revised),
             "may": NEXT[before.handling],
             "is_in_danger": (opened.report or {}).get("danger") == "now",
-            "hand": handovers.hand(self.database, me.account, report_id),
+            "hand": case_actions.load_transfer_options(self.database, me.account, report_id),
             **self._reached(me.account.hotline, opened, box, now, show_number=show_number),
             "deadlines": self._deadlines(me, report_id, now),
             "people": people,
-            "away": at_the_desk.away_from(self.database, report_id),
+            "away": case_view.list_excluded(self.database, report_id),
             "outcomes": OUTCOMES,
             "now": now,
             "ready": READY_BY_NUMBER,
@@ -187,7 +190,9 @@ class Desk:
             said = replace(said, draft=replace(said.draft, text=found["drafts"][drafts.MESSAGE]))
         return page("report.html", 400 if said.wrong else 200, me=me, said=said, **found)
 
-    def _reached(self, hotline: str, opened: Opened, box: Letterbox, now: int, *, show_number: bool) -> dict[str, Any]:
+    def _reached(
+        self, hotline: str, opened: Opened, box: AnswerTarget, now: int, *, show_number: bool
+    ) -> dict[str, Any]:
         """How the reporter can be reached, and whom to call; the number itself only where it may be shown."""
         no_message = words.no_message(box.public_key)
         contact = None if opened.report is None else older.report(opened.report)["contact"]
@@ -202,7 +207,7 @@ class Desk:
         }
 
     def _deadlines(self, me: Visitor, report_id: str, now: int) -> tuple[Deadline, ...]:
-        row = waiting_list.row_of(self.database, me.account, report_id)
+        row = case_list.find_row(self.database, me.account, report_id)
         return deadlines(row, now) if row else ()
 
     def _draft(self, me: Visitor, report_id: str) -> Response:
@@ -213,7 +218,7 @@ class Desk:
     def _keep_drafts(self, me: Visitor) -> None:
         """Keep what a form carries of words that are not sent, sealed to the hotline. Empty words end a draft."""
         report_id = me.form.get(DRAFT_OF, "")
-        if not ID.fullmatch(report_id) or not waiting_list.may_see(self.database, me.account, report_id):
+        if not ID.fullmatch(report_id) or not case_list.may_see(self.database, me.account, report_id):
             return
         for kind, name in DRAFTS.items():
             text = me.form.get(name)
@@ -222,16 +227,16 @@ class Desk:
             if text.strip():
                 drafts.save(self.database, me.account, self.writing(me, report_id).note(kind, text[:LONGEST_DRAFT]))
             else:
-                drafts.drop(self.database, me.account, report_id, kind)
+                drafts.discard(self.database, me.account, report_id, kind)
 
     def _drafts(self, me: Visitor, report_id: str) -> dict[str, str]:
         """Kind → words that this person has not sent."""
-        rows = drafts.of(self.database, me.account, report_id)
+        rows = drafts.list_drafts(self.database, me.account, report_id)
         return dict.fromkeys(DRAFTS, "") | self._opener.drafts(rows, report_id, me.account.hotline)
 
     def _number(self, me: Visitor, report_id: str) -> Response:
         """The number at a time that is not safe: a step of its own, which the audit has before the number is shown."""
-        accounts.note(self.database, me.account, "number_shown", self.theirs(me, report_id))
+        accounts.record_act(self.database, me.account, "number_shown", self.theirs(me, report_id))
         return self.page(me, report_id, show_number=True)
 
     def _tongue(self, opened: Opened) -> Catalogue:
@@ -239,7 +244,7 @@ class Desk:
         found = self._spoken.get((opened.report or {}).get("language", ""), PLAIN)
         return PLAIN if found.lacks(READY) else found
 
-    def _with_ready(self, said: Said, box: Letterbox, tongue: Catalogue) -> Said:
+    def _with_ready(self, said: Said, box: AnswerTarget, tongue: Catalogue) -> Said:
         if said.draft.ready not in READY_BY_NUMBER:
             return said
         text = "\n".join(filter(None, (said.draft.text, tongue.say(READY_BY_NUMBER[said.draft.ready]))))
@@ -248,20 +253,20 @@ class Desk:
 
     def refuse_older(self, me: Visitor, report_id: str) -> None:
         """Raises Outdated where the page of this form stood before what its reporter wrote since."""
-        if me.seen is not None and me.seen < taking.newest(self.database, me.account.hotline, report_id):
-            raise Outdated
+        if me.seen is not None and me.seen < case_actions.latest_revision(self.database, me.account.hotline, report_id):
+            raise OutdatedRevision
 
     def country(self, iso: str) -> Country:
         """Of a report; there is no such page where it is served no more."""
         return self.parts.countries.get(iso) or abort(400)
 
-    def _open(self, me: Visitor, report_id: str, *, is_read: bool) -> tuple[Before, Opened]:
-        before = at_the_desk.opened(self.database, me.account, report_id, is_read=is_read)
+    def _open(self, me: Visitor, report_id: str, *, is_read: bool) -> tuple[CaseView, Opened]:
+        before = case_view.open_case(self.database, me.account, report_id, is_read=is_read)
         return before, self._opener.all(before, report_id, me.account.hotline)
 
-    def box(self, me: Visitor, report_id: str) -> tuple[Letterbox, str]:
+    def box(self, me: Visitor, report_id: str) -> tuple[AnswerTarget, str]:
         """Where an answer would go, and what was last done with it. Raises NotGiven."""
-        box, handling, _ = taking.look(self.database, me.account.hotline, report_id, b"")
+        box, handling, _ = case_actions.look_up(self.database, me.account.hotline, report_id, b"")
         return box, handling
 
     def writing(self, me: Visitor, report_id: str) -> Writing:
@@ -276,11 +281,11 @@ class Desk:
 
     def _export_with_number(self, me: Visitor, report_id: str) -> Response:
         """Return the report as JSON, always with the number. The audit also records that the number was shown."""
-        accounts.note(self.database, me.account, "number_shown", self.theirs(me, report_id))
+        accounts.record_act(self.database, me.account, "number_shown", self.theirs(me, report_id))
         return self._exported(me, report_id, show_number=True)
 
     def _exported(self, me: Visitor, report_id: str, *, show_number: bool) -> Response:
-        accounts.note(self.database, me.account, "exported:json", report_id)
+        accounts.record_act(self.database, me.account, "exported:json", report_id)
         _, opened = self._open(me, report_id, is_read=False)
         if opened.report is None:
             abort(404)

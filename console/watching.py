@@ -8,7 +8,7 @@ from flask import Response
 
 from console.answers import page
 from console.doors import AUDITOR, LEAD, Door, Doors, Visitor
-from reports.store import accounts
+from reports.store.staff import accounts
 
 MOST = 500  # lines; older ones are in `tokaut audit`
 
@@ -18,5 +18,5 @@ def attach(doors: Doors) -> None:
 
 
 def _page(doors: Doors, me: Visitor) -> Response:
-    rows = accounts.acts_of(doors.database, me.account.hotline, MOST, me.account.staff_id)
+    rows = accounts.list_acts(doors.database, me.account.hotline, MOST, me.account.staff_id)
     return page("audit.html", me=me, rows=rows)

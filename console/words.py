@@ -11,9 +11,9 @@ from reports.bodies import json_bytes
 from reports.country import Country
 from reports.numbers import may_be_said
 from reports.sealing import Context, Public, seal, seal_answer
-from reports.store.answering import Letterbox, Sealed
-from reports.store.ids import new_id
-from reports.store.taking import Note
+from reports.store.cases.case_actions import SealedNote
+from reports.store.mailboxes.correspondence import AnswerTarget, SealedAnswer
+from reports.store.schema.base import new_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +47,16 @@ def no_message(public_key: bytes | None) -> str:
     return "" if public_key else "closed"
 
 
-def unreachable(box: Letterbox) -> str | None:
+def unreachable(box: AnswerTarget) -> str | None:
     """The same as a sentence; None where somebody can."""
     return WHY.get(no_message(box.public_key))
 
 
-def sealed_answer(box: Letterbox, report_id: str, hotline: str, words: str, now: int) -> Sealed:
+def sealed_answer(box: AnswerTarget, report_id: str, hotline: str, words: str, now: int) -> SealedAnswer:
     """For a box that can be reached. Once sealed, neither the hotline nor this program reads it again."""
     answer_id = new_id(now)
     sealed = seal_answer(box.public_key or b"", box.mode, report_id, answer_id, words)
-    return Sealed(answer_id, report_id, hotline, sealed)
+    return SealedAnswer(answer_id, report_id, hotline, sealed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +65,16 @@ class Writing:
 
     hotline: str
     report_id: str
-    box: Letterbox
+    box: AnswerTarget
     key: Public
     now: int
 
-    def answer(self, words: str) -> Sealed:
+    def answer(self, words: str) -> SealedAnswer:
         return sealed_answer(self.box, self.report_id, self.hotline, words, self.now)
 
-    def note(self, kind: str, text: str) -> Note:
+    def note(self, kind: str, text: str) -> SealedNote:
         """For the hotline's own staff, sealed to them. `kind`: reason, answer, note."""
         note_id = new_id(self.now)
         context = Context.of_message(self.box.mode, self.report_id, note_id, self.hotline)
         box = seal(self.key, context, b"", json_bytes({"kind": kind, "text": text}))
-        return Note(note_id, self.report_id, self.hotline, kind, box.key_id, box.wrap, box.sealed)
+        return SealedNote(note_id, self.report_id, self.hotline, kind, box.key_id, box.wrap, box.sealed)

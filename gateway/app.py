@@ -57,11 +57,11 @@ from reports.screen_words import SAID
 from reports.sealing import Pepper, Public, Vault
 from reports.settings import Common, Fault, SettingError, WebSecrets, load_all
 from reports.spool import Spool
-from reports.store import backups
-from reports.store.database import BadAddress, Database
-from reports.store.patience import A_CALLER
+from reports.store.engine.database import Database, InvalidDatabaseURL
+from reports.store.engine.timeouts import INTERACTIVE
+from reports.store.operations import maintenance
 
-WRONG = (SettingError, BadAddress, WrongDatabase, country.CountryError, keyfolder.KeyFault, parse.FlowError)
+WRONG = (SettingError, InvalidDatabaseURL, WrongDatabase, country.CountryError, keyfolder.KeyFault, parse.FlowError)
 QUEUE_SECONDS = 0.05  # after "Sent" nothing is waited for
 
 log = structlog.get_logger()
@@ -151,7 +151,7 @@ def _read(environ: Mapping[str, str]) -> _Given:
         load_pepper(settings[WebSecrets].pepper_file),
         parse.load(),
         catalogues.load(locales.FOLDER),
-        Database(common.database_url, offset=common.clock_offset, patience=A_CALLER),
+        Database(common.database_url, offset=common.clock_offset, patience=INTERACTIVE),
     )
     vault = Vault(given.secrets.store_key.reveal())
     also = partial(refuse_another_key, vault=vault)
@@ -177,7 +177,7 @@ def _assemble(given: _Given) -> Services:
     unread = UnparsedStore(database, spool, vault, given.keys, common.mode)
     mailroom = ReporterMailbox(submitter, database, vault, builder, given.countries, given.countries.names, journal)
     admission = Admission()
-    blocking = Blocking(one_answer=database.one_answer, note_wait=admission.note_wait)
+    blocking = Blocking(shared_deadline=database.shared_deadline, note_wait=admission.note_wait)
     reducer = Reducer(
         given.book, submitter, mailroom, Overflow(unread, count), kept.count_report, run_blocking=blocking.run
     )
@@ -208,7 +208,7 @@ def _assemble(given: _Given) -> Services:
         metrics=metrics,
         desk=desk,
         webhooks=Webhooks(channels, desk, metrics, blocking, admission),
-        health=Health(database, kept, spool, metrics, backups.mark(common.database_url, common.data)),
+        health=Health(database, kept, spool, metrics, maintenance.marker_path(common.database_url, common.data)),
         housekeeping=keeping(desk=desk, erasing=erasing, chores=chores, wait_for=loop.run),
         numbers=CountryReload(given.countries, common.country_dir, desk.renew),
         blocking=blocking,

@@ -19,7 +19,7 @@ from contextvars import ContextVar
 from functools import partial
 from typing import Any, Final, Protocol, TypeVar
 
-from reports.store.database import DatabaseUnavailable
+from reports.store.engine.database import DatabaseUnavailable
 
 T = TypeVar("T")
 
@@ -53,7 +53,7 @@ class Blocking:
     def __init__(
         self,
         threads: int = THREADS,
-        one_answer: Callable[[], AbstractContextManager[None]] = nullcontext,
+        shared_deadline: Callable[[], AbstractContextManager[None]] = nullcontext,
         note_wait: Callable[[float], None] = lambda seconds: None,
     ) -> None:
         """Start no thread yet.
@@ -64,7 +64,7 @@ class Blocking:
             note_wait: called with the seconds that a request has waited for a thread of the pool.
         """
         self._note_wait = note_wait
-        self._one_answer = one_answer
+        self._one_answer = shared_deadline
         self._most_busy = threads * MOST_BUSY
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="blocking")
         self._checks = ThreadPoolExecutor(1, thread_name_prefix="signatures")

@@ -16,9 +16,10 @@ from flask import Response
 from gateway.metrics import Metrics
 from gateway.sessions.store import Sessions
 from reports.spool import Spool
-from reports.store import backups, sweeping
-from reports.store.database import Database, DatabaseUnavailable
-from reports.store.times import Times, look, span
+from reports.store import outbox
+from reports.store.engine.database import Database, DatabaseUnavailable
+from reports.store.operations import maintenance
+from reports.store.operations.clock_skew import ClockSkew, format_duration, measure_skew
 from runtime.time_units import SECOND
 
 OLDEST_P1_SECONDS = 600
@@ -44,7 +45,7 @@ class Health:
             "spool_oldest_seconds": round(self._spool.oldest_seconds()),
             "spool_bad": self._spool.bad(),
             "oldest_undelivered_seconds": oldest or {},
-            "clock_leads": None if times is None or times.led_until is None else not times.nobody_leads,
+            "clock_leads": None if times is None or times.led_until is None else not times.has_no_leader,
             "wrong": [] if times is None else [*times.faults(), *self._no_leader(times)],
         }
         up = found["database"] and found["redis"] and not found["wrong"]
@@ -57,7 +58,7 @@ class Health:
             f"tokaut_spool_entries {len(self._spool.names())}",
             f"tokaut_spool_oldest_seconds {self._spool.oldest_seconds():.0f}",
             f"tokaut_spool_bad {self._spool.bad()}",
-            f"tokaut_backup_age_seconds {_figure(backups.age_seconds(self._backup))}",
+            f"tokaut_backup_age_seconds {_figure(maintenance.backup_age_seconds(self._backup))}",
             f"tokaut_disk_free_bytes {self._free()}",
         ]
         oldest = self._oldest()
@@ -67,8 +68,8 @@ class Health:
             for priority, seconds in (oldest or {}).items()
         ]
         if times := self._times():
-            lines.append(f"tokaut_clock_differs_seconds {abs(times.differs) / SECOND:.0f}")
-            lines.append(f"tokaut_times_too_far {times.too_far}")
+            lines.append(f"tokaut_clock_differs_seconds {abs(times.ahead_of_database) / SECOND:.0f}")
+            lines.append(f"tokaut_times_too_far {times.rows_ahead}")
         page = self._metrics.page() + "\n".join(lines).encode() + b"\n"
         return Response(page, content_type="text/plain; version=0.0.4; charset=utf-8")
 
@@ -76,21 +77,21 @@ class Health:
         """Bytes where the spool lies, or the embedded database, whichever has less."""
         return min(shutil.disk_usage(folder).free for folder in (self._spool.folder, self._backup.parent))
 
-    def _no_leader(self, times: Times) -> Iterator[str]:
-        if times.nobody_leads and (times.led_until or 0) < 0:
-            yield f"No clock has led for {span(times.led_until or 0)}. Start it: python -m workers.run clock"
+    def _no_leader(self, times: ClockSkew) -> Iterator[str]:
+        if times.has_no_leader and (times.led_until or 0) < 0:
+            yield f"No clock has led for {format_duration(times.led_until or 0)}. Start it: python -m workers.run clock"
 
-    def _times(self) -> Times | None:
+    def _times(self) -> ClockSkew | None:
         """What the database says about the clocks; None while it is away."""
         try:
-            return look(self._database)
+            return measure_skew(self._database)
         except DatabaseUnavailable:
             return None
 
     def _oldest(self) -> dict[str, int] | None:
         """Priority → age of its oldest undelivered delivery in seconds; None while the database is away."""
         try:
-            return {priority: age // 1_000_000 for priority, age in sweeping.oldest(self._database).items()}
+            return {priority: age // 1_000_000 for priority, age in outbox.oldest_ages(self._database).items()}
         except DatabaseUnavailable:
             return None
 

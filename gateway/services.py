@@ -18,7 +18,7 @@ from reports import loop_guard
 from reports.erasures import Journal
 from reports.queue import Hurry
 from reports.spool import Spool
-from reports.store.database import Database
+from reports.store.engine.database import Database
 
 
 @dataclass(frozen=True)

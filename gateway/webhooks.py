@@ -24,7 +24,7 @@ from gateway.messaging.model import Channel, Endpoint, Fields, HttpResponse, Inb
 from gateway.metrics import Metrics
 from gateway.refusals import RefusalLog
 from gateway.submission.unparsed import NotStored
-from reports.store.database import DatabaseUnavailable
+from reports.store.engine.database import DatabaseUnavailable
 
 HOOKS = "/hooks/"
 MOST_BYTES = 256 * 1024  # of any webhook's body

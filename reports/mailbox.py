@@ -13,10 +13,10 @@ import structlog
 
 from reports.code import code, pin
 from reports.sealing import Poison, Private, Vault, keyed_hash, new_mailbox, open_answer, open_mailbox, slow_hash
-from reports.store.database import Database
-from reports.store.filing import Mailbox
-from reports.store.mailboxes import Answer, Opened
-from reports.store.tries import BUCKETS, Guess, Tried, try_pair
+from reports.store.engine.database import Database
+from reports.store.mailboxes.correspondence import MailboxAnswer, MailboxView
+from reports.store.mailboxes.pin_throttle import BUCKETS, PinGuess, PinResult, verify_pair
+from reports.store.submissions import MailboxRecord
 
 log = structlog.get_logger()
 
@@ -26,14 +26,14 @@ def code_and_pin(vault: Vault, secret: bytes) -> tuple[str, str]:
     return code(vault.mac("code", secret)), pin(vault.mac("pin-digits", secret))
 
 
-def make(vault: Vault, secret: bytes) -> Mailbox:
+def make(vault: Vault, secret: bytes) -> MailboxRecord:
     """Return what is stored of code and PIN: a slow hash, and a key pair whose private half opens with both only."""
     slow = next(_slow_hashes(vault, code_and_pin(vault, secret)))
     public, sealed = new_mailbox(keyed_hash(slow, "mailbox"))
-    return Mailbox(keyed_hash(slow, "lookup"), public, sealed)
+    return MailboxRecord(keyed_hash(slow, "lookup"), public, sealed)
 
 
-def open_report(database: Database, vault: Vault, digits: str | None, secret: str | None, before: int = 0) -> Tried:
+def open_report(database: Database, vault: Vault, digits: str | None, secret: str | None, before: int = 0) -> PinResult:
     """Look for the report of a code and a PIN. A wrong code, a wrong PIN and a locked code look alike.
 
     Args:
@@ -48,13 +48,13 @@ def open_report(database: Database, vault: Vault, digits: str | None, secret: st
     if digits is not None and secret is not None:
         bucket = int.from_bytes(vault.mac("code-tried", digits)[:2], "big") % BUCKETS
     lookups = [keyed_hash(slow, "lookup") for slow in _slow_hashes(vault, (digits or "", secret or ""))]
-    tried = try_pair(database, Guess(bucket, lookups, before))
+    tried = verify_pair(database, PinGuess(bucket, lookups, before))
     if tried.locked:
         log.warning("code_locked")  # somebody guesses, or has forgotten the PIN
     return tried
 
 
-def read(vault: Vault, pair: tuple[str, str], mode: str, found: Opened) -> tuple[str, ...]:
+def read(vault: Vault, pair: tuple[str, str], mode: str, found: MailboxView) -> tuple[str, ...]:
     """Return what staff wrote, the newest first; `pair`: code and PIN.
 
     What does not open was for a mailbox that an earlier code had.
@@ -79,7 +79,7 @@ def _private(vault: Vault, pair: tuple[str, str], sealed: bytes) -> Private | No
     return None
 
 
-def _opened(private: Private, mode: str, report_id: str, one: Answer) -> str | None:
+def _opened(private: Private, mode: str, report_id: str, one: MailboxAnswer) -> str | None:
     try:
         return open_answer(private, mode, report_id, one.answer_id, one.sealed)
     except Poison:

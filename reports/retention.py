@@ -1,4 +1,5 @@
-"""How long what is kept for, and why. `reports/store/ripeness.py` says it in SQL; a test compares it with Python.
+"""How long what is kept for, and why. `reports/store/operations/retention.py` says it in SQL; a test compares it with
+Python.
 
 Nothing that is undelivered, parked or waits for a person is ever purged, in any mode; nor what a person holds.
 """

@@ -12,9 +12,10 @@ from pathlib import Path
 from sqlalchemy import Connection, String, column, inspect, select, table
 
 from reports.sealing import Vault
-from reports.store import granted, hosts
-from reports.store.database import Database, DatabaseUnavailable
-from reports.store.tables import made_for
+from reports.store.engine.database import Database, DatabaseUnavailable
+from reports.store.operations import spool_status
+from reports.store.privileges import grants
+from reports.store.schema.tables import made_for
 
 EMPTY = (
     "The database is empty. If there was one before, it is lost: stop all and restore it. If this is a new box: tokaut "
@@ -96,9 +97,9 @@ def refuse_another_key(database: Database, vault: Vault) -> None:
     """
     values = key_values(vault)
     try:
-        if not hosts.is_written_by(database, values):
+        if not spool_status.matches_store_key(database, values):
             raise WrongDatabase(ANOTHER_KEY)
-        hosts.mark_key(database, values)
+        spool_status.save_key_check(database, values)
     except DatabaseUnavailable:
         return
 
@@ -122,8 +123,8 @@ def wrong(database: Database, mode: str, account: str) -> list[str]:
 
     Raises DatabaseUnavailable.
     """
-    lines = database.not_durable() if mode == "live" else []
-    return lines + (granted.faults(database, account) if mode in ("live", "training") else [])
+    lines = database.durability_faults() if mode == "live" else []
+    return lines + (grants.list_faults(database, account) if mode in ("live", "training") else [])
 
 
 def is_current(database: Database) -> bool:

@@ -19,9 +19,9 @@ from reports import durable, loop_guard
 from reports.entry import OVER_SENDS, SENDS, Entry
 from reports.hands import Hands, TooSlow
 from reports.sealing import Poison, Vault
-from reports.store.database import DatabaseUnavailable
-from reports.store.filing import Filing
-from reports.store.hosts import Spooled
+from reports.store.engine.database import DatabaseUnavailable
+from reports.store.operations.spool_status import SpoolStatus
+from reports.store.submissions import Submission
 
 ENDING = ".box"
 MOST_ENTRIES = 10_000
@@ -37,7 +37,7 @@ class NotKept(Exception):
     """The spool did not take it: full, or the disk refused. The reporter must be told NOT SENT."""
 
 
-def _sent_by(filing: Filing, kind: str) -> str:
+def _sent_by(filing: Submission, kind: str) -> str:
     """Of a Send, which walk it came by: who walks the same path again finds it, and needs not open it."""
     return _walk(filing.origin_key) if kind in SENDS else ""
 
@@ -183,9 +183,9 @@ class Spool:
             return 0
         return sum(1 for entry in os.scandir(self.folder / "bad") if entry.name.endswith(ENDING))
 
-    def standing(self, host: str) -> Spooled:
+    def standing(self, host: str) -> SpoolStatus:
         """Return what waits here, for a person to see."""
-        return Spooled(host, len(self.names()), round(self.oldest_seconds()), self.bad())
+        return SpoolStatus(host, len(self.names()), round(self.oldest_seconds()), self.bad())
 
     def drain(self, file: Callable[[Entry], None]) -> int:
         """Give each entry to `file`, oldest first; returns how many were filed.

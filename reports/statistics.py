@@ -192,7 +192,7 @@ def screen_figures(counts: Cells) -> Iterator[Figure]:
 
 
 @dataclass(frozen=True, slots=True)
-class Out:
+class PublishedFigure:
     """One number of one quarter; `number` is None where it is not shown."""
 
     quarter: str

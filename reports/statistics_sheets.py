@@ -8,7 +8,7 @@ from html import escape
 
 from reports import charts
 from reports.charts import Row
-from reports.statistics import AGES, CATEGORIES, IN_TIME, LATER, NOT_TOLD, PAYMENTS, TOTAL, USES, WAY, Out
+from reports.statistics import AGES, CATEGORIES, IN_TIME, LATER, NOT_TOLD, PAYMENTS, TOTAL, USES, WAY, PublishedFigure
 from reports.statistics_words import BY, NOTES, PER_CENT, TABLES, cell_said
 
 LAST = (*CATEGORIES[-1:], LATER, NOT_TOLD)
@@ -59,7 +59,7 @@ class Quarter:
         return tuple(one for one in self.sheets if one.name == "sent" or (one.name != "month" and len(one.rows) > 1))
 
 
-def quarters(figures: Iterable[Out], languages: Mapping[str, str]) -> list[Quarter]:
+def quarters(figures: Iterable[PublishedFigure], languages: Mapping[str, str]) -> list[Quarter]:
     """By country, the newest first. `languages`: their names by tag."""
     found: dict[tuple[str, str], dict[str, dict[str, int | None]]] = {}
     for one in figures:

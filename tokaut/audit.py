@@ -12,7 +12,8 @@ from reports.hardening import harden
 from reports.keyfolder import KeyFault
 from reports.proof import Proof
 from reports.settings import Place, load
-from reports.store import checkpoints, exporting, orders
+from reports.store import audit_log
+from reports.store.operations import delivery_actions
 from runtime.time_units import DAY
 from tokaut import audit_file
 from tokaut.audit_chain import proved, rows
@@ -75,10 +76,14 @@ def export(hotline: str, out: Path) -> None:
     try:
         keys = auditkeys.verifiers(load(Place, os.environ).keys)
         with opened() as (database, actor), out.open("x", encoding="ascii") as file:
-            ids = exporting.ids_of(database, hotline)
-            head = audit_file.Head(hotline, checkpoints.mode_of(database), keys, checkpoints.listed(database))
-            file.writelines(audit_file.lines(head, rows(database), lambda one: exporting.is_of(one, hotline, ids)))
-            orders.note(database, "audit_exported", hotline, actor)
+            ids = audit_log.object_ids_of_hotline(database, hotline)
+            head = audit_file.Head(
+                hotline, audit_log.database_mode(database), keys, audit_log.list_checkpoints(database)
+            )
+            file.writelines(
+                audit_file.lines(head, rows(database), lambda one: audit_log.concerns_hotline(one, hotline, ids))
+            )
+            delivery_actions.record_action(database, "audit_exported", hotline, actor)
     except KeyFault as fault:
         raise Plain(str(fault)) from None
     except OSError as error:

@@ -13,8 +13,8 @@ from reports.audit import Entry, Link
 from reports.keyfolder import KeyFault
 from reports.proof import Proof
 from reports.settings import Place, load
-from reports.store import auditing, checkpoints
-from reports.store.database import Database
+from reports.store import audit_log
+from reports.store.engine.database import Database
 from tokaut.plain import Plain
 
 
@@ -29,13 +29,13 @@ def proved(database: Database) -> Proof:
         return key_id in keys and keys[key_id].holds(signature, data)
 
     shown = track(rows(database), "Walking the chain", console=Console(stderr=True), transient=True)
-    mode = checkpoints.mode_of(database)
-    return proof.prove(proof.steps(shown), checkpoints.listed(database), mode, holds, database.now())
+    mode = audit_log.database_mode(database)
+    return proof.prove(proof.steps(shown), audit_log.list_checkpoints(database), mode, holds, database.now())
 
 
 def rows(database: Database) -> Iterator[tuple[Entry, Link]]:
     """All chained lines, in order, a page at a time."""
     after = 0
-    while page := auditing.audited(database, after):
+    while page := audit_log.list_chained(database, after):
         yield from page
         after = page[-1][1].seq

@@ -16,7 +16,7 @@ from reports.erasures import FOLDER, copy_journal, journal_folder
 from reports.hardening import harden
 from reports.keyfolder import readable_private_keys
 from reports.settings import Place, SettingError, load
-from reports.store.backups import NoBackup, copy, mark, mark_done
+from reports.store.operations.maintenance import BackupError, copy_database, marker_path, touch_marker
 from tokaut.plain import Plain
 from tokaut.terminal import echo
 
@@ -55,8 +55,8 @@ def backup(folder: Path, days: int) -> None:
             raise Plain(f"There is no database {database}, so nothing was copied. `tokaut check` says what to do.")
         _refuse_keys(folder.absolute(), place)
         made = _make(place, database, folder)
-        mark_done(mark(place.database_url, place.data))
-    except (SettingError, NoBackup) as error:
+        touch_marker(marker_path(place.database_url, place.data))
+    except (SettingError, BackupError) as error:
         raise Plain(str(error)) from None
     except OSError as error:
         raise Plain(f"{folder} cannot be used ({error.strerror}). Name a folder that this account may write.") from None
@@ -106,7 +106,7 @@ def _make(place: Place, database: Path, folder: Path) -> Path:
     target = folder / f"{place.mode.value}-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}{ENDING}"
     with Progress(transient=True, disable=not sys.stdout.isatty()) as shown:
         bar = shown.add_task("copying", total=None)
-        copy(database, target, lambda done, total: shown.update(bar, completed=done, total=total))
+        copy_database(database, target, lambda done, total: shown.update(bar, completed=done, total=total))
     return target
 
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from contextlib import closing
 
-from reports.store import made_up
-from reports.store.database import Database
+from reports.store.engine.database import Database
+from reports.store.operations import synthetic_reports
 from tokaut.bench_machine import memory
 from tokaut.bench_measures import Figures, Size, ratio, series
 from tokaut.bench_town import BenchTown
@@ -23,7 +23,7 @@ def stored_reports_mb(town: BenchTown, size: Size) -> Figures:
     code, pin = _send(town)
     before = _memory(town, size, code, pin)
     with closing(Database(town.database_url, threads=1)) as database:
-        made_up.fill(database, size.stored)
+        synthetic_reports.insert_reports(database, size.stored)
     after = _memory(town, size, code, pin)
     return {
         "before": before | {"reports": 1},

@@ -24,7 +24,7 @@ from reports.connections import for_sessions
 from reports.country import Country, load_all
 from reports.settings import Common, Reach, load
 from reports.spool import ENDING
-from reports.store.database import Database, DatabaseUnavailable
+from reports.store.engine.database import Database, DatabaseUnavailable
 from tokaut import bench_certificate, bench_floor, valkey
 from tokaut.bench_load import Order, Seen
 from tokaut.bench_machine import processes_with, python

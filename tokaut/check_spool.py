@@ -10,22 +10,25 @@ from reports.schema import ANOTHER_KEY, key_values
 from reports.sealing import Vault
 from reports.settings import Common, WebSecrets, collect
 from reports.spool import Spool
-from reports.store import hosts
-from reports.store.database import BadAddress, Database, DatabaseUnavailable, Denied
-from reports.store.hosts import Spooled
+from reports.store.engine.database import Database, DatabaseUnavailable, InvalidDatabaseURL, PermissionDenied
+from reports.store.operations import spool_status
+from reports.store.operations.spool_status import SpoolStatus
 
 
 def spool(common: Common, environ: Mapping[str, str], *, of_worker: bool = False) -> Iterator[str]:
     """Yield a sentence for each host whose spool holds reports for too long, or reports that do not open."""
     own = None if of_worker else collect([WebSecrets], environ)[0]
     vault = Vault(own[WebSecrets].store_key.reveal()) if own and WebSecrets in own else None
-    known: dict[str, Spooled] = {}
+    known: dict[str, SpoolStatus] = {}
     if common.has_database:
-        with suppress(BadAddress, DatabaseUnavailable), closing(Database(common.database_url, threads=1)) as database:
-            with suppress(Denied):  # worker's and console's accounts
-                known |= {one.host: one for one in hosts.spools(database)}
-            with suppress(Denied):
-                if vault and not hosts.is_written_by(database, key_values(vault)):
+        with (
+            suppress(InvalidDatabaseURL, DatabaseUnavailable),
+            closing(Database(common.database_url, threads=1)) as database,
+        ):
+            with suppress(PermissionDenied):  # worker's and console's accounts
+                known |= {one.host: one for one in spool_status.list_statuses(database)}
+            with suppress(PermissionDenied):
+                if vault and not spool_status.matches_store_key(database, key_values(vault)):
                     yield ANOTHER_KEY
     with suppress(OSError):  # web's folder, which no other account may enter
         if vault and (folder := common.data / "spool").is_dir():

@@ -37,10 +37,10 @@ from reports.settings import (
 )
 from reports.settings.environment import settings_of
 from reports.settings.reading import closed_folder
-from reports.store import times
-from reports.store.backups import age_seconds, mark
-from reports.store.database import BadAddress, Database, DatabaseUnavailable, Denied
-from reports.store.rights import OWNER
+from reports.store.engine.database import Database, DatabaseUnavailable, InvalidDatabaseURL, PermissionDenied
+from reports.store.operations import clock_skew
+from reports.store.operations.maintenance import backup_age_seconds, marker_path
+from reports.store.privileges.rights import OWNER
 from tokaut.advisory import Unseen
 from tokaut.audit_chain import proved
 from workers import kinds
@@ -231,13 +231,13 @@ def database(common: Common, mode: ModeName) -> Iterator[str]:
         return
     try:
         with closing(Database(common.database_url, threads=1)) as found:
-            yield from found.not_durable()
+            yield from found.durability_faults()
             refuse_wrong(found, mode, "")
             yield from _chain(found)
             yield from _times(found)
-    except (BadAddress, WrongDatabase) as wrong:
+    except (InvalidDatabaseURL, WrongDatabase) as wrong:
         yield str(wrong)
-    except Denied as denied:
+    except PermissionDenied as denied:
         yield f"{denied.sentence}. Its rights come from `tokaut migrate` under {OWNER} (docs/operating/postgresql.md)."
     except DatabaseUnavailable as away:
         damaged = str(away) == "DatabaseError"
@@ -248,7 +248,7 @@ def database(common: Common, mode: ModeName) -> Iterator[str]:
 def _chain(database: Database) -> Iterator[str]:
     try:
         yield from filter(None, [proved(database).fault])
-    except Denied:  # web's account writes the audit and cannot read it
+    except PermissionDenied:  # web's account writes the audit and cannot read it
         return
 
 
@@ -259,17 +259,20 @@ def _times(database: Database) -> Iterator[str]:
         return
     yield from found.faults()
     yield from map(Unseen, found.notes())
-    if found.nobody_leads and (found.led_until or 0) < 0:
-        yield Unseen(f"No clock has led for {times.span(found.led_until or 0)}. Start it: python -m workers.run clock")
+    if found.has_no_leader and (found.led_until or 0) < 0:
+        yield Unseen(
+            f"No clock has led for {clock_skew.format_duration(found.led_until or 0)}. Start it: python -m "
+            f"workers.run clock"
+        )
 
 
-def _looked(database: Database) -> times.Times | None:
+def _looked(database: Database) -> clock_skew.ClockSkew | None:
     """Return what this account may see of the times; None for the worker's, which may see neither leases nor drafts."""
     try:
-        return times.look(database, attempts=True)
-    except Denied:  # web's account may not read the attempts
-        with suppress(Denied):
-            return times.look(database)
+        return clock_skew.measure_skew(database, attempts=True)
+    except PermissionDenied:  # web's account may not read the attempts
+        with suppress(PermissionDenied):
+            return clock_skew.measure_skew(database)
     return None
 
 
@@ -293,8 +296,8 @@ def backup(common: Common, mode: ModeName) -> Iterator[str]:
     if not common.has_database:
         yield Unseen("There is no database yet, and so no backup of it.")
         return
-    marked = mark(common.database_url, common.data)
-    age = age_seconds(marked)
+    marked = marker_path(common.database_url, common.data)
+    age = backup_age_seconds(marked)
     if age > BACKUP_SECONDS:
         last = "No backup was ever made." if math.isinf(age) else f"The last backup is {age / 3600:.0f} h old."
         how = (

@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from reports.hardening import harden
-from reports.store import handing, orders
-from reports.store.database import Database
 from reports.store.deliveries import UNDELIVERED
+from reports.store.engine.database import Database
+from reports.store.operations import delivery_actions
 from tokaut.opened import opened
 from tokaut.plain import Group, Plain
 from tokaut.terminal import echo
@@ -47,7 +47,7 @@ def list_(states: tuple[str, ...]) -> None:
     hand, then `tokaut deliveries cancel`.
     """
     with opened() as (database, _):
-        rows = orders.listed(database, states or UNDELIVERED)
+        rows = delivery_actions.list_deliveries(database, states or UNDELIVERED)
         now = database.now()
     for row in rows:
         echo(_line(row, now))
@@ -65,7 +65,7 @@ def retry(delivery_ids: tuple[str, ...]) -> None:
 
     Next: `tokaut deliveries list` shows within seconds whether it got through.
     """
-    _each(delivery_ids, orders.retry, "is due now; the worker or the clock takes it within a second.")
+    _each(delivery_ids, delivery_actions.retry, "is due now; the worker or the clock takes it within a second.")
 
 
 @deliveries.command()
@@ -78,7 +78,7 @@ def park(delivery_ids: tuple[str, ...]) -> None:
 
     Next: `tokaut deliveries retry` starts it again, with two weeks before it.
     """
-    _each(delivery_ids, orders.park, "is parked; it is kept, and tried no more until you retry it.")
+    _each(delivery_ids, delivery_actions.park, "is parked; it is kept, and tried no more until you retry it.")
 
 
 @deliveries.command()
@@ -92,7 +92,7 @@ def cancel(delivery_ids: tuple[str, ...], reason: str) -> None:
     """
 
     def order(database: Database, delivery_id: str, actor: str) -> None:
-        orders.cancel(database, delivery_id, actor, reason)
+        delivery_actions.cancel(database, delivery_id, actor, reason)
 
     _each(delivery_ids, order, "is cancelled; the audit says by whom and why.")
 
@@ -106,7 +106,7 @@ def show(report_id: str) -> None:
     Example:  tokaut deliveries show 01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e
     """
     with opened() as (database, _):
-        way = handing.way(database, report_id.lower())
+        way = delivery_actions.load_report_path(database, report_id.lower())
     if way is None:
         raise Plain(
             f"There is no report {report_id}; it may have been purged. `tokaut deliveries list` has the ids, with "
@@ -134,8 +134,8 @@ def hand_over(report_id: str, giver: str, taker: str) -> None:
     """
     with opened() as (database, actor):
         try:
-            made, _ = handing.hand_over(database, report_id.lower(), giver, taker, actor)
-        except orders.NotPossible as why:
+            made, _ = delivery_actions.transfer_report(database, report_id.lower(), giver, taker, actor)
+        except delivery_actions.ActionNotPossible as why:
             raise Plain(f"Nothing was done: {why}.") from None
     echo(f"{taker} gets it, as {made}; the worker or the clock sends it within a second.")
 
@@ -148,7 +148,7 @@ def _each(delivery_ids: tuple[str, ...], order: Callable[[Database, str, str], N
             try:
                 order(database, delivery_id, actor)
                 echo(f"{delivery_id} {done}")
-            except orders.NotPossible as why:
+            except delivery_actions.ActionNotPossible as why:
                 echo(f"{delivery_id}: nothing was done: {why}.", err=True)
                 failed = True
     if failed:

@@ -10,9 +10,9 @@ from console import codes, passwords
 from console.inviting import Place, hash_of, invite
 from reports.sealing import Vault
 from reports.settings import ConsoleSide, load
-from reports.store import accounts
-from reports.store.accounts import Credentials
-from reports.store.database import Database
+from reports.store.engine.database import Database
+from reports.store.staff import accounts
+from reports.store.staff.accounts import Credentials
 
 NAME, HOTLINE = "demo", "vu-pikinini"
 
@@ -26,12 +26,12 @@ def make(settings: Mapping[str, str]) -> dict[str, str] | None:
     database, vault = Database(own.database_url, threads=1), Vault(own.console_key.reveal())
     secret, password = secrets.token_bytes(codes.SECRET_BYTES), f"demo {secrets.token_urlsafe(12)}"
     link = invite(database, "", Place(NAME, HOTLINE, "lead"), accounts.actor(HOTLINE, NAME))
-    invitation = accounts.invited(database, hash_of(link.rpartition("/")[2]))
+    invitation = accounts.find_invitation(database, hash_of(link.rpartition("/")[2]))
     if invitation is None:
         return None
     staff_id = accounts.new_staff_id(database)
     chosen = Credentials(passwords.hashed(password), codes.sealed(vault, staff_id, secret), 0)
-    accounts.join(database, invitation, staff_id, chosen)
+    accounts.accept_invitation(database, invitation, staff_id, chosen)
     database.close()
     return {
         "url": f"{own.console_url}/login",

@@ -19,7 +19,7 @@ from reports.modes import mark_keys
 from reports.pepper import rotate_pepper
 from reports.settings import Common
 from reports.settings import load as load_setting
-from reports.store.database import Database
+from reports.store.engine.database import Database
 from tokaut import valkey
 from tokaut.demo_settings import Plan, write_secrets
 from tokaut.processes import Died, Processes

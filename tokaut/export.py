@@ -16,9 +16,11 @@ from reports.hardening import harden
 from reports.keyfolder import KeyFault, load_private
 from reports.sealing import Box, Context, Poison, open_body
 from reports.settings import Place, load
-from reports.store import answering, orders, reading
-from reports.store.database import Database
-from reports.store.leased import Body
+from reports.store.cases import case_view
+from reports.store.engine.database import Database
+from reports.store.mailboxes import correspondence
+from reports.store.operations import delivery_actions
+from reports.store.outbox import SealedBody
 from tokaut.opened import opened
 from tokaut.plain import Plain
 from tokaut.terminal import echo
@@ -48,16 +50,16 @@ def export(report_id: str, form: str, out: Path, table: bool, hotline: str | Non
     report_id = report_id.lower()
     with opened() as (database, actor):
         name = _hotline(database, report_id, hotline)
-        held = reading.held(database, report_id, name)
+        held = case_view.load_report(database, report_id, name)
         if held is None:
             raise Plain(f"What {name} was given of {report_id} is no report with answers; there is no sheet for it.")
-        orders.note(database, f"exported:{form}", report_id, actor)
+        delivery_actions.record_action(database, f"exported:{form}", report_id, actor)
     rows = _rows(form, held, report_id, name)
     _write(out, as_csv(rows) if table else as_text(rows))
     echo(f"{out}: the sheet for {form}, revision {held.revision}. Sent nowhere; delete it once it was handed in.")
 
 
-def _rows(form: str, held: reading.Held, report_id: str, hotline: str) -> list[Row]:
+def _rows(form: str, held: case_view.ReadableReport, report_id: str, hotline: str) -> list[Row]:
     data = _opened(held, held.report, Context(held.mode, report_id, held.revision, hotline))
     said = []
     for one in held.messages:
@@ -68,7 +70,7 @@ def _rows(form: str, held: reading.Held, report_id: str, hotline: str) -> list[R
 
 
 def _hotline(database: Database, report_id: str, named: str | None) -> str:
-    box = answering.letterbox(database, report_id)
+    box = correspondence.load_answer_target(database, report_id)
     if box is None or not box.hotlines:
         raise Plain(f"There is no report {report_id} that somebody was given. Look: tokaut deliveries list")
     if named and named not in box.hotlines:
@@ -76,7 +78,7 @@ def _hotline(database: Database, report_id: str, named: str | None) -> str:
     return named or box.hotlines[0]
 
 
-def _opened(held: reading.Held, body: Body, context: Context) -> Mapping[str, Any]:
+def _opened(held: case_view.ReadableReport, body: SealedBody, context: Context) -> Mapping[str, Any]:
     hotline = context.hotline
     try:
         keys = load_private(load(Place, os.environ).keys, [hotline])

@@ -8,8 +8,8 @@ import click
 
 from reports.hardening import harden
 from reports.retention import LONGEST_HOLD
-from reports.store import legal_holds
-from reports.store.legal_holds import REASONS, Hold
+from reports.store.operations import retention
+from reports.store.operations.retention import HOLD_REASONS, LegalHold
 from tokaut.opened import opened
 from tokaut.plain import Group, Plain
 from tokaut.terminal import echo
@@ -30,7 +30,9 @@ def hold() -> None:
 
 @hold.command()
 @click.argument("report_id")
-@click.option("--reason", required=True, type=click.Choice(REASONS), help="Nothing of what was said is written here.")
+@click.option(
+    "--reason", required=True, type=click.Choice(HOLD_REASONS), help="Nothing of what was said is written here."
+)
 @click.option("--until", required=True, type=click.DateTime(["%Y-%m-%d"]), help="The last day, UTC; two years at most.")
 @click.option("--reference", default="", help=f"Number {PAPER}.")
 def put(report_id: str, reason: str, until: datetime, reference: str) -> None:
@@ -48,8 +50,8 @@ def put(report_id: str, reason: str, until: datetime, reference: str) -> None:
         today = datetime.fromtimestamp(now / 1e6, UTC).date()
         if not today <= until.date() <= today + timedelta(days=LONGEST_HOLD):
             raise Plain(f"--until is a day from today to {today + timedelta(days=LONGEST_HOLD)}; then put it again.")
-        row = Hold(report_id.lower(), actor, reason, reference, now, _end(until.date()))
-        if not legal_holds.put(database, row):
+        row = LegalHold(report_id.lower(), actor, reason, reference, now, _end(until.date()))
+        if not retention.place_hold(database, row):
             raise Plain(f"There is no report {report_id}. It may be purged; look: tokaut deliveries list")
     echo(f"{row.report_id} is held until the end of {until:%Y-%m-%d}. Let it go: tokaut hold lift {row.report_id}")
 
@@ -62,7 +64,7 @@ def list_() -> None:
     Example:  tokaut hold list
     """
     with opened() as (database, _):
-        rows = legal_holds.listed(database)
+        rows = retention.list_holds(database)
     for row in rows:
         reference = f", {row.reference}" if row.reference else ""
         echo(f"{row.report_id}  until {_day(row.until - 1)}  {row.reason}{reference}  by {row.placed_by}")
@@ -81,7 +83,7 @@ def lift(report_id: str) -> None:
     Next: `tokaut purge` says what is over now.
     """
     with opened() as (database, actor):
-        if not legal_holds.lift(database, report_id.lower(), actor):
+        if not retention.lift_hold(database, report_id.lower(), actor):
             raise Plain(f"Nobody holds {report_id}. Look: tokaut hold list")
     echo(f"{report_id.lower()} is held no more.")
 

@@ -16,7 +16,7 @@ from reports.country import Country, CountryError
 from reports.country import load_all as countries_of
 from reports.hardening import harden
 from reports.settings import Common, Mode, Operator, Place, SettingError, load, load_all
-from reports.store import orders
+from reports.store.operations import delivery_actions
 from tokaut.opened import opened
 from tokaut.plain import Group, Plain, no_hotline
 from tokaut.terminal import echo
@@ -51,7 +51,7 @@ def revive(hotline_id: str) -> None:
     Next: `tokaut deliveries list` shows within seconds whether it takes them.
     """
     with opened() as (database, actor):
-        count = orders.revive(database, hotline_id, actor)
+        count = delivery_actions.revive_hotline(database, hotline_id, actor)
     echo(f"{hotline_id} gets reports again; {count} that it had refused are due now.")
 
 
@@ -126,6 +126,6 @@ def _note(hotline_id: str, *, passed: bool) -> None:
     if not load(Place, os.environ).has_database:
         return
     with opened() as (database, actor):
-        orders.note(database, "tested:ok" if passed else "tested:wrong", hotline_id, actor)
-        if passed and (count := orders.revive(database, hotline_id, actor)):
+        delivery_actions.record_action(database, "tested:ok" if passed else "tested:wrong", hotline_id, actor)
+        if passed and (count := delivery_actions.revive_hotline(database, hotline_id, actor)):
             echo(f"It had answered that it takes nothing; {count} that it had refused are due now.")

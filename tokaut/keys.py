@@ -29,9 +29,9 @@ from reports.pepper import rotate_pepper
 from reports.sealing import Public
 from reports.settings import PepperFile, Place, SettingError, WebKeys, load
 from reports.settings.reading import new_secret, new_webhook_secret
-from reports.store import orders
-from reports.store.database import BadAddress, Database, DatabaseUnavailable
-from reports.store.rewrapping import naming, older, rewrap_all
+from reports.store.engine.database import Database, DatabaseUnavailable, InvalidDatabaseURL
+from reports.store.operations import delivery_actions
+from reports.store.operations.key_rotation import count_by_key, count_outdated, rewrap_rows
 from tokaut import recovery_sheet
 from tokaut.opened import opened
 from tokaut.plain import Group, Plain
@@ -189,10 +189,10 @@ def destroy(hotline: str, key_id: str) -> None:
     place = _place()
     try:
         with opened() as (database, actor):
-            if rows := naming(database, key_id):
+            if rows := count_by_key(database, key_id):
                 raise Plain(f"{rows} rows still name {key_id}. First: tokaut keys rotate {hotline} --rewrap-only")
             destroy_key(place.keys, hotline, key_id)
-            orders.note(database, "key_destroyed", f"{hotline}/{key_id}", actor)
+            delivery_actions.record_action(database, "key_destroyed", f"{hotline}/{key_id}", actor)
     except KeyFault as fault:
         raise Plain(str(fault)) from None
     echo(f"{hotline}: the private key {key_id} is destroyed here. {COPIES}")
@@ -250,11 +250,11 @@ def _rewrap(place: Place, hotline: str, public: Public, old: Iterable[str]) -> N
     try:
         database = Database(place.database_url, offset=place.clock_offset)
         with closing(database), Progress(transient=True) as progress:
-            task = progress.add_task("Re-wrapping", total=older(database, hotline, public.key_id))
+            task = progress.add_task("Re-wrapping", total=count_outdated(database, hotline, public.key_id))
             keys = load_private(place.keys, [hotline])
-            result = rewrap_all(database, keys, hotline, public, lambda rows: progress.advance(task, rows))
-            still = {key_id: naming(database, key_id) for key_id in old}
-    except (DatabaseUnavailable, BadAddress) as error:
+            result = rewrap_rows(database, keys, hotline, public, lambda rows: progress.advance(task, rows))
+            still = {key_id: count_by_key(database, key_id) for key_id in old}
+    except (DatabaseUnavailable, InvalidDatabaseURL) as error:
         command = f"tokaut keys rotate {hotline} --rewrap-only"
         raise Plain(f"The older rows were not re-wrapped ({error}); they open as before. Later: {command}") from None
     echo(f"{result.done} rows are under the new key now.")

@@ -10,9 +10,9 @@ import click
 from console import words as writing
 from reports.country import Country, CountryError, load_all
 from reports.hardening import harden
-from reports.store import answering
-from reports.store.answering import Letterbox
-from reports.store.database import Database
+from reports.store.engine.database import Database
+from reports.store.mailboxes import correspondence
+from reports.store.mailboxes.correspondence import AnswerTarget
 from tokaut import checks
 from tokaut.opened import opened
 from tokaut.plain import Group, Plain
@@ -52,7 +52,9 @@ def put(report_id: str, hotline: str | None, anyway: bool) -> None:
         box = _box(database, report_id)
         writer = _writer(box, hotline)
         _refuse(words, _country(box), anyway=anyway)
-        answering.answer(database, writing.sealed_answer(box, report_id, writer, words, database.now()), actor)
+        correspondence.send_answer(
+            database, writing.sealed_answer(box, report_id, writer, words, database.now()), actor
+        )
     echo(f"Put for the reporter of {report_id}, as words of {writer}. Code and PIN open it, and nothing else.")
 
 
@@ -65,8 +67,8 @@ def _read() -> str:
         raise Plain("The words are not UTF-8; nothing was put. Save the file as UTF-8.") from None
 
 
-def _box(database: Database, report_id: str) -> Letterbox:
-    box = answering.letterbox(database, report_id)
+def _box(database: Database, report_id: str) -> AnswerTarget:
+    box = correspondence.load_answer_target(database, report_id)
     if box is None:
         raise Plain(
             f"There is no report {report_id}. `tokaut deliveries list --state delivered` names those there are."
@@ -76,14 +78,14 @@ def _box(database: Database, report_id: str) -> Letterbox:
     return box
 
 
-def _writer(box: Letterbox, hotline: str | None) -> str:
+def _writer(box: AnswerTarget, hotline: str | None) -> str:
     if not box.hotlines or (hotline and hotline not in box.hotlines):
         given = ", ".join(box.hotlines) or "nobody"
         raise Plain(f"Only who was given the report writes to its reporter: {given}. Nothing was put.")
     return hotline or box.hotlines[0]
 
 
-def _country(box: Letterbox) -> Country:
+def _country(box: AnswerTarget) -> Country:
     folder = checks.common_of(os.environ).country_dir
     try:
         return load_all([box.country], checks.mode_of(os.environ), folder).all[0]

@@ -11,9 +11,9 @@ from reports.hardening import harden
 from reports.migrations import upgrade
 from reports.schema import WrongDatabase
 from reports.settings import Place, SettingError, load
-from reports.store.database import BadAddress, Database, DatabaseUnavailable, Denied
-from reports.store.granted import faults
-from reports.store.rights import OWNER
+from reports.store.engine.database import Database, DatabaseUnavailable, InvalidDatabaseURL, PermissionDenied
+from reports.store.privileges.grants import list_faults
+from reports.store.privileges.rights import OWNER
 from tokaut.plain import Plain
 from tokaut.terminal import echo
 
@@ -37,10 +37,10 @@ def migrate() -> None:
         place.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         with closing(Database(place.database_url, threads=1, offset=place.clock_offset)) as database:
             upgrade(database, place.mode)
-            wanting = faults(database, "owner")
-    except (SettingError, BadAddress, WrongDatabase) as error:
+            wanting = list_faults(database, "owner")
+    except (SettingError, InvalidDatabaseURL, WrongDatabase) as error:
         raise Plain(str(error)) from None
-    except Denied as denied:
+    except PermissionDenied as denied:
         raise Plain(
             f"{denied.sentence}. Name {OWNER} in DATABASE_URL; where it is named, the administrator of PostgreSQL has "
             "to run `tokaut roles` again (docs/operating/postgresql.md)."

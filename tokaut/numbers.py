@@ -10,7 +10,7 @@ import click
 from reports.country import SHIPPED, CountryError, load, shipped
 from reports.hardening import harden
 from reports.hotline import Mode
-from reports.store import orders
+from reports.store.operations import delivery_actions
 from reports.withdrawing import ByHand, NotThere, bare, marked
 from tokaut import checks
 from tokaut.opened import opened
@@ -108,7 +108,7 @@ def _note(country: str, number: str) -> None:
     """After the file: a number that is wrong goes whether or not the database answers."""
     try:
         with opened() as (database, actor):
-            orders.note(database, "number_withdrawn", f"{country}:{bare(number)}", actor)
+            delivery_actions.record_action(database, "number_withdrawn", f"{country}:{bare(number)}", actor)
     except Plain as why:
         late = "It IS withdrawn, but the audit does not have it. Run the same again later."
         raise Plain(f"{why.message}\n{late}") from None

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 from reports.settings import Place, SettingError, load
-from reports.store.database import BadAddress, Database, DatabaseUnavailable, Denied
-from reports.store.rights import CLOCK
+from reports.store.engine.database import Database, DatabaseUnavailable, InvalidDatabaseURL, PermissionDenied
+from reports.store.privileges.rights import CLOCK
 from tokaut.plain import Plain
 
 
@@ -29,9 +29,9 @@ def opened(role: str = CLOCK) -> Iterator[tuple[Database, str]]:
             )
         with closing(Database(place.database_url, threads=1, offset=place.clock_offset)) as database:
             yield database, f"operator:{_account()}"
-    except (SettingError, BadAddress) as error:
+    except (SettingError, InvalidDatabaseURL) as error:
         raise Plain(str(error)) from None
-    except Denied as denied:
+    except PermissionDenied as denied:
         raise Plain(
             f"{denied.sentence}. This command needs the DATABASE_URL of {role} (docs/operating/postgresql.md)."
         ) from None

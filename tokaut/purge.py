@@ -14,9 +14,10 @@ from reports.hardening import harden
 from reports.retention import RULES, Policy
 from reports.settings import Common
 from reports.settings import load as load_settings
-from reports.store import compacting, leases, legal_holds, purging
-from reports.store.database import Database
-from reports.store.purging import Purge
+from reports.store.engine import leases
+from reports.store.engine.database import Database
+from reports.store.operations import maintenance, retention
+from reports.store.operations.retention import Purge
 from runtime.time_units import DAY
 from tokaut.opened import opened
 from tokaut.plain import Plain
@@ -42,19 +43,19 @@ def purge(*, really: bool, dry_run: bool) -> None:
     if really and dry_run:
         raise Plain("--dry-run only counts, and --delete deletes. Give one of them.")
     with opened() as (database, actor):
-        found = Purge(database, _policy(), purging.moment(database), actor)
+        found = Purge(database, _policy(), retention.purge_time(database), actor)
         counts = found.counted()
         for rule in RULES:
             if counts.get(rule.name):
                 echo(f"{counts[rule.name]:>7}  {rule.name:<10} {rule.what}: {rule.days} days since {rule.since}")
         total = sum(counts.values())
-        echo(f"{total:>7}  reports are over. {len(legal_holds.listed(database))} are held.")
+        echo(f"{total:>7}  reports are over. {len(retention.list_holds(database))} are held.")
         if not really:
             echo("Nothing was deleted. Next: tokaut purge --delete" if total else "There is nothing to delete.")
             return
         _refuse_a_jump(database)
         echo(f"{_delete(found, total)} deleted.")
-        if database.is_sqlite and not compacting.compact(database):
+        if database.is_sqlite and not maintenance.compact(database):
             echo("The files could not be written anew yet (no room for a copy, or somebody reads). Run it again.")
 
 
@@ -65,15 +66,15 @@ def _delete(found: Purge, total: int) -> int:
         while done := found.step().total():
             gone += done
             shown.update(bar, completed=gone, total=max(total, gone))
-        while found.thin():
+        while found.purge_copies():
             pass
-        found.forget_receipts()
+        found.delete_old_receipts()
     return gone
 
 
 def _refuse_a_jump(database: Database) -> None:
     """A host whose clock is years ahead would delete all. Whether it is, only the clock process can tell."""
-    led = leases.led_until(database, "clock")
+    led = leases.held_until(database, "clock")
     if led is None or abs(database.now() - led) > DAY:
         raise Plain(
             "No clock has run here within a day of this host's time. Either the time is wrong, or the clock process "

@@ -10,7 +10,7 @@ import click
 
 from reports.hardening import harden
 from reports.settings import Place, SettingError, load
-from reports.store.backups import NoBackup, check, in_use, put_back
+from reports.store.operations.maintenance import BackupError, check_backup, is_in_use, restore_backup
 from tokaut.backup import embedded
 from tokaut.plain import Plain
 from tokaut.terminal import echo
@@ -37,12 +37,12 @@ def restore(file: Path) -> None:
     try:
         place = load(Place, os.environ)
         database = embedded(place)
-        _refuse_other_modes(check(file), place)
-        if in_use(database):
+        _refuse_other_modes(check_backup(file), place)
+        if is_in_use(database):
             raise Plain(f"{database} is in use. Stop {PROCESSES}, then run this again.")
         database.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        aside = put_back(file, database)
-    except (SettingError, NoBackup) as error:
+        aside = restore_backup(file, database)
+    except (SettingError, BackupError) as error:
         raise Plain(str(error)) from None
     echo(f"{database} is now {file.name}.")
     if aside:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from reports.hardening import harden
-from reports.store.granting import administration
+from reports.store.privileges.grants import roles_script
 from tokaut.terminal import echo
 
 
@@ -26,4 +26,4 @@ def roles(database: str) -> None:
     harden()
     if not (database.isascii() and database.isidentifier() and database == database.lower()):
         raise click.BadParameter("small letters, digits and _ only", param_hint="--database")
-    echo(administration(database), nl=False)
+    echo(roles_script(database), nl=False)

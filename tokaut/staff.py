@@ -10,8 +10,8 @@ from console.inviting import OPERATORS, Place, invite, is_name
 from reports.country import CountryError, load_all
 from reports.hardening import harden
 from reports.settings import ConsoleSide, SettingError, load
-from reports.store import accounts
-from reports.store.rights import CONSOLE
+from reports.store.privileges.rights import CONSOLE
+from reports.store.staff import accounts
 from tokaut.opened import opened
 from tokaut.plain import Group, Plain, no_hotline
 from tokaut.terminal import echo
@@ -72,7 +72,7 @@ def list_(hotline: str) -> None:
     Next: an account that nobody uses any more is ended by a lead, in the console; a last lead's by `tokaut staff end`.
     """
     with opened(CONSOLE) as (database, _):
-        people = accounts.people(database, hotline)
+        people = accounts.list_accounts(database, hotline)
     for one in people:
         echo(f"{one.name:<24} {one.role:<9} {'has left' if one.ended_at else ''}".rstrip())
     if not people:
@@ -90,10 +90,10 @@ def end(name: str) -> None:
     Next: keys are rotated where somebody leaves who could reach them: `tokaut keys rotate HOTLINE`.
     """
     with opened(CONSOLE) as (database, who):
-        account = accounts.named(database, name)
+        account = accounts.find_by_name(database, name)
         if account is None or account.ended_at is not None:
             raise Plain(f"Nobody has the name {name}. `tokaut staff list HOTLINE` names those there are.")
-        accounts.end(database, account, accounts.actor(OPERATORS, who.removeprefix("operator:")))
+        accounts.deactivate(database, account, accounts.actor(OPERATORS, who.removeprefix("operator:")))
     echo(f"{name} has no access any more.")
 
 

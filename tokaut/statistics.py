@@ -9,10 +9,10 @@ from pathlib import Path
 import click
 
 from reports import country
-from reports.statistics import Out
+from reports.statistics import PublishedFigure
 from reports.statistics_csv import payments_csv, reports_csv
 from reports.statistics_sheets import Quarter, quarters
-from reports.store import figures, orders
+from reports.store.operations import delivery_actions, quarterly_figures
 from reports.tongues import NAMES
 from tokaut.opened import opened
 from tokaut.plain import Group, Plain
@@ -88,14 +88,14 @@ def export(folder: Path, isos: Sequence[str], made_up: bool) -> None:
     echo(f"{folder}: {', '.join(files)}, of {len(there)} quarters.")
 
 
-def _figures(isos: Sequence[str], made_up: bool, act: str) -> list[Out]:
+def _figures(isos: Sequence[str], made_up: bool, act: str) -> list[PublishedFigure]:
     wanted = [iso.upper() for iso in isos]
     if made_up:
         return example(country.load_all(wanted or ["vu", "ke"], "demo").all)
     with opened() as (database, actor):
         if act:
-            orders.note(database, act, "figures", actor)
-        return figures.out(database, wanted)
+            delivery_actions.record_action(database, act, "figures", actor)
+        return quarterly_figures.list_published(database, wanted)
 
 
 def _names() -> dict[str, str]:

@@ -8,16 +8,16 @@ from collections.abc import Iterator, Sequence
 
 from reports import statistics
 from reports.country import Country
-from reports.statistics import Out, Outcome
+from reports.statistics import Outcome, PublishedFigure
 from runtime.time_units import DAY, SECOND
 
 QUARTERS = ("2026-Q2", "2026-Q3", "2026-Q4")
 LOUD = 20  # how many times as many reports the largest country has as the smallest
 
 
-def example(countries: Sequence[Country]) -> list[Out]:
+def example(countries: Sequence[Country]) -> list[PublishedFigure]:
     chance = random.SystemRandom()
-    found: list[Out] = []
+    found: list[PublishedFigure] = []
     for of in countries:
         size = 15 + chance.randrange(LOUD * 15)
         for at, quarter in enumerate(QUARTERS):
@@ -25,7 +25,7 @@ def example(countries: Sequence[Country]) -> list[Out]:
     return found
 
 
-def _quarter(of: Country, quarter: str, size: int, chance: random.SystemRandom) -> Iterator[Out]:
+def _quarter(of: Country, quarter: str, size: int, chance: random.SystemRandom) -> Iterator[PublishedFigure]:
     tables = statistics.layout(of, quarter, ["en"], ("ussd", "sms"))
     counts: dict[str, Counter[str]] = {name: Counter() for name in tables}
     for _ in range(size):
@@ -35,7 +35,7 @@ def _quarter(of: Country, quarter: str, size: int, chance: random.SystemRandom) 
             counts[table][cell] += 1
     figures = [*statistics.figures(counts, tables), *statistics.screen_figures(_screens(size, chance))]
     for table, cell, number in figures:
-        yield Out(quarter, of.iso, table, cell, number)
+        yield PublishedFigure(quarter, of.iso, table, cell, number)
 
 
 def _one_of(cells: Sequence[str], chance: random.SystemRandom, mostly_last: bool) -> str:

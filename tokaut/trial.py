@@ -14,7 +14,7 @@ from reports import drill
 from reports.bodies import envelope
 from reports.country import Country
 from reports.settings.reading import new_webhook_secret
-from reports.store.ids import new_id
+from reports.store.schema.base import new_id
 from workers.delivery import TO_DO, Delivered, Hotline, Outcome, Parcel, Poison, Unavailable, read_status
 from workers.hotlines.console import Console
 from workers.hotlines.webhook import Webhook, signed

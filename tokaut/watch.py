@@ -16,8 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from reports.hardening import harden
-from reports.store import hosts, times, watching
-from reports.store.database import Database, DatabaseUnavailable, Denied
+from reports.store.engine.database import Database, DatabaseUnavailable, PermissionDenied
+from reports.store.operations import clock_skew, overview, spool_status
 from tokaut.checks import hotlines_left_out
 from tokaut.opened import opened
 from tokaut.watched import Line, line, next_to_do
@@ -75,7 +75,7 @@ def _looks(database: Database, console: Console, left_out: tuple[str, ...] = ())
         try:
             at_most = max(1, console.size.height - 6 - len(left_out))
             yield _drawn(look(database, at_most=at_most, left_out=left_out))
-        except Denied:  # waiting helps nothing
+        except PermissionDenied:  # waiting helps nothing
             raise
         except DatabaseUnavailable as away:
             yield Text(
@@ -85,9 +85,11 @@ def _looks(database: Database, console: Console, left_out: tuple[str, ...] = ())
 
 def look(database: Database, at_most: int, left_out: tuple[str, ...] = ()) -> Sight:
     """Raises DatabaseUnavailable."""
-    waiting, count = watching.waiting(database, at_most)
+    waiting, count = overview.list_unacknowledged(database, at_most)
     now = database.now()
-    said = next_to_do(waiting, now, times.look(database, attempts=True), hosts.spools(database))
+    said = next_to_do(
+        waiting, now, clock_skew.measure_skew(database, attempts=True), spool_status.list_statuses(database)
+    )
     return Sight(tuple(line(one, now) for one in waiting), said, count - len(waiting), left_out)
 
 

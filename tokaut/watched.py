@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reports.clocks import CLOCKS
-from reports.store.hosts import Spooled
-from reports.store.times import Times
-from reports.store.watching import Sending, Watched
+from reports.store.operations.clock_skew import ClockSkew
+from reports.store.operations.overview import UnacknowledgedReport, WatchedDelivery
+from reports.store.operations.spool_status import SpoolStatus
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 from workers.delivery import TO_DO
 
@@ -39,9 +39,11 @@ class Line:
     soon: bool
 
 
-def line(one: Watched, now: int) -> Line:
-    left = None if one.taken_on_by is None else one.taken_on_by - now
-    following = f"{STEPS[one.step]} {_when(one.step_at - now)}" if one.step and one.step_at is not None else "-"
+def line(one: UnacknowledgedReport, now: int) -> Line:
+    left = None if one.acknowledge_by is None else one.acknowledge_by - now
+    following = (
+        f"{STEPS[one.step]} {_when(one.next_step_at - now)}" if one.step and one.next_step_at is not None else "-"
+    )
     return Line(
         one.priority,
         one.report_id + ("" if one.complete else " INCOMPLETE"),
@@ -54,7 +56,7 @@ def line(one: Watched, now: int) -> Line:
     )
 
 
-def _desk(sending: Sending) -> str:
+def _desk(sending: WatchedDelivery) -> str:
     how = "declined" if sending.handling == "rejected" else sending.state
     return f"{sending.hotline} {'has it' if how == 'delivered' else how}"
 
@@ -63,7 +65,9 @@ def _when(left: int) -> str:
     return f"in {ago(left)}" if left > 0 else "now"
 
 
-def next_to_do(waiting: Sequence[Watched], now: int, times: Times, spools: Sequence[Spooled] = ()) -> str:
+def next_to_do(
+    waiting: Sequence[UnacknowledgedReport], now: int, times: ClockSkew, spools: Sequence[SpoolStatus] = ()
+) -> str:
     """Return the one thing to do next: clocks and spools come before any single report, notes after all."""
     led_until = None if times.led_until is None else now + times.led_until
     said = todo(waiting, now, led_until)
@@ -75,7 +79,7 @@ def next_to_do(waiting: Sequence[Watched], now: int, times: Times, spools: Seque
     return f"{said} {note}".strip() if said in (NOTHING, ALL_IN_TIME) else said
 
 
-def todo(waiting: Sequence[Watched], now: int, led_until: int | None) -> str:
+def todo(waiting: Sequence[UnacknowledgedReport], now: int, led_until: int | None) -> str:
     """The one thing to do next."""
     if led_until is None or led_until < now - MINUTE:
         return NO_CLOCK
@@ -83,7 +87,7 @@ def todo(waiting: Sequence[Watched], now: int, led_until: int | None) -> str:
     return said or (ALL_IN_TIME if waiting else NOTHING)
 
 
-def _todo(one: Watched, now: int) -> str:
+def _todo(one: UnacknowledgedReport, now: int) -> str:
     end, age = one.report_id[-6:], now - one.since
     alive = [sending for sending in one.sendings if sending.state in ("due", "delivered")]
     alive = [sending for sending in alive if sending.handling != "rejected"]
@@ -95,7 +99,7 @@ def _todo(one: Watched, now: int) -> str:
     if not there and age > CLOCKS[one.priority].received:
         first = alive[0]
         return f"{end}: call {first.hotline}, it has not got it. {TO_DO.get(first.why, 'It does not answer.')}"
-    if one.taken_on_by is not None and one.taken_on_by <= now:
+    if one.acknowledge_by is not None and one.acknowledge_by <= now:
         return f"{end}: call {', '.join(there or [alive[0].hotline])}. Nobody has taken it on for {ago(age)}."
     return ""
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from reports.store.handing import Way
+from reports.store.operations.delivery_actions import ReportPath
 
 
-def lines(way: Way) -> Iterator[str]:
+def lines(way: ReportPath) -> Iterator[str]:
     report = way.report
     desk = f", {report.desk}" if report.desk else ""
     yield f"report {report.report_id}  {report.country}  {report.priority}  {report.completeness}  {report.state}{desk}"

@@ -6,12 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from reports.store.telling import Rules, Untold
+from reports.store.escalation.delivery_alerts import AlertRules, DueAlert
 from workers.delivery import TO_DO, TOLD_AT
 from workers.schedule import PACES
 
 MOST = 20  # ids in one message
-RULES = Rules(
+RULES = AlertRules(
     after={priority: pace.tell for priority, pace in PACES.items()},
     again={priority: pace.again for priority, pace in PACES.items()},
     at_attempt=TOLD_AT,
@@ -90,9 +90,9 @@ class Alert:
         return "\n".join(lines) + "\n"
 
 
-def gather(rows: Iterable[Untold]) -> list[Alert]:
+def gather(rows: Iterable[DueAlert]) -> list[Alert]:
     """One alert for each hotline and class, the most urgent first: a hotline that is down is one thing to do."""
-    grouped: dict[tuple[str, str], list[Untold]] = defaultdict(list)
+    grouped: dict[tuple[str, str], list[DueAlert]] = defaultdict(list)
     for row in rows:
         why = row.state if row.state == "parked" else row.last_class.split(" ")[0] or "not_tried"
         grouped[row.hotline, why].append(row)

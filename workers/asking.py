@@ -12,13 +12,13 @@ from reports.clocks import BACKUP, CLOSED, DESK
 from reports.country import Country
 from reports.escalation.priorities import URGENT
 from reports.hotline import Hotline
-from reports.store.steps import Waiting
+from reports.store.escalation.steps import EscalationState
 
 PASSED, NOBODY = "passed", "nobody"
 WHY = {CLOSED: "CLOSED_NOW"}
 
 
-def next_hotline(step: str, waiting: Waiting, country: Country, now: int) -> tuple[str, str]:
+def next_hotline(step: str, waiting: EscalationState, country: Country, now: int) -> tuple[str, str]:
     """(the hotline that gets it too, why); or ("", what the step came to) where none does."""
     if step == CLOSED:
         return _open_one(waiting, country, now)
@@ -30,7 +30,7 @@ def next_hotline(step: str, waiting: Waiting, country: Country, now: int) -> tup
     return waiting.left[0], "NO_ACK"
 
 
-def _open_one(waiting: Waiting, country: Country, now: int) -> tuple[str, str]:
+def _open_one(waiting: EscalationState, country: Country, now: int) -> tuple[str, str]:
     """Nobody waits for the morning: with all closed that have it, the first that is open gets it too."""
     if any(is_open(country, one.hotline, now) for one in waiting.given if one.handling != "rejected"):
         return "", PASSED
@@ -38,7 +38,7 @@ def _open_one(waiting: Waiting, country: Country, now: int) -> tuple[str, str]:
     return (found, WHY[CLOSED]) if found else ("", NOBODY)
 
 
-def _preferred(step: str, waiting: Waiting, country: Country, now: int) -> Iterator[str]:
+def _preferred(step: str, waiting: EscalationState, country: Country, now: int) -> Iterator[str]:
     """Whom the card of the first desk names; what is urgent rather goes to who is awake."""
     card = country.hotlines[waiting.given[0].hotline].card if _known(waiting, country) else None
     named = "" if card is None else (card.backup if step == BACKUP else card.regional)
@@ -52,7 +52,7 @@ def _preferred(step: str, waiting: Waiting, country: Country, now: int) -> Itera
     yield named
 
 
-def _known(waiting: Waiting, country: Country) -> bool:
+def _known(waiting: EscalationState, country: Country) -> bool:
     return bool(waiting.given) and waiting.given[0].hotline in country.hotlines
 
 
@@ -61,7 +61,7 @@ def is_open(country: Country, hotline: str, now: int) -> bool:
     return found is not None and desks.desk(found.card, country.time_zone).is_open(now)
 
 
-def silent(waiting: Waiting, country: Country) -> list[Hotline]:
+def silent(waiting: EscalationState, country: Country) -> list[Hotline]:
     """The desks that have it and have said nothing."""
     there = (one.hotline for one in waiting.given if one.state == "delivered" and one.handling == "none")
     return [country.hotlines[hotline] for hotline in there if hotline in country.hotlines]

@@ -25,7 +25,7 @@ from reports.hotline import Hotline as Listed
 from reports.queue import Hurry
 from reports.schema import await_ready
 from reports.settings import Common, Fault, Mode, Operator, SettingError, load_all
-from reports.store.database import Database
+from reports.store.engine.database import Database
 from workers.counting import Counted, Counting
 from workers.duties import Duties
 from workers.erasing import Erasing

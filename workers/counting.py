@@ -21,9 +21,9 @@ from reports.country import Countries, Country
 from reports.sealing import Box, Context, Poison, open_head
 from reports.small_numbers import K
 from reports.statistics import SETTLED_AFTER, outcome_cells
-from reports.store import tallying
-from reports.store.database import Database
-from reports.store.tallying import Filed, Head, Reached
+from reports.store.engine.database import Database
+from reports.store.operations import quarterly_figures
+from reports.store.operations.quarterly_figures import CountedReport, CountProgress, ReportHead
 from runtime.time_units import DAY, HOUR
 from workers.keyring import KeyRing
 from workers.metrics import Metrics
@@ -78,44 +78,44 @@ class Counting:
 
     def count(self) -> None:
         now = self._database.now() - ON_FILE
-        reached = tallying.reached(self._database)
-        reached |= {one.iso: Reached() for one in self._countries if one.iso not in reached}
+        reached = quarterly_figures.load_progress(self._database)
+        reached |= {one.iso: CountProgress() for one in self._countries if one.iso not in reached}
         oldest = min(min(reached[one.iso].until, reached[one.iso].settled) for one in self._countries)
-        filed = tallying.filed(self._database, oldest, now)
+        filed = quarterly_figures.list_submitted(self._database, oldest, now)
         for country in self._countries:
             there = [one for one in filed if one.country == country.iso]
             self._count(country, reached[country.iso].until, there, now)
             self._settle(country, reached[country.iso].settled, there, now - self._settled_after)
-            for quarter in tallying.quarters(self._database, country.iso):
+            for quarter in quarterly_figures.list_open_quarters(self._database, country.iso):
                 if now >= statistics.ends(quarter) + SETTLED_AFTER:
                     self._bring_out(country, quarter)
 
-    def _count(self, country: Country, since: int, there: Sequence[Filed], now: int) -> None:
+    def _count(self, country: Country, since: int, there: Sequence[CountedReport], now: int) -> None:
         """Batch by batch: one for each quarter that is over, and one for what is new of this one."""
         waiting = [one for one in there if one.at > since]
         while not self._stopping.is_set() and (step := self._next(waiting, now)):
             counts = self._cells(country, waiting[: step.count])
-            if not tallying.add(self._database, country.iso, "until", (since, step.until), counts):
+            if not quarterly_figures.add_counts(self._database, country.iso, "until", (since, step.until), counts):
                 return
             log.info("statistics_counted", country=country.iso, count=step.count)
             since, waiting = step.until, [one for one in waiting if one.at > step.until]
 
-    def _next(self, waiting: Sequence[Filed], now: int) -> statistics.Batch | None:
+    def _next(self, waiting: Sequence[CountedReport], now: int) -> statistics.Batch | None:
         return statistics.batch([one.at for one in waiting], now, self._least)
 
-    def _settle(self, country: Country, since: int, there: Sequence[Filed], until: int) -> None:
+    def _settle(self, country: Country, since: int, there: Sequence[CountedReport], until: int) -> None:
         """What became of each, when it has had its time. It stands in clear columns: none waits for others."""
         ready = [one for one in there if since < one.at <= until]
         if ready:
-            became = zip(ready, tallying.outcomes(self._database, ready), strict=True)
+            became = zip(ready, quarterly_figures.load_outcomes(self._database, ready), strict=True)
             counts = Counter(
                 (statistics.quarter_of(one.at), *cell) for one, took in became for cell in outcome_cells(took)
             )
-            tallying.add(self._database, country.iso, "settled", (since, ready[-1].at), counts)
+            quarterly_figures.add_counts(self._database, country.iso, "settled", (since, ready[-1].at), counts)
 
-    def _cells(self, country: Country, reports: Sequence[Filed]) -> Mapping[tuple[str, str, str], int]:
-        heads: dict[str, list[Head]] = {}
-        for one in tallying.heads(self._database, [one.report_id for one in reports]):
+    def _cells(self, country: Country, reports: Sequence[CountedReport]) -> Mapping[tuple[str, str, str], int]:
+        heads: dict[str, list[ReportHead]] = {}
+        for one in quarterly_figures.load_heads(self._database, [one.report_id for one in reports]):
             heads.setdefault(one.report_id, []).append(one)
         counts: Counter[tuple[str, str, str]] = Counter()
         for report in reports:
@@ -124,7 +124,7 @@ class Counting:
             counts.update((quarter, *cell) for cell in statistics.cells_of(head, country, report.at))
         return counts
 
-    def _opened(self, heads: Iterable[Head]) -> Mapping[str, Any]:
+    def _opened(self, heads: Iterable[ReportHead]) -> Mapping[str, Any]:
         """By whichever hotline's key is here; empty where none is, or nobody could read what came."""
         for one in heads:
             try:
@@ -137,11 +137,11 @@ class Counting:
         return {}
 
     def _bring_out(self, country: Country, quarter: str) -> None:
-        counted = tallying.counted(self._database, country.iso, quarter)
+        counted = quarterly_figures.load_counts(self._database, country.iso, quarter)
         tables = statistics.layout(country, quarter, self._languages[country.iso], self._channels)
         figures = list(statistics.figures(counted, tables))
-        figures += statistics.screen_figures(tallying.screens(self._database, country.iso, quarter))
-        if tallying.bring_out(self._database, country.iso, quarter, figures):
+        figures += statistics.screen_figures(quarterly_figures.count_screens(self._database, country.iso, quarter))
+        if quarterly_figures.publish(self._database, country.iso, quarter, figures):
             log.info("statistics_out", country=country.iso, count=len(figures))
 
 

@@ -14,25 +14,14 @@ import structlog
 from reports.clocks import furthest_steps
 from reports.escalation.priorities import PRIORITIES, QUEUES, speed_of
 from reports.queue import DELIVER, SEND_SMS, Hurry, Speed
-from reports.store import (
-    answering,
-    auditing,
-    breakers,
-    chains,
-    drafts,
-    drilling,
-    handing,
-    letters,
-    maturing,
-    mending,
-    messages,
-    paging,
-    sms_out,
-    sweeping,
-    taking,
-)
-from reports.store.database import Database
+from reports.store import audit_log, circuit_breakers, outbox, pending_submissions
+from reports.store.cases import case_actions, drafts
 from reports.store.deliveries import UNDELIVERED
+from reports.store.engine.database import Database
+from reports.store.escalation import fallbacks
+from reports.store.mailboxes import correspondence
+from reports.store.operations import clock_skew, delivery_actions, drill_runs
+from reports.store.sms import messages, on_call
 from runtime.time_units import HOUR, SECOND
 from workers import schedule
 from workers.fallback import next_fallback
@@ -87,23 +76,23 @@ class Duties:
         self._due("standard")
 
     def _due(self, speed: Speed) -> None:
-        rows = sweeping.due(self._database, QUEUES[speed])
+        rows = outbox.list_due(self._database, QUEUES[speed])
         left = self._hurrying[speed].left_over([delivery_id for delivery_id, _ in rows], speed)
         for _ in left[: THREADS[speed]]:
             self._own[speed].do(lambda: self._forwarder.drain(QUEUES[speed]))
 
     def sms(self) -> None:
         """SMS that are due; those that are too late are dropped."""
-        expired = sms_out.expire(self._database)
+        expired = messages.expire_old(self._database)
         if expired:
             log.info("sms_expired", count=expired)
-        left = self._texts.left_over(sms_out.due(self._database), "urgent")
+        left = self._texts.left_over(messages.list_due(self._database), "urgent")
         if left:
             self._own_texts.do(lambda: [self._texter.send(one) for one in left])
 
     def pages(self) -> None:
         """What duty phones have answered; then the next number, where none has in time."""
-        for report_id, hotline in paging.believe(self._database):
+        for report_id, hotline in on_call.accept_replies(self._database):
             log.info("acknowledged", report_id=report_id, hotline=hotline)
         self._own_pages.do(self._pager.go_on)
 
@@ -114,45 +103,45 @@ class Duties:
 
     def mature(self) -> None:
         """What files itself: rescue, words, answers of Add more, what nobody could read."""
-        for origin_key in maturing.mature(self._database):
-            made = maturing.file_pending(self._database, origin_key)
+        for origin_key in pending_submissions.list_due(self._database):
+            made = pending_submissions.submit_due(self._database, origin_key)
             self.put(made)
 
     def messages(self) -> None:
         """What reporters say by My report, to whoever has the report."""
-        for message_id, report_id in letters.unnumbered(self._database):
-            self.put(letters.make_deliveries(self._database, message_id, report_id))
+        for message_id, report_id in correspondence.list_undelivered_messages(self._database):
+            self.put(correspondence.deliver_message(self._database, message_id, report_id))
 
     def handovers(self) -> None:
         """Reports that staff of one hotline want another one to have."""
-        for one in handing.asked(self._database):
-            if made := handing.carry_out(self._database, one):
+        for one in delivery_actions.list_requested_transfers(self._database):
+            if made := delivery_actions.execute_transfer(self._database, one):
                 log.info("handed_on", report_id=one.report_id, hotline=one.taker, priority=made[1])
                 self.put([made])
 
     def receipts(self) -> None:
         """Whoever does something with a report has it, though no receipt came."""
-        if count := taking.count_as_receipts(self._database):
+        if count := case_actions.mark_handled_delivered(self._database):
             log.info("acknowledged", count=count)
 
     def fallbacks(self) -> None:
         """Whoever is next gets a report that the hotline before has not taken."""
         waits = {priority: pace.fallback for priority, pace in schedule.PACES.items()}
-        for report_id in chains.stuck(self._database, waits):
-            found = next_fallback(chains.chain(self._database, report_id))
-            made = chains.add_fallback(self._database, report_id, *found) if found else None
+        for report_id in fallbacks.list_stuck(self._database, waits):
+            found = next_fallback(fallbacks.load_chain(self._database, report_id))
+            made = fallbacks.add_fallback(self._database, report_id, *found) if found else None
             if found and made:
                 log.warning("delivery_fallback", report_id=report_id, hotline=found[0], priority=made[1])
                 self.put([made])
 
     def bury(self) -> None:
         """What is due to a hotline that takes nothing any more."""
-        for delivery_id in sweeping.refuse_for_the_dead(self._database):
+        for delivery_id in outbox.refuse_for_gone_hotlines(self._database):
             log.warning("delivery_refused", delivery_id=delivery_id, reason="gone")
 
     def chain(self) -> None:
         """Audit rows that are new."""
-        auditing.chain_audit(self._database)
+        audit_log.chain_entries(self._database)
 
     def reconsider(self) -> None:
         """The clock has jumped: the next `mend` looks at what was put off until a morning, too."""
@@ -160,7 +149,7 @@ class Duties:
 
     def mend(self) -> None:
         """Times that lie further ahead than any schedule sets them."""
-        mended = mending.mend(self._database, self._furthest, reconsider=self._reconsider)
+        mended = clock_skew.repair_times(self._database, self._furthest, reconsider=self._reconsider)
         self._reconsider = False
         if mended:
             self._metrics.mended.inc(mended)
@@ -168,31 +157,31 @@ class Duties:
 
     def tidy(self) -> None:
         """What is not needed any more."""
-        messages.forget_inbound(self._database, KEPT)
-        sms_out.forget_outgoing(self._database, KEPT)
-        answering.forget_answers(self._database)
-        taking.forget_calls(self._database, CALLS_KEPT)
-        drafts.forget(self._database)
-        paging.forget(self._database, schedule.PARK_AFTER, KEPT)
-        drilling.forget(self._database)
+        messages.delete_old_inbound(self._database, KEPT)
+        messages.delete_old_outgoing(self._database, KEPT)
+        correspondence.delete_unreadable_answers(self._database)
+        case_actions.delete_old_keys(self._database, CALLS_KEPT)
+        drafts.delete_old(self._database)
+        on_call.delete_old(self._database, schedule.PARK_AFTER, KEPT)
+        drill_runs.delete_missed(self._database)
 
     def park(self) -> None:
         """14 days: a person takes it from here."""
-        for delivery_id in sweeping.park(self._database, schedule.PARK_AFTER):
+        for delivery_id in outbox.park_expired(self._database, schedule.PARK_AFTER):
             log.warning("delivery_parked", delivery_id=delivery_id)
 
     def figures(self) -> None:
         """For the monitor."""
-        since = auditing.unchained_since(self._database)
+        since = audit_log.oldest_unchained_at(self._database)
         age = 0 if since is None else max(0, self._database.now() - since)
         self._metrics.unchained.set(age / SECOND)
 
     def undelivered(self) -> None:
         """For the monitor: what no hotline has, and which hotlines are not tried for now."""
-        found = sweeping.undelivered(self._database)
+        found = outbox.count_undelivered(self._database)
         for state, priority in product(UNDELIVERED, PRIORITIES):
             self._metrics.deliveries.labels(state, priority).set(found.get((state, priority), 0))
-        for hotline, is_open in breakers.states(self._database).items():
+        for hotline, is_open in circuit_breakers.list_states(self._database).items():
             self._metrics.breaker.labels(hotline).set(is_open)
 
     def put(self, made: Iterable[tuple[str, str]]) -> None:

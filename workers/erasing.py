@@ -8,9 +8,9 @@ from collections.abc import Callable
 import structlog
 
 from reports.retention import ERASED, Policy
-from reports.store import purging
-from reports.store.database import Database
-from reports.store.purging import Purge
+from reports.store.engine.database import Database
+from reports.store.operations import retention
+from reports.store.operations.retention import Purge
 from workers.metrics import Metrics
 from workers.own import Own
 
@@ -39,7 +39,7 @@ class Erasing:
         self._own.do(self._erase)
 
     def _erase(self) -> None:
-        purge = Purge(self._database, self._policy, purging.moment(self._database), "clock")
+        purge = Purge(self._database, self._policy, retention.purge_time(self._database), "clock")
         while not self._stopping.is_set() and (gone := purge.step(STEP, erased=True)):
             self._metrics.purged.labels(ERASED.name).inc(gone.total())
             log.info("purged", count=gone.total())

@@ -6,11 +6,11 @@ Only hotlines that the reporter saw before Send are asked; the first one goes on
 from __future__ import annotations
 
 from reports.escalation.priorities import URGENT
-from reports.store.chains import Chain, Tried
+from reports.store.escalation.fallbacks import FallbackChain, TriedHotline
 from workers import schedule
 
 
-def next_fallback(chain: Chain) -> tuple[str, str] | None:
+def next_fallback(chain: FallbackChain) -> tuple[str, str] | None:
     """(hotline, why) of who gets it too, now; None where somebody has it, nobody is left, or it is not time."""
     if not chain.left or not chain.tried:
         return None
@@ -20,7 +20,7 @@ def next_fallback(chain: Chain) -> tuple[str, str] | None:
     return (chain.left[0], why) if why else None
 
 
-def _why(priority: str, last: Tried) -> str | None:
+def _why(priority: str, last: TriedHotline) -> str | None:
     if last.handling == "rejected":
         return "DECLINED"
     if last.gone or last.last_class == "gone":

@@ -18,9 +18,8 @@ from reports.escalation.priorities import QUEUES
 from reports.sealing import Box, Context, open_body
 from reports.sealing import Poison as DoesNotOpen
 from reports.store import outbox
-from reports.store.database import Database, DatabaseUnavailable
-from reports.store.leased import Leased
-from reports.store.outbox import Failure, Receipt
+from reports.store.engine.database import Database, DatabaseUnavailable
+from reports.store.outbox import DeliveryFailure, DeliveryReceipt, LeasedDelivery
 from runtime.time_units import SECOND
 from workers import schedule
 from workers.delivery import Delivered, Hotline, Outcome, Parcel, Poison, Refused, Unavailable
@@ -80,7 +79,7 @@ class Forwarder:
             count += 1
         return count
 
-    def _forward(self, leased: Leased) -> None:
+    def _forward(self, leased: LeasedDelivery) -> None:
         began = time.monotonic()
         parcel = self._pack(leased)
         outcome = self._hand_over(parcel, leased.hotline) if isinstance(parcel, Parcel) else parcel
@@ -93,7 +92,7 @@ class Forwarder:
             log.warning("database_away", delivery_id=leased.delivery_id)
         _log(leased, outcome, round((time.monotonic() - began) * 1000))
 
-    def _pack(self, leased: Leased) -> Parcel | Poison:
+    def _pack(self, leased: LeasedDelivery) -> Parcel | Poison:
         if leased.mode != self.mode:
             return Poison("wrong_mode")  # training and live never meet (S-40)
         if leased.body is None:
@@ -125,33 +124,33 @@ class Forwarder:
             log.exception("job_failed", delivery_id=parcel.delivery_id)
             return Poison("our_fault")
 
-    def _mark(self, leased: Leased, outcome: Outcome, body: bytes) -> None:
+    def _mark(self, leased: LeasedDelivery, outcome: Outcome, body: bytes) -> None:
         if isinstance(outcome, Delivered):
-            receipt = Receipt(outcome.why, outcome.status, hashlib.sha256(body).digest())
-            if outbox.delivered(self.database, leased, receipt, self.actor):
+            receipt = DeliveryReceipt(outcome.why, outcome.status, hashlib.sha256(body).digest())
+            if outbox.mark_delivered(self.database, leased, receipt, self.actor):
                 waited = self.database.now() - leased.created_at
                 self.metrics.send_to_hotline.observe(max(0, waited) / SECOND)
             return
-        if not outbox.failed(self.database, leased, self._failure(leased, outcome), self.holder, self.actor):
+        if not outbox.mark_failed(self.database, leased, self._failure(leased, outcome), self.holder, self.actor):
             log.warning("delivery_lease_lost", delivery_id=leased.delivery_id)
 
-    def _failure(self, leased: Leased, outcome: Unavailable | Refused | Poison) -> Failure:
+    def _failure(self, leased: LeasedDelivery, outcome: Unavailable | Refused | Poison) -> DeliveryFailure:
         if isinstance(outcome, Poison):
-            return Failure(outcome.why, None, schedule.after_poison(leased.priority))
+            return DeliveryFailure(outcome.why, None, schedule.after_poison(leased.priority))
         if isinstance(outcome, Unavailable):
             waited = leased.now - leased.created_at
             delay = schedule.after_failure(
                 leased.priority, leased.attempt, waited, self.chance(), retry_after=outcome.retry_after
             )
-            return Failure(outcome.why, outcome.status, delay, counts=True)
+            return DeliveryFailure(outcome.why, outcome.status, delay, counts=True)
         tries = refusals(leased.last_class) + 1
         if outcome.at_once or tries >= schedule.REFUSED_TRIES:
-            return Failure(outcome.why, outcome.status, None, gone=outcome.gone)
+            return DeliveryFailure(outcome.why, outcome.status, None, gone=outcome.gone)
         delay = schedule.after_refusal(leased.priority, tries, self.chance())
-        return Failure(f"{outcome.why} {tries}", outcome.status, delay)
+        return DeliveryFailure(f"{outcome.why} {tries}", outcome.status, delay)
 
 
-def _context(leased: Leased, message_id: str) -> Context:
+def _context(leased: LeasedDelivery, message_id: str) -> Context:
     if message_id:
         return Context.of_message(leased.mode, leased.report_id, message_id, leased.hotline)
     return Context(leased.mode, leased.report_id, leased.revision, leased.hotline)
@@ -178,7 +177,7 @@ _EVENTS = {
 }
 
 
-def _log(leased: Leased, outcome: Outcome, ms: int) -> None:
+def _log(leased: LeasedDelivery, outcome: Outcome, ms: int) -> None:
     log.info(
         _EVENTS[type(outcome)],
         delivery_id=leased.delivery_id,

@@ -15,9 +15,10 @@ import structlog
 from reports import auditkeys
 from reports.keyfolder import KeyFault
 from reports.retention import Policy
-from reports.store import checkpoints, compacting, legal_holds, purging
-from reports.store.database import Database
-from reports.store.purging import Purge
+from reports.store import audit_log
+from reports.store.engine.database import Database
+from reports.store.operations import maintenance, retention
+from reports.store.operations.retention import Purge
 from runtime.time_units import DAY_SECONDS
 from workers.alerts import Alert
 from workers.metrics import Metrics
@@ -56,8 +57,8 @@ class Keeping:
         self._own.do(self._keep)
 
     def _keep(self) -> None:
-        purge = Purge(self._database, self._policy, purging.moment(self._database), "clock")
-        if ended := legal_holds.end(self._database, purge.now):
+        purge = Purge(self._database, self._policy, retention.purge_time(self._database), "clock")
+        if ended := retention.end_expired_holds(self._database, purge.now):
             log.info("hold_ended", count=ended)
         self._sign(purge.now)
         self._purge(purge)
@@ -73,7 +74,7 @@ class Keeping:
         if signer is None:
             log.warning("key_missing")
             return
-        if checkpoints.add(self._database, now, signer.public.key_id, signer.sign):
+        if audit_log.add_checkpoint(self._database, now, signer.public.key_id, signer.sign):
             self._metrics.checkpoint.set_to_current_time()
 
     def _purge(self, purge: Purge) -> None:
@@ -84,12 +85,12 @@ class Keeping:
             for rule, count in done.items():
                 self._metrics.purged.labels(rule).inc(count)
             gone += done
-            if not done and not purge.thin(STEP):
+            if not done and not purge.purge_copies(STEP):
                 break
             self._to_compact = True
             self._stopping.wait(REST * (time.monotonic() - began))
-        purge.forget_receipts()
-        while not self._stopping.is_set() and checkpoints.purge_lines(self._database, purge.now):
+        purge.delete_old_receipts()
+        while not self._stopping.is_set() and audit_log.purge_old_entries(self._database, purge.now):
             self._to_compact = True
         if gone:
             log.info("purged", count=gone.total())
@@ -98,15 +99,15 @@ class Keeping:
 
     def _compact(self) -> None:
         self._compacted = time.monotonic()
-        self._to_compact = not compacting.compact(self._database) and self._database.is_sqlite
+        self._to_compact = not maintenance.compact(self._database) and self._database.is_sqlite
 
     def _warn(self, purge: Purge) -> None:
         """Once a week, and once more after a restart."""
         if time.monotonic() - self._warned < WEEK_SECONDS:
             return
         self._warned = time.monotonic()
-        ending = legal_holds.ending(legal_holds.listed(self._database), purge.now)
-        for why, todo, ids in (("not_closed", NOT_CLOSED, purge.warned()), ("hold_ends", HOLD_ENDS, ending)):
+        ending = retention.holds_ending_soon(retention.list_holds(self._database), purge.now)
+        for why, todo, ids in (("not_closed", NOT_CLOSED, purge.list_expiring()), ("hold_ends", HOLD_ENDS, ending)):
             if ids:
                 self._telling.add(Alert("", why, "P4", todo, tuple(ids)))
 

@@ -18,9 +18,9 @@ from reports.country import Countries, Country
 from reports.desks import desk
 from reports.escalation.priorities import CAN_WAIT, URGENT
 from reports.hours import Desk, read_zone
-from reports.store import clocking, steps
-from reports.store.database import Database, DatabaseUnavailable
-from reports.store.steps import Step, Waiting
+from reports.store.engine.database import Database, DatabaseUnavailable
+from reports.store.escalation import steps
+from reports.store.escalation.steps import EscalationState, EscalationStep
 from runtime.time_units import MINUTE, SECOND
 from workers import asking, reminders
 from workers.alerts import OTHERS, Alert
@@ -54,33 +54,35 @@ class Ladder:
 
     def climb(self) -> bool:
         """A page of all that is due, and whether there may be more of it. Raises DatabaseUnavailable."""
-        new = clocking.unclocked(self.database, NEW)
+        new = steps.list_unstarted(self.database, NEW)
         clocks = [(report_id, priority, self._clocks(iso)[priority]) for report_id, priority, iso in new]
         for begin in range(0, len(clocks), AT_ONCE):
-            clocking.begin(self.database, clocks[begin : begin + AT_ONCE])
-        steps.stop(self.database)
-        due = steps.due(self.database, HERE, PAGE)
-        nothing: list[tuple[Step, str]] = []
+            steps.start_steps(self.database, clocks[begin : begin + AT_ONCE])
+        steps.stop_acknowledged(self.database)
+        due = steps.list_due(self.database, HERE, PAGE)
+        nothing: list[tuple[EscalationStep, str]] = []
         self._each(due, partial(self._climb, nothing))
         self._pass_over(nothing)
         # asked for apart: however many people cannot be told, no report waits behind them for its next hotline
         for priorities, own in self.hands.items():
-            if steps.due(self.database, TELLS, 1, priorities):
+            if steps.list_due(self.database, TELLS, 1, priorities):
                 own.do(partial(self._tell_of, priorities))
         return len(new) == NEW or len(due) == PAGE
 
     def _tell_of(self, priorities: tuple[str, ...]) -> None:
         self._each(self._in_turn(priorities), self._tell, HELD * SECOND)  # some of them may have been told
 
-    def _in_turn(self, priorities: tuple[str, ...]) -> Iterator[Step]:
+    def _in_turn(self, priorities: tuple[str, ...]) -> Iterator[EscalationStep]:
         """Looked for one by one: what became due meanwhile and is more urgent comes next."""
         for _ in range(PAGE):
-            found = steps.due(self.database, TELLS, 1, priorities)
+            found = steps.list_due(self.database, TELLS, 1, priorities)
             if not found:
                 return
             yield from found
 
-    def _each(self, due: Iterable[Step], do: Callable[[Step], None], again: int = AFTER_FAILURE) -> None:
+    def _each(
+        self, due: Iterable[EscalationStep], do: Callable[[EscalationStep], None], again: int = AFTER_FAILURE
+    ) -> None:
         """One that fails keeps none of the others from being done, and is tried again later.
 
         Raises DatabaseUnavailable.
@@ -92,14 +94,14 @@ class Ladder:
                 raise
             except Exception:
                 log.exception("job_failed")
-                steps.put_off(self.database, step, steps.moment(self.database) + again)
+                steps.postpone(self.database, step, steps.database_time(self.database) + again)
 
     def figures(self) -> None:
         """For the monitor. Raises DatabaseUnavailable."""
-        overdue = steps.overdue(self.database)
+        overdue = steps.count_overdue(self.database)
         for priority in CLOCKS:
             self.metrics.overdue.labels(priority).set(overdue.get(priority, 0))
-        self.metrics.late.set(steps.late(self.database, LATE))
+        self.metrics.late.set(steps.count_late(self.database, LATE))
 
     def finish(self) -> None:
         for own in self.hands.values():
@@ -109,7 +111,7 @@ class Ladder:
         country = self.countries.get(iso)
         return clocks(country.clocks) if country else CLOCKS
 
-    def _climb(self, nothing: list[tuple[Step, str]], step: Step) -> None:
+    def _climb(self, nothing: list[tuple[EscalationStep, str]], step: EscalationStep) -> None:
         """`nothing`: where what is over without anybody doing anything is put."""
         if step.step not in GIVES:
             nothing.append((step, PASSED))
@@ -122,46 +124,46 @@ class Ladder:
         else:
             nothing.append((step, why))
 
-    def _pass_over(self, nothing: list[tuple[Step, str]]) -> None:
+    def _pass_over(self, nothing: list[tuple[EscalationStep, str]]) -> None:
         if nothing:
-            steps.pass_over(self.database, nothing)
+            steps.complete_many(self.database, nothing)
         for step, came_to in nothing:
             self.metrics.steps.labels(step.step, came_to).inc()
         nothing.clear()
 
-    def _give(self, step: Step, hotline: str, why: str) -> None:
-        made = steps.give(self.database, step, hotline, why)
+    def _give(self, step: EscalationStep, hotline: str, why: str) -> None:
+        made = steps.give_to_fallback(self.database, step, hotline, why)
         if made:
             self.metrics.steps.labels(step.step, "given").inc()
             log.warning("step_given", report_id=step.report_id, hotline=hotline, priority=step.priority)
             self.put([made])
 
-    def _done(self, step: Step, came_to: str, again: int | None = None) -> None:
-        steps.done(self.database, step, came_to, again)
+    def _done(self, step: EscalationStep, came_to: str, again: int | None = None) -> None:
+        steps.complete(self.database, step, came_to, again)
         self.metrics.steps.labels(step.step, came_to).inc()
 
-    def _next(self, step: Step, waiting: Waiting, country: Country) -> tuple[str, str]:
-        return asking.next_hotline(step.step, waiting, country, steps.moment(self.database))
+    def _next(self, step: EscalationStep, waiting: EscalationState, country: Country) -> tuple[str, str]:
+        return asking.next_hotline(step.step, waiting, country, steps.database_time(self.database))
 
-    def _found(self, step: Step) -> tuple[Waiting, Country | None]:
-        waiting = steps.waiting(self.database, step.report_id)
+    def _found(self, step: EscalationStep) -> tuple[EscalationState, Country | None]:
+        waiting = steps.load_state(self.database, step.report_id)
         return waiting, self.countries.get(waiting.country)
 
-    def _tell(self, step: Step) -> None:
+    def _tell(self, step: EscalationStep) -> None:
         waiting, country = self._found(step)
-        now = steps.moment(self.database)
+        now = steps.database_time(self.database)
         until = self._asleep_until(step, waiting, country, now)
         if until > now:
-            steps.put_off(self.database, step, until)
+            steps.postpone(self.database, step, until)
         elif steps.claim(self.database, step, HELD):
             came_to = self._say(step, waiting, country, now)
             if came_to:
                 again = self._clocks(waiting.country)[step.priority].again(step.step, step.due_at, now)
                 self._done(step, came_to, again)
             else:
-                steps.put_off(self.database, step, now + AFTER_FAILURE)
+                steps.postpone(self.database, step, now + AFTER_FAILURE)
 
-    def _asleep_until(self, step: Step, waiting: Waiting, country: Country | None, now: int) -> int:
+    def _asleep_until(self, step: EscalationStep, waiting: EscalationState, country: Country | None, now: int) -> int:
         """What can wait wakes nobody: by the clock of the first desk, or of the country for who is on call."""
         if country is None or not CLOCKS[step.priority].quiet:
             return now
@@ -170,7 +172,7 @@ class Ladder:
             return Desk(read_zone(country.time_zone)).may_tell(now)
         return desk(silent[0].card, country.time_zone).may_tell(now)
 
-    def _say(self, step: Step, waiting: Waiting, country: Country | None, now: int) -> str:
+    def _say(self, step: EscalationStep, waiting: EscalationState, country: Country | None, now: int) -> str:
         """What the step came to; empty where somebody was to be told and nobody could be."""
         if step.step == OPERATOR or country is None:
             said = reminders.to_operator(waiting, country, now)
@@ -182,7 +184,7 @@ class Ladder:
         came = {self._say_at(step, waiting, country, hotline.id, now) for hotline in silent}
         return next((one for one in (TOLD, "", NOBODY) if one in came), NOBODY)
 
-    def _say_at(self, step: Step, waiting: Waiting, country: Country, hotline: str, now: int) -> str:
+    def _say_at(self, step: EscalationStep, waiting: EscalationState, country: Country, hotline: str, now: int) -> str:
         listed = country.hotlines[hotline]
         people = asking.people(step.step, listed, country, now)
         if step.step == DESK and hotline in self.pager.enlisted:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import structlog
 
-from reports.store.database import DatabaseUnavailable
+from reports.store.engine.database import DatabaseUnavailable
 
 MARKS, MARK_SECONDS = 4, 1.0  # tries more, and between two of them
 WITHIN = 5.0  # seconds; where each try takes long, no other is begun: all of a job ends within its 40 s

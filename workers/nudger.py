@@ -19,10 +19,11 @@ from reports.country import Countries, Country
 from reports.keyfolder import SENDER, KeyFault
 from reports.nudges import SENTENCE, due_at, permission
 from reports.sealing import Box, Context, Poison, keyed_hash, open_body
-from reports.store import nudging, optouts, reading
-from reports.store.database import Database
-from reports.store.leased import Body
-from reports.store.nudging import Facts, Yes
+from reports.store.cases import case_view
+from reports.store.engine.database import Database
+from reports.store.outbox import SealedBody
+from reports.store.sms import answer_notices, opt_outs
+from reports.store.sms.answer_notices import NoticeFacts, NoticePermission
 from workers.keyring import KeyRing
 from workers.sms import Texter
 from workers.texts import Line, sealed
@@ -38,7 +39,7 @@ class Text:
     number: str
     line: Line
     said: str
-    facts: Facts
+    facts: NoticeFacts
     unless: tuple[bytes, ...] = ()  # as what an opt-out of the number would be kept
 
 
@@ -59,16 +60,16 @@ class Nudger:
         keys = self._optout_keys()
         if not keys:
             return
-        for answer_id, report_id in nudging.undecided(self.database):
+        for answer_id, report_id in answer_notices.list_undecided(self.database):
             text = self._text(report_id, keys)
-            nudging.decide(self.database, answer_id, report_id, text.due_at if text else None)
+            answer_notices.schedule(self.database, answer_id, report_id, text.due_at if text else None)
         told = set[str]()
-        for answer_id, report_id in nudging.due(self.database):
+        for answer_id, report_id in answer_notices.list_due(self.database):
             if report_id in told:
                 continue  # by the text that has just gone; decided anew, it would be told of again a day later
             text = self._text(report_id, keys)
             if text is None or text.due_at > self.database.now():
-                nudging.decide(self.database, answer_id, report_id, text.due_at if text else None)
+                answer_notices.schedule(self.database, answer_id, report_id, text.due_at if text else None)
             else:
                 self._send(answer_id, report_id, text)
                 told.add(report_id)
@@ -85,17 +86,17 @@ class Nudger:
                 mode=mode,
                 sms_id=answer_id,
                 unless=text.unless,
-                yes=Yes(report_id, text.facts.revision, text.facts.since),
+                yes=NoticePermission(report_id, text.facts.revision, text.facts.since),
             )
         except KeyFault:
             log.error("key_missing")
             return
-        if nudging.send(self.database, answer_id, report_id, sms):
+        if answer_notices.enqueue(self.database, answer_id, report_id, sms):
             self.texter.send(answer_id)
 
     def _text(self, report_id: str, keys: Sequence[bytes]) -> Text | None:
         """None: nothing may go out for this report on what is known now."""
-        facts = nudging.facts(self.database, report_id)
+        facts = answer_notices.load_facts(self.database, report_id)
         country = self.countries.get(facts.country) if facts else None
         if facts is None or country is None or facts.refused or facts.state == "closed":
             return None
@@ -107,7 +108,7 @@ class Nudger:
         return None
 
     def _said(
-        self, country: Country, facts: Facts, report: Mapping[str, Any], contact: Mapping[str, Any] | None
+        self, country: Country, facts: NoticeFacts, report: Mapping[str, Any], contact: Mapping[str, Any] | None
     ) -> Text | None:
         said = permission(contact, facts.since)
         when = due_at(said, facts.sent, self.database.now())
@@ -118,12 +119,12 @@ class Nudger:
 
     def _unless_stopped(self, text: Text, keys: Sequence[bytes]) -> Text | None:
         kept = tuple(keyed_hash(key, text.number) for key in keys)
-        return None if optouts.stands(self.database, kept) else replace(text, unless=kept)
+        return None if opt_outs.is_opted_out(self.database, kept) else replace(text, unless=kept)
 
     def _optout_keys(self) -> Sequence[bytes]:
         """By which web hashes the numbers that told STOP; none where it has not said yet, or it cannot be read here."""
         try:
-            return [self._optout_key(row) for row in optouts.keys(self.database)]
+            return [self._optout_key(row) for row in opt_outs.list_keys(self.database)]
         except Poison:
             log.error("key_missing")
             return ()
@@ -138,7 +139,7 @@ class Nudger:
         """The report, and what was last said about contact; None where this process cannot open it, or where the
         hotline has an older one: it was left out since, and the yes in it may be a no by now.
         """
-        held = reading.held(self.database, report_id, hotline)
+        held = case_view.load_report(self.database, report_id, hotline)
         if held is None or held.revision < revision:
             return None
         try:
@@ -150,7 +151,7 @@ class Nudger:
         contact = next((one for one in reversed(later) if one), report.get("contact"))
         return report, None if held.withdrawn else contact
 
-    def _open(self, body: Body, context: Context) -> Mapping[str, Any]:
+    def _open(self, body: SealedBody, context: Context) -> Mapping[str, Any]:
         box = Box(body.key_id, body.wrap, body.head, body.sealed)
         found: Mapping[str, Any] = json.loads(open_body(self.keys.of(context.hotline, body.key_id), context, box))
         return found

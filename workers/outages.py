@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 
 from reports.connections import why
 from reports.spool import LEAST_FREE
-from reports.store.database import Database, DatabaseUnavailable
+from reports.store.engine.database import Database, DatabaseUnavailable
 from workers.alerts import Said
 from workers.tell import Teller
 

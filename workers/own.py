@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from reports.queue import Hurry, Speed
-from reports.store.database import DatabaseUnavailable
+from reports.store.engine.database import DatabaseUnavailable
 
 TAKEN_WITHIN = 5  # seconds; an id that nobody took by then is done by the clock itself
 

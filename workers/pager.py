@@ -15,9 +15,9 @@ import structlog
 
 from reports.clocks import CLOCKS
 from reports.keyfolder import KeyFault
-from reports.store import paging
-from reports.store.database import Database, DatabaseUnavailable
-from reports.store.paging import Page, Told
+from reports.store.engine.database import Database, DatabaseUnavailable
+from reports.store.sms import on_call
+from reports.store.sms.on_call import OnCallPage, PagedDelivery
 from runtime.time_units import SECOND
 from workers.delivery import Delivered, Outcome, Parcel, Poison, Unavailable
 from workers.kinds import Phones, Tell
@@ -62,10 +62,10 @@ class Pager:
     def page(self, parcel: Parcel) -> Outcome:
         """One text at most. What a provider has taken is a receipt; the next attempt texts the next number."""
         try:
-            pages = paging.pages(self.database, parcel.delivery_id)
+            pages = on_call.list_pages(self.database, parcel.delivery_id)
             if not pages or pages[-1].state not in ("due", "sent") or pages[-1].status == "failed":
                 self._text(_about(parcel, len(pages)))
-                pages = paging.pages(self.database, parcel.delivery_id)
+                pages = on_call.list_pages(self.database, parcel.delivery_id)
         except KeyFault:
             return Poison("no_key")
         except DatabaseUnavailable:
@@ -77,11 +77,11 @@ class Pager:
         """The next number, each once, where nobody answers in time or the text did not arrive; and whoever has answered
         by an older text than how urgent it is. Raises DatabaseUnavailable.
         """
-        for about in paging.silent(self.database, PATIENCE):
+        for about in on_call.list_unanswered(self.database, PATIENCE):
             phones = self.enlisted.get(about.hotline)
             if phones is not None and about.count < len(phones.numbers):
                 self._text(about)
-        for about, rank in paging.outrun(self.database):
+        for about, rank in on_call.list_superseded(self.database):
             if about.hotline in self.enlisted:
                 self._text(about, rank)
 
@@ -91,19 +91,19 @@ class Pager:
         None while the last one still waits for its provider, or all of them went out at once later. Raises
         DatabaseUnavailable.
         """
-        about = paging.told_of(self.database, report_id, hotline)
+        about = on_call.find_unacknowledged(self.database, report_id, hotline)
         if about is None:
             return False
         try:
-            waits = [page.state for page in paging.pages(self.database, about.delivery_id)][-1:] == ["due"]
-            if not waits and not paging.is_fresh(self.database, about.delivery_id, JUST_NOW):
+            waits = [page.state for page in on_call.list_pages(self.database, about.delivery_id)][-1:] == ["due"]
+            if not waits and not on_call.was_paged_within(self.database, about.delivery_id, JUST_NOW):
                 self._text(about)
         except KeyFault:
             log.error("key_missing")
-        pages = paging.pages(self.database, about.delivery_id)
+        pages = on_call.list_pages(self.database, about.delivery_id)
         return bool(pages) and pages[-1].state == "sent"
 
-    def _text(self, about: Told, to_whom: int | None = None) -> None:
+    def _text(self, about: PagedDelivery, to_whom: int | None = None) -> None:
         """`to_whom`: the how-manieth; the next one by itself."""
         phones = self.enlisted[about.hotline]
         word = f"{self.draw():06d}"
@@ -112,15 +112,15 @@ class Pager:
         turn = about.count if to_whom is None else to_whom
         to, line = numbers[turn % len(numbers)], Line(phones.channel, phones.sender)
         sms = sealed(self.database, self.keys, line, to, said=said, mode=self.mode)
-        if paging.add(self.database, sms, about, word):
+        if on_call.add_page(self.database, sms, about, word):
             self.texter.send(sms.id)
 
 
-def _about(parcel: Parcel, count: int) -> Told:
-    return Told(parcel.delivery_id, parcel.report_id, parcel.hotline, parcel.type, parcel.priority, count)
+def _about(parcel: Parcel, count: int) -> PagedDelivery:
+    return PagedDelivery(parcel.delivery_id, parcel.report_id, parcel.hotline, parcel.type, parcel.priority, count)
 
 
-def _outcome(page: Page) -> Outcome:
+def _outcome(page: OnCallPage) -> Outcome:
     if page.state == "sent":
         return Delivered()
     return Unavailable("sms_waits" if page.state == "due" else "sms_failed")

@@ -8,14 +8,14 @@ from reports.country import Country
 from reports.desks import desk
 from reports.hotline import Hotline
 from reports.hours import Desk, read_zone
-from reports.store.steps import Waiting
+from reports.store.escalation.steps import EscalationState
 from runtime.time_units import SECOND
 from workers.alerts import NEXT, Said
 
 LONG = timedelta(hours=12)  # then the day is said too
 
 
-def to_desk(waiting: Waiting, hotline: Hotline, country: Country, now: int) -> Said:
+def to_desk(waiting: EscalationState, hotline: Hotline, country: Country, now: int) -> Said:
     """In the desk's own time."""
     line = f"{_waits(waiting, desk(hotline.card, country.time_zone), now)}. Please open your desk."
     return Said(
@@ -28,7 +28,7 @@ def to_desk(waiting: Waiting, hotline: Hotline, country: Country, now: int) -> S
     )
 
 
-def to_operator(waiting: Waiting, country: Country | None, now: int) -> Said:
+def to_operator(waiting: EscalationState, country: Country | None, now: int) -> Said:
     """The SMS names no hotline: a name can say what a report is about."""
     zone = Desk(read_zone(country.time_zone if country else "UTC"))
     line = f"{_waits(waiting, zone, now)}. Nobody has taken it on."
@@ -43,7 +43,7 @@ def to_operator(waiting: Waiting, country: Country | None, now: int) -> Said:
     )
 
 
-def _waits(waiting: Waiting, there: Desk, now: int) -> str:
+def _waits(waiting: EscalationState, there: Desk, now: int) -> str:
     since = there.local(waiting.since)
     long_ago = timedelta(seconds=(now - waiting.since) // SECOND) >= LONG
     said = f"{since:%d %b %H:%M}" if long_ago else f"{since:%H:%M}"

@@ -33,7 +33,7 @@ from reports.queue import DELIVER, SEND_SMS, AllowedJob, NotAllowed
 from reports.schema import WrongDatabase
 from reports.settings import SettingError
 from reports.store import outbox
-from reports.store.database import BadAddress, DatabaseUnavailable
+from reports.store.engine.database import DatabaseUnavailable, InvalidDatabaseURL
 from workers import forward, sms
 from workers.assembly import Parts, assemble, assemble_clock, assemble_outages
 from workers.metrics import Metrics
@@ -148,7 +148,7 @@ def main(arguments: list[str], environ: Mapping[str, str]) -> None:
     try:
         parts = assemble(f"{kind}-{number}", environ, stopping.is_set)
         run(kind, parts, environ, stopping)
-    except (SettingError, BadAddress, CountryError, WrongDatabase) as error:
+    except (SettingError, InvalidDatabaseURL, CountryError, WrongDatabase) as error:
         sys.exit(str(error))
 
 
@@ -169,7 +169,7 @@ def run(kind: str, parts: Parts, environ: Mapping[str, str], stopping: threading
 def _give_up_slot(parts: Parts, stopping: threading.Event) -> None:
     while not stopping.is_set():
         try:
-            outbox.give_up_slot(parts.database, parts.slot)
+            outbox.release_slot(parts.database, parts.slot)
             return
         except DatabaseUnavailable:
             log.warning("database_away")

@@ -13,10 +13,10 @@ import structlog
 from flows.gsm7 import segments
 from reports.keyfolder import SENDER
 from reports.sealing import Box, Context, Poison, open_body
-from reports.store import nudging, optouts, sms_out
-from reports.store.database import Database, DatabaseUnavailable
-from reports.store.nudging import Yes
-from reports.store.sms_out import LeasedSms
+from reports.store.engine.database import Database, DatabaseUnavailable
+from reports.store.sms import answer_notices, messages, opt_outs
+from reports.store.sms.answer_notices import NoticePermission
+from reports.store.sms.messages import LeasedSms
 from workers import schedule
 from workers.jitter import both_ways
 from workers.keyring import KeyRing
@@ -45,7 +45,7 @@ class Texter:
     def send(self, sms_id: str) -> bool:
         """False: it was not its time, somebody else has it, it has expired, or the database is away."""
         try:
-            leased = sms_out.lease(self.database, sms_id, self.holder)
+            leased = messages.lease(self.database, sms_id, self.holder)
             if leased is None:
                 return False
             self._send(leased)
@@ -57,7 +57,7 @@ class Texter:
     def send_next(self) -> None:
         """The one that has waited longest, where one is due."""
         try:
-            due = sms_out.due(self.database, at_most=1)
+            due = messages.list_due(self.database, at_most=1)
         except DatabaseUnavailable:
             log.warning("database_away")
             return
@@ -70,9 +70,9 @@ class Texter:
         if isinstance(outcome, Accepted):
             self._mark_sent(leased, outcome)
         else:
-            sms_out.failed(self.database, leased, outcome.why, self._delay(leased, outcome), self.holder)
+            messages.mark_failed(self.database, leased, outcome.why, self._delay(leased, outcome), self.holder)
         if outcome.why == "opt_out" and caller:
-            optouts.add(self.database, caller)
+            opt_outs.add(self.database, caller)
         event = "sms_sent" if isinstance(outcome, Accepted) else "sms_failed"
         log.info(event, channel=leased.channel, attempt=leased.attempt, reason=outcome.why)
 
@@ -81,7 +81,7 @@ class Texter:
 
         Raises DatabaseUnavailable.
         """
-        mark(lambda: sms_out.sent(self.database, leased, outcome.provider_id, outcome.why), self.pause)
+        mark(lambda: messages.mark_sent(self.database, leased, outcome.provider_id, outcome.why), self.pause)
 
     def _hand_over(self, leased: LeasedSms) -> tuple[SmsOutcome, bytes]:
         if leased.mode != self.mode:
@@ -111,10 +111,14 @@ class Texter:
         Raises DatabaseUnavailable.
         """
         unless = _optouts(body)
-        if unless and optouts.stands(self.database, unless):
+        if unless and opt_outs.is_opted_out(self.database, unless):
             return "opt_out"
         yes = body.get("yes")
-        return nudging.WITHDRAWN if yes and not nudging.holds(self.database, Yes(**yes)) else ""
+        return (
+            answer_notices.WITHDRAWN
+            if yes and not answer_notices.is_still_permitted(self.database, NoticePermission(**yes))
+            else ""
+        )
 
     def _open(self, leased: LeasedSms) -> tuple[Text, bytes, Mapping[str, Any]]:
         """The text; whose it is, to keep an opt-out that the provider tells of; and all that was sealed."""

@@ -16,8 +16,8 @@ import structlog
 
 from reports.country import Countries, Country, CountryError
 from reports.keyfolder import KeyFault, listed
-from reports.store import fingerprints
-from reports.store.database import Database
+from reports.store import audit_log
+from reports.store.engine.database import Database
 from workers.alerts import OTHERS, Alert
 from workers.own import Own
 from workers.tell import Teller
@@ -54,9 +54,9 @@ class Swaps:
             log.warning("country_unreadable")
             return
         for country in countries:
-            before, now = fingerprints.last(self._database, country.iso), digest(country, self._keys)
+            before, now = audit_log.latest_fingerprint(self._database, country.iso), digest(country, self._keys)
             if before != now and (not before or self._is_told(country)):
-                fingerprints.note(self._database, country.iso, now)
+                audit_log.record_fingerprint(self._database, country.iso, now)
 
     def _is_told(self, country: Country) -> bool:
         log.warning(WHY, country=country.iso)

@@ -14,8 +14,8 @@ from typing import Protocol
 import structlog
 
 from reports.periods import JUMP, LEASES
-from reports.store import leases
-from reports.store.database import Database, DatabaseUnavailable
+from reports.store.engine import leases
+from reports.store.engine.database import Database, DatabaseUnavailable
 from runtime.time_units import DAY_SECONDS, SECOND
 from workers.alerts import JUMPED, Alert
 from workers.duties import Duties
@@ -161,8 +161,8 @@ class Clock:
         if self.leads and now < self._renew_at:
             return True
         try:
-            before = None if self.leads else leases.led_until(self._database, NAME)
-            leads = leases.take(self._database, NAME, self._holder, LEAD_SECONDS)
+            before = None if self.leads else leases.held_until(self._database, NAME)
+            leads = leases.acquire(self._database, NAME, self._holder, LEAD_SECONDS)
         except DatabaseUnavailable:
             log.warning("database_away")
             leads, before = False, None
@@ -202,6 +202,6 @@ class Clock:
         self._metrics.leader.set(0)  # what the monitor reads outlives this process
         if self.leads:
             try:
-                leases.give_up(self._database, NAME, self._holder)
+                leases.release(self._database, NAME, self._holder)
             except DatabaseUnavailable:
                 log.warning("database_away")

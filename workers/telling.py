@@ -7,8 +7,11 @@ from collections.abc import Callable
 
 import structlog
 
-from reports.store import hosts, sms_out, telling, tries
-from reports.store.database import Database, DatabaseUnavailable
+from reports.store.engine.database import Database, DatabaseUnavailable
+from reports.store.escalation import delivery_alerts
+from reports.store.mailboxes import pin_throttle
+from reports.store.operations import spool_status
+from reports.store.sms import messages
 from runtime.time_units import DAY, HOUR, SECOND
 from workers import text
 from workers.alerts import NO_HOTLINE, OTHERS, RULES, SMS_TO_DO, Alert, gather
@@ -46,7 +49,7 @@ class Telling:
         """Begins to tell what is due now; what fails is due again in a minute."""
         if self._own.is_busy or self._monotonic() < self._not_before:
             return
-        alerts = [*self._waiting, *gather(telling.untold(self._database, RULES)), *self._nobody()]
+        alerts = [*self._waiting, *gather(delivery_alerts.list_due(self._database, RULES)), *self._nobody()]
         alerts += [*self._guessed(), *self._sms(), *self._spools()]
         if alerts:
             self._own.do(lambda: self._tell(alerts))
@@ -65,33 +68,35 @@ class Telling:
         if alert in self._waiting:
             self._waiting.remove(alert)
         if alert.deliveries:
-            telling.mark_told(self._database, alert.deliveries)
+            delivery_alerts.mark_alerted(self._database, alert.deliveries)
         else:
             self._told[alert.why, alert.reports[0] if alert.reports else alert.about] = self._monotonic()
 
     def _nobody(self) -> list[Alert]:
-        rows = telling.nobody_for(self._database)
+        rows = delivery_alerts.list_unroutable(self._database)
         due = [row for row in rows if self._is_due("needs_person", row[0], PACES[row[1]].again)]
         return [Alert("", "needs_person", priority, NO_HOTLINE, (report_id,)) for report_id, priority in due]
 
     def _guessed(self) -> list[Alert]:
         """Somebody tries many pairs of code and PIN, or has forgotten a PIN. Which report is meant, nobody knows."""
         found = []
-        if tries.guessed_lately(self._database) > tries.LIMIT.all and self._is_due("code_guessed", "", HOUR):
+        if pin_throttle.count_recent_failures(self._database) > pin_throttle.DEFAULT_LIMIT.all and self._is_due(
+            "code_guessed", "", HOUR
+        ):
             found.append(Alert("", "code_guessed", "P2", OTHERS["code_guessed"], what="guessed at"))
-        if tries.locked_codes(self._database) and self._is_due("pin_guessed", "", DAY):
+        if pin_throttle.count_locked_codes(self._database) and self._is_due("pin_guessed", "", DAY):
             found.append(Alert("", "pin_guessed", "P3", OTHERS["pin_guessed"], what="locked"))
         return found
 
     def _spools(self) -> list[Alert]:
         """Reports that wait on the disk of web, and no hotline has: hourly, until none does."""
-        found = [("spool_bad", "P1", one) for one in hosts.spools(self._database) if one.bad]
-        found += [("spool_waits", "P1", one) for one in hosts.spools(self._database) if one.is_late]
+        found = [("spool_bad", "P1", one) for one in spool_status.list_statuses(self._database) if one.bad]
+        found += [("spool_waits", "P1", one) for one in spool_status.list_statuses(self._database) if one.is_late]
         due = [(why, priority, one.host) for why, priority, one in found if self._is_due(why, one.host, HOUR)]
         return [Alert(host, why, priority, OTHERS[why]) for why, priority, host in due]
 
     def _sms(self) -> list[Alert]:
-        rows = sms_out.troubled(self._database, text.OPERATORS, self._database.now() - HOUR)
+        rows = messages.list_failures(self._database, text.OPERATORS, self._database.now() - HOUR)
         found = dict.fromkeys((channel, why) for channel, why, _ in rows)
         due = [(channel, why) for channel, why in found if self._is_due(why, channel, HOUR)]
         return [Alert(channel, why, "P2", SMS_TO_DO[why]) for channel, why in due]

@@ -13,10 +13,10 @@ import structlog
 from reports.keyfolder import SENDER, KeyFault, load_public
 from reports.periods import TEXT_LIVES
 from reports.sealing import Context, seal
-from reports.store import messages, sms_out
-from reports.store.database import Database
-from reports.store.messages import Outgoing
-from reports.store.nudging import Yes
+from reports.store.engine.database import Database
+from reports.store.sms import messages
+from reports.store.sms.answer_notices import NoticePermission
+from reports.store.sms.messages import OutgoingSms
 from runtime.time_units import SECOND
 from workers.sms import Texter
 from workers.text import Accepted, Text
@@ -44,15 +44,15 @@ def sealed(
     mode: str,
     sms_id: str = "",
     unless: Sequence[bytes] = (),
-    yes: Yes | None = None,
-) -> Outgoing:
+    yes: NoticePermission | None = None,
+) -> OutgoingSms:
     """`sms_id`: of what it is about, where that has one of its own. `unless`, `yes`: it does not go where one of these
     opt-outs stands when it would, or this yes holds no more. Raises KeyFault."""
     sms_id, now = sms_id or str(uuid.uuid4()), database.now()
     body: dict[str, object] = {"to": to, "from": line.sender, "text": said, "unless": [one.hex() for one in unless]}
     body |= {"yes": asdict(yes)} if yes else {}
     box = seal(load_public(keys, [SENDER])[SENDER], Context(mode, sms_id, 1, SENDER), b"", json.dumps(body).encode())
-    return Outgoing(sms_id, line.channel, mode, box.key_id, box.wrap, box.sealed, now, now + LIVES)
+    return OutgoingSms(sms_id, line.channel, mode, box.key_id, box.wrap, box.sealed, now, now + LIVES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +73,9 @@ class Texts:
         except KeyFault:
             log.error("key_missing")
             return False
-        messages.put_outgoing(self.database, sms)
+        messages.enqueue_outgoing(self.database, sms)
         self.texter.send(sms.id)
-        return sms_out.state(self.database, sms.id) == "sent"
+        return messages.load_state(self.database, sms.id) == "sent"
 
     def send_without_database(self, to: str, said: str) -> bool:
         """Send at once and store nothing; return True once a provider has accepted it.

@@ -26,9 +26,9 @@ from gateway.sessions.report_ref import ReportRef
 from gateway.submission.submitter import Submitter
 from reports.country import Country
 from reports.drill_scripts import SCRIPTS, Script, answers
-from reports.store import drilling
-from reports.store.database import Database, DatabaseUnavailable
-from reports.store.drilling import Due
+from reports.store.engine.database import Database, DatabaseUnavailable
+from reports.store.operations import drill_runs
+from reports.store.operations.drill_runs import DueDrill
 from runtime.time_units import MINUTE, SECOND
 
 MOST_STEPS = 40
@@ -60,7 +60,7 @@ class Drills:
         """All that is due, each on its own. What does not come through is walked again in the next round. Raises
         DatabaseUnavailable: what is away for one is away for all.
         """
-        for one in drilling.due(self._database) if self._is_training else ():
+        for one in drill_runs.list_due(self._database) if self._is_training else ():
             country = self._desk.countries.home_of(one.hotline)
             script = SCRIPTS.get(one.script)
             if country is None or script is None:
@@ -72,27 +72,27 @@ class Drills:
             except Exception:  # the others are due all the same
                 log.exception("drill_failed", drill_id=one.drill_id)
 
-    def _hold(self, one: Due, country: Country, script: Script) -> None:
-        report_id = self._wrote_more(one, country, script) if one.wants_more else self._filed(one, country, script)
+    def _hold(self, one: DueDrill, country: Country, script: Script) -> None:
+        report_id = self._wrote_more(one, country, script) if one.is_follow_up else self._filed(one, country, script)
         if report_id:
-            more = one.at + script.more.after * MINUTE if script.more and not one.wants_more else None
-            drilling.done(self._database, one, report_id, more)
+            more = one.at + script.more.after * MINUTE if script.more and not one.is_follow_up else None
+            drill_runs.mark_done(self._database, one, report_id, more)
             log.info("drill_held", report_id=report_id, hotline=one.hotline)
 
-    def _filed(self, one: Due, country: Country, script: Script) -> str | None:
+    def _filed(self, one: DueDrill, country: Country, script: Script) -> str | None:
         """The report; None where it does not come through, or was called off meanwhile."""
         caller = self._caller(one, country, one.at)
         report_id = self._reducer.begin_report(
             caller, self._reducer.begin(caller, LastTurn("0"), screen=BEGIN)
         ).report_id
-        if not drilling.begun(self._database, one, report_id):
+        if not drill_runs.mark_started(self._database, one, report_id):
             return None
-        if drilling.is_there(self._database, report_id, waiting=bool(script.cut_at)):
+        if drill_runs.is_submitted(self._database, report_id, waiting=bool(script.cut_at)):
             return report_id
         report = self._told(caller, answers(script, country, one.hotline), script)
         return report.report_id if report else None
 
-    def _wrote_more(self, one: Due, country: Country, script: Script) -> str | None:
+    def _wrote_more(self, one: DueDrill, country: Country, script: Script) -> str | None:
         """Told once more, which leaves nothing, for its code and PIN."""
         report = self._told(self._caller(one, country, one.at), answers(script, country, one.hotline), script)
         if report is None or script.more is None:
@@ -100,7 +100,7 @@ class Drills:
         came = self._wrote(self._caller(one, country, one.due_at), report, script.more.words)
         return report.report_id if came else None
 
-    def _caller(self, one: Due, country: Country, at: int) -> TurnRequest:
+    def _caller(self, one: DueDrill, country: Country, at: int) -> TurnRequest:
         """Nobody's phone, and one that waits while words are typed. `at`: microseconds, the same on each walk."""
         inbound = Inbound("ussd", "drill", sender="", code="", text="", session=one.drill_id, path=True)
         around = self._desk.around(country, "ussd", contactable=False, words_before_send=True)

@@ -11,9 +11,11 @@ import structlog
 
 from gateway.conversation.mailbox import JOURNALED, ReporterMailbox
 from reports.erasures import Erasure, Journal
-from reports.store import hosts, optouts, pending
-from reports.store.database import Database, DatabaseUnavailable
-from reports.store.mailboxes import Closed
+from reports.store import submissions
+from reports.store.engine.database import Database, DatabaseUnavailable
+from reports.store.mailboxes.correspondence import MailboxClosed
+from reports.store.operations import spool_status
+from reports.store.sms import opt_outs
 from runtime.time_units import MINUTE
 
 SAID = {journaled: kind for kind, journaled in JOURNALED.items()}
@@ -38,7 +40,7 @@ class ErasureReplay:
         """
         if self.is_done:
             return
-        seen_at = hosts.seen_at(self._database, self._host)
+        seen_at = spool_status.last_seen(self._database, self._host)
         is_usable = seen_at is not None and seen_at <= self._database.now()  # the time may have been set back since
         try:
             erasures = self._journal.since(seen_at - MARGIN if seen_at is not None and is_usable else 0)
@@ -68,17 +70,17 @@ class ErasureReplay:
     def _apply(self, one: Erasure) -> None:
         keys = [bytes.fromhex(key) for key in one.keys]
         if one.kind == "draft":
-            pending.drop_pending(self._database, keys[0], one.report_id, up_to=one.revision)
+            submissions.cancel_pending(self._database, keys[0], one.report_id, up_to=one.revision)
         elif one.kind == "stop":
-            optouts.add(self._database, keys[0])
+            opt_outs.add(self._database, keys[0])
         elif one.kind == "start":
-            optouts.take_back(self._database, keys)
+            opt_outs.remove(self._database, keys)
         else:
             self._end(one)
 
     def _end(self, one: Erasure) -> None:
         """Delete the report, or withdraw contact."""
         if one.kind == "report":  # the draft that it was sent from may be back as well
-            pending.drop_pending(self._database, b"", one.report_id)
-        with suppress(Closed):
+            submissions.cancel_pending(self._database, b"", one.report_id)
+        with suppress(MailboxClosed):
             self._mailroom.say_again(one.report_id, one.message_id, SAID[one.kind])

@@ -26,9 +26,10 @@ from gateway.submission.spool_drain import file_late
 from gateway.submission.submitter import NotSent
 from reports.periods import LEASES
 from reports.spool import Spool
-from reports.store import hosts, leases
-from reports.store.database import Database, DatabaseUnavailable
-from reports.store.hosts import Spooled
+from reports.store.engine import leases
+from reports.store.engine.database import Database, DatabaseUnavailable
+from reports.store.operations import spool_status
+from reports.store.operations.spool_status import SpoolStatus
 from runtime.time_units import SECOND
 
 EVERY_SECONDS = 5
@@ -67,7 +68,7 @@ class Housekeeping:
         self._chores = chores
         self._erasing = erasing
         self._stop = threading.Event()
-        self._said: Spooled | None = None
+        self._said: SpoolStatus | None = None
         self._say_at = 0.0
         self._complain_at = 0.0
         self._name = f"{socket.gethostname()}-{os.getpid()}"[:80]
@@ -109,12 +110,12 @@ class Housekeeping:
         is_same = self._said is not None and (now.entries, now.bad) == (self._said.entries, self._said.bad)
         if is_same and time.monotonic() < self._say_at:
             return
-        hosts.say(self._database, now)
+        spool_status.save_status(self._database, now)
         self._said, self._say_at = now, time.monotonic() + SAY_SECONDS
 
     def _what_one_does(self) -> None:
         """One process of all hosts at a time."""
-        if leases.take(self._database, "replay", self._name, LEASE_SECONDS):
+        if leases.acquire(self._database, "replay", self._name, LEASE_SECONDS):
             if played := self._waiting.play(self._replay):
                 log.info("inbound_played", count=played)
             for chore in self._chores:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from gateway.conversation.statistics import day_of
 from gateway.sessions.store import Sessions
-from reports.store.database import Database
-from reports.store.screens import keep_day
+from reports.store.engine.database import Database
+from reports.store.operations.quarterly_figures import save_screen_counts
 from runtime.time_units import DAY_SECONDS, HOUR_SECONDS, SECOND
 
 BACK = 7  # days that are looked for: so long the database may have been away
@@ -33,7 +33,7 @@ class StatisticsFlush:
         counts = self._sessions.counted(day)
         if not counts:
             return False
-        keep_day(self._database, day, {_parts(name): number for name, number in counts.items()})
+        save_screen_counts(self._database, day, {_parts(name): number for name, number in counts.items()})
         self._sessions.forget(day)
         return True
 

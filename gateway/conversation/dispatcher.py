@@ -33,8 +33,8 @@ from gateway.submission.submitter import NotSent
 from gateway.submission.unparsed import NotStored, UnparsedStore
 from reports.country import Countries, Country
 from reports.dialled import bare
-from reports.store.database import Database, DatabaseUnavailable
-from reports.store.messages import note_status
+from reports.store.engine.database import Database, DatabaseUnavailable
+from reports.store.sms.messages import record_delivery_report
 
 T = TypeVar("T")
 
@@ -132,7 +132,7 @@ class Dispatcher:
 
     def note_early(self) -> None:
         """Delivery reports that came before their message was known. Raises DatabaseUnavailable."""
-        self._early.try_again(lambda id_, status: note_status(self._database, id_, status))
+        self._early.try_again(lambda id_, status: record_delivery_report(self._database, id_, status))
 
     def _opt_out(self, sender: Sender) -> None:
         try:
@@ -143,7 +143,7 @@ class Dispatcher:
     def _note_delivery(self, notice: ProviderEvent) -> None:
         if notice.status == "unknown":
             self._count("unknown_delivery_status")
-        if not note_status(self._database, notice.id, notice.status, notice.ours):
+        if not record_delivery_report(self._database, notice.id, notice.status, notice.ours):
             self._count("unknown_delivery_report")
             self._early.keep(notice.id, notice.status)
 

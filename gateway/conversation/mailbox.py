@@ -28,10 +28,10 @@ from reports.hotline import Hotline
 from reports.numbers import without_withdrawn
 from reports.report import contact_of
 from reports.sealing import Vault
-from reports.store import mailboxes
-from reports.store.database import Database, DatabaseUnavailable
-from reports.store.mailboxes import Opened
-from reports.store.tries import Tried
+from reports.store.engine.database import Database, DatabaseUnavailable
+from reports.store.mailboxes import correspondence
+from reports.store.mailboxes.correspondence import MailboxView
+from reports.store.mailboxes.pin_throttle import PinResult
 from runtime.time_units import SECOND
 
 UNNAMED = "A hotline"
@@ -54,7 +54,7 @@ class ReporterMailbox:
     names: Mapping[str, str]
     journal: Journal
 
-    def open(self, code: str, pin: str, before: int) -> Tried:
+    def open(self, code: str, pin: str, before: int) -> PinResult:
         """Try a code and a PIN, as typed. `before`: wrong pairs that came from this telephone number today."""
         digits, secret = read_code(code), read_pin(pin)
         return self.submitter.write(lambda: mailbox.open_report(self.database, self.vault, digits, secret, before))
@@ -65,7 +65,7 @@ class ReporterMailbox:
         if report_id is None or not is_open(record):
             return around
         values = record.state.values
-        found = self.submitter.write(lambda: mailboxes.opened(self.database, report_id))
+        found = self.submitter.write(lambda: correspondence.load_mailbox(self.database, report_id))
         if found is None:
             raise DatabaseUnavailable("it is gone")
         pair = read_code(values["code"] or "") or "", read_pin(values["pin"] or "") or ""
@@ -81,7 +81,7 @@ class ReporterMailbox:
             told |= {"report_state": "opens"}
         return around.knowing(said=said, told=told, letters=letters)
 
-    def _opens(self, found: Opened) -> tuple[Hotline, str] | None:
+    def _opens(self, found: MailboxView) -> tuple[Hotline, str] | None:
         """Who reads first and when, where nobody has read it and nobody reads now."""
         country = self.countries.get(found.country)
         if country is None or found.state not in UNREAD:
@@ -91,8 +91,8 @@ class ReporterMailbox:
         hotlines = [country.hotlines[one] for one in asked if one in country.hotlines]
         return opens_first(hotlines, country.time_zone, self.database.now())
 
-    def _asked(self, found: Opened) -> tuple[str, ...]:
-        return self.submitter.write(lambda: mailboxes.routed(self.database, found.report_id))[1]
+    def _asked(self, found: MailboxView) -> tuple[str, ...]:
+        return self.submitter.write(lambda: correspondence.current_recipients(self.database, found.report_id))[1]
 
     def add(self, caller: TurnRequest, record: Record, words: str) -> None:
         """For staff: whoever has the report, or gets it."""
@@ -128,7 +128,7 @@ class ReporterMailbox:
         try:
             if not self._send(report_id, message_id, now, kind, text=text, contact=contact):
                 raise DatabaseUnavailable("nobody could read it")
-        except mailboxes.Closed:  # no fault of the database: other callers' reports go on into it
+        except correspondence.MailboxClosed:  # no fault of the database: other callers' reports go on into it
             raise DatabaseUnavailable("closed") from None
         if journaled := JOURNALED.get(kind):
             self.journal.record(journaled, report_id=report_id, message_id=message_id)
@@ -171,7 +171,9 @@ class ReporterMailbox:
         allowed = None if contact is None else bool(contact["allowed"])
         close = kind == "delete_asked"
         self.submitter.write(
-            lambda: mailboxes.say(self.database, report_id, message_id, letters, kind, allowed=allowed, close=close)
+            lambda: correspondence.save_message(
+                self.database, report_id, message_id, letters, kind, allowed=allowed, close=close
+            )
         )
         return True
 
@@ -182,7 +184,7 @@ class ReporterMailbox:
         return hotlines or (tuple(country.hotlines) if country else ())
 
     def _routed(self, report_id: str) -> tuple[str, tuple[str, ...]]:
-        return self.submitter.write(lambda: mailboxes.routed(self.database, report_id))
+        return self.submitter.write(lambda: correspondence.current_recipients(self.database, report_id))
 
 
 def is_open(record: Record) -> bool:

@@ -15,8 +15,8 @@ from gateway.conversation.request import TurnRequest
 from gateway.sms.idempotency import idempotency_key
 from reports.country import Countries
 from reports.sealing import Vault
-from reports.store.database import Database
-from reports.store.paging import note_word
+from reports.store.engine.database import Database
+from reports.store.sms.on_call import record_reply
 
 # As thumbs and phones write it: "ok482193", "OK: 482 193.", "Ok 482193 thanks" is none.
 _TAKEN = re.compile(r"\s*ok[\s:,.-]*([0-9]{3})\s?([0-9]{3})[\s.!]*", re.IGNORECASE | re.ASCII)
@@ -52,4 +52,4 @@ class OnCallReply:
         """Store such an answer. Raises DatabaseUnavailable."""
         word = word_of(caller.inbound.text) or ""
         answer_id = uuid.UUID(bytes=self._vault.mac("phone_answer", *idempotency_key(caller.inbound))[:16])
-        note_word(self._database, str(answer_id), self._listed[caller.sender.e164 or ""], word)
+        record_reply(self._database, str(answer_id), self._listed[caller.sender.e164 or ""], word)

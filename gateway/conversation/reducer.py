@@ -30,7 +30,7 @@ from gateway.submission.submitter import NotSent, Submitter
 from gateway.submission.transitions import Event
 from gateway.submission.transitions import moved as moved_on
 from reports.code import spaced
-from reports.store.database import DatabaseUnavailable
+from reports.store.engine.database import DatabaseUnavailable
 
 HOME = {"ussd": "home.home", "sms": "home.home_sms"}
 CODE_SECONDS = 5 * 60  # after Send by SMS, in which a code may be asked for

@@ -22,7 +22,7 @@ from gateway.sessions import reply_loop
 from gateway.sessions.record import Draft, LastTurn, Record, in_danger
 from gateway.sessions.store import SMS_SECONDS
 from gateway.sms.opt_outs import OptOuts
-from reports.store.database import DatabaseUnavailable
+from reports.store.engine.database import DatabaseUnavailable
 
 SILENT_SECONDS = SMS_SECONDS  # after that any SMS gets the home screen: whoever holds the phone may be somebody else
 PART_SECONDS = 10 * 60  # within which what follows typed words goes on from them: typing takes that long

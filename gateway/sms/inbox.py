@@ -11,8 +11,8 @@ from msgspec.structs import asdict
 from gateway.messaging.model import Inbound
 from gateway.sms.idempotency import idempotency_key
 from reports.sealing import Pepper, Poison, Vault
-from reports.store import messages
-from reports.store.database import Database
+from reports.store.engine.database import Database
+from reports.store.sms import messages
 
 
 class SmsInbox:
@@ -25,7 +25,7 @@ class SmsInbox:
         """Raises DatabaseUnavailable: then the provider has to keep it."""
         key = self._vault.mac("inbound", *idempotency_key(inbound))
         sealed = self._vault.seal("inbound", key, json.dumps(asdict(inbound)).encode())
-        messages.keep_waiting(self._database, key, self._pepper.pseudonym(sender), sealed)
+        messages.save_inbound(self._database, key, self._pepper.pseudonym(sender), sealed)
 
     def play(self, take: Callable[[Inbound], bool]) -> int:
         """Give each that waits to `take`, oldest first; false leaves it there.
@@ -36,13 +36,13 @@ class SmsInbox:
         for row, inbound in self._rows():
             # Unreadable is what another key has sealed; it stays for the operator to see.
             if inbound is not None and take(inbound):
-                messages.was_played(self._database, row.inbound_key)
+                messages.mark_processed(self._database, row.inbound_key)
                 played += 1
         return played
 
     def _rows(self) -> Iterator[tuple[Any, Inbound | None]]:
         after: tuple[int, bytes] | None = None
-        while page := messages.waiting(self._database, after=after):
+        while page := messages.list_inbound(self._database, after=after):
             for row in page:
                 yield row, self._open(row)
             after = (page[-1].seen_at, page[-1].inbound_key)

@@ -12,9 +12,9 @@ from reports.erasures import Journal
 from reports.keyfolder import SENDER
 from reports.sealing import Context, Public, Vault, keyed_hash, seal
 from reports.spool import NotKept, Spool
-from reports.store import optouts
-from reports.store.database import Database, DatabaseUnavailable
-from reports.store.filing import Filing
+from reports.store.engine.database import Database, DatabaseUnavailable
+from reports.store.sms import opt_outs
+from reports.store.submissions import Submission
 
 LABEL = "optout"
 STOP, START = "optout", "optin"  # in the spool
@@ -43,7 +43,7 @@ class OptOuts:
         """
         try:
             self.introduce()
-            optouts.add(self._database, self.key(number))
+            opt_outs.add(self._database, self.key(number))
         except DatabaseUnavailable:
             self._spool_it(STOP, number)
         self._journal.record("stop", keys=(self.key(number),))
@@ -51,7 +51,7 @@ class OptOuts:
     def take_back(self, number: str) -> None:
         """Raises DatabaseUnavailable where neither the database nor the spool took it."""
         try:
-            optouts.take_back(self._database, self._vault.macs(LABEL, number))
+            opt_outs.remove(self._database, self._vault.macs(LABEL, number))
             is_last = not self._spool.names()
         except DatabaseUnavailable:
             is_last = False
@@ -62,7 +62,7 @@ class OptOuts:
     def introduce(self) -> None:
         """Tell the sender by which keys these hashes are made, once. Raises DatabaseUnavailable."""
         if not self._introduced:
-            optouts.introduce(self._database, list(self._keys()))
+            opt_outs.save_keys(self._database, list(self._keys()))
             self._introduced = True
 
     def _keys(self) -> Iterator[dict[str, str | bytes]]:
@@ -76,7 +76,7 @@ class OptOuts:
         one before.
         """
         id_ = str(uuid.UUID(bytes=self._vault.mac("optout-id", number)[:16]))
-        filing = Filing(id_, self.key(number), 1, self._database.now(), "", self._mode, "P4", "incomplete", ())
+        filing = Submission(id_, self.key(number), 1, self._database.now(), "", self._mode, "P4", "incomplete", ())
         try:
             self._spool.put(Entry(filing, kind))
         except NotKept as why:

@@ -11,8 +11,8 @@ from reports.keyfolder import SENDER
 from reports.periods import TEXT_LIVES
 from reports.queue import SEND_SMS, Hurry
 from reports.sealing import Context, Public, Vault, seal
-from reports.store.database import Database
-from reports.store.messages import Outgoing, put_outgoing
+from reports.store.engine.database import Database
+from reports.store.sms.messages import OutgoingSms, enqueue_outgoing
 
 
 class SmsOutbox:
@@ -31,9 +31,9 @@ class SmsOutbox:
         context = Context(self._mode, message_id, 1, SENDER)
         box = seal(self._key, context, b"", json.dumps(body).encode())
         now = self._database.now()
-        put_outgoing(
+        enqueue_outgoing(
             self._database,
-            Outgoing(
+            OutgoingSms(
                 id=message_id,
                 channel=inbound.channel,
                 mode=self._mode,

@@ -16,8 +16,8 @@ from reports.country import Country
 from reports.report import Report, Setting, from_answers, head, to_json
 from reports.routing import Leg, Route, left_out
 from reports.sealing import Context, Public, seal
-from reports.store.filing import Filing, Sealed
-from reports.store.mailboxes import Letter
+from reports.store.mailboxes.correspondence import SealedMessage
+from reports.store.submissions import SealedCopy, Submission
 from reports.words import Unasked
 
 
@@ -52,13 +52,13 @@ class ReportBuilder:
 
     def seal(
         self, told: ReportInput, ref: ReportRef, revision: int, legs: tuple[Leg, ...], completeness: str
-    ) -> Filing:
+    ) -> Submission:
         """Seal one revision, a body for each of `legs`. Without any, it is held for the country's hotlines."""
         report = _report(told, ref, revision, legs, completeness=completeness, mode=self.mode)
         routed = [(leg.hotline, leg.role, leg.why) for leg in legs]
         able = [to for to in routed or self._held(told) if to[0] in self._keys]
         parts = [self._part(to, report, ref.report_id, revision) for to in able]
-        return Filing(
+        return Submission(
             report_id=ref.report_id,
             origin_key=ref.origin_key,
             revision=revision,
@@ -77,18 +77,20 @@ class ReportBuilder:
         kept = [one for one in able if one not in avoid]
         return [(hotline, "held", "NEEDS_PERSON") for hotline in kept or able]
 
-    def letters(self, report_id: str, message_id: str, hotlines: Sequence[str], data: bytes) -> tuple[Letter, ...]:
+    def letters(
+        self, report_id: str, message_id: str, hotlines: Sequence[str], data: bytes
+    ) -> tuple[SealedMessage, ...]:
         """What was said by My report, for each of these that can read it."""
         return tuple(self._letter(report_id, message_id, one, data) for one in hotlines if one in self._keys)
 
-    def _letter(self, report_id: str, message_id: str, hotline: str, data: bytes) -> Letter:
+    def _letter(self, report_id: str, message_id: str, hotline: str, data: bytes) -> SealedMessage:
         context = Context.of_message(self.mode, report_id, message_id, hotline)
         box = seal(self._keys[hotline], context, b"", data)
-        return Letter(hotline, box.key_id, box.wrap, box.sealed)
+        return SealedMessage(hotline, box.key_id, box.wrap, box.sealed)
 
-    def nothing(self, ref: ReportRef, revision: int) -> Filing:
+    def nothing(self, ref: ReportRef, revision: int) -> Submission:
         """Names a report, and holds nothing of it: for its deletion."""
-        return Filing(
+        return Submission(
             report_id=ref.report_id,
             origin_key=ref.origin_key,
             revision=revision,
@@ -100,10 +102,10 @@ class ReportBuilder:
             parts=(),
         )
 
-    def _part(self, to: tuple[str, str, str], report: Report, report_id: str, revision: int) -> Sealed:
+    def _part(self, to: tuple[str, str, str], report: Report, report_id: str, revision: int) -> SealedCopy:
         context = Context(self.mode, report_id, revision, to[0])
         box = seal(self._keys[to[0]], context, head(report), to_json(report, to[0]))
-        return Sealed(*to, box.key_id, box.wrap, box.head, box.sealed)
+        return SealedCopy(*to, box.key_id, box.wrap, box.head, box.sealed)
 
 
 def _report(

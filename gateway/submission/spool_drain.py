@@ -7,31 +7,32 @@ from dataclasses import replace
 
 from gateway.sms.opt_outs import START, STOP
 from reports.entry import DROPS, SENDS, Entry
-from reports.store import filing as store
-from reports.store import optouts, pending
-from reports.store.database import Database
+from reports.store import submissions
+from reports.store import submissions as store
+from reports.store.engine.database import Database
+from reports.store.sms import opt_outs
 
 
 def file_late(database: Database, entry: Entry) -> None:
     """An entry of the spool. Raises DatabaseUnavailable."""
     filing, box = entry.filing, entry.mailbox
     if entry.kind in DROPS:
-        pending.drop_pending(database, filing.origin_key, filing.report_id, up_to=filing.revision)
+        submissions.cancel_pending(database, filing.origin_key, filing.report_id, up_to=filing.revision)
         return
     if entry.kind == STOP:
-        optouts.add(database, filing.origin_key)
+        opt_outs.add(database, filing.origin_key)
         return
     if entry.kind == START:
-        optouts.take_back(database, [filing.origin_key])
+        opt_outs.remove(database, [filing.origin_key])
         return
     if entry.kind in SENDS:
-        filed = store.file(database, filing, box, unsent=entry.kind == "anew")
+        filed = store.commit(database, filing, box, unsent=entry.kind == "anew")
         done = filed.completeness == "complete" and not filed.late and (entry.kind == "sent" or filed.own)
         if not (filed.fresh or done) and filed.report_id != filing.report_id:
             # Taken up again from a draft that Redis kept while another Send of that call was filed without it.
             own = hashlib.sha256(filing.origin_key + filing.report_id.encode()).digest()
-            filed = store.file(database, replace(filing, origin_key=own))
+            filed = store.commit(database, replace(filing, origin_key=own))
         if filed.fresh or done:
             return
     kind = "update" if entry.kind in SENDS else entry.kind
-    pending.put_late(database, filing, kind, entry.due_at)
+    submissions.schedule_from_spool(database, filing, kind, entry.due_at)

@@ -23,11 +23,11 @@ from reports.queue import DELIVER, Hurry
 from reports.routing import Leg
 from reports.sealing import Vault
 from reports.spool import NotKept, Spool
-from reports.store import filing as store
-from reports.store import pending
-from reports.store.database import Database, DatabaseUnavailable
-from reports.store.filing import Filed, Filing
-from reports.store.ids import new_id
+from reports.store import submissions
+from reports.store import submissions as store
+from reports.store.engine.database import Database, DatabaseUnavailable
+from reports.store.schema.base import new_id
+from reports.store.submissions import Submission, SubmissionResult
 
 T = TypeVar("T")
 
@@ -98,15 +98,17 @@ class Submitter:
         report = _with_secret(replace(report, recipients=recipients))
         box = mailbox.make(self._vault, report.secret) if with_code else None
         try:
-            if self._database.has_a_queue or self._breaker.is_open:  # known before it is sealed; the spool takes all
+            if (
+                self._database.has_write_queue or self._breaker.is_open
+            ):  # known before it is sealed; the spool takes all
                 raise DatabaseUnavailable("others wait, or it is left alone")
             filing = self._seal(told, report, revision_for(report, Event.SEND), "complete")
-            filed = self.write(lambda: store.file(self._database, filing, box, unsent=report.is_unconfirmed))
+            filed = self.write(lambda: store.commit(self._database, filing, box, unsent=report.is_unconfirmed))
             if filed.completeness == "complete" and not (filed.own or filed.late):
                 # The earlier session's report went out whole; this may be another child: two reports rather than one.
                 report = known_up_to(replace(report, report_id=self._own_id(report.origin_key, told.now)), 1)
                 filing = self._seal(told, report, 1, "complete")
-                filed = self.write(lambda: store.file(self._database, filing, box))
+                filed = self.write(lambda: store.commit(self._database, filing, box))
             if not filed.fresh and (filed.late or filed.completeness == "incomplete"):
                 filed = self._complete(told, report, filed)
             log.info("report_submitted", report_id=filed.report_id, priority=filing.priority)
@@ -119,22 +121,24 @@ class Submitter:
         state = Submitted(filed.revision, report.sent_at or told.now, code=code)
         return replace(report, report_id=filed.report_id, state=state, floor=filing.priority)
 
-    def _seal(self, told: ReportInput, report: ReportRef, revision: int, completeness: str) -> Filing:
+    def _seal(self, told: ReportInput, report: ReportRef, revision: int, completeness: str) -> Submission:
         return self._builder.seal(told, report, revision, report.recipients, completeness)
 
-    def _complete(self, told: ReportInput, report: ReportRef, filed: Filed) -> Filed:
+    def _complete(self, told: ReportInput, report: ReportRef, filed: SubmissionResult) -> SubmissionResult:
         """Complete what is there already as INCOMPLETE, or was stored late with less than is sent now."""
         report, revision = replace(report, report_id=filed.report_id), max(report.revision, filed.revision) + 1
         stored = self._put_pending(told, report, revision, report.recipients, "update", seconds=0)
         return replace(filed, revision=stored.revision)
 
-    def _spool_sent(self, told: ReportInput, report: ReportRef, box: store.Mailbox | None) -> tuple[Filing, Filed]:
+    def _spool_sent(
+        self, told: ReportInput, report: ReportRef, box: store.MailboxRecord | None
+    ) -> tuple[Submission, SubmissionResult]:
         """Raises NotSent."""
         revision = revision_for(report, Event.SEND_SPOOLED)
         filing = self._seal(told, report, revision, "complete")
         kind = "anew" if report.is_unconfirmed else "again" if report.resumed else "sent"
         self._keep_in_spool(Entry(filing, kind, due_at=self._database.now(), mailbox=box))
-        return filing, Filed(filing.report_id, True, "complete", revision, has_code=bool(box))
+        return filing, SubmissionResult(filing.report_id, True, "complete", revision, has_code=bool(box))
 
     def code_and_pin(self, report: ReportRef) -> tuple[str, str]:
         """Return what the Sent screen shows. By SMS the mailbox is opened only when the reporter asks for it."""
@@ -146,7 +150,7 @@ class Submitter:
             raise LookupError("a code for a report that is not submitted")
         report = _with_secret(report)
         box = mailbox.make(self._vault, report.secret)
-        self.write(lambda: store.open_mailbox(self._database, report.report_id, box))
+        self.write(lambda: store.save_mailbox(self._database, report.report_id, box))
         return replace(report, state=replace(report.state, code=CodeState.SHOWN))
 
     # Incomplete reports
@@ -219,7 +223,7 @@ class Submitter:
         )
         rose = report.floor is not None and filing.priority < report.floor and kind == "update"
         due_at = self._database.now() + (0 if rose else seconds * 1_000_000)
-        known = self.write(lambda: pending.put_pending(self._database, filing, kind, due_at))
+        known = self.write(lambda: submissions.schedule_pending(self._database, filing, kind, due_at))
         if known is None:
             return _Pending(report.report_id, revision, filing.priority)
         if known.complete and kind != "update":  # it was sent: nothing INCOMPLETE may come after that
@@ -265,7 +269,7 @@ class Submitter:
         spooled = any(report.report_id in name for name in self._spool.names())
         if spooled and not self._spool_deletion(report, event):
             raise DatabaseUnavailable("its deletion is not kept")
-        found = self.write(lambda: pending.drop_pending(self._database, report.origin_key, report.report_id))
+        found = self.write(lambda: submissions.cancel_pending(self._database, report.origin_key, report.report_id))
         by_another = report.resumed or isinstance(report.state, PerhapsScheduled)
         if found.filed != "complete" or by_another:
             self._record(report, event)
@@ -295,7 +299,9 @@ class Submitter:
         if report.is_pending:
             try:
                 now = self._database.now()
-                self.write(lambda: pending.hurry_pending(self._database, report.origin_key, report.report_id, now))
+                self.write(
+                    lambda: submissions.expedite_pending(self._database, report.origin_key, report.report_id, now)
+                )
             except DatabaseUnavailable:
                 self._count("pending_not_hurried")  # it files itself in its own time
 

@@ -10,10 +10,9 @@ from reports.entry import Entry
 from reports.routing import incomplete_hotline
 from reports.sealing import Context, Public, Vault, seal
 from reports.spool import NotKept, Spool
-from reports.store.database import Database, DatabaseUnavailable
-from reports.store.filing import Filing, Sealed
-from reports.store.ids import new_id
-from reports.store.pending import put_pending
+from reports.store.engine.database import Database, DatabaseUnavailable
+from reports.store.schema.base import new_id
+from reports.store.submissions import SealedCopy, Submission, schedule_pending
 from runtime.time_units import DAY, SECOND
 
 
@@ -42,7 +41,7 @@ class UnparsedStore:
             content_type=content_type,
             body=raw,
         )
-        filing = Filing(
+        filing = Submission(
             report_id=report_id,
             # The provider sends it again and again; but the same words another day are another message.
             origin_key=self._vault.mac("unread", channel, str(now // DAY), *(name or (raw,))),
@@ -55,11 +54,11 @@ class UnparsedStore:
             parts=tuple(self._part(*to, report_id, body) for to in self._addressees(country)),
         )
         try:
-            put_pending(self._database, filing, "unread", now)
+            schedule_pending(self._database, filing, "unread", now)
         except DatabaseUnavailable:
             self._spool_it(filing, now)
 
-    def _spool_it(self, filing: Filing, now: int) -> None:
+    def _spool_it(self, filing: Submission, now: int) -> None:
         try:
             self._spool.put(Entry(filing, "unread", due_at=now))
         except NotKept:
@@ -71,6 +70,6 @@ class UnparsedStore:
             return [(str(helpline), "primary", "INCOMPLETE_ONLY")]
         return [(hotline, "held", "NEEDS_PERSON") for hotline in country.hotlines if hotline in self._keys]
 
-    def _part(self, hotline: str, role: str, why: str, report_id: str, body: bytes) -> Sealed:
+    def _part(self, hotline: str, role: str, why: str, report_id: str, body: bytes) -> SealedCopy:
         box = seal(self._keys[hotline], Context(self._mode, report_id, 1, hotline), b"{}", body)
-        return Sealed(hotline, role, why, box.key_id, box.wrap, box.head, box.sealed)
+        return SealedCopy(hotline, role, why, box.key_id, box.wrap, box.head, box.sealed)

@@ -9,9 +9,9 @@ from alembic import command
 from alembic.config import Config
 
 from reports.schema import has_all, refuse_other_modes
-from reports.store import granted, granting
-from reports.store.database import Database, DatabaseUnavailable
-from reports.store.tables import made_for
+from reports.store.engine.database import Database, DatabaseUnavailable
+from reports.store.privileges import grants
+from reports.store.schema.tables import made_for
 
 FOLDER = Path(__file__).parent
 ONE = threading.Lock()  # Alembic keeps in its module what it is working on
@@ -43,8 +43,8 @@ def _take_steps(database: Database) -> None:
         if not has_all(connection):  # of a later release: there is nothing that this one could do
             with ONE:
                 command.upgrade(config, "head")
-        if not database.is_sqlite and granted.is_to_be_laid(connection):
-            granting.lay(connection)
+        if not database.is_sqlite and grants.is_outdated(connection):
+            grants.apply(connection)
         connection.commit()
 
 

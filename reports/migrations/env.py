@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from reports.store.tables import metadata
+from reports.store.schema.tables import metadata
 
 connection = context.config.attributes["connection"]
 context.configure(

@@ -14,7 +14,7 @@ import requests
 
 from reports.keyfolder import private_of
 from reports.sealing import Box, Context, open_body
-from reports.store import tables as t
+from reports.store.schema import tables as t
 from tests.support.town import PARTS, Town
 
 BY_WEB = (t.report, t.pending, t.inbound, t.outgoing, t.mailbox, t.optout)  # the rest follows from these

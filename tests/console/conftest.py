@@ -7,7 +7,7 @@ import pytest
 from argon2 import PasswordHasher
 
 from console import passwords
-from reports.store.database import Database
+from reports.store.engine.database import Database
 from tests.support.console import Console
 from tests.support.desks import Desk, given, in_process
 from tests.support.prepared import prepare

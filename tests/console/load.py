@@ -23,7 +23,7 @@ import click
 from sqlalchemy import text
 
 from reports.keyfolder import load_public
-from reports.store.database import Database
+from reports.store.engine.database import Database
 from tests.console import load_staff
 from tests.house.files import ROOT
 from tests.support.logged_in import logged_in

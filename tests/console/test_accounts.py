@@ -12,9 +12,9 @@ from sqlalchemy import select
 from console import passwords
 from console.codes import step_of
 from console.inviting import Place, invite
-from reports.store import accounts
-from reports.store import staff_tables as s
-from reports.store import tables as t
+from reports.store.schema import staff as s
+from reports.store.schema import tables as t
+from reports.store.staff import accounts
 from tests.support.console import Console
 from tests.support.staff import PASSWORD, Person, joined, pass_time
 
@@ -86,10 +86,13 @@ def test_what_an_invitation_holds_is_random_and_kept_as_a_hash(console: Console)
 
 def test_two_who_open_one_link_make_one_account(console: Console) -> None:
     link = link_for(console, "mere")
-    found = accounts.invited(console.parts.database, rows(console, s.invitation)[0].invitation_hash)
+    found = accounts.find_invitation(console.parts.database, rows(console, s.invitation)[0].invitation_hash)
     assert found
     chosen = accounts.Credentials("x", b"x", 1)
-    assert [accounts.join(console.parts.database, found, f"id{n}", chosen) for n in range(2)] == [True, False]
+    assert [accounts.accept_invitation(console.parts.database, found, f"id{n}", chosen) for n in range(2)] == [
+        True,
+        False,
+    ]
     assert len(rows(console, s.staff)) == 1 and link
 
 
@@ -197,7 +200,7 @@ def test_two_leads_let_a_colleague_back_in(console: Console, mere: Person, leads
     assert mere.get("/").leads_to == "/login", "whoever was logged in with the old password is not any more"
     assert mere.another_browser().log_in().status == 403
     assert again.log_in().leads_to == "/"
-    acts = [(row.actor, row.act) for row in accounts.acts_of(console.parts.database, "vu-pikinini", 99)]
+    acts = [(row.actor, row.act) for row in accounts.list_acts(console.parts.database, "vu-pikinini", 99)]
     assert ("staff:vu-pikinini/ana", "recovery_asked") in acts
     assert ("staff:vu-pikinini/ben", "recovery_confirmed") in acts
 

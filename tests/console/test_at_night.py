@@ -11,8 +11,8 @@ from sqlalchemy import select
 from console.conversation import is_since, turns
 from console.telling import Labels, told
 from flows import parse
-from reports.store import tables as t
-from reports.store import taking
+from reports.store.cases import case_actions
+from reports.store.schema import tables as t
 from runtime.time_units import SECOND
 from tests.console.test_list import HOTLINE, Filed
 from tests.console.test_on_postgresql import SAMPLE
@@ -189,7 +189,9 @@ def test_whoever_does_something_with_it_has_it(filed: Filed, people: tuple[Perso
     after(nia, f"{path}/pass", {"to": "mere"})
     assert "<title>(1) Reports" in nia.get("/").html
     if way == "call back":
-        taking.take(filed.database, taking.Step(HOTLINE, filed.id, "in_progress", f"staff:{HOTLINE}/call_back"))
+        case_actions.perform(
+            filed.database, case_actions.CaseAction(HOTLINE, filed.id, "in_progress", f"staff:{HOTLINE}/call_back")
+        )
     else:
         form = {"message": {"words": "We have read it.", "do": "send"}, "close": {"outcome": "helped"}}
         after(mere, f"{path}/{way}", form.get(way, {}))

@@ -17,7 +17,7 @@ import pytest
 import requests
 
 from console.inviting import Place, invite
-from reports.store.database import Database
+from reports.store.engine.database import Database
 from tests.house.files import ROOT
 from tests.support.ports import free_port
 from tests.support.staff import PASSWORD

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, update
 
-from reports.store import tables as t
+from reports.store.schema import tables as t
 from tests.console.test_every_page import Desk, told
 
 pytestmark = pytest.mark.slow

@@ -14,8 +14,8 @@ from sqlalchemy import insert
 
 from console.inviting import OPERATORS
 from reports import country
-from reports.store import tables as t
-from reports.store.database import Database
+from reports.store.engine.database import Database
+from reports.store.schema import tables as t
 from tests.console.test_browser import House, house, join, looked_at, opened
 from tests.support.staff import PASSWORD
 from tokaut.statistics_example import example

@@ -10,8 +10,8 @@ from sqlalchemy import update
 from reports.handling import NEXT, STATES
 from reports.keyfolder import private_of
 from reports.sealing import Box, Context, open_body
-from reports.store import tables as t
-from reports.store.database import Database
+from reports.store.engine.database import Database
+from reports.store.schema import tables as t
 from tests.console.conftest import HOTLINE, OTHER
 from tests.support.console import Console
 from tests.support.desks import Desk, given, in_process, of, opened, rows

@@ -9,8 +9,8 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import update
 
-from reports.store import tables as t
-from reports.store.database import Database
+from reports.store.engine.database import Database
+from reports.store.schema import tables as t
 from tests.console.conftest import HOTLINE, OTHER, THIRD
 from tests.support.console import Console
 from tests.support.desks import Desk, given, in_process, of, rows

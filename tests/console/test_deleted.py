@@ -7,10 +7,10 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import select, update
 
 from reports.retention import Policy
-from reports.store import mailboxes
-from reports.store import tables as t
-from reports.store.database import Database
-from reports.store.mailboxes import Letter
+from reports.store.engine.database import Database
+from reports.store.mailboxes import correspondence
+from reports.store.mailboxes.correspondence import SealedMessage
+from reports.store.schema import tables as t
 from tests.console.conftest import HOTLINE
 from tests.support.console import Console
 from tests.support.staff import Person, joined
@@ -25,8 +25,8 @@ def test_the_reporter_deleted_it(console: Console, database: Database, mere: Per
     stranger = joined(console.flask, database, "sela", hotline="fj-medical-services")
     stranger.log_in()
     assert mere.get(f"/reports/{report}").status == 200
-    letters = [Letter(HOTLINE, "0" * 16, b"wrap", b"sealed")]
-    mailboxes.say(database, report, report, letters, "delete_asked", allowed=False, close=True)
+    letters = [SealedMessage(HOTLINE, "0" * 16, b"wrap", b"sealed")]
+    correspondence.save_message(database, report, report, letters, "delete_asked", allowed=False, close=True)
     assert mere.get(f"/reports/{report}").status == 200, "until its deliveries have ended"
     with database.write() as connection:
         connection.execute(update(t.message).values(number=1))

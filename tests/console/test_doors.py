@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import select
 
 from console.doors import Door
-from reports.store import desk_sessions
-from reports.store import tables as t
-from reports.store.database import DatabaseUnavailable
+from reports.store.engine.database import DatabaseUnavailable
+from reports.store.schema import tables as t
+from reports.store.staff import staff_sessions
 from tests.console.doors_table import OPEN, ROWS, SYSTEMS
 from tests.support.console import Console
 from tests.support.staff import Page, Person, joined, pass_time
@@ -204,7 +204,7 @@ def test_a_failure_inside_says_nothing_and_does_nothing(
 
     console.flask.config["PROPAGATE_EXCEPTIONS"] = False
     for failing, status in ((broken, 500), (away, 503)):
-        monkeypatch.setattr(desk_sessions, "find", failing)
+        monkeypatch.setattr(staff_sessions, "find", failing)
         for row in ROWS:
             page = asked_blind(people["lead"], row)
             assert page.status == status, row

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from reports.store import drafts
-from reports.store import tables as t
+from reports.store.cases import drafts
+from reports.store.schema import tables as t
 from tests.console.test_list import Filed
 from tests.support.console import Console
 from tests.support.desks import rows
@@ -98,4 +98,4 @@ def test_logout_time_and_an_ended_account_end_them(filed: Filed, console: Consol
     pass_time(filed.database, 10 * 3600 + 1)
     mere.log_in()
     assert areas(mere.get(path)) == ("", "")
-    drafts.forget(filed.database)
+    drafts.delete_old(filed.database)

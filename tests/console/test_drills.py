@@ -20,12 +20,15 @@ from console.drilling import LIMITS, NAMES, for_the_card, in_a_row, line, minute
 from flows.catalogues import PLAIN
 from reports.clocks import CLOCKS
 from reports.drill_scripts import SCRIPTS
-from reports.store import accounts, drilling, letters, maturing, outbox
-from reports.store import tables as t
-from reports.store.database import Database
-from reports.store.drilling import Drill
-from reports.store.outbox import Receipt
-from reports.store.rights import CLOCK, CONSOLE, WEB, WORKER
+from reports.store import outbox, pending_submissions
+from reports.store.engine.database import Database
+from reports.store.mailboxes import correspondence
+from reports.store.operations import drill_runs
+from reports.store.operations.drill_runs import Drill
+from reports.store.outbox import DeliveryReceipt
+from reports.store.privileges.rights import CLOCK, CONSOLE, WEB, WORKER
+from reports.store.schema import tables as t
+from reports.store.staff import accounts
 from runtime.time_units import MINUTE, SECOND
 from tests.console.doors_table import DRILLS, OPEN, ROWS, SYSTEMS
 from tests.console.test_one_language import MADE_UP, untranslated
@@ -93,21 +96,21 @@ class House:
         """What all processes do within some seconds."""
         self.pass_time(0)
         self.app.parts.housekeeping.once()
-        for key in maturing.mature(self.clock):
-            maturing.file_pending(self.clock, key)
-        for message, report in letters.unnumbered(self.clock):
-            letters.make_deliveries(self.clock, message, report)
+        for key in pending_submissions.list_due(self.clock):
+            pending_submissions.submit_due(self.clock, key)
+        for message, report in correspondence.list_undelivered_messages(self.clock):
+            correspondence.deliver_message(self.clock, message, report)
         while leased := outbox.lease_next(self.worker, ("P1", "P2", "P3", "P4"), "here/urgent-1/boot"):
-            outbox.delivered(self.worker, leased, Receipt("delivered", 200, b"s" * 32), "worker")
+            outbox.mark_delivered(self.worker, leased, DeliveryReceipt("delivered", 200, b"s" * 32), "worker")
 
     def reports(self) -> list[tuple[str, str]]:
         with self.clock.read() as connection:
             return [(row[0], row[1]) for row in connection.execute(select(t.report.c.report_id, t.report.c.mode))]
 
     def drills(self, name: str = "ana") -> list[Drill]:
-        account = accounts.named(self.desk, name)
+        account = accounts.find_by_name(self.desk, name)
         assert account
-        return drilling.listed(self.desk, account)
+        return drill_runs.list_drills(self.desk, account)
 
 
 @pytest.fixture(params=KINDS)
@@ -258,7 +261,7 @@ def test_one_that_web_missed_says_so_and_can_be_taken_from_the_list(house: House
     assert house["ana"].post(f"/drills/{missed.drill_id}/off", at="/drills").leads_to == "/drills"
     house.plan("danger_now")
     house.pass_time(8 * 24 * 3600)
-    drilling.forget(house.clock)
+    drill_runs.delete_missed(house.clock)
     assert house.drills() == []
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from reports.store import accounts
-from reports.store.accounts import Account
+from reports.store.staff import accounts
+from reports.store.staff.accounts import Account
 from tests.support.console import Console
 from tests.support.staff import Page, Person, joined, pass_time
 
@@ -24,7 +24,7 @@ def ana(console: Console) -> Person:
 
 
 def account(console: Console, name: str) -> Account:
-    found = accounts.named(console.parts.database, name)
+    found = accounts.find_by_name(console.parts.database, name)
     assert found
     return found
 

@@ -22,8 +22,8 @@ from sqlalchemy import insert, update
 from console.inviting import OPERATORS, Place, invite
 from reports import country
 from reports.bodies import json_bytes
-from reports.store import tables as t
-from reports.store.database import Database
+from reports.store.engine.database import Database
+from reports.store.schema import tables as t
 from tests.console.conftest import HOTLINE, OTHER, THIRD
 from tests.console.hostile import PLAIN, STRINGS, body, head
 from tests.reports import sample

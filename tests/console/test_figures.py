@@ -8,8 +8,8 @@ import io
 import pytest
 from sqlalchemy import insert, select
 
-from reports.store import tables as t
-from reports.store.database import Database
+from reports.store.engine.database import Database
+from reports.store.schema import tables as t
 from tests.support.console import Console
 from tests.support.staff import Person, joined, pass_time
 

@@ -11,7 +11,7 @@ from flask import Request
 
 from console import entry, passwords
 from console.guessing import OF_A_NAME, address_of
-from reports.store.knocking import Knock, knock
+from reports.store.staff.login_throttle import LoginAttempt, count_attempts
 from tests.support.console import Console
 from tests.support.staff import Person, joined, pass_time
 
@@ -169,7 +169,7 @@ def test_guesses_at_the_same_moment_cost_one_each(console: Console, mere: Person
     let_in: list[bool] = []
 
     def try_it() -> None:
-        let_in.extend(knock(console.parts.database, Knock(b"k" * 32, OF_A_NAME)))
+        let_in.extend(count_attempts(console.parts.database, LoginAttempt(b"k" * 32, OF_A_NAME)))
 
     threads = [threading.Thread(target=try_it) for _ in range(8)]
     for one in threads:

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 import pytest
 from sqlalchemy import Table, select, text
 
-from reports.store import chains, handing, taking
-from reports.store import tables as t
-from reports.store.database import Database, DatabaseUnavailable
-from reports.store.rights import CLOCK, CONSOLE, OWNER, WEB
-from reports.store.taking import Step
+from reports.store.cases import case_actions
+from reports.store.cases.case_actions import CaseAction
+from reports.store.engine.database import Database, DatabaseUnavailable
+from reports.store.escalation import fallbacks
+from reports.store.operations import delivery_actions
+from reports.store.privileges.rights import CLOCK, CONSOLE, OWNER, WEB
+from reports.store.schema import tables as t
 from tests.console.conftest import HOTLINE, OTHER, THIRD
 from tests.console.test_on_postgresql import SAMPLE
 from tests.support.console import Console
@@ -49,7 +51,10 @@ class Place:
 
     def do(self) -> list[tuple[str, str] | None]:
         self.clock.offset = self.console.parts.database.offset  # one time for both
-        return [handing.carry_out(self.clock, one) for one in handing.asked(self.clock)]
+        return [
+            delivery_actions.execute_transfer(self.clock, one)
+            for one in delivery_actions.list_requested_transfers(self.clock)
+        ]
 
     def rows(self, table: Table) -> list[Mapping[str, object]]:
         with self.all.read() as connection:
@@ -138,11 +143,13 @@ def test_asked_twice_it_is_asked_once(place: Place) -> None:
 
 
 def close(place: Place) -> None:
-    taking.take(place.console.parts.database, Step(HOTLINE, place.report, "closed", f"staff:{HOTLINE}/ana"))
+    case_actions.perform(
+        place.console.parts.database, CaseAction(HOTLINE, place.report, "closed", f"staff:{HOTLINE}/ana")
+    )
 
 
 def others_have_it(place: Place) -> None:
-    assert chains.add_fallback(place.clock, place.report, THIRD, "NO_RECEIPT")
+    assert fallbacks.add_fallback(place.clock, place.report, THIRD, "NO_RECEIPT")
 
 
 @pytest.mark.parametrize("meanwhile", [close, others_have_it])
@@ -164,7 +171,9 @@ def test_after_a_refusal_it_can_be_asked_again(place: Place) -> None:
     place.ask()
     close(place)
     place.do()
-    taking.take(place.console.parts.database, Step(HOTLINE, place.report, "in_progress", f"staff:{HOTLINE}/ana"))
+    case_actions.perform(
+        place.console.parts.database, CaseAction(HOTLINE, place.report, "in_progress", f"staff:{HOTLINE}/ana")
+    )
     assert "It did not go to" in place.page()
     seen = place.mere.get(place.path()).marks
     assert "took this report" in place.ask().text, "a form of the page before that must not act"
@@ -186,8 +195,8 @@ def test_another_hotlines_staff_neither_see_nor_ask(place: Place) -> None:
 
 def test_two_clocks_do_it_once(place: Place) -> None:
     place.ask()
-    (one,) = handing.asked(place.clock)
-    assert [bool(handing.carry_out(place.clock, one)) for _ in range(2)] == [True, False]
+    (one,) = delivery_actions.list_requested_transfers(place.clock)
+    assert [bool(delivery_actions.execute_transfer(place.clock, one)) for _ in range(2)] == [True, False]
     assert [row["outcome"] for row in place.rows(t.handover)] == ["done"]
 
 

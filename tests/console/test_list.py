@@ -10,8 +10,8 @@ from sqlalchemy import insert, update
 
 from reports.keyfolder import load_public
 from reports.sealing import Context, seal
-from reports.store import tables as t
-from reports.store.ids import new_id
+from reports.store.schema import tables as t
+from reports.store.schema.base import new_id
 from tests.console.conftest import HOTLINE, OTHER
 from tests.console.test_on_postgresql import SAMPLE
 from tests.support.console import Console

@@ -8,12 +8,12 @@ import pytest
 from sqlalchemy import delete, insert, select, update
 
 from reports.keyfolder import load_public, new_pair
-from reports.store import tables as t
-from reports.store import waiting_list
-from reports.store.accounts import Account
-from reports.store.database import Database
-from reports.store.ids import new_id
-from reports.store.waiting_list import Wanted
+from reports.store.cases import case_list
+from reports.store.cases.case_list import CaseFilter
+from reports.store.engine.database import Database
+from reports.store.schema import tables as t
+from reports.store.schema.base import new_id
+from reports.store.staff.accounts import Account
 from tests.support.databases import KINDS, made
 from tests.support.many_reports import A_SECOND, fill
 
@@ -56,7 +56,7 @@ def test_each_report_is_new_by_its_own_reading(kind: str, request: pytest.Fixtur
         connection.execute(insert(t.holding), rows)
         over = d.report_id.in_((closed, closed_again)) & (d.type == "created")
         connection.execute(update(t.delivery).where(over).values(handling="closed"))
-    found, _ = waiting_list.listed(database, MERE, Wanted())
+    found, _ = case_list.list_cases(database, MERE, CaseFilter())
     assert {row.report_id: row.news for row in found} == {
         read: False,
         new: True,

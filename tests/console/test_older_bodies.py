@@ -14,8 +14,8 @@ from console.telling import Labels, told
 from flows import parse
 from reports.keyfolder import load_public
 from reports.sealing import Context, seal
-from reports.store import tables as t
-from reports.store.ids import new_id
+from reports.store.schema import tables as t
+from reports.store.schema.base import new_id
 from tests.console.test_on_postgresql import SAMPLE
 from tests.support.console import Console
 from tests.support.staff import joined

@@ -10,11 +10,12 @@ import pytest
 
 from reports.keyfolder import load_public
 from reports.sealing import Context, new_mailbox, seal
-from reports.store import accounts, filing
-from reports.store.database import Database
-from reports.store.filing import Filing, Mailbox, Sealed
-from reports.store.ids import new_id
-from reports.store.rights import CONSOLE, WEB
+from reports.store import submissions
+from reports.store.engine.database import Database
+from reports.store.privileges.rights import CONSOLE, WEB
+from reports.store.schema.base import new_id
+from reports.store.staff import accounts
+from reports.store.submissions import MailboxRecord, SealedCopy, Submission
 from tests.house.files import ROOT
 from tests.support.console import Console
 from tests.support.postgres import Postgres
@@ -77,10 +78,10 @@ def given(web: Database, keys: Path) -> str:
     for hotline, role in (("vu-pikinini", "primary"), ("vu-police", "fallback")):
         public = load_public(keys, [hotline])[hotline]
         box = seal(public, Context("demo", report_id, 1, hotline), b'{"category":"luring"}', body)
-        parts.append(Sealed(hotline, role, "CATEGORY_FIRST", box.key_id, box.wrap, box.head, box.sealed))
-    one = Filing(report_id, report_id.encode()[:32], 1, now, "VU", "demo", "P2", "complete", tuple(parts))
+        parts.append(SealedCopy(hotline, role, "CATEGORY_FIRST", box.key_id, box.wrap, box.head, box.sealed))
+    one = Submission(report_id, report_id.encode()[:32], 1, now, "VU", "demo", "P2", "complete", tuple(parts))
     public_key, sealed_key = new_mailbox(b"secret")
-    filing.file(web, one, Mailbox(report_id.encode()[-32:], public_key, sealed_key))
+    submissions.commit(web, one, MailboxRecord(report_id.encode()[-32:], public_key, sealed_key))
     return report_id
 
 
@@ -116,6 +117,6 @@ def test_all_that_people_do_with_a_report(console: Console, made: Plan) -> None:
     seen = ana.get(path).text
     assert [seen.count(one) for one in ("Called the aunt", "Hello. We have read it.", "Not for us")] == [1, 1, 1]
     assert ana.get(f"{path}/export").status == 200
-    who = next(one.staff_id for one in accounts.people(database, "vu-pikinini") if one.name == "mere")
+    who = next(one.staff_id for one in accounts.list_accounts(database, "vu-pikinini") if one.name == "mere")
     assert ana.post(f"{path}/away", {"who": who}, at=path).status == 303
     assert mere.get(path).status == 404

@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import insert, update
 
 from reports.clocks import DESK, OVERDUE
-from reports.store import tables as t
-from reports.store.backups import DONE
-from reports.store.database import Database
+from reports.store.engine.database import Database
+from reports.store.operations.maintenance import MARKER_NAME
+from reports.store.schema import tables as t
 from tests.console.conftest import HOTLINE, OTHER, THIRD
 from tests.support.console import Console
 from tests.support.desks import given
@@ -98,7 +98,7 @@ def test_spool_backup_and_keys(made: Plan, operator: Person, console: Console) -
     spool.mkdir()
     for name in ("a.box", "b.box", "c.part"):
         (spool / name).touch()
-    (made.folder.inside / DONE).touch()
+    (made.folder.inside / MARKER_NAME).touch()
     page = operator.get("/operator")
     assert "In the spool of this host needs you 2" in page.text and "Last backup 0 min ago" in page.text
     keys = table(page.html, "Keys")

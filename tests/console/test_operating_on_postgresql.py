@@ -7,9 +7,9 @@ from contextlib import closing
 
 import pytest
 
-from reports.store import operating
-from reports.store.database import Database
-from reports.store.rights import CONSOLE, WEB
+from reports.store.engine.database import Database
+from reports.store.operations import overview
+from reports.store.privileges.rights import CONSOLE, WEB
 from tests.console.conftest import HOTLINE, OTHER
 from tests.console.test_operating import table
 from tests.support.console import Console
@@ -46,6 +46,6 @@ def test_counts_of_all_hotlines_and_of_those_that_are_asked_for(
     found = table(page.html, "Not delivered yet")
     assert [found[priority][0] for priority in ("P1", "P2", "P3", "P4")] == ["2", "0", "1", "0"]
     assert "ask who looks after PostgreSQL" in page.text
-    asked = operating.standing(console.parts.database, [HOTLINE], late_after=0)
+    asked = overview.load_overview(console.parts.database, [HOTLINE], late_after=0)
     assert asked.by_priority["P1"].count == 1 and asked.by_priority["P3"].count == 0
-    assert operating.standing(console.parts.database, [], late_after=0).by_priority["P1"].count == 0
+    assert overview.load_overview(console.parts.database, [], late_after=0).by_priority["P1"].count == 0

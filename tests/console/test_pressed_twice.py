@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Table, select
 
-from reports.store import in_hand
-from reports.store import tables as t
-from reports.store.database import DatabaseUnavailable
+from reports.store.cases import case_status
+from reports.store.engine.database import DatabaseUnavailable
+from reports.store.schema import tables as t
 from tests.console.test_on_postgresql import SAMPLE
 from tests.support.console import Console
 from tests.support.desks import given, of
@@ -114,16 +114,16 @@ def test_what_fails_half_way_has_not_been_and_comes_again(
     path = f"/reports/{report}"
     full = {**form, **mere.get(path).marks}
     before, done = of(console.parts.database, report, "vu-pikinini").handling, acts(console)
-    right: Callable[..., Any] = in_hand.keep
+    right: Callable[..., Any] = case_status.save_change
 
     def away(*_: object) -> None:
         raise DatabaseUnavailable("OperationalError")
 
-    monkeypatch.setattr(in_hand, "keep", away)
+    monkeypatch.setattr(case_status, "save_change", away)
     assert mere.post(f"{path}/{act}", full).status == 503
     assert (of(console.parts.database, report, "vu-pikinini").handling, acts(console)) == (before, done)
     assert count(console, t.answer) == count(console, t.note) == 0
-    monkeypatch.setattr(in_hand, "keep", right)
+    monkeypatch.setattr(case_status, "save_change", right)
     assert mere.post(f"{path}/{act}", full).status == 303
     assert of(console.parts.database, report, "vu-pikinini").handling != before
 

@@ -13,9 +13,9 @@ import pytest
 from console.opening import Opener
 from console.queue import LOOKED_THROUGH
 from reports.keyfolder import load_private, load_public, new_pair
-from reports.store import waiting_list
-from reports.store.accounts import Account
-from reports.store.waiting_list import PAGE, Row, Wanted
+from reports.store.cases import case_list
+from reports.store.cases.case_list import PAGE_SIZE, CaseFilter, CaseRow
+from reports.store.staff.accounts import Account
 from tests.support.databases import KINDS, made
 from tests.support.many_reports import fill
 
@@ -38,24 +38,24 @@ def test_ten_thousand_open_reports(kind: str, request: pytest.FixtureRequest, tm
     fill(database, [HOTLINE], load_public(tmp_path / "keys", [HOTLINE]), OPEN)
     opener = Opener(load_private(tmp_path / "keys", [HOTLINE]), "demo")
 
-    def first() -> tuple[list[Row], bool]:
-        rows, more = waiting_list.listed(database, account(), Wanted())
+    def first() -> tuple[list[CaseRow], bool]:
+        rows, more = case_list.list_cases(database, account(), CaseFilter())
         assert all(opener.head(row, HOTLINE)["category"] for row in rows)
         return rows, more
 
-    def luring() -> list[Row]:
-        heads, _ = waiting_list.heads(database, account(), Wanted(), LOOKED_THROUGH)
+    def luring() -> list[CaseRow]:
+        heads, _ = case_list.list_heads(database, account(), CaseFilter(), LOOKED_THROUGH)
         ids = [one.delivery_id for one in heads if opener.head(one, HOTLINE)["category"] == "luring"]
-        return waiting_list.these(database, account(), ids[:PAGE])
+        return case_list.list_rows(database, account(), ids[:PAGE_SIZE])
 
     rows, more = quickly(kind, first)
-    assert more and len(rows) == PAGE and {row.priority for row in rows} == {"P1"}
+    assert more and len(rows) == PAGE_SIZE and {row.priority for row in rows} == {"P1"}
     found = quickly(f"{kind}, by what it is about", luring)
-    assert len(found) == PAGE and found == sorted(found, key=lambda row: (row.priority, row.created_at))
+    assert len(found) == PAGE_SIZE and found == sorted(found, key=lambda row: (row.priority, row.created_at))
     assert {opener.head(row, HOTLINE)["category"] for row in found} == {"luring"}
-    last, more = waiting_list.listed(database, account(), Wanted(after=OPEN - 10))
+    last, more = case_list.list_cases(database, account(), CaseFilter(after=OPEN - 10))
     assert (len(last), more, {row.priority for row in last}) == (10, False, {"P4"})
-    assert waiting_list.alarm(database, account()).urgent == OPEN // 2
+    assert case_list.count_urgent(database, account()).urgent == OPEN // 2
 
 
 def quickly(name: str, act: Callable[[], Any]) -> Any:

@@ -10,7 +10,7 @@ from html import unescape
 import pytest
 
 from flows.to_reporters import READY
-from reports.store import tables as t
+from reports.store.schema import tables as t
 from tests.console.conftest import HOTLINE
 from tests.console.test_on_postgresql import SAMPLE
 from tests.support.console import Console

@@ -12,9 +12,10 @@ import pytest
 from sqlalchemy import select
 
 from reports.account import shown
-from reports.store import at_the_desk, letters
-from reports.store import tables as t
-from reports.store.database import DatabaseUnavailable
+from reports.store.cases import case_view
+from reports.store.engine.database import DatabaseUnavailable
+from reports.store.mailboxes import correspondence
+from reports.store.schema import tables as t
 from tests.safeguarding.walks import IN_DANGER, PHONE, TO_SENT, number, walk
 from tests.support.app import App
 from tests.support.console import Console
@@ -125,7 +126,7 @@ def test_each_reading_leaves_a_line_before_anything_is_shown(desk: Desk, monkeyp
     def broken(*_: object) -> None:
         raise DatabaseUnavailable("OperationalError")
 
-    monkeypatch.setattr(at_the_desk, "_write_down", broken)
+    monkeypatch.setattr(case_view, "_record_read", broken)
     page = desk.mere.get(path(report_id))
     assert page.status == 503 and "Shefa" not in page.text
 
@@ -133,12 +134,12 @@ def test_each_reading_leaves_a_line_before_anything_is_shown(desk: Desk, monkeyp
 @pytest.mark.rule("X-15")
 def test_who_reads_very_many_is_told_of(desk: Desk) -> None:
     ids = [desk.file(number(n)) for n in range(4)]
-    at_the_desk.MANY = 3
+    case_view.MAX_READS_PER_HOUR = 3
     try:
         for one in ids:
             desk.mere.get(path(one))
     finally:
-        at_the_desk.MANY = 60
+        case_view.MAX_READS_PER_HOUR = 60
     assert [who for who, act, _ in desk.acts() if act == "read_many"] == ["mere"]
     assert "read many" in desk.ana.get("/audit").text
 
@@ -375,8 +376,8 @@ def test_who_writes_again_after_it_was_closed_stands_on_the_list_until_somebody_
     assert desk.mere.post(path(report_id, "close"), {"outcome": "helped"}, at=path(report_id)).leads_to == CLOSED
     assert report_id not in desk.mere.get("/").html
     walk(desk.app.ussd(PHONE), "My report", code + digits, pin, "Write", "It is worse now")
-    for message_id, about in letters.unnumbered(desk.app.database):
-        letters.make_deliveries(desk.app.database, message_id, about)
+    for message_id, about in correspondence.list_undelivered_messages(desk.app.database):
+        correspondence.deliver_message(desk.app.database, message_id, about)
     page = desk.ana.get("/")
     assert report_id in page.html and "the reporter wrote more" in page.text
     assert "It is worse now" in desk.ana.get(path(report_id)).text

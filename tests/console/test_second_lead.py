@@ -7,8 +7,8 @@ import re
 import pytest
 
 from console.inviting import Place, invite
-from reports.store import accounts, two_leads
-from reports.store.accounts import Account
+from reports.store.staff import accounts, approvals
+from reports.store.staff.accounts import Account
 from tests.console.test_on_postgresql import SAMPLE
 from tests.support.console import Console
 from tests.support.desks import given, of
@@ -37,7 +37,7 @@ def ben(console: Console) -> Person:
 
 
 def account(console: Console, name: str) -> Account:
-    found = accounts.named(console.parts.database, name)
+    found = accounts.find_by_name(console.parts.database, name)
     assert found
     return found
 
@@ -68,7 +68,7 @@ def test_an_invitation_as_lead_is_confirmed_by_another_who_gets_the_link(
     assert luk.join(link_on(page)).status == 200 and luk.log_in().leads_to == "/"
     assert luk.get("/people").status == 200
     assert "To become a lead" not in ana.get("/people").text
-    acts = [(one.actor.rpartition("/")[2], one.act) for one in accounts.acts_of(console.parts.database, HOTLINE, 99)]
+    acts = [(one.actor.rpartition("/")[2], one.act) for one in accounts.list_acts(console.parts.database, HOTLINE, 99)]
     assert {("ana", "lead_asked"), ("ben", "lead_confirmed"), ("ben", "invited")} <= set(acts)
 
 
@@ -88,7 +88,7 @@ def test_where_there_is_one_lead_the_operator_invites_another(console: Console, 
     someone(console, "eve", "lead", "vu-police")
     for page in (invited(ana, "luk"), raised(console, ana, "mere")):
         assert page.status == 400 and "The operator can invite one" in page.text
-    assert two_leads.make_lead_asked(console.parts.database, HOTLINE) == []
+    assert approvals.list_promotions(console.parts.database, HOTLINE) == []
     link = invite(console.parts.database, "", Place("luk", HOTLINE, "lead"), "staff:_operator/tino")
     assert Person(console.flask, console.parts.database, "luk").join(link).status == 200
 

@@ -12,9 +12,9 @@ from contextlib import closing
 import pytest
 from sqlalchemy import update
 
-from reports.store import tables as t
-from reports.store.database import Database
-from reports.store.ids import new_id
+from reports.store.engine.database import Database
+from reports.store.schema import tables as t
+from reports.store.schema.base import new_id
 from tests.kit.made import KIT
 from tests.support.desks import of, rows
 from tests.support.town import Town

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from console import queue
-from reports.store import accounts
+from reports.store.staff import accounts
 from tests.console.conftest import HOTLINE
 from tests.support.console import Console
 from tests.support.desks import Desk, given
@@ -33,7 +33,7 @@ def test_a_lead_who_is_kept_out_does_not_find_it_in_who_read_what(
     """In a small place that somebody works on a report that one may not see says enough."""
     ana, ben = leads
     path = f"/reports/{report}"
-    who = next(one.staff_id for one in accounts.people(console.parts.database, HOTLINE) if one.name == "ben")
+    who = next(one.staff_id for one in accounts.list_accounts(console.parts.database, HOTLINE) if one.name == "ben")
     assert ana.post(f"{path}/take", at="/me").status == 303
     before = ben.get("/audit").text
     assert report in before and "accepted" in before

@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import select
 
 from reports.keyfolder import new_pair
-from reports.store import at_the_desk, taking
-from reports.store import tables as t
-from reports.store.accounts import Account
-from reports.store.in_hand import ChangedMeanwhile, Kept
-from reports.store.taking import Step
+from reports.store.cases import case_actions, case_view
+from reports.store.cases.case_actions import CaseAction
+from reports.store.cases.case_status import CaseChange, StatusConflict
+from reports.store.schema import tables as t
+from reports.store.staff.accounts import Account
 from tests.console.conftest import HOTLINE
 from tests.console.test_list import Filed
 from tests.support.console import Console
@@ -109,7 +109,7 @@ def test_what_nobody_has_or_was_given_to_somebody_is_taken_at_once(filed: Filed,
 def test_the_hotlines_own_system_counts_as_somebody(filed: Filed, people: tuple[Person, Person]) -> None:
     sam, path = people[1], f"/reports/{filed.id}"
     sams = sam.get(path)
-    taking.take(filed.database, Step(HOTLINE, filed.id, "accepted", f"staff:{HOTLINE}/call_back"))
+    case_actions.perform(filed.database, CaseAction(HOTLINE, filed.id, "accepted", f"staff:{HOTLINE}/call_back"))
     assert "The system of your hotline took this report" in sam.post(f"{path}/take", sams.marks).text
 
 
@@ -124,12 +124,14 @@ def test_of_many_at_the_same_moment_one_gets_it(kind: str, request: pytest.Fixtu
     start = threading.Barrier(len(names))
 
     def take(name: str) -> None:
-        kept = Kept("holds", {"holder": name})
-        step = Step(HOTLINE, report_id, "accepted", f"staff:{HOTLINE}/{name}", kept=kept, stays=HELD, status="none.0")
+        kept = CaseChange("holds", {"holder": name})
+        step = CaseAction(
+            HOTLINE, report_id, "accepted", f"staff:{HOTLINE}/{name}", kept=kept, stays=HELD, status="none.0"
+        )
         start.wait(20)
         try:
-            taking.take(database, step)
-        except ChangedMeanwhile as changed:
+            case_actions.perform(database, step)
+        except StatusConflict as changed:
             came.append(f"after {changed.by}")
         else:
             came.append(name)
@@ -144,6 +146,6 @@ def test_of_many_at_the_same_moment_one_gets_it(kind: str, request: pytest.Fixtu
     with database.read() as connection:
         assert list(connection.execute(select(t.holding.c.holder)).scalars()) == [winner]
     account = Account("id", "sam", HOTLINE, "staff", "", b"", 0, 0, 0, None)
-    with pytest.raises(ChangedMeanwhile):
-        at_the_desk.keep(database, account, report_id, Kept("passed_on", {"holder": ""}), status="none.0")
+    with pytest.raises(StatusConflict):
+        case_view.save_change(database, account, report_id, CaseChange("passed_on", {"holder": ""}), status="none.0")
     database.close()

@@ -24,8 +24,8 @@ from reports.exports import SHEETS, as_csv, sheet
 from reports.keyfolder import load_public
 from reports.sealing import Context, seal
 from reports.spreadsheet import BOM
-from reports.store import tables as t
-from reports.store.ids import new_id
+from reports.store.schema import tables as t
+from reports.store.schema.base import new_id
 from tests.console.conftest import HOTLINE, OTHER, THIRD
 from tests.console.hostile import PLAIN, STRINGS, Skeleton, body, head
 from tests.support.console import Console

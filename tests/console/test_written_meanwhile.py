@@ -12,9 +12,11 @@ from console.acts import NOT_NOW, WROTE_MORE
 from console.done import DONE
 from reports.keyfolder import load_public
 from reports.sealing import Context, seal
-from reports.store import handing, maturing, pending, taking
-from reports.store import tables as t
-from reports.store.filing import Filing, Sealed
+from reports.store import pending_submissions, submissions
+from reports.store.cases import case_actions
+from reports.store.operations import delivery_actions
+from reports.store.schema import tables as t
+from reports.store.submissions import SealedCopy, Submission
 from tests.console.conftest import HOTLINE
 from tests.console.test_on_postgresql import SAMPLE
 from tests.support.console import Console
@@ -47,11 +49,13 @@ def more(made: Plan, console: Console, report_id: str, priority: str = "P1") -> 
     public = load_public(made.folder.inside / "keys", [HOTLINE])[HOTLINE]
     revision = row.revision + 1
     box = seal(public, Context("demo", report_id, revision, HOTLINE), b"{}", SAMPLE.read_bytes())
-    sealed = Sealed(HOTLINE, "primary", "CATEGORY_FIRST", box.key_id, box.wrap, box.head, box.sealed)
-    filing = Filing(report_id, row.origin_key, revision, row.created_at, "VU", "demo", priority, "complete", (sealed,))
-    pending.put_pending(database, filing, "update", database.now())
-    for key in maturing.mature(database):
-        maturing.file_pending(database, key)
+    sealed = SealedCopy(HOTLINE, "primary", "CATEGORY_FIRST", box.key_id, box.wrap, box.head, box.sealed)
+    filing = Submission(
+        report_id, row.origin_key, revision, row.created_at, "VU", "demo", priority, "complete", (sealed,)
+    )
+    submissions.schedule_pending(database, filing, "update", database.now())
+    for key in pending_submissions.list_due(database):
+        pending_submissions.submit_due(database, key)
 
 
 def shown_before(page: Page) -> dict[str, str]:
@@ -126,7 +130,7 @@ def test_a_message_that_is_sent_as_it_becomes_urgent_takes_on_nothing(
     made: Plan, console: Console, mere: Person, report_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They had it as the form came; a moment later the clock gave it back."""
-    path, write = f"/reports/{report_id}", taking.asking.writing_as
+    path, write = f"/reports/{report_id}", case_actions.asking.writing_as
     mere.post(f"{path}/take", at=path)
     marks = shown_before(mere.get(path))
 
@@ -135,7 +139,7 @@ def test_a_message_that_is_sent_as_it_becomes_urgent_takes_on_nothing(
         more(made, console, report_id)
         return write(*who)
 
-    monkeypatch.setattr("reports.store.taking.asking.writing_as", late)
+    monkeypatch.setattr("reports.store.cases.case_actions.row_security.write_as", late)
     assert mere.post(f"{path}/message", {"words": "We read it.", "do": "send", **marks}).leads_to.count("left_alone")
     assert of(console.parts.database, report_id, HOTLINE).handling == "none" and said_to(console, report_id) == 1
 
@@ -160,8 +164,8 @@ def test_what_a_colleague_gave_away_or_closed_meanwhile_is_nobodys_to_have(
         ana.post(f"{path}/decline", {"reason": "12", "sure": "1"}, at=path)
     else:
         ana.post(f"{path}/hand-over", {"to": "vu-police", "reason": "12", "sure": "1"}, at=path)
-        [asked] = handing.asked(database)
-        assert handing.carry_out(database, asked)
+        [asked] = delivery_actions.list_requested_transfers(database)
+        assert delivery_actions.execute_transfer(database, asked)
     page = mere.post(f"{path}/take", marks)
     assert page.status == 400 and NOT_NOW in page.text
     assert of(database, report_id, HOTLINE).handling == ("closed" if how == "closed" else "rejected")
@@ -184,7 +188,7 @@ def test_i_have_it_holds_though_it_was_given_back_in_between(
     ana.log_in()
     assert ana.post(f"{path}/take", at=path).status == 303
     delivery = update(t.delivery).where(t.delivery.c.report_id == report_id, t.delivery.c.hotline == HOTLINE)
-    write = taking.asking.writing_as
+    write = case_actions.asking.writing_as
 
     def late(*who: Any) -> Any:
         with database.write() as connection:
@@ -192,7 +196,7 @@ def test_i_have_it_holds_though_it_was_given_back_in_between(
         return write(*who)
 
     token = mere.get(path).token
-    monkeypatch.setattr("reports.store.taking.asking.writing_as", late)
-    monkeypatch.setattr("reports.store.at_the_desk.writing_as", late)
+    monkeypatch.setattr("reports.store.cases.case_actions.row_security.write_as", late)
+    monkeypatch.setattr("reports.store.cases.case_view.write_as", late)
     assert mere.post(f"{path}/take", {"token": token}).status == 303
     assert of(database, report_id, HOTLINE).handling == "accepted"

@@ -10,7 +10,7 @@ import pytest
 
 from console.answers import CSP
 from reports.settings import ConsoleSide, load_all
-from reports.store.database import Database
+from reports.store.engine.database import Database
 from tests.console.test_doors import HEADERS
 from tests.deploy.desk_proxy import HOTLINE, DeskTown
 from tests.deploy.proxy import nginx

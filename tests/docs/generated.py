@@ -16,7 +16,7 @@ from gateway.metrics import COUNTED
 from reports.logwords import EVENTS, FIELDS, REASONS
 from reports.retention import RULES
 from reports.settings import SHARED, Common, ConsoleSide, Described, Operator, WebSecrets, describe
-from reports.store.rights import HOTLINES, RIGHTS, ROLES, ROWS
+from reports.store.privileges.rights import HOTLINES, RIGHTS, ROLES, ROW_POLICIES
 from tests.docs import countries, faults, nights, readiness, rules
 from tests.docs.pages import ROOT, part, read
 from tests.flows.phone import book
@@ -151,7 +151,7 @@ def rights_table() -> str:
 
 def rows_table() -> str:
     rows = ["| table | role | may | where |", "|---|---|---|---|"]
-    for table, limited in ROWS.items():
+    for table, limited in ROW_POLICIES.items():
         for (role, privilege), (there, made) in limited.items():
             where = f"`{there}`" + (f", to rows of `{made}`" if made else "")
             where = where.replace(HOTLINES, "the hotlines")

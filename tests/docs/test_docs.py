@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from gateway.metrics import COUNTED
-from reports.store.rights import OWNER, ROLES
+from reports.store.privileges.rights import OWNER, ROLES
 from tests.docs import generated, nights
 from tests.docs.pages import ROOT, anchors, files_named, links, named, pages, part, read
 from tests.support.commands import called

@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from reports.store.rights import CLOCK, CONSOLE, OWNER, ROLES, WEB, WORKER
+from reports.store.privileges.rights import CLOCK, CONSOLE, OWNER, ROLES, WEB, WORKER
 from tests.docs.pages import read
 from tests.support.postgres import Postgres, releases
 from tests.support.town import Town

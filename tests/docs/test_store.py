@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from reports.store.rights import RIGHTS
-from reports.store.tables import metadata
+from reports.store.privileges.rights import RIGHTS
+from reports.store.schema.tables import metadata
 from tests.docs.pages import part, read
 
 

@@ -11,8 +11,8 @@ import redis
 import time_machine
 from sqlalchemy import select
 
-from reports.store import maturing
-from reports.store import tables as t
+from reports.store import pending_submissions
+from reports.store.schema import tables as t
 from tests.drops.person import OWN_WORDS, SENT, Person, question, seconds_to_read, seconds_to_type
 from tests.support.app import App
 
@@ -123,9 +123,9 @@ class Caller:
         self._clock.wait(LONG_AFTER)
         with redis.Redis.from_url(self._app.plan.settings["REDIS_URL"]) as client:
             client.flushall()  # Redis goes by its own clock: by now all of it has ended
-        while ripe := maturing.mature(self._app.database):
+        while ripe := pending_submissions.list_due(self._app.database):
             for origin_key in ripe:
-                maturing.file_pending(self._app.database, origin_key)
+                pending_submissions.submit_due(self._app.database, origin_key)
         reports = self._reports()
         told = [json.dumps(kept.data) for kept in self._app.bodies([row.report_id for row in reports])]
         sent = sum(row.completeness == "complete" for row in reports)

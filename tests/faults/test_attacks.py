@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from reports.settings import ConsoleSide, load_all
-from reports.store.database import Database
+from reports.store.engine.database import Database
 from tests.deploy.conftest import Fronted
 from tests.deploy.desk_proxy import HOTLINE, DeskTown
 from tests.deploy.proxy import nginx

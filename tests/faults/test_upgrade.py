@@ -16,7 +16,7 @@ import requests
 from sqlalchemy import inspect
 
 from reports.migrations import upgrade
-from reports.store.database import Database
+from reports.store.engine.database import Database
 from tests.deploy.socket_web import SocketWeb
 from tests.faults.walking import PROMISED, TO_SEND, is_sent
 from tests.reports.next_release import install

@@ -11,7 +11,7 @@ from reports.keyfolder import SENDER, new_pair
 from reports.migrations import upgrade
 from reports.pepper import rotate_pepper
 from reports.settings.reading import new_secret
-from reports.store.database import Database
+from reports.store.engine.database import Database
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from gateway.admission import (
     Admission,
 )
 from gateway.messaging.model import Inbound
-from reports.store import tables as t
+from reports.store.schema import tables as t
 from tests.support.app import App
 
 DIAL = Inbound("ussd", "ussd", sender="+6785550101", code="*111*163#", text="", session="1", event="new")

@@ -14,7 +14,7 @@ import pytest
 from gateway import blocking
 from gateway.blocking import MOST_BUSY, MOST_REQUESTS, MOST_UNPROVEN, THREADS, Blocking, TooMany
 from gateway.conversation.load_shedding import can_wait
-from reports.store.database import DatabaseUnavailable
+from reports.store.engine.database import DatabaseUnavailable
 from tests.support.app import App
 from tests.support.wait import until
 

@@ -13,7 +13,7 @@ from flows import parse
 from gateway.background.statistics import LATE, StatisticsFlush
 from gateway.conversation.statistics import ON, SMS, STEPS
 from reports import statistics
-from reports.store import tables as t
+from reports.store.schema import tables as t
 from tests.support.app import App
 
 pytestmark = pytest.mark.slow

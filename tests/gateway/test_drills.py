@@ -12,11 +12,11 @@ from gateway.conversation.request import TurnRequest
 from gateway.sessions.report_ref import ReportRef
 from reports.country import shipped
 from reports.drill_scripts import SCRIPTS, Script, goes_to, priority
-from reports.store import drilling
-from reports.store import tables as t
-from reports.store.accounts import Account
-from reports.store.database import Database, DatabaseUnavailable
-from reports.store.ids import new_id
+from reports.store.engine.database import Database, DatabaseUnavailable
+from reports.store.operations import drill_runs
+from reports.store.schema import tables as t
+from reports.store.schema.base import new_id
+from reports.store.staff.accounts import Account
 from runtime.time_units import MINUTE
 from tests.safeguarding.test_nothing_promised import TRAINING
 from tests.support.app import App
@@ -107,14 +107,14 @@ def test_who_writes_more_does_so_by_my_report(app: App) -> None:
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_whoever_is_killed_in_between_has_told_it_once(app: App, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """After the report is filed, and before that is noted; then again with what is written later."""
-    noted, failing = drilling.done, [True]
+    noted, failing = drill_runs.mark_done, [True]
 
     def killed(*values: object) -> None:
         if failing:
             raise DatabaseUnavailable("killed")
         noted(*values)  # type: ignore[arg-type]  # as they came
 
-    monkeypatch.setattr(drilling, "done", killed)
+    monkeypatch.setattr(drill_runs, "mark_done", killed)
     drill_id = planned(app.database, script)
     for _ in range(3):
         hold(app)
@@ -140,7 +140,7 @@ def test_a_line_that_is_cut_is_noted_late_and_heard_once(app: App, monkeypatch: 
     """Whoever told it was killed before that was noted, and the next round comes after it has filed itself."""
     planned(app.database, "cut_off")
     with monkeypatch.context() as killed:
-        killed.setattr(drilling, "done", lambda *_: None)
+        killed.setattr(drill_runs, "mark_done", lambda *_: None)
         hold(app)
         app.pass_time(121)
         hold(app)
@@ -157,18 +157,18 @@ def test_what_was_filed_and_not_noted_for_an_hour_is_not_missed(
 ) -> None:
     drill_id = planned(app.database, script)
     with monkeypatch.context() as killed:
-        killed.setattr(drilling, "done", lambda *_: None)
+        killed.setattr(drill_runs, "mark_done", lambda *_: None)
         hold(app)
     app.pass_time(121)
     pass_time(app.database, 3601)
     hold(app)
     ana = Account("1", "ana", HOTLINE, "lead", "", b"", 0, 0, 0, None)
-    (drill,) = drilling.listed(app.database, ana)
+    (drill,) = drill_runs.list_drills(app.database, ana)
     (report,) = app.rows(t.report)
     assert (drill.report_id, drill.missed, drill.priority) == (report.report_id, False, "P1")
-    assert not drilling.call_off(app.database, ana, drill_id)
+    assert not drill_runs.cancel(app.database, ana, drill_id)
     pass_time(app.database, 7 * 86_400)
-    assert drilling.forget(app.database) == 0, "it goes with its report"
+    assert drill_runs.delete_missed(app.database) == 0, "it goes with its report"
 
 
 def test_what_was_begun_and_never_filed_is_missed_and_goes(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,11 +176,11 @@ def test_what_was_begun_and_never_filed_is_missed_and_goes(app: App, monkeypatch
     monkeypatch.setattr(Drills, "_told", lambda *_: None)
     hold(app)
     ana = Account("1", "ana", HOTLINE, "lead", "", b"", 0, 0, 0, None)
-    assert [one.missed for one in drilling.listed(app.database, ana)] == [False]
+    assert [one.missed for one in drill_runs.list_drills(app.database, ana)] == [False]
     pass_time(app.database, 3601)
-    assert [one.missed for one in drilling.listed(app.database, ana)] == [True]
+    assert [one.missed for one in drill_runs.list_drills(app.database, ana)] == [True]
     pass_time(app.database, 7 * 86_400)
-    assert drilling.forget(app.database) == 1
+    assert drill_runs.delete_missed(app.database) == 1
 
 
 def test_one_that_fails_holds_up_no_other(
@@ -204,7 +204,7 @@ def test_one_that_fails_holds_up_no_other(
 def test_two_processes_at_once_tell_it_once(app: App) -> None:
     """A lease decides who holds drills; where it has failed, the report decides."""
     drill_id = planned(app.database, "danger_now")
-    (one,) = drilling.due(app.database)
+    (one,) = drill_runs.list_due(app.database)
     hold(app)
     before = of(app, drill_id)
     with app.database.write() as connection:  # as the slower one still sees it

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.conversation.on_call_reply import listed, word_of
 from reports import country
-from reports.store import tables as t
+from reports.store.schema import tables as t
 from tests.support.app import App
 
 DUTY, SHARED, MAIL = "+6785550171", "+6785550172", "drills@hotline.example"

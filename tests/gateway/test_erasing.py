@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from gateway.background.erasures import ErasureReplay
 from gateway.background.housekeeping import HOST
-from reports.store import tables as t
+from reports.store.schema import tables as t
 from runtime.time_units import DAY
 from tests.safeguarding.away import database_away
 from tests.safeguarding.walks import PHONE, number, thread

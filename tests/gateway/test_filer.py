@@ -12,9 +12,9 @@ import pytest
 from gateway.sessions import store
 from gateway.sessions.report_ref import ReportRef
 from gateway.submission.builder import ReportBuilder, ReportInput
-from reports.store.database import Database
-from reports.store.filing import Filing
-from reports.store.sqlite import LONG_QUEUE
+from reports.store.engine.database import Database
+from reports.store.engine.sqlite import QUEUE_THRESHOLD
+from reports.store.submissions import Submission
 from tests.support.app import App
 from tests.support.valkey import Valkey
 from tests.support.wait import until
@@ -59,7 +59,7 @@ def test_in_a_crowd_sent_comes_by_the_spool_and_is_sealed_once(redis_url: str, m
     sealed: list[int] = []
     seal = ReportBuilder.seal
 
-    def counted(self: ReportBuilder, told: ReportInput, report: ReportRef, revision: int, *rest: Any) -> Filing:
+    def counted(self: ReportBuilder, told: ReportInput, report: ReportRef, revision: int, *rest: Any) -> Submission:
         sealed.append(revision)
         return seal(self, told, report, revision, *rest)
 
@@ -68,13 +68,13 @@ def test_in_a_crowd_sent_comes_by_the_spool_and_is_sealed_once(redis_url: str, m
     for reply in (*TO_CONTACT, "No"):
         phone.type(reply)
     monkeypatch.setattr(ReportBuilder, "seal", counted)
-    with app.database.write(), ThreadPoolExecutor(LONG_QUEUE) as others:
-        for _ in range(LONG_QUEUE):
+    with app.database.write(), ThreadPoolExecutor(QUEUE_THRESHOLD) as others:
+        for _ in range(QUEUE_THRESHOLD):
             others.submit(app.database.write().__enter__)
-        until(lambda: app.database.has_a_queue, "nobody waits")
+        until(lambda: app.database.has_write_queue, "nobody waits")
         assert phone.type("Send").text.startswith("Sent to Pikinini Helpline.")
         assert (len(app.parts.spool.names()), len(sealed)) == (1, 1)
-    assert not app.database.has_a_queue
+    assert not app.database.has_write_queue
     app.close()
 
 
@@ -92,11 +92,11 @@ def test_words_after_a_send_by_the_spool_stay_though_danger_was_said_and_redis_i
     phone.dial()
     for reply in ("Report", "Now", "Go on", "Hurt, bad touch", "Shefa", "Me", "No"):
         phone.type(reply)
-    monkeypatch.setattr(Database, "has_a_queue", True)
+    monkeypatch.setattr(Database, "has_write_queue", True)
     assert phone.type("Send").text.startswith("Sent to Pikinini Helpline.")
     phone.type("Add your words")
     phone.type("near the market")
-    monkeypatch.setattr(Database, "has_a_queue", False)
+    monkeypatch.setattr(Database, "has_write_queue", False)
     app.parts.housekeeping.once()
     app.pass_time(150)
     [last] = [kept for kept in app.bodies() if kept.hotline == "vu-pikinini"][1:]
@@ -114,12 +114,12 @@ def test_words_after_a_carried_send_by_the_spool_stay_though_redis_is_gone(
         phone.dial()
         for reply in (*TO_CONTACT, "No"):
             phone.type(reply)
-    monkeypatch.setattr(Database, "has_a_queue", True)
+    monkeypatch.setattr(Database, "has_write_queue", True)
     assert phone.type("Send").text.startswith("Sent to Pikinini Helpline.")
     own_valkey.kill()
     phone.type("Add your words")
     phone.type("near the market")
-    monkeypatch.setattr(Database, "has_a_queue", False)
+    monkeypatch.setattr(Database, "has_write_queue", False)
     app.parts.housekeeping.once()
     app.pass_time(150)
     kept = [one for one in app.bodies() if one.hotline == "vu-pikinini"]

@@ -13,9 +13,9 @@ from gateway.health import Health
 from gateway.metrics import Metrics
 from reports.sealing import Vault
 from reports.spool import Spool
-from reports.store import sweeping
-from reports.store.backups import DONE
-from reports.store.times import Times
+from reports.store import outbox
+from reports.store.operations.clock_skew import ClockSkew
+from reports.store.operations.maintenance import MARKER_NAME
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -31,10 +31,12 @@ def test_the_disk_that_fills_first_is_shown(
 ) -> None:
     free = {tmp_path / "spool": spool, tmp_path / "database": database}
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: Usage(10, 10 - free[folder], free[folder]))
-    monkeypatch.setattr(sweeping, "oldest", lambda _: {"P1": 61_000_000})
-    monkeypatch.setattr(health_module, "look", lambda _: Times(differs=-7_200_000_000, too_far=3))
+    monkeypatch.setattr(outbox, "oldest_ages", lambda _: {"P1": 61_000_000})
+    monkeypatch.setattr(
+        health_module, "measure_skew", lambda _: ClockSkew(ahead_of_database=-7_200_000_000, rows_ahead=3)
+    )
     kept = Spool(tmp_path / "spool", Vault([b"k" * 32]))
-    health = Health(None, Here(), kept, Metrics(), tmp_path / "database" / DONE)  # type: ignore[arg-type]  # fakes
+    health = Health(None, Here(), kept, Metrics(), tmp_path / "database" / MARKER_NAME)  # type: ignore[arg-type]  # fakes
     lines = health.figures().get_data(as_text=True).splitlines()
     assert f"tokaut_disk_free_bytes {shown}" in lines
     assert 'tokaut_oldest_undelivered_seconds{priority="P1"} 61' in lines

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from gateway import blocking
-from reports.store import tables as t
+from reports.store.schema import tables as t
 from tests.support.app import App
 
 pytestmark = pytest.mark.slow

@@ -15,7 +15,7 @@ from gateway.services import Services
 from gateway.sessions import store
 from gateway.sessions.redis_client import Command
 from gateway.submission.spool_drain import file_late
-from reports.store.database import Database, DatabaseUnavailable
+from reports.store.engine.database import Database, DatabaseUnavailable
 from tests.faults.story import ALREADY_SENT, kept_words
 from tests.support.app import App, Http
 from tests.support.handsets import AfricasTalking, Seen
@@ -79,7 +79,7 @@ def site(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     other: Services = flask.extensions["tokaut"]
     other.housekeeping.stop()
     one = Site(app, (Process(app.parts, app.http), Process(other, Http(flask.test_client()))))
-    monkeypatch.setattr(Database, "has_a_queue", property(lambda _: one.is_crowded))
+    monkeypatch.setattr(Database, "has_write_queue", property(lambda _: one.is_crowded))
     yield one
     other.close()
     app.close()

@@ -16,8 +16,8 @@ from gateway.messaging.model import Reply
 from gateway.sessions.record import LastTurn, Record
 from reports.country import Countries
 from reports.sealing import Vault
-from reports.store import mailboxes
-from reports.store.mailboxes import Opened
+from reports.store.mailboxes import correspondence
+from reports.store.mailboxes.correspondence import MailboxView
 from tests.flows.phone import book
 from tests.reports.sample import COUNTRIES as FILES
 from tests.safeguarding.walks import COUNTRIES
@@ -40,8 +40,8 @@ class AtOnce:
 def test_a_hotline_that_is_listed_no_more_takes_no_number_away(
     desk: str | None, named: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = Opened(REPORT, "accepted", desk, b"", ())
-    monkeypatch.setattr(mailboxes, "opened", lambda *_: found)
+    found = MailboxView(REPORT, "accepted", desk, b"", ())
+    monkeypatch.setattr(correspondence, "load_mailbox", lambda *_: found)
     nothing: Any = type("Nothing", (), {"mode": "demo"})
     at_once: Any = AtOnce()
     room = ReporterMailbox(
@@ -83,8 +83,10 @@ def test_while_all_desks_are_closed_it_says_when_one_opens(
         for name, one in vanuatu.hotlines.items()
     }
     land = changed(vanuatu, hotlines=hotlines)
-    monkeypatch.setattr(mailboxes, "opened", lambda *_: Opened(REPORT, state, ALL[0], b"", (), "VU", priority))
-    monkeypatch.setattr(mailboxes, "routed", lambda *_: ("VU", ALL))
+    monkeypatch.setattr(
+        correspondence, "load_mailbox", lambda *_: MailboxView(REPORT, state, ALL[0], b"", (), "VU", priority)
+    )
+    monkeypatch.setattr(correspondence, "current_recipients", lambda *_: ("VU", ALL))
     nothing: Any = type("Nothing", (), {"mode": "demo", "now": lambda *_: FRIDAY_EVENING})()
     at_once: Any = AtOnce()
     names = {name: one.screen_name for name, one in hotlines.items()}

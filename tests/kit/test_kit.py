@@ -18,8 +18,8 @@ from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
 
 from reports.migrations import upgrade
-from reports.store import tables as t
-from reports.store.database import Database
+from reports.store.engine.database import Database
+from reports.store.schema import tables as t
 from tests.kit import made
 from tests.kit.running import Receiver, as_module, receiver
 from tests.reports.judge import OPEN, SHUT, refs_resolve

@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import BigInteger, Select, insert, literal, select, update
 
-from reports.store import leases, sqlite
-from reports.store import tables as t
-from reports.store.database import BadAddress, Database, DatabaseUnavailable
-from reports.store.patience import A_CALLER, NOBODY, Patience
-from reports.store.sqlite import begin
+from reports.store.engine import leases, sqlite
+from reports.store.engine.database import Database, DatabaseUnavailable, InvalidDatabaseURL
+from reports.store.engine.sqlite import begin_immediate
+from reports.store.engine.timeouts import BACKGROUND, INTERACTIVE, Timeouts
+from reports.store.schema import tables as t
 
 
 @pytest.fixture
@@ -46,12 +46,12 @@ def add_one(database: Database) -> None:
 
 def test_every_connection_is_durable(database: Database) -> None:
     for _ in range(3):
-        assert database.not_durable() == []
+        assert database.durability_faults() == []
 
 
 def test_what_is_not_durable_is_said(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reports.store.database.SQLITE_SETTINGS", {"synchronous": 3})
-    assert database.not_durable() == [
+    monkeypatch.setattr("reports.store.engine.database.SQLITE_SETTINGS", {"synchronous": 3})
+    assert database.durability_faults() == [
         "The database says synchronous = 2; a report is safe only with 3. Change it there."
     ]
 
@@ -141,7 +141,7 @@ def test_what_the_driver_says_of_a_begin_is_said_by_sqlalchemy(
         monkeypatch.setattr(connection.connection, "dbapi_connection", Torn())
         monkeypatch.setattr(connection, "exec_driver_sql", refused)
         with pytest.raises(NotADatabase):
-            begin(connection)
+            begin_immediate(connection)
         monkeypatch.undo()
 
 
@@ -159,7 +159,7 @@ def test_who_was_frozen_while_it_waited_is_not_given_up_at_once(
 ) -> None:
     """All its time is over when it goes on, and the others are at the lock just then."""
     monkeypatch.setattr(sqlite, "LOCK_SECONDS", 0)
-    monkeypatch.setattr(sqlite, "ASK_MS", 40)
+    monkeypatch.setattr(sqlite, "LOCK_RETRY_MS", 40)
     other, held = Database(str(database.engine.url)), threading.Event()
 
     def hold() -> None:
@@ -190,7 +190,7 @@ def test_a_database_that_is_not_there_is_away() -> None:
 
 @pytest.mark.parametrize("address", ["nonsense", "", "mysql://host/x", "postgres", "sqlite"])
 def test_what_is_no_address_is_said(address: str) -> None:
-    with pytest.raises(BadAddress, match=r"^DATABASE_URL is no address; write sqlite:////"):
+    with pytest.raises(InvalidDatabaseURL, match=r"^DATABASE_URL is no address; write sqlite:////"):
         Database(address)
 
 
@@ -223,7 +223,7 @@ def test_a_clock_is_never_taken_for_a_number_of_the_same_statement(database: Dat
 def test_a_commit_that_finds_no_hand_leaves_no_lock_behind(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answering = Database(f"sqlite:///{tmp_path}/tokaut.db", patience=A_CALLER)
+    answering = Database(f"sqlite:///{tmp_path}/tokaut.db", patience=INTERACTIVE)
 
     def no_thread(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
@@ -260,10 +260,10 @@ def replace_with_a_copy(file: Path) -> None:
     copy.rename(file)
 
 
-@pytest.mark.parametrize("patience", [NOBODY, A_CALLER], ids=["worker", "web"])
+@pytest.mark.parametrize("patience", [BACKGROUND, INTERACTIVE], ids=["worker", "web"])
 @pytest.mark.parametrize("lose", [remove, replace_with_a_copy])
 def test_a_lost_database_file_counts_as_unavailable(
-    database: Database, lose: Callable[[Path], None], patience: Patience
+    database: Database, lose: Callable[[Path], None], patience: Timeouts
 ) -> None:
     other = Database(str(database.engine.url), patience=patience)
     add_one(other)
@@ -320,13 +320,13 @@ def test_a_disk_that_is_writable_again_is_written_again(tmp_path: Path) -> None:
             t.metadata.create_all(connection)
         subprocess.run([sys.executable, "-c", WRITES_AND_DIES, address], check=True)
         subprocess.run(["mount", "-o", "remount,ro", tmp_path], check=True)
-        with closing(Database(address, patience=A_CALLER)) as database:
+        with closing(Database(address, patience=INTERACTIVE)) as database:
             assert until(database) > 0
             with pytest.raises(DatabaseUnavailable):
-                leases.take(database, "b", "x", 30)
+                leases.acquire(database, "b", "x", 30)
             subprocess.run(["mount", "-o", "remount,rw", tmp_path], check=True)
             with suppress(DatabaseUnavailable):  # the first one finds a connection for reading alone
-                leases.take(database, "b", "x", 30)
-            assert leases.take(database, "b", "x", 30)
+                leases.acquire(database, "b", "x", 30)
+            assert leases.acquire(database, "b", "x", 30)
     finally:
         subprocess.run(["umount", tmp_path], check=True)

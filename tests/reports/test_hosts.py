@@ -10,10 +10,10 @@ import pytest
 
 from reports.schema import WrongDatabase, refuse_another_key
 from reports.sealing import Vault
-from reports.store import hosts
-from reports.store.database import Database
-from reports.store.hosts import Spooled
-from reports.store.times import Times
+from reports.store.engine.database import Database
+from reports.store.operations import spool_status
+from reports.store.operations.clock_skew import ClockSkew
+from reports.store.operations.spool_status import SpoolStatus
 from runtime.time_units import MINUTE
 from tests.support import databases
 from tests.workers.filings import SECOND, Desk
@@ -21,8 +21,8 @@ from tests.workers.room import Room
 from tokaut.watched import next_to_do
 
 OLD, NEW, WRONG = (bytes([n]) * 32 for n in (1, 2, 3))
-EMPTY = Spooled("host-a", 0, 0, 0)
-LEADS = Times(led_until=10 * SECOND)
+EMPTY = SpoolStatus("host-a", 0, 0, 0)
+LEADS = ClockSkew(led_until=10 * SECOND)
 
 
 @pytest.fixture(params=databases.KINDS)
@@ -49,15 +49,18 @@ def test_a_key_may_be_rotated_and_the_old_one_removed(database: Database) -> Non
 
 def test_what_a_host_says_replaces_what_it_said(database: Database) -> None:
     for said in (EMPTY, replace(EMPTY, entries=3, oldest=20, bad=1)):
-        hosts.say(database, said)
-    hosts.say(database, Spooled("host-b", 0, 0, 0))
-    assert [(one.host, one.entries, one.bad) for one in hosts.spools(database)] == [("host-a", 3, 1), ("host-b", 0, 0)]
+        spool_status.save_status(database, said)
+    spool_status.save_status(database, SpoolStatus("host-b", 0, 0, 0))
+    assert [(one.host, one.entries, one.bad) for one in spool_status.list_statuses(database)] == [
+        ("host-a", 3, 1),
+        ("host-b", 0, 0),
+    ]
 
 
 def test_an_entry_grows_older_while_its_host_says_nothing(database: Database) -> None:
-    hosts.say(database, replace(EMPTY, entries=1, oldest=20))
+    spool_status.save_status(database, replace(EMPTY, entries=1, oldest=20))
     database.offset += 6 * MINUTE
-    [found] = hosts.spools(database)
+    [found] = spool_status.list_statuses(database)
     assert found.oldest >= 380
     assert found.is_late
 
@@ -72,12 +75,12 @@ def test_an_entry_grows_older_while_its_host_says_nothing(database: Database) ->
         (replace(EMPTY, entries=1, oldest=400, bad=1), ["spool_bad", "spool_waits"]),
     ],
 )
-def test_on_call_and_watch_are_told(tmp_path: Path, said: Spooled, why: list[str]) -> None:
+def test_on_call_and_watch_are_told(tmp_path: Path, said: SpoolStatus, why: list[str]) -> None:
     database = databases.with_tables(f"sqlite:///{tmp_path}/tokaut.db")
-    hosts.say(database, said)
+    spool_status.save_status(database, said)
     room = Room(Desk.at(database, tmp_path / "keys"))
     assert sorted(alert.why for alert in room.tell()) == why
     assert all("host-a" in alert.about for alert in room.teller.alerts)
-    shown = next_to_do([], database.now(), LEADS, hosts.spools(database))
+    shown = next_to_do([], database.now(), LEADS, spool_status.list_statuses(database))
     assert ("docs/operating/spool.md" in shown) == bool(why)
     database.close()

@@ -14,7 +14,7 @@ from reports import loop_guard
 from reports.logwords import EVENTS, fits
 from reports.sealing import Vault
 from reports.spool import Spool
-from reports.store.database import Database
+from reports.store.engine.database import Database
 from tests.support import blocked
 
 

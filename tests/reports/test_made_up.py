@@ -5,9 +5,10 @@ from pathlib import Path
 from sqlalchemy import func, select
 
 from reports.migrations import upgrade
-from reports.store import made_up, sweeping
-from reports.store import tables as t
-from reports.store.database import Database
+from reports.store import outbox
+from reports.store.engine.database import Database
+from reports.store.operations import synthetic_reports
+from reports.store.schema import tables as t
 
 TABLES = (t.report, t.report_body, t.route, t.delivery, t.mailbox, t.audit)
 
@@ -15,9 +16,9 @@ TABLES = (t.report, t.report_body, t.route, t.delivery, t.mailbox, t.audit)
 def test_each_report_has_all_its_rows_and_nothing_is_due(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path}/filled.db")
     upgrade(database, "demo")
-    made_up.fill(database, 12)
+    synthetic_reports.insert_reports(database, 12)
     with database.read() as connection:
         counts = [connection.execute(select(func.count()).select_from(table)).scalar_one() for table in TABLES]
     assert counts == [12] * len(TABLES)
-    assert sweeping.due(database, ("P1", "P2", "P3", "P4")) == []
+    assert outbox.list_due(database, ("P1", "P2", "P3", "P4")) == []
     database.close()

@@ -12,10 +12,16 @@ from sqlalchemy import event, update
 
 from reports import mailbox
 from reports.sealing import Vault
-from reports.store import tables as t
-from reports.store.database import Database, DatabaseUnavailable
-from reports.store.filing import open_mailbox
-from reports.store.tries import LIMIT, Guess, guessed_lately, locked_codes, try_pair
+from reports.store.engine.database import Database, DatabaseUnavailable
+from reports.store.mailboxes.pin_throttle import (
+    DEFAULT_LIMIT,
+    PinGuess,
+    count_locked_codes,
+    count_recent_failures,
+    verify_pair,
+)
+from reports.store.schema import tables as t
+from reports.store.submissions import save_mailbox
 from tests.support import databases
 
 VAULT = Vault([b"k" * 32])
@@ -27,7 +33,7 @@ HOUR = 3600
 @pytest.fixture(params=databases.KINDS)
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     made = databases.made(request.param, request, tmp_path)
-    open_mailbox(made, REPORT, mailbox.make(VAULT, SECRET))
+    save_mailbox(made, REPORT, mailbox.make(VAULT, SECRET))
     yield made
     made.close()
 
@@ -131,7 +137,7 @@ def test_a_lock_ends_though_the_clock_was_set_back(database: Database) -> None:
     database.offset = 15 * 24 * HOUR * 1_000_000
     for _ in range(5):
         opens(database, code(), wrong_pin())
-    assert locked_codes(database) == 1
+    assert count_locked_codes(database) == 1
     database.offset = 0
     assert opens(database, code(), pin()) == REPORT
 
@@ -141,38 +147,38 @@ def test_a_lock_ends_though_the_clock_was_set_back(database: Database) -> None:
 
 @pytest.mark.rule("X-07")
 def test_after_ten_wrong_pairs_a_number_is_never_told_that_one_is_right(database: Database) -> None:
-    assert opens(database, code(), pin(), before=LIMIT.number - 1) == REPORT
-    assert opens(database, code(), pin(), before=LIMIT.number) is None
+    assert opens(database, code(), pin(), before=DEFAULT_LIMIT.number - 1) == REPORT
+    assert opens(database, code(), pin(), before=DEFAULT_LIMIT.number) is None
     assert opens(database, code(), pin()) == REPORT, "from another phone"
 
 
 @pytest.mark.rule("X-07")
 def test_a_number_over_its_limit_locks_no_code_of_others(database: Database) -> None:
     for _ in range(6):
-        opens(database, code(), wrong_pin(), before=LIMIT.number)
-    assert locked_codes(database) == 0
+        opens(database, code(), wrong_pin(), before=DEFAULT_LIMIT.number)
+    assert count_locked_codes(database) == 0
     assert opens(database, code(), pin()) == REPORT
 
 
 @pytest.mark.rule("X-07")
 def test_while_many_guess_each_number_has_fewer_tries_and_the_right_pair_opens(database: Database) -> None:
-    for n in range(LIMIT.all + 1):
-        try_pair(database, Guess(n, [b"wrong"]))
-    assert guessed_lately(database) == LIMIT.all + 1
+    for n in range(DEFAULT_LIMIT.all + 1):
+        verify_pair(database, PinGuess(n, [b"wrong"]))
+    assert count_recent_failures(database) == DEFAULT_LIMIT.all + 1
     assert opens(database, code(), pin()) == REPORT, "nobody is locked out by what others do"
-    assert opens(database, code(), pin(), before=LIMIT.number_then - 1) == REPORT
-    assert opens(database, code(), pin(), before=LIMIT.number_then) is None
+    assert opens(database, code(), pin(), before=DEFAULT_LIMIT.number_under_attack - 1) == REPORT
+    assert opens(database, code(), pin(), before=DEFAULT_LIMIT.number_under_attack) is None
     database.offset = (HOUR + 1) * 1_000_000
-    assert guessed_lately(database) == 0
-    assert opens(database, code(), pin(), before=LIMIT.number_then) == REPORT
+    assert count_recent_failures(database) == 0
+    assert opens(database, code(), pin(), before=DEFAULT_LIMIT.number_under_attack) == REPORT
 
 
 def test_what_cannot_be_a_code_is_not_counted(database: Database) -> None:
     for digits, secret in ((None, pin()), (code(), None)):
         assert not mailbox.open_report(database, VAULT, digits, secret).counted
-    assert guessed_lately(database) == 0
+    assert count_recent_failures(database) == 0
     assert mailbox.open_report(database, VAULT, code(), wrong_pin()).counted
-    assert guessed_lately(database) == 1
+    assert count_recent_failures(database) == 1
 
 
 def test_after_a_rotation_old_codes_still_open(database: Database) -> None:
@@ -184,7 +190,7 @@ def test_after_a_rotation_old_codes_still_open(database: Database) -> None:
 def busy(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """A database of each kind that 24 threads may use."""
     made = databases.made(request.param, request, tmp_path, threads=24)
-    open_mailbox(made, REPORT, mailbox.make(VAULT, SECRET))
+    save_mailbox(made, REPORT, mailbox.make(VAULT, SECRET))
     yield made
     made.close()
 
@@ -209,5 +215,5 @@ def test_guesses_at_the_same_time_each_cost_a_try(busy: Database) -> None:
     for thread in threads:
         thread.join()
     assert sum(locks) <= 1
-    if len(locks) >= LIMIT.code:
+    if len(locks) >= DEFAULT_LIMIT.code:
         assert opens(busy, code(), pin()) is None

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert
 
-from reports.store import messages
-from reports.store import tables as t
-from reports.store.database import Database
+from reports.store.engine.database import Database
+from reports.store.schema import tables as t
+from reports.store.sms import messages
 from tests.support import databases
 
 CALLER = b"c" * 32
@@ -34,7 +34,7 @@ def test_the_next_page_begins_after_the_last_row_of_this_one(database: Database)
     keep(database, 9, 8, at=1)
     seen: list[int] = []
     after = None
-    while page := messages.waiting(database, at_most=2, after=after):
+    while page := messages.list_inbound(database, at_most=2, after=after):
         seen += [row.inbound_key[0] for row in page]
         after = (page[-1].seen_at, page[-1].inbound_key)
     assert seen == [8, 9, 1, 2, 3], "oldest first, and of the same moment by their key"
@@ -42,5 +42,5 @@ def test_the_next_page_begins_after_the_last_row_of_this_one(database: Database)
 
 def test_what_was_played_waits_no_more(database: Database) -> None:
     keep(database, 1, 2)
-    messages.was_played(database, bytes([1]) * 32)
-    assert [row.inbound_key[0] for row in messages.waiting(database)] == [2]
+    messages.mark_processed(database, bytes([1]) * 32)
+    assert [row.inbound_key[0] for row in messages.list_inbound(database)] == [2]

@@ -17,9 +17,9 @@ from sqlalchemy import insert, select
 from reports import migrations
 from reports.migrations import upgrade
 from reports.schema import WrongDatabase, is_current, newest, refuse_wrong
-from reports.store import granted
-from reports.store.database import Database
-from reports.store.tables import metadata
+from reports.store.engine.database import Database
+from reports.store.privileges import grants
+from reports.store.schema.tables import metadata
 from tests.support import databases
 
 
@@ -57,7 +57,7 @@ def test_reports_of_before_the_ladder_begin_their_clocks_at_the_upgrade(database
     upgrade(database, "demo")
     with database.migrating() as connection:
         if not database.is_sqlite:
-            assert not granted.is_to_be_laid(connection)
+            assert not grants.is_outdated(connection)
             connection.exec_driver_sql("ALTER TABLE step NO FORCE ROW LEVEL SECURITY")
         [step] = connection.execute(select(metadata.tables["step"]))
     assert (step.report_id, step.priority, step.step, step.done_at) == ("old", "P2", "begin", None)

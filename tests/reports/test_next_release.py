@@ -10,7 +10,7 @@ from sqlalchemy import inspect
 
 from reports.migrations import upgrade
 from reports.schema import WrongDatabase, refuse_wrong
-from reports.store.database import Database, DatabaseUnavailable
+from reports.store.engine.database import Database, DatabaseUnavailable
 from tests.reports.next_release import install
 
 

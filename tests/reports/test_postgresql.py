@@ -18,9 +18,9 @@ from sqlalchemy import insert, select, text, update
 from gateway.submission.submitter import Submitter
 from reports import mailbox
 from reports.sealing import Vault
-from reports.store import tables as t
-from reports.store.database import Database, DatabaseUnavailable
-from reports.store.patience import A_CALLER
+from reports.store.engine.database import Database, DatabaseUnavailable
+from reports.store.engine.timeouts import INTERACTIVE
+from reports.store.schema import tables as t
 from tests.support.databases import with_tables
 from tests.support.postgres import Postgres
 from tests.support.proxy import Proxy
@@ -48,7 +48,7 @@ def straight(postgres_url: str) -> Iterator[Database]:
 @pytest.fixture
 def database(straight: Database, postgres_url: str, postgres: Postgres, proxy: Proxy) -> Iterator[Database]:
     """As web has it."""
-    made = Database(postgres_url.replace(f":{postgres.port}/", f":{proxy.port}/"), patience=A_CALLER)
+    made = Database(postgres_url.replace(f":{postgres.port}/", f":{proxy.port}/"), patience=INTERACTIVE)
     put(made, "first")
     yield made
     made.close()
@@ -81,8 +81,8 @@ def ends_within(seconds: float, use: Callable[[], object]) -> None:
 
 def test_each_kind_of_use_ends_in_time_when_the_network_stalls(database: Database, proxy: Proxy) -> None:
     proxy.stall()
-    ends_within(A_CALLER.statements + SLACK, lambda: put(database, "second"))
-    ends_within(A_CALLER.statements + SLACK, lambda: names(database))
+    ends_within(INTERACTIVE.statements + SLACK, lambda: put(database, "second"))
+    ends_within(INTERACTIVE.statements + SLACK, lambda: names(database))
     proxy.resume()
     assert names(database) == {"first"}
 
@@ -90,7 +90,7 @@ def test_each_kind_of_use_ends_in_time_when_the_network_stalls(database: Databas
 def test_a_connection_that_is_not_made_ends_in_time(database: Database, proxy: Proxy) -> None:
     database.engine.dispose()
     proxy.stall()
-    ends_within(A_CALLER.connect + SLACK, lambda: put(database, "second"))
+    ends_within(INTERACTIVE.connect + SLACK, lambda: put(database, "second"))
 
 
 @pytest.mark.rule("B-73")
@@ -99,7 +99,7 @@ def test_a_commit_whose_answer_does_not_come_is_given_up_after_a_second(
 ) -> None:
     """F15: it was done, and nobody heard so. The same again finds that out."""
     proxy.drop_replies_after(b"COMMIT")
-    assert A_CALLER.commit <= seconds_until_away(lambda: put(database, "second")) < A_CALLER.whole + SLACK
+    assert INTERACTIVE.commit <= seconds_until_away(lambda: put(database, "second")) < INTERACTIVE.whole + SLACK
     assert "second" in names(straight)
     proxy.resume()
     with database.write() as connection:
@@ -116,16 +116,16 @@ def test_a_line_that_is_cut_at_commit_is_no_yes(database: Database, proxy: Proxy
 
 def test_a_slow_network_is_no_longer_than_its_time(database: Database, proxy: Proxy) -> None:
     proxy.latency(3)
-    ends_within(A_CALLER.whole + SLACK, lambda: put(database, "second"))
+    ends_within(INTERACTIVE.whole + SLACK, lambda: put(database, "second"))
 
 
 def test_all_uses_of_one_answer_share_its_time(database: Database, proxy: Proxy) -> None:
     proxy.latency(0.2)
     began = time.monotonic()
-    with pytest.raises(DatabaseUnavailable), database.one_answer():
+    with pytest.raises(DatabaseUnavailable), database.shared_deadline():
         for n in range(20):
             put(database, f"n{n}")
-    assert time.monotonic() - began < A_CALLER.whole + SLACK
+    assert time.monotonic() - began < INTERACTIVE.whole + SLACK
     proxy.resume()
     put(database, "later")
 
@@ -136,7 +136,7 @@ def test_many_that_wait_at_once_all_end_in_time(database: Database, proxy: Proxy
     with ThreadPoolExecutor(24) as threads:
         for done in [threads.submit(put, database, f"n{n}") for n in range(24)]:
             assert isinstance(done.exception(), DatabaseUnavailable)
-    assert time.monotonic() - began < A_CALLER.whole + SLACK + 0.5  # and 0.5 s for a connection out of the pool
+    assert time.monotonic() - began < INTERACTIVE.whole + SLACK + 0.5  # and 0.5 s for a connection out of the pool
 
 
 def test_a_lock_of_another_ends_after_a_second(database: Database, straight: Database) -> None:
@@ -147,7 +147,7 @@ def test_a_lock_of_another_ends_after_a_second(database: Database, straight: Dat
             with database.write() as connection:
                 connection.execute(update(t.lease).values(until=2))
 
-        assert 0.9 < seconds_until_away(wait_for_it) < A_CALLER.statements + SLACK
+        assert 0.9 < seconds_until_away(wait_for_it) < INTERACTIVE.statements + SLACK
 
 
 def test_after_three_unknown_outcomes_web_asks_no_more_for_half_a_minute(database: Database, proxy: Proxy) -> None:
@@ -207,9 +207,11 @@ class TestASecondCopyThatNeverComes:
     def test_the_client_gives_up_after_a_second_and_the_server_goes_on(
         self, database: Database, straight: Database
     ) -> None:
-        assert seconds_until_away(lambda: put(database, "second")) < A_CALLER.whole + SLACK
+        assert seconds_until_away(lambda: put(database, "second")) < INTERACTIVE.whole + SLACK
         assert "second" not in names(straight), "the server still waits, and the row is not seen"
-        assert 0.9 < seconds_until_away(lambda: put(database, "second")) < A_CALLER.whole + SLACK, "nor can it be put"
+        assert 0.9 < seconds_until_away(lambda: put(database, "second")) < INTERACTIVE.whole + SLACK, (
+            "nor can it be put"
+        )
 
     def test_a_wait_that_was_cancelled_commits_with_a_warning_and_counts_as_unknown(
         self, database: Database, straight: Database, postgres: Postgres

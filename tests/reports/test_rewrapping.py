@@ -11,10 +11,10 @@ from sqlalchemy import insert, select
 
 from reports.keyfolder import SENDER, PrivateKeys, load_private, load_public, new_pair
 from reports.sealing import Box, Context, Poison, open_body, open_head, seal
-from reports.store import tables as t
-from reports.store.database import Database
-from reports.store.ids import new_id
-from reports.store.rewrapping import ROWS, Rewrapped, naming, older, rewrap_all
+from reports.store.engine.database import Database
+from reports.store.operations.key_rotation import BATCH_SIZE, RotationResult, count_by_key, count_outdated, rewrap_rows
+from reports.store.schema import tables as t
+from reports.store.schema.base import new_id
 from tests.support import databases
 
 HOTLINE, OTHER = "vu-pikinini", "vu-police"
@@ -110,16 +110,16 @@ def test_every_row_of_the_hotline_is_under_the_new_key_and_no_other_row(database
     before = load_public(keys, [HOTLINE, OTHER])
     new = new_pair(keys, HOTLINE)
     told: list[int] = []
-    assert older(database, HOTLINE, new.key_id) == 600
+    assert count_outdated(database, HOTLINE, new.key_id) == 600
     private = load_private(keys, [HOTLINE, OTHER])
-    assert rewrap_all(database, private, HOTLINE, new, told.append) == Rewrapped(done=600, unreadable=0)
-    assert told == [ROWS, 600 - ROWS]
+    assert rewrap_rows(database, private, HOTLINE, new, told.append) == RotationResult(done=600, unreadable=0)
+    assert told == [BATCH_SIZE, 600 - BATCH_SIZE]
     assert bodies(database, private) == {
         (HOTLINE, new.key_id, b"body of vu-pikinini"),
         (OTHER, before[OTHER].key_id, b"body of vu-police"),
     }
-    assert older(database, HOTLINE, new.key_id) == naming(database, before[HOTLINE].key_id) == 0
-    assert rewrap_all(database, private, HOTLINE, new) == Rewrapped(done=0, unreadable=0)
+    assert count_outdated(database, HOTLINE, new.key_id) == count_by_key(database, before[HOTLINE].key_id) == 0
+    assert rewrap_rows(database, private, HOTLINE, new) == RotationResult(done=0, unreadable=0)
 
 
 def test_what_is_pending_and_what_is_to_be_sent_are_re_wrapped_too(database: Database, keys: Path) -> None:
@@ -127,7 +127,7 @@ def test_what_is_pending_and_what_is_to_be_sent_are_re_wrapped_too(database: Dat
     put_outgoing(database, keys)
     for table, hotline in ((t.pending, HOTLINE), (t.outgoing, SENDER)):
         new = new_pair(keys, hotline)
-        assert rewrap_all(database, load_private(keys, [hotline]), hotline, new).done == 1
+        assert rewrap_rows(database, load_private(keys, [hotline]), hotline, new).done == 1
         with database.read() as connection:
             row = connection.execute(select(table)).one()
         report_id = row.id if table is t.outgoing else row.report_id
@@ -148,8 +148,8 @@ def test_what_a_hotline_keeps_for_itself_is_re_wrapped_too(database: Database, k
     with database.write() as connection:
         connection.execute(insert(t.note), row)
     new = new_pair(keys, HOTLINE)
-    assert rewrap_all(database, load_private(keys, [HOTLINE]), HOTLINE, new) == Rewrapped(1, 0)
-    assert naming(database, box["key_id"]) == 0
+    assert rewrap_rows(database, load_private(keys, [HOTLINE]), HOTLINE, new) == RotationResult(1, 0)
+    assert count_by_key(database, box["key_id"]) == 0
     with database.read() as connection:
         kept = connection.execute(select(t.note)).one()
     private = load_private(keys, [HOTLINE]).of(HOTLINE, new.key_id)
@@ -164,7 +164,7 @@ def test_a_row_that_does_not_open_is_counted_and_stops_no_other(database: Databa
         )
         connection.execute(t.report_body.update().where(t.report_body.c.report_id == lost).values(wrap=bytes(81)))
     new = new_pair(keys, HOTLINE)
-    assert rewrap_all(database, load_private(keys, [HOTLINE]), HOTLINE, new) == Rewrapped(done=4, unreadable=2)
+    assert rewrap_rows(database, load_private(keys, [HOTLINE]), HOTLINE, new) == RotationResult(done=4, unreadable=2)
 
 
 def test_without_the_old_private_key_nothing_is_changed(database: Database, keys: Path) -> None:
@@ -172,8 +172,8 @@ def test_without_the_old_private_key_nothing_is_changed(database: Database, keys
     old = load_public(keys, [HOTLINE])[HOTLINE].key_id
     (keys / "private" / HOTLINE / f"{old}.key").unlink()
     new = new_pair(keys, HOTLINE)
-    assert rewrap_all(database, load_private(keys, [HOTLINE]), HOTLINE, new) == Rewrapped(done=0, unreadable=2)
-    assert naming(database, old) == 2
+    assert rewrap_rows(database, load_private(keys, [HOTLINE]), HOTLINE, new) == RotationResult(done=0, unreadable=2)
+    assert count_by_key(database, old) == 2
 
 
 def test_the_destroyed_private_key_opens_no_row_of_before(database: Database, keys: Path) -> None:
@@ -183,7 +183,7 @@ def test_the_destroyed_private_key_opens_no_row_of_before(database: Database, ke
         backup = connection.execute(select(t.report_body)).first()
     assert backup is not None
     new = new_pair(keys, HOTLINE)
-    rewrap_all(database, load_private(keys, [HOTLINE]), HOTLINE, new)
+    rewrap_rows(database, load_private(keys, [HOTLINE]), HOTLINE, new)
     (keys / "private" / HOTLINE / f"{backup.key_id}.key").unlink()
     with pytest.raises(Poison):
         load_private(keys, [HOTLINE]).of(HOTLINE, backup.key_id)

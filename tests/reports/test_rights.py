@@ -12,10 +12,10 @@ import pytest
 
 from reports.migrations import upgrade
 from reports.schema import WrongDatabase, refuse_wrong
-from reports.store.database import Database
-from reports.store.granted import faults
-from reports.store.rights import CLOCK, OWNER, ROLES, WEB, WORKER, rights
-from reports.store.tables import metadata
+from reports.store.engine.database import Database
+from reports.store.privileges.grants import list_faults
+from reports.store.privileges.rights import CLOCK, OWNER, ROLES, WEB, WORKER, list_rights
+from reports.store.schema.tables import metadata
 from tests.support.postgres import Postgres
 
 pytestmark = [pytest.mark.slow, pytest.mark.rule("A-42")]
@@ -34,7 +34,7 @@ class Site:
         return self.opened[-1]
 
     def faults(self, account: str = "web", role: str = WEB) -> list[str]:
-        return faults(self.database(role), account)
+        return list_faults(self.database(role), account)
 
     def run(self, sql: str) -> None:
         self.administrator.execute(sql)  # type: ignore[call-overload]  # our own words
@@ -72,9 +72,9 @@ def test_migrating_and_making_the_roles_again_changes_nothing(site: Site, postgr
 
 
 def test_the_table_names_every_table_and_only_columns_there_are() -> None:
-    named = {right.table for right in rights()}
+    named = {right.table for right in list_rights()}
     assert named == {*metadata.tables, "alembic_version"}
-    for right in rights():
+    for right in list_rights():
         if right.table in metadata.tables:
             assert set(right.columns) <= {column.name for column in metadata.tables[right.table].columns}, right
 
@@ -83,7 +83,7 @@ def may(role: str) -> set[tuple[str, str, str]]:
     """(table, privilege, column), for each column there is."""
     return {
         (right.table, right.privilege, column)
-        for right in rights()
+        for right in list_rights()
         if right.role == role and right.table in metadata.tables
         for column in right.columns or metadata.tables[right.table].columns.keys()
     }
@@ -166,7 +166,7 @@ def test_a_database_without_the_roles_is_refused_in_live(site: Site) -> None:
 
 
 def test_what_is_not_durable_is_refused_in_live(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reports.store.postgresql.SETTINGS", {"fsync": "off"})
+    monkeypatch.setattr("reports.store.engine.postgresql.SETTINGS", {"fsync": "off"})
     with pytest.raises(WrongDatabase, match="fsync = on"):
         refuse_wrong(site.database(WEB), "live", "web")
 
@@ -175,7 +175,7 @@ def test_the_settings_of_the_role_do_not_take_durability_away(site: Site) -> Non
     site.run(
         "ALTER ROLE tokaut_web SET synchronous_commit = off; ALTER ROLE tokaut_web SET client_min_messages = error"
     )
-    assert site.database(WEB).not_durable() == []
+    assert site.database(WEB).durability_faults() == []
 
 
 def test_a_copy_is_the_administrators_to_take_and_keeps_the_rights(

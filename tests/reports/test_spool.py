@@ -14,16 +14,16 @@ import reports.spool
 from reports.entry import Entry
 from reports.sealing import Vault
 from reports.spool import NotKept, Spool
-from reports.store.database import DatabaseUnavailable
-from reports.store.filing import Filing, Mailbox, Sealed
+from reports.store.engine.database import DatabaseUnavailable
+from reports.store.submissions import MailboxRecord, SealedCopy, Submission
 
 WORDS = b"sealed words of a report"
 VAULT = Vault([b"k" * 32])
 
 
-def filing(n: int = 1) -> Filing:
-    part = Sealed("vu-pikinini", "primary", "CATEGORY_FIRST", "0123456789abcdef", b"wrap", b"head", WORDS)
-    return Filing(
+def filing(n: int = 1) -> Submission:
+    part = SealedCopy("vu-pikinini", "primary", "CATEGORY_FIRST", "0123456789abcdef", b"wrap", b"head", WORDS)
+    return Submission(
         f"01a211b9-f7d0-7c31-9d5e-{n:012d}", bytes([n]) * 32, 2, 1000, "VU", "demo", "P2", "complete", (part,)
     )
 
@@ -36,7 +36,7 @@ def spool(tmp_path: Path) -> Iterator[Spool]:
 
 
 def test_what_was_put_comes_out_whole_and_in_order(spool: Spool) -> None:
-    box = Mailbox(b"c" * 32, b"public", b"sealed")
+    box = MailboxRecord(b"c" * 32, b"public", b"sealed")
     for n in (3, 1, 2):
         spool.put(Entry(filing(n), "sent", due_at=n, mailbox=box if n == 1 else None))
     out: list[Entry] = []
@@ -175,7 +175,7 @@ def test_what_follows_of_a_report_waits_for_what_was_refused(spool: Spool) -> No
     """Deleted, and then filed after all: the hotline would hear what was taken back."""
     for n, kind in ((1, "sent"), (2, "sent"), (1, "update")):
         spool.put(Entry(filing(n), kind))
-    out: list[tuple[str, Filing]] = []
+    out: list[tuple[str, Submission]] = []
     answers = iter([DatabaseUnavailable("locked")])
 
     def file(entry: Entry) -> None:

@@ -17,7 +17,7 @@ import psycopg
 import pytest
 import requests
 
-from reports.store.rights import CLOCK, OWNER, WEB, WORKER
+from reports.store.privileges.rights import CLOCK, OWNER, WEB, WORKER
 from tests.support.postgres import Postgres, binaries
 from tests.support.provider import Provider
 from tests.support.town import Town

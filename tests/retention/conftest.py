@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from reports.store.database import Database
-from reports.store.tables import made_for
+from reports.store.engine.database import Database
+from reports.store.schema.tables import made_for
 from tests.support import databases
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from sqlalchemy import Table, insert
 
-from reports.store import tables as t
-from reports.store.database import Database
-from reports.store.ids import new_id
+from reports.store.engine.database import Database
+from reports.store.schema import tables as t
+from reports.store.schema.base import new_id
 from runtime.time_units import DAY
 from tests.retention.rules import Facts
 

@@ -21,10 +21,10 @@ from sqlalchemy import func, select, text
 
 from reports.migrations import upgrade
 from reports.retention import Policy
-from reports.store import compacting, purging
-from reports.store import tables as t
-from reports.store.database import Database
-from reports.store.purging import STEP, Purge
+from reports.store.engine.database import Database
+from reports.store.operations import maintenance, retention
+from reports.store.operations.retention import BATCH_SIZE, Purge
+from reports.store.schema import tables as t
 from runtime.time_units import DAY
 from tests.retention.made import CONSOLE, POLICE, Fate, Leg, Made, make, write
 from tests.retention.rules import Facts, rule_for
@@ -79,7 +79,7 @@ def fates(count: int) -> Iterator[Fate]:
 
 def live(database: Database, on: str, reports: int, size: Callable[[], int], tell: Callable[[int], None]) -> Month:
     """`tell` hears how many reports were written, then each day. Raises AssertionError where a report fares wrongly."""
-    now = purging.moment(database)
+    now = retention.purge_time(database)
     known: dict[str, Facts] = {}
 
     def remembered() -> Iterator[Made]:
@@ -112,11 +112,11 @@ def _day(purge: Purge, month: Month, day: int) -> None:
     done = True
     while done:
         step = time.monotonic()
-        done = bool(purge.step(STEP).total() or purge.thin(STEP))
+        done = bool(purge.step(BATCH_SIZE).total() or purge.purge_copies(BATCH_SIZE))
         month.longest_step = max(month.longest_step, time.monotonic() - step)
-    purge.forget_receipts()
+    purge.delete_old_receipts()
     compaction = time.monotonic()
-    compacting.compact(purge.database)
+    maintenance.compact(purge.database)
     month.longest_compaction = max(month.longest_compaction, time.monotonic() - compaction)
     month.seconds += time.monotonic() - began
 

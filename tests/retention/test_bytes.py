@@ -10,10 +10,10 @@ import pytest
 
 from reports.migrations import upgrade
 from reports.retention import Policy
-from reports.store import compacting, purging
-from reports.store.backups import copy
-from reports.store.database import Database
-from reports.store.purging import Purge
+from reports.store.engine.database import Database
+from reports.store.operations import maintenance, retention
+from reports.store.operations.maintenance import copy_database
+from reports.store.operations.retention import Purge
 from tests.retention.made import Fate, make, write
 
 pytestmark = [pytest.mark.rule("S-28")]
@@ -37,7 +37,7 @@ def filled(tmp_path: Path) -> Database:
     folder.mkdir()
     database = Database(f"sqlite:///{folder}/tokaut.db")
     upgrade(database, "demo")
-    now = purging.moment(database)
+    now = retention.purge_time(database)
     for _ in range(4):
         fates = (_fate(random) for _ in range(250))
         write(database, [make(fate, now) for fate in fates])
@@ -52,7 +52,7 @@ def _fate(random: Random) -> Fate:
 
 
 def purge(database: Database) -> None:
-    one = Purge(database, Policy(), purging.moment(database), "clock")
+    one = Purge(database, Policy(), retention.purge_time(database), "clock")
     while one.step(100):
         pass
 
@@ -62,7 +62,7 @@ def test_what_was_purged_is_in_no_file(filled: Database, tmp_path: Path) -> None
     assert holding(folder, PLANTED) >= {"tokaut.db"}
     before = sum(map(len, files(folder).values()))
     purge(filled)
-    assert compacting.compact(filled)
+    assert maintenance.compact(filled)
     assert holding(folder, PLANTED) == set()
     assert holding(folder, KEPT) == {"tokaut.db"}
     assert sum(map(len, files(folder).values())) < 0.7 * before
@@ -70,10 +70,10 @@ def test_what_was_purged_is_in_no_file(filled: Database, tmp_path: Path) -> None
 
 
 def test_a_backup_made_after_it_holds_nothing_of_it(filled: Database, tmp_path: Path) -> None:
-    copy(tmp_path / "data" / "tokaut.db", tmp_path / "before.db", lambda *_: None)
+    copy_database(tmp_path / "data" / "tokaut.db", tmp_path / "before.db", lambda *_: None)
     purge(filled)
-    compacting.compact(filled)
-    copy(tmp_path / "data" / "tokaut.db", tmp_path / "after.db", lambda *_: None)
+    maintenance.compact(filled)
+    copy_database(tmp_path / "data" / "tokaut.db", tmp_path / "after.db", lambda *_: None)
     assert PLANTED in (tmp_path / "before.db").read_bytes(), "older backups do hold it: they go after 35 days"
     assert PLANTED not in (tmp_path / "after.db").read_bytes()
     filled.close()
@@ -84,14 +84,14 @@ def test_a_reader_in_the_way_is_waited_for_until_the_next_time(filled: Database,
     with filled.read() as reading:
         reading.exec_driver_sql("BEGIN")
         reading.exec_driver_sql("SELECT count(*) FROM report").fetchone()
-        assert not compacting.compact(filled)
+        assert not maintenance.compact(filled)
         reading.exec_driver_sql("COMMIT")
-    assert compacting.compact(filled)
+    assert maintenance.compact(filled)
     assert holding(tmp_path / "data", PLANTED) == set()
     filled.close()
 
 
 def test_a_disk_without_room_for_a_copy_is_left_alone(filled: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 10})())
-    assert not compacting.compact(filled)
+    assert not maintenance.compact(filled)
     filled.close()

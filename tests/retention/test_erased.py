@@ -10,11 +10,13 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import insert, select, update
 
 from reports.retention import Policy
-from reports.store import mailboxes, maturing, purging
-from reports.store import tables as t
-from reports.store.database import Database
-from reports.store.mailboxes import Letter
-from reports.store.purging import OF_A_DELIVERY, OF_A_REPORT, Purge
+from reports.store import pending_submissions
+from reports.store.engine.database import Database
+from reports.store.mailboxes import correspondence
+from reports.store.mailboxes.correspondence import SealedMessage
+from reports.store.operations import retention
+from reports.store.operations.retention import DELIVERY_TABLES, REPORT_TABLES, Purge
+from reports.store.schema import tables as t
 from tests.retention.made import CONSOLE, DESK, Fate, Leg, Made, make, write
 from workers.erasing import Erasing
 from workers.metrics import Metrics
@@ -45,17 +47,17 @@ def count(database: Database, made: Made) -> dict[str, int]:
     """Rows that name the report or its deliveries."""
     found = {}
     with database.read() as connection:
-        for table in OF_A_REPORT:
+        for table in REPORT_TABLES:
             found[table.name] = len(connection.execute(select(table).where(table.c.report_id == made.report_id)).all())
         ids = [row["delivery_id"] for row in made.rows[t.delivery]]
-        for table in OF_A_DELIVERY:
+        for table in DELIVERY_TABLES:
             found[table.name] = len(connection.execute(select(table).where(table.c.delivery_id.in_(ids))).all())
     return found
 
 
 @pytest.mark.parametrize("mode", ["live", "training", "demo"])
 def test_nothing_of_it_is_left_that_a_key_opens(database: Database, mode: str) -> None:
-    now = purging.moment(database)
+    now = retention.purge_time(database)
     fate = replace(YOUNG, mode=mode, legs=(Leg(), Leg(CONSOLE)))
     gone, stays = make(replace(fate, erased=True), now), make(fate, now)
     write(database, [gone, stays])
@@ -73,7 +75,7 @@ def test_nothing_of_it_is_left_that_a_key_opens(database: Database, mode: str) -
 
 @pytest.mark.parametrize("why", WAITS)
 def test_it_waits_for_its_deliveries_and_for_who_holds_it(database: Database, why: str) -> None:
-    now = purging.moment(database)
+    now = retention.purge_time(database)
     fate: dict[str, Any] = WAITS[why]
     one = make(replace(YOUNG, erased=True, **fate), now)
     write(database, [one])
@@ -82,7 +84,7 @@ def test_it_waits_for_its_deliveries_and_for_who_holds_it(database: Database, wh
 
 
 def test_what_comes_later_from_a_session_or_the_spool_does_not_bring_it_back(database: Database) -> None:
-    now = purging.moment(database)
+    now = retention.purge_time(database)
     gone = make(replace(YOUNG, erased=True), now)
     late = make(replace(YOUNG, pending=True), now)
     write(database, [gone])
@@ -90,16 +92,18 @@ def test_what_comes_later_from_a_session_or_the_spool_does_not_bring_it_back(dat
     [row] = late.rows[t.pending]
     with database.write() as connection:
         connection.execute(insert(t.pending), row | {"report_id": gone.report_id, "due_at": now - 1})
-    [origin_key] = maturing.mature(database)
-    assert maturing.file_pending(database, origin_key) == []
+    [origin_key] = pending_submissions.list_due(database)
+    assert pending_submissions.submit_due(database, origin_key) == []
     assert set(count(database, gone).values()) == {0}
 
 
 def test_to_say_so_under_my_report_marks_it(database: Database) -> None:
-    made = make(YOUNG, purging.moment(database))
+    made = make(YOUNG, retention.purge_time(database))
     write(database, [made])
-    letters = [Letter(DESK, "0" * 16, b"wrap", b"sealed")]
-    mailboxes.say(database, made.report_id, made.report_id, letters, "delete_asked", allowed=False, close=True)
+    letters = [SealedMessage(DESK, "0" * 16, b"wrap", b"sealed")]
+    correspondence.save_message(
+        database, made.report_id, made.report_id, letters, "delete_asked", allowed=False, close=True
+    )
     erase(database)
     assert count(database, made)["report_body"] == 1, "the hotline is asked first"
     with database.write() as connection:
@@ -109,6 +113,6 @@ def test_to_say_so_under_my_report_marks_it(database: Database) -> None:
 
 
 def test_the_hourly_purge_takes_it_too(database: Database) -> None:
-    made = make(replace(YOUNG, erased=True), purging.moment(database))
+    made = make(replace(YOUNG, erased=True), retention.purge_time(database))
     write(database, [made])
-    assert Purge(database, POLICY, purging.moment(database), "clock").step() == {"erased": 1}
+    assert Purge(database, POLICY, retention.purge_time(database), "clock").step() == {"erased": 1}

@@ -12,11 +12,12 @@ from sqlalchemy import insert, select
 from reports.auditkeys import new_signer
 from reports.proof import prove, steps
 from reports.retention import Policy
-from reports.store import auditing, checkpoints, legal_holds, purging
-from reports.store import tables as t
-from reports.store.auditing import audit_row
-from reports.store.database import Database
-from reports.store.legal_holds import Hold
+from reports.store import audit_log
+from reports.store.audit_log import entry_row
+from reports.store.engine.database import Database
+from reports.store.operations import retention
+from reports.store.operations.retention import LegalHold
+from reports.store.schema import tables as t
 from runtime.time_units import DAY
 from tests.retention.made import Fate, Leg, make, write
 from tests.workers.test_sweep import Time
@@ -90,7 +91,7 @@ def room(database: Database) -> Iterator[Room]:
 
 
 def test_what_is_over_goes_within_the_hour_and_is_counted(room: Room) -> None:
-    now = purging.moment(room.database)
+    now = retention.purge_time(room.database)
     write(room.database, [make(OVER, now) for _ in range(205)])
     write(room.database, [make(Fate(399, closed=5), now), make(Fate(499, closed=91, legs=(Leg(state="parked"),)), now)])
     room.pass_time(301)
@@ -100,7 +101,7 @@ def test_what_is_over_goes_within_the_hour_and_is_counted(room: Room) -> None:
 
 
 def test_after_a_jump_of_the_time_nothing_goes_for_a_day(room: Room) -> None:
-    now = purging.moment(room.database)
+    now = retention.purge_time(room.database)
     write(room.database, [make(Fate(399, closed=60), now)])
     room.database.offset += 40 * DAY  # the host's time, and no second of it has passed
     room.pass_time(3700)
@@ -112,10 +113,12 @@ def test_after_a_jump_of_the_time_nothing_goes_for_a_day(room: Room) -> None:
 
 
 def test_a_hold_ends_by_itself_and_the_report_goes_then(room: Room) -> None:
-    now = purging.moment(room.database)
+    now = retention.purge_time(room.database)
     held = make(OVER, now)
     write(room.database, [held])
-    assert legal_holds.put(room.database, Hold(held.report_id, "operator:ann", "court", "17/2028", now, now + DAY))
+    assert retention.place_hold(
+        room.database, LegalHold(held.report_id, "operator:ann", "court", "17/2028", now, now + DAY)
+    )
     room.pass_time(301)
     assert room.left() == 1
     for _ in range(25):
@@ -128,10 +131,10 @@ def test_a_hold_ends_by_itself_and_the_report_goes_then(room: Room) -> None:
 
 
 def test_a_person_hears_once_a_week_what_goes_soon_and_which_hold_ends(room: Room) -> None:
-    now = purging.moment(room.database)
+    now = retention.purge_time(room.database)
     soon, held = make(Fate(375), now), make(OVER, now)
     write(room.database, [soon, held])
-    legal_holds.put(room.database, Hold(held.report_id, "operator:ann", "court", "", now, now + 10 * DAY))
+    retention.place_hold(room.database, LegalHold(held.report_id, "operator:ann", "court", "", now, now + 10 * DAY))
     room.pass_time(301)
     room.pass_time(3600)
     assert [(one.why, one.reports) for one in room.heard.alerts] == [
@@ -149,17 +152,17 @@ def test_the_audit_is_signed_each_day_and_its_oldest_lines_go_up_to_a_checkpoint
     key = new_signer(tmp_path / "keys")
     for _ in range(10):
         with room.database.write() as connection:
-            connection.execute(insert(t.audit), audit_row("web", "sent", "r", room.database.now()))
-        auditing.chain_audit(room.database)
+            connection.execute(insert(t.audit), entry_row("web", "sent", "r", room.database.now()))
+        audit_log.chain_entries(room.database)
         for _ in range(2):
             room.pass_time(DAY / 2_000_000)
-    signed = checkpoints.listed(room.database)
+    signed = audit_log.list_checkpoints(room.database)
     assert {one.key_id for one in signed} == {key.key_id}
     assert signed[-1].number == 10
-    first, _ = auditing.audited(room.database)[0]
+    first, _ = audit_log.list_chained(room.database)[0]
     assert room.database.now() - first.at <= 9 * DAY
     proof = prove(
-        steps(auditing.audited(room.database)),
+        steps(audit_log.list_chained(room.database)),
         signed,
         "demo",
         lambda _, signature, data: key.holds(signature, data),
@@ -169,24 +172,24 @@ def test_the_audit_is_signed_each_day_and_its_oldest_lines_go_up_to_a_checkpoint
 
 
 def test_without_a_key_nothing_is_signed_and_the_rest_is_done(room: Room) -> None:
-    write(room.database, [make(OVER, purging.moment(room.database))])
+    write(room.database, [make(OVER, retention.purge_time(room.database))])
     room.pass_time(301)
-    assert (room.left(), checkpoints.listed(room.database)) == (0, [])
+    assert (room.left(), audit_log.list_checkpoints(room.database)) == (0, [])
 
 
 def test_told_to_stop_it_ends_after_the_step_in_hand(room: Room) -> None:
-    now = purging.moment(room.database)
+    now = retention.purge_time(room.database)
     write(room.database, [make(OVER, now) for _ in range(350)])
     steps = 0
 
-    def stop(self: purging.Purge, at_most: int = 500) -> object:
+    def stop(self: retention.Purge, at_most: int = 500) -> object:
         nonlocal steps
         steps += 1
         room.keeping._stopping.set()
         return original(self, at_most)
 
-    original = purging.Purge.step
+    original = retention.Purge.step
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(purging.Purge, "step", stop)
+        patch.setattr(retention.Purge, "step", stop)
         room.pass_time(301)
     assert (steps, room.left()) == (1, 250)

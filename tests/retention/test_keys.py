@@ -14,9 +14,9 @@ from click.testing import CliRunner, Result
 from reports.keyfolder import KeyFault, load_private, new_pair
 from reports.migrations import upgrade
 from reports.sealing import Box, Context, Poison, open_body
-from reports.store import filing
-from reports.store.backups import copy
-from reports.store.database import Database
+from reports.store import submissions
+from reports.store.engine.database import Database
+from reports.store.operations.maintenance import copy_database
 from tests.workers.filings import ONE, WORDS, Desk
 from tokaut.__main__ import main
 
@@ -33,7 +33,7 @@ class Site:
         return CliRunner().invoke(main, ["keys", *arguments], env={"TOKAUT_DATA": str(self.folder)})
 
     def backup(self) -> Path:
-        copy(self.folder / "tokaut.db", path := self.folder / "a-backup.db", lambda *_: None)
+        copy_database(self.folder / "tokaut.db", path := self.folder / "a-backup.db", lambda *_: None)
         return path
 
     def opened(self, database: Path) -> bytes:
@@ -50,7 +50,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
     database = Database(f"sqlite:///{tmp_path}/tokaut.db")
     upgrade(database, "demo")
     desk = Desk.at(database, tmp_path / "keys")
-    filing.file(database, desk.sealed())
+    submissions.commit(database, desk.sealed())
     yield Site(tmp_path, desk, desk.public[ONE].key_id)
     database.close()
 

@@ -10,11 +10,12 @@ import pytest
 from sqlalchemy import Table, insert, select, update
 
 from reports.retention import Policy
-from reports.store import legal_holds, mailboxes, purging, ripeness
-from reports.store import tables as t
-from reports.store.database import Database, DatabaseUnavailable
-from reports.store.mailboxes import Letter
-from reports.store.purging import OF_A_DELIVERY, OF_A_REPORT, Purge
+from reports.store.engine.database import Database, DatabaseUnavailable
+from reports.store.mailboxes import correspondence
+from reports.store.mailboxes.correspondence import SealedMessage
+from reports.store.operations import retention
+from reports.store.operations.retention import DELIVERY_TABLES, REPORT_TABLES, Purge
+from reports.store.schema import tables as t
 from runtime.time_units import DAY
 from tests.retention.made import CONSOLE, DESK, Fate, Leg, make, write
 
@@ -26,7 +27,7 @@ OLD = Fate(399, closed=91, said=92, answered=95)
 
 
 def purge(database: Database, policy: Policy = POLICY, days: float = 0) -> Purge:
-    return Purge(database, policy, purging.moment(database) + round(days * DAY), "clock")
+    return Purge(database, policy, retention.purge_time(database) + round(days * DAY), "clock")
 
 
 def count(database: Database, table: Table) -> int:
@@ -37,18 +38,18 @@ def count(database: Database, table: Table) -> int:
 def test_every_table_that_names_a_report_is_on_the_list() -> None:
     """Whoever adds a table with a report_id says here what a purge does with it."""
     named = {table.name for table in t.metadata.tables.values() if "report_id" in table.columns}
-    assert named == {table.name for table in (*OF_A_REPORT, *STAYS)}
+    assert named == {table.name for table in (*REPORT_TABLES, *STAYS)}
     by_delivery = {table.name for table in t.metadata.tables.values() if "delivery_id" in table.columns}
-    assert by_delivery == {*(table.name for table in OF_A_DELIVERY), "delivery", "receipt"}
-    assert OF_A_REPORT[-1] is t.report
+    assert by_delivery == {*(table.name for table in DELIVERY_TABLES), "delivery", "receipt"}
+    assert REPORT_TABLES[-1] is t.report
 
 
 def test_all_its_rows_go_and_one_line_stays(database: Database) -> None:
-    now = purging.moment(database)
+    now = retention.purge_time(database)
     gone, stays = make(OLD, now), make(Fate(399, closed=1, said=2, answered=3), now)
     write(database, [gone, stays])
     assert purge(database).step() == {"closed": 1}
-    for table in (*OF_A_REPORT, *OF_A_DELIVERY):
+    for table in (*REPORT_TABLES, *DELIVERY_TABLES):
         assert count(database, table) == len(stays.rows[table]), table.name
     with database.read() as connection:
         (line,) = connection.execute(select(t.purged)).all()
@@ -62,14 +63,14 @@ def test_all_its_rows_go_and_one_line_stays(database: Database) -> None:
 
 
 def test_again_changes_nothing(database: Database) -> None:
-    write(database, [make(OLD, purging.moment(database))])
+    write(database, [make(OLD, retention.purge_time(database))])
     purge(database).step()
     assert purge(database).step() == {}
     assert (count(database, t.purged), count(database, t.report)) == (1, 0)
 
 
 def test_a_step_is_500_at_most_and_stopped_between_two_all_are_whole(database: Database) -> None:
-    now = purging.moment(database)
+    now = retention.purge_time(database)
     write(database, [make(OLD, now) for _ in range(520)])
     assert sum(purge(database).step(10_000).values()) == 500
     for table in (t.report_body, t.route, t.delivery, t.mailbox, t.message, t.answer, t.contact, t.page, t.report):
@@ -78,7 +79,7 @@ def test_a_step_is_500_at_most_and_stopped_between_two_all_are_whole(database: D
 
 
 def test_two_clocks_at_once_purge_each_report_once(database: Database) -> None:
-    now = purging.moment(database)
+    now = retention.purge_time(database)
     write(database, [make(OLD, now) for _ in range(60)])
     counts: list[int] = []
 
@@ -104,7 +105,7 @@ def test_what_happens_between_the_look_and_the_step_is_seen(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Held, reopened or written to at the last moment: that one stays, the others go."""
-    now = purging.moment(database)
+    now = retention.purge_time(database)
     held, reopened, other = (make(OLD, now) for _ in range(3))
     write(database, [held, reopened, other])
     looked = Purge.ripe
@@ -130,9 +131,9 @@ def test_a_look_reads_of_each_report_its_own_deliveries_alone(database: Database
     """By the index of states it read all that were ever delivered for each: hours, with 100,000 reports."""
     if not database.is_sqlite:
         pytest.skip("the planner of PostgreSQL knows how many there are of each")
-    now = purging.moment(database)
-    rule = ripeness.rule(Policy(here={CONSOLE: 365}), now)
-    look = select(t.report.c.report_id, rule).where(rule.is_not(None), ripeness.free(now))
+    now = retention.purge_time(database)
+    rule = retention.purge_rule(Policy(here={CONSOLE: 365}), now)
+    look = select(t.report.c.report_id, rule).where(rule.is_not(None), retention.is_purgeable(now))
     told = look.compile(database.engine, compile_kwargs={"literal_binds": True})
     with database.read() as connection:
         plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {told}")]
@@ -142,23 +143,25 @@ def test_a_look_reads_of_each_report_its_own_deliveries_alone(database: Database
 
 
 def test_who_writes_to_a_report_that_is_gone_is_not_told_that_it_was_sent(database: Database) -> None:
-    gone = make(OLD, purging.moment(database))
+    gone = make(OLD, retention.purge_time(database))
     write(database, [gone])
     purge(database).step()
-    with pytest.raises(mailboxes.Closed):
-        mailboxes.say(database, gone.report_id, "m1", [Letter(DESK, "0" * 16, b"w", b"s")], "words")
+    with pytest.raises(correspondence.MailboxClosed):
+        correspondence.save_message(
+            database, gone.report_id, "m1", [SealedMessage(DESK, "0" * 16, b"w", b"s")], "words"
+        )
     assert count(database, t.message) == 0
 
 
 def test_where_one_reads_here_what_is_sealed_to_the_others_goes_first(database: Database) -> None:
-    now = purging.moment(database)
+    now = retention.purge_time(database)
     both = make(Fate(399, closed=91, said=92, legs=(Leg(), Leg(CONSOLE))), now)
     young = make(Fate(399, closed=89, legs=(Leg(), Leg(CONSOLE))), now)
     parked = make(Fate(399, closed=91, legs=(Leg(state="parked"), Leg(CONSOLE))), now)
     write(database, [both, young, parked])
     assert purge(database).step() == {}
-    assert purge(database).thin() == 2  # body and message
-    assert purge(database).thin() == 0
+    assert purge(database).purge_copies() == 2  # body and message
+    assert purge(database).purge_copies() == 0
     with database.read() as connection:
         b = t.report_body.c
         left = connection.execute(select(b.report_id, b.recipient).order_by(b.recipient)).all()
@@ -172,18 +175,18 @@ def test_where_one_reads_here_what_is_sealed_to_the_others_goes_first(database: 
 def test_what_is_held_between_the_look_and_the_deletion_keeps_all(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    now = purging.moment(database)
+    now = retention.purge_time(database)
     held, other = (make(Fate(399, closed=91, legs=(Leg(), Leg(CONSOLE))), now) for _ in range(2))
     write(database, [held, other])
     looked = Purge._others
 
     def late(self: Purge, table: Table, at_most: int) -> list[dict[str, Any]]:
         found = looked(self, table, at_most)
-        legal_holds.put(database, legal_holds.Hold(held.report_id, "operator:ann", "court", "", now, now + DAY))
+        retention.place_hold(database, retention.LegalHold(held.report_id, "operator:ann", "court", "", now, now + DAY))
         return found
 
     monkeypatch.setattr(Purge, "_others", late)
-    assert purge(database).thin() == 1
+    assert purge(database).purge_copies() == 1
     with database.read() as connection:
         b = t.report_body.c
         theirs = connection.execute(select(b.report_id).where(b.recipient == DESK)).scalars().all()
@@ -191,21 +194,21 @@ def test_what_is_held_between_the_look_and_the_deletion_keeps_all(
 
 
 def test_receipts_are_kept_400_days_after_the_delivery(database: Database) -> None:
-    now = purging.moment(database)
+    now = retention.purge_time(database)
     write(database, [make(Fate(399, closed=91), now), make(Fate(450, closed=91), now)])
     purge(database).step()
     assert count(database, t.receipt) == 1
-    assert purge(database).forget_receipts() == 0
-    assert purge(database, days=2).forget_receipts() == 1
+    assert purge(database).delete_old_receipts() == 0
+    assert purge(database, days=2).delete_old_receipts() == 1
     assert count(database, t.receipt) == 0
 
 
 def test_the_operator_hears_a_month_before_what_nobody_closed_goes(database: Database) -> None:
-    now = purging.moment(database)
+    now = retention.purge_time(database)
     soon = make(Fate(371), now)
     write(database, [soon, make(Fate(369), now), make(Fate(371, mode="demo"), now), make(Fate(371, closed=50), now)])
     write(database, [make(Fate(371, held=5), now), make(Fate(371, state="needs_person", legs=()), now)])
-    assert purge(database).warned() == [soon.report_id]
+    assert purge(database).list_expiring() == [soon.report_id]
 
 
 def test_a_clock_that_runs_ahead_purges_nothing(database: Database) -> None:
@@ -213,7 +216,7 @@ def test_a_clock_that_runs_ahead_purges_nothing(database: Database) -> None:
     ahead = type(database)(database.engine.url.render_as_string(hide_password=False), threads=1)
     ahead.now = lambda: 2**60  # type: ignore[method-assign]  # a host that is decades ahead
     if ahead.is_sqlite:  # there is one clock only: the sweeper's own mistrust of jumps stands before it
-        assert purging.moment(ahead) == 2**60
+        assert retention.purge_time(ahead) == 2**60
     else:
-        assert purging.moment(ahead) < 2**60
+        assert retention.purge_time(ahead) < 2**60
     ahead.close()

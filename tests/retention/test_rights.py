@@ -7,8 +7,8 @@ import pytest
 
 from reports.migrations import upgrade
 from reports.retention import AUDIT
-from reports.store.database import Database
-from reports.store.rights import CLOCK, OWNER
+from reports.store.engine.database import Database
+from reports.store.privileges.rights import CLOCK, OWNER
 from runtime.time_units import DAY
 from tests.support.postgres import Postgres
 

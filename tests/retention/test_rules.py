@@ -10,10 +10,10 @@ from sqlalchemy import select
 
 from reports.countries.retention_policy import policy
 from reports.retention import READ_HERE, Periods, Policy
-from reports.store import purging
-from reports.store import tables as t
-from reports.store.database import Database
-from reports.store.purging import Purge
+from reports.store.engine.database import Database
+from reports.store.operations import retention
+from reports.store.operations.retention import Purge
+from reports.store.schema import tables as t
 from tests.reports.sample import VU
 from tests.retention.made import CONSOLE, DESK, Fate, Leg, fate, make, write
 from tests.retention.rules import rule_for
@@ -63,7 +63,7 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_each_rule_by_itself(name: str, database: Database) -> None:
     case, rule = CASES[name]
-    now = purging.moment(database)
+    now = retention.purge_time(database)
     made = make(case, now)
     write(database, [made])
     assert rule_for(made.facts, USUAL, now) == rule
@@ -78,7 +78,7 @@ def test_each_rule_by_itself(name: str, database: Database) -> None:
 @pytest.mark.parametrize("seed", [1, 2])
 def test_sql_and_the_pure_rules_agree_on_anything(policy: Policy, seed: int, database: Database) -> None:
     random = Random(seed)
-    now = purging.moment(database)
+    now = retention.purge_time(database)
     made = [make(fate(random), now) for _ in range(1_500)]
     write(database, made)
     expected = {one.report_id: rule for one in made if (rule := rule_for(one.facts, policy, now))}
@@ -90,14 +90,14 @@ def test_sql_and_the_pure_rules_agree_on_anything(policy: Policy, seed: int, dat
 
 def test_the_only_copy_stays_though_its_hotline_left_the_country_file(database: Database) -> None:
     """A country switched off for an hour must not cost what a desk reads here: its kind is known to no file then."""
-    now = purging.moment(database)
+    now = retention.purge_time(database)
     gone = make(Fate(400, closed=300, legs=(Leg(CONSOLE), Leg(DESK))), now)
     a_year = make(Fate(400, closed=366, legs=(Leg(CONSOLE),)), now)
     write(database, [gone, a_year])
     purge = Purge(database, policy([replace(VU, hotlines={DESK: VU.hotlines["vu-police"]})]), now, "clock")
     assert purge.ripe() == [(a_year.report_id, "here")]
     purge.step()
-    purge.thin()
+    purge.purge_copies()
     with database.read() as connection:
         assert connection.execute(select(t.report_body.c.recipient)).scalars().all() == [CONSOLE]
 
@@ -105,7 +105,7 @@ def test_the_only_copy_stays_though_its_hotline_left_the_country_file(database: 
 @pytest.mark.parametrize("state", ["due", "refused", "parked", "needs_person", "queued"])
 def test_with_no_period_at_all_what_waits_stays(state: str, database: Database) -> None:
     """I6: the invariant itself, with nothing else between the row and the purge."""
-    now = purging.moment(database) + 4000 * 86_400 * 1_000_000
+    now = retention.purge_time(database) + 4000 * 86_400 * 1_000_000
     legs = (Leg(state=state),) if state in ("due", "refused", "parked") else ()
     report = make(Fate(1, closed=1, state=state if not legs else "closed", legs=legs), now)
     write(database, [report, make(Fate(4000, closed=3000), now)])

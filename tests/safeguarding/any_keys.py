@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from flows.fit import Limit, fits
 from reports.country import Country, load_all
-from reports.store import tables as t
+from reports.store.schema import tables as t
 from tests.safeguarding.walks import CHANNELS, dialled, police
 from tests.support.app import App
 

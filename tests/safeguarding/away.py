@@ -15,7 +15,7 @@ import time_machine
 
 from gateway.sessions import store
 from gateway.sessions.circuit_breaker import CircuitBreaker
-from reports.store.database import DatabaseUnavailable
+from reports.store.engine.database import DatabaseUnavailable
 from tests.support.app import App
 
 NUMBERS = "Not working now. In danger? Call police 111. Pikinini Helpline: call 163. Please dial again in 10 minutes."

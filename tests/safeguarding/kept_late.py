@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 from reports.entry import Entry
 from reports.spool import NotKept
-from reports.store.database import DatabaseUnavailable
+from reports.store.engine.database import DatabaseUnavailable
 from tests.safeguarding.away import database_away
 from tests.safeguarding.walks import walk
 from tests.support.app import App

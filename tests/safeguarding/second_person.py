@@ -13,7 +13,7 @@ from sqlalchemy import literal_column, select
 
 from reports.keyfolder import SENDER, private_of
 from reports.sealing import Box, Context, open_body
-from reports.store import tables as t
+from reports.store.schema import tables as t
 from tests.safeguarding.walks import IN_DANGER, TO_SEND, TO_SENT
 from tests.support.app import App
 from tests.support.handsets import COUNTER

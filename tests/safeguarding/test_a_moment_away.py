@@ -11,8 +11,8 @@ from unittest.mock import patch
 import pytest
 
 from gateway.submission import submitter
-from reports.store import tables as t
-from reports.store.database import DatabaseUnavailable
+from reports.store.engine.database import DatabaseUnavailable
+from reports.store.schema import tables as t
 from tests.safeguarding.away import database_away, redis_away
 from tests.safeguarding.test_my_report import sent
 from tests.safeguarding.walks import IN_DANGER, PHONE, TO_SENT, number, thread, walk
@@ -34,7 +34,7 @@ def committed_all_the_same() -> Iterator[None]:
         put(*given)
         raise DatabaseUnavailable("too slow")
 
-    with patch.object(submitter.pending, "put_pending", late):
+    with patch.object(submitter.submissions, "schedule_pending", late):
         yield
 
 

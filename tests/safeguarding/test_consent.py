@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import redis
 
-from reports.store import tables as t
+from reports.store.schema import tables as t
 from tests.safeguarding.walks import (
     CHANNELS,
     COUNTRIES,

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import time_machine
 
-from reports.store import tables as t
+from reports.store.schema import tables as t
 from tests.safeguarding.walks import (
     CHANNELS,
     COUNTRIES,

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from reports.settings import SHARED, describe
-from reports.store import tables as t
+from reports.store.schema import tables as t
 from tests.reports.judge import SHUT, refs_resolve
 from tests.safeguarding.walks import CHANNELS, PHONE, TO_SEND, TO_SENT, number, thread, walk
 from tests.support.app import App

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from reports.store import tables as t
+from reports.store.schema import tables as t
 from tests.safeguarding.away import code_and_pin, database_away
 from tests.safeguarding.kept_late import FAULTS, Fault, in_the_spool, newest, not_sent
 from tests.safeguarding.walks import CHANNELS, PHONE, TO_SEND, TO_SEND_SMS, TO_SENT, thread, walk

@@ -15,7 +15,7 @@ from flows.words import CARRIER_WORDS, KEYS
 from gateway.conversation.context import CountryContext, RenderContext
 from gateway.conversation.keywords import HELP, Keywords, Vocabulary
 from reports.country import Country, load_all, shipped
-from reports.store import tables as t
+from reports.store.schema import tables as t
 from tests.safeguarding.walks import IN_DANGER, PHONE, TO_SEND_SMS, number, thread
 from tests.support.app import App
 

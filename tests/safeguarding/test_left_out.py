@@ -13,8 +13,9 @@ from gateway.sessions.report_ref import ReportRef
 from gateway.submission.builder import ReportBuilder, ReportInput
 from reports.answers import Given
 from reports.keyfolder import new_pair
-from reports.store import chains, letters
-from reports.store import tables as t
+from reports.store.escalation import fallbacks
+from reports.store.mailboxes import correspondence
+from reports.store.schema import tables as t
 from tests.safeguarding.walks import COUNTRIES, IN_DANGER, PHONE, TO_SEND, walk
 from tests.support.app import App
 
@@ -45,13 +46,13 @@ def test_on_every_road_after_send(app: App, left_out: str, in_danger: bool) -> N
         phone.type(reply)
     app.pass_time(3600)
     walk(app.ussd(PHONE), "My report", found[1] + found[2], found[3], "2", "and green")
-    for message_id, report_id in letters.unnumbered(app.database):
-        letters.make_deliveries(app.database, message_id, report_id)
+    for message_id, report_id in correspondence.list_undelivered_messages(app.database):
+        correspondence.deliver_message(app.database, message_id, report_id)
     [report] = app.rows(t.report)
     given = {row.hotline for row in app.rows(t.delivery)}
     for hotline in VU.hotlines:  # whoever decides that it is to go on, to whomever
         if hotline not in given:
-            made = chains.add_fallback(app.database, report.report_id, hotline, "NO_ACK")
+            made = fallbacks.add_fallback(app.database, report.report_id, hotline, "NO_ACK")
             assert (made is None) is (hotline == left_out)
     app.pass_time(3600)
     assert holding(app) == set(VU.hotlines) - {left_out}

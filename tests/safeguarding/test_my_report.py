@@ -19,9 +19,9 @@ from reports.code import check_digit
 from reports.country import Countries
 from reports.keyfolder import private_of
 from reports.sealing import Box, Context, open_body
-from reports.store import answering, letters, mailboxes
-from reports.store import tables as t
-from reports.store.database import DatabaseUnavailable
+from reports.store.engine.database import DatabaseUnavailable
+from reports.store.mailboxes import correspondence
+from reports.store.schema import tables as t
 from reports.withdrawing import without
 from tests.safeguarding.walks import COUNTRIES, PHONE, TO_SEND, number, thread, walk
 from tests.support.app import App
@@ -239,8 +239,8 @@ def test_the_clock_numbers_them_and_makes_one_delivery_for_each_who_was_given_th
 
 def deliveries(told: Told) -> list[Any]:
     """As the clock makes them."""
-    for message_id, report_id in letters.unnumbered(told.app.database):
-        letters.make_deliveries(told.app.database, message_id, report_id)
+    for message_id, report_id in correspondence.list_undelivered_messages(told.app.database):
+        correspondence.deliver_message(told.app.database, message_id, report_id)
     rows = [row for row in told.app.rows(t.delivery) if row.type == "message"]
     return sorted(rows, key=lambda row: (row.hotline, row.revision))
 
@@ -315,8 +315,8 @@ def test_what_was_answered_goes_with_it_and_nothing_more_can_be_put_there(told: 
     for one in (told, other):
         one.put(READ)
     told.opened("4", "1")
-    assert answering.forget_answers(told.app.database) == 1
-    assert answering.forget_answers(told.app.database) == 0
+    assert correspondence.delete_unreadable_answers(told.app.database) == 1
+    assert correspondence.delete_unreadable_answers(told.app.database) == 0
     refused = told.put(READ)
     assert refused.exit_code == 1
     assert "the mailbox is closed" in refused.output
@@ -443,7 +443,7 @@ def test_with_the_database_away_nothing_is_said_to_be_added_and_the_same_key_add
     def refuse(*_: object, **__: object) -> None:
         raise away
 
-    monkeypatch.setattr(mailboxes, "say", refuse)
+    monkeypatch.setattr(correspondence, "save_message", refuse)
     assert told.phone.type(WORDS).text.startswith("Not working now. In danger? Call police 111.")
     monkeypatch.undo()
     assert told.messages() == []
@@ -458,7 +458,7 @@ def test_by_sms_too_the_numbers_come_with_the_database_away(told: Told, monkeypa
     def refuse(*_: object, **__: object) -> None:
         raise DatabaseUnavailable("refused")
 
-    monkeypatch.setattr(mailboxes, "opened", refuse)
+    monkeypatch.setattr(correspondence, "load_mailbox", refuse)
     assert thread(texts, "1")[0].startswith("Not working now. In danger? Call police 111.")
     monkeypatch.undo()
     assert thread(texts, "1")[0].startswith("No messages yet.")
@@ -474,7 +474,7 @@ def test_one_leaves_with_the_database_away(told: Told, monkeypatch: pytest.Monke
     def refuse(*_: object, **__: object) -> None:
         raise DatabaseUnavailable("refused")
 
-    monkeypatch.setattr(mailboxes, "opened", refuse)
+    monkeypatch.setattr(correspondence, "load_mailbox", refuse)
     assert thread(texts, "00") == [""]
     assert told.phone.type("00").text == "Thank you. Goodbye."
 

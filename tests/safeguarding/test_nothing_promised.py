@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from reports.store import tables as t
+from reports.store.schema import tables as t
 from tests.safeguarding.walks import CHANNELS, IN_DANGER, PHONE, TO_SEND, TO_SEND_SMS, TO_SENT, number, thread, walk
 from tests.support.app import App
 

@@ -8,9 +8,9 @@ from unittest.mock import patch
 import pytest
 from sqlalchemy import update
 
-from reports.store import standings
-from reports.store import tables as t
-from reports.store.tries import BUCKETS
+from reports.store import deliveries
+from reports.store.mailboxes.pin_throttle import BUCKETS
+from reports.store.schema import tables as t
 from tests.safeguarding.away import NUMBERS, code_and_pin, database_away, empty, later, redis_away
 from tests.safeguarding.walks import CHANNELS, COUNTRIES, PHONE, TO_SENT, dialled, police, walk
 from tests.support.app import App
@@ -118,7 +118,7 @@ def test_my_report_by_another_countrys_code_has_a_state_and_that_countrys_number
     if arrived:
         with app.database.write() as connection:
             connection.execute(update(t.delivery).values(state="delivered", delivered_at=1))
-            standings.settle(connection, app.rows(t.report)[0].report_id, app.database.now())
+            deliveries.update_report_state(connection, app.rows(t.report)[0].report_id, app.database.now())
     state = "Pikinini Helpline has it. Not read yet." if arrived else "We have it and are still sending it."
     for country in COUNTRIES.values():
         phone = app.ussd("+6799123456", "simulator", dialled(country, "ussd"))

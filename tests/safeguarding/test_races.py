@@ -12,8 +12,8 @@ import pytest
 
 from gateway.sessions.circuit_breaker import CircuitBreaker
 from reports.hands import TooSlow
-from reports.store import tables as t
-from reports.store.sqlite import Writer
+from reports.store.engine.sqlite import SQLiteWriter
+from reports.store.schema import tables as t
 from tests.safeguarding.away import code_and_pin, not_kept, overtaken, redis_away
 from tests.safeguarding.walks import CHANNELS, IN_DANGER, PHONE, TO_SEND, TO_SEND_SMS, TO_SENT, thread, walk
 from tests.support.app import App
@@ -121,15 +121,15 @@ def test_of_eight_texts_at_once_none_that_was_taken_is_lost_though_the_database_
     app: App, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     thread(app.sms(PHONE), "hi", *TO_SEND_SMS, "Send")
-    chance, in_turn = Random(seed), Writer._in_turn
+    chance, in_turn = Random(seed), SQLiteWriter._in_turn
 
-    def refuses(writer: Writer) -> AbstractContextManager[None]:
+    def refuses(writer: SQLiteWriter) -> AbstractContextManager[None]:
         if chance.random() < 0.15:
             raise TooSlow
         return in_turn(writer)
 
     with monkeypatch.context() as now_and_then:
-        now_and_then.setattr(Writer, "_in_turn", refuses)
+        now_and_then.setattr(SQLiteWriter, "_in_turn", refuses)
         taken = at_once(app, PARTS)
     settle(app)
     app.pass_time(LONG_AFTER)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reports.store import tables as t
+from reports.store.schema import tables as t
 from tests.safeguarding.away import redis_away
 from tests.safeguarding.walks import PHONE, TO_SEND, walk
 from tests.support.app import App

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import pytest
 import redis
 
-from reports.store import maturing
+from reports.store import pending_submissions
 from tests.safeguarding.away import code_and_pin, later
 from tests.safeguarding.second_person import NOSY, TEXTS, SharedPhone, dials, texts
 from tests.safeguarding.walks import IN_DANGER, TO_SEND, TO_SEND_SMS, TO_SENT
@@ -195,9 +195,9 @@ def _looks_at_the_open_question(phone: SharedPhone, thread: list[str], fresh: li
 def _clock(app: App) -> None:
     """What files itself by now is filed."""
     app.parts.housekeeping.once()
-    while ripe := maturing.mature(app.database):
+    while ripe := pending_submissions.list_due(app.database):
         for origin_key in ripe:
-            maturing.file_pending(app.database, origin_key)
+            pending_submissions.submit_due(app.database, origin_key)
 
 
 def test_the_second_person_looks_at_enough(web: App) -> None:

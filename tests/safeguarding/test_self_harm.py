@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from flows.forms import Form, Phone, forms
 from flows.show import lay
-from reports.store import tables as t
+from reports.store.schema import tables as t
 from tests.flows.phone import book
 from tests.flows.test_countries import COUNTRIES, country
 from tests.safeguarding.walks import PHONE, number, thread, walk

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import update
 
-from reports.store import tables as t
+from reports.store.schema import tables as t
 from tests.safeguarding.away import code_and_pin
 from tests.safeguarding.walks import CHANNELS, PHONE, TO_SENT, number, walk
 from tests.support.app import App

@@ -15,9 +15,9 @@ from sqlalchemy import delete, insert
 from flows.catalogues import PLAIN
 from reports.country import load_all
 from reports.spool import NotKept
-from reports.store import tables as t
-from reports.store.database import Database
-from reports.store.ids import new_id
+from reports.store.engine.database import Database
+from reports.store.schema import tables as t
+from reports.store.schema.base import new_id
 from tests.safeguarding.away import database_away, redis_away
 from tests.safeguarding.walks import PHONE, TO_SEND, TO_SEND_SMS, number, thread, walk
 from tests.support.app import App

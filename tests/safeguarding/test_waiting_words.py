@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 import time_machine
 
-from reports.store import tables as t
+from reports.store.schema import tables as t
 from tests.safeguarding.away import database_away, redis_away
 from tests.safeguarding.walks import PHONE, TO_SEND_SMS, number, thread
 from tests.support.app import App

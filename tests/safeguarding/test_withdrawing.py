@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from reports.store import tables as t
+from reports.store.schema import tables as t
 from tests.safeguarding.away import NUMBERS, database_away, empty
 from tests.safeguarding.walks import CHANNELS, IN_DANGER, PHONE, TO_SEND, thread, walk
 from tests.support.app import App

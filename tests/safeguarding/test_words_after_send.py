@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from reports.store import tables as t
+from reports.store.schema import tables as t
 from tests.safeguarding.away import database_away
 from tests.safeguarding.walks import CHANNELS, IN_DANGER, PHONE, TO_SEND_SMS, TO_SENT, number, thread, walk
 from tests.support.app import App

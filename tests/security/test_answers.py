@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.webhooks import HOOKS
-from reports.store import tables as t
+from reports.store.schema import tables as t
 from tests.support.app import App, Said
 
 pytestmark = pytest.mark.slow

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from reports.store import tables as t
-from reports.store.tries import BUCKETS
+from reports.store.mailboxes.pin_throttle import BUCKETS
+from reports.store.schema import tables as t
 from tests.support.app import App
 from tests.support.handsets import Neutral
 

@@ -17,7 +17,7 @@ from gateway.sessions.report_ref import ReportRef
 from gateway.submission.submitter import SECRET_BYTES, _with_secret
 from reports.code import code, pin
 from reports.sealing import slow
-from reports.store import tables as t
+from reports.store.schema import tables as t
 from tests.safeguarding.away import code_and_pin, database_away, empty
 from tests.safeguarding.walks import TO_SEND, TO_SEND_SMS, TO_SENT, thread, walk
 from tests.support.app import VANUATU, App

@@ -10,11 +10,11 @@ import psycopg
 import pytest
 
 from reports.migrations import upgrade
-from reports.store import filing
-from reports.store.database import Database
-from reports.store.filing import Filing, Mailbox, Sealed
-from reports.store.ids import new_id
-from reports.store.rights import CLOCK, CONSOLE, OWNER, WEB
+from reports.store import submissions
+from reports.store.engine.database import Database
+from reports.store.privileges.rights import CLOCK, CONSOLE, OWNER, WEB
+from reports.store.schema.base import new_id
+from reports.store.submissions import MailboxRecord, SealedCopy, Submission
 from tests.support.postgres import Postgres
 
 pytestmark = [pytest.mark.slow, pytest.mark.rule("A-36")]
@@ -65,10 +65,10 @@ BOTH = ((A, "primary"), (B, "also"))
 
 
 def file(web: Database, n: int, legs: Sequence[tuple[str, str]]) -> str:
-    parts = tuple(Sealed(name, role, "CATEGORY", "k" * 16, b"w", b"h", b"s") for name, role in legs)
+    parts = tuple(SealedCopy(name, role, "CATEGORY", "k" * 16, b"w", b"h", b"s") for name, role in legs)
     now = web.now()
-    report = Filing(new_id(now), bytes([n]) * 32, 1, now, "VU", "live", "P2", "complete", parts)
-    filing.file(web, report, Mailbox(bytes([n]) * 32, b"public", b"sealed"))
+    report = Submission(new_id(now), bytes([n]) * 32, 1, now, "VU", "live", "P2", "complete", parts)
+    submissions.commit(web, report, MailboxRecord(bytes([n]) * 32, b"public", b"sealed"))
     return report.report_id
 
 

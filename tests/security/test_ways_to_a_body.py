@@ -16,11 +16,11 @@ import pytest
 from psycopg import sql
 
 from reports.migrations import upgrade
-from reports.store import filing, pending
-from reports.store.database import Database
-from reports.store.filing import Filing, Sealed
-from reports.store.ids import new_id
-from reports.store.rights import OWNER, WEB
+from reports.store import submissions
+from reports.store.engine.database import Database
+from reports.store.privileges.rights import OWNER, WEB
+from reports.store.schema.base import new_id
+from reports.store.submissions import SealedCopy, Submission
 from tests.support.postgres import Postgres
 
 pytestmark = [pytest.mark.slow, pytest.mark.rule("X-10")]
@@ -185,14 +185,14 @@ def stolen(postgres: Postgres) -> Iterator[Stolen]:
 def fill(address: str) -> None:
     """As web does: a report, and one that waits."""
     database = Database(address, threads=1)
-    part = Sealed("vu-pikinini", "primary", "CATEGORY", "k" * 16, BODY, BODY, BODY)
+    part = SealedCopy("vu-pikinini", "primary", "CATEGORY", "k" * 16, BODY, BODY, BODY)
     for n in range(2):
         now = database.now()
-        report = Filing(new_id(now), bytes([n]) * 32, 1, now, "VU", "live", "P1", "complete", (part,))
+        report = Submission(new_id(now), bytes([n]) * 32, 1, now, "VU", "live", "P1", "complete", (part,))
         if n:
-            pending.put_pending(database, report, "rescue", now + 10**9)
+            submissions.schedule_pending(database, report, "rescue", now + 10**9)
         else:
-            filing.file(database, report)
+            submissions.commit(database, report)
     database.close()
 
 

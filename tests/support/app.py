@@ -26,9 +26,9 @@ from gateway.services import Services
 from reports.country import load_all
 from reports.keyfolder import private_of
 from reports.sealing import Box, Context, open_body
-from reports.store import maturing
-from reports.store import tables as t
-from reports.store.database import Database
+from reports.store import pending_submissions
+from reports.store.engine.database import Database
+from reports.store.schema import tables as t
 from tests.support import blocked
 from tests.support.handsets import AfricasTalking, Neutral, SimulatedTexts
 from tests.support.handsets_kannel import KannelUssd
@@ -120,9 +120,9 @@ class App:
     def pass_time(self, seconds: float) -> None:
         """As if the clock had looked so many seconds from now."""
         later = Database(self.database.engine.url.render_as_string(hide_password=False), offset=seconds)
-        while ripe := maturing.mature(later):
+        while ripe := pending_submissions.list_due(later):
             for origin_key in ripe:
-                maturing.file_pending(later, origin_key)
+                pending_submissions.submit_due(later, origin_key)
         later.close()
 
     def _opened(self, row: Any, hotline: str) -> Kept:

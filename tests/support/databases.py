@@ -11,90 +11,111 @@ from typing import LiteralString
 import pytest
 from sqlalchemy import Connection
 
-from reports.store import postgresql
-from reports.store.database import Database
-from reports.store.tables import metadata
+from reports.store.engine import postgresql
+from reports.store.engine.database import Database
+from reports.store.schema.tables import metadata
 from tests.support.postgres import Postgres, binaries
 
 KINDS = ["sqlite", *([pytest.param("postgresql", marks=pytest.mark.slow)] if binaries() else [])]
 
-# Whose each module of the store is; a function where it differs from its module.
-SET_ROLE: dict[str, LiteralString] = {
-    **dict.fromkeys(
-        (
-            "filing",
-            "pending",
-            "messages",
-            "mailboxes",
-            "tries",
-            "screens",
-            "sweeping.oldest",
-            "paging.note_word",
-        ),
-        "SET ROLE tokaut_web",
+# Which role uses each module of the store; a function where it differs from its module.
+ROLES: dict[LiteralString, tuple[str, ...]] = {
+    "SET ROLE tokaut_web": (
+        "clock_skew",
+        "correspondence._ask_to_delete",
+        "correspondence._close",
+        "correspondence._is_closed",
+        "correspondence._note_contact",
+        "correspondence._overdue",
+        "correspondence.current_recipients",
+        "correspondence.load_mailbox",
+        "correspondence.save_message",
+        "drill_runs.list_due",
+        "drill_runs.mark_done",
+        "messages.list_inbound",
+        "messages.mark_processed",
+        "messages.outgoing_row",
+        "messages.record_delivery_report",
+        "messages.save_inbound",
+        "on_call.record_reply",
+        "opt_outs",
+        "outbox.oldest_ages",
+        "pin_throttle",
+        "quarterly_figures.save_screen_counts",
+        "spool_status",
+        "submissions",
     ),
-    **dict.fromkeys(("tries.guessed_lately", "tries.locked_codes"), "SET ROLE tokaut_clock"),
-    **dict.fromkeys(("drilling.due", "drilling.done", "optouts", "times", "hosts"), "SET ROLE tokaut_web"),
-    **dict.fromkeys(("outbox", "sms_out", "paging", "optouts.stands", "nudging.holds"), "SET ROLE tokaut_worker"),
-    **dict.fromkeys(
-        (
-            "drilling",
-            "accounts",
-            "two_leads",
-            "at_the_desk",
-            "waiting_list",
-            "desk_sessions",
-            "drafts",
-            "knocking",
-            "figures",
-            "taking",
-            "handovers",
-        ),
-        "SET ROLE tokaut_console",
+    "SET ROLE tokaut_worker": (
+        "answer_notices.is_still_permitted",
+        "messages",
+        "on_call",
+        "opt_outs.is_opted_out",
+        "outbox",
     ),
-    **dict.fromkeys(
-        (
-            "sweeping",
-            "mending",
-            "maturing",
-            "chains",
-            "letters",
-            "answering",
-            "clocking",
-            "steps",
-            "watching",
-            "telling",
-            "leases",
-            "orders",
-            "handing",
-            "nudging",
-            "optouts.keys",
-            "reading",
-            "taking.count_as_receipts",
-            "taking.forget_calls",
-            "drafts.forget",
-            "purging",
-            "legal_holds",
-            "checkpoints",
-            "exporting",
-            "rewrapping",
-            "tallying",
-            "sms_out.due",
-            "sms_out.state",
-            "messages.put_outgoing",
-            "sms_out.expire",
-            "paging.silent",
-            "paging.told_of",
-            "paging.is_fresh",
-            "paging.believe",
-            "paging.outrun",
-            "paging.forget",
-            "drilling.forget",
-            "fingerprints",
-        ),
-        "SET ROLE tokaut_clock",
+    "SET ROLE tokaut_console": (
+        "accounts",
+        "approvals",
+        "case_actions",
+        "case_list",
+        "case_view",
+        "drafts",
+        "drill_runs",
+        "login_throttle",
+        "overview._by",
+        "overview._hotlines",
+        "overview.load_overview",
+        "quarterly_figures.list_published",
+        "staff_sessions",
+    ),
+    "SET ROLE tokaut_clock": (
+        "answer_notices",
+        "audit_log",
+        "case_actions.delete_old_keys",
+        "case_actions.mark_handled_delivered",
+        "case_view.load_report",
+        "case_view.read_report",
+        "clock_skew._any",
+        "clock_skew._changes",
+        "clock_skew._move",
+        "clock_skew._repair_steps",
+        "clock_skew.repair_times",
+        "correspondence",
+        "delivery_actions",
+        "delivery_alerts",
+        "drafts.delete_old",
+        "drill_runs.delete_missed",
+        "fallbacks",
+        "key_rotation",
+        "leases",
+        "messages.delete_old_inbound",
+        "messages.delete_old_outgoing",
+        "messages.enqueue_outgoing",
+        "messages.expire_old",
+        "messages.list_due",
+        "messages.load_state",
+        "on_call.accept_replies",
+        "on_call.delete_old",
+        "on_call.find_unacknowledged",
+        "on_call.list_superseded",
+        "on_call.list_unanswered",
+        "on_call.was_paged_within",
+        "opt_outs.list_keys",
+        "outbox._end",
+        "outbox.count_undelivered",
+        "outbox.list_due",
+        "outbox.park_expired",
+        "outbox.refuse_for_gone_hotlines",
+        "overview",
+        "pending_submissions",
+        "pin_throttle.count_locked_codes",
+        "pin_throttle.count_recent_failures",
+        "quarterly_figures",
+        "retention",
+        "steps",
     ),
 }
+SET_ROLE: dict[str, LiteralString] = {name: role for role, names in ROLES.items() for name in names}
+OF_NO_ROLE = ("database", "row_security", "circuit_breakers", "deliveries")  # used by several
 
 
 class InRoles(Database):
@@ -104,7 +125,7 @@ class InRoles(Database):
     def _connected(self) -> Iterator[Connection]:
         role = _whose()
         with super()._connected() as connection:
-            line = postgresql.line_of(connection)
+            line = postgresql.driver_connection(connection)
             if role:
                 line.execute(role)
                 line.commit()
@@ -121,7 +142,7 @@ def _whose() -> LiteralString | None:
     frame = sys._getframe()
     while frame := frame.f_back:
         package, _, module = frame.f_globals.get("__name__", "").rpartition(".")
-        if package == "reports.store" and module not in ("database", "asking", "breakers", "standings", "ripeness"):
+        if f"{package}.".startswith("reports.store.") and module not in OF_NO_ROLE:
             return SET_ROLE.get(f"{module}.{frame.f_code.co_name}", SET_ROLE[module])
     return None
 

@@ -14,11 +14,11 @@ from standardwebhooks.webhooks import Webhook
 
 from reports.keyfolder import load_public
 from reports.sealing import Context, new_mailbox, open_answer, open_mailbox, seal
-from reports.store import filing
-from reports.store import tables as t
-from reports.store.database import Database
-from reports.store.filing import Filing, Mailbox, Sealed
-from reports.store.ids import new_id
+from reports.store import submissions
+from reports.store.engine.database import Database
+from reports.store.schema import tables as t
+from reports.store.schema.base import new_id
+from reports.store.submissions import MailboxRecord, SealedCopy, Submission
 from tests.support.app import Http, Said
 
 SECRET = b"what code and PIN make of each other"
@@ -73,11 +73,11 @@ def given(
     parts = []
     for hotline, role in hotlines:
         box = seal(publics[hotline], Context("demo", report_id, 1, hotline), head, body)
-        parts.append(Sealed(hotline, role, "CATEGORY_FIRST", box.key_id, box.wrap, box.head, box.sealed))
-    one = Filing(report_id, report_id.encode()[:32], 1, now, "VU", "demo", priority, "complete", tuple(parts))
+        parts.append(SealedCopy(hotline, role, "CATEGORY_FIRST", box.key_id, box.wrap, box.head, box.sealed))
+    one = Submission(report_id, report_id.encode()[:32], 1, now, "VU", "demo", priority, "complete", tuple(parts))
     public, sealed = new_mailbox(SECRET)
-    drawn = Mailbox(report_id.encode()[-32:], public, sealed)
-    filing.file(database, one, drawn if code else None)
+    drawn = MailboxRecord(report_id.encode()[-32:], public, sealed)
+    submissions.commit(database, one, drawn if code else None)
     return report_id
 
 

@@ -6,9 +6,9 @@ from sqlalchemy import insert
 
 from console import cookies
 from console.entry import HOURS
-from reports.store import tables as t
-from reports.store.database import Database
-from reports.store.ids import new_id
+from reports.store.engine.database import Database
+from reports.store.schema import tables as t
+from reports.store.schema.base import new_id
 
 
 def logged_in(database: Database, name: str, role: str = "staff", hotline: str = "vu-pikinini") -> str:

@@ -10,9 +10,9 @@ from sqlalchemy import insert
 
 from reports.clocks import CLOCKS, OVERDUE
 from reports.sealing import Context, Public, seal
-from reports.store import tables as t
-from reports.store.database import Database
-from reports.store.ids import new_id
+from reports.store.engine.database import Database
+from reports.store.schema import tables as t
+from reports.store.schema.base import new_id
 
 CATEGORIES = ("luring", "harm", "bullying", "missing", "neglect", "other")
 PLACES = ("Tanna", "Shefa", "Malampa", "Sanma")

@@ -17,9 +17,9 @@ from pathlib import Path
 import psycopg
 
 from reports.migrations import upgrade
-from reports.store.database import Database
-from reports.store.granting import administration
-from reports.store.rights import OWNER, ROLES
+from reports.store.engine.database import Database
+from reports.store.privileges.grants import roles_script
+from reports.store.privileges.rights import OWNER, ROLES
 from tests.support.ports import free_port
 from tests.support.wait import until
 from tokaut import leash
@@ -75,7 +75,7 @@ class Postgres:
         name = f"t{next(self._numbers)}"
         server = f"host=127.0.0.1 port={self.port} user=postgres dbname=postgres"
         psql = [*self.tool("psql"), server, "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1"]
-        done = subprocess.run(psql, input=administration(name), capture_output=True, text=True, check=False)
+        done = subprocess.run(psql, input=roles_script(name), capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return self._addresses(name)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from reports.migrations import upgrade
 from reports.settings import Common, load
-from reports.store.database import Database
+from reports.store.engine.database import Database
 from tokaut import demo_start
 from tokaut.demo_settings import Plan
 

@@ -11,7 +11,7 @@ import pyotp
 from flask import Flask
 
 from console.inviting import Place, invite
-from reports.store.database import Database
+from reports.store.engine.database import Database
 
 PASSWORD = "reef canoe seven lamp"
 HERE = "https://desk.example"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from reports.store.database import Database
+from reports.store.engine.database import Database
 
 
 def move_to(database: Database, clock: str, zone: str = "Pacific/Efate") -> None:

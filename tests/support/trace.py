@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import Any
 
-from reports.store import tables as t
+from reports.store.schema import tables as t
 from tests.support.app import NOWHERE, App
 from tests.support.valkey import Valkey
 from tokaut.demo_hotline import Hotline

@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from types import ModuleType
 from unittest.mock import patch
 
-from reports.store.patience import NOBODY
+from reports.store.engine.timeouts import BACKGROUND
 
 
 @contextmanager
 def unhurried(module: ModuleType, settings: Mapping[str, str]) -> Iterator[None]:
     """Within it `module.create_app` makes such a one."""
     if settings.get("DATABASE_URL", "").startswith("postgresql"):
-        with patch.object(module, "A_CALLER", NOBODY):
+        with patch.object(module, "A_CALLER", BACKGROUND):
             yield
     else:
         yield

@@ -16,10 +16,10 @@ from sqlalchemy import delete, insert, select, update
 
 from reports.auditkeys import new_signer, signer
 from reports.migrations import upgrade
-from reports.store import auditing, checkpoints
-from reports.store import tables as t
-from reports.store.auditing import audit_row
-from reports.store.database import Database
+from reports.store import audit_log
+from reports.store.audit_log import entry_row
+from reports.store.engine.database import Database
+from reports.store.schema import tables as t
 from runtime.time_units import DAY
 from tests.docs.pages import read
 from tests.retention.made import DESK, Fate, make, write
@@ -41,13 +41,15 @@ class Site:
         now = self.database.now()
         with self.database.write() as connection:
             for n in range(count):
-                connection.execute(insert(t.audit), audit_row("web", "sent", f"report-{n}", now + n))
-        auditing.chain_audit(self.database)
+                connection.execute(insert(t.audit), entry_row("web", "sent", f"report-{n}", now + n))
+        audit_log.chain_entries(self.database)
 
     def sign(self, days: float = 0) -> None:
         key = signer(self.folder / "keys")
         assert key
-        assert checkpoints.add(self.database, self.database.now() + round(days * DAY), key.public.key_id, key.sign)
+        assert audit_log.add_checkpoint(
+            self.database, self.database.now() + round(days * DAY), key.public.key_id, key.sign
+        )
 
     def audit(self, *arguments: str) -> Result:
         return CliRunner().invoke(main, ["audit", *arguments], env={"TOKAUT_DATA": str(self.folder)})
@@ -114,7 +116,7 @@ def rechained(site: Site, line: int = 2) -> None:
     with site.database.write() as connection:
         connection.execute(update(t.audit).where(A.seq == line).values(actor="nobody"))
         connection.execute(update(t.audit).values(seq=None, prev_hash=None, hash=None))
-    auditing.chain_audit(site.database)
+    audit_log.chain_entries(site.database)
 
 
 def test_a_chain_made_anew_is_not_the_one_that_was_signed(site: Site) -> None:
@@ -153,8 +155,8 @@ def test_one_checkpoint_a_day(site: Site) -> None:
     key = signer(site.folder / "keys")
     assert key
     now = site.database.now()
-    assert checkpoints.add(site.database, now + DAY // 2, key.public.key_id, key.sign) is None
-    assert checkpoints.add(site.database, now + DAY, key.public.key_id, key.sign)
+    assert audit_log.add_checkpoint(site.database, now + DAY // 2, key.public.key_id, key.sign) is None
+    assert audit_log.add_checkpoint(site.database, now + DAY, key.public.key_id, key.sign)
 
 
 def test_after_a_key_was_rotated_what_the_older_one_signed_still_holds(site: Site) -> None:
@@ -165,8 +167,8 @@ def test_after_a_key_was_rotated_what_the_older_one_signed_still_holds(site: Sit
 
 def test_lines_that_are_purged_leave_a_chain_that_begins_at_a_checkpoint(site: Site) -> None:
     site.database.offset = 8 * DAY  # a demo keeps them a week
-    assert checkpoints.purge_lines(site.database, site.database.now()) == 5
-    assert checkpoints.purge_lines(site.database, site.database.now()) == 0
+    assert audit_log.purge_old_entries(site.database, site.database.now()) == 5
+    assert audit_log.purge_old_entries(site.database, site.database.now()) == 0
     moved = {"TOKAUT_DATA": str(site.folder), "TOKAUT_CLOCK_OFFSET": str(8 * 86_400)}
     result = CliRunner().invoke(main, ["audit", "verify"], env=moved)
     assert "The chain is whole: 3 lines" in result.output

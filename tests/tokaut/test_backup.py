@@ -16,9 +16,9 @@ from click.testing import CliRunner
 from reports.keyfolder import new_pair
 from reports.migrations import upgrade
 from reports.schema import refuse_wrong
-from reports.store import backups
-from reports.store import tables as t
-from reports.store.database import Database
+from reports.store.engine.database import Database
+from reports.store.operations import maintenance
+from reports.store.schema import tables as t
 from tests.support.postgres import Postgres, binaries
 from tokaut.__main__ import main
 
@@ -37,7 +37,7 @@ class Box:
         return done.exit_code, done.output
 
     def age(self) -> float:
-        return backups.age_seconds(self.data / backups.DONE)
+        return maintenance.backup_age_seconds(self.data / maintenance.MARKER_NAME)
 
     def backups(self) -> list[Path]:
         return sorted(self.medium.glob("*"))
@@ -185,7 +185,7 @@ def test_check_says_how_old_it_is(box: Box) -> None:
     assert "No backup was ever made." in box.run("check")[1]
     box.run("backup", str(box.medium))
     assert "backup: good" in box.run("check")[1]
-    os.utime(box.data / backups.DONE, (0, time.time() - 3 * 3600))
+    os.utime(box.data / maintenance.MARKER_NAME, (0, time.time() - 3 * 3600))
     assert "The last backup is 3 h old." in box.run("check")[1]
 
 

@@ -13,7 +13,7 @@ from reports.keyfolder import SENDER, new_pair, publish
 from reports.migrations import upgrade
 from reports.pepper import rotate_pepper
 from reports.settings.reading import new_secret, new_webhook_secret
-from reports.store.database import Database
+from reports.store.engine.database import Database
 from tests.support.valkey import Valkey
 from tokaut import checks
 from tokaut.__main__ import main

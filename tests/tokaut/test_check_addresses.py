@@ -12,7 +12,7 @@ from reports.hotline import Mode
 from reports.keyfolder import SENDER, new_pair
 from reports.migrations import upgrade
 from reports.settings.reading import new_webhook_secret
-from reports.store.database import Database
+from reports.store.engine.database import Database
 from tests.tokaut.test_check import HOTLINES
 from tests.workers.test_wall import CARD, DESK, DRILL_DESK, MODES, ONE, TRIED, Started, lands
 from tokaut.__main__ import main

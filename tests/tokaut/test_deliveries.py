@@ -10,8 +10,8 @@ from click.testing import CliRunner, Result
 from sqlalchemy import insert, select
 
 from reports.migrations import upgrade
-from reports.store import tables as t
-from reports.store.database import Database
+from reports.store.engine.database import Database
+from reports.store.schema import tables as t
 from tests.workers.filings import ONE, TWO, Desk
 from tests.workers.test_letters import sent_report
 from tokaut.__main__ import main

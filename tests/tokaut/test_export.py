@@ -15,9 +15,9 @@ from reports.bodies import json_bytes, message
 from reports.keyfolder import new_pair
 from reports.migrations import upgrade
 from reports.sealing import Context, Public, seal
-from reports.store import filing
-from reports.store import tables as t
-from reports.store.database import Database
+from reports.store import submissions
+from reports.store.engine.database import Database
+from reports.store.schema import tables as t
 from tests.reports.sample import MSISDN, REPORT_ID, read
 from tokaut.__main__ import main
 
@@ -37,13 +37,15 @@ class Ground:
         self.data = read("example_complete.json")["data"] | {"mode": "demo"}
         public = {name: new_pair(folder / "keys", name) for name in (ONE, TWO)}
         parts = tuple(self._part(name, role, public[name]) for name, role in ((ONE, "primary"), (TWO, "fallback")))
-        made = filing.Filing(REPORT_ID, b"o" * 32, 1, self.database.now(), "VU", "demo", "P2", "complete", parts)
-        filing.file(self.database, made)
+        made = submissions.Submission(
+            REPORT_ID, b"o" * 32, 1, self.database.now(), "VU", "demo", "P2", "complete", parts
+        )
+        submissions.commit(self.database, made)
         self.public = public[ONE]
 
-    def _part(self, name: str, role: str, public: Public) -> filing.Sealed:
+    def _part(self, name: str, role: str, public: Public) -> submissions.SealedCopy:
         box = seal(public, Context("demo", REPORT_ID, 1, name), b"{}", json_bytes(self.data))
-        return filing.Sealed(name, role, "CATEGORY_FIRST", box.key_id, box.wrap, box.head, box.sealed)
+        return submissions.SealedCopy(name, role, "CATEGORY_FIRST", box.key_id, box.wrap, box.head, box.sealed)
 
     def say_later(self, text: str | None, **more: Any) -> None:
         data = message(report_id=REPORT_ID, message_id=LATER, mode="demo", created_at=1_795_600_000, text=text, **more)

@@ -10,9 +10,9 @@ from click.testing import CliRunner, Result
 from sqlalchemy import select
 
 from reports.migrations import upgrade
-from reports.store import purging
-from reports.store import tables as t
-from reports.store.database import Database
+from reports.store.engine.database import Database
+from reports.store.operations import retention
+from reports.store.schema import tables as t
 from tests.retention.made import Fate, Made, make, write
 from tokaut.__main__ import main
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.rule("S-28")
 def report(tmp_path: Path) -> Made:
     database = Database(f"sqlite:///{tmp_path / 'tokaut.db'}")
     upgrade(database, "demo")
-    made = make(Fate(100, closed=95), purging.moment(database))
+    made = make(Fate(100, closed=95), retention.purge_time(database))
     write(database, [made])
     database.close()
     return made

@@ -12,8 +12,8 @@ from sqlalchemy import insert, select
 
 from reports.country import SHIPPED
 from reports.migrations import upgrade
-from reports.store import tables as t
-from reports.store.database import Database
+from reports.store.engine.database import Database
+from reports.store.schema import tables as t
 from tests.tokaut.test_deliveries import put, state_of
 from tests.workers.lying_hotline import Answer, LyingHotline
 from tests.workers.test_senders_africastalking import said

@@ -14,7 +14,7 @@ from reports.migrations import upgrade
 from reports.pepper import load_pepper
 from reports.sealing import Private
 from reports.settings import reading
-from reports.store.database import Database
+from reports.store.engine.database import Database
 from tokaut import recovery_sheet
 from tokaut.keys import keys
 

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 from standardwebhooks.webhooks import Webhook
 
-from reports.store import tables as t
+from reports.store.schema import tables as t
 from tests.safeguarding.walks import PHONE, TO_SENT, number, thread, walk
 from tests.support.app import App
 from tests.support.town import Town

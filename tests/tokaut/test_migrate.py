@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from reports.schema import is_current
-from reports.store.database import Database
+from reports.store.engine.database import Database
 from tokaut.__main__ import main
 
 

@@ -16,8 +16,8 @@ from sqlalchemy import select
 
 from reports.country import SHIPPED, load, shipped
 from reports.migrations import upgrade
-from reports.store import tables as t
-from reports.store.database import Database
+from reports.store.engine.database import Database
+from reports.store.schema import tables as t
 from tests.support.app import App
 from tests.support.town import Town
 from tests.support.wait import until

@@ -10,9 +10,10 @@ from click.testing import CliRunner, Result
 from sqlalchemy import insert, select
 
 from reports.migrations import upgrade
-from reports.store import leases, purging
-from reports.store import tables as t
-from reports.store.database import Database
+from reports.store.engine import leases
+from reports.store.engine.database import Database
+from reports.store.operations import retention
+from reports.store.schema import tables as t
 from runtime.time_units import DAY
 from tests.retention.made import Fate, Leg, make, write
 from tokaut.__main__ import main
@@ -24,12 +25,12 @@ pytestmark = pytest.mark.rule("S-28")
 def database(tmp_path: Path) -> Iterator[Database]:
     database = Database(f"sqlite:///{tmp_path / 'tokaut.db'}")
     upgrade(database, "demo")
-    now = purging.moment(database)
+    now = retention.purge_time(database)
     theirs = (Leg("vu-pikinini"),)  # a desk that the demo's file knows, with a system of its own
     write(database, [make(Fate(399, closed=91, legs=theirs), now) for _ in range(3)])
     write(database, [make(Fate(450), now), make(Fate(8, mode="demo"), now), make(Fate(399, closed=2), now)])
     write(database, [make(Fate(399, closed=91, legs=(Leg(state="parked"),)), now), make(Fate(450, held=3), now)])
-    leases.take(database, "clock", "here/clock-1/a", 15)
+    leases.acquire(database, "clock", "here/clock-1/a", 15)
     yield database
     database.close()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from reports.store.rights import OWNER, ROLES, WEB
+from reports.store.privileges.rights import OWNER, ROLES, WEB
 from tests.support.postgres import Postgres
 from tokaut.__main__ import main
 from tokaut.checks import common_of, database

@@ -17,8 +17,8 @@ from reports.country import load_all
 from reports.migrations import upgrade
 from reports.statistics import places_of
 from reports.statistics_words import CELLS
-from reports.store import tables as t
-from reports.store.database import Database
+from reports.store.engine.database import Database
+from reports.store.schema import tables as t
 from tokaut.__main__ import main
 
 pytestmark = pytest.mark.slow

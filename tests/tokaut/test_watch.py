@@ -12,11 +12,13 @@ from rich.console import Console
 from sqlalchemy import update
 
 from reports.clocks import CLOCKS
-from reports.store import clocking, leases, outbox
-from reports.store import tables as t
-from reports.store.database import DatabaseUnavailable
-from reports.store.outbox import Failure
-from reports.store.watching import Sending, Watched
+from reports.store import outbox
+from reports.store.engine import leases
+from reports.store.engine.database import DatabaseUnavailable
+from reports.store.escalation import steps
+from reports.store.operations.overview import UnacknowledgedReport, WatchedDelivery
+from reports.store.outbox import DeliveryFailure
+from reports.store.schema import tables as t
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 from tests.support.databases import with_tables
 from tests.workers.filings import ONE, TWO, WORDS, Desk
@@ -29,13 +31,13 @@ LEGS = ((ONE, "primary"), (TWO, "fallback"))
 
 
 def waits(
-    *sendings: Sending, priority: str = "P1", age: int = 3 * MINUTE, step: str = "desk", complete: bool = True
-) -> Watched:
+    *sendings: WatchedDelivery, priority: str = "P1", age: int = 3 * MINUTE, step: str = "desk", complete: bool = True
+) -> UnacknowledgedReport:
     since = NOW - age
     by = since + CLOCKS[priority].acknowledged
-    given = sendings or (Sending(ONE, "delivered", "none", "delivered"),)
+    given = sendings or (WatchedDelivery(ONE, "delivered", "none", "delivered"),)
     report_id = "01a21511-203d-76f0-8a35-c1ee502b02e4"
-    return Watched(report_id, priority, complete, since, by, step, since + CLOCKS[priority].desk, given)
+    return UnacknowledgedReport(report_id, priority, complete, since, by, step, since + CLOCKS[priority].desk, given)
 
 
 @pytest.mark.parametrize(
@@ -49,12 +51,15 @@ def waits(
             "P3 60 min | vu-pikinini has it | 23 h left | same desk again in 11 h | good",
         ),
         (
-            waits(Sending(ONE, "refused", "none", "refused"), Sending(TWO, "delivered", "rejected", "delivered")),
+            waits(
+                WatchedDelivery(ONE, "refused", "none", "refused"),
+                WatchedDelivery(TWO, "delivered", "rejected", "delivered"),
+            ),
             "P1 3 min | vu-pikinini refused, vu-womens-centre declined | 12 min left | same desk again in 2 min | good",
         ),
     ],
 )
-def test_a_line(one: Watched, said: str) -> None:
+def test_a_line(one: UnacknowledgedReport, said: str) -> None:
     found = line(one, NOW)
     how = "late" if found.late else "soon" if found.soon else "good"
     assert f"{found.priority} {found.waits} | {found.desks} | {found.left} | {found.following} | {how}" == said
@@ -73,23 +78,23 @@ def test_an_incomplete_one_says_so() -> None:
         ([waits()], NOW - 59 * SECOND, ALL_IN_TIME),
         ([waits(age=20 * MINUTE)], NOW, "02e4: call vu-pikinini. Nobody has taken it on for 20 min."),
         (
-            [waits(Sending(ONE, "due", "none", "locked_out"))],
+            [waits(WatchedDelivery(ONE, "due", "none", "locked_out"))],
             NOW,
             "02e4: call vu-pikinini, it has not got it. The hotline does not let us in.",
         ),
-        ([waits(Sending(ONE, "due", "none", "timeout"), age=59 * SECOND)], NOW, ALL_IN_TIME),
+        ([waits(WatchedDelivery(ONE, "due", "none", "timeout"), age=59 * SECOND)], NOW, ALL_IN_TIME),
         (
-            [waits(Sending(ONE, "due", "none", "no_hotline"), age=SECOND)],
+            [waits(WatchedDelivery(ONE, "due", "none", "no_hotline"), age=SECOND)],
             NOW,
             "02e4: call vu-pikinini, it has not got it. No country file names this hotline",
         ),
-        ([waits(Sending(ONE, "due", "none", "timeout"))], NOW, "it has not got it. It does not answer."),
-        ([waits(Sending(ONE, "parked", "none", "parked"))], NOW, "02e4: no hotline can take it."),
-        ([waits(Sending(ONE, "delivered", "rejected", ""))], NOW, "02e4: no hotline can take it."),
+        ([waits(WatchedDelivery(ONE, "due", "none", "timeout"))], NOW, "it has not got it. It does not answer."),
+        ([waits(WatchedDelivery(ONE, "parked", "none", "parked"))], NOW, "02e4: no hotline can take it."),
+        ([waits(WatchedDelivery(ONE, "delivered", "rejected", ""))], NOW, "02e4: no hotline can take it."),
         ([waits(), waits(age=16 * MINUTE)], NOW, "Nobody has taken it on for 16 min."),
     ],
 )
-def test_the_one_thing_to_do(waiting: list[Watched], led: int | None, said: str) -> None:
+def test_the_one_thing_to_do(waiting: list[UnacknowledgedReport], led: int | None, said: str) -> None:
     assert said in todo(waiting, NOW, led)
 
 
@@ -116,9 +121,9 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 
 def begin(desk: Desk) -> None:
-    leases.take(desk.database, "clock", "here/clock-1/a", 15)
-    for report_id, priority, _ in clocking.unclocked(desk.database):
-        clocking.begin(desk.database, [(report_id, priority, CLOCKS[priority])])
+    leases.acquire(desk.database, "clock", "here/clock-1/a", 15)
+    for report_id, priority, _ in steps.list_unstarted(desk.database):
+        steps.start_steps(desk.database, [(report_id, priority, CLOCKS[priority])])
 
 
 def once(tmp_path: Path, *, later: int = 0) -> str:
@@ -160,7 +165,7 @@ def test_a_hotline_that_lets_nobody_in(desk: Desk, tmp_path: Path) -> None:
     begin(desk)
     leased = outbox.lease(desk.database, first, "w/urgent/1")
     assert leased is not None
-    outbox.failed(desk.database, leased, Failure("locked_out", 401, 5 * SECOND), "w/urgent/1", "worker")
+    outbox.mark_failed(desk.database, leased, DeliveryFailure("locked_out", 401, 5 * SECOND), "w/urgent/1", "worker")
     with desk.database.write() as connection:
         connection.execute(update(t.lease).values(until=t.lease.c.until + 90 * SECOND))
     assert "call vu-pikinini, it has not got it. The hotline does not let us in." in once(tmp_path, later=90)
@@ -180,7 +185,7 @@ def test_many_wait_and_as_many_are_shown_as_fit(desk: Desk) -> None:
 def test_a_database_that_goes_away_is_looked_for_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     looks = watch._looks(desk.database, Console(width=120, height=40))
     with monkeypatch.context() as gone:
-        gone.setattr(watch.watching, "waiting", _away)
+        gone.setattr(watch.overview, "list_unacknowledged", _away)
         console = Console(record=True, width=120)
         console.print(next(looks))
         assert "The database does not answer (refused)." in console.export_text()

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from reports.store import leases, pending, times
-from reports.store import tables as t
-from reports.store.times import Times, span
+from reports.store import submissions
+from reports.store.engine import leases
+from reports.store.operations import clock_skew
+from reports.store.operations.clock_skew import ClockSkew, format_duration
+from reports.store.schema import tables as t
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 from tests.support import databases
 from tests.workers.filings import Desk
@@ -32,21 +34,27 @@ def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
 @pytest.mark.parametrize(
     ("found", "said"),
     [
-        (Times(led_until=None), NO_CLOCK),
-        (Times(led_until=-2 * MINUTE), NO_CLOCK),
-        (Times(led_until=LEADS), NOTHING),
-        (Times(led_until=11 * HOUR), "The clock's lease ends in 11 h"),
-        (Times(led_until=LEADS, too_far=3), "3 rows lie further ahead than they may"),
-        (Times(differs=-2 * HOUR - MINUTE, led_until=LEADS), "This host's clock is 2 h 1 min behind the database's."),
-        (Times(differs=90 * SECOND, led_until=LEADS), "This host's clock is 1 min ahead of the database's."),
-        (Times(differs=30 * SECOND, led_until=LEADS), NOTHING),
+        (ClockSkew(led_until=None), NO_CLOCK),
+        (ClockSkew(led_until=-2 * MINUTE), NO_CLOCK),
+        (ClockSkew(led_until=LEADS), NOTHING),
+        (ClockSkew(led_until=11 * HOUR), "The clock's lease ends in 11 h"),
+        (ClockSkew(led_until=LEADS, rows_ahead=3), "3 rows lie further ahead than they may"),
         (
-            Times(led_until=LEADS, newest=15 * DAY),
+            ClockSkew(ahead_of_database=-2 * HOUR - MINUTE, led_until=LEADS),
+            "This host's clock is 2 h 1 min behind the database's.",
+        ),
+        (
+            ClockSkew(ahead_of_database=90 * SECOND, led_until=LEADS),
+            "This host's clock is 1 min ahead of the database's.",
+        ),
+        (ClockSkew(ahead_of_database=30 * SECOND, led_until=LEADS), NOTHING),
+        (
+            ClockSkew(led_until=LEADS, newest=15 * DAY),
             f"{NOTHING} The newest report was stored 360 h after",
         ),
     ],
 )
-def test_watch_says_the_one_thing_to_do(found: Times, said: str) -> None:
+def test_watch_says_the_one_thing_to_do(found: ClockSkew, said: str) -> None:
     assert next_to_do([], NOW, found).startswith(said)
 
 
@@ -54,26 +62,26 @@ def test_watch_says_the_one_thing_to_do(found: Times, said: str) -> None:
     ("length", "said"), [(0, "0 s"), (-59 * SECOND, "59 s"), (HOUR, "1 h"), (61 * MINUTE, "1 h 1 min")]
 )
 def test_a_span_in_words(length: int, said: str) -> None:
-    assert span(length) == said
+    assert format_duration(length) == said
 
 
 def test_nothing_is_wrong_where_a_clock_leads(desk: Desk) -> None:
     desk.file()
-    assert leases.take(desk.database, "clock", "one", 15)
-    found = times.look(desk.database)
-    assert (list(found.faults()), list(found.notes()), found.nobody_leads) == ([], [], False)
+    assert leases.acquire(desk.database, "clock", "one", 15)
+    found = clock_skew.measure_skew(desk.database)
+    assert (list(found.faults()), list(found.notes()), found.has_no_leader) == ([], [], False)
 
 
 @pytest.mark.parametrize("ahead", [2 * HOUR, 11 * HOUR, 15 * DAY])
 def test_what_a_clock_that_was_ahead_has_left_is_seen(desk: Desk, ahead: int) -> None:
     before = desk.later(seconds=ahead / SECOND)
-    assert leases.take(before.database, "clock", "one", 15)
+    assert leases.acquire(before.database, "clock", "one", 15)
     before.file()
     rescue = before.sealed(completeness="incomplete")
-    pending.put_pending(before.database, rescue, "rescue", before.database.now() + 120 * SECOND)
-    found = times.look(desk.database)
-    assert found.nobody_leads, "though the lease says so"
-    assert found.too_far == 2
+    submissions.schedule_pending(before.database, rescue, "rescue", before.database.now() + 120 * SECOND)
+    found = clock_skew.measure_skew(desk.database)
+    assert found.has_no_leader, "though the lease says so"
+    assert found.rows_ahead == 2
     assert found.newest > ahead - HOUR - MINUTE
     assert len(list(found.faults())) == 2
     assert len(list(found.notes())) == 1
@@ -85,13 +93,13 @@ def test_an_attempt_beyond_its_period_is_counted_for_who_may_read_it(desk: Desk)
     values = {"next_at": desk.database.now() + 2 * HOUR}
     with desk.database.write() as connection:
         connection.execute(update(t.delivery).where(t.delivery.c.delivery_id == delivery).values(values))
-    assert times.look(desk.database).too_far == 0
+    assert clock_skew.measure_skew(desk.database).rows_ahead == 0
     if desk.database.is_sqlite:
-        assert times.look(desk.database, attempts=True).too_far == 1
+        assert clock_skew.measure_skew(desk.database, attempts=True).rows_ahead == 1
 
 
 def test_a_host_that_differs_from_the_database_is_named(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     right = desk.database.now
     monkeypatch.setattr(desk.database, "now", lambda: right() + 11 * HOUR + 20 * SECOND)
-    said = " ".join(times.look(desk.database).faults())
+    said = " ".join(clock_skew.measure_skew(desk.database).faults())
     assert ("This host's clock is 11 h ahead of the database's" in said) != desk.database.is_sqlite

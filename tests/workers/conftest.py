@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.store.database import Database
+from reports.store.engine.database import Database
 from tests.support import databases
 from tests.workers.filings import Desk
 from tests.workers.room import Room

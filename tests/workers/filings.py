@@ -11,11 +11,11 @@ from sqlalchemy import select
 
 from reports.keyfolder import new_pair
 from reports.sealing import Context, Public, seal
-from reports.store import filing as web
-from reports.store import tables as t
-from reports.store.database import Database
-from reports.store.filing import Filing, Sealed
-from reports.store.ids import new_id
+from reports.store import submissions as web
+from reports.store.engine.database import Database
+from reports.store.schema import tables as t
+from reports.store.schema.base import new_id
+from reports.store.submissions import SealedCopy, Submission
 
 ONE = "vu-pikinini"
 TWO = "vu-womens-centre"
@@ -46,7 +46,7 @@ class Desk:
         revision: int = 1,
         before: Any = None,  # a Filing or a row of `report`
         mode: str = "demo",
-    ) -> Filing:
+    ) -> Submission:
         """A revision for these (hotline, role); `before`: of the same report."""
         now = self.database.now()
         report_id = before.report_id if before else new_id(now)
@@ -55,8 +55,8 @@ class Desk:
             data = f'{{"report_id":"{report_id}","revision":{revision},"narrative":"{WORDS}"}}'.encode()
             box = seal(self.public[name], Context(mode, report_id, revision, name), b"{}", data)
             why = "CATEGORY_FIRST" if role == "primary" else "CATEGORY"
-            parts.append(Sealed(name, role, why, box.key_id, box.wrap, box.head, box.sealed))
-        return Filing(
+            parts.append(SealedCopy(name, role, why, box.key_id, box.wrap, box.head, box.sealed))
+        return Submission(
             report_id=report_id,
             origin_key=before.origin_key if before else report_id.encode()[:32],
             revision=revision,
@@ -71,7 +71,7 @@ class Desk:
     def file(self, legs: Sequence[tuple[str, str]] = ((ONE, "primary"),), **how: Any) -> list[str]:
         """Send pressed; returns the delivery ids in the order of the legs."""
         filing = self.sealed(legs, **how)
-        return list(web.file(self.database, filing).deliveries)
+        return list(web.commit(self.database, filing).deliveries)
 
     def later(self, **more: float) -> Desk:
         """The same desk by a clock that is ahead."""

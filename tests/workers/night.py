@@ -12,8 +12,8 @@ from sqlalchemy import update
 from reports.country import Countries, Country
 from reports.escalation.priorities import CAN_WAIT, URGENT
 from reports.store import outbox
-from reports.store import tables as t
-from reports.store.outbox import Receipt
+from reports.store.outbox import DeliveryReceipt
+from reports.store.schema import tables as t
 from runtime.time_units import MINUTE
 from tests.reports.sample import VU
 from tests.workers.filings import ONE, THREE, TWO, Desk
@@ -105,7 +105,9 @@ class Night:
     def deliver(self) -> None:
         for row in self.desk.deliveries():
             if row.state == "due" and (leased := outbox.lease(self.desk.database, row.delivery_id, "w/urgent/1")):
-                outbox.delivered(self.desk.database, leased, Receipt("delivered", 200, bytes(32)), "worker")
+                outbox.mark_delivered(
+                    self.desk.database, leased, DeliveryReceipt("delivered", 200, bytes(32)), "worker"
+                )
 
     def handle(self, hotline: str, handling: str) -> None:
         d = t.delivery.c

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import insert, select
 
-from reports.store import tables as t
+from reports.store.schema import tables as t
 from tests.workers.filings import ONE, TWO, Desk
 from tests.workers.test_letters import sent_report
 from tests.workers.test_sweep import Room

@@ -16,7 +16,8 @@ from reports.crosswalk import ROWS
 from reports.hotline import Hotline as Listed
 from reports.report import CONTACT, from_answers, head, to_json
 from reports.settings import Mode
-from reports.store import chains, letters
+from reports.store.escalation import fallbacks
+from reports.store.mailboxes import correspondence
 from tests.reports.sample import MSISDN, REPORT_ID, SEND, given, setting
 from tests.workers.filings import ONE, TWO, Desk
 from tests.workers.test_letters import GIVEN, say, sent_report
@@ -106,9 +107,9 @@ class Story:
         for number, kind in said:
             given = {**GIVEN, "msisdn": number} if kind == "contact_given" else None
             say(desk, report_id, kind, "more" if kind == "words" else None, given)
-        for message_id, of in letters.unnumbered(desk.database):
-            letters.make_deliveries(desk.database, message_id, of)
-        assert chains.add_fallback(desk.database, report_id, TWO, "NO_RECEIPT")
+        for message_id, of in correspondence.list_undelivered_messages(desk.database):
+            correspondence.deliver_message(desk.database, message_id, of)
+        assert fallbacks.add_fallback(desk.database, report_id, TWO, "NO_RECEIPT")
         keeps = Keeps()
         worker = Forwarder(
             database=desk.database,

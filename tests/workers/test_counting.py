@@ -16,10 +16,11 @@ from reports import country
 from reports.bodies import json_bytes
 from reports.country import Countries
 from reports.sealing import Context, seal
-from reports.store import figures, filing, tallying
-from reports.store import tables as t
-from reports.store.auditing import audit_row
-from reports.store.screens import keep_day
+from reports.store import submissions
+from reports.store.audit_log import entry_row
+from reports.store.operations import quarterly_figures
+from reports.store.operations.quarterly_figures import save_screen_counts
+from reports.store.schema import tables as t
 from tests.workers.filings import ONE, Desk
 from workers.counting import Counted, Counting
 from workers.keyring import KeyRing
@@ -52,7 +53,7 @@ class Year:
             context = Context("live", one.report_id, 1, ONE)
             box = seal(self.desk.public[ONE], context, json_bytes({"category": "harm", **head}), b"{}")
             part = replace(one.parts[0], wrap=box.wrap, head=box.head, sealed=box.sealed)
-            made += filing.file(self.database, replace(one, parts=(part,))).deliveries
+            made += submissions.commit(self.database, replace(one, parts=(part,))).deliveries
         return made
 
     def counting(self, mode: str = "live", countries: Countries = VU) -> Counting:
@@ -66,7 +67,7 @@ class Year:
     def take_on(self, deliveries: list[str]) -> None:
         """A person has read them."""
         with self.database.write() as connection:
-            rows = [audit_row("phone:x", "accepted", one, self.database.now()) for one in deliveries]
+            rows = [entry_row("phone:x", "accepted", one, self.database.now()) for one in deliveries]
             connection.execute(insert(t.audit), rows)
 
     def tally(self) -> dict[tuple[str, str], int]:
@@ -74,7 +75,7 @@ class Year:
             return {(row.sheet, row.cell): row.number for row in connection.execute(select(t.tally))}
 
     def figures(self) -> dict[tuple[str, str], int | None]:
-        return {(one.sheet, one.cell): one.number for one in figures.out(self.database)}
+        return {(one.sheet, one.cell): one.number for one in quarterly_figures.list_published(self.database)}
 
 
 @pytest.fixture
@@ -125,7 +126,7 @@ def test_two_clocks_count_nothing_twice(year: Year) -> None:
     year.at(3).file(30)
     year.at(5)
     slow = year.counting()
-    there = tallying.filed(year.database, 0, year.database.now())
+    there = quarterly_figures.list_submitted(year.database, 0, year.database.now())
     year.count()
     slow._count(VU.all[0], 0, there, year.database.now())  # it had read them before the other one counted
     assert year.tally()["category", "harm"] == 25
@@ -193,8 +194,8 @@ def test_no_counter_holds_an_id_or_a_time(year: Year) -> None:
 def test_what_web_has_shown_comes_out_with_the_quarter_and_is_then_gone(year: Year) -> None:
     shown = {"danger": 60, "danger+": 31, "category": 31, "tips_young": 4, "home": 100, "sent": 20}
     for day in ("2027-01-03", "2027-03-31"):
-        keep_day(year.database, day, {("VU", what): number for what, number in shown.items()})
-    keep_day(year.database, "2027-01-03", {("VU", "home"): 900})  # the same day once more
+        save_screen_counts(year.database, day, {("VU", what): number for what, number in shown.items()})
+    save_screen_counts(year.database, "2027-01-03", {("VU", "home"): 900})  # the same day once more
     year.at(105).count()
     found = year.figures()
     assert (found["use", "home"], found["use", "danger"], found["use", "law"]) == (200, 120, None)

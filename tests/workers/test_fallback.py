@@ -10,11 +10,12 @@ import pytest
 from sqlalchemy import event, update
 
 from reports.migrations import upgrade
-from reports.store import chains, maturing, outbox, pending, sweeping
-from reports.store import tables as t
-from reports.store.chains import Chain, Tried
-from reports.store.database import Database
-from reports.store.outbox import Failure, Receipt
+from reports.store import outbox, pending_submissions, submissions
+from reports.store.engine.database import Database
+from reports.store.escalation import fallbacks
+from reports.store.escalation.fallbacks import FallbackChain, TriedHotline
+from reports.store.outbox import DeliveryFailure, DeliveryReceipt
+from reports.store.schema import tables as t
 from runtime.time_units import HOUR, MINUTE
 from tests.workers.filings import ONE, SECOND, THREE, TWO, Desk
 from workers import schedule
@@ -25,8 +26,10 @@ LONG = ((ONE, "primary"), (TWO, "fallback"), (THREE, "fallback"))
 WAITS = {priority: pace.fallback for priority, pace in schedule.PACES.items()}
 
 
-def tried(state: str = "due", waited: float = 0, why: str = "", handling: str = "none", gone: bool = False) -> Tried:
-    return Tried("one", state, handling, why, gone, int(waited * SECOND))
+def tried(
+    state: str = "due", waited: float = 0, why: str = "", handling: str = "none", gone: bool = False
+) -> TriedHotline:
+    return TriedHotline("one", state, handling, why, gone, int(waited * SECOND))
 
 
 @pytest.mark.parametrize(
@@ -53,32 +56,32 @@ def tried(state: str = "due", waited: float = 0, why: str = "", handling: str = 
         ("P1", tried("delivered", handling="accepted", waited=3600), None),
     ],
 )
-def test_the_rule(priority: str, last: Tried, why: str | None) -> None:
-    found = next_fallback(Chain("r", priority, (last,), ("two", "three")))
+def test_the_rule(priority: str, last: TriedHotline, why: str | None) -> None:
+    found = next_fallback(FallbackChain("r", priority, (last,), ("two", "three")))
     assert found == (("two", why) if why else None)
 
 
 def test_nobody_left_nobody_tried_and_somebody_who_has_it() -> None:
     late = tried(waited=HOUR)
-    assert next_fallback(Chain("r", "P1", (late,), ())) is None
-    assert next_fallback(Chain("r", "P1", (), ("two",))) is None
-    assert next_fallback(Chain("r", "P1", (tried("delivered"), late), ("two",))) is None
+    assert next_fallback(FallbackChain("r", "P1", (late,), ())) is None
+    assert next_fallback(FallbackChain("r", "P1", (), ("two",))) is None
+    assert next_fallback(FallbackChain("r", "P1", (tried("delivered"), late), ("two",))) is None
 
 
 def fall_back(desk: Desk) -> list[str]:
     """As the clock does; whom it was given to."""
     given = []
-    for report_id in chains.stuck(desk.database, WAITS):
-        found = next_fallback(chains.chain(desk.database, report_id))
-        if found and chains.add_fallback(desk.database, report_id, *found):
+    for report_id in fallbacks.list_stuck(desk.database, WAITS):
+        found = next_fallback(fallbacks.load_chain(desk.database, report_id))
+        if found and fallbacks.add_fallback(desk.database, report_id, *found):
             given.append(found[0])
     return given
 
 
-def fail(desk: Desk, delivery_id: str, failure: Failure) -> None:
+def fail(desk: Desk, delivery_id: str, failure: DeliveryFailure) -> None:
     leased = outbox.lease(desk.database, delivery_id, "w/urgent/1")
     assert leased is not None
-    assert outbox.failed(desk.database, leased, failure, "w/urgent/1", "worker")
+    assert outbox.mark_failed(desk.database, leased, failure, "w/urgent/1", "worker")
 
 
 @pytest.mark.rule("F22")
@@ -131,7 +134,7 @@ def test_a_look_reads_of_each_report_its_own_deliveries_alone(tmp_path: Path) ->
         asked.append((statement, given))
 
     event.listen(database.engine, "before_cursor_execute", note)
-    chains.stuck(database, WAITS)
+    fallbacks.list_stuck(database, WAITS)
     [(statement, given)] = asked
     with database.read() as connection:
         plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", given)]
@@ -146,7 +149,7 @@ def test_a_receipt_needs_no_fallback(desk: Desk) -> None:
     first, _ = desk.file(CHAIN)
     leased = outbox.lease(desk.database, first, "w/urgent/1")
     assert leased is not None
-    outbox.delivered(desk.database, leased, Receipt("delivered", 200, bytes(32)), "worker")
+    outbox.mark_delivered(desk.database, leased, DeliveryReceipt("delivered", 200, bytes(32)), "worker")
     assert fall_back(desk.later(hours=1)) == []
 
 
@@ -155,20 +158,20 @@ def test_also_is_nobodys_fallback_and_needs_none(desk: Desk) -> None:
     _, also = desk.file(CHAIN)
     leased = outbox.lease(desk.database, also, "w/urgent/1")
     assert leased is not None
-    outbox.delivered(desk.database, leased, Receipt("delivered", 200, bytes(32)), "worker")
+    outbox.mark_delivered(desk.database, leased, DeliveryReceipt("delivered", 200, bytes(32)), "worker")
     assert fall_back(desk.later(seconds=31)) == [TWO]
 
 
 def test_refused_p2_at_the_first_refusal(desk: Desk) -> None:
     first, _ = desk.file(CHAIN, priority="P2")
-    fail(desk, first, Failure("refused 1", 422, 20 * SECOND))
+    fail(desk, first, DeliveryFailure("refused 1", 422, 20 * SECOND))
     assert fall_back(desk) == [TWO]
 
 
 def test_gone_at_once_for_all_that_is_open(desk: Desk) -> None:
     ids = [desk.file(CHAIN, priority=priority)[0] for priority in ("P4", "P3", "P1")]
-    fail(desk, ids[2], Failure("gone", 410, None, gone=True))
-    assert sorted(sweeping.refuse_for_the_dead(desk.database)) == sorted(ids[:2])
+    fail(desk, ids[2], DeliveryFailure("gone", 410, None, gone=True))
+    assert sorted(outbox.refuse_for_gone_hotlines(desk.database)) == sorted(ids[:2])
     assert fall_back(desk) == [TWO, TWO, TWO]
     assert {desk.delivery(one).state for one in ids} == {"refused"}
 
@@ -189,11 +192,11 @@ def test_incomplete_goes_to_nobody_else(desk: Desk) -> None:
 def test_a_fallback_gets_the_newest_words(desk: Desk) -> None:
     desk.file(CHAIN, priority="P2")
     [report] = desk.reports()
-    pending.put_pending(
+    submissions.schedule_pending(
         desk.database, desk.sealed(CHAIN, before=report, revision=2, priority="P2"), "update", desk.database.now()
     )
-    for key in maturing.mature(desk.database):
-        maturing.file_pending(desk.database, key)
+    for key in pending_submissions.list_due(desk.database):
+        pending_submissions.submit_due(desk.database, key)
     assert fall_back(desk.later(seconds=15 * MINUTE / SECOND)) == [TWO]
     [fallback] = [row for row in desk.deliveries() if row.hotline == TWO]
     assert (fallback.type, fallback.revision) == ("created", 2)
@@ -204,7 +207,7 @@ def test_a_hundred_that_only_wait_hide_none_that_is_due(desk: Desk) -> None:
         desk.file(CHAIN, priority="P4")
     desk.file(CHAIN, priority="P1")
     later = desk.later(seconds=40)
-    assert len(chains.stuck(later.database, WAITS, at_most=1)) == 1
+    assert len(fallbacks.list_stuck(later.database, WAITS, at_most=1)) == 1
     assert fall_back(later) == [TWO]
 
 
@@ -212,16 +215,16 @@ def update_of(desk: Desk, legs: Sequence[tuple[str, str]], revision: int, priori
     """The next revision of the one report there is, filed."""
     [report] = desk.reports()
     filing = desk.sealed(legs, before=report, revision=revision, priority=priority)
-    pending.put_pending(desk.database, filing, "update", desk.database.now())
-    for key in maturing.mature(desk.database):
-        maturing.file_pending(desk.database, key)
+    submissions.schedule_pending(desk.database, filing, "update", desk.database.now())
+    for key in pending_submissions.list_due(desk.database):
+        pending_submissions.submit_due(desk.database, key)
 
 
 def get_through(desk: Desk, *, to: str, revision: int) -> None:
     [row] = [row for row in desk.deliveries() if (row.hotline, row.revision) == (to, revision)]
     leased = outbox.lease(desk.database, row.delivery_id, "w/urgent/1")
     assert leased is not None
-    outbox.delivered(desk.database, leased, Receipt("delivered", 200, bytes(32)), "worker")
+    outbox.mark_delivered(desk.database, leased, DeliveryReceipt("delivered", 200, bytes(32)), "worker")
 
 
 def test_a_report_that_becomes_urgent_goes_on_where_the_hotline_falls_silent(desk: Desk) -> None:
@@ -244,7 +247,7 @@ def test_an_urgent_update_that_is_refused_goes_on_at_once(desk: Desk) -> None:
     get_through(desk, to=ONE, revision=1)
     update_of(desk, LONG, 2, "P2")
     [row] = [row for row in desk.deliveries() if row.type == "updated"]
-    fail(desk, row.delivery_id, Failure("refused 1", 422, 20 * SECOND))
+    fail(desk, row.delivery_id, DeliveryFailure("refused 1", 422, 20 * SECOND))
     assert fall_back(desk) == [TWO]
     assert fall_back(desk.later(minutes=14)) == []
     assert fall_back(desk.later(minutes=16)) == [THREE], "and the fallback is silent too"

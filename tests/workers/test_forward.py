@@ -13,9 +13,9 @@ from rq.timeouts import JobTimeoutException
 from sqlalchemy import delete, update
 from standardwebhooks.webhooks import Webhook as Verifier
 
-from reports.store import breakers, outbox
-from reports.store import tables as t
-from reports.store.database import Database, DatabaseUnavailable
+from reports.store import circuit_breakers, outbox
+from reports.store.engine.database import Database, DatabaseUnavailable
+from reports.store.schema import tables as t
 from runtime.time_units import HOUR, MINUTE, SECOND
 from tests.workers.filings import ONE, THREE, TWO, WORDS, Desk
 from tests.workers.lying_hotline import Answer, LyingHotline
@@ -415,14 +415,14 @@ def test_it_does_not_go_twice_because_the_database_was_away_for_a_moment(
     desk: Desk, hotline: LyingHotline, monkeypatch: pytest.MonkeyPatch, times: int, sent: int
 ) -> None:
     [delivery] = desk.file()
-    keep, waited = outbox.delivered, list[float]()
+    keep, waited = outbox.mark_delivered, list[float]()
 
     def away_at_first(*args: Any) -> bool:
         if len(waited) < times:
             raise DatabaseUnavailable("OperationalError")
         return keep(*args)
 
-    monkeypatch.setattr(outbox, "delivered", away_at_first)
+    monkeypatch.setattr(outbox, "mark_delivered", away_at_first)
     replace(forwarder(desk, hotline), pause=waited.append).deliver(delivery)
     waited += [0] * times  # it is back
     forwarder(desk.later(seconds=61), hotline).deliver(delivery)
@@ -445,7 +445,7 @@ def test_a_worker_that_starts_gives_up_its_slots_leases(desk: Desk) -> None:
     mine, others = desk.file(), desk.file()
     outbox.lease(desk.database, mine[0], "here/urgent_1/boot-a")
     outbox.lease(desk.database, others[0], "here/urgent-1/boot-a")
-    assert outbox.give_up_slot(desk.database, "here/urgent_1") == 1
+    assert outbox.release_slot(desk.database, "here/urgent_1") == 1
     assert outbox.lease(desk.database, mine[0], "here/urgent_1/boot-b") is not None
     assert outbox.lease(desk.database, others[0], "here/urgent_1/boot-b") is None
 
@@ -455,8 +455,8 @@ def fail(desk: Desk, priority: str = "P3") -> None:
     [delivery] = desk.file(priority=priority)
     leased = outbox.lease(desk.database, delivery, "w/standard/1")
     assert leased is not None
-    failure = outbox.Failure("timeout", None, 30 * SECOND, counts=True)
-    assert outbox.failed(desk.database, leased, failure, "w/standard/1", "worker")
+    failure = outbox.DeliveryFailure("timeout", None, 30 * SECOND, counts=True)
+    assert outbox.mark_failed(desk.database, leased, failure, "w/standard/1", "worker")
 
 
 def test_the_breaker_opens_probes_and_closes(desk: Desk, hotline: LyingHotline) -> None:
@@ -499,5 +499,5 @@ def test_a_hotline_that_is_back_gets_its_backlog_within_a_minute(desk: Desk, hot
     forwarder(desk, hotline).deliver(urgent)
     waits = sorted(row.next_at - desk.database.now() for row in desk.deliveries() if row.state == "due")
     assert waits[0] <= 0
-    assert waits[-1] < breakers.SPREAD
+    assert waits[-1] < circuit_breakers.BACKLOG_SPREAD
     assert len(set(waits)) == len(waits) == 17

@@ -8,9 +8,10 @@ import threading
 import pytest
 from sqlalchemy import update
 
-from reports.store import chains, clocking, handing
-from reports.store import tables as t
-from reports.store.orders import NotPossible
+from reports.store.escalation import fallbacks, steps
+from reports.store.operations import delivery_actions
+from reports.store.operations.delivery_actions import ActionNotPossible
+from reports.store.schema import tables as t
 from tests.workers.filings import ONE, THREE, TWO, Desk
 from tests.workers.test_letters import messages, say, sent_report, tick
 from workers.fallback import next_fallback
@@ -33,7 +34,7 @@ def test_it_goes_on_with_all_that_was_said(desk: Desk, before: str) -> None:
     has(desk, given, before)
     say(desk, report_id)
     assert len(tick(desk)) == 1
-    made, priority = handing.hand_over(desk.database, report_id, ONE, TWO, WHO)
+    made, priority = delivery_actions.transfer_report(desk.database, report_id, ONE, TWO, WHO)
     row = desk.delivery(made)
     assert (row.hotline, row.role, row.why, row.state, row.handling) == (TWO, "fallback", "HANDED_ON", "due", "none")
     assert priority == row.priority == "P2"
@@ -43,15 +44,17 @@ def test_it_goes_on_with_all_that_was_said(desk: Desk, before: str) -> None:
     assert desk.acts(made) == ["made"]
     [report] = desk.reports()
     assert (report.state, report.desk) == ("queued", TWO)
-    assert next_fallback(chains.chain(desk.database, report_id)) is None  # the next one has it; nobody else is asked
+    assert (
+        next_fallback(fallbacks.load_chain(desk.database, report_id)) is None
+    )  # the next one has it; nobody else is asked
 
 
 def test_the_ladder_goes_on_where_it_stood(desk: Desk) -> None:
     report_id, given = sent_report(desk)
     has(desk, given, "accepted")
-    assert not clocking.unclocked(desk.database)
-    handing.hand_over(desk.database, report_id, ONE, TWO, WHO)
-    assert [row[0] for row in clocking.unclocked(desk.database)] == [report_id]
+    assert not steps.list_unstarted(desk.database)
+    delivery_actions.transfer_report(desk.database, report_id, ONE, TWO, WHO)
+    assert [row[0] for row in steps.list_unstarted(desk.database)] == [report_id]
 
 
 @pytest.mark.parametrize(
@@ -68,8 +71,8 @@ def test_the_ladder_goes_on_where_it_stood(desk: Desk) -> None:
 def test_to_nobody_else(desk: Desk, giver: str, taker: str, why: str) -> None:
     """Who was left out of the report is in no route: nobody has sealed it to them."""
     report_id, given = sent_report(desk)
-    with pytest.raises(NotPossible, match=why):
-        handing.hand_over(desk.database, report_id, giver, taker, WHO)
+    with pytest.raises(ActionNotPossible, match=why):
+        delivery_actions.transfer_report(desk.database, report_id, giver, taker, WHO)
     assert [(row.delivery_id, row.handling) for row in desk.deliveries()] == [(given, "none")]
 
 
@@ -77,13 +80,13 @@ def test_to_nobody_else(desk: Desk, giver: str, taker: str, why: str) -> None:
 def test_what_is_done_with_is_not_handed_on(desk: Desk, handling: str) -> None:
     report_id, given = sent_report(desk)
     has(desk, given, handling)
-    with pytest.raises(NotPossible, match=f"it is {handling} at {ONE}"):
-        handing.hand_over(desk.database, report_id, ONE, TWO, WHO)
+    with pytest.raises(ActionNotPossible, match=f"it is {handling} at {ONE}"):
+        delivery_actions.transfer_report(desk.database, report_id, ONE, TWO, WHO)
 
 
 def test_an_unknown_report(desk: Desk) -> None:
-    with pytest.raises(NotPossible):
-        handing.hand_over(desk.database, "01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e", ONE, TWO, WHO)
+    with pytest.raises(ActionNotPossible):
+        delivery_actions.transfer_report(desk.database, "01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e", ONE, TWO, WHO)
 
 
 def test_two_at_once_hand_it_on_once(desk: Desk) -> None:
@@ -92,8 +95,8 @@ def test_two_at_once_hand_it_on_once(desk: Desk) -> None:
 
     def hand() -> None:
         try:
-            came.append(handing.hand_over(desk.database, report_id, ONE, TWO, WHO)[0])
-        except NotPossible:
+            came.append(delivery_actions.transfer_report(desk.database, report_id, ONE, TWO, WHO)[0])
+        except ActionNotPossible:
             came.append("")
 
     threads = [threading.Thread(target=hand) for _ in range(2)]

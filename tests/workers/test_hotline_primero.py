@@ -15,7 +15,7 @@ from reports.bodies import NO_CONTACT, envelope, json_bytes, message, unread
 from reports.country import SHIPPED
 from reports.primero import CONCERNS as OURS
 from reports.settings import Mode, Secret
-from reports.store import orders
+from reports.store.operations import delivery_actions
 from tests.kit.made import IDS, complete, incomplete
 from tests.reports.sample import MSISDN, NOW, read
 from tests.reports.sample import REPORT_ID as SAMPLE
@@ -314,12 +314,12 @@ def test_the_real_worker_hands_a_sealed_report_over_and_a_lost_answer_doubles_no
         actor="worker",
         metrics=Metrics(CollectorRegistry()),
     )
-    [delivery] = [row.delivery_id for row in orders.listed(ground.database)]
+    [delivery] = [row.delivery_id for row in delivery_actions.list_deliveries(ground.database)]
     server.state.cues = ["lose"]
     assert worker.deliver(delivery)
-    orders.retry(ground.database, delivery, "operator")
+    delivery_actions.retry(ground.database, delivery, "operator")
     assert worker.deliver(delivery)
-    [row] = orders.listed(ground.database, ("delivered",))
+    [row] = delivery_actions.list_deliveries(ground.database, ("delivered",))
     assert (row.delivery_id, row.attempt) == (delivery, 2)
     [note] = server.state.notes(SAMPLE)
     assert (note["unique_id"], ground.data["narrative"] in note["note_text"]) == (delivery, True)

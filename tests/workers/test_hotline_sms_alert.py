@@ -16,8 +16,10 @@ from reports.card import Card
 from reports.hotline import Hotline as Listed
 from reports.keyfolder import SENDER, new_pair
 from reports.settings import Mode, load
-from reports.store import in_hand, messages, outbox, paging
-from reports.store import tables as t
+from reports.store import outbox
+from reports.store.cases import case_status
+from reports.store.schema import tables as t
+from reports.store.sms import messages, on_call
 from tests.workers.filings import ONE, SECOND, TWO, WORDS, Desk
 from tests.workers.test_ladder_revisions import filed_later
 from tests.workers.test_sms import Says
@@ -81,8 +83,8 @@ class Phone:
         self.desk.database.offset += int(seconds * SECOND)
 
     def say(self, word: str, *hotlines: str, answer_id: str = "a-1") -> list[tuple[str, str]]:
-        paging.note_word(self.desk.database, answer_id, hotlines or (ONE,), word)
-        return paging.believe(self.desk.database)
+        on_call.record_reply(self.desk.database, answer_id, hotlines or (ONE,), word)
+        return on_call.accept_replies(self.desk.database)
 
 
 @pytest.fixture
@@ -196,7 +198,7 @@ def test_what_was_handed_over_waits_no_more_for_that_colleague(phone: Phone) -> 
     [delivery] = phone.desk.file()
     row, database = phone.deliver(delivery), phone.desk.database
     with database.write() as connection:
-        in_hand.put(connection, database, ONE, row.report_id, {"holder": "mere", "handed_by": "nia"})
+        case_status.save_values(connection, database, ONE, row.report_id, {"holder": "mere", "handed_by": "nia"})
     phone.say(phone.word())
     with database.read() as connection:
         [kept] = connection.execute(select(t.holding.c.holder, t.holding.c.handed_by))
@@ -228,7 +230,7 @@ def test_a_number_that_two_hotlines_list(phone: Phone) -> None:
 def test_after_ten_wrong_words_in_an_hour_none_is_believed(phone: Phone) -> None:
     [delivery] = phone.desk.file()
     phone.deliver(delivery)
-    for n in range(paging.MOST_WRONG):
+    for n in range(on_call.MAX_WRONG):
         phone.say("999999", answer_id=f"a-{n}")
     assert phone.say(phone.word(), answer_id="right") == []
     phone.wait(3601)
@@ -337,7 +339,7 @@ def test_nobody_answers_and_each_number_is_texted_once_in_its_turn(phone: Phone,
 def test_a_delivery_report_counts(phone: Phone, status: str, told: int) -> None:
     [delivery] = phone.desk.file()
     phone.deliver(delivery)
-    messages.note_status(phone.desk.database, "id-1", status)
+    messages.record_delivery_report(phone.desk.database, "id-1", status)
     phone.pager.go_on()
     assert phone.told == list(NUMBERS[:told])
 
@@ -362,10 +364,10 @@ def test_a_hotline_that_is_no_longer_set_up_is_passed_over(phone: Phone) -> None
 def test_what_is_old_is_forgotten(phone: Phone) -> None:
     phone.deliver(phone.desk.file()[0])
     phone.say("999999")
-    paging.forget(phone.desk.database, 60 * SECOND, 60 * SECOND)
+    on_call.delete_old(phone.desk.database, 60 * SECOND, 60 * SECOND)
     assert (count(phone.desk, t.page), count(phone.desk, t.phone_answer)) == (1, 1)
     phone.wait(61)
-    paging.forget(phone.desk.database, 60 * SECOND, 60 * SECOND)
+    on_call.delete_old(phone.desk.database, 60 * SECOND, 60 * SECOND)
     assert (count(phone.desk, t.page), count(phone.desk, t.phone_answer)) == (0, 0)
 
 

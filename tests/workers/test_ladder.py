@@ -12,9 +12,10 @@ from sqlalchemy import select
 from structlog.testing import capture_logs
 
 from reports.clocks import furthest_steps
-from reports.store import mending, steps
-from reports.store import tables as t
-from reports.store.steps import Waiting
+from reports.store.escalation import steps
+from reports.store.escalation.steps import EscalationState
+from reports.store.operations import clock_skew
+from reports.store.schema import tables as t
 from runtime.time_units import DAY, MINUTE
 from tests.workers.filings import ONE, THREE, TWO, Desk
 from tests.workers.night import CARDS, CHAIN, LEAD, OFFICER, ON_CALL, SECOND_ON_CALL, Night, land
@@ -153,8 +154,8 @@ def test_nothing_is_said_to_be_given_that_was_not(desk: Desk) -> None:
     night = Night(desk)
     night.until(14)
     desk.database.offset += 2 * MINUTE
-    [backup] = steps.due(desk.database, ["backup"])
-    assert steps.give(desk.database, backup, "nobody-of-the-route", "NO_ACK") is None
+    [backup] = steps.list_due(desk.database, ["backup"])
+    assert steps.give_to_fallback(desk.database, backup, "nobody-of-the-route", "NO_ACK") is None
     with desk.database.read() as connection:
         came_to = connection.execute(select(t.step.c.came_to).where(t.step.c.step == "backup")).scalar_one()
     assert came_to == "nobody"
@@ -313,7 +314,7 @@ def test_a_step_that_is_taken_on_meanwhile_tells_nobody(desk: Desk) -> None:
     night = Night(desk)
     night.until(4)
     desk.database.offset += MINUTE
-    [due] = [one for one in steps.due(desk.database) if one.step == "desk"]
+    [due] = [one for one in steps.list_due(desk.database) if one.step == "desk"]
     night.handle(ONE, "accepted")
     night.ladder._tell(due)
     assert story(night) == ""
@@ -358,12 +359,12 @@ def test_a_day_ahead_for_a_moment_silences_no_night(desk: Desk) -> None:
     desk.database.offset -= DAY
     night.dead = set()
     began = len(night.told)
-    mending.mend(desk.database, furthest_steps(()))
+    clock_skew.repair_times(desk.database, furthest_steps(()))
     night.until(31)
     told = {(one.who, one.said.sms[:13]) for one in night.told[began:]}  # "Report 02e4f1"
     assert {who for who, _ in told} >= {OFFICER, LEAD}
     assert len([one for who, one in told if who == OFFICER]) == 2, "of both reports"
-    assert mending.mend(desk.database, furthest_steps(())) == 0
+    assert clock_skew.repair_times(desk.database, furthest_steps(())) == 0
 
 
 def test_what_can_wait_for_a_morning_is_not_mended(desk: Desk) -> None:
@@ -371,7 +372,7 @@ def test_what_can_wait_for_a_morning_is_not_mended(desk: Desk) -> None:
     desk.file(CHAIN, priority="P3")
     night = Night(desk, land({name: {**card, "hours": "mon 15:00-16:00"} for name, card in CARDS.items()}))
     night.until(13 * 60, 60)
-    assert mending.mend(desk.database, furthest_steps(())) == 0
+    assert clock_skew.repair_times(desk.database, furthest_steps(())) == 0
     assert night.told == []
 
 
@@ -402,7 +403,7 @@ def test_one_report_that_cannot_be_told_of_silences_no_other(desk: Desk, monkeyp
     def broken() -> Said:
         raise ValueError
 
-    def fails(waiting: Waiting, *rest: Any) -> Said:
+    def fails(waiting: EscalationState, *rest: Any) -> Said:
         return say(waiting, *rest) if waiting.report_id == second else broken()
 
     monkeypatch.setattr(reminders, "to_desk", fails)
@@ -420,7 +421,7 @@ def test_reports_that_cannot_be_given_on_keep_no_other_from_its_next_hotline(
     desk.file(CHAIN)
     night, give = Night(desk), asking.next_hotline
 
-    def fails(step: str, waiting: Waiting, *rest: Any) -> tuple[str, str]:
+    def fails(step: str, waiting: EscalationState, *rest: Any) -> tuple[str, str]:
         if waiting.report_id in broken:
             raise ValueError
         return give(step, waiting, *rest)

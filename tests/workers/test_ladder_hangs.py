@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from reports.escalation.priorities import CAN_WAIT, URGENT
 from reports.keyfolder import SENDER, new_pair
-from reports.store import tables as t
+from reports.store.schema import tables as t
 from runtime.time_units import MINUTE
 from tests.support.wait import until
 from tests.workers.filings import ONE, TWO, Desk

@@ -5,18 +5,19 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select
 
-from reports.store import in_hand, maturing, pending, standings
-from reports.store import tables as t
-from reports.store.filing import Filing
+from reports.store import deliveries, pending_submissions, submissions
+from reports.store.cases import case_status
+from reports.store.schema import tables as t
+from reports.store.submissions import Submission
 from tests.workers.filings import ONE, TWO, Desk
 from tests.workers.night import CHAIN, Night
 from tests.workers.test_ladder import at, story
 
 
-def filed_later(desk: Desk, sealed: Filing) -> None:
-    pending.put_pending(desk.database, sealed, "update", desk.database.now())
-    for key in maturing.mature(desk.database):
-        maturing.file_pending(desk.database, key)
+def filed_later(desk: Desk, sealed: Submission) -> None:
+    submissions.schedule_pending(desk.database, sealed, "update", desk.database.now())
+    for key in pending_submissions.list_due(desk.database):
+        pending_submissions.submit_due(desk.database, key)
 
 
 @pytest.mark.rule("S-26")
@@ -52,7 +53,7 @@ def standing(desk: Desk, which: int = 0) -> tuple[str, str | None]:
     """As whoever moves a delivery works it out."""
     report_id = desk.reports()[which].report_id
     with desk.database.write() as connection:
-        standings.settle(connection, report_id, desk.database.now())
+        deliveries.update_report_state(connection, report_id, desk.database.now())
     report = desk.reports()[which]
     return report.state, report.desk
 
@@ -81,7 +82,7 @@ def test_who_has_it_in_hand_is_asked_again_when_it_becomes_urgent(desk: Desk, ha
     [report] = desk.reports()
     found = {"holder": "mere", "outcome": "hoax", "hoax_by": report.report_id}
     with desk.database.write() as connection:
-        in_hand.put(connection, desk.database, ONE, report.report_id, found)
+        case_status.save_values(connection, desk.database, ONE, report.report_id, found)
     filed_later(desk, desk.sealed(CHAIN, before=desk.reports()[0], revision=2, priority="P1"))
     assert standing(desk) == ("delivered", ONE)
     with desk.database.read() as connection:

@@ -13,12 +13,14 @@ from standardwebhooks.webhooks import Webhook as Verifier
 from reports.bodies import NO_CONTACT, message
 from reports.keyfolder import load_private, new_pair
 from reports.sealing import Context, seal
-from reports.store import chains, letters, mailboxes, rewrapping
-from reports.store import filing as web
-from reports.store import tables as t
-from reports.store.filing import Filing, Mailbox, Sealed
-from reports.store.ids import new_id
-from reports.store.mailboxes import Letter
+from reports.store import submissions as web
+from reports.store.escalation import fallbacks
+from reports.store.mailboxes import correspondence
+from reports.store.mailboxes.correspondence import SealedMessage
+from reports.store.operations import key_rotation
+from reports.store.schema import tables as t
+from reports.store.schema.base import new_id
+from reports.store.submissions import MailboxRecord, SealedCopy, Submission
 from tests.workers.filings import ONE, THREE, TWO, Desk
 from tests.workers.lying_hotline import Answer, LyingHotline
 from tests.workers.test_forward import SECRET, forwarder
@@ -55,10 +57,12 @@ def say(
     made = []
     for name in to:
         box = seal(desk.public[name], Context.of_message("demo", report_id, message_id, name), b"", data)
-        made.append(Letter(name, box.key_id, box.wrap, box.sealed))
+        made.append(SealedMessage(name, box.key_id, box.wrap, box.sealed))
     allowed = None if contact is None else bool(contact["allowed"])
     for _ in range(2):  # a repeat of the same turn
-        mailboxes.say(desk.database, report_id, message_id, made, kind, allowed=allowed, close=kind == "delete_asked")
+        correspondence.save_message(
+            desk.database, report_id, message_id, made, kind, allowed=allowed, close=kind == "delete_asked"
+        )
     return message_id
 
 
@@ -66,8 +70,8 @@ def tick(desk: Desk) -> list[tuple[str, str]]:
     """As the clock does."""
     return [
         made
-        for message_id, report_id in letters.unnumbered(desk.database)
-        for made in letters.make_deliveries(desk.database, message_id, report_id)
+        for message_id, report_id in correspondence.list_undelivered_messages(desk.database)
+        for made in correspondence.deliver_message(desk.database, message_id, report_id)
     ]
 
 
@@ -79,10 +83,10 @@ def sent_report(desk: Desk, contact: dict[str, Any] | None = None) -> tuple[str,
     parts = []
     for name, role in ROUTE:
         box = seal(desk.public[name], Context("demo", report_id, 1, name), b"{}", data)
-        parts.append(Sealed(name, role, "CATEGORY", box.key_id, box.wrap, box.head, box.sealed))
-    filing = Filing(report_id, report_id.encode()[:32], 1, now, "VU", "demo", "P2", "complete", tuple(parts))
-    box_of = Mailbox(report_id.encode()[:32], b"public", b"sealed")
-    [delivery] = web.file(desk.database, filing, box_of).deliveries
+        parts.append(SealedCopy(name, role, "CATEGORY", box.key_id, box.wrap, box.head, box.sealed))
+    filing = Submission(report_id, report_id.encode()[:32], 1, now, "VU", "demo", "P2", "complete", tuple(parts))
+    box_of = MailboxRecord(report_id.encode()[:32], b"public", b"sealed")
+    [delivery] = web.commit(desk.database, filing, box_of).deliveries
     return report_id, delivery
 
 
@@ -124,7 +128,7 @@ def test_who_gets_the_report_later_gets_what_was_said_before_and_after(desk: Des
     say(desk, report_id)
     tick(desk)
     assert messages(desk) == [(ONE, 1, "due")]
-    assert chains.add_fallback(desk.database, report_id, TWO, "NO_RECEIPT")
+    assert fallbacks.add_fallback(desk.database, report_id, TWO, "NO_RECEIPT")
     assert messages(desk) == [(ONE, 1, "due"), (TWO, 1, "due")]
     say(desk, report_id)
     tick(desk)
@@ -155,7 +159,7 @@ def test_after_a_withdrawal_no_body_holds_the_number(desk: Desk, hotline: LyingH
     say(desk, report_id, "contact_given", None)
     say(desk, report_id, "contact_withdrawn", None)
     tick(desk)
-    chains.add_fallback(desk.database, report_id, TWO, "NO_RECEIPT")
+    fallbacks.add_fallback(desk.database, report_id, TWO, "NO_RECEIPT")
     later = desk.later(hours=1)
     forwarder(later, hotline).drain(["P2"])
     bodies = [taken.body for taken in hotline.taken[1:]]
@@ -209,9 +213,9 @@ def test_a_rotated_key_opens_what_was_said_before(desk: Desk, hotline: LyingHotl
     [(made, _)] = tick(desk)
     old = desk.public[ONE]
     new = new_pair(desk.keys, ONE)
-    assert rewrapping.naming(desk.database, old.key_id) == 2
-    done = rewrapping.rewrap_all(desk.database, load_private(desk.keys, [ONE]), ONE, new)
+    assert key_rotation.count_by_key(desk.database, old.key_id) == 2
+    done = key_rotation.rewrap_rows(desk.database, load_private(desk.keys, [ONE]), ONE, new)
     assert (done.done, done.unreadable) == (2, 0)
-    assert rewrapping.naming(desk.database, old.key_id) == 0
+    assert key_rotation.count_by_key(desk.database, old.key_id) == 0
     forwarder(desk, hotline).deliver(made)
     assert [taken.data["data"]["text"] for taken in hotline.taken] == ["more"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reports.store.database import DatabaseUnavailable
+from reports.store.engine.database import DatabaseUnavailable
 from workers import marking
 from workers.marking import MARKS, mark
 

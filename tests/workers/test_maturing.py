@@ -12,24 +12,28 @@ import pytest
 from sqlalchemy import event, select, text
 
 from reports.migrations import upgrade
-from reports.store import filing as web
-from reports.store import maturing, outbox, pending
-from reports.store import tables as t
-from reports.store.database import Database
-from reports.store.filing import Filing
-from reports.store.outbox import Receipt
+from reports.store import outbox, pending_submissions, submissions
+from reports.store import submissions as web
+from reports.store.engine.database import Database
+from reports.store.outbox import DeliveryReceipt
+from reports.store.schema import tables as t
+from reports.store.submissions import Submission
 from tests.support.wait import until
 from tests.workers.filings import ONE, SECOND, THREE, TWO, Desk
 
 WHOLE = ((ONE, "primary"), (THREE, "also"), (TWO, "fallback"))
 
 
-def put(desk: Desk, filing: Filing, kind: str, seconds: float = 120) -> None:
-    pending.put_pending(desk.database, filing, kind, desk.database.now() + int(seconds * SECOND))
+def put(desk: Desk, filing: Submission, kind: str, seconds: float = 120) -> None:
+    submissions.schedule_pending(desk.database, filing, kind, desk.database.now() + int(seconds * SECOND))
 
 
 def mature(desk: Desk) -> list[tuple[str, str]]:
-    return [made for key in maturing.mature(desk.database) for made in maturing.file_pending(desk.database, key)]
+    return [
+        made
+        for key in pending_submissions.list_due(desk.database)
+        for made in pending_submissions.submit_due(desk.database, key)
+    ]
 
 
 def sent(desk: Desk) -> list[tuple[str, str, int, str]]:
@@ -44,7 +48,7 @@ def waiting(desk: Desk) -> Sequence[object]:
 def deliver(desk: Desk, delivery_id: str) -> None:
     leased = outbox.lease(desk.database, delivery_id, "w/urgent/1")
     assert leased is not None
-    outbox.delivered(desk.database, leased, Receipt("delivered", 200, bytes(32)), "worker")
+    outbox.mark_delivered(desk.database, leased, DeliveryReceipt("delivered", 200, bytes(32)), "worker")
 
 
 @pytest.mark.rule("S-12")
@@ -73,7 +77,7 @@ def test_it_files_itself_when_its_time_has_come_and_not_before(desk: Desk, kind:
 def test_deleted_before_its_time_is_never_filed(desk: Desk) -> None:
     filing = desk.sealed(completeness="incomplete")
     put(desk, filing, "rescue")
-    pending.drop_pending(desk.database, filing.origin_key, filing.report_id)
+    submissions.cancel_pending(desk.database, filing.origin_key, filing.report_id)
     assert mature(desk.later(hours=1)) == []
     assert desk.reports() == []
 
@@ -81,7 +85,7 @@ def test_deleted_before_its_time_is_never_filed(desk: Desk) -> None:
 def test_sent_before_its_time_is_filed_once(desk: Desk) -> None:
     rescue = desk.sealed(completeness="incomplete")
     put(desk, rescue, "rescue")
-    web.file(desk.database, desk.sealed(WHOLE, before=rescue))
+    web.commit(desk.database, desk.sealed(WHOLE, before=rescue))
     assert mature(desk.later(hours=1)) == []
     assert sent(desk) == [(ONE, "created", 1, "P1"), (THREE, "created", 1, "P1")]
 
@@ -89,7 +93,7 @@ def test_sent_before_its_time_is_filed_once(desk: Desk) -> None:
 def test_what_the_clock_holds_is_not_filed_again_where_a_send_overtook_it(desk: Desk) -> None:
     """The row was still there, for the Send came by the spool; the report is complete."""
     filing = desk.sealed(completeness="incomplete")
-    web.file(desk.database, desk.sealed(before=filing))
+    web.commit(desk.database, desk.sealed(before=filing))
     put(desk, filing, "rescue")
     assert mature(desk.later(hours=1)) == []
     assert desk.reports()[0].completeness == "complete"
@@ -155,9 +159,13 @@ def test_two_reports_under_one_origin_are_both_kept(desk: Desk) -> None:
     put(desk, first, "rescue", seconds=0)
     mature(desk)
     other = replace(desk.sealed(revision=2), origin_key=first.origin_key)
-    assert pending.put_pending(desk.database, other, "update", 0) == pending.Known(first.report_id, 1, complete=False)
+    assert submissions.schedule_pending(desk.database, other, "update", 0) == submissions.SubmittedRevision(
+        first.report_id, 1, complete=False
+    )
     assert waiting(desk) == []
-    pending.put_late(desk.database, other, "update", desk.database.now())  # from a spool, it cannot be made anew
+    submissions.schedule_from_spool(
+        desk.database, other, "update", desk.database.now()
+    )  # from a spool, it cannot be made anew
     mature(desk)
     assert len(desk.reports()) == 2
     assert len(desk.deliveries()) == 2
@@ -169,8 +177,10 @@ def test_what_is_whole_gives_way_to_nothing_that_is_not(desk: Desk) -> None:
     put(desk, rescue, "rescue", seconds=0)
     mature(desk)
     sent_whole = desk.sealed(WHOLE, before=rescue, revision=2)
-    pending.put_late(desk.database, sent_whole, "update", desk.database.now())
-    pending.put_late(desk.database, desk.sealed(before=rescue, revision=6, completeness="incomplete"), "rescue", 0)
+    submissions.schedule_from_spool(desk.database, sent_whole, "update", desk.database.now())
+    submissions.schedule_from_spool(
+        desk.database, desk.sealed(before=rescue, revision=6, completeness="incomplete"), "rescue", 0
+    )
     mature(desk)
     [report] = desk.reports()
     assert (report.completeness, report.revision) == ("complete", 5)
@@ -183,7 +193,7 @@ def test_what_waits_of_a_report_is_found_without_looking_at_all_that_waits(tmp_p
     upgrade(database, "demo")
     asked: list[tuple[str, Any]] = []
     event.listen(database.engine, "before_cursor_execute", lambda *given: asked.append((given[2], given[3])))
-    pending.drop_pending(database, b"k" * 32, "r")
+    submissions.cancel_pending(database, b"k" * 32, "r")
     looks = [one for one in asked if "pending" in one[0]]
     with database.read() as connection:
         plans = [connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {one}", given).all() for one, given in looks]
@@ -197,9 +207,10 @@ def test_two_clocks_file_it_once(desk: Desk) -> None:
     filings = [desk.sealed(completeness="incomplete") for _ in range(8)]
     for filing in filings:
         put(desk, filing, "rescue", seconds=0)
-    keys = maturing.mature(desk.database)
+    keys = pending_submissions.list_due(desk.database)
     threads = [
-        threading.Thread(target=lambda: [maturing.file_pending(desk.database, key) for key in keys]) for _ in range(2)
+        threading.Thread(target=lambda: [pending_submissions.submit_due(desk.database, key) for key in keys])
+        for _ in range(2)
     ]
     for thread in threads:
         thread.start()
@@ -212,9 +223,9 @@ def test_a_row_that_is_replaced_at_that_moment_wins_or_loses_whole(desk: Desk) -
     """web replaces the row between the clock's look and its deletion: it is filed with what was added."""
     filing = desk.sealed(completeness="incomplete")
     put(desk, filing, "rescue", seconds=0)
-    [key] = maturing.mature(desk.database)
+    [key] = pending_submissions.list_due(desk.database)
     put(desk, desk.sealed(completeness="incomplete", before=filing, revision=2), "rescue", seconds=120)
-    assert len(maturing.file_pending(desk.database, key)) == 1
+    assert len(pending_submissions.submit_due(desk.database, key)) == 1
     assert waiting(desk) == []
     assert [report.revision for report in desk.reports()] == [2]
 
@@ -225,20 +236,22 @@ def test_an_answer_that_comes_while_the_clock_files_the_one_before_is_not_lost(
     """It waits for the clock's COMMIT, sees what was filed, and is told to be the next revision."""
     filing = desk.sealed(completeness="incomplete")
     put(desk, filing, "rescue", seconds=0)
-    [key] = maturing.mature(desk.database)
-    found: list[pending.Known | None] = []
-    answer = threading.Thread(target=lambda: found.append(pending.put_pending(desk.database, filing, "rescue", 0)))
-    file = maturing._file
+    [key] = pending_submissions.list_due(desk.database)
+    found: list[submissions.SubmittedRevision | None] = []
+    answer = threading.Thread(
+        target=lambda: found.append(submissions.schedule_pending(desk.database, filing, "rescue", 0))
+    )
+    file = pending_submissions._file
 
     def overtaken(*given: Any) -> list[tuple[str, str]]:
         answer.start()
         until(lambda: desk.database.is_sqlite or _somebody_waits(desk), "the answer did not wait for the clock")
         return file(*given)
 
-    monkeypatch.setattr(maturing, "_file", overtaken)
-    assert len(maturing.file_pending(desk.database, key)) == 1
+    monkeypatch.setattr(pending_submissions, "_file", overtaken)
+    assert len(pending_submissions.submit_due(desk.database, key)) == 1
     answer.join()
-    assert found == [pending.Known(filing.report_id, 1, complete=False)]
+    assert found == [submissions.SubmittedRevision(filing.report_id, 1, complete=False)]
 
 
 def _somebody_waits(desk: Desk) -> bool:
@@ -264,7 +277,7 @@ def test_a_deletion_out_of_the_spool_takes_nothing_that_was_said_since(
 ) -> None:
     filing = desk.sealed(completeness="incomplete", revision=2)
     put(desk, filing, "rescue")
-    pending.drop_pending(desk.database, filing.origin_key, filing.report_id, up_to=up_to)
+    submissions.cancel_pending(desk.database, filing.origin_key, filing.report_id, up_to=up_to)
     assert len(waiting(desk)) == left
 
 

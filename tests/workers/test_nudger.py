@@ -18,9 +18,13 @@ from reports.country import load_all
 from reports.keyfolder import SENDER, load_private, load_public, new_pair, private_of
 from reports.sealing import Box, Context, Vault, open_body
 from reports.spool import Spool
-from reports.store import mailboxes, maturing, nudging, pending, rewrapping, taking
-from reports.store import tables as t
-from reports.store.ids import new_id
+from reports.store import pending_submissions, submissions
+from reports.store.cases import case_actions
+from reports.store.mailboxes import correspondence
+from reports.store.operations import key_rotation
+from reports.store.schema import tables as t
+from reports.store.schema.base import new_id
+from reports.store.sms import answer_notices
 from tests.workers.filings import ONE, SECOND, TWO, Desk
 from tests.workers.test_ladder import at
 from tests.workers.test_letters import GIVEN, NUMBER, say, sent_report, tick
@@ -158,9 +162,9 @@ def test_what_an_office_has_that_was_left_out_since_counts_no_more(desk: Desk, n
     delivered(desk)
     [report] = desk.reports()
     second = desk.sealed(((TWO, "primary"),), before=report, revision=2, priority="P2")
-    pending.put_pending(desk.database, second, "update", desk.database.now())
-    for key in maturing.mature(desk.database):
-        maturing.file_pending(desk.database, key)
+    submissions.schedule_pending(desk.database, second, "update", desk.database.now())
+    for key in pending_submissions.list_due(desk.database):
+        pending_submissions.submit_due(desk.database, key)
     assert [row.hotline for row in desk.deliveries()] == [ONE, TWO]
     answer(desk, report_id)
     nudger.go_on()
@@ -176,7 +180,7 @@ def test_after_stop_nothing_goes_until_start(desk: Desk, nudger: Nudger, when: s
         web(desk).add(NUMBER)
     one = answer(desk, report_id)
     if when == "while the text waits":
-        nudging.decide(desk.database, one, report_id, desk.database.now())
+        answer_notices.schedule(desk.database, one, report_id, desk.database.now())
         web(desk).add(NUMBER)
     nudger.go_on()
     made(desk.later(days=1)).go_on()
@@ -215,8 +219,8 @@ def test_a_new_key_of_the_sender_opens_what_web_has_told_it(desk: Desk, nudger: 
     [before] = (desk.keys / "private" / SENDER).iterdir()
     new = new_pair(desk.keys, SENDER)
     keys = load_private(desk.keys, [SENDER])
-    assert rewrapping.rewrap_all(desk.database, keys, SENDER, new) == rewrapping.Rewrapped(1, 0)
-    assert rewrapping.naming(desk.database, before.stem) == 0
+    assert key_rotation.rewrap_rows(desk.database, keys, SENDER, new) == key_rotation.RotationResult(1, 0)
+    assert key_rotation.count_by_key(desk.database, before.stem) == 0
     before.unlink()
     answer(desk, report_id)
     nudger.go_on()
@@ -251,11 +255,11 @@ def withdrawn(desk: Desk, report_id: str, how: str) -> None:
     elif how == "Add more":
         [report] = desk.reports()
         revision = desk.sealed(((ONE, "primary"),), before=report, revision=2, priority="P2")
-        pending.put_pending(desk.database, revision, "update", desk.database.now())
-        for key in maturing.mature(desk.database):
-            maturing.file_pending(desk.database, key)
+        submissions.schedule_pending(desk.database, revision, "update", desk.database.now())
+        for key in pending_submissions.list_due(desk.database):
+            pending_submissions.submit_due(desk.database, key)
     else:
-        taking.take(desk.database, taking.Step(ONE, report_id, "closed", f"staff:{ONE}/mere"))
+        case_actions.perform(desk.database, case_actions.CaseAction(ONE, report_id, "closed", f"staff:{ONE}/mere"))
 
 
 @pytest.mark.parametrize("how", ["My report", "Add more", "closed"])
@@ -326,9 +330,9 @@ def test_where_the_body_does_not_open_nothing_goes(desk: Desk, nudger: Nudger, t
 def test_two_clocks_send_it_once(desk: Desk, nudger: Nudger) -> None:
     report_id, _ = sent_report(desk, ALWAYS)
     one = answer(desk, report_id)
-    nudging.decide(desk.database, one, report_id, 1)
-    nudging.decide(desk.database, one, report_id, 1)
+    answer_notices.schedule(desk.database, one, report_id, 1)
+    answer_notices.schedule(desk.database, one, report_id, 1)
     for clock in (nudger, made(desk)):
         clock.go_on()
     assert len(texts(desk)) == 1
-    assert mailboxes.opened(desk.database, report_id) is not None
+    assert correspondence.load_mailbox(desk.database, report_id) is not None

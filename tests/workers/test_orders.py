@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import update
 
-from reports.store import orders, outbox
-from reports.store import tables as t
-from reports.store.orders import NotPossible
-from reports.store.outbox import Failure
+from reports.store import outbox
+from reports.store.operations import delivery_actions
+from reports.store.operations.delivery_actions import ActionNotPossible
+from reports.store.outbox import DeliveryFailure
+from reports.store.schema import tables as t
 from runtime.time_units import DAY
 from tests.workers.filings import ONE, SECOND, TWO, Desk
 
@@ -36,12 +37,12 @@ def test_every_pair(desk: Desk, state: str, order: str, allowed: set[str], to: s
     delivery = in_state(desk, state)
     arguments = ("operator", "double") if order == "cancel" else ("operator",)
     if state in allowed:
-        getattr(orders, order)(desk.database, delivery, *arguments)
+        getattr(delivery_actions, order)(desk.database, delivery, *arguments)
         assert desk.delivery(delivery).state == to
         assert len(desk.acts(delivery)) == 1
     else:
-        with pytest.raises(NotPossible):
-            getattr(orders, order)(desk.database, delivery, *arguments)
+        with pytest.raises(ActionNotPossible):
+            getattr(delivery_actions, order)(desk.database, delivery, *arguments)
         assert desk.delivery(delivery).state == state
         assert desk.acts(delivery) == []
 
@@ -49,8 +50,8 @@ def test_every_pair(desk: Desk, state: str, order: str, allowed: set[str], to: s
 def test_retried_it_can_be_leased_at_once_under_the_same_key(desk: Desk) -> None:
     [delivery] = desk.file(priority="P4")
     desk.database.offset += 20 * DAY
-    orders.park(desk.database, delivery, "operator")
-    orders.retry(desk.database, delivery, "operator")
+    delivery_actions.park(desk.database, delivery, "operator")
+    delivery_actions.retry(desk.database, delivery, "operator")
     leased = outbox.lease(desk.database, delivery, "w/standard-1/a")
     assert leased is not None
     assert leased.attempt == 1
@@ -59,36 +60,39 @@ def test_retried_it_can_be_leased_at_once_under_the_same_key(desk: Desk) -> None
 
 def test_the_last_one_alive_is_never_cancelled(desk: Desk) -> None:
     [delivery] = desk.file()
-    with pytest.raises(NotPossible, match="last one alive"):
-        orders.cancel(desk.database, delivery, "operator", "mistake")
+    with pytest.raises(ActionNotPossible, match="last one alive"):
+        delivery_actions.cancel(desk.database, delivery, "operator", "mistake")
 
 
 @pytest.mark.parametrize("reason", ["", "two words", "x" * 13, "émile"])
 def test_a_reason_is_one_word(desk: Desk, reason: str) -> None:
     delivery = in_state(desk, "due")
-    with pytest.raises(NotPossible, match="one word"):
-        orders.cancel(desk.database, delivery, "operator", reason)
+    with pytest.raises(ActionNotPossible, match="one word"):
+        delivery_actions.cancel(desk.database, delivery, "operator", reason)
 
 
 def test_no_such_delivery(desk: Desk) -> None:
-    with pytest.raises(NotPossible, match="no such"):
-        orders.retry(desk.database, "nothing", "operator")
+    with pytest.raises(ActionNotPossible, match="no such"):
+        delivery_actions.retry(desk.database, "nothing", "operator")
 
 
 def test_listed_are_those_that_did_not_get_through(desk: Desk) -> None:
     waits, parked, there = in_state(desk, "due"), in_state(desk, "parked"), in_state(desk, "delivered")
-    ids = {row.delivery_id for row in orders.listed(desk.database)}
+    ids = {row.delivery_id for row in delivery_actions.list_deliveries(desk.database)}
     assert {waits, parked} <= ids
     assert there not in ids
 
 
 def test_a_hotline_that_is_back_gets_what_was_refused_for_it(desk: Desk) -> None:
     gone, other = desk.file()[0], desk.file([(TWO, "primary")])[0]
-    for delivery, failure in ((gone, Failure("gone", 410, None, gone=True)), (other, Failure("refused", 422, None))):
+    for delivery, failure in (
+        (gone, DeliveryFailure("gone", 410, None, gone=True)),
+        (other, DeliveryFailure("refused", 422, None)),
+    ):
         leased = outbox.lease(desk.database, delivery, "w/urgent-1/a")
         assert leased is not None
-        outbox.failed(desk.database, leased, failure, "w/urgent-1/a", "worker")
-    assert orders.revive(desk.database, ONE, "operator") == 1
+        outbox.mark_failed(desk.database, leased, failure, "w/urgent-1/a", "worker")
+    assert delivery_actions.revive_hotline(desk.database, ONE, "operator") == 1
     assert outbox.lease(desk.database, gone, "w/urgent-1/a") is not None
     assert desk.delivery(other).state == "refused"
     assert desk.delivery(gone).next_at <= desk.database.now() + SECOND

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from reports.connections import for_queue
 from reports.settings import Reach
-from reports.store.database import Database
+from reports.store.engine.database import Database
 from tests.faults.city import City
 from tests.support.valkey import Valkey
 from tests.support.wait import until

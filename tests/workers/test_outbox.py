@@ -8,21 +8,20 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from reports.store import outbox, sweeping
-from reports.store import tables as t
-from reports.store.database import DatabaseUnavailable
-from reports.store.leased import Leased
-from reports.store.outbox import Failure
+from reports.store import outbox
+from reports.store.engine.database import DatabaseUnavailable
+from reports.store.outbox import DeliveryFailure, LeasedDelivery
+from reports.store.schema import tables as t
 from tests.support import databases
 from tests.support.postgres import binaries
 from tests.workers.filings import ONE, TWO, Desk
 
 URGENT = ("P1", "P2")
 STANDARD = ("P3", "P4")
-FAILED = Failure("timeout", None, 0)
+FAILED = DeliveryFailure("timeout", None, 0)
 
 
-def take(desk: Desk, priorities: tuple[str, ...] = URGENT) -> Leased | None:
+def take(desk: Desk, priorities: tuple[str, ...] = URGENT) -> LeasedDelivery | None:
     return outbox.lease_next(desk.database, priorities, "here/urgent/1")
 
 
@@ -35,7 +34,7 @@ def test_a_hotline_that_hangs_has_two_hands_and_the_next_hotlines_p1_goes_on(des
     assert third.delivery_id == other, "P2 of another hotline before the third P1 of one that hangs"
     assert take(desk) is None
     assert all(outbox.lease(desk.database, one, "here/clock/1") is None for one in hung)
-    assert sweeping.due(desk.database, URGENT) == [], "the clock does not hurry what nobody may take"
+    assert outbox.list_due(desk.database, URGENT) == [], "the clock does not hurry what nobody may take"
 
 
 def test_a_hand_that_is_free_again_takes_the_next(desk: Desk) -> None:
@@ -45,7 +44,7 @@ def test_a_hand_that_is_free_again_takes_the_next(desk: Desk) -> None:
     assert first is not None
     assert second is not None
     assert take(desk) is None
-    assert outbox.failed(desk.database, first, FAILED, "here/urgent/1", "worker")
+    assert outbox.mark_failed(desk.database, first, FAILED, "here/urgent/1", "worker")
     assert take(desk) is not None
     assert take(desk) is None
     assert take(desk.later(seconds=61)) is not None, "a lease that ran out counts no more"
@@ -83,7 +82,7 @@ def test_what_is_not_urgent_and_what_is_keep_nobody_from_the_other(desk: Desk) -
 def test_many_at_once_take_no_more_than_two(desk: Desk) -> None:
     for _ in range(12):
         desk.file()
-    taken: list[Leased | None] = []
+    taken: list[LeasedDelivery | None] = []
     together = threading.Barrier(6)
 
     def work() -> None:

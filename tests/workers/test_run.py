@@ -17,7 +17,7 @@ from reports.migrations import upgrade
 from reports.queue import DELIVER, Hurry, Speed
 from reports.settings import Reach
 from reports.store import outbox
-from reports.store.database import Database
+from reports.store.engine.database import Database
 from tests.support.valkey import Valkey
 from tests.support.wait import until
 from tests.workers.filings import ONE, WORDS, Desk

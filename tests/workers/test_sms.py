@@ -14,10 +14,10 @@ from sqlalchemy import select
 
 from reports.keyfolder import SENDER, new_pair
 from reports.sealing import Context, seal
-from reports.store import messages, optouts, sms_out
-from reports.store import tables as t
-from reports.store.database import DatabaseUnavailable
-from reports.store.messages import Outgoing
+from reports.store.engine.database import DatabaseUnavailable
+from reports.store.schema import tables as t
+from reports.store.sms import messages, opt_outs
+from reports.store.sms.messages import OutgoingSms
 from tests.workers.filings import SECOND, Desk
 from workers.keyring import KeyRing
 from workers.marking import MARKS
@@ -55,9 +55,9 @@ class Post:
         words = {"to": "+6785550101", "from": "163", "text": "hello", "link": "", "caller": CALLER.hex()} | body
         box = seal(self.key, Context(mode, sms_id, 1, SENDER), b"", json.dumps(words).encode())
         now = self.desk.database.now()
-        messages.put_outgoing(
+        messages.enqueue_outgoing(
             self.desk.database,
-            Outgoing(sms_id, channel, mode, box.key_id, box.wrap, box.sealed, now, now + int(lives * SECOND)),
+            OutgoingSms(sms_id, channel, mode, box.key_id, box.wrap, box.sealed, now, now + int(lives * SECOND)),
         )
         return sms_id
 
@@ -94,7 +94,7 @@ def test_it_is_sent_once_and_the_providers_id_is_kept(post: Post) -> None:
     assert 590 < text.seconds <= 600
     row = post.row(sms)
     assert (row.state, row.provider_id, row.attempt, row.last_class) == ("sent", "id-1", 1, "delivered")
-    assert messages.note_status(post.desk.database, "id-1", "delivered")
+    assert messages.record_delivery_report(post.desk.database, "id-1", "delivered")
 
 
 def test_the_parts_that_are_paid_for_are_counted(post: Post) -> None:
@@ -149,7 +149,7 @@ def test_what_nobody_asked_for_does_not_go_where_stop_came_meanwhile(post: Post)
     post.provider.outcome = Later("busy")
     nudge, reply = post.put(caller="", unless=[CALLER.hex()]), post.put()
     post.texter().send(nudge)
-    optouts.add(post.desk.database, CALLER)
+    opt_outs.add(post.desk.database, CALLER)
     post.pass_time(5)
     post.provider.outcome = Accepted("id-1")
     for sms in (nudge, reply):
@@ -163,7 +163,7 @@ def test_what_nobody_asked_for_does_not_go_where_stop_came_meanwhile(post: Post)
 def test_it_waits_where_nobody_can_say_whether_stop_came(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
     nudge = post.put(caller="", unless=[CALLER.hex()])
     with monkeypatch.context() as patched:
-        patched.setattr(optouts, "stands", Mock(side_effect=DatabaseUnavailable("away")))
+        patched.setattr(opt_outs, "is_opted_out", Mock(side_effect=DatabaseUnavailable("away")))
         assert not post.texter().send(nudge)
     assert (post.provider.texts, post.row(nudge).state) == ([], "due")
     post.pass_time(61)
@@ -183,15 +183,15 @@ def test_what_came_too_late_is_dropped(post: Post) -> None:
     sms = post.put(lives=600)
     post.pass_time(601)
     assert not post.texter().send(sms)
-    assert sms_out.due(post.desk.database) == []
-    assert sms_out.expire(post.desk.database) == 1
+    assert messages.list_due(post.desk.database) == []
+    assert messages.expire_old(post.desk.database) == 1
     assert post.row(sms).state == "expired"
     assert post.provider.texts == []
 
 
 def test_two_workers_send_it_once(post: Post) -> None:
     sms = post.put()
-    assert sms_out.lease(post.desk.database, sms, "a") is not None
+    assert messages.lease(post.desk.database, sms, "a") is not None
     assert not post.texter("b").send(sms)
     post.pass_time(61)
     assert post.texter("b").send(sms), "the lease ran out"
@@ -199,11 +199,11 @@ def test_two_workers_send_it_once(post: Post) -> None:
 
 def test_a_frozen_worker_cannot_undo_what_another_sent(post: Post) -> None:
     sms = post.put()
-    frozen = sms_out.lease(post.desk.database, sms, "a")
+    frozen = messages.lease(post.desk.database, sms, "a")
     assert frozen is not None
     post.pass_time(61)
     post.texter("b").send(sms)
-    assert not sms_out.failed(post.desk.database, frozen, "timeout", None, "a")
+    assert not messages.mark_failed(post.desk.database, frozen, "timeout", None, "a")
     assert post.row(sms).state == "sent"
 
 
@@ -212,14 +212,14 @@ def test_it_does_not_go_twice_because_the_database_was_away_for_a_moment(
     post: Post, monkeypatch: pytest.MonkeyPatch, times: int, sent: int
 ) -> None:
     """A minute later it would come between newer screens, and be answered."""
-    sms, mark, waited = post.put(), sms_out.sent, list[float]()
+    sms, mark, waited = post.put(), messages.mark_sent, list[float]()
 
     def away_at_first(*args: Any) -> None:
         if len(waited) < times:
             raise DatabaseUnavailable("OperationalError")
         mark(*args)
 
-    monkeypatch.setattr(sms_out, "sent", away_at_first)
+    monkeypatch.setattr(messages, "mark_sent", away_at_first)
     texter = replace(post.texter(), pause=waited.append)
     texter.send(sms)
     waited += [0] * times  # it is back
@@ -252,16 +252,16 @@ def test_a_channel_that_cannot_send_a_key_that_is_missing_and_a_fault_of_ours(po
 def test_what_is_done_is_forgotten_after_two_days(post: Post) -> None:
     sms = post.put()
     post.texter().send(sms)
-    assert sms_out.forget_outgoing(post.desk.database, 48 * 3600 * SECOND) == 0
+    assert messages.delete_old_outgoing(post.desk.database, 48 * 3600 * SECOND) == 0
     post.pass_time(49 * 3600)
-    assert sms_out.forget_outgoing(post.desk.database, 48 * 3600 * SECOND) == 1
+    assert messages.delete_old_outgoing(post.desk.database, 48 * 3600 * SECOND) == 1
 
 
 def test_what_only_the_operator_can_mend_is_found(post: Post) -> None:
     post.provider.outcome = Later("credit")
     post.texter().send(post.put())
     since = post.desk.database.now() - 3600 * SECOND
-    assert [(row[0], row[1]) for row in sms_out.troubled(post.desk.database, ("credit",), since)] == [
+    assert [(row[0], row[1]) for row in messages.list_failures(post.desk.database, ("credit",), since)] == [
         ("africastalking", "credit")
     ]
 

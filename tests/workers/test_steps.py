@@ -6,10 +6,11 @@ import pytest
 from sqlalchemy import select, update
 
 from reports.clocks import CLOCKS
-from reports.store import clocking, maturing, outbox, pending, steps
-from reports.store import tables as t
-from reports.store.outbox import Receipt
-from reports.store.steps import Step
+from reports.store import outbox, pending_submissions, submissions
+from reports.store.escalation import steps
+from reports.store.escalation.steps import EscalationStep
+from reports.store.outbox import DeliveryReceipt
+from reports.store.schema import tables as t
 from runtime.time_units import MINUTE
 from tests.workers.filings import ONE, THREE, TWO, Desk
 
@@ -24,9 +25,9 @@ def begun(desk: Desk, **how: str) -> str:
 
 
 def begin(desk: Desk) -> list[str]:
-    found = clocking.unclocked(desk.database)
+    found = steps.list_unstarted(desk.database)
     for report_id, priority, _ in found:
-        clocking.begin(desk.database, [(report_id, priority, CLOCKS[priority])])
+        steps.start_steps(desk.database, [(report_id, priority, CLOCKS[priority])])
     return [priority for _, priority, _ in found]
 
 
@@ -43,7 +44,7 @@ def ladder(desk: Desk) -> dict[str, tuple[int, str | None]]:
 
 
 def due(desk: Desk) -> list[str]:
-    return [one.step for one in steps.due(desk.database)]
+    return [one.step for one in steps.list_due(desk.database)]
 
 
 def handle(desk: Desk, hotline: str, handling: str) -> None:
@@ -57,7 +58,7 @@ def get_through(desk: Desk, hotline: str) -> None:
     [row] = [row for row in desk.deliveries() if row.hotline == hotline and row.type == "created"]
     leased = outbox.lease(desk.database, row.delivery_id, "w/urgent/1")
     assert leased is not None
-    outbox.delivered(desk.database, leased, Receipt("delivered", 200, bytes(32)), "worker")
+    outbox.mark_delivered(desk.database, leased, DeliveryReceipt("delivered", 200, bytes(32)), "worker")
 
 
 def test_begun_once_and_each_step_at_its_minute(desk: Desk) -> None:
@@ -80,21 +81,21 @@ def test_begun_once_and_each_step_at_its_minute(desk: Desk) -> None:
 
 def test_claimed_by_one_and_free_again_when_it_was_killed(desk: Desk) -> None:
     begun(desk)
-    [step] = steps.due(desk.database)
+    [step] = steps.list_due(desk.database)
     assert steps.claim(desk.database, step, 120)
     assert not steps.claim(desk.database, step, 120)
     assert due(desk) == []
     assert steps.claim(desk.later(seconds=121).database, step, 120)
-    steps.done(desk.database, step, "nobody")
+    steps.complete(desk.database, step, "nobody")
     assert not steps.claim(desk.later(seconds=300).database, step, 120)
 
 
 def test_what_repeats_has_a_row_for_each_time(desk: Desk) -> None:
     begun(desk)
     later = desk.later(minutes=31)
-    [step] = [one for one in steps.due(later.database) if one.step == "supervisor"]
-    steps.done(later.database, step, "told", again=step.due_at + 15 * MINUTE)
-    steps.done(later.database, step, "told", again=step.due_at + 15 * MINUTE)
+    [step] = [one for one in steps.list_due(later.database) if one.step == "supervisor"]
+    steps.complete(later.database, step, "told", again=step.due_at + 15 * MINUTE)
+    steps.complete(later.database, step, "told", again=step.due_at + 15 * MINUTE)
     assert ladder(desk)["P1 supervisor 0"] == (30, "told")
     assert ladder(desk)["P1 supervisor 1"] == (45, None)
     assert desk.acts(step.report_id) == ["sent", "told:supervisor"]
@@ -103,14 +104,14 @@ def test_what_repeats_has_a_row_for_each_time(desk: Desk) -> None:
 def test_given_once_and_only_to_who_is_left(desk: Desk) -> None:
     report_id = begun(desk)
     later = desk.later(minutes=15)
-    [step] = [one for one in steps.due(later.database) if one.step == "backup"]
-    made = steps.give(later.database, step, TWO, "NO_ACK")
+    [step] = [one for one in steps.list_due(later.database) if one.step == "backup"]
+    made = steps.give_to_fallback(later.database, step, TWO, "NO_ACK")
     assert made is not None
     row = later.delivery(made[0])
     assert (row.hotline, row.role, row.why, row.state) == (TWO, "fallback", "NO_ACK", "due")
-    assert steps.give(later.database, step, THREE, "NO_ACK") is None
-    assert [one.hotline for one in steps.waiting(desk.database, report_id).given] == [ONE, TWO]
-    assert steps.waiting(desk.database, report_id).left == (THREE,)
+    assert steps.give_to_fallback(later.database, step, THREE, "NO_ACK") is None
+    assert [one.hotline for one in steps.load_state(desk.database, report_id).given] == [ONE, TWO]
+    assert steps.load_state(desk.database, report_id).left == (THREE,)
 
 
 @pytest.mark.parametrize("handling", ["accepted", "in_progress", "closed"])
@@ -119,11 +120,11 @@ def test_a_person_stops_all_steps(desk: Desk, handling: str) -> None:
     later = desk.later(minutes=61)
     handle(desk, ONE, handling)
     assert due(later) == []
-    step = Step(desk.reports()[0].report_id, "P1", "backup", 0, 0)
+    step = EscalationStep(desk.reports()[0].report_id, "P1", "backup", 0, 0)
     assert not steps.claim(later.database, step, 60)
-    assert steps.give(later.database, step, TWO, "NO_ACK") is None
-    assert len(steps.stop(later.database)) == 1
-    assert steps.stop(later.database) == []
+    assert steps.give_to_fallback(later.database, step, TWO, "NO_ACK") is None
+    assert len(steps.stop_acknowledged(later.database)) == 1
+    assert steps.stop_acknowledged(later.database) == []
     assert {came for name, (_, came) in ladder(desk).items() if "begin" not in name} == {"stopped"}
     assert begin(later) == []
 
@@ -131,7 +132,7 @@ def test_a_person_stops_all_steps(desk: Desk, handling: str) -> None:
 def test_handed_back_by_people_the_ladder_goes_on(desk: Desk) -> None:
     begun(desk)
     handle(desk, ONE, "accepted")
-    steps.stop(desk.database)
+    steps.stop_acknowledged(desk.database)
     handle(desk, ONE, "rejected")
     assert begin(desk) == ["P1"]
     assert due(desk.later(minutes=5)) == ["closed", "desk"]
@@ -140,7 +141,7 @@ def test_handed_back_by_people_the_ladder_goes_on(desk: Desk) -> None:
 def test_one_that_declined_stops_nothing(desk: Desk) -> None:
     begun(desk)
     handle(desk, ONE, "rejected")
-    assert steps.stop(desk.database) == []
+    assert steps.stop_acknowledged(desk.database) == []
     assert due(desk.later(minutes=5)) == ["closed", "desk"]
 
 
@@ -149,9 +150,9 @@ def test_a_rise_begins_a_quicker_clock_at_the_time_of_the_revision(desk: Desk) -
     hours = desk.later(hours=13)
     [report] = desk.reports()
     update_ = hours.sealed(LEGS, before=report, revision=2, priority="P1")
-    pending.put_pending(hours.database, update_, "update", hours.database.now())
-    for key in maturing.mature(hours.database):
-        maturing.file_pending(hours.database, key)
+    submissions.schedule_pending(hours.database, update_, "update", hours.database.now())
+    for key in pending_submissions.list_due(hours.database):
+        pending_submissions.submit_due(hours.database, key)
     assert begin(hours.later(minutes=3)) == ["P1"], "the clock was away for three minutes"
     rows = ladder(desk)
     assert {came for name, (_, came) in rows.items() if name.startswith("P3") and "begin" not in name} == {"raised"}
@@ -175,5 +176,5 @@ def test_the_most_urgent_begins_first(desk: Desk) -> None:
     for _ in range(5):
         desk.file(LEGS, priority="P4")
     desk.file(LEGS)
-    assert clocking.unclocked(desk.database, at_most=1)[0][1] == "P1"
+    assert steps.list_unstarted(desk.database, at_most=1)[0][1] == "P1"
     assert len(begin(desk)) == 6

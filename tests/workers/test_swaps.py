@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from reports.country import Countries, Country
 from reports.keyfolder import new_pair
-from reports.store import tables as t
+from reports.store.schema import tables as t
 from tests.reports.lands import card
 from tests.reports.sample import VU
 from tests.workers.filings import Desk

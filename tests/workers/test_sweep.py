@@ -10,9 +10,10 @@ from sqlalchemy import select, update
 
 from reports.proof import prove, steps
 from reports.queue import DELIVER
-from reports.store import auditing, breakers, messages, outbox, pending, sweeping
-from reports.store import tables as t
-from reports.store.database import Database, DatabaseUnavailable
+from reports.store import audit_log, circuit_breakers, outbox, submissions
+from reports.store.engine.database import Database, DatabaseUnavailable
+from reports.store.schema import tables as t
+from reports.store.sms import messages
 from runtime.time_units import DAY, HOUR
 from tests.workers.filings import ONE, SECOND, TWO, Desk
 from tests.workers.room import FakeHurry, Room, Time
@@ -77,7 +78,7 @@ def test_the_database_away_stops_no_clock(room: Room, monkeypatch: pytest.Monkey
         raise DatabaseUnavailable("refused")
 
     room.clock.tick()
-    monkeypatch.setattr(auditing, "chain_audit", away)
+    monkeypatch.setattr(audit_log, "chain_entries", away)
     [delivery] = room.desk.file()
     room.pass_time(2)
     room.clock.tick()
@@ -145,7 +146,7 @@ def test_what_rests_or_is_held_is_not_queued(room: Room) -> None:
 
 def test_rescue_and_fallback_go_on_the_queue(room: Room) -> None:
     rescue = room.desk.sealed(completeness="incomplete")
-    pending.put_pending(room.desk.database, rescue, "rescue", room.desk.database.now())
+    submissions.schedule_pending(room.desk.database, rescue, "rescue", room.desk.database.now())
     room.duties.mature()
     room.desk.file([(ONE, "primary"), (TWO, "fallback")])
     room.desk.database.offset += 31 * SECOND
@@ -237,13 +238,13 @@ def test_the_audit_is_chained_in_order_and_goes_on(room: Room) -> None:
     for _ in range(3):
         room.desk.file()
         room.duties.chain()
-    rows = auditing.audited(room.desk.database)
+    rows = audit_log.list_chained(room.desk.database)
     assert [link.seq for _, link in rows] == [1, 2, 3]
     assert prove(steps(rows), (), "demo", lambda *_: False, 0).fault == ""
-    assert auditing.unchained_since(room.desk.database) is None
+    assert audit_log.oldest_unchained_at(room.desk.database) is None
     with room.desk.database.write() as connection:
         connection.execute(update(t.audit).where(t.audit.c.seq == 2).values(act="nothing"))
-    broken = prove(steps(auditing.audited(room.desk.database)), (), "demo", lambda *_: False, 0)
+    broken = prove(steps(audit_log.list_chained(room.desk.database)), (), "demo", lambda *_: False, 0)
     assert broken.fault.startswith("Line 2 ")
 
 
@@ -252,9 +253,9 @@ def test_the_audit_is_chained_in_order_and_goes_on(room: Room) -> None:
 
 def test_old_inbound_goes_and_words_that_wait_stay(room: Room) -> None:
     database = room.desk.database
-    messages.keep_waiting(database, b"a" * 32, b"c" * 32, b"sealed")
-    messages.keep_waiting(database, b"b" * 32, b"c" * 32, b"sealed")
-    messages.was_played(database, b"b" * 32)
+    messages.save_inbound(database, b"a" * 32, b"c" * 32, b"sealed")
+    messages.save_inbound(database, b"b" * 32, b"c" * 32, b"sealed")
+    messages.mark_processed(database, b"b" * 32)
     database.offset += 47 * HOUR
     room.duties.tidy()
     assert len(inbound(database)) == 2
@@ -292,19 +293,19 @@ def test_what_no_hotline_has_is_shown_by_state_and_priority(room: Room) -> None:
 def test_a_hotline_that_rests_is_shown_until_something_is_taken(room: Room) -> None:
     room.desk.file()
     database = room.desk.database
-    for times in range(breakers.OPENS_AT):
+    for times in range(circuit_breakers.FAILURE_THRESHOLD):
         room.duties.undelivered()
         assert set(shown(room.metrics.breaker, "hotline").values()) <= {0.0}, times
         with database.write() as connection:
-            breakers.count_failure(connection, database, ONE, database.now(), probe=True)
+            circuit_breakers.count_failure(connection, database, ONE, database.now(), probe=True)
     room.duties.undelivered()
     assert shown(room.metrics.breaker, "hotline") == {(ONE,): 1.0}
     room.pass_time(3600)
     room.duties.undelivered()
     assert shown(room.metrics.breaker, "hotline") == {(ONE,): 1.0}, "its rest is over, and nothing was taken yet"
     with database.write() as connection:
-        breakers.close(connection, ONE, database.now())
-        breakers.bury(connection, database, TWO, database.now())
+        circuit_breakers.close(connection, ONE, database.now())
+        circuit_breakers.mark_gone(connection, database, TWO, database.now())
     room.duties.undelivered()
     assert shown(room.metrics.breaker, "hotline") == {(ONE,): 0.0, (TWO,): 1.0}, "the other takes nothing any more"
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from reports.store import filing as web
 from reports.store import outbox
-from reports.store.filing import Mailbox
-from reports.store.outbox import Failure
-from reports.store.tries import LIMIT, Guess, try_pair
+from reports.store import submissions as web
+from reports.store.mailboxes.pin_throttle import DEFAULT_LIMIT, PinGuess, verify_pair
+from reports.store.outbox import DeliveryFailure
+from reports.store.submissions import MailboxRecord
 from tests.workers.filings import ONE, Desk
 from tests.workers.room import Room
 from workers.alerts import Alert
@@ -20,7 +20,7 @@ def fail(desk: Desk, delivery_id: str, why: str, times: int = 1) -> None:
     for _ in range(times):
         leased = outbox.lease(desk.database, delivery_id, "w/urgent/1")
         assert leased is not None
-        assert outbox.failed(desk.database, leased, Failure(why, None, 0), "w/urgent/1", "worker")
+        assert outbox.mark_failed(desk.database, leased, DeliveryFailure(why, None, 0), "w/urgent/1", "worker")
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,9 @@ def test_refused_parked_and_gone_are_told_though_they_were_told_before(room: Roo
     assert len(room.tell()) == 1
     leased = outbox.lease(room.desk.database, delivery, "w/urgent/1")
     assert leased is not None
-    outbox.failed(room.desk.database, leased, Failure("gone", 410, None, gone=True), "w/urgent/1", "worker")
+    outbox.mark_failed(
+        room.desk.database, leased, DeliveryFailure("gone", 410, None, gone=True), "w/urgent/1", "worker"
+    )
     [alert] = room.tell()
     assert alert.why == "gone"
     room.pass_time(86_401)
@@ -101,7 +103,7 @@ def test_a_hotline_that_is_down_is_one_message(room: Room) -> None:
 
 def test_a_report_that_no_hotline_can_take_is_told_at_once_and_again(room: Room) -> None:
     held = room.desk.sealed([(ONE, "held")], priority="P1")
-    web.file(room.desk.database, held)
+    web.commit(room.desk.database, held)
     room.telling.tell()
     room.telling.finish()
     [alert] = room.teller.alerts
@@ -110,19 +112,19 @@ def test_a_report_that_no_hotline_can_take_is_told_at_once_and_again(room: Room)
 
 @pytest.mark.rule("B-58")
 def test_five_wrong_pins_are_told_once_a_day_and_name_no_report(room: Room) -> None:
-    web.file(room.desk.database, room.desk.sealed(), Mailbox(bytes(32), b"public", b"sealed"))
-    for _ in range(LIMIT.code):
-        try_pair(room.desk.database, Guess(7, [b"wrong"]))
+    web.commit(room.desk.database, room.desk.sealed(), MailboxRecord(bytes(32), b"public", b"sealed"))
+    for _ in range(DEFAULT_LIMIT.code):
+        verify_pair(room.desk.database, PinGuess(7, [b"wrong"]))
     [alert] = told_in_two_rounds(room)
     assert (alert.why, alert.reports, alert.priority) == ("pin_guessed", (), "P3")
 
 
 @pytest.mark.rule("X-07")
 def test_who_is_on_call_is_told_once_an_hour_of_many_guesses(room: Room) -> None:
-    for n in range(LIMIT.all):
-        try_pair(room.desk.database, Guess(n, [b"wrong"]))
+    for n in range(DEFAULT_LIMIT.all):
+        verify_pair(room.desk.database, PinGuess(n, [b"wrong"]))
     assert room.tell() == []
-    try_pair(room.desk.database, Guess(LIMIT.all, [b"wrong"]))
+    verify_pair(room.desk.database, PinGuess(DEFAULT_LIMIT.all, [b"wrong"]))
     [alert] = told_in_two_rounds(room)
     assert (alert.why, alert.reports, alert.priority) == ("code_guessed", (), "P2")
     assert alert.subject() == "Tokaut: P2, needs a person"

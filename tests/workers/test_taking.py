@@ -9,11 +9,11 @@ import pytest
 from sqlalchemy import event, select, update
 
 from reports.handling import STATES
-from reports.store import in_hand, taking
-from reports.store import tables as t
-from reports.store.answering import Sealed
-from reports.store.in_hand import HELD, Kept
-from reports.store.taking import NotAllowed, Note, NotGiven, Step
+from reports.store.cases import case_actions, case_status
+from reports.store.cases.case_actions import CaseAction, CaseNotFound, SealedNote, TransitionNotAllowed
+from reports.store.cases.case_status import ACTIVE, CaseChange
+from reports.store.mailboxes.correspondence import SealedAnswer
+from reports.store.schema import tables as t
 from tests.workers.filings import ONE, THREE, TWO, Desk
 
 pytestmark = pytest.mark.slow
@@ -28,8 +28,8 @@ def report(desk: Desk) -> str:
     return str(desk.reports()[0].report_id)
 
 
-def step(report: str, to: str, hotline: str = ONE, **more: Any) -> Step:
-    return Step(hotline, report, to, f"staff:{hotline}/call_back", **more)
+def step(report: str, to: str, hotline: str = ONE, **more: Any) -> CaseAction:
+    return CaseAction(hotline, report, to, f"staff:{hotline}/call_back", **more)
 
 
 def rows(desk: Desk, table: Any) -> list[Any]:
@@ -49,7 +49,7 @@ def test_the_state_is_worked_out_of_all_deliveries(desk: Desk, report: str) -> N
         (TWO, "closed"),
         (TWO, "in_progress"),
     ):
-        assert taking.take(desk.database, step(report, to, hotline)) == to
+        assert case_actions.perform(desk.database, step(report, to, hotline)) == to
         [found] = desk.reports()
         seen.append((found.state, found.desk))
     assert seen == [
@@ -65,58 +65,58 @@ def test_the_report_is_held_before_its_deliveries(desk: Desk, report: str) -> No
     """As by whoever raises it: of two that hold them in another order each would wait for the other."""
     said: list[str] = []
     event.listen(desk.database.engine, "before_cursor_execute", lambda *of: said.append(" ".join(of[2].split())))
-    taking.take(desk.database, step(report, "accepted"))
+    case_actions.perform(desk.database, step(report, "accepted"))
     read = [one for one in said if one.startswith("SELECT") and " FROM " in one][:2]
     assert [one.partition(" FROM ")[2].split()[0] for one in read] == ["report", "delivery"]
     assert desk.database.is_sqlite or all("FOR UPDATE" in one for one in read)
 
 
 def test_all_of_it_or_nothing(desk: Desk, report: str) -> None:
-    answer = Sealed("a" * 36, report, ONE, b"sealed")
-    note = Note("n" * 36, report, ONE, "reason", "k" * 16, b"w", b"s")
-    taking.take(desk.database, step(report, "rejected", answer=answer, notes=(note,), once=KEY))
+    answer = SealedAnswer("a" * 36, report, ONE, b"sealed")
+    note = SealedNote("n" * 36, report, ONE, "reason", "k" * 16, b"w", b"s")
+    case_actions.perform(desk.database, step(report, "rejected", answer=answer, notes=(note,), once=KEY))
     assert [row.hotline for row in rows(desk, t.answer)] == [ONE]
     assert [(row.kind, row.actor) for row in rows(desk, t.note)] == [("reason", f"staff:{ONE}/call_back")]
-    with pytest.raises(NotAllowed):
-        taking.take(desk.database, step(report, "closed", answer=answer, once=b"x" * 32))
+    with pytest.raises(TransitionNotAllowed):
+        case_actions.perform(desk.database, step(report, "closed", answer=answer, once=b"x" * 32))
     assert [row.call_key for row in rows(desk, t.callback)] == [KEY]
 
 
 def test_words_alone_take_nothing_on(desk: Desk, report: str) -> None:
     """Nor are they nobody's words: whoever it was handed to has still to say that they have it."""
-    answer, held = Sealed("a" * 36, report, ONE, b"sealed"), {"holder": "mere", "handed_by": "nia"}
+    answer, held = SealedAnswer("a" * 36, report, ONE, b"sealed"), {"holder": "mere", "handed_by": "nia"}
     with desk.database.write() as connection:
-        in_hand.put(connection, desk.database, ONE, report, held)
-    mine = Kept("holds", {"holder": "ana"})
-    assert taking.take(desk.database, step(report, "none", answer=answer, kept=mine, stays=STATES)) == "none"
+        case_status.save_values(connection, desk.database, ONE, report, held)
+    mine = CaseChange("holds", {"holder": "ana"})
+    assert case_actions.perform(desk.database, step(report, "none", answer=answer, kept=mine, stays=STATES)) == "none"
     assert [row.hotline for row in rows(desk, t.answer)] == [ONE]
     assert {row.handling for row in desk.deliveries()} == {"none"}
     assert [(row.holder, row.handed_by) for row in rows(desk, t.holding)] == [("mere", "nia")]
-    taking.take(desk.database, step(report, "accepted"))
-    assert taking.take(desk.database, step(report, "none", kept=mine, stays=STATES)) == "accepted"
+    case_actions.perform(desk.database, step(report, "accepted"))
+    assert case_actions.perform(desk.database, step(report, "none", kept=mine, stays=STATES)) == "accepted"
     assert [row.holder for row in rows(desk, t.holding)] == ["ana"]
 
 
 @pytest.mark.parametrize("before", ["accepted", "in_progress", "rejected", "closed"])
 def test_who_has_it_by_now_is_taken_over_from_and_nobody_else(desk: Desk, report: str, before: str) -> None:
-    taking.take(desk.database, step(report, before, kept=Kept("holds", {"holder": "mere"})))
-    mine = step(report, "accepted", kept=Kept("holds", {"holder": "nia"}), stays=HELD)
-    if before in HELD:
-        assert taking.take(desk.database, mine) == before
+    case_actions.perform(desk.database, step(report, before, kept=CaseChange("holds", {"holder": "mere"})))
+    mine = step(report, "accepted", kept=CaseChange("holds", {"holder": "nia"}), stays=ACTIVE)
+    if before in ACTIVE:
+        assert case_actions.perform(desk.database, mine) == before
     else:
-        with pytest.raises(NotAllowed):
-            taking.take(desk.database, mine)
-    assert [row.holder for row in rows(desk, t.holding)] == ["nia" if before in HELD else "mere"]
+        with pytest.raises(TransitionNotAllowed):
+            case_actions.perform(desk.database, mine)
+    assert [row.holder for row in rows(desk, t.holding)] == ["nia" if before in ACTIVE else "mere"]
 
 
 def test_what_was_not_given_is_not_there(desk: Desk, report: str) -> None:
     """A fallback that nobody has asked yet, and a hotline that there is not."""
     for hotline in (THREE, "vu-nobody"):
-        with pytest.raises(NotGiven):
-            taking.take(desk.database, step(report, "accepted", hotline))
-        with pytest.raises(NotGiven):
-            taking.look(desk.database, hotline, report, KEY)
-    box, handling, seen = taking.look(desk.database, ONE, report, KEY)
+        with pytest.raises(CaseNotFound):
+            case_actions.perform(desk.database, step(report, "accepted", hotline))
+        with pytest.raises(CaseNotFound):
+            case_actions.look_up(desk.database, hotline, report, KEY)
+    box, handling, seen = case_actions.look_up(desk.database, ONE, report, KEY)
     assert (box.country, box.mode, box.public_key, handling, seen) == ("VU", "demo", None, "none", False)
 
 
@@ -124,7 +124,7 @@ def test_the_same_call_many_times_at_once(desk: Desk, report: str) -> None:
     came: list[str] = []
 
     def call() -> None:
-        came.append(taking.take(desk.database, step(report, "accepted", once=KEY)))
+        came.append(case_actions.perform(desk.database, step(report, "accepted", once=KEY)))
 
     threads = [threading.Thread(target=call) for _ in range(4)]
     for thread in threads:
@@ -134,7 +134,7 @@ def test_the_same_call_many_times_at_once(desk: Desk, report: str) -> None:
     assert came == ["accepted"] * 4
     [mine] = [row for row in desk.deliveries() if row.hotline == ONE]
     assert desk.acts(mine.delivery_id) == ["accepted"]
-    assert taking.look(desk.database, ONE, report, KEY)[1:] == ("accepted", True)
+    assert case_actions.look_up(desk.database, ONE, report, KEY)[1:] == ("accepted", True)
 
 
 @pytest.mark.parametrize("state", ["due", "refused", "parked"])
@@ -143,25 +143,25 @@ def test_whoever_does_something_with_it_has_it(desk: Desk, report: str, state: s
     [mine] = [row.delivery_id for row in desk.deliveries() if row.hotline == ONE]
     with desk.database.write() as connection:
         connection.execute(update(t.delivery).where(t.delivery.c.delivery_id == mine).values(state=state))
-    taking.take(desk.database, step(report, handling))
-    assert taking.count_as_receipts(desk.database) == 1
-    assert taking.count_as_receipts(desk.database) == 0
+    case_actions.perform(desk.database, step(report, handling))
+    assert case_actions.mark_handled_delivered(desk.database) == 1
+    assert case_actions.mark_handled_delivered(desk.database) == 0
     row = desk.delivery(mine)
     assert (row.state, row.delivered_at is not None) == ("delivered", True)
     assert desk.acts(mine) == [handling, "delivered"]
 
 
 def test_a_receipt_is_left_to_whoever_waits_for_it_just_now(desk: Desk, report: str) -> None:
-    taking.take(desk.database, step(report, "accepted"))
+    case_actions.perform(desk.database, step(report, "accepted"))
     with desk.database.write() as connection:
         connection.execute(update(t.delivery).values(lease_until=desk.database.now() + 60_000_000))
-    assert taking.count_as_receipts(desk.database) == 0
-    assert taking.count_as_receipts(desk.later(minutes=2).database) == 1
+    assert case_actions.mark_handled_delivered(desk.database) == 0
+    assert case_actions.mark_handled_delivered(desk.later(minutes=2).database) == 1
 
 
 def test_calls_are_forgotten_after_their_time(desk: Desk, report: str) -> None:
     month = 30 * 86400 * 1_000_000
-    taking.take(desk.database, step(report, "accepted", once=KEY))
-    assert taking.forget_calls(desk.later(days=29).database, month) == 0
-    assert taking.forget_calls(desk.later(days=31).database, month) == 1
+    case_actions.perform(desk.database, step(report, "accepted", once=KEY))
+    assert case_actions.delete_old_keys(desk.later(days=29).database, month) == 0
+    assert case_actions.delete_old_keys(desk.later(days=31).database, month) == 1
     assert rows(desk, t.callback) == []

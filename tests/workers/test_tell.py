@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 from prometheus_client import CollectorRegistry
 
-from reports.store.telling import Untold
+from reports.store.escalation.delivery_alerts import DueAlert
 from tests.workers.mailroom import Inbox, Mailroom
 from workers.alerts import MOST, Alert, gather
 from workers.mail import MailServer, read_mail_server
@@ -149,8 +149,8 @@ def test_a_mail_server_shows_no_password() -> None:
     assert "p:w" not in repr(read_mail_server("smtps://u:p%3Aw@mail.example"))
 
 
-def row(n: int, hotline: str = "one", why: str = "timeout", priority: str = "P2", state: str = "due") -> Untold:
-    return Untold(f"d{n}", f"r{n}", hotline, priority, state, why)
+def row(n: int, hotline: str = "one", why: str = "timeout", priority: str = "P2", state: str = "due") -> DueAlert:
+    return DueAlert(f"d{n}", f"r{n}", hotline, priority, state, why)
 
 
 def test_one_alert_for_each_hotline_and_class_the_most_urgent_first() -> None:

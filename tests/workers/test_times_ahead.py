@@ -9,10 +9,12 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from reports import periods
-from reports.store import breakers, leases, maturing, messages, nudging, outbox, paging, pending, sms_out, sweeping
-from reports.store import tables as t
-from reports.store.messages import Outgoing
-from reports.store.tries import Guess, try_pair
+from reports.store import circuit_breakers, outbox, pending_submissions, submissions
+from reports.store.engine import leases
+from reports.store.mailboxes.pin_throttle import PinGuess, verify_pair
+from reports.store.schema import tables as t
+from reports.store.sms import answer_notices, messages, on_call
+from reports.store.sms.messages import OutgoingSms
 from runtime.time_units import DAY, HOUR, MINUTE
 from tests.workers.filings import ONE, SECOND, Desk
 from tests.workers.room import Room
@@ -23,10 +25,10 @@ AHEAD = 11 * HOUR  # Vanuatu, where the hardware clock holds local time
 
 def test_a_lease_that_was_given_up_in_the_future_is_free(desk: Desk) -> None:
     ahead = desk.later(seconds=AHEAD / SECOND)
-    assert leases.take(ahead.database, "clock", "one", 15)
-    leases.give_up(ahead.database, "clock", "one")
-    assert leases.take(desk.database, "clock", "two", 15)
-    assert not leases.take(desk.database, "clock", "three", 15), "one that holds is not free"
+    assert leases.acquire(ahead.database, "clock", "one", 15)
+    leases.release(ahead.database, "clock", "one")
+    assert leases.acquire(desk.database, "clock", "two", 15)
+    assert not leases.acquire(desk.database, "clock", "three", 15), "one that holds is not free"
 
 
 @pytest.mark.parametrize("ahead", [2 * HOUR, AHEAD, 15 * DAY])
@@ -43,12 +45,12 @@ def test_the_clock_leads_within_its_first_tick(desk: Desk, ahead: int) -> None:
 def test_what_files_itself_is_due_where_it_lies_beyond_its_period(desk: Desk, kind: str) -> None:
     database = desk.database
     longest = periods.PENDING[kind]
-    pending.put_pending(database, desk.sealed(completeness="incomplete"), kind, database.now() + longest)
-    assert (maturing.mature(database) == []) == (longest > 0), "within its period it waits"
+    submissions.schedule_pending(database, desk.sealed(completeness="incomplete"), kind, database.now() + longest)
+    assert (pending_submissions.list_due(database) == []) == (longest > 0), "within its period it waits"
     far = desk.sealed(completeness="incomplete")
-    pending.put_pending(database, far, kind, database.now() + longest + 5 * SECOND)
-    assert far.origin_key in maturing.mature(database)
-    assert maturing.file_pending(database, far.origin_key)
+    submissions.schedule_pending(database, far, kind, database.now() + longest + 5 * SECOND)
+    assert far.origin_key in pending_submissions.list_due(database)
+    assert pending_submissions.submit_due(database, far.origin_key)
 
 
 @pytest.mark.parametrize("priority", periods.ATTEMPT)
@@ -58,7 +60,7 @@ def test_an_attempt_is_due_where_it_lies_beyond_its_period(desk: Desk, priority:
     longest = periods.ATTEMPT[priority]
     for one, wait in ((waits, longest), (far, longest + 5 * SECOND)):
         put(desk, one, next_at=desk.database.now() + wait)
-    assert [one for one, _ in sweeping.due(desk.database, (priority,))] == [far]
+    assert [one for one, _ in outbox.list_due(desk.database, (priority,))] == [far]
     leased = outbox.lease_next(desk.database, (priority,), "here/urgent/1")
     assert leased is not None
     assert leased.delivery_id == far
@@ -85,24 +87,24 @@ def test_a_lease_of_a_row_that_ends_in_the_future_holds_nobody_up(desk: Desk) ->
 def test_a_hotline_that_rests_until_tomorrow_is_tried(desk: Desk) -> None:
     [delivery] = desk.file(priority="P3")
     ahead = desk.later(hours=11).database
-    for _ in range(breakers.OPENS_AT):
+    for _ in range(circuit_breakers.FAILURE_THRESHOLD):
         with ahead.write() as connection:
-            breakers.count_failure(connection, ahead, ONE, ahead.now(), probe=True)
+            circuit_breakers.count_failure(connection, ahead, ONE, ahead.now(), probe=True)
     assert outbox.lease(desk.database, delivery, "here/standard/1"), "the rest was begun by a wrong clock"
 
 
 def test_a_text_is_sent_and_lives_no_longer_than_ten_minutes(desk: Desk) -> None:
     now = desk.database.now() + AHEAD
-    sms = Outgoing("a" * 36, "kannel", "demo", "k", b"w", b"s", now, now + periods.TEXT_LIVES)
-    messages.put_outgoing(desk.database, sms)
-    assert sms_out.due(desk.database) == [sms.id]
-    leased = sms_out.lease(desk.database, sms.id, "here/urgent/1")
+    sms = OutgoingSms("a" * 36, "kannel", "demo", "k", b"w", b"s", now, now + periods.TEXT_LIVES)
+    messages.enqueue_outgoing(desk.database, sms)
+    assert messages.list_due(desk.database) == [sms.id]
+    leased = messages.lease(desk.database, sms.id, "here/urgent/1")
     assert leased is not None
     assert leased.lives <= periods.TEXT_LIVES, "the provider is told for how long"
-    assert sms_out.failed(desk.database, leased, "timeout", 5 * SECOND, "here/urgent/1")
+    assert messages.mark_failed(desk.database, leased, "timeout", 5 * SECOND, "here/urgent/1")
     Room(desk).duties.mend()
     later = desk.later(minutes=11).database
-    assert sms_out.expire(later) == 1, "and it does not arrive at night"
+    assert messages.expire_old(later) == 1, "and it does not arrive at night"
 
 
 def test_a_duty_phone_is_not_taken_for_just_texted(desk: Desk) -> None:
@@ -111,8 +113,8 @@ def test_a_duty_phone_is_not_taken_for_just_texted(desk: Desk) -> None:
     row = {"sms_id": "s" * 36, "delivery_id": delivery, "hotline": ONE, "rank": 0, "word": "123456"}
     with desk.database.write() as connection:
         connection.execute(insert(t.page), row | {"created_at": desk.database.now() + AHEAD})
-    assert not paging.is_fresh(desk.database, delivery, MINUTE)
-    assert [one.delivery_id for one in paging.silent(desk.database, {"P1": 5 * MINUTE})] == [delivery]
+    assert not on_call.was_paged_within(desk.database, delivery, MINUTE)
+    assert [one.delivery_id for one in on_call.list_unanswered(desk.database, {"P1": 5 * MINUTE})] == [delivery]
 
 
 def test_wrong_words_of_tomorrow_lock_no_duty_phone_out(desk: Desk) -> None:
@@ -121,14 +123,14 @@ def test_wrong_words_of_tomorrow_lock_no_duty_phone_out(desk: Desk) -> None:
     now = desk.database.now()
     page = {"sms_id": "s" * 36, "delivery_id": delivery, "hotline": ONE, "rank": 0, "word": "123456", "created_at": now}
     wrong = [
-        {"answer_id": f"{n:036}", "hotline": ONE, "word": "000000", "at": now + AHEAD, "wrong": paging.WRONG}
-        for n in range(paging.MOST_WRONG)
+        {"answer_id": f"{n:036}", "hotline": ONE, "word": "000000", "at": now + AHEAD, "wrong": on_call.WRONG}
+        for n in range(on_call.MAX_WRONG)
     ]
     with desk.database.write() as connection:
         connection.execute(insert(t.page), page)
         connection.execute(insert(t.phone_answer), wrong)
-    paging.note_word(desk.database, "b" * 36, [ONE], "123456")
-    assert [hotline for _, hotline in paging.believe(desk.database)] == [ONE]
+    on_call.record_reply(desk.database, "b" * 36, [ONE], "123456")
+    assert [hotline for _, hotline in on_call.accept_replies(desk.database)] == [ONE]
 
 
 def test_a_fallback_starts_in_its_time_for_a_report_of_a_clock_that_was_ahead(desk: Desk) -> None:
@@ -144,18 +146,18 @@ def test_a_fallback_starts_in_its_time_for_a_report_of_a_clock_that_was_ahead(de
 
 def test_a_reporters_text_that_was_put_off_by_a_wrong_clock_is_looked_at_again(desk: Desk) -> None:
     database, room = desk.database, Room(desk)
-    nudging.decide(database, "a" * 36, "r" * 36, database.now() + HOUR)
+    answer_notices.schedule(database, "a" * 36, "r" * 36, database.now() + HOUR)
     room.duties.mend()
-    assert nudging.due(database) == [], "the safe hours of a reporter are not a wrong time"
+    assert answer_notices.list_due(database) == [], "the safe hours of a reporter are not a wrong time"
     room.duties.reconsider()
     room.duties.mend()
-    assert nudging.due(database) == [("a" * 36, "r" * 36)]
+    assert answer_notices.list_due(database) == [("a" * 36, "r" * 36)]
 
 
 def test_what_tells_a_repeat_is_not_forgotten_because_a_clock_jumped(room: Room) -> None:
     database = room.desk.database
-    messages.keep_waiting(database, b"a" * 32, b"c" * 32, b"sealed")
-    messages.was_played(database, b"a" * 32)
+    messages.save_inbound(database, b"a" * 32, b"c" * 32, b"sealed")
+    messages.mark_processed(database, b"a" * 32)
     room.clock.tick()
     database.offset += 15 * DAY
     for _ in range(3):
@@ -180,4 +182,4 @@ def test_a_code_is_locked_for_a_day_and_no_longer(desk: Desk, locked_for: int, o
     with desk.database.write() as connection:
         connection.execute(insert(t.code_try), lock)
         connection.execute(insert(t.mailbox), row)
-    assert (try_pair(desk.database, Guess(7, [b"l" * 32])).report_id is not None) == opens
+    assert (verify_pair(desk.database, PinGuess(7, [b"l" * 32])).report_id is not None) == opens

@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from reports.store import chains, leases, maturing, outbox, paging, pending, sms_out, sweeping
-from reports.store import filing as web
-from reports.store.database import Database
-from reports.store.messages import Outgoing, put_outgoing
+from reports.store import outbox, pending_submissions, submissions
+from reports.store import submissions as web
+from reports.store.engine import leases
+from reports.store.engine.database import Database
+from reports.store.escalation import fallbacks
+from reports.store.sms import messages, on_call
+from reports.store.sms.messages import OutgoingSms, enqueue_outgoing
 from tests.support import databases
 from tests.workers.filings import ONE, SECOND, TWO, Desk
 from workers import schedule
@@ -40,9 +43,9 @@ def host(request: pytest.FixtureRequest, desk: Desk, monkeypatch: pytest.MonkeyP
 
 def test_what_one_host_files_another_takes_at_once(host: Desk, desk: Desk) -> None:
     [delivery] = host.file([(ONE, "primary"), (TWO, "fallback")])
-    assert chains.stuck(desk.database, WAITS) == [], "its time for the next hotline has not come"
+    assert fallbacks.list_stuck(desk.database, WAITS) == [], "its time for the next hotline has not come"
     assert outbox.lease(desk.database, delivery, "there/urgent/1") is not None
-    assert chains.stuck(desk.later(seconds=31).database, WAITS) != [], "now it has"
+    assert fallbacks.list_stuck(desk.later(seconds=31).database, WAITS) != [], "now it has"
     assert abs(desk.delivery(delivery).created_at - desk.database.now()) < 60 * SECOND
 
 
@@ -57,50 +60,50 @@ def test_a_lease_holds_by_whichever_clock(host: Desk, desk: Desk) -> None:
 
 def test_one_clock_leads_and_the_other_takes_over_in_time(host: Desk, desk: Desk) -> None:
     for one, other in ((desk, host), (host, desk)):
-        assert leases.take(one.database, NAME, "one", LEAD_SECONDS)
-        assert not leases.take(other.database, NAME, "other", LEAD_SECONDS)
-        assert leases.take(other.later(seconds=LEAD_SECONDS + 1).database, NAME, "other", LEAD_SECONDS)
-        leases.give_up(other.database, NAME, "other")
+        assert leases.acquire(one.database, NAME, "one", LEAD_SECONDS)
+        assert not leases.acquire(other.database, NAME, "other", LEAD_SECONDS)
+        assert leases.acquire(other.later(seconds=LEAD_SECONDS + 1).database, NAME, "other", LEAD_SECONDS)
+        leases.release(other.database, NAME, "other")
 
 
 def test_neither_gives_up_too_soon(host: Desk, desk: Desk) -> None:
     [delivery] = host.file()
     almost = schedule.PARK_AFTER // SECOND - 60
     for one in (desk, host):
-        assert sweeping.park(one.later(seconds=almost).database, schedule.PARK_AFTER) == []
-    assert sweeping.park(host.later(seconds=almost + 120).database, schedule.PARK_AFTER) == [delivery]
+        assert outbox.park_expired(one.later(seconds=almost).database, schedule.PARK_AFTER) == []
+    assert outbox.park_expired(host.later(seconds=almost + 120).database, schedule.PARK_AFTER) == [delivery]
 
 
 def test_what_files_itself_does_so_in_its_time(host: Desk, desk: Desk) -> None:
     waits = host.sealed(completeness="incomplete")
-    pending.put_pending(host.database, waits, "rescue", host.database.now() + 120 * SECOND)
-    assert maturing.mature(desk.later(seconds=100).database) == []
-    assert maturing.mature(desk.later(seconds=121).database) == [waits.origin_key]
+    submissions.schedule_pending(host.database, waits, "rescue", host.database.now() + 120 * SECOND)
+    assert pending_submissions.list_due(desk.later(seconds=100).database) == []
+    assert pending_submissions.list_due(desk.later(seconds=121).database) == [waits.origin_key]
 
 
 def test_what_is_hurried_files_itself_at_once(host: Desk, desk: Desk) -> None:
     waits = host.sealed(completeness="incomplete")
-    pending.put_pending(host.database, waits, "rescue", host.database.now() + 120 * SECOND)
-    pending.hurry_pending(host.database, waits.origin_key, waits.report_id, host.database.now())
-    assert maturing.mature(desk.database) == [waits.origin_key]
+    submissions.schedule_pending(host.database, waits, "rescue", host.database.now() + 120 * SECOND)
+    submissions.expedite_pending(host.database, waits.origin_key, waits.report_id, host.database.now())
+    assert pending_submissions.list_due(desk.database) == [waits.origin_key]
 
 
 def test_a_report_that_waited_in_a_hosts_spool_is_due_when_it_said(host: Desk, desk: Desk) -> None:
     waits = host.sealed(completeness="incomplete")
-    pending.put_late(host.database, waits, "rescue", host.database.now() - 30 * SECOND)
-    assert maturing.mature(desk.database) == [waits.origin_key]
+    submissions.schedule_from_spool(host.database, waits, "rescue", host.database.now() - 30 * SECOND)
+    assert pending_submissions.list_due(desk.database) == [waits.origin_key]
 
 
-def sms(host: Desk) -> Outgoing:
+def sms(host: Desk) -> OutgoingSms:
     now = host.database.now()
-    return Outgoing("one", "africastalking", "demo", "key", b"wrap", b"sealed", now, now + TEN_MINUTES)
+    return OutgoingSms("one", "africastalking", "demo", "key", b"wrap", b"sealed", now, now + TEN_MINUTES)
 
 
 @pytest.mark.parametrize("sends", ["the same host", "another"])
 def test_a_reply_is_sent_at_once_and_lives_ten_minutes(host: Desk, desk: Desk, sends: str) -> None:
-    put_outgoing(host.database, sms(host))
-    assert sms_out.expire(desk.database) == 0
-    leased = sms_out.lease((host if sends == "the same host" else desk).database, "one", "there/urgent/1")
+    enqueue_outgoing(host.database, sms(host))
+    assert messages.expire_old(desk.database) == 0
+    leased = messages.lease((host if sends == "the same host" else desk).database, "one", "there/urgent/1")
     assert leased is not None
     assert 0 <= TEN_MINUTES - leased.lives < 60 * SECOND
 
@@ -108,15 +111,15 @@ def test_a_reply_is_sent_at_once_and_lives_ten_minutes(host: Desk, desk: Desk, s
 def test_a_text_to_a_duty_phone_is_sent_at_once_and_waited_for(host: Desk, desk: Desk) -> None:
     [delivery] = host.file()
     report_id = desk.delivery(delivery).report_id
-    about = paging.Told(delivery, report_id, ONE, "created", "P1", 0)
-    assert paging.add(host.database, sms(host), about, "123456")
-    assert sms_out.due(desk.database) == ["one"]
-    assert paging.is_fresh(desk.database, delivery, 60 * SECOND)
-    assert not paging.is_fresh(desk.later(seconds=70).database, delivery, 60 * SECOND)
+    about = on_call.PagedDelivery(delivery, report_id, ONE, "created", "P1", 0)
+    assert on_call.add_page(host.database, sms(host), about, "123456")
+    assert messages.list_due(desk.database) == ["one"]
+    assert on_call.was_paged_within(desk.database, delivery, 60 * SECOND)
+    assert not on_call.was_paged_within(desk.later(seconds=70).database, delivery, 60 * SECOND)
 
 
 def test_a_report_that_came_twice_from_two_hosts_is_one(host: Desk, desk: Desk) -> None:
     filing = desk.sealed()
-    assert web.file(desk.database, filing).fresh
-    assert not web.file(host.database, filing).fresh
+    assert web.commit(desk.database, filing).fresh
+    assert not web.commit(host.database, filing).fresh
     assert len(desk.deliveries()) == 1

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from reports.store.leased import Leased
+from reports.store.outbox import LeasedDelivery
 from workers.delivery import Delivered, Parcel
 from workers.forward import Forwarder
 
 
 def apply() -> None:
-    def forward(self: Forwarder, leased: Leased) -> None:
+    def forward(self: Forwarder, leased: LeasedDelivery) -> None:
         parcel = self._pack(leased)
         if isinstance(parcel, Parcel):
             self._mark(leased, Delivered(204), parcel.body)

@@ -11,7 +11,7 @@ from gateway.sessions.report_ref import ReportRef
 from gateway.submission.builder import ReportInput
 from gateway.submission.submitter import Submitter
 from reports.routing import Leg
-from reports.store.ids import new_id
+from reports.store.schema.base import new_id
 
 COMPARES = "if (there and string.sub(there, 1, 8) or '') ~= ARGV[1] then return there end\n"
 

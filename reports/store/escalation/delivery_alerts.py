@@ -1,0 +1,74 @@
+"""Deliveries about which a person may have to be told, and the mark that somebody was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import and_, exists, func, insert, or_, select, update
+
+from reports.store.audit_log import entry_row
+from reports.store.engine.database import Database
+from reports.store.schema import tables as t
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRules:
+    """When a person is told: priority → microseconds without a receipt; → until again; class → at which attempt."""
+
+    after: Mapping[str, int]
+    again: Mapping[str, int]
+    at_attempt: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class DueAlert:
+    """A delivery that did not get through, and of which somebody must be told now."""
+
+    delivery_id: str
+    report_id: str
+    hotline: str
+    priority: str
+    state: str
+    last_class: str
+
+
+def list_due(database: Database, rules: AlertRules, at_most: int = 500) -> list[DueAlert]:
+    """By its class at its attempt, by what it has come to, or by time alone; the most urgent first."""
+    d, r = t.delivery.c, t.report.c
+    now = database.now_sql()
+    never = d.told_at.is_(None)
+    again = or_(*(and_(d.priority == priority, d.told_at <= now - wait) for priority, wait in rules.again.items()))
+    late = or_(*(and_(d.priority == priority, d.created_at <= now - wait) for priority, wait in rules.after.items()))
+    wrong = or_(*(and_(d.last_class == why, d.attempt >= least) for why, least in rules.at_attempt.items()))
+    due = and_(d.state == "due", or_(and_(never, or_(late, wrong)), and_(late, again)))
+    ended = and_(d.state.in_(("refused", "parked")), or_(never, and_(r.state == "needs_person", again)))
+    query = (
+        select(d.delivery_id, d.report_id, d.hotline, d.priority, d.state, func.coalesce(d.last_class, ""))
+        .join_from(t.delivery, t.report, r.report_id == d.report_id)
+        .where(or_(due, ended))
+        .order_by(d.priority, d.created_at)
+        .limit(at_most)
+    )
+    with database.read() as connection:
+        return [DueAlert(*row) for row in connection.execute(query)]
+
+
+def list_unroutable(database: Database, at_most: int = 100) -> list[tuple[str, str]]:
+    """(report_id, priority) of reports that no hotline could be given at all: there is no delivery to tell of."""
+    d, r = t.delivery.c, t.report.c
+    query = select(r.report_id, r.priority).where(
+        r.state == "needs_person", ~exists().where(d.report_id == r.report_id)
+    )
+    with database.read() as connection:
+        return [(row[0], row[1]) for row in connection.execute(query.order_by(r.priority).limit(at_most))]
+
+
+def mark_alerted(database: Database, delivery_ids: Sequence[str]) -> None:
+    """Only after a channel accepted the message."""
+    d = t.delivery.c
+    now = database.now()
+    with database.write() as connection:
+        told = update(t.delivery).where(d.delivery_id.in_(delivery_ids)).values(told_at=database.now_sql())
+        connection.execute(told)
+        connection.execute(insert(t.audit), [entry_row("clock", "told", one, now) for one in delivery_ids])

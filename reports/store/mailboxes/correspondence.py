@@ -1,0 +1,271 @@
+"""My report, as `web` has it: what is read with code and PIN, and what is said there. It never reads a body."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, delete, exists, func, insert, select, update
+
+from reports.clocks import OVERDUE
+from reports.store import audit_log
+from reports.store.deliveries import REPORT_TYPES, new_delivery
+from reports.store.engine.database import Database
+from reports.store.schema import tables as t
+
+NO_KEY = b""
+
+
+class MailboxClosed(Exception):
+    """The report was deleted by who made it, or purged."""
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxAnswer:
+    """What a hotline wrote, sealed to the mailbox."""
+
+    answer_id: str
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxView:
+    """How a report stands, and what there is for who has its code and PIN; the newest answer first.
+
+    `state`: as it is stored, or overdue.
+    """
+
+    report_id: str
+    state: str
+    desk: str | None
+    sealed_key: bytes
+    answers: tuple[MailboxAnswer, ...]
+    country: str = ""
+    priority: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SealedMessage:
+    """What one hotline of the route may open of a message."""
+
+    recipient: str
+    key_id: str
+    wrap: bytes
+    sealed: bytes
+
+
+def load_mailbox(database: Database, report_id: str) -> MailboxView | None:
+    """None for a report that is gone."""
+    r, m, a = t.report.c, t.mailbox.c, t.answer.c
+    with database.read() as connection:
+        query = select(r.country, r.priority, r.state, r.desk, m.sealed_key, _overdue(database).label("overdue"))
+        query = query.join_from(t.report, t.mailbox, m.report_id == r.report_id)
+        row = connection.execute(query.where(r.report_id == report_id)).first()
+        if row is None:
+            return None
+        answers = select(a.answer_id, a.sealed).where(a.report_id == report_id)
+        found = connection.execute(answers.order_by(a.created_at.desc(), a.answer_id.desc()))
+        letters = tuple(MailboxAnswer(*one) for one in found)
+        state = "overdue" if row.state == "delivered" and row.overdue else row.state
+        return MailboxView(report_id, state, row.desk, row.sealed_key, letters, row.country, row.priority)
+
+
+def _overdue(database: Database) -> ColumnElement[bool]:
+    """Whether the time has passed in which a person was to take the report on, as urgent as it is now."""
+    r, s = t.report.c, t.step.c
+    mine = (s.report_id == r.report_id, s.priority == r.priority, s.step == OVERDUE)
+    return exists(select(s.report_id).where(*mine, s.due_at <= database.now_sql()).correlate(t.report))
+
+
+def current_recipients(database: Database, report_id: str) -> tuple[str, tuple[str, ...]]:
+    """(country, the hotlines of the latest route): who is told what is said from now on. None: nobody could take it."""
+    r, w = t.report.c, t.route.c
+    latest = select(func.max(w.revision)).where(w.report_id == report_id).scalar_subquery()
+    with database.read() as connection:
+        country = connection.execute(select(r.country).where(r.report_id == report_id)).scalar() or ""
+        hotlines = select(w.hotline).where(w.report_id == report_id, w.revision == latest)
+        return country, tuple(connection.execute(hotlines.order_by(w.hotline)).scalars())
+
+
+def save_message(
+    database: Database,
+    report_id: str,
+    message_id: str,
+    letters: Sequence[SealedMessage],
+    kind: str,
+    *,
+    allowed: bool | None = None,
+    close: bool = False,
+) -> None:
+    """Keep a message for the hotlines; `allowed`: whether a number may be used from now on. Once for each id.
+
+    Raises Closed where it was deleted meanwhile, on another phone: then contact has ended, and nobody gives it again;
+    or where it was purged: nobody would hear it.
+    """
+    now = database.now()
+    rows = [asdict(one) | {"message_id": message_id, "report_id": report_id, "created_at": now} for one in letters]
+    with database.write() as connection:
+        if not close and _is_closed(connection, report_id):
+            raise MailboxClosed
+        fresh = connection.execute(database.insert_new(t.message).values(rows)).rowcount
+        if not fresh:
+            return
+        if allowed is not None:
+            _note_contact(connection, database, report_id, allowed=allowed, now=now)
+        if close:
+            _close(connection, report_id)
+            _ask_to_delete(connection, report_id, now)
+        audit_log.append(connection, "web", kind, report_id, now)
+
+
+def _is_closed(connection: Connection, report_id: str) -> bool:
+    """Or gone. A purge takes the mailbox first, and waits for who holds it here."""
+    m = t.mailbox.c
+    found = select(m.sealed_key).where(m.report_id == report_id).with_for_update(read=True, key_share=True)
+    return connection.execute(found).scalar() in (NO_KEY, None)
+
+
+def _note_contact(connection: Connection, database: Database, report_id: str, *, allowed: bool, now: int) -> None:
+    values: dict[str, Any] = {"allowed": int(allowed), "changed_at": now}
+    if not connection.execute(database.insert_new(t.contact).values(values | {"report_id": report_id})).rowcount:
+        connection.execute(update(t.contact).where(t.contact.c.report_id == report_id).values(values))
+
+
+def _close(connection: Connection, report_id: str) -> None:
+    """Without its key nobody opens what was answered, and it looks like a wrong code."""
+    closed = {"public_key": NO_KEY, "sealed_key": NO_KEY}
+    connection.execute(update(t.mailbox).where(t.mailbox.c.report_id == report_id).values(closed))
+
+
+def _ask_to_delete(connection: Connection, report_id: str, now: int) -> None:
+    """The clock deletes it as soon as its deliveries have ended: web must not be able to."""
+    connection.execute(update(t.report).where(t.report.c.report_id == report_id).values(delete_asked_at=now))
+
+
+# What is written to a reporter, on the operator's side: the key it is sealed to, and the answer itself.
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerTarget:
+    """Where an answer to a report goes. `public_key`: None where no code was shown, empty where it is closed.
+
+    `hotlines` were given the report, the one furthest along first; of those that whoever asks may see.
+    """
+
+    country: str
+    mode: str
+    public_key: bytes | None
+    hotlines: tuple[str, ...]
+
+
+def load_answer_target(database: Database, report_id: str) -> AnswerTarget | None:
+    """None where there is no such report."""
+    with database.read() as connection:
+        return find_answer_target(connection, report_id)
+
+
+def find_answer_target(connection: Connection, report_id: str) -> AnswerTarget | None:
+    r, m, d = t.report.c, t.mailbox.c, t.delivery.c
+    query = select(r.country, r.mode, r.desk, m.public_key)
+    query = query.outerjoin_from(t.report, t.mailbox, m.report_id == r.report_id).where(r.report_id == report_id)
+    row = connection.execute(query).first()
+    if row is None:
+        return None
+    given = select(d.hotline).where(d.report_id == report_id, d.type.in_(REPORT_TYPES))
+    rest = connection.execute(given.order_by(d.created_at, d.delivery_id)).scalars()
+    hotlines = tuple(dict.fromkeys([row.desk, *rest] if row.desk else rest))
+    return AnswerTarget(row.country, row.mode, row.public_key, hotlines)
+
+
+@dataclass(frozen=True, slots=True)
+class SealedAnswer:
+    answer_id: str
+    report_id: str
+    hotline: str  # whose words they are
+    sealed: bytes
+
+
+def send_answer(database: Database, one: SealedAnswer, actor: str) -> None:
+    with database.write() as connection:
+        save_answer(connection, one, actor, database.now())
+
+
+def save_answer(connection: Connection, one: SealedAnswer, actor: str, now: int) -> None:
+    connection.execute(insert(t.answer), asdict(one) | {"created_at": now})
+    audit_log.append(connection, actor, "answered", one.report_id, now)
+
+
+def delete_unreadable_answers(database: Database) -> int:
+    """What was answered to reporters who have closed their mailbox; nobody can read it any more."""
+    m, a = t.mailbox.c, t.answer.c
+    closed = exists(select(m.report_id).where(m.report_id == a.report_id, m.public_key == b"").correlate(t.answer))
+    with database.read() as connection:
+        if connection.execute(select(a.answer_id).where(closed).limit(1)).first() is None:
+            return 0
+    with database.write() as connection:
+        return connection.execute(delete(t.answer).where(closed)).rowcount
+
+
+# Makes the deliveries of what reporters say by My report, to whoever was given the report. The clock's work.
+
+MadeDeliveries = list[tuple[str, str]]  # delivery_id, priority
+
+
+def list_undelivered_messages(database: Database, at_most: int = 200) -> list[tuple[str, str]]:
+    """(message_id, report_id) of what was said and no delivery was made of yet, the oldest first."""
+    m = t.message.c
+    query = select(m.message_id, m.report_id, func.min(m.created_at)).where(m.number.is_(None))
+    query = query.group_by(m.message_id, m.report_id).order_by(func.min(m.created_at), m.message_id).limit(at_most)
+    with database.read() as connection:
+        return [(row[0], row[1]) for row in connection.execute(query)]
+
+
+def deliver_message(database: Database, message_id: str, report_id: str) -> MadeDeliveries:
+    """Number the message, once, and send it to each of its hotlines that was given the report."""
+    m, d = t.message.c, t.delivery.c
+    highest = select(func.coalesce(func.max(m.number), 0)).where(m.report_id == report_id, m.number.is_not(None))
+    given = select(d.hotline).where(d.report_id == report_id, d.type.in_(REPORT_TYPES))
+    with database.write() as connection:
+        connection.execute(select(t.report.c.report_id).where(t.report.c.report_id == report_id).with_for_update())
+        number = connection.execute(highest).scalar_one() + 1
+        new = update(t.message).where(m.message_id == message_id, m.number.is_(None)).values(number=number)
+        if not connection.execute(new).rowcount:
+            return []
+        hotlines = connection.execute(given.order_by(d.created_at, d.delivery_id)).scalars().all()
+        now = database.moment(connection)
+        return [
+            made
+            for one in dict.fromkeys(hotlines)
+            for made in deliver_missing_messages(connection, database, report_id, one, now)
+        ]
+
+
+def deliver_missing_messages(
+    connection: Connection, database: Database, report_id: str, hotline: str, now: int
+) -> MadeDeliveries:
+    """All that was said and this hotline was not sent yet, now that it is given the report."""
+    m, d = t.message.c, t.delivery.c
+    sent = exists().where(d.report_id == report_id, d.hotline == hotline, d.type == "message", d.revision == m.number)
+    mine = (m.report_id == report_id, m.recipient == hotline, m.number.is_not(None), ~sent)
+    numbers = connection.execute(select(m.number).where(*mine).order_by(m.number)).scalars().all()
+    leg = _recipient(connection, report_id, hotline) if numbers else None
+    if leg is None:
+        return []
+    made = []
+    for number in numbers:
+        row = new_delivery(report_id, hotline, kind="message", revision=number, priority=leg.priority, now=now)
+        row |= {"role": leg.role, "why": leg.why}
+        if connection.execute(database.insert_new(t.delivery).values(row)).rowcount:
+            audit_log.append(connection, "clock", "made", str(row["delivery_id"]), now)
+            made.append((str(row["delivery_id"]), str(leg.priority)))
+    return made
+
+
+def _recipient(connection: Connection, report_id: str, hotline: str) -> Any:
+    """Why this hotline has the report; None where it does not, or has handed it back."""
+    d, r = t.delivery.c, t.report.c
+    has = (d.report_id == report_id, d.hotline == hotline, d.type.in_(REPORT_TYPES))
+    alive = (d.state != "cancelled", d.handling != "rejected")
+    query = select(d.role, d.why, r.priority).join_from(t.delivery, t.report, r.report_id == d.report_id)
+    return connection.execute(query.where(*has, *alive).limit(1)).first()

@@ -1,0 +1,93 @@
+"""What each host of web says about its spool, and by which store key this database was written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select, update
+
+from reports.store.engine.database import Database
+from reports.store.schema import tables as t
+from runtime.time_units import SECOND
+
+LATE_SECONDS = 300  # an entry that has waited for so long is reported to a person
+DOCS_PAGE = "docs/operating/spool.md"
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolStatus:
+    """The spool of one host. `oldest`: the age of its oldest entry in seconds; `bad`: entries that do not open."""
+
+    host: str
+    entries: int
+    oldest: int
+    bad: int
+
+    @property
+    def is_late(self) -> bool:
+        """Whether an entry has waited for longer than the spool needs once the database is back."""
+        return self.entries > 0 and self.oldest > LATE_SECONDS
+
+    def faults(self) -> Iterator[str]:
+        """Yield a sentence for each thing that a person has to look at, and what to do."""
+        if self.bad:
+            yield (
+                f"{self.bad} entries of the spool on {self.host} do not open; each is a report that no hotline has. Is "
+                f"TOKAUT_STORE_KEY the key they were written with? {DOCS_PAGE}"
+            )
+        if self.is_late:
+            yield (
+                f"{self.entries} reports wait in the spool on {self.host}, the oldest for {self.oldest // 60} min, and "
+                f"no hotline has them. Is the database up, and web? {DOCS_PAGE}"
+            )
+
+
+def save_status(database: Database, spooled: SpoolStatus) -> None:
+    """Store what a host says of its spool. Raises DatabaseUnavailable."""
+    h, now = t.host.c, database.now()
+    values = {"seen_at": now, "spool_entries": spooled.entries, "spool_seconds": spooled.oldest}
+    values |= {"spool_bad": spooled.bad}
+    with database.write() as connection:
+        if not connection.execute(update(t.host).where(h.name == spooled.host).values(values)).rowcount:
+            connection.execute(database.insert_new(t.host).values(name=spooled.host, **values))
+
+
+def last_seen(database: Database, host: str) -> int | None:
+    """Return when this host last said something, in microseconds; None where it never did.
+
+    Raises DatabaseUnavailable.
+    """
+    with database.read() as connection:
+        return connection.execute(select(t.host.c.seen_at).where(t.host.c.name == host)).scalar()
+
+
+def list_statuses(database: Database) -> list[SpoolStatus]:
+    """Return what each host has said last. The age of an entry grows while its host says nothing.
+
+    Raises DatabaseUnavailable.
+    """
+    h = t.host.c
+    query = select(h.name, h.spool_entries, h.spool_seconds, h.spool_bad, h.seen_at).order_by(h.name)
+    with database.read() as connection:
+        now = database.now()
+        return [
+            SpoolStatus(
+                row.name, row.spool_entries, row.spool_seconds + max(0, now - row.seen_at) // SECOND, row.spool_bad
+            )
+            for row in connection.execute(query)
+        ]
+
+
+def matches_store_key(database: Database, values: Sequence[bytes]) -> bool:
+    """Return whether one of these check values is the database's, or it has none yet. Raises DatabaseUnavailable."""
+    with database.read() as connection:
+        there = set(connection.execute(select(t.key_check.c.value)).scalars())
+    return not there or not there.isdisjoint(values)
+
+
+def save_key_check(database: Database, values: Sequence[bytes]) -> None:
+    """Store the check values of all keys in use. Raises DatabaseUnavailable."""
+    with database.write() as connection:
+        for value in values:
+            connection.execute(database.insert_new(t.key_check).values(value=value))

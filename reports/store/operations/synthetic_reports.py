@@ -1,0 +1,65 @@
+"""Very many reports at once, for a trial of how a process does beside them. Made up: nobody can open one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Table, insert
+
+from reports.store.engine.database import Database
+from reports.store.schema import tables as t
+from reports.store.schema.base import new_id
+
+BATCH_SIZE = 5_000  # reports of one transaction
+SYNTHETIC_HOTLINE = "made-up"
+SEALED_BYTES = 1_000
+
+TableRows = Mapping[Table, Mapping[str, Any]]
+
+
+def insert_reports(database: Database, reports: int) -> None:
+    """So many delivered demo reports, each with body, route, delivery, mailbox and audit row.
+
+    Raises DatabaseUnavailable.
+    """
+    for first in range(0, reports, BATCH_SIZE):
+        made = [_rows(database.now()) for _ in range(min(BATCH_SIZE, reports - first))]
+        with database.write() as connection:
+            for table in made[0]:
+                connection.execute(insert(table), [rows[table] for rows in made])
+
+
+def _rows(now: int) -> TableRows:
+    report_id = new_id(now)
+    ids = {"report_id": report_id, "revision": 1}
+    return {
+        t.report: ids | _report(now),
+        t.report_body: ids | _body(),
+        t.route: ids | {"hotline": SYNTHETIC_HOTLINE, "role": "primary", "rank": 0, "why": "CATEGORY"},
+        t.delivery: ids | _delivery(now),
+        t.mailbox: {"report_id": report_id, "created_at": now} | _mailbox(),
+        t.audit: {"audit_id": new_id(now), "at": now, "actor": "web", "act": "sent", "object_id": report_id},
+    }
+
+
+def _report(now: int) -> dict[str, Any]:
+    row = {"origin_key": os.urandom(32), "created_at": now, "country": "VU", "priority": "P3"}
+    return row | {"completeness": "complete", "mode": "demo", "state": "delivered", "desk": SYNTHETIC_HOTLINE}
+
+
+def _body() -> dict[str, Any]:
+    row = {"recipient": SYNTHETIC_HOTLINE, "key_id": "0" * 16, "wrap": os.urandom(80)}
+    return row | {"head": os.urandom(80), "sealed": os.urandom(SEALED_BYTES)}
+
+
+def _delivery(now: int) -> dict[str, Any]:
+    row = {"delivery_id": new_id(now), "hotline": SYNTHETIC_HOTLINE, "type": "created", "role": "primary"}
+    row |= {"why": "CATEGORY", "priority": "P3", "state": "delivered", "handling": "none"}
+    return row | {"attempt": 1, "next_at": now, "created_at": now, "delivered_at": now}
+
+
+def _mailbox() -> dict[str, Any]:
+    row: dict[str, Any] = {name: os.urandom(32) for name in ("lookup", "public_key")}
+    return row | {"sealed_key": os.urandom(60)}

@@ -1,0 +1,280 @@
+"""Lays the rights of `rights` in PostgreSQL: grants, and which rows each role sees. Run by the owner, after migrating.
+
+What was granted besides is taken away. All of it is one transaction: whoever is at work meanwhile notices nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+
+from sqlalchemy import Connection, RowMapping
+
+from reports.store.engine.database import Database
+from reports.store.privileges.rights import OWNER, RIGHTS, ROLES, ROW_POLICIES, Right, list_rights, row_policy_of
+
+NOT_SYSTEM_SCHEMA = "n.nspname NOT IN ('pg_catalog', 'information_schema') AND NOT starts_with(n.nspname, 'pg_toast')"
+GRANTS_QUERY = f"""
+WITH all_of AS (
+  SELECT n.nspname, c.relname, '' AS of_column, c.relowner, c.relacl AS acl
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {NOT_SYSTEM_SCHEMA}
+  UNION ALL
+  SELECT n.nspname, c.relname, a.attname, c.relowner, a.attacl
+    FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+   WHERE {NOT_SYSTEM_SCHEMA} AND a.attacl IS NOT NULL)
+SELECT CASE nspname WHEN 'public' THEN relname ELSE nspname || '.' || relname END AS of_table,
+       of_column, coalesce(r.rolname, 'PUBLIC') AS role,
+       x.privilege_type || CASE WHEN x.is_grantable THEN ' to pass on' ELSE '' END AS privilege
+  FROM all_of CROSS JOIN LATERAL aclexplode(acl) x LEFT JOIN pg_roles r ON r.oid = x.grantee
+ WHERE x.grantee <> relowner
+"""  # noqa: S608  # our own words
+POLICIES_QUERY = """
+SELECT tablename, policyname, md5(coalesce(qual, '') || '|' || coalesce(with_check, '')) AS meaning
+  FROM pg_policies WHERE schemaname = 'public'
+"""
+
+PUBLIC = "PUBLIC"
+
+# Once, by the database's administrator: who may log in. Large objects would let anybody fill the disk.
+# The schema belongs to the owner by name: before PostgreSQL 16 a NOINHERIT owner of the database has no right in it.
+ROLES_SCRIPT = """\
+-- Roles of Tokaut, and its database. Run as the administrator of PostgreSQL; again: changes nothing.
+{roles}
+SELECT 'CREATE DATABASE {database} OWNER {owner} ENCODING ''UTF8'' TEMPLATE template0'
+ WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '{database}') \\gexec
+\\connect {database}
+ALTER SCHEMA public OWNER TO {owner};
+REVOKE EXECUTE ON FUNCTION lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea) FROM PUBLIC;
+"""
+ROLE_SCRIPT = """\
+DO $$ BEGIN
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{0}') THEN CREATE ROLE {0}; END IF;
+END $$;
+ALTER ROLE {0} LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE NOREPLICATION NOINHERIT;
+ALTER ROLE {0} SET synchronous_commit = on;
+"""
+
+
+def roles_script(database: str) -> str:
+    """For psql. It sets no password: that is done with \\password, or by the account of the system (peer)."""
+    roles = "".join(ROLE_SCRIPT.format(role) for role in (OWNER, *ROLES))
+    return ROLES_SCRIPT.format(roles=roles, owner=OWNER, database=database)
+
+
+def policy_name(right: Right) -> str:
+    return f"{right.role}_{right.privilege.lower()}"
+
+
+def policy_signature(right: Right, meaning: str) -> str:
+    """Kept as the policy's comment: what we wanted, and what PostgreSQL understood; when either differs, it shows."""
+    wanted = hashlib.sha256(repr(row_policy_of(right)).encode()).hexdigest()[:16]
+    return f"{wanted}:{meaning}"
+
+
+def apply(connection: Connection) -> None:
+    """Within a transaction of the owner's; every role exists."""
+
+    quoted = connection.dialect.identifier_preparer.quote_identifier
+
+    def run(of_the_rights: str) -> None:
+        connection.exec_driver_sql(of_the_rights)
+
+    for table, grantee in {(row.of_table, row.role) for row in connection.exec_driver_sql(GRANTS_QUERY)}:
+        if table in RIGHTS:
+            run(f"REVOKE ALL ON {table} FROM {grantee if grantee == PUBLIC else quoted(grantee)}")
+    for table, policy, _ in connection.exec_driver_sql(POLICIES_QUERY).all():
+        if table in RIGHTS:
+            run(f"DROP POLICY {quoted(policy)} ON {table}")
+    name = connection.exec_driver_sql("SELECT quote_ident(current_database())").scalar_one()
+    for statement in (*_database_statements(name), *_table_statements()):
+        run(statement)
+    meanings = {(row.tablename, row.policyname): row.meaning for row in connection.exec_driver_sql(POLICIES_QUERY)}
+    for right in _limited():
+        comment = policy_signature(right, meanings[right.table, policy_name(right)])
+        run(f"COMMENT ON POLICY {policy_name(right)} ON {right.table} IS '{comment}'")
+
+
+def _database_statements(database: str) -> Iterator[str]:
+    """Nobody makes tables, temporary ones neither; nobody else comes in."""
+    roles = ", ".join(ROLES)
+    yield f"REVOKE ALL ON DATABASE {database} FROM PUBLIC, {roles}"
+    yield f"GRANT CONNECT ON DATABASE {database} TO {roles}"
+    yield f"REVOKE ALL ON SCHEMA public FROM PUBLIC, {roles}"
+    yield f"GRANT USAGE ON SCHEMA public TO {roles}"
+
+
+def _table_statements() -> Iterator[str]:
+    for right in list_rights():
+        columns = f" ({', '.join(right.columns)})" if right.columns else ""
+        yield f"GRANT {right.privilege}{columns} ON {right.table} TO {right.role}"
+    for table in ROW_POLICIES:
+        yield f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY"
+    yield from map(_policy_statement, _limited())
+
+
+def _limited() -> Iterator[Right]:
+    return (right for right in list_rights() if right.table in ROW_POLICIES)
+
+
+def _policy_statement(right: Right) -> str:
+    there, made = row_policy_of(right)
+    text = f"CREATE POLICY {policy_name(right)} ON {right.table} FOR {right.privilege} TO {right.role}"
+    if right.privilege != "INSERT":
+        text += f" USING ({there})"
+    if right.privilege in ("INSERT", "UPDATE"):
+        text += f" WITH CHECK ({made or there})"
+    return text
+
+
+# Reads back from PostgreSQL what each role may do, and says where that is not what `rights` has: no more, no less.
+#
+# Whoever may log in may read the catalogue, so every process can look at the rights of all of them.
+
+RUN_MIGRATE = "Run: tokaut migrate"
+CREATE_ROLES = "Make the roles, as the administrator of PostgreSQL: tokaut roles | psql"
+EXCESSIVE_FLAGS = {
+    "rolsuper": "is a superuser",
+    "rolbypassrls": "passes by row-level security",
+    "rolcreaterole": "may make roles",
+    "rolcreatedb": "may make databases",
+    "rolreplication": "may copy the whole server",
+}
+# What reaches files, programs or other servers from within.
+UNSAFE_EXTENSIONS = (
+    "adminpack",
+    "dblink",
+    "file_fdw",
+    "postgres_fdw",
+    "plperlu",
+    "plpython3u",
+    "pltclu",
+    "pageinspect",
+)
+
+FLAGS_QUERY = f"SELECT rolname, {', '.join(EXCESSIVE_FLAGS)} FROM pg_roles"  # noqa: S608  # our own words
+MEMBERS_QUERY = """
+SELECT m.rolname AS role, g.rolname AS of FROM pg_auth_members a
+  JOIN pg_roles m ON m.oid = a.member JOIN pg_roles g ON g.oid = a.roleid
+"""
+OWNERS_QUERY = """
+SELECT r.rolname AS role, c.relname AS what FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner
+UNION ALL SELECT r.rolname, p.proname FROM pg_proc p JOIN pg_roles r ON r.oid = p.proowner
+UNION ALL SELECT r.rolname, n.nspname FROM pg_namespace n JOIN pg_roles r ON r.oid = n.nspowner
+"""
+ROW_SECURITY_QUERY = """
+SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE n.nspname = 'public' AND c.relrowsecurity AND c.relforcerowsecurity
+"""
+COMMENTS_QUERY = """
+SELECT c.relname, p.polname, obj_description(p.oid, 'pg_policy') AS said
+  FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid
+"""
+CREATE_PRIVILEGES_QUERY = """
+SELECT r.rolname AS role, has_database_privilege(r.oid, current_database(), 'TEMP') AS temp,
+       has_database_privilege(r.oid, current_database(), 'CREATE')
+       OR has_schema_privilege(r.oid, 'public', 'CREATE') AS make
+  FROM pg_roles r
+"""
+DEFINERS_QUERY = """
+SELECT p.proname FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+ WHERE p.prosecdef AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+"""
+
+
+def list_faults(database: Database, account: str) -> list[str]:
+    """A sentence each: what is wrong, and what to do. Raises DatabaseUnavailable.
+
+    `account`: web, worker, clock, owner; "" where any but the owner will do.
+    """
+    if database.is_sqlite:
+        return []
+    with database.read() as connection:
+        known = {row.rolname: row._mapping for row in connection.exec_driver_sql(FLAGS_QUERY)}
+        if missing := [role for role in ROLES if role not in known]:
+            return [f"There is no role {', '.join(missing)} in PostgreSQL. {CREATE_ROLES}"]
+        looks = (
+            _account(connection, account),
+            _roles(connection, known),
+            _differences(connection),
+            _escapes(connection),
+        )
+        return [line for look in looks for line in look]
+
+
+def is_outdated(connection: Connection) -> bool:
+    """The roles are there, and their rights are not what they should be."""
+    there = {row.rolname for row in connection.exec_driver_sql(FLAGS_QUERY)}
+    return set(ROLES) <= there and any(True for _ in _differences(connection))
+
+
+def _differences(connection: Connection) -> Iterator[str]:
+    """What `granting.lay` mends."""
+    yield from _grants(connection)
+    yield from _rows(connection)
+    yield from _create_privileges(connection)
+
+
+def _account(connection: Connection, account: str) -> Iterator[str]:
+    wanted = (f"tokaut_{account}",) if account else ROLES
+    found = connection.exec_driver_sql("SELECT current_user").scalar_one()
+    if found not in wanted:
+        yield (
+            f"This connects to PostgreSQL as {found}, and must as {' or '.join(wanted)}. "
+            f"Let DATABASE_URL say so: postgresql://{wanted[0]}@…"
+        )
+
+
+def _roles(connection: Connection, known: Mapping[str, RowMapping]) -> Iterator[str]:
+    for role in ROLES:
+        if too_much := [words for flag, words in EXCESSIVE_FLAGS.items() if known[role][flag]]:
+            yield f"The role {role} {' and '.join(too_much)}, and must not. {CREATE_ROLES}"
+    for row in connection.exec_driver_sql(MEMBERS_QUERY):
+        if row.role in ROLES:
+            yield f"The role {row.role} is a member of {row.of}, and must not be. REVOKE {row.of} FROM {row.role}"
+    for row in connection.exec_driver_sql(OWNERS_QUERY):
+        if row.role in ROLES:
+            yield f"{row.what} belongs to {row.role}. Give it to {OWNER}, or drop it."
+
+
+def _grants(connection: Connection) -> Iterator[str]:
+    """By role and table, so that a table without its rights is one sentence."""
+    wanted = {(r.table, column, r.role, r.privilege) for r in list_rights() for column in r.columns or ("",)}
+    found = {(row.of_table, row.of_column, row.role, row.privilege) for row in connection.exec_driver_sql(GRANTS_QUERY)}
+    differ: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for how, those in (("lacks", wanted - found), ("has besides", found - wanted)):
+        for table, column, role, privilege in sorted(those):
+            differ[role, table].append(f"{how} {privilege}{f' ({column})' if column else ''}")
+    for (role, table), ways in sorted(differ.items()):
+        yield f"The rights of {role} on {table} are not those of docs/store.md: {', '.join(ways)}. {RUN_MIGRATE}"
+
+
+def _rows(connection: Connection) -> Iterator[str]:
+    limited = set(connection.exec_driver_sql(ROW_SECURITY_QUERY).scalars())
+    for table in ROW_POLICIES:
+        if table not in limited:
+            yield f"Row-level security of {table} is not on, or not forced. {RUN_MIGRATE}"
+    said = {(row.relname, row.polname): row.said for row in connection.exec_driver_sql(COMMENTS_QUERY)}
+    found = {
+        (row.tablename, row.policyname): (row.meaning, said.get((row.tablename, row.policyname)))
+        for row in connection.exec_driver_sql(POLICIES_QUERY)
+    }
+    wanted = {(right.table, policy_name(right)): right for right in list_rights() if right.table in ROW_POLICIES}
+    for table, policy in sorted(found.keys() | wanted.keys()):
+        right, (meaning, comment) = wanted.get((table, policy)), found.get((table, policy), ("", ""))
+        if right is None or policy_signature(right, meaning) != comment:
+            yield f"The policy {policy} of {table} is not ours, or not as we made it. {RUN_MIGRATE}"
+
+
+def _create_privileges(connection: Connection) -> Iterator[str]:
+    for row in connection.exec_driver_sql(CREATE_PRIVILEGES_QUERY):
+        if row.role in ROLES and (row.temp or row.make):
+            yield f"The role {row.role} may make {'tables' if row.make else 'temporary tables'}. {RUN_MIGRATE}"
+
+
+def _escapes(connection: Connection) -> Iterator[str]:
+    for name in connection.exec_driver_sql(DEFINERS_QUERY).scalars():
+        yield f"The function {name} runs with its owner's rights (SECURITY DEFINER). Drop it."
+    for name in connection.exec_driver_sql("SELECT extname FROM pg_extension").scalars():
+        if name in UNSAFE_EXTENSIONS:
+            yield f"The extension {name} reaches beyond the database. DROP EXTENSION {name}"

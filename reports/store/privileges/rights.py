@@ -1,0 +1,273 @@
+"""Who may do what in PostgreSQL: the one table of it. SQL, docs/store.md, `tokaut check` and the tests come from here.
+
+`web` faces strangers, so it can write what it must never read. `clock` may all that `worker` may: the operator's
+commands run with the clock's settings. Take a right away one release after the code that needed it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+OWNER = "tokaut_owner"  # migrates, and runs nothing
+WEB, WORKER, CLOCK, CONSOLE = ROLES = ("tokaut_web", "tokaut_worker", "tokaut_clock", "tokaut_console")
+
+VERSION = "alembic_version"  # Alembic's own table
+AUDIT_COLUMNS = "(audit_id, at, actor, act, object_id)"  # its place in the chain is the clock's alone
+BREAKER_ACCESS = "SELECT; INSERT; UPDATE (failures, open_until, opened_times, dead_since)"
+OPT_OUT_ACCESS = "INSERT; SELECT (caller_key)"
+ATTEMPT_COLUMNS = "state, attempt, next_at, lease_until, lease_by, last_class"
+
+# table → role → "PRIVILEGE (columns); PRIVILEGE"; without columns: the whole row
+RIGHTS: Mapping[str, Mapping[str, str]] = {
+    "report": {
+        WEB: "INSERT; SELECT (report_id, origin_key, created_at, country, priority, completeness, revision, state, "
+        "desk); UPDATE (origin_key, delete_asked_at)",
+        WORKER: "SELECT (report_id, mode, closed_at); UPDATE (state, desk, changed_at, closed_at)",
+        CLOCK: "SELECT; INSERT; UPDATE (revision, priority, completeness, state, desk, changed_at, closed_at); DELETE",
+        CONSOLE: "SELECT; UPDATE (state, desk, changed_at, closed_at)",
+    },
+    "report_body": {
+        WEB: "INSERT",
+        WORKER: "SELECT",
+        CLOCK: "SELECT; INSERT; UPDATE (key_id, wrap); DELETE",
+        CONSOLE: "SELECT",
+    },
+    "route": {
+        WEB: "INSERT; SELECT (report_id, revision, hotline)",
+        WORKER: "SELECT (report_id, revision, hotline)",
+        CLOCK: "SELECT; INSERT; DELETE",
+        CONSOLE: "SELECT",
+    },
+    "delivery": {
+        WEB: "INSERT; SELECT (priority, state, created_at)",
+        WORKER: f"SELECT; UPDATE ({ATTEMPT_COLUMNS}, last_status, sent_sha256, delivered_at, told_at, priority)",
+        CLOCK: f"SELECT; INSERT; UPDATE ({ATTEMPT_COLUMNS}, last_status, sent_sha256, delivered_at, told_at, priority, "
+        "created_at, handling); DELETE",
+        CONSOLE: "SELECT; UPDATE (handling)",
+    },
+    "pending": {
+        WEB: "INSERT; SELECT (origin_key, report_id, revision, kind, due_at); UPDATE (due_at); DELETE",
+        CLOCK: "SELECT; UPDATE (key_id, wrap); DELETE",
+    },
+    "inbound": {
+        WEB: "INSERT; SELECT (inbound_key, seen_at, waiting); UPDATE (waiting)",
+        CLOCK: "SELECT (seen_at, waiting); DELETE",
+    },
+    "outgoing": {
+        WEB: "INSERT; SELECT (id, provider_id, status); UPDATE (status)",
+        WORKER: f"SELECT; INSERT; UPDATE ({ATTEMPT_COLUMNS}, provider_id)",
+        CLOCK: f"SELECT; INSERT; UPDATE ({ATTEMPT_COLUMNS}, expires_at, provider_id, key_id, wrap); DELETE",
+    },
+    # whoever reads the words could say that a person has a report, but for the phone it takes
+    "page": {WORKER: "SELECT; INSERT", CLOCK: "SELECT; INSERT; DELETE"},
+    "phone_answer": {WEB: "INSERT", CLOCK: "SELECT; UPDATE (wrong); DELETE"},
+    "step": {
+        WEB: "SELECT (report_id, priority, step, due_at)",  # whether anybody has read it in time
+        CLOCK: "SELECT; INSERT; UPDATE (not_before, done_at, came_to); DELETE",
+        CONSOLE: "SELECT",
+    },
+    "mailbox": {
+        # the private key is sealed under code and PIN
+        WEB: "INSERT; SELECT (report_id, lookup, public_key, sealed_key); UPDATE (lookup, public_key, sealed_key)",
+        CLOCK: "SELECT (report_id, public_key); DELETE",
+        CONSOLE: "SELECT (report_id, public_key)",
+    },
+    "code_try": {
+        WEB: "INSERT; SELECT; UPDATE (tries, since, locked_until)",
+        CLOCK: "SELECT",
+    },
+    "answer": {
+        WEB: "SELECT (answer_id, report_id, created_at, sealed)",  # to nobody but code and PIN
+        CLOCK: "INSERT; SELECT (answer_id, report_id, created_at); DELETE",
+        CONSOLE: "INSERT",
+    },
+    "callback": {CONSOLE: "INSERT; SELECT (call_key)", CLOCK: "SELECT (at); DELETE"},
+    "note": {CONSOLE: "SELECT; INSERT", CLOCK: "SELECT; UPDATE (key_id, wrap); DELETE"},
+    # no other account needs to know what somebody has not said yet
+    "draft": {CONSOLE: "SELECT; INSERT; DELETE", CLOCK: "SELECT (report_id, saved_at); DELETE"},
+    "nudge": {CLOCK: "SELECT; INSERT; UPDATE (due_at, sent_at); DELETE"},
+    "message": {
+        WEB: "INSERT",
+        WORKER: "SELECT",
+        CLOCK: "SELECT; UPDATE (number, key_id, wrap); DELETE",
+        CONSOLE: "SELECT",
+    },
+    "contact": {
+        WEB: "INSERT; SELECT (report_id); UPDATE (allowed, changed_at)",
+        WORKER: "SELECT (report_id, allowed, changed_at)",
+        CLOCK: "SELECT (report_id, allowed, changed_at); DELETE",
+        CONSOLE: "SELECT (report_id, allowed, changed_at)",
+    },
+    "audit": {
+        WEB: f"INSERT {AUDIT_COLUMNS}",
+        WORKER: f"INSERT {AUDIT_COLUMNS}",
+        CLOCK: f"SELECT; INSERT {AUDIT_COLUMNS}; UPDATE (seq, prev_hash, hash); DELETE",
+        CONSOLE: f"SELECT; INSERT {AUDIT_COLUMNS}",
+    },
+    "hold": {CLOCK: "SELECT; INSERT; UPDATE (placed_by, reason, reference, placed_at, until); DELETE"},
+    "purged": {CLOCK: "SELECT; INSERT", CONSOLE: "SELECT (report_id, rule)"},
+    "receipt": {CLOCK: "SELECT; INSERT; DELETE", CONSOLE: "SELECT (report_id, hotline)"},
+    "checkpoint": {CLOCK: "SELECT; INSERT; DELETE", CONSOLE: "SELECT"},
+    "lease": {
+        WEB: "SELECT; INSERT; UPDATE (holder, until)",
+        CLOCK: "SELECT; INSERT; UPDATE (holder, until)",
+    },
+    # Accounts are the console's alone: nobody else could say who may read.
+    "staff": {CONSOLE: "SELECT; INSERT; UPDATE (role, password, totp, totp_step, wrong, ended_at)"},
+    "staff_session": {CONSOLE: "SELECT; INSERT; UPDATE (session_hash, seen_at, checked_at); DELETE"},
+    **{table: {CONSOLE: "SELECT; INSERT; DELETE"} for table in ("invitation", "recovery", "raising", "lowering")},
+    "holding": {
+        CONSOLE: "SELECT; INSERT (report_id, hotline); UPDATE (holder, handed_by, outcome, hoax_by, read_at, "
+        "changed_at, changed_by)",
+        CLOCK: "SELECT (report_id, hotline, handed_by); UPDATE (holder, handed_by, outcome, hoax_by, changed_at, "
+        "changed_by); DELETE",
+    },
+    # the console asks, the clock does it: nobody who only reads can make a delivery
+    "handover": {
+        CONSOLE: "SELECT; INSERT (report_id, giver, taker, actor, asked_at); UPDATE (taker, actor, asked_at, outcome)",
+        CLOCK: "SELECT; UPDATE (outcome); DELETE",
+    },
+    "kept_away": {CONSOLE: "SELECT; INSERT; DELETE", CLOCK: "SELECT (report_id); DELETE"},
+    # the console asks, web is the reporter
+    "drill": {
+        WEB: "SELECT (drill_id, hotline, script, at, due_at, report_id); UPDATE (due_at, report_id)",
+        CLOCK: "SELECT (drill_id, at, report_id); DELETE",
+        CONSOLE: "SELECT; INSERT (drill_id, hotline, script, actor, asked_at, at, due_at); DELETE",
+    },
+    "staff_try": {CONSOLE: "SELECT; INSERT; UPDATE (tries, since, locks, locked_until); DELETE"},
+    "hotline_state": {WORKER: BREAKER_ACCESS, CLOCK: BREAKER_ACCESS, CONSOLE: "SELECT"},
+    "optout": dict.fromkeys((WORKER, CLOCK), OPT_OUT_ACCESS) | {WEB: f"{OPT_OUT_ACCESS}; DELETE"},
+    "optout_key": {WEB: "INSERT", CLOCK: "SELECT; UPDATE (key_id, wrap)"},
+    # counters, of which nobody but the clock sees those that may not be shown
+    "tally": {CLOCK: "SELECT; INSERT; UPDATE (number); DELETE"},
+    "tallied": {CLOCK: "SELECT; INSERT; UPDATE (until, settled)"},
+    "screen_tally": {WEB: "INSERT", CLOCK: "SELECT; DELETE"},
+    "figure": {CLOCK: "SELECT; INSERT", CONSOLE: "SELECT"},
+    "host": {WEB: "SELECT; INSERT; UPDATE (seen_at, spool_entries, spool_seconds, spool_bad)", CLOCK: "SELECT"},
+    "key_check": {WEB: "SELECT; INSERT"},
+    "made_for": dict.fromkeys(ROLES, "SELECT"),
+    VERSION: dict.fromkeys(ROLES, "SELECT"),
+}
+
+# Which rows of those, for roles that do not see all. The console says for whom it asks, in each transaction:
+# SET LOCAL tokaut.hotlines = 'a,b'. Unset or empty: no rows. And of one report, to whom else it was given.
+HOTLINES = "string_to_array(current_setting('tokaut.hotlines', true), ',')"
+ONE_REPORT = "current_setting('tokaut.report', true)"
+REPORT_GIVEN = f"EXISTS (SELECT FROM delivery d WHERE d.report_id = {{0}}.report_id AND d.hotline = ANY ({HOTLINES}))"
+OWN_STAFF = f"starts_with(actor, 'staff:') AND split_part(substr(actor, 7), '/', 1) = ANY ({HOTLINES})"
+NOT_STAFF = "NOT starts_with(actor, 'staff:')"
+ABOUT_OWN_DELIVERIES = (
+    f"EXISTS (SELECT FROM delivery d WHERE d.hotline = ANY ({HOTLINES}) AND object_id IN (d.delivery_id, d.report_id))"
+)
+ALL_ROWS = "true"
+# Three years of the audit, but where all is training; by the database's own clock, which no setting moves.
+OLD_ENOUGH = (
+    "at < (extract(epoch from clock_timestamp() - interval '1095 days') * 1000000)::bigint "
+    "OR EXISTS (SELECT FROM made_for WHERE mode <> 'live')"
+)
+
+# A wrap is not a right: a body is for its recipient once a delivery to it exists, and not before.
+GIVEN_TO_RECIPIENT = "EXISTS (SELECT FROM delivery d WHERE d.report_id = {0}.report_id AND d.hotline = {0}.{1})"
+OWN_HANDOVER = f"giver = ANY ({HOTLINES}) AND {GIVEN_TO_RECIPIENT.format('handover', 'giver')}"
+OWN_DRILL = f"hotline = ANY ({HOTLINES})"
+NEW_DRILL = (  # only where nothing is real
+    "starts_with(actor, 'staff:' || hotline || '/') AND EXISTS (SELECT FROM made_for WHERE mode = 'training')"
+)
+BY_GIVER = "starts_with(actor, 'staff:' || giver || '/')"  # it is their name that the audit will have
+
+
+class RowPolicy(NamedTuple):
+    """`there`: which rows it sees; `made`: which rows it may make of them."""
+
+    there: str
+    made: str = ""
+
+
+ROW_POLICIES: Mapping[str, Mapping[tuple[str, str], RowPolicy]] = {
+    "report": dict.fromkeys([(CONSOLE, "SELECT"), (CONSOLE, "UPDATE")], RowPolicy(REPORT_GIVEN.format("report"))),
+    "report_body": {
+        (CONSOLE, "SELECT"): RowPolicy(
+            f"recipient = ANY ({HOTLINES}) AND {GIVEN_TO_RECIPIENT.format('report_body', 'recipient')}"
+        )
+    },
+    "route": {
+        (CONSOLE, "SELECT"): RowPolicy(
+            f"hotline = ANY ({HOTLINES}) AND {GIVEN_TO_RECIPIENT.format('route', 'hotline')} "
+            f"OR report_id = {ONE_REPORT} AND {REPORT_GIVEN.format('route')}"  # to whom it can be handed over
+        )
+    },
+    "delivery": {
+        (CONSOLE, "SELECT"): RowPolicy(f"hotline = ANY ({HOTLINES}) OR report_id = {ONE_REPORT}"),
+        (CONSOLE, "UPDATE"): RowPolicy(f"hotline = ANY ({HOTLINES})"),
+    },
+    "step": {(CONSOLE, "SELECT"): RowPolicy(REPORT_GIVEN.format("step"))},
+    "receipt": {(CONSOLE, "SELECT"): RowPolicy(f"hotline = ANY ({HOTLINES})")},
+    "purged": {
+        (CONSOLE, "SELECT"): RowPolicy(
+            f"EXISTS (SELECT FROM receipt r WHERE r.report_id = purged.report_id AND r.hotline = ANY ({HOTLINES}))"
+        )
+    },
+    "answer": {(CONSOLE, "INSERT"): RowPolicy(f"hotline = ANY ({HOTLINES}) AND {REPORT_GIVEN.format('answer')}")},
+    "note": dict.fromkeys(
+        [(CONSOLE, "SELECT"), (CONSOLE, "INSERT")],
+        RowPolicy(f"recipient = ANY ({HOTLINES}) AND {GIVEN_TO_RECIPIENT.format('note', 'recipient')}"),
+    ),
+    "draft": dict.fromkeys(
+        [(CONSOLE, "SELECT"), (CONSOLE, "INSERT"), (CONSOLE, "DELETE")],
+        RowPolicy(f"recipient = ANY ({HOTLINES}) AND {GIVEN_TO_RECIPIENT.format('draft', 'recipient')}"),
+    ),
+    "mailbox": {(CONSOLE, "SELECT"): RowPolicy(REPORT_GIVEN.format("mailbox"))},
+    "message": {
+        (CONSOLE, "SELECT"): RowPolicy(
+            f"recipient = ANY ({HOTLINES}) AND {GIVEN_TO_RECIPIENT.format('message', 'recipient')}"
+        )
+    },
+    "contact": {(CONSOLE, "SELECT"): RowPolicy(REPORT_GIVEN.format("contact"))},
+    "holding": dict.fromkeys(
+        [(CONSOLE, "SELECT"), (CONSOLE, "INSERT"), (CONSOLE, "UPDATE")],
+        RowPolicy(f"hotline = ANY ({HOTLINES}) AND {GIVEN_TO_RECIPIENT.format('holding', 'hotline')}"),
+    ),
+    "handover": {
+        (CONSOLE, "SELECT"): RowPolicy(OWN_HANDOVER),
+        **dict.fromkeys(
+            [(CONSOLE, "INSERT"), (CONSOLE, "UPDATE")], RowPolicy(OWN_HANDOVER, f"{OWN_HANDOVER} AND {BY_GIVER}")
+        ),
+    },
+    "kept_away": dict.fromkeys(
+        [(CONSOLE, "SELECT"), (CONSOLE, "INSERT"), (CONSOLE, "DELETE")], RowPolicy(REPORT_GIVEN.format("kept_away"))
+    ),
+    "drill": {
+        (CONSOLE, "SELECT"): RowPolicy(OWN_DRILL),
+        (CONSOLE, "INSERT"): RowPolicy(OWN_DRILL, f"{OWN_DRILL} AND {NEW_DRILL}"),
+        (CONSOLE, "DELETE"): RowPolicy(f"{OWN_DRILL} AND report_id IS NULL"),
+    },
+    "audit": {
+        (CLOCK, "UPDATE"): RowPolicy("seq IS NULL", "seq IS NOT NULL"),  # what is chained is never touched again
+        (CLOCK, "DELETE"): RowPolicy(f"seq IS NOT NULL AND ({OLD_ENOUGH})"),
+        (CONSOLE, "SELECT"): RowPolicy(f"{OWN_STAFF} OR {NOT_STAFF} AND {ABOUT_OWN_DELIVERIES}"),
+        (CONSOLE, "INSERT"): RowPolicy(OWN_STAFF),
+    },
+    # Web sees whether a clock leads. It cannot take that lease: whoever holds it stops all that is sent.
+    "lease": {(WEB, "SELECT"): RowPolicy(ALL_ROWS)}
+    | {(WEB, privilege): RowPolicy("name = 'replay'") for privilege in ("INSERT", "UPDATE")},
+}
+
+
+class Right(NamedTuple):
+    table: str
+    role: str
+    privilege: str
+    columns: tuple[str, ...] = ()  # none: all
+
+
+def list_rights() -> Iterator[Right]:
+    for table, by_role in RIGHTS.items():
+        for role, text in by_role.items():
+            for privilege, columns in re.findall(r"([A-Z]+)(?: \(([^)]*)\))?(?:; |$)", text):
+                yield Right(table, role, privilege, tuple(columns.split(", ")) if columns else ())
+
+
+def row_policy_of(right: Right) -> RowPolicy:
+    return ROW_POLICIES[right.table].get((right.role, right.privilege), RowPolicy(ALL_ROWS))
