@@ -13,7 +13,7 @@ from reports.keyfolder import PrivateKeys
 from reports.sealing import Box, Context, Poison, open_body, open_head
 from reports.store.cases.case_list import CaseHead, CaseRow
 from reports.store.cases.case_view import CaseView
-from reports.store.outbox import SealedBody
+from reports.store.outbox import StoredBody
 
 HEADS_KEPT = 20_000
 
@@ -72,7 +72,7 @@ class Opener:
         opened = {row.kind: self._words(row, report_id, hotline) for row in rows}
         return {kind: text for kind, text in opened.items() if text is not None}
 
-    def _body(self, body: SealedBody, context: Context, withdrawn: bool) -> Mapping[str, Any] | None:
+    def _body(self, body: StoredBody, context: Context, withdrawn: bool) -> Mapping[str, Any] | None:
         try:
             key = self._keys.of(context.hotline, body.key_id)
             data = open_body(key, context, Box(body.key_id, body.wrap, body.head, body.sealed))
@@ -90,5 +90,5 @@ class Opener:
 
     def _words(self, row: Any, report_id: str, hotline: str) -> str | None:
         context = Context.of_message(self._mode, report_id, row.note_id, hotline)
-        found = self._body(SealedBody(row.key_id, row.wrap, b"", row.sealed, row.note_id), context, False)
+        found = self._body(StoredBody(row.key_id, row.wrap, b"", row.sealed, row.note_id), context, False)
         return str(found.get("text", "")) if found else None

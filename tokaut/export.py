@@ -20,7 +20,7 @@ from reports.store.cases import case_view
 from reports.store.engine.database import Database
 from reports.store.mailboxes import correspondence
 from reports.store.operations import delivery_actions
-from reports.store.outbox import SealedBody
+from reports.store.outbox import StoredBody
 from tokaut.opened import opened
 from tokaut.plain import Plain
 from tokaut.terminal import echo
@@ -78,7 +78,7 @@ def _hotline(database: Database, report_id: str, named: str | None) -> str:
     return named or box.hotlines[0]
 
 
-def _opened(held: case_view.ReadableReport, body: SealedBody, context: Context) -> Mapping[str, Any]:
+def _opened(held: case_view.ReadableReport, body: StoredBody, context: Context) -> Mapping[str, Any]:
     hotline = context.hotline
     try:
         keys = load_private(load(Place, os.environ).keys, [hotline])

@@ -21,7 +21,7 @@ from reports.nudges import SENTENCE, due_at, permission
 from reports.sealing import Box, Context, Poison, keyed_hash, open_body
 from reports.store.cases import case_view
 from reports.store.engine.database import Database
-from reports.store.outbox import SealedBody
+from reports.store.outbox import StoredBody
 from reports.store.sms import answer_notices, opt_outs
 from reports.store.sms.answer_notices import NoticeFacts, NoticePermission
 from workers.keyring import KeyRing
@@ -151,7 +151,7 @@ class Nudger:
         contact = next((one for one in reversed(later) if one), report.get("contact"))
         return report, None if held.withdrawn else contact
 
-    def _open(self, body: SealedBody, context: Context) -> Mapping[str, Any]:
+    def _open(self, body: StoredBody, context: Context) -> Mapping[str, Any]:
         box = Box(body.key_id, body.wrap, body.head, body.sealed)
         found: Mapping[str, Any] = json.loads(open_body(self.keys.of(context.hotline, body.key_id), context, box))
         return found

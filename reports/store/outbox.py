@@ -44,7 +44,7 @@ LEASED_COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class SealedBody:
+class StoredBody:
     """What one hotline may open. `message_id`: of what was said by My report; a report itself has none."""
 
     key_id: str
@@ -73,7 +73,7 @@ class LeasedDelivery:
     now: int
     mode: str
     withdrawn: bool
-    body: SealedBody | None
+    body: StoredBody | None
 
 
 def read_leased(connection: Connection, row: Any, now: int) -> LeasedDelivery:
@@ -98,10 +98,10 @@ def _read_report(connection: Connection, row: Any) -> tuple[str, bool]:
     return report.mode, connection.execute(said).scalar() != report.changed_at
 
 
-def _read_body(connection: Connection, row: Any) -> SealedBody | None:
+def _read_body(connection: Connection, row: Any) -> StoredBody | None:
     query = _MESSAGE if row.type == "message" else _BODY
     found = connection.execute(query, {"report": row.report_id, "who": row.hotline, "number": row.revision}).first()
-    return SealedBody(*found) if found else None
+    return StoredBody(*found) if found else None
 
 
 def _mode() -> Select[Any]:

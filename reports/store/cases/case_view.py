@@ -16,7 +16,7 @@ from reports.store.cases.case_list import ADDITION_TYPES, BODY_TYPES
 from reports.store.cases.case_status import CaseChange, CaseRef, CaseStatus
 from reports.store.deliveries import REPORT_TYPES
 from reports.store.engine.database import Database
-from reports.store.outbox import SealedBody
+from reports.store.outbox import StoredBody
 from reports.store.privileges.row_security import read_as, reveal_report, write_as
 from reports.store.schema import tables as t
 from reports.store.staff.accounts import Account
@@ -33,8 +33,8 @@ class ReadableReport:
     mode: str
     revision: int
     withdrawn: bool
-    report: SealedBody
-    messages: tuple[SealedBody, ...]
+    report: StoredBody
+    messages: tuple[StoredBody, ...]
 
 
 def load_report(database: Database, report_id: str, hotline: str) -> ReadableReport | None:
@@ -58,8 +58,8 @@ def read_report(connection: Connection, report_id: str, hotline: str) -> Readabl
     row = connection.execute(newest.order_by(b.revision.desc()).limit(1)).first()
     if row is None:
         return None
-    messages = tuple(SealedBody(*one) for one in connection.execute(said))
-    body = SealedBody(row.key_id, row.wrap, row.head, row.sealed)
+    messages = tuple(StoredBody(*one) for one in connection.execute(said))
+    body = StoredBody(row.key_id, row.wrap, row.head, row.sealed)
     return ReadableReport(row.mode, row.revision, row.allowed == 0, body, messages)
 
 
