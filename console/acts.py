@@ -14,7 +14,7 @@ from console.done import to
 from console.doors import LEAD, READERS, Door, Doors, Visitor
 from console.frame import ago, who_changed
 from console.report_page import OUTCOMES, WROTE_MORE, Desk, Draft, Said
-from reports.handling import STATES
+from reports.case_state import HANDLING_STATES
 from reports.store.cases import case_actions, case_view, drafts
 from reports.store.cases.case_actions import CaseAction, CaseNotFound, OutdatedRevision, TransitionNotAllowed
 from reports.store.cases.case_status import ACTIVE, UNASSIGNED, CaseChange, StatusConflict
@@ -130,7 +130,7 @@ def _leave(desk: Desk, me: Visitor, report_id: str, text: str, *, is_free: bool)
     """Whoever writes has the report; but who had not read all of it has not: then the words alone are left, and its
     clock runs on. What is done with it then."""
     writing = desk.writing(me, report_id)
-    said = {"answer": writing.answer(text), "notes": (writing.note("answer", text),), "stays": STATES}
+    said = {"answer": writing.answer(text), "notes": (writing.note("answer", text),), "stays": HANDLING_STATES}
     handed = case_view.load_holding(desk.database, me.account, report_id)["handed_by"] is not None
     if is_free:
         with suppress(OutdatedRevision):

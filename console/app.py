@@ -12,14 +12,16 @@ from flask import Flask
 from console import call_back, staff_side, web
 from console.callers import callers
 from console.parts import Parts
-from reports import country, keyfolder, logs, modes
-from reports.hardening import harden
-from reports.schema import WrongDatabase, await_ready
-from reports.settings import ConsoleSide, SettingError, load_all
+from reports.countries import country
+from reports.crypto import key_files, mode_marks
+from reports.store.database_check import WrongDatabase, await_ready
 from reports.store.engine.database import Database, InvalidDatabaseURL
 from reports.store.engine.timeouts import INTERACTIVE
+from runtime import logs
+from runtime.hardening import harden
+from runtime.settings import ConsoleSettings, SettingError, load_all_settings
 
-WRONG = (SettingError, InvalidDatabaseURL, WrongDatabase, country.CountryError, keyfolder.KeyFault)
+WRONG = (SettingError, InvalidDatabaseURL, WrongDatabase, country.CountryError, key_files.KeyFileError)
 
 log = structlog.get_logger()
 
@@ -35,9 +37,9 @@ def check(environ: Mapping[str, str]) -> None:
 def create_app(environ: Mapping[str, str] | None = None) -> Flask:
     """The console process. Stops with one line for each setting that is wrong."""
     harden()
-    logs.start("console")
-    logs.hook()
-    logs.adopt(("gunicorn.error",))
+    logs.configure("console")
+    logs.install_hooks()
+    logs.reroute(("gunicorn.error",))
     given = os.environ if environ is None else environ
     try:
         parts = _read(given)
@@ -53,10 +55,10 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
 
 
 def _read(environ: Mapping[str, str]) -> Parts:
-    settings = load_all((ConsoleSide,), environ)[ConsoleSide]
-    modes.refuse_keys(settings.keys, settings.mode)
-    countries = country.load_all(settings.countries, settings.mode.value, settings.country_dir)
-    keys = keyfolder.load_public(settings.keys, [one.id for one in countries.hotlines])
+    settings = load_all_settings((ConsoleSettings,), environ)[ConsoleSettings]
+    mode_marks.refuse_keys(settings.keys, settings.mode)
+    countries = country.load_countries(settings.countries, settings.mode.value, settings.country_dir)
+    keys = key_files.load_public_keys(settings.keys, [one.id for one in countries.hotlines])
     database = Database(settings.database_url, offset=settings.clock_offset, patience=INTERACTIVE)
     if reason := await_ready(database, settings.mode, "console"):
         sys.stderr.write(f"{reason}\n")

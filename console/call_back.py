@@ -17,9 +17,9 @@ from console.callers import Callers
 from console.parts import Parts
 from console.said import NoJson, NotUnderstood, Said, read
 from console.words import Writing
-from reports.bodies import json_bytes
-from reports.country import Country
-from reports.handling import NEXT
+from reports.case_state import HANDLING_TRANSITIONS
+from reports.countries.country import Country
+from reports.json_bodies import json_bytes
 from reports.store.cases import case_actions
 from reports.store.cases.case_actions import CaseAction, CaseNotFound, TransitionNotAllowed
 from reports.store.engine.database import DatabaseUnavailable
@@ -110,7 +110,9 @@ def _body() -> bytes | None:
 def _refused(why: NotUnderstood | TransitionNotAllowed) -> Response:
     """So that whoever builds the hotline's system sees what to do otherwise."""
     if isinstance(why, TransitionNotAllowed):
-        return _json(409, {"error": "That cannot follow.", "state": why.before, "allowed": NEXT[why.before]})
+        return _json(
+            409, {"error": "That cannot follow.", "state": why.before, "allowed": HANDLING_TRANSITIONS[why.before]}
+        )
     return _json(400 if isinstance(why, NoJson) else 422, {"error": str(why)})
 
 

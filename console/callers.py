@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping
 import structlog
 from standardwebhooks.webhooks import Webhook
 
-from reports.hotline import Hotline
-from reports.settings import Secret, attempt_hotlines, from_environment
-from reports.settings.webhook_secret import webhook_secret
+from reports.countries.hotline import Hotline
+from runtime.settings import Secret, from_environment, load_hotline_settings
+from runtime.settings.fields import webhook_secret_field
 
 WEBHOOK = "webhook"  # the kind of hotlines that have a secret with us
 
@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 @from_environment
 class CallBack:
-    secret: Secret[tuple[str, ...]] = webhook_secret()
+    secret: Secret[tuple[str, ...]] = webhook_secret_field()
 
 
 class Callers:
@@ -39,7 +39,7 @@ def callers(environ: Mapping[str, str], listed: Iterable[Hotline]) -> Callers:
     it is the one that reads them.
     """
     known = [hotline.id for hotline in listed if hotline.delivery == WEBHOOK]
-    found = attempt_hotlines(environ, dict.fromkeys(known, CallBack))
+    found = load_hotline_settings(environ, dict.fromkeys(known, CallBack))
     for hotline in sorted(set(known) - set(found.filled)):
         log.warning("setting_refused", hotline=hotline)
     return Callers({hotline: settings.secret.reveal() for hotline, settings in found.filled.items()})

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pyotp
 import segno
 
-from reports.sealing import Vault
+from reports.crypto import RecordCipher
 
 STEP = 30  # seconds
 SECRET_BYTES = 20
@@ -18,19 +18,19 @@ QUIET = 4  # units of white around a QR code
 EARLIER_OR_LATER = (0, -1, 1)  # steps: a phone's clock may be off
 
 
-def drawn_for(vault: Vault, invitation: str, browser: str) -> bytes:
+def drawn_for(cipher: RecordCipher, invitation: str, browser: str) -> bytes:
     """The secret that goes with an invitation in one browser: it is the same however often the page is opened there,
     and kept nowhere. In another browser it is another one: who saw the link on its way learns no codes by it."""
-    return vault.mac("one-time codes", invitation, browser)[:SECRET_BYTES]
+    return cipher.mac("one-time codes", invitation, browser)[:SECRET_BYTES]
 
 
-def sealed(vault: Vault, staff_id: str, secret: bytes) -> bytes:
-    return vault.seal("one-time codes", staff_id.encode(), secret)
+def sealed(cipher: RecordCipher, staff_id: str, secret: bytes) -> bytes:
+    return cipher.seal("one-time codes", staff_id.encode(), secret)
 
 
-def opened(vault: Vault, staff_id: str, blob: bytes) -> bytes:
+def opened(cipher: RecordCipher, staff_id: str, blob: bytes) -> bytes:
     """Raises Poison."""
-    return vault.open("one-time codes", staff_id.encode(), blob)
+    return cipher.open("one-time codes", staff_id.encode(), blob)
 
 
 def step_of(secret: bytes, code: str, now: float) -> int | None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from flask import Request, Response
 
-from reports.sealing import Vault
+from reports.crypto import RecordCipher
 
 SESSION, BROWSER, LANGUAGE = "__Host-tokaut", "__Host-tokaut-browser", "__Host-tokaut-language"
 ALARM = "__Host-tokaut-alarm"
@@ -61,13 +61,13 @@ class Browser:
         nonce, *proofs = read(request, BROWSER).split(".")
         return cls(nonce, tuple(proofs[:MOST_PEOPLE])) if len(nonce) == 22 else cls(secrets.token_urlsafe(16))
 
-    def knows(self, vault: Vault, name: str) -> bool:
-        wanted = [_proof(mac) for mac in vault.macs("browser", self.nonce, name)]
+    def knows(self, cipher: RecordCipher, name: str) -> bool:
+        wanted = [_proof(mac) for mac in cipher.macs("browser", self.nonce, name)]
         return any(hmac.compare_digest(one, proof) for one in wanted for proof in self.proofs if proof.isascii())
 
-    def having(self, vault: Vault, name: str) -> Browser:
+    def having(self, cipher: RecordCipher, name: str) -> Browser:
         """After somebody has logged in there; the last ones stay."""
-        proof = _proof(vault.mac("browser", self.nonce, name))
+        proof = _proof(cipher.mac("browser", self.nonce, name))
         return Browser(self.nonce, (proof, *(one for one in self.proofs if one != proof))[:MOST_PEOPLE])
 
     def keep(self, response: Response) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from reports.clocks import CLOCKS
+from reports.escalation.policy import ESCALATION_TIMES
 from reports.store.cases.case_list import CaseRow
 from reports.store.cases.case_status import ACTIVE
 from runtime.time_units import MINUTE
@@ -58,6 +58,6 @@ def is_overdue(row: CaseRow, now: int) -> bool:
 
 def _running(row: CaseRow) -> Iterator[tuple[str, int]]:
     if row.state == "queued":
-        yield RECEIVED, row.created_at + CLOCKS[row.priority].received
+        yield RECEIVED, row.created_at + ESCALATION_TIMES[row.priority].received
     if row.handling == "none" and row.state not in ACTIVE:
         yield TAKEN, row.overdue_at

@@ -18,7 +18,7 @@ from werkzeug.exceptions import BadRequest, HTTPException
 
 from console import answers, cookies
 from console.forms import NoCookie, Unreadable, read_form
-from reports.sealing import Vault
+from reports.crypto import RecordCipher
 from reports.store.engine.database import Database
 from reports.store.staff import staff_sessions
 from reports.store.staff.accounts import Account
@@ -78,10 +78,10 @@ View = Callable[..., Response]
 
 
 class Doors:
-    def __init__(self, app: Flask, database: Database, vault: Vault) -> None:
+    def __init__(self, app: Flask, database: Database, cipher: RecordCipher) -> None:
         self._app = app
         self.database = database
-        self.vault = vault
+        self.cipher = cipher
         self.all: dict[str, Door] = {}  # by endpoint
         self.keep_drafts: Callable[[Visitor], None] = lambda me: None
 
@@ -137,12 +137,12 @@ class Doors:
 
     def token_of(self, session: StaffSession) -> str:
         """What each form of this session carries."""
-        return self.vault.mac("form", session.session_hash).hex()
+        return self.cipher.mac("form", session.session_hash).hex()
 
     def page_token(self, browser: cookies.Browser) -> str:
         """What a form carries that anybody may fill in; bound to the session where there is one all the same."""
         found = self.found()
-        return self.token_of(found[0]) if found else self.vault.mac("form", browser.nonce).hex()
+        return self.token_of(found[0]) if found else self.cipher.mac("form", browser.nonce).hex()
 
     def page_at(self, path: str) -> str:
         """The same path where it is a page of ours; else the first page. Nobody is led elsewhere."""

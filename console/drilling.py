@@ -19,9 +19,9 @@ from flask import Response, abort
 from console.answers import page, to
 from console.doors import AUDITOR, LEAD, Door, Doors, Visitor
 from console.parts import Parts
-from reports.clocks import Clock, clocks
-from reports.country import Country
-from reports.drill_scripts import SCRIPTS, goes_to, priority
+from reports.countries.country import Country
+from reports.drills.scripts import SCRIPTS, script_priority, script_recipients
+from reports.escalation.policy import EscalationTimes, escalation_times
 from reports.store.operations import drill_runs
 from reports.store.operations.drill_runs import Drill
 from runtime.time_units import MINUTE, SECOND
@@ -88,7 +88,7 @@ def _page(doors: Doors, parts: Parts, me: Visitor, wrong: str = "") -> Response:
     hotline, now = me.account.hotline, doors.database.now()
     country = _country(parts, me)
     drills = drill_runs.list_drills(doors.database, me.account)
-    lines = [line(one, clocks(country.clocks)[one.priority], now) for one in drills if one.priority]
+    lines = [line(one, escalation_times(country.clocks)[one.priority], now) for one in drills if one.priority]
     words: dict[str, Any] = {
         "offers": offers(country, hotline, parts) if me.account.role == LEAD else (),
         "told": len(country.hotlines[hotline].card.duty_officer),
@@ -123,27 +123,27 @@ def _call_off(doors: Doors, parts: Parts, me: Visitor, drill_id: str) -> Respons
 
 def _country(parts: Parts, me: Visitor) -> Country:
     """Whoever works at a hotline that is served no more has no drills either."""
-    return parts.countries.home_of(me.account.hotline) or abort(404)
+    return parts.countries.country_of_hotline(me.account.hotline) or abort(404)
 
 
 def offers(country: Country, hotline: str, parts: Parts) -> tuple[Offer, ...]:
     found = []
     for name, script in SCRIPTS.items():
-        legs = goes_to(script, country, hotline, parts.keys)
+        legs = script_recipients(script, country, hotline, parts.keys)
         at_once = tuple(leg.hotline for leg in legs if leg.role != "fallback")
         if hotline in at_once:
-            urgent = priority(script, country, hotline)
-            limit = clocks(country.clocks)[urgent].acknowledged // MINUTE
+            urgent = script_priority(script, country, hotline)
+            limit = escalation_times(country.clocks)[urgent].acknowledged // MINUTE
             then = tuple(leg.hotline for leg in legs if leg.role == "fallback")
             found.append(Offer(name, NAMES[name], urgent, limit, at_once, then))
     return tuple(found)
 
 
-def line(drill: Drill, clock: Clock, now: int) -> Line:
+def line(drill: Drill, clock: EscalationTimes, now: int) -> Line:
     return Line(drill, NAMES.get(drill.script, drill.script), tuple(_cell(drill, name, clock, now) for name in CAME))
 
 
-def _cell(drill: Drill, name: str, clock: Clock, now: int) -> Cell:
+def _cell(drill: Drill, name: str, clock: EscalationTimes, now: int) -> Cell:
     arrived, at = drill.moments["arrived"], drill.moments.get(name)
     limit = getattr(clock, LIMITS[name]) if name in LIMITS else None
     if limit is None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from reports.country import Country
-from reports.hotline import Sourced
+from reports.countries.country import Country
+from reports.countries.hotline import SourcedEntry
 
 VERIFIED, NOT_VERIFIED = "dialled and confirmed by {who} on {on}", "NOT verified: nobody has confirmed this number"
 
@@ -38,7 +38,7 @@ def whom_to_call(country: Country, hotline: str) -> Emergency:
     return Emergency(country.name, lines, found.card.police.strip() if found else "")
 
 
-def _proof(one: Sourced) -> tuple[str, Mapping[str, str]]:
+def _proof(one: SourcedEntry) -> tuple[str, Mapping[str, str]]:
     if one.verified():
         return VERIFIED, {"who": one.verified_by, "on": one.verified_on}
     return NOT_VERIFIED, {}

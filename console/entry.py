@@ -10,7 +10,7 @@ from flask import Response, request
 from console import codes, cookies, guessing, passwords
 from console.answers import page, to
 from console.doors import EVERYBODY, IDLE, Door, Doors, Visitor
-from reports.sealing import Poison
+from reports.crypto import DecryptError
 from reports.store.staff import accounts, login_throttle, staff_sessions
 from reports.store.staff.accounts import Account
 from reports.store.staff.staff_sessions import StaffSession
@@ -47,7 +47,7 @@ def _login_page(doors: Doors, _: Mapping[str, str], refused: bool = False) -> Re
 
 def _login(doors: Doors, form: Mapping[str, str]) -> Response:
     name = form.get("name", "").strip().lower()[:64]
-    if cookies.Browser.of(request).knows(doors.vault, name):
+    if cookies.Browser.of(request).knows(doors.cipher, name):
         with passwords.KNOWN.place():
             return _let_in(doors, form, name, passwords.KNOWN)
     with passwords.STRANGERS.place(guessing.address_of(request)):
@@ -55,7 +55,7 @@ def _login(doors: Doors, form: Mapping[str, str]) -> Response:
 
 
 def _let_in(doors: Doors, form: Mapping[str, str], name: str, room: passwords.Room) -> Response:
-    database, vault, browser = doors.database, doors.vault, cookies.Browser.of(request)
+    database, vault, browser = doors.database, doors.cipher, cookies.Browser.of(request)
     knocks = [] if room is passwords.KNOWN else [guessing.from_the_address(vault, request)]
     if not all(login_throttle.count_attempts(database, *knocks)):
         return _login_page(doors, form, refused=True)  # whoever tries so much gets no more work done, nor a row kept
@@ -94,8 +94,8 @@ def shows(
 
 def _step(doors: Doors, account: Account | None, code: str) -> int | None:
     try:
-        secret = codes.opened(doors.vault, account.staff_id, account.totp) if account else b"\0" * codes.SECRET_BYTES
-    except Poison:
+        secret = codes.opened(doors.cipher, account.staff_id, account.totp) if account else b"\0" * codes.SECRET_BYTES
+    except DecryptError:
         return None
     step = codes.step_of(secret, code, doors.database.now() / 1_000_000)
     return step if account else None

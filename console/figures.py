@@ -15,22 +15,29 @@ from flask import Response, abort
 
 from console.answers import HEADERS, page
 from console.doors import AUDITOR, LEAD, Door, Doors, Visitor
-from reports import charts
-from reports.country import Countries, Country
-from reports.statistics_csv import payments_csv, reports_csv
-from reports.statistics_sheets import Quarter, Sheet, drawn, months, quarters
-from reports.statistics_words import NOTES
+from reports.countries.country import Countries, Country
+from reports.countries.language_names import LANGUAGE_NAMES
+from reports.statistics import svg_charts
+from reports.statistics.labels import TABLE_NOTES
+from reports.statistics.tables import (
+    QuarterFigures,
+    QuarterTable,
+    chart_svg,
+    group_by_quarter,
+    month_rows,
+    payments_csv,
+    reports_csv,
+)
 from reports.store.operations import quarterly_figures
 from reports.store.staff import accounts
-from reports.tongues import NAMES
 
 THEY = frozenset({LEAD, AUDITOR})
-TABLES: Mapping[str, Callable[[Sequence[Quarter]], str]] = {"reports": reports_csv, "payments": payments_csv}
+TABLES: Mapping[str, Callable[[Sequence[QuarterFigures]], str]] = {"reports": reports_csv, "payments": payments_csv}
 
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A chart as templates put it into a page: reports.charts has escaped all that it was given."""
+    """A chart as templates put it into a page: reports.statistics.svg_charts has escaped all that it was given."""
 
     svg: str
 
@@ -48,8 +55,13 @@ def _page(doors: Doors, countries: Countries, me: Visitor) -> Response:
     theirs = _theirs(countries, me)
     there = _quarters(doors, theirs)
     several = [(one, [quarter for quarter in there if quarter.country == one.iso]) for one in theirs]
-    by_month = {one.iso: months(of) for one, of in several}
-    drawings: dict[str, Any] = {"chart": _chart, "columns": _columns, "number": charts.figure, "notes": NOTES}
+    by_month = {one.iso: month_rows(of) for one, of in several}
+    drawings: dict[str, Any] = {
+        "chart": _chart,
+        "columns": _columns,
+        "number": svg_charts.format_count,
+        "notes": TABLE_NOTES,
+    }
     return page("statistics.html", me=me, several=several, months=by_month, **drawings)
 
 
@@ -68,16 +80,18 @@ def _theirs(countries: Countries, me: Visitor) -> list[Country]:
     return [one for one in countries if me.account.hotline in one.hotlines]
 
 
-def _quarters(doors: Doors, theirs: Sequence[Country]) -> list[Quarter]:
+def _quarters(doors: Doors, theirs: Sequence[Country]) -> list[QuarterFigures]:
     """Nothing for nobody's country: an empty list would ask for all."""
     return (
-        quarters(quarterly_figures.list_published(doors.database, [one.iso for one in theirs]), NAMES) if theirs else []
+        group_by_quarter(quarterly_figures.list_published(doors.database, [one.iso for one in theirs]), LANGUAGE_NAMES)
+        if theirs
+        else []
     )
 
 
-def _chart(sheet: Sheet) -> Drawing:
-    return Drawing(drawn(sheet))
+def _chart(sheet: QuarterTable) -> Drawing:
+    return Drawing(chart_svg(sheet))
 
 
-def _columns(name: str, title: str, rows: Sequence[charts.Row]) -> Drawing:
-    return Drawing(charts.columns(name, title, rows))
+def _columns(name: str, title: str, rows: Sequence[svg_charts.ChartRow]) -> Drawing:
+    return Drawing(svg_charts.column_chart(name, title, rows))

@@ -20,7 +20,7 @@ from console.languages import chosen
 from console.passwords import Busy
 from console.telling import dead
 from flows.catalogues import ENGLISH, PLAIN, Catalogue
-from reports.country import Countries
+from reports.countries.country import Countries
 from reports.store.engine.database import DatabaseUnavailable
 from runtime.time_units import MINUTE_SECONDS, SECOND
 

@@ -9,7 +9,7 @@ import ipaddress
 from flask import Request
 
 from console.cookies import Browser
-from reports.sealing import Vault
+from reports.crypto import RecordCipher
 from reports.store.staff.login_throttle import LoginAttempt, LoginLimit
 from runtime.time_units import DAY_SECONDS, MINUTE_SECONDS
 
@@ -19,20 +19,20 @@ OF_AN_ADDRESS = LoginLimit(
 )
 
 
-def at_the_name(vault: Vault, browser: Browser, name: str) -> LoginAttempt:
+def at_the_name(cipher: RecordCipher, browser: Browser, name: str) -> LoginAttempt:
     """What is counted when somebody asks for this name."""
-    if browser.knows(vault, name):
-        return LoginAttempt(vault.mac("tries", "browser", browser.nonce, name), OF_A_NAME)
-    return LoginAttempt(vault.mac("tries", "name", name), OF_A_NAME)
+    if browser.knows(cipher, name):
+        return LoginAttempt(cipher.mac("tries", "browser", browser.nonce, name), OF_A_NAME)
+    return LoginAttempt(cipher.mac("tries", "name", name), OF_A_NAME)
 
 
-def from_the_address(vault: Vault, request: Request) -> LoginAttempt:
-    return LoginAttempt(vault.mac("tries", "address", address_of(request)), OF_AN_ADDRESS)
+def from_the_address(cipher: RecordCipher, request: Request) -> LoginAttempt:
+    return LoginAttempt(cipher.mac("tries", "address", address_of(request)), OF_AN_ADDRESS)
 
 
-def within(vault: Vault, session_hash: bytes) -> LoginAttempt:
+def within(cipher: RecordCipher, session_hash: bytes) -> LoginAttempt:
     """A locked page, or a re-check: whoever sits there tries it for one session."""
-    return LoginAttempt(vault.mac("tries", "session", session_hash), OF_A_NAME)
+    return LoginAttempt(cipher.mac("tries", "session", session_hash), OF_A_NAME)
 
 
 def address_of(request: Request) -> str:

@@ -10,7 +10,7 @@ from functools import partial
 import gunicorn
 
 from console import app
-from reports.preflight import run_in_child
+from runtime.preflight import run_in_child
 
 gunicorn.SERVER = gunicorn.SERVER_SOFTWARE = ""  # it says nothing of itself
 

@@ -10,7 +10,7 @@ from flask import Response
 from console.done import to
 from console.doors import Visitor
 from console.report_page import Desk, Said
-from reports.handling import NEXT
+from reports.case_state import HANDLING_TRANSITIONS
 from reports.store.cases import case_actions
 
 LONGEST = 4000  # characters of a reason
@@ -43,7 +43,7 @@ def not_sure(me: Visitor) -> str:
 
 def _wrong(desk: Desk, me: Visitor, report_id: str, handling: str) -> str:
     """Looked at again by the clock, which decides."""
-    if "rejected" not in NEXT[handling]:
+    if "rejected" not in HANDLING_TRANSITIONS[handling]:
         return NOT_NOW
     left = case_actions.load_transfer_options(desk.database, me.account, report_id).left
     return "" if me.form.get("to", "") in left else NOT_THERE

@@ -33,7 +33,7 @@ def _invitation(doors: Doors, word: str) -> Invitation:
 def _page(doors: Doors, _: Mapping[str, str], word: str, wrong: str = "") -> Response:
     one = _invitation(doors, word)
     browser = cookies.Browser.of(request)
-    secret = codes.drawn_for(doors.vault, word, browser.nonce)
+    secret = codes.drawn_for(doors.cipher, word, browser.nonce)
     response = page(
         "join.html",
         400 if wrong else 200,
@@ -49,7 +49,7 @@ def _page(doors: Doors, _: Mapping[str, str], word: str, wrong: str = "") -> Res
 
 def _join(doors: Doors, form: Mapping[str, str], word: str) -> Response:
     one, browser = _invitation(doors, word), cookies.Browser.of(request)
-    secret, password = codes.drawn_for(doors.vault, word, browser.nonce), form.get("password", "")
+    secret, password = codes.drawn_for(doors.cipher, word, browser.nonce), form.get("password", "")
     step = codes.step_of(secret, form.get("code", ""), doors.database.now() / 1_000_000)
     wrong = passwords.fault(password, (one.name, one.hotline))
     if not wrong and password != form.get("again", ""):
@@ -57,9 +57,9 @@ def _join(doors: Doors, form: Mapping[str, str], word: str) -> Response:
     if wrong or step is None:
         return _page(doors, form, word, wrong or NO_CODE)
     staff_id = one.staff_id or accounts.new_staff_id(doors.database)
-    chosen = Credentials(passwords.hashed(password), codes.sealed(doors.vault, staff_id, secret), step)
+    chosen = Credentials(passwords.hashed(password), codes.sealed(doors.cipher, staff_id, secret), step)
     if not accounts.accept_invitation(doors.database, one, staff_id, chosen):
         abort(404)
     response = page("joined.html", name=one.name)
-    browser.having(doors.vault, one.name).keep(response)
+    browser.having(doors.cipher, one.name).keep(response)
     return response

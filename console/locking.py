@@ -44,7 +44,7 @@ def _unlock(doors: Doors, form: Mapping[str, str]) -> Response:
     if found is None:
         return to("/")
     session, account = found
-    knock = guessing.within(doors.vault, session.session_hash)
+    knock = guessing.within(doors.cipher, session.session_hash)
     if login_throttle.count_attempts(doors.database, knock) != (True,):
         staff_sessions.end(doors.database, account, session.session_hash)
         return to("/login")
@@ -71,7 +71,7 @@ def _check_page(doors: Doors, me: Visitor, refused: bool = False, then: str = ""
 
 def _check(doors: Doors, me: Visitor) -> Response:
     then = doors.page_at(me.form.get("then", ""))
-    knock = guessing.within(doors.vault, me.session.session_hash)
+    knock = guessing.within(doors.cipher, me.session.session_hash)
     if login_throttle.count_attempts(doors.database, knock) != (True,):
         staff_sessions.end(doors.database, me.account, me.session.session_hash)
         return to("/login")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from reports.bodies import NO_CONTACT
+from reports.json_bodies import NO_CONTACT
 
 # What stands for a field that is missing; of lists: for each of its rows.
 REPORT: Final[Mapping[str, Any]] = {

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from reports.bodies import without_number
-from reports.keyfolder import PrivateKeys
-from reports.sealing import Box, Context, Poison, open_body, open_head
+from reports.crypto import DecryptError, SealContext, SealedBody, open_body, open_head
+from reports.crypto.key_files import PrivateKeySet
+from reports.json_bodies import without_contact
 from reports.store.cases.case_list import CaseHead, CaseRow
 from reports.store.cases.case_view import CaseView
 from reports.store.outbox import StoredBody
@@ -29,7 +29,7 @@ class Opened:
 
 
 class Opener:
-    def __init__(self, keys: PrivateKeys, mode: str) -> None:
+    def __init__(self, keys: PrivateKeySet, mode: str) -> None:
         self._keys = keys
         self._mode = mode
         self._head = lru_cache(HEADS_KEPT)(self._open_head)
@@ -43,11 +43,11 @@ class Opener:
     def _open_head(self, hotline: str, mode: str, report_id: str, revision: int, *box: Any) -> Mapping[str, Any]:
         key_id, wrap, head = box
         try:
-            context = Context(mode, report_id, revision, hotline)
+            context = SealContext(mode, report_id, revision, hotline)
             found: Mapping[str, Any] = json.loads(
-                open_head(self._keys.of(hotline, key_id), context, Box(key_id, wrap, head, b""))
+                open_head(self._keys.of(hotline, key_id), context, SealedBody(key_id, wrap, head, b""))
             )
-        except (Poison, ValueError):
+        except (DecryptError, ValueError):
             return {}
         return found
 
@@ -56,10 +56,10 @@ class Opener:
         held = before.held
         if held is None:
             return Opened(None, (), notes)
-        report = self._body(held.report, Context(held.mode, report_id, held.revision, hotline), held.withdrawn)
+        report = self._body(held.report, SealContext(held.mode, report_id, held.revision, hotline), held.withdrawn)
         said = []
         for one in held.messages:
-            context = Context.of_message(held.mode, report_id, one.message_id, hotline)
+            context = SealContext.of_message(held.mode, report_id, one.message_id, hotline)
             found = self._body(one, context, held.withdrawn)
             if found is not None:
                 said.append(found)
@@ -72,14 +72,14 @@ class Opener:
         opened = {row.kind: self._words(row, report_id, hotline) for row in rows}
         return {kind: text for kind, text in opened.items() if text is not None}
 
-    def _body(self, body: StoredBody, context: Context, withdrawn: bool) -> Mapping[str, Any] | None:
+    def _body(self, body: StoredBody, context: SealContext, withdrawn: bool) -> Mapping[str, Any] | None:
         try:
             key = self._keys.of(context.hotline, body.key_id)
-            data = open_body(key, context, Box(body.key_id, body.wrap, body.head, body.sealed))
-        except Poison:
+            data = open_body(key, context, SealedBody(body.key_id, body.wrap, body.head, body.sealed))
+        except DecryptError:
             return None
         try:
-            found = json.loads(without_number(data) if withdrawn else data)
+            found = json.loads(without_contact(data) if withdrawn else data)
         except ValueError:
             return None
         return found if isinstance(found, dict) else None
@@ -89,6 +89,6 @@ class Opener:
         return {"kind": row.kind, "by": row.actor.rpartition("/")[2], "at": row.created_at, "text": text}
 
     def _words(self, row: Any, report_id: str, hotline: str) -> str | None:
-        context = Context.of_message(self._mode, report_id, row.note_id, hotline)
+        context = SealContext.of_message(self._mode, report_id, row.note_id, hotline)
         found = self._body(StoredBody(row.key_id, row.wrap, b"", row.sealed, row.note_id), context, False)
         return str(found.get("text", "")) if found else None

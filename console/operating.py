@@ -19,11 +19,11 @@ from flask import Response
 from console.answers import page
 from console.doors import OPERATOR, Door, Doors, Visitor
 from console.parts import Parts
-from reports import keyfolder
-from reports.clocks import LATE
-from reports.spool import ENDING
+from reports.crypto import key_files
+from reports.escalation.policy import LATE_AFTER
 from reports.store.operations import maintenance, overview
 from reports.store.operations.overview import OperatorOverview
+from reports.store.spool import ENTRY_SUFFIX
 from runtime.time_units import MINUTE
 
 
@@ -82,7 +82,7 @@ def _needs(found: OperatorOverview, spool: int | None, backup: str) -> Iterator[
 
 def _page(parts: Parts, template: str, me: Visitor) -> Response:
     hotlines = sorted(parts.keys)
-    found = overview.load_overview(parts.database, hotlines, LATE)
+    found = overview.load_overview(parts.database, hotlines, LATE_AFTER)
     spool, backup = _spool(parts.settings.data / "spool"), _backup(parts)
     needs = tuple(_needs(found, spool, backup))
     words: dict[str, Any] = {"found": found, "keys": _keys(parts, hotlines), "spool": spool, "backup": backup}
@@ -93,7 +93,7 @@ def _page(parts: Parts, template: str, me: Visitor) -> Response:
 def _keys(parts: Parts, hotlines: list[str]) -> list[Key]:
     today, found = datetime.now(UTC), []
     for one in hotlines:
-        newest, *older = keyfolder.listed(parts.settings.keys, one)
+        newest, *older = key_files.list_keys(parts.settings.keys, one)
         made = newest.made_at
         found.append(Key(one, f"{made:%Y-%m-%d}", max(0, (today - made).days), len(older)))
     return found
@@ -102,7 +102,7 @@ def _keys(parts: Parts, hotlines: list[str]) -> list[Key]:
 def _spool(folder: Path) -> int | None:
     """Entries; None where the spool is not on this host, or not for this account."""
     try:
-        return sum(path.name.endswith(ENDING) for path in folder.iterdir())
+        return sum(path.name.endswith(ENTRY_SUFFIX) for path in folder.iterdir())
     except OSError:
         return None
 

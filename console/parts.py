@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from reports.country import Countries
-from reports.sealing import Public
-from reports.settings import ConsoleSide
+from reports.countries.country import Countries
+from reports.crypto import PublicKey
 from reports.store.engine.database import Database
+from runtime.settings import ConsoleSettings
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    settings: ConsoleSide
+    settings: ConsoleSettings
     countries: Countries
-    keys: Mapping[str, Public]  # of each hotline: what is kept for its staff alone is sealed to it
+    keys: Mapping[str, PublicKey]  # of each hotline: what is kept for its staff alone is sealed to it
     database: Database

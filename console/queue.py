@@ -19,8 +19,8 @@ from console.opening import Opener
 from console.reaching import Reach, reach
 from console.report_page import OUTCOMES
 from console.telling import Labels
-from reports.bodies import NO_CONTACT
 from reports.escalation.priorities import PRIORITIES
+from reports.json_bodies import NO_CONTACT
 from reports.store.cases import case_list
 from reports.store.cases.case_list import NEW_STATES, OPEN_STATES, PAGE_SIZE, CaseFilter, CaseRow
 from reports.store.cases.case_status import ACTIVE

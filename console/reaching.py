@@ -12,7 +12,7 @@ from datetime import date, datetime, time, timedelta
 from enum import Enum
 from typing import Any, Final
 
-from reports.hours import Desk, Span, Unreadable, read_zone
+from reports.countries.opening_hours import OpeningHours, OpeningHoursError, OpeningSpan, parse_zone
 from runtime.time_units import MINUTE, SECOND
 
 EVERY_DAY = frozenset(range(7))
@@ -121,7 +121,7 @@ def _without_number(one: Mapping[str, Any]) -> dict[str, Any]:
 class _Hours:
     begin: time
     end: time
-    desk: Desk  # of one person: open while their phone is safe
+    desk: OpeningHours  # of one person: open while their phone is safe
 
 
 def _hours(said: Any) -> _Hours | None:
@@ -129,12 +129,12 @@ def _hours(said: Any) -> _Hours | None:
         return None
     try:
         begin, end = (time.fromisoformat(said[name]) for name in ("from", "to"))
-        zone = read_zone(said["tz"])
-    except (KeyError, TypeError, ValueError, Unreadable):
+        zone = parse_zone(said["tz"])
+    except (KeyError, TypeError, ValueError, OpeningHoursError):
         return None
     if begin == end or begin.tzinfo or end.tzinfo:
         return None
-    return _Hours(begin, end, Desk(zone, (Span(EVERY_DAY, begin, end),)))
+    return _Hours(begin, end, OpeningHours(zone, (OpeningSpan(EVERY_DAY, begin, end),)))
 
 
 def _by_hours(how: str, hours: _Hours, no_message: str, number: str, now: int) -> Reach:

@@ -13,20 +13,27 @@ import locales
 from console.answers import page
 from console.doors import AUDITOR, LEAD, OPERATOR, Door, Doors, Visitor
 from flows import catalogues
-from reports.country import Countries, Country
-from reports.pillars import MARKS, PILLARS, STANDS, TITLES, Pillar, pillars
+from reports.countries.country import Countries, Country
+from reports.countries.readiness import (
+    READINESS_NAMES,
+    READINESS_TITLES,
+    STATUS_LABELS,
+    STATUS_MARKS,
+    ReadinessItem,
+    readiness_items,
+)
 
 THEY = frozenset({LEAD, AUDITOR, OPERATOR})
-Stand = tuple[Country, tuple[Pillar, ...]]
+Stand = tuple[Country, tuple[ReadinessItem, ...]]
 
 
 def attach(doors: Doors, countries: Countries) -> None:
     known = catalogues.load(locales.FOLDER)
     by_name = sorted(countries, key=lambda one: one.name)
-    found = [(one, pillars(one, *catalogues.read_and_drafts(one.languages, known))) for one in by_name]
+    found = [(one, readiness_items(one, *catalogues.read_and_drafts(one.languages, known))) for one in by_name]
     doors.add(Door("/readiness", THEY), partial(_page, found))
 
 
 def _page(found: list[Stand], me: Visitor) -> Response:
-    titles = [TITLES[name] for name in PILLARS]
-    return page("readiness.html", me=me, found=found, titles=titles, marks=MARKS, stands=STANDS)
+    titles = [READINESS_TITLES[name] for name in READINESS_NAMES]
+    return page("readiness.html", me=me, found=found, titles=titles, marks=STATUS_MARKS, stands=STATUS_LABELS)

@@ -24,10 +24,10 @@ from flows.catalogues import PLAIN, Catalogue
 from flows.gsm7 import alphabet, size
 from flows.staff_words import SEPTETS, UNITS
 from flows.to_reporters import READY
-from reports import account
-from reports.bodies import json_bytes
-from reports.country import Country
-from reports.handling import NEXT
+from reports.case_state import HANDLING_TRANSITIONS
+from reports.countries.country import Country
+from reports.exports import plain_text
+from reports.json_bodies import json_bytes
 from reports.store.cases import case_actions, case_list, case_view, drafts
 from reports.store.cases.case_actions import OutdatedRevision
 from reports.store.cases.case_status import ACTIVE, UNASSIGNED, CaseStatus
@@ -172,7 +172,7 @@ class Desk:
             "told": None if opened.report is None else told(opened.report, self._labels),
             "talk": conversation.turns(opened.said, opened.notes, before.news.messages),
             "is_new": lambda text: conversation.is_since(text, before.news.revised),
-            "may": NEXT[before.handling],
+            "may": HANDLING_TRANSITIONS[before.handling],
             "is_in_danger": (opened.report or {}).get("danger") == "now",
             "hand": case_actions.load_transfer_options(self.database, me.account, report_id),
             **self._reached(me.account.hotline, opened, box, now, show_number=show_number),
@@ -201,7 +201,7 @@ class Desk:
         country = self.parts.countries.get(box.country)
         return {
             "reach": found,
-            "number": account.shown(found.number) if is_shown else "",
+            "number": plain_text.safe_for_display(found.number) if is_shown else "",
             "no_message": NO_MESSAGE.get(no_message, ""),
             "emergency": whom_to_call(country, hotline) if country else None,
         }

@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from reports import strict_json
-from reports.handling import STATES
+from reports.case_state import HANDLING_STATES
+from runtime import strict_json
 
 FIELDS = ("report_id", "state", "reason", "message")
 LONGEST = 1000  # characters of a reason; what a message may have, its own check says
@@ -33,8 +33,8 @@ class NoJson(NotUnderstood):
 def read(body: bytes) -> Said:
     """Raises NotUnderstood."""
     try:
-        found = strict_json.pairs(body.decode().removeprefix("\ufeff"))
-    except (UnicodeDecodeError, strict_json.NotStrict):
+        found = strict_json.object_pairs(body.decode().removeprefix("\ufeff"))
+    except (UnicodeDecodeError, strict_json.StrictJsonError):
         raise NoJson(
             "The body is one JSON object in UTF-8, not deep, with report_id and state, and perhaps reason and message."
         ) from None
@@ -62,8 +62,8 @@ def _wrong_names(found: Iterable[tuple[str, object]]) -> Iterator[str]:
 def _wrong_values(said: Said) -> Iterator[str]:
     if not said.report_id:
         yield "report_id is missing: send the id that stands in the address in the body too, so that it is signed."
-    if said.state not in STATES:
-        yield f"state is one of {', '.join(STATES)}."
+    if said.state not in HANDLING_STATES:
+        yield f"state is one of {', '.join(HANDLING_STATES)}."
     if said.state == "rejected" and not (said.reason or "").strip():
         yield "rejected needs a reason: others get the report, and your own staff should know why."
     if said.reason is not None and len(said.reason) > LONGEST:

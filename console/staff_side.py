@@ -28,15 +28,14 @@ from console.queue import Queue
 from console.report_page import Desk
 from console.telling import Labels
 from flows import catalogues, parse
-from reports import keyfolder
-from reports.sealing import Vault
+from reports.crypto import RecordCipher, key_files
 
 
 def attach(app: Flask, parts: Parts) -> None:
     settings, words = parts.settings, languages.loaded()
     spoken = catalogues.load(locales.FOLDER)
     frame.attach(app, settings.mode.value, parts.countries, words, spoken, now=parts.database.now)
-    doors = Doors(app, parts.database, Vault(settings.console_key.reveal()))
+    doors = Doors(app, parts.database, RecordCipher(settings.console_key.reveal()))
     app.extensions["doors"] = doors
     entry.attach(doors)
     locking.attach(doors)
@@ -50,6 +49,6 @@ def attach(app: Flask, parts: Parts) -> None:
     drilling.attach(doors, parts)
     people.attach(doors, settings.console_url or "")
     labels = Labels(parse.load())
-    opener = Opener(keyfolder.load_private(settings.keys, tuple(parts.keys)), settings.mode.value)
+    opener = Opener(key_files.load_private_keys(settings.keys, tuple(parts.keys)), settings.mode.value)
     Queue(doors, opener, labels)
     acts.attach(doors, Desk(doors, parts, opener, labels, spoken))

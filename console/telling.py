@@ -12,9 +12,9 @@ from typing import Any
 from console import older
 from flows.model import Book, Screen, Text
 from flows.words import without_context
-from reports import account
-from reports.reasons import FLAGS, REASONS
-from reports.tongues import NAMES
+from reports.countries.language_names import LANGUAGE_NAMES
+from reports.exports import plain_text
+from reports.triage import FLAG_LABELS, REASON_LABELS
 
 OTHER, MANY = "", 4096  # a value that no condition names; so many combinations are gone through
 AT_ONCE = ("primary", "also")  # the roles of a route that get a report at once
@@ -49,7 +49,7 @@ EXTRAS = {
 SAID_OTHERWISE = ("NO_CONTACT", "AVOID_USED")  # by what may not be done
 ANSWERS = (NOT_SAID, SEE_WORDS, SKIPPED, *CHANNELS.values())
 SPOKEN = ("en", "fr", "bi", "tpi", "pis", "fj", "sm", "to", "sw")  # of the phones' screens
-SENTENCES = (LEFT_OUT, *(NAMES[tag] for tag in SPOKEN), *ANSWERS, *FACTS, *MORE, *EXTRAS.values())
+SENTENCES = (LEFT_OUT, *(LANGUAGE_NAMES[tag] for tag in SPOKEN), *ANSWERS, *FACTS, *MORE, *EXTRAS.values())
 ROLES = {"child": "a child", "family": "family", "professional": "works with children", "community": "community"}
 
 
@@ -177,10 +177,10 @@ def told(found: Mapping[str, Any], labels: Labels) -> Told:
     return Told(
         title=labels.of("category", data["category"]),
         priority=triage["priority"],
-        flags=tuple(FLAGS.get(code, code) for code in triage["flags"] if code not in SAID_OTHERWISE),
+        flags=tuple(FLAG_LABELS.get(code, code) for code in triage["flags"] if code not in SAID_OTHERWISE),
         may_not=tuple(_may_not(data)),
         facts=tuple((what, dead(answer)) for what, answer in _facts(data, labels) if answer),
-        why=tuple(REASONS.get(code, code) for code in triage["reasons"]),
+        why=tuple(REASON_LABELS.get(code, code) for code in triage["reasons"]),
         words=tuple((what, at, dead(text)) for what, at, text in _words(data)),
         asked=tuple(_asked(data, labels)),
     )
@@ -193,11 +193,11 @@ def _may_not(data: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, str]]]
 
 def _facts(data: Mapping[str, Any], labels: Labels) -> Iterator[tuple[str, str]]:
     yield "Danger", labels.of("danger", data["danger"])
-    yield "Place", account.place(data) or NOT_SAID
+    yield "Place", plain_text.place_text(data) or NOT_SAID
     yield "Child concerned", labels.of("about", data["about"]) or NOT_SAID
     yield "Age", NOT_SAID if data["child"]["age_band"] == "unknown" else data["child"]["age_band"]
     yield "Reporter", ROLES.get(data["reporter_role"] or "", NOT_SAID)
-    yield "Language", NAMES.get(data["language"], data["language"])
+    yield "Language", LANGUAGE_NAMES.get(data["language"], data["language"])
     yield "Channel", CHANNELS.get(data["channel"], data["channel"])
     if data["repeat_of"]:
         yield "From the same phone in 24 hours", str(data["repeat_of"])
@@ -235,7 +235,7 @@ def _asked(data: Mapping[str, Any], labels: Labels) -> Iterator[Asked]:
 
 def dead(text: str) -> str:
     """As typed, but nothing in it opens, calls or moves: card numbers are masked, and an address is no link."""
-    return SCHEME.sub(lambda found: f"{found[1].translate(NO_SCHEME)}://", masked(account.shown(text)))
+    return SCHEME.sub(lambda found: f"{found[1].translate(NO_SCHEME)}://", masked(plain_text.safe_for_display(text)))
 
 
 def masked(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask, Response
 
-from reports.web_headers import HEADERS
+from runtime.security_headers import HEADERS
 
 PLAIN = "text/plain; charset=utf-8"
 MOST_BYTES = 64 * 1024  # of a request's body

@@ -7,10 +7,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flows.staff_words import look
-from reports.bodies import json_bytes
-from reports.country import Country
-from reports.numbers import may_be_said
-from reports.sealing import Context, Public, seal, seal_answer
+from reports.countries.country import Country
+from reports.countries.numbers import permitted_numbers
+from reports.crypto import PublicKey, SealContext, seal_answer, seal_body
+from reports.json_bodies import json_bytes
 from reports.store.cases.case_actions import SealedNote
 from reports.store.mailboxes.correspondence import AnswerTarget, SealedAnswer
 from reports.store.schema.base import new_id
@@ -30,7 +30,7 @@ CLOSED = "the reporter has deleted it: the mailbox is closed"
 
 def check(words: str, country: Country) -> Found:
     names = {name for one in country.hotlines.values() for name in (one.name, one.screen_name)}
-    found = look(words, may_be_said(country), names)
+    found = look(words, permitted_numbers(country), names)
     return Found(
         tuple(one.why for one in found if one.refused),
         tuple(one.why for one in found if not one.refused),
@@ -66,7 +66,7 @@ class Writing:
     hotline: str
     report_id: str
     box: AnswerTarget
-    key: Public
+    key: PublicKey
     now: int
 
     def answer(self, words: str) -> SealedAnswer:
@@ -75,6 +75,6 @@ class Writing:
     def note(self, kind: str, text: str) -> SealedNote:
         """For the hotline's own staff, sealed to them. `kind`: reason, answer, note."""
         note_id = new_id(self.now)
-        context = Context.of_message(self.box.mode, self.report_id, note_id, self.hotline)
-        box = seal(self.key, context, b"", json_bytes({"kind": kind, "text": text}))
+        context = SealContext.of_message(self.box.mode, self.report_id, note_id, self.hotline)
+        box = seal_body(self.key, context, b"", json_bytes({"kind": kind, "text": text}))
         return SealedNote(note_id, self.report_id, self.hotline, kind, box.key_id, box.wrap, box.sealed)

@@ -47,21 +47,22 @@ from gateway.submission.builder import ReportBuilder
 from gateway.submission.submitter import Submitter
 from gateway.submission.unparsed import UnparsedStore
 from gateway.webhooks import NOT_FOUND, Webhooks
-from reports import connections, country, keyfolder, logs, loop_guard, measuring, modes
-from reports.erasures import Journal, journal_folder
-from reports.hardening import harden
-from reports.pepper import load_pepper
-from reports.queue import Hurry
-from reports.schema import WrongDatabase, await_ready, refuse_another_key
-from reports.screen_words import SAID
-from reports.sealing import Pepper, Public, Vault
-from reports.settings import Common, Fault, SettingError, WebSecrets, load_all
-from reports.spool import Spool
+from reports.countries import country
+from reports.countries.placeholders import TRANSLATED_WORDS
+from reports.crypto import PhonePepper, PublicKey, RecordCipher, key_files, mode_marks
+from reports.crypto.phone_pepper import load_pepper
+from reports.retention.erasure_journal import ErasureJournal, journal_folder
+from reports.store.database_check import WrongDatabase, await_ready, refuse_another_key
 from reports.store.engine.database import Database, InvalidDatabaseURL
 from reports.store.engine.timeouts import INTERACTIVE
 from reports.store.operations import maintenance
+from reports.store.spool import Spool
+from runtime import event_loop_guard, logs, metrics_files, redis_clients
+from runtime.hardening import harden
+from runtime.queue import JobQueue
+from runtime.settings import CommonSettings, SettingError, SettingFault, WebSecrets, load_all_settings
 
-WRONG = (SettingError, InvalidDatabaseURL, WrongDatabase, country.CountryError, keyfolder.KeyFault, parse.FlowError)
+WRONG = (SettingError, InvalidDatabaseURL, WrongDatabase, country.CountryError, key_files.KeyFileError, parse.FlowError)
 QUEUE_SECONDS = 0.05  # after "Sent" nothing is waited for
 
 log = structlog.get_logger()
@@ -84,9 +85,9 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
     Stops with one line for each setting that is wrong.
     """
     harden()
-    logs.start("web")
-    logs.hook()
-    logs.adopt(("gunicorn.error",))
+    logs.configure("web")
+    logs.install_hooks()
+    logs.reroute(("gunicorn.error",))
     try:
         given = _read(os.environ if environ is None else environ)
         parts = _assemble(given)
@@ -101,7 +102,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
         app.add_url_rule("/", "about", partial(_about, given.common.mode.value, "simulator" in given.channels))
         if "simulator" in given.channels:
             _show_phone(app, given)
-    loop_guard.on_violation(parts.metrics.loop_blocked)
+    event_loop_guard.add_callback(parts.metrics.loop_blocked)
     parts.housekeeping.start()
     parts.numbers.start()
     log.info("started")
@@ -112,13 +113,13 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
 class _Given:
     """What the operator gave it."""
 
-    common: Common
+    common: CommonSettings
     secrets: WebSecrets
     countries: country.Countries
-    keys: Mapping[str, Public]
-    sender_key: Public
+    keys: Mapping[str, PublicKey]
+    sender_key: PublicKey
     channels: Mapping[str, Channel]
-    pepper: Pepper
+    pepper: PhonePepper
     book: Book
     catalogues: Mapping[str, Catalogue]
     database: Database
@@ -126,35 +127,35 @@ class _Given:
     @cached_property
     def languages(self) -> Mapping[str, tuple[Catalogue, ...]]:
         """The languages offered in each country, by its code."""
-        needed = (*safety(messages(self.book)), *SAID)
+        needed = (*safety(messages(self.book)), *TRANSLATED_WORDS)
         drafts = self.common.draft_languages or ()
         return {one.iso: offered(one.languages, self.catalogues, needed, drafts) for one in self.countries}
 
 
 def _read(environ: Mapping[str, str]) -> _Given:
-    settings = load_all((Common, WebSecrets), environ)
-    common = settings[Common]
+    settings = load_all_settings((CommonSettings, WebSecrets), environ)
+    common = settings[CommonSettings]
     keys = settings[WebSecrets].web_keys or common.keys
     # In the demo everything runs under one account; elsewhere web's has no way to a private key at all.
-    keyfolder.refuse_private_keys(keys / "public" if common.mode == "demo" else keys)
-    modes.refuse_shared(keys, connections.for_queue(common.queue_redis), common.mode)
-    countries = country.load_all(common.countries, common.mode.value, common.country_dir)
+    key_files.refuse_private_keys(keys / "public" if common.mode == "demo" else keys)
+    mode_marks.refuse_shared(keys, redis_clients.queue_client(common.queue_redis), common.mode)
+    countries = country.load_countries(common.countries, common.mode.value, common.country_dir)
     if common.mode == "live" and (lines := countries.problems("live")):
         raise country.CountryError(lines)  # no number that nobody confirmed, no hotline that has agreed to nothing
     given = _Given(
         common,
         settings[WebSecrets],
         countries,
-        keyfolder.load_public(keys, [one.id for one in countries.hotlines]),
-        keyfolder.load_public(keys, (keyfolder.SENDER,))[keyfolder.SENDER],
+        key_files.load_public_keys(keys, [one.id for one in countries.hotlines]),
+        key_files.load_public_keys(keys, (key_files.SENDER_KEY,))[key_files.SENDER_KEY],
         _channels(common, environ),
         load_pepper(settings[WebSecrets].pepper_file),
         parse.load(),
         catalogues.load(locales.FOLDER),
         Database(common.database_url, offset=common.clock_offset, patience=INTERACTIVE),
     )
-    vault = Vault(given.secrets.store_key.reveal())
-    also = partial(refuse_another_key, vault=vault)
+    vault = RecordCipher(given.secrets.store_key.reveal())
+    also = partial(refuse_another_key, cipher=vault)
     if reason := await_ready(given.database, common.mode, "web", also):
         sys.stderr.write(f"{reason}\n")
     return given
@@ -163,16 +164,16 @@ def _read(environ: Mapping[str, str]) -> _Given:
 def _assemble(given: _Given) -> Services:
     common, secrets, channels, database = given.common, given.secrets, given.channels, given.database
     count = (metrics := _metrics()).count
-    vault = Vault(secrets.store_key.reveal())
+    vault = RecordCipher(secrets.store_key.reveal())
     spool = Spool(common.data / "spool", vault)
     kept, renew = _sessions(common, secrets, count)
     builder, hurry = (
         ReportBuilder(given.keys, common.mode),
-        Hurry(connections.for_queue(common.queue_redis, QUEUE_SECONDS)),
+        JobQueue(redis_clients.queue_client(common.queue_redis, QUEUE_SECONDS)),
     )
     journal = _journal(given, count)
     submitter = Submitter(
-        database=database, spool=spool, vault=vault, builder=builder, hurry=hurry, count=count, journal=journal
+        database=database, spool=spool, cipher=vault, builder=builder, hurry=hurry, count=count, journal=journal
     )
     unread = UnparsedStore(database, spool, vault, given.keys, common.mode)
     mailroom = ReporterMailbox(submitter, database, vault, builder, given.countries, given.countries.names, journal)
@@ -217,7 +218,7 @@ def _assemble(given: _Given) -> Services:
     )
 
 
-def _desk(given: _Given, vault: Vault) -> partial[Dispatcher]:
+def _desk(given: _Given, cipher: RecordCipher) -> partial[Dispatcher]:
     """Return the desk, which still lacks the parts that others use as well."""
     return partial(
         Dispatcher,
@@ -226,37 +227,39 @@ def _desk(given: _Given, vault: Vault) -> partial[Dispatcher]:
         book=given.book,
         drill=given.common.mode == "training",
         database=given.database,
-        duty=OnCallReply(given.countries, given.database, vault),
+        duty=OnCallReply(given.countries, given.database, cipher),
     )
 
 
-def _journal(given: _Given, count: Callable[[str], None]) -> Journal:
+def _journal(given: _Given, count: Callable[[str], None]) -> ErasureJournal:
     folder = journal_folder(given.common.database_url, given.common.data)
     now = given.database.now
-    return Journal(folder, HOST, is_shared=given.database.is_sqlite, now=now, count=count)
+    return ErasureJournal(folder, HOST, is_shared=given.database.is_sqlite, now=now, count=count)
 
 
-def _sessions(common: Common, secrets: WebSecrets, count: Callable[[str], None]) -> tuple[Sessions, Callable[[], None]]:
+def _sessions(
+    common: CommonSettings, secrets: WebSecrets, count: Callable[[str], None]
+) -> tuple[Sessions, Callable[[], None]]:
     """Return the store of conversations, and what renews its keys."""
-    names = Vault(secrets.session_key.reveal())
+    names = RecordCipher(secrets.session_key.reveal())
     keys = SessionKeys(common.data, names.mac("session chain"), count)
     return Sessions(common.session_redis, names, keys, count, mode=common.mode), keys.renew
 
 
 def _metrics() -> Metrics:
-    with measuring.place("web"):
+    with metrics_files.claim("web"):
         return Metrics()
 
 
-def _channels(common: Common, environ: Mapping[str, str]) -> dict[str, Channel]:
+def _channels(common: CommonSettings, environ: Mapping[str, str]) -> dict[str, Channel]:
     """Each name is a file of gateway/channels; its Settings come from the environment."""
     found: dict[str, Channel] = {}
     for name in common.channels:
         try:
             module = importlib.import_module(f"{channel_files.__name__}.{name}")
         except ImportError:
-            raise SettingError([Fault("CHANNELS", f"names {name}; gateway/channels has no such file")]) from None
-        found[name] = module.Channel(load_all((module.Settings,), environ)[module.Settings])
+            raise SettingError([SettingFault("CHANNELS", f"names {name}; gateway/channels has no such file")]) from None
+        found[name] = module.Channel(load_all_settings((module.Settings,), environ)[module.Settings])
     return found
 
 

@@ -20,8 +20,8 @@ from gateway import app
 from gateway.messaging.model import HttpResponse
 from gateway.services import Services
 from gateway.webhooks import HOOKS, RequestHead, is_local
-from reports import loop_guard
-from reports.web_headers import HEADERS
+from runtime import event_loop_guard
+from runtime.security_headers import HEADERS
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -72,7 +72,7 @@ class Application:
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
-        loop_guard.protect(asyncio.get_running_loop())
+        event_loop_guard.protect(asyncio.get_running_loop())
         admission = asyncio.create_task(self._webhooks.admission.run())
         await send({"type": "lifespan.startup.complete"})
         await receive()

@@ -1,7 +1,7 @@
 """Threads for what may wait for the database, the spool or the disk, so that the event loop waits for nothing.
 
 One event loop answers all callers of a process; a coroutine on it that waits for a disk holds up everybody. So every
-such call goes through `run`. `reports.loop_guard` logs and counts the ones that do not; in the tests it raises.
+such call goes through `run`. `runtime.event_loop_guard` logs and counts the ones that do not; in the tests it raises.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import sys
 from functools import partial
 
 from gateway import app
-from reports.preflight import run_in_child
+from runtime.preflight import run_in_child
 
 FLASK = "gateway.app:"
 OURS = ("gateway.asgi:", FLASK)

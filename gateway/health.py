@@ -15,11 +15,11 @@ from flask import Response
 
 from gateway.metrics import Metrics
 from gateway.sessions.store import Sessions
-from reports.spool import Spool
 from reports.store import outbox
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.operations import maintenance
 from reports.store.operations.clock_skew import ClockSkew, format_duration, measure_skew
+from reports.store.spool import Spool
 from runtime.time_units import SECOND
 
 OLDEST_P1_SECONDS = 600

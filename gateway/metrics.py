@@ -8,7 +8,7 @@ from functools import cache
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from flows.gsm7 import segments
-from reports import measuring
+from runtime import metrics_files
 
 SEGMENTS = "Parts of SMS given to a provider: what it charges for"
 SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -85,4 +85,4 @@ class Metrics:
 
     def page(self) -> bytes:
         """All of it in Prometheus' text form; with several processes, of all of them."""
-        return measuring.page(self._registry)
+        return metrics_files.render(self._registry)

@@ -14,18 +14,18 @@ from gateway.metrics import Metrics
 from gateway.sessions.store import Sessions
 from gateway.submission.submitter import Submitter
 from gateway.webhooks import Webhooks
-from reports import loop_guard
-from reports.erasures import Journal
-from reports.queue import Hurry
-from reports.spool import Spool
+from reports.retention.erasure_journal import ErasureJournal
 from reports.store.engine.database import Database
+from reports.store.spool import Spool
+from runtime import event_loop_guard
+from runtime.queue import JobQueue
 
 
 @dataclass(frozen=True)
 class Services:
     database: Database
     spool: Spool
-    journal: Journal
+    journal: ErasureJournal
     submitter: Submitter
     sessions: Sessions
     metrics: Metrics
@@ -36,11 +36,11 @@ class Services:
     numbers: CountryReload
     blocking: Blocking
     loop: BackgroundLoop
-    queue: Hurry
+    queue: JobQueue
 
     def close(self) -> None:
         """End what runs in this process beside its requests, and close what it holds open."""
-        loop_guard.forget(self.metrics.loop_blocked)
+        event_loop_guard.remove_callback(self.metrics.loop_blocked)
         self.housekeeping.stop()
         self.numbers.stop()
         self.sessions.close()

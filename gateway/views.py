@@ -10,7 +10,7 @@ from gateway import webhooks
 from gateway.background.event_loop import BackgroundLoop
 from gateway.messaging.model import Channel, HttpResponse
 from gateway.webhooks import HOOKS, RequestHead, Webhooks
-from reports.web_headers import HEADERS
+from runtime.security_headers import HEADERS
 
 
 def blueprint(handler: Webhooks, loop: BackgroundLoop) -> Blueprint:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-from reports.answers import Facts
+from reports.facts import Facts
 
 # Read once with the module, as code is: one label in it is a term that must stand in no source file.
 ROWS: list[dict[str, Any]] = tomllib.loads((resources.files("reports") / "crosswalk.toml").read_text("utf-8"))["row"]

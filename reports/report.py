@@ -8,31 +8,31 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from reports.answers import Facts, Given, facts_of, role_of
-from reports.bodies import NO_CONTACT, as_typed, envelope, json_bytes, message, rfc3339, unread
-from reports.country import Country
+from reports.countries.country import Country
 from reports.crosswalk import Crosswalk, crosswalk
+from reports.facts import Facts, GivenAnswer, derive_facts, reporter_role
+from reports.json_bodies import NO_CONTACT, as_typed, envelope, json_bytes, message_json, rfc3339, unread_json
+from reports.narrative import ReportTexts, UnaskedText, answer_rows, collect_texts, extras_as_typed, links_in
 from reports.routing import Route
-from reports.triage import RULES, Triage, triage
-from reports.words import Unasked, Words, answer_rows, links_in, typed_extras, words_of
+from reports.triage import RULES_VERSION, Triage, triage
 
 __all__ = [
     "Facts",
-    "Given",
+    "GivenAnswer",
     "Report",
-    "Setting",
-    "Unasked",
+    "ReportMetadata",
+    "UnaskedText",
+    "build_report",
+    "derive_facts",
     "envelope",
-    "facts_of",
-    "from_answers",
-    "head",
-    "message",
+    "message_json",
+    "report_head",
     "to_json",
-    "unread",
+    "unread_json",
 ]
 
 # How, and between which hours of the place. Choosing one also says that nobody else sees this phone.
-CONTACT: Mapping[str, tuple[str, str, str]] = {
+CONTACT_CHOICES: Mapping[str, tuple[str, str, str]] = {
     "sms_07_21": ("sms", "07:00", "21:00"),
     "sms_08_16": ("sms", "08:00", "16:00"),
     "call_07_21": ("call", "07:00", "21:00"),
@@ -41,7 +41,7 @@ CONTACT: Mapping[str, tuple[str, str, str]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
+class ReportMetadata:
     """What is not an answer. Times: unix seconds, UTC. `first_words`: an SMS that came before any screen."""
 
     report_id: str
@@ -59,7 +59,7 @@ class Setting:
     flow_version: int = 1
     msisdn: str | None = None  # E.164; goes into a report only with consent
     first_words: str | None = None
-    unasked: tuple[Unasked, ...] = ()
+    unasked: tuple[UnaskedText, ...] = ()
     attachments: int = 0
     attachment_types: tuple[str, ...] = ()  # image, video, audio, other
     repeat_of: int | None = None
@@ -69,26 +69,26 @@ class Setting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    setting: Setting
+    setting: ReportMetadata
     facts: Facts
     triage: Triage
     crosswalk: Crosswalk
-    words: Words
-    given: tuple[Given, ...]
+    words: ReportTexts
+    given: tuple[GivenAnswer, ...]
 
     @property
     def priority(self) -> str:
         return self.triage.priority
 
 
-def from_answers(given: Sequence[Given], setting: Setting) -> Report:
-    facts = facts_of(given)
+def build_report(given: Sequence[GivenAnswer], setting: ReportMetadata) -> Report:
+    facts = derive_facts(given)
     incomplete = setting.completeness == "incomplete"
     # Consent is given with Send, and to a number that can be reached.
     reachable = setting.msisdn is not None and not incomplete
     facts = replace(
         facts,
-        contact=facts.contact if facts.contact in CONTACT and reachable else "none",
+        contact=facts.contact if facts.contact in CONTACT_CHOICES and reachable else "none",
         avoid=setting.route.avoid,
         incomplete=incomplete,
         words_only=setting.words_only,
@@ -98,7 +98,7 @@ def from_answers(given: Sequence[Given], setting: Setting) -> Report:
         facts=facts,
         triage=triage(facts, setting.floor),
         crosswalk=crosswalk(facts),
-        words=words_of(given, setting.first_words, setting.unasked, setting.created_at),
+        words=collect_texts(given, setting.first_words, setting.unasked, setting.created_at),
         given=tuple(given),
     )
 
@@ -115,17 +115,17 @@ def to_json(report: Report, hotline: str) -> bytes:
             "danger": facts.danger,
             "category": facts.category,
             "about": facts.about,
-            "reporter_role": role_of(facts),
+            "reporter_role": reporter_role(facts),
             "child": {"age_band": facts.age_band, "count": None},
             "narrative": _text(words.narrative),
             "unasked": [{"at": rfc3339(u.at), "screen": u.screen, "text": as_typed(u.text)} for u in words.unasked],
             "decoded": None,
             "additions": [{"at": rfc3339(g.at), "text": _text(g.value)} for g in additions],
             "contact": _contact(report),
-            "extras": typed_extras(facts.extras),
+            "extras": extras_as_typed(facts.extras),
             "answers": answer_rows(report.given, words),
             "triage": {
-                "rules": RULES,
+                "rules": RULES_VERSION,
                 "priority": report.triage.priority,
                 "reasons": report.triage.reasons,
                 "flags": report.triage.flags,
@@ -142,7 +142,7 @@ def to_json(report: Report, hotline: str) -> bytes:
     )
 
 
-def _frame(setting: Setting) -> dict[str, Any]:
+def _frame(setting: ReportMetadata) -> dict[str, Any]:
     return {
         "schema": "cop-report",
         "version": "1.0",
@@ -176,19 +176,19 @@ def _place(report: Report) -> dict[str, str | None] | None:
 
 def _contact(report: Report) -> Mapping[str, Any]:
     """The only place of a report where a number can stand."""
-    return contact_of(report.facts.contact, report.setting.country, report.setting.msisdn)
+    return contact_details(report.facts.contact, report.setting.country, report.setting.msisdn)
 
 
-def contact_of(chosen: str, country: Country, msisdn: str | None) -> Mapping[str, Any]:
+def contact_details(chosen: str, country: Country, msisdn: str | None) -> Mapping[str, Any]:
     """A number stands only in the branch that consent opens."""
-    if chosen not in CONTACT or msisdn is None:
+    if chosen not in CONTACT_CHOICES or msisdn is None:
         return NO_CONTACT
-    how, begin, end = CONTACT[chosen]
+    how, begin, end = CONTACT_CHOICES[chosen]
     hours = {"from": begin, "to": end, "tz": country.time_zone}
     return {"allowed": True, "how": how, "safe_hours": hours, "msisdn": msisdn}
 
 
-def _routing(setting: Setting) -> dict[str, Any]:
+def _routing(setting: ReportMetadata) -> dict[str, Any]:
     names = setting.country.hotlines
     return {
         "file": setting.country.label,
@@ -217,7 +217,7 @@ def _links(report: Report) -> list[str]:
     return links_in((words.narrative, *unasked, *additions, report.facts.extras.get("where_online")))
 
 
-def head(report: Report) -> bytes:
+def report_head(report: Report) -> bytes:
     """The little that a list of reports shows and statistics count: no words, and no number."""
     contact = _contact(report)
     return json_bytes(

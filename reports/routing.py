@@ -7,38 +7,38 @@ from typing import Literal
 
 from msgspec import Struct
 
-from reports.answers import Facts
-from reports.country import Country
-from reports.hotline import Hotline
+from reports.countries.country import Country
+from reports.countries.hotline import Hotline
+from reports.facts import Facts
 
 # Everybody who can get a report is named before Send, on one screen (S-11): so many fit, and nobody else ever gets it.
-AT_MOST = 3
+MAX_RECIPIENTS = 3
 # Send itself has room for two names; whoever gets it at once is one of them (S-11).
-AT_ONCE = 2
+MAX_IMMEDIATE_RECIPIENTS = 2
 
-Role = Literal["primary", "also", "fallback"]
+RecipientRole = Literal["primary", "also", "fallback"]
 
 
-class Leg(Struct, frozen=True, array_like=True):
+class Recipient(Struct, frozen=True, array_like=True):
     hotline: str
-    role: Role
+    role: RecipientRole
     why: str
 
 
 class Route(Struct, frozen=True):
     """`legs`: primary, also, then fallbacks, in order. `passed_over`: (hotline, reason). `avoid`: left out."""
 
-    legs: tuple[Leg, ...]
+    legs: tuple[Recipient, ...]
     passed_over: tuple[tuple[str, str], ...] = ()
     avoid: tuple[str, ...] = ()
 
     @property
-    def at_once(self) -> tuple[Leg, ...]:
+    def at_once(self) -> tuple[Recipient, ...]:
         """Who gets it on Send. The others get it when the one before them gives no receipt."""
         return tuple(leg for leg in self.legs if leg.role != "fallback")
 
 
-def left_out(country: Country, facts: Facts) -> tuple[str, ...]:
+def avoided_hotlines(country: Country, facts: Facts) -> tuple[str, ...]:
     """The hotlines that the reporter wants left out. Where that left nobody, the helpline may get it "after all"."""
     spared = incomplete_hotline(country) if facts.after_all else None
     return tuple(name for name in country.hotlines if name in facts.avoid and name != spared)
@@ -51,7 +51,7 @@ def incomplete_hotline(country: Country) -> str | None:
     return next((h.id for h in country.hotlines.values() if h.kind == "child_helpline"), None)
 
 
-def route(
+def find_route(
     country: Country,
     facts: Facts,
     *,
@@ -63,13 +63,13 @@ def route(
     avoided = tuple(name for name in country.hotlines if name in avoid)
     if completeness == "incomplete":
         return _incomplete(country, live, avoided)
-    takers, places = country.takers(facts.category or "other"), country.codes_in(facts.place)
+    takers, places = country.hotlines_for_category(facts.category or "other"), country.place_codes(facts.place)
     reasons = {
         h.id: _passed_over(h, facts, places, avoided) if _is_live(h, country, live) else "NOT_LIVE" for h in takers
     }
     able = [h for h in takers if not reasons[h.id]]
     passed = tuple((name, why) for name, why in reasons.items() if why)
-    return Route(tuple(_legs(able, country, facts))[:AT_MOST], passed, avoided)
+    return Route(tuple(_legs(able, country, facts))[:MAX_RECIPIENTS], passed, avoided)
 
 
 def _incomplete(country: Country, live: Collection[str], avoided: Sequence[str]) -> Route:
@@ -80,7 +80,7 @@ def _incomplete(country: Country, live: Collection[str], avoided: Sequence[str])
     why = "AVOIDED" if hotline.id in avoided else "" if _is_live(hotline, country, live) else "NOT_LIVE"
     if why:
         return Route((), ((hotline.id, why),), tuple(avoided))
-    return Route((Leg(hotline.id, "primary", "INCOMPLETE_ONLY"),), (), tuple(avoided))
+    return Route((Recipient(hotline.id, "primary", "INCOMPLETE_ONLY"),), (), tuple(avoided))
 
 
 def _is_live(hotline: Hotline, country: Country, live: Collection[str]) -> bool:
@@ -89,31 +89,31 @@ def _is_live(hotline: Hotline, country: Country, live: Collection[str]) -> bool:
 
 def _passed_over(hotline: Hotline, facts: Facts, places: frozenset[str], avoided: Sequence[str]) -> str:
     """Why this hotline does not get it; empty when it can. `places`: the codes of the place named."""
-    if not hotline.takes_category(facts.category or "other"):
+    if not hotline.covers_category(facts.category or "other"):
         return "CATEGORY"
-    if not hotline.takes_place(places):
+    if not hotline.covers_place(places):
         return "PLACE"
-    if not hotline.takes_age(facts.age_band):
+    if not hotline.covers_age(facts.age_band):
         return "AGE"
     return "AVOIDED" if hotline.id in avoided else ""
 
 
-def _legs(able: Sequence[Hotline], country: Country, facts: Facts) -> Iterator[Leg]:
+def _legs(able: Sequence[Hotline], country: Country, facts: Facts) -> Iterator[Recipient]:
     if not able:
         return
-    yield Leg(able[0].id, "primary", "CATEGORY_FIRST")
+    yield Recipient(able[0].id, "primary", "CATEGORY_FIRST")
     taken = {able[0].id}
     for kind, why in _also(country, facts):
         also = next((h for h in able if h.kind == kind), None)
         if also and also.id not in taken:
-            if len(taken) < AT_ONCE:
-                yield Leg(also.id, "also", why)
+            if len(taken) < MAX_IMMEDIATE_RECIPIENTS:
+                yield Recipient(also.id, "also", why)
             else:
-                yield Leg(also.id, "fallback", "NO_RECEIPT")
+                yield Recipient(also.id, "fallback", "NO_RECEIPT")
             taken.add(also.id)
     for hotline in able:
         if hotline.id not in taken:
-            yield Leg(hotline.id, "fallback", "NO_RECEIPT")
+            yield Recipient(hotline.id, "fallback", "NO_RECEIPT")
 
 
 def _also(country: Country, facts: Facts) -> Iterator[tuple[str, str]]:

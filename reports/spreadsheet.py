@@ -7,7 +7,19 @@ import io
 from collections.abc import Iterable, Sequence
 
 BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"  # by which spreadsheets know UTF-8
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # wide letters, as some spreadsheets read them
+FORMULA_STARTS = (
+    "=",
+    "+",
+    "-",
+    "@",
+    "\t",
+    "\r",
+    "\n",
+    "＝",
+    "＋",
+    "－",
+    "＠",
+)  # wide letters, as some spreadsheets read them
 
 
 def as_csv(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -16,5 +28,5 @@ def as_csv(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     writer = csv.writer(file, quoting=csv.QUOTE_ALL)
     writer.writerow(head)
     for row in rows:
-        writer.writerow(["'" + cell if cell.startswith(FORMULA) else cell for cell in row])
+        writer.writerow(["'" + cell if cell.startswith(FORMULA_STARTS) else cell for cell in row])
     return BOM + file.getvalue()

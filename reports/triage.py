@@ -1,25 +1,65 @@
-"""How urgent a report is, and why: every rule is tried, the highest priority wins, all that hold are listed. Pure.
-
-Nothing lowers a priority: no count of calls, no suspicion of a hoax, no age, no place.
-"""
+"""What staff read beside the code of a reason or a flag of triage: one plain sentence each."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from reports.answers import Facts
+from reports.facts import Facts
 
-RULES = "1.0"
+REASON_LABELS: Mapping[str, str] = {
+    "DANGER_NOW": "The reporter says a child is in danger now.",
+    "SELF_HARM_SOON": "The child may hurt themself and does not feel safe.",
+    "MISSING_YOUNG": "A child of 12 or younger is missing.",
+    "HARM_72H": "Health care works best within 72 hours of this.",
+    "HARM_NEAR": "The person can reach the child now.",
+    "MEETING_SOON": "A meeting is planned for today or tomorrow.",
+    "HELD": "The child cannot leave that place.",
+    "ALONE_YOUNG": "A child under 10 is alone now.",
+    "DANGER_SOON": "The reporter fears danger soon.",
+    "HARM": "A child is hurt or touched.",
+    "SELF_HARM": "The child speaks of hurting themself.",
+    "EXPLOITATION": "A child may be exploited, sold or forced to work.",
+    "MISSING": "A child is missing or away from home.",
+    "SIGHTING": "Somebody saw a missing child: it gets old fast.",
+    "THREAT": "Threats are made.",
+    "MEETING_PLANNED": "A meeting is planned.",
+    "IMAGE_OF_KNOWN": "The child in the picture can be found and helped.",
+    "YOUNG_CHILD": "The child is 5 or younger.",
+    "ALONE": "The child is alone now.",
+    "LURING": "Somebody asks a child for photos, money or a meeting.",
+    "IMAGES": "Pictures of a child are shared or were seen online.",
+    "BULLYING": "A child is bullied or threatened.",
+    "NEGLECT": "A child lacks care, food or a home.",
+    "DANGER_UNSURE": "The reporter is not sure about danger.",
+    "OTHER": "None of the named categories.",
+    "UNMATCHED": "No rule matched: please read.",
+}
+
+FLAG_LABELS: Mapping[str, str] = {
+    "INCOMPLETE": "INCOMPLETE: nobody pressed Send.",
+    "ADULT_NOW": "The person it is about is 18 or older now.",
+    "NO_CONTACT": "The reporter is not to be contacted.",
+    "AVOID_USED": "The reporter left an office out: do not pass this on to it by hand.",
+    "WORD_MATCH": "A word of the list for this language raised the priority.",
+    "WORDS_ONLY": "Words by SMS that nobody confirmed.",
+}
+
+
+# How urgent a report is, and why: every rule is tried, the highest priority wins, all that hold are listed. Pure.
+#
+# Nothing lowers a priority: no count of calls, no suspicion of a hoax, no age, no place.
+
+RULES_VERSION = "1.0"
 
 UNDER_6 = ("0-5",)
 UNDER_10 = ("0-5", "6-9")
 UNDER_13 = ("0-5", "6-9", "10-12")
-KNOWN = ("me", "my_child", "child_i_know")
+KNOWN_TO_REPORTER = ("me", "my_child", "child_i_know")
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class TriageRule:
     """Holds when one of the alternatives does: each maps a question to the answers that it wants."""
 
     reason: str
@@ -35,8 +75,10 @@ class Triage:
     flags: tuple[str, ...]
 
 
-def _rule(reason: str, priority: str, *when: Mapping[str, str | tuple[str, ...]]) -> Rule:
-    return Rule(reason, priority, tuple({q: (v,) if isinstance(v, str) else v for q, v in w.items()} for w in when))
+def _rule(reason: str, priority: str, *when: Mapping[str, str | tuple[str, ...]]) -> TriageRule:
+    return TriageRule(
+        reason, priority, tuple({q: (v,) if isinstance(v, str) else v for q, v in w.items()} for w in when)
+    )
 
 
 RULE_TABLE = (
@@ -52,14 +94,14 @@ RULE_TABLE = (
     _rule("HARM", "P2", {"category": "harm"}),
     _rule("SELF_HARM", "P2", {"category": "self_harm"}),
     _rule("EXPLOITATION", "P2", {"category": "exploitation"}),
-    Rule("MISSING", "P2", ({"category": ("missing",)},), unless={"missing_kind": ("sighting",)}),
+    TriageRule("MISSING", "P2", ({"category": ("missing",)},), unless={"missing_kind": ("sighting",)}),
     _rule("SIGHTING", "P2", {"missing_kind": "sighting"}),
     _rule("THREAT", "P2", {"threat": "yes"}),
     _rule("MEETING_PLANNED", "P2", {"meeting": "later"}),
     _rule(
         "IMAGE_OF_KNOWN",
         "P2",
-        {"category": "images", "about": KNOWN},
+        {"category": "images", "about": KNOWN_TO_REPORTER},
         {"category": "images", "image_who": ("me", "known")},
     ),
     _rule("YOUNG_CHILD", "P2", {"age_band": UNDER_6, "category": ("luring", "images", "bullying", "neglect", "other")}),
@@ -71,7 +113,7 @@ RULE_TABLE = (
     _rule("DANGER_UNSURE", "P3", {"danger": "unsure"}),
     _rule("OTHER", "P4", {"category": "other"}),
 )
-UNMATCHED = Rule("UNMATCHED", "P3", ())
+UNMATCHED = TriageRule("UNMATCHED", "P3", ())
 
 
 def triage(facts: Facts, floor: str | None = None) -> Triage:
@@ -91,7 +133,7 @@ def triage(facts: Facts, floor: str | None = None) -> Triage:
     return Triage(min(reached), tuple(rule.reason for rule in holding), _flags(facts))
 
 
-def _holds(rule: Rule, answers: Mapping[str, str | None]) -> bool:
+def _holds(rule: TriageRule, answers: Mapping[str, str | None]) -> bool:
     if rule.unless and _fits(rule.unless, answers):
         return False
     return any(_fits(wanted, answers) for wanted in rule.when)

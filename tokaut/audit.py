@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
-from reports import auditkeys
-from reports.hardening import harden
-from reports.keyfolder import KeyFault
-from reports.proof import Proof
-from reports.settings import Place, load
+from reports.audit import signing_keys
+from reports.audit.verification import ChainVerification
+from reports.crypto.key_files import KeyFileError
 from reports.store import audit_log
 from reports.store.operations import delivery_actions
+from runtime.hardening import harden
+from runtime.settings import InstallationSettings, load_settings
 from runtime.time_units import DAY
 from tokaut import audit_file
 from tokaut.audit_chain import proved, rows
@@ -74,7 +74,7 @@ def export(hotline: str, out: Path) -> None:
     Next: they run `tokaut audit verify --file lines.jsonl --key <id>`, or the recipe of docs/audit.md.
     """
     try:
-        keys = auditkeys.verifiers(load(Place, os.environ).keys)
+        keys = signing_keys.load_verify_keys(load_settings(InstallationSettings, os.environ).keys)
         with opened() as (database, actor), out.open("x", encoding="ascii") as file:
             ids = audit_log.object_ids_of_hotline(database, hotline)
             head = audit_file.Head(
@@ -84,14 +84,14 @@ def export(hotline: str, out: Path) -> None:
                 audit_file.lines(head, rows(database), lambda one: audit_log.concerns_hotline(one, hotline, ids))
             )
             delivery_actions.record_action(database, "audit_exported", hotline, actor)
-    except KeyFault as fault:
+    except KeyFileError as fault:
         raise Plain(str(fault)) from None
     except OSError as error:
         raise Plain(f"{out} cannot be written ({error.strerror}). Name a new file.") from None
     echo(f"{out}: signed by {', '.join(keys) or 'nobody yet'}. Tell them the id of the key by another way.")
 
 
-def _say(found: Proof, todo: str) -> None:
+def _say(found: ChainVerification, todo: str) -> None:
     if found.fault:
         raise Plain(f"{found.fault} Keep all as it is, and {todo}")
     echo(f"The chain is whole: {found.lines} lines, signed up to line {found.signed}.")

@@ -8,21 +8,21 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.progress import track
 
-from reports import auditkeys, proof
-from reports.audit import Entry, Link
-from reports.keyfolder import KeyFault
-from reports.proof import Proof
-from reports.settings import Place, load
+from reports.audit import signing_keys, verification
+from reports.audit.chain import AuditEntry, ChainLink
+from reports.audit.verification import ChainVerification
+from reports.crypto.key_files import KeyFileError
 from reports.store import audit_log
 from reports.store.engine.database import Database
+from runtime.settings import InstallationSettings, load_settings
 from tokaut.plain import Plain
 
 
-def proved(database: Database) -> Proof:
+def proved(database: Database) -> ChainVerification:
     """Raises DatabaseUnavailable. A key that is not here has signed nothing that can be believed."""
     try:
-        keys = auditkeys.verifiers(load(Place, os.environ).keys)
-    except KeyFault as fault:
+        keys = signing_keys.load_verify_keys(load_settings(InstallationSettings, os.environ).keys)
+    except KeyFileError as fault:
         raise Plain(str(fault)) from None
 
     def holds(key_id: str, signature: bytes, data: bytes) -> bool:
@@ -30,10 +30,12 @@ def proved(database: Database) -> Proof:
 
     shown = track(rows(database), "Walking the chain", console=Console(stderr=True), transient=True)
     mode = audit_log.database_mode(database)
-    return proof.prove(proof.steps(shown), audit_log.list_checkpoints(database), mode, holds, database.now())
+    return verification.verify_chain(
+        verification.chain_rows(shown), audit_log.list_checkpoints(database), mode, holds, database.now()
+    )
 
 
-def rows(database: Database) -> Iterator[tuple[Entry, Link]]:
+def rows(database: Database) -> Iterator[tuple[AuditEntry, ChainLink]]:
     """All chained lines, in order, a page at a time."""
     after = 0
     while page := audit_log.list_chained(database, after):

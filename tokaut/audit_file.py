@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from reports import proof
-from reports.audit import Entry, Link, digest
-from reports.proof import Checkpoint, Proof, Step
-from reports.sealing import Poison, Verifier
+from reports.audit import verification
+from reports.audit.chain import AuditEntry, ChainLink, entry_digest
+from reports.audit.verification import ChainRow, ChainVerification, Checkpoint
+from reports.crypto import DecryptError, VerifyKey
 from tokaut.plain import Plain
 
 
@@ -21,11 +21,13 @@ from tokaut.plain import Plain
 class Head:
     hotline: str
     mode: str
-    keys: Mapping[str, Verifier]
+    keys: Mapping[str, VerifyKey]
     checkpoints: Sequence[Checkpoint]
 
 
-def lines(head: Head, rows: Iterable[tuple[Entry, Link]], is_theirs: Callable[[Entry], bool]) -> Iterator[str]:
+def lines(
+    head: Head, rows: Iterable[tuple[AuditEntry, ChainLink]], is_theirs: Callable[[AuditEntry], bool]
+) -> Iterator[str]:
     yield _line({"tokaut": "audit/1", "hotline": head.hotline, "mode": head.mode})
     for key_id, key in head.keys.items():
         yield _line({"key": key_id, "ed25519": base64.b64encode(key.raw).decode()})
@@ -36,18 +38,18 @@ def lines(head: Head, rows: Iterable[tuple[Entry, Link]], is_theirs: Callable[[E
         if is_theirs(entry):
             yield _line({"line": asdict(entry) | {"seq": link.seq}, "hash": link.hash.hex()})
         else:
-            yield _line({"seq": link.seq, "digest": digest(entry, link.seq).hex(), "hash": link.hash.hex()})
+            yield _line({"seq": link.seq, "digest": entry_digest(entry, link.seq).hex(), "hash": link.hash.hex()})
 
 
-def proved(path: Path, trusted: Collection[str]) -> Proof:
+def proved(path: Path, trusted: Collection[str]) -> ChainVerification:
     """`trusted`: ids of keys; empty: those of the file, which then prove no more than that it was not damaged."""
     try:
         found = [json.loads(line) for line in path.read_text("ascii").splitlines()]
         mode = str(found[0]["mode"])
-        keys = {one["key"]: Verifier(base64.b64decode(one["ed25519"])) for one in found if "key" in one}
+        keys = {one["key"]: VerifyKey(base64.b64decode(one["ed25519"])) for one in found if "key" in one}
         signed = [_checkpoint(one["checkpoint"]) for one in found if "checkpoint" in one]
         chain = [_step(one) for one in found if "hash" in one]
-    except (OSError, ValueError, KeyError, TypeError, IndexError, Poison):
+    except (OSError, ValueError, KeyError, TypeError, IndexError, DecryptError):
         raise Plain(f"{path} is no export of the audit, or is damaged.") from None
 
     def holds(key_id: str, signature: bytes, data: bytes) -> bool:
@@ -55,7 +57,7 @@ def proved(path: Path, trusted: Collection[str]) -> Proof:
         ours = key is not None and key.key_id == key_id and (not trusted or key_id in trusted)
         return ours and key is not None and key.holds(signature, data)
 
-    return proof.prove(chain, signed, mode, holds, time.time_ns() // 1000)
+    return verification.verify_chain(chain, signed, mode, holds, time.time_ns() // 1000)
 
 
 def _checkpoint(found: dict[str, Any]) -> Checkpoint:
@@ -64,13 +66,13 @@ def _checkpoint(found: dict[str, Any]) -> Checkpoint:
     )
 
 
-def _step(found: dict[str, Any]) -> Step:
+def _step(found: dict[str, Any]) -> ChainRow:
     stands = bytes.fromhex(found["hash"])
     if "line" not in found:
-        return Step(found["seq"], bytes.fromhex(found["digest"]), stands, "not theirs")
+        return ChainRow(found["seq"], bytes.fromhex(found["digest"]), stands, "not theirs")
     row = dict(found["line"])
     seq = row.pop("seq")
-    return Step(seq, digest(Entry(**row), seq), stands, row["audit_id"])
+    return ChainRow(seq, entry_digest(AuditEntry(**row), seq), stands, row["audit_id"])
 
 
 def _line(found: Mapping[str, Any]) -> str:

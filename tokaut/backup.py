@@ -12,11 +12,11 @@ from pathlib import Path
 import click
 from rich.progress import Progress
 
-from reports.erasures import FOLDER, copy_journal, journal_folder
-from reports.hardening import harden
-from reports.keyfolder import readable_private_keys
-from reports.settings import Place, SettingError, load
+from reports.crypto.key_files import readable_private_keys
+from reports.retention.erasure_journal import FOLDER_NAME, copy_journal, journal_folder
 from reports.store.operations.maintenance import BackupError, copy_database, marker_path, touch_marker
+from runtime.hardening import harden
+from runtime.settings import InstallationSettings, SettingError, load_settings
 from tokaut.plain import Plain
 from tokaut.terminal import echo
 
@@ -49,7 +49,7 @@ def backup(folder: Path, days: int) -> None:
     """
     harden()
     try:
-        place = load(Place, os.environ)
+        place = load_settings(InstallationSettings, os.environ)
         database = embedded(place)
         if not database.exists():
             raise Plain(f"There is no database {database}, so nothing was copied. `tokaut check` says what to do.")
@@ -68,23 +68,23 @@ def backup(folder: Path, days: int) -> None:
         echo("This is the disk of the database itself. Take the copy to another one.")
 
 
-def _copy_journal(place: Place, folder: Path) -> None:
+def _copy_journal(place: InstallationSettings, folder: Path) -> None:
     """The copy of the database is whole without it, so a fault here does not refuse that."""
     journal = journal_folder(place.database_url, place.data)
     try:
-        copy_journal(journal, folder / FOLDER)
+        copy_journal(journal, folder / FOLDER_NAME)
     except OSError as error:
         echo(f"{journal}, the journal of deletions, was not copied ({error.strerror}). May this account read it?")
 
 
-def embedded(place: Place) -> Path:
+def embedded(place: InstallationSettings) -> Path:
     """The file of the embedded database. Raises Plain where it is PostgreSQL."""
     if found := place.database_file:
         return found
     raise Plain("The database is PostgreSQL, which has its own tools: docs/operating/restore.md has the commands.")
 
 
-def _refuse_keys(folder: Path, place: Place) -> None:
+def _refuse_keys(folder: Path, place: InstallationSettings) -> None:
     """Database and keys never on one medium."""
     keys = place.keys.absolute()
     if folder == keys or keys in folder.parents or folder in keys.parents or folder == place.data.absolute():
@@ -98,7 +98,7 @@ def _refuse_keys(folder: Path, place: Place) -> None:
             raise Plain(f"{path} is a private key. Keys and backups are never kept together: take it away.")
 
 
-def _make(place: Place, database: Path, folder: Path) -> Path:
+def _make(place: InstallationSettings, database: Path, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if shutil.disk_usage(folder).free < database.stat().st_size + LEAST_FREE:
         megabytes = database.stat().st_size // 1_000_000

@@ -14,9 +14,9 @@ import click
 from rich.console import Console
 
 from gateway.blocking import THREADS
-from reports.country import CountryError
-from reports.hardening import harden
-from reports.settings import Place, SettingError, load
+from reports.countries.country import CountryError
+from runtime.hardening import harden
+from runtime.settings import InstallationSettings, SettingError, load_settings
 from tokaut import bench_arrivals, bench_machine, bench_measures, bench_stored
 from tokaut.bench_measures import Size
 from tokaut.bench_plot import plot
@@ -60,7 +60,7 @@ def bench(*, postgresql: str | None, draw: Path | None, beside: Path | None, qui
     """
     harden()
     try:
-        data = load(Place, os.environ).data
+        data = load_settings(InstallationSettings, os.environ).data
         figures = _figures(data / "bench", QUICK if quick else FULL, postgresql, beside)
     except (Taken, NoValkey, Died, NotAScreen, CountryError, SettingError) as error:
         raise Plain(str(error)) from None

@@ -11,8 +11,8 @@ import os
 from flask import Flask, Response, request
 
 from gateway.sessions.store import USSD_SECONDS
-from reports.connections import for_sessions
-from reports.settings import Reach
+from runtime.redis_clients import session_client
+from runtime.settings import RedisAddress
 
 KEPT = b"x" * 600
 SCREEN = b"CON " + b"y" * 140
@@ -20,7 +20,7 @@ SCREEN = b"CON " + b"y" * 140
 
 def create_app() -> Flask:
     app = Flask("floor", static_folder=None)
-    redis = for_sessions(Reach(os.environ["REDIS_URL"]))
+    redis = session_client(RedisAddress(os.environ["REDIS_URL"]))
 
     @app.post("/hooks/<path:rest>")
     def screen(rest: str) -> Response:

@@ -20,11 +20,11 @@ from pathlib import Path
 import requests
 from redis import Redis
 
-from reports.connections import for_sessions
-from reports.country import Country, load_all
-from reports.settings import Common, Reach, load
-from reports.spool import ENDING
+from reports.countries.country import Country, load_countries
 from reports.store.engine.database import Database, DatabaseUnavailable
+from reports.store.spool import ENTRY_SUFFIX
+from runtime.redis_clients import session_client
+from runtime.settings import CommonSettings, RedisAddress, load_settings
 from tokaut import bench_certificate, bench_floor, valkey
 from tokaut.bench_load import Order, Seen
 from tokaut.bench_machine import processes_with, python
@@ -56,7 +56,7 @@ class BenchTown:
         self, folder: DemoFolder, settings: Mapping[str, str] | None = None, beside: Path | None = None
     ) -> None:
         self._beside = beside
-        countries = load_all(COUNTRIES, "demo")
+        countries = load_countries(COUNTRIES, "demo")
         self.countries, hotlines = countries.all, [one.id for one in countries.hotlines]
         self._ports = {name: any_free() for name in (FLOOR, *([BEFORE] if beside else []))}
         made = plan({}, folder, Addresses(any_free(), any_free(), any_free()), hotlines)
@@ -68,7 +68,7 @@ class BenchTown:
             told |= _over_tls(told, made.where.hotline, self._hotline, self._certificate.authority)
         self._plan: Plan = replace(made, settings=told)
         self.processes = Processes(folder.run, folder.inside / "log")
-        self.redis: Redis = for_sessions(Reach(self._plan.settings["REDIS_URL"]))
+        self.redis: Redis = session_client(RedisAddress(self._plan.settings["REDIS_URL"]))
         self.received = Received(folder.received)
         self.started_within = 0.0  # seconds from web's start to its first answer
 
@@ -122,8 +122,8 @@ class BenchTown:
 
     def until_all_is_committed(self) -> None:
         """What found a long queue before the database is in web's spool at first, and follows within seconds."""
-        spool = load(Common, self._plan.settings).data / "spool"
-        self._until(lambda: not any(spool.glob(f"*{ENDING}")), "web, with reports in its spool,")
+        spool = load_settings(CommonSettings, self._plan.settings).data / "spool"
+        self._until(lambda: not any(spool.glob(f"*{ENTRY_SUFFIX}")), "web, with reports in its spool,")
 
     def _is_writable(self) -> bool:
         with (
@@ -141,7 +141,7 @@ class BenchTown:
 
     @property
     def database_url(self) -> str:
-        return load(Common, self._plan.settings).database_url
+        return load_settings(CommonSettings, self._plan.settings).database_url
 
     @property
     def ports(self) -> dict[str, int]:

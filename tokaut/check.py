@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 import click
 
-from reports.hardening import harden
-from reports.settings import PepperFile, WebKeys, collect
+from runtime.hardening import harden
+from runtime.settings import PepperSettings, WebKeySettings, collect_settings
 from tokaut import checks
 from tokaut.advisory import Unseen
 from tokaut.check_country import explained
@@ -78,9 +78,9 @@ def look_at_parts(environ: Mapping[str, str], *, of_worker: bool = False) -> Fou
     common = checks.common_of(environ)
     countries, _ = checks.read_countries(common, "demo")
     listed = countries.hotlines if countries else ()
-    own = collect([PepperFile], environ)[0]
-    of_web = {"phone pepper": list(checks.pepper(own[PepperFile])) if PepperFile in own else []}
-    web_keys = collect([WebKeys], environ)[0][WebKeys].web_keys or common.keys
+    own = collect_settings([PepperSettings], environ)[0]
+    of_web = {"phone pepper": list(checks.pepper(own[PepperSettings])) if PepperSettings in own else []}
+    web_keys = collect_settings([WebKeySettings], environ)[0][WebKeySettings].web_keys or common.keys
     if checks.mode_of(environ) != "demo":  # where all processes have one account, and read keys/public
         of_web["keys of web"] = list(checks.web_keys(web_keys, common.keys, listed))
     return {

@@ -9,7 +9,7 @@ from datetime import date
 import locales
 from flows import catalogues, parse
 from flows.catalogues import ENGLISH
-from reports.country import Country
+from reports.countries.country import Country
 from tokaut.coverage import Words, words_of
 from tokaut.going_live import Step, steps
 

@@ -8,12 +8,12 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import NoPermissionError, RedisError
 
-from reports.connections import for_queue, for_sessions, why
-from reports.settings import Common, Reach
+from runtime.redis_clients import describe_error, queue_client, session_client
+from runtime.settings import CommonSettings, RedisAddress
 from tokaut.advisory import Unseen
 
 
-def redis(common: Common, *, live: bool) -> Iterator[str]:
+def redis(common: CommonSettings, *, live: bool) -> Iterator[str]:
     """Reached under each user, keeps what it is told, throws nothing out; in live mode nobody is `default`."""
     found: Mapping[str, Any] | None = None
     for name, reach, connect in _users(common):
@@ -21,7 +21,7 @@ def redis(common: Common, *, live: bool) -> Iterator[str]:
             found = _ask(connect, reach) or found
         except (RedisError, OSError) as error:
             yield (
-                f"Redis does not answer ({why(error)}). Callers get the home screen and little else. "
+                f"Redis does not answer ({describe_error(error)}). Callers get the home screen and little else. "
                 f"Start it, or mend {name}."
             )
             return
@@ -53,13 +53,13 @@ def redis(common: Common, *, live: bool) -> Iterator[str]:
         )
 
 
-def _users(common: Common) -> Iterator[tuple[str, Reach, Callable[[Reach], Redis]]]:
-    yield "REDIS_URL", common.session_redis, for_sessions
+def _users(common: CommonSettings) -> Iterator[tuple[str, RedisAddress, Callable[[RedisAddress], Redis]]]:
+    yield "REDIS_URL", common.session_redis, session_client
     if common.queue_redis != common.session_redis:
-        yield "REDIS_QUEUE_URL", common.queue_redis, for_queue
+        yield "REDIS_QUEUE_URL", common.queue_redis, queue_client
 
 
-def _ask(connect: Callable[[Reach], Redis], reach: Reach) -> Mapping[str, Any] | None:
+def _ask(connect: Callable[[RedisAddress], Redis], reach: RedisAddress) -> Mapping[str, Any] | None:
     """What the server says of itself; None where this user may not ask, which is as it should be."""
     with connect(reach) as client:
         client.ping()

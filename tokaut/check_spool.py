@@ -6,19 +6,19 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
 from socket import gethostname
 
-from reports.schema import ANOTHER_KEY, key_values
-from reports.sealing import Vault
-from reports.settings import Common, WebSecrets, collect
-from reports.spool import Spool
+from reports.crypto import RecordCipher
+from reports.store.database_check import OTHER_STORE_KEY, key_check_values
 from reports.store.engine.database import Database, DatabaseUnavailable, InvalidDatabaseURL, PermissionDenied
 from reports.store.operations import spool_status
 from reports.store.operations.spool_status import SpoolStatus
+from reports.store.spool import Spool
+from runtime.settings import CommonSettings, WebSecrets, collect_settings
 
 
-def spool(common: Common, environ: Mapping[str, str], *, of_worker: bool = False) -> Iterator[str]:
+def spool(common: CommonSettings, environ: Mapping[str, str], *, of_worker: bool = False) -> Iterator[str]:
     """Yield a sentence for each host whose spool holds reports for too long, or reports that do not open."""
-    own = None if of_worker else collect([WebSecrets], environ)[0]
-    vault = Vault(own[WebSecrets].store_key.reveal()) if own and WebSecrets in own else None
+    own = None if of_worker else collect_settings([WebSecrets], environ)[0]
+    vault = RecordCipher(own[WebSecrets].store_key.reveal()) if own and WebSecrets in own else None
     known: dict[str, SpoolStatus] = {}
     if common.has_database:
         with (
@@ -28,8 +28,8 @@ def spool(common: Common, environ: Mapping[str, str], *, of_worker: bool = False
             with suppress(PermissionDenied):  # worker's and console's accounts
                 known |= {one.host: one for one in spool_status.list_statuses(database)}
             with suppress(PermissionDenied):
-                if vault and not spool_status.matches_store_key(database, key_values(vault)):
-                    yield ANOTHER_KEY
+                if vault and not spool_status.matches_store_key(database, key_check_values(vault)):
+                    yield OTHER_STORE_KEY
     with suppress(OSError):  # web's folder, which no other account may enter
         if vault and (folder := common.data / "spool").is_dir():
             here = Spool(folder, vault).standing(gethostname()[:64])

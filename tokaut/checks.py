@@ -13,34 +13,40 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
-from reports.auditkeys import AUDIT, verifiers
-from reports.country import Countries, Country, CountryError, load_all
-from reports.hotline import Hotline
-from reports.hotline import Mode as ModeName
-from reports.keyfolder import SENDER, KeyFault, listed, load_private, load_public, refuse_private_keys
-from reports.modes import refuse_keys
-from reports.pepper import load_pepper
-from reports.schema import WrongDatabase, refuse_wrong
-from reports.settings import (
-    SHARED,
-    Common,
-    Mode,
-    Operator,
-    PepperFile,
-    SettingError,
-    attempt,
-    collect,
-    hotline_settings,
-    in_the_environment,
-    load,
-    used_twice,
+from reports.audit.signing_keys import AUDIT_KEY, load_verify_keys
+from reports.countries.country import Countries, Country, CountryError, load_countries
+from reports.countries.hotline import Hotline, ModeName
+from reports.crypto.key_files import (
+    SENDER_KEY,
+    KeyFileError,
+    list_keys,
+    load_private_keys,
+    load_public_keys,
+    refuse_private_keys,
 )
-from reports.settings.environment import settings_of
-from reports.settings.reading import closed_folder
+from reports.crypto.mode_marks import refuse_keys
+from reports.crypto.phone_pepper import load_pepper
+from reports.store.database_check import WrongDatabase, refuse_wrong_database
 from reports.store.engine.database import Database, DatabaseUnavailable, InvalidDatabaseURL, PermissionDenied
 from reports.store.operations import clock_skew
 from reports.store.operations.maintenance import backup_age_seconds, marker_path
 from reports.store.privileges.rights import OWNER
+from runtime.settings import (
+    SHARED_SETTINGS,
+    CommonSettings,
+    Mode,
+    OperatorSettings,
+    PepperSettings,
+    SettingError,
+    collect_settings,
+    find_reused_secrets,
+    hotline_settings,
+    load_settings,
+    secrets_in_environment,
+    try_load,
+)
+from runtime.settings.environment import settings_of_class
+from runtime.settings.parsers import require_private_folder
 from tokaut.advisory import Unseen
 from tokaut.audit_chain import proved
 from workers import kinds
@@ -55,31 +61,33 @@ BACKUP_SECONDS: Final = 3600
 LITTLE_SPACE: Final = 1_000_000_000  # bytes; below it an operator has time to act
 
 
-def common_of(environ: Mapping[str, str]) -> Common:
+def common_of(environ: Mapping[str, str]) -> CommonSettings:
     """Return the shared settings in the mode that was asked for.
 
     A setting that is missing or wrong gets the demo's default, so that the rest can be checked too. The mode is never
     the demo's: addresses of hotlines are judged by it.
     """
     as_demo = {**environ, "TOKAUT_MODE": "demo"}
-    wrong = {fault.name for fault in collect([Common], as_demo)[1]}
+    wrong = {fault.name for fault in collect_settings([CommonSettings], as_demo)[1]}
     if any(name.startswith(REDIS) for name in wrong):  # they stand and fall together
         wrong |= {name.removesuffix("_FILE") for name in as_demo if name.startswith(REDIS)}
     readable = {name: value for name, value in as_demo.items() if name.removesuffix("_FILE") not in wrong}
-    return replace(load(Common, readable), mode=Mode(mode_of(environ)))
+    return replace(load_settings(CommonSettings, readable), mode=Mode(mode_of(environ)))
 
 
-def operator_of(environ: Mapping[str, str]) -> Operator:
+def operator_of(environ: Mapping[str, str]) -> OperatorSettings:
     """Return the operator's settings as far as hotlines use them: the mail server and the address of the console.
 
     The people on call are left out. Without them live mode does not start, and hotlines must be checked all the same.
     """
     used = {name: value for name, value in environ.items() if name.removesuffix("_FILE") in USED_BY_HOTLINES}
-    found, faults = attempt(Operator, used | {"TOKAUT_MODE": "demo"})
+    found, faults = try_load(OperatorSettings, used | {"TOKAUT_MODE": "demo"})
     if found is not None:
         return found
     wrong = {fault.name for fault in faults}
-    return load(Operator, {name: value for name, value in used.items() if name.removesuffix("_FILE") not in wrong})
+    return load_settings(
+        OperatorSettings, {name: value for name, value in used.items() if name.removesuffix("_FILE") not in wrong}
+    )
 
 
 def mode_of(environ: Mapping[str, str]) -> ModeName:
@@ -93,7 +101,7 @@ def settings(environ: Mapping[str, str], *, of_worker: bool = False) -> Iterator
     for channel in common_of(environ).channels:
         if not list(_classes_beside(channel)):
             yield f"CHANNELS names {channel}, and there is no such channel; look into gateway/channels"
-    yield from map(str, collect(_classes(environ, of_worker=of_worker), environ)[1])
+    yield from map(str, collect_settings(_classes(environ, of_worker=of_worker), environ)[1])
 
 
 def secrets(environ: Mapping[str, str], hotlines: Iterable[Hotline], *, of_worker: bool = False) -> Iterator[str]:
@@ -102,16 +110,16 @@ def secrets(environ: Mapping[str, str], hotlines: Iterable[Hotline], *, of_worke
     """
     of_hotlines = hotline_settings({hotline.id: kinds.settings_of(hotline.delivery) for hotline in hotlines})
     classes = _classes(environ, of_worker=of_worker)
-    every = {one.name: one for cls in classes for one in settings_of(cls).values()} | dict(of_hotlines)
-    yield from map(str, used_twice(every, environ))
+    every = {one.name: one for cls in classes for one in settings_of_class(cls).values()} | dict(of_hotlines)
+    yield from map(str, find_reused_secrets(every, environ))
     if mode_of(environ) == "live":
-        for name in in_the_environment(every, environ):
+        for name in secrets_in_environment(every, environ):
             yield Unseen(f"{name} is in the environment, where /proc shows it. Name a file instead: {name}_FILE")
 
 
 def _classes(environ: Mapping[str, str], *, of_worker: bool) -> list[type]:
     """Return the classes of settings of every process, or of worker and clock alone."""
-    packages, shared = (OUT, (Common, Operator)) if of_worker else ((*IN, *OUT), SHARED)
+    packages, shared = (OUT, (CommonSettings, OperatorSettings)) if of_worker else ((*IN, *OUT), SHARED_SETTINGS)
     beside = [cls for channel in common_of(environ).channels for cls in _classes_beside(channel, packages)]
     return [*shared, *beside]
 
@@ -123,9 +131,9 @@ def of_hotlines(environ: Mapping[str, str], hotlines: Iterable[Hotline]) -> Iter
             yield f"hotline {hotline.id}: its delivery is {hotline.delivery}; it can be {', '.join(kinds.kinds())}"
     found = kinds.settings(environ, listed)
     yield from map(str, (*found.unknown, *found.faults))
-    common, given = common_of(environ), collect([Operator], environ)[0]
-    if Operator in given:
-        yield from map(str, no_way_to_text(common, given[Operator]))
+    common, given = common_of(environ), collect_settings([OperatorSettings], environ)[0]
+    if OperatorSettings in given:
+        yield from map(str, no_way_to_text(common, given[OperatorSettings]))
     operator = operator_of(environ)
     yield from kinds.refused(environ, listed, lambda hotline: means(common, operator, hotline))
 
@@ -150,16 +158,16 @@ def countries(found: Countries, mode: ModeName, today: date) -> Iterator[str]:
 
 
 def read_countries(
-    common: Common, mode: ModeName, only: str | None = None, *, as_written: bool = False
+    common: CommonSettings, mode: ModeName, only: str | None = None, *, as_written: bool = False
 ) -> tuple[Countries | None, tuple[str, ...]]:
     """The files, or what keeps them from being read."""
     try:
-        return load_all([only] if only else common.countries, mode, common.country_dir, as_written=as_written), ()
+        return load_countries([only] if only else common.countries, mode, common.country_dir, as_written=as_written), ()
     except CountryError as error:
         return None, error.lines
 
 
-def one_country(common: Common, iso: str) -> Country | None:
+def one_country(common: CommonSettings, iso: str) -> Country | None:
     """As people see it in the demo, where numbers are shown that nobody has confirmed; None where it cannot be read."""
     found, _ = read_countries(common, "demo", iso, as_written=True)
     return found.get(iso) if found else None
@@ -168,17 +176,17 @@ def one_country(common: Common, iso: str) -> Country | None:
 def keys(folder: Path, mode: ModeName, hotlines: Iterable[Hotline]) -> Iterator[str]:
     """Both halves of each hotline's pair and of the sender's, and whether the card names the key that is here."""
     yield from _marks(folder, mode)
-    wanted = {hotline.id: hotline.card.key_id for hotline in hotlines} | {SENDER: ""}
+    wanted = {hotline.id: hotline.card.key_id for hotline in hotlines} | {SENDER_KEY: ""}
     for hotline, agreed in wanted.items():
         try:
-            load_public(folder, [hotline])
-            if load_private(folder, [hotline]).missing():
+            load_public_keys(folder, [hotline])
+            if load_private_keys(folder, [hotline]).missing():
                 yield (
                     f"The private key of {hotline} is not under {folder / 'private'}: its reports wait. Put it back "
                     f"from its copy, or from its sheet: tokaut keys restore {hotline}"
                 )
-            here = {one.public.key_id for one in listed(folder, hotline)}
-        except KeyFault as fault:
+            here = {one.public.key_id for one in list_keys(folder, hotline)}
+        except KeyFileError as fault:
             yield str(fault)
             continue
         if agreed and agreed not in here:
@@ -190,38 +198,38 @@ def keys(folder: Path, mode: ModeName, hotlines: Iterable[Hotline]) -> Iterator[
 
 def web_keys(folder: Path, agreed: Path, hotlines: Iterable[Hotline]) -> Iterator[str]:
     """Yield what web will refuse about its folder of keys, and a note where it lacks a newer key of `agreed`."""
-    wanted = [*(hotline.id for hotline in hotlines), SENDER]
+    wanted = [*(hotline.id for hotline in hotlines), SENDER_KEY]
     try:
         refuse_private_keys(folder)
         for one in wanted:
-            here, current = listed(folder, one), listed(agreed, one)
+            here, current = list_keys(folder, one), list_keys(agreed, one)
             if not here:
                 yield f"No public key of {one} under {folder / 'public'}, where web reads. Run: tokaut keys publish"
             elif current and here[0].public.key_id != current[0].public.key_id:
                 yield Unseen(f"web still seals to an older key of {one}. Run tokaut keys publish, then restart web.")
-    except KeyFault as fault:
+    except KeyFileError as fault:
         yield str(fault)
 
 
 def _marks(folder: Path, mode: ModeName) -> Iterator[str]:
     try:
         refuse_keys(folder, mode)
-        if mode == "live" and not verifiers(folder):
+        if mode == "live" and not load_verify_keys(folder):
             yield "No key signs the audit's checkpoints, so nobody can show later that nothing was left out of it. " + (
-                f"Make one: tokaut keys new {AUDIT}"
+                f"Make one: tokaut keys new {AUDIT_KEY}"
             )
-    except (SettingError, KeyFault) as fault:
+    except (SettingError, KeyFileError) as fault:
         yield str(fault)
 
 
-def pepper(own: PepperFile) -> Iterator[str]:
+def pepper(own: PepperSettings) -> Iterator[str]:
     try:
         load_pepper(own.pepper_file)
     except SettingError as error:
         yield str(error)
 
 
-def database(common: Common, mode: ModeName) -> Iterator[str]:
+def database(common: CommonSettings, mode: ModeName) -> Iterator[str]:
     """Reached, at the schema of this release, and durable. An embedded one that is not there is not made here."""
     if not common.has_database:
         yield (
@@ -232,7 +240,7 @@ def database(common: Common, mode: ModeName) -> Iterator[str]:
     try:
         with closing(Database(common.database_url, threads=1)) as found:
             yield from found.durability_faults()
-            refuse_wrong(found, mode, "")
+            refuse_wrong_database(found, mode, "")
             yield from _chain(found)
             yield from _times(found)
     except (InvalidDatabaseURL, WrongDatabase) as wrong:
@@ -276,20 +284,20 @@ def _looked(database: Database) -> clock_skew.ClockSkew | None:
     return None
 
 
-def folders(common: Common) -> Iterator[str]:
+def folders(common: CommonSettings) -> Iterator[str]:
     spool = common.data / "spool"
     standing = next(path for path in (spool, *spool.parents) if path.exists())
     if not os.access(standing, os.W_OK | os.X_OK):
         yield f"{standing} is not writable: without the spool no report is taken while the database is away. chown it."
     for name, path in (("TOKAUT_DATA", common.data), (str(spool), spool)):
-        if wrong := closed_folder(path):  # as live mode says it of the setting
+        if wrong := require_private_folder(path):  # as live mode says it of the setting
             yield f"{name} {wrong}"
     free = shutil.disk_usage(standing).free
     if free < LITTLE_SPACE:
         yield f"Only {free // 1_000_000} MB are free at {standing}; below 200 MB no report is taken into the spool."
 
 
-def backup(common: Common, mode: ModeName) -> Iterator[str]:
+def backup(common: CommonSettings, mode: ModeName) -> Iterator[str]:
     """Yield a fault in live mode, a note in training mode where nothing is real, and nothing in a demo."""
     if mode == "demo":
         return

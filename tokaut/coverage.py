@@ -13,9 +13,9 @@ from flows.forms import Form, Phone, forms
 from flows.gsm7 import alphabet
 from flows.messages import messages
 from flows.model import Book
-from reports.country import Country
-from reports.law import CRITERIA
-from reports.screen_words import SAID
+from reports.countries.country import Country
+from reports.countries.law import CRITERIA
+from reports.countries.placeholders import TRANSLATED_WORDS
 from tokaut.phones import CHANNELS, phone, spoken
 
 EVERYWHERE = "the words of every screen"
@@ -63,7 +63,7 @@ def words_of(tag: str, book: Book) -> Words:
     text = (locales.FOLDER / f"{tag}.po").read_text(encoding="utf-8")
     catalogue, entries = read(tag, text), polib.pofile(text)
     found = messages(book)
-    wanted = (*found, *SAID, *CRITERIA.values())
+    wanted = (*found, *TRANSLATED_WORDS, *CRITERIA.values())
     return Words(
         tag,
         PLAIN.name if tag == ENGLISH else catalogue.name,
@@ -78,7 +78,7 @@ def words_of(tag: str, book: Book) -> Words:
 
 def lacking(catalogue: Catalogue, found: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     """The safety screens that are not wholly in this language (S-33); `found` as `flows.messages.messages` gives it."""
-    screens = [_safe(found.get(words, ())) for words in catalogue.lacks((*safety(found), *SAID))]
+    screens = [_safe(found.get(words, ())) for words in catalogue.lacks((*safety(found), *TRANSLATED_WORDS))]
     return tuple(dict.fromkeys(name for names in screens for name in names or [EVERYWHERE]))
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from reports.hardening import harden
 from reports.store.deliveries import UNDELIVERED
 from reports.store.engine.database import Database
 from reports.store.operations import delivery_actions
+from runtime.hardening import harden
 from tokaut.opened import opened
 from tokaut.plain import Group, Plain
 from tokaut.terminal import echo

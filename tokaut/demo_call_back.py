@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import requests
 from standardwebhooks.webhooks import Webhook
 
-from reports.bodies import json_bytes
+from reports.json_bodies import json_bytes
 from tokaut.demo_play import Lost
 from tokaut.demo_settings import Plan
 from tokaut.received import Delivery

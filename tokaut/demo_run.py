@@ -11,10 +11,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from reports.country import CountryError, load_all
-from reports.hardening import harden
-from reports.settings import Common, Mode, SettingError
-from reports.settings import load_all as load_settings
+from reports.countries.country import CountryError, load_countries
+from runtime.hardening import harden
+from runtime.settings import CommonSettings, Mode, SettingError
+from runtime.settings import load_all_settings as load_settings
 from tokaut import demo_staff
 from tokaut.caller import Caller, NotAScreen
 from tokaut.demo_call_back import call_back
@@ -62,15 +62,15 @@ def run(*, once: bool, port: int) -> None:
         mode = os.environ.get("TOKAUT_MODE", "").strip()
         if mode in {Mode.TRAINING, Mode.LIVE}:
             raise Plain(f"TOKAUT_MODE is {mode}; a demo is always in demo mode and makes its own settings. Unset it.")
-        common = load_settings([Common], os.environ)[Common]
+        common = load_settings([CommonSettings], os.environ)[CommonSettings]
         _run(common, once=once, port=port)
         echo(STOPPED)
     except (Taken, PortTaken, NoValkey, Died, NotAScreen, Lost, CountryError, SettingError) as error:
         raise Plain(str(error)) from None
 
 
-def _run(common: Common, *, once: bool, port: int) -> None:
-    countries = load_all(common.countries, "demo", common.country_dir)
+def _run(common: CommonSettings, *, once: bool, port: int) -> None:
+    countries = load_countries(common.countries, "demo", common.country_dir)
     names = {one.id: one.name for one in countries.hotlines}
     with DemoFolder(common.data) as folder:
         made = plan(os.environ, folder, addresses(port), [one.id for one in countries.hotlines])
@@ -96,7 +96,7 @@ def _run(common: Common, *, once: bool, port: int) -> None:
             processes.stop(at_once=not is_up)
 
 
-def _phone(made: Plan, common: Common) -> str | None:
+def _phone(made: Plan, common: CommonSettings) -> str | None:
     """Where the phone on a web page is; nowhere without the channel by which it talks."""
     return f"{made.where.web}/phone" if "simulator" in common.channels else None
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from reports.settings.reading import new_secret, new_webhook_secret
+from runtime.settings.parsers import new_secret, new_webhook_secret
 from tokaut import valkey
 from tokaut.demo_folder import DemoFolder
 from tokaut.ports import is_free, listen_error, may_not_listen

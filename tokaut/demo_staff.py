@@ -8,11 +8,11 @@ from collections.abc import Mapping
 
 from console import codes, passwords
 from console.inviting import Place, hash_of, invite
-from reports.sealing import Vault
-from reports.settings import ConsoleSide, load
+from reports.crypto import RecordCipher
 from reports.store.engine.database import Database
 from reports.store.staff import accounts
 from reports.store.staff.accounts import Credentials
+from runtime.settings import ConsoleSettings, load_settings
 
 NAME, HOTLINE = "demo", "vu-pikinini"
 
@@ -20,10 +20,10 @@ NAME, HOTLINE = "demo", "vu-pikinini"
 def make(settings: Mapping[str, str]) -> dict[str, str] | None:
     """A lead of the hotline that the demo's caller reports to; None where that country is not served. `totp_secret`
     goes into any authenticator."""
-    own = load(ConsoleSide, settings)
+    own = load_settings(ConsoleSettings, settings)
     if "vu" not in own.countries:
         return None
-    database, vault = Database(own.database_url, threads=1), Vault(own.console_key.reveal())
+    database, vault = Database(own.database_url, threads=1), RecordCipher(own.console_key.reveal())
     secret, password = secrets.token_bytes(codes.SECRET_BYTES), f"demo {secrets.token_urlsafe(12)}"
     link = invite(database, "", Place(NAME, HOTLINE, "lead"), accounts.actor(HOTLINE, NAME))
     invitation = accounts.find_invitation(database, hash_of(link.rpartition("/")[2]))

@@ -12,14 +12,14 @@ import requests
 
 import console
 import gateway
-from reports.auditkeys import new_signer
-from reports.keyfolder import SENDER, new_pair
-from reports.migrations import upgrade
-from reports.modes import mark_keys
-from reports.pepper import rotate_pepper
-from reports.settings import Common
-from reports.settings import load as load_setting
+from reports.audit.signing_keys import create_signing_key
+from reports.crypto.key_files import SENDER_KEY, create_key_pair
+from reports.crypto.mode_marks import mark_keys
+from reports.crypto.phone_pepper import rotate_pepper
 from reports.store.engine.database import Database
+from reports.store.migrations import upgrade
+from runtime.settings import CommonSettings
+from runtime.settings import load_settings as load_setting
 from tokaut import valkey
 from tokaut.demo_settings import Plan, write_secrets
 from tokaut.processes import Died, Processes
@@ -50,14 +50,14 @@ def commands(plan: Plan, *, web_processes: int = WEB_PROCESSES) -> dict[str, lis
 
 def prepare(plan: Plan) -> None:
     """What an operator does once before the first start: the database, the keys, the pepper."""
-    common = load_setting(Common, plan.settings)
+    common = load_setting(CommonSettings, plan.settings)
     database = Database(common.database_url)
     upgrade(database, common.mode)
     database.close()
-    for hotline in (*plan.secrets.hotlines, SENDER):
-        new_pair(common.keys, hotline)
+    for hotline in (*plan.secrets.hotlines, SENDER_KEY):
+        create_key_pair(common.keys, hotline)
     mark_keys(common.keys, common.mode)
-    new_signer(common.keys)
+    create_signing_key(common.keys)
     rotate_pepper(Path(plan.settings["TOKAUT_PHONE_PEPPER_FILE"]))
     Path(plan.settings["PROMETHEUS_MULTIPROC_DIR"]).mkdir(mode=0o700)
     write_secrets(plan.folder.inside / SECRETS, plan.secrets)

@@ -10,17 +10,17 @@ from typing import Any
 
 import click
 
-from reports.bodies import without_number
-from reports.exports import SHEETS, Row, as_csv, as_text, sheet
-from reports.hardening import harden
-from reports.keyfolder import KeyFault, load_private
-from reports.sealing import Box, Context, Poison, open_body
-from reports.settings import Place, load
+from reports.crypto import DecryptError, SealContext, SealedBody, open_body
+from reports.crypto.key_files import KeyFileError, load_private_keys
+from reports.exports.referral_sheets import SHEETS, SheetRow, referral_sheet, sheet_csv, sheet_text
+from reports.json_bodies import without_contact
 from reports.store.cases import case_view
 from reports.store.engine.database import Database
 from reports.store.mailboxes import correspondence
 from reports.store.operations import delivery_actions
 from reports.store.outbox import StoredBody
+from runtime.hardening import harden
+from runtime.settings import InstallationSettings, load_settings
 from tokaut.opened import opened
 from tokaut.plain import Plain
 from tokaut.terminal import echo
@@ -55,18 +55,18 @@ def export(report_id: str, form: str, out: Path, table: bool, hotline: str | Non
             raise Plain(f"What {name} was given of {report_id} is no report with answers; there is no sheet for it.")
         delivery_actions.record_action(database, f"exported:{form}", report_id, actor)
     rows = _rows(form, held, report_id, name)
-    _write(out, as_csv(rows) if table else as_text(rows))
+    _write(out, sheet_csv(rows) if table else sheet_text(rows))
     echo(f"{out}: the sheet for {form}, revision {held.revision}. Sent nowhere; delete it once it was handed in.")
 
 
-def _rows(form: str, held: case_view.ReadableReport, report_id: str, hotline: str) -> list[Row]:
-    data = _opened(held, held.report, Context(held.mode, report_id, held.revision, hotline))
+def _rows(form: str, held: case_view.ReadableReport, report_id: str, hotline: str) -> list[SheetRow]:
+    data = _opened(held, held.report, SealContext(held.mode, report_id, held.revision, hotline))
     said = []
     for one in held.messages:
-        found = _opened(held, one, Context.of_message(held.mode, report_id, one.message_id, hotline))
+        found = _opened(held, one, SealContext.of_message(held.mode, report_id, one.message_id, hotline))
         data = {**data, "contact": found["contact"] or data["contact"]}  # what was said last holds
         said.append(f"[{found['created_at']}, {found['kind']}] {found['text'] or ''}".rstrip())
-    return sheet(form, data, "\n".join(said))
+    return referral_sheet(form, data, "\n".join(said))
 
 
 def _hotline(database: Database, report_id: str, named: str | None) -> str:
@@ -78,16 +78,18 @@ def _hotline(database: Database, report_id: str, named: str | None) -> str:
     return named or box.hotlines[0]
 
 
-def _opened(held: case_view.ReadableReport, body: StoredBody, context: Context) -> Mapping[str, Any]:
+def _opened(held: case_view.ReadableReport, body: StoredBody, context: SealContext) -> Mapping[str, Any]:
     hotline = context.hotline
     try:
-        keys = load_private(load(Place, os.environ).keys, [hotline])
-        data = open_body(keys.of(hotline, body.key_id), context, Box(body.key_id, body.wrap, body.head, body.sealed))
-    except (KeyFault, Poison) as fault:
+        keys = load_private_keys(load_settings(InstallationSettings, os.environ).keys, [hotline])
+        data = open_body(
+            keys.of(hotline, body.key_id), context, SealedBody(body.key_id, body.wrap, body.head, body.sealed)
+        )
+    except (KeyFileError, DecryptError) as fault:
         raise Plain(
             f"The report does not open: {fault}. Run this under the account of the worker, where {hotline}'s key is."
         ) from None
-    found: Mapping[str, Any] = json.loads(without_number(data) if held.withdrawn else data)
+    found: Mapping[str, Any] = json.loads(without_contact(data) if held.withdrawn else data)
     return found
 
 

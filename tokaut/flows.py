@@ -16,7 +16,7 @@ from flows.lint import Lint, Report
 from flows.model import Book
 from flows.reader import FlowError
 from flows.timing import SESSIONS
-from reports.country import Countries, CountryError, load_all, shipped
+from reports.countries.country import Countries, CountryError, load_countries, shipped_countries
 from tokaut.flows_graph import graph
 from tokaut.flows_play import play
 from tokaut.lines import LIMITS, catalogues, lines
@@ -48,7 +48,7 @@ def read(folder: Path) -> Book:
 
 def every_country(only: Sequence[str] = ()) -> Countries:
     try:
-        return load_all(only or shipped(), "demo")
+        return load_countries(only or shipped_countries(), "demo")
     except CountryError as error:
         raise Plain(str(error)) from None
 

@@ -16,7 +16,7 @@ from flows.picture import svg
 from flows.reader import FlowError
 from flows.uses import uses
 from flows.walking import walk
-from reports.country import load_all
+from reports.countries.country import load_countries
 from tokaut.lines import LIMITS, catalogues, line, spoken
 from tokaut.plain import Plain
 from tokaut.terminal import echo
@@ -29,7 +29,7 @@ ENDING = {"svg": "svg", "mermaid": "mmd"}
 def graphs(book: Book) -> Mapping[str, Graph]:
     """By flow; in English, as walked in one country by each channel."""
     known = catalogues()
-    country = next(iter(load_all([DRAWN_IN], "demo")))
+    country = next(iter(load_countries([DRAWN_IN], "demo")))
     languages = spoken(country, known)
     looked_at = uses(book)
     lines = [line(book, country, known["en"], channel, languages) for channel in LIMITS]

@@ -17,7 +17,7 @@ from flows.reader import FlowError
 from flows.vocabulary import FACTS
 from flows.ways import NOON, Where
 from gateway.conversation.reducer import HOME
-from reports.country import CountryError, load_all
+from reports.countries.country import CountryError, load_countries
 from tokaut.flows_graph import named
 from tokaut.lines import LIMITS, catalogues, line, spoken
 from tokaut.plain import Plain, asked
@@ -143,7 +143,7 @@ def _line(folder: Path | None, iso: str, tag: str, channel: str) -> tuple[Where,
     known = catalogues()
     try:
         book = parse.load(folder or parse.FOLDER)
-        country = next(iter(load_all([iso], "demo")))
+        country = next(iter(load_countries([iso], "demo")))
     except (FlowError, CountryError) as error:
         raise Plain(str(error)) from None
     if tag not in known:

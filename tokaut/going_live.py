@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from reports.country import Country
-from reports.hotline import Hotline, Number, Sourced, is_old
-from reports.tongues import called
+from reports.countries.country import Country
+from reports.countries.hotline import Hotline, PhoneNumber, SourcedEntry, is_overdue
+from reports.countries.language_names import language_name
 from tokaut.coverage import Words
 
 A_TEST = timedelta(days=7)
@@ -121,7 +121,7 @@ def _receivers(of: Country) -> Iterator[Step]:
             "Nobody is named who gets a report of a child in danger when the line drops before Send.",
             "Agree with one hotline that it takes these, and name it as `incomplete_to`.",
         )
-    if not any(one.kind == "police" and one.takes_category("missing") for one in of.hotlines.values()):
+    if not any(one.kind == "police" and one.covers_category("missing") for one in of.hotlines.values()):
         yield Step(
             "missing_child",
             "A missing child always goes to police too, and no police desk that takes such reports is in the file.",
@@ -135,7 +135,7 @@ def _dates(of: Country, today: date) -> Iterator[Step]:
         what, _, do = line.removeprefix(f"{of.file}: ").partition("; ")
         yield Step("again", what[:1].upper() + what[1:].rstrip(".") + ".", do[:1].upper() + do[1:], stops=False)
     for one in of.hotlines.values():
-        if is_old(one.card.tested_on, A_TEST, today):
+        if is_overdue(one.card.tested_on, A_TEST, today):
             yield Step(
                 "tested",
                 f"The last test delivery to {one.name} was on {one.card.tested_on}.",
@@ -175,7 +175,7 @@ def _helpline(of: Country) -> Iterator[Step]:
 
 def _languages(of: Country, known: Sequence[Words]) -> Iterator[Step]:
     there = {one.tag: one for one in known}
-    if lacking := [called(tag) for tag in of.languages if tag not in there and tag != "en"]:
+    if lacking := [language_name(tag) for tag in of.languages if tag not in there and tag != "en"]:
         yield Step(
             "no_words",
             f"The screens have not been translated into {_list(lacking)}.",
@@ -186,7 +186,8 @@ def _languages(of: Country, known: Sequence[Words]) -> Iterator[Step]:
         sheets = "; ".join(f"tokaut locales sheet {tag} --country {of.iso.lower()}" for tag in drafts)
         yield Step(
             "draft",
-            f"Nobody who speaks the language has read the translation into {_list(map(called, drafts))}. Until then "
+            f"Nobody who speaks the language has read the translation into "
+            f"{_list(map(language_name, drafts))}. Until then "
             "live mode offers English alone, unless the operator switches a draft on by name.",
             f"Have a native speaker and a child-protection worker read it together and sign. Print it: {sheets}",
             stops=False,
@@ -195,7 +196,8 @@ def _languages(of: Country, known: Sequence[Words]) -> Iterator[Step]:
         if one.lacking:
             yield Step(
                 "off_menu",
-                f"{called(one.tag)} is on no menu: safety screens are not translated ({', '.join(one.lacking)}).",
+                f"{language_name(one.tag)} is on no menu: safety screens are not translated "
+                f"({', '.join(one.lacking)}).",
                 f"Translate them in locales/{one.tag}.po.",
                 stops=False,
             )
@@ -223,7 +225,7 @@ def _law(of: Country) -> Iterator[Step]:
         )
 
 
-def _published(of: Country) -> Iterator[tuple[str, Sourced]]:
+def _published(of: Country) -> Iterator[tuple[str, SourcedEntry]]:
     """Each number that somebody published, with its service."""
     for number in of.emergency:
         yield number.say(), number
@@ -232,7 +234,7 @@ def _published(of: Country) -> Iterator[tuple[str, Sourced]]:
             yield _said(hotline), hotline
 
 
-def _said(one: Hotline | Number) -> str:
+def _said(one: Hotline | PhoneNumber) -> str:
     return f"{one.name} {one.show.phone}" if isinstance(one, Hotline) else one.say()
 
 

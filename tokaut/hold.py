@@ -6,10 +6,10 @@ from datetime import UTC, date, datetime, timedelta
 
 import click
 
-from reports.hardening import harden
-from reports.retention import LONGEST_HOLD
+from reports.retention.rules import MAX_HOLD_DAYS
 from reports.store.operations import retention
 from reports.store.operations.retention import HOLD_REASONS, LegalHold
+from runtime.hardening import harden
 from tokaut.opened import opened
 from tokaut.plain import Group, Plain
 from tokaut.terminal import echo
@@ -48,8 +48,8 @@ def put(report_id: str, reason: str, until: datetime, reference: str) -> None:
     with opened() as (database, actor):
         now = database.now()
         today = datetime.fromtimestamp(now / 1e6, UTC).date()
-        if not today <= until.date() <= today + timedelta(days=LONGEST_HOLD):
-            raise Plain(f"--until is a day from today to {today + timedelta(days=LONGEST_HOLD)}; then put it again.")
+        if not today <= until.date() <= today + timedelta(days=MAX_HOLD_DAYS):
+            raise Plain(f"--until is a day from today to {today + timedelta(days=MAX_HOLD_DAYS)}; then put it again.")
         row = LegalHold(report_id.lower(), actor, reason, reference, now, _end(until.date()))
         if not retention.place_hold(database, row):
             raise Plain(f"There is no report {report_id}. It may be purged; look: tokaut deliveries list")

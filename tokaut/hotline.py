@@ -12,11 +12,19 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from reports.country import Country, CountryError
-from reports.country import load_all as countries_of
-from reports.hardening import harden
-from reports.settings import Common, Mode, Operator, Place, SettingError, load, load_all
+from reports.countries.country import Country, CountryError
+from reports.countries.country import load_countries as countries_of
 from reports.store.operations import delivery_actions
+from runtime.hardening import harden
+from runtime.settings import (
+    CommonSettings,
+    InstallationSettings,
+    Mode,
+    OperatorSettings,
+    SettingError,
+    load_all_settings,
+    load_settings,
+)
 from tokaut.opened import opened
 from tokaut.plain import Group, Plain, no_hotline
 from tokaut.terminal import echo
@@ -90,10 +98,10 @@ def test(hotline_id: str) -> None:
 def _door(hotline_id: str) -> tuple[Country, Hotline]:
     """The hotline as the worker calls it. Raises Plain."""
     try:
-        loaded = load_all((Common, Operator), os.environ)
-        common, operator = loaded[Common], loaded[Operator]
+        loaded = load_all_settings((CommonSettings, OperatorSettings), os.environ)
+        common, operator = loaded[CommonSettings], loaded[OperatorSettings]
         countries = countries_of(common.countries, common.mode.value, common.country_dir)
-        listed, home = countries.hotlines, countries.home_of(hotline_id)
+        listed, home = countries.hotlines, countries.country_of_hotline(hotline_id)
         if home is None:
             raise no_hotline(hotline_id, [one.id for one in listed])
         by_phone = texting(senders(os.environ, common.channels, common.mode))
@@ -107,8 +115,8 @@ def _door(hotline_id: str) -> tuple[Country, Hotline]:
 
 def _called_back(door: Hotline, hotline_id: str) -> Iterable[Row]:
     """Where we know the console's address, and the hotline has a secret to sign with."""
-    console = load(Operator, os.environ).console_url
-    live = load(Place, os.environ).mode == Mode.LIVE
+    console = load_settings(OperatorSettings, os.environ).console_url
+    live = load_settings(InstallationSettings, os.environ).mode == Mode.LIVE
     return called_back(door, hotline_id, console, live=live) if console and isinstance(door, Webhook) else ()
 
 
@@ -123,7 +131,7 @@ def _table(hotline_id: str, rows: Sequence[Row]) -> Table:
 
 def _note(hotline_id: str, *, passed: bool) -> None:
     """A line in the audit, and the end of being taken for gone; where there is a database."""
-    if not load(Place, os.environ).has_database:
+    if not load_settings(InstallationSettings, os.environ).has_database:
         return
     with opened() as (database, actor):
         delivery_actions.record_action(database, "tested:ok" if passed else "tested:wrong", hotline_id, actor)

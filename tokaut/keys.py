@@ -10,28 +10,28 @@ from pathlib import Path
 import click
 from rich.progress import Progress
 
-from reports import auditkeys
-from reports.auditkeys import AUDIT
-from reports.hardening import harden
-from reports.keyfolder import (
-    KeyFault,
-    hotlines_in,
-    listed,
-    load_private,
-    new_pair,
-    private_of,
-    put_back,
+from reports.audit import signing_keys
+from reports.audit.signing_keys import AUDIT_KEY
+from reports.crypto import PublicKey
+from reports.crypto.key_files import (
+    KeyFileError,
+    create_key_pair,
+    hotlines_with_keys,
+    list_keys,
+    load_private_keys,
+    read_private_key,
+    restore_private_key,
 )
-from reports.keyfolder import destroy as destroy_key
-from reports.keyfolder import publish as publish_keys
-from reports.modes import is_new, mark_keys, refuse_keys
-from reports.pepper import rotate_pepper
-from reports.sealing import Public
-from reports.settings import PepperFile, Place, SettingError, WebKeys, load
-from reports.settings.reading import new_secret, new_webhook_secret
+from reports.crypto.key_files import destroy_private_key as destroy_key
+from reports.crypto.key_files import publish_public_keys as publish_keys
+from reports.crypto.mode_marks import has_no_keys, mark_keys, refuse_keys
+from reports.crypto.phone_pepper import rotate_pepper
 from reports.store.engine.database import Database, DatabaseUnavailable, InvalidDatabaseURL
 from reports.store.operations import delivery_actions
 from reports.store.operations.key_rotation import count_by_key, count_outdated, rewrap_rows
+from runtime.hardening import harden
+from runtime.settings import InstallationSettings, PepperSettings, SettingError, WebKeySettings, load_settings
+from runtime.settings.parsers import new_secret, new_webhook_secret
 from tokaut import recovery_sheet
 from tokaut.opened import opened
 from tokaut.plain import Group, Plain
@@ -64,16 +64,16 @@ def new(hotline: str, sheet: bool) -> None:
     """
     place = _place()
     try:
-        if hotline == AUDIT:
+        if hotline == AUDIT_KEY:
             _new_signer(place.keys, first=True)
             return
-        if listed(place.keys, hotline):
+        if list_keys(place.keys, hotline):
             raise Plain(f"{hotline} has a key. For a new one that replaces it: tokaut keys rotate {hotline}")
         public = _new_pair(place, hotline)
         _say_where(place.keys, hotline, public)
         if sheet:
-            echo(recovery_sheet.write(hotline, private_of(place.keys, hotline, public.key_id)))
-    except (KeyFault, SettingError) as fault:
+            echo(recovery_sheet.write(hotline, read_private_key(place.keys, hotline, public.key_id)))
+    except (KeyFileError, SettingError) as fault:
         raise Plain(str(fault)) from None
 
 
@@ -90,13 +90,13 @@ def publish(folder: Path | None) -> None:
     """
     place = _place()
     try:
-        target = folder or load(WebKeys, os.environ).web_keys
+        target = folder or load_settings(WebKeySettings, os.environ).web_keys
         if target is None:
             raise Plain("No folder is named. Set TOKAUT_WEB_KEYS, or give one: tokaut keys publish FOLDER")
         changed = publish_keys(place.keys, target)
-    except (KeyFault, SettingError) as fault:
+    except (KeyFileError, SettingError) as fault:
         raise Plain(str(fault)) from None
-    if not hotlines_in(target):
+    if not hotlines_with_keys(target):
         raise Plain(f"There is no public key under {place.keys}. Make the pairs first: tokaut keys new HOTLINE")
     echo(f"{target} has every public key of {place.keys}; {changed} files are new. Restart web.")
 
@@ -109,14 +109,14 @@ def list_() -> None:
     """
     place = _place()
     try:
-        for hotline in hotlines_in(place.keys):
-            for rank, one in enumerate(listed(place.keys, hotline)):
+        for hotline in hotlines_with_keys(place.keys):
+            for rank, one in enumerate(list_keys(place.keys, hotline)):
                 use = "current" if rank == 0 else "older"
-                here = "private key here" if one.private_here else "private key not here"
+                here = "private key here" if one.has_private_key else "private key not here"
                 echo(f"{hotline:<24} {one.public.key_id}  {one.made_at:%Y-%m-%d}  {use:<7}  {here}")
-        for key_id in auditkeys.verifiers(place.keys):
-            echo(f"{AUDIT:<24} {key_id}  signs the audit's checkpoints")
-    except KeyFault as fault:
+        for key_id in signing_keys.load_verify_keys(place.keys):
+            echo(f"{AUDIT_KEY:<24} {key_id}  signs the audit's checkpoints")
+    except KeyFileError as fault:
         raise Plain(str(fault)) from None
 
 
@@ -139,20 +139,20 @@ def rotate(what: str, sheet: bool, rewrap_only: bool) -> None:
         return
     place = _place()
     try:
-        if what == AUDIT:
+        if what == AUDIT_KEY:
             _new_signer(place.keys, first=False)
             return
-        found = listed(place.keys, what)
+        found = list_keys(place.keys, what)
         if not found:
             raise Plain(f"{what} has no key yet. Make one: tokaut keys new {what}")
         public = found[0].public if rewrap_only else _new_pair(place, what)
         if not rewrap_only:
             _say_where(place.keys, what, public)
             if sheet:
-                echo(recovery_sheet.write(what, private_of(place.keys, what, public.key_id)))
+                echo(recovery_sheet.write(what, read_private_key(place.keys, what, public.key_id)))
         if place.has_database:
             _rewrap(place, what, public, [one.public.key_id for one in found if one.public.key_id != public.key_id])
-    except (KeyFault, SettingError) as fault:
+    except (KeyFileError, SettingError) as fault:
         raise Plain(str(fault)) from None
 
 
@@ -167,8 +167,8 @@ def restore(hotline: str) -> None:
     try:
         private = recovery_sheet.read(click.prompt("Private key and check", hide_input=True))
         refuse_keys(place.keys, place.mode)
-        put_back(place.keys, hotline, private)
-    except (KeyFault, SettingError, recovery_sheet.Misread) as fault:
+        restore_private_key(place.keys, hotline, private)
+    except (KeyFileError, SettingError, recovery_sheet.Misread) as fault:
         raise Plain(str(fault)) from None
     echo(f"{hotline}: the private key {private.key_id} is back.")
 
@@ -193,7 +193,7 @@ def destroy(hotline: str, key_id: str) -> None:
                 raise Plain(f"{rows} rows still name {key_id}. First: tokaut keys rotate {hotline} --rewrap-only")
             destroy_key(place.keys, hotline, key_id)
             delivery_actions.record_action(database, "key_destroyed", f"{hotline}/{key_id}", actor)
-    except KeyFault as fault:
+    except KeyFileError as fault:
         raise Plain(str(fault)) from None
     echo(f"{hotline}: the private key {key_id} is destroyed here. {COPIES}")
 
@@ -214,44 +214,44 @@ def secret(webhook: bool) -> None:
 
 def _new_signer(folder: Path, *, first: bool) -> None:
     """Raises KeyFault."""
-    if first and auditkeys.verifiers(folder):
-        raise Plain(f"{AUDIT} has a key. For a new one that replaces it: tokaut keys rotate {AUDIT}")
-    public = auditkeys.new_signer(folder)
-    echo(f"{AUDIT}: key id {public.key_id}. Tell it to each hotline, by another way than the exports.")
+    if first and signing_keys.load_verify_keys(folder):
+        raise Plain(f"{AUDIT_KEY} has a key. For a new one that replaces it: tokaut keys rotate {AUDIT_KEY}")
+    public = signing_keys.create_signing_key(folder)
+    echo(f"{AUDIT_KEY}: key id {public.key_id}. Tell it to each hotline, by another way than the exports.")
 
 
-def _new_pair(place: Place, hotline: str) -> Public:
+def _new_pair(place: InstallationSettings, hotline: str) -> PublicKey:
     """Raises KeyFault, SettingError."""
     refuse_keys(place.keys, place.mode)
-    first = is_new(place.keys)
-    public = new_pair(place.keys, hotline)
+    first = has_no_keys(place.keys)
+    public = create_key_pair(place.keys, hotline)
     if first:
         mark_keys(place.keys, place.mode)
     return public
 
 
-def _place() -> Place:
+def _place() -> InstallationSettings:
     try:
-        return load(Place, os.environ)
+        return load_settings(InstallationSettings, os.environ)
     except SettingError as error:
         raise Plain(str(error)) from None
 
 
 def _rotate_pepper() -> None:
     try:
-        path = load(PepperFile, os.environ).pepper_file
+        path = load_settings(PepperSettings, os.environ).pepper_file
         renewed = rotate_pepper(path)
     except SettingError as error:
         raise Plain(str(error)) from None
     echo(f"{path} holds a new pepper{' and last month’s' if renewed else ''}. Reload web.")
 
 
-def _rewrap(place: Place, hotline: str, public: Public, old: Iterable[str]) -> None:
+def _rewrap(place: InstallationSettings, hotline: str, public: PublicKey, old: Iterable[str]) -> None:
     try:
         database = Database(place.database_url, offset=place.clock_offset)
         with closing(database), Progress(transient=True) as progress:
             task = progress.add_task("Re-wrapping", total=count_outdated(database, hotline, public.key_id))
-            keys = load_private(place.keys, [hotline])
+            keys = load_private_keys(place.keys, [hotline])
             result = rewrap_rows(database, keys, hotline, public, lambda rows: progress.advance(task, rows))
             still = {key_id: count_by_key(database, key_id) for key_id in old}
     except (DatabaseUnavailable, InvalidDatabaseURL) as error:
@@ -264,7 +264,7 @@ def _rewrap(place: Place, hotline: str, public: Public, old: Iterable[str]) -> N
         raise Plain(f"{result.unreadable} rows did not open and keep their old key. Is its private key here?")
 
 
-def _say_where(folder: Path, hotline: str, public: Public) -> None:
+def _say_where(folder: Path, hotline: str, public: PublicKey) -> None:
     echo(f"{hotline}: key id {public.key_id}")
     public_half, private_half = (folder / half / hotline / public.key_id for half in ("public", "private"))
     echo(f"  private  {private_half}.key   for worker and clock; for the console where their staff read there")

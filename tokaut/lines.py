@@ -20,7 +20,7 @@ from gateway.conversation.context import ROUTED as ROUTED_FACTS
 from gateway.conversation.context import CountryContext, RenderContext
 from gateway.conversation.reducer import HOME
 from gateway.conversation.sms import DID_YOU_MEAN, FIRST_WORDS, NO_PICTURES, OPENS
-from reports.country import Country
+from reports.countries.country import Country
 
 # What a screen needs that a conversation learns on its way, as long as it can be.
 SAID = {"code": "4821 9303", "pin": "7350", "messages": "9", "message": "Please come. " * 9 + "OK."}
@@ -146,11 +146,11 @@ class _Alike:
     def _of(self, question: str, value: str | None) -> Hashable:
         hotlines = self._country.hotlines.values()
         if question == "age_band":
-            return frozenset(one.id for one in hotlines if one.takes_age(value or "unknown"))
+            return frozenset(one.id for one in hotlines if one.covers_age(value or "unknown"))
         if question == "place":
             inside = next(iter(self._around.grounds.values())).inside
-            codes = self._country.codes_in(value)
-            return frozenset(one.id for one in hotlines if one.takes_place(codes)), (value or "") in inside
+            codes = self._country.place_codes(value)
+            return frozenset(one.id for one in hotlines if one.covers_place(codes)), (value or "") in inside
         if question == "danger":
             return self._country.police_on_danger_now and value == "now"
         if question == "about":

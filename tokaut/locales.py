@@ -18,9 +18,9 @@ from flows import parse
 from flows.catalogue_lint import all_faults
 from flows.catalogues import ENGLISH, Catalogue, load
 from locales import FOLDER
-from reports.country import Countries, Country, load_all, shipped
-from reports.hardening import harden
-from reports.tongues import called
+from reports.countries.country import Countries, Country, load_countries, shipped_countries
+from reports.countries.language_names import language_name
+from runtime.hardening import harden
 from tokaut.coverage import Line, Words, words_of
 from tokaut.coverage import lines as lines_of
 from tokaut.locales_sheet import page
@@ -62,7 +62,7 @@ def coverage(tags: tuple[str, ...], as_json: bool) -> None:
     """
     book, known = parse.load(), load(FOLDER)
     wanted = _wanted(tags, known)
-    countries = load_all(shipped(), "demo")
+    countries = load_countries(shipped_countries(), "demo")
     shown = [one for one in countries if {*one.languages, ENGLISH} & set(wanted)]
     steps = track(shown, "Laying out every screen", console=Console(stderr=True), transient=True)
     lines = [line for one in steps for line in lines_of(book, [one], known) if line.language in wanted]
@@ -98,7 +98,7 @@ def sheet(tag: str, country: str | None, out: Path | None) -> None:
     """
     book, known = parse.load(), load(FOLDER)
     [tag] = _wanted((tag,), known)
-    of, language, name = _where(tag, country), known[tag], called(tag)
+    of, language, name = _where(tag, country), known[tag], language_name(tag)
     shown = readings(book, of, language)
     path = out or Path(f"sheet-{tag}-{of.iso.lower()}.html")
     text = page(
@@ -119,18 +119,18 @@ def sheet(tag: str, country: str | None, out: Path | None) -> None:
 
 
 def _where(tag: str, country: str | None) -> Country:
-    countries = load_all(shipped(), "demo")
+    countries = load_countries(shipped_countries(), "demo")
     speaking = [one for one in countries if tag in one.languages]
     found = [one for one in speaking if country is None or one.iso == country.upper()]
     if not found:
         spoken = ", ".join(one.iso.lower() for one in speaking)
-        raise Plain(f"{called(tag)} is not among the languages of {country}; it is in {spoken or 'none'}.")
+        raise Plain(f"{language_name(tag)} is not among the languages of {country}; it is in {spoken or 'none'}.")
     return found[0]
 
 
 def _facts(words: Words, of: Country, shown: Sequence[Reading]) -> list[tuple[str, str]]:
     return [
-        ("Language", f"{', '.join(dict.fromkeys((called(words.tag), words.name)))} ({words.tag})"),
+        ("Language", f"{', '.join(dict.fromkeys((language_name(words.tag), words.name)))} ({words.tag})"),
         ("Country", f"{of.name}, its file of {of.as_of}"),
         ("Printed on", datetime.now(UTC).date().isoformat()),
         ("Version of the words", f"{version(words.tag)}, Tokaut {metadata.version('tokaut')}"),

@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 
 from flows.catalogues import Catalogue
-from reports.country import Country
+from reports.countries.country import Country
 from tokaut.html_page import framed
 from tokaut.reading import Page, Reading
 

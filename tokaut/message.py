@@ -8,11 +8,11 @@ import sys
 import click
 
 from console import words as writing
-from reports.country import Country, CountryError, load_all
-from reports.hardening import harden
+from reports.countries.country import Country, CountryError, load_countries
 from reports.store.engine.database import Database
 from reports.store.mailboxes import correspondence
 from reports.store.mailboxes.correspondence import AnswerTarget
+from runtime.hardening import harden
 from tokaut import checks
 from tokaut.opened import opened
 from tokaut.plain import Group, Plain
@@ -88,7 +88,7 @@ def _writer(box: AnswerTarget, hotline: str | None) -> str:
 def _country(box: AnswerTarget) -> Country:
     folder = checks.common_of(os.environ).country_dir
     try:
-        return load_all([box.country], checks.mode_of(os.environ), folder).all[0]
+        return load_countries([box.country], checks.mode_of(os.environ), folder).all[0]
     except CountryError as error:
         raise Plain(f"{error}\nWithout the country's numbers the words cannot be checked; nothing was put.") from None
 

@@ -7,13 +7,13 @@ from contextlib import closing
 
 import click
 
-from reports.hardening import harden
-from reports.migrations import upgrade
-from reports.schema import WrongDatabase
-from reports.settings import Place, SettingError, load
+from reports.store.database_check import WrongDatabase
 from reports.store.engine.database import Database, DatabaseUnavailable, InvalidDatabaseURL, PermissionDenied
+from reports.store.migrations import upgrade
 from reports.store.privileges.grants import list_faults
 from reports.store.privileges.rights import OWNER
+from runtime.hardening import harden
+from runtime.settings import InstallationSettings, SettingError, load_settings
 from tokaut.plain import Plain
 from tokaut.terminal import echo
 
@@ -33,7 +33,7 @@ def migrate() -> None:
     """
     harden()
     try:
-        place = load(Place, os.environ)
+        place = load_settings(InstallationSettings, os.environ)
         place.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         with closing(Database(place.database_url, threads=1, offset=place.clock_offset)) as database:
             upgrade(database, place.mode)

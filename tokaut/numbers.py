@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from reports.country import SHIPPED, CountryError, load, shipped
-from reports.hardening import harden
-from reports.hotline import Mode
+from reports.countries.country import SHIPPED_FOLDER, CountryError, load_country, shipped_countries
+from reports.countries.hotline import ModeName
+from reports.countries.numbers import NumberNotFound, UnsafeEdit, digits_of, mark_withdrawn
 from reports.store.operations import delivery_actions
-from reports.withdrawing import ByHand, NotThere, bare, marked
+from runtime.hardening import harden
 from tokaut import checks
 from tokaut.opened import opened
 from tokaut.plain import Group, Plain
@@ -44,13 +44,13 @@ def withdraw(country: str, number: str) -> None:
     Next: `tokaut check --country vu` says what the country lacks now.
     """
     path = _file(country)
-    text = (path if path.exists() else SHIPPED / path.name).read_text(encoding="utf-8")
+    text = (path if path.exists() else SHIPPED_FOLDER / path.name).read_text(encoding="utf-8")
     try:
-        changed, what = marked(text, number)
-        load(country, changed, "demo")
-    except NotThere as shown:
+        changed, what = mark_withdrawn(text, number)
+        load_country(country, changed, "demo")
+    except NumberNotFound as shown:
         raise Plain(f"No screen of {path.name} shows {number}; nothing was changed. It has {shown}.") from None
-    except ByHand:
+    except UnsafeEdit:
         raise Plain(f"{path} is written in a way that is not safe to change by program. {BY_HAND}") from None
     except CountryError as error:
         raise Plain(f"{error}\n{path} cannot be read; nothing was changed. {BY_HAND}") from None
@@ -67,8 +67,8 @@ BY_HAND = "Put `withdrawn = true` beside the number by hand; web takes it within
 def _file(country: str) -> Path:
     """Of the operator; what is shipped would come back with the next release."""
     folder = checks.common_of(os.environ).country_dir
-    if not (country.isalpha() and (SHIPPED / f"{country.lower()}.toml").exists()):
-        raise Plain(f"There is no country {country}; it is one of {', '.join(shipped())}.")
+    if not (country.isalpha() and (SHIPPED_FOLDER / f"{country.lower()}.toml").exists()):
+        raise Plain(f"There is no country {country}; it is one of {', '.join(shipped_countries())}.")
     if folder is None:
         raise Plain(
             "TOKAUT_COUNTRY_DIR is not set, or not to a folder that stands. Set it here as the services have it. If "
@@ -96,8 +96,8 @@ def _replace(path: Path, text: str) -> None:
 
 
 def _instead(country: str, text: str) -> str:
-    mode: Mode = checks.mode_of(os.environ)
-    fields = load(country, text, mode).fields()
+    mode: ModeName = checks.mode_of(os.environ)
+    fields = load_country(country, text, mode).fields()
     if not fields["emergency_number"]:
         return f"Screens now say only: {fields['emergency']}. NO NUMBER TO CALL IN DANGER IS LEFT: put another one in."
     helpline = fields["helpline_named"] if fields["helpline_number"] else "none for children"
@@ -108,7 +108,7 @@ def _note(country: str, number: str) -> None:
     """After the file: a number that is wrong goes whether or not the database answers."""
     try:
         with opened() as (database, actor):
-            delivery_actions.record_action(database, "number_withdrawn", f"{country}:{bare(number)}", actor)
+            delivery_actions.record_action(database, "number_withdrawn", f"{country}:{digits_of(number)}", actor)
     except Plain as why:
         late = "It IS withdrawn, but the audit does not have it. Run the same again later."
         raise Plain(f"{why.message}\n{late}") from None

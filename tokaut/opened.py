@@ -7,9 +7,9 @@ import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
-from reports.settings import Place, SettingError, load
 from reports.store.engine.database import Database, DatabaseUnavailable, InvalidDatabaseURL, PermissionDenied
 from reports.store.privileges.rights import CLOCK
+from runtime.settings import InstallationSettings, SettingError, load_settings
 from tokaut.plain import Plain
 
 
@@ -21,7 +21,7 @@ def opened(role: str = CLOCK) -> Iterator[tuple[Database, str]]:
         role: the role of PostgreSQL that has the rights this command needs.
     """
     try:
-        place = load(Place, os.environ)
+        place = load_settings(InstallationSettings, os.environ)
         if not place.has_database:
             raise Plain(
                 f"There is no database {place.database_file}. Set TOKAUT_DATA or DATABASE_URL as the services have it; "

@@ -13,7 +13,7 @@ from flows.catalogues import Catalogue
 from flows.forms import Phone
 from flows.model import Book, Option, World
 from gateway.conversation.context import CountryContext
-from reports.country import Country
+from reports.countries.country import Country
 from tokaut.lines import LIMITS, ONLY, apart, long_name, said, spoken
 
 __all__ = ["CHANNELS", "phone", "spoken"]

@@ -8,16 +8,15 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from reports.countries.retention_policy import policy
-from reports.country import CountryError, load_all
-from reports.hardening import harden
-from reports.retention import RULES, Policy
-from reports.settings import Common
-from reports.settings import load as load_settings
+from reports.countries.country import CountryError, load_countries
+from reports.countries.retention_policy import retention_policy
+from reports.retention.rules import RETENTION_RULES, RetentionPolicy
 from reports.store.engine import leases
 from reports.store.engine.database import Database
 from reports.store.operations import maintenance, retention
 from reports.store.operations.retention import Purge
+from runtime.hardening import harden
+from runtime.settings import CommonSettings, load_settings
 from runtime.time_units import DAY
 from tokaut.opened import opened
 from tokaut.plain import Plain
@@ -45,7 +44,7 @@ def purge(*, really: bool, dry_run: bool) -> None:
     with opened() as (database, actor):
         found = Purge(database, _policy(), retention.purge_time(database), actor)
         counts = found.counted()
-        for rule in RULES:
+        for rule in RETENTION_RULES:
             if counts.get(rule.name):
                 echo(f"{counts[rule.name]:>7}  {rule.name:<10} {rule.what}: {rule.days} days since {rule.since}")
         total = sum(counts.values())
@@ -82,9 +81,9 @@ def _refuse_a_jump(database: Database) -> None:
         )
 
 
-def _policy() -> Policy:
+def _policy() -> RetentionPolicy:
     try:
-        common = load_settings(Common, os.environ)
-        return policy(load_all(common.countries, common.mode.value, common.country_dir))
+        common = load_settings(CommonSettings, os.environ)
+        return retention_policy(load_countries(common.countries, common.mode.value, common.country_dir))
     except CountryError as error:
         raise Plain(str(error)) from None

@@ -10,9 +10,9 @@ import click
 
 import locales
 from flows import catalogues
-from reports import country
-from reports.country import CountryError, shipped
-from reports.pillars import MARKS, pillars
+from reports.countries import country
+from reports.countries.country import CountryError, shipped_countries
+from reports.countries.readiness import STATUS_MARKS, readiness_items
 from tokaut.plain import Plain
 from tokaut.readiness_page import Sheet, page
 from tokaut.terminal import echo
@@ -39,7 +39,7 @@ def readiness(isos: Sequence[str], out: Path | None) -> None:
         for of, stand in found:
             echo(of.name)
             for one in stand:
-                echo(f"  {MARKS[one.stand]} {one.title:<28}{one.short}")
+                echo(f"  {STATUS_MARKS[one.status]} {one.title:<28}{one.short}")
         return
     try:
         out.write_text(page(found, f"Made on {time.strftime('%Y-%m-%d', time.gmtime())}"), encoding="utf-8")
@@ -50,7 +50,7 @@ def readiness(isos: Sequence[str], out: Path | None) -> None:
 
 def sheets(isos: Sequence[str] = ()) -> list[Sheet]:
     """By name. Raises CountryError."""
-    names = isos or shipped()
+    names = isos or shipped_countries()
     known = catalogues.load(locales.FOLDER)
-    loaded = sorted(country.load_all(names, "demo"), key=lambda one: one.name)
-    return [(one, pillars(one, *catalogues.read_and_drafts(one.languages, known))) for one in loaded]
+    loaded = sorted(country.load_countries(names, "demo"), key=lambda one: one.name)
+    return [(one, readiness_items(one, *catalogues.read_and_drafts(one.languages, known))) for one in loaded]

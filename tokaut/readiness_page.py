@@ -6,8 +6,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from pathlib import Path
 
-from reports.country import Country
-from reports.pillars import MARKS, PILLARS, STANDS, TITLES, Pillar, Stand
+from reports.countries.country import Country
+from reports.countries.readiness import (
+    READINESS_NAMES,
+    READINESS_TITLES,
+    STATUS_LABELS,
+    STATUS_MARKS,
+    ReadinessItem,
+    ReadinessStatus,
+)
 from tokaut.html_page import framed
 
 CSS = Path(__file__).with_name("readiness.css")
@@ -16,7 +23,7 @@ INTRO = (
     "and no office was asked.</b> <i>Not known</i> never means that something is allowed, and <i>none found</i> never "
     "that there is none: tell the operator what is wrong here.</p>"
 )
-Sheet = tuple[Country, Sequence[Pillar]]
+Sheet = tuple[Country, Sequence[ReadinessItem]]
 
 
 def page(sheets: Sequence[Sheet], made_on: str) -> str:
@@ -29,20 +36,20 @@ def page(sheets: Sequence[Sheet], made_on: str) -> str:
 
 
 def _key() -> str:
-    said = " &nbsp; ".join(f"{_drawn(stand)} {escape(words)}" for stand, words in STANDS.items())
+    said = " &nbsp; ".join(f"{_drawn(stand)} {escape(words)}" for stand, words in STATUS_LABELS.items())
     return f'<p class="key">{said}</p>'
 
 
-def _mark(one: Pillar) -> str:
-    return f'{_drawn(one.stand)}<span class="said">{STANDS[one.stand]}: </span>'
+def _mark(one: ReadinessItem) -> str:
+    return f'{_drawn(one.status)}<span class="said">{STATUS_LABELS[one.status]}: </span>'
 
 
-def _drawn(stand: Stand) -> str:
-    return f'<span class="mark {stand}" aria-hidden="true">{MARKS[stand]}</span>'
+def _drawn(status: ReadinessStatus) -> str:
+    return f'<span class="mark {status}" aria-hidden="true">{STATUS_MARKS[status]}</span>'
 
 
 def _overview(sheets: Sequence[Sheet]) -> str:
-    heads = "".join(f'<th scope="col">{escape(TITLES[name])}</th>' for name in PILLARS)
+    heads = "".join(f'<th scope="col">{escape(READINESS_TITLES[name])}</th>' for name in READINESS_NAMES)
     rows = "".join(
         f'<tr><th scope="row"><a href="#{of.iso.lower()}">{escape(of.name)}</a></th>'
         + "".join(f"<td>{_mark(one)} {escape(one.short)}</td>" for one in pillars)
@@ -54,7 +61,7 @@ def _overview(sheets: Sequence[Sheet]) -> str:
     return f'{frame}<table class="all">{head}<tbody>{rows}</tbody></table></div>'
 
 
-def _sheet(of: Country, pillars: Sequence[Pillar]) -> str:
+def _sheet(of: Country, pillars: Sequence[ReadinessItem]) -> str:
     parts = "".join(_pillar(one) for one in pillars)
     name = of.iso.lower()
     return (
@@ -63,7 +70,7 @@ def _sheet(of: Country, pillars: Sequence[Pillar]) -> str:
     )
 
 
-def _pillar(one: Pillar) -> str:
+def _pillar(one: ReadinessItem) -> str:
     return (
         f'<div class="pillar"><h3>{_mark(one)} {escape(one.title)}: {escape(one.short)}</h3>'
         f"{_list('', one.found)}{_list('Missing', one.missing)}{_list('Sources', one.sources)}</div>"
@@ -81,4 +88,4 @@ def _list(title: str, lines: Iterable[str]) -> str:
 def rows(sheets: Iterable[Sheet]) -> Iterator[list[str]]:
     """The overview as cells of text: the country and how each pillar stands."""
     for of, pillars in sheets:
-        yield [of.name, *(f"{MARKS[one.stand]} {one.short}" for one in pillars)]
+        yield [of.name, *(f"{STATUS_MARKS[one.status]} {one.short}" for one in pillars)]

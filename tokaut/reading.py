@@ -15,9 +15,9 @@ from flows.messages import messages
 from flows.model import Book, Text
 from flows.to_reporters import READY
 from flows.words import OWN_WORDS, PLACEHOLDER
-from reports.country import Country
-from reports.law import CRITERIA
-from reports.screen_words import SAID
+from reports.countries.country import Country
+from reports.countries.law import CRITERIA
+from reports.countries.placeholders import TRANSLATED_WORDS
 from tokaut.phones import CHANNELS, phone, readable, spoken
 
 # What stands in a translation in {braces}, for people who see a number or a name in its place.
@@ -123,7 +123,9 @@ def _of(labels: Sequence[Text], form: Form) -> Iterator[str]:
 
 def small_words(language: Catalogue) -> list[tuple[str, str]]:
     """Those that stand on every screen, beside numbers, in the law, and ready for staff to leave."""
-    return [(words, language.words.get(words, "")) for words in (*OWN_WORDS, *SAID, *CRITERIA.values(), *READY)]
+    return [
+        (words, language.words.get(words, "")) for words in (*OWN_WORDS, *TRANSLATED_WORDS, *CRITERIA.values(), *READY)
+    ]
 
 
 def fields_of(book: Book, of: Country, language: Catalogue) -> list[tuple[str, str, str]]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 
-from reports.sealing import Poison, Private
+from reports.crypto import DecryptError, PrivateKey
 
 
 class Misread(Exception):
     """One line for whoever types."""
 
 
-def write(hotline: str, private: Private) -> str:
+def write(hotline: str, private: PrivateKey) -> str:
     """17 groups of 4 hex digits: the key, and in the last group a check of it."""
     digits = private.raw().hex() + _check(private.raw())
     groups = [digits[at : at + 4] for at in range(0, len(digits), 4)]
@@ -23,12 +23,12 @@ def write(hotline: str, private: Private) -> str:
     )
 
 
-def read(typed: str) -> Private:
+def read(typed: str) -> PrivateKey:
     """The groups as they stand on the sheet, blanks anywhere. Raises Misread."""
     try:
         raw = bytes.fromhex("".join(typed.split()))
-        private = Private.from_raw(raw[:32])
-    except (ValueError, Poison):
+        private = PrivateKey.from_raw(raw[:32])
+    except (ValueError, DecryptError):
         raise Misread("The sheet has 17 groups of 4: digits, and letters from a to f. Try again.") from None
     if raw[32:].hex() != _check(raw[:32]):
         raise Misread("Something was typed wrong: the last group does not fit the others. Try again.")

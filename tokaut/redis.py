@@ -10,8 +10,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import click
 
-from reports.hardening import harden
-from reports.settings import Wrong, reading
+from runtime.hardening import harden
+from runtime.settings import InvalidValue, parsers
 from tokaut.plain import Group, Plain
 from tokaut.redis_users import ADMIN, PROCESSES, SENTINEL, acl_file, hashed, hashes_in, new_password
 from tokaut.terminal import echo
@@ -67,8 +67,8 @@ def acl(folder: Path, at: str, admin: bool, sentinel: bool, rotate: bool) -> Non
 
 def _refuse_address(at: str) -> None:
     try:
-        reading.redis_address(at)
-    except Wrong as wrong:
+        parsers.redis_address(at)
+    except InvalidValue as wrong:
         raise Plain(f"--at {wrong}") from None
     parts = urlsplit(at)
     if parts.username is not None or parts.password is not None:

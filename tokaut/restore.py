@@ -8,9 +8,9 @@ from typing import Final
 
 import click
 
-from reports.hardening import harden
-from reports.settings import Place, SettingError, load
 from reports.store.operations.maintenance import BackupError, check_backup, is_in_use, restore_backup
+from runtime.hardening import harden
+from runtime.settings import InstallationSettings, SettingError, load_settings
 from tokaut.backup import embedded
 from tokaut.plain import Plain
 from tokaut.terminal import echo
@@ -35,7 +35,7 @@ def restore(file: Path) -> None:
     """
     harden()
     try:
-        place = load(Place, os.environ)
+        place = load_settings(InstallationSettings, os.environ)
         database = embedded(place)
         _refuse_other_modes(check_backup(file), place)
         if is_in_use(database):
@@ -50,6 +50,6 @@ def restore(file: Path) -> None:
     echo("Next: tokaut migrate, tokaut check, start web and wait for its line erasures_applied, then start the others.")
 
 
-def _refuse_other_modes(made_for: str, place: Place) -> None:
+def _refuse_other_modes(made_for: str, place: InstallationSettings) -> None:
     if made_for != place.mode:
         raise Plain(f"This is a backup of {made_for} mode, and TOKAUT_MODE is {place.mode}. The two never mix.")

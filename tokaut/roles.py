@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from reports.hardening import harden
 from reports.store.privileges.grants import roles_script
+from runtime.hardening import harden
 from tokaut.terminal import echo
 
 

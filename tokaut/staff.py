@@ -7,11 +7,11 @@ import os
 import click
 
 from console.inviting import OPERATORS, Place, invite, is_name
-from reports.country import CountryError, load_all
-from reports.hardening import harden
-from reports.settings import ConsoleSide, SettingError, load
+from reports.countries.country import CountryError, load_countries
 from reports.store.privileges.rights import CONSOLE
 from reports.store.staff import accounts
+from runtime.hardening import harden
+from runtime.settings import ConsoleSettings, SettingError, load_settings
 from tokaut.opened import opened
 from tokaut.plain import Group, Plain, no_hotline
 from tokaut.terminal import echo
@@ -97,16 +97,16 @@ def end(name: str) -> None:
     echo(f"{name} has no access any more.")
 
 
-def _settings() -> ConsoleSide:
+def _settings() -> ConsoleSettings:
     try:
-        return load(ConsoleSide, os.environ)
+        return load_settings(ConsoleSettings, os.environ)
     except SettingError as error:
         raise Plain(str(error)) from None
 
 
-def _refuse_unknown(settings: ConsoleSide, hotline: str) -> None:
+def _refuse_unknown(settings: ConsoleSettings, hotline: str) -> None:
     try:
-        countries = load_all(settings.countries, settings.mode.value, settings.country_dir)
+        countries = load_countries(settings.countries, settings.mode.value, settings.country_dir)
     except CountryError as error:
         raise Plain(str(error)) from None
     there = [one.id for one in countries.hotlines]

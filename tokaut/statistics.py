@@ -8,12 +8,11 @@ from pathlib import Path
 
 import click
 
-from reports import country
-from reports.statistics import PublishedFigure
-from reports.statistics_csv import payments_csv, reports_csv
-from reports.statistics_sheets import Quarter, quarters
+from reports.countries import country
+from reports.countries.language_names import LANGUAGE_NAMES
+from reports.statistics.aggregation import PublishedFigure
+from reports.statistics.tables import QuarterFigures, group_by_quarter, payments_csv, reports_csv
 from reports.store.operations import delivery_actions, quarterly_figures
-from reports.tongues import NAMES
 from tokaut.opened import opened
 from tokaut.plain import Group, Plain
 from tokaut.statistics_example import example
@@ -49,7 +48,7 @@ def show(isos: Sequence[str], made_up: bool) -> None:
     """
     if made_up:
         echo(EXAMPLE)
-    there = quarters(_figures(isos, made_up, ""), NAMES)
+    there = group_by_quarter(_figures(isos, made_up, ""), LANGUAGE_NAMES)
     for one in there:
         echo(_as_text(one))
     if not there:
@@ -72,7 +71,7 @@ def export(folder: Path, isos: Sequence[str], made_up: bool) -> None:
     Next: look at index.html, and read the lines at its top before you give it away.
     """
     found = _figures(isos, made_up, "exported:statistics")
-    there = quarters(found, NAMES)
+    there = group_by_quarter(found, LANGUAGE_NAMES)
     made_on = f"Made on {time.strftime('%Y-%m-%d', time.gmtime())} by Tokaut"
     files = {
         "index.html": page(there, _names(), made_on=made_on, mark=EXAMPLE if made_up else ""),
@@ -91,7 +90,7 @@ def export(folder: Path, isos: Sequence[str], made_up: bool) -> None:
 def _figures(isos: Sequence[str], made_up: bool, act: str) -> list[PublishedFigure]:
     wanted = [iso.upper() for iso in isos]
     if made_up:
-        return example(country.load_all(wanted or ["vu", "ke"], "demo").all)
+        return example(country.load_countries(wanted or ["vu", "ke"], "demo").all)
     with opened() as (database, actor):
         if act:
             delivery_actions.record_action(database, act, "figures", actor)
@@ -99,10 +98,10 @@ def _figures(isos: Sequence[str], made_up: bool, act: str) -> list[PublishedFigu
 
 
 def _names() -> dict[str, str]:
-    return {one.iso: one.name for one in country.load_all(country.shipped(), "demo")}
+    return {one.iso: one.name for one in country.load_countries(country.shipped_countries(), "demo")}
 
 
-def _as_text(quarter: Quarter) -> str:
+def _as_text(quarter: QuarterFigures) -> str:
     total = "fewer than 5" if quarter.total is None else str(quarter.total)
     lines = [f"\n{quarter.country} {quarter.name}: {total} reports"]
     for sheet in quarter.sheets:

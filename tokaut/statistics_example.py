@@ -6,9 +6,9 @@ import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from reports import statistics
-from reports.country import Country
-from reports.statistics import Outcome, PublishedFigure
+from reports.countries.country import Country
+from reports.statistics import aggregation
+from reports.statistics.aggregation import PublishedFigure, ReportOutcome
 from runtime.time_units import DAY, SECOND
 
 QUARTERS = ("2026-Q2", "2026-Q3", "2026-Q4")
@@ -26,14 +26,14 @@ def example(countries: Sequence[Country]) -> list[PublishedFigure]:
 
 
 def _quarter(of: Country, quarter: str, size: int, chance: random.SystemRandom) -> Iterator[PublishedFigure]:
-    tables = statistics.layout(of, quarter, ["en"], ("ussd", "sms"))
+    tables = aggregation.table_layout(of, quarter, ["en"], ("ussd", "sms"))
     counts: dict[str, Counter[str]] = {name: Counter() for name in tables}
     for _ in range(size):
         for name in ("month", "category", "place", "age", "channel", "language", "payment"):
             counts[name][_one_of(tables[name], chance, name == "payment")] += 1
-        for table, cell in statistics.outcome_cells(_outcome(chance)):
+        for table, cell in aggregation.outcome_cells(_outcome(chance)):
             counts[table][cell] += 1
-    figures = [*statistics.figures(counts, tables), *statistics.screen_figures(_screens(size, chance))]
+    figures = [*aggregation.quarter_figures(counts, tables), *aggregation.screen_figures(_screens(size, chance))]
     for table, cell, number in figures:
         yield PublishedFigure(quarter, of.iso, table, cell, number)
 
@@ -45,19 +45,19 @@ def _one_of(cells: Sequence[str], chance: random.SystemRandom, mostly_last: bool
     return chance.choices(cells, weights)[0]
 
 
-def _outcome(chance: random.SystemRandom) -> Outcome:
-    priority = chance.choices(list(statistics.IN_TIME), (3, 4, 4, 1))[0]
-    read = round(statistics.IN_TIME[priority] * chance.lognormvariate(-1, 1))
+def _outcome(chance: random.SystemRandom) -> ReportOutcome:
+    priority = chance.choices(list(aggregation.ACKNOWLEDGE_WITHIN), (3, 4, 4, 1))[0]
+    read = round(aggregation.ACKNOWLEDGE_WITHIN[priority] * chance.lognormvariate(-1, 1))
     closed = None if chance.random() < 0.1 else read + round(DAY * chance.lognormvariate(0.5, 1))
-    return Outcome(priority, round(SECOND * chance.lognormvariate(1, 2)), read, closed)
+    return ReportOutcome(priority, round(SECOND * chance.lognormvariate(1, 2)), read, closed)
 
 
 def _screens(reports: int, chance: random.SystemRandom) -> dict[str, int]:
     """As many as send, and at each step before it some who leave."""
     counts, seen = {"sent": reports}, reports
-    for step in reversed(statistics.WAY):
-        counts[step + statistics.ON] = seen
+    for step in reversed(aggregation.FUNNEL_STEPS):
+        counts[step + aggregation.CONTINUED_SUFFIX] = seen
         seen = round(seen * (1 + chance.random() / 3))
         counts[step] = seen
-    used = dict(zip(statistics.USES, (9, 0, 4, 3, 1, 1, 12), strict=True))
+    used = dict(zip(aggregation.COUNTED_USES, (9, 0, 4, 3, 1, 1, 12), strict=True))
     return counts | {name: seen * times // 3 for name, times in used.items() if times}

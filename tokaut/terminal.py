@@ -9,7 +9,7 @@ from typing import IO, Any
 
 import click
 
-from reports.account import shown
+from reports.exports.plain_text import safe_for_display
 
 LONGEST = 2000  # characters of one text; a screen of 80 by 24 has 1,920
 
@@ -21,7 +21,7 @@ def echo(message: object = "", *, nl: bool = True, err: bool = False, file: IO[A
 
 def printable(text: str) -> str:
     """Return the text with everything a terminal would obey made visible. Line breaks and tabs stay."""
-    return shown(text)
+    return safe_for_display(text)
 
 
 def one_line(text: str, longest: int = LONGEST) -> str:

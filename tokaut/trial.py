@@ -10,11 +10,11 @@ from typing import Any
 
 from standardwebhooks.webhooks import Webhook as Signer
 
-from reports import drill
-from reports.bodies import envelope
-from reports.country import Country
-from reports.settings.reading import new_webhook_secret
+from reports.countries.country import Country
+from reports.drills import trial_bodies
+from reports.json_bodies import envelope
 from reports.store.schema.base import new_id
+from runtime.settings.parsers import new_webhook_secret
 from workers.delivery import TO_DO, Delivered, Hotline, Outcome, Parcel, Poison, Unavailable, read_status
 from workers.hotlines.console import Console
 from workers.hotlines.webhook import Webhook, signed
@@ -55,20 +55,22 @@ class Drills:
         return cls(country, hotline, fresh(), int(time.time()))
 
     def created(self) -> bytes:
-        return self._in("created", drill.created(self.country, self.hotline, self.report_id, self.at))
+        return self._in("created", trial_bodies.created_body(self.country, self.hotline, self.report_id, self.at))
 
     def updated(self) -> bytes:
-        return self._in("updated", drill.created(self.country, self.hotline, self.report_id, self.at, revision=2))
+        return self._in(
+            "updated", trial_bodies.created_body(self.country, self.hotline, self.report_id, self.at, revision=2)
+        )
 
     def later(self) -> bytes:
-        data = json.loads(drill.created(self.country, self.hotline, self.report_id, self.at, revision=3))
-        return self._in("updated", drill.of_a_later_version(data))
+        data = json.loads(trial_bodies.created_body(self.country, self.hotline, self.report_id, self.at, revision=3))
+        return self._in("updated", trial_bodies.later_version_body(data))
 
     def message(self) -> bytes:
-        return self._in("message", drill.said_later(self.report_id, fresh(), self.at))
+        return self._in("message", trial_bodies.message_body(self.report_id, fresh(), self.at))
 
     def unread(self) -> bytes:
-        return self._in("unread", drill.unreadable(self.country, fresh(), self.at))
+        return self._in("unread", trial_bodies.unread_body(self.country, fresh(), self.at))
 
     def _in(self, kind: str, data: bytes) -> bytes:
         return envelope(f"report.{kind}", self.at, data)

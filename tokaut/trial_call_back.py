@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from standardwebhooks.webhooks import Webhook as Signer
 
-from reports.bodies import json_bytes
-from reports.settings.reading import new_webhook_secret
+from reports.json_bodies import json_bytes
+from runtime.settings.parsers import new_webhook_secret
 from tokaut.trial import Row, fresh
 from workers.addresses import PORTS, BadTarget, read_target
 from workers.hotlines.webhook import Webhook, signed

@@ -15,9 +15,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from reports.hardening import harden
 from reports.store.engine.database import Database, DatabaseUnavailable, PermissionDenied
 from reports.store.operations import clock_skew, overview, spool_status
+from runtime.hardening import harden
 from tokaut.checks import hotlines_left_out
 from tokaut.opened import opened
 from tokaut.watched import Line, line, next_to_do

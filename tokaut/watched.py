@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reports.clocks import CLOCKS
+from reports.escalation.policy import ESCALATION_TIMES
 from reports.store.operations.clock_skew import ClockSkew
 from reports.store.operations.overview import UnacknowledgedReport, WatchedDelivery
 from reports.store.operations.spool_status import SpoolStatus
@@ -52,7 +52,7 @@ def line(one: UnacknowledgedReport, now: int) -> Line:
         "-" if left is None else (f"{ago(left)} left" if left > 0 else f"{ago(-left)} over"),
         following,
         left is not None and left <= 0,
-        left is not None and 0 < left <= CLOCKS[one.priority].acknowledged // 4,
+        left is not None and 0 < left <= ESCALATION_TIMES[one.priority].acknowledged // 4,
     )
 
 
@@ -96,7 +96,7 @@ def _todo(one: UnacknowledgedReport, now: int) -> str:
     if left_out := [sending.hotline for sending in alive if sending.state == "due" and sending.why == "no_hotline"]:
         return f"{end}: call {left_out[0]}, it has not got it. {TO_DO['no_hotline']}"
     there = [sending.hotline for sending in alive if sending.state == "delivered"]
-    if not there and age > CLOCKS[one.priority].received:
+    if not there and age > ESCALATION_TIMES[one.priority].received:
         first = alive[0]
         return f"{end}: call {first.hotline}, it has not got it. {TO_DO.get(first.why, 'It does not answer.')}"
     if one.acknowledge_by is not None and one.acknowledge_by <= now:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from reports.wall import SAY, is_a_drills
+from reports.countries.mode_separation import DRILL_NAME_HINT, is_drill_name
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 # What the standard library takes for global and is not: IPv4-compatible and translated addresses (RFC 4291, 2765),
@@ -86,11 +86,11 @@ def read_target(url: str, listed: Iterable[str] = (), *, live: bool) -> Target:
 def read_hotlines(url: str, listed: Iterable[str] = (), *, live: bool) -> Target:
     """The same for where a hotline is: in live mode never for drills, else for drills or on this machine (S-40)."""
     target = read_target(url, listed, live=live)
-    is_for_drills = is_a_drills(target.host) or _is_this_machine(target.host)
+    is_for_drills = is_drill_name(target.host) or _is_this_machine(target.host)
     if live and is_for_drills:
         raise BadTarget("is for drills; no report of the live service goes there")
     if not live and not is_for_drills:
-        raise BadTarget(f"is not one of drills; outside live mode use a host with {SAY}")
+        raise BadTarget(f"is not one of drills; outside live mode use a host with {DRILL_NAME_HINT}")
     return target
 
 

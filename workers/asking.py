@@ -7,20 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reports import desks
-from reports.clocks import BACKUP, CLOSED, DESK
-from reports.country import Country
+from reports.countries import opening_hours
+from reports.countries.country import Country
+from reports.countries.hotline import Hotline
+from reports.escalation.policy import STEP_BACKUP, STEP_CLOSED, STEP_HOTLINE
 from reports.escalation.priorities import URGENT
-from reports.hotline import Hotline
 from reports.store.escalation.steps import EscalationState
 
 PASSED, NOBODY = "passed", "nobody"
-WHY = {CLOSED: "CLOSED_NOW"}
+WHY = {STEP_CLOSED: "CLOSED_NOW"}
 
 
 def next_hotline(step: str, waiting: EscalationState, country: Country, now: int) -> tuple[str, str]:
     """(the hotline that gets it too, why); or ("", what the step came to) where none does."""
-    if step == CLOSED:
+    if step == STEP_CLOSED:
         return _open_one(waiting, country, now)
     if not waiting.left:
         return "", NOBODY
@@ -35,13 +35,13 @@ def _open_one(waiting: EscalationState, country: Country, now: int) -> tuple[str
     if any(is_open(country, one.hotline, now) for one in waiting.given if one.handling != "rejected"):
         return "", PASSED
     found = next((hotline for hotline in waiting.left if is_open(country, hotline, now)), "")
-    return (found, WHY[CLOSED]) if found else ("", NOBODY)
+    return (found, WHY[STEP_CLOSED]) if found else ("", NOBODY)
 
 
 def _preferred(step: str, waiting: EscalationState, country: Country, now: int) -> Iterator[str]:
     """Whom the card of the first desk names; what is urgent rather goes to who is awake."""
     card = country.hotlines[waiting.given[0].hotline].card if _known(waiting, country) else None
-    named = "" if card is None else (card.backup if step == BACKUP else card.regional)
+    named = "" if card is None else (card.backup if step == STEP_BACKUP else card.regional)
     if waiting.priority not in URGENT:
         yield named
         return
@@ -58,7 +58,7 @@ def _known(waiting: EscalationState, country: Country) -> bool:
 
 def is_open(country: Country, hotline: str, now: int) -> bool:
     found = country.hotlines.get(hotline)
-    return found is not None and desks.desk(found.card, country.time_zone).is_open(now)
+    return found is not None and opening_hours.hotline_hours(found.card, country.time_zone).is_open(now)
 
 
 def silent(waiting: EscalationState, country: Country) -> list[Hotline]:
@@ -68,6 +68,6 @@ def silent(waiting: EscalationState, country: Country) -> list[Hotline]:
 
 
 def people(step: str, hotline: Hotline, country: Country, now: int) -> tuple[str, ...]:
-    if step == DESK:
-        return desks.duty(hotline.card, country.time_zone, now)
+    if step == STEP_HOTLINE:
+        return opening_hours.duty_officers(hotline.card, country.time_zone, now)
     return hotline.card.supervisor

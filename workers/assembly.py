@@ -16,16 +16,18 @@ from prometheus_client import CollectorRegistry
 
 import locales
 from flows import catalogues
-from reports import country, measuring, modes
-from reports.clocks import furthest_steps
-from reports.connections import for_queue
-from reports.countries.retention_policy import policy
-from reports.desks import duty
-from reports.hotline import Hotline as Listed
-from reports.queue import Hurry
-from reports.schema import await_ready
-from reports.settings import Common, Fault, Mode, Operator, SettingError, load_all
+from reports.countries import country
+from reports.countries.hotline import Hotline as Listed
+from reports.countries.opening_hours import duty_officers
+from reports.countries.retention_policy import retention_policy
+from reports.crypto import mode_marks
+from reports.escalation.policy import max_step_delays
+from reports.store.database_check import await_ready
 from reports.store.engine.database import Database
+from runtime import metrics_files
+from runtime.queue import JobQueue
+from runtime.redis_clients import queue_client
+from runtime.settings import CommonSettings, Mode, OperatorSettings, SettingError, SettingFault, load_all_settings
 from workers.counting import Counted, Counting
 from workers.duties import Duties
 from workers.erasing import Erasing
@@ -55,7 +57,7 @@ PROBED = "rq:probe"  # the key that the clock writes to see whether Redis accept
 class Parts:
     """What a worker is made of."""
 
-    common: Common
+    common: CommonSettings
     countries: country.Countries
     database: Database
     forwarder: Forwarder
@@ -68,15 +70,15 @@ class Parts:
 
 def assemble(name: str, environ: Mapping[str, str], stopping: Callable[[], bool]) -> Parts:
     """`name`: urgent-1, standard-1, clock-1. Raises SettingError, CountryError."""
-    settings = load_all((Common, Operator), environ)
-    common, operator = settings[Common], settings[Operator]
+    settings = load_all_settings((CommonSettings, OperatorSettings), environ)
+    common, operator = settings[CommonSettings], settings[OperatorSettings]
     countries = _countries(common)
     database = Database(common.database_url, offset=common.clock_offset)
     account = "clock" if name.startswith("clock") else "worker"
     if reason := await_ready(database, common.mode, account):
         sys.stderr.write(f"{reason}\n")
-    modes.refuse_shared(common.keys, for_queue(common.queue_redis), common.mode)
-    with measuring.place(name.partition("-")[0]):
+    mode_marks.refuse_shared(common.keys, queue_client(common.queue_redis), common.mode)
+    with metrics_files.claim(name.partition("-")[0]):
         metrics = Metrics(CollectorRegistry())
     keys = KeyRing(common.keys)
     slot = f"{platform.node()[:40]}/{name}"
@@ -109,7 +111,7 @@ def assemble(name: str, environ: Mapping[str, str], stopping: Callable[[], bool]
 def _in_turn(countries: Iterable[country.Country], database: Database) -> Callable[[str], Sequence[str]]:
     """Who is on duty at a hotline just now, first; a hotline of no country has nobody."""
     cards = {one.id: (one.card, land.time_zone) for land in countries for one in land.hotlines.values()}
-    return lambda hotline: duty(*cards[hotline], database.now()) if hotline in cards else ()
+    return lambda hotline: duty_officers(*cards[hotline], database.now()) if hotline in cards else ()
 
 
 def _nothing() -> None:
@@ -118,21 +120,21 @@ def _nothing() -> None:
 
 def assemble_clock(parts: Parts, environ: Mapping[str, str]) -> Clock:
     """Raises SettingError."""
-    operator = load_all((Common, Operator), environ)[Operator]
+    operator = load_all_settings((CommonSettings, OperatorSettings), environ)[OperatorSettings]
     duties = Duties(
         database=parts.database,
         forwarder=parts.forwarder,
         pager=parts.pager,
-        hurry=Hurry(for_queue(parts.common.queue_redis)),
+        hurry=JobQueue(queue_client(parts.common.queue_redis)),
         metrics=parts.metrics,
         nudger=_nudger(parts),
-        furthest=furthest_steps(one.clocks for one in parts.countries),
+        furthest=max_step_delays(one.clocks for one in parts.countries),
     )
     mode = parts.common.mode
     texts = _texts(parts, operator)
     teller = Teller(mail_server(operator), operator.on_call, mode.value, parts.metrics, texts.send if texts else None)
     telling = Telling(parts.database, teller)
-    keeping = Keeping(parts.database, policy(parts.countries), parts.common.keys, telling, parts.metrics)
+    keeping = Keeping(parts.database, retention_policy(parts.countries), parts.common.keys, telling, parts.metrics)
     ladder = Ladder(
         database=parts.database,
         countries=parts.countries,
@@ -151,9 +153,9 @@ def assemble_clock(parts: Parts, environ: Mapping[str, str]) -> Clock:
         holder=parts.holder,
         aside=(
             _counting(parts),
-            Erasing(parts.database, policy(parts.countries), parts.metrics, gone=keeping.compact_soon),
+            Erasing(parts.database, retention_policy(parts.countries), parts.metrics, gone=keeping.compact_soon),
             keeping,
-            Rewriting(for_queue(parts.common.queue_redis), parts.metrics),
+            Rewriting(queue_client(parts.common.queue_redis), parts.metrics),
             Swaps(parts.database, partial(_countries, parts.common), parts.common.keys, teller),
         ),
     )
@@ -161,14 +163,17 @@ def assemble_clock(parts: Parts, environ: Mapping[str, str]) -> Clock:
 
 def assemble_outages(parts: Parts, environ: Mapping[str, str]) -> Outages:
     """Return what tells the on-call contacts of an outage, without the database or Redis. Raises SettingError."""
-    operator = load_all((Common, Operator), environ)[Operator]
+    operator = load_all_settings((CommonSettings, OperatorSettings), environ)[OperatorSettings]
     texts = _texts(parts, operator)
     text = texts.send_without_database if texts else None
     teller = Teller(mail_server(operator), operator.on_call, parts.common.mode.value, parts.metrics, text)
     watched = (
         Part("The database", "P1", database_probe(parts.database), "See docs/operating/database-gone.md"),
         Part(
-            "Redis", "P2", redis_probe(for_queue(parts.common.queue_redis), PROBED), "See docs/operating/redis-gone.md"
+            "Redis",
+            "P2",
+            redis_probe(queue_client(parts.common.queue_redis), PROBED),
+            "See docs/operating/redis-gone.md",
         ),
         Part("The disk", "P1", disk_probe(_folders(parts)), "See docs/operating/disk-full.md"),
     )
@@ -193,7 +198,7 @@ def _counting(parts: Parts) -> Counting:
     return Counting(parts.database, KeyRing(common.keys), of, parts.metrics)
 
 
-def _texts(parts: Parts, operator: Operator) -> Texts | None:
+def _texts(parts: Parts, operator: OperatorSettings) -> Texts | None:
     if not operator.alert_channel:
         return None
     if faults := list(no_way_to_text(parts.common, operator)):
@@ -202,18 +207,18 @@ def _texts(parts: Parts, operator: Operator) -> Texts | None:
     return Texts(parts.database, parts.texter, parts.common.keys, parts.common.mode.value, line)
 
 
-def no_way_to_text(common: Common, operator: Operator) -> Iterator[Fault]:
+def no_way_to_text(common: CommonSettings, operator: OperatorSettings) -> Iterator[SettingFault]:
     """Whether people are to be texted by a channel that does not send."""
     if operator.alert_channel and not (operator.alert_channel in common.channels and sends(operator.alert_channel)):
-        yield Fault("TOKAUT_ALERT_CHANNEL", "is none of CHANNELS that sends SMS; name one that does")
+        yield SettingFault("TOKAUT_ALERT_CHANNEL", "is none of CHANNELS that sends SMS; name one that does")
 
 
-def means(common: Common, operator: Operator, hotline: Listed) -> Means:
+def means(common: CommonSettings, operator: OperatorSettings, hotline: Listed) -> Means:
     channels = tuple(name for name in common.channels if sends(name))
     return Means(common.mode, hotline, mail_server(operator), operator.console_url, channels)
 
 
-def mail_server(operator: Operator) -> MailServer | None:
+def mail_server(operator: OperatorSettings) -> MailServer | None:
     if operator.smtp is None:
         return None
     return read_mail_server(operator.smtp.reveal(), operator.smtp_private, operator.smtp_ca_file)
@@ -226,7 +231,7 @@ def senders(environ: Mapping[str, str], channels: Iterable[str], mode: Mode) -> 
         if not sends(name):
             continue
         module = importlib.import_module(f"workers.senders.{name}")
-        made[name] = module.Sender(load_all((module.Settings,), environ)[module.Settings], mode)
+        made[name] = module.Sender(load_all_settings((module.Settings,), environ)[module.Settings], mode)
     return made
 
 
@@ -235,5 +240,5 @@ def sends(channel: str) -> bool:
     return find_spec(f"workers.senders.{Path(channel).name}") is not None
 
 
-def _countries(common: Common) -> country.Countries:
-    return country.load_all(common.countries, common.mode.value, common.country_dir)
+def _countries(common: CommonSettings) -> country.Countries:
+    return country.load_countries(common.countries, common.mode.value, common.country_dir)

@@ -16,11 +16,11 @@ import structlog
 
 import locales
 from flows import catalogues
-from reports import statistics
-from reports.country import Countries, Country
-from reports.sealing import Box, Context, Poison, open_head
-from reports.small_numbers import K
-from reports.statistics import SETTLED_AFTER, outcome_cells
+from reports.countries.country import Countries, Country
+from reports.crypto import DecryptError, SealContext, SealedBody, open_head
+from reports.statistics import aggregation
+from reports.statistics.aggregation import SETTLED_AFTER, outcome_cells
+from reports.statistics.suppression import MIN_COUNT
 from reports.store.engine.database import Database
 from reports.store.operations import quarterly_figures
 from reports.store.operations.quarterly_figures import CountedReport, CountProgress, ReportHead
@@ -53,7 +53,7 @@ class Counting:
         self._database = database
         self._keys = keys
         self._countries = of.countries
-        self._least, self._settled_after = (K, SETTLED_AFTER) if of.mode == "live" else (1, DRILL_SETTLED_AFTER)
+        self._least, self._settled_after = (MIN_COUNT, SETTLED_AFTER) if of.mode == "live" else (1, DRILL_SETTLED_AFTER)
         self._channels = ("ussd", "sms") if of.mode == "live" else ("simulator", "ussd", "sms")
         known = catalogues.load(locales.FOLDER)
         self._languages = {one.iso: _spoken(one, known, of.drafts) for one in of.countries}
@@ -87,7 +87,7 @@ class Counting:
             self._count(country, reached[country.iso].until, there, now)
             self._settle(country, reached[country.iso].settled, there, now - self._settled_after)
             for quarter in quarterly_figures.list_open_quarters(self._database, country.iso):
-                if now >= statistics.ends(quarter) + SETTLED_AFTER:
+                if now >= aggregation.quarter_end(quarter) + SETTLED_AFTER:
                     self._bring_out(country, quarter)
 
     def _count(self, country: Country, since: int, there: Sequence[CountedReport], now: int) -> None:
@@ -100,8 +100,8 @@ class Counting:
             log.info("statistics_counted", country=country.iso, count=step.count)
             since, waiting = step.until, [one for one in waiting if one.at > step.until]
 
-    def _next(self, waiting: Sequence[CountedReport], now: int) -> statistics.Batch | None:
-        return statistics.batch([one.at for one in waiting], now, self._least)
+    def _next(self, waiting: Sequence[CountedReport], now: int) -> aggregation.CountBatch | None:
+        return aggregation.next_batch([one.at for one in waiting], now, self._least)
 
     def _settle(self, country: Country, since: int, there: Sequence[CountedReport], until: int) -> None:
         """What became of each, when it has had its time. It stands in clear columns: none waits for others."""
@@ -109,7 +109,7 @@ class Counting:
         if ready:
             became = zip(ready, quarterly_figures.load_outcomes(self._database, ready), strict=True)
             counts = Counter(
-                (statistics.quarter_of(one.at), *cell) for one, took in became for cell in outcome_cells(took)
+                (aggregation.quarter_of(one.at), *cell) for one, took in became for cell in outcome_cells(took)
             )
             quarterly_figures.add_counts(self._database, country.iso, "settled", (since, ready[-1].at), counts)
 
@@ -120,8 +120,8 @@ class Counting:
         counts: Counter[tuple[str, str, str]] = Counter()
         for report in reports:
             head = self._opened(heads.get(report.report_id, ()))
-            quarter = statistics.quarter_of(report.at)
-            counts.update((quarter, *cell) for cell in statistics.cells_of(head, country, report.at))
+            quarter = aggregation.quarter_of(report.at)
+            counts.update((quarter, *cell) for cell in aggregation.report_cells(head, country, report.at))
         return counts
 
     def _opened(self, heads: Iterable[ReportHead]) -> Mapping[str, Any]:
@@ -129,18 +129,18 @@ class Counting:
         for one in heads:
             try:
                 private = self._keys.of(one.recipient, one.key_id)
-                context = Context(one.mode, one.report_id, one.revision, one.recipient)
-                found = json.loads(open_head(private, context, Box(one.key_id, one.wrap, one.head, b"")))
-            except (Poison, ValueError):
+                context = SealContext(one.mode, one.report_id, one.revision, one.recipient)
+                found = json.loads(open_head(private, context, SealedBody(one.key_id, one.wrap, one.head, b"")))
+            except (DecryptError, ValueError):
                 continue
             return found if isinstance(found, dict) else {}
         return {}
 
     def _bring_out(self, country: Country, quarter: str) -> None:
         counted = quarterly_figures.load_counts(self._database, country.iso, quarter)
-        tables = statistics.layout(country, quarter, self._languages[country.iso], self._channels)
-        figures = list(statistics.figures(counted, tables))
-        figures += statistics.screen_figures(quarterly_figures.count_screens(self._database, country.iso, quarter))
+        tables = aggregation.table_layout(country, quarter, self._languages[country.iso], self._channels)
+        figures = list(aggregation.quarter_figures(counted, tables))
+        figures += aggregation.screen_figures(quarterly_figures.count_screens(self._database, country.iso, quarter))
         if quarterly_figures.publish(self._database, country.iso, quarter, figures):
             log.info("statistics_out", country=country.iso, count=len(figures))
 

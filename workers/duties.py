@@ -11,9 +11,8 @@ from itertools import product
 
 import structlog
 
-from reports.clocks import furthest_steps
-from reports.escalation.priorities import PRIORITIES, QUEUES, speed_of
-from reports.queue import DELIVER, SEND_SMS, Hurry, Speed
+from reports.escalation.policy import max_step_delays
+from reports.escalation.priorities import PRIORITIES, QUEUE_PRIORITIES, queue_of
 from reports.store import audit_log, circuit_breakers, outbox, pending_submissions
 from reports.store.cases import case_actions, drafts
 from reports.store.deliveries import UNDELIVERED
@@ -22,6 +21,7 @@ from reports.store.escalation import fallbacks
 from reports.store.mailboxes import correspondence
 from reports.store.operations import clock_skew, delivery_actions, drill_runs
 from reports.store.sms import messages, on_call
+from runtime.queue import DELIVER_JOB, SEND_SMS_JOB, JobQueue, QueueName
 from runtime.time_units import HOUR, SECOND
 from workers import schedule
 from workers.fallback import next_fallback
@@ -45,7 +45,7 @@ class Duties:
         database: Database,
         forwarder: Forwarder,
         pager: Pager,
-        hurry: Hurry,
+        hurry: JobQueue,
         metrics: Metrics,
         nudger: Nudger | None = None,
         furthest: Mapping[str, int] | None = None,
@@ -55,15 +55,15 @@ class Duties:
         self._forwarder = forwarder
         self._texter = pager.texter
         self._pager = pager
-        self._hurry = hurry
+        self._job_queue = hurry
         self._metrics = metrics
-        self._hurrying = {name: Hurrying(hurry, DELIVER, monotonic) for name in QUEUES}
-        self._texts = Hurrying(hurry, SEND_SMS, monotonic)
+        self._hurrying = {name: Hurrying(hurry, DELIVER_JOB, monotonic) for name in QUEUE_PRIORITIES}
+        self._texts = Hurrying(hurry, SEND_SMS_JOB, monotonic)
         self._own = {name: Own(threads) for name, threads in THREADS.items()}
         self._own_texts = Own(1)
         self._own_pages = Own(1)
         self._nudger = nudger
-        self._furthest = furthest or furthest_steps(())
+        self._furthest = furthest or max_step_delays(())
         self._reconsider = False
         self._own_nudges = Own(1)
 
@@ -75,11 +75,11 @@ class Duties:
         """P3 and P4 that are due."""
         self._due("standard")
 
-    def _due(self, speed: Speed) -> None:
-        rows = outbox.list_due(self._database, QUEUES[speed])
+    def _due(self, speed: QueueName) -> None:
+        rows = outbox.list_due(self._database, QUEUE_PRIORITIES[speed])
         left = self._hurrying[speed].left_over([delivery_id for delivery_id, _ in rows], speed)
         for _ in left[: THREADS[speed]]:
-            self._own[speed].do(lambda: self._forwarder.drain(QUEUES[speed]))
+            self._own[speed].do(lambda: self._forwarder.drain(QUEUE_PRIORITIES[speed]))
 
     def sms(self) -> None:
         """SMS that are due; those that are too late are dropped."""
@@ -187,10 +187,10 @@ class Duties:
     def put(self, made: Iterable[tuple[str, str]]) -> None:
         """Hurries along what was made: (delivery_id, priority)."""
         for delivery_id, priority in made:
-            self._hurry.put(DELIVER, delivery_id, speed_of(priority))
+            self._job_queue.put(DELIVER_JOB, delivery_id, queue_of(priority))
 
     def finish(self) -> None:
         """What is in hand is finished; nothing new is begun."""
         for own in (*self._own.values(), self._own_texts, self._own_pages, self._own_nudges):
             own.finish()
-        self._hurry.close()
+        self._job_queue.close()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import structlog
 
-from reports.retention import ERASED, Policy
+from reports.retention.rules import ERASED, RetentionPolicy
 from reports.store.engine.database import Database
 from reports.store.operations import retention
 from reports.store.operations.retention import Purge
@@ -25,7 +25,7 @@ class Erasing:
     name, every, after, trusts_the_time = "erase", 10, 10, False
 
     def __init__(
-        self, database: Database, policy: Policy, metrics: Metrics, gone: Callable[[], None] = lambda: None
+        self, database: Database, policy: RetentionPolicy, metrics: Metrics, gone: Callable[[], None] = lambda: None
     ) -> None:
         """`gone` is called after rows were deleted."""
         self._database = database

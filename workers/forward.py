@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from reports.bodies import envelope, without_number
-from reports.escalation.priorities import QUEUES
-from reports.sealing import Box, Context, open_body
-from reports.sealing import Poison as DoesNotOpen
+from reports.crypto import DecryptError as DoesNotOpen
+from reports.crypto import SealContext, SealedBody, open_body
+from reports.escalation.priorities import QUEUE_PRIORITIES
+from reports.json_bodies import envelope, without_contact
 from reports.store import outbox
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.outbox import DeliveryFailure, DeliveryReceipt, LeasedDelivery
@@ -97,7 +97,7 @@ class Forwarder:
             return Poison("wrong_mode")  # training and live never meet (S-40)
         if leased.body is None:
             return Poison("no_body")
-        box = Box(leased.body.key_id, leased.body.wrap, leased.body.head, leased.body.sealed)
+        box = SealedBody(leased.body.key_id, leased.body.wrap, leased.body.head, leased.body.sealed)
         try:
             private = self.keys.of(leased.hotline, leased.body.key_id)
         except DoesNotOpen:
@@ -107,7 +107,7 @@ class Forwarder:
         except DoesNotOpen:
             return Poison("not_sealed_to_us")
         if leased.withdrawn:
-            data = without_number(data)
+            data = without_contact(data)
         # The time of the event, not of the attempt: the same bytes each time, until a number is withdrawn.
         body = envelope(f"report.{leased.type}", leased.created_at // SECOND, data)
         return Parcel(
@@ -150,10 +150,10 @@ class Forwarder:
         return DeliveryFailure(f"{outcome.why} {tries}", outcome.status, delay)
 
 
-def _context(leased: LeasedDelivery, message_id: str) -> Context:
+def _context(leased: LeasedDelivery, message_id: str) -> SealContext:
     if message_id:
-        return Context.of_message(leased.mode, leased.report_id, message_id, leased.hotline)
-    return Context(leased.mode, leased.report_id, leased.revision, leased.hotline)
+        return SealContext.of_message(leased.mode, leased.report_id, message_id, leased.hotline)
+    return SealContext(leased.mode, leased.report_id, leased.revision, leased.hotline)
 
 
 def refusals(last_class: str | None) -> int:
@@ -166,7 +166,7 @@ def deliver(forwarder: Forwarder, queue: str, delivery_id: str) -> None:
     """The job: this id first, then whatever else is due for the queue."""
     began = time.monotonic()
     forwarder.deliver(delivery_id)
-    forwarder.drain(QUEUES[queue], DRAIN_SECONDS - (time.monotonic() - began))
+    forwarder.drain(QUEUE_PRIORITIES[queue], DRAIN_SECONDS - (time.monotonic() - began))
 
 
 _EVENTS = {

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import structlog
 
-from reports import auditkeys
-from reports.keyfolder import KeyFault
-from reports.retention import Policy
+from reports.audit import signing_keys
+from reports.crypto.key_files import KeyFileError
+from reports.retention.rules import RetentionPolicy
 from reports.store import audit_log
 from reports.store.engine.database import Database
 from reports.store.operations import maintenance, retention
@@ -37,7 +37,9 @@ log = structlog.get_logger()
 class Keeping:
     name, every, after, trusts_the_time = "purge", 3600, 300, True
 
-    def __init__(self, database: Database, policy: Policy, keys: Path, telling: Telling, metrics: Metrics) -> None:
+    def __init__(
+        self, database: Database, policy: RetentionPolicy, keys: Path, telling: Telling, metrics: Metrics
+    ) -> None:
         self._database = database
         self._policy = policy
         self._keys = keys
@@ -68,8 +70,8 @@ class Keeping:
     def _sign(self, now: int) -> None:
         """Once a day; before lines of the audit go, for they go up to a checkpoint."""
         try:
-            signer = auditkeys.signer(self._keys)
-        except KeyFault:
+            signer = signing_keys.load_signing_key(self._keys)
+        except KeyFileError:
             signer = None
         if signer is None:
             log.warning("key_missing")

@@ -7,25 +7,25 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reports.keyfolder import KeyFault, PrivateKeys, load_private
-from reports.sealing import Poison, Private
+from reports.crypto import DecryptError, PrivateKey
+from reports.crypto.key_files import KeyFileError, PrivateKeySet, load_private_keys
 
 
 class KeyRing:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._loaded: dict[str, PrivateKeys] = {}
+        self._loaded: dict[str, PrivateKeySet] = {}
 
-    def of(self, hotline: str, key_id: str) -> Private:
+    def of(self, hotline: str, key_id: str) -> PrivateKey:
         """Raises Poison where the key is not here, or lies open to others."""
         try:
             return self._loaded[hotline].of(hotline, key_id)
-        except (KeyError, Poison):
+        except (KeyError, DecryptError):
             self._load(hotline)
         return self._loaded[hotline].of(hotline, key_id)
 
     def _load(self, hotline: str) -> None:
         try:
-            self._loaded[hotline] = load_private(self._folder, [hotline])
-        except KeyFault as fault:
-            raise Poison(str(fault)) from None
+            self._loaded[hotline] = load_private_keys(self._folder, [hotline])
+        except KeyFileError as fault:
+            raise DecryptError(str(fault)) from None

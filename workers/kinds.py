@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import structlog
 
 import workers.hotlines
-from reports.hotline import Hotline as Listed
-from reports.settings import HotlineSettings, Mode, SettingError, attempt_hotlines, hotline_prefix
+from reports.countries.hotline import Hotline as Listed
+from runtime.settings import HotlineSettings, Mode, SettingError, hotline_prefix, load_hotline_settings
 from workers.addresses import BadTarget
 from workers.delivery import Hotline, Outcome, Parcel, Poison
 from workers.mail import MailServer
@@ -60,7 +60,9 @@ class Means:
 
     @property
     def on_duty(self) -> str:
-        """Which lines of the card name who is told: outside live mode no others are known (reports/wall.py)."""
+        """Which lines of the card name who is told: outside live mode no others are known
+        (reports/countries/mode_separation.py).
+        """
         return "duty_officer" if self.live else "drills_to"
 
 
@@ -78,7 +80,7 @@ def settings_of(kind: str) -> type | None:
 
 def settings(environ: Mapping[str, str], listed: Iterable[Listed]) -> HotlineSettings:
     """What the environment says of these hotlines."""
-    return attempt_hotlines(environ, {hotline.id: settings_of(hotline.delivery) for hotline in listed})
+    return load_hotline_settings(environ, {hotline.id: settings_of(hotline.delivery) for hotline in listed})
 
 
 def build_all(

@@ -13,11 +13,20 @@ from functools import partial
 
 import structlog
 
-from reports.clocks import CLOCKS, DESK, GIVES, LATE, OPERATOR, OVERDUE, TELLS, Clock, clocks
-from reports.country import Countries, Country
-from reports.desks import desk
-from reports.escalation.priorities import CAN_WAIT, URGENT
-from reports.hours import Desk, read_zone
+from reports.countries.country import Countries, Country
+from reports.countries.opening_hours import OpeningHours, hotline_hours, parse_zone
+from reports.escalation.policy import (
+    ESCALATION_TIMES,
+    LATE_AFTER,
+    NOTIFY_STEPS,
+    STEP_HOTLINE,
+    STEP_OPERATOR,
+    STEP_OVERDUE,
+    TRANSFER_STEPS,
+    EscalationTimes,
+    escalation_times,
+)
+from reports.escalation.priorities import STANDARD, URGENT
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.escalation import steps
 from reports.store.escalation.steps import EscalationState, EscalationStep
@@ -33,7 +42,7 @@ HELD = 120  # seconds for telling everybody of one step; then it is free again
 AFTER_FAILURE = MINUTE
 NEW, PAGE = 200, 50  # reports and steps of one look
 AT_ONCE = 25  # reports of one transaction, for which callers may have to wait
-HERE = (*GIVES, OVERDUE)  # done by the clock itself
+HERE = (*TRANSFER_STEPS, STEP_OVERDUE)  # done by the clock itself
 NOT_THERE, NOBODY, PASSED, TOLD = "not_there", asking.NOBODY, asking.PASSED, "told"
 
 log = structlog.get_logger()
@@ -50,7 +59,7 @@ class Ladder:
     metrics: Metrics
     worry: Callable[[Alert], None]
     put: Callable[[Iterable[tuple[str, str]]], None]
-    hands: Mapping[tuple[str, ...], Own] = field(default_factory=lambda: {URGENT: Own(1), CAN_WAIT: Own(1)})
+    hands: Mapping[tuple[str, ...], Own] = field(default_factory=lambda: {URGENT: Own(1), STANDARD: Own(1)})
 
     def climb(self) -> bool:
         """A page of all that is due, and whether there may be more of it. Raises DatabaseUnavailable."""
@@ -65,7 +74,7 @@ class Ladder:
         self._pass_over(nothing)
         # asked for apart: however many people cannot be told, no report waits behind them for its next hotline
         for priorities, own in self.hands.items():
-            if steps.list_due(self.database, TELLS, 1, priorities):
+            if steps.list_due(self.database, NOTIFY_STEPS, 1, priorities):
                 own.do(partial(self._tell_of, priorities))
         return len(new) == NEW or len(due) == PAGE
 
@@ -75,7 +84,7 @@ class Ladder:
     def _in_turn(self, priorities: tuple[str, ...]) -> Iterator[EscalationStep]:
         """Looked for one by one: what became due meanwhile and is more urgent comes next."""
         for _ in range(PAGE):
-            found = steps.list_due(self.database, TELLS, 1, priorities)
+            found = steps.list_due(self.database, NOTIFY_STEPS, 1, priorities)
             if not found:
                 return
             yield from found
@@ -99,21 +108,21 @@ class Ladder:
     def figures(self) -> None:
         """For the monitor. Raises DatabaseUnavailable."""
         overdue = steps.count_overdue(self.database)
-        for priority in CLOCKS:
+        for priority in ESCALATION_TIMES:
             self.metrics.overdue.labels(priority).set(overdue.get(priority, 0))
-        self.metrics.late.set(steps.count_late(self.database, LATE))
+        self.metrics.late.set(steps.count_late(self.database, LATE_AFTER))
 
     def finish(self) -> None:
         for own in self.hands.values():
             own.finish()
 
-    def _clocks(self, iso: str) -> Mapping[str, Clock]:
+    def _clocks(self, iso: str) -> Mapping[str, EscalationTimes]:
         country = self.countries.get(iso)
-        return clocks(country.clocks) if country else CLOCKS
+        return escalation_times(country.clocks) if country else ESCALATION_TIMES
 
     def _climb(self, nothing: list[tuple[EscalationStep, str]], step: EscalationStep) -> None:
         """`nothing`: where what is over without anybody doing anything is put."""
-        if step.step not in GIVES:
+        if step.step not in TRANSFER_STEPS:
             nothing.append((step, PASSED))
             return
         waiting, country = self._found(step)
@@ -165,16 +174,16 @@ class Ladder:
 
     def _asleep_until(self, step: EscalationStep, waiting: EscalationState, country: Country | None, now: int) -> int:
         """What can wait wakes nobody: by the clock of the first desk, or of the country for who is on call."""
-        if country is None or not CLOCKS[step.priority].quiet:
+        if country is None or not ESCALATION_TIMES[step.priority].quiet:
             return now
         silent = asking.silent(waiting, country)
-        if step.step == OPERATOR or not silent:
-            return Desk(read_zone(country.time_zone)).may_tell(now)
-        return desk(silent[0].card, country.time_zone).may_tell(now)
+        if step.step == STEP_OPERATOR or not silent:
+            return OpeningHours(parse_zone(country.time_zone)).next_notify_time(now)
+        return hotline_hours(silent[0].card, country.time_zone).next_notify_time(now)
 
     def _say(self, step: EscalationStep, waiting: EscalationState, country: Country | None, now: int) -> str:
         """What the step came to; empty where somebody was to be told and nobody could be."""
-        if step.step == OPERATOR or country is None:
+        if step.step == STEP_OPERATOR or country is None:
             said = reminders.to_operator(waiting, country, now)
             most = step.round + 1  # each time one more of those on call
             return TOLD if self.teller.say(self.teller.contacts, said, most) else ""
@@ -187,7 +196,7 @@ class Ladder:
     def _say_at(self, step: EscalationStep, waiting: EscalationState, country: Country, hotline: str, now: int) -> str:
         listed = country.hotlines[hotline]
         people = asking.people(step.step, listed, country, now)
-        if step.step == DESK and hotline in self.pager.enlisted:
+        if step.step == STEP_HOTLINE and hotline in self.pager.enlisted:
             if self.pager.again(step.report_id, hotline):
                 return TOLD
             people = tuple(one for one in people if "@" in one)  # where there is none, its phones are tried again

@@ -15,10 +15,10 @@ from typing import Any
 import structlog
 
 from flows.catalogues import PLAIN, Catalogue
-from reports.country import Countries, Country
-from reports.keyfolder import SENDER, KeyFault
-from reports.nudges import SENTENCE, due_at, permission
-from reports.sealing import Box, Context, Poison, keyed_hash, open_body
+from reports.answer_notices import NOTICE_TEXT, next_notice_at, read_permission
+from reports.countries.country import Countries, Country
+from reports.crypto import DecryptError, SealContext, SealedBody, keyed_hash, open_body
+from reports.crypto.key_files import SENDER_KEY, KeyFileError
 from reports.store.cases import case_view
 from reports.store.engine.database import Database
 from reports.store.outbox import StoredBody
@@ -88,7 +88,7 @@ class Nudger:
                 unless=text.unless,
                 yes=NoticePermission(report_id, text.facts.revision, text.facts.since),
             )
-        except KeyFault:
+        except KeyFileError:
             log.error("key_missing")
             return
         if answer_notices.enqueue(self.database, answer_id, report_id, sms):
@@ -110,8 +110,8 @@ class Nudger:
     def _said(
         self, country: Country, facts: NoticeFacts, report: Mapping[str, Any], contact: Mapping[str, Any] | None
     ) -> Text | None:
-        said = permission(contact, facts.since)
-        when = due_at(said, facts.sent, self.database.now())
+        said = read_permission(contact, facts.since)
+        when = next_notice_at(said, facts.sent, self.database.now())
         line, words = self._line(country), self._words(report, country)
         if said is None or when is None or line is None or not words:
             return None
@@ -125,13 +125,13 @@ class Nudger:
         """By which web hashes the numbers that told STOP; none where it has not said yet, or it cannot be read here."""
         try:
             return [self._optout_key(row) for row in opt_outs.list_keys(self.database)]
-        except Poison:
+        except DecryptError:
             log.error("key_missing")
             return ()
 
     def _optout_key(self, row: Any) -> bytes:
-        box = Box(row.key_id, row.wrap, b"", row.sealed)
-        return open_body(self.keys.of(SENDER, row.key_id), Context(row.mode, row.id, 1, SENDER), box)
+        box = SealedBody(row.key_id, row.wrap, b"", row.sealed)
+        return open_body(self.keys.of(SENDER_KEY, row.key_id), SealContext(row.mode, row.id, 1, SENDER_KEY), box)
 
     def _opened(
         self, report_id: str, hotline: str, revision: int
@@ -143,16 +143,16 @@ class Nudger:
         if held is None or held.revision < revision:
             return None
         try:
-            report = self._open(held.report, Context(held.mode, report_id, held.revision, hotline))
-            of = [(one, Context.of_message(held.mode, report_id, one.message_id, hotline)) for one in held.messages]
+            report = self._open(held.report, SealContext(held.mode, report_id, held.revision, hotline))
+            of = [(one, SealContext.of_message(held.mode, report_id, one.message_id, hotline)) for one in held.messages]
             later = [self._open(body, context).get("contact") for body, context in of]
-        except Poison:
+        except DecryptError:
             return None
         contact = next((one for one in reversed(later) if one), report.get("contact"))
         return report, None if held.withdrawn else contact
 
-    def _open(self, body: StoredBody, context: Context) -> Mapping[str, Any]:
-        box = Box(body.key_id, body.wrap, body.head, body.sealed)
+    def _open(self, body: StoredBody, context: SealContext) -> Mapping[str, Any]:
+        box = SealedBody(body.key_id, body.wrap, body.head, body.sealed)
         found: Mapping[str, Any] = json.loads(open_body(self.keys.of(context.hotline, body.key_id), context, box))
         return found
 
@@ -165,4 +165,4 @@ class Nudger:
         """Empty where the country has no code to dial."""
         code = next((code.code for code in country.codes if code.channel == "ussd"), "")
         catalogue = self.catalogues.get(str(report.get("language", "")), PLAIN)
-        return catalogue.say(SENTENCE).replace("{ussd}", code) if code else ""
+        return catalogue.say(NOTICE_TEXT).replace("{ussd}", code) if code else ""

@@ -18,9 +18,9 @@ import structlog
 from redis import Redis
 from redis.exceptions import RedisError
 
-from reports.connections import why
-from reports.spool import LEAST_FREE
 from reports.store.engine.database import Database, DatabaseUnavailable
+from reports.store.spool import MIN_FREE_BYTES
+from runtime.redis_clients import describe_error
 from workers.alerts import Said
 from workers.tell import Teller
 
@@ -164,13 +164,13 @@ def redis_probe(client: Redis, name: str) -> Callable[[], str]:
         try:
             client.set(name, 1, ex=60)
         except (RedisError, OSError) as error:
-            return why(error)
+            return describe_error(error)
         return ""
 
     return probe
 
 
-def disk_probe(folders: Iterable[Path], least_free: int = LEAST_FREE) -> Callable[[], str]:
+def disk_probe(folders: Iterable[Path], least_free: int = MIN_FREE_BYTES) -> Callable[[], str]:
     """Return a probe of the free space in bytes and of whether the file systems accept writes."""
 
     def probe() -> str:

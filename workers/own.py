@@ -9,8 +9,8 @@ from typing import Any
 
 import structlog
 
-from reports.queue import Hurry, Speed
 from reports.store.engine.database import DatabaseUnavailable
+from runtime.queue import JobQueue, QueueName
 
 TAKEN_WITHIN = 5  # seconds; an id that nobody took by then is done by the clock itself
 
@@ -53,13 +53,13 @@ def _logged(what: Callable[[], Any]) -> None:
 class Hurrying:
     """Puts ids on the queue; what is not taken in time is done by our own hands."""
 
-    def __init__(self, hurry: Hurry, job: str, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._hurry = hurry
+    def __init__(self, hurry: JobQueue, job: str, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._job_queue = hurry
         self._job = job
         self._monotonic = monotonic
         self._queued: dict[str, float] = {}
 
-    def left_over(self, ids: Sequence[str], speed: Speed) -> list[str]:
+    def left_over(self, ids: Sequence[str], speed: QueueName) -> list[str]:
         """Hurries these along; returns those that the queue did not take, or that nobody took from it."""
         now = self._monotonic()
         self._queued = {one: self._queued[one] for one in ids if one in self._queued}
@@ -67,7 +67,7 @@ class Hurrying:
         away = False
         for one in ids:
             if one not in self._queued and not away:
-                away = not self._hurry.put(self._job, one, speed)
+                away = not self._job_queue.put(self._job, one, speed)
                 if not away:
                     self._queued[one] = now
             if away or now - self._queued[one] >= TAKEN_WITHIN:

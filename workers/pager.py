@@ -13,8 +13,8 @@ from pathlib import Path
 
 import structlog
 
-from reports.clocks import CLOCKS
-from reports.keyfolder import KeyFault
+from reports.crypto.key_files import KeyFileError
+from reports.escalation.policy import ESCALATION_TIMES
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.sms import on_call
 from reports.store.sms.on_call import OnCallPage, PagedDelivery
@@ -25,7 +25,7 @@ from workers.sms import Texter
 from workers.texts import Line, sealed
 
 # Without an answer by then, the next number is texted: when the clocks of a report turn to the same desk again.
-PATIENCE: Mapping[str, int] = {priority: clock.desk for priority, clock in CLOCKS.items()}
+PATIENCE: Mapping[str, int] = {priority: clock.desk for priority, clock in ESCALATION_TIMES.items()}
 JUST_NOW = 60 * SECOND
 WAITS: Mapping[str, str] = {
     "created": "waits",
@@ -66,7 +66,7 @@ class Pager:
             if not pages or pages[-1].state not in ("due", "sent") or pages[-1].status == "failed":
                 self._text(_about(parcel, len(pages)))
                 pages = on_call.list_pages(self.database, parcel.delivery_id)
-        except KeyFault:
+        except KeyFileError:
             return Poison("no_key")
         except DatabaseUnavailable:
             log.warning("database_away")
@@ -98,7 +98,7 @@ class Pager:
             waits = [page.state for page in on_call.list_pages(self.database, about.delivery_id)][-1:] == ["due"]
             if not waits and not on_call.was_paged_within(self.database, about.delivery_id, JUST_NOW):
                 self._text(about)
-        except KeyFault:
+        except KeyFileError:
             log.error("key_missing")
         pages = on_call.list_pages(self.database, about.delivery_id)
         return bool(pages) and pages[-1].state == "sent"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reports.settings import env, from_environment, reading
+from runtime.settings import env, from_environment, parsers
 from workers.kinds import Means, Phones, SetUpWrongly
 from workers.text import MSISDN
 
@@ -13,13 +13,13 @@ class SmsLine:
 
     channel: str = env(
         "CHANNEL",
-        reading.shaped(r"[a-z_]*", "the name of a channel that sends SMS, such as kannel"),
+        parsers.matching(r"[a-z_]*", "the name of a channel that sends SMS, such as kannel"),
         default="",
         meaning="channel by which this hotline's duty phones are texted; one of CHANNELS that sends",
     )
     sender: str = env(
         "FROM",
-        reading.shaped(r"[0-9A-Za-z+]{0,15}", "a short code or a number"),
+        parsers.matching(r"[0-9A-Za-z+]{0,15}", "a short code or a number"),
         default="",
         meaning="number that those texts come from, and that `OK` with the word is sent to",
     )

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reports.settings import env, from_environment, reading
+from runtime.settings import env, from_environment, parsers
 
 
 @from_environment
 class Reached:
     private: tuple[str, ...] = env(
         "PRIVATE",
-        reading.hosts,
+        parsers.host_ports,
         default="",
         meaning="host:port in a private network that this hotline may be reached at",
     )
     ca_file: Path | None = env(
         "CA_FILE",
-        reading.authorities,
+        parsers.ca_file,
         default=None,
         meaning="file of the authorities that vouch for this hotline; without it, those of the system",
     )

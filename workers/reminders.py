@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from reports.country import Country
-from reports.desks import desk
-from reports.hotline import Hotline
-from reports.hours import Desk, read_zone
+from reports.countries.country import Country
+from reports.countries.hotline import Hotline
+from reports.countries.opening_hours import OpeningHours, hotline_hours, parse_zone
 from reports.store.escalation.steps import EscalationState
 from runtime.time_units import SECOND
 from workers.alerts import NEXT, Said
@@ -17,7 +16,7 @@ LONG = timedelta(hours=12)  # then the day is said too
 
 def to_desk(waiting: EscalationState, hotline: Hotline, country: Country, now: int) -> Said:
     """In the desk's own time."""
-    line = f"{_waits(waiting, desk(hotline.card, country.time_zone), now)}. Please open your desk."
+    line = f"{_waits(waiting, hotline_hours(hotline.card, country.time_zone), now)}. Please open your desk."
     return Said(
         f"Tokaut: one report waits, {waiting.priority}",
         f"{line}\n\nReport {waiting.report_id}\n\nThis mail holds nothing of the report. Do not answer it.\n",
@@ -30,7 +29,7 @@ def to_desk(waiting: EscalationState, hotline: Hotline, country: Country, now: i
 
 def to_operator(waiting: EscalationState, country: Country | None, now: int) -> Said:
     """The SMS names no hotline: a name can say what a report is about."""
-    zone = Desk(read_zone(country.time_zone if country else "UTC"))
+    zone = OpeningHours(parse_zone(country.time_zone if country else "UTC"))
     line = f"{_waits(waiting, zone, now)}. Nobody has taken it on."
     who = ", ".join(f"{one.hotline} ({one.handling if one.handling != 'none' else one.state})" for one in waiting.given)
     return Said(
@@ -43,7 +42,7 @@ def to_operator(waiting: EscalationState, country: Country | None, now: int) -> 
     )
 
 
-def _waits(waiting: EscalationState, there: Desk, now: int) -> str:
+def _waits(waiting: EscalationState, there: OpeningHours, now: int) -> str:
     since = there.local(waiting.since)
     long_ago = timedelta(seconds=(now - waiting.since) // SECOND) >= LONG
     said = f"{since:%d %b %H:%M}" if long_ago else f"{since:%H:%M}"

@@ -25,15 +25,15 @@ from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
 from rq.timeouts import UnixSignalDeathPenalty
 
-from reports import logs
-from reports.connections import for_queue
-from reports.country import CountryError
-from reports.hardening import harden
-from reports.queue import DELIVER, SEND_SMS, AllowedJob, NotAllowed
-from reports.schema import WrongDatabase
-from reports.settings import SettingError
+from reports.countries.country import CountryError
 from reports.store import outbox
+from reports.store.database_check import WrongDatabase
 from reports.store.engine.database import DatabaseUnavailable, InvalidDatabaseURL
+from runtime import logs
+from runtime.hardening import harden
+from runtime.queue import DELIVER_JOB, SEND_SMS_JOB, AllowedJob, JobNotAllowed
+from runtime.redis_clients import queue_client
+from runtime.settings import SettingError
 from workers import forward, sms
 from workers.assembly import Parts, assemble, assemble_clock, assemble_outages
 from workers.metrics import Metrics
@@ -84,18 +84,18 @@ def jobs(handlers: Handlers, metrics: Metrics) -> type[AllowedJob]:
             try:
                 _ = super().func
                 return handlers[self.func_name or ""]
-            except (NotAllowed, KeyError):
+            except (JobNotAllowed, KeyError):
                 metrics.refused.inc()
                 log.warning("job_refused")
-                raise NotAllowed from None
+                raise JobNotAllowed from None
 
     return OurJob
 
 
 def handlers_of(parts: Parts, queue: str) -> Handlers:
     return {
-        DELIVER: partial(forward.deliver, parts.forwarder, queue),
-        SEND_SMS: partial(sms.send, parts.texter),
+        DELIVER_JOB: partial(forward.deliver, parts.forwarder, queue),
+        SEND_SMS_JOB: partial(sms.send, parts.texter),
     }
 
 
@@ -112,7 +112,7 @@ def work(parts: Parts, queue: str, stopping: threading.Event) -> None:
 
 def _work_once(parts: Parts, queue: str, job_class: type[AllowedJob], stopping: threading.Event) -> None:
     try:
-        connection = for_queue(parts.common.queue_redis)
+        connection = queue_client(parts.common.queue_redis)
         own = Queue(queue, connection=connection, serializer=JSONSerializer, job_class=job_class)
         worker = Hired(
             [own],
@@ -139,9 +139,9 @@ def main(arguments: list[str], environ: Mapping[str, str]) -> None:
     if not number.isalnum():
         sys.exit(USAGE)
     harden()
-    logs.start(kind if kind == "clock" else "worker")
-    logs.hook()
-    logs.adopt(("rq.worker", "rq.job"))
+    logs.configure(kind if kind == "clock" else "worker")
+    logs.install_hooks()
+    logs.reroute(("rq.worker", "rq.job"))
     stopping = threading.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda *_: stopping.set())

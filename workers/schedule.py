@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
-from reports.clocks import CLOCKS
+from reports.escalation.policy import ESCALATION_TIMES
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 
 PARK_AFTER = 14 * DAY
@@ -38,8 +38,8 @@ PACES: Mapping[str, Pace] = {
         then=60 * SECOND,
         later=60 * SECOND,
         jitter=0.1,
-        fallback=CLOCKS["P1"].fallback,
-        tell=CLOCKS["P1"].received,
+        fallback=ESCALATION_TIMES["P1"].fallback,
+        tell=ESCALATION_TIMES["P1"].received,
         again=15 * MINUTE,
         heed=60 * SECOND,
     ),
@@ -48,8 +48,8 @@ PACES: Mapping[str, Pace] = {
         then=5 * MINUTE,
         later=15 * MINUTE,
         jitter=0.2,
-        fallback=CLOCKS["P2"].fallback,
-        tell=CLOCKS["P2"].received,
+        fallback=ESCALATION_TIMES["P2"].fallback,
+        tell=ESCALATION_TIMES["P2"].received,
         again=2 * HOUR,
         heed=HOUR,
     ),
@@ -58,8 +58,8 @@ PACES: Mapping[str, Pace] = {
         then=HOUR,
         later=HOUR,
         jitter=0.2,
-        fallback=CLOCKS["P3"].fallback,
-        tell=CLOCKS["P3"].received,
+        fallback=ESCALATION_TIMES["P3"].fallback,
+        tell=ESCALATION_TIMES["P3"].received,
         again=DAY,
         heed=HOUR,
     ),
@@ -68,8 +68,8 @@ PACES: Mapping[str, Pace] = {
         then=2 * HOUR,
         later=2 * HOUR,
         jitter=0.2,
-        fallback=CLOCKS["P4"].fallback,
-        tell=CLOCKS["P4"].received,
+        fallback=ESCALATION_TIMES["P4"].fallback,
+        tell=ESCALATION_TIMES["P4"].received,
         again=DAY,
         heed=HOUR,
     ),

@@ -11,8 +11,8 @@ from typing import Any
 import structlog
 
 from flows.gsm7 import segments
-from reports.keyfolder import SENDER
-from reports.sealing import Box, Context, Poison, open_body
+from reports.crypto import DecryptError, SealContext, SealedBody, open_body
+from reports.crypto.key_files import SENDER_KEY
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.sms import answer_notices, messages, opt_outs
 from reports.store.sms.answer_notices import NoticePermission
@@ -97,7 +97,7 @@ class Texter:
             if isinstance(outcome, Accepted):
                 self.metrics.segments.labels(leased.channel).inc(segments(text.words))
             return outcome, caller
-        except Poison:
+        except DecryptError:
             return Later("no_key"), b""
         except DatabaseUnavailable:  # nothing unasked goes without having asked; this one is tried again
             raise
@@ -122,9 +122,9 @@ class Texter:
 
     def _open(self, leased: LeasedSms) -> tuple[Text, bytes, Mapping[str, Any]]:
         """The text; whose it is, to keep an opt-out that the provider tells of; and all that was sealed."""
-        context = Context(leased.mode, leased.id, 1, SENDER)
-        box = Box(leased.key_id, leased.wrap, b"", leased.sealed)
-        body = json.loads(open_body(self.keys.of(SENDER, leased.key_id), context, box))
+        context = SealContext(leased.mode, leased.id, 1, SENDER_KEY)
+        box = SealedBody(leased.key_id, leased.wrap, b"", leased.sealed)
+        body = json.loads(open_body(self.keys.of(SENDER_KEY, leased.key_id), context, box))
         text = Text(
             to=body["to"],
             sender=body["from"],

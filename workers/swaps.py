@@ -14,8 +14,8 @@ from typing import Any
 
 import structlog
 
-from reports.country import Countries, Country, CountryError
-from reports.keyfolder import KeyFault, listed
+from reports.countries.country import Countries, Country, CountryError
+from reports.crypto.key_files import KeyFileError, list_keys
 from reports.store import audit_log
 from reports.store.engine.database import Database
 from workers.alerts import OTHERS, Alert
@@ -89,7 +89,7 @@ def _facts(country: Country, keys: Path) -> Iterator[Mapping[str, Any]]:
 
 def _sealed_to(keys: Path, hotline: str) -> str:
     try:
-        found = listed(keys, hotline)
-    except KeyFault:
+        found = list_keys(keys, hotline)
+    except KeyFileError:
         return ""
     return found[0].public.key_id if found else ""

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import structlog
 
-from reports.periods import JUMP, LEASES
+from reports.escalation.time_limits import CLOCK_JUMP, LEASES
 from reports.store.engine import leases
 from reports.store.engine.database import Database, DatabaseUnavailable
 from runtime.time_units import DAY_SECONDS, SECOND
@@ -168,9 +168,9 @@ class Clock:
             leads, before = False, None
         if leads != self.leads:
             log.info("clock_leads" if leads else "clock_waits")
-        if leads and before is not None and abs(self._database.now() - before) > JUMP + LEAD_SECONDS * SECOND:
+        if leads and before is not None and abs(self._database.now() - before) > CLOCK_JUMP + LEAD_SECONDS * SECOND:
             self._be_quiet()  # nobody led for long, or the time is not what it was: try all again before giving up any
-            if before > self._database.now() + JUMP + LEAD_SECONDS * SECOND:
+            if before > self._database.now() + CLOCK_JUMP + LEAD_SECONDS * SECOND:
                 self._tell_of_a_jump(before - self._database.now())
         self.leads = leads
         self._metrics.leader.set(int(leads))
@@ -181,7 +181,7 @@ class Clock:
         wall, steady = self._database.now(), self._monotonic()
         if self._seen is not None:
             drift = (wall - self._seen[0]) - (steady - self._seen[1]) * SECOND
-            if abs(drift) > JUMP:
+            if abs(drift) > CLOCK_JUMP:
                 self._tell_of_a_jump(drift)
                 self._be_quiet()
         self._seen = (wall, steady)

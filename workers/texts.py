@@ -10,9 +10,9 @@ from pathlib import Path
 
 import structlog
 
-from reports.keyfolder import SENDER, KeyFault, load_public
-from reports.periods import TEXT_LIVES
-from reports.sealing import Context, seal
+from reports.crypto import SealContext, seal_body
+from reports.crypto.key_files import SENDER_KEY, KeyFileError, load_public_keys
+from reports.escalation.time_limits import SMS_LIFETIME
 from reports.store.engine.database import Database
 from reports.store.sms import messages
 from reports.store.sms.answer_notices import NoticePermission
@@ -21,7 +21,7 @@ from runtime.time_units import SECOND
 from workers.sms import Texter
 from workers.text import Accepted, Text
 
-LIVES = TEXT_LIVES
+LIVES = SMS_LIFETIME
 
 log = structlog.get_logger()
 
@@ -51,7 +51,12 @@ def sealed(
     sms_id, now = sms_id or str(uuid.uuid4()), database.now()
     body: dict[str, object] = {"to": to, "from": line.sender, "text": said, "unless": [one.hex() for one in unless]}
     body |= {"yes": asdict(yes)} if yes else {}
-    box = seal(load_public(keys, [SENDER])[SENDER], Context(mode, sms_id, 1, SENDER), b"", json.dumps(body).encode())
+    box = seal_body(
+        load_public_keys(keys, [SENDER_KEY])[SENDER_KEY],
+        SealContext(mode, sms_id, 1, SENDER_KEY),
+        b"",
+        json.dumps(body).encode(),
+    )
     return OutgoingSms(sms_id, line.channel, mode, box.key_id, box.wrap, box.sealed, now, now + LIVES)
 
 
@@ -70,7 +75,7 @@ class Texts:
         """
         try:
             sms = sealed(self.database, self.keys, self.line, to, said=said, mode=self.mode)
-        except KeyFault:
+        except KeyFileError:
             log.error("key_missing")
             return False
         messages.enqueue_outgoing(self.database, sms)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import structlog
 
-from reports.country import Countries, Country, CountryError, load
-from reports.withdrawing import withdrawn, without
+from reports.countries.country import Countries, Country, CountryError, load_country
+from reports.countries.numbers import withdraw, withdrawn_ids
 
 EVERY_SECONDS = 20  # a minute is promised
 
@@ -50,11 +50,11 @@ class CountryReload:
         except (OSError, ValueError, CountryError):  # half written, or wrong: what was read at the start holds
             log.warning("country_unreadable", country=country.iso)
             return country
-        more = gone - withdrawn(country)
+        more = gone - withdrawn_ids(country)
         if not more:
             return country
         log.info("number_withdrawn", country=country.iso, count=len(more))
-        return without(country, more)
+        return withdraw(country, more)
 
     def _gone(self, country: Country) -> frozenset[str]:
         path = (self._folder or Path()) / country.file
@@ -64,7 +64,7 @@ class CountryReload:
         stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
         if self._seen.get(country.file) == stamp:
             return frozenset()
-        gone = withdrawn(load(country.iso, path.read_text(encoding="utf-8"), country.mode))
+        gone = withdrawn_ids(load_country(country.iso, path.read_text(encoding="utf-8"), country.mode))
         self._seen[country.file] = stamp  # read, and not only tried: rights that are put right change no stamp
         return gone
 

@@ -24,8 +24,8 @@ from gateway.phone_numbers import Sender
 from gateway.sessions.record import LastTurn, Record
 from gateway.sessions.report_ref import ReportRef
 from gateway.submission.submitter import Submitter
-from reports.country import Country
-from reports.drill_scripts import SCRIPTS, Script, answers
+from reports.countries.country import Country
+from reports.drills.scripts import SCRIPTS, DrillScript, script_answers
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.operations import drill_runs
 from reports.store.operations.drill_runs import DueDrill
@@ -61,7 +61,7 @@ class Drills:
         DatabaseUnavailable: what is away for one is away for all.
         """
         for one in drill_runs.list_due(self._database) if self._is_training else ():
-            country = self._desk.countries.home_of(one.hotline)
+            country = self._desk.countries.country_of_hotline(one.hotline)
             script = SCRIPTS.get(one.script)
             if country is None or script is None:
                 continue  # of an earlier release
@@ -72,14 +72,14 @@ class Drills:
             except Exception:  # the others are due all the same
                 log.exception("drill_failed", drill_id=one.drill_id)
 
-    def _hold(self, one: DueDrill, country: Country, script: Script) -> None:
+    def _hold(self, one: DueDrill, country: Country, script: DrillScript) -> None:
         report_id = self._wrote_more(one, country, script) if one.is_follow_up else self._filed(one, country, script)
         if report_id:
             more = one.at + script.more.after * MINUTE if script.more and not one.is_follow_up else None
             drill_runs.mark_done(self._database, one, report_id, more)
             log.info("drill_held", report_id=report_id, hotline=one.hotline)
 
-    def _filed(self, one: DueDrill, country: Country, script: Script) -> str | None:
+    def _filed(self, one: DueDrill, country: Country, script: DrillScript) -> str | None:
         """The report; None where it does not come through, or was called off meanwhile."""
         caller = self._caller(one, country, one.at)
         report_id = self._reducer.begin_report(
@@ -87,14 +87,14 @@ class Drills:
         ).report_id
         if not drill_runs.mark_started(self._database, one, report_id):
             return None
-        if drill_runs.is_submitted(self._database, report_id, waiting=bool(script.cut_at)):
+        if drill_runs.is_submitted(self._database, report_id, waiting=bool(script.dropped_at)):
             return report_id
-        report = self._told(caller, answers(script, country, one.hotline), script)
+        report = self._told(caller, script_answers(script, country, one.hotline), script)
         return report.report_id if report else None
 
-    def _wrote_more(self, one: DueDrill, country: Country, script: Script) -> str | None:
+    def _wrote_more(self, one: DueDrill, country: Country, script: DrillScript) -> str | None:
         """Told once more, which leaves nothing, for its code and PIN."""
-        report = self._told(self._caller(one, country, one.at), answers(script, country, one.hotline), script)
+        report = self._told(self._caller(one, country, one.at), script_answers(script, country, one.hotline), script)
         if report is None or script.more is None:
             return None
         came = self._wrote(self._caller(one, country, one.due_at), report, script.more.words)
@@ -107,17 +107,17 @@ class Drills:
         nobody = Sender(None, valid=False, key="")
         return TurnRequest(inbound, nobody, country, around, Limit(), practice=True, now=at // SECOND)
 
-    def _told(self, caller: TurnRequest, said: Mapping[str, str], script: Script) -> ReportRef | None:
+    def _told(self, caller: TurnRequest, said: Mapping[str, str], script: DrillScript) -> ReportRef | None:
         """The report, once it is sent, or left to file itself by a line that is cut."""
         record = self._reducer.begin(caller, LastTurn("0"), screen=BEGIN)
         for turn in range(1, MOST_STEPS):
             screen = self._reducer.book.screen(record.state.screen)
-            if script.cut_at and screen.question == script.cut_at:
+            if script.dropped_at and screen.question == script.dropped_at:
                 return record.report if record.report and record.report.is_pending else None
-            last = not script.cut_at and screen.question == "send"
+            last = not script.dropped_at and screen.question == "send"
             reply = _reply(caller, record, screen, said)
             record = replace(record, last=LastTurn(str(turn)))
-            step = self._reducer.step(caller, record, [], reply, quiet=not (last or script.cut_at))
+            step = self._reducer.step(caller, record, [], reply, quiet=not (last or script.dropped_at))
             record = self._wait_for(step).record
             if last:
                 return record.report if record.report and record.report.is_submitted else None

@@ -10,7 +10,7 @@ from contextlib import suppress
 import structlog
 
 from gateway.conversation.mailbox import JOURNALED, ReporterMailbox
-from reports.erasures import Erasure, Journal
+from reports.retention.erasure_journal import Erasure, ErasureJournal
 from reports.store import submissions
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.mailboxes.correspondence import MailboxClosed
@@ -25,7 +25,7 @@ log = structlog.get_logger()
 
 
 class ErasureReplay:
-    def __init__(self, database: Database, journal: Journal, mailroom: ReporterMailbox, host: str) -> None:
+    def __init__(self, database: Database, journal: ErasureJournal, mailroom: ReporterMailbox, host: str) -> None:
         self._database = database
         self._journal = journal
         self._mailroom = mailroom
@@ -65,7 +65,7 @@ class ErasureReplay:
     def forget(self) -> None:
         """Delete the part of the journal that is older than every backup."""
         with suppress(OSError):
-            self._journal.delete_old()
+            self._journal.delete_expired()
 
     def _apply(self, one: Erasure) -> None:
         keys = [bytes.fromhex(key) for key in one.keys]

@@ -8,7 +8,7 @@ from collections.abc import Coroutine
 from concurrent.futures import CancelledError
 from typing import Any, TypeVar
 
-from reports import loop_guard
+from runtime import event_loop_guard
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ class BackgroundLoop:
     def _running(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
-            loop_guard.protect(self._loop)
+            event_loop_guard.protect(self._loop)
             self._thread = threading.Thread(target=_run, args=(self._loop,), name="event loop", daemon=True)
             self._thread.start()
         return self._loop

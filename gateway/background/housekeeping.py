@@ -24,12 +24,12 @@ from gateway.sessions import store
 from gateway.sms.inbox import SmsInbox
 from gateway.submission.spool_drain import file_late
 from gateway.submission.submitter import NotSent
-from reports.periods import LEASES
-from reports.spool import Spool
+from reports.escalation.time_limits import LEASES
 from reports.store.engine import leases
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.operations import spool_status
 from reports.store.operations.spool_status import SpoolStatus
+from reports.store.spool import Spool
 from runtime.time_units import SECOND
 
 EVERY_SECONDS = 5

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from gateway.messaging.auth import TokenAuthMixin
 from gateway.messaging.model import Endpoint, Fields, HttpResponse, Inbound, Kind, ProviderEvent, Reply
-from reports.settings import Secret, env, from_environment, reading
+from runtime.settings import Secret, env, from_environment, parsers
 
 PLAIN = "text/plain; charset=utf-8"
 
@@ -33,10 +33,10 @@ DATES = ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S")  # both seen; UTC
 class Settings:
     tokens: Secret[tuple[str, ...]] = env(
         "AFRICASTALKING_TOKEN",
-        reading.tokens,
+        parsers.tokens,
         secret=True,
-        live=reading.not_the_demos,
-        make=reading.MAKE_KEY,
+        live=parsers.refuse_demo_secret,
+        make=parsers.MAKE_KEY_HINT,
         meaning="in the addresses that Africa's Talking calls; two while one is replaced",
     )
 

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from gateway.messaging.auth import TokenAuthMixin
 from gateway.messaging.model import Endpoint, Event, Fields, HttpResponse, Inbound, Kind, ProviderEvent, Reply
 from gateway.messaging.parsing import bytes_of
-from reports.settings import Secret, env, from_environment, reading
+from runtime.settings import Secret, env, from_environment, parsers
 
 PLAIN = "text/plain; charset=UTF-8"  # without a type Kannel takes it for data, without a charset for Latin-1
 VALID_MINUTES = "10"  # a reply that was held back must not arrive at night
@@ -48,10 +48,10 @@ ENDED = 1  # the lowest bit of the session info
 class Settings:
     tokens: Secret[tuple[str, ...]] = env(
         "KANNEL_TOKEN",
-        reading.tokens,
+        parsers.tokens,
         secret=True,
-        live=reading.not_the_demos,
-        make=reading.MAKE_KEY,
+        live=parsers.refuse_demo_secret,
+        make=parsers.MAKE_KEY_HINT,
         meaning="in the addresses that Kannel calls; two while one is replaced",
     )
 

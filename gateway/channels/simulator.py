@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from gateway.messaging import ussd_json
 from gateway.messaging.model import Endpoint, Fields, HttpResponse, Inbound, Kind, ProviderEvent, RawRequest, Reply
-from reports.settings import from_environment
+from runtime.settings import from_environment
 
 FROM_HERE = frozenset({"", "same-origin", "none"})  # no browser, the phone's own page, a person
 

@@ -30,7 +30,7 @@ from gateway.messaging.model import (
     Reply,
     Word,
 )
-from reports.settings import TwilioAccount, from_environment
+from runtime.settings import TwilioAccount, from_environment
 
 SIGNATURE = re.compile(r"[A-Za-z0-9+/]{27}=")  # 20 bytes in base64
 MOST_BYTES = 32 * 1024  # of 1,600 characters the longest has 14,400, percent-encoded, and other fields some hundreds

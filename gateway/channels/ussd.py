@@ -8,17 +8,17 @@ from typing import ClassVar
 from gateway.messaging import ussd_json
 from gateway.messaging.auth import TokenAuthMixin
 from gateway.messaging.model import Endpoint, Fields, HttpResponse, Inbound, Kind, ProviderEvent, Reply
-from reports.settings import Secret, env, from_environment, reading
+from runtime.settings import Secret, env, from_environment, parsers
 
 
 @from_environment
 class Settings:
     tokens: Secret[tuple[str, ...]] = env(
         "USSD_TOKEN",
-        reading.tokens,
+        parsers.tokens,
         secret=True,
-        live=reading.not_the_demos,
-        make=reading.MAKE_KEY,
+        live=parsers.refuse_demo_secret,
+        make=parsers.MAKE_KEY_HINT,
         meaning="in the address that the telco or the bridge calls; two while one is replaced",
     )
 

@@ -13,10 +13,10 @@ from msgspec.structs import replace
 from flows.catalogues import PLAIN, Catalogue, options
 from flows.model import Common, Option, State, World
 from flows.uses import Looks
-from reports.answers import Given, facts_of
-from reports.country import Country
-from reports.law import is_known
-from reports.routing import Leg, left_out, route
+from reports.countries.country import Country
+from reports.countries.law import is_law_known
+from reports.facts import GivenAnswer, derive_facts
+from reports.routing import Recipient, avoided_hotlines, find_route
 
 AT_ONCE = ("primary", "also")
 ROUTED = frozenset({"send_to", "police_named", "send_to_1", "send_to_2", "who_else"})  # what follows from who gets it
@@ -55,8 +55,8 @@ class CountryContext:
             "languages": "several" if len(languages) > 1 else "one",
             "has_helpline": _yes(country.helpline() is not None),
             "rescue": _rescue(country),
-            "law": "known" if is_known(country.law) else "unknown",
-            "duty": "may" if country.may_have_to_tell else "no",
+            "law": "known" if is_law_known(country.law) else "unknown",
+            "duty": "may" if country.may_have_duty_to_report else "no",
         }
         inside = {group: _places(country, group) for group in country.groups()}
         several = {group: places for group, places in inside.items() if len(places) > 1}
@@ -143,16 +143,16 @@ class RenderContext(Struct, frozen=True):
     def _ground(self, values: Mapping[str, str | None]) -> CountryContext:
         return self.grounds.get(values.get("language") or "") or next(iter(self.grounds.values()))
 
-    def legs(self, state: State, completeness: str = "complete") -> tuple[Leg, ...]:
+    def legs(self, state: State, completeness: str = "complete") -> tuple[Recipient, ...]:
         """Everybody who can get this report, in order, as the answers stand."""
         return self._legs(self.ground_in(state).country, state, completeness)
 
-    def _legs(self, country: Country, state: State, completeness: str = "complete") -> tuple[Leg, ...]:
-        facts = facts_of(given(state))
-        avoid: Collection[str] = left_out(country, facts)
+    def _legs(self, country: Country, state: State, completeness: str = "complete") -> tuple[Recipient, ...]:
+        facts = derive_facts(given(state))
+        avoid: Collection[str] = avoided_hotlines(country, facts)
         if completeness == "incomplete":  # no screen names who gets it, so who was left out on any walk stays out
             avoid = {answer.value for answer in state.answers if answer.question == "avoid" and answer.value}
-        return route(country, facts, live=self.live, avoid=avoid, completeness=completeness).legs
+        return find_route(country, facts, live=self.live, avoid=avoid, completeness=completeness).legs
 
 
 def _yes(holds: bool) -> str:
@@ -167,7 +167,7 @@ def _rescue(country: Country) -> str:
     return "yes" if helpline is not None and helpline.id == country.incomplete_to else "other"
 
 
-def _send_to(legs: tuple[Leg, ...], at_once: int, state: State) -> str:
+def _send_to(legs: tuple[Recipient, ...], at_once: int, state: State) -> str:
     if not legs:
         return "nobody" if state.many("avoid") else "staff"
     return "one" if at_once == 1 else "two"
@@ -184,11 +184,11 @@ def _places(country: Country, group: str | None = None) -> tuple[Option, ...]:
     return tuple(Option(place.code, place.label) for place in country.places if group in (None, place.group))
 
 
-def given(state: State) -> tuple[Given, ...]:
+def given(state: State) -> tuple[GivenAnswer, ...]:
     """The answers as the report takes them: those of the report's own screens, and whether they still count."""
     in_force = state.in_force
     return tuple(
-        Given(answer.screen, answer.question, answer.value, answer.typed, answer.at, index in in_force)
+        GivenAnswer(answer.screen, answer.question, answer.value, answer.typed, answer.at, index in in_force)
         for index, answer in enumerate(state.answers)
         if answer.screen.partition(".")[0] in ("report", "more")
     )

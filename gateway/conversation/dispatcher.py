@@ -31,8 +31,8 @@ from gateway.sms.opt_outs import OptOuts
 from gateway.sms.outbox import SmsOutbox
 from gateway.submission.submitter import NotSent
 from gateway.submission.unparsed import NotStored, UnparsedStore
-from reports.country import Countries, Country
-from reports.dialled import bare
+from reports.countries.country import Countries, Country
+from reports.countries.service_codes import normalize_code
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.sms.messages import record_delivery_report
 
@@ -171,7 +171,7 @@ class Dispatcher:
         return _addressed(self._conversation.busy(self._caller(channel, inbound)), inbound.link)
 
     def country(self, kind: str, code: str) -> Country:
-        return self.countries.by_code(kind, code)
+        return self.countries.by_service_code(kind, code)
 
     def _caller(self, channel: Channel, inbound: Inbound) -> TurnRequest:
         country = self.country(inbound.kind, inbound.code)
@@ -228,7 +228,7 @@ def _grounds(country: Country, languages: Sequence[Catalogue]) -> dict[str, Coun
 def _waits_for_words(country: Country, inbound: Inbound) -> bool:
     """Whether this network lets a call wait while words are typed, by its own word; others cut it before Send."""
     patient = [code for code in country.codes if code.words_before_send and code.channel == inbound.kind == "ussd"]
-    return any(bare(code.code) == bare(inbound.code) for code in patient)
+    return any(normalize_code(code.code) == normalize_code(inbound.code) for code in patient)
 
 
 def _addressed(turn: Reply, link: str = "") -> Reply:

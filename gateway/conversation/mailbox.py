@@ -17,17 +17,17 @@ from gateway.conversation.request import TurnRequest
 from gateway.sessions.record import Record
 from gateway.submission.builder import ReportBuilder
 from gateway.submission.submitter import Submitter
-from reports import mailbox
-from reports.bodies import NO_CONTACT, message
-from reports.code import read_code, read_pin
-from reports.country import Countries
-from reports.desks import opens_first
-from reports.erasures import Journal, Kind
+from reports.access_codes import parse_code, parse_pin
+from reports.countries.country import Countries
+from reports.countries.hotline import Hotline
+from reports.countries.numbers import redact_withdrawn
+from reports.countries.opening_hours import first_to_open
+from reports.crypto import RecordCipher
 from reports.escalation.priorities import URGENT
-from reports.hotline import Hotline
-from reports.numbers import without_withdrawn
-from reports.report import contact_of
-from reports.sealing import Vault
+from reports.json_bodies import NO_CONTACT, message_json
+from reports.report import contact_details
+from reports.retention.erasure_journal import ErasureJournal, ErasureKind
+from reports.store import mailbox_access
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.mailboxes import correspondence
 from reports.store.mailboxes.correspondence import MailboxView
@@ -37,7 +37,7 @@ from runtime.time_units import SECOND
 UNNAMED = "A hotline"
 UNREAD = ("delivered", "overdue")
 WRITTEN = "my.written"  # the screen after words for staff
-JOURNALED: Mapping[str, Kind] = {"delete_asked": "report", "contact_withdrawn": "contact"}
+JOURNALED: Mapping[str, ErasureKind] = {"delete_asked": "report", "contact_withdrawn": "contact"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +48,18 @@ class ReporterMailbox:
 
     submitter: Submitter
     database: Database
-    vault: Vault
+    cipher: RecordCipher
     builder: ReportBuilder
     countries: Countries
     names: Mapping[str, str]
-    journal: Journal
+    journal: ErasureJournal
 
     def open(self, code: str, pin: str, before: int) -> PinResult:
         """Try a code and a PIN, as typed. `before`: wrong pairs that came from this telephone number today."""
-        digits, secret = read_code(code), read_pin(pin)
-        return self.submitter.write(lambda: mailbox.open_report(self.database, self.vault, digits, secret, before))
+        digits, secret = parse_code(code), parse_pin(pin)
+        return self.submitter.write(
+            lambda: mailbox_access.find_report(self.database, self.cipher, digits, secret, before)
+        )
 
     def around(self, around: RenderContext, record: Record) -> RenderContext:
         """With how the report stands and what staff wrote, where code and PIN were given."""
@@ -68,11 +70,11 @@ class ReporterMailbox:
         found = self.submitter.write(lambda: correspondence.load_mailbox(self.database, report_id))
         if found is None:
             raise DatabaseUnavailable("it is gone")
-        pair = read_code(values["code"] or "") or "", read_pin(values["pin"] or "") or ""
-        letters = mailbox.read(self.vault, pair, self.builder.mode, found)
+        pair = parse_code(values["code"] or "") or "", parse_pin(values["pin"] or "") or ""
+        letters = mailbox_access.read_answers(self.cipher, pair, self.builder.mode, found)
         country = around.ground_in(record.state).country  # as it is now, and not as at the start
         if country.iso == found.country:
-            letters = tuple(without_withdrawn(one, country) for one in letters)
+            letters = tuple(redact_withdrawn(one, country) for one in letters)
         # Taken out of its country file since: the line with the number must not go too.
         desk = self.names.get(found.desk or "", UNNAMED)
         said, told = {**around.said, "desk": desk}, {**around.told, "report_state": found.state}
@@ -89,7 +91,7 @@ class ReporterMailbox:
         # What is urgent went to an open one too, where there was one: then they are all closed, or it is read.
         asked = self._asked(found) if found.priority in URGENT else (found.desk or "",)
         hotlines = [country.hotlines[one] for one in asked if one in country.hotlines]
-        return opens_first(hotlines, country.time_zone, self.database.now())
+        return first_to_open(hotlines, country.time_zone, self.database.now())
 
     def _asked(self, found: MailboxView) -> tuple[str, ...]:
         return self.submitter.write(lambda: correspondence.current_recipients(self.database, found.report_id))[1]
@@ -102,7 +104,7 @@ class ReporterMailbox:
         """How this phone may be used, or no more; that holds from now on, for what was sealed before as well."""
         country = self.countries.get(self._routed(record.opened or "")[0]) or caller.country
         number = caller.sender.e164 if caller.sender.valid else None
-        contact = contact_of(chosen, country, number)
+        contact = contact_details(chosen, country, number)
         kind = "contact_given" if contact["allowed"] else "contact_withdrawn"
         self._say(record, _turn(caller, record), caller.now, kind, contact=contact)
 
@@ -123,7 +125,7 @@ class ReporterMailbox:
         report_id = record.opened
         if report_id is None:
             raise LookupError("nothing is open")  # lint keeps all this behind code and PIN
-        drawn = self.vault.mac("message", report_id, kind, *turn)
+        drawn = self.cipher.mac("message", report_id, kind, *turn)
         message_id = str(uuid.UUID(bytes=drawn[:16], version=4))
         try:
             if not self._send(report_id, message_id, now, kind, text=text, contact=contact):
@@ -156,7 +158,7 @@ class ReporterMailbox:
 
         Raises DatabaseUnavailable, Closed.
         """
-        data = message(
+        data = message_json(
             report_id=report_id,
             message_id=message_id,
             mode=self.builder.mode,

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 
 from gateway.conversation.request import TurnRequest
 from gateway.sms.idempotency import idempotency_key
-from reports.country import Countries
-from reports.sealing import Vault
+from reports.countries.country import Countries
+from reports.crypto import RecordCipher
 from reports.store.engine.database import Database
 from reports.store.sms.on_call import record_reply
 
@@ -39,10 +39,10 @@ def word_of(text: str) -> str | None:
 
 
 class OnCallReply:
-    def __init__(self, countries: Countries, database: Database, vault: Vault) -> None:
+    def __init__(self, countries: Countries, database: Database, cipher: RecordCipher) -> None:
         self._listed = listed(countries)
         self._database = database
-        self._vault = vault
+        self._cipher = cipher
 
     def is_answer(self, caller: TurnRequest) -> bool:
         """Return whether a duty phone answers a text of ours; whatever else it sends is a conversation like any."""
@@ -51,5 +51,5 @@ class OnCallReply:
     def note(self, caller: TurnRequest) -> None:
         """Store such an answer. Raises DatabaseUnavailable."""
         word = word_of(caller.inbound.text) or ""
-        answer_id = uuid.UUID(bytes=self._vault.mac("phone_answer", *idempotency_key(caller.inbound))[:16])
+        answer_id = uuid.UUID(bytes=self._cipher.mac("phone_answer", *idempotency_key(caller.inbound))[:16])
         record_reply(self._database, str(answer_id), self._listed[caller.sender.e164 or ""], word)

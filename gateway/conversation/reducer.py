@@ -29,7 +29,7 @@ from gateway.sessions.store import DRAFT_SECONDS
 from gateway.submission.submitter import NotSent, Submitter
 from gateway.submission.transitions import Event
 from gateway.submission.transitions import moved as moved_on
-from reports.code import spaced
+from reports.access_codes import format_code
 from reports.store.engine.database import DatabaseUnavailable
 
 HOME = {"ussd": "home.home", "sms": "home.home_sms"}
@@ -247,7 +247,7 @@ class Reducer:
         around, report = caller.around, record.report
         if report and report.code is CodeState.SHOWN:
             code, pin = self._submitter.code_and_pin(report)
-            around = around.knowing(said={"code": spaced(code), "pin": pin})
+            around = around.knowing(said={"code": format_code(code), "pin": pin})
         if report and report.is_submitted:
             around = around.knowing(told={**around.told, "report_code": _code_now(report, caller.now)})
         return await self._run_blocking(self._mailroom.around, around, record) if is_open(record) else around

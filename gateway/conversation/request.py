@@ -10,8 +10,8 @@ from gateway.messaging.model import Inbound
 from gateway.phone_numbers import Sender
 from gateway.sessions.record import Record
 from gateway.submission.builder import ReportInput
-from reports.country import Country
-from reports.words import Unasked
+from reports.countries.country import Country
+from reports.narrative import UnaskedText
 
 
 class TurnRequest(Struct, frozen=True):
@@ -43,7 +43,7 @@ def told(caller: TurnRequest, record: Record, flow_version: int) -> ReportInput:
     """All that a report of this conversation is made from."""
     return ReportInput(
         given=given(record.state),
-        unasked=tuple(Unasked(one.at, one.screen, one.text) for one in record.state.unasked),
+        unasked=tuple(UnaskedText(one.at, one.screen, one.text) for one in record.state.unasked),
         words=record.words,
         country=caller.country,
         kind=caller.kind,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from reports.words import defanged
+from reports.narrative import defang
 
 KINDS = frozenset({"image", "video", "audio"})
 MOST = 100  # of one conversation; whoever sends more has sent a hundred
@@ -18,7 +18,7 @@ Media = tuple[tuple[str, str], ...]  # kind, address
 
 def noted(before: Media, come: Iterable[tuple[str, str]]) -> Media:
     """With what came now: content types and addresses as the provider gives them."""
-    return (*before, *((_kind(content_type), defanged(address)) for content_type, address in come))[:MOST]
+    return (*before, *((_kind(content_type), defang(address)) for content_type, address in come))[:MOST]
 
 
 def kinds_of(media: Media) -> tuple[str, ...]:

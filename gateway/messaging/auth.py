@@ -7,7 +7,7 @@ from collections.abc import Callable
 from hashlib import sha256
 
 from gateway.messaging.model import Fields, RawRequest
-from reports.settings import Secret
+from runtime.settings import Secret
 
 
 class Tokens:

@@ -21,7 +21,7 @@ LONGEST_NAME = 128  # characters of a field that says who: a number, a session i
 class Unreadable(Exception):
     """Authenticated, and not to be understood. The message says which rule failed, never what came in.
 
-    `reason` is for the log, one of UNREADABLE in reports/logwords.py; `field` is the name of the request's field.
+    `reason` is for the log, one of UNREADABLE in runtime/log_fields.py; `field` is the name of the request's field.
     """
 
     def __init__(self, rule: str, reason: str, field: str | None = None) -> None:

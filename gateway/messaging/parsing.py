@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from msgspec.structs import replace
 
 from gateway.messaging.model import Endpoint, Fields, RawRequest, Unreadable
-from reports import strict_json
+from runtime import strict_json
 
 MOST_FIELDS = 200
 MOST_JSON = 64 * 1024  # bytes
@@ -93,8 +93,8 @@ def read_json(raw: bytes) -> Fields:
         raise Unreadable(f"json: longer than {MOST_JSON} bytes", "too_long")
     text, odd = _words(raw)
     try:
-        found = strict_json.pairs(text.removeprefix("\ufeff"))
-    except strict_json.NotStrict as wrong:
+        found = strict_json.object_pairs(text.removeprefix("\ufeff"))
+    except strict_json.StrictJsonError as wrong:
         raise Unreadable(f"json: {wrong}", "not_json") from None
     if len(found) > MOST_FIELDS:
         raise Unreadable(f"json: more than {MOST_FIELDS} fields", "too_many_fields")

@@ -16,7 +16,7 @@ from phonenumbers import PhoneNumberFormat, PhoneNumberType, example_number_for_
 
 from flows.catalogues import Catalogue
 from gateway.views import is_local
-from reports.country import Country
+from reports.countries.country import Country
 
 HERE = Path(__file__).parent
 PAGE, WORLD = "page.html", "world.json"

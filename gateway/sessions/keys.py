@@ -25,8 +25,8 @@ import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
-from reports import durable
-from reports.sealing import Ratchet, key_after
+from reports.crypto import KeyRatchet, key_after
+from runtime import filesystem
 
 NAME: Final = "session-keys"  # in TOKAUT_DATA
 EPOCH_SECONDS: Final = 10 * 60
@@ -69,7 +69,7 @@ class SessionKeys:
         self._now = now or time.time
         self._is_kept = True
         self._state = self._read_alone() or self._new()
-        self._held = Ratchet(self._state.oldest, self._state.key, secret)
+        self._held = KeyRatchet(self._state.oldest, self._state.key, secret)
         self.renew()
 
     def seal(self, label: str, name: bytes, data: bytes) -> bytes:
@@ -102,7 +102,7 @@ class SessionKeys:
                 log.exception("session_keys_not_deleted")
             self._is_kept = False
 
-    def _epoch(self, held: Ratchet) -> int:
+    def _epoch(self, held: KeyRatchet) -> int:
         """Return the epoch to seal in: never an earlier one than before, whatever happens to the clock."""
         least = held.oldest + OVERLAP
         wall = self._wall() + self._state.shift
@@ -114,7 +114,7 @@ class SessionKeys:
     def _hold(self, state: _State) -> None:
         self._state = state
         if (state.oldest, state.key) != (self._held.oldest, self._held.key):
-            self._held = Ratchet(state.oldest, state.key, self._secret)
+            self._held = KeyRatchet(state.oldest, state.key, self._secret)
 
     def _followed(self, state: _State) -> _State:
         """Return the state of this moment.
@@ -171,7 +171,7 @@ class SessionKeys:
         with ExitStack() as stack:
             last = stack.enter_context(self._path.open("r+b")) if self._path.exists() else None
             beside.replace(self._path)
-            durable.sync(self._path.parent)
+            filesystem.sync(self._path.parent)
             if last is not None:
                 last.write(bytes(os.fstat(last.fileno()).st_size))
                 last.flush()

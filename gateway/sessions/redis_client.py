@@ -22,9 +22,9 @@ import hiredis
 from redis import connection as redis_connection
 from redis.exceptions import RedisError
 
-from reports import connections
-from reports.connections import SECONDS
-from reports.settings import Reach
+from runtime import redis_clients
+from runtime.redis_clients import TIMEOUT_SECONDS
+from runtime.settings import RedisAddress
 
 Command = tuple[bytes | str | int, ...]
 
@@ -110,7 +110,7 @@ class Connection(asyncio.Protocol):
         """Write what was asked. Its time begins now: the loop may have been busy with others since."""
         if not self._transport or not self._unsent:
             return
-        until = self._loop.time() + SECONDS
+        until = self._loop.time() + TIMEOUT_SECONDS
         for asked, _ in self._unsent:
             asked.until = until
         self._transport.write(b"".join([packed for _, packed in self._unsent]))
@@ -140,7 +140,7 @@ class Connection(asyncio.Protocol):
         if not self._waiting or self._waiting[0].until == math.inf:
             return False  # `_send` sets the next timer
         asked_until = self._waiting[0].until
-        until = min(max(asked_until, self._read_at + SECONDS), asked_until + MOST_SECONDS)
+        until = min(max(asked_until, self._read_at + TIMEOUT_SECONDS), asked_until + MOST_SECONDS)
         if until <= self._loop.time():
             return True
         self._timer = self._loop.call_at(until, self._look)
@@ -181,7 +181,7 @@ class Connection(asyncio.Protocol):
 class RedisClient:
     """Ask the server that the settings name, from any event loop."""
 
-    def __init__(self, reach: Reach, scripts: Sequence[str] = ()) -> None:
+    def __init__(self, reach: RedisAddress, scripts: Sequence[str] = ()) -> None:
         """`scripts`: the Lua that commands made by `evalsha` run."""
         self._reach = reach
         self._scripts = {sha1(lua.encode(), usedforsecurity=False).hexdigest(): lua for lua in scripts}
@@ -243,7 +243,7 @@ class RedisClient:
 
     async def _connect(self, loop: asyncio.AbstractEventLoop) -> Connection:
         self._forget_closed_loops()
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             connection = await self._open(loop)
             try:
                 answers = await connection.ask(self._greeting())
@@ -272,7 +272,7 @@ class RedisClient:
             return (await loop.create_unix_connection(lambda: Connection(loop), path))[1]
         host, port = given.get("host", "localhost"), given.get("port", 6379)
         if self._reach.sentinels:
-            host, port = await asyncio.to_thread(connections.master_of, self._reach, SECONDS)
+            host, port = await asyncio.to_thread(redis_clients.find_master, self._reach, TIMEOUT_SECONDS)
         tls: dict[str, Any] = {}
         if self._reach.is_tls:
             ca_file = str(self._reach.ca_file) if self._reach.ca_file else None

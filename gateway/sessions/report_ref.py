@@ -11,7 +11,7 @@ from typing import ClassVar, TypeAlias
 
 from msgspec import Struct
 
-from reports.routing import Leg
+from reports.routing import Recipient
 
 
 class CodeState(StrEnum):
@@ -75,7 +75,7 @@ class ReportRef(Struct, frozen=True, array_like=True):
     created_at: int  # Unix seconds
     state: SubmissionState = NotSubmitted()
     floor: str | None = None  # the highest priority reached
-    recipients: tuple[Leg, ...] = ()  # the hotlines that the Send screen named: those and no others get it
+    recipients: tuple[Recipient, ...] = ()  # the hotlines that the Send screen named: those and no others get it
     resumed: bool = False  # it goes on from an earlier session of this phone
     secret: bytes = b""  # of this session alone: code and PIN come from it; dropped once they were seen
 

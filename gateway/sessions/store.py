@@ -18,9 +18,9 @@ from gateway.sessions import keys as session_keys
 from gateway.sessions.circuit_breaker import CircuitBreaker
 from gateway.sessions.keys import SessionKeys
 from gateway.sessions.redis_client import Command, ConnectionLost, RedisClient
-from reports import connections
-from reports.sealing import Poison, Vault
-from reports.settings import Reach
+from reports.crypto import DecryptError, RecordCipher
+from runtime import redis_clients
+from runtime.settings import RedisAddress
 
 USSD_SECONDS = 15 * 60
 SENT_SECONDS = 3 * 60  # after Send and in My report: no network lets a session wait longer
@@ -105,8 +105,8 @@ NOTHING = Tally("", {})
 class Sessions:
     def __init__(
         self,
-        reach: Reach,
-        vault: Vault,
+        reach: RedisAddress,
+        cipher: RecordCipher,
         keys: SessionKeys,
         on_lost: Callable[[str], None] = lambda reason: None,
         *,
@@ -114,8 +114,8 @@ class Sessions:
     ) -> None:
         """`vault` makes the names of records, `keys` seal what they hold."""
         self._client = RedisClient(reach, (KEEP, COUNT))
-        self._redis = connections.for_sessions(reach)  # for threads
-        self._vault = vault
+        self._redis = redis_clients.session_client(reach)  # for threads
+        self._cipher = cipher
         self._keys = keys
         self._keep = RedisClient.evalsha(KEEP)
         self._count = RedisClient.evalsha(COUNT)
@@ -125,7 +125,7 @@ class Sessions:
 
     def key(self, kind: str, *parts: str) -> str:
         """A key that tells nothing: kind "s", "d" or "l:seen" and an HMAC of the parts."""
-        return f"{kind}:{self._vault.mac(self._label, kind, *parts).hex()}"
+        return f"{kind}:{self._cipher.mac(self._label, kind, *parts).hex()}"
 
     async def load(self, keys: Keys) -> Loaded:
         """Session, drafts and whether this SMS was seen, in one round trip. Raises RedisUnavailable."""
@@ -237,7 +237,7 @@ class Sessions:
             return None
         try:
             return self._keys.open("session", key.encode(), blob)
-        except Poison:
+        except DecryptError:
             self._on_lost("lost")
             return None
 

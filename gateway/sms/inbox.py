@@ -10,21 +10,21 @@ from msgspec.structs import asdict
 
 from gateway.messaging.model import Inbound
 from gateway.sms.idempotency import idempotency_key
-from reports.sealing import Pepper, Poison, Vault
+from reports.crypto import DecryptError, PhonePepper, RecordCipher
 from reports.store.engine.database import Database
 from reports.store.sms import messages
 
 
 class SmsInbox:
-    def __init__(self, database: Database, vault: Vault, pepper: Pepper) -> None:
+    def __init__(self, database: Database, cipher: RecordCipher, pepper: PhonePepper) -> None:
         self._database = database
-        self._vault = vault
+        self._cipher = cipher
         self._pepper = pepper
 
     def keep(self, inbound: Inbound, sender: str) -> None:
         """Raises DatabaseUnavailable: then the provider has to keep it."""
-        key = self._vault.mac("inbound", *idempotency_key(inbound))
-        sealed = self._vault.seal("inbound", key, json.dumps(asdict(inbound)).encode())
+        key = self._cipher.mac("inbound", *idempotency_key(inbound))
+        sealed = self._cipher.seal("inbound", key, json.dumps(asdict(inbound)).encode())
         messages.save_inbound(self._database, key, self._pepper.pseudonym(sender), sealed)
 
     def play(self, take: Callable[[Inbound], bool]) -> int:
@@ -49,6 +49,6 @@ class SmsInbox:
 
     def _open(self, row: Any) -> Inbound | None:
         try:
-            return Inbound(**json.loads(self._vault.open("inbound", row.inbound_key, row.waiting)))
-        except (Poison, ValueError, TypeError):
+            return Inbound(**json.loads(self._cipher.open("inbound", row.inbound_key, row.waiting)))
+        except (DecryptError, ValueError, TypeError):
             return None

@@ -7,13 +7,12 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 
-from reports.entry import Entry
-from reports.erasures import Journal
-from reports.keyfolder import SENDER
-from reports.sealing import Context, Public, Vault, keyed_hash, seal
-from reports.spool import NotKept, Spool
+from reports.crypto import PublicKey, RecordCipher, SealContext, keyed_hash, seal_body
+from reports.crypto.key_files import SENDER_KEY
+from reports.retention.erasure_journal import ErasureJournal
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.sms import opt_outs
+from reports.store.spool import Spool, SpoolEntry, SpoolWriteError
 from reports.store.submissions import Submission
 
 LABEL = "optout"
@@ -24,10 +23,17 @@ class OptOuts:
     """`sender_key`: of whoever sends SMS."""
 
     def __init__(
-        self, database: Database, vault: Vault, spool: Spool, sender_key: Public, mode: str, *, journal: Journal
+        self,
+        database: Database,
+        cipher: RecordCipher,
+        spool: Spool,
+        sender_key: PublicKey,
+        mode: str,
+        *,
+        journal: ErasureJournal,
     ) -> None:
         self._database = database
-        self._vault = vault
+        self._cipher = cipher
         self._spool = spool
         self._sender_key = sender_key
         self._mode = mode
@@ -35,7 +41,7 @@ class OptOuts:
         self._introduced = False
 
     def key(self, number: str) -> bytes:
-        return self._vault.mac(LABEL, number)
+        return self._cipher.mac(LABEL, number)
 
     def add(self, number: str) -> None:
         """Raises DatabaseUnavailable where neither the database nor the spool took it: then the provider has to keep
@@ -51,13 +57,13 @@ class OptOuts:
     def take_back(self, number: str) -> None:
         """Raises DatabaseUnavailable where neither the database nor the spool took it."""
         try:
-            opt_outs.remove(self._database, self._vault.macs(LABEL, number))
+            opt_outs.remove(self._database, self._cipher.macs(LABEL, number))
             is_last = not self._spool.names()
         except DatabaseUnavailable:
             is_last = False
         if not is_last:
             self._spool_it(START, number)  # a STOP may wait there, and the last word counts
-        self._journal.record("start", keys=self._vault.macs(LABEL, number))
+        self._journal.record("start", keys=self._cipher.macs(LABEL, number))
 
     def introduce(self) -> None:
         """Tell the sender by which keys these hashes are made, once. Raises DatabaseUnavailable."""
@@ -66,18 +72,18 @@ class OptOuts:
             self._introduced = True
 
     def _keys(self) -> Iterator[dict[str, str | bytes]]:
-        for key in self._vault.mac_keys(LABEL):
+        for key in self._cipher.mac_keys(LABEL):
             id_ = str(uuid.UUID(bytes=keyed_hash(key, "id")[:16]))
-            box = seal(self._sender_key, Context(self._mode, id_, 1, SENDER), b"", key)
+            box = seal_body(self._sender_key, SealContext(self._mode, id_, 1, SENDER_KEY), b"", key)
             yield {"id": id_, "mode": self._mode, "key_id": box.key_id, "wrap": box.wrap, "sealed": box.sealed}
 
     def _spool_it(self, kind: str, number: str) -> None:
         """In the shape of a filing that holds nothing but this key; of one number the last one takes the place of the
         one before.
         """
-        id_ = str(uuid.UUID(bytes=self._vault.mac("optout-id", number)[:16]))
+        id_ = str(uuid.UUID(bytes=self._cipher.mac("optout-id", number)[:16]))
         filing = Submission(id_, self.key(number), 1, self._database.now(), "", self._mode, "P4", "incomplete", ())
         try:
-            self._spool.put(Entry(filing, kind))
-        except NotKept as why:
+            self._spool.put(SpoolEntry(filing, kind))
+        except SpoolWriteError as why:
             raise DatabaseUnavailable(str(why)) from None

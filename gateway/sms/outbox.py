@@ -7,29 +7,31 @@ import uuid
 
 from gateway.messaging.model import Inbound
 from gateway.sms.idempotency import idempotency_key
-from reports.keyfolder import SENDER
-from reports.periods import TEXT_LIVES
-from reports.queue import SEND_SMS, Hurry
-from reports.sealing import Context, Public, Vault, seal
+from reports.crypto import PublicKey, RecordCipher, SealContext, seal_body
+from reports.crypto.key_files import SENDER_KEY
+from reports.escalation.time_limits import SMS_LIFETIME
 from reports.store.engine.database import Database
 from reports.store.sms.messages import OutgoingSms, enqueue_outgoing
+from runtime.queue import SEND_SMS_JOB, JobQueue
 
 
 class SmsOutbox:
-    def __init__(self, database: Database, vault: Vault, sender_key: Public, hurry: Hurry, mode: str) -> None:
+    def __init__(
+        self, database: Database, cipher: RecordCipher, sender_key: PublicKey, hurry: JobQueue, mode: str
+    ) -> None:
         self._database = database
-        self._vault = vault
+        self._cipher = cipher
         self._key = sender_key
-        self._hurry = hurry
+        self._job_queue = hurry
         self._mode = mode
 
     def send(self, inbound: Inbound, to: str, text: str, caller_key: bytes) -> None:
         """Once for each inbound message, however often it comes. Raises DatabaseUnavailable."""
-        message_id = str(uuid.UUID(bytes=self._vault.mac("reply", *idempotency_key(inbound))[:16]))
+        message_id = str(uuid.UUID(bytes=self._cipher.mac("reply", *idempotency_key(inbound))[:16]))
         body = {"to": to, "from": inbound.code, "text": text, "link": inbound.link}
         body["caller"] = caller_key.hex()  # so that the worker can keep an opt-out that the provider tells of
-        context = Context(self._mode, message_id, 1, SENDER)
-        box = seal(self._key, context, b"", json.dumps(body).encode())
+        context = SealContext(self._mode, message_id, 1, SENDER_KEY)
+        box = seal_body(self._key, context, b"", json.dumps(body).encode())
         now = self._database.now()
         enqueue_outgoing(
             self._database,
@@ -41,7 +43,7 @@ class SmsOutbox:
                 wrap=box.wrap,
                 sealed=box.sealed,
                 created_at=now,
-                expires_at=now + TEXT_LIVES,
+                expires_at=now + SMS_LIFETIME,
             ),
         )
-        self._hurry.put(SEND_SMS, message_id, "urgent")
+        self._job_queue.put(SEND_SMS_JOB, message_id, "urgent")

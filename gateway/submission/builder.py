@@ -11,21 +11,21 @@ from msgspec import Struct
 
 from gateway.messaging.attachments import Media, kinds_of
 from gateway.sessions.report_ref import ReportRef
-from reports.answers import Given, facts_of
-from reports.country import Country
-from reports.report import Report, Setting, from_answers, head, to_json
-from reports.routing import Leg, Route, left_out
-from reports.sealing import Context, Public, seal
+from reports.countries.country import Country
+from reports.crypto import PublicKey, SealContext, seal_body
+from reports.facts import GivenAnswer, derive_facts
+from reports.narrative import UnaskedText
+from reports.report import Report, ReportMetadata, build_report, report_head, to_json
+from reports.routing import Recipient, Route, avoided_hotlines
 from reports.store.mailboxes.correspondence import SealedMessage
 from reports.store.submissions import SealedCopy, Submission
-from reports.words import Unasked
 
 
 class ReportInput(Struct, frozen=True):
     """All that a report is made from. Times are unix seconds."""
 
-    given: tuple[Given, ...]
-    unasked: tuple[Unasked, ...]
+    given: tuple[GivenAnswer, ...]
+    unasked: tuple[UnaskedText, ...]
     words: str | None
     country: Country
     kind: str  # ussd or sms
@@ -41,7 +41,7 @@ class ReportInput(Struct, frozen=True):
 class ReportBuilder:
     """`keys`: the newest public key of each hotline that can be reached."""
 
-    def __init__(self, keys: Mapping[str, Public], mode: str) -> None:
+    def __init__(self, keys: Mapping[str, PublicKey], mode: str) -> None:
         self._keys = keys
         self.mode = mode
 
@@ -51,7 +51,7 @@ class ReportBuilder:
         return frozenset(self._keys)
 
     def seal(
-        self, told: ReportInput, ref: ReportRef, revision: int, legs: tuple[Leg, ...], completeness: str
+        self, told: ReportInput, ref: ReportRef, revision: int, legs: tuple[Recipient, ...], completeness: str
     ) -> Submission:
         """Seal one revision, a body for each of `legs`. Without any, it is held for the country's hotlines."""
         report = _report(told, ref, revision, legs, completeness=completeness, mode=self.mode)
@@ -73,7 +73,7 @@ class ReportBuilder:
     def _held(self, told: ReportInput) -> list[tuple[str, str, str]]:
         """Not for who was left out (S-26), unless that is everybody: a report is never lost."""
         able = [one for one in told.country.hotlines if one in self._keys]
-        avoid = left_out(told.country, facts_of(told.given))
+        avoid = avoided_hotlines(told.country, derive_facts(told.given))
         kept = [one for one in able if one not in avoid]
         return [(hotline, "held", "NEEDS_PERSON") for hotline in kept or able]
 
@@ -84,8 +84,8 @@ class ReportBuilder:
         return tuple(self._letter(report_id, message_id, one, data) for one in hotlines if one in self._keys)
 
     def _letter(self, report_id: str, message_id: str, hotline: str, data: bytes) -> SealedMessage:
-        context = Context.of_message(self.mode, report_id, message_id, hotline)
-        box = seal(self._keys[hotline], context, b"", data)
+        context = SealContext.of_message(self.mode, report_id, message_id, hotline)
+        box = seal_body(self._keys[hotline], context, b"", data)
         return SealedMessage(hotline, box.key_id, box.wrap, box.sealed)
 
     def nothing(self, ref: ReportRef, revision: int) -> Submission:
@@ -103,17 +103,17 @@ class ReportBuilder:
         )
 
     def _part(self, to: tuple[str, str, str], report: Report, report_id: str, revision: int) -> SealedCopy:
-        context = Context(self.mode, report_id, revision, to[0])
-        box = seal(self._keys[to[0]], context, head(report), to_json(report, to[0]))
+        context = SealContext(self.mode, report_id, revision, to[0])
+        box = seal_body(self._keys[to[0]], context, report_head(report), to_json(report, to[0]))
         return SealedCopy(*to, box.key_id, box.wrap, box.head, box.sealed)
 
 
 def _report(
-    told: ReportInput, ref: ReportRef, revision: int, legs: tuple[Leg, ...], *, completeness: str, mode: str
+    told: ReportInput, ref: ReportRef, revision: int, legs: tuple[Recipient, ...], *, completeness: str, mode: str
 ) -> Report:
     complete = completeness == "complete"
-    avoid = left_out(told.country, facts_of(told.given))
-    setting = Setting(
+    avoid = avoided_hotlines(told.country, derive_facts(told.given))
+    setting = ReportMetadata(
         report_id=ref.report_id,
         revision=revision,
         mode=mode,
@@ -136,4 +136,4 @@ def _report(
         floor=ref.floor,
         words_only=told.words is not None and not complete and not told.given,
     )
-    return from_answers(told.given, setting)
+    return build_report(told.given, setting)

@@ -6,17 +6,17 @@ import hashlib
 from dataclasses import replace
 
 from gateway.sms.opt_outs import START, STOP
-from reports.entry import DROPS, SENDS, Entry
 from reports.store import submissions
 from reports.store import submissions as store
 from reports.store.engine.database import Database
 from reports.store.sms import opt_outs
+from reports.store.spool import CANCEL_KINDS, SUBMIT_KINDS, SpoolEntry
 
 
-def file_late(database: Database, entry: Entry) -> None:
+def file_late(database: Database, entry: SpoolEntry) -> None:
     """An entry of the spool. Raises DatabaseUnavailable."""
     filing, box = entry.filing, entry.mailbox
-    if entry.kind in DROPS:
+    if entry.kind in CANCEL_KINDS:
         submissions.cancel_pending(database, filing.origin_key, filing.report_id, up_to=filing.revision)
         return
     if entry.kind == STOP:
@@ -25,7 +25,7 @@ def file_late(database: Database, entry: Entry) -> None:
     if entry.kind == START:
         opt_outs.remove(database, [filing.origin_key])
         return
-    if entry.kind in SENDS:
+    if entry.kind in SUBMIT_KINDS:
         filed = store.commit(database, filing, box, unsent=entry.kind == "anew")
         done = filed.completeness == "complete" and not filed.late and (entry.kind == "sent" or filed.own)
         if not (filed.fresh or done) and filed.report_id != filing.report_id:
@@ -34,5 +34,5 @@ def file_late(database: Database, entry: Entry) -> None:
             filed = store.commit(database, replace(filing, origin_key=own))
         if filed.fresh or done:
             return
-    kind = "update" if entry.kind in SENDS else entry.kind
+    kind = "update" if entry.kind in SUBMIT_KINDS else entry.kind
     submissions.schedule_from_spool(database, filing, kind, entry.due_at)

@@ -15,19 +15,17 @@ from gateway.sessions.circuit_breaker import CircuitBreaker
 from gateway.sessions.report_ref import CodeState, PerhapsScheduled, ReportRef, Submitted
 from gateway.submission.builder import ReportBuilder, ReportInput
 from gateway.submission.transitions import Event, known_up_to, moved, revision_for
-from reports import mailbox
-from reports.entry import Entry
-from reports.erasures import Journal
-from reports.escalation.priorities import speed_of
-from reports.queue import DELIVER, Hurry
-from reports.routing import Leg
-from reports.sealing import Vault
-from reports.spool import NotKept, Spool
-from reports.store import submissions
+from reports.crypto import RecordCipher
+from reports.escalation.priorities import queue_of
+from reports.retention.erasure_journal import ErasureJournal
+from reports.routing import Recipient
+from reports.store import mailbox_access, submissions
 from reports.store import submissions as store
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.schema.base import new_id
+from reports.store.spool import Spool, SpoolEntry, SpoolWriteError
 from reports.store.submissions import Submission, SubmissionResult
+from runtime.queue import DELIVER_JOB, JobQueue
 
 T = TypeVar("T")
 
@@ -58,17 +56,17 @@ class Submitter:
         *,
         database: Database,
         spool: Spool,
-        vault: Vault,
+        cipher: RecordCipher,
         builder: ReportBuilder,
-        hurry: Hurry,
+        hurry: JobQueue,
         count: Callable[[str], None],
-        journal: Journal,
+        journal: ErasureJournal,
     ) -> None:
         self._database = database
         self._spool = spool
-        self._vault = vault
+        self._cipher = cipher
         self._builder = builder
-        self._hurry = hurry
+        self._job_queue = hurry
         self._count = count
         self._journal = journal
         self._breaker = CircuitBreaker(failures=3, window=30, rest=30)
@@ -82,21 +80,23 @@ class Submitter:
         Code and PIN come from a secret that is stored nowhere but in the sealed session. `walked_again`: the provider
         sends what nobody can guess with each request, and the secret is computed from that: there may be no session.
         """
-        origin_key = self._vault.mac("origin", *origin)
-        secret = self._vault.mac("code-secret", *origin) if walked_again else secrets.token_bytes(SECRET_BYTES)
+        origin_key = self._cipher.mac("origin", *origin)
+        secret = self._cipher.mac("code-secret", *origin) if walked_again else secrets.token_bytes(SECRET_BYTES)
         return ReportRef(self._own_id(origin_key, now), origin_key, now, secret=secret)
 
     def _own_id(self, origin_key: bytes, now: int) -> str:
-        return new_id((now - now % 3600) * 1_000_000, self._vault.mac("report-id", origin_key))
+        return new_id((now - now % 3600) * 1_000_000, self._cipher.mac("report-id", origin_key))
 
     # Send
 
-    def send(self, told: ReportInput, report: ReportRef, recipients: tuple[Leg, ...], *, with_code: bool) -> ReportRef:
+    def send(
+        self, told: ReportInput, report: ReportRef, recipients: tuple[Recipient, ...], *, with_code: bool
+    ) -> ReportRef:
         """Store the report as complete for `recipients`; return what is now known of it. Raises NotSent."""
         if waits := self._spool.sent_by(report.origin_key):  # the same Send, replayed without Redis
             report = known_up_to(replace(report, report_id=waits[0]), max(report.revision, waits[1]))
         report = _with_secret(replace(report, recipients=recipients))
-        box = mailbox.make(self._vault, report.secret) if with_code else None
+        box = mailbox_access.create_mailbox(self._cipher, report.secret) if with_code else None
         try:
             if (
                 self._database.has_write_queue or self._breaker.is_open
@@ -116,7 +116,7 @@ class Submitter:
             filing, filed = self._spool_sent(told, report, box)
             log.info("report_submitted", report_id=filed.report_id, priority=filing.priority, reason="database_away")
         for delivery_id in filed.deliveries:
-            self._hurry.put(DELIVER, delivery_id, speed_of(filing.priority))
+            self._job_queue.put(DELIVER_JOB, delivery_id, queue_of(filing.priority))
         code = CodeState.SHOWN if filed.has_code else CodeState.NONE
         state = Submitted(filed.revision, report.sent_at or told.now, code=code)
         return replace(report, report_id=filed.report_id, state=state, floor=filing.priority)
@@ -137,34 +137,36 @@ class Submitter:
         revision = revision_for(report, Event.SEND_SPOOLED)
         filing = self._seal(told, report, revision, "complete")
         kind = "anew" if report.is_unconfirmed else "again" if report.resumed else "sent"
-        self._keep_in_spool(Entry(filing, kind, due_at=self._database.now(), mailbox=box))
+        self._keep_in_spool(SpoolEntry(filing, kind, due_at=self._database.now(), mailbox=box))
         return filing, SubmissionResult(filing.report_id, True, "complete", revision, has_code=bool(box))
 
     def code_and_pin(self, report: ReportRef) -> tuple[str, str]:
         """Return what the Sent screen shows. By SMS the mailbox is opened only when the reporter asks for it."""
-        return mailbox.code_and_pin(self._vault, report.secret)
+        return mailbox_access.code_and_pin(self._cipher, report.secret)
 
     def open_mailbox(self, report: ReportRef) -> ReportRef:
         """Store the mailbox of a code that was asked for. Raises DatabaseUnavailable."""
         if not isinstance(report.state, Submitted):
             raise LookupError("a code for a report that is not submitted")
         report = _with_secret(report)
-        box = mailbox.make(self._vault, report.secret)
+        box = mailbox_access.create_mailbox(self._cipher, report.secret)
         self.write(lambda: store.save_mailbox(self._database, report.report_id, box))
         return replace(report, state=replace(report.state, code=CodeState.SHOWN))
 
     # Incomplete reports
 
-    def schedule_incomplete(self, told: ReportInput, report: ReportRef, recipients: tuple[Leg, ...]) -> ReportRef:
+    def schedule_incomplete(self, told: ReportInput, report: ReportRef, recipients: tuple[Recipient, ...]) -> ReportRef:
         """Schedule a report in danger: if nobody comes back, the child helpline gets it as INCOMPLETE (S-12)."""
         return self._schedule(told, report, recipients, "rescue", RESCUE_SECONDS[told.kind])
 
-    def schedule_unsent_text(self, told: ReportInput, report: ReportRef, recipients: tuple[Leg, ...]) -> ReportRef:
+    def schedule_unsent_text(
+        self, told: ReportInput, report: ReportRef, recipients: tuple[Recipient, ...]
+    ) -> ReportRef:
         """Schedule words that were sent and never confirmed, without the number. Raises NotSent."""
         return self._schedule(told, report, recipients, "words", WORDS_SECONDS)
 
     def _schedule(
-        self, told: ReportInput, report: ReportRef, recipients: tuple[Leg, ...], kind: str, seconds: int
+        self, told: ReportInput, report: ReportRef, recipients: tuple[Recipient, ...], kind: str, seconds: int
     ) -> ReportRef:
         """Treat an unknown commit outcome as scheduled: a later deletion must check."""
         if report.is_unconfirmed and self._spool.sent_by(report.origin_key):  # stored late: complete, not yet filed
@@ -176,7 +178,7 @@ class Submitter:
         except DatabaseUnavailable:
             revision = revision_for(report, Event.SCHEDULE_SPOOLED)
             filing = self._builder.seal(told, report, revision, recipients, "incomplete")
-            entry = Entry(filing, kind, due_at=self._database.now() + seconds * 1_000_000)
+            entry = SpoolEntry(filing, kind, due_at=self._database.now() + seconds * 1_000_000)
         else:
             report = replace(report, report_id=stored.report_id)
             if stored.was_submitted:
@@ -204,7 +206,7 @@ class Submitter:
             return moved(report, Event.ADD, stored.revision)
         except DatabaseUnavailable:
             filing = self._seal(told, report, revision_for(report, Event.ADD_SPOOLED), "complete")
-            self._keep_in_spool(Entry(filing, "update", due_at=self._database.now()))
+            self._keep_in_spool(SpoolEntry(filing, "update", due_at=self._database.now()))
             return replace(moved(report, Event.ADD_SPOOLED), floor=filing.priority)
 
     def _put_pending(
@@ -212,7 +214,7 @@ class Submitter:
         told: ReportInput,
         report: ReportRef,
         revision: int,
-        recipients: tuple[Leg, ...],
+        recipients: tuple[Recipient, ...],
         kind: str,
         *,
         seconds: int,
@@ -282,8 +284,8 @@ class Submitter:
         over_sends = event is Event.DELETE and report.is_unconfirmed
         try:
             nothing = self._builder.nothing(report, revision_for(report, event))
-            self._spool.put(Entry(nothing, "drop_unsent" if over_sends else "drop"))
-        except NotKept:
+            self._spool.put(SpoolEntry(nothing, "drop_unsent" if over_sends else "drop"))
+        except SpoolWriteError:
             self._count("pending_not_dropped")
             return False
         self._record(report, event)
@@ -317,10 +319,10 @@ class Submitter:
             self._breaker.failed()
             raise
 
-    def _keep_in_spool(self, entry: Entry, lost: str = "not_sent") -> None:
+    def _keep_in_spool(self, entry: SpoolEntry, lost: str = "not_sent") -> None:
         try:
             self._spool.put(entry)
-        except NotKept:
+        except SpoolWriteError:
             self._count(lost)
             raise NotSent from None
         self._count("spooled")

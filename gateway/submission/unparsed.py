@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reports.bodies import unread
-from reports.country import Country
-from reports.entry import Entry
+from reports.countries.country import Country
+from reports.crypto import PublicKey, RecordCipher, SealContext, seal_body
+from reports.json_bodies import unread_json
 from reports.routing import incomplete_hotline
-from reports.sealing import Context, Public, Vault, seal
-from reports.spool import NotKept, Spool
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.schema.base import new_id
+from reports.store.spool import Spool, SpoolEntry, SpoolWriteError
 from reports.store.submissions import SealedCopy, Submission, schedule_pending
 from runtime.time_units import DAY, SECOND
 
@@ -21,9 +20,11 @@ class NotStored(Exception):
 
 
 class UnparsedStore:
-    def __init__(self, database: Database, spool: Spool, vault: Vault, keys: Mapping[str, Public], mode: str) -> None:
+    def __init__(
+        self, database: Database, spool: Spool, cipher: RecordCipher, keys: Mapping[str, PublicKey], mode: str
+    ) -> None:
         self._database = database
-        self._vault = vault
+        self._cipher = cipher
         self._spool = spool
         self._keys = keys
         self._mode = mode
@@ -32,7 +33,7 @@ class UnparsedStore:
         """Once a day for the same `name` of a message; without one, for the same bytes. Raises NotStored."""
         now = self._database.now()
         report_id = new_id(now)
-        body = unread(
+        body = unread_json(
             report_id=report_id,
             mode=self._mode,
             country=country.iso,
@@ -44,7 +45,7 @@ class UnparsedStore:
         filing = Submission(
             report_id=report_id,
             # The provider sends it again and again; but the same words another day are another message.
-            origin_key=self._vault.mac("unread", channel, str(now // DAY), *(name or (raw,))),
+            origin_key=self._cipher.mac("unread", channel, str(now // DAY), *(name or (raw,))),
             revision=1,
             created_at=now,
             country=country.iso,
@@ -60,8 +61,8 @@ class UnparsedStore:
 
     def _spool_it(self, filing: Submission, now: int) -> None:
         try:
-            self._spool.put(Entry(filing, "unread", due_at=now))
-        except NotKept:
+            self._spool.put(SpoolEntry(filing, "unread", due_at=now))
+        except SpoolWriteError:
             raise NotStored from None
 
     def _addressees(self, country: Country) -> list[tuple[str, str, str]]:
@@ -71,5 +72,5 @@ class UnparsedStore:
         return [(hotline, "held", "NEEDS_PERSON") for hotline in country.hotlines if hotline in self._keys]
 
     def _part(self, hotline: str, role: str, why: str, report_id: str, body: bytes) -> SealedCopy:
-        box = seal(self._keys[hotline], Context(self._mode, report_id, 1, hotline), b"{}", body)
+        box = seal_body(self._keys[hotline], SealContext(self._mode, report_id, 1, hotline), b"{}", body)
         return SealedCopy(hotline, role, why, box.key_id, box.wrap, box.head, box.sealed)

@@ -7,11 +7,11 @@ from typing import Literal
 
 Speed = Literal["urgent", "standard"]
 
-URGENT, CAN_WAIT = ("P1", "P2"), ("P3", "P4")
-PRIORITIES = (*URGENT, *CAN_WAIT)
-QUEUES: Mapping[str, Sequence[str]] = {"urgent": URGENT, "standard": CAN_WAIT}  # which priorities each takes
+URGENT, STANDARD = ("P1", "P2"), ("P3", "P4")
+PRIORITIES = (*URGENT, *STANDARD)
+QUEUE_PRIORITIES: Mapping[str, Sequence[str]] = {"urgent": URGENT, "standard": STANDARD}  # which priorities each takes
 
 
-def speed_of(priority: str) -> Speed:
+def queue_of(priority: str) -> Speed:
     """Return the queue that takes deliveries of this priority."""
     return "urgent" if priority in URGENT else "standard"

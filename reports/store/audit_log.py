@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, union, update
 
-from reports import audit
-from reports.audit import Entry
-from reports.proof import Checkpoint, kept
+from reports.audit import chain
+from reports.audit.chain import AuditEntry
+from reports.audit.verification import Checkpoint, audit_lifetime
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
@@ -39,10 +39,10 @@ def chain_entries(database: Database, at_most: int = 500) -> int:
             return 0
         tail = select(a.seq, a.prev_hash, a.hash).where(a.seq.is_not(None)).order_by(a.seq.desc()).limit(1)
         last = connection.execute(tail).first()
-        entries = [audit.Entry(*row) for row in rows]
+        entries = [chain.AuditEntry(*row) for row in rows]
         places = [
             {"which": entry.audit_id, "seq": link.seq, "prev_hash": link.prev_hash, "hash": link.hash}
-            for entry, link in audit.extend(audit.Link(*last) if last else None, entries)
+            for entry, link in chain.extend_chain(chain.ChainLink(*last) if last else None, entries)
         ]
         connection.execute(update(t.audit).where(a.audit_id == bindparam("which"), a.seq.is_(None)), places)
     return len(rows)
@@ -55,13 +55,15 @@ def oldest_unchained_at(database: Database) -> int | None:
         return connection.execute(select(func.min(a.at)).where(a.seq.is_(None))).scalar()
 
 
-def list_chained(database: Database, after: int = 0, at_most: int = 1000) -> list[tuple[audit.Entry, audit.Link]]:
+def list_chained(
+    database: Database, after: int = 0, at_most: int = 1000
+) -> list[tuple[chain.AuditEntry, chain.ChainLink]]:
     """Chained rows in order, a page at a time, for whoever verifies the chain."""
     a = t.audit.c
     columns = (a.audit_id, a.at, a.actor, a.act, a.object_id, a.seq, a.prev_hash, a.hash)
     with database.read() as connection:
         rows = connection.execute(select(*columns).where(a.seq > after).order_by(a.seq).limit(at_most)).all()
-    return [(audit.Entry(*row[:5]), audit.Link(*row[5:])) for row in rows]
+    return [(chain.AuditEntry(*row[:5]), chain.ChainLink(*row[5:])) for row in rows]
 
 
 # Checkpoints of the audit, and the purge of its oldest lines, which always ends at one.
@@ -108,7 +110,9 @@ def purge_old_entries(database: Database, now: int) -> int:
     a, c = t.audit.c, t.checkpoint.c
     with database.read() as connection:
         first = connection.execute(select(func.min(a.seq))).scalar()
-        old = select(func.min(c.seq)).where(c.at <= now - kept(database_mode(database)), c.seq >= (first or 0))
+        old = select(func.min(c.seq)).where(
+            c.at <= now - audit_lifetime(database_mode(database)), c.seq >= (first or 0)
+        )
         until = connection.execute(old).scalar()
     if until is None or first is None:
         return 0
@@ -151,7 +155,7 @@ def object_ids_of_hotline(database: Database, hotline: str) -> set[str]:
         return set(connection.execute(union(*given)).scalars())
 
 
-def concerns_hotline(entry: Entry, hotline: str, ids: set[str]) -> bool:
+def concerns_hotline(entry: AuditEntry, hotline: str, ids: set[str]) -> bool:
     """What another hotline's staff did is theirs."""
     if entry.actor.startswith("staff:"):
         return entry.actor.removeprefix("staff:").partition("/")[0] == hotline

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, Update, bindparam, case, exists, or_, select, update
 
-from reports.periods import REST, SLACK
+from reports.escalation.time_limits import CLOCK_SLACK, HOTLINE_PAUSE
 from reports.store.engine.database import Database
 from reports.store.engine.time_expressions import is_ahead, is_due
 from reports.store.schema import tables as t
@@ -17,7 +17,7 @@ from runtime.time_units import SECOND
 
 FAILURE_THRESHOLD = 5  # failures in a row
 FIRST_OPEN_PERIOD = 30 * SECOND
-MAX_OPEN_PERIOD = REST
+MAX_OPEN_PERIOD = HOTLINE_PAUSE
 PROBE_PERIOD = 60 * SECOND  # how long the others wait for one that tries
 BACKLOG_SPREAD = 60 * SECOND  # over which the backlog of a hotline that is back goes out
 
@@ -25,7 +25,7 @@ BACKLOG_SPREAD = 60 * SECOND  # over which the backlog of a hotline that is back
 def allows_delivery(now: ColumnElement[int]) -> ColumnElement[bool]:
     """For rows of `delivery`: the hotline is not given up, and rests only where the row can wait."""
     h, d = t.hotline_state.c, t.delivery.c
-    rests = exists().where(h.hotline == d.hotline, is_ahead(h.open_until, now, REST))
+    rests = exists().where(h.hotline == d.hotline, is_ahead(h.open_until, now, HOTLINE_PAUSE))
     dead = exists().where(h.hotline == d.hotline, h.dead_since.is_not(None))
     return or_(d.priority == "P1", ~rests) & ~dead
 
@@ -40,7 +40,7 @@ def count_failure(connection: Connection, database: Database, hotline: str, now:
     row = _state(connection, database, hotline)
     failures = row.failures + 1
     values: dict[str, Any] = {"failures": failures}
-    if failures >= FAILURE_THRESHOLD and (probe or not now < row.open_until <= now + REST + SLACK):
+    if failures >= FAILURE_THRESHOLD and (probe or not now < row.open_until <= now + HOTLINE_PAUSE + CLOCK_SLACK):
         rest = min(MAX_OPEN_PERIOD, FIRST_OPEN_PERIOD << min(row.opened_times, 8))
         values |= {"open_until": now + rest, "opened_times": row.opened_times + 1}
     connection.execute(update(t.hotline_state).where(t.hotline_state.c.hotline == hotline).values(values))
@@ -95,7 +95,11 @@ def _state(connection: Connection, database: Database, hotline: str) -> Any:
 def _probed() -> Update:
     h = t.hotline_state.c
     now = bindparam("now", type_=h.open_until.type)
-    rested = (h.hotline == bindparam("whose"), h.failures >= FAILURE_THRESHOLD, is_due(h.open_until, now, REST))
+    rested = (
+        h.hotline == bindparam("whose"),
+        h.failures >= FAILURE_THRESHOLD,
+        is_due(h.open_until, now, HOTLINE_PAUSE),
+    )
     return update(t.hotline_state).where(*rested).values(open_until=bindparam("until"))
 
 

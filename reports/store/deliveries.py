@@ -19,7 +19,7 @@ from sqlalchemy import (
     update,
 )
 
-from reports.state import Sending, standing
+from reports.case_state import RecipientState, derive_case_state
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
 
@@ -72,8 +72,8 @@ def update_report_state(connection: Connection, report_id: str, now: int) -> Non
     """
     connection.execute(_LOCK, {"which": report_id})
     rows = connection.execute(_SENDINGS, {"which": report_id})
-    sendings = sorted((Sending(*row) for row in rows), key=lambda s: ROLE_ORDER.index(s.role))
-    found = standing(sendings)
+    sendings = sorted((RecipientState(*row) for row in rows), key=lambda s: ROLE_ORDER.index(s.role))
+    found = derive_case_state(sendings)
     connection.execute(_KEEP, {"which": report_id, "state": found.state, "desk": found.desk, "changed_at": now})
 
 

@@ -21,9 +21,9 @@ from sqlalchemy import (
     update,
 )
 
-from reports.clocks import LEASE
+from reports.escalation.policy import LEASE_TIME
 from reports.escalation.priorities import URGENT
-from reports.periods import ATTEMPT
+from reports.escalation.time_limits import DELIVERY_ATTEMPT
 from reports.store import audit_log, circuit_breakers, deliveries
 from reports.store.deliveries import REPORT_TYPES, UNDELIVERED
 from reports.store.engine.database import Database
@@ -158,15 +158,15 @@ class DeliveryFailure:
 def is_leasable(now: ColumnElement[int]) -> ColumnElement[bool]:
     """Rows of `delivery` that nobody holds and whose time has come."""
     d = t.delivery.c
-    free = or_(d.lease_until.is_(None), ~is_ahead(d.lease_until, now, LEASE))
-    come = is_due(d.next_at, now, period_by_column(ATTEMPT, d.priority))
+    free = or_(d.lease_until.is_(None), ~is_ahead(d.lease_until, now, LEASE_TIME))
+    come = is_due(d.next_at, now, period_by_column(DELIVERY_ATTEMPT, d.priority))
     return and_(d.state == "due", come, free, circuit_breakers.allows_delivery(now), _has_free_slot(now))
 
 
 def _has_free_slot(now: ColumnElement[int]) -> ColumnElement[bool]:
     d, held = t.delivery.c, t.delivery.alias("held").c
     urgent = d.priority.in_(URGENT)
-    live = and_(held.state == "due", held.lease_until.is_not(None), is_ahead(held.lease_until, now, LEASE))
+    live = and_(held.state == "due", held.lease_until.is_not(None), is_ahead(held.lease_until, now, LEASE_TIME))
     alike = and_(held.hotline == d.hotline, held.priority.in_(URGENT) == urgent)
     count = select(func.count()).where(alike, live).correlate(t.delivery).scalar_subquery()
     return count < case((urgent, URGENT_AT_ONCE), else_=URGENT_AT_ONCE - 1)
@@ -180,8 +180,8 @@ def lease(database: Database, delivery_id: str, holder: str) -> LeasedDelivery |
         if row is None:
             return None
         if row.priority != "P1":
-            circuit_breakers.start_probe(connection, row.hotline, row.lease_until - LEASE)
-        return read_leased(connection, row, row.lease_until - LEASE)
+            circuit_breakers.start_probe(connection, row.hotline, row.lease_until - LEASE_TIME)
+        return read_leased(connection, row, row.lease_until - LEASE_TIME)
 
 
 def _take(database: Database) -> Any:
@@ -192,7 +192,7 @@ def _take(database: Database) -> Any:
     return (
         update(t.delivery)
         .where(d.delivery_id == its.scalar_subquery(), is_leasable(now))
-        .values(lease_by=bindparam("holder"), lease_until=now + LEASE, attempt=d.attempt + 1)
+        .values(lease_by=bindparam("holder"), lease_until=now + LEASE_TIME, attempt=d.attempt + 1)
         .returning(*(d[name] for name in LEASED_COLUMNS), d.lease_until)
     )
 

@@ -14,8 +14,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
 
 from reports.escalation.priorities import URGENT
-from reports.periods import PENDING
-from reports.retention import ERASED
+from reports.escalation.time_limits import PENDING_REVISION
+from reports.retention.rules import ERASED
 from reports.store import audit_log, deliveries
 from reports.store.deliveries import REPORT_TYPES, is_on_latest_route, new_delivery
 from reports.store.engine.database import Database
@@ -46,7 +46,7 @@ def list_due(database: Database, at_most: int = 50) -> list[bytes]:
 
 def _is_due(database: Database) -> ColumnElement[bool]:
     p = t.pending.c
-    return is_due(p.due_at, database.now_sql(), period_by_column(PENDING, p.kind))
+    return is_due(p.due_at, database.now_sql(), period_by_column(PENDING_REVISION, p.kind))
 
 
 def submit_due(database: Database, origin_key: bytes) -> list[tuple[str, str]]:

@@ -12,8 +12,8 @@ from typing import Any
 import redis
 import requests
 
-from reports.keyfolder import private_of
-from reports.sealing import Box, Context, open_body
+from reports.crypto import SealContext, SealedBody, open_body
+from reports.crypto.key_files import read_private_key
 from reports.store.schema import tables as t
 from tests.support.town import PARTS, Town
 
@@ -65,9 +65,9 @@ class Inside:
         """The newest revision of a report, filed or waiting, as its first hotline will read it."""
         found = self.rows(WAITING, report_id) + self.rows(FILED, report_id)
         revision, hotline, key_id, wrap, head, sealed = max(found, key=lambda row: row[0])
-        private = private_of(self._folder / "keys", hotline, key_id)
-        context = Context("demo", report_id, revision, hotline)
-        opened: dict[str, Any] = json.loads(open_body(private, context, Box(key_id, wrap, head, sealed)))
+        private = read_private_key(self._folder / "keys", hotline, key_id)
+        context = SealContext("demo", report_id, revision, hotline)
+        opened: dict[str, Any] = json.loads(open_body(private, context, SealedBody(key_id, wrap, head, sealed)))
         return opened
 
     def figure(self, name: str) -> float:

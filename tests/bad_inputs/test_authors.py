@@ -13,11 +13,11 @@ from click.testing import CliRunner
 
 import flows
 from flows.parse import FlowError, load
-from reports import country
+from reports.countries import country
 from tokaut.__main__ import main
 
 FLOWS = Path(flows.__file__).parent
-COUNTRIES = Path(country.__file__).parent / "countries"
+COUNTRIES = Path(country.__file__).parent
 
 
 def refused(folder: Path, file: str, old: str, new: str) -> str:

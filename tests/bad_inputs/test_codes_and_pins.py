@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from reports.code import read_code
+from reports.access_codes import parse_code
 from tests.bad_inputs.row import TO_SENT, Row
 
 pytestmark = pytest.mark.slow
@@ -70,7 +70,7 @@ def test_a_code_that_cannot_be_one_is_answered_like_a_wrong_pin_and_is_no_try(ro
     swaps = {code[:n] + code[n + 1] + code[n] + code[n + 2 :] for n in range(7)} - {code}
     slips = {code[:n] + str((int(code[n]) + 3) % 10) + code[n + 1 :] for n in range(8)}
     others = {code[:7], code + "0", "", "lukaotem", "123456789", code[:4] + "." + code[4:]}
-    assert all(read_code(one) is None for one in swaps | slips | others)
+    assert all(parse_code(one) is None for one in swaps | slips | others)
     for one in sorted(swaps | slips | others - {""}):
         assert opened(row, one, pin) == answer, one
     assert row.inside.rows(GUESSES) == [(tries,)]
@@ -82,7 +82,7 @@ def test_a_code_that_cannot_be_one_is_answered_like_a_wrong_pin_and_is_no_try(ro
 def test_a_code_that_nobody_has(row: Row) -> None:
     code, pin, _ = drawn(row)
     taken = {row[0] for row in row.inside.rows("SELECT lookup FROM mailbox")}
-    other = next(one for n in range(7_130_000, 10**7) if (one := read_code(f"{n}0")) and one != code)
+    other = next(one for n in range(7_130_000, 10**7) if (one := parse_code(f"{n}0")) and one != code)
     answer = opened(row, other, pin)
     assert answer.startswith(WRONG)
     assert {row[0] for row in row.inside.rows("SELECT lookup FROM mailbox")} == taken

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from reports.settings.reading import new_secret
+from runtime.settings.parsers import new_secret
 from tests.bad_inputs.row import HOME, TO_SEND, TO_SENT, Row
 from tests.reports.environments import live_environment
 from tests.support.handsets import AfricasTalking

@@ -9,11 +9,11 @@ from contextlib import closing
 
 from gateway.sessions import store
 from gateway.sessions.keys import SessionKeys
-from reports.connections import for_queue
-from reports.queue import open_queue
-from reports.sealing import Vault
-from reports.settings import Reach
-from reports.settings.reading import keys
+from reports.crypto import RecordCipher
+from runtime.queue import open_queue
+from runtime.redis_clients import queue_client
+from runtime.settings import RedisAddress
+from runtime.settings.parsers import secret_keys
 from tests.canary.drive import TO_SEND, walk
 from tests.canary.planted import ATTACKER, SENTENCE
 from tests.support.handsets import AfricasTalking
@@ -33,9 +33,9 @@ def session_of_another_release(town: Town, phone: AfricasTalking) -> str:
 
 
 async def _spoil(town: Town, phone: AfricasTalking) -> None:
-    vault = Vault(keys(town.environment["TOKAUT_SESSION_KEY"]).reveal())
+    vault = RecordCipher(secret_keys(town.environment["TOKAUT_SESSION_KEY"]).reveal())
     chain = SessionKeys(town.plan.folder.inside, vault.mac("session chain"))
-    kept = store.Sessions(Reach(town.environment["REDIS_URL"]), vault, chain)
+    kept = store.Sessions(RedisAddress(town.environment["REDIS_URL"]), vault, chain)
     where = store.Keys(kept.key("s", "africastalking", phone.code, phone.session, phone.phone))
     loaded = await kept.load(where)
     assert loaded.session is not None
@@ -47,7 +47,7 @@ async def _spoil(town: Town, phone: AfricasTalking) -> None:
 
 def in_redis(town: Town) -> None:
     """Jobs that are not ours, with words in every field that RQ may print."""
-    with for_queue(Reach(town.environment["REDIS_URL"])) as client:
+    with queue_client(RedisAddress(town.environment["REDIS_URL"])) as client:
         for name in ("urgent", "standard"):
             queue = open_queue(name, client)
             queue.enqueue_call("os.system", args=(ATTACKER,), description=ATTACKER, meta={"said": ATTACKER})

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
-from reports import migrations
+from reports.store import migrations
 
 WORDS = ("Lukaotem", "Zoŋrovik", "Quillomba")  # rare ones: half a sentence in a log is found too
 SENTENCE = f'{WORDS[0]} the "{WORDS[1]}" canoe 🐢 by the {WORDS[2]} jetty'

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.country import load_all
+from reports.countries.country import load_countries
 from tests.canary import drive, faults, places
 from tests.canary.planted import ANSWER, ATTACKER, PICTURE, PLACE, PLACE_CODE, SENTENCE, WORDS, Needle, Planted
 from tests.support.town import Town
@@ -44,7 +44,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     countries, temporary = tmp_path_factory.mktemp("countries"), tmp_path_factory.mktemp("temporary")
     shipped = (COUNTRIES / "vu.toml").read_text()
     (countries / "vu.toml").write_text(shipped.replace("Shefa", PLACE).replace("VU-SEE", PLACE_CODE))
-    load_all(["vu"], "demo", countries)
+    load_countries(["vu"], "demo", countries)
     town = Town({"TOKAUT_COUNTRY_DIR": str(countries), "TMPDIR": str(temporary)})
     try:
         yield Run(town, played(town.up()), temporary)

@@ -22,7 +22,7 @@ from typing import Any
 import click
 from sqlalchemy import text
 
-from reports.keyfolder import load_public
+from reports.crypto.key_files import load_public_keys
 from reports.store.engine.database import Database
 from tests.console import load_staff
 from tests.house.files import ROOT
@@ -67,7 +67,7 @@ class Place:
         self.town.start("web", self._as("tokaut_web"))
         self.town.until_web_answers()
         self.town.start_console(self._as("tokaut_console"))
-        keys = load_public(self.town.plan.folder.inside / "keys", HOTLINES)
+        keys = load_public_keys(self.town.plan.folder.inside / "keys", HOTLINES)
         database = self._database()
         fill(database, HOTLINES, keys, size.reports)
         self._people = [_person(database, number) for number in range(size.staff)]

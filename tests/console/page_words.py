@@ -25,7 +25,7 @@ from console import (
     report_page,
     telling,
 )
-from reports.reasons import FLAGS, REASONS
+from reports.triage import FLAG_LABELS, REASON_LABELS
 
 CHANGES = ("TOOK_IT", "PASSED_IT", "TOOK_IT_OVER", "BACK_IN_QUEUE", "CLOSED_IT", "MOVED_IT", "WAITS_AGAIN")
 CHANGES += ("YOU_CHANGED_IT",)
@@ -59,7 +59,7 @@ def _in_code() -> Iterator[str]:
     yield from (*(getattr(report_page, name) for name in CHANGES), *frame.NAMELESS)
     yield from (acts.TAKE_OVER, acts.TAKEN_MEANWHILE, acts.PASSED_MEANWHILE, acts.CLOSED_MEANWHILE)
     yield from (*telling.SENTENCES, *telling.ROLES.values())
-    yield from (*REASONS.values(), *FLAGS.values())
+    yield from (*REASON_LABELS.values(), *FLAG_LABELS.values())
     yield from passwords.FAULTS
     yield entry.NOT_RIGHT
     yield from (getattr(operating, name) for name in NEEDS)

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import insert
 
 from console.inviting import OPERATORS
-from reports import country
+from reports.countries import country
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from tests.console.test_browser import House, house, join, looked_at, opened
@@ -32,7 +32,9 @@ def filled(house: House) -> Iterator[House]:
     """With made-up quarters, which went through the same rule as true ones."""
     with closing(database(house)) as there, there.write() as connection:
         names = ("quarter", "country", "sheet", "cell", "number")
-        rows = [{name: getattr(one, name) for name in names} for one in example(country.load_all(["vu"], "demo").all)]
+        rows = [
+            {name: getattr(one, name) for name in names} for one in example(country.load_countries(["vu"], "demo").all)
+        ]
         connection.execute(insert(t.figure), rows)
     yield house
 

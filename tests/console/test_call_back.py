@@ -7,9 +7,9 @@ import json
 import pytest
 from sqlalchemy import update
 
-from reports.handling import NEXT, STATES
-from reports.keyfolder import private_of
-from reports.sealing import Box, Context, open_body
+from reports.case_state import HANDLING_STATES, HANDLING_TRANSITIONS
+from reports.crypto import SealContext, SealedBody, open_body
+from reports.crypto.key_files import read_private_key
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from tests.console.conftest import HOTLINE, OTHER
@@ -38,20 +38,20 @@ def test_a_report_is_accepted(desk: Desk, database: Database, report: str) -> No
     assert audit == [(f"staff:{HOTLINE}/call_back", "accepted", of(database, report, HOTLINE).delivery_id)]
 
 
-@pytest.mark.parametrize("before", ["none", *STATES])
-@pytest.mark.parametrize("to", STATES)
+@pytest.mark.parametrize("before", ["none", *HANDLING_STATES])
+@pytest.mark.parametrize("to", HANDLING_STATES)
 def test_every_pair(desk: Desk, database: Database, report: str, before: str, to: str) -> None:
     """The same again: 200, nothing changes. What cannot follow: 409 with what can, nothing changes."""
     has(database, report, before)
     count = len(rows(database, t.audit))
     said = desk.call(report, to, reason="not ours")
-    if to == before or to in NEXT[before]:
+    if to == before or to in HANDLING_TRANSITIONS[before]:
         assert (said.status_code, said.json()) == (200, {"state": to})
         assert of(database, report, HOTLINE).handling == to
         assert len(rows(database, t.audit)) == count + (to != before)
     else:
         assert said.status_code == 409
-        assert (said.json()["state"], said.json()["allowed"]) == (before, list(NEXT[before]))
+        assert (said.json()["state"], said.json()["allowed"]) == (before, list(HANDLING_TRANSITIONS[before]))
         assert of(database, report, HOTLINE).handling == before
         assert (len(rows(database, t.audit)), rows(database, t.callback), rows(database, t.note)) == (count, [], [])
 
@@ -101,9 +101,9 @@ def test_the_reporter_reads_the_message_and_nobody_else(
     assert row.hotline == HOTLINE
     assert opened("demo", report, row.answer_id, row.sealed, box.sealed_key) == SEEN
     (kept,) = rows(database, t.note)  # for the hotline's own staff
-    key = private_of(made.folder.inside / "keys", HOTLINE, kept.key_id)
-    context = Context.of_message("demo", report, kept.note_id, HOTLINE)
-    read = json.loads(open_body(key, context, Box(kept.key_id, kept.wrap, b"", kept.sealed)))
+    key = read_private_key(made.folder.inside / "keys", HOTLINE, kept.key_id)
+    context = SealContext.of_message("demo", report, kept.note_id, HOTLINE)
+    read = json.loads(open_body(key, context, SealedBody(kept.key_id, kept.wrap, b"", kept.sealed)))
     assert read["kind"] == "answer"
     assert read["text"].strip() == SEEN
     assert {(row.act, row.object_id) for row in rows(database, t.audit)} >= {("answered", report)}

@@ -6,7 +6,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import select, update
 
-from reports.retention import Policy
+from reports.retention.rules import RetentionPolicy
 from reports.store.engine.database import Database
 from reports.store.mailboxes import correspondence
 from reports.store.mailboxes.correspondence import SealedMessage
@@ -32,7 +32,7 @@ def test_the_reporter_deleted_it(console: Console, database: Database, mere: Per
         connection.execute(update(t.message).values(number=1))
         connection.execute(update(t.delivery).values(state="delivered", delivered_at=database.now()))
         connection.execute(update(t.report).values(state="delivered"))
-    erasing = Erasing(database, Policy(), Metrics(CollectorRegistry()))
+    erasing = Erasing(database, RetentionPolicy(), Metrics(CollectorRegistry()))
     erasing.start()
     erasing._own.finish()
     page = mere.get(f"/reports/{report}")

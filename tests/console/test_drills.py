@@ -18,8 +18,8 @@ from sqlalchemy import select
 from console import languages
 from console.drilling import LIMITS, NAMES, for_the_card, in_a_row, line, minutes, next_at
 from flows.catalogues import PLAIN
-from reports.clocks import CLOCKS
-from reports.drill_scripts import SCRIPTS
+from reports.drills.scripts import SCRIPTS
+from reports.escalation.policy import ESCALATION_TIMES
 from reports.store import outbox, pending_submissions
 from reports.store.engine.database import Database
 from reports.store.mailboxes import correspondence
@@ -358,10 +358,10 @@ def test_the_next_time_that_it_is_so_late(now: str, clock: str, then: str) -> No
         assert found and f"{datetime.fromtimestamp(found / SECOND, zone):%Y-%m-%d %H:%M}" == then
 
 
-@pytest.mark.parametrize("priority", CLOCKS)
+@pytest.mark.parametrize("priority", ESCALATION_TIMES)
 @pytest.mark.parametrize("name", LIMITS)
 def test_in_time_is_what_the_clocks_say(priority: str, name: str) -> None:
-    clock = CLOCKS[priority]
+    clock = ESCALATION_TIMES[priority]
     limit = getattr(clock, LIMITS[name])
 
     def verdict(after: int | None, now: int) -> str:
@@ -384,9 +384,11 @@ def test_how_many_were_taken_on_in_time_in_a_row(taken: list[int | None], in_a_r
     for after in taken:
         moments = {"arrived": 0} | ({"taken": after * MINUTE} if after else {})
         drill = Drill("x", "danger_now", "staff:x/y", 0, "r", priority="P1", moments=moments)
-        lines.append(line(drill, CLOCKS["P1"], 99 * MINUTE))
+        lines.append(line(drill, ESCALATION_TIMES["P1"], 99 * MINUTE))
     assert in_a_row(lines) == in_a_row_
-    waits = line(Drill("x", "missing", "staff:x/y", 0, "r", priority="P1", moments={"arrived": 0}), CLOCKS["P1"], 1)
+    waits = line(
+        Drill("x", "missing", "staff:x/y", 0, "r", priority="P1", moments={"arrived": 0}), ESCALATION_TIMES["P1"], 1
+    )
     assert in_a_row([waits, *lines]) == in_a_row_
 
 
@@ -405,9 +407,11 @@ def test_a_card_is_told_of_the_last_p1(drills: list[tuple[str, int | None]], sai
     for priority, after in drills:
         moments = {"arrived": 0} | ({"taken": after * MINUTE} if after else {})
         drill = Drill("x", "danger_now", "staff:x/y", 0, "r", priority=priority, moments=moments)
-        lines.append(line(drill, CLOCKS[priority], 20 * MINUTE))
+        lines.append(line(drill, ESCALATION_TIMES[priority], 20 * MINUTE))
     assert for_the_card(lines, EFATE) == (("1970-01-01", said) if said else None)
-    waits = line(Drill("x", "missing", "staff:x/y", 0, "r", priority="P1", moments={"arrived": 0}), CLOCKS["P1"], 1)
+    waits = line(
+        Drill("x", "missing", "staff:x/y", 0, "r", priority="P1", moments={"arrived": 0}), ESCALATION_TIMES["P1"], 1
+    )
     assert for_the_card([waits, *lines], EFATE) == for_the_card(lines, EFATE)
 
 

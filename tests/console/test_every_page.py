@@ -20,8 +20,8 @@ import requests
 from sqlalchemy import insert, update
 
 from console.inviting import OPERATORS, Place, invite
-from reports import country
-from reports.bodies import json_bytes
+from reports.countries import country
+from reports.json_bodies import json_bytes
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from tests.console.conftest import HOTLINE, OTHER, THIRD
@@ -110,7 +110,7 @@ def told(**more: Any) -> dict[str, Any]:
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     one = Desk(tmp_path_factory.mktemp("desk"))
     names = ("quarter", "country", "sheet", "cell", "number")
-    rows = [{name: getattr(it, name) for name in names} for it in example(country.load_all(["vu"], "demo").all)]
+    rows = [{name: getattr(it, name) for name in names} for it in example(country.load_countries(["vu"], "demo").all)]
     one.change(insert(t.figure).values(rows))
     yield one
     one.down()

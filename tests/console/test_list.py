@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, update
 
-from reports.keyfolder import load_public
-from reports.sealing import Context, seal
+from reports.crypto import SealContext, seal_body
+from reports.crypto.key_files import load_public_keys
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
 from tests.console.conftest import HOTLINE, OTHER
@@ -49,8 +49,10 @@ class Filed:
             connection.execute(update(table).where(table.c.report_id == self.id).values(values))
 
     def revised(self, head: dict[str, Any]) -> None:
-        public = load_public(self.keys, [HOTLINE])[HOTLINE]
-        box = seal(public, Context("demo", self.id, 2, HOTLINE), json.dumps(head).encode(), SAMPLE.read_bytes())
+        public = load_public_keys(self.keys, [HOTLINE])[HOTLINE]
+        box = seal_body(
+            public, SealContext("demo", self.id, 2, HOTLINE), json.dumps(head).encode(), SAMPLE.read_bytes()
+        )
         row = {"report_id": self.id, "revision": 2, "recipient": HOTLINE, "key_id": box.key_id, "wrap": box.wrap}
         now = self.database.now()
         sent = {"delivery_id": new_id(now), "report_id": self.id, "hotline": HOTLINE, "type": "updated", "revision": 2}

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from console import frame, languages, web
-from reports.country import Countries
+from reports.countries.country import Countries
 from runtime.time_units import SECOND
 
 SAID = {"training": "TRAINING.", "demo": "DEMO.", "live": ""}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, insert, select, update
 
-from reports.keyfolder import load_public, new_pair
+from reports.crypto.key_files import create_key_pair, load_public_keys
 from reports.store.cases import case_list
 from reports.store.cases.case_list import CaseFilter
 from reports.store.engine.database import Database
@@ -34,8 +34,8 @@ def wrote_more(database: Database, report_id: str, when: int) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_report_is_new_by_its_own_reading(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     database = made(kind, request, tmp_path)
-    new_pair(tmp_path / "keys", HOTLINE)
-    fill(database, [HOTLINE], load_public(tmp_path / "keys", [HOTLINE]), 6)
+    create_key_pair(tmp_path / "keys", HOTLINE)
+    fill(database, [HOTLINE], load_public_keys(tmp_path / "keys", [HOTLINE]), 6)
     with database.write() as connection:
         connection.execute(delete(t.delivery).where(t.delivery.c.type == "updated"))
     now, d = database.now(), t.delivery.c

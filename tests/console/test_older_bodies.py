@@ -12,8 +12,8 @@ from console import older
 from console.reaching import Way, reach
 from console.telling import Labels, told
 from flows import parse
-from reports.keyfolder import load_public
-from reports.sealing import Context, seal
+from reports.crypto import SealContext, seal_body
+from reports.crypto.key_files import load_public_keys
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
 from tests.console.test_on_postgresql import SAMPLE
@@ -73,8 +73,8 @@ def test_the_page_opens(console: Console, made: Plan, report: str, body: bytes) 
     mere = joined(console.flask, console.parts.database, "mere")
     mere.log_in()
     message_id, hotline = new_id(console.parts.database.now()), "vu-pikinini"
-    public = load_public(made.folder.inside / "keys", [hotline])[hotline]
-    box = seal(public, Context.of_message("demo", report, message_id, hotline), b"", body)
+    public = load_public_keys(made.folder.inside / "keys", [hotline])[hotline]
+    box = seal_body(public, SealContext.of_message("demo", report, message_id, hotline), b"", body)
     row = {"message_id": message_id, "recipient": hotline, "report_id": report, "number": 1, "created_at": 1}
     with console.parts.database.write() as connection:
         connection.execute(insert(t.message), row | {"key_id": box.key_id, "wrap": box.wrap, "sealed": box.sealed})

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from reports.keyfolder import load_public
-from reports.sealing import Context, new_mailbox, seal
+from reports.crypto import SealContext, new_mailbox_keys, seal_body
+from reports.crypto.key_files import load_public_keys
 from reports.store import submissions
 from reports.store.engine.database import Database
 from reports.store.privileges.rights import CONSOLE, WEB
@@ -76,11 +76,11 @@ def given(web: Database, keys: Path) -> str:
     body = json.dumps({**json.loads(SAMPLE.read_text())["data"], "report_id": report_id}).encode()
     parts = []
     for hotline, role in (("vu-pikinini", "primary"), ("vu-police", "fallback")):
-        public = load_public(keys, [hotline])[hotline]
-        box = seal(public, Context("demo", report_id, 1, hotline), b'{"category":"luring"}', body)
+        public = load_public_keys(keys, [hotline])[hotline]
+        box = seal_body(public, SealContext("demo", report_id, 1, hotline), b'{"category":"luring"}', body)
         parts.append(SealedCopy(hotline, role, "CATEGORY_FIRST", box.key_id, box.wrap, box.head, box.sealed))
     one = Submission(report_id, report_id.encode()[:32], 1, now, "VU", "demo", "P2", "complete", tuple(parts))
-    public_key, sealed_key = new_mailbox(b"secret")
+    public_key, sealed_key = new_mailbox_keys(b"secret")
     submissions.commit(web, one, MailboxRecord(report_id.encode()[-32:], public_key, sealed_key))
     return report_id
 

@@ -12,7 +12,7 @@ import pytest
 
 from console.opening import Opener
 from console.queue import LOOKED_THROUGH
-from reports.keyfolder import load_private, load_public, new_pair
+from reports.crypto.key_files import create_key_pair, load_private_keys, load_public_keys
 from reports.store.cases import case_list
 from reports.store.cases.case_list import PAGE_SIZE, CaseFilter, CaseRow
 from reports.store.staff.accounts import Account
@@ -34,9 +34,9 @@ def account(name: str = "mere") -> Account:
 def test_ten_thousand_open_reports(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     database = made(kind, request, tmp_path)
     request.addfinalizer(database.close)
-    new_pair(tmp_path / "keys", HOTLINE)
-    fill(database, [HOTLINE], load_public(tmp_path / "keys", [HOTLINE]), OPEN)
-    opener = Opener(load_private(tmp_path / "keys", [HOTLINE]), "demo")
+    create_key_pair(tmp_path / "keys", HOTLINE)
+    fill(database, [HOTLINE], load_public_keys(tmp_path / "keys", [HOTLINE]), OPEN)
+    opener = Opener(load_private_keys(tmp_path / "keys", [HOTLINE]), "demo")
 
     def first() -> tuple[list[CaseRow], bool]:
         rows, more = case_list.list_cases(database, account(), CaseFilter())

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from console import older, words
 from console.reaching import NO_MESSAGE, Reach, Way, reach, wait
-from reports.bodies import NO_CONTACT, json_bytes, without_number
+from reports.json_bodies import NO_CONTACT, json_bytes, without_contact
 from runtime.time_units import HOUR, MINUTE, SECOND
 
 NUMBER = "+6785550101"
@@ -47,7 +47,7 @@ def decided(contact: dict[str, Any], mailbox: bytes | None, now: int, *, withdra
     report: dict[str, Any] = {"contact": contact}
     if withdrawn:
         report = {"contact": dict(NO_CONTACT)}
-        assert without_number(json_bytes({"contact": contact})) == json_bytes(report)
+        assert without_contact(json_bytes({"contact": contact})) == json_bytes(report)
     return reach(older.report(report)["contact"], words.no_message(mailbox), now)
 
 

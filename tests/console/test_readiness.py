@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reports.pillars import TITLES
+from reports.countries.readiness import READINESS_TITLES
 from tests.console.conftest import HOTLINE
 from tests.support.console import Console
 from tests.support.staff import joined
@@ -16,8 +16,8 @@ def test_each_pillar_with_what_is_missing_and_its_source(console: Console, role:
     one.log_in()
     page = one.get("/readiness")
     assert page.status == 200
-    assert page.html.count('class="pillar"') == len(TITLES)
-    assert all(title in page.text for title in TITLES.values())
+    assert page.html.count('class="pillar"') == len(READINESS_TITLES)
+    assert all(title in page.text for title in READINESS_TITLES.values())
     assert "To find out" in page.text or "to find out" in page.text
     assert "Nobody has dialled a number for this page" in page.text
     assert "Sources" in page.text and "Kenya" not in page.text, "of what is served here"

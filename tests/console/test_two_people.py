@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from reports.keyfolder import new_pair
+from reports.crypto.key_files import create_key_pair
 from reports.store.cases import case_actions, case_view
 from reports.store.cases.case_actions import CaseAction
 from reports.store.cases.case_status import CaseChange, StatusConflict
@@ -117,7 +117,7 @@ def test_the_hotlines_own_system_counts_as_somebody(filed: Filed, people: tuple[
 def test_of_many_at_the_same_moment_one_gets_it(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     """Compared and set in one transaction, on both databases."""
     database = database_of(kind, request, tmp_path)
-    new_pair(tmp_path / "keys", HOTLINE)
+    create_key_pair(tmp_path / "keys", HOTLINE)
     report_id = given(database, tmp_path / "keys", [(HOTLINE, "primary")])
     names = [f"nia{n}" for n in range(6)]
     came: list[str] = []

@@ -18,11 +18,11 @@ from sqlalchemy import insert, select
 
 from console.acts import NO_REASON
 from console.telling import dead
-from reports import bodies
-from reports.account import shown
-from reports.exports import SHEETS, as_csv, sheet
-from reports.keyfolder import load_public
-from reports.sealing import Context, seal
+from reports import json_bodies
+from reports.crypto import SealContext, seal_body
+from reports.crypto.key_files import load_public_keys
+from reports.exports.plain_text import safe_for_display
+from reports.exports.referral_sheets import SHEETS, referral_sheet, sheet_csv
 from reports.spreadsheet import BOM
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
@@ -81,14 +81,17 @@ class Room:
     def report(self, words: str) -> str:
         """With these words in each of its texts, and said once more by My report."""
         to = [(HOTLINE, "primary"), (OTHER, "also"), (THIRD, "fallback")]
-        id_ = given(self.database, self.keys, to, body=bodies.json_bytes(body(words)), head=head(words))
+        id_ = given(self.database, self.keys, to, body=json_bodies.json_bytes(body(words)), head=head(words))
         now = self.database.now()
         message_id = new_id(now)
-        said = bodies.message(
+        said = json_bodies.message_json(
             report_id=id_, message_id=message_id, mode="demo", created_at=now // 1_000_000, text=words
         )
-        box = seal(
-            load_public(self.keys, [HOTLINE])[HOTLINE], Context.of_message("demo", id_, message_id, HOTLINE), b"", said
+        box = seal_body(
+            load_public_keys(self.keys, [HOTLINE])[HOTLINE],
+            SealContext.of_message("demo", id_, message_id, HOTLINE),
+            b"",
+            said,
         )
         row = {"message_id": message_id, "recipient": HOTLINE, "report_id": id_, "number": 1, "created_at": now}
         with self.database.write() as connection:
@@ -146,7 +149,7 @@ def test_in_a_report(room: Room, words: str) -> None:
     assert text.count(dead(words)) >= 8, "in each of its places, whole"
     exported = room.lead.get(f"/reports/{id_}/export")
     assert exported.headers["Content-Type"].startswith("application/json")
-    assert json.loads(exported.html)["report"]["narrative"] == json.loads(bodies.json_bytes(words))
+    assert json.loads(exported.html)["report"]["narrative"] == json.loads(json_bodies.json_bytes(words))
     assert exported.headers["Content-Disposition"] == f'attachment; filename="report-{id_}.json"'
 
 
@@ -264,10 +267,10 @@ def test_names_of_a_country_s_file(plan_of_it: Plan, tmp_path: Path) -> None:
 @pytest.mark.parametrize("form", sorted(SHEETS))
 @by_each
 def test_in_a_table_for_another_body(form: str, words: str) -> None:
-    rows = list(csv.reader(io.StringIO(as_csv(sheet(form, body(words), words)).removeprefix(BOM))))
+    rows = list(csv.reader(io.StringIO(sheet_csv(referral_sheet(form, body(words), words)).removeprefix(BOM))))
     cells = [cell for row in rows for cell in row]
     assert [one for one in cells if one.startswith(tuple(FORMULA))] == []
-    assert any(shown(words) in one for one in cells)
+    assert any(safe_for_display(words) in one for one in cells)
 
 
 @pytest.mark.rule("B-34")

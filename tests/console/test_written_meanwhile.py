@@ -10,8 +10,8 @@ from sqlalchemy import select, update
 
 from console.acts import NOT_NOW, WROTE_MORE
 from console.done import DONE
-from reports.keyfolder import load_public
-from reports.sealing import Context, seal
+from reports.crypto import SealContext, seal_body
+from reports.crypto.key_files import load_public_keys
 from reports.store import pending_submissions, submissions
 from reports.store.cases import case_actions
 from reports.store.operations import delivery_actions
@@ -46,9 +46,9 @@ def more(made: Plan, console: Console, report_id: str, priority: str = "P1") -> 
     database = console.parts.database
     with database.read() as connection:
         row = connection.execute(t.report.select().where(t.report.c.report_id == report_id)).one()
-    public = load_public(made.folder.inside / "keys", [HOTLINE])[HOTLINE]
+    public = load_public_keys(made.folder.inside / "keys", [HOTLINE])[HOTLINE]
     revision = row.revision + 1
-    box = seal(public, Context("demo", report_id, revision, HOTLINE), b"{}", SAMPLE.read_bytes())
+    box = seal_body(public, SealContext("demo", report_id, revision, HOTLINE), b"{}", SAMPLE.read_bytes())
     sealed = SealedCopy(HOTLINE, "primary", "CATEGORY_FIRST", box.key_id, box.wrap, box.head, box.sealed)
     filing = Submission(
         report_id, row.origin_key, revision, row.created_at, "VU", "demo", priority, "complete", (sealed,)

@@ -12,7 +12,7 @@ from typing import Any
 
 from redis import Redis
 
-from reports.settings.reading import new_secret, new_webhook_secret
+from runtime.settings.parsers import new_secret, new_webhook_secret
 from tests.deploy import inside
 from tests.deploy.inside import CONSOLE, DATA, ETC, HOTLINES, PORT, SERVICES, is_active, main_pid, report, secret, until
 from tests.docs.pages import ROOT

@@ -20,7 +20,7 @@ from urllib.parse import urlencode
 import requests
 from standardwebhooks.webhooks import Webhook
 
-from reports.settings.reading import new_secret, new_webhook_secret
+from runtime.settings.parsers import new_secret, new_webhook_secret
 from tests.workers.test_tls import certificate
 from tokaut.valkey import program
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from console.answers import CSP
-from reports.settings import ConsoleSide, load_all
 from reports.store.engine.database import Database
+from runtime.settings import ConsoleSettings, load_all_settings
 from tests.console.test_doors import HEADERS
 from tests.deploy.desk_proxy import HOTLINE, DeskTown
 from tests.deploy.proxy import nginx
@@ -65,7 +65,7 @@ def test_every_answer_has_each_header_once(town: DeskTown) -> None:
 
 
 def test_a_call_back_comes_through_and_acts(town: DeskTown) -> None:
-    database = Database(load_all((ConsoleSide,), town.plan.settings)[ConsoleSide].database_url)
+    database = Database(load_all_settings((ConsoleSettings,), town.plan.settings)[ConsoleSettings].database_url)
     report = given(database, town.plan.folder.inside / "keys", [(HOTLINE, "primary"), ("vu-police", "fallback")])
     body = json.dumps({"report_id": report, "state": "accepted"}).encode()
     desk = Desk(HOTLINE, town.plan.secrets.hotlines[HOTLINE], None)

@@ -8,9 +8,9 @@ from datetime import date
 
 import locales
 from flows.catalogues import load
-from reports.country import Country, load_all, shipped
-from reports.law import CRITERIA
-from reports.tongues import called
+from reports.countries.country import Country, load_countries, shipped_countries
+from reports.countries.language_names import language_name
+from reports.countries.law import CRITERIA
 from tokaut.going_live import steps
 
 LAW = {"yes": "yes", "yes_2014": "yes in 2014", "not": "not in {}", "unknown": "not known"}
@@ -45,7 +45,7 @@ def _languages(of: Country) -> Iterable[str]:
     rest = [tag for tag in of.languages if tag not in known]
     for title, tags in (("", read), ("draft: ", drafts), ("not translated: ", rest)):
         if tags:
-            yield title + ", ".join(map(called, tags))
+            yield title + ", ".join(map(language_name, tags))
 
 
 def missing() -> str:
@@ -91,6 +91,6 @@ def _stands(of: Country, criterion: str) -> str:
 
 
 def _table(heads: list[str], row: Callable[[Country], list[str]]) -> str:
-    lands = load_all(shipped(), "demo")
+    lands = load_countries(shipped_countries(), "demo")
     rows = [heads, ["---"] * len(heads), *(row(of) for of in sorted(lands, key=lambda of: of.name))]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in rows)

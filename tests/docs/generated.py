@@ -13,10 +13,18 @@ import gateway.channels
 import workers.senders
 from console.callers import CallBack
 from gateway.metrics import COUNTED
-from reports.logwords import EVENTS, FIELDS, REASONS
-from reports.retention import RULES
-from reports.settings import SHARED, Common, ConsoleSide, Described, Operator, WebSecrets, describe
+from reports.retention.rules import RETENTION_RULES
 from reports.store.privileges.rights import HOTLINES, RIGHTS, ROLES, ROW_POLICIES
+from runtime.log_fields import EVENTS, FIELDS, REASONS
+from runtime.settings import (
+    SHARED_SETTINGS,
+    CommonSettings,
+    ConsoleSettings,
+    OperatorSettings,
+    SettingDescription,
+    WebSecrets,
+    describe_settings,
+)
 from tests.docs import countries, faults, nights, readiness, rules
 from tests.docs.pages import ROOT, part, read
 from tests.flows.phone import book
@@ -27,7 +35,7 @@ from workers.kinds import kinds, settings_of
 from workers.metrics import Metrics
 
 WORKERS = "worker, clock"
-WHO = {Common: "all", WebSecrets: "web", Operator: WORKERS, ConsoleSide: "console"}
+WHO = {CommonSettings: "all", WebSecrets: "web", OperatorSettings: WORKERS, ConsoleSettings: "console"}
 NTH = {1: "at once", 2: "at the 2nd try", 3: "at the 3rd try"}
 
 
@@ -38,15 +46,15 @@ def beside(package: object) -> Iterator[type]:
         yield importlib.import_module(f"{name}.{found}").Settings
 
 
-def settings() -> Iterator[tuple[Described, str]]:
-    for cls in SHARED:
-        yield from ((one, WHO[cls]) for one in describe([cls]))
+def settings() -> Iterator[tuple[SettingDescription, str]]:
+    for cls in SHARED_SETTINGS:
+        yield from ((one, WHO[cls]) for one in describe_settings([cls]))
     for kind in kinds():
         own = [cls for cls in [settings_of(kind)] if cls]
-        yield from ((one, f"{WORKERS}: `{kind}`") for one in describe(own, prefix="HOTLINE_<ID>_"))
-    yield from ((one, "console") for one in describe([CallBack], prefix="HOTLINE_<ID>_"))
-    yield from ((one, "web") for one in describe(beside(gateway.channels)))
-    yield from ((one, WORKERS) for one in describe(beside(workers.senders)))
+        yield from ((one, f"{WORKERS}: `{kind}`") for one in describe_settings(own, prefix="HOTLINE_<ID>_"))
+    yield from ((one, "console") for one in describe_settings([CallBack], prefix="HOTLINE_<ID>_"))
+    yield from ((one, "web") for one in describe_settings(beside(gateway.channels)))
+    yield from ((one, WORKERS) for one in describe_settings(beside(workers.senders)))
 
 
 # What is read outside the classes of settings: by the Procfile, by gunicorn's files, by the metrics' library.
@@ -89,10 +97,10 @@ def log_fields() -> str:
     return f"Fields: {fields}, `reason`.\n\nReasons: {reasons}.\n"
 
 
-def _once_each(found: Iterable[tuple[Described, str]]) -> Iterator[tuple[Described, str]]:
+def _once_each(found: Iterable[tuple[SettingDescription, str]]) -> Iterator[tuple[SettingDescription, str]]:
     """A setting that several read stands where it came first, with all who read it."""
     readers: dict[tuple[str, str], list[str]] = {}
-    first: dict[tuple[str, str], Described] = {}
+    first: dict[tuple[str, str], SettingDescription] = {}
     for one, who in found:
         which = one.name, one.meaning  # two kinds of hotlines may mean two things by a name
         first.setdefault(which, one)
@@ -161,7 +169,7 @@ def rows_table() -> str:
 
 def retention_table() -> str:
     rows = ["| rule | what | kept | since | why |", "|---|---|---|---|---|"]
-    rows += [f"| `{one.name}` | {one.what} | {one.days} days | {one.since} | {one.why} |" for one in RULES]
+    rows += [f"| `{one.name}` | {one.what} | {one.days} days | {one.since} | {one.why} |" for one in RETENTION_RULES]
     return "\n".join(rows) + "\n"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import structlog
 
-from reports.clocks import CLOCKS
+from reports.escalation.policy import ESCALATION_TIMES
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 from tests.docs.timeline import drawn
 from tests.support.databases import with_tables
@@ -44,9 +44,9 @@ FOLLOWED = {"P1": (23, 91, 1), "P2": (23, 6 * 60 + 1, 5), "P3": (20, 5 * 24 * 60
 def times() -> str:
     rows = ["| | P1 | P2 | P3 | P4 |", "|---|---|---|---|---|"]
     for words, name in ROWS:
-        cells = [_said(getattr(clock, name)) for clock in CLOCKS.values()]
+        cells = [_said(getattr(clock, name)) for clock in ESCALATION_TIMES.values()]
         rows.append(f"| {words} | {' | '.join(cells)} |")
-    quiet = ["20:00–07:00 and closed hours" if clock.quiet else "none" for clock in CLOCKS.values()]
+    quiet = ["20:00–07:00 and closed hours" if clock.quiet else "none" for clock in ESCALATION_TIMES.values()]
     rows.append(f"| nobody is told in | {' | '.join(quiet)} |")
     return "\n".join(rows) + "\n"
 
@@ -73,7 +73,7 @@ def walked(priority: str, folder: Path) -> list[tuple[int, str]]:
 @cache
 def nights() -> dict[str, list[tuple[int, str]]]:
     with tempfile.TemporaryDirectory() as folder, structlog.testing.capture_logs():
-        return {priority: walked(priority, Path(folder)) for priority in CLOCKS}
+        return {priority: walked(priority, Path(folder)) for priority in ESCALATION_TIMES}
 
 
 SHORT = {

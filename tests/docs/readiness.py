@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
-from reports.pillars import PILLARS, TITLES
+from reports.countries.readiness import READINESS_NAMES, READINESS_TITLES
 from tokaut.readiness import sheets
 from tokaut.readiness_page import rows
 
@@ -19,7 +19,7 @@ ALIKE = (
 
 
 def table() -> str:
-    heads = ["country", *(TITLES[name] for name in PILLARS)]
+    heads = ["country", *(READINESS_TITLES[name] for name in READINESS_NAMES)]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in (heads, ["---"] * len(heads), *rows(sheets())))
 
 

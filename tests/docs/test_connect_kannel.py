@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from gateway.channels import kannel as way_in
-from reports.settings import describe, load
+from runtime.settings import describe_settings, load_settings
 from tests.docs.pages import ROOT, read
 from workers.senders import kannel as way_out
 
@@ -14,13 +14,13 @@ FILES = sorted((ROOT / "docs" / "kannel").glob("*.conf"))
 
 
 def test_every_setting_has_its_place() -> None:
-    known = {one.name for one in describe([way_in.Settings, way_out.Settings])}
+    known = {one.name for one in describe_settings([way_in.Settings, way_out.Settings])}
     told = set(re.findall(r"\bKANNEL_[A-Z_]+\b", read(PAGE)))
     assert {name.removesuffix("_FILE") for name in told} == known
 
 
 def test_every_door_is_named() -> None:
-    channel = way_in.Channel(load(way_in.Settings, {"KANNEL_TOKEN": "kX3v9QmT-b_27LwZp0RfYc"}))
+    channel = way_in.Channel(load_settings(way_in.Settings, {"KANNEL_TOKEN": "kX3v9QmT-b_27LwZp0RfYc"}))
     offered = "".join(path.read_text() for path in FILES) + read(PAGE)
     doors = re.findall(r"/hooks/kannel/(?:<token>|\{\{token\}\})/(\w+)", offered)
     assert set(doors) == set(channel.doors)

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 from gateway.channels import twilio as way_in
 from gateway.messaging import parsing
 from gateway.messaging.model import RawRequest
-from reports.settings import Mode, load
+from runtime.settings import Mode, load_settings
 from tests.docs.pages import part, read
 from tests.support.twilio import Account
 from workers.senders import twilio as way_out
@@ -32,13 +32,13 @@ def environment(folder: Path, token: str) -> dict[str, str]:
 
 def test_the_settings_start_live_mode(tmp_path: Path) -> None:
     told = environment(tmp_path, "f" * 32)
-    assert load(way_in.Settings, told).public_url == "https://tokaut.example"
-    assert way_out.Sender(load(way_out.Settings, told), Mode.LIVE)
+    assert load_settings(way_in.Settings, told).public_url == "https://tokaut.example"
+    assert way_out.Sender(load_settings(way_out.Settings, told), Mode.LIVE)
 
 
 def test_the_addresses_are_doors_and_their_overrides_are_possible(tmp_path: Path) -> None:
     told = environment(tmp_path, "f" * 32)
-    channel = way_in.Channel(load(way_in.Settings, told))
+    channel = way_in.Channel(load_settings(way_in.Settings, told))
     account = Account(told["TWILIO_ACCOUNT_SID"], "f" * 32)
     addresses = ADDRESS.findall(part(PAGE, "addresses"))
     assert {urlsplit(one).path.removeprefix("/hooks/twilio/") for one in addresses} == set(channel.doors)

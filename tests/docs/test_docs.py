@@ -144,5 +144,5 @@ def test_a_setting_that_no_class_reads_is_in_the_table_all_the_same() -> None:
     read_there = set(re.findall(r"\$\{([A-Z_]+)", read("Procfile")))
     for file in ("gateway/gunicorn.conf.py", "console/gunicorn.conf.py"):
         read_there |= set(re.findall(r'environ\.get\("([A-Z_]+)"', read(file)))
-    read_there |= set(re.findall(r'"(PROMETHEUS_[A-Z_]+)"', read("reports/measuring.py")))
+    read_there |= set(re.findall(r'"(PROMETHEUS_[A-Z_]+)"', read("runtime/metrics_files.py")))
     assert read_there == {name for name, *_ in generated.BESIDE_THE_CLASSES}

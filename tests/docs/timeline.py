@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from html import escape
 
-from reports.clocks import CLOCKS
+from reports.escalation.policy import ESCALATION_TIMES
 from runtime.time_units import MINUTE
 
 LEFT, WIDE, TOP, BAND, ROW = 60, 720, 46, 122, 15  # pixels: of the names, of a band, above, of a band, between labels
@@ -43,7 +43,7 @@ def _band(
     longest = max(minute for minute, _ in happened)
     yield f'<text x="12" y="{y + 4}" font-weight="bold">{priority}</text>'
     yield f'<line x1="{LEFT}" y1="{y}" x2="{LEFT + WIDE}" y2="{y}" stroke="{LINE}"/>'
-    taken_on = LEFT + WIDE * CLOCKS[priority].acknowledged / MINUTE / longest
+    taken_on = LEFT + WIDE * ESCALATION_TIMES[priority].acknowledged / MINUTE / longest
     yield f'<line x1="{taken_on:.0f}" y1="{y - 16}" x2="{taken_on:.0f}" y2="{y + 6}" stroke="{LINE}"/>'
     yield f'<text x="{taken_on:.0f}" y="{y - 20}" text-anchor="middle" fill="{LINE}">to be taken on by now</text>'
     at: dict[int, list[str]] = defaultdict(list)

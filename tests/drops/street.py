@@ -13,7 +13,7 @@ from pathlib import Path
 
 import time_machine
 
-from reports import country
+from reports.countries import country
 from tests.drops.caller import Caller, Clock, Outcome, Way
 from tests.drops.person import meet
 from tests.support.app import App
@@ -85,7 +85,7 @@ def on_a_street_of_its_own(way: Way, seed: int, indices: Sequence[int]) -> list[
 @contextmanager
 def _web(redis_url: str, *, words_before: bool) -> Iterator[App]:
     folder = Path(tempfile.mkdtemp(prefix="tc-"))
-    shipped = (country.SHIPPED / "vu.toml").read_text(encoding="utf-8")
+    shipped = (country.SHIPPED_FOLDER / "vu.toml").read_text(encoding="utf-8")
     told = shipped.replace(CODE, f"{CODE}words_before_send = true\n") if words_before else shipped
     assert (told != shipped) is words_before
     (folder / "vu.toml").write_text(told, encoding="utf-8")

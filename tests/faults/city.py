@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psycopg
 
-from reports.clocks import LEASE
+from reports.escalation.policy import LEASE_TIME
 from runtime.time_units import SECOND
 from tests.support.frozen import frozen
 from tests.support.moved_clocks import MovedClocks
@@ -241,7 +241,7 @@ class City(Town):
                     found.append(f"a {what} lies {ahead} s ahead, and its period is {longest} s")
         return found
 
-    def until_finished(self, seconds: float = LEASE / SECOND + 40) -> None:
+    def until_finished(self, seconds: float = LEASE_TIME / SECOND + 40) -> None:
         """By then what a worker could not mark is free again, and has gone once more."""
         with suppress(AssertionError):
             until(lambda: not any(self.unfinished().values()), "not finished", seconds)

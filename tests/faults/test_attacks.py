@@ -14,8 +14,8 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 import requests
 
-from reports.settings import ConsoleSide, load_all
 from reports.store.engine.database import Database
+from runtime.settings import ConsoleSettings, load_all_settings
 from tests.deploy.conftest import Fronted
 from tests.deploy.desk_proxy import HOTLINE, DeskTown
 from tests.deploy.proxy import nginx
@@ -151,7 +151,7 @@ def desk() -> Iterator[DeskTown]:
 @pytest.mark.parametrize("addresses", [4, 40])
 def test_a_flood_of_wrong_logins_holds_up_nobody_else(desk: DeskTown, addresses: int) -> None:
     """Through nginx: addresses of their own, 80 logins and more at once, each with a page's token."""
-    database = Database(load_all((ConsoleSide,), desk.plan.settings)[ConsoleSide].database_url)
+    database = Database(load_all_settings((ConsoleSettings,), desk.plan.settings)[ConsoleSettings].database_url)
     session = logged_in(database, "mere")
     report_id = given(database, desk.plan.folder.inside / "keys", [(HOTLINE, "primary")])
     caller = Desk(HOTLINE, desk.plan.secrets.hotlines[HOTLINE], requests, f"http://127.0.0.1:{desk.port}")

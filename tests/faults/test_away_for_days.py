@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from reports.clocks import CLOCKS
+from reports.escalation.policy import ESCALATION_TIMES
 from runtime.time_units import DAY, SECOND
 from tests.faults.city import City
 from tests.faults.ledger import lines
@@ -77,7 +77,7 @@ def test_a_hotline_that_is_away_for_days(city: TwoDesks) -> None:
     with city.away("hotline"):
         assert is_sent(walk(city.ussd_phone("africastalking", danger), DANGER_NOW))
         assert is_sent(walk(city.ussd_phone("africastalking", soon), (*TO_SEND, "1")))
-        in_time = CLOCKS["P1"].received // SECOND
+        in_time = ESCALATION_TIMES["P1"].received // SECOND
         until(lambda: bool(city.at_the_others(danger)), "nobody has it", in_time)
         for _ in range(DAYS):
             before = attempts(city), len(city.provider.to(ON_CALL))

@@ -15,8 +15,8 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from gateway.app import QUEUE_SECONDS
-from reports.connections import for_queue, for_sessions, master_of
-from reports.settings import Common, load
+from runtime.redis_clients import find_master, queue_client, session_client
+from runtime.settings import CommonSettings, load_settings
 from tests.faults.walking import PROMISED
 from tests.support.handsets import Seen
 from tests.support.redis_servers import Server
@@ -101,8 +101,8 @@ def reports(got: list[dict[str, Any]]) -> set[str]:
 
 
 def test_an_old_primary_that_comes_back_takes_no_writes(watched: Watched) -> None:
-    common = load(Common, watched.told("web"))
-    with for_sessions(common.session_redis) as client:
+    common = load_settings(CommonSettings, watched.told("web"))
+    with session_client(common.session_redis) as client:
         client.set("s:before", "1")
         with watched.admin(watched.replica) as admin:
             until(lambda: admin.get("s:before") == "1", "the replica does not follow")
@@ -115,10 +115,10 @@ def test_an_old_primary_that_comes_back_takes_no_writes(watched: Watched) -> Non
 
 
 def test_no_connection_to_a_sentinel_stays_open(watched: Watched) -> None:
-    common = load(Common, watched.told("web"))
-    with for_sessions(common.session_redis) as client:
+    common = load_settings(CommonSettings, watched.told("web"))
+    with session_client(common.session_redis) as client:
         client.get("s:x")
-        master_of(common.session_redis, 1)
+        find_master(common.session_redis, 1)
         assert sum(map(library_connections, watched.sentinels)) == 0
 
 
@@ -142,8 +142,8 @@ def test_whoever_hangs_costs_a_caller_little(watched: Watched, who: str, known: 
 
 
 def cost(watched: Watched, hang: Sequence[Server], known: bool) -> tuple[float, float]:
-    common = load(Common, watched.told("web"))
-    with for_sessions(common.session_redis) as sessions, for_queue(common.queue_redis, QUEUE_SECONDS) as queue:
+    common = load_settings(CommonSettings, watched.told("web"))
+    with session_client(common.session_redis) as sessions, queue_client(common.queue_redis, QUEUE_SECONDS) as queue:
         if known:
             sessions.get("s:x")
             queue.get("rq:x")

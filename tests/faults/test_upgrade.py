@@ -15,8 +15,8 @@ import pytest
 import requests
 from sqlalchemy import inspect
 
-from reports.migrations import upgrade
 from reports.store.engine.database import Database
+from reports.store.migrations import upgrade
 from tests.deploy.socket_web import SocketWeb
 from tests.faults.walking import PROMISED, TO_SEND, is_sent
 from tests.reports.next_release import install

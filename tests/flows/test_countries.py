@@ -8,14 +8,14 @@ import pytest
 
 from flows.engine import show
 from flows.model import Option, State, World
-from reports.country import SHIPPED, Country, load_all
+from reports.countries.country import SHIPPED_FOLDER, Country, load_countries
 from tests.flows.phone import FACTS, FIELDS, LIMITS, book
 
-COUNTRIES = sorted(path.stem.upper() for path in SHIPPED.glob("*.toml"))
+COUNTRIES = sorted(path.stem.upper() for path in SHIPPED_FOLDER.glob("*.toml"))
 
 
 def country(iso: str) -> Country:
-    found = load_all([iso], "demo").get(iso)
+    found = load_countries([iso], "demo").get(iso)
     assert found is not None
     return found
 

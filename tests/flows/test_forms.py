@@ -11,11 +11,11 @@ from flows.check import check
 from flows.fit import fits
 from flows.forms import Form, Phone, forms, reached
 from flows.parse import read
-from reports.country import load_all, shipped
+from reports.countries.country import load_countries, shipped_countries
 from tests.flows.phone import LIMITS, book, world
 from tokaut.phones import CHANNELS, phone
 
-COUNTRIES = {one.iso: one for one in load_all(shipped(), "demo")}
+COUNTRIES = {one.iso: one for one in load_countries(shipped_countries(), "demo")}
 
 FLOW = """
 flow: t

@@ -13,11 +13,11 @@ from flows.catalogues import Catalogue, load
 from flows.gsm7 import alphabet, septets
 from flows.staff_words import SEPTETS
 from flows.to_reporters import READY
-from reports.country import load_all, shipped
+from reports.countries.country import load_countries, shipped_countries
 from tests.flows.reading import grade
 from tests.flows.test_wording import LOOKING, NEVER
 
-COUNTRIES = load_all(shipped(), "demo")
+COUNTRIES = load_countries(shipped_countries(), "demo")
 LANGUAGES = load(files(locales))
 HAVE_THEM = ("bi", "en", "fr", "pis", "sw", "tpi")
 

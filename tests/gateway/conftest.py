@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from reports import country
-from reports.keyfolder import SENDER, new_pair
-from reports.migrations import upgrade
-from reports.pepper import rotate_pepper
-from reports.settings.reading import new_secret
+from reports.countries import country
+from reports.crypto.key_files import SENDER_KEY, create_key_pair
+from reports.crypto.phone_pepper import rotate_pepper
 from reports.store.engine.database import Database
+from reports.store.migrations import upgrade
+from runtime.settings.parsers import new_secret
 
 
 @pytest.fixture
@@ -21,8 +21,11 @@ def live(tmp_path: Path) -> dict[str, str]:
     database = Database(f"sqlite:///{tmp_path}/tokaut.db")
     upgrade(database, "live")
     keys = tmp_path / "keys"
-    for hotline in (*country.load("vu", (country.SHIPPED / "vu.toml").read_text(), "live").hotlines, SENDER):
-        new_pair(keys, hotline)
+    for hotline in (
+        *country.load_country("vu", (country.SHIPPED_FOLDER / "vu.toml").read_text(), "live").hotlines,
+        SENDER_KEY,
+    ):
+        create_key_pair(keys, hotline)
     for path in sorted((keys / "private").rglob("*"), reverse=True):
         path.unlink() if path.is_file() else path.rmdir()
     rotate_pepper(tmp_path / "pepper")

@@ -10,7 +10,7 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor
 import pytest
 
 from gateway.background.event_loop import BackgroundLoop
-from reports import loop_guard
+from runtime import event_loop_guard
 from tests.support import blocked
 
 
@@ -57,7 +57,7 @@ def test_what_a_coroutine_raises_is_raised(loop: BackgroundLoop) -> None:
 
 def test_its_loop_is_protected(loop: BackgroundLoop) -> None:
     async def read() -> None:
-        loop_guard.check("read")
+        event_loop_guard.check("read")
 
     with pytest.raises(blocked.BlocksTheLoop):
         loop.run(read())

@@ -10,10 +10,10 @@ import pytest
 from gateway.channels.africastalking import Channel, Settings
 from gateway.messaging.model import HttpResponse, Inbound, ProviderEvent, Reply, Unreadable
 from gateway.messaging.parsing import read_form
-from reports.settings import SettingError, load
+from runtime.settings import SettingError, load_settings
 
 TOKEN = "kX3v9QmT-b_27LwZp0RfYc"
-CHANNEL = Channel(load(Settings, {"AFRICASTALKING_TOKEN": TOKEN, "TOKAUT_MODE": "demo"}))
+CHANNEL = Channel(load_settings(Settings, {"AFRICASTALKING_TOKEN": TOKEN, "TOKAUT_MODE": "demo"}))
 
 USSD = {
     "sessionId": "ATUid_1",
@@ -166,7 +166,7 @@ def test_its_address_holds_a_secret() -> None:
     assert CHANNEL.accepts(TOKEN)
     assert not CHANNEL.accepts(TOKEN.lower())
     with pytest.raises(SettingError, match="AFRICASTALKING_TOKEN is not set; make one: tokaut keys secret"):
-        load(Settings, {})
+        load_settings(Settings, {})
 
 
 def test_every_door_receives() -> None:

@@ -10,11 +10,11 @@ import pytest
 from gateway.channels.kannel import Channel, Settings
 from gateway.messaging import parsing
 from gateway.messaging.model import HttpResponse, Inbound, ProviderEvent, Reply, Unreadable
-from reports.settings import SettingError, load
+from runtime.settings import SettingError, load_settings
 from tests.support.wire import wire
 
 TOKEN = "kX3v9QmT-b_27LwZp0RfYc"
-CHANNEL = Channel(load(Settings, {"KANNEL_TOKEN": TOKEN, "TOKAUT_MODE": "demo"}))
+CHANNEL = Channel(load_settings(Settings, {"KANNEL_TOKEN": TOKEN, "TOKAUT_MODE": "demo"}))
 
 # As the real smsbox sends them.
 QUERY = {
@@ -305,6 +305,6 @@ def test_its_address_holds_a_secret() -> None:
     assert CHANNEL.accepts(TOKEN)
     assert not CHANNEL.accepts(TOKEN.lower())
     with pytest.raises(SettingError, match="KANNEL_TOKEN is not set"):
-        load(Settings, {})
+        load_settings(Settings, {})
     with pytest.raises(SettingError, match="KANNEL_TOKEN is one that a demo made"):
-        load(Settings, {"TOKAUT_MODE": "live", "KANNEL_TOKEN": "demo" + TOKEN})
+        load_settings(Settings, {"TOKAUT_MODE": "live", "KANNEL_TOKEN": "demo" + TOKEN})

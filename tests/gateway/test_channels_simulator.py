@@ -9,10 +9,10 @@ import pytest
 from gateway.channels.simulator import Channel, Settings
 from gateway.messaging.model import HttpResponse, Inbound, ProviderEvent, Reply, Unreadable
 from gateway.messaging.parsing import read
-from reports.settings import load
+from runtime.settings import load_settings
 from tests.support.wire import wire
 
-CHANNEL = Channel(load(Settings, {}))
+CHANNEL = Channel(load_settings(Settings, {}))
 
 NUMBER = "+6785550101"
 

@@ -15,7 +15,7 @@ from twilio.twiml.messaging_response import MessagingResponse
 from gateway.channels.twilio import Channel, Settings
 from gateway.messaging import parsing
 from gateway.messaging.model import HttpResponse, Inbound, ProviderEvent, RawRequest, Reply, Unreadable
-from reports.settings import SettingError, load
+from runtime.settings import SettingError, load_settings
 
 ACCOUNT = "AC" + "0123456789abcdef" * 2
 TOKEN = "0123456789abcdef0123456789abcdef"
@@ -57,7 +57,7 @@ REPORT = {
 
 def channel(public: str = PUBLIC, tokens: str = TOKEN) -> Channel:
     environ = {"TWILIO_AUTH_TOKEN": tokens, "TWILIO_ACCOUNT_SID": ACCOUNT, "PUBLIC_URL": public}
-    return Channel(load(Settings, environ))
+    return Channel(load_settings(Settings, environ))
 
 
 def wire(fields: Any, signature: str | None, target: str = "/hooks/twilio/sms", **headers: str) -> RawRequest:
@@ -383,13 +383,13 @@ def test_a_report_gets_no_content() -> None:
 @pytest.mark.parametrize("wrong", ["", "SK" + "0" * 32, ACCOUNT.upper(), ACCOUNT + "0", "AC" + "g" * 32])
 def test_an_account_that_is_none(wrong: str) -> None:
     with pytest.raises(SettingError, match="TWILIO_ACCOUNT_SID"):
-        load(Settings, {"TWILIO_AUTH_TOKEN": TOKEN, "TWILIO_ACCOUNT_SID": wrong})
+        load_settings(Settings, {"TWILIO_AUTH_TOKEN": TOKEN, "TWILIO_ACCOUNT_SID": wrong})
 
 
 def test_live_wants_its_own_token_and_https() -> None:
     environ = {"TOKAUT_MODE": "live", "TWILIO_AUTH_TOKEN": "demo-1", "TWILIO_ACCOUNT_SID": ACCOUNT}
     with pytest.raises(SettingError) as caught:
-        load(Settings, environ)
+        load_settings(Settings, environ)
     assert {fault.name for fault in caught.value.faults} == {"TWILIO_AUTH_TOKEN", "PUBLIC_URL"}
 
 

@@ -10,11 +10,11 @@ import pytest
 from gateway.channels.ussd import Channel, Settings
 from gateway.messaging.model import Fields, HttpResponse, Inbound, ProviderEvent, Reply, Unreadable
 from gateway.messaging.parsing import read
-from reports.settings import SettingError, load
+from runtime.settings import SettingError, load_settings
 from tests.support.wire import wire
 
 TOKEN = "kX3v9QmT-b_27LwZp0RfYc"
-CHANNEL = Channel(load(Settings, {"USSD_TOKEN": TOKEN}))
+CHANNEL = Channel(load_settings(Settings, {"USSD_TOKEN": TOKEN}))
 NEW = {"session": "a", "phone": "+6785550101", "service_code": "*111#", "network": "54101", "event": "new", "text": ""}
 
 
@@ -84,7 +84,7 @@ def test_its_address_holds_a_secret() -> None:
     assert CHANNEL.accepts(TOKEN)
     assert not CHANNEL.accepts("")
     with pytest.raises(SettingError, match="USSD_TOKEN"):
-        load(Settings, {"USSD_TOKEN": "changeme"})
+        load_settings(Settings, {"USSD_TOKEN": "changeme"})
 
 
 def test_what_was_dialled_is_known_of_what_nobody_can_read() -> None:

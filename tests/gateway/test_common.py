@@ -12,7 +12,7 @@ from flows.model import Answer, State
 from flows.show import lay
 from flows.uses import looks
 from gateway.conversation.context import CountryContext, RenderContext, common
-from reports.country import Country
+from reports.countries.country import Country
 from tests.flows.phone import book
 from tests.flows.test_countries import COUNTRIES, country
 from tokaut.lines import LIMITS, catalogues, said, spoken

@@ -12,7 +12,7 @@ import time_machine
 from flows import parse
 from gateway.background.statistics import LATE, StatisticsFlush
 from gateway.conversation.statistics import ON, SMS, STEPS
-from reports import statistics
+from reports.statistics import aggregation
 from reports.store.schema import tables as t
 from tests.support.app import App
 
@@ -122,8 +122,8 @@ def test_a_server_that_will_not_count_refuses_nobody_a_screen(app: App, redis_ur
 def test_every_step_is_a_screen_and_the_statistics_know_it() -> None:
     book = parse.load()
     assert [screen for screen in STEPS if book.screen(screen) is None] == []
-    assert {*statistics.WAY, *statistics.USES, "sent"} == {*STEPS.values(), SMS}
-    assert statistics.ON == ON
+    assert {*aggregation.FUNNEL_STEPS, *aggregation.COUNTED_USES, "sent"} == {*STEPS.values(), SMS}
+    assert aggregation.CONTINUED_SUFFIX == ON
 
 
 def test_what_is_kept_of_a_day_is_no_more_than_names_and_numbers(app: App, redis_url: str) -> None:

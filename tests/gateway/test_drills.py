@@ -10,8 +10,8 @@ from sqlalchemy import insert, update
 from gateway.background.drills import Drills
 from gateway.conversation.request import TurnRequest
 from gateway.sessions.report_ref import ReportRef
-from reports.country import shipped
-from reports.drill_scripts import SCRIPTS, Script, goes_to, priority
+from reports.countries.country import shipped_countries
+from reports.drills.scripts import SCRIPTS, DrillScript, script_priority, script_recipients
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.operations import drill_runs
 from reports.store.schema import tables as t
@@ -54,7 +54,7 @@ def hold(app: App) -> None:
 
 
 @pytest.mark.rule("S-40")
-@pytest.mark.parametrize("script", [name for name, one in SCRIPTS.items() if not one.cut_at])
+@pytest.mark.parametrize("script", [name for name, one in SCRIPTS.items() if not one.dropped_at])
 def test_a_script_becomes_a_report_like_any_other(app: App, script: str) -> None:
     drill_id = planned(app.database, script)
     hold(app)
@@ -66,8 +66,8 @@ def test_a_script_becomes_a_report_like_any_other(app: App, script: str) -> None
     assert (data["danger"], data["category"], data["completeness"]) == (said["danger"], said["category"], "complete")
     assert (data["contact"]["allowed"], data["channel"], data["place"]["code"]) == (False, "simulator", "VU-MAP")
     country = next(one for one in app.parts.desk.countries if one.iso == "VU")
-    assert data["triage"]["priority"] == priority(SCRIPTS[script], country, HOTLINE)
-    legs = goes_to(SCRIPTS[script], country, HOTLINE, country.hotlines)
+    assert data["triage"]["priority"] == script_priority(SCRIPTS[script], country, HOTLINE)
+    legs = script_recipients(SCRIPTS[script], country, HOTLINE, country.hotlines)
     assert [one["hotline"] for one in data["routing"]["to"]] == [leg.hotline for leg in legs]
     assert of(app, drill_id)[0] == data["report_id"]
     assert app.count(t.mailbox) == 1, "there is a code, as after any Send"
@@ -189,7 +189,7 @@ def test_one_that_fails_holds_up_no_other(
     bad, good = planned(app.database, "missing", after=-2), planned(app.database, "danger_now", after=-1)
     tell = Drills._told
 
-    def told(self: Drills, caller: TurnRequest, said: Mapping[str, str], script: Script) -> ReportRef | None:
+    def told(self: Drills, caller: TurnRequest, said: Mapping[str, str], script: DrillScript) -> ReportRef | None:
         if said["category"] == "missing":
             raise LookupError("a script that does not come to its end")
         return tell(self, caller, said, script)
@@ -240,13 +240,13 @@ def test_outside_training_web_holds_none(redis_url: str) -> None:
 
 
 def test_every_script_comes_to_its_end_in_every_country(redis_url: str) -> None:
-    lands = ",".join(shipped())
+    lands = ",".join(shipped_countries())
     app = App(redis_url, {**TRAINING, "COUNTRIES": lands})
     wanted = 0
     for country in app.parts.desk.countries:
         for name, script in SCRIPTS.items():
             for hotline in country.hotlines:
-                legs = goes_to(script, country, hotline, country.hotlines)
+                legs = script_recipients(script, country, hotline, country.hotlines)
                 if any(leg.hotline == hotline and leg.role != "fallback" for leg in legs):
                     planned(app.database, name, hotline)
                     wanted += 1

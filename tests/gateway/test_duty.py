@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.conversation.on_call_reply import listed, word_of
-from reports import country
+from reports.countries import country
 from reports.store.schema import tables as t
 from tests.support.app import App
 
@@ -42,7 +42,7 @@ def test_what_is_an_answer(text: str, word: str | None) -> None:
 def lands(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Vanuatu, where the first two hotlines have people on duty."""
     folder = tmp_path_factory.mktemp("lands")
-    first, second, third, *rest = (country.SHIPPED / "vu.toml").read_text().split("[hotline.card]")
+    first, second, third, *rest = (country.SHIPPED_FOLDER / "vu.toml").read_text().split("[hotline.card]")
     duty = [f'\ndrills_to = ["{MAIL}", "{DUTY}", "{SHARED}"]', f'\ndrills_to = ["{SHARED}"]']
     cards = [
         f"{line}\n" + "\n".join(part for part in card.splitlines()[1:] if not part.startswith("drills_to"))
@@ -64,7 +64,7 @@ def answers(app: App) -> set[tuple[str, str]]:
 
 
 def test_whose_number_it_is(lands: Path) -> None:
-    found = listed(country.load_all(["vu"], "demo", lands))
+    found = listed(country.load_countries(["vu"], "demo", lands))
     assert found == {DUTY: ("vu-pikinini",), SHARED: ("vu-pikinini", "vu-womens-centre")}
 
 

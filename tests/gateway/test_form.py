@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gateway.messaging import parsing
 from gateway.messaging.model import Endpoint, Unreadable
-from reports.strict_json import NotStrict
+from runtime.strict_json import StrictJsonError
 from tests.support.wire import wire
 
 FORM, JSON = Endpoint("sms"), Endpoint("ussd", reads="json")
@@ -213,7 +213,9 @@ def test_json_that_is_unreadable(body: bytes) -> None:
         parsing.read_json(body)
     assert caught.value.__cause__ is None
     known = caught.value.__context__  # our own, or none
-    assert known is None or (type(known) is NotStrict and known.__context__ is None), "a parser's holds the whole body"
+    assert known is None or (type(known) is StrictJsonError and known.__context__ is None), (
+        "a parser's holds the whole body"
+    )
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ from gateway.sessions.report_ref import (
     SubmissionUncertain,
     Submitted,
 )
-from reports.routing import Leg
+from reports.routing import Recipient
 
 BOOK = parse.load()
 STATE = State(
@@ -54,7 +54,7 @@ BEGUN = ReportRef(
     1000,
     Submitted(3, 1020, has_update=True, code=CodeState.SHOWN),
     floor="P2",
-    recipients=(Leg("vu-pikinini", "primary", "CATEGORY_FIRST"),),
+    recipients=(Recipient("vu-pikinini", "primary", "CATEGORY_FIRST"),),
     resumed=True,
     secret=b"s" * 32,
 )

@@ -20,8 +20,8 @@ import uvloop
 from redis.exceptions import RedisError
 
 from gateway.sessions.redis_client import Command, Connection, ConnectionLost, RedisClient
-from reports.connections import SECONDS
-from reports.settings import Common, Reach, load
+from runtime.redis_clients import TIMEOUT_SECONDS
+from runtime.settings import CommonSettings, RedisAddress, load_settings
 from tests.support.redis_servers import Server
 from tests.support.sentinels import Watched
 from tests.support.tls import Authority, door
@@ -50,8 +50,8 @@ def runner(request: pytest.FixtureRequest) -> Iterator[asyncio.Runner]:
 
 
 @asynccontextmanager
-async def opened(url: str | Reach, scripts: tuple[str, ...] = (ECHO, NEXT)) -> AsyncIterator[RedisClient]:
-    client = RedisClient(Reach(url) if isinstance(url, str) else url, scripts)
+async def opened(url: str | RedisAddress, scripts: tuple[str, ...] = (ECHO, NEXT)) -> AsyncIterator[RedisClient]:
+    client = RedisClient(RedisAddress(url) if isinstance(url, str) else url, scripts)
     try:
         yield client
     finally:
@@ -59,7 +59,7 @@ async def opened(url: str | Reach, scripts: tuple[str, ...] = (ECHO, NEXT)) -> A
         await asyncio.sleep(0)
 
 
-def ask(reach: str | Reach, *commands: Command) -> list[Any]:
+def ask(reach: str | RedisAddress, *commands: Command) -> list[Any]:
     """By a client of its own."""
 
     async def main() -> list[Any]:
@@ -221,7 +221,7 @@ def test_a_caller_who_is_gone_leaves_the_others_their_answers(redis_url: str, ru
 
 
 def test_two_event_loops_have_a_connection_each(redis_url: str) -> None:
-    client = RedisClient(Reach(redis_url), (ECHO,))
+    client = RedisClient(RedisAddress(redis_url), (ECHO,))
     both = threading.Barrier(2)
     found: list[int] = []
 
@@ -247,7 +247,7 @@ def test_two_event_loops_have_a_connection_each(redis_url: str) -> None:
 
 def test_an_event_loop_that_ended_is_forgotten_with_its_connection(redis_url: str) -> None:
     """As a process that runs one coroutine at a time; nobody closes in between."""
-    client = RedisClient(Reach(redis_url))
+    client = RedisClient(RedisAddress(redis_url))
     for _ in range(5):
         assert asyncio.run(client.ask(PING)) == [[b"PONG"]][0]
     with pytest.warns(ResourceWarning):  # asyncio's, of those that nobody closed
@@ -276,7 +276,7 @@ def test_who_hears_nothing_for_half_a_second_asks_once_more_and_then_fails(
             own_valkey.freeze()
             began = time.monotonic()
             found = await everybody(client.ask(KEPT), client.ask(KEPT))
-            assert time.monotonic() - began >= 2 * SECONDS
+            assert time.monotonic() - began >= 2 * TIMEOUT_SECONDS
             assert [isinstance(one, LOST) for one in found] == [True, True]
             own_valkey.kill()
             own_valkey.start()
@@ -290,7 +290,7 @@ def test_a_question_without_an_answer_is_asked_once_more_on_a_new_connection(run
         async with opened(server.url) as client:
             began = time.monotonic()
             assert await everybody(client.ask(KEPT), client.ask(KEPT)) == [[b"163"]] * 2
-            assert time.monotonic() - began >= SECONDS
+            assert time.monotonic() - began >= TIMEOUT_SECONDS
 
     def answer(came: bytes, line: socket.socket) -> None:
         if came.count(b"PING"):
@@ -405,7 +405,7 @@ def test_an_answer_that_is_there_counts_though_the_event_loop_is_late(
             asked = asyncio.create_task(client.ask(KEPT))
             for _ in range(3):  # it is sent
                 await asyncio.sleep(0)
-            threading.Event().wait(2 * SECONDS)
+            threading.Event().wait(2 * TIMEOUT_SECONDS)
             assert await asked == [answer]
             with redis.Redis.from_url(own_valkey.url) as admin:
                 assert admin.info("commandstats")["cmdstat_get"]["calls"] == 1
@@ -422,12 +422,14 @@ def test_time_begins_when_it_is_sent(runner: asyncio.Runner) -> None:
             for _ in range(3):
                 asked = asyncio.create_task(client.ask(KEPT))
                 await asyncio.sleep(0)
-                asyncio.get_running_loop().call_soon(threading.Event().wait, SECONDS + 0.1)  # the steps of many others
+                asyncio.get_running_loop().call_soon(
+                    threading.Event().wait, TIMEOUT_SECONDS + 0.1
+                )  # the steps of many others
                 assert await asked == [b"163"]
 
     def answer(came: bytes, line: socket.socket) -> None:
         if b"GET" in came:
-            threading.Event().wait(SECONDS / 2)
+            threading.Event().wait(TIMEOUT_SECONDS / 2)
         line.sendall(b"+PONG\r\n" if b"PING" in came else b"$3\r\n163\r\n")
 
     with FakeServer(answer) as server:
@@ -535,7 +537,7 @@ def test_those_who_wait_on_a_connection_that_is_given_up_get_their_answers() -> 
         if b"WRONG" in came:
             line.sendall(b"-ERR unknown command\r\n")
         if b"GET" in came:
-            rest.wait(SECONDS / 2)
+            rest.wait(TIMEOUT_SECONDS / 2)
             line.sendall(b"$3\r\n163\r\n")
 
     with FakeServer(answer) as server:
@@ -685,14 +687,14 @@ def test_a_socket_of_this_machine(redis_url: str) -> None:
 @pytest.mark.parametrize(
     "reach",
     [
-        Reach("redis://127.0.0.1:1"),
-        Reach("unix:///nowhere/valkey.sock"),
-        Reach("redis://tokaut", None, (("127.0.0.1", 1),), "tokaut"),
-        Reach("rediss://127.0.0.1:1", Path("/nowhere/authority.pem")),
+        RedisAddress("redis://127.0.0.1:1"),
+        RedisAddress("unix:///nowhere/valkey.sock"),
+        RedisAddress("redis://tokaut", None, (("127.0.0.1", 1),), "tokaut"),
+        RedisAddress("rediss://127.0.0.1:1", Path("/nowhere/authority.pem")),
     ],
     ids=["no port", "no socket", "no Sentinel", "no authority"],
 )
-def test_a_server_that_is_not_there_is_an_error(reach: Reach) -> None:
+def test_a_server_that_is_not_there_is_an_error(reach: RedisAddress) -> None:
     with pytest.raises(LOST):
         ask(reach, PING)
 
@@ -721,7 +723,7 @@ def test_over_tls_with_an_authority_of_its_own(tls_port: tuple[int, Path], runne
     port, ca = tls_port
 
     async def main() -> None:
-        async with opened(Reach(f"rediss://:secret@localhost:{port}", ca)) as client:
+        async with opened(RedisAddress(f"rediss://:secret@localhost:{port}", ca)) as client:
             assert await client.ask(("SET", "lukaotem", LONG), KEPT) == [b"OK", LONG]
             found = await everybody(*(client.ask(("ECHO", str(number))) for number in range(20)))
             assert found == [[str(number).encode()] for number in range(20)]
@@ -742,14 +744,14 @@ def test_a_certificate_that_does_not_hold_gets_no_password(
     port, ca = tls_port
     trusted = {"ours": ca, "another's": Authority(tmp_path, "Somebody else").file, "none": None}[whose]
     with pytest.raises(OSError):
-        ask(Reach(f"rediss://:secret@localhost:{port}", trusted), PING)
+        ask(RedisAddress(f"rediss://:secret@localhost:{port}", trusted), PING)
 
 
 @pytest.mark.rule("A-41")
 def test_a_plain_server_where_tls_was_meant_gets_no_password(tmp_path: Path) -> None:
     with FakeServer(lambda came, line: line.sendall(b"-ERR what\r\n")) as server:
         with pytest.raises(LOST):
-            ask(Reach(server.url.replace("redis://", "rediss://:secret@"), Authority(tmp_path).file), PING)
+            ask(RedisAddress(server.url.replace("redis://", "rediss://:secret@"), Authority(tmp_path).file), PING)
         assert b"secret" not in b"".join(server.reads)
 
 
@@ -768,7 +770,7 @@ def test_the_sentinels_are_asked_over_tls_too(tmp_path: Path, is_trusted: bool) 
         stack.callback(sentinel.remove)
         asked = stack.enter_context(door(certificate, sentinel.start().port))
         ca = authority.file if is_trusted else Authority(tmp_path, "Somebody else").file
-        reach = Reach("rediss://:secret@tokaut", ca, (("127.0.0.1", asked),), "tokaut")
+        reach = RedisAddress("rediss://:secret@tokaut", ca, (("127.0.0.1", asked),), "tokaut")
         if is_trusted:
             assert ask(reach, ("SET", "s:x", "1")) == [b"OK"]
         else:
@@ -784,7 +786,7 @@ def watched(tmp_path: Path) -> Iterator[Watched]:
 
 
 def test_after_the_death_of_the_primary_the_new_one_is_asked(watched: Watched) -> None:
-    reach = load(Common, watched.told("web")).session_redis
+    reach = load_settings(CommonSettings, watched.told("web")).session_redis
 
     async def main() -> None:
         async with opened(reach) as client:
@@ -803,7 +805,7 @@ def test_after_the_death_of_the_primary_the_new_one_is_asked(watched: Watched) -
 
 def test_a_primary_that_became_a_replica_is_asked_no_more(watched: Watched) -> None:
     """Nobody closed the connection: it refuses to write, so the Sentinels are asked anew."""
-    reach = load(Common, watched.told("web")).session_redis
+    reach = load_settings(CommonSettings, watched.told("web")).session_redis
 
     async def main() -> None:
         async with opened(reach) as client:
@@ -833,7 +835,7 @@ async def _at_last(client: RedisClient, *commands: Command) -> list[Any]:
 
 def test_nothing_is_left_after_the_end_even_of_what_is_being_opened(redis_url: str) -> None:
     async def main() -> None:
-        client = RedisClient(Reach(redis_url))
+        client = RedisClient(RedisAddress(redis_url))
         asked = asyncio.create_task(client.ask(PING))
         await asyncio.sleep(0)
         client.close()
@@ -848,7 +850,7 @@ def test_nothing_is_left_after_the_end_even_of_what_is_being_opened(redis_url: s
 
 def test_whoever_waits_when_it_is_closed_is_told(own_valkey: Valkey) -> None:
     async def main() -> None:
-        client = RedisClient(Reach(own_valkey.url))
+        client = RedisClient(RedisAddress(own_valkey.url))
         await client.ask(PING)
         own_valkey.freeze()
         asked = asyncio.create_task(client.ask(PING))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.sessions.keys import EPOCH_SECONDS, LEAST_SECONDS, LONGEST_SECONDS, NAME, SessionKeys
-from reports.sealing import Poison
+from reports.crypto import DecryptError
 
 SECRET = b"from TOKAUT_SESSION_KEY"
 WORDS = b"something that nobody else may read"
@@ -50,7 +50,7 @@ class Host:
     def opens(self, sealed: bytes) -> bool:
         try:
             return self.keys.open(*PLACE, sealed) == WORDS
-        except Poison:
+        except DecryptError:
             return False
 
 
@@ -90,7 +90,7 @@ def test_what_stands_on_the_disk_an_hour_later_opens_nothing_of_before(host: Hos
 def test_the_file_alone_opens_nothing_and_is_for_this_account(host: Host) -> None:
     sealed = host.keys.seal(*PLACE, WORDS)
     other = SessionKeys(host.folder, b"another secret", now=host.clock)
-    with pytest.raises(Poison):
+    with pytest.raises(DecryptError):
         other.open(*PLACE, sealed)
     assert (host.folder / NAME).stat().st_mode & 0o777 == 0o600
     assert sorted(path.name for path in host.folder.iterdir()) == [f".{NAME}.lock", NAME]
@@ -188,7 +188,7 @@ def test_a_broken_file_costs_running_conversations_and_stops_nobody(host: Host, 
     (host.folder / NAME).write_bytes(broken)
     fresh = host.process()
     assert fresh.open(*PLACE, fresh.seal(*PLACE, WORDS)) == WORDS
-    with pytest.raises(Poison):
+    with pytest.raises(DecryptError):
         fresh.open(*PLACE, sealed)
     assert host.process().open(*PLACE, fresh.seal(*PLACE, WORDS)) == WORDS
 
@@ -211,16 +211,16 @@ def test_a_folder_that_cannot_be_written_stops_nobody_and_is_counted(
         assert set(host.counted) == {"session_keys_not_deleted"}
     host.keys.renew()
     thief = host.process()
-    with pytest.raises(Poison):
+    with pytest.raises(DecryptError):
         thief.open(*PLACE, sealed)
 
 
 def test_a_forged_record_costs_no_long_work(host: Host) -> None:
     sealed = host.keys.seal(*PLACE, WORDS)
     for forged in (b"", b"\xff\xff\xff\xff" + sealed[4:], b"\0\0\0\0" + sealed[4:], sealed[:-1], sealed[:9]):
-        with pytest.raises(Poison):
+        with pytest.raises(DecryptError):
             host.keys.open(*PLACE, forged)
-    with pytest.raises(Poison):
+    with pytest.raises(DecryptError):
         host.keys.open("session", b"s:two", sealed)
 
 

@@ -15,8 +15,8 @@ import redis
 from gateway.sessions.keys import SessionKeys
 from gateway.sessions.redis_client import Command, RedisClient
 from gateway.sessions.store import Keys, Loaded, RedisUnavailable, Sessions
-from reports.sealing import Vault
-from reports.settings import Reach
+from reports.crypto import RecordCipher
+from runtime.settings import RedisAddress
 from tests.support.valkey import Valkey
 
 pytestmark = pytest.mark.slow
@@ -59,7 +59,7 @@ class Kept:
 
 @contextmanager
 def kept(url: str, keys: SessionKeys, mode: str = "demo") -> Iterator[Kept]:
-    sessions = Sessions(Reach(url), Vault([b"k" * 32]), keys, lost.append, mode=mode)
+    sessions = Sessions(RedisAddress(url), RecordCipher([b"k" * 32]), keys, lost.append, mode=mode)
     with asyncio.Runner() as runner:
         yield Kept(sessions, runner)
         sessions.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.messaging.auth import Tokens
-from reports.settings import Secret
+from runtime.settings import Secret
 
 ONE = "kX3v9QmT-b_27LwZp0RfYc"
 TWO = "hN8sD1gJ4uE6aKoVxC5iBq"

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from reports import logs
-from reports.logwords import UNREADABLE
+from runtime import logs
+from runtime.log_fields import UNREADABLE_REASONS
 from tests.support.app import App
 
 pytestmark = pytest.mark.slow
@@ -50,11 +50,11 @@ def test_the_log_says_what_is_wrong_and_the_caller_gets_an_answer(
     app: App, body: bytes, reason: str, field: str | None
 ) -> None:
     stream = io.StringIO()
-    logs.start("web", strict=True, stream=stream)
+    logs.configure("web", strict=True, stream=stream)
     answer = app.http.post(f"/hooks/ussd/{app.plan.secrets.ussd}", body)
     assert answer.status_code == 200
     assert json.loads(answer.content)["text"].startswith("Not working now")
     [line] = [line for line in logged(stream) if line["event"] == "webhook_unreadable"]
     assert (line["channel"], line["reason"], line.get("field")) == ("ussd", reason, field)
-    assert reason in UNREADABLE
+    assert reason in UNREADABLE_REASONS
     assert "6785550101" not in stream.getvalue()

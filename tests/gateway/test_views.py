@@ -193,7 +193,7 @@ def test_a_call_that_waits_on_the_event_loop_is_counted_in_production(
     app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Tests raise; there it is counted and logged, and the caller is answered."""
-    monkeypatch.setattr("reports.loop_guard._on_violation", [app.parts.metrics.loop_blocked])
+    monkeypatch.setattr("runtime.event_loop_guard._on_violation", [app.parts.metrics.loop_blocked])
     take = app.parts.desk.take
 
     async def waits(*given: object) -> object:

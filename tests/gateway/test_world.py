@@ -14,8 +14,8 @@ from gateway.conversation.context import ROUTED, CountryContext, RenderContext
 from gateway.conversation.mailbox import ReporterMailbox
 from gateway.messaging.model import Reply
 from gateway.sessions.record import LastTurn, Record
-from reports.country import Countries
-from reports.sealing import Vault
+from reports.countries.country import Countries
+from reports.crypto import RecordCipher
 from reports.store.mailboxes import correspondence
 from reports.store.mailboxes.correspondence import MailboxView
 from tests.flows.phone import book
@@ -45,7 +45,7 @@ def test_a_hotline_that_is_listed_no_more_takes_no_number_away(
     nothing: Any = type("Nothing", (), {"mode": "demo"})
     at_once: Any = AtOnce()
     room = ReporterMailbox(
-        at_once, nothing, Vault([b"k" * 32]), nothing, Countries(()), {"one": "Hotline One"}, nothing
+        at_once, nothing, RecordCipher([b"k" * 32]), nothing, Countries(()), {"one": "Hotline One"}, nothing
     )
     record = Record(WALKED, LastTurn("t"), Reply("", goes_on=True), 1, opened=REPORT)
     around = room.around(AROUND, record)
@@ -90,7 +90,7 @@ def test_while_all_desks_are_closed_it_says_when_one_opens(
     nothing: Any = type("Nothing", (), {"mode": "demo", "now": lambda *_: FRIDAY_EVENING})()
     at_once: Any = AtOnce()
     names = {name: one.screen_name for name, one in hotlines.items()}
-    room = ReporterMailbox(at_once, nothing, Vault([b"k" * 32]), nothing, Countries((land,)), names, nothing)
+    room = ReporterMailbox(at_once, nothing, RecordCipher([b"k" * 32]), nothing, Countries((land,)), names, nothing)
     around = room.around(AROUND, Record(WALKED, LastTurn("t"), Reply("", goes_on=True), 1, opened=REPORT))
     facts = {"report_state": around.told["report_state"], "has_helpline": "yes"}
     fields = {"emergency": "police 111", "helpline_number": "163", **around.said}

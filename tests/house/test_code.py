@@ -69,8 +69,8 @@ def sql_from_text(tree: ast.Module) -> Iterator[str]:
 
 
 def redis_clients(tree: ast.Module) -> Iterator[str]:
-    """reports/connections.py makes them, with time limits and a checked certificate; nobody else calls the class."""
-    if any(isinstance(node, ast.FunctionDef) and node.name == "for_sessions" for node in tree.body):
+    """runtime/redis_clients.py makes them, with time limits and a checked certificate; nobody else calls the class."""
+    if any(isinstance(node, ast.FunctionDef) and node.name == "session_client" for node in tree.body):
         return
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and re.fullmatch(

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from reports.settings import SHARED, describe
+from runtime.settings import SHARED_SETTINGS, describe_settings
 from tests.house.files import PRODUCT, ROOT, files, imports, modules, texts
 from tests.support.commands import called
 from tokaut.__main__ import COMMANDS
 
-MIGRATIONS = Path("reports/migrations/versions")
+MIGRATIONS = Path("reports/store/migrations/versions")
 ANYBODY_MAY_ADD = ("gateway/channels", "workers/hotlines", "workers/senders")
 
 
@@ -83,7 +83,7 @@ def test_a_flow_is_walked_in_a_test(flow: str) -> None:
 
 
 def _settings() -> Iterator[str]:
-    yield from (one.name for one in describe(SHARED))
+    yield from (one.name for one in describe_settings(SHARED_SETTINGS))
     for name in _added():
         before = "_" if name.match("workers/hotlines/*") else ""  # HOTLINE_<ID>_
         yield from (before + one for one in re.findall(r'env\(\s*"([A-Z_]+)"', (ROOT / name).read_text()))

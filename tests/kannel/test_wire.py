@@ -9,7 +9,7 @@ import pytest
 from gateway.channels.kannel import Channel, Settings
 from gateway.messaging import parsing
 from gateway.messaging.model import Inbound, Reply
-from reports.settings import Mode, load
+from runtime.settings import Mode, load_settings
 from tests.kannel.application import Application, Call
 from tests.kannel.application import Reply as HttpReply
 from tests.kannel.conftest import BY_GET, SOON
@@ -23,7 +23,7 @@ from workers.text import Accepted, Later, Over, Text
 pytestmark = pytest.mark.slow
 
 TOKEN = "kX3v9QmT-b_27LwZp0RfYc"
-CHANNEL = Channel(load(Settings, {"KANNEL_TOKEN": TOKEN}))
+CHANNEL = Channel(load_settings(Settings, {"KANNEL_TOKEN": TOKEN}))
 PHONE, CODE = "6785550141", "163"
 RAW = {"mo-recode = true\n": "", 'alt-charset = "UTF-8"\n': ""}
 WAYS = {"post": {}, "get": BY_GET, "post, not recoded": RAW, "get, not recoded": BY_GET | RAW}
@@ -138,7 +138,7 @@ def sender(kannel: Kannel, application: Application, password: str = PASSWORD) -
         "KANNEL_SENDSMS_PASSWORD": password,
         "KANNEL_DLR_URL": f"{application.url}/hooks/kannel/{TOKEN}/dlr",
     }
-    return Sender(load(SenderSettings, given), Mode.DEMO)
+    return Sender(load_settings(SenderSettings, given), Mode.DEMO)
 
 
 @pytest.mark.parametrize("words", ["Sent.\nCode 4821 9303 é €", "Tēnā 😀", "word " * 34 + "end"])

@@ -10,8 +10,8 @@ from typing import Any
 
 from standardwebhooks.webhooks import Webhook as Signer
 
-from reports.bodies import envelope, json_bytes, message, unread
-from reports.report import from_answers, to_json
+from reports.json_bodies import envelope, json_bytes, message_json, unread_json
+from reports.report import build_report, to_json
 from tests.reports.sample import MSISDN, NOW, given, setting
 from workers.hotlines.webhook import signed
 
@@ -43,14 +43,14 @@ def complete() -> bytes:
     ]
     rows = given(*walk)
     made = setting(rows, report_id=IDS[0], revision=2, mode="training", language="en", msisdn=MSISDN)
-    return envelope("report.updated", NOW + 120, to_json(from_answers(rows, made), HOTLINE))
+    return envelope("report.updated", NOW + 120, to_json(build_report(rows, made), HOTLINE))
 
 
 def incomplete() -> bytes:
     """Danger now, and the line dropped: nobody pressed Send, and there is never a number."""
     rows = given(("report.danger", "now"), ("report.category", "harm"), ("report.place", "VU-TOB"))
     made = setting(rows, report_id=IDS[1], completeness="incomplete", mode="training")
-    return envelope("report.created", NOW + 180, to_json(from_answers(rows, made), HOTLINE))
+    return envelope("report.created", NOW + 180, to_json(build_report(rows, made), HOTLINE))
 
 
 def missing() -> bytes:
@@ -68,17 +68,17 @@ def missing() -> bytes:
         ("more.with_whom", "unsure"),
     )
     made = setting(rows, report_id=IDS[2], mode="training", channel="sms", repeat_of=1)
-    return envelope("report.created", NOW + 60, to_json(from_answers(rows, made), HOTLINE))
+    return envelope("report.created", NOW + 60, to_json(build_report(rows, made), HOTLINE))
 
 
 def said_later() -> bytes:
-    data = message(report_id=IDS[0], message_id=IDS[3], mode="training", created_at=NOW + 900, text="Thank you.")
+    data = message_json(report_id=IDS[0], message_id=IDS[3], mode="training", created_at=NOW + 900, text="Thank you.")
     return envelope("report.message", NOW + 900, data)
 
 
 def not_readable() -> bytes:
     kind = "application/x-www-form-urlencoded"
-    data = unread(
+    data = unread_json(
         report_id=IDS[4], mode="training", country="VU", channel="sms", received_at=NOW, content_type=kind, body=b"\xff"
     )
     return envelope("report.unread", NOW, data)

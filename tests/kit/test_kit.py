@@ -17,8 +17,8 @@ from sqlalchemy import select
 from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
 
-from reports.migrations import upgrade
 from reports.store.engine.database import Database
+from reports.store.migrations import upgrade
 from reports.store.schema import tables as t
 from tests.kit import made
 from tests.kit.running import Receiver, as_module, receiver

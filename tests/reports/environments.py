@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reports.settings import SHARED, collect, reading
+from runtime.settings import SHARED_SETTINGS, collect_settings, parsers
 
-SESSION, STORE, OTHER, CONSOLE = (reading.new_secret() for _ in range(4))
+SESSION, STORE, OTHER, CONSOLE = (parsers.new_secret() for _ in range(4))
 
 
 def live_environment(data: Path) -> dict[str, str]:
@@ -31,4 +31,4 @@ def live_environment(data: Path) -> dict[str, str]:
 
 
 def faults(environ: dict[str, str]) -> list[str]:
-    return [str(fault) for fault in collect(SHARED, environ)[1]]
+    return [str(fault) for fault in collect_settings(SHARED_SETTINGS, environ)[1]]

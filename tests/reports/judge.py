@@ -9,7 +9,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator, FormatChecker
 
-from reports.report import Given, Setting, from_answers, to_json
+from reports.report import GivenAnswer, ReportMetadata, build_report, to_json
 
 DOCS = Path(__file__).parents[2] / "docs"
 SCHEMA = json.loads((DOCS / "cop-report-1.0.schema.json").read_text(encoding="utf-8"))
@@ -35,9 +35,9 @@ MESSAGE = Draft202012Validator(
 )
 
 
-def body(answers: Sequence[Given], made: Setting, hotline: str = "vu-pikinini") -> dict[str, Any]:
+def body(answers: Sequence[GivenAnswer], made: ReportMetadata, hotline: str = "vu-pikinini") -> dict[str, Any]:
     """The parsed body, once it is known to be strict JSON of the right shape in the right order."""
-    raw = to_json(from_answers(answers, made), hotline)
+    raw = to_json(build_report(answers, made), hotline)
     found: dict[str, Any] = json.loads(raw.decode(), object_pairs_hook=no_key_twice, parse_constant=refuse)
     SHUT.validate(found)
     OPEN.validate(found)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from reports.country import SHIPPED, Country
+from reports.countries.country import SHIPPED_FOLDER, Country
 from tests.reports.sample import COUNTRIES, VU
 
 EACH = pytest.mark.parametrize("country", list(COUNTRIES), ids=lambda country: country.iso)
@@ -17,7 +17,7 @@ VERIFIED: dict[str, Any] = {"verified_on": "2026-11-01", "verified_by": "a telep
 
 
 def text_of(country: Country) -> str:
-    return (SHIPPED / country.file).read_text(encoding="utf-8")
+    return (SHIPPED_FOLDER / country.file).read_text(encoding="utf-8")
 
 
 def with_helpline(**changes: Any) -> Country:

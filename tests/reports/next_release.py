@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from alembic.config import Config
 
-from reports import migrations, schema
+from reports.store import database_check, migrations
 
 NEXT = "9001"
 STEP = """
@@ -27,7 +27,7 @@ def upgrade():
 
 def install(monkeypatch: pytest.MonkeyPatch, folder: Path, more: str = "") -> None:
     """From now on this process is of that release; others are not."""
-    head = schema.newest()
+    head = database_check.newest_migration()
     folder.mkdir(exist_ok=True)
     (folder / "step.py").write_text(STEP.format(revision=NEXT, before=head, more=more))
     config = Config()
@@ -35,4 +35,4 @@ def install(monkeypatch: pytest.MonkeyPatch, folder: Path, more: str = "") -> No
     config.set_main_option("path_separator", "newline")
     config.set_main_option("version_locations", f"{migrations.FOLDER / 'versions'}\n{folder}")
     monkeypatch.setattr(migrations, "_config", lambda: config)
-    monkeypatch.setattr(schema, "newest", lambda: NEXT)
+    monkeypatch.setattr(database_check, "newest_migration", lambda: NEXT)

@@ -8,16 +8,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from reports.country import Country, load_all
-from reports.report import Given, Setting, facts_of
-from reports.routing import left_out, route
+from reports.countries.country import Country, load_countries
+from reports.report import GivenAnswer, ReportMetadata, derive_facts
+from reports.routing import avoided_hotlines, find_route
 
 FOLDER = Path(__file__).parent
 REPORT_ID = "01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e"
 MSISDN = "+6785550101"
 NOW = 1_795_593_730  # 2026-11-25T08:02:10Z
 
-COUNTRIES = load_all(["vu", "fj", "ke"], "demo")
+COUNTRIES = load_countries(["vu", "fj", "ke"], "demo")
 VU, FJ, KE = COUNTRIES
 
 # A walk up to the words, and Send.
@@ -31,13 +31,13 @@ WALK = (
 SEND = ("report.send", "send")
 
 
-def given(*rows: tuple[str, str | None], at: int = NOW, counts: bool = True) -> list[Given]:
+def given(*rows: tuple[str, str | None], at: int = NOW, counts: bool = True) -> list[GivenAnswer]:
     """Answers as (screen, value); the question is the last part of the screen, unless QUESTION says otherwise."""
     made = []
     for n, (screen, value) in enumerate(rows):
         question = QUESTION.get(screen, screen.rpartition(".")[2])
         typed = question in ("narrative", "addition", "where_online", "last_place")
-        made.append(Given(screen, question, value, typed, at + n, counts))
+        made.append(GivenAnswer(screen, question, value, typed, at + n, counts))
     return made
 
 
@@ -55,16 +55,16 @@ QUESTION = {
 
 
 def setting(
-    answers: Collection[Given] = (),
+    answers: Collection[GivenAnswer] = (),
     *,
     country: Country = VU,
     completeness: str = "complete",
     live: Collection[str] | None = None,
     **changes: Any,
-) -> Setting:
-    facts = facts_of(list(answers))
+) -> ReportMetadata:
+    facts = derive_facts(list(answers))
     ready = set(country.hotlines) if live is None else live
-    made = route(country, facts, live=ready, avoid=left_out(country, facts), completeness=completeness)
+    made = find_route(country, facts, live=ready, avoid=avoided_hotlines(country, facts), completeness=completeness)
     values: dict[str, Any] = {
         "report_id": REPORT_ID,
         "revision": 1,
@@ -78,7 +78,7 @@ def setting(
         "country": country,
         "route": made,
     }
-    return Setting(**{**values, **changes})
+    return ReportMetadata(**{**values, **changes})
 
 
 def seconds(text: str) -> int:

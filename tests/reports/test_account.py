@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reports.account import shown
+from reports.exports.plain_text import safe_for_display
 
 # Default_Ignorable_Code_Point of Unicode 16 (DerivedCoreProperties), and the empty Braille cell.
 DRAWN_AS_NOTHING = (
@@ -23,14 +23,14 @@ DRAWN_AS_NOTHING = (
 
 def test_what_is_drawn_as_nothing_is_marked() -> None:
     for code in DRAWN_AS_NOTHING:
-        assert shown(f"a{chr(code)}b") == f"a[U+{code:04X}]b"
+        assert safe_for_display(f"a{chr(code)}b") == f"a[U+{code:04X}]b"
 
 
 @pytest.mark.parametrize("text", ["\u2764\ufe0f", "\u2600\ufe0e", "\U0001f441\ufe0f ok", "é ម 한글 \u3042"])
 def test_a_picture_and_its_colours_are_as_typed(text: str) -> None:
-    assert shown(text) == text
+    assert safe_for_display(text) == text
 
 
 @pytest.mark.parametrize("before", ["", "a", " ", "\U0001f600\ufe0f"])
 def test_another_selector_is_marked(before: str) -> None:
-    assert shown(f"{before}\ufe0f") == f"{before}[U+FE0F]"
+    assert safe_for_display(f"{before}\ufe0f") == f"{before}[U+FE0F]"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from reports.report import Unasked
+from reports.report import UnaskedText
 from tests.reports.judge import body
 from tests.reports.sample import NOW, SEND, WALK, given, setting
 
@@ -48,7 +48,9 @@ def test_what_add_more_asked_is_kept_where_the_reporter_went_back_over_it() -> N
 def test_which_words_are_the_narrative(drafts: Any, first_words: Any, narrative: Any, unasked: list[str]) -> None:
     words = [g for text, counts in drafts for g in given(("report.words", text), counts=counts)]
     rows = [*given(*WALK), *words, *given(SEND)]
-    made = setting(rows, first_words=first_words, unasked=(Unasked(NOW, "report.place_me", "by the sea, far away"),))
+    made = setting(
+        rows, first_words=first_words, unasked=(UnaskedText(NOW, "report.place_me", "by the sea, far away"),)
+    )
     found = body(rows, made)
     assert found["narrative"] == narrative
     assert [u["text"] for u in found["unasked"]] == [*unasked, "by the sea, far away"]

@@ -7,33 +7,33 @@ from dataclasses import replace
 
 import pytest
 
-from reports.audit import BEGINNING, Entry, Link, extend, link
-from reports.proof import prove, steps
+from reports.audit.chain import GENESIS_HASH, AuditEntry, ChainLink, extend_chain, link_entry
+from reports.audit.verification import chain_rows, verify_chain
 
 pytestmark = pytest.mark.rule("X-24")
 
-ENTRIES = [Entry(f"0192-{n}", 1_000 + n, "worker", "delivered", f"id-{n}") for n in range(6)]
+ENTRIES = [AuditEntry(f"0192-{n}", 1_000 + n, "worker", "delivered", f"id-{n}") for n in range(6)]
 
 
-def chain() -> list[tuple[Entry, Link]]:
-    return extend(None, ENTRIES)
+def chain() -> list[tuple[AuditEntry, ChainLink]]:
+    return extend_chain(None, ENTRIES)
 
 
-def fault(rows: list[tuple[Entry, Link]]) -> str:
+def fault(rows: list[tuple[AuditEntry, ChainLink]]) -> str:
     """By the chain alone, without a checkpoint."""
-    return prove(steps(rows), (), "live", lambda *_: False, now=0).fault
+    return verify_chain(chain_rows(rows), (), "live", lambda *_: False, now=0).fault
 
 
 def test_a_whole_chain_has_no_break() -> None:
     rows = chain()
     assert [found.seq for _, found in rows] == [1, 2, 3, 4, 5, 6]
-    assert rows[0][1].prev_hash == BEGINNING
+    assert rows[0][1].prev_hash == GENESIS_HASH
     assert fault(rows) == fault([]) == ""
 
 
 def test_it_can_be_extended_later() -> None:
     rows = chain()
-    later = extend(rows[2][1], ENTRIES[3:])
+    later = extend_chain(rows[2][1], ENTRIES[3:])
     assert later == rows[3:]
 
 
@@ -54,7 +54,7 @@ def test_a_dropped_an_added_and_a_moved_row_are_found() -> None:
     dropped = chain()
     del dropped[2]
     added = chain()
-    added.insert(2, (Entry("x", 1, "web", "sent", "r"), replace(added[2][1])))
+    added.insert(2, (AuditEntry("x", 1, "web", "sent", "r"), replace(added[2][1])))
     moved = chain()
     moved[1], moved[2] = moved[2], moved[1]
     assert [fault(rows).split()[1] for rows in (dropped, added, moved)] == ["4", "3", "3"]
@@ -62,8 +62,8 @@ def test_a_dropped_an_added_and_a_moved_row_are_found() -> None:
 
 def test_a_rehashed_row_breaks_the_next() -> None:
     rows = chain()
-    forged = Entry("forged", 7, "web", "sent", "r")
-    rows[3] = (forged, link(forged, 4, rows[2][1].hash))
+    forged = AuditEntry("forged", 7, "web", "sent", "r")
+    rows[3] = (forged, link_entry(forged, 4, rows[2][1].hash))
     assert fault(rows).startswith("Line 5 ")
 
 
@@ -71,4 +71,7 @@ def test_the_hash_of_a_known_row() -> None:
     """Recomputed by hand from the rule in the docstring of `link`, so that another program can verify a chain."""
     canonical = b'{"act":"sent","actor":"web","at":1,"audit_id":"a","object_id":"r","seq":1}'
     row = hashlib.sha256(canonical).digest()
-    assert link(Entry("a", 1, "web", "sent", "r"), 1, BEGINNING).hash == hashlib.sha256(bytes(32) + row).digest()
+    assert (
+        link_entry(AuditEntry("a", 1, "web", "sent", "r"), 1, GENESIS_HASH).hash
+        == hashlib.sha256(bytes(32) + row).digest()
+    )

@@ -8,8 +8,8 @@ import uuid
 
 import pytest
 
-from reports.bodies import NO_CONTACT, envelope, message, unread, without_number
-from reports.report import contact_of, from_answers, to_json
+from reports.json_bodies import NO_CONTACT, envelope, message_json, unread_json, without_contact
+from reports.report import build_report, contact_details, to_json
 from tests.reports.judge import MESSAGE
 from tests.reports.sample import MSISDN, NOW, REPORT_ID, SEND, VU, WALK, given, setting
 
@@ -24,7 +24,7 @@ def test_the_envelope_takes_the_data_in_unchanged() -> None:
 def test_a_message_from_the_reporter() -> None:
     number = str(uuid.UUID(int=7))
     ids = {"report_id": REPORT_ID, "message_id": number, "mode": "demo"}
-    found = json.loads(message(**ids, created_at=NOW, text=" as typed\ud83d\0"))
+    found = json.loads(message_json(**ids, created_at=NOW, text=" as typed\ud83d\0"))
     assert found == {
         "schema": "cop-message",
         "version": "1.0",
@@ -37,7 +37,7 @@ def test_a_message_from_the_reporter() -> None:
         "contact": None,
         "created_at": "2026-11-25T08:02:10Z",
     }
-    asked = json.loads(message(**ids, created_at=NOW, kind="delete_asked", contact=NO_CONTACT))
+    asked = json.loads(message_json(**ids, created_at=NOW, kind="delete_asked", contact=NO_CONTACT))
     assert (asked["kind"], asked["text"], asked["contact"]["allowed"]) == ("delete_asked", None, False)
 
 
@@ -47,11 +47,11 @@ def test_a_message_from_the_reporter() -> None:
         ("words", "as typed", None, True),
         ("words", None, None, False),
         ("words", "as typed", NO_CONTACT, False),
-        ("contact_given", None, contact_of("sms_07_21", VU, MSISDN), True),
+        ("contact_given", None, contact_details("sms_07_21", VU, MSISDN), True),
         ("contact_given", None, NO_CONTACT, True),  # it was withdrawn before this one came
         ("contact_given", None, None, False),
         ("contact_withdrawn", None, NO_CONTACT, True),
-        ("contact_withdrawn", None, contact_of("sms_07_21", VU, MSISDN), False),
+        ("contact_withdrawn", None, contact_details("sms_07_21", VU, MSISDN), False),
         ("contact_withdrawn", None, {**NO_CONTACT, "msisdn": MSISDN}, False),
         ("delete_asked", None, NO_CONTACT, True),
         ("delete_asked", "all is well", NO_CONTACT, False),
@@ -63,32 +63,34 @@ def test_a_message_is_what_its_schema_says(
 ) -> None:
     number = str(uuid.UUID(int=7))
     ids = {"report_id": REPORT_ID, "message_id": number, "mode": "demo"}
-    data = json.loads(message(**ids, created_at=NOW, kind=kind, text=text, contact=contact))
+    data = json.loads(message_json(**ids, created_at=NOW, kind=kind, text=text, contact=contact))
     assert MESSAGE.is_valid(data) is valid
 
 
 def test_no_number_without_consent() -> None:
-    assert contact_of("none", VU, MSISDN) == contact_of("", VU, MSISDN) == contact_of("sms_07_21", VU, None)
-    assert "msisdn" not in contact_of("none", VU, MSISDN)
+    assert (
+        contact_details("none", VU, MSISDN) == contact_details("", VU, MSISDN) == contact_details("sms_07_21", VU, None)
+    )
+    assert "msisdn" not in contact_details("none", VU, MSISDN)
 
 
 def test_a_number_that_was_withdrawn_is_in_no_body_and_nothing_else_changes() -> None:
     for contact, wanted in (("sms_08_16", True), ("none", False)):
         rows = given(*WALK, ("report.contact", contact), SEND)
-        before = to_json(from_answers(rows, setting(rows, msisdn=MSISDN)), "vu-pikinini")
-        after = without_number(before)
+        before = to_json(build_report(rows, setting(rows, msisdn=MSISDN)), "vu-pikinini")
+        after = without_contact(before)
         assert (b"5550101" in before) is wanted
         assert b"5550101" not in after
         assert json.loads(after)["contact"] == NO_CONTACT
         assert json.loads(before) | {"contact": None} == json.loads(after) | {"contact": None}
-    words = message(report_id=REPORT_ID, message_id="m", mode="demo", created_at=NOW, text="\ud83d \u202e")
-    assert without_number(words) == words
+    words = message_json(report_id=REPORT_ID, message_id="m", mode="demo", created_at=NOW, text="\ud83d \u202e")
+    assert without_contact(words) == words
 
 
 def test_an_input_that_nobody_could_read_goes_whole() -> None:
     raw = b"\xff\x00 not a form \xfe"
     found = json.loads(
-        unread(
+        unread_json(
             report_id=REPORT_ID,
             mode="demo",
             country="VU",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reports.clocks import CLOCKS, Minutes, clocks, faults, slower
+from reports.escalation.policy import ESCALATION_TIMES, CountryTimes, escalation_faults, escalation_times, late_promises
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 
 STEPS = {
@@ -21,9 +21,9 @@ REST = {
 }
 
 
-@pytest.mark.parametrize("priority", CLOCKS)
+@pytest.mark.parametrize("priority", ESCALATION_TIMES)
 def test_the_table(priority: str) -> None:
-    clock = CLOCKS[priority]
+    clock = ESCALATION_TIMES[priority]
     said = ", ".join(f"{step} {after // MINUTE}" for step, after in clock.steps(priority))
     assert said == STEPS[priority]
     assert (clock.fallback, clock.received, clock.repeat, clock.quiet) == REST[priority]
@@ -42,7 +42,7 @@ def test_the_table(priority: str) -> None:
     ],
 )
 def test_again_on_its_own_beat(step: str, now: int, again: int | None) -> None:
-    found = CLOCKS["P1"].again(step, 30 * MINUTE, now * MINUTE)
+    found = ESCALATION_TIMES["P1"].again(step, 30 * MINUTE, now * MINUTE)
     assert found == (None if again is None else again * MINUTE)
 
 
@@ -60,27 +60,27 @@ def test_again_on_its_own_beat(step: str, now: int, again: int | None) -> None:
         ({"P1": {"supervisor": 10}}, "P1.supervisor: it comes before backup"),
     ],
 )
-def test_what_a_country_may_set(wanted: Minutes, fault: str) -> None:
-    found = list(faults(wanted))
+def test_what_a_country_may_set(wanted: CountryTimes, fault: str) -> None:
+    found = list(escalation_faults(wanted))
     assert found == [] if not fault else found[0].startswith(fault)
 
 
 def test_a_countrys_own_times_and_the_rest_as_it_stands() -> None:
-    made = clocks({"P1": {"desk": 3}, "P3": {"repeat": 60}})
+    made = escalation_times({"P1": {"desk": 3}, "P3": {"repeat": 60}})
     assert made["P1"].desk == 3 * MINUTE
-    assert made["P1"].backup == CLOCKS["P1"].backup
+    assert made["P1"].backup == ESCALATION_TIMES["P1"].backup
     assert made["P3"].repeat == HOUR
-    assert made["P2"] == CLOCKS["P2"]
+    assert made["P2"] == ESCALATION_TIMES["P2"]
 
 
 @pytest.mark.parametrize("wanted", [{"P1": {"desk": 6}}, {"P1": {"supervisor": 10}}, {"P1": {"fallback": 1}}])
-def test_a_fault_changes_nothing(wanted: Minutes) -> None:
-    assert clocks(wanted) == CLOCKS
+def test_a_fault_changes_nothing(wanted: CountryTimes) -> None:
+    assert escalation_times(wanted) == ESCALATION_TIMES
 
 
 def test_a_card_that_promises_less() -> None:
-    assert list(slower({"P1": 15, "P2": 60, "P3": 1440, "P4": 4320}.items())) == []
-    assert list(slower({"P1": 20, "P4": 4321}.items())) == [
+    assert list(late_promises({"P1": 15, "P2": 60, "P3": 1440, "P4": 4320}.items())) == []
+    assert list(late_promises({"P1": 20, "P4": 4321}.items())) == [
         "P1 in 20 min is later than 15",
         "P4 in 4321 min is later than 4320",
     ]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.country import Countries, Country, CountryError, load, load_all
+from reports.countries.country import Countries, Country, CountryError, load_countries, load_country
 from tests.reports.lands import EACH, text_of
 from tests.reports.sample import COUNTRIES, FJ, KE, VU
 
@@ -32,11 +32,11 @@ from tests.reports.sample import COUNTRIES, FJ, KE, VU
     ],
 )
 def test_the_code_dialled_says_the_country(channel: str, dialled: str | None, iso: str) -> None:
-    assert COUNTRIES.by_code(channel, dialled).iso == iso
+    assert COUNTRIES.by_service_code(channel, dialled).iso == iso
 
 
 def test_an_unknown_code_is_the_first_country_of_the_operator() -> None:
-    assert load_all(["ke", "vu"], "demo").by_code("ussd", "*5#").iso == "KE"
+    assert load_countries(["ke", "vu"], "demo").by_service_code("ussd", "*5#").iso == "KE"
     assert COUNTRIES.get("fj") is FJ
     assert COUNTRIES.get("WS") is None
 
@@ -76,7 +76,7 @@ def broken(old: str, new: str) -> str:
 )
 def test_a_fault_of_the_text_names_file_and_key(old: str, new: str, line: str) -> None:
     with pytest.raises(CountryError) as caught:
-        load("vu", broken(old, new), "demo")
+        load_country("vu", broken(old, new), "demo")
     assert [found for found in caught.value.lines if found.startswith(line)], caught.value.lines
     assert "\n" not in caught.value.lines[0]
 
@@ -86,7 +86,7 @@ def test_all_faults_of_all_files_are_told_at_once(tmp_path: Path) -> None:
     (tmp_path / "vu.toml").write_text(two, encoding="utf-8")
     (tmp_path / "ke.toml").write_text("schema =", encoding="utf-8")
     with pytest.raises(CountryError) as caught:
-        load_all(["vu", "ke", "fj", "zz", "../fj"], "demo", tmp_path)
+        load_countries(["vu", "ke", "fj", "zz", "../fj"], "demo", tmp_path)
     found = caught.value.lines
     assert [line.partition(" ")[0] for line in found] == [
         "vu.toml:",
@@ -101,12 +101,12 @@ def test_all_faults_of_all_files_are_told_at_once(tmp_path: Path) -> None:
 
 def test_no_country_is_a_fault() -> None:
     with pytest.raises(CountryError, match="names no country"):
-        load_all([], "demo")
+        load_countries([], "demo")
 
 
 def test_a_file_of_the_operator_replaces_the_shipped_one(tmp_path: Path) -> None:
     (tmp_path / "vu.toml").write_text(broken('number = "111"', 'number = "555"'), encoding="utf-8")
-    ours = load_all(["vu", "fj"], "demo", tmp_path)
+    ours = load_countries(["vu", "fj"], "demo", tmp_path)
     assert [country.fields()["emergency"] for country in ours] == ["police 555", "emergency 911"]
 
 
@@ -116,7 +116,7 @@ def test_the_shipped_files_have_no_fault_in_a_demo(country: Country) -> None:
 
 
 def test_a_short_file_is_enough() -> None:
-    least = load(
+    least = load_country(
         "zz",
         'schema = "tokaut-country"\nversion = 1\niso = "ZZ"\nname = "Z"\nas_of = "2026-11-01"\n'
         'calling_code = "+1"\ntime_zone = "UTC"\nlanguages = ["en"]\n',
@@ -133,4 +133,4 @@ def test_a_short_file_is_enough() -> None:
     [(None, "", True), (True, "a law", True), (False, "a law", False), (False, "", True)],
 )
 def test_only_a_source_lets_the_sentence_on_telling_others_go(duty: bool | None, source: str, may: bool) -> None:
-    assert replace(VU, duty_to_report=duty, duty_source=source).may_have_to_tell is may
+    assert replace(VU, duty_to_report=duty, duty_source=source).may_have_duty_to_report is may

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from reports.country import Country
-from reports.hotline import Mode
+from reports.countries.country import Country
+from reports.countries.hotline import ModeName
 from tests.reports.lands import card, ready, with_helpline
 from tests.reports.sample import COUNTRIES, KE, VU
 
@@ -46,7 +46,7 @@ from tests.reports.sample import COUNTRIES, KE, VU
     ],
 )
 def test_a_fault_of_the_content_is_named_in_every_mode(country: Country, line: str) -> None:
-    modes: tuple[Mode, ...] = ("demo", "training", "live")
+    modes: tuple[ModeName, ...] = ("demo", "training", "live")
     for mode in modes:
         assert [p for p in country.problems(mode) if p.startswith(f"{country.file}: {line}")]
 

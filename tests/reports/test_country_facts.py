@@ -11,13 +11,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from reports.country import Country, load_all, shipped
-from reports.hotline import Hotline, Number
+from reports.countries.country import Country, load_countries, shipped_countries
+from reports.countries.hotline import Hotline, PhoneNumber
 from tests.reports.lands import text_of
 from tests.reports.sample import read
 
 FACTS: dict[str, Any] = read("country_facts.json")
-COUNTRIES = load_all(shipped(), "demo")
+COUNTRIES = load_countries(shipped_countries(), "demo")
 EACH = pytest.mark.parametrize("country", list(COUNTRIES), ids=lambda country: country.iso)
 UNSETTLED = {"KI", "PG", "TV", "ZM", "ET"}  # the first number itself is in dispute between its sources
 
@@ -41,7 +41,7 @@ def plain(text: str) -> str:
     return "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c))
 
 
-def proof(entry: Hotline | Number) -> tuple[str, str, str, str]:
+def proof(entry: Hotline | PhoneNumber) -> tuple[str, str, str, str]:
     return entry.source, entry.source_date, entry.grade, entry.note
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from reports.answers import EXTRAS
+from reports.countries.hotline import KINDS_BY_CATEGORY
 from reports.crosswalk import ROWS
-from reports.kinds import ORDER
+from reports.facts import EXTRA_QUESTIONS
 from tests.reports.judge import body
 from tests.reports.sample import SEND, given, setting
 
@@ -61,5 +61,5 @@ def test_the_legal_label_of_one_body_stands_in_its_own_table_only() -> None:
 
 
 def test_every_category_has_a_row_and_each_condition_is_a_question_that_is_asked() -> None:
-    assert {row["category"] for row in ROWS} == set(ORDER)
-    assert {question for row in ROWS for question in row.get("when", {})} <= {"missing_kind", *EXTRAS}
+    assert {row["category"] for row in ROWS} == set(KINDS_BY_CATEGORY)
+    assert {question for row in ROWS for question in row.get("when", {})} <= {"missing_kind", *EXTRA_QUESTIONS}

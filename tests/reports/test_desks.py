@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from reports import desks, wall
-from reports.card import Card
-from reports.hours import Unreadable
+from reports.countries import mode_separation, opening_hours
+from reports.countries.opening_hours import OpeningHoursError
+from reports.countries.partner_card import PartnerCard
 from tests.reports.sample import VU
 from tests.reports.test_hours import at
 
@@ -21,23 +21,23 @@ NOON, MIDNIGHT = at("2026-11-27T12:00", "Pacific/Efate"), at("2026-11-27T00:00",
 @pytest.mark.parametrize(
     ("card", "open_at_noon", "open_at_midnight"),
     [
-        (Card(), True, True),
-        (Card(hours="24h"), True, True),
-        (Card(hours="mon-fri 08:00-16:30"), True, False),
-        (Card(hours="mon-fri 08:00-16:30", holidays="11-27"), False, False),
-        (Card(hours="agreed"), True, True),
-        (Card(hours="mon-fri 08:00-16:30", time_zone="agreed"), True, False),
-        (Card(hours="mon-fri 08:00-16:30", time_zone="Africa/Nairobi"), False, True),  # 04:00 there, and 16:00
+        (PartnerCard(), True, True),
+        (PartnerCard(hours="24h"), True, True),
+        (PartnerCard(hours="mon-fri 08:00-16:30"), True, False),
+        (PartnerCard(hours="mon-fri 08:00-16:30", holidays="11-27"), False, False),
+        (PartnerCard(hours="agreed"), True, True),
+        (PartnerCard(hours="mon-fri 08:00-16:30", time_zone="agreed"), True, False),
+        (PartnerCard(hours="mon-fri 08:00-16:30", time_zone="Africa/Nairobi"), False, True),  # 04:00 there, and 16:00
     ],
 )
-def test_when_somebody_reads(card: Card, open_at_noon: bool, open_at_midnight: bool) -> None:
-    desk = desks.desk(card, "Pacific/Efate")
+def test_when_somebody_reads(card: PartnerCard, open_at_noon: bool, open_at_midnight: bool) -> None:
+    desk = opening_hours.hotline_hours(card, "Pacific/Efate")
     assert (desk.is_open(NOON), desk.is_open(MIDNIGHT)) == (open_at_noon, open_at_midnight)
 
 
 def test_a_country_without_a_zone_is_a_fault() -> None:
-    with pytest.raises(Unreadable):
-        desks.desk(Card(), "Efate")
+    with pytest.raises(OpeningHoursError):
+        opening_hours.hotline_hours(PartnerCard(), "Efate")
 
 
 @pytest.mark.parametrize(
@@ -46,13 +46,13 @@ def test_a_country_without_a_zone_is_a_fault() -> None:
 )
 def test_who_is_told_first_and_then_the_rest(moment: int, who: tuple[str, ...]) -> None:
     """Only whom the card names as duty officers: web takes an OK from nobody else."""
-    card = Card(duty_officer=OFFICERS, rota=ROTA)
-    assert desks.duty(card, "Pacific/Efate", moment) == who
+    card = PartnerCard(duty_officer=OFFICERS, rota=ROTA)
+    assert opening_hours.duty_officers(card, "Pacific/Efate", moment) == who
 
 
 def test_a_rota_that_cannot_be_read_changes_nothing() -> None:
-    card = Card(duty_officer=OFFICERS, rota={"nights": (NIGHT,)})
-    assert desks.duty(card, "Pacific/Efate", NOON) == OFFICERS
+    card = PartnerCard(duty_officer=OFFICERS, rota={"nights": (NIGHT,)})
+    assert opening_hours.duty_officers(card, "Pacific/Efate", NOON) == OFFICERS
 
 
 OFFICE, LATER = {"hours": "mon-fri 08:00-16:30"}, {"hours": "daily 10:00-20:00"}
@@ -75,13 +75,13 @@ def test_who_reads_first(cards: tuple[dict[str, str], ...], moment: str, who: in
     hotlines = [
         replace(one, card=replace(one.card, **card)) for one, card in zip(VU.hotlines.values(), cards, strict=False)
     ]
-    found = desks.opens_first(hotlines, "Pacific/Efate", at(moment, "Pacific/Efate"))
+    found = opening_hours.first_to_open(hotlines, "Pacific/Efate", at(moment, "Pacific/Efate"))
     assert found == (None if who is None else (hotlines[who], opens))
 
 
 @pytest.mark.rule("S-40")
 def test_a_drill_knows_no_rota_of_the_live_service() -> None:
-    full = Card(duty_officer=OFFICERS, rota=ROTA, drills_to=("drill@example.org",))
+    full = PartnerCard(duty_officer=OFFICERS, rota=ROTA, drills_to=("drill@example.org",))
     helpline = replace(VU.hotlines["vu-pikinini"], card=full)
-    kept = wall.of_mode({helpline.id: helpline}, "training")[helpline.id]
-    assert desks.duty(kept.card, "Pacific/Efate", NOON) == ("drill@example.org",)
+    kept = mode_separation.hotlines_for_mode({helpline.id: helpline}, "training")[helpline.id]
+    assert opening_hours.duty_officers(kept.card, "Pacific/Efate", NOON) == ("drill@example.org",)

@@ -14,47 +14,55 @@ from typing import Any
 
 import pytest
 
-from reports import country, statistics
-from reports.small_numbers import K, Shown, shown_total
-from reports.statistics import Outcome, begins, ends, figures, layout, quarter_of
+from reports.countries import country
+from reports.statistics import aggregation
+from reports.statistics.aggregation import (
+    ReportOutcome,
+    quarter_end,
+    quarter_figures,
+    quarter_of,
+    quarter_start,
+    table_layout,
+)
+from reports.statistics.suppression import MIN_COUNT, VisibleCells, visible_total
 from runtime.time_units import DAY, HOUR
 
 pytestmark = [pytest.mark.rule("S-29"), pytest.mark.rule("X-27")]
 
-LANDS = country.load_all(["vu", "ke", "fj"], "live")
+LANDS = country.load_countries(["vu", "ke", "fj"], "live")
 QUARTERS = [f"{year}-Q{number}" for year in (2027, 2028) for number in (1, 2, 3, 4)]
 CHANNELS = ("ussd", "sms")
 NONE = Fraction(0)
 Cell = tuple[str, str, str, str]  # quarter, country, table, cell
 
 
-def reports(chance: random.Random, size: int) -> list[tuple[str, int, dict[str, Any], Outcome]]:
+def reports(chance: random.Random, size: int) -> list[tuple[str, int, dict[str, Any], ReportOutcome]]:
     """Country, when, head and what became of it; some countries have many, some hardly any."""
     made = []
     for at, land in enumerate(LANDS):
         for _ in range(size // (1 + 4 * at)):
-            when = chance.randrange(begins(QUARTERS[0]), ends(QUARTERS[-1]))
+            when = chance.randrange(quarter_start(QUARTERS[0]), quarter_end(QUARTERS[-1]))
             place = chance.choice(land.places)
             head: dict[str, Any] = {
-                "category": chance.choices(statistics.CATEGORIES, (30, 12, 5, 3, 2, 2, 1, 1, 4))[0],
+                "category": chance.choices(aggregation.CATEGORIES, (30, 12, 5, 3, 2, 2, 1, 1, 4))[0],
                 "place": {"code": place.code} if chance.random() < 0.7 else None,
-                "age_band": chance.choice((*statistics.AGES, "")),
+                "age_band": chance.choice((*aggregation.AGES, "")),
                 "channel": chance.choice(CHANNELS),
                 "language": "en",
-                "payment_seen": chance.choices((*statistics.PAYMENTS, ""), (2, 1, 1, 1, 3, 20))[0],
+                "payment_seen": chance.choices((*aggregation.PAYMENTS, ""), (2, 1, 1, 1, 3, 20))[0],
             }
             read = round(chance.lognormvariate(0, 2) * HOUR)
-            outcome = Outcome(chance.choice(("P1", "P2", "P3", "P4")), read // 60, read, None)
+            outcome = ReportOutcome(chance.choice(("P1", "P2", "P3", "P4")), read // 60, read, None)
             made.append((land.iso, when, head, outcome))
     return made
 
 
-def counted(made: Iterable[tuple[str, int, dict[str, Any], Outcome]]) -> dict[Cell, int]:
+def counted(made: Iterable[tuple[str, int, dict[str, Any], ReportOutcome]]) -> dict[Cell, int]:
     """Every cell as it truly is."""
     cells: Counter[Cell] = Counter()
     lands = {land.iso: land for land in LANDS}
     for iso, when, head, outcome in made:
-        for table, cell in (*statistics.cells_of(head, lands[iso], when), *statistics.outcome_cells(outcome)):
+        for table, cell in (*aggregation.report_cells(head, lands[iso], when), *aggregation.outcome_cells(outcome)):
             cells[quarter_of(when), iso, table, cell] += 1
     return cells
 
@@ -64,13 +72,13 @@ def exported(truth: Mapping[Cell, int], until: int) -> dict[Cell, int | None]:
     out: dict[Cell, int | None] = {}
     for land in LANDS:
         for quarter in QUARTERS:
-            if until < ends(quarter) + statistics.SETTLED_AFTER:
+            if until < quarter_end(quarter) + aggregation.SETTLED_AFTER:
                 continue
             sheets: dict[str, dict[str, int]] = {}
             for (of, iso, table, cell), count in truth.items():
                 if (of, iso) == (quarter, land.iso):
                     sheets.setdefault(table, {})[cell] = count
-            for table, cell, number in figures(sheets, layout(land, quarter, ["en"], CHANNELS)):
+            for table, cell, number in quarter_figures(sheets, table_layout(land, quarter, ["en"], CHANNELS)):
                 out[quarter, land.iso, table, cell] = number
     return out
 
@@ -84,13 +92,15 @@ def attack(kept: Mapping[Cell, int | None]) -> list[str]:
     for (quarter, iso, table), cells in tables.items():
         if table == "total":
             continue
-        total = kept[quarter, iso, *statistics.TOTAL]
+        total = kept[quarter, iso, *aggregation.TOTAL]
         hidden = [cell for cell in cells if kept[cell] is None]
         if hidden and total is not None:
             left = total - sum(kept[cell] or 0 for cell in cells)
-            if len(hidden) == 1 or left < K:
+            if len(hidden) == 1 or left < MIN_COUNT:
                 found.append(f"{quarter} {iso} {table}: {len(hidden)} hidden add up to {left}")
-    found += [f"{cell}: {number} is shown" for cell, number in kept.items() if number is not None and number < K]
+    found += [
+        f"{cell}: {number} is shown" for cell, number in kept.items() if number is not None and number < MIN_COUNT
+    ]
     return found + _solved(kept)
 
 
@@ -104,7 +114,7 @@ def _solved(kept: Mapping[Cell, int | None]) -> list[str]:
         for table in {cell[2] for cell in kept if cell[:2] == (quarter, iso)} - {"total"}:
             row: dict[int, Fraction] = {}
             right = NONE
-            for cell in (*(c for c in kept if c[:3] == (quarter, iso, table)), (quarter, iso, *statistics.TOTAL)):
+            for cell in (*(c for c in kept if c[:3] == (quarter, iso, table)), (quarter, iso, *aggregation.TOTAL)):
                 sign = -1 if cell[2] == "total" else 1
                 number = kept[cell]
                 if number is None:
@@ -139,7 +149,7 @@ def _minus(one: dict[int, Fraction], other: dict[int, Fraction], factor: Fractio
 def _all_exports(truth: Mapping[Cell, int]) -> dict[Cell, int | None]:
     """What one has who came each fortnight; a number that was ever different is a find of its own."""
     kept: dict[Cell, int | None] = {}
-    for at in range(begins(QUARTERS[0]), ends(QUARTERS[-1]) + 30 * DAY, 14 * DAY):
+    for at in range(quarter_start(QUARTERS[0]), quarter_end(QUARTERS[-1]) + 30 * DAY, 14 * DAY):
         for cell, number in exported(truth, at).items():
             assert kept.setdefault(cell, number) == number
     return kept
@@ -155,8 +165,8 @@ def test_nothing_is_found_in_two_years_of_exports(seed: int, size: int) -> None:
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_the_attack_finds_what_a_naive_rule_leaves(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    def naive(cells: Mapping[str, int]) -> Shown:
-        return {name: shown_total(count) for name, count in cells.items()}
+    def naive(cells: Mapping[str, int]) -> VisibleCells:
+        return {name: visible_total(count) for name, count in cells.items()}
 
-    monkeypatch.setattr(statistics, "shown", naive)
+    monkeypatch.setattr(aggregation, "visible_cells", naive)
     assert attack(_all_exports(counted(reports(random.Random(seed), 900))))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from reports.erasures import KEPT_DAYS, Journal, copy_journal
+from reports.retention.erasure_journal import KEEP_DAYS, ErasureJournal, copy_journal
 from runtime.time_units import DAY
 
 NOW = 1_800_000_000_000_000  # 2027-01-15
@@ -29,22 +29,22 @@ def days() -> Days:
     return Days()
 
 
-def journal(folder: Path, days: Days, host: str = "one", *, is_shared: bool = False) -> Journal:
-    return Journal(folder, host, is_shared=is_shared, now=lambda: days.now, count=days.counted.append)
+def journal(folder: Path, days: Days, host: str = "one", *, is_shared: bool = False) -> ErasureJournal:
+    return ErasureJournal(folder, host, is_shared=is_shared, now=lambda: days.now, count=days.counted.append)
 
 
 @pytest.fixture
-def ours(tmp_path: Path, days: Days) -> Iterator[Journal]:
+def ours(tmp_path: Path, days: Days) -> Iterator[ErasureJournal]:
     made = journal(tmp_path / "erasures", days)
     yield made
     made.close()
 
 
-def kinds(ours: Journal, since: int = 0) -> list[str]:
+def kinds(ours: ErasureJournal, since: int = 0) -> list[str]:
     return [one.kind for one in ours.since(since)]
 
 
-def test_what_is_recorded_is_read_back_in_order_from_a_time_on(ours: Journal, days: Days) -> None:
+def test_what_is_recorded_is_read_back_in_order_from_a_time_on(ours: ErasureJournal, days: Days) -> None:
     ours.record("draft", report_id=REPORT, keys=(b"origin",), revision=3)
     days.now += DAY
     ours.record("stop", keys=(b"key",))
@@ -56,7 +56,7 @@ def test_what_is_recorded_is_read_back_in_order_from_a_time_on(ours: Journal, da
     assert days.counted == []
 
 
-def test_the_files_of_all_hosts_are_read_as_one(ours: Journal, days: Days) -> None:
+def test_the_files_of_all_hosts_are_read_as_one(ours: ErasureJournal, days: Days) -> None:
     other = journal(ours.folder, days, "two/../x")
     for step, where in enumerate((ours, other, ours)):
         days.now = NOW + step
@@ -66,7 +66,7 @@ def test_the_files_of_all_hosts_are_read_as_one(ours: Journal, days: Days) -> No
     assert {path.parent for path in ours.folder.iterdir()} == {ours.folder}
 
 
-def test_a_line_that_a_power_cut_left_incomplete_takes_no_other_with_it(ours: Journal) -> None:
+def test_a_line_that_a_power_cut_left_incomplete_takes_no_other_with_it(ours: ErasureJournal) -> None:
     ours.record("stop")
     [path] = ours.folder.iterdir()
     path.write_bytes(path.read_bytes() + b'{"kind":"dra')
@@ -93,18 +93,18 @@ def test_a_disk_that_refuses_is_counted_and_logged_and_raises_nothing(tmp_path: 
     assert [line["event"] for line in logs] == ["erasure_not_recorded"]
 
 
-def test_it_is_deleted_when_no_backup_is_older(ours: Journal, days: Days) -> None:
+def test_it_is_deleted_when_no_backup_is_older(ours: ErasureJournal, days: Days) -> None:
     ours.record("stop")
-    days.now = NOW + KEPT_DAYS * DAY
+    days.now = NOW + KEEP_DAYS * DAY
     ours.record("start")
-    ours.delete_old()
+    ours.delete_expired()
     assert kinds(ours) == ["stop", "start"]
     days.now += 2 * DAY
-    ours.delete_old()
+    ours.delete_expired()
     assert kinds(ours) == ["start"]
 
 
-def test_its_copy_beside_the_backups_has_the_same_days(ours: Journal, days: Days, tmp_path: Path) -> None:
+def test_its_copy_beside_the_backups_has_the_same_days(ours: ErasureJournal, days: Days, tmp_path: Path) -> None:
     ours.record("stop")
     target = tmp_path / "copies"
     copy_journal(ours.folder, target)

@@ -9,14 +9,13 @@ from typing import Any
 
 import pytest
 
-from reports.account import account
-from reports.bodies import without_number
 from reports.crosswalk import ROWS
-from reports.exports import SHEETS, as_csv, as_text, sheet
-from reports.primero import CONCERNS, case_fields, note
-from reports.reasons import FLAGS, REASONS
+from reports.exports.plain_text import plain_text_report
+from reports.exports.primero_mapping import CONCERNS, case_fields, case_note
+from reports.exports.referral_sheets import SHEETS, referral_sheet, sheet_csv, sheet_text
+from reports.json_bodies import without_contact
 from reports.spreadsheet import BOM
-from reports.triage import RULE_TABLE, UNMATCHED
+from reports.triage import FLAG_LABELS, REASON_LABELS, RULE_TABLE, UNMATCHED
 from tests.reports.judge import body
 from tests.reports.sample import MSISDN, SEND, WALK, given, read, setting
 
@@ -34,13 +33,13 @@ def data_of(name: str = "complete") -> dict[str, Any]:
 
 
 def rows_of(form: str, data: dict[str, Any], added: str = "") -> dict[str, str]:
-    return dict(sheet(form, data, added))
+    return dict(referral_sheet(form, data, added))
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_every_word_and_every_answer_is_on_the_sheet(form: str) -> None:
     data = data_of()
-    text = as_text(sheet(form, data))
+    text = sheet_text(referral_sheet(form, data))
     said = [data["narrative"], data["additions"][0]["text"], data["report_id"], "Shefa", "13-15", *data["extras"]]
     assert [one for one in said if one not in text] == []
 
@@ -73,25 +72,25 @@ def test_what_is_urgent_says_why_and_what_has_no_type_stays_empty() -> None:
     assert rows["incidentSummary.incidentType"] == ""
     assert rows_of("cybertip_ca", data_of("incomplete"))["Type of report"] == ""
     assert "INCOMPLETE: nobody pressed Send." in rows["additionalInfo"]
-    assert "## incidentSummary.incidentType\n-\n" in as_text(sheet("cybertipline", data_of("incomplete")))
+    assert "## incidentSummary.incidentType\n-\n" in sheet_text(referral_sheet("cybertipline", data_of("incomplete")))
 
 
 @pytest.mark.rule("S-13")
 @pytest.mark.parametrize("form", FORMS)
 def test_a_number_that_was_not_allowed_or_was_withdrawn_is_on_no_sheet(form: str) -> None:
-    withdrawn = json.loads(without_number(json.dumps(data_of()).encode()))
+    withdrawn = json.loads(without_contact(json.dumps(data_of()).encode()))
     for data in (data_of("incomplete"), withdrawn):
-        assert MSISDN not in as_csv(sheet(form, data))
-        assert "not to be contacted" in as_text(sheet(form, data))
+        assert MSISDN not in sheet_csv(referral_sheet(form, data))
+        assert "not to be contacted" in sheet_text(referral_sheet(form, data))
 
 
 @pytest.mark.rule("S-40")
 @pytest.mark.parametrize("form", FORMS)
 def test_a_drill_says_so_first(form: str) -> None:
     data = data_of() | {"mode": "training"}
-    assert sheet(form, data)[0] == ("DRILL", "DRILL. Not a real report.")
-    assert account(data).startswith("DRILL")
-    assert "DRILL" not in as_text(sheet(form, data_of()))
+    assert referral_sheet(form, data)[0] == ("DRILL", "DRILL. Not a real report.")
+    assert plain_text_report(data).startswith("DRILL")
+    assert "DRILL" not in sheet_text(referral_sheet(form, data_of()))
 
 
 @pytest.mark.rule("X-17")
@@ -99,7 +98,7 @@ def test_a_drill_says_so_first(form: str) -> None:
 @pytest.mark.parametrize("form", FORMS)
 def test_no_cell_is_a_formula(form: str, begin: str) -> None:
     data = data_of() | {"narrative": begin, "extras": {"where_online": begin, "platform": begin}}
-    text = as_csv(sheet(form, data, added=begin))
+    text = sheet_csv(referral_sheet(form, data, added=begin))
     assert text.startswith(BOM)
     cells = [cell for row in csv.reader(io.StringIO(text.removeprefix(BOM), newline="")) for cell in row]
     assert cells[:2] == ["field", "value"]
@@ -109,7 +108,7 @@ def test_no_cell_is_a_formula(form: str, begin: str) -> None:
 
 def test_nothing_that_a_screen_obeys_is_written() -> None:
     data = data_of() | {"narrative": "one\x1b[2Jtwo\nthree\r\x07"}
-    text = as_text(sheet("cybertipline", data))
+    text = sheet_text(referral_sheet("cybertipline", data))
     assert "one\u241b[2Jtwo\nthree\u240d\u2407" in text
     assert not set(text) & {chr(code) for code in range(0x20) if code != 0x0A}
 
@@ -123,7 +122,7 @@ def test_the_old_legal_label_is_on_the_one_sheet_that_takes_no_other() -> None:
     rows = given(("report.danger", "no"), ("report.category", "images"), SEND)
     data = body(rows, setting(rows))
     (label,) = {row["ncmec"] for row in ROWS if row["category"] == "images" and "ncmec" in row}
-    assert [form for form in FORMS if label in as_text(sheet(form, data))] == ["cybertipline"]
+    assert [form for form in FORMS if label in sheet_text(referral_sheet(form, data))] == ["cybertipline"]
 
 
 # category and answers → what stands in the type's row of the CyberTipline, of Cybertip.ca, of Primero; "" = none
@@ -168,11 +167,11 @@ def test_what_another_body_has_no_type_for_stays_empty(
 ) -> None:
     data = told(category, extras)
     for form, wanted in (("cybertipline", ncmec), ("cybertip_ca", ca), ("primero", primero)):
-        rows = sheet(form, data)
+        rows = referral_sheet(form, data)
         assert dict(rows).get(ROW[form], "") == wanted, form
         if ROW[form] in dict(rows):
-            assert f"## {ROW[form]}\n{wanted or '-'}\n" in as_text(rows)
-            assert [ROW[form], wanted] in list(csv.reader(io.StringIO(as_csv(rows).removeprefix(BOM), newline="")))
+            assert f"## {ROW[form]}\n{wanted or '-'}\n" in sheet_text(rows)
+            assert [ROW[form], wanted] in list(csv.reader(io.StringIO(sheet_csv(rows).removeprefix(BOM), newline="")))
 
 
 @pytest.mark.rule("S-18")
@@ -182,8 +181,8 @@ def test_an_old_legal_term_is_on_no_sheet_but_the_one_that_takes_no_other(
 ) -> None:
     """Nor in what a Primero is told, which is the same account."""
     data = told(category, extras)
-    said = {form: as_text(sheet(form, data)) + as_csv(sheet(form, data)) for form in FORMS}
-    said["a case"] = str(case_fields(data)) + str(note("created", data["created_at"], data, "k"))
+    said = {form: sheet_text(referral_sheet(form, data)) + sheet_csv(referral_sheet(form, data)) for form in FORMS}
+    said["a case"] = str(case_fields(data)) + str(case_note("created", data["created_at"], data, "k"))
     holding = {form for form, text in said.items() if any(old in text for old in OLD)}
     named = (data["crosswalk"]["ncmec"] or {}).get("type")
     assert holding == ({"cybertipline"} if named in OLD else set())
@@ -203,5 +202,5 @@ def test_what_is_not_known_overwrites_nothing_in_primero() -> None:
 
 
 def test_every_reason_and_flag_has_its_sentence() -> None:
-    assert set(REASONS) == {rule.reason for rule in (*RULE_TABLE, UNMATCHED)}
-    assert all(sentence.endswith((".", "read.")) for sentence in (*REASONS.values(), *FLAGS.values()))
+    assert set(REASON_LABELS) == {rule.reason for rule in (*RULE_TABLE, UNMATCHED)}
+    assert all(sentence.endswith((".", "read.")) for sentence in (*REASON_LABELS.values(), *FLAG_LABELS.values()))

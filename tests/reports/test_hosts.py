@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from reports.schema import WrongDatabase, refuse_another_key
-from reports.sealing import Vault
+from reports.crypto import RecordCipher
+from reports.store.database_check import WrongDatabase, refuse_another_key
 from reports.store.engine.database import Database
 from reports.store.operations import spool_status
 from reports.store.operations.clock_skew import ClockSkew
@@ -33,18 +33,18 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
 
 
 def test_web_does_not_start_with_another_key(database: Database) -> None:
-    refuse_another_key(database, Vault([OLD]))  # the first start
-    refuse_another_key(database, Vault([OLD]))
+    refuse_another_key(database, RecordCipher([OLD]))  # the first start
+    refuse_another_key(database, RecordCipher([OLD]))
     with pytest.raises(WrongDatabase, match="TOKAUT_STORE_KEY is not the key that this database was written with"):
-        refuse_another_key(database, Vault([WRONG]))
-    refuse_another_key(database, Vault([OLD]))  # the wrong one has left nothing
+        refuse_another_key(database, RecordCipher([WRONG]))
+    refuse_another_key(database, RecordCipher([OLD]))  # the wrong one has left nothing
 
 
 def test_a_key_may_be_rotated_and_the_old_one_removed(database: Database) -> None:
     for keys in ([OLD], [NEW, OLD], [NEW]):
-        refuse_another_key(database, Vault(keys))
+        refuse_another_key(database, RecordCipher(keys))
     with pytest.raises(WrongDatabase):
-        refuse_another_key(database, Vault([WRONG]))
+        refuse_another_key(database, RecordCipher([WRONG]))
 
 
 def test_what_a_host_says_replaces_what_it_said(database: Database) -> None:

@@ -6,25 +6,32 @@ from datetime import UTC, datetime
 
 import pytest
 
-from reports.hours import Desk, Unreadable, on_duty, read_holidays, read_hours, read_zone
+from reports.countries.opening_hours import (
+    OpeningHours,
+    OpeningHoursError,
+    parse_holidays,
+    parse_hours,
+    parse_zone,
+    rota_contacts,
+)
 from runtime.time_units import SECOND
 
 
 def at(text: str, zone: str = "UTC") -> int:
     """A moment by the wall clock of a zone."""
     there = datetime.fromisoformat(text)
-    there = there if there.tzinfo else there.replace(tzinfo=read_zone(zone))
+    there = there if there.tzinfo else there.replace(tzinfo=parse_zone(zone))
     return int(there.timestamp()) * SECOND
 
 
 def said(moment: int | None, zone: str = "UTC") -> str | None:
     if moment is None:
         return None
-    return datetime.fromtimestamp(moment / SECOND, UTC).astimezone(read_zone(zone)).isoformat()[:16]
+    return datetime.fromtimestamp(moment / SECOND, UTC).astimezone(parse_zone(zone)).isoformat()[:16]
 
 
-def desk(hours: str, holidays: str = "none", zone: str = "Pacific/Efate") -> Desk:
-    return Desk(read_zone(zone), read_hours(hours), read_holidays(holidays))
+def desk(hours: str, holidays: str = "none", zone: str = "Pacific/Efate") -> OpeningHours:
+    return OpeningHours(parse_zone(zone), parse_hours(hours), parse_holidays(holidays))
 
 
 OFFICE, NIGHTS = "mon-fri 08:00-16:30, sat 09:00-12:00", "daily 18:00-02:00"
@@ -118,7 +125,7 @@ def test_a_clock_that_is_put_forward_and_back(moment: str, is_open: bool, opens:
     ],
 )
 def test_nobody_is_told_at_night_nor_while_closed(hours: str, moment: str, told: str) -> None:
-    assert said(desk(hours).may_tell(at(moment, "Pacific/Efate")), "Pacific/Efate") == told
+    assert said(desk(hours).next_notify_time(at(moment, "Pacific/Efate")), "Pacific/Efate") == told
 
 
 @pytest.mark.parametrize(
@@ -136,21 +143,21 @@ def test_nobody_is_told_at_night_nor_while_closed(hours: str, moment: str, told:
     ],
 )
 def test_hours_that_cannot_be_read(text: str, complaint: str) -> None:
-    with pytest.raises(Unreadable) as fault:
-        read_hours(text)
+    with pytest.raises(OpeningHoursError) as fault:
+        parse_hours(text)
     assert complaint in str(fault.value)
 
 
 @pytest.mark.parametrize("text", ["agreed", "2026-13-01", "25-12", "2027-01-02..2026-12-29", "12-29..01-02", "02-30"])
 def test_holidays_that_cannot_be_read(text: str) -> None:
-    with pytest.raises(Unreadable):
-        read_holidays(text)
+    with pytest.raises(OpeningHoursError):
+        parse_holidays(text)
 
 
 @pytest.mark.parametrize("name", ["Efate", "", "../etc/passwd", "Pacific", "Pacific/Efate\0"])
 def test_zones_that_are_none(name: str) -> None:
-    with pytest.raises(Unreadable):
-        read_zone(name)
+    with pytest.raises(OpeningHoursError):
+        parse_zone(name)
 
 
 ROTA = {
@@ -170,4 +177,4 @@ ROTA = {
     ],
 )
 def test_who_is_on_duty(moment: str, who: tuple[str, ...]) -> None:
-    assert on_duty(ROTA, read_zone("Pacific/Efate"), at(moment, "Pacific/Efate")) == who
+    assert rota_contacts(ROTA, parse_zone("Pacific/Efate"), at(moment, "Pacific/Efate")) == who

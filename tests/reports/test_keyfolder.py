@@ -8,22 +8,22 @@ from pathlib import Path
 import pytest
 import time_machine
 
-from reports.keyfolder import (
-    SENDER,
-    KeyFault,
-    hotlines_in,
-    listed,
-    load_private,
-    load_public,
-    new_pair,
-    publish,
-    put_back,
+from reports.crypto import DecryptError, PrivateKey, PublicKey, SealContext, open_body, seal_body
+from reports.crypto.key_files import (
+    SENDER_KEY,
+    KeyFileError,
+    create_key_pair,
+    hotlines_with_keys,
+    list_keys,
+    load_private_keys,
+    load_public_keys,
+    publish_public_keys,
     readable_private_keys,
     refuse_private_keys,
+    restore_private_key,
 )
-from reports.sealing import Context, Poison, Private, Public, open_body, seal
 
-CONTEXT = Context("demo", "01931c2a-7b1e-7000-8000-000000000001", 1, "vu-pikinini")
+CONTEXT = SealContext("demo", "01931c2a-7b1e-7000-8000-000000000001", 1, "vu-pikinini")
 
 
 @pytest.fixture
@@ -35,13 +35,13 @@ def modes(keys: Path) -> dict[str, str]:
     return {str(p.relative_to(keys)): f"{p.stat().st_mode & 0o777:04o}" for p in (keys, *keys.rglob("*"))}
 
 
-def make(keys: Path, hotline: str, day: int) -> Public:
+def make(keys: Path, hotline: str, day: int) -> PublicKey:
     with time_machine.travel(f"2026-11-{day:02}T08:00:00Z", tick=False):
-        return new_pair(keys, hotline)
+        return create_key_pair(keys, hotline)
 
 
 def test_a_pair_is_laid_down_with_the_right_modes(keys: Path) -> None:
-    key_id = new_pair(keys, "vu-pikinini").key_id
+    key_id = create_key_pair(keys, "vu-pikinini").key_id
     assert modes(keys) == {
         ".": "0711",
         "public": "0755",
@@ -54,36 +54,36 @@ def test_a_pair_is_laid_down_with_the_right_modes(keys: Path) -> None:
 
 
 def test_what_web_seals_with_the_public_half_the_worker_opens(keys: Path) -> None:
-    new_pair(keys, "vu-pikinini")
-    box = seal(load_public(keys, ["vu-pikinini"])["vu-pikinini"], CONTEXT, b"{}", b"body")
-    assert open_body(load_private(keys, ["vu-pikinini"]).of("vu-pikinini", box.key_id), CONTEXT, box) == b"body"
+    create_key_pair(keys, "vu-pikinini")
+    box = seal_body(load_public_keys(keys, ["vu-pikinini"])["vu-pikinini"], CONTEXT, b"{}", b"body")
+    assert open_body(load_private_keys(keys, ["vu-pikinini"]).of("vu-pikinini", box.key_id), CONTEXT, box) == b"body"
 
 
 def test_the_newest_key_is_current_and_the_older_ones_still_open(keys: Path) -> None:
     old, newest, middle = (make(keys, "vu-pikinini", day) for day in (1, 25, 12))
-    assert load_public(keys, ["vu-pikinini"])["vu-pikinini"].key_id == newest.key_id
-    assert [one.public.key_id for one in listed(keys, "vu-pikinini")] == [newest.key_id, middle.key_id, old.key_id]
-    assert load_private(keys, ["vu-pikinini"]).of("vu-pikinini", old.key_id).key_id == old.key_id
+    assert load_public_keys(keys, ["vu-pikinini"])["vu-pikinini"].key_id == newest.key_id
+    assert [one.public.key_id for one in list_keys(keys, "vu-pikinini")] == [newest.key_id, middle.key_id, old.key_id]
+    assert load_private_keys(keys, ["vu-pikinini"]).of("vu-pikinini", old.key_id).key_id == old.key_id
 
 
 def test_the_worker_itself_has_a_key(keys: Path) -> None:
-    new_pair(keys, SENDER)
-    assert hotlines_in(keys) == (SENDER,)
+    create_key_pair(keys, SENDER_KEY)
+    assert hotlines_with_keys(keys) == (SENDER_KEY,)
 
 
 @pytest.mark.parametrize("hotline", ["", "..", "../etc", "VU", "vu pikinini", "_other", "vu/pikinini"])
 def test_a_hotlines_name_never_leaves_the_folder(keys: Path, hotline: str) -> None:
-    with pytest.raises(KeyFault, match="is no hotline's id"):
-        new_pair(keys, hotline)
+    with pytest.raises(KeyFileError, match="is no hotline's id"):
+        create_key_pair(keys, hotline)
 
 
 # B-74: what stops the start
 
 
 def test_b74_public_key_missing(keys: Path) -> None:
-    new_pair(keys, "vu-pikinini")
-    with pytest.raises(KeyFault) as raised:
-        load_public(keys, ["vu-pikinini", "vu-police"])
+    create_key_pair(keys, "vu-pikinini")
+    with pytest.raises(KeyFileError) as raised:
+        load_public_keys(keys, ["vu-pikinini", "vu-police"])
     assert str(raised.value) == (
         f"No public key for vu-police under {keys / 'public'}; make one: tokaut keys new vu-police"
     )
@@ -102,24 +102,24 @@ def test_b74_public_key_missing(keys: Path) -> None:
     ids=["empty", "no key", "wrong length", "another key", "no time", "no base64"],
 )
 def test_b74_public_key_wrong(keys: Path, line: str) -> None:
-    path = keys / "public" / "vu-pikinini" / f"{new_pair(keys, 'vu-pikinini').key_id}.pub"
+    path = keys / "public" / "vu-pikinini" / f"{create_key_pair(keys, 'vu-pikinini').key_id}.pub"
     path.chmod(0o600)
     path.write_text(line)
-    with pytest.raises(KeyFault, match="copy it again from where it was made") as raised:
-        load_public(keys, ["vu-pikinini"])
+    with pytest.raises(KeyFileError, match="copy it again from where it was made") as raised:
+        load_public_keys(keys, ["vu-pikinini"])
     assert str(raised.value).startswith(str(path))
     assert "\n" not in str(raised.value)
 
 
 @pytest.mark.rule("X-10")
 def test_b74_a_private_key_that_web_could_read_is_found_wherever_it_lies(keys: Path) -> None:
-    public = new_pair(keys, "vu-pikinini")
+    public = create_key_pair(keys, "vu-pikinini")
     refuse_private_keys(keys / "public")
     assert [path.name for path in readable_private_keys(keys)] == [f"{public.key_id}.key"]
     astray = keys / "public" / "vu-pikinini" / "copy.pub"
-    astray.write_bytes(Private.generate().pem())
+    astray.write_bytes(PrivateKey.generate().pem())
     assert list(readable_private_keys(keys / "public")) == [astray]
-    with pytest.raises(KeyFault) as raised:
+    with pytest.raises(KeyFileError) as raised:
         refuse_private_keys(keys / "public")
     assert str(raised.value) == (
         f"web must not have access to private keys, and can read {astray}. Leave that key where it is: set "
@@ -130,81 +130,81 @@ def test_b74_a_private_key_that_web_could_read_is_found_wherever_it_lies(keys: P
 
 @pytest.mark.rule("X-10")
 def test_publishing_copies_public_keys_alone_and_again_only_what_is_new(keys: Path, tmp_path: Path) -> None:
-    first = new_pair(keys, "vu-pikinini")
+    first = create_key_pair(keys, "vu-pikinini")
     (keys / "public" / "_mode").write_text("live\n")
     web = tmp_path / "web-keys"
-    assert publish(keys, web) == 2
+    assert publish_public_keys(keys, web) == 2
     assert list(readable_private_keys(web)) == []
-    assert load_public(web, ["vu-pikinini"])["vu-pikinini"].key_id == first.key_id
+    assert load_public_keys(web, ["vu-pikinini"])["vu-pikinini"].key_id == first.key_id
     assert (web / "public" / "_mode").read_text() == "live\n"
-    assert publish(keys, web) == 0
-    second = new_pair(keys, "vu-pikinini")
-    assert publish(keys, web) == 1
-    assert load_public(web, ["vu-pikinini"])["vu-pikinini"].key_id == second.key_id
+    assert publish_public_keys(keys, web) == 0
+    second = create_key_pair(keys, "vu-pikinini")
+    assert publish_public_keys(keys, web) == 1
+    assert load_public_keys(web, ["vu-pikinini"])["vu-pikinini"].key_id == second.key_id
 
 
 @pytest.mark.parametrize("to", [".", "private", "private/web"])
 def test_publishing_into_the_folder_of_private_keys_is_refused(keys: Path, to: str) -> None:
-    new_pair(keys, "vu-pikinini")
-    with pytest.raises(KeyFault, match="is the folder of the private keys"):
-        publish(keys, keys / to)
+    create_key_pair(keys, "vu-pikinini")
+    with pytest.raises(KeyFileError, match="is the folder of the private keys"):
+        publish_public_keys(keys, keys / to)
 
 
 def test_a_private_key_among_the_public_ones_is_not_published(keys: Path, tmp_path: Path) -> None:
-    new_pair(keys, "vu-pikinini")
-    (keys / "public" / "vu-pikinini" / "copy.pub").write_bytes(Private.generate().pem())
-    with pytest.raises(KeyFault, match=r"copy\.pub is a private key among the public ones"):
-        publish(keys, tmp_path / "web-keys")
+    create_key_pair(keys, "vu-pikinini")
+    (keys / "public" / "vu-pikinini" / "copy.pub").write_bytes(PrivateKey.generate().pem())
+    with pytest.raises(KeyFileError, match=r"copy\.pub is a private key among the public ones"):
+        publish_public_keys(keys, tmp_path / "web-keys")
 
 
 @pytest.mark.parametrize("mode", [0o440, 0o404, 0o644])
 def test_a_private_key_that_others_can_read_stops_the_start(keys: Path, mode: int) -> None:
-    path = keys / "private" / "vu-pikinini" / f"{new_pair(keys, 'vu-pikinini').key_id}.key"
+    path = keys / "private" / "vu-pikinini" / f"{create_key_pair(keys, 'vu-pikinini').key_id}.key"
     path.chmod(mode)
-    with pytest.raises(KeyFault) as raised:
-        load_private(keys, ["vu-pikinini"])
+    with pytest.raises(KeyFileError) as raised:
+        load_private_keys(keys, ["vu-pikinini"])
     assert str(raised.value) == f"{path} can be read by other accounts; chmod 0400 {path}"
 
 
 def test_a_private_key_that_is_none_stops_the_start(keys: Path) -> None:
-    path = keys / "private" / "vu-pikinini" / f"{new_pair(keys, 'vu-pikinini').key_id}.key"
+    path = keys / "private" / "vu-pikinini" / f"{create_key_pair(keys, 'vu-pikinini').key_id}.key"
     path.chmod(0o600)
     path.write_bytes(b"no key")
-    with pytest.raises(KeyFault, match="is not a private key in PKCS#8; put it back from its copy"):
-        load_private(keys, ["vu-pikinini"])
-    path.write_bytes(Private.generate().pem())
-    with pytest.raises(KeyFault, match="holds another key than its name says"):
-        load_private(keys, ["vu-pikinini"])
+    with pytest.raises(KeyFileError, match="is not a private key in PKCS#8; put it back from its copy"):
+        load_private_keys(keys, ["vu-pikinini"])
+    path.write_bytes(PrivateKey.generate().pem())
+    with pytest.raises(KeyFileError, match="holds another key than its name says"):
+        load_private_keys(keys, ["vu-pikinini"])
 
 
 # A missing private key stops nobody else's reports
 
 
 def test_a_missing_private_key_is_poison_for_its_hotline_alone_until_it_is_back(keys: Path) -> None:
-    gone, here = new_pair(keys, "vu-pikinini"), new_pair(keys, "vu-police")
+    gone, here = create_key_pair(keys, "vu-pikinini"), create_key_pair(keys, "vu-police")
     path = keys / "private" / "vu-pikinini" / f"{gone.key_id}.key"
     aside = path.rename(keys / "aside")
-    private = load_private(keys, ["vu-pikinini", "vu-police"])
+    private = load_private_keys(keys, ["vu-pikinini", "vu-police"])
     assert private.missing() == ("vu-pikinini",)
     assert private.of("vu-police", here.key_id).key_id == here.key_id
-    with pytest.raises(Poison, match="not here"):
+    with pytest.raises(DecryptError, match="not here"):
         private.of("vu-pikinini", gone.key_id)
     aside.rename(path)
     assert private.of("vu-pikinini", gone.key_id).key_id == gone.key_id
 
 
 def test_a_key_made_after_the_start_is_found(keys: Path) -> None:
-    new_pair(keys, "vu-pikinini")
-    private = load_private(keys, ["vu-pikinini"])
-    later = new_pair(keys, "vu-pikinini")
+    create_key_pair(keys, "vu-pikinini")
+    private = load_private_keys(keys, ["vu-pikinini"])
+    later = create_key_pair(keys, "vu-pikinini")
     assert private.of("vu-pikinini", later.key_id).key_id == later.key_id
 
 
 def test_only_the_hotlines_of_this_process_are_opened(keys: Path) -> None:
-    public = new_pair(keys, "vu-police")
-    private = load_private(keys, ["vu-pikinini"])
+    public = create_key_pair(keys, "vu-police")
+    private = load_private_keys(keys, ["vu-pikinini"])
     for hotline, key_id in (("vu-police", public.key_id), ("vu-pikinini", "../../../etc/pass")):
-        with pytest.raises(Poison, match="not a key of this process"):
+        with pytest.raises(DecryptError, match="not a key of this process"):
             private.of(hotline, key_id)
 
 
@@ -212,17 +212,17 @@ def test_only_the_hotlines_of_this_process_are_opened(keys: Path) -> None:
 
 
 def test_a_key_put_back_alone_becomes_current_but_never_beside_another(keys: Path, tmp_path: Path) -> None:
-    lost = Private.generate()
-    put_back(keys, "vu-pikinini", lost)
-    assert load_public(keys, ["vu-pikinini"])["vu-pikinini"].key_id == lost.key_id
-    current = new_pair(tmp_path / "other", "vu-pikinini")
-    put_back(tmp_path / "other", "vu-pikinini", lost)
-    assert load_public(tmp_path / "other", ["vu-pikinini"])["vu-pikinini"].key_id == current.key_id
-    assert load_private(tmp_path / "other", ["vu-pikinini"]).of("vu-pikinini", lost.key_id).key_id == lost.key_id
+    lost = PrivateKey.generate()
+    restore_private_key(keys, "vu-pikinini", lost)
+    assert load_public_keys(keys, ["vu-pikinini"])["vu-pikinini"].key_id == lost.key_id
+    current = create_key_pair(tmp_path / "other", "vu-pikinini")
+    restore_private_key(tmp_path / "other", "vu-pikinini", lost)
+    assert load_public_keys(tmp_path / "other", ["vu-pikinini"])["vu-pikinini"].key_id == current.key_id
+    assert load_private_keys(tmp_path / "other", ["vu-pikinini"]).of("vu-pikinini", lost.key_id).key_id == lost.key_id
 
 
 def test_a_key_is_never_written_over(keys: Path) -> None:
-    private = Private.generate()
-    put_back(keys, "vu-pikinini", private)
-    with pytest.raises(KeyFault, match=r"cannot be written \(File exists\)"):
-        put_back(keys, "vu-pikinini", private)
+    private = PrivateKey.generate()
+    restore_private_key(keys, "vu-pikinini", private)
+    with pytest.raises(KeyFileError, match=r"cannot be written \(File exists\)"):
+        restore_private_key(keys, "vu-pikinini", private)

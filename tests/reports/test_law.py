@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from reports.country import load_all, shipped
-from reports.law import CRITERIA, Law, Reading, is_known, law_words
+from reports.countries.country import load_countries, shipped_countries
+from reports.countries.law import CRITERIA, Law, LawCriteria, is_law_known, law_placeholders
 
 EDITION: dict[str, Any] = {"edition": "a reading", "grade": "secondary"}
 
 
 def law(latest: bool | None, seed: bool | None, **more: Any) -> Law:
-    read = Reading(possession=latest, year="2022", **EDITION)
-    return Law(latest=read, seed_2014=Reading(possession=seed, **EDITION), **more)
+    read = LawCriteria(possession=latest, year="2022", **EDITION)
+    return Law(latest=read, seed_2014=LawCriteria(possession=seed, **EDITION), **more)
 
 
 @pytest.mark.parametrize(
@@ -38,14 +38,14 @@ def test_how_a_criterion_stands(latest: bool | None, seed: bool | None, stands: 
 
 
 def test_every_criterion_stands_on_the_screen_once_whatever_is_known() -> None:
-    for country in load_all(shipped(), "demo"):
-        words = law_words(country.law, str)
+    for country in load_countries(shipped_countries(), "demo"):
+        words = law_placeholders(country.law, str)
         said = ", ".join(words[name] for name in words if name != "law_year").split(", ")
         assert sorted(said) == sorted(CRITERIA.values())
-        assert country.fields()["law_unknown" if not is_known(country.law) else "country"]
+        assert country.fields()["law_unknown" if not is_law_known(country.law) else "country"]
 
 
 def test_what_was_not_in_the_law_has_its_year() -> None:
     assert law(False, None).problems() == []
-    undated = Law(latest=Reading(possession=False, **EDITION))
+    undated = Law(latest=LawCriteria(possession=False, **EDITION))
     assert "law.latest.year" in undated.problems()[0]

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 import structlog
 
-from reports import logs
-from reports.logwords import EVENTS, REASONS, fits
-from reports.sealing import Private
+from reports.crypto import PrivateKey
+from runtime import logs
+from runtime.log_fields import EVENTS, REASONS, is_allowed
 from tests.house.files import PRODUCT, dotted, modules, texts
 
 CANARY = "a neutral sentence nobody else writes +6785550101"
@@ -47,7 +47,7 @@ def put_back() -> Iterator[None]:
 @pytest.fixture
 def log(put_back: None) -> Log:
     stream = Log()
-    logs.start("web", stream=stream, release="1.2.3")
+    logs.configure("web", stream=stream, release="1.2.3")
     return stream
 
 
@@ -87,7 +87,7 @@ def test_a_line_says_when_who_and_what(log: Log) -> None:
 def test_what_is_not_listed_is_dropped_in_production_and_fails_a_test_run(log: Log, fields: dict[str, Any]) -> None:
     structlog.get_logger().info("delivered", **fields)
     assert set(log.last()) == {"at", "level", "event", "process", "pid", "release"}
-    logs.start("web", strict=True, stream=log)
+    logs.configure("web", strict=True, stream=log)
     with pytest.raises(logs.ForbiddenField) as raised:
         structlog.get_logger().info("delivered", **fields)
     assert CANARY not in str(raised.value)
@@ -98,7 +98,7 @@ def test_what_is_not_listed_is_dropped_in_production_and_fails_a_test_run(log: L
 def test_an_event_is_a_listed_word(log: Log) -> None:
     structlog.get_logger().warning(CANARY)
     assert log.last()["event"] == "unlisted"
-    logs.start("web", strict=True, stream=log)
+    logs.configure("web", strict=True, stream=log)
     with pytest.raises(logs.ForbiddenField):
         structlog.get_logger().warning(CANARY)
     assert CANARY not in log.getvalue()
@@ -116,7 +116,7 @@ def test_a_field_that_python_keeps_a_word_for(log: Log) -> None:
 def fail() -> None:
     planted = CANARY  # a local variable
     try:
-        Private.from_raw(planted.encode())
+        PrivateKey.from_raw(planted.encode())
     except Exception as error:
         raise RuntimeError(planted) from error
 
@@ -130,15 +130,15 @@ def test_an_exception_is_its_class_and_our_frames(log: Log) -> None:
     assert log.last()["class"] == "RuntimeError < Poison"
     assert CANARY not in log.getvalue()
     try:
-        Private.from_raw(CANARY.encode())
+        PrivateKey.from_raw(CANARY.encode())
     except Exception:
         structlog.get_logger().exception("job_failed")
-    assert log.last()["where"].startswith("reports/sealing/box.py:")
+    assert log.last()["where"].startswith("reports/crypto/hpke.py:")
 
 
 @pytest.mark.rule("S-27")
 def test_what_nobody_caught_goes_the_same_way(log: Log, capsys: pytest.CaptureFixture[str]) -> None:
-    logs.hook()
+    logs.install_hooks()
     try:
         fail()
     except RuntimeError as error:
@@ -153,7 +153,7 @@ def test_what_nobody_caught_goes_the_same_way(log: Log, capsys: pytest.CaptureFi
 
 
 def test_ctrl_c_is_no_crash(log: Log) -> None:
-    logs.hook()
+    logs.install_hooks()
     sys.excepthook(KeyboardInterrupt, KeyboardInterrupt(), None)
     assert log.getvalue() == ""
 
@@ -199,7 +199,7 @@ def test_a_server_that_brings_its_own_handlers_is_adopted(log: Log) -> None:
     server = logging.getLogger("gunicorn.error")
     own = io.StringIO()
     server.handlers, server.propagate = [logging.StreamHandler(own)], False
-    logs.adopt(["gunicorn.error"])
+    logs.reroute(["gunicorn.error"])
     server.error(CANARY)
     assert (own.getvalue(), log.last()["logger"]) == ("", "gunicorn.error")
 
@@ -211,8 +211,8 @@ def test_every_word_is_one_word() -> None:
     for word in EVENTS.keys() | REASONS:
         assert word.replace("_", "").isalpha()
         assert word == word.lower()
-    assert fits("event", "delivered")
-    assert not fits("reason", "unlisted")
+    assert is_allowed("event", "delivered")
+    assert not is_allowed("reason", "unlisted")
 
 
 LEVELS = {"info", "warning", "error", "exception", "critical"}

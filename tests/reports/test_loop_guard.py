@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from reports import loop_guard
-from reports.logwords import EVENTS, fits
-from reports.sealing import Vault
-from reports.spool import Spool
+from reports.crypto import RecordCipher
 from reports.store.engine.database import Database
+from reports.store.spool import Spool
+from runtime import event_loop_guard
+from runtime.log_fields import EVENTS, is_allowed
 from tests.support import blocked
 
 
 @pytest.fixture
 def spool(tmp_path: Path) -> Iterator[Spool]:
-    spool = Spool(tmp_path / "spool", Vault([b"k" * 32]))
+    spool = Spool(tmp_path / "spool", RecordCipher([b"k" * 32]))
     yield spool
     spool.close()
 
@@ -34,7 +34,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 def on_a_protected_loop(act: Callable[[], object]) -> None:
     async def main() -> None:
-        loop_guard.protect(asyncio.get_running_loop())
+        event_loop_guard.protect(asyncio.get_running_loop())
         act()
 
     asyncio.run(main())
@@ -75,20 +75,20 @@ def test_in_production_it_is_logged_and_told_and_goes_on(
     database: Database, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     told: list[str] = []
-    monkeypatch.setattr(loop_guard, "_on_violation", [])  # of the tests' own
-    loop_guard.on_violation(told.append)
+    monkeypatch.setattr(event_loop_guard, "_on_violation", [])  # of the tests' own
+    event_loop_guard.add_callback(told.append)
     on_a_protected_loop(lambda: read(database))
     assert len(told) == 1
     assert "blocks_event_loop" in "".join(capsys.readouterr())
-    loop_guard.forget(told.append)
+    event_loop_guard.remove_callback(told.append)
 
 
 def test_whoever_asks_to_be_forgotten_is_told_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
-    monkeypatch.setattr(loop_guard, "_on_violation", [])
-    loop_guard.on_violation(told.append)
-    loop_guard.forget(told.append)
-    on_a_protected_loop(lambda: loop_guard.check("read"))
+    monkeypatch.setattr(event_loop_guard, "_on_violation", [])
+    event_loop_guard.add_callback(told.append)
+    event_loop_guard.remove_callback(told.append)
+    on_a_protected_loop(lambda: event_loop_guard.check("read"))
     assert told == []
 
 
@@ -99,7 +99,7 @@ def test_other_threads_and_other_loops_may_wait(database: Database) -> None:
         read(database)
 
     async def a_thread_beside_a_protected_loop() -> None:
-        loop_guard.protect(asyncio.get_running_loop())
+        event_loop_guard.protect(asyncio.get_running_loop())
         await asyncio.to_thread(read, database)
 
     asyncio.run(another_loop())
@@ -115,4 +115,4 @@ def test_what_blocks_is_logged_by_its_name(database: Database) -> None:
         on_a_protected_loop(lambda: write(database))
     assert len(taken_back()) == 1
     assert logged == [{"event": "blocks_event_loop", "log_level": "error", "call": "database.write"}]
-    assert "blocks_event_loop" in EVENTS and fits("call", "database.write")
+    assert "blocks_event_loop" in EVENTS and is_allowed("call", "database.write")

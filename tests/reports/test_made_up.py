@@ -4,9 +4,9 @@ from pathlib import Path
 
 from sqlalchemy import func, select
 
-from reports.migrations import upgrade
 from reports.store import outbox
 from reports.store.engine.database import Database
+from reports.store.migrations import upgrade
 from reports.store.operations import synthetic_reports
 from reports.store.schema import tables as t
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event, update
 
-from reports import mailbox
-from reports.sealing import Vault
+from reports.crypto import RecordCipher
+from reports.store import mailbox_access
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.mailboxes.pin_throttle import (
     DEFAULT_LIMIT,
@@ -24,7 +24,7 @@ from reports.store.schema import tables as t
 from reports.store.submissions import save_mailbox
 from tests.support import databases
 
-VAULT = Vault([b"k" * 32])
+VAULT = RecordCipher([b"k" * 32])
 REPORT = "01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e"
 SECRET = b"o" * 32
 HOUR = 3600
@@ -33,17 +33,17 @@ HOUR = 3600
 @pytest.fixture(params=databases.KINDS)
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     made = databases.made(request.param, request, tmp_path)
-    save_mailbox(made, REPORT, mailbox.make(VAULT, SECRET))
+    save_mailbox(made, REPORT, mailbox_access.create_mailbox(VAULT, SECRET))
     yield made
     made.close()
 
 
 def code() -> str:
-    return mailbox.code_and_pin(VAULT, SECRET)[0]
+    return mailbox_access.code_and_pin(VAULT, SECRET)[0]
 
 
 def pin() -> str:
-    return mailbox.code_and_pin(VAULT, SECRET)[1]
+    return mailbox_access.code_and_pin(VAULT, SECRET)[1]
 
 
 def wrong_pin() -> str:
@@ -51,14 +51,14 @@ def wrong_pin() -> str:
 
 
 def opens(database: Database, digits: str | None, secret: str | None, before: int = 0) -> str | None:
-    return mailbox.open_report(database, VAULT, digits, secret, before).report_id
+    return mailbox_access.find_report(database, VAULT, digits, secret, before).report_id
 
 
 @pytest.mark.rule("A-30")
 @pytest.mark.rule("S-07")
 def test_they_are_derived_and_kept_nowhere(database: Database, tmp_path: Path) -> None:
-    assert mailbox.code_and_pin(VAULT, SECRET) == (code(), pin())
-    assert mailbox.code_and_pin(VAULT, b"another")[0] != code()
+    assert mailbox_access.code_and_pin(VAULT, SECRET) == (code(), pin())
+    assert mailbox_access.code_and_pin(VAULT, b"another")[0] != code()
     stored = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     assert code().encode() not in stored
 
@@ -175,22 +175,22 @@ def test_while_many_guess_each_number_has_fewer_tries_and_the_right_pair_opens(d
 
 def test_what_cannot_be_a_code_is_not_counted(database: Database) -> None:
     for digits, secret in ((None, pin()), (code(), None)):
-        assert not mailbox.open_report(database, VAULT, digits, secret).counted
+        assert not mailbox_access.find_report(database, VAULT, digits, secret).counted
     assert count_recent_failures(database) == 0
-    assert mailbox.open_report(database, VAULT, code(), wrong_pin()).counted
+    assert mailbox_access.find_report(database, VAULT, code(), wrong_pin()).counted
     assert count_recent_failures(database) == 1
 
 
 def test_after_a_rotation_old_codes_still_open(database: Database) -> None:
-    rotated = Vault([b"n" * 32, b"k" * 32])
-    assert mailbox.open_report(database, rotated, code(), pin()).report_id == REPORT
+    rotated = RecordCipher([b"n" * 32, b"k" * 32])
+    assert mailbox_access.find_report(database, rotated, code(), pin()).report_id == REPORT
 
 
 @pytest.fixture(params=databases.KINDS)
 def busy(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """A database of each kind that 24 threads may use."""
     made = databases.made(request.param, request, tmp_path, threads=24)
-    save_mailbox(made, REPORT, mailbox.make(VAULT, SECRET))
+    save_mailbox(made, REPORT, mailbox_access.create_mailbox(VAULT, SECRET))
     yield made
     made.close()
 
@@ -205,7 +205,7 @@ def test_guesses_at_the_same_time_each_cost_a_try(busy: Database) -> None:
     def guess(n: int) -> None:
         all_here.wait(timeout=30)
         with suppress(DatabaseUnavailable):  # no answer is no hint
-            tried = mailbox.open_report(busy, VAULT, code(), f"{(int(pin()) + n) % 10000:04d}")
+            tried = mailbox_access.find_report(busy, VAULT, code(), f"{(int(pin()) + n) % 10000:04d}")
             assert tried.report_id is None
             locks.append(tried.locked)
 

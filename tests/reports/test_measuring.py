@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry, Counter, values
 
-from reports import measuring
+from runtime import metrics_files
 
 # A process that counts one event, ticks at the time that it is given, and ends as it is told.
 PROCESS = """
@@ -45,7 +45,11 @@ def command(kind: str, tick: float, end: str) -> list[str]:
 
 
 def settings(folder: Path, also: Path | None = None) -> dict[str, str]:
-    return {**os.environ, measuring.FOLDER: str(folder), **({measuring.ALSO: str(also)} if also else {})}
+    return {
+        **os.environ,
+        metrics_files.FOLDER_VARIABLE: str(folder),
+        **({metrics_files.OTHER_FOLDER_VARIABLE: str(also)} if also else {}),
+    }
 
 
 def figures(page: str) -> dict[str, float]:
@@ -105,9 +109,9 @@ def test_a_folder_that_cannot_be_written_stops_nobody(tmp_path: Path) -> None:
 
 
 def test_without_a_folder_the_figures_are_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(measuring.FOLDER, raising=False)
+    monkeypatch.delenv(metrics_files.FOLDER_VARIABLE, raising=False)
     registry, before = CollectorRegistry(), values.ValueClass
-    with measuring.place("web"):
+    with metrics_files.claim("web"):
         Counter("tokaut_trials", "Trials", registry=registry).inc()
     assert values.ValueClass is before
-    assert b"tokaut_trials_total 1.0" in measuring.page(registry)
+    assert b"tokaut_trials_total 1.0" in metrics_files.render(registry)

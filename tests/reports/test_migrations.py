@@ -14,10 +14,10 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import insert, select
 
-from reports import migrations
-from reports.migrations import upgrade
-from reports.schema import WrongDatabase, is_current, newest, refuse_wrong
+from reports.store import migrations
+from reports.store.database_check import WrongDatabase, is_migrated, newest_migration, refuse_wrong_database
 from reports.store.engine.database import Database
+from reports.store.migrations import upgrade
 from reports.store.privileges import grants
 from reports.store.schema.tables import metadata
 from tests.support import databases
@@ -39,8 +39,8 @@ def test_the_steps_lead_to_the_declared_tables(database: Database) -> None:
 def test_upgrading_twice_changes_nothing(database: Database) -> None:
     upgrade(database, "demo")
     upgrade(database, "demo")
-    assert is_current(database)
-    refuse_wrong(database, "demo", "owner")
+    assert is_migrated(database)
+    refuse_wrong_database(database, "demo", "owner")
 
 
 def test_reports_of_before_the_ladder_begin_their_clocks_at_the_upgrade(database: Database) -> None:
@@ -102,7 +102,7 @@ def _upgraded(database: Database, revision: str) -> None:
 def test_modes_never_share_a_database(database: Database, made: str, mode: str) -> None:
     upgrade(database, made)
     with pytest.raises(WrongDatabase, match=made):
-        refuse_wrong(database, mode, "owner")
+        refuse_wrong_database(database, mode, "owner")
     with pytest.raises(WrongDatabase, match=made):
         upgrade(database, mode)
 
@@ -111,17 +111,17 @@ def test_another_schema_is_refused(database: Database) -> None:
     with database.write() as connection:
         metadata.create_all(connection)
     with pytest.raises(WrongDatabase, match="tokaut migrate"):
-        refuse_wrong(database, "demo", "owner")
+        refuse_wrong_database(database, "demo", "owner")
 
 
 @pytest.mark.rule("B-73")
 def test_a_database_that_is_away_is_no_reason_not_to_start() -> None:
-    refuse_wrong(Database("postgresql://127.0.0.1:1/x"), "live", "web")
+    refuse_wrong_database(Database("postgresql://127.0.0.1:1/x"), "live", "web")
 
 
 def test_the_newest_step_is_where_alembic_would_go() -> None:
     """A process knows it from the files' names alone."""
-    assert newest() == ScriptDirectory(str(migrations.FOLDER)).get_current_head()
+    assert newest_migration() == ScriptDirectory(str(migrations.FOLDER)).get_current_head()
 
 
 @pytest.mark.slow

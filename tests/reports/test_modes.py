@@ -8,9 +8,9 @@ import pytest
 from click.testing import CliRunner
 from redis import Redis
 
-from reports.keyfolder import new_pair
-from reports.modes import refuse_keys, refuse_queue
-from reports.settings import SettingError
+from reports.crypto.key_files import create_key_pair
+from reports.crypto.mode_marks import refuse_keys, refuse_queue
+from runtime.settings import SettingError
 from tests.support.app import App
 from tokaut.__main__ import main
 from workers.assembly import assemble
@@ -57,7 +57,7 @@ def test_no_mark_of_others_keeps_live_from_starting(redis_url: str, made: str) -
 
 
 def test_a_command_in_the_wrong_mode_marks_no_keys_of_others(tmp_path: Path) -> None:
-    new_pair(tmp_path, "vu-pikinini")  # of an earlier release: live's
+    create_key_pair(tmp_path, "vu-pikinini")  # of an earlier release: live's
     environ = {"TOKAUT_KEYS": str(tmp_path), "TOKAUT_DATA": str(tmp_path), "TOKAUT_MODE": "training"}
     tmp_path.chmod(0o700)
     assert CliRunner().invoke(main, ["keys", "new", "vu-police"], env=environ).exit_code == 0

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import inspect
 
-from reports.migrations import upgrade
-from reports.schema import WrongDatabase, refuse_wrong
+from reports.store.database_check import WrongDatabase, refuse_wrong_database
 from reports.store.engine.database import Database, DatabaseUnavailable
+from reports.store.migrations import upgrade
 from tests.reports.next_release import install
 
 
@@ -27,7 +27,7 @@ def test_a_later_release_does_not_start_on_an_older_schema(
 ) -> None:
     install(monkeypatch, tmp_path / "next")
     with pytest.raises(WrongDatabase, match="older schema"):
-        refuse_wrong(database, "demo", "web")
+        refuse_wrong_database(database, "demo", "web")
 
 
 def test_this_release_starts_on_the_schema_of_the_next(database: Database, tmp_path: Path) -> None:
@@ -35,7 +35,7 @@ def test_this_release_starts_on_the_schema_of_the_next(database: Database, tmp_p
     with pytest.MonkeyPatch.context() as patched:
         install(patched, tmp_path / "next")
         upgrade(database, "demo")
-    refuse_wrong(database, "demo", "web")
+    refuse_wrong_database(database, "demo", "web")
     upgrade(database, "demo")
     assert inspect(database.engine).has_table("added")
 
@@ -48,17 +48,17 @@ def test_a_step_that_fails_leaves_nothing_and_is_taken_again(
         with pytest.raises(OSError, match="power"):
             upgrade(database, "demo")
     assert not inspect(database.engine).has_table("added")
-    refuse_wrong(database, "demo", "web")
+    refuse_wrong_database(database, "demo", "web")
     install(monkeypatch, tmp_path / "next")
     upgrade(database, "demo")
-    refuse_wrong(database, "demo", "web")
+    refuse_wrong_database(database, "demo", "web")
 
 
 def test_a_step_waits_until_others_have_written(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install(monkeypatch, tmp_path / "next")
-    monkeypatch.setattr("reports.migrations.TRIES", 1)
+    monkeypatch.setattr("reports.store.migrations.TRIES", 1)
     other = Database(database.engine.url.render_as_string())
     with other.write(), pytest.raises(DatabaseUnavailable):
         upgrade(database, "demo")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from flows.staff_words import PROMISES, TOPIC_WORDS
-from reports.nudges import SENTENCE, due_at, permission
+from reports.answer_notices import NOTICE_TEXT, next_notice_at, read_permission
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 
 NUMBER = "+6785550101"
@@ -47,8 +47,8 @@ def contact(how: str = "sms", begin: str = "07:00", end: str = "21:00", tz: str 
     ],
 )
 def test_no_yes_no_text(said: Any) -> None:
-    assert permission(said, NOON) is None
-    assert due_at(permission(said, NOON), (), NOON) is None
+    assert read_permission(said, NOON) is None
+    assert next_notice_at(read_permission(said, NOON), (), NOON) is None
 
 
 ROWS = [
@@ -82,20 +82,20 @@ ROWS = [
 @pytest.mark.rule("S-03")
 @pytest.mark.parametrize(("now", "said", "sent", "due"), ROWS)
 def test_rows(now: int, said: Any, sent: tuple[int, ...], due: int | None) -> None:
-    assert due_at(permission(said, now), sent, now) == due
+    assert next_notice_at(read_permission(said, now), sent, now) == due
 
 
 @pytest.mark.rule("S-03")
 @pytest.mark.parametrize(("age", "goes"), [(0, True), (30 * DAY, True), (30 * DAY + MINUTE, False), (400 * DAY, False)])
 def test_a_yes_ends_after_thirty_days(age: int, goes: bool) -> None:
-    assert (due_at(permission(contact(), NOON - age), (), NOON) is not None) == goes
+    assert (next_notice_at(read_permission(contact(), NOON - age), (), NOON) is not None) == goes
 
 
 @pytest.mark.rule("S-03")
 @pytest.mark.rule("X-29")
 def test_the_sentence_says_nothing() -> None:
-    words = SENTENCE.replace("{ussd}", "").casefold()
+    words = NOTICE_TEXT.replace("{ussd}", "").casefold()
     assert not TOPIC_WORDS & set(words.replace(".", " ").split())
     assert not PROMISES.search(words)
-    assert "{ussd}" in SENTENCE
-    assert len(SENTENCE.replace("{ussd}", "*111*163#")) <= 160
+    assert "{ussd}" in NOTICE_TEXT
+    assert len(NOTICE_TEXT.replace("{ussd}", "*111*163#")) <= 160

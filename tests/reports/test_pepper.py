@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from reports.pepper import load_pepper, rotate_pepper
-from reports.settings import SettingError
+from reports.crypto.phone_pepper import load_pepper, rotate_pepper
+from runtime.settings import SettingError
 
 NUMBER = "+6785550101"
 

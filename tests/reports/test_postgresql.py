@@ -16,8 +16,8 @@ import pytest
 from sqlalchemy import insert, select, text, update
 
 from gateway.submission.submitter import Submitter
-from reports import mailbox
-from reports.sealing import Vault
+from reports.crypto import RecordCipher
+from reports.store import mailbox_access
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.engine.timeouts import INTERACTIVE
 from reports.store.schema import tables as t
@@ -152,14 +152,14 @@ def test_a_lock_of_another_ends_after_a_second(database: Database, straight: Dat
 
 def test_after_three_unknown_outcomes_web_asks_no_more_for_half_a_minute(database: Database, proxy: Proxy) -> None:
     nothing: Any = None
-    vault = Vault([b"k" * 32])
+    vault = RecordCipher([b"k" * 32])
     submitter = Submitter(
-        database=database, spool=nothing, vault=vault, builder=nothing, hurry=nothing, count=nothing, journal=nothing
+        database=database, spool=nothing, cipher=vault, builder=nothing, hurry=nothing, count=nothing, journal=nothing
     )
     proxy.stall()
 
     def open_it() -> None:
-        submitter.write(lambda: mailbox.open_report(database, vault, "48219303", "7350"))
+        submitter.write(lambda: mailbox_access.find_report(database, vault, "48219303", "7350"))
 
     for _ in range(3):
         assert seconds_until_away(open_it) > 1

@@ -8,9 +8,9 @@ import pytest
 import redis
 from rq.job import Job
 
-from reports.connections import for_queue
-from reports.queue import DELIVER, AllowedJob, Hurry, NotAllowed, open_queue
-from reports.settings import Reach
+from runtime.queue import DELIVER_JOB, AllowedJob, JobNotAllowed, JobQueue, open_queue
+from runtime.redis_clients import queue_client
+from runtime.settings import RedisAddress
 
 pytestmark = pytest.mark.slow
 ID = "01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e"
@@ -24,25 +24,25 @@ ID = "01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e"
         ("os.system", ("true",), {}),
         ("subprocess.run", (ID,), {}),
         ("workers.forward.deliver.__globals__", (ID,), {}),
-        (DELIVER, (ID, ID), {}),
-        (DELIVER, (), {}),
-        (DELIVER, ("not an id",), {}),
-        (DELIVER, (ID.upper(),), {}),
-        (DELIVER, (ID,), {"more": 1}),
+        (DELIVER_JOB, (ID, ID), {}),
+        (DELIVER_JOB, (), {}),
+        (DELIVER_JOB, ("not an id",), {}),
+        (DELIVER_JOB, (ID.upper(),), {}),
+        (DELIVER_JOB, (ID,), {"more": 1}),
     ],
 )
 def test_other_jobs_are_refused(redis_url: str, function: str, args: tuple, kwargs: dict) -> None:
-    with for_queue(Reach(redis_url)) as client:
+    with queue_client(RedisAddress(redis_url)) as client:
         queue = open_queue("urgent", client)
         job = queue.enqueue_call(function, args=args, kwargs=kwargs, job_id="planted")
-        with pytest.raises(NotAllowed):
+        with pytest.raises(JobNotAllowed):
             _ = AllowedJob.fetch(job.id, connection=client, serializer=queue.serializer).func
 
 
 def test_callbacks_are_never_run(redis_url: str) -> None:
-    with for_queue(Reach(redis_url)) as client:
+    with queue_client(RedisAddress(redis_url)) as client:
         queue = open_queue("urgent", client)
-        job = queue.enqueue_call(DELIVER, args=(ID,), job_id="planted")
+        job = queue.enqueue_call(DELIVER_JOB, args=(ID,), job_id="planted")
         client.hset(
             f"rq:job:{job.id}", mapping={"success_callback_name": "os.system", "failure_callback_name": "os.system"}
         )
@@ -52,21 +52,21 @@ def test_callbacks_are_never_run(redis_url: str) -> None:
 
 @pytest.mark.rule("S-27")
 def test_redis_holds_ids_only(redis_url: str) -> None:
-    with for_queue(Reach(redis_url)) as client:
-        assert Hurry(client).put(DELIVER, ID, "urgent")
+    with queue_client(RedisAddress(redis_url)) as client:
+        assert JobQueue(client).put(DELIVER_JOB, ID, "urgent")
         job = Job.fetch(f"deliver-{ID}", connection=client, serializer=open_queue("urgent", client).serializer)
-        assert (job.func_name, list(job.args), job.kwargs, job.description) == (DELIVER, [ID], {}, ID)
+        assert (job.func_name, list(job.args), job.kwargs, job.description) == (DELIVER_JOB, [ID], {}, ID)
         assert json.loads(json.dumps(job.to_dict(include_result=False), default=str))
 
 
 def test_an_id_stands_on_the_queue_once(redis_url: str) -> None:
-    with for_queue(Reach(redis_url)) as client:
-        hurry = Hurry(client)
-        assert hurry.put(DELIVER, ID, "urgent")
-        assert hurry.put(DELIVER, ID, "urgent")
+    with queue_client(RedisAddress(redis_url)) as client:
+        hurry = JobQueue(client)
+        assert hurry.put(DELIVER_JOB, ID, "urgent")
+        assert hurry.put(DELIVER_JOB, ID, "urgent")
         assert open_queue("urgent", client).count == 1
 
 
 def test_a_queue_that_is_away_is_no_error() -> None:
     client = redis.Redis.from_url("unix:///nowhere/at/all.sock")
-    assert not Hurry(client).put(DELIVER, ID, "urgent")
+    assert not JobQueue(client).put(DELIVER_JOB, ID, "urgent")

@@ -7,26 +7,28 @@ from pathlib import Path
 import certifi
 import pytest
 
-from reports.settings import Common, SettingError, load
+from runtime.settings import CommonSettings, SettingError, load_settings
 
 SENTINELS = {"REDIS_SENTINELS": "10.0.0.1:26379, [fd00::2]:26379", "REDIS_MASTER": "Tokaut"}
 TLS = {"REDIS_URL": "rediss://web:secret@valkey.example:6379"}
 
 
 def test_one_address_is_for_everything() -> None:
-    common = load(Common, {"REDIS_URL": "redis://web:p%2Fw@10.0.0.1:6379/2"})
+    common = load_settings(CommonSettings, {"REDIS_URL": "redis://web:p%2Fw@10.0.0.1:6379/2"})
     assert common.queue_redis == common.session_redis
     assert (common.session_redis.username, common.session_redis.password) == ("web", "p/w")
     assert not common.session_redis.is_tls
 
 
 def test_the_queue_may_have_a_user_of_its_own() -> None:
-    common = load(Common, {"REDIS_URL": "redis://web:1@h", "REDIS_QUEUE_URL": "redis://webq:2@h"})
+    common = load_settings(CommonSettings, {"REDIS_URL": "redis://web:1@h", "REDIS_QUEUE_URL": "redis://webq:2@h"})
     assert [common.session_redis.username, common.queue_redis.username] == ["web", "webq"]
 
 
 def test_sentinels_name_the_server_and_the_address_says_the_user() -> None:
-    common = load(Common, {**SENTINELS, "REDIS_URL": "rediss://web:secret@tokaut/0", "REDIS_SENTINEL_PASSWORD": "pw"})
+    common = load_settings(
+        CommonSettings, {**SENTINELS, "REDIS_URL": "rediss://web:secret@tokaut/0", "REDIS_SENTINEL_PASSWORD": "pw"}
+    )
     reach = common.session_redis
     assert reach.sentinels == (("10.0.0.1", 26379), ("fd00::2", 26379))
     assert (reach.master, reach.username, reach.password, reach.is_tls) == ("Tokaut", "web", "secret", True)
@@ -35,7 +37,7 @@ def test_sentinels_name_the_server_and_the_address_says_the_user() -> None:
 
 
 def test_sentinels_alone_are_enough_to_try_it() -> None:
-    reach = load(Common, SENTINELS).queue_redis
+    reach = load_settings(CommonSettings, SENTINELS).queue_redis
     assert (reach.master, reach.username, reach.is_tls) == ("Tokaut", None, False)
 
 
@@ -66,7 +68,7 @@ def test_sentinels_alone_are_enough_to_try_it() -> None:
 )
 def test_a_wrong_combination_is_one_line(given: dict[str, str], line: str) -> None:
     with pytest.raises(SettingError) as stopped:
-        load(Common, given)
+        load_settings(CommonSettings, given)
     assert str(stopped.value).startswith(line)
     assert "\n" not in str(stopped.value)
 
@@ -74,9 +76,9 @@ def test_a_wrong_combination_is_one_line(given: dict[str, str], line: str) -> No
 def test_a_file_without_a_certificate(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("no certificate")
     with pytest.raises(SettingError, match="which holds no certificate in PEM form; correct the path"):
-        load(Common, {**TLS, "REDIS_CA_FILE": str(tmp_path / "ca.pem")})
+        load_settings(CommonSettings, {**TLS, "REDIS_CA_FILE": str(tmp_path / "ca.pem")})
 
 
 def test_an_authority_without_tls(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="REDIS_CA_FILE is set, and no address begins with rediss://"):
-        load(Common, {"REDIS_URL": "redis://h", "REDIS_CA_FILE": certifi.where()})
+        load_settings(CommonSettings, {"REDIS_URL": "redis://h", "REDIS_CA_FILE": certifi.where()})

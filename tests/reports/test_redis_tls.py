@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 from redis.exceptions import RedisError
 
-from reports.connections import for_queue, for_sessions, why
-from reports.queue import DELIVER, Hurry
-from reports.settings import Common, Reach, load
+from runtime.queue import DELIVER_JOB, JobQueue
+from runtime.redis_clients import describe_error, queue_client, session_client
+from runtime.settings import CommonSettings, RedisAddress, load_settings
 from tests.support.app import App
 from tests.support.ports import free_port
 from tests.support.redis_servers import Server
@@ -81,8 +81,8 @@ def authority(tmp_path: Path) -> Authority:
     return Authority(tmp_path)
 
 
-def at(port: int, ca: Path | None) -> Reach:
-    return Reach(f"rediss://:secret@localhost:{port}", ca)
+def at(port: int, ca: Path | None) -> RedisAddress:
+    return RedisAddress(f"rediss://:secret@localhost:{port}", ca)
 
 
 @pytest.mark.rule("A-41")
@@ -93,8 +93,8 @@ def test_a_good_certificate_and_a_whole_report(serve: Serve, authority: Authorit
     phone.dial()
     assert [phone.type(reply) for reply in TO_SEND][-1].text.startswith("Sent to")
     assert app.parts.sessions.answers()
-    with for_queue(at(port, authority.file)) as client:
-        assert Hurry(client).put(DELIVER, ID, "urgent")
+    with queue_client(at(port, authority.file)) as client:
+        assert JobQueue(client).put(DELIVER_JOB, ID, "urgent")
         assert client.keys("s:*")
     app.close()
 
@@ -121,14 +121,16 @@ def test_whom_our_authority_does_not_vouch_for_gets_nothing(serve: Serve, author
 
 
 def nothing_from(port: int, ca: Path, said: str) -> None:
-    for connect in (for_sessions, for_queue):
+    for connect in (session_client, queue_client):
         for _ in range(3):  # a handshake of more than half a second says nothing of the certificate
             with connect(at(port, ca)) as client, pytest.raises(RedisError) as refused:
                 client.get("s:x")
-            if not why(refused.value).startswith("no answer in time"):
+            if not describe_error(refused.value).startswith("no answer in time"):
                 break
-        assert why(refused.value).startswith(said)
-    common = load(Common, {"REDIS_URL": f"rediss://:secret@localhost:{port}", "REDIS_CA_FILE": str(ca)})
+        assert describe_error(refused.value).startswith(said)
+    common = load_settings(
+        CommonSettings, {"REDIS_URL": f"rediss://:secret@localhost:{port}", "REDIS_CA_FILE": str(ca)}
+    )
     [line] = redis(common, live=False)
     assert line.startswith(f"Redis does not answer ({said}")
     assert "secret" not in line
@@ -136,39 +138,45 @@ def nothing_from(port: int, ca: Path, said: str) -> None:
 
 def test_without_a_file_the_systems_authorities_decide(serve: Serve, authority: Authority) -> None:
     port = serve(authority.certificate("localhost"))
-    with for_sessions(at(port, None)) as client, pytest.raises(RedisError) as refused:
+    with session_client(at(port, None)) as client, pytest.raises(RedisError) as refused:
         client.get("s:x")
-    assert why(refused.value).startswith("nobody known here vouches")
+    assert describe_error(refused.value).startswith("nobody known here vouches")
 
 
 def test_a_plain_server_where_tls_was_meant_gets_no_password(authority: Authority) -> None:
     server = Server("requirepass secret").start()
-    with for_sessions(at(server.port, authority.file)) as client, pytest.raises(RedisError) as refused:
+    with session_client(at(server.port, authority.file)) as client, pytest.raises(RedisError) as refused:
         client.get("s:x")
     server.remove()
-    assert why(refused.value).startswith("no answer in time; with rediss:// look")
+    assert describe_error(refused.value).startswith("no answer in time; with rediss:// look")
 
 
 @pytest.mark.parametrize(
     ("reach", "said"),
     [
-        (Reach("redis://127.0.0.1:1"), "nothing listens there"),
-        (Reach("unix:///nowhere/valkey.sock"), "its socket is not there"),
-        (Reach("redis://tokaut", None, (("127.0.0.1", 1),), "tokaut"), "no Sentinel that answers knows a server"),
+        (RedisAddress("redis://127.0.0.1:1"), "nothing listens there"),
+        (RedisAddress("unix:///nowhere/valkey.sock"), "its socket is not there"),
+        (
+            RedisAddress("redis://tokaut", None, (("127.0.0.1", 1),), "tokaut"),
+            "no Sentinel that answers knows a server",
+        ),
     ],
 )
-def test_what_else_can_be_wrong_is_said(reach: Reach, said: str) -> None:
-    with for_sessions(reach) as client, pytest.raises(RedisError) as refused:
+def test_what_else_can_be_wrong_is_said(reach: RedisAddress, said: str) -> None:
+    with session_client(reach) as client, pytest.raises(RedisError) as refused:
         client.get("s:x")
-    assert why(refused.value).startswith(said)
+    assert describe_error(refused.value).startswith(said)
 
 
 def test_a_wrong_password_is_said(authority: Authority) -> None:
     server = Server("requirepass secret").start()
-    with for_queue(Reach(f"redis://:other@127.0.0.1:{server.port}")) as client, pytest.raises(RedisError) as refused:
+    with (
+        queue_client(RedisAddress(f"redis://:other@127.0.0.1:{server.port}")) as client,
+        pytest.raises(RedisError) as refused,
+    ):
         client.get("s:x")
     server.remove()
-    assert why(refused.value) == "it refuses the user or the password"
+    assert describe_error(refused.value) == "it refuses the user or the password"
 
 
 @pytest.mark.rule("A-41")
@@ -183,8 +191,8 @@ def test_the_sentinels_are_asked_over_tls_too(authority: Authority, tmp_path: Pa
         stack.callback(sentinel.remove)
         asked = stack.enter_context(door(certificate, sentinel.start().port))
         ca = authority.file if trusted else Authority(tmp_path, "Somebody else").file
-        reach = Reach("rediss://:secret@tokaut", ca, (("127.0.0.1", asked),), "tokaut")
-        with for_sessions(reach) as client:
+        reach = RedisAddress("rediss://:secret@tokaut", ca, (("127.0.0.1", asked),), "tokaut")
+        with session_client(reach) as client:
             if trusted:
                 assert client.set("s:x", "1")
             else:

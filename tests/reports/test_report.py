@@ -7,20 +7,20 @@ from typing import Any
 
 import pytest
 
-from reports.answers import EXTRAS
-from reports.bodies import envelope
-from reports.country import load_all
-from reports.report import Given, facts_of, from_answers, head, to_json
+from reports.countries.country import load_countries
+from reports.facts import EXTRA_QUESTIONS
+from reports.json_bodies import envelope
+from reports.report import GivenAnswer, build_report, derive_facts, report_head, to_json
 from tests.reports.judge import body, pointed
 from tests.reports.sample import KE, MSISDN, SEND, VU, WALK, given, read, seconds, setting
 
 
-def example(name: str) -> tuple[dict[str, Any], list[Given]]:
+def example(name: str) -> tuple[dict[str, Any], list[GivenAnswer]]:
     """An example of the documentation, and its answers as the conversation would hand them over."""
     data = read(f"example_{name}.json")["data"]
     typed = {row["ref"]: pointed(data, row["ref"]) for row in data["answers"] if "ref" in row}
     rows = [
-        Given(row["screen"], row["question"], typed.get(row.get("ref"), row.get("value")), "ref" in row, at, True)
+        GivenAnswer(row["screen"], row["question"], typed.get(row.get("ref"), row.get("value")), "ref" in row, at, True)
         for row in data["answers"]
         for at in [seconds(row["at"])]
     ]
@@ -46,7 +46,7 @@ def test_the_example_comes_back_from_its_answers(name: str) -> None:
     )
     assert body(rows, made) == data
     compact = json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
-    assert to_json(from_answers(rows, made), "vu-pikinini") == compact
+    assert to_json(build_report(rows, made), "vu-pikinini") == compact
     whole = read(f"example_{name}.json")
     assert json.loads(envelope(whole["type"], seconds(whole["timestamp"]), compact)) == whole
 
@@ -61,13 +61,13 @@ def test_a_report_with_every_skip_taken_is_valid() -> None:
         ("report.words", None),
         ("report.contact", "none"),
         SEND,
-        *((f"more.{key}", None) for key in EXTRAS),
+        *((f"more.{key}", None) for key in EXTRA_QUESTIONS),
         ("more.words", None),
     )
     found = body(rows, setting(rows))
     assert (found["about"], found["place"], found["narrative"], found["additions"]) == (None, None, None, [])
     assert (found["reporter_role"], found["child"]["age_band"], found["extras"]) == ("unknown", "unknown", {})
-    assert [row["value"] for row in found["answers"]].count(None) == 3 + len(EXTRAS) + 1
+    assert [row["value"] for row in found["answers"]].count(None) == 3 + len(EXTRA_QUESTIONS) + 1
 
 
 @pytest.mark.rule("S-20")
@@ -158,7 +158,7 @@ def test_the_number_is_there_only_with_consent(value: Any, msisdn: Any, complete
     rows = given(("report.danger", "now"), ("report.category", "harm"), ("report.contact", value))
     made = setting(rows, completeness=completeness, msisdn=msisdn)
     found = body(rows, made)
-    raw = to_json(from_answers(rows, made), "vu-pikinini") + head(from_answers(rows, made))
+    raw = to_json(build_report(rows, made), "vu-pikinini") + report_head(build_report(rows, made))
     assert found["contact"]["allowed"] is allowed
     assert ("msisdn" in found["contact"]) is (MSISDN.encode() in raw) is allowed
     assert ("NO_CONTACT" in found["triage"]["flags"]) is not allowed
@@ -201,7 +201,7 @@ def test_the_priority_once_reached_stays_in_the_next_revision() -> None:
 
 def test_the_head_holds_what_a_list_shows_and_no_words() -> None:
     rows = given(*WALK, ("report.words", "a planted sentence"), SEND)
-    found = json.loads(head(from_answers(rows, setting(rows))))
+    found = json.loads(report_head(build_report(rows, setting(rows))))
     assert found == {
         "category": "luring",
         "danger": "soon",
@@ -217,7 +217,7 @@ def test_the_head_holds_what_a_list_shows_and_no_words() -> None:
 
 def test_the_head_says_how_and_when_and_never_the_number() -> None:
     rows = given(*WALK, ("report.contact", "call_08_16"), SEND)
-    raw = head(from_answers(rows, setting(rows, msisdn="+6785550101")))
+    raw = report_head(build_report(rows, setting(rows, msisdn="+6785550101")))
     hours = {"from": "08:00", "to": "16:00", "tz": "Pacific/Efate"}
     assert json.loads(raw)["contact"] == {"how": "call", "safe_hours": hours}
     assert b"678" not in raw and b"msisdn" not in raw
@@ -225,7 +225,7 @@ def test_the_head_says_how_and_when_and_never_the_number() -> None:
 
 def test_facts_are_the_same_before_send_and_in_the_report() -> None:
     rows = given(*WALK, SEND)
-    before, report = facts_of(rows), from_answers(rows, setting(rows))
+    before, report = derive_facts(rows), build_report(rows, setting(rows))
     assert (before.danger, before.category, before.about) == ("soon", "luring", "me")
     assert report.facts == before
     assert report.priority == "P2"
@@ -233,6 +233,6 @@ def test_facts_are_the_same_before_send_and_in_the_report() -> None:
 
 def test_the_shipped_files_make_the_same_report_each_time() -> None:
     rows = given(*WALK, SEND)
-    again = load_all(["vu"], "demo").all[0]
-    raw = {to_json(from_answers(rows, setting(rows, country=country)), "vu-pikinini") for country in (VU, again, VU)}
+    again = load_countries(["vu"], "demo").all[0]
+    raw = {to_json(build_report(rows, setting(rows, country=country)), "vu-pikinini") for country in (VU, again, VU)}
     assert len(raw) == 1

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select
 
-from reports.keyfolder import SENDER, PrivateKeys, load_private, load_public, new_pair
-from reports.sealing import Box, Context, Poison, open_body, open_head, seal
+from reports.crypto import DecryptError, SealContext, SealedBody, open_body, open_head, seal_body
+from reports.crypto.key_files import SENDER_KEY, PrivateKeySet, create_key_pair, load_private_keys, load_public_keys
 from reports.store.engine.database import Database
 from reports.store.operations.key_rotation import BATCH_SIZE, RotationResult, count_by_key, count_outdated, rewrap_rows
 from reports.store.schema import tables as t
@@ -30,14 +30,17 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
 @pytest.fixture
 def keys(tmp_path: Path) -> Path:
     folder = tmp_path / "keys"
-    for hotline in (HOTLINE, OTHER, SENDER):
-        new_pair(folder, hotline)
+    for hotline in (HOTLINE, OTHER, SENDER_KEY):
+        create_key_pair(folder, hotline)
     return folder
 
 
-def sealed(keys: Path, context: Context) -> dict[str, Any]:
-    box = seal(
-        load_public(keys, [context.hotline])[context.hotline], context, b"head", b"body of " + context.hotline.encode()
+def sealed(keys: Path, context: SealContext) -> dict[str, Any]:
+    box = seal_body(
+        load_public_keys(keys, [context.hotline])[context.hotline],
+        context,
+        b"head",
+        b"body of " + context.hotline.encode(),
     )
     return {"key_id": box.key_id, "wrap": box.wrap, "head": box.head, "sealed": box.sealed}
 
@@ -51,7 +54,7 @@ def put_reports(database: Database, keys: Path, count: int, hotlines: tuple[str,
         reports.append({"report_id": report_id, "origin_key": key, "created_at": 1, "revision": 2, **common})
         for revision in (1, 2):
             for hotline in hotlines:
-                box = sealed(keys, Context("live", report_id, revision, hotline))
+                box = sealed(keys, SealContext("live", report_id, revision, hotline))
                 bodies.append({"report_id": report_id, "revision": revision, "recipient": hotline, **box})
     with database.write() as connection:
         connection.execute(insert(t.report), reports)
@@ -59,7 +62,7 @@ def put_reports(database: Database, keys: Path, count: int, hotlines: tuple[str,
 
 
 def put_pending(database: Database, keys: Path) -> None:
-    context = Context("live", new_id(1), 3, HOTLINE)
+    context = SealContext("live", new_id(1), 3, HOTLINE)
     row = {
         "origin_key": bytes(32),
         "recipient": HOTLINE,
@@ -81,7 +84,7 @@ def put_pending(database: Database, keys: Path) -> None:
 
 
 def put_outgoing(database: Database, keys: Path) -> None:
-    context = Context("live", new_id(1), 1, SENDER)
+    context = SealContext("live", new_id(1), 1, SENDER_KEY)
     box = sealed(keys, context)
     del box["head"]
     row = {"id": context.report_id, "channel": "africastalking", "mode": "live", "state": "due", "attempt": 0}
@@ -90,14 +93,14 @@ def put_outgoing(database: Database, keys: Path) -> None:
         connection.execute(insert(t.outgoing), row | times | box)
 
 
-def bodies(database: Database, keys: PrivateKeys) -> set[tuple[str, str, bytes]]:
+def bodies(database: Database, keys: PrivateKeySet) -> set[tuple[str, str, bytes]]:
     with database.read() as connection:
         rows = connection.execute(select(t.report_body)).all()
     found = set()
     for row in rows:
         box, context = (
-            Box(row.key_id, row.wrap, row.head, row.sealed),
-            Context("live", row.report_id, row.revision, row.recipient),
+            SealedBody(row.key_id, row.wrap, row.head, row.sealed),
+            SealContext("live", row.report_id, row.revision, row.recipient),
         )
         private = keys.of(row.recipient, row.key_id)
         assert open_head(private, context, box) == b"head"
@@ -107,11 +110,11 @@ def bodies(database: Database, keys: PrivateKeys) -> set[tuple[str, str, bytes]]
 
 def test_every_row_of_the_hotline_is_under_the_new_key_and_no_other_row(database: Database, keys: Path) -> None:
     put_reports(database, keys, 300)
-    before = load_public(keys, [HOTLINE, OTHER])
-    new = new_pair(keys, HOTLINE)
+    before = load_public_keys(keys, [HOTLINE, OTHER])
+    new = create_key_pair(keys, HOTLINE)
     told: list[int] = []
     assert count_outdated(database, HOTLINE, new.key_id) == 600
-    private = load_private(keys, [HOTLINE, OTHER])
+    private = load_private_keys(keys, [HOTLINE, OTHER])
     assert rewrap_rows(database, private, HOTLINE, new, told.append) == RotationResult(done=600, unreadable=0)
     assert told == [BATCH_SIZE, 600 - BATCH_SIZE]
     assert bodies(database, private) == {
@@ -125,15 +128,17 @@ def test_every_row_of_the_hotline_is_under_the_new_key_and_no_other_row(database
 def test_what_is_pending_and_what_is_to_be_sent_are_re_wrapped_too(database: Database, keys: Path) -> None:
     put_pending(database, keys)
     put_outgoing(database, keys)
-    for table, hotline in ((t.pending, HOTLINE), (t.outgoing, SENDER)):
-        new = new_pair(keys, hotline)
-        assert rewrap_rows(database, load_private(keys, [hotline]), hotline, new).done == 1
+    for table, hotline in ((t.pending, HOTLINE), (t.outgoing, SENDER_KEY)):
+        new = create_key_pair(keys, hotline)
+        assert rewrap_rows(database, load_private_keys(keys, [hotline]), hotline, new).done == 1
         with database.read() as connection:
             row = connection.execute(select(table)).one()
         report_id = row.id if table is t.outgoing else row.report_id
-        context = Context("live", report_id, 1 if table is t.outgoing else 3, hotline)
-        box = Box(row.key_id, row.wrap, b"", row.sealed)
-        assert open_body(load_private(keys, [hotline]).of(hotline, new.key_id), context, box).startswith(b"body of")
+        context = SealContext("live", report_id, 1 if table is t.outgoing else 3, hotline)
+        box = SealedBody(row.key_id, row.wrap, b"", row.sealed)
+        assert open_body(load_private_keys(keys, [hotline]).of(hotline, new.key_id), context, box).startswith(
+            b"body of"
+        )
 
 
 def test_what_a_hotline_keeps_for_itself_is_re_wrapped_too(database: Database, keys: Path) -> None:
@@ -141,19 +146,19 @@ def test_what_a_hotline_keeps_for_itself_is_re_wrapped_too(database: Database, k
     with database.read() as connection:
         report_id = str(connection.execute(select(t.report.c.report_id)).scalar_one())
     note_id = new_id(1)
-    context = Context.of_message("live", report_id, note_id, HOTLINE)
+    context = SealContext.of_message("live", report_id, note_id, HOTLINE)
     box = sealed(keys, context)
     row = {"note_id": note_id, "report_id": report_id, "recipient": HOTLINE, "kind": "reason", "actor": "x"}
     row |= {"created_at": 1, "key_id": box["key_id"], "wrap": box["wrap"], "sealed": box["sealed"]}
     with database.write() as connection:
         connection.execute(insert(t.note), row)
-    new = new_pair(keys, HOTLINE)
-    assert rewrap_rows(database, load_private(keys, [HOTLINE]), HOTLINE, new) == RotationResult(1, 0)
+    new = create_key_pair(keys, HOTLINE)
+    assert rewrap_rows(database, load_private_keys(keys, [HOTLINE]), HOTLINE, new) == RotationResult(1, 0)
     assert count_by_key(database, box["key_id"]) == 0
     with database.read() as connection:
         kept = connection.execute(select(t.note)).one()
-    private = load_private(keys, [HOTLINE]).of(HOTLINE, new.key_id)
-    assert open_body(private, context, Box(kept.key_id, kept.wrap, b"", kept.sealed)) == b"body of vu-pikinini"
+    private = load_private_keys(keys, [HOTLINE]).of(HOTLINE, new.key_id)
+    assert open_body(private, context, SealedBody(kept.key_id, kept.wrap, b"", kept.sealed)) == b"body of vu-pikinini"
 
 
 def test_a_row_that_does_not_open_is_counted_and_stops_no_other(database: Database, keys: Path) -> None:
@@ -163,16 +168,20 @@ def test_a_row_that_does_not_open_is_counted_and_stops_no_other(database: Databa
             connection.execute(select(t.report_body.c.report_id).order_by(t.report_body.c.report_id)).scalars().first()
         )
         connection.execute(t.report_body.update().where(t.report_body.c.report_id == lost).values(wrap=bytes(81)))
-    new = new_pair(keys, HOTLINE)
-    assert rewrap_rows(database, load_private(keys, [HOTLINE]), HOTLINE, new) == RotationResult(done=4, unreadable=2)
+    new = create_key_pair(keys, HOTLINE)
+    assert rewrap_rows(database, load_private_keys(keys, [HOTLINE]), HOTLINE, new) == RotationResult(
+        done=4, unreadable=2
+    )
 
 
 def test_without_the_old_private_key_nothing_is_changed(database: Database, keys: Path) -> None:
     put_reports(database, keys, 1, (HOTLINE,))
-    old = load_public(keys, [HOTLINE])[HOTLINE].key_id
+    old = load_public_keys(keys, [HOTLINE])[HOTLINE].key_id
     (keys / "private" / HOTLINE / f"{old}.key").unlink()
-    new = new_pair(keys, HOTLINE)
-    assert rewrap_rows(database, load_private(keys, [HOTLINE]), HOTLINE, new) == RotationResult(done=0, unreadable=2)
+    new = create_key_pair(keys, HOTLINE)
+    assert rewrap_rows(database, load_private_keys(keys, [HOTLINE]), HOTLINE, new) == RotationResult(
+        done=0, unreadable=2
+    )
     assert count_by_key(database, old) == 2
 
 
@@ -182,12 +191,12 @@ def test_the_destroyed_private_key_opens_no_row_of_before(database: Database, ke
     with database.read() as connection:
         backup = connection.execute(select(t.report_body)).first()
     assert backup is not None
-    new = new_pair(keys, HOTLINE)
-    rewrap_rows(database, load_private(keys, [HOTLINE]), HOTLINE, new)
+    new = create_key_pair(keys, HOTLINE)
+    rewrap_rows(database, load_private_keys(keys, [HOTLINE]), HOTLINE, new)
     (keys / "private" / HOTLINE / f"{backup.key_id}.key").unlink()
-    with pytest.raises(Poison):
-        load_private(keys, [HOTLINE]).of(HOTLINE, backup.key_id)
-    context = Context("live", backup.report_id, backup.revision, HOTLINE)
-    with pytest.raises(Poison):
-        box = Box(backup.key_id, backup.wrap, backup.head, backup.sealed)
-        open_body(load_private(keys, [HOTLINE]).of(HOTLINE, new.key_id), context, box)
+    with pytest.raises(DecryptError):
+        load_private_keys(keys, [HOTLINE]).of(HOTLINE, backup.key_id)
+    context = SealContext("live", backup.report_id, backup.revision, HOTLINE)
+    with pytest.raises(DecryptError):
+        box = SealedBody(backup.key_id, backup.wrap, backup.head, backup.sealed)
+        open_body(load_private_keys(keys, [HOTLINE]).of(HOTLINE, new.key_id), context, box)

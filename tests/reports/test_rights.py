@@ -10,9 +10,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from reports.migrations import upgrade
-from reports.schema import WrongDatabase, refuse_wrong
+from reports.store.database_check import WrongDatabase, refuse_wrong_database
 from reports.store.engine.database import Database
+from reports.store.migrations import upgrade
 from reports.store.privileges.grants import list_faults
 from reports.store.privileges.rights import CLOCK, OWNER, ROLES, WEB, WORKER, list_rights
 from reports.store.schema.tables import metadata
@@ -57,7 +57,7 @@ def site(postgres: Postgres) -> Iterator[Site]:
 def test_after_a_migration_all_is_as_it_should_be(site: Site) -> None:
     for account in ("web", "worker", "clock", "console", "owner"):
         assert site.faults(account, f"tokaut_{account}") == []
-    refuse_wrong(site.database(WEB), "live", "web")
+    refuse_wrong_database(site.database(WEB), "live", "web")
 
 
 def test_migrating_and_making_the_roles_again_changes_nothing(site: Site, postgres: Postgres) -> None:
@@ -132,7 +132,7 @@ TAMPERED = [
 def test_what_was_changed_is_said_and_live_does_not_start(site: Site, done: str, said: str) -> None:
     site.run(done)
     with pytest.raises(WrongDatabase, match=said):
-        refuse_wrong(site.database(WEB), "live", "web")
+        refuse_wrong_database(site.database(WEB), "live", "web")
 
 
 @pytest.mark.parametrize("done", [done for done, _ in TAMPERED if not done.startswith(("CREATE", "ALTER ROLE"))])
@@ -153,14 +153,14 @@ def test_a_member_of_another_role_is_said(site: Site) -> None:
 @pytest.mark.parametrize(("account", "role"), [("web", CLOCK), ("clock", WEB), ("worker", CLOCK), ("", OWNER)])
 def test_a_process_that_comes_as_another_is_refused(site: Site, account: str, role: str) -> None:
     with pytest.raises(WrongDatabase, match=f"connects to PostgreSQL as {role}"):
-        refuse_wrong(site.database(role), "live", account)
+        refuse_wrong_database(site.database(role), "live", account)
 
 
 def test_a_database_without_the_roles_is_refused_in_live(site: Site) -> None:
     site.run("ALTER ROLE tokaut_console RENAME TO away")
     try:
         with pytest.raises(WrongDatabase, match="There is no role tokaut_console"):
-            refuse_wrong(site.database(WEB), "live", "web")
+            refuse_wrong_database(site.database(WEB), "live", "web")
     finally:
         site.run("ALTER ROLE away RENAME TO tokaut_console")
 
@@ -168,7 +168,7 @@ def test_a_database_without_the_roles_is_refused_in_live(site: Site) -> None:
 def test_what_is_not_durable_is_refused_in_live(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("reports.store.engine.postgresql.SETTINGS", {"fsync": "off"})
     with pytest.raises(WrongDatabase, match="fsync = on"):
-        refuse_wrong(site.database(WEB), "live", "web")
+        refuse_wrong_database(site.database(WEB), "live", "web")
 
 
 def test_the_settings_of_the_role_do_not_take_durability_away(site: Site) -> None:

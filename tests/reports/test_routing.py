@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from reports.answers import Facts
-from reports.country import Country
-from reports.kinds import ORDER
-from reports.routing import AT_MOST, Route, incomplete_hotline, left_out, route
+from reports.countries.country import Country
+from reports.countries.hotline import KINDS_BY_CATEGORY
+from reports.facts import Facts
+from reports.routing import MAX_RECIPIENTS, Route, avoided_hotlines, find_route, incomplete_hotline
 from tests.reports.sample import COUNTRIES, FJ, KE, VU
 
 ABOUT = (None, "me", "my_child", "child_i_know", "other")
@@ -29,7 +29,7 @@ def subsets(country: Country) -> Iterator[tuple[str, ...]]:
 
 def everything(country: Country) -> Iterator[tuple[Facts, tuple[str, ...]]]:
     places = (None, *country.groups(), *(place.code for place in country.places))
-    for category, place, about, avoid in product(ORDER, places, ABOUT, subsets(country)):
+    for category, place, about, avoid in product(KINDS_BY_CATEGORY, places, ABOUT, subsets(country)):
         yield Facts(category=category, place=place, about=about, avoid=avoid), avoid
 
 
@@ -38,12 +38,14 @@ def everything(country: Country) -> Iterator[tuple[Facts, tuple[str, ...]]]:
 def test_every_country_category_place_about_and_choice(country: Country) -> None:
     live = set(country.hotlines)
     for facts, avoid in everything(country):
-        made = route(country, facts, live=live, avoid=avoid)
+        made = find_route(country, facts, live=live, avoid=avoid)
         named = [leg.hotline for leg in made.legs]
-        left = [h.id for h in country.takers(facts.category or "") if h.takes_category(facts.category or "")]
+        left = [
+            h.id for h in country.hotlines_for_category(facts.category or "") if h.covers_category(facts.category or "")
+        ]
         able = [name for name in left if name not in avoid]
-        assert made == route(country, facts, live=live, avoid=list(reversed(avoid)))
-        assert len(named) == len(set(named)) == min(len(able), AT_MOST)
+        assert made == find_route(country, facts, live=live, avoid=list(reversed(avoid)))
+        assert len(named) == len(set(named)) == min(len(able), MAX_RECIPIENTS)
         assert set(named) <= set(able)
         assert named[:1] == able[:1]
         assert [leg.role for leg in made.legs] == sorted((leg.role for leg in made.legs), key=ROLES.index)
@@ -58,7 +60,7 @@ ROLES = ("primary", "also", "fallback")
 def test_a_missing_child_always_goes_to_police_at_once(country: Country) -> None:
     for facts, avoid in everything(country):
         if facts.category == "missing":
-            made = route(country, facts, live=set(country.hotlines), avoid=avoid)
+            made = find_route(country, facts, live=set(country.hotlines), avoid=avoid)
             police = [h.id for h in country.hotlines.values() if h.kind == "police" and h.id not in avoid]
             assert set(police[:1]) <= {leg.hotline for leg in made.at_once}
 
@@ -87,7 +89,7 @@ def test_a_missing_child_always_goes_to_police_at_once(country: Country) -> None
 def test_the_order_of_three_countries(
     country: Country, category: str, about: str, avoid: tuple[str, ...], legs: str
 ) -> None:
-    made = route(country, Facts(category=category, about=about), live=set(country.hotlines), avoid=avoid)
+    made = find_route(country, Facts(category=category, about=about), live=set(country.hotlines), avoid=avoid)
     sign = {"primary": "", "also": "+", "fallback": "?"}
     assert " ".join(leg.hotline + sign[leg.role] for leg in made.legs) == legs
 
@@ -96,7 +98,7 @@ def test_the_order_of_three_countries(
 def test_a_report_that_was_never_sent_goes_to_one_hotline(country: Country) -> None:
     helpline = incomplete_hotline(country)
     for facts, avoid in everything(country):
-        made = route(country, facts, live=set(country.hotlines), avoid=avoid, completeness="incomplete")
+        made = find_route(country, facts, live=set(country.hotlines), avoid=avoid, completeness="incomplete")
         assert ids(made) == ([] if helpline in avoid else [f"{helpline} primary INCOMPLETE_ONLY"])
 
 
@@ -105,23 +107,23 @@ def test_without_a_child_helpline_a_named_hotline_gets_what_was_never_sent() -> 
     facts = Facts(category="harm", danger="now")
     nobody = replace(VU, hotlines=others, incomplete_to="")
     named = replace(VU, hotlines=others, incomplete_to="vu-womens-centre")
-    assert ids(route(nobody, facts, live=set(others), avoid=(), completeness="incomplete")) == []
-    assert ids(route(named, facts, live=set(others), avoid=(), completeness="incomplete")) == [
+    assert ids(find_route(nobody, facts, live=set(others), avoid=(), completeness="incomplete")) == []
+    assert ids(find_route(named, facts, live=set(others), avoid=(), completeness="incomplete")) == [
         "vu-womens-centre primary INCOMPLETE_ONLY"
     ]
 
 
 def test_a_hotline_that_is_not_set_up_gets_nothing() -> None:
-    made = route(VU, Facts(category="harm"), live={"vu-womens-centre"}, avoid=())
+    made = find_route(VU, Facts(category="harm"), live={"vu-womens-centre"}, avoid=())
     assert ids(made) == ["vu-womens-centre primary CATEGORY_FIRST"]
     assert made.passed_over == (("vu-pikinini", "NOT_LIVE"), ("vu-police", "NOT_LIVE"))
-    incomplete = route(VU, Facts(), live={"vu-police"}, avoid=(), completeness="incomplete")
+    incomplete = find_route(VU, Facts(), live={"vu-police"}, avoid=(), completeness="incomplete")
     assert (incomplete.legs, incomplete.passed_over) == ((), (("vu-pikinini", "NOT_LIVE"),))
 
 
 @pytest.mark.rule("S-34")
 def test_live_mode_gives_nothing_to_a_hotline_without_a_partner_card() -> None:
-    made = route(replace(VU, mode="live"), Facts(category="harm"), live=set(VU.hotlines), avoid=())
+    made = find_route(replace(VU, mode="live"), Facts(category="harm"), live=set(VU.hotlines), avoid=())
     assert made.legs == ()
     assert {why for _, why in made.passed_over} == {"NOT_LIVE"}
 
@@ -141,7 +143,7 @@ def test_a_hotline_is_passed_over_for_what_it_does_not_take(card: dict[str, Any]
     first = VU.hotlines["vu-pikinini"]
     narrow = replace(first, card=replace(first.card, **card))
     country = replace(VU, hotlines={**VU.hotlines, first.id: narrow})
-    made = route(country, facts, live=set(country.hotlines), avoid=())
+    made = find_route(country, facts, live=set(country.hotlines), avoid=())
     assert dict(made.passed_over).get(first.id, "") == why
     assert made.legs[0].hotline == ("vu-womens-centre" if why else first.id)
 
@@ -150,24 +152,24 @@ def test_a_group_of_places_is_covered_by_a_hotline_for_one_of_them() -> None:
     first = KE.hotlines["ke-child-helpline"]
     country = replace(KE, hotlines={first.id: replace(first, card=replace(first.card, places=("KE-28",)))})
     for place, covered in (("Coast", True), ("KE-28", True), ("KE-14", False), ("Nyanza", False), (None, True)):
-        made = route(country, Facts(category="harm", place=place), live={first.id}, avoid=())
+        made = find_route(country, Facts(category="harm", place=place), live={first.id}, avoid=())
         assert bool(made.legs) is covered, place
 
 
 def test_police_get_danger_now_only_where_the_country_has_agreed_to_it() -> None:
     facts = Facts(category="harm", danger="now")
     agreed = replace(VU, police_on_danger_now=True)
-    assert [leg.role for leg in route(VU, facts, live=set(VU.hotlines), avoid=()).legs].count("also") == 0
-    assert "vu-police also ALSO_DANGER" in ids(route(agreed, facts, live=set(VU.hotlines), avoid=()))
+    assert [leg.role for leg in find_route(VU, facts, live=set(VU.hotlines), avoid=()).legs].count("also") == 0
+    assert "vu-police also ALSO_DANGER" in ids(find_route(agreed, facts, live=set(VU.hotlines), avoid=()))
 
 
 @pytest.mark.rule("S-26")
 def test_with_nobody_left_the_helpline_may_get_it_after_all() -> None:
     everybody = tuple(VU.hotlines)
-    assert left_out(VU, Facts(avoid=everybody)) == everybody
+    assert avoided_hotlines(VU, Facts(avoid=everybody)) == everybody
     after_all = Facts(category="harm", avoid=everybody, after_all=True)
-    assert left_out(VU, after_all) == ("vu-womens-centre", "vu-police")
-    made = route(VU, after_all, live=set(VU.hotlines), avoid=left_out(VU, after_all))
+    assert avoided_hotlines(VU, after_all) == ("vu-womens-centre", "vu-police")
+    made = find_route(VU, after_all, live=set(VU.hotlines), avoid=avoided_hotlines(VU, after_all))
     assert ids(made) == ["vu-pikinini primary CATEGORY_FIRST"]
 
 
@@ -176,9 +178,9 @@ def test_with_nobody_left_the_helpline_may_get_it_after_all() -> None:
 def test_nobody_gets_it_at_once_whom_the_send_screen_does_not_name(country: Country) -> None:
     """The screen has room for two names; a third one at once would get it unnamed."""
     agreed = replace(country, police_on_danger_now=True)
-    for category, about, danger in product(ORDER, ABOUT, (None, "now")):
+    for category, about, danger in product(KINDS_BY_CATEGORY, ABOUT, (None, "now")):
         facts = Facts(category=category, about=about, danger=danger)
-        made = route(agreed, facts, live=set(agreed.hotlines), avoid=())
+        made = find_route(agreed, facts, live=set(agreed.hotlines), avoid=())
         assert len(made.at_once) <= 2, facts
         assert [leg.role for leg in made.legs] == sorted((leg.role for leg in made.legs), key=ROLES.index)
 
@@ -186,7 +188,7 @@ def test_nobody_gets_it_at_once_whom_the_send_screen_does_not_name(country: Coun
 def test_who_would_be_the_third_at_once_is_the_first_fallback() -> None:
     agreed = replace(FJ, police_on_danger_now=True)
     facts = Facts(category="images", about="me", danger="now")
-    assert ids(route(agreed, facts, live=set(FJ.hotlines), avoid=())) == [
+    assert ids(find_route(agreed, facts, live=set(FJ.hotlines), avoid=())) == [
         "fj-online-safety primary CATEGORY_FIRST",
         "fj-police-cid also ALSO_DANGER",
         "fj-child-helpline fallback NO_RECEIPT",

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from reports.card import Card
-from reports.country import Country
-from reports.hotline import Mode
+from reports.countries.country import Country
+from reports.countries.hotline import ModeName
+from reports.countries.partner_card import PartnerCard
 from tests.reports.lands import VERIFIED, with_helpline
 from tests.reports.sample import FJ, KE, VU
 
@@ -86,7 +86,7 @@ def test_whom_to_text_is_an_emergency_number_first_and_then_the_helpline() -> No
     [
         texting(withdrawn=True),
         texting(grade="unverified"),
-        texting(card=Card(takes_sms=False)),
+        texting(card=PartnerCard(takes_sms=False)),
         replace(texting(), mode="live"),
         replace(VU, emergency=tuple(replace(number, takes_sms=True, withdrawn=True) for number in VU.emergency)),
     ],
@@ -130,7 +130,7 @@ def test_free_and_day_and_night_are_said_only_where_they_are_known() -> None:
     ],
 )
 def test_which_numbers_a_mode_may_show(changes: dict[str, Any], demo: bool, live: bool) -> None:
-    modes: tuple[tuple[Mode, bool], ...] = (("demo", demo), ("training", demo), ("live", live))
+    modes: tuple[tuple[ModeName, bool], ...] = (("demo", demo), ("training", demo), ("live", live))
     for mode, may in modes:
         number = replace(VU.emergency[0], **changes)
         country = replace(with_helpline(**changes), mode=mode, emergency=(number, *VU.emergency[1:]))

@@ -8,28 +8,28 @@ from pathlib import Path
 import pytest
 
 from gateway.channels import kannel, ussd
-from reports.settings import (
-    SHARED,
-    Common,
+from runtime.settings import (
+    SHARED_SETTINGS,
+    CommonSettings,
     Mode,
-    Operator,
+    OperatorSettings,
     Secret,
     SettingError,
     WebSecrets,
-    describe,
+    describe_settings,
     env,
+    find_reused_secrets,
     from_environment,
     hotline_settings,
-    load,
-    load_all,
-    reading,
-    used_twice,
+    load_all_settings,
+    load_settings,
+    parsers,
 )
-from reports.settings.environment import names_of, settings_of
+from runtime.settings.environment import settings_of_class, variable_names
 from tests.reports.environments import OTHER, SESSION, STORE, faults, live_environment
 from workers.hotlines import webhook
 
-DEMO = reading.new_secret(demo=True)
+DEMO = parsers.new_secret(demo=True)
 
 
 @pytest.fixture
@@ -38,15 +38,15 @@ def live(tmp_path: Path) -> dict[str, str]:
 
 
 def test_live_starts_when_all_is_set(live: dict[str, str]) -> None:
-    settings = load_all(SHARED, live)
-    assert settings[Common].mode is Mode.LIVE
-    assert settings[Common].countries == ("vu",)
-    assert settings[Operator].on_call == ("night@desk.example", "+6785550101")
+    settings = load_all_settings(SHARED_SETTINGS, live)
+    assert settings[CommonSettings].mode is Mode.LIVE
+    assert settings[CommonSettings].countries == ("vu",)
+    assert settings[OperatorSettings].on_call == ("night@desk.example", "+6785550101")
     assert len(settings[WebSecrets].session_key.reveal()[0]) == 32
 
 
 def test_demo_needs_nothing_but_its_keys() -> None:
-    common = load(Common, {})
+    common = load_settings(CommonSettings, {})
     assert (common.mode, common.channels, common.countries) == (
         Mode.DEMO,
         ("simulator", "africastalking", "twilio", "kannel", "ussd"),
@@ -164,7 +164,7 @@ def test_demo_needs_nothing_but_its_keys() -> None:
 def test_b71_b72_b73_each_wrong_value_is_one_line(live: dict[str, str], name: str, value: str, line: str) -> None:
     assert faults({**live, name: value}) == [line]
     with pytest.raises(SettingError) as raised:
-        load_all(SHARED, {**live, name: value})
+        load_all_settings(SHARED_SETTINGS, {**live, name: value})
     assert str(raised.value) == line
 
 
@@ -198,28 +198,28 @@ def test_a_database_that_does_not_answer_is_no_wrong_setting(live: dict[str, str
 
 @from_environment
 class Telegraph:
-    token: Secret[tuple[str, ...]] = env("TELEGRAPH_TOKEN", reading.tokens, secret=True, meaning="in its address")
-    wires: float = env("TELEGRAPH_WIRES", reading.seconds, default="2", meaning="how many wires")
+    token: Secret[tuple[str, ...]] = env("TELEGRAPH_TOKEN", parsers.tokens, secret=True, meaning="in its address")
+    wires: float = env("TELEGRAPH_WIRES", parsers.seconds, default="2", meaning="how many wires")
 
 
 def test_a_channel_declares_its_own_class() -> None:
-    telegraph = load(Telegraph, {"TELEGRAPH_TOKEN": OTHER})
+    telegraph = load_settings(Telegraph, {"TELEGRAPH_TOKEN": OTHER})
     assert (telegraph.token.reveal(), telegraph.wires) == ((OTHER,), 2.0)
     with pytest.raises(SettingError, match="TELEGRAPH_TOKEN is too short to be a secret"):
-        load(Telegraph, {"TELEGRAPH_TOKEN": "short"})
+        load_settings(Telegraph, {"TELEGRAPH_TOKEN": "short"})
 
 
 @pytest.mark.rule("X-30")
 @pytest.mark.rule("S-27")
 def test_no_repr_and_no_description_shows_a_secret(live: dict[str, str]) -> None:
-    settings = load_all(SHARED, live)
-    shown = repr([settings[cls] for cls in SHARED]) + repr(describe(environ=live))
+    settings = load_all_settings(SHARED_SETTINGS, live)
+    shown = repr([settings[cls] for cls in SHARED_SETTINGS]) + repr(describe_settings(environ=live))
     for secret in (SESSION, STORE, "hunter2", "tokaut@127"):
         assert secret not in shown
 
 
 def test_every_setting_can_be_described(live: dict[str, str]) -> None:
-    lines = {line.name: line for line in describe([*SHARED, Telegraph], live)}
+    lines = {line.name: line for line in describe_settings([*SHARED_SETTINGS, Telegraph], live)}
     assert lines["TOKAUT_MODE"].state == "set: live"
     assert lines["TOKAUT_SESSION_KEY"].state == "set, 43 characters, better in a file"
     assert lines["TOKAUT_KEYS"].state == "not set"
@@ -227,7 +227,7 @@ def test_every_setting_can_be_described(live: dict[str, str]) -> None:
     assert lines["TELEGRAPH_TOKEN"].state == "not set"
     assert lines["CHANNELS"].default == "simulator,africastalking,twilio,kannel,ussd (demo only)"
     assert all(line.meaning for line in lines.values())
-    assert {line.name for line in describe([Telegraph], prefix="HERE_")} == {
+    assert {line.name for line in describe_settings([Telegraph], prefix="HERE_")} == {
         "HERE_TELEGRAPH_WIRES",
         "HERE_TELEGRAPH_TOKEN",
     }
@@ -235,11 +235,11 @@ def test_every_setting_can_be_described(live: dict[str, str]) -> None:
 
 def test_new_secrets_are_taken_by_their_readers_and_only_the_demos_are_marked() -> None:
     for _ in range(200):
-        assert reading.not_the_demos(reading.keys(reading.new_secret())) is None
-        assert reading.not_the_demos(reading.webhook_secrets(reading.new_webhook_secret())) is None
-        assert reading.not_the_demos(reading.keys(reading.new_secret(demo=True))) is not None
-        assert reading.not_the_demos(reading.tokens(reading.new_secret(demo=True))) is not None
-        assert reading.not_the_demos(reading.webhook_secrets(reading.new_webhook_secret(demo=True))) is not None
+        assert parsers.refuse_demo_secret(parsers.secret_keys(parsers.new_secret())) is None
+        assert parsers.refuse_demo_secret(parsers.webhook_secrets(parsers.new_webhook_secret())) is None
+        assert parsers.refuse_demo_secret(parsers.secret_keys(parsers.new_secret(demo=True))) is not None
+        assert parsers.refuse_demo_secret(parsers.tokens(parsers.new_secret(demo=True))) is not None
+        assert parsers.refuse_demo_secret(parsers.webhook_secrets(parsers.new_webhook_secret(demo=True))) is not None
 
 
 @pytest.mark.parametrize(
@@ -255,11 +255,11 @@ def test_new_secrets_are_taken_by_their_readers_and_only_the_demos_are_marked() 
 def test_an_unknown_name_is_answered_with_a_setting_that_there_is(live: dict[str, str], name: str, advice: str) -> None:
     assert f"{name} is no setting. {advice}" in faults({**live, name: "x"})
     found = re.match(r"Did you mean (\w+)\?", advice)
-    assert found is None or found[1] in names_of(SHARED)
+    assert found is None or found[1] in variable_names(SHARED_SETTINGS)
 
 
-TOKEN = reading.new_secret()
-BOTH_FORMS = reading.new_webhook_secret()
+TOKEN = parsers.new_secret()
+BOTH_FORMS = parsers.new_webhook_secret()
 
 
 @pytest.mark.parametrize(
@@ -276,9 +276,9 @@ BOTH_FORMS = reading.new_webhook_secret()
     ],
 )
 def test_every_secret_is_compared_with_every_other(one: tuple[str, str], other: tuple[str, str], are_one: bool) -> None:
-    classes = (*SHARED, ussd.Settings, kannel.Settings)
-    known = {each.name: each for cls in classes for each in settings_of(cls).values()}
+    classes = (*SHARED_SETTINGS, ussd.Settings, kannel.Settings)
+    known = {each.name: each for cls in classes for each in settings_of_class(cls).values()}
     known |= dict(hotline_settings({"a": webhook.Settings}))
-    found = [str(fault) for fault in used_twice(known, dict([one, other]))]
+    found = [str(fault) for fault in find_reused_secrets(known, dict([one, other]))]
     first, second = sorted((one[0], other[0]), key=list(known).index)
     assert found == [f"{second} is the same as {first}; give each its own: tokaut keys secret"] * are_one

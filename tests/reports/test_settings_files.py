@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.settings import SHARED, WebSecrets, load, load_all
+from runtime.settings import SHARED_SETTINGS, WebSecrets, load_all_settings, load_settings
 from tests.reports.environments import SESSION, faults, live_environment
 
 
@@ -23,10 +23,10 @@ def test_a_secret_comes_from_a_file(live: dict[str, str], tmp_path: Path) -> Non
     path = tmp_path / "session_key"
     path.write_text(f"{SESSION}\n")
     path.chmod(0o400)
-    settings = load_all(SHARED, {**live, "TOKAUT_SESSION_KEY_FILE": str(path)})
+    settings = load_all_settings(SHARED_SETTINGS, {**live, "TOKAUT_SESSION_KEY_FILE": str(path)})
     assert (
         settings[WebSecrets].session_key.reveal()
-        == load(WebSecrets, {**live, "TOKAUT_SESSION_KEY": SESSION}).session_key.reveal()
+        == load_settings(WebSecrets, {**live, "TOKAUT_SESSION_KEY": SESSION}).session_key.reveal()
     )
 
 

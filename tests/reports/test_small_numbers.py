@@ -8,24 +8,24 @@ from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
-from reports.small_numbers import K, Shown, share, shown, shown_total
+from reports.statistics.suppression import MIN_COUNT, VisibleCells, rounded_share, visible_cells, visible_total
 
 pytestmark = [pytest.mark.rule("S-29"), pytest.mark.rule("X-27")]
 
-Rule = Callable[[Mapping[str, int]], Shown]
+Rule = Callable[[Mapping[str, int]], VisibleCells]
 Said = tuple[int | None, tuple[int | None, ...]]  # a total and its cells, as shown
 ROOM = 15  # totals tried; a hidden cell of a larger one has more values open to it, not fewer
 
 
-def small_ones_only(cells: Mapping[str, int]) -> Shown:
-    return {name: shown_total(count) for name, count in cells.items()}
+def small_ones_only(cells: Mapping[str, int]) -> VisibleCells:
+    return {name: visible_total(count) for name, count in cells.items()}
 
 
-def two_at_least(cells: Mapping[str, int]) -> Shown:
+def two_at_least(cells: Mapping[str, int]) -> VisibleCells:
     """The usual rule: a second cell beside one that is small, the smallest; 5 in all."""
-    hidden = {name for name, count in cells.items() if count < K}
+    hidden = {name for name, count in cells.items() if count < MIN_COUNT}
     for name in sorted(cells, key=lambda one: cells[one]):
-        if not hidden or (len(hidden) > 1 and sum(cells[one] for one in hidden) >= K):
+        if not hidden or (len(hidden) > 1 and sum(cells[one] for one in hidden) >= MIN_COUNT):
             break
         hidden.add(name)
     return {name: None if name in hidden else count for name, count in cells.items()}
@@ -42,7 +42,7 @@ def fewest_left(rule: Rule, size: int) -> int:
     open_to: dict[Said, list[set[int]]] = defaultdict(lambda: [set() for _ in range(size)])
     for cells in tables(size):
         said = tuple(rule(cells).values())
-        for values, count in zip(open_to[shown_total(sum(cells.values())), said], cells.values(), strict=True):
+        for values, count in zip(open_to[visible_total(sum(cells.values())), said], cells.values(), strict=True):
             values.add(count)
     return min(
         len(values)
@@ -54,7 +54,7 @@ def fewest_left(rule: Rule, size: int) -> int:
 
 @pytest.mark.parametrize("size", [2, 3, 4])
 def test_who_knows_the_rule_is_left_with_five_values_at_least(size: int) -> None:
-    assert fewest_left(shown, size) >= K
+    assert fewest_left(visible_cells, size) >= MIN_COUNT
 
 
 @pytest.mark.parametrize("naive", [small_ones_only, two_at_least])
@@ -78,10 +78,10 @@ def test_the_same_attack_breaks_what_is_usually_done(naive: Rule) -> None:
     ],
 )
 def test_what_is_seen_of_a_table(cells: list[int], seen: list[int | None]) -> None:
-    found = shown({str(n): count for n, count in enumerate(cells)})
+    found = visible_cells({str(n): count for n, count in enumerate(cells)})
     assert list(found.values()) == seen
 
 
 @pytest.mark.parametrize(("part", "whole", "seen"), [(31, 50, 60), (0, 50, 0), (49, 49, None), (10, 0, None)])
 def test_a_share_is_in_tenths_of_a_whole_that_is_large_enough(part: int, whole: int, seen: int | None) -> None:
-    assert share(part, whole) == seen
+    assert rounded_share(part, whole) == seen

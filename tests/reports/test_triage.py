@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from reports.answers import Facts
+from reports.facts import Facts
 from reports.triage import RULE_TABLE, triage
 
 # danger, category, about, age, extras → priority, reasons

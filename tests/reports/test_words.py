@@ -11,8 +11,8 @@ from hypothesis import given as for_all
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from reports.report import Unasked, from_answers, to_json
-from reports.words import links_in
+from reports.narrative import links_in
+from reports.report import UnaskedText, build_report, to_json
 from tests.reports.judge import body, pointed
 from tests.reports.sample import NOW, SEND, VU, WALK, given, setting
 
@@ -43,8 +43,8 @@ def test_typed_text_comes_back_and_stands_once(text: str, where: str) -> None:
     }
     typed = given((screens[where], text)) if where in screens else []
     rows = [*given(*WALK, SEND), *typed]
-    made = setting(rows, unasked=() if typed else (Unasked(NOW, "report.danger", text),))
-    raw = to_json(from_answers(rows, made), "vu-pikinini")
+    made = setting(rows, unasked=() if typed else (UnaskedText(NOW, "report.danger", text),))
+    raw = to_json(build_report(rows, made), "vu-pikinini")
     assert pointed(body(rows, made), "/" + where) == text
     strings = [value for value in all_strings(json.loads(raw)) if value == text]
     assert len(strings) == 1
@@ -83,7 +83,7 @@ def test_any_text_comes_back(text: str) -> None:
 def test_answers_with_their_refs_are_all_answers_given(drafts: list[tuple[str, str | None, bool]]) -> None:
     rows = [g for screen, value, counts in drafts for g in given((screen, value), counts=counts)]
     rows += given(("report.danger", "no"), ("report.category", "other"), SEND)
-    raw = json.loads(to_json(from_answers(rows, setting(rows)), "vu-pikinini"))
+    raw = json.loads(to_json(build_report(rows, setting(rows)), "vu-pikinini"))
     told = [pointed(raw, row["ref"]) if "ref" in row else row["value"] for row in raw["answers"]]
     assert told == [g.value for g in rows]
 

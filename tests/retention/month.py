@@ -19,9 +19,9 @@ from random import Random
 from rich.progress import Progress
 from sqlalchemy import func, select, text
 
-from reports.migrations import upgrade
-from reports.retention import Policy
+from reports.retention.rules import RetentionPolicy
 from reports.store.engine.database import Database
+from reports.store.migrations import upgrade
 from reports.store.operations import maintenance, retention
 from reports.store.operations.retention import BATCH_SIZE, Purge
 from reports.store.schema import tables as t
@@ -30,7 +30,7 @@ from tests.retention.made import CONSOLE, POLICE, Fate, Leg, Made, make, write
 from tests.retention.rules import Facts, rule_for
 from tests.support.postgres import Postgres, binaries
 
-POLICY = Policy(here={CONSOLE: 365})
+POLICY = RetentionPolicy(here={CONSOLE: 365})
 DAYS = 30
 SEED = 11
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reports.retention import CLOSED, ERASED, HERE, REHEARSED, SILENT, Policy
+from reports.retention.rules import CLOSED, ERASED, LOCAL_COPY, NEVER_CLOSED, NOT_LIVE, RetentionPolicy
 from runtime.time_units import DAY
 
 
@@ -24,26 +24,26 @@ class Facts:
     erased: bool = False  # its reporter has deleted it
 
 
-def rule_for(facts: Facts, policy: Policy, now: int) -> str | None:
+def rule_for(facts: Facts, policy: RetentionPolicy, now: int) -> str | None:
     """By which rule the report goes now; None where it stays."""
     if facts.waits or facts.held:
         return None
     if facts.erased:
         return ERASED.name
     if facts.mode != "live":
-        return _if(REHEARSED.name, facts.created_at + REHEARSED.days * DAY <= now)
+        return _if(NOT_LIVE.name, facts.created_at + NOT_LIVE.days * DAY <= now)
     periods = policy.of(facts.country)
     if facts.closed_at is None:
-        return _if(SILENT.name, facts.happened_at + periods.silent_days * DAY <= now)
+        return _if(NEVER_CLOSED.name, facts.happened_at + periods.silent_days * DAY <= now)
     days = max((_days(policy, one, periods.closed_days) for one in facts.given), default=periods.closed_days)
-    name = CLOSED.name if days == periods.closed_days else HERE.name
+    name = CLOSED.name if days == periods.closed_days else LOCAL_COPY.name
     return _if(name, max(facts.closed_at, facts.said_at) + days * DAY <= now)
 
 
-def _days(policy: Policy, hotline: str, closed: int) -> int:
+def _days(policy: RetentionPolicy, hotline: str, closed: int) -> int:
     if hotline in policy.here:
         return policy.here[hotline]
-    return closed if policy.elsewhere is None or hotline in policy.elsewhere else max(HERE.days, closed)
+    return closed if policy.elsewhere is None or hotline in policy.elsewhere else max(LOCAL_COPY.days, closed)
 
 
 def _if(name: str, holds: bool) -> str | None:

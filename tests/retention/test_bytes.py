@@ -8,9 +8,9 @@ from random import Random
 
 import pytest
 
-from reports.migrations import upgrade
-from reports.retention import Policy
+from reports.retention.rules import RetentionPolicy
 from reports.store.engine.database import Database
+from reports.store.migrations import upgrade
 from reports.store.operations import maintenance, retention
 from reports.store.operations.maintenance import copy_database
 from reports.store.operations.retention import Purge
@@ -52,7 +52,7 @@ def _fate(random: Random) -> Fate:
 
 
 def purge(database: Database) -> None:
-    one = Purge(database, Policy(), retention.purge_time(database), "clock")
+    one = Purge(database, RetentionPolicy(), retention.purge_time(database), "clock")
     while one.step(100):
         pass
 

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import insert, select, update
 
-from reports.retention import Policy
+from reports.retention.rules import RetentionPolicy
 from reports.store import pending_submissions
 from reports.store.engine.database import Database
 from reports.store.mailboxes import correspondence
@@ -23,7 +23,7 @@ from workers.metrics import Metrics
 
 pytestmark = [pytest.mark.rule("S-28")]
 
-POLICY = Policy(here={CONSOLE: 365})
+POLICY = RetentionPolicy(here={CONSOLE: 365})
 YOUNG = Fate(1, said=0.9, answered=0.5)
 WAITS = {
     "a delivery that is due": {"legs": (Leg(), Leg(CONSOLE, "due", "none"))},

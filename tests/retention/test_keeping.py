@@ -9,9 +9,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import insert, select
 
-from reports.auditkeys import new_signer
-from reports.proof import prove, steps
-from reports.retention import Policy
+from reports.audit.signing_keys import create_signing_key
+from reports.audit.verification import chain_rows, verify_chain
+from reports.retention.rules import RetentionPolicy
 from reports.store import audit_log
 from reports.store.audit_log import entry_row
 from reports.store.engine.database import Database
@@ -57,7 +57,7 @@ class Room:
         self.clock = self.new_clock()
 
     def new_clock(self) -> Clock:
-        keeping = Keeping(self.database, Policy(), Path("/nowhere"), self.heard, self.metrics)  # type: ignore[arg-type]  # a fake
+        keeping = Keeping(self.database, RetentionPolicy(), Path("/nowhere"), self.heard, self.metrics)  # type: ignore[arg-type]  # a fake
         self.keeping = keeping
         return Clock(
             database=self.database,
@@ -149,7 +149,7 @@ def test_the_audit_is_signed_each_day_and_its_oldest_lines_go_up_to_a_checkpoint
     room: Room, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(room.keeping, "_keys", tmp_path / "keys")
-    key = new_signer(tmp_path / "keys")
+    key = create_signing_key(tmp_path / "keys")
     for _ in range(10):
         with room.database.write() as connection:
             connection.execute(insert(t.audit), entry_row("web", "sent", "r", room.database.now()))
@@ -161,8 +161,8 @@ def test_the_audit_is_signed_each_day_and_its_oldest_lines_go_up_to_a_checkpoint
     assert signed[-1].number == 10
     first, _ = audit_log.list_chained(room.database)[0]
     assert room.database.now() - first.at <= 9 * DAY
-    proof = prove(
-        steps(audit_log.list_chained(room.database)),
+    proof = verify_chain(
+        chain_rows(audit_log.list_chained(room.database)),
         signed,
         "demo",
         lambda _, signature, data: key.holds(signature, data),

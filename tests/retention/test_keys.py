@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from reports.keyfolder import KeyFault, load_private, new_pair
-from reports.migrations import upgrade
-from reports.sealing import Box, Context, Poison, open_body
+from reports.crypto import DecryptError, SealContext, SealedBody, open_body
+from reports.crypto.key_files import KeyFileError, create_key_pair, load_private_keys
 from reports.store import submissions
 from reports.store.engine.database import Database
+from reports.store.migrations import upgrade
 from reports.store.operations.maintenance import copy_database
 from tests.workers.filings import ONE, WORDS, Desk
 from tokaut.__main__ import main
@@ -41,8 +41,8 @@ class Site:
         with closing(sqlite3.connect(database)) as rows:
             query = "SELECT report_id, revision, recipient, key_id, wrap, head, sealed FROM report_body"
             report_id, revision, hotline, *box = rows.execute(query).fetchone()
-        keys = load_private(self.folder / "keys", [hotline])
-        return open_body(keys.of(hotline, box[0]), Context("demo", report_id, revision, hotline), Box(*box))
+        keys = load_private_keys(self.folder / "keys", [hotline])
+        return open_body(keys.of(hotline, box[0]), SealContext("demo", report_id, revision, hotline), SealedBody(*box))
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_a_backup_opens_until_the_rotated_key_is_destroyed(site: Site) -> None:
     assert site.run("rotate", ONE).exit_code == 0
     assert WORDS.encode() in site.opened(backup), "a rotation alone changes nothing for older backups"
     assert site.run("destroy", ONE, site.key_id).exit_code == 0
-    with pytest.raises(Poison):
+    with pytest.raises(DecryptError):
         site.opened(backup)
     assert WORDS.encode() in site.opened(site.folder / "tokaut.db"), "what is not purged is read as before"
     assert not any(site.key_id in path.name for path in (site.folder / "keys" / "private").rglob("*"))
@@ -68,7 +68,7 @@ def test_a_backup_opens_until_the_rotated_key_is_destroyed(site: Site) -> None:
 
 def test_a_key_that_is_current_or_named_by_a_row_is_not_destroyed(site: Site) -> None:
     assert "rows still name" in site.run("destroy", ONE, site.key_id).output
-    new_pair(site.folder / "keys", "vu-other")
+    create_key_pair(site.folder / "keys", "vu-other")
     current = next((site.folder / "keys" / "public" / "vu-other").glob("*.pub")).stem
     assert "current key" in site.run("destroy", "vu-other", current).output
     assert WORDS.encode() in site.opened(site.folder / "tokaut.db")
@@ -78,7 +78,7 @@ def test_a_key_that_is_current_or_named_by_a_row_is_not_destroyed(site: Site) ->
 def test_what_is_no_key_of_this_folder_is_said_so(site: Site, key_id: str) -> None:
     result = site.run("destroy", ONE, key_id)
     assert result.exit_code == 1
-    assert result.exception is None or isinstance(result.exception, SystemExit | KeyFault)
+    assert result.exception is None or isinstance(result.exception, SystemExit | KeyFileError)
 
 
 def test_that_it_was_destroyed_is_in_the_audit(site: Site) -> None:

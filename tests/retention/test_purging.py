@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Table, insert, select, update
 
-from reports.retention import Policy
+from reports.retention.rules import RetentionPolicy
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.mailboxes import correspondence
 from reports.store.mailboxes.correspondence import SealedMessage
@@ -21,12 +21,12 @@ from tests.retention.made import CONSOLE, DESK, Fate, Leg, make, write
 
 pytestmark = [pytest.mark.rule("S-28")]
 
-POLICY = Policy(here={CONSOLE: 365})
+POLICY = RetentionPolicy(here={CONSOLE: 365})
 STAYS = (t.purged, t.receipt)  # what a purge leaves
 OLD = Fate(399, closed=91, said=92, answered=95)
 
 
-def purge(database: Database, policy: Policy = POLICY, days: float = 0) -> Purge:
+def purge(database: Database, policy: RetentionPolicy = POLICY, days: float = 0) -> Purge:
     return Purge(database, policy, retention.purge_time(database) + round(days * DAY), "clock")
 
 
@@ -132,7 +132,7 @@ def test_a_look_reads_of_each_report_its_own_deliveries_alone(database: Database
     if not database.is_sqlite:
         pytest.skip("the planner of PostgreSQL knows how many there are of each")
     now = retention.purge_time(database)
-    rule = retention.purge_rule(Policy(here={CONSOLE: 365}), now)
+    rule = retention.purge_rule(RetentionPolicy(here={CONSOLE: 365}), now)
     look = select(t.report.c.report_id, rule).where(rule.is_not(None), retention.is_purgeable(now))
     told = look.compile(database.engine, compile_kwargs={"literal_binds": True})
     with database.read() as connection:

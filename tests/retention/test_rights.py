@@ -5,9 +5,9 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from reports.migrations import upgrade
-from reports.retention import AUDIT
+from reports.retention.rules import AUDIT
 from reports.store.engine.database import Database
+from reports.store.migrations import upgrade
 from reports.store.privileges.rights import CLOCK, OWNER
 from runtime.time_units import DAY
 from tests.support.postgres import Postgres

@@ -8,8 +8,8 @@ from random import Random
 import pytest
 from sqlalchemy import select
 
-from reports.countries.retention_policy import policy
-from reports.retention import READ_HERE, Periods, Policy
+from reports.countries.retention_policy import retention_policy
+from reports.retention.rules import LOCAL_KINDS, RetentionPeriods, RetentionPolicy
 from reports.store.engine.database import Database
 from reports.store.operations import retention
 from reports.store.operations.retention import Purge
@@ -21,8 +21,10 @@ from workers.kinds import kinds
 
 pytestmark = [pytest.mark.rule("S-28")]
 
-USUAL = Policy(here={CONSOLE: 365})
-KENYA = Policy({"KE": Periods(closed_days=180, silent_days=390, law="made up for this test")}, {CONSOLE: 30})
+USUAL = RetentionPolicy(here={CONSOLE: 365})
+KENYA = RetentionPolicy(
+    {"KE": RetentionPeriods(closed_days=180, silent_days=390, law="made up for this test")}, {CONSOLE: 30}
+)
 DUE = (Leg(state="due"),)
 HANDED_BACK = Leg(CONSOLE, handling="rejected")
 
@@ -72,11 +74,11 @@ def test_each_rule_by_itself(name: str, database: Database) -> None:
 
 @pytest.mark.parametrize(
     "policy",
-    [USUAL, KENYA, Policy(), Policy(elsewhere=frozenset({DESK}))],
+    [USUAL, KENYA, RetentionPolicy(), RetentionPolicy(elsewhere=frozenset({DESK}))],
     ids=["usual", "by a law", "nobody reads here", "in no file any more"],
 )
 @pytest.mark.parametrize("seed", [1, 2])
-def test_sql_and_the_pure_rules_agree_on_anything(policy: Policy, seed: int, database: Database) -> None:
+def test_sql_and_the_pure_rules_agree_on_anything(policy: RetentionPolicy, seed: int, database: Database) -> None:
     random = Random(seed)
     now = retention.purge_time(database)
     made = [make(fate(random), now) for _ in range(1_500)]
@@ -94,7 +96,7 @@ def test_the_only_copy_stays_though_its_hotline_left_the_country_file(database: 
     gone = make(Fate(400, closed=300, legs=(Leg(CONSOLE), Leg(DESK))), now)
     a_year = make(Fate(400, closed=366, legs=(Leg(CONSOLE),)), now)
     write(database, [gone, a_year])
-    purge = Purge(database, policy([replace(VU, hotlines={DESK: VU.hotlines["vu-police"]})]), now, "clock")
+    purge = Purge(database, retention_policy([replace(VU, hotlines={DESK: VU.hotlines["vu-police"]})]), now, "clock")
     assert purge.ripe() == [(a_year.report_id, "here")]
     purge.step()
     purge.purge_copies()
@@ -109,7 +111,7 @@ def test_with_no_period_at_all_what_waits_stays(state: str, database: Database) 
     legs = (Leg(state=state),) if state in ("due", "refused", "parked") else ()
     report = make(Fate(1, closed=1, state=state if not legs else "closed", legs=legs), now)
     write(database, [report, make(Fate(4000, closed=3000), now)])
-    Purge(database, Policy(here={DESK: 1}), now, "clock").step()
+    Purge(database, RetentionPolicy(here={DESK: 1}), now, "clock").step()
     with database.read() as connection:
         assert connection.execute(select(t.report.c.report_id)).scalars().all() == [report.report_id]
 
@@ -117,4 +119,4 @@ def test_with_no_period_at_all_what_waits_stays(state: str, database: Database) 
 def test_each_kind_of_hotline_reads_here_or_has_a_copy_of_its_own() -> None:
     """A new kind says which: what nobody else has is kept for as long as its staff need it."""
     has_its_own = {"webhook", "primero"}
-    assert READ_HERE | has_its_own == set(kinds())
+    assert LOCAL_KINDS | has_its_own == set(kinds())

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from flows.fit import Limit, fits
-from reports.country import Country, load_all
+from reports.countries.country import Country, load_countries
 from reports.store.schema import tables as t
 from tests.safeguarding.walks import CHANNELS, dialled, police
 from tests.support.app import App
@@ -23,7 +23,7 @@ from tests.support.app import App
 NAMES = ("au", "ck", "et", "fj", "fm", "gh", "ke", "ki", "mh", "mw", "ng", "nr", "nz", "pg", "pw", "rw", "sb", "to",
          "tv", "tz", "ug", "vu", "ws", "za", "zm")  # fmt: skip
 EVERYWHERE = {"COUNTRIES": ",".join(NAMES), "TOKAUT_DRAFT_LANGUAGES": "bi,fj,fr,pis,sm,sw,to,tpi"}
-COUNTRIES = load_all(NAMES, "demo").all
+COUNTRIES = load_countries(NAMES, "demo").all
 NUMBERS = itertools.count(1)
 FAULTS = ("failed", "lost", "walk_lost", "redis_away")  # counters of web
 MARK = re.compile(r"qx[ab]\d+")

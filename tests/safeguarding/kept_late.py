@@ -7,9 +7,8 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from reports.entry import Entry
-from reports.spool import NotKept
 from reports.store.engine.database import DatabaseUnavailable
+from reports.store.spool import SpoolEntry, SpoolWriteError
 from tests.safeguarding.away import database_away
 from tests.safeguarding.walks import walk
 from tests.support.app import App
@@ -28,7 +27,7 @@ def in_the_spool(app: App) -> Iterator[None]:
 @contextmanager
 def in_the_database(app: App) -> Iterator[None]:
     """COMMIT comes after the caller was answered, and the spool takes nothing."""
-    with _late_in_the_database(app), patch.object(app.parts.spool, "put", side_effect=NotKept("slow")):
+    with _late_in_the_database(app), patch.object(app.parts.spool, "put", side_effect=SpoolWriteError("slow")):
         yield
 
 
@@ -40,7 +39,7 @@ def in_both(app: App) -> Iterator[None]:
 
 @contextmanager
 def nowhere(app: App) -> Iterator[None]:
-    with database_away(app), patch.object(app.parts.spool, "put", side_effect=NotKept("full")):
+    with database_away(app), patch.object(app.parts.spool, "put", side_effect=SpoolWriteError("full")):
         yield
 
 
@@ -51,9 +50,9 @@ FAULTS: dict[str, Fault] = {"spool": in_the_spool, "database": in_the_database, 
 def _late_in_the_spool(app: App) -> Iterator[None]:
     put = app.parts.spool.put
 
-    def late(entry: Entry) -> None:
+    def late(entry: SpoolEntry) -> None:
         put(entry)
-        raise NotKept("slow")
+        raise SpoolWriteError("slow")
 
     with patch.object(app.parts.spool, "put", late):
         yield

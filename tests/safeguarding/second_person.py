@@ -11,8 +11,8 @@ from typing import Any
 
 from sqlalchemy import literal_column, select
 
-from reports.keyfolder import SENDER, private_of
-from reports.sealing import Box, Context, open_body
+from reports.crypto import SealContext, SealedBody, open_body
+from reports.crypto.key_files import SENDER_KEY, read_private_key
 from reports.store.schema import tables as t
 from tests.safeguarding.walks import IN_DANGER, TO_SEND, TO_SENT
 from tests.support.app import App
@@ -77,9 +77,9 @@ class RelayedTexts:
         return rows
 
     def _opened(self, row: Any) -> Any:
-        context = Context(self.app.plan.settings["TOKAUT_MODE"], row.id, 1, SENDER)
-        box = Box(row.key_id, row.wrap, b"", row.sealed)
-        return json.loads(open_body(private_of(self.app.keys, SENDER, row.key_id), context, box))
+        context = SealContext(self.app.plan.settings["TOKAUT_MODE"], row.id, 1, SENDER_KEY)
+        box = SealedBody(row.key_id, row.wrap, b"", row.sealed)
+        return json.loads(open_body(read_private_key(self.app.keys, SENDER_KEY, row.key_id), context, box))
 
 
 @dataclass

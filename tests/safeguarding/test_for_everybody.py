@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from reports.settings import SHARED, describe
 from reports.store.schema import tables as t
+from runtime.settings import SHARED_SETTINGS, describe_settings
 from tests.reports.judge import SHUT, refs_resolve
 from tests.safeguarding.walks import CHANNELS, PHONE, TO_SEND, TO_SENT, number, thread, walk
 from tests.support.app import App
@@ -124,5 +124,5 @@ def test_200_reports_from_one_number_are_200_reports(app: App) -> None:
 
 @pytest.mark.rule("S-36")
 def test_no_setting_can_block_a_number() -> None:
-    words = " ".join(f"{one.name} {one.meaning}" for one in describe(SHARED)).casefold()
+    words = " ".join(f"{one.name} {one.meaning}" for one in describe_settings(SHARED_SETTINGS)).casefold()
     assert not any(word in words for word in ("block", "deny", "ban", "blacklist", "refuse a number"))

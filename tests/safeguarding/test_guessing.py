@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reports.code import check_digit
+from reports.access_codes import check_digit
 from reports.store.mailboxes.pin_throttle import DEFAULT_LIMIT
 from tests.safeguarding.away import code_and_pin, empty, redis_away
 from tests.safeguarding.walks import TO_SENT, walk

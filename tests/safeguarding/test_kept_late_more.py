@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 import pytest
 
-from reports.spool import NotKept
+from reports.store.spool import SpoolWriteError
 from tests.safeguarding.away import NUMBERS, code_and_pin, database_away, not_kept
 from tests.safeguarding.kept_late import (
     FAULTS,
@@ -227,7 +227,7 @@ def test_deleted_is_not_said_where_the_deletion_is_not_kept(app: App) -> None:
     thread(phone, *SMS)
     with in_the_spool(app):
         not_sent(thread(phone, "Send")[0])
-    with patch.object(app.parts.spool, "put", side_effect=NotKept("full")):
+    with patch.object(app.parts.spool, "put", side_effect=SpoolWriteError("full")):
         assert thread(phone, "9")[0].startswith("Not working now.")
     assert newest(app)
 

@@ -14,7 +14,7 @@ from flows.parse import load as load_book
 from flows.words import CARRIER_WORDS, KEYS
 from gateway.conversation.context import CountryContext, RenderContext
 from gateway.conversation.keywords import HELP, Keywords, Vocabulary
-from reports.country import Country, load_all, shipped
+from reports.countries.country import Country, load_countries, shipped_countries
 from reports.store.schema import tables as t
 from tests.safeguarding.walks import IN_DANGER, PHONE, TO_SEND_SMS, number, thread
 from tests.support.app import App
@@ -53,7 +53,7 @@ ERRORS = {
     "lanwiss": "Language",
 }
 TO_CONTACT = ("hello", *TO_SEND_SMS[:-1])
-ALL = tuple(load_all(shipped(), "demo"))
+ALL = tuple(load_countries(shipped_countries(), "demo"))
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import pytest
 
 from gateway.sessions.report_ref import ReportRef
 from gateway.submission.builder import ReportBuilder, ReportInput
-from reports.answers import Given
-from reports.keyfolder import new_pair
+from reports.crypto.key_files import create_key_pair
+from reports.facts import GivenAnswer
 from reports.store.escalation import fallbacks
 from reports.store.mailboxes import correspondence
 from reports.store.schema import tables as t
@@ -62,7 +62,7 @@ def test_on_every_road_after_send(app: App, left_out: str, in_danger: bool) -> N
 
 @pytest.fixture
 def builder(tmp_path: Path) -> ReportBuilder:
-    return ReportBuilder({name: new_pair(tmp_path, name) for name in VU.hotlines}, "demo")
+    return ReportBuilder({name: create_key_pair(tmp_path, name) for name in VU.hotlines}, "demo")
 
 
 def holding(app: App) -> set[str]:
@@ -89,5 +89,7 @@ BEGUN = ReportRef("01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e", b"o" * 32, 1_795_593_7
 def told(left_out: tuple[str, ...]) -> ReportInput:
     answers = [("report.danger", "danger", "no"), ("report.category", "category", "harm")]
     answers += [("report.who_else", "avoid", one) for one in left_out]
-    given = tuple(Given(screen, question, value, False, 1_795_593_730, True) for screen, question, value in answers)
+    given = tuple(
+        GivenAnswer(screen, question, value, False, 1_795_593_730, True) for screen, question, value in answers
+    )
     return ReportInput(given, (), None, VU, "ussd", "ussd", "en", 1, None, None, 1_795_593_740)

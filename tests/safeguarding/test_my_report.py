@@ -15,14 +15,14 @@ from sqlalchemy import event
 from gateway.conversation import handler
 from gateway.sessions.redis_client import Command, Connection
 from gateway.submission.builder import ReportBuilder
-from reports.code import check_digit
-from reports.country import Countries
-from reports.keyfolder import private_of
-from reports.sealing import Box, Context, open_body
+from reports.access_codes import check_digit
+from reports.countries.country import Countries
+from reports.countries.numbers import withdraw
+from reports.crypto import SealContext, SealedBody, open_body
+from reports.crypto.key_files import read_private_key
 from reports.store.engine.database import DatabaseUnavailable
 from reports.store.mailboxes import correspondence
 from reports.store.schema import tables as t
-from reports.withdrawing import without
 from tests.safeguarding.walks import COUNTRIES, PHONE, TO_SEND, number, thread, walk
 from tests.support.app import App
 from tokaut.__main__ import main
@@ -58,9 +58,9 @@ class Told:
         found: dict[str, dict[str, Any]] = {}
         rows = sorted(self.app.rows(t.message), key=lambda row: (row.created_at, row.message_id))
         for row in (row for row in rows if row.report_id == self.report_id):
-            private = private_of(self.app.keys, row.recipient, row.key_id)
-            context = Context.of_message("demo", row.report_id, row.message_id, row.recipient)
-            data = json.loads(open_body(private, context, Box(row.key_id, row.wrap, b"", row.sealed)))
+            private = read_private_key(self.app.keys, row.recipient, row.key_id)
+            context = SealContext.of_message("demo", row.report_id, row.message_id, row.recipient)
+            data = json.loads(open_body(private, context, SealedBody(row.key_id, row.wrap, b"", row.sealed)))
             assert found.setdefault(row.message_id, data) == data
         return list(found.values())
 
@@ -138,7 +138,7 @@ def test_a_message_that_waits_changes_nothing_that_anybody_sees_before_code_and_
 @pytest.mark.rule("S-32")
 def test_a_number_that_is_withdrawn_goes_from_what_staff_wrote_before(told: Told) -> None:
     told.put("Call 163 or 1-6-3 at 16:30, or 111. Dial *111*163#")
-    vanuatu = without(COUNTRIES["VU"], {"vu-pikinini"})
+    vanuatu = withdraw(COUNTRIES["VU"], {"vu-pikinini"})
     told.app.parts.desk.renew(Countries((vanuatu, *(one for one in COUNTRIES.values() if one.iso != "VU"))))
     assert told.opened("1")[-1].startswith("Call ... or ... at 16:30, or 111. Dial *111*163#\n1 Write")
 

@@ -11,9 +11,9 @@ from random import Random
 import pytest
 
 from gateway.sessions.circuit_breaker import CircuitBreaker
-from reports.hands import TooSlow
 from reports.store.engine.sqlite import SQLiteWriter
 from reports.store.schema import tables as t
+from runtime.deadline import DeadlineExceeded
 from tests.safeguarding.away import code_and_pin, not_kept, overtaken, redis_away
 from tests.safeguarding.walks import CHANNELS, IN_DANGER, PHONE, TO_SEND, TO_SEND_SMS, TO_SENT, thread, walk
 from tests.support.app import App
@@ -125,7 +125,7 @@ def test_of_eight_texts_at_once_none_that_was_taken_is_lost_though_the_database_
 
     def refuses(writer: SQLiteWriter) -> AbstractContextManager[None]:
         if chance.random() < 0.15:
-            raise TooSlow
+            raise DeadlineExceeded
         return in_turn(writer)
 
     with monkeypatch.context() as now_and_then:

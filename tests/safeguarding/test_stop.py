@@ -13,11 +13,11 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import delete, insert
 
 from flows.catalogues import PLAIN
-from reports.country import load_all
-from reports.spool import NotKept
+from reports.countries.country import load_countries
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
+from reports.store.spool import SpoolWriteError
 from tests.safeguarding.away import database_away, redis_away
 from tests.safeguarding.walks import PHONE, TO_SEND, TO_SEND_SMS, number, thread, walk
 from tests.support.app import App
@@ -94,12 +94,12 @@ def clock(app: App, database: Database) -> Nudger:
 
     keys, senders = KeyRing(app.keys), dict[str, Any](kannel=None)
     texter = Silent(database, keys, senders, "demo", "h", Metrics(CollectorRegistry()))
-    return Nudger(database, keys, app.keys, load_all(("vu",), "demo"), {"en": PLAIN}, texter)
+    return Nudger(database, keys, app.keys, load_countries(("vu",), "demo"), {"en": PLAIN}, texter)
 
 
 @contextmanager
 def spool_full(app: App) -> Iterator[None]:
-    with patch.object(app.parts.spool, "put", side_effect=NotKept("full")):
+    with patch.object(app.parts.spool, "put", side_effect=SpoolWriteError("full")):
         yield
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from reports.country import Country, load_all
+from reports.countries.country import Country, load_countries
 
-COUNTRIES = {country.iso: country for country in load_all(("vu", "fj", "ke"), "demo")}
+COUNTRIES = {country.iso: country for country in load_countries(("vu", "fj", "ke"), "demo")}
 CHANNELS = ("africastalking", "ussd", "simulator", "kannel")
 PHONE = "+6785550101"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from click.testing import CliRunner
 from redis import Redis
 
-from reports.settings import Reach
+from runtime.settings import RedisAddress
 from tests.support.redis_servers import Server
 from tokaut.redis import acl
 
@@ -34,8 +34,8 @@ class Guarded:
         told = files.get(process, {"REDIS_URL_FILE": "clock" if process == "clock" else "worker"})
         return {name: str(self.folder / f"{user}.url") for name, user in told.items()}
 
-    def reach(self, user: str) -> Reach:
-        return Reach((self.folder / f"{user}.url").read_text().strip())
+    def reach(self, user: str) -> RedisAddress:
+        return RedisAddress((self.folder / f"{user}.url").read_text().strip())
 
     @contextmanager
     def asked(self) -> Iterator[Redis]:

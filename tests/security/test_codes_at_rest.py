@@ -15,8 +15,8 @@ from gateway.conversation import handler
 from gateway.conversation.turns import is_unguessable
 from gateway.sessions.report_ref import ReportRef
 from gateway.submission.submitter import SECRET_BYTES, _with_secret
-from reports.code import code, pin
-from reports.sealing import slow
+from reports.access_codes import derive_code, derive_pin
+from reports.crypto import mailbox_keys
 from reports.store.schema import tables as t
 from tests.safeguarding.away import code_and_pin, database_away, empty
 from tests.safeguarding.walks import TO_SEND, TO_SEND_SMS, TO_SENT, thread, walk
@@ -39,7 +39,7 @@ class Thief:
     """Has what lies on the disk, and web's keys, once every session is over."""
 
     def __init__(self, app: App) -> None:
-        self.vault = app.parts.submitter._vault
+        self.cipher = app.parts.submitter._cipher
         spool = app.parts.submitter._spool
         entries = [spool._read(name) for name in spool.names()]
         spooled = (json.loads(one.encode()) for one in entries if one)
@@ -48,17 +48,17 @@ class Thief:
     def pairs_from(self, seed: bytes) -> Iterator[Pair]:
         """Yield the code and the PIN that this release, or the one before, would show for a secret."""
         for parts in ((seed,), (seed, "0")):
-            yield code(self.vault.mac("code", *parts)), pin(self.vault.mac("pin-digits", *parts))
+            yield derive_code(self.cipher.mac("code", *parts)), derive_pin(self.cipher.mac("pin-digits", *parts))
 
     def derived(self) -> set[Pair]:
         """Return pairs from all that was found, and from hashes of it under every label."""
-        seeds = {*self.found, *(self.vault.mac(label, one) for one in self.found for label in LABELS)}
+        seeds = {*self.found, *(self.cipher.mac(label, one) for one in self.found for label in LABELS)}
         return {pair for seed in seeds for pair in self.pairs_from(seed)}
 
     def counted_through(self, channel: str, sessions: Iterable[str]) -> set[Pair]:
         """Return pairs from session ids that were tried one after another, for a number that is known."""
         tried = itertools.product(sessions, ("origin", "code-secret"))
-        secrets = [self.vault.mac(label, channel, VANUATU, one, "", PHONE, "0") for one, label in tried]
+        secrets = [self.cipher.mac(label, channel, VANUATU, one, "", PHONE, "0") for one, label in tried]
         return {pair for secret in secrets for pair in self.pairs_from(secret)}
 
     def of_session(self, record: bytes) -> set[Pair]:
@@ -69,7 +69,7 @@ class Thief:
 
     def knows(self, *typed: str) -> bool:
         """Return whether a hash that is quick to compute tells a right guess from a wrong one."""
-        return any(self.vault.mac(label, *typed) in self.found for label in LABELS)
+        return any(self.cipher.mac(label, *typed) in self.found for label in LABELS)
 
 
 def _rows(app: App) -> Iterator[Any]:
@@ -204,5 +204,5 @@ def test_a_report_begun_before_the_upgrade_gets_a_secret_of_its_own() -> None:
 
 def test_a_guess_costs_megabytes_and_milliseconds() -> None:
     """10^11 pairs at so much memory each: years of a machine. Cheaper settings would undo that."""
-    assert slow._KIBIBYTES >= 8 * 1024
-    assert slow._PASSES >= 1
+    assert mailbox_keys._KIBIBYTES >= 8 * 1024
+    assert mailbox_keys._PASSES >= 1

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from reports.escalation.priorities import QUEUES
+from reports.escalation.priorities import QUEUE_PRIORITIES
 from tests.support.app import App
 from workers.assembly import assemble, assemble_clock
 
@@ -52,7 +52,7 @@ def test_the_three_services_start_no_program(redis_url: str) -> None:
         _report(app)
         for name in ("urgent-1", "standard-1", "clock-1"):
             parts = assemble(name, app.plan.settings, lambda: False)
-            parts.forwarder.drain(QUEUES["urgent"], seconds=5)
+            parts.forwarder.drain(QUEUE_PRIORITIES["urgent"], seconds=5)
             if name == "clock-1":
                 clock = assemble_clock(parts, app.plan.settings)
                 clock.tick()

@@ -11,8 +11,8 @@ from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 
-from reports.connections import for_queue
-from reports.queue import DELIVER, AllowedJob, Hurry, open_queue
+from runtime.queue import DELIVER_JOB, AllowedJob, JobQueue, open_queue
+from runtime.redis_clients import queue_client
 from tests.security.redis_users import Guarded
 from tests.support.town import Town
 from tests.support.wait import until
@@ -155,9 +155,9 @@ def test_what_a_worker_does_now_and_then_is_allowed_too(guarded: Guarded) -> Non
     with guarded.asked() as admin:
         admin.execute_command("ACL LOG RESET")
     for user in ("webq", "clock", "worker"):
-        with for_queue(guarded.reach(user)) as client:
-            assert Hurry(client).put(DELIVER, ID, "standard")
-    with for_queue(guarded.reach("worker")) as client:
+        with queue_client(guarded.reach(user)) as client:
+            assert JobQueue(client).put(DELIVER_JOB, ID, "standard")
+    with queue_client(guarded.reach("worker")) as client:
         own = open_queue("standard", client)
         lost = own.fetch_job(f"deliver-{ID}")
         assert lost is not None
@@ -177,7 +177,7 @@ def test_what_a_worker_does_now_and_then_is_allowed_too(guarded: Guarded) -> Non
 @pytest.mark.parametrize("command", FORBIDDEN)
 @pytest.mark.parametrize("user", USERS)
 def test_nobody_may(guarded: Guarded, user: str, command: str) -> None:
-    with for_queue(guarded.reach(user)) as client, pytest.raises(RedisError, match=REFUSED):
+    with queue_client(guarded.reach(user)) as client, pytest.raises(RedisError, match=REFUSED):
         client.execute_command(*command.split())
 
 
@@ -186,7 +186,7 @@ def test_nobody_may(guarded: Guarded, user: str, command: str) -> None:
 @pytest.mark.rule("A-42")
 @pytest.mark.parametrize(("user", "command"), [(user, one) for user, table in ANOTHERS.items() for one in table])
 def test_nobody_reaches_what_is_anothers(guarded: Guarded, user: str, command: str) -> None:
-    with for_queue(guarded.reach(user)) as client, pytest.raises(NoPermissionError):
+    with queue_client(guarded.reach(user)) as client, pytest.raises(NoPermissionError):
         client.execute_command(*command.split())
 
 
@@ -195,7 +195,7 @@ def test_nobody_reaches_what_is_anothers(guarded: Guarded, user: str, command: s
 @pytest.mark.parametrize("script", SCRIPTS)
 @pytest.mark.parametrize("user", USERS)
 def test_a_script_may_no_more_than_who_sends_it(guarded: Guarded, user: str, script: str) -> None:
-    with for_queue(guarded.reach(user)) as client, pytest.raises(RedisError, match=REFUSED):
+    with queue_client(guarded.reach(user)) as client, pytest.raises(RedisError, match=REFUSED):
         client.eval(script, 0)
 
 

@@ -9,9 +9,9 @@ from typing import Any, LiteralString
 import psycopg
 import pytest
 
-from reports.migrations import upgrade
 from reports.store import submissions
 from reports.store.engine.database import Database
+from reports.store.migrations import upgrade
 from reports.store.privileges.rights import CLOCK, CONSOLE, OWNER, WEB
 from reports.store.schema.base import new_id
 from reports.store.submissions import MailboxRecord, SealedCopy, Submission

@@ -19,8 +19,8 @@ import redis
 import time_machine
 
 from gateway.sessions.keys import LONGEST_SECONDS, NAME
-from reports.sealing import Poison, Ratchet, Vault
-from reports.settings.reading import keys as read_keys
+from reports.crypto import DecryptError, KeyRatchet, RecordCipher
+from runtime.settings.parsers import secret_keys as read_keys
 from tests.safeguarding.walks import CHANNELS, TO_SEND, TO_SEND_SMS, TO_SENT, number, thread, walk
 from tests.support.app import App
 from tests.support.valkey import Valkey
@@ -69,9 +69,9 @@ class Thief:
 
     def opened(self, sealed: set[tuple[bytes, bytes]]) -> list[bytes]:
         """What of it opens with these keys."""
-        vault = Vault(self._secret)
+        vault = RecordCipher(self._secret)
         _, oldest, _, key = (self.into / "data" / NAME).read_text().split()
-        chain = Ratchet(int(oldest), urlsafe_b64decode(key), vault.mac("session chain"))
+        chain = KeyRatchet(int(oldest), urlsafe_b64decode(key), vault.mac("session chain"))
         newest = int(oldest) + 1000  # a thief derives as many as they like
         found = []
         for name, value in sorted(sealed):
@@ -79,7 +79,7 @@ class Thief:
                 for opens in (partial(chain.open, newest), vault.open):
                     try:
                         found.append(opens("session", name, blob))
-                    except Poison:
+                    except DecryptError:
                         continue
         return found
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.keyfolder import SENDER, new_pair
+from reports.crypto.key_files import SENDER_KEY, create_key_pair
 from tests.house.files import dotted, modules
 from tests.reports.lands import card
 from tests.reports.sample import VU
@@ -17,14 +17,14 @@ from tokaut import checks
 @pytest.mark.rule("X-13")
 def test_a_key_that_is_not_the_one_agreed_on_is_named(tmp_path: Path) -> None:
     """The id is read over the phone and stands in the country file; whoever changes the folder changes not that."""
-    agreed = {name: new_pair(tmp_path / "agreed", name).key_id for name in VU.hotlines}
+    agreed = {name: create_key_pair(tmp_path / "agreed", name).key_id for name in VU.hotlines}
     country = VU
     for name, key_id in agreed.items():
         country = card(country, name, key_id=key_id)
-    new_pair(tmp_path / "agreed", SENDER)
+    create_key_pair(tmp_path / "agreed", SENDER_KEY)
     assert list(checks.keys(tmp_path / "agreed", "demo", country.hotlines.values())) == []
-    for name in (*VU.hotlines, SENDER):
-        new_pair(tmp_path / "swapped", name)
+    for name in (*VU.hotlines, SENDER_KEY):
+        create_key_pair(tmp_path / "swapped", name)
     said = list(checks.keys(tmp_path / "swapped", "demo", country.hotlines.values()))
     assert len(said) == len(agreed)
     assert all(any(key_id in line for line in said) for key_id in agreed.values())

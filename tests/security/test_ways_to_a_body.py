@@ -15,9 +15,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from reports.migrations import upgrade
 from reports.store import submissions
 from reports.store.engine.database import Database
+from reports.store.migrations import upgrade
 from reports.store.privileges.rights import OWNER, WEB
 from reports.store.schema.base import new_id
 from reports.store.submissions import SealedCopy, Submission

@@ -23,9 +23,9 @@ from sqlalchemy import Table, func, select
 
 from gateway import app
 from gateway.services import Services
-from reports.country import load_all
-from reports.keyfolder import private_of
-from reports.sealing import Box, Context, open_body
+from reports.countries.country import load_countries
+from reports.crypto import SealContext, SealedBody, open_body
+from reports.crypto.key_files import read_private_key
 from reports.store import pending_submissions
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
@@ -47,7 +47,7 @@ class App:
     def __init__(self, redis_url: str, settings: Mapping[str, str] | None = None) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="ta-"))
         names = (settings or {}).get("COUNTRIES", "vu,fj,ke").split(",")
-        hotlines = [one.id for one in load_all(names, "demo").hotlines]
+        hotlines = [one.id for one in load_countries(names, "demo").hotlines]
         made = plan({}, DemoFolder(self.folder), NOWHERE, hotlines)
         given = {**made.settings, "REDIS_URL": redis_url, **(settings or {})}
         self.plan: Plan = replace(made, settings=given)
@@ -126,9 +126,9 @@ class App:
         later.close()
 
     def _opened(self, row: Any, hotline: str) -> Kept:
-        private = private_of(self.keys, hotline, row.key_id)
-        context = Context(self.plan.settings["TOKAUT_MODE"], row.report_id, row.revision, hotline)
-        data = open_body(private, context, Box(row.key_id, row.wrap, row.head, row.sealed))
+        private = read_private_key(self.keys, hotline, row.key_id)
+        context = SealContext(self.plan.settings["TOKAUT_MODE"], row.report_id, row.revision, hotline)
+        data = open_body(private, context, SealedBody(row.key_id, row.wrap, row.head, row.sealed))
         return Kept(row.report_id, row.revision, hotline, json.loads(data))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 
-from reports import loop_guard
+from runtime import event_loop_guard
 
 
 class BlocksTheLoop(AssertionError):
@@ -15,7 +15,7 @@ found: list[str] = []  # what, and from where; since the last look
 
 
 def install() -> None:
-    loop_guard.on_violation(_refuse)
+    event_loop_guard.add_callback(_refuse)
 
 
 def _refuse(what: str) -> None:

@@ -12,8 +12,8 @@ from typing import Any
 from sqlalchemy import Table, select
 from standardwebhooks.webhooks import Webhook
 
-from reports.keyfolder import load_public
-from reports.sealing import Context, new_mailbox, open_answer, open_mailbox, seal
+from reports.crypto import SealContext, new_mailbox_keys, open_answer, open_mailbox_key, seal_body
+from reports.crypto.key_files import load_public_keys
 from reports.store import submissions
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
@@ -69,13 +69,13 @@ def given(
     """A report in Vanuatu for these (hotline, role); the first ones are due. Returns its id."""
     now = database.now()
     report_id = new_id(now)
-    publics = load_public(keys, [hotline for hotline, _ in hotlines])
+    publics = load_public_keys(keys, [hotline for hotline, _ in hotlines])
     parts = []
     for hotline, role in hotlines:
-        box = seal(publics[hotline], Context("demo", report_id, 1, hotline), head, body)
+        box = seal_body(publics[hotline], SealContext("demo", report_id, 1, hotline), head, body)
         parts.append(SealedCopy(hotline, role, "CATEGORY_FIRST", box.key_id, box.wrap, box.head, box.sealed))
     one = Submission(report_id, report_id.encode()[:32], 1, now, "VU", "demo", priority, "complete", tuple(parts))
-    public, sealed = new_mailbox(SECRET)
+    public, sealed = new_mailbox_keys(SECRET)
     drawn = MailboxRecord(report_id.encode()[-32:], public, sealed)
     submissions.commit(database, one, drawn if code else None)
     return report_id
@@ -83,7 +83,7 @@ def given(
 
 def opened(mode: str, report_id: str, answer_id: str, sealed: bytes, sealed_key: bytes) -> str:
     """As the reporter reads it, who has code and PIN."""
-    return open_answer(open_mailbox(SECRET, sealed_key), mode, report_id, answer_id, sealed)
+    return open_answer(open_mailbox_key(SECRET, sealed_key), mode, report_id, answer_id, sealed)
 
 
 def in_process(hotline: str, secret: str, http: Http) -> Desk:

@@ -11,14 +11,14 @@ from typing import TypeVar
 
 import locales
 from flows import catalogues, parse
-from reports import country
+from reports.countries import country
 
 T = TypeVar("T")
 
 
 def install() -> None:
     """For the rest of this process."""
-    country.load = cache(country.load)
+    country.load_country = cache(country.load_country)
     parse.load = _once(parse.load, parse.FOLDER)
     catalogues.load = _once(catalogues.load, locales.FOLDER)
 

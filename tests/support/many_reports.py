@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import insert
 
-from reports.clocks import CLOCKS, OVERDUE
-from reports.sealing import Context, Public, seal
+from reports.crypto import PublicKey, SealContext, seal_body
+from reports.escalation.policy import ESCALATION_TIMES, STEP_OVERDUE
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
@@ -23,7 +23,7 @@ ALSO = 3  # every third one goes to all of them, the others to the first alone
 Rows = dict[str, list[dict[str, Any]]]
 
 
-def fill(database: Database, hotlines: Sequence[str], publics: Mapping[str, Public], reports: int) -> None:
+def fill(database: Database, hotlines: Sequence[str], publics: Mapping[str, PublicKey], reports: int) -> None:
     """So many delivered demo reports of Vanuatu that nobody has, a second apart, each priority as often as any."""
     tables = {"report": t.report, "report_body": t.report_body, "delivery": t.delivery, "step": t.step}
     made: Rows = {name: [] for name in tables}
@@ -35,27 +35,27 @@ def fill(database: Database, hotlines: Sequence[str], publics: Mapping[str, Publ
             connection.execute(insert(table), made[name])
 
 
-def _one(made: Rows, now: int, n: int, recipients: Mapping[str, Public]) -> None:
+def _one(made: Rows, now: int, n: int, recipients: Mapping[str, PublicKey]) -> None:
     priority, report_id = f"P{1 + n % 4}", new_id(now)
     revisions = {1: "created", 2: "updated"} if n % MORE == 0 else {1: "created"}
     said = {"country": "VU", "priority": priority, "completeness": "complete", "mode": "demo", "state": "delivered"}
     ids = {"report_id": report_id, "origin_key": n.to_bytes(32), "created_at": now, "revision": max(revisions)}
     made["report"].append(ids | said)
-    due = now + CLOCKS[priority].acknowledged
-    step = {"report_id": report_id, "priority": priority, "step": OVERDUE, "round": 0}
+    due = now + ESCALATION_TIMES[priority].acknowledged
+    step = {"report_id": report_id, "priority": priority, "step": STEP_OVERDUE, "round": 0}
     made["step"].append(step | {"due_at": due, "not_before": due})
     for hotline, public in recipients.items():
         for revision, kind in revisions.items():
             ids = {"report_id": report_id, "revision": revision}
-            made["report_body"].append(ids | _body(n, Context("demo", report_id, revision, hotline), public))
+            made["report_body"].append(ids | _body(n, SealContext("demo", report_id, revision, hotline), public))
             sent = {"delivery_id": new_id(now), "hotline": hotline, "type": kind, "role": "primary", "created_at": now}
             state = {"why": "CATEGORY_FIRST", "priority": priority, "state": "delivered", "handling": "none"}
             made["delivery"].append(ids | sent | state | {"attempt": 1, "next_at": now})
 
 
-def _body(n: int, context: Context, public: Public) -> dict[str, Any]:
+def _body(n: int, context: SealContext, public: PublicKey) -> dict[str, Any]:
     head = {"category": CATEGORIES[n % len(CATEGORIES)], "place": {"name": PLACES[n % len(PLACES)]}}
-    box = seal(public, context, json.dumps(head).encode(), b"{}")
+    box = seal_body(public, context, json.dumps(head).encode(), b"{}")
     return {
         "recipient": context.hotline,
         "key_id": box.key_id,

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import psycopg
 
-from reports.migrations import upgrade
 from reports.store.engine.database import Database
+from reports.store.migrations import upgrade
 from reports.store.privileges.grants import roles_script
 from reports.store.privileges.rights import OWNER, ROLES
 from tests.support.ports import free_port

@@ -9,15 +9,15 @@ from contextlib import closing
 from functools import cache
 from pathlib import Path
 
-from reports.migrations import upgrade
-from reports.settings import Common, load
 from reports.store.engine.database import Database
+from reports.store.migrations import upgrade
+from runtime.settings import CommonSettings, load_settings
 from tokaut import demo_start
 from tokaut.demo_settings import Plan
 
 
 def prepare(plan: Plan) -> None:
-    common = load(Common, plan.settings)
+    common = load_settings(CommonSettings, plan.settings)
     with closing(Database(common.database_url)) as database:
         file = database.engine.url.database
         if database.is_sqlite and file:

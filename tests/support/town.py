@@ -18,7 +18,7 @@ from typing import Any
 
 import requests
 
-from reports.country import load_all
+from reports.countries.country import load_countries
 from tests.support.desks import Desk
 from tests.support.handsets import AfricasTalking, Neutral, SimulatedTexts, Texts
 from tests.support.handsets_kannel import KannelTexts, KannelUssd
@@ -44,7 +44,7 @@ class Town:
         self.provider = Provider().start()
         self.web_processes = web_processes
         self._is_down = False
-        countries = load_all(("vu", "fj", "ke"), "demo")
+        countries = load_countries(("vu", "fj", "ke"), "demo")
         hotlines = [one.id for one in countries.hotlines]
         made = plan({}, DemoFolder(self.folder), Addresses(free_port(), free_port(), free_port()), hotlines)
         self.account = Account(made.secrets.twilio_account, made.secrets.twilio)

@@ -14,11 +14,11 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import delete, insert, select, update
 
-from reports.auditkeys import new_signer, signer
-from reports.migrations import upgrade
+from reports.audit.signing_keys import create_signing_key, load_signing_key
 from reports.store import audit_log
 from reports.store.audit_log import entry_row
 from reports.store.engine.database import Database
+from reports.store.migrations import upgrade
 from reports.store.schema import tables as t
 from runtime.time_units import DAY
 from tests.docs.pages import read
@@ -45,7 +45,7 @@ class Site:
         audit_log.chain_entries(self.database)
 
     def sign(self, days: float = 0) -> None:
-        key = signer(self.folder / "keys")
+        key = load_signing_key(self.folder / "keys")
         assert key
         assert audit_log.add_checkpoint(
             self.database, self.database.now() + round(days * DAY), key.public.key_id, key.sign
@@ -64,7 +64,7 @@ class Site:
 def site(tmp_path: Path) -> Iterator[Site]:
     database = Database(f"sqlite:///{tmp_path / 'tokaut.db'}")
     upgrade(database, "demo")
-    key_id = new_signer(tmp_path / "keys").key_id
+    key_id = create_signing_key(tmp_path / "keys").key_id
     made = make(Fate(3), database.now())
     write(database, [made])
     found = Site(tmp_path, database, key_id, made.report_id)
@@ -152,7 +152,7 @@ def test_a_checkpoint_that_is_missing_among_others_is_seen(site: Site) -> None:
 
 
 def test_one_checkpoint_a_day(site: Site) -> None:
-    key = signer(site.folder / "keys")
+    key = load_signing_key(site.folder / "keys")
     assert key
     now = site.database.now()
     assert audit_log.add_checkpoint(site.database, now + DAY // 2, key.public.key_id, key.sign) is None

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from reports.keyfolder import new_pair
-from reports.migrations import upgrade
-from reports.schema import refuse_wrong
+from reports.crypto.key_files import create_key_pair
+from reports.store.database_check import refuse_wrong_database
 from reports.store.engine.database import Database
+from reports.store.migrations import upgrade
 from reports.store.operations import maintenance
 from reports.store.schema import tables as t
 from tests.support.postgres import Postgres, binaries
@@ -161,11 +161,11 @@ def test_a_damaged_database_makes_no_backup(box: Box) -> None:
 @pytest.mark.rule("X-09")
 @pytest.mark.parametrize("where", ["keys", "keys/inside", ".", "data", "beside a key", "beside a secret"])
 def test_never_beside_a_key(box: Box, tmp_path: Path, where: str) -> None:
-    new_pair(tmp_path / "keys", "vu-pikinini")
+    create_key_pair(tmp_path / "keys", "vu-pikinini")
     settings = {}
     folder = tmp_path / where
     if where == "beside a key":
-        new_pair(folder / "old", "vu-pikinini")
+        create_key_pair(folder / "old", "vu-pikinini")
     if where == "beside a secret":
         settings["TOKAUT_STORE_KEY_FILE"] = str(folder / "store_key")
     status, said = box.run("backup", str(folder), **settings)
@@ -206,7 +206,7 @@ def test_postgresql_by_its_own_tools(postgres: Postgres, tmp_path: Path) -> None
         done = subprocess.run([programs / command[0], *command[1:]], capture_output=True, check=False)
         assert done.returncode == 0, done.stderr.decode()
     restored = Database(there)
-    refuse_wrong(restored, "demo", "")
+    refuse_wrong_database(restored, "demo", "")
     with restored.read() as connection:
         assert connection.execute(t.lease.select()).all() == [("before", "", 0)]
     database.close()

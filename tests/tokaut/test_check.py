@@ -7,13 +7,13 @@ import pytest
 import redis
 from click.testing import CliRunner, Result
 
-from reports.country import SHIPPED
-from reports.hotline import Hotline
-from reports.keyfolder import SENDER, new_pair, publish
-from reports.migrations import upgrade
-from reports.pepper import rotate_pepper
-from reports.settings.reading import new_secret, new_webhook_secret
+from reports.countries.country import SHIPPED_FOLDER
+from reports.countries.hotline import Hotline
+from reports.crypto.key_files import SENDER_KEY, create_key_pair, publish_public_keys
+from reports.crypto.phone_pepper import rotate_pepper
 from reports.store.engine.database import Database
+from reports.store.migrations import upgrade
+from runtime.settings.parsers import new_secret, new_webhook_secret
 from tests.support.valkey import Valkey
 from tokaut import checks
 from tokaut.__main__ import main
@@ -27,8 +27,8 @@ def good(folder: Path) -> dict[str, str]:
     upgrade(database, "demo")
     database.close()
     folder.chmod(0o700)
-    for hotline in (*HOTLINES, SENDER):
-        new_pair(folder / "keys", hotline)
+    for hotline in (*HOTLINES, SENDER_KEY):
+        create_key_pair(folder / "keys", hotline)
     rotate_pepper(folder / "pepper")
     settings = {
         "TOKAUT_DATA": str(folder),
@@ -158,7 +158,7 @@ def test_a_code_of_two_countries_is_a_fault(tmp_path: Path) -> None:
     """Whoever dials it could be sent to the other country's police."""
     own = tmp_path / "own"
     own.mkdir()
-    kenya = (SHIPPED / "ke.toml").read_text(encoding="utf-8")
+    kenya = (SHIPPED_FOLDER / "ke.toml").read_text(encoding="utf-8")
     assert "*384*123#" in kenya
     (own / "ke.toml").write_text(kenya.replace("*384*123#", "*111*163#"), encoding="utf-8")
     result = run(good(tmp_path) | {"COUNTRIES": "vu,ke", "TOKAUT_COUNTRY_DIR": str(own)})
@@ -242,9 +242,9 @@ def test_in_training_and_live_web_has_a_folder_without_private_keys(tmp_path: Pa
     assert f"x No public key of vu-pikinini under {web}/public, where web reads. Run: tokaut keys publish" in (
         run(given).output
     )
-    publish(tmp_path / "keys", web)
+    publish_public_keys(tmp_path / "keys", web)
     assert "keys of web: good\n" in run(given).output
-    new_pair(tmp_path / "keys", "vu-police")
+    create_key_pair(tmp_path / "keys", "vu-police")
     assert "? web still seals to an older key of vu-police. Run tokaut keys publish" in run(given).output
     assert "keys of web" not in run(training, "--worker").output
 

@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import insert, select
 
-from reports.migrations import upgrade
 from reports.store.engine.database import Database
+from reports.store.migrations import upgrade
 from reports.store.schema import tables as t
 from tests.workers.filings import ONE, TWO, Desk
 from tests.workers.test_letters import sent_report

@@ -11,12 +11,12 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import insert, select
 
-from reports.bodies import json_bytes, message
-from reports.keyfolder import new_pair
-from reports.migrations import upgrade
-from reports.sealing import Context, Public, seal
+from reports.crypto import PublicKey, SealContext, seal_body
+from reports.crypto.key_files import create_key_pair
+from reports.json_bodies import json_bytes, message_json
 from reports.store import submissions
 from reports.store.engine.database import Database
+from reports.store.migrations import upgrade
 from reports.store.schema import tables as t
 from tests.reports.sample import MSISDN, REPORT_ID, read
 from tokaut.__main__ import main
@@ -35,7 +35,7 @@ class Ground:
         self.database = Database(f"sqlite:///{folder / 'tokaut.db'}")
         upgrade(self.database, "demo")
         self.data = read("example_complete.json")["data"] | {"mode": "demo"}
-        public = {name: new_pair(folder / "keys", name) for name in (ONE, TWO)}
+        public = {name: create_key_pair(folder / "keys", name) for name in (ONE, TWO)}
         parts = tuple(self._part(name, role, public[name]) for name, role in ((ONE, "primary"), (TWO, "fallback")))
         made = submissions.Submission(
             REPORT_ID, b"o" * 32, 1, self.database.now(), "VU", "demo", "P2", "complete", parts
@@ -43,13 +43,15 @@ class Ground:
         submissions.commit(self.database, made)
         self.public = public[ONE]
 
-    def _part(self, name: str, role: str, public: Public) -> submissions.SealedCopy:
-        box = seal(public, Context("demo", REPORT_ID, 1, name), b"{}", json_bytes(self.data))
+    def _part(self, name: str, role: str, public: PublicKey) -> submissions.SealedCopy:
+        box = seal_body(public, SealContext("demo", REPORT_ID, 1, name), b"{}", json_bytes(self.data))
         return submissions.SealedCopy(name, role, "CATEGORY_FIRST", box.key_id, box.wrap, box.head, box.sealed)
 
     def say_later(self, text: str | None, **more: Any) -> None:
-        data = message(report_id=REPORT_ID, message_id=LATER, mode="demo", created_at=1_795_600_000, text=text, **more)
-        box = seal(self.public, Context.of_message("demo", REPORT_ID, LATER, ONE), b"", data)
+        data = message_json(
+            report_id=REPORT_ID, message_id=LATER, mode="demo", created_at=1_795_600_000, text=text, **more
+        )
+        box = seal_body(self.public, SealContext.of_message("demo", REPORT_ID, LATER, ONE), b"", data)
         row = {"message_id": LATER, "recipient": ONE, "report_id": REPORT_ID, "number": 1, "created_at": 1}
         with self.database.write() as connection:
             connection.execute(insert(t.message), row | {"key_id": box.key_id, "wrap": box.wrap, "sealed": box.sealed})

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from reports.country import Country, load_all, shipped
-from reports.law import Law
-from reports.tongues import NAMES
+from reports.countries.country import Country, load_countries, shipped_countries
+from reports.countries.language_names import LANGUAGE_NAMES
+from reports.countries.law import Law
 from tests.reports.lands import ready
 from tokaut.__main__ import main
 from tokaut.check_country import explained
@@ -20,7 +20,7 @@ from tokaut.coverage import Words
 from tokaut.going_live import Step, steps
 
 TODAY = date(2026, 11, 25)
-ALL = {one.iso: one for one in load_all(shipped(), "demo")}
+ALL = {one.iso: one for one in load_countries(shipped_countries(), "demo")}
 DRAFT = Words("bi", "Bislama", "gsm7", 300, 200, 0, "", ())
 
 # By hand from what was found out, not from the files: what each country lacks beside what all lack.
@@ -84,7 +84,7 @@ def test_the_command_says_it_to_people_with_what_to_do_next(iso: str) -> None:
         assert f"tokaut locales sheet {tag} --country {iso.lower()}" in said
     assert ("Nobody who speaks the language has read" in said) == (iso in LANGUAGES_WITH_A_DRAFT)
     untold = [tag for tag in country.languages if tag not in ("en", *LANGUAGES_WITH_A_DRAFT.get(iso, []))]
-    assert all(NAMES[tag] in said for tag in country.languages if tag in untold)
+    assert all(LANGUAGE_NAMES[tag] in said for tag in country.languages if tag in untold)
 
 
 @each
@@ -182,7 +182,7 @@ def test_a_hotline_that_nobody_has_confirmed_keeps_live_mode_from_starting() -> 
 
 
 def test_every_language_has_a_name() -> None:
-    assert {tag for country in ALL.values() for tag in country.languages} == set(NAMES)
+    assert {tag for country in ALL.values() for tag in country.languages} == set(LANGUAGE_NAMES)
 
 
 def test_a_country_that_is_not_there_and_a_file_that_cannot_be_read(tmp_path: Path) -> None:

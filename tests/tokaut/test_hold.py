@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import select
 
-from reports.migrations import upgrade
 from reports.store.engine.database import Database
+from reports.store.migrations import upgrade
 from reports.store.operations import retention
 from reports.store.schema import tables as t
 from tests.retention.made import Fate, Made, make, write

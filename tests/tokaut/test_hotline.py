@@ -10,9 +10,9 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import insert, select
 
-from reports.country import SHIPPED
-from reports.migrations import upgrade
+from reports.countries.country import SHIPPED_FOLDER
 from reports.store.engine.database import Database
+from reports.store.migrations import upgrade
 from reports.store.schema import tables as t
 from tests.tokaut.test_deliveries import put, state_of
 from tests.workers.lying_hotline import Answer, LyingHotline
@@ -50,7 +50,11 @@ def aggregator() -> Iterator[LyingHotline]:
 def test_each_duty_phone_gets_one_text_that_asks_for_nothing(
     tmp_path: Path, aggregator: LyingHotline, kind: str
 ) -> None:
-    text = (SHIPPED / "vu.toml").read_text(encoding="utf-8").replace('delivery = "webhook"', f'delivery = "{kind}"', 1)
+    text = (
+        (SHIPPED_FOLDER / "vu.toml")
+        .read_text(encoding="utf-8")
+        .replace('delivery = "webhook"', f'delivery = "{kind}"', 1)
+    )
     people = ", ".join(f'"{one}"' for one in PHONES)
     (tmp_path / "vu.toml").write_text(text.replace("drills_to = []", f"drills_to = [{people}]", 1), encoding="utf-8")
     environ = {

@@ -9,7 +9,7 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
 
-from reports.settings.reading import new_webhook_secret
+from runtime.settings.parsers import new_webhook_secret
 from tests.support.console import Console
 from tokaut import demo_start
 from tokaut.demo_folder import DemoFolder

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from reports.keyfolder import load_private, load_public, readable_private_keys
-from reports.migrations import upgrade
-from reports.pepper import load_pepper
-from reports.sealing import Private
-from reports.settings import reading
+from reports.crypto import PrivateKey
+from reports.crypto.key_files import load_private_keys, load_public_keys, readable_private_keys
+from reports.crypto.phone_pepper import load_pepper
 from reports.store.engine.database import Database
+from reports.store.migrations import upgrade
+from runtime.settings import parsers
 from tokaut import recovery_sheet
 from tokaut.keys import keys
 
@@ -42,7 +42,7 @@ def line(result: Result) -> str:
 
 def test_new_says_the_key_id_and_where_both_halves_are(here: Path) -> None:
     result = run("new", HOTLINE)
-    key_id = load_public(here, [HOTLINE])[HOTLINE].key_id
+    key_id = load_public_keys(here, [HOTLINE])[HOTLINE].key_id
     assert result.exit_code == 0
     assert result.output.splitlines()[0] == f"{HOTLINE}: key id {key_id}"
     assert str(here / "public" / HOTLINE / f"{key_id}.pub") in result.output
@@ -62,7 +62,7 @@ def test_publish_gives_web_a_folder_without_private_keys(here: Path, tmp_path: P
     assert "Make the pairs first" in line(run("publish", str(web)))
     run("new", HOTLINE)
     assert run("publish", str(web)).output == f"{web} has every public key of {here}; 2 files are new. Restart web.\n"
-    assert load_public(web, [HOTLINE])[HOTLINE].key_id == load_public(here, [HOTLINE])[HOTLINE].key_id
+    assert load_public_keys(web, [HOTLINE])[HOTLINE].key_id == load_public_keys(here, [HOTLINE])[HOTLINE].key_id
     assert list(readable_private_keys(web)) == []
 
 
@@ -71,10 +71,10 @@ def test_a_sheet_brings_the_key_back(here: Path, tmp_path: Path, monkeypatch: py
     groups = " ".join(re.findall(r"(?m)^    ((?:[0-9a-f]{4} ?)+)$", result.output))
     monkeypatch.setenv("TOKAUT_KEYS", str(tmp_path / "drill"))
     drill = run("restore", HOTLINE, given=f"{groups}\n")
-    key_id = load_public(here, [HOTLINE])[HOTLINE].key_id
+    key_id = load_public_keys(here, [HOTLINE])[HOTLINE].key_id
     assert drill.output.splitlines()[-1] == f"{HOTLINE}: the private key {key_id} is back."
     assert groups not in drill.output
-    assert load_private(tmp_path / "drill", [HOTLINE]).of(HOTLINE, key_id).key_id == key_id
+    assert load_private_keys(tmp_path / "drill", [HOTLINE]).of(HOTLINE, key_id).key_id == key_id
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_a_sheet_typed_wrong(typed: str, says: str) -> None:
 
 
 def test_each_wrong_digit_of_a_sheet_is_noticed() -> None:
-    private = Private.from_raw(bytes(range(32)))
+    private = PrivateKey.from_raw(bytes(range(32)))
     right = "".join(re.findall(r"(?m)^    ([0-9a-f ]+)$", recovery_sheet.write(HOTLINE, private))).replace(" ", "")
     assert recovery_sheet.read(right).key_id == private.key_id
     for at, digit in enumerate(right):
@@ -102,9 +102,9 @@ def test_each_wrong_digit_of_a_sheet_is_noticed() -> None:
 
 def test_list_shows_the_current_key_first(here: Path) -> None:
     run("new", HOTLINE)
-    old = load_public(here, [HOTLINE])[HOTLINE].key_id
+    old = load_public_keys(here, [HOTLINE])[HOTLINE].key_id
     run("rotate", HOTLINE)
-    new = load_public(here, [HOTLINE])[HOTLINE].key_id
+    new = load_public_keys(here, [HOTLINE])[HOTLINE].key_id
     shown = [row.split() for row in run("list").output.splitlines()]
     assert [(row[0], row[1], row[3]) for row in shown] == [(HOTLINE, new, "current"), (HOTLINE, old, "older")]
 
@@ -122,7 +122,7 @@ def test_rotate_says_what_became_of_the_rows(here: Path, tmp_path: Path) -> None
     upgrade(database, "demo")
     database.close()
     run("new", HOTLINE)
-    old = load_public(here, [HOTLINE])[HOTLINE].key_id
+    old = load_public_keys(here, [HOTLINE])[HOTLINE].key_id
     result = run("rotate", HOTLINE)
     assert "0 rows are under the new key now." in result.output
     assert f"Older key {old}: no row names it any more." in result.output
@@ -152,8 +152,8 @@ def test_the_pepper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_secrets_are_taken_by_the_settings_that_they_are_for() -> None:
-    assert len(reading.keys(run("secret").output.strip()).reveal()[0]) == 32
-    assert reading.webhook_secrets(run("secret", "--webhook").output.strip()).reveal()[0].startswith("whsec_")
+    assert len(parsers.secret_keys(run("secret").output.strip()).reveal()[0]) == 32
+    assert parsers.webhook_secrets(run("secret", "--webhook").output.strip()).reveal()[0].startswith("whsec_")
 
 
 def test_a_wrong_setting_or_name_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from flows.catalogues import PLAIN, load
 from flows.forms import forms
 from flows.messages import messages
 from flows.words import PLACEHOLDER
-from reports.country import load_all
+from reports.countries.country import load_countries
 from tokaut import locales as command
 from tokaut.__main__ import main
 from tokaut.phones import CHANNELS, phone, readable, spoken
@@ -190,7 +190,7 @@ def test_the_sheet_has_every_screen_with_english_beside_it(folder: pathlib.Path,
     assert result.exit_code == 0, result.output
     found = Sheet(folder / f"sheet-{tag}-{iso}.html")
     book, known = parse.load(), load(SHIPPED)
-    country = next(iter(load_all([iso], "demo")))
+    country = next(iter(load_countries([iso], "demo")))
     for channel in CHANNELS:
         for form in forms(
             book, readable(phone(book, country, known[tag], channel, spoken(country, {tag: known[tag]})))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from reports.schema import is_current
+from reports.store.database_check import is_migrated
 from reports.store.engine.database import Database
 from tokaut.__main__ import main
 
@@ -23,7 +23,7 @@ def test_it_makes_the_database_and_does_nothing_the_second_time(tmp_path: Path) 
     for _ in range(2):
         assert migrate(data) == (0, "The database has the schema of this release.\n")
         made = Database(f"sqlite:///{data / 'tokaut.db'}")
-        assert is_current(made)
+        assert is_migrated(made)
         made.close()
     assert data.stat().st_mode & 0o077 == 0
 

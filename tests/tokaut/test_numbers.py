@@ -14,9 +14,9 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import select
 
-from reports.country import SHIPPED, load, shipped
-from reports.migrations import upgrade
+from reports.countries.country import SHIPPED_FOLDER, load_country, shipped_countries
 from reports.store.engine.database import Database
+from reports.store.migrations import upgrade
 from reports.store.schema import tables as t
 from tests.support.app import App
 from tests.support.town import Town
@@ -54,7 +54,7 @@ def run(own: Path, *words: str) -> Result:
     ],
 )
 def test_a_number_goes_and_all_else_stays(own: Path, country: str, number: str, said: str) -> None:
-    before = (SHIPPED / f"{country.lower()}.toml").read_text()
+    before = (SHIPPED_FOLDER / f"{country.lower()}.toml").read_text()
     result = run(own, country, number)
     assert result.exit_code == 0, result.output
     assert said in result.output
@@ -63,14 +63,14 @@ def test_a_number_goes_and_all_else_stays(own: Path, country: str, number: str, 
     assert after.count("withdrawn = true\n") == 1
 
 
-@pytest.mark.parametrize("iso", shipped())
+@pytest.mark.parametrize("iso", shipped_countries())
 def test_every_number_that_a_screen_may_show_can_be_withdrawn(own: Path, iso: str) -> None:
-    text = (SHIPPED / f"{iso}.toml").read_text()
-    shown = [one.number for one in load(iso, text, "demo").emergency]
-    shown += [one.show.phone for one in load(iso, text, "demo").hotlines.values() if one.show.phone]
+    text = (SHIPPED_FOLDER / f"{iso}.toml").read_text()
+    shown = [one.number for one in load_country(iso, text, "demo").emergency]
+    shown += [one.show.phone for one in load_country(iso, text, "demo").hotlines.values() if one.show.phone]
     for number in shown:
         assert run(own, iso, number).exit_code == 0, number
-    left = load(iso, (own / f"{iso}.toml").read_text(), "demo")
+    left = load_country(iso, (own / f"{iso}.toml").read_text(), "demo")
     assert left.fields()["emergency_number"] == ""
     assert left.helpline() is None
 
@@ -114,7 +114,7 @@ def test_what_is_not_there(own: Path, words: list[str], said: str) -> None:
 
 
 def test_a_file_that_is_written_another_way_is_left_to_a_person(own: Path) -> None:
-    text = (SHIPPED / "tv.toml").read_text()
+    text = (SHIPPED_FOLDER / "tv.toml").read_text()
     tables = tomllib.loads(text)
     one = next(one for one in tables["emergency"] if one["number"] == "911")
     inline = "emergency = [{" + ", ".join(f"{key} = {_toml(value)}" for key, value in one.items()) + "}]\n"
@@ -186,7 +186,7 @@ def test_a_file_that_could_not_be_read_is_tried_again(web: App, own: Path, monke
 @pytest.mark.slow
 def test_a_running_web_takes_over_nothing_else(web: App, own: Path) -> None:
     """A number that somebody put in, or gave back, waits for the next start and its check."""
-    text = (SHIPPED / "vu.toml").read_text()
+    text = (SHIPPED_FOLDER / "vu.toml").read_text()
     (own / "vu.toml").write_text(text.replace('number = "111"', 'number = "999"'))
     web.parts.numbers.look()
     assert "police 111" in web.ussd(PHONE).dial().text

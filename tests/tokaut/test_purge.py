@@ -9,9 +9,9 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import insert, select
 
-from reports.migrations import upgrade
 from reports.store.engine import leases
 from reports.store.engine.database import Database
+from reports.store.migrations import upgrade
 from reports.store.operations import retention
 from reports.store.schema import tables as t
 from runtime.time_units import DAY

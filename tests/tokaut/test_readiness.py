@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from reports import country
-from reports.pillars import PILLARS, STANDS, Pillar, pillars
+from reports.countries import country
+from reports.countries.readiness import READINESS_NAMES, STATUS_LABELS, ReadinessItem, readiness_items
 from tokaut.__main__ import main
 from tokaut.readiness import sheets
 
@@ -18,26 +18,26 @@ def run(*words: str) -> Result:
     return CliRunner().invoke(main, ["readiness", *words])
 
 
-def of(iso: str, *changes: tuple[str, str], drafts: tuple[str, ...] = ()) -> dict[str, Pillar]:
-    text = (country.SHIPPED / f"{iso}.toml").read_text(encoding="utf-8")
+def of(iso: str, *changes: tuple[str, str], drafts: tuple[str, ...] = ()) -> dict[str, ReadinessItem]:
+    text = (country.SHIPPED_FOLDER / f"{iso}.toml").read_text(encoding="utf-8")
     for old, new in changes:
         assert old in text
         text = text.replace(old, new)
-    return {one.name: one for one in pillars(country.load(iso, text, "demo"), ["en"], drafts)}
+    return {one.name: one for one in readiness_items(country.load_country(iso, text, "demo"), ["en"], drafts)}
 
 
 def test_every_country_has_every_pillar_and_what_is_not_there_says_what_is_missing() -> None:
     found = sheets()
-    assert len(found) == len(list(country.SHIPPED.glob("*.toml")))
+    assert len(found) == len(list(country.SHIPPED_FOLDER.glob("*.toml")))
     for _, stand in found:
-        assert tuple(one.name for one in stand) == PILLARS
-        assert [one.name for one in stand if one.stand != "there" and not one.missing] == []
-        assert {one.stand for one in stand} <= set(STANDS)
+        assert tuple(one.name for one in stand) == READINESS_NAMES
+        assert [one.name for one in stand if one.status != "there" and not one.missing] == []
+        assert {one.status for one in stand} <= set(STATUS_LABELS)
 
 
 def test_nothing_shipped_is_said_to_be_ready() -> None:
     """Nobody has dialled a number and no office has agreed: no program may say otherwise."""
-    ready = {(land.iso, one.name) for land, stand in sheets() for one in stand if one.stand == "there"}
+    ready = {(land.iso, one.name) for land, stand in sheets() for one in stand if one.status == "there"}
     assert {name for _, name in ready} <= {"languages"}
 
 
@@ -65,7 +65,7 @@ def test_what_is_not_known_of_the_law_is_to_be_found_out_and_never_a_no() -> Non
 def test_a_number_that_was_dialled_counts() -> None:
     dialled = ('verified_on = ""', 'verified_on = "2026-11-02"'), ('verified_by = ""', 'verified_by = "A Ministry"')
     numbers = of("vu", *dialled)["numbers"]
-    assert (numbers.stand, numbers.short) == ("there", "6 of 6")
+    assert (numbers.status, numbers.short) == ("there", "6 of 6")
 
 
 def test_the_page_stands_by_itself_and_links_only_within(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from redis import Redis
 from redis.exceptions import AuthenticationError
 
-from reports.settings import Common, load
+from runtime.settings import CommonSettings, load_settings
 from tests.support.redis_servers import Server
 from tokaut.__main__ import main
 
@@ -38,7 +38,7 @@ def test_each_process_gets_its_own_and_the_server_gets_hashes(tmp_path: Path) ->
     output = run(tmp_path / "redis").output
     given = secrets_in(tmp_path / "redis")
     assert sorted(given) == ["clock.url", "web.url", "webq.url", "worker.url"]
-    reaches = [load(Common, {"REDIS_URL": url}).session_redis for _, url in sorted(given.items())]
+    reaches = [load_settings(CommonSettings, {"REDIS_URL": url}).session_redis for _, url in sorted(given.items())]
     assert [reach.username for reach in reaches] == ["clock", "web", "webq", "worker"]
     passwords = {reach.password or "" for reach in reaches}
     assert len(passwords) == 4
@@ -62,7 +62,7 @@ def test_each_process_gets_its_own_and_the_server_gets_hashes(tmp_path: Path) ->
 def test_every_kind_of_address(tmp_path: Path, at: str, url: str) -> None:
     run(tmp_path, at=at)
     given = secrets_in(tmp_path)["web.url"]
-    assert given == url.format(load(Common, {"REDIS_URL": given}).session_redis.password)
+    assert given == url.format(load_settings(CommonSettings, {"REDIS_URL": given}).session_redis.password)
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,11 @@ from click.testing import CliRunner, Result
 from sqlalchemy import insert, select
 
 from reports import spreadsheet
-from reports.country import load_all
-from reports.migrations import upgrade
-from reports.statistics import places_of
-from reports.statistics_words import CELLS
+from reports.countries.country import load_countries
+from reports.statistics.aggregation import places_of
+from reports.statistics.labels import CELL_LABELS
 from reports.store.engine.database import Database
+from reports.store.migrations import upgrade
 from reports.store.schema import tables as t
 from tokaut.__main__ import main
 
@@ -111,5 +111,8 @@ def test_the_page_stands_by_itself_and_every_chart_says_in_words_what_it_draws(f
 
 
 def test_every_word_beside_a_bar_has_room() -> None:
-    words = [*CELLS.values(), *(place for land in load_all(["vu", "ke", "ng"], "demo") for place in places_of(land))]
+    words = [
+        *CELL_LABELS.values(),
+        *(place for land in load_countries(["vu", "ke", "ng"], "demo") for place in places_of(land)),
+    ]
     assert [one for one in words if len(one) > MOST_LETTERS] == []

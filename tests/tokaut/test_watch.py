@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from rich.console import Console
 from sqlalchemy import update
 
-from reports.clocks import CLOCKS
+from reports.escalation.policy import ESCALATION_TIMES
 from reports.store import outbox
 from reports.store.engine import leases
 from reports.store.engine.database import DatabaseUnavailable
@@ -34,10 +34,12 @@ def waits(
     *sendings: WatchedDelivery, priority: str = "P1", age: int = 3 * MINUTE, step: str = "desk", complete: bool = True
 ) -> UnacknowledgedReport:
     since = NOW - age
-    by = since + CLOCKS[priority].acknowledged
+    by = since + ESCALATION_TIMES[priority].acknowledged
     given = sendings or (WatchedDelivery(ONE, "delivered", "none", "delivered"),)
     report_id = "01a21511-203d-76f0-8a35-c1ee502b02e4"
-    return UnacknowledgedReport(report_id, priority, complete, since, by, step, since + CLOCKS[priority].desk, given)
+    return UnacknowledgedReport(
+        report_id, priority, complete, since, by, step, since + ESCALATION_TIMES[priority].desk, given
+    )
 
 
 @pytest.mark.parametrize(
@@ -123,7 +125,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 def begin(desk: Desk) -> None:
     leases.acquire(desk.database, "clock", "here/clock-1/a", 15)
     for report_id, priority, _ in steps.list_unstarted(desk.database):
-        steps.start_steps(desk.database, [(report_id, priority, CLOCKS[priority])])
+        steps.start_steps(desk.database, [(report_id, priority, ESCALATION_TIMES[priority])])
 
 
 def once(tmp_path: Path, *, later: int = 0) -> str:

@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import select
 
-from reports.keyfolder import new_pair
-from reports.sealing import Context, Public, seal
+from reports.crypto import PublicKey, SealContext, seal_body
+from reports.crypto.key_files import create_key_pair
 from reports.store import submissions as web
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
@@ -30,12 +30,12 @@ class Desk:
 
     database: Database
     keys: Path
-    public: Mapping[str, Public] = field(default_factory=dict)
+    public: Mapping[str, PublicKey] = field(default_factory=dict)
     opened: list[Database] = field(default_factory=list)
 
     @classmethod
     def at(cls, database: Database, keys: Path) -> Desk:
-        return cls(database, keys, {name: new_pair(keys, name) for name in (ONE, TWO, THREE)})
+        return cls(database, keys, {name: create_key_pair(keys, name) for name in (ONE, TWO, THREE)})
 
     def sealed(
         self,
@@ -53,7 +53,7 @@ class Desk:
         parts = []
         for name, role in legs:
             data = f'{{"report_id":"{report_id}","revision":{revision},"narrative":"{WORDS}"}}'.encode()
-            box = seal(self.public[name], Context(mode, report_id, revision, name), b"{}", data)
+            box = seal_body(self.public[name], SealContext(mode, report_id, revision, name), b"{}", data)
             why = "CATEGORY_FIRST" if role == "primary" else "CATEGORY"
             parts.append(SealedCopy(name, role, why, box.key_id, box.wrap, box.head, box.sealed))
         return Submission(

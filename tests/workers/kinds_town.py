@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
-from reports.country import SHIPPED
-from reports.settings import reading
+from reports.countries.country import SHIPPED_FOLDER
+from runtime.settings import parsers
 from tests.support.town import Town
 from tests.workers.lying_hotline import Answer, LyingHotline
 from tests.workers.mailroom import Inbox, Mailroom
@@ -96,7 +96,7 @@ class KindsTown:
         self.tls["console"] = self.tls["email"]  # the operator's one mail server
         (folder / "vu.toml").write_text(country(), encoding="utf-8")
         self.town = Town()
-        hotlines = {kind.hotline: reading.new_webhook_secret(demo=True) for kind in KINDS.values()}
+        hotlines = {kind.hotline: parsers.new_webhook_secret(demo=True) for kind in KINDS.values()}
         plan = self.town.plan
         kept = {name: value for name, value in plan.settings.items() if not name.startswith("HOTLINE_")}
         self.town.plan = replace(
@@ -197,7 +197,7 @@ SMS_TAKEN = Answer(
 
 def country() -> str:
     """Vanuatu with one hotline of each kind, all of them child helplines."""
-    text = (SHIPPED / "vu.toml").read_text(encoding="utf-8")
+    text = (SHIPPED_FOLDER / "vu.toml").read_text(encoding="utf-8")
     head, law = text[: text.index("[[hotline]]")], text[text.index("[law.seed_2014]") :]
     return head.replace('"vu-pikinini"', '"vu-webhook"') + "".join(map(hotline, KINDS.values())) + law
 

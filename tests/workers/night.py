@@ -9,8 +9,8 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 from sqlalchemy import update
 
-from reports.country import Countries, Country
-from reports.escalation.priorities import CAN_WAIT, URGENT
+from reports.countries.country import Countries, Country
+from reports.escalation.priorities import STANDARD, URGENT
 from reports.store import outbox
 from reports.store.outbox import DeliveryReceipt
 from reports.store.schema import tables as t
@@ -80,7 +80,7 @@ class Night:
             metrics=metrics,
             worry=self.worries.append,
             put=self._put,
-            hands={URGENT: AtOnce(1), CAN_WAIT: AtOnce(1)},
+            hands={URGENT: AtOnce(1), STANDARD: AtOnce(1)},
         )
 
     @property

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.country import SHIPPED
+from reports.countries.country import SHIPPED_FOLDER
 from tests.support.handsets import Texts
 from tests.support.town import Town
 from tests.support.wait import until
@@ -26,7 +26,7 @@ TEXT = re.compile(r"DRILL [0-9a-f]{6}, P1, waits\. Please open your desk\. You h
 @pytest.fixture
 def town(tmp_path: Path) -> Iterator[Town]:
     """Its child helpline has two duty phones and no server."""
-    first, *rest = (SHIPPED / "vu.toml").read_text().split('delivery = "webhook"', 1)
+    first, *rest = (SHIPPED_FOLDER / "vu.toml").read_text().split('delivery = "webhook"', 1)
     card = rest[0].replace("drills_to = []", f'drills_to = ["{FIRST}", "{SECOND}"]', 1)
     (tmp_path / "vu.toml").write_text(f'{first}delivery = "sms_alert"{card}')
     made = Town()

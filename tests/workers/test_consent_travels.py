@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from reports.bodies import NO_CONTACT as NO
-from reports.bodies import envelope
+from reports.countries.hotline import Hotline as Listed
 from reports.crosswalk import ROWS
-from reports.hotline import Hotline as Listed
-from reports.report import CONTACT, from_answers, head, to_json
-from reports.settings import Mode
+from reports.json_bodies import NO_CONTACT as NO
+from reports.json_bodies import envelope
+from reports.report import CONTACT_CHOICES, build_report, report_head, to_json
 from reports.store.escalation import fallbacks
 from reports.store.mailboxes import correspondence
+from runtime.settings import Mode
 from tests.reports.sample import MSISDN, REPORT_ID, SEND, given, setting
 from tests.workers.filings import ONE, TWO, Desk
 from tests.workers.test_letters import GIVEN, say, sent_report
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.rule("S-13")
 
 LISTED = Listed(id=ONE, name="One", screen_name="One", kind="child_helpline", grade="unverified", delivery="webhook")
 CATEGORIES = sorted({row["category"] for row in ROWS})
-ANSWERS = (None, "none", *CONTACT)
+ANSWERS = (None, "none", *CONTACT_CHOICES)
 WITH_WORDS = ("webhook", "primero")  # the kinds whose wire holds what was said
 
 
@@ -78,12 +78,12 @@ def test_of_a_report(category: str) -> None:
         rows = [("report.danger", "now"), ("report.category", category)]
         rows += [("report.contact", answer)] if answer else []
         answers = given(*rows, *([SEND] if completeness == "complete" else []))
-        made = from_answers(answers, setting(answers, completeness=completeness, msisdn=msisdn, revision=2))
-        allowed = answer in CONTACT and completeness == "complete" and msisdn is not None
+        made = build_report(answers, setting(answers, completeness=completeness, msisdn=msisdn, revision=2))
+        allowed = answer in CONTACT_CHOICES and completeness == "complete" and msisdn is not None
         parcel = Parcel("d", kind, ONE, envelope(f"report.{kind}", 1, to_json(made, ONE)), 1, "P1", REPORT_ID)
         for name, wire in wires(parcel).items():
             assert has_number(wire, MSISDN) is (allowed and name in WITH_WORDS), (answer, completeness, msisdn, name)
-        assert not has_number(head(made), MSISDN)
+        assert not has_number(report_head(made), MSISDN)
         tried += 1
     assert tried == len(ANSWERS) * 8
 

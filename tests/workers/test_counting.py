@@ -12,10 +12,10 @@ import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import insert, select
 
-from reports import country
-from reports.bodies import json_bytes
-from reports.country import Countries
-from reports.sealing import Context, seal
+from reports.countries import country
+from reports.countries.country import Countries
+from reports.crypto import SealContext, seal_body
+from reports.json_bodies import json_bytes
 from reports.store import submissions
 from reports.store.audit_log import entry_row
 from reports.store.operations import quarterly_figures
@@ -28,7 +28,7 @@ from workers.metrics import Metrics
 
 SECOND = 1_000_000
 DAY = 86400
-VU = country.load_all(["vu"], "demo")
+VU = country.load_countries(["vu"], "demo")
 BEGIN = int(datetime(2027, 1, 1, tzinfo=UTC).timestamp())  # of a quarter
 
 
@@ -50,8 +50,8 @@ class Year:
         made: list[str] = []
         for _ in range(count):
             one = self.desk.sealed(((ONE, "primary"),), mode="live", priority=priority)
-            context = Context("live", one.report_id, 1, ONE)
-            box = seal(self.desk.public[ONE], context, json_bytes({"category": "harm", **head}), b"{}")
+            context = SealContext("live", one.report_id, 1, ONE)
+            box = seal_body(self.desk.public[ONE], context, json_bytes({"category": "harm", **head}), b"{}")
             part = replace(one.parts[0], wrap=box.wrap, head=box.head, sealed=box.sealed)
             made += submissions.commit(self.database, replace(one, parts=(part,))).deliveries
         return made

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from sqlalchemy import event, update
 
-from reports.migrations import upgrade
 from reports.store import outbox, pending_submissions, submissions
 from reports.store.engine.database import Database
 from reports.store.escalation import fallbacks
 from reports.store.escalation.fallbacks import FallbackChain, TriedHotline
+from reports.store.migrations import upgrade
 from reports.store.outbox import DeliveryFailure, DeliveryReceipt
 from reports.store.schema import tables as t
 from runtime.time_units import HOUR, MINUTE

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from reports.card import Card
-from reports.hotline import Hotline as Listed
-from reports.settings import Mode, load
+from reports.countries.hotline import Hotline as Listed
+from reports.countries.partner_card import PartnerCard
+from runtime.settings import Mode, load_settings
 from tests.workers.mailroom import Mailroom
 from workers.delivery import Delivered, Outcome, Parcel, Unavailable
 from workers.hotlines.console import Console, Settings, build
@@ -30,7 +30,7 @@ def listed(*duty: str) -> Listed:
         kind="regional",
         grade="unverified",
         delivery="console",
-        card=Card(duty_officer=duty),
+        card=PartnerCard(duty_officer=duty),
     )
 
 
@@ -42,7 +42,7 @@ def made(*duty: str, mail: bool = True, line: bool = True) -> tuple[Console, dic
         return lambda _: Delivered(why="delivered")
 
     means = Means(Mode.LIVE, listed(*duty), SERVER if mail else None, None, ("kannel",), enlist)
-    return build(load(Settings, LINE if line else {}, "X_"), means), enlisted
+    return build(load_settings(Settings, LINE if line else {}, "X_"), means), enlisted
 
 
 def test_phones_are_told_as_of_the_kind_sms_alert() -> None:
@@ -89,6 +89,6 @@ def test_each_attempt_takes_the_next_way_and_one_that_fails_is_no_receipt() -> N
 def test_a_mail_to_whoever_is_on_duty() -> None:
     with Mailroom() as inbox:
         server = read_mail_server(f"smtp://127.0.0.1:{inbox.port}", (f"127.0.0.1:{inbox.port}",))
-        console = build(load(Settings, {}, "X_"), Means(Mode.LIVE, listed(MAIL, OTHER), server))
+        console = build(load_settings(Settings, {}, "X_"), Means(Mode.LIVE, listed(MAIL, OTHER), server))
         assert console.deliver(parcel()) == Unavailable("no_tls"), "a mail of a hotline goes over TLS here too"
     assert inbox.mails == []

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from reports.hotline import Hotline as Listed
-from reports.settings import Mode, SettingError, load
+from reports.countries.hotline import Hotline as Listed
+from runtime.settings import Mode, SettingError, load_settings
 from tests.reports.sample import VU
 from tests.workers.mailroom import NAME, Lying, Mailroom, tls
 from tokaut.trial import Drills, tried
@@ -217,11 +217,11 @@ def test_a_name_that_leads_into_a_private_network_must_be_listed(tmp_path: Path)
 )
 def test_an_address_that_is_none(to: str) -> None:
     with pytest.raises(SettingError, match="HOTLINE_VU_ONE_TO is "):
-        load(Settings, {"HOTLINE_VU_ONE_TO": to}, prefix="HOTLINE_VU_ONE_")
+        load_settings(Settings, {"HOTLINE_VU_ONE_TO": to}, prefix="HOTLINE_VU_ONE_")
 
 
 def test_without_a_mail_server_it_is_not_set_up() -> None:
-    settings = load(Settings, {"HOTLINE_VU_ONE_TO": DESK}, prefix="HOTLINE_VU_ONE_")
+    settings = load_settings(Settings, {"HOTLINE_VU_ONE_TO": DESK}, prefix="HOTLINE_VU_ONE_")
     with pytest.raises(SetUpWrongly, match="SMTP_URL"):
         build(settings, means())
     assert isinstance(build(settings, means(mail=read_mail_server("smtps://mail.example"))), Email)

@@ -11,11 +11,11 @@ import pytest
 from click.testing import CliRunner
 from prometheus_client import CollectorRegistry
 
-from reports.bodies import NO_CONTACT, envelope, json_bytes, message, unread
-from reports.country import SHIPPED
-from reports.primero import CONCERNS as OURS
-from reports.settings import Mode, Secret
+from reports.countries.country import SHIPPED_FOLDER
+from reports.exports.primero_mapping import CONCERNS as OURS
+from reports.json_bodies import NO_CONTACT, envelope, json_bytes, message_json, unread_json
 from reports.store.operations import delivery_actions
+from runtime.settings import Mode, Secret
 from tests.kit.made import IDS, complete, incomplete
 from tests.reports.sample import MSISDN, NOW, read
 from tests.reports.sample import REPORT_ID as SAMPLE
@@ -60,7 +60,7 @@ def created(**changes: Any) -> bytes:
 
 
 def said(kind: str, text: str | None = None, contact: Any = None) -> bytes:
-    data = message(
+    data = message_json(
         report_id=REPORT, message_id=IDS[8], mode="live", created_at=NOW, kind=kind, text=text, contact=contact
     )
     return envelope("report.message", NOW, data)
@@ -110,7 +110,7 @@ def test_without_consent_there_is_no_number_in_any_request(server: PrimeroServer
 
 
 def test_words_that_nobody_could_read_become_a_case_too(server: PrimeroServer) -> None:
-    data = unread(
+    data = unread_json(
         report_id=REPORT, mode="live", country="VU", channel="sms", received_at=NOW, content_type="x/y", body=b"\xff"
     )
     assert outcome(server, envelope("report.unread", NOW, data)) == Delivered(204)
@@ -326,7 +326,7 @@ def test_the_real_worker_hands_a_sealed_report_over_and_a_lost_answer_doubles_no
 
 
 def test_the_operators_trial_takes_it_as_a_hotline_of_its_kind(server: PrimeroServer, tmp_path: Path) -> None:
-    shipped = (SHIPPED / "vu.toml").read_text(encoding="utf-8")
+    shipped = (SHIPPED_FOLDER / "vu.toml").read_text(encoding="utf-8")
     (tmp_path / "vu.toml").write_text(shipped.replace('delivery = "webhook"', 'delivery = "primero"'), encoding="utf-8")
     environ = {
         "TOKAUT_DATA": str(tmp_path),

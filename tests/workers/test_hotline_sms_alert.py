@@ -12,14 +12,14 @@ from sqlalchemy import func, select
 
 from flows.gsm7 import alphabet
 from flows.staff_words import TOPIC_WORDS
-from reports.card import Card
-from reports.hotline import Hotline as Listed
-from reports.keyfolder import SENDER, new_pair
-from reports.settings import Mode, load
+from reports.countries.hotline import Hotline as Listed
+from reports.countries.partner_card import PartnerCard
+from reports.crypto.key_files import SENDER_KEY, create_key_pair
 from reports.store import outbox
 from reports.store.cases import case_status
 from reports.store.schema import tables as t
 from reports.store.sms import messages, on_call
+from runtime.settings import Mode, load_settings
 from tests.workers.filings import ONE, SECOND, TWO, WORDS, Desk
 from tests.workers.test_ladder_revisions import filed_later
 from tests.workers.test_sms import Says
@@ -38,7 +38,7 @@ MAIL = "desk@hotline.example"
 
 
 def listed(*duty: str) -> Listed:
-    card = Card(duty_officer=duty)
+    card = PartnerCard(duty_officer=duty)
     return Listed(
         id=ONE, name="One", screen_name="One", kind="regional", grade="unverified", delivery="sms_alert", card=card
     )
@@ -48,7 +48,7 @@ class Phone:
     """A hotline of the kind, its provider, and the hand that answers."""
 
     def __init__(self, desk: Desk, mode: str = "demo") -> None:
-        new_pair(desk.keys, SENDER)
+        create_key_pair(desk.keys, SENDER_KEY)
         self.desk = desk
         self.provider = Says()
         metrics = Metrics(CollectorRegistry())
@@ -59,7 +59,9 @@ class Phone:
         self.words = iter(range(100_001, 200_000))
         self.pager = Pager(desk.database, texter, desk.keys, mode, lambda: next(self.words))
         means = Means(Mode(mode), listed(MAIL, *NUMBERS), channels=("africastalking",), enlist=self.pager.enlist)
-        settings = load(Settings, {"HOTLINE_X_CHANNEL": "africastalking", "HOTLINE_X_FROM": "163"}, "HOTLINE_X_")
+        settings = load_settings(
+            Settings, {"HOTLINE_X_CHANNEL": "africastalking", "HOTLINE_X_FROM": "163"}, "HOTLINE_X_"
+        )
         self.forwarder = Forwarder(
             desk.database, keys, {ONE: build(settings, means)}, mode, "here/urgent-1/a", "worker", metrics, lambda: 0.0
         )
@@ -173,7 +175,7 @@ def test_two_workers_at_once_text_once(phone: Phone) -> None:
 
 
 def test_a_key_that_is_missing(phone: Phone) -> None:
-    for path in (phone.desk.keys / "public" / SENDER).glob("*"):
+    for path in (phone.desk.keys / "public" / SENDER_KEY).glob("*"):
         path.unlink()
     [delivery] = phone.desk.file()
     parcel = Parcel(delivery, "created", ONE, b"{}", 1, "P1", "r")
@@ -387,12 +389,12 @@ def test_what_is_old_is_forgotten(phone: Phone) -> None:
 def test_what_it_lacks(duty: tuple[str, ...], more: dict[str, str], lacks: str) -> None:
     given = {f"X_{name}": value for name, value in ({"CHANNEL": "africastalking", "FROM": "163"} | more).items()}
     with pytest.raises(SetUpWrongly, match=f"^{re.escape(lacks)}$"):
-        build(load(Settings, given, "X_"), Means(Mode.LIVE, listed(*duty), channels=("africastalking",)))
+        build(load_settings(Settings, given, "X_"), Means(Mode.LIVE, listed(*duty), channels=("africastalking",)))
 
 
 def test_where_nothing_is_sent_it_says_so() -> None:
     means = Means(Mode.LIVE, listed(*NUMBERS), channels=("africastalking",))
-    settings = load(Settings, {"X_CHANNEL": "africastalking", "X_FROM": "163"}, "X_")
+    settings = load_settings(Settings, {"X_CHANNEL": "africastalking", "X_FROM": "163"}, "X_")
     assert build(settings, means).deliver(Parcel("d", "created", ONE, b"{}", 1, "P1")) == Poison("our_fault")
     enlisted: dict[str, Phones] = {}
 

@@ -6,7 +6,7 @@ import pytest
 from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
 
-from reports.settings.reading import new_webhook_secret
+from runtime.settings.parsers import new_webhook_secret
 from tests.workers.lying_hotline import Answer, LyingHotline
 from workers.addresses import read_target
 from workers.delivery import Delivered, Parcel

@@ -8,7 +8,7 @@ from email.utils import formatdate
 import pytest
 from standardwebhooks import Webhook as Verifier
 
-from reports.settings.reading import new_webhook_secret
+from runtime.settings.parsers import new_webhook_secret
 from runtime.time_units import DAY_SECONDS, HOUR_SECONDS
 from tests.workers.lying_hotline import Answer, LyingHotline
 from workers.addresses import read_target

@@ -8,15 +8,23 @@ from typing import Any
 
 import pytest
 
-from reports.hotline import Hotline as Listed
-from reports.settings import Common, HotlineSettings, Mode, Operator, SettingError, load, reading
+from reports.countries.hotline import Hotline as Listed
+from runtime.settings import (
+    CommonSettings,
+    HotlineSettings,
+    Mode,
+    OperatorSettings,
+    SettingError,
+    load_settings,
+    parsers,
+)
 from tests.reports.environments import live_environment
 from tests.workers.test_tls import NOW, certificate, timedelta
 from workers import kinds
 from workers.assembly import means
 from workers.kinds import Means
 
-HOOK, OTHER_HOOK = reading.new_webhook_secret(), reading.new_webhook_secret()
+HOOK, OTHER_HOOK = parsers.new_webhook_secret(), parsers.new_webhook_secret()
 
 
 @pytest.fixture
@@ -67,7 +75,7 @@ def test_a_hotlines_own_settings(live: dict[str, str]) -> None:
         ),
         (
             "SECRET",
-            reading.new_webhook_secret(demo=True),
+            parsers.new_webhook_secret(demo=True),
             "HOTLINE_VU_PIKININI_SECRET is one that a demo made; live mode needs its own: tokaut keys secret",
         ),
         (
@@ -136,11 +144,11 @@ def test_what_a_kind_may_use_comes_from_the_operators_settings(live: dict[str, s
         "SMTP_CA_FILE": str(tmp_path / "ca.pem"),
         "CONSOLE_URL": "https://console.example/",
     }
-    found = means(load(Common, live), load(Operator, live | more), listed("one"))
+    found = means(load_settings(CommonSettings, live), load_settings(OperatorSettings, live | more), listed("one"))
     assert found.live
     assert found.channels == ("africastalking",)
     assert found.console_url == "https://console.example"
     assert found.mail is not None
     assert (found.mail.listed, found.mail.ca_file) == (("mail.example:465",), tmp_path / "ca.pem")
     with pytest.raises(SettingError, match="CONSOLE_URL begins with http"):
-        load(Operator, live | {"CONSOLE_URL": "http://console.example"})
+        load_settings(OperatorSettings, live | {"CONSOLE_URL": "http://console.example"})

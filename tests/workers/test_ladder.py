@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 from structlog.testing import capture_logs
 
-from reports.clocks import furthest_steps
+from reports.escalation.policy import max_step_delays
 from reports.store.escalation import steps
 from reports.store.escalation.steps import EscalationState
 from reports.store.operations import clock_skew
@@ -359,12 +359,12 @@ def test_a_day_ahead_for_a_moment_silences_no_night(desk: Desk) -> None:
     desk.database.offset -= DAY
     night.dead = set()
     began = len(night.told)
-    clock_skew.repair_times(desk.database, furthest_steps(()))
+    clock_skew.repair_times(desk.database, max_step_delays(()))
     night.until(31)
     told = {(one.who, one.said.sms[:13]) for one in night.told[began:]}  # "Report 02e4f1"
     assert {who for who, _ in told} >= {OFFICER, LEAD}
     assert len([one for who, one in told if who == OFFICER]) == 2, "of both reports"
-    assert clock_skew.repair_times(desk.database, furthest_steps(())) == 0
+    assert clock_skew.repair_times(desk.database, max_step_delays(())) == 0
 
 
 def test_what_can_wait_for_a_morning_is_not_mended(desk: Desk) -> None:
@@ -372,7 +372,7 @@ def test_what_can_wait_for_a_morning_is_not_mended(desk: Desk) -> None:
     desk.file(CHAIN, priority="P3")
     night = Night(desk, land({name: {**card, "hours": "mon 15:00-16:00"} for name, card in CARDS.items()}))
     night.until(13 * 60, 60)
-    assert clock_skew.repair_times(desk.database, furthest_steps(())) == 0
+    assert clock_skew.repair_times(desk.database, max_step_delays(())) == 0
     assert night.told == []
 
 

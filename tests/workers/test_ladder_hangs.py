@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from reports.escalation.priorities import CAN_WAIT, URGENT
-from reports.keyfolder import SENDER, new_pair
+from reports.crypto.key_files import SENDER_KEY, create_key_pair
+from reports.escalation.priorities import STANDARD, URGENT
 from reports.store.schema import tables as t
 from runtime.time_units import MINUTE
 from tests.support.wait import until
@@ -38,7 +38,7 @@ def test_a_mail_server_that_hangs_keeps_no_report_from_the_next_hotline(desk: De
     night = Night(desk)
     for _ in range(51):  # one more than are looked at together
         desk.file(CHAIN)
-    night.ladder.hands = {URGENT: Hung(1), CAN_WAIT: Hung(1)}
+    night.ladder.hands = {URGENT: Hung(1), STANDARD: Hung(1)}
     for _ in range(3):
         night.until(15, 15, delivers=False)
     assert [hotline for _, hotline, _ in night.given] == [TWO] * 51
@@ -52,7 +52,7 @@ class Hangs(Heard):
     lets_go: threading.Event
 
     def _say(self, contact: str, said: Said) -> bool:
-        if said.priority in CAN_WAIT:
+        if said.priority in STANDARD:
             self.asked.set()
             assert self.lets_go.wait(20)
         return Heard._say(self, contact, said)
@@ -65,7 +65,7 @@ def test_who_is_in_danger_now_waits_behind_nobody_who_can_wait(desk: Desk) -> No
         desk.file(CHAIN, priority="P3")
     night = Night(desk, land(ALL_DAY))
     night.until(11 * 60, 60)
-    hands = {URGENT: Own(1), CAN_WAIT: Own(1)}
+    hands = {URGENT: Own(1), STANDARD: Own(1)}
     teller = Hangs(None, (), "live", night.metrics, night=night, asked=threading.Event(), lets_go=threading.Event())
     night.ladder.hands, night.ladder.teller = hands, teller
     night.until(12 * 60, 60)
@@ -107,7 +107,7 @@ def test_what_becomes_due_meanwhile_and_is_more_urgent_is_told_next(desk: Desk) 
 
 def enlisted(night: Night, desk: Desk) -> Says:
     """ONE has one duty phone and no mail; the provider that takes its texts."""
-    new_pair(desk.keys, SENDER)
+    create_key_pair(desk.keys, SENDER_KEY)
     pager, provider = night.ladder.pager, Says()
     pager.enlist(ONE, Phones((OFFICER,), CHANNEL, "163"))
     night.senders[CHANNEL] = provider

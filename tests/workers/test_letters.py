@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from standardwebhooks.webhooks import Webhook as Verifier
 
-from reports.bodies import NO_CONTACT, message
-from reports.keyfolder import load_private, new_pair
-from reports.sealing import Context, seal
+from reports.crypto import SealContext, seal_body
+from reports.crypto.key_files import create_key_pair, load_private_keys
+from reports.json_bodies import NO_CONTACT, message_json
 from reports.store import submissions as web
 from reports.store.escalation import fallbacks
 from reports.store.mailboxes import correspondence
@@ -51,12 +51,12 @@ def say(
     message_id = new_id(desk.database.now())
     usual = {"contact_given": GIVEN, "contact_withdrawn": NO_CONTACT, "delete_asked": NO_CONTACT}.get(kind)
     contact = contact or usual
-    data = message(
+    data = message_json(
         report_id=report_id, message_id=message_id, mode="demo", created_at=1, kind=kind, text=text, contact=contact
     )
     made = []
     for name in to:
-        box = seal(desk.public[name], Context.of_message("demo", report_id, message_id, name), b"", data)
+        box = seal_body(desk.public[name], SealContext.of_message("demo", report_id, message_id, name), b"", data)
         made.append(SealedMessage(name, box.key_id, box.wrap, box.sealed))
     allowed = None if contact is None else bool(contact["allowed"])
     for _ in range(2):  # a repeat of the same turn
@@ -82,7 +82,7 @@ def sent_report(desk: Desk, contact: dict[str, Any] | None = None) -> tuple[str,
     data = json.dumps({"report_id": report_id, "contact": contact or NO_CONTACT, "narrative": "\\ud83d"}).encode()
     parts = []
     for name, role in ROUTE:
-        box = seal(desk.public[name], Context("demo", report_id, 1, name), b"{}", data)
+        box = seal_body(desk.public[name], SealContext("demo", report_id, 1, name), b"{}", data)
         parts.append(SealedCopy(name, role, "CATEGORY", box.key_id, box.wrap, box.head, box.sealed))
     filing = Submission(report_id, report_id.encode()[:32], 1, now, "VU", "demo", "P2", "complete", tuple(parts))
     box_of = MailboxRecord(report_id.encode()[:32], b"public", b"sealed")
@@ -212,9 +212,9 @@ def test_a_rotated_key_opens_what_was_said_before(desk: Desk, hotline: LyingHotl
     say(desk, report_id)
     [(made, _)] = tick(desk)
     old = desk.public[ONE]
-    new = new_pair(desk.keys, ONE)
+    new = create_key_pair(desk.keys, ONE)
     assert key_rotation.count_by_key(desk.database, old.key_id) == 2
-    done = key_rotation.rewrap_rows(desk.database, load_private(desk.keys, [ONE]), ONE, new)
+    done = key_rotation.rewrap_rows(desk.database, load_private_keys(desk.keys, [ONE]), ONE, new)
     assert (done.done, done.unreadable) == (2, 0)
     assert key_rotation.count_by_key(desk.database, old.key_id) == 0
     forwarder(desk, hotline).deliver(made)

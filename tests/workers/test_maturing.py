@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from sqlalchemy import event, select, text
 
-from reports.migrations import upgrade
 from reports.store import outbox, pending_submissions, submissions
 from reports.store import submissions as web
 from reports.store.engine.database import Database
+from reports.store.migrations import upgrade
 from reports.store.outbox import DeliveryReceipt
 from reports.store.schema import tables as t
 from reports.store.submissions import Submission

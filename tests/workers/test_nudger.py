@@ -14,10 +14,9 @@ from sqlalchemy import insert, select, update
 
 from flows.catalogues import PLAIN
 from gateway.sms.opt_outs import OptOuts
-from reports.country import load_all
-from reports.keyfolder import SENDER, load_private, load_public, new_pair, private_of
-from reports.sealing import Box, Context, Vault, open_body
-from reports.spool import Spool
+from reports.countries.country import load_countries
+from reports.crypto import RecordCipher, SealContext, SealedBody, open_body
+from reports.crypto.key_files import SENDER_KEY, create_key_pair, load_private_keys, load_public_keys, read_private_key
 from reports.store import pending_submissions, submissions
 from reports.store.cases import case_actions
 from reports.store.mailboxes import correspondence
@@ -25,6 +24,7 @@ from reports.store.operations import key_rotation
 from reports.store.schema import tables as t
 from reports.store.schema.base import new_id
 from reports.store.sms import answer_notices
+from reports.store.spool import Spool
 from tests.workers.filings import ONE, SECOND, TWO, Desk
 from tests.workers.test_ladder import at
 from tests.workers.test_letters import GIVEN, NUMBER, say, sent_report, tick
@@ -48,17 +48,19 @@ class Silent(Texter):
 @pytest.fixture
 def nudger(desk: Desk) -> Iterator[Nudger]:
     at(desk, 12, zone=0)  # within the hours, and not near their end
-    new_pair(desk.keys, SENDER)
+    create_key_pair(desk.keys, SENDER_KEY)
     web(desk).introduce()
     yield made(desk)
 
 
 def web(desk: Desk, *keys: bytes) -> OptOuts:
     """What web keeps of STOP, by these keys, newest first."""
-    vault = Vault(keys or [b"k" * 32])
+    vault = RecordCipher(keys or [b"k" * 32])
     spool = Spool(desk.keys.parent / "spool", vault)
     journal: Any = type("Journal", (), {"record": lambda *_, **__: None})()  # no backup here
-    return OptOuts(desk.database, vault, spool, load_public(desk.keys, [SENDER])[SENDER], "demo", journal=journal)
+    return OptOuts(
+        desk.database, vault, spool, load_public_keys(desk.keys, [SENDER_KEY])[SENDER_KEY], "demo", journal=journal
+    )
 
 
 def made(desk: Desk) -> Nudger:
@@ -66,7 +68,7 @@ def made(desk: Desk) -> Nudger:
     metrics, keys = Metrics(CollectorRegistry()), KeyRing(desk.keys)
     senders: Any = {"africastalking": None}  # it is never asked
     texter = Silent(database=desk.database, keys=keys, senders=senders, mode="demo", holder="h", metrics=metrics)
-    return Nudger(desk.database, keys, desk.keys, load_all(("vu",), "demo"), {"en": PLAIN}, texter)
+    return Nudger(desk.database, keys, desk.keys, load_countries(("vu",), "demo"), {"en": PLAIN}, texter)
 
 
 def answer(desk: Desk, report_id: str) -> str:
@@ -83,9 +85,9 @@ def texts(desk: Desk) -> list[dict[str, Any]]:
     return [
         json.loads(
             open_body(
-                private_of(desk.keys, SENDER, row.key_id),
-                Context("demo", row.id, 1, SENDER),
-                Box(row.key_id, row.wrap, b"", row.sealed),
+                read_private_key(desk.keys, SENDER_KEY, row.key_id),
+                SealContext("demo", row.id, 1, SENDER_KEY),
+                SealedBody(row.key_id, row.wrap, b"", row.sealed),
             )
         )
         for row in rows
@@ -216,10 +218,10 @@ def test_stop_and_start_outlive_the_key_that_they_were_kept_by(desk: Desk, nudge
 @pytest.mark.rule("S-09")
 def test_a_new_key_of_the_sender_opens_what_web_has_told_it(desk: Desk, nudger: Nudger) -> None:
     report_id, _ = sent_report(desk, ALWAYS)
-    [before] = (desk.keys / "private" / SENDER).iterdir()
-    new = new_pair(desk.keys, SENDER)
-    keys = load_private(desk.keys, [SENDER])
-    assert key_rotation.rewrap_rows(desk.database, keys, SENDER, new) == key_rotation.RotationResult(1, 0)
+    [before] = (desk.keys / "private" / SENDER_KEY).iterdir()
+    new = create_key_pair(desk.keys, SENDER_KEY)
+    keys = load_private_keys(desk.keys, [SENDER_KEY])
+    assert key_rotation.rewrap_rows(desk.database, keys, SENDER_KEY, new) == key_rotation.RotationResult(1, 0)
     assert key_rotation.count_by_key(desk.database, before.stem) == 0
     before.unlink()
     answer(desk, report_id)
@@ -229,13 +231,13 @@ def test_a_new_key_of_the_sender_opens_what_web_has_told_it(desk: Desk, nudger: 
 
 @pytest.mark.rule("S-09")
 def test_where_nobody_can_tell_who_said_stop_nothing_goes(desk: Desk) -> None:
-    new_pair(desk.keys, SENDER)
+    create_key_pair(desk.keys, SENDER_KEY)
     report_id, _ = sent_report(desk, ALWAYS)
     answer(desk, report_id)
     made(desk).go_on()
     assert texts(desk) == [], "web has not said by which key"
     web(desk).introduce()
-    for key in (desk.keys / "private" / SENDER).iterdir():
+    for key in (desk.keys / "private" / SENDER_KEY).iterdir():
         key.unlink()
     answer(desk, report_id)
     made(desk).go_on()

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from reports.connections import for_queue
-from reports.settings import Reach
 from reports.store.engine.database import Database
+from runtime.redis_clients import queue_client
+from runtime.settings import RedisAddress
 from tests.faults.city import City
 from tests.support.valkey import Valkey
 from tests.support.wait import until
@@ -116,7 +116,7 @@ def test_the_database_probe_fails_while_the_file_is_gone(tmp_path: Path) -> None
 
 
 def test_the_redis_probe_fails_while_redis_is_down_or_refuses_writes(own_valkey: Valkey) -> None:
-    with for_queue(Reach(own_valkey.url)) as client:
+    with queue_client(RedisAddress(own_valkey.url)) as client:
         probe = redis_probe(client, "rq:probe")
         assert probe() == ""
         client.config_set("min-replicas-to-write", 1)

@@ -12,9 +12,9 @@ import pytest
 import redis
 from prometheus_client import CollectorRegistry
 
-from reports import measuring
-from reports.connections import for_queue
-from reports.settings import Reach
+from runtime import metrics_files
+from runtime.redis_clients import queue_client
+from runtime.settings import RedisAddress
 from tests.security.redis_users import Guarded
 from tests.support.wait import until
 from workers.metrics import Metrics
@@ -47,9 +47,9 @@ def guarded(tmp_path: Path) -> Iterator[Guarded]:
 class Asked:
     """What the clock would do, as its own user, and the figure that it leaves."""
 
-    def __init__(self, reach: Reach) -> None:
+    def __init__(self, reach: RedisAddress) -> None:
         self.registry = CollectorRegistry()
-        with for_queue(reach) as client:
+        with queue_client(reach) as client:
             Rewriting(client, Metrics(self.registry)).ask()
 
     @property
@@ -85,6 +85,6 @@ def test_where_it_may_not_ask_or_nothing_is_rewritten_the_figure_stands_still(gu
 
 def test_the_figure_is_there_before_anything_was_asked(tmp_path: Path) -> None:
     """Else the alert could not see that it never was: what is not there is not old."""
-    folder = {measuring.FOLDER: str(tmp_path)}
+    folder = {metrics_files.FOLDER_VARIABLE: str(tmp_path)}
     page = subprocess.check_output([sys.executable, "-c", A_CLOCK_BEGINS], env={**os.environ, **folder}, text=True)
     assert "\ntokaut_redis_rewritten_timestamp_seconds 0.0\n" in page

@@ -12,12 +12,12 @@ from redis import Redis
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from reports.connections import for_queue
-from reports.migrations import upgrade
-from reports.queue import DELIVER, Hurry, Speed
-from reports.settings import Reach
 from reports.store import outbox
 from reports.store.engine.database import Database
+from reports.store.migrations import upgrade
+from runtime.queue import DELIVER_JOB, JobQueue, QueueName
+from runtime.redis_clients import queue_client
+from runtime.settings import RedisAddress
 from tests.support.valkey import Valkey
 from tests.support.wait import until
 from tests.workers.filings import ONE, WORDS, Desk
@@ -44,8 +44,8 @@ def hotline() -> Iterator[LyingHotline]:
         yield it
 
 
-def queued(url: str, job: str, item: str, speed: Speed) -> bool:
-    with closing(Hurry(for_queue(Reach(url)))) as hurry:
+def queued(url: str, job: str, item: str, speed: QueueName) -> bool:
+    with closing(JobQueue(queue_client(RedisAddress(url)))) as hurry:
         return hurry.put(job, item, speed)
 
 
@@ -62,7 +62,7 @@ def test_a_queued_id_goes_out_and_the_log_says_ids_only(
 ) -> None:
     [first], [second] = desk.file(priority="P2"), desk.file(priority="P1")
     with Process("urgent", settings(desk, tmp_path, hotline, redis_url), tmp_path / "log") as worker:
-        assert queued(redis_url, DELIVER, first, "urgent")
+        assert queued(redis_url, DELIVER_JOB, first, "urgent")
         arrives(hotline, 2)
         until(lambda: is_delivered(desk, first, second), "not marked")
         assert worker.stop() == 0
@@ -87,7 +87,7 @@ def test_a_worker_reaches_redis_by_a_socket_whose_path_has_blanks(
     [delivery] = desk.file(priority="P1")
     assert " " in str(spaced_valkey.folder)
     with Process("urgent", settings(desk, tmp_path, hotline, spaced_valkey.url), tmp_path / "log") as worker:
-        assert queued(spaced_valkey.url, DELIVER, delivery, "urgent")
+        assert queued(spaced_valkey.url, DELIVER_JOB, delivery, "urgent")
         arrives(hotline, 1)
         until(lambda: is_delivered(desk, delivery), "not marked")
         assert worker.stop() == 0
@@ -103,13 +103,13 @@ def test_a_job_that_is_not_ours_is_refused_and_the_next_one_is_done(
         queue = Queue("urgent", connection=client, serializer=JSONSerializer)
         queue.enqueue("os.system", f"touch {planted}")
         queue.enqueue("subprocess.run", ["touch", str(planted)])
-        queue.enqueue(DELIVER, delivery, delivery)
-        queue.enqueue(DELIVER, "no id at all")
-        queue.enqueue(DELIVER, kwargs={"delivery_id": delivery})
+        queue.enqueue(DELIVER_JOB, delivery, delivery)
+        queue.enqueue(DELIVER_JOB, "no id at all")
+        queue.enqueue(DELIVER_JOB, kwargs={"delivery_id": delivery})
         queue.enqueue("workers.forward.Forwarder.deliver", delivery)
         queue.enqueue("workers.run.main", str(uuid.uuid4()))
     with Process("urgent", settings(desk, tmp_path, hotline, redis_url), tmp_path / "log") as worker:
-        queued(redis_url, DELIVER, delivery, "urgent")
+        queued(redis_url, DELIVER_JOB, delivery, "urgent")
         arrives(hotline, 1)
         assert worker.stop() == 0
     assert not planted.exists()
@@ -129,13 +129,13 @@ def test_a_worker_lives_through_redis_and_what_came_meanwhile(
 ) -> None:
     with Process("urgent", settings(desk, tmp_path, hotline, own_valkey.url), tmp_path / "log") as worker:
         [before] = desk.file()
-        until(lambda: queued(own_valkey.url, DELIVER, before, "urgent"), "not queued")
+        until(lambda: queued(own_valkey.url, DELIVER_JOB, before, "urgent"), "not queued")
         arrives(hotline, 1)
         own_valkey.kill()
         [after] = desk.file()
-        assert not queued(own_valkey.url, DELIVER, after, "urgent")
+        assert not queued(own_valkey.url, DELIVER_JOB, after, "urgent")
         own_valkey.start()
-        until(lambda: queued(own_valkey.url, DELIVER, after, "urgent"), "not queued")
+        until(lambda: queued(own_valkey.url, DELIVER_JOB, after, "urgent"), "not queued")
         arrives(hotline, 2)
         assert worker.stop() == 0
 
@@ -149,14 +149,14 @@ def test_a_killed_workers_lease_is_given_up_by_the_next_in_its_slot(
     [delivery] = desk.file()
     environ = settings(desk, tmp_path, hotline, redis_url)
     with Process("urgent", environ, tmp_path / "log") as worker:
-        queued(redis_url, DELIVER, delivery, "urgent")
+        queued(redis_url, DELIVER_JOB, delivery, "urgent")
         arrives(hotline, 1)
         worker.kill()
     assert outbox.lease(desk.database, delivery, "another/urgent-1/x") is None, "it is still held"
     with Process("urgent", environ, tmp_path / "log") as worker:
         until(lambda: desk.delivery(delivery).lease_by is None, "not given up")
         [other] = desk.file()
-        queued(redis_url, DELIVER, other, "urgent")
+        queued(redis_url, DELIVER_JOB, other, "urgent")
         until(lambda: is_delivered(desk, delivery, other), "not delivered")
         assert worker.stop() == 0
     assert [taken.headers["webhook-id"] for taken in hotline.taken].count(delivery) == 2
@@ -166,7 +166,7 @@ def test_a_term_lets_the_call_in_hand_finish(desk: Desk, tmp_path: Path, hotline
     hotline.answer(Answer(how="body_in_drips"))
     [delivery] = desk.file()
     with Process("urgent", settings(desk, tmp_path, hotline, redis_url), tmp_path / "log") as worker:
-        queued(redis_url, DELIVER, delivery, "urgent")
+        queued(redis_url, DELIVER_JOB, delivery, "urgent")
         arrives(hotline, 1)
         assert worker.stop() == 0
     assert is_delivered(desk, delivery)

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from reports.settings import Mode, SettingError, load
+from runtime.settings import Mode, SettingError, load_settings
 from tests.workers.lying_hotline import Answer, LyingHotline
 from workers.http import Client, Limits
 from workers.senders.africastalking import CODES, Sender, Settings
@@ -28,7 +28,7 @@ def api() -> Iterator[LyingHotline]:
 
 
 def sender(url: str) -> Sender:
-    settings = load(Settings, {"AFRICASTALKING_API_KEY": "key-1", "AFRICASTALKING_URL": url})
+    settings = load_settings(Settings, {"AFRICASTALKING_API_KEY": "key-1", "AFRICASTALKING_URL": url})
     return Sender(settings, Mode.DEMO, Client(limits=LIMITS))
 
 
@@ -169,12 +169,12 @@ def test_no_number_no_call(api: LyingHotline, to: str) -> None:
 
 def test_live_goes_by_https_and_needs_a_key() -> None:
     with pytest.raises(SettingError) as caught:
-        load(Settings, {"TOKAUT_MODE": "live", "AFRICASTALKING_URL": "http://api.example"})
+        load_settings(Settings, {"TOKAUT_MODE": "live", "AFRICASTALKING_URL": "http://api.example"})
     assert {fault.name for fault in caught.value.faults} == {"AFRICASTALKING_API_KEY", "AFRICASTALKING_URL"}
 
 
 def test_the_key_and_the_number_are_in_no_repr() -> None:
-    settings = load(Settings, {"AFRICASTALKING_API_KEY": "key-1"})
+    settings = load_settings(Settings, {"AFRICASTALKING_API_KEY": "key-1"})
     assert "key-1" not in repr(settings)
     assert TEXT.to not in repr(TEXT)
     assert "Pikinini" not in repr(TEXT)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from reports.settings import Mode, SettingError, load
+from runtime.settings import Mode, SettingError, load_settings
 from tests.workers.lying_hotline import Answer, LyingHotline
 from workers.http import Client, Limits
 from workers.senders.kannel import Sender, Settings
@@ -39,7 +39,7 @@ def sender(smsbox: LyingHotline, mode: Mode = Mode.DEMO, **settings: str) -> Sen
         "KANNEL_SENDSMS_USER": "tokaut",
         "KANNEL_SENDSMS_PASSWORD": "sesame",
     }
-    return Sender(load(Settings, given | settings), mode, Client(limits=LIMITS))
+    return Sender(load_settings(Settings, given | settings), mode, Client(limits=LIMITS))
 
 
 def ask(smsbox: LyingHotline, answer: Answer, text: Text = TEXT, **settings: str) -> SmsOutcome:
@@ -116,14 +116,14 @@ def test_what_is_not_even_asked(smsbox: LyingHotline, text: Text, outcome: SmsOu
 
 def test_nobody_there(free_port: int) -> None:
     given = {"KANNEL_SENDSMS_URL": f"http://127.0.0.1:{free_port}", "KANNEL_SENDSMS_USER": "a"}
-    assert Sender(load(Settings, given), Mode.DEMO, Client(limits=LIMITS)).send(TEXT) == Later("not_reached")
+    assert Sender(load_settings(Settings, given), Mode.DEMO, Client(limits=LIMITS)).send(TEXT) == Later("not_reached")
 
 
 def test_live_mode_speaks_in_clear_to_this_machine_alone(smsbox: LyingHotline) -> None:
     smsbox.answer(ACCEPTED)
     assert sender(smsbox, Mode.LIVE).send(TEXT) == Accepted("m-1")
-    load(Settings, LIVE)
-    load(Settings, LIVE | {"KANNEL_SENDSMS_URL": "https://kannel.example/cgi-bin/sendsms"})
+    load_settings(Settings, LIVE)
+    load_settings(Settings, LIVE | {"KANNEL_SENDSMS_URL": "https://kannel.example/cgi-bin/sendsms"})
     for name in ("KANNEL_SENDSMS_URL", "KANNEL_DLR_URL"):
         with pytest.raises(SettingError, match=f"{name} begins with http://"):
-            load(Settings, LIVE | {name: "http://10.0.0.5:13013/x"})
+            load_settings(Settings, LIVE | {name: "http://10.0.0.5:13013/x"})

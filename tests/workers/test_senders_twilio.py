@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from reports.settings import Mode, SettingError, load
+from runtime.settings import Mode, SettingError, load_settings
 from tests.workers.lying_hotline import Answer, LyingHotline
 from workers.alerts import SMS_TO_DO
 from workers.http import Client, Limits
@@ -39,7 +39,7 @@ def settings(url: str = "", **more: str) -> Settings:
         "TWILIO_URL": url,
         "PUBLIC_URL": "https://tokaut.example",
     }
-    return load(Settings, environ | more)
+    return load_settings(Settings, environ | more)
 
 
 def sender(url: str, **more: str) -> Sender:
@@ -251,13 +251,13 @@ def test_nothing_of_the_environment_moves_it(api: LyingHotline, monkeypatch: pyt
 def test_live_goes_by_https_and_needs_a_number_or_a_service() -> None:
     live = {"TOKAUT_MODE": "live", "TWILIO_AUTH_TOKEN": "a-true-token", "TWILIO_ACCOUNT_SID": ACCOUNT}
     with pytest.raises(SettingError) as caught:
-        load(Settings, live | {"TWILIO_URL": "http://api.example", "PUBLIC_URL": "http://tokaut.example"})
+        load_settings(Settings, live | {"TWILIO_URL": "http://api.example", "PUBLIC_URL": "http://tokaut.example"})
     assert {fault.name for fault in caught.value.faults} == {"TWILIO_URL", "PUBLIC_URL"}
     right = live | {"PUBLIC_URL": "https://tokaut.example"}
     with pytest.raises(SettingError, match="TWILIO_FROM"):
-        load(Settings, right)
-    assert load(Settings, right | {"TWILIO_FROM": "+6785550000"}).service is None
-    assert load(Settings, right | {"TWILIO_MESSAGING_SERVICE_SID": SERVICE}).number is None
+        load_settings(Settings, right)
+    assert load_settings(Settings, right | {"TWILIO_FROM": "+6785550000"}).service is None
+    assert load_settings(Settings, right | {"TWILIO_MESSAGING_SERVICE_SID": SERVICE}).number is None
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import select
 
-from reports.keyfolder import SENDER, new_pair
-from reports.sealing import Context, seal
+from reports.crypto import SealContext, seal_body
+from reports.crypto.key_files import SENDER_KEY, create_key_pair
 from reports.store.engine.database import DatabaseUnavailable
 from reports.store.schema import tables as t
 from reports.store.sms import messages, opt_outs
@@ -47,13 +47,13 @@ class Post:
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
-        self.key = new_pair(desk.keys, SENDER)
+        self.key = create_key_pair(desk.keys, SENDER_KEY)
         self.provider = Says()
 
     def put(self, *, mode: str = "demo", lives: float = 600, channel: str = "africastalking", **body: Any) -> str:
         sms_id = str(uuid.uuid4())
         words = {"to": "+6785550101", "from": "163", "text": "hello", "link": "", "caller": CALLER.hex()} | body
-        box = seal(self.key, Context(mode, sms_id, 1, SENDER), b"", json.dumps(words).encode())
+        box = seal_body(self.key, SealContext(mode, sms_id, 1, SENDER_KEY), b"", json.dumps(words).encode())
         now = self.desk.database.now()
         messages.enqueue_outgoing(
             self.desk.database,
@@ -242,7 +242,7 @@ def test_a_channel_that_cannot_send_a_key_that_is_missing_and_a_fault_of_ours(po
     post.texter().send(nowhere)
     post.provider.outcome = RuntimeError("+6785550101")
     post.texter().send(ours)
-    for path in (post.desk.keys / "private" / SENDER).glob("*.key"):
+    for path in (post.desk.keys / "private" / SENDER_KEY).glob("*.key"):
         path.unlink()
     post.texter().send(sealed)
     found = [(post.row(one).state, post.row(one).last_class) for one in (nowhere, ours, sealed)]

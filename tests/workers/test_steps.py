@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select, update
 
-from reports.clocks import CLOCKS
+from reports.escalation.policy import ESCALATION_TIMES
 from reports.store import outbox, pending_submissions, submissions
 from reports.store.escalation import steps
 from reports.store.escalation.steps import EscalationStep
@@ -27,7 +27,7 @@ def begun(desk: Desk, **how: str) -> str:
 def begin(desk: Desk) -> list[str]:
     found = steps.list_unstarted(desk.database)
     for report_id, priority, _ in found:
-        steps.start_steps(desk.database, [(report_id, priority, CLOCKS[priority])])
+        steps.start_steps(desk.database, [(report_id, priority, ESCALATION_TIMES[priority])])
     return [priority for _, priority, _ in found]
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 import pytest
 from sqlalchemy import select
 
-from reports.country import Countries, Country
-from reports.keyfolder import new_pair
+from reports.countries.country import Countries, Country
+from reports.crypto.key_files import create_key_pair
 from reports.store.schema import tables as t
 from tests.reports.lands import card
 from tests.reports.sample import VU
@@ -88,7 +88,7 @@ def test_each_change_is_told_once(desk: Desk, change: str) -> None:
 
 def test_a_new_key_in_the_folder_is_told(desk: Desk) -> None:
     looked(desk, VU)
-    new_pair(desk.keys, POLICE)
+    create_key_pair(desk.keys, POLICE)
     assert looked(desk, VU) == ["VU"]
 
 

@@ -8,12 +8,12 @@ import pytest
 from prometheus_client import Gauge
 from sqlalchemy import select, update
 
-from reports.proof import prove, steps
-from reports.queue import DELIVER
+from reports.audit.verification import chain_rows, verify_chain
 from reports.store import audit_log, circuit_breakers, outbox, submissions
 from reports.store.engine.database import Database, DatabaseUnavailable
 from reports.store.schema import tables as t
 from reports.store.sms import messages
+from runtime.queue import DELIVER_JOB
 from runtime.time_units import DAY, HOUR
 from tests.workers.filings import ONE, SECOND, TWO, Desk
 from tests.workers.room import FakeHurry, Room, Time
@@ -111,7 +111,7 @@ def test_what_is_due_is_queued_once(room: Room) -> None:
 
 def test_what_nobody_took_within_five_seconds_is_left_over() -> None:
     time, hurry = Time(), FakeHurry()
-    hurrying = Hurrying(hurry, DELIVER, time)  # type: ignore[arg-type]  # a fake
+    hurrying = Hurrying(hurry, DELIVER_JOB, time)  # type: ignore[arg-type]  # a fake
     assert hurrying.left_over(["a", "b"], "urgent") == []
     time.now += 4
     assert hurrying.left_over(["a", "b"], "urgent") == []
@@ -240,11 +240,11 @@ def test_the_audit_is_chained_in_order_and_goes_on(room: Room) -> None:
         room.duties.chain()
     rows = audit_log.list_chained(room.desk.database)
     assert [link.seq for _, link in rows] == [1, 2, 3]
-    assert prove(steps(rows), (), "demo", lambda *_: False, 0).fault == ""
+    assert verify_chain(chain_rows(rows), (), "demo", lambda *_: False, 0).fault == ""
     assert audit_log.oldest_unchained_at(room.desk.database) is None
     with room.desk.database.write() as connection:
         connection.execute(update(t.audit).where(t.audit.c.seq == 2).values(act="nothing"))
-    broken = prove(steps(audit_log.list_chained(room.desk.database)), (), "demo", lambda *_: False, 0)
+    broken = verify_chain(chain_rows(audit_log.list_chained(room.desk.database)), (), "demo", lambda *_: False, 0)
     assert broken.fault.startswith("Line 2 ")
 
 

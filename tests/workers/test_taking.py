@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, select, update
 
-from reports.handling import STATES
+from reports.case_state import HANDLING_STATES
 from reports.store.cases import case_actions, case_status
 from reports.store.cases.case_actions import CaseAction, CaseNotFound, SealedNote, TransitionNotAllowed
 from reports.store.cases.case_status import ACTIVE, CaseChange
@@ -88,12 +88,15 @@ def test_words_alone_take_nothing_on(desk: Desk, report: str) -> None:
     with desk.database.write() as connection:
         case_status.save_values(connection, desk.database, ONE, report, held)
     mine = CaseChange("holds", {"holder": "ana"})
-    assert case_actions.perform(desk.database, step(report, "none", answer=answer, kept=mine, stays=STATES)) == "none"
+    assert (
+        case_actions.perform(desk.database, step(report, "none", answer=answer, kept=mine, stays=HANDLING_STATES))
+        == "none"
+    )
     assert [row.hotline for row in rows(desk, t.answer)] == [ONE]
     assert {row.handling for row in desk.deliveries()} == {"none"}
     assert [(row.holder, row.handed_by) for row in rows(desk, t.holding)] == [("mere", "nia")]
     case_actions.perform(desk.database, step(report, "accepted"))
-    assert case_actions.perform(desk.database, step(report, "none", kept=mine, stays=STATES)) == "accepted"
+    assert case_actions.perform(desk.database, step(report, "none", kept=mine, stays=HANDLING_STATES)) == "accepted"
     assert [row.holder for row in rows(desk, t.holding)] == ["ana"]
 
 

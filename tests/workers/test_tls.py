@@ -11,8 +11,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from reports.hotline import Hotline as Listed
-from reports.settings import Mode, load
+from reports.countries.hotline import Hotline as Listed
+from runtime.settings import Mode, load_settings
 from tests.workers.lying_hotline import LyingHotline
 from tests.workers.processes import SECRET
 from workers.addresses import read_target
@@ -117,7 +117,7 @@ def test_a_hotlines_own_authority_vouches_for_it_alone(tmp_path: Path, own: bool
         listed = f"localhost:{hotline.port}"
         environ = {"HOTLINE_X_URL": f"https://{listed}", "HOTLINE_X_SECRET": SECRET, "HOTLINE_X_PRIVATE": listed}
         environ |= {"HOTLINE_X_CA_FILE": str(tmp_path / "ca.pem")} if own else {}
-        settings = load(Settings, environ, prefix="HOTLINE_X_")
+        settings = load_settings(Settings, environ, prefix="HOTLINE_X_")
         parcel = Parcel("id", "created", "x", b"{}", 1, "P1")
         outcome = build(settings, Means(Mode.TRAINING, X)).deliver(parcel)
         assert len(hotline.taken) == own

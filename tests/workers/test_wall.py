@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from reports.country import SHIPPED, Countries, CountryError, load_all
-from reports.hotline import Mode as Name
-from reports.settings import Mode
-from reports.settings.reading import new_webhook_secret
-from reports.wall import is_a_drills
+from reports.countries.country import SHIPPED_FOLDER, Countries, CountryError, load_countries
+from reports.countries.hotline import ModeName as Name
+from reports.countries.mode_separation import is_drill_name
+from runtime.settings import Mode
+from runtime.settings.parsers import new_webhook_secret
 from workers import kinds
 from workers.addresses import read_target
 from workers.delivery import Poison
@@ -36,7 +36,11 @@ CARD: dict[str, tuple[str, ...]] = {
 
 def lands(folder: Path, kind: str = "webhook", card: Mapping[str, tuple[str, ...]] = NOBODY) -> Path:
     """Vanuatu with its child helpline of this kind; `card`: whom its card names."""
-    text = (SHIPPED / "vu.toml").read_text(encoding="utf-8").replace('delivery = "webhook"', f'delivery = "{kind}"', 1)
+    text = (
+        (SHIPPED_FOLDER / "vu.toml")
+        .read_text(encoding="utf-8")
+        .replace('delivery = "webhook"', f'delivery = "{kind}"', 1)
+    )
     for name, people in card.items():
         listed = ", ".join(f'"{one}"' for one in people)
         text = re.sub(rf"^{name} = \[\]", f"{name} = [{listed}]", text, count=1, flags=re.MULTILINE)
@@ -45,7 +49,7 @@ def lands(folder: Path, kind: str = "webhook", card: Mapping[str, tuple[str, ...
 
 
 def read(folder: Path, mode: Name) -> Countries:
-    return load_all(["vu"], mode, folder)
+    return load_countries(["vu"], mode, folder)
 
 
 class Started:
@@ -177,10 +181,10 @@ def test_a_country_file_that_mixes_them_starts_nothing(
 
 def test_a_number_of_one_country_is_no_drills_of_another(tmp_path: Path) -> None:
     lands(tmp_path, card={"duty_officer": (LIVE,)})
-    fiji = (SHIPPED / "fj.toml").read_text(encoding="utf-8")
+    fiji = (SHIPPED_FOLDER / "fj.toml").read_text(encoding="utf-8")
     (tmp_path / "fj.toml").write_text(fiji.replace("drills_to = []", f'drills_to = ["{LIVE}"]', 1), encoding="utf-8")
     with pytest.raises(CountryError, match=r"fj\.toml: .* is duty_officer of vu-pikinini too"):
-        load_all(["vu", "fj"], "training", tmp_path)
+        load_countries(["vu", "fj"], "training", tmp_path)
 
 
 def test_a_provider_is_no_hotline_and_serves_both() -> None:
@@ -206,4 +210,4 @@ def test_a_provider_is_no_hotline_and_serves_both() -> None:
     ],
 )
 def test_which_names_say_so(name: str, is_drill: bool) -> None:
-    assert is_a_drills(name) is is_drill
+    assert is_drill_name(name) is is_drill

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reports.settings import from_environment
+from runtime.settings import from_environment
 from workers.delivery import Outcome, Parcel
 from workers.kinds import Means, SetUpWrongly, Tell
 from workers.mail import Post

@@ -5,8 +5,8 @@ A server's 250 to the whole mail is the receipt; that somebody read it is not sa
 
 from __future__ import annotations
 
-from reports.settings import env, from_environment, reading
-from reports.wall import SAY, is_a_drills
+from reports.countries.mode_separation import DRILL_NAME_HINT, is_drill_name
+from runtime.settings import env, from_environment, parsers
 from workers.delivery import Outcome, Parcel
 from workers.kinds import Means, SetUpWrongly
 from workers.mail import Post
@@ -17,7 +17,9 @@ from workers.notice import mail_server, send
 class Settings:
     to: str = env(
         "TO",
-        reading.shaped(r"[!-+\--:=?A-~]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", "one address, such as desk@hotline.example"),
+        parsers.matching(
+            r"[!-+\--:=?A-~]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", "one address, such as desk@hotline.example"
+        ),
         meaning="e-mail address at which this hotline is told that a report waits",
     )
 
@@ -25,10 +27,12 @@ class Settings:
 def build(settings: Settings, means: Means) -> Email:
     """Raises SetUpWrongly."""
     server = mail_server(means)
-    if means.live and is_a_drills(settings.to):
+    if means.live and is_drill_name(settings.to):
         raise SetUpWrongly("has a mailbox of drills in HOTLINE_<ID>_TO; no report of the live service goes there")
-    if not means.live and not is_a_drills(settings.to):
-        raise SetUpWrongly(f"has no mailbox of drills in HOTLINE_<ID>_TO; outside live mode use one with {SAY}")
+    if not means.live and not is_drill_name(settings.to):
+        raise SetUpWrongly(
+            f"has no mailbox of drills in HOTLINE_<ID>_TO; outside live mode use one with {DRILL_NAME_HINT}"
+        )
     return Email(settings.to, server, means)
 
 

@@ -16,9 +16,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from reports.bodies import json_bytes
-from reports.primero import changes, fields_of, note, without_numbers
-from reports.settings import Secret, env, from_environment, reading
+from reports.exports.primero_mapping import case_changes, case_note, fields_for, redact_numbers
+from reports.json_bodies import json_bytes
+from runtime.settings import Secret, env, from_environment, parsers
 from runtime.time_units import SECOND
 from workers.addresses import Target, read_hotlines
 from workers.delivery import Delivered, Outcome, Parcel, Unavailable, read_status
@@ -36,13 +36,13 @@ LARGEST_CASE = 4 * 1024 * 1024  # with all its notes
 
 @from_environment
 class Settings(Reached):
-    url: str = env("URL", reading.web_address, live=reading.only_https, meaning="where this hotline's Primero is")
+    url: str = env("URL", parsers.web_address, live=parsers.require_https, meaning="where this hotline's Primero is")
     user: str = env(
-        "USER", reading.shaped(r"[!-9;-~]+", "a user name without a colon"), meaning="of Primero's account for us"
+        "USER", parsers.matching(r"[!-9;-~]+", "a user name without a colon"), meaning="of Primero's account for us"
     )
     password: Secret[str] = env(
         "PASSWORD",
-        reading.word,
+        parsers.secret_text,
         secret=True,
         make="have it made in Primero for an account of its own",
         meaning="of Primero's account for us; six wrong ones lock it for half an hour",
@@ -69,10 +69,10 @@ class Told:
     def by(cls, parcel: Parcel) -> Told:
         sent = json.loads(parcel.body)
         data = sent["data"]
-        said = note(parcel.type, sent["timestamp"], data, parcel.delivery_id)
+        said = case_note(parcel.type, sent["timestamp"], data, parcel.delivery_id)
         contact = data.get("contact")  # of a message: only where it was given or taken back
         taken_back = parcel.type == "message" and contact is not None and not contact["allowed"]
-        return cls(parcel.type, data["report_id"], fields_of(parcel.type, data), said, taken_back)
+        return cls(parcel.type, data["report_id"], fields_for(parcel.type, data), said, taken_back)
 
 
 class Primero:
@@ -130,8 +130,8 @@ def _add(visit: _Visit, told: Told, *, created: bool = False) -> Outcome:
     there = _case(found)
     if _has(there, told):
         return Delivered(found.status)
-    new = changes(told.fields, there, withdrawn=told.withdrawn)
-    notes = [*(without_numbers(there.get(NOTES)) if told.withdrawn else ()), told.note]
+    new = case_changes(told.fields, there, withdrawn=told.withdrawn)
+    notes = [*(redact_numbers(there.get(NOTES)) if told.withdrawn else ()), told.note]
     return _proven(visit, told, _written(visit, "PATCH", f"{CASES}/{told.case}", {**new, NOTES: notes}))
 
 

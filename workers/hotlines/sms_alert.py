@@ -6,7 +6,7 @@ person has it; until then the next number is texted in its turn (workers/pager.p
 
 from __future__ import annotations
 
-from reports.settings import from_environment
+from runtime.settings import from_environment
 from workers.delivery import Outcome, Parcel
 from workers.kinds import Means, Tell
 from workers.phones import SmsLine, phones

@@ -14,9 +14,9 @@ from email.utils import parsedate_to_datetime
 import structlog
 from standardwebhooks.webhooks import Webhook as Signer
 
-from reports.periods import JUMP
-from reports.settings import Secret, env, from_environment, reading
-from reports.settings.webhook_secret import webhook_secret
+from reports.escalation.time_limits import CLOCK_JUMP
+from runtime.settings import Secret, env, from_environment, parsers
+from runtime.settings.fields import webhook_secret_field
 from runtime.time_units import SECOND
 from workers.addresses import Target, read_hotlines
 from workers.delivery import Outcome, Parcel, Unavailable, read_status
@@ -32,8 +32,8 @@ log = structlog.get_logger()
 
 @from_environment
 class Settings(Reached):
-    url: str = env("URL", reading.web_address, live=reading.only_https, meaning="where this hotline takes reports")
-    secret: Secret[tuple[str, ...]] = webhook_secret()
+    url: str = env("URL", parsers.web_address, live=parsers.require_https, meaning="where this hotline takes reports")
+    secret: Secret[tuple[str, ...]] = webhook_secret_field()
 
 
 def build(settings: Settings, means: Means) -> Webhook:
@@ -94,7 +94,7 @@ class Webhook:
             ahead = int(parsedate_to_datetime(reply.headers.get("Date", "")).timestamp() - self._now())
         except (TypeError, ValueError, OverflowError):
             return 0
-        return ahead if abs(ahead) > JUMP // SECOND else 0
+        return ahead if abs(ahead) > CLOCK_JUMP // SECOND else 0
 
     def _read(self, reply: Reply, parcel: Parcel) -> Outcome:
         return read_status(

@@ -14,7 +14,7 @@ from urllib.parse import urlencode, urlsplit
 
 from africastalking.SMS import SMSService
 
-from reports.settings import Mode, Secret, env, from_environment, reading
+from runtime.settings import Mode, Secret, env, from_environment, parsers
 from workers.addresses import read_target
 from workers.http import Client, Limits, NoAnswer, Reply
 from workers.text import MSISDN, Accepted, Later, Over, SmsOutcome, Text
@@ -56,7 +56,7 @@ class Settings:
     )
     api_key: Secret[str] = env(
         "AFRICASTALKING_API_KEY",
-        reading.word,
+        parsers.secret_text,
         demo="demo-key",
         secret=True,
         make="make one on the account's page under Settings, API Key",
@@ -64,10 +64,10 @@ class Settings:
     )
     url: str | None = env(
         "AFRICASTALKING_URL",
-        reading.web_address,
+        parsers.web_address,
         default=None,
         demo="http://127.0.0.1:1",  # a demo never calls the provider by itself
-        live=lambda url: reading.only_https(url) if url else None,
+        live=lambda url: parsers.require_https(url) if url else None,
         meaning="where the provider's API is; without it, the provider's own address",
     )
 

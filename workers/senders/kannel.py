@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from urllib.parse import urlencode, urlsplit
 
 from flows.gsm7 import alphabet
-from reports.settings import Mode, Secret, env, from_environment, reading
+from runtime.settings import Mode, Secret, env, from_environment, parsers
 from workers.addresses import PORTS, Target, read_target
 from workers.http import Client, Limits, NoAnswer, Reply
 from workers.text import MSISDN, Accepted, Later, Over, SmsOutcome, Text
@@ -53,14 +53,14 @@ def stays_private(address: str) -> str | None:
 
 
 def report_address(text: str) -> Secret[str]:
-    return Secret(reading.web_address(text))
+    return Secret(parsers.web_address(text))
 
 
 @from_environment
 class Settings:
     url: str = env(
         "KANNEL_SENDSMS_URL",
-        reading.web_address,
+        parsers.web_address,
         demo="http://127.0.0.1:1/cgi-bin/sendsms",  # a demo calls nobody by itself
         live=stays_private,
         meaning="where smsbox takes SMS to send: http://127.0.0.1:13013/cgi-bin/sendsms",
@@ -68,7 +68,7 @@ class Settings:
     username: str = env("KANNEL_SENDSMS_USER", demo="demo", meaning="username of the sendsms-user in kannel.conf")
     password: Secret[str] = env(
         "KANNEL_SENDSMS_PASSWORD",
-        reading.word,
+        parsers.secret_text,
         demo="demo-password",
         secret=True,
         make="take the one of the sendsms-user in kannel.conf",

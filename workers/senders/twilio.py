@@ -17,7 +17,7 @@ from twilio.base.exceptions import TwilioRestException, TwilioServiceException
 from twilio.http.response import Response
 from twilio.rest import Client as Sdk
 
-from reports.settings import Fault, Mode, TwilioAccount, env, from_environment, reading
+from runtime.settings import Mode, SettingFault, TwilioAccount, env, from_environment, parsers
 from workers.addresses import read_target
 from workers.http import Client, Limits, NoAnswer
 from workers.text import MSISDN, Accepted, Later, Over, SmsOutcome, Text
@@ -48,28 +48,28 @@ FAILED = frozenset({"failed", "undelivered", "canceled"})
 class Settings(TwilioAccount):
     number: str | None = env(
         "TWILIO_FROM",
-        reading.shaped(r"\+[0-9]{7,15}|[0-9]{3,8}", "it is a number of the account with +, or its short code"),
+        parsers.matching(r"\+[0-9]{7,15}|[0-9]{3,8}", "it is a number of the account with +, or its short code"),
         default=None,
         meaning="the number that SMS come from where nobody has written to one first",
     )
     service: str | None = env(
         "TWILIO_MESSAGING_SERVICE_SID",
-        reading.shaped(r"MG[0-9a-f]{32}", "Twilio's console shows it: MG and 32 digits or letters from a to f"),
+        parsers.matching(r"MG[0-9a-f]{32}", "Twilio's console shows it: MG and 32 digits or letters from a to f"),
         default=None,
         meaning="the Messaging Service that chooses the number; then TWILIO_FROM is not needed",
     )
     url: str | None = env(
         "TWILIO_URL",
-        reading.web_address,
+        parsers.web_address,
         default=None,
         demo="http://127.0.0.1:1",  # a demo never calls the provider by itself
-        live=lambda url: reading.only_https(url) if url else None,
+        live=lambda url: parsers.require_https(url) if url else None,
         meaning="where Twilio's API is; without it, Twilio's own address",
     )
 
-    def faults(self, mode: Mode) -> Iterator[Fault]:
+    def faults(self, mode: Mode) -> Iterator[SettingFault]:
         if mode is Mode.LIVE and not (self.number or self.service):
-            yield Fault("TWILIO_FROM", "is not set, and TWILIO_MESSAGING_SERVICE_SID is not; set one of them")
+            yield SettingFault("TWILIO_FROM", "is not set, and TWILIO_MESSAGING_SERVICE_SID is not; set one of them")
 
 
 class Sender:

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, and_, delete, func, insert, or_, select, update
 
-from reports.handling import STATES, may_follow
+from reports.case_state import HANDLING_STATES, may_change
 from reports.store import audit_log, outbox
 from reports.store.cases import case_status
 from reports.store.cases.case_status import CaseChange, CaseRef
@@ -131,7 +131,7 @@ def perform(database: Database, step: CaseAction) -> str:
             raise OutdatedRevision
         if rows[-1].handling in step.stays:
             step = replace(step, to=rows[-1].handling)
-        if not may_follow(rows[-1].handling, step.to):
+        if not may_change(rows[-1].handling, step.to):
             raise TransitionNotAllowed(rows[-1].handling)
         if step.status is not None:
             case_status.check_unchanged(connection, database, step.whose, rows[-1].handling, step.status)
@@ -182,7 +182,7 @@ def mark_handled_delivered(database: Database, at_most: int = 200) -> int:
     """Whoever does something with a report has it, though no receipt came. The clock's work."""
     d = t.delivery.c
     free = or_(d.lease_until.is_(None), d.lease_until < database.now_sql())
-    there = and_(d.type.in_(REPORT_TYPES), d.handling.in_(STATES), d.state.in_(UNDELIVERED), free)
+    there = and_(d.type.in_(REPORT_TYPES), d.handling.in_(HANDLING_STATES), d.state.in_(UNDELIVERED), free)
     query = select(d.delivery_id, d.report_id).where(there).limit(at_most)
     with database.read() as connection:
         found = connection.execute(query).all()

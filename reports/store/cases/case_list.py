@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, case, exists, func, literal, or_, select, union_all
 
-from reports.clocks import CLOCKS, OVERDUE
+from reports.escalation.policy import ESCALATION_TIMES, STEP_OVERDUE
 from reports.escalation.priorities import URGENT
 from reports.store.cases.case_status import ACTIVE
 from reports.store.deliveries import REPORT_TYPES
@@ -215,7 +215,7 @@ def _has_additions() -> ColumnElement[bool]:
 
 def _rows(page: Select[Any]) -> Select[Any]:
     d, r, h, b, c = t.delivery.c, t.report.c, t.holding.c, t.report_body.c, t.contact.c
-    last = func.max(t.step.c.due_at).filter(t.step.c.step == OVERDUE)
+    last = func.max(t.step.c.due_at).filter(t.step.c.step == STEP_OVERDUE)
     due = select(last).where(t.step.c.report_id == d.report_id, t.step.c.priority == d.priority).scalar_subquery()
     query = select(
         *(d.report_id, d.priority, d.created_at, d.handling, d.type, d.role, d.why),
@@ -242,7 +242,7 @@ def _of(query: Select[Any], page: Select[Any]) -> Select[Any]:
 
 
 def _row(one: Any) -> CaseRow:
-    overdue = one.due_at or one.created_at + CLOCKS[one.priority].acknowledged
+    overdue = one.due_at or one.created_at + ESCALATION_TIMES[one.priority].acknowledged
     head = (one.key_id or "", one.wrap or b"", one.head or b"")
     what = (one.report_id, one.priority, one.created_at, one.handling, one.type, one.role, one.why)
     held = (one.holder, one.handed_by, one.outcome, bool(one.news))

@@ -30,8 +30,6 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from reports import loop_guard
-from reports.hands import TooSlow
 from reports.store.engine import postgresql
 from reports.store.engine.sqlite import (
     LOCK_SECONDS,
@@ -43,6 +41,8 @@ from reports.store.engine.sqlite import (
 )
 from reports.store.engine.time_expressions import deferred_number
 from reports.store.engine.timeouts import BACKGROUND, Timeouts
+from runtime import event_loop_guard
+from runtime.deadline import DeadlineExceeded
 
 T = TypeVar("T")
 
@@ -134,7 +134,7 @@ class Database:
 
         Raises DatabaseUnavailable wherever the commit is not certain.
         """
-        loop_guard.check("database.write")
+        event_loop_guard.check("database.write")
         self._pass_gate()
         with self._away(), self._writer.write() if self._writer else self._written() as connection:
             yield connection
@@ -157,7 +157,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Reads only, each statement by itself: on SQLite it never locks out the writer."""
-        loop_guard.check("database.read")
+        event_loop_guard.check("database.read")
         self._pass_gate()
         with self._away(), self._connected() as connection:
             yield connection if self.is_sqlite else connection.execution_options(isolation_level="AUTOCOMMIT")
@@ -280,7 +280,7 @@ class Database:
     def _away(self) -> Iterator[None]:
         try:
             yield
-        except TooSlow:
+        except DeadlineExceeded:
             raise DatabaseUnavailable("too slow") from None
         except FileReplaced:
             self.engine.dispose()  # where the same file is at the path, a new connection finds its write-ahead log

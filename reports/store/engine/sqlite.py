@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Transaction
 from sqlalchemy.exc import SQLAlchemyError
 
-from reports.hands import Hands, NoHand, TooSlow
+from runtime.deadline import DeadlineExceeded, DeadlinePool, PoolSaturated
 
 QUEUE_SECONDS = 0.5
 BACKGROUND_QUEUE_SECONDS = 5.0
@@ -117,7 +117,7 @@ class SQLiteWriter:
         self._patient = patient
         self._turn = threading.Lock()
         self._waiting: list[bool] = []  # a list, for appending to one and popping from it need no lock
-        self._hands = Hands(MAX_COMMIT_THREADS)
+        self._io_pool = DeadlinePool(MAX_COMMIT_THREADS)
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -135,7 +135,7 @@ class SQLiteWriter:
 
     def close(self) -> None:
         """End the threads that commit."""
-        self._hands.close()
+        self._io_pool.close()
 
     @property
     def has_write_queue(self) -> bool:
@@ -148,7 +148,7 @@ class SQLiteWriter:
         self._waiting.append(True)
         try:
             if not self._turn.acquire(timeout=BACKGROUND_QUEUE_SECONDS if self._patient else QUEUE_SECONDS):
-                raise TooSlow
+                raise DeadlineExceeded
         finally:
             self._waiting.pop()
         try:
@@ -168,7 +168,7 @@ class SQLiteWriter:
             commit()
             return
         try:
-            self._hands.within(COMMIT_SECONDS, commit)
-        except NoHand:
+            self._io_pool.within(COMMIT_SECONDS, commit)
+        except PoolSaturated:
             connection.close()  # or it would hold SQLite's lock until the garbage is collected
             raise

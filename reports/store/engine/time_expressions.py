@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, and_, bindparam, case, literal, or_
 
-from reports.periods import SLACK
+from reports.escalation.time_limits import CLOCK_SLACK
 
 
 def deferred_number(number: Callable[[], int]) -> ColumnElement[int]:
@@ -21,7 +21,8 @@ class _DeferredInteger(BigInteger):
         return BigInteger()
 
 
-# Whether a moment has come, in SQL. One further ahead than its own period has come, too: see reports/periods.py.
+# Whether a moment has come, in SQL. One further ahead than its own period has come, too: see
+# reports/escalation/time_limits.py.
 
 
 def is_due(at: ColumnElement[int], now: ColumnElement[int], longest: Any) -> ColumnElement[bool]:
@@ -31,12 +32,12 @@ def is_due(at: ColumnElement[int], now: ColumnElement[int], longest: Any) -> Col
 
 def is_ahead(at: ColumnElement[int], now: ColumnElement[int], longest: Any) -> ColumnElement[bool]:
     """Return whether `at` has still to come: a lease holds, a hotline rests."""
-    return and_(at > now, at <= now + longest + SLACK)
+    return and_(at > now, at <= now + longest + CLOCK_SLACK)
 
 
 def is_too_far(at: ColumnElement[int], now: ColumnElement[int], longest: Any) -> ColumnElement[bool]:
     """Return whether `at` lies further ahead than any correct clock can have set it."""
-    far: ColumnElement[bool] = at > now + longest + SLACK
+    far: ColumnElement[bool] = at > now + longest + CLOCK_SLACK
     return far
 
 

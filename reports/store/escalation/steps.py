@@ -25,9 +25,16 @@ from sqlalchemy import (
     update,
 )
 
-from reports.clocks import BEGIN, GIVES, OVERDUE, STEPS, TELLS, Clock
+from reports.case_state import UNACKNOWLEDGED_STATES
+from reports.escalation.policy import (
+    ESCALATION_STEPS,
+    NOTIFY_STEPS,
+    STEP_BEGIN,
+    STEP_OVERDUE,
+    TRANSFER_STEPS,
+    EscalationTimes,
+)
 from reports.escalation.priorities import PRIORITIES
-from reports.state import NOBODY_HAS_IT
 from reports.store import audit_log
 from reports.store.deliveries import REPORT_TYPES, is_on_latest_route
 from reports.store.engine.database import Database
@@ -88,7 +95,10 @@ def stop_acknowledged(database: Database, at_most: int = 200) -> list[str]:
 
 
 def list_due(
-    database: Database, which: Collection[str] = STEPS, at_most: int = 50, priorities: Collection[str] = PRIORITIES
+    database: Database,
+    which: Collection[str] = ESCALATION_STEPS,
+    at_most: int = 50,
+    priorities: Collection[str] = PRIORITIES,
 ) -> list[EscalationStep]:
     """What of `which` is to be done now, the most urgent first, and of those what was not tried yet. An INCOMPLETE
     report goes to no other hotline.
@@ -99,9 +109,17 @@ def list_due(
         select(s.report_id, s.priority, s.step, s.round, s.due_at)
         .join_from(t.step, t.report, and_(r.report_id == s.report_id, r.priority == s.priority))
         .where(
-            s.done_at.is_(None), s.due_at <= now, s.not_before <= now, s.step != BEGIN, ~is_acknowledged(s.report_id)
+            s.done_at.is_(None),
+            s.due_at <= now,
+            s.not_before <= now,
+            s.step != STEP_BEGIN,
+            ~is_acknowledged(s.report_id),
         )
-        .where(s.step.in_(which), s.priority.in_(priorities), or_(s.step.not_in(GIVES), r.completeness == "complete"))
+        .where(
+            s.step.in_(which),
+            s.priority.in_(priorities),
+            or_(s.step.not_in(TRANSFER_STEPS), r.completeness == "complete"),
+        )
         .order_by(s.priority, s.not_before, s.due_at, s.report_id, s.step)
     )
     with database.read() as connection:
@@ -116,9 +134,9 @@ def count_overdue(database: Database) -> dict[str, int]:
 
 def count_overdue_in(connection: Connection, database: Database) -> dict[str, int]:
     r, s = t.report.c, t.step.c
-    mine = (s.report_id == r.report_id, s.priority == r.priority, s.step == OVERDUE)
+    mine = (s.report_id == r.report_id, s.priority == r.priority, s.step == STEP_OVERDUE)
     passed = exists().where(*mine, s.due_at <= database.now_sql())
-    waits = r.state.in_(NOBODY_HAS_IT)
+    waits = r.state.in_(UNACKNOWLEDGED_STATES)
     query = select(r.priority, func.count()).where(waits, passed, ~is_acknowledged(r.report_id)).group_by(r.priority)
     return {row[0]: row[1] for row in connection.execute(query)}
 
@@ -131,7 +149,7 @@ def count_late(database: Database, age: int) -> int:
 
 def count_late_in(connection: Connection, database: Database, age: int) -> int:
     s, now = t.step.c, database.now_sql()
-    tried = and_(s.done_at.is_(None), s.due_at <= now - age, s.not_before <= now + age, s.step.in_(TELLS))
+    tried = and_(s.done_at.is_(None), s.due_at <= now - age, s.not_before <= now + age, s.step.in_(NOTIFY_STEPS))
     return int(connection.execute(select(func.count()).where(tried, ~is_acknowledged(s.report_id))).scalar_one())
 
 
@@ -152,7 +170,7 @@ def load_state(database: Database, report_id: str) -> EscalationState:
 
 def _waits() -> Select[Any]:
     r, s = t.report.c, t.step.c
-    began = and_(s.report_id == r.report_id, s.priority == r.priority, s.step == BEGIN)
+    began = and_(s.report_id == r.report_id, s.priority == r.priority, s.step == STEP_BEGIN)
     query = select(r.priority, r.country, s.due_at).outerjoin_from(t.report, t.step, began)
     return query.where(r.report_id == bindparam("which")).limit(1)
 
@@ -243,8 +261,10 @@ def _has_delivery(report_id: Any) -> ColumnElement[bool]:
 def list_unstarted(database: Database, at_most: int = 200) -> list[tuple[str, str, str]]:
     """(report_id, priority, country) of what nobody has taken on, and no step is due of as urgent as it is now."""
     r, s = t.report.c, t.step.c
-    open_ = exists().where(s.report_id == r.report_id, s.priority == r.priority, s.done_at.is_(None), s.step != BEGIN)
-    waits = r.state.in_(NOBODY_HAS_IT)
+    open_ = exists().where(
+        s.report_id == r.report_id, s.priority == r.priority, s.done_at.is_(None), s.step != STEP_BEGIN
+    )
+    waits = r.state.in_(UNACKNOWLEDGED_STATES)
     query = select(r.report_id, r.priority, r.country).where(waits, ~open_, _has_delivery(r.report_id))
     query = query.where(~is_acknowledged(r.report_id)).order_by(r.priority).limit(at_most)
     with database.read() as connection:
@@ -253,10 +273,10 @@ def list_unstarted(database: Database, at_most: int = 200) -> list[tuple[str, st
 
 def start_raised(connection: Connection, database: Database, report_id: str, priority: str, now: int) -> None:
     """From this moment a more urgent clock runs; the clock makes its steps."""
-    connection.execute(database.insert_new(t.step), _step_row(report_id, priority, BEGIN, now, now))
+    connection.execute(database.insert_new(t.step), _step_row(report_id, priority, STEP_BEGIN, now, now))
 
 
-def start_steps(database: Database, new: Sequence[tuple[str, str, Clock]]) -> None:
+def start_steps(database: Database, new: Sequence[tuple[str, str, EscalationTimes]]) -> None:
     """Make the steps of the clock of each (report_id, priority, clock), once; a ladder that was stopped goes on where
     it stood. One transaction: with one for each report, callers wait for the clock when many have come at once.
     """
@@ -264,11 +284,11 @@ def start_steps(database: Database, new: Sequence[tuple[str, str, Clock]]) -> No
     clocks = {(report_id, priority): clock for report_id, priority, clock in sorted(new, key=lambda one: one[:2])}
     reports = [report_id for report_id, _ in clocks]
     first = select(d.report_id, func.min(d.created_at)).where(d.report_id.in_(reports), d.type.in_(REPORT_TYPES))
-    began = select(s.report_id, s.priority, s.due_at).where(s.report_id.in_(reports), s.step == BEGIN)
+    began = select(s.report_id, s.priority, s.due_at).where(s.report_id.in_(reports), s.step == STEP_BEGIN)
     with database.write() as connection:
         now = database.moment(connection)
         created = {row[0]: int(row[1]) for row in connection.execute(first.group_by(d.report_id))}
-        begun = [_step_row(*which, BEGIN, created.get(which[0], now), now) for which in clocks]
+        begun = [_step_row(*which, STEP_BEGIN, created.get(which[0], now), now) for which in clocks]
         connection.execute(database.insert_new(t.step), begun)
         starts = {(row[0], row[1]): int(row[2]) for row in connection.execute(began)}
         which = [{"which": report_id, "as": priority, "now": now} for report_id, priority in clocks]
@@ -298,7 +318,7 @@ def _changes() -> Iterator[Update]:
     yield less.values(done_at=now, came_to="raised")
     stopped = update(t.step).where(mine, s.came_to == "stopped")
     yield stopped.values(done_at=None, came_to=None, not_before=now)
-    yield update(t.step).where(mine, s.step == BEGIN).values(done_at=now, came_to="passed")
+    yield update(t.step).where(mine, s.step == STEP_BEGIN).values(done_at=now, came_to="passed")
 
 
 _RAISED, _RESUMED, _BEGUN = _changes()

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, delete, exists, func, insert, select, update
 
-from reports.clocks import OVERDUE
+from reports.escalation.policy import STEP_OVERDUE
 from reports.store import audit_log
 from reports.store.deliveries import REPORT_TYPES, new_delivery
 from reports.store.engine.database import Database
@@ -74,7 +74,7 @@ def load_mailbox(database: Database, report_id: str) -> MailboxView | None:
 def _overdue(database: Database) -> ColumnElement[bool]:
     """Whether the time has passed in which a person was to take the report on, as urgent as it is now."""
     r, s = t.report.c, t.step.c
-    mine = (s.report_id == r.report_id, s.priority == r.priority, s.step == OVERDUE)
+    mine = (s.report_id == r.report_id, s.priority == r.priority, s.step == STEP_OVERDUE)
     return exists(select(s.report_id).where(*mine, s.due_at <= database.now_sql()).correlate(t.report))
 
 

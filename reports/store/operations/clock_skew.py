@@ -13,9 +13,19 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Select, Table, and_, delete, func, insert, select, update
 
-from reports.clocks import BEGIN, LEASE
+from reports.escalation.policy import LEASE_TIME, STEP_BEGIN
 from reports.escalation.priorities import URGENT
-from reports.periods import ATTEMPT, JUMP, LEASES, PENDING, REST, SLACK, STEP_HELD, TEXT_ATTEMPT, TEXT_LIVES
+from reports.escalation.time_limits import (
+    CLOCK_JUMP,
+    CLOCK_SLACK,
+    DELIVERY_ATTEMPT,
+    HOTLINE_PAUSE,
+    LEASES,
+    PENDING_REVISION,
+    SMS_ATTEMPT,
+    SMS_LIFETIME,
+    STEP_CLAIM,
+)
 from reports.store.engine.database import Database
 from reports.store.engine.time_expressions import is_too_far, period_by_column
 from reports.store.schema import tables as t
@@ -44,18 +54,18 @@ class ClockSkew:
     @property
     def has_no_leader(self) -> bool:
         """Whether there was a clock, and its lease has run out or was written by a wrong clock."""
-        return self.led_until is not None and not -MINUTE <= self.led_until <= LEASES[CLOCK_LEASE] + SLACK
+        return self.led_until is not None and not -MINUTE <= self.led_until <= LEASES[CLOCK_LEASE] + CLOCK_SLACK
 
     def faults(self) -> Iterator[str]:
         """Yield a sentence for each thing that is wrong now, and what to do."""
-        if abs(self.ahead_of_database) > JUMP:
+        if abs(self.ahead_of_database) > CLOCK_JUMP:
             side = "ahead of" if self.ahead_of_database > 0 else "behind"
             yield (
                 f"This host's clock is {format_duration(self.ahead_of_database)} {side} the database's. "
                 f"Compare `date -u` on both with "
                 f"a watch, and set the wrong one: timedatectl set-ntp true. {DOCS_PAGE}"
             )
-        if self.led_until is not None and self.led_until > LEASES[CLOCK_LEASE] + SLACK:
+        if self.led_until is not None and self.led_until > LEASES[CLOCK_LEASE] + CLOCK_SLACK:
             yield (
                 f"The clock's lease ends in {format_duration(self.led_until)}: it was taken while a host's "
                 f"clock was wrong, and "
@@ -70,7 +80,7 @@ class ClockSkew:
 
     def notes(self) -> Iterator[str]:
         """Yield what may be harmless: a person has to compare the time with a watch."""
-        if self.newest > JUMP:
+        if self.newest > CLOCK_JUMP:
             yield (
                 f"The newest report was stored {format_duration(self.newest)} after this host's time. Compare "
                 f"`date -u` with a "
@@ -88,7 +98,7 @@ def measure_skew(database: Database, *, attempts: bool = False) -> ClockSkew:
         host, now = database.now(), database.moment(connection)
         differs = 0 if database.is_sqlite else host - now
         until = connection.execute(select(t.lease.c.until).where(t.lease.c.name == CLOCK_LEASE)).scalar()
-        far = is_too_far(p.due_at, database.now_sql(), period_by_column(PENDING, p.kind))
+        far = is_too_far(p.due_at, database.now_sql(), period_by_column(PENDING_REVISION, p.kind))
         count = select(func.count()).select_from(t.pending).where(far)
         late = is_too_far(d.created_at, database.now_sql(), 0)
         made = select(func.count()).select_from(t.delivery).where(d.state == "due", late)
@@ -101,7 +111,7 @@ def measure_skew(database: Database, *, attempts: bool = False) -> ClockSkew:
 
 def _attempts(database: Database) -> Select[Any]:
     d = t.delivery.c
-    far = is_too_far(d.next_at, database.now_sql(), period_by_column(ATTEMPT, d.priority))
+    far = is_too_far(d.next_at, database.now_sql(), period_by_column(DELIVERY_ATTEMPT, d.priority))
     return select(func.count()).select_from(t.delivery).where(d.state == "due", far)
 
 
@@ -159,21 +169,23 @@ def _any(connection: Connection, one: _Repair) -> bool:
 def _changes(now: ColumnElement[int], *, reconsider: bool) -> Iterator[_Repair]:
     d, o, h, s, n = t.delivery.c, t.outgoing.c, t.hotline_state.c, t.step.c, t.nudge.c
     due, free = d.state == "due", {"lease_until": None, "lease_by": None}
-    longest = period_by_column(ATTEMPT, d.priority)
+    longest = period_by_column(DELIVERY_ATTEMPT, d.priority)
     yield _Repair(t.delivery, and_(due, is_too_far(d.next_at, now, longest)), {"next_at": now})
-    yield _Repair(t.delivery, and_(due, is_too_far(d.lease_until, now, LEASE)), free)
-    yield _Repair(t.delivery, and_(due, d.created_at > now + SLACK), {"created_at": now})
-    yield _Repair(t.delivery, and_(d.state != "delivered", d.told_at > now + SLACK), {"told_at": now})
+    yield _Repair(t.delivery, and_(due, is_too_far(d.lease_until, now, LEASE_TIME)), free)
+    yield _Repair(t.delivery, and_(due, d.created_at > now + CLOCK_SLACK), {"created_at": now})
+    yield _Repair(t.delivery, and_(d.state != "delivered", d.told_at > now + CLOCK_SLACK), {"told_at": now})
     due = o.state == "due"
-    yield _Repair(t.outgoing, and_(due, is_too_far(o.next_at, now, TEXT_ATTEMPT)), {"next_at": now})
-    yield _Repair(t.outgoing, and_(due, is_too_far(o.lease_until, now, LEASE)), free)
-    yield _Repair(t.outgoing, and_(due, is_too_far(o.expires_at, now, TEXT_LIVES)), {"expires_at": now + TEXT_LIVES})
-    yield _Repair(t.hotline_state, is_too_far(h.open_until, now, REST), {"open_until": now})
+    yield _Repair(t.outgoing, and_(due, is_too_far(o.next_at, now, SMS_ATTEMPT)), {"next_at": now})
+    yield _Repair(t.outgoing, and_(due, is_too_far(o.lease_until, now, LEASE_TIME)), free)
+    yield _Repair(
+        t.outgoing, and_(due, is_too_far(o.expires_at, now, SMS_LIFETIME)), {"expires_at": now + SMS_LIFETIME}
+    )
+    yield _Repair(t.hotline_state, is_too_far(h.open_until, now, HOTLINE_PAUSE), {"open_until": now})
     waits = s.done_at.is_(None)
-    urgent = and_(waits, s.priority.in_(URGENT), is_too_far(s.not_before, now, STEP_HELD))
+    urgent = and_(waits, s.priority.in_(URGENT), is_too_far(s.not_before, now, STEP_CLAIM))
     yield _Repair(t.step, urgent, {"not_before": now})
     if reconsider:
-        yield _Repair(t.step, and_(waits, s.not_before > now + STEP_HELD), {"not_before": now})
+        yield _Repair(t.step, and_(waits, s.not_before > now + STEP_CLAIM), {"not_before": now})
         yield _Repair(t.nudge, and_(n.sent_at.is_(None), n.due_at > now), {"due_at": now})
 
 
@@ -182,18 +194,20 @@ def _repair_steps(database: Database, furthest: Mapping[str, int]) -> int:
     s = t.step.c
     began = t.step.alias("began").c
     waits = s.done_at.is_(None)
-    ahead = select(began.report_id, began.priority, began.due_at).where(began.step == BEGIN)
+    ahead = select(began.report_id, began.priority, began.due_at).where(began.step == STEP_BEGIN)
     mended = 0
     with database.read() as connection:
         now = database.moment(connection)
-        far = [and_(waits, s.priority == one, s.due_at > now + longest + SLACK) for one, longest in furthest.items()]
-        early = connection.execute(ahead.where(began.due_at > now + SLACK)).all()
+        far = [
+            and_(waits, s.priority == one, s.due_at > now + longest + CLOCK_SLACK) for one, longest in furthest.items()
+        ]
+        early = connection.execute(ahead.where(began.due_at > now + CLOCK_SLACK)).all()
         if not early and not any(connection.execute(select(s.step).where(one).limit(1)).first() for one in far):
             return 0
     with database.write() as connection:
         for row in early:
             its = and_(s.report_id == row.report_id, s.priority == row.priority)
-            mended += _move(connection, and_(its, waits | (s.step == BEGIN)), by=row.due_at - now)
+            mended += _move(connection, and_(its, waits | (s.step == STEP_BEGIN)), by=row.due_at - now)
         for one in far:
             mended += _move(connection, one, to=now)
     return mended

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, func, or_, select, update
 
-from reports.handling import may_follow
+from reports.case_state import may_change
 from reports.store import audit_log, outbox
 from reports.store.deliveries import REPORT_TYPES, UNDELIVERED
 from reports.store.engine.database import Database
@@ -165,7 +165,7 @@ def _transfer(connection: Connection, database: Database, one: Transfer) -> tupl
     rows = _held(connection, report_id, giver)
     if not rows:
         raise ActionNotPossible(f"{giver} was not given this report")
-    if not may_follow(rows[-1].handling, "rejected") or rows[-1].handling == "rejected":
+    if not may_change(rows[-1].handling, "rejected") or rows[-1].handling == "rejected":
         raise ActionNotPossible(f"it is {rows[-1].handling} at {giver}; nothing is handed over from there")
     made = fallbacks.insert_fallback(connection, database, report_id, one.taker, TRANSFERRED, actor=one.actor)
     if made is None:

@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import Row, Select, Table, bindparam, func, literal, select, tuple_, update
 
-from reports.keyfolder import SENDER, PrivateKeys
-from reports.sealing import Box, Context, Poison, Public, rewrap
+from reports.crypto import DecryptError, PublicKey, SealContext, SealedBody, rewrap_body
+from reports.crypto.key_files import SENDER_KEY, PrivateKeySet
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 
@@ -46,7 +46,7 @@ def count_by_key(database: Database, key_id: str) -> int:
 
 
 def rewrap_rows(
-    database: Database, keys: PrivateKeys, hotline: str, new: Public, tell: Callable[[int], None] = lambda _: None
+    database: Database, keys: PrivateKeySet, hotline: str, new: PublicKey, tell: Callable[[int], None] = lambda _: None
 ) -> RotationResult:
     """Every row of the hotline under `new`; may be repeated. `tell` hears how many rows each batch had.
 
@@ -67,7 +67,7 @@ def rewrap_rows(
 
 def _sealed(hotline: str, current: str) -> tuple[tuple[Table, Select[Any]], ...]:
     """The tables that hold this hotline's boxes, and their rows under older keys with all that a Context needs."""
-    if hotline == SENDER:
+    if hotline == SENDER_KEY:
         return tuple((table, _of_sender(table.c, current)) for table in SENDER_TABLES)
     body, p, m, n = t.report_body.c, t.pending.c, t.message.c, t.note.c
     bodies = (
@@ -94,7 +94,7 @@ def _sealed(hotline: str, current: str) -> tuple[tuple[Table, Select[Any]], ...]
 
 
 def _of_sender(c: Any, current: str) -> Select[Any]:
-    named = (c.id.label("report_id"), literal(1).label("revision"), literal(SENDER).label("recipient"))
+    named = (c.id.label("report_id"), literal(1).label("revision"), literal(SENDER_KEY).label("recipient"))
     return select(c.id, *named, c.mode, c.key_id, c.wrap).where(c.key_id != current)
 
 
@@ -112,13 +112,16 @@ def _batches(database: Database, table: Table, query: Select[Any]) -> Iterator[S
         after = tuple(rows[-1]._mapping[column.name] for column in key)
 
 
-def _change(keys: PrivateKeys, table: Table, row: Row[Any], new: Public) -> dict[str, Any] | None:
-    box = Box(row.key_id, row.wrap, b"", b"")
+def _change(keys: PrivateKeySet, table: Table, row: Row[Any], new: PublicKey) -> dict[str, Any] | None:
+    box = SealedBody(row.key_id, row.wrap, b"", b"")
     try:
-        moved = rewrap(
-            keys.of(row.recipient, row.key_id), new, Context(row.mode, row.report_id, row.revision, row.recipient), box
+        moved = rewrap_body(
+            keys.of(row.recipient, row.key_id),
+            new,
+            SealContext(row.mode, row.report_id, row.revision, row.recipient),
+            box,
         )
-    except Poison:
+    except DecryptError:
         return None
     of_row = {f"of_{column.name}": row._mapping[column.name] for column in table.primary_key.columns}
     return {**of_row, "of_key_id": row.key_id, "key_id": moved.key_id, "wrap": moved.wrap}

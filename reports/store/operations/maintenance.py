@@ -16,9 +16,9 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from reports import durable
-from reports.settings.place import sqlite_file
 from reports.store.engine.database import Database
+from runtime import filesystem
+from runtime.settings.installation import sqlite_file
 
 MARKER_NAME = "last-backup"  # a file whose age is the backup's
 PAGES_PER_STEP = 256  # of 4 KiB, a step: between two of them a progress bar moves
@@ -41,10 +41,10 @@ def copy_database(source: Path, target: Path, progress: Callable[[int, int], Non
                     there, pages=PAGES_PER_STEP, progress=lambda _, remaining, total: progress(total - remaining, total)
                 )
             there.execute("PRAGMA journal_mode=DELETE")  # one file, with nothing beside it
-        durable.sync(part)
+        filesystem.sync(part)
         check_backup(part)
         part.rename(target)
-        durable.sync(target.parent)
+        filesystem.sync(target.parent)
     except (OSError, sqlite3.Error) as error:
         raise BackupError(f"The copy could not be made ({_why(error)}); nothing of it was kept.") from None
     finally:
@@ -91,12 +91,12 @@ def restore_backup(backup: Path, database: Path) -> Path | None:
         part.unlink(missing_ok=True)
         with backup.open("rb") as here, os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as there:
             shutil.copyfileobj(here, there, 1 << 20)
-        durable.sync(part)
+        filesystem.sync(part)
         check_backup(part)
         _as_before(part, database)
         aside = _put_aside(database)
         part.rename(database)
-        durable.sync(database.parent)
+        filesystem.sync(database.parent)
     except OSError as error:
         raise BackupError(f"{database} could not be written ({_why(error)}).") from None
     return aside

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, case, exists, func, select
 
-from reports.clocks import BEGIN, GIVES, OVERDUE
+from reports.case_state import UNACKNOWLEDGED_STATES
+from reports.escalation.policy import STEP_BEGIN, STEP_OVERDUE, TRANSFER_STEPS
 from reports.escalation.priorities import PRIORITIES
-from reports.state import NOBODY_HAS_IT
 from reports.store.deliveries import REPORT_TYPES, UNDELIVERED
 from reports.store.engine.database import Database
 from reports.store.escalation import steps
@@ -118,7 +118,7 @@ def list_unacknowledged(database: Database, at_most: int = 200) -> tuple[list[Un
     """The most urgent first, the oldest of them first; and how many there are in all."""
     r, d = t.report.c, t.delivery.alias("taken").c
     taken = exists().where(d.report_id == r.report_id, d.type.in_(REPORT_TYPES), d.handling.in_(ACKNOWLEDGED))
-    waits = (r.state.in_(NOBODY_HAS_IT), ~taken)
+    waits = (r.state.in_(UNACKNOWLEDGED_STATES), ~taken)
     query = select(r.report_id, r.priority, r.completeness, r.created_at).where(*waits)
     with database.read() as connection:
         count = int(connection.execute(select(func.count()).select_from(t.report).where(*waits)).scalar_one())
@@ -160,11 +160,11 @@ def _next_step(
     mine = steps.get((report_id, priority), [])
     due = {step: at for step, at, _ in mine}
     following = _following(mine, complete=complete)
-    return due.get(BEGIN), due.get(OVERDUE), next(following, ("", None))
+    return due.get(STEP_BEGIN), due.get(STEP_OVERDUE), next(following, ("", None))
 
 
 def _following(mine: list[tuple[str, int, bool]], *, complete: bool) -> Iterator[tuple[str, int]]:
-    silent = {BEGIN, OVERDUE} | (set() if complete else set(GIVES))
+    silent = {STEP_BEGIN, STEP_OVERDUE} | (set() if complete else set(TRANSFER_STEPS))
     return ((step, at) for step, at, is_open in mine if is_open and step not in silent)
 
 

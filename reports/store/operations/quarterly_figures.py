@@ -13,7 +13,7 @@ from typing import Literal
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
 
-from reports.statistics import Figure, Outcome, PublishedFigure, months_of, quarter_of_day
+from reports.statistics.aggregation import Figure, PublishedFigure, ReportOutcome, months_of, quarter_of_day
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 
@@ -141,7 +141,7 @@ def load_counts(database: Database, country: str, quarter: str) -> dict[str, dic
     return found
 
 
-def load_outcomes(database: Database, reports: Sequence[CountedReport]) -> list[Outcome]:
+def load_outcomes(database: Database, reports: Sequence[CountedReport]) -> list[ReportOutcome]:
     """How long each took; the first delivery, the first act of a person, the first closing of any hotline."""
     by_id = {one.report_id: one for one in reports}
     seen: dict[str, dict[str, int]] = {}
@@ -150,7 +150,7 @@ def load_outcomes(database: Database, reports: Sequence[CountedReport]) -> list[
             for what, report_id, at in _moments(connection, ids):
                 seen.setdefault(report_id, {})[what] = max(0, at - by_id[report_id].at)
     return [
-        Outcome(one.priority, took.get("delivered"), took.get("read"), took.get("closed"))
+        ReportOutcome(one.priority, took.get("delivered"), took.get("read"), took.get("closed"))
         for one in reports
         for took in [seen.get(one.report_id, {})]
     ]

@@ -1,4 +1,4 @@
-"""Of each row of `report`: by which rule of `reports/retention.py` it goes now. The same in SQL."""
+"""Of each row of `report`: by which rule of `reports/retention/rules.py` it goes now. The same in SQL."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from sqlalchemy import (
     update,
 )
 
-from reports.retention import (
+from reports.retention.rules import (
     CLOSED,
     ERASED,
-    HERE,
-    HOLD_WARN_BEFORE,
+    HOLD_WARN_DAYS,
+    LOCAL_COPY,
+    NEVER_CLOSED,
+    NOT_LIVE,
     RECEIPT,
-    REHEARSED,
-    SILENT,
-    WARN_BEFORE,
-    Periods,
-    Policy,
+    WARN_DAYS,
+    RetentionPeriods,
+    RetentionPolicy,
 )
 from reports.store import audit_log
 from reports.store.audit_log import entry_row
@@ -45,16 +45,16 @@ from reports.store.schema import tables as t
 from runtime.time_units import DAY
 
 
-def purge_rule(policy: Policy, now: int) -> ColumnElement[str | None]:
+def purge_rule(policy: RetentionPolicy, now: int) -> ColumnElement[str | None]:
     """NULL: its time is not over."""
     r = t.report.c
     days, closed = _days(policy), closed_days(policy)
     silence = days_before(now, silent_days(policy))
     return case(
         (r.delete_asked_at.is_not(None), ERASED.name),
-        (r.mode != "live", case((r.created_at <= now - REHEARSED.days * DAY, REHEARSED.name))),
-        (r.closed_at.is_(None), case((silent_since(silence), SILENT.name))),
-        (closed_since(days_before(now, days)), case((days == closed, CLOSED.name), else_=HERE.name)),
+        (r.mode != "live", case((r.created_at <= now - NOT_LIVE.days * DAY, NOT_LIVE.name))),
+        (r.closed_at.is_(None), case((silent_since(silence), NEVER_CLOSED.name))),
+        (closed_since(days_before(now, days)), case((days == closed, CLOSED.name), else_=LOCAL_COPY.name)),
     )
 
 
@@ -89,11 +89,11 @@ def silent_since(before: ColumnElement[int]) -> ColumnElement[bool]:
     return and_(func.coalesce(r.changed_at, r.created_at) <= before, ~answered, ~noted, ~_said_since(before))
 
 
-def silent_days(policy: Policy) -> ColumnElement[int]:
+def silent_days(policy: RetentionPolicy) -> ColumnElement[int]:
     return _by_country(policy, "silent_days")
 
 
-def closed_days(policy: Policy) -> ColumnElement[int]:
+def closed_days(policy: RetentionPolicy) -> ColumnElement[int]:
     return _by_country(policy, "closed_days")
 
 
@@ -102,7 +102,7 @@ def _said_since(before: ColumnElement[int]) -> ColumnElement[bool]:
     return exists().where(m.report_id == t.report.c.report_id, m.created_at > before)
 
 
-def _days(policy: Policy) -> ColumnElement[int]:
+def _days(policy: RetentionPolicy) -> ColumnElement[int]:
     """The longest that one of those who have the report keeps it here."""
     r, d = t.report.c, t.delivery.c
     closed = closed_days(policy)
@@ -111,8 +111,8 @@ def _days(policy: Policy) -> ColumnElement[int]:
     own = case(
         *((d.hotline == name, literal(days)) for name, days in policy.here.items()),
         (has_own_copy(policy, d.hotline), closed),
-        (closed > HERE.days, closed),
-        else_=literal(HERE.days),
+        (closed > LOCAL_COPY.days, closed),
+        else_=literal(LOCAL_COPY.days),
     )
     # not a condition of the row: SQLite would take the index of states, and read all that was ever delivered for each
     has_it = case((and_(d.state == "delivered", d.handling != "rejected"), own))
@@ -120,13 +120,13 @@ def _days(policy: Policy) -> ColumnElement[int]:
     return func.coalesce(select(func.max(has_it)).where(given).correlate(t.report).scalar_subquery(), closed)
 
 
-def has_own_copy(policy: Policy, hotline: ColumnElement[str]) -> ColumnElement[bool]:
+def has_own_copy(policy: RetentionPolicy, hotline: ColumnElement[str]) -> ColumnElement[bool]:
     """Whether this hotline has a copy of its own."""
     return hotline.not_in(policy.here) if policy.elsewhere is None else hotline.in_(policy.elsewhere)
 
 
-def _by_country(policy: Policy, name: str) -> ColumnElement[int]:
-    usual = literal(getattr(Periods(), name))
+def _by_country(policy: RetentionPolicy, name: str) -> ColumnElement[int]:
+    usual = literal(getattr(RetentionPeriods(), name))
     other = {iso: literal(getattr(one, name)) for iso, one in policy.periods.items()}
     return case(other, value=t.report.c.country, else_=usual) if other else usual
 
@@ -162,7 +162,7 @@ class Purge:
     """`now`: as `moment` has it. `actor`: for the audit."""
 
     database: Database
-    policy: Policy
+    policy: RetentionPolicy
     now: int
     actor: str
 
@@ -269,7 +269,7 @@ class Purge:
     def list_expiring(self, at_most: int = 200) -> list[str]:
         """Live reports that nobody has closed and that go within a month, unless somebody does something."""
         r = t.report.c
-        soon = days_before(self.now, silent_days(self.policy) - WARN_BEFORE)
+        soon = days_before(self.now, silent_days(self.policy) - WARN_DAYS)
         query = select(r.report_id).where(r.mode == "live", r.closed_at.is_(None), silent_since(soon))
         query = query.where(is_purgeable(self.now), ~exists().where(t.hold.c.report_id == r.report_id))
         with self.database.read() as connection:
@@ -341,4 +341,4 @@ def end_expired_holds(database: Database, now: int) -> int:
 
 def holds_ending_soon(holds: Sequence[LegalHold], now: int) -> list[str]:
     """Those that end within two weeks."""
-    return [hold.report_id for hold in holds if now < hold.until <= now + HOLD_WARN_BEFORE * DAY]
+    return [hold.report_id for hold in holds if now < hold.until <= now + HOLD_WARN_DAYS * DAY]

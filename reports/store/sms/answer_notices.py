@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import BigInteger, and_, exists, func, insert, literal, select, update
 
-from reports.periods import NUDGE
+from reports.escalation.time_limits import ANSWER_NOTICE
 from reports.store import audit_log
 from reports.store.deliveries import REPORT_TYPES
 from reports.store.engine.database import Database
@@ -62,7 +62,7 @@ def list_undecided(database: Database, at_most: int = 100) -> list[tuple[str, st
 
 def list_due(database: Database, at_most: int = 100) -> list[tuple[str, str]]:
     n = t.nudge.c
-    come = is_due(n.due_at, literal(database.now(), BigInteger), NUDGE)
+    come = is_due(n.due_at, literal(database.now(), BigInteger), ANSWER_NOTICE)
     query = select(n.answer_id, n.report_id).where(come, n.sent_at.is_(None))
     with database.read() as connection:
         return [(row[0], row[1]) for row in connection.execute(query.order_by(n.due_at).limit(at_most))]

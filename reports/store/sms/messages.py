@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, or_, select, update
 
-from reports.clocks import LEASE
-from reports.periods import TEXT_ATTEMPT, TEXT_LIVES
+from reports.escalation.policy import LEASE_TIME
+from reports.escalation.time_limits import SMS_ATTEMPT, SMS_LIFETIME
 from reports.store.engine.database import Database
 from reports.store.engine.time_expressions import is_ahead, is_due
 from reports.store.schema import tables as t
@@ -125,17 +125,17 @@ class LeasedSms:
     @property
     def lives(self) -> int:
         """How much longer it may arrive, from when it was taken."""
-        return min(self.expires_at - (self.lease_until - LEASE), TEXT_LIVES)
+        return min(self.expires_at - (self.lease_until - LEASE_TIME), SMS_LIFETIME)
 
 
 def _is_leasable(now: ColumnElement[int]) -> ColumnElement[bool]:
     o = t.outgoing.c
-    return and_(o.state == "due", is_due(o.next_at, now, TEXT_ATTEMPT), o.expires_at > now, _is_free(now))
+    return and_(o.state == "due", is_due(o.next_at, now, SMS_ATTEMPT), o.expires_at > now, _is_free(now))
 
 
 def _is_free(now: ColumnElement[int]) -> ColumnElement[bool]:
     o = t.outgoing.c
-    return or_(o.lease_until.is_(None), ~is_ahead(o.lease_until, now, LEASE))
+    return or_(o.lease_until.is_(None), ~is_ahead(o.lease_until, now, LEASE_TIME))
 
 
 def list_due(database: Database, at_most: int = 500) -> list[str]:
@@ -160,7 +160,7 @@ def lease(database: Database, sms_id: str, holder: str) -> LeasedSms | None:
     o = t.outgoing.c
     now = database.now_sql()
     taken = update(t.outgoing).where(o.id == sms_id, _is_leasable(now))
-    taken = taken.values(lease_by=holder, lease_until=now + LEASE, attempt=o.attempt + 1)
+    taken = taken.values(lease_by=holder, lease_until=now + LEASE_TIME, attempt=o.attempt + 1)
     with database.write() as connection:
         row = connection.execute(taken.returning(*(o[name] for name in LEASED_COLUMNS))).first()
     return LeasedSms(*row) if row else None

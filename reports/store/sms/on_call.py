@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, insert, literal, or_, select, update
 
-from reports.clocks import BEGIN
+from reports.escalation.policy import STEP_BEGIN
 from reports.escalation.priorities import URGENT
-from reports.periods import SLACK
+from reports.escalation.time_limits import CLOCK_SLACK
 from reports.store import audit_log, deliveries
 from reports.store.cases import case_status
 from reports.store.deliveries import REPORT_TYPES
@@ -87,7 +87,7 @@ def list_unanswered(database: Database, patience: Mapping[str, int], at_most: in
 
 def _within(at: ColumnElement[int], now: Any, age: int) -> ColumnElement[bool]:
     """Return whether it was within `age` before now; a time that lies ahead is a wrong clock's, and counts for none."""
-    return and_(at > now - age, at <= now + SLACK)
+    return and_(at > now - age, at <= now + CLOCK_SLACK)
 
 
 def find_unacknowledged(database: Database, report_id: str, hotline: str) -> PagedDelivery | None:
@@ -158,7 +158,7 @@ def _accept_reply(connection: Connection, hotline: str, word: str, at: int) -> t
 def _is_superseded(connection: Connection, report_id: str, made_at: int) -> bool:
     """Whoever answers what was made at that moment knows of a report that could wait longer."""
     r, s = t.report.c, t.step.c
-    begun = and_(s.report_id == r.report_id, s.priority == r.priority, s.step == BEGIN, s.due_at > made_at)
+    begun = and_(s.report_id == r.report_id, s.priority == r.priority, s.step == STEP_BEGIN, s.due_at > made_at)
     # one that was never revised was never less urgent, however the clocks of two hosts differ
     risen = and_(r.report_id == report_id, r.priority.in_(URGENT), r.revision > 1)
     return connection.execute(select(s.due_at).join_from(t.report, t.step, begun).where(risen)).first() is not None

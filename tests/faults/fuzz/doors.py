@@ -16,7 +16,7 @@ from twilio.request_validator import RequestValidator
 import gateway.channels
 from gateway.messaging.model import Channel, Unreadable
 from gateway.messaging.parsing import read_form
-from reports.settings import load_all
+from runtime.settings import load_all_settings
 from tests.support.town import Town
 
 USSD_CODE, SMS_CODE = "*111*163#", "163"
@@ -90,7 +90,7 @@ def ways(town: Town) -> list[Way]:
 
 def _of(town: Town, name: str) -> list[Way]:
     module = importlib.import_module(f"{gateway.channels.__name__}.{name}")
-    channel: Channel = module.Channel(load_all((module.Settings,), town.environment)[module.Settings])
+    channel: Channel = module.Channel(load_all_settings((module.Settings,), town.environment)[module.Settings])
     token = f"/{town.environment[TOKENS[name]]}" if channel.token else ""
     seal = SIGNED[name](town.environment["PUBLIC_URL"]) if name in SIGNED else _unsigned
     return [

@@ -14,9 +14,9 @@ from typing import Any
 from gateway.phone_numbers import normalise
 from gateway.sessions.keys import SessionKeys
 from gateway.sessions.store import Keys, Sessions
-from reports.keyfolder import private_of
-from reports.sealing import Box, Context, Vault, open_body
-from reports.settings import Common, WebSecrets, load_all
+from reports.crypto import RecordCipher, SealContext, SealedBody, open_body
+from reports.crypto.key_files import read_private_key
+from runtime.settings import CommonSettings, WebSecrets, load_all_settings
 from tests.support.town import Town
 
 ROWS = "SELECT rowid, report_id, revision, recipient, key_id, wrap, head, sealed FROM {} WHERE rowid > ? ORDER BY rowid"
@@ -38,10 +38,10 @@ class Told:
 class Kept:
     def __init__(self, town: Town) -> None:
         self._folder = town.plan.folder.inside
-        settings = load_all((Common, WebSecrets), town.environment)
-        vault = Vault(settings[WebSecrets].session_key.reveal())
+        settings = load_all_settings((CommonSettings, WebSecrets), town.environment)
+        vault = RecordCipher(settings[WebSecrets].session_key.reveal())
         keys = SessionKeys(town.plan.folder.inside, vault.mac("session chain"))
-        self._sessions = Sessions(settings[Common].session_redis, vault, keys)
+        self._sessions = Sessions(settings[CommonSettings].session_redis, vault, keys)
         self._runner = asyncio.Runner()
         self._last = {"report_body": 0, "pending": 0}
 
@@ -73,8 +73,10 @@ class Kept:
                         yield from _strings(self._opened(*row))
 
     def _opened(self, report_id: str, revision: int, hotline: str, key_id: str, *sealed: bytes) -> Any:
-        private = private_of(self._folder / "keys", hotline, key_id)
-        body = json.loads(open_body(private, Context("demo", report_id, revision, hotline), Box(key_id, *sealed)))
+        private = read_private_key(self._folder / "keys", hotline, key_id)
+        body = json.loads(
+            open_body(private, SealContext("demo", report_id, revision, hotline), SealedBody(key_id, *sealed))
+        )
         if "body_base64" in body:
             body["body"] = base64.b64decode(body["body_base64"]).decode("utf-8", "replace").split("\n")
         return body

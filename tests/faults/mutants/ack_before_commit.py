@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from gateway.sessions.report_ref import CodeState, ReportRef, Submitted
 from gateway.submission.builder import ReportInput
 from gateway.submission.submitter import Submitter
-from reports.routing import Leg
+from reports.routing import Recipient
 
 BEHIND_SECONDS = 0.1
 
@@ -18,7 +18,7 @@ def apply() -> None:
     write = Submitter.send
 
     def send(
-        self: Submitter, told: ReportInput, report: ReportRef, recipients: tuple[Leg, ...], *, with_code: bool
+        self: Submitter, told: ReportInput, report: ReportRef, recipients: tuple[Recipient, ...], *, with_code: bool
     ) -> ReportRef:
         threading.Timer(BEHIND_SECONDS, write, (self, told, report, recipients), {"with_code": with_code}).start()
         code = CodeState.SHOWN if with_code else CodeState.NONE

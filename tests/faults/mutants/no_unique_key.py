@@ -10,7 +10,7 @@ from gateway.sessions import store
 from gateway.sessions.report_ref import ReportRef
 from gateway.submission.builder import ReportInput
 from gateway.submission.submitter import Submitter
-from reports.routing import Leg
+from reports.routing import Recipient
 from reports.store.schema.base import new_id
 
 COMPARES = "if (there and string.sub(there, 1, 8) or '') ~= ARGV[1] then return there end\n"
@@ -20,7 +20,7 @@ def apply() -> None:
     file = Submitter.send
 
     def send(
-        self: Submitter, told: ReportInput, report: ReportRef, recipients: tuple[Leg, ...], *, with_code: bool
+        self: Submitter, told: ReportInput, report: ReportRef, recipients: tuple[Recipient, ...], *, with_code: bool
     ) -> ReportRef:
         anew = replace(report, report_id=new_id(told.now * 1_000_000), origin_key=secrets.token_bytes(32))
         return file(self, told, anew, recipients, with_code=with_code)

@@ -9,14 +9,14 @@ import pytest
 
 import locales
 from flows import catalogues
-from reports.country import shipped
+from reports.countries.country import shipped_countries
 from tests.gateway.phone.hand import RIGHT, Hand
 from tests.support.app import App
 
 pytestmark = pytest.mark.slow
 
 NOWHERE = "http://127.0.0.1:1"  # nobody listens there: the application beside the test answers
-COUNTRIES = shipped()
+COUNTRIES = shipped_countries()
 DRAFTS = sorted(set(catalogues.load(locales.FOLDER)) - {"en"})
 
 

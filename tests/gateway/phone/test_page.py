@@ -17,7 +17,7 @@ import gateway.phone
 from flows.catalogues import PLAIN
 from gateway.phone.page import TYPES, world
 from gateway.phone_numbers import normalise
-from reports import country
+from reports.countries import country
 from tests.security.test_answers import HEADERS
 from tests.support.app import App
 
@@ -108,17 +108,17 @@ def test_it_knows_every_country_that_is_switched_on_and_its_languages(app: App) 
     ]
 
 
-@pytest.mark.parametrize("iso", country.shipped())
+@pytest.mark.parametrize("iso", country.shipped_countries())
 def test_the_numbers_of_a_country_are_made_up_and_could_be_called(iso: str) -> None:
     """Else its phones were never asked whether they may be called back."""
-    countries = country.load_all([iso], "demo")
+    countries = country.load_countries([iso], "demo")
     (one,) = world("demo", countries, {each.iso: [PLAIN] for each in countries})["countries"]
     numbers = [f"{one['number']}{last:03}" for last in range(1000)]
     assert [number for number in numbers if not normalise(number, iso.upper()).valid] == []
 
 
 def test_a_country_without_a_code_is_not_there() -> None:
-    countries = country.load_all(["vu"], "demo")
+    countries = country.load_countries(["vu"], "demo")
     mute = [replace(one, codes=()) for one in countries]
     assert world("demo", mute, {one.iso: [PLAIN] for one in mute})["countries"] == []
 

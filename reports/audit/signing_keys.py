@@ -1,0 +1,62 @@
+"""The pair that signs the audit's checkpoints: beside the hotlines' keys, under the name `_audit`.
+
+    <keys>/public/_audit/<key_id>.pub    one line: ed25519, the raw key as base64url, when it was made (UTC)
+    <keys>/private/_audit/<key_id>.key   PKCS#8; belongs to the account of worker and clock
+
+The newest one signs. Older public halves stay: what they signed is still to be verified.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from reports.crypto import DecryptError, SigningKey, VerifyKey
+from reports.crypto.key_files import KeyFileError, read_private_file, write_key_file
+
+AUDIT_KEY: Final = "_audit"
+
+
+def create_signing_key(keys: Path) -> VerifyKey:
+    """Makes a pair; from then on it signs. Raises KeyFault."""
+    signer = SigningKey.generate()
+    public = signer.public
+    write_key_file(keys / "private" / AUDIT_KEY / f"{public.key_id}.key", signer.pem(), mode=0o400, folders=0o700)
+    line = f"ed25519 {base64.urlsafe_b64encode(public.raw).decode()} {datetime.now(UTC).isoformat()}\n"
+    write_key_file(keys / "public" / AUDIT_KEY / f"{public.key_id}.pub", line.encode(), mode=0o444, folders=0o755)
+    return public
+
+
+def load_verify_keys(keys: Path) -> Mapping[str, VerifyKey]:
+    """Key id → public key, the newest first. Raises KeyFault."""
+    found = [_read(path) for path in (keys / "public" / AUDIT_KEY).glob("*.pub")]
+    return {one.key_id: one for _, one in sorted(found, key=lambda each: each[0], reverse=True)}
+
+
+def load_signing_key(keys: Path) -> SigningKey | None:
+    """None where there is no pair yet. Raises KeyFault where it is not here, or open to others."""
+    newest = next(iter(load_verify_keys(keys)), None)
+    if newest is None:
+        return None
+    path = keys / "private" / AUDIT_KEY / f"{newest}.key"
+    try:
+        return SigningKey.from_pem(read_private_file(path))
+    except DecryptError as poison:
+        raise KeyFileError(
+            f"{path} is {poison}; put it back from its copy, or: tokaut keys rotate {AUDIT_KEY}"
+        ) from None
+
+
+def _read(path: Path) -> tuple[str, VerifyKey]:
+    try:
+        kind, raw, made_at = path.read_text("ascii").split()
+        public = VerifyKey(base64.b64decode(raw, altchars=b"-_", validate=True))
+    except (OSError, ValueError, binascii.Error, DecryptError):
+        raise KeyFileError(f"{path} is no public key that can be read; copy it again from where it was made") from None
+    if kind != "ed25519" or public.key_id != path.stem:
+        raise KeyFileError(f"{path} holds another key than its name says; copy it again from where it was made")
+    return made_at, public

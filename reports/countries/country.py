@@ -1,0 +1,286 @@
+"""The text of a country file as the fields of Country, and what is wrong with it as people write it. Pure."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import field, replace
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, StrictBool, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from reports.countries import mode_separation
+from reports.countries.hotline import KINDS_BY_CATEGORY, Hotline, ModeName, PhoneNumber
+from reports.countries.law import Law, law_placeholders
+from reports.countries.opening_hours import parse_zone
+from reports.countries.partner_card import FORBID_EXTRA, IsoDate
+from reports.countries.placeholders import placeholder_values
+from reports.countries.service_codes import ServiceCode, normalize_code
+from reports.countries.validation import (
+    escalation_problems,
+    live_problems,
+    structure_problems,
+    withdrawn_emergency_problems,
+)
+from reports.retention.rules import RetentionPeriods
+
+
+def normalize_tables(raw: dict[str, Any]) -> list[str]:
+    """Turn the tables of the file into the fields of Country, in place; give the faults that only the file can have."""
+    lines = []
+    if (raw.pop("schema", None), raw.pop("version", None)) != ("tokaut-country", 1):
+        lines.append('schema: must be "tokaut-country", version 1')
+    for table, plural in (("code", "codes"), ("place", "places"), ("hotline", "hotlines")):
+        raw[plural] = raw.pop(table, [])
+    hotlines: dict[str, Any] = {}
+    for n, hotline in enumerate(raw["hotlines"], 1):
+        name = str(hotline.get("id", n))
+        if name in hotlines:
+            lines.append(f"hotline.{name}.id: stands twice")
+        hotlines[name] = hotline
+    raw["hotlines"] = hotlines
+    return lines
+
+
+def describe_fault(fault: Any) -> str:
+    singular = {"codes": "code", "places": "place", "hotlines": "hotline"}
+    parts = [singular.get(part, part) if n == 0 else part for n, part in enumerate(fault["loc"])]
+    key = ".".join(str(part + 1) if isinstance(part, int) else part for part in parts)
+    return f"{key}: {fault['msg']}"
+
+
+# A country file (countries/<iso>.toml): numbers, places, codes, law and hotlines, each with where it comes from.
+
+TimeZoneName = Annotated[str, AfterValidator(lambda name: parse_zone(name).key)]
+SHIPPED_FOLDER = Path(__file__).parent
+
+
+class CountryError(Exception):
+    """One or more faults of country files, one line each: file, key, what is wrong."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self.lines = tuple(lines)
+        super().__init__("\n".join(self.lines))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=FORBID_EXTRA)
+class Place:
+    code: str  # ISO 3166-2; where ISO has none, a key of our own that cannot be taken for one: CK:atiu
+    name: str
+    label: str = Field(max_length=14)  # on screens
+    group: str | None = None
+    time_zone: str = ""  # where it is not the country's
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=FORBID_EXTRA)
+class Country:
+    iso: str = Field(pattern=r"^[A-Z]{2}$")
+    mode: ModeName
+    name: str
+    as_of: IsoDate
+    calling_code: str
+    time_zone: TimeZoneName
+    languages: tuple[str, ...] = Field(min_length=1)
+    language_word: str = ""  # "language" in the country's other main language
+    language_word_source: str = ""
+    place_before_send: Literal["place", "group", "none"] = "place"
+    incomplete_to: str = ""
+    police_on_danger_now: StrictBool = False
+    duty_to_report: StrictBool | None = None
+    duty_source: str = ""
+    emergency: tuple[PhoneNumber, ...] = ()
+    codes: tuple[ServiceCode, ...] = ()
+    places: tuple[Place, ...] = ()
+    hotlines: Mapping[str, Hotline] = field(default_factory=dict)
+    law: Law = Law()
+    retention: RetentionPeriods = RetentionPeriods()
+    clocks: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # priority → time → minutes
+
+    @property
+    def file(self) -> str:
+        return f"{self.iso.lower()}.toml"
+
+    @property
+    def label(self) -> str:
+        """The file and its date, as reports name it: `VU 2026-11-01`."""
+        return f"{self.iso} {self.as_of}"
+
+    @property
+    def dialled(self) -> tuple[tuple[str, str], ...]:
+        """(channel, code) of each way in, as it is looked up by."""
+        return tuple((code.channel, normalize_code(code.code)) for code in self.codes)
+
+    @property
+    def may_have_duty_to_report(self) -> bool:
+        """Whether Send says that the hotline may have to tell others: not established reads as it may (S-37)."""
+        return self.duty_to_report is not False or not self.duty_source
+
+    def place(self, value: str | None) -> Place | None:
+        """The place with this code; a group of one place is that place."""
+        codes = self.place_codes(value)
+        return next((place for place in self.places if codes == {place.code}), None)
+
+    def place_codes(self, value: str | None) -> frozenset[str]:
+        """The codes of a place or of a group of places; none for what is neither."""
+        return frozenset([place.code for place in self.places if value in (place.code, place.group)] if value else ())
+
+    def groups(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(place.group for place in self.places if place.group))
+
+    def helpline(self) -> Hotline | None:
+        """The first child helpline with a number that this mode may show."""
+        return next((h for h in self.hotlines.values() if h.kind == "child_helpline" and self.shows(h)), None)
+
+    def shows(self, hotline: Hotline) -> bool:
+        return hotline.phone is not None and hotline.phone.may_show(self.mode)
+
+    def hotlines_for_category(self, category: str) -> tuple[Hotline, ...]:
+        """The hotlines of the kinds for a category, in the order in which they are asked."""
+        return tuple(h for kind in KINDS_BY_CATEGORY[category] for h in self.hotlines.values() if h.kind == kind)
+
+    def fields(self, say: Callable[[str], str] = str) -> dict[str, str]:
+        """What the placeholders of flows mean here; `say` translates."""
+        return placeholder_values(
+            numbers=self.emergency,
+            mode=self.mode,
+            helpline=self.helpline(),
+            hotlines=self.hotlines.values(),
+            fallback=self.hotlines.get(self.incomplete_to),
+            service_code=next((code.code for code in self.codes if code.channel == "ussd"), ""),
+            language=self.language_word,
+            say=say,
+        ) | {"country": self.name.partition(" (")[0], **law_placeholders(self.law, say)}
+
+    def problems(self, mode: ModeName) -> list[str]:
+        """What keeps this country from this mode, a sentence each, beginning with the file."""
+        found = structure_problems(
+            emergency=self.emergency,
+            hotlines=self.hotlines,
+            incomplete_to=self.incomplete_to,
+            places=[place.code for place in self.places],
+            duty_without_source=self.duty_to_report is not None and not self.duty_source,
+        )
+        found += self.law.problems()
+        found += self.retention.problems()
+        found += escalation_problems(self.hotlines, self.clocks)
+        if mode == "live":
+            found += live_problems(emergency=self.emergency, hotlines=self.hotlines, incomplete_to=self.incomplete_to)
+        return [f"{self.file}: {line}" for line in found]
+
+    def overdue(self, today: date) -> list[str]:
+        """What has to be confirmed again, or is gone. `tokaut check` fails for it; no start does."""
+        found = [line for h in self.hotlines.values() for line in h.overdue(today)]
+        return [f"{self.file}: {line}" for line in (*withdrawn_emergency_problems(self.emergency), *found)]
+
+
+@dataclass(frozen=True, slots=True)
+class Countries:
+    """The countries that are switched on, in the operator's order."""
+
+    all: tuple[Country, ...]
+    _dialled: dict[tuple[str, str], Country] = field(init=False, repr=False, compare=False, hash=False)
+
+    def __post_init__(self) -> None:
+        first = {key: country for country in reversed(self.all) for key in country.dialled}
+        object.__setattr__(self, "_dialled", first)  # looked up for each request
+
+    def __iter__(self) -> Iterator[Country]:
+        return iter(self.all)
+
+    @property
+    def hotlines(self) -> tuple[Hotline, ...]:
+        """Of all of them."""
+        return tuple(hotline for country in self.all for hotline in country.hotlines.values())
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """Hotline → how screens call it."""
+        return {hotline.id: hotline.screen_name for hotline in self.hotlines}
+
+    def country_of_hotline(self, hotline: str) -> Country | None:
+        return next((country for country in self.all if hotline in country.hotlines), None)
+
+    def get(self, iso: str) -> Country | None:
+        return next((country for country in self.all if country.iso == iso.upper()), None)
+
+    def by_service_code(self, channel: str, dialled: str | None) -> Country:
+        """The country whose code was dialled; unknown or absent: the first one."""
+        wanted = normalize_code(dialled or "")
+        return self._dialled.get((channel, wanted), self.all[0]) if wanted else self.all[0]
+
+    def problems(self, mode: ModeName) -> list[str]:
+        found = [line for country in self.all for line in country.problems(mode)]
+        seen: dict[tuple[str, str], str] = {}
+        for country in self.all:
+            for key in country.dialled:
+                first = seen.setdefault(key, country.file)
+                if first != country.file:
+                    found.append(f"{country.file}: code {key[1]} ({key[0]}) stands in {first} too; keep one of them.")
+        return found
+
+
+def load_country(iso: str, text: str, mode: ModeName) -> Country:
+    """A country from the text of its file; raises CountryError with every fault of the text."""
+    file = f"{iso.lower()}.toml"
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise CountryError([f"{file}: {error}"]) from error
+    lines = normalize_tables(raw)
+    raw["mode"] = mode
+    try:
+        country = TypeAdapter(Country).validate_python(raw)
+    except ValidationError as error:
+        raise CountryError(
+            f"{file}: {line}" for line in lines + [describe_fault(fault) for fault in error.errors()]
+        ) from error
+    if country.iso.lower() != iso.lower():
+        lines.append(f"iso: {country.iso} does not belong in {file}")
+    if lines:
+        raise CountryError(f"{file}: {line}" for line in lines)
+    return country
+
+
+def load_countries(
+    names: Collection[str], mode: ModeName, folder: Path | None = None, *, as_written: bool = False
+) -> Countries:
+    """The named countries; a file in `folder` replaces the shipped one. Raises CountryError with all faults of all.
+
+    Outside live mode no address of the live service is in them, but `as_written`, for whoever only looks at the file.
+    """
+    countries: list[Country] = []
+    lines: list[str] = []
+    for name in names:
+        try:
+            countries.append(load_country(name, _text(name, folder), mode))
+        except CountryError as error:
+            lines += error.lines
+    if not names:
+        lines.append("COUNTRIES: names no country; name one, for example vu")
+    lines += mode_separation.separation_faults(countries)
+    if lines:
+        raise CountryError(lines)
+    if as_written:
+        return Countries(tuple(countries))
+    return Countries(
+        tuple(
+            replace(country, hotlines=mode_separation.hotlines_for_mode(country.hotlines, mode))
+            for country in countries
+        )
+    )
+
+
+def shipped_countries() -> list[str]:
+    """The names of the countries that have a file here."""
+    return sorted(path.stem for path in SHIPPED_FOLDER.glob("*.toml"))
+
+
+def _text(name: str, folder: Path | None) -> str:
+    file = f"{name.lower()}.toml"
+    for place in (folder, SHIPPED_FOLDER):
+        if place and name.isalpha() and (place / file).is_file():
+            return (place / file).read_text(encoding="utf-8")
+    raise CountryError([f"COUNTRIES: there is no country file {file}; shipped are {', '.join(shipped_countries())}"])

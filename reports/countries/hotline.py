@@ -1,0 +1,185 @@
+"""Which kinds of hotline take which category, the first one first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import field, fields
+from datetime import date, timedelta
+from typing import Literal
+
+from pydantic import Field, StrictBool
+from pydantic.dataclasses import dataclass
+
+from reports.countries.partner_card import FORBID_EXTRA, IsoDate, PartnerCard
+
+_CHILD_KINDS = ("child_helpline", "women_family", "police", "regional")
+_ONLINE_KINDS = ("child_helpline", "internet_hotline", "women_family", "police", "regional")
+
+KINDS_BY_CATEGORY: Mapping[str, tuple[str, ...]] = {
+    "harm": _CHILD_KINDS,
+    "luring": _ONLINE_KINDS,
+    "images": ("internet_hotline", "child_helpline", "police", "regional"),
+    "missing": ("missing_children", "child_helpline", "police", "regional"),
+    "exploitation": ("child_helpline", "police", "women_family", "regional"),
+    "bullying": _ONLINE_KINDS,
+    "self_harm": _CHILD_KINDS,
+    "neglect": _CHILD_KINDS,
+    "other": _CHILD_KINDS,
+}
+
+
+# Numbers and hotlines of a country file: what they are, whether a screen may show them, what is still missing.
+
+ModeName = Literal["live", "training", "demo"]
+Grade = Literal["official", "secondary", "metadata", "unverified"]
+HotlineKind = Literal["child_helpline", "internet_hotline", "women_family", "police", "missing_children", "regional"]
+# One septet each in GSM-7, and drawn alike on every phone.
+SCREEN_NAME_PATTERN = r"^[A-Za-z0-9 '.,&/+-]*$"
+MAX_SCREEN_NAME_SEPTETS = 18
+MAX_NAMED_FIELDS = 4  # that a sentence names; `tokaut check --country` goes through all of them
+CONFIRM_INTERVAL = timedelta(days=365)
+DRILL_INTERVAL = timedelta(days=90)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=FORBID_EXTRA)
+class SourcedEntry:
+    """A number that somebody published, and who has confirmed it since. Dates are ISO 8601, empty = none."""
+
+    source: str = ""
+    source_date: str = ""
+    grade: Grade
+    note: str = ""
+    conflict: StrictBool = False  # sources name different numbers for the same service
+    settle: str = ""  # with conflict: what people in the country have to find out
+    verified_on: IsoDate = ""  # when somebody in the country dialled it
+    verified_by: str = ""  # an organisation, never a person
+    withdrawn: StrictBool = False  # shown nowhere from now on
+
+    def verified(self) -> bool:
+        return bool(self.verified_on and self.verified_by)
+
+    def may_show(self, mode: ModeName) -> bool:
+        """Whether a screen of this mode may show the number (S-31)."""
+        if self.withdrawn or self.grade not in ("official", "secondary"):
+            return False
+        return mode != "live" or not self.live_mode_fault()
+
+    def live_mode_fault(self) -> str:
+        """What keeps the number from live mode, in words; empty when nothing does."""
+        missing = [
+            name for name in ("source", "source_date", "verified_on", "verified_by") if not getattr(self, name).strip()
+        ]
+        if missing:
+            return "has no " + ", no ".join(missing)
+        if self.conflict:
+            return "is in conflict between its sources" + (f", settle {self.settle}" if self.settle else "")
+        return "" if self.grade in ("official", "secondary") else f"has only the grade {self.grade}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=FORBID_EXTRA)
+class PhoneNumber(SourcedEntry):
+    service: str
+    word: str  # the service in one word, for screens: police, emergency
+    number: str
+    takes_sms: StrictBool = False  # a deaf child cannot call
+
+    def say(self) -> str:
+        return f"{self.word} {self.number}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=FORBID_EXTRA)
+class HotlineDisplay:
+    """What screens may say of a hotline. Empty = not stated anywhere, and so not said."""
+
+    phone: str = ""
+    phone_alt: tuple[str, ...] = ()
+    by_place: Mapping[str, str] = field(default_factory=dict)
+    sms: str = ""  # a number to text
+    toll_free: StrictBool = False
+    hours: str = ""  # "24h", or as the hotline states them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=FORBID_EXTRA)
+class Hotline(SourcedEntry):
+    id: str = Field(pattern=r"^[a-z][a-z0-9-]*$", max_length=64)
+    name: str
+    listed_as: str = ""  # the name in the source
+    screen_name: str
+    kind: HotlineKind
+    show: HotlineDisplay = HotlineDisplay()
+    delivery: str
+    wants_links: StrictBool = False
+    card: PartnerCard = PartnerCard()
+
+    @property
+    def phone(self) -> PhoneNumber | None:
+        """The number for screens, None where no source has one."""
+        if not self.show.phone:
+            return None
+        same = {f.name: getattr(self, f.name) for f in fields(SourcedEntry)}
+        return PhoneNumber(service=self.name, word=self.screen_name, number=self.show.phone, **same)
+
+    @property
+    def texts(self) -> str:
+        """The number that takes SMS; none where the hotline itself has said on its card that it takes none."""
+        return "" if self.card.takes_sms is False else self.show.sms
+
+    @property
+    def toll_free(self) -> bool:
+        return self.show.toll_free
+
+    @property
+    def is_always_open(self) -> bool:
+        return self.show.hours == "24h"
+
+    def agreed(self) -> bool:
+        """Whether live mode may give it reports (S-34)."""
+        return not self.card.missing() and self.verified()
+
+    def covers_category(self, category: str) -> bool:
+        return "all" in self.card.categories or category in self.card.categories
+
+    def covers_age(self, band: str) -> bool:
+        return band == "unknown" or "all" in self.card.ages or band in self.card.ages
+
+    def covers_place(self, codes: frozenset[str]) -> bool:
+        """`codes`: the place, or all places of a group; none = the place is not known."""
+        return not codes or "all" in self.card.places or not codes.isdisjoint(self.card.places)
+
+    def live_problems(self) -> list[str]:
+        """What live mode refuses, a sentence each."""
+        found = []
+        if self.show.phone and not self.withdrawn and (why := self.live_mode_fault()):
+            found.append(f"hotline {self.id}: the number {self.show.phone} {why}; {CONFIRM_HINT}")
+        if not self.show.phone and not self.verified():  # such a one would get no report, and nobody would be told
+            found.append(f"hotline {self.id} has no verified_on and verified_by; have it confirmed in the country.")
+        if missing := self.card.missing():
+            shown = (
+                missing
+                if len(missing) <= MAX_NAMED_FIELDS
+                else (*missing[:MAX_NAMED_FIELDS], f"{len(missing) - MAX_NAMED_FIELDS} more")
+            )
+            found.append(f"hotline {self.id}: the partner card lacks {', '.join(shown)}; agree on them and fill in.")
+        return found
+
+    def overdue(self, today: date) -> list[str]:
+        """What has to be done again; a date that passes stops nothing and hides nothing."""
+        card = self.card
+        dates = (
+            (self.verified_on, CONFIRM_INTERVAL, "its number was last confirmed on {}; have it dialled again."),
+            (card.verified_on, CONFIRM_INTERVAL, "its partner card was last checked on {}; check it again."),
+            (card.drill_on, DRILL_INTERVAL, "its last drill was on {}; hold another one."),
+            (card.agreement_until, timedelta(0), "its agreement ended on {}; sign a new one."),
+        )
+        found = [f"hotline {self.id}: {say.format(on)}" for on, within, say in dates if is_overdue(on, within, today)]
+        if (took := card.drill_minutes) > (agreed := card.answers_within.get("P1", took)):
+            found.append(f"hotline {self.id}: its last drill waited {took} min, agreed are {agreed}; hold another one.")
+        return found
+
+
+CONFIRM_HINT = "have it dialled and confirmed in the country, then fill these in."
+
+
+def is_overdue(on: str, within: timedelta, today: date) -> bool:
+    """Whether more than `within` has passed since the ISO date `on`; no date is not old, it is missing."""
+    return bool(on) and today - date.fromisoformat(on) > within

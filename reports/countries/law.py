@@ -1,0 +1,69 @@
+"""What the law of a country says about child sexual abuse material, as five criteria at two times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+from pydantic import StrictBool
+from pydantic.dataclasses import dataclass
+
+from reports.countries.hotline import Grade
+from reports.countries.partner_card import FORBID_EXTRA
+
+CRITERIA: Mapping[str, str] = {  # in the order of the screen, with its words there
+    "specific": "a law",
+    "computer": "by phone too",
+    "possession": "keeping them",
+    "defined": "meaning",
+    "isp": "firms report",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=FORBID_EXTRA)
+class LawCriteria:
+    """The five criteria at one time; None = not established, which never means that something is legal."""
+
+    specific: StrictBool | None = None
+    defined: StrictBool | None = None
+    computer: StrictBool | None = None
+    possession: StrictBool | None = None
+    isp: StrictBool | None = None
+    edition: str
+    grade: Grade
+    note: str = ""
+    year: str = ""  # of what is not in the law: laws change
+    title: str = ""  # sources and titles of laws as they stand: old terms may stand here and nowhere else
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=FORBID_EXTRA)
+class Law:
+    seed_2014: LawCriteria | None = None
+    latest: LawCriteria | None = None
+    show_false: StrictBool = True  # "not in the law" could be read as leave to do it: false says "we do not know"
+
+    def problems(self) -> list[str]:
+        latest = self.latest
+        if latest and not latest.year and any(getattr(latest, name) is False for name in CRITERIA):
+            return ["law.latest.year: it is missing; say of which year it is that something was not in the law."]
+        return []
+
+    def stands(self, criterion: str) -> Literal["yes", "yes_2014", "not", "unknown"]:
+        """An old "no" is never shown as one: laws have changed since. None never becomes "no"."""
+        latest, seed = getattr(self.latest, criterion, None), getattr(self.seed_2014, criterion, None)
+        if latest is None:
+            return "yes_2014" if seed else "unknown"
+        return "yes" if latest else "not" if self.show_false else "unknown"
+
+
+def law_placeholders(law: Law, say: Callable[[str], str]) -> dict[str, str]:
+    """The placeholders of the law screen: the criteria by how they stand, in one order."""
+    found: dict[str, list[str]] = {}
+    for criterion, label in CRITERIA.items():
+        found.setdefault(law.stands(criterion), []).append(say(label))
+    year = law.latest.year if law.latest else ""
+    return {f"law_{how}": ", ".join(labels) for how, labels in found.items()} | {"law_year": year}
+
+
+def is_law_known(law: Law) -> bool:
+    return any(law.stands(criterion) != "unknown" for criterion in CRITERIA)

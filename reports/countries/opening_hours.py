@@ -1,0 +1,269 @@
+"""When somebody reads at a desk, and who is on duty then: opening hours, holidays and a weekly rota. Pure.
+
+All in the desk's own time zone, by its wall clock; moments that go in and come out are microseconds UTC.
+
+    hours     24h | mon-fri 08:00-16:30, sat 09:00-12:00 | daily 18:00-02:00
+    holidays  none | 2026-12-25, 2026-12-29..2027-01-02, 07-30
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from reports.countries.hotline import Hotline
+from reports.countries.partner_card import PartnerCard
+from reports.escalation.policy import late_promises
+from runtime.time_units import SECOND
+
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+NIGHT_START, NIGHT_END = time(20, 0), time(7, 0)  # nobody is told of what can wait
+MAX_DAYS_AHEAD = 400  # days: a desk that opens no more within them is taken for one that never does
+_A_DAY = timedelta(days=1)
+_SPAN = re.compile(r"(?:(daily|[a-z]{3})(?:-([a-z]{3}))? +)?([0-9]{2}):([0-9]{2})-([0-9]{2}):([0-9]{2})")
+_HOLIDAY = re.compile(r"(?:([0-9]{4})-)?([0-9]{2})-([0-9]{2})")
+
+
+class OpeningHoursError(ValueError):
+    """What is wrong with a text, in words that follow the name of its field."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpeningSpan:
+    """`end` at or before `begin` is on the day after: the span belongs to the day on which it begins."""
+
+    days: frozenset[int]  # 0 = Monday
+    begin: time
+    end: time
+
+    @property
+    def crosses_midnight(self) -> bool:
+        return self.end <= self.begin
+
+
+Week = tuple[OpeningSpan, ...]  # none: day and night
+Holidays = Callable[[date], bool]
+
+
+def parse_hours(text: str) -> Week:
+    """Raises Unreadable."""
+    if text.strip() == "24h":
+        return ()
+    return tuple(_span(part.strip()) for part in text.split(","))
+
+
+def _span(text: str) -> OpeningSpan:
+    found = _SPAN.fullmatch(text)
+    if found is None:
+        raise OpeningHoursError(f"{text!r} is no opening time; write 24h, or mon-fri 08:00-16:30, sat 09:00-12:00")
+    first, last, *clock = found.groups()
+    begin, end = _time(*clock[:2]), _time(*clock[2:])
+    if begin == end:
+        raise OpeningHoursError(f"{text!r} is no time at all, or a whole day; write 24h for day and night")
+    return OpeningSpan(_days(first or "daily", last), begin, end)
+
+
+def _time(hour: str, minute: str) -> time:
+    """24:00 is midnight at the end of a day."""
+    if (hour, minute) == ("24", "00"):
+        return time(0)
+    try:
+        return time(int(hour), int(minute))
+    except ValueError:
+        raise OpeningHoursError(f"{hour}:{minute} is no time of the day") from None
+
+
+def _days(first: str, last: str | None) -> frozenset[int]:
+    if first == "daily" and last is None:
+        return frozenset(range(7))
+    unknown = [day for day in (first, last) if day is not None and day not in WEEKDAYS]
+    if unknown:
+        raise OpeningHoursError(f"{unknown[0]!r} is no day; the days are {', '.join(WEEKDAYS)}")
+    begin, end = WEEKDAYS.index(first), WEEKDAYS.index(last or first)
+    return frozenset((begin + n) % 7 for n in range((end - begin) % 7 + 1))
+
+
+def parse_holidays(text: str) -> Holidays:
+    """Raises Unreadable."""
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if parts in ([], ["none"]):
+        return lambda _: False
+    ranges = [_holiday(part) for part in parts]
+    return lambda day: any(begin(day) <= day <= end(day) for begin, end in ranges)
+
+
+def _holiday(text: str) -> tuple[Callable[[date], date], Callable[[date], date]]:
+    first, _, last = text.partition("..")
+    begin, end = _date(first, text), _date(last or first, text)
+    if begin(date(2000, 1, 1)) > end(date(2000, 1, 1)):
+        raise OpeningHoursError(f"{text!r} ends before it begins; give a year, or write it as two")
+    return begin, end
+
+
+def _date(text: str, whole: str) -> Callable[[date], date]:
+    """A date, or the same one each year."""
+    found = _HOLIDAY.fullmatch(text)
+    try:
+        if found:
+            year, month, day = found.groups()
+            made = date(int(year or 2000), int(month), int(day))
+            return lambda at: made if year else _in_year(at.year, made)
+    except ValueError:
+        pass
+    raise OpeningHoursError(
+        f"{whole!r} is no holiday; write none, or 2026-12-25, 2026-12-29..2027-01-02, or 07-30 for each year"
+    )
+
+
+def _in_year(year: int, day: date) -> date:
+    try:
+        return day.replace(year=year)
+    except ValueError:  # the 29th of February
+        return date(year, 3, 1)
+
+
+def parse_zone(name: str) -> ZoneInfo:
+    """Raises Unreadable."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, OSError, ValueError):  # not found, a folder, no name of a file
+        raise OpeningHoursError(f"{name!r} is no time zone; write it as Pacific/Efate") from None
+
+
+@dataclass(frozen=True, slots=True)
+class OpeningHours:
+    """When it reads. Hours that nobody has agreed on yet are day and night: nothing is kept from it."""
+
+    zone: ZoneInfo
+    week: Week = ()
+    holidays: Holidays = lambda _: False
+
+    def local(self, at: int) -> datetime:
+        return datetime.fromtimestamp(at / SECOND, UTC).astimezone(self.zone)
+
+    def is_open(self, at: int) -> bool:
+        if not self.week:
+            return True
+        there = self.local(at)
+        return any(self._holds(span, there) for span in self.week)
+
+    def _holds(self, span: OpeningSpan, there: datetime) -> bool:
+        today, clock = there.date(), there.time()
+        if not span.crosses_midnight:
+            return self._reads(span, today) and span.begin <= clock < span.end
+        return (self._reads(span, today) and clock >= span.begin) or (
+            self._reads(span, today - _A_DAY) and clock < span.end
+        )
+
+    def _reads(self, span: OpeningSpan, day: date) -> bool:
+        return day.weekday() in span.days and not self.holidays(day)
+
+    def opens(self, at: int) -> int | None:
+        """When it is open next, `at` itself where it is; None where it never is."""
+        if self.is_open(at):
+            return at
+        return next(self._openings(at), None)
+
+    def _openings(self, at: int) -> Iterator[int]:
+        today = self.local(at).date()
+        for day in (today + n * _A_DAY for n in range(MAX_DAYS_AHEAD)):
+            begins = sorted(span.begin for span in self.week if self._reads(span, day))
+            yield from (moment for begin in begins if (moment := self._moment(day, begin)) > at)
+
+    def _moment(self, day: date, clock: time) -> int:
+        """A time that a clock skips is an hour later; one that comes twice is the first."""
+        return int(datetime.combine(day, clock, self.zone).timestamp()) * SECOND
+
+    def next_notify_time(self, at: int) -> int:
+        """The first moment from `at` on that is neither night there nor closed; `at` where none is found."""
+        moment = at
+        for _ in range(MAX_DAYS_AHEAD):
+            opens = self.opens(moment)
+            if opens is None:
+                return at
+            awake = self._after_the_night(opens)
+            if awake == opens:
+                return opens
+            moment = awake
+        return at
+
+    def _after_the_night(self, at: int) -> int:
+        there = self.local(at)
+        if NIGHT_END <= there.time() < NIGHT_START:
+            return at
+        day = there.date() + (_A_DAY if there.time() >= NIGHT_START else timedelta(0))
+        return self._moment(day, NIGHT_END)
+
+
+def rota_contacts(rota: Mapping[str, tuple[str, ...]], zone: ZoneInfo, at: int) -> tuple[str, ...]:
+    """Whom a weekly rota names at this moment, in its order; holidays change nothing. Raises Unreadable."""
+    found = (who for hours, who in rota.items() if OpeningHours(zone, parse_hours(hours)).is_open(at))
+    return tuple(dict.fromkeys(address for addresses in found for address in addresses))
+
+
+# A hotline's desk as its card has it: when somebody reads there, and who is told first. Pure.
+#
+# What cannot be read keeps nothing from anybody: `tokaut check` complains of it, and the desk counts as open.
+
+CARD_PARSERS: Mapping[str, Callable[[str], object]] = {
+    "hours": parse_hours,
+    "time_zone": parse_zone,
+    "holidays": parse_holidays,
+}
+
+
+def hotline_hours(card: PartnerCard, zone: str) -> OpeningHours:
+    """`zone`: the country's, for a card that names none. Raises Unreadable where that is none."""
+    found = parse_zone(zone)
+    with suppress(OpeningHoursError):
+        found = parse_zone(card.time_zone or zone)
+    with suppress(OpeningHoursError):
+        return OpeningHours(found, parse_hours(card.hours or "24h"), parse_holidays(card.holidays))
+    return OpeningHours(found)
+
+
+def first_to_open(hotlines: Iterable[Hotline], zone: str, at: int) -> tuple[Hotline, str] | None:
+    """Where all of them are closed: the one that opens first, and when by its own clock; `30/11` where not today.
+
+    None where one is open, or none ever opens.
+    """
+    found = [(one, hotline_hours(one.card, zone)) for one in hotlines]
+    moments = [(moment, there, one) for one, there in found if (moment := there.opens(at)) is not None]
+    if not moments:
+        return None
+    moment, there, first = min(moments, key=lambda opening: opening[0])
+    opens = there.local(moment)
+    today = opens.date() == there.local(at).date()
+    return None if moment <= at else (first, f"{opens:%H:%M}" if today else f"{opens:%d/%m %H:%M}")
+
+
+def duty_officers(card: PartnerCard, zone: str, at: int) -> tuple[str, ...]:
+    """The duty officers, who is on duty at this moment first."""
+    first: tuple[str, ...] = ()
+    with suppress(OpeningHoursError):
+        first = rota_contacts(card.rota, hotline_hours(card, zone).zone, at)
+    return tuple(dict.fromkeys((*(one for one in first if one in card.duty_officer), *card.duty_officer)))
+
+
+def card_faults(card: PartnerCard) -> Iterator[str]:
+    """What of a card cannot be read, in words that follow `card.`."""
+    for name, read in CARD_PARSERS.items():
+        if text := getattr(card, name):
+            yield from _fault(name, read, text)
+    for hours, who in card.rota.items():
+        yield from _fault("rota", parse_hours, hours)
+        for one in who:
+            if one not in card.duty_officer:
+                yield f"rota: {one} is no duty officer; name it in duty_officer too."
+    yield from (f"answers_within: {late}; agree on less." for late in late_promises(card.answers_within.items()))
+
+
+def _fault(name: str, read: Callable[[str], object], text: str) -> Iterator[str]:
+    try:
+        read(text)
+    except OpeningHoursError as why:
+        yield f"{name}: {why}."

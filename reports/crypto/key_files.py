@@ -1,0 +1,290 @@
+"""The hotlines' keys on disk.
+
+    <keys>/public/<hotline>/<key_id>.pub    0444   one line: x25519, the raw key as base64url, when it was made (UTC)
+    <keys>/private/<hotline>/<key_id>.key   0400   PKCS#8; folders 0700; belongs to the account of worker and clock
+
+`web` gets public halves only, in a folder of its own: `tokaut keys publish` copies them there. The
+newest key of a hotline is the current one; older private keys stay until no row names them. `_sender` is no hotline but
+the worker itself: web seals the SMS it wants sent to that key.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import re
+import stat
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from reports.crypto import DecryptError, PrivateKey, PublicKey
+
+SENDER_KEY: Final = "_sender"
+_HOTLINE: Final = re.compile(r"_sender|[a-z][a-z0-9]*([-_][a-z0-9]+)*")
+_KEY_ID: Final = re.compile(r"[0-9a-f]{16}")
+_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+
+
+class KeyFileError(Exception):
+    """A key is missing, wrong or open to others. One line that names the file and says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedKey:
+    """A public key as it lies in the folder."""
+
+    hotline: str
+    public: PublicKey
+    made_at: datetime
+    has_private_key: bool
+
+
+class PrivateKeySet:
+    """What one process may open. A key that was not there at start is looked for again when a row names it."""
+
+    __slots__ = ("_folder", "_hotlines", "_keys")
+
+    def __init__(self, keys: Path, hotlines: Collection[str]) -> None:
+        self._folder = keys
+        self._hotlines = frozenset(hotlines)
+        self._keys: dict[tuple[str, str], PrivateKey] = {}
+
+    def load(self) -> None:
+        """All that is there. Raises KeyFault where others can read one, or one is no key."""
+        for hotline in sorted(self._hotlines):
+            for path in sorted(_folder(self._folder, "private", hotline).glob("*.key")):
+                self._keys[hotline, path.stem] = _read_private(path)
+
+    def of(self, hotline: str, key_id: str) -> PrivateKey:
+        """Raises Poison where the key is not here: a person is told, and the row opens once the key is back."""
+        if (hotline, key_id) not in self._keys:
+            if hotline not in self._hotlines or not _KEY_ID.fullmatch(key_id):
+                raise DecryptError("not a key of this process")
+            try:
+                key = read_private_key(self._folder, hotline, key_id)
+            except KeyFileError:
+                raise DecryptError("the private key is not here") from None
+            self._keys[hotline, key_id] = key
+        return self._keys[hotline, key_id]
+
+    def missing(self) -> tuple[str, ...]:
+        """Hotlines whose reports this process could not open: no key at all, or not the current one."""
+        have = {hotline for hotline, _ in self._keys}
+        return tuple(
+            hotline
+            for hotline in sorted(self._hotlines)
+            if hotline not in have or any(not one.has_private_key for one in list_keys(self._folder, hotline)[:1])
+        )
+
+
+def load_public_keys(keys: Path, hotlines: Collection[str]) -> Mapping[str, PublicKey]:
+    """The current public key of each hotline. Raises KeyFault."""
+    current = {}
+    for hotline in hotlines:
+        found = list_keys(keys, hotline)
+        if not found:
+            raise KeyFileError(
+                f"No public key for {hotline} under {keys / 'public'}; make one: tokaut keys new {hotline}"
+            )
+        current[hotline] = found[0].public
+    return current
+
+
+def load_private_keys(keys: Path, hotlines: Collection[str]) -> PrivateKeySet:
+    """For worker and clock: one hotline's key that is missing stops nobody else's reports. Raises KeyFault."""
+    found = PrivateKeySet(keys, hotlines)
+    found.load()
+    return found
+
+
+def list_keys(keys: Path, hotline: str) -> tuple[ListedKey, ...]:
+    """A hotline's public keys, newest first. Raises KeyFault."""
+    private = _folder(keys, "private", hotline)
+    found = []
+    for path in _folder(keys, "public", hotline).glob("*.pub"):
+        public, made_at = _read_public(path)
+        found.append(ListedKey(hotline, public, made_at, _is_there(private / f"{public.key_id}.key")))
+    return tuple(sorted(found, key=lambda one: (one.made_at, one.public.key_id), reverse=True))
+
+
+def hotlines_with_keys(keys: Path) -> tuple[str, ...]:
+    """Whoever has a public key here."""
+    return tuple(sorted(path.name for path in (keys / "public").glob("*") if _HOTLINE.fullmatch(path.name)))
+
+
+def refuse_private_keys(folder: Path) -> None:
+    """Refuse a folder of keys for web in which this account can read a private key.
+
+    Raises:
+        KeyFault: names the first such key and how to give web a folder of its own. The key itself stays where it is.
+    """
+    for path in readable_private_keys(folder):
+        raise KeyFileError(
+            f"web must not have access to private keys, and can read {path}. Leave that key where it is: set "
+            "TOKAUT_WEB_KEYS to a folder with public keys only, which `tokaut keys publish` makes "
+            "(docs/operating.md, Setting up)"
+        )
+
+
+def readable_private_keys(folder: Path) -> Iterator[Path]:
+    """Private keys anywhere under `folder` that this account can read, whatever their names."""
+    for path in sorted(folder.rglob("*")):
+        try:
+            if path.is_file() and b"PRIVATE KEY" in path.read_bytes()[:4096]:
+                yield path
+        except OSError:  # cannot be read: as it should be
+            continue
+
+
+def publish_public_keys(keys: Path, to: Path) -> int:
+    """Copy every public key, and the mark of the mode, from <keys>/public to <to>/public.
+
+    Returns:
+        The number of files that were new or different there.
+
+    Raises:
+        KeyFault: `to` cannot be written, or is the folder of the private keys itself.
+    """
+    if to.resolve() == keys.resolve() or keys.resolve() / "private" in (to.resolve(), *to.resolve().parents):
+        raise KeyFileError(f"{to} is the folder of the private keys; name another one for web")
+    changed = 0
+    source = keys / "public"
+    for path in sorted([*source.glob("*/*.pub"), *source.glob("_mode")]):
+        target = to / "public" / path.relative_to(source)
+        try:
+            data = path.read_bytes()
+            if b"PRIVATE KEY" in data:
+                raise KeyFileError(f"{path} is a private key among the public ones; move it out of {source}")
+            if target.is_file() and target.read_bytes() == data:
+                continue
+            target.unlink(missing_ok=True)
+        except OSError as error:
+            raise KeyFileError(f"{error.filename} cannot be copied ({error.strerror}); run this as its owner") from None
+        write_key_file(target, data, mode=0o444, folders=0o755)
+        changed += 1
+    return changed
+
+
+def create_key_pair(keys: Path, hotline: str) -> PublicKey:
+    """Makes a pair; from then on it is the current one. Raises KeyFault."""
+    private = PrivateKey.generate()
+    _write_private(keys, hotline, private)
+    _write_public(keys, hotline, private.public)
+    return private.public
+
+
+def restore_private_key(keys: Path, hotline: str, private: PrivateKey) -> None:
+    """A private key from its recovery sheet. Current only where the hotline has no other. Raises KeyFault."""
+    others = list_keys(keys, hotline)
+    _write_private(keys, hotline, private)
+    if not others:
+        _write_public(keys, hotline, private.public)
+
+
+def destroy_private_key(keys: Path, hotline: str, key_id: str) -> None:
+    """An older private key, for good: what only it opens opens to nobody from now on. Raises KeyFault."""
+    if key_id in [one.public.key_id for one in list_keys(keys, hotline)[:1]]:
+        raise KeyFileError(f"{key_id} is {hotline}'s current key; make a new one first: tokaut keys rotate {hotline}")
+    path = _folder(keys, "private", hotline) / f"{_key_id(key_id)}.key"
+    try:
+        size = path.stat().st_size
+        path.chmod(0o600)
+        with path.open("r+b") as file:
+            file.write(bytes(size))  # some disks write in place
+            file.flush()
+            os.fsync(file.fileno())
+        path.unlink()
+    except OSError as error:
+        raise KeyFileError(
+            f"{path} cannot be destroyed ({error.strerror}); is it here, and this its account?"
+        ) from None
+
+
+def _key_id(key_id: str) -> str:
+    if not _KEY_ID.fullmatch(key_id):
+        raise KeyFileError(f"{key_id!r} is no key id: 16 hexadecimal digits; tokaut keys list has them")
+    return key_id
+
+
+def read_private_key(keys: Path, hotline: str, key_id: str) -> PrivateKey:
+    """Raises KeyFault."""
+    return _read_private(_folder(keys, "private", hotline) / f"{key_id}.key")
+
+
+def _write_private(keys: Path, hotline: str, private: PrivateKey) -> None:
+    path = _folder(keys, "private", hotline) / f"{private.key_id}.key"
+    write_key_file(path, private.pem(), mode=0o400, folders=0o700)
+
+
+def _write_public(keys: Path, hotline: str, public: PublicKey) -> None:
+    path = _folder(keys, "public", hotline) / f"{public.key_id}.pub"
+    line = f"x25519 {base64.urlsafe_b64encode(public.raw).decode()} {datetime.now(UTC).isoformat()}\n"
+    write_key_file(path, line.encode(), mode=0o444, folders=0o755)
+
+
+def _folder(keys: Path, half: str, hotline: str) -> Path:
+    if not _HOTLINE.fullmatch(hotline):
+        raise KeyFileError(f"{hotline!r} is no hotline's id: small letters, digits, - and _")
+    return keys / half / hotline
+
+
+def _read_public(path: Path) -> tuple[PublicKey, datetime]:
+    try:
+        kind, raw, made_at = path.read_text("ascii").split()
+        public = PublicKey(base64.b64decode(raw, altchars=b"-_", validate=True))
+        made = datetime.fromisoformat(made_at).astimezone(UTC)
+    except (OSError, ValueError, binascii.Error, DecryptError):
+        raise KeyFileError(f"{path} is no public key that can be read; copy it again from where it was made") from None
+    if kind != "x25519" or public.key_id != path.stem:
+        raise KeyFileError(f"{path} holds another key than its name says; copy it again from where it was made")
+    return public, made
+
+
+def _read_private(path: Path) -> PrivateKey:
+    try:
+        private = PrivateKey.from_pem(read_private_file(path))
+    except DecryptError as poison:
+        raise KeyFileError(f"{path} is {poison}; put it back from its copy") from None
+    if private.key_id != path.stem:
+        raise KeyFileError(f"{path} holds another key than its name says; put it back from its copy")
+    return private
+
+
+def read_private_file(path: Path) -> bytes:
+    """A private key that nobody else can read. Raises KeyFault."""
+    try:
+        if path.stat().st_mode & _OTHERS:
+            raise KeyFileError(f"{path} can be read by other accounts; chmod 0400 {path}")
+        return path.read_bytes()
+    except OSError as error:
+        raise KeyFileError(f"{path} cannot be read ({error.strerror}); give it to the account of the worker") from None
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # no way into the folder: for this account it is not there
+        return False
+
+
+def write_key_file(path: Path, data: bytes, *, mode: int, folders: int) -> None:
+    """A new file that is whole on the disk before anything is sealed to it. Raises KeyFault."""
+    try:
+        for folder, closed in ((path.parents[2], 0o711), (path.parents[1], folders), (path.parent, folders)):
+            if not folder.is_dir():
+                folder.mkdir(parents=True)
+                folder.chmod(closed)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(descriptor, mode)
+            file.write(data)
+            file.flush()
+            os.fsync(descriptor)
+    except OSError as error:
+        raise KeyFileError(
+            f"{path} cannot be written ({error.strerror}); run this as the account that owns the keys"
+        ) from None

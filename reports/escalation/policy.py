@@ -1,0 +1,177 @@
+"""How long anybody may wait: for a receipt, for a person, and who is asked next. One table; pure.
+
+All times run from the commit of the report, or of the revision that made it more urgent, in microseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+from reports.escalation.priorities import PRIORITIES, URGENT
+from runtime.time_units import DAY, HOUR, MINUTE, SECOND
+
+# The steps of the ladder. `begin` is when this clock started; from `overdue` on the reporter reads that nobody read it.
+STEP_BEGIN, STEP_CLOSED, STEP_HOTLINE, STEP_BACKUP, STEP_OVERDUE, STEP_SUPERVISOR, STEP_REGIONAL, STEP_OPERATOR = (
+    ESCALATION_STEPS
+) = (
+    "begin",
+    "closed",
+    "desk",
+    "backup",
+    "overdue",
+    "supervisor",
+    "regional",
+    "operator",
+)
+TRANSFER_STEPS = (STEP_CLOSED, STEP_BACKUP, STEP_REGIONAL)  # another hotline gets the report
+NOTIFY_STEPS = (STEP_HOTLINE, STEP_SUPERVISOR, STEP_OPERATOR)  # a person is told that it waits
+REPEATED_STEPS = (STEP_SUPERVISOR, STEP_OPERATOR)  # until somebody takes it on
+LEASE_TIME = 60 * SECOND  # for as long a row is one worker's; whoever has died holds up nothing for longer
+LATE_AFTER = 2 * MINUTE  # a step that is due for so long is counted: nobody could be told
+
+
+@dataclass(frozen=True, slots=True)
+class EscalationTimes:
+    """`quiet`: who is told is not woken between 20:00 and 07:00, nor told while closed."""
+
+    fallback: int  # no receipt by then: the next hotline gets it too
+    received: int  # somebody has it by then, or a person is told
+    acknowledged: int  # a person has taken it on by then
+    desk: int
+    backup: int
+    supervisor: int
+    regional: int  # and the operator's on-call
+    repeat: int  # of supervisor and operator
+    quiet: bool
+
+    def steps(self, priority: str) -> Iterator[tuple[str, int]]:
+        """(step, how long after the start), in their order."""
+        if priority in URGENT:
+            yield STEP_CLOSED, 0
+        yield STEP_HOTLINE, self.desk
+        yield from sorted(((STEP_BACKUP, self.backup), (STEP_OVERDUE, self.acknowledged)), key=lambda step: step[1])
+        yield STEP_SUPERVISOR, self.supervisor
+        yield from ((STEP_REGIONAL, self.regional), (STEP_OPERATOR, self.regional))
+
+    def again(self, step: str, due_at: int, now: int) -> int | None:
+        """When a step that is done is due once more: on its own beat, and never in the past."""
+        if step not in REPEATED_STEPS:
+            return None
+        missed = max(0, now - due_at) // self.repeat
+        return due_at + (missed + 1) * self.repeat
+
+
+ESCALATION_TIMES: Mapping[str, EscalationTimes] = {
+    "P1": EscalationTimes(
+        fallback=30 * SECOND,
+        received=60 * SECOND,
+        acknowledged=15 * MINUTE,
+        desk=5 * MINUTE,
+        backup=15 * MINUTE,
+        supervisor=30 * MINUTE,
+        regional=60 * MINUTE,
+        repeat=15 * MINUTE,
+        quiet=False,
+    ),
+    "P2": EscalationTimes(
+        fallback=15 * MINUTE,
+        received=20 * MINUTE,
+        acknowledged=HOUR,
+        desk=30 * MINUTE,
+        backup=HOUR,
+        supervisor=2 * HOUR,
+        regional=4 * HOUR,
+        repeat=2 * HOUR,
+        quiet=False,
+    ),
+    "P3": EscalationTimes(
+        fallback=4 * HOUR,
+        received=8 * HOUR,
+        acknowledged=24 * HOUR,
+        desk=12 * HOUR,
+        backup=24 * HOUR,
+        supervisor=36 * HOUR,
+        regional=72 * HOUR,
+        repeat=24 * HOUR,
+        quiet=True,
+    ),
+    "P4": EscalationTimes(
+        fallback=24 * HOUR,
+        received=48 * HOUR,
+        acknowledged=72 * HOUR,
+        desk=48 * HOUR,
+        backup=96 * HOUR,
+        supervisor=120 * HOUR,
+        regional=7 * DAY,
+        repeat=7 * DAY,
+        quiet=True,
+    ),
+}
+
+# What a country may set, in minutes. Receipts are ours to hurry, not a country's to put off.
+SETTABLE_TIMES = ("acknowledged", "desk", "backup", "supervisor", "regional", "repeat")
+ORDERED_TIMES = ("desk", "backup", "supervisor", "regional")
+CountryTimes = Mapping[str, Mapping[str, int]]  # priority → time → minutes
+
+
+def escalation_times(wanted: CountryTimes) -> Mapping[str, EscalationTimes]:
+    """The table with a country's own times; what `faults` complains of is left as it stands here."""
+    return {priority: _set(clock, priority, wanted.get(priority, {})) for priority, clock in ESCALATION_TIMES.items()}
+
+
+def max_step_delays(countries: Iterable[CountryTimes]) -> dict[str, int]:
+    """Return, by priority, the longest that a step of any of these countries may lie ahead of now."""
+    tables = [ESCALATION_TIMES, *(escalation_times(wanted) for wanted in countries)]
+    return {one: max(max(table[one].regional, table[one].repeat) for table in tables) for one in PRIORITIES}
+
+
+def _set(clock: EscalationTimes, priority: str, wanted: Mapping[str, int]) -> EscalationTimes:
+    allowed = {name: minutes for name, minutes in wanted.items() if not _fault(clock, priority, name, minutes)}
+    made = _with(clock, allowed)
+    return made if not list(_out_of_order(made)) else clock
+
+
+def _with(clock: EscalationTimes, minutes: Mapping[str, int]) -> EscalationTimes:
+    times: dict[str, Any] = {name: count * MINUTE for name, count in minutes.items()}
+    return replace(clock, **times)
+
+
+def escalation_faults(wanted: CountryTimes) -> Iterator[str]:
+    """What is wrong with a country's own times, in words that follow `clocks.P1.`."""
+    for priority, times in wanted.items():
+        clock = ESCALATION_TIMES.get(priority)
+        if clock is None:
+            yield f"{priority}: there is no such priority; there are P1, P2, P3 and P4."
+            continue
+        found = [fault for name, minutes in times.items() if (fault := _fault(clock, priority, name, minutes))]
+        yield from found
+        if not found:
+            yield from (f"{priority}.{fault}" for fault in _out_of_order(_with(clock, times)))
+
+
+def _fault(clock: EscalationTimes, priority: str, name: str, minutes: int) -> str:
+    if name not in SETTABLE_TIMES:
+        return f"{priority}.{name}: there is no such time; there are {', '.join(SETTABLE_TIMES)}."
+    if minutes < 1:
+        return f"{priority}.{name}: {minutes} is no time to wait; give one minute or more."
+    most = getattr(clock, name) // MINUTE
+    if priority in URGENT and minutes > most:
+        return f"{priority}.{name}: {minutes} min is longer than {most}; for P1 and P2 a country may only be quicker."
+    return ""
+
+
+def _out_of_order(clock: EscalationTimes) -> Iterator[str]:
+    for before, after in pairwise(ORDERED_TIMES):
+        if getattr(clock, before) > getattr(clock, after):
+            yield f"{after}: it comes before {before}; give the steps in their order: {', '.join(ORDERED_TIMES)}."
+
+
+def late_promises(answers_within: Iterable[tuple[str, int]]) -> Iterator[str]:
+    """Where a partner card promises less than the clocks ask for."""
+    for priority, minutes in sorted(answers_within):
+        most = ESCALATION_TIMES[priority].acknowledged // MINUTE
+        if minutes > most:
+            yield f"{priority} in {minutes} min is later than {most}"

@@ -1,0 +1,94 @@
+"""Bytes of the bodies that go to hotlines: strict JSON, in which a typed text comes back as it was typed. Pure."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def json_bytes(value: Any) -> bytes:
+    """UTF-8, escapes only where JSON or UTF-8 must have them, keys in the order given, no NaN."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return LONE_SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode()
+
+
+def as_typed(text: str) -> str:
+    """The text as typed; only NUL, which no database text can hold, becomes U+FFFD."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def rfc3339(seconds: int) -> str:
+    """Unix seconds → `2026-11-25T08:05:02Z`."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def envelope(kind: str, timestamp: int, data: bytes) -> bytes:
+    """What is sent: type (`report.created` …), time in unix seconds, and `data`, JSON bytes put in unchanged."""
+    head = json_bytes({"type": kind, "timestamp": rfc3339(timestamp)})
+    return head[:-1] + b',"data":' + data + b"}"
+
+
+NO_CONTACT: Mapping[str, Any] = {"allowed": False, "how": "none", "safe_hours": None}
+
+
+def message_json(
+    *,
+    report_id: str,
+    message_id: str,
+    mode: str,
+    created_at: int,
+    kind: str = "words",
+    text: str | None = None,
+    contact: Mapping[str, Any] | None = None,
+) -> bytes:
+    """The `data` of a report.message. `kind`: words, contact_given, contact_withdrawn, delete_asked.
+
+    `contact`: as in a report, where it was given or withdrawn.
+    """
+    return json_bytes(
+        {
+            "schema": "cop-message",
+            "version": "1.0",
+            "report_id": report_id,
+            "message_id": message_id,
+            "mode": mode,
+            "from": "reporter",
+            "kind": kind,
+            "text": None if text is None else as_typed(text),
+            "contact": contact,
+            "created_at": rfc3339(created_at),
+        }
+    )
+
+
+def without_contact(data: bytes) -> bytes:
+    """The `data` of a report or a message, sealed before contact was withdrawn: as if it had never been given."""
+    found = json.loads(data)
+    if found.get("contact"):
+        found["contact"] = NO_CONTACT
+    return json_bytes(found)
+
+
+def unread_json(
+    *, report_id: str, mode: str, country: str, channel: str, received_at: int, content_type: str, body: bytes
+) -> bytes:
+    """The `data` for an input that nobody could read: the raw body, for a person to open."""
+    return json_bytes(
+        {
+            "schema": "cop-unread",
+            "version": "1.0",
+            "report_id": report_id,
+            "mode": mode,
+            "country": country,
+            "channel": channel,
+            "received_at": rfc3339(received_at),
+            "content_type": content_type,
+            "body_base64": base64.b64encode(body).decode(),
+        }
+    )

@@ -1,0 +1,98 @@
+"""How long what is kept for, and why. `reports/store/operations/retention.py` says it in SQL; a test compares it with
+Python.
+
+Nothing that is undelivered, parked or waits for a person is ever purged, in any mode; nor what a person holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass as checked
+
+WARN_DAYS: Final = 30  # days, of what nobody ever closed
+HOLD_WARN_DAYS: Final = 14
+MAX_HOLD_DAYS: Final = 731
+LOCAL_KINDS: Final = frozenset({"console", "email", "sms_alert"})  # kinds whose staff read the copy that lies here
+
+
+class RetentionRule(NamedTuple):
+    name: str
+    what: str
+    days: int
+    since: str
+    why: str
+
+
+ERASED = RetentionRule(
+    "erased",
+    "a report that its reporter deleted under My report: everything",
+    0,
+    "the last of its deliveries ended, the wish to delete it among them",
+    "the reporter wants it gone; a hotline that holds a copy of its own decides by its law",
+)
+CLOSED = RetentionRule(
+    "closed",
+    "a report that was closed: bodies, answers, additions, mailbox, code and PIN",
+    90,
+    "it was closed, or the reporter last wrote",
+    "the hotline has its own copy; who reported can still read the answer and write again for a while",
+)
+LOCAL_COPY = RetentionRule(
+    "here",
+    "the same, where a hotline reads here and this is its only copy (kinds console, email, sms_alert)",
+    365,
+    "it was closed, or the reporter last wrote",
+    "the hotline's own rule of keeping files: `retention_days` of its partner card, else this",
+)
+NEVER_CLOSED = RetentionRule(
+    "silent",
+    "a report that nobody ever closed",
+    400,
+    "the last thing that happened to it",
+    "over a year for somebody to close it; the operator is told 30 days before",
+)
+NOT_LIVE = RetentionRule("rehearsed", "training and demo, everything", 7, "it was begun", "no real child is in it")
+RECEIPT = RetentionRule(
+    "receipt",
+    "that a hotline took something: ids, times, status, SHA-256",
+    400,
+    "the delivery, and at least until the report goes",
+    "for when a hotline says that it never got it",
+)
+AUDIT = RetentionRule(
+    "audit", "a line of the audit", 1095, "it was written", "three years in which a wrong may come to light"
+)
+RETENTION_RULES: Final = (ERASED, CLOSED, LOCAL_COPY, NEVER_CLOSED, NOT_LIVE, RECEIPT, AUDIT)
+
+
+@checked(frozen=True, slots=True, kw_only=True, config={"extra": "forbid"})
+class RetentionPeriods:
+    """What a country's law says, where it says something else than `RULES`. `law` names it."""
+
+    closed_days: int = Field(default=CLOSED.days, ge=1, le=3660)
+    silent_days: int = Field(default=NEVER_CLOSED.days, ge=31, le=3660)
+    law: str = ""
+
+    def problems(self) -> Iterator[str]:
+        if (self.closed_days, self.silent_days) != (CLOSED.days, NEVER_CLOSED.days) and not self.law:
+            yield "retention.law: it is missing; name the law that sets other days, or take the days out."
+        if self.silent_days < self.closed_days:
+            yield "retention: silent_days is less than closed_days; what nobody closed would go first."
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionPolicy:
+    """`here`: hotline → days, of those who read the copy that lies here. `elsewhere`: those who have one of their own;
+    None: all others. A hotline that stands in no file any more may have read here, and its copy may be the only one.
+    """
+
+    periods: Mapping[str, RetentionPeriods] = field(default_factory=dict)
+    here: Mapping[str, int] = field(default_factory=dict)
+    elsewhere: frozenset[str] | None = None
+
+    def of(self, country: str) -> RetentionPeriods:
+        return self.periods.get(country, RetentionPeriods())

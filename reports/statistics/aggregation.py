@@ -1,0 +1,206 @@
+"""What is counted of reports: how many, by which tables, in which quarter. Pure.
+
+Every report of a quarter is in exactly one cell of each table. The last cell of a table says least and is hidden first.
+Times are microseconds; quarters and months are those of UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from reports.countries.country import Country
+from reports.escalation.policy import ESCALATION_TIMES
+from reports.statistics.suppression import MIN_COUNT, rounded_share, visible_cells, visible_total
+from runtime.time_units import DAY, HOUR, MINUTE, SECOND
+
+SETTLED_AFTER = 14 * DAY  # then it is counted what became of a report; a quarter comes out when that of its last one is
+
+CATEGORIES = ("harm", "luring", "images", "missing", "exploitation", "bullying", "self_harm", "neglect", "other")
+AGES = ("0-5", "6-9", "10-12", "13-15", "16-17", "18+")
+PAYMENTS = ("mobile_money", "card_bank", "gift_airtime", "unsure", "none")
+NOT_TOLD = "not_told"
+TOTAL = ("total", "reports")
+
+ACKNOWLEDGE_WITHIN = {
+    priority: clock.acknowledged for priority, clock in ESCALATION_TIMES.items()
+}  # taken on by a person
+TIME_STEPS: Mapping[str, tuple[tuple[str, int], ...]] = {
+    "delivered": (("1 min", MINUTE), ("10 min", 10 * MINUTE), ("1 h", HOUR), ("1 day", DAY)),
+    "read": (("15 min", 15 * MINUTE), ("1 h", HOUR), ("1 day", DAY), ("3 days", 3 * DAY)),
+    "closed": (("1 day", DAY), ("1 week", 7 * DAY), ("2 weeks", 14 * DAY)),
+}
+LATER = "later or not yet"
+FUNNEL_STEPS = ("danger", "category", "place", "contact", "send")  # steps to Send that everybody is shown
+COUNTED_USES = ("home", "danger", "tips_young", "tips_parents", "law", "my_report", "sms_parts")
+CONTINUED_SUFFIX = "+"  # behind a step: somebody went on from it
+
+Cells = Mapping[str, int]
+Figure = tuple[str, str, int | None]  # table, cell, and the number; None: not shown
+
+
+@dataclass(frozen=True, slots=True)
+class ReportOutcome:
+    """What became of one report: after how long it was delivered, first read by a person, closed; None: not yet."""
+
+    priority: str
+    delivered: int | None
+    read: int | None
+    closed: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class CountBatch:
+    """How many of the reports that wait are counted now, the oldest, and until when all are counted then."""
+
+    count: int
+    until: int
+
+
+def quarter_of(at: int) -> str:
+    """`2026-Q4`"""
+    day = datetime.fromtimestamp(at // SECOND, UTC)
+    return f"{day.year}-Q{(day.month + 2) // 3}"
+
+
+def quarter_of_day(day: str) -> str:
+    """Of an ISO date."""
+    return f"{day[:4]}-Q{(int(day[5:7]) + 2) // 3}"
+
+
+def month_of(at: int) -> str:
+    return datetime.fromtimestamp(at // SECOND, UTC).strftime("%Y-%m")
+
+
+def quarter_start(quarter: str) -> int:
+    year, number = _parts(quarter)
+    return int(datetime(year, 3 * number - 2, 1, tzinfo=UTC).timestamp()) * SECOND
+
+
+def quarter_end(quarter: str) -> int:
+    year, number = _parts(quarter)
+    return quarter_start(f"{year}-Q{number + 1}" if number < 4 else f"{year + 1}-Q1")
+
+
+def months_of(quarter: str) -> list[str]:
+    year, number = _parts(quarter)
+    return [f"{year}-{month:02}" for month in range(3 * number - 2, 3 * number + 1)]
+
+
+def _parts(quarter: str) -> tuple[int, int]:
+    year, number = quarter.split("-Q")
+    return int(year), int(number)
+
+
+def next_batch(filed: Sequence[int], now: int, least: int = MIN_COUNT) -> CountBatch | None:
+    """`filed`: when each report was that is not counted yet, in order. None: nothing is to be done now.
+
+    Cells grow by five reports or more at a time, never by one: whoever holds the database of yesterday and of today
+    could otherwise lay each report beside what was added for it. So the newest wait until more have come, or the
+    quarter is over. Fewer than five in a whole quarter are never counted; they could not be shown either.
+    """
+    if not filed:
+        return None
+    end = quarter_end(quarter_of(filed[0]))
+    there = sum(at < end for at in filed)
+    if now >= end:
+        return CountBatch(there if there >= least else 0, end - 1)
+    ready = there - least if least > 1 else there
+    while 0 < ready < there and filed[ready] == filed[ready - 1]:
+        ready += 1
+    return CountBatch(ready, filed[ready - 1]) if ready >= least else None
+
+
+def report_cells(head: Mapping[str, Any], country: Country, filed: int) -> Iterator[tuple[str, str]]:
+    """(table, cell) of one report, by its head: what a list of reports shows, and no word of it."""
+    yield "month", month_of(filed)
+    yield "category", head.get("category") or CATEGORIES[-1]
+    yield "place", _place(head.get("place") or {}, country)
+    yield "age", head.get("age_band") or NOT_TOLD
+    yield "channel", head.get("channel") or NOT_TOLD
+    yield "language", head.get("language") or NOT_TOLD
+    yield "payment", head.get("payment_seen") or NOT_TOLD
+
+
+def _place(place: Mapping[str, Any], country: Country) -> str:
+    """The group where the country has groups; what no list has, such as typed words, is never a cell."""
+    found = country.place(place.get("code")) if place.get("code") else None
+    name = (found.group or found.name) if found else place.get("group")
+    return name if name in places_of(country) else NOT_TOLD
+
+
+def places_of(country: Country) -> tuple[str, ...]:
+    return country.groups() or tuple(place.name for place in country.places)
+
+
+def table_layout(
+    country: Country, quarter: str, languages: Sequence[str], channels: Sequence[str]
+) -> dict[str, list[str]]:
+    """The tables and their cells. They depend on no report: a row that only appears with its first would tell of it.
+
+    A cell that is nearly always empty costs another one, so that what is not known stands with a last cell that is not.
+    """
+    return {
+        "month": months_of(quarter),
+        "category": list(CATEGORIES),
+        "place": [*places_of(country), NOT_TOLD],
+        "age": [*AGES, NOT_TOLD],
+        "channel": list(channels),
+        "language": list(languages),
+        "payment": [*PAYMENTS, NOT_TOLD],
+        **{name: [*(step for step, _ in steps), LATER] for name, steps in TIME_STEPS.items()},
+        "answered": [f"{priority} {how}" for how in ("in time", "late") for priority in ACKNOWLEDGE_WITHIN],
+    }
+
+
+def outcome_cells(one: ReportOutcome) -> Iterator[tuple[str, str]]:
+    """How fast, as tables: by steps of time, and by priority in time or late."""
+    for name, steps in TIME_STEPS.items():
+        yield name, _step(getattr(one, name), steps)
+    in_time = one.read is not None and one.read <= ACKNOWLEDGE_WITHIN[one.priority]
+    yield "answered", f"{one.priority} {'in time' if in_time else 'late'}"
+
+
+def _step(took: int | None, steps: tuple[tuple[str, int], ...]) -> str:
+    return next((name for name, most in steps if took is not None and took <= most), LATER)
+
+
+def quarter_figures(counted: Mapping[str, Cells], tables: Mapping[str, Sequence[str]]) -> Iterator[Figure]:
+    """What may be shown of a quarter. Whatever is in no cell of a table, or is gone from it, is in its last one."""
+    total = sum(counted.get("month", {}).values())
+    yield (*TOTAL, visible_total(total))
+    for table, names in tables.items():
+        there = counted.get(table, {})
+        cells = {name: there.get(name, 0) for name in names}
+        cells[names[-1]] += total - sum(cells.values())
+        if total >= MIN_COUNT:
+            yield from ((table, name, count) for name, count in visible_cells(cells).items())
+
+
+def screen_figures(counts: Cells) -> Iterator[Figure]:
+    """How much was used, and at which step on the way to Send people leave, in tenths of those who saw it.
+
+    These are no tables: nothing adds up to anything. How many have sent is said as a share alone: the number itself
+    would give away how many reports came without Send.
+    """
+    if not counts:
+        return
+    yield from (("use", name, visible_total(counts.get(name, 0))) for name in COUNTED_USES)
+    for step in FUNNEL_STEPS:
+        seen = counts.get(step, 0)
+        yield "left", step, rounded_share(max(0, seen - counts.get(step + CONTINUED_SUFFIX, 0)), seen)
+    begun = counts.get(FUNNEL_STEPS[0], 0)
+    yield "sent", "sent", rounded_share(min(begun, counts.get("sent", 0)), begun)
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedFigure:
+    """One number of one quarter; `number` is None where it is not shown."""
+
+    quarter: str
+    country: str
+    sheet: str
+    cell: str
+    number: int | None

@@ -1,0 +1,162 @@
+"""The figures that are out, in the order in which people read them, and each as a chart with its table. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+
+from reports import spreadsheet
+from reports.statistics import svg_charts
+from reports.statistics.aggregation import (
+    ACKNOWLEDGE_WITHIN,
+    AGES,
+    CATEGORIES,
+    COUNTED_USES,
+    FUNNEL_STEPS,
+    LATER,
+    NOT_TOLD,
+    PAYMENTS,
+    TOTAL,
+    PublishedFigure,
+)
+from reports.statistics.labels import CELL_LABELS, PERCENT_TABLES, TABLE_NOTES, TABLE_TITLES, TIME_STEP_ENDS, cell_label
+from reports.statistics.svg_charts import ChartRow
+
+LAST_CELLS = (*CATEGORIES[-1:], LATER, NOT_TOLD)
+ANSWERED_CELLS = tuple(f"{priority} {how}" for priority in ACKNOWLEDGE_WITHIN for how in ("in time", "late"))
+FIRST_CELLS = (*CATEGORIES[:-1], *AGES, "ussd", "sms", "simulator", *TIME_STEP_ENDS, *PAYMENTS, *ANSWERED_CELLS)
+SCREEN_CELLS = (*COUNTED_USES[:2], *FUNNEL_STEPS[1:], *COUNTED_USES[2:])
+ORDINALS = ("First", "Second", "Third", "Fourth")
+CELL_ORDER = {cell: at for at, cell in enumerate((*FIRST_CELLS, *SCREEN_CELLS, *LAST_CELLS))}
+
+
+@dataclass(frozen=True, slots=True)
+class QuarterTable:
+    """One table of one country and quarter. A number that is None is not shown."""
+
+    country: str
+    quarter: str
+    name: str
+    title: str
+    cells: tuple[str, ...]
+    rows: tuple[ChartRow, ...]
+
+    @property
+    def id(self) -> str:
+        return f"{self.country}-{self.quarter}-{self.name}".lower()
+
+
+@dataclass(frozen=True, slots=True)
+class QuarterFigures:
+    country: str
+    name: str
+    total: int | None
+    sheets: tuple[QuarterTable, ...]
+
+    def sheet(self, name: str) -> QuarterTable | None:
+        return next((one for one in self.sheets if one.name == name), None)
+
+    @property
+    def year(self) -> str:
+        return self.name.partition("-Q")[0]
+
+    @property
+    def ordinal(self) -> str:
+        return ORDINALS[int(self.name.partition("-Q")[2]) - 1]
+
+    @property
+    def shown(self) -> tuple[QuarterTable, ...]:
+        """What stands under the quarter: the months stand above all of them, and one cell alone says nothing."""
+        return tuple(one for one in self.sheets if one.name == "sent" or (one.name != "month" and len(one.rows) > 1))
+
+
+def group_by_quarter(figures: Iterable[PublishedFigure], languages: Mapping[str, str]) -> list[QuarterFigures]:
+    """By country, the newest first. `languages`: their names by tag."""
+    found: dict[tuple[str, str], dict[str, dict[str, int | None]]] = {}
+    for one in figures:
+        found.setdefault((one.country, one.quarter), {}).setdefault(one.sheet, {})[one.cell] = one.number
+    newest = sorted(found, key=lambda key: key[1], reverse=True)
+    return [_quarter(key, found[key], languages) for key in sorted(newest, key=lambda key: key[0])]
+
+
+def _quarter(
+    key: tuple[str, str], by_sheet: Mapping[str, Mapping[str, int | None]], languages: Mapping[str, str]
+) -> QuarterFigures:
+    total = by_sheet.get(TOTAL[0], {}).get(TOTAL[1])
+    sheets = []
+    for name, title in TABLE_TITLES.items():
+        if cells := by_sheet.get(name):
+            ordered = tuple(sorted(cells, key=lambda cell: (CELL_ORDER.get(cell, -1), cell)))
+            rows = tuple((cell_label(name, cell, languages), cells[cell]) for cell in ordered)
+            sheets.append(QuarterTable(*key, name, title, ordered, rows))
+    return QuarterFigures(*key, total, tuple(sheets))
+
+
+def month_rows(of: Sequence[QuarterFigures]) -> list[ChartRow]:
+    """All months of one country that are out, the oldest first; those of a quarter under 5 too, which shows none."""
+    rows: list[ChartRow] = []
+    for one in sorted(of, key=lambda quarter: quarter.name):
+        there = one.sheet("month")
+        rows += there.rows if there else ()
+    return rows
+
+
+def figure_html(sheet: QuarterTable) -> str:
+    """Chart, note and table; the table is folded away on a screen and read out like any other."""
+    note = f"<p>{escape(TABLE_NOTES[sheet.name])}</p>" if sheet.name in TABLE_NOTES else ""
+    return (
+        f'<figure id="{sheet.id}"><figcaption>{escape(sheet.title)}</figcaption>\n'
+        f"{chart_svg(sheet)}\n{note}{table_html(sheet.title, sheet.rows)}</figure>"
+    )
+
+
+def chart_svg(sheet: QuarterTable) -> str:
+    """Its chart."""
+    if sheet.name == "month":
+        return svg_charts.column_chart(sheet.id, sheet.title, sheet.rows)
+    return svg_charts.bar_chart(sheet.id, sheet.title, sheet.rows, whole=100 if sheet.name in PERCENT_TABLES else 0)
+
+
+def table_html(title: str, rows: Iterable[ChartRow]) -> str:
+    lines = "".join(
+        f'<tr><th scope="row">{escape(label)}</th><td>{svg_charts.format_count(number)}</td></tr>'
+        for label, number in rows
+    )
+    return (
+        f"<details><summary>The numbers as a table</summary><table><caption>{escape(title)}</caption>"
+        f"<tbody>{lines}</tbody></table></details>"
+    )
+
+
+# The figures that are out as tables for a spreadsheet. Pure.
+
+NOT_SHOWN = "not shown"
+
+
+def reports_csv(there: Sequence[QuarterFigures]) -> str:
+    """Every cell of every table."""
+    head = ("country", "quarter", "table", "cell", "words", "reports")
+    rows = [
+        (one.country, one.name, sheet.name, cell, label, _csv_number(number))
+        for one in there
+        for sheet in one.sheets
+        for cell, (label, number) in zip(sheet.cells, sheet.rows, strict=True)
+    ]
+    totals = [(one.country, one.name, "total", "reports", "All reports", _csv_number(one.total)) for one in there]
+    return spreadsheet.as_csv(head, sorted([*totals, *rows], key=lambda row: (row[0], row[1])))
+
+
+def payments_csv(there: Sequence[QuarterFigures]) -> str:
+    """Kinds of payment that were seen, for coalitions of banks. No card and no account is in it."""
+    rows = [
+        (one.country, one.name, cell, CELL_LABELS[cell], _csv_number(number))
+        for one in there
+        if (sheet := one.sheet("payment"))
+        for cell, (_, number) in zip(sheet.cells, sheet.rows, strict=True)
+    ]
+    return spreadsheet.as_csv(("country", "quarter", "payment", "words", "reports"), rows)
+
+
+def _csv_number(number: int | None) -> str:
+    return NOT_SHOWN if number is None else str(number)

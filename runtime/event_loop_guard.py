@@ -1,0 +1,42 @@
+"""Tell of a wait for a disk or a database on a thread whose event loop answers callers: it holds up all of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from weakref import WeakSet
+
+import structlog
+
+log = structlog.get_logger()
+
+_protected: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
+_on_violation: list[Callable[[str], None]] = []
+
+
+def protect(loop: asyncio.AbstractEventLoop) -> None:
+    """Watch the thread of this loop from now on."""
+    _protected.add(loop)
+
+
+def add_callback(act: Callable[[str], None]) -> None:
+    """Call `act` with the name of what was called there, as well as logging it."""
+    _on_violation.append(act)
+
+
+def remove_callback(act: Callable[[str], None]) -> None:
+    """Call `act` no more."""
+    _on_violation.remove(act)
+
+
+def check(what: str) -> None:
+    """Log, and call whoever registered, where the calling thread runs a protected loop.
+
+    Args:
+        what: the name of the function that may wait.
+    """
+    loop = asyncio._get_running_loop()
+    if loop is not None and loop in _protected:
+        log.error("blocks_event_loop", call=what)
+        for act in _on_violation:
+            act(what)

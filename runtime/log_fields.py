@@ -1,0 +1,139 @@
+"""All that a log line may say. A log is read by many and kept for 30 days, so it holds nothing of a person (S-27).
+
+A field that is not here is dropped in production and fails the test run. A value that does not have the field's shape
+is dropped too: a phone number cannot travel as a report_id. To log something new, add its word here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_NAME = re.compile(r"_?[a-z][a-z0-9_-]{0,63}")
+_CLASS = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,127}( < [A-Za-z_][A-Za-z0-9_.]{0,127}){0,4}")
+_WHERE = re.compile(r"[a-z0-9_/.]+\.py:[0-9]+( > [a-z0-9_/.]+\.py:[0-9]+){0,15}")
+
+# The shape of each field that a caller may give. Numbers are at most a billion: no phone number of ours is so short.
+FIELDS: Final[Mapping[str, re.Pattern[str] | type[int]]] = {
+    "report_id": _ID,
+    "delivery_id": _ID,
+    "drill_id": _ID,
+    "hotline": _NAME,
+    "channel": _NAME,
+    "country": re.compile(r"[A-Za-z]{2}"),
+    "priority": re.compile(r"P[1-4]"),
+    "status": int,  # of an HTTP answer
+    "class": _CLASS,  # of an exception; "A < B": A came of B
+    "attempt": int,
+    "ms": int,
+    "count": int,
+    "where": _WHERE,  # file:line of our own frames, outermost first
+    "field": re.compile(r"[A-Za-z_]{1,40}"),  # of a request that could not be read: its name as our code spells it
+    "call": re.compile(r"[a-z_]+\.[a-z_]+"),  # of a function of ours that may wait, as module.function
+    "logger": re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,127}"),  # of another library
+}
+MAX_NUMBER: Final = 999_999_999
+
+# What each event means and what to do about it; docs/logs.md is made of it.
+EVENTS: Final[Mapping[str, str]] = {
+    # a process
+    "started": "The process is ready.",
+    "stopped": "A worker process finished its current job and ended.",
+    "crashed": "An error that nobody handled. `class` and `where` say which and where.",
+    "library": "A line of another library, reduced to its name and the class of its error.",
+    "setting_refused": "The hotline's settings are missing or refused: it gets no reports. Run `tokaut check`.",
+    "blocks_event_loop": "A call that may wait for a disk or database ran on an event loop: a fault of ours.",
+    "figures_apart": "The folder of metrics cannot be written: /metrics shows one process alone.",
+    # web
+    "webhook_refused": "Requests came with a wrong address, token or signature: `count` since the last such line.",
+    "webhook_unreadable": "A provider's request could not be read; `reason` and `field` say why.",
+    "webhook_failed": "A request met an error of ours; an SMS was answered with 503, so that its provider keeps it.",
+    "number_withdrawn": "A number was withdrawn from the screens.",
+    "country_unreadable": "A country file cannot be read; the one read before stays in use.",
+    "redis_not_rewritten": "Redis was not made to rewrite its append-only file; `reason` says why.",
+    "session_keys_unreadable": "The file session-keys cannot be read.",
+    "session_keys_shifted": "The session keys were renewed although the clock had moved.",
+    "session_keys_not_deleted": "An old session key could not be deleted.",
+    "report_submitted": "A report was submitted, or its Send repeated. `reason` database_away: it is in the spool.",
+    "erasure_not_recorded": "A deletion or opt-out was done, but no restored backup will know of it.",
+    "erasures_applied": "Deletions and opt-outs of the journal were applied to the database again (`count`).",
+    "erasures_not_applied": "The journal of deletions cannot be read: repair it, then restart web.",
+    "code_locked": "Too many wrong PINs were typed for one code.",
+    "spool_not_drained": "Entries of the spool were not filed (`count` wait); `class` says why. Look at the database.",
+    "spool_drained": "Entries of the spool were moved into the database (`count`).",
+    "inbound_played": "SMS that waited for Redis were answered (`count`).",
+    "drill_held": "Web reported as the invented reporter of a drill.",
+    "drill_failed": "A drill could not be reported.",
+    # the database and the queue
+    "database_away": "The database does not answer.",
+    "queue_away": "The queue in Redis does not answer; the database is asked for what is due instead.",
+    "job_refused": "A job in the queue is not one of ours, and was not run.",
+    "job_failed": "A job met an error of ours. `class` and `where` say which and where.",
+    # deliveries
+    "delivered": "A hotline accepted a delivery.",
+    "delivery_unavailable": "A hotline could not be reached; the delivery is tried again.",
+    "delivery_refused": "A hotline refused a delivery.",
+    "delivery_poison": "A delivery cannot be made as things are; `reason` says what is missing.",
+    "delivery_parked": "A delivery was given up after 14 days; a person has to hand it over.",
+    "delivery_fallback": "The report goes to the next hotline of its route.",
+    "delivery_lease_lost": "Another worker took the delivery over meanwhile.",
+    "acknowledged": "Staff have taken a report on.",
+    "step_given": "The next step of the escalation was taken: somebody else was told.",
+    "handed_on": "Staff transferred a report to another hotline.",
+    # SMS
+    "sms_sent": "The provider accepted an SMS.",
+    "sms_failed": "An SMS was not sent; `reason` says why.",
+    "sms_expired": "An SMS waited too long and was dropped.",
+    # the clock
+    "clock_leads": "This process is the scheduler from now on.",
+    "clock_waits": "Another process is the scheduler.",
+    "clock_jumped": "The time of the host jumped: docs/operating/clock-jumped.md.",
+    "clock_differs": "The clock of a hotline's server is `count` seconds behind ours or ahead of it.",
+    "swept": "Leases of processes that died were freed (`count`).",
+    "purged": "Reports were deleted at the end of their retention (`count`).",
+    "hold_ended": "A legal hold has ended.",
+    "facts_changed": "Numbers to call, addresses to alert or keys are others than an hour ago.",
+    "statistics_counted": "A day was counted for the statistics.",
+    "statistics_out": "The figures of a quarter were fixed.",
+    # people and keys
+    "told": "A person was alerted.",
+    "telling_failed": "A person could not be alerted; it is tried again.",
+    "key_missing": "A private or public key is not here.",
+}
+
+# Why an authenticated request could not be read (gateway.messaging.model.Unreadable).
+UNREADABLE_REASONS: Final = frozenset(
+    {
+        "not_json", "not_form", "not_text", "no_session", "missing_field", "unknown_event", "too_long", "two_values",
+        "too_many_fields", "encoding",
+    }
+)  # fmt: skip
+
+REASONS: Final = UNREADABLE_REASONS | frozenset(
+    {
+        # why a delivery came out as it did (workers/delivery.py)
+        "delivered", "moved", "locked_out", "not_found", "conflict", "busy", "tls", "private_address", "refused",
+        "gone", "too_large", "no_key", "no_body", "no_hotline", "not_sealed_to_us", "wrong_mode", "our_fault", "parked",
+        "needs_person", "dns", "reset", "timeout", "closed", "not_reached", "not_kept", "no_tls", "mail_login",
+        "sms_waits", "sms_failed",
+        # why a webhook was turned away
+        "token", "signature",
+        # why something was done without asking
+        "redis_away", "database_away", "queue_away", "overdue", "clock_jump", "repeat", "opt_out", "withdrawn",
+        "expired", "append_only_off", "rewrite_failed", "credit", "sender_id", "bad_number", "provider", "account",
+    }
+)  # fmt: skip
+
+
+def is_allowed(field: str, value: object) -> bool:
+    """Whether `value` may stand in `field`."""
+    if field == "event":
+        return isinstance(value, str) and value in EVENTS
+    if field == "reason":
+        return isinstance(value, str) and value in REASONS
+    shape = FIELDS.get(field)
+    if shape is int:
+        return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MAX_NUMBER
+    return isinstance(shape, re.Pattern) and isinstance(value, str) and shape.fullmatch(value) is not None

@@ -1,0 +1,124 @@
+"""The only place that makes a Redis client: plain, by socket, over TLS, or to whichever server the Sentinels name.
+
+A server that hangs must cost a caller little, so nothing here waits for long, and the library's own defaults (5 s to
+answer, ten more tries) are never used. Over TLS the certificate is always checked, its name too.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+from typing import Any, Final
+
+from redis import Redis
+from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
+from redis.exceptions import AuthenticationError, NoPermissionError
+from redis.exceptions import TimeoutError as TooSlow
+from redis.retry import Retry
+from redis.sentinel import MasterNotFoundError, Sentinel
+
+from runtime.settings import RedisAddress
+
+TIMEOUT_SECONDS: Final = 0.5
+SENTINEL_TIMEOUT_SECONDS: Final = 0.2  # three that hang must not cost a caller more than one server that hangs
+MAX_CONNECTIONS: Final = 32  # connections of one process; whoever finds none takes Redis for away
+
+# What OpenSSL finds wrong with a certificate, by its own numbers
+_UNTRUSTED: Final = {18, 19, 20, 21}
+_EXPIRED: Final = 10
+_OTHER_NAME: Final = {62, 64}
+
+
+_SENTINEL: Any = Sentinel  # the library gives it no types
+
+
+class _Sentinels(_SENTINEL):  # type: ignore[misc]
+    """The library's own, but a connection to a Sentinel is closed once it has answered; the library never closes it."""
+
+    def discover_master(self, service_name: str) -> tuple[str, int]:
+        try:
+            found: tuple[str, int] = super().discover_master(service_name)
+        finally:
+            for sentinel in self.sentinels:
+                sentinel.connection_pool.disconnect(inuse_connections=False)
+        return found
+
+
+def session_client(reach: RedisAddress) -> Redis:
+    """Half a second to connect and to answer, one more try: what is asked here may be asked twice."""
+    retry = Retry(ExponentialWithJitterBackoff(cap=0.1, base=0.02), 1)
+    return _client(reach, TIMEOUT_SECONDS, retry, max_connections=MAX_CONNECTIONS)
+
+
+def queue_client(reach: RedisAddress, seconds: float = TIMEOUT_SECONDS) -> Redis:
+    """A client that gives up after `seconds` and never tries again: pushing an id twice would be two jobs."""
+    return _client(reach, seconds, _never())
+
+
+def _client(reach: RedisAddress, seconds: float, retry: Retry, **more: Any) -> Redis:
+    limits = {"socket_timeout": seconds, "socket_connect_timeout": seconds, "retry": retry}
+    if not reach.sentinels:
+        return Redis.from_url(reach.url, **limits, **_authority(reach), **more)
+    who = {"username": reach.username, "password": reach.password, "db": reach.database}
+    tls = {"ssl": reach.is_tls, **_authority(reach)}
+    client: Redis = _sentinels(reach, seconds).master_for(reach.master, **limits, **who, **tls, **more)
+    return client
+
+
+def find_master(reach: RedisAddress, seconds: float) -> tuple[str, int]:
+    """Ask the Sentinels which server leads now; return its host and port. Raises RedisError."""
+    found: tuple[str, int] = _sentinels(reach, seconds).discover_master(reach.master)
+    return found
+
+
+def _sentinels(reach: RedisAddress, seconds: float) -> Any:
+    limits = {key: min(seconds, SENTINEL_TIMEOUT_SECONDS) for key in ("socket_timeout", "socket_connect_timeout")}
+    more = {"retry": _never(), "password": reach.sentinel_password, "ssl": reach.is_tls, **_authority(reach)}
+    return _Sentinels(reach.sentinels, sentinel_kwargs={**limits, **more})
+
+
+def _authority(reach: RedisAddress) -> dict[str, str]:
+    return {"ssl_ca_certs": str(reach.ca_file)} if reach.is_tls and reach.ca_file else {}
+
+
+def describe_error(error: BaseException) -> str:
+    """Why Redis could not be asked, in words for the operator: never an address, which may hold a password."""
+    chain = list(_causes(error))
+    for one in chain:
+        if isinstance(one, ssl.SSLCertVerificationError):
+            return _why_certificate(one.verify_code)
+    for kind, said in _WHY:
+        if any(isinstance(one, kind) for one in chain):
+            return said
+    return type(error).__name__
+
+
+def _why_certificate(code: int) -> str:
+    if code in _OTHER_NAME:
+        return "its certificate is for another name; write that name in the address, or have the certificate mended"
+    if code == _EXPIRED:
+        return "its certificate has expired; renew it there"
+    if code in _UNTRUSTED:
+        return "nobody known here vouches for its certificate; name its authority in REDIS_CA_FILE"
+    return f"its certificate is not good (OpenSSL says {code})"
+
+
+_WHY: Final = (
+    (ssl.SSLError, "it speaks no TLS that we do; look whether the port is its TLS port"),
+    (MasterNotFoundError, "no Sentinel that answers knows a server called REDIS_MASTER"),
+    (AuthenticationError, "it refuses the user or the password"),
+    (NoPermissionError, "its ACL refuses this user what it needs"),
+    (ConnectionRefusedError, "nothing listens there"),
+    (FileNotFoundError, "its socket is not there"),
+    (TooSlow, "no answer in time; with rediss:// look whether the port is its TLS port"),
+)
+
+
+def _never() -> Retry:
+    return Retry(NoBackoff(), 0)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

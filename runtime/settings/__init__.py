@@ -1,0 +1,71 @@
+"""Settings: from the environment, once, into frozen dataclasses; a wrong one stops the start with one plain line."""
+
+from runtime.settings.environment import (
+    InvalidValue,
+    Mode,
+    Secret,
+    SettingError,
+    SettingFault,
+    env,
+    from_environment,
+    load_settings,
+    try_load,
+)
+from runtime.settings.installation import InstallationSettings
+from runtime.settings.loader import (
+    HotlineSettings,
+    ProcessSettings,
+    SettingDescription,
+    collect_settings,
+    describe_settings,
+    find_reused_secrets,
+    hotline_prefix,
+    hotline_settings,
+    load_all_settings,
+    load_hotline_settings,
+    secrets_in_environment,
+)
+from runtime.settings.processes import (
+    SHARED_SETTINGS,
+    CommonSettings,
+    ConsoleSettings,
+    OperatorSettings,
+    PepperSettings,
+    TwilioAccount,
+    WebKeySettings,
+    WebSecrets,
+)
+from runtime.settings.redis_server import RedisAddress
+
+__all__ = [
+    "SHARED_SETTINGS",
+    "CommonSettings",
+    "ConsoleSettings",
+    "HotlineSettings",
+    "InstallationSettings",
+    "InvalidValue",
+    "Mode",
+    "OperatorSettings",
+    "PepperSettings",
+    "ProcessSettings",
+    "RedisAddress",
+    "Secret",
+    "SettingDescription",
+    "SettingError",
+    "SettingFault",
+    "TwilioAccount",
+    "WebKeySettings",
+    "WebSecrets",
+    "collect_settings",
+    "describe_settings",
+    "env",
+    "find_reused_secrets",
+    "from_environment",
+    "hotline_prefix",
+    "hotline_settings",
+    "load_all_settings",
+    "load_hotline_settings",
+    "load_settings",
+    "secrets_in_environment",
+    "try_load",
+]

@@ -1,0 +1,221 @@
+"""Fills frozen dataclasses from the environment, once, at start; says in one line what is wrong and what to do.
+
+    @from_environment
+    class Telegraph:
+        token: Secret[str] = env("TELEGRAPH_TOKEN", word, secret=True, meaning="stands in the provider's address")
+        url: str = env("TELEGRAPH_URL", web_address, default="https://a.example", meaning="where replies go")
+
+    telegraph = load(Telegraph, os.environ)
+
+A secret is read from NAME, or from the file that NAME_FILE names: a value in the environment stays readable in /proc,
+so files are what the documentation shows. A fault names the setting and never holds the value of a secret.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import stat
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final, Generic, TypeVar, dataclass_transform
+
+T = TypeVar("T")
+_REQUIRED: Final = "\0"  # no environment can hold it
+_LARGEST_SECRET: Final = 64 * 1024
+
+
+class Mode(StrEnum):
+    DEMO = "demo"
+    TRAINING = "training"
+    LIVE = "live"
+
+
+class Secret(Generic[T]):
+    """A value that no repr, log or traceback shows. `reveal()` where it is used, and nowhere else."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: T) -> None:
+        self._value = value
+
+    def reveal(self) -> T:
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+
+class InvalidValue(ValueError):
+    """A reader's complaint: "is wrong in this way; do that". It never quotes a secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class SettingFault:
+    """One line for the operator."""
+
+    name: str
+    wrong: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.wrong}"
+
+
+class SettingError(Exception):
+    """The start stops here. str() is one line for each fault."""
+
+    def __init__(self, faults: Iterable[SettingFault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(map(str, self.faults)))
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    name: str
+    read: Callable[[str], Any]
+    meaning: str
+    default: str | None  # as it would stand in the environment; None: not set is None
+    demo: str | None  # the default in demo mode, where it has one of its own
+    live: Callable[[Any], str | None]  # what live mode finds wrong with the value, worded like Wrong
+    secret: bool
+    make: str  # what to do when it is missing
+
+    @property
+    def required(self) -> bool:
+        return self.default == _REQUIRED
+
+    def default_text(self) -> str | None:
+        """For people; None where it must be set in every mode."""
+        if self.demo is not None:
+            return f"{self.demo} (demo only)"
+        return None if self.required else self.default or "none"
+
+    def default_in(self, mode: Mode) -> str | None:
+        """What stands in for the variable; `_REQUIRED` where nothing may."""
+        return self.demo if self.demo is not None and mode is Mode.DEMO else self.default
+
+
+def env(
+    name: str,
+    read: Callable[[str], Any] = str,
+    *,
+    meaning: str,
+    default: str | None = _REQUIRED,
+    demo: str | None = None,
+    live: Callable[[Any], str | None] = lambda _: None,
+    secret: bool = False,
+    make: str = "",
+) -> Any:
+    """A dataclass field that is filled from the variable `name`. Without `default` it must be set."""
+    return field(metadata={"setting": Setting(name, read, meaning, default, demo, live, secret, make)}, repr=not secret)
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(env,))
+def from_environment(cls: type[T]) -> type[T]:
+    """A frozen dataclass whose fields are all made by `env`."""
+    return dataclass(frozen=True, slots=True, kw_only=True)(cls)
+
+
+def settings_of_class(cls: type, prefix: str = "") -> Mapping[str, Setting]:
+    """The settings of a class by the names of its fields."""
+    found = ((field.name, field.metadata["setting"]) for field in dataclasses.fields(cls))
+    return {attribute: dataclasses.replace(setting, name=prefix + setting.name) for attribute, setting in found}
+
+
+def variable_names(classes: Iterable[type], prefix: str = "") -> set[str]:
+    """Every variable that the classes read, NAME_FILE included."""
+    settings = [setting for cls in classes for setting in settings_of_class(cls, prefix).values()]
+    return {s.name for s in settings} | {f"{s.name}_FILE" for s in settings if s.secret}
+
+
+def mode_from(environ: Mapping[str, str]) -> Mode:
+    """Raises Wrong."""
+    return parse_mode(environ.get("TOKAUT_MODE", "").strip() or Mode.DEMO)
+
+
+def parse_mode(text: str) -> Mode:
+    if text not in set(Mode):
+        raise InvalidValue(f"is {text!r}; it can be demo, training or live")
+    return Mode(text)
+
+
+def load_settings(cls: type[T], environ: Mapping[str, str], prefix: str = "") -> T:
+    """One class. Raises SettingError with all its faults."""
+    value, faults = try_load(cls, environ, prefix)
+    if value is None:
+        raise SettingError(faults)
+    return value
+
+
+def try_load(cls: type[T], environ: Mapping[str, str], prefix: str = "") -> tuple[T | None, tuple[SettingFault, ...]]:
+    """The class filled, or None and every fault of it. A method `faults(mode)` of the class has the last word."""
+    try:
+        mode = mode_from(environ)
+    except InvalidValue:
+        mode = Mode.DEMO  # the class that has the mode reports it, and the start stops anyway
+    values, faults = {}, []
+    for attribute, setting in settings_of_class(cls, prefix).items():
+        try:
+            values[attribute] = _value(setting, environ, mode)
+        except InvalidValue as wrong:
+            faults.append(SettingFault(setting.name, str(wrong)))
+    if faults:
+        return None, tuple(faults)
+    filled = cls(**values)
+    check: Callable[[Mode], Iterable[SettingFault]] = getattr(filled, "faults", lambda _: ())
+    found = tuple(check(mode))
+    return (None if found else filled), found
+
+
+def describe_value(setting: Setting, environ: Mapping[str, str]) -> str:
+    """How it is set, for people; a secret's length and the age of its file, never the secret."""
+    try:
+        given = raw_value(setting, environ)
+        if given is None:
+            return "not set" if setting.default_in(mode_from(environ)) in {None, _REQUIRED} else "default"
+    except InvalidValue as wrong:
+        return str(wrong)
+    if not setting.secret:
+        return f"set: {given}"
+    path = environ.get(f"{setting.name}_FILE", "").strip()
+    age = f"{int(time.time() - Path(path).stat().st_mtime) // 86400} days old" if path else "better in a file"
+    return f"set, {len(given)} characters, {age}"
+
+
+def raw_value(setting: Setting, environ: Mapping[str, str]) -> str | None:
+    """What was given, trimmed; None where nothing was, or where an empty value stands for the default. Raises Wrong."""
+    given = environ.get(setting.name)
+    path = environ.get(f"{setting.name}_FILE", "").strip() if setting.secret else ""
+    if path and given is not None:
+        raise InvalidValue(f"and {setting.name}_FILE are both set; keep one, better the file")
+    if path:
+        return _secret_file(f"{setting.name}_FILE", Path(path), environ.get("CREDENTIALS_DIRECTORY", ""))
+    return given.strip() if given is not None and (given.strip() or setting.required) else None
+
+
+def _value(setting: Setting, environ: Mapping[str, str], mode: Mode) -> Any:
+    given = raw_value(setting, environ)
+    text = setting.default_in(mode) if given is None else given
+    if text == _REQUIRED or given == "":
+        raise InvalidValue(f"is {'not set' if given is None else 'empty'}; {setting.make or setting.meaning}")
+    value = None if text is None else setting.read(text)
+    if mode is Mode.LIVE and (wrong := setting.live(value)):
+        raise InvalidValue(wrong)
+    return value
+
+
+def _secret_file(name: str, path: Path, credentials: str) -> str:
+    """systemd's own copies may be seen by one unit alone, and by an ACL that shows as a right of the group."""
+    of_systemd = bool(credentials) and Path(credentials) in path.parents
+    try:
+        if path.stat().st_mode & (stat.S_IRWXO if of_systemd else stat.S_IRWXG | stat.S_IRWXO):
+            raise InvalidValue(f"is given by {name}, a file that others can read; chmod 0400 {path}")
+        return path.read_bytes()[:_LARGEST_SECRET].decode("ascii").strip()
+    except UnicodeDecodeError:
+        raise InvalidValue(f"is given by {name}, which is no text; write the value as one line of plain text") from None
+    except OSError as error:
+        raise InvalidValue(
+            f"is given by {name}, which cannot be read ({error.strerror}); correct the path {path}"
+        ) from None

@@ -1,0 +1,185 @@
+"""All settings of a process at once: every fault in one go, unknown names, secrets used twice, a list for the docs."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from urllib.parse import unquote, urlsplit
+
+from runtime.settings.environment import (
+    InvalidValue,
+    Setting,
+    SettingError,
+    SettingFault,
+    describe_value,
+    raw_value,
+    settings_of_class,
+    try_load,
+    variable_names,
+)
+from runtime.settings.parsers import WEBHOOK_PREFIX
+from runtime.settings.processes import SHARED_SETTINGS
+
+T = TypeVar("T")
+
+
+class ProcessSettings:
+    """What load_all has filled: settings[Common].mode."""
+
+    __slots__ = ("_filled",)
+
+    def __init__(self, filled: Mapping[type, Any]) -> None:
+        self._filled = filled
+
+    def __getitem__(self, cls: type[T]) -> T:
+        value: T = self._filled[cls]
+        return value
+
+    def __contains__(self, cls: type) -> bool:
+        return cls in self._filled
+
+
+def collect_settings(
+    classes: Iterable[type], environ: Mapping[str, str]
+) -> tuple[ProcessSettings, tuple[SettingFault, ...]]:
+    """Whatever could be filled, and all faults at once, names nobody knows included."""
+    wanted = tuple(classes)
+    filled: dict[type, Any] = {}
+    faults = list(_unknown(environ, "TOKAUT_", variable_names({*SHARED_SETTINGS, *wanted})))
+    for cls in wanted:
+        value, found = try_load(cls, environ)
+        faults += found
+        if value is not None:
+            filled[cls] = value
+    faults += find_reused_secrets({one.name: one for cls in filled for one in settings_of_class(cls).values()}, environ)
+    return ProcessSettings(filled), tuple(dict.fromkeys(faults))  # what two classes read is wrong once
+
+
+def load_all_settings(classes: Iterable[type], environ: Mapping[str, str]) -> ProcessSettings:
+    """Raises SettingError."""
+    settings, faults = collect_settings(classes, environ)
+    if faults:
+        raise SettingError(faults)
+    return settings
+
+
+@dataclass(frozen=True, slots=True)
+class HotlineSettings:
+    """`filled` by hotline. `faults` cost one hotline its reports; `unknown` names, that nothing reads, stop a start."""
+
+    filled: Mapping[str, Any]
+    faults: tuple[SettingFault, ...]
+    unknown: tuple[SettingFault, ...]
+
+
+def load_hotline_settings(environ: Mapping[str, str], kinds: Mapping[str, type | None]) -> HotlineSettings:
+    """Of each hotline the class of its kind, from HOTLINE_<ID>_…, the id in capitals with _ for -.
+
+    None: there is no such kind, and so nobody can say which names are wrong.
+    """
+    filled: dict[str, Any] = {}
+    faults: list[SettingFault] = []
+    known: set[str] = set()
+    for hotline, cls in kinds.items():
+        prefix = hotline_prefix(hotline)
+        if cls is None:
+            known |= {name for name in environ if name.startswith(prefix)}
+            continue
+        known |= variable_names([cls], prefix)
+        value, wrong = try_load(cls, environ, prefix)
+        faults += wrong
+        if value is not None:
+            filled[hotline] = value
+    faults += find_reused_secrets(hotline_settings(kinds), environ)
+    return HotlineSettings(filled, tuple(faults), tuple(_unknown(environ, "HOTLINE_", known)))
+
+
+def hotline_settings(kinds: Mapping[str, type | None]) -> Mapping[str, Setting]:
+    """Return the settings of each hotline by their whole names."""
+    found = [settings_of_class(cls, hotline_prefix(hotline)) for hotline, cls in kinds.items() if cls is not None]
+    return {one.name: one for settings in found for one in settings.values()}
+
+
+def hotline_prefix(hotline: str) -> str:
+    return f"HOTLINE_{hotline.upper().replace('-', '_')}_"
+
+
+@dataclass(frozen=True, slots=True)
+class SettingDescription:
+    """One line of the documentation and of `tokaut check`."""
+
+    name: str
+    meaning: str
+    default: str | None  # None: it has none
+    secret: bool  # NAME_FILE is read too
+    state: str = ""  # with an environment: "default", "set: live", "set, 43 characters, 12 days old"; never a secret
+
+
+def describe_settings(
+    classes: Iterable[type] = SHARED_SETTINGS, environ: Mapping[str, str] | None = None, prefix: str = ""
+) -> tuple[SettingDescription, ...]:
+    """Every setting of the classes in their order; with `environ` also how it is set."""
+    settings = [setting for cls in classes for setting in settings_of_class(cls, prefix).values()]
+    return tuple(
+        SettingDescription(
+            s.name, s.meaning, s.default_text(), s.secret, "" if environ is None else describe_value(s, environ)
+        )
+        for s in settings
+    )
+
+
+def _unknown(environ: Mapping[str, str], prefix: str, known: set[str]) -> Iterator[SettingFault]:
+    """B-71: a typing error must not fall back to a default in silence."""
+    by_end = {one.removeprefix(prefix): one for one in sorted(known)}
+    for name in sorted(name for name in environ if name.startswith(prefix) and name not in known):
+        close = difflib.get_close_matches(name.removeprefix(prefix), by_end, n=1)
+        advice = f"Did you mean {by_end[close[0]]}?" if close else "Remove it: nothing reads it."
+        yield SettingFault(name, f"is no setting. {advice}")
+
+
+def find_reused_secrets(settings: Mapping[str, Setting], environ: Mapping[str, str]) -> Iterator[SettingFault]:
+    """Yield a fault for each secret that also stands in another setting: whoever holds one would hold both.
+
+    The texts are compared, without what only marks their form. Of an address the password counts; users of Redis share
+    one server, and may be one user, so addresses and passwords of Redis are not compared with one another.
+
+    Args:
+        settings: by name, with the prefix of a hotline.
+    """
+    seen: dict[str, str] = {}
+    for name, setting in settings.items():
+        for text in secret_texts(setting, environ):
+            first = seen.setdefault(text, name)
+            if first != name and not (first.startswith("REDIS_") and name.startswith("REDIS_")):
+                yield SettingFault(name, f"is the same as {first}; give each its own: tokaut keys secret")
+
+
+def secret_texts(setting: Setting, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what is secret in the value of a setting; nothing where it is no secret, not set or cannot be read."""
+    try:
+        given = raw_value(setting, environ) if setting.secret else None
+    except InvalidValue:
+        return ()
+    if given is None:
+        return ()
+    if "://" in given:
+        try:
+            password = urlsplit(given).password
+        except ValueError:
+            return ()
+        return (_without_form(unquote(password)),) if password else ()
+    return tuple(dict.fromkeys(_without_form(part.strip()) for part in given.split(",") if part.strip()))
+
+
+def _without_form(text: str) -> str:
+    """Return the same text for the same bytes, whether as base64, base64url or in the form of Standard Webhooks."""
+    return text.removeprefix(WEBHOOK_PREFIX).rstrip("=").replace("-", "+").replace("_", "/")
+
+
+def secrets_in_environment(settings: Mapping[str, Setting], environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield the name of each secret whose value is in the environment, where /proc shows it, and not in a file."""
+    for name, setting in settings.items():
+        if name in environ and secret_texts(setting, environ):
+            yield name

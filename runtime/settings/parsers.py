@@ -1,0 +1,252 @@
+"""Readers of single settings: text in, value out. Each raises Wrong: what is wrong and what to do, never a secret."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import re
+import secrets
+import ssl
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+from runtime.settings.environment import InvalidValue, Secret
+
+# What the demo makes begins with it, so that live mode can refuse it. It is valid in both base64 alphabets.
+DEMO_PREFIX: Final = "demo"
+WEBHOOK_PREFIX: Final = "whsec_"  # of Standard Webhooks
+MAKE_KEY_HINT: Final = "make one: tokaut keys secret"
+MAKE_WEBHOOK_HINT: Final = "make one: tokaut keys secret --webhook"
+_KEY_BYTES: Final = 32
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{22,256}")  # 22 characters hold 128 bits
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_MAIL: Final = re.compile(r"[^@\s,;<>]{1,64}@[A-Za-z0-9.-]{1,190}")
+_PHONE: Final = re.compile(r"\+[0-9]{7,15}")
+_HOST_PORT: Final = re.compile(r"(\[[0-9a-f:]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}")
+
+
+def new_secret(*, demo: bool = False) -> str:
+    """32 random bytes as base64url: for TOKAUT_*_KEY and for the token in a provider's address."""
+    return _with_prefix("", demo, lambda: secrets.token_urlsafe(_KEY_BYTES))
+
+
+def new_webhook_secret(*, demo: bool = False) -> str:
+    """32 random bytes in the form of Standard Webhooks: for HOTLINE_<ID>_SECRET and for the hotline's own settings."""
+    return _with_prefix(WEBHOOK_PREFIX, demo, lambda: base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode())
+
+
+def secret_keys(text: str) -> Secret[tuple[bytes, ...]]:
+    """One key, or two with a comma while one is rotated: newest first; base64url of 32 bytes or more."""
+    return Secret(
+        tuple(
+            _key(part, altchars=b"-_", least=_KEY_BYTES, make=MAKE_KEY_HINT)
+            for part in _one_or_two(text, MAKE_KEY_HINT)
+        )
+    )
+
+
+def webhook_secrets(text: str) -> Secret[tuple[str, ...]]:
+    """As `keys`, each `whsec_` and base64 of 24 bytes or more, as Standard Webhooks asks for."""
+    parts = _one_or_two(text, MAKE_WEBHOOK_HINT)
+    for part in parts:
+        _key(part.removeprefix(WEBHOOK_PREFIX), altchars=b"+/", least=24, make=MAKE_WEBHOOK_HINT)
+    return Secret(parts)
+
+
+def tokens(text: str) -> Secret[tuple[str, ...]]:
+    """What a provider that cannot sign puts into its address; two while one is rotated."""
+    parts = _one_or_two(text, MAKE_KEY_HINT)
+    if not all(_TOKEN.fullmatch(part) for part in parts):
+        raise InvalidValue(f"is too short to be a secret, or not of letters, digits, - and _; {MAKE_KEY_HINT}")
+    return Secret(parts)
+
+
+def provider_secrets(text: str) -> Secret[tuple[str, ...]]:
+    """A secret that a provider made; two while one is replaced."""
+    return Secret(_one_or_two(text, "copy it from the provider's console"))
+
+
+def matching(pattern: str, shown: str) -> Callable[[str], str]:
+    """A name that a provider gives. `shown`: where it stands, and what it looks like."""
+
+    def read(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise InvalidValue(f"is {text!r}; {shown}")
+        return text
+
+    return read
+
+
+def secret_text(text: str) -> Secret[str]:
+    """A secret that somebody else made: an API key."""
+    return Secret(text)
+
+
+def refuse_demo_secret(secret: Secret[tuple[bytes, ...]] | Secret[tuple[str, ...]]) -> str | None:
+    """For `live=`: a key or token that a demo made is known to whoever saw that demo."""
+    for value in secret.reveal():
+        shown = base64.b64encode(value).decode() if isinstance(value, bytes) else value.removeprefix(WEBHOOK_PREFIX)
+        if shown.startswith(DEMO_PREFIX):
+            return "is one that a demo made; live mode needs its own: tokaut keys secret"
+    return None
+
+
+def web_address(text: str) -> str:
+    """http or https, a host, perhaps a port and a path; no user, no query. Without a slash at the end."""
+    parts = _split(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise InvalidValue("is no address that begins with https://")
+    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+        raise InvalidValue("holds a user, a query or a fragment; give only https://host/path")
+    return text.rstrip("/")
+
+
+def require_https(address: str) -> str | None:
+    """For `live=`."""
+    return None if address.startswith("https://") else "begins with http://; live mode needs https://"
+
+
+def database_address(text: str) -> Secret[str]:
+    return _address(
+        text, r"(sqlite|postgresql)(\+[a-z]+)?", "postgresql://user@host/name, or sqlite:////folder/file.db"
+    )
+
+
+def redis_address(text: str) -> Secret[str]:
+    """Without a query: the library would let it put off our time limits and the check of the certificate."""
+    found = _address(text, r"redis|rediss|unix", "redis://host:6379/0, rediss://… or unix:///folder/valkey.sock")
+    parts = _split(text)
+    if parts.fragment or (parts.query and not (parts.scheme == "unix" and re.fullmatch(r"db=[0-9]+", parts.query))):
+        raise InvalidValue("holds a query or a fragment; give only the address; in a password write ? as %3F, # as %23")
+    return found
+
+
+def smtp_address(text: str) -> Secret[str]:
+    return _address(text, r"smtp|smtps", "smtps://user:password@host:465")
+
+
+def absolute_path(text: str) -> Path:
+    """An absolute path; it need not exist yet."""
+    return Path(text).absolute()
+
+
+def existing_folder(text: str) -> Path:
+    if not (path := absolute_path(text)).is_dir():
+        raise InvalidValue(f"names {path}, which is no folder; correct the path")
+    return path
+
+
+def writable_folder(text: str) -> Path:
+    """It need not exist, but then it can be made. Said at start, not at the first report (B-75)."""
+    path = absolute_path(text)
+    standing = next(part for part in (path, *path.parents) if part.exists())
+    if not standing.is_dir():
+        raise InvalidValue(f"goes through {standing}, which is a file; name a folder")
+    # A disk that became read-only is no wrong setting: web must start all the same and show the emergency numbers.
+    is_read_only = os.statvfs(standing).f_flag & os.ST_RDONLY
+    if not is_read_only and not os.access(standing, os.W_OK | os.X_OK):
+        raise InvalidValue(f"is not writable for this account at {standing}; name another folder or change its owner")
+    return path
+
+
+def require_private_folder(path: Path) -> str | None:
+    """For `live=`."""
+    if path.is_dir() and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        return f"can be entered by other accounts; chmod 0700 {path}"
+    return None
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Names of files, with commas: lower case, each once, in the order given."""
+    found = _listed(text)
+    if wrong := [name for name in found if not _NAME.fullmatch(name)]:
+        raise InvalidValue(f"holds {wrong[0]!r}; names are lower case and stand with commas between them")
+    if not found or len(set(found)) < len(found):
+        raise InvalidValue("names nothing, or one of its names twice")
+    return found
+
+
+def ca_file(text: str) -> Path:
+    """A file of certificates. Read at start: one that cannot be used would look like a server that is away."""
+    path = absolute_path(text)
+    try:
+        ssl.create_default_context(cafile=path)
+    except ssl.SSLError:
+        raise InvalidValue(f"names {path}, which holds no certificate in PEM form; correct the path") from None
+    except OSError as error:
+        raise InvalidValue(f"names {path}, which cannot be read ({error.strerror}); correct the path") from None
+    return path
+
+
+def seconds(text: str) -> float:
+    if not re.fullmatch(r"[+-]?[0-9]{1,12}(\.[0-9]{1,6})?", text):
+        raise InvalidValue(f"is {text!r}; it is a number of seconds, such as 3600 or -60")
+    return float(text)
+
+
+def contacts(text: str) -> tuple[str, ...]:
+    """E-mail addresses and phone numbers with +, in the order in which they are told."""
+    found = _listed(text)
+    if not all(_MAIL.fullmatch(one) or _PHONE.fullmatch(one) for one in found):
+        raise InvalidValue("holds what is neither an e-mail address nor a number with + and the country code")
+    return found
+
+
+def host_ports(text: str) -> tuple[str, ...]:
+    """host:port, with commas."""
+    found = _listed(text)
+    if not all(_HOST_PORT.fullmatch(one) for one in found):
+        raise InvalidValue("is a list of host:port with commas between them, such as 10.0.0.5:8443")
+    return found
+
+
+def _address(text: str, schemes: str, example: str) -> Secret[str]:
+    parts = _split(text)
+    if not re.fullmatch(schemes, parts.scheme) or "://" not in text:
+        raise InvalidValue(f"is no address of the right kind; write it as {example}")
+    return Secret(text)
+
+
+def _split(text: str) -> SplitResult:
+    try:
+        parts = urlsplit(text)
+        _ = parts.port  # raises where it is no number below 65536
+    except ValueError:
+        raise InvalidValue("is no address; look for a wrong port or bracket") from None
+    return parts
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _one_or_two(text: str, make: str) -> tuple[str, ...]:
+    parts = _listed(text)
+    if not 1 <= len(parts) <= 2:
+        raise InvalidValue(f"is one secret, or two with a comma while one is rotated, newest first; {make}")
+    if len(set(parts)) < len(parts):
+        raise InvalidValue(f"holds the same secret twice; {make}")
+    return parts
+
+
+def _key(text: str, *, altchars: bytes, least: int, make: str) -> bytes:
+    try:
+        key = base64.b64decode(text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4), altchars=altchars, validate=True)
+    except (binascii.Error, ValueError):
+        raise InvalidValue(f"is not written in base64{'url' if altchars == b'-_' else ''}; {make}") from None
+    if len(key) < least:
+        raise InvalidValue(f"holds {len(key)} bytes and needs {least}; {make}")
+    if len(set(key)) < 12:  # 32 random bytes have fewer than 12 different ones never in the life of the universe
+        raise InvalidValue(f"is not random; {make}")
+    return key
+
+
+def _with_prefix(prefix: str, demo: bool, draw: Callable[[], str]) -> str:
+    text = draw()
+    while text.startswith(DEMO_PREFIX):
+        text = draw()
+    return prefix + (DEMO_PREFIX if demo else "") + text

@@ -1,0 +1,152 @@
+"""Where running calls and the queue are kept: one server, or Sentinels that know which server it is just now.
+
+With Sentinels an address still says user, password and TLS, and has REDIS_MASTER's name where a host would stand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from runtime.settings import parsers
+from runtime.settings.environment import Mode, Secret, SettingFault, env, from_environment
+from runtime.settings.installation import InstallationSettings
+
+TLS_SCHEME: Final = "rediss"
+REQUIRED_IN_LIVE_MODE: Final = "is not set; live mode needs a Redis or Valkey server that is kept running"
+
+
+@dataclass(frozen=True, slots=True)
+class RedisAddress:
+    """All that a client needs to get to Redis under one user."""
+
+    url: str = field(repr=False)
+    ca_file: Path | None = None
+    sentinels: tuple[tuple[str, int], ...] = ()
+    master: str = ""
+    sentinel_password: str | None = field(default=None, repr=False)
+
+    @property
+    def is_tls(self) -> bool:
+        return urlsplit(self.url).scheme == TLS_SCHEME
+
+    @property
+    def username(self) -> str | None:
+        """Whom the server's ACL knows this process as; None: its user `default`."""
+        return _plain(urlsplit(self.url).username)
+
+    @property
+    def password(self) -> str | None:
+        return _plain(urlsplit(self.url).password)
+
+    @property
+    def database(self) -> int:
+        number = urlsplit(self.url).path.strip("/")
+        return int(number) if number.isdigit() else 0
+
+
+@from_environment
+class RedisSettings(InstallationSettings):
+    redis: Secret[str] | None = env(
+        "REDIS_URL",
+        parsers.redis_address,
+        default=None,
+        secret=True,
+        live=lambda redis: None if redis else REQUIRED_IN_LIVE_MODE,
+        meaning="redis://, rediss:// or unix://; without it, the embedded Valkey under TOKAUT_DATA (not in live mode)",
+    )
+    redis_queue: Secret[str] | None = env(
+        "REDIS_QUEUE_URL",
+        parsers.redis_address,
+        default=None,
+        secret=True,
+        meaning="the same server under the user that may queue; without it, REDIS_URL",
+    )
+    redis_ca_file: Path | None = env(
+        "REDIS_CA_FILE",
+        parsers.ca_file,
+        default=None,
+        meaning="who vouches for the server behind rediss://, in PEM form; without it, the system's authorities alone",
+    )
+    redis_sentinels: tuple[str, ...] = env(
+        "REDIS_SENTINELS",
+        parsers.host_ports,
+        default="",
+        meaning="host:port of each Sentinel, with commas; asked over TLS where REDIS_URL is rediss://",
+    )
+    redis_master: str | None = env(
+        "REDIS_MASTER",
+        default=None,
+        meaning="the name by which the Sentinels know the server; it stands in REDIS_URL in place of a host",
+    )
+    redis_sentinel_password: Secret[str] | None = env(
+        "REDIS_SENTINEL_PASSWORD",
+        parsers.secret_text,
+        default=None,
+        secret=True,
+        meaning="what the Sentinels themselves ask for (their requirepass)",
+    )
+
+    @property
+    def session_redis(self) -> RedisAddress:
+        return self._reach(self.redis)
+
+    @property
+    def queue_redis(self) -> RedisAddress:
+        return self._reach(self.redis_queue or self.redis)
+
+    def faults(self, mode: Mode) -> Iterator[SettingFault]:
+        given = {"REDIS_URL": self.redis, "REDIS_QUEUE_URL": self.redis_queue}
+        urls = {name: secret.reveal() for name, secret in given.items() if secret is not None}
+        if self.redis_queue and not self.redis and not self.redis_sentinels:
+            yield SettingFault("REDIS_URL", "is not set, and REDIS_QUEUE_URL is; set both, or REDIS_URL alone")
+        if self.redis_ca_file and not any(urlsplit(url).scheme == TLS_SCHEME for url in urls.values()):
+            yield SettingFault("REDIS_CA_FILE", "is set, and no address begins with rediss://; write rediss:// there")
+        yield from self._sentinel_faults(urls)
+
+    def _sentinel_faults(self, urls: Mapping[str, str]) -> Iterator[SettingFault]:
+        if not self.redis_sentinels:
+            for name, given in (
+                ("REDIS_MASTER", self.redis_master),
+                ("REDIS_SENTINEL_PASSWORD", self.redis_sentinel_password),
+            ):
+                if given:
+                    yield SettingFault(name, "is set, and REDIS_SENTINELS is not; set that, or remove this one")
+            return
+        if not self.redis_master:
+            yield SettingFault(
+                "REDIS_MASTER", "is not set, and REDIS_SENTINELS is; set it to the name that they monitor"
+            )
+            return
+        for name, url in urls.items():
+            parts = urlsplit(url)
+            if parts.scheme == "unix" or parts.hostname != self.redis_master.lower() or parts.port:
+                yield SettingFault(
+                    name,
+                    "names a server of its own, and the Sentinels are to name it; write "
+                    f"redis://user:password@{self.redis_master} (or rediss://), or remove REDIS_SENTINELS",
+                )
+
+    def _reach(self, given: Secret[str] | None) -> RedisAddress:
+        if not self.redis_sentinels:
+            url = given.reveal() if given else f"unix://{self.data / 'valkey.sock'}"
+            return RedisAddress(url, self.redis_ca_file)
+        return RedisAddress(
+            given.reveal() if given else f"redis://{self.redis_master}",
+            self.redis_ca_file,
+            tuple(map(_host_port, self.redis_sentinels)),
+            self.redis_master or "",
+            self.redis_sentinel_password.reveal() if self.redis_sentinel_password else None,
+        )
+
+
+def _plain(text: str | None) -> str | None:
+    return unquote(text) if text else None
+
+
+def _host_port(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    return host.strip("[]"), int(port)
