@@ -1,4 +1,4 @@
-"""Puts the console process together. The only place that reads its environment; importing this makes nothing."""
+"""The Flask application of the console at its edge: the headers of all answers, and errors that say nothing."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import sys
 from collections.abc import Mapping
 
 import structlog
-from flask import Flask
+from flask import Flask, Response
 
-from console import call_back, staff_side, web
-from console.callers import callers
-from console.parts import Parts
+from console import routes
+from console.api import hotline_callback
+from console.api.auth import load_signatures
+from console.services import ConsoleServices
 from reports.countries import country
 from reports.crypto import key_files, mode_marks
 from reports.store.database_check import WrongDatabase, await_ready
@@ -19,9 +20,38 @@ from reports.store.engine.database import Database, InvalidDatabaseURL
 from reports.store.engine.timeouts import INTERACTIVE
 from runtime import logs
 from runtime.hardening import harden
+from runtime.security_headers import HEADERS
 from runtime.settings import ConsoleSettings, SettingError, load_all_settings
 
-WRONG = (SettingError, InvalidDatabaseURL, WrongDatabase, country.CountryError, key_files.KeyFileError)
+PLAIN = "text/plain; charset=utf-8"
+MAX_BODY_BYTES = 64 * 1024  # of a request's body
+
+
+def create_flask() -> Flask:
+    app = Flask("console", static_folder=None)
+    app.config.update(MAX_CONTENT_LENGTH=MAX_BODY_BYTES, MAX_FORM_MEMORY_SIZE=MAX_BODY_BYTES)
+    app.url_map.merge_slashes = False  # another address is another address: no redirect
+    app.add_url_rule("/healthz", "healthz", _up)
+    app.register_error_handler(404, lambda _: Response("Not found\n", 404, content_type=PLAIN))
+    app.register_error_handler(405, lambda _: Response(status=405, content_type=PLAIN))
+    app.register_error_handler(500, lambda _: Response("Failed\n", 500, content_type=PLAIN))
+    app.after_request(_add_headers)
+    return app
+
+
+def _up() -> Response:
+    return Response("ok\n", content_type=PLAIN)
+
+
+def _add_headers(response: Response) -> Response:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+# Puts the console process together. The only place that reads its environment; importing this makes nothing.
+
+START_ERRORS = (SettingError, InvalidDatabaseURL, WrongDatabase, country.CountryError, key_files.KeyFileError)
 
 log = structlog.get_logger()
 
@@ -30,7 +60,7 @@ def check(environ: Mapping[str, str]) -> None:
     """For the server, before its first process: a wrong setting stops it with one line each."""
     try:
         _read(environ).database.close()
-    except WRONG as error:
+    except START_ERRORS as error:
         sys.exit(str(error))
 
 
@@ -43,18 +73,18 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
     given = os.environ if environ is None else environ
     try:
         parts = _read(given)
-    except WRONG as error:
+    except START_ERRORS as error:
         sys.exit(str(error))
-    app = web.make()
+    app = create_flask()
     app.extensions["tokaut"] = parts
     listed = parts.countries.hotlines
-    call_back.attach(app, parts, callers(given, listed))
-    staff_side.attach(app, parts)
+    hotline_callback.attach(app, parts, load_signatures(given, listed))
+    routes.attach(app, parts)
     log.info("started")
     return app
 
 
-def _read(environ: Mapping[str, str]) -> Parts:
+def _read(environ: Mapping[str, str]) -> ConsoleServices:
     settings = load_all_settings((ConsoleSettings,), environ)[ConsoleSettings]
     mode_marks.refuse_keys(settings.keys, settings.mode)
     countries = country.load_countries(settings.countries, settings.mode.value, settings.country_dir)
@@ -62,4 +92,4 @@ def _read(environ: Mapping[str, str]) -> Parts:
     database = Database(settings.database_url, offset=settings.clock_offset, patience=INTERACTIVE)
     if reason := await_ready(database, settings.mode, "console"):
         sys.stderr.write(f"{reason}\n")
-    return Parts(settings, countries, keys, database)
+    return ConsoleServices(settings, countries, keys, database)

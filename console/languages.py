@@ -7,7 +7,7 @@ from pathlib import Path
 
 from flask import Request
 
-from console import cookies
+from console.auth import cookies
 from flows.catalogues import ENGLISH, Catalogue, load
 
 FOLDER = Path(__file__).parent / "locales"

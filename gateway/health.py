@@ -79,7 +79,8 @@ class Health:
 
     def _no_leader(self, times: ClockSkew) -> Iterator[str]:
         if times.has_no_leader and (times.led_until or 0) < 0:
-            yield f"No clock has led for {format_duration(times.led_until or 0)}. Start it: python -m workers.run clock"
+            since = format_duration(times.led_until or 0)
+            yield f"No clock has led for {since}. Start it: python -m workers.main clock"
 
     def _times(self) -> ClockSkew | None:
         """What the database says about the clocks; None while it is away."""

@@ -17,8 +17,8 @@ from rq.exceptions import DuplicateJobError
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-DELIVER_JOB = "workers.forward.deliver"
-SEND_SMS_JOB = "workers.sms.send"
+DELIVER_JOB = "workers.jobs.deliver.deliver"
+SEND_SMS_JOB = "workers.sms.dispatcher.send"
 ALLOWED_JOBS = frozenset({DELIVER_JOB, SEND_SMS_JOB})
 
 QueueName = Literal["urgent", "standard"]

@@ -104,7 +104,7 @@ class BenchTown:
 
     def start_second_workers(self) -> None:
         for name in ("urgent", "standard"):
-            self.processes.start(f"{name} 2", python("workers.run", name, "2"), self._plan.settings)
+            self.processes.start(f"{name} 2", python("workers.main", name, "2"), self._plan.settings)
 
     @contextmanager
     def workers_held(self) -> Iterator[None]:

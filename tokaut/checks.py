@@ -49,8 +49,8 @@ from runtime.settings.environment import settings_of_class
 from runtime.settings.parsers import require_private_folder
 from tokaut.advisory import Unseen
 from tokaut.audit_chain import proved
-from workers import kinds
-from workers.assembly import means, no_way_to_text
+from workers.app import alert_channel_faults, hotline_dependencies
+from workers.delivery import registry
 
 REDIS: Final = "REDIS_"
 USED_BY_HOTLINES: Final = frozenset({"SMTP_URL", "SMTP_PRIVATE", "SMTP_CA_FILE", "CONSOLE_URL"})
@@ -108,7 +108,7 @@ def secrets(environ: Mapping[str, str], hotlines: Iterable[Hotline], *, of_worke
     """Yield each secret that two settings share, whichever processes read them; in live mode a note for each in the
     environment, where every process of the same account can read it.
     """
-    of_hotlines = hotline_settings({hotline.id: kinds.settings_of(hotline.delivery) for hotline in hotlines})
+    of_hotlines = hotline_settings({hotline.id: registry.settings_class(hotline.delivery) for hotline in hotlines})
     classes = _classes(environ, of_worker=of_worker)
     every = {one.name: one for cls in classes for one in settings_of_class(cls).values()} | dict(of_hotlines)
     yield from map(str, find_reused_secrets(every, environ))
@@ -127,15 +127,16 @@ def _classes(environ: Mapping[str, str], *, of_worker: bool) -> list[type]:
 def of_hotlines(environ: Mapping[str, str], hotlines: Iterable[Hotline]) -> Iterator[str]:
     listed = tuple(hotlines)
     for hotline in listed:
-        if hotline.delivery not in kinds.kinds():
-            yield f"hotline {hotline.id}: its delivery is {hotline.delivery}; it can be {', '.join(kinds.kinds())}"
-    found = kinds.settings(environ, listed)
+        if hotline.delivery not in registry.hotline_kinds():
+            known = ", ".join(registry.hotline_kinds())
+            yield f"hotline {hotline.id}: its delivery is {hotline.delivery}; it can be {known}"
+    found = registry.read_settings(environ, listed)
     yield from map(str, (*found.unknown, *found.faults))
     common, given = common_of(environ), collect_settings([OperatorSettings], environ)[0]
     if OperatorSettings in given:
-        yield from map(str, no_way_to_text(common, given[OperatorSettings]))
+        yield from map(str, alert_channel_faults(common, given[OperatorSettings]))
     operator = operator_of(environ)
-    yield from kinds.refused(environ, listed, lambda hotline: means(common, operator, hotline))
+    yield from registry.setup_faults(environ, listed, lambda hotline: hotline_dependencies(common, operator, hotline))
 
 
 def hotlines_left_out(environ: Mapping[str, str]) -> tuple[str, ...]:
@@ -148,7 +149,9 @@ def hotlines_left_out(environ: Mapping[str, str]) -> tuple[str, ...]:
     common, operator = common_of(environ), operator_of(environ)
     found, _ = read_countries(common, mode_of(environ))
     listed = found.hotlines if found else ()
-    return kinds.not_set_up(environ, listed, lambda hotline: means(common, operator, hotline))
+    return registry.unconfigured_hotlines(
+        environ, listed, lambda hotline: hotline_dependencies(common, operator, hotline)
+    )
 
 
 def countries(found: Countries, mode: ModeName, today: date) -> Iterator[str]:
@@ -270,7 +273,7 @@ def _times(database: Database) -> Iterator[str]:
     if found.has_no_leader and (found.led_until or 0) < 0:
         yield Unseen(
             f"No clock has led for {clock_skew.format_duration(found.led_until or 0)}. Start it: python -m "
-            f"workers.run clock"
+            f"workers.main clock"
         )
 
 

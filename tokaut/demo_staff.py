@@ -6,8 +6,8 @@ import secrets
 from base64 import b32encode
 from collections.abc import Mapping
 
-from console import codes, passwords
-from console.inviting import Place, hash_of, invite
+from console.auth import passwords, totp
+from console.auth.invitations import InvitedAccount, hash_token, invite
 from reports.crypto import RecordCipher
 from reports.store.engine.database import Database
 from reports.store.staff import accounts
@@ -24,13 +24,13 @@ def make(settings: Mapping[str, str]) -> dict[str, str] | None:
     if "vu" not in own.countries:
         return None
     database, vault = Database(own.database_url, threads=1), RecordCipher(own.console_key.reveal())
-    secret, password = secrets.token_bytes(codes.SECRET_BYTES), f"demo {secrets.token_urlsafe(12)}"
-    link = invite(database, "", Place(NAME, HOTLINE, "lead"), accounts.actor(HOTLINE, NAME))
-    invitation = accounts.find_invitation(database, hash_of(link.rpartition("/")[2]))
+    secret, password = secrets.token_bytes(totp.SECRET_BYTES), f"demo {secrets.token_urlsafe(12)}"
+    link = invite(database, "", InvitedAccount(NAME, HOTLINE, "lead"), accounts.actor(HOTLINE, NAME))
+    invitation = accounts.find_invitation(database, hash_token(link.rpartition("/")[2]))
     if invitation is None:
         return None
     staff_id = accounts.new_staff_id(database)
-    chosen = Credentials(passwords.hashed(password), codes.sealed(vault, staff_id, secret), 0)
+    chosen = Credentials(passwords.hash_password(password), totp.seal_secret(vault, staff_id, secret), 0)
     accounts.accept_invitation(database, invitation, staff_id, chosen)
     database.close()
     return {

@@ -38,7 +38,7 @@ def commands(plan: Plan, *, web_processes: int = WEB_PROCESSES) -> dict[str, lis
     hotline = [str(where.hotline_port), str(inside / SECRETS), str(plan.folder.received)]
     web = ["--workers", str(web_processes), "--bind", where.web.removeprefix("http://")]
     desk = ["--workers", "1", "--bind", where.console.removeprefix("http://")]
-    workers = {name: [*python, "workers.run", name] for name in ("urgent", "standard", "clock")}
+    workers = {name: [*python, "workers.main", name] for name in ("urgent", "standard", "clock")}
     return {
         "valkey": valkey.command(inside),
         "hotline": [*python, "tokaut.demo_hotline", *hotline],

@@ -30,10 +30,10 @@ from tokaut.plain import Group, Plain, no_hotline
 from tokaut.terminal import echo
 from tokaut.trial import Drills, Row, texting, tried
 from tokaut.trial_call_back import called_back
-from workers.assembly import means, senders
-from workers.delivery import Hotline
-from workers.hotlines.webhook import Webhook
-from workers.kinds import build_all
+from workers.app import create_senders, hotline_dependencies
+from workers.delivery.outcomes import HotlineConnector
+from workers.delivery.registry import build_connectors
+from workers.hotlines.webhook import WebhookConnector
 
 
 @click.group(cls=Group)
@@ -95,7 +95,7 @@ def test(hotline_id: str) -> None:
         raise SystemExit(1)
 
 
-def _door(hotline_id: str) -> tuple[Country, Hotline]:
+def _door(hotline_id: str) -> tuple[Country, HotlineConnector]:
     """The hotline as the worker calls it. Raises Plain."""
     try:
         loaded = load_all_settings((CommonSettings, OperatorSettings), os.environ)
@@ -104,8 +104,12 @@ def _door(hotline_id: str) -> tuple[Country, Hotline]:
         listed, home = countries.hotlines, countries.country_of_hotline(hotline_id)
         if home is None:
             raise no_hotline(hotline_id, [one.id for one in listed])
-        by_phone = texting(senders(os.environ, common.channels, common.mode))
-        built = build_all(os.environ, listed, lambda one: replace(means(common, operator, one), enlist=by_phone))
+        by_phone = texting(create_senders(os.environ, common.channels, common.mode))
+        built = build_connectors(
+            os.environ,
+            listed,
+            lambda one: replace(hotline_dependencies(common, operator, one), register_phones=by_phone),
+        )
     except (SettingError, CountryError) as error:
         raise Plain(str(error)) from None
     if hotline_id not in built:
@@ -113,11 +117,11 @@ def _door(hotline_id: str) -> tuple[Country, Hotline]:
     return home, built[hotline_id]
 
 
-def _called_back(door: Hotline, hotline_id: str) -> Iterable[Row]:
+def _called_back(door: HotlineConnector, hotline_id: str) -> Iterable[Row]:
     """Where we know the console's address, and the hotline has a secret to sign with."""
     console = load_settings(OperatorSettings, os.environ).console_url
     live = load_settings(InstallationSettings, os.environ).mode == Mode.LIVE
-    return called_back(door, hotline_id, console, live=live) if console and isinstance(door, Webhook) else ()
+    return called_back(door, hotline_id, console, live=live) if console and isinstance(door, WebhookConnector) else ()
 
 
 def _table(hotline_id: str, rows: Sequence[Row]) -> Table:

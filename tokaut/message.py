@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from console import words as writing
+from console.bodies import messages as writing
 from reports.countries.country import Country, CountryError, load_countries
 from reports.store.engine.database import Database
 from reports.store.mailboxes import correspondence
@@ -52,9 +52,7 @@ def put(report_id: str, hotline: str | None, anyway: bool) -> None:
         box = _box(database, report_id)
         writer = _writer(box, hotline)
         _refuse(words, _country(box), anyway=anyway)
-        correspondence.send_answer(
-            database, writing.sealed_answer(box, report_id, writer, words, database.now()), actor
-        )
+        correspondence.send_answer(database, writing.seal_reply(box, report_id, writer, words, database.now()), actor)
     echo(f"Put for the reporter of {report_id}, as words of {writer}. Code and PIN open it, and nothing else.")
 
 
@@ -73,7 +71,7 @@ def _box(database: Database, report_id: str) -> AnswerTarget:
         raise Plain(
             f"There is no report {report_id}. `tokaut deliveries list --state delivered` names those there are."
         )
-    if why := writing.unreachable(box):
+    if why := writing.unreachable_reason(box):
         raise Plain(f"{why[0].upper()}{why[1:]}; nothing was put.")
     return box
 
@@ -94,7 +92,7 @@ def _country(box: AnswerTarget) -> Country:
 
 
 def _refuse(words: str, country: Country, *, anyway: bool) -> None:
-    found = writing.check(words, country)
+    found = writing.check_message(words, country)
     asked = () if anyway else found.asked
     if found.refused or asked:
         lines = [f"Not put: {why}." for why in found.refused] + [f"Is this meant? {why}." for why in asked]

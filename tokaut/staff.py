@@ -6,7 +6,7 @@ import os
 
 import click
 
-from console.inviting import OPERATORS, Place, invite, is_name
+from console.auth.invitations import OPERATOR_HOTLINE, InvitedAccount, invite, is_valid_name
 from reports.countries.country import CountryError, load_countries
 from reports.store.privileges.rights import CONSOLE
 from reports.store.staff import accounts
@@ -45,15 +45,15 @@ def invite_(name: str, hotline: str | None, role: str) -> None:
     in the console; have two leads at each hotline, or nobody can let the one back in, nor confirm a third.
     """
     settings = _settings()
-    if not is_name(name):
+    if not is_valid_name(name):
         raise Plain("NAME has 2 to 24 small letters and digits; dots and hyphens may stand between them.")
     if (role == "operator") == (hotline is not None):
         raise Plain("A lead belongs to a hotline, and an operator to none: --hotline HOTLINE, or --role operator.")
     if hotline:
         _refuse_unknown(settings, hotline)
     with opened(CONSOLE) as (database, who):
-        by = accounts.actor(OPERATORS, who.removeprefix("operator:"))
-        link = invite(database, settings.console_url or "", Place(name, hotline or OPERATORS, role), by)
+        by = accounts.actor(OPERATOR_HOTLINE, who.removeprefix("operator:"))
+        link = invite(database, settings.console_url or "", InvitedAccount(name, hotline or OPERATOR_HOTLINE, role), by)
     if not link:
         raise Plain(f"Somebody has the name {name}, or had it once. Take another one.")
     echo(f"For {name}, {role} of {hotline or 'the operator'}. Works once, within a day:\n{link}")
@@ -93,7 +93,7 @@ def end(name: str) -> None:
         account = accounts.find_by_name(database, name)
         if account is None or account.ended_at is not None:
             raise Plain(f"Nobody has the name {name}. `tokaut staff list HOTLINE` names those there are.")
-        accounts.deactivate(database, account, accounts.actor(OPERATORS, who.removeprefix("operator:")))
+        accounts.deactivate(database, account, accounts.actor(OPERATOR_HOTLINE, who.removeprefix("operator:")))
     echo(f"{name} has no access any more.")
 
 

@@ -15,12 +15,21 @@ from reports.drills import trial_bodies
 from reports.json_bodies import envelope
 from reports.store.schema.base import new_id
 from runtime.settings.parsers import new_webhook_secret
-from workers.delivery import TO_DO, Delivered, Hotline, Outcome, Parcel, Poison, Unavailable, read_status
-from workers.hotlines.console import Console
-from workers.hotlines.webhook import Webhook, signed
-from workers.http import NoAnswer
-from workers.kinds import Phones, Tell
-from workers.text import Accepted, Sender, Text
+from workers.delivery.outcomes import (
+    DELIVERY_ADVICE,
+    Delivered,
+    DeliveryOutcome,
+    DeliveryRequest,
+    HotlineConnector,
+    Unavailable,
+    Undeliverable,
+    outcome_of_status,
+)
+from workers.delivery.registry import Notify, OnCallPhones
+from workers.hotlines.console import ConsoleConnector
+from workers.hotlines.webhook import WebhookConnector, signed_headers
+from workers.network.http_client import NoResponse
+from workers.sms.outcomes import Accepted, SmsMessage, SmsSender
 
 TEN_MINUTES = 600
 TEXT = "Only a test of this phone. Nothing waits and nothing is to be done."
@@ -80,27 +89,31 @@ def fresh() -> str:
     return new_id(time.time_ns() // 1000)
 
 
-def tried(hotline: Hotline, drills: Drills) -> Iterator[Row]:
+def tried(hotline: HotlineConnector, drills: Drills) -> Iterator[Row]:
     """Row after row, as they come out."""
-    parcel = Parcel(fresh(), "created", drills.hotline, drills.created(), 1, "P4", drills.report_id, drill=True)
+    parcel = DeliveryRequest(
+        fresh(), "created", drills.hotline, drills.created(), 1, "P4", drills.report_id, drill=True
+    )
     yield _taken("takes a report", hotline.deliver, parcel)
     yield _taken("takes the same one again", hotline.deliver, replace(parcel, attempt=2))
-    for attempt in range(3, hotline.ways + 1 if isinstance(hotline, Console) else 0):
+    for attempt in range(3, hotline.ways + 1 if isinstance(hotline, ConsoleConnector) else 0):
         yield _taken(f"is told in way {attempt}", hotline.deliver, replace(parcel, attempt=attempt))
-    if isinstance(hotline, Webhook):
+    if isinstance(hotline, WebhookConnector):
         yield from _takes(hotline, drills)
         yield from _refuses(hotline, drills)
 
 
-def texting(senders: Mapping[str, Sender]) -> Callable[[str, Phones], Tell]:
+def texting(senders: Mapping[str, SmsSender]) -> Callable[[str, OnCallPhones], Notify]:
     """For duty phones: each gets one text, and none that is to be answered, for nothing waits in the store."""
 
-    def enlist(_hotline: str, phones: Phones) -> Tell:
+    def enlist(_hotline: str, phones: OnCallPhones) -> Notify:
         left = list(phones.numbers)
 
-        def tell(parcel: Parcel) -> Outcome:
+        def tell(parcel: DeliveryRequest) -> DeliveryOutcome:
             while left:
-                text = Text(left[0], phones.sender, f"DRILL {parcel.report_id[-6:]}. {TEXT}", id=parcel.delivery_id)
+                text = SmsMessage(
+                    left[0], phones.sender, f"DRILL {parcel.report_id[-6:]}. {TEXT}", id=parcel.delivery_id
+                )
                 if not isinstance(senders[phones.channel].send(text), Accepted):
                     return Unavailable("sms_failed")
                 left.pop(0)
@@ -111,21 +124,25 @@ def texting(senders: Mapping[str, Sender]) -> Callable[[str, Phones], Tell]:
     return enlist
 
 
-def _taken(name: str, hand_over: Callable[..., Outcome], *what: Any) -> Row:
+def _taken(name: str, hand_over: Callable[..., DeliveryOutcome], *what: Any) -> Row:
     began = time.monotonic()
     outcome = hand_over(*what)
     took = f"in {round((time.monotonic() - began) * 1000)} ms"
     if isinstance(outcome, Delivered):
         return Row(name, True, f"{outcome.status or 'taken'} {took}")
-    status = "" if isinstance(outcome, Poison) or outcome.status is None else f"{outcome.status}: "
+    status = "" if isinstance(outcome, Undeliverable) or outcome.status is None else f"{outcome.status}: "
     return Row(name, False, status + _what_to_do(outcome.why))
 
 
 def _what_to_do(why: str) -> str:
-    return NO_STATUS.get(why) or TO_DO.get(why) or "It did not take it. Ask them to look into their server's log."
+    return (
+        NO_STATUS.get(why)
+        or DELIVERY_ADVICE.get(why)
+        or "It did not take it. Ask them to look into their server's log."
+    )
 
 
-def _takes(door: Webhook, drills: Drills) -> Iterator[Row]:
+def _takes(door: WebhookConnector, drills: Drills) -> Iterator[Row]:
     others = {
         "takes a newer revision": drills.updated(),
         "takes words said later": drills.message(),
@@ -141,19 +158,19 @@ def _takes(door: Webhook, drills: Drills) -> Iterator[Row]:
     yield _taken("takes one of two signatures", _sent, door, body, right | {"webhook-signature": both})
 
 
-def _sent(door: Webhook, body: bytes, headers: dict[str, str]) -> Outcome:
+def _sent(door: WebhookConnector, body: bytes, headers: dict[str, str]) -> DeliveryOutcome:
     try:
         reply = door.send(body, headers)
-    except NoAnswer as missing:
+    except NoResponse as missing:
         return Unavailable(missing.why)
-    return read_status(reply.status, knows_it=reply.headers.get("webhook-id") == headers["webhook-id"])
+    return outcome_of_status(reply.status, knows_it=reply.headers.get("webhook-id") == headers["webhook-id"])
 
 
 def _by_another(key: str, body: bytes, drills: Drills) -> dict[str, str]:
-    return signed([Signer(new_webhook_secret())], key, body, drills.at)
+    return signed_headers([Signer(new_webhook_secret())], key, body, drills.at)
 
 
-def _refuses(door: Webhook, drills: Drills) -> Iterator[Row]:
+def _refuses(door: WebhookConnector, drills: Drills) -> Iterator[Row]:
     """Each of a key of its own, so that none passes for a repeat of another."""
     body = drills.created()
     keys = iter([fresh() for _ in range(6)])
@@ -170,10 +187,10 @@ def _refuses(door: Webhook, drills: Drills) -> Iterator[Row]:
     yield _refused("refuses one of ten minutes ahead", door, body, door.headers(next(keys), body, ahead=TEN_MINUTES))
 
 
-def _refused(name: str, door: Webhook, body: bytes, headers: dict[str, str]) -> Row:
+def _refused(name: str, door: WebhookConnector, body: bytes, headers: dict[str, str]) -> Row:
     try:
         status = door.send(body, headers).status
-    except NoAnswer as missing:
+    except NoResponse as missing:
         return Row(name, False, f"{_what_to_do(missing.why)} It must answer 401.")
     if 400 <= status < 500:
         return Row(name, True, str(status))

@@ -10,9 +10,9 @@ from reports.store.operations.clock_skew import ClockSkew
 from reports.store.operations.overview import UnacknowledgedReport, WatchedDelivery
 from reports.store.operations.spool_status import SpoolStatus
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
-from workers.delivery import TO_DO
+from workers.delivery.outcomes import DELIVERY_ADVICE
 
-NO_CLOCK = "No clock runs: nobody is asked again. Start it: python -m workers.run clock"
+NO_CLOCK = "No clock runs: nobody is asked again. Start it: python -m workers.main clock"
 NOTHING = "Nothing waits."
 ALL_IN_TIME = "Nothing to do. The next that waits is asked about by itself."
 STEPS = {
@@ -94,11 +94,13 @@ def _todo(one: UnacknowledgedReport, now: int) -> str:
     if not alive:
         return f"{end}: no hotline can take it. Decide who gets it, then: tokaut deliveries list"
     if left_out := [sending.hotline for sending in alive if sending.state == "due" and sending.why == "no_hotline"]:
-        return f"{end}: call {left_out[0]}, it has not got it. {TO_DO['no_hotline']}"
+        return f"{end}: call {left_out[0]}, it has not got it. {DELIVERY_ADVICE['no_hotline']}"
     there = [sending.hotline for sending in alive if sending.state == "delivered"]
     if not there and age > ESCALATION_TIMES[one.priority].received:
         first = alive[0]
-        return f"{end}: call {first.hotline}, it has not got it. {TO_DO.get(first.why, 'It does not answer.')}"
+        return (
+            f"{end}: call {first.hotline}, it has not got it. {DELIVERY_ADVICE.get(first.why, 'It does not answer.')}"
+        )
     if one.acknowledge_by is not None and one.acknowledge_by <= now:
         return f"{end}: call {', '.join(there or [alive[0].hotline])}. Nobody has taken it on for {ago(age)}."
     return ""

@@ -6,10 +6,10 @@ from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1200, 3600, 14400, 86400)
+HISTOGRAM_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1200, 3600, 14400, 86400)
 
 
-class Metrics:
+class WorkerMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._of_deliveries(registry)
         self._of_sms_and_people(registry)
@@ -19,7 +19,10 @@ class Metrics:
         counter, gauge = _counter(registry), _gauge(registry)
         self.attempts = counter("tokaut_delivery_attempts", "Attempts to hand over a report", ["hotline", "class"])
         self.send_to_hotline = Histogram(
-            "tokaut_send_to_hotline_seconds", "From the commit to the receipt", registry=registry, buckets=SECONDS
+            "tokaut_send_to_hotline_seconds",
+            "From the commit to the receipt",
+            registry=registry,
+            buckets=HISTOGRAM_BUCKETS,
         )
         self.deliveries = gauge(
             "tokaut_deliveries", "Deliveries that no hotline has: due, refused, parked", ["state", "priority"]

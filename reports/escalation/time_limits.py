@@ -18,7 +18,7 @@ CLOCK_JUMP = MINUTE  # a clock that differs by more is reported to a person
 
 LEASES: Mapping[str, int] = {"clock": 15 * SECOND, "replay": 30 * SECOND}  # by the name of the lease
 
-# Until the next attempt to deliver, by priority: the longest delay of workers/schedule.py with its jitter, or the
+# Until the next attempt to deliver, by priority: the longest delay of workers/retry_policy.py with its jitter, or the
 # longest Retry-After that is heeded.
 DELIVERY_ATTEMPT: Mapping[str, int] = {"P1": 66 * SECOND, "P2": HOUR, "P3": 72 * MINUTE, "P4": 144 * MINUTE}
 

@@ -52,7 +52,7 @@ def in_redis(town: Town) -> None:
             queue = open_queue(name, client)
             queue.enqueue_call("os.system", args=(ATTACKER,), description=ATTACKER, meta={"said": ATTACKER})
             queue.enqueue_call(f"workers.{ATTACKER}", args=(ATTACKER,), job_id="murglewhit-was-here")
-            broken = queue.enqueue_call("workers.forward.deliver", args=(ATTACKER,))
+            broken = queue.enqueue_call("workers.jobs.deliver.deliver", args=(ATTACKER,))
             client.hset(f"rq:job:{broken.id}", "data", ATTACKER.encode())
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from argon2 import PasswordHasher
 
-from console import passwords
+from console.auth import passwords
 from reports.store.engine.database import Database
 from tests.support.console import Console
 from tests.support.desks import Desk, given, in_process

@@ -6,31 +6,16 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from console import (
-    acts,
-    deadlines,
-    done,
-    doors,
-    drilling,
-    emergency,
-    entry,
-    frame,
-    handing_over,
-    joining,
-    operating,
-    passwords,
-    people,
-    queue,
-    reaching,
-    report_page,
-    telling,
-)
+from console import responses, templating
+from console.auth import access_control, invitations, login, passwords
+from console.presenters import deadlines, emergency_numbers, reachability, report
+from console.views import case, case_actions, case_list, drills, handover, operator, staff
 from reports.triage import FLAG_LABELS, REASON_LABELS
 
 CHANGES = ("TOOK_IT", "PASSED_IT", "TOOK_IT_OVER", "BACK_IN_QUEUE", "CLOSED_IT", "MOVED_IT", "WAITS_AGAIN")
 CHANGES += ("YOU_CHANGED_IT",)
 NEEDS = ("NOT_TAKEN", "STUCK", "LATE_STEPS", "IN_SPOOL", "NO_BACKUP", "OLD_BACKUP", "DISABLED")
-TEMPLATES = Path(frame.__file__).parent / "templates"
+TEMPLATES = Path(templating.__file__).parent / "templates"
 SAID = re.compile(r"""\b_\(\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)')\s*\)""")
 
 
@@ -45,34 +30,57 @@ def _in_templates() -> Iterator[str]:
 
 
 def _in_code() -> Iterator[str]:
-    yield from doors.ROLES
-    yield from (sentence for sentence, _ in done.DONE.values() if sentence)
-    yield from frame.HANDLING.values()
-    yield from frame.ROLES_SAID.values()
-    yield from report_page.OUTCOMES.values()
-    yield report_page.WROTE_MORE
-    yield from queue.STATES.values()
-    yield from (*deadlines.LEFT.values(), *deadlines.OVER.values(), emergency.VERIFIED, emergency.NOT_VERIFIED)
-    for sentences in (reaching.SENTENCES, reaching.NO_WAY, reaching.NO_MESSAGE, reaching.SHORT):
+    yield from access_control.ROLES
+    yield from (sentence for sentence, _ in responses.MESSAGES.values() if sentence)
+    yield from templating.HANDLING_LABELS.values()
+    yield from templating.ROLE_LABELS.values()
+    yield from case.OUTCOMES.values()
+    yield case.WROTE_MORE
+    yield from case_list.STATES.values()
+    yield from (
+        *deadlines.LEFT.values(),
+        *deadlines.OVER.values(),
+        emergency_numbers.VERIFIED,
+        emergency_numbers.NOT_VERIFIED,
+    )
+    for sentences in (
+        reachability.SENTENCES,
+        reachability.UNREACHABLE,
+        reachability.NO_MESSAGE,
+        reachability.SHORT_SENTENCES,
+    ):
         yield from sentences.values()
-    yield reaching.ALSO_MESSAGE
-    yield from (*(getattr(report_page, name) for name in CHANGES), *frame.NAMELESS)
-    yield from (acts.TAKE_OVER, acts.TAKEN_MEANWHILE, acts.PASSED_MEANWHILE, acts.CLOSED_MEANWHILE)
-    yield from (*telling.SENTENCES, *telling.ROLES.values())
+    yield reachability.ALSO_MESSAGE
+    yield from (*(getattr(case, name) for name in CHANGES), *templating.NAMELESS)
+    yield from (
+        case_actions.TAKE_OVER,
+        case_actions.TAKEN_MEANWHILE,
+        case_actions.PASSED_MEANWHILE,
+        case_actions.CLOSED_MEANWHILE,
+    )
+    yield from (*report.SENTENCES, *report.ROLES.values())
     yield from (*REASON_LABELS.values(), *FLAG_LABELS.values())
     yield from passwords.FAULTS
-    yield entry.NOT_RIGHT
-    yield from (getattr(operating, name) for name in NEEDS)
-    yield from (joining.NOT_THE_SAME, joining.NO_CODE)
-    yield from (people.NO_NAME, people.TAKEN, people.NOT_YOURSELF, people.AGAIN, people.ASKED, people.ALONE)
-    yield from (people.TOO_LATE, people.ENDED, people.RESTORED)
-    yield from (acts.NO_WORDS, acts.NO_REASON, acts.NO_OUTCOME, acts.NOT_NOW, acts.TWO, acts.SAME, acts.TOO_NEW)
-    yield from (*drilling.NAMES.values(), *drilling.CAME.values(), drilling.IN_TIME, drilling.LATE, drilling.NOT_YET)
-    yield from (drilling.NO_TIME, drilling.ONE, drilling.BEGUN)
+    yield login.LOGIN_REFUSED
+    yield from (getattr(operator, name) for name in NEEDS)
+    yield from (invitations.PASSWORDS_DIFFER, invitations.WRONG_CODE)
+    yield from (staff.NO_NAME, staff.TAKEN, staff.NOT_YOURSELF, staff.AGAIN, staff.ASKED, staff.ALONE)
+    yield from (staff.TOO_LATE, staff.ENDED, staff.RESTORED)
     yield from (
-        handing_over.NO_REASON,
-        handing_over.NOT_SURE,
-        handing_over.NOT_THERE,
-        handing_over.NOT_NOW,
-        handing_over.TWICE,
+        case_actions.NO_WORDS,
+        case_actions.NO_REASON,
+        case_actions.NO_OUTCOME,
+        case_actions.NOT_NOW,
+        case_actions.SECOND_PERSON_NEEDED,
+        case_actions.SAME_PERSON,
+        case_actions.TOO_NEW,
+    )
+    yield from (*drills.SCRIPT_TITLES.values(), *drills.STAGES.values(), drills.IN_TIME, drills.LATE, drills.NOT_YET)
+    yield from (drills.INVALID_TIME, drills.ALREADY_PLANNED, drills.ALREADY_STARTED)
+    yield from (
+        handover.NO_REASON,
+        handover.NOT_SURE,
+        handover.NOT_THERE,
+        handover.NOT_NOW,
+        handover.ALREADY_ASKED,
     )

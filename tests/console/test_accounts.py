@@ -9,9 +9,9 @@ import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import select
 
-from console import passwords
-from console.codes import step_of
-from console.inviting import Place, invite
+from console.auth import passwords
+from console.auth.invitations import InvitedAccount, invite
+from console.auth.totp import matching_step
 from reports.store.schema import staff as s
 from reports.store.schema import tables as t
 from reports.store.staff import accounts
@@ -40,7 +40,7 @@ def rows(console: Console, table: Any) -> list[Any]:
 
 
 def link_for(console: Console, name: str, role: str = "staff") -> str:
-    return invite(console.parts.database, "", Place(name, "vu-pikinini", role), "staff:vu-pikinini/ana")
+    return invite(console.parts.database, "", InvitedAccount(name, "vu-pikinini", role), "staff:vu-pikinini/ana")
 
 
 @pytest.mark.rule("A-26")
@@ -171,7 +171,7 @@ def test_a_code_works_once_and_none_older_than_the_last(mere: Person) -> None:
 def test_a_clock_may_be_off_by_one_step(seconds: int, taken: bool) -> None:
     secret = b"12345678901234567890"
     code = pyotp.TOTP("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ").at(1_000_000_020 + seconds)
-    assert (step_of(secret, f" {code[:3]} {code[3:]} ", 1_000_000_020) is not None) is taken
+    assert (matching_step(secret, f" {code[:3]} {code[3:]} ", 1_000_000_020) is not None) is taken
 
 
 def test_the_secret_of_the_codes_is_sealed_and_another_account_s_does_not_open(console: Console) -> None:

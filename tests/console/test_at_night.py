@@ -8,8 +8,8 @@ import re
 import pytest
 from sqlalchemy import select
 
-from console.conversation import is_since, turns
-from console.telling import Labels, told
+from console.presenters.conversation import entries, is_newer
+from console.presenters.report import ChoiceLabels, present_report
 from flows import parse
 from reports.store.cases import case_actions
 from reports.store.schema import tables as t
@@ -94,7 +94,7 @@ def test_a_conversation_stands_in_the_order_of_time() -> None:
 
     said = [{"kind": "words", "text": "2", "created_at": "2027-01-15T08:01:00Z", "message_id": "m"}, {"kind": "words"}]
     notes = [{"kind": "answer", "by": "nia", "at": minute(n), "text": str(n)} for n in (3, 0)] + [{"kind": "note"}]
-    found = turns(said, notes, {"m"})
+    found = entries(said, notes, {"m"})
     assert [(one.at, one.by, one.text, one.is_new) for one in found] == [
         (0, "", None, False),
         (minute(0), "nia", "0", False),
@@ -105,8 +105,8 @@ def test_a_conversation_stands_in_the_order_of_time() -> None:
 
 def test_words_of_a_revision_are_new_by_when_they_were_typed() -> None:
     revised = 1_800_000_000 * SECOND + 7
-    assert is_since("2027-01-15T08:00:00Z", revised) and not is_since("2027-01-15T07:59:59Z", revised)
-    assert not is_since("2027-01-15T08:00:00Z", 0) and not is_since("", revised)
+    assert is_newer("2027-01-15T08:00:00Z", revised) and not is_newer("2027-01-15T07:59:59Z", revised)
+    assert not is_newer("2027-01-15T08:00:00Z", 0) and not is_newer("", revised)
 
 
 def test_what_was_handed_over_is_nobody_s_until_somebody_takes_it(filed: Filed, people: tuple[Person, Person]) -> None:
@@ -166,7 +166,7 @@ def test_the_password_brings_back_to_the_page_that_was_hidden(filed: Filed, peop
 
 def test_every_question_is_in_words() -> None:
     data = json.loads(SAMPLE.read_text())["data"]
-    asked = {one.question: one.answer for one in told(data, Labels(parse.load())).asked}
+    asked = {one.question: one.answer for one in present_report(data, ChoiceLabels(parse.load())).asked}
     assert "Shefa" in asked.values() and "VU-SEE" not in asked.values()
     assert not [one for one in asked if "{" in one]
 

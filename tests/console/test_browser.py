@@ -16,7 +16,7 @@ import pyotp
 import pytest
 import requests
 
-from console.inviting import Place, invite
+from console.auth.invitations import InvitedAccount, invite
 from reports.store.engine.database import Database
 from tests.house.files import ROOT
 from tests.support.ports import free_port
@@ -64,7 +64,7 @@ class House:
 
     def link(self, name: str, role: str = "staff", hotline: str = "vu-pikinini") -> str:
         database = Database(f"sqlite:///{self.town.environment['TOKAUT_DATA']}/tokaut.db")
-        made = invite(database, self.address, Place(name, hotline, role), "staff:vu-pikinini/ana")
+        made = invite(database, self.address, InvitedAccount(name, hotline, role), "staff:vu-pikinini/ana")
         database.close()
         return made
 

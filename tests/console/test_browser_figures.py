@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
-from console.inviting import OPERATORS
+from console.auth.invitations import OPERATOR_HOTLINE
 from reports.countries import country
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
@@ -81,7 +81,7 @@ def test_an_operator_sees_how_it_is_going(
 ) -> None:
     folder = Path(os.environ.get("DRAW_CONSOLE") or tmp_path)
     page = opened(f"{filled.address}/login", width=width, height=height).page
-    come(filled, page, f"oto{width}", "operator", OPERATORS)
+    come(filled, page, f"oto{width}", "operator", OPERATOR_HOTLINE)
     assert page.locator("tbody th").last.evaluate("cell => cell.offsetHeight") < 120, (
         "cells are rows, not columns of letters"
     )

@@ -14,8 +14,8 @@ from reports.store.schema import tables as t
 from tests.console.conftest import HOTLINE
 from tests.support.console import Console
 from tests.support.staff import Person, joined
-from workers.erasing import Erasing
-from workers.metrics import Metrics
+from workers.jobs.retention import ErasureJob
+from workers.metrics import WorkerMetrics
 
 pytestmark = [pytest.mark.rule("S-28")]
 DELETED = "The reporter deleted this report."
@@ -32,7 +32,7 @@ def test_the_reporter_deleted_it(console: Console, database: Database, mere: Per
         connection.execute(update(t.message).values(number=1))
         connection.execute(update(t.delivery).values(state="delivered", delivered_at=database.now()))
         connection.execute(update(t.report).values(state="delivered"))
-    erasing = Erasing(database, RetentionPolicy(), Metrics(CollectorRegistry()))
+    erasing = ErasureJob(database, RetentionPolicy(), WorkerMetrics(CollectorRegistry()))
     erasing.start()
     erasing._own.finish()
     page = mere.get(f"/reports/{report}")

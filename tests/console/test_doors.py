@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import pytest
 from sqlalchemy import select
 
-from console.doors import Door
+from console.auth.access_control import PageRoute
 from reports.store.engine.database import DatabaseUnavailable
 from reports.store.schema import tables as t
 from reports.store.staff import staff_sessions
@@ -40,7 +40,7 @@ def people(console: Console) -> Mapping[str, Person]:
     return found
 
 
-def doors(console: Console) -> Mapping[str, Door]:
+def doors(console: Console) -> Mapping[str, PageRoute]:
     return {("POST " if one.post else "GET ") + one.rule: one for one in console.flask.extensions["doors"].all.values()}
 
 

@@ -16,7 +16,15 @@ import pytest
 from sqlalchemy import select
 
 from console import languages
-from console.drilling import LIMITS, NAMES, for_the_card, in_a_row, line, minutes, next_at
+from console.views.drills import (
+    SCRIPT_TITLES,
+    STAGE_LIMITS,
+    card_values,
+    drill_row,
+    minutes,
+    next_occurrence,
+    on_time_streak,
+)
 from flows.catalogues import PLAIN
 from reports.drills.scripts import SCRIPTS
 from reports.escalation.policy import ESCALATION_TIMES
@@ -339,7 +347,7 @@ def test_outside_training_there_is_no_such_page(console: Console) -> None:
 
 
 def test_every_script_has_a_name() -> None:
-    assert set(NAMES) == set(SCRIPTS)
+    assert set(SCRIPT_TITLES) == set(SCRIPTS)
 
 
 @pytest.mark.parametrize(
@@ -354,19 +362,19 @@ def test_every_script_has_a_name() -> None:
 def test_the_next_time_that_it_is_so_late(now: str, clock: str, then: str) -> None:
     for zone in (EFATE, ZoneInfo("Africa/Nairobi"), ZoneInfo("Pacific/Auckland")):
         moment = datetime.fromisoformat(now).replace(tzinfo=zone)
-        found = next_at(clock, zone, int(moment.timestamp()) * SECOND)
+        found = next_occurrence(clock, zone, int(moment.timestamp()) * SECOND)
         assert found and f"{datetime.fromtimestamp(found / SECOND, zone):%Y-%m-%d %H:%M}" == then
 
 
 @pytest.mark.parametrize("priority", ESCALATION_TIMES)
-@pytest.mark.parametrize("name", LIMITS)
+@pytest.mark.parametrize("name", STAGE_LIMITS)
 def test_in_time_is_what_the_clocks_say(priority: str, name: str) -> None:
     clock = ESCALATION_TIMES[priority]
-    limit = getattr(clock, LIMITS[name])
+    limit = getattr(clock, STAGE_LIMITS[name])
 
     def verdict(after: int | None, now: int) -> str:
         moments = {"arrived": 0} | ({} if after is None else {name: after})
-        cells = line(
+        cells = drill_row(
             Drill("x", "danger_now", "staff:x/y", 0, "r", priority=priority, moments=moments), clock, now
         ).cells
         return cells[["delivered", "opened", "taken"].index(name)].verdict
@@ -384,12 +392,12 @@ def test_how_many_were_taken_on_in_time_in_a_row(taken: list[int | None], in_a_r
     for after in taken:
         moments = {"arrived": 0} | ({"taken": after * MINUTE} if after else {})
         drill = Drill("x", "danger_now", "staff:x/y", 0, "r", priority="P1", moments=moments)
-        lines.append(line(drill, ESCALATION_TIMES["P1"], 99 * MINUTE))
-    assert in_a_row(lines) == in_a_row_
-    waits = line(
+        lines.append(drill_row(drill, ESCALATION_TIMES["P1"], 99 * MINUTE))
+    assert on_time_streak(lines) == in_a_row_
+    waits = drill_row(
         Drill("x", "missing", "staff:x/y", 0, "r", priority="P1", moments={"arrived": 0}), ESCALATION_TIMES["P1"], 1
     )
-    assert in_a_row([waits, *lines]) == in_a_row_
+    assert on_time_streak([waits, *lines]) == in_a_row_
 
 
 @pytest.mark.parametrize(
@@ -407,12 +415,12 @@ def test_a_card_is_told_of_the_last_p1(drills: list[tuple[str, int | None]], sai
     for priority, after in drills:
         moments = {"arrived": 0} | ({"taken": after * MINUTE} if after else {})
         drill = Drill("x", "danger_now", "staff:x/y", 0, "r", priority=priority, moments=moments)
-        lines.append(line(drill, ESCALATION_TIMES[priority], 20 * MINUTE))
-    assert for_the_card(lines, EFATE) == (("1970-01-01", said) if said else None)
-    waits = line(
+        lines.append(drill_row(drill, ESCALATION_TIMES[priority], 20 * MINUTE))
+    assert card_values(lines, EFATE) == (("1970-01-01", said) if said else None)
+    waits = drill_row(
         Drill("x", "missing", "staff:x/y", 0, "r", priority="P1", moments={"arrived": 0}), ESCALATION_TIMES["P1"], 1
     )
-    assert for_the_card([waits, *lines], EFATE) == for_the_card(lines, EFATE)
+    assert card_values([waits, *lines], EFATE) == card_values(lines, EFATE)
 
 
 def test_its_words_are_in_the_language_of_the_page(made_up: None, house: House) -> None:

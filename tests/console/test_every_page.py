@@ -19,7 +19,7 @@ import pytest
 import requests
 from sqlalchemy import insert, update
 
-from console.inviting import OPERATORS, Place, invite
+from console.auth.invitations import OPERATOR_HOTLINE, InvitedAccount, invite
 from reports.countries import country
 from reports.json_bodies import json_bytes
 from reports.store.engine.database import Database
@@ -61,7 +61,7 @@ class Desk:
         with (folder / "log").open("wb") as log:
             self.process = subprocess.Popen(command, env=settings, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self.cookies = {
-            name: logged_in(self.database, name, role, OPERATORS if role == "operator" else HOTLINE)
+            name: logged_in(self.database, name, role, OPERATOR_HOTLINE if role == "operator" else HOTLINE)
             for name, role in WHO.items()
         }
         until(self.answers, f"the console does not start: {folder / 'log'}")
@@ -196,7 +196,10 @@ def _joined(page: Any) -> None:
 def sights(desk: Desk, reports: dict[str, str]) -> Iterator[Sight]:
     """In this order: what is done on one is there on the next."""
     of = {name: f"/reports/{id_}" for name, id_ in reports.items()}
-    ways = [invite(desk.database, "", Place(name, HOTLINE, "staff"), f"staff:{HOTLINE}/ana") for name in ("eti", "tom")]
+    ways = [
+        invite(desk.database, "", InvitedAccount(name, HOTLINE, "staff"), f"staff:{HOTLINE}/ana")
+        for name in ("eti", "tom")
+    ]
     yield Sight("login", "", "/login")
     yield Sight("login, refused", "", "/login", _wrong_password)
     yield Sight("join", "", ways[0])

@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from console import frame, languages, web
+from console import languages, templating
+from console.app import create_flask
 from reports.countries.country import Countries
 from runtime.time_units import SECOND
 
@@ -16,8 +17,8 @@ SAID = {"training": "TRAINING.", "demo": "DEMO.", "live": ""}
 
 @pytest.mark.parametrize("mode", sorted(SAID))
 def test_the_mode_is_said_on_every_page(mode: str) -> None:
-    app = web.make()
-    frame.attach(app, mode, Countries(()), languages.loaded(), {}, now=lambda: 0)
+    app = create_flask()
+    templating.attach(app, mode, Countries(()), languages.loaded(), {}, now=lambda: 0)
     page = app.test_client().get("/nowhere").get_data(as_text=True)
     assert [words for words in SAID.values() if words and words in page] == ([SAID[mode]] if SAID[mode] else [])
     assert ("No report here is real." in page) == (mode != "live")
@@ -35,11 +36,11 @@ def test_today_is_the_databases_day_where_the_hotline_is(now: str, said: str) ->
     begun, moment = (
         int(datetime.fromisoformat(f"{one}+00:00").timestamp()) * SECOND for one in ("2026-11-26T13:30", now)
     )
-    assert frame.lately(begun, moment, ZoneInfo("Pacific/Efate")) == said
+    assert templating.format_recent_time(begun, moment, ZoneInfo("Pacific/Efate")) == said
 
 
 def test_the_bar_of_training_stays_in_sight_and_is_printed() -> None:
-    style = (frame.STATIC / "console.css").read_text(encoding="utf-8")
+    style = (templating.STATIC / "console.css").read_text(encoding="utf-8")
     rule = style.partition(".mode.training {")[2].partition("}")[0]
     assert "position: sticky" in rule and "top: 0" in rule
     assert ".mode:not(.training)" in style, "paper says it, too"

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
-from console import older
-from console.reaching import Way, reach
-from console.telling import Labels, told
+from console.bodies import compatibility
+from console.presenters.reachability import ContactOption, reach
+from console.presenters.report import ChoiceLabels, present_report
 from flows import parse
 from reports.crypto import SealContext, seal_body
 from reports.crypto.key_files import load_public_keys
@@ -23,7 +23,7 @@ from tokaut.demo_settings import Plan
 
 WHOLE: dict[str, Any] = json.loads(SAMPLE.read_text())["data"]
 NOW = 1_800_000_000_000_000
-LABELS = Labels(parse.load())
+LABELS = ChoiceLabels(parse.load())
 
 
 def parts(found: Any, at: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
@@ -47,11 +47,11 @@ def without(way: tuple[str | int, ...], put: Any = ...) -> dict[str, Any]:
 @pytest.mark.parametrize("put", [..., None], ids=["missing", "null"])
 def test_any_one_field_may_be_missing(put: Any) -> None:
     for way in parts(WHOLE):
-        assert told(without(way, put), LABELS).facts, way
+        assert present_report(without(way, put), LABELS).facts, way
 
 
 def test_where_nothing_is_there_nothing_was_said() -> None:
-    found = told({}, LABELS)
+    found = present_report({}, LABELS)
     assert (found.title, found.priority, found.flags, found.why, found.words, found.asked) == ("", "", (), (), (), ())
     assert dict(found.facts) == dict.fromkeys(("Place", "Child concerned", "Reporter"), "not said")
 
@@ -60,9 +60,9 @@ def test_where_nothing_is_there_nothing_was_said() -> None:
 @pytest.mark.parametrize("way", ["how", "msisdn", "safe_hours", "allowed"])
 def test_a_number_without_its_terms_is_not_shown(way: str) -> None:
     number = WHOLE["contact"]["msisdn"]
-    assert reach(older.report(WHOLE)["contact"], "", NOW).number == number
-    found = reach(older.report(without(("contact", way)))["contact"], "", NOW)
-    assert (found.way, found.number) == (Way.MESSAGE, "")
+    assert reach(compatibility.complete_report(WHOLE)["contact"], "", NOW).number == number
+    found = reach(compatibility.complete_report(without(("contact", way)))["contact"], "", NOW)
+    assert (found.way, found.number) == (ContactOption.MESSAGE, "")
 
 
 @pytest.mark.parametrize(

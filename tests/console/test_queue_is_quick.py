@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from console.opening import Opener
-from console.queue import LOOKED_THROUGH
+from console.bodies.decryption import ReportDecryptor
+from console.views.case_list import MAX_HEADS_SEARCHED
 from reports.crypto.key_files import create_key_pair, load_private_keys, load_public_keys
 from reports.store.cases import case_list
 from reports.store.cases.case_list import PAGE_SIZE, CaseFilter, CaseRow
@@ -36,7 +36,7 @@ def test_ten_thousand_open_reports(kind: str, request: pytest.FixtureRequest, tm
     request.addfinalizer(database.close)
     create_key_pair(tmp_path / "keys", HOTLINE)
     fill(database, [HOTLINE], load_public_keys(tmp_path / "keys", [HOTLINE]), OPEN)
-    opener = Opener(load_private_keys(tmp_path / "keys", [HOTLINE]), "demo")
+    opener = ReportDecryptor(load_private_keys(tmp_path / "keys", [HOTLINE]), "demo")
 
     def first() -> tuple[list[CaseRow], bool]:
         rows, more = case_list.list_cases(database, account(), CaseFilter())
@@ -44,7 +44,7 @@ def test_ten_thousand_open_reports(kind: str, request: pytest.FixtureRequest, tm
         return rows, more
 
     def luring() -> list[CaseRow]:
-        heads, _ = case_list.list_heads(database, account(), CaseFilter(), LOOKED_THROUGH)
+        heads, _ = case_list.list_heads(database, account(), CaseFilter(), MAX_HEADS_SEARCHED)
         ids = [one.delivery_id for one in heads if opener.head(one, HOTLINE)["category"] == "luring"]
         return case_list.list_rows(database, account(), ids[:PAGE_SIZE])
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console import older, words
-from console.reaching import NO_MESSAGE, Reach, Way, reach, wait
+from console.bodies import compatibility, messages
+from console.presenters.reachability import NO_MESSAGE, ContactOption, Reachability, format_wait, reach
 from reports.json_bodies import NO_CONTACT, json_bytes, without_contact
 from runtime.time_units import HOUR, MINUTE, SECOND
 
@@ -42,13 +42,13 @@ def is_safe(hours: dict[str, str], at: int) -> bool:
     return begin <= clock < end if begin < end else clock >= begin or clock < end
 
 
-def decided(contact: dict[str, Any], mailbox: bytes | None, now: int, *, withdrawn: bool) -> Reach:
+def decided(contact: dict[str, Any], mailbox: bytes | None, now: int, *, withdrawn: bool) -> Reachability:
     """As the report's page comes to it."""
     report: dict[str, Any] = {"contact": contact}
     if withdrawn:
         report = {"contact": dict(NO_CONTACT)}
         assert without_contact(json_bytes({"contact": contact})) == json_bytes(report)
-    return reach(older.report(report)["contact"], words.no_message(mailbox), now)
+    return reach(compatibility.complete_report(report)["contact"], messages.no_mailbox_reason(mailbox), now)
 
 
 @given(contacts(), MAILBOX, NOWS, st.booleans())
@@ -58,13 +58,13 @@ def test_one_decision_holds_for_all_that_can_be_allowed(
     found = decided(contact, mailbox, now, withdrawn=withdrawn)
     hours = contact["safe_hours"]
     is_allowed = contact["allowed"] and contact["how"] in ("call", "sms") and "msisdn" in contact and not withdrawn
-    if found.way in (Way.NOW, Way.LATER):
+    if found.way in (ContactOption.NOW, ContactOption.LATER):
         assert is_allowed and found.number == NUMBER and found.how == contact["how"]
-        assert is_safe(hours, now) == (found.way is Way.NOW)
+        assert is_safe(hours, now) == (found.way is ContactOption.NOW)
     else:
         assert not found.number, "no number stands where nobody may call"
-        assert (found.way is Way.NONE) == (not mailbox)
-        assert (found.way is Way.MESSAGE) == bool(mailbox)
+        assert (found.way is ContactOption.NONE) == (not mailbox)
+        assert (found.way is ContactOption.MESSAGE) == bool(mailbox)
         if is_allowed:  # then only because nobody can read the hours
             assert not isinstance(hours, dict) or len(hours) < 3 or hours["from"] == hours["to"] or hours["from"] == "8"
     assert (found.no_message in NO_MESSAGE) == (not mailbox)
@@ -75,11 +75,11 @@ def test_one_decision_holds_for_all_that_can_be_allowed(
 def test_the_hours_begin_and_end_when_it_says_so(hours: dict[str, str], mailbox: bytes | None, now: int) -> None:
     contact = {"allowed": True, "how": "call", "safe_hours": hours, "msisdn": NUMBER}
     found = decided(contact, mailbox, now, withdrawn=False)
-    if found.way is Way.LATER:
+    if found.way is ContactOption.LATER:
         assert found.opens_at is not None and now < found.opens_at <= now + 26 * HOUR
         assert is_safe(hours, found.opens_at)
         assert not any(is_safe(hours, at) for at in range(now, found.opens_at, 7 * MINUTE))
-    elif found.way is Way.NOW:
+    elif found.way is ContactOption.NOW:
         assert found.closes_at is not None and now < found.closes_at <= now + 26 * HOUR
         assert all(is_safe(hours, at) for at in range(now, found.closes_at, 7 * MINUTE))
 
@@ -103,7 +103,7 @@ def test_it_is_one_sentence(mailbox: bytes | None, how: str, sentence: str) -> N
 
 
 def test_a_begun_minute_is_waited_for_whole() -> None:
-    assert [wait(one) for one in (1, MINUTE, MINUTE + 1, 60 * MINUTE, 168 * MINUTE)] == [
+    assert [format_wait(one) for one in (1, MINUTE, MINUTE + 1, 60 * MINUTE, 168 * MINUTE)] == [
         "1 min",
         "1 min",
         "2 min",

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from console.inviting import Place, invite
+from console.auth.invitations import InvitedAccount, invite
 from reports.store.staff import accounts, approvals
 from reports.store.staff.accounts import Account
 from tests.console.test_on_postgresql import SAMPLE
@@ -89,7 +89,7 @@ def test_where_there_is_one_lead_the_operator_invites_another(console: Console, 
     for page in (invited(ana, "luk"), raised(console, ana, "mere")):
         assert page.status == 400 and "The operator can invite one" in page.text
     assert approvals.list_promotions(console.parts.database, HOTLINE) == []
-    link = invite(console.parts.database, "", Place("luk", HOTLINE, "lead"), "staff:_operator/tino")
+    link = invite(console.parts.database, "", InvitedAccount("luk", HOTLINE, "lead"), "staff:_operator/tino")
     assert Person(console.flask, console.parts.database, "luk").join(link).status == 200
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from console.web import MOST_BYTES
+from console.app import MAX_BODY_BYTES
 from tests.deploy.desk_proxy import DeskTown
 from tests.support.wait import until
 
@@ -59,11 +59,11 @@ def test_it_says_nothing_of_itself(town: DeskTown) -> None:
 
 @pytest.mark.parametrize("path", ["/login", CALL_BACK])
 def test_a_body_of_more_than_the_limit_is_refused_unread(town: DeskTown, path: str) -> None:
-    head = POST.format(path) + f"Content-Length: {MOST_BYTES + 1}\r\n\r\n"
+    head = POST.format(path) + f"Content-Length: {MAX_BODY_BYTES + 1}\r\n\r\n"
     assert asked(town, head.encode())[9:12] == b"413"
 
 
 def test_a_body_without_a_length_is_read_up_to_the_limit(town: DeskTown) -> None:
     head = (POST.format(CALL_BACK) + CHUNKED).encode()
-    assert asked(town, head + chunks(MOST_BYTES))[9:12] == b"401"
-    assert asked(town, head + chunks(MOST_BYTES + 1))[9:12] == b"413"
+    assert asked(town, head + chunks(MAX_BODY_BYTES))[9:12] == b"401"
+    assert asked(town, head + chunks(MAX_BODY_BYTES + 1))[9:12] == b"413"

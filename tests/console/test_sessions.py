@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from console import cookies
+from console.auth import cookies
 from tests.support.console import Console
 from tests.support.staff import Person, joined, pass_time
 

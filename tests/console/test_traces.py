@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from console import queue
+from console.views import case_list
 from reports.store.staff import accounts
 from tests.console.conftest import HOTLINE
 from tests.support.console import Console
@@ -52,7 +52,7 @@ def test_a_list_that_was_not_looked_through_whole_says_so(
     given(console.parts.database, keys, [(HOTLINE, "primary")])
     ana, _ = leads
     assert "looked through" not in ana.get("/?category=luring").text
-    monkeypatch.setattr(queue, "LOOKED_THROUGH", 1)
+    monkeypatch.setattr(case_list, "MAX_HEADS_SEARCHED", 1)
     for page in (ana.get("/?category=luring"), ana.get("/rows?place=nowhere")):
         assert "were looked through" in page.text and "No report is open" not in page.text
     assert "looked through" not in ana.get("/").text

@@ -7,8 +7,8 @@ import re
 import pytest
 from sqlalchemy import func, select
 
-from console import cookies
-from console.doors import IDLE
+from console.auth import cookies
+from console.auth.access_control import IDLE_TIMEOUT
 from reports.store.schema import staff as s
 from reports.store.staff import staff_sessions
 from tests.support.console import Console
@@ -82,7 +82,7 @@ def test_what_was_hidden_stays_hidden_though_a_touch_comes_in_after_it(console: 
     cookie = mere.client.get_cookie(cookies.SESSION, domain="desk.example")
     assert cookie
     mere.post("/lock", at="/me")
-    staff_sessions.touch(console.parts.database, cookies.hash_of(cookie.value), IDLE)
+    staff_sessions.touch(console.parts.database, cookies.token_hash(cookie.value), IDLE_TIMEOUT)
     assert mere.get("/").leads_to == "/locked"
 
 
@@ -99,7 +99,9 @@ def test_at_a_locked_desk_the_next_one_logs_in(console: Console) -> None:
     assert luk.log_in(password="not this one at all").status == 403
     assert luk.log_in().leads_to == "/"
     assert "luk" in luk.get("/me").text
-    assert staff_sessions.find(console.parts.database, cookies.hash_of(left.value)) is None, "what was there has ended"
+    assert staff_sessions.find(console.parts.database, cookies.token_hash(left.value)) is None, (
+        "what was there has ended"
+    )
 
 
 @pytest.mark.rule("A-20")

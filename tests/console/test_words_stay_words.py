@@ -16,8 +16,8 @@ from urllib.parse import quote_plus
 import pytest
 from sqlalchemy import insert, select
 
-from console.acts import NO_REASON
-from console.telling import dead
+from console.presenters.report import inert_text
+from console.views.case_actions import NO_REASON
 from reports import json_bodies
 from reports.crypto import SealContext, seal_body
 from reports.crypto.key_files import load_public_keys
@@ -146,7 +146,7 @@ def test_in_a_report(room: Room, words: str) -> None:
     page = room.lead.get(f"/reports/{id_}")
     same(page, room.lead.get(f"/reports/{room.report(PLAIN)}"))
     text = skeleton(page).text
-    assert text.count(dead(words)) >= 8, "in each of its places, whole"
+    assert text.count(inert_text(words)) >= 8, "in each of its places, whole"
     exported = room.lead.get(f"/reports/{id_}/export")
     assert exported.headers["Content-Type"].startswith("application/json")
     assert json.loads(exported.html)["report"]["narrative"] == json.loads(json_bodies.json_bytes(words))

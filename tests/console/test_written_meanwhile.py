@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from console.acts import NOT_NOW, WROTE_MORE
-from console.done import DONE
+from console.responses import MESSAGES
+from console.views.case_actions import NOT_NOW, WROTE_MORE
 from reports.crypto import SealContext, seal_body
 from reports.crypto.key_files import load_public_keys
 from reports.store import pending_submissions, submissions
@@ -118,7 +118,7 @@ def test_a_message_of_before_is_sent_and_takes_on_nothing_that_became_urgent(
     assert sent.status == 303 and said_to(console, report_id) == 1
     assert of(database, report_id, HOTLINE).handling == "none"
     page = mere.get(sent.leads_to.partition("#")[0])
-    assert DONE["left_alone"][0] in page.text and "Not taken yet" in page.text
+    assert MESSAGES["left_alone"][0] in page.text and "Not taken yet" in page.text
     mere.post(f"{path}/message", {"words": "We read it.", "do": "send", **marks})
     assert said_to(console, report_id) == 1, "pressed twice"
     mere.post(f"{path}/message", {"words": "We come.", "do": "send", **shown_before(mere.get(path))})

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from console.answers import CSP
+from console.responses import CSP
 from reports.store.engine.database import Database
 from runtime.settings import ConsoleSettings, load_all_settings
 from tests.console.test_doors import HEADERS

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 import gateway.channels
 import workers.senders
-from console.callers import CallBack
+from console.api.auth import CallbackSettings
 from gateway.metrics import COUNTED
 from reports.retention.rules import RETENTION_RULES
 from reports.store.privileges.rights import HOTLINES, RIGHTS, ROLES, ROW_POLICIES
@@ -29,10 +29,10 @@ from tests.docs import countries, faults, nights, readiness, rules
 from tests.docs.pages import ROOT, part, read
 from tests.flows.phone import book
 from tokaut.flows_graph import files, graphs
-from workers.alerts import OTHERS, SMS_TO_DO
-from workers.delivery import TO_DO, TOLD_AT
-from workers.kinds import kinds, settings_of
-from workers.metrics import Metrics
+from workers.delivery.outcomes import ALERT_AT_ATTEMPT, DELIVERY_ADVICE
+from workers.delivery.registry import hotline_kinds, settings_class
+from workers.metrics import WorkerMetrics
+from workers.notifications.texts import ALERT_ADVICE, SMS_ADVICE
 
 WORKERS = "worker, clock"
 WHO = {CommonSettings: "all", WebSecrets: "web", OperatorSettings: WORKERS, ConsoleSettings: "console"}
@@ -49,10 +49,10 @@ def beside(package: object) -> Iterator[type]:
 def settings() -> Iterator[tuple[SettingDescription, str]]:
     for cls in SHARED_SETTINGS:
         yield from ((one, WHO[cls]) for one in describe_settings([cls]))
-    for kind in kinds():
-        own = [cls for cls in [settings_of(kind)] if cls]
+    for kind in hotline_kinds():
+        own = [cls for cls in [settings_class(kind)] if cls]
         yield from ((one, f"{WORKERS}: `{kind}`") for one in describe_settings(own, prefix="HOTLINE_<ID>_"))
-    yield from ((one, "console") for one in describe_settings([CallBack], prefix="HOTLINE_<ID>_"))
+    yield from ((one, "console") for one in describe_settings([CallbackSettings], prefix="HOTLINE_<ID>_"))
     yield from ((one, "web") for one in describe_settings(beside(gateway.channels)))
     yield from ((one, WORKERS) for one in describe_settings(beside(workers.senders)))
 
@@ -118,7 +118,7 @@ def figures_of_web() -> str:
 
 def figures_of_workers() -> str:
     registry = CollectorRegistry()
-    Metrics(registry)
+    WorkerMetrics(registry)
     rows = ["| figure | is |", "|---|---|"]
     for family in registry.collect():
         name = family.name + ("_total" if family.type == "counter" else "")
@@ -134,17 +134,17 @@ AGAIN = {  # of OTHERS
 
 
 def _when(why: str) -> str:
-    if why in TOLD_AT:
-        return NTH[TOLD_AT[why]]
+    if why in ALERT_AT_ATTEMPT:
+        return NTH[ALERT_AT_ATTEMPT[why]]
     return "when it has come to that" if why in {"refused", "parked"} else "by its time"
 
 
 def classes() -> str:
     rows = ["| class | a person is told | what to do |", "|---|---|---|"]
-    for why, todo in TO_DO.items():
+    for why, todo in DELIVERY_ADVICE.items():
         rows.append(f"| `{why}` | {_when(why)} | {todo} |")
-    rows += [f"| `{why}` | when it happens{AGAIN.get(why, '')} | {todo} |" for why, todo in OTHERS.items()]
-    rows += [f"| `{why}` (SMS) | at once, then hourly | {todo} |" for why, todo in SMS_TO_DO.items()]
+    rows += [f"| `{why}` | when it happens{AGAIN.get(why, '')} | {todo} |" for why, todo in ALERT_ADVICE.items()]
+    rows += [f"| `{why}` (SMS) | at once, then hourly | {todo} |" for why, todo in SMS_ADVICE.items()]
     return "\n".join(rows) + "\n"
 
 

@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from gateway.metrics import Metrics as WebMetrics
 from tests.docs.pages import ROOT, read
-from workers.metrics import Metrics
+from workers.metrics import WorkerMetrics
 
 RULES = [
     rule for group in YAML(typ="safe").load(ROOT / "docs/operating/alerts.yml")["groups"] for rule in group["rules"]
@@ -27,7 +27,7 @@ TEXT = re.compile(r'"[^"]*"')
 
 def figures() -> set[str]:
     registry = CollectorRegistry()
-    Metrics(registry)
+    WorkerMetrics(registry)
     found = {line.split("{")[0].split(" ")[0] for line in WebMetrics().page().decode().splitlines()}
     found |= set(re.findall(r"tokaut_\w+(?= |\{)", (ROOT / "gateway/health.py").read_text(encoding="utf-8")))
     for family in registry.collect():

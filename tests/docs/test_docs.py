@@ -12,7 +12,7 @@ from reports.store.privileges.rights import OWNER, ROLES
 from tests.docs import generated, nights
 from tests.docs.pages import ROOT, anchors, files_named, links, named, pages, part, read
 from tests.support.commands import called
-from workers.metrics import Metrics
+from workers.metrics import WorkerMetrics
 
 PAGES = [pytest.param(page, id=page.relative_to(ROOT).as_posix()) for page in pages()]
 BY_HEALTH = {
@@ -89,7 +89,7 @@ def test_a_page_names_no_file_that_is_not_there(page: object) -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_names_no_figure_that_is_not_there(page: object) -> None:
     registry = CollectorRegistry()
-    Metrics(registry)
+    WorkerMetrics(registry)
     there = {f"tokaut_{name}" for name in BY_HEALTH} | {f"tokaut_{name}_total" for name in COUNTED}
     there |= {family.name + ("_total" if family.type == "counter" else "") for family in registry.collect()}
     there |= {"tokaut_answer_seconds", "tokaut_answer_seconds_count"}

@@ -19,7 +19,7 @@ from tests.faults.walking import TO_SEND, a_phone, is_sent, of, walk
 from tests.support.ports import free_port
 from tests.support.wait import until
 from tokaut.demo_hotline import Hotline
-from workers import schedule
+from workers import retry_policy
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults]
 DAYS = 3 if os.environ.get("LONG") == "1" else 1
@@ -27,7 +27,7 @@ ON_CALL = "+6785550190"
 FIRST = "vu-pikinini"
 OTHERS = ("vu-womens-centre", "vu-police")
 DANGER_NOW = ("1", "1", "1", "7", "4", "1", "2", "1")  # now, Go on, bullying, Shefa, me, SMS; Send
-LONGEST = schedule.PACES["P2"].later * (1 + schedule.PACES["P2"].jitter)  # microseconds between two tries
+LONGEST = retry_policy.POLICIES["P2"].later * (1 + retry_policy.POLICIES["P2"].jitter)  # microseconds between two tries
 
 
 class TwoDesks(City):

@@ -8,7 +8,7 @@ from importlib.resources import files
 import pytest
 
 import locales
-from console.words import check
+from console.bodies.messages import check_message
 from flows.catalogues import Catalogue, load
 from flows.gsm7 import alphabet, septets
 from flows.staff_words import SEPTETS
@@ -33,7 +33,7 @@ def test_which_languages_have_them_and_all_of_them() -> None:
 def test_each_can_be_left_as_it_is(language: Catalogue) -> None:
     for country in COUNTRIES:
         for words in READY:
-            found = check(language.say(words), country)
+            found = check_message(language.say(words), country)
             assert (found.refused, found.asked) == ((), ()), (country.iso, language.say(words))
 
 
@@ -58,5 +58,5 @@ def test_they_are_easy_to_read() -> None:
 
 
 def test_the_check_finds_a_planted_one() -> None:
-    found = check("Tell us about the abuse. We promise to come.", next(iter(COUNTRIES)))
+    found = check_message("Tell us about the abuse. We promise to come.", next(iter(COUNTRIES)))
     assert len(found.asked) == 2

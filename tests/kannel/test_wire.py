@@ -18,7 +18,7 @@ from tests.support.wait import until
 from tests.support.wire import wire
 from workers.senders.kannel import Sender
 from workers.senders.kannel import Settings as SenderSettings
-from workers.text import Accepted, Later, Over, Text
+from workers.sms.outcomes import Accepted, DoNotRetry, RetryLater, SmsMessage
 
 pytestmark = pytest.mark.slow
 
@@ -144,7 +144,7 @@ def sender(kannel: Kannel, application: Application, password: str = PASSWORD) -
 @pytest.mark.parametrize("words", ["Sent.\nCode 4821 9303 é €", "Tēnā 😀", "word " * 34 + "end"])
 def test_sendsms(application: Application, words: str) -> None:
     with Kannel(web=application.url, token=TOKEN) as kannel, kannel.phone(PHONE, CODE, "text hi") as phone:
-        assert sender(kannel, application).send(Text(f"+{PHONE}", CODE, words, id="m-1")) == Accepted("m-1")
+        assert sender(kannel, application).send(SmsMessage(f"+{PHONE}", CODE, words, id="m-1")) == Accepted("m-1")
         until(lambda: "".join(phone.texts()) == words, f"{phone.texts()}")
         assert {(part.sender, part.to) for part in phone.parts()} == {(CODE, f"+{PHONE}")}
         until(lambda: len(reports(application)) >= 2, "no delivery report")
@@ -162,7 +162,7 @@ def reports(application: Application) -> list[Call]:
 
 def test_sendsms_without_a_line_to_the_operator(application: Application) -> None:
     with Kannel(web=application.url, token=TOKEN) as kannel:
-        waits = Text(f"+{PHONE}", CODE, "it waited", id="m-1")
+        waits = SmsMessage(f"+{PHONE}", CODE, "it waited", id="m-1")
         assert sender(kannel, application).send(waits) == Accepted("m-1")
         kannel.kill("smsbox")
         kannel.kill("bearerbox")
@@ -174,12 +174,12 @@ def test_sendsms_without_a_line_to_the_operator(application: Application) -> Non
 
 def test_sendsms_refused(application: Application) -> None:
     with Kannel(web=application.url, token=TOKEN) as kannel:
-        text = Text(f"+{PHONE}", CODE, "hello", id="m-1")
-        assert sender(kannel, application, "wrong").send(text) == Later("locked_out")
-        assert sender(kannel, application).send(Text(f"+{PHONE}", "", "hello")) == Over("sender_id")
+        text = SmsMessage(f"+{PHONE}", CODE, "hello", id="m-1")
+        assert sender(kannel, application, "wrong").send(text) == RetryLater("locked_out")
+        assert sender(kannel, application).send(SmsMessage(f"+{PHONE}", "", "hello")) == DoNotRetry("sender_id")
         kannel.kill("bearerbox")
         until(lambda: sender(kannel, application).send(text) != Accepted("m-1"), "accepted by nobody", 20)
-        assert isinstance(sender(kannel, application).send(text), Later)
+        assert isinstance(sender(kannel, application).send(text), RetryLater)
 
 
 @pytest.mark.rule("S-27")
@@ -188,7 +188,7 @@ def test_what_kannel_writes_down(application: Application) -> None:
     with Kannel(web=application.url, token=TOKEN) as kannel:
         with kannel.phone(PHONE, CODE, "text Zorrovik at the jetty") as phone:
             phone.until_received(1)
-        sender(kannel, application).send(Text(f"+{PHONE}", CODE, "Quillomba", id="m-1"))
+        sender(kannel, application).send(SmsMessage(f"+{PHONE}", CODE, "Quillomba", id="m-1"))
         until(lambda: any(b"OPERATOR" in held for held in kannel.written().values()), "the log says nothing at all")
         logs = {name: held for name, held in kannel.written().items() if not name.startswith(("store/", "dlr/"))}
         assert logs

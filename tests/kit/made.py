@@ -13,7 +13,7 @@ from standardwebhooks.webhooks import Webhook as Signer
 from reports.json_bodies import envelope, json_bytes, message_json, unread_json
 from reports.report import build_report, to_json
 from tests.reports.sample import MSISDN, NOW, given, setting
-from workers.hotlines.webhook import signed
+from workers.hotlines.webhook import signed_headers
 
 KIT = Path(__file__).parents[2] / "docs" / "hotline-kit"
 IDS = [f"01a211b9-f7d0-7c31-9d5e-0000000000{n:02}" for n in range(10)]
@@ -104,8 +104,8 @@ def vectors() -> Iterator[dict[str, Any]]:
         kept = {key: value for key, value in headers.items() if key.startswith("webhook-")}
         return {"name": name, "valid": valid, "secret": OURS, "now": now, "headers": kept, "body": body}
 
-    right = signed([Signer(OURS)], IDS[5], BODY.encode(), NOW)
-    theirs = signed([Signer(OLDER)], IDS[5], BODY.encode(), NOW)
+    right = signed_headers([Signer(OURS)], IDS[5], BODY.encode(), NOW)
+    theirs = signed_headers([Signer(OLDER)], IDS[5], BODY.encode(), NOW)
     both = f"{theirs['webhook-signature']} {right['webhook-signature']}"
     other_version = right["webhook-signature"].replace("v1,", "v2,")
     yield vector("right", True, right)
@@ -131,7 +131,7 @@ def calls() -> Iterator[dict[str, Any]]:
     """What a hotline signs, as the console takes it."""
     for number, (name, said) in enumerate(CALLS):
         body = json_bytes({"report_id": IDS[0], **said}).decode()
-        headers = signed([Signer(OURS)], IDS[number], body.encode(), NOW)
+        headers = signed_headers([Signer(OURS)], IDS[number], body.encode(), NOW)
         kept = {one: headers[one] for one in ("webhook-id", "webhook-timestamp", "webhook-signature")}
         yield {"name": name, "secret": OURS, "headers": kept, "body": body}
 

@@ -27,9 +27,9 @@ from tests.support import databases
 from tests.workers.filings import ONE, WORDS, Desk
 from tests.workers.test_forward import LIMITS, forwarder
 from tokaut.__main__ import main
-from workers.addresses import read_target
-from workers.hotlines.webhook import Webhook
-from workers.http import Client
+from workers.hotlines.webhook import WebhookConnector
+from workers.network.allowlist import parse_target
+from workers.network.http_client import HttpClient
 
 VECTORS = json.loads((made.KIT / "signatures.json").read_text(encoding="utf-8"))
 REPORTS = [name for name in made.SAMPLES if name.startswith("report")]
@@ -77,8 +77,8 @@ def kit(tmp_path: Path) -> Iterator[Receiver]:
         yield running
 
 
-def webhook(kit: Receiver, *secrets: str) -> Webhook:
-    return Webhook(read_target(kit.url, [kit.host_port], live=False), secrets, Client(limits=LIMITS))
+def webhook(kit: Receiver, *secrets: str) -> WebhookConnector:
+    return WebhookConnector(parse_target(kit.url, [kit.host_port], live=False), secrets, HttpClient(limits=LIMITS))
 
 
 @pytest.mark.slow

@@ -56,7 +56,7 @@ def test_the_legal_label_of_one_body_stands_in_its_own_table_only() -> None:
     rows = given(("report.danger", "no"), ("report.category", "images"), SEND)
     assert body(rows, setting(rows))["crosswalk"]["ncmec"] == {"type": label, "annotations": []}
     root = Path(__file__).parents[2]
-    files = [*(root / "reports").glob("*.py"), *(root / "reports").glob("*.toml"), *(root / "docs").glob("*.json")]
+    files = [*(root / "reports").rglob("*.py"), *(root / "reports").glob("*.toml"), *(root / "docs").glob("*.json")]
     assert [file.name for file in files if label[:17] in file.read_text("utf-8")] == ["crosswalk.toml"]
 
 

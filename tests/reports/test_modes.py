@@ -13,7 +13,7 @@ from reports.crypto.mode_marks import refuse_keys, refuse_queue
 from runtime.settings import SettingError
 from tests.support.app import App
 from tokaut.__main__ import main
-from workers.assembly import assemble
+from workers.app import create_services
 
 pytestmark = [pytest.mark.rule("S-40"), pytest.mark.slow]
 OTHERS = [("training", "live"), ("live", "training"), ("demo", "live")]
@@ -75,7 +75,7 @@ def test_each_process_looks_as_it_starts(redis_url: str) -> None:
         with Redis.from_url(redis_url) as redis:
             redis.set("rq:mode", "training")
         with pytest.raises(SettingError, match="queue of training mode"):
-            assemble("urgent-1", settings, lambda: False)
+            create_services("urgent-1", settings, lambda: False)
         with pytest.raises(SystemExit, match="queue of training mode"):
             App(redis_url)
     finally:

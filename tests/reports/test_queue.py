@@ -23,7 +23,7 @@ ID = "01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e"
     [
         ("os.system", ("true",), {}),
         ("subprocess.run", (ID,), {}),
-        ("workers.forward.deliver.__globals__", (ID,), {}),
+        ("workers.jobs.deliver.deliver.__globals__", (ID,), {}),
         (DELIVER_JOB, (ID, ID), {}),
         (DELIVER_JOB, (), {}),
         (DELIVER_JOB, ("not an id",), {}),

@@ -18,8 +18,8 @@ from reports.store.operations import retention
 from reports.store.operations.retention import DELIVERY_TABLES, REPORT_TABLES, Purge
 from reports.store.schema import tables as t
 from tests.retention.made import CONSOLE, DESK, Fate, Leg, Made, make, write
-from workers.erasing import Erasing
-from workers.metrics import Metrics
+from workers.jobs.retention import ErasureJob
+from workers.metrics import WorkerMetrics
 
 pytestmark = [pytest.mark.rule("S-28")]
 
@@ -35,9 +35,9 @@ WAITS = {
 }
 
 
-def erase(database: Database) -> Metrics:
-    metrics = Metrics(CollectorRegistry())
-    erasing = Erasing(database, POLICY, metrics)
+def erase(database: Database) -> WorkerMetrics:
+    metrics = WorkerMetrics(CollectorRegistry())
+    erasing = ErasureJob(database, POLICY, metrics)
     erasing.start()
     erasing._own.finish()
     return metrics

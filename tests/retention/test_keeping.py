@@ -21,10 +21,10 @@ from reports.store.schema import tables as t
 from runtime.time_units import DAY
 from tests.retention.made import Fate, Leg, make, write
 from tests.workers.test_sweep import Time
-from workers.alerts import Alert
-from workers.keeping import Keeping
-from workers.metrics import Metrics
-from workers.sweep import Clock
+from workers.clock.scheduler import Scheduler
+from workers.jobs.retention import RetentionJob
+from workers.metrics import WorkerMetrics
+from workers.notifications.texts import Alert
 
 pytestmark = [pytest.mark.rule("S-28")]
 
@@ -51,15 +51,15 @@ class Idle:
 class Room:
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.metrics = Metrics(CollectorRegistry())
+        self.metrics = WorkerMetrics(CollectorRegistry())
         self.heard = Heard()
         self.time = Time()
         self.clock = self.new_clock()
 
-    def new_clock(self) -> Clock:
-        keeping = Keeping(self.database, RetentionPolicy(), Path("/nowhere"), self.heard, self.metrics)  # type: ignore[arg-type]  # a fake
+    def new_clock(self) -> Scheduler:
+        keeping = RetentionJob(self.database, RetentionPolicy(), Path("/nowhere"), self.heard, self.metrics)  # type: ignore[arg-type]  # a fake
         self.keeping = keeping
-        return Clock(
+        return Scheduler(
             database=self.database,
             duties=Idle(),  # type: ignore[arg-type]  # a fake
             telling=Idle(),  # type: ignore[arg-type]  # a fake

@@ -17,7 +17,7 @@ from reports.store.schema import tables as t
 from tests.reports.sample import VU
 from tests.retention.made import CONSOLE, DESK, Fate, Leg, fate, make, write
 from tests.retention.rules import rule_for
-from workers.kinds import kinds
+from workers.delivery.registry import hotline_kinds
 
 pytestmark = [pytest.mark.rule("S-28")]
 
@@ -119,4 +119,4 @@ def test_with_no_period_at_all_what_waits_stays(state: str, database: Database) 
 def test_each_kind_of_hotline_reads_here_or_has_a_copy_of_its_own() -> None:
     """A new kind says which: what nobody else has is kept for as long as its staff need it."""
     has_its_own = {"webhook", "primero"}
-    assert LOCAL_KINDS | has_its_own == set(kinds())
+    assert LOCAL_KINDS | has_its_own == set(hotline_kinds())

@@ -24,10 +24,10 @@ from tests.support.app import App
 from tests.support.handsets_kannel import KannelTexts
 from tests.support.handsets_twilio import TwilioTexts
 from tests.support.twilio import Account
+from workers.jobs.answer_notices import AnswerNotices
 from workers.keyring import KeyRing
-from workers.metrics import Metrics
-from workers.nudger import Nudger
-from workers.sms import Texter
+from workers.metrics import WorkerMetrics
+from workers.sms.dispatcher import SmsDispatcher
 
 pytestmark = [pytest.mark.slow, pytest.mark.rule("S-09"), pytest.mark.rule("S-03"), pytest.mark.rule("B-52")]
 
@@ -85,16 +85,16 @@ def answered(app: App, report_id: str) -> None:
         later.close()
 
 
-def clock(app: App, database: Database) -> Nudger:
+def clock(app: App, database: Database) -> AnswerNotices:
     """A provider that takes nothing: what would go stands in `outgoing`."""
 
-    class Silent(Texter):
+    class Silent(SmsDispatcher):
         def send(self, sms_id: str) -> bool:
             return bool(sms_id)
 
     keys, senders = KeyRing(app.keys), dict[str, Any](kannel=None)
-    texter = Silent(database, keys, senders, "demo", "h", Metrics(CollectorRegistry()))
-    return Nudger(database, keys, app.keys, load_countries(("vu",), "demo"), {"en": PLAIN}, texter)
+    texter = Silent(database, keys, senders, "demo", "h", WorkerMetrics(CollectorRegistry()))
+    return AnswerNotices(database, keys, app.keys, load_countries(("vu",), "demo"), {"en": PLAIN}, texter)
 
 
 @contextmanager

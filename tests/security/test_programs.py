@@ -13,7 +13,7 @@ import pytest
 
 from reports.escalation.priorities import QUEUE_PRIORITIES
 from tests.support.app import App
-from workers.assembly import assemble, assemble_clock
+from workers.app import create_scheduler, create_services
 
 pytestmark = pytest.mark.slow
 
@@ -51,10 +51,10 @@ def test_the_three_services_start_no_program(redis_url: str) -> None:
         app = App(redis_url)
         _report(app)
         for name in ("urgent-1", "standard-1", "clock-1"):
-            parts = assemble(name, app.plan.settings, lambda: False)
+            parts = create_services(name, app.plan.settings, lambda: False)
             parts.forwarder.drain(QUEUE_PRIORITIES["urgent"], seconds=5)
             if name == "clock-1":
-                clock = assemble_clock(parts, app.plan.settings)
+                clock = create_scheduler(parts, app.plan.settings)
                 clock.tick()
                 stopping = threading.Event()
                 stopping.set()

@@ -42,7 +42,7 @@ def test_web_texts_only_in_reply() -> None:
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and dotted(node.func).rpartition(".")[2] == "put_outgoing"
     }
-    assert callers == {"gateway/sms/outbox.py", "workers/texts.py"}
+    assert callers == {"gateway/sms/outbox.py", "workers/sms/notices.py"}
     [send] = [
         node
         for name, tree in modules("gateway")

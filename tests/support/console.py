@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import structlog
 
 from console import app
-from console.parts import Parts
+from console.services import ConsoleServices
 from tests.support.app import Http
 from tests.support.unhurried import unhurried
 
@@ -21,7 +21,7 @@ class Console:
         self._handlers = list(logging.getLogger().handlers)
         with unhurried(app, settings):
             self.flask = app.create_app(settings)
-        self.parts: Parts = self.flask.extensions["tokaut"]
+        self.parts: ConsoleServices = self.flask.extensions["tokaut"]
         self.http = Http(self.flask.test_client())
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pyotp
 from flask import Flask
 
-from console.inviting import Place, invite
+from console.auth.invitations import InvitedAccount, invite
 from reports.store.engine.database import Database
 
 PASSWORD = "reef canoe seven lamp"
@@ -109,6 +109,6 @@ def pass_time(database: Database, seconds: float) -> None:
 def joined(flask: Flask, database: Database, name: str, role: str = "staff", hotline: str = "vu-pikinini") -> Person:
     """Somebody with an account; not logged in."""
     person = Person(flask, database, name)
-    link = invite(database, "", Place(name, hotline, role), f"staff:{hotline}/first")
+    link = invite(database, "", InvitedAccount(name, hotline, role), f"staff:{hotline}/first")
     assert person.join(link).status == 200
     return person

@@ -23,7 +23,7 @@ from reports.store.schema import tables as t
 from tests.support.app import NOWHERE, App
 from tests.support.valkey import Valkey
 from tokaut.demo_hotline import Hotline
-from workers.assembly import assemble
+from workers.app import create_services
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("gateway", "flows", "runtime", "reports", "workers", "console", "tokaut")
@@ -134,7 +134,7 @@ def _delivery(app: App, tracer: Tracer) -> Walk:
         thread = threading.Thread(target=hotline.serve_forever)
         thread.start()
         try:
-            parts = assemble("standard-1", environ, lambda: False)
+            parts = create_services("standard-1", environ, lambda: False)
             delivery = app.rows(t.delivery)[0].delivery_id
             with tracer.recording() as walk:
                 parts.forwarder.deliver(delivery)

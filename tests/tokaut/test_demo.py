@@ -257,7 +257,7 @@ def test_after_the_starter_was_killed_the_next_start_cleans_up_and_works(folder:
 
 
 def test_a_process_that_dies_stops_the_demo_with_a_plain_line(running: Demo) -> None:
-    record = f"{sys.executable}\0-m\0workers.run\0clock\0".encode()
+    record = f"{sys.executable}\0-m\0workers.main\0clock\0".encode()
     clock = next(p for p in running.processes() if Path(f"/proc/{p}/cmdline").read_bytes() == record)
     os.kill(clock, signal.SIGKILL)
     assert running.process.wait(timeout=120) == 1

@@ -15,9 +15,9 @@ from tokaut import demo_start
 from tokaut.demo_folder import DemoFolder
 from tokaut.demo_settings import Addresses, Plan, plan
 from tokaut.trial_call_back import called_back
-from workers.addresses import read_target
-from workers.hotlines.webhook import Webhook
-from workers.http import Client
+from workers.hotlines.webhook import WebhookConnector
+from workers.network.allowlist import parse_target
+from workers.network.http_client import HttpClient
 
 HOTLINE = "vu-pikinini"
 
@@ -48,7 +48,7 @@ def address(made: Plan) -> Iterator[str]:
 
 
 def tried(secret: str, console: str) -> list[tuple[str, bool, str]]:
-    door = Webhook(read_target("http://127.0.0.1:9/", ("127.0.0.1:9",), live=False), [secret], Client())
+    door = WebhookConnector(parse_target("http://127.0.0.1:9/", ("127.0.0.1:9",), live=False), [secret], HttpClient())
     return [(row.name, row.ok, row.seen) for row in called_back(door, HOTLINE, console, live=False)]
 
 

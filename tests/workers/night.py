@@ -17,15 +17,15 @@ from reports.store.schema import tables as t
 from runtime.time_units import MINUTE
 from tests.reports.sample import VU
 from tests.workers.filings import ONE, THREE, TWO, Desk
-from workers.alerts import Alert, Said
+from workers.jobs.escalation import EscalationJob
 from workers.keyring import KeyRing
-from workers.ladder import Ladder
-from workers.metrics import Metrics
-from workers.own import Own
-from workers.pager import Pager
-from workers.sms import Texter
-from workers.tell import Teller
-from workers.text import Sender
+from workers.metrics import WorkerMetrics
+from workers.notifications.notifier import Notifier
+from workers.notifications.on_call import OnCallPager
+from workers.notifications.texts import Alert, Notification
+from workers.sms.dispatcher import SmsDispatcher
+from workers.sms.outcomes import SmsSender
+from workers.thread_pool import BackgroundPool
 
 CHAIN = ((ONE, "primary"), (TWO, "fallback"), (THREE, "fallback"))
 OFFICER, LEAD, ON_CALL, SECOND_ON_CALL = "+6785550181", "lead@desk.example", "+6785550191", "second@operator.example"
@@ -42,7 +42,7 @@ def land(cards: Mapping[str, Mapping[str, Any]] = CARDS, **changes: Any) -> Coun
     return replace(VU, hotlines=hotlines, **changes)
 
 
-class AtOnce(Own):
+class AtOnce(BackgroundPool):
     """No thread: what is to be done is done before the clock goes on."""
 
     def do(self, what: Callable[[], Any]) -> bool:
@@ -54,7 +54,7 @@ class AtOnce(Own):
 class Told:
     minute: int
     who: str
-    said: Said
+    said: Notification
 
 
 class Night:
@@ -68,17 +68,17 @@ class Night:
         self.given: list[tuple[int, str, str]] = []
         self.worries: list[Alert] = []
         database = desk.database
-        self.metrics = metrics = Metrics(CollectorRegistry())
+        self.metrics = metrics = WorkerMetrics(CollectorRegistry())
         self.teller = Heard(None, on_call, "live", metrics, night=self)
-        self.senders: dict[str, Sender] = {}
-        texter = Texter(database, KeyRing(desk.keys), self.senders, "demo", "here/clock/a", metrics)
-        self.ladder = Ladder(
+        self.senders: dict[str, SmsSender] = {}
+        texter = SmsDispatcher(database, KeyRing(desk.keys), self.senders, "demo", "here/clock/a", metrics)
+        self.ladder = EscalationJob(
             database=database,
             countries=Countries((country or land(),)),
             teller=self.teller,
-            pager=Pager(database, texter, desk.keys, "demo"),
+            pager=OnCallPager(database, texter, desk.keys, "demo"),
             metrics=metrics,
-            worry=self.worries.append,
+            alert_operator=self.worries.append,
             put=self._put,
             hands={URGENT: AtOnce(1), STANDARD: AtOnce(1)},
         )
@@ -97,7 +97,7 @@ class Night:
         while True:
             if delivers:
                 self.deliver()
-            self.ladder.climb()
+            self.ladder.escalate()
             if self.minute >= minute:
                 return
             self.desk.database.offset += min(step, minute - self.minute) * MINUTE
@@ -121,12 +121,12 @@ class Night:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heard(Teller):
+class Heard(Notifier):
     """No mail server and no provider: who would have been told, and when."""
 
     night: Night
 
-    def _say(self, contact: str, said: Said) -> bool:
+    def _say(self, contact: str, said: Notification) -> bool:
         if contact in self.night.dead:
             return False
         self.night.told.append(Told(self.night.minute, contact, said))

@@ -41,7 +41,7 @@ class Process:
         self.log = log
         with log.open("ab") as out:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "workers.run", kind], env=dict(environ), stdout=out, stderr=out
+                [sys.executable, "-m", "workers.main", kind], env=dict(environ), stdout=out, stderr=out
             )
 
     def __enter__(self) -> Process:

@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from prometheus_client import CollectorRegistry
 
 from tests.workers.filings import ONE, SECOND, TWO, Desk
-from workers.alerts import Alert
-from workers.delivery import Delivered, Hotline, Outcome, Parcel
-from workers.duties import Duties
-from workers.forward import Forwarder
+from workers.clock.jobs import ClockJobs
+from workers.clock.scheduler import Scheduler
+from workers.delivery.outcomes import Delivered, DeliveryOutcome, DeliveryRequest, HotlineConnector
+from workers.jobs.alerts import AlertSender
+from workers.jobs.deliver import DeliveryRunner
 from workers.keyring import KeyRing
-from workers.metrics import Metrics
-from workers.pager import Pager
-from workers.sms import Texter
-from workers.sweep import Clock
-from workers.telling import Telling
+from workers.metrics import WorkerMetrics
+from workers.notifications.on_call import OnCallPager
+from workers.notifications.texts import Alert
+from workers.sms.dispatcher import SmsDispatcher
 
 
 @dataclass
@@ -49,9 +49,9 @@ class FakeHurry:
 class Takes:
     """A hotline that takes everything."""
 
-    parcels: list[Parcel] = field(default_factory=list)
+    parcels: list[DeliveryRequest] = field(default_factory=list)
 
-    def deliver(self, parcel: Parcel) -> Outcome:
+    def deliver(self, parcel: DeliveryRequest) -> DeliveryOutcome:
         self.parcels.append(parcel)
         return Delivered(200)
 
@@ -72,7 +72,7 @@ class NoLadder:
     def __init__(self) -> None:
         self.looks = self.pages = 0
 
-    def climb(self) -> bool:
+    def escalate(self) -> bool:
         self.looks += 1
         return self.looks <= self.pages
 
@@ -91,10 +91,10 @@ class Room:
         self.hurry = FakeHurry()
         self.hotline = Takes()
         self.teller = FakeTeller()
-        self.metrics = Metrics(CollectorRegistry())
+        self.metrics = WorkerMetrics(CollectorRegistry())
         database = desk.database
-        hotlines: dict[str, Hotline] = {ONE: self.hotline, TWO: self.hotline}
-        forwarder = Forwarder(
+        hotlines: dict[str, HotlineConnector] = {ONE: self.hotline, TWO: self.hotline}
+        forwarder = DeliveryRunner(
             database=database,
             keys=KeyRing(desk.keys),
             hotlines=hotlines,
@@ -103,9 +103,9 @@ class Room:
             actor="clock",
             metrics=self.metrics,
         )
-        texter = Texter(database, KeyRing(desk.keys), {}, "demo", holder, self.metrics)
-        hurry, pager = self.hurry, Pager(database, texter, desk.keys, "demo")
-        self.duties = Duties(
+        texter = SmsDispatcher(database, KeyRing(desk.keys), {}, "demo", holder, self.metrics)
+        hurry, pager = self.hurry, OnCallPager(database, texter, desk.keys, "demo")
+        self.duties = ClockJobs(
             database=database,
             forwarder=forwarder,
             pager=pager,
@@ -113,9 +113,9 @@ class Room:
             metrics=self.metrics,
             monotonic=Time(),  # it stands: what is queued is in good hands, however slow this machine is
         )
-        self.telling = Telling(database, self.teller, self.time)  # type: ignore[arg-type]  # a fake
+        self.telling = AlertSender(database, self.teller, self.time)  # type: ignore[arg-type]  # a fake
         self.ladder = NoLadder()
-        self.clock = Clock(
+        self.clock = Scheduler(
             database=database,
             duties=self.duties,
             telling=self.telling,
@@ -140,5 +140,5 @@ class Room:
         before = len(self.teller.alerts)
         self.telling.tell()
         self.telling.finish()
-        self.telling = Telling(self.desk.database, self.teller, self.time)  # type: ignore[arg-type]  # a fake
+        self.telling = AlertSender(self.desk.database, self.teller, self.time)  # type: ignore[arg-type]  # a fake
         return self.teller.alerts[before:]

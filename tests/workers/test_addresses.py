@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from workers.addresses import BadTarget, is_public, read_target
+from workers.network.allowlist import BadTarget, is_public, parse_target
 
 pytestmark = pytest.mark.rule("X-18")
 
@@ -67,11 +67,11 @@ def test_not_public(address: str) -> None:
 @pytest.mark.parametrize("url", ["https://h.example:99999/", "https://h.example:x/", "https://[::1/", "https://[x]/"])
 def test_an_address_that_nobody_can_read_is_no_target(url: str) -> None:
     with pytest.raises(BadTarget):
-        read_target(url, live=True)
+        parse_target(url, live=True)
 
 
 def test_https_on_its_own_port_needs_no_list() -> None:
-    target = read_target("https://hotline.example/tokaut?desk=1", live=True)
+    target = parse_target("https://hotline.example/tokaut?desk=1", live=True)
     assert (target.host, target.port, target.listed) == ("hotline.example", 443, False)
 
 
@@ -84,7 +84,7 @@ def test_https_on_its_own_port_needs_no_list() -> None:
     ],
 )
 def test_what_is_listed_exactly_is_called(url: str, listed: str, live: bool) -> None:
-    assert read_target(url, [listed], live=live).listed
+    assert parse_target(url, [listed], live=live).listed
 
 
 @pytest.mark.parametrize(
@@ -109,4 +109,4 @@ def test_what_is_listed_exactly_is_called(url: str, listed: str, live: bool) -> 
 )
 def test_anything_else_is_refused(url: str, listed: str, live: bool) -> None:
     with pytest.raises(BadTarget):
-        read_target(url, [listed], live=live)
+        parse_target(url, [listed], live=live)

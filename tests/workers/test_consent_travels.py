@@ -21,15 +21,15 @@ from runtime.settings import Mode
 from tests.reports.sample import MSISDN, REPORT_ID, SEND, given, setting
 from tests.workers.filings import ONE, TWO, Desk
 from tests.workers.test_letters import GIVEN, say, sent_report
-from workers import kinds
-from workers.delivery import Delivered, Outcome, Parcel
-from workers.forward import Forwarder
-from workers.hotlines.primero import Told
+from workers.delivery import registry
+from workers.delivery.notices import build_mail
+from workers.delivery.outcomes import Delivered, DeliveryOutcome, DeliveryRequest
+from workers.delivery.registry import HotlineDependencies
+from workers.hotlines.primero import CaseUpdate
+from workers.jobs.deliver import DeliveryRunner
 from workers.keyring import KeyRing
-from workers.kinds import Means
-from workers.metrics import Metrics
-from workers.notice import mail
-from workers.pager import words
+from workers.metrics import WorkerMetrics
+from workers.notifications.on_call import page_text
 
 pytestmark = pytest.mark.rule("S-13")
 
@@ -39,11 +39,13 @@ ANSWERS = (None, "none", *CONTACT_CHOICES)
 WITH_WORDS = ("webhook", "primero")  # the kinds whose wire holds what was said
 
 
-def wires(parcel: Parcel) -> dict[str, bytes]:
+def wires(parcel: DeliveryRequest) -> dict[str, bytes]:
     """What goes out by each kind."""
-    told = Told.by(parcel)
-    notice = mail(parcel, Means(Mode.TRAINING, LISTED), "tokaut@example.org", "drills@desk.example").as_bytes()
-    text = words(parcel.type, parcel.report_id, parcel.priority, "482193", drill=True).encode()
+    told = CaseUpdate.by(parcel)
+    notice = build_mail(
+        parcel, HotlineDependencies(Mode.TRAINING, LISTED), "tokaut@example.org", "drills@desk.example"
+    ).as_bytes()
+    text = page_text(parcel.type, parcel.report_id, parcel.priority, "482193", drill=True).encode()
     return {
         "webhook": parcel.body,
         "primero": json.dumps([told.fields, told.note]).encode(),
@@ -60,7 +62,9 @@ def has_number(wire: bytes, number: str) -> bool:
 
 
 def test_every_kind_is_looked_at() -> None:
-    assert set(wires(Parcel("d", "unread", ONE, _unread(), 1, "P1", REPORT_ID))) == set(kinds.kinds())
+    assert set(wires(DeliveryRequest("d", "unread", ONE, _unread(), 1, "P1", REPORT_ID))) == set(
+        registry.hotline_kinds()
+    )
 
 
 def _unread() -> bytes:
@@ -80,7 +84,7 @@ def test_of_a_report(category: str) -> None:
         answers = given(*rows, *([SEND] if completeness == "complete" else []))
         made = build_report(answers, setting(answers, completeness=completeness, msisdn=msisdn, revision=2))
         allowed = answer in CONTACT_CHOICES and completeness == "complete" and msisdn is not None
-        parcel = Parcel("d", kind, ONE, envelope(f"report.{kind}", 1, to_json(made, ONE)), 1, "P1", REPORT_ID)
+        parcel = DeliveryRequest("d", kind, ONE, envelope(f"report.{kind}", 1, to_json(made, ONE)), 1, "P1", REPORT_ID)
         for name, wire in wires(parcel).items():
             assert has_number(wire, MSISDN) is (allowed and name in WITH_WORDS), (answer, completeness, msisdn, name)
         assert not has_number(report_head(made), MSISDN)
@@ -92,9 +96,9 @@ class Keeps:
     """A hotline that keeps the parcels that it was given."""
 
     def __init__(self) -> None:
-        self.parcels: list[Parcel] = []
+        self.parcels: list[DeliveryRequest] = []
 
-    def deliver(self, parcel: Parcel) -> Outcome:
+    def deliver(self, parcel: DeliveryRequest) -> DeliveryOutcome:
         self.parcels.append(parcel)
         return Delivered(200)
 
@@ -111,14 +115,14 @@ class Story:
             correspondence.deliver_message(desk.database, message_id, of)
         assert fallbacks.add_fallback(desk.database, report_id, TWO, "NO_RECEIPT")
         keeps = Keeps()
-        worker = Forwarder(
+        worker = DeliveryRunner(
             database=desk.database,
             keys=KeyRing(desk.keys),
             hotlines={ONE: keeps, TWO: keeps},
             mode="demo",
             holder="here/urgent/1",
             actor="worker",
-            metrics=Metrics(CollectorRegistry()),
+            metrics=WorkerMetrics(CollectorRegistry()),
         )
         worker.drain(["P1", "P2", "P3", "P4"])
         self.parcels = keeps.parcels

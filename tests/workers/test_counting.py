@@ -22,9 +22,9 @@ from reports.store.operations import quarterly_figures
 from reports.store.operations.quarterly_figures import save_screen_counts
 from reports.store.schema import tables as t
 from tests.workers.filings import ONE, Desk
-from workers.counting import Counted, Counting
+from workers.jobs.statistics import StatisticsJob, StatisticsScope
 from workers.keyring import KeyRing
-from workers.metrics import Metrics
+from workers.metrics import WorkerMetrics
 
 SECOND = 1_000_000
 DAY = 86400
@@ -38,7 +38,7 @@ class Year:
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
         self.database = desk.database
-        self.clock: Counting | None = None
+        self.clock: StatisticsJob | None = None
 
     def at(self, day: float) -> Year:
         self.database.offset = 0
@@ -56,9 +56,9 @@ class Year:
             made += submissions.commit(self.database, replace(one, parts=(part,))).deliveries
         return made
 
-    def counting(self, mode: str = "live", countries: Countries = VU) -> Counting:
-        metrics = Metrics(CollectorRegistry())
-        return Counting(self.database, KeyRing(self.desk.keys), Counted(countries, mode), metrics)
+    def counting(self, mode: str = "live", countries: Countries = VU) -> StatisticsJob:
+        metrics = WorkerMetrics(CollectorRegistry())
+        return StatisticsJob(self.database, KeyRing(self.desk.keys), StatisticsScope(countries, mode), metrics)
 
     def count(self) -> None:
         self.clock = self.clock or self.counting()

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from workers.delivery import TO_DO, TOLD_AT, Delivered, Outcome, Refused, Unavailable, read_status
+from workers.delivery.outcomes import (
+    ALERT_AT_ATTEMPT,
+    DELIVERY_ADVICE,
+    Delivered,
+    DeliveryOutcome,
+    Refused,
+    Unavailable,
+    outcome_of_status,
+)
 
 REFUSED = [400, 405, 406, 411, 412, 414, 415, 422, 431, 451, 501]
 LOCKED_OUT = [401, 402, 403, 407, 421]
@@ -26,23 +34,23 @@ ODD = [100, 103, 408, 418, 423, 425, 429, 500, 502, 503, 504, 505, 507, 511, 599
         (413, Refused("too_large", 413, at_once=True)),
     ],
 )
-def test_each_status_has_its_class(status: int, outcome: Outcome) -> None:
-    assert read_status(status) == outcome
+def test_each_status_has_its_class(status: int, outcome: DeliveryOutcome) -> None:
+    assert outcome_of_status(status) == outcome
 
 
 def test_a_conflict_over_our_own_id_is_a_receipt() -> None:
-    assert read_status(409, knows_it=True) == Delivered(409)
-    assert read_status(422, knows_it=True) == Refused("refused", 422)
+    assert outcome_of_status(409, knows_it=True) == Delivered(409)
+    assert outcome_of_status(422, knows_it=True) == Refused("refused", 422)
 
 
 def test_retry_after_goes_with_what_can_be_tried_again() -> None:
-    assert read_status(503, retry_after=90) == Unavailable("busy", 503, 90)
-    assert read_status(302, retry_after=90) == Unavailable("moved", 302, 90)
+    assert outcome_of_status(503, retry_after=90) == Unavailable("busy", 503, 90)
+    assert outcome_of_status(302, retry_after=90) == Unavailable("moved", 302, 90)
 
 
 def test_no_status_at_all_raises() -> None:
-    assert {type(read_status(status)) for status in range(100, 1000)} == {Delivered, Unavailable, Refused}
+    assert {type(outcome_of_status(status)) for status in range(100, 1000)} == {Delivered, Unavailable, Refused}
 
 
 def test_whoever_is_told_is_also_told_what_to_do() -> None:
-    assert set(TOLD_AT) <= set(TO_DO)
+    assert set(ALERT_AT_ATTEMPT) <= set(DELIVERY_ADVICE)

@@ -18,12 +18,12 @@ from reports.store.outbox import DeliveryFailure, DeliveryReceipt
 from reports.store.schema import tables as t
 from runtime.time_units import HOUR, MINUTE
 from tests.workers.filings import ONE, SECOND, THREE, TWO, Desk
-from workers import schedule
-from workers.fallback import next_fallback
+from workers import retry_policy
+from workers.jobs.recipients import next_fallback
 
 CHAIN = ((ONE, "primary"), (THREE, "also"), (TWO, "fallback"))
 LONG = ((ONE, "primary"), (TWO, "fallback"), (THREE, "fallback"))
-WAITS = {priority: pace.fallback for priority, pace in schedule.PACES.items()}
+WAITS = {priority: pace.fallback for priority, pace in retry_policy.POLICIES.items()}
 
 
 def tried(

@@ -19,23 +19,23 @@ from reports.store.schema import tables as t
 from runtime.time_units import HOUR, MINUTE, SECOND
 from tests.workers.filings import ONE, THREE, TWO, WORDS, Desk
 from tests.workers.lying_hotline import Answer, LyingHotline
-from workers import forward
-from workers.addresses import read_target
-from workers.delivery import Delivered, Outcome, Parcel, Unavailable
-from workers.forward import Forwarder
-from workers.forward import deliver as job
-from workers.hotlines.webhook import Webhook
-from workers.http import Client, Limits
+from workers.delivery.outcomes import Delivered, DeliveryOutcome, DeliveryRequest, Unavailable
+from workers.hotlines.webhook import WebhookConnector
+from workers.jobs import deliver
+from workers.jobs.deliver import DeliveryRunner
+from workers.jobs.deliver import deliver as job
 from workers.keyring import KeyRing
-from workers.marking import MARKS
-from workers.metrics import Metrics
-from workers.run import Hired, TimeIsUp
+from workers.main import JobTimedOut, QueueWorker
+from workers.metrics import WorkerMetrics
+from workers.network.allowlist import parse_target
+from workers.network.http_client import HttpClient, HttpTimeouts
+from workers.retry_policy import COMMIT_RETRIES
 
 pytestmark = pytest.mark.slow
 
 SECRET = "whsec_" + "b2xkc2VjcmV0LW9mLWF0LWxlYXN0LTI0LWJ5dGVz"
 NEWER = "whsec_" + "bmV3c2VjcmV0LW9mLWF0LWxlYXN0LTI0LWJ5dGVz"
-LIMITS = Limits(resolve=2, connect=2, read=2, whole=4, rest=0.2)  # a busy machine answers late; a hung one never
+LIMITS = HttpTimeouts(resolve=2, connect=2, read=2, whole=4, rest=0.2)  # a busy machine answers late; a hung one never
 
 
 @pytest.fixture
@@ -44,20 +44,20 @@ def hotline() -> Iterator[LyingHotline]:
         yield it
 
 
-def webhook(hotline: LyingHotline, *secrets: str) -> Webhook:
-    target = read_target(hotline.url, [hotline.host_port], live=False)
-    return Webhook(target, secrets or (SECRET,), Client(limits=LIMITS))
+def webhook(hotline: LyingHotline, *secrets: str) -> WebhookConnector:
+    target = parse_target(hotline.url, [hotline.host_port], live=False)
+    return WebhookConnector(target, secrets or (SECRET,), HttpClient(limits=LIMITS))
 
 
-def forwarder(desk: Desk, hotline: LyingHotline, holder: str = "here/urgent/1", **more: object) -> Forwarder:
-    return Forwarder(
+def forwarder(desk: Desk, hotline: LyingHotline, holder: str = "here/urgent/1", **more: object) -> DeliveryRunner:
+    return DeliveryRunner(
         database=desk.database,
         keys=KeyRing(desk.keys),
         hotlines={ONE: webhook(hotline), TWO: webhook(hotline)} | more,  # type: ignore[arg-type]  # tests put fakes in
         mode="demo",
         holder=holder,
         actor="worker",
-        metrics=Metrics(CollectorRegistry()),
+        metrics=WorkerMetrics(CollectorRegistry()),
         chance=lambda: 0.0,
     )
 
@@ -198,7 +198,7 @@ def test_gone_buries_the_hotline_and_nobody_calls_there(desk: Desk, hotline: Lyi
 
 
 class Breaks:
-    def deliver(self, parcel: Parcel) -> Outcome:
+    def deliver(self, parcel: DeliveryRequest) -> DeliveryOutcome:
         raise RuntimeError(parcel.body)
 
 
@@ -268,9 +268,9 @@ def test_a_key_that_is_back_lets_the_report_go(desk: Desk, hotline: LyingHotline
     for path in (desk.keys / "private" / ONE).glob("*.away"):
         path.rename(path.with_suffix(".key"))
     later = desk.later(hours=2)
-    Forwarder(**{name: getattr(forward, name) for name in Forwarder.__slots__} | {"database": later.database}).deliver(
-        poison
-    )
+    DeliveryRunner(
+        **{name: getattr(forward, name) for name in DeliveryRunner.__slots__} | {"database": later.database}
+    ).deliver(poison)
     assert desk.delivery(poison).state == "delivered"
 
 
@@ -305,7 +305,7 @@ def test_a_backlog_of_reports_lets_an_sms_go_between(desk: Desk, hotline: LyingH
 class Dawdles:
     """A hotline, or a provider, that takes its time."""
 
-    def deliver(self, parcel: Parcel) -> Outcome:
+    def deliver(self, parcel: DeliveryRequest) -> DeliveryOutcome:
         self()
         return Delivered(200)
 
@@ -318,7 +318,7 @@ def test_a_job_takes_no_row_that_it_could_not_end_in_its_time(
     desk: Desk, hotline: LyingHotline, monkeypatch: pytest.MonkeyPatch, slow: str
 ) -> None:
     """Cut off in the middle of a call, the report would wait an hour."""
-    monkeypatch.setattr(forward, "DRAIN_SECONDS", 0.2)
+    monkeypatch.setattr(deliver, "DRAIN_SECONDS", 0.2)
     first, second = desk.file()[0], desk.file()[0]
     forwards = forwarder(desk, hotline, **({ONE: Dawdles()} if slow == "hotline" else {}))
     job(replace(forwards, between=Dawdles()) if slow == "sms" else forwards, "urgent", first)
@@ -326,14 +326,14 @@ def test_a_job_takes_no_row_that_it_could_not_end_in_its_time(
 
 
 class Hangs:
-    def deliver(self, parcel: Parcel) -> Outcome:
+    def deliver(self, parcel: DeliveryRequest) -> DeliveryOutcome:
         time.sleep(20)
         return Delivered(200)
 
 
 def test_a_call_that_the_queue_cuts_off_is_no_fault_of_the_report(desk: Desk, hotline: LyingHotline) -> None:
     [first] = desk.file()
-    with pytest.raises(TimeIsUp), Hired.death_penalty_class(1, JobTimeoutException):
+    with pytest.raises(JobTimedOut), QueueWorker.death_penalty_class(1, JobTimeoutException):
         job(forwarder(desk, hotline, **{ONE: Hangs()}), "urgent", first)
     row = desk.delivery(first)
     assert (row.state, row.last_class, row.lease_by) == ("due", None, "here/urgent/1")
@@ -342,7 +342,9 @@ def test_a_call_that_the_queue_cuts_off_is_no_fault_of_the_report(desk: Desk, ho
 def test_a_worker_that_stops_takes_no_new_row(desk: Desk, hotline: LyingHotline) -> None:
     first, second = desk.file(), desk.file()
     forward = forwarder(desk, hotline)
-    stopping = Forwarder(**{name: getattr(forward, name) for name in Forwarder.__slots__} | {"stopping": lambda: True})
+    stopping = DeliveryRunner(
+        **{name: getattr(forward, name) for name in DeliveryRunner.__slots__} | {"stopping": lambda: True}
+    )
     job(stopping, "urgent", first[0])
     assert desk.delivery(first[0]).state == "delivered"
     assert desk.delivery(second[0]).state == "due"
@@ -355,7 +357,7 @@ class Watches:
         self.database = database
         self.idle = -1
 
-    def deliver(self, parcel: Parcel) -> Outcome:
+    def deliver(self, parcel: DeliveryRequest) -> DeliveryOutcome:
         self.idle = self.database.engine.pool.checkedout()  # type: ignore[attr-defined]  # QueuePool has it
         return Delivered(204)
 
@@ -371,10 +373,10 @@ def test_no_connection_is_held_during_a_call(desk: Desk, hotline: LyingHotline) 
 class Freezes:
     """A call that lasts longer than the lease: meanwhile another worker takes the row and does what it does."""
 
-    def __init__(self, then: object, outcome: Outcome) -> None:
+    def __init__(self, then: object, outcome: DeliveryOutcome) -> None:
         self.then, self.outcome = then, outcome
 
-    def deliver(self, parcel: Parcel) -> Outcome:
+    def deliver(self, parcel: DeliveryRequest) -> DeliveryOutcome:
         self.then(parcel.delivery_id)  # type: ignore[operator]  # a function
         return self.outcome
 
@@ -410,7 +412,7 @@ def test_a_frozen_worker_may_still_tell_of_its_success(desk: Desk, hotline: Lyin
     assert (row.state, row.last_status) == ("delivered", 201)
 
 
-@pytest.mark.parametrize(("times", "sent"), [(1, 1), (MARKS, 1), (MARKS + 1, 2)])
+@pytest.mark.parametrize(("times", "sent"), [(1, 1), (COMMIT_RETRIES, 1), (COMMIT_RETRIES + 1, 2)])
 def test_it_does_not_go_twice_because_the_database_was_away_for_a_moment(
     desk: Desk, hotline: LyingHotline, monkeypatch: pytest.MonkeyPatch, times: int, sent: int
 ) -> None:

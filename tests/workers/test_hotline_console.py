@@ -8,18 +8,18 @@ from reports.countries.hotline import Hotline as Listed
 from reports.countries.partner_card import PartnerCard
 from runtime.settings import Mode, load_settings
 from tests.workers.mailroom import Mailroom
-from workers.delivery import Delivered, Outcome, Parcel, Unavailable
-from workers.hotlines.console import Console, Settings, build
-from workers.kinds import Means, Phones, SetUpWrongly, Tell
-from workers.mail import read_mail_server
+from workers.delivery.outcomes import Delivered, DeliveryOutcome, DeliveryRequest, Unavailable
+from workers.delivery.registry import HotlineDependencies, HotlineSetupError, Notify, OnCallPhones
+from workers.hotlines.console import ConsoleConnector, Settings, build
+from workers.network.smtp_client import parse_mail_server
 
 LINE = {"X_CHANNEL": "kannel", "X_FROM": "163"}
 MAIL, OTHER, NUMBER = "desk@hotline.example", "night@hotline.example", "+6785550101"
-SERVER = read_mail_server("smtps://mail.example")
+SERVER = parse_mail_server("smtps://mail.example")
 
 
-def parcel(attempt: int = 1) -> Parcel:
-    return Parcel("d-1", "created", "one", b"{}", attempt, "P1", "r-1")
+def parcel(attempt: int = 1) -> DeliveryRequest:
+    return DeliveryRequest("d-1", "created", "one", b"{}", attempt, "P1", "r-1")
 
 
 def listed(*duty: str) -> Listed:
@@ -34,20 +34,20 @@ def listed(*duty: str) -> Listed:
     )
 
 
-def made(*duty: str, mail: bool = True, line: bool = True) -> tuple[Console, dict[str, Phones]]:
-    enlisted: dict[str, Phones] = {}
+def made(*duty: str, mail: bool = True, line: bool = True) -> tuple[ConsoleConnector, dict[str, OnCallPhones]]:
+    enlisted: dict[str, OnCallPhones] = {}
 
-    def enlist(hotline: str, phones: Phones) -> Tell:
+    def enlist(hotline: str, phones: OnCallPhones) -> Notify:
         enlisted[hotline] = phones
         return lambda _: Delivered(why="delivered")
 
-    means = Means(Mode.LIVE, listed(*duty), SERVER if mail else None, None, ("kannel",), enlist)
+    means = HotlineDependencies(Mode.LIVE, listed(*duty), SERVER if mail else None, None, ("kannel",), enlist)
     return build(load_settings(Settings, LINE if line else {}, "X_"), means), enlisted
 
 
 def test_phones_are_told_as_of_the_kind_sms_alert() -> None:
     console, enlisted = made(NUMBER)
-    assert enlisted == {"one": Phones((NUMBER,), "kannel", "163")}
+    assert enlisted == {"one": OnCallPhones((NUMBER,), "kannel", "163")}
     assert console.deliver(parcel()) == Delivered()
 
 
@@ -65,21 +65,23 @@ def test_mails_alone_need_no_line_for_sms() -> None:
     ],
 )
 def test_what_it_lacks(duty: tuple[str, ...], mail: bool, line: bool, lacks: str) -> None:
-    with pytest.raises(SetUpWrongly, match=lacks):
+    with pytest.raises(HotlineSetupError, match=lacks):
         made(*duty, mail=mail, line=line)
 
 
 def test_each_attempt_takes_the_next_way_and_one_that_fails_is_no_receipt() -> None:
     asked: list[str] = []
 
-    def way(name: str, outcome: Outcome) -> Tell:
-        def tell(_: Parcel) -> Outcome:
+    def way(name: str, outcome: DeliveryOutcome) -> Notify:
+        def tell(_: DeliveryRequest) -> DeliveryOutcome:
             asked.append(name)
             return outcome
 
         return tell
 
-    console = Console([way("mail", Unavailable("timeout")), way("other", Unavailable("tls")), way("sms", Delivered())])
+    console = ConsoleConnector(
+        [way("mail", Unavailable("timeout")), way("other", Unavailable("tls")), way("sms", Delivered())]
+    )
     outcomes = [console.deliver(parcel(attempt)) for attempt in (1, 2, 3, 4)]
     assert asked == ["mail", "other", "sms", "mail"]
     assert outcomes == [Unavailable("timeout"), Unavailable("tls"), Delivered(), Unavailable("timeout")]
@@ -88,7 +90,7 @@ def test_each_attempt_takes_the_next_way_and_one_that_fails_is_no_receipt() -> N
 @pytest.mark.slow
 def test_a_mail_to_whoever_is_on_duty() -> None:
     with Mailroom() as inbox:
-        server = read_mail_server(f"smtp://127.0.0.1:{inbox.port}", (f"127.0.0.1:{inbox.port}",))
-        console = build(load_settings(Settings, {}, "X_"), Means(Mode.LIVE, listed(MAIL, OTHER), server))
+        server = parse_mail_server(f"smtp://127.0.0.1:{inbox.port}", (f"127.0.0.1:{inbox.port}",))
+        console = build(load_settings(Settings, {}, "X_"), HotlineDependencies(Mode.LIVE, listed(MAIL, OTHER), server))
         assert console.deliver(parcel()) == Unavailable("no_tls"), "a mail of a hotline goes over TLS here too"
     assert inbox.mails == []

@@ -13,37 +13,37 @@ from runtime.settings import Mode, SettingError, load_settings
 from tests.reports.sample import VU
 from tests.workers.mailroom import NAME, Lying, Mailroom, tls
 from tokaut.trial import Drills, tried
-from workers.delivery import TO_DO, Delivered, Outcome, Parcel, Refused, Unavailable
-from workers.hotlines.email import Email, Settings, build
-from workers.http import Limits
-from workers.kinds import Means, SetUpWrongly
-from workers.mail import MailServer, Post, read_mail_server
+from workers.delivery.outcomes import DELIVERY_ADVICE, Delivered, DeliveryOutcome, DeliveryRequest, Refused, Unavailable
+from workers.delivery.registry import HotlineDependencies, HotlineSetupError
+from workers.hotlines.email import EmailConnector, Settings, build
+from workers.network.http_client import HttpTimeouts
+from workers.network.smtp_client import MailServer, SmtpClient, parse_mail_server
 
 pytestmark = pytest.mark.slow
 
 DESK = "desk@hotline.example"
 ID = "0192f3c1-7d5e-7c3a-9d53-1c2b3a7f3a2c"
 WORDS = {"narrative": "the neighbour's boat is blue", "place": "VU-SEE", "contact": {"msisdn": "+6785550101"}}
-PARCEL = Parcel("d-1", "created", "vu-one", json.dumps({"data": WORDS}).encode(), 1, "P1", ID)
+PARCEL = DeliveryRequest("d-1", "created", "vu-one", json.dumps({"data": WORDS}).encode(), 1, "P1", ID)
 LISTED = Listed(id="vu-one", name="One", screen_name="One", kind="regional", grade="unverified", delivery="email")
-LIMITS = Limits(resolve=2, connect=2, read=2, whole=4, rest=0.3)
+LIMITS = HttpTimeouts(resolve=2, connect=2, read=2, whole=4, rest=0.3)
 
 
-def means(mode: Mode = Mode.LIVE, mail: MailServer | None = None) -> Means:
-    return Means(mode, LISTED, mail, "https://console.example")
+def means(mode: Mode = Mode.LIVE, mail: MailServer | None = None) -> HotlineDependencies:
+    return HotlineDependencies(mode, LISTED, mail, "https://console.example")
 
 
 def hotline(
     port: int, folder: Path, *, scheme: str = "smtp", user: str = "", listed: bool = True, mode: Mode = Mode.LIVE
-) -> Email:
+) -> EmailConnector:
     ca_file = folder / "ca.pem"
-    server = read_mail_server(
+    server = parse_mail_server(
         f"{scheme}://{user}{NAME}:{port}?from=tokaut@example.org",
         (f"{NAME}:{port}",) if listed else (),
         ca_file if ca_file.exists() else None,
     )
-    post = Post(server, strict=True, resolve=lambda *_: ["127.0.0.1"], limits=LIMITS)
-    return Email(DESK, post, means(mode))
+    post = SmtpClient(server, strict=True, resolve=lambda *_: ["127.0.0.1"], limits=LIMITS)
+    return EmailConnector(DESK, post, means(mode))
 
 
 @pytest.mark.rule("A-07")
@@ -83,7 +83,7 @@ def test_the_mail_says_that_one_waits_where_and_nothing_of_it(tmp_path: Path) ->
 )
 def test_what_waits(tmp_path: Path, kind: str, priority: str, subject: str) -> None:
     with Mailroom(smtps=tls(tmp_path)) as inbox:
-        parcel = Parcel("d-1", kind, "vu-one", b"{}", 1, priority, ID)
+        parcel = DeliveryRequest("d-1", kind, "vu-one", b"{}", 1, priority, ID)
         assert hotline(inbox.port, tmp_path, scheme="smtps").deliver(parcel) == Delivered(250)
     assert inbox.mails[0][1]["Subject"] == subject
 
@@ -124,7 +124,9 @@ def assert_drill(mail: Message, what: str = "one urgent report waits") -> None:
         pytest.param("", "251 what is this", Unavailable("busy", 251), id="an answer that is no receipt"),
     ],
 )
-def test_only_250_to_the_whole_mail_is_a_receipt(tmp_path: Path, rcpt: str, data: str, outcome: Outcome) -> None:
+def test_only_250_to_the_whole_mail_is_a_receipt(
+    tmp_path: Path, rcpt: str, data: str, outcome: DeliveryOutcome
+) -> None:
     with Mailroom(starttls=tls(tmp_path)) as inbox:
         inbox.rcpt, inbox.data = [rcpt] if rcpt else [], [data] if data else []
         desk = hotline(inbox.port, tmp_path)
@@ -140,7 +142,7 @@ def test_no_tls_offered_gets_nothing(tmp_path: Path) -> None:
         assert hotline(inbox.port, tmp_path).deliver(PARCEL) == Unavailable("no_tls")
         assert hotline(inbox.port, tmp_path, user="u:p@").deliver(PARCEL) == Unavailable("no_tls")
     assert inbox.mails == []
-    assert "TLS" in TO_DO["no_tls"]
+    assert "TLS" in DELIVERY_ADVICE["no_tls"]
 
 
 @pytest.mark.rule("A-41")
@@ -168,7 +170,7 @@ def test_a_certificate_that_does_not_hold_gets_nothing(
 @pytest.mark.parametrize(
     ("password", "outcome"), [("right", Delivered(250)), ("wrong", Unavailable("mail_login", 535))]
 )
-def test_a_server_that_asks_who_we_are(tmp_path: Path, password: str, outcome: Outcome) -> None:
+def test_a_server_that_asks_who_we_are(tmp_path: Path, password: str, outcome: DeliveryOutcome) -> None:
     with Mailroom(starttls=tls(tmp_path), password="right") as inbox:
         assert hotline(inbox.port, tmp_path, user=f"tokaut:{password}@").deliver(PARCEL) == outcome
         assert hotline(inbox.port, tmp_path).deliver(PARCEL) == Unavailable("mail_login", 530)
@@ -188,7 +190,7 @@ def test_a_server_that_asks_who_we_are(tmp_path: Path, password: str, outcome: O
         pytest.param(Lying(b"HTTP/1.1 400 Bad Request\r\n\r\n"), Unavailable("reset"), id="it speaks HTTP"),
     ],
 )
-def test_a_server_that_lies(tmp_path: Path, server: Lying, outcome: Outcome) -> None:
+def test_a_server_that_lies(tmp_path: Path, server: Lying, outcome: DeliveryOutcome) -> None:
     with server:
         assert hotline(server.port, tmp_path).deliver(PARCEL) == outcome
 
@@ -222,6 +224,6 @@ def test_an_address_that_is_none(to: str) -> None:
 
 def test_without_a_mail_server_it_is_not_set_up() -> None:
     settings = load_settings(Settings, {"HOTLINE_VU_ONE_TO": DESK}, prefix="HOTLINE_VU_ONE_")
-    with pytest.raises(SetUpWrongly, match="SMTP_URL"):
+    with pytest.raises(HotlineSetupError, match="SMTP_URL"):
         build(settings, means())
-    assert isinstance(build(settings, means(mail=read_mail_server("smtps://mail.example"))), Email)
+    assert isinstance(build(settings, means(mail=parse_mail_server("smtps://mail.example"))), EmailConnector)

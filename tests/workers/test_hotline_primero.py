@@ -22,19 +22,19 @@ from tests.reports.sample import REPORT_ID as SAMPLE
 from tests.tokaut.test_export import ONE, Ground
 from tests.workers.primero import CONCERNS, PASSWORD, USER, PrimeroServer
 from tokaut.__main__ import main
-from workers.addresses import read_target
-from workers.delivery import Delivered, Outcome, Parcel, Poison, Refused, Unavailable
-from workers.forward import Forwarder
+from workers.delivery.outcomes import Delivered, DeliveryOutcome, DeliveryRequest, Refused, Unavailable, Undeliverable
+from workers.delivery.registry import HotlineDependencies
 from workers.hotlines import primero
-from workers.hotlines.primero import Primero
-from workers.http import Client, Limits
+from workers.hotlines.primero import PrimeroConnector
+from workers.jobs.deliver import DeliveryRunner
 from workers.keyring import KeyRing
-from workers.kinds import Means
-from workers.metrics import Metrics
+from workers.metrics import WorkerMetrics
+from workers.network.allowlist import parse_target
+from workers.network.http_client import HttpClient, HttpTimeouts
 
 pytestmark = pytest.mark.slow
 
-LIMITS = Limits(resolve=2, connect=2, read=1, whole=2, rest=0.5)
+LIMITS = HttpTimeouts(resolve=2, connect=2, read=1, whole=2, rest=0.5)
 REPORT = IDS[0]
 
 
@@ -44,14 +44,14 @@ def server() -> Iterator[PrimeroServer]:
         yield running
 
 
-def hotline(server: PrimeroServer, password: str = PASSWORD, whole: float = 15) -> Primero:
-    target = read_target(server.url, [server.host_port], live=False)
-    return Primero(target, USER, password, Client(limits=LIMITS), whole)
+def hotline(server: PrimeroServer, password: str = PASSWORD, whole: float = 15) -> PrimeroConnector:
+    target = parse_target(server.url, [server.host_port], live=False)
+    return PrimeroConnector(target, USER, password, HttpClient(limits=LIMITS), whole)
 
 
-def parcel(body: bytes, key: str = IDS[7], attempt: int = 1) -> Parcel:
+def parcel(body: bytes, key: str = IDS[7], attempt: int = 1) -> DeliveryRequest:
     kind = json.loads(body)["type"].removeprefix("report.")
-    return Parcel(key, kind, "vu-pikinini", body, attempt, "P2")
+    return DeliveryRequest(key, kind, "vu-pikinini", body, attempt, "P2")
 
 
 def created(**changes: Any) -> bytes:
@@ -66,7 +66,7 @@ def said(kind: str, text: str | None = None, contact: Any = None) -> bytes:
     return envelope("report.message", NOW, data)
 
 
-def outcome(server: PrimeroServer, body: bytes, key: str = IDS[7]) -> Outcome:
+def outcome(server: PrimeroServer, body: bytes, key: str = IDS[7]) -> DeliveryOutcome:
     return hotline(server).deliver(parcel(body, key))
 
 
@@ -256,7 +256,7 @@ def test_a_role_that_may_not_read_proves_nothing(server: PrimeroServer) -> None:
     ],
     ids=str,
 )
-def test_each_fault_has_its_class(server: PrimeroServer, cue: Any, expected: Outcome) -> None:
+def test_each_fault_has_its_class(server: PrimeroServer, cue: Any, expected: DeliveryOutcome) -> None:
     server.state.cues = [cue]
     assert outcome(server, created()) == expected
 
@@ -284,16 +284,16 @@ def test_a_slow_primero_gets_no_further_call_in_this_attempt(server: PrimeroServ
 
 
 def test_what_it_answers_beside_json_is_read_as_nothing(server: PrimeroServer) -> None:
-    assert primero._json(primero.Reply(200, {}, b"[" * 100_000)) == {}
+    assert primero._json(primero.ClientResponse(200, {}, b"[" * 100_000)) == {}
 
 
 def test_it_is_built_from_its_settings(server: PrimeroServer) -> None:
     settings = primero.Settings(
         url=server.url, user=USER, password=Secret(PASSWORD), private=(server.host_port,), ca_file=None
     )
-    built = primero.build(settings, Means(Mode.TRAINING, hotline=None))  # type: ignore[arg-type]  # it asks for none
+    built = primero.build(settings, HotlineDependencies(Mode.TRAINING, hotline=None))  # type: ignore[arg-type]  # it asks for none
     assert built.deliver(parcel(created())) == Delivered(204)
-    assert not isinstance(built.deliver(parcel(created())), Poison)
+    assert not isinstance(built.deliver(parcel(created())), Undeliverable)
 
 
 def test_every_concern_that_we_name_is_in_the_list_that_primero_ships() -> None:
@@ -305,14 +305,14 @@ def test_the_real_worker_hands_a_sealed_report_over_and_a_lost_answer_doubles_no
     server: PrimeroServer, tmp_path: Path
 ) -> None:
     ground = Ground(tmp_path)
-    worker = Forwarder(
+    worker = DeliveryRunner(
         database=ground.database,
         keys=KeyRing(tmp_path / "keys"),
         hotlines={ONE: hotline(server)},
         mode="demo",
         holder="here/urgent/1",
         actor="worker",
-        metrics=Metrics(CollectorRegistry()),
+        metrics=WorkerMetrics(CollectorRegistry()),
     )
     [delivery] = [row.delivery_id for row in delivery_actions.list_deliveries(ground.database)]
     server.state.cues = ["lose"]

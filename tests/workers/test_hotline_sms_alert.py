@@ -23,15 +23,15 @@ from runtime.settings import Mode, load_settings
 from tests.workers.filings import ONE, SECOND, TWO, WORDS, Desk
 from tests.workers.test_ladder_revisions import filed_later
 from tests.workers.test_sms import Says
-from workers.delivery import Delivered, Outcome, Parcel, Poison, Unavailable
-from workers.forward import Forwarder
+from workers.delivery.outcomes import Delivered, DeliveryOutcome, DeliveryRequest, Unavailable, Undeliverable
+from workers.delivery.registry import HotlineDependencies, HotlineSetupError, OnCallPhones
 from workers.hotlines.sms_alert import Settings, build
+from workers.jobs.deliver import DeliveryRunner
 from workers.keyring import KeyRing
-from workers.kinds import Means, Phones, SetUpWrongly
-from workers.metrics import Metrics
-from workers.pager import PATIENCE, WAITS, Pager, words
-from workers.sms import Texter
-from workers.text import Accepted, Later, Over, SmsOutcome, Text
+from workers.metrics import WorkerMetrics
+from workers.notifications.on_call import ANSWER_TIMEOUTS, PAGE_PHRASES, OnCallPager, page_text
+from workers.sms.dispatcher import SmsDispatcher
+from workers.sms.outcomes import Accepted, DoNotRetry, RetryLater, SmsMessage, SmsOutcome
 
 FIRST, SECOND_ONE, THIRD = NUMBERS = ("+6785550101", "+6785550102", "+6785550103")
 MAIL = "desk@hotline.example"
@@ -51,23 +51,25 @@ class Phone:
         create_key_pair(desk.keys, SENDER_KEY)
         self.desk = desk
         self.provider = Says()
-        metrics = Metrics(CollectorRegistry())
+        metrics = WorkerMetrics(CollectorRegistry())
         keys = KeyRing(desk.keys)
-        texter = Texter(
+        texter = SmsDispatcher(
             desk.database, keys, {"africastalking": self.provider}, mode, "here/urgent-1/a", metrics, lambda: 0.0
         )
         self.words = iter(range(100_001, 200_000))
-        self.pager = Pager(desk.database, texter, desk.keys, mode, lambda: next(self.words))
-        means = Means(Mode(mode), listed(MAIL, *NUMBERS), channels=("africastalking",), enlist=self.pager.enlist)
+        self.pager = OnCallPager(desk.database, texter, desk.keys, mode, lambda: next(self.words))
+        means = HotlineDependencies(
+            Mode(mode), listed(MAIL, *NUMBERS), channels=("africastalking",), register_phones=self.pager.register_phones
+        )
         settings = load_settings(
             Settings, {"HOTLINE_X_CHANNEL": "africastalking", "HOTLINE_X_FROM": "163"}, "HOTLINE_X_"
         )
-        self.forwarder = Forwarder(
+        self.forwarder = DeliveryRunner(
             desk.database, keys, {ONE: build(settings, means)}, mode, "here/urgent-1/a", "worker", metrics, lambda: 0.0
         )
 
     @property
-    def texts(self) -> list[Text]:
+    def texts(self) -> list[SmsMessage]:
         return self.provider.texts
 
     @property
@@ -111,10 +113,10 @@ def test_the_text_says_that_one_waits_and_nothing_of_it(phone: Phone) -> None:
     assert WORDS not in text.words
 
 
-@pytest.mark.parametrize("kind", list(WAITS))
+@pytest.mark.parametrize("kind", list(PAGE_PHRASES))
 @pytest.mark.parametrize("drill", [True, False])
 def test_every_text_is_one_sms(kind: str, drill: bool) -> None:
-    said = words(kind, "0192f3c1-7d5e-7c3a-9d53-1c2b3a7f3a2c", "P1", "000042", drill=drill)
+    said = page_text(kind, "0192f3c1-7d5e-7c3a-9d53-1c2b3a7f3a2c", "P1", "000042", drill=drill)
     assert alphabet(said) == "gsm7"
     assert len(said) <= 160
     assert said.startswith("DRILL ") is drill
@@ -134,10 +136,10 @@ def test_no_number_and_no_word_of_a_text_stands_in_clear_in_outgoing(phone: Phon
 @pytest.mark.parametrize(
     ("outcome", "why", "then"),
     [
-        pytest.param(Over("bad_number"), "sms_failed", [FIRST, SECOND_ONE], id="it fails: the next number"),
-        pytest.param(Over("timeout"), "sms_failed", [FIRST, SECOND_ONE], id="nobody knows: the next number"),
-        pytest.param(Later("not_reached"), "sms_waits", [FIRST, FIRST], id="nobody is there: it waits, once"),
-        pytest.param(Later("credit"), "sms_waits", [FIRST, FIRST], id="no credit: another number helps nobody"),
+        pytest.param(DoNotRetry("bad_number"), "sms_failed", [FIRST, SECOND_ONE], id="it fails: the next number"),
+        pytest.param(DoNotRetry("timeout"), "sms_failed", [FIRST, SECOND_ONE], id="nobody knows: the next number"),
+        pytest.param(RetryLater("not_reached"), "sms_waits", [FIRST, FIRST], id="nobody is there: it waits, once"),
+        pytest.param(RetryLater("credit"), "sms_waits", [FIRST, FIRST], id="no credit: another number helps nobody"),
         pytest.param(RuntimeError("planted"), "sms_failed", [FIRST, SECOND_ONE], id="a fault of ours"),
     ],
 )
@@ -157,7 +159,7 @@ def test_what_no_provider_took_is_no_receipt(
 
 
 def test_all_fail_and_it_begins_again_with_the_first(phone: Phone) -> None:
-    phone.provider.outcome = Over("bad_number")
+    phone.provider.outcome = DoNotRetry("bad_number")
     [delivery] = phone.desk.file()
     for _ in range(4):
         assert phone.deliver(delivery).state == "due"
@@ -169,7 +171,7 @@ def test_all_fail_and_it_begins_again_with_the_first(phone: Phone) -> None:
 def test_two_workers_at_once_text_once(phone: Phone) -> None:
     [delivery] = phone.desk.file()
     row = phone.desk.delivery(delivery)
-    parcel = Parcel(delivery, "created", ONE, b"{}", 1, "P1", row.report_id)
+    parcel = DeliveryRequest(delivery, "created", ONE, b"{}", 1, "P1", row.report_id)
     assert phone.pager.page(parcel) == phone.pager.page(parcel) == Delivered()
     assert phone.told == [FIRST]
 
@@ -178,8 +180,8 @@ def test_a_key_that_is_missing(phone: Phone) -> None:
     for path in (phone.desk.keys / "public" / SENDER_KEY).glob("*"):
         path.unlink()
     [delivery] = phone.desk.file()
-    parcel = Parcel(delivery, "created", ONE, b"{}", 1, "P1", "r")
-    assert phone.pager.page(parcel) == Poison("no_key")
+    parcel = DeliveryRequest(delivery, "created", ONE, b"{}", 1, "P1", "r")
+    assert phone.pager.page(parcel) == Undeliverable("no_key")
 
 
 # Answers
@@ -249,7 +251,7 @@ def test_the_same_sms_again_changes_nothing(phone: Phone) -> None:
 
 def test_an_answer_that_comes_before_the_receipt_is_one(phone: Phone) -> None:
     """The provider lost its own answer, and the text arrived all the same."""
-    phone.provider.outcome = Over("timeout")
+    phone.provider.outcome = DoNotRetry("timeout")
     [delivery] = phone.desk.file()
     phone.deliver(delivery)
     phone.say(phone.word())
@@ -326,7 +328,7 @@ def test_the_word_holds_where_nobody_has_to_take_it_on_anew(phone: Phone, before
 def test_nobody_answers_and_each_number_is_texted_once_in_its_turn(phone: Phone, priority: str) -> None:
     [delivery] = phone.desk.file(priority=priority)
     phone.deliver(delivery)
-    patience = PATIENCE[priority] / SECOND
+    patience = ANSWER_TIMEOUTS[priority] / SECOND
     for told in (1, 2, 3, 3):
         assert len(phone.told) == told
         phone.wait(patience - 2)
@@ -358,7 +360,7 @@ def test_whoever_answered_is_not_followed_by_another(phone: Phone) -> None:
 def test_a_hotline_that_is_no_longer_set_up_is_passed_over(phone: Phone) -> None:
     phone.deliver(phone.desk.file()[0])
     phone.wait(301)
-    phone.pager.enlisted.clear()
+    phone.pager.registered_phones.clear()
     phone.pager.go_on()
     assert phone.told == [FIRST]
 
@@ -388,28 +390,33 @@ def test_what_is_old_is_forgotten(phone: Phone) -> None:
 )
 def test_what_it_lacks(duty: tuple[str, ...], more: dict[str, str], lacks: str) -> None:
     given = {f"X_{name}": value for name, value in ({"CHANNEL": "africastalking", "FROM": "163"} | more).items()}
-    with pytest.raises(SetUpWrongly, match=f"^{re.escape(lacks)}$"):
-        build(load_settings(Settings, given, "X_"), Means(Mode.LIVE, listed(*duty), channels=("africastalking",)))
+    with pytest.raises(HotlineSetupError, match=f"^{re.escape(lacks)}$"):
+        build(
+            load_settings(Settings, given, "X_"),
+            HotlineDependencies(Mode.LIVE, listed(*duty), channels=("africastalking",)),
+        )
 
 
 def test_where_nothing_is_sent_it_says_so() -> None:
-    means = Means(Mode.LIVE, listed(*NUMBERS), channels=("africastalking",))
+    means = HotlineDependencies(Mode.LIVE, listed(*NUMBERS), channels=("africastalking",))
     settings = load_settings(Settings, {"X_CHANNEL": "africastalking", "X_FROM": "163"}, "X_")
-    assert build(settings, means).deliver(Parcel("d", "created", ONE, b"{}", 1, "P1")) == Poison("our_fault")
-    enlisted: dict[str, Phones] = {}
+    assert build(settings, means).deliver(DeliveryRequest("d", "created", ONE, b"{}", 1, "P1")) == Undeliverable(
+        "our_fault"
+    )
+    enlisted: dict[str, OnCallPhones] = {}
 
-    def enlist(hotline: str, phones: Phones) -> Any:
+    def enlist(hotline: str, phones: OnCallPhones) -> Any:
         enlisted[hotline] = phones
         return lambda _: Unavailable("sms_waits")
 
-    outcome: Outcome = build(settings, replace(means, enlist=enlist)).deliver(
-        Parcel("d", "created", ONE, b"{}", 1, "P1")
+    outcome: DeliveryOutcome = build(settings, replace(means, register_phones=enlist)).deliver(
+        DeliveryRequest("d", "created", ONE, b"{}", 1, "P1")
     )
-    assert (outcome, enlisted) == (Unavailable("sms_waits"), {ONE: Phones(NUMBERS, "africastalking", "163")})
+    assert (outcome, enlisted) == (Unavailable("sms_waits"), {ONE: OnCallPhones(NUMBERS, "africastalking", "163")})
 
 
 def test_who_is_on_duty_by_the_rota_is_texted_first(phone: Phone) -> None:
-    phone.pager.in_turn = lambda _: (NUMBERS[1], MAIL, NUMBERS[0], "+6785550199")
+    phone.pager.contact_order = lambda _: (NUMBERS[1], MAIL, NUMBERS[0], "+6785550199")
     [delivery] = phone.desk.file()
     phone.deliver(delivery)
     phone.wait(301)

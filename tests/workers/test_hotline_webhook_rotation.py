@@ -8,10 +8,10 @@ from standardwebhooks import WebhookVerificationError
 
 from runtime.settings.parsers import new_webhook_secret
 from tests.workers.lying_hotline import Answer, LyingHotline
-from workers.addresses import read_target
-from workers.delivery import Delivered, Parcel
-from workers.hotlines.webhook import Webhook
-from workers.http import Client
+from workers.delivery.outcomes import Delivered, DeliveryRequest
+from workers.hotlines.webhook import WebhookConnector
+from workers.network.allowlist import parse_target
+from workers.network.http_client import HttpClient
 
 pytestmark = pytest.mark.slow
 
@@ -22,8 +22,12 @@ OLD, NEW, OTHER = (new_webhook_secret() for _ in range(3))
 @pytest.mark.parametrize(("ours", "theirs"), [((NEW, OLD), OLD), ((NEW, OLD), NEW), ((OLD,), OLD), ((NEW,), NEW)])
 def test_whichever_secret_they_have_it_fits(kind: str, ours: tuple[str, ...], theirs: str) -> None:
     with LyingHotline([Answer()]) as hotline:
-        door = Webhook(read_target(f"http://{hotline.host_port}/", (hotline.host_port,), live=False), ours, Client())
-        parcel = Parcel("01a211b9-f7d0-7c31-9d5e-000000000005", kind, "vu-one", b'{"a":1}', attempt=1, priority="P2")
+        door = WebhookConnector(
+            parse_target(f"http://{hotline.host_port}/", (hotline.host_port,), live=False), ours, HttpClient()
+        )
+        parcel = DeliveryRequest(
+            "01a211b9-f7d0-7c31-9d5e-000000000005", kind, "vu-one", b'{"a":1}', attempt=1, priority="P2"
+        )
         assert isinstance(door.deliver(parcel), Delivered)
         [taken] = hotline.taken
     assert taken.headers["webhook-signature"].count("v1,") == len(ours)

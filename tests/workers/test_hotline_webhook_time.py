@@ -11,18 +11,18 @@ from standardwebhooks import Webhook as Verifier
 from runtime.settings.parsers import new_webhook_secret
 from runtime.time_units import DAY_SECONDS, HOUR_SECONDS
 from tests.workers.lying_hotline import Answer, LyingHotline
-from workers.addresses import read_target
-from workers.delivery import Delivered, Parcel
-from workers.hotlines.webhook import Webhook
-from workers.http import Client
+from workers.delivery.outcomes import Delivered, DeliveryRequest
+from workers.hotlines.webhook import WebhookConnector
+from workers.network.allowlist import parse_target
+from workers.network.http_client import HttpClient
 
 SECRET = new_webhook_secret()
-PARCEL = Parcel("01a211b9-f7d0-7c31-9d5e-000000000005", "created", "vu-one", b"{}", attempt=1, priority="P1")
+PARCEL = DeliveryRequest("01a211b9-f7d0-7c31-9d5e-000000000005", "created", "vu-one", b"{}", attempt=1, priority="P1")
 
 
-def door(hotline: LyingHotline, ahead: float) -> Webhook:
-    target = read_target(hotline.url, (hotline.host_port,), live=False)
-    return Webhook(target, (SECRET,), Client(), lambda: time.time() + ahead)
+def door(hotline: LyingHotline, ahead: float) -> WebhookConnector:
+    target = parse_target(hotline.url, (hotline.host_port,), live=False)
+    return WebhookConnector(target, (SECRET,), HttpClient(), lambda: time.time() + ahead)
 
 
 @pytest.mark.parametrize("status", [400, 401, 403])

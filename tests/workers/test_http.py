@@ -7,20 +7,20 @@ import threading
 import pytest
 
 from tests.workers.lying_hotline import Answer, LyingHotline
-from workers.addresses import Target, read_target
-from workers.http import Client, Limits, NoAnswer, Reply
+from workers.network.allowlist import Target, parse_target
+from workers.network.http_client import ClientResponse, HttpClient, HttpTimeouts, NoResponse
 
 pytestmark = pytest.mark.slow
 
-SHORT = Limits(resolve=1, connect=1, read=1, whole=2, rest=0.2)
+SHORT = HttpTimeouts(resolve=1, connect=1, read=1, whole=2, rest=0.2)
 
 
 def to(hotline: LyingHotline) -> Target:
-    return read_target(hotline.url, [hotline.host_port], live=False)
+    return parse_target(hotline.url, [hotline.host_port], live=False)
 
 
-def post(hotline: LyingHotline, limits: Limits = SHORT) -> Reply:
-    return Client(limits=limits).post(to(hotline), b"{}", {"X-Mark": "7"})
+def post(hotline: LyingHotline, limits: HttpTimeouts = SHORT) -> ClientResponse:
+    return HttpClient(limits=limits).post(to(hotline), b"{}", {"X-Mark": "7"})
 
 
 def test_a_reply_is_its_status_and_what_little_of_the_body_came() -> None:
@@ -60,14 +60,14 @@ def test_a_status_stands_however_the_body_goes_on(how: str) -> None:  # B-60
     ],
 )
 def test_no_status_is_no_answer(how: str, why: str) -> None:
-    with LyingHotline([Answer(200, how=how)]) as hotline, pytest.raises(NoAnswer) as caught:
+    with LyingHotline([Answer(200, how=how)]) as hotline, pytest.raises(NoResponse) as caught:
         post(hotline)
     assert caught.value.why == why
     assert caught.value.sent
 
 
 def test_a_long_head_is_no_answer() -> None:
-    with LyingHotline([Answer(200, {f"X-{n}": "x" * 1000 for n in range(200)})]) as hotline, pytest.raises(NoAnswer):
+    with LyingHotline([Answer(200, {f"X-{n}": "x" * 1000 for n in range(200)})]) as hotline, pytest.raises(NoResponse):
         post(hotline)
 
 
@@ -84,7 +84,7 @@ def test_no_cookie_is_kept_and_no_proxy_of_the_environment_used(monkeypatch: pyt
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
     with LyingHotline([Answer(200, {"Set-Cookie": "a=b; Path=/"})]) as hotline:
-        client = Client(limits=SHORT)
+        client = HttpClient(limits=SHORT)
         for _ in range(2):
             client.post(to(hotline), b"{}", {})
     assert all("cookie" not in taken.headers for taken in hotline.taken)
@@ -93,9 +93,9 @@ def test_no_cookie_is_kept_and_no_proxy_of_the_environment_used(monkeypatch: pyt
 
 @pytest.mark.rule("F22")
 def test_nobody_listens(free_port: int) -> None:
-    target = read_target(f"http://127.0.0.1:{free_port}/", [f"127.0.0.1:{free_port}"], live=False)
-    with pytest.raises(NoAnswer) as caught:
-        Client(limits=SHORT).post(target, b"{}", {})
+    target = parse_target(f"http://127.0.0.1:{free_port}/", [f"127.0.0.1:{free_port}"], live=False)
+    with pytest.raises(NoResponse) as caught:
+        HttpClient(limits=SHORT).post(target, b"{}", {})
     assert (caught.value.why, caught.value.sent) == ("not_reached", False)
 
 
@@ -113,9 +113,9 @@ def test_nobody_listens(free_port: int) -> None:
     ],
 )
 def test_every_address_of_a_name_must_be_public(addresses: list[str], why: str) -> None:
-    target = read_target("https://hotline.example/reports", live=True)
-    with pytest.raises(NoAnswer) as caught:
-        Client(resolve=lambda *_: addresses, limits=SHORT).post(target, b"{}", {})
+    target = parse_target("https://hotline.example/reports", live=True)
+    with pytest.raises(NoResponse) as caught:
+        HttpClient(resolve=lambda *_: addresses, limits=SHORT).post(target, b"{}", {})
     assert (caught.value.why, caught.value.sent) == (why, False)
 
 
@@ -130,10 +130,10 @@ def test_a_resolver_that_fails_or_hangs_is_no_answer() -> None:
         never.wait(20)
         return ["8.8.8.8"]
 
-    target = read_target("https://hotline.example/reports", live=True)
+    target = parse_target("https://hotline.example/reports", live=True)
     for resolve in (fails, hangs):
-        with pytest.raises(NoAnswer, match="dns"):
-            Client(resolve=resolve, limits=SHORT).post(target, b"{}", {})
+        with pytest.raises(NoResponse, match="dns"):
+            HttpClient(resolve=resolve, limits=SHORT).post(target, b"{}", {})
     never.set()
 
 
@@ -148,14 +148,14 @@ def test_the_line_goes_to_the_address_that_was_judged() -> None:
 
     with LyingHotline() as hotline:
         url = f"http://moving.example:{hotline.port}/reports"
-        target = read_target(url, [f"moving.example:{hotline.port}"], live=False)
-        assert Client(resolve=first_then_other, limits=SHORT).post(target, b"{}", {}).status == 200
+        target = parse_target(url, [f"moving.example:{hotline.port}"], live=False)
+        assert HttpClient(resolve=first_then_other, limits=SHORT).post(target, b"{}", {}).status == 200
     assert asked == ["moving.example"]
     assert hotline.taken[0].headers["host"] == f"moving.example:{hotline.port}"
 
 
 def test_the_next_address_is_tried_where_one_does_not_answer() -> None:
     with LyingHotline() as hotline:
-        target = read_target(f"http://two.example:{hotline.port}/", [f"two.example:{hotline.port}"], live=False)
-        client = Client(resolve=lambda *_: ["127.0.0.9", "127.0.0.1"], limits=SHORT)
+        target = parse_target(f"http://two.example:{hotline.port}/", [f"two.example:{hotline.port}"], live=False)
+        client = HttpClient(resolve=lambda *_: ["127.0.0.9", "127.0.0.1"], limits=SHORT)
         assert client.post(target, b"{}", {}).status == 200

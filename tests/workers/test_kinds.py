@@ -20,9 +20,9 @@ from runtime.settings import (
 )
 from tests.reports.environments import live_environment
 from tests.workers.test_tls import NOW, certificate, timedelta
-from workers import kinds
-from workers.assembly import means
-from workers.kinds import Means
+from workers.app import hotline_dependencies
+from workers.delivery import registry
+from workers.delivery.registry import HotlineDependencies
 
 HOOK, OTHER_HOOK = parsers.new_webhook_secret(), parsers.new_webhook_secret()
 
@@ -37,7 +37,7 @@ def listed(hotline: str, kind: str = "webhook") -> Listed:
 
 
 def attempt(environ: Mapping[str, str], *ids: str) -> HotlineSettings:
-    return kinds.settings(environ, [listed(one) for one in ids])
+    return registry.read_settings(environ, [listed(one) for one in ids])
 
 
 def filled(environ: Mapping[str, str], *ids: str) -> Mapping[str, Any]:
@@ -47,7 +47,9 @@ def filled(environ: Mapping[str, str], *ids: str) -> Mapping[str, Any]:
 
 
 def built(environ: Mapping[str, str], *hotlines: Listed) -> set[str]:
-    return set(kinds.build_all(environ, hotlines, lambda hotline: Means(Mode.TRAINING, hotline)))
+    return set(
+        registry.build_connectors(environ, hotlines, lambda hotline: HotlineDependencies(Mode.TRAINING, hotline))
+    )
 
 
 def test_a_hotlines_own_settings(live: dict[str, str]) -> None:
@@ -110,9 +112,14 @@ RIGHT = {"HOTLINE_ONE_URL": "https://drill.hotline.example", "HOTLINE_ONE_SECRET
 
 
 def test_every_kind_has_settings_of_its_own() -> None:
-    assert "webhook" in kinds.kinds()
-    assert all(kinds.settings_of(kind) for kind in kinds.kinds())
-    assert kinds.settings_of("telex") is kinds.settings_of("webhook.py") is kinds.settings_of("../webhook") is None
+    assert "webhook" in registry.hotline_kinds()
+    assert all(registry.settings_class(kind) for kind in registry.hotline_kinds())
+    assert (
+        registry.settings_class("telex")
+        is registry.settings_class("webhook.py")
+        is registry.settings_class("../webhook")
+        is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -144,7 +151,9 @@ def test_what_a_kind_may_use_comes_from_the_operators_settings(live: dict[str, s
         "SMTP_CA_FILE": str(tmp_path / "ca.pem"),
         "CONSOLE_URL": "https://console.example/",
     }
-    found = means(load_settings(CommonSettings, live), load_settings(OperatorSettings, live | more), listed("one"))
+    found = hotline_dependencies(
+        load_settings(CommonSettings, live), load_settings(OperatorSettings, live | more), listed("one")
+    )
     assert found.live
     assert found.channels == ("africastalking",)
     assert found.console_url == "https://console.example"

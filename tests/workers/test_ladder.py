@@ -19,9 +19,10 @@ from reports.store.schema import tables as t
 from runtime.time_units import DAY, MINUTE
 from tests.workers.filings import ONE, THREE, TWO, Desk
 from tests.workers.night import CARDS, CHAIN, LEAD, OFFICER, ON_CALL, SECOND_ON_CALL, Night, land
-from workers import asking, reminders
-from workers.alerts import Said
-from workers.ladder import PAGE
+from workers.jobs import recipients
+from workers.jobs.escalation import MAX_STEPS
+from workers.notifications import texts
+from workers.notifications.texts import Notification
 
 NAMES = {
     f"→ {TWO}": "→ two",
@@ -343,7 +344,7 @@ def test_those_who_cannot_be_told_keep_nobody_from_being_told(desk: Desk) -> Non
     for _ in range(51):
         desk.file(CHAIN)
     night.until(30, 5)
-    night.ladder.climb()
+    night.ladder.escalate()
     assert len([who for _, who in night.happened() if who == LEAD]) == 51
 
 
@@ -353,9 +354,9 @@ def test_a_day_ahead_for_a_moment_silences_no_night(desk: Desk) -> None:
     night.until(4)
     night.dead = {OFFICER, LEAD}
     desk.database.offset += DAY
-    night.ladder.climb()
+    night.ladder.escalate()
     desk.file(CHAIN)
-    night.ladder.climb()
+    night.ladder.escalate()
     desk.database.offset -= DAY
     night.dead = set()
     began = len(night.told)
@@ -386,11 +387,11 @@ def test_a_host_whose_time_is_wrong_puts_nothing_off(desk: Desk, monkeypatch: py
     monkeypatch.setattr(desk.database, "now", lambda: right() + DAY)
     night.dead = {LEAD, "lead@two.example"}
     desk.database.offset += MINUTE
-    night.ladder.climb()
+    night.ladder.escalate()
     night.dead = set()
     for minutes, times in ((1, 1), (14, 2)):
         desk.database.offset += minutes * MINUTE
-        night.ladder.climb()
+        night.ladder.escalate()
         assert [one.who for one in night.told].count(LEAD) == times
 
 
@@ -398,15 +399,15 @@ def test_one_report_that_cannot_be_told_of_silences_no_other(desk: Desk, monkeyp
     for _ in range(2):
         desk.file(CHAIN)
     first, second = (row.report_id for row in desk.reports())
-    night, say = Night(desk), reminders.to_desk
+    night, say = Night(desk), texts.hotline_reminder
 
-    def broken() -> Said:
+    def broken() -> Notification:
         raise ValueError
 
-    def fails(waiting: EscalationState, *rest: Any) -> Said:
+    def fails(waiting: EscalationState, *rest: Any) -> Notification:
         return say(waiting, *rest) if waiting.report_id == second else broken()
 
-    monkeypatch.setattr(reminders, "to_desk", fails)
+    monkeypatch.setattr(texts, "hotline_reminder", fails)
     night.until(5)
     assert [one.said.sms[7:13] for one in night.told] == [second[-6:]]
     assert first != second
@@ -415,26 +416,26 @@ def test_one_report_that_cannot_be_told_of_silences_no_other(desk: Desk, monkeyp
 def test_reports_that_cannot_be_given_on_keep_no_other_from_its_next_hotline(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for _ in range(PAGE):
+    for _ in range(MAX_STEPS):
         desk.file(CHAIN)
     broken = {row.report_id for row in desk.reports()}
     desk.file(CHAIN)
-    night, give = Night(desk), asking.next_hotline
+    night, give = Night(desk), recipients.next_hotline
 
     def fails(step: str, waiting: EscalationState, *rest: Any) -> tuple[str, str]:
         if waiting.report_id in broken:
             raise ValueError
         return give(step, waiting, *rest)
 
-    monkeypatch.setattr(asking, "next_hotline", fails)
+    monkeypatch.setattr(recipients, "next_hotline", fails)
     desk.database.offset += 15 * MINUTE
     with capture_logs() as said:
-        looks = [night.ladder.climb() for _ in range(4)]
+        looks = [night.ladder.escalate() for _ in range(4)]
     assert looks == [True, True, True, False], "three steps of each: as long as there may be more"
-    assert len([one for one in said if one["event"] == "job_failed"]) == 2 * PAGE
+    assert len([one for one in said if one["event"] == "job_failed"]) == 2 * MAX_STEPS
     assert [hotline for _, hotline, _ in night.given] == [TWO]
-    monkeypatch.setattr(asking, "next_hotline", give)
+    monkeypatch.setattr(recipients, "next_hotline", give)
     desk.database.offset += MINUTE
-    while night.ladder.climb():
+    while night.ladder.escalate():
         pass
-    assert len(night.given) == PAGE + 1, "what could not be done is tried again"
+    assert len(night.given) == MAX_STEPS + 1, "what could not be done is tried again"

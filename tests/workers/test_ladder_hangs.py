@@ -19,10 +19,10 @@ from tests.workers.filings import ONE, TWO, Desk
 from tests.workers.night import CHAIN, OFFICER, AtOnce, Heard, Night, land
 from tests.workers.test_ladder import ALL_DAY, at
 from tests.workers.test_sms import Says
-from workers.alerts import Said
-from workers.kinds import Phones
-from workers.own import Own
-from workers.text import Accepted, Later
+from workers.delivery.registry import OnCallPhones
+from workers.notifications.texts import Notification
+from workers.sms.outcomes import Accepted, RetryLater
+from workers.thread_pool import BackgroundPool
 
 CHANNEL = "africastalking"
 
@@ -51,7 +51,7 @@ class Hangs(Heard):
     asked: threading.Event
     lets_go: threading.Event
 
-    def _say(self, contact: str, said: Said) -> bool:
+    def _say(self, contact: str, said: Notification) -> bool:
         if said.priority in STANDARD:
             self.asked.set()
             assert self.lets_go.wait(20)
@@ -65,7 +65,7 @@ def test_who_is_in_danger_now_waits_behind_nobody_who_can_wait(desk: Desk) -> No
         desk.file(CHAIN, priority="P3")
     night = Night(desk, land(ALL_DAY))
     night.until(11 * 60, 60)
-    hands = {URGENT: Own(1), STANDARD: Own(1)}
+    hands = {URGENT: BackgroundPool(1), STANDARD: BackgroundPool(1)}
     teller = Hangs(None, (), "live", night.metrics, night=night, asked=threading.Event(), lets_go=threading.Event())
     night.ladder.hands, night.ladder.teller = hands, teller
     night.until(12 * 60, 60)
@@ -87,7 +87,7 @@ def test_who_is_in_danger_now_waits_behind_nobody_who_can_wait(desk: Desk) -> No
 class Slow(Heard):
     """Each takes a minute."""
 
-    def _say(self, contact: str, said: Said) -> bool:
+    def _say(self, contact: str, said: Notification) -> bool:
         self.night.desk.database.offset += MINUTE
         return Heard._say(self, contact, said)
 
@@ -109,7 +109,7 @@ def enlisted(night: Night, desk: Desk) -> Says:
     """ONE has one duty phone and no mail; the provider that takes its texts."""
     create_key_pair(desk.keys, SENDER_KEY)
     pager, provider = night.ladder.pager, Says()
-    pager.enlist(ONE, Phones((OFFICER,), CHANNEL, "163"))
+    pager.register_phones(ONE, OnCallPhones((OFFICER,), CHANNEL, "163"))
     night.senders[CHANNEL] = provider
     return provider
 
@@ -139,7 +139,7 @@ def test_a_text_that_waits_for_its_provider_is_followed_by_no_other(desk: Desk) 
     desk.file(CHAIN)
     night = Night(desk)
     provider = enlisted(night, desk)
-    provider.outcome = Later("not_reached")
+    provider.outcome = RetryLater("not_reached")
     night.until(9)
     assert (pages(desk), len(night.worries)) == (1, 5), "else all of them go out when it is back"
     provider.outcome = Accepted("id-1")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from reports.store.engine.database import DatabaseUnavailable
-from workers import marking
-from workers.marking import MARKS, mark
+from workers import retry_policy
+from workers.retry_policy import COMMIT_RETRIES, retry_commit
 
 
 class Frozen:
@@ -20,12 +20,12 @@ class Frozen:
         raise DatabaseUnavailable("frozen")
 
 
-@pytest.mark.parametrize(("within", "tries"), [(60.0, MARKS + 1), (-1.0, 1)])
+@pytest.mark.parametrize(("within", "tries"), [(60.0, COMMIT_RETRIES + 1), (-1.0, 1)])
 def test_where_each_try_takes_long_no_other_is_begun(
     monkeypatch: pytest.MonkeyPatch, within: float, tries: int
 ) -> None:
-    monkeypatch.setattr(marking, "WITHIN", within)
+    monkeypatch.setattr(retry_policy, "COMMIT_RETRY_WINDOW", within)
     database, paused = Frozen(), list[float]()
     with pytest.raises(DatabaseUnavailable):
-        mark(database.write, paused.append)
+        retry_commit(database.write, paused.append)
     assert (database.tries, len(paused)) == (tries, tries - 1)

@@ -29,24 +29,24 @@ from tests.workers.filings import ONE, SECOND, TWO, Desk
 from tests.workers.test_ladder import at
 from tests.workers.test_letters import GIVEN, NUMBER, say, sent_report, tick
 from tests.workers.test_sms import Says
+from workers.jobs.answer_notices import AnswerNotices
 from workers.keyring import KeyRing
-from workers.metrics import Metrics
-from workers.nudger import Nudger
-from workers.sms import Texter
-from workers.text import Accepted, Later
+from workers.metrics import WorkerMetrics
+from workers.sms.dispatcher import SmsDispatcher
+from workers.sms.outcomes import Accepted, RetryLater
 
 pytestmark = [pytest.mark.slow, pytest.mark.rule("S-03")]
 
 ALWAYS = GIVEN | {"safe_hours": {"from": "00:00", "to": "23:59", "tz": "UTC"}}
 
 
-class Silent(Texter):
+class Silent(SmsDispatcher):
     def send(self, sms_id: str) -> bool:
         return bool(sms_id)
 
 
 @pytest.fixture
-def nudger(desk: Desk) -> Iterator[Nudger]:
+def nudger(desk: Desk) -> Iterator[AnswerNotices]:
     at(desk, 12, zone=0)  # within the hours, and not near their end
     create_key_pair(desk.keys, SENDER_KEY)
     web(desk).introduce()
@@ -63,12 +63,12 @@ def web(desk: Desk, *keys: bytes) -> OptOuts:
     )
 
 
-def made(desk: Desk) -> Nudger:
+def made(desk: Desk) -> AnswerNotices:
     """No provider takes anything: what would go stands in `outgoing`."""
-    metrics, keys = Metrics(CollectorRegistry()), KeyRing(desk.keys)
+    metrics, keys = WorkerMetrics(CollectorRegistry()), KeyRing(desk.keys)
     senders: Any = {"africastalking": None}  # it is never asked
     texter = Silent(database=desk.database, keys=keys, senders=senders, mode="demo", holder="h", metrics=metrics)
-    return Nudger(desk.database, keys, desk.keys, load_countries(("vu",), "demo"), {"en": PLAIN}, texter)
+    return AnswerNotices(desk.database, keys, desk.keys, load_countries(("vu",), "demo"), {"en": PLAIN}, texter)
 
 
 def answer(desk: Desk, report_id: str) -> str:
@@ -99,7 +99,7 @@ def delivered(desk: Desk) -> None:
         connection.execute(update(t.delivery).values(state="delivered"))
 
 
-def test_who_said_yes_is_told_to_dial_and_nothing_else(desk: Desk, nudger: Nudger) -> None:
+def test_who_said_yes_is_told_to_dial_and_nothing_else(desk: Desk, nudger: AnswerNotices) -> None:
     report_id, _ = sent_report(desk, ALWAYS)
     answer(desk, report_id)
     nudger.go_on()
@@ -112,7 +112,7 @@ def test_who_said_yes_is_told_to_dial_and_nothing_else(desk: Desk, nudger: Nudge
     assert desk.acts(report_id)[-1] == "nudged"
 
 
-def test_who_said_nothing_is_not(desk: Desk, nudger: Nudger) -> None:
+def test_who_said_nothing_is_not(desk: Desk, nudger: AnswerNotices) -> None:
     report_id, _ = sent_report(desk)
     answer(desk, report_id)
     nudger.go_on()
@@ -120,7 +120,7 @@ def test_who_said_nothing_is_not(desk: Desk, nudger: Nudger) -> None:
     assert texts(desk) == []
 
 
-def test_one_text_for_all_that_was_written_in_a_day_and_three_for_a_report(desk: Desk, nudger: Nudger) -> None:
+def test_one_text_for_all_that_was_written_in_a_day_and_three_for_a_report(desk: Desk, nudger: AnswerNotices) -> None:
     report_id, _ = sent_report(desk, ALWAYS)
     for day in range(6):
         later = desk.later(days=day, minutes=day)
@@ -132,7 +132,7 @@ def test_one_text_for_all_that_was_written_in_a_day_and_three_for_a_report(desk:
     assert len(texts(desk)) == 3
 
 
-def test_two_answers_that_are_due_at_once_are_told_of_once(desk: Desk, nudger: Nudger) -> None:
+def test_two_answers_that_are_due_at_once_are_told_of_once(desk: Desk, nudger: AnswerNotices) -> None:
     report_id, _ = sent_report(desk, ALWAYS)
     for _ in range(2):
         answer(desk, report_id)
@@ -142,7 +142,7 @@ def test_two_answers_that_are_due_at_once_are_told_of_once(desk: Desk, nudger: N
     assert len(texts(desk)) == 1
 
 
-def test_a_yes_by_my_report_counts_and_a_no_does_at_once(desk: Desk, nudger: Nudger) -> None:
+def test_a_yes_by_my_report_counts_and_a_no_does_at_once(desk: Desk, nudger: AnswerNotices) -> None:
     report_id, _ = sent_report(desk)
     delivered(desk)
     say(desk, report_id, "contact_given", contact=ALWAYS)
@@ -158,7 +158,7 @@ def test_a_yes_by_my_report_counts_and_a_no_does_at_once(desk: Desk, nudger: Nud
     assert len(texts(desk)) == 1
 
 
-def test_what_an_office_has_that_was_left_out_since_counts_no_more(desk: Desk, nudger: Nudger) -> None:
+def test_what_an_office_has_that_was_left_out_since_counts_no_more(desk: Desk, nudger: AnswerNotices) -> None:
     """Walked again, with No to contact and without ONE: what ONE still holds says Yes."""
     report_id, _ = sent_report(desk, ALWAYS)
     delivered(desk)
@@ -176,7 +176,7 @@ def test_what_an_office_has_that_was_left_out_since_counts_no_more(desk: Desk, n
 
 @pytest.mark.rule("S-09")
 @pytest.mark.parametrize("when", ["before the answer", "while the text waits"])
-def test_after_stop_nothing_goes_until_start(desk: Desk, nudger: Nudger, when: str) -> None:
+def test_after_stop_nothing_goes_until_start(desk: Desk, nudger: AnswerNotices, when: str) -> None:
     report_id, _ = sent_report(desk, ALWAYS)
     if when == "before the answer":
         web(desk).add(NUMBER)
@@ -196,7 +196,7 @@ def test_after_stop_nothing_goes_until_start(desk: Desk, nudger: Nudger, when: s
 
 
 @pytest.mark.rule("S-09")
-def test_stop_and_start_outlive_the_key_that_they_were_kept_by(desk: Desk, nudger: Nudger) -> None:
+def test_stop_and_start_outlive_the_key_that_they_were_kept_by(desk: Desk, nudger: AnswerNotices) -> None:
     old, new = b"k" * 32, b"n" * 32
     report_id, _ = sent_report(desk, ALWAYS)
     web(desk, old).add(NUMBER)
@@ -216,7 +216,7 @@ def test_stop_and_start_outlive_the_key_that_they_were_kept_by(desk: Desk, nudge
 
 
 @pytest.mark.rule("S-09")
-def test_a_new_key_of_the_sender_opens_what_web_has_told_it(desk: Desk, nudger: Nudger) -> None:
+def test_a_new_key_of_the_sender_opens_what_web_has_told_it(desk: Desk, nudger: AnswerNotices) -> None:
     report_id, _ = sent_report(desk, ALWAYS)
     [before] = (desk.keys / "private" / SENDER_KEY).iterdir()
     new = create_key_pair(desk.keys, SENDER_KEY)
@@ -265,13 +265,13 @@ def withdrawn(desk: Desk, report_id: str, how: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["My report", "Add more", "closed"])
-def test_a_no_counts_while_the_text_waits_for_its_provider(desk: Desk, nudger: Nudger, how: str) -> None:
+def test_a_no_counts_while_the_text_waits_for_its_provider(desk: Desk, nudger: AnswerNotices, how: str) -> None:
     """It was put out on a yes; the provider is busy, or whoever sent it was killed. A worker tries it again."""
     report_id, _ = sent_report(desk, ALWAYS)
     delivered(desk)
-    provider = Says(Later("busy"))
-    metrics, keys = Metrics(CollectorRegistry()), KeyRing(desk.keys)
-    sends = Texter(desk.database, keys, {"africastalking": provider}, "demo", "h", metrics, lambda: 0.0)
+    provider = Says(RetryLater("busy"))
+    metrics, keys = WorkerMetrics(CollectorRegistry()), KeyRing(desk.keys)
+    sends = SmsDispatcher(desk.database, keys, {"africastalking": provider}, "demo", "h", metrics, lambda: 0.0)
     one = answer(desk, report_id)
     replace(nudger, texter=sends).go_on()
     replace(nudger, texter=sends).go_on()
@@ -284,7 +284,7 @@ def test_a_no_counts_while_the_text_waits_for_its_provider(desk: Desk, nudger: N
     assert not sends.send(one)
 
 
-def test_a_yes_after_that_no_is_a_yes(desk: Desk, nudger: Nudger) -> None:
+def test_a_yes_after_that_no_is_a_yes(desk: Desk, nudger: AnswerNotices) -> None:
     """Only what a provider refused is the last text for a report."""
     report_id, _ = sent_report(desk, ALWAYS)
     delivered(desk)
@@ -302,7 +302,7 @@ def test_a_yes_after_that_no_is_a_yes(desk: Desk, nudger: Nudger) -> None:
 
 
 @pytest.mark.parametrize("how", ["closed", "refused"])
-def test_nothing_after_closing_nor_where_a_provider_would_not(desk: Desk, nudger: Nudger, how: str) -> None:
+def test_nothing_after_closing_nor_where_a_provider_would_not(desk: Desk, nudger: AnswerNotices, how: str) -> None:
     report_id, _ = sent_report(desk, ALWAYS)
     if how == "closed":
         with desk.database.write() as connection:
@@ -320,7 +320,7 @@ def test_nothing_after_closing_nor_where_a_provider_would_not(desk: Desk, nudger
     assert len(texts(desk)) == 1
 
 
-def test_where_the_body_does_not_open_nothing_goes(desk: Desk, nudger: Nudger, tmp_path: Path) -> None:
+def test_where_the_body_does_not_open_nothing_goes(desk: Desk, nudger: AnswerNotices, tmp_path: Path) -> None:
     report_id, _ = sent_report(desk, ALWAYS)
     for key in (desk.keys / "private" / ONE).iterdir():
         key.unlink()
@@ -329,7 +329,7 @@ def test_where_the_body_does_not_open_nothing_goes(desk: Desk, nudger: Nudger, t
     assert texts(desk) == []
 
 
-def test_two_clocks_send_it_once(desk: Desk, nudger: Nudger) -> None:
+def test_two_clocks_send_it_once(desk: Desk, nudger: AnswerNotices) -> None:
     report_id, _ = sent_report(desk, ALWAYS)
     one = answer(desk, report_id)
     answer_notices.schedule(desk.database, one, report_id, 1)

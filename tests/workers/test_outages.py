@@ -17,10 +17,10 @@ from tests.faults.city import City
 from tests.support.valkey import Valkey
 from tests.support.wait import until
 from tests.workers.mailroom import Inbox, Mailroom
-from workers.mail import read_mail_server
-from workers.metrics import Metrics
-from workers.outages import Outages, Part, database_probe, disk_probe, redis_probe
-from workers.tell import Teller
+from workers.jobs.outages import MonitoredPart, OutageMonitor, database_probe, disk_probe, redis_probe
+from workers.metrics import WorkerMetrics
+from workers.network.smtp_client import parse_mail_server
+from workers.notifications.notifier import Notifier
 
 pytestmark = pytest.mark.slow
 ON_CALL = "oncall@operator.example"
@@ -31,10 +31,10 @@ class Watch:
 
     def __init__(self, inbox: Inbox) -> None:
         self.inbox, self.now, self.reason = inbox, 1000.0, ""
-        server = read_mail_server(f"smtp://127.0.0.1:{inbox.port}?from=tokaut@example.org")
-        teller = Teller(server, (ON_CALL,), "live", Metrics(CollectorRegistry()))
-        part = Part("The database", "P1", lambda: self.reason, "See docs/operating/database-gone.md")
-        self.outages = Outages((part,), teller, "host-a", lambda: self.now)
+        server = parse_mail_server(f"smtp://127.0.0.1:{inbox.port}?from=tokaut@example.org")
+        teller = Notifier(server, (ON_CALL,), "live", WorkerMetrics(CollectorRegistry()))
+        part = MonitoredPart("The database", "P1", lambda: self.reason, "See docs/operating/database-gone.md")
+        self.outages = OutageMonitor((part,), teller, "host-a", lambda: self.now)
 
     def subjects_after(self, seconds: float) -> list[str]:
         """What was sent within these seconds, with a probe and a look every 5 s."""

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from reports.store.engine.database import DatabaseUnavailable
-from workers.own import Own
+from workers.thread_pool import BackgroundPool
 
 
 def fault() -> None:
@@ -21,7 +21,7 @@ def away() -> None:
 
 @pytest.mark.parametrize(("what", "event"), [(fault, "job_failed"), (away, "database_away")])
 def test_what_fails_in_a_thread_is_logged(what: Callable[[], None], event: str) -> None:
-    own = Own(1)
+    own = BackgroundPool(1)
     with capture_logs() as logs:
         assert own.do(what)
         own.finish()

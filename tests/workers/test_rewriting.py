@@ -17,8 +17,8 @@ from runtime.redis_clients import queue_client
 from runtime.settings import RedisAddress
 from tests.security.redis_users import Guarded
 from tests.support.wait import until
-from workers.metrics import Metrics
-from workers.rewriting import Rewriting
+from workers.jobs.redis_rewrite import RedisRewriteJob
+from workers.metrics import WorkerMetrics
 
 pytestmark = pytest.mark.slow
 
@@ -29,7 +29,7 @@ from redis import Redis
 from reports import measuring
 with measuring.place("clock"):
     from workers.metrics import Metrics
-    from workers.rewriting import Rewriting
+    from workers.jobs.redis_rewrite import Rewriting
     registry = CollectorRegistry()
     Rewriting(Redis(), Metrics(registry))
 sys.stdout.write(measuring.page(registry).decode())
@@ -50,7 +50,7 @@ class Asked:
     def __init__(self, reach: RedisAddress) -> None:
         self.registry = CollectorRegistry()
         with queue_client(reach) as client:
-            Rewriting(client, Metrics(self.registry)).ask()
+            RedisRewriteJob(client, WorkerMetrics(self.registry)).ask()
 
     @property
     def at(self) -> float:

@@ -106,8 +106,8 @@ def test_a_job_that_is_not_ours_is_refused_and_the_next_one_is_done(
         queue.enqueue(DELIVER_JOB, delivery, delivery)
         queue.enqueue(DELIVER_JOB, "no id at all")
         queue.enqueue(DELIVER_JOB, kwargs={"delivery_id": delivery})
-        queue.enqueue("workers.forward.Forwarder.deliver", delivery)
-        queue.enqueue("workers.run.main", str(uuid.uuid4()))
+        queue.enqueue("workers.jobs.deliver.Forwarder.deliver", delivery)
+        queue.enqueue("workers.main.main", str(uuid.uuid4()))
     with Process("urgent", settings(desk, tmp_path, hotline, redis_url), tmp_path / "log") as worker:
         queued(redis_url, DELIVER_JOB, delivery, "urgent")
         arrives(hotline, 1)
@@ -196,7 +196,7 @@ def test_a_wrong_setting_stops_the_start_with_one_line(  # B-71, B-73
 def test_how_it_is_used(desk: Desk, tmp_path: Path, hotline: LyingHotline, arguments: str) -> None:
     with Process(arguments, settings(desk, tmp_path, hotline, NOWHERE), tmp_path / "log") as worker:
         assert worker.status() == 1
-    assert "Usage: python -m workers.run" in worker.said()
+    assert "Usage: python -m workers.main" in worker.said()
 
 
 def test_a_hotline_without_its_secret_stops_nobody_else(desk: Desk, tmp_path: Path, hotline: LyingHotline) -> None:

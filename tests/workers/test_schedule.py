@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from reports.escalation import time_limits
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
-from workers import schedule
+from workers import retry_policy
 
 DELAYS = {  # after the 1st, 2nd, … failed attempt; then for ever; then from the second day on
     "P1": ([5, 15, 30, 60, 60, 60], 60, 60),
@@ -21,9 +21,9 @@ DELAYS = {  # after the 1st, 2nd, … failed attempt; then for ever; then from t
 @pytest.mark.parametrize("priority", DELAYS)
 def test_delays(priority: str) -> None:
     first, then, later = DELAYS[priority]
-    assert [schedule.after_failure(priority, n + 1, 0, 0) // SECOND for n in range(6)] == first
-    assert schedule.after_failure(priority, 400, DAY - 1, 0) == then * SECOND
-    assert schedule.after_failure(priority, 400, DAY, 0) == later * SECOND
+    assert [retry_policy.delay_after_failure(priority, n + 1, 0, 0) // SECOND for n in range(6)] == first
+    assert retry_policy.delay_after_failure(priority, 400, DAY - 1, 0) == then * SECOND
+    assert retry_policy.delay_after_failure(priority, 400, DAY, 0) == later * SECOND
 
 
 @given(
@@ -36,8 +36,8 @@ def test_delays(priority: str) -> None:
 def test_jitter_stays_within_its_bounds_and_nothing_waits_three_hours(
     priority: str, attempt: int, waited: int, chance: float, retry_after: int | None
 ) -> None:
-    delay = schedule.after_failure(priority, attempt, waited, chance, retry_after)
-    plain = schedule.after_failure(priority, attempt, waited, 0)
+    delay = retry_policy.delay_after_failure(priority, attempt, waited, chance, retry_after)
+    plain = retry_policy.delay_after_failure(priority, attempt, waited, 0)
     part = 0.1 if priority == "P1" else 0.2
     assert plain * (1 - part) <= delay + 1
     assert delay <= time_limits.DELIVERY_ATTEMPT[priority] + 1
@@ -51,7 +51,7 @@ def test_jitter_stays_within_its_bounds_and_nothing_waits_three_hours(
     [("P1", 3, 5), ("P1", 45, 45), ("P1", 3600, 60), ("P2", 3600, 3600), ("P3", 86400, 3600), ("P4", 10**9, 3600)],
 )
 def test_retry_after_is_a_lower_bound_within_reason(priority: str, asked: int, heeded: int) -> None:
-    assert schedule.after_failure(priority, 1, 0, 0, asked) == heeded * SECOND
+    assert retry_policy.delay_after_failure(priority, 1, 0, 0, asked) == heeded * SECOND
 
 
 @pytest.mark.rule("F24")
@@ -76,12 +76,12 @@ def test_retry_after_is_a_lower_bound_within_reason(priority: str, asked: int, h
 )
 def test_retry_after_in_seconds_as_a_date_and_as_nonsense(header: str | None, seconds: int | None) -> None:
     eight_o_clock = 1_795_593_600 * SECOND  # 2026-11-25T08:00:00Z
-    assert schedule.read_retry_after(header, eight_o_clock) == seconds
+    assert retry_policy.parse_retry_after(header, eight_o_clock) == seconds
 
 
 @pytest.mark.parametrize("priority", DELAYS)
 def test_three_refusals_are_within_a_minute(priority: str) -> None:
-    assert sum(schedule.after_refusal(priority, tries, 1) for tries in (1, 2)) < MINUTE
+    assert sum(retry_policy.delay_after_refusal(priority, tries, 1) for tries in (1, 2)) < MINUTE
 
 
 @pytest.mark.parametrize(
@@ -94,6 +94,6 @@ def test_three_refusals_are_within_a_minute(priority: str) -> None:
     ],
 )
 def test_fallback_and_telling(priority: str, fallback: int, tell: int, again: int) -> None:
-    assert not schedule.fallback_due(priority, fallback - 1)
-    assert schedule.fallback_due(priority, fallback)
-    assert (schedule.PACES[priority].tell, schedule.PACES[priority].again) == (tell, again)
+    assert not retry_policy.is_fallback_due(priority, fallback - 1)
+    assert retry_policy.is_fallback_due(priority, fallback)
+    assert (retry_policy.POLICIES[priority].tell, retry_policy.POLICIES[priority].again) == (tell, again)

@@ -11,14 +11,14 @@ import pytest
 
 from runtime.settings import Mode, SettingError, load_settings
 from tests.workers.lying_hotline import Answer, LyingHotline
-from workers.http import Client, Limits
+from workers.network.http_client import HttpClient, HttpTimeouts
 from workers.senders.africastalking import CODES, Sender, Settings
-from workers.text import Accepted, Later, Over, SmsOutcome, Text
+from workers.sms.outcomes import Accepted, DoNotRetry, RetryLater, SmsMessage, SmsOutcome
 
 pytestmark = pytest.mark.slow
 
-TEXT = Text(to="+6785550101", sender="22384", words="Sent to Pikinini Helpline.\nCode 4821 9303 é €")
-LIMITS = Limits(resolve=2, connect=2, read=2, whole=4, rest=0.3)  # a busy machine answers late; a hung one never
+TEXT = SmsMessage(to="+6785550101", sender="22384", words="Sent to Pikinini Helpline.\nCode 4821 9303 é €")
+LIMITS = HttpTimeouts(resolve=2, connect=2, read=2, whole=4, rest=0.3)  # a busy machine answers late; a hung one never
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def api() -> Iterator[LyingHotline]:
 
 def sender(url: str) -> Sender:
     settings = load_settings(Settings, {"AFRICASTALKING_API_KEY": "key-1", "AFRICASTALKING_URL": url})
-    return Sender(settings, Mode.DEMO, Client(limits=LIMITS))
+    return Sender(settings, Mode.DEMO, HttpClient(limits=LIMITS))
 
 
 def said(code: int = 101, message_id: object = "ATXid_1", kind: str = "application/json") -> Answer:
@@ -41,7 +41,7 @@ def answered(body: Any, kind: str = "application/json", status: int = 201) -> An
     return Answer(status, {"Content-Type": kind}, json.dumps(body).encode())
 
 
-def ask(api: LyingHotline, answer: Answer, text: Text = TEXT) -> SmsOutcome:
+def ask(api: LyingHotline, answer: Answer, text: SmsMessage = TEXT) -> SmsOutcome:
     api.answer(answer)
     return sender(f"http://{api.host_port}").send(text)
 
@@ -63,13 +63,13 @@ def test_what_is_asked(api: LyingHotline) -> None:
 
 
 def test_a_reply_that_needs_a_link_gives_it_back(api: LyingHotline) -> None:
-    assert ask(api, said(), Text(TEXT.to, "22384", "hello", link="link-7")) == Accepted("ATXid_1")
+    assert ask(api, said(), SmsMessage(TEXT.to, "22384", "hello", link="link-7")) == Accepted("ATXid_1")
     fields = parse_qs(api.taken[0].body.decode())
     assert (fields["linkId"], fields["bulkSMSMode"], fields["from"]) == (["link-7"], ["0"], ["22384"])
 
 
 def test_without_a_short_code_the_account_decides(api: LyingHotline) -> None:
-    ask(api, said(), Text(TEXT.to, "", "hello"))
+    ask(api, said(), SmsMessage(TEXT.to, "", "hello"))
     assert "from" not in parse_qs(api.taken[0].body.decode())
 
 
@@ -90,18 +90,18 @@ def test_each_code_of_a_recipient(api: LyingHotline, code: int) -> None:
     [
         (100, Accepted),
         (102, Accepted),
-        (401, Later),
-        (402, Over),
-        (403, Over),
-        (404, Over),
-        (405, Later),
-        (406, Over),
-        (407, Over),
-        (409, Later),
-        (500, Later),
-        (501, Later),
-        (502, Over),
-        (999, Over),
+        (401, RetryLater),
+        (402, DoNotRetry),
+        (403, DoNotRetry),
+        (404, DoNotRetry),
+        (405, RetryLater),
+        (406, DoNotRetry),
+        (407, DoNotRetry),
+        (409, RetryLater),
+        (500, RetryLater),
+        (501, RetryLater),
+        (502, DoNotRetry),
+        (999, DoNotRetry),
     ],
 )
 def test_what_may_be_tried_again(api: LyingHotline, code: int, outcome: type) -> None:
@@ -116,10 +116,10 @@ def test_an_id_that_is_none(api: LyingHotline, given: object) -> None:
 @pytest.mark.parametrize(
     ("message", "outcome"),
     [
-        ("InvalidSenderId", Over("sender_id")),
-        ("InsufficientBalance", Later("credit")),
-        ("UserInBlacklist", Over("opt_out")),
-        ("Something new", Over("provider")),
+        ("InvalidSenderId", DoNotRetry("sender_id")),
+        ("InsufficientBalance", RetryLater("credit")),
+        ("UserInBlacklist", DoNotRetry("opt_out")),
+        ("Something new", DoNotRetry("provider")),
     ],
 )
 def test_no_recipients(api: LyingHotline, message: str, outcome: SmsOutcome) -> None:
@@ -134,16 +134,16 @@ def test_taken_with_a_2xx_that_cannot_be_read_is_not_sent_twice(api: LyingHotlin
 @pytest.mark.parametrize(
     ("status", "outcome"),
     [
-        (400, Over("provider")),
-        (401, Later("locked_out")),
-        (403, Later("locked_out")),
-        (404, Over("provider")),
-        (409, Later("busy")),
-        (429, Later("busy")),
-        (500, Later("busy", once=True)),
-        (502, Later("busy", once=True)),
-        (503, Later("busy")),
-        (302, Over("provider")),
+        (400, DoNotRetry("provider")),
+        (401, RetryLater("locked_out")),
+        (403, RetryLater("locked_out")),
+        (404, DoNotRetry("provider")),
+        (409, RetryLater("busy")),
+        (429, RetryLater("busy")),
+        (500, RetryLater("busy", once=True)),
+        (502, RetryLater("busy", once=True)),
+        (503, RetryLater("busy")),
+        (302, DoNotRetry("provider")),
     ],
 )
 def test_errors_by_their_status(api: LyingHotline, status: int, outcome: SmsOutcome) -> None:
@@ -154,16 +154,16 @@ def test_errors_by_their_status(api: LyingHotline, status: int, outcome: SmsOutc
 
 @pytest.mark.parametrize("how", ["never", "close", "reset", "half_head", "head_in_drips"])
 def test_what_may_have_gone_out_is_never_sent_again(api: LyingHotline, how: str) -> None:
-    assert isinstance(ask(api, Answer(201, how=how)), Over)
+    assert isinstance(ask(api, Answer(201, how=how)), DoNotRetry)
 
 
 def test_what_surely_did_not_go_out_is(free_port: int) -> None:
-    assert sender(f"http://127.0.0.1:{free_port}").send(TEXT) == Later("not_reached")
+    assert sender(f"http://127.0.0.1:{free_port}").send(TEXT) == RetryLater("not_reached")
 
 
 @pytest.mark.parametrize("to", ["", "+", "+678", "5550101", "MyBank", "+6785550101\n", "+67855501O1", "+" + "9" * 16])
 def test_no_number_no_call(api: LyingHotline, to: str) -> None:
-    assert ask(api, said(), Text(to, "22384", "hello")) == Over("bad_number")
+    assert ask(api, said(), SmsMessage(to, "22384", "hello")) == DoNotRetry("bad_number")
     assert api.taken == []
 
 

@@ -8,16 +8,16 @@ import pytest
 
 from runtime.settings import Mode, SettingError, load_settings
 from tests.workers.lying_hotline import Answer, LyingHotline
-from workers.http import Client, Limits
+from workers.network.http_client import HttpClient, HttpTimeouts
 from workers.senders.kannel import Sender, Settings
-from workers.text import Accepted, Later, Over, SmsOutcome, Text
+from workers.sms.outcomes import Accepted, DoNotRetry, RetryLater, SmsMessage, SmsOutcome
 
 pytestmark = pytest.mark.slow
 
-TEXT = Text(
+TEXT = SmsMessage(
     to="+6785550101", sender="163", words="Sent to Pikinini Helpline.\nCode 4821 9303 é €", id="m-1", seconds=540
 )
-LIMITS = Limits(resolve=2, connect=2, read=2, whole=4, rest=0.3)  # a busy machine answers late; a hung one never
+LIMITS = HttpTimeouts(resolve=2, connect=2, read=2, whole=4, rest=0.3)  # a busy machine answers late; a hung one never
 ACCEPTED = Answer(202, {"Content-Type": "text/html"}, b"0: Accepted for delivery")
 LIVE = {
     "TOKAUT_MODE": "live",
@@ -39,10 +39,10 @@ def sender(smsbox: LyingHotline, mode: Mode = Mode.DEMO, **settings: str) -> Sen
         "KANNEL_SENDSMS_USER": "tokaut",
         "KANNEL_SENDSMS_PASSWORD": "sesame",
     }
-    return Sender(load_settings(Settings, given | settings), mode, Client(limits=LIMITS))
+    return Sender(load_settings(Settings, given | settings), mode, HttpClient(limits=LIMITS))
 
 
-def ask(smsbox: LyingHotline, answer: Answer, text: Text = TEXT, **settings: str) -> SmsOutcome:
+def ask(smsbox: LyingHotline, answer: Answer, text: SmsMessage = TEXT, **settings: str) -> SmsOutcome:
     smsbox.answer(answer)
     return sender(smsbox, **settings).send(text)
 
@@ -69,13 +69,13 @@ def test_what_is_asked(smsbox: LyingHotline) -> None:
 
 @pytest.mark.parametrize(("words", "coding"), [("hello é €", None), ("Tēnā", "2"), ("ç", "2"), ("😀", "2")])
 def test_the_alphabet_is_told(smsbox: LyingHotline, words: str, coding: str | None) -> None:
-    ask(smsbox, ACCEPTED, Text(TEXT.to, "163", words))
+    ask(smsbox, ACCEPTED, SmsMessage(TEXT.to, "163", words))
     assert smsbox.taken[0].headers.get("x-kannel-coding") == coding
     assert smsbox.taken[0].body.decode() == words
 
 
 def test_without_an_address_no_report_is_asked_for(smsbox: LyingHotline) -> None:
-    ask(smsbox, ACCEPTED, Text(TEXT.to, "", "hello"))
+    ask(smsbox, ACCEPTED, SmsMessage(TEXT.to, "", "hello"))
     assert not {"x-kannel-dlr-url", "x-kannel-dlr-mask", "x-kannel-from"} & smsbox.taken[0].headers.keys()
 
 
@@ -85,15 +85,15 @@ def test_without_an_address_no_report_is_asked_for(smsbox: LyingHotline) -> None
         (202, b"3: Queued for later delivery", Accepted("m-1")),
         (202, b"", Accepted("m-1")),
         (200, b"Sent.", Accepted("m-1")),
-        (403, b"Authorization failed for sendsms", Later("locked_out")),
-        (404, b"Unknown request.", Later("locked_out")),
-        (400, b"Missing receiver(s) number(s), rejected", Over("bad_number")),
-        (400, b"Number(s) has/have been denied by white- and/or black-lists.", Over("bad_number")),
-        (400, b"Sender missing and no global set, rejected", Over("sender_id")),
-        (400, b"Invalid content-type", Over("provider")),
-        (302, b"", Over("provider")),
-        (503, b"Temporal failure, try again later.", Later("busy")),
-        (500, b"", Later("busy", once=True)),
+        (403, b"Authorization failed for sendsms", RetryLater("locked_out")),
+        (404, b"Unknown request.", RetryLater("locked_out")),
+        (400, b"Missing receiver(s) number(s), rejected", DoNotRetry("bad_number")),
+        (400, b"Number(s) has/have been denied by white- and/or black-lists.", DoNotRetry("bad_number")),
+        (400, b"Sender missing and no global set, rejected", DoNotRetry("sender_id")),
+        (400, b"Invalid content-type", DoNotRetry("provider")),
+        (302, b"", DoNotRetry("provider")),
+        (503, b"Temporal failure, try again later.", RetryLater("busy")),
+        (500, b"", RetryLater("busy", once=True)),
     ],
 )
 def test_answers(smsbox: LyingHotline, status: int, body: bytes, outcome: SmsOutcome) -> None:
@@ -103,20 +103,22 @@ def test_answers(smsbox: LyingHotline, status: int, body: bytes, outcome: SmsOut
 @pytest.mark.parametrize(
     ("text", "outcome"),
     [
-        (Text("MTN", "163", "x"), Over("bad_number")),
-        (Text("6785550101", "163", "x"), Over("bad_number")),
-        (Text("+6785550101 +6785550102", "163", "x"), Over("bad_number")),
-        (Text("+6785550101", "163\r\nX-Kannel-To: 1", "x"), Over("sender_id")),
+        (SmsMessage("MTN", "163", "x"), DoNotRetry("bad_number")),
+        (SmsMessage("6785550101", "163", "x"), DoNotRetry("bad_number")),
+        (SmsMessage("+6785550101 +6785550102", "163", "x"), DoNotRetry("bad_number")),
+        (SmsMessage("+6785550101", "163\r\nX-Kannel-To: 1", "x"), DoNotRetry("sender_id")),
     ],
 )
-def test_what_is_not_even_asked(smsbox: LyingHotline, text: Text, outcome: SmsOutcome) -> None:
+def test_what_is_not_even_asked(smsbox: LyingHotline, text: SmsMessage, outcome: SmsOutcome) -> None:
     assert ask(smsbox, ACCEPTED, text) == outcome
     assert smsbox.taken == []
 
 
 def test_nobody_there(free_port: int) -> None:
     given = {"KANNEL_SENDSMS_URL": f"http://127.0.0.1:{free_port}", "KANNEL_SENDSMS_USER": "a"}
-    assert Sender(load_settings(Settings, given), Mode.DEMO, Client(limits=LIMITS)).send(TEXT) == Later("not_reached")
+    assert Sender(load_settings(Settings, given), Mode.DEMO, HttpClient(limits=LIMITS)).send(TEXT) == RetryLater(
+        "not_reached"
+    )
 
 
 def test_live_mode_speaks_in_clear_to_this_machine_alone(smsbox: LyingHotline) -> None:

@@ -12,18 +12,20 @@ import pytest
 
 from runtime.settings import Mode, SettingError, load_settings
 from tests.workers.lying_hotline import Answer, LyingHotline
-from workers.alerts import SMS_TO_DO
-from workers.http import Client, Limits
+from workers.network.http_client import HttpClient, HttpTimeouts
+from workers.notifications.texts import SMS_ADVICE
 from workers.senders.twilio import CODES, Sender, Settings
-from workers.text import OPERATORS, Accepted, Later, Over, SmsOutcome, Text
+from workers.sms.outcomes import OPERATOR_FAULTS, Accepted, DoNotRetry, RetryLater, SmsMessage, SmsOutcome
 
 pytestmark = pytest.mark.slow
 
 ACCOUNT = "AC" + "0123456789abcdef" * 2
 SERVICE = "MG" + "0123456789abcdef" * 2
 SID = "SM" + "1" * 32
-TEXT = Text(to="+6785550101", sender="+6785550000", words="Sent to Pikinini Helpline.\nCode 4821 9303 é €", id="ours-1")
-LIMITS = Limits(resolve=2, connect=2, read=2, whole=4, rest=0.3)  # a busy machine answers late; a hung one never
+TEXT = SmsMessage(
+    to="+6785550101", sender="+6785550000", words="Sent to Pikinini Helpline.\nCode 4821 9303 é €", id="ours-1"
+)
+LIMITS = HttpTimeouts(resolve=2, connect=2, read=2, whole=4, rest=0.3)  # a busy machine answers late; a hung one never
 
 
 @pytest.fixture
@@ -43,7 +45,7 @@ def settings(url: str = "", **more: str) -> Settings:
 
 
 def sender(url: str, **more: str) -> Sender:
-    return Sender(settings(url, **more), Mode.DEMO, Client(limits=LIMITS))
+    return Sender(settings(url, **more), Mode.DEMO, HttpClient(limits=LIMITS))
 
 
 def message(**changes: Any) -> dict[str, Any]:
@@ -81,7 +83,7 @@ def error(code: int | None, status: int = 400) -> Answer:
     return said(body if code is None else {"code": code} | body, status)
 
 
-def ask(api: LyingHotline, answer: Answer, text: Text = TEXT, **more: str) -> SmsOutcome:
+def ask(api: LyingHotline, answer: Answer, text: SmsMessage = TEXT, **more: str) -> SmsOutcome:
     api.answer(answer)
     return sender(f"http://{api.host_port}", **more).send(text)
 
@@ -114,14 +116,14 @@ def test_what_is_asked(api: LyingHotline) -> None:
 def test_which_number_it_comes_from(
     api: LyingHotline, more: dict[str, str], written_to: str, named: dict[str, list[str]]
 ) -> None:
-    ask(api, said(message()), Text(TEXT.to, written_to, "hello"), **more)
+    ask(api, said(message()), SmsMessage(TEXT.to, written_to, "hello"), **more)
     asked = parse_qs(api.taken[0].body.decode())
     assert {name: asked[name] for name in ("From", "MessagingServiceSid") if name in asked} == named
 
 
 @pytest.mark.parametrize(("left", "period"), [(600, "600"), (31, "31"), (0, "5"), (-9, "5"), (90_000, "36000")])
 def test_how_long_it_may_wait(api: LyingHotline, left: int, period: str) -> None:
-    ask(api, said(message()), Text(TEXT.to, "163", "hello", seconds=left))
+    ask(api, said(message()), SmsMessage(TEXT.to, "163", "hello", seconds=left))
     assert parse_qs(api.taken[0].body.decode())["ValidityPeriod"] == [period]
 
 
@@ -134,61 +136,61 @@ def test_each_code_of_an_error(api: LyingHotline, code: int) -> None:
 @pytest.mark.parametrize(
     ("code", "outcome"),
     [
-        (21211, Over("bad_number")),
-        (21614, Over("bad_number")),
-        (21612, Over("bad_number")),
-        (30003, Later("provider", once=True)),
-        (30005, Over("bad_number")),
-        (30006, Over("bad_number")),
-        (21610, Over("opt_out")),
-        (30004, Over("provider")),
-        (30007, Over("provider")),
-        (21617, Over("provider")),
-        (20003, Later("locked_out")),
-        (30002, Later("locked_out")),
-        (21606, Over("sender_id")),
-        (21212, Over("sender_id")),
-        (21703, Over("sender_id")),
-        (21408, Over("account")),
-        (21608, Over("account")),
-        (30032, Over("account")),
-        (30034, Over("account")),
-        (63038, Over("account")),
-        (20429, Later("busy")),
-        (20503, Later("busy")),
-        (21611, Later("busy")),
-        (30001, Later("busy")),
-        (14107, Later("busy")),
-        (20500, Later("provider", once=True)),
-        (30008, Later("provider", once=True)),
-        (30410, Later("provider", once=True)),
-        (30500, Later("provider", once=True)),
-        (99999, Over("provider")),
+        (21211, DoNotRetry("bad_number")),
+        (21614, DoNotRetry("bad_number")),
+        (21612, DoNotRetry("bad_number")),
+        (30003, RetryLater("provider", once=True)),
+        (30005, DoNotRetry("bad_number")),
+        (30006, DoNotRetry("bad_number")),
+        (21610, DoNotRetry("opt_out")),
+        (30004, DoNotRetry("provider")),
+        (30007, DoNotRetry("provider")),
+        (21617, DoNotRetry("provider")),
+        (20003, RetryLater("locked_out")),
+        (30002, RetryLater("locked_out")),
+        (21606, DoNotRetry("sender_id")),
+        (21212, DoNotRetry("sender_id")),
+        (21703, DoNotRetry("sender_id")),
+        (21408, DoNotRetry("account")),
+        (21608, DoNotRetry("account")),
+        (30032, DoNotRetry("account")),
+        (30034, DoNotRetry("account")),
+        (63038, DoNotRetry("account")),
+        (20429, RetryLater("busy")),
+        (20503, RetryLater("busy")),
+        (21611, RetryLater("busy")),
+        (30001, RetryLater("busy")),
+        (14107, RetryLater("busy")),
+        (20500, RetryLater("provider", once=True)),
+        (30008, RetryLater("provider", once=True)),
+        (30410, RetryLater("provider", once=True)),
+        (30500, RetryLater("provider", once=True)),
+        (99999, DoNotRetry("provider")),
     ],
 )
 def test_what_is_made_of_a_code(code: int, outcome: SmsOutcome, api: LyingHotline) -> None:
-    assert CODES.get(code, Over("provider")) == outcome
+    assert CODES.get(code, DoNotRetry("provider")) == outcome
     if code not in CODES:
         assert ask(api, error(code)) == outcome
 
 
-@pytest.mark.parametrize("why", OPERATORS)
+@pytest.mark.parametrize("why", OPERATOR_FAULTS)
 def test_what_only_the_operator_can_mend_is_told(why: str) -> None:
-    assert SMS_TO_DO[why].endswith(".")
+    assert SMS_ADVICE[why].endswith(".")
 
 
 @pytest.mark.parametrize(
     ("status", "outcome"),
     [
-        (400, Over("provider")),
-        (401, Later("locked_out")),
-        (403, Later("locked_out")),
-        (404, Over("provider")),
-        (429, Later("busy")),
-        (503, Later("busy")),
-        (500, Later("busy", once=True)),
-        (502, Later("busy", once=True)),
-        (302, Over("provider")),
+        (400, DoNotRetry("provider")),
+        (401, RetryLater("locked_out")),
+        (403, RetryLater("locked_out")),
+        (404, DoNotRetry("provider")),
+        (429, RetryLater("busy")),
+        (503, RetryLater("busy")),
+        (500, RetryLater("busy", once=True)),
+        (502, RetryLater("busy", once=True)),
+        (302, DoNotRetry("provider")),
     ],
 )
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"7", b"{}", b"\xff", b'{"code": "x"}', b'{"code": []}'])
@@ -199,7 +201,7 @@ def test_errors_without_a_code(api: LyingHotline, status: int, outcome: SmsOutco
 
 def test_an_error_in_the_newer_form(api: LyingHotline) -> None:
     body = {"type": "https://www.twilio.com/docs/api/errors/21610", "title": "No", "status": 400, "code": 21610}
-    assert ask(api, said(body, 400)) == Over("opt_out")
+    assert ask(api, said(body, 400)) == DoNotRetry("opt_out")
 
 
 @pytest.mark.parametrize("body", [b"", b"ok", b"<html>", b"[]", b"7", b"null", b"{}", b"\xff\xfe"])
@@ -215,9 +217,9 @@ def test_an_id_that_is_none(api: LyingHotline, sid: object) -> None:
 @pytest.mark.parametrize(
     ("changes", "outcome"),
     [
-        ({"status": "failed", "error_code": 21610}, Over("opt_out")),
-        ({"status": "failed"}, Over("provider")),
-        ({"status": "failed", "error_code": [7]}, Over("provider")),
+        ({"status": "failed", "error_code": 21610}, DoNotRetry("opt_out")),
+        ({"status": "failed"}, DoNotRetry("provider")),
+        ({"status": "failed", "error_code": [7]}, DoNotRetry("provider")),
         ({"status": "accepted"}, Accepted(SID)),
         ({"status": "something new"}, Accepted(SID)),
     ],
@@ -228,17 +230,17 @@ def test_taken_and_failed_at_once(api: LyingHotline, changes: dict[str, Any], ou
 
 @pytest.mark.parametrize("how", ["never", "close", "reset", "half_head", "head_in_drips"])
 def test_what_may_have_gone_out_is_never_sent_again(api: LyingHotline, how: str) -> None:
-    assert isinstance(ask(api, Answer(201, how=how)), Over)
+    assert isinstance(ask(api, Answer(201, how=how)), DoNotRetry)
     assert api.connections == 1
 
 
 def test_what_surely_did_not_go_out_is(free_port: int) -> None:
-    assert sender(f"http://127.0.0.1:{free_port}").send(TEXT) == Later("not_reached")
+    assert sender(f"http://127.0.0.1:{free_port}").send(TEXT) == RetryLater("not_reached")
 
 
 @pytest.mark.parametrize("to", ["", "+", "+678", "5550101", "MyBank", "+6785550101\n", "+67855501O1", "+" + "9" * 16])
 def test_no_number_no_call(api: LyingHotline, to: str) -> None:
-    assert ask(api, said(message()), Text(to, "163", "hello")) == Over("bad_number")
+    assert ask(api, said(message()), SmsMessage(to, "163", "hello")) == DoNotRetry("bad_number")
     assert api.taken == []
 
 

@@ -20,10 +20,10 @@ from reports.store.sms import messages, opt_outs
 from reports.store.sms.messages import OutgoingSms
 from tests.workers.filings import SECOND, Desk
 from workers.keyring import KeyRing
-from workers.marking import MARKS
-from workers.metrics import Metrics
-from workers.sms import Between, Texter, send
-from workers.text import Accepted, Later, Over, SmsOutcome, Text
+from workers.metrics import WorkerMetrics
+from workers.retry_policy import COMMIT_RETRIES
+from workers.sms.dispatcher import InterleavedSms, SmsDispatcher, send
+from workers.sms.outcomes import Accepted, DoNotRetry, RetryLater, SmsMessage, SmsOutcome
 
 CALLER = bytes(range(32))
 
@@ -33,9 +33,9 @@ class Says:
     """A provider that answers as it is told."""
 
     outcome: SmsOutcome | Exception = field(default_factory=lambda: Accepted("id-1"))
-    texts: list[Text] = field(default_factory=list)
+    texts: list[SmsMessage] = field(default_factory=list)
 
-    def send(self, text: Text) -> SmsOutcome:
+    def send(self, text: SmsMessage) -> SmsOutcome:
         self.texts.append(text)
         if isinstance(self.outcome, Exception):
             raise self.outcome
@@ -61,14 +61,14 @@ class Post:
         )
         return sms_id
 
-    def texter(self, holder: str = "here/urgent-1/a") -> Texter:
-        return Texter(
+    def texter(self, holder: str = "here/urgent-1/a") -> SmsDispatcher:
+        return SmsDispatcher(
             database=self.desk.database,
             keys=KeyRing(self.desk.keys),
             senders={"africastalking": self.provider},
             mode="demo",
             holder=holder,
-            metrics=Metrics(CollectorRegistry()),
+            metrics=WorkerMetrics(CollectorRegistry()),
             chance=lambda: 0.0,
         )
 
@@ -90,7 +90,7 @@ def test_it_is_sent_once_and_the_providers_id_is_kept(post: Post) -> None:
     send(post.texter(), sms)
     send(post.texter(), sms)
     [text] = post.provider.texts
-    assert text == Text("+6785550101", "163", "a é €", "link-7", id=sms, seconds=text.seconds)
+    assert text == SmsMessage("+6785550101", "163", "a é €", "link-7", id=sms, seconds=text.seconds)
     assert 590 < text.seconds <= 600
     row = post.row(sms)
     assert (row.state, row.provider_id, row.attempt, row.last_class) == ("sent", "id-1", 1, "delivered")
@@ -100,14 +100,18 @@ def test_it_is_sent_once_and_the_providers_id_is_kept(post: Post) -> None:
 def test_the_parts_that_are_paid_for_are_counted(post: Post) -> None:
     """Once for each SMS that the provider took, however often it was tried."""
     texter = post.texter()
-    for text, outcome in (("a" * 161, Accepted("1")), ("\u0101" * 71, Later("busy")), ("\u0101" * 71, Accepted("2"))):
+    for text, outcome in (
+        ("a" * 161, Accepted("1")),
+        ("\u0101" * 71, RetryLater("busy")),
+        ("\u0101" * 71, Accepted("2")),
+    ):
         post.provider.outcome = outcome
         texter.send(post.put(text=text))
     assert texter.metrics.segments.labels("africastalking")._value.get() == 4
 
 
 def test_later_is_tried_again_by_the_schedule(post: Post) -> None:
-    post.provider.outcome = Later("not_reached")
+    post.provider.outcome = RetryLater("not_reached")
     sms = post.put()
     for wait in (0, 4, 2, 15):
         post.pass_time(wait)
@@ -117,7 +121,7 @@ def test_later_is_tried_again_by_the_schedule(post: Post) -> None:
 
 
 def test_once_more_and_no_further(post: Post) -> None:
-    post.provider.outcome = Later("busy", once=True)
+    post.provider.outcome = RetryLater("busy", once=True)
     sms = post.put()
     for _ in range(4):
         post.texter().send(sms)
@@ -127,7 +131,7 @@ def test_once_more_and_no_further(post: Post) -> None:
 
 
 def test_over_is_over(post: Post) -> None:
-    post.provider.outcome = Over("timeout")
+    post.provider.outcome = DoNotRetry("timeout")
     sms = post.put()
     for _ in range(3):
         post.texter().send(sms)
@@ -137,7 +141,7 @@ def test_over_is_over(post: Post) -> None:
 
 
 def test_an_opt_out_at_the_provider_is_recorded(post: Post) -> None:
-    post.provider.outcome = Over("opt_out")
+    post.provider.outcome = DoNotRetry("opt_out")
     post.texter().send(post.put())
     with post.desk.database.read() as connection:
         assert list(connection.execute(select(t.optout.c.caller_key)).scalars()) == [CALLER]
@@ -146,7 +150,7 @@ def test_an_opt_out_at_the_provider_is_recorded(post: Post) -> None:
 @pytest.mark.rule("S-09")
 def test_what_nobody_asked_for_does_not_go_where_stop_came_meanwhile(post: Post) -> None:
     """It was put out before; the provider was busy. What somebody has asked for goes all the same."""
-    post.provider.outcome = Later("busy")
+    post.provider.outcome = RetryLater("busy")
     nudge, reply = post.put(caller="", unless=[CALLER.hex()]), post.put()
     post.texter().send(nudge)
     opt_outs.add(post.desk.database, CALLER)
@@ -173,7 +177,7 @@ def test_it_waits_where_nobody_can_say_whether_stop_came(post: Post, monkeypatch
 
 @pytest.mark.rule("S-09")
 def test_a_provider_that_refuses_it_for_an_opt_out_is_believed(post: Post) -> None:
-    post.provider.outcome = Over("opt_out")
+    post.provider.outcome = DoNotRetry("opt_out")
     post.texter().send(post.put(caller="", unless=[CALLER.hex(), bytes(32).hex()]))
     with post.desk.database.read() as connection:
         assert list(connection.execute(select(t.optout.c.caller_key)).scalars()) == [CALLER]
@@ -207,7 +211,7 @@ def test_a_frozen_worker_cannot_undo_what_another_sent(post: Post) -> None:
     assert post.row(sms).state == "sent"
 
 
-@pytest.mark.parametrize(("times", "sent"), [(1, 1), (MARKS, 1), (MARKS + 1, 2)])
+@pytest.mark.parametrize(("times", "sent"), [(1, 1), (COMMIT_RETRIES, 1), (COMMIT_RETRIES + 1, 2)])
 def test_it_does_not_go_twice_because_the_database_was_away_for_a_moment(
     post: Post, monkeypatch: pytest.MonkeyPatch, times: int, sent: int
 ) -> None:
@@ -258,7 +262,7 @@ def test_what_is_done_is_forgotten_after_two_days(post: Post) -> None:
 
 
 def test_what_only_the_operator_can_mend_is_found(post: Post) -> None:
-    post.provider.outcome = Later("credit")
+    post.provider.outcome = RetryLater("credit")
     post.texter().send(post.put())
     since = post.desk.database.now() - 3600 * SECOND
     assert [(row[0], row[1]) for row in messages.list_failures(post.desk.database, ("credit",), since)] == [
@@ -269,7 +273,7 @@ def test_what_only_the_operator_can_mend_is_found(post: Post) -> None:
 def test_the_longest_waiting_goes_between_two_reports_but_not_while_the_provider_is_slow(post: Post) -> None:
     first, second, third = (post.put() for _ in range(3))
     took = iter([0.0, 0.2, 1.0, 3.5, 4.0, 33.6, 33.7])
-    between = Between(post.texter(), monotonic=lambda: next(took))
+    between = InterleavedSms(post.texter(), monotonic=lambda: next(took))
     between()
     assert [post.row(one).state for one in (first, second, third)] == ["sent", "due", "due"]
     between()  # takes 2.5 s

@@ -14,8 +14,8 @@ from reports.store.schema import tables as t
 from tests.reports.lands import card
 from tests.reports.sample import VU
 from tests.workers.filings import Desk
-from workers.alerts import Said
-from workers.swaps import Swaps
+from workers.jobs.change_detection import ChangeDetectionJob
+from workers.notifications.texts import Notification
 
 pytestmark = pytest.mark.rule("X-13")
 POLICE = "vu-police"
@@ -27,9 +27,9 @@ class Heard:
 
     contacts: tuple[str, ...] = ("on-call@operator.example",)
     is_there: bool = True
-    said: list[Said] = field(default_factory=list)
+    said: list[Notification] = field(default_factory=list)
 
-    def say(self, contacts: Sequence[str], said: Said) -> int:
+    def say(self, contacts: Sequence[str], said: Notification) -> int:
         if self.is_there:
             self.said.append(said)
         return int(self.is_there)
@@ -63,7 +63,7 @@ CHANGES = {
 
 def looked(desk: Desk, country: Country, *, is_there: bool = True) -> list[str]:
     heard = Heard(is_there=is_there)
-    Swaps(desk.database, lambda: Countries((country,)), desk.keys, heard).look()  # type: ignore[arg-type]  # a fake
+    ChangeDetectionJob(desk.database, lambda: Countries((country,)), desk.keys, heard).look()  # type: ignore[arg-type]  # a fake
     return [said.about for said in heard.said]
 
 

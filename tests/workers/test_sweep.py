@@ -17,8 +17,8 @@ from runtime.queue import DELIVER_JOB
 from runtime.time_units import DAY, HOUR
 from tests.workers.filings import ONE, SECOND, TWO, Desk
 from tests.workers.room import FakeHurry, Room, Time
-from workers import schedule
-from workers.own import Hurrying
+from workers import retry_policy
+from workers.thread_pool import QueueFallback
 
 # Leading
 
@@ -111,14 +111,14 @@ def test_what_is_due_is_queued_once(room: Room) -> None:
 
 def test_what_nobody_took_within_five_seconds_is_left_over() -> None:
     time, hurry = Time(), FakeHurry()
-    hurrying = Hurrying(hurry, DELIVER_JOB, time)  # type: ignore[arg-type]  # a fake
-    assert hurrying.left_over(["a", "b"], "urgent") == []
+    hurrying = QueueFallback(hurry, DELIVER_JOB, time)  # type: ignore[arg-type]  # a fake
+    assert hurrying.not_taken(["a", "b"], "urgent") == []
     time.now += 4
-    assert hurrying.left_over(["a", "b"], "urgent") == []
+    assert hurrying.not_taken(["a", "b"], "urgent") == []
     time.now += 1
-    assert hurrying.left_over(["b", "c"], "urgent") == ["b"]
+    assert hurrying.not_taken(["b", "c"], "urgent") == ["b"]
     hurry.away = True
-    assert hurrying.left_over(["d", "e"], "urgent") == ["d", "e"]
+    assert hurrying.not_taken(["d", "e"], "urgent") == ["d", "e"]
 
 
 def test_with_the_queue_away_it_delivers_by_itself(room: Room) -> None:
@@ -222,7 +222,7 @@ def test_back_an_hour_what_lies_too_far_ahead_is_mended(room: Room) -> None:
 
 def test_a_time_that_the_schedule_sets_is_left_alone(room: Room) -> None:
     [delivery] = room.desk.file(priority="P4")
-    longest = int(schedule.PACES["P4"].then * 1.2)
+    longest = int(retry_policy.POLICIES["P4"].then * 1.2)
     with room.desk.database.write() as connection:
         next_at = room.desk.database.now() + longest
         connection.execute(update(t.delivery).where(t.delivery.c.delivery_id == delivery).values(next_at=next_at))

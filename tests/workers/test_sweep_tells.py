@@ -11,7 +11,7 @@ from reports.store.outbox import DeliveryFailure
 from reports.store.submissions import MailboxRecord
 from tests.workers.filings import ONE, Desk
 from tests.workers.room import Room
-from workers.alerts import Alert
+from workers.notifications.texts import Alert
 
 SLOW = 40  # seconds that this machine may take to get there
 

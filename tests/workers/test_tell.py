@@ -10,10 +10,10 @@ from prometheus_client import CollectorRegistry
 
 from reports.store.escalation.delivery_alerts import DueAlert
 from tests.workers.mailroom import Inbox, Mailroom
-from workers.alerts import MOST, Alert, gather
-from workers.mail import MailServer, read_mail_server
-from workers.metrics import Metrics
-from workers.tell import Teller
+from workers.metrics import WorkerMetrics
+from workers.network.smtp_client import MailServer, parse_mail_server
+from workers.notifications.notifier import Notifier
+from workers.notifications.texts import MAX_LISTED_REPORTS, Alert, group_alerts
 
 ALERT = Alert("vu-pikinini", "timeout", "P1", "Call them.", ("0192-a", "0192-b"), ("0192-d",))
 
@@ -24,9 +24,9 @@ def inbox() -> Iterator[Inbox]:
         yield kept
 
 
-def teller(port: int, *contacts: str, mode: str = "live") -> Teller:
-    server = read_mail_server(f"smtp://127.0.0.1:{port}?from=tokaut@example.org")
-    return Teller(server, contacts, mode, Metrics(CollectorRegistry()))
+def teller(port: int, *contacts: str, mode: str = "live") -> Notifier:
+    server = parse_mail_server(f"smtp://127.0.0.1:{port}?from=tokaut@example.org")
+    return Notifier(server, contacts, mode, WorkerMetrics(CollectorRegistry()))
 
 
 @pytest.mark.rule("A-07")
@@ -55,7 +55,7 @@ def test_nobody_told_is_false(inbox: Inbox, free_port: int) -> None:
     assert not teller(inbox.port, "first@example.org").tell(ALERT)
     assert not teller(free_port, "first@example.org").tell(ALERT)
     assert not teller(inbox.port, "+6785550101").tell(ALERT)
-    assert not Teller(None, ["first@example.org"], "live", Metrics(CollectorRegistry())).tell(ALERT)
+    assert not Notifier(None, ["first@example.org"], "live", WorkerMetrics(CollectorRegistry())).tell(ALERT)
 
 
 @dataclass
@@ -71,8 +71,8 @@ class Phones:
         return to not in self.dead
 
 
-def by_phone(phones: Phones, *contacts: str, mode: str = "live") -> Teller:
-    return Teller(None, contacts, mode, Metrics(CollectorRegistry()), phones.send)
+def by_phone(phones: Phones, *contacts: str, mode: str = "live") -> Notifier:
+    return Notifier(None, contacts, mode, WorkerMetrics(CollectorRegistry()), phones.send)
 
 
 def test_a_phone_is_texted_ids_and_what_is_next_and_no_name(capsys: pytest.CaptureFixture[str]) -> None:
@@ -97,8 +97,10 @@ def test_a_phone_that_is_dead_and_the_next_one() -> None:
 @pytest.mark.slow
 def test_what_can_wait_is_mailed_first(inbox: Inbox) -> None:
     phones = Phones()
-    server = read_mail_server(f"smtp://127.0.0.1:{inbox.port}?from=tokaut@example.org")
-    both = Teller(server, ("+6785550101", "duty@example.org"), "live", Metrics(CollectorRegistry()), phones.send)
+    server = parse_mail_server(f"smtp://127.0.0.1:{inbox.port}?from=tokaut@example.org")
+    both = Notifier(
+        server, ("+6785550101", "duty@example.org"), "live", WorkerMetrics(CollectorRegistry()), phones.send
+    )
     assert both.tell(replace(ALERT, priority="P3"))
     assert (len(inbox.mails), phones.texts) == (1, [])
     assert both.tell(ALERT)
@@ -122,8 +124,8 @@ def test_outside_live_the_subject_says_drill(inbox: Inbox, mode: str) -> None:
 
 @pytest.mark.slow
 def test_a_password_does_not_go_over_a_line_without_tls(inbox: Inbox) -> None:
-    server = read_mail_server(f"smtp://somebody:a-word@127.0.0.1:{inbox.port}")
-    assert not Teller(server, ["duty@example.org"], "live", Metrics(CollectorRegistry())).tell(ALERT)
+    server = parse_mail_server(f"smtp://somebody:a-word@127.0.0.1:{inbox.port}")
+    assert not Notifier(server, ["duty@example.org"], "live", WorkerMetrics(CollectorRegistry())).tell(ALERT)
     assert inbox.mails == []
 
 
@@ -142,11 +144,11 @@ def test_a_password_does_not_go_over_a_line_without_tls(inbox: Inbox) -> None:
     ],
 )
 def test_addresses_of_mail_servers(address: str, server: MailServer) -> None:
-    assert read_mail_server(address) == server
+    assert parse_mail_server(address) == server
 
 
 def test_a_mail_server_shows_no_password() -> None:
-    assert "p:w" not in repr(read_mail_server("smtps://u:p%3Aw@mail.example"))
+    assert "p:w" not in repr(parse_mail_server("smtps://u:p%3Aw@mail.example"))
 
 
 def row(n: int, hotline: str = "one", why: str = "timeout", priority: str = "P2", state: str = "due") -> DueAlert:
@@ -154,7 +156,7 @@ def row(n: int, hotline: str = "one", why: str = "timeout", priority: str = "P2"
 
 
 def test_one_alert_for_each_hotline_and_class_the_most_urgent_first() -> None:
-    alerts = gather(
+    alerts = group_alerts(
         [
             row(1),
             row(2),
@@ -175,8 +177,8 @@ def test_one_alert_for_each_hotline_and_class_the_most_urgent_first() -> None:
 
 
 def test_a_long_list_is_cut() -> None:
-    [alert] = gather([row(n) for n in range(MOST + 5)])
-    assert len(alert.deliveries) == MOST + 5
+    [alert] = group_alerts([row(n) for n in range(MAX_LISTED_REPORTS + 5)])
+    assert len(alert.deliveries) == MAX_LISTED_REPORTS + 5
     assert alert.text().endswith("and 5 more: tokaut deliveries list\n")
 
 

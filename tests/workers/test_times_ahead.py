@@ -18,7 +18,7 @@ from reports.store.sms.messages import OutgoingSms
 from runtime.time_units import DAY, HOUR, MINUTE
 from tests.workers.filings import ONE, SECOND, Desk
 from tests.workers.room import Room
-from workers import schedule
+from workers import retry_policy
 
 AHEAD = 11 * HOUR  # Vanuatu, where the hardware clock holds local time
 
@@ -69,12 +69,12 @@ def test_an_attempt_is_due_where_it_lies_beyond_its_period(desk: Desk, priority:
 @pytest.mark.parametrize("priority", time_limits.DELIVERY_ATTEMPT)
 def test_no_delay_of_the_schedule_is_longer_than_its_period(priority: str) -> None:
     delays = [
-        schedule.after_failure(priority, attempt, waited, 1, asked)
+        retry_policy.delay_after_failure(priority, attempt, waited, 1, asked)
         for attempt in range(1, 12)
         for waited in (0, 2 * DAY)
         for asked in (None, 10**6)
     ]
-    assert max(*delays, schedule.after_poison(priority)) == time_limits.DELIVERY_ATTEMPT[priority]
+    assert max(*delays, retry_policy.delay_after_own_fault(priority)) == time_limits.DELIVERY_ATTEMPT[priority]
 
 
 def test_a_lease_of_a_row_that_ends_in_the_future_holds_nobody_up(desk: Desk) -> None:

@@ -15,17 +15,17 @@ from reports.countries.hotline import Hotline as Listed
 from runtime.settings import Mode, load_settings
 from tests.workers.lying_hotline import LyingHotline
 from tests.workers.processes import SECRET
-from workers.addresses import read_target
-from workers.delivery import Delivered, Parcel, Unavailable
+from workers.delivery.outcomes import Delivered, DeliveryRequest, Unavailable
+from workers.delivery.registry import HotlineDependencies
 from workers.hotlines.webhook import Settings, build
-from workers.http import Client, Limits, NoAnswer
-from workers.kinds import Means
+from workers.network.allowlist import parse_target
+from workers.network.http_client import HttpClient, HttpTimeouts, NoResponse
 
 pytestmark = pytest.mark.slow
 
 NAME = "hotline.example"
 NOW = datetime.now(UTC)
-LIMITS = Limits(connect=2, read=2, whole=5, rest=0.3)
+LIMITS = HttpTimeouts(connect=2, read=2, whole=5, rest=0.3)
 X = Listed(id="x", name="X", screen_name="X", kind="regional", grade="unverified", delivery="webhook")
 
 
@@ -64,9 +64,9 @@ def server(tmp_path: Path, name: str = NAME, days: int = 30, newest: ssl.TLSVers
 
 def call(tmp_path: Path, hotline: LyingHotline, *, trusted: bool = True) -> int:
     listed = f"{NAME}:{hotline.port}"
-    target = read_target(f"https://{listed}/reports", [listed], live=True)
+    target = parse_target(f"https://{listed}/reports", [listed], live=True)
     ca_file = tmp_path / "ca.pem" if trusted else None
-    client = Client(ca_file=ca_file, resolve=lambda *_: ["127.0.0.1"], limits=LIMITS)
+    client = HttpClient(ca_file=ca_file, resolve=lambda *_: ["127.0.0.1"], limits=LIMITS)
     return client.post(target, b"the words", {}).status
 
 
@@ -89,7 +89,7 @@ def test_the_names_certificate_is_asked_for_though_the_line_goes_to_an_address(t
 )
 def test_a_certificate_that_does_not_hold_gets_nothing(tmp_path: Path, name: str, days: int, trusted: bool) -> None:
     with server(tmp_path, name, days) as hotline:
-        with pytest.raises(NoAnswer) as caught:
+        with pytest.raises(NoResponse) as caught:
             call(tmp_path, hotline, trusted=trusted)
         assert hotline.taken == []
     assert (caught.value.why, caught.value.sent) == ("tls", False)
@@ -98,7 +98,7 @@ def test_a_certificate_that_does_not_hold_gets_nothing(tmp_path: Path, name: str
 @pytest.mark.rule("A-41")
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated:DeprecationWarning")
 def test_an_old_tls_gets_nothing(tmp_path: Path) -> None:
-    with server(tmp_path, newest=ssl.TLSVersion.TLSv1_1) as hotline, pytest.raises(NoAnswer):
+    with server(tmp_path, newest=ssl.TLSVersion.TLSv1_1) as hotline, pytest.raises(NoResponse):
         call(tmp_path, hotline)
     assert hotline.taken == []
 
@@ -106,7 +106,7 @@ def test_an_old_tls_gets_nothing(tmp_path: Path) -> None:
 def test_a_plain_server_where_tls_was_meant_gets_nothing(tmp_path: Path) -> None:
     with server(tmp_path):  # its certificate is the one trusted
         pass
-    with LyingHotline() as hotline, pytest.raises(NoAnswer):
+    with LyingHotline() as hotline, pytest.raises(NoResponse):
         call(tmp_path, hotline)
     assert hotline.taken == []
 
@@ -118,7 +118,7 @@ def test_a_hotlines_own_authority_vouches_for_it_alone(tmp_path: Path, own: bool
         environ = {"HOTLINE_X_URL": f"https://{listed}", "HOTLINE_X_SECRET": SECRET, "HOTLINE_X_PRIVATE": listed}
         environ |= {"HOTLINE_X_CA_FILE": str(tmp_path / "ca.pem")} if own else {}
         settings = load_settings(Settings, environ, prefix="HOTLINE_X_")
-        parcel = Parcel("id", "created", "x", b"{}", 1, "P1")
-        outcome = build(settings, Means(Mode.TRAINING, X)).deliver(parcel)
+        parcel = DeliveryRequest("id", "created", "x", b"{}", 1, "P1")
+        outcome = build(settings, HotlineDependencies(Mode.TRAINING, X)).deliver(parcel)
         assert len(hotline.taken) == own
     assert outcome == (Delivered(200) if own else Unavailable("tls"))

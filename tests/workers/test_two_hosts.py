@@ -16,12 +16,12 @@ from reports.store.sms import messages, on_call
 from reports.store.sms.messages import OutgoingSms, enqueue_outgoing
 from tests.support import databases
 from tests.workers.filings import ONE, SECOND, TWO, Desk
-from workers import schedule
-from workers.sweep import LEAD_SECONDS, NAME
+from workers import retry_policy
+from workers.clock.scheduler import LEAD_SECONDS, LEASE_NAME
 
 pytestmark = [pytest.mark.slow, pytest.mark.rule("F28")]
 TEN_MINUTES = 600 * SECOND
-WAITS = {priority: pace.fallback for priority, pace in schedule.PACES.items()}
+WAITS = {priority: pace.fallback for priority, pace in retry_policy.POLICIES.items()}
 
 
 @pytest.fixture
@@ -60,18 +60,18 @@ def test_a_lease_holds_by_whichever_clock(host: Desk, desk: Desk) -> None:
 
 def test_one_clock_leads_and_the_other_takes_over_in_time(host: Desk, desk: Desk) -> None:
     for one, other in ((desk, host), (host, desk)):
-        assert leases.acquire(one.database, NAME, "one", LEAD_SECONDS)
-        assert not leases.acquire(other.database, NAME, "other", LEAD_SECONDS)
-        assert leases.acquire(other.later(seconds=LEAD_SECONDS + 1).database, NAME, "other", LEAD_SECONDS)
-        leases.release(other.database, NAME, "other")
+        assert leases.acquire(one.database, LEASE_NAME, "one", LEAD_SECONDS)
+        assert not leases.acquire(other.database, LEASE_NAME, "other", LEAD_SECONDS)
+        assert leases.acquire(other.later(seconds=LEAD_SECONDS + 1).database, LEASE_NAME, "other", LEAD_SECONDS)
+        leases.release(other.database, LEASE_NAME, "other")
 
 
 def test_neither_gives_up_too_soon(host: Desk, desk: Desk) -> None:
     [delivery] = host.file()
-    almost = schedule.PARK_AFTER // SECOND - 60
+    almost = retry_policy.PARK_AFTER // SECOND - 60
     for one in (desk, host):
-        assert outbox.park_expired(one.later(seconds=almost).database, schedule.PARK_AFTER) == []
-    assert outbox.park_expired(host.later(seconds=almost + 120).database, schedule.PARK_AFTER) == [delivery]
+        assert outbox.park_expired(one.later(seconds=almost).database, retry_policy.PARK_AFTER) == []
+    assert outbox.park_expired(host.later(seconds=almost + 120).database, retry_policy.PARK_AFTER) == [delivery]
 
 
 def test_what_files_itself_does_so_in_its_time(host: Desk, desk: Desk) -> None:

@@ -13,11 +13,11 @@ from reports.countries.hotline import ModeName as Name
 from reports.countries.mode_separation import is_drill_name
 from runtime.settings import Mode
 from runtime.settings.parsers import new_webhook_secret
-from workers import kinds
-from workers.addresses import read_target
-from workers.delivery import Poison
-from workers.kinds import Means, Phones
-from workers.mail import read_mail_server
+from workers.delivery import registry
+from workers.delivery.outcomes import Undeliverable
+from workers.delivery.registry import HotlineDependencies, OnCallPhones
+from workers.network.allowlist import parse_target
+from workers.network.smtp_client import parse_mail_server
 
 pytestmark = pytest.mark.rule("S-40")
 
@@ -26,7 +26,7 @@ ONE = "vu-pikinini"
 NOBODY: Mapping[str, tuple[str, ...]] = {}
 LIVE, DRILLS = "+6785550181", "+6785550191"  # a duty phone, and a phone for drills
 DESK, DRILL_DESK = "desk@hotline.example", "drills@hotline.example"
-MAIL = read_mail_server("smtps://mail.example:465?from=tokaut@example.org")
+MAIL = parse_mail_server("smtps://mail.example:465?from=tokaut@example.org")
 CARD: dict[str, tuple[str, ...]] = {
     "duty_officer": (LIVE, DESK),
     "supervisor": ("lead@hotline.example",),
@@ -59,14 +59,16 @@ class Started:
         self.phones: set[str] = set()
         listed = [one for one in read(folder, mode).all[0].hotlines.values() if one.id == ONE]
         environ = {f"HOTLINE_VU_PIKININI_{name}": value for name, value in settings.items()}
-        self.made = kinds.build_all({"TOKAUT_MODE": mode, **environ}, listed, lambda one: self._means(mode, one))
+        self.made = registry.build_connectors(
+            {"TOKAUT_MODE": mode, **environ}, listed, lambda one: self._means(mode, one)
+        )
 
-    def _means(self, mode: Name, one: object) -> Means:
-        return Means(Mode(mode), one, MAIL, None, ("kannel",), self._enlist)  # type: ignore[arg-type]
+    def _means(self, mode: Name, one: object) -> HotlineDependencies:
+        return HotlineDependencies(Mode(mode), one, MAIL, None, ("kannel",), self._enlist)  # type: ignore[arg-type]
 
-    def _enlist(self, _: str, phones: Phones) -> object:
+    def _enlist(self, _: str, phones: OnCallPhones) -> object:
         self.phones |= set(phones.numbers)
-        return lambda parcel: Poison("our_fault")
+        return lambda parcel: Undeliverable("our_fault")
 
 
 WEB = {"SECRET": new_webhook_secret()}
@@ -128,7 +130,7 @@ def test_what_serves_live_serves_no_drill_and_the_reverse(
 
 
 def test_every_kind_was_tried() -> None:
-    assert set(TRIED) == set(kinds.kinds())
+    assert set(TRIED) == set(registry.hotline_kinds())
 
 
 def test_a_training_worker_that_is_given_all_settings_of_live_reaches_nobody(tmp_path: Path) -> None:
@@ -189,7 +191,7 @@ def test_a_number_of_one_country_is_no_drills_of_another(tmp_path: Path) -> None
 
 def test_a_provider_is_no_hotline_and_serves_both() -> None:
     for live in (True, False):
-        assert read_target("https://kannel.example/cgi-bin/sendsms", live=live).host == "kannel.example"
+        assert parse_target("https://kannel.example/cgi-bin/sendsms", live=live).host == "kannel.example"
 
 
 @pytest.mark.parametrize(

@@ -10,42 +10,42 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from runtime.settings import from_environment
-from workers.delivery import Outcome, Parcel
-from workers.kinds import Means, SetUpWrongly, Tell
-from workers.mail import Post
-from workers.notice import mail_server, send
-from workers.phones import SmsLine, duty_numbers, phones
+from workers.delivery.notices import mail_client, send_mail
+from workers.delivery.outcomes import DeliveryOutcome, DeliveryRequest
+from workers.delivery.registry import HotlineDependencies, HotlineSetupError, Notify
+from workers.delivery.settings import OnCallSmsSettings, on_call_numbers, on_call_phones
+from workers.network.smtp_client import SmtpClient
 
 
 @from_environment
-class Settings(SmsLine):
+class Settings(OnCallSmsSettings):
     pass
 
 
-def build(settings: Settings, means: Means) -> Console:
+def build(settings: Settings, means: HotlineDependencies) -> ConsoleConnector:
     """Raises SetUpWrongly."""
     mails = [one for one in means.hotline.card.duty_officer if "@" in one]
-    tells: list[Tell] = [_mailer(mail_server(means), means, one) for one in mails]
-    if duty_numbers(means):
-        tells.append(means.enlist(means.hotline.id, phones(settings, means)))
+    tells: list[Notify] = [_mailer(mail_client(means), means, one) for one in mails]
+    if on_call_numbers(means):
+        tells.append(means.register_phones(means.hotline.id, on_call_phones(settings, means)))
     if not tells:
-        raise SetUpWrongly(f"has nobody to be told among {means.on_duty} of its card")
-    return Console(tells)
+        raise HotlineSetupError(f"has nobody to be told among {means.on_duty} of its card")
+    return ConsoleConnector(tells)
 
 
-def _mailer(post: Post, means: Means, to: str) -> Tell:
-    return lambda parcel: send(post, parcel, means, to)
+def _mailer(post: SmtpClient, means: HotlineDependencies, to: str) -> Notify:
+    return lambda parcel: send_mail(post, parcel, means, to)
 
 
-class Console:
+class ConsoleConnector:
     """`tells`: ways to somebody. Each attempt takes the next: one that hangs must not hold up the others."""
 
-    def __init__(self, tells: Sequence[Tell]) -> None:
+    def __init__(self, tells: Sequence[Notify]) -> None:
         self._tells = tells
 
     @property
     def ways(self) -> int:
         return len(self._tells)
 
-    def deliver(self, parcel: Parcel) -> Outcome:
+    def deliver(self, parcel: DeliveryRequest) -> DeliveryOutcome:
         return self._tells[(parcel.attempt - 1) % len(self._tells)](parcel)

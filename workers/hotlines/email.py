@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from reports.countries.mode_separation import DRILL_NAME_HINT, is_drill_name
 from runtime.settings import env, from_environment, parsers
-from workers.delivery import Outcome, Parcel
-from workers.kinds import Means, SetUpWrongly
-from workers.mail import Post
-from workers.notice import mail_server, send
+from workers.delivery.notices import mail_client, send_mail
+from workers.delivery.outcomes import DeliveryOutcome, DeliveryRequest
+from workers.delivery.registry import HotlineDependencies, HotlineSetupError
+from workers.network.smtp_client import SmtpClient
 
 
 @from_environment
@@ -24,23 +24,23 @@ class Settings:
     )
 
 
-def build(settings: Settings, means: Means) -> Email:
+def build(settings: Settings, means: HotlineDependencies) -> EmailConnector:
     """Raises SetUpWrongly."""
-    server = mail_server(means)
+    server = mail_client(means)
     if means.live and is_drill_name(settings.to):
-        raise SetUpWrongly("has a mailbox of drills in HOTLINE_<ID>_TO; no report of the live service goes there")
+        raise HotlineSetupError("has a mailbox of drills in HOTLINE_<ID>_TO; no report of the live service goes there")
     if not means.live and not is_drill_name(settings.to):
-        raise SetUpWrongly(
+        raise HotlineSetupError(
             f"has no mailbox of drills in HOTLINE_<ID>_TO; outside live mode use one with {DRILL_NAME_HINT}"
         )
-    return Email(settings.to, server, means)
+    return EmailConnector(settings.to, server, means)
 
 
-class Email:
-    def __init__(self, to: str, post: Post, means: Means) -> None:
+class EmailConnector:
+    def __init__(self, to: str, post: SmtpClient, means: HotlineDependencies) -> None:
         self._to = to
         self._post = post
         self._means = means
 
-    def deliver(self, parcel: Parcel) -> Outcome:
-        return send(self._post, parcel, self._means, self._to)
+    def deliver(self, parcel: DeliveryRequest) -> DeliveryOutcome:
+        return send_mail(self._post, parcel, self._means, self._to)

@@ -20,22 +20,22 @@ from reports.exports.primero_mapping import case_changes, case_note, fields_for,
 from reports.json_bodies import json_bytes
 from runtime.settings import Secret, env, from_environment, parsers
 from runtime.time_units import SECOND
-from workers.addresses import Target, read_hotlines
-from workers.delivery import Delivered, Outcome, Parcel, Unavailable, read_status
-from workers.http import Client, NoAnswer, Reply
-from workers.kinds import Means
-from workers.reached import Reached
-from workers.schedule import read_retry_after
+from workers.delivery.outcomes import Delivered, DeliveryOutcome, DeliveryRequest, Unavailable, outcome_of_status
+from workers.delivery.registry import HotlineDependencies
+from workers.delivery.settings import HttpsSettings
+from workers.network.allowlist import Target, parse_hotline_target
+from workers.network.http_client import ClientResponse, HttpClient, NoResponse
+from workers.retry_policy import parse_retry_after
 
 CASES = "/api/v2/cases"
 NOTES = "notes_section"
 # One delivery may take five calls of 20 s each; none is begun after this, and the next attempt goes on where it was.
-WHOLE = 15
-LARGEST_CASE = 4 * 1024 * 1024  # with all its notes
+MAX_SECONDS = 15
+MAX_CASE_BYTES = 4 * 1024 * 1024  # with all its notes
 
 
 @from_environment
-class Settings(Reached):
+class Settings(HttpsSettings):
     url: str = env("URL", parsers.web_address, live=parsers.require_https, meaning="where this hotline's Primero is")
     user: str = env(
         "USER", parsers.matching(r"[!-9;-~]+", "a user name without a colon"), meaning="of Primero's account for us"
@@ -49,14 +49,14 @@ class Settings(Reached):
     )
 
 
-def build(settings: Settings, means: Means) -> Primero:
+def build(settings: Settings, means: HotlineDependencies) -> PrimeroConnector:
     """Raises BadTarget."""
-    target = read_hotlines(settings.url, settings.private, live=means.live)
-    return Primero(target, settings.user, settings.password.reveal(), Client(ca_file=settings.ca_file))
+    target = parse_hotline_target(settings.url, settings.private, live=means.live)
+    return PrimeroConnector(target, settings.user, settings.password.reveal(), HttpClient(ca_file=settings.ca_file))
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class CaseUpdate:
     """What one parcel brings to a case."""
 
     kind: str
@@ -66,7 +66,7 @@ class Told:
     withdrawn: bool
 
     @classmethod
-    def by(cls, parcel: Parcel) -> Told:
+    def by(cls, parcel: DeliveryRequest) -> CaseUpdate:
         sent = json.loads(parcel.body)
         data = sent["data"]
         said = case_note(parcel.type, sent["timestamp"], data, parcel.delivery_id)
@@ -75,8 +75,10 @@ class Told:
         return cls(parcel.type, data["report_id"], fields_for(parcel.type, data), said, taken_back)
 
 
-class Primero:
-    def __init__(self, target: Target, user: str, password: str, client: Client, whole: float = WHOLE) -> None:
+class PrimeroConnector:
+    def __init__(
+        self, target: Target, user: str, password: str, client: HttpClient, whole: float = MAX_SECONDS
+    ) -> None:
         self._target = target
         basic = base64.b64encode(f"{user}:{password}".encode()).decode()
         self._headers = {
@@ -87,41 +89,41 @@ class Primero:
         self._client = client
         self._whole = whole
 
-    def deliver(self, parcel: Parcel) -> Outcome:
-        told = Told.by(parcel)
-        visit = _Visit(self._client, self._target, self._headers, time.monotonic() + self._whole)
+    def deliver(self, parcel: DeliveryRequest) -> DeliveryOutcome:
+        told = CaseUpdate.by(parcel)
+        visit = _CaseSession(self._client, self._target, self._headers, time.monotonic() + self._whole)
         try:
             return _create(visit, told) if told.kind in ("created", "unread") else _add(visit, told)
-        except NoAnswer as missing:
+        except NoResponse as missing:
             return Unavailable(missing.why)
 
 
 @dataclass(frozen=True, slots=True)
-class _Visit:
+class _CaseSession:
     """The calls of one delivery."""
 
-    client: Client
+    client: HttpClient
     target: Target
     headers: Mapping[str, str]
     until: float
 
-    def call(self, method: str, path: str, data: Mapping[str, Any] | None = None) -> Reply:
+    def call(self, method: str, path: str, data: Mapping[str, Any] | None = None) -> ClientResponse:
         """Raises NoAnswer, also where the delivery has taken too long already."""
         if time.monotonic() > self.until:
-            raise NoAnswer("timeout")
+            raise NoResponse("timeout")
         body = b"" if data is None else json_bytes({"data": data})
         target = replace(self.target, url=self.target.url + path)
-        return self.client.call(method, target, body, self.headers, largest=LARGEST_CASE)
+        return self.client.call(method, target, body, self.headers, largest=MAX_CASE_BYTES)
 
 
-def _create(visit: _Visit, told: Told) -> Outcome:
+def _create(visit: _CaseSession, told: CaseUpdate) -> DeliveryOutcome:
     reply = _written(visit, "POST", CASES, {"id": told.case, **told.fields, NOTES: [told.note]})
     if reply.status == 409:  # an attempt before, whose answer was lost; or a newer revision was here first
         return _add(visit, told, created=True)
     return _proven(visit, told, reply)
 
 
-def _add(visit: _Visit, told: Told, *, created: bool = False) -> Outcome:
+def _add(visit: _CaseSession, told: CaseUpdate, *, created: bool = False) -> DeliveryOutcome:
     found = visit.call("GET", f"{CASES}/{told.case}")
     if found.status == 404 and told.kind == "updated" and not created:  # it holds the whole report
         return _create(visit, told)
@@ -135,7 +137,7 @@ def _add(visit: _Visit, told: Told, *, created: bool = False) -> Outcome:
     return _proven(visit, told, _written(visit, "PATCH", f"{CASES}/{told.case}", {**new, NOTES: notes}))
 
 
-def _written(visit: _Visit, method: str, path: str, data: Mapping[str, Any]) -> Reply:
+def _written(visit: _CaseSession, method: str, path: str, data: Mapping[str, Any]) -> ClientResponse:
     """Once more without the fields that this Primero refuses: its lists are its own, and the note says all of it."""
     reply = visit.call(method, path, data)
     refused = _refused_fields(reply) if reply.status == 422 else set()
@@ -144,7 +146,7 @@ def _written(visit: _Visit, method: str, path: str, data: Mapping[str, Any]) -> 
     return visit.call(method, path, {name: value for name, value in data.items() if name not in refused})
 
 
-def _proven(visit: _Visit, told: Told, reply: Reply) -> Outcome:
+def _proven(visit: _CaseSession, told: CaseUpdate, reply: ClientResponse) -> DeliveryOutcome:
     if not 200 <= reply.status < 300:
         return _read(reply)
     found = visit.call("GET", f"{CASES}/{told.case}")
@@ -153,18 +155,18 @@ def _proven(visit: _Visit, told: Told, reply: Reply) -> Outcome:
     return Delivered(reply.status) if _has(_case(found), told) else Unavailable("not_kept", reply.status)
 
 
-def _has(case: Mapping[str, Any], told: Told) -> bool:
+def _has(case: Mapping[str, Any], told: CaseUpdate) -> bool:
     notes = case.get(NOTES)
     kept = [one for one in notes if isinstance(one, dict)] if isinstance(notes, list) else []
     return any(one.get("unique_id") == told.note["unique_id"] and one.get("note_text") for one in kept)
 
 
-def _case(reply: Reply) -> Mapping[str, Any]:
+def _case(reply: ClientResponse) -> Mapping[str, Any]:
     found = _json(reply).get("data")
     return found if isinstance(found, dict) else {}
 
 
-def _refused_fields(reply: Reply) -> set[str]:
+def _refused_fields(reply: ClientResponse) -> set[str]:
     """Names from `errors[].detail`: JSON pointers of its schema check, or the name of a field that is not valid."""
     errors = _json(reply).get("errors")
     details = [one.get("detail") for one in errors if isinstance(one, dict)] if isinstance(errors, list) else []
@@ -172,7 +174,7 @@ def _refused_fields(reply: Reply) -> set[str]:
     return {name.strip("/").partition("/")[0] for name in flat if isinstance(name, str)}
 
 
-def _json(reply: Reply) -> Mapping[str, Any]:
+def _json(reply: ClientResponse) -> Mapping[str, Any]:
     try:
         found = json.loads(reply.body)
     except (ValueError, RecursionError):
@@ -180,7 +182,7 @@ def _json(reply: Reply) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _read(reply: Reply) -> Outcome:
-    return read_status(
-        reply.status, retry_after=read_retry_after(reply.headers.get("Retry-After"), int(time.time()) * SECOND)
+def _read(reply: ClientResponse) -> DeliveryOutcome:
+    return outcome_of_status(
+        reply.status, retry_after=parse_retry_after(reply.headers.get("Retry-After"), int(time.time()) * SECOND)
     )

@@ -18,31 +18,31 @@ from reports.escalation.time_limits import CLOCK_JUMP
 from runtime.settings import Secret, env, from_environment, parsers
 from runtime.settings.fields import webhook_secret_field
 from runtime.time_units import SECOND
-from workers.addresses import Target, read_hotlines
-from workers.delivery import Outcome, Parcel, Unavailable, read_status
-from workers.http import Client, NoAnswer, Reply
-from workers.kinds import Means
-from workers.reached import Reached
-from workers.schedule import read_retry_after
+from workers.delivery.outcomes import DeliveryOutcome, DeliveryRequest, Unavailable, outcome_of_status
+from workers.delivery.registry import HotlineDependencies
+from workers.delivery.settings import HttpsSettings
+from workers.network.allowlist import Target, parse_hotline_target
+from workers.network.http_client import ClientResponse, HttpClient, NoResponse
+from workers.retry_policy import parse_retry_after
 
-UNVERIFIED = (400, 401, 403)  # what receivers answer to a signature that they do not accept
+SIGNATURE_REFUSED = (400, 401, 403)  # what receivers answer to a signature that they do not accept
 
 log = structlog.get_logger()
 
 
 @from_environment
-class Settings(Reached):
+class Settings(HttpsSettings):
     url: str = env("URL", parsers.web_address, live=parsers.require_https, meaning="where this hotline takes reports")
     secret: Secret[tuple[str, ...]] = webhook_secret_field()
 
 
-def build(settings: Settings, means: Means) -> Webhook:
+def build(settings: Settings, means: HotlineDependencies) -> WebhookConnector:
     """Raises BadTarget."""
-    target = read_hotlines(settings.url, settings.private, live=means.live)
-    return Webhook(target, settings.secret.reveal(), Client(ca_file=settings.ca_file))
+    target = parse_hotline_target(settings.url, settings.private, live=means.live)
+    return WebhookConnector(target, settings.secret.reveal(), HttpClient(ca_file=settings.ca_file))
 
 
-def signed(signers: Iterable[Signer], key: str, body: bytes, at: int) -> dict[str, str]:
+def signed_headers(signers: Iterable[Signer], key: str, body: bytes, at: int) -> dict[str, str]:
     """The headers of one attempt. `at` in unix seconds."""
     moment, text = datetime.fromtimestamp(at, UTC), body.decode()
     return {
@@ -54,36 +54,36 @@ def signed(signers: Iterable[Signer], key: str, body: bytes, at: int) -> dict[st
     }
 
 
-class Webhook:
+class WebhookConnector:
     """`secrets`: as `whsec_…`, newest first; while one is rotated the request carries a signature of each."""
 
     def __init__(
-        self, target: Target, secrets: Sequence[str], client: Client, now: Callable[[], float] = time.time
+        self, target: Target, secrets: Sequence[str], client: HttpClient, now: Callable[[], float] = time.time
     ) -> None:
         self._target = target
         self._signers = [Signer(secret) for secret in secrets]
         self._client = client
         self._now = now
 
-    def deliver(self, parcel: Parcel) -> Outcome:
+    def deliver(self, parcel: DeliveryRequest) -> DeliveryOutcome:
         try:
             reply = self.send(parcel.body, self.headers(parcel.delivery_id, parcel.body))
-            if reply.status in UNVERIFIED and (ahead := self._theirs_is_ahead(reply)):
+            if reply.status in SIGNATURE_REFUSED and (ahead := self._theirs_is_ahead(reply)):
                 log.warning("clock_differs", hotline=parcel.hotline, count=ahead)
                 reply = self.send(parcel.body, self.headers(parcel.delivery_id, parcel.body, ahead=ahead))
-        except NoAnswer as missing:
+        except NoResponse as missing:
             return Unavailable(missing.why)
         return self._read(reply, parcel)
 
-    def send(self, body: bytes, headers: Mapping[str, str]) -> Reply:
+    def send(self, body: bytes, headers: Mapping[str, str]) -> ClientResponse:
         """Raises NoAnswer."""
         return self._client.post(self._target, body, headers)
 
     def headers(self, key: str, body: bytes, *, ahead: float = 0) -> dict[str, str]:
         """Signed for now; `ahead` in seconds, below zero for the past, where a trial wants them refused."""
-        return signed(self._signers, key, body, int(self._now() + ahead))
+        return signed_headers(self._signers, key, body, int(self._now() + ahead))
 
-    def _theirs_is_ahead(self, reply: Reply) -> int:
+    def _theirs_is_ahead(self, reply: ClientResponse) -> int:
         """Return by how many seconds the hotline's clock is ahead of this host's; 0 within a minute, or where it says
         nothing.
 
@@ -96,9 +96,9 @@ class Webhook:
             return 0
         return ahead if abs(ahead) > CLOCK_JUMP // SECOND else 0
 
-    def _read(self, reply: Reply, parcel: Parcel) -> Outcome:
-        return read_status(
+    def _read(self, reply: ClientResponse, parcel: DeliveryRequest) -> DeliveryOutcome:
+        return outcome_of_status(
             reply.status,
-            retry_after=read_retry_after(reply.headers.get("Retry-After"), int(self._now()) * SECOND),
+            retry_after=parse_retry_after(reply.headers.get("Retry-After"), int(self._now()) * SECOND),
             knows_it=reply.headers.get("webhook-id") == parcel.delivery_id,
         )

@@ -15,37 +15,37 @@ from urllib.parse import urlencode, urlsplit
 from africastalking.SMS import SMSService
 
 from runtime.settings import Mode, Secret, env, from_environment, parsers
-from workers.addresses import read_target
-from workers.http import Client, Limits, NoAnswer, Reply
-from workers.text import MSISDN, Accepted, Later, Over, SmsOutcome, Text
+from workers.network.allowlist import parse_target
+from workers.network.http_client import ClientResponse, HttpClient, HttpTimeouts, NoResponse
+from workers.sms.outcomes import MSISDN, Accepted, DoNotRetry, RetryLater, SmsMessage, SmsOutcome
 
-LIMITS = Limits(rest=10)  # the answer is in the body
+TIMEOUTS = HttpTimeouts(rest=10)  # the answer is in the body
 
 # recipients[].statusCode
 CODES: Mapping[int, SmsOutcome] = {
     100: Accepted(),  # Processed
     101: Accepted(),  # Sent
     102: Accepted(),  # Queued
-    401: Later("locked_out"),  # RiskHold
-    402: Over("sender_id"),  # InvalidSenderId
-    403: Over("bad_number"),  # InvalidPhoneNumber
-    404: Over("bad_number"),  # UnsupportedNumberType
-    405: Later("credit"),  # InsufficientBalance
-    406: Over("opt_out"),  # UserInBlacklist
-    407: Over("bad_number"),  # CouldNotRoute
-    409: Later("provider"),  # DoNotDisturbRejection: at night, where the sender id is promotional
-    500: Later("provider", once=True),  # InternalServerError
-    501: Later("provider", once=True),  # GatewayError
-    502: Over("provider"),  # RejectedByGateway
+    401: RetryLater("locked_out"),  # RiskHold
+    402: DoNotRetry("sender_id"),  # InvalidSenderId
+    403: DoNotRetry("bad_number"),  # InvalidPhoneNumber
+    404: DoNotRetry("bad_number"),  # UnsupportedNumberType
+    405: RetryLater("credit"),  # InsufficientBalance
+    406: DoNotRetry("opt_out"),  # UserInBlacklist
+    407: DoNotRetry("bad_number"),  # CouldNotRoute
+    409: RetryLater("provider"),  # DoNotDisturbRejection: at night, where the sender id is promotional
+    500: RetryLater("provider", once=True),  # InternalServerError
+    501: RetryLater("provider", once=True),  # GatewayError
+    502: DoNotRetry("provider"),  # RejectedByGateway
 }
 # Where there are no recipients, the message says why.
 MESSAGES: Mapping[str, SmsOutcome] = {
-    "InvalidSenderId": Over("sender_id"),
-    "InsufficientBalance": Later("credit"),
-    "InsufficientCredit": Later("credit"),
-    "RiskHold": Later("locked_out"),
-    "UserInBlacklist": Over("opt_out"),
-    "InvalidPhoneNumber": Over("bad_number"),
+    "InvalidSenderId": DoNotRetry("sender_id"),
+    "InsufficientBalance": RetryLater("credit"),
+    "InsufficientCredit": RetryLater("credit"),
+    "RiskHold": RetryLater("locked_out"),
+    "UserInBlacklist": DoNotRetry("opt_out"),
+    "InvalidPhoneNumber": DoNotRetry("bad_number"),
 }
 
 
@@ -73,9 +73,9 @@ class Settings:
 
 
 class Sender:
-    def __init__(self, settings: Settings, mode: Mode, client: Client | None = None) -> None:
+    def __init__(self, settings: Settings, mode: Mode, client: HttpClient | None = None) -> None:
         self._mode = mode
-        self._client = client or Client(limits=LIMITS)
+        self._client = client or HttpClient(limits=TIMEOUTS)
         self._own = urlsplit(settings.url).netloc if settings.url and mode is not Mode.LIVE else ""
         self._service = SMSService(settings.username, settings.api_key.reveal())
         self._service._make_request = self._post
@@ -83,36 +83,38 @@ class Sender:
             base = f"{settings.url.rstrip('/')}/version1"
             self._service._baseUrl = self._service._contentUrl = base
 
-    def send(self, text: Text) -> SmsOutcome:
+    def send(self, text: SmsMessage) -> SmsOutcome:
         if not MSISDN.fullmatch(text.to):
-            return Over("bad_number")  # the person is served all the same; only no SMS can go there
+            return DoNotRetry("bad_number")  # the person is served all the same; only no SMS can go there
         try:
-            reply: Reply = self._ask(text)
-        except NoAnswer as missing:
-            return Over(missing.why) if missing.sent else Later(missing.why)
+            reply: ClientResponse = self._ask(text)
+        except NoResponse as missing:
+            return DoNotRetry(missing.why) if missing.sent else RetryLater(missing.why)
         return _read(reply)
 
-    def _ask(self, text: Text) -> Any:
+    def _ask(self, text: SmsMessage) -> Any:
         if text.link:  # asked for by the person, on a code that needs it
             return self._service.send_premium(text.words, text.sender, [text.to], link_id=text.link)
         return self._service.send(text.words, [text.to], sender_id=text.sender or None, enqueue=True)
 
-    def _post(self, url: str, method: str, headers: Mapping[str, str], data: Mapping[str, Any], **_: Any) -> Reply:
+    def _post(
+        self, url: str, method: str, headers: Mapping[str, str], data: Mapping[str, Any], **_: Any
+    ) -> ClientResponse:
         """In place of the SDK's own request; it gives keys that we do not use: params, callback, timeout."""
-        target = read_target(url, [self._own], live=self._mode is Mode.LIVE)
+        target = parse_target(url, [self._own], live=self._mode is Mode.LIVE)
         kept = {name: headers[name] for name in ("apiKey", "Accept")}
         kept["Content-Type"] = "application/x-www-form-urlencoded; charset=utf-8"
         return self._client.post(target, urlencode(data).encode(), kept)
 
 
-def _read(reply: Reply) -> SmsOutcome:
+def _read(reply: ClientResponse) -> SmsOutcome:
     if 200 <= reply.status < 300:
         return _read_answer(reply.body)
     if reply.status in (401, 403):
-        return Later("locked_out")
+        return RetryLater("locked_out")
     if reply.status in (409, 429, 503):
-        return Later("busy")
-    return Later("busy", once=True) if reply.status >= 500 else Over("provider")
+        return RetryLater("busy")
+    return RetryLater("busy", once=True) if reply.status >= 500 else DoNotRetry("provider")
 
 
 def _read_answer(body: bytes) -> SmsOutcome:
@@ -120,11 +122,11 @@ def _read_answer(body: bytes) -> SmsOutcome:
         said = json.loads(body)["SMSMessageData"]
         recipients, message = said.get("Recipients") or [], str(said.get("Message", ""))
         if not recipients:
-            return MESSAGES.get(message, Over("provider"))
+            return MESSAGES.get(message, DoNotRetry("provider"))
         code, provider_id = int(recipients[0]["statusCode"]), recipients[0].get("messageId")
     except (ValueError, TypeError, KeyError, AttributeError, IndexError):
         return Accepted()  # taken with 2xx; an answer that cannot be read is no reason to send it twice
-    outcome = CODES.get(code, Over("provider"))
+    outcome = CODES.get(code, DoNotRetry("provider"))
     return Accepted(_id(provider_id)) if isinstance(outcome, Accepted) else outcome
 
 

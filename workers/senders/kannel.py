@@ -13,27 +13,27 @@ from urllib.parse import urlencode, urlsplit
 
 from flows.gsm7 import alphabet
 from runtime.settings import Mode, Secret, env, from_environment, parsers
-from workers.addresses import PORTS, Target, read_target
-from workers.http import Client, Limits, NoAnswer, Reply
-from workers.text import MSISDN, Accepted, Later, Over, SmsOutcome, Text
+from workers.network.allowlist import DEFAULT_PORTS, Target, parse_target
+from workers.network.http_client import ClientResponse, HttpClient, HttpTimeouts, NoResponse
+from workers.sms.outcomes import MSISDN, Accepted, DoNotRetry, RetryLater, SmsMessage, SmsOutcome
 
-LIMITS = Limits(rest=5)  # the answer is in the body
-CODE = re.compile(r"[0-9A-Za-z+*#]{0,20}")
+TIMEOUTS = HttpTimeouts(rest=5)  # the answer is in the body
+SENDER_PATTERN = re.compile(r"[0-9A-Za-z+*#]{0,20}")
 ALL_REPORTS = "31"  # dlr-mask: every bit there is
 UCS2 = "2"
 
 # What a 400 says, from its beginning.
 REFUSED: Mapping[str, SmsOutcome] = {
-    "Missing receiver": Over("bad_number"),
-    "Number(s) has/have been denied": Over("bad_number"),  # what is no number at all, too
-    "Garbage 'to'": Over("bad_number"),
-    "Sender missing": Over("sender_id"),
+    "Missing receiver": DoNotRetry("bad_number"),
+    "Number(s) has/have been denied": DoNotRetry("bad_number"),  # what is no number at all, too
+    "Garbage 'to'": DoNotRetry("bad_number"),
+    "Sender missing": DoNotRetry("sender_id"),
 }
 STATUS: Mapping[int, SmsOutcome] = {
-    401: Later("locked_out"),
-    403: Later("locked_out"),
-    404: Later("locked_out"),  # no sendsms at this address
-    503: Later("busy"),
+    401: RetryLater("locked_out"),
+    403: RetryLater("locked_out"),
+    404: RetryLater("locked_out"),  # no sendsms at this address
+    503: RetryLater("busy"),
 }
 
 
@@ -85,8 +85,8 @@ class Settings:
 
 
 class Sender:
-    def __init__(self, settings: Settings, mode: Mode, client: Client | None = None) -> None:
-        self._client = client or Client(limits=LIMITS)
+    def __init__(self, settings: Settings, mode: Mode, client: HttpClient | None = None) -> None:
+        self._client = client or HttpClient(limits=TIMEOUTS)
         self._target = _target(settings.url, live=mode is Mode.LIVE)
         self._reports = settings.reports.reveal() if settings.reports else ""
         self._account = {
@@ -94,18 +94,18 @@ class Sender:
             "X-Kannel-Password": settings.password.reveal(),
         }
 
-    def send(self, text: Text) -> SmsOutcome:
+    def send(self, text: SmsMessage) -> SmsOutcome:
         if not MSISDN.fullmatch(text.to):
-            return Over("bad_number")  # the person is served all the same; only no SMS can go there
-        if not CODE.fullmatch(text.sender):
-            return Over("sender_id")
+            return DoNotRetry("bad_number")  # the person is served all the same; only no SMS can go there
+        if not SENDER_PATTERN.fullmatch(text.sender):
+            return DoNotRetry("sender_id")
         try:
             reply = self._client.post(self._target, text.words.encode("utf-8", "replace"), self._headers(text))
-        except NoAnswer as missing:
-            return Over(missing.why) if missing.sent else Later(missing.why)
+        except NoResponse as missing:
+            return DoNotRetry(missing.why) if missing.sent else RetryLater(missing.why)
         return _read(reply, text)
 
-    def _headers(self, text: Text) -> dict[str, str]:
+    def _headers(self, text: SmsMessage) -> dict[str, str]:
         told = {
             **self._account,
             "Content-Type": "text/plain; charset=UTF-8",
@@ -125,18 +125,18 @@ class Sender:
 def _target(url: str, *, live: bool) -> Target:
     """Kannel stands in a network of our own, so this very host and port is meant. Raises BadTarget."""
     parts = urlsplit(url)
-    host, port = parts.hostname or "", parts.port or PORTS[parts.scheme]
+    host, port = parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme]
     if is_local(url):
         return Target(url, parts.scheme, host, port, listed=True)
-    return read_target(url, [f"{host}:{port}"], live=live)
+    return parse_target(url, [f"{host}:{port}"], live=live)
 
 
-def _read(reply: Reply, text: Text) -> SmsOutcome:
+def _read(reply: ClientResponse, text: SmsMessage) -> SmsOutcome:
     """`0: Accepted for delivery` or `3: Queued for later delivery`: it has it either way, and lets it go when stale."""
     if 200 <= reply.status < 300:
         return Accepted(text.id or None)
     if reply.status >= 500:
-        return STATUS.get(reply.status, Later("busy", once=True))
+        return STATUS.get(reply.status, RetryLater("busy", once=True))
     said = reply.body.decode("latin-1")
-    known = next((outcome for words, outcome in REFUSED.items() if said.startswith(words)), Over("provider"))
+    known = next((outcome for words, outcome in REFUSED.items() if said.startswith(words)), DoNotRetry("provider"))
     return STATUS.get(reply.status, known)

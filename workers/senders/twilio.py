@@ -18,26 +18,28 @@ from twilio.http.response import Response
 from twilio.rest import Client as Sdk
 
 from runtime.settings import Mode, SettingFault, TwilioAccount, env, from_environment, parsers
-from workers.addresses import read_target
-from workers.http import Client, Limits, NoAnswer
-from workers.text import MSISDN, Accepted, Later, Over, SmsOutcome, Text
+from workers.network.allowlist import parse_target
+from workers.network.http_client import HttpClient, HttpTimeouts, NoResponse
+from workers.sms.outcomes import MSISDN, Accepted, DoNotRetry, RetryLater, SmsMessage, SmsOutcome
 
-LIMITS = Limits(rest=10)  # the answer is in the body
-ID = re.compile(r"[SM]M[0-9a-f]{32}")
+TIMEOUTS = HttpTimeouts(rest=10)  # the answer is in the body
+SID_PATTERN = re.compile(r"[SM]M[0-9a-f]{32}")
 LEAST_SECONDS, MOST_SECONDS = 5, 36_000  # of validity, says Twilio
 
-BAD_NUMBER, REFUSED = Over("bad_number"), Over("provider")
-BUSY, MAYBE_SENT = Later("busy"), Later("provider", once=True)
+BAD_NUMBER, REFUSED = DoNotRetry("bad_number"), DoNotRetry("provider")
+BUSY, MAYBE_SENT = RetryLater("busy"), RetryLater("provider", once=True)
 
 # twilio.com/docs/api/errors: what each means for this SMS
 CODES: Mapping[int, SmsOutcome] = {
     **dict.fromkeys((21211, 21612, 21614, 30005, 30006), BAD_NUMBER),  # no number, no route, no mobile, a landline
-    21610: Over("opt_out"),
+    21610: DoNotRetry("opt_out"),
     **dict.fromkeys((21617, 30004, 30007), REFUSED),  # too long, blocked, filtered
     30003: MAYBE_SENT,  # the phone is off
-    **dict.fromkeys((21212, 21606, 21703), Over("sender_id")),  # from a number that is not the account's
-    **dict.fromkeys((21408, 21608, 30032, 30034, 63038), Over("account")),  # region, trial, registration, daily limit
-    **dict.fromkeys((20003, 30002), Later("locked_out")),  # wrong token, suspended
+    **dict.fromkeys((21212, 21606, 21703), DoNotRetry("sender_id")),  # from a number that is not the account's
+    **dict.fromkeys(
+        (21408, 21608, 30032, 30034, 63038), DoNotRetry("account")
+    ),  # region, trial, registration, daily limit
+    **dict.fromkeys((20003, 30002), RetryLater("locked_out")),  # wrong token, suspended
     **dict.fromkeys((14107, 20429, 20503, 21611, 30001), BUSY),  # too many at once, or its queue is full
     **dict.fromkeys((20500, 30008, 30410, 30500), MAYBE_SENT),  # it does not know itself
 }
@@ -73,34 +75,34 @@ class Settings(TwilioAccount):
 
 
 class Sender:
-    def __init__(self, settings: Settings, mode: Mode, client: Client | None = None) -> None:
+    def __init__(self, settings: Settings, mode: Mode, client: HttpClient | None = None) -> None:
         self._settings = settings
         own = urlsplit(settings.url).netloc if settings.url and mode is not Mode.LIVE else ""
         self._sdk = Sdk(
             settings.account_sid,
             settings.auth_token.reveal()[0],
-            http_client=_Line(client or Client(limits=LIMITS), own, live=mode is Mode.LIVE),
+            http_client=_SdkHttpClient(client or HttpClient(limits=TIMEOUTS), own, live=mode is Mode.LIVE),
             environment={"TWILIO_EDGE": ""},  # nothing that is not one of our settings
         )
         if settings.url:
             self._sdk.api.base_url = settings.url
 
-    def send(self, text: Text) -> SmsOutcome:
+    def send(self, text: SmsMessage) -> SmsOutcome:
         if not MSISDN.fullmatch(text.to):
             return BAD_NUMBER  # the person is served all the same; only no SMS can go there
         try:
             message = self._sdk.messages.create(**self._asked(text))
-        except NoAnswer as missing:
-            return Over(missing.why) if missing.sent else Later(missing.why)
+        except NoResponse as missing:
+            return DoNotRetry(missing.why) if missing.sent else RetryLater(missing.why)
         except (TwilioRestException, TwilioServiceException) as error:
             return _refused(error.code, error.status)
         except (ValueError, TypeError, KeyError, AttributeError):
             return Accepted()  # taken with 2xx; an answer that cannot be read is no reason to send it twice
         if message.error_code or message.status in FAILED:
             return _refused(message.error_code, 400)
-        return Accepted(message.sid if ID.fullmatch(str(message.sid)) else None)
+        return Accepted(message.sid if SID_PATTERN.fullmatch(str(message.sid)) else None)
 
-    def _asked(self, text: Text) -> dict[str, Any]:
+    def _asked(self, text: SmsMessage) -> dict[str, Any]:
         """A reply comes from the number that was written to, or from the service, which remembers which it was."""
         service, number = self._settings.service, text.sender or self._settings.number
         return {
@@ -112,16 +114,16 @@ class Sender:
         }
 
 
-class _Line:
+class _SdkHttpClient:
     """In place of the SDK's own client. It is given what we do not use: params, timeout, allow_redirects."""
 
-    def __init__(self, client: Client, own: str, *, live: bool) -> None:
+    def __init__(self, client: HttpClient, own: str, *, live: bool) -> None:
         self._client = client
         self._own = own
         self._live = live
 
     def request(self, method: str, uri: str, *_: Any, **given: Any) -> Response:
-        target = read_target(uri, [self._own], live=self._live)
+        target = parse_target(uri, [self._own], live=self._live)
         kept = {
             "Accept": "application/json",
             "Content-Type": "application/x-www-form-urlencoded; charset=utf-8",
@@ -136,7 +138,7 @@ def _refused(code: Any, status: int) -> SmsOutcome:
     if isinstance(code, int) and code in CODES:
         return CODES[code]
     if status in (401, 403):
-        return Later("locked_out")
+        return RetryLater("locked_out")
     if status in (409, 429, 503):
         return BUSY
-    return Later("busy", once=True) if status >= 500 else REFUSED
+    return RetryLater("busy", once=True) if status >= 500 else REFUSED

@@ -5,14 +5,14 @@ from __future__ import annotations
 import uuid
 from dataclasses import replace
 
-from workers.delivery import Outcome, Parcel
-from workers.hotlines.webhook import Webhook
+from workers.delivery.outcomes import DeliveryOutcome, DeliveryRequest
+from workers.hotlines.webhook import WebhookConnector
 
 
 def apply() -> None:
-    call = Webhook.deliver
+    call = WebhookConnector.deliver
 
-    def deliver(self: Webhook, parcel: Parcel) -> Outcome:
+    def deliver(self: WebhookConnector, parcel: DeliveryRequest) -> DeliveryOutcome:
         return call(self, replace(parcel, delivery_id=str(uuid.uuid4())))
 
-    Webhook.deliver = deliver  # type: ignore[method-assign]  # that is what a mutant is
+    WebhookConnector.deliver = deliver  # type: ignore[method-assign]  # that is what a mutant is

@@ -1,0 +1,260 @@
+"""A report as staff read it: its codes as the words that the reporter saw, from the flows, in English. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product, takewhile
+from math import prod
+from typing import Any
+
+from console.bodies import compatibility
+from flows.model import Book, Screen, Text
+from flows.words import without_context
+from reports.countries.language_names import LANGUAGE_NAMES
+from reports.exports import plain_text
+from reports.triage import FLAG_LABELS, REASON_LABELS
+
+OTHER, MAX_COMBINATIONS = "", 4096  # a value that no condition names; so many combinations are gone through
+IMMEDIATE_ROLES = ("primary", "also")  # the roles of a route that get a report at once
+PLACEHOLDER = re.compile(r"\{[a-z0-9_]+\}")
+SCHEME = re.compile(r"\b(https?|ftp)://", re.IGNORECASE)
+NO_SCHEME = str.maketrans("tT", "xX")
+CARD = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
+AVOIDED_HOTLINES = "The reporter left out {who}: do not pass it on to them."
+NOT_SAID, SEE_WORDS, SKIPPED = "not said", "(see their own words)", "(skipped)"
+CHANNELS = {"ussd": "a call to a short code (USSD)", "sms": "text messages (SMS)"}
+FACTS = ("Danger", "Place", "Child concerned", "Age", "Reporter", "Language", "Channel")
+MORE = (
+    "From the same phone in 24 hours",
+    "Pictures or files that nobody opened",
+    "Links, written so that nothing opens them",
+    *("Their own words", "Without being asked", "Added later"),
+)
+EXTRAS = {
+    "asked_for": "What do they ask for?",
+    "image_shared": "Do they have a photo of the child?",
+    "image_who": "Who is in the photo?",
+    "last_place": "Last seen",
+    "meeting": "Is a meeting planned?",
+    "missing_kind": "What happened",
+    "payment_seen": "Money asked or paid",
+    "platform": "Where did it happen?",
+    "role": "Who tells it",
+    "threat": "Do they make threats?",
+    "told": "Who has been told?",
+    "where_online": "Page or account",
+}
+FLAGS_SHOWN_ELSEWHERE = ("NO_CONTACT", "AVOID_USED")  # by what may not be done
+ANSWERS = (NOT_SAID, SEE_WORDS, SKIPPED, *CHANNELS.values())
+SCREEN_LANGUAGES = ("en", "fr", "bi", "tpi", "pis", "fj", "sm", "to", "sw")  # of the phones' screens
+SENTENCES = (
+    AVOIDED_HOTLINES,
+    *(LANGUAGE_NAMES[tag] for tag in SCREEN_LANGUAGES),
+    *ANSWERS,
+    *FACTS,
+    *MORE,
+    *EXTRAS.values(),
+)
+ROLES = {"child": "a child", "family": "family", "professional": "works with children", "community": "community"}
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredQuestion:
+    question: str
+    answer: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class PresentedReport:
+    """`may_not`: what is not to be done with it, each with what fills its braces. `facts`: (what, answer), the most
+    needed first. `why`: reasons in sentences. `words`: (what they are, when, text), as typed but that nothing in them
+    can be opened."""
+
+    title: str
+    priority: str
+    flags: tuple[str, ...]
+    restrictions: tuple[tuple[str, Mapping[str, str]], ...]
+    facts: tuple[tuple[str, str], ...]
+    why: tuple[str, ...]
+    words: tuple[tuple[str, str, str], ...]
+    asked: tuple[AnsweredQuestion, ...]
+
+
+class ChoiceLabels:
+    """The first words of each choice of each question."""
+
+    def __init__(self, book: Book) -> None:
+        self._screens = book.screens
+        self._of: dict[tuple[str, str], str] = {}
+        for screen in book.screens.values():
+            for choice in screen.choices:
+                if screen.question and choice.value is not None:
+                    self._of.setdefault((screen.question, choice.value), _first(choice.say))
+
+    def of(self, question: str, value: str | None) -> str:
+        if value is None:
+            return ""
+        return self._of.get((question, value), value.replace("_", " "))
+
+    def typed(self, question: str, value: str) -> str:
+        """Where words can stand in the place of a choice: they stay as they are, with each stroke."""
+        return self._of.get((question, value), value)
+
+    def values(self, question: str) -> tuple[str, ...]:
+        return tuple(value for asked, value in self._of if asked == question)
+
+    def question(self, screen: str, otherwise: str, known: ScreenValues) -> str:
+        """In the form that the reporter saw, as far as the report says which one that was."""
+        found = self._screens.get(screen)
+        said = _seen(found.words, known) if isinstance(found, Screen) else ""
+        return said or otherwise.replace("_", " ")
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenValues:
+    """What a report says about the screens of its walk. `values`: of questions and facts; a name that is not in it may
+    have had any value. `fields`: what filled the braces."""
+
+    values: Mapping[str, str | None]
+    fields: Mapping[str, str]
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> ScreenValues:
+        values: dict[str, str | None] = {"contact": None}  # it is not asked where no number is known
+        for row in data["answers"]:
+            if "ref" not in row:
+                values[row["question"]] = row["value"]
+        # A body of an earlier release may lack any of these, or have null in their place.
+        to = [one for one in (data["routing"] or {}).get("to") or () if one]
+        at_once = [one.get("name") or "" for one in to if one.get("role") in IMMEDIATE_ROLES]
+        if at_once:
+            values["send_to"] = "one" if len(at_once) == 1 else "two"
+        return cls(values, {f"send_to_{n}": name for n, name in enumerate(at_once[:2], 1)})
+
+
+def _seen(text: Text, known: ScreenValues) -> str:
+    """Return the whole sentences that all possible forms share, or the longest spelling where one form is possible.
+
+    A sentence that only some forms have is left out: the reporter may not have seen it."""
+    possible = {
+        tuple(fill_placeholders(words.split("\n")[-1], known.fields) for words in one) for one in _possible(text, known)
+    }
+    forms = {words for spellings in possible for words in spellings}
+    if len(forms) <= 1:
+        return next(iter(forms), "")
+    same = takewhile(lambda letters: len(set(letters)) == 1, zip(*forms, strict=False))
+    common = "".join(letters[0] for letters in same)
+    if sentences := common[: max(common.rfind(mark) for mark in "?.!") + 1]:
+        return sentences
+    return next(iter(possible))[0] if len(possible) == 1 else ""
+
+
+def _possible(text: Text, known: ScreenValues) -> Iterator[tuple[str, ...]]:
+    """Yield the spellings of the screen, longest first, for each value that an unknown name may have had.
+
+    Yields nothing where there are too many such values."""
+    wanted: dict[str, set[str | None]] = {}
+    for name, allowed in (one for variant in text.variants for all_of in variant.when.any_of for one in all_of):
+        if name not in known.values:
+            wanted.setdefault(name, {OTHER}).update(allowed)
+    if prod(map(len, wanted.values())) > MAX_COMBINATIONS:
+        return
+    for values in product(*wanted.values()):
+        yield tuple(text.says({**known.values, **dict(zip(wanted, values, strict=True))}, {}))
+
+
+def fill_placeholders(words: str, fields: Mapping[str, str]) -> str:
+    return PLACEHOLDER.sub(lambda found: fields.get(found[0][1:-1], "…"), words).strip()
+
+
+def _first(text: Text) -> str:
+    for variant in text.variants:
+        for words in variant.says:
+            return PLACEHOLDER.sub("…", without_context(words).split("\n")[-1]).strip()
+    return ""
+
+
+def present_report(found: Mapping[str, Any], labels: ChoiceLabels) -> PresentedReport:
+    """`found`: a cop-report, of this version or an earlier one."""
+    data = compatibility.complete_report(found)
+    triage = data["triage"]
+    return PresentedReport(
+        title=labels.of("category", data["category"]),
+        priority=triage["priority"],
+        flags=tuple(FLAG_LABELS.get(code, code) for code in triage["flags"] if code not in FLAGS_SHOWN_ELSEWHERE),
+        restrictions=tuple(_may_not(data)),
+        facts=tuple((what, inert_text(answer)) for what, answer in _facts(data, labels) if answer),
+        why=tuple(REASON_LABELS.get(code, code) for code in triage["reasons"]),
+        words=tuple((what, at, inert_text(text)) for what, at, text in _words(data)),
+        asked=tuple(_asked(data, labels)),
+    )
+
+
+def _may_not(data: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, str]]]:
+    if data["routing"]["avoid"]:
+        yield AVOIDED_HOTLINES, {"who": ", ".join(data["routing"]["avoid"])}
+
+
+def _facts(data: Mapping[str, Any], labels: ChoiceLabels) -> Iterator[tuple[str, str]]:
+    yield "Danger", labels.of("danger", data["danger"])
+    yield "Place", plain_text.place_text(data) or NOT_SAID
+    yield "Child concerned", labels.of("about", data["about"]) or NOT_SAID
+    yield "Age", NOT_SAID if data["child"]["age_band"] == "unknown" else data["child"]["age_band"]
+    yield "Reporter", ROLES.get(data["reporter_role"] or "", NOT_SAID)
+    yield "Language", LANGUAGE_NAMES.get(data["language"], data["language"])
+    yield "Channel", CHANNELS.get(data["channel"], data["channel"])
+    if data["repeat_of"]:
+        yield "From the same phone in 24 hours", str(data["repeat_of"])
+    for key, value in data["extras"].items():
+        what = EXTRAS.get(key, labels.of("", key).capitalize())
+        yield what, labels.typed(key, value) if isinstance(value, str) else str(value)
+    count = data["attachments"]["count"]
+    if count:
+        yield "Pictures or files that nobody opened", str(count)
+    if data["attachments"]["links"]:
+        yield "Links, written so that nothing opens them", " ".join(data["attachments"]["links"])
+
+
+def _words(data: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    if data["narrative"] is not None:
+        yield "Their own words", "", data["narrative"]
+    for one in data["unasked"]:
+        yield "Without being asked", one["at"], one["text"]
+    for one in data["additions"]:
+        yield "Added later", one["at"], one["text"]
+
+
+def _asked(data: Mapping[str, Any], labels: ChoiceLabels) -> Iterator[AnsweredQuestion]:
+    known = ScreenValues.of(data)
+    for row in data["answers"]:
+        question = inert_text(labels.question(row["screen"], row["question"], known))
+        if "ref" in row:
+            yield AnsweredQuestion(question, SEE_WORDS, row["at"])
+        else:
+            answer = labels.of(row["question"], row["value"]) if row["value"] is not None else SKIPPED
+            if row["question"] == "place" and row["value"] == data["place"].get("code"):
+                answer = data["place"]["name"] or answer
+            yield AnsweredQuestion(question, inert_text(answer), row["at"])
+
+
+def inert_text(text: str) -> str:
+    """As typed, but nothing in it opens, calls or moves: card numbers are masked, and an address is no link."""
+    return SCHEME.sub(
+        lambda found: f"{found[1].translate(NO_SCHEME)}://", mask_card_numbers(plain_text.safe_for_display(text))
+    )
+
+
+def mask_card_numbers(text: str) -> str:
+    """Without digits that look like a payment card's: nobody at a desk needs them (S-16). What is sealed has them."""
+    return CARD.sub(lambda found: _mask(found[0]), text)
+
+
+def _mask(run: str) -> str:
+    digits = [int(one) for one in run if one.isdigit()]
+    doubled = [digit if n % 2 == 0 else sum(divmod(2 * digit, 10)) for n, digit in enumerate(reversed(digits))]
+    if sum(doubled) % 10:
+        return run
+    return f"[{len(digits)} digits that look like a card, ending {''.join(map(str, digits[-2:]))}]"

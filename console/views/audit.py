@@ -1,0 +1,22 @@
+"""Who read what: for leads and auditors. Acts and ids, never words."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from flask import Response
+
+from console.auth.access_control import AUDITOR, LEAD, PageRoute, PageRouter, StaffRequest
+from console.responses import page
+from reports.store.staff import accounts
+
+MAX_ROWS = 500  # lines; older ones are in `tokaut audit`
+
+
+def attach(doors: PageRouter) -> None:
+    doors.add(PageRoute("/audit", frozenset({LEAD, AUDITOR})), partial(_page, doors))
+
+
+def _page(doors: PageRouter, me: StaffRequest) -> Response:
+    rows = accounts.list_acts(doors.database, me.account.hotline, MAX_ROWS, me.account.staff_id)
+    return page("audit.html", me=me, rows=rows)

@@ -1,0 +1,316 @@
+"""One report on one screen: opened for its reader, and only after it was written down that they read it (S-23)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from flask import Response, abort
+
+from console import responses
+from console.auth.access_control import DRAFT_OF, LEAD, READERS, PageRoute, PageRouter, StaffRequest
+from console.bodies import compatibility, messages
+from console.bodies.decryption import DecryptedReport, ReportDecryptor
+from console.bodies.messages import MessageSealer
+from console.parsing import current_query
+from console.presenters import conversation, reachability
+from console.presenters.deadlines import Deadline, deadlines
+from console.presenters.emergency_numbers import emergency_contacts
+from console.presenters.reachability import NO_MESSAGE, ContactOption
+from console.presenters.report import ChoiceLabels, present_report
+from console.responses import page
+from console.services import ConsoleServices
+from flows.catalogues import PLAIN, Catalogue
+from flows.gsm7 import alphabet, size
+from flows.staff_words import SEPTETS, UNITS
+from flows.to_reporters import READY
+from reports.case_state import HANDLING_TRANSITIONS
+from reports.countries.country import Country
+from reports.exports import plain_text
+from reports.json_bodies import json_bytes
+from reports.store.cases import case_actions, case_list, case_view, drafts
+from reports.store.cases.case_actions import OutdatedRevision
+from reports.store.cases.case_status import ACTIVE, UNASSIGNED, CaseStatus
+from reports.store.cases.case_view import CaseView
+from reports.store.mailboxes.correspondence import AnswerTarget
+from reports.store.staff import accounts
+
+Catalogues = Mapping[str, Catalogue]  # of the phones' screens, by tag
+DRAFT_FIELDS = {drafts.MESSAGE: "words", drafts.NOTE: "note"}  # kind → the field of the page's form
+MAX_DRAFT_LENGTH = 4000  # characters
+WROTE_MORE = "The reporter wrote more meanwhile. Look again."
+REPORT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+READY_SENTENCES: Final = {str(number): words for number, words in enumerate(READY, 1)}
+OUTCOMES = {
+    "helped": "helped",
+    "handed_on": "handed on",
+    "could_not_reach": "could not reach",
+    "none_came": "more needed, none came",
+    "no_child_in_need": "no child in need",
+    "hoax": "hoax (needs a second person)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MessageDraft:
+    """Words that somebody is writing to the reporter, and what was found about them."""
+
+    text: str = ""
+    refused: tuple[str, ...] = ()
+    asked: tuple[str, ...] = ()
+    shown: bool = False
+    ready: str = ""  # which ready sentence is to stand below them
+
+    @property
+    def size(self) -> int:
+        return size(self.text)
+
+    @property
+    def room(self) -> int:
+        return SEPTETS if alphabet(self.text) == "gsm7" else UNITS
+
+
+@dataclass(frozen=True, slots=True)
+class ActionResult:
+    """What an action came to, for the page after it."""
+
+    wrong: str = ""
+    done: str = ""
+    at: str = ""  # the form where it is said; empty: above all
+    fields: Mapping[str, str] = field(default_factory=dict)  # what fills the braces of `wrong`
+    draft: MessageDraft = field(default_factory=MessageDraft)
+
+
+TOOK_IT, PASSED_IT = "{who} took this report at {time}.", "{who} passed this report to {holder} at {time}."
+TOOK_IT_OVER = "{who} took this report over from you at {time}. It is not yours any more."
+BACK_IN_QUEUE = "{who} put this report back into the queue at {time}."
+CLOSED_IT, MOVED_IT = "{who} closed this report at {time}.", "This report went to another hotline."
+WAITS_AGAIN, YOU_CHANGED_IT = "This report waits for somebody to take it again.", "You changed this report elsewhere."
+
+
+def _what_changed(status: CaseStatus, seen: str, *, was_mine: bool, me: str) -> str:
+    """What an open page has to say of a status that is not the one it shows; empty where it is that one."""
+    if status.key == seen:
+        return ""
+    if status.changed_by == me:
+        return YOU_CHANGED_IT
+    if status.handling in ACTIVE:
+        if status.holder == UNASSIGNED:
+            return BACK_IN_QUEUE
+        if status.handed_by is not None:
+            return PASSED_IT
+        return TOOK_IT_OVER if was_mine else TOOK_IT
+    return {"none": WAITS_AGAIN, "closed": CLOSED_IT}.get(status.handling, MOVED_IT)
+
+
+class CasePage:
+    """Opens reports for the staff of a hotline."""
+
+    def __init__(
+        self,
+        doors: PageRouter,
+        parts: ConsoleServices,
+        opener: ReportDecryptor,
+        labels: ChoiceLabels,
+        spoken: Catalogues,
+    ) -> None:
+        self.doors, self.parts, self._opener, self._labels, self._spoken = doors, parts, opener, labels, spoken
+        self.database = parts.database
+        doors.add(PageRoute("/reports/<report_id>", READERS), self._asked_for)
+        doors.add(PageRoute("/reports/<report_id>/news", READERS, quiet=True), self._news)
+        doors.save_drafts = self._keep_drafts
+        doors.add(PageRoute("/reports/<report_id>/draft", READERS, post=True), self._draft)
+        doors.add(PageRoute("/reports/<report_id>/number", READERS, post=True), self._number)
+        leads = frozenset({LEAD})
+        doors.add(PageRoute("/reports/<report_id>/export", leads, fresh=True), self._export)
+        whole = PageRoute("/reports/<report_id>/export", leads, post=True, fresh=True, back="/reports/{report_id}")
+        doors.add(whole, self._export_with_number)
+
+    def theirs(self, me: StaffRequest, report_id: str) -> str:
+        """The id, where this person may see it; else there is no such page, and the audit says who asked."""
+        if not REPORT_ID.fullmatch(report_id):
+            abort(404)
+        if not case_list.may_see(self.database, me.account, report_id):
+            accounts.record_act(self.database, me.account, "not_given", report_id)
+            abort(404)
+        return report_id
+
+    def _asked_for(self, me: StaffRequest, report_id: str) -> Response:
+        if REPORT_ID.fullmatch(report_id) and case_view.was_deleted_by_reporter(self.database, me.account, report_id):
+            return page("deleted.html", 410, me=me, report_id=report_id)
+        if (what := responses.message_key()) is None:
+            return self.page(me, report_id, is_read=True)
+        sentence, at = responses.MESSAGES.get(what, ("", ""))
+        return self.page(me, report_id, ActionResult(done=sentence, at=at))
+
+    def _news(self, me: StaffRequest, report_id: str) -> Response:
+        """For a page that is open: whether its reporter said more, and whether somebody changed its status, since it
+        was made. Nothing of what was said."""
+        asked = current_query()
+        since = asked.get("since", "")
+        if not (since.isascii() and since.isdigit()):
+            abort(400)
+        is_any = case_view.has_additions(self.database, me.account, self.theirs(me, report_id), int(since[:18]))
+        status = case_view.load_status(self.database, me.account, report_id)
+        changed = _what_changed(status, asked.get("status", status.key), was_mine="mine" in asked, me=me.account.name)
+        return page("news.html", me=me, report_id=report_id, is_any=is_any, now_is=status, changed=changed)
+
+    def page(
+        self,
+        me: StaffRequest,
+        report_id: str,
+        said: ActionResult | None = None,
+        *,
+        is_read: bool = False,
+        show_number: bool = False,
+    ) -> Response:
+        revision = case_actions.latest_revision(
+            self.database, me.account.hotline, self.theirs(me, report_id)
+        )  # before it is opened
+        before, opened = self._open(me, report_id, is_read=is_read)
+        box, _ = self.box(me, report_id)
+        now = self.database.now()
+        people = [one for one in accounts.list_accounts(self.database, me.account.hotline) if one.ended_at is None]
+        found: dict[str, Any] = {
+            "report_id": report_id,
+            "revision": revision,
+            "before": before,
+            "opened": opened,
+            "told": None if opened.report is None else present_report(opened.report, self._labels),
+            "talk": conversation.entries(opened.said, opened.notes, before.news.messages),
+            "is_new": lambda text: conversation.is_newer(text, before.news.revised),
+            "may": HANDLING_TRANSITIONS[before.handling],
+            "is_in_danger": (opened.report or {}).get("danger") == "now",
+            "hand": case_actions.load_transfer_options(self.database, me.account, report_id),
+            **self._reached(me.account.hotline, opened, box, now, show_number=show_number),
+            "deadlines": self._deadlines(me, report_id, now),
+            "people": people,
+            "away": case_view.list_excluded(self.database, report_id),
+            "outcomes": OUTCOMES,
+            "now": now,
+            "ready": READY_SENTENCES,
+            "tongue": self._tongue(opened),
+        }
+        said = self._with_ready(said or ActionResult(), box, found["tongue"])
+        found["drafts"] = self._drafts(me, report_id)
+        if not said.draft.shown:
+            said = replace(said, draft=replace(said.draft, text=found["drafts"][drafts.MESSAGE]))
+        return page("report.html", 400 if said.wrong else 200, me=me, said=said, **found)
+
+    def _reached(
+        self, hotline: str, opened: DecryptedReport, box: AnswerTarget, now: int, *, show_number: bool
+    ) -> dict[str, Any]:
+        """How the reporter can be reached, and whom to call; the number itself only where it may be shown."""
+        no_message = messages.no_mailbox_reason(box.public_key)
+        contact = None if opened.report is None else compatibility.complete_report(opened.report)["contact"]
+        found = reachability.reach(contact, no_message, now)
+        is_shown = found.way is ContactOption.NOW or show_number
+        country = self.parts.countries.get(box.country)
+        return {
+            "reach": found,
+            "number": plain_text.safe_for_display(found.number) if is_shown else "",
+            "no_message": NO_MESSAGE.get(no_message, ""),
+            "emergency": emergency_contacts(country, hotline) if country else None,
+        }
+
+    def _deadlines(self, me: StaffRequest, report_id: str, now: int) -> tuple[Deadline, ...]:
+        row = case_list.find_row(self.database, me.account, report_id)
+        return deadlines(row, now) if row else ()
+
+    def _draft(self, me: StaffRequest, report_id: str) -> Response:
+        """What a script sends while somebody types; it was kept on the way here."""
+        self.theirs(me, report_id)
+        return Response(status=204)
+
+    def _keep_drafts(self, me: StaffRequest) -> None:
+        """Keep what a form carries of words that are not sent, sealed to the hotline. Empty words end a draft."""
+        report_id = me.form.get(DRAFT_OF, "")
+        if not REPORT_ID.fullmatch(report_id) or not case_list.may_see(self.database, me.account, report_id):
+            return
+        for kind, name in DRAFT_FIELDS.items():
+            text = me.form.get(name)
+            if text is None:
+                continue
+            if text.strip():
+                drafts.save(
+                    self.database, me.account, self.message_sealer(me, report_id).note(kind, text[:MAX_DRAFT_LENGTH])
+                )
+            else:
+                drafts.discard(self.database, me.account, report_id, kind)
+
+    def _drafts(self, me: StaffRequest, report_id: str) -> dict[str, str]:
+        """Kind → words that this person has not sent."""
+        rows = drafts.list_drafts(self.database, me.account, report_id)
+        return dict.fromkeys(DRAFT_FIELDS, "") | self._opener.drafts(rows, report_id, me.account.hotline)
+
+    def _number(self, me: StaffRequest, report_id: str) -> Response:
+        """The number at a time that is not safe: a step of its own, which the audit has before the number is shown."""
+        accounts.record_act(self.database, me.account, "number_shown", self.theirs(me, report_id))
+        return self.page(me, report_id, show_number=True)
+
+    def _tongue(self, opened: DecryptedReport) -> Catalogue:
+        """The language that the reporter was shown, where it has the ready sentences; else English."""
+        found = self._spoken.get((opened.report or {}).get("language", ""), PLAIN)
+        return PLAIN if found.lacks(READY) else found
+
+    def _with_ready(self, said: ActionResult, box: AnswerTarget, tongue: Catalogue) -> ActionResult:
+        if said.draft.ready not in READY_SENTENCES:
+            return said
+        text = "\n".join(filter(None, (said.draft.text, tongue.say(READY_SENTENCES[said.draft.ready]))))
+        found = messages.check_message(text, self.country(box.country))
+        return replace(said, draft=replace(said.draft, text=text, refused=found.refused, asked=found.asked))
+
+    def require_current_revision(self, me: StaffRequest, report_id: str) -> None:
+        """Raises Outdated where the page of this form stood before what its reporter wrote since."""
+        if me.seen is not None and me.seen < case_actions.latest_revision(self.database, me.account.hotline, report_id):
+            raise OutdatedRevision
+
+    def country(self, iso: str) -> Country:
+        """Of a report; there is no such page where it is served no more."""
+        return self.parts.countries.get(iso) or abort(400)
+
+    def _open(self, me: StaffRequest, report_id: str, *, is_read: bool) -> tuple[CaseView, DecryptedReport]:
+        before = case_view.open_case(self.database, me.account, report_id, is_read=is_read)
+        return before, self._opener.all(before, report_id, me.account.hotline)
+
+    def box(self, me: StaffRequest, report_id: str) -> tuple[AnswerTarget, str]:
+        """Where an answer would go, and what was last done with it. Raises NotGiven."""
+        box, handling, _ = case_actions.look_up(self.database, me.account.hotline, report_id, b"")
+        return box, handling
+
+    def message_sealer(self, me: StaffRequest, report_id: str) -> MessageSealer:
+        """For what this person writes about a report. Raises NotGiven."""
+        hotline = me.account.hotline
+        return MessageSealer(
+            hotline, report_id, self.box(me, report_id)[0], self.parts.keys[hotline], self.database.now()
+        )
+
+    def _export(self, me: StaffRequest, report_id: str) -> Response:
+        """Return the report as JSON, without the number outside the safe hours. The audit records the export."""
+        self.theirs(me, report_id)
+        return self._exported(me, report_id, show_number=False)
+
+    def _export_with_number(self, me: StaffRequest, report_id: str) -> Response:
+        """Return the report as JSON, always with the number. The audit also records that the number was shown."""
+        accounts.record_act(self.database, me.account, "number_shown", self.theirs(me, report_id))
+        return self._exported(me, report_id, show_number=True)
+
+    def _exported(self, me: StaffRequest, report_id: str, *, show_number: bool) -> Response:
+        accounts.record_act(self.database, me.account, "exported:json", report_id)
+        _, opened = self._open(me, report_id, is_read=False)
+        if opened.report is None:
+            abort(404)
+        box, _ = self.box(me, report_id)
+        reached = self._reached(me.account.hotline, opened, box, self.database.now(), show_number=show_number)
+        found = {"report": opened.report, "said": [{"from": "reporter", **one} for one in opened.said]}
+        if not reached["number"]:
+            found = reachability.withhold_numbers(found)
+        body = json_bytes({**found, "notes": list(opened.notes)})
+        response = Response(body + b"\n", content_type="application/json; charset=utf-8")
+        response.headers["Content-Disposition"] = f'attachment; filename="report-{report_id}.json"'
+        response.headers["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'"
+        response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
+        response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+        return response

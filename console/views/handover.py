@@ -1,0 +1,49 @@
+"""Staff give a report to a hotline of their choice among those that the reporter was shown before Send.
+
+They ask; the clock does it within seconds. Until then it is theirs, and the page says so.
+"""
+
+from __future__ import annotations
+
+from flask import Response
+
+from console.auth.access_control import StaffRequest
+from console.responses import redirect_with_message
+from console.views.case import ActionResult, CasePage
+from reports.case_state import HANDLING_TRANSITIONS
+from reports.store.cases import case_actions
+
+MAX_REASON_LENGTH = 4000  # characters of a reason
+NO_REASON = "Say why; your colleagues will ask."
+NOT_SURE = "Tick that you know that we do not get it back."
+NOT_THERE = "It cannot go there: they have it already, or the reporter was not shown them before Send."
+NOT_NOW = "It is closed or was handed on; nothing goes on from here. This is how it stands now."
+ALREADY_ASKED = "That was asked already. This is how it stands now."
+
+
+def hand_over(desk: CasePage, me: StaffRequest, report_id: str) -> Response:
+    taker, reason = me.form.get("to", ""), me.form.get("reason", "").strip()[:MAX_REASON_LENGTH]
+    _, handling = desk.box(me, report_id)
+    desk.require_current_revision(me, report_id)
+    wrong = _wrong(desk, me, report_id, handling) or ("" if reason else NO_REASON) or missing_confirmation(me)
+    if wrong:
+        return desk.page(me, report_id, ActionResult(wrong=wrong, at="hand-over"))
+    why = desk.message_sealer(me, report_id).note("reason", reason)
+    if not case_actions.request_transfer(
+        desk.database, me.account, report_id, taker, why, key=me.once, status=me.status
+    ):
+        return desk.page(me, report_id, ActionResult(wrong=ALREADY_ASKED, at="hand-over"))
+    return redirect_with_message(f"/reports/{report_id}", "asked", "hand-over")
+
+
+def missing_confirmation(me: StaffRequest) -> str:
+    """What has no way back is ticked, also where no browser asks for it."""
+    return "" if me.form.get("sure") else NOT_SURE
+
+
+def _wrong(desk: CasePage, me: StaffRequest, report_id: str, handling: str) -> str:
+    """Looked at again by the clock, which decides."""
+    if "rejected" not in HANDLING_TRANSITIONS[handling]:
+        return NOT_NOW
+    left = case_actions.load_transfer_options(desk.database, me.account, report_id).left
+    return "" if me.form.get("to", "") in left else NOT_THERE

@@ -1,0 +1,71 @@
+"""A person's own page: where they are logged in, a new password, and the language of the pages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from flask import Response
+from werkzeug.exceptions import BadRequest
+
+from console import responses
+from console.auth import cookies, passwords
+from console.auth.access_control import ALL_ROLES, PageRoute, PageRouter, StaffRequest
+from console.auth.invitations import PASSWORDS_DIFFER
+from console.auth.login import logout_response
+from console.responses import page, redirect
+from reports.store.staff import accounts, staff_sessions
+
+
+def attach(doors: PageRouter, languages: Mapping[str, object]) -> None:
+    doors.add(PageRoute("/me", ALL_ROLES), partial(_page, doors))
+    doors.add(PageRoute("/me/end", ALL_ROLES, post=True), partial(_end_one, doors))
+    doors.add(PageRoute("/me/end-all", ALL_ROLES, post=True), partial(_end_all, doors))
+    doors.add(PageRoute("/me/password", ALL_ROLES, post=True, fresh=True, back="/me"), partial(_password, doors))
+    doors.add(PageRoute("/language", None, post=True), partial(_language, doors, languages))
+
+
+def _page(doors: PageRouter, me: StaffRequest, wrong: str = "") -> Response:
+    sessions = [
+        (one, _name_of(one.session_hash)) for one in staff_sessions.list_sessions(doors.database, me.account.staff_id)
+    ]
+    is_switched = responses.message_key() == "alarm"
+    return page("me.html", 400 if wrong else 200, me=me, sessions=sessions, wrong=wrong, is_switched=is_switched)
+
+
+def _name_of(session_hash: bytes) -> str:
+    """For a form: enough to say which, and of no use for anything else."""
+    return session_hash[:8].hex()
+
+
+def _end_one(doors: PageRouter, me: StaffRequest) -> Response:
+    for one in staff_sessions.list_sessions(doors.database, me.account.staff_id):
+        if _name_of(one.session_hash) == me.form.get("session"):
+            staff_sessions.end(doors.database, me.account, one.session_hash)
+    return redirect("/me")
+
+
+def _end_all(doors: PageRouter, me: StaffRequest) -> Response:
+    staff_sessions.end(doors.database, me.account)
+    return logout_response()
+
+
+def _password(doors: PageRouter, me: StaffRequest) -> Response:
+    """Whoever is logged in anywhere with the old one is not any more."""
+    password = me.form.get("password", "")
+    wrong = passwords.fault(password, (me.account.name, me.account.hotline))
+    if not wrong and password != me.form.get("again"):
+        wrong = PASSWORDS_DIFFER
+    if wrong:
+        return _page(doors, me, wrong)
+    accounts.set_password(doors.database, me.account, passwords.hash_password(password))
+    return logout_response()
+
+
+def _language(doors: PageRouter, languages: Mapping[str, object], form: Mapping[str, str]) -> Response:
+    tag = form.get("language", "")
+    if tag not in languages:
+        raise BadRequest
+    response = redirect(doors.known_page(form.get("then", "/")))
+    cookies.set_cookie(response, cookies.LANGUAGE, tag, seconds=cookies.MAX_AGE_SECONDS)
+    return response

@@ -1,0 +1,198 @@
+"""Who works at the hotline: a lead invites, changes roles, ends accounts. Two leads let somebody back in, and make one
+more lead: whoever alone could make another one could be two by themself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from flask import Response, abort
+
+from console import responses
+from console.auth.access_control import AUDITOR, LEAD, STAFF, PageRoute, PageRouter, StaffRequest
+from console.auth.invitations import InvitedAccount, invite, is_valid_name
+from console.responses import page, redirect
+from reports.store.staff import accounts, approvals
+from reports.store.staff.accounts import Account
+from runtime.time_units import DAY
+
+LEADS = frozenset({LEAD})
+ASSIGNABLE_ROLES = (STAFF, LEAD, AUDITOR)  # an operator comes by the command line
+NO_NAME = "A name has 2 to 24 small letters and digits; dots and hyphens may stand between them."
+TAKEN = "Somebody has this name, or had it once. Take another one."
+NOT_YOURSELF = "You cannot do this to your own account; another lead can."
+AGAIN = "You have asked for this already. Another lead has to confirm it, within a day."
+ASKED = "Asked. Another lead has to confirm it, within a day."
+TOO_LATE = "An account can be given back for 24 hours after its end, and not after that."
+ENDED = "The account has ended. It can be given back for 24 hours, by Undo."
+RESTORED = "The account is back. Its owner can log in as before."
+DONE_MESSAGES = {"ended": ENDED, "restored": RESTORED}
+ALONE = "There is no other lead who could confirm it. The operator can invite one, by tokaut staff invite."
+TWO_LEADS_MESSAGES = {
+    approvals.ASKED: {"said": ASKED},
+    approvals.ALREADY_ASKED: {"wrong": AGAIN},
+    approvals.NO_SECOND_LEAD: {"wrong": ALONE},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PendingLead:
+    """Who is to become a lead, once another lead confirms it. `staff_id`: empty where there is no account yet."""
+
+    name: str
+    staff_id: str
+    asked_by: str
+    asked_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class PendingDemotion:
+    """A lead whose account is to end, where `role` is empty, or who is to have another role."""
+
+    name: str
+    staff_id: str
+    role: str
+    asked_by: str
+    asked_at: int
+
+
+def attach(doors: PageRouter, address: str) -> None:
+    """`address`: of the console, for links."""
+
+    def add(rule: str, view: Callable[..., Response]) -> None:
+        doors.add(PageRoute(rule, LEADS, post=True, fresh=True, back="/people"), view)
+
+    doors.add(
+        PageRoute("/people", LEADS, fresh=True),
+        lambda me: _page(doors, me, said=DONE_MESSAGES.get(responses.message_key() or "", "")),
+    )
+    add("/people/invite", partial(_invite, doors, address))
+    add("/people/<staff_id>/role", partial(_role, doors))
+    doors.add(PageRoute("/people/<staff_id>/end", LEADS, fresh=True), partial(_end_page, doors))
+    add("/people/<staff_id>/end", partial(_end, doors))
+    add("/people/<staff_id>/undo", partial(_undo, doors))
+    add("/people/<staff_id>/recover", partial(_recover, doors, address))
+
+
+def _page(doors: PageRouter, me: StaffRequest, wrong: str = "", said: str = "", link: str = "") -> Response:
+    people = accounts.list_accounts(doors.database, me.account.hotline)
+    asked = approvals.list_recoveries(doors.database, me.account.hotline)
+    words: dict[str, object] = {"people": people, "asked": asked, "roles": ASSIGNABLE_ROLES, "wrong": wrong}
+    words |= {"said": said, "link": link, "undo_from": doors.database.now() - DAY}
+    words["to_be_lowered"] = _to_be_lowered(doors, me, people)
+    return page("people.html", 400 if wrong else 200, me=me, leads_to_be=_leads_to_be(doors, me, people), **words)
+
+
+def _leads_to_be(doors: PageRouter, me: StaffRequest, people: Sequence[Account]) -> list[PendingLead]:
+    names = {one.staff_id: one.name for one in people}
+    return [
+        PendingLead(
+            names.get(one.about, one.about),
+            one.about if one.about in names else "",
+            names.get(one.asked_by, ""),
+            one.asked_at,
+        )
+        for one in approvals.list_promotions(doors.database, me.account.hotline)
+    ]
+
+
+def _to_be_lowered(doors: PageRouter, me: StaffRequest, people: Sequence[Account]) -> list[PendingDemotion]:
+    names = {one.staff_id: one.name for one in people}
+    return [
+        PendingDemotion(names.get(one.staff_id, ""), one.staff_id, one.role, names.get(one.asked_by, ""), one.asked_at)
+        for one in approvals.list_demotions(doors.database, me.account.hotline)
+    ]
+
+
+def _invite(doors: PageRouter, address: str, me: StaffRequest) -> Response:
+    place = InvitedAccount(me.form.get("name", "").strip().lower(), me.account.hotline, me.form.get("role", ""))
+    if place.role not in ASSIGNABLE_ROLES or not is_valid_name(place.name):
+        return _page(doors, me, NO_NAME)
+    if place.role == LEAD:
+        if accounts.find_by_name(doors.database, place.name):
+            return _page(doors, me, TAKEN)
+        if unconfirmed := _unconfirmed(doors, me, place.name, place.name):
+            return unconfirmed
+    link = invite(doors.database, address, place, me.account.actor)
+    return _page(doors, me, link=link) if link else _page(doors, me, TAKEN)
+
+
+def _role(doors: PageRouter, me: StaffRequest, staff_id: str) -> Response:
+    one, role = _colleague(doors, me, staff_id), me.form.get("role", "")
+    if role not in ASSIGNABLE_ROLES:
+        abort(400)
+    if one.role == LEAD != role:
+        if refused := _not_lowered(doors, me, one, role):
+            return refused
+    elif one.staff_id == me.account.staff_id:
+        return _page(doors, me, NOT_YOURSELF)
+    if role == LEAD != one.role and (unconfirmed := _unconfirmed(doors, me, one.staff_id, one.name)):
+        return unconfirmed
+    accounts.set_role(doors.database, one, role, me.account.actor)
+    return redirect("/people")
+
+
+def _unconfirmed(doors: PageRouter, me: StaffRequest, about: str, name: str) -> Response | None:
+    """What is said of a lead to be; None: another lead has asked for the same, and so it is confirmed."""
+    became = approvals.request_promotion(doors.database, about, name, me.account)
+    return None if became == approvals.CONFIRMED else _page(doors, me, **TWO_LEADS_MESSAGES[became])
+
+
+def _end(doors: PageRouter, me: StaffRequest, staff_id: str) -> Response:
+    one = _colleague(doors, me, staff_id)
+    if not me.form.get("sure"):
+        return redirect(f"/people/{one.staff_id}/end")
+    if one.role == LEAD and (refused := _not_lowered(doors, me, one, "")):
+        return refused
+    if one.role != LEAD and one.staff_id == me.account.staff_id:
+        return _page(doors, me, NOT_YOURSELF)
+    accounts.deactivate(doors.database, one, me.account.actor)
+    return redirect("/people?said=ended")
+
+
+def _end_page(doors: PageRouter, me: StaffRequest, staff_id: str) -> Response:
+    """What it does, before it is done."""
+    return page("end.html", me=me, one=_colleague(doors, me, staff_id))
+
+
+def _not_lowered(doors: PageRouter, me: StaffRequest, one: Account, role: str) -> Response | None:
+    """What is said while nobody else has asked for the same; None: it is confirmed. A lead may confirm what another one
+    asked about themselves, and asks for nothing of it."""
+    is_own = one.staff_id == me.account.staff_id
+    asked = approvals.list_demotions(doors.database, me.account.hotline)
+    if is_own and (one.staff_id, role) not in [(row.staff_id, row.role) for row in asked]:
+        return _page(doors, me, NOT_YOURSELF)
+    became = approvals.request_demotion(doors.database, one, role, me.account)
+    return None if became == approvals.CONFIRMED else _page(doors, me, **TWO_LEADS_MESSAGES[became])
+
+
+def _undo(doors: PageRouter, me: StaffRequest, staff_id: str) -> Response:
+    found = accounts.find_by_id(doors.database, staff_id)
+    if found is None or found.hotline != me.account.hotline:
+        abort(404)
+    if not accounts.reactivate(doors.database, found, me.account.actor):
+        return _page(doors, me, TOO_LATE)
+    return redirect("/people?said=restored")
+
+
+def _recover(doors: PageRouter, address: str, me: StaffRequest, staff_id: str) -> Response:
+    """A lead asks, another one confirms and gets the link to hand over: nobody alone can take over an account."""
+    one = _colleague(doors, me, staff_id)
+    if one.staff_id == me.account.staff_id:
+        return _page(doors, me, NOT_YOURSELF)
+    became = approvals.request_recovery(doors.database, one, me.account)
+    if became == approvals.CONFIRMED:
+        place = InvitedAccount(one.name, one.hotline, one.role)
+        link = invite(doors.database, address, place, me.account.actor, one.staff_id)
+        return _page(doors, me, link=link)
+    return _page(doors, me, **TWO_LEADS_MESSAGES[became])
+
+
+def _colleague(doors: PageRouter, me: StaffRequest, staff_id: str) -> Account:
+    """Of the same hotline, and still there: else there is no such person."""
+    found = accounts.find_by_id(doors.database, staff_id)
+    if found is None or found.hotline != me.account.hotline or found.ended_at is not None:
+        abort(404)
+    return found

@@ -1,0 +1,247 @@
+"""Puts a worker or a clock together from its settings. The only place in `workers` that knows all its parts."""
+
+from __future__ import annotations
+
+import importlib
+import platform
+import secrets
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+import locales
+from flows import catalogues
+from reports.countries import country
+from reports.countries.hotline import Hotline as Listed
+from reports.countries.opening_hours import duty_officers
+from reports.countries.retention_policy import retention_policy
+from reports.crypto import mode_marks
+from reports.escalation.policy import max_step_delays
+from reports.store.database_check import await_ready
+from reports.store.engine.database import Database
+from runtime import metrics_files
+from runtime.queue import JobQueue
+from runtime.redis_clients import queue_client
+from runtime.settings import CommonSettings, Mode, OperatorSettings, SettingError, SettingFault, load_all_settings
+from workers.clock.jobs import ClockJobs
+from workers.clock.scheduler import Scheduler
+from workers.delivery.registry import HotlineDependencies, build_connectors
+from workers.jobs.alerts import AlertSender
+from workers.jobs.answer_notices import AnswerNotices
+from workers.jobs.change_detection import ChangeDetectionJob
+from workers.jobs.deliver import DeliveryRunner
+from workers.jobs.escalation import EscalationJob
+from workers.jobs.outages import MonitoredPart, OutageMonitor, database_probe, disk_probe, redis_probe
+from workers.jobs.redis_rewrite import RedisRewriteJob
+from workers.jobs.retention import ErasureJob, RetentionJob
+from workers.jobs.statistics import StatisticsJob, StatisticsScope
+from workers.keyring import KeyRing
+from workers.metrics import WorkerMetrics
+from workers.network.smtp_client import MailServer, parse_mail_server
+from workers.notifications.notifier import Notifier
+from workers.notifications.on_call import OnCallPager
+from workers.sms.dispatcher import InterleavedSms, SmsDispatcher
+from workers.sms.notices import SmsNotifier, SmsRoute
+from workers.sms.outcomes import SmsSender
+
+PROBE_KEY = "rq:probe"  # the key that the clock writes to see whether Redis accepts writes
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerServices:
+    """What a worker is made of."""
+
+    common: CommonSettings
+    countries: country.Countries
+    database: Database
+    forwarder: DeliveryRunner
+    texter: SmsDispatcher
+    pager: OnCallPager
+    metrics: WorkerMetrics
+    slot: str  # host/name: whose leases a restart gives up
+    holder: str  # host/name/boot
+
+
+def create_services(name: str, environ: Mapping[str, str], stopping: Callable[[], bool]) -> WorkerServices:
+    """`name`: urgent-1, standard-1, clock-1. Raises SettingError, CountryError."""
+    settings = load_all_settings((CommonSettings, OperatorSettings), environ)
+    common, operator = settings[CommonSettings], settings[OperatorSettings]
+    countries = _countries(common)
+    database = Database(common.database_url, offset=common.clock_offset)
+    account = "clock" if name.startswith("clock") else "worker"
+    if reason := await_ready(database, common.mode, account):
+        sys.stderr.write(f"{reason}\n")
+    mode_marks.refuse_shared(common.keys, queue_client(common.queue_redis), common.mode)
+    with metrics_files.claim(name.partition("-")[0]):
+        metrics = WorkerMetrics(CollectorRegistry())
+    keys = KeyRing(common.keys)
+    slot = f"{platform.node()[:40]}/{name}"
+    holder = f"{slot}/{secrets.token_hex(4)}"
+    texter = SmsDispatcher(
+        database=database,
+        keys=keys,
+        senders=create_senders(environ, common.channels, common.mode),
+        mode=common.mode.value,
+        holder=holder,
+        metrics=metrics,
+    )
+    pager = OnCallPager(
+        database, texter, common.keys, common.mode.value, contact_order=_on_call_order(countries, database)
+    )
+    forwarder = DeliveryRunner(
+        database=database,
+        keys=keys,
+        hotlines=build_connectors(
+            environ,
+            countries.hotlines,
+            lambda one: replace(hotline_dependencies(common, operator, one), register_phones=pager.register_phones),
+        ),
+        mode=common.mode.value,
+        holder=holder,
+        actor=account,
+        metrics=metrics,
+        stopping=stopping,
+        between=InterleavedSms(texter) if name.startswith("urgent") else _no_sms,
+    )
+    return WorkerServices(common, countries, database, forwarder, texter, pager, metrics, slot, holder)
+
+
+def _on_call_order(countries: Iterable[country.Country], database: Database) -> Callable[[str], Sequence[str]]:
+    """Who is on duty at a hotline just now, first; a hotline of no country has nobody."""
+    cards = {one.id: (one.card, land.time_zone) for land in countries for one in land.hotlines.values()}
+    return lambda hotline: duty_officers(*cards[hotline], database.now()) if hotline in cards else ()
+
+
+def _no_sms() -> None:
+    pass
+
+
+def create_scheduler(parts: WorkerServices, environ: Mapping[str, str]) -> Scheduler:
+    """Raises SettingError."""
+    operator = load_all_settings((CommonSettings, OperatorSettings), environ)[OperatorSettings]
+    duties = ClockJobs(
+        database=parts.database,
+        forwarder=parts.forwarder,
+        pager=parts.pager,
+        hurry=JobQueue(queue_client(parts.common.queue_redis)),
+        metrics=parts.metrics,
+        nudger=_answer_notices(parts),
+        furthest=max_step_delays(one.clocks for one in parts.countries),
+    )
+    mode = parts.common.mode
+    texts = _sms_notifier(parts, operator)
+    teller = Notifier(mail_server(operator), operator.on_call, mode.value, parts.metrics, texts.send if texts else None)
+    telling = AlertSender(parts.database, teller)
+    keeping = RetentionJob(parts.database, retention_policy(parts.countries), parts.common.keys, telling, parts.metrics)
+    ladder = EscalationJob(
+        database=parts.database,
+        countries=parts.countries,
+        teller=teller,
+        pager=parts.pager,
+        metrics=parts.metrics,
+        alert_operator=telling.add_hourly,
+        put=duties.put,
+    )
+    return Scheduler(
+        database=parts.database,
+        duties=duties,
+        telling=telling,
+        ladder=ladder,
+        metrics=parts.metrics,
+        holder=parts.holder,
+        aside=(
+            _statistics_job(parts),
+            ErasureJob(parts.database, retention_policy(parts.countries), parts.metrics, gone=keeping.compact_soon),
+            keeping,
+            RedisRewriteJob(queue_client(parts.common.queue_redis), parts.metrics),
+            ChangeDetectionJob(parts.database, partial(_countries, parts.common), parts.common.keys, teller),
+        ),
+    )
+
+
+def create_outage_monitor(parts: WorkerServices, environ: Mapping[str, str]) -> OutageMonitor:
+    """Return what tells the on-call contacts of an outage, without the database or Redis. Raises SettingError."""
+    operator = load_all_settings((CommonSettings, OperatorSettings), environ)[OperatorSettings]
+    texts = _sms_notifier(parts, operator)
+    text = texts.send_without_database if texts else None
+    teller = Notifier(mail_server(operator), operator.on_call, parts.common.mode.value, parts.metrics, text)
+    watched = (
+        MonitoredPart("The database", "P1", database_probe(parts.database), "See docs/operating/database-gone.md"),
+        MonitoredPart(
+            "Redis",
+            "P2",
+            redis_probe(queue_client(parts.common.queue_redis), PROBE_KEY),
+            "See docs/operating/redis-gone.md",
+        ),
+        MonitoredPart("The disk", "P1", disk_probe(_folders(parts)), "See docs/operating/disk-full.md"),
+    )
+    return OutageMonitor(watched, teller, platform.node()[:40])
+
+
+def _folders(parts: WorkerServices) -> tuple[Path, ...]:
+    """The data folder, and the folder of the SQLite database."""
+    file = parts.database.engine.url.database
+    return (parts.common.data, *((Path(file).parent,) if parts.database.is_sqlite and file else ()))
+
+
+def _answer_notices(parts: WorkerServices) -> AnswerNotices:
+    common = parts.common
+    words = catalogues.load(locales.FOLDER)
+    return AnswerNotices(parts.database, KeyRing(common.keys), common.keys, parts.countries, words, parts.texter)
+
+
+def _statistics_job(parts: WorkerServices) -> StatisticsJob:
+    common = parts.common
+    of = StatisticsScope(parts.countries, common.mode.value, common.draft_languages or ())
+    return StatisticsJob(parts.database, KeyRing(common.keys), of, parts.metrics)
+
+
+def _sms_notifier(parts: WorkerServices, operator: OperatorSettings) -> SmsNotifier | None:
+    if not operator.alert_channel:
+        return None
+    if faults := list(alert_channel_faults(parts.common, operator)):
+        raise SettingError(faults)
+    line = SmsRoute(operator.alert_channel, operator.alert_from)
+    return SmsNotifier(parts.database, parts.texter, parts.common.keys, parts.common.mode.value, line)
+
+
+def alert_channel_faults(common: CommonSettings, operator: OperatorSettings) -> Iterator[SettingFault]:
+    """Whether people are to be texted by a channel that does not send."""
+    if operator.alert_channel and not (operator.alert_channel in common.channels and can_send(operator.alert_channel)):
+        yield SettingFault("TOKAUT_ALERT_CHANNEL", "is none of CHANNELS that sends SMS; name one that does")
+
+
+def hotline_dependencies(common: CommonSettings, operator: OperatorSettings, hotline: Listed) -> HotlineDependencies:
+    channels = tuple(name for name in common.channels if can_send(name))
+    return HotlineDependencies(common.mode, hotline, mail_server(operator), operator.console_url, channels)
+
+
+def mail_server(operator: OperatorSettings) -> MailServer | None:
+    if operator.smtp is None:
+        return None
+    return parse_mail_server(operator.smtp.reveal(), operator.smtp_private, operator.smtp_ca_file)
+
+
+def create_senders(environ: Mapping[str, str], channels: Iterable[str], mode: Mode) -> dict[str, SmsSender]:
+    """Each channel that sends has a file of its name in workers/senders. Raises SettingError."""
+    made: dict[str, SmsSender] = {}
+    for name in channels:
+        if not can_send(name):
+            continue
+        module = importlib.import_module(f"workers.senders.{name}")
+        made[name] = module.Sender(load_all_settings((module.Settings,), environ)[module.Settings], mode)
+    return made
+
+
+def can_send(channel: str) -> bool:
+    """Or it answers and never sends."""
+    return find_spec(f"workers.senders.{Path(channel).name}") is not None
+
+
+def _countries(common: CommonSettings) -> country.Countries:
+    return country.load_countries(common.countries, common.mode.value, common.country_dir)

@@ -1,0 +1,138 @@
+"""What can come of giving a report to a hotline, and what each answer means. One table decides; nothing else does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRequest:
+    """One sending. `delivery_id` is the same over all attempts: the hotline knows a repeat by it."""
+
+    delivery_id: str
+    type: str  # created, updated, message, unread
+    hotline: str
+    body: bytes  # the envelope, JSON in UTF-8
+    attempt: int  # 1, 2, …
+    priority: str
+    report_id: str = ""
+    drill: bool = False  # made up by the operator's trial, which goes to the true address
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The hotline has it. `status` is the receipt; None where the kind of hotline has no numbers."""
+
+    status: int | None = None
+    why: str = "delivered"
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """Try again by the schedule, not before `retry_after` seconds."""
+
+    why: str
+    status: int | None = None
+    retry_after: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Theirs or ours to mend. `at_once`: more tries would not change it; `gone`: the hotline takes nothing any more."""
+
+    why: str
+    status: int | None = None
+    at_once: bool = False
+    gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Undeliverable:
+    """We cannot make the parcel: no key, a body that does not open, a fault of ours. Not held against the hotline."""
+
+    why: str
+
+
+DeliveryOutcome = Delivered | Unavailable | Refused | Undeliverable
+
+
+class HotlineConnector(Protocol):
+    """A kind of hotline. One file a kind in workers/hotlines/."""
+
+    def deliver(self, parcel: DeliveryRequest) -> DeliveryOutcome:
+        """Hand it over; says what came of it and raises nothing for what the other end does."""
+        ...
+
+
+# Class of a failure → a person is told at this attempt. A class that is not here is told by its time alone.
+ALERT_AT_ATTEMPT: Mapping[str, int] = {
+    "moved": 3,
+    "locked_out": 1,
+    "not_found": 3,
+    "conflict": 3,
+    "tls": 2,
+    "no_tls": 1,
+    "mail_login": 1,
+    "private_address": 1,
+    "too_large": 1,
+    "gone": 1,
+    "not_kept": 1,
+    "no_key": 1,
+    "no_body": 1,
+    "no_hotline": 1,
+    "not_sealed_to_us": 1,
+    "wrong_mode": 1,
+    "our_fault": 1,
+}
+
+# What the person who is told can do about it.
+DELIVERY_ADVICE: Mapping[str, str] = {
+    "moved": "The hotline's address has moved. Ask them for the new one and set HOTLINE_<ID>_URL.",
+    "locked_out": "The hotline does not let us in. Compare the secret and their list of addresses with them.",
+    "not_found": "Nothing is at the hotline's address. Ask them whether a release is under way.",
+    "conflict": "The hotline says it has a conflict. Ask them to look up the webhook-id.",
+    "tls": "The hotline's certificate does not hold. Ask them to renew it.",
+    "no_tls": "The mail server offers no TLS, and no hotline gets mail without it. Name one that does in SMTP_URL.",
+    "mail_login": "The mail server does not let us in. Compare the user and the password in SMTP_URL with its owner.",
+    "sms_waits": "The SMS provider does not answer, and no duty phone was texted. Call the hotline.",
+    "sms_failed": "No duty phone could be texted. Call the hotline, and look for sms_failed in the log.",
+    "private_address": "The hotline's name leads into a private network. Ask them; list it only if that is meant.",
+    "refused": "The hotline refuses the report itself. Ask them why, then: tokaut deliveries retry",
+    "too_large": "The report is too large for the hotline. Ask them to raise the limit, then: tokaut deliveries retry",
+    "gone": "The hotline says it takes no reports any more. Call them. If that is wrong: tokaut hotline revive",
+    "not_kept": "Primero said yes and kept no note. Its account for us must read and write cases and the form Notes.",
+    "no_key": "The hotline's private key is not on this worker. Put it back; the report goes out within the hour.",
+    "no_body": "The report has no body for this hotline. Look at the audit of the report.",
+    "no_hotline": "No country file names this hotline, or its settings are missing or refused. Run: tokaut check",
+    "not_sealed_to_us": "The report does not open with the key it names. Compare the key ids with the country file.",
+    "wrong_mode": "A report of another mode is in this database. Do not mix live and training.",
+    "our_fault": "This program failed. Look for the delivery's id in the log.",
+    "not_tried": "No worker has taken it. Look whether worker and clock run, then: tokaut check",
+    "parked": "It could not be handed over in 14 days. Give it to them another way, or: tokaut deliveries retry",
+}
+
+_LOCKED_OUT = {401, 402, 403, 407, 421}
+_REFUSED = {400, 405, 406, 411, 412, 414, 415, 422, 431, 451, 501}
+
+
+def outcome_of_status(status: int, *, retry_after: int | None = None, knows_it: bool = False) -> DeliveryOutcome:
+    """The class of an HTTP answer. `knows_it`: the reply carried our webhook-id; `retry_after` in seconds."""
+    if 200 <= status < 300 or (status == 409 and knows_it):
+        return Delivered(status)
+    if status == 410:
+        return Refused("gone", status, at_once=True, gone=True)
+    if status == 413:
+        return Refused("too_large", status, at_once=True)
+    if status in _REFUSED:
+        return Refused("refused", status)
+    return Unavailable(_why_unavailable(status), status, retry_after)
+
+
+def _why_unavailable(status: int) -> str:
+    if 300 <= status < 400:
+        return "moved"
+    if status in _LOCKED_OUT:
+        return "locked_out"
+    return {404: "not_found", 409: "conflict"}.get(status, "busy")

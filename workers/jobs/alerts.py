@@ -1,0 +1,109 @@
+"""Which alerts are due. Each goes out once, in a thread of its own: a slow mail server holds up nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import structlog
+
+from reports.store.engine.database import Database, DatabaseUnavailable
+from reports.store.escalation import delivery_alerts
+from reports.store.mailboxes import pin_throttle
+from reports.store.operations import spool_status
+from reports.store.sms import messages
+from runtime.time_units import DAY, HOUR, SECOND
+from workers.notifications.notifier import Notifier
+from workers.notifications.texts import ALERT_ADVICE, ALERT_RULES, NO_HOTLINE, SMS_ADVICE, Alert, group_alerts
+from workers.retry_policy import POLICIES
+from workers.sms import outcomes
+from workers.thread_pool import BackgroundPool
+
+RETRY_SECONDS = 60  # seconds, when nobody could be told
+
+log = structlog.get_logger()
+
+
+class AlertSender:
+    """Remembers in memory what has no row to mark; after a restart those are told once more."""
+
+    def __init__(self, database: Database, teller: Notifier, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._database = database
+        self._teller = teller
+        self._monotonic = monotonic
+        self._own = BackgroundPool(1)
+        self._not_before = 0.0
+        self._told: dict[tuple[str, str], float] = {}
+        self._waiting: list[Alert] = []
+
+    def add(self, alert: Alert) -> None:
+        """Something that happened once; kept until somebody was told."""
+        self._waiting.append(alert)
+
+    def add_hourly(self, alert: Alert) -> None:
+        """What goes on: once an hour."""
+        if alert not in self._waiting and self._is_due(alert.why, alert.about, HOUR):
+            self.add(alert)
+
+    def tell(self) -> None:
+        """Begins to tell what is due now; what fails is due again in a minute."""
+        if self._own.is_busy or self._monotonic() < self._not_before:
+            return
+        alerts = [*self._waiting, *group_alerts(delivery_alerts.list_due(self._database, ALERT_RULES)), *self._nobody()]
+        alerts += [*self._guessed(), *self._sms(), *self._spools()]
+        if alerts:
+            self._own.do(lambda: self._tell(alerts))
+
+    def _tell(self, alerts: list[Alert]) -> None:
+        try:
+            for alert in alerts:
+                self._tell_one(alert)
+        except DatabaseUnavailable:
+            log.warning("database_away")
+
+    def _tell_one(self, alert: Alert) -> None:
+        if not self._teller.tell(alert):
+            self._not_before = self._monotonic() + RETRY_SECONDS
+            return
+        if alert in self._waiting:
+            self._waiting.remove(alert)
+        if alert.deliveries:
+            delivery_alerts.mark_alerted(self._database, alert.deliveries)
+        else:
+            self._told[alert.why, alert.reports[0] if alert.reports else alert.about] = self._monotonic()
+
+    def _nobody(self) -> list[Alert]:
+        rows = delivery_alerts.list_unroutable(self._database)
+        due = [row for row in rows if self._is_due("needs_person", row[0], POLICIES[row[1]].again)]
+        return [Alert("", "needs_person", priority, NO_HOTLINE, (report_id,)) for report_id, priority in due]
+
+    def _guessed(self) -> list[Alert]:
+        """Somebody tries many pairs of code and PIN, or has forgotten a PIN. Which report is meant, nobody knows."""
+        found = []
+        if pin_throttle.count_recent_failures(self._database) > pin_throttle.DEFAULT_LIMIT.all and self._is_due(
+            "code_guessed", "", HOUR
+        ):
+            found.append(Alert("", "code_guessed", "P2", ALERT_ADVICE["code_guessed"], what="guessed at"))
+        if pin_throttle.count_locked_codes(self._database) and self._is_due("pin_guessed", "", DAY):
+            found.append(Alert("", "pin_guessed", "P3", ALERT_ADVICE["pin_guessed"], what="locked"))
+        return found
+
+    def _spools(self) -> list[Alert]:
+        """Reports that wait on the disk of web, and no hotline has: hourly, until none does."""
+        found = [("spool_bad", "P1", one) for one in spool_status.list_statuses(self._database) if one.bad]
+        found += [("spool_waits", "P1", one) for one in spool_status.list_statuses(self._database) if one.is_late]
+        due = [(why, priority, one.host) for why, priority, one in found if self._is_due(why, one.host, HOUR)]
+        return [Alert(host, why, priority, ALERT_ADVICE[why]) for why, priority, host in due]
+
+    def _sms(self) -> list[Alert]:
+        rows = messages.list_failures(self._database, outcomes.OPERATOR_FAULTS, self._database.now() - HOUR)
+        found = dict.fromkeys((channel, why) for channel, why, _ in rows)
+        due = [(channel, why) for channel, why in found if self._is_due(why, channel, HOUR)]
+        return [Alert(channel, why, "P2", SMS_ADVICE[why]) for channel, why in due]
+
+    def _is_due(self, why: str, subject: str, again: int) -> bool:
+        told = self._told.get((why, subject))
+        return told is None or self._monotonic() - told >= again / SECOND
+
+    def finish(self) -> None:
+        self._own.finish()

@@ -1,0 +1,192 @@
+"""Notify the on-call contacts when Redis, the database or the disk has been unavailable for a minute.
+
+Each part is probed from a thread of its own: a database or a disk that hangs must not keep anybody from being told.
+Nothing here needs the database or Redis to send a message, so an alert goes out while they are unavailable.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+from redis import Redis
+from redis.exceptions import RedisError
+
+from reports.store.engine.database import Database, DatabaseUnavailable
+from reports.store.spool import MIN_FREE_BYTES
+from runtime.redis_clients import describe_error
+from workers.notifications.notifier import Notifier
+from workers.notifications.texts import Notification
+
+PROBE_SECONDS = 5
+TELL_AFTER_SECONDS = 60
+TELL_AGAIN_SECONDS = 3600
+RETRY_SECONDS = 60  # after nobody could be told
+LONGEST_STEP = 2 * PROBE_SECONDS  # what is longer between two looks was a suspended host, not an outage
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class MonitoredPart:
+    """A part of the installation that can be unavailable.
+
+    Attributes:
+        name: The part in a sentence, such as "the database".
+        priority: P1 or P2, the priority of the alert.
+        probe: Returns an empty string if the part works, else the reason why it does not.
+        to_do: What the reader of the alert does next.
+    """
+
+    name: str
+    priority: str
+    probe: Callable[[], str]
+    to_do: str
+
+
+@dataclass(slots=True)
+class PartState:
+    """What is known of one part: for how many seconds it has been unavailable, and whether somebody was told."""
+
+    part: MonitoredPart
+    answered_at: float
+    reason: str = "no answer"
+    unavailable: float = 0.0  # seconds
+    tell_at: float = TELL_AFTER_SECONDS  # by `unavailable`
+    is_told: bool = False
+
+
+@dataclass(slots=True)
+class OutageMonitor:
+    """Watches `parts` from this host, and tells the contacts of `teller`."""
+
+    parts: Sequence[MonitoredPart]
+    teller: Notifier
+    host: str
+    monotonic: Callable[[], float] = time.monotonic
+    states: list[PartState] = field(default_factory=list)
+    _looked_at: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._looked_at = self.monotonic()
+        self.states = [PartState(part, self._looked_at) for part in self.parts]
+
+    def start(self, stopping: threading.Event) -> None:
+        """Probe and tell in daemon threads until `stopping` is set."""
+        for state in self.states:
+            threading.Thread(target=self._probe_always, args=(state, stopping), name="probe", daemon=True).start()
+        threading.Thread(target=self._look_always, args=(stopping,), name="outages", daemon=True).start()
+
+    def _probe_always(self, state: PartState, stopping: threading.Event) -> None:
+        while not stopping.is_set():
+            self.probe(state)
+            stopping.wait(PROBE_SECONDS)
+
+    def _look_always(self, stopping: threading.Event) -> None:
+        while not stopping.wait(PROBE_SECONDS):
+            try:
+                self.look()
+            except Exception:  # the next look must come: nothing else reports an outage
+                log.exception("job_failed")
+
+    def probe(self, state: PartState) -> None:
+        """Probe one part and remember whether it answered."""
+        try:
+            state.reason = state.part.probe()
+        except Exception as error:  # a probe that fails is a part that does not work
+            state.reason = type(error).__name__
+        if not state.reason:
+            state.answered_at = self.monotonic()
+
+    def look(self) -> None:
+        """Tell what has been unavailable for a minute, again each hour, and once when it is available again."""
+        now = self.monotonic()
+        step, since = min(now - self._looked_at, LONGEST_STEP), self._looked_at
+        self._looked_at = now
+        for state in self.states:
+            if state.answered_at > since:
+                self._available(state)
+            else:
+                state.unavailable += step
+                self._unavailable(state)
+
+    def _unavailable(self, state: PartState) -> None:
+        if state.unavailable < state.tell_at:
+            return
+        told = self._tell(self._outage(state))
+        state.is_told |= told
+        state.tell_at = state.unavailable + (TELL_AGAIN_SECONDS if told else RETRY_SECONDS)
+
+    def _available(self, state: PartState) -> None:
+        if state.is_told and not self._tell(self._end(state)):
+            return  # at the next look again
+        state.unavailable, state.tell_at, state.is_told = 0.0, TELL_AFTER_SECONDS, False
+
+    def _tell(self, said: Notification) -> bool:
+        return self.teller.say(self.teller.contact_order(said.priority), said) > 0
+
+    def _outage(self, state: PartState) -> Notification:
+        part, minutes = state.part, int(state.unavailable // 60)
+        what = f"{part.name} on {self.host} has been unavailable for {minutes} min"
+        text = f"Priority: {part.priority}\nWhat: {what} ({state.reason or 'no answer'}).\nTo do: {part.to_do}\n"
+        return Notification(
+            f"Tokaut: {part.priority}, {what}", text, f"Tokaut: {part.priority}, {what}. {part.to_do}", part.priority
+        )
+
+    def _end(self, state: PartState) -> Notification:
+        what = f"{state.part.name} on {self.host} is available again after {int(state.unavailable // 60)} min"
+        return Notification(f"Tokaut: {what}", f"What: {what}.\nTo do: tokaut check\n", f"Tokaut: {what}.", "P3")
+
+
+def database_probe(database: Database) -> Callable[[], str]:
+    """Return a probe that begins and commits a write transaction."""
+
+    def probe() -> str:
+        try:
+            database.check_writes()
+        except DatabaseUnavailable as error:
+            return str(error)
+        return ""
+
+    return probe
+
+
+def redis_probe(client: Redis, name: str) -> Callable[[], str]:
+    """Return a probe that writes the key `name`: a Redis with a full disk answers reads and refuses writes."""
+
+    def probe() -> str:
+        try:
+            client.set(name, 1, ex=60)
+        except (RedisError, OSError) as error:
+            return describe_error(error)
+        return ""
+
+    return probe
+
+
+def disk_probe(folders: Iterable[Path], least_free: int = MIN_FREE_BYTES) -> Callable[[], str]:
+    """Return a probe of the free space in bytes and of whether the file systems accept writes."""
+
+    def probe() -> str:
+        for folder in folders:
+            try:
+                free, is_read_only = shutil.disk_usage(folder).free, _is_read_only(folder)
+            except OSError as error:
+                return f"{folder}: {type(error).__name__}"
+            if is_read_only:
+                return f"{folder} is on a read-only file system"
+            if free < least_free:
+                return f"{folder} has {free >> 20} MB free, and {least_free >> 20} are needed"
+        return ""
+
+    return probe
+
+
+def _is_read_only(folder: Path) -> bool:
+    return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)

@@ -1,0 +1,140 @@
+"""Where an outgoing call may go. Addresses come from the configuration only: never from a report, a reply or an SMS.
+
+A hotline's name must lead to public addresses; whoever can change its DNS could otherwise point us at our own network.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from reports.countries.mode_separation import DRILL_NAME_HINT, is_drill_name
+
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+# What the standard library takes for global and is not: IPv4-compatible and translated addresses (RFC 4291, 2765),
+# documentation (RFC 9637), segment routing (RFC 9602), the AS112 project (RFC 7534, 7535).
+_NOT_PUBLIC = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "::/96",
+        "::ffff:0:0:0/96",
+        "3fff::/20",
+        "5f00::/16",
+        "2620:4f:8000::/48",
+        "2001:4:112::/48",
+        "fec0::/10",
+        "64:ff9b:1::/48",
+        "192.31.196.0/24",
+        "192.175.48.0/24",
+        "192.0.0.0/24",
+        "192.88.99.0/24",
+        "0.0.0.0/8",
+        "240.0.0.0/4",
+    )
+)
+DEFAULT_PORTS = {"https": 443, "http": 80}
+
+
+class BadTarget(ValueError):
+    """The configured address is not one that we call; says why, without the address.
+
+    `listing_helps`: the address would be accepted if the operator listed its host:port.
+    """
+
+    def __init__(self, why: str, *, listing_helps: bool = False) -> None:
+        super().__init__(why)
+        self.listing_helps = listing_helps
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One configured address, judged. `listed`: this very host:port may lie in a private network."""
+
+    url: str
+    scheme: str
+    host: str
+    port: int
+    listed: bool
+
+
+def parse_target(url: str, listed: Iterable[str] = (), *, live: bool) -> Target:
+    """Raises BadTarget. `listed`: exact host:port, in private networks or on a port other than 443."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or DEFAULT_PORTS.get(parts.scheme, 0)
+    except ValueError:
+        raise BadTarget("has a port or a host that nobody can read") from None
+    if parts.scheme not in DEFAULT_PORTS or not host:
+        raise BadTarget("is no https address")
+    if parts.username is not None or parts.password is not None or parts.fragment:
+        raise BadTarget("has a user name, a password or a #part; leave them out")
+    is_listed = not {f"{host}:{port}", f"[{host}]:{port}"}.isdisjoint(listed)  # of IPv6 with brackets
+    if parts.scheme == "http" and (live or not is_listed):
+        raise BadTarget(
+            "is plain http; that goes only to a listed private host:port, and never in live mode",
+            listing_helps=not live,
+        )
+    if not is_listed and port != DEFAULT_PORTS["https"]:
+        raise BadTarget("has a port other than 443; list host:port where that is meant", listing_helps=True)
+    if not is_listed and _is_literal(host):
+        raise BadTarget("is a bare address; use the host's name, or list host:port", listing_helps=True)
+    return Target(url, parts.scheme, host, port, is_listed)
+
+
+def parse_hotline_target(url: str, listed: Iterable[str] = (), *, live: bool) -> Target:
+    """The same for where a hotline is: in live mode never for drills, else for drills or on this machine (S-40)."""
+    target = parse_target(url, listed, live=live)
+    is_for_drills = is_drill_name(target.host) or _is_this_machine(target.host)
+    if live and is_for_drills:
+        raise BadTarget("is for drills; no report of the live service goes there")
+    if not live and not is_for_drills:
+        raise BadTarget(f"is not one of drills; outside live mode use a host with {DRILL_NAME_HINT}")
+    return target
+
+
+def is_public(address: str) -> bool:
+    """Whether anybody on the internet would reach the same host by it. Addresses within addresses are judged too."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
+        found = found.ipv4_mapped
+    return _is_public(found) and all(_is_public(inner) for inner in _embedded_ipv4(found))
+
+
+def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    if not address.is_global or address.is_multicast:
+        return False
+    return not any(address.version == network.version and address in network for network in _NOT_PUBLIC)
+
+
+def _embedded_ipv4(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> list[ipaddress.IPv4Address]:
+    """IPv4 addresses that an IPv6 address leads to: NAT64, 6to4, Teredo (server and client)."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return []
+    found = list(address.teredo or ())
+    if address.sixtofour is not None:
+        found.append(address.sixtofour)
+    if address in _NAT64:
+        found.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+    return found
+
+
+def _is_literal(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        # "2130706433" and "0x7f.1" are addresses to some resolvers.
+        return host.rpartition(".")[2][:1].isdigit()
+    return True
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        found = ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    return (getattr(found, "ipv4_mapped", None) or found).is_loopback

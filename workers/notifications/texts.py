@@ -1,0 +1,157 @@
+"""About what a person must be told now, and in which words: ids, hotline, class of failure, what to do. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from reports.countries.country import Country
+from reports.countries.hotline import Hotline
+from reports.countries.opening_hours import OpeningHours, hotline_hours, parse_zone
+from reports.store.escalation.delivery_alerts import AlertRules, DueAlert
+from reports.store.escalation.steps import EscalationState
+from runtime.time_units import SECOND
+from workers.delivery.outcomes import ALERT_AT_ATTEMPT, DELIVERY_ADVICE
+from workers.retry_policy import POLICIES
+
+MAX_LISTED_REPORTS = 20  # ids in one message
+ALERT_RULES = AlertRules(
+    after={priority: pace.tell for priority, pace in POLICIES.items()},
+    again={priority: pace.again for priority, pace in POLICIES.items()},
+    at_attempt=ALERT_AT_ATTEMPT,
+)
+NEXT_STEP = "Next: tokaut watch"
+CALL_HOTLINE = "The hotline does not answer. Call them."
+NO_HOTLINE = "No hotline can take it. Decide who gets it, then: tokaut deliveries list"
+CLOCK_JUMPED = "This host's time jumped by more than a minute. Set it right; nothing is parked or purged for 24 h."
+ALERT_ADVICE = {
+    "not_told": "Nobody at the desk could be told that a report waits. Call them; mend the addresses in their card.",
+    "facts_changed": "A number to call, an address or a key is not what it was. If none of you changed it, compare the "
+    "country files and TOKAUT_KEYS with your copies: tokaut check; tokaut keys list",
+    "spool_bad": "Reports in the spool of this host do not open, and no hotline has them. Is TOKAUT_STORE_KEY the key "
+    "they were written with? docs/operating/spool.md",
+    "spool_waits": "Reports have waited in the spool of this host for five minutes, and no hotline has them. Are the "
+    "database and web up? docs/operating/spool.md",
+    "pin_guessed": "Five wrong PINs for one code: it is locked for a day. Once is a mistake; often, a guesser.",
+    "code_guessed": "Over 100 wrong pairs of code and PIN came within an hour. Ask the network from which numbers; see "
+    "docs/operating/hoaxes.md",
+}
+SMS_ADVICE = {
+    "credit": "The SMS account has no credit. Top it up; people's replies wait for it.",
+    "sender_id": "The SMS provider does not know our sender. Compare the short code with its account page.",
+    "locked_out": "The SMS provider does not let us in. Compare the API key with its account page.",
+    "account": "The SMS account may not send there (region, trial, registration, daily limit). Look into its console.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """What one person is told: as a mail, or as one SMS of GSM-7. `about`: a hotline, a channel, or "".
+
+    Neither holds a word of what a report is about.
+    """
+
+    subject: str
+    text: str
+    sms: str
+    priority: str
+    about: str = ""
+    count: int = 0  # reports
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One message. `deliveries` are marked once it was accepted."""
+
+    about: str  # a hotline, a channel, or "" where none is meant
+    why: str
+    priority: str
+    todo: str
+    reports: tuple[str, ...] = ()
+    deliveries: tuple[str, ...] = ()
+    what: str = "not delivered"
+
+    def said(self) -> Notification:
+        return Notification(self.subject(), self.text(), self.sms(), self.priority, self.about, len(self.reports))
+
+    def sms(self) -> str:
+        """Without the hotline's name: a name can say what a report is about."""
+        report = f" ({self.reports[0][-6:]})" if self.reports else ""
+        return f"Tokaut: {self.priority}, {self._what()}{report}. {NEXT_STEP}"
+
+    def _what(self) -> str:
+        count = len(self.reports)
+        return f"{count} report{'s' if count != 1 else ''} {self.what}" if count else "needs a person"
+
+    def subject(self) -> str:
+        what = self._what()
+        return f"Tokaut: {self.priority}, {what}{f', {self.about}' if self.about else ''}"
+
+    def text(self) -> str:
+        lines = [f"Priority: {self.priority}", f"Who: {self.about or '-'}", f"What: {self.why}", f"To do: {self.todo}"]
+        lines += ["", *(f"Report {report_id}" for report_id in self.reports[:MAX_LISTED_REPORTS])]
+        if len(self.reports) > MAX_LISTED_REPORTS:
+            lines.append(f"and {len(self.reports) - MAX_LISTED_REPORTS} more: tokaut deliveries list")
+        return "\n".join(lines) + "\n"
+
+
+def group_alerts(rows: Iterable[DueAlert]) -> list[Alert]:
+    """One alert for each hotline and class, the most urgent first: a hotline that is down is one thing to do."""
+    grouped: dict[tuple[str, str], list[DueAlert]] = defaultdict(list)
+    for row in rows:
+        why = row.state if row.state == "parked" else row.last_class.split(" ")[0] or "not_tried"
+        grouped[row.hotline, why].append(row)
+    alerts = [
+        Alert(
+            hotline,
+            why,
+            min(row.priority for row in group),
+            DELIVERY_ADVICE.get(why, CALL_HOTLINE),
+            tuple(dict.fromkeys(row.report_id for row in group)),
+            tuple(row.delivery_id for row in group),
+        )
+        for (hotline, why), group in grouped.items()
+    ]
+    return sorted(alerts, key=lambda alert: alert.priority)
+
+
+# What people are told of a report that waits: its id, how urgent, since when. Not a word of what it is about. Pure.
+
+SAME_DAY = timedelta(hours=12)  # then the day is said too
+
+
+def hotline_reminder(waiting: EscalationState, hotline: Hotline, country: Country, now: int) -> Notification:
+    """In the desk's own time."""
+    line = f"{_waits(waiting, hotline_hours(hotline.card, country.time_zone), now)}. Please open your desk."
+    return Notification(
+        f"Tokaut: one report waits, {waiting.priority}",
+        f"{line}\n\nReport {waiting.report_id}\n\nThis mail holds nothing of the report. Do not answer it.\n",
+        line,
+        waiting.priority,
+        hotline.id,
+        1,
+    )
+
+
+def operator_reminder(waiting: EscalationState, country: Country | None, now: int) -> Notification:
+    """The SMS names no hotline: a name can say what a report is about."""
+    zone = OpeningHours(parse_zone(country.time_zone if country else "UTC"))
+    line = f"{_waits(waiting, zone, now)}. Nobody has taken it on."
+    who = ", ".join(f"{one.hotline} ({one.handling if one.handling != 'none' else one.state})" for one in waiting.given)
+    return Notification(
+        f"Tokaut: {waiting.priority}, 1 report not taken on",
+        f"{line}\n\nReport {waiting.report_id}\nGiven to: {who}\nTo do: Call them.\n{NEXT_STEP}\n",
+        f"{line} {NEXT_STEP}",
+        waiting.priority,
+        "",
+        1,
+    )
+
+
+def _waits(waiting: EscalationState, there: OpeningHours, now: int) -> str:
+    since = there.local(waiting.since)
+    long_ago = timedelta(seconds=(now - waiting.since) // SECOND) >= SAME_DAY
+    said = f"{since:%d %b %H:%M}" if long_ago else f"{since:%H:%M}"
+    return f"Report {waiting.report_id[-6:]}, {waiting.priority}, waits since {said}"

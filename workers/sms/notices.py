@@ -1,0 +1,94 @@
+"""One SMS of ours that nobody has asked for: to a duty phone, to who is on call. Sealed and sent as any other."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import structlog
+
+from reports.crypto import SealContext, seal_body
+from reports.crypto.key_files import SENDER_KEY, KeyFileError, load_public_keys
+from reports.escalation.time_limits import SMS_LIFETIME
+from reports.store.engine.database import Database
+from reports.store.sms import messages
+from reports.store.sms.answer_notices import NoticePermission
+from reports.store.sms.messages import OutgoingSms
+from runtime.time_units import SECOND
+from workers.sms.dispatcher import SmsDispatcher
+from workers.sms.outcomes import Accepted, SmsMessage
+
+LIFETIME = SMS_LIFETIME
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class SmsRoute:
+    """By which of our channels, and from which number of ours."""
+
+    channel: str
+    sender: str
+
+
+def seal_sms(
+    database: Database,
+    keys: Path,
+    line: SmsRoute,
+    to: str,
+    *,
+    said: str,
+    mode: str,
+    sms_id: str = "",
+    unless: Sequence[bytes] = (),
+    yes: NoticePermission | None = None,
+) -> OutgoingSms:
+    """`sms_id`: of what it is about, where that has one of its own. `unless`, `yes`: it does not go where one of these
+    opt-outs stands when it would, or this yes holds no more. Raises KeyFault."""
+    sms_id, now = sms_id or str(uuid.uuid4()), database.now()
+    body: dict[str, object] = {"to": to, "from": line.sender, "text": said, "unless": [one.hex() for one in unless]}
+    body |= {"yes": asdict(yes)} if yes else {}
+    box = seal_body(
+        load_public_keys(keys, [SENDER_KEY])[SENDER_KEY],
+        SealContext(mode, sms_id, 1, SENDER_KEY),
+        b"",
+        json.dumps(body).encode(),
+    )
+    return OutgoingSms(sms_id, line.channel, mode, box.key_id, box.wrap, box.sealed, now, now + LIFETIME)
+
+
+@dataclass(frozen=True, slots=True)
+class SmsNotifier:
+    database: Database
+    texter: SmsDispatcher
+    keys: Path
+    mode: str
+    line: SmsRoute
+
+    def send(self, to: str, said: str) -> bool:
+        """True once a provider has taken it. What it may take later goes out all the same.
+
+        Raises DatabaseUnavailable.
+        """
+        try:
+            sms = seal_sms(self.database, self.keys, self.line, to, said=said, mode=self.mode)
+        except KeyFileError:
+            log.error("key_missing")
+            return False
+        messages.enqueue_outgoing(self.database, sms)
+        self.texter.send(sms.id)
+        return messages.load_state(self.database, sms.id) == "sent"
+
+    def send_without_database(self, to: str, said: str) -> bool:
+        """Send at once and store nothing; return True once a provider has accepted it.
+
+        For alerts about the database itself: `send` needs it.
+        """
+        sender = self.texter.senders.get(self.line.channel)
+        if sender is None:
+            return False
+        text = SmsMessage(to, self.line.sender, said, id=str(uuid.uuid4()), seconds=LIFETIME // SECOND)
+        return isinstance(sender.send(text), Accepted)
