@@ -14,7 +14,7 @@ from console.services import ConsoleServices
 from console.views import alarm, audit, case_actions, drills, operator, profile, readiness, staff, statistics
 from console.views.case import CasePage
 from console.views.case_list import CaseList
-from flows import catalogues, parse
+from flows import catalogues, loader
 from reports.crypto import RecordCipher, key_files
 
 
@@ -35,7 +35,7 @@ def attach(app: Flask, parts: ConsoleServices) -> None:
     operator.attach(doors, parts)
     drills.attach(doors, parts)
     staff.attach(doors, settings.console_url or "")
-    labels = ChoiceLabels(parse.load())
+    labels = ChoiceLabels(loader.load())
     opener = ReportDecryptor(key_files.load_private_keys(settings.keys, tuple(parts.keys)), settings.mode.value)
     CaseList(doors, opener, labels)
     case_actions.attach(doors, CasePage(doors, parts, opener, labels, spoken))

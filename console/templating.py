@@ -19,7 +19,7 @@ from console.languages import chosen
 from console.parsing import MissingCookie
 from console.presenters.report import inert_text
 from console.responses import HEADERS, page
-from flows.catalogues import ENGLISH, PLAIN, Catalogue
+from flows.catalogues import ENGLISH, ENGLISH_CATALOGUE, Catalogue
 from reports.countries.country import Countries
 from reports.store.engine.database import DatabaseUnavailable
 from runtime.time_units import MINUTE_SECONDS, SECOND
@@ -108,7 +108,7 @@ def current_path() -> str:
 def screen_text(words: str, page: Catalogue, screens: Catalogues) -> TaggedText:
     """In the language of the page where that or the screens have it. Else in English, and so marked; what is in no
     catalogue is a name, or somebody's own words, and is left as it is."""
-    if found := page.words.get(words) or screens.get(page.tag, PLAIN).words.get(words):
+    if found := page.words.get(words) or screens.get(page.tag, ENGLISH_CATALOGUE).words.get(words):
         return TaggedText(found, "")
     known = page.tag != ENGLISH and any(words in one.words for one in screens.values())
     return TaggedText(words, ENGLISH if known else "")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from msgspec import Struct
 from msgspec import field as struct_field
 
-from flows.fit import Limit, Page
+from flows.pagination import ScreenLimit, ScreenPage
 
 
 class Answer(Struct, frozen=True):
@@ -21,7 +21,7 @@ class Answer(Struct, frozen=True):
     at: int
 
 
-class Unasked(Struct, frozen=True):
+class UnpromptedText(Struct, frozen=True):
     """Words sent where a choice was asked."""
 
     at: int
@@ -29,14 +29,14 @@ class Unasked(Struct, frozen=True):
     text: str
 
 
-class State(Struct, frozen=True):
+class FlowState(Struct, frozen=True):
     """Where a conversation is. `trail` holds each screen walked with the index of the answer given there (-1: none);
     Back pops it. `answers` keeps every answer ever given: those on the trail are in force."""
 
     screen: str
     trail: tuple[tuple[str, int], ...] = ()
     answers: tuple[Answer, ...] = ()
-    unasked: tuple[Unasked, ...] = ()
+    unasked: tuple[UnpromptedText, ...] = ()
     page: int = 0
     wrong: int = 0  # wrong replies in a row; at 3 the notice with the numbers covers the screen
 
@@ -56,8 +56,8 @@ class State(Struct, frozen=True):
         """Indices into `answers`."""
         return frozenset(index for _, index in self.trail if index >= 0)
 
-    def at(self, screen: str) -> State:
-        return State(screen, self.trail, self.answers, self.unasked)
+    def at(self, screen: str) -> FlowState:
+        return FlowState(screen, self.trail, self.answers, self.unasked)
 
 
 class Option(Struct, frozen=True):
@@ -65,12 +65,12 @@ class Option(Struct, frozen=True):
     say: str
 
 
-class World(Struct, frozen=True):
+class ScreenContext(Struct, frozen=True):
     facts: Mapping[str, str]
     fields: Mapping[str, str]
     lists: Mapping[str, tuple[Option, ...]]  # "places", "place_groups", "places_in_group", "who_else", "languages"
     translate: Callable[[str], str]
-    common: Common | None = None  # what is laid out once for everybody
+    common: LayoutCache | None = None  # what is laid out once for everybody
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +100,11 @@ class Variant:
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class ScreenText:
     variants: tuple[Variant, ...] = ()
 
     @property
-    def is_plain(self) -> bool:
+    def is_constant(self) -> bool:
         """Whether it says the same to everybody: no condition, no field."""
         one = self.variants[0] if len(self.variants) == 1 else None
         return bool(one and one.when is ALWAYS and "{" not in "".join(one.says))
@@ -117,7 +117,7 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
-class Go:
+class GoTo:
     when: Condition
     to: str
     if_there: bool = False  # a flow that may not be installed
@@ -126,18 +126,18 @@ class Go:
 @dataclass(frozen=True, slots=True)
 class Choice:
     key: str
-    say: Text
+    say: ScreenText
     value: str | None = None
     also: tuple[str, ...] = ()  # other words for it, folded
     when: Condition = ALWAYS
     do: str | None = None  # an effect; `outcomes` says where each of its outcomes leads
-    go: tuple[Go, ...] = ()
-    outcomes: Mapping[str, tuple[Go, ...]] = field(default_factory=dict)
+    go: tuple[GoTo, ...] = ()
+    outcomes: Mapping[str, tuple[GoTo, ...]] = field(default_factory=dict)
     at: tuple[int, int] = field(default=(0, 0), compare=False)  # line and column in its file
 
 
 @dataclass(frozen=True, slots=True)
-class Typed:
+class TypedInput:
     skip: str | None = None
     limit: int | None = None  # characters; a longer reply is a wrong one
     secret: bool = False  # forgotten when Back passes it or the walk leaves its flow
@@ -150,18 +150,18 @@ class Screen:
     column: int
     question: str | None = None
     when: Condition = ALWAYS
-    words: Text = Text()
+    words: ScreenText = ScreenText()
     choices: tuple[Choice, ...] = ()
     lists: tuple[str, ...] = ()  # choices from data: the first of these that is not empty; then `choices` end each page
-    typed: Typed | None = None
+    typed: TypedInput | None = None
     zero: Choice | None = None  # what `0` does where it is not Back
-    leave: Text = Text()  # what the `00` line says where it is not "Leave"
-    beside: Text = Text()  # a line above its words, on every page of it
-    foot: Text = Text()
+    leave: ScreenText = ScreenText()  # what the `00` line says where it is not "Leave"
+    beside: ScreenText = ScreenText()  # a line above its words, on every page of it
+    foot: ScreenText = ScreenText()
     do: str | None = None  # of a typed answer
-    go: tuple[Go, ...] = ()
-    otherwise: tuple[Go, ...] = ()  # where `when` fails; else `go`
-    outcomes: Mapping[str, tuple[Go, ...]] = field(default_factory=dict)
+    go: tuple[GoTo, ...] = ()
+    otherwise: tuple[GoTo, ...] = ()  # where `when` fails; else `go`
+    outcomes: Mapping[str, tuple[GoTo, ...]] = field(default_factory=dict)
     end: bool = False
     start: bool = False  # a conversation may begin here: `0` leaves
     called: bool = False  # shown by the program, not by a go
@@ -173,7 +173,7 @@ class Screen:
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
+class NameReference:
     """A name that a flow uses, with its place in the file, to be checked when all flows are known."""
 
     kind: str  # "screen", "name" (of a question or fact), "value" (name=value)
@@ -210,13 +210,13 @@ class Flow:
     version: int
     file: str
     screens: Mapping[str, Screen]
-    uses: tuple[Use, ...] = ()
+    uses: tuple[NameReference, ...] = ()
     topics: tuple[Topic, ...] = ()
     sources: Mapping[str, Source] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Book:
+class FlowBook:
     flows: Mapping[str, Flow]
     screens: Mapping[str, Screen]
 
@@ -227,7 +227,7 @@ class Book:
         return self.flows[flow].version
 
 
-class Offer(Struct, frozen=True):
+class OfferedChoice(Struct, frozen=True):
     """A choice that holds now. `say` are its labels from the longest to the shortest, filled; none: it is not shown."""
 
     key: str
@@ -235,20 +235,20 @@ class Offer(Struct, frozen=True):
     choice: Choice
 
 
-class Laid(Struct, frozen=True):
+class ScreenLayout(Struct, frozen=True):
     """A screen laid out: what it offers, and its pages."""
 
     screen: Screen
-    offers: tuple[Offer, ...]
-    pages: tuple[Page, ...]
+    offers: tuple[OfferedChoice, ...]
+    pages: tuple[ScreenPage, ...]
 
 
-class Common(Struct, frozen=True):
+class LayoutCache(Struct, frozen=True):
     """The screens that are the same for everybody in a country, in a language, on a channel: each is laid out once.
 
     That is done in a `world` that knows nobody and with no answers, so nothing of anybody can be in what is kept.
     """
 
     screens: frozenset[str]
-    world: World
-    laid: dict[tuple[str, Limit], Laid] = struct_field(default_factory=dict)
+    world: ScreenContext
+    laid: dict[tuple[str, ScreenLimit], ScreenLayout] = struct_field(default_factory=dict)

@@ -51,11 +51,11 @@ FACTS: Mapping[str, frozenset[str]] = {
     "languages": frozenset({"one", "several"}),  # that may be offered here
     "law": frozenset({"known", "unknown"}),  # whether anything is established
 }
-ALWAYS_THERE = frozenset({"emergency", "country", "send_to_1", "send_to_2"})
-MAY_BE_ABSENT = frozenset(  # a line whose field is absent is left out
+REQUIRED_FIELDS = frozenset({"emergency", "country", "send_to_1", "send_to_2"})
+OPTIONAL_FIELDS = frozenset(  # a line whose field is absent is left out
     {"helpline_name", "helpline_number", "helpline_named", "helpline_free", "helpline_line", "emergency_sms"}
     | {"helpline", "helpline_sms", "now", "incomplete_name", "ussd", "language_word", "desk", "code", "pin", "meant"}
     | {"messages", "message", "opens"}
     | {"law_yes", "law_yes_2014", "law_not", "law_year", "law_unknown"}
 )
-FIELDS = ALWAYS_THERE | MAY_BE_ABSENT
+FIELDS = REQUIRED_FIELDS | OPTIONAL_FIELDS

@@ -29,18 +29,18 @@ MOST_LAG: Final = 0.2  # seconds by which the event loop wakes late
 MOST_LATE: Final = 0.3  # seconds from a request's arrival until it is begun
 LATE_RANGE: Final = 2.0  # seconds beyond that, over which the rate falls to `LEAST`
 MEAN_SECONDS: Final = 5.0  # over which ended calls are counted, about as long as a quick call takes
-OF_CAPACITY: Final = 0.9  # of the known capacity, that is admitted while the process is late
+SHARE_OF_CAPACITY: Final = 0.9  # of the known capacity, that is admitted while the process is late
 RISE: Final = 0.02  # of the rate, in a second: callers who hang up are not counted as ended
 DECLINE: Final = 0.01  # of the known capacity, in a second
 QUIET_RISE: Final = 2.0  # times the rate, at each look with few requests
 LEAST: Final = 1.0  # new calls a second that are admitted always
 SMS_LATE: Final = 2.0  # seconds; above it an SMS is left to its provider
-MANY: Final = 40  # requests a second; with fewer, it is not the callers who make this process late
+BUSY_RATE: Final = 40  # requests a second; with fewer, it is not the callers who make this process late
 BUSY_SECONDS: Final = 1.0  # over which they are counted: while it is late, they come to it in bursts
 MOST_WAITS: Final = 1000
 
 
-class Admission:
+class AdmissionControl:
     """`now`: monotonic seconds."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
@@ -96,14 +96,14 @@ class Admission:
         self._ended_rate += (self._ended / passed - self._ended_rate) * (1 - math.exp(-passed / MEAN_SECONDS))
         self._request_rate += (self._requests / passed - self._request_rate) * (1 - math.exp(-passed / BUSY_SECONDS))
         self._capacity = max(self._capacity * (1 - DECLINE * passed), self._ended_rate)
-        self._is_busy = max(self._requests / passed, self._request_rate) >= MANY
+        self._is_busy = max(self._requests / passed, self._request_rate) >= BUSY_RATE
         late = max(self._late, *(self._waits.popleft() for _ in range(len(self._waits))), 0.0)
         if self._is_busy and (passed - EVERY_SECONDS > MOST_LAG or late > MOST_LATE):
             lateness = max(late - MOST_LATE, 0.0)
-            self._rate = max(OF_CAPACITY * self._capacity * (1 - lateness / LATE_RANGE), LEAST)
+            self._rate = max(SHARE_OF_CAPACITY * self._capacity * (1 - lateness / LATE_RANGE), LEAST)
         else:
             rise = 1 + RISE * passed if self._is_busy else QUIET_RISE
-            self._rate = max(self._rate * rise, OF_CAPACITY * self._capacity)
+            self._rate = max(self._rate * rise, SHARE_OF_CAPACITY * self._capacity)
         self._latest, self._late, self._requests = max(late, passed - EVERY_SECONDS), 0.0, 0
         self._ended, self._looked_at = 0, now
 

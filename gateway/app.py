@@ -13,20 +13,18 @@ import structlog
 from flask import Flask, Response
 
 import locales
-from flows import catalogues, parse
-from flows.catalogues import Catalogue, offered, safety
-from flows.messages import messages
-from flows.model import Book
+from flows import catalogues, loader
+from flows.catalogues import Catalogue, messages, offered_languages, safety_messages
+from flows.model import FlowBook
 from gateway import channels as channel_files
 from gateway import views
-from gateway.admission import Admission
+from gateway.admission import AdmissionControl
 from gateway.background.country_reload import CountryReload
-from gateway.background.drills import Drills
+from gateway.background.drills import DrillRunner
 from gateway.background.erasures import ErasureReplay
 from gateway.background.event_loop import BackgroundLoop
 from gateway.background.housekeeping import HOST, Housekeeping
 from gateway.background.statistics import StatisticsFlush
-from gateway.blocking import Blocking
 from gateway.conversation.dispatcher import Dispatcher
 from gateway.conversation.handler import ConversationHandler
 from gateway.conversation.mailbox import ReporterMailbox
@@ -36,7 +34,7 @@ from gateway.conversation.reducer import Reducer
 from gateway.conversation.sms import SmsConversation
 from gateway.health import Health
 from gateway.messaging.model import Channel
-from gateway.metrics import Metrics
+from gateway.metrics import WebMetrics
 from gateway.services import Services
 from gateway.sessions.keys import SessionKeys
 from gateway.sessions.store import Sessions
@@ -46,6 +44,7 @@ from gateway.sms.outbox import SmsOutbox
 from gateway.submission.builder import ReportBuilder
 from gateway.submission.submitter import Submitter
 from gateway.submission.unparsed import UnparsedStore
+from gateway.thread_pool import BlockingPool
 from gateway.webhooks import NOT_FOUND, Webhooks
 from reports.countries import country
 from reports.countries.placeholders import TRANSLATED_WORDS
@@ -62,7 +61,14 @@ from runtime.hardening import harden
 from runtime.queue import JobQueue
 from runtime.settings import CommonSettings, SettingError, SettingFault, WebSecrets, load_all_settings
 
-WRONG = (SettingError, InvalidDatabaseURL, WrongDatabase, country.CountryError, key_files.KeyFileError, parse.FlowError)
+WRONG = (
+    SettingError,
+    InvalidDatabaseURL,
+    WrongDatabase,
+    country.CountryError,
+    key_files.KeyFileError,
+    loader.FlowError,
+)
 QUEUE_SECONDS = 0.05  # after "Sent" nothing is waited for
 
 log = structlog.get_logger()
@@ -110,7 +116,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
 
 
 @dataclass(frozen=True)
-class _Given:
+class _Configuration:
     """What the operator gave it."""
 
     common: CommonSettings
@@ -120,19 +126,19 @@ class _Given:
     sender_key: PublicKey
     channels: Mapping[str, Channel]
     pepper: PhonePepper
-    book: Book
+    book: FlowBook
     catalogues: Mapping[str, Catalogue]
     database: Database
 
     @cached_property
     def languages(self) -> Mapping[str, tuple[Catalogue, ...]]:
         """The languages offered in each country, by its code."""
-        needed = (*safety(messages(self.book)), *TRANSLATED_WORDS)
+        needed = (*safety_messages(messages(self.book)), *TRANSLATED_WORDS)
         drafts = self.common.draft_languages or ()
-        return {one.iso: offered(one.languages, self.catalogues, needed, drafts) for one in self.countries}
+        return {one.iso: offered_languages(one.languages, self.catalogues, needed, drafts) for one in self.countries}
 
 
-def _read(environ: Mapping[str, str]) -> _Given:
+def _read(environ: Mapping[str, str]) -> _Configuration:
     settings = load_all_settings((CommonSettings, WebSecrets), environ)
     common = settings[CommonSettings]
     keys = settings[WebSecrets].web_keys or common.keys
@@ -142,7 +148,7 @@ def _read(environ: Mapping[str, str]) -> _Given:
     countries = country.load_countries(common.countries, common.mode.value, common.country_dir)
     if common.mode == "live" and (lines := countries.problems("live")):
         raise country.CountryError(lines)  # no number that nobody confirmed, no hotline that has agreed to nothing
-    given = _Given(
+    given = _Configuration(
         common,
         settings[WebSecrets],
         countries,
@@ -150,7 +156,7 @@ def _read(environ: Mapping[str, str]) -> _Given:
         key_files.load_public_keys(keys, (key_files.SENDER_KEY,))[key_files.SENDER_KEY],
         _channels(common, environ),
         load_pepper(settings[WebSecrets].pepper_file),
-        parse.load(),
+        loader.load(),
         catalogues.load(locales.FOLDER),
         Database(common.database_url, offset=common.clock_offset, patience=INTERACTIVE),
     )
@@ -161,7 +167,7 @@ def _read(environ: Mapping[str, str]) -> _Given:
     return given
 
 
-def _assemble(given: _Given) -> Services:
+def _assemble(given: _Configuration) -> Services:
     common, secrets, channels, database = given.common, given.secrets, given.channels, given.database
     count = (metrics := _metrics()).count
     vault = RecordCipher(secrets.store_key.reveal())
@@ -177,8 +183,8 @@ def _assemble(given: _Given) -> Services:
     )
     unread = UnparsedStore(database, spool, vault, given.keys, common.mode)
     mailroom = ReporterMailbox(submitter, database, vault, builder, given.countries, given.countries.names, journal)
-    admission = Admission()
-    blocking = Blocking(shared_deadline=database.shared_deadline, note_wait=admission.note_wait)
+    admission = AdmissionControl()
+    blocking = BlockingPool(shared_deadline=database.shared_deadline, note_wait=admission.note_wait)
     reducer = Reducer(
         given.book, submitter, mailroom, Overflow(unread, count), kept.count_report, run_blocking=blocking.run
     )
@@ -197,7 +203,7 @@ def _assemble(given: _Given) -> Services:
         count=count,
     )
     keeping = partial(Housekeeping, database=database, spool=spool, waiting=waiting, channels=channels, renew=renew)
-    drills = Drills(database, desk, reducer, submitter, common.mode, wait_for=loop.run)
+    drills = DrillRunner(database, desk, reducer, submitter, common.mode, wait_for=loop.run)
     erasing = ErasureReplay(database, journal, mailroom, HOST)
     chores = optouts.introduce, StatisticsFlush(kept, database).move, drills.hold
     return Services(
@@ -218,7 +224,7 @@ def _assemble(given: _Given) -> Services:
     )
 
 
-def _desk(given: _Given, cipher: RecordCipher) -> partial[Dispatcher]:
+def _desk(given: _Configuration, cipher: RecordCipher) -> partial[Dispatcher]:
     """Return the desk, which still lacks the parts that others use as well."""
     return partial(
         Dispatcher,
@@ -231,7 +237,7 @@ def _desk(given: _Given, cipher: RecordCipher) -> partial[Dispatcher]:
     )
 
 
-def _journal(given: _Given, count: Callable[[str], None]) -> ErasureJournal:
+def _journal(given: _Configuration, count: Callable[[str], None]) -> ErasureJournal:
     folder = journal_folder(given.common.database_url, given.common.data)
     now = given.database.now
     return ErasureJournal(folder, HOST, is_shared=given.database.is_sqlite, now=now, count=count)
@@ -246,9 +252,9 @@ def _sessions(
     return Sessions(common.session_redis, names, keys, count, mode=common.mode), keys.renew
 
 
-def _metrics() -> Metrics:
+def _metrics() -> WebMetrics:
     with metrics_files.claim("web"):
-        return Metrics()
+        return WebMetrics()
 
 
 def _channels(common: CommonSettings, environ: Mapping[str, str]) -> dict[str, Channel]:
@@ -273,7 +279,7 @@ def _route(app: Flask, parts: Services) -> None:
     app.register_error_handler(500, lambda _: Response("Failed\n", 500, content_type="text/plain; charset=utf-8"))
 
 
-def _show_phone(app: Flask, given: _Given) -> None:
+def _show_phone(app: Flask, given: _Configuration) -> None:
     """The page of demo and training; in live mode its code is not even read."""
     page = importlib.import_module("gateway.phone.page")
     page.attach(app, given.common.mode.value, given.countries, given.languages)

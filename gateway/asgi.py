@@ -27,15 +27,15 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-MOST_WAITED: Final = 60  # seconds; what says more is wrong
-GONE: Final = "192.0.2.0"  # of no machine: a client that closed the connection before it was accepted
+MAX_WAIT_SECONDS: Final = 60  # seconds; what says more is wrong
+UNKNOWN_ADDRESS: Final = "192.0.2.0"  # of no machine: a client that closed the connection before it was accepted
 FLASK_THREADS: Final = 2  # for health checks and figures
 # A refusal ends the connection whether or not its body had come: the two must not look different.
-CLOSED: Final = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.REQUEST_ENTITY_TOO_LARGE})
+CLOSING_STATUSES: Final = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.REQUEST_ENTITY_TOO_LARGE})
 _HEADERS: Final = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 
 
-class Disconnected(Exception):
+class ClientDisconnected(Exception):
     """The client closed the connection before its request was whole, or sent it too slowly."""
 
 
@@ -53,7 +53,7 @@ class Application:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http" and scope["path"].startswith(HOOKS):
-            with suppress(Disconnected):
+            with suppress(ClientDisconnected):
                 await _send(send, await self._answer(scope, receive))
         elif scope["type"] == "http":
             await self._flask(scope, receive, partial(_send_closing, send))
@@ -106,7 +106,7 @@ def _client(scope: Scope) -> str:
     if scope["client"]:
         return str(scope["client"][0])
     has_port = scope["server"] is not None and scope["server"][1] is not None
-    return GONE if has_port else ""
+    return UNKNOWN_ADDRESS if has_port else ""
 
 
 def _arrived_at(proxy: str, client: str) -> float:
@@ -121,7 +121,7 @@ def _arrived_at(proxy: str, client: str) -> float:
     if proxy.startswith("t=") and is_local(lambda _: "", client):
         with suppress(ValueError):
             waited = time.time() - float(proxy[2:])
-    return time.monotonic() - (waited if 0 < waited < MOST_WAITED else 0.0)  # else a clock was set
+    return time.monotonic() - (waited if 0 < waited < MAX_WAIT_SECONDS else 0.0)  # else a clock was set
 
 
 async def _read(receive: Receive, most: int) -> bytes | None:
@@ -136,13 +136,13 @@ async def _read(receive: Receive, most: int) -> bytes | None:
         message = await receive()
         body += message.get("body", b"")
     if message["type"] == "http.disconnect":
-        raise Disconnected
+        raise ClientDisconnected
     return body if len(body) <= most else None
 
 
 async def _send_closing(send: Send, message: MutableMapping[str, Any]) -> None:
     """Send a message of Flask's, so that an unknown address looks like a webhook that is refused."""
-    if message["type"] == "http.response.start" and message["status"] in CLOSED:
+    if message["type"] == "http.response.start" and message["status"] in CLOSING_STATUSES:
         message["headers"] = [*message["headers"], (b"connection", b"close")]
     await send(message)
 
@@ -150,7 +150,7 @@ async def _send_closing(send: Send, message: MutableMapping[str, Any]) -> None:
 async def _send(send: Send, answer: HttpResponse) -> None:
     own = [(b"content-type", answer.content_type.encode()), (b"content-length", str(len(answer.body)).encode())]
     own += [(name.lower().encode(), value.encode()) for name, value in answer.headers.items()]
-    if answer.status in CLOSED:
+    if answer.status in CLOSING_STATUSES:
         own.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": answer.status, "headers": own + _HEADERS})
     await send({"type": "http.response.body", "body": answer.body})

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from flask import Response
 
-from gateway.metrics import Metrics
+from gateway.metrics import WebMetrics
 from gateway.sessions.store import Sessions
 from reports.store import outbox
 from reports.store.engine.database import Database, DatabaseUnavailable
@@ -26,7 +26,7 @@ OLDEST_P1_SECONDS = 600
 
 
 class Health:
-    def __init__(self, database: Database, sessions: Sessions, spool: Spool, metrics: Metrics, backup: Path) -> None:
+    def __init__(self, database: Database, sessions: Sessions, spool: Spool, metrics: WebMetrics, backup: Path) -> None:
         self._database = database
         self._sessions = sessions
         self._spool = spool

@@ -50,7 +50,7 @@ COUNTED: Mapping[str, str] = {
 }
 
 
-class Metrics:
+class WebMetrics:
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         self._counters = {

@@ -26,7 +26,7 @@ _NOBODY = re.compile(r"(?!)")
 _BETWEEN = str.maketrans("", "", " -().")
 
 
-class Sender(Struct, frozen=True):
+class SenderIdentity(Struct, frozen=True):
     e164: str | None  # with "+"; None where it is no possible number
     valid: bool  # only then may a call back be offered; some true numbers are unknown to the library, so no more
     key: str  # what tells this caller from others: the number, or what came in its place
@@ -37,23 +37,23 @@ class Sender(Struct, frozen=True):
         return self.e164 is not None
 
 
-def normalise(sender: str, iso: str) -> Sender:
+def normalise(sender: str, iso: str) -> SenderIdentity:
     """`sender` as it came; `iso`: the country of the code dialled, whatever country the number is of."""
-    if mobiles(iso.upper()).fullmatch(sender):
-        return Sender(sender, valid=True, key=sender)
-    return by_the_library(sender, iso)
+    if mobile_pattern(iso.upper()).fullmatch(sender):
+        return SenderIdentity(sender, valid=True, key=sender)
+    return parse_number(sender, iso)
 
 
-def by_the_library(sender: str, iso: str) -> Sender:
+def parse_number(sender: str, iso: str) -> SenderIdentity:
     number = _read(sender.translate(_BETWEEN), iso.upper())
     if number is None:
-        return Sender(None, valid=False, key=sender)
+        return SenderIdentity(None, valid=False, key=sender)
     e164 = format_number(number, PhoneNumberFormat.E164)
-    return Sender(e164, is_valid_number(number), key=e164)
+    return SenderIdentity(e164, is_valid_number(number), key=e164)
 
 
 @cache
-def mobiles(region: str) -> re.Pattern[str]:
+def mobile_pattern(region: str) -> re.Pattern[str]:
     """How a mobile number of this country is written internationally, put together from what the library looks at.
 
     Nearly all callers write theirs so, and the library would look for ten other things first. What could be read in

@@ -31,22 +31,22 @@ ANSWER_SECONDS: Final = 30  # for an answer to be made and taken by the client
 LAST_SECONDS: Final = 2  # the same, once this process stops
 MASTER_SECONDS: Final = 3  # by which this process ends before its master kills it
 LOOK_SECONDS: Final = 0.5  # between two looks for connections whose sender is late
-LONGEST: Final = 8190  # bytes of the request's target, and of one header
-MOST_HEADERS: Final = 64
-MOST_BESIDE: Final = 64 * 1024  # bytes of a request beside its body: the head, and the sizes of chunks
-ONCE: Final = frozenset({b"host", b"content-type", b"content-length", b"transfer-encoding", b"expect"})
-FILES: Final = 2048  # open at once in one process; many systems begin with 1024 and let it ask for more
-OTHER_FILES: Final = 160  # of them that are no clients' connections
-OF_AN_ADDRESS: Final = 1 / 8  # of all connections, once half of them are in use
+MAX_FIELD_BYTES: Final = 8190  # bytes of the request's target, and of one header
+MAX_HEADERS: Final = 64
+MAX_OVERHEAD_BYTES: Final = 64 * 1024  # bytes of a request beside its body: the head, and the sizes of chunks
+SINGLE_HEADERS: Final = frozenset({b"host", b"content-type", b"content-length", b"transfer-encoding", b"expect"})
+MIN_OPEN_FILES: Final = 2048  # open at once in one process; many systems begin with 1024 and let it ask for more
+RESERVED_FILES: Final = 160  # of them that are no clients' connections
+MAX_SHARE_PER_ADDRESS: Final = 1 / 8  # of all connections, once half of them are in use
 YOUNG_SECONDS: Final = 1  # behind a proxy on a unix socket all connections have one address: the youngest stay
-NO_REQUEST: Final = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+BAD_REQUEST_RESPONSE: Final = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
-class NotARequest(Exception):
+class BadRequest(Exception):
     """It is no HTTP request, or could be read as two."""
 
 
-class Clients:
+class ClientConnections:
     """The connections of this process, counted by the address that they come from."""
 
     def __init__(self, most: int = 1000) -> None:
@@ -57,12 +57,12 @@ class Clients:
     def add(self, new: Any, all_: set[Any]) -> bool:
         """Return whether there is room. Of an address that holds too many, the older half of those that wait go."""
         self._of_address[new.address] += 1
-        if len(all_) <= self.most / 2 or self._of_address[new.address] <= self.most * OF_AN_ADDRESS:
+        if len(all_) <= self.most / 2 or self._of_address[new.address] <= self.most * MAX_SHARE_PER_ADDRESS:
             return len(all_) <= self.most
         spares_young = not new.address or len(all_) <= self.most * 3 / 4
         old = time.monotonic() - (YOUNG_SECONDS if spares_young else 0)
         waiting = [one for one in all_ if one.address == new.address and not one.is_answering]
-        if len(waiting) > self.most * OF_AN_ADDRESS:
+        if len(waiting) > self.most * MAX_SHARE_PER_ADDRESS:
             waiting.sort(key=lambda one: one.since)
             for one in waiting[: len(waiting) // 2]:
                 if one.since <= old and one is not new:
@@ -75,10 +75,10 @@ class Clients:
             del self._of_address[gone.address]
 
 
-class Protocol(HttpToolsProtocol):
+class HttpProtocol(HttpToolsProtocol):
     """One connection. `late_at`: monotonic seconds when the wait for its client is over."""
 
-    clients = Clients()  # of this process
+    clients = ClientConnections()  # of this process
     count_refused: Callable[[], object] = staticmethod(lambda: None)  # called for what was no request
 
     late_at = 0.0
@@ -110,7 +110,7 @@ class Protocol(HttpToolsProtocol):
         except HttpParserError:
             self.refuse()
         else:
-            if self._beside > MOST_BESIDE:
+            if self._beside > MAX_OVERHEAD_BYTES:
                 self.refuse()
 
     def eof_received(self) -> Any:
@@ -145,7 +145,7 @@ class Protocol(HttpToolsProtocol):
             self.cycle.disconnected = True  # whoever waits for the rest of the body gets nothing of it
             self.cycle.message_event.set()
         self.count_refused()
-        self.transport.write(NO_REQUEST)
+        self.transport.write(BAD_REQUEST_RESPONSE)
         self.hang_up()
 
     def hang_up(self) -> None:
@@ -192,7 +192,7 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         if not self.is_idle:
-            raise NotARequest
+            raise BadRequest
         self._is_reading = True
         self.since = time.monotonic()
         self.late_at = self.since + REQUEST_SECONDS
@@ -201,18 +201,18 @@ class Protocol(HttpToolsProtocol):
 
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
-        if len(self.url) > LONGEST:
-            raise NotARequest
+        if len(self.url) > MAX_FIELD_BYTES:
+            raise BadRequest
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._given += 1
-        if self._given > MOST_HEADERS or len(name) + len(value) > LONGEST:
-            raise NotARequest
+        if self._given > MAX_HEADERS or len(name) + len(value) > MAX_FIELD_BYTES:
+            raise BadRequest
         if b"_" in name or not self._is_head:
             return  # it would pass for the one with a hyphen; or it came behind the body
         name = name.lower()
-        if name in ONCE and any(name == known for known, _ in self.headers):
-            raise NotARequest
+        if name in SINGLE_HEADERS and any(name == known for known, _ in self.headers):
+            raise BadRequest
         super().on_header(name, value)
 
     @property
@@ -228,14 +228,14 @@ class Protocol(HttpToolsProtocol):
             elif name == b"expect":
                 expected = value.lower()
         if version not in ("1.0", "1.1") or self.parser.should_upgrade():
-            raise NotARequest
+            raise BadRequest
         if coding is not None and (coding != b"chunked" or version == "1.0"):
-            raise NotARequest
+            raise BadRequest
         if expected is not None and expected != b"100-continue":
-            raise NotARequest
+            raise BadRequest
         super().on_headers_complete()
         cycle: Any = self.cycle
-        cycle.transport = _Gently(self, cycle)
+        cycle.transport = _ResponseTransport(self, cycle)
         if self._is_last or self.clients.are_last:
             cycle.keep_alive = False
 
@@ -265,10 +265,10 @@ class Protocol(HttpToolsProtocol):
         self.flow.resume_reading()
 
 
-class _Gently:
+class _ResponseTransport:
     """A connection as an answer has it: its head goes out with its body, and to close it may mean to hang up."""
 
-    def __init__(self, protocol: Protocol, cycle: Any) -> None:
+    def __init__(self, protocol: HttpProtocol, cycle: Any) -> None:
         self._protocol = protocol
         self._cycle = cycle
         self._head: bytes | None = None
@@ -297,7 +297,7 @@ class _Gently:
 
 class _Server(Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        Protocol.clients.are_last = True  # also those that the loop accepted and has not yet made known
+        HttpProtocol.clients.are_last = True  # also those that the loop accepted and has not yet made known
         await super().shutdown(sockets)
 
 
@@ -305,11 +305,11 @@ class ServerProcess(Worker):
     """One process of gunicorn's that serves with uvicorn. It ends with its master: a new one needs the port at once."""
 
     def run(self) -> None:
-        Protocol.clients = Clients(self._room())
-        Protocol.count_refused = staticmethod(getattr(self.wsgi, "count_refused", Protocol.count_refused))
+        HttpProtocol.clients = ClientConnections(self._room())
+        HttpProtocol.count_refused = staticmethod(getattr(self.wsgi, "count_refused", HttpProtocol.count_refused))
         config = Config(
             self.wsgi,
-            http=Protocol,
+            http=HttpProtocol,
             ws="none",
             lifespan="on",
             log_config=None,
@@ -330,10 +330,10 @@ class ServerProcess(Worker):
     def _room(self) -> int:
         """Return how many connections fit; they leave files to what is behind them, or nothing could be kept."""
         files, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        files = max(files, FILES if most == resource.RLIM_INFINITY else min(FILES, most))
+        files = max(files, MIN_OPEN_FILES if most == resource.RLIM_INFINITY else min(MIN_OPEN_FILES, most))
         resource.setrlimit(resource.RLIMIT_NOFILE, (files, most))
         wanted: int = self.cfg.worker_connections
-        return max(1, min(wanted, files - OTHER_FILES))
+        return max(1, min(wanted, files - RESERVED_FILES))
 
     async def _serve(self) -> None:
         looking = asyncio.create_task(self._look())
@@ -350,7 +350,7 @@ class ServerProcess(Worker):
             slept = max(now - looked_at - 2 * LOOK_SECONDS, 0.0)  # this process was frozen: its clients did not see it
             looked_at = now
             for one in list(self._server.server_state.connections):
-                if isinstance(one, Protocol):
+                if isinstance(one, HttpProtocol):
                     one.late_at += slept
                     if one.late_at < now:
                         one.end_late()

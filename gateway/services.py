@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from gateway.background.country_reload import CountryReload
 from gateway.background.event_loop import BackgroundLoop
 from gateway.background.housekeeping import Housekeeping
-from gateway.blocking import Blocking
 from gateway.conversation.dispatcher import Dispatcher
 from gateway.health import Health
-from gateway.metrics import Metrics
+from gateway.metrics import WebMetrics
 from gateway.sessions.store import Sessions
 from gateway.submission.submitter import Submitter
+from gateway.thread_pool import BlockingPool
 from gateway.webhooks import Webhooks
 from reports.retention.erasure_journal import ErasureJournal
 from reports.store.engine.database import Database
@@ -28,13 +28,13 @@ class Services:
     journal: ErasureJournal
     submitter: Submitter
     sessions: Sessions
-    metrics: Metrics
+    metrics: WebMetrics
     desk: Dispatcher
     webhooks: Webhooks
     health: Health
     housekeeping: Housekeeping
     numbers: CountryReload
-    blocking: Blocking
+    blocking: BlockingPool
     loop: BackgroundLoop
     queue: JobQueue
 

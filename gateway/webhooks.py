@@ -16,14 +16,23 @@ import structlog
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from gateway.admission import Admission
-from gateway.blocking import Blocking, TooMany
+from gateway.admission import AdmissionControl
 from gateway.conversation.dispatcher import Dispatcher
 from gateway.messaging import parsing
-from gateway.messaging.model import Channel, Endpoint, Fields, HttpResponse, Inbound, RawRequest, Reply, Unreadable
-from gateway.metrics import Metrics
+from gateway.messaging.model import (
+    Channel,
+    Endpoint,
+    Fields,
+    HttpResponse,
+    Inbound,
+    RawRequest,
+    Reply,
+    UnreadableRequest,
+)
+from gateway.metrics import WebMetrics
 from gateway.refusals import RefusalLog
 from gateway.submission.unparsed import NotStored
+from gateway.thread_pool import BlockingPool, TooManyUnverified
 from reports.store.engine.database import DatabaseUnavailable
 
 HOOKS = "/hooks/"
@@ -73,9 +82,9 @@ class Webhooks:
         self,
         channels: Mapping[str, Channel],
         desk: Dispatcher,
-        metrics: Metrics,
-        blocking: Blocking,
-        admission: Admission,
+        metrics: WebMetrics,
+        blocking: BlockingPool,
+        admission: AdmissionControl,
     ) -> None:
         self.admission = admission
         self.channels = channels
@@ -139,10 +148,10 @@ class Webhooks:
         channel, name, door = endpoint.channel, endpoint.name, endpoint.door
         try:
             return await self._take(endpoint, wire)
-        except Forged:
+        except ForgedRequest:
             self._refused("signature", channel.name)
             return _FORGED
-        except Unreadable as why:
+        except UnreadableRequest as why:
             log.warning("webhook_unreadable", channel=channel.name, reason=why.reason, field=why.field)
             return await self._unreadable(channel, name, door, wire)
         except NotStored:
@@ -180,7 +189,7 @@ class Webhooks:
         """Return the fields of a request that its provider signed. Raises Forged, Unreadable, NotStored."""
         try:
             return await self._blocking.check(_fields, channel, door, wire)
-        except TooMany:
+        except TooManyUnverified:
             self._metrics.count("unproven_shed")
             raise NotStored from None
 
@@ -218,7 +227,7 @@ class Webhooks:
         return replace(self._desk.not_working(channel, code.encode("utf-8", "replace") or _said(wire)), link=link)
 
 
-class Forged(Exception):
+class ForgedRequest(Exception):
     """Not signed by the provider, or not to be read so far that its signature could be checked."""
 
 
@@ -226,12 +235,12 @@ def _fields(channel: Channel, door: Endpoint, wire: RawRequest) -> Fields:
     """What the body says. Raises Forged; Unreadable only for a request that is known to be the provider's."""
     try:
         fields = parsing.read(door, wire)
-    except Unreadable:
+    except UnreadableRequest:
         if not _is_signed(channel):
             raise
-        raise Forged from None
-    if not channel.vouches(wire, fields):
-        raise Forged
+        raise ForgedRequest from None
+    if not channel.verify_signature(wire, fields):
+        raise ForgedRequest
     return fields
 
 
@@ -242,7 +251,7 @@ def _is_signed(channel: Channel) -> bool:
 
 def _line(channel: Channel, door: Endpoint, wire: RawRequest) -> tuple[str, str]:
     """What was dialled, and what the provider wants back, of a request that nobody could read or that failed us."""
-    return channel.line(lambda field: parsing.glimpse(door, wire, field))
+    return channel.line(lambda field: parsing.peek(door, wire, field))
 
 
 def _said(wire: RawRequest) -> bytes:

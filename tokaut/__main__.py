@@ -7,7 +7,7 @@ from importlib import import_module
 
 import click
 
-from tokaut.plain import Group
+from tokaut.cli import CommandGroup
 from tokaut.terminal import escape_unknown_letters
 
 # Each is a module of this package, named as the command, and the first sentence of its help.
@@ -39,7 +39,7 @@ COMMANDS: Mapping[str, str] = {
 }
 
 
-class Commands(Group):
+class LazyCommandGroup(CommandGroup):
     """Load a command when it is called: all of them together take seconds on a small machine."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -48,14 +48,14 @@ class Commands(Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f"tokaut.{cmd_name}"), cmd_name)
+        command: click.Command = getattr(import_module(f"tokaut.commands.{cmd_name}"), cmd_name)
         return command
 
     def summaries(self, ctx: click.Context) -> list[tuple[str, str]]:
         return list(COMMANDS.items())
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=LazyCommandGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="tokaut")
 def main() -> None:
     """A gateway that brings a child's report from any phone to the right hotline.

@@ -11,7 +11,7 @@ import click
 
 from reports.exports.plain_text import safe_for_display
 
-LONGEST = 2000  # characters of one text; a screen of 80 by 24 has 1,920
+MAX_TEXT_CHARS = 2000  # characters of one text; a screen of 80 by 24 has 1,920
 
 
 def echo(message: object = "", *, nl: bool = True, err: bool = False, file: IO[Any] | None = None) -> None:
@@ -24,7 +24,7 @@ def printable(text: str) -> str:
     return safe_for_display(text)
 
 
-def one_line(text: str, longest: int = LONGEST) -> str:
+def one_line(text: str, longest: int = MAX_TEXT_CHARS) -> str:
     """Return a reporter's text on one line, so that it cannot pass for a line of ours; cut where it is very long."""
     cut = f"… ({len(text) - longest:,} more characters)" if len(text) > longest else ""
     return printable(text[:longest]).replace("\n", "␊").replace("\t", "␉") + cut

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flows.staff_words import look
+from flows.staff_replies import check_reply
 from reports.countries.country import Country
 from reports.countries.numbers import permitted_numbers
 from reports.crypto import PublicKey, SealContext, seal_answer, seal_body
@@ -30,7 +30,7 @@ CLOSED = "the reporter has deleted it: the mailbox is closed"
 
 def check_message(words: str, country: Country) -> MessageCheck:
     names = {name for one in country.hotlines.values() for name in (one.name, one.screen_name)}
-    found = look(words, permitted_numbers(country), names)
+    found = check_reply(words, permitted_numbers(country), names)
     return MessageCheck(
         tuple(one.why for one in found if one.refused),
         tuple(one.why for one in found if not one.refused),

@@ -10,8 +10,8 @@ from math import prod
 from typing import Any
 
 from console.bodies import compatibility
-from flows.model import Book, Screen, Text
-from flows.words import without_context
+from flows.model import FlowBook, Screen, ScreenText
+from flows.text import without_context
 from reports.countries.language_names import LANGUAGE_NAMES
 from reports.exports import plain_text
 from reports.triage import FLAG_LABELS, REASON_LABELS
@@ -86,7 +86,7 @@ class PresentedReport:
 class ChoiceLabels:
     """The first words of each choice of each question."""
 
-    def __init__(self, book: Book) -> None:
+    def __init__(self, book: FlowBook) -> None:
         self._screens = book.screens
         self._of: dict[tuple[str, str], str] = {}
         for screen in book.screens.values():
@@ -135,7 +135,7 @@ class ScreenValues:
         return cls(values, {f"send_to_{n}": name for n, name in enumerate(at_once[:2], 1)})
 
 
-def _seen(text: Text, known: ScreenValues) -> str:
+def _seen(text: ScreenText, known: ScreenValues) -> str:
     """Return the whole sentences that all possible forms share, or the longest spelling where one form is possible.
 
     A sentence that only some forms have is left out: the reporter may not have seen it."""
@@ -152,7 +152,7 @@ def _seen(text: Text, known: ScreenValues) -> str:
     return next(iter(possible))[0] if len(possible) == 1 else ""
 
 
-def _possible(text: Text, known: ScreenValues) -> Iterator[tuple[str, ...]]:
+def _possible(text: ScreenText, known: ScreenValues) -> Iterator[tuple[str, ...]]:
     """Yield the spellings of the screen, longest first, for each value that an unknown name may have had.
 
     Yields nothing where there are too many such values."""
@@ -170,7 +170,7 @@ def fill_placeholders(words: str, fields: Mapping[str, str]) -> str:
     return PLACEHOLDER.sub(lambda found: fields.get(found[0][1:-1], "…"), words).strip()
 
 
-def _first(text: Text) -> str:
+def _first(text: ScreenText) -> str:
     for variant in text.variants:
         for words in variant.says:
             return PLACEHOLDER.sub("…", without_context(words).split("\n")[-1]).strip()

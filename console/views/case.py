@@ -22,10 +22,9 @@ from console.presenters.reachability import NO_MESSAGE, ContactOption
 from console.presenters.report import ChoiceLabels, present_report
 from console.responses import page
 from console.services import ConsoleServices
-from flows.catalogues import PLAIN, Catalogue
+from flows.catalogues import ENGLISH_CATALOGUE, Catalogue
 from flows.gsm7 import alphabet, size
-from flows.staff_words import SEPTETS, UNITS
-from flows.to_reporters import READY
+from flows.staff_replies import MAX_SEPTETS, MAX_UNITS, REPLY_TEMPLATES
 from reports.case_state import HANDLING_TRANSITIONS
 from reports.countries.country import Country
 from reports.exports import plain_text
@@ -42,7 +41,7 @@ DRAFT_FIELDS = {drafts.MESSAGE: "words", drafts.NOTE: "note"}  # kind → the fi
 MAX_DRAFT_LENGTH = 4000  # characters
 WROTE_MORE = "The reporter wrote more meanwhile. Look again."
 REPORT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-READY_SENTENCES: Final = {str(number): words for number, words in enumerate(READY, 1)}
+READY_SENTENCES: Final = {str(number): words for number, words in enumerate(REPLY_TEMPLATES, 1)}
 OUTCOMES = {
     "helped": "helped",
     "handed_on": "handed on",
@@ -69,7 +68,7 @@ class MessageDraft:
 
     @property
     def room(self) -> int:
-        return SEPTETS if alphabet(self.text) == "gsm7" else UNITS
+        return MAX_SEPTETS if alphabet(self.text) == "gsm7" else MAX_UNITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,8 +251,8 @@ class CasePage:
 
     def _tongue(self, opened: DecryptedReport) -> Catalogue:
         """The language that the reporter was shown, where it has the ready sentences; else English."""
-        found = self._spoken.get((opened.report or {}).get("language", ""), PLAIN)
-        return PLAIN if found.lacks(READY) else found
+        found = self._spoken.get((opened.report or {}).get("language", ""), ENGLISH_CATALOGUE)
+        return ENGLISH_CATALOGUE if found.lacks(REPLY_TEMPLATES) else found
 
     def _with_ready(self, said: ActionResult, box: AnswerTarget, tongue: Catalogue) -> ActionResult:
         if said.draft.ready not in READY_SENTENCES:

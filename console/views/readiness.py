@@ -30,7 +30,7 @@ CountryReadiness = tuple[Country, tuple[ReadinessItem, ...]]
 def attach(doors: PageRouter, countries: Countries) -> None:
     known = catalogues.load(locales.FOLDER)
     by_name = sorted(countries, key=lambda one: one.name)
-    found = [(one, readiness_items(one, *catalogues.read_and_drafts(one.languages, known))) for one in by_name]
+    found = [(one, readiness_items(one, *catalogues.reviewed_and_drafts(one.languages, known))) for one in by_name]
     doors.add(PageRoute("/readiness", VIEWERS), partial(_page, found))
 
 

@@ -12,15 +12,15 @@ from typing import Any
 import structlog
 from msgspec.structs import replace
 
-from flows.fit import Limit
 from flows.model import Screen
-from flows.show import lay
+from flows.pagination import ScreenLimit
+from flows.renderer import lay_out
 from gateway.conversation.dispatcher import Dispatcher
 from gateway.conversation.mailbox import WRITTEN
 from gateway.conversation.reducer import Reducer, StepResult
 from gateway.conversation.request import TurnRequest
 from gateway.messaging.model import Inbound
-from gateway.phone_numbers import Sender
+from gateway.phone_numbers import SenderIdentity
 from gateway.sessions.record import LastTurn, Record
 from gateway.sessions.report_ref import ReportRef
 from gateway.submission.submitter import Submitter
@@ -37,7 +37,7 @@ BEGIN, MY_REPORT = "report.danger", "my.code"
 log = structlog.get_logger()
 
 
-class Drills:
+class DrillRunner:
     def __init__(
         self,
         database: Database,
@@ -104,8 +104,8 @@ class Drills:
         """Nobody's phone, and one that waits while words are typed. `at`: microseconds, the same on each walk."""
         inbound = Inbound("ussd", "drill", sender="", code="", text="", session=one.drill_id, path=True)
         around = self._desk.around(country, "ussd", contactable=False, words_before_send=True)
-        nobody = Sender(None, valid=False, key="")
-        return TurnRequest(inbound, nobody, country, around, Limit(), practice=True, now=at // SECOND)
+        nobody = SenderIdentity(None, valid=False, key="")
+        return TurnRequest(inbound, nobody, country, around, ScreenLimit(), practice=True, now=at // SECOND)
 
     def _told(self, caller: TurnRequest, said: Mapping[str, str], script: DrillScript) -> ReportRef | None:
         """The report, once it is sent, or left to file itself by a line that is cut."""
@@ -137,7 +137,7 @@ def _reply(caller: TurnRequest, record: Record, screen: Screen, said: Mapping[st
     wanted = said.get(screen.question or "")
     if screen.typed:
         return wanted or screen.typed.skip or ""
-    laid = lay(screen, record.state.values, caller.around(record.state), caller.limit)
+    laid = lay_out(screen, record.state.values, caller.around(record.state), caller.limit)
     values = [offer.choice.value for offer in laid.offers]
     choice = values.index(wanted) if wanted in values else 0
     page = laid.pages[record.state.page]

@@ -67,8 +67,8 @@ class Channel(TokenAuthMixin):
         """At the USSD door `CON …` or `END …`; elsewhere nothing, for nothing would be read."""
         if door != "ussd":
             return HttpResponse(200, PLAIN, b"")
-        said = turn or Reply("", goes_on=False)
-        prefix = "CON " if said.goes_on else "END "
+        said = turn or Reply("", expects_reply=False)
+        prefix = "CON " if said.expects_reply else "END "
         return HttpResponse(200, PLAIN, (prefix + said.text).encode("utf-8", "replace"))
 
 

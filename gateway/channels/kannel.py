@@ -139,9 +139,9 @@ def _link(meta: Mapping[str, int]) -> str:
 
 def _meta(turn: Reply) -> str:
     """The session info goes back as it came, with its last bit where the session is over."""
-    told = [f"{OPERATION}={REQUEST if turn.goes_on else RESPONSE}"]
+    told = [f"{OPERATION}={REQUEST if turn.expects_reply else RESPONSE}"]
     if turn.link:
-        told.append(f"{SESSION}={int(turn.link) & ~ENDED | (not turn.goes_on)}")
+        told.append(f"{SESSION}={int(turn.link) & ~ENDED | (not turn.expects_reply)}")
     return "?smpp?" + "&".join(told)
 
 

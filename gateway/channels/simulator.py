@@ -39,7 +39,7 @@ class Channel:
         del header
         return True
 
-    def vouches(self, wire: RawRequest, fields: Fields) -> bool:
+    def verify_signature(self, wire: RawRequest, fields: Fields) -> bool:
         """It signs nothing. A page of another site, open in a browser of this machine, is not to report by it."""
         del fields
         return wire.header("Sec-Fetch-Site") in FROM_HERE

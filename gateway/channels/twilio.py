@@ -101,7 +101,7 @@ class Channel:
     def may_vouch(self, header: Callable[[str], str]) -> bool:
         return SIGNATURE.fullmatch(header("X-Twilio-Signature")) is not None
 
-    def vouches(self, wire: RawRequest, fields: Fields) -> bool:
+    def verify_signature(self, wire: RawRequest, fields: Fields) -> bool:
         """Every key and both ways to write the port are tried, so that time tells nothing."""
         given = wire.header("X-Twilio-Signature").encode("utf-8", "surrogateescape")
         signed = sum(hmac.compare_digest(right, given) for right in self._signatures(wire, fields)) > 0

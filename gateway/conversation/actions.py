@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from msgspec.structs import replace
 
-from gateway.blocking import RunBlocking
 from gateway.conversation.mailbox import ReporterMailbox, forgotten
 from gateway.conversation.overflow import has_parted
 from gateway.conversation.request import TurnRequest, told
 from gateway.sessions.record import Record
 from gateway.submission.submitter import Submitter
+from gateway.thread_pool import RunBlocking
 
 Outcome = tuple[str, Record]
 Effect = Callable[[TurnRequest, Record], Awaitable[Outcome]]

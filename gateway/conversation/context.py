@@ -10,9 +10,9 @@ from typing import Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from flows.catalogues import PLAIN, Catalogue, options
-from flows.model import Common, Option, State, World
-from flows.uses import Looks
+from flows.catalogues import ENGLISH_CATALOGUE, Catalogue, language_options
+from flows.dependencies import ScreenInputs
+from flows.model import FlowState, LayoutCache, Option, ScreenContext
 from reports.countries.country import Country
 from reports.countries.law import is_law_known
 from reports.facts import GivenAnswer, derive_facts
@@ -23,7 +23,7 @@ ROUTED = frozenset({"send_to", "police_named", "send_to_1", "send_to_2", "who_el
 LETTERS = ("my.message", "my.next")
 
 
-class NotRouted(str):
+class UnroutedFact(str):
     """In place of a fact that was not worked out: a screen that was not to look at it must not go on by it."""
 
     __slots__ = ()
@@ -32,7 +32,7 @@ class NotRouted(str):
         raise LookupError("who gets the report was not worked out for this screen")
 
 
-NOT_ROUTED = {"send_to": NotRouted(), "police_named": NotRouted()}
+NOT_ROUTED = {"send_to": UnroutedFact(), "police_named": UnroutedFact()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +44,12 @@ class CountryContext:
     fields: Mapping[str, str]
     lists: Mapping[str, tuple[Option, ...]]
     inside: Mapping[str, tuple[Option, ...]]  # the places of a group, where it has more than one
-    language: Catalogue = PLAIN
+    language: Catalogue = ENGLISH_CATALOGUE
 
     @classmethod
-    def of(cls, country: Country, language: Catalogue = PLAIN, languages: Sequence[Catalogue] = ()) -> CountryContext:
+    def of(
+        cls, country: Country, language: Catalogue = ENGLISH_CATALOGUE, languages: Sequence[Catalogue] = ()
+    ) -> CountryContext:
         """`languages`: all that are offered there."""
         fields = country.fields(language.say)
         facts = {
@@ -60,15 +62,15 @@ class CountryContext:
         }
         inside = {group: _places(country, group) for group in country.groups()}
         several = {group: places for group, places in inside.items() if len(places) > 1}
-        lists = {**_before_send(country), "languages": options(languages)}
+        lists = {**_before_send(country), "languages": language_options(languages)}
         return cls(country, facts, fields, lists, several, language)
 
 
-def common(ground: CountryContext, kind: str, *, drill: bool, looks: Mapping[str, Looks]) -> Common:
+def common(ground: CountryContext, kind: str, *, drill: bool, looks: Mapping[str, ScreenInputs]) -> LayoutCache:
     """What everybody gets to see alike there. `looks`: at what each screen does."""
     facts = {**ground.facts, "channel": kind, "drill": _yes(drill)}
-    world = World(facts, ground.fields, ground.lists, ground.language.say)
-    return Common(frozenset(name for name, one in looks.items() if one.only_at(world)), world)
+    world = ScreenContext(facts, ground.fields, ground.lists, ground.language.say)
+    return LayoutCache(frozenset(name for name, one in looks.items() if one.provided_by(world)), world)
 
 
 class RenderContext(Struct, frozen=True):
@@ -85,14 +87,16 @@ class RenderContext(Struct, frozen=True):
     told: Mapping[str, str] = field(default_factory=dict)  # facts known only now: the state of a report
     letters: tuple[str, ...] = ()  # what staff wrote, the newest first; read one after the other
     routed: Collection[str] | None = None  # the screens that look at who would get the report; None: any may
-    common: Mapping[str, Common] = field(default_factory=dict)  # by language
-    made: list[tuple[State, World, bool]] = field(default_factory=list)  # its own: the last one that was given
+    common: Mapping[str, LayoutCache] = field(default_factory=dict)  # by language
+    made: list[tuple[FlowState, ScreenContext, bool]] = field(
+        default_factory=list
+    )  # its own: the last one that was given
 
     def knowing(self, **more: Any) -> RenderContext:
         """The same caller's, with more `said`, `told` or written than before; a plain `replace` would keep `made`."""
         return replace(self, **more, made=[])
 
-    def __call__(self, state: State) -> World:
+    def __call__(self, state: FlowState) -> ScreenContext:
         routed = self.routed is None or state.screen in self.routed
         if self.made:
             before, world, was_routed = self.made[-1]
@@ -102,7 +106,7 @@ class RenderContext(Struct, frozen=True):
         self.made[:] = [(state, world, routed)]
         return world
 
-    def _world(self, state: State, *, routed: bool) -> World:
+    def _world(self, state: FlowState, *, routed: bool) -> ScreenContext:
         values = state.values
         ground = self._ground(values)
         facts = {
@@ -127,27 +131,27 @@ class RenderContext(Struct, frozen=True):
             facts["police_named"] = _yes(any(hotline.kind == "police" for hotline in at_once))
             fields |= {f"send_to_{n}": hotline.screen_name for n, hotline in enumerate(at_once[:2], 1)}
             lists["who_else"] = tuple(Option(leg.hotline, hotlines[leg.hotline].screen_name) for leg in legs)
-        return World(facts, fields, lists, ground.language.say, self.common.get(ground.language.tag))
+        return ScreenContext(facts, fields, lists, ground.language.say, self.common.get(ground.language.tag))
 
-    def _mail(self, state: State, fields: dict[str, str]) -> dict[str, str]:
+    def _mail(self, state: FlowState, fields: dict[str, str]) -> dict[str, str]:
         """Which of the messages is read now: each that was walked just before was one more."""
         walked = takewhile(lambda name: name in LETTERS, (name for name, _ in reversed(state.trail)))
         before, there = sum(1 for _ in walked), len(self.letters)
         fields |= {"messages": str(there), "message": self.letters[min(before, there - 1)] if there else ""}
         return {"messages": "some" if there else "none", "another": _yes(before + 1 < there)}
 
-    def ground_in(self, state: State) -> CountryContext:
+    def ground_in(self, state: FlowState) -> CountryContext:
         """In the language that was chosen in this call, else in the first."""
         return self._ground(state.values)
 
     def _ground(self, values: Mapping[str, str | None]) -> CountryContext:
         return self.grounds.get(values.get("language") or "") or next(iter(self.grounds.values()))
 
-    def legs(self, state: State, completeness: str = "complete") -> tuple[Recipient, ...]:
+    def legs(self, state: FlowState, completeness: str = "complete") -> tuple[Recipient, ...]:
         """Everybody who can get this report, in order, as the answers stand."""
         return self._legs(self.ground_in(state).country, state, completeness)
 
-    def _legs(self, country: Country, state: State, completeness: str = "complete") -> tuple[Recipient, ...]:
+    def _legs(self, country: Country, state: FlowState, completeness: str = "complete") -> tuple[Recipient, ...]:
         facts = derive_facts(given(state))
         avoid: Collection[str] = avoided_hotlines(country, facts)
         if completeness == "incomplete":  # no screen names who gets it, so who was left out on any walk stays out
@@ -167,7 +171,7 @@ def _rescue(country: Country) -> str:
     return "yes" if helpline is not None and helpline.id == country.incomplete_to else "other"
 
 
-def _send_to(legs: tuple[Recipient, ...], at_once: int, state: State) -> str:
+def _send_to(legs: tuple[Recipient, ...], at_once: int, state: FlowState) -> str:
     if not legs:
         return "nobody" if state.many("avoid") else "staff"
     return "one" if at_once == 1 else "two"
@@ -184,7 +188,7 @@ def _places(country: Country, group: str | None = None) -> tuple[Option, ...]:
     return tuple(Option(place.code, place.label) for place in country.places if group in (None, place.group))
 
 
-def given(state: State) -> tuple[GivenAnswer, ...]:
+def given(state: FlowState) -> tuple[GivenAnswer, ...]:
     """The answers as the report takes them: those of the report's own screens, and whether they still count."""
     in_force = state.in_force
     return tuple(

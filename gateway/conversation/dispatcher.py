@@ -11,18 +11,17 @@ from urllib.parse import unquote_to_bytes
 from msgspec.structs import replace
 
 from flows.catalogues import Catalogue
-from flows.fit import Limit
+from flows.dependencies import inputs_of, screens_reading
 from flows.gsm7 import alphabet
-from flows.model import Book, Common
-from flows.uses import lookers, looks
-from gateway.blocking import Blocking
+from flows.model import FlowBook, LayoutCache
+from flows.pagination import ScreenLimit
 from gateway.conversation import carrier_words
 from gateway.conversation.context import ROUTED, CountryContext, RenderContext, common
 from gateway.conversation.handler import ConversationHandler
 from gateway.conversation.on_call_reply import OnCallReply
 from gateway.conversation.request import TurnRequest
 from gateway.messaging.model import Channel, Inbound, Kind, ProviderEvent, Reply
-from gateway.phone_numbers import Sender, normalise
+from gateway.phone_numbers import SenderIdentity, normalise
 from gateway.sessions import store
 from gateway.sms.early_receipts import EarlyReceipts
 from gateway.sms.idempotency import idempotency_key
@@ -31,6 +30,7 @@ from gateway.sms.opt_outs import OptOuts
 from gateway.sms.outbox import SmsOutbox
 from gateway.submission.submitter import NotSent
 from gateway.submission.unparsed import NotStored, UnparsedStore
+from gateway.thread_pool import BlockingPool
 from reports.countries.country import Countries, Country
 from reports.countries.service_codes import normalize_code
 from reports.store.engine.database import Database, DatabaseUnavailable
@@ -39,7 +39,7 @@ from reports.store.sms.messages import record_delivery_report
 T = TypeVar("T")
 
 KINDS: tuple[Kind, ...] = ("ussd", "sms")
-NOTHING_SAID = Reply("", goes_on=True)
+NOTHING_SAID = Reply("", expects_reply=True)
 
 
 class Dispatcher:
@@ -49,7 +49,7 @@ class Dispatcher:
         countries: Countries,
         languages: Mapping[str, Sequence[Catalogue]],  # offered in each country, by its code
         conversation: ConversationHandler,
-        book: Book,
+        book: FlowBook,
         live: frozenset[str],
         drill: bool,
         database: Database,
@@ -58,12 +58,12 @@ class Dispatcher:
         waiting: SmsInbox,
         unread: UnparsedStore,
         duty: OnCallReply,
-        blocking: Blocking,
+        blocking: BlockingPool,
         count: Callable[[str], None],
     ) -> None:
         self._conversation = conversation
-        self._looks = {name: looks(screen) for name, screen in book.screens.items()}
-        self._routed = lookers(book, ROUTED)
+        self._looks = {name: inputs_of(screen) for name, screen in book.screens.items()}
+        self._routed = screens_reading(book, ROUTED)
         self._live = live
         self._drill = drill
         self._languages = languages
@@ -134,7 +134,7 @@ class Dispatcher:
         """Delivery reports that came before their message was known. Raises DatabaseUnavailable."""
         self._early.try_again(lambda id_, status: record_delivery_report(self._database, id_, status))
 
-    def _opt_out(self, sender: Sender) -> None:
+    def _opt_out(self, sender: SenderIdentity) -> None:
         try:
             self._optouts.add(sender.key)
         except DatabaseUnavailable:
@@ -178,7 +178,7 @@ class Dispatcher:
         sender = normalise(inbound.sender, country.iso)
         waits = _waits_for_words(country, inbound)
         around = self.around(country, inbound.kind, contactable=sender.valid, words_before_send=waits)
-        limit = Limit(*channel.limits[inbound.kind])
+        limit = ScreenLimit(*channel.limits[inbound.kind])
         now, crowded = int(time.time()), self._blocking.is_crowded
         return TurnRequest(inbound, sender, country, around, limit, channel.practice, now, crowded=crowded)
 
@@ -195,7 +195,7 @@ class Dispatcher:
             common=self._common[country.iso, kind],
         )
 
-    def _alike(self, grounds: Mapping[str, CountryContext], kind: Kind) -> dict[str, Common]:
+    def _alike(self, grounds: Mapping[str, CountryContext], kind: Kind) -> dict[str, LayoutCache]:
         return {tag: common(one, kind, drill=self._drill, looks=self._looks) for tag, one in grounds.items()}
 
     async def _reply(self, channel: Channel, caller: TurnRequest, turn: Reply) -> Reply:
@@ -233,7 +233,7 @@ def _waits_for_words(country: Country, inbound: Inbound) -> bool:
 
 def _addressed(turn: Reply, link: str = "") -> Reply:
     """With what a channel has to know beside the words, and has no means to find out."""
-    return Reply(turn.text, turn.goes_on, ucs2=alphabet(turn.text) == "ucs2", link=link)
+    return Reply(turn.text, turn.expects_reply, ucs2=alphabet(turn.text) == "ucs2", link=link)
 
 
 def dialled(countries: Countries, raw: bytes) -> str:

@@ -10,14 +10,14 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
-from flows.words import is_words
+from flows.text import is_free_text
 from gateway.conversation import load_shedding, turns
 from gateway.conversation.reducer import CannotReplay, Reducer, StepResult
 from gateway.conversation.request import TurnRequest
 from gateway.conversation.sms import SmsConversation
 from gateway.conversation.statistics import tally
 from gateway.messaging.model import Inbound, ProviderEvent, Reply
-from gateway.phone_numbers import Sender
+from gateway.phone_numbers import SenderIdentity
 from gateway.sessions.record import Draft, LastTurn, Record, pack_drafts, pack_record, unpack_drafts, unpack_record
 from gateway.sessions.store import (
     BLIND_SECONDS,
@@ -26,8 +26,8 @@ from gateway.sessions.store import (
     SENT_SECONDS,
     SMS_SECONDS,
     USSD_SECONDS,
-    Keys,
-    Loaded,
+    LoadedRecord,
+    RecordKeys,
     RedisUnavailable,
     Sessions,
 )
@@ -36,11 +36,11 @@ from gateway.submission.transitions import numbered, replayed
 TRIES = 3  # two answers of one caller at the same moment; the loser steps on from what the winner left
 
 
-class Crowded(Exception):
+class Overloaded(Exception):
     """Something that can wait, while so many are here that it has to. The same key leads on once there is room."""
 
 
-class Slowed(Crowded):
+class RateLimited(Overloaded):
     """One caller alone has read so many tips that they have to wait, for ten minutes at most."""
 
 
@@ -71,8 +71,8 @@ class ConversationHandler:
             if caller.kind == "sms":
                 raise
             return await self._without_redis(caller)
-        except Crowded as why:
-            self._count("slowed" if isinstance(why, Slowed) else "shed")
+        except Overloaded as why:
+            self._count("slowed" if isinstance(why, RateLimited) else "shed")
             return self._reducer.notice(caller, "home.busy")
         except CannotReplay:
             self._count("walk_lost")
@@ -86,9 +86,9 @@ class ConversationHandler:
         """The numbers, and nothing else; none where the country is not known: another's would be wrong (S-32)."""
         return self._reducer.notice(caller, "home.not_working" if numbers else "home.not_working_anywhere")
 
-    async def opted_out(self, notice: ProviderEvent, sender: Sender) -> None:
+    async def opted_out(self, notice: ProviderEvent, sender: SenderIdentity) -> None:
         """End the SMS conversation of a sender whose opt-out the provider has taken, as `00` does."""
-        keys = Keys(self._sessions.key("s", notice.channel, notice.code, "", sender.key))
+        keys = RecordKeys(self._sessions.key("s", notice.channel, notice.code, "", sender.key))
         for _ in range(TRIES):
             try:
                 loaded = await self._sessions.load(keys)
@@ -101,11 +101,11 @@ class ConversationHandler:
             except RedisUnavailable:
                 return
 
-    async def ended(self, notice: ProviderEvent, sender: Sender) -> None:
+    async def ended(self, notice: ProviderEvent, sender: SenderIdentity) -> None:
         """The network says that the line is gone: what waits for a drop need not wait. It may not be true yet."""
         key = self._sessions.key("s", notice.channel, notice.code, notice.session, sender.key)
         try:
-            record = self._unpack(await self._sessions.load(Keys(key)))
+            record = self._unpack(await self._sessions.load(RecordKeys(key)))
         except RedisUnavailable:
             return  # it files itself in its own time
         if record and record.report:
@@ -127,7 +127,7 @@ class ConversationHandler:
             if record and isinstance(found, turns.Duplicate | turns.OutOfOrder):
                 return await self._same(caller, record, found)
             if loaded.seen:  # an SMS that was taken before the last one: it was answered then
-                return Reply("", goes_on=True)
+                return Reply("", expects_reply=True)
             if isinstance(found, turns.NextReply) and caller.kind == "ussd":  # by SMS it may ask for something else
                 self._make_room(caller, record)
             drafts = unpack_drafts(loaded.drafts)
@@ -156,18 +156,18 @@ class ConversationHandler:
             record
             and caller.crowded
             and load_shedding.can_wait(record.state.screen)
-            and not is_words(caller.inbound.text)
+            and not is_free_text(caller.inbound.text)
         ):
-            raise Crowded
+            raise Overloaded
 
     def _slow_down(self, caller: TurnRequest, read: int, record: Record) -> None:
         """Who has read very many tips; never words. Raises Slowed, and nothing of it is kept."""
         if (
             read >= load_shedding.MOST_READ
             and load_shedding.is_to_read(record.state.screen)
-            and not is_words(caller.inbound.text)
+            and not is_free_text(caller.inbound.text)
         ):
-            raise Slowed
+            raise RateLimited
 
     def _unkept(self, caller: TurnRequest, before: Record | None, moved: StepResult) -> Reply:
         """The step was taken and cannot be kept. Taken again without its draft it would be another report.
@@ -181,7 +181,7 @@ class ConversationHandler:
         if caller.inbound.path:
             return moved.record.answer  # as the repeat gets it; what follows is walked again, or does not fit
         if _is_sent(moved.record) and not (before and _is_sent(before)):
-            return replace(moved.record.answer, goes_on=False)  # what follows would meet the screen before Send
+            return replace(moved.record.answer, expects_reply=False)  # what follows would meet the screen before Send
         return self._reducer.notice(caller, "home.not_working")
 
     async def _same(self, caller: TurnRequest, record: Record, found: turns.TurnKind) -> Reply:
@@ -266,7 +266,7 @@ class ConversationHandler:
             return self._reducer.notice(caller, "home.not_working")
 
     async def _keep(
-        self, caller: TurnRequest, keys: Keys, loaded: Loaded, step: tuple[Record | None, StepResult]
+        self, caller: TurnRequest, keys: RecordKeys, loaded: LoadedRecord, step: tuple[Record | None, StepResult]
     ) -> bool:
         before, moved = step
         drafts = None if moved.drafts is None else pack_drafts(moved.drafts)
@@ -285,7 +285,7 @@ class ConversationHandler:
             tally=counts,
         )
 
-    def _unpack(self, loaded: Loaded) -> Record | None:
+    def _unpack(self, loaded: LoadedRecord) -> Record | None:
         if loaded.session is None:
             return None
         record = unpack_record(loaded.session, self._reducer.book)
@@ -293,13 +293,13 @@ class ConversationHandler:
             self._count("lost")
         return record
 
-    def _keys(self, inbound: Inbound, caller: TurnRequest) -> Keys:
+    def _keys(self, inbound: Inbound, caller: TurnRequest) -> RecordKeys:
         """The number is part of a session's key: ids are unique only per number with some operators."""
         who = caller.sender.key
         code = inbound.code
         seen = inbound.id if caller.kind == "sms" else ""
         draft = self._sessions.key("d", inbound.channel, code, who) if caller.sender.answerable else ""
-        return Keys(
+        return RecordKeys(
             self._sessions.key("s", inbound.channel, code, inbound.session, who),
             draft,
             self._sessions.key("l:seen", inbound.channel, seen) if seen else "",

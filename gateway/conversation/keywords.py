@@ -8,9 +8,9 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from flows.model import Book, State
-from flows.show import offered
-from flows.words import LONGEST_CHOICE, fold, is_words
+from flows.model import FlowBook, FlowState
+from flows.renderer import offered_choices
+from flows.text import MAX_CHOICE_CHARS, fold, is_free_text
 from gateway.conversation.context import RenderContext
 from gateway.conversation.languages import spoken
 
@@ -41,7 +41,7 @@ class Keywords:
     def near(self, text: str) -> str | None:
         """What a short text that is no keyword was most likely meant to be. More than a few letters are words."""
         wanted = _bare(text)
-        if len(wanted) < SHORTEST or is_words(text) or wanted in self.tags:
+        if len(wanted) < SHORTEST or is_free_text(text) or wanted in self.tags:
             return None
         able = [word for word in self.words if len(word) >= SHORTEST]
         return next((self.words[word] for word in difflib.get_close_matches(wanted, able, n=1, cutoff=ALIKE)), None)
@@ -54,7 +54,7 @@ class Keywords:
 class Vocabulary:
     """The keywords of each country, worked out once."""
 
-    def __init__(self, book: Book, home: str) -> None:
+    def __init__(self, book: FlowBook, home: str) -> None:
         self._book = book
         self._home = home
         self._known: dict[str, Keywords] = {}
@@ -84,13 +84,13 @@ class Vocabulary:
     def _named(self, tag: str, around: RenderContext) -> dict[str, tuple[str, ...]]:
         """Each keyword with its choice's labels in that language, the shortest last."""
         screen = self._book.screen(self._home)
-        world = around(spoken(State(self._home), tag, at=0))
-        return {offer.choice.also[0]: offer.say for offer in offered(screen, {}, world) if offer.choice.also}
+        world = around(spoken(FlowState(self._home), tag, at=0))
+        return {offer.choice.also[0]: offer.say for offer in offered_choices(screen, {}, world) if offer.choice.also}
 
 
 def _bare(text: str) -> str:
     """Folded, without what stands around the words: `Tips!`."""
-    if len(text) > LONGEST_CHOICE:
+    if len(text) > MAX_CHOICE_CHARS:
         return ""
     folded = fold(text)
     begin, end = 0, len(folded)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from flows.model import State
+from flows.model import FlowState
 from gateway.conversation.context import RenderContext
 from gateway.conversation.request import TurnRequest
 from gateway.sessions.record import Record
@@ -203,7 +203,7 @@ def _turn(caller: TurnRequest, record: Record) -> tuple[str, ...]:
     return (i.channel, i.code, i.session, record.seed, record.last.turn)
 
 
-def forgotten(state: State) -> State:
+def forgotten(state: FlowState) -> FlowState:
     """Without the answer just given: it was passed on, and no conversation carries it."""
     if not state.trail or state.trail[-1][1] != len(state.answers) - 1:
         return state

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from flows.model import Answer, State, Unasked
+from flows.model import Answer, FlowState, UnpromptedText
 from gateway.conversation.request import TurnRequest
 from gateway.sessions.record import Record
 from gateway.submission.unparsed import NotStored, UnparsedStore
@@ -25,7 +25,7 @@ class Overflow:
         self._unread = unread
         self._count = count
 
-    def is_heavy(self, state: State) -> bool:
+    def is_heavy(self, state: FlowState) -> bool:
         """Return whether a conversation carries more words than it may."""
         return _size(state) > MOST_CHARACTERS
 
@@ -47,12 +47,12 @@ class Overflow:
         return replace(record, state=state)
 
 
-def has_parted(state: State) -> bool:
+def has_parted(state: FlowState) -> bool:
     """Whether a hotline knows some of these words already: nobody may be told then that all is deleted."""
     return MARK in _texts(state)
 
 
-def _parted(state: State) -> tuple[list[str], State]:
+def _parted(state: FlowState) -> tuple[list[str], FlowState]:
     """What is filed apart, and what is carried on: the report as it stands, where that is light enough by itself."""
     kept = state.in_force
     lighter = _without(state, kept)
@@ -63,11 +63,11 @@ def _parted(state: State) -> tuple[list[str], State]:
     return [one.text for one in state.unasked if one.text != MARK] + left, lighter
 
 
-def _without(state: State, kept: frozenset[int]) -> State:
+def _without(state: FlowState, kept: frozenset[int]) -> FlowState:
     """Of the words sent where a choice was asked one mark stays; of typed answers each its own."""
     last = state.unasked[-1:]
     answers = tuple(one if index in kept else _marked(one) for index, one in enumerate(state.answers))
-    return replace(state, unasked=tuple(Unasked(one.at, one.screen, MARK) for one in last), answers=answers)
+    return replace(state, unasked=tuple(UnpromptedText(one.at, one.screen, MARK) for one in last), answers=answers)
 
 
 def _marked(answer: Answer) -> Answer:
@@ -78,9 +78,9 @@ def _is_long(answer: Answer) -> bool:
     return answer.typed and len(answer.value or "") > len(MARK)
 
 
-def _texts(state: State) -> list[str]:
+def _texts(state: FlowState) -> list[str]:
     return [one.text for one in state.unasked] + [answer.value or "" for answer in state.answers]
 
 
-def _size(state: State) -> int:
+def _size(state: FlowState) -> int:
     return sum(map(len, _texts(state)))

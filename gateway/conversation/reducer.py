@@ -11,9 +11,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from flows import engine
-from flows.model import Book, State, Unasked
-from flows.words import is_words
-from gateway.blocking import RunBlocking
+from flows.model import FlowBook, FlowState, UnpromptedText
+from flows.text import is_free_text
 from gateway.conversation.actions import Actions, Counted
 from gateway.conversation.context import RenderContext
 from gateway.conversation.languages import begun_by
@@ -29,6 +28,7 @@ from gateway.sessions.store import DRAFT_SECONDS
 from gateway.submission.submitter import NotSent, Submitter
 from gateway.submission.transitions import Event
 from gateway.submission.transitions import moved as moved_on
+from gateway.thread_pool import RunBlocking
 from reports.access_codes import format_code
 from reports.store.engine.database import DatabaseUnavailable
 
@@ -53,7 +53,7 @@ class Reducer:
 
     def __init__(
         self,
-        book: Book,
+        book: FlowBook,
         submitter: Submitter,
         mailroom: ReporterMailbox,
         apart: Overflow,
@@ -69,20 +69,20 @@ class Reducer:
         self._run_blocking = run_blocking
         self._effects = Actions(submitter, mailroom, self._flow_version, count_report, run_blocking)
 
-    def notice(self, caller: TurnRequest, screen: str, state: State | None = None) -> Reply:
+    def notice(self, caller: TurnRequest, screen: str, state: FlowState | None = None) -> Reply:
         """A screen that needs nothing but the country file: shown while parts are away. `state`: for its language."""
-        world = caller.around(state or State(HOME[caller.kind]))
-        return Reply(engine.notice(self.book, screen, world, caller.limit).text, goes_on=False)
+        world = caller.around(state or FlowState(HOME[caller.kind]))
+        return Reply(engine.render_notice(self.book, screen, world, caller.limit).text, expects_reply=False)
 
     def begin(
         self, caller: TurnRequest, last: LastTurn, before: Record | None = None, screen: str = "", unheard: str = ""
     ) -> Record:
         """The home screen, the same for everybody. `unheard`: words that came to no conversation; they are kept."""
-        state = begun_by(caller, engine.begin(self.book, screen or HOME[caller.kind]))
+        state = begun_by(caller, engine.initial_state(self.book, screen or HOME[caller.kind]))
         media = noted((), caller.inbound.media)
-        record = Record(state, last, Reply("", goes_on=True), caller.now, seed=_seed(caller), media=media)
-        if is_words(unheard):
-            kept = (Unasked(caller.now, state.screen, unheard),)
+        record = Record(state, last, Reply("", expects_reply=True), caller.now, seed=_seed(caller), media=media)
+        if is_free_text(unheard):
+            kept = (UnpromptedText(caller.now, state.screen, unheard),)
             record = replace(record, state=replace(state, unasked=kept))
         if before:
             record = replace(record, reports=before.reports, loop=before.loop)
@@ -153,7 +153,7 @@ class Reducer:
 
     async def _cause(self, caller: TurnRequest, record: Record, drafts: list[Draft], effect: str) -> StepResult:
         outcome, after = await self._effects.run(effect, caller, record)
-        state = engine.arrive(self.book, after.state, outcome, await self._around(caller, after))
+        state = engine.apply_outcome(self.book, after.state, outcome, await self._around(caller, after))
         moved = await self._shown(caller, replace(after, state=state), drafts)
         if effect == "delete" and record.report:
             return replace(moved, drafts=[d for d in drafts if d.report.report_id != record.report.report_id])
@@ -232,15 +232,15 @@ class Reducer:
         self, caller: TurnRequest, record: Record, drafts: list[Draft], *, sorry: bool = False, accepted: bool = True
     ) -> StepResult:
         record = replace(record, answer=await self._show(caller, record, sorry=sorry), at=caller.now)
-        ended = record if record.answer.goes_on else self._emptied(record, caller.kind)
+        ended = record if record.answer.expects_reply else self._emptied(record, caller.kind)
         return StepResult(ended, drafts_after(drafts, record), accepted)
 
     async def _show(self, caller: TurnRequest, record: Record, *, sorry: bool = False) -> Reply:
         return self._rendered(caller, record, await self._around(caller, record), sorry=sorry)
 
     def _rendered(self, caller: TurnRequest, record: Record, around: RenderContext, *, sorry: bool = False) -> Reply:
-        shown = engine.show(self.book, record.state, around(record.state), caller.limit, sorry=sorry)
-        return Reply(shown.text, shown.goes_on)
+        shown = engine.render(self.book, record.state, around(record.state), caller.limit, sorry=sorry)
+        return Reply(shown.text, shown.expects_reply)
 
     async def _around(self, caller: TurnRequest, record: Record) -> RenderContext:
         """The caller's world, with what only this conversation knows: its code and PIN, the state of its report."""
@@ -254,12 +254,16 @@ class Reducer:
 
     async def leave(self, caller: TurnRequest, record: Record) -> StepResult:
         """Leaving withdraws nothing that was said in danger, and by SMS nothing is answered: a phone would sound."""
-        turn = self.notice(caller, "home.goodbye", record.state) if caller.kind == "ussd" else Reply("", goes_on=False)
+        turn = (
+            self.notice(caller, "home.goodbye", record.state)
+            if caller.kind == "ussd"
+            else Reply("", expects_reply=False)
+        )
         return StepResult(await self._closed(replace(record, answer=turn, at=caller.now), caller.kind))
 
     async def opt_out(self, record: Record) -> Record:
         """Return an SMS conversation ended as by `00`, for an opt-out of which only the provider's notice came."""
-        return replace(await self._closed(record, "sms"), answer=Reply("", goes_on=False))
+        return replace(await self._closed(record, "sms"), answer=Reply("", expects_reply=False))
 
     async def _closed(self, record: Record, kind: str) -> Record:
         """Withdraw words that were never confirmed, file answers gathered after Send, and forget what was said."""
@@ -270,7 +274,7 @@ class Reducer:
 
     def _emptied(self, record: Record, kind: str) -> Record:
         """Over: what is kept on is the last answer, for a repeat of the last request, and nothing that was said."""
-        home = engine.begin(self.book, HOME[kind])
+        home = engine.initial_state(self.book, HOME[kind])
         report = None if record.report and record.report.is_submitted else record.report
         return replace(record, state=home, report=report, words=None, opened=None, over=True, media=())
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from flows.fit import Limit
+from flows.pagination import ScreenLimit
 from gateway.conversation.context import RenderContext, given
 from gateway.messaging.model import Inbound
-from gateway.phone_numbers import Sender
+from gateway.phone_numbers import SenderIdentity
 from gateway.sessions.record import Record
 from gateway.submission.builder import ReportInput
 from reports.countries.country import Country
@@ -16,10 +16,10 @@ from reports.narrative import UnaskedText
 
 class TurnRequest(Struct, frozen=True):
     inbound: Inbound
-    sender: Sender
+    sender: SenderIdentity
     country: Country
     around: RenderContext
-    limit: Limit
+    limit: ScreenLimit
     practice: bool  # the simulator: never a real phone
     now: int  # unix seconds
     late: bool = False  # it waited, and meets a screen that its sender may not have seen

@@ -6,11 +6,10 @@ from contextlib import suppress
 
 from msgspec.structs import replace
 
-from flows.engine import carry
+from flows.engine import prepend_answers
 from flows.model import Answer
-from flows.show import TOO_MANY
-from flows.words import UNDERSTOOD, fold, is_words
-from gateway.blocking import RunBlocking
+from flows.renderer import MAX_WRONG_REPLIES
+from flows.text import ACCEPTED_CARRIER_WORDS, fold, is_free_text
 from gateway.conversation import carrier_words, turns
 from gateway.conversation.keywords import HELP, Keywords, Vocabulary
 from gateway.conversation.mailbox import WRITTEN, is_open
@@ -22,6 +21,7 @@ from gateway.sessions import reply_loop
 from gateway.sessions.record import Draft, LastTurn, Record, in_danger
 from gateway.sessions.store import SMS_SECONDS
 from gateway.sms.opt_outs import OptOuts
+from gateway.thread_pool import RunBlocking
 from reports.store.engine.database import DatabaseUnavailable
 
 SILENT_SECONDS = SMS_SECONDS  # after that any SMS gets the home screen: whoever holds the phone may be somebody else
@@ -38,7 +38,7 @@ OPENS = {  # keyword of a first text: its screen, which has the emergency number
 NO_PICTURES = "home.no_pictures"
 ASIDE = frozenset({"tips_young", "tips_parents", "law", "language"})  # flows where no question of a report is open
 SENT = frozenset({"report.sent_sms", "report.code_sms"})
-SILENCE = Reply("", goes_on=True)
+SILENCE = Reply("", expects_reply=True)
 GO_ON = "98"
 
 
@@ -96,7 +96,7 @@ class SmsConversation:
             # for a menu that its sender did not see
             return StepResult(await self._reducer.unmoved(caller, record), accepted=False)
         typed = self._reducer.book.screen(record.state.screen).typed
-        if typed and not (typed.secret and (is_words(text) or self._keywords(caller).exact(text))):
+        if typed and not (typed.secret and (is_free_text(text) or self._keywords(caller).exact(text))):
             return await self._reducer.step(caller, record, drafts, text)
         return await self._chosen(caller, record, drafts, text, late=late)
 
@@ -139,7 +139,9 @@ class SmsConversation:
             return StepResult(self._ask_back(caller, home, near), accepted=False)
         if near != HELP:
             return None
-        covered = replace(record, state=replace(record.state, wrong=TOO_MANY))  # the numbers; the question stays open
+        covered = replace(
+            record, state=replace(record.state, wrong=MAX_WRONG_REPLIES)
+        )  # the numbers; the question stays open
         return StepResult(await self._reducer.again(caller, covered), accepted=False)
 
     async def _home_again(self, caller: TurnRequest, record: Record, last: LastTurn) -> Record:
@@ -150,7 +152,7 @@ class SmsConversation:
         if in_danger(record.state) or (record.report and record.report.is_submitted):
             return home
         answers = tuple(one for one in record.state.answers if not self._is_secret(one))
-        state = replace(carry(home.state, answers), unasked=record.state.unasked)
+        state = replace(prepend_answers(home.state, answers), unasked=record.state.unasked)
         media = record.media + home.media
         return replace(home, state=state, report=record.report, words=record.words, media=media)
 
@@ -180,7 +182,7 @@ class SmsConversation:
         """Whether it is words, of two at least, within the time that typing takes."""
         if caller.now - record.at > PART_SECONDS or carrier_words.is_call_me(text):
             return False
-        return self._keywords(caller).exact(text) is None and (is_words(text) or _is_sentence(text))
+        return self._keywords(caller).exact(text) is None and (is_free_text(text) or _is_sentence(text))
 
     def _is_hidden(self, caller: TurnRequest, record: Record) -> bool:
         """Whether the home screen was shown in place of "Sent to …"."""
@@ -205,11 +207,11 @@ class SmsConversation:
             return None
         around = caller.around.knowing(said={**caller.around.said, "meant": labels[keyword]})
         turn = self._reducer.notice(replace(caller, around=around), DID_YOU_MEAN, record.state)
-        return replace(turn, goes_on=True)
+        return replace(turn, expects_reply=True)
 
     def _confirmed(self, caller: TurnRequest, record: Record, text: str) -> str:
         """What "yes" means where something was asked back."""
-        if record.state.screen != HOME["sms"] or fold(text) not in UNDERSTOOD:
+        if record.state.screen != HOME["sms"] or fold(text) not in ACCEPTED_CARRIER_WORDS:
             return text
         keywords = self._keywords(caller).labels["en"]
         return next((one for one in keywords if self._asked_back(caller, record, one) == record.answer), text)
@@ -220,7 +222,7 @@ class SmsConversation:
     # Words
 
     def _is_heard(self, text: str) -> bool:
-        return is_words(text) and not carrier_words.is_call_me(text)
+        return is_free_text(text) and not carrier_words.is_call_me(text)
 
     def _nobody_hears(self, record: Record) -> bool:
         """Whether words that are no answer here would go nowhere: no report is begun, and none is open."""
@@ -236,7 +238,7 @@ class SmsConversation:
         return StepResult(record, accepted=False)
 
     def _no_pictures(self, caller: TurnRequest) -> Reply:
-        return replace(self._reducer.notice(caller, NO_PICTURES), goes_on=True)
+        return replace(self._reducer.notice(caller, NO_PICTURES), expects_reply=True)
 
     def _goes_on_writing(self, record: Record, text: str, now: int) -> bool:
         """Whether it follows on typed words, as parts of a long text do that the network did not put together."""

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from flows.gsm7 import segments
 from gateway.sessions.record import Record
-from gateway.sessions.store import Tally
+from gateway.sessions.store import FunnelCounts
 
 ON = "+"  # behind a step: somebody went on from it
 SMS = "sms_parts"
@@ -37,9 +37,9 @@ STEPS: Mapping[str, str] = {
 }
 
 
-def tally(country: str, kind: str, before: Record | None, after: Record, now: int) -> Tally:
+def tally(country: str, kind: str, before: Record | None, after: Record, now: int) -> FunnelCounts:
     counts = {f"{country} {name}": number for name, number in _names(kind, before, after)}
-    return Tally(day_of(now), counts)
+    return FunnelCounts(day_of(now), counts)
 
 
 def day_of(now: int) -> str:

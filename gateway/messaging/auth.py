@@ -39,6 +39,6 @@ class TokenAuthMixin:
         del header
         return True
 
-    def vouches(self, wire: RawRequest, fields: Fields) -> bool:
+    def verify_signature(self, wire: RawRequest, fields: Fields) -> bool:
         del wire, fields
         return True

@@ -18,7 +18,7 @@ Reads = Literal["form", "json", "text"]
 LONGEST_NAME = 128  # characters of a field that says who: a number, a session id, a message id
 
 
-class Unreadable(Exception):
+class UnreadableRequest(Exception):
     """Authenticated, and not to be understood. The message says which rule failed, never what came in.
 
     `reason` is for the log, one of UNREADABLE in runtime/log_fields.py; `field` is the name of the request's field.
@@ -53,23 +53,23 @@ class Fields(Struct, frozen=True):
     def get(self, name: str) -> str:
         """Different values of one key are all kept, joined by a line feed: words are never thrown away."""
         if name in self.no_text:
-            raise Unreadable("no text", "not_text", name)
+            raise UnreadableRequest("no text", "not_text", name)
         return "\n".join(self.values.get(name, ()))
 
     def who(self, name: str) -> str:
         """A field that says who or which: two different values cannot both be right."""
         value = self.get(name)
         if len(self.values.get(name, ())) > 1:
-            raise Unreadable("two different values", "two_values", name)
+            raise UnreadableRequest("two different values", "two_values", name)
         if len(value) > LONGEST_NAME:
-            raise Unreadable(f"longer than {LONGEST_NAME} characters", "too_long", name)
+            raise UnreadableRequest(f"longer than {LONGEST_NAME} characters", "too_long", name)
         return value
 
     def must(self, name: str) -> str:
         """As `who`, where nothing can be done without it."""
         value = self.who(name)
         if not value:
-            raise Unreadable("missing", "no_session" if name == "session" else "missing_field", name)
+            raise UnreadableRequest("missing", "no_session" if name == "session" else "missing_field", name)
         return value
 
 
@@ -111,7 +111,7 @@ class Reply(Struct, frozen=True):
     """The answer to one inbound. `text` has no prefix of any channel; "" by SMS means: no reply."""
 
     text: str
-    goes_on: bool
+    expects_reply: bool
     ucs2: bool = False  # holds a character that is not in GSM-7
     link: str = ""  # of the inbound that it answers
 
@@ -156,7 +156,7 @@ class Channel(Protocol):
         """Return whether the head can be the provider's. It is asked before the body is read, and costs little."""
         ...
 
-    def vouches(self, wire: RawRequest, fields: Fields) -> bool:
+    def verify_signature(self, wire: RawRequest, fields: Fields) -> bool:
         """Whether the provider's own signature is right. True where the secret in the address has said so already."""
         ...
 

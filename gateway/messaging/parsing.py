@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 
 from msgspec.structs import replace
 
-from gateway.messaging.model import Endpoint, Fields, RawRequest, Unreadable
+from gateway.messaging.model import Endpoint, Fields, RawRequest, UnreadableRequest
 from runtime import strict_json
 
 MOST_FIELDS = 200
@@ -31,7 +31,7 @@ _UNWINDOWS = {ord(character): byte for byte, character in _WINDOWS.items()}
 def read(door: Endpoint, wire: RawRequest) -> Fields:
     """One request, as its door reads. A JSON door takes JSON whatever the type says."""
     if wire.header("Content-Encoding").strip().lower() not in {"", "identity"}:
-        raise Unreadable("content encoding: never inflated", "encoding")  # a small body could fill the memory
+        raise UnreadableRequest("content encoding: never inflated", "encoding")  # a small body could fill the memory
     if door.reads == "json":
         return read_json(wire.body)
     query = wire.target.partition("?")[2].encode("utf-8", "surrogateescape")
@@ -41,12 +41,12 @@ def read(door: Endpoint, wire: RawRequest) -> Fields:
     if door.reads == "text" and kind != FORM:
         return read_text(query, {field: wire.header(name) for name, field in door.headers.items()}, wire.body)
     if kind not in _FORM_TYPES:
-        raise Unreadable("content type: no form", "not_form")
+        raise UnreadableRequest("content type: no form", "not_form")
     fields = read_form(wire.body)
     return replace(fields, query=read_form(query).values) if query else fields
 
 
-def glimpse(door: Endpoint, wire: RawRequest, name: str) -> str:
+def peek(door: Endpoint, wire: RawRequest, name: str) -> str:
     """A field of a request that nobody can read, wherever it stands: a header, the address, a body of any kind.
 
     "" where it does not. For what was dialled alone: it is no reading, and must not say who, or what was written.
@@ -76,7 +76,7 @@ def read_form(raw: bytes) -> Fields:
     """A form's body, or the query of an address: both are written alike."""
     pieces = raw.decode("latin-1").split("&", MOST_FIELDS)  # a character for each byte
     if len(pieces) > MOST_FIELDS:
-        raise Unreadable(f"form: more than {MOST_FIELDS} fields", "too_many_fields")
+        raise UnreadableRequest(f"form: more than {MOST_FIELDS} fields", "too_many_fields")
     recoded = 0
     values: Values = {}
     for piece in filter(None, pieces):
@@ -90,14 +90,14 @@ def read_form(raw: bytes) -> Fields:
 def read_json(raw: bytes) -> Fields:
     """One JSON object. Numbers are the text they are written as; null is as if the key were not there."""
     if len(raw) > MOST_JSON:
-        raise Unreadable(f"json: longer than {MOST_JSON} bytes", "too_long")
+        raise UnreadableRequest(f"json: longer than {MOST_JSON} bytes", "too_long")
     text, odd = _words(raw)
     try:
         found = strict_json.object_pairs(text.removeprefix("\ufeff"))
     except strict_json.StrictJsonError as wrong:
-        raise Unreadable(f"json: {wrong}", "not_json") from None
+        raise UnreadableRequest(f"json: {wrong}", "not_json") from None
     if len(found) > MOST_FIELDS:
-        raise Unreadable(f"json: more than {MOST_FIELDS} fields", "too_many_fields")
+        raise UnreadableRequest(f"json: more than {MOST_FIELDS} fields", "too_many_fields")
     values: Values = {}
     for key, value in found:
         if isinstance(value, str):

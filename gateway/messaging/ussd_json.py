@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from gateway.messaging.model import Event, Fields, HttpResponse, Inbound, ProviderEvent, Reply, Unreadable
+from gateway.messaging.model import Event, Fields, HttpResponse, Inbound, ProviderEvent, Reply, UnreadableRequest
 
 _EVENTS: Mapping[str, Event] = {"new": "new", "resume": "resume", "": "unsaid"}
 
@@ -17,7 +17,7 @@ def receive(channel: str, fields: Fields) -> Inbound | ProviderEvent:
     if event == "close":
         return ProviderEvent("ended", channel, sender=sender, code=code, session=session)
     if event not in _EVENTS:
-        raise Unreadable("not new, resume or close", "unknown_event", "event")
+        raise UnreadableRequest("not new, resume or close", "unknown_event", "event")
     return Inbound(
         kind="ussd",
         channel=channel,
@@ -33,6 +33,6 @@ def receive(channel: str, fields: Fields) -> Inbound | ProviderEvent:
 
 def answer(turn: Reply | None) -> HttpResponse:
     """`{"text": …, "continue": …}`, in ASCII."""
-    said = turn or Reply("", goes_on=False)
-    body = json.dumps({"text": said.text, "continue": said.goes_on}, separators=(",", ":"))
+    said = turn or Reply("", expects_reply=False)
+    body = json.dumps({"text": said.text, "continue": said.expects_reply}, separators=(",", ":"))
     return HttpResponse(200, "application/json", body.encode("ascii"))

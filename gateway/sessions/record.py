@@ -10,9 +10,9 @@ from msgspec import DecodeError, Struct, ValidationError, convert, to_builtins
 from msgspec.json import Decoder, Encoder
 from msgspec.structs import replace
 
-from flows.engine import carry
-from flows.model import Book, State
-from flows.packing import Packed, pack, unpack
+from flows.engine import prepend_answers
+from flows.model import FlowBook, FlowState
+from flows.state_codec import PackedState, pack, unpack
 from gateway.messaging.attachments import MOST as MOST_MEDIA
 from gateway.messaging.attachments import Media
 from gateway.messaging.model import Reply
@@ -38,7 +38,7 @@ class Draft(Struct, frozen=True, array_like=True):
 
     danger: str
     category: str
-    state: Packed
+    state: PackedState
     report: ReportRef
     at: int
     words: str | None = None
@@ -56,7 +56,7 @@ class Record(Struct, frozen=True):
     `at`: Unix seconds of the last turn. `words`: a first SMS that was no keyword. `reports`: how many were begun here.
     """
 
-    state: State
+    state: FlowState
     last: LastTurn
     answer: Reply
     at: int
@@ -72,19 +72,19 @@ class Record(Struct, frozen=True):
     guessed: bool = False  # a wrong pair of code and PIN came in this turn; it is not stored
 
 
-def in_danger(state: State) -> bool:
+def in_danger(state: FlowState) -> bool:
     """Said, and with a category: from then on a dropped line is heard (S-12)."""
     return state.values.get("danger") == "now" and bool(state.values.get("category"))
 
 
-def take_up(drafts: Sequence[Draft], state: State, not_before: int) -> Draft | None:
+def take_up(drafts: Sequence[Draft], state: FlowState, not_before: int) -> Draft | None:
     """The draft that this walk carries on: the same first two answers, and not too long ago."""
     danger, category = state.values.get("danger"), state.values.get("category")
     same = (d for d in drafts if (d.danger, d.category) == (danger, category) and d.at >= not_before)
     return next(same, None)
 
 
-def carried(record: Record, draft: Draft, own: ReportRef, book: Book) -> Record | None:
+def carried(record: Record, draft: Draft, own: ReportRef, book: FlowBook) -> Record | None:
     """This walk with the earlier one's answers and words before it: all words, and as many choices as help anybody.
     None where the flows are others by now.
 
@@ -99,7 +99,7 @@ def carried(record: Record, draft: Draft, own: ReportRef, book: Book) -> Record 
     choices = [index for index, answer in enumerate(earlier) if not answer.typed]
     old = set(choices[:-MOST_CHOICES])
     kept = tuple(answer for index, answer in enumerate(earlier) if index not in old)
-    state = replace(carry(record.state, kept), unasked=before.unasked + record.state.unasked)
+    state = replace(prepend_answers(record.state, kept), unasked=before.unasked + record.state.unasked)
     report = replace(draft.report, origin_key=own.origin_key, secret=own.secret, resumed=True)
     media = (draft.media + record.media)[:MOST_MEDIA]
     return replace(record, state=state, report=report, words=record.words or draft.words, media=media)
@@ -122,15 +122,15 @@ def drafts_after(drafts: Sequence[Draft], record: Record) -> list[Draft] | None:
 
 def _gathering(report: ReportRef, at: int) -> Draft:
     """Return the name of a sent report whose further answers are being gathered; nothing that was said is in it."""
-    nothing = pack(State("home.home"))
+    nothing = pack(FlowState("home.home"))
     named = ReportRef(report.report_id, b"", 0, Submitted(0, report.sent_at or 0, has_update=True))
     return Draft("", "", nothing, named, at)
 
 
-class _Kept(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class _StoredRecord(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """A record as it is kept: of the answer, what a repeat gets."""
 
-    state: Packed
+    state: PackedState
     last: LastTurn
     answer: tuple[str, bool]
     at: int
@@ -146,17 +146,17 @@ class _Kept(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
 
 
 _write: Final = Encoder().encode
-_RECORD: Final = Decoder(_Kept)
+_RECORD: Final = Decoder(_StoredRecord)
 _DRAFTS: Final = Decoder(list[Draft])
 
 
 def pack_record(r: Record) -> bytes:
-    answer = r.answer.text, r.answer.goes_on
+    answer = r.answer.text, r.answer.expects_reply
     after = r.reports, r.words, r.loop, r.over, r.opened, r.seed, r.repeat_of, r.media
-    return _written(_Kept(pack(r.state), r.last, answer, r.at, r.report, *after))
+    return _written(_StoredRecord(pack(r.state), r.last, answer, r.at, r.report, *after))
 
 
-def unpack_record(raw: bytes, book: Book) -> Record | None:
+def unpack_record(raw: bytes, book: FlowBook) -> Record | None:
     """None for what is not of this shape, as after an upgrade: the caller begins anew."""
     try:
         kept = _read(raw, _RECORD)

@@ -42,7 +42,7 @@ class ConnectionLost(Exception):
     """The connection was closed, or had no answer in time. Whether the commands were carried out is not known."""
 
 
-class _Asked:
+class _PendingCommands:
     """Commands that were sent together: how many answers they get, and by when."""
 
     __slots__ = ("answers", "count", "future", "until")
@@ -61,8 +61,8 @@ class Connection(asyncio.Protocol):
         self._loop = loop
         self._reader = hiredis.Reader(notEnoughData=NOTHING_YET)
         self._transport: asyncio.Transport | None = None
-        self._unsent: list[tuple[_Asked, bytes]] = []
-        self._waiting: deque[_Asked] = deque()
+        self._unsent: list[tuple[_PendingCommands, bytes]] = []
+        self._waiting: deque[_PendingCommands] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._read_at = 0.0
         self._is_retired = False
@@ -82,7 +82,7 @@ class Connection(asyncio.Protocol):
         else:
             if not self._unsent:
                 self._loop.call_soon(self._send)
-            asked = _Asked(len(commands), future)
+            asked = _PendingCommands(len(commands), future)
             self._unsent.append((asked, packed))
             self._waiting.append(asked)
         return future

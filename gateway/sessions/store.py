@@ -68,7 +68,7 @@ class RedisUnavailable(Exception):
     """Redis did not answer, or would not write."""
 
 
-class Keys(Struct, frozen=True):
+class RecordKeys(Struct, frozen=True):
     """Where one conversation is kept. The others are empty where there is nothing of the kind.
 
     `read`: how many screens this caller has read lately that can wait. `guessed`: wrong pairs of code and PIN.
@@ -81,7 +81,7 @@ class Keys(Struct, frozen=True):
     guessed: str = ""
 
 
-class Loaded(Struct, frozen=True):
+class LoadedRecord(Struct, frozen=True):
     """What was found, as it was kept, or None; `version` is what `keep` must find."""
 
     version: bytes
@@ -92,14 +92,14 @@ class Loaded(Struct, frozen=True):
     guessed: int = 0
 
 
-class Tally(Struct, frozen=True):
+class FunnelCounts(Struct, frozen=True):
     """Of one turn. `day`: of UTC; `counts`: what is added, by country and name."""
 
     day: str
     counts: Mapping[str, int]
 
 
-NOTHING = Tally("", {})
+NOTHING = FunnelCounts("", {})
 
 
 class Sessions:
@@ -127,13 +127,13 @@ class Sessions:
         """A key that tells nothing: kind "s", "d" or "l:seen" and an HMAC of the parts."""
         return f"{kind}:{self._cipher.mac(self._label, kind, *parts).hex()}"
 
-    async def load(self, keys: Keys) -> Loaded:
+    async def load(self, keys: RecordKeys) -> LoadedRecord:
         """Session, drafts and whether this SMS was seen, in one round trip. Raises RedisUnavailable."""
         wanted = [name for name in (keys.session, keys.draft, keys.seen, keys.read, keys.guessed) if name]
         answers = await self._ask(*[("GET", name) for name in wanted])
         found = dict(zip(wanted, answers, strict=True))
         session = found[keys.session]
-        return Loaded(
+        return LoadedRecord(
             version=session[:8] if session else b"",
             session=self._open(keys.session, session[8:] if session else None),
             drafts=self._open(keys.draft, found.get(keys.draft)),
@@ -144,7 +144,7 @@ class Sessions:
 
     async def keep(
         self,
-        keys: Keys,
+        keys: RecordKeys,
         version: bytes,
         session: bytes,
         seconds: int,
@@ -153,7 +153,7 @@ class Sessions:
         draft_seconds: int = DRAFT_SECONDS["ussd"],
         read: bool = False,
         guessed: bool = False,
-        tally: Tally = NOTHING,
+        tally: FunnelCounts = NOTHING,
     ) -> bool:
         """Write over `version` only; false where another was faster. `drafts`: None leaves them, b"" deletes them.
 

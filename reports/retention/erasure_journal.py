@@ -25,7 +25,7 @@ from runtime.time_units import DAY, SECOND
 
 FOLDER_NAME = "erasures"
 FILE_SUFFIX = ".jsonl"
-KEEP_DAYS = 35  # as long as backups are (tokaut/backup.py)
+KEEP_DAYS = 35  # as long as backups are (tokaut/commands/backup.py)
 DISK_TIMEOUT_SECONDS = 1.0  # the reporter waits for the answer
 MAX_THREADS = 4
 

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 import flows
-from flows.parse import FlowError, load
+from flows.loader import FlowError, load
 from reports.countries import country
 from tokaut.__main__ import main
 

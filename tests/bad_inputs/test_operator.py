@@ -22,8 +22,8 @@ from tests.support.handsets import AfricasTalking
 from tests.support.ports import free_port
 from tests.support.town import Town
 from tests.support.wait import until
-from tokaut import demo_start
-from tokaut.leash import leashed
+from tokaut.local_stack import startup
+from tokaut.local_stack.parent_death import die_with_parent
 
 pytestmark = pytest.mark.slow
 
@@ -46,11 +46,15 @@ class Web:
             "PROMETHEUS_MULTIPROC_DIR": str(folder / "metrics"),
             **changes,
         }
-        command = demo_start.commands(town.plan, web_processes=1)["web"]
+        command = startup.process_commands(town.plan, web_processes=1)["web"]
         bound = [f"127.0.0.1:{self.port}" if word == town.web.removeprefix("http://") else word for word in command]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                leashed([*before, *bound]), env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                die_with_parent([*before, *bound]),
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
             )
 
     @property
@@ -139,7 +143,7 @@ def checked(environ: Mapping[str, str]) -> tuple[int, str]:
 def test_a_database_that_is_not_there(row: Row, tmp_path: Path) -> None:
     web = Web(row.town, tmp_path, {"DATABASE_URL": "postgresql://127.0.0.1:1/x"})
     clock = subprocess.Popen(
-        leashed(demo_start.commands(row.town.plan)["clock"]),
+        die_with_parent(startup.process_commands(row.town.plan)["clock"]),
         env=web.environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -271,7 +275,7 @@ def test_a_full_disk(row: Row, small: tuple[Web, Path]) -> None:
             pass
     said = phone.type("Send")
     assert said.text.startswith("NOT SENT. In danger? Call police 111. Pikinini Helpline: call 163.")
-    assert not said.goes_on
+    assert not said.expects_reply
     fill.unlink()
     sent = phone.type("Send")
     assert sent.text.startswith("Sent to Pikinini Helpline.\nTo read answers: 3 My report\nCode ")

@@ -36,7 +36,7 @@ async def _spoil(town: Town, phone: AfricasTalking) -> None:
     vault = RecordCipher(secret_keys(town.environment["TOKAUT_SESSION_KEY"]).reveal())
     chain = SessionKeys(town.plan.folder.inside, vault.mac("session chain"))
     kept = store.Sessions(RedisAddress(town.environment["REDIS_URL"]), vault, chain)
-    where = store.Keys(kept.key("s", "africastalking", phone.code, phone.session, phone.phone))
+    where = store.RecordKeys(kept.key("s", "africastalking", phone.code, phone.session, phone.phone))
     loaded = await kept.load(where)
     assert loaded.session is not None
     spoilt = loaded.session.replace(b'"luring"', json.dumps(SENTENCE).encode())

@@ -35,7 +35,7 @@ def add_words(phone: AfricasTalking | KannelUssd | Neutral, words: str) -> None:
     phone.type("Add your words")
     phone.type(words)
     for _ in range(20):
-        if not phone.type("Skip").goes_on or "Done" in phone.again().text:
+        if not phone.type("Skip").expects_reply or "Done" in phone.again().text:
             break
         if "own words" in phone.again().text or "want to add" in phone.again().text:
             phone.type(SENTENCE)

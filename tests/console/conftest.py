@@ -12,23 +12,23 @@ from tests.support.console import Console
 from tests.support.desks import Desk, given, in_process
 from tests.support.prepared import prepare
 from tests.support.staff import Person, joined
-from tokaut.demo_folder import DemoFolder
-from tokaut.demo_settings import Addresses, Plan, plan
+from tokaut.local_stack.folder import DemoFolder
+from tokaut.local_stack.settings import StackAddresses, StackPlan, make_plan
 
 HOTLINES = HOTLINE, OTHER, THIRD = ("vu-pikinini", "vu-womens-centre", "vu-police")
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Plan:
+def made(tmp_path: Path) -> StackPlan:
     """A demo's settings, its database and its keys; nothing runs."""
-    found = plan({}, DemoFolder(tmp_path), Addresses(1, 2, 3), HOTLINES)
+    found = make_plan({}, DemoFolder(tmp_path), StackAddresses(1, 2, 3), HOTLINES)
     found.folder.inside.mkdir(mode=0o700)
     prepare(found)
     return found
 
 
 @pytest.fixture
-def console(made: Plan) -> Iterator[Console]:
+def console(made: StackPlan) -> Iterator[Console]:
     one = Console({**made.settings, "COUNTRIES": "vu"})
     yield one
     one.close()
@@ -48,12 +48,12 @@ def mere(console: Console) -> Person:
 
 
 @pytest.fixture
-def desk(made: Plan, console: Console) -> Desk:
+def desk(made: StackPlan, console: Console) -> Desk:
     return in_process(HOTLINE, made.secrets.hotlines[HOTLINE], console.http)
 
 
 @pytest.fixture
-def report(made: Plan, database: Database) -> str:
+def report(made: StackPlan, database: Database) -> str:
     return given(database, made.folder.inside / "keys", [(HOTLINE, "primary"), (OTHER, "also"), (THIRD, "fallback")])
 
 

@@ -30,12 +30,13 @@ from tests.support.logged_in import logged_in
 from tests.support.many_reports import fill
 from tests.support.postgres import OWNER, Postgres, binaries
 from tests.support.town import Town
-from tokaut import bench_load, bench_machine, demo_start
-from tokaut.bench_walks import SENDING, WALK
+from tokaut.bench import load_client, machine
+from tokaut.bench.scenarios import SCENARIO, SENDING_SCENARIO
+from tokaut.local_stack import startup
 
 HOTLINES = ("vu-pikinini", "vu-womens-centre", "vu-police")
 FILTERS = ("", "", "", "", "", "", "", "category=luring", "category=missing", "place=tanna")  # of every ten people
-WALKS = {"screens": WALK, "screens_with_send": SENDING}
+WALKS = {"screens": SCENARIO, "screens_with_send": SENDING_SCENARIO}
 GOAL_RATIO, GOAL_LIST = 1.1, 200  # of web's p95; milliseconds of a list's p95
 TOGETHER = 20  # looks a second, before any counts
 PARTS = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
@@ -63,7 +64,7 @@ class Place:
         self.size, self._roles = size, roles
         self.town = Town({"DATABASE_URL": roles[OWNER]} if roles else {})
         self.town.start("valkey")
-        demo_start.prepare(self.town.plan)
+        startup.prepare_stack(self.town.plan)
         self.town.start("web", self._as("tokaut_web"))
         self.town.until_web_answers()
         self.town.start_console(self._as("tokaut_console"))
@@ -94,8 +95,8 @@ class Place:
         address = f"/hooks/africastalking/{self.town.token('africastalking')}/ussd"
         shows = [(step.reply, step.shows) for step in WALKS[walk]]
         size, port = self.size, self.town.plan.where.web_port
-        order = bench_load.Order(port, address, shows, size.callers, size.seconds, size.warm, size.rate)
-        found: Figures = _run("tokaut.bench_load", asdict(order))
+        order = load_client.LoadOrder(port, address, shows, size.callers, size.seconds, size.warm, size.rate)
+        found: Figures = _run("tokaut.bench.load_client", asdict(order))
         assert found["screens"] and not found["wrong"], found
         return found
 
@@ -103,9 +104,9 @@ class Place:
     def staff(self, found: Figures) -> Iterator[None]:
         """Looking at their lists all the while; `found` is filled at the end."""
         order = self._order(polled_every(), self.size.seconds + self.size.warm)
-        running = bench_machine.processes_with(self.town.plan.where.console.removeprefix("http://"))
-        before = bench_machine.cpu_seconds(running)
-        command = bench_machine.python("tests.console.load_staff")
+        running = machine.processes_with(self.town.plan.where.console.removeprefix("http://"))
+        before = machine.cpu_seconds(running)
+        command = machine.python_command("tests.console.load_staff")
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT, text=True) as process:
             assert process.stdin
             process.stdin.write(json.dumps(asdict(order)))
@@ -114,7 +115,7 @@ class Place:
             assert process.stdout
             found |= json.loads(process.stdout.read())
         assert not found["wrong"], f"{found['wrong']} of the answers were no list"
-        after = bench_machine.cpu_seconds(running)
+        after = machine.cpu_seconds(running)
         found["cpu"] = None if before is None or after is None else after - before
 
 
@@ -132,7 +133,7 @@ def polled_every() -> float:
 
 
 def _run(module: str, order: Mapping[str, Any]) -> Any:
-    command = bench_machine.python(module)
+    command = machine.python_command(module)
     done = subprocess.run(command, input=json.dumps(order), capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads(done.stdout)
@@ -214,9 +215,9 @@ def load(*, kind: str, **size: Any) -> None:
     """Print p50, p95 and p99 of web alone, of web beside the console, and of the lists."""
     figures: Figures = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": bench_machine.commit(),
-        "machine": bench_machine.machine(),
-        "versions": bench_machine.versions(),
+        "commit": machine.current_commit(),
+        "machine": machine.describe_machine(),
+        "versions": machine.versions(),
         "settings": asdict(Size(**size)) | {"polled_every": polled_every()},
         "databases": {},
     }

@@ -14,10 +14,10 @@ from tests.console.test_on_postgresql import SAMPLE
 from tests.support.console import Console
 from tests.support.desks import given
 from tests.support.staff import Person, joined, pass_time
-from tokaut.demo_settings import Plan
+from tokaut.local_stack.settings import StackPlan
 
 
-def urgent(console: Console, made: Plan, priority: str = "P1") -> str:
+def urgent(console: Console, made: StackPlan, priority: str = "P1") -> str:
     keys = made.folder.inside / "keys"
     head = b'{"category":"luring"}'
     to = [(HOTLINE, "primary"), (OTHER, "also")]
@@ -30,7 +30,7 @@ def heard(one: Person, at: str = "/waiting") -> dict[str, Any]:
 
 
 @pytest.mark.rule("S-24")
-def test_it_says_how_many_and_nothing_else(console: Console, made: Plan, mere: Person) -> None:
+def test_it_says_how_many_and_nothing_else(console: Console, made: StackPlan, mere: Person) -> None:
     assert heard(mere) | {"at": ""} == {"urgent": 0, "unopened": 0, "newest": 0, "at": ""}
     urgent(console, made, "P3")
     assert heard(mere)["urgent"] == 0
@@ -46,7 +46,7 @@ def test_it_says_how_many_and_nothing_else(console: Console, made: Plan, mere: P
     assert (heard(mere)["urgent"], heard(mere)["unopened"]) == (1, 1)
 
 
-def test_what_its_reporter_adds_to_an_untaken_one_is_new_again(console: Console, made: Plan, mere: Person) -> None:
+def test_what_its_reporter_adds_to_an_untaken_one_is_new_again(console: Console, made: StackPlan, mere: Person) -> None:
     report_id = urgent(console, made)
     mere.get(f"/reports/{report_id}")
     assert heard(mere)["unopened"] == 0
@@ -58,7 +58,7 @@ def test_what_its_reporter_adds_to_an_untaken_one_is_new_again(console: Console,
     assert heard(mere)["unopened"] == 1
 
 
-def test_the_locked_page_hears_it_too_and_does_not_open_by_it(console: Console, made: Plan, mere: Person) -> None:
+def test_the_locked_page_hears_it_too_and_does_not_open_by_it(console: Console, made: StackPlan, mere: Person) -> None:
     mere.post("/lock", at="/me")
     page = mere.get("/locked")
     assert "Urgent reports waiting: 0 (at " in page.text
@@ -98,7 +98,7 @@ def test_it_is_switched_on_for_one_browser(console: Console, mere: Person) -> No
     assert 'data-ways=""' in mere.get("/").html
 
 
-def test_a_filter_that_finds_nothing_says_so(console: Console, made: Plan, mere: Person) -> None:
+def test_a_filter_that_finds_nothing_says_so(console: Console, made: StackPlan, mere: Person) -> None:
     assert "No report is open." in mere.get("/").text
     for priority in ("P1", "P2"):
         urgent(console, made, priority)
@@ -107,7 +107,7 @@ def test_a_filter_that_finds_nothing_says_so(console: Console, made: Plan, mere:
         assert "No report fits this filter. Open reports: 2. Show all open reports" in page.text, path
 
 
-def test_what_is_overdue_comes_first_and_says_so(console: Console, made: Plan, mere: Person) -> None:
+def test_what_is_overdue_comes_first_and_says_so(console: Console, made: StackPlan, mere: Person) -> None:
     taken, late = urgent(console, made), urgent(console, made)
     mere.post(f"/reports/{taken}/take", mere.get(f"/reports/{taken}").marks)
     pass_time(console.parts.database, 14 * 60)
@@ -129,7 +129,7 @@ def test_what_is_overdue_comes_first_and_says_so(console: Console, made: Plan, m
     assert "OVERDUE" not in mere.get(f"/reports/{late}").text, "another hotline has it"
 
 
-def test_an_operator_reads_first_what_needs_somebody(console: Console, made: Plan) -> None:
+def test_an_operator_reads_first_what_needs_somebody(console: Console, made: StackPlan) -> None:
     database = console.parts.database
     oto = joined(console.flask, database, "oto", "operator", "_operator")
     oto.log_in()

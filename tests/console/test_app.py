@@ -6,7 +6,7 @@ import pytest
 
 from console.app import create_app
 from tests.support.console import Console
-from tokaut.demo_settings import Plan
+from tokaut.local_stack.settings import StackPlan
 
 
 def test_it_is_up(console: Console) -> None:
@@ -21,6 +21,6 @@ def test_an_unknown_address_says_nothing(console: Console) -> None:
     assert (said.status_code, said.text) == (404, "Not found\n")
 
 
-def test_a_wrong_setting_stops_the_start(made: Plan) -> None:
+def test_a_wrong_setting_stops_the_start(made: StackPlan) -> None:
     with pytest.raises(SystemExit, match="COUNTRIES"):
         create_app({**made.settings, "COUNTRIES": "VU"})

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from console.presenters.conversation import entries, is_newer
 from console.presenters.report import ChoiceLabels, present_report
-from flows import parse
+from flows import loader
 from reports.store.cases import case_actions
 from reports.store.schema import tables as t
 from runtime.time_units import SECOND
@@ -18,13 +18,13 @@ from tests.console.test_list import HOTLINE, Filed
 from tests.console.test_on_postgresql import SAMPLE
 from tests.support.console import Console
 from tests.support.staff import Page, Person, joined
-from tokaut.demo_settings import Plan
+from tokaut.local_stack.settings import StackPlan
 
 MORE = "the reporter wrote more"
 
 
 @pytest.fixture
-def filed(console: Console, made: Plan) -> Filed:
+def filed(console: Console, made: StackPlan) -> Filed:
     return Filed(console, made, None)
 
 
@@ -166,7 +166,7 @@ def test_the_password_brings_back_to_the_page_that_was_hidden(filed: Filed, peop
 
 def test_every_question_is_in_words() -> None:
     data = json.loads(SAMPLE.read_text())["data"]
-    asked = {one.question: one.answer for one in present_report(data, ChoiceLabels(parse.load())).asked}
+    asked = {one.question: one.answer for one in present_report(data, ChoiceLabels(loader.load())).asked}
     assert "Shefa" in asked.values() and "VU-SEE" not in asked.values()
     assert not [one for one in asked if "{" in one]
 

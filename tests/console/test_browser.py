@@ -23,7 +23,7 @@ from tests.support.ports import free_port
 from tests.support.staff import PASSWORD
 from tests.support.town import Town
 from tests.support.wait import until
-from tokaut.leash import leashed
+from tokaut.local_stack.parent_death import die_with_parent
 
 pytestmark = pytest.mark.slow
 
@@ -46,7 +46,7 @@ class House:
         command += ["--workers", "1", "--bind", f"127.0.0.1:{self.port}", "console.app:create_app()"]
         with (town.folder / "desk.log").open("ab") as log:
             self.process = subprocess.Popen(
-                leashed(command), env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=ROOT
+                die_with_parent(command), env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=ROOT
             )
         until(self.answers, f"the console does not start: {town.folder / 'desk.log'}", seconds=60)
         self.secrets: dict[str, str] = {}

@@ -18,7 +18,7 @@ from reports.store.engine.database import Database
 from reports.store.schema import tables as t
 from tests.console.test_browser import House, house, join, looked_at, opened
 from tests.support.staff import PASSWORD
-from tokaut.statistics_example import example
+from tokaut.documents.statistics_example import example_figures
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +33,8 @@ def filled(house: House) -> Iterator[House]:
     with closing(database(house)) as there, there.write() as connection:
         names = ("quarter", "country", "sheet", "cell", "number")
         rows = [
-            {name: getattr(one, name) for name in names} for one in example(country.load_countries(["vu"], "demo").all)
+            {name: getattr(one, name) for name in names}
+            for one in example_figures(country.load_countries(["vu"], "demo").all)
         ]
         connection.execute(insert(t.figure), rows)
     yield house

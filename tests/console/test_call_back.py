@@ -15,7 +15,7 @@ from reports.store.schema import tables as t
 from tests.console.conftest import HOTLINE, OTHER
 from tests.support.console import Console
 from tests.support.desks import Desk, given, in_process, of, opened, rows
-from tokaut.demo_settings import Plan
+from tokaut.local_stack.settings import StackPlan
 
 SEEN = "We have read it. We are here at 4, too."
 
@@ -86,14 +86,14 @@ def test_a_call_that_changed_nothing_may_come_again(desk: Desk, database: Databa
     assert desk.call(report, "accepted", key="one").status_code == 200
 
 
-def test_an_id_is_one_for_each_hotline(made: Plan, console: Console, desk: Desk, report: str) -> None:
+def test_an_id_is_one_for_each_hotline(made: StackPlan, console: Console, desk: Desk, report: str) -> None:
     other = in_process(OTHER, made.secrets.hotlines[OTHER], console.http)
     assert desk.call(report, "accepted", key="one").json() == {"state": "accepted"}
     assert other.call(report, "accepted", key="one").json() == {"state": "accepted"}
 
 
 def test_the_reporter_reads_the_message_and_nobody_else(
-    made: Plan, desk: Desk, database: Database, report: str
+    made: StackPlan, desk: Desk, database: Database, report: str
 ) -> None:
     said = desk.call(report, "in_progress", message=f"  {SEEN}\n")
     assert said.json() == {"state": "in_progress", "message": "sealed for the reporter", "remarks": []}
@@ -149,7 +149,7 @@ def test_what_may_be_meant_goes_and_is_remarked(desk: Desk, database: Database, 
 
 @pytest.mark.parametrize(("code", "why"), [(False, "no code was ever shown"), (True, "has deleted it")])
 def test_where_nobody_could_read_it_the_state_counts_all_the_same(
-    made: Plan, desk: Desk, database: Database, code: bool, why: str
+    made: StackPlan, desk: Desk, database: Database, code: bool, why: str
 ) -> None:
     report = given(database, made.folder.inside / "keys", [(HOTLINE, "primary")], code=code)
     if code:
@@ -162,7 +162,7 @@ def test_where_nobody_could_read_it_the_state_counts_all_the_same(
     assert rows(database, t.answer) == []
 
 
-def test_a_report_that_is_handed_back_says_why(made: Plan, desk: Desk, database: Database, report: str) -> None:
+def test_a_report_that_is_handed_back_says_why(made: StackPlan, desk: Desk, database: Database, report: str) -> None:
     assert desk.call(report, "rejected").status_code == 422
     assert desk.call(report, "rejected", reason=" \n").status_code == 422
     assert desk.call(report, "rejected", reason="x" * 1001).status_code == 422

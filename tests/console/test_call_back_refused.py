@@ -14,14 +14,16 @@ from reports.store.schema import tables as t
 from tests.console.conftest import HOTLINE, OTHER, THIRD
 from tests.support.console import Console
 from tests.support.desks import Desk, given, in_process, of, rows
-from tokaut.demo_settings import Plan
+from tokaut.local_stack.settings import StackPlan
 
 SEEN = "We have read it."
 
 
 @pytest.mark.rule("B-64")
 @pytest.mark.rule("X-14")
-def test_another_s_report_is_as_one_that_there_is_not(made: Plan, desk: Desk, database: Database, report: str) -> None:
+def test_another_s_report_is_as_one_that_there_is_not(
+    made: StackPlan, desk: Desk, database: Database, report: str
+) -> None:
     """A fallback that was not asked yet has no report either, though it could open the body."""
     keys = made.folder.inside / "keys"
     ids = {
@@ -87,7 +89,7 @@ def test_a_clock_may_be_some_minutes_off(desk: Desk, report: str, ahead: float) 
 
 @pytest.mark.rule("B-62")
 @pytest.mark.rule("X-14")
-def test_another_hotline_s_signature(made: Plan, console: Console, database: Database, report: str) -> None:
+def test_another_hotline_s_signature(made: StackPlan, console: Console, database: Database, report: str) -> None:
     """Even where the other one was given the report, too; and where it names a hotline that there is not."""
     for hotline in (HOTLINE, "vu-nobody", "_sender"):
         forger = in_process(hotline, made.secrets.hotlines[OTHER], console.http)
@@ -138,7 +140,7 @@ def test_a_body_that_is_not_understood(desk: Desk, database: Database, report: s
 
 @pytest.mark.rule("X-20")
 def test_one_signed_call_says_nothing_of_another_report(
-    made: Plan, desk: Desk, database: Database, report: str
+    made: StackPlan, desk: Desk, database: Database, report: str
 ) -> None:
     """Whoever has seen a call, in a log or a proxy, could else send it to each report of the same hotline."""
     other = given(database, made.folder.inside / "keys", [(HOTLINE, "primary")])
@@ -177,7 +179,7 @@ def test_other_methods(console: Console, report: str) -> None:
         assert said.status_code == 405
 
 
-def test_two_secrets_while_one_is_rotated(made: Plan, report: str) -> None:
+def test_two_secrets_while_one_is_rotated(made: StackPlan, report: str) -> None:
     old, new = made.secrets.hotlines[HOTLINE], made.secrets.hotlines[OTHER]
     settings = {**made.settings, "COUNTRIES": "vu", "HOTLINE_VU_PIKININI_SECRET": f"{new},{old}"}
     del settings["HOTLINE_VU_WOMENS_CENTRE_SECRET"]  # it cannot call back, and stops nobody

@@ -14,13 +14,13 @@ from tests.console.test_list import Filed
 from tests.support.console import Console
 from tests.support.desks import rows
 from tests.support.staff import Page, Person, joined, pass_time
-from tokaut.demo_settings import Plan
+from tokaut.local_stack.settings import StackPlan
 
 WORDS, NOTE = "We have read it. Can you", "Ask the aunt first"
 
 
 @pytest.fixture
-def filed(console: Console, made: Plan) -> Filed:
+def filed(console: Console, made: StackPlan) -> Filed:
     return Filed(console, made, None)
 
 

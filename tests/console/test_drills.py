@@ -25,7 +25,7 @@ from console.views.drills import (
     next_occurrence,
     on_time_streak,
 )
-from flows.catalogues import PLAIN
+from flows.catalogues import ENGLISH_CATALOGUE
 from reports.drills.scripts import SCRIPTS
 from reports.escalation.policy import ESCALATION_TIMES
 from reports.store import outbox, pending_submissions
@@ -46,7 +46,7 @@ from tests.support.console import Console
 from tests.support.databases import KINDS
 from tests.support.postgres import Postgres
 from tests.support.staff import Page, Person, joined
-from tokaut import demo_start
+from tokaut.local_stack import startup
 
 pytestmark = pytest.mark.slow
 
@@ -57,7 +57,7 @@ EFATE = ZoneInfo("Pacific/Efate")
 @pytest.fixture
 def made_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Consoles that are made from here on speak it."""
-    monkeypatch.setattr(languages, "loaded", lambda: {"qq": MADE_UP, "en": PLAIN})
+    monkeypatch.setattr(languages, "loaded", lambda: {"qq": MADE_UP, "en": ENGLISH_CATALOGUE})
 
 
 @dataclass
@@ -128,7 +128,7 @@ def house(request: pytest.FixtureRequest, redis_url: str, monkeypatch: pytest.Mo
     if request.param == "postgresql":
         postgres: Postgres = request.getfixturevalue("postgres")
         addresses = postgres.new_filled("training")
-        monkeypatch.setattr(demo_start, "upgrade", lambda *_: None)
+        monkeypatch.setattr(startup, "upgrade", lambda *_: None)
         settings["DATABASE_URL"] = addresses[WEB]
     app = App(redis_url, settings)
     keys = app.plan.folder.inside / "keys"

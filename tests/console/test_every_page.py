@@ -32,11 +32,11 @@ from tests.support.logged_in import logged_in
 from tests.support.ports import free_port
 from tests.support.staff import PASSWORD
 from tests.support.wait import until
-from tokaut import demo_start
-from tokaut.demo_folder import DemoFolder
-from tokaut.demo_settings import Addresses, plan
-from tokaut.leash import leashed
-from tokaut.statistics_example import example
+from tokaut.documents.statistics_example import example_figures
+from tokaut.local_stack import startup
+from tokaut.local_stack.folder import DemoFolder
+from tokaut.local_stack.parent_death import die_with_parent
+from tokaut.local_stack.settings import StackAddresses, make_plan
 
 pytestmark = pytest.mark.slow
 
@@ -50,14 +50,14 @@ class Desk:
     """A console in a process of its own."""
 
     def __init__(self, folder: Path) -> None:
-        where = Addresses(1, 2, free_port())
-        made = plan({}, DemoFolder(folder), where, (HOTLINE, OTHER, THIRD))
+        where = StackAddresses(1, 2, free_port())
+        made = make_plan({}, DemoFolder(folder), where, (HOTLINE, OTHER, THIRD))
         made.folder.inside.mkdir(mode=0o700)
-        demo_start.prepare(made)
+        startup.prepare_stack(made)
         self.address, self.keys = where.console, made.folder.inside / "keys"
         self.database = Database(f"sqlite:///{made.settings['TOKAUT_DATA']}/tokaut.db")
         settings = {**made.settings, "COUNTRIES": "vu", "CONSOLE_URL": self.address}
-        command = leashed(demo_start.commands(made)["console"])
+        command = die_with_parent(startup.process_commands(made)["console"])
         with (folder / "log").open("wb") as log:
             self.process = subprocess.Popen(command, env=settings, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self.cookies = {
@@ -110,7 +110,10 @@ def told(**more: Any) -> dict[str, Any]:
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     one = Desk(tmp_path_factory.mktemp("desk"))
     names = ("quarter", "country", "sheet", "cell", "number")
-    rows = [{name: getattr(it, name) for name in names} for it in example(country.load_countries(["vu"], "demo").all)]
+    rows = [
+        {name: getattr(it, name) for name in names}
+        for it in example_figures(country.load_countries(["vu"], "demo").all)
+    ]
     one.change(insert(t.figure).values(rows))
     yield one
     one.down()

@@ -23,7 +23,7 @@ from tests.support.databases import KINDS
 from tests.support.desks import given
 from tests.support.postgres import Postgres
 from tests.support.staff import Page, Person, joined
-from tokaut.demo_settings import Plan
+from tokaut.local_stack.settings import StackPlan
 
 pytestmark = pytest.mark.slow
 
@@ -69,7 +69,7 @@ class Place:
 
 
 @pytest.fixture(params=KINDS)
-def place(request: pytest.FixtureRequest, made: Plan) -> Iterator[Place]:
+def place(request: pytest.FixtureRequest, made: StackPlan) -> Iterator[Place]:
     settings, opened = {**made.settings, "COUNTRIES": "vu"}, []
     if request.param == "postgresql":
         postgres: Postgres = request.getfixturevalue("postgres")

@@ -9,7 +9,7 @@ from tests.console.page_words import messages
 from tests.console.test_safe_hours import told
 from tests.support.console import Console
 from tests.support.staff import Person, joined
-from tokaut.demo_settings import Plan
+from tokaut.local_stack.settings import StackPlan
 
 
 @pytest.mark.parametrize("tag", sorted(set(loaded()) - {"en"}))
@@ -30,7 +30,7 @@ def test_what_somebody_chose_holds_in_that_browser(console: Console) -> None:
     assert "Log in" in Person(console.flask, console.parts.database, "x").get("/login", Accept_Language="tlh").text
 
 
-def test_what_the_reporter_said_of_themselves_is_in_the_page_s_language(console: Console, made: Plan) -> None:
+def test_what_the_reporter_said_of_themselves_is_in_the_page_s_language(console: Console, made: StackPlan) -> None:
     mere = joined(console.flask, console.parts.database, "mere")
     mere.log_in()
     mere.post("/language", {"language": "fr"}, at="/me")

@@ -18,7 +18,7 @@ from tests.support.console import Console
 from tests.support.desks import given
 from tests.support.staff import Person, joined, pass_time
 from tests.support.there import move_to
-from tokaut.demo_settings import Plan
+from tokaut.local_stack.settings import StackPlan
 
 HOURS = {"from": "08:00", "to": "16:00", "tz": "Pacific/Efate"}
 TEXT = "text allowed now, until 16:00"
@@ -38,7 +38,7 @@ def at_noon(console: Console) -> Person:
 class Filed:
     """One report of priority P2 for two hotlines; `head`: of its first revision."""
 
-    def __init__(self, console: Console, made: Plan, head: dict[str, Any] | None) -> None:
+    def __init__(self, console: Console, made: StackPlan, head: dict[str, Any] | None) -> None:
         self.database, self.keys = console.parts.database, made.folder.inside / "keys"
         where = [(HOTLINE, "primary"), (OTHER, "also")]
         sealed = json.dumps({"category": "luring", **(head or {})}).encode()
@@ -77,7 +77,7 @@ class Filed:
     ],
 )
 @pytest.mark.rule("S-24")
-def test_what_was_allowed(console: Console, made: Plan, said: dict[str, Any] | None, shown: str) -> None:
+def test_what_was_allowed(console: Console, made: StackPlan, said: dict[str, Any] | None, shown: str) -> None:
     """An older version's head has nothing of it. The number and the words stand on no list."""
     mere = at_noon(console)
     Filed(console, made, {"contact": said} if said else {})
@@ -87,7 +87,7 @@ def test_what_was_allowed(console: Console, made: Plan, said: dict[str, Any] | N
 
 
 @pytest.mark.rule("S-03")
-def test_what_was_said_last_holds(console: Console, made: Plan) -> None:
+def test_what_was_said_last_holds(console: Console, made: StackPlan) -> None:
     """By walking the path again with another answer, and by My report."""
     mere = at_noon(console)
     one = Filed(console, made, {"contact": {"how": "sms", "safe_hours": HOURS}})
@@ -101,7 +101,7 @@ def test_what_was_said_last_holds(console: Console, made: Plan) -> None:
     assert "· no contact" in mere.get("/").text
 
 
-def test_each_clock_that_runs_and_no_other(console: Console, made: Plan, mere: Person) -> None:
+def test_each_clock_that_runs_and_no_other(console: Console, made: StackPlan, mere: Person) -> None:
     """P2: by somebody's server within 20 minutes, by a person within an hour."""
     one = Filed(console, made, None)
     pass_time(console.parts.database, MINUTE + 5)

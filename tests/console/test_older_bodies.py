@@ -11,7 +11,7 @@ from sqlalchemy import insert
 from console.bodies import compatibility
 from console.presenters.reachability import ContactOption, reach
 from console.presenters.report import ChoiceLabels, present_report
-from flows import parse
+from flows import loader
 from reports.crypto import SealContext, seal_body
 from reports.crypto.key_files import load_public_keys
 from reports.store.schema import tables as t
@@ -19,11 +19,11 @@ from reports.store.schema.base import new_id
 from tests.console.test_on_postgresql import SAMPLE
 from tests.support.console import Console
 from tests.support.staff import joined
-from tokaut.demo_settings import Plan
+from tokaut.local_stack.settings import StackPlan
 
 WHOLE: dict[str, Any] = json.loads(SAMPLE.read_text())["data"]
 NOW = 1_800_000_000_000_000
-LABELS = ChoiceLabels(parse.load())
+LABELS = ChoiceLabels(loader.load())
 
 
 def parts(found: Any, at: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
@@ -68,7 +68,7 @@ def test_a_number_without_its_terms_is_not_shown(way: str) -> None:
 @pytest.mark.parametrize(
     "body", [b'{"kind":"words"}', b'{"text":"It is worse now"}', b"{}", b"[]", b"7", b"no JSON at all"]
 )
-def test_the_page_opens(console: Console, made: Plan, report: str, body: bytes) -> None:
+def test_the_page_opens(console: Console, made: StackPlan, report: str, body: bytes) -> None:
     """Its report has nothing but words; what was said by My report may lack all."""
     mere = joined(console.flask, console.parts.database, "mere")
     mere.log_in()

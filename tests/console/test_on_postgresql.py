@@ -20,13 +20,13 @@ from tests.house.files import ROOT
 from tests.support.console import Console
 from tests.support.postgres import Postgres
 from tests.support.staff import Person, joined, pass_time
-from tokaut.demo_settings import Plan
+from tokaut.local_stack.settings import StackPlan
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def console(made: Plan, postgres: Postgres) -> Iterator[Console]:
+def console(made: StackPlan, postgres: Postgres) -> Iterator[Console]:
     one = Console({**made.settings, "COUNTRIES": "vu", "DATABASE_URL": postgres.new_filled()[CONSOLE]})
     yield one
     one.close()
@@ -87,7 +87,7 @@ def given(web: Database, keys: Path) -> str:
 
 @pytest.mark.rule("S-23")
 @pytest.mark.rule("A-36")
-def test_all_that_people_do_with_a_report(console: Console, made: Plan) -> None:
+def test_all_that_people_do_with_a_report(console: Console, made: StackPlan) -> None:
     database = console.parts.database
     web = Database(str(database.engine.url.set(username=WEB)), threads=1)
     report_id = given(web, made.folder.inside / "keys")

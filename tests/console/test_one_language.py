@@ -12,12 +12,12 @@ from html.parser import HTMLParser
 import pytest
 
 from console import languages
-from flows.catalogues import PLAIN, Catalogue
+from flows.catalogues import ENGLISH_CATALOGUE, Catalogue
 from tests.console.page_words import messages
 from tests.console.test_words_stay_words import PAGES, Room, plan_of_it
 from tests.support.desks import given
 from tests.support.staff import Page, Person
-from tokaut.demo_settings import Plan
+from tokaut.local_stack.settings import StackPlan
 
 __all__ = ["plan_of_it"]  # a fixture
 MADE_UP = Catalogue("qq", "Qq", words={words: f"⟦{words}⟧" for words in messages()})
@@ -69,16 +69,16 @@ def untranslated(page: Page) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def room(plan_of_it: Plan) -> Iterator[Room]:
+def room(plan_of_it: StackPlan) -> Iterator[Room]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(languages, "loaded", lambda: {"qq": MADE_UP, "en": PLAIN})
+        patch.setattr(languages, "loaded", lambda: {"qq": MADE_UP, "en": ENGLISH_CATALOGUE})
         one = Room(plan_of_it, {})
     yield one
     one.close()
 
 
 @pytest.fixture(scope="module")
-def report(room: Room, plan_of_it: Plan) -> str:
+def report(room: Room, plan_of_it: StackPlan) -> str:
     """The path of one that much was done with; its own words are digits."""
     lead, path = room.lead, f"/reports/{room.report('12345')}"
     for act, form in (
@@ -126,7 +126,7 @@ def test_what_is_said_after_an_act(room: Room, report: str, act: str, form: dict
     assert page.status in (200, 400) and untranslated(page) == []
 
 
-def test_a_report_that_nobody_can_answer_or_open(room: Room, plan_of_it: Plan) -> None:
+def test_a_report_that_nobody_can_answer_or_open(room: Room, plan_of_it: StackPlan) -> None:
     to = [("vu-pikinini", "primary"), ("vu-police", "fallback")]
     keys = plan_of_it.folder.inside / "keys"
     for id_ in (given(room.database, keys, to, code=False), given(room.database, keys, to, body=b"[]")):

@@ -16,7 +16,7 @@ from tests.console.conftest import HOTLINE, OTHER, THIRD
 from tests.support.console import Console
 from tests.support.desks import given
 from tests.support.staff import Person, joined
-from tokaut.demo_settings import Plan
+from tokaut.local_stack.settings import StackPlan
 
 MINUTE = 60_000_000
 HOUR = 60 * MINUTE
@@ -44,7 +44,7 @@ def test_the_first_page_of_an_operator_leads_there(operator: Person) -> None:
 
 
 def test_what_is_not_delivered_is_counted_by_priority_and_by_hotline(
-    made: Plan, database: Database, operator: Person
+    made: StackPlan, database: Database, operator: Person
 ) -> None:
     keys = made.folder.inside / "keys"
     first = given(database, keys, [(HOTLINE, "primary"), (OTHER, "also")], priority="P1")
@@ -65,7 +65,7 @@ def test_what_is_not_delivered_is_counted_by_priority_and_by_hotline(
     assert first not in page.html and "made up" not in page.html
 
 
-def test_what_nobody_took_on_in_time_and_late_steps(made: Plan, database: Database, operator: Person) -> None:
+def test_what_nobody_took_on_in_time_and_late_steps(made: StackPlan, database: Database, operator: Person) -> None:
     report = given(database, made.folder.inside / "keys", [(HOTLINE, "primary")], priority="P1")
     assert table(operator.get("/operator").html, "Not delivered yet")["P1"][3] == "0"
     row = {"report_id": report, "priority": "P1", "round": 0, "not_before": 0, "due_at": database.now() - HOUR}
@@ -91,7 +91,7 @@ def test_the_way_to_each_hotline(database: Database, operator: Person, console: 
     assert "no-longer" not in page.html
 
 
-def test_spool_backup_and_keys(made: Plan, operator: Person, console: Console) -> None:
+def test_spool_backup_and_keys(made: StackPlan, operator: Person, console: Console) -> None:
     before = operator.get("/operator").text
     assert "In the spool of this host not known here" in before and "Last backup needs you never" in before
     spool = console.parts.settings.data / "spool"

@@ -16,7 +16,7 @@ from tests.support.console import Console
 from tests.support.desks import given
 from tests.support.postgres import Postgres
 from tests.support.staff import joined
-from tokaut.demo_settings import Plan
+from tokaut.local_stack.settings import StackPlan
 
 pytestmark = [pytest.mark.slow, pytest.mark.rule("A-42")]
 
@@ -27,14 +27,14 @@ def addresses(postgres: Postgres) -> dict[str, str]:
 
 
 @pytest.fixture
-def console(made: Plan, addresses: dict[str, str]) -> Iterator[Console]:
+def console(made: StackPlan, addresses: dict[str, str]) -> Iterator[Console]:
     one = Console({**made.settings, "COUNTRIES": "vu", "DATABASE_URL": addresses[CONSOLE]})
     yield one
     one.close()
 
 
 def test_counts_of_all_hotlines_and_of_those_that_are_asked_for(
-    console: Console, made: Plan, addresses: dict[str, str]
+    console: Console, made: StackPlan, addresses: dict[str, str]
 ) -> None:
     with closing(Database(addresses[WEB], threads=1)) as web:
         for hotline, priority in ((HOTLINE, "P1"), (OTHER, "P1"), (OTHER, "P3")):

@@ -17,7 +17,7 @@ from tests.console.test_on_postgresql import SAMPLE
 from tests.support.console import Console
 from tests.support.desks import given, of
 from tests.support.staff import Person
-from tokaut.demo_settings import Plan
+from tokaut.local_stack.settings import StackPlan
 
 HELLO = "Hello. We have read it."
 MESSAGE = {"words": HELLO, "do": "send"}
@@ -34,7 +34,7 @@ KEPT: dict[str, tuple[dict[str, str], Table, int]] = {
 
 
 @pytest.fixture
-def report(made: Plan, console: Console) -> str:
+def report(made: StackPlan, console: Console) -> str:
     where = [("vu-pikinini", "primary"), ("vu-police", "fallback")]
     return given(console.parts.database, made.folder.inside / "keys", where, body=SAMPLE.read_bytes())
 

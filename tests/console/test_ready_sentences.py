@@ -9,21 +9,21 @@ from html import unescape
 
 import pytest
 
-from flows.to_reporters import READY
+from flows.staff_replies import REPLY_TEMPLATES
 from reports.store.schema import tables as t
 from tests.console.conftest import HOTLINE
 from tests.console.test_on_postgresql import SAMPLE
 from tests.support.console import Console
 from tests.support.desks import given, rows
 from tests.support.staff import Page, Person
-from tokaut.demo_settings import Plan
+from tokaut.local_stack.settings import StackPlan
 
 BISLAMA = "Halo. Mifala i ridim finis samting we yu raetem. Tangkyu we yu talem."
 Filed = Callable[[str | None], str]
 
 
 @pytest.fixture
-def filed(console: Console, made: Plan) -> Filed:
+def filed(console: Console, made: StackPlan) -> Filed:
     """The path of a report whose reporter was shown this language."""
 
     def make(language: str | None) -> str:
@@ -62,7 +62,7 @@ def test_in_the_reporter_s_language_where_it_has_them(
     mere: Person, filed: Filed, language: str | None, name: str
 ) -> None:
     path = filed(language)
-    said = "Bonjour. Nous avons lu" if language == "fr" else READY[0]
+    said = "Bonjour. Nous avons lu" if language == "fr" else REPLY_TEMPLATES[0]
     assert written(put(mere, path)).startswith(said)
     assert f"Now: {name or 'English'}" in mere.get(path).text
 
@@ -85,4 +85,4 @@ def test_none_or_an_unknown_one_changes_nothing(mere: Person, filed: Filed, whic
 def test_staff_choose_in_the_language_of_their_pages(mere: Person, filed: Filed) -> None:
     path = filed("bi")
     html = mere.get(path, Accept_Language="fr").html
-    assert '<option value="1">Bonjour. Nous avons lu' in html and READY[0] not in html
+    assert '<option value="1">Bonjour. Nous avons lu' in html and REPLY_TEMPLATES[0] not in html

@@ -16,7 +16,7 @@ from tests.support.console import Console
 from tests.support.desks import given
 from tests.support.staff import Page, Person, joined, pass_time
 from tests.support.there import move_to
-from tokaut.demo_settings import Plan
+from tokaut.local_stack.settings import StackPlan
 
 NUMBER = "+6785550101"
 DAY = {"from": "08:00", "to": "16:00", "tz": "Pacific/Efate"}
@@ -24,7 +24,7 @@ CALL = {"allowed": True, "how": "call", "safe_hours": DAY, "msisdn": NUMBER}
 NO = {"allowed": False, "how": "none", "safe_hours": None}
 
 
-def told(console: Console, made: Plan, contact: dict[str, Any], *, code: bool = True, **more: Any) -> str:
+def told(console: Console, made: StackPlan, contact: dict[str, Any], *, code: bool = True, **more: Any) -> str:
     """A report with this contact; its page's path."""
     data = json.loads(SAMPLE.read_bytes())["data"]
     body = json.dumps(data | {"contact": contact} | more).encode()
@@ -54,7 +54,7 @@ def acts_of(console: Console, path: str) -> list[str]:
 
 
 @pytest.mark.rule("S-03")
-def test_outside_the_safe_hours_the_number_is_behind_a_step_that_is_logged(console: Console, made: Plan) -> None:
+def test_outside_the_safe_hours_the_number_is_behind_a_step_that_is_logged(console: Console, made: StackPlan) -> None:
     mere = at(console, "05:12")
     path = told(console, made, CALL)
     page = mere.get(path)
@@ -69,7 +69,9 @@ def test_outside_the_safe_hours_the_number_is_behind_a_step_that_is_logged(conso
 
 
 @pytest.mark.rule("S-03")
-def test_outside_the_safe_hours_an_export_has_no_number_without_the_same_step(console: Console, made: Plan) -> None:
+def test_outside_the_safe_hours_an_export_has_no_number_without_the_same_step(
+    console: Console, made: StackPlan
+) -> None:
     lead = at(console, "05:12", "lead")
     path = told(console, made, CALL)
     page = lead.get(path)
@@ -88,7 +90,7 @@ def test_outside_the_safe_hours_an_export_has_no_number_without_the_same_step(co
 
 
 @pytest.mark.rule("S-03")
-def test_within_the_safe_hours_an_export_has_the_number(console: Console, made: Plan) -> None:
+def test_within_the_safe_hours_an_export_has_the_number(console: Console, made: StackPlan) -> None:
     lead = at(console, "10:00", "lead")
     path = told(console, made, CALL)
     assert json.loads(lead.get(f"{path}/export").html)["report"]["contact"] == CALL
@@ -96,7 +98,7 @@ def test_within_the_safe_hours_an_export_has_the_number(console: Console, made: 
 
 
 @pytest.mark.rule("S-03")
-def test_within_the_safe_hours_it_stands_there_with_their_end(console: Console, made: Plan) -> None:
+def test_within_the_safe_hours_it_stands_there_with_their_end(console: Console, made: StackPlan) -> None:
     mere = at(console, "10:00")
     page = mere.get(told(console, made, CALL))
     assert NUMBER in page.text and "You can call now, until 16:00. It is 10:00 there (Pacific/Efate)." in page.text
@@ -105,7 +107,7 @@ def test_within_the_safe_hours_it_stands_there_with_their_end(console: Console, 
 
 @pytest.mark.parametrize(("code", "deleted"), [(True, False), (False, False), (True, True)])
 def test_the_page_never_contradicts_itself_about_messages(
-    console: Console, made: Plan, mere: Person, code: bool, deleted: bool
+    console: Console, made: StackPlan, mere: Person, code: bool, deleted: bool
 ) -> None:
     path = told(console, made, NO, code=code)
     if deleted:
@@ -122,7 +124,7 @@ def test_the_page_never_contradicts_itself_about_messages(
         assert "Decide on what you have" in page.text
 
 
-def test_hours_that_nobody_can_read_allow_nothing(console: Console, made: Plan, mere: Person) -> None:
+def test_hours_that_nobody_can_read_allow_nothing(console: Console, made: StackPlan, mere: Person) -> None:
     for hours in ("x", {"from": "8", "to": "9", "tz": "UTC"}, {"from": "08:00", "to": "16:00", "tz": "Nowhere/Land"}):
         page = mere.get(told(console, made, {**CALL, "safe_hours": hours}))
         assert page.status == 200 and NUMBER not in page.html and "You can only leave a message" in page.text
@@ -130,7 +132,7 @@ def test_hours_that_nobody_can_read_allow_nothing(console: Console, made: Plan, 
 
 @pytest.mark.parametrize(("priority", "danger"), [("P1", "now"), ("P1", "soon"), ("P3", "no")])
 def test_whoever_is_in_danger_now_whom_to_call_stands_there(
-    console: Console, made: Plan, mere: Person, priority: str, danger: str
+    console: Console, made: StackPlan, mere: Person, priority: str, danger: str
 ) -> None:
     shown = priority == "P1"
     triage = {"priority": priority, "flags": [], "reasons": []}

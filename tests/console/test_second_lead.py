@@ -13,7 +13,7 @@ from tests.console.test_on_postgresql import SAMPLE
 from tests.support.console import Console
 from tests.support.desks import given, of
 from tests.support.staff import Page, Person, joined, pass_time
-from tokaut.demo_settings import Plan
+from tokaut.local_stack.settings import StackPlan
 
 HOTLINE = "vu-pikinini"
 WAITS = "Another lead has to confirm it"
@@ -130,7 +130,7 @@ def test_one_lead_is_not_two_who_let_somebody_back_in(console: Console, ana: Per
 
 
 @pytest.mark.rule("S-36")
-def test_no_account_that_is_newer_than_a_report_calls_it_a_hoax(made: Plan, console: Console, ana: Person) -> None:
+def test_no_account_that_is_newer_than_a_report_calls_it_a_hoax(made: StackPlan, console: Console, ana: Person) -> None:
     mere = someone(console, "mere", "staff")
     pass_time(console.parts.database, 1)
     keys, database = made.folder.inside / "keys", console.parts.database

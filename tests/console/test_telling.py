@@ -9,7 +9,7 @@ import pytest
 from console.bodies import compatibility
 from console.presenters.reachability import reach
 from console.presenters.report import ChoiceLabels, present_report
-from flows import parse
+from flows import loader
 
 CARD = "4111 1111 1111 1111"
 TO_BE_CALLED = "+2348000000001"  # 13 digits, and they add up as those of a card do
@@ -39,7 +39,7 @@ def data(**more: Any) -> dict[str, Any]:
 @pytest.mark.rule("S-16")
 def test_a_card_is_covered_and_the_number_to_call_never() -> None:
     """A number of Nigeria has as many digits as a card may have, and one in ten passes for one."""
-    facts = dict(present_report(data(), ChoiceLabels(parse.load())).facts)
+    facts = dict(present_report(data(), ChoiceLabels(loader.load())).facts)
     assert facts["Place"] == "[16 digits that look like a card, ending 11]"
     found = reach(compatibility.complete_report(data())["contact"], "", 1_800_000_000_000_000)
     assert found.number == TO_BE_CALLED and (found.fields["from"], found.fields["to"]) == ("16:00", "18:00")
@@ -65,13 +65,13 @@ def test_what_the_reporter_agreed_to_stands_in_the_form_that_they_saw(
         "avoid": [],
         "to": [{"name": name, "role": "primary" if n == 0 else "also"} for n, name in enumerate(to)],
     }
-    asked = present_report(data(answers=answers, routing=routing), ChoiceLabels(parse.load())).asked
+    asked = present_report(data(answers=answers, routing=routing), ChoiceLabels(loader.load())).asked
     assert asked[-1].question == shown
 
 
 def test_where_no_form_is_certain_no_form_is_shown() -> None:
     answers = [{"screen": "report.send", "question": "send", "value": "yes", "at": ""}]
-    assert present_report(data(answers=answers), ChoiceLabels(parse.load())).asked[0].question == "send"
+    assert present_report(data(answers=answers), ChoiceLabels(loader.load())).asked[0].question == "send"
 
 
 @pytest.mark.parametrize(
@@ -83,4 +83,4 @@ def test_where_no_form_is_certain_no_form_is_shown() -> None:
 )
 def test_a_question_with_a_shorter_spelling_is_a_question(question: str, shown: str) -> None:
     answers = [{"screen": f"report.{question}", "question": question, "value": "no", "at": ""}]
-    assert present_report(data(answers=answers), ChoiceLabels(parse.load())).asked[0].question == shown
+    assert present_report(data(answers=answers), ChoiceLabels(loader.load())).asked[0].question == shown

@@ -12,7 +12,7 @@ from tests.console.conftest import HOTLINE
 from tests.support.console import Console
 from tests.support.desks import Desk, given
 from tests.support.staff import Person, joined
-from tokaut.demo_settings import Plan
+from tokaut.local_stack.settings import StackPlan
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_a_lead_who_is_kept_out_does_not_find_it_in_who_read_what(
 
 
 def test_a_list_that_was_not_looked_through_whole_says_so(
-    console: Console, made: Plan, report: str, leads: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+    console: Console, made: StackPlan, report: str, leads: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else a place where a child waits has none that waits."""
     keys: Path = made.folder.inside / "keys"

@@ -22,13 +22,13 @@ from tests.support.databases import KINDS
 from tests.support.databases import made as database_of
 from tests.support.desks import given, rows
 from tests.support.staff import Page, Person, joined, pass_time
-from tokaut.demo_settings import Plan
+from tokaut.local_stack.settings import StackPlan
 
 HELD = ("accepted", "in_progress")
 
 
 @pytest.fixture
-def filed(console: Console, made: Plan) -> Filed:
+def filed(console: Console, made: StackPlan) -> Filed:
     return Filed(console, made, None)
 
 

@@ -32,9 +32,9 @@ from tests.support.console import Console
 from tests.support.desks import given, in_process
 from tests.support.logged_in import logged_in
 from tests.support.staff import HERE, Page, Person
-from tokaut import demo_start
-from tokaut.demo_folder import DemoFolder
-from tokaut.demo_settings import Addresses, Plan, plan
+from tokaut.local_stack import startup
+from tokaut.local_stack.folder import DemoFolder
+from tokaut.local_stack.settings import StackAddresses, StackPlan, make_plan
 
 pytestmark = pytest.mark.slow
 
@@ -65,7 +65,7 @@ by_each = pytest.mark.parametrize("words", STRINGS.values(), ids=STRINGS.keys())
 class Room:
     """A console, three people, and as many reports as a test files."""
 
-    def __init__(self, made: Plan, settings: dict[str, str]) -> None:
+    def __init__(self, made: StackPlan, settings: dict[str, str]) -> None:
         self.keys = made.folder.inside / "keys"
         self.console = Console({**made.settings, "COUNTRIES": "vu", **settings})
         self.database = self.console.parts.database
@@ -103,15 +103,17 @@ class Room:
 
 
 @pytest.fixture(scope="module")
-def plan_of_it(tmp_path_factory: pytest.TempPathFactory) -> Plan:
-    found = plan({}, DemoFolder(tmp_path_factory.mktemp("hostile")), Addresses(1, 2, 3), (HOTLINE, OTHER, THIRD))
+def plan_of_it(tmp_path_factory: pytest.TempPathFactory) -> StackPlan:
+    found = make_plan(
+        {}, DemoFolder(tmp_path_factory.mktemp("hostile")), StackAddresses(1, 2, 3), (HOTLINE, OTHER, THIRD)
+    )
     found.folder.inside.mkdir(mode=0o700)
-    demo_start.prepare(found)
+    startup.prepare_stack(found)
     return found
 
 
 @pytest.fixture(scope="module")
-def room(plan_of_it: Plan) -> Iterator[Room]:
+def room(plan_of_it: StackPlan) -> Iterator[Room]:
     one = Room(plan_of_it, {})
     yield one
     one.close()
@@ -237,9 +239,9 @@ def test_in_what_a_browser_says_of_itself(room: Room, words: str) -> None:
         same(room.lead.get("/me", **{name: said}), room.lead.get("/me"))
 
 
-def named(plan_of_it: Plan, folder: Path, words: str) -> Room:
+def named(plan_of_it: StackPlan, folder: Path, words: str) -> Room:
     """Where a country's file has such words for its name, its hotlines and a note of each."""
-    text = (Path(demo_start.__file__).parents[1] / "reports" / "countries" / "vu.toml").read_text()
+    text = (Path(startup.__file__).parents[1] / "reports" / "countries" / "vu.toml").read_text()
     for name in NAMED:
         text = text.replace(f'\nname = "{name}"\n', f"\nname = {json.dumps(words, ensure_ascii=False)}\n", 1)
     (folder / "vu.toml").write_text(text)
@@ -247,7 +249,7 @@ def named(plan_of_it: Plan, folder: Path, words: str) -> Room:
     return Room(plan_of_it, {"TOKAUT_COUNTRY_DIR": str(folder)})
 
 
-def test_names_of_a_country_s_file(plan_of_it: Plan, tmp_path: Path) -> None:
+def test_names_of_a_country_s_file(plan_of_it: StackPlan, tmp_path: Path) -> None:
     """On all pages of all roles, where the country and its hotlines are called so."""
     pages = []
     for number, words in enumerate((PLAIN, STRINGS["a script and a picture"] + STRINGS["out of an attribute"])):
@@ -294,7 +296,7 @@ def test_in_the_tables_of_statistics(room: Room, words: str) -> None:
         assert cells and [one for one in cells if one.startswith(tuple(FORMULA))] == []
 
 
-def test_what_a_hotline_s_own_system_says(room: Room, plan_of_it: Plan) -> None:
+def test_what_a_hotline_s_own_system_says(room: Room, plan_of_it: StackPlan) -> None:
     """A reason and a message by call-back stand among the notes and in the conversation."""
     desk = in_process(HOTLINE, plan_of_it.secrets.hotlines[HOTLINE], room.console.http)
     words = STRINGS["a script and a picture"]

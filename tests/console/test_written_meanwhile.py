@@ -22,13 +22,13 @@ from tests.console.test_on_postgresql import SAMPLE
 from tests.support.console import Console
 from tests.support.desks import given, of
 from tests.support.staff import Page, Person, joined
-from tokaut.demo_settings import Plan
+from tokaut.local_stack.settings import StackPlan
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def report_id(made: Plan, console: Console) -> str:
+def report_id(made: StackPlan, console: Console) -> str:
     to = [(HOTLINE, "primary"), ("vu-police", "fallback")]
     return given(console.parts.database, made.folder.inside / "keys", to, body=SAMPLE.read_bytes(), priority="P3")
 
@@ -41,7 +41,7 @@ def mere(mere: Person, console: Console) -> Person:
     return mere
 
 
-def more(made: Plan, console: Console, report_id: str, priority: str = "P1") -> None:
+def more(made: StackPlan, console: Console, report_id: str, priority: str = "P1") -> None:
     """The next revision, as the clock files it."""
     database = console.parts.database
     with database.read() as connection:
@@ -78,7 +78,7 @@ def shown_before(page: Page) -> dict[str, str]:
     ],
 )
 def test_what_was_written_meanwhile_is_read_first(
-    made: Plan, console: Console, mere: Person, report_id: str, pressed: tuple[str, dict[str, str]]
+    made: StackPlan, console: Console, mere: Person, report_id: str, pressed: tuple[str, dict[str, str]]
 ) -> None:
     (act, form), path = pressed, f"/reports/{report_id}"
     marks = shown_before(mere.get(path))
@@ -89,7 +89,9 @@ def test_what_was_written_meanwhile_is_read_first(
     assert WROTE_MORE not in mere.post(f"{path}/{act}", {**form, **shown_before(page)}).text
 
 
-def test_a_message_and_a_note_need_no_second_look(made: Plan, console: Console, mere: Person, report_id: str) -> None:
+def test_a_message_and_a_note_need_no_second_look(
+    made: StackPlan, console: Console, mere: Person, report_id: str
+) -> None:
     path = f"/reports/{report_id}"
     marks = shown_before(mere.get(path))
     more(made, console, report_id, "P3")
@@ -106,7 +108,7 @@ def said_to(console: Console, report_id: str) -> int:
 @pytest.mark.rule("S-39")
 @pytest.mark.parametrize("before", ["none", "accepted"])
 def test_a_message_of_before_is_sent_and_takes_on_nothing_that_became_urgent(
-    made: Plan, console: Console, mere: Person, report_id: str, before: str
+    made: StackPlan, console: Console, mere: Person, report_id: str, before: str
 ) -> None:
     """Else the clock of P1 stood still for words that were written to one that could wait."""
     path, database = f"/reports/{report_id}", console.parts.database
@@ -127,7 +129,7 @@ def test_a_message_of_before_is_sent_and_takes_on_nothing_that_became_urgent(
 
 @pytest.mark.rule("S-39")
 def test_a_message_that_is_sent_as_it_becomes_urgent_takes_on_nothing(
-    made: Plan, console: Console, mere: Person, report_id: str, monkeypatch: pytest.MonkeyPatch
+    made: StackPlan, console: Console, mere: Person, report_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They had it as the form came; a moment later the clock gave it back."""
     path, write = f"/reports/{report_id}", case_actions.asking.writing_as

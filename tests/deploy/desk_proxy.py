@@ -13,10 +13,10 @@ from pathlib import Path
 from tests.deploy.proxy import SHIPPED, Proxy
 from tests.support.ports import free_port
 from tests.support.wait import until
-from tokaut import demo_start
-from tokaut.demo_folder import DemoFolder
-from tokaut.demo_settings import Addresses, Plan, plan
-from tokaut.leash import leashed
+from tokaut.local_stack import startup
+from tokaut.local_stack.folder import DemoFolder
+from tokaut.local_stack.parent_death import die_with_parent
+from tokaut.local_stack.settings import StackAddresses, StackPlan, make_plan
 
 OF_CONSOLE = SHIPPED.with_name("nginx-console.conf")
 OPEN = "    # include /etc/nginx/tokaut-console.conf;"
@@ -57,9 +57,11 @@ class DeskTown:
         self.port = free_port()
         of_demo = DemoFolder(self.folder / "demo")
         (self.folder / "demo").mkdir(mode=0o700)
-        self.plan: Plan = plan({}, of_demo, Addresses(1, 2, 3), (HOTLINE, "vu-womens-centre", "vu-police"))
+        self.plan: StackPlan = make_plan(
+            {}, of_demo, StackAddresses(1, 2, 3), (HOTLINE, "vu-womens-centre", "vu-police")
+        )
         self.plan.folder.inside.mkdir(mode=0o700)
-        demo_start.prepare(self.plan)
+        startup.prepare_stack(self.plan)
         self.proxy = DeskProxy(self.folder, self.port)
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -70,12 +72,12 @@ class DeskTown:
         return self
 
     def start_console(self) -> None:
-        server = [sys.executable, "-m", "gunicorn", "-c", demo_start.OF_CONSOLE, "--workers", "1"]
+        server = [sys.executable, "-m", "gunicorn", "-c", startup.CONSOLE_CONFIG, "--workers", "1"]
         server += ["--bind", f"127.0.0.1:{self.port}", "console.app:create_app()"]
         with (self.folder / "console.log").open("ab") as log:
             around = {**os.environ, **self.plan.settings, "COUNTRIES": "vu"}
             self._process = subprocess.Popen(
-                leashed(server), env=around, stdout=log, stderr=log, start_new_session=True
+                die_with_parent(server), env=around, stdout=log, stderr=log, start_new_session=True
             )
 
     def stop_console(self) -> None:

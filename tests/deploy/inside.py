@@ -22,7 +22,7 @@ from standardwebhooks.webhooks import Webhook
 
 from runtime.settings.parsers import new_secret, new_webhook_secret
 from tests.workers.test_tls import certificate
-from tokaut.valkey import program
+from tokaut.local_stack.valkey import server_program
 
 ETC, DATA = Path("/etc/tokaut"), Path("/var/lib/tokaut")
 HOTLINES = ("vu-pikinini", "vu-womens-centre", "vu-police")
@@ -132,11 +132,13 @@ def beside(hotlines: Mapping[str, str]) -> None:
     """What is not Tokaut: Redis, and the hotlines."""
     Path("/run/valkey").mkdir()
     options = {"port": "0", "unixsocket": "/run/valkey/valkey.sock", "unixsocketperm": "777", "dir": "/run/valkey"}
-    subprocess.Popen([str(program()), *(word for name, value in options.items() for word in (f"--{name}", value))])
+    subprocess.Popen(
+        [str(server_program()), *(word for name, value in options.items() for word in (f"--{name}", value))]
+    )
     Path("/run/hotlines.json").write_text(json.dumps(dict(hotlines)))
     Path("/run/received").touch()
     files = ("/run/hotlines.json", "/run/received")
-    subprocess.Popen([sys.executable, "-m", "tokaut.demo_hotline", str(PORT), *files])
+    subprocess.Popen([sys.executable, "-m", "tokaut.local_stack.hotline_server", str(PORT), *files])
     until(Path("/run/valkey/valkey.sock").exists, "Valkey")
 
 

@@ -15,7 +15,7 @@ import pytest
 from tests.support.ports import free_port
 from tests.support.wait import until
 from tests.workers.test_tls import certificate
-from tokaut.leash import leashed
+from tokaut.local_stack.parent_death import die_with_parent
 
 SHIPPED = Path(__file__).parents[2] / "docs" / "deploy" / "nginx.conf"
 NAME = "localhost"
@@ -66,7 +66,7 @@ class Proxy:
         ]
         command += ["-c", str(self.folder / "nginx.conf"), "-g", "daemon off;"]
         with (self.folder / "stderr").open("wb") as log:
-            self._process = subprocess.Popen(leashed(command), stdout=log, stderr=log)
+            self._process = subprocess.Popen(die_with_parent(command), stdout=log, stderr=log)
         until(self._listens, f"nginx does not start: {self.folder}/stderr")
         return self
 

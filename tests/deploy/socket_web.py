@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.support.wait import until
-from tokaut.demo_start import GUNICORN
-from tokaut.leash import leashed
+from tokaut.local_stack.parent_death import die_with_parent
+from tokaut.local_stack.startup import WEB_CONFIG
 
 # As systemd hands a socket over: number 3, and the process it is meant for.
 HAND_OVER = """
@@ -48,11 +48,11 @@ class SocketWeb:
     def start(self) -> None:
         number = self.socket.fileno()
         self._started = self._starts()
-        web = [sys.executable, "-m", "gunicorn", "-c", GUNICORN, "--workers", str(self._workers)]
+        web = [sys.executable, "-m", "gunicorn", "-c", WEB_CONFIG, "--workers", str(self._workers)]
         command = [sys.executable, "-I", "-S", "-c", HAND_OVER, str(number), *web, "gateway.asgi:create_app()"]
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
-                leashed(command),
+                die_with_parent(command),
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

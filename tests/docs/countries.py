@@ -11,7 +11,7 @@ from flows.catalogues import load
 from reports.countries.country import Country, load_countries, shipped_countries
 from reports.countries.language_names import language_name
 from reports.countries.law import CRITERIA
-from tokaut.going_live import steps
+from tokaut.checks.live_checklist import steps
 
 LAW = {"yes": "yes", "yes_2014": "yes in 2014", "not": "not in {}", "unknown": "not known"}
 

@@ -28,7 +28,7 @@ from runtime.settings import (
 from tests.docs import countries, faults, nights, readiness, rules
 from tests.docs.pages import ROOT, part, read
 from tests.flows.phone import book
-from tokaut.flows_graph import files, graphs
+from tokaut.commands.flows_graph import flow_graphs, graph_files
 from workers.delivery.outcomes import ALERT_AT_ATTEMPT, DELIVERY_ADVICE
 from workers.delivery.registry import hotline_kinds, settings_class
 from workers.metrics import WorkerMetrics
@@ -202,7 +202,7 @@ def main() -> None:
             marked = f"<!-- {name} -->\n"
             (ROOT / page).write_text(read(page).replace(marked + old, marked + new), encoding="utf-8")
     (ROOT / "docs/clocks.svg").write_text(nights.picture(), encoding="utf-8")
-    for name, words in files(graphs(book())).items():
+    for name, words in graph_files(flow_graphs(book())).items():
         (ROOT / "docs/flows" / name).write_text(words, encoding="utf-8")
 
 

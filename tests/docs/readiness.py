@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from reports.countries.readiness import READINESS_NAMES, READINESS_TITLES
-from tokaut.readiness import sheets
-from tokaut.readiness_page import rows
+from tokaut.commands.readiness import country_sheets
+from tokaut.documents.readiness_page import overview_rows
 
 ALIKE = (
     "to find out: ",
@@ -20,13 +20,15 @@ ALIKE = (
 
 def table() -> str:
     heads = ["country", *(READINESS_TITLES[name] for name in READINESS_NAMES)]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in (heads, ["---"] * len(heads), *rows(sheets())))
+    return "".join(
+        f"| {' | '.join(cells)} |\n" for cells in (heads, ["---"] * len(heads), *overview_rows(country_sheets()))
+    )
 
 
 def missing() -> str:
     """Of the numbers one by one, `tokaut readiness --out` tells."""
     lines = []
-    for of, pillars in sheets():
+    for of, pillars in country_sheets():
         lines.append(f"**{of.name}**\n")
         for one in pillars:
             if one.missing and one.name != "numbers":

@@ -10,7 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from ruamel.yaml import YAML
 
-from gateway.metrics import Metrics as WebMetrics
+from gateway.metrics import WebMetrics
 from tests.docs.pages import ROOT, read
 from workers.metrics import WorkerMetrics
 

@@ -49,7 +49,7 @@ def test_the_addresses_are_doors_and_their_overrides_are_possible(tmp_path: Path
         body = "&".join(f"{name}={value.replace('+', '%2B')}" for name, value in fields.items()).encode()
         headers = {"X-Twilio-Signature": account.sign(called, fields)}
         wire = RawRequest("POST", urlsplit(called).path, lambda name, headers=headers: headers.get(name, ""), body)
-        assert channel.vouches(wire, parsing.read(channel.doors["sms"], wire))
+        assert channel.verify_signature(wire, parsing.read(channel.doors["sms"], wire))
         for name, value in parse_qsl(overrides):
             least, most = RANGES.get(name, (0, 0))
             assert least <= int(value) <= most if name in RANGES else (name, value) == ("rp", "all")

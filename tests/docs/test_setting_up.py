@@ -22,7 +22,7 @@ from tests.docs.pages import ROOT, read
 from tests.support.handsets import Neutral
 from tests.support.ports import free_port
 from tests.support.wait import until
-from tokaut.leash import leashed
+from tokaut.local_stack.parent_death import die_with_parent
 
 pytestmark = pytest.mark.slow
 HOTLINES = ("vu-pikinini", "vu-womens-centre", "vu-police")
@@ -92,7 +92,7 @@ class Operator:
         log = self.folder / "log"
         with log.open("wb") as said:
             running = subprocess.Popen(
-                leashed(["/bin/sh", "-c", code]), env={"PATH": PATH}, cwd=ROOT, stdout=said, stderr=said
+                die_with_parent(["/bin/sh", "-c", code]), env={"PATH": PATH}, cwd=ROOT, stdout=said, stderr=said
             )
         try:
             yield log
@@ -106,8 +106,15 @@ class Operator:
         secrets, received = self.folder / "secrets", self.folder / "received"
         files = {one: (self.folder / "etc" / _file(one)).read_text().strip() for one in HOTLINES}
         secrets.write_text(json.dumps(files))
-        command = [sys.executable, "-m", "tokaut.demo_hotline", str(self.hotline), str(secrets), str(received)]
-        with subprocess.Popen(leashed(command), env={"PATH": PATH}, cwd=ROOT) as server:
+        command = [
+            sys.executable,
+            "-m",
+            "tokaut.local_stack.hotline_server",
+            str(self.hotline),
+            str(secrets),
+            str(received),
+        ]
+        with subprocess.Popen(die_with_parent(command), env={"PATH": PATH}, cwd=ROOT) as server:
             try:
                 yield received
             finally:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults.beside import MEASURED
-from tokaut.leash import leashed
+from tokaut.local_stack.parent_death import die_with_parent
 
 WITHIN = 10.0  # seconds after which a question counts as not answered
 AT_A_TIME = 16
@@ -110,7 +110,7 @@ def hostile(port: int, seconds: float, connections: int, *, tls: bool) -> Iterat
 def _program(port: int, seconds: float, connections: int, how: str) -> Iterator[dict[str, Any]]:
     command = [sys.executable, "-m", "tests.faults.hostile", str(port), str(seconds), str(connections), how]
     seen: dict[str, Any] = {}
-    with subprocess.Popen(leashed(command), stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(die_with_parent(command), stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout
             process.stdout.readline()  # all are there

@@ -13,7 +13,7 @@ import sys
 from collections import deque
 
 from tests.faults.view import Row
-from tokaut.leash import leashed
+from tokaut.local_stack.parent_death import die_with_parent
 
 CROWD = "tests/faults/test_crowd.py"
 ATTACKS = "tests/faults/test_attacks.py"
@@ -38,7 +38,7 @@ def beside(name: str, row: Row) -> tuple[bool, str]:
     lines: deque[str] = deque(maxlen=LAST)
     measured = []
     with subprocess.Popen(
-        leashed(command), env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        die_with_parent(command), env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
         assert process.stdout
         for line in process.stdout:

@@ -61,7 +61,7 @@ class Call:
     async def _walk(self, drops_after: int) -> None:
         self._last = await self._take(self.line.begin(), "")
         for screens in range(MOST_SCREENS):
-            if not self._last.goes_on:
+            if not self._last.expects_reply:
                 return
             if screens == drops_after:
                 raise Gone("dropped", anew=False)

@@ -21,7 +21,7 @@ from tests.faults.verdict import Verdict, judge
 from tests.support.moved_clocks import ABSENT, LIBRARY
 from tests.support.ports import free_port
 from tests.support.postgres import Postgres, binaries
-from tokaut.leash import leashed
+from tokaut.local_stack.parent_death import die_with_parent
 
 TICK = 0.02
 STILL = 1.5  # seconds without anything at hand: what is left waits for a later time
@@ -171,7 +171,9 @@ class Run:
         plan = Plan(city.web, city.secrets(), self._texts_port, form.reports, form.at_a_time, self.seed, ledger)
         with city.log("callers").open("ab") as log:
             command = [sys.executable, "-m", "tests.faults.callers", plan.written()]
-            return subprocess.Popen(leashed(command), stdout=subprocess.PIPE, stderr=log, start_new_session=True)
+            return subprocess.Popen(
+                die_with_parent(command), stdout=subprocess.PIPE, stderr=log, start_new_session=True
+            )
 
     def _finish_texts(self) -> None:
         """What is still to be texted to callers finds somebody there, for a while."""

@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults.ledger import Ledger
-from tokaut import demo_hotline
-from tokaut.demo_hotline import Hotline
+from tokaut.local_stack import hotline_server
+from tokaut.local_stack.hotline_server import DemoHotlineServer
 
 MOMENTS = "moments"
 SILENT, BUSY = 0.03, 0.02  # of all that comes: taken and the line dropped; 503 and nothing taken
 
 
-class Every(demo_hotline.Received):
+class Every(hotline_server.DeliveryFile):
     """As the demo's, and each arrival in a ledger of its own."""
 
     def __init__(self, path: Path, ledger: Ledger) -> None:
@@ -56,7 +56,7 @@ class Every(demo_hotline.Received):
         self.tell(f"taken {key}")
 
 
-class WorseDoor(demo_hotline._Door):
+class WorseDoor(hotline_server._RequestHandler):
     chance: random.Random
     every: Every
 
@@ -78,7 +78,7 @@ class WorseDoor(demo_hotline._Door):
 def main(seed: str, port: str, secrets: str, received: str) -> None:
     kept = Path(received)
     WorseDoor.chance = random.Random(f"hotline {seed} {time.monotonic_ns() if kept.stat().st_size else 0}")
-    server = Hotline(int(port), json.loads(Path(secrets).read_text()), kept)
+    server = DemoHotlineServer(int(port), json.loads(Path(secrets).read_text()), kept)
     server.received = WorseDoor.every = Every(kept, Ledger(kept.with_name("every.jsonl")))
     server.RequestHandlerClass = WorseDoor
     server.serve_forever()

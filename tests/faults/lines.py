@@ -32,7 +32,7 @@ LINES_ABOVE = re.compile(r"(?:(?:Sorry, try again\.|\?|Pikinini Helpline 163|hel
 @dataclass(frozen=True)
 class Seen:
     text: str
-    goes_on: bool
+    expects_reply: bool
 
 
 def without_lines_above(text: str) -> str:
@@ -72,7 +72,7 @@ class AnswersAtOnce:
 
     async def hear(self, answer: Answer) -> Seen | None:
         text = self.text_of(answer)
-        return Seen(text, goes_on=not ends(text)) if text else None
+        return Seen(text, expects_reply=not ends(text)) if text else None
 
 
 @dataclass
@@ -161,7 +161,7 @@ class Texted:
         while time.monotonic() < end:
             received = self.doors.inbox.to(self.phone)
             if len(received) > self.had:
-                return Seen(received[-1], goes_on=not ends(received[-1]))
+                return Seen(received[-1], expects_reply=not ends(received[-1]))
             await asyncio.sleep(0.05)
         return None
 

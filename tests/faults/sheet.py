@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.faults.experiment import CHECKOUT
 from tests.faults.verdict import Verdict, bound
-from tokaut import valkey
+from tokaut.local_stack import valkey
 
 NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 PACKAGES = ("gunicorn", "flask", "redis", "rq", "sqlalchemy", "psycopg")
@@ -49,7 +49,9 @@ def versions() -> str:
 
 
 def _valkey() -> str:
-    said = subprocess.run([str(valkey.program()), "--version"], capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(
+        [str(valkey.server_program()), "--version"], capture_output=True, text=True, check=True
+    ).stdout
     words = dict(word.partition("=")[::2] for word in said.split() if "=" in word)
     return f"{said.split()[0]} {words.get('v', '?')}"
 

@@ -18,7 +18,7 @@ from tests.faults.ledger import lines
 from tests.faults.walking import TO_SEND, a_phone, is_sent, of, walk
 from tests.support.ports import free_port
 from tests.support.wait import until
-from tokaut.demo_hotline import Hotline
+from tokaut.local_stack.hotline_server import DemoHotlineServer
 from workers import retry_policy
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults]
@@ -41,7 +41,7 @@ class TwoDesks(City):
         told = {"TOKAUT_ON_CALL": ON_CALL, "TOKAUT_ALERT_CHANNEL": "africastalking", "TOKAUT_ALERT_FROM": "163"}
         super().__init__(settings={**addresses, **private, **told})
         self.beside = self.folder / "beside.jsonl"
-        self.others = Hotline(self.door, self.plan.secrets.hotlines, self.beside)
+        self.others = DemoHotlineServer(self.door, self.plan.secrets.hotlines, self.beside)
         threading.Thread(target=self.others.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
     def down(self) -> None:

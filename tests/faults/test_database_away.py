@@ -133,7 +133,7 @@ def test_neither_takes_it(city: City, channel: str) -> None:
     walk(phone, TO_SEND)
     with files_no_larger_than(city, ROOM_FOR_NOTHING):
         seen = say(phone, "1")
-        assert (seen.text, seen.goes_on) == (
+        assert (seen.text, seen.expects_reply) == (
             f"NOT SENT. {NUMBERS_ARE_THERE} Please dial and try again in 10 minutes.",
             False,
         )

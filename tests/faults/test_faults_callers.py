@@ -135,11 +135,11 @@ def test_redis_is_full(city: City) -> None:
             phone, texter = dialled(city), texts(city)
             assert is_sent(walk(phone, (*TO_SEND, "1")))
             seen = city.ussd_phone("ussd", a_phone()).dial()
-            assert (NUMBERS_ARE_THERE in seen.text, seen.goes_on) == (True, False)
+            assert (NUMBERS_ARE_THERE in seen.text, seen.expects_reply) == (True, False)
             texter.text("hello")
         finally:
             client.config_set("maxmemory", 0)
-    until(lambda: city.ussd_phone("ussd", a_phone()).dial().goes_on, "Redis is not used again")
+    until(lambda: city.ussd_phone("ussd", a_phone()).dial().expects_reply, "Redis is not used again")
     comes_once(city, phone.phone)
     until(lambda: bool(texter.replies()), "the text was never answered", 60)
 

@@ -62,10 +62,10 @@ def sent(town: KindsTown, kind: Kind) -> tuple[str, str]:
         phone.session = f"ATUid_{phone.phone}"
         seen = heard(phone)
         for reply in ("Report", "Now", "Go on", kind.label, "Shefa", "Me", "No", "Send"):
-            if seen.goes_on:
+            if seen.expects_reply:
                 phone.path.append(reply)
                 seen = heard(phone)
-        if seen.goes_on:
+        if seen.expects_reply:
             break
     found = CODE.search(seen.text)
     assert found, seen.text

@@ -33,7 +33,7 @@ TRIES = 40  # the window is some milliseconds wide
 def city(shared: City) -> City:
     """With all up, and Redis in use again."""
     shared.until_web_answers()
-    until(lambda: shared.ussd_phone("ussd", a_phone()).dial().goes_on, "Redis is not used again")
+    until(lambda: shared.ussd_phone("ussd", a_phone()).dial().expects_reply, "Redis is not used again")
     return shared
 
 
@@ -114,7 +114,7 @@ def test_redis_killed_between_the_commit_and_the_keeping(city: City) -> None:
         assert seen is not None
         assert is_sent(seen)
         comes_once(city, number)
-        until(lambda: city.ussd_phone("ussd", a_phone()).dial().goes_on, "Redis is not used again")
+        until(lambda: city.ussd_phone("ussd", a_phone()).dial().expects_reply, "Redis is not used again")
 
 
 @pytest.mark.rule("F3")

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def city(shared: City) -> City:
     """With Redis back in use: web leaves it alone for five seconds after it failed."""
-    until(lambda: shared.ussd_phone("ussd", a_phone()).dial().goes_on, "Redis is not used again")
+    until(lambda: shared.ussd_phone("ussd", a_phone()).dial().expects_reply, "Redis is not used again")
     return shared
 
 
@@ -43,9 +43,9 @@ def neutral(city: City) -> Neutral:
 def test_the_home_screen_comes_with_its_number(city: City, how: str) -> None:
     with getattr(city, how)("valkey"):
         seen = promptly(dialled(city).dial)
-        assert (seen.text.splitlines()[0], seen.goes_on) == ("In danger? Call police 111.", True)
+        assert (seen.text.splitlines()[0], seen.expects_reply) == ("In danger? Call police 111.", True)
         seen = promptly(neutral(city).dial)
-        assert (NUMBERS_ARE_THERE in seen.text, seen.goes_on) == (True, False)
+        assert (NUMBERS_ARE_THERE in seen.text, seen.expects_reply) == (True, False)
 
 
 @pytest.mark.rule("F9")
@@ -70,7 +70,7 @@ def test_a_call_of_which_only_the_last_reply_is_known_ends_with_the_numbers(city
     walk(phone, TO_SEND[:3])
     with getattr(city, how)("valkey"):
         seen = say(phone, TO_SEND[3])
-        assert (NUMBERS_ARE_THERE in seen.text, seen.goes_on) == (True, False)
+        assert (NUMBERS_ARE_THERE in seen.text, seen.expects_reply) == (True, False)
 
 
 @pytest.mark.parametrize("how", ["away", "frozen"])
@@ -98,10 +98,10 @@ def test_redis_is_away_in_the_middle_and_comes_back(city: City) -> None:
     walk(phone, TO_SEND[:3])
     with city.away("valkey"):
         assert is_sent(walk(phone, (*TO_SEND[3:], "1"), dial=False))
-    until(lambda: neutral(city).dial().goes_on, "Redis is not used again")
+    until(lambda: neutral(city).dial().expects_reply, "Redis is not used again")
     seen = say(phone, "0")
     for _ in range(8):
-        if not seen.goes_on:
+        if not seen.expects_reply:
             break
         seen = say(phone, "1" if seen.text.startswith("Send to") else "00" if is_sent(seen) else "2")
     comes_once(city, phone.phone)
@@ -165,7 +165,7 @@ def test_redis_emptied_in_mid_walk(city: City, after: int) -> None:
         client.flushall()
     assert is_sent(walk(phone, (*TO_SEND[after:], "1"), dial=False))
     seen = say(other, "1")
-    assert (seen.text.splitlines()[0], seen.goes_on) == ("In danger? Call police 111.", True)
+    assert (seen.text.splitlines()[0], seen.expects_reply) == ("In danger? Call police 111.", True)
     comes_once(city, phone.phone)
     assert not of(city, other.phone)
 

@@ -23,7 +23,7 @@ from tests.support.redis_servers import Server
 from tests.support.sentinels import PASSWORD, Watched
 from tests.support.town import Town
 from tests.support.wait import until
-from tokaut import demo_start
+from tokaut.local_stack import startup
 
 pytestmark = pytest.mark.slow
 
@@ -42,7 +42,7 @@ def town(watched: Watched) -> Iterator[Town]:
     town = Town()
     town.plan = replace(town.plan, settings={k: v for k, v in town.plan.settings.items() if k != "REDIS_URL"})
     town.plan.folder.inside.mkdir(mode=0o700)
-    demo_start.prepare(town.plan)
+    startup.prepare_stack(town.plan)
     for name in ("hotline", "urgent", "standard", "clock", "web"):
         town.start(name, watched.told(name))
     town.until_web_answers()

@@ -97,7 +97,7 @@ def _walk(city: City, number: str) -> Seen:
     phone = city.ussd_phone("africastalking", number)
     seen = promptly(phone.dial)
     for reply in (*TO_SEND, "1"):
-        if not seen.goes_on:
+        if not seen.expects_reply:
             break
         seen = promptly(lambda reply=reply: phone.type(reply))  # type: ignore[misc]  # mypy knows no default of a lambda
     return seen
@@ -130,7 +130,7 @@ def test_every_answer_comes_and_none_is_false(city: Stalled, parts: tuple[str, .
     sent = {number for number, seen in calls if seen.text.startswith("Sent to")}
     for number, seen in calls:
         assert number in sent or NUMBERS_ARE_THERE in seen.text, seen.text
-        assert number in sent or not seen.goes_on, seen.text
+        assert number in sent or not seen.expects_reply, seen.text
     if "disk" not in parts:
         assert len(sent) == len(calls), "one of the two places takes it"
     never = "a report that was Sent never came"

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from msgspec.structs import replace
 
 import flows
-from flows.engine import Step, arrive, begin, notice, show, step
-from flows.fit import Limit
-from flows.model import Book, Option, State, World
-from flows.packing import pack, unpack
-from flows.parse import load
+from flows.engine import EngineStep, apply_outcome, initial_state, render, render_notice, step
+from flows.loader import load
+from flows.model import FlowBook, FlowState, Option, ScreenContext
+from flows.pagination import ScreenLimit
+from flows.state_codec import pack, unpack
 
 NOON = 1_795_000_000
-LIMITS = {"ussd": Limit(160, 70, 4), "sms": Limit(160, 70, 0)}
+LIMITS = {"ussd": ScreenLimit(160, 70, 4), "sms": ScreenLimit(160, 70, 0)}
 FIELDS = {
     "emergency": "police 111",
     "country": "Vanuatu",
@@ -74,7 +74,7 @@ OUTCOMES |= {"write": "written", "contact": "noted", "erase": "erased"}
 
 
 @functools.cache
-def book() -> Book:
+def book() -> FlowBook:
     return load(pathlib.Path(flows.__file__).parent)
 
 
@@ -83,9 +83,9 @@ def world(
     fields: Mapping[str, str | None] | None = None,
     lists: Mapping[str, tuple[Option, ...]] | None = None,
     translate: Callable[[str], str] = str,
-) -> World:
+) -> ScreenContext:
     """Vanuatu with changes; None takes one away."""
-    return World(
+    return ScreenContext(
         {name: value for name, value in {**FACTS, **(facts or {})}.items() if value is not None},
         {name: value for name, value in {**FIELDS, **(fields or {})}.items() if value is not None},
         {"places": PLACES, "who_else": tuple(Option(*one) for one in CHAIN), **(lists or {})},
@@ -93,7 +93,7 @@ def world(
     )
 
 
-def routed(state: State, base: World) -> World:
+def routed(state: FlowState, base: ScreenContext) -> ScreenContext:
     """As the gateway does it: who was left out is no longer offered; the police get what is missing, too."""
     left = [Option(*one) for one in CHAIN if one[0] not in state.many("avoid")]
     two = state.values.get("category") == "missing" and len(left) > 1 and left[-1].value == "vu-police"
@@ -106,24 +106,24 @@ def routed(state: State, base: World) -> World:
 class Phone:
     """Every turn goes through the stored form of its state, as it does between two webhooks."""
 
-    world: World = field(default_factory=world)
+    world: ScreenContext = field(default_factory=world)
     at: str = "home.home"
     outcomes: dict[str, str] = field(default_factory=lambda: dict(OUTCOMES))
-    flows: Book = field(default_factory=book)
+    flows: FlowBook = field(default_factory=book)
     now: int = NOON
 
     def __post_init__(self) -> None:
-        self.state = begin(self.flows, self.at)
-        self.last: Step | None = None
+        self.state = initial_state(self.flows, self.at)
+        self.last: EngineStep | None = None
         self.effects: list[str] = []
         self.over = False
         self.text = self._shown()
 
     @property
-    def limit(self) -> Limit:
+    def limit(self) -> ScreenLimit:
         return LIMITS[self.world.facts["channel"]]
 
-    def world_of(self, state: State) -> World:
+    def context_for(self, state: FlowState) -> ScreenContext:
         return routed(state, self.world)
 
     def types(self, *replies: str) -> str:
@@ -147,19 +147,21 @@ class Phone:
 
     def _step(self, reply: str) -> None:
         self.now += 1
-        took = step(self.flows, self.state, reply, self.world_of, limit=self.limit, now=self.now)
+        took = step(self.flows, self.state, reply, self.context_for, limit=self.limit, now=self.now)
         state = took.state
         if took.effect:
             self.effects.append(took.effect)
-            state = arrive(self.flows, state, self.outcomes[took.effect], self.world_of)
+            state = apply_outcome(self.flows, state, self.outcomes[took.effect], self.context_for)
         self.last = took
         self.over = took.left
         self.state = unpack(pack(state), self.flows)
         assert self.state == state
-        self.text = notice(self.flows, "home.goodbye", self.world, self.limit).text if took.left else self._shown()
+        self.text = (
+            render_notice(self.flows, "home.goodbye", self.world, self.limit).text if took.left else self._shown()
+        )
 
     def _shown(self) -> str:
         sorry = bool(self.last and self.last.sorry)
-        shown = show(self.flows, self.state, self.world_of(self.state), self.limit, sorry=sorry)
-        self.over = self.over or not shown.goes_on
+        shown = render(self.flows, self.state, self.context_for(self.state), self.limit, sorry=sorry)
+        self.over = self.over or not shown.expects_reply
         return shown.text

@@ -6,10 +6,9 @@ import polib
 import pytest
 
 import locales
-from flows.catalogues import message_of
-from flows.engine import notice
-from flows.messages import messages
-from flows.to_reporters import READY
+from flows.catalogues import message_id, messages
+from flows.engine import render_notice
+from flows.staff_replies import REPLY_TEMPLATES
 from reports.answer_notices import NOTICE_TEXT
 from reports.countries.law import CRITERIA
 from reports.countries.placeholders import TRANSLATED_WORDS
@@ -20,8 +19,8 @@ PO = locales.FOLDER / "en.po"
 
 def test_the_english_catalogue_is_the_flows_words() -> None:
     catalogue = polib.pofile(str(PO))
-    said = {*messages(book()), *TRANSLATED_WORDS, *CRITERIA.values(), NOTICE_TEXT, *READY}
-    assert {message_of(entry) for entry in catalogue} == said, "put the messages that differ into locales/en.po"
+    said = {*messages(book()), *TRANSLATED_WORDS, *CRITERIA.values(), NOTICE_TEXT, *REPLY_TEMPLATES}
+    assert {message_id(entry) for entry in catalogue} == said, "put the messages that differ into locales/en.po"
     assert all(entry.msgstr == entry.msgid for entry in catalogue)
     assert catalogue.percent_translated() == 100
 
@@ -44,7 +43,7 @@ def test_messages_of_lines_that_wait_are_there_and_bare_placeholders_are_not() -
 def test_every_word_on_a_screen_goes_through_the_catalogue() -> None:
     here = world(translate=lambda words: words.upper() if "{" not in words else words)
     for name in book().screens:
-        text = notice(book(), name, here, LIMITS["ussd"]).text
+        text = render_notice(book(), name, here, LIMITS["ussd"]).text
         for line in text.split("\n"):
             if line[:1].isdigit() and line.partition(" ")[2] not in {
                 one.say for all_ in here.lists.values() for one in all_
@@ -56,4 +55,4 @@ def test_every_word_on_a_screen_goes_through_the_catalogue() -> None:
 @pytest.mark.rule("S-01")
 def test_a_translation_that_lost_a_number_is_not_shown() -> None:
     here = world(translate=lambda words: words.replace(" {emergency}", ""))
-    assert "police 111" in notice(book(), "home.home", here, LIMITS["ussd"]).text
+    assert "police 111" in render_notice(book(), "home.home", here, LIMITS["ussd"]).text

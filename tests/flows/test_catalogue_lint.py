@@ -7,7 +7,7 @@ import re
 import pytest
 
 import locales
-from flows.catalogue_lint import all_faults, faults
+from flows.authoring.catalogue_lint import all_catalogue_faults, catalogue_faults
 
 FOLDER = locales.FOLDER
 FILES = {path.stem: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.po")}
@@ -15,13 +15,13 @@ ENGLISH = FILES["en"]
 
 
 def test_all_catalogues_are_clean() -> None:
-    assert list(all_faults(FILES.items())) == []
+    assert list(all_catalogue_faults(FILES.items())) == []
     assert len(FILES) == 9
 
 
 def planted(tag: str, old: str, new: str) -> list[str]:
     assert FILES[tag].count(old) >= 1, old
-    return list(faults(tag, FILES[tag].replace(old, new, 1), ENGLISH))
+    return list(catalogue_faults(tag, FILES[tag].replace(old, new, 1), ENGLISH))
 
 
 @pytest.mark.rule("B-69")
@@ -64,7 +64,7 @@ def test_each_fault_is_found_and_named(old: str, new: str, found: str) -> None:
 
 
 def test_a_language_with_its_own_letters_may_have_them() -> None:
-    assert not [line for line in faults("to", FILES["to"], ENGLISH) if "GSM-7" in line]
+    assert not [line for line in catalogue_faults("to", FILES["to"], ENGLISH) if "GSM-7" in line]
     assert [line for line in planted("to", "X-Alphabet: ucs2", "X-Alphabet: gsm7") if "outside GSM-7" in line]
 
 
@@ -72,13 +72,13 @@ def test_a_message_out_of_order_is_found() -> None:
     report = '#. home.home, home.home_sms, home.did_you_mean\nmsgid "Report"\nmsgstr "Ripotem"\n\n'
     text = re.sub(r'#\. [^\n]*\nmsgid "Report"\nmsgstr "Ripotem"\n\n', "", FILES["bi"], count=1)
     assert text != FILES["bi"]
-    found = list(faults("bi", text + "\n" + report.strip() + "\n", ENGLISH))
+    found = list(catalogue_faults("bi", text + "\n" + report.strip() + "\n", ENGLISH))
     assert [line for line in found if "not in the order" in line], found
 
 
 def test_an_address_on_the_web_is_kept() -> None:
     text = FILES["bi"].replace('msgid "Report"', 'msgid "See site.example.org"').replace('"Ripotem"', '"Luk long site"')
-    assert [line for line in faults("bi", text, ENGLISH) if "an address on the web" in line]
+    assert [line for line in catalogue_faults("bi", text, ENGLISH) if "an address on the web" in line]
 
 
 @pytest.mark.parametrize(
@@ -86,4 +86,4 @@ def test_an_address_on_the_web_is_kept() -> None:
 )
 def test_the_hours_of_another_clock_are_the_same_hours(english: str, own: str) -> None:
     text = FILES["bi"].replace('msgid "Report"', f'msgid "{english}"', 1).replace('"Ripotem"', f'"{own}"', 1)
-    assert not [line for line in faults("bi", text, ENGLISH) if "figures" in line]
+    assert not [line for line in catalogue_faults("bi", text, ENGLISH) if "figures" in line]

@@ -5,11 +5,19 @@ from __future__ import annotations
 import pytest
 
 import locales
-from flows.catalogues import PLAIN, Catalogue, load, offered, options, read, safety
-from flows.messages import messages
-from flows.model import Option, State
-from flows.show import show
-from flows.words import in_context
+from flows.catalogues import (
+    ENGLISH_CATALOGUE,
+    Catalogue,
+    language_options,
+    load,
+    messages,
+    offered_languages,
+    parse_catalogue,
+    safety_messages,
+)
+from flows.model import FlowState, Option
+from flows.renderer import render
+from flows.text import in_context
 from tests.flows.phone import LIMITS, book, world
 
 PO = r"""
@@ -31,12 +39,12 @@ msgstr "Denja? Kolem."
 WORDS = {"Report": "Ripot", "Back": "Go bak"}
 BI = Catalogue("bi", "Bislama", words=WORDS)
 FR = Catalogue("fr", "Francais", reviewed="an organisation, 2026-11", words=WORDS)
-ALL = {"bi": BI, "fr": FR, "en": PLAIN}
+ALL = {"bi": BI, "fr": FR, "en": ENGLISH_CATALOGUE}
 
 
 @pytest.mark.rule("B-69")
 def test_a_catalogue_says_what_is_translated_and_what_is_not_stays_english() -> None:
-    found = read("bi", PO)
+    found = parse_catalogue("bi", PO)
     assert (found.tag, found.name, found.reviewed) == ("bi", "Bislama", "")
     assert (found.say("Report"), found.say("Back")) == ("Ripot", "Back")
     assert found.greetings == {"halo", "gud moning"}
@@ -44,7 +52,9 @@ def test_a_catalogue_says_what_is_translated_and_what_is_not_stays_english() -> 
 
 @pytest.mark.rule("S-33")
 def test_a_translation_that_lost_a_placeholder_is_none() -> None:
-    assert read("bi", PO).lacks(["Report", "In danger? Call {emergency}."]) == ("In danger? Call {emergency}.",)
+    assert parse_catalogue("bi", PO).lacks(["Report", "In danger? Call {emergency}."]) == (
+        "In danger? Call {emergency}.",
+    )
 
 
 @pytest.mark.rule("S-33")
@@ -59,7 +69,7 @@ def test_a_translation_that_lost_a_placeholder_is_none() -> None:
 def test_a_translation_keeps_a_number_on_a_line_of_its_own(words: str, is_one: bool) -> None:
     """Where nobody can be texted the line with that number goes; the other number must not go with it."""
     english = r"Call {emergency} now.\nOr text {emergency_sms}."
-    found = read("bi", f'{PO}\nmsgid "{english}"\nmsgstr "{words}"\n')
+    found = parse_catalogue("bi", f'{PO}\nmsgid "{english}"\nmsgstr "{words}"\n')
     assert found.lacks([english.replace(r"\n", "\n")]) == (() if is_one else (english.replace(r"\n", "\n"),))
 
 
@@ -76,29 +86,29 @@ def test_a_translation_keeps_a_number_on_a_line_of_its_own(words: str, is_one: b
 )
 def test_who_is_offered_and_in_which_order(spoken: list[str], drafts: list[str], found: list[str]) -> None:
     """A draft only where it is named, and never first by itself; English always."""
-    assert [one.tag for one in offered(spoken, ALL, WORDS, drafts)] == found
+    assert [one.tag for one in offered_languages(spoken, ALL, WORDS, drafts)] == found
 
 
 @pytest.mark.rule("S-33")
 def test_a_language_that_lacks_a_safety_screen_is_not_offered() -> None:
     needed = (*WORDS, "Call {emergency} now.")
-    assert [one.tag for one in offered(["bi", "fr"], ALL, needed, ["bi"])] == ["en"]
+    assert [one.tag for one in offered_languages(["bi", "fr"], ALL, needed, ["bi"])] == ["en"]
 
 
 def test_the_safety_screens_are_those_with_the_numbers() -> None:
-    needed = safety(messages(book()))
+    needed = safety_messages(messages(book()))
     assert {"In danger? Call {emergency}.", "Are you or a child in danger?", "Back", "Missing child"} <= set(needed)
     assert "Where did it happen?" not in needed
 
 
 def test_a_language_is_chosen_by_its_own_name() -> None:
-    assert options([PLAIN, BI]) == (Option("en", "English"), Option("bi", "Bislama"))
+    assert language_options([ENGLISH_CATALOGUE, BI]) == (Option("en", "English"), Option("bi", "Bislama"))
 
 
 def test_the_same_english_with_another_meaning_has_a_translation_of_its_own() -> None:
     """`context:` in a flow is msgctxt in a catalogue; without a translation of its own, English is shown."""
     entries = '\nmsgctxt "a person"\nmsgid "Other"\nmsgstr "Narafala man"\n\nmsgid "Other"\nmsgstr "Narafala"\n'
-    found = read("bi", PO + entries)
+    found = parse_catalogue("bi", PO + entries)
     message = in_context("a person", "Other")
     assert (found.say(message), found.say("Other")) == ("Narafala man", "Narafala")
     assert found.say(in_context("a place", "Other")) == "Other"
@@ -110,4 +120,4 @@ def test_a_context_is_never_shown() -> None:
     for tag in ("en", "bi"):
         here = world(translate=load(locales.FOLDER)[tag].say)
         label = {"en": "5 Other", "bi": "5 Narafala man"}[tag]
-        assert label in show(book(), State("more.role"), here, LIMITS["ussd"]).text
+        assert label in render(book(), FlowState("more.role"), here, LIMITS["ussd"]).text

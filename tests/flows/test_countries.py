@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from flows.engine import show
-from flows.model import Option, State, World
+from flows.engine import render
+from flows.model import FlowState, Option, ScreenContext
 from reports.countries.country import SHIPPED_FOLDER, Country, load_countries
 from tests.flows.phone import FACTS, FIELDS, LIMITS, book
 
@@ -20,7 +20,7 @@ def country(iso: str) -> Country:
     return found
 
 
-def here(of: Country, channel: str, send_to: str) -> World:
+def here(of: Country, channel: str, send_to: str) -> ScreenContext:
     names = sorted((one.screen_name for one in of.hotlines.values()), key=len)
     helpline, texts = ("yes" if there else "no" for there in (of.helpline(), of.fields()["helpline_sms"]))
     known = {"has_helpline": helpline, "helpline_texts": texts}
@@ -32,7 +32,7 @@ def here(of: Country, channel: str, send_to: str) -> World:
         "places_in_group": tuple(Option(place.code, place.label) for place in of.places[:8]),
         "who_else": tuple(Option(name, name) for name in names[-3:]),
     }
-    return World(facts, {**of.fields(), **said, **longest}, lists, str)
+    return ScreenContext(facts, {**of.fields(), **said, **longest}, lists, str)
 
 
 @pytest.mark.rule("S-01")
@@ -41,7 +41,7 @@ def test_the_first_screens_have_the_countrys_emergency_number(iso: str) -> None:
     of = country(iso)
     for screen in ("home.home", "home.home_sms", "home.first_words"):
         for channel, limit in LIMITS.items():
-            text = show(book(), State(screen), here(of, channel, "one"), limit).text
+            text = render(book(), FlowState(screen), here(of, channel, "one"), limit).text
             assert f"In danger? Call {of.fields()['emergency']}." in text
 
 
@@ -51,7 +51,7 @@ def test_no_number_on_a_screen_comes_from_elsewhere(iso: str) -> None:
     of = country(iso)
     known = set(re.findall(r"\d{3,}", " ".join(of.fields().values()))) | {"4821", "9303", "7350", "2014"}
     for name in book().screens:
-        text = show(book(), State(name), here(of, "ussd", "one"), LIMITS["ussd"]).text
+        text = render(book(), FlowState(name), here(of, "ussd", "one"), LIMITS["ussd"]).text
         assert set(re.findall(r"\d{3,}", text)) <= known, name
 
 
@@ -68,7 +68,7 @@ TO_TEXT = {
 @pytest.mark.parametrize("iso", COUNTRIES)
 @pytest.mark.parametrize("channel", LIMITS)
 def test_in_danger_the_screen_says_whom_to_text(iso: str, channel: str) -> None:
-    shown = show(book(), State("report.emergency"), here(country(iso), channel, "one"), LIMITS[channel])
+    shown = render(book(), FlowState("report.emergency"), here(country(iso), channel, "one"), LIMITS[channel])
     lines = shown.text.split("\n")
     assert ("text" in shown.text) is (iso in TO_TEXT), lines
     if iso in TO_TEXT:
@@ -80,5 +80,5 @@ def test_in_danger_the_screen_says_whom_to_text(iso: str, channel: str) -> None:
 @pytest.mark.parametrize("iso", ["GH", "NZ"])
 def test_who_thinks_of_hurting_oneself_reads_where_to_text(iso: str) -> None:
     of = country(iso)
-    text = show(book(), State("report.care"), here(of, "ussd", "one"), LIMITS["ussd"]).text
+    text = render(book(), FlowState("report.care"), here(of, "ussd", "one"), LIMITS["ussd"]).text
     assert f"{of.fields()['helpline_line']}, text {of.fields()['helpline_sms']}." in text

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from flows.engine import arrive, begin, carry, is_words, notice, show, step
-from flows.model import Option, State, World
+from flows.engine import apply_outcome, initial_state, is_free_text, prepend_answers, render, render_notice, step
+from flows.model import FlowState, Option, ScreenContext
 from tests.flows.phone import FIELDS, LIMITS, NOON, Phone, book, world
 
 USSD = LIMITS["ussd"]
 
 
-def at(screen: str, page: int = 0, wrong: int = 0) -> State:
-    return State(screen, trail=(("home.home", -1),), page=page, wrong=wrong)
+def at(screen: str, page: int = 0, wrong: int = 0) -> FlowState:
+    return FlowState(screen, trail=(("home.home", -1),), page=page, wrong=wrong)
 
 
-def took(screen: str, reply: str, here: World | None = None) -> State:
+def took(screen: str, reply: str, here: ScreenContext | None = None) -> FlowState:
     return step(book(), at(screen), reply, lambda _: here or world(), limit=USSD, now=NOON).state
 
 
@@ -44,7 +44,9 @@ def test_what_is_no_choice_is_not_guessed_at(reply: str) -> None:
     found = step(book(), at("report.category"), reply, lambda _: world(), limit=USSD, now=NOON)
     assert found.sorry and not found.accepted and not found.left
     assert found.state.screen == "report.category" and found.state.answers == ()
-    assert show(book(), found.state, world(), USSD, sorry=True).text.startswith(("Sorry, try again.", "What happened?"))
+    assert render(book(), found.state, world(), USSD, sorry=True).text.startswith(
+        ("Sorry, try again.", "What happened?")
+    )
 
 
 @pytest.mark.rule("S-09")
@@ -58,7 +60,9 @@ def test_back_more_done_and_leave_are_understood_as_words_too() -> None:
     assert took("report.category", "more").page == 1
     assert took("report.sent", "done").screen == "home.goodbye"
     assert step(book(), at("report.danger"), "leave", lambda _: world(), limit=USSD, now=NOON).left
-    first = step(book(), begin(book(), "home.first_words"), "delete it", lambda _: world(), limit=USSD, now=NOON)
+    first = step(
+        book(), initial_state(book(), "home.first_words"), "delete it", lambda _: world(), limit=USSD, now=NOON
+    )
     assert first.left
 
 
@@ -141,7 +145,7 @@ def test_back_goes_through_pages_first() -> None:
 
 def test_zero_leaves_where_a_conversation_begins() -> None:
     for screen in ("home.home", "home.home_sms", "home.first_words"):
-        assert step(book(), begin(book(), screen), "0", lambda _: world(), limit=USSD, now=NOON).left
+        assert step(book(), initial_state(book(), screen), "0", lambda _: world(), limit=USSD, now=NOON).left
     phone = Phone()
     assert phone.types("1", "0", "0") == "Thank you. Goodbye."
 
@@ -212,10 +216,10 @@ def test_words_of_twelve_letters_are_kept(reply: str, meant: bool) -> None:
     found = step(book(), at("report.danger"), reply, lambda _: world(), limit=USSD, now=NOON)
     assert found.sorry
     assert [one.text for one in found.state.unasked] == ([reply] if meant else [])
-    assert is_words(reply) is meant
+    assert is_free_text(reply) is meant
     covered = step(book(), at("report.danger", wrong=3), reply, lambda _: world(), limit=USSD, now=NOON)
     assert bool(covered.state.unasked) is meant
-    home = step(book(), begin(book(), "home.home_sms"), reply, lambda _: world(), limit=USSD, now=NOON)
+    home = step(book(), initial_state(book(), "home.home_sms"), reply, lambda _: world(), limit=USSD, now=NOON)
     assert home.sorry and bool(home.state.unasked) is meant
 
 
@@ -229,7 +233,7 @@ def test_words_where_a_code_was_asked_are_kept_and_try_no_code(screen: str) -> N
 
 
 def test_digits_and_signs_are_no_letters() -> None:
-    assert not is_words("1234567890 1234567890 !!!!")
+    assert not is_free_text("1234567890 1234567890 !!!!")
 
 
 # Effects
@@ -238,8 +242,8 @@ def test_digits_and_signs_are_no_letters() -> None:
 def test_an_effect_waits_on_its_screen_until_its_outcome_is_known() -> None:
     asked = step(book(), at("report.send"), "1", lambda _: world(), limit=USSD, now=NOON)
     assert (asked.effect, asked.state.screen, asked.state.values["send"]) == ("send", "report.send", "send")
-    assert arrive(book(), asked.state, "sent", lambda _: world()).screen == "report.sent"
-    assert arrive(book(), asked.state, "not_sent", lambda _: world()).screen == "home.not_sent"
+    assert apply_outcome(book(), asked.state, "sent", lambda _: world()).screen == "report.sent"
+    assert apply_outcome(book(), asked.state, "not_sent", lambda _: world()).screen == "home.not_sent"
     again = step(book(), asked.state, "1", lambda _: world(), limit=USSD, now=NOON)
     assert len(again.state.trail) == len(asked.state.trail)
     assert step(book(), asked.state, "0", lambda _: world(), limit=USSD, now=NOON).state.screen == "home.home"
@@ -309,7 +313,7 @@ def test_the_last_option_skips_the_place_on_each_page() -> None:
 
 def test_after_send_the_place_within_the_group_is_asked() -> None:
     class Groups(Phone):
-        def world_of(self, state: State) -> World:
+        def context_for(self, state: FlowState) -> ScreenContext:
             inside = many(3) if state.values.get("place") == "Coast" else ()
             return world(lists={"places": (), "place_groups": (Option("Coast", "Coast"),), "places_in_group": inside})
 
@@ -366,7 +370,7 @@ def test_a_walk_carried_on_shows_what_a_fresh_one_shows() -> None:
     for number, label in enumerate(labels):
         assert carried.text == fresh.text
         if number == 3:
-            carried.state = carry(carried.state, before.state.answers)
+            carried.state = prepend_answers(carried.state, before.state.answers)
         fresh.chooses(label)
         carried.chooses(label)
     assert carried.text == fresh.text
@@ -385,4 +389,6 @@ def test_no_choice_and_no_typed_word_comes_back_on_a_later_screen() -> None:
 
 @pytest.mark.rule("S-10")
 def test_the_last_screen_after_leaving_is_the_same_for_everybody() -> None:
-    assert notice(book(), "home.goodbye", world(fields=dict.fromkeys(FIELDS)), USSD).text == "Thank you. Goodbye."
+    assert (
+        render_notice(book(), "home.goodbye", world(fields=dict.fromkeys(FIELDS)), USSD).text == "Thank you. Goodbye."
+    )

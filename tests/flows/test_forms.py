@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from flows.catalogues import PLAIN
-from flows.check import check
-from flows.fit import fits
-from flows.forms import Form, Phone, forms, reached
-from flows.parse import read
+from flows.authoring.screen_variants import PhoneProfile, ScreenVariant, reachable_screens, screen_variants
+from flows.catalogues import ENGLISH_CATALOGUE
+from flows.loader import parse_flow
+from flows.pagination import fits
+from flows.parser.book_builder import build_book
 from reports.countries.country import load_countries, shipped_countries
 from tests.flows.phone import LIMITS, book, world
-from tokaut.phones import CHANNELS, phone
+from tokaut.screens.phone_profiles import CHANNELS, phone
 
 COUNTRIES = {one.iso: one for one in load_countries(shipped_countries(), "demo")}
 
@@ -43,13 +43,13 @@ screens:
 """
 
 
-def small(channel: str) -> Phone:
+def small(channel: str) -> PhoneProfile:
     here = world({"channel": channel, "send_to": None})
-    return Phone(here, LIMITS[channel], {"send_to": ("one", "two")}, ("t.home",))
+    return PhoneProfile(here, LIMITS[channel], {"send_to": ("one", "two")}, ("t.home",))
 
 
 def heads(channel: str) -> list[str]:
-    found = forms(check([read("t.yaml", FLOW)]), small(channel))
+    found = screen_variants(build_book([parse_flow("t.yaml", FLOW)]), small(channel))
     return [form.text[0].split("\n")[0] for form in found]
 
 
@@ -60,7 +60,10 @@ def test_each_form_stands_once_and_what_does_not_hold_here_is_left_out() -> None
 
 def test_what_a_phone_cannot_come_to_is_left_out() -> None:
     vanuatu = COUNTRIES["VU"]
-    ussd, sms = (reached(book(), phone(book(), vanuatu, PLAIN, channel, [PLAIN])) for channel in CHANNELS)
+    ussd, sms = (
+        reachable_screens(book(), phone(book(), vanuatu, ENGLISH_CATALOGUE, channel, [ENGLISH_CATALOGUE]))
+        for channel in CHANNELS
+    )
     assert {"home.home", "home.goodbye", "report.sent"} <= ussd
     assert not {"home.home_sms", "home.first_words", "home.no_pictures", "tips_young.who_sms"} & ussd
     assert {"home.home_sms", "home.first_words", "home.no_pictures", "tips_young.who_sms"} <= sms
@@ -72,8 +75,19 @@ def test_every_screen_is_looked_at_somewhere() -> None:
     assert seen == set(book().screens)
 
 
-def of(iso: str, channel: str) -> list[Form]:
-    return list(forms(book(), phone(book(), COUNTRIES[iso], PLAIN, channel, [PLAIN, replace(PLAIN, tag="bi")])))
+def of(iso: str, channel: str) -> list[ScreenVariant]:
+    return list(
+        screen_variants(
+            book(),
+            phone(
+                book(),
+                COUNTRIES[iso],
+                ENGLISH_CATALOGUE,
+                channel,
+                [ENGLISH_CATALOGUE, replace(ENGLISH_CATALOGUE, tag="bi")],
+            ),
+        )
+    )
 
 
 @pytest.mark.parametrize("iso", sorted(COUNTRIES))

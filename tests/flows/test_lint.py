@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from flows.check import check
-from flows.engine import begin
-from flows.lint import Lint
-from flows.model import Book
-from flows.parse import read
-from flows.reader import FlowError
-from flows.ways import Facts, Where
+from flows.authoring.lint import Linter
+from flows.authoring.paths import Combination, FactPairs
+from flows.engine import initial_state
+from flows.loader import parse_flow
+from flows.model import FlowBook
+from flows.parser.book_builder import build_book
+from flows.parser.yaml_nodes import FlowError
 from tests.flows.phone import LIMITS, world
 
 GOOD = """\
@@ -55,18 +55,20 @@ ONE_MORE = "".join(
 LONG = "word " * 40 + "word"
 
 
-def line(book: Book, lines: tuple[Facts, ...] = ((),), translate: Callable[[str], str] = str, **other: object) -> Where:
+def line(
+    book: FlowBook, lines: tuple[FactPairs, ...] = ((),), translate: Callable[[str], str] = str, **other: object
+) -> Combination:
     here = world({"words_before_send": "no"}, translate=translate)
-    made = Where(
+    made = Combination(
         country="VU",
         language="en",
         channel="ussd",
         limit=LIMITS["ussd"],
-        world_of=lambda _: here,
-        begin=(begin(book, "home.home"),),
+        context_for=lambda _: here,
+        begin=(initial_state(book, "home.home"),),
         notices=(),
         depends={},
-        alike=lambda *_: None,
+        equivalence_key=lambda *_: None,
         lines=lines,
     )
     return replace(made, **other)  # type: ignore[arg-type]  # any of its fields
@@ -75,10 +77,10 @@ def line(book: Book, lines: tuple[Facts, ...] = ((),), translate: Callable[[str]
 def found(text: str, translate: Callable[[str], str] = str, **other: object) -> list[str]:
     """What an author is told, be it by the parser, by the check of all files, or after walking."""
     try:
-        book = check([read("home.yaml", text)])
+        book = build_book([parse_flow("home.yaml", text)])
     except FlowError as error:
         return [str(error)]
-    lint = Lint(book, whole=True)
+    lint = Linter(book, whole=True)
     lint.take(line(book, translate=translate, **other))
     return [str(one) for one in sorted(lint.end().findings)]
 
@@ -197,7 +199,7 @@ def test_a_translation_that_is_too_long_or_alike_is_found_in_its_catalogue() -> 
     told = found(
         GOOD,
         translate=lambda words: {"What was it?": LONG, "Other": "hurt"}.get(words, words),
-        source_of=lambda words: ("locales/xx.po", where[words]) if words in where else None,
+        translation_source=lambda words: ("locales/xx.po", where[words]) if words in where else None,
     )
     assert [one.partition(";")[0] for one in told] == [
         "locales/xx.po:7:1: home.category: its words do not fit on one page",

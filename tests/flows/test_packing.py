@@ -11,13 +11,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from flows.engine import arrive, begin, show, step
-from flows.fit import fits
-from flows.model import Answer, State, Unasked, World
-from flows.packing import Packed, pack, unpack
+from flows.engine import apply_outcome, initial_state, render, step
+from flows.model import Answer, FlowState, ScreenContext, UnpromptedText
+from flows.pagination import fits
+from flows.state_codec import PackedState, pack, unpack
 from tests.flows.phone import LIMITS, NOON, Phone, book, routed, world
 
-FULL = State(
+FULL = FlowState(
     "report.place",
     trail=(("home.home", -1), ("report.danger", 1), ("report.category", 2)),
     answers=(
@@ -26,22 +26,22 @@ FULL = State(
         Answer("report.category", "category", None, False, NOON + 4),
         Answer("more.words", "addition", "\ud83d \U0001f600", True, NOON - 9),
     ),
-    unasked=(Unasked(NOON + 2, "home.home", "are you there please"),),
+    unasked=(UnpromptedText(NOON + 2, "home.home", "are you there please"),),
     page=1,
     wrong=2,
 )
 
 
-def kept(state: State) -> str:
+def kept(state: FlowState) -> str:
     return json.dumps(msgspec.to_builtins(pack(state)), separators=(",", ":"))
 
 
-def read(text: str) -> Packed:
-    return msgspec.convert(json.loads(text), Packed)
+def read(text: str) -> PackedState:
+    return msgspec.convert(json.loads(text), PackedState)
 
 
-@pytest.mark.parametrize("state", [FULL, State("home.home"), State("home.home", unasked=FULL.unasked)])
-def test_a_state_comes_back_as_it_was(state: State) -> None:
+@pytest.mark.parametrize("state", [FULL, FlowState("home.home"), FlowState("home.home", unasked=FULL.unasked)])
+def test_a_state_comes_back_as_it_was(state: FlowState) -> None:
     assert unpack(read(kept(state)), book()) == state
 
 
@@ -82,13 +82,13 @@ GOOD = json.loads(kept(FULL))
 def test_what_is_no_state_of_these_flows_is_refused(change: dict[int, Any]) -> None:
     bad = [change.get(index, part) for index, part in enumerate(GOOD)]
     with pytest.raises((ValueError, msgspec.ValidationError)):
-        unpack(msgspec.convert(bad, Packed), book())
+        unpack(msgspec.convert(bad, PackedState), book())
 
 
 @pytest.mark.parametrize("bad", [None, [], {}, "x", 5, [GOOD], GOOD[:-1], [*GOOD, 0]])
 def test_another_shape_is_refused(bad: object) -> None:
     with pytest.raises(msgspec.ValidationError):
-        msgspec.convert(bad, Packed)
+        msgspec.convert(bad, PackedState)
 
 
 KEYS = st.sampled_from(
@@ -108,8 +108,8 @@ OUTCOMES = {
 
 
 class AnybodyOnThePhone(RuleBasedStateMachine):
-    here: World
-    state: State
+    here: ScreenContext
+    state: FlowState
 
     @initialize(
         channel=st.sampled_from(["ussd", "sms"]),
@@ -123,29 +123,29 @@ class AnybodyOnThePhone(RuleBasedStateMachine):
             translate=lambda words: words if "{" in words else words.replace("a", letter),
         )
         self.limit = LIMITS[channel]
-        self.state = begin(book(), start)
+        self.state = initial_state(book(), start)
 
-    def world_of(self, state: State) -> World:
+    def context_for(self, state: FlowState) -> ScreenContext:
         return routed(state, self.here)
 
     @rule(reply=st.one_of(KEYS, KEYS, KEYS, st.text(max_size=300)), pick=st.integers(0, 1))
     def types(self, reply: str, pick: int) -> None:
-        took = step(book(), self.state, reply, self.world_of, limit=self.limit, now=NOON)
+        took = step(book(), self.state, reply, self.context_for, limit=self.limit, now=NOON)
         assert took.accepted is not took.sorry
         self.state = took.state
         if took.effect:
             outcomes = OUTCOMES[took.effect]
-            self.state = arrive(book(), took.state, outcomes[pick % len(outcomes)], self.world_of)
+            self.state = apply_outcome(book(), took.state, outcomes[pick % len(outcomes)], self.context_for)
         if took.left:
-            self.state = begin(book())
+            self.state = initial_state(book())
 
     @invariant()
     def the_screen_fits_and_the_state_is_kept(self) -> None:
         for sorry in (False, True):
-            shown = show(book(), self.state, self.world_of(self.state), self.limit, sorry=sorry)
+            shown = render(book(), self.state, self.context_for(self.state), self.limit, sorry=sorry)
             assert shown.text and fits(shown.text, self.limit)
             assert 1 <= shown.page <= shown.pages
-            assert shown.goes_on is not book().screen(self.state.screen).end
+            assert shown.expects_reply is not book().screen(self.state.screen).end
         assert unpack(read(kept(self.state)), book()) == self.state
         assert all(index < len(self.state.answers) for index in self.state.in_force)
 

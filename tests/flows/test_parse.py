@@ -6,12 +6,12 @@ import pathlib
 
 import pytest
 
-from flows.check import check
-from flows.engine import begin, show, step
-from flows.model import Book
-from flows.parse import FlowError, load, read
+from flows.engine import initial_state, render, step
+from flows.loader import FlowError, load, parse_flow
+from flows.model import FlowBook
+from flows.parser.book_builder import build_book
+from flows.text import CARRIER_WORDS
 from flows.vocabulary import FACTS, FIELDS
-from flows.words import CARRIER_WORDS
 from tests.flows.phone import LIMITS, NOON, book, world
 
 GOOD = """\
@@ -32,8 +32,8 @@ screens:
 """
 
 
-def made(text: str) -> Book:
-    return check([read("tea.yaml", text)])
+def made(text: str) -> FlowBook:
+    return build_book([parse_flow("tea.yaml", text)])
 
 
 def test_a_good_flow_is_read() -> None:
@@ -220,7 +220,7 @@ def test_another_file_is_refused(text: str) -> None:
 
 def test_two_files_with_the_same_flow_are_refused() -> None:
     with pytest.raises(FlowError, match=r"b\.yaml:1:1: flow 'tea' is in a\.yaml too; rename one of them"):
-        check([read("a.yaml", GOOD), read("b.yaml", GOOD)])
+        build_book([parse_flow("a.yaml", GOOD), parse_flow("b.yaml", GOOD)])
 
 
 @pytest.mark.rule("B-67")
@@ -238,7 +238,7 @@ def test_words_are_the_words_they_look_like() -> None:
     ]
     for again in ("1", '"1"', "'1'"):
         with pytest.raises(FlowError, match=r"^tea.yaml:5:3: '1' stands here twice"):
-            read("tea.yaml", f"flow: tea\nversion: 1\nscreens:\n  1: {{words: A}}\n  {again}: {{words: B}}")
+            parse_flow("tea.yaml", f"flow: tea\nversion: 1\nscreens:\n  1: {{words: A}}\n  {again}: {{words: B}}")
 
 
 def test_null_is_no_value_and_the_word_in_quotes_is_one() -> None:
@@ -250,10 +250,12 @@ def test_a_line_whose_flow_comes_later_is_switched_on_by_its_file() -> None:
     waiting = GOOD.replace("value: green}", "value: green, go: [{to: milk.first, if_there: true}]}")
     assert [choice.key for choice in made(waiting).screen("tea.first").choices] == ["2"]
     milk = "flow: milk\nversion: 1\nscreens:\n  first: {words: Milk., end: true}"
-    both = check([read("tea.yaml", waiting), read("milk.yaml", milk)])
+    both = build_book([parse_flow("tea.yaml", waiting), parse_flow("milk.yaml", milk)])
     assert [choice.key for choice in both.screen("tea.first").choices] == ["1", "2"]
     assert (
-        step(both, begin(both, "tea.first"), "1", lambda _: world(), limit=LIMITS["ussd"], now=NOON).state.screen
+        step(
+            both, initial_state(both, "tea.first"), "1", lambda _: world(), limit=LIMITS["ussd"], now=NOON
+        ).state.screen
         == "milk.first"
     )
 
@@ -262,7 +264,7 @@ def test_load_reads_the_files_of_a_folder(tmp_path: pathlib.Path) -> None:
     (tmp_path / "tea.yaml").write_text(GOOD)
     (tmp_path / "notes.txt").write_text("no flow")
     found = load(tmp_path)
-    assert show(found, begin(found, "tea.first"), world(), LIMITS["ussd"]).text.startswith("Tea?\n1 Green")
+    assert render(found, initial_state(found, "tea.first"), world(), LIMITS["ussd"]).text.startswith("Tea?\n1 Green")
 
 
 def test_the_names_that_the_flows_use_are_all_of_those_that_exist() -> None:

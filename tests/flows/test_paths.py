@@ -6,15 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from flows.engine import arrive, begin, show, step
-from flows.model import State, World
+from flows.engine import apply_outcome, initial_state, render, step
+from flows.model import FlowState, ScreenContext
 from tests.flows.phone import LIMITS, NOON, book, world
 
 
-def _short(here: World) -> Iterator[State]:
+def _short(here: ScreenContext) -> Iterator[FlowState]:
     limit = LIMITS["ussd"]
     for danger, category in (("1", "1"), ("2", "4"), ("3", "7")):
-        state = State("report.danger")
+        state = FlowState("report.danger")
         for _ in range(9):
             if state.screen == "report.send":
                 break
@@ -31,11 +31,11 @@ def test_where_the_country_has_groups_of_places_the_group_is_asked_before_send()
 @pytest.mark.rule("S-02")
 def test_danger_is_asked_first_and_now_leads_to_the_numbers_at_once() -> None:
     here = world()
-    state = begin(book())
+    state = initial_state(book())
     for reply, screen in (("1", "report.danger"), ("1", "report.emergency")):
         state = step(book(), state, reply, lambda _: here, limit=LIMITS["ussd"], now=NOON).state
         assert state.screen == screen
-    text = show(book(), state, here, LIMITS["ussd"]).text
+    text = render(book(), state, here, LIMITS["ussd"]).text
     assert "police 111" in text and "Pikinini Helpline 163" in text and "1 Go on" in text
     onward = {go.to for choice in book().screen("home.home").choices for go in choice.go}
     assert {to.partition(".")[0] for to in onward if to != "report.danger"} == {"my", "tips_young", "law", "language"}
@@ -47,8 +47,8 @@ def test_leaving_works_on_every_screen_and_is_never_asked_about(reply: str) -> N
     here = world()
     for name, screen in book().screens.items():
         typed = reply.strip() if screen.typed else reply
-        state = State(name, trail=(("home.home", -1),))
-        for at in (state, State(name, wrong=3)):
+        state = FlowState(name, trail=(("home.home", -1),))
+        for at in (state, FlowState(name, wrong=3)):
             took = step(book(), at, typed, lambda _: here, limit=LIMITS["ussd"], now=NOON)
             assert took.left and took.state.answers == (), name
 
@@ -59,7 +59,7 @@ def test_leaving_works_on_every_screen_and_is_never_asked_about(reply: str) -> N
 def test_add_more_asks_all_of_a_category_and_comes_to_its_end(channel: str, category: str, danger: str) -> None:
     here = world({"channel": channel})
     limit = LIMITS[channel]
-    state = State("report.danger")
+    state = FlowState("report.danger")
     asked: list[str] = []
     effects: list[str] = []
     for _ in range(40):
@@ -74,7 +74,7 @@ def test_add_more_asks_all_of_a_category_and_comes_to_its_end(channel: str, cate
         state = took.state
         if took.effect:
             effects.append(took.effect)
-            state = arrive(book(), state, {"send": "sent", "added": "stored"}[took.effect], lambda _: here)
+            state = apply_outcome(book(), state, {"send": "sent", "added": "stored"}[took.effect], lambda _: here)
     last = "home.how_to_delete" if channel == "sms" else "home.goodbye"
     assert state.screen == ("more.care_end" if category == "self_harm" else last)
     assert effects == ["send", "added"]

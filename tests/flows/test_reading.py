@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from flows.model import Topic
-from flows.show import fill
+from flows.renderer import fill
 from tests.flows.phone import book, world
 from tests.flows.reading import grade, syllables
 from tests.flows.test_topics import TIPS, text_of

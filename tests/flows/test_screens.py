@@ -8,12 +8,12 @@ import re
 import pytest
 
 import flows
-from flows.check import check
-from flows.engine import notice, show
-from flows.fit import fits
+from flows.engine import render, render_notice
 from flows.gsm7 import septets
-from flows.model import Answer, Option, State
-from flows.parse import read
+from flows.loader import parse_flow
+from flows.model import Answer, FlowState, Option
+from flows.pagination import fits
+from flows.parser.book_builder import build_book
 from flows.vocabulary import FACTS
 from tests.flows.phone import LIMITS, NOON, book, world
 
@@ -26,9 +26,9 @@ INSIDE = {
 LEAVE = "\n00 Leave"
 
 
-def _state(screen: str, page: int, answers: dict[str, str]) -> State:
+def _state(screen: str, page: int, answers: dict[str, str]) -> FlowState:
     given = tuple(Answer("report.danger", question, value, False, NOON) for question, value in answers.items())
-    return State(screen, tuple(("report.danger", n) for n in range(len(given))), given, page=page)
+    return FlowState(screen, tuple(("report.danger", n) for n in range(len(given))), given, page=page)
 
 
 @pytest.mark.parametrize(("screen", "when", "count", "words"), ROWS, ids=[f"{row[0]} {row[1]}" for row in ROWS])
@@ -40,14 +40,14 @@ def test_a_screen_is_what_the_table_says(screen: str, when: str, count: str, wor
     here = world(facts, lists=INSIDE)
     channel = here.facts["channel"]
     prefix = "" if channel == "sms" else words[:4]
-    shown = show(book(), _state(name, int(page or 1) - 1, answers), here, LIMITS[channel])
+    shown = render(book(), _state(name, int(page or 1) - 1, answers), here, LIMITS[channel])
 
     expected = words.removeprefix(prefix).replace("¶", "\n")
     assert shown.text.removesuffix("" if book().screen(name).start else LEAVE) == expected
     assert septets(prefix + expected) == int(count)
-    assert prefix in ("", "CON " if shown.goes_on else "END ")
+    assert prefix in ("", "CON " if shown.expects_reply else "END ")
     assert shown.page == int(page or 1)
-    if shown.goes_on and "\n00 " not in shown.text:
+    if shown.expects_reply and "\n00 " not in shown.text:
         assert not fits(shown.text + LEAVE, LIMITS[channel])
 
 
@@ -56,7 +56,7 @@ def test_every_screen_is_in_the_table() -> None:
 
 
 def test_one_language_alone_needs_no_line_and_the_others_keep_their_numbers() -> None:
-    assert notice(book(), "home.home", world({"languages": "one"}), LIMITS["ussd"]).text.split("\n")[2:] == [
+    assert render_notice(book(), "home.home", world({"languages": "one"}), LIMITS["ussd"]).text.split("\n")[2:] == [
         "1 Report",
         "2 Safety tips",
         "3 My report",
@@ -68,8 +68,8 @@ def test_one_language_alone_needs_no_line_and_the_others_keep_their_numbers() ->
 def test_a_line_of_a_flow_that_is_not_installed_is_not_shown() -> None:
     folder = pathlib.Path(flows.__file__).parent
     there = [path for path in sorted(folder.glob("*.yaml")) if path.stem not in ("law", "language")]
-    fewer = check([read(path.name, path.read_text()) for path in there])
-    lines = notice(fewer, "home.home", world(), LIMITS["ussd"]).text.split("\n")
+    fewer = build_book([parse_flow(path.name, path.read_text()) for path in there])
+    lines = render_notice(fewer, "home.home", world(), LIMITS["ussd"]).text.split("\n")
     assert lines[2:] == ["1 Report", "2 Safety tips", "3 My report", "00 Leave"]
 
 
@@ -81,31 +81,31 @@ def test_the_emergency_number_is_on_every_first_screen(screen: str, has_helpline
     del limit
     for channel, room in LIMITS.items():
         here = world({"channel": channel, "has_helpline": has_helpline})
-        assert "police 111" in notice(book(), screen, here, room).text
+        assert "police 111" in render_notice(book(), screen, here, room).text
 
 
 @pytest.mark.rule("S-05")
 def test_a_conversation_by_sms_begins_with_the_warning_that_texts_stay() -> None:
     sms = world({"channel": "sms"})
     for screen in ("home.home_sms", "home.first_words"):
-        assert "Texts stay on this phone." in notice(book(), screen, sms, LIMITS["sms"]).text
-    assert notice(book(), "home.home_sms", sms, LIMITS["sms"]).text.endswith("No texts: *111*163#")
+        assert "Texts stay on this phone." in render_notice(book(), screen, sms, LIMITS["sms"]).text
+    assert render_notice(book(), "home.home_sms", sms, LIMITS["sms"]).text.endswith("No texts: *111*163#")
     no_ussd = world({"channel": "sms"}, {"ussd": None})
-    assert notice(book(), "home.home_sms", no_ussd, LIMITS["sms"]).text.endswith("Delete them after.")
+    assert render_notice(book(), "home.home_sms", no_ussd, LIMITS["sms"]).text.endswith("Delete them after.")
 
 
 @pytest.mark.rule("S-08")
 def test_the_way_to_leave_is_shown_wherever_a_conversation_begins() -> None:
     for screen in ("home.home", "home.home_sms", "home.first_words"):
         for room in LIMITS.values():
-            assert "00 " in notice(book(), screen, world(), room).text
+            assert "00 " in render_notice(book(), screen, world(), room).text
 
 
 @pytest.mark.rule("S-37")
 @pytest.mark.parametrize(("duty", "said"), [("may", True), (None, True), ("no", False)])
 def test_the_duty_to_pass_it_on_is_told_before_send(duty: str | None, said: bool) -> None:
     for send_to in ("one", "two", "staff"):
-        shown = notice(book(), "report.send", world({"duty": duty, "send_to": send_to}), LIMITS["ussd"])
+        shown = render_notice(book(), "report.send", world({"duty": duty, "send_to": send_to}), LIMITS["ussd"])
         assert ("They may have to tell" in shown.text) is said
 
 
@@ -123,13 +123,15 @@ LONG = {
 
 
 def test_the_call_screen_drops_words_before_it_drops_numbers() -> None:
-    shown = notice(book(), "report.emergency", world(fields={"emergency": "emergency 911", **LONG}), LIMITS["ussd"])
+    shown = render_notice(
+        book(), "report.emergency", world(fields={"emergency": "emergency 911", **LONG}), LIMITS["ussd"]
+    )
     assert shown.pages == 1
     assert shown.text.startswith("Call emergency 911 now. Or Rockstar Helpline! 7150 8000.\nAfter")
 
 
 def test_a_number_that_takes_texts_stands_on_the_call_screen() -> None:
-    shown = notice(book(), "report.emergency", world({"rescue": "no"}, {"emergency_sms": "112"}), LIMITS["ussd"])
+    shown = render_notice(book(), "report.emergency", world({"rescue": "no"}, {"emergency_sms": "112"}), LIMITS["ussd"])
     assert "Or text 112." in shown.text.split("\n")
 
 
@@ -147,7 +149,7 @@ def test_the_call_screen_says_who_is_told_only_where_somebody_is(
     rescue: str, has_helpline: str, sentence: str | None
 ) -> None:
     here = world({"rescue": rescue, "has_helpline": has_helpline}, {"incomplete_name": "Women's Centre"})
-    text = notice(book(), "report.emergency", here, LIMITS["ussd"]).text
+    text = render_notice(book(), "report.emergency", here, LIMITS["ussd"]).text
     assert ("163" in text) is (has_helpline == "yes")
     assert [line for line in text.split("\n") if line.startswith("After")] == ([sentence] if sentence else [])
 
@@ -158,7 +160,7 @@ NOBODY = dict.fromkeys(LONG) | {"incomplete_name": None, "helpline": "police 111
 def test_without_a_helpline_no_screen_names_one() -> None:
     here = world({"has_helpline": "no", "rescue": "no"}, NOBODY)
     for screen in set(book().screens) - {"report.nobody"}:
-        text = notice(book(), screen, here, LIMITS["ussd"]).text
+        text = render_notice(book(), screen, here, LIMITS["ussd"]).text
         assert "163" not in text.replace("*111*163#", "")
         assert "{" not in text
 
@@ -169,16 +171,16 @@ NOW = Answer("report.danger", "danger", "now", False, 0)
 @pytest.mark.rule("S-40")
 @pytest.mark.parametrize("channel", ["ussd", "sms"])
 def test_a_drill_of_danger_shows_the_true_numbers(channel: str) -> None:
-    state = State("report.emergency", trail=(("report.danger", 0),), answers=(NOW,))
-    drill = show(book(), state, world({"drill": "yes", "channel": channel}), LIMITS[channel])
+    state = FlowState("report.emergency", trail=(("report.danger", 0),), answers=(NOW,))
+    drill = render(book(), state, world({"drill": "yes", "channel": channel}), LIMITS[channel])
     assert drill.text.startswith("DRILL Call police 111 now. Or Pikinini Helpline 163")
     assert drill.pages == 1
 
 
 def test_a_drill_says_so_and_pushes_no_choice_away() -> None:
     for name, screen in book().screens.items():
-        plain = notice(book(), name, world(), LIMITS["ussd"])
-        drill = notice(book(), name, world({"drill": "yes"}), LIMITS["ussd"])
+        plain = render_notice(book(), name, world(), LIMITS["ussd"])
+        drill = render_notice(book(), name, world({"drill": "yes"}), LIMITS["ussd"])
         assert drill.text.startswith("DRILL"), name
         assert drill.pages == plain.pages, screen.id
 
@@ -190,9 +192,9 @@ def test_a_language_outside_gsm7_gets_short_words_or_more_pages() -> None:
         )
 
     here = world(translate=long)
-    danger = notice(book(), "report.danger", here, LIMITS["ussd"])
+    danger = render_notice(book(), "report.danger", here, LIMITS["ussd"])
     assert danger.text.split("\n")[0] == "Child in dānger?"
     for name in book().screens:
-        shown = notice(book(), name, here, LIMITS["ussd"])
+        shown = render_notice(book(), name, here, LIMITS["ussd"])
         for page in range(shown.pages):
-            assert fits(show(book(), State(name, page=page), here, LIMITS["ussd"]).text, LIMITS["ussd"])
+            assert fits(render(book(), FlowState(name, page=page), here, LIMITS["ussd"]).text, LIMITS["ussd"])

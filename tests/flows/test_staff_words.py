@@ -9,9 +9,9 @@ import pytest
 
 import locales
 from flows.catalogues import load
-from flows.engine import notice
+from flows.engine import render_notice
 from flows.gsm7 import alphabet, septets
-from flows.staff_words import SEPTETS, UNITS, look
+from flows.staff_replies import MAX_SEPTETS, MAX_UNITS, check_reply
 from tests.flows.phone import LIMITS, book, world
 
 LANGUAGES = load(files(locales))
@@ -96,7 +96,7 @@ MESSAGES = [
     ("words", "outcome", "reason"), [row[1:] for row in MESSAGES], ids=[row[0] for row in MESSAGES]
 )
 def test_what_comes_of_words(words: str, outcome: str, reason: str) -> None:
-    found = look(words, NUMBERS, NAMES)
+    found = check_reply(words, NUMBERS, NAMES)
     came = REFUSED if any(one.refused for one in found) else ASKED if found else SENT
     assert (came, [one.why for one in found]) == (outcome, [one.why for one in found])
     assert reason in " ".join(one.why for one in found)
@@ -113,10 +113,10 @@ def test_the_longest_that_may_be_sent_fits_one_screen_in_every_language(tag: str
     """With the lines that lead on beneath it; where those lines are in other letters, as many as there is room for."""
     say = LANGUAGES[tag].say
     gsm = all(alphabet(say(label)) == "gsm7" for label in ("Write", "Next", "Back"))
-    longest = ("We read it. " * 20)[: SEPTETS if gsm else UNITS - 1] + ("" if gsm else "\u02bb")
-    assert not any(one.refused for one in look(longest, NUMBERS))
+    longest = ("We read it. " * 20)[: MAX_SEPTETS if gsm else MAX_UNITS - 1] + ("" if gsm else "\u02bb")
+    assert not any(one.refused for one in check_reply(longest, NUMBERS))
     for (channel, limit), another in itertools.product(LIMITS.items(), ("yes", "no")):
         here = world({"channel": channel, "another": another}, {"message": longest}, translate=say)
-        shown = notice(book(), "my.message", here, limit)
+        shown = render_notice(book(), "my.message", here, limit)
         assert (shown.pages, longest in shown.text) == (1, True), shown.text
-    assert septets(longest) <= SEPTETS
+    assert septets(longest) <= MAX_SEPTETS

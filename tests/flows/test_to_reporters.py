@@ -11,8 +11,7 @@ import locales
 from console.bodies.messages import check_message
 from flows.catalogues import Catalogue, load
 from flows.gsm7 import alphabet, septets
-from flows.staff_words import SEPTETS
-from flows.to_reporters import READY
+from flows.staff_replies import MAX_SEPTETS, REPLY_TEMPLATES
 from reports.countries.country import load_countries, shipped_countries
 from tests.flows.reading import grade
 from tests.flows.test_wording import LOOKING, NEVER
@@ -23,25 +22,25 @@ HAVE_THEM = ("bi", "en", "fr", "pis", "sw", "tpi")
 
 
 def test_which_languages_have_them_and_all_of_them() -> None:
-    having = {tag for tag, one in LANGUAGES.items() if any(words in one.words for words in READY)} | {"en"}
+    having = {tag for tag, one in LANGUAGES.items() if any(words in one.words for words in REPLY_TEMPLATES)} | {"en"}
     assert having == set(HAVE_THEM)
-    assert not [tag for tag in HAVE_THEM if LANGUAGES[tag].lacks(READY)]
+    assert not [tag for tag in HAVE_THEM if LANGUAGES[tag].lacks(REPLY_TEMPLATES)]
 
 
 @pytest.mark.rule("S-25")
 @pytest.mark.parametrize("language", [LANGUAGES[tag] for tag in HAVE_THEM], ids=lambda one: one.tag)
 def test_each_can_be_left_as_it_is(language: Catalogue) -> None:
     for country in COUNTRIES:
-        for words in READY:
+        for words in REPLY_TEMPLATES:
             found = check_message(language.say(words), country)
             assert (found.refused, found.asked) == ((), ()), (country.iso, language.say(words))
 
 
 @pytest.mark.parametrize("language", [LANGUAGES[tag] for tag in HAVE_THEM], ids=lambda one: one.tag)
 def test_each_is_in_letters_that_every_phone_has(language: Catalogue) -> None:
-    said = [language.say(words) for words in READY]
+    said = [language.say(words) for words in REPLY_TEMPLATES]
     assert len(set(said)) == len(said)
-    assert all(alphabet(one) == "gsm7" and septets(one) <= SEPTETS for one in said)
+    assert all(alphabet(one) == "gsm7" and septets(one) <= MAX_SEPTETS for one in said)
 
 
 @pytest.mark.rule("S-16")
@@ -49,12 +48,12 @@ def test_each_is_in_letters_that_every_phone_has(language: Catalogue) -> None:
 @pytest.mark.rule("S-18")
 @pytest.mark.parametrize("phrase", [*NEVER, *LOOKING, "why"])
 def test_none_has_a_word_that_is_never_used(phrase: str) -> None:
-    assert not [one for one in READY if re.search(rf"\b{re.escape(phrase)}\b", one, re.IGNORECASE)]
+    assert not [one for one in REPLY_TEMPLATES if re.search(rf"\b{re.escape(phrase)}\b", one, re.IGNORECASE)]
 
 
 @pytest.mark.rule("S-19")
 def test_they_are_easy_to_read() -> None:
-    assert max(map(grade, READY)) <= 6
+    assert max(map(grade, REPLY_TEMPLATES)) <= 6
 
 
 def test_the_check_finds_a_planted_one() -> None:

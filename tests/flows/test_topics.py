@@ -6,11 +6,11 @@ import re
 
 import pytest
 
-from flows.engine import show, step
+from flows.engine import render, step
 from flows.gsm7 import alphabet
-from flows.model import Option, State, Topic
-from flows.parse import read
-from flows.reader import FlowError
+from flows.loader import parse_flow
+from flows.model import FlowState, Option, Topic
+from flows.parser.yaml_nodes import FlowError
 from tests.flows.phone import LIMITS, NOON, book, world
 
 TOPICS = [topic for flow in book().flows.values() for topic in flow.topics]
@@ -24,13 +24,15 @@ FEAR = ("predator", "jail", "forever", "ruin", "you will be safe", "we will save
 
 
 def text_of(topic: Topic) -> str:
-    return " ".join(show(book(), State(name), world(), LIMITS["sms"]).text.split("\n")[0] for name in topic.screens)
+    return " ".join(
+        render(book(), FlowState(name), world(), LIMITS["sms"]).text.split("\n")[0] for name in topic.screens
+    )
 
 
 @EACH
 def test_a_topic_is_one_or_two_screens_and_leads_to_the_report(topic: Topic) -> None:
     here = world()
-    state = State(topic.screens[0], trail=(("tips_young.who", -1),))
+    state = FlowState(topic.screens[0], trail=(("tips_young.who", -1),))
     for after in topic.screens[1:]:
         state = step(book(), state, "98", lambda _: here, limit=LIMITS["ussd"], now=NOON).state
         assert state.screen == after
@@ -46,7 +48,7 @@ def test_a_topic_says_something_to_do_and_nothing_to_fear(topic: Topic) -> None:
     words = text_of(topic)
     assert alphabet(words) == "gsm7"
     assert not [phrase for phrase in FEAR if phrase in words.lower()]
-    last = show(book(), State(topic.screens[-1]), world(), LIMITS["sms"]).text.lower()
+    last = render(book(), FlowState(topic.screens[-1]), world(), LIMITS["sms"]).text.lower()
     assert DO.search(last)
     for found in re.finditer(r"(\w+ \w+) fault", words.lower()):
         assert found[1] in {"not your", "is their", "it's their"}, found[0]
@@ -88,7 +90,7 @@ GIVEN = "sources: {T1: {by: b, grade: docs, at: c}}"
 )  # fmt: skip
 def test_a_topic_without_a_source_or_a_date_does_not_parse(topic: str, sources: str, says: str) -> None:
     with pytest.raises(FlowError, match=says):
-        read("t.yaml", f"{ALONE}topics: {{a: {{{topic}}}}}\n{sources}")
+        parse_flow("t.yaml", f"{ALONE}topics: {{a: {{{topic}}}}}\n{sources}")
 
 
 MISSED = [f"five_{n}" for n in (2, 4, 1, 3, 5)]  # whose answer decides first
@@ -97,7 +99,7 @@ MISSED = [f"five_{n}" for n in (2, 4, 1, 3, 5)]  # whose answer decides first
 @pytest.mark.parametrize("missed", MISSED)
 def test_the_first_of_five_questions_not_answered_with_yes_gives_the_tip(missed: str) -> None:
     here, limit = world(), LIMITS["ussd"]
-    state = step(book(), State("tips_parents.menu"), "9", lambda _: here, limit=limit, now=NOON).state
+    state = step(book(), FlowState("tips_parents.menu"), "9", lambda _: here, limit=limit, now=NOON).state
     state = step(book(), state, "1", lambda _: here, limit=limit, now=NOON).state
     later = MISSED[MISSED.index(missed) :]
     while state.screen.startswith("tips_parents.five_"):
@@ -110,7 +112,7 @@ def test_the_first_of_five_questions_not_answered_with_yes_gives_the_tip(missed:
 
 def test_five_times_yes_needs_no_step() -> None:
     here = world()
-    state = State("tips_parents.five")
+    state = FlowState("tips_parents.five")
     for _ in range(6):
         state = step(book(), state, "1", lambda _: here, limit=LIMITS["ussd"], now=NOON).state
     assert state.screen == "tips_parents.all_well"
@@ -118,12 +120,12 @@ def test_five_times_yes_needs_no_step() -> None:
 
 def test_what_is_unknown_about_the_law_is_explained_before_the_report() -> None:
     here = world()
-    state = step(book(), State("law.known"), "98", lambda _: here, limit=LIMITS["ussd"], now=NOON).state
+    state = step(book(), FlowState("law.known"), "98", lambda _: here, limit=LIMITS["ussd"], now=NOON).state
     assert state.screen == "law.known-2"
     assert step(book(), state, "1", lambda _: here, limit=LIMITS["ussd"], now=NOON).state.screen == "report.danger"
 
 
 def test_a_language_that_is_chosen_leads_home() -> None:
     here = world(lists={"languages": (Option("en", "English"), Option("bi", "Bislama"))})
-    took = step(book(), State("language.choose"), "Bislama", lambda _: here, limit=LIMITS["ussd"], now=NOON)
+    took = step(book(), FlowState("language.choose"), "Bislama", lambda _: here, limit=LIMITS["ussd"], now=NOON)
     assert (took.state.screen, took.state.values) == ("home.home", {"language": "bi"})

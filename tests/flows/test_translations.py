@@ -8,17 +8,16 @@ from collections.abc import Iterator
 import pytest
 
 import locales
-from flows.catalogues import ENGLISH, PLAIN, Catalogue, load, safety
-from flows.fit import fits
-from flows.forms import Form, Phone, forms
-from flows.messages import messages
-from flows.show import leave_label, offered, zero_label
-from flows.words import MORE, OWN_WORDS, PLACEHOLDER, fold
+from flows.authoring.screen_variants import PhoneProfile, ScreenVariant, screen_variants
+from flows.catalogues import ENGLISH, ENGLISH_CATALOGUE, Catalogue, load, messages, safety_messages
+from flows.pagination import fits
+from flows.renderer import leave_label, offered_choices, zero_label
+from flows.text import ENGINE_MESSAGES, MORE, PLACEHOLDER, fold
 from reports.countries.country import Country, load_countries, shipped_countries
 from reports.countries.law import CRITERIA
 from reports.countries.placeholders import TRANSLATED_WORDS
 from tests.flows.phone import book
-from tokaut.phones import CHANNELS, phone, spoken
+from tokaut.screens.phone_profiles import CHANNELS, menu_languages, phone
 
 FOLDER = locales.FOLDER
 COUNTRIES = load_countries(shipped_countries(), "demo")
@@ -39,19 +38,23 @@ def catalogues() -> dict[str, Catalogue]:
     return load(FOLDER)
 
 
-def phones(tag: str) -> Iterator[tuple[Country, Phone, Phone]]:
+def phones(tag: str) -> Iterator[tuple[Country, PhoneProfile, PhoneProfile]]:
     """Each phone that may show this language, and the same one in English."""
     for of in COUNTRIES:
         if tag in of.languages:
-            menu = spoken(of, catalogues())
+            menu = menu_languages(of, catalogues())
             for channel in CHANNELS:
-                yield of, phone(book(), of, catalogues()[tag], channel, menu), phone(book(), of, PLAIN, channel, menu)
+                yield (
+                    of,
+                    phone(book(), of, catalogues()[tag], channel, menu),
+                    phone(book(), of, ENGLISH_CATALOGUE, channel, menu),
+                )
 
 
-def shown(tag: str) -> Iterator[tuple[Form, Phone, Phone]]:
+def shown(tag: str) -> Iterator[tuple[ScreenVariant, PhoneProfile, PhoneProfile]]:
     """Each form of each screen that a draft has to have in its own language."""
     for _, own, english in phones(tag):
-        for form in forms(book(), own):
+        for form in screen_variants(book(), own):
             if form.screen.id.startswith(TRANSLATED):
                 yield form, own, english
 
@@ -67,8 +70,8 @@ def test_home_danger_report_and_sent_are_complete(tag: str) -> None:
     found = messages(book())
     promised = {words for words, screens in found.items() if any(name.startswith(TRANSLATED) for name in screens)}
     catalogue = catalogues()[tag]
-    assert catalogue.lacks(safety(found)) == ()
-    assert catalogue.lacks((*promised, *OWN_WORDS, *TRANSLATED_WORDS, *CRITERIA.values())) == ()
+    assert catalogue.lacks(safety_messages(found)) == ()
+    assert catalogue.lacks((*promised, *ENGINE_MESSAGES, *TRANSLATED_WORDS, *CRITERIA.values())) == ()
 
 
 @pytest.mark.parametrize("of", list(COUNTRIES), ids=lambda of: of.iso)
@@ -83,7 +86,7 @@ def test_the_labels_of_a_screen_are_different_words(tag: str) -> None:
     """Whoever types a label instead of its number is understood."""
     for form, own, _ in shown(tag):
         screen, world = form.screen, own.world
-        labels = {(offer.key, say) for offer in offered(screen, form.values, world) for say in offer.say}
+        labels = {(offer.key, say) for offer in offered_choices(screen, form.values, world) for say in offer.say}
         labels |= {("00", leave_label(screen, world)), ("0", zero_label(screen, world)), ("98", world.translate(MORE))}
         said = [fold(say) for _, say in labels if say]
         assert len(said) == len(set(said)), (screen.id, said)
@@ -105,12 +108,12 @@ def test_tips_are_complete_and_take_no_more_screens_than_in_english(tag: str) ->
     found = messages(book())
     assert catalogues()[tag].lacks(tuple(found)) == ()
     for _, own, english in phones(tag):
-        for form in forms(book(), own):
+        for form in screen_variants(book(), own):
             if form.screen.id.startswith("tips_"):
                 assert len(form.text) <= len(english.lay(form).pages), (form.screen.id, form.text)
 
 
-def _numbers(form: Form, own: Phone) -> set[str]:
+def _numbers(form: ScreenVariant, own: PhoneProfile) -> set[str]:
     """The numbers to call that all forms of these words have, each with its service."""
     says = form.screen.words.says(form.values, form.facts)
     named = [set(PLACEHOLDER.findall(say)) for say in says]
@@ -132,6 +135,6 @@ def test_the_danger_question_and_the_number_are_on_the_first_page(tag: str) -> N
 def test_the_note_that_texts_stay_is_in_the_language_too(tag: str) -> None:
     for of, own, english in phones(tag):
         if own.world.facts["channel"] == "sms":
-            home = next(form for form in forms(book(), own) if form.screen.id == "home.home_sms")
+            home = next(form for form in screen_variants(book(), own) if form.screen.id == "home.home_sms")
             foot = next(line for line in english.lay(home).pages[0].text.split("\n") if line.startswith("Texts stay"))
             assert foot not in "\n".join(home.text), of.iso

@@ -11,28 +11,38 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from flows.lint import Report
-from flows.model import Answer, State
-from flows.timing import MOST_SCREENS, ToSend, to_send
-from flows.uses import uses
-from flows.walking import walk
-from flows.ways import NOON, Ways
+from flows.authoring.lint import LintReport
+from flows.authoring.paths import NOON, StateGraph, explore
+from flows.authoring.timing import MAX_SCREENS_TO_SEND, PathToSend, paths_to_send
+from flows.dependencies import dependencies_of
+from flows.model import Answer, FlowState
 from tests.flows.phone import book
 from tests.flows.test_countries import COUNTRIES, country
-from tokaut.flows import as_told, every_country, in_words, linted
-from tokaut.lines import DEPENDS, LIMITS, LINES, ROUTED, catalogues, line, lines, spoken
+from tokaut.commands.flows import load_countries, report_data, report_text, run_lint
+from tokaut.screens.combinations import (
+    CONTEXT_DEPENDENCIES,
+    LIMITS,
+    LINE_FACTS,
+    ROUTING_QUESTIONS,
+    combination,
+    combinations,
+    load_catalogues,
+    menu_languages,
+)
 
 
 @functools.cache
-def report() -> Report:
-    return linted(book(), every_country(), whole=True, quiet=True)
+def report() -> LintReport:
+    return run_lint(book(), load_countries(), whole=True, quiet=True)
 
 
 @functools.cache
-def ways(channel: str) -> Ways:
-    known = catalogues()
+def ways(channel: str) -> StateGraph:
+    known = load_catalogues()
     of = country("VU")
-    return walk(book(), uses(book()), line(book(), of, known["en"], channel, spoken(of, known)))
+    return explore(
+        book(), dependencies_of(book()), combination(book(), of, known["en"], channel, menu_languages(of, known))
+    )
 
 
 @pytest.mark.rule("S-01")
@@ -41,18 +51,18 @@ def ways(channel: str) -> Ways:
 @pytest.mark.rule("S-15")
 def test_no_flow_has_a_fault_anywhere(record_property: Callable[[str, object], None]) -> None:
     found = report()
-    record_property("printed", in_words(found).rpartition("\n")[2])
+    record_property("printed", report_text(found).rpartition("\n")[2])
     assert [f"{one} {places}" for one, places in found.findings.items()] == []
 
 
 def test_the_whole_of_it_can_be_said_in_words_and_to_programs() -> None:
-    assert f"{report().pages:,} pages" in in_words(report())
-    assert json.loads(json.dumps(as_told(report())))["lines"] == report().lines
+    assert f"{report().pages:,} pages" in report_text(report())
+    assert json.loads(json.dumps(report_data(report())))["lines"] == report().lines
 
 
 def test_every_country_language_and_channel_was_walked() -> None:
-    found, known = report(), catalogues()
-    assert found.lines == len(LIMITS) * sum(len(spoken(one, known)) for one in every_country())
+    found, known = report(), load_catalogues()
+    assert found.lines == len(LIMITS) * sum(len(menu_languages(one, known)) for one in load_countries())
     assert found.pages > len(book().screens) * found.lines
     assert found.replies > found.spots > 50_000
 
@@ -64,14 +74,14 @@ def test_at_most_eight_screens_to_send_and_a_session_of_three_minutes_is_enough_
     After self-harm the helpline's number stands on every screen, which takes the room of a place.
     """
     found = report().sequences.values()
-    assert max(len(one.screens) for one in found) == MOST_SCREENS
-    at_home, anywhere = _without_words(to_send(ways("ussd"))), _without_words(found)
+    assert max(len(one.screens) for one in found) == MAX_SCREENS_TO_SEND
+    at_home, anywhere = _without_words(paths_to_send(ways("ussd"))), _without_words(found)
     assert len(at_home) > 10 and all(one.seconds < 180 for one in at_home)
     assert len(anywhere) > 10 and all(one.seconds < 190 for one in anywhere)
     assert not any(one.seconds <= 60 for one in found)  # a network that waits so short needs nobody to read slowly
 
 
-def _without_words(found: Iterable[ToSend]) -> list[ToSend]:
+def _without_words(found: Iterable[PathToSend]) -> list[PathToSend]:
     return [one for one in found if not any(name.startswith("report.words") for name in one.screens)]
 
 
@@ -96,7 +106,7 @@ ONE_OF = {"age_me": "age", "place_me": "place", "place_seen": "place"}
 @pytest.mark.parametrize("channel", ["ussd", "sms"])
 def test_the_screens_to_send(channel: str) -> None:
     wanted = {tuple(names.split()) for (kind, *_), names in BEFORE_SEND.items() if kind == channel}
-    found = {tuple(ONE_OF.get(name, name) for name in _bare(one.screens)) for one in to_send(ways(channel))}
+    found = {tuple(ONE_OF.get(name, name) for name in _bare(one.screens)) for one in paths_to_send(ways(channel))}
     if channel == "ussd":  # a network whose card asks for words first, and a provider that gives no number
         wanted |= {tuple(names.split()) for (kind, *_), names in BEFORE_SEND.items() if kind == "sms"}
         wanted |= {tuple(one for one in names if one != "contact") for names in wanted if not _has_words(names)}
@@ -139,8 +149,8 @@ VALUES = {
 @pytest.mark.parametrize("iso", COUNTRIES)
 def test_what_is_taken_for_one_state_is_one_to_the_world(iso: str) -> None:
     """The lint trusts `DEPENDS` and `alike`: over drawn answers, worlds that are called alike look alike to a flow."""
-    of, known = country(iso), catalogues()
-    where = line(book(), of, known["en"], "ussd", spoken(of, known))
+    of, known = country(iso), load_catalogues()
+    where = combination(book(), of, known["en"], "ussd", menu_languages(of, known))
     drawn = random.Random(iso)
     places = [None, *(place.code for place in of.places), *of.groups()]
     seen: dict[tuple[object, ...], tuple[object, ...]] = {}
@@ -149,34 +159,34 @@ def test_what_is_taken_for_one_state_is_one_to_the_world(iso: str) -> None:
         given = {name: drawn.choice(values) for name, values in VALUES.items()} | {"place": drawn.choice(places)}
         avoid = drawn.sample(sorted(of.hotlines), drawn.choice([0, 0, 1]))
         state = _state(given, avoid)
-        world = where.world_of(state)
-        key = tuple(where.alike(name, state.values.get(name), state) for name in sorted(ROUTED))
+        world = where.context_for(state)
+        key = tuple(where.equivalence_key(name, state.values.get(name), state) for name in sorted(ROUTING_QUESTIONS))
         shape = (
-            *(world.facts.get(name) for name in DEPENDS),
-            *(name in world.fields for name in DEPENDS),
+            *(world.facts.get(name) for name in CONTEXT_DEPENDENCIES),
+            *(name in world.fields for name in CONTEXT_DEPENDENCIES),
             len(world.lists.get("who_else", ())),
             bool(world.lists.get("places_in_group")),
         )
         assert seen.setdefault(key, shape) == shape
         still.add(
             (
-                *sorted((name, value) for name, value in world.facts.items() if name not in DEPENDS),
-                *sorted((name, value) for name, value in world.fields.items() if name not in DEPENDS),
-                *sorted((name, str(value)) for name, value in world.lists.items() if name not in DEPENDS),
+                *sorted((name, value) for name, value in world.facts.items() if name not in CONTEXT_DEPENDENCIES),
+                *sorted((name, value) for name, value in world.fields.items() if name not in CONTEXT_DEPENDENCIES),
+                *sorted((name, str(value)) for name, value in world.lists.items() if name not in CONTEXT_DEPENDENCIES),
             )
         )
     assert len(still) == 1
 
 
-def _state(given: dict[str, str | None], avoid: list[str]) -> State:
+def _state(given: dict[str, str | None], avoid: list[str]) -> FlowState:
     said = [*given.items(), *(("avoid", name) for name in avoid)]
     answers = tuple(Answer(f"report.{name}", name, value, typed=False, at=NOON) for name, value in said)
-    return State("report.send", tuple((one.screen, number) for number, one in enumerate(answers)), answers)
+    return FlowState("report.send", tuple((one.screen, number) for number, one in enumerate(answers)), answers)
 
 
 def test_the_lines_of_a_channel_differ_in_what_flows_may_compare() -> None:
-    names = {name for lines_ in LINES.values() for facts in lines_ for name, _ in facts}
+    names = {name for lines_ in LINE_FACTS.values() for facts in lines_ for name, _ in facts}
     assert names == {"contactable", "words_before_send"}
-    first = next(lines(book(), [country("VU")], catalogues()))
-    assert names <= set(first.world_of(first.begin[0]).facts)
-    assert len(set(itertools.chain.from_iterable(LINES["ussd"]))) == 4
+    first = next(combinations(book(), [country("VU")], load_catalogues()))
+    assert names <= set(first.context_for(first.begin[0]).facts)
+    assert len(set(itertools.chain.from_iterable(LINE_FACTS["ussd"]))) == 4

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from flows.engine import notice
-from flows.messages import messages
+from flows.catalogues import messages
+from flows.engine import render_notice
 from tests.flows.phone import LIMITS, book, world
 
 # Each question with all its forms. A new one is added here on purpose, or not at all.
@@ -151,9 +151,9 @@ def test_to_be_contacted_is_asked_with_no_first() -> None:
 )
 def test_the_send_screen_names_who_gets_it_and_the_next_all_others(send_to: str, names: list[str]) -> None:
     here = world({"send_to": send_to})
-    text = notice(book(), "report.send", here, LIMITS["ussd"]).text
+    text = render_notice(book(), "report.send", here, LIMITS["ussd"]).text
     assert all(name in text for name in names) and "2 Who else" in text
-    others = notice(book(), "report.who_else", here, LIMITS["ussd"]).text
+    others = render_notice(book(), "report.who_else", here, LIMITS["ussd"]).text
     assert all(option.say in others for option in here.lists["who_else"])
 
 

@@ -7,34 +7,34 @@ from collections.abc import Iterator
 import pytest
 from msgspec.structs import replace
 
-from flows.fit import Page, fits
-from flows.forms import Form, Phone, forms
-from flows.model import Answer, State
-from flows.show import SIGN, show
-from flows.words import MORE, SORRY
+from flows.authoring.screen_variants import PhoneProfile, ScreenVariant, screen_variants
+from flows.model import Answer, FlowState
+from flows.pagination import ScreenPage, fits
+from flows.renderer import SHORT_SORRY, render
+from flows.text import MORE, SORRY
 from tests.flows.phone import NOON, book
 from tests.flows.test_countries import COUNTRIES, country
-from tokaut.lines import catalogues, spoken
-from tokaut.phones import CHANNELS, phone
+from tokaut.screens.combinations import load_catalogues, menu_languages
+from tokaut.screens.phone_profiles import CHANNELS, phone
 
 
-def phones(iso: str) -> Iterator[tuple[str, Phone]]:
-    of, known = country(iso), catalogues()
-    menu = spoken(of, known)
+def phones(iso: str) -> Iterator[tuple[str, PhoneProfile]]:
+    of, known = country(iso), load_catalogues()
+    menu = menu_languages(of, known)
     for channel in CHANNELS:
         for language in menu:
             yield language.tag, phone(book(), of, language, channel, menu)
 
 
-def after_a_wrong_key(form: Form, on: Phone, page: int) -> str:
+def after_a_wrong_key(form: ScreenVariant, on: PhoneProfile, page: int) -> str:
     values = [(question, value) for question, value in form.values.items() if value is not None]
     answers = tuple(Answer("report.danger", question, value, False, NOON) for question, value in values)
     trail = tuple(("report.danger", n) for n in range(len(answers)))
-    state = State(form.screen.id, trail, answers, page=page, wrong=1)
-    return show(book(), state, replace(on.world, facts=form.facts), on.limit, sorry=True).text
+    state = FlowState(form.screen.id, trail, answers, page=page, wrong=1)
+    return render(book(), state, replace(on.world, facts=form.facts), on.limit, sorry=True).text
 
 
-def must_stay(form: Form, on: Phone, page: Page) -> list[str]:
+def must_stay(form: ScreenVariant, on: PhoneProfile, page: ScreenPage) -> list[str]:
     """The lines without which somebody is lost: every choice, Back, More, and the number where a call begins."""
     lines = [f"{line.key} {line.say}" for line in page.lines]
     lines += [f"98 {on.world.translate(MORE)}"] if page.more else []
@@ -48,8 +48,8 @@ def must_stay(form: Form, on: Phone, page: Page) -> list[str]:
 def test_a_wrong_key_is_always_seen_to_be_wrong(iso: str) -> None:
     looked_at = 0
     for tag, on in phones(iso):
-        signs = (on.world.translate(SORRY), SIGN)
-        for form in forms(book(), on):
+        signs = (on.world.translate(SORRY), SHORT_SORRY)
+        for form in screen_variants(book(), on):
             if form.screen.end:
                 continue
             for number, page in enumerate(form.laid.pages):

@@ -8,16 +8,16 @@ from collections.abc import Iterator
 import pytest
 
 from gateway.admission import (
+    BUSY_RATE,
     DECLINE,
     EVERY_SECONDS,
     LATE_RANGE,
     LEAST,
-    MANY,
     MOST_LAG,
     MOST_LATE,
-    OF_CAPACITY,
+    SHARE_OF_CAPACITY,
     SMS_LATE,
-    Admission,
+    AdmissionControl,
 )
 from gateway.messaging.model import Inbound
 from reports.store.schema import tables as t
@@ -28,7 +28,7 @@ REPLY = Inbound("ussd", "ussd", sender="+6785550101", code="*111*163#", text="1"
 SMS = Inbound("sms", "twilio", sender="+6785550101", code="163", text="hello")
 
 
-A_LOOK = 4 * math.ceil(MANY * EVERY_SECONDS)  # requests between two looks that are many
+A_LOOK = 4 * math.ceil(BUSY_RATE * EVERY_SECONDS)  # requests between two looks that are many
 
 
 class Machine:
@@ -36,7 +36,7 @@ class Machine:
 
     def __init__(self) -> None:
         self.now = 100.0
-        self.admission = Admission(lambda: self.now)
+        self.admission = AdmissionControl(lambda: self.now)
 
     def look(
         self, times: int = 1, *, lag: float = 0.0, late: float = 0.0, requests: int = A_LOOK, ended: int = 0
@@ -76,14 +76,14 @@ def test_above_a_bound_new_calls_are_admitted_as_fast_as_calls_have_ended_and_ev
 ) -> None:
     machine.look(100, ended=10)
     machine.look(4, **over)
-    assert machine.admitted(DIAL, of=1000, seconds=10) == pytest.approx(10 * OF_CAPACITY * 40, rel=0.1)
+    assert machine.admitted(DIAL, of=1000, seconds=10) == pytest.approx(10 * SHARE_OF_CAPACITY * 40, rel=0.1)
     assert machine.admitted(REPLY) == 100
 
 
 def test_the_later_it_is_the_fewer_are_admitted_and_never_nobody(machine: Machine) -> None:
     machine.look(100, ended=10)
     machine.look(late=MOST_LATE + LATE_RANGE / 2)
-    assert machine.admitted(DIAL, of=1000, seconds=10) == pytest.approx(10 * OF_CAPACITY * 20, rel=0.1)
+    assert machine.admitted(DIAL, of=1000, seconds=10) == pytest.approx(10 * SHARE_OF_CAPACITY * 20, rel=0.1)
     machine = Machine()
     machine.look(100, ended=10)
     machine.look(late=MOST_LATE + LATE_RANGE)
@@ -94,7 +94,7 @@ def test_what_it_could_do_long_ago_is_forgotten_slowly(machine: Machine) -> None
     machine.look(100, ended=10)
     machine.look(int(100 / EVERY_SECONDS), late=MOST_LATE + 0.001)
     found = machine.admitted(DIAL, of=1000, seconds=10)
-    assert found == pytest.approx(10 * OF_CAPACITY * 40 * (1 - DECLINE) ** 100, rel=0.1)
+    assert found == pytest.approx(10 * SHARE_OF_CAPACITY * 40 * (1 - DECLINE) ** 100, rel=0.1)
 
 
 def test_one_late_moment_at_the_beginning_of_a_rush_costs_few_their_call(machine: Machine) -> None:
@@ -152,7 +152,7 @@ def test_a_new_call_gets_the_numbers_and_one_under_way_is_sent(app: App, channel
     under_way.dial()
     app.parts.webhooks.admission._rate = app.parts.webhooks.admission._credit = 0.0
     seen = new.dial()
-    assert seen.text.startswith("Busy now. In danger? Call police 111.") and not seen.goes_on
+    assert seen.text.startswith("Busy now. In danger? Call police 111.") and not seen.expects_reply
     for reply in ("Report", "Now", "Go on", "Bullying, threats", "Shefa", "Me", "No", "Send"):
         seen = under_way.type(reply)
     assert seen.text.startswith("Sent to Pikinini Helpline.")
@@ -181,7 +181,7 @@ def test_a_call_has_ended_once_at_sent_or_without_it_at_its_last_screen(app: App
 def test_an_sms_that_is_put_off_is_answered_with_503_and_taken_when_it_comes_again(app: App) -> None:
     token, form = app.plan.secrets.africastalking, {"from": "+6785550101", "to": "163", "text": "hello", "id": "a"}
     app.parts.webhooks.admission.note(SMS_LATE + 1)
-    for _ in range(MANY):
+    for _ in range(BUSY_RATE):
         app.parts.webhooks.admission.admits(REPLY)
     app.parts.webhooks.admission.look()
     assert app.http.post(f"/hooks/africastalking/{token}/sms", form).status_code == 503

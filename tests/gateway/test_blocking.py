@@ -11,9 +11,9 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from gateway import blocking
-from gateway.blocking import MOST_BUSY, MOST_REQUESTS, MOST_UNPROVEN, THREADS, Blocking, TooMany
+from gateway import thread_pool
 from gateway.conversation.load_shedding import can_wait
+from gateway.thread_pool import MAX_UNVERIFIED, MOST_BUSY, MOST_REQUESTS, THREADS, BlockingPool, TooManyUnverified
 from reports.store.engine.database import DatabaseUnavailable
 from tests.support.app import App
 from tests.support.wait import until
@@ -25,7 +25,7 @@ LONG_AGO = -0.1
 
 
 @contextmanager
-def busy(pool: Blocking, threads: int = ENOUGH) -> Iterator[None]:
+def busy(pool: BlockingPool, threads: int = ENOUGH) -> Iterator[None]:
     """So many of its threads wait until the end of the block."""
     end, begun = threading.Event(), threading.Semaphore(0)
 
@@ -48,8 +48,8 @@ def busy(pool: Blocking, threads: int = ENOUGH) -> Iterator[None]:
 
 
 @pytest.fixture
-def pool() -> Iterator[Blocking]:
-    pool = Blocking(threads=10)
+def pool() -> Iterator[BlockingPool]:
+    pool = BlockingPool(threads=10)
     yield pool
     pool.close()
 
@@ -68,10 +68,10 @@ def crowded(app: App) -> Iterator[App]:
 
 
 def test_a_wait_for_a_thread_is_known_even_where_none_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blocking, "ANSWER_SECONDS", 0.05)
-    monkeypatch.setattr(blocking, "LEAST_SECONDS", 0.05)
+    monkeypatch.setattr(thread_pool, "ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr(thread_pool, "LEAST_SECONDS", 0.05)
     waits: list[float] = []
-    pool = Blocking(threads=1, note_wait=waits.append)
+    pool = BlockingPool(threads=1, note_wait=waits.append)
 
     async def one_more() -> None:
         with pool.request(), pytest.raises(DatabaseUnavailable):
@@ -84,8 +84,10 @@ def test_a_wait_for_a_thread_is_known_even_where_none_comes(monkeypatch: pytest.
     pool.close()
 
 
-def test_no_more_wait_for_a_thread_than_memory_has_room_for(pool: Blocking, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blocking, "MOST_QUEUED", 0)
+def test_no_more_wait_for_a_thread_than_memory_has_room_for(
+    pool: BlockingPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(thread_pool, "MOST_QUEUED", 0)
 
     async def one_more() -> None:
         with pytest.raises(DatabaseUnavailable):
@@ -95,13 +97,13 @@ def test_no_more_wait_for_a_thread_than_memory_has_room_for(pool: Blocking, monk
         asyncio.run(one_more())
 
 
-def test_a_request_that_came_late_has_the_rest_of_its_time_and_never_none(pool: Blocking) -> None:
-    for waited, left in ((0.0, blocking.ANSWER_SECONDS), (2.0, blocking.ANSWER_SECONDS - 2), (60.0, 1.0)):
+def test_a_request_that_came_late_has_the_rest_of_its_time_and_never_none(pool: BlockingPool) -> None:
+    for waited, left in ((0.0, thread_pool.ANSWER_SECONDS), (2.0, thread_pool.ANSWER_SECONDS - 2), (60.0, 1.0)):
         with pool.request(waited):
-            assert blocking._answer_by.get() - time.monotonic() == pytest.approx(left, abs=0.2)
+            assert thread_pool._answer_by.get() - time.monotonic() == pytest.approx(left, abs=0.2)
 
 
-def test_it_is_crowded_above_four_fifths(pool: Blocking) -> None:
+def test_it_is_crowded_above_four_fifths(pool: BlockingPool) -> None:
     with busy(pool, 8):
         assert not pool.is_crowded
         with busy(pool, 1):
@@ -109,7 +111,7 @@ def test_it_is_crowded_above_four_fifths(pool: Blocking) -> None:
         assert not pool.is_crowded
 
 
-def test_it_is_crowded_where_very_many_requests_are_under_way(pool: Blocking) -> None:
+def test_it_is_crowded_where_very_many_requests_are_under_way(pool: BlockingPool) -> None:
     """Half a millisecond each: what came at one moment is no crowd yet."""
     with ExitStack() as many:
         for _ in range(MOST_REQUESTS):
@@ -120,10 +122,12 @@ def test_it_is_crowded_where_very_many_requests_are_under_way(pool: Blocking) ->
         assert not pool.is_crowded
 
 
-def test_a_thread_is_busy_though_nobody_waits_for_it_any_more(pool: Blocking, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_thread_is_busy_though_nobody_waits_for_it_any_more(
+    pool: BlockingPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whoever asked was answered when the time was over. The database still holds the threads."""
-    monkeypatch.setattr(blocking, "ANSWER_SECONDS", 0.05)
-    monkeypatch.setattr(blocking, "LEAST_SECONDS", 0.05)
+    monkeypatch.setattr(thread_pool, "ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr(thread_pool, "LEAST_SECONDS", 0.05)
     end = threading.Event()
 
     async def main() -> list[object]:
@@ -136,7 +140,7 @@ def test_a_thread_is_busy_though_nobody_waits_for_it_any_more(pool: Blocking, mo
     until(lambda: not pool.is_crowded, "the threads are counted for ever")
 
 
-def test_what_it_returns_and_raises_is_the_functions(pool: Blocking) -> None:
+def test_what_it_returns_and_raises_is_the_functions(pool: BlockingPool) -> None:
     async def main() -> None:
         assert await pool.run(divmod, 7, 2) == (3, 1)
         assert await pool.run(int, "11", base=2) == 3
@@ -149,7 +153,7 @@ def test_what_it_returns_and_raises_is_the_functions(pool: Blocking) -> None:
     asyncio.run(main())
 
 
-def test_it_runs_beside_the_event_loop(pool: Blocking) -> None:
+def test_it_runs_beside_the_event_loop(pool: BlockingPool) -> None:
     """The function waits for what only the loop does."""
 
     async def main() -> None:
@@ -162,18 +166,18 @@ def test_it_runs_beside_the_event_loop(pool: Blocking) -> None:
     asyncio.run(main())
 
 
-def test_without_a_request_it_waits_as_long_as_it_takes(pool: Blocking, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_request_it_waits_as_long_as_it_takes(pool: BlockingPool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Housekeeping and drills have no caller who waits."""
-    monkeypatch.setattr(blocking, "ANSWER_SECONDS", LONG_AGO)
-    monkeypatch.setattr(blocking, "LEAST_SECONDS", LONG_AGO)
+    monkeypatch.setattr(thread_pool, "ANSWER_SECONDS", LONG_AGO)
+    monkeypatch.setattr(thread_pool, "LEAST_SECONDS", LONG_AGO)
     assert asyncio.run(pool.run(lambda: "done")) == "done"
 
 
 def test_a_function_that_was_not_begun_in_time_never_begins(monkeypatch: pytest.MonkeyPatch) -> None:
     """The caller was told that nothing was sent: it must not be sent afterwards."""
-    monkeypatch.setattr(blocking, "ANSWER_SECONDS", 0.05)
-    monkeypatch.setattr(blocking, "LEAST_SECONDS", 0.05)
-    one = Blocking(threads=1)
+    monkeypatch.setattr(thread_pool, "ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr(thread_pool, "LEAST_SECONDS", 0.05)
+    one = BlockingPool(threads=1)
     begun: list[str] = []
 
     async def main() -> None:
@@ -187,9 +191,9 @@ def test_a_function_that_was_not_begun_in_time_never_begins(monkeypatch: pytest.
     one.close()
 
 
-def test_after_the_end_of_a_requests_time_nothing_begins(pool: Blocking, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blocking, "ANSWER_SECONDS", LONG_AGO)
-    monkeypatch.setattr(blocking, "LEAST_SECONDS", LONG_AGO)
+def test_after_the_end_of_a_requests_time_nothing_begins(pool: BlockingPool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(thread_pool, "ANSWER_SECONDS", LONG_AGO)
+    monkeypatch.setattr(thread_pool, "LEAST_SECONDS", LONG_AGO)
     begun: list[str] = []
 
     async def main() -> None:
@@ -202,10 +206,10 @@ def test_after_the_end_of_a_requests_time_nothing_begins(pool: Blocking, monkeyp
     assert begun == []
 
 
-def test_all_that_a_request_waits_for_has_one_deadline(pool: Blocking, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_that_a_request_waits_for_has_one_deadline(pool: BlockingPool, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second function gets what the first has left. Of another request the time begins anew."""
-    monkeypatch.setattr(blocking, "ANSWER_SECONDS", 0.2)
-    monkeypatch.setattr(blocking, "LEAST_SECONDS", 0.2)
+    monkeypatch.setattr(thread_pool, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(thread_pool, "LEAST_SECONDS", 0.2)
     end = threading.Event()
 
     async def request(seconds: float) -> str:
@@ -229,10 +233,10 @@ def test_all_that_a_request_waits_for_has_one_deadline(pool: Blocking, monkeypat
 
 
 def test_one_that_fails_after_its_time_is_heard_of_by_nobody(
-    pool: Blocking, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    pool: BlockingPool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(blocking, "ANSWER_SECONDS", 0.05)
-    monkeypatch.setattr(blocking, "LEAST_SECONDS", 0.05)
+    monkeypatch.setattr(thread_pool, "ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr(thread_pool, "LEAST_SECONDS", 0.05)
     end = threading.Event()
 
     def fail() -> None:
@@ -250,7 +254,7 @@ def test_one_that_fails_after_its_time_is_heard_of_by_nobody(
     assert caplog.records == []
 
 
-def test_forgeries_wait_for_one_thread_and_take_none_from_reports(pool: Blocking) -> None:
+def test_forgeries_wait_for_one_thread_and_take_none_from_reports(pool: BlockingPool) -> None:
     end, begun = threading.Event(), threading.Event()
 
     def first() -> str:
@@ -259,9 +263,9 @@ def test_forgeries_wait_for_one_thread_and_take_none_from_reports(pool: Blocking
         return threading.current_thread().name
 
     async def main() -> None:
-        unproven = [asyncio.create_task(pool.check(first)) for _ in range(MOST_UNPROVEN)]
+        unproven = [asyncio.create_task(pool.check(first)) for _ in range(MAX_UNVERIFIED)]
         await asyncio.sleep(0)
-        with pytest.raises(TooMany):
+        with pytest.raises(TooManyUnverified):
             await pool.check(first)
         assert await pool.run(begun.wait)
         assert not pool.is_crowded
@@ -272,8 +276,8 @@ def test_forgeries_wait_for_one_thread_and_take_none_from_reports(pool: Blocking
     asyncio.run(main())
 
 
-def test_what_waits_for_a_thread_when_the_process_ends_never_begins(pool: Blocking) -> None:
-    one = Blocking(threads=1)
+def test_what_waits_for_a_thread_when_the_process_ends_never_begins(pool: BlockingPool) -> None:
+    one = BlockingPool(threads=1)
     begun: list[str] = []
 
     async def main() -> None:
@@ -312,9 +316,9 @@ def test_a_report_is_served_and_its_words(crowded: App, channel: str) -> None:
 def test_my_report_gets_the_numbers_and_can_be_asked_for_later(app: App, channel: str) -> None:
     with busy(app.parts.blocking):
         phone = app.ussd("+6785550101", channel)
-        assert phone.dial().goes_on
+        assert phone.dial().expects_reply
         seen = phone.type("My report")
-        assert (seen.text, seen.goes_on) == (BUSY, False)
+        assert (seen.text, seen.expects_reply) == (BUSY, False)
         assert phone.again().text == BUSY
     assert phone.again().text.startswith("Type your 8-digit code.")
 

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import pytest
 
 from gateway.channels.africastalking import Channel, Settings
-from gateway.messaging.model import HttpResponse, Inbound, ProviderEvent, Reply, Unreadable
+from gateway.messaging.model import HttpResponse, Inbound, ProviderEvent, Reply, UnreadableRequest
 from gateway.messaging.parsing import read_form
 from runtime.settings import SettingError, load_settings
 
@@ -139,18 +139,18 @@ def test_a_delivery_report(said: str, status: str) -> None:
     ],
 )
 def test_unreadable(door: str, body: bytes) -> None:
-    with pytest.raises(Unreadable):
+    with pytest.raises(UnreadableRequest):
         CHANNEL.receive(door, read_form(body))
 
 
 @pytest.mark.parametrize(
     ("door", "turn", "body"),
     [
-        ("ussd", Reply("What is it?\n1 Report", goes_on=True), b"CON What is it?\n1 Report"),
-        ("ussd", Reply("Thank you. Goodbye.", goes_on=False), b"END Thank you. Goodbye."),
-        ("ussd", Reply("\u0101", goes_on=False), b"END \xc4\x81"),
+        ("ussd", Reply("What is it?\n1 Report", expects_reply=True), b"CON What is it?\n1 Report"),
+        ("ussd", Reply("Thank you. Goodbye.", expects_reply=False), b"END Thank you. Goodbye."),
+        ("ussd", Reply("\u0101", expects_reply=False), b"END \xc4\x81"),
         ("ussd", None, b"END "),
-        ("sms", Reply("What is it?", goes_on=True), b""),
+        ("sms", Reply("What is it?", expects_reply=True), b""),
         ("sms", None, b""),
         ("ussd-end", None, b""),
         ("delivery", None, b""),

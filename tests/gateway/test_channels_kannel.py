@@ -9,7 +9,7 @@ import pytest
 
 from gateway.channels.kannel import Channel, Settings
 from gateway.messaging import parsing
-from gateway.messaging.model import HttpResponse, Inbound, ProviderEvent, Reply, Unreadable
+from gateway.messaging.model import HttpResponse, Inbound, ProviderEvent, Reply, UnreadableRequest
 from runtime.settings import SettingError, load_settings
 from tests.support.wire import wire
 
@@ -135,7 +135,7 @@ def test_recoded_by_kannel_it_is_text() -> None:
 
 
 def test_a_sender_named_twice_is_unreadable() -> None:
-    with pytest.raises(Unreadable):
+    with pytest.raises(UnreadableRequest):
         CHANNEL.receive("sms", parsing.read(CHANNEL.doors["sms"], wire(method="GET", target="/x?from=1&from=2&text=a")))
 
 
@@ -198,7 +198,7 @@ def test_ussd_by_post() -> None:
 @pytest.mark.parametrize("sender", [None, ""])
 def test_ussd_from_nobody_is_unreadable(sender: str | None) -> None:
     """The session's byte tells calls of one number apart, not one caller from another."""
-    with pytest.raises(Unreadable):
+    with pytest.raises(UnreadableRequest):
         asked("ussd", **{"from": sender})
 
 
@@ -248,7 +248,7 @@ def test_a_delivery_report_may_be_posted(target: str, body: bytes, kind: str) ->
 @pytest.mark.parametrize("query", ["", "type=1", "id=", "id=m-1&id=m-2&type=1", f"id={'x' * 129}"])
 def test_a_posted_report_is_read_as_strictly(query: str) -> None:
     for target, body in ((f"/x?{query}", b""), ("/x", query.encode())):
-        with pytest.raises(Unreadable):
+        with pytest.raises(UnreadableRequest):
             reported(target, body)
 
 
@@ -258,7 +258,7 @@ def reported(target: str, body: bytes, kind: str = "") -> Inbound | ProviderEven
 
 
 def test_a_report_about_nothing_is_unreadable() -> None:
-    with pytest.raises(Unreadable):
+    with pytest.raises(UnreadableRequest):
         asked("dlr", id=None)
 
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from gateway.channels.simulator import Channel, Settings
-from gateway.messaging.model import HttpResponse, Inbound, ProviderEvent, Reply, Unreadable
+from gateway.messaging.model import HttpResponse, Inbound, ProviderEvent, Reply, UnreadableRequest
 from gateway.messaging.parsing import read
 from runtime.settings import load_settings
 from tests.support.wire import wire
@@ -40,12 +40,12 @@ def test_received(body: dict[str, str], message: Inbound | ProviderEvent) -> Non
 
 @pytest.mark.parametrize("body", [{}, {"text": "1"}, {"sms": ["a"]}])
 def test_unreadable(body: dict[str, object]) -> None:
-    with pytest.raises(Unreadable):
+    with pytest.raises(UnreadableRequest):
         CHANNEL.receive("", read(CHANNEL.doors[""], wire(json.dumps(body).encode())))
 
 
 def test_it_replies_in_the_answer() -> None:
-    assert CHANNEL.answer("", Reply("Hello", goes_on=True)) == HttpResponse(
+    assert CHANNEL.answer("", Reply("Hello", expects_reply=True)) == HttpResponse(
         200, "application/json", b'{"text":"Hello","continue":true}'
     )
     assert all(CHANNEL.replies_in_answer.values())

@@ -14,7 +14,7 @@ from twilio.twiml.messaging_response import MessagingResponse
 
 from gateway.channels.twilio import Channel, Settings
 from gateway.messaging import parsing
-from gateway.messaging.model import HttpResponse, Inbound, ProviderEvent, RawRequest, Reply, Unreadable
+from gateway.messaging.model import HttpResponse, Inbound, ProviderEvent, RawRequest, Reply, UnreadableRequest
 from runtime.settings import SettingError, load_settings
 
 ACCOUNT = "AC" + "0123456789abcdef" * 2
@@ -72,7 +72,7 @@ def signed(fields: Mapping[str, Any], url: str = f"{PUBLIC}/hooks/twilio/sms", t
 
 
 def is_ours(over: RawRequest, it: Channel | None = None) -> bool:
-    return (it or channel()).vouches(over, parsing.read(Channel.doors["sms"], over))
+    return (it or channel()).verify_signature(over, parsing.read(Channel.doors["sms"], over))
 
 
 def received(changes: Mapping[str, Any], door: str = "sms", target: str = "") -> Inbound | ProviderEvent:
@@ -231,7 +231,7 @@ def test_one_captured_signature_makes_no_other_message(door: str, fields: dict[s
         over = wire(other, right, target)
         read = parsing.read(Channel.doors[door], over)
         tried += 1
-        if it.vouches(over, read):
+        if it.verify_signature(over, read):
             assert it.receive(door, read) == it.receive(
                 door, parsing.read(Channel.doors[door], wire(fields, right, target))
             )
@@ -316,7 +316,7 @@ def test_messages_that_say_more_or_less(changes: dict[str, Any], expected: dict[
     "changes", [{"From": ["+6785550101", "+6785550102"]}, {"MessageSid": ["a", "b"]}, {"From": "5" * 129}], ids=str
 )
 def test_who_or_which_is_not_to_be_understood(changes: dict[str, Any]) -> None:
-    with pytest.raises(Unreadable):
+    with pytest.raises(UnreadableRequest):
         received(changes)
 
 
@@ -361,14 +361,14 @@ def test_a_delivery_report_names_our_own_id_and_an_opt_out() -> None:
     "words", ["In danger? Call police 111.\n1 Report", "a < b & c > d \" '", "\u0101 \U0001f600", "]]>"]
 )
 def test_a_reply_is_twiml(words: str) -> None:
-    answer = channel().answer("sms", Reply(words, goes_on=True))
+    answer = channel().answer("sms", Reply(words, expects_reply=True))
     assert (answer.status, answer.content_type) == (200, "text/xml; charset=utf-8")
     wanted = MessagingResponse()
     wanted.message(words)
     assert answer.body.decode() == str(wanted)
 
 
-@pytest.mark.parametrize("turn", [None, Reply("", goes_on=True), Reply("", goes_on=False)])
+@pytest.mark.parametrize("turn", [None, Reply("", expects_reply=True), Reply("", expects_reply=False)])
 def test_nothing_to_say(turn: Reply | None) -> None:
     body = b'<?xml version="1.0" encoding="UTF-8"?><Response />'
     assert channel().answer("sms", turn) == HttpResponse(200, "text/xml; charset=utf-8", body)

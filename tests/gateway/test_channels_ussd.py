@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.channels.ussd import Channel, Settings
-from gateway.messaging.model import Fields, HttpResponse, Inbound, ProviderEvent, Reply, Unreadable
+from gateway.messaging.model import Fields, HttpResponse, Inbound, ProviderEvent, Reply, UnreadableRequest
 from gateway.messaging.parsing import read
 from runtime.settings import SettingError, load_settings
 from tests.support.wire import wire
@@ -58,21 +58,21 @@ def test_received(changes: dict[str, object], message: Inbound | ProviderEvent) 
     ],
 )
 def test_unreadable(changes: dict[str, object]) -> None:
-    with pytest.raises(Unreadable):
+    with pytest.raises(UnreadableRequest):
         CHANNEL.receive("", fields({**NEW, **changes}))
 
 
 def test_a_session_named_twice_is_unreadable() -> None:
-    with pytest.raises(Unreadable, match="session"):
+    with pytest.raises(UnreadableRequest, match="session"):
         CHANNEL.receive("", read(CHANNEL.doors[""], wire(b'{"session":"a","session":"b","text":"1"}')))
 
 
 @pytest.mark.parametrize(
     ("turn", "body"),
     [
-        (Reply("Sent.\n0 Done", goes_on=True), b'{"text":"Sent.\\n0 Done","continue":true}'),
-        (Reply("Goodbye.", goes_on=False), b'{"text":"Goodbye.","continue":false}'),
-        (Reply("\u0101", goes_on=False), b'{"text":"\\u0101","continue":false}'),
+        (Reply("Sent.\n0 Done", expects_reply=True), b'{"text":"Sent.\\n0 Done","continue":true}'),
+        (Reply("Goodbye.", expects_reply=False), b'{"text":"Goodbye.","continue":false}'),
+        (Reply("\u0101", expects_reply=False), b'{"text":"\\u0101","continue":false}'),
         (None, b'{"text":"","continue":false}'),
     ],
 )

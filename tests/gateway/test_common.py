@@ -8,29 +8,29 @@ import pytest
 from msgspec.structs import replace
 
 from flows.catalogues import Catalogue
-from flows.model import Answer, State
-from flows.show import lay
-from flows.uses import looks
+from flows.dependencies import inputs_of
+from flows.model import Answer, FlowState
+from flows.renderer import lay_out
 from gateway.conversation.context import CountryContext, RenderContext, common
 from reports.countries.country import Country
 from tests.flows.phone import book
 from tests.flows.test_countries import COUNTRIES, country
-from tokaut.lines import LIMITS, catalogues, said, spoken
+from tokaut.screens.combinations import LIMITS, load_catalogues, menu_languages, sample_fields
 
-LOOKS = {name: looks(screen) for name, screen in book().screens.items()}
+LOOKS = {name: inputs_of(screen) for name, screen in book().screens.items()}
 OF_ONE_CALLER = {"code", "pin", "message", "messages", "desk", "opens", "meant", "send_to_1", "send_to_2"}
 ANSWERS = ({}, {"danger": "now"}, {"danger": "no", "category": "missing", "place": "VU-SEE", "contact": "none"})
 
 
 def languages(of: Country) -> Iterator[tuple[Catalogue, CountryContext]]:
-    there = spoken(of, catalogues())
+    there = menu_languages(of, load_catalogues())
     yield from ((one, CountryContext.of(of, one, there)) for one in there)
 
 
-def state(screen: str, answers: dict[str, str], language: str) -> State:
+def state(screen: str, answers: dict[str, str], language: str) -> FlowState:
     given = {"language": language, **answers}
     trail = tuple(("report.category", index) for index, _ in enumerate(given))
-    return State(
+    return FlowState(
         screen, trail, tuple(Answer("report.category", name, value, False, 1) for name, value in given.items())
     )
 
@@ -42,7 +42,9 @@ def test_everybody_gets_what_they_would_get_alone(iso: str, channel: str) -> Non
     for language, ground in languages(of):
         shared = common(ground, channel, drill=False, looks=LOOKS)
         callers = [
-            RenderContext({language.tag: ground}, channel, seen, of.hotlines, False, waits, said(of, language), {})
+            RenderContext(
+                {language.tag: ground}, channel, seen, of.hotlines, False, waits, sample_fields(of, language), {}
+            )
             for seen, waits in ((True, False), (False, True))
         ]
         for name in shared.screens:
@@ -50,10 +52,10 @@ def test_everybody_gets_what_they_would_get_alone(iso: str, channel: str) -> Non
             for caller in callers:
                 for answers in ANSWERS:
                     now = state(name, answers, language.tag)
-                    alone = lay(screen, now.values, caller(now), limit)
+                    alone = lay_out(screen, now.values, caller(now), limit)
                     among = replace(caller(now), common=shared)
-                    assert lay(screen, now.values, among, limit) == alone
-                    assert lay(screen, now.values, among, limit) is shared.laid[name, limit]
+                    assert lay_out(screen, now.values, among, limit) == alone
+                    assert lay_out(screen, now.values, among, limit) is shared.laid[name, limit]
         assert {name for name, _ in shared.laid} == shared.screens
 
 
@@ -79,4 +81,4 @@ def test_nothing_of_a_caller_is_known_where_it_is_laid_out() -> None:
 def test_in_a_drill_it_says_so() -> None:
     shared = common(CountryContext.of(country("VU")), "ussd", drill=True, looks=LOOKS)
     world = replace(shared.world, common=shared)
-    assert lay(book().screens["report.danger"], {}, world, LIMITS["ussd"]).pages[0].text.startswith("DRILL")
+    assert lay_out(book().screens["report.danger"], {}, world, LIMITS["ussd"]).pages[0].text.startswith("DRILL")

@@ -9,7 +9,7 @@ import pytest
 import redis
 import time_machine
 
-from flows import parse
+from flows import loader
 from gateway.background.statistics import LATE, StatisticsFlush
 from gateway.conversation.statistics import ON, SMS, STEPS
 from reports.statistics import aggregation
@@ -116,11 +116,11 @@ def test_a_server_that_will_not_count_refuses_nobody_a_screen(app: App, redis_ur
         client.set(f"l:day:{DAY}", "no hash")
     phone = app.ussd("+6785550110", "ussd")
     phone.dial()
-    assert phone.type("Report").goes_on
+    assert phone.type("Report").expects_reply
 
 
 def test_every_step_is_a_screen_and_the_statistics_know_it() -> None:
-    book = parse.load()
+    book = loader.load()
     assert [screen for screen in STEPS if book.screen(screen) is None] == []
     assert {*aggregation.FUNNEL_STEPS, *aggregation.COUNTED_USES, "sent"} == {*STEPS.values(), SMS}
     assert aggregation.CONTINUED_SUFFIX == ON

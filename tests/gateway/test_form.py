@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.messaging import parsing
-from gateway.messaging.model import Endpoint, Unreadable
+from gateway.messaging.model import Endpoint, UnreadableRequest
 from runtime.strict_json import StrictJsonError
 from tests.support.wire import wire
 
@@ -65,15 +65,15 @@ def test_a_field_that_says_who_cannot_be_two() -> None:
     assert read.who("id") == "7"
     assert read.who("absent") == ""
     for name, rule in (("phone", "two different"), ("long", "longer than 128")):
-        with pytest.raises(Unreadable, match=rule):
+        with pytest.raises(UnreadableRequest, match=rule):
             read.who(name)
-    with pytest.raises(Unreadable, match="absent: missing"):
+    with pytest.raises(UnreadableRequest, match="absent: missing"):
         read.must("absent")
 
 
 def test_two_hundred_fields_and_no_more() -> None:
     assert len(parsing.read_form(b"&".join(b"f%d=1" % n for n in range(200))).values) == 200
-    with pytest.raises(Unreadable, match="200"):
+    with pytest.raises(UnreadableRequest, match="200"):
         parsing.read_form(b"&" * 200)
 
 
@@ -99,13 +99,13 @@ def test_types_that_are_read_as_a_form(content_type: str) -> None:
     ],
 )
 def test_a_form_of_another_type_or_packed_is_unreadable(content_type: str, encoding: str) -> None:
-    with pytest.raises(Unreadable, match="content"):
+    with pytest.raises(UnreadableRequest, match="content"):
         parsing.read(FORM, wire(b"a=1", {"Content-Type": content_type, "Content-Encoding": encoding}))
 
 
 def test_json_is_read_whatever_the_type_says_but_not_packed() -> None:
     assert parsing.read(JSON, wire(b'{"a":"1"}', {"Content-Type": "text/html"})).get("a") == "1"
-    with pytest.raises(Unreadable, match="encoding"):
+    with pytest.raises(UnreadableRequest, match="encoding"):
         parsing.read(JSON, wire(b'{"a":"1"}', {"Content-Encoding": "deflate"}))
 
 
@@ -177,7 +177,7 @@ def test_nested_values_hurt_only_who_asks_for_them() -> None:
     assert read.get("text") == "1"
     assert "more" in read
     for name in ("more", "yes"):
-        with pytest.raises(Unreadable, match="no text"):
+        with pytest.raises(UnreadableRequest, match="no text"):
             read.get(name)
 
 
@@ -209,7 +209,7 @@ def test_nested_values_hurt_only_who_asks_for_them() -> None:
     ids=lambda body: repr(body[:16]),
 )
 def test_json_that_is_unreadable(body: bytes) -> None:
-    with pytest.raises(Unreadable) as caught:
+    with pytest.raises(UnreadableRequest) as caught:
         parsing.read_json(body)
     assert caught.value.__cause__ is None
     known = caught.value.__context__  # our own, or none
@@ -235,21 +235,21 @@ def test_json_that_is_unreadable(body: bytes) -> None:
     ],
 )
 def test_what_was_dialled_is_seen_in_a_body_of_any_kind(body: bytes, found: str) -> None:
-    assert parsing.glimpse(FORM, wire(body), "to") == found
-    assert parsing.glimpse(FORM, wire(b"", target="/x?" + body.decode("latin-1")), "to") == found
+    assert parsing.peek(FORM, wire(body), "to") == found
+    assert parsing.peek(FORM, wire(b"", target="/x?" + body.decode("latin-1")), "to") == found
 
 
 def test_what_was_dialled_is_seen_in_a_header_before_the_address_and_the_words() -> None:
     asked = wire(b"words&to=3", {"X-To": "1"}, target="/x?to=2")
-    assert parsing.glimpse(TEXT, asked, "to") == "1"
-    assert parsing.glimpse(TEXT, wire(asked.body, target=asked.target), "to") == "2"
-    assert parsing.glimpse(TEXT, wire(asked.body), "to") == "3"
+    assert parsing.peek(TEXT, asked, "to") == "1"
+    assert parsing.peek(TEXT, wire(asked.body, target=asked.target), "to") == "2"
+    assert parsing.peek(TEXT, wire(asked.body), "to") == "3"
 
 
 @pytest.mark.rule("X-22")
 @pytest.mark.parametrize("unit", [b'"to"', b'"to" ', b"&to", b" ", b'"to":\n'])
 def test_no_body_makes_that_slow(unit: bytes) -> None:
-    parsing.glimpse(FORM, wire(unit * (CAP // len(unit))), "to")
+    parsing.peek(FORM, wire(unit * (CAP // len(unit))), "to")
 
 
 @pytest.mark.rule("X-22")
@@ -264,7 +264,7 @@ def test_the_largest_form_is_read_whole_and_at_once(unit: bytes) -> None:
 @pytest.mark.parametrize("start", [b"", b'{"text":"'])
 def test_no_json_makes_the_reader_slow(start: bytes, unit: bytes) -> None:
     body = (start + unit * parsing.MOST_JSON)[: parsing.MOST_JSON]
-    with pytest.raises(Unreadable):
+    with pytest.raises(UnreadableRequest):
         parsing.read_json(body)
 
 
@@ -285,5 +285,5 @@ def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     for read in (parsing.read_form, parsing.read_json):
         try:
             read(body)
-        except Unreadable:
+        except UnreadableRequest:
             continue

@@ -10,7 +10,7 @@ import pytest
 
 from gateway import health as health_module
 from gateway.health import Health
-from gateway.metrics import Metrics
+from gateway.metrics import WebMetrics
 from reports.crypto import RecordCipher
 from reports.store import outbox
 from reports.store.operations.clock_skew import ClockSkew
@@ -36,7 +36,7 @@ def test_the_disk_that_fills_first_is_shown(
         health_module, "measure_skew", lambda _: ClockSkew(ahead_of_database=-7_200_000_000, rows_ahead=3)
     )
     kept = Spool(tmp_path / "spool", RecordCipher([b"k" * 32]))
-    health = Health(None, Here(), kept, Metrics(), tmp_path / "database" / MARKER_NAME)  # type: ignore[arg-type]  # fakes
+    health = Health(None, Here(), kept, WebMetrics(), tmp_path / "database" / MARKER_NAME)  # type: ignore[arg-type]  # fakes
     lines = health.figures().get_data(as_text=True).splitlines()
     assert f"tokaut_disk_free_bytes {shown}" in lines
     assert 'tokaut_oldest_undelivered_seconds{priority="P1"} 61' in lines

@@ -14,7 +14,7 @@ import pytest
 from uvicorn import Config, Server
 
 from gateway import asgi, server
-from gateway.blocking import Blocking
+from gateway.thread_pool import BlockingPool
 from tests.support.wait import until
 
 PLACES = 32
@@ -30,7 +30,7 @@ class App:
     def __init__(self) -> None:
         self.stuck = threading.Event()
         self.read: list[bytes] = []
-        self.blocking = Blocking(2)
+        self.blocking = BlockingPool(2)
         self.connections: set[Any] = set()  # as the server knows them
 
     async def __call__(self, scope: Any, receive: Any, send: Send) -> None:
@@ -42,7 +42,7 @@ class App:
             await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"8000000")]})
             await send({"type": "http.response.body", "body": b"a" * 8_000_000})
             return
-        with suppress(asgi.Disconnected):
+        with suppress(asgi.ClientDisconnected):
             body = await asgi._read(receive, 300_000)
             assert body is not None
             self.read.append(body)
@@ -56,7 +56,7 @@ class App:
 def serving(app: Any) -> Iterator[tuple[str, int]]:
     """Serve with the server's protocol in a thread; return the address."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = Config(app, http=server.Protocol, loop="uvloop", ws="none", lifespan="off", log_config=None)
+        config = Config(app, http=server.HttpProtocol, loop="uvloop", ws="none", lifespan="off", log_config=None)
         serves = Server(config)
         loops: list[asyncio.AbstractEventLoop] = []
 
@@ -88,7 +88,7 @@ def app() -> Iterator[App]:
 @pytest.fixture
 def address(app: App, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
     """Nobody is cut for being slow here: what is tried is what happens before that."""
-    monkeypatch.setattr(server.Protocol.clients, "most", PLACES)
+    monkeypatch.setattr(server.HttpProtocol.clients, "most", PLACES)
     with serving(app) as address:
         yield address
 
@@ -191,9 +191,9 @@ def test_what_stands_beside_a_body_is_read_up_to_a_limit(
     with connected(address) as one:
         one.sendall(begun)
         with suppress(ConnectionError):
-            for _ in range(2 * server.MOST_BESIDE // len(piece)):
+            for _ in range(2 * server.MAX_OVERHEAD_BYTES // len(piece)):
                 one.sendall(piece)
-        assert one.recv(1000) == server.NO_REQUEST
+        assert one.recv(1000) == server.BAD_REQUEST_RESPONSE
     assert app.read == []
 
 
@@ -210,7 +210,7 @@ def test_a_long_body_in_pieces_is_read_whole(app: App, address: tuple[str, int])
 @pytest.mark.rule("B-05")
 def test_what_is_no_request_is_counted(address: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
     refused: list[str] = []
-    monkeypatch.setattr(server.Protocol, "count_refused", staticmethod(lambda: refused.append("refused")))
+    monkeypatch.setattr(server.HttpProtocol, "count_refused", staticmethod(lambda: refused.append("refused")))
     whole = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"
     for sent in (b"lukaotem\r\n\r\n", whole[:-4], whole):
         with connected(address) as one:
@@ -223,16 +223,16 @@ def test_what_is_no_request_is_counted(address: tuple[str, int], monkeypatch: py
 def test_a_fault_of_the_server_itself_costs_a_connection_and_no_more(
     address: tuple[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    on_url = server.Protocol.on_url
+    on_url = server.HttpProtocol.on_url
 
-    def fails(protocol: server.Protocol, url: bytes) -> None:
+    def fails(protocol: server.HttpProtocol, url: bytes) -> None:
         if url == b"/lukaotem":
             raise MemoryError
         on_url(protocol, url)
 
-    monkeypatch.setattr(server.Protocol, "on_url", fails)
+    monkeypatch.setattr(server.HttpProtocol, "on_url", fails)
     for _ in range(2):
         with connected(address) as one:
             one.sendall(b"GET /lukaotem HTTP/1.1\r\n\r\n")
-            assert one.recv(100) in (b"", server.NO_REQUEST)
+            assert one.recv(100) in (b"", server.BAD_REQUEST_RESPONSE)
     assert asked(address).startswith(b"HTTP/1.1 200 ")

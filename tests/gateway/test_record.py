@@ -7,9 +7,9 @@ import json
 import pytest
 from msgspec.structs import replace
 
-from flows import parse
-from flows.model import Answer, State, Unasked
-from flows.packing import pack
+from flows import loader
+from flows.model import Answer, FlowState, UnpromptedText
+from flows.state_codec import pack
 from gateway.messaging.model import Reply
 from gateway.sessions.record import (
     MOST_CHOICES,
@@ -37,15 +37,15 @@ from gateway.sessions.report_ref import (
 )
 from reports.routing import Recipient
 
-BOOK = parse.load()
-STATE = State(
+BOOK = loader.load()
+STATE = FlowState(
     "report.about",
     trail=(("home.home", -1), ("report.danger", 0), ("report.category", 1)),
     answers=(
         Answer("report.danger", "danger", "soon", False, 1000),
         Answer("report.category", "category", "harm", False, 1010),
     ),
-    unasked=(Unasked(1005, "report.category", "something that was not asked"),),
+    unasked=(UnpromptedText(1005, "report.category", "something that was not asked"),),
 )
 MEDIA = (("image", "hxxps[:]//media.example/1"),)
 BEGUN = ReportRef(
@@ -121,7 +121,7 @@ def test_what_is_no_json_is_no_record(raw: bytes) -> None:
 
 
 def test_half_a_character_comes_back_as_it_was() -> None:
-    said = replace(STATE, unasked=(Unasked(1, "report.category", "\ud83d alone \udca9"),))
+    said = replace(STATE, unasked=(UnpromptedText(1, "report.category", "\ud83d alone \udca9"),))
     one = replace(record("a"), state=said, words="\udca9")
     assert unpack_record(pack_record(one), BOOK) == one
 
@@ -159,7 +159,7 @@ def test_what_was_sent_leaves_no_draft_and_a_walk_without_a_report_none() -> Non
     assert drafts_after([draft("a", 1), draft("b", 1)], sent) == [draft("b", 1)]
     assert drafts_after([draft("b", 1)], sent) is None
     assert drafts_after([], replace(sent, report=None)) is None
-    assert drafts_after([], replace(sent, state=State("home.home"))) is None
+    assert drafts_after([], replace(sent, state=FlowState("home.home"))) is None
 
 
 def test_who_dials_all_day_carries_no_endless_tail_and_no_word_is_dropped() -> None:

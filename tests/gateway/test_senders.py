@@ -7,7 +7,7 @@ import random
 import pytest
 from phonenumbers import SUPPORTED_REGIONS, PhoneNumberFormat, PhoneNumberType, example_number_for_type, format_number
 
-from gateway.phone_numbers import Sender, by_the_library, mobiles, normalise
+from gateway.phone_numbers import SenderIdentity, mobile_pattern, normalise, parse_number
 from reports.countries.country import SHIPPED_FOLDER
 
 VU = "+6785550101"
@@ -33,12 +33,12 @@ KE = "+254711000111"
     ],
 )
 def test_a_number(sender: str, iso: str, e164: str) -> None:
-    assert normalise(sender, iso) == Sender(e164, valid=True, key=e164)
+    assert normalise(sender, iso) == SenderIdentity(e164, valid=True, key=e164)
     assert normalise(sender, iso).answerable
 
 
 def test_a_possible_number_is_accepted_and_marked() -> None:
-    assert normalise("+68890123", "VU") == Sender("+68890123", valid=False, key="+68890123")
+    assert normalise("+68890123", "VU") == SenderIdentity("+68890123", valid=False, key="+68890123")
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_possible_number_is_accepted_and_marked() -> None:
     ],
 )
 def test_what_is_no_number_is_still_a_key_and_cannot_be_answered(sender: str, iso: str) -> None:
-    assert normalise(sender, iso) == Sender(None, valid=False, key=sender)
+    assert normalise(sender, iso) == SenderIdentity(None, valid=False, key=sender)
     assert not normalise(sender, iso).answerable
 
 
@@ -88,8 +88,8 @@ def nearly(region: str, count: int) -> list[str]:
 @pytest.mark.parametrize("region", sorted(SUPPORTED_REGIONS))
 def test_the_short_way_says_what_the_library_says(region: str) -> None:
     for number in nearly(region, 300):
-        if mobiles(region).fullmatch(number):
-            assert by_the_library(number, region) == Sender(number, valid=True, key=number)
+        if mobile_pattern(region).fullmatch(number):
+            assert parse_number(number, region) == SenderIdentity(number, valid=True, key=number)
 
 
 SHARED = {"AU"}  # its calling code is also that of two islands
@@ -97,9 +97,9 @@ SHARED = {"AU"}  # its calling code is also that of two islands
 
 @pytest.mark.parametrize("region", sorted({file.stem.upper() for file in SHIPPED_FOLDER.glob("??.toml")} - SHARED))
 def test_the_short_way_is_taken_where_we_are(region: str) -> None:
-    assert mobiles(region).fullmatch(nearly(region, 0)[0])
+    assert mobile_pattern(region).fullmatch(nearly(region, 0)[0])
 
 
 @pytest.mark.parametrize("number", ["+678５550101", "+6785550101\n", "6785550101", "+678 5550101", "+6780550101"])
 def test_the_short_way_is_for_what_is_written_well(number: str) -> None:
-    assert not mobiles("VU").fullmatch(number)
+    assert not mobile_pattern("VU").fullmatch(number)

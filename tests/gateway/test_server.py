@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from gateway.server import OTHER_FILES
+from gateway.server import RESERVED_FILES
 from tests.support.frozen import frozen
 from tests.support.ports import free_port
 from tests.support.wait import until
-from tokaut import bench_machine
-from tokaut.leash import leashed
+from tokaut.bench import machine
+from tokaut.local_stack.parent_death import die_with_parent
 
 pytestmark = pytest.mark.slow
 
@@ -75,7 +75,10 @@ class Web:
         command = ["/bin/sh", "-c", 'ulimit -n "$0" && exec "$@"', str(files), *command]
         with (folder / "log").open("wb") as log:
             self.process = subprocess.Popen(
-                leashed([*command, "--bind", f"127.0.0.1:{port}", "small:app"]), cwd=folder, stdout=log, stderr=log
+                die_with_parent([*command, "--bind", f"127.0.0.1:{port}", "small:app"]),
+                cwd=folder,
+                stdout=log,
+                stderr=log,
             )
         until(self.is_up, f"gunicorn does not start: {folder}/log")
 
@@ -110,7 +113,7 @@ class Web:
         return len(list(Path(f"/proc/{worker or self.worker()}/fd").iterdir()))
 
     def cpu_seconds(self) -> float:
-        return bench_machine.cpu_seconds([self.worker()]) or 0.0
+        return machine.cpu_seconds([self.worker()]) or 0.0
 
     def ask(self, request: bytes) -> bytes:
         with self.connect() as one:
@@ -332,7 +335,7 @@ def test_connections_leave_files_to_what_keeps_reports(tmp_path: Path) -> None:
         with ExitStack() as stack:
             many = [stack.enter_context(web.connect(f"127.0.0.{2 + n % 60}")) for n in range(120)]
             until(lambda: sum(map(is_readable, many)) >= 80, "connections beyond the limit are not closed")
-            until(lambda: web.files() - before <= 200 - OTHER_FILES, "connections hold the files of others", 10)
+            until(lambda: web.files() - before <= 200 - RESERVED_FILES, "connections hold the files of others", 10)
             kept = [one for one in many if not is_readable(one)]
             assert all(one.recv(1) == b"" for one in many if one not in kept)
             kept[0].sendall(get())

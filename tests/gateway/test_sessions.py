@@ -14,14 +14,14 @@ import redis
 
 from gateway.sessions.keys import SessionKeys
 from gateway.sessions.redis_client import Command, RedisClient
-from gateway.sessions.store import Keys, Loaded, RedisUnavailable, Sessions
+from gateway.sessions.store import LoadedRecord, RecordKeys, RedisUnavailable, Sessions
 from reports.crypto import RecordCipher
 from runtime.settings import RedisAddress
 from tests.support.valkey import Valkey
 
 pytestmark = pytest.mark.slow
 
-KEYS = Keys("s:one", "d:one", "l:seen:one")
+KEYS = RecordKeys("s:one", "d:one", "l:seen:one")
 WORDS = b"something that nobody else may read"
 
 
@@ -47,7 +47,7 @@ class Kept:
         self._runner = runner
         self.key = sessions.key
 
-    def load(self, keys: Keys) -> Loaded:
+    def load(self, keys: RecordKeys) -> LoadedRecord:
         return self._runner.run(self.sessions.load(keys))
 
     def keep(self, *given: Any, **named: Any) -> bool:
@@ -81,9 +81,9 @@ def test_two_modes_that_share_a_redis_and_a_key_find_nothing_of_one_another(redi
 def find_nothing_of_one_another(live: Kept, training: Kept) -> None:
     where = {mode.key("s", "ussd", "*111#", "one", "+6785550101") for mode in (live, training)}
     assert len(where) == 2
-    mine = Keys(training.key("s", "ussd", "*111#", "one", "+6785550101"), training.key("d", "+6785550101"))
+    mine = RecordKeys(training.key("s", "ussd", "*111#", "one", "+6785550101"), training.key("d", "+6785550101"))
     assert training.keep(mine, b"", WORDS, 60)
-    theirs = Keys(live.key("s", "ussd", "*111#", "one", "+6785550101"), live.key("d", "+6785550101"))
+    theirs = RecordKeys(live.key("s", "ussd", "*111#", "one", "+6785550101"), live.key("d", "+6785550101"))
     assert live.load(theirs).session is None
 
 
@@ -141,7 +141,7 @@ def test_drafts_stay_unless_said(sessions: Kept) -> None:
 @pytest.mark.rule("S-27")
 def test_redis_holds_no_word_and_no_number(sessions: Kept, redis_url: str) -> None:
     key = sessions.key("s", "africastalking", "*111*163#", "ATUid_1", "+6785550101")
-    sessions.keep(Keys(key), b"", WORDS, 60)
+    sessions.keep(RecordKeys(key), b"", WORDS, 60)
     with redis.Redis.from_url(redis_url) as client:
         assert key.startswith("s:")
         held = key.encode() + (client.get(key) or b"")
@@ -152,7 +152,7 @@ def test_redis_holds_no_word_and_no_number(sessions: Kept, redis_url: str) -> No
 @pytest.mark.rule("X-12")
 def test_a_value_that_was_changed_or_moved_is_no_session(sessions: Kept, redis_url: str) -> None:
     sessions.keep(KEYS, b"", WORDS, 60)
-    other = Keys("s:two")
+    other = RecordKeys("s:two")
     with redis.Redis.from_url(redis_url) as client:
         value = client.get("s:one")
         client.set("s:two", value)

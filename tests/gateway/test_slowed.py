@@ -66,7 +66,7 @@ def test_tips_are_slowed_and_nothing_else(app: App) -> None:
     assert seen.text.startswith("Sent to Pikinini Helpline.")
     other = app.ussd("+6785550102", "ussd")
     other.dial()
-    assert other.type("Safety tips").goes_on
+    assert other.type("Safety tips").expects_reply
 
 
 @pytest.mark.slow

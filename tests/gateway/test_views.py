@@ -201,6 +201,6 @@ def test_a_call_that_waits_on_the_event_loop_is_counted_in_production(
             return await take(*given)  # type: ignore[arg-type]
 
     monkeypatch.setattr(app.parts.desk, "take", waits)
-    assert app.ussd("+6785550101").dial().goes_on
+    assert app.ussd("+6785550101").dial().expects_reply
     assert counted(app)["blocks_event_loop"] == 1
     assert b"tokaut_blocks_event_loop_total 1.0" in app.http.send("GET", "/metrics").content

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from flows.model import Answer, Condition, State, World
-from flows.show import fill, fill_all
-from flows.uses import lookers
+from flows.dependencies import screens_reading
+from flows.model import Answer, Condition, FlowState, ScreenContext
+from flows.renderer import fill, fill_all
 from gateway.conversation.context import ROUTED, CountryContext, RenderContext
 from gateway.conversation.mailbox import ReporterMailbox
 from gateway.messaging.model import Reply
@@ -25,7 +25,7 @@ from tests.safeguarding.walks import COUNTRIES
 REPORT = "01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e"
 STATE = "Read by {desk}. In danger? Call {emergency}."
 PAIR = (Answer("my.code", "code", "4821 9303", True, 1), Answer("my.pin", "pin", "7350", True, 1))
-WALKED = State("my.state", (("home.home", -1), ("my.code", 0), ("my.pin", 1)), PAIR)
+WALKED = FlowState("my.state", (("home.home", -1), ("my.code", 0), ("my.pin", 1)), PAIR)
 AROUND = RenderContext({"en": CountryContext.of(COUNTRIES["VU"])}, "ussd", False, frozenset())
 
 
@@ -47,12 +47,12 @@ def test_a_hotline_that_is_listed_no_more_takes_no_number_away(
     room = ReporterMailbox(
         at_once, nothing, RecordCipher([b"k" * 32]), nothing, Countries(()), {"one": "Hotline One"}, nothing
     )
-    record = Record(WALKED, LastTurn("t"), Reply("", goes_on=True), 1, opened=REPORT)
+    record = Record(WALKED, LastTurn("t"), Reply("", expects_reply=True), 1, opened=REPORT)
     around = room.around(AROUND, record)
     assert around.told["report_state"] == "accepted"
-    world = World({}, {"emergency": "police 111", **around.said}, {}, str)
+    world = ScreenContext({}, {"emergency": "police 111", **around.said}, {}, str)
     assert fill(STATE, world) == f"Read by {named}. In danger? Call police 111."
-    assert "desk" not in room.around(AROUND, Record(WALKED, LastTurn("t"), Reply("", goes_on=True), 1)).said
+    assert "desk" not in room.around(AROUND, Record(WALKED, LastTurn("t"), Reply("", expects_reply=True), 1)).said
 
 
 FRIDAY_EVENING = 1_795_759_200_000_000  # 2026-11-27 17:00 in Vanuatu
@@ -91,19 +91,21 @@ def test_while_all_desks_are_closed_it_says_when_one_opens(
     at_once: Any = AtOnce()
     names = {name: one.screen_name for name, one in hotlines.items()}
     room = ReporterMailbox(at_once, nothing, RecordCipher([b"k" * 32]), nothing, Countries((land,)), names, nothing)
-    around = room.around(AROUND, Record(WALKED, LastTurn("t"), Reply("", goes_on=True), 1, opened=REPORT))
+    around = room.around(AROUND, Record(WALKED, LastTurn("t"), Reply("", expects_reply=True), 1, opened=REPORT))
     facts = {"report_state": around.told["report_state"], "has_helpline": "yes"}
     fields = {"emergency": "police 111", "helpline_number": "163", **around.said}
-    said_all = fill_all(book().screen("my.state").words, {}, World(facts, fields, {}, str))
+    said_all = fill_all(book().screen("my.state").words, {}, ScreenContext(facts, fields, {}, str))
     assert said_all[0].startswith(said)
 
 
 def test_who_gets_it_is_worked_out_only_for_a_screen_that_looks_at_it() -> None:
-    routed = lookers(book(), ROUTED)
+    routed = screens_reading(book(), ROUTED)
     assert {"report.send", "report.who_else"} <= routed
     assert "report.about" not in routed
     around = AROUND.knowing(live=COUNTRIES["VU"].hotlines, routed=routed)
-    harm = State("report.about", (("report.category", 0),), (Answer("report.category", "category", "harm", False, 1),))
+    harm = FlowState(
+        "report.about", (("report.category", 0),), (Answer("report.category", "category", "harm", False, 1),)
+    )
     assert around(harm.at("report.send")).facts["send_to"] == "one"
     assert around(harm.at("report.about")).facts["send_to"] == "one"  # it was worked out a moment ago
     fresh = around.knowing(said={})

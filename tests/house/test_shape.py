@@ -34,7 +34,9 @@ def _is_a_program(name: Path) -> bool:
 
 
 def test_every_module_has_somebody_who_imports_it() -> None:
-    taken = {one for _, tree in modules() for one in imports(tree)} | {f"tokaut.{command}" for command in COMMANDS}
+    taken = {one for _, tree in modules() for one in imports(tree)} | {
+        f"tokaut.commands.{command}" for command in COMMANDS
+    }
     alone = [
         name
         for name, _ in code()

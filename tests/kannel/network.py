@@ -37,7 +37,7 @@ class Screen:
         return self.raw.decode("utf-16-be") if self.coding == UCS2 else CODEC.decode(self.raw)[0]
 
     @property
-    def goes_on(self) -> bool:
+    def expects_reply(self) -> bool:
         return {USSR_REQUEST: True, PSSR_RESPONSE: False}[self.fields[OPERATION][0]]
 
 

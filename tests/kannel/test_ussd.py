@@ -54,7 +54,7 @@ def test_a_whole_conversation(town: Town, network: Network) -> None:
     screen = phone.dial()
     assert screen.text.startswith("In danger? Call police 111.\nPikinini Helpline 163, free\n1 Report")
     for reply in TO_SENT:
-        assert screen.goes_on
+        assert screen.expects_reply
         assert (screen.to, screen.sender, screen.service_type, screen.coding) == (phone.number, CODE, "USSD", GSM7)
         screen = phone.type(key(screen.text, reply))
     assert screen.text.startswith("Sent to Pikinini Helpline.\nTo read answers: 3 My report\nCode ")
@@ -71,7 +71,7 @@ def test_leaving_ends_the_session(network: Network) -> None:
     phone = Handset(network, a_number(), CODE)
     phone.dial()
     screen = phone.type("00")
-    assert not screen.goes_on
+    assert not screen.expects_reply
     assert screen.fields[SESSION] == bytes([phone.session, 1])
 
 

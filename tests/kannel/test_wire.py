@@ -89,7 +89,7 @@ def test_a_long_sms_comes_in_whole(application: Application) -> None:
     ],
 )
 def test_a_reply_goes_out(application: Application, words: str, coding: str) -> None:
-    application.then = spoken(Reply(words, goes_on=True, ucs2=coding == "ucs-2"))
+    application.then = spoken(Reply(words, expects_reply=True, ucs2=coding == "ucs-2"))
     with Kannel(web=application.url, token=TOKEN) as kannel, kannel.phone(PHONE, CODE, "text hi") as phone:
         [part] = phone.until_received(1)
         until(lambda: phone.texts() == [words], f"{phone.texts()}")
@@ -97,7 +97,7 @@ def test_a_reply_goes_out(application: Application, words: str, coding: str) -> 
 
 
 def test_no_reply_is_no_sms(application: Application) -> None:
-    application.replies = [spoken(Reply("", goes_on=True)), spoken(Reply("second", goes_on=True))]
+    application.replies = [spoken(Reply("", expects_reply=True)), spoken(Reply("second", expects_reply=True))]
     with Kannel(web=application.url, token=TOKEN) as kannel, kannel.phone(PHONE, CODE, "text a", "text b") as phone:
         phone.until_received(1)
         assert phone.texts() == ["second"]
@@ -105,7 +105,7 @@ def test_no_reply_is_no_sms(application: Application) -> None:
 
 @pytest.mark.parametrize(("words", "coding"), [("word " * 34 + "end", "data"), ("mālō " * 20 + "end", "ucs-2")])
 def test_a_long_reply_goes_out_in_parts(application: Application, words: str, coding: str) -> None:
-    application.then = spoken(Reply(words, goes_on=True, ucs2=coding == "ucs-2"))
+    application.then = spoken(Reply(words, expects_reply=True, ucs2=coding == "ucs-2"))
     with Kannel(web=application.url, token=TOKEN) as kannel, kannel.phone(PHONE, CODE, "text hi") as phone:
         parts = phone.until_received(2)
         assert [(part.udh[:3], part.udh[4:]) for part in parts] == [(b"\x05\0\x03", b"\2\1"), (b"\x05\0\x03", b"\2\2")]
@@ -116,7 +116,7 @@ def test_a_long_reply_goes_out_in_parts(application: Application, words: str, co
 @pytest.mark.parametrize("status", [503, 500, 404, 204, 302])
 def test_all_but_200_is_tried_again_under_the_same_id(application: Application, status: int) -> None:
     application.replies = [HttpReply(status), HttpReply(status)]
-    application.then = spoken(Reply("at last", goes_on=True))
+    application.then = spoken(Reply("at last", expects_reply=True))
     with Kannel(web=application.url, token=TOKEN, changes=SOON) as kannel:
         with kannel.phone(PHONE, CODE, "text hi") as phone:
             phone.until_received(1)
@@ -184,7 +184,7 @@ def test_sendsms_refused(application: Application) -> None:
 
 @pytest.mark.rule("S-27")
 def test_what_kannel_writes_down(application: Application) -> None:
-    application.then = spoken(Reply("Lukaotem the canoe", goes_on=True))
+    application.then = spoken(Reply("Lukaotem the canoe", expects_reply=True))
     with Kannel(web=application.url, token=TOKEN) as kannel:
         with kannel.phone(PHONE, CODE, "text Zorrovik at the jetty") as phone:
             phone.until_received(1)

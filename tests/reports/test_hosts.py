@@ -18,7 +18,7 @@ from runtime.time_units import MINUTE
 from tests.support import databases
 from tests.workers.filings import SECOND, Desk
 from tests.workers.room import Room
-from tokaut.watched import next_to_do
+from tokaut.commands.watch import next_action
 
 OLD, NEW, WRONG = (bytes([n]) * 32 for n in (1, 2, 3))
 EMPTY = SpoolStatus("host-a", 0, 0, 0)
@@ -81,6 +81,6 @@ def test_on_call_and_watch_are_told(tmp_path: Path, said: SpoolStatus, why: list
     room = Room(Desk.at(database, tmp_path / "keys"))
     assert sorted(alert.why for alert in room.tell()) == why
     assert all("host-a" in alert.about for alert in room.teller.alerts)
-    shown = next_to_do([], database.now(), LEADS, spool_status.list_statuses(database))
+    shown = next_action([], database.now(), LEADS, spool_status.list_statuses(database))
     assert ("docs/operating/spool.md" in shown) == bool(why)
     database.close()

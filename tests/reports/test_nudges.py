@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flows.staff_words import PROMISES, TOPIC_WORDS
+from flows.staff_replies import PROMISES, TOPIC_WORDS
 from reports.answer_notices import NOTICE_TEXT, next_notice_at, read_permission
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 

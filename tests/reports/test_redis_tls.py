@@ -23,7 +23,7 @@ from tests.support.app import App
 from tests.support.ports import free_port
 from tests.support.redis_servers import Server
 from tests.support.tls import Authority, door
-from tokaut.check_redis import redis
+from tokaut.checks.redis import redis_faults
 
 pytestmark = pytest.mark.slow
 
@@ -131,7 +131,7 @@ def nothing_from(port: int, ca: Path, said: str) -> None:
     common = load_settings(
         CommonSettings, {"REDIS_URL": f"rediss://:secret@localhost:{port}", "REDIS_CA_FILE": str(ca)}
     )
-    [line] = redis(common, live=False)
+    [line] = redis_faults(common, live=False)
     assert line.startswith(f"Redis does not answer ({said}")
     assert "secret" not in line
 

@@ -14,7 +14,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from flows.fit import Limit, fits
+from flows.pagination import ScreenLimit, fits
 from reports.countries.country import Country, load_countries
 from reports.store.schema import tables as t
 from tests.safeguarding.walks import CHANNELS, dialled, police
@@ -49,8 +49,8 @@ class Person:
     thread: list[str] = field(default_factory=list)
 
     @property
-    def limit(self) -> Limit:
-        return Limit(*self.app.parts.webhooks.channels[self.channel].limits["ussd"])
+    def limit(self) -> ScreenLimit:
+        return ScreenLimit(*self.app.parts.webhooks.channels[self.channel].limits["ussd"])
 
 
 persons = st.integers(0, 1)
@@ -138,7 +138,7 @@ class AnyKeys(RuleBasedStateMachine):
         new = person.texts.replies()[had:]
         assert len(new) <= 1
         for reply in new:
-            self._look(person, reply, Limit(160, 70, 0))
+            self._look(person, reply, ScreenLimit(160, 70, 0))
 
     @rule()
     def the_clock_looks(self) -> None:
@@ -149,7 +149,7 @@ class AnyKeys(RuleBasedStateMachine):
         for person in getattr(self, "people", ()):
             if person.seen:
                 left = person.call.type("00")
-                assert not left.goes_on, f"00 does not leave {person.seen.text!r}"
+                assert not left.expects_reply, f"00 does not leave {person.seen.text!r}"
             home = self.app.ussd(person.number, person.channel, dialled(person.country, "ussd")).dial()
             assert police(person.country) in home.text
         self.app.pass_time(1900)
@@ -175,11 +175,11 @@ class AnyKeys(RuleBasedStateMachine):
         seen = person.call.type(reply)
         self._look(person, seen.text, person.limit)
         assert not seen.text.startswith("Not working now"), (before.text, reply)
-        if seen.goes_on:
+        if seen.expects_reply:
             assert re.search(r"^0 ", seen.text, re.MULTILINE) or "00 " in seen.text, f"no way back from {seen.text!r}"
-        person.seen = seen if seen.goes_on else None
+        person.seen = seen if seen.expects_reply else None
 
-    def _look(self, person: Person, text: str, limit: Limit) -> None:
+    def _look(self, person: Person, text: str, limit: ScreenLimit) -> None:
         assert fits(text, limit), f"{person.channel}: {text!r}"
         assert not MARK.search(text), f"somebody's words on a screen: {text!r}"
         assert "{" not in text, text

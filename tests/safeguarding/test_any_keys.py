@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 from msgspec.structs import replace
 
-from flows.words import is_words
+from flows.text import is_free_text
 from gateway.conversation.reducer import Reducer
 from gateway.conversation.request import TurnRequest
 from gateway.messaging.model import Reply
@@ -58,7 +58,7 @@ def test_a_screen_that_repeats_what_was_typed_would_be_found_out(everywhere: App
 
     def echo(walk: Reducer, caller: TurnRequest, record: Record, **more: Any) -> Reply:
         turn = shown(walk, caller, record, **more)
-        return replace(turn, text=turn.text + caller.inbound.text[-20:]) if is_words(caller.inbound.text) else turn
+        return replace(turn, text=turn.text + caller.inbound.text[-20:]) if is_free_text(caller.inbound.text) else turn
 
     machine = type("AnyKeys", (AnyKeys,), {"app": everywhere})
     with patch.object(Reducer, "_show", echo), pytest.raises(AssertionError):

@@ -159,7 +159,7 @@ def test_leaving_is_one_answer_on_every_screen_and_the_same_for_everybody(app: A
         phone = app.ussd(number(n), channel)
         walk(phone, *way)
         seen = phone.type("００" if n % 3 == 2 and "Add your words" not in way else "00")
-        assert (seen.text, seen.goes_on) == ("Thank you. Goodbye.", False), way
+        assert (seen.text, seen.expects_reply) == ("Thank you. Goodbye.", False), way
 
 
 @pytest.mark.rule("S-08")

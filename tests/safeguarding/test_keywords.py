@@ -9,9 +9,9 @@ import pytest
 
 import flows
 import locales
-from flows.catalogues import PLAIN, Catalogue, load
-from flows.parse import load as load_book
-from flows.words import CARRIER_WORDS, KEYS
+from flows.catalogues import ENGLISH_CATALOGUE, Catalogue, load
+from flows.loader import load as load_book
+from flows.text import CARRIER_WORDS, NAVIGATION_KEYS
 from gateway.conversation.context import CountryContext, RenderContext
 from gateway.conversation.keywords import HELP, Keywords, Vocabulary
 from reports.countries.country import Country, load_countries, shipped_countries
@@ -241,7 +241,7 @@ def catalogues() -> dict[str, Catalogue]:
 
 def keywords(country: Country, catalogues: dict[str, Catalogue]) -> Keywords:
     spoken = [catalogues[tag] for tag in country.languages if tag in catalogues and tag != "en"]
-    languages = (PLAIN, *spoken)
+    languages = (ENGLISH_CATALOGUE, *spoken)
     grounds = {one.tag: CountryContext.of(country, one, languages) for one in languages}
     book = load_book(pathlib.Path(flows.__file__).parent)
     return Vocabulary(book, "home.home_sms").of(country.iso, RenderContext(grounds, "sms", True, ()))
@@ -251,7 +251,7 @@ def keywords(country: Country, catalogues: dict[str, Catalogue]) -> Keywords:
 @pytest.mark.parametrize("country", ALL, ids=lambda one: one.iso)
 def test_no_keyword_is_a_carriers_word_nor_near_one(country: Country, catalogues: dict[str, Catalogue]) -> None:
     known = keywords(country, catalogues)
-    for word in (CARRIER_WORDS | KEYS) - {HELP}:
+    for word in (CARRIER_WORDS | NAVIGATION_KEYS) - {HELP}:
         assert known.exact(word) is None, word
         assert known.near(word) in (None, HELP), word
 

@@ -48,7 +48,7 @@ def test_sent_stands_on_the_disk_before_it_is_said(app: App, channel: str) -> No
             phone = app.ussd(number(3), channel)
             screen = walk(phone, *TO_SENT)[-1]
             assert screen.startswith("NOT SENT.") and "police 111" in screen and "163" in screen
-            assert not phone.again().goes_on
+            assert not phone.again().expects_reply
     app.parts.housekeeping.once()
     assert app.count(t.report) == 2
 

@@ -144,7 +144,7 @@ def test_without_redis_a_path_through_code_and_pin_counts_one_try(app: App) -> N
     with redis_away(app):
         seen = [phone.type(reply) for reply in ("My report", code, wrong, "1", code, wrong, "1", code, pin)]
     for screen in seen[3:]:
-        assert (screen.text, screen.goes_on) == (NUMBERS, False)
+        assert (screen.text, screen.expects_reply) == (NUMBERS, False)
     assert tries(app) == [1]
     assert walk(app.ussd(PHONE), "My report", code, pin)[-1].startswith("We have it")
 

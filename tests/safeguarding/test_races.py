@@ -170,7 +170,9 @@ def test_what_was_sent_and_not_kept_is_not_a_siblings_report(app: App, channel: 
     with not_kept(app):
         sent = first.type("Send")
     assert sent.text.startswith("Sent to Pikinini Helpline.\nTo read answers: 3 My report\nCode ")
-    assert sent.goes_on == (channel == "africastalking"), "without the path, what follows meets the screen before Send"
+    assert sent.expects_reply == (channel == "africastalking"), (
+        "without the path, what follows meets the screen before Send"
+    )
     sibling = walk(app.ussd(PHONE, channel), *TO_SENT)[-1]
     codes = [code_and_pin(sent.text), code_and_pin(sibling)]
     assert len(set(codes)) == len({code for code, _ in codes}) == app.count(t.report) == 2
@@ -191,7 +193,7 @@ def test_nothing_incomplete_comes_after_a_send_that_was_not_kept(
     walk(phone, *IN_DANGER[:-1], "SMS 7am-9pm")
     with not_kept(app):
         sent = phone.type("1")
-    assert sent.text.startswith("Sent to ") and sent.goes_on == (channel == "africastalking")
+    assert sent.text.startswith("Sent to ") and sent.expects_reply == (channel == "africastalking")
     for reply in after:
         phone.type(reply)
     phone.line_gone()

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from flows.forms import Form, Phone, forms
-from flows.show import lay
+from flows.authoring.screen_variants import PhoneProfile, ScreenVariant, screen_variants
+from flows.renderer import lay_out
 from reports.store.schema import tables as t
 from tests.flows.phone import book
 from tests.flows.test_countries import COUNTRIES, country
 from tests.safeguarding.walks import PHONE, number, thread, walk
 from tests.support.app import App
-from tokaut.lines import catalogues, spoken
-from tokaut.phones import CHANNELS, phone
+from tokaut.screens.combinations import load_catalogues, menu_languages
+from tokaut.screens.phone_profiles import CHANNELS, phone
 
 pytestmark = pytest.mark.slow
 
@@ -25,9 +25,9 @@ BEFORE = {"report.danger", "report.emergency", "report.category"}
 HELPLINE = "163"
 
 
-def phones(iso: str) -> Iterator[tuple[str, Phone]]:
-    of, known = country(iso), catalogues()
-    menu = spoken(of, known)
+def phones(iso: str) -> Iterator[tuple[str, PhoneProfile]]:
+    of, known = country(iso), load_catalogues()
+    menu = menu_languages(of, known)
     for channel in CHANNELS:
         for language in menu:
             yield language.tag, phone(book(), of, language, channel, menu)
@@ -38,7 +38,7 @@ def test_it_stands_on_page_1_of_what_happened_in_every_language_and_in_a_drill(i
     for tag, on in phones(iso):
         for drill in ("no", "yes"):
             world = replace(on.world, facts={**on.world.facts, "drill": drill})
-            first = lay(book().screen("report.category"), {}, world, on.limit).pages[0].text
+            first = lay_out(book().screen("report.category"), {}, world, on.limit).pages[0].text
             assert world.translate(LABEL) in first, (tag, drill, first)
 
 
@@ -49,7 +49,7 @@ def test_the_number_is_on_every_page_of_every_screen_after_it(iso: str) -> None:
     looked_at = 0
     for tag, on in phones(iso):
         called = on.world.fields["helpline_number"] or on.world.fields["emergency"]
-        for form in forms(book(), on):
+        for form in screen_variants(book(), on):
             if form.values.get("category") == "self_harm" and form.screen.id not in BEFORE:
                 looked_at += 1
                 there = [called in text for text in form.text]
@@ -57,7 +57,7 @@ def test_the_number_is_on_every_page_of_every_screen_after_it(iso: str) -> None:
     assert looked_at > 20
 
 
-def _is_cut(form: Form) -> bool:
+def _is_cut(form: ScreenVariant) -> bool:
     return any(page.more and not page.lines for page in form.laid.pages)
 
 

@@ -12,7 +12,7 @@ import requests
 from prometheus_client import CollectorRegistry
 from sqlalchemy import delete, insert
 
-from flows.catalogues import PLAIN
+from flows.catalogues import ENGLISH_CATALOGUE
 from reports.countries.country import load_countries
 from reports.store.engine.database import Database
 from reports.store.schema import tables as t
@@ -94,7 +94,7 @@ def clock(app: App, database: Database) -> AnswerNotices:
 
     keys, senders = KeyRing(app.keys), dict[str, Any](kannel=None)
     texter = Silent(database, keys, senders, "demo", "h", WorkerMetrics(CollectorRegistry()))
-    return AnswerNotices(database, keys, app.keys, load_countries(("vu",), "demo"), {"en": PLAIN}, texter)
+    return AnswerNotices(database, keys, app.keys, load_countries(("vu",), "demo"), {"en": ENGLISH_CATALOGUE}, texter)
 
 
 @contextmanager

@@ -128,7 +128,7 @@ def first_call(call: Any, chance: random.Random, *, gone: bool) -> None:
     seen = call.dial()
     for reply in way:
         seen = call.type(reply)
-        if not getattr(seen, "goes_on", True):
+        if not getattr(seen, "expects_reply", True):
             return
     if gone:
         call.line_gone()
@@ -139,7 +139,7 @@ def looks(call: Any, replies: Sequence[str]) -> list[str]:
     for reply in replies:
         answer = call.type(reply)
         seen.append(OWN_CODE.sub("-", shown(answer)))
-        if not getattr(answer, "goes_on", True) or shown(answer) == "Thank you. Goodbye.":
+        if not getattr(answer, "expects_reply", True) or shown(answer) == "Thank you. Goodbye.":
             break
     return seen
 

@@ -85,8 +85,8 @@ def test_deleted_is_not_said_while_nothing_can_be_deleted(app: App, channel: str
     walk(phone, *IN_DANGER)
     with database_away(app):
         seen = phone.type("9")
-        assert (seen.text, seen.goes_on) == (NUMBERS, False)
-        assert (phone.again().text, phone.again().goes_on) == (NUMBERS, False)
+        assert (seen.text, seen.expects_reply) == (NUMBERS, False)
+        assert (phone.again().text, phone.again().expects_reply) == (NUMBERS, False)
     assert app.count(t.pending) == 1
     if again == "a redial":
         phone = app.ussd(PHONE, channel)
@@ -116,7 +116,7 @@ def test_delete_after_it_went_says_that_the_helpline_was_told(app: App, channel:
     walk(phone, *IN_DANGER)
     app.pass_time(121)
     seen = phone.type("9")
-    assert (seen.text, seen.goes_on) == (TOLD, False)
+    assert (seen.text, seen.expects_reply) == (TOLD, False)
     app.pass_time(LONG_AFTER)
     assert incomplete(app) == [("vu-pikinini", "incomplete")]
 

@@ -11,7 +11,7 @@ from redis import Redis
 
 from runtime.settings import RedisAddress
 from tests.support.redis_servers import Server
-from tokaut.redis import acl
+from tokaut.commands.redis import acl
 
 
 class Guarded:

@@ -189,5 +189,5 @@ def test_a_caller_sees_the_numbers_whatever_fails_inside(app: App, monkeypatch: 
     monkeypatch.setattr(app.parts.desk, "take", boom)
     for channel in ("africastalking", "ussd", "simulator"):
         seen = app.ussd("+6785550101", channel).dial()
-        assert not seen.goes_on
+        assert not seen.expects_reply
         assert "police 111" in seen.text and "163" in seen.text

@@ -16,7 +16,7 @@ from runtime.redis_clients import queue_client
 from tests.security.redis_users import Guarded
 from tests.support.town import Town
 from tests.support.wait import until
-from tokaut import demo_start
+from tokaut.local_stack import startup
 
 pytestmark = pytest.mark.slow
 
@@ -100,7 +100,7 @@ def town(guarded: Guarded) -> Iterator[Town]:
     town = Town()
     town.plan = replace(town.plan, settings={k: v for k, v in town.plan.settings.items() if k != "REDIS_URL"})
     town.plan.folder.inside.mkdir(mode=0o700)
-    demo_start.prepare(town.plan)
+    startup.prepare_stack(town.plan)
     with guarded.asked() as admin:
         admin.execute_command("ACL LOG RESET")
     for name in ("hotline", "urgent", "standard", "web"):

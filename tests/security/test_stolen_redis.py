@@ -151,7 +151,7 @@ def test_a_record_whose_key_is_deleted_is_met_with_the_home_screen(app: App) -> 
         clock.shift(timedelta(seconds=LONGEST_SECONDS + 1))
         app.parts.housekeeping.once()
         seen = phone.type("1")
-        assert (seen.text, seen.goes_on) == (home, True)
+        assert (seen.text, seen.expects_reply) == (home, True)
         assert [phone.type(reply).text for reply in TO_SENT][-1].startswith("Sent to ")
 
 
@@ -165,5 +165,5 @@ def test_a_clock_set_fifteen_days_ahead_for_a_minute_stops_no_new_call(app: App)
         clock.shift(timedelta(days=-15, minutes=1))
         assert walk(app.ussd(number(3), "ussd"), *TO_SENT)[-1].startswith("Sent to ")
         app.parts.housekeeping.once()
-        assert running.type("1").goes_on
+        assert running.type("1").expects_reply
         assert walk(app.ussd(number(4), "ussd"), *TO_SENT)[-1].startswith("Sent to ")

@@ -11,7 +11,7 @@ from reports.crypto.key_files import SENDER_KEY, create_key_pair
 from tests.house.files import dotted, modules
 from tests.reports.lands import card
 from tests.reports.sample import VU
-from tokaut import checks
+from tokaut.checks import installation
 
 
 @pytest.mark.rule("X-13")
@@ -22,10 +22,10 @@ def test_a_key_that_is_not_the_one_agreed_on_is_named(tmp_path: Path) -> None:
     for name, key_id in agreed.items():
         country = card(country, name, key_id=key_id)
     create_key_pair(tmp_path / "agreed", SENDER_KEY)
-    assert list(checks.keys(tmp_path / "agreed", "demo", country.hotlines.values())) == []
+    assert list(installation.key_faults(tmp_path / "agreed", "demo", country.hotlines.values())) == []
     for name in (*VU.hotlines, SENDER_KEY):
         create_key_pair(tmp_path / "swapped", name)
-    said = list(checks.keys(tmp_path / "swapped", "demo", country.hotlines.values()))
+    said = list(installation.key_faults(tmp_path / "swapped", "demo", country.hotlines.values()))
     assert len(said) == len(agreed)
     assert all(any(key_id in line for line in said) for key_id in agreed.values())
 

@@ -34,10 +34,10 @@ from tests.support.handsets import AfricasTalking, Neutral, SimulatedTexts
 from tests.support.handsets_kannel import KannelUssd
 from tests.support.prepared import prepare
 from tests.support.unhurried import unhurried
-from tokaut.demo_folder import DemoFolder
-from tokaut.demo_settings import Addresses, Plan, plan
+from tokaut.local_stack.folder import DemoFolder
+from tokaut.local_stack.settings import StackAddresses, StackPlan, make_plan
 
-NOWHERE = Addresses(1, 2, 3)  # nobody is called: no worker runs
+NOWHERE = StackAddresses(1, 2, 3)  # nobody is called: no worker runs
 VANUATU = "*111*163#"
 
 
@@ -48,9 +48,9 @@ class App:
         self.folder = Path(tempfile.mkdtemp(prefix="ta-"))
         names = (settings or {}).get("COUNTRIES", "vu,fj,ke").split(",")
         hotlines = [one.id for one in load_countries(names, "demo").hotlines]
-        made = plan({}, DemoFolder(self.folder), NOWHERE, hotlines)
+        made = make_plan({}, DemoFolder(self.folder), NOWHERE, hotlines)
         given = {**made.settings, "REDIS_URL": redis_url, **(settings or {})}
-        self.plan: Plan = replace(made, settings=given)
+        self.plan: StackPlan = replace(made, settings=given)
         self.plan.folder.inside.mkdir(mode=0o700)
         prepare(self.plan)
         self.keys = self.plan.folder.inside / "keys"  # with the private halves

@@ -6,7 +6,7 @@ import os
 import pwd
 import sys
 
-from tokaut import leash
+from tokaut.local_stack import parent_death
 
 if __name__ == "__main__":
     nobody = pwd.getpwnam("nobody")
@@ -15,4 +15,4 @@ if __name__ == "__main__":
     os.setuid(nobody.pw_uid)
     os.umask(0o077)
     os.chdir("/")
-    leash.run(int(sys.argv[1]), sys.argv[2:])
+    parent_death.run_bound(int(sys.argv[1]), sys.argv[2:])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from tests.support.postgres import Postgres, binaries
-from tokaut.bench import bench
+from tokaut.commands.bench import bench
 
 
 def main(options: list[str]) -> None:

@@ -18,7 +18,7 @@ COUNTER = itertools.count(1)
 @dataclass(frozen=True)
 class Seen:
     text: str
-    goes_on: bool
+    expects_reply: bool
 
 
 @dataclass

@@ -10,7 +10,7 @@ from functools import cache
 from typing import TypeVar
 
 import locales
-from flows import catalogues, parse
+from flows import catalogues, loader
 from reports.countries import country
 
 T = TypeVar("T")
@@ -19,7 +19,7 @@ T = TypeVar("T")
 def install() -> None:
     """For the rest of this process."""
     country.load_country = cache(country.load_country)
-    parse.load = _once(parse.load, parse.FOLDER)
+    loader.load = _once(loader.load, loader.FOLDER)
     catalogues.load = _once(catalogues.load, locales.FOLDER)
 
 

@@ -22,7 +22,7 @@ from reports.store.privileges.grants import roles_script
 from reports.store.privileges.rights import OWNER, ROLES
 from tests.support.ports import free_port
 from tests.support.wait import until
-from tokaut import leash
+from tokaut.local_stack import parent_death
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -189,5 +189,5 @@ def _within_reach(binaries: Path, folder: Path) -> Path:
 
 def _leashed(command: list[str], account: pwd.struct_passwd | None) -> list[str]:
     if account is None:
-        return leash.leashed(command)
+        return parent_death.die_with_parent(command)
     return [sys.executable, "-m", "tests.support.as_nobody", str(os.getpid()), *command]

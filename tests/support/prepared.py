@@ -12,17 +12,17 @@ from pathlib import Path
 from reports.store.engine.database import Database
 from reports.store.migrations import upgrade
 from runtime.settings import CommonSettings, load_settings
-from tokaut import demo_start
-from tokaut.demo_settings import Plan
+from tokaut.local_stack import startup
+from tokaut.local_stack.settings import StackPlan
 
 
-def prepare(plan: Plan) -> None:
+def prepare(plan: StackPlan) -> None:
     common = load_settings(CommonSettings, plan.settings)
     with closing(Database(common.database_url)) as database:
         file = database.engine.url.database
         if database.is_sqlite and file:
             Path(file).write_bytes(_migrated(common.mode))
-    demo_start.prepare(plan)
+    startup.prepare_stack(plan)
 
 
 @cache

@@ -16,8 +16,8 @@ import redis
 from tests.support.frozen import freeze
 from tests.support.ports import free_port
 from tests.support.wait import until
-from tokaut import valkey
-from tokaut.leash import leashed
+from tokaut.local_stack import valkey
+from tokaut.local_stack.parent_death import die_with_parent
 
 
 class Server:
@@ -31,12 +31,14 @@ class Server:
         self.file.write_text(
             "\n".join([f"port {self.port}", "bind 127.0.0.1", f"dir {self.folder}", *keeps, *lines]) + "\n"
         )
-        self._command = [str(program or valkey.program()), str(self.file), *(["--sentinel"] if sentinel else [])]
+        self._command = [str(program or valkey.server_program()), str(self.file), *(["--sentinel"] if sentinel else [])]
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Server:
         with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(leashed(self._command), stdout=log, stderr=log, start_new_session=True)
+            self._process = subprocess.Popen(
+                die_with_parent(self._command), stdout=log, stderr=log, start_new_session=True
+            )
         until(self._answers, f"Valkey does not start; see {self.folder}/log", seconds=20)
         return self
 

@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 
 from tests.support.redis_servers import Server
 from tests.support.wait import until
-from tokaut.redis import acl
+from tokaut.commands.redis import acl
 
 NAME = "tokaut"
 PASSWORD = "what-the-sentinels-ask-for"

@@ -27,10 +27,10 @@ from tests.support.ports import free_port
 from tests.support.provider import Provider
 from tests.support.twilio import Account, TwilioApi
 from tests.support.wait import until
-from tokaut import demo_start, valkey
-from tokaut.demo_folder import DemoFolder
-from tokaut.demo_settings import Addresses, Plan, plan
-from tokaut.leash import leashed
+from tokaut.local_stack import startup, valkey
+from tokaut.local_stack.folder import DemoFolder
+from tokaut.local_stack.parent_death import die_with_parent
+from tokaut.local_stack.settings import StackAddresses, StackPlan, make_plan
 
 PARTS = ("valkey", "hotline", "urgent", "standard", "clock", "web")
 BESIDE = ("console",)  # started where a test wants it
@@ -46,7 +46,7 @@ class Town:
         self._is_down = False
         countries = load_countries(("vu", "fj", "ke"), "demo")
         hotlines = [one.id for one in countries.hotlines]
-        made = plan({}, DemoFolder(self.folder), Addresses(free_port(), free_port(), free_port()), hotlines)
+        made = make_plan({}, DemoFolder(self.folder), StackAddresses(free_port(), free_port(), free_port()), hotlines)
         self.account = Account(made.secrets.twilio_account, made.secrets.twilio)
         self.twilio = TwilioApi(self.account).start()
         sending = {
@@ -55,7 +55,7 @@ class Town:
             "AFRICASTALKING_USERNAME": "sandbox",
             "AFRICASTALKING_API_KEY": "an-api-key-of-the-tests",
         }
-        self.plan: Plan = replace(made, settings={**made.settings, **sending, **(settings or {})})
+        self.plan: StackPlan = replace(made, settings={**made.settings, **sending, **(settings or {})})
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.numbers_of_processes: list[int] = []  # of all that were ever started
 
@@ -71,7 +71,7 @@ class Town:
         """Start all; where that fails, nothing is left behind for the tests after it."""
         try:
             self.start("valkey")
-            demo_start.prepare(self.plan)
+            startup.prepare_stack(self.plan)
             for name in PARTS[1:]:
                 self.start(name)
             self.until_web_answers()
@@ -95,13 +95,13 @@ class Town:
                     rest.callback(self.kill, name, how)
 
     def command(self, name: str) -> list[str]:
-        return demo_start.commands(self.plan, web_processes=self.web_processes)[name]
+        return startup.process_commands(self.plan, web_processes=self.web_processes)[name]
 
     def start(self, name: str, settings: Mapping[str, str] | None = None) -> None:
         """`settings` are for this process alone."""
         with self.log(name).open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                leashed(self.command(name)),
+                die_with_parent(self.command(name)),
                 env={**self.environment, **(settings or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -110,7 +110,7 @@ class Town:
             )
         self.numbers_of_processes.append(self.processes[name].pid)
         if name == "valkey":
-            until(lambda: valkey.answers(self.plan.folder.inside), "Valkey does not start")
+            until(lambda: valkey.is_up(self.plan.folder.inside), "Valkey does not start")
 
     def kill(self, name: str, how: signal.Signals = signal.SIGKILL) -> None:
         process = self.processes.pop(name)

@@ -22,7 +22,7 @@ from typing import Any
 from reports.store.schema import tables as t
 from tests.support.app import NOWHERE, App
 from tests.support.valkey import Valkey
-from tokaut.demo_hotline import Hotline
+from tokaut.local_stack.hotline_server import DemoHotlineServer
 from workers.app import create_services
 
 ROOT = Path(__file__).parents[2]
@@ -128,7 +128,7 @@ def _until_send(phone: Any, tracer: Tracer | None = None) -> Walk:
 def _delivery(app: App, tracer: Tracer) -> Walk:
     settings = app.plan.settings
     with TemporaryDirectory() as folder:
-        hotline = Hotline(0, app.plan.secrets.hotlines, Path(folder) / "received.jsonl")
+        hotline = DemoHotlineServer(0, app.plan.secrets.hotlines, Path(folder) / "received.jsonl")
         there = f"127.0.0.1:{hotline.server_address[1]}"
         environ = {name: value.replace(NOWHERE.hotline[7:], there) for name, value in settings.items()}
         thread = threading.Thread(target=hotline.serve_forever)

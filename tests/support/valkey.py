@@ -10,8 +10,8 @@ from pathlib import Path
 
 from tests.support.frozen import freeze
 from tests.support.wait import until
-from tokaut import valkey
-from tokaut.leash import leashed
+from tokaut.local_stack import valkey
+from tokaut.local_stack.parent_death import die_with_parent
 
 
 class Valkey:
@@ -19,15 +19,15 @@ class Valkey:
 
     def __init__(self, prefix: str = "tv-") -> None:
         self.folder = Path(tempfile.mkdtemp(prefix=prefix))
-        self.url = valkey.address(self.folder)
+        self.url = valkey.redis_url(self.folder)
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Valkey:
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                leashed(valkey.command(self.folder)), stdout=log, stderr=log, start_new_session=True
+                die_with_parent(valkey.server_command(self.folder)), stdout=log, stderr=log, start_new_session=True
             )
-        until(lambda: valkey.answers(self.folder), f"Valkey does not start; see {self.folder}/log")
+        until(lambda: valkey.is_up(self.folder), f"Valkey does not start; see {self.folder}/log")
         return self
 
     @property

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tokaut import bench_machine, bench_walks
-from tokaut.bench_table import rows
+from tokaut.bench import machine, scenarios
+from tokaut.bench.table import figure_rows
 
 SERIES = {"per_second", "p50", "p99", "cpu_ms", "client_cpu"}
 
@@ -82,7 +82,7 @@ class TestQuickRun:
         assert 0 < trips["ussd"] <= trips["goal"]["ussd"]
         assert 0 < trips["sms"] <= trips["goal"]["sms"]
 
-    @pytest.mark.skipif(not bench_machine.PROC.exists(), reason="no /proc on this system: what it tells is null")
+    @pytest.mark.skipif(not machine.PROC.exists(), reason="no /proc on this system: what it tells is null")
     def test_what_a_process_uses_is_told(self, figures: Any) -> None:
         memory = figures["memory_mb"]
         for found in (memory["after_load"], memory["1000 sessions"], memory["100000 sessions"]):
@@ -94,7 +94,7 @@ class TestQuickRun:
         assert figures["screens"]["web"]["cpu_ms"] >= 0
 
     def test_the_table_has_every_row(self, run: tuple[subprocess.CompletedProcess[str], Path], figures: Any) -> None:
-        for name, *_ in rows(figures):
+        for name, *_ in figure_rows(figures):
             assert name.split(",")[0].split(":")[0][:40] in run[0].stdout  # a long one is folded
 
     def test_the_picture_says_what_was_found(
@@ -115,17 +115,17 @@ class TestQuickRun:
 
 
 def test_a_path_holds_all_replies_so_far() -> None:
-    assert list(bench_walks.paths(["", "1", "98", "0"])) == ["", "1", "1%2A98", "1%2A98%2A0"]
+    assert list(scenarios.text_fields(["", "1", "98", "0"])) == ["", "1", "1%2A98", "1%2A98%2A0"]
 
 
 def test_the_callers_phones_are_made_up_numbers() -> None:
-    assert bench_walks.phone(1) == "+6785550001"
-    assert bench_walks.phone(10_001) == "+6785550001"
+    assert scenarios.phone_number(1) == "+6785550001"
+    assert scenarios.phone_number(10_001) == "+6785550001"
 
 
 def test_what_proc_does_not_tell_is_not_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(bench_machine, "PROC", tmp_path)
-    assert bench_machine.processes_with("gunicorn") == []
-    assert bench_machine.cpu_seconds([]) is None
-    assert bench_machine.memory([]) == {"rss": None, "pss": None}
-    assert bench_machine.machine()["memory_mb"] is None
+    monkeypatch.setattr(machine, "PROC", tmp_path)
+    assert machine.processes_with("gunicorn") == []
+    assert machine.cpu_seconds([]) is None
+    assert machine.memory_use([]) == {"rss": None, "pss": None}
+    assert machine.describe_machine()["memory_mb"] is None

@@ -10,23 +10,23 @@ import pytest
 import requests
 
 from tests.support.ports import free_port
-from tokaut import bench_certificate
-from tokaut.bench_certificate import Certificate
-from tokaut.demo_hotline import Hotline
+from tokaut.bench import certificate
+from tokaut.bench.certificate import Certificate
+from tokaut.local_stack.hotline_server import DemoHotlineServer
 
 needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl here: the bench does without")
 
 
 @pytest.fixture
 def made(tmp_path: Path) -> Certificate:
-    found = bench_certificate.make(tmp_path)
+    found = certificate.make_certificate(tmp_path)
     assert found is not None, "openssl before 3.0"
     return found
 
 
 @pytest.fixture
 def port(tmp_path: Path, made: Certificate) -> Iterator[int]:
-    hotline = Hotline(free_port(), {}, tmp_path / "received.jsonl", made.server)
+    hotline = DemoHotlineServer(free_port(), {}, tmp_path / "received.jsonl", made.server)
     threading.Thread(target=hotline.serve_forever, args=(0.01,)).start()
     yield hotline.server_address[1]
     hotline.shutdown()
@@ -65,4 +65,4 @@ def test_without_a_good_openssl_there_is_none(
         (tmp_path / "openssl").write_text(openssl)
         (tmp_path / "openssl").chmod(0o700)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert bench_certificate.make(tmp_path) is None
+    assert certificate.make_certificate(tmp_path) is None

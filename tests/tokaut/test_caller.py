@@ -4,9 +4,9 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from tokaut.caller import Caller, NotAScreen, Screen
+from tokaut.local_stack.ussd_phone import PhoneScreen, UnexpectedAnswer, UssdPhone
 
-HOME = Screen("In danger? Call police 111.\n1 Report\n3 My report\n00 Leave", True, 1.0)
+HOME = PhoneScreen("In danger? Call police 111.\n1 Report\n3 My report\n00 Leave", True, 1.0)
 
 
 @pytest.mark.parametrize(("label", "key"), [("Report", "1"), ("My report", "3"), ("Leave", "00")])
@@ -16,7 +16,7 @@ def test_a_choice_is_found_by_its_label(label: str, key: str) -> None:
 
 @pytest.mark.parametrize("label", ["report", "111.", "Rep", ""])
 def test_a_choice_that_is_not_there_is_an_error_that_shows_the_screen(label: str) -> None:
-    with pytest.raises(NotAScreen, match="My report"):
+    with pytest.raises(UnexpectedAnswer, match="My report"):
         HOME.key_of(label)
 
 
@@ -50,8 +50,8 @@ class _Door(BaseHTTPRequestHandler):
         """Nothing."""
 
 
-def caller_of(web: Web) -> Caller:
-    return Caller(f"http://127.0.0.1:{web.server_port}", "a-token", phone="+6785550101", dials="*111*163#")
+def caller_of(web: Web) -> UssdPhone:
+    return UssdPhone(f"http://127.0.0.1:{web.server_port}", "a-token", phone="+6785550101", dials="*111*163#")
 
 
 @pytest.mark.slow
@@ -60,7 +60,12 @@ def test_all_replies_of_a_session_are_sent_each_time_with_stars_between() -> Non
         caller = caller_of(web)
         screens = [caller.dial(), caller.reply("1"), caller.reply("at home * at school"), caller.dial()]
         caller.close()
-    assert [(s.text, s.goes_on) for s in screens] == [("one", True), ("two", True), ("three", False), ("one", True)]
+    assert [(s.text, s.expects_reply) for s in screens] == [
+        ("one", True),
+        ("two", True),
+        ("three", False),
+        ("one", True),
+    ]
     assert [form["text"][0] for form in web.asked] == ["", "1", "1*at home * at school", ""]
     sessions = [form["sessionId"][0] for form in web.asked]
     assert sessions[0] == sessions[2] != sessions[3]
@@ -72,6 +77,6 @@ def test_all_replies_of_a_session_are_sent_each_time_with_stars_between() -> Non
 def test_what_is_no_screen_is_an_error(answer: tuple[int, str]) -> None:
     with Web(answer) as web:
         caller = caller_of(web)
-        with pytest.raises(NotAScreen):
+        with pytest.raises(UnexpectedAnswer):
             caller.dial()
         caller.close()

@@ -15,8 +15,8 @@ from reports.store.engine.database import Database
 from reports.store.migrations import upgrade
 from runtime.settings.parsers import new_secret, new_webhook_secret
 from tests.support.valkey import Valkey
-from tokaut import checks
 from tokaut.__main__ import main
+from tokaut.checks import installation
 
 HOTLINES = ("vu-pikinini", "vu-womens-centre", "vu-police")
 
@@ -206,7 +206,7 @@ def test_a_data_folder_that_is_a_file(tmp_path: Path) -> None:
 )
 def test_each_kind_of_hotline_has_settings_of_its_own(kind: str, settings: dict[str, str], said: list[str]) -> None:
     one = Hotline(id="one", name="One", screen_name="One", kind="regional", grade="unverified", delivery=kind)
-    found = list(checks.of_hotlines(settings, [one]))
+    found = list(installation.hotline_faults(settings, [one]))
     assert len(found) == len(said)
     assert all(line.startswith(wanted) for line, wanted in zip(found, said, strict=True))
 

@@ -16,7 +16,7 @@ from runtime.settings.parsers import new_webhook_secret
 from tests.tokaut.test_check import HOTLINES
 from tests.workers.test_wall import CARD, DESK, DRILL_DESK, MODES, ONE, TRIED, Started, lands
 from tokaut.__main__ import main
-from tokaut.checks import common_of, mode_of, of_hotlines, read_countries
+from tokaut.checks.installation import common_settings, hotline_faults, mode_of, read_countries
 
 pytestmark = pytest.mark.rule("S-40")
 
@@ -40,9 +40,9 @@ def environment(folder: Path, mode: str, kind: str, settings: Mapping[str, str])
 
 def faults(environ: Mapping[str, str]) -> list[str]:
     """What `tokaut check` says about the first hotline."""
-    countries, unreadable = read_countries(common_of(environ), mode_of(environ))
+    countries, unreadable = read_countries(common_settings(environ), mode_of(environ))
     assert countries is not None, unreadable
-    found = of_hotlines(environ, [one for one in countries.hotlines if one.id == ONE])
+    found = hotline_faults(environ, [one for one in countries.hotlines if one.id == ONE])
     return [line for line in found if ONE in line or "HOTLINE_" in line]
 
 

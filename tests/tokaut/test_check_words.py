@@ -9,29 +9,29 @@ import pytest
 
 import locales
 from flows import catalogues
-from tokaut.advisory import Unseen
-from tokaut.check_words import words
+from tokaut.checks.advisory import Advisory
+from tokaut.checks.wording import wording_faults
 
 TODAY = date(2026, 11, 25)
 
 
 def test_what_was_looked_at_lately_and_no_draft_is_good() -> None:
-    assert list(words([], TODAY)) == []
+    assert list(wording_faults([], TODAY)) == []
 
 
 def test_a_tip_that_nobody_has_looked_at_for_two_years_is_named_with_its_sources() -> None:
-    found = list(words([], date(2029, 1, 1)))
+    found = list(wording_faults([], date(2029, 1, 1)))
     assert any("tips_young.a-body was last checked on 2026-11-25" in line and "NSPCC" in line for line in found)
 
 
 def test_a_draft_that_is_offered_is_said_and_is_no_fault() -> None:
-    [line] = words(["bi"], TODAY)
-    assert isinstance(line, Unseen) and line.startswith("Bislama is offered as a draft")
+    [line] = wording_faults(["bi"], TODAY)
+    assert isinstance(line, Advisory) and line.startswith("Bislama is offered as a draft")
 
 
 def test_a_language_without_a_catalogue_is_a_fault() -> None:
-    [line] = words(["xx"], TODAY)
-    assert not isinstance(line, Unseen) and "xx" in line
+    [line] = wording_faults(["xx"], TODAY)
+    assert not isinstance(line, Advisory) and "xx" in line
 
 
 @pytest.mark.rule("S-33")
@@ -42,6 +42,6 @@ def test_a_language_that_lacks_a_safety_screen_is_named_with_the_screen(
     whole = catalogues.load(locales.FOLDER)["bi"]
     said = {english: own for english, own in whole.words.items() if english != "Are you or a child in danger?"}
     monkeypatch.setattr(catalogues, "load", lambda _: {"bi": replace(whole, words=said, reviewed=reviewed)})
-    [line] = words(drafts, TODAY)
+    [line] = wording_faults(drafts, TODAY)
     assert line == "Bislama is on no menu: not translated yet: report.danger"
-    assert not isinstance(line, Unseen)
+    assert not isinstance(line, Advisory)

@@ -19,8 +19,8 @@ from tests.support.handsets_twilio import TwilioTexts
 from tests.support.ports import free_port
 from tests.support.twilio import Account
 from tests.support.wait import until
-from tokaut.demo import LOADING
-from tokaut.processes import MARK, Processes
+from tokaut.commands.demo import LOADING
+from tokaut.local_stack.processes import RUN_MARK, ProcessGroup
 
 pytestmark = pytest.mark.slow  # one at a time: each is six processes
 
@@ -95,7 +95,7 @@ def _belongs(environ: Path, folder: Path) -> bool:
     except OSError:
         return False
     return f"TOKAUT_DATA={folder / 'demo'}".encode() in variables and any(
-        v.startswith(MARK.encode()) for v in variables
+        v.startswith(RUN_MARK.encode()) for v in variables
     )
 
 
@@ -237,7 +237,7 @@ def test_a_start_that_is_interrupted_kills_what_would_not_end(tmp_path: Path) ->
     stubborn = (
         "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(600)"
     )
-    processes = Processes("interrupted", tmp_path)
+    processes = ProcessGroup("interrupted", tmp_path)
     processes.start("stubborn", [sys.executable, "-c", stubborn], os.environ)
     [process] = processes.of(["stubborn"])
     until(lambda: (tmp_path / "stubborn.log").read_text() != "", "it does not start", seconds=60)

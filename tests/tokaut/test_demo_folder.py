@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.wait import until
-from tokaut.demo_folder import DemoFolder, Taken
-from tokaut.processes import MARK
+from tokaut.local_stack.folder import DemoFolder, FolderInUse
+from tokaut.local_stack.processes import RUN_MARK
 
 
 def test_it_is_empty_at_the_start_of_each_demo(tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_a_second_one_stops_and_leaves_the_first_alone(tmp_path: Path) -> None:
         first.tell({"web": "http://127.0.0.1:8000"})
         (first.inside / "tokaut.db").touch()
         wanted = r"A demo runs already \(http://127.0.0.1:8000\). Stop it, or set TOKAUT_DATA and PORT."
-        with pytest.raises(Taken, match=wanted), DemoFolder(tmp_path):
+        with pytest.raises(FolderInUse, match=wanted), DemoFolder(tmp_path):
             pass
         assert (first.inside / "tokaut.db").exists()
         assert (tmp_path / "demo.json").exists()
@@ -45,7 +45,7 @@ def test_a_second_one_stops_and_leaves_the_first_alone(tmp_path: Path) -> None:
 def test_a_folder_that_no_demo_made_is_not_emptied(tmp_path: Path) -> None:
     (tmp_path / "demo").mkdir()
     (tmp_path / "demo" / "mine").touch()
-    with pytest.raises(Taken, match="made by no demo"), DemoFolder(tmp_path):
+    with pytest.raises(FolderInUse, match="made by no demo"), DemoFolder(tmp_path):
         pass
     assert (tmp_path / "demo" / "mine").exists()
 
@@ -55,7 +55,7 @@ def test_a_folder_that_no_demo_made_is_not_emptied(tmp_path: Path) -> None:
 def test_what_a_killed_demo_left_running_is_ended_by_the_next(tmp_path: Path) -> None:
     with DemoFolder(tmp_path) as folder:
         run = folder.run
-    with subprocess.Popen(["sleep", "600"], env={**os.environ, MARK: run}) as left:
+    with subprocess.Popen(["sleep", "600"], env={**os.environ, RUN_MARK: run}) as left:
         until(lambda: b"sleep" in Path(f"/proc/{left.pid}/cmdline").read_bytes(), "it does not start")
         with DemoFolder(tmp_path):
             assert left.wait(timeout=10) == -9

@@ -10,7 +10,7 @@ import requests
 from standardwebhooks import Webhook
 
 from tests.support.ports import free_port
-from tokaut.demo_hotline import Hotline
+from tokaut.local_stack.hotline_server import DemoHotlineServer
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +26,7 @@ class Running:
         self.start()
 
     def start(self) -> None:
-        self.server = Hotline(self.port, {"vu-one": SECRET, "vu-two": ANOTHER}, self.received)
+        self.server = DemoHotlineServer(self.port, {"vu-one": SECRET, "vu-two": ANOTHER}, self.received)
         threading.Thread(target=self.server.serve_forever, args=(0.01,)).start()
 
     def stop(self) -> None:

@@ -8,13 +8,20 @@ from pathlib import Path
 import pytest
 
 from tests.support.ports import free_port as any_free_port
-from tokaut.demo_settings import Addresses, PortTaken, Secrets, addresses, environment, write_secrets
+from tokaut.local_stack.settings import (
+    PortInUse,
+    StackAddresses,
+    StackSecrets,
+    addresses,
+    process_environment,
+    write_secrets,
+)
 
-WHERE = Addresses(8000, 8001, 8002)
+WHERE = StackAddresses(8000, 8001, 8002)
 
 
 def test_each_demo_has_its_own_secrets() -> None:
-    one, two = Secrets.new(["vu-one"]), Secrets.new(["vu-one"])
+    one, two = StackSecrets.new(["vu-one"]), StackSecrets.new(["vu-one"])
     secrets = [
         one.africastalking,
         one.kannel,
@@ -33,8 +40,8 @@ def test_each_demo_has_its_own_secrets() -> None:
 
 
 def test_each_hotline_is_the_demo_hotline_with_a_secret_of_its_own(tmp_path: Path) -> None:
-    secrets = Secrets.new(["vu-one", "vu-two"])
-    settings = environment({}, tmp_path, WHERE, secrets)
+    secrets = StackSecrets.new(["vu-one", "vu-two"])
+    settings = process_environment({}, tmp_path, WHERE, secrets)
     assert settings["HOTLINE_VU_TWO_URL"] == "http://127.0.0.1:8001/vu-two"
     assert settings["HOTLINE_VU_TWO_PRIVATE"] == "127.0.0.1:8001"
     assert settings["HOTLINE_VU_ONE_SECRET"] != settings["HOTLINE_VU_TWO_SECRET"]
@@ -56,7 +63,7 @@ def test_nothing_that_is_set_for_real_reaches_the_demo(tmp_path: Path) -> None:
         "HOTLINE_VU_ONE_URL": "https://real.example",
         "TOKAUT_ON_CALL": "+6785550199",
     }
-    settings = environment(outside, tmp_path, WHERE, Secrets.new(["vu-one"]))
+    settings = process_environment(outside, tmp_path, WHERE, StackSecrets.new(["vu-one"]))
     assert [name for name, value in outside.items() if settings.get(name) == value] == [
         "PATH",
         "COUNTRIES",
@@ -76,13 +83,13 @@ def test_a_port_in_use_is_named_with_what_to_do() -> None:
         line.bind(("127.0.0.1", 0))
         line.listen()
         port = line.getsockname()[1]
-        with pytest.raises(PortTaken, match=rf"Port {port} is in use\. .*PORT="):
+        with pytest.raises(PortInUse, match=rf"Port {port} is in use\. .*PORT="):
             addresses(port)
 
 
 NOBODY = """
 import os, pwd, sys
-from tokaut.demo_settings import PortTaken, addresses
+from tokaut.local_stack.settings import PortTaken, addresses
 account = pwd.getpwnam("nobody")
 if os.getuid() == 0:
     os.setgroups([])

@@ -14,7 +14,7 @@ import flows
 from tests.docs.pages import ROOT
 from tests.flows.phone import book
 from tokaut.__main__ import main
-from tokaut.flows_graph import files, graphs, named
+from tokaut.commands.flows_graph import flow_graphs, flow_name, graph_files
 
 FOLDER = pathlib.Path(flows.__file__).parent
 
@@ -70,7 +70,7 @@ def test_a_file_that_does_not_parse_is_one_line_and_exit_status_1(mine: pathlib.
 
 
 def test_the_pictures_in_the_docs_are_those_of_the_flows() -> None:
-    made = files(graphs(book()))
+    made = graph_files(flow_graphs(book()))
     assert len(made) == 2 * len(book().flows)
     for name, words in made.items():
         there = ROOT / "docs/flows" / name
@@ -92,7 +92,7 @@ def test_mermaid_names_the_same_screens() -> None:
 
 
 def test_no_phone_of_a_picture_stands_on_another() -> None:
-    for name, words in files(graphs(book())).items():
+    for name, words in graph_files(flow_graphs(book())).items():
         places = [
             (int(x), int(y)) for x, y in re.findall(r'<g class="\w+" transform="translate\((\d+) (\d+)\)">', words)
         ]
@@ -108,7 +108,7 @@ def test_graph_says_which_flows_there_are(words: tuple[str, ...], said: str) -> 
 
 @pytest.mark.parametrize("given", ["my", "my_report", "my_report.yaml", "flows/my_report.yaml"])
 def test_a_flow_has_the_name_of_its_file_too(given: str) -> None:
-    assert named(book(), given) == "my"
+    assert flow_name(book(), given) == "my"
 
 
 def test_the_names_that_work_are_listed() -> None:

@@ -15,13 +15,13 @@ from reports.countries.language_names import LANGUAGE_NAMES
 from reports.countries.law import Law
 from tests.reports.lands import ready
 from tokaut.__main__ import main
-from tokaut.check_country import explained
-from tokaut.coverage import Words
-from tokaut.going_live import Step, steps
+from tokaut.checks.country import explain_country
+from tokaut.checks.live_checklist import ChecklistItem, steps
+from tokaut.screens.coverage import CatalogueCoverage
 
 TODAY = date(2026, 11, 25)
 ALL = {one.iso: one for one in load_countries(shipped_countries(), "demo")}
-DRAFT = Words("bi", "Bislama", "gsm7", 300, 200, 0, "", ())
+DRAFT = CatalogueCoverage("bi", "Bislama", "gsm7", 300, 200, 0, "", ())
 
 # By hand from what was found out, not from the files: what each country lacks beside what all lack.
 EVERY = {"dialled", "card", "code", "duty"}
@@ -38,11 +38,11 @@ LANGUAGES_WITH_A_DRAFT = {
 each = pytest.mark.parametrize("iso", sorted(ALL))
 
 
-def of(country: Country, *languages: Words) -> tuple[Step, ...]:
+def of(country: Country, *languages: CatalogueCoverage) -> tuple[ChecklistItem, ...]:
     return steps(country, languages, TODAY)
 
 
-def keys(country: Country, *languages: Words) -> set[str]:
+def keys(country: Country, *languages: CatalogueCoverage) -> set[str]:
     return {step.key for step in of(country, *languages)}
 
 
@@ -120,7 +120,7 @@ def test_a_country_that_is_ready_has_nothing_that_stops_it() -> None:
     found = of(country, DRAFT)
     assert [step for step in found if step.stops] == []
     assert {step.key for step in found} == {"code", "draft", "no_words", "law", "duty"}
-    lines = list(explained(country, TODAY))
+    lines = list(explain_country(country, TODAY))
     assert lines[0] == "Vanuatu can go live. 4 things are worth settling."
 
 

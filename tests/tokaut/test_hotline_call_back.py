@@ -11,10 +11,10 @@ import pytest
 
 from runtime.settings.parsers import new_webhook_secret
 from tests.support.console import Console
-from tokaut import demo_start
-from tokaut.demo_folder import DemoFolder
-from tokaut.demo_settings import Addresses, Plan, plan
-from tokaut.trial_call_back import called_back
+from tokaut.conformance import check_callbacks
+from tokaut.local_stack import startup
+from tokaut.local_stack.folder import DemoFolder
+from tokaut.local_stack.settings import StackAddresses, StackPlan, make_plan
 from workers.hotlines.webhook import WebhookConnector
 from workers.network.allowlist import parse_target
 from workers.network.http_client import HttpClient
@@ -28,15 +28,15 @@ class Silent(WSGIRequestHandler):
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Plan:
-    found = plan({}, DemoFolder(tmp_path), Addresses(1, 2, 3), (HOTLINE, "vu-womens-centre", "vu-police"))
+def made(tmp_path: Path) -> StackPlan:
+    found = make_plan({}, DemoFolder(tmp_path), StackAddresses(1, 2, 3), (HOTLINE, "vu-womens-centre", "vu-police"))
     found.folder.inside.mkdir(mode=0o700)
-    demo_start.prepare(found)
+    startup.prepare_stack(found)
     return found
 
 
 @pytest.fixture
-def address(made: Plan) -> Iterator[str]:
+def address(made: StackPlan) -> Iterator[str]:
     console = Console({**made.settings, "COUNTRIES": "vu"})
     with make_server("127.0.0.1", 0, console.flask, handler_class=Silent) as server:
         thread = Thread(target=server.serve_forever, daemon=True)
@@ -49,10 +49,10 @@ def address(made: Plan) -> Iterator[str]:
 
 def tried(secret: str, console: str) -> list[tuple[str, bool, str]]:
     door = WebhookConnector(parse_target("http://127.0.0.1:9/", ("127.0.0.1:9",), live=False), [secret], HttpClient())
-    return [(row.name, row.ok, row.seen) for row in called_back(door, HOTLINE, console, live=False)]
+    return [(row.name, row.ok, row.seen) for row in check_callbacks(door, HOTLINE, console, live=False)]
 
 
-def test_a_door_that_knows_the_secret(made: Plan, address: str) -> None:
+def test_a_door_that_knows_the_secret(made: StackPlan, address: str) -> None:
     rows = tried(made.secrets.hotlines[HOTLINE], address)
     assert rows == [("may call back", True, "404"), ("nobody else may", True, "401")]
 

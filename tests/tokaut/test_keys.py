@@ -15,8 +15,8 @@ from reports.crypto.phone_pepper import load_pepper
 from reports.store.engine.database import Database
 from reports.store.migrations import upgrade
 from runtime.settings import parsers
-from tokaut import recovery_sheet
-from tokaut.keys import keys
+from tokaut.commands.keys import keys
+from tokaut.documents import recovery_sheet
 
 HOTLINE = "vu-pikinini"
 
@@ -92,12 +92,12 @@ def test_a_sheet_typed_wrong(typed: str, says: str) -> None:
 
 def test_each_wrong_digit_of_a_sheet_is_noticed() -> None:
     private = PrivateKey.from_raw(bytes(range(32)))
-    right = "".join(re.findall(r"(?m)^    ([0-9a-f ]+)$", recovery_sheet.write(HOTLINE, private))).replace(" ", "")
-    assert recovery_sheet.read(right).key_id == private.key_id
+    right = "".join(re.findall(r"(?m)^    ([0-9a-f ]+)$", recovery_sheet.sheet_text(HOTLINE, private))).replace(" ", "")
+    assert recovery_sheet.parse_sheet(right).key_id == private.key_id
     for at, digit in enumerate(right):
         wrong = right[:at] + ("0" if digit != "0" else "1") + right[at + 1 :]
-        with pytest.raises(recovery_sheet.Misread):
-            recovery_sheet.read(wrong)
+        with pytest.raises(recovery_sheet.SheetError):
+            recovery_sheet.parse_sheet(wrong)
 
 
 def test_list_shows_the_current_key_first(here: Path) -> None:

@@ -13,16 +13,15 @@ import pytest
 from click.testing import CliRunner, Result
 
 import locales
-from flows import parse
-from flows.catalogues import PLAIN, load
-from flows.forms import forms
-from flows.messages import messages
-from flows.words import PLACEHOLDER
+from flows import loader
+from flows.authoring.screen_variants import screen_variants
+from flows.catalogues import ENGLISH_CATALOGUE, load, messages
+from flows.text import PLACEHOLDER
 from reports.countries.country import load_countries
-from tokaut import locales as command
 from tokaut.__main__ import main
-from tokaut.phones import CHANNELS, phone, readable, spoken
-from tokaut.reading import MEANS
+from tokaut.commands import locales as command
+from tokaut.screens.phone_profiles import CHANNELS, for_reviewers, menu_languages, phone
+from tokaut.screens.review import FIELD_MEANINGS
 
 SHIPPED = locales.FOLDER
 
@@ -189,16 +188,19 @@ def test_the_sheet_has_every_screen_with_english_beside_it(folder: pathlib.Path,
     result = run("sheet", tag, "--country", iso)
     assert result.exit_code == 0, result.output
     found = Sheet(folder / f"sheet-{tag}-{iso}.html")
-    book, known = parse.load(), load(SHIPPED)
+    book, known = loader.load(), load(SHIPPED)
     country = next(iter(load_countries([iso], "demo")))
     for channel in CHANNELS:
-        for form in forms(
-            book, readable(phone(book, country, known[tag], channel, spoken(country, {tag: known[tag]})))
+        for form in screen_variants(
+            book, for_reviewers(phone(book, country, known[tag], channel, menu_languages(country, {tag: known[tag]})))
         ):
             assert f"{form.screen.id} &middot;" in found.source
             if form.screen.id.startswith(("home.", "report.")):
                 assert all(text in found.phones for text in form.text), form.text
-        for form in forms(book, readable(phone(book, country, PLAIN, channel, spoken(country, {tag: known[tag]})))):
+        for form in screen_variants(
+            book,
+            for_reviewers(phone(book, country, ENGLISH_CATALOGUE, channel, menu_languages(country, {tag: known[tag]}))),
+        ):
             assert all(text in found.phones for text in form.text), form.text
 
 
@@ -262,5 +264,5 @@ def test_a_sheet_that_cannot_be_made(folder: pathlib.Path, words: list[str], sai
 
 
 def test_every_placeholder_is_explained() -> None:
-    used = {name for words in messages(parse.load()) for name in PLACEHOLDER.findall(words)}
-    assert used <= set(MEANS)
+    used = {name for words in messages(loader.load()) for name in PLACEHOLDER.findall(words)}
+    assert used <= set(FIELD_MEANINGS)

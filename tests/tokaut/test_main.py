@@ -29,7 +29,7 @@ def test_each_prints_its_help(path: str) -> None:
 
 def test_the_first_page_loads_no_command() -> None:
     """All of them take seconds. Their sentences are known here, and the next test compares them."""
-    names = [f"tokaut.{name}" for name in COMMANDS]
+    names = [f"tokaut.commands.{name}" for name in COMMANDS]
     loaded = f"print([name for name in {names} if name in sys.modules])"
     code = f"import sys\nfrom tokaut.__main__ import main\ntry: main(['--help'])\nfinally: {loaded}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.wait import until
-from tokaut.processes import Died, Processes, end_run
+from tokaut.local_stack.processes import ProcessDied, ProcessGroup, kill_run
 
 pytestmark = pytest.mark.slow
 
@@ -25,8 +25,8 @@ HAS_A_CHILD = [
 ]
 
 
-def started(tmp_path: Path, *commands: list[str]) -> Processes:
-    processes = Processes(f"run-{uuid.uuid4()}", tmp_path)
+def started(tmp_path: Path, *commands: list[str]) -> ProcessGroup:
+    processes = ProcessGroup(f"run-{uuid.uuid4()}", tmp_path)
     for number, command in enumerate(commands):
         processes.start(str(number), command, os.environ)
         said_something(tmp_path / f"{number}.log")
@@ -37,7 +37,7 @@ def said_something(log: Path) -> None:
     until(lambda: log.exists() and log.read_text() != "", "it does not start")
 
 
-def until_one_has_ended(processes: Processes) -> None:
+def until_one_has_ended(processes: ProcessGroup) -> None:
     def look() -> bool:
         processes.look()
         return False
@@ -51,16 +51,16 @@ def is_there(process: int) -> bool:
 
 
 def test_a_process_that_ends_is_named_with_the_end_of_its_log(tmp_path: Path) -> None:
-    processes = Processes(f"run-{uuid.uuid4()}", tmp_path)
+    processes = ProcessGroup(f"run-{uuid.uuid4()}", tmp_path)
     processes.start("web", [sys.executable, "-c", "print('no such setting'); raise SystemExit(3)"], os.environ)
-    with pytest.raises(Died, match=r"web has ended \(exit status 3\)[^$]*no such setting"):
+    with pytest.raises(ProcessDied, match=r"web has ended \(exit status 3\)[^$]*no such setting"):
         until_one_has_ended(processes)
     processes.stop()
 
 
 def test_a_process_that_is_killed_is_named(tmp_path: Path) -> None:
     processes = started(tmp_path, [sys.executable, "-c", "import os; print('up', flush=True); os.kill(os.getpid(), 9)"])
-    with pytest.raises(Died, match=r"0 has ended \(killed by SIGKILL\)"):
+    with pytest.raises(ProcessDied, match=r"0 has ended \(killed by SIGKILL\)"):
         until_one_has_ended(processes)
     processes.stop()
 
@@ -74,7 +74,7 @@ def test_all_are_stopped_with_what_they_started(tmp_path: Path) -> None:
 
 
 def test_one_that_does_not_listen_is_made_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tokaut.processes.ONE_WITHIN", 0.1)
+    monkeypatch.setattr("tokaut.local_stack.processes.ONE_WITHIN", 0.1)
     processes = started(tmp_path, LASTS, DEAF)
     there = [child.process.pid for child in processes._children]
     processes.stop()
@@ -92,7 +92,7 @@ def test_ctrl_c_in_the_terminal_does_not_reach_them_before_we_do(tmp_path: Path)
 def test_after_the_starter_was_killed_the_next_start_ends_what_is_left(tmp_path: Path) -> None:
     starter = f"""
 import os, pathlib, time
-from tokaut.processes import Processes
+from tokaut.local_stack.processes import Processes
 Processes("killed-run", pathlib.Path({str(tmp_path)!r})).start("0", {HAS_A_CHILD!r}, os.environ)
 time.sleep(600)
 """
@@ -102,6 +102,6 @@ time.sleep(600)
         grandchild = int(log.read_text())
         parent.send_signal(signal.SIGKILL)
     assert is_there(grandchild)  # the leash holds only the child
-    assert end_run("another-run") == 0
-    assert end_run("killed-run") >= 1
+    assert kill_run("another-run") == 0
+    assert kill_run("killed-run") >= 1
     assert not is_there(grandchild)

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from reports.countries import country
 from reports.countries.readiness import READINESS_NAMES, STATUS_LABELS, ReadinessItem, readiness_items
 from tokaut.__main__ import main
-from tokaut.readiness import sheets
+from tokaut.commands.readiness import country_sheets
 
 
 def run(*words: str) -> Result:
@@ -27,7 +27,7 @@ def of(iso: str, *changes: tuple[str, str], drafts: tuple[str, ...] = ()) -> dic
 
 
 def test_every_country_has_every_pillar_and_what_is_not_there_says_what_is_missing() -> None:
-    found = sheets()
+    found = country_sheets()
     assert len(found) == len(list(country.SHIPPED_FOLDER.glob("*.toml")))
     for _, stand in found:
         assert tuple(one.name for one in stand) == READINESS_NAMES
@@ -37,7 +37,7 @@ def test_every_country_has_every_pillar_and_what_is_not_there_says_what_is_missi
 
 def test_nothing_shipped_is_said_to_be_ready() -> None:
     """Nobody has dialled a number and no office has agreed: no program may say otherwise."""
-    ready = {(land.iso, one.name) for land, stand in sheets() for one in stand if one.status == "there"}
+    ready = {(land.iso, one.name) for land, stand in country_sheets() for one in stand if one.status == "there"}
     assert {name for _, name in ready} <= {"languages"}
 
 

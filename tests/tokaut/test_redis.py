@@ -22,7 +22,7 @@ AT = "rediss://valkey.example:6379"
 @pytest.fixture(autouse=True)
 def as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     """harden() is for a process of its own, and this one goes on."""
-    monkeypatch.setattr("tokaut.redis.harden", lambda: None)
+    monkeypatch.setattr("tokaut.commands.redis.harden", lambda: None)
 
 
 def run(folder: Path, *words: str, at: str = AT) -> Result:

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from reports.store.privileges.rights import OWNER, ROLES, WEB
 from tests.support.postgres import Postgres
 from tokaut.__main__ import main
-from tokaut.checks import common_of, database
+from tokaut.checks.installation import common_settings, database_faults
 
 SECRETS = {"TOKAUT_MODE": "training", "COUNTRIES": "vu"}
 
@@ -41,8 +41,8 @@ def test_from_the_roles_to_a_database_that_all_may_use(postgres: Postgres, tmp_p
     done = run("migrate", DATABASE_URL=addresses[OWNER], TOKAUT_DATA=data)
     assert (done.exit_code, done.output) == (0, "The database has the schema of this release.\n")
     for role in ROLES:
-        common = common_of({**SECRETS, "DATABASE_URL": addresses[role], "TOKAUT_DATA": data})
-        assert list(database(common, "training")) == []
+        common = common_settings({**SECRETS, "DATABASE_URL": addresses[role], "TOKAUT_DATA": data})
+        assert list(database_faults(common, "training")) == []
 
 
 @pytest.mark.slow

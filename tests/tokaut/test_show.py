@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from tokaut import drawing
-from tokaut.caller import Screen
-from tokaut.received import Delivery, Received
-from tokaut.show import PlainLines
+from tokaut.demo import live_display
+from tokaut.demo.display import TextDisplay
+from tokaut.local_stack.received import ReceivedDeliveries, ReceivedDelivery
+from tokaut.local_stack.ussd_phone import PhoneScreen
 
 DATA: dict[str, Any] = {
     "triage": {"priority": "P2", "reasons": ["DANGER_SOON", "LURING"]},
@@ -24,27 +24,27 @@ DATA: dict[str, Any] = {
     "contact": {"allowed": False, "how": "none"},
     "routing": {"to": [{"hotline": "vu-one", "name": "One Helpline"}]},
 }
-DELIVERY = Delivery("vu-one", "key-1", 1.0, "report.created", DATA)
-HOME = Screen("In danger? Call police 111.\n1 Report\n00 Leave", True, 2.0)
+DELIVERY = ReceivedDelivery("vu-one", "key-1", 1.0, "report.created", DATA)
+HOME = PhoneScreen("In danger? Call police 111.\n1 Report\n00 Leave", True, 2.0)
 
 
 def plain() -> str:
     lines: list[str] = []
-    show = PlainLines(lines.append, dials="*111*163#")
+    show = TextDisplay(lines.append, dials="*111*163#")
     show.phone(HOME, "The first screen.")
     show.reply("1", "Report")
     show.hotline(DELIVERY, 0.117)
     return "\n".join(lines)
 
 
-LONG = Delivery(
+LONG = ReceivedDelivery(
     "vu-one", "01a211f9-fa88-7a02-8b44-5f0e9d8c7b6a", 1.0, "report.updated", DATA | {"narrative": "w " * 40}
 )
 
 
 def drawn(width: int = 80, height: int = 24) -> list[str]:
     console = Console(file=io.StringIO(), force_terminal=True, width=width, height=height, color_system=None)
-    with drawing.Drawing(console, dials="*111*163#", pace=0) as show:
+    with live_display.LiveDisplay(console, dials="*111*163#", pace=0) as show:
         for _ in range(10):
             show.phone(HOME, "The first screen.")
             show.reply("1", "Report")
@@ -102,7 +102,7 @@ def test_the_picture_is_for_terminals_that_can_show_it(terminal: bool, no_color:
     console = Console(
         file=io.StringIO(), force_terminal=terminal, no_color=no_color, width=80, height=height, _environ={}
     )
-    assert drawing.fits(console) is fits
+    assert live_display.is_supported(console) is fits
 
 
 def test_what_the_hotline_took_is_read_once_and_only_whole_lines(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_what_the_hotline_took_is_read_once_and_only_whole_lines(tmp_path: Path)
     body = {"type": "report.created", "data": DATA}
     line = json.dumps({"hotline": "vu-one", "at": 1.0, "headers": {"webhook-id": "key-1"}, "body": body}) + "\n"
     path.write_text(line + line[:20])
-    received = Received(path)
+    received = ReceivedDeliveries(path)
     assert list(received.new()) == [DELIVERY]
     assert list(received.new()) == []
     path.write_text(line + line)

@@ -12,17 +12,19 @@ from console.app import create_app
 from reports.store.engine.database import Database
 from reports.store.staff import accounts
 from tests.support.staff import Person
-from tokaut import demo_start
 from tokaut.__main__ import main
-from tokaut.demo_folder import DemoFolder
-from tokaut.demo_settings import Addresses, plan
+from tokaut.local_stack import startup
+from tokaut.local_stack.folder import DemoFolder
+from tokaut.local_stack.settings import StackAddresses, make_plan
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Mapping[str, str]:
-    made = plan({}, DemoFolder(tmp_path), Addresses(1, 2, 3), ("vu-pikinini", "vu-womens-centre", "vu-police"))
+    made = make_plan(
+        {}, DemoFolder(tmp_path), StackAddresses(1, 2, 3), ("vu-pikinini", "vu-womens-centre", "vu-police")
+    )
     made.folder.inside.mkdir(mode=0o700)
-    demo_start.prepare(made)
+    startup.prepare_stack(made)
     return {**made.settings, "COUNTRIES": "vu", "CONSOLE_URL": "https://desk.example"}
 
 

@@ -16,13 +16,14 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from tests.house.files import ROOT, dotted, modules
-from tokaut import drawing, received
 from tokaut.__main__ import main
-from tokaut.caller import Screen
-from tokaut.demo_play import Watch
-from tokaut.processes import Died, Processes
-from tokaut.received import Delivery, Received
-from tokaut.show import Guarded, PlainLines, Show
+from tokaut.demo import live_display
+from tokaut.demo.display import DemoDisplay, SafeDisplay, TextDisplay
+from tokaut.demo.playback import DeliveryWatch
+from tokaut.local_stack import received
+from tokaut.local_stack.processes import ProcessDied, ProcessGroup
+from tokaut.local_stack.received import ReceivedDeliveries, ReceivedDelivery
+from tokaut.local_stack.ussd_phone import PhoneScreen
 from tokaut.terminal import echo, one_line, printable
 
 HOSTILE = {
@@ -79,17 +80,17 @@ def test_the_samples_have_every_type_that_is_delivered() -> None:
     assert {body["data"]["kind"] for body in BODIES if body["type"] == "report.message"} == set(KINDS)
 
 
-def in_plain_lines(delivery: Delivery) -> str:
+def in_plain_lines(delivery: ReceivedDelivery) -> str:
     written: list[str] = []
-    PlainLines(written.append, dials="").hotline(delivery, 0.1)
+    TextDisplay(written.append, dials="").hotline(delivery, 0.1)
     return "\n".join(written)
 
 
-def in_the_picture(delivery: Delivery) -> str:
+def in_the_picture(delivery: ReceivedDelivery) -> str:
     console = Console(file=io.StringIO(), force_terminal=False, width=100, height=40, color_system=None)
-    with drawing.Drawing(console, dials="", pace=0) as show:
+    with live_display.LiveDisplay(console, dials="", pace=0) as show:
         show.hotline(delivery, 0.1)
-        show.phone(Screen("Screen", True, 1.0), "")
+        show.phone(PhoneScreen("Screen", True, 1.0), "")
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -99,8 +100,8 @@ def obeyed(text: str) -> set[str]:
     return {sign for sign in text if sign != "\n" and printable(sign) != sign} - {"\t"}
 
 
-def delivery_of(body: dict[str, Any], names: dict[str, str] | None = None) -> Delivery:
-    return Delivery("vu-pikinini", "key-1", 1.0, body["type"], body["data"], names or {})
+def delivery_of(body: dict[str, Any], names: dict[str, str] | None = None) -> ReceivedDelivery:
+    return ReceivedDelivery("vu-pikinini", "key-1", 1.0, body["type"], body["data"], names or {})
 
 
 @pytest.mark.parametrize("body", BODIES, ids=lambda body: body["type"] + "-" + body["data"].get("kind", ""))
@@ -142,8 +143,8 @@ def test_no_terminal_obeys_what_a_reporter_typed(words: str, shown_in: Any) -> N
 @pytest.mark.parametrize("words", HOSTILE.values(), ids=list(HOSTILE))
 def test_whatever_a_command_prints_goes_through_one_place(words: str, capfd: pytest.CaptureFixture[str]) -> None:
     echo(words)
-    PlainLines(echo, dials="").phone(Screen(words, True, 1.0), "")
-    PlainLines(echo, dials="").reply(words, "")
+    TextDisplay(echo, dials="").phone(PhoneScreen(words, True, 1.0), "")
+    TextDisplay(echo, dials="").reply(words, "")
     assert not obeyed(capfd.readouterr().out)
 
 
@@ -195,14 +196,14 @@ def test_a_broken_line_is_reported_and_the_next_one_is_read(broken: bytes, tmp_p
     path = tmp_path / "received.jsonl"
     path.write_bytes(line(1) + broken + line(3))
     why: list[str] = []
-    read = Received(path, unreadable=why.append)
+    read = ReceivedDeliveries(path, unreadable=why.append)
     assert [one.key for one in read.new()] == ["key-1", "key-3"]
     assert len(why) == 1
     assert why[0].startswith(f"Line 2 of {path} is no delivery")
 
 
 def test_a_file_that_is_gone_has_nothing_new(tmp_path: Path) -> None:
-    assert list(Received(tmp_path / "received.jsonl").new()) == []
+    assert list(ReceivedDeliveries(tmp_path / "received.jsonl").new()) == []
 
 
 class Falls:
@@ -220,8 +221,8 @@ class Falls:
 
 def test_a_fault_of_the_display_is_said_once_and_goes_no_further(capsys: pytest.CaptureFixture[str]) -> None:
     falls = Falls()
-    show: Show = Guarded(falls)
-    show.phone(Screen("x", True, 1.0), "")
+    show: DemoDisplay = SafeDisplay(falls)
+    show.phone(PhoneScreen("x", True, 1.0), "")
     show.reply("1", "")
     show.hotline(delivery_of(BODIES[0]))
     assert falls.calls == 3
@@ -234,14 +235,14 @@ def test_what_supervises_goes_on_while_the_display_fails(tmp_path: Path) -> None
     path.write_bytes(line(1) + BROKEN["no JSON"] + line(3))
     falls = Falls()
 
-    class Supervised(Processes):
+    class Supervised(ProcessGroup):
         def look(self) -> None:
             if falls.calls == 2 or time.monotonic() > end:
-                raise Died("the end of this test")
+                raise ProcessDied("the end of this test")
 
     end = time.monotonic() + 60
-    with pytest.raises(Died):
-        Watch(Supervised("none", tmp_path), Received(path)).forever(falls)
+    with pytest.raises(ProcessDied):
+        DeliveryWatch(Supervised("none", tmp_path), ReceivedDeliveries(path)).supervise(falls)
     assert falls.calls == 2
 
 

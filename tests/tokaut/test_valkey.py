@@ -8,7 +8,7 @@ import redis
 
 from tests.support.valkey import Valkey
 from tests.support.wait import until
-from tokaut import valkey
+from tokaut.local_stack import valkey
 
 
 @pytest.mark.slow
@@ -41,20 +41,20 @@ child.wait()
     with subprocess.Popen([sys.executable, "-c", starter, str(tmp_path)], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         server = int(parent.stdout.readline())
-        until(lambda: valkey.answers(tmp_path), "Valkey does not start")
+        until(lambda: valkey.is_up(tmp_path), "Valkey does not start")
         parent.kill()
     until(lambda: not Path(f"/proc/{server}").exists(), "an orphan is left")
 
 
 def test_a_folder_with_a_long_name_gets_its_socket_elsewhere(tmp_path: Path) -> None:
     long = tmp_path / ("x" * 120)
-    assert valkey.socket_of(long) == valkey.socket_of(long)
-    assert len(os.fsencode(valkey.socket_of(long))) <= valkey.LONGEST_SOCKET
-    assert valkey.socket_of(long) != valkey.socket_of(tmp_path / ("y" * 120))
+    assert valkey.socket_path(long) == valkey.socket_path(long)
+    assert len(os.fsencode(valkey.socket_path(long))) <= valkey.MAX_SOCKET_PATH
+    assert valkey.socket_path(long) != valkey.socket_path(tmp_path / ("y" * 120))
 
 
 def test_without_the_wheel_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(valkey, "find_spec", lambda _name: None)
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(valkey.NoValkey, match="REDIS_URL"):
-        valkey.program()
+    with pytest.raises(valkey.ValkeyMissing, match="REDIS_URL"):
+        valkey.server_program()

@@ -22,9 +22,9 @@ from reports.store.schema import tables as t
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 from tests.support.databases import with_tables
 from tests.workers.filings import ONE, TWO, WORDS, Desk
-from tokaut import watch
 from tokaut.__main__ import main
-from tokaut.watched import ALL_IN_TIME, NO_CLOCK, NOTHING, ago, line, todo
+from tokaut.commands import watch
+from tokaut.commands.watch import ALL_IN_TIME, NO_CLOCK, NOTHING_WAITS, duration_text, report_action, watch_row
 
 NOW = 1_800_000_000 * SECOND
 LEGS = ((ONE, "primary"), (TWO, "fallback"))
@@ -62,19 +62,19 @@ def waits(
     ],
 )
 def test_a_line(one: UnacknowledgedReport, said: str) -> None:
-    found = line(one, NOW)
+    found = watch_row(one, NOW)
     how = "late" if found.late else "soon" if found.soon else "good"
     assert f"{found.priority} {found.waits} | {found.desks} | {found.left} | {found.following} | {how}" == said
 
 
 def test_an_incomplete_one_says_so() -> None:
-    assert line(waits(complete=False), NOW).report.endswith("02e4 INCOMPLETE")
+    assert watch_row(waits(complete=False), NOW).report.endswith("02e4 INCOMPLETE")
 
 
 @pytest.mark.parametrize(
     ("waiting", "led", "said"),
     [
-        ([], NOW, NOTHING),
+        ([], NOW, NOTHING_WAITS),
         ([], None, NO_CLOCK),
         ([waits()], NOW - 61 * SECOND, NO_CLOCK),
         ([waits()], NOW - 59 * SECOND, ALL_IN_TIME),
@@ -97,7 +97,7 @@ def test_an_incomplete_one_says_so() -> None:
     ],
 )
 def test_the_one_thing_to_do(waiting: list[UnacknowledgedReport], led: int | None, said: str) -> None:
-    assert said in todo(waiting, NOW, led)
+    assert said in report_action(waiting, NOW, led)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_the_one_thing_to_do(waiting: list[UnacknowledgedReport], led: int | Non
     ],
 )
 def test_how_long(time: int, said: str) -> None:
-    assert ago(time) == said
+    assert duration_text(time) == said
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ def test_what_a_person_has_waits_no_more(desk: Desk, tmp_path: Path) -> None:
     begin(desk)
     with desk.database.write() as connection:
         connection.execute(update(t.delivery).values(state="delivered", handling="accepted"))
-    assert once(tmp_path).strip() == NOTHING
+    assert once(tmp_path).strip() == NOTHING_WAITS
 
 
 def test_no_clock_is_said_first(desk: Desk, tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_many_wait_and_as_many_are_shown_as_fit(desk: Desk) -> None:
     for _ in range(4):
         desk.file(LEGS)
     begin(desk)
-    sight = watch.look(desk.database, at_most=3)
+    sight = watch.take_snapshot(desk.database, at_most=3)
     assert (len(sight.lines), sight.hidden) == (3, 1)
     console = Console(width=160, record=True)
     console.print(watch._drawn(sight))

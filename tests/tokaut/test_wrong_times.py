@@ -16,7 +16,7 @@ from reports.store.schema import tables as t
 from runtime.time_units import DAY, HOUR, MINUTE, SECOND
 from tests.support import databases
 from tests.workers.filings import Desk
-from tokaut.watched import NO_CLOCK, NOTHING, next_to_do
+from tokaut.commands.watch import NO_CLOCK, NOTHING_WAITS, next_action
 
 NOW = 1_800_000_000 * SECOND
 LEADS = 10 * SECOND
@@ -36,7 +36,7 @@ def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
     [
         (ClockSkew(led_until=None), NO_CLOCK),
         (ClockSkew(led_until=-2 * MINUTE), NO_CLOCK),
-        (ClockSkew(led_until=LEADS), NOTHING),
+        (ClockSkew(led_until=LEADS), NOTHING_WAITS),
         (ClockSkew(led_until=11 * HOUR), "The clock's lease ends in 11 h"),
         (ClockSkew(led_until=LEADS, rows_ahead=3), "3 rows lie further ahead than they may"),
         (
@@ -47,15 +47,15 @@ def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
             ClockSkew(ahead_of_database=90 * SECOND, led_until=LEADS),
             "This host's clock is 1 min ahead of the database's.",
         ),
-        (ClockSkew(ahead_of_database=30 * SECOND, led_until=LEADS), NOTHING),
+        (ClockSkew(ahead_of_database=30 * SECOND, led_until=LEADS), NOTHING_WAITS),
         (
             ClockSkew(led_until=LEADS, newest=15 * DAY),
-            f"{NOTHING} The newest report was stored 360 h after",
+            f"{NOTHING_WAITS} The newest report was stored 360 h after",
         ),
     ],
 )
 def test_watch_says_the_one_thing_to_do(found: ClockSkew, said: str) -> None:
-    assert next_to_do([], NOW, found).startswith(said)
+    assert next_action([], NOW, found).startswith(said)
 
 
 @pytest.mark.parametrize(

@@ -128,11 +128,11 @@ class Story:
         if RECORD:
             lines = re.sub(r"((?:Code|Kod) )\d{4} \d{4}", r"\1#### ####", seen.text)
             lines = re.sub(r"(PIN )\d{4}", r"\1####", lines)
-            step.seen = (lines.split("\n") if lines else []) + ([] if seen.goes_on else ["[ends]"])
+            step.seen = (lines.split("\n") if lines else []) + ([] if seen.expects_reply else ["[ends]"])
             return
         pattern = re.escape(step.screen).replace(r"\#\#\#\#", r"\d{4}")
         assert re.fullmatch(pattern, seen.text), f"line {step.line}:\n{seen.text}\n--- is not ---\n{step.screen}"
-        assert seen.goes_on is not step.ends, f"line {step.line}: the session goes on: {seen.goes_on}"
+        assert seen.expects_reply is not step.ends, f"line {step.line}: the session goes on: {seen.expects_reply}"
 
     def hotline_gets(self, step: Step) -> None:
         if RECORD:

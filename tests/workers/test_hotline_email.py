@@ -12,7 +12,7 @@ from reports.countries.hotline import Hotline as Listed
 from runtime.settings import Mode, SettingError, load_settings
 from tests.reports.sample import VU
 from tests.workers.mailroom import NAME, Lying, Mailroom, tls
-from tokaut.trial import Drills, tried
+from tokaut.conformance import DrillPayloads, check_deliveries
 from workers.delivery.outcomes import DELIVERY_ADVICE, Delivered, DeliveryOutcome, DeliveryRequest, Refused, Unavailable
 from workers.delivery.registry import HotlineDependencies, HotlineSetupError
 from workers.hotlines.email import EmailConnector, Settings, build
@@ -99,7 +99,7 @@ def test_outside_live_it_says_drill(tmp_path: Path, mode: Mode) -> None:
 @pytest.mark.rule("S-40")
 def test_the_operators_trial_says_drill_at_the_live_desk(tmp_path: Path) -> None:
     with Mailroom(starttls=tls(tmp_path)) as inbox:
-        rows = list(tried(hotline(inbox.port, tmp_path), Drills.now(VU, "vu-pikinini")))
+        rows = list(check_deliveries(hotline(inbox.port, tmp_path), DrillPayloads.now(VU, "vu-pikinini")))
     assert [row.ok for row in rows] == [True, True]
     for _, mail in inbox.mails:
         assert_drill(mail, "one report waits")

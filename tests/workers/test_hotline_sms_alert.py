@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import func, select
 
 from flows.gsm7 import alphabet
-from flows.staff_words import TOPIC_WORDS
+from flows.staff_replies import TOPIC_WORDS
 from reports.countries.hotline import Hotline as Listed
 from reports.countries.partner_card import PartnerCard
 from reports.crypto.key_files import SENDER_KEY, create_key_pair

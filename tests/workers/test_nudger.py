@@ -12,7 +12,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import insert, select, update
 
-from flows.catalogues import PLAIN
+from flows.catalogues import ENGLISH_CATALOGUE
 from gateway.sms.opt_outs import OptOuts
 from reports.countries.country import load_countries
 from reports.crypto import RecordCipher, SealContext, SealedBody, open_body
@@ -68,7 +68,9 @@ def made(desk: Desk) -> AnswerNotices:
     metrics, keys = WorkerMetrics(CollectorRegistry()), KeyRing(desk.keys)
     senders: Any = {"africastalking": None}  # it is never asked
     texter = Silent(database=desk.database, keys=keys, senders=senders, mode="demo", holder="h", metrics=metrics)
-    return AnswerNotices(desk.database, keys, desk.keys, load_countries(("vu",), "demo"), {"en": PLAIN}, texter)
+    return AnswerNotices(
+        desk.database, keys, desk.keys, load_countries(("vu",), "demo"), {"en": ENGLISH_CATALOGUE}, texter
+    )
 
 
 def answer(desk: Desk, report_id: str) -> str:

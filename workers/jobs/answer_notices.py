@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 
-from flows.catalogues import PLAIN, Catalogue
+from flows.catalogues import ENGLISH_CATALOGUE, Catalogue
 from reports.answer_notices import NOTICE_TEXT, next_notice_at, read_permission
 from reports.countries.country import Countries, Country
 from reports.crypto import DecryptError, SealContext, SealedBody, keyed_hash, open_body
@@ -164,5 +164,5 @@ class AnswerNotices:
     def _words(self, report: Mapping[str, Any], country: Country) -> str:
         """Empty where the country has no code to dial."""
         code = next((code.code for code in country.codes if code.channel == "ussd"), "")
-        catalogue = self.catalogues.get(str(report.get("language", "")), PLAIN)
+        catalogue = self.catalogues.get(str(report.get("language", "")), ENGLISH_CATALOGUE)
         return catalogue.say(NOTICE_TEXT).replace("{ussd}", code) if code else ""

@@ -147,5 +147,5 @@ class StatisticsJob:
 
 def _spoken(country: Country, known: Mapping[str, catalogues.Catalogue], drafts: Sequence[str]) -> list[str]:
     """English is last: it is what everybody gets for whom there is nothing else."""
-    tags = [one.tag for one in catalogues.offered(country.languages, known, (), drafts)]
+    tags = [one.tag for one in catalogues.offered_languages(country.languages, known, (), drafts)]
     return sorted(tags, key=lambda tag: tag == "en")

@@ -14,7 +14,7 @@ from zlib import crc32
 from twilio.request_validator import RequestValidator
 
 import gateway.channels
-from gateway.messaging.model import Channel, Unreadable
+from gateway.messaging.model import Channel, UnreadableRequest
 from gateway.messaging.parsing import read_form
 from runtime.settings import load_all_settings
 from tests.support.town import Town
@@ -207,7 +207,7 @@ def _twilio_signs(public_url: str) -> Seal:
     def seal(request: Request) -> Request:
         try:
             fields = read_form(request.body).values
-        except Unreadable:
+        except UnreadableRequest:
             return request
         signature = validator.compute_signature(public_url + request.target.decode("latin-1"), _Fields(fields))
         return replace(request, headers=(*request.headers, (b"X-Twilio-Signature", signature.encode())))

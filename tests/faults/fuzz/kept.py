@@ -13,7 +13,7 @@ from typing import Any
 
 from gateway.phone_numbers import normalise
 from gateway.sessions.keys import SessionKeys
-from gateway.sessions.store import Keys, Sessions
+from gateway.sessions.store import RecordKeys, Sessions
 from reports.crypto import RecordCipher, SealContext, SealedBody, open_body
 from reports.crypto.key_files import read_private_key
 from runtime.settings import CommonSettings, WebSecrets, load_all_settings
@@ -58,7 +58,7 @@ class Kept:
         who = normalise(told.phone, "vu").key
         session = self._sessions.key("s", told.channel, told.code, told.session, who)
         draft = self._sessions.key("d", told.channel, told.code, who)
-        found = self._runner.run(self._sessions.load(Keys(session, draft)))
+        found = self._runner.run(self._sessions.load(RecordKeys(session, draft)))
         return set(_strings([json.loads(one) for one in (found.session, found.drafts) if one]))
 
     def _stored(self, *, everything: bool) -> Iterator[str]:

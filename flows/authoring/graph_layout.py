@@ -1,0 +1,170 @@
+"""Where the nodes of a graph stand: in layers, so that ways go one way, with few crossings. Pure; always the same.
+
+Cycles are cut where a walk comes back to itself; long edges bend around what is in between; a node is moved towards
+its neighbours as far as there is room.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+EdgePair = tuple[str, str]
+SWEEPS = 24
+
+
+@dataclass(slots=True)
+class GraphLayout:
+    """`layer` and `place` of each node; `place` is in units of its size across. `bends`: of each edge that goes on,
+    the places in the layers between. `back`: edges against the direction."""
+
+    layer: dict[str, int] = field(default_factory=dict)
+    place: dict[str, float] = field(default_factory=dict)
+    bends: dict[EdgePair, list[tuple[int, float]]] = field(default_factory=dict)
+    back: list[EdgePair] = field(default_factory=list)
+
+
+def compute_layout(nodes: Sequence[str], edges: Sequence[EdgePair]) -> GraphLayout:
+    found = GraphLayout()
+    onward, found.back = _without_cycles(nodes, edges)
+    found.layer = _layers(nodes, onward)
+    chains, layer = _chains(onward, found.layer)
+    links = [pair for chain in chains.values() for pair in itertools.pairwise(chain)]
+    rows = _ordered(layer, links)
+    places = _placed(rows, links, {name for name in layer if name not in found.layer})
+    found.place = {name: places[name] for name in nodes}
+    found.bends = {edge: [(layer[one], places[one]) for one in chain[1:-1]] for edge, chain in chains.items()}
+    return found
+
+
+def _without_cycles(nodes: Sequence[str], edges: Sequence[EdgePair]) -> tuple[list[EdgePair], list[EdgePair]]:
+    """Edges that come back to where the walk is are taken apart. Nodes are in the order in which they are told."""
+    targets: dict[str, list[str]] = {name: [] for name in nodes}
+    for at, to in edges:
+        targets[at].append(to)
+    back: list[EdgePair] = []
+    done: dict[str, bool] = {}
+    entered = {to for _, to in edges}
+    for first in [*(name for name in nodes if name not in entered), *nodes]:
+        stack = [(first, iter(targets[first]))] if first not in done else []
+        done.setdefault(first, False)
+        while stack:
+            name, rest = stack[-1]
+            for to in rest:
+                if to not in done:
+                    done[to] = False
+                    stack.append((to, iter(targets[to])))
+                    break
+                if not done[to]:
+                    back.append((name, to))
+            else:
+                done[name] = True
+                stack.pop()
+    return [edge for edge in edges if edge not in set(back)], back
+
+
+def _layers(nodes: Sequence[str], onward: Sequence[EdgePair]) -> dict[str, int]:
+    """As far down as the longest way to it."""
+    layer = dict.fromkeys(nodes, 0)
+    for _ in nodes:
+        changed = False
+        for at, to in onward:
+            if layer[to] <= layer[at]:
+                layer[to], changed = layer[at] + 1, True
+        if not changed:
+            break
+    for at in reversed(nodes):  # what only leads on stands just before where it leads
+        targets = [layer[to] for one, to in onward if one == at]
+        if targets and not any(to == at for _, to in onward):
+            layer[at] = min(targets) - 1
+    return layer
+
+
+def _chains(onward: Sequence[EdgePair], layer: Mapping[str, int]) -> tuple[dict[EdgePair, list[str]], dict[str, int]]:
+    """Each edge as a chain of neighbours, with a bend in each layer between; and the layers of all of these."""
+    chains, layers = {}, dict(layer)
+    for at, to in onward:
+        bends = [f"{at}>{to}>{level}" for level in range(layer[at] + 1, layer[to])]
+        layers |= dict(zip(bends, range(layer[at] + 1, layer[to]), strict=True))
+        chains[at, to] = [at, *bends, to]
+    return chains, layers
+
+
+def _neighbours(links: Iterable[EdgePair]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    above: dict[str, list[str]] = {}
+    below: dict[str, list[str]] = {}
+    for at, to in links:
+        above.setdefault(to, []).append(at)
+        below.setdefault(at, []).append(to)
+    return above, below
+
+
+def _ordered(layer: Mapping[str, int], links: Sequence[EdgePair]) -> list[list[str]]:
+    """Rows with few crossings: each node at the mean of its neighbours, down and up again; the best is kept."""
+    rows: list[list[str]] = [[] for _ in range(max(layer.values(), default=0) + 1)]
+    for name, level in layer.items():
+        rows[level].append(name)
+    above, below = _neighbours(links)
+    best, fewest = [list(row) for row in rows], _crossings(rows, links)
+    for sweep in range(SWEEPS):
+        beside, order = (above, rows) if sweep % 2 == 0 else (below, rows[::-1])
+        at = {name: place for row in rows for place, name in enumerate(row)}
+        for row in order:
+            mean = {one: _mean([at[other] for other in beside.get(one, ())], at[one]) for one in row}
+            row.sort(key=lambda one, mean=mean: mean[one])  # type: ignore[misc]  # a default binds the loop's own
+            at |= {name: place for place, name in enumerate(row)}
+        if (count := _crossings(rows, links)) < fewest:
+            best, fewest = [list(row) for row in rows], count
+    return best
+
+
+def _mean(places: Sequence[float], otherwise: float) -> float:
+    return sum(places) / len(places) if places else otherwise
+
+
+def _crossings(rows: Sequence[Sequence[str]], links: Sequence[EdgePair]) -> int:
+    at = {name: (level, place) for level, row in enumerate(rows) for place, name in enumerate(row)}
+    by_level: dict[int, list[tuple[int, int]]] = {}
+    for one, other in links:
+        by_level.setdefault(at[one][0], []).append((at[one][1], at[other][1]))
+    return sum(
+        (a - c) * (b - d) < 0
+        for pairs in by_level.values()
+        for number, (a, b) in enumerate(pairs)
+        for c, d in pairs[number + 1 :]
+    )
+
+
+def _placed(rows: Sequence[Sequence[str]], links: Sequence[EdgePair], bends: set[str]) -> dict[str, float]:
+    """Towards the neighbours, never nearer to the next than there is room: a bend needs less than a node."""
+    above, below = _neighbours(links)
+    places: dict[str, float] = {}
+    for row in rows:
+        x = 0.0
+        for one in row:
+            places[one] = x
+            x += 1.0
+    for sweep in range(SWEEPS):
+        for row in rows if sweep % 2 == 0 else rows[::-1]:
+            beside = [[*above.get(one, ()), *below.get(one, ())] for one in row]
+            wanted = [_mean([places[o] for o in near], places[one]) for one, near in zip(row, beside, strict=True)]
+            for one, x in zip(row, _spread(row, wanted, bends), strict=True):
+                places[one] = x
+    least = min(places.values(), default=0.0)
+    return {name: x - least for name, x in places.items()}
+
+
+def _spread(row: Sequence[str], wanted: Sequence[float], bends: set[str]) -> list[float]:
+    """The mean of what comes from pushing to the one side and to the other: in order, and with room between."""
+    gaps = [_gap(one, other, bends) for one, other in itertools.pairwise(row)]
+    right, left = list(wanted), list(wanted)
+    for n, gap in enumerate(gaps, 1):
+        right[n] = max(right[n], right[n - 1] + gap)
+    for n in range(len(row) - 2, -1, -1):
+        left[n] = min(left[n], left[n + 1] - gaps[n])
+    return [(one + other) / 2 for one, other in zip(right, left, strict=True)]
+
+
+def _gap(one: str, other: str, bends: set[str]) -> float:
+    return {0: 1.0, 1: 0.62, 2: 0.25}[(one in bends) + (other in bends)]

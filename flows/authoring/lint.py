@@ -1,0 +1,98 @@
+"""What an author is told of flows that parse: each fault with its place in a file, and what to do about it. Pure.
+
+`check` sees what a flow says; this sees what people would meet, in each country, language and channel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from flows.authoring import page_checks, path_checks
+from flows.authoring.findings import Finding
+from flows.authoring.paths import Combination, StateGraph, explore
+from flows.authoring.timing import PathToSend, fastest_seconds, paths_to_send, screen_seconds
+from flows.dependencies import dependencies_of
+from flows.model import FlowBook
+
+
+@dataclass(slots=True)
+class LintReport:
+    """`findings`: by where they are and what they say, with all places where that was met. `pages`: laid out and
+    measured. `sequences`: every way to Send on USSD, with the seconds that it takes at the slowest."""
+
+    findings: dict[Finding, list[str]] = field(default_factory=dict)
+    lines: int = 0
+    screens: int = 0
+    pages: int = 0
+    spots: int = 0
+    replies: int = 0
+    sequences: dict[tuple[str, ...], PathToSend] = field(default_factory=dict)
+    seconds_to_screen: dict[str, float] = field(
+        default_factory=dict
+    )  # seconds until a screen has been read, at the fastest
+
+
+class Linter:
+    """Fed with the lines of one country and channel at a time, English first: the ways are the same in all languages.
+
+    `whole`: all countries and channels are fed, so that what never came is never shown.
+    """
+
+    def __init__(self, book: FlowBook, *, whole: bool) -> None:
+        self._book = book
+        self._uses = dependencies_of(book)
+        self._whole = whole
+        self._shown: set[str] = set()
+        self._offered: set[tuple[str, str]] = set()
+        self.report = LintReport()
+
+    def take(self, first: Combination, others: Iterable[Combination] = ()) -> None:
+        ways = explore(self._book, self._uses, first)
+        self._note(path_checks.path_faults(self._book, ways), first)
+        self._count(ways)
+        for where in (first, *others):
+            pages, found = page_checks.page_faults(self._book, ways, where)
+            self._note(found, where)
+            self.report.lines += 1
+            self.report.screens += len(ways.views)
+            self.report.pages += pages
+        if first.channel == "ussd":
+            self._time(ways)
+
+    def end(self) -> LintReport:
+        if self._whole:
+            for found in path_checks.unreached(self._book, self._shown, self._offered):
+                self.report.findings.setdefault(found, []).append("everywhere")
+        return self.report
+
+    def _note(self, found: Iterable[Finding], where: Combination) -> None:
+        for one in found:
+            there = self.report.findings.setdefault(one, [])
+            if str(where) not in there:
+                there.append(str(where))
+
+    def _count(self, ways: StateGraph) -> None:
+        self.report.spots += len(ways.spots)
+        self.report.replies += sum(map(len, ways.ways.values()))
+        for view in ways.views.values():
+            self._shown.add(view.state.screen)
+            self._offered.update((view.state.screen, offer.choice.key) for offer in view.laid.offers)
+
+    def _time(self, ways: StateGraph) -> None:
+        known = self.report.sequences
+        for one in paths_to_send(ways):
+            there = known.get(one.screens)
+            known[one.screens] = replace(one, seconds=max(one.seconds, there.seconds)) if there else one
+        for screen, seconds in _soonest(ways):
+            self.report.seconds_to_screen[screen] = max(seconds, self.report.seconds_to_screen.get(screen, 0.0))
+
+
+def _soonest(ways: StateGraph) -> Iterator[tuple[str, float]]:
+    """Each screen once: until it can be answered by who takes the fastest way there."""
+    best: dict[str, float] = {}
+    for key, seconds in fastest_seconds(ways).items():
+        spot, replies = ways.spots[key], ways.ways.get(key, ())
+        done = seconds + min((screen_seconds(spot.laid, way) for way in replies if not way.back), default=0.0)
+        best[spot.state.screen] = min(done, best.get(spot.state.screen, done))
+    yield from best.items()

@@ -1,0 +1,139 @@
+"""Every form that a screen may take on one kind of phone: for people who read the words, and for counting pages. Pure.
+
+A form is a set of answers and facts that the words of a screen look at. It is made without walking: quicker than all
+ways through the flows, and never less than they show.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from flows.model import Condition, FlowBook, GoTo, Screen, ScreenContext, ScreenLayout, ScreenText
+from flows.pagination import ScreenLimit
+from flows.renderer import is_asked, lay_out
+from flows.vocabulary import FACTS
+
+Facts = Mapping[str, str]
+Values = Mapping[str, str | None]
+
+
+class PhoneProfile(Struct, frozen=True):
+    """`world`: what holds whoever calls. `free`: facts that change with the answers, with the values they may have.
+    `begin`: where a conversation begins, and what the program shows by itself."""
+
+    world: ScreenContext
+    limit: ScreenLimit
+    free: Mapping[str, Sequence[str]]
+    begin: tuple[str, ...]
+
+    def lay(self, form: ScreenVariant) -> ScreenLayout:
+        """The same form on this phone, in its language."""
+        return lay_out(form.screen, form.values, replace(self.world, facts=form.facts), self.limit)
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenVariant:
+    screen: Screen
+    values: Values
+    facts: Facts
+    laid: ScreenLayout
+
+    @property
+    def text(self) -> tuple[str, ...]:
+        return tuple(page.text for page in self.laid.pages)
+
+
+def screen_variants(book: FlowBook, phone: PhoneProfile) -> Iterator[ScreenVariant]:
+    """Each look of each screen that this phone may come to, once, in the order of the flows."""
+    there = reachable_screens(book, phone)
+    for screen in book.screens.values():
+        if screen.id in there:
+            yield from _looks(screen, phone)
+
+
+def reachable_screens(book: FlowBook, phone: PhoneProfile) -> frozenset[str]:
+    """The screens that an answer may lead to, where what holds for this phone does not forbid it."""
+    seen: set[str] = set()
+    waiting = list(phone.begin)
+    while waiting:
+        if (name := waiting.pop()) not in seen:
+            seen.add(name)
+            waiting += _onward(book.screens[name], phone.world.facts)
+    return frozenset(seen)
+
+
+def _onward(screen: Screen, facts: Facts) -> Iterator[str]:
+    choices = [one for one in (*screen.choices, screen.zero) if one and _may(one.when, facts)]
+    ways = [screen.go, screen.otherwise, *screen.outcomes.values(), *(one.go for one in choices)]
+    for way in (*ways, *(to for one in choices for to in one.outcomes.values())):
+        yield from _may_lead(way, facts)
+
+
+def _may_lead(way: Sequence[GoTo], facts: Facts) -> Iterator[str]:
+    for go in way:
+        if _may(go.when, facts):
+            yield go.to
+            if _must(go.when, facts):
+                return
+
+
+def _may(when: Condition, facts: Facts) -> bool:
+    """Whether some answers make it hold."""
+    return not when.any_of or any(
+        all(facts[name] in allowed for name, allowed in all_of if name in facts) for all_of in when.any_of
+    )
+
+
+def _must(when: Condition, facts: Facts) -> bool:
+    """Whether it holds whatever is answered."""
+    return not when.any_of or any(
+        all(name in facts and facts[name] in allowed for name, allowed in all_of) for all_of in when.any_of
+    )
+
+
+def _looks(screen: Screen, phone: PhoneProfile) -> Iterator[ScreenVariant]:
+    seen: set[tuple[str, ...]] = set()
+    for facts, values in _circumstances(screen, phone):
+        world = replace(phone.world, facts={**phone.world.facts, **facts})
+        if not is_asked(screen, values, world):
+            continue
+        form = ScreenVariant(screen, values, world.facts, lay_out(screen, values, world, phone.limit))
+        if form.text not in seen and any(form.text):
+            seen.add(form.text)
+            yield form
+
+
+def _circumstances(screen: Screen, phone: PhoneProfile) -> Iterator[tuple[Facts, Values]]:
+    """All that the conditions of this screen tell apart; what they do not name is left out."""
+    compared: dict[str, set[str | None]] = {}
+    for name, allowed in _clauses(screen):
+        if name not in phone.world.facts:
+            compared.setdefault(name, set()).update(allowed)
+    choices = [phone.free.get(name, sorted(FACTS[name])) if name in FACTS else [*_sorted(values), None]
+               for name, values in compared.items()]  # fmt: skip
+    for picked in itertools.product(*choices):
+        found = dict(zip(compared, picked, strict=True))
+        yield (
+            {name: value for name, value in found.items() if name in FACTS and value is not None},
+            {name: value for name, value in found.items() if name not in FACTS},
+        )
+
+
+def _sorted(values: Collection[str | None]) -> list[str]:
+    return sorted(filter(None, values))
+
+
+def _clauses(screen: Screen) -> Iterator[tuple[str, frozenset[str | None]]]:
+    own = [screen.when, *(choice.when for choice in screen.choices)]
+    shown: list[ScreenText] = [screen.words, screen.leave, screen.beside, screen.foot]
+    shown += [choice.say for choice in screen.choices]
+    if screen.zero:
+        shown.append(screen.zero.say)
+    for condition in (*own, *(variant.when for text in shown for variant in text.variants)):
+        for all_of in condition.any_of:
+            yield from all_of

@@ -1,0 +1,127 @@
+"""What can only be seen with all flows together: names that nobody has, screens nobody reaches, ways without an end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import NoReturn
+
+from flows.model import Choice, Flow, FlowBook, GoTo, NameReference, Screen
+from flows.parser.yaml_nodes import FlowError
+from flows.vocabulary import FACTS
+
+Screens = Mapping[str, Screen]
+
+
+def build_book(flows: Sequence[Flow]) -> FlowBook:
+    """A Book whose every way leads somewhere. Choices that lead to a flow that is not installed are left out of it."""
+    names = _flows_by_name(flows)
+    screens = {name: screen for flow in flows for name, screen in flow.screens.items()}
+    questions = _questions(screens.values())
+    for flow in flows:
+        for use in flow.uses:
+            _look_up(flow, use, names, screens, questions)
+    screens = {name: _installed(screen, names) for name, screen in screens.items()}
+    for flow in flows:
+        _ways(flow, screens)
+    return FlowBook(names, screens)
+
+
+def _flows_by_name(flows: Sequence[Flow]) -> dict[str, Flow]:
+    names: dict[str, Flow] = {}
+    for flow in flows:
+        if flow.name in names:
+            other = names[flow.name].file
+            raise FlowError(flow.file, 1, 1, "", f"flow {flow.name!r} is in {other} too; rename one of them")
+        names[flow.name] = flow
+    return names
+
+
+def _questions(screens: Iterable[Screen]) -> dict[str, set[str] | None]:
+    """Each question's possible values; None where they come from data or are typed."""
+    found: dict[str, set[str] | None] = {}
+    for screen in screens:
+        if screen.question is None:
+            continue
+        known = found.setdefault(screen.question, set())
+        if screen.lists or screen.typed or known is None:
+            found[screen.question] = None
+        else:
+            known.update(choice.value for choice in screen.choices if choice.value is not None)
+    return found
+
+
+def _look_up(
+    flow: Flow, use: NameReference, names: Collection[str], screens: Screens, questions: Mapping[str, set[str] | None]
+) -> None:
+    def wrong(message: str) -> NoReturn:
+        raise FlowError(flow.file, use.line, use.column, use.screen, message)
+
+    if use.kind == "screen":
+        if use.name not in screens and not (use.if_there and use.name.partition(".")[0] not in names):
+            wrong(f"it goes to {use.name}, which does not exist; add that screen or go to another")
+        return
+    name, _, value = use.name.partition("=")
+    if name in FACTS and name in questions:
+        wrong(f"{name!r} is a fact and a question; rename the question")
+    if name not in FACTS and name not in questions:
+        wrong(f"no screen asks {name!r} and it is no fact; use a question or one of: {', '.join(sorted(FACTS))}")
+    known = FACTS[name] if name in FACTS else questions[name]
+    if use.kind == "value" and known is not None and value not in known:
+        wrong(f"{name!r} is never {value!r}; use one of: {', '.join(sorted(known))}")
+
+
+def _installed(screen: Screen, names: Collection[str]) -> Screen:
+    def there(choice: Choice) -> bool:
+        return not any(go.if_there and go.to.partition(".")[0] not in names for go in choice.go)
+
+    return replace(screen, choices=tuple(filter(there, screen.choices)))
+
+
+def _ways(flow: Flow, screens: Screens) -> None:
+    """Each screen of the flow is reached, has a way out, and is not passed over in a circle."""
+    reached = reachable([screen.id for screen in screens.values() if screen.start or screen.called], screens)
+    for screen in flow.screens.values():
+
+        def wrong(message: str, at: Screen = screen) -> NoReturn:
+            raise FlowError(flow.file, at.line, at.column, at.id, message)
+
+        mine = screens[screen.id]
+        if screen.id not in reached:
+            wrong("no other screen leads here; go to it from somewhere or remove it")
+        if any(not (choice.go or choice.outcomes or mine.go or mine.called) for choice in mine.choices):
+            wrong("a choice leads nowhere; give it or the screen a `go:`")
+        if (mine.typed or mine.lists) and not (mine.go or mine.outcomes):
+            wrong("its answer leads nowhere; give the screen a `go:`")
+        if not any(not successors(screens[name]) for name in reachable([screen.id], screens)):
+            wrong("from here one walks in a circle without a way out; lead it to a screen with `end: true`")
+        if screen.id in reachable(_passed_on(mine), screens, _passed_on):
+            wrong("it may be passed over in a circle; lead its `otherwise:` to a screen that is always asked")
+
+
+def reachable(begin: Iterable[str], screens: Screens, onward: Callable[[Screen], list[str]] | None = None) -> set[str]:
+    """The screens that one may come to from these, themselves among them."""
+    onward = onward or successors
+    seen: set[str] = set()
+    waiting = list(begin)
+    while waiting:
+        if (name := waiting.pop()) not in seen:
+            seen.add(name)
+            waiting.extend(onward(screens[name]))
+    return seen
+
+
+def successors(screen: Screen) -> list[str]:
+    """Where any answer, outcome or passing over may lead, whatever was answered before."""
+    gos: list[GoTo] = [*screen.go, *screen.otherwise]
+    for choice in (*screen.choices, *((screen.zero,) if screen.zero else ())):
+        gos += choice.go
+    for targets in screen.outcomes.values():
+        gos += targets
+    return [go.to for go in gos] + ([screen.again] if screen.again else [])
+
+
+def _passed_on(screen: Screen) -> list[str]:
+    if not (screen.when.any_of or screen.lists):
+        return []
+    return [go.to for go in (screen.otherwise or screen.go)]

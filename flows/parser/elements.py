@@ -1,0 +1,190 @@
+"""The parts of a screen as a flow file writes them: words, conditions, choices, and where they lead."""
+
+from __future__ import annotations
+
+from flows.model import ALWAYS, Choice, Condition, GoTo, NameReference, ScreenText, TypedInput, Variant
+from flows.parser.yaml_nodes import YamlNode
+from flows.text import (
+    ACCEPTED_CARRIER_WORDS,
+    CARRIER_WORDS,
+    NAVIGATION_KEYS,
+    PLACEHOLDER,
+    fold,
+    in_context,
+    without_context,
+)
+from flows.vocabulary import FIELDS
+
+
+class ElementParser:
+    """Reads the parts of one file's screens and gathers the names that they use."""
+
+    def __init__(self, flow: str) -> None:
+        self.flow = flow
+        self.uses: list[NameReference] = []
+
+    def use(self, kind: str, name: str, place: YamlNode, *, if_there: bool = False) -> str:
+        self.uses.append(NameReference(kind, name, place.screen, place.line, place.column, if_there))
+        return name
+
+    def target(self, place: YamlNode, *, if_there: bool = False) -> str:
+        name = place.text()
+        return self.use("screen", name if "." in name else f"{self.flow}.{name}", place, if_there=if_there)
+
+    def words(self, place: YamlNode | None, *, label: bool = False) -> ScreenText:
+        """Return one text, or a list of variants; the last variant holds always.
+
+        `context:` beside a text tells it from the same English words with another meaning (gettext's msgctxt).
+        """
+        if place is None:
+            return ScreenText()
+        variants = tuple(self.variant(item, label) for item in place.items())
+        if variants[-1].when != ALWAYS:
+            place.items()[-1].wrong("the last variant has a condition; end with one that has none")
+        return ScreenText(variants)
+
+    def variant(self, place: YamlNode, label: bool) -> Variant:
+        if not place.is_mapping:
+            return Variant(ALWAYS, (self.say(place, label),), place.at)
+        parts = place.keys(["when", "say", "fits_first", "context"])
+        if ("say" in parts) == ("fits_first" in parts):
+            place.wrong("either `say:` or `fits_first:` is needed; write one of them")
+        says = parts["fits_first"].items() if "fits_first" in parts else [parts["say"]]
+        context = parts["context"].text() if "context" in parts else ""
+        words = tuple(in_context(context, self.say(one, label)) for one in says)
+        return Variant(self.condition(parts.get("when")), words, place.at)
+
+    def say(self, place: YamlNode, label: bool) -> str:
+        words = place.text()
+        if not words.strip() or words != words.strip():
+            place.wrong("words are missing here, or have blanks around them; write them without")
+        for name in PLACEHOLDER.findall(words):
+            if name not in FIELDS:
+                place.wrong(f"{{{name}}} is no field; use one of: {', '.join(sorted(FIELDS))}")
+        if PLACEHOLDER.sub("", words).strip("{}") != PLACEHOLDER.sub("", words) or "{" in PLACEHOLDER.sub("", words):
+            place.wrong("a brace stands alone; write {name} of a field, or no brace")
+        if label:
+            self.label(place, words, understood=frozenset())
+        return words
+
+    def label(self, place: YamlNode, words: str, understood: frozenset[str]) -> str:
+        folded = fold(words)
+        if folded in CARRIER_WORDS - understood:
+            place.wrong(f"{words!r} is a word that carriers answer themselves; choose another word")
+        if folded in NAVIGATION_KEYS:
+            place.wrong(f"{words!r} is a key of every screen; choose another word")
+        return folded
+
+    def beside(self, own: YamlNode | None, of_flow: YamlNode | None) -> ScreenText:
+        """Return the line that stands above the words while its condition holds: the screen's own, or its flow's.
+
+        `beside: none` on a screen means that it has no such line.
+        """
+        place = own or of_flow
+        if place is None or not (place.is_mapping or place.text() != "none"):
+            return ScreenText()
+        parts = place.of(place.node, own.screen if own else None).keys(["when", "say"])
+        if parts.keys() != {"when", "say"}:
+            place.wrong("`beside:` needs `when:` and `say:`; write both, or `none`")
+        when = self.condition(parts["when"])
+        says = tuple(self.say(one, label=False) for one in parts["say"].items())  # from the longest to the shortest
+        return ScreenText((Variant(when, says, place.at), Variant(ALWAYS, ("",), place.at)))
+
+    def condition(self, place: YamlNode | None) -> Condition:
+        """Equality only: {name: value, or [values], or null}; a list of such means any of them."""
+        if place is None:
+            return ALWAYS
+        return Condition(tuple(self.all_of(item) for item in place.items()))
+
+    def all_of(self, place: YamlNode) -> tuple[tuple[str, frozenset[str | None]], ...]:
+        clauses = []
+        for name, values in place.pairs():
+            self.use("name", name.text(), name)
+            allowed = [value.value() for value in values.items()]
+            for value, where in zip(allowed, values.items(), strict=True):
+                if value is not None:
+                    self.use("value", f"{name.text()}={value}", where)
+            clauses.append((name.text(), frozenset(allowed)))
+        return tuple(clauses)
+
+    def gos(self, place: YamlNode | None) -> tuple[GoTo, ...]:
+        if place is None:
+            return ()
+        gos = tuple(self.go(item) for item in place.items())
+        if any(go.when == ALWAYS for go in gos[:-1]):
+            place.wrong("what comes after a `to:` without `when:` is never reached; put that one last")
+        if gos[-1].when != ALWAYS:
+            place.wrong("nothing holds where no `when:` does; end with a `to:` that has none")
+        return gos
+
+    def go(self, place: YamlNode) -> GoTo:
+        if not place.is_mapping:
+            return GoTo(ALWAYS, self.target(place))
+        parts = place.keys(["when", "to", "if_there"])
+        if "to" not in parts:
+            place.wrong("`to:` is missing; say which screen comes next")
+        if_there = "if_there" in parts and parts["if_there"].flag()
+        return GoTo(self.condition(parts.get("when")), self.target(parts["to"], if_there=if_there), if_there)
+
+    def outcomes(self, place: YamlNode, go: YamlNode | None) -> dict[str, tuple[GoTo, ...]]:
+        """Where an effect leads: a map from each of its outcomes."""
+        if go is None or not go.is_mapping:
+            place.wrong("an effect has outcomes; write `go:` as a map from each outcome to its screen")
+        return {outcome.text(): self.gos(target) for outcome, target in go.pairs()}
+
+    def choices(self, place: YamlNode, asks: bool) -> tuple[tuple[str, ...], tuple[Choice, ...]]:
+        """The names of lists from data, and the choices written in the file."""
+        first = place.items()[0]
+        if first.is_mapping and "from" in {key.text() for key, _ in first.pairs()}:
+            parts = first.keys(["from", "last"])
+            if len(place.items()) > 1:
+                place.items()[1].wrong("choices from a list stand alone; put this one under its `last:`")
+            lists = tuple(name.text() for name in parts["from"].items())
+            return lists, self.choices(parts["last"], asks)[1] if "last" in parts else ()
+        made = [self.choice(item, str(number), asks) for number, item in enumerate(place.items(), 1)]
+        self.distinct(place, made)
+        return (), tuple(made)
+
+    def distinct(self, place: YamlNode, choices: list[Choice]) -> None:
+        seen: set[str] = set()
+        for choice, item in zip(choices, place.items(), strict=True):
+            words = {choice.key, *choice.also, *_labels(choice.say)}
+            if twice := seen & words:
+                item.wrong(f"{sorted(twice)[0]!r} means two choices of this screen; change one of them")
+            seen |= words
+
+    def choice(self, place: YamlNode, key: str, asks: bool) -> Choice:
+        parts = place.keys(["say", "value", "key", "also", "when", "do", "go"])
+        if "say" not in parts:
+            place.wrong("a choice needs `say:`; write its label")
+        if ("value" in parts) != asks:
+            place.wrong("a choice has a `value:` where the screen has `ask:`, and only there; put that right")
+        if "key" in parts and (
+            (key := parts["key"].text()) in NAVIGATION_KEYS or not (key.isascii() and key.isdigit())
+        ):
+            parts["key"].wrong(f"{key!r} cannot be the key of an answer; use another number")
+        do = parts["do"].text() if "do" in parts else None
+        also = parts["also"].items() if "also" in parts else []
+        return Choice(
+            key=key,
+            say=self.words(parts["say"], label=True),
+            value=parts["value"].value() if "value" in parts else None,
+            also=tuple(self.label(word, word.text(), ACCEPTED_CARRIER_WORDS) for word in also),
+            when=self.condition(parts.get("when")),
+            do=do,
+            go=() if do else self.gos(parts.get("go")),
+            outcomes=self.outcomes(place, parts.get("go")) if do else {},
+            at=place.at,
+        )
+
+    def typed(self, place: YamlNode) -> TypedInput:
+        parts = place.keys(["skip", "limit", "secret"])
+        return TypedInput(
+            skip=parts["skip"].text() if "skip" in parts else None,
+            limit=parts["limit"].whole() if "limit" in parts else None,
+            secret="secret" in parts and parts["secret"].flag(),
+        )
+
+
+def _labels(text: ScreenText) -> set[str]:
+    return {fold(without_context(say)) for one in text.variants for say in one.says}

@@ -1,0 +1,148 @@
+"""What staff may write to a reporter, who reads it on a phone that others use too (S-25). Pure.
+
+Refused: what does not fit one screen, a link, a number that is not the country's, a request for pictures. All else is
+a question to who writes: words can be right that look wrong. The lists are English, and for pictures also of some
+other languages; none of these others was read by somebody who speaks it.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from flows.gsm7 import alphabet, size
+
+MAX_SEPTETS, MAX_UNITS = 120, 40  # beside the lines below it, on one screen of 160 septets or 70 units
+INVISIBLE_CATEGORIES = frozenset(
+    {"Cc", "Cf", "Cs", "Co"}
+)  # control and format characters: a phone shows them as it likes
+
+LINK = re.compile(  # any two words with a dot between: nobody can list all endings, and phones make links of most
+    r"\w://|\bwww\b|\bhxxp|@\w|\[\.\]|\w[.\u3002][^\W\d_]{2}", re.IGNORECASE
+)
+ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|a\.m|p\.m)\b", re.IGNORECASE)
+TIME = re.compile(r"\b(?:[01]?\d|2[0-4])[.:h][0-5]\d\b(?![.:\d])|\b\d{1,2}(?= ?[ap]m\b)", re.IGNORECASE)
+DIGITS = re.compile(r"\d(?:[\W\d_]*\d)?")  # with whatever stands between: a number is read on over a dash or a comma
+MAX_SHORT_DIGITS = 2  # digits that are no number to call: "at 4", "in 10 days"
+
+PICTURE_WORDS = (
+    r"pictures?|photos?|images?|videos?|selfies?|screenshots?|pics?|clips?|"  # English
+    r"vid[ée]os?|clich[ée]s?|fotos?|foto|pija|piksa|poto|piksa|picha|itaba|ata"
+)
+SEND_VERBS = (
+    r"send|sends|show|upload|share|forward|mms|attach|take|post|give|let (?:us|me) see|"
+    r"(?:we|i) (?:need|want)(?! to\b)|(?:can|may|could) (?:we|i) (?:see|have|get)|"
+    r"envoie[sz]?|envoyez|envoyer|montrez?|sendem|soem|salim|soim|tuma|tutumie|vakauta"
+)
+NEGATIONS = r"not|never|no|don'?t|cannot|can'?t|without|ne|pas|jamais|nogat|noken|usi\w+|kua"
+# Up to the verb, over no comma and no "and": "Don't worry, send us a photo" asks for one.
+NEGATED_SEND = re.compile(
+    rf"\b(?:{NEGATIONS})(?: +(?!(?:and|but|then|et|mais)\b)\w+){{0,3}} +(?:{SEND_VERBS})\b|\b(?:{SEND_VERBS}) "
+    rf"+(?:pas|jamais)\b",
+    re.IGNORECASE,
+)
+ASKS_FOR_PICTURES = re.compile(
+    rf"\b(?:{SEND_VERBS})\b[^.!?\n]*\b(?:{PICTURE_WORDS})\b|\b(?:{PICTURE_WORDS})\b[^.!?\n]*\b(?:{SEND_VERBS})\b",
+    re.IGNORECASE,
+)
+SENTENCE = re.compile(r"[^.!?\n]+[.!?]?")
+
+TOPIC_WORDS = frozenset(
+    {"abuse", "abused", "sex", "sexual", "child", "children", "hurt", "police", "report", "reported", "safe", "danger"}
+    | {"help", "hotline", "helpline", "protect", "protection", "case", "violence", "crime", "picture", "pictures"}
+    | {"threat", "threats"}
+)
+PROMISES = re.compile(
+    r"\b(?:help is coming|you are safe now|(?:we|they|police|someone) will (?:come|call|visit|save|rescue|arrest)"
+    r"|nobody (?:can|will)|no one will|secret|anonymous|confidential|promise|guarantee)\b",
+    re.IGNORECASE,
+)
+NEVER_ASKED = re.compile(
+    r"\b(?:your (?:full |real )?name|full name|your address|where do you live|which school|name of (?:your|the) school"
+    r"|identity|id number|birth ?date|card number|account number|religion|tribe|ethnic|marks on"
+    r"|what did (?:he|she|they) do|why did|why didn'?t|why have you)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """`refused`: it cannot be sent so. Else whoever writes may say that it is meant."""
+
+    why: str
+    refused: bool
+
+
+def check_reply(words: str, numbers: Collection[str], names: Collection[str] = ()) -> tuple[Objection, ...]:
+    """`numbers`: those that may be shown in the country, as digits; `names`: of its hotlines."""
+    return (
+        *(Objection(why, True) for why in _refused(words, numbers)),
+        *(Objection(w, False) for w in _ask(words, names)),
+    )
+
+
+def _refused(words: str, numbers: Collection[str]) -> Iterator[str]:
+    if not words.strip():
+        yield "there are no words"
+    room = MAX_SEPTETS if alphabet(words) == "gsm7" else MAX_UNITS
+    if size(words) > room:
+        yield f"it has {size(words)} characters, and one screen has room for {room}; say less, or write two messages"
+    if any(unicodedata.category(one) in INVISIBLE_CATEGORIES and one != "\n" for one in words):
+        yield "it has characters that nobody sees; write it in plain letters"
+    plain = _plain(words)
+    if LINK.search(ABBREVIATION.sub(" ", plain)):
+        yield "it has a link or an address, or no blank after a full stop; nobody can open it safely on that phone"
+    for number in _foreign(plain, numbers):
+        yield f"{number} is no number of this country's file; nobody has dialled it"
+    if any(ASKS_FOR_PICTURES.search(NEGATED_SEND.sub(" ", one)) for one in SENTENCE.findall(plain)):
+        yield "it asks for pictures; having one may be a crime even for staff"
+
+
+def _ask(words: str, names: Collection[str]) -> Iterator[str]:
+    plain = _plain(words)
+    first = plain.split("\n", 1)[0].casefold()
+    told = sorted(TOPIC_WORDS & set(re.findall(r"\w+", first)))
+    told += sorted(name for name in names if name.casefold() in first)
+    if told:
+        yield f"its first line says {', '.join(told)}; whoever looks over a shoulder reads that"
+    if found := PROMISES.search(plain):
+        yield f"it promises what is not sure: {found[0]!r}"
+    if found := NEVER_ASKED.search(plain):
+        yield f"it asks or says what is never asked: {found[0]!r}"
+
+
+def _plain(words: str) -> str:
+    """Without the marks and shapes by which the same letters look different."""
+    shown = "".join(one for one in unicodedata.normalize("NFKC", words) if unicodedata.category(one) != "Cf")
+    return shown.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
+
+
+def _foreign(words: str, numbers: Collection[str]) -> Iterator[str]:
+    """Runs of digits that are neither a number of the country nor too short for one."""
+    for found in DIGITS.finditer(TIME.sub(" ", words)):
+        run = re.sub(r"\D", "", found[0])
+        rest = "".join(part for part in re.findall(r"\d+", found[0]) if part not in numbers)
+        if run not in numbers and len(rest) > MAX_SHORT_DIGITS:
+            yield found[0]
+
+
+# Ready sentences for whoever writes to a reporter: true whatever was told, harmless where others read along (S-25).
+#
+# They are messages of the catalogues, and pass the check of staff's words in every language that has them. A new one
+# is as short, asks for nothing, names nobody and nothing of what happened, and promises nothing.
+
+REPLY_TEMPLATES: Final = (
+    "Hello. We have read what you wrote. Thank you for telling us.",
+    "You did right to tell us.",
+    "Tell us only what you want to. You can stop at any time.",
+    "When is a good time for you? You can write it here.",
+    "We tried to reach you at the time you gave. When else is good?",
+    "You need not answer now. Wait until nobody else sees this phone.",
+    "Somebody is looking at it now. You can write more here.",
+    "We have asked others who can do more. Please look here again when you can.",
+    "We close this now. As long as your code works, you can write here.",
+    "Cannot wait? Go now to a grown-up you trust, or call the number on the first screen.",
+)

@@ -1,0 +1,33 @@
+"""The floor of `tokaut bench`: the least that a screen over HTTP can cost here. A bare Flask view, one GET, one SET.
+
+Run by the same server with the same settings, with web's own Redis client. It keeps as many bytes as web keeps of a
+conversation, and answers with as many as a screen has.
+"""
+
+from __future__ import annotations
+
+import os
+
+from flask import Flask, Response, request
+
+from gateway.sessions.store import USSD_SECONDS
+from runtime.redis_clients import session_client
+from runtime.settings import RedisAddress
+
+SESSION = b"x" * 600
+ANSWER = b"CON " + b"y" * 140
+
+
+def create_app() -> Flask:
+    app = Flask("floor", static_folder=None)
+    redis = session_client(RedisAddress(os.environ["REDIS_URL"]))
+
+    @app.post("/hooks/<path:rest>")
+    def screen(rest: str) -> Response:
+        del rest
+        session = request.get_data().partition(b"&")[0]
+        redis.get(session)
+        redis.set(session, SESSION, px=USSD_SECONDS * 1000)
+        return Response(ANSWER, content_type="text/plain; charset=utf-8")
+
+    return app

@@ -1,0 +1,99 @@
+"""`tokaut audit`: whether anybody changed, dropped, added or moved a line of who did what; a hotline's own lines."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from reports.audit import signing_keys
+from reports.audit.verification import ChainVerification
+from reports.crypto.key_files import KeyFileError
+from reports.store import audit_log
+from reports.store.operations import delivery_actions
+from runtime.hardening import harden
+from runtime.settings import InstallationSettings, load_settings
+from runtime.time_units import DAY
+from tokaut.checks.audit_chain import chained_rows, verify_chain
+from tokaut.cli import CommandError, CommandGroup
+from tokaut.database import open_database
+from tokaut.documents import audit_export
+from tokaut.terminal import echo
+
+CHECKPOINT_MAX_AGE = 2 * DAY
+
+
+@click.group(cls=CommandGroup)
+def audit() -> None:
+    """Look at the chain of who did what.
+
+    \b
+    Example:  tokaut audit verify
+              tokaut audit export vu-pikinini --out lines.jsonl
+    """
+    harden()
+
+
+@audit.command()
+@click.option("--file", "path", type=click.Path(path_type=Path, exists=True), help="An export, and no database.")
+@click.option("--key", "trusted", multiple=True, help="With --file: ids of the keys that you were told by another way.")
+def verify(path: Path | None, trusted: tuple[str, ...]) -> None:
+    """Walk the whole chain and its signed checkpoints, and name the first line that does not fit.
+
+    What it shows: up to the newest checkpoint no line was changed, dropped, added or moved, unless by somebody who has
+    the key that signs. docs/audit.md says what it does not show.
+
+    \b
+    Example:  tokaut audit verify
+              tokaut audit verify --file lines.jsonl --key 0123456789abcdef
+    """
+    if path:
+        _say(audit_export.verify_export(path, trusted), "compare it with the last export that you have.")
+        return
+    with open_database() as (database, _):
+        found = verify_chain(database)
+        now = database.now()
+    _say(found, "compare this database with the last backup before that line.")
+    if found.lines and now - found.newest > CHECKPOINT_MAX_AGE:
+        echo("The newest checkpoint is older than two days, or there is none. Is there a key? tokaut keys list")
+
+
+@audit.command()
+@click.argument("hotline")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="A new file, for the hotline.")
+def export(hotline: str, out: Path) -> None:
+    """Write the lines of the audit that are HOTLINE's, with all checkpoints: it can verify them without us.
+
+    Of lines that are not its own the file has the digest alone. Send it each month: a checkpoint that somebody else has
+    kept is what nobody here can take back.
+
+    \b
+    Example:  tokaut audit export vu-pikinini --out lines.jsonl
+
+    Next: they run `tokaut audit verify --file lines.jsonl --key <id>`, or the recipe of docs/audit.md.
+    """
+    try:
+        keys = signing_keys.load_verify_keys(load_settings(InstallationSettings, os.environ).keys)
+        with open_database() as (database, actor), out.open("x", encoding="ascii") as file:
+            ids = audit_log.object_ids_of_hotline(database, hotline)
+            head = audit_export.AuditExportHeader(
+                hotline, audit_log.database_mode(database), keys, audit_log.list_checkpoints(database)
+            )
+            file.writelines(
+                audit_export.export_lines(
+                    head, chained_rows(database), lambda one: audit_log.concerns_hotline(one, hotline, ids)
+                )
+            )
+            delivery_actions.record_action(database, "audit_exported", hotline, actor)
+    except KeyFileError as fault:
+        raise CommandError(str(fault)) from None
+    except OSError as error:
+        raise CommandError(f"{out} cannot be written ({error.strerror}). Name a new file.") from None
+    echo(f"{out}: signed by {', '.join(keys) or 'nobody yet'}. Tell them the id of the key by another way.")
+
+
+def _say(found: ChainVerification, todo: str) -> None:
+    if found.fault:
+        raise CommandError(f"{found.fault} Keep all as it is, and {todo}")
+    echo(f"The chain is whole: {found.lines} lines, signed up to line {found.signed}.")

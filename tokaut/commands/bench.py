@@ -1,0 +1,141 @@
+"""`tokaut bench`: how fast this is here, as a ratio to a bare Flask view that is measured in the same run."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from gateway.thread_pool import THREADS
+from reports.countries.country import CountryError
+from runtime.hardening import harden
+from runtime.settings import InstallationSettings, SettingError, load_settings
+from tokaut.bench import delivery_measurements, machine, measurements
+from tokaut.bench.chart import draw_chart
+from tokaut.bench.environment import BenchEnvironment
+from tokaut.bench.measurements import BenchSize
+from tokaut.bench.scenarios import SCENARIO, SENDING_SCENARIO
+from tokaut.bench.table import figures_table
+from tokaut.cli import CommandError
+from tokaut.local_stack.folder import DemoFolder, FolderInUse
+from tokaut.local_stack.processes import ProcessDied
+from tokaut.local_stack.ussd_phone import UnexpectedAnswer
+from tokaut.local_stack.valkey import ValkeyMissing
+from tokaut.terminal import echo
+
+Measurement = tuple[str, Callable[[dict[str, Any]], Any]]  # a name, and what gives its figures
+
+FULL = BenchSize(rounds=5, seconds=4, warm=1, callers=16, sends=40, urgent=20, stored=100_000)
+QUICK = BenchSize(rounds=1, seconds=0.5, warm=0.1, callers=4, sends=3, urgent=1, stored=1_000)
+
+
+@click.command()
+@click.option("--postgresql", metavar="ADDRESS", help="Also commit reports to this empty PostgreSQL database.")
+@click.option("--draw", type=click.Path(dir_okay=False, path_type=Path), help="Also draw it, as an SVG picture.")
+@click.option(
+    "--beside",
+    metavar="CHECKOUT",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Also measure web of another checkout, in turn with this one. Run `make setup` there first.",
+)
+@click.option("--quick", is_flag=True, help="Only show that it works: the figures are worth nothing.")
+def bench(*, postgresql: str | None, draw: Path | None, beside: Path | None, quick: bool) -> None:
+    """Measure how fast this is on this machine, beside a bare Flask view in the same run.
+
+    Starts web, workers, Valkey and a demo hotline on this machine alone, and callers that file made-up reports. Takes
+    eight minutes at most; the figures are good to compare with one another, and with another run only where the
+    machine is at rest.
+
+    \b
+    Example:  tokaut bench
+
+    Next: docs/performance.md says what each figure is, and what was measured before.
+    """
+    harden()
+    try:
+        data = load_settings(InstallationSettings, os.environ).data
+        figures = _figures(data / "bench", QUICK if quick else FULL, postgresql, beside)
+    except (FolderInUse, ValkeyMissing, ProcessDied, UnexpectedAnswer, CountryError, SettingError) as error:
+        raise CommandError(str(error)) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    written = data / "bench.json"
+    written.write_text(json.dumps(figures, indent=1) + "\n")
+    if draw:
+        draw.write_text(draw_chart(figures))
+    Console(width=None if Console().is_terminal else 110).print(figures_table(figures))
+    echo(f"All of it: {written}")
+
+
+def _figures(folder: Path, size: BenchSize, postgresql: str | None, beside: Path | None) -> dict[str, Any]:
+    about: dict[str, Any] = {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": machine.current_commit(),
+        "machine": machine.describe_machine(),
+        "versions": machine.versions(),
+        "settings": asdict(size) | {"web_processes": 1, "threads": THREADS, "screens_of_a_walk": len(SCENARIO)},
+    }
+    found = _in_a_town(folder, None, lambda town: _measures(town, size), beside)
+    found |= _in_a_town(folder, None, lambda town: _beside_many_reports(town, size))
+    found["sending_postgresql"] = None
+    if postgresql:
+        found |= _in_a_town(folder, {"DATABASE_URL": postgresql}, lambda town: _on_postgresql(town, size))
+    return about | found
+
+
+def _in_a_town(
+    folder: Path,
+    settings: dict[str, str] | None,
+    measures: Callable[[BenchEnvironment], Iterator[Measurement]],
+    beside: Path | None = None,
+) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    with DemoFolder(folder) as inside, Console(stderr=True).status("…") as status:
+        town = BenchEnvironment(inside, settings, beside)
+        try:
+            for name, what in measures(town):
+                status.update(f"{name.replace('_', ' ')} …")
+                found[name] = what(found)
+        finally:
+            town.processes.stop()
+    return found
+
+
+def _measures(town: BenchEnvironment, size: BenchSize) -> Iterator[Measurement]:
+    """In this order: each is given what was found before."""
+    town.start_web()
+    yield "start_seconds", lambda _: town.startup_seconds
+    yield "round_trips", lambda _: measurements.round_trips(town)
+    yield "session_bytes", lambda _: measurements.session_bytes(town)
+    yield "screens", lambda _: measurements.screens(town, size)
+    yield "half_load", lambda found: measurements.half_load(town, size, found["screens"]["web"]["per_second"])
+    yield "memory_mb", lambda _: measurements.memory_mb(town, size)
+    town.start_workers()
+    yield "to_hotline", lambda _: delivery_measurements.to_hotline(town, size)
+    yield "sending", lambda _: measurements.sending(town, size)
+    yield (
+        "half_load_sending",
+        lambda found: measurements.half_load(town, size, found["sending"]["per_second"], SENDING_SCENARIO, goal=50),
+    )
+    yield "deliveries_one", lambda _: delivery_measurements.deliveries(town, size)
+    yield "primary_down", lambda _: delivery_measurements.primary_down(town, size)
+    town.start_second_workers()
+    yield "deliveries_two", lambda _: delivery_measurements.deliveries(town, size)
+
+
+def _beside_many_reports(town: BenchEnvironment, size: BenchSize) -> Iterator[Measurement]:
+    town.start_web()
+    yield "stored_reports_mb", lambda _: measurements.stored_reports_mb(town, size)
+
+
+def _on_postgresql(town: BenchEnvironment, size: BenchSize) -> Iterator[Measurement]:
+    town.start_web()
+    town.start_workers()
+    yield "sending_postgresql", lambda _: measurements.sending(town, size)

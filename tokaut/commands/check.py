@@ -1,0 +1,125 @@
+"""`tokaut check`: everything that is wrong, at once, each with what to do about it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import click
+
+from runtime.hardening import harden
+from runtime.settings import PepperSettings, WebKeySettings, collect_settings
+from tokaut.checks import installation
+from tokaut.checks.advisory import Advisory
+from tokaut.checks.country import explain_country
+from tokaut.checks.redis import redis_faults
+from tokaut.checks.session_keys import session_key_faults
+from tokaut.checks.spool import spool_faults
+from tokaut.checks.wording import wording_faults
+from tokaut.terminal import echo
+
+Found = dict[str, list[str]]  # what was looked at → what is wrong there, a sentence each
+
+
+@click.command()
+@click.option(
+    "--country", metavar="ISO", help="Only this country, for example vu: what it needs before it can go live."
+)
+@click.option("--worker", is_flag=True, help="Only what worker and clock read: no secrets of web or console.")
+def check(country: str | None, worker: bool) -> None:
+    """Say everything that is wrong with this installation, and what to do about each.
+
+    Looks at settings, country files, keys, the database, Redis and the folders, and changes nothing. Run it with the
+    settings of the services, under an account that may read them. Exit status 1 when something has to be mended.
+
+    \b
+    Example:  tokaut check
+              TOKAUT_MODE=live tokaut check      what keeps this installation from going live
+              tokaut check --country vu          what Vanuatu needs before it can go live
+              tokaut check --worker              as the account of worker and clock, which has no others' secrets
+
+    Next: mend from the top, then run it again. When it is content, start the services: the Procfile names them.
+    """
+    harden()
+    mode = installation.mode_of(os.environ)
+    found = look_at_files(os.environ, only=country, of_worker=worker)
+    if not country:
+        found |= look_at_parts(os.environ, of_worker=worker)
+    elif of := installation.read_country(installation.common_settings(os.environ), country):
+        echo("\n".join(explain_country(of, datetime.now(UTC).date())) + "\n")
+    found = _each_once(found)
+    _print(found)
+    if mode != "live":
+        live = {**os.environ, "TOKAUT_MODE": "live"}
+        _print_live(found, look_at_files(live, only=country, of_worker=worker))
+    if wrong := sum(_is_fault(line) for lines in found.values() for line in lines):
+        echo(f"\n{wrong} to mend for {mode} mode. Then run `tokaut check` again.")
+        raise SystemExit(1)
+    echo(f"\nNothing is wrong for {mode} mode. What only people can check: docs/operating.md, going live.")
+
+
+def look_at_files(environ: Mapping[str, str], *, only: str | None = None, of_worker: bool = False) -> Found:
+    """Settings and country files, as the mode wants them."""
+    common, mode = installation.common_settings(environ), installation.mode_of(environ)
+    countries, unreadable = installation.read_countries(common, mode, only)
+    found: Found = {} if only else {"settings": list(installation.setting_faults(environ, of_worker=of_worker))}
+    if countries is None:
+        return found | {"countries": list(unreadable)}
+    if not only:
+        found["words"] = list(wording_faults(common.draft_languages or (), datetime.now(UTC).date()))
+        found["hotlines"] = list(installation.hotline_faults(environ, countries.hotlines))
+        found["secrets"] = list(installation.secret_faults(environ, countries.hotlines, of_worker=of_worker))
+    return found | {"countries": list(installation.country_faults(countries, mode, datetime.now(UTC).date()))}
+
+
+def look_at_parts(environ: Mapping[str, str], *, of_worker: bool = False) -> Found:
+    """What stands on this machine, and what it is connected to."""
+    common = installation.common_settings(environ)
+    countries, _ = installation.read_countries(common, "demo")
+    listed = countries.hotlines if countries else ()
+    own = collect_settings([PepperSettings], environ)[0]
+    of_web = {"phone pepper": list(installation.pepper_faults(own[PepperSettings])) if PepperSettings in own else []}
+    web_keys = collect_settings([WebKeySettings], environ)[0][WebKeySettings].web_keys or common.keys
+    if installation.mode_of(environ) != "demo":  # where all processes have one account, and read keys/public
+        of_web["keys of web"] = list(installation.web_key_faults(web_keys, common.keys, listed))
+    return {
+        "keys": list(installation.key_faults(common.keys, installation.mode_of(environ), listed)),
+        **({} if of_worker else of_web | {"session keys": list(session_key_faults(common.data))}),
+        "database": list(installation.database_faults(common, installation.mode_of(environ))),
+        "spool": list(spool_faults(common, environ, of_worker=of_worker)),
+        "redis": list(redis_faults(common, live=installation.mode_of(environ) == "live")),
+        "folders": list(installation.folder_faults(common)),
+        "backup": list(installation.backup_faults(common, installation.mode_of(environ))),
+    }
+
+
+def _each_once(found: Found) -> Found:
+    """Return the same without sentences that stood in an earlier part."""
+    said: set[str] = set()
+    new: Found = {}
+    for name, lines in found.items():
+        new[name] = [line for line in lines if line not in said]
+        said |= set(lines)
+    return new
+
+
+def _print(found: Found) -> None:
+    for name, lines in found.items():
+        echo(f"{name}: {'' if any(map(_is_fault, lines)) else 'good'}".rstrip())
+        for line in lines:
+            echo(f"  {'x' if _is_fault(line) else '?'} {line}")
+
+
+def _is_fault(line: str) -> bool:
+    return not isinstance(line, Advisory)
+
+
+def _print_live(found: Found, live: Found) -> None:
+    """What is no fault in this mode, and would be in live mode."""
+    known = {line for lines in found.values() for line in lines}
+    more = [line for lines in live.values() for line in lines if line not in known and _is_fault(line)]
+    if more:
+        echo("\nLive mode would need more:")
+    for line in more:
+        echo(f"  - {line}")

@@ -1,0 +1,107 @@
+"""`tokaut export`: a report as a sheet for another body's form, which a person hands in. Nothing is sent."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reports.crypto import DecryptError, SealContext, SealedBody, open_body
+from reports.crypto.key_files import KeyFileError, load_private_keys
+from reports.exports.referral_sheets import SHEETS, SheetRow, referral_sheet, sheet_csv, sheet_text
+from reports.json_bodies import without_contact
+from reports.store.cases import case_view
+from reports.store.engine.database import Database
+from reports.store.mailboxes import correspondence
+from reports.store.operations import delivery_actions
+from reports.store.outbox import StoredBody
+from runtime.hardening import harden
+from runtime.settings import InstallationSettings, load_settings
+from tokaut.cli import CommandError
+from tokaut.database import open_database
+from tokaut.terminal import echo
+
+
+@click.command()
+@click.argument("report_id", metavar="REPORT_ID")
+@click.argument("form", type=click.Choice(sorted(SHEETS)))
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), help="A new file; only this account can read it."
+)
+@click.option("--csv", "table", is_flag=True, help="As a table for a spreadsheet, not as text.")
+@click.option("--hotline", metavar="HOTLINE", help="With whose key; else that of the hotline furthest along.")
+def export(report_id: str, form: str, out: Path, table: bool, hotline: str | None) -> None:
+    """Write REPORT_ID as a sheet for the FORM of another body, with the hotline's private key. It is sent nowhere.
+
+    A person of the hotline copies the sheet into that body's form, where its law allows that. The sheet holds what the
+    reporter typed, and a number only where contact was allowed. That it was made, by whom and for which form, is a
+    line of the audit before the report is opened. Delete the file when it was handed in.
+
+    \b
+    Example:  tokaut export 01a211b9-f7d0-7c31-9d5e-0a6f1c2b3d4e cybertipline --out /run/tokaut/sheet.txt
+
+    Next: read it, hand it in, delete it. `tokaut audit verify` keeps that you made it.
+    """
+    harden()
+    report_id = report_id.lower()
+    with open_database() as (database, actor):
+        name = _hotline(database, report_id, hotline)
+        held = case_view.load_report(database, report_id, name)
+        if held is None:
+            raise CommandError(
+                f"What {name} was given of {report_id} is no report with answers; there is no sheet for it."
+            )
+        delivery_actions.record_action(database, f"exported:{form}", report_id, actor)
+    rows = _rows(form, held, report_id, name)
+    _write(out, sheet_csv(rows) if table else sheet_text(rows))
+    echo(f"{out}: the sheet for {form}, revision {held.revision}. Sent nowhere; delete it once it was handed in.")
+
+
+def _rows(form: str, held: case_view.ReadableReport, report_id: str, hotline: str) -> list[SheetRow]:
+    data = _opened(held, held.report, SealContext(held.mode, report_id, held.revision, hotline))
+    said = []
+    for one in held.messages:
+        found = _opened(held, one, SealContext.of_message(held.mode, report_id, one.message_id, hotline))
+        data = {**data, "contact": found["contact"] or data["contact"]}  # what was said last holds
+        said.append(f"[{found['created_at']}, {found['kind']}] {found['text'] or ''}".rstrip())
+    return referral_sheet(form, data, "\n".join(said))
+
+
+def _hotline(database: Database, report_id: str, named: str | None) -> str:
+    box = correspondence.load_answer_target(database, report_id)
+    if box is None or not box.hotlines:
+        raise CommandError(f"There is no report {report_id} that somebody was given. Look: tokaut deliveries list")
+    if named and named not in box.hotlines:
+        raise CommandError(f"Only who was given the report may have it opened: {', '.join(box.hotlines)}.")
+    return named or box.hotlines[0]
+
+
+def _opened(held: case_view.ReadableReport, body: StoredBody, context: SealContext) -> Mapping[str, Any]:
+    hotline = context.hotline
+    try:
+        keys = load_private_keys(load_settings(InstallationSettings, os.environ).keys, [hotline])
+        data = open_body(
+            keys.of(hotline, body.key_id), context, SealedBody(body.key_id, body.wrap, body.head, body.sealed)
+        )
+    except (KeyFileError, DecryptError) as fault:
+        raise CommandError(
+            f"The report does not open: {fault}. Run this under the account of the worker, where {hotline}'s key is."
+        ) from None
+    found: Mapping[str, Any] = json.loads(without_contact(data) if held.withdrawn else data)
+    return found
+
+
+def _write(path: Path, text: str) -> None:
+    """Never over another file, and for nobody else from the first moment. What is no text (half a sign) is escaped."""
+    try:
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(file, "wb") as sheet_file:
+            sheet_file.write(text.encode("utf-8", "backslashreplace"))
+    except OSError as error:
+        raise CommandError(
+            f"{path} cannot be written ({error.strerror}). Name a new file, in a folder of yours."
+        ) from None

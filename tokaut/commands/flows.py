@@ -1,0 +1,162 @@
+"""`tokaut flows`: what lets an author trust a conversation: checked, drawn, played."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from flows import loader
+from flows.authoring.lint import Linter, LintReport
+from flows.authoring.timing import SESSION_LIMITS
+from flows.model import FlowBook
+from flows.parser.yaml_nodes import FlowError
+from reports.countries.country import Countries, CountryError, load_countries, shipped_countries
+from tokaut.cli import CommandError, CommandGroup
+from tokaut.commands.flows_graph import graph
+from tokaut.commands.flows_play import play
+from tokaut.screens.combinations import LIMITS, combinations, load_catalogues
+from tokaut.terminal import echo
+
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+@click.group(cls=CommandGroup)
+def flows() -> None:
+    """Check, draw and play the conversations.
+
+    \b
+    A conversation is a file of flows/ that can be read aloud; docs/flows/README.md says how to write one.
+    While you write:   tokaut flows play                walk through it here, without any server
+    Before you send:   tokaut flows lint                every way, in every country, language and channel
+    For others:        tokaut flows graph               pictures of it, for docs/flows/
+    """
+
+
+def load_book(folder: Path) -> FlowBook:
+    """Raises Plain with file, line and column."""
+    try:
+        return loader.load(folder)
+    except FlowError as error:
+        raise CommandError(str(error)) from None
+
+
+def selected_countries(only: Sequence[str] = ()) -> Countries:
+    try:
+        return load_countries(only or shipped_countries(), "demo")
+    except CountryError as error:
+        raise CommandError(str(error)) from None
+
+
+@flows.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs: all of it as one JSON object.")
+@click.option(
+    "--flow-dir", type=FOLDER, default=loader.FOLDER, help="A folder of flow files; without it, those in use."
+)
+@click.option("--country", multiple=True, metavar="ISO", help="Only this country, for example vu. May be given again.")
+def lint(*, as_json: bool, flow_dir: Path, country: Sequence[str]) -> None:
+    """Walk every way through the flows, in every country, language and channel.
+
+    Tells of dead ends, circles, screens that nobody sees, missing ways back and out, pages that do not fit, more than
+    8 screens to Send, labels that mean two things; and which ways to Send fit into a USSD session of 60, 120 and 180 s.
+    Each fault has file:line:column and what to do. Exit status 1 when there is one.
+
+    \b
+    Example:  tokaut flows lint
+              tokaut flows lint --country vu           while you write: seconds
+              tokaut flows lint --flow-dir mine/       flows of your own, before they are in use
+              tokaut flows lint --json | jq .findings
+
+    Next: `tokaut flows play` shows a screen that it names.
+    """
+    report = run_lint(load_book(flow_dir), selected_countries(country), whole=not country, quiet=as_json)
+    echo(json.dumps(report_data(report), indent=2) if as_json else report_text(report))
+    if report.findings:
+        raise SystemExit(1)
+
+
+def run_lint(book: FlowBook, countries: Countries, *, whole: bool, quiet: bool) -> LintReport:
+    lint = Linter(book, whole=whole)
+    known = load_catalogues()
+    batches = [(one, channel) for one in countries for channel in LIMITS]
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=Console(file=sys.stderr), transient=True, disable=quiet) as bar:
+        task = bar.add_task("walking", total=len(batches))
+        for country, channel in batches:
+            bar.update(task, description=f"{country.name.partition(' (')[0]}, {channel}")
+            first, *others = combinations(book, [country], known, (channel,))
+            lint.take(first, others)
+            bar.advance(task)
+    return lint.end()
+
+
+def report_text(report: LintReport) -> str:
+    return "\n".join([*_faults(report), *_times(report), *_late(report), _total(report)])
+
+
+def _faults(report: LintReport) -> Iterator[str]:
+    for finding, places in sorted(report.findings.items()):
+        more = f" and {len(places) - 2} more" if len(places) > 2 else ""
+        yield f"{finding}  [{', '.join(places[:2])}{more}]"
+    if report.findings:
+        yield f"\n{len(report.findings)} to mend. Then run `tokaut flows lint` again.\n"
+
+
+def _times(report: LintReport) -> Iterator[str]:
+    """The ways to Send by USSD, the slowest first, with what is left of each session."""
+    if not report.sequences:
+        return
+    yield "Ways to Send by USSD, by who reads every word and types slowly (nobody was timed):"
+    yield f"  {'seconds':>7}  {'  '.join(f'in {one} s' for one in SESSION_LIMITS)}  screens"
+    for one in sorted(report.sequences.values(), key=lambda one: (-one.seconds, one.screens)):
+        left = "  ".join(f"{margin:+8d}" if margin >= 0 else f"{'cut':>8}" for margin in one.margins)
+        names = " ".join(name.partition(".")[2] for name in one.screens)
+        yield f"  {one.seconds:7.0f}  {left}  {len(one.screens)}: {names}"
+    for session in SESSION_LIMITS:
+        able = sum(one.seconds <= session for one in report.sequences.values())
+        yield f"  {able} of {len(report.sequences)} ways fit into a session of {session} s."
+
+
+def _late(report: LintReport) -> Iterator[str]:
+    """The screens that a session does not reach even by the fastest way."""
+    yield ""
+    for session in SESSION_LIMITS:
+        late = sorted(screen for screen, seconds in report.seconds_to_screen.items() if seconds > session)
+        named = f": {', '.join(late)}" if 0 < len(late) <= 12 else ""
+        of = len(report.seconds_to_screen)
+        yield f"Screens by USSD that nobody answers within {session} s: {len(late)} of {of}{named}"
+
+
+def _total(report: LintReport) -> str:
+    return (
+        f"\n{report.pages:,} pages (screen × language × country × channel) measured, of {report.screens:,} screens in "
+        f"{report.lines} combinations; {report.replies:,} replies taken at {report.spots:,} different states."
+    )
+
+
+def report_data(report: LintReport) -> dict[str, object]:
+    found = [
+        {"file": one.file, "line": one.line, "column": one.column, "screen": one.screen, "message": one.message}
+        | {"where": places}
+        for one, places in sorted(report.findings.items())
+    ]
+    sequences = [
+        {
+            "screens": one.screens,
+            "seconds": round(one.seconds),
+            "margins": dict(zip(SESSION_LIMITS, one.margins, strict=True)),
+        }
+        for one in sorted(report.sequences.values(), key=lambda one: one.screens)
+    ]
+    counted = {name: getattr(report, name) for name in ("pages", "screens", "lines", "replies", "spots")}
+    soonest = {screen: round(seconds) for screen, seconds in sorted(report.seconds_to_screen.items())}
+    return {"findings": found, "to_send": sequences, "seconds_to_screen": soonest, **counted}
+
+
+flows.add_command(graph)
+flows.add_command(play)

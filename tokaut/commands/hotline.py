@@ -1,0 +1,146 @@
+"""`tokaut hotline`: what an operator does about a hotline as a whole."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import chain
+
+import click
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from reports.countries.country import Country, CountryError
+from reports.countries.country import load_countries as countries_of
+from reports.store.operations import delivery_actions
+from runtime.hardening import harden
+from runtime.settings import (
+    CommonSettings,
+    InstallationSettings,
+    Mode,
+    OperatorSettings,
+    SettingError,
+    load_all_settings,
+    load_settings,
+)
+from tokaut.cli import CommandError, CommandGroup, unknown_hotline
+from tokaut.conformance import ConformanceResult, DrillPayloads, check_callbacks, check_deliveries, text_notifier
+from tokaut.database import open_database
+from tokaut.terminal import echo
+from workers.app import create_senders, hotline_dependencies
+from workers.delivery.outcomes import HotlineConnector
+from workers.delivery.registry import build_connectors
+from workers.hotlines.webhook import WebhookConnector
+
+
+@click.group(cls=CommandGroup)
+def hotline() -> None:
+    """Look after the hotlines that take reports.
+
+    \b
+    Example:  tokaut hotline revive vu-pikinini
+    """
+    harden()
+
+
+@hotline.command()
+@click.argument("hotline_id", metavar="HOTLINE")
+def revive(hotline_id: str) -> None:
+    """Give reports to a hotline again that had answered "gone" (410), and those that it refused for it.
+
+    Ask the hotline first: its server said that it takes nothing any more, and since then others get its reports.
+
+    \b
+    Example:  tokaut hotline revive vu-pikinini
+
+    Next: `tokaut deliveries list` shows within seconds whether it takes them.
+    """
+    with open_database() as (database, actor):
+        count = delivery_actions.revive_hotline(database, hotline_id, actor)
+    echo(f"{hotline_id} gets reports again; {count} that it had refused are due now.")
+
+
+@hotline.command()
+@click.argument("hotline_id", metavar="HOTLINE")
+def test(hotline_id: str) -> None:
+    """Send drills to a hotline and show what it takes and what it refuses; exit status 1 where something is wrong.
+
+    A drill is a made-up report of mode training that says DRILL. It is filed nowhere and counted nowhere; the hotline
+    sees it, marked, and puts it aside. Tell them before, and ask them afterwards: they must have seen one report with
+    one revision, and nothing of what is to be refused. A signed webhook is tried in full, another kind by handing a
+    drill over twice; each duty phone gets one text. Run it with the worker's settings.
+
+    Where CONSOLE_URL is set, the door for a webhook's call-backs is tried, too: that it knows this hotline's secret.
+    Whether their system calls back they see for themselves: with any id, 404 says that the signature is right.
+
+    A hotline that passes and had answered "gone" (410) gets reports again.
+
+    \b
+    Example:  tokaut hotline test vu-pikinini
+
+    Next: note the day as `tested_on` in the hotline's card.
+    """
+    country, door = _door(hotline_id)
+    drills = DrillPayloads.now(country, hotline_id)
+    all_of_it = chain(check_deliveries(door, drills), _called_back(door, hotline_id))
+    rows = list(track(all_of_it, "Trying", console=Console(stderr=True), transient=True))
+    Console(width=110).print(_table(hotline_id, rows))
+    wrong = [row for row in rows if not row.ok]
+    echo(f"Report {drills.report_id}: {len(rows) - len(wrong)} of {len(rows)} as they must be.")
+    _note(hotline_id, passed=not wrong)
+    if wrong:
+        raise SystemExit(1)
+
+
+def _door(hotline_id: str) -> tuple[Country, HotlineConnector]:
+    """The hotline as the worker calls it. Raises Plain."""
+    try:
+        loaded = load_all_settings((CommonSettings, OperatorSettings), os.environ)
+        common, operator = loaded[CommonSettings], loaded[OperatorSettings]
+        countries = countries_of(common.countries, common.mode.value, common.country_dir)
+        listed, home = countries.hotlines, countries.country_of_hotline(hotline_id)
+        if home is None:
+            raise unknown_hotline(hotline_id, [one.id for one in listed])
+        by_phone = text_notifier(create_senders(os.environ, common.channels, common.mode))
+        built = build_connectors(
+            os.environ,
+            listed,
+            lambda one: replace(hotline_dependencies(common, operator, one), register_phones=by_phone),
+        )
+    except (SettingError, CountryError) as error:
+        raise CommandError(str(error)) from None
+    if hotline_id not in built:
+        raise CommandError(
+            f"{hotline_id} is not set up here: HOTLINE_<ID>_… are missing or wrong. `tokaut check` names them."
+        )
+    return home, built[hotline_id]
+
+
+def _called_back(door: HotlineConnector, hotline_id: str) -> Iterable[ConformanceResult]:
+    """Where we know the console's address, and the hotline has a secret to sign with."""
+    console = load_settings(OperatorSettings, os.environ).console_url
+    live = load_settings(InstallationSettings, os.environ).mode == Mode.LIVE
+    return (
+        check_callbacks(door, hotline_id, console, live=live) if console and isinstance(door, WebhookConnector) else ()
+    )
+
+
+def _table(hotline_id: str, rows: Sequence[ConformanceResult]) -> Table:
+    table = Table(title=f"{hotline_id}, tried with drills", title_justify="left")
+    for name in ("it", "", "what came"):
+        table.add_column(name)
+    for row in rows:
+        table.add_row(row.name, "ok" if row.ok else "WRONG", row.seen)
+    return table
+
+
+def _note(hotline_id: str, *, passed: bool) -> None:
+    """A line in the audit, and the end of being taken for gone; where there is a database."""
+    if not load_settings(InstallationSettings, os.environ).has_database:
+        return
+    with open_database() as (database, actor):
+        delivery_actions.record_action(database, "tested:ok" if passed else "tested:wrong", hotline_id, actor)
+        if passed and (count := delivery_actions.revive_hotline(database, hotline_id, actor)):
+            echo(f"It had answered that it takes nothing; {count} that it had refused are due now.")

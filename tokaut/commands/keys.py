@@ -1,0 +1,275 @@
+"""`tokaut keys`: the pairs that reports are sealed to, and the secrets that processes keep for themselves."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
+
+import click
+from rich.progress import Progress
+
+from reports.audit import signing_keys
+from reports.audit.signing_keys import AUDIT_KEY
+from reports.crypto import PublicKey
+from reports.crypto.key_files import (
+    KeyFileError,
+    create_key_pair,
+    hotlines_with_keys,
+    list_keys,
+    load_private_keys,
+    read_private_key,
+    restore_private_key,
+)
+from reports.crypto.key_files import destroy_private_key as destroy_key
+from reports.crypto.key_files import publish_public_keys as publish_keys
+from reports.crypto.mode_marks import has_no_keys, mark_keys, refuse_keys
+from reports.crypto.phone_pepper import rotate_pepper
+from reports.store.engine.database import Database, DatabaseUnavailable, InvalidDatabaseURL
+from reports.store.operations import delivery_actions
+from reports.store.operations.key_rotation import count_by_key, count_outdated, rewrap_rows
+from runtime.hardening import harden
+from runtime.settings import InstallationSettings, PepperSettings, SettingError, WebKeySettings, load_settings
+from runtime.settings.parsers import new_secret, new_webhook_secret
+from tokaut.cli import CommandError, CommandGroup
+from tokaut.database import open_database
+from tokaut.documents import recovery_sheet
+from tokaut.terminal import echo
+
+PEPPER = "phone-pepper"
+COPIES = "Burn its recovery sheet, remove the console's copy and any other, then restart workers, clock and console."
+
+
+@click.group(cls=CommandGroup)
+def keys() -> None:
+    """Keys and secrets: make, list, rotate.
+
+    Each hotline has a pair of keys. web seals reports with the public half and cannot open them again; worker and clock
+    hold the private half, and so does the console where the hotline's staff read there. Run these commands under the
+    account of worker and clock, which owns TOKAUT_KEYS.
+    """
+    harden()
+
+
+@keys.command()
+@click.argument("hotline")
+@click.option("--sheet", is_flag=True, help="Also print the recovery sheet, once: for paper, never for a file.")
+def new(hotline: str, sheet: bool) -> None:
+    """Make the first pair of keys of HOTLINE, the id that its country file gives it.
+
+    Without its private key a report cannot be read by anybody, so the hotline keeps a recovery sheet in a sealed
+    envelope, and a drill opens one each year. Copy the public half to web and to the console, and the private half to
+    the console where this hotline's staff read there; then restart both.
+    """
+    place = _place()
+    try:
+        if hotline == AUDIT_KEY:
+            _new_signer(place.keys, first=True)
+            return
+        if list_keys(place.keys, hotline):
+            raise CommandError(f"{hotline} has a key. For a new one that replaces it: tokaut keys rotate {hotline}")
+        public = _new_pair(place, hotline)
+        _say_where(place.keys, hotline, public)
+        if sheet:
+            echo(recovery_sheet.sheet_text(hotline, read_private_key(place.keys, hotline, public.key_id)))
+    except (KeyFileError, SettingError) as fault:
+        raise CommandError(str(fault)) from None
+
+
+@keys.command()
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
+def publish(folder: Path | None) -> None:
+    """Copy the public keys to the folder that web reads: FOLDER, or else the setting TOKAUT_WEB_KEYS.
+
+    web seals reports with public keys and does not start where it can read a private one. Run this after each new pair,
+    then restart web.
+
+    \b
+    Example:  TOKAUT_WEB_KEYS=/var/lib/tokaut/web-keys tokaut keys publish
+    """
+    place = _place()
+    try:
+        target = folder or load_settings(WebKeySettings, os.environ).web_keys
+        if target is None:
+            raise CommandError("No folder is named. Set TOKAUT_WEB_KEYS, or give one: tokaut keys publish FOLDER")
+        changed = publish_keys(place.keys, target)
+    except (KeyFileError, SettingError) as fault:
+        raise CommandError(str(fault)) from None
+    if not hotlines_with_keys(target):
+        raise CommandError(f"There is no public key under {place.keys}. Make the pairs first: tokaut keys new HOTLINE")
+    echo(f"{target} has every public key of {place.keys}; {changed} files are new. Restart web.")
+
+
+@keys.command("list")
+def list_() -> None:
+    """Say which keys there are: newest first, the first of each hotline is the one that web seals to.
+
+    Compare the key ids with the country files: a public key that was exchanged gives another id.
+    """
+    place = _place()
+    try:
+        for hotline in hotlines_with_keys(place.keys):
+            for rank, one in enumerate(list_keys(place.keys, hotline)):
+                use = "current" if rank == 0 else "older"
+                here = "private key here" if one.has_private_key else "private key not here"
+                echo(f"{hotline:<24} {one.public.key_id}  {one.made_at:%Y-%m-%d}  {use:<7}  {here}")
+        for key_id in signing_keys.load_verify_keys(place.keys):
+            echo(f"{AUDIT_KEY:<24} {key_id}  signs the audit's checkpoints")
+    except KeyFileError as fault:
+        raise CommandError(str(fault)) from None
+
+
+@keys.command()
+@click.argument("what", metavar="HOTLINE|phone-pepper|_audit")
+@click.option("--sheet", is_flag=True, help="Also print the recovery sheet of the new key, this once.")
+@click.option("--rewrap-only", is_flag=True, help="No new key: only re-wrap what is still under an older one.")
+def rotate(what: str, sheet: bool, rewrap_only: bool) -> None:
+    """Replace a hotline's keys by new ones, or the pepper of phone numbers.
+
+    HOTLINE: once a year, when somebody leaves who could reach the keys, at once on suspicion. First to the console,
+    where this hotline's staff read there, then to web. New reports are sealed to the new key as soon as web was
+    restarted with its public half; then run it again with --rewrap-only. The old private key stays until no row names
+    it; destroy it 35 days later, when no backup needs it.
+
+    phone-pepper: once a month, by a timer, under the account of web; then reload web.
+    """
+    if what == PEPPER:
+        _rotate_pepper()
+        return
+    place = _place()
+    try:
+        if what == AUDIT_KEY:
+            _new_signer(place.keys, first=False)
+            return
+        found = list_keys(place.keys, what)
+        if not found:
+            raise CommandError(f"{what} has no key yet. Make one: tokaut keys new {what}")
+        public = found[0].public if rewrap_only else _new_pair(place, what)
+        if not rewrap_only:
+            _say_where(place.keys, what, public)
+            if sheet:
+                echo(recovery_sheet.sheet_text(what, read_private_key(place.keys, what, public.key_id)))
+        if place.has_database:
+            _rewrap(place, what, public, [one.public.key_id for one in found if one.public.key_id != public.key_id])
+    except (KeyFileError, SettingError) as fault:
+        raise CommandError(str(fault)) from None
+
+
+@keys.command()
+@click.argument("hotline")
+def restore(hotline: str) -> None:
+    """Put a private key back from its recovery sheet: type the groups of the sheet, they are not shown.
+
+    This is also the yearly drill: do it on a machine with an empty TOKAUT_KEYS and compare the key id with the sheet.
+    """
+    place = _place()
+    try:
+        private = recovery_sheet.parse_sheet(click.prompt("Private key and check", hide_input=True))
+        refuse_keys(place.keys, place.mode)
+        restore_private_key(place.keys, hotline, private)
+    except (KeyFileError, SettingError, recovery_sheet.SheetError) as fault:
+        raise CommandError(str(fault)) from None
+    echo(f"{hotline}: the private key {private.key_id} is back.")
+
+
+@keys.command()
+@click.argument("hotline")
+@click.argument("key_id")
+def destroy(hotline: str, key_id: str) -> None:
+    """Destroy an older private key of HOTLINE that no row names any more.
+
+    From then on no older backup opens, of anything that was sealed to it. Do it 35 days after no row names it, or at
+    once where what backups hold must be gone at once. The recovery sheet is a copy: burn it too. The console may have
+    one: remove it.
+
+    \b
+    Example:  tokaut keys destroy vu-pikinini 0123456789abcdef
+    """
+    place = _place()
+    try:
+        with open_database() as (database, actor):
+            if rows := count_by_key(database, key_id):
+                raise CommandError(
+                    f"{rows} rows still name {key_id}. First: tokaut keys rotate {hotline} --rewrap-only"
+                )
+            destroy_key(place.keys, hotline, key_id)
+            delivery_actions.record_action(database, "key_destroyed", f"{hotline}/{key_id}", actor)
+    except KeyFileError as fault:
+        raise CommandError(str(fault)) from None
+    echo(f"{hotline}: the private key {key_id} is destroyed here. {COPIES}")
+
+
+@keys.command()
+@click.option("--webhook", is_flag=True, help="In the form that HOTLINE_<ID>_SECRET and the hotline itself need.")
+def secret(webhook: bool) -> None:
+    """Print a new secret of 32 random bytes, for TOKAUT_SESSION_KEY, TOKAUT_STORE_KEY or the token of a provider.
+
+    Keep it in a file that only the one account can read, and name the file:
+
+    \b
+        umask 077; tokaut keys secret > /etc/tokaut/session_key
+        TOKAUT_SESSION_KEY_FILE=/etc/tokaut/session_key
+    """
+    echo(new_webhook_secret() if webhook else new_secret())
+
+
+def _new_signer(folder: Path, *, first: bool) -> None:
+    """Raises KeyFault."""
+    if first and signing_keys.load_verify_keys(folder):
+        raise CommandError(f"{AUDIT_KEY} has a key. For a new one that replaces it: tokaut keys rotate {AUDIT_KEY}")
+    public = signing_keys.create_signing_key(folder)
+    echo(f"{AUDIT_KEY}: key id {public.key_id}. Tell it to each hotline, by another way than the exports.")
+
+
+def _new_pair(place: InstallationSettings, hotline: str) -> PublicKey:
+    """Raises KeyFault, SettingError."""
+    refuse_keys(place.keys, place.mode)
+    first = has_no_keys(place.keys)
+    public = create_key_pair(place.keys, hotline)
+    if first:
+        mark_keys(place.keys, place.mode)
+    return public
+
+
+def _place() -> InstallationSettings:
+    try:
+        return load_settings(InstallationSettings, os.environ)
+    except SettingError as error:
+        raise CommandError(str(error)) from None
+
+
+def _rotate_pepper() -> None:
+    try:
+        path = load_settings(PepperSettings, os.environ).pepper_file
+        renewed = rotate_pepper(path)
+    except SettingError as error:
+        raise CommandError(str(error)) from None
+    echo(f"{path} holds a new pepper{' and last month’s' if renewed else ''}. Reload web.")
+
+
+def _rewrap(place: InstallationSettings, hotline: str, public: PublicKey, old: Iterable[str]) -> None:
+    try:
+        database = Database(place.database_url, offset=place.clock_offset)
+        with closing(database), Progress(transient=True) as progress:
+            task = progress.add_task("Re-wrapping", total=count_outdated(database, hotline, public.key_id))
+            keys = load_private_keys(place.keys, [hotline])
+            result = rewrap_rows(database, keys, hotline, public, lambda rows: progress.advance(task, rows))
+            still = {key_id: count_by_key(database, key_id) for key_id in old}
+    except (DatabaseUnavailable, InvalidDatabaseURL) as error:
+        command = f"tokaut keys rotate {hotline} --rewrap-only"
+        raise CommandError(
+            f"The older rows were not re-wrapped ({error}); they open as before. Later: {command}"
+        ) from None
+    echo(f"{result.done} rows are under the new key now.")
+    for key_id, rows in still.items():
+        echo(f"Older key {key_id}: {f'{rows} rows still name it' if rows else 'no row names it any more'}.")
+    if result.unreadable:
+        raise CommandError(f"{result.unreadable} rows did not open and keep their old key. Is its private key here?")
+
+
+def _say_where(folder: Path, hotline: str, public: PublicKey) -> None:
+    echo(f"{hotline}: key id {public.key_id}")
+    public_half, private_half = (folder / half / hotline / public.key_id for half in ("public", "private"))
+    echo(f"  private  {private_half}.key   for worker and clock; for the console where their staff read there")
+    echo(f"  public   {public_half}.pub   for console and web: tokaut keys publish; restart the console, then web")

@@ -1,0 +1,54 @@
+"""`tokaut migrate`: bring the database to the schema of this release."""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+
+import click
+
+from reports.store.database_check import WrongDatabase
+from reports.store.engine.database import Database, DatabaseUnavailable, InvalidDatabaseURL, PermissionDenied
+from reports.store.migrations import upgrade
+from reports.store.privileges.grants import list_faults
+from reports.store.privileges.rights import OWNER
+from runtime.hardening import harden
+from runtime.settings import InstallationSettings, SettingError, load_settings
+from tokaut.cli import CommandError
+from tokaut.terminal import echo
+
+
+@click.command()
+def migrate() -> None:
+    """Bring the database to the schema of this release; make it where there is none.
+
+    Run it before the services of a new release start: release N also runs on the schema of N + 1, so the old ones may
+    go on meanwhile. Take a backup first. In PostgreSQL it also gives each role its rights; `tokaut roles` makes the
+    roles, once.
+
+    \b
+    Example:  tokaut migrate
+
+    Next: `tokaut check`.
+    """
+    harden()
+    try:
+        place = load_settings(InstallationSettings, os.environ)
+        place.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with closing(Database(place.database_url, threads=1, offset=place.clock_offset)) as database:
+            upgrade(database, place.mode)
+            wanting = list_faults(database, "owner")
+    except (SettingError, InvalidDatabaseURL, WrongDatabase) as error:
+        raise CommandError(str(error)) from None
+    except PermissionDenied as denied:
+        raise CommandError(
+            f"{denied.sentence}. Name {OWNER} in DATABASE_URL; where it is named, the administrator of PostgreSQL has "
+            "to run `tokaut roles` again (docs/operating/postgresql.md)."
+        ) from None
+    except DatabaseUnavailable as away:
+        raise CommandError(f"The database does not answer ({away}). Start it, then run this again.") from None
+    echo("The database has the schema of this release.")
+    for line in wanting:
+        echo(f"  x {line}")
+    if wanting and place.mode in ("live", "training"):
+        raise CommandError("With that, no service starts. Mend it, then run this again.")

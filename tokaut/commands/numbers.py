@@ -1,0 +1,114 @@
+"""`tokaut numbers`: what an operator does tonight about a number that is wrong."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from reports.countries.country import SHIPPED_FOLDER, CountryError, load_country, shipped_countries
+from reports.countries.hotline import ModeName
+from reports.countries.numbers import NumberNotFound, UnsafeEdit, digits_of, mark_withdrawn
+from reports.store.operations import delivery_actions
+from runtime.hardening import harden
+from tokaut.checks import installation
+from tokaut.cli import CommandError, CommandGroup
+from tokaut.database import open_database
+from tokaut.terminal import echo
+
+
+@click.group(cls=CommandGroup)
+def numbers() -> None:
+    """Look after the numbers that screens show.
+
+    \b
+    Example:  tokaut numbers withdraw vu 163
+    """
+    harden()
+
+
+@numbers.command()
+@click.argument("country")
+@click.argument("number")
+def withdraw(country: str, number: str) -> None:
+    """Take a number off every screen of a country, within a minute and without a restart.
+
+    It writes `withdrawn = true` beside the number into the country file in TOKAUT_COUNTRY_DIR; all else in that file
+    stays. Web processes look at it again within a minute, and a restart holds to it. Run it on each host that runs web.
+    Giving a number back is done by hand, by two people: take the line out, then restart web.
+
+    \b
+    Example:  tokaut numbers withdraw vu 163
+
+    Next: `tokaut check --country vu` says what the country lacks now.
+    """
+    path = _file(country)
+    text = (path if path.exists() else SHIPPED_FOLDER / path.name).read_text(encoding="utf-8")
+    try:
+        changed, what = mark_withdrawn(text, number)
+        load_country(country, changed, "demo")
+    except NumberNotFound as shown:
+        raise CommandError(f"No screen of {path.name} shows {number}; nothing was changed. It has {shown}.") from None
+    except UnsafeEdit:
+        raise CommandError(f"{path} is written in a way that is not safe to change by program. {BY_HAND}") from None
+    except CountryError as error:
+        raise CommandError(f"{error}\n{path} cannot be read; nothing was changed. {BY_HAND}") from None
+    _replace(path, changed)
+    echo(f"{number} ({', '.join(what)}) is withdrawn in {path}.")
+    echo("Every web process of this host shows it no more within a minute; no restart is needed.")
+    echo(_instead(country, changed))
+    _note(country.upper(), number)
+
+
+BY_HAND = "Put `withdrawn = true` beside the number by hand; web takes it within a minute."
+
+
+def _file(country: str) -> Path:
+    """Of the operator; what is shipped would come back with the next release."""
+    folder = installation.common_settings(os.environ).country_dir
+    if not (country.isalpha() and (SHIPPED_FOLDER / f"{country.lower()}.toml").exists()):
+        raise CommandError(f"There is no country {country}; it is one of {', '.join(shipped_countries())}.")
+    if folder is None:
+        raise CommandError(
+            "TOKAUT_COUNTRY_DIR is not set, or not to a folder that stands. Set it here as the services have it. If "
+            "they have none: make a folder that web can read, set it for all of them, restart web, then run this again."
+        )
+    return folder / f"{country.lower()}.toml"
+
+
+def _replace(path: Path, text: str) -> None:
+    """Whole or not at all, on the disk when this returns, and as readable for web as it was."""
+    mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
+    part = path.with_name(f".{path.name}.new")
+    try:
+        with part.open("w", encoding="utf-8") as file:
+            os.fchmod(file.fileno(), mode)
+            if path.exists() and os.geteuid() == 0:
+                os.fchown(file.fileno(), path.stat().st_uid, path.stat().st_gid)
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        part.rename(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise CommandError(f"{path} cannot be written ({error.strerror}); nothing was changed. {BY_HAND}") from None
+
+
+def _instead(country: str, text: str) -> str:
+    mode: ModeName = installation.mode_of(os.environ)
+    fields = load_country(country, text, mode).fields()
+    if not fields["emergency_number"]:
+        return f"Screens now say only: {fields['emergency']}. NO NUMBER TO CALL IN DANGER IS LEFT: put another one in."
+    helpline = fields["helpline_named"] if fields["helpline_number"] else "none for children"
+    return f"Screens now say: in danger, {fields['emergency']}; helpline, {helpline}."
+
+
+def _note(country: str, number: str) -> None:
+    """After the file: a number that is wrong goes whether or not the database answers."""
+    try:
+        with open_database() as (database, actor):
+            delivery_actions.record_action(database, "number_withdrawn", f"{country}:{digits_of(number)}", actor)
+    except CommandError as why:
+        late = "It IS withdrawn, but the audit does not have it. Run the same again later."
+        raise CommandError(f"{why.message}\n{late}") from None

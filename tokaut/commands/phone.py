@@ -1,0 +1,132 @@
+"""`tokaut phone`: a phone in the terminal, for a demo that is up: calls, texts and an inbox that stays."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import click
+import requests
+
+from tokaut.cli import CommandError, prompt_lines
+from tokaut.terminal import echo
+
+ANSWERS_WITHIN = 15.0  # seconds
+HELP = "  A code such as *111*163# calls it; in a call type the number of your answer, `drop` cuts the line.\n" \
+       "  Anything else is a text message. `inbox` shows what has stayed on the phone. Ctrl-D ends it.\n"  # fmt: skip
+
+
+@dataclass(slots=True)
+class Handset:
+    """One phone at `/hooks/simulator` of a web process. `inbox`: texts sent and received, as a phone keeps them."""
+
+    web: str
+    number: str
+    short_code: str
+    write: Callable[[str], None]
+    inbox: list[str] = field(default_factory=list)
+    _session: str = ""
+    _dialled: str = ""
+    _http: requests.Session = field(default_factory=requests.Session)
+
+    def __post_init__(self) -> None:
+        self._http.trust_env = False
+
+    @property
+    def in_call(self) -> bool:
+        return bool(self._session)
+
+    def takes(self, typed: str) -> None:
+        """What is typed, as a phone takes it."""
+        words = typed.strip()
+        if words == "inbox":
+            self._shown("\n".join(self.inbox) or "(empty)")
+        elif self.in_call and words == "drop":
+            self._call("close")
+            self._session = ""
+            self.write("    (the line is gone; the screen is empty)")
+        elif self.in_call:
+            self._screen(self._call("resume", typed))
+        elif words.startswith("*"):
+            self._session, self._dialled = uuid.uuid4().hex, words
+            self._screen(self._call("new"))
+        elif words:
+            self._text(typed)
+
+    def _call(self, event: str, text: str = "") -> dict[str, object]:
+        return self._ask(session=self._session, service_code=self._dialled, event=event, text=text)
+
+    def _screen(self, answer: dict[str, object]) -> None:
+        self._shown(str(answer.get("text", "")))
+        if not answer.get("continue"):
+            self._session = ""
+            self.write("    (the call is over)")
+
+    def _text(self, words: str) -> None:
+        self.inbox.append(f"> {words}")
+        answer = self._ask(sms=words, service_code=self.short_code, id=uuid.uuid4().hex)
+        if reply := str(answer.get("text", "")):
+            self.inbox.append(reply)
+            self._shown(reply)
+        else:
+            self.write("    (no reply)")
+
+    def _ask(self, **said: str) -> dict[str, object]:
+        try:
+            body = {"phone": self.number, **said}
+            answer = self._http.post(f"{self.web}/hooks/simulator", json=body, timeout=ANSWERS_WITHIN)
+            answer.raise_for_status()
+            found: dict[str, object] = answer.json()
+        except (requests.RequestException, ValueError) as error:
+            raise CommandError(f"{self.web} does not answer ({type(error).__name__}). Is the demo still up?") from None
+        return found
+
+    def _shown(self, text: str) -> None:
+        for line in text.split("\n"):
+            self.write(f"    | {line}")
+
+    def close(self) -> None:
+        self._http.close()
+
+
+@click.command()
+@click.option("--number", default="+6785550102", show_default=True, help="Of this phone; made up.")
+@click.option("--to", "short_code", default="163", show_default=True, help="The number that texts go to.")
+@click.option("--type", "typed", multiple=True, metavar="WORDS", help="In place of the keyboard; may be given again.")
+def phone(*, number: str, short_code: str, typed: tuple[str, ...]) -> None:
+    """A phone in this terminal, for the demo that is up on this machine.
+
+    It calls and texts as any phone does; the report goes to the demo's hotline and to nobody else.
+
+    \b
+    First:    tokaut demo                            in another terminal; it writes demo.json under TOKAUT_DATA
+    Then:     tokaut phone
+              tokaut phone --number +254712345678 --to 22384
+              tokaut phone --type '*111*163#' --type 1 --type 2 --type drop --type '*111*163#'
+
+    Next: the same on a web page; `tokaut demo` prints its address.
+    """
+    handset = Handset(_web(), number, short_code, echo)
+    try:
+        if not typed:
+            echo(HELP)
+        for words in typed or prompt_lines():
+            if typed:
+                echo(f"  > {words}")
+            handset.takes(words)
+    finally:
+        handset.close()
+
+
+def _web() -> str:
+    told = Path(os.environ.get("TOKAUT_DATA", "var")) / "demo.json"
+    try:
+        return str(json.loads(told.read_text(encoding="utf-8"))["web"])
+    except (OSError, ValueError, KeyError):
+        raise CommandError(
+            f"{told} is not there: no demo is up. Start one with `tokaut demo` in another terminal."
+        ) from None

@@ -1,0 +1,89 @@
+"""`tokaut purge`: what is over by the rules of docs/retention.md, counted; with --delete it goes."""
+
+from __future__ import annotations
+
+import os
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+
+from reports.countries.country import CountryError, load_countries
+from reports.countries.retention_policy import retention_policy
+from reports.retention.rules import RETENTION_RULES, RetentionPolicy
+from reports.store.engine import leases
+from reports.store.engine.database import Database
+from reports.store.operations import maintenance, retention
+from reports.store.operations.retention import Purge
+from runtime.hardening import harden
+from runtime.settings import CommonSettings, load_settings
+from runtime.time_units import DAY
+from tokaut.cli import CommandError
+from tokaut.database import open_database
+from tokaut.terminal import echo
+
+
+@click.command()
+@click.option("--delete", "really", is_flag=True, help="Delete it. Without this, it is only counted.")
+@click.option("--dry-run", is_flag=True, help="Only count, as without any option.")
+def purge(*, really: bool, dry_run: bool) -> None:
+    """Count the reports whose time is over, by rule; with --delete, delete them for good.
+
+    The clock does the same each hour. Nothing that is undelivered, parked, needs a person or is held is ever deleted.
+    It can be stopped at any moment and run again. One line stays of each: its id, country, two months and the rule.
+
+    \b
+    Example:  tokaut purge
+              tokaut purge --delete
+
+    Next: `tokaut hold put <report>` keeps one. Backups hold what was purged until they are deleted, after 35 days.
+    """
+    harden()
+    if really and dry_run:
+        raise CommandError("--dry-run only counts, and --delete deletes. Give one of them.")
+    with open_database() as (database, actor):
+        found = Purge(database, _policy(), retention.purge_time(database), actor)
+        counts = found.counted()
+        for rule in RETENTION_RULES:
+            if counts.get(rule.name):
+                echo(f"{counts[rule.name]:>7}  {rule.name:<10} {rule.what}: {rule.days} days since {rule.since}")
+        total = sum(counts.values())
+        echo(f"{total:>7}  reports are over. {len(retention.list_holds(database))} are held.")
+        if not really:
+            echo("Nothing was deleted. Next: tokaut purge --delete" if total else "There is nothing to delete.")
+            return
+        _refuse_a_jump(database)
+        echo(f"{_delete(found, total)} deleted.")
+        if database.is_sqlite and not maintenance.compact(database):
+            echo("The files could not be written anew yet (no room for a copy, or somebody reads). Run it again.")
+
+
+def _delete(found: Purge, total: int) -> int:
+    gone = 0
+    with Progress(transient=True, console=Console(stderr=True)) as shown:
+        bar = shown.add_task("deleting", total=total)
+        while done := found.step().total():
+            gone += done
+            shown.update(bar, completed=gone, total=max(total, gone))
+        while found.purge_copies():
+            pass
+        found.delete_old_receipts()
+    return gone
+
+
+def _refuse_a_jump(database: Database) -> None:
+    """A host whose clock is years ahead would delete all. Whether it is, only the clock process can tell."""
+    led = leases.held_until(database, "clock")
+    if led is None or abs(database.now() - led) > DAY:
+        raise CommandError(
+            "No clock has run here within a day of this host's time. Either the time is wrong, or the clock process "
+            "stands still. Start it; a day later it deletes what is over, and this command does."
+        )
+
+
+def _policy() -> RetentionPolicy:
+    try:
+        common = load_settings(CommonSettings, os.environ)
+        return retention_policy(load_countries(common.countries, common.mode.value, common.country_dir))
+    except CountryError as error:
+        raise CommandError(str(error)) from None

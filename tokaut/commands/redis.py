@@ -1,0 +1,150 @@
+"""`tokaut redis`: the users that Redis or Valkey is to know, and the address of each process."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import click
+
+from runtime.hardening import harden
+from runtime.settings import InvalidValue, parsers
+from tokaut.cli import CommandError, CommandGroup
+from tokaut.redis_acl import (
+    ADMIN_USERS,
+    PROCESS_USERS,
+    SENTINEL_USERS,
+    acl_file,
+    new_password,
+    parse_hashes,
+    password_hash,
+)
+from tokaut.terminal import echo
+
+ACL = "users.acl"
+GOES_TO = {
+    "web": "web, as REDIS_URL_FILE",
+    "webq": "web, as REDIS_QUEUE_URL_FILE",
+    "worker": "worker, as REDIS_URL_FILE",
+    "clock": "clock, as REDIS_URL_FILE",
+    "admin": "you: `valkey-cli --user admin --askpass`",
+    "sentinel": "each Sentinel: `sentinel auth-user NAME sentinel` and `sentinel auth-pass NAME …`",
+    "replica": "each server: `masteruser replica` and `masterauth`",
+}
+
+
+@click.group(cls=CommandGroup)
+def redis() -> None:
+    """Give each process a user of its own in Redis or Valkey.
+
+    \b
+    Example:  tokaut redis acl /etc/tokaut/redis --at rediss://valkey.internal:6379
+    """
+    harden()
+
+
+@redis.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--at", required=True, metavar="ADDRESS", help="Where the server is: redis://, rediss:// or unix://.")
+@click.option("--admin", is_flag=True, help="Also a user who may do everything, for you alone.")
+@click.option("--sentinel", is_flag=True, help="Also users for Sentinels and for replicas.")
+@click.option("--rotate", is_flag=True, help="New passwords; the last ones stay good until the next time.")
+def acl(folder: Path, at: str, admin: bool, sentinel: bool, rotate: bool) -> None:
+    """Write users.acl for the server, and the address with its password for each process, into FOLDER.
+
+    Passwords are drawn here and shown nowhere; users.acl holds only their hashes. The user `default` is switched off.
+    With Sentinels ADDRESS has the name of REDIS_MASTER in place of a host: redis://tokaut
+
+    \b
+    Example:  tokaut redis acl /etc/tokaut/redis --at unix:///run/valkey/valkey.sock --admin
+              tokaut redis acl /etc/tokaut/redis --at unix:///run/valkey/valkey.sock --admin --rotate
+
+    Next: put each file where the last lines say, restart the server, then the processes, then `tokaut check`.
+    """
+    rules = {**PROCESS_USERS, **(ADMIN_USERS if admin else {}), **(SENTINEL_USERS if sentinel else {})}
+    _refuse_address(at)
+    try:
+        written = _write(folder.absolute(), at, rules, rotate=rotate)
+    except OSError as error:
+        raise CommandError(
+            f"{error.filename or folder} cannot be written ({error.strerror}). Run this as root."
+        ) from None
+    _say(folder.absolute(), written, rotate=rotate)
+
+
+def _refuse_address(at: str) -> None:
+    try:
+        parsers.redis_address(at)
+    except InvalidValue as wrong:
+        raise CommandError(f"--at {wrong}") from None
+    parts = urlsplit(at)
+    if parts.username is not None or parts.password is not None:
+        raise CommandError("--at holds a user or a password; leave them out: each process gets its own.")
+    if parts.query or (parts.scheme != "unix" and parts.path.strip("/") not in {"", "0"}):
+        raise CommandError(
+            "--at names a database other than 0, and these users may not go there. Use a server of its own."
+        )
+
+
+def _write(folder: Path, at: str, rules: Mapping[str, str], *, rotate: bool) -> list[tuple[str, Path]]:
+    """Which user, which file. The server's file first: what it does not know yet is of no use to a process."""
+    last = _last(folder, rotate=rotate)
+    if not folder.exists():
+        folder.mkdir(parents=True)
+        folder.chmod(0o711)  # each account passes through to its own file, and sees no list
+    passwords = {user: new_password() for user in rules}
+    hashes = {user: [password_hash(password), *last.get(user, ())] for user, password in passwords.items()}
+    _put(folder / ACL, acl_file(rules, hashes))
+    written = []
+    for user, password in passwords.items():
+        path = folder / (f"{user}.url" if user in PROCESS_USERS else f"{user}.password")
+        _put(path, (_address(at, user, password) if user in PROCESS_USERS else password) + "\n")
+        written.append((user, path))
+    return written
+
+
+def _last(folder: Path, *, rotate: bool) -> Mapping[str, list[str]]:
+    """The newest hash of each user that is there, to be good for one more time."""
+    path = folder / ACL
+    if not path.exists():
+        return {}
+    if not rotate:
+        raise CommandError(f"{path} is there already. For new passwords: tokaut redis acl {folder} … --rotate")
+    return {user: found[:1] for user, found in parse_hashes(path.read_text(encoding="ascii")).items()}
+
+
+def _address(at: str, user: str, password: str) -> str:
+    parts = urlsplit(at)
+    return urlunsplit(parts._replace(netloc=f"{user}:{password}@{parts.netloc}"))
+
+
+def _put(path: Path, text: str) -> None:
+    """Whole or not at all, and never open to others. It keeps the account that the file belonged to."""
+    there = path.stat() if path.exists() else None
+    beside = path.with_name(f"{path.name}.new")
+    beside.unlink(missing_ok=True)
+    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    if there is not None and os.getuid() == 0:
+        os.chown(beside, there.st_uid, there.st_gid)
+        beside.chmod(stat.S_IMODE(there.st_mode))
+    beside.rename(path)
+
+
+def _say(folder: Path, written: list[tuple[str, Path]], *, rotate: bool) -> None:
+    echo(f"Written, mode 0600. Give each to the account that reads it (chown):\n\n  {folder / ACL}")
+    echo(f"      for the server: `aclfile {folder / ACL}`, and neither `requirepass` nor `user` lines beside it")
+    for user, path in written:
+        echo(f"  {path}\n      for {GOES_TO[user]}")
+    if rotate:
+        echo(
+            "\nThe passwords before these stay good until the next --rotate. Now: `ACL LOAD` as admin, or restart the "
+            "server; then restart the processes."
+        )
+    else:
+        echo("\nNow: restart the server, then the processes, then `tokaut check` with the settings of each.")

@@ -1,0 +1,55 @@
+"""`tokaut restore`: a backup in the place of the database, which is put aside and never deleted."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+import click
+
+from reports.store.operations.maintenance import BackupError, check_backup, is_in_use, restore_backup
+from runtime.hardening import harden
+from runtime.settings import InstallationSettings, SettingError, load_settings
+from tokaut.cli import CommandError
+from tokaut.commands.backup import embedded_database
+from tokaut.terminal import echo
+
+PROCESSES: Final = "web, urgent, standard, clock and console"
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+def restore(file: Path) -> None:
+    """Put the backup FILE in the place of the embedded database.
+
+    Stop all five processes first. The database that is there is put aside whole. What was delivered since
+    the backup goes out again under the same key, and the hotline knows it; reports taken after the backup and not yet
+    delivered are in the spool, or gone.
+
+    \b
+    Example:  tokaut restore /mnt/backup/live-20270102T030405.000000Z.tokaut.db
+
+    Next: `tokaut migrate`, `tokaut check`, then start web, which deletes again what reporters deleted since the
+    backup, and only then clock, workers and console.
+    """
+    harden()
+    try:
+        place = load_settings(InstallationSettings, os.environ)
+        database = embedded_database(place)
+        _refuse_other_modes(check_backup(file), place)
+        if is_in_use(database):
+            raise CommandError(f"{database} is in use. Stop {PROCESSES}, then run this again.")
+        database.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        aside = restore_backup(file, database)
+    except (SettingError, BackupError) as error:
+        raise CommandError(str(error)) from None
+    echo(f"{database} is now {file.name}.")
+    if aside:
+        echo(f"What was there is kept as {aside}.")
+    echo("Next: tokaut migrate, tokaut check, start web and wait for its line erasures_applied, then start the others.")
+
+
+def _refuse_other_modes(made_for: str, place: InstallationSettings) -> None:
+    if made_for != place.mode:
+        raise CommandError(f"This is a backup of {made_for} mode, and TOKAUT_MODE is {place.mode}. The two never mix.")

@@ -1,0 +1,116 @@
+"""`tokaut staff`: the first lead of a hotline, the operator's own people, and who has an account."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from console.auth.invitations import OPERATOR_HOTLINE, InvitedAccount, invite, is_valid_name
+from reports.countries.country import CountryError, load_countries
+from reports.store.privileges.rights import CONSOLE
+from reports.store.staff import accounts
+from runtime.hardening import harden
+from runtime.settings import ConsoleSettings, SettingError, load_settings
+from tokaut.cli import CommandError, CommandGroup, unknown_hotline
+from tokaut.database import open_database
+from tokaut.terminal import echo
+
+
+@click.group(cls=CommandGroup)
+def staff() -> None:
+    """See who reads at a hotline, and invite its first lead.
+
+    These run under the account of the console, with its settings: no other account may look at staff.
+
+    \b
+    Example:  tokaut staff invite mere --hotline vu-pikinini --role lead
+    """
+    harden()
+
+
+@staff.command("invite")
+@click.argument("name")
+@click.option("--hotline", metavar="HOTLINE", help="The id that its country file gives it; not for an operator.")
+@click.option("--role", type=click.Choice(["lead", "operator"]), default="lead", show_default=True)
+def invite_(name: str, hotline: str | None, role: str) -> None:
+    """Make a link by which NAME makes an account: a lead of a hotline, or one of the operator's people.
+
+    The link works once, within a day. Hand it over by voice or on paper, to the person themselves.
+
+    \b
+    Example:  tokaut staff invite mere --hotline vu-pikinini
+
+    Next: they open it, choose a password, and take the picture with an authenticator. Then they invite their colleagues
+    in the console; have two leads at each hotline, or nobody can let the one back in, nor confirm a third.
+    """
+    settings = _settings()
+    if not is_valid_name(name):
+        raise CommandError("NAME has 2 to 24 small letters and digits; dots and hyphens may stand between them.")
+    if (role == "operator") == (hotline is not None):
+        raise CommandError(
+            "A lead belongs to a hotline, and an operator to none: --hotline HOTLINE, or --role operator."
+        )
+    if hotline:
+        _refuse_unknown(settings, hotline)
+    with open_database(CONSOLE) as (database, who):
+        by = accounts.actor(OPERATOR_HOTLINE, who.removeprefix("operator:"))
+        link = invite(database, settings.console_url or "", InvitedAccount(name, hotline or OPERATOR_HOTLINE, role), by)
+    if not link:
+        raise CommandError(f"Somebody has the name {name}, or had it once. Take another one.")
+    echo(f"For {name}, {role} of {hotline or 'the operator'}. Works once, within a day:\n{link}")
+    if not settings.console_url:
+        echo("Put the console's address before it; with CONSOLE_URL set it stands there.", err=True)
+
+
+@staff.command("list")
+@click.argument("hotline")
+def list_(hotline: str) -> None:
+    """List who has an account at HOTLINE, or of the operator's people (_operator).
+
+    \b
+    Example:  tokaut staff list vu-pikinini
+
+    Next: an account that nobody uses any more is ended by a lead, in the console; a last lead's by `tokaut staff end`.
+    """
+    with open_database(CONSOLE) as (database, _):
+        people = accounts.list_accounts(database, hotline)
+    for one in people:
+        echo(f"{one.name:<24} {one.role:<9} {'has left' if one.ended_at else ''}".rstrip())
+    if not people:
+        echo("Nobody.")
+
+
+@staff.command()
+@click.argument("name")
+def end(name: str) -> None:
+    """End the account of NAME at once: no login, and no session.
+
+    \b
+    Example:  tokaut staff end mere
+
+    Next: keys are rotated where somebody leaves who could reach them: `tokaut keys rotate HOTLINE`.
+    """
+    with open_database(CONSOLE) as (database, who):
+        account = accounts.find_by_name(database, name)
+        if account is None or account.ended_at is not None:
+            raise CommandError(f"Nobody has the name {name}. `tokaut staff list HOTLINE` names those there are.")
+        accounts.deactivate(database, account, accounts.actor(OPERATOR_HOTLINE, who.removeprefix("operator:")))
+    echo(f"{name} has no access any more.")
+
+
+def _settings() -> ConsoleSettings:
+    try:
+        return load_settings(ConsoleSettings, os.environ)
+    except SettingError as error:
+        raise CommandError(str(error)) from None
+
+
+def _refuse_unknown(settings: ConsoleSettings, hotline: str) -> None:
+    try:
+        countries = load_countries(settings.countries, settings.mode.value, settings.country_dir)
+    except CountryError as error:
+        raise CommandError(str(error)) from None
+    there = [one.id for one in countries.hotlines]
+    if hotline not in there:
+        raise unknown_hotline(hotline, there)

@@ -1,0 +1,110 @@
+"""`tokaut statistics`: what may be shown of how it is going, in the terminal or as files to give away."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from reports.countries import country
+from reports.countries.language_names import LANGUAGE_NAMES
+from reports.statistics.aggregation import PublishedFigure
+from reports.statistics.tables import QuarterFigures, group_by_quarter, payments_csv, reports_csv
+from reports.store.operations import delivery_actions, quarterly_figures
+from tokaut.cli import CommandError, CommandGroup
+from tokaut.database import open_database
+from tokaut.documents.statistics_example import example_figures
+from tokaut.documents.statistics_page import statistics_html
+from tokaut.terminal import echo
+
+EXAMPLE = "EXAMPLE. Every number on this page is made up."
+OF_COUNTRY = click.option(
+    "--country", "isos", multiple=True, metavar="vu", help="Of this country alone; may be repeated."
+)
+MADE_UP = click.option("--example", "made_up", is_flag=True, help="Made-up figures, to see what it would look like.")
+
+
+@click.group(cls=CommandGroup)
+def statistics() -> None:
+    """How many reports, about what, from where, and how soon they were read: only what may be shown.
+
+    No number under 5 is shown or can be worked out. A quarter comes out once, two weeks after it is over, and never
+    changes. docs/statistics.md says what is counted, and what never is.
+    """
+
+
+@statistics.command()
+@OF_COUNTRY
+@MADE_UP
+def show(isos: Sequence[str], made_up: bool) -> None:
+    """Print the figures that are out, the newest quarter of each country first.
+
+    \b
+    Example:  tokaut statistics show --country vu
+
+    Next: `tokaut statistics export` writes the same as a page and as tables.
+    """
+    if made_up:
+        echo(EXAMPLE)
+    there = group_by_quarter(_figures(isos, made_up, ""), LANGUAGE_NAMES)
+    for one in there:
+        echo(_as_text(one))
+    if not there:
+        echo("No quarter is out yet. The clock brings one out two weeks after it is over.")
+
+
+@statistics.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@OF_COUNTRY
+@MADE_UP
+def export(folder: Path, isos: Sequence[str], made_up: bool) -> None:
+    """Write index.html, reports.csv and payments.csv into FOLDER: for a ministry, for the public, for the press.
+
+    The page stands by itself: it can be put on any web server, mailed or printed. payments.csv counts what kinds of
+    payment were seen, for coalitions of banks; it holds no card and no account. That it was written is in the audit.
+
+    \b
+    Example:  tokaut statistics export /srv/www/tokaut
+
+    Next: look at index.html, and read the lines at its top before you give it away.
+    """
+    found = _figures(isos, made_up, "exported:statistics")
+    there = group_by_quarter(found, LANGUAGE_NAMES)
+    made_on = f"Made on {time.strftime('%Y-%m-%d', time.gmtime())} by Tokaut"
+    files = {
+        "index.html": statistics_html(there, _names(), made_on=made_on, mark=EXAMPLE if made_up else ""),
+        "reports.csv": reports_csv(there),
+        "payments.csv": payments_csv(there),
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            (folder / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise CommandError(f"{folder} cannot be written ({error.strerror}). Name a folder of yours.") from None
+    echo(f"{folder}: {', '.join(files)}, of {len(there)} quarters.")
+
+
+def _figures(isos: Sequence[str], made_up: bool, act: str) -> list[PublishedFigure]:
+    wanted = [iso.upper() for iso in isos]
+    if made_up:
+        return example_figures(country.load_countries(wanted or ["vu", "ke"], "demo").all)
+    with open_database() as (database, actor):
+        if act:
+            delivery_actions.record_action(database, act, "figures", actor)
+        return quarterly_figures.list_published(database, wanted)
+
+
+def _names() -> dict[str, str]:
+    return {one.iso: one.name for one in country.load_countries(country.shipped_countries(), "demo")}
+
+
+def _as_text(quarter: QuarterFigures) -> str:
+    total = "fewer than 5" if quarter.total is None else str(quarter.total)
+    lines = [f"\n{quarter.country} {quarter.name}: {total} reports"]
+    for sheet in quarter.sheets:
+        lines += ["", f"  {sheet.title}"]
+        lines += [f"    {label:<34} {'not shown' if number is None else number:>9}" for label, number in sheet.rows]
+    return "\n".join(lines)

@@ -1,0 +1,160 @@
+"""Run `tokaut demo`: every process on this machine, and one report from a phone to a hotline, screen by screen."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import signal
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from reports.countries.country import CountryError, load_countries
+from runtime.hardening import harden
+from runtime.settings import CommonSettings, Mode, SettingError
+from runtime.settings import load_all_settings as load_settings
+from tokaut.cli import CommandError
+from tokaut.demo import staff_account
+from tokaut.demo.display import TextDisplay
+from tokaut.demo.hotline_callback import call_back
+from tokaut.demo.playback import DeliveryWatch, DemoFailed, play
+from tokaut.demo.scenario import PHONE_NUMBER, SERVICE_CODE
+from tokaut.local_stack.folder import DemoFolder, FolderInUse
+from tokaut.local_stack.processes import STOP_SIGNALS, ProcessDied, ProcessGroup
+from tokaut.local_stack.received import ReceivedDeliveries
+from tokaut.local_stack.settings import PortInUse, StackPlan, addresses, make_plan
+from tokaut.local_stack.startup import start_stack
+from tokaut.local_stack.ussd_phone import UnexpectedAnswer, UssdPhone
+from tokaut.local_stack.valkey import ValkeyMissing
+from tokaut.terminal import echo
+
+SCREEN_SECONDS = 1.6  # seconds for a person to read a screen
+
+STOPPING = "\nStopping."
+STARTING = "Starting Valkey, the database, web, two workers, the clock, the console and a hotline, here."
+STOPPED = "\nThe report reached the hotline. All that was started here is stopped."
+RUNNING_TEXT = """
+The report is at the hotline. Everything stays up; Ctrl-C stops it all.
+
+  phone      {phone}     two phones to try, in a browser on this machine
+  web        {web}     also /healthz, /readyz, /metrics
+  console    {console}     staff read and answer here, and hotlines call back; console_login is in the secrets
+  hotline    {hotline}
+  received   {received}     what the hotline has taken, a line a delivery
+  secrets    {told}     of this demo, for scripts
+  logs       {inside}/log
+
+Or call by hand; go on with "event":"resume" and your answer in "text":
+
+  curl -s {web}/hooks/simulator \\
+    -d '{{"session":"1","phone":"+6785550102","service_code":"*111*163#","event":"new"}}'
+
+See the outbox:  TOKAUT_DATA={quoted} {program} deliveries list
+"""
+
+
+def run_demo(*, once: bool, port: int) -> None:
+    """Run one demo to its end. Raises Plain where it fails; KeyboardInterrupt once all processes are stopped."""
+    harden()
+    try:
+        mode = os.environ.get("TOKAUT_MODE", "").strip()
+        if mode in {Mode.TRAINING, Mode.LIVE}:
+            raise CommandError(
+                f"TOKAUT_MODE is {mode}; a demo is always in demo mode and makes its own settings. Unset it."
+            )
+        common = load_settings([CommonSettings], os.environ)[CommonSettings]
+        _run(common, once=once, port=port)
+        echo(STOPPED)
+    except (
+        FolderInUse,
+        PortInUse,
+        ValkeyMissing,
+        ProcessDied,
+        UnexpectedAnswer,
+        DemoFailed,
+        CountryError,
+        SettingError,
+    ) as error:
+        raise CommandError(str(error)) from None
+
+
+def _run(common: CommonSettings, *, once: bool, port: int) -> None:
+    countries = load_countries(common.countries, "demo", common.country_dir)
+    names = {one.id: one.name for one in countries.hotlines}
+    with DemoFolder(common.data) as folder:
+        made = make_plan(os.environ, folder, addresses(port), [one.id for one in countries.hotlines])
+        processes = ProcessGroup(folder.run, folder.inside / "log")
+        is_up = False  # until then nobody has called, and there is nothing to finish
+        try:
+            echo(STARTING)
+            start_stack(processes, made, echo)
+            is_up = True
+            folder.tell(_told(made, _phone(made, common), staff_account.create_account(made.settings)))
+            watch = DeliveryWatch(processes, ReceivedDeliveries(folder.received, names, echo))
+            with closing(
+                UssdPhone(made.where.web, made.secrets.africastalking, phone=PHONE_NUMBER, dials=SERVICE_CODE)
+            ) as caller:
+                created = play(caller, watch, SCREEN_SECONDS / (6 if once else 1))
+            call_back(made, created)
+            if not once:
+                _stay(watch, made, _phone(made, common))
+        except KeyboardInterrupt:
+            echo(STOPPING)
+            raise
+        finally:
+            for number in STOP_SIGNALS:
+                signal.signal(number, signal.SIG_IGN)  # pressed again, it would leave some of them running
+            processes.stop(at_once=not is_up)
+
+
+def _phone(made: StackPlan, common: CommonSettings) -> str | None:
+    """Where the phone on a web page is; nowhere without the channel by which it talks."""
+    return f"{made.where.web}/phone" if "simulator" in common.channels else None
+
+
+def _stay(watch: DeliveryWatch, made: StackPlan, phone: str | None) -> None:
+    told = made.folder.told
+    where = made.where
+    addresses = {"phone": phone or "not here", "web": where.web, "console": where.console, "hotline": where.hotline}
+    echo(
+        RUNNING_TEXT.format(
+            **addresses,
+            received=made.folder.received,
+            told=told,
+            inside=made.folder.inside,
+            **_typed(made.folder.inside),
+        )
+    )
+    try:
+        watch.supervise(TextDisplay(echo, dials=SERVICE_CODE))
+    except KeyboardInterrupt:
+        echo(STOPPING)
+
+
+def _typed(inside: Path) -> dict[str, str]:
+    """Return the parts of a command line of this program that can be typed into a shell of this folder."""
+    here = Path(sys.executable).with_name("tokaut")
+    if (found := shutil.which("tokaut")) and Path(found).resolve() == here.resolve():
+        program = "tokaut"
+    elif here.is_file():
+        program = shlex.quote(os.path.relpath(here) if here.is_relative_to(Path.cwd()) else str(here))
+    else:
+        program = f"{shlex.quote(sys.executable)} -m tokaut"
+    return {"quoted": shlex.quote(str(inside)), "program": program}
+
+
+def _told(made: StackPlan, phone: str | None, login: dict[str, str] | None) -> dict[str, Any]:
+    """What demo.json says; a key is null until its part exists."""
+    return {
+        "web": made.where.web,
+        "phone": phone,
+        "console": made.where.console,
+        "console_login": login,
+        "hotline": made.where.hotline,
+        "received": str(made.folder.received.absolute()),
+        "tokens": {name: getattr(made.secrets, name) for name in ("africastalking", "kannel", "ussd")},
+        "twilio_auth_token": made.secrets.twilio,
+        "twilio_account_sid": made.secrets.twilio_account,
+    }

@@ -1,0 +1,127 @@
+"""A small hotline for the demo: takes signed reports as a real one would, and keeps each once.
+
+Run as `python -m tokaut.local_stack.hotline_server PORT SECRETS RECEIVED [CERTIFICATE]`: a JSON file of hotline id to
+secret, the
+JSON-lines file that gets a line for each delivery, and a PEM file of certificate and key where it is to speak TLS.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import ssl
+import sys
+import time
+from collections.abc import Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from standardwebhooks import Webhook, WebhookVerificationError
+
+MAX_BODY_BYTES = 4 * 1024 * 1024  # bytes of a body
+PAGE = b"""This is the hotline of a Tokaut demo. It accepts signed reports by POST /<hotline> and shows none here.
+Each report that arrives is printed by `tokaut demo`, and is a line of received.jsonl.
+"""
+
+
+class DeliveryFile:
+    """What was taken: `add` returns only when the line is on the disk; the same key again adds nothing."""
+
+    def __init__(self, path: Path) -> None:
+        self._lock = Lock()
+        self._file = os.fdopen(os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600), "r+b", buffering=0)
+        lines = self._file.readall().splitlines(keepends=True)
+        whole = [line for line in lines if line.endswith(b"\n")]
+        self._file.truncate(sum(map(len, whole)))  # half a line: we were killed before we said that we have it
+        self._keys = {json.loads(line)["headers"]["webhook-id"] for line in whole}
+
+    def close(self) -> None:
+        self._file.close()
+
+    def add(self, key: str, line: Mapping[str, Any]) -> None:
+        with self._lock:
+            if key not in self._keys:
+                self._file.write(json.dumps(line).encode() + b"\n")
+                os.fsync(self._file.fileno())
+                self._keys.add(key)
+
+
+class DemoHotlineServer(ThreadingHTTPServer):
+    """`POST /<hotline>`: 204 with a good signature of that hotline, 401 without, 404 for a hotline that is not here."""
+
+    daemon_threads = True
+
+    def __init__(self, port: int, secrets: Mapping[str, str], received: Path, certificate: Path | None = None) -> None:
+        self.locks = {hotline: Webhook(secret) for hotline, secret in secrets.items()}
+        self.received = DeliveryFile(received)
+        super().__init__(("127.0.0.1", port), _RequestHandler)
+        if certificate:
+            tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            tls.load_cert_chain(certificate)
+            # the handshake is each caller's own matter, in a thread of its own
+            self.socket = tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+
+
+class _RequestHandler(BaseHTTPRequestHandler):
+    server: DemoHotlineServer
+    protocol_version = "HTTP/1.1"
+    timeout = 10
+
+    def do_GET(self) -> None:
+        """Say what this is to a person who opens the address in a browser."""
+        if self.path != "/":
+            self._answer(404)
+            return
+        self._answer(200, PAGE)
+
+    def do_POST(self) -> None:
+        lock = self.server.locks.get(self.path.strip("/"))
+        size = self.headers.get("Content-Length", "")
+        if lock is None or not size.isdecimal() or int(size) > MAX_BODY_BYTES:
+            self.close_connection = True  # the body is not read
+            self._answer(404 if lock is None else 413)
+            return
+        body = self.rfile.read(int(size))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        content = _verified(lock, body, headers) if len(body) == int(size) else None
+        if content is None:
+            self._answer(401)
+            return
+        line = {"hotline": self.path.strip("/"), "at": time.time(), "headers": headers, "body": content}
+        self.server.received.add(headers["webhook-id"], line | {"raw": body.decode()})
+        self._answer(204)
+
+    def _answer(self, status: int, body: bytes = b"") -> None:
+        self.send_response_only(status)
+        self.send_header("Date", self.date_time_string())
+        if body:
+            self.send_header("Content-Type", "text/plain; charset=utf-8")
+        if status != 204:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing: what came is in the file, and only after its signature was checked."""
+
+
+def _verified(lock: Webhook, body: bytes, headers: dict[str, str]) -> Any:
+    """The JSON of a body signed for this hotline in the last five minutes; else None.
+
+    The library lets ValueError and UnicodeDecodeError through where signature or body are no such thing at all.
+    """
+    try:
+        return lock.verify(body, headers)
+    except (WebhookVerificationError, ValueError):
+        return None
+
+
+def main(port: str, secrets: str, received: str, *certificate: str) -> None:
+    known = json.loads(Path(secrets).read_text())
+    DemoHotlineServer(int(port), known, Path(received), *map(Path, certificate)).serve_forever()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,110 @@
+"""Brings up every process of a demo on this machine, in the order in which they need one another."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import requests
+
+import console
+import gateway
+from reports.audit.signing_keys import create_signing_key
+from reports.crypto.key_files import SENDER_KEY, create_key_pair
+from reports.crypto.mode_marks import mark_keys
+from reports.crypto.phone_pepper import rotate_pepper
+from reports.store.engine.database import Database
+from reports.store.migrations import upgrade
+from runtime.settings import CommonSettings
+from runtime.settings import load_settings as load_setting
+from tokaut.local_stack import valkey
+from tokaut.local_stack.processes import ProcessDied, ProcessGroup
+from tokaut.local_stack.settings import StackPlan, write_secrets
+
+STARTS_WITHIN = 60.0  # seconds; a machine that is busy with other things
+WEB_CONFIG = str(Path(gateway.__file__).parent / "gunicorn.conf.py")
+CONSOLE_CONFIG = str(Path(console.__file__).parent / "gunicorn.conf.py")
+SECRETS_FILE = "hotlines.json"
+WEB_PROCESSES = 2  # of eight threads each: more would only make the start slower
+
+
+def process_commands(plan: StackPlan, *, web_processes: int = WEB_PROCESSES) -> dict[str, list[str]]:
+    """The command line of each process, in the order in which they are started."""
+    inside, where = plan.folder.inside, plan.where
+    python = [sys.executable, "-m"]
+    hotline = [str(where.hotline_port), str(inside / SECRETS_FILE), str(plan.folder.received)]
+    web = ["--workers", str(web_processes), "--bind", where.web.removeprefix("http://")]
+    desk = ["--workers", "1", "--bind", where.console.removeprefix("http://")]
+    workers = {name: [*python, "workers.main", name] for name in ("urgent", "standard", "clock")}
+    return {
+        "valkey": valkey.server_command(inside),
+        "hotline": [*python, "tokaut.local_stack.hotline_server", *hotline],
+        **workers,
+        "console": [*python, "gunicorn", "-c", CONSOLE_CONFIG, *desk, "console.app:create_app()"],
+        "web": [*python, "gunicorn", "-c", WEB_CONFIG, *web, "gateway.asgi:create_app()"],
+    }
+
+
+def prepare_stack(plan: StackPlan) -> None:
+    """What an operator does once before the first start: the database, the keys, the pepper."""
+    common = load_setting(CommonSettings, plan.settings)
+    database = Database(common.database_url)
+    upgrade(database, common.mode)
+    database.close()
+    for hotline in (*plan.secrets.hotlines, SENDER_KEY):
+        create_key_pair(common.keys, hotline)
+    mark_keys(common.keys, common.mode)
+    create_signing_key(common.keys)
+    rotate_pepper(Path(plan.settings["TOKAUT_PHONE_PEPPER_FILE"]))
+    Path(plan.settings["PROMETHEUS_MULTIPROC_DIR"]).mkdir(mode=0o700)
+    write_secrets(plan.folder.inside / SECRETS_FILE, plan.secrets)
+    plan.folder.received.touch(mode=0o600)
+
+
+def start_stack(processes: ProcessGroup, plan: StackPlan, tell: Callable[[str], None] = lambda progress: None) -> None:
+    """Return when a call can come in. `tell` gets one line for each part. Raises Died when one does not start."""
+    began = time.monotonic()
+
+    def ready(part: str) -> None:
+        tell(f"  {time.monotonic() - began:4.1f} s  {part}")
+
+    valkey_first, *others = process_commands(plan).items()
+    processes.start(*valkey_first, plan.settings)
+    prepare_stack(plan)  # while it starts
+    ready("database and keys are made")
+    _until(partial(valkey.is_up, plan.folder.inside), processes, "valkey")
+    ready("Valkey answers")
+    for name, command in others:
+        processes.start(name, command, plan.settings)
+    with requests.Session() as http:
+        http.trust_env = False
+        http.headers["Connection"] = "close"  # a kept one would make web's stop wait for it
+        for name, address in (
+            ("hotline", plan.where.hotline),
+            ("web", f"{plan.where.web}/healthz"),
+            ("console", f"{plan.where.console}/healthz"),
+        ):
+            _until(partial(_is_up, http, address), processes, name)
+            ready(f"{name} answers")
+
+
+def _until(is_up: Callable[[], bool], processes: ProcessGroup, name: str) -> None:
+    end = time.monotonic() + STARTS_WITHIN
+    while not is_up():
+        processes.look()
+        if time.monotonic() > end:
+            raise ProcessDied(
+                f"{name} does not answer after {STARTS_WITHIN:.0f} s; its log says why: {processes.logs}/{name}.log"
+            )
+        time.sleep(0.03)
+
+
+def _is_up(http: requests.Session, address: str) -> bool:
+    try:
+        http.get(address, timeout=2)
+    except requests.RequestException:
+        return False
+    return True
