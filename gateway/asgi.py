@@ -47,7 +47,7 @@ class Application:
         self._parts = parts
         self._webhooks = parts.webhooks
         self._flask: Any = WSGIMiddleware(flask, workers=FLASK_THREADS)
-        self.count_refused = partial(parts.metrics.count, "no_request")  # the server's: what was no request
+        self.count_refused = partial(parts.metrics.count, "requests_malformed")  # the server's: what was no request
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":

@@ -57,7 +57,7 @@ class Health:
             f"tokaut_redis_up {int(self._sessions.answers())}",
             f"tokaut_spool_entries {len(self._spool.names())}",
             f"tokaut_spool_oldest_seconds {self._spool.oldest_seconds():.0f}",
-            f"tokaut_spool_bad {self._spool.bad()}",
+            f"tokaut_spool_unreadable_entries {self._spool.bad()}",
             f"tokaut_backup_age_seconds {_figure(maintenance.backup_age_seconds(self._backup))}",
             f"tokaut_disk_free_bytes {self._free()}",
         ]
@@ -68,8 +68,8 @@ class Health:
             for priority, seconds in (oldest or {}).items()
         ]
         if times := self._times():
-            lines.append(f"tokaut_clock_differs_seconds {abs(times.ahead_of_database) / SECOND:.0f}")
-            lines.append(f"tokaut_times_too_far {times.rows_ahead}")
+            lines.append(f"tokaut_clock_skew_seconds {abs(times.ahead_of_database) / SECOND:.0f}")
+            lines.append(f"tokaut_times_ahead {times.rows_ahead}")
         page = self._metrics.page() + "\n".join(lines).encode() + b"\n"
         return Response(page, content_type="text/plain; version=0.0.4; charset=utf-8")
 

@@ -1,4 +1,4 @@
-"""What `web` counts. No label holds anything of a person."""
+"""Metrics of `web`. No label holds anything of a person."""
 
 from __future__ import annotations
 
@@ -14,39 +14,39 @@ SEGMENTS = "Parts of SMS given to a provider: what it charges for"
 SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 COUNTED: Mapping[str, str] = {
-    "refused": "Requests without the right secret",
-    "too_large": "Requests larger than their address takes, 256 KiB or for Twilio 32 KiB, of which nothing was read",
-    "no_request": "What came in and was no HTTP request, or could be read as two: answered with 400",
-    "inbound_unreadable": "USSD requests that nobody could read, answered with the numbers",
-    "inbound_unread": "SMS that nobody could read, sealed for a person",
-    "words_apart": "Times that words beyond what a conversation carries were filed apart",
-    "inbound_not_utf8": "Values that were not UTF-8",
-    "notice_unreadable": "End events, delivery reports and opt-outs that nobody could read",
-    "failed": "Requests that met a fault of ours",
-    "repeated": "Repeats that got the same answer again",
-    "odd_turn": "Turns older than the last one, or no continuation of it",
-    "lost": "Sessions that were kept and could not be opened",
-    "session_keys_not_deleted": "Times that the keys of conversations that are over could not be deleted from the disk",
-    "walk_lost": "Paths that could not be walked without guessing",
-    "redis_away": "Requests that found Redis away",
-    "waiting": "SMS kept until they can be answered",
-    "reply_not_kept": "Replies that could not be kept for the worker",
-    "spooled": "Reports that went to the spool",
-    "not_sent": "Reporters who were told NOT SENT",
-    "pending_not_kept": "Drafts in danger that could not be written",
-    "pending_not_dropped": "Drafts that could not be deleted when asked",
-    "erasure_not_recorded": "Deletions and opt-outs that a restored backup would undo, for the disk took no line",
-    "pending_not_hurried": "Drafts that file themselves in their own time",
-    "unknown_delivery_report": "Delivery reports about no message of ours, or of none yet",
-    "unknown_delivery_status": "Delivery reports that say what we do not know",
-    "slowed": "Callers who had read so many tips that the next ones have to wait",
-    "shed": "Callers who were told that it is busy, so that reports get through",
-    "calls_put_off": "New calls that got the numbers at once, so that calls under way are finished in time",
-    "sms_put_off": "SMS answered with 503, because this process was late: their provider sends them again",
-    "unproven_shed": "Requests answered with 503, because too many waited to have their signature checked",
-    "code_guessed": "Wrong pairs of code and PIN",
-    "over_5s": "Answers that took longer than 5 s",
-    "blocks_event_loop": "Calls of the database or disk on the event loop's thread: a fault of ours, all callers wait",
+    "requests_unauthenticated": "Requests without a valid token or signature",
+    "requests_too_large": "Requests larger than their endpoint accepts (256 KiB, Twilio 32 KiB), left unread",
+    "requests_malformed": "Bytes that are not one HTTP request, answered with 400",
+    "ussd_requests_unparsed": "USSD requests that could not be parsed, answered with the emergency numbers",
+    "sms_unparsed": "SMS that could not be parsed, stored sealed for a person to read",
+    "overflow_texts_submitted": "Texts beyond what one session carries, submitted as separate reports",
+    "values_not_utf8": "Values of a request that were not UTF-8",
+    "provider_events_unparsed": "End events, delivery receipts and opt-outs that could not be parsed",
+    "request_errors": "Requests that failed by an error of ours",
+    "duplicate_turns": "Duplicate turns, answered with the stored reply",
+    "out_of_order_turns": "Turns older than the last one, or that do not continue it",
+    "sessions_unreadable": "Stored sessions that could not be opened",
+    "session_key_deletions_failed": "Keys of ended sessions that could not be deleted from the disk",
+    "replays_failed": "Sessions that could not be replayed from the provider's path without guessing",
+    "requests_without_redis": "Requests served while Redis was unavailable",
+    "sms_stored_until_redis_returns": "SMS stored until Redis is available and they can be answered",
+    "sms_replies_not_stored": "SMS replies that could not be stored for the worker",
+    "reports_spooled": "Reports written to the spool",
+    "reports_not_stored": "Reporters who were told NOT SENT",
+    "incomplete_reports_not_stored": "Incomplete reports in danger that could not be scheduled",
+    "cancellations_not_stored": "Cancelled or deleted drafts whose deletion could not be stored",
+    "erasures_not_recorded": "Deletions and opt-outs that a restored backup would undo: the disk took no line",
+    "pending_reports_not_flushed": "Pending reports that could not be submitted early; they follow in their own time",
+    "delivery_receipts_unmatched": "SMS delivery receipts for no message of ours, or for one that is not known yet",
+    "delivery_receipts_unknown_status": "SMS delivery receipts with a status that is not in our table",
+    "tips_rate_limited": "Tip screens refused because this reporter has read very many",
+    "turns_shed": 'Turns answered with "busy" under load, so that reports get through',
+    "calls_not_admitted": "New calls that got the emergency numbers at once, so that calls under way are served in time",
+    "sms_not_admitted": "SMS answered with 503 because this process was late: their provider sends them again",
+    "signature_checks_shed": "Requests answered with 503 because too many waited for a signature check",
+    "access_code_failures": "Wrong pairs of access code and PIN",
+    "answers_over_5s": "Answers that took longer than 5 s",
+    "event_loop_blocked": "Blocking calls on the event loop's thread: an error of ours, all reporters wait",
 }
 
 
@@ -57,27 +57,27 @@ class WebMetrics:
             name: Counter(f"tokaut_{name}", meaning, registry=self._registry) for name, meaning in COUNTED.items()
         }
         answers = Histogram(
-            "tokaut_answer_seconds",
-            "From the request to its answer",
-            ["channel", "door"],
+            "tokaut_request_duration_seconds",
+            "From the arrival of a request to its answer",
+            ["channel", "endpoint"],
             registry=self._registry,
             buckets=SECONDS,
         )
-        self._answers_at = cache(answers.labels)  # the library looks a door up under a lock, each time
+        self._answers_at = cache(answers.labels)  # the library looks labels up under a lock, each time
         self._segments = Counter("tokaut_sms_segments", SEGMENTS, ["channel"], registry=self._registry)
 
     def count(self, name: str) -> None:
         self._counters[name].inc()
 
-    def answered(self, channel: str, door: str, seconds: float) -> None:
-        self._answers_at(channel, door).observe(seconds)
+    def answered(self, channel: str, endpoint: str, seconds: float) -> None:
+        self._answers_at(channel, endpoint).observe(seconds)
         if seconds > 5:
-            self.count("over_5s")
+            self.count("answers_over_5s")
 
     def loop_blocked(self, what: str) -> None:
         """Count a call that waited on the event loop's thread; which one, the log says."""
         del what
-        self.count("blocks_event_loop")
+        self.count("event_loop_blocked")
 
     def replied(self, channel: str, text: str) -> None:
         """An SMS that rides in the answer to the provider."""

@@ -111,7 +111,7 @@ class Webhooks:
 
     def too_large(self) -> HttpResponse:
         """Return the answer to a body that is larger than its webhook takes. None of it is handled."""
-        self._metrics.count("too_large")
+        self._metrics.count("requests_too_large")
         return _TOO_LARGE
 
     async def answer(self, endpoint: AuthorizedRequest, body: bytes) -> HttpResponse:
@@ -121,14 +121,14 @@ class Webhooks:
             with self._blocking.request(time.monotonic() - head.arrived_at):
                 answer = await self._answer(endpoint, RawRequest(head.method, head.target, head.header, body))
         except Exception:
-            self._metrics.count("failed")
+            self._metrics.count("request_errors")
             log.exception("webhook_failed", channel="")
             return _FAILED
         self._metrics.answered(endpoint.channel.name, endpoint.name or "-", time.monotonic() - head.arrived_at)
         return answer
 
     def _refused(self, reason: str, channel: str | None) -> None:
-        self._metrics.count("refused")
+        self._metrics.count("requests_unauthenticated")
         self._refusals.add(reason, channel)
 
     def _find(self, rest: str, head: RequestHead) -> tuple[Channel, str, Endpoint] | None:
@@ -159,7 +159,7 @@ class Webhooks:
         except DatabaseUnavailable:  # the request's time is over, and it may be a text or an opt-out
             return _SEND_AGAIN if door.opens != "ussd" else self._safe(channel, name, door, wire)
         except Exception:  # a fault of ours must not show a caller an error page, nor lose the words of an SMS
-            self._metrics.count("failed")
+            self._metrics.count("request_errors")
             log.exception("webhook_failed", channel=channel.name)
             return self._safe(channel, name, door, wire)
 
@@ -172,7 +172,7 @@ class Webhooks:
         else:
             fields = _fields(channel, door, wire)
         if fields.recoded:
-            self._metrics.count("inbound_not_utf8")
+            self._metrics.count("values_not_utf8")
         received = channel.receive(name, fields)
         if isinstance(received, Inbound):
             self.admission.note(endpoint.waited)  # only now: a flood of forged requests must not count as callers
@@ -190,23 +190,23 @@ class Webhooks:
         try:
             return await self._blocking.check(_fields, channel, door, wire)
         except TooManyUnverified:
-            self._metrics.count("unproven_shed")
+            self._metrics.count("signature_checks_shed")
             raise NotStored from None
 
     def _put_off(self, channel: Channel, name: str, inbound: Inbound) -> HttpResponse:
         """Return the emergency numbers for a new call; leave an SMS to its provider."""
         if inbound.kind == "sms":
-            self._metrics.count("sms_put_off")
+            self._metrics.count("sms_not_admitted")
             return _SEND_AGAIN
-        self._metrics.count("calls_put_off")
+        self._metrics.count("calls_not_admitted")
         return channel.answer(name, self._desk.busy(channel, inbound))
 
     async def _unreadable(self, channel: Channel, name: str, door: Endpoint, wire: RawRequest) -> HttpResponse:
         if door.opens == "ussd":
-            self._metrics.count("inbound_unreadable")
+            self._metrics.count("ussd_requests_unparsed")
             return channel.answer(name, self._not_working(channel, door, wire))
         if door.opens == "notice":
-            self._metrics.count("notice_unreadable")
+            self._metrics.count("provider_events_unparsed")
             return channel.answer(name, None)
         try:
             country = self._desk.country("sms", _line(channel, door, wire)[0])

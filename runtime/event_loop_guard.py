@@ -37,6 +37,6 @@ def check(what: str) -> None:
     """
     loop = asyncio._get_running_loop()
     if loop is not None and loop in _protected:
-        log.error("blocks_event_loop", call=what)
+        log.error("event_loop_blocked", call=what)
         for act in _on_violation:
             act(what)

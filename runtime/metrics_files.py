@@ -38,7 +38,7 @@ def claim(kind: str) -> Iterator[None]:
         name = _taken(Path(folder), kind)
         mask = 0o777 & ~Path(folder).stat().st_mode
     except OSError as error:
-        log.warning("figures_apart", **{"class": type(error).__name__})
+        log.warning("metrics_folder_unwritable", **{"class": type(error).__name__})
         del os.environ[FOLDER_VARIABLE]
         library.ValueClass = library.MutexValue
         yield

@@ -129,7 +129,7 @@ def _work_once(parts: WorkerServices, queue: str, job_class: type[AllowedJob], s
         )
         worker.work(logging_level="WARNING")
     except (RedisError, OSError):
-        log.warning("queue_away")
+        log.warning("queue_unavailable")
 
 
 def main(arguments: list[str], environ: Mapping[str, str]) -> None:
@@ -173,7 +173,7 @@ def _give_up_slot(parts: WorkerServices, stopping: threading.Event) -> None:
             outbox.release_slot(parts.database, parts.slot)
             return
         except DatabaseUnavailable:
-            log.warning("database_away")
+            log.warning("database_unavailable")
             stopping.wait(1)
 
 

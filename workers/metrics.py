@@ -1,4 +1,4 @@
-"""What workers and the clock count. No label holds anything of a person."""
+"""Metrics of the workers and of the scheduler. No label holds anything of a person."""
 
 from __future__ import annotations
 
@@ -17,20 +17,22 @@ class WorkerMetrics:
 
     def _of_deliveries(self, registry: CollectorRegistry) -> None:
         counter, gauge = _counter(registry), _gauge(registry)
-        self.attempts = counter("tokaut_delivery_attempts", "Attempts to hand over a report", ["hotline", "class"])
+        self.attempts = counter("tokaut_delivery_attempts", "Attempts to deliver to a hotline", ["hotline", "class"])
         self.send_to_hotline = Histogram(
-            "tokaut_send_to_hotline_seconds",
-            "From the commit to the receipt",
+            "tokaut_delivery_latency_seconds",
+            "From the commit of a delivery to the receipt of the hotline",
             registry=registry,
             buckets=HISTOGRAM_BUCKETS,
         )
         self.deliveries = gauge(
-            "tokaut_deliveries", "Deliveries that no hotline has: due, refused, parked", ["state", "priority"]
+            "tokaut_undelivered_deliveries", "Deliveries without a receipt: due, refused, parked", ["state", "priority"]
         )
         self.breaker = gauge(
-            "tokaut_breaker_open", "1 where a hotline rests after failures, or takes nothing any more", ["hotline"]
+            "tokaut_circuit_breaker_open",
+            "1 while a hotline is left alone after failures, or accepts nothing any more",
+            ["hotline"],
         )
-        self.refused = counter("tokaut_jobs_refused", "Jobs that are not on the list")
+        self.refused = counter("tokaut_jobs_refused", "Jobs in the queue that are not ours, and were not run")
 
     def _of_sms_and_people(self, registry: CollectorRegistry) -> None:
         counter, gauge = _counter(registry), _gauge(registry)
@@ -38,28 +40,31 @@ class WorkerMetrics:
         self.segments = counter(
             "tokaut_sms_segments", "Parts of SMS given to a provider: what it charges for", ["channel"]
         )
-        self.told = counter("tokaut_told", "Times a person was told", ["channel", "ok"])
+        self.told = counter("tokaut_alerts_sent", "Alerts sent to a person, by channel", ["channel", "ok"])
         self.steps = counter(
-            "tokaut_steps", "Steps of the ladder that were done, and what they came to", ["step", "came_to"]
+            "tokaut_escalation_steps", "Escalation steps taken, and their outcome", ["step", "outcome"]
         )
-        self.overdue = gauge("tokaut_overdue", "Reports that nobody has taken on in time", ["priority"])
-        self.late = gauge("tokaut_steps_late", "Steps of the ladder that nobody could be told of in time")
+        self.overdue = gauge("tokaut_reports_overdue", "Reports that no hotline acknowledged in time", ["priority"])
+        self.late = gauge("tokaut_escalation_steps_late", "Escalation steps of which nobody could be alerted in time")
 
     def _of_the_clock(self, registry: CollectorRegistry) -> None:
         counter, gauge = _counter(registry), _gauge(registry)
         self.leader = Gauge(  # one that waits says 0 beside the one that leads
-            "tokaut_clock_leader", "1 where a clock leads", registry=registry, multiprocess_mode="max"
+            "tokaut_scheduler_leader",
+            "1 in the process that is the scheduler",
+            registry=registry,
+            multiprocess_mode="max",
         )
-        self.tick = gauge("tokaut_clock_tick_timestamp_seconds", "When a clock that leads ticked")
-        self.jumps = counter("tokaut_clock_jump", "Times the clock jumped")
-        self.mended = counter("tokaut_times_mended", "Rows whose time lay too far ahead, because a clock was wrong")
-        self.faults = counter("tokaut_clock_faults", "Duties that failed", ["duty"])
-        self.purged = counter("tokaut_purged", "Reports deleted after their time", ["rule"])
-        self.purge_ran = gauge("tokaut_purge_timestamp_seconds", "When the clock last looked for what is over")
+        self.tick = gauge("tokaut_scheduler_tick_timestamp_seconds", "When the scheduler last ran")
+        self.jumps = counter("tokaut_clock_jumps", "Times the clock of this host jumped")
+        self.mended = counter("tokaut_times_repaired", "Rows whose time was too far ahead because a clock was wrong")
+        self.faults = counter("tokaut_scheduler_job_failures", "Scheduler jobs that failed", ["job"])
+        self.purged = counter("tokaut_reports_purged", "Reports deleted at the end of their retention", ["rule"])
+        self.purge_ran = gauge("tokaut_purge_timestamp_seconds", "When the scheduler last looked for reports to purge")
         self.rewritten = gauge(
             "tokaut_redis_rewritten_timestamp_seconds", "When Redis was last asked to rewrite its append-only file"
         )
-        self.checkpoint = gauge("tokaut_audit_checkpoint_timestamp_seconds", "When the audit was last signed")
+        self.checkpoint = gauge("tokaut_audit_checkpoint_timestamp_seconds", "When the audit chain was last signed")
         self.unchained = gauge("tokaut_audit_unchained_seconds", "Age of the oldest audit row not chained")
 
 

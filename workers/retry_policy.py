@@ -148,6 +148,6 @@ def retry_commit(write: Callable[[], T], pause: Callable[[float], object]) -> T:
         except DatabaseUnavailable:
             if time.monotonic() > until:
                 raise
-            log.warning("database_away")
+            log.warning("database_unavailable")
             pause(COMMIT_RETRY_SECONDS)
     return write()

@@ -45,7 +45,7 @@ def _logged(what: Callable[[], Any]) -> None:
     try:
         what()
     except DatabaseUnavailable:
-        log.warning("database_away")
+        log.warning("database_unavailable")
     except Exception:
         log.exception("job_failed")
 

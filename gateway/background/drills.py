@@ -77,7 +77,7 @@ class DrillRunner:
         if report_id:
             more = one.at + script.more.after * MINUTE if script.more and not one.is_follow_up else None
             drill_runs.mark_done(self._database, one, report_id, more)
-            log.info("drill_held", report_id=report_id, hotline=one.hotline)
+            log.info("drill_reported", report_id=report_id, hotline=one.hotline)
 
     def _filed(self, one: DueDrill, country: Country, script: DrillScript) -> str | None:
         """The report; None where it does not come through, or was called off meanwhile."""

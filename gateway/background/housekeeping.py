@@ -117,7 +117,7 @@ class Housekeeping:
         """One process of all hosts at a time."""
         if leases.acquire(self._database, "replay", self._name, LEASE_SECONDS):
             if played := self._waiting.play(self._replay):
-                log.info("inbound_played", count=played)
+                log.info("sms_inbox_replayed", count=played)
             for chore in self._chores:
                 chore()
 

@@ -94,7 +94,7 @@ class Dispatcher:
         if inbound.kind == "ussd":
             return await self._conversation.take(caller)
         if not caller.sender.answerable:
-            self._count("inbound_unread")
+            self._count("sms_unparsed")
             words = inbound.text.encode("utf-8", "surrogatepass")
             where = inbound.channel, caller.country
             await self._store(self._unread.keep, *where, words, "", idempotency_key(inbound))
@@ -107,7 +107,7 @@ class Dispatcher:
         except store.RedisUnavailable:
             return await self._store(self._wait, inbound, caller)
         except (DatabaseUnavailable, NotSent):
-            self._count("reply_not_kept")
+            self._count("sms_replies_not_stored")
             raise NotStored from None
 
     async def replay(self, channel: Channel, inbound: Inbound) -> None:
@@ -142,14 +142,14 @@ class Dispatcher:
 
     def _note_delivery(self, notice: ProviderEvent) -> None:
         if notice.status == "unknown":
-            self._count("unknown_delivery_status")
+            self._count("delivery_receipts_unknown_status")
         if not record_delivery_report(self._database, notice.id, notice.status, notice.ours):
-            self._count("unknown_delivery_report")
+            self._count("delivery_receipts_unmatched")
             self._early.keep(notice.id, notice.status)
 
     async def keep_unread(self, channel: str, country: Country, raw: bytes, content_type: str) -> None:
         """Raises NotStored."""
-        self._count("inbound_unread")
+        self._count("sms_unparsed")
         await self._store(self._unread.keep, channel, country, raw, content_type)
 
     async def _store(self, function: Callable[..., T], *args: object) -> T:
@@ -217,7 +217,7 @@ class Dispatcher:
             self._waiting.keep(inbound, caller.sender.key)
         except DatabaseUnavailable:
             raise NotStored from None
-        self._count("waiting")
+        self._count("sms_stored_until_redis_returns")
         return NOTHING_SAID
 
 

@@ -66,16 +66,16 @@ class ConversationHandler:
         try:
             return await self._take(caller)
         except RedisUnavailable:
-            self._count("redis_away")
+            self._count("requests_without_redis")
             self._redis_away_at = caller.now
             if caller.kind == "sms":
                 raise
             return await self._without_redis(caller)
         except Overloaded as why:
-            self._count("slowed" if isinstance(why, RateLimited) else "shed")
+            self._count("tips_rate_limited" if isinstance(why, RateLimited) else "turns_shed")
             return self._reducer.notice(caller, "home.busy")
         except CannotReplay:
-            self._count("walk_lost")
+            self._count("replays_failed")
             return self._reducer.notice(caller, "home.not_working")
 
     def busy(self, caller: TurnRequest) -> Reply:
@@ -176,7 +176,7 @@ class ConversationHandler:
         """
         if caller.kind == "sms":
             raise RedisUnavailable
-        self._count("redis_away")
+        self._count("requests_without_redis")
         self._redis_away_at = caller.now
         if caller.inbound.path:
             return moved.record.answer  # as the repeat gets it; what follows is walked again, or does not fit
@@ -187,9 +187,9 @@ class ConversationHandler:
     async def _same(self, caller: TurnRequest, record: Record, found: turns.TurnKind) -> Reply:
         """A repeat gets the same bytes; what is not understood, the screen that is open."""
         if isinstance(found, turns.Duplicate):
-            self._count("repeated")
+            self._count("duplicate_turns")
             return record.answer
-        self._count("odd_turn")
+        self._count("out_of_order_turns")
         return (await self._reducer.unmoved(caller, record)).answer
 
     async def _move(
@@ -197,7 +197,7 @@ class ConversationHandler:
     ) -> StepResult:
         moved = await self._moved(caller, record, drafts, found, key)
         if moved.record.guessed:
-            self._count("code_guessed")
+            self._count("access_code_failures")
         return moved
 
     async def _moved(
@@ -290,7 +290,7 @@ class ConversationHandler:
             return None
         record = unpack_record(loaded.session, self._reducer.book)
         if record is None:
-            self._count("lost")
+            self._count("sessions_unreadable")
         return record
 
     def _keys(self, inbound: Inbound, caller: TurnRequest) -> RecordKeys:

@@ -43,7 +43,7 @@ class Overflow:
             self._unread.keep(caller.inbound.channel, caller.country, raw, CONTENT_TYPE)
         except NotStored:
             return record
-        self._count("words_apart")
+        self._count("overflow_texts_submitted")
         return replace(record, state=state)
 
 

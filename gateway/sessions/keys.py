@@ -97,9 +97,9 @@ class SessionKeys:
             self._is_kept = True
         except OSError:
             self._hold(self._followed(self._state))
-            self._count("session_keys_not_deleted")
+            self._count("session_key_deletions_failed")
             if self._is_kept:
-                log.exception("session_keys_not_deleted")
+                log.exception("session_key_deletion_failed")
             self._is_kept = False
 
     def _epoch(self, held: KeyRatchet) -> int:
@@ -124,7 +124,7 @@ class SessionKeys:
         """
         current = self._wall() + state.shift
         if current < state.current - 1:
-            log.warning("session_keys_shifted", count=state.current - current)
+            log.warning("session_keys_renewed_after_clock_change", count=state.current - current)
             return replace(state, shift=state.shift + state.current - current)
         steps = current - state.current
         if steps <= 0:

@@ -114,7 +114,9 @@ class Submitter:
             log.info("report_submitted", report_id=filed.report_id, priority=filing.priority)
         except DatabaseUnavailable:
             filing, filed = self._spool_sent(told, report, box)
-            log.info("report_submitted", report_id=filed.report_id, priority=filing.priority, reason="database_away")
+            log.info(
+                "report_submitted", report_id=filed.report_id, priority=filing.priority, reason="database_unavailable"
+            )
         for delivery_id in filed.deliveries:
             self._job_queue.put(DELIVER_JOB, delivery_id, queue_of(filing.priority))
         code = CodeState.SHOWN if filed.has_code else CodeState.NONE
@@ -186,7 +188,9 @@ class Submitter:
                 return replace(report, state=state)
             return replace(moved(report, Event.SCHEDULE, stored.revision), floor=stored.priority)
         try:
-            self._keep_in_spool(entry, lost="not_sent" if kind == "words" else "pending_not_kept")
+            self._keep_in_spool(
+                entry, lost="reports_not_stored" if kind == "words" else "incomplete_reports_not_stored"
+            )
         except NotSent:
             if kind == "words":  # the screen promised that a hotline gets them
                 raise
@@ -286,7 +290,7 @@ class Submitter:
             nothing = self._builder.nothing(report, revision_for(report, event))
             self._spool.put(SpoolEntry(nothing, "drop_unsent" if over_sends else "drop"))
         except SpoolWriteError:
-            self._count("pending_not_dropped")
+            self._count("cancellations_not_stored")
             return False
         self._record(report, event)
         return True
@@ -305,7 +309,7 @@ class Submitter:
                     lambda: submissions.expedite_pending(self._database, report.origin_key, report.report_id, now)
                 )
             except DatabaseUnavailable:
-                self._count("pending_not_hurried")  # it files itself in its own time
+                self._count("pending_reports_not_flushed")  # it files itself in its own time
 
     # The two places
 
@@ -319,13 +323,13 @@ class Submitter:
             self._breaker.failed()
             raise
 
-    def _keep_in_spool(self, entry: SpoolEntry, lost: str = "not_sent") -> None:
+    def _keep_in_spool(self, entry: SpoolEntry, lost: str = "reports_not_stored") -> None:
         try:
             self._spool.put(entry)
         except SpoolWriteError:
             self._count(lost)
             raise NotSent from None
-        self._count("spooled")
+        self._count("reports_spooled")
 
 
 def _with_secret(report: ReportRef) -> ReportRef:

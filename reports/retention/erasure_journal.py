@@ -95,7 +95,7 @@ class ErasureJournal:
         try:
             self._io_pool.within(DISK_TIMEOUT_SECONDS, lambda: self._append(erasure))
         except (OSError, DeadlineExceeded) as error:
-            self._count("erasure_not_recorded")
+            self._count("erasures_not_recorded")
             log.warning("erasure_not_recorded", **{"class": type(error).__name__})
 
     def _append(self, erasure: Erasure) -> None:

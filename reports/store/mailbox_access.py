@@ -61,7 +61,7 @@ def find_report(
     lookups = [keyed_hash(slow, "lookup") for slow in _slow_hashes(cipher, (digits or "", secret or ""))]
     tried = verify_pair(database, PinGuess(bucket, lookups, before))
     if tried.locked:
-        log.warning("code_locked")  # somebody guesses, or has forgotten the PIN
+        log.warning("access_code_locked")  # somebody guesses, or has forgotten the PIN
     return tried
 
 

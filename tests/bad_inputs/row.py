@@ -46,7 +46,7 @@ class Row:
         self.secrets: set[str] = {self.phone.removeprefix("+")}
         self.reports_before = self.inside.report_ids()
         self._logs = self.inside.logs()
-        self._failed = self.inside.figure("failed")
+        self._failed = self.inside.figure("request_errors")
 
     def close(self) -> None:
         self.http.close()
@@ -121,7 +121,7 @@ class Row:
     # After every row
 
     def check(self) -> None:
-        assert self.inside.figure("failed") == self._failed, "web met a fault of its own"
+        assert self.inside.figure("request_errors") == self._failed, "web met a fault of its own"
         for name, process in self.town.processes.items():
             assert process.poll() is None, f"{name} has ended"
         next_one = self.ussd("*".join(TO_SENT), sessionId=f"ATUid_n{next(NUMBERS)}", phoneNumber=self.new_phone())

@@ -36,11 +36,11 @@ def sent(row: Row) -> str:
 
 @pytest.mark.rule("B-53")
 def test_about_a_message_of_somebody_else(row: Row) -> None:
-    before = row.inside.figure("unknown_delivery_report")
+    before = row.inside.figure("delivery_receipts_unmatched")
     with row.nothing_kept():
         for n in range(REPEATS):
             report(row, f"ATXid_of_others_{n}", "Success")
-    assert row.inside.figure("unknown_delivery_report") == before + REPEATS
+    assert row.inside.figure("delivery_receipts_unmatched") == before + REPEATS
 
 
 @pytest.mark.rule("B-53")
@@ -63,9 +63,9 @@ def test_before_the_answer_to_our_own_call(row: Row, sent: str) -> None:
 @pytest.mark.rule("B-55")
 @pytest.mark.parametrize("status", ["Foo", "AbsentSubscriber", "", None, "success", "x" * 10_000])
 def test_a_status_that_nobody_knows(row: Row, sent: str, status: str | None) -> None:
-    before = row.inside.figure("unknown_delivery_status")
+    before = row.inside.figure("delivery_receipts_unknown_status")
     report(row, sent, status)
-    assert row.inside.figure("unknown_delivery_status") == before + 1
+    assert row.inside.figure("delivery_receipts_unknown_status") == before + 1
     assert row.inside.rows(STATUS, sent)[0][0] in (None, "unknown")
     report(row, sent, "Success")
     assert row.inside.rows(STATUS, sent) == [("delivered",)]

@@ -55,7 +55,7 @@ def repeats_of_a_flood(row: Row) -> list[int]:
 @pytest.mark.rule("S-36")
 def test_a_flood_of_dials_makes_nobody_wait(row: Row) -> None:
     """5 s, when a network gives up: less would tell of the machine. How fast screens are, the measurement says."""
-    slow = row.inside.figure("over_5s")
+    slow = row.inside.figure("answers_over_5s")
     door, numbers = row.address("africastalking/T/ussd"), [row.new_phone() for _ in range(500)]
     lines = [requests.Session() for _ in range(8)]
 
@@ -71,6 +71,6 @@ def test_a_flood_of_dials_makes_nobody_wait(row: Row) -> None:
             assert caller.type("Now").startswith("Call police 111 now.")
         assert caller.walk(*TO_SENT).startswith("Sent to Pikinini Helpline.")
         assert all(said.startswith("CON " + HOME) for said in flood)
-    assert row.inside.figure("over_5s") == slow
+    assert row.inside.figure("answers_over_5s") == slow
     for line in lines:
         line.close()

@@ -122,11 +122,11 @@ def test_an_old_text_takes_no_step(row: Row) -> None:
 
 @pytest.mark.rule("B-53")
 def test_a_report_about_a_message_of_somebody_else(row: Row) -> None:
-    before = row.inside.figure("unknown_delivery_report")
+    before = row.inside.figure("delivery_receipts_unmatched")
     with row.nothing_kept():
         for n in range(REPEATS):
             told(row, id=f"of-others-{n}", type="1")
-    assert row.inside.figure("unknown_delivery_report") == before + REPEATS
+    assert row.inside.figure("delivery_receipts_unmatched") == before + REPEATS
 
 
 @pytest.mark.rule("B-53")
@@ -167,9 +167,9 @@ def test_reports_in_any_order_lead_to_delivered(row: Row, sent: str, types: tupl
 @pytest.mark.rule("B-55")
 @pytest.mark.parametrize("type_", [None, "", "0", "32", "9", "Foo", "x" * 5000])
 def test_a_type_that_nobody_knows(row: Row, sent: str, type_: str | None) -> None:
-    before = row.inside.figure("unknown_delivery_status")
+    before = row.inside.figure("delivery_receipts_unknown_status")
     told(row, id=sent, type=type_)
-    assert row.inside.figure("unknown_delivery_status") == before + 1
+    assert row.inside.figure("delivery_receipts_unknown_status") == before + 1
     assert row.inside.rows(STATUS, sent)[0][0] in (None, "unknown")
 
 
@@ -189,9 +189,9 @@ def test_other_methods(row: Row, path: str, method: str) -> None:
 def test_a_report_may_be_posted(row: Row, sent: str) -> None:
     told(row, "POST", id=sent, type="1")
     assert row.inside.rows(STATUS, sent) == [("delivered",)]
-    unreadable = row.inside.figure("notice_unreadable")
+    unreadable = row.inside.figure("provider_events_unparsed")
     told(row, "POST", type="1")
-    assert row.inside.figure("notice_unreadable") == unreadable + 1
+    assert row.inside.figure("provider_events_unparsed") == unreadable + 1
 
 
 # USSD over SMPP

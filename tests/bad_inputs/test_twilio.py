@@ -79,14 +79,14 @@ def test_no_signature_or_a_wrong_one(row: Row, phone: Phone) -> None:
     row.is_silent("these are words that somebody made up")
     fields = phone.texts.last
     right = row.town.account.sign(row.town.web + DOOR, fields)
-    refused = row.inside.figure("refused")
+    refused = row.inside.figure("requests_unauthenticated")
     with row.nothing_kept():
         for _ in range(REPEATS // 4):
             forged(row, {}, fields)
             forged(row, {"X-Twilio-Signature": ""}, fields)
             forged(row, {"X-Twilio-Signature": right.lower()}, fields)
             forged(row, {"X-Twilio-Signature": right}, fields | {"Body": "2"})
-    assert row.inside.figure("refused") == refused + REPEATS
+    assert row.inside.figure("requests_unauthenticated") == refused + REPEATS
 
 
 @pytest.mark.rule("B-47")
@@ -353,11 +353,11 @@ def report(row: Row, sid: str, status: str, ours: str = "", **more: str) -> None
 
 @pytest.mark.rule("B-53")
 def test_a_report_about_a_message_of_somebody_else(row: Row) -> None:
-    before = row.inside.figure("unknown_delivery_report")
+    before = row.inside.figure("delivery_receipts_unmatched")
     with row.nothing_kept():
         for n in range(50):
             report(row, f"SM{n:032x}", "delivered", ours="%27%20OR%201=1" if n % 2 else "")
-    assert row.inside.figure("unknown_delivery_report") == before + 50
+    assert row.inside.figure("delivery_receipts_unmatched") == before + 50
 
 
 @pytest.mark.rule("B-54")
@@ -375,9 +375,9 @@ def test_a_report_that_is_faster_than_the_answer_to_our_call(row: Row, sent: str
 @pytest.mark.rule("B-55")
 @pytest.mark.parametrize("status", ["Foo", "", "DELIVERED", "x" * 10_000])
 def test_a_status_that_nobody_knows(row: Row, sent: str, status: str) -> None:
-    before = row.inside.figure("unknown_delivery_status")
+    before = row.inside.figure("delivery_receipts_unknown_status")
     report(row, provider_id(row, sent), status)
-    assert row.inside.figure("unknown_delivery_status") == before + 1
+    assert row.inside.figure("delivery_receipts_unknown_status") == before + 1
     assert row.inside.rows(STATUS, sent)[0][0] in (None, "unknown")
 
 

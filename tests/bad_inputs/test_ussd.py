@@ -91,10 +91,10 @@ def test_a_path_that_goes_back(row: Row) -> None:
     one = session()
     for text in ("", "1", "1*3"):
         current = row.ussd(text, sessionId=one)
-    odd = row.inside.figure("odd_turn")
+    odd = row.inside.figure("out_of_order_turns")
     assert row.ussd("1", sessionId=one) == current
     assert row.ussd("2", sessionId=one) == current
-    assert row.inside.figure("odd_turn") == odd + 2
+    assert row.inside.figure("out_of_order_turns") == odd + 2
     assert row.ussd("", sessionId=one).startswith("CON " + HOME)
 
 
@@ -196,7 +196,7 @@ def test_a_number_that_python_would_not_read(row: Row, reply: str) -> None:
 def test_very_long_words(row: Row) -> None:
     """5 s, when a network gives up: less would tell of the machine. How fast screens are, the measurement says."""
     words = "a b " * 16_384
-    slow = row.inside.figure("over_5s")
+    slow = row.inside.figure("answers_over_5s")
     call = row.call()
     call.walk(*TO_WORDS)
     assert not call.type(words).startswith(OWN_WORDS)
@@ -210,7 +210,7 @@ def test_very_long_words(row: Row) -> None:
         ),
         "the long words never came to the hotline",
     )
-    assert row.inside.figure("over_5s") == slow
+    assert row.inside.figure("answers_over_5s") == slow
 
 
 @pytest.mark.rule("B-23")
@@ -293,12 +293,12 @@ def test_one_number_in_many_forms_is_one_person(row: Row) -> None:
     row.is_silent(local)
     assert row.ussd("", sessionId=one).startswith("CON " + HOME)
     current = row.ussd("1", sessionId=one, phoneNumber=f" 678{local}")
-    known = row.inside.figure("repeated")
+    known = row.inside.figure("duplicate_turns")
     for times, form in enumerate((f"+678{local}", f"678{local}", f"00678{local}", local), 1):
         assert row.ussd("1", sessionId=one, phoneNumber=form) == current
-        assert row.inside.figure("repeated") == known + times, "walked again, as for a stranger"
+        assert row.inside.figure("duplicate_turns") == known + times, "walked again, as for a stranger"
     assert row.ussd("1", sessionId=one, phoneNumber=row.new_phone()) == current
-    assert row.inside.figure("repeated") == known + 4, "another number is a stranger, whose screen is the same"
+    assert row.inside.figure("duplicate_turns") == known + 4, "another number is a stranger, whose screen is the same"
     unescaped = urlencode(row.form("1*No", sessionId=one)).replace("%2B", "+")
     kind = "application/x-www-form-urlencoded"
     assert row.said(row.post("africastalking/T/ussd", unescaped, Content_Type=kind)).startswith(CATEGORY)
@@ -421,9 +421,9 @@ def test_the_end_hurries_a_draft_in_danger_and_ends_nothing(row: Row) -> None:
 )
 @pytest.mark.parametrize("door", ["ussd/T", "simulator"])
 def test_json_that_is_none(row: Row, door: str, body: str) -> None:
-    unreadable = row.inside.figure("inbound_unreadable")
+    unreadable = row.inside.figure("ussd_requests_unparsed")
     keys = row.inside.sessions()
     answer = row.post(door, body.encode())
     assert (answer.status_code, answer.json()) == (200, {"text": ANYWHERE, "continue": False})
-    assert row.inside.figure("inbound_unreadable") == unreadable + 1
+    assert row.inside.figure("ussd_requests_unparsed") == unreadable + 1
     assert row.inside.sessions() == keys

@@ -125,7 +125,7 @@ def test_the_search_would_find_them(row: Row) -> None:
     row.texts().send("hi")
     held = dict(row.inside.everywhere())
     assert b'"started"' in held["the log of web"]
-    assert b"tokaut_refused_total" in held["/metrics"]
+    assert b"tokaut_requests_unauthenticated_total" in held["/metrics"]
     assert b"africastalking" in held["tokaut.db"] + held["tokaut.db-wal"]
     assert b"s:" in held["Redis"]
 

@@ -214,5 +214,5 @@ def _hotline_away(town: Town, at: AfricasTalking) -> None:
         happened(town, "delivery_unavailable", *WORKERS)
     walk(at, *TO_SEND, "Send")
     attacker.in_the_database(town)
-    happened(town, "delivery_poison", *WORKERS)
+    happened(town, "delivery_undeliverable", *WORKERS)
     town.start("hotline")

@@ -161,7 +161,17 @@ def test_no_process_left_its_memory_on_the_disk(run: Run) -> None:
     assert [path for folder in folders for path in folder.glob("core*") if path.is_file()] == []
 
 
-@pytest.mark.parametrize("name", ["inbound_unread", "inbound_unreadable", "failed", "spooled", "not_sent", "waiting"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sms_unparsed",
+        "ussd_requests_unparsed",
+        "request_errors",
+        "reports_spooled",
+        "reports_not_stored",
+        "sms_stored_until_redis_returns",
+    ],
+)
 def test_each_fault_was_met(run: Run, name: str) -> None:
     assert faults.figure(run.town, name) > 0
 

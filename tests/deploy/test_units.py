@@ -84,10 +84,11 @@ def test_one_address_has_the_figures_of_all_processes(monitored: dict[str, Any])
     """Each that a rule asks for is there before anything goes wrong, or the rule could not see it rise."""
     shown = set(re.findall(r"^(\w+)[ {]", monitored["figures"], re.MULTILINE))
     asked = {name for rule in RULES for name in names(rule["expr"])}
-    only_then = {"tokaut_oldest_undelivered_seconds", "tokaut_breaker_open"}  # of what waits, of hotlines that failed
+    # of what waits, of hotlines that failed
+    only_then = {"tokaut_oldest_undelivered_seconds", "tokaut_circuit_breaker_open"}
     assert asked - shown - only_then == {"up"}
-    assert {"tokaut_delivery_attempts_total", "tokaut_send_to_hotline_seconds_count"} <= shown
-    assert 'tokaut_deliveries{priority="P1",state="parked"} 0.0' in monitored["figures"]
+    assert {"tokaut_delivery_attempts_total", "tokaut_delivery_latency_seconds_count"} <= shown
+    assert 'tokaut_undelivered_deliveries{priority="P1",state="parked"} 0.0' in monitored["figures"]
     assert monitored["ready"]["database"] is True
 
 

@@ -32,7 +32,7 @@ def figures() -> set[str]:
     found |= set(re.findall(r"tokaut_\w+(?= |\{)", (ROOT / "gateway/health.py").read_text(encoding="utf-8")))
     for family in registry.collect():
         found |= {family.name + ("_total" if family.type == "counter" else "")}
-    return found | {"tokaut_answer_seconds_count", "up"}
+    return found | {"tokaut_request_duration_seconds_count", "up"}
 
 
 def names(expression: str) -> Iterator[str]:

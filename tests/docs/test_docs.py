@@ -92,7 +92,7 @@ def test_a_page_names_no_figure_that_is_not_there(page: object) -> None:
     WorkerMetrics(registry)
     there = {f"tokaut_{name}" for name in BY_HEALTH} | {f"tokaut_{name}_total" for name in COUNTED}
     there |= {family.name + ("_total" if family.type == "counter" else "") for family in registry.collect()}
-    there |= {"tokaut_answer_seconds", "tokaut_answer_seconds_count"}
+    there |= {"tokaut_request_duration_seconds", "tokaut_request_duration_seconds_count"}
     there |= {OWNER, *ROLES}  # of PostgreSQL, and no figures
     told = re.findall(r"`(tokaut_[a-z0-9_]+)`", (ROOT / str(page)).read_text(encoding="utf-8"))
     assert set(told) <= there

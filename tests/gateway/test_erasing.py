@@ -102,7 +102,7 @@ def test_a_disk_that_refuses_the_journal_refuses_no_deletion(app: App) -> None:
         thread(phone, "STOP")
     assert app.count(t.pending) == 0
     assert app.count(t.optout) == 1
-    assert b"tokaut_erasure_not_recorded_total 2.0" in app.parts.metrics.page()
+    assert b"tokaut_erasures_not_recorded_total 2.0" in app.parts.metrics.page()
 
 
 def test_a_line_that_cannot_be_applied_holds_up_no_other(app: App) -> None:

@@ -41,5 +41,5 @@ def test_the_disk_that_fills_first_is_shown(
     assert f"tokaut_disk_free_bytes {shown}" in lines
     assert 'tokaut_oldest_undelivered_seconds{priority="P1"} 61' in lines
     assert "tokaut_backup_age_seconds +Inf" in lines
-    assert "tokaut_clock_differs_seconds 7200" in lines
-    assert "tokaut_times_too_far 3" in lines
+    assert "tokaut_clock_skew_seconds 7200" in lines
+    assert "tokaut_times_ahead 3" in lines

@@ -208,7 +208,7 @@ def test_a_folder_that_cannot_be_written_stops_nobody_and_is_counted(
         assert other.open(*PLACE, host.keys.seal(*PLACE, WORDS)) == WORDS
         host.pass_time(HOUR)
         assert not host.opens(sealed)
-        assert set(host.counted) == {"session_keys_not_deleted"}
+        assert set(host.counted) == {"session_key_deletions_failed"}
     host.keys.renew()
     thief = host.process()
     with pytest.raises(DecryptError):

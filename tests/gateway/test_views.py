@@ -202,5 +202,5 @@ def test_a_call_that_waits_on_the_event_loop_is_counted_in_production(
 
     monkeypatch.setattr(app.parts.desk, "take", waits)
     assert app.ussd("+6785550101").dial().expects_reply
-    assert counted(app)["blocks_event_loop"] == 1
-    assert b"tokaut_blocks_event_loop_total 1.0" in app.http.send("GET", "/metrics").content
+    assert counted(app)["event_loop_blocked"] == 1
+    assert b"tokaut_event_loop_blocked_total 1.0" in app.http.send("GET", "/metrics").content

@@ -89,7 +89,7 @@ def test_a_disk_that_refuses_is_counted_and_logged_and_raises_nothing(tmp_path: 
     with capture_logs() as logs:
         made.record("stop")
     made.close()
-    assert days.counted == ["erasure_not_recorded"]
+    assert days.counted == ["erasures_not_recorded"]
     assert [line["event"] for line in logs] == ["erasure_not_recorded"]
 
 

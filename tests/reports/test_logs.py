@@ -105,7 +105,7 @@ def test_an_event_is_a_listed_word(log: Log) -> None:
 
 
 def test_a_field_that_python_keeps_a_word_for(log: Log) -> None:
-    structlog.get_logger().error("queue_away", class_="ConnectionError", hotline=None)
+    structlog.get_logger().error("queue_unavailable", class_="ConnectionError", hotline=None)
     assert log.last()["class"] == "ConnectionError"
     assert "hotline" not in log.last()
 
@@ -217,7 +217,7 @@ def test_every_word_is_one_word() -> None:
 
 LEVELS = {"info", "warning", "error", "exception", "critical"}
 # Chosen when the line is logged: by the outcome of a delivery or of an SMS, by a constant of the module.
-CHOSEN = {"delivered", "delivery_unavailable", "delivery_refused", "delivery_poison", "sms_sent", "sms_failed"}
+CHOSEN = {"delivered", "delivery_unavailable", "delivery_refused", "delivery_undeliverable", "sms_sent", "sms_failed"}
 CHOSEN |= {"facts_changed", "library"}
 
 

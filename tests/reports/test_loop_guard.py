@@ -79,7 +79,7 @@ def test_in_production_it_is_logged_and_told_and_goes_on(
     event_loop_guard.add_callback(told.append)
     on_a_protected_loop(lambda: read(database))
     assert len(told) == 1
-    assert "blocks_event_loop" in "".join(capsys.readouterr())
+    assert "event_loop_blocked" in "".join(capsys.readouterr())
     event_loop_guard.remove_callback(told.append)
 
 
@@ -114,5 +114,5 @@ def test_what_blocks_is_logged_by_its_name(database: Database) -> None:
     with capture_logs() as logged, pytest.raises(blocked.BlocksTheLoop):
         on_a_protected_loop(lambda: write(database))
     assert len(taken_back()) == 1
-    assert logged == [{"event": "blocks_event_loop", "log_level": "error", "call": "database.write"}]
-    assert "blocks_event_loop" in EVENTS and is_allowed("call", "database.write")
+    assert logged == [{"event": "event_loop_blocked", "log_level": "error", "call": "database.write"}]
+    assert "event_loop_blocked" in EVENTS and is_allowed("call", "database.write")

@@ -24,7 +24,9 @@ def pairs(count: int, but: str) -> list[tuple[str, str]]:
 
 def guessed(app: App) -> int:
     [line] = [
-        one for one in app.parts.metrics.page().decode().splitlines() if one.startswith("tokaut_code_guessed_total")
+        one
+        for one in app.parts.metrics.page().decode().splitlines()
+        if one.startswith("tokaut_access_code_failures_total")
     ]
     return int(float(line.split()[-1]))
 

@@ -116,7 +116,7 @@ class ClockJobs:
         """Reports that staff of one hotline want another one to have."""
         for one in delivery_actions.list_requested_transfers(self._database):
             if made := delivery_actions.execute_transfer(self._database, one):
-                log.info("handed_on", report_id=one.report_id, hotline=one.taker, priority=made[1])
+                log.info("report_transferred", report_id=one.report_id, hotline=one.taker, priority=made[1])
                 self.put([made])
 
     def receipts(self) -> None:
@@ -153,7 +153,7 @@ class ClockJobs:
         self._reconsider = False
         if mended:
             self._metrics.mended.inc(mended)
-            log.warning("swept", count=mended, reason="clock_jump")
+            log.warning("leases_released", count=mended, reason="clock_jump")
 
     def tidy(self) -> None:
         """What is not needed any more."""

@@ -146,7 +146,7 @@ class Scheduler:
             return bool(duty.do())
         except DatabaseUnavailable:
             self._metrics.faults.labels(duty.name).inc()
-            log.warning("database_away")
+            log.warning("database_unavailable")
         except Exception:
             self._metrics.faults.labels(duty.name).inc()
             log.exception("job_failed")
@@ -167,10 +167,10 @@ class Scheduler:
             before = None if self.leads else leases.held_until(self._database, LEASE_NAME)
             leads = leases.acquire(self._database, LEASE_NAME, self._holder, LEAD_SECONDS)
         except DatabaseUnavailable:
-            log.warning("database_away")
+            log.warning("database_unavailable")
             leads, before = False, None
         if leads != self.leads:
-            log.info("clock_leads" if leads else "clock_waits")
+            log.info("scheduler_elected" if leads else "scheduler_standby")
         if leads and before is not None and abs(self._database.now() - before) > CLOCK_JUMP + LEAD_SECONDS * SECOND:
             self._be_quiet()  # nobody led for long, or the time is not what it was: try all again before giving up any
             if before > self._database.now() + CLOCK_JUMP + LEAD_SECONDS * SECOND:
@@ -207,4 +207,4 @@ class Scheduler:
             try:
                 leases.release(self._database, LEASE_NAME, self._holder)
             except DatabaseUnavailable:
-                log.warning("database_away")
+                log.warning("database_unavailable")

@@ -69,7 +69,7 @@ class WebhookConnector:
         try:
             reply = self.send(parcel.body, self.headers(parcel.delivery_id, parcel.body))
             if reply.status in SIGNATURE_REFUSED and (ahead := self._theirs_is_ahead(reply)):
-                log.warning("clock_differs", hotline=parcel.hotline, count=ahead)
+                log.warning("clock_skew_detected", hotline=parcel.hotline, count=ahead)
                 reply = self.send(parcel.body, self.headers(parcel.delivery_id, parcel.body, ahead=ahead))
         except NoResponse as missing:
             return Unavailable(missing.why)

@@ -59,7 +59,7 @@ class AlertSender:
             for alert in alerts:
                 self._tell_one(alert)
         except DatabaseUnavailable:
-            log.warning("database_away")
+            log.warning("database_unavailable")
 
     def _tell_one(self, alert: Alert) -> None:
         if not self._teller.tell(alert):

@@ -61,7 +61,7 @@ class DeliveryRunner:
         try:
             leased = outbox.lease(self.database, delivery_id, self.holder)
         except DatabaseUnavailable:
-            log.warning("database_away")
+            log.warning("database_unavailable")
             return False
         if leased is not None:
             self._forward(leased)
@@ -78,7 +78,7 @@ class DeliveryRunner:
             try:
                 leased = outbox.lease_next(self.database, priorities, self.holder)
             except DatabaseUnavailable:
-                log.warning("database_away")
+                log.warning("database_unavailable")
                 break
             if leased is None:
                 break
@@ -96,7 +96,7 @@ class DeliveryRunner:
             retry_commit(lambda: self._mark(leased, outcome, body), self.pause)
         except DatabaseUnavailable:
             # Not known to be marked: the lease runs out and it goes again, under the same key.
-            log.warning("database_away", delivery_id=leased.delivery_id)
+            log.warning("database_unavailable", delivery_id=leased.delivery_id)
         _log(leased, outcome, round((time.monotonic() - began) * 1000))
 
     def _pack(self, leased: LeasedDelivery) -> DeliveryRequest | Undeliverable:
@@ -180,7 +180,7 @@ _EVENTS = {
     Delivered: "delivered",
     Unavailable: "delivery_unavailable",
     Refused: "delivery_refused",
-    Undeliverable: "delivery_poison",
+    Undeliverable: "delivery_undeliverable",
 }
 
 

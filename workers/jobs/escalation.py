@@ -147,7 +147,7 @@ class EscalationJob:
         made = steps.give_to_fallback(self.database, step, hotline, why)
         if made:
             self.metrics.steps.labels(step.step, "given").inc()
-            log.warning("step_given", report_id=step.report_id, hotline=hotline, priority=step.priority)
+            log.warning("escalation_step_taken", report_id=step.report_id, hotline=hotline, priority=step.priority)
             self.put([made])
 
     def _done(self, step: EscalationStep, came_to: str, again: int | None = None) -> None:

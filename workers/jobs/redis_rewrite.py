@@ -42,18 +42,18 @@ class RedisRewriteJob:
             if is_kept:
                 self._redis.bgrewriteaof()
         except NoPermissionError:
-            log.warning("redis_not_rewritten", reason="refused")
+            log.warning("redis_rewrite_failed", reason="refused")
         except ResponseError as error:
             if ALREADY_RUNNING in str(error):
                 self._metrics.rewritten.set_to_current_time()
             else:
-                log.warning("redis_not_rewritten", reason="rewrite_failed")
+                log.warning("redis_rewrite_failed", reason="rewrite_failed")
         except (RedisError, OSError):
-            log.warning("redis_not_rewritten", reason="redis_away")
+            log.warning("redis_rewrite_failed", reason="redis_unavailable")
         else:
             if not is_kept:
-                log.warning("redis_not_rewritten", reason="append_only_off")
+                log.warning("redis_rewrite_failed", reason="append_only_off")
             elif found.get("aof_last_bgrewrite_status") == "ok":
                 self._metrics.rewritten.set_to_current_time()
             else:
-                log.warning("redis_not_rewritten", reason="rewrite_failed")
+                log.warning("redis_rewrite_failed", reason="rewrite_failed")

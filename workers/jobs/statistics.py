@@ -142,7 +142,7 @@ class StatisticsJob:
         figures = list(aggregation.quarter_figures(counted, tables))
         figures += aggregation.screen_figures(quarterly_figures.count_screens(self._database, country.iso, quarter))
         if quarterly_figures.publish(self._database, country.iso, quarter, figures):
-            log.info("statistics_out", country=country.iso, count=len(figures))
+            log.info("statistics_published", country=country.iso, count=len(figures))
 
 
 def _spoken(country: Country, known: Mapping[str, catalogues.Catalogue], drafts: Sequence[str]) -> list[str]:

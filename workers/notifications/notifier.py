@@ -48,7 +48,7 @@ class Notifier:
             if told >= most:
                 break
         if not told:
-            log.warning("telling_failed", hotline=said.about or None, priority=said.priority)
+            log.warning("alert_failed", hotline=said.about or None, priority=said.priority)
         return told
 
     def _say(self, contact: str, said: Notification) -> bool:
@@ -56,7 +56,7 @@ class Notifier:
         done = self._send_text(contact, said) if _is_phone(contact) else self._send_mail(contact, said)
         self.metrics.told.labels(way, "yes" if done else "no").inc()
         if done:
-            log.info("told", hotline=said.about or None, priority=said.priority, count=said.count)
+            log.info("alert_sent", hotline=said.about or None, priority=said.priority, count=said.count)
         return done
 
     def _send_text(self, number: str, said: Notification) -> bool:
@@ -68,7 +68,7 @@ class Notifier:
         try:
             SmtpClient(self.server, strict=False).send(address, self._message(self.server, address, said))
         except MailNotAccepted as missing:
-            log.warning("telling_failed", reason=missing.why, status=missing.code, hotline=said.about or None)
+            log.warning("alert_failed", reason=missing.why, status=missing.code, hotline=said.about or None)
             return False
         return True
 

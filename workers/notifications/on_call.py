@@ -71,7 +71,7 @@ class OnCallPager:
         except KeyFileError:
             return Undeliverable("no_key")
         except DatabaseUnavailable:
-            log.warning("database_away")
+            log.warning("database_unavailable")
             return Unavailable("sms_waits")
         return _outcome(pages[-1])
 

@@ -49,7 +49,7 @@ class SmsDispatcher:
                 return False
             self._send(leased)
         except DatabaseUnavailable:
-            log.warning("database_away")
+            log.warning("database_unavailable")
             return False
         return True
 
@@ -58,7 +58,7 @@ class SmsDispatcher:
         try:
             due = messages.list_due(self.database, at_most=1)
         except DatabaseUnavailable:
-            log.warning("database_away")
+            log.warning("database_unavailable")
             return
         for sms_id in due:
             self.send(sms_id)
