@@ -41,7 +41,7 @@ COUNTED: Mapping[str, str] = {
     "delivery_receipts_unknown_status": "SMS delivery receipts with a status that is not in our table",
     "tips_rate_limited": "Tip screens refused because this reporter has read very many",
     "turns_shed": 'Turns answered with "busy" under load, so that reports get through',
-    "calls_not_admitted": "New calls that got the emergency numbers at once, so that calls under way are served in time",
+    "calls_not_admitted": "New calls that got the emergency numbers at once, so that calls under way are served",
     "sms_not_admitted": "SMS answered with 503 because this process was late: their provider sends them again",
     "signature_checks_shed": "Requests answered with 503 because too many waited for a signature check",
     "access_code_failures": "Wrong pairs of access code and PIN",

@@ -241,7 +241,7 @@ def test_in_what_a_browser_says_of_itself(room: Room, words: str) -> None:
 
 def named(plan_of_it: StackPlan, folder: Path, words: str) -> Room:
     """Where a country's file has such words for its name, its hotlines and a note of each."""
-    text = (Path(startup.__file__).parents[1] / "reports" / "countries" / "vu.toml").read_text()
+    text = (Path(startup.__file__).parents[2] / "reports" / "countries" / "vu.toml").read_text()
     for name in NAMED:
         text = text.replace(f'\nname = "{name}"\n', f"\nname = {json.dumps(words, ensure_ascii=False)}\n", 1)
     (folder / "vu.toml").write_text(text)

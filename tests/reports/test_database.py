@@ -302,9 +302,9 @@ def test_the_same_file_put_back_is_used_again(database: Database) -> None:
 
 WRITES_AND_DIES = """
 import os, sys
-from reports.store import leases
-from reports.store.database import Database
-leases.take(Database(sys.argv[1]), "a", "x", 30)
+from reports.store.engine import leases
+from reports.store.engine.database import Database
+leases.acquire(Database(sys.argv[1]), "a", "x", 30)
 os._exit(0)
 """
 

@@ -9,7 +9,7 @@ import pytest
 
 PROGRAM = """
 import os, resource
-from reports.hardening import harden
+from runtime.hardening import harden
 harden()
 print(oct(os.umask(0)), resource.getrlimit(resource.RLIMIT_CORE))
 """

@@ -17,7 +17,7 @@ from reports.store.engine.timeouts import BACKGROUND
 def unhurried(module: ModuleType, settings: Mapping[str, str]) -> Iterator[None]:
     """Within it `module.create_app` makes such a one."""
     if settings.get("DATABASE_URL", "").startswith("postgresql"):
-        with patch.object(module, "A_CALLER", BACKGROUND):
+        with patch.object(module, "INTERACTIVE", BACKGROUND):
             yield
     else:
         yield

@@ -133,7 +133,7 @@ def test_without_the_simulator_there_is_no_phone(redis_url: str) -> None:
 
 LIVE = """
 import json, sys
-from reports.country import Countries
+from reports.countries.country import Countries
 Countries.problems = lambda *_: []  # the one thing that only people can bring
 from gateway.app import create_app
 client = create_app().test_client()
