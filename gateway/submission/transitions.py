@@ -50,7 +50,7 @@ class Rule(Struct, frozen=True):
     """How one state answers one event.
 
     The revision is that of the state, at least `least`, plus `add`; plus `if_pending` instead while a revision waits,
-    plus `if_resumed` instead where the report goes on from an earlier session. `told` and `repeated` are for people.
+    plus `if_resumed` instead where the report goes on from an earlier session. `told` is for docs/submission.md.
     """
 
     then: Callable[[SubmissionState, int], SubmissionState]
@@ -59,7 +59,6 @@ class Rule(Struct, frozen=True):
     add: int = 0
     if_pending: int | None = None
     if_resumed: int | None = None
-    repeated: str = "the same answer; nothing is stored twice"
 
 
 def revision_for(report: ReportRef, event: Event) -> int:

@@ -25,7 +25,7 @@ from runtime.settings import (
     WebSecrets,
     describe_settings,
 )
-from tests.docs import countries, faults, nights, readiness, rules
+from tests.docs import countries, faults, nights, readiness, rules, submissions
 from tests.docs.pages import ROOT, part, read
 from tests.flows.phone import book
 from tokaut.commands.flows_graph import flow_graphs, graph_files
@@ -181,6 +181,7 @@ PARTS: Mapping[tuple[str, str], Callable[[], str]] = {
     ("docs/operating.md", "figures of workers"): figures_of_workers,
     ("docs/operating.md", "classes"): classes,
     ("docs/retention.md", "rules"): retention_table,
+    ("docs/submission.md", "transitions"): submissions.table,
     ("docs/store.md", "rights"): rights_table,
     ("docs/store.md", "rows"): rows_table,
     ("docs/safeguarding.md", "proofs"): rules.table,

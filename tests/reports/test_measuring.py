@@ -18,12 +18,12 @@ from runtime import metrics_files
 PROCESS = """
 import os, sys
 from prometheus_client import CollectorRegistry, Counter, Gauge
-from reports import measuring
+from runtime import metrics_files
 
 kind, tick, end = sys.argv[1:]
 os.umask(0o077)
 registry = CollectorRegistry()
-with measuring.place(kind):
+with metrics_files.claim(kind):
     events = Counter("tokaut_trials", "Trials", registry=registry)
     ticked = Gauge("tokaut_ticked", "Ticked", registry=registry, multiprocess_mode="mostrecent")
     leads = Gauge("tokaut_leads", "Leads", registry=registry, multiprocess_mode="max")
@@ -31,7 +31,7 @@ events.inc()
 if float(tick):
     ticked.set(float(tick))
     leads.set(1)
-sys.stdout.write(measuring.page(registry).decode())
+sys.stdout.write(metrics_files.render(registry).decode())
 sys.stdout.flush()
 if end == "waits":
     sys.stdin.read()

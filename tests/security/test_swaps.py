@@ -40,7 +40,7 @@ def test_web_texts_only_in_reply() -> None:
         str(name)
         for name, tree in modules()
         for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and dotted(node.func).rpartition(".")[2] == "put_outgoing"
+        if isinstance(node, ast.Call) and dotted(node.func).rpartition(".")[2] == "enqueue_outgoing"
     }
     assert callers == {"gateway/sms/outbox.py", "workers/sms/notices.py"}
     [send] = [

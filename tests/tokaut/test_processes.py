@@ -92,8 +92,8 @@ def test_ctrl_c_in_the_terminal_does_not_reach_them_before_we_do(tmp_path: Path)
 def test_after_the_starter_was_killed_the_next_start_ends_what_is_left(tmp_path: Path) -> None:
     starter = f"""
 import os, pathlib, time
-from tokaut.local_stack.processes import Processes
-Processes("killed-run", pathlib.Path({str(tmp_path)!r})).start("0", {HAS_A_CHILD!r}, os.environ)
+from tokaut.local_stack.processes import ProcessGroup
+ProcessGroup("killed-run", pathlib.Path({str(tmp_path)!r})).start("0", {HAS_A_CHILD!r}, os.environ)
 time.sleep(600)
 """
     with subprocess.Popen([sys.executable, "-c", starter]) as parent:

@@ -255,6 +255,6 @@ def test_a_terminal_without_our_letters_gets_escapes(monkeypatch: pytest.MonkeyP
 def test_no_reader_of_deliveries_indexes_what_may_be_missing() -> None:
     """`data[...]` would end the demo with the first type that lacks it."""
     tree = ast.parse(Path(received.__file__).read_text())
-    of_delivery = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Delivery")
+    of_delivery = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "ReceivedDelivery")
     indexed = [ast.unparse(node) for node in ast.walk(of_delivery) if isinstance(node, ast.Subscript)]
     assert [one for one in indexed if "data" in one] == []

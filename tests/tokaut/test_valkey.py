@@ -33,8 +33,8 @@ def test_it_listens_on_no_network_and_throws_nothing_out(own_valkey: Valkey) -> 
 def test_it_dies_with_its_parent_even_when_that_is_killed(tmp_path: Path) -> None:
     starter = """
 import subprocess, sys, pathlib
-from tokaut import leash, valkey
-child = subprocess.Popen(leash.leashed(valkey.command(pathlib.Path(sys.argv[1]))), start_new_session=True)
+from tokaut.local_stack import parent_death, valkey
+child = subprocess.Popen(parent_death.die_with_parent(valkey.server_command(pathlib.Path(sys.argv[1]))), start_new_session=True)
 print(child.pid, flush=True)
 child.wait()
 """

@@ -26,13 +26,13 @@ A_CLOCK_BEGINS = """
 import sys
 from prometheus_client import CollectorRegistry
 from redis import Redis
-from reports import measuring
-with measuring.place("clock"):
-    from workers.metrics import Metrics
-    from workers.jobs.redis_rewrite import Rewriting
+from runtime import metrics_files
+with metrics_files.claim("clock"):
+    from workers.metrics import WorkerMetrics
+    from workers.jobs.redis_rewrite import RedisRewriteJob
     registry = CollectorRegistry()
-    Rewriting(Redis(), Metrics(registry))
-sys.stdout.write(measuring.page(registry).decode())
+    RedisRewriteJob(Redis(), WorkerMetrics(registry))
+sys.stdout.write(metrics_files.render(registry).decode())
 """
 NAME, VALUE = b"s:a-name-of-a-telephone-number", b"what was sealed in a conversation"
 

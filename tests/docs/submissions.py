@@ -1,0 +1,60 @@
+"""The table of docs/submission.md, made from the one that the code uses."""
+
+from __future__ import annotations
+
+import re
+
+from gateway.sessions.report_ref import (
+    NotSubmitted,
+    PerhapsScheduled,
+    Scheduled,
+    SubmissionState,
+    SubmissionUncertain,
+    Submitted,
+)
+from gateway.submission.transitions import TABLE, Event, Rule
+
+EXAMPLES: tuple[SubmissionState, ...] = (
+    NotSubmitted(),
+    PerhapsScheduled(),
+    Scheduled(7),
+    SubmissionUncertain(7),
+    Submitted(7, 1),
+)
+STORES_NOTHING = {Event.REPLAY, Event.DROP}
+DELETES = {Event.CANCEL, Event.DELETE}
+
+
+def table() -> str:
+    """Return one row for each state and event that can meet."""
+    rows = ["| state | event | revision | state after | the reporter is told |", "|---|---|---|---|---|"]
+    for example in EXAMPLES:
+        for event in Event:
+            rule = TABLE.get((type(example), event))
+            if rule is not None:
+                after = type(rule.then(example, example.revision if event is Event.REPLAY else 7))
+                rows.append(
+                    f"| {_words(type(example))} | {event} | {_revision(event, rule)} | {_words(after)} | {rule.told} |"
+                )
+    return "\n".join(rows) + "\n"
+
+
+def _words(state: type[SubmissionState]) -> str:
+    """Return a state's name as words: `NotSubmitted` is "not submitted"."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", state.__name__).lower()
+
+
+def _revision(event: Event, rule: Rule) -> str:
+    if event in STORES_NOTHING:
+        return "–"
+    parts = [_sum(rule, rule.add)]
+    if rule.if_pending is not None:
+        parts.append(f"while one is pending {_sum(rule, rule.if_pending)}")
+    if rule.if_resumed is not None:
+        parts.append(f"resumed {_sum(rule, rule.if_resumed)}")
+    return ("up to " if event in DELETES else "") + "; ".join(parts)
+
+
+def _sum(rule: Rule, add: int) -> str:
+    known = f"max(r, {rule.least})" if rule.least else "r"
+    return f"{known} + {add}" if add else known

@@ -1,0 +1,295 @@
+"""The table of a report's submission, walked at random over a real database and spool that fail at any moment.
+
+What is promised: words of an answer that was stored, or of a Send that said "Sent", are in the last revision that a
+hotline gets, whatever failed, was repeated or was replayed meanwhile; and a deleted report leaves none behind.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.strategies import booleans, sampled_from
+from sqlalchemy import Connection, select
+
+from gateway.sessions.circuit_breaker import CircuitBreaker
+from gateway.sessions.report_ref import (
+    NotSubmitted,
+    PerhapsScheduled,
+    ReportRef,
+    Scheduled,
+    SubmissionUncertain,
+    Submitted,
+)
+from gateway.submission.builder import ReportBuilder, ReportInput
+from gateway.submission.spool_drain import file_late
+from gateway.submission.submitter import NotSent, Submitter
+from gateway.submission.transitions import LEAP, PER_REPLY, TABLE, Event, known_up_to, moved
+from reports.crypto import RecordCipher, SealContext, SealedBody, open_body
+from reports.crypto.key_files import create_key_pair, read_private_key
+from reports.facts import GivenAnswer
+from reports.narrative import UnaskedText
+from reports.retention.erasure_journal import ErasureJournal
+from reports.routing import Recipient
+from reports.store import pending_submissions
+from reports.store.engine.database import Database, DatabaseUnavailable
+from reports.store.schema import tables as t
+from reports.store.spool import Spool, SpoolEntry, SpoolWriteError
+from tests.safeguarding.walks import COUNTRIES
+from tests.support.databases import with_tables
+
+pytestmark = pytest.mark.slow
+
+VU = COUNTRIES["VU"]
+HOTLINE = "vu-pikinini"
+RECIPIENTS = (Recipient(HOTLINE, "primary", "CATEGORY_FIRST"),)
+NOW = 1_795_593_740  # Unix seconds
+HOUR_SECONDS = 3600
+FAILURES = ("none", "refused", "late")  # late: stored, and the caller is told that it failed
+
+
+class FailingDatabase(Database):
+    """A database whose next writes are refused, or stored and reported as failed."""
+
+    failure = "none"
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        if self.failure == "refused":
+            raise DatabaseUnavailable("refused")
+        with super().write() as connection:
+            yield connection
+        if self.failure == "late":
+            raise DatabaseUnavailable("late")
+
+
+class FailingSpool(Spool):
+    """A spool whose next entries are refused, or stored and reported as failed."""
+
+    failure = "none"
+
+    def put(self, entry: SpoolEntry) -> None:
+        if self.failure == "refused":
+            raise SpoolWriteError("full")
+        super().put(entry)
+        if self.failure == "late":
+            raise SpoolWriteError("late")
+
+
+class NoQueue:
+    """A job queue that is unavailable: the scheduler finds what is due."""
+
+    def put(self, _job: str, _item: str, _queue: str) -> bool:
+        return False
+
+
+class Walk(RuleBasedStateMachine):
+    """One phone and its report; the machine presses keys while the database and the disk come and go."""
+
+    @initialize(sends_path=booleans())
+    def dial(self, sends_path: bool) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="tt-"))
+        self.url = f"sqlite:///{self.folder}/tokaut.db"
+        with_tables(self.url, threads=1).close()
+        self.database = FailingDatabase(self.url, threads=1)
+        cipher = RecordCipher([b"k" * 32])
+        self.spool = FailingSpool(self.folder / "spool", cipher)
+        keys = {HOTLINE: create_key_pair(self.folder, HOTLINE)}
+        self.counted: list[str] = []
+        journal = ErasureJournal(
+            self.folder / "journal", "host", is_shared=False, now=lambda: NOW * 1_000_000, count=self.counted.append
+        )
+        self.submitter = Submitter(
+            database=self.database,
+            spool=self.spool,
+            cipher=cipher,
+            builder=ReportBuilder(keys, "demo"),
+            hurry=NoQueue(),  # type: ignore[arg-type]  # takes ids as a queue does
+            count=self.counted.append,
+            journal=journal,
+        )
+        self.submitter._breaker = CircuitBreaker(failures=10**9, window=30, rest=30)
+        self.sends_path = sends_path
+        self.reports = self.replies = 0
+        self.words: list[str] = []
+        self.all_words = 0
+        self.sent_words: list[str] | None = None
+        self.promised: set[str] = set()
+        self.deleted: set[str] = set()
+        self.begin()
+
+    def begin(self) -> None:
+        self.reports += 1
+        self.ref = self.submitter.begin(NOW, "channel", "phone", str(self.reports), walked_again=True)
+
+    def teardown(self) -> None:
+        if not hasattr(self, "database"):
+            return
+        try:
+            self.check_promises()
+        finally:
+            self.database.close()
+            self.spool.close()
+            shutil.rmtree(self.folder)
+
+    # What fails
+
+    @rule(failure=sampled_from(FAILURES))
+    def database_becomes(self, failure: str) -> None:
+        self.database.failure = failure
+
+    @rule(failure=sampled_from(FAILURES))
+    def spool_becomes(self, failure: str) -> None:
+        self.spool.failure = failure
+
+    @rule()
+    def the_spool_is_drained(self) -> None:
+        if self.database.failure == "none":
+            self.spool.drain(lambda entry: file_late(self.database, entry))
+
+    @rule()
+    def the_scheduler_runs(self) -> None:
+        if self.database.failure == "none":
+            self._submit_due(150)
+
+    # What the reporter does
+
+    @precondition(lambda self: not self.ref.is_submitted)
+    @rule()
+    def answer(self) -> None:
+        self._type()
+        counted = len(self.counted)
+        before = self.ref
+        self.ref = self.submitter.schedule_incomplete(self._told(), self.ref, RECIPIENTS)
+        if self.ref.is_submitted:  # it turned out to be sent: the answer is added, as the conversation does
+            self._add(self.ref)
+            return
+        assert isinstance(self.ref.state, Scheduled | SubmissionUncertain) and self.ref.is_pending
+        assert self.ref.revision >= before.revision
+        if "incomplete_reports_not_stored" not in self.counted[counted:]:
+            self.promised = set(self.words)
+
+    @precondition(lambda self: not self.ref.is_submitted or self.ref.is_unconfirmed)
+    @rule()
+    def send(self) -> None:
+        self._type()
+        self._send(self._told())
+
+    @precondition(lambda self: self.ref.is_submitted)
+    @rule()
+    def add(self) -> None:
+        self._type()
+        if self.sends_path:
+            self.ref = known_up_to(self.ref, max(self.ref.revision, 2 * LEAP + PER_REPLY * self.replies))
+        self._add(self.ref)
+
+    @precondition(lambda self: self.ref.is_pending and not self.ref.is_submitted)
+    @rule()
+    def leave(self) -> None:
+        self.submitter.withdraw(self.ref)
+        self.ref = moved(self.ref, Event.CANCEL)
+        self.promised = set()
+
+    @precondition(lambda self: not self.ref.is_submitted or self.ref.is_unconfirmed)
+    @rule()
+    def delete(self) -> None:
+        was_uncertain = self.ref.is_unconfirmed or isinstance(self.ref.state, PerhapsScheduled)
+        try:
+            outcome = self.submitter.delete(self.ref)
+        except DatabaseUnavailable:
+            return
+        if outcome == "deleted" and not was_uncertain and not isinstance(self.ref.state, NotSubmitted):
+            self.deleted |= set(self.words)
+        self.promised, self.words, self.sent_words = set(), [], None
+        self.begin()
+
+    @precondition(lambda self: self.sends_path)
+    @rule()
+    def replay(self) -> None:
+        """Redis is emptied: the session is replayed from the path, with its Send if there was one."""
+        ref = self.submitter.begin(NOW, "channel", "phone", str(self.reports), walked_again=True)
+        assert ref.origin_key == self.ref.origin_key
+        self.ref = moved(ref, Event.REPLAY)
+        if self.sent_words is not None:
+            self._send(self._told(self.sent_words), words=self.sent_words)
+
+    @invariant()
+    def the_state_is_in_the_table(self) -> None:
+        if hasattr(self, "ref"):
+            assert (type(self.ref.state), Event.DROP) in TABLE
+
+    # How it is done
+
+    def _type(self) -> None:
+        self.replies += 1
+        self.all_words += 1
+        self.words.append(f"word{self.all_words:04d}.")
+
+    def _told(self, words: list[str] | None = None) -> ReportInput:
+        answers = (("report.danger", "danger", "now"), ("report.category", "category", "harm"))
+        given = tuple(GivenAnswer(screen, question, value, False, NOW, True) for screen, question, value in answers)
+        texts = tuple(UnaskedText(NOW, "report.category", word) for word in (self.words if words is None else words))
+        return ReportInput(given, texts, None, VU, "ussd", "ussd", "en", 1, None, None, NOW)
+
+    def _send(self, told: ReportInput, words: list[str] | None = None) -> None:
+        try:
+            self.ref = self.submitter.send(told, self.ref, RECIPIENTS, with_code=False)
+        except NotSent:
+            before = self.ref
+            self.ref = moved(self.ref, Event.NOT_STORED)
+            assert self.ref.is_unconfirmed or before.is_submitted
+            return
+        assert isinstance(self.ref.state, Submitted) and self.ref.state.confirmed
+        self.sent_words = list(self.words if words is None else words)
+        self.promised |= set(self.sent_words)
+
+    def _add(self, ref: ReportRef) -> None:
+        try:
+            self.ref = self.submitter.update(self._told(), ref, at_once=True)
+        except NotSent:
+            self.ref = moved(ref, Event.NOT_STORED)
+            return
+        assert self.ref.revision > 0 and isinstance(self.ref.state, Submitted)
+        self.promised = set(self.words)
+
+    def _submit_due(self, seconds: int) -> None:
+        later = Database(self.url, offset=seconds, threads=1)
+        try:
+            while due := pending_submissions.list_due(later):
+                for origin_key in due:
+                    pending_submissions.submit_due(later, origin_key)
+        finally:
+            later.close()
+
+    def check_promises(self) -> None:
+        """Let everything come back and all time pass; then compare what a hotline can read with what was promised."""
+        self.database.failure = self.spool.failure = "none"
+        for _ in range(2):
+            self.spool.drain(lambda entry: file_late(self.database, entry))
+            self._submit_due(2 * HOUR_SECONDS)
+        assert self.spool.names() == []
+        latest: dict[str, Any] = {}
+        with self.database.read() as connection:
+            rows = list(connection.execute(select(t.report_body).order_by(t.report_body.c.revision)))
+        for row in rows:
+            latest[row.report_id] = row
+        read = b""
+        for row in latest.values():
+            key = read_private_key(self.folder, HOTLINE, row.key_id)
+            context = SealContext("demo", row.report_id, row.revision, HOTLINE)
+            read += open_body(key, context, SealedBody(row.key_id, row.wrap, row.head, row.sealed))
+        assert not {word for word in self.promised if word.encode() not in read}
+        assert not {word for word in self.deleted if word.encode() in read}
+
+
+Walk.TestCase.settings = settings(
+    max_examples=60, stateful_step_count=14, deadline=None, suppress_health_check=list(HealthCheck)
+)
+TestWalk = pytest.mark.rule("S-38")(Walk.TestCase)
