@@ -66,7 +66,7 @@ def main() -> None:
     Running:  tokaut watch              what nobody has taken on, and the one thing to do next
     Writing:  tokaut flows play         walk through a conversation, without any server
 
-    Settings come from the environment; docs/operating.md lists them. Each command's --help has an example.
+    Settings come from the environment; docs/reference/settings.md lists them. Each command's --help has an example.
     """
     escape_unknown_letters()
 

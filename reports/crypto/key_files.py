@@ -126,7 +126,7 @@ def refuse_private_keys(folder: Path) -> None:
         raise KeyFileError(
             f"web must not have access to private keys, and can read {path}. Leave that key where it is: set "
             "TOKAUT_WEB_KEYS to a folder with public keys only, which `tokaut keys publish` makes "
-            "(docs/operating.md, Setting up)"
+            "(docs/install.md, Setting up)"
         )
 
 

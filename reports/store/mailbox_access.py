@@ -2,7 +2,7 @@
 
 Both are derived from a secret of the conversation that is never stored outside its sealed session, so a repeat of Send
 shows the same ones. The database holds one slow hash of both, so database and keys together only allow guessing: 10^11
-pairs, some milliseconds each (docs/decisions/0063-codes-come-from-a-secret-of-the-session.md).
+pairs, some milliseconds each (docs/decisions/0063-derive-code-and-pin-from-a-secret-of-the-session.md).
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from runtime.settings import (
     WebSecrets,
     describe_settings,
 )
-from tests.docs import countries, faults, nights, readiness, rules, submissions
+from tests.docs import countries, decisions, faults, nights, readiness, rules, submissions
 from tests.docs.pages import ROOT, part, read
 from tests.flows.phone import book
 from tokaut.commands.flows_graph import flow_graphs, graph_files
@@ -110,16 +110,16 @@ def _once_each(found: Iterable[tuple[SettingDescription, str]]) -> Iterator[tupl
         yield one, "all" if "all" in readers[which] else read_by
 
 
-def figures_of_web() -> str:
-    rows = ["| figure | counts |", "|---|---|"]
+def metrics_of_web() -> str:
+    rows = ["| metric | counts |", "|---|---|"]
     rows += [f"| `tokaut_{name}_total` | {meaning} |" for name, meaning in COUNTED.items()]
     return "\n".join(rows) + "\n"
 
 
-def figures_of_workers() -> str:
+def metrics_of_workers() -> str:
     registry = CollectorRegistry()
     WorkerMetrics(registry)
-    rows = ["| figure | is |", "|---|---|"]
+    rows = ["| metric | is |", "|---|---|"]
     for family in registry.collect():
         name = family.name + ("_total" if family.type == "counter" else "")
         rows.append(f"| `{name}` | {family.documentation} |")
@@ -174,12 +174,13 @@ def retention_table() -> str:
 
 
 PARTS: Mapping[tuple[str, str], Callable[[], str]] = {
-    ("docs/operating.md", "settings"): settings_table,
+    ("docs/decisions/README.md", "index"): decisions.table,
+    ("docs/reference/settings.md", "settings"): settings_table,
     ("docs/logs.md", "events"): events_table,
     ("docs/logs.md", "fields"): log_fields,
-    ("docs/operating.md", "figures of web"): figures_of_web,
-    ("docs/operating.md", "figures of workers"): figures_of_workers,
-    ("docs/operating.md", "classes"): classes,
+    ("docs/reference/metrics.md", "metrics of web"): metrics_of_web,
+    ("docs/reference/metrics.md", "metrics of workers"): metrics_of_workers,
+    ("docs/reference/alerts.md", "classes"): classes,
     ("docs/retention.md", "rules"): retention_table,
     ("docs/submission.md", "transitions"): submissions.table,
     ("docs/store.md", "rights"): rights_table,

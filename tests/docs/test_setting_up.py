@@ -1,4 +1,4 @@
-"""*Setting up* of docs/operating.md, typed as it stands, to five processes that one file of settings and one command
+"""*Setting up* of docs/install.md, typed as it stands, to five processes that one file of settings and one command
 start: `tokaut check` asks for nothing that the page does not set, and a report reaches its hotline.
 """
 
@@ -42,7 +42,7 @@ class Operator:
 
     def __post_init__(self) -> None:
         (self.folder / "etc").mkdir()
-        _, _, rest = read("docs/operating.md").partition("\n## Setting up\n")
+        _, _, rest = read("docs/install.md").partition("\n## Setting up\n")
         page, _, _ = rest.partition("\n## ")
         for old, new in (("/etc/tokaut", self.folder / "etc"), ("/var/lib/tokaut", self.folder / "data")):
             page = page.replace(old, str(new))

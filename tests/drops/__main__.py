@@ -1,6 +1,6 @@
 """`make drops`: thousands of callers whose lines drop, and how many are heard. Ends with 1 where the goal is missed.
 
-CALLERS=n and SEED=n choose others; the whole run writes its tables into docs/drops.md and README.md.
+CALLERS=n and SEED=n choose others; the whole run writes its tables into docs/drops.md.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from rich.progress import Progress, TimeRemainingColumn
 
 from tests.drops.caller import Outcome, Way
 from tests.drops.street import Figures, figures, on_a_street_of_its_own
-from tests.drops.table import WAYS, callers_of, table, tables
+from tests.drops.table import WAYS, callers_of, tables
 
 ROOT = Path(__file__).parents[2]
 CALLERS, SEED = 10_000, 1
@@ -37,7 +37,6 @@ def main(environ: Mapping[str, str], console: Console) -> int:
     console.print(tables(shown, seed), highlight=False, soft_wrap=True)
     if (callers, seed) == (CALLERS, SEED):
         _write("docs/drops.md", "figures", tables(shown, seed))
-        _write("README.md", "drops", table(shown, None))
     return int(_missed(shown, console))
 
 

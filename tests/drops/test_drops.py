@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from tests.docs.pages import part
+from tests.docs.pages import part, read
 from tests.drops.__main__ import CALLERS, GOAL, SEED
 from tests.drops.caller import Way
 from tests.drops.person import OWN_WORDS, meet, seconds_to_read, seconds_to_type
@@ -61,4 +61,5 @@ def test_the_pages_have_the_figures_of_the_whole_run() -> None:
     shown = part("docs/drops.md", "figures")
     assert f"{CALLERS:,} callers for each row, seed {SEED}." in shown
     assert shown.count(HEAD[0]) == 2 and shown.count("\n| 5 % |") == shown.count("\n| 10 % |") == 4
-    assert part("README.md", "drops") in shown
+    sent = shown.partition("| 5 % | after Send | ")[2].partition(" |")[0]
+    assert f"{sent} come\nto Sent" in read("README.md")

@@ -123,7 +123,7 @@ def test_b74_a_private_key_that_web_could_read_is_found_wherever_it_lies(keys: P
         refuse_private_keys(keys / "public")
     assert str(raised.value) == (
         f"web must not have access to private keys, and can read {astray}. Leave that key where it is: set "
-        "TOKAUT_WEB_KEYS to a folder with public keys only, which `tokaut keys publish` makes (docs/operating.md, "
+        "TOKAUT_WEB_KEYS to a folder with public keys only, which `tokaut keys publish` makes (docs/install.md, "
         "Setting up)"
     )
 

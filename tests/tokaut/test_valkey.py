@@ -34,7 +34,8 @@ def test_it_dies_with_its_parent_even_when_that_is_killed(tmp_path: Path) -> Non
     starter = """
 import subprocess, sys, pathlib
 from tokaut.local_stack import parent_death, valkey
-child = subprocess.Popen(parent_death.die_with_parent(valkey.server_command(pathlib.Path(sys.argv[1]))), start_new_session=True)
+command = parent_death.die_with_parent(valkey.server_command(pathlib.Path(sys.argv[1])))
+child = subprocess.Popen(command, start_new_session=True)
 print(child.pid, flush=True)
 child.wait()
 """

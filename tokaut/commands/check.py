@@ -56,7 +56,7 @@ def check(country: str | None, worker: bool) -> None:
     if wrong := sum(_is_fault(line) for lines in found.values() for line in lines):
         echo(f"\n{wrong} to mend for {mode} mode. Then run `tokaut check` again.")
         raise SystemExit(1)
-    echo(f"\nNothing is wrong for {mode} mode. What only people can check: docs/operating.md, going live.")
+    echo(f"\nNothing is wrong for {mode} mode. What only people can check: docs/install.md, Going live.")
 
 
 def look_at_files(environ: Mapping[str, str], *, only: str | None = None, of_worker: bool = False) -> Found:
