@@ -100,7 +100,7 @@ class DrillRunner:
     def _follow_up(self, drill: DueDrill, country: Country, script: DrillScript) -> str | None:
         """Send the follow-up message by My report and return the report's id; None if that failed.
 
-        The script is played again without effects, for code and PIN.
+        The script is played again to get code and PIN; its report is submitted already and does not change.
         """
         report = self._told(
             self._caller(drill, country, drill.at), script_answers(script, country, drill.hotline), script

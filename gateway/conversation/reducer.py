@@ -123,8 +123,8 @@ class Reducer:
     ) -> StepResult:
         """Take one reply and return the new record.
 
-        `quiet`: a step that was taken before and is only replayed; it has no effects. Without `may_act` a reply that
-        would send, delete or open something raises CannotReplay.
+        `quiet`: the step was taken before and is only replayed; its answer is not stored again. Without `may_act` a
+        reply that would send, delete or open something raises CannotReplay.
         """
         before = record = code_seen(record)
         try:
